@@ -1,0 +1,59 @@
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import { lifecycleStatus } from '../../shared/instance.ts';
+import type { DatabaseSummary, Session } from '../../shared/protocol.ts';
+import type { User } from '../control-plane/users.ts';
+import type { CatalogEntry } from '../databases/catalog.ts';
+import { ownerToken } from '../databases/owner-access.ts';
+import type { ApiDeps } from './deps.ts';
+
+/** How long a sign-in waits for a database that is on its way up, before it answers with the status as it is. */
+const START_PATIENCE_MS = 15_000;
+
+export function summarise({ runner }: CatalogEntry): DatabaseSummary {
+  const { name, url, port, phase } = runner.state.view();
+  return { name, url, port, status: lifecycleStatus(phase) };
+}
+
+/** The user's database, provisioned if there is none; waits for one that is starting. Null for who is not given one. */
+export async function databaseFor(user: User, deps: ApiDeps): Promise<CatalogEntry | null> {
+  if (user.role !== 'user') return null;
+  const entry = await deps.provisioner.ensure(user);
+  const { state } = entry.runner;
+  await state.until(
+    () => state.observed.desired === 'stopped' || ['running', 'failed', 'backing_off'].includes(state.phase),
+    AbortSignal.timeout(START_PATIENCE_MS),
+  );
+  return entry;
+}
+
+/** A session, with the database and a token that signs the owner in there. */
+export async function sessionFor(user: User, deps: ApiDeps): Promise<Session> {
+  const { token, expiresAt } = await deps.sessions.issue(user);
+  const entry = await databaseFor(user, deps);
+  return {
+    token,
+    expires_at: expiresAt.toISOString(),
+    user: { id: user.id, email: user.email, role: user.role },
+    database: entry && { ...summarise(entry), token: await tokenOfOwner(entry, deps) },
+  };
+}
+
+/** Null, and a line in the log, when the instance's files cannot be read now: the session is good without it. */
+async function tokenOfOwner({ row, runner }: CatalogEntry, { clock, log }: ApiDeps): Promise<string | null> {
+  try {
+    return await ownerToken(runner.state.view().db_path, row.user, clock);
+  } catch (error) {
+    log.warn({ instance: row.name }, `no token for the owner: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+/** The account is there although its database is not: say so, whatever the reason was. */
+export function accountExists(error: unknown): unknown {
+  if (!(error instanceof FathomError)) return error;
+  return new FathomError(
+    error.code,
+    `${error.message}. The account was created; sign in later, its database is made as soon as possible`,
+    { cause: error },
+  );
+}

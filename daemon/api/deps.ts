@@ -1,0 +1,35 @@
+import type { DaemonStatus } from '../../shared/status.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { UserRepository } from '../control-plane/users.ts';
+import type { Catalog } from '../databases/catalog.ts';
+import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
+import type { Provisioner } from '../databases/provisioner.ts';
+import type { EventBus } from '../events/bus.ts';
+import type { Sessions } from '../security/sessions.ts';
+import type { Tickets } from '../security/tickets.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import type { Monitor } from '../supervisor/monitor.ts';
+import type { Caller } from './caller.ts';
+
+/** What the routes work with. */
+export interface ApiDeps {
+  fleet: Fleet;
+  catalog: Catalog;
+  lifecycle: DatabaseLifecycle;
+  provisioner: Provisioner;
+  users: UserRepository;
+  sessions: Sessions;
+  tickets: Tickets<Caller>;
+  bus: EventBus;
+  monitor: Monitor;
+  clock: Clock;
+  log: Logger;
+  /** Authenticates the hooks of the global PocketBase. */
+  hookToken: string;
+  corsOrigins: readonly string[];
+  version: string;
+  status: () => Promise<DaemonStatus>;
+  /** Null when the daemon is ready, else what it waits for. */
+  waitingFor: () => string | null;
+}

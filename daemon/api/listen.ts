@@ -1,0 +1,58 @@
+import { chmod, rm } from 'node:fs/promises';
+import { FathomError } from '../../shared/errors.ts';
+import type { ApiDeps } from './deps.ts';
+import { type Api, createApi } from './server.ts';
+import { attachStream } from './stream/stream-server.ts';
+
+export interface Listening {
+  close(): Promise<void>;
+}
+
+/** @throws FathomError `server.port_in_use` */
+export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Promise<Listening> {
+  const api = await createApi(deps, 'tcp');
+  const closeStreams = attachStream(api, deps, 'tcp');
+  try {
+    await api.listen({ host, port });
+  } catch (error) {
+    await api.close();
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new FathomError(
+      'server.port_in_use',
+      code === 'EADDRINUSE'
+        ? `SERVER_PORT ${port} on ${host} is in use by another process; end it, or set SERVER_PORT to a free port`
+        : `cannot listen on ${host}:${port}: ${message}; correct SERVER_HOST and SERVER_PORT`,
+      { cause: error },
+    );
+  }
+  return listening(api, closeStreams);
+}
+
+/** Whoever can open this socket is an administrator: its owner and its group. */
+export async function listenOnSocket(deps: ApiDeps, path: string): Promise<Listening> {
+  const api = await createApi(deps, 'socket');
+  const closeStreams = attachStream(api, deps, 'socket');
+  // Left by a daemon that was killed; the lock on the data directory says that none runs.
+  await rm(path, { force: true });
+  try {
+    await api.listen({ path });
+    await chmod(path, 0o660);
+  } catch (error) {
+    await api.close();
+    throw new FathomError(
+      'data_dir.unusable',
+      `cannot listen on the socket ${path}: ${(error as Error).message}; correct FATHOM_SOCKET`,
+      { cause: error },
+    );
+  }
+  return listening(api, closeStreams);
+}
+
+function listening(api: Api, closeStreams: () => void): Listening {
+  return {
+    close: async () => {
+      closeStreams();
+      await api.close();
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { ClientResponseError } from 'pocketbase';
+import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts';
+import type { Problem } from '../../shared/protocol.ts';
+
+const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
+  400: 'request.invalid',
+  404: 'not_found',
+  413: 'request.too_large',
+  415: 'request.invalid',
+  429: 'rate_limited',
+};
+
+/** Anything thrown, as an error with a code. What is nobody's business to know is told as `internal`. */
+export function toFathomError(error: unknown): FathomError {
+  if (error instanceof FathomError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    return new FathomError('request.invalid', 'the request does not match the schema', {
+      cause: error,
+      fields: error.validation.map(({ instancePath, message }) => ({
+        path: instancePath.replace(/^\//, '').replaceAll('/', '.') || '(body)',
+        message: message ?? 'is not valid',
+      })),
+    });
+  }
+  if (error instanceof ClientResponseError) {
+    return new FathomError(
+      'control_plane.unavailable',
+      `the global PocketBase refused a request (${error.status})`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const { statusCode, message } = error as FastifyError;
+  const code = statusCode === undefined ? undefined : CODE_OF_STATUS[statusCode];
+  if (code) return new FathomError(code, message, { cause: error });
+  return new FathomError('internal', 'something went wrong in the daemon; its log has the details', {
+    cause: error,
+  });
+}
+
+/** RFC 9457. */
+export function sendProblem(error: FathomError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem: Problem = {
+    type: 'about:blank',
+    title: ERROR_CODES[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    request_id: request.id,
+    ...(error.fields.length > 0 ? { errors: [...error.fields] } : {}),
+  };
+  return reply.code(error.status).type('application/problem+json').serializer(JSON.stringify).send(problem);
+}

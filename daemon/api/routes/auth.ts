@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { FathomError } from '../../../shared/errors.ts';
+import {
+  credentialsSchema,
+  databaseSummarySchema,
+  problemSchema,
+  registerSchema,
+  sessionSchema,
+  userSummarySchema,
+} from '../../../shared/protocol.ts';
+import type { User } from '../../control-plane/users.ts';
+import { requireCaller, requireUserId } from '../caller.ts';
+import { accountExists, databaseFor, sessionFor, summarise } from '../database-access.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+
+const ticketSchema = z.object({ ticket: z.string(), expires_at: z.iso.datetime() });
+
+/** Signing up and in, and what concerns the caller alone. */
+export function authRoutes(app: Api, deps: ApiDeps): void {
+  app.post(
+    '/api/v1/auth/register',
+    {
+      schema: {
+        body: registerSchema,
+        response: { 201: sessionSchema, 400: problemSchema, 409: problemSchema },
+      },
+    },
+    async (request, reply) => {
+      const user = await deps.users.create(request.body);
+      try {
+        return await reply.code(201).send(await sessionFor(user, deps));
+      } catch (error) {
+        throw accountExists(error);
+      }
+    },
+  );
+
+  app.post(
+    '/api/v1/auth/login',
+    { schema: { body: credentialsSchema, response: { 200: sessionSchema, 401: problemSchema } } },
+    async (request) => {
+      const user = await deps.users.authenticate(request.body.email, request.body.password);
+      if (!user)
+        throw new FathomError('auth.failed', 'e-mail or password is wrong, or the account is not active');
+      return sessionFor(user, deps);
+    },
+  );
+
+  const caller = async (userId: string): Promise<User> => {
+    const user = await deps.users.find(userId);
+    if (!user) throw new FathomError('auth.required', 'this account is gone');
+    return user;
+  };
+
+  app.get('/api/v1/me', { schema: { response: { 200: userSummarySchema } } }, async (request) => {
+    const { id, email, role } = await caller(requireUserId(request));
+    return { id, email, role };
+  });
+
+  app.get(
+    '/api/v1/me/database',
+    { schema: { response: { 200: databaseSummarySchema, 404: problemSchema } } },
+    async (request) => {
+      const entry = await databaseFor(await caller(requireUserId(request)), deps);
+      if (!entry) throw new FathomError('not_found', "this account's role is not given a database");
+      return summarise(entry);
+    },
+  );
+
+  app.post('/api/v1/ws-ticket', { schema: { response: { 201: ticketSchema } } }, async (request, reply) => {
+    const { ticket, expiresAt } = deps.tickets.issue(requireCaller(request));
+    return reply.code(201).send({ ticket, expires_at: expiresAt.toISOString() });
+  });
+}

@@ -1,0 +1,151 @@
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { isDatabaseName } from '../../../shared/database-name.ts';
+import type { Instance } from '../../../shared/instance.ts';
+import {
+  instanceSchema,
+  pageOf,
+  pageQuerySchema,
+  probeSchema,
+  problemSchema,
+  usageSchema,
+} from '../../../shared/protocol.ts';
+import { isAdmin, requireAdmin, requireCaller, requireSelfOrAdmin } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+
+const GLOBAL = 'global';
+const nameParams = z.object({
+  name: z.string().refine((name) => name === GLOBAL || isDatabaseName(name), 'is not the name of a database'),
+});
+const SORTABLE = ['name', 'phase', 'port', 'restarts', 'created_at', 'since'] as const;
+const sortSchema = z.enum([...SORTABLE, ...SORTABLE.map((field) => `-${field}` as const)]).default('name');
+
+/** User databases and their instances. The global one is listed as well, as an instance that only the daemon stops. */
+export function databaseRoutes(app: Api, deps: ApiDeps): void {
+  const { fleet, catalog, lifecycle } = deps;
+
+  const allowed = (request: FastifyRequest, name: string) => {
+    const entry = catalog.find(name);
+    if (entry) requireSelfOrAdmin(request, entry.row.user);
+    else requireAdmin(request);
+  };
+
+  app.get(
+    '/api/v1/databases',
+    {
+      schema: {
+        querystring: pageQuerySchema.extend({
+          sort: sortSchema,
+          phase: z.string().max(20).optional(),
+          search: z.string().max(100).optional(),
+        }),
+        response: { 200: pageOf(instanceSchema) },
+      },
+    },
+    (request) => {
+      const caller = requireCaller(request);
+      const { page, per_page, sort, phase, search } = request.query;
+      const own = isAdmin(caller) ? null : caller.kind === 'session' ? caller.userId : null;
+      const matching = fleet
+        .list()
+        .filter((instance) => isAdmin(caller) || instance.user_id === own)
+        .filter((instance) => phase === undefined || instance.phase === phase)
+        .filter(
+          ({ name, email }) =>
+            search === undefined || name.includes(search) || email?.includes(search) === true,
+        )
+        .toSorted(bySort(sort));
+      return {
+        items: matching.slice((page - 1) * per_page, page * per_page),
+        page,
+        per_page,
+        total: matching.length,
+      };
+    },
+  );
+
+  app.get(
+    '/api/v1/databases/:name',
+    { schema: { params: nameParams, response: { 200: instanceSchema, 404: problemSchema } } },
+    (request) => {
+      allowed(request, request.params.name);
+      return fleet.get(request.params.name).state.view();
+    },
+  );
+
+  const action = (verb: 'start' | 'stop' | 'restart', run: (name: string) => Promise<Instance>) => {
+    app.post(
+      `/api/v1/databases/:name/${verb}`,
+      {
+        schema: {
+          params: nameParams,
+          response: { 200: instanceSchema, 404: problemSchema, 502: problemSchema },
+        },
+      },
+      (request) => {
+        allowed(request, request.params.name);
+        return run(request.params.name);
+      },
+    );
+  };
+  // A person who says start means it: this also leaves `failed`.
+  action('start', (name) => lifecycle.start(name, { force: true }));
+  action('stop', (name) => lifecycle.stop(name));
+  // The global instance, too, may be restarted; it comes back before anything else is done.
+  action('restart', (name) => (name === GLOBAL ? fleet.restart(GLOBAL) : lifecycle.restart(name)));
+
+  app.delete(
+    '/api/v1/databases/:name',
+    { schema: { params: nameParams, response: { 204: z.null(), 404: problemSchema } } },
+    async (request, reply) => {
+      requireAdmin(request);
+      await lifecycle.delete(request.params.name);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.get(
+    '/api/v1/databases/:name/logs',
+    {
+      schema: {
+        params: nameParams,
+        querystring: z.object({ tail: z.coerce.number().int().min(1).max(5000).default(200) }),
+        response: { 200: z.object({ lines: z.array(z.object({ text: z.string() })) }), 404: problemSchema },
+      },
+    },
+    async (request) => {
+      allowed(request, request.params.name);
+      const lines = await fleet.get(request.params.name).spec.log.tail(request.query.tail);
+      return { lines: lines.map((text) => ({ text })) };
+    },
+  );
+
+  app.get(
+    '/api/v1/databases/:name/metrics',
+    {
+      schema: {
+        params: nameParams,
+        response: {
+          200: z.object({ usage: usageSchema.nullable(), probe: probeSchema.nullable(), restarts: z.int() }),
+          404: problemSchema,
+        },
+      },
+    },
+    (request) => {
+      allowed(request, request.params.name);
+      const { usage, probe, restarts } = fleet.get(request.params.name).state.view();
+      return { usage, probe, restarts };
+    },
+  );
+}
+
+function bySort(sort: z.infer<typeof sortSchema>): (a: Instance, b: Instance) => number {
+  const descending = sort.startsWith('-');
+  const field = (descending ? sort.slice(1) : sort) as (typeof SORTABLE)[number];
+  const sign = descending ? -1 : 1;
+  return (a, b) => {
+    const [left, right] = [a[field] ?? '', b[field] ?? ''];
+    return sign * (left < right ? -1 : left > right ? 1 : a.name.localeCompare(b.name));
+  };
+}

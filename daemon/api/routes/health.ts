@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { isAdmin } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import { renderMetrics } from '../metrics.ts';
+import type { Api } from '../server.ts';
+
+const readiness = z.object({ status: z.enum(['ok', 'waiting']), waiting_for: z.string().nullable() });
+
+/** For whoever watches the daemon from outside; none of these needs a session. */
+export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: ApiDeps): void {
+  app.get('/health', { schema: { response: { 200: z.object({ status: z.literal('ok') }) } } }, () => ({
+    status: 'ok' as const,
+  }));
+
+  app.get(
+    '/health/ready',
+    { schema: { response: { 200: readiness, 503: readiness } } },
+    async (_request, reply) => {
+      const waiting = waitingFor();
+      return reply
+        .code(waiting === null ? 200 : 503)
+        .send({ status: waiting === null ? 'ok' : 'waiting', waiting_for: waiting });
+    },
+  );
+
+  app.get(
+    '/health/pb',
+    {
+      schema: {
+        response: {
+          200: z.object({
+            status: z.enum(['ok', 'degraded']),
+            total_instances: z.int(),
+            running_instances: z.int(),
+            timestamp: z.iso.datetime(),
+          }),
+        },
+      },
+    },
+    () => {
+      const instances = fleet.list().filter(({ kind }) => kind === 'user');
+      const running = instances.filter(({ phase }) => phase === 'running').length;
+      const wanted = instances.filter(({ desired }) => desired === 'running').length;
+      return {
+        status: running >= wanted ? ('ok' as const) : ('degraded' as const),
+        total_instances: instances.length,
+        running_instances: running,
+        timestamp: clock.now().toISOString(),
+      };
+    },
+  );
+
+  // Names of databases hold names of people, so only administrators get the series of each instance.
+  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+    const { contentType, text } = await renderMetrics({
+      fleet,
+      monitor,
+      perInstance: isAdmin(request.caller),
+    });
+    return reply.type(contentType).send(text);
+  });
+}

@@ -1,0 +1,50 @@
+import { timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { databaseSummarySchema } from '../../../shared/protocol.ts';
+import { databaseFor, summarise } from '../database-access.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+
+const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
+const userBody = z.object({ user_id: z.string(), email: z.string() });
+
+/** Called by the hooks of the global PocketBase (`pb_hooks/global`), and by nobody else. */
+export function hookRoutes(app: Api, deps: ApiDeps): void {
+  const expected = Buffer.from(deps.hookToken);
+
+  const fromHook = (given: unknown) => {
+    const token = Buffer.from(typeof given === 'string' ? given : '');
+    // To anybody else these routes do not exist.
+    if (token.length !== expected.length || !timingSafeEqual(token, expected)) {
+      throw new FathomError('not_found', 'not found');
+    }
+  };
+
+  app.post('/internal/users/created', { schema: { hide: true, body: userBody } }, (request, reply) => {
+    fromHook(request.headers[HOOK_TOKEN_HEADER]);
+    const { user_id: id, email } = request.body;
+    // The sign-up need not wait: a sign-in that follows joins what has begun here.
+    deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
+      deps.log.error({ user: id }, `provisioning failed, it will be tried again: ${messageOf(error)}`);
+    });
+    return reply.code(202).send({ status: 'accepted' });
+  });
+
+  app.post(
+    '/internal/users/signed-in',
+    {
+      schema: {
+        hide: true,
+        body: userBody,
+        response: { 200: z.object({ database: databaseSummarySchema.nullable() }) },
+      },
+    },
+    async (request) => {
+      fromHook(request.headers[HOOK_TOKEN_HEADER]);
+      const user = await deps.users.find(request.body.user_id);
+      const entry = user && (await databaseFor(user, deps));
+      return { database: entry && summarise(entry) };
+    },
+  );
+}

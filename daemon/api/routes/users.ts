@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { FathomError } from '../../../shared/errors.ts';
+import { pageOf, pageQuerySchema, problemSchema, registerSchema } from '../../../shared/protocol.ts';
+import type { User } from '../../control-plane/users.ts';
+import { requireAdmin, requireSelfOrAdmin } from '../caller.ts';
+import { databaseFor } from '../database-access.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+
+const roleSchema = z.enum(['user', 'viewer', 'operator', 'admin']);
+
+const userSchema = z
+  .object({
+    id: z.string(),
+    email: z.string(),
+    name: z.string(),
+    role: roleSchema,
+    is_active: z.boolean(),
+    created: z.string(),
+    /** Name of the database, null while there is none. */
+    database: z.string().nullable(),
+  })
+  .meta({ id: 'User' });
+
+const idParams = z.object({ id: z.string().regex(/^[a-z0-9]{15}$/, 'is not the id of a user') });
+const SORTABLE = z.enum(['email', '-email', 'created', '-created', 'role', '-role']).default('created');
+
+/** The people of Fathom, for administrators. */
+export function userRoutes(app: Api, deps: ApiDeps): void {
+  const withDatabase = (user: User) => ({
+    ...user,
+    database: deps.catalog.findByUser(user.id)?.row.name ?? null,
+  });
+
+  const existing = async (id: string): Promise<User> => {
+    const user = await deps.users.find(id);
+    if (!user) throw new FathomError('not_found', `there is no user '${id}'`);
+    return user;
+  };
+
+  app.get(
+    '/api/v1/users',
+    {
+      schema: {
+        querystring: pageQuerySchema.extend({ sort: SORTABLE }),
+        response: { 200: pageOf(userSchema) },
+      },
+    },
+    async (request) => {
+      requireAdmin(request);
+      const { page, per_page, sort } = request.query;
+      const { items, total } = await deps.users.list({ page, perPage: per_page, sort });
+      return { items: items.map(withDatabase), page, per_page, total };
+    },
+  );
+
+  app.post(
+    '/api/v1/users',
+    {
+      schema: {
+        body: registerSchema.extend({ role: roleSchema.optional() }),
+        response: { 201: userSchema, 400: problemSchema, 409: problemSchema },
+      },
+    },
+    async (request, reply) => {
+      requireAdmin(request);
+      const user = await deps.users.create(request.body);
+      await databaseFor(user, deps);
+      return reply.code(201).send(withDatabase(user));
+    },
+  );
+
+  app.get(
+    '/api/v1/users/:id',
+    { schema: { params: idParams, response: { 200: userSchema, 404: problemSchema } } },
+    async (request) => {
+      requireSelfOrAdmin(request, request.params.id);
+      return withDatabase(await existing(request.params.id));
+    },
+  );
+
+  app.patch(
+    '/api/v1/users/:id',
+    {
+      schema: {
+        params: idParams,
+        body: z.strictObject({ role: roleSchema.optional(), is_active: z.boolean().optional() }),
+        response: { 200: userSchema, 404: problemSchema },
+      },
+    },
+    async (request) => {
+      requireAdmin(request);
+      await existing(request.params.id);
+      return withDatabase(await deps.users.update(request.params.id, request.body));
+    },
+  );
+
+  app.delete(
+    '/api/v1/users/:id',
+    { schema: { params: idParams, response: { 204: z.null(), 404: problemSchema } } },
+    async (request, reply) => {
+      requireAdmin(request);
+      const user = await existing(request.params.id);
+      const entry = deps.catalog.findByUser(user.id);
+      if (entry) await deps.lifecycle.delete(entry.row.name);
+      await deps.users.delete(user.id);
+      return reply.code(204).send(null);
+    },
+  );
+}

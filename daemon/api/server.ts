@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import swagger from '@fastify/swagger';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { FathomError } from '../../shared/errors.ts';
+import { identify, type Transport } from './caller.ts';
+import type { ApiDeps } from './deps.ts';
+import { sendProblem, toFathomError } from './problem.ts';
+import { authRoutes } from './routes/auth.ts';
+import { databaseRoutes } from './routes/databases.ts';
+import { healthRoutes } from './routes/health.ts';
+import { hookRoutes } from './routes/hooks.ts';
+import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { statusRoutes } from './routes/status.ts';
+import { userRoutes } from './routes/users.ts';
+
+/** Every request body of the API is small; files go to the user's own PocketBase. */
+const BODY_LIMIT_BYTES = 64 * 1024;
+
+export type Api = FastifyInstance<
+  Server,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** The HTTP API for one transport: TCP, where callers prove who they are, or the local socket, where they need not. */
+export async function createApi(deps: ApiDeps, transport: Transport): Promise<Api> {
+  const loggerInstance: FastifyBaseLogger = deps.log.child({ transport });
+  const app: Api = fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    genReqId: () => randomUUID(),
+    // Malformed URLs would otherwise be answered in a form of their own.
+    frameworkErrors: (error, request, reply) => {
+      void sendProblem(toFathomError(error), request, reply);
+    },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    forceCloseConnections: true,
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toFathomError(error);
+    if (problem.status >= 500) request.log.error({ err: error, reqId: request.id }, problem.message);
+    return sendProblem(problem, request, reply);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      new FathomError(
+        'not_found',
+        `there is no ${request.method} ${request.url.split('?')[0]}; see /openapi.json`,
+      ),
+      request,
+      reply,
+    ),
+  );
+
+  await app.register(helmet);
+  if (deps.corsOrigins.length > 0) await app.register(cors, { origin: [...deps.corsOrigins] });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Fathom', version: deps.version },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+
+  app.decorateRequest('caller', null);
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+    request.caller = await identify(request.headers.authorization, { ...deps, transport });
+  });
+
+  healthRoutes(app, deps);
+  authRoutes(app, deps);
+  statusRoutes(app, deps);
+  userRoutes(app, deps);
+  databaseRoutes(app, deps);
+  lifecycleRoutes(app, deps);
+  hookRoutes(app, deps);
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  return app;
+}

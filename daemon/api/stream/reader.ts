@@ -1,0 +1,161 @@
+import type { WebSocket } from 'ws';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { type FleetEvent, topicOf } from '../../../shared/events.ts';
+import type { Instance } from '../../../shared/instance.ts';
+import { clientFrameSchema } from '../../../shared/protocol.ts';
+import type { HealthSnapshot } from '../../../shared/status.ts';
+import { type Caller, isAdmin } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import { Outbox } from './outbox.ts';
+
+/** Lines of a log that its snapshot holds. */
+const LOG_SNAPSHOT_LINES = 200;
+const LOG_TOPIC = 'logs:';
+
+/** One connection of the stream: what it subscribed to, and what of it the caller may see. */
+export class StreamReader {
+  readonly #deps: ApiDeps;
+  readonly #caller: Caller;
+  readonly #outbox: Outbox;
+  /** By topic, what ends the subscription. */
+  readonly #subscriptions = new Map<string, () => void>();
+
+  constructor(socket: WebSocket, caller: Caller, deps: ApiDeps) {
+    this.#deps = deps;
+    this.#caller = caller;
+    this.#outbox = new Outbox(socket);
+    socket.on('message', (data, isBinary) => {
+      this.#receive(isBinary ? null : Buffer.concat([data].flat() as Buffer[]).toString()).catch(
+        (error: unknown) => {
+          deps.log.error({ err: error }, 'a frame of the stream could not be handled');
+          this.#outbox.send({
+            type: 'error',
+            id: null,
+            code: 'internal',
+            message: 'the frame could not be handled',
+          });
+        },
+      );
+    });
+    socket.on('close', () => {
+      for (const end of this.#subscriptions.values()) end();
+      this.#subscriptions.clear();
+    });
+    // What follows is 'close'.
+    socket.on('error', (error) => deps.log.debug({ err: error }, 'a stream connection failed'));
+  }
+
+  async #receive(text: string | null): Promise<void> {
+    const frame = clientFrameSchema.safeParse(parseJson(text));
+    if (!frame.success) {
+      const [issue] = frame.error.issues;
+      const where = issue?.path.join('.') ?? '';
+      const message = `not a frame of this protocol: ${where ? `${where}: ` : ''}${issue?.message ?? ''}`;
+      this.#outbox.send({ type: 'error', id: idOf(text), code: 'request.invalid', message });
+      return;
+    }
+    const { id, type } = frame.data;
+    if (type === 'ping') {
+      this.#outbox.send({ type: 'pong', id });
+      return;
+    }
+    try {
+      if (type === 'subscribe') for (const topic of frame.data.topics) await this.#subscribe(topic);
+      else for (const topic of frame.data.topics) this.#unsubscribe(topic);
+      this.#outbox.send({ type: 'ok', id });
+    } catch (error) {
+      const code = error instanceof FathomError ? error.code : 'internal';
+      this.#outbox.send({ type: 'error', id, code, message: messageOf(error) });
+    }
+  }
+
+  async #subscribe(topic: string): Promise<void> {
+    this.#unsubscribe(topic);
+    if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length));
+    else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#instances());
+    else if (topic === 'health')
+      this.#subscribeToFleet(topic, () => this.#health(), this.#deps.monitor.watch());
+    else throw new FathomError('not_found', `the topic '${topic}' is not offered by this daemon`);
+  }
+
+  /** Snapshot and subscription in one turn of the event loop: nothing is missed in between. */
+  #subscribeToFleet(topic: string, snapshot: () => unknown, release?: () => void): void {
+    this.#outbox.snapshot(topic, snapshot());
+    const unsubscribe = this.#deps.bus.subscribe((event) => {
+      if (topicOf(event) === topic && this.#maySeeEvent(event)) this.#outbox.event(topic, event);
+    });
+    this.#subscriptions.set(topic, () => {
+      unsubscribe();
+      release?.();
+    });
+  }
+
+  async #subscribeToLog(topic: string, name: string): Promise<void> {
+    if (!this.#maySee(name)) throw new FathomError('not_found', `there is no database named '${name}'`);
+    const { log } = this.#deps.fleet.get(name).spec;
+    const ended = new AbortController();
+    this.#subscriptions.set(topic, () => ended.abort());
+    const at = this.#deps.clock.now().toISOString();
+    const { lines, end } = await log.tailWithEnd(LOG_SNAPSHOT_LINES);
+    if (ended.signal.aborted) return;
+    this.#outbox.snapshot(
+      topic,
+      lines.map((text) => ({ at, text })),
+    );
+    log
+      .follow(end, (line) => this.#outbox.event(topic, { kind: 'log.line', name, line }), ended.signal)
+      .catch((error: unknown) => {
+        this.#outbox.send({
+          type: 'error',
+          id: null,
+          code: 'internal',
+          message: `${topic}: ${messageOf(error)}`,
+        });
+      });
+  }
+
+  #unsubscribe(topic: string): void {
+    this.#subscriptions.get(topic)?.();
+    this.#subscriptions.delete(topic);
+    this.#outbox.forget(topic);
+  }
+
+  #instances(): Instance[] {
+    return this.#deps.fleet.list().filter(({ name }) => this.#maySee(name));
+  }
+
+  #health(): HealthSnapshot {
+    const instances = Object.entries(this.#deps.fleet.health()).filter(([name]) => this.#maySee(name));
+    return {
+      daemon: isAdmin(this.#caller) ? this.#deps.monitor.usage : null,
+      instances: Object.fromEntries(instances),
+    };
+  }
+
+  /** Administrators see all, everybody else the own database. */
+  #maySee(name: string): boolean {
+    if (isAdmin(this.#caller)) return true;
+    const owner = this.#deps.catalog.find(name)?.row.user;
+    return this.#caller.kind === 'session' && owner === this.#caller.userId;
+  }
+
+  #maySeeEvent(event: FleetEvent): boolean {
+    if (event.kind === 'daemon.usage') return isAdmin(this.#caller);
+    return this.#maySee(event.kind === 'instance.added' ? event.instance.name : event.name);
+  }
+}
+
+function parseJson(text: string | null): unknown {
+  try {
+    return text === null ? null : JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The id of a frame that is otherwise not understood, so that its sender can tell which one it was. */
+function idOf(text: string | null): number | string | null {
+  const frame = parseJson(text);
+  const id = typeof frame === 'object' && frame !== null && 'id' in frame ? frame.id : null;
+  return typeof id === 'number' || (typeof id === 'string' && id.length <= 64) ? id : null;
+}

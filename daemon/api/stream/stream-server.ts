@@ -1,0 +1,95 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { FathomError } from '../../../shared/errors.ts';
+import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../../shared/protocol.ts';
+import { type Caller, identify, type Transport } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import { toFathomError } from '../problem.ts';
+import type { Api } from '../server.ts';
+import { StreamReader } from './reader.ts';
+
+/** Longest wait for Node's timers, in milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** RFC 6455: policy violation; here the session behind the connection has ended. */
+const POLICY_VIOLATION = 1008;
+/** RFC 6455: going away. */
+const GOING_AWAY = 1001;
+
+/** `GET /ws`: who connects is known before the connection is upgraded. Returns what closes all connections. */
+export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () => void {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_CLIENT_FRAME_BYTES,
+    handleProtocols: (offered) => (offered.has(WEBSOCKET_SUBPROTOCOL) ? WEBSOCKET_SUBPROTOCOL : false),
+  });
+
+  const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    if (url.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
+    checkOrigin(request.headers.origin, deps.corsOrigins);
+    const caller = await callerOf(request, url, deps, transport);
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      // oxlint-disable-next-line no-new -- it lives as long as the connection that it listens to
+      new StreamReader(webSocket, caller, deps);
+      if (caller.kind === 'session') {
+        const leftMs = Math.min(caller.expiresAt.getTime() - deps.clock.now().getTime(), MAX_TIMER_MS);
+        const timer = setTimeout(() => webSocket.close(POLICY_VIOLATION, 'the session has ended'), leftMs);
+        webSocket.once('close', () => clearTimeout(timer));
+      }
+    });
+  };
+
+  api.server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    upgrade(request, socket, head).catch((error: unknown) => refuse(socket, toFathomError(error)));
+  });
+
+  return () => {
+    for (const client of server.clients) {
+      client.close(GOING_AWAY, 'the daemon is stopping');
+      client.terminate();
+    }
+    server.close();
+  };
+}
+
+async function callerOf(
+  request: IncomingMessage,
+  url: URL,
+  deps: ApiDeps,
+  transport: Transport,
+): Promise<Caller> {
+  const ticket = url.searchParams.get('ticket');
+  const caller =
+    ticket === null
+      ? await identify(request.headers.authorization, { ...deps, transport })
+      : deps.tickets.redeem(ticket);
+  if (!caller) {
+    throw new FathomError(
+      'auth.required',
+      'send a session token in the Authorization header, or a ticket of /api/v1/ws-ticket',
+    );
+  }
+  return caller;
+}
+
+/** Browsers send an origin; programs need not. @throws FathomError `auth.forbidden` */
+function checkOrigin(origin: string | undefined, allowed: readonly string[]): void {
+  if (origin !== undefined && !allowed.includes(origin)) {
+    throw new FathomError('auth.forbidden', 'this origin is not in CORS_ORIGINS');
+  }
+}
+
+function refuse(socket: Duplex, error: FathomError): void {
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: error.message,
+    status: error.status,
+    code: error.code,
+  });
+  socket.end(
+    `HTTP/1.1 ${error.status} Refused\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

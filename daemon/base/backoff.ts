@@ -1,0 +1,16 @@
+/**
+ * Exponential back-off with full jitter: anywhere between 0 and `base * 2^(attempt-1)`, at most `cap`.
+ * Source: Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
+ *
+ * @param attempt counts from 1
+ * @param random a number in [0, 1)
+ * @returns milliseconds
+ */
+export function fullJitterMs(
+  attempt: number,
+  { baseMs, capMs }: { baseMs: number; capMs: number },
+  random: () => number,
+): number {
+  const ceiling = Math.min(capMs, baseMs * 2 ** Math.min(attempt - 1, 30));
+  return Math.round(random() * ceiling);
+}

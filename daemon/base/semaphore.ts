@@ -1,0 +1,43 @@
+/** Lets a bounded number of holders in, first come first served. */
+export class Semaphore {
+  readonly #limit: number;
+  #held = 0;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The release function, safe to call twice; null when the signal aborted first. */
+  acquire(signal: AbortSignal): Promise<(() => void) | null> {
+    if (signal.aborted) return Promise.resolve(null);
+    if (this.#held < this.#limit) return Promise.resolve(this.#hold());
+    return new Promise((resolve) => {
+      const enter = () => {
+        signal.removeEventListener('abort', leave);
+        resolve(this.#hold());
+      };
+      const leave = () => {
+        this.#waiting.delete(enter);
+        resolve(null);
+      };
+      this.#waiting.add(enter);
+      signal.addEventListener('abort', leave, { once: true });
+    });
+  }
+
+  #hold(): () => void {
+    this.#held += 1;
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      this.#held -= 1;
+      const [next] = this.#waiting;
+      if (next) {
+        this.#waiting.delete(next);
+        next();
+      }
+    };
+  }
+}

@@ -1,0 +1,42 @@
+import type { InferredOptionTypes, Options, PositionalOptions } from 'yargs';
+import type { CliContext } from './context.ts';
+
+type OptionTable = Readonly<Record<string, Options>>;
+type PositionalTable = Readonly<Record<string, PositionalOptions>>;
+
+/** One verb as data: yargs is set up from it, and suggestions are looked up in it. */
+interface Command<O extends OptionTable, P extends PositionalTable> {
+  /** `['databases', 'logs']` */
+  words: readonly [string] | readonly [string, string];
+  summary: string;
+  /** In the order in which they stand; all are required. */
+  positionals: P;
+  options: O;
+  /** Left out of the help. */
+  hidden: boolean;
+  /** The exit code. What it needs is imported in here, so that `--help` loads none of it. */
+  run(args: InferredOptionTypes<O> & InferredOptionTypes<P>, context: CliContext): Promise<number>;
+}
+
+// biome-ignore format: one line
+export type AnyCommand = Omit<Command<OptionTable, PositionalTable>, 'run'> & { run(args: object, context: CliContext): Promise<number> };
+
+type CommandSpec<O extends OptionTable, P extends PositionalTable> = Pick<
+  Command<O, P>,
+  'words' | 'summary' | 'run'
+> &
+  Partial<Pick<Command<O, P>, 'positionals' | 'options' | 'hidden'>>;
+
+export function command<
+  const O extends OptionTable = OptionTable & Record<never, never>,
+  const P extends PositionalTable = PositionalTable & Record<never, never>,
+>(spec: CommandSpec<O, P>): AnyCommand {
+  const { words, summary, positionals = {}, options = {}, hidden = false } = spec;
+  // yargs checks the arguments against the tables from which their type is made.
+  return { words, summary, positionals, options, hidden, run: spec.run };
+}
+
+/** Shared by every list and report. */
+export const JSON_OPTION = {
+  json: { type: 'boolean', default: false, describe: 'print JSON and nothing else' },
+} as const satisfies OptionTable;

@@ -1,0 +1,39 @@
+import { command } from './command.ts';
+
+const DATA_DIR = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'where everything is kept (FATHOM_DATA_DIR)',
+} as const;
+const ENV_FILE = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'settings and secrets, instead of .env and .env.local',
+} as const;
+const DEMO = {
+  type: 'boolean',
+  default: false,
+  describe: 'add three users with databases and some tasks',
+} as const;
+
+/** The daemon itself. */
+export const daemonCommands = [
+  command({
+    words: ['serve'],
+    summary: 'run the daemon; needs its secrets, see init',
+    options: { 'env-file': ENV_FILE, 'data-dir': DATA_DIR, demo: { ...DEMO, hidden: true } },
+    async run(args, context) {
+      const { serve } = await import('./serve.ts');
+      return serve({ envFile: args['env-file'], dataDir: args['data-dir'], demo: args.demo }, context);
+    },
+  }),
+  command({
+    words: ['start'],
+    summary: 'daemon and console together, with secrets made on the first start',
+    options: { 'data-dir': DATA_DIR, demo: DEMO },
+    async run(args, context) {
+      const { start } = await import('./start.ts');
+      return start({ dataDir: args['data-dir'], demo: args.demo }, context);
+    },
+  }),
+];

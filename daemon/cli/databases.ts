@@ -1,0 +1,68 @@
+import type { PositionalOptions } from 'yargs';
+import { command, JSON_OPTION } from './command.ts';
+import { CONNECT_OPTIONS } from './connect.ts';
+
+const NAME = {
+  name: { type: 'string', demandOption: true, describe: 'as in the list' },
+} as const satisfies Record<string, PositionalOptions>;
+
+const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
+
+export const databaseCommands = [
+  command({
+    words: ['databases', 'list'],
+    summary: 'list databases and how they are',
+    options: COMMON,
+    async run(args, context) {
+      const { listDatabases } = await import('./databases-actions.ts');
+      return listDatabases(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'start'],
+    summary: 'start one and wait until it runs',
+    positionals: NAME,
+    options: {
+      force: { type: 'boolean', default: false, describe: 'even if it was given up on' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { actOnDatabase } = await import('./databases-actions.ts');
+      return actOnDatabase('start', args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'stop'],
+    summary: 'stop one and keep it stopped',
+    positionals: NAME,
+    options: COMMON,
+    async run(args, context) {
+      const { actOnDatabase } = await import('./databases-actions.ts');
+      return actOnDatabase('stop', args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'restart'],
+    summary: 'stop one, start it and wait until it runs',
+    positionals: NAME,
+    options: COMMON,
+    async run(args, context) {
+      const { actOnDatabase } = await import('./databases-actions.ts');
+      return actOnDatabase('restart', args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'logs'],
+    summary: 'what one printed',
+    positionals: NAME,
+    options: {
+      tail: { type: 'number', default: 200, requiresArg: true, describe: 'how many lines' },
+      follow: { type: 'boolean', alias: 'f', default: false, describe: 'go on with new ones until Ctrl-C' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { showLogs } = await import('./logs-action.ts');
+      return showLogs(args, context);
+    },
+  }),
+];

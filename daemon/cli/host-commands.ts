@@ -1,0 +1,39 @@
+import { command, JSON_OPTION } from './command.ts';
+import { CONNECT_OPTIONS } from './connect.ts';
+
+/** Setting up a host and looking at it. */
+export const hostCommands = [
+  command({
+    words: ['init'],
+    summary: 'write an env file with fresh secrets; never overwrites',
+    options: {
+      'env-file': { type: 'string', requiresArg: true, describe: 'the file to write (default: .env)' },
+    },
+    async run(args, context) {
+      const { init } = await import('./init.ts');
+      return init({ envFile: args['env-file'] }, context);
+    },
+  }),
+  command({
+    words: ['doctor'],
+    summary: 'check this host and say what to do about each finding',
+    options: {
+      ...JSON_OPTION,
+      'env-file': { type: 'string', requiresArg: true, describe: 'as for serve' },
+      'data-dir': { type: 'string', requiresArg: true, describe: 'as for serve' },
+    },
+    async run(args, context) {
+      const { doctor } = await import('./doctor.ts');
+      return doctor({ json: args.json, envFile: args['env-file'], dataDir: args['data-dir'] }, context);
+    },
+  }),
+  command({
+    words: ['status'],
+    summary: 'the daemon at a glance',
+    options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { status } = await import('./status.ts');
+      return status(args, context);
+    },
+  }),
+];

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { nextSteps } from './next-steps.ts';
+
+const lines = nextSteps(
+  { admin: { email: 'admin@fathom.local', password: 'geheim' } },
+  { api_url: 'http://127.0.0.1:3000', global_url: 'http://127.0.0.1:8090' },
+  '/srv/fathom/.env',
+);
+
+it('tells how to sign up, to open the console and the dashboard', () => {
+  const text = lines.join('\n');
+  expect(text).toContain('curl http://127.0.0.1:3000/api/v1/auth/register');
+  expect(text).toContain('fathom-tui');
+  expect(text).toContain('http://127.0.0.1:8090/_/');
+});
+
+it('tells where the password stands, never the password', () => {
+  const text = lines.join('\n');
+  expect(text).toContain('PB_ADMIN_PASSWORD in /srv/fathom/.env');
+  expect(text).not.toContain('geheim');
+});
+
+it('gives a sign-up whose body is JSON', () => {
+  const body = /-d '(.*)'/.exec(lines.join('\n'))?.[1] ?? '';
+  expect(JSON.parse(body)).toEqual({ email: expect.any(String), password: expect.any(String) });
+});

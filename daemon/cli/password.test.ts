@@ -1,0 +1,60 @@
+import { PassThrough, Readable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { choosePassword } from './password.ts';
+
+function terminal(...answers: string[]) {
+  const stdin = Object.assign(new PassThrough(), { isTTY: true });
+  let shown = '';
+  const write = (text: string) => {
+    shown += text;
+    // Typed once it is asked for, as a person would.
+    if (text.endsWith(': ')) stdin.write(`${answers.shift()}\r`);
+  };
+  const context = { env: {}, cwd: '/', stdin, stdout: { write }, stderr: { write } };
+  return { context, shown: () => shown };
+}
+
+describe('on a terminal', () => {
+  it('is asked for twice and never shown', async () => {
+    const { context, shown } = terminal('geheim-geheim', 'geheim-geheim');
+    expect(await choosePassword({ passwordStdin: false }, context)).toEqual({
+      password: 'geheim-geheim',
+      generated: false,
+    });
+    expect(shown()).toBe('Password (empty: generate one): \nAgain: \n');
+  });
+
+  it('that differs the second time is refused', async () => {
+    const { context } = terminal('geheim-geheim', 'geheim-gehiem');
+    await expect(choosePassword({ passwordStdin: false }, context)).rejects.toThrow(
+      'the two passwords differ',
+    );
+  });
+
+  it('is generated when nothing is typed', async () => {
+    const { context } = terminal('');
+    expect(await choosePassword({ passwordStdin: false }, context)).toEqual({
+      password: expect.stringMatching(/^[\w-]{24}$/),
+      generated: true,
+    });
+  });
+
+  it('can be refused with Ctrl-C', async () => {
+    const { context } = terminal('\u0003');
+    await expect(choosePassword({ passwordStdin: false }, context)).rejects.toThrow('nothing was done');
+  });
+});
+
+it('from stdin loses its last line break and nothing else', async () => {
+  const context = {
+    env: {},
+    cwd: '/',
+    stdin: Readable.from([' a b \r\n']),
+    stdout: process.stdout,
+    stderr: process.stderr,
+  };
+  expect(await choosePassword({ passwordStdin: true }, context)).toEqual({
+    password: ' a b ',
+    generated: false,
+  });
+});

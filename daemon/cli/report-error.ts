@@ -1,0 +1,16 @@
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import { type CliContext, printLine } from './context.ts';
+import { printable } from './printable.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Says on stderr what went wrong, one line and one more for each field, and returns the exit code. */
+export function reportError(error: unknown, { stderr, env }: CliContext): number {
+  printLine(stderr, `fathomd: ${printable(messageOf(error))}`);
+  if (error instanceof FathomError) {
+    for (const { path, message } of error.fields) printLine(stderr, printable(`${path}: ${message}`));
+  }
+  const verbose = ['debug', 'trace'].includes(env['LOG_LEVEL']?.toLowerCase() ?? '');
+  if (verbose && error instanceof Error && error.stack !== undefined) printLine(stderr, error.stack);
+  if (error instanceof FathomError) return error.exitCode;
+  return error instanceof UsageError ? 2 : 70;
+}

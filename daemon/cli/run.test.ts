@@ -1,0 +1,250 @@
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCli } from './run.ts';
+
+let cwd: string;
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'fathom-cli-'));
+});
+
+afterEach(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+async function run(
+  argv: string[],
+  { env = {}, input = '' }: { env?: Record<string, string>; input?: string } = {},
+) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runCli(argv, {
+    env,
+    cwd,
+    stdin: Readable.from([input]),
+    stdout: { write: (line) => out.push(line) },
+    stderr: { write: (line) => err.push(line) },
+  });
+  return { code, out: out.join(''), err: err.join('') };
+}
+
+describe('the command line', () => {
+  it.each([
+    [['databses'], "unknown command or argument 'databses'; did you mean 'databases'?"],
+    [['databases', 'lst'], "unknown command or argument 'lst'; did you mean 'list'?"],
+    [['users', 'ad', 'a@b.example'], "unknown command or argument 'ad'; did you mean 'add'?"],
+    [['frobnicate'], "unknown command or argument 'frobnicate'; see 'fathomd --help'"],
+    [['status', '--jsn'], "unknown option '--jsn'; did you mean '--json'?"],
+    [['databases', 'logs', 'x', '--tial=3'], "unknown option '--tial'; did you mean '--tail'?"],
+    [['status', '--follow'], "unknown option '--follow'; see 'fathomd status --help'"],
+    [['status', '-x'], "unknown option '-x'; see 'fathomd status --help'"],
+    [['status', 'extra'], "unknown command or argument 'extra'; see 'fathomd status --help'"],
+    [['databases', 'logs'], "<name> is missing; see 'fathomd databases logs --help'"],
+    [['databases'], "name what to do with databases; see 'fathomd databases --help'"],
+    [[], "name a command; see 'fathomd --help'"],
+    [['users', 'add', 'a@b.example', '--role', 'king'], 'invalid values'],
+    [['databases', 'logs', 'x', '--tail', 'few'], '--tail needs a whole number'],
+    [['status', '--url', 'http://a', '--socket', '/b'], 'mutually exclusive'],
+  ])('%j exits 2 with a suggestion', async (argv, message) => {
+    const { code, out, err } = await run(argv);
+    expect(err).toContain(message);
+    expect(err).toMatch(/^fathomd: [^\n]+\n$/);
+    expect(out).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('shows help on stdout, without what is hidden', async () => {
+    const { code, out, err } = await run(['serve', '--help']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('--env-file');
+    expect(out).not.toContain('--demo');
+  });
+
+  it('takes the last of an option that is given twice', async () => {
+    const { err } = await run(['status', '--socket', '/a', '--socket', '/b']);
+    expect(err).toContain('no daemon listens at /b');
+  });
+
+  it('shows the stack only where LOG_LEVEL asks for it', async () => {
+    expect((await run(['frobnicate'])).err).not.toContain('    at ');
+    expect((await run(['frobnicate'], { env: { LOG_LEVEL: 'debug' } })).err).toContain('    at ');
+  });
+});
+
+describe('init', () => {
+  it('writes .env here and says what is next, without any secret', async () => {
+    const { code, out } = await run(['init']);
+    const path = join(cwd, '.env');
+    expect(code).toBe(0);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    for (const [, value] of readFileSync(path, 'utf8').matchAll(/^(?!PB_ADMIN_EMAIL)\w+=(.+)$/gm)) {
+      expect(out).not.toContain(value);
+    }
+  });
+
+  it('exits 73 rather than overwrite', async () => {
+    await run(['init', '--env-file', 'x.env']);
+    const { code, err } = await run(['init', '--env-file', 'x.env']);
+    expect(code).toBe(73);
+    expect(err).toBe(
+      `fathomd: ${join(cwd, 'x.env')} exists and is not overwritten; move it away first, or name another with --env-file\n`,
+    );
+  });
+});
+
+it('serve without secrets exits 78 and names each of them, one line each', async () => {
+  const { code, err } = await run(['serve']);
+  expect(code).toBe(78);
+  expect(err.split('\n').slice(1, -1).toSorted()).toEqual(
+    ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ADMIN_PASSWORD', 'PB_ENCRYPTION_KEY'].map(
+      (name) => `${name}: is not set; run 'fathomd init'`,
+    ),
+  );
+});
+
+it('a daemon that does not run exits 69', async () => {
+  const { code, err } = await run(['databases', 'list'], { env: { FATHOM_SOCKET: 'x.sock' } });
+  expect(code).toBe(69);
+  expect(err).toContain(`no daemon listens at ${join(cwd, 'x.sock')}; start it with`);
+});
+
+function runHere(argv: string[], options: { env?: Record<string, string>; input?: string } = {}) {
+  return run([...argv, '--socket', join(cwd, 'd.sock')], options);
+}
+
+function page(items: unknown[]) {
+  return { items, page: 1, per_page: 500, total: items.length };
+}
+
+describe('with a daemon', () => {
+  const user = {
+    id: 'u1',
+    email: 'jo@example.com',
+    name: '',
+    role: 'user',
+    is_active: true,
+    created: '2024-01-15T00:00:00Z',
+    database: '2024-01-15-001-jo',
+  };
+  const instance = {
+    name: '2024-01-15-001-jo',
+    phase: 'failed',
+    port: 9001,
+    pid: null,
+    restarts: 3,
+    email: 'jo@example.com',
+    reason: { code: 'exited', message: 'it \u001B[31mbroke' },
+    url: null,
+  };
+  const lines = [
+    { at: '2024-01-15T00:00:01Z', text: 'one \u001B]0;title\u0007' },
+    { at: '2024-01-15T00:00:02Z', text: 'two' },
+  ];
+  let server: Server;
+  let seen: string[];
+
+  beforeEach(async () => {
+    seen = [];
+    const answerTo = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+      seen.push(
+        `${request.method} ${request.url} ${request.headers.authorization ?? '-'} ${await text(request)}`.trim(),
+      );
+      const answers: Record<string, unknown> = {
+        'GET /api/v1/users': page([user]),
+        'POST /api/v1/users': user,
+        'GET /api/v1/databases': page([instance]),
+        [`GET /api/v1/databases/${instance.name}/logs`]: { lines },
+        [`POST /api/v1/databases/${instance.name}/start`]: {
+          ...instance,
+          phase: 'running',
+          url: 'http://127.0.0.1:9001',
+        },
+      };
+      const answer = answers[`${request.method} ${path}`];
+      response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer ?? { code: 'not_found', detail: 'there is no such database' }));
+    };
+    server = createServer((request, response) => void answerTo(request, response));
+    server.listen({ path: join(cwd, 'd.sock') });
+    await once(server, 'listening');
+  });
+
+  afterEach(async () => {
+    server.close();
+    await once(server, 'close');
+  });
+
+  it('finds its socket in the configuration, secrets or not', async () => {
+    const { code } = await run(['databases', 'list'], { env: { FATHOM_SOCKET: 'd.sock' } });
+    expect(code).toBe(0);
+  });
+
+  it('lists in aligned columns, and never lets data steer the terminal', async () => {
+    const { out } = await runHere(['databases', 'list']);
+    expect(out).toBe(
+      [
+        'NAME               PHASE   PORT  PID  RESTARTS  OWNER           WHY',
+        '2024-01-15-001-jo  failed  9001  –           3  jo@example.com  it broke',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('lists as JSON and nothing else', async () => {
+    const { out, err } = await runHere(['users', 'list', '--json']);
+    expect(JSON.parse(out)).toEqual([user]);
+    expect(err).toBe('');
+  });
+
+  it('shows what the daemon refuses, with its exit code', async () => {
+    const { code, err } = await runHere(['databases', 'stop', 'nope']);
+    expect({ code, err }).toEqual({ code: 1, err: 'fathomd: there is no such database\n' });
+  });
+
+  it('says where a database that was started is', async () => {
+    const { out } = await runHere(['databases', 'start', instance.name, '--force']);
+    expect(out).toBe(`${instance.name} is running at http://127.0.0.1:9001\n`);
+    expect(seen).toEqual([`POST /api/v1/databases/${instance.name}/start - {"force":true}`]);
+  });
+
+  it('shows the last lines of a log without their control sequences', async () => {
+    const { out } = await runHere(['databases', 'logs', instance.name, '--tail', '2']);
+    expect(out).toBe('2024-01-15T00:00:01Z  one \n2024-01-15T00:00:02Z  two\n');
+    expect(seen[0]).toContain('?tail=2');
+  });
+
+  it('takes a token from the environment', async () => {
+    await runHere(['users', 'list'], { env: { FATHOM_TOKEN: 'abc' } });
+    expect(seen[0]).toContain('Bearer abc');
+  });
+
+  it('adds a user with a password from stdin and does not show it', async () => {
+    const { out, err } = await runHere(['users', 'add', user.email, '--password-stdin'], {
+      input: 'geheim-geheim\n',
+    });
+    expect(seen[0]).toContain('{"email":"jo@example.com","password":"geheim-geheim","role":"user"}');
+    expect(out).toBe('added jo@example.com (u1), database 2024-01-15-001-jo\n');
+    expect(out + err).not.toContain('geheim');
+  });
+
+  it('generates a password where nobody can be asked, and shows it once', async () => {
+    const { out } = await runHere(['users', 'add', user.email]);
+    const password = /^password: ([\w-]{24})$/m.exec(out)?.[1];
+    expect(seen[0]).toContain(`"password":"${password}"`);
+    const asJson = await runHere(['users', 'add', user.email, '--json']);
+    expect(JSON.parse(asJson.out)).toEqual({ ...user, password: expect.stringMatching(/^[\w-]{24}$/) });
+  });
+
+  it('exits 2 when stdin should hold a password and is empty', async () => {
+    const { code } = await runHere(['users', 'add', user.email, '--password-stdin']);
+    expect(code).toBe(2);
+    expect(seen).toEqual([]);
+  });
+});

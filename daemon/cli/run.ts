@@ -1,0 +1,88 @@
+import yargs, { type Argv } from 'yargs';
+import { packageVersion } from '../base/package.ts';
+import type { AnyCommand } from './command.ts';
+import type { CliContext } from './context.ts';
+import { daemonCommands } from './daemon-commands.ts';
+import { databaseCommands } from './databases.ts';
+import { hostCommands } from './host-commands.ts';
+import { reportError } from './report-error.ts';
+import { usageError } from './usage-error.ts';
+import { userCommands } from './users.ts';
+
+const GROUPS: Readonly<Record<string, string>> = {
+  users: 'the people that have a database',
+  databases: 'their databases, and the global one',
+};
+
+/** Runs one command line and returns the exit code; never throws. */
+export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
+  const commands = [...daemonCommands, ...hostCommands, ...userCommands, ...databaseCommands];
+  let exitCode = 0;
+  try {
+    const parser = buildParser(commands, argv, async (command, args) => {
+      exitCode = await command.run(args, context);
+    });
+    let text = '';
+    await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
+      text = output;
+    });
+    if (text !== '') context.stdout.write(`${text}\n`);
+    return exitCode;
+  } catch (error) {
+    return reportError(error, context);
+  }
+}
+
+function buildParser(
+  commands: readonly AnyCommand[],
+  argv: readonly string[],
+  run: (command: AnyCommand, args: object) => Promise<void>,
+): Argv {
+  const parser = yargs()
+    .scriptName('fathomd')
+    .usage('$0 <command>\n\nOne PocketBase per user, run as one fleet.')
+    // The suggestions are looked up in what yargs says, so it must say it in English.
+    .locale('en')
+    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .version(packageVersion())
+    .alias('help', 'h')
+    .wrap(100)
+    .exitProcess(false)
+    .strict()
+    .demandCommand(1, 'name a command')
+    .fail((message: string | null, error: unknown) => {
+      if (error instanceof Error && error.name !== 'YError') throw error;
+      throw usageError(message ?? 'this cannot be understood', argv, commands);
+    });
+  for (const [group, members] of Map.groupBy(commands, ({ words }) => words[0])) {
+    const first = members[0];
+    if (first !== undefined && first.words.length === 1) {
+      addCommand(parser, group, first, run);
+      continue;
+    }
+    parser.command(group, GROUPS[group] ?? '', (nested) => {
+      for (const member of members) addCommand(nested, member.words[1] ?? '', member, run);
+      return nested.demandCommand(1, `name what to do with ${group}`);
+    });
+  }
+  return parser;
+}
+
+function addCommand(
+  parser: Argv,
+  word: string,
+  command: AnyCommand,
+  run: (command: AnyCommand, args: object) => Promise<void>,
+): void {
+  const places = Object.keys(command.positionals).map((name) => ` <${name}>`);
+  parser.command(
+    word + places.join(''),
+    // `false` hides a command, which the types leave out.
+    command.hidden ? (false as never) : command.summary,
+    (builder) => {
+      for (const [name, options] of Object.entries(command.positionals)) builder.positional(name, options);
+      return builder.options(command.options);
+    },
+    (args) => run(command, args),
+  );
+}

@@ -1,0 +1,72 @@
+import { join, resolve } from 'node:path';
+import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { FathomError } from '../../shared/errors.ts';
+import { loadClientConfig } from '../config/client-config.ts';
+import { type LoadedConfig, loadConfig } from '../config/config.ts';
+import { ensureSecrets } from '../config/secrets-file.ts';
+import { type ConfigInput, readSources } from '../config/sources.ts';
+import { GENERATED_SECRETS } from '../config/variables.ts';
+import { awaitReady } from './await-ready.ts';
+import { type CliContext, printLine } from './context.ts';
+import { nextSteps } from './next-steps.ts';
+import { serveConfig } from './serve.ts';
+
+export interface StartArguments {
+  dataDir?: string | undefined;
+  demo: boolean;
+}
+
+const POLL_EVERY_MS = 200;
+
+/** What `npm start` runs: on a terminal the daemon and its console, otherwise the daemon in the foreground. */
+export async function start({ dataDir, demo }: StartArguments, context: CliContext): Promise<number> {
+  const input: ConfigInput = { commandLine: { dataDir }, env: context.env, cwd: context.cwd };
+  if (context.stdin.isTTY !== true || context.stdout.isTTY !== true) {
+    return startInForeground(await loadWithSecrets(input, context), { demo }, context);
+  }
+  const { socketPath } = loadClientConfig(input);
+  const terminal = await import('./start-on-terminal.ts');
+  if (await answers(socketPath)) return terminal.openConsole({ socketPath, ownsDaemon: false }, context);
+  const loaded = await loadWithSecrets(input, context);
+  return terminal.startOnTerminal(loaded, { demo, dataDir }, context);
+}
+
+/** The configuration, after the secrets that are set nowhere were made. */
+export async function loadWithSecrets(input: ConfigInput, { stderr }: CliContext): Promise<LoadedConfig> {
+  const { dataDir, get } = readSources(input);
+  const userDatabasesDir = resolve(input.cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));
+  const missing = GENERATED_SECRETS.filter((name) => get(name) === undefined);
+  const added = await ensureSecrets({ dataDir, userDatabasesDir, missing });
+  if (added.length > 0) printLine(stderr, `fathomd: generated ${added.join(', ')} into ${dataDir}/.env`);
+  return loadConfig(input);
+}
+
+async function startInForeground(
+  loaded: LoadedConfig,
+  { demo }: { demo: boolean },
+  context: CliContext,
+): Promise<number> {
+  const client = new FathomClient({ target: { socketPath: loaded.config.socketPath } });
+  const onRunning = async (stopping: AbortSignal): Promise<void> => {
+    const status = await awaitReady({
+      status: (signal) => client.status({ signal }),
+      onWaiting: () => {},
+      signal: stopping,
+      pollEveryMs: POLL_EVERY_MS,
+    });
+    if (status === null) return;
+    for (const line of nextSteps(loaded.config, status, loaded.adminPasswordOrigin))
+      printLine(context.stdout, line);
+  };
+  return serveConfig(loaded, { demo, onRunning }, context);
+}
+
+async function answers(socketPath: string): Promise<boolean> {
+  try {
+    await new FathomClient({ target: { socketPath } }).status();
+    return true;
+  } catch (error) {
+    if (error instanceof FathomError && error.code === 'daemon.unreachable') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import type { DaemonStatus } from '../../shared/status.ts';
+import { NO_TASKS } from '../../shared/task.ts';
+import { statusLines } from './status.ts';
+
+const status: DaemonStatus = {
+  version: '0.1.0',
+  protocol: 1,
+  pid: 42,
+  started_at: '2024-01-15T00:00:00Z',
+  ready: true,
+  waiting_for: null,
+  api_url: 'http://127.0.0.1:3000',
+  global_url: 'http://127.0.0.1:8090',
+  data_dir: '/srv/fathom',
+  pocketbase_version: '0.39.1',
+  instances: {
+    stopped: 0,
+    queued: 0,
+    starting: 0,
+    running: 3,
+    unresponsive: 0,
+    backing_off: 1,
+    stopping: 0,
+    failed: 0,
+  },
+  total_instances: 4,
+  queue: { ...NO_TASKS, pending: 2 },
+  usage: null,
+};
+
+it('counts what there is and leaves out what there is not', () => {
+  expect(statusLines(status)).toEqual([
+    'daemon     ready (Fathom 0.1.0, pid 42, since 2024-01-15T00:00:00Z)',
+    'instances  3 running, 1 backing off',
+    'tasks      2 pending',
+    'api        http://127.0.0.1:3000',
+    'global     http://127.0.0.1:8090 (PocketBase 0.39.1)',
+    'data       /srv/fathom',
+  ]);
+});
+
+it('says what a daemon that is not ready waits for', () => {
+  const starting = { ...status, ready: false, waiting_for: 'the global PocketBase', queue: null };
+  expect(statusLines(starting)[0]).toContain('starting, waiting for the global PocketBase');
+  expect(statusLines(starting)[2]).toContain('unknown');
+});

@@ -1,0 +1,17 @@
+import { join, resolve } from 'node:path';
+import { type ConfigInput, readSources } from './sources.ts';
+
+/** What a client of the daemon on the same host needs: no secrets, and nothing that must be valid for it. */
+export interface ClientConfig {
+  dataDir: string;
+  socketPath: string;
+}
+
+export function loadClientConfig(input: ConfigInput): ClientConfig {
+  const { dataDir, get } = readSources(input);
+  const socket = get('FATHOM_SOCKET')?.trim();
+  return {
+    dataDir,
+    socketPath: socket === undefined ? join(dataDir, 'run', 'fathomd.sock') : resolve(input.cwd, socket),
+  };
+}

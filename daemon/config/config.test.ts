@@ -1,0 +1,319 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FathomError } from '../../shared/errors.ts';
+import { type ConfigInput, loadConfig } from './config.ts';
+
+const SECRETS = {
+  AES_MASTER_KEY: randomBytes(32).toString('base64'),
+  JWT_SECRET: randomBytes(64).toString('base64'),
+  PB_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  PB_ADMIN_PASSWORD: 'a-long-password',
+};
+
+let cwd: string;
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'fathom-config-'));
+});
+
+afterEach(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+function load(env: Record<string, string | undefined> = {}, commandLine: ConfigInput['commandLine'] = {}) {
+  return loadConfig({ commandLine, env: { ...SECRETS, ...env }, cwd });
+}
+
+function problemsOf(
+  env: Record<string, string | undefined>,
+  commandLine: ConfigInput['commandLine'] = {},
+): string[] {
+  try {
+    load(env, commandLine);
+  } catch (error) {
+    if (!(error instanceof FathomError)) throw error;
+    expect(error).toMatchObject({ code: 'config.invalid', exitCode: 78 });
+    return error.fields.map(({ path, message }) => `${path}: ${message}`);
+  }
+  return [];
+}
+
+function writePrivate(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600 });
+}
+
+describe('defaults', () => {
+  it('are those of the contract', () => {
+    const { config } = load();
+    expect(config).toMatchObject({
+      dataDir: join(cwd, 'var'),
+      userDatabasesDir: join(cwd, 'var/user_dbs'),
+      socketPath: join(cwd, 'var/run/fathomd.sock'),
+      server: { host: '127.0.0.1', port: 3000 },
+      corsOrigins: [],
+      globalPort: 8090,
+      bindAddress: '127.0.0.1',
+      publicUrl: 'http://{host}:{port}',
+      ports: { base: 9000, range: 1000 },
+      binaryPath: null,
+      healthIntervalMs: 30_000,
+      worker: { concurrency: 1, pollIntervalMs: 5000 },
+      tasksDir: join(cwd, 'var/tasks'),
+      admin: { email: 'admin@fathom.local', password: 'a-long-password' },
+      log: { level: 'info', dir: null, retentionDays: 14 },
+      oauth: { google: null, github: null, oidc: null },
+    });
+    expect(config.jwt.expirationHours).toBe(24);
+  });
+
+  it('take the place of empty values', () => {
+    expect(load({ SERVER_PORT: '', LOG_DIR: ' ' }).config).toMatchObject({
+      server: { port: 3000 },
+      log: { dir: null },
+    });
+  });
+
+  it('follow the data directory', () => {
+    expect(load({}, { dataDir: '/srv/fathom' }).config.socketPath).toBe('/srv/fathom/run/fathomd.sock');
+  });
+});
+
+it('is frozen through and through', () => {
+  const { config } = load({ CORS_ORIGINS: 'https://a.example' });
+  expect(Object.isFrozen(config)).toBe(true);
+  expect(Object.isFrozen(config.server)).toBe(true);
+  expect(Object.isFrozen(config.corsOrigins)).toBe(true);
+});
+
+it('decodes the keys and takes JWT_SECRET as it is written', () => {
+  const { config } = load();
+  expect(Buffer.from(config.aesMasterKey).toString('base64')).toBe(SECRETS.AES_MASTER_KEY);
+  expect(config.pbEncryptionKey).toHaveLength(32);
+  expect(Buffer.from(config.jwt.secret).toString()).toBe(SECRETS.JWT_SECRET);
+});
+
+describe('precedence', () => {
+  it('goes command line, environment, .env, .env.local', () => {
+    writePrivate(join(cwd, '.env'), 'FATHOM_DATA_DIR=b\nSERVER_PORT=4002\nPB_GLOBAL_PORT=5002');
+    writePrivate(join(cwd, '.env.local'), 'PB_GLOBAL_PORT=5003\nLOG_LEVEL=warn');
+    const { config } = load({ FATHOM_DATA_DIR: 'a', SERVER_PORT: '4001' }, { dataDir: 'c' });
+    expect(config.dataDir).toBe(join(cwd, 'c'));
+    expect(config.server.port).toBe(4001);
+    expect(config.globalPort).toBe(5002);
+    expect(config.log.level).toBe('warn');
+  });
+
+  it('puts the file in the data directory last', () => {
+    mkdirSync(join(cwd, 'data'));
+    writePrivate(join(cwd, '.env'), 'FATHOM_DATA_DIR=data\nSERVER_PORT=4002');
+    writePrivate(join(cwd, 'data/.env'), 'SERVER_PORT=4003\nLOG_LEVEL=warn');
+    const { config } = load();
+    expect(config.server.port).toBe(4002);
+    expect(config.log.level).toBe('warn');
+  });
+
+  it('reads no other file when one is named', () => {
+    writePrivate(join(cwd, '.env'), 'LOG_LEVEL=warn');
+    writePrivate(join(cwd, 'other.env'), 'SERVER_PORT=4004');
+    const { config } = load({}, { envFile: 'other.env' });
+    expect(config.server.port).toBe(4004);
+    expect(config.log.level).toBe('info');
+  });
+
+  it('names where the password of the administrator stands', () => {
+    writePrivate(join(cwd, '.env'), 'PB_ADMIN_PASSWORD=another-password');
+    expect(load().adminPasswordOrigin).toBe('the environment');
+    expect(load({ PB_ADMIN_PASSWORD: undefined }).adminPasswordOrigin).toBe(join(cwd, '.env'));
+  });
+
+  it('leaves the environment of the process alone', () => {
+    writePrivate(join(cwd, '.env'), 'FATHOM_CONFIG_TEST=1');
+    load();
+    expect(process.env['FATHOM_CONFIG_TEST']).toBeUndefined();
+  });
+});
+
+describe('problems', () => {
+  it('are reported together', () => {
+    const problems = problemsOf({
+      AES_MASTER_KEY: undefined,
+      SERVER_PORT: 'x',
+      LOG_LEVEL: 'loud',
+      PB_ADMIN_EMAIL: 'me',
+    });
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual(
+      expect.arrayContaining(['AES_MASTER_KEY', 'SERVER_PORT', 'LOG_LEVEL', 'PB_ADMIN_EMAIL']),
+    );
+    expect(problems).toHaveLength(4);
+  });
+
+  it('name the variable, what is wrong and how to mend it', () => {
+    const AES_MASTER_KEY = randomBytes(16).toString('base64');
+    expect(problemsOf({ AES_MASTER_KEY })).toEqual([
+      "AES_MASTER_KEY: 16 bytes, needs 32 (base64); run 'fathomd init'",
+    ]);
+    expect(problemsOf({ JWT_SECRET: undefined })).toEqual(["JWT_SECRET: is not set; run 'fathomd init'"]);
+  });
+
+  it('stop at a named file that cannot be read, as everything else would follow from it', () => {
+    expect(problemsOf({ AES_MASTER_KEY: undefined }, { envFile: 'absent.env' })).toEqual([
+      `--env-file: ${join(cwd, 'absent.env')} cannot be read (ENOENT); name a file that can`,
+    ]);
+  });
+
+  it.each([
+    ['AES_MASTER_KEY', `${'A'.repeat(42)}-_`],
+    ['AES_MASTER_KEY', `${SECRETS.AES_MASTER_KEY} ${SECRETS.AES_MASTER_KEY}`],
+    ['PB_ENCRYPTION_KEY', SECRETS.PB_ENCRYPTION_KEY.replace('=', '')],
+    ['PB_ENCRYPTION_KEY', 'sehr-geheim'],
+    ['JWT_SECRET', 'sehr-geheim'],
+    ['PB_ADMIN_PASSWORD', 'geheim'],
+    ['PB_ADMIN_PASSWORD', 'geheim'.repeat(12)],
+    ['PB_ADMIN_PASSWORD', 'ä'.repeat(36)],
+  ])('never show a wrong value of %s', (name, value) => {
+    const problems = problemsOf({ [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(name);
+    expect(problems[0]).not.toContain(value);
+    expect(problems[0]).not.toContain('geheim');
+  });
+
+  it.each([
+    ['SERVER_PORT', '0'],
+    ['SERVER_PORT', '65536'],
+    ['SERVER_PORT', '3000.5'],
+    ['SERVER_PORT', '0x10'],
+    ['SERVER_PORT', '-1'],
+    ['PB_GLOBAL_PORT', '1e3'],
+    ['PB_PORT_RANGE', '0'],
+    ['PB_HEALTH_INTERVAL', '0'],
+    ['WORKER_CONCURRENCY', 'many'],
+    ['QUEUE_POLL_INTERVAL', '5s'],
+    ['JWT_EXPIRATION_HOURS', '0'],
+    ['LOG_RETENTION_DAYS', '-3'],
+    ['SERVER_HOST', 'http://localhost'],
+    ['SERVER_HOST', '127.0.0.1:80'],
+    ['SERVER_HOST', '256.1.1.1'],
+    ['SERVER_HOST', '[::1]'],
+    ['PB_BIND_ADDRESS', 'a b'],
+    ['PB_PUBLIC_URL', 'http://{nope}'],
+    ['PB_ADMIN_EMAIL', 'nobody@'],
+    ['FATHOM_DATA_DIR', '~/fathom'],
+    ['FATHOM_SOCKET', `/tmp/${'x'.repeat(103)}`],
+    ['CORS_ORIGINS', '*'],
+    ['CORS_ORIGINS', 'https://a.example/'],
+    ['CORS_ORIGINS', 'https://a.example, b.example'],
+    ['CORS_ORIGINS', 'file:///tmp'],
+  ])('are found in %s=%s', (name, value) => {
+    const problems = problemsOf({ [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${name}: .+`));
+  });
+
+  it.each([
+    ['SERVER_HOST', '::'],
+    ['SERVER_HOST', 'db.internal.example'],
+    ['PB_BIND_ADDRESS', '10.0.0.7'],
+    ['PB_PUBLIC_URL', 'https://{name}.db.example.com'],
+    ['CORS_ORIGINS', 'https://a.example, http://localhost:5173'],
+    ['FATHOM_SOCKET', `/tmp/${'x'.repeat(102)}`],
+    ['LOG_LEVEL', 'DEBUG'],
+    ['PB_ADMIN_PASSWORD', 'x'.repeat(71)],
+    ['JWT_SECRET', 'x'.repeat(32)],
+  ])('are not found in %s=%s', (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([]);
+  });
+
+  it('are found where ports collide', () => {
+    expect(problemsOf({ SERVER_PORT: '8090' })[0]).toMatch(/^PB_GLOBAL_PORT: 8090 is SERVER_PORT too/);
+    expect(problemsOf({ SERVER_PORT: '9000' })[0]).toMatch(
+      /^SERVER_PORT: 9000 lies in the range .*9000–9999/,
+    );
+    expect(problemsOf({ PB_GLOBAL_PORT: '9999' })[0]).toMatch(/^PB_GLOBAL_PORT: 9999 lies in the range/);
+    expect(problemsOf({ SERVER_PORT: '10000' })).toEqual([]);
+  });
+
+  it('are found where the range passes the last port', () => {
+    expect(problemsOf({ PB_BASE_PORT: '65000', PB_PORT_RANGE: '537' })[0]).toMatch(
+      /^PB_PORT_RANGE: 65000 \+ 537/,
+    );
+    expect(problemsOf({ PB_BASE_PORT: '65000', PB_PORT_RANGE: '536' })).toEqual([]);
+  });
+
+  it('show a wrong value short and on one line', () => {
+    const [problem] = problemsOf({ SERVER_PORT: `1\n\u001B[31m${'9'.repeat(100)}` });
+    // oxlint-disable-next-line no-control-regex -- what must not be in there
+    expect(problem).not.toMatch(/[\n\u001B]/);
+    expect(problem?.length).toBeLessThan(160);
+  });
+});
+
+describe('sign-in providers', () => {
+  it('are switched on by their pair', () => {
+    const { config } = load({ GITHUB_CLIENT_ID: 'id', GITHUB_CLIENT_SECRET: 'secret' });
+    expect(config.oauth.github).toEqual({ clientId: 'id', clientSecret: 'secret' });
+  });
+
+  it('want both of the pair', () => {
+    expect(problemsOf({ GOOGLE_CLIENT_ID: 'id' })[0]).toMatch(/^GOOGLE_CLIENT_SECRET: is not set while/);
+    expect(problemsOf({ GOOGLE_CLIENT_SECRET: 'geheim' })[0]).toMatch(/^GOOGLE_CLIENT_ID: is not set while/);
+  });
+
+  it('want the endpoints of OpenID Connect', () => {
+    const pair = { OIDC_CLIENT_ID: 'id', OIDC_CLIENT_SECRET: 'secret' };
+    expect(problemsOf(pair)).toHaveLength(3);
+    const urls = {
+      OIDC_AUTH_URL: 'https://id.example/auth',
+      OIDC_TOKEN_URL: 'https://id.example/token',
+      OIDC_USER_INFO_URL: 'https://id.example/userinfo',
+    };
+    expect(load({ ...pair, ...urls }).config.oauth.oidc).toMatchObject({
+      authUrl: 'https://id.example/auth',
+    });
+    expect(problemsOf({ ...pair, ...urls, OIDC_AUTH_URL: 'https://me:geheim@id.example' })[0]).not.toContain(
+      'geheim',
+    );
+  });
+});
+
+describe('warnings', () => {
+  it('offer the variable that was probably meant', () => {
+    writePrivate(join(cwd, '.env'), 'SERVER_PROT=1');
+    expect(load({ PB_BSE_PORT: '1' }).warnings).toEqual([
+      'PB_BSE_PORT is not a setting; did you mean PB_BASE_PORT?',
+      'SERVER_PROT is not a setting; did you mean SERVER_PORT?',
+    ]);
+  });
+
+  it('leave the variables of other programs alone', () => {
+    expect(load({ HOME: '/root', PATH: '/bin', GITHUB_TOKEN: 'x', FATHOM_TOKEN: 'x' }).warnings).toEqual([]);
+  });
+
+  it('tell of a file with secrets that others can read', () => {
+    const path = join(cwd, '.env');
+    writePrivate(path, 'JWT_SECRET=');
+    chmodSync(path, 0o644);
+    expect(load().warnings).toEqual([]);
+    writePrivate(path, `JWT_SECRET=${SECRETS.JWT_SECRET}`);
+    expect(load().warnings).toEqual([expect.stringContaining(`run 'chmod 600 ${path}'`)]);
+  });
+
+  it('tell of a file that cannot be read', () => {
+    mkdirSync(join(cwd, '.env'));
+    expect(load().warnings).toEqual([
+      expect.stringContaining(`${join(cwd, '.env')} cannot be read (EISDIR)`),
+    ]);
+  });
+
+  it('tell of an address that leads nowhere', () => {
+    expect(load({ PB_BIND_ADDRESS: '0.0.0.0' }).warnings[0]).toMatch(
+      /^PB_PUBLIC_URL hands users the address 0\.0\.0\.0/,
+    );
+    expect(
+      load({ PB_BIND_ADDRESS: '0.0.0.0', PB_PUBLIC_URL: 'https://{name}.example.com' }).warnings,
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,201 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { FathomError, type FieldError } from '../../shared/errors.ts';
+import { type OAuthConfig, readOAuth } from './oauth.ts';
+import { publicUrlProblem } from './public-url.ts';
+import { type ConfigInput, readSources } from './sources.ts';
+import { ValueReader } from './value-reader.ts';
+
+export type { ConfigInput } from './sources.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+
+/** A Unix socket's address has room for 108 bytes, the last of them NUL: unix(7). */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+/** Validated once at start and frozen; everything further in may rely on it. */
+export interface Config {
+  /** This and every other path is absolute. */
+  dataDir: string;
+  userDatabasesDir: string;
+  socketPath: string;
+  server: { host: string; port: number };
+  corsOrigins: readonly string[];
+  globalPort: number;
+  /** Where user instances listen. */
+  bindAddress: string;
+  /** Template of the URL handed to end users, see `expandPublicUrl`. */
+  publicUrl: string;
+  /** User instances listen on ports from `base` to `base + range - 1`. */
+  ports: { base: number; range: number };
+  /** Null is the embedded default. */
+  binaryPath: string | null;
+  healthIntervalMs: number;
+  worker: { concurrency: number; pollIntervalMs: number };
+  /** The administrator's own task handlers. */
+  tasksDir: string;
+  jwt: { secret: Uint8Array; expirationHours: number };
+  /** 32 bytes each. */
+  aesMasterKey: Uint8Array;
+  pbEncryptionKey: Uint8Array;
+  admin: { email: string; password: string };
+  log: { level: (typeof LOG_LEVELS)[number]; dir: string | null; retentionDays: number };
+  oauth: OAuthConfig;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  /** Worth telling the administrator, one line each; nothing that stops the daemon. */
+  warnings: readonly string[];
+  /** Where PB_ADMIN_PASSWORD stands, for people who look for it. */
+  adminPasswordOrigin: string;
+}
+
+/** Throws `config.invalid` with one field for each thing that is wrong, all of them together. */
+export function loadConfig(input: ConfigInput): LoadedConfig {
+  const sources = readSources(input);
+  // Without the file that was named, everything else that is missing would only be its consequence.
+  if (sources.problems.length > 0) throw invalidConfig(sources);
+  const read = new ValueReader(sources, input.cwd);
+  const config = readConfig(read, sources.dataDir);
+  checkPorts(read, config);
+  if (read.problems.length > 0) throw invalidConfig(read);
+  return {
+    config: deepFreeze(config),
+    warnings: [...sources.warnings, ...reachWarnings(config)],
+    adminPasswordOrigin: sources.originOf('PB_ADMIN_PASSWORD') ?? 'nowhere',
+  };
+}
+
+function readConfig(read: ValueReader, dataDir: string): Config {
+  read.path('FATHOM_DATA_DIR');
+  return {
+    dataDir,
+    userDatabasesDir: read.path('PB_USER_DBS_PATH') ?? join(dataDir, 'user_dbs'),
+    socketPath: readSocketPath(read, dataDir),
+    server: { host: read.host('SERVER_HOST', '127.0.0.1'), port: read.port('SERVER_PORT', 3000) },
+    corsOrigins: readOrigins(read),
+    globalPort: read.port('PB_GLOBAL_PORT', 8090),
+    bindAddress: read.host('PB_BIND_ADDRESS', '127.0.0.1'),
+    publicUrl: readPublicUrl(read),
+    ports: {
+      base: read.port('PB_BASE_PORT', 9000),
+      range: read.wholeNumber('PB_PORT_RANGE', 1000, { min: 1, max: 65_535 }),
+    },
+    binaryPath: read.path('PB_BINARY_PATH'),
+    healthIntervalMs: read.wholeNumber('PB_HEALTH_INTERVAL', 30, { min: 1, max: 86_400 }) * 1000,
+    worker: {
+      concurrency: read.wholeNumber('WORKER_CONCURRENCY', 1, { min: 1, max: 1000 }),
+      pollIntervalMs: read.wholeNumber('QUEUE_POLL_INTERVAL', 5, { min: 1, max: 86_400 }) * 1000,
+    },
+    tasksDir: read.path('FATHOM_TASKS_DIR') ?? join(dataDir, 'tasks'),
+    jwt: {
+      secret: new TextEncoder().encode(read.secretText('JWT_SECRET', { min: 32 })),
+      expirationHours: read.wholeNumber('JWT_EXPIRATION_HOURS', 24, { min: 1, max: 8760 }),
+    },
+    aesMasterKey: read.key('AES_MASTER_KEY', 32),
+    pbEncryptionKey: read.key('PB_ENCRYPTION_KEY', 32),
+    admin: {
+      email: readEmail(read),
+      // What bcrypt reads, and what the sign-in accepts.
+      password: read.secretText('PB_ADMIN_PASSWORD', { min: 8, max: 71 }),
+    },
+    log: {
+      level: read.oneOf('LOG_LEVEL', 'info', LOG_LEVELS),
+      dir: read.path('LOG_DIR'),
+      retentionDays: read.wholeNumber('LOG_RETENTION_DAYS', 14, { min: 1, max: 3650 }),
+    },
+    oauth: readOAuth(read),
+  };
+}
+
+function readSocketPath(read: ValueReader, dataDir: string): string {
+  const path = read.path('FATHOM_SOCKET') ?? join(dataDir, 'run', 'fathomd.sock');
+  const bytes = Buffer.byteLength(path);
+  if (bytes > MAX_SOCKET_PATH_BYTES) {
+    const mend = 'set FATHOM_SOCKET to a shorter path';
+    read.problem(
+      'FATHOM_SOCKET',
+      `${path} has ${bytes} bytes, Unix sockets allow ${MAX_SOCKET_PATH_BYTES}; ${mend}`,
+    );
+  }
+  return path;
+}
+
+function readOrigins(read: ValueReader): string[] {
+  const origins = (read.text('CORS_ORIGINS') ?? '')
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '');
+  for (const [index, origin] of origins.entries()) {
+    const url = URL.parse(origin);
+    if (url !== null && ['http:', 'https:'].includes(url.protocol) && url.origin === origin) continue;
+    // Shown only when it can be mended by cutting; anything else may hold a password.
+    const mend = url === null || url.origin === 'null' ? 'https://app.example.com' : url.origin;
+    read.problem(
+      'CORS_ORIGINS',
+      `entry ${index + 1} is not an origin; write one like ${mend}, without a path`,
+    );
+  }
+  return origins;
+}
+
+function readPublicUrl(read: ValueReader): string {
+  const template = read.text('PB_PUBLIC_URL') ?? 'http://{host}:{port}';
+  const problem = publicUrlProblem(template);
+  if (problem !== null) read.problem('PB_PUBLIC_URL', problem);
+  return template;
+}
+
+function readEmail(read: ValueReader): string {
+  const email = read.text('PB_ADMIN_EMAIL') ?? 'admin@fathom.local';
+  // The same rule as for signing in, or the administrator could never do so.
+  if (!z.regexes.email.test(email) || email.length > 254) {
+    read.problem('PB_ADMIN_EMAIL', 'is not an e-mail address; write one like admin@example.com');
+  }
+  return email;
+}
+
+function checkPorts(read: ValueReader, { server, globalPort, ports }: Config): void {
+  const end = ports.base + ports.range;
+  if (!read.hasProblem('PB_BASE_PORT') && !read.hasProblem('PB_PORT_RANGE') && end > 65_536) {
+    read.problem(
+      'PB_PORT_RANGE',
+      `${ports.base} + ${ports.range} passes port 65535; lower PB_BASE_PORT or PB_PORT_RANGE`,
+    );
+  }
+  if (server.port === globalPort) {
+    read.problem('PB_GLOBAL_PORT', `${globalPort} is SERVER_PORT too; give each a port of its own`);
+  }
+  for (const [name, port] of [
+    ['SERVER_PORT', server.port],
+    ['PB_GLOBAL_PORT', globalPort],
+  ] as const) {
+    if (read.hasProblem(name) || port < ports.base || port >= end) continue;
+    const taken = `${port} lies in the range of user databases (${ports.base}–${end - 1})`;
+    read.problem(name, `${taken}; move it, PB_BASE_PORT or PB_PORT_RANGE`);
+  }
+}
+
+function reachWarnings({ bindAddress, publicUrl }: Config): string[] {
+  const wildcard = ['0.0.0.0', '::'].includes(bindAddress);
+  if (!wildcard || !publicUrl.includes('{host}')) return [];
+  return [
+    `PB_PUBLIC_URL hands users the address ${bindAddress}, which leads nowhere; put the host's public name into it`,
+  ];
+}
+
+function invalidConfig({ problems }: { problems: readonly FieldError[] }): FathomError {
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+  return new FathomError('config.invalid', `the configuration is not valid (${count}):`, {
+    fields: problems,
+  });
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    // Typed arrays cannot be frozen.
+    if (typeof inner === 'object' && inner !== null && !ArrayBuffer.isView(inner)) deepFreeze(inner);
+  }
+  return Object.freeze(value);
+}

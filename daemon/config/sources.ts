@@ -1,0 +1,126 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parse } from 'dotenv';
+import type { FieldError } from '../../shared/errors.ts';
+import { closestWord } from './closest.ts';
+import { OTHER_VARIABLES, SECRET_VARIABLES, VARIABLES, type Variable } from './variables.ts';
+
+export interface ConfigInput {
+  commandLine: { envFile?: string | undefined; dataDir?: string | undefined };
+  env: Readonly<Record<string, string | undefined>>;
+  /** Relative paths and the files `.env` and `.env.local` are looked up here. */
+  cwd: string;
+}
+
+export interface EnvFile {
+  path: string;
+  /** Permission bits. */
+  mode: number;
+  values: Readonly<Record<string, string>>;
+}
+
+/** Where values come from, before anything is validated. */
+export interface Sources {
+  /** Absolute. */
+  dataDir: string;
+  /** The files that were found, the strongest first. */
+  files: readonly EnvFile[];
+  warnings: readonly string[];
+  problems: readonly FieldError[];
+  /** The value that wins. An empty one counts as not set, so that `LOG_DIR=` in a file means what it looks like. */
+  get: (name: Variable) => string | undefined;
+  /** Where that value stands, for a message: a file's path, `the environment` or `the command line`. */
+  originOf: (name: Variable) => string | undefined;
+}
+
+interface Layer {
+  origin: string;
+  values: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Command line > environment > `.env` > `.env.local`, the two files in the working directory, then
+ * `$FATHOM_DATA_DIR/.env`, where the first start keeps its secrets. A file named by `--env-file` replaces all three.
+ * Nothing is written to `process.env`: child processes get only what they are handed.
+ */
+export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
+  const warnings: string[] = [];
+  const problems: FieldError[] = [];
+  const files: EnvFile[] = [];
+  const layers: Layer[] = [
+    {
+      origin: 'the command line',
+      values: commandLine.dataDir === undefined ? {} : { FATHOM_DATA_DIR: commandLine.dataDir },
+    },
+    { origin: 'the environment', values: env },
+  ];
+  const layerOf = (name: Variable): Layer | undefined =>
+    layers.find(({ values }) => values[name] !== undefined && values[name].trim() !== '');
+  const get = (name: Variable): string | undefined => layerOf(name)?.values[name];
+  const originOf = (name: Variable): string | undefined => layerOf(name)?.origin;
+  const add = (path: string, { required }: { required: boolean }): void => {
+    if (files.some((file) => file.path === path)) return;
+    const file = readEnvFile(path);
+    if ('values' in file) {
+      files.push(file);
+      layers.push({ origin: path, values: file.values });
+    } else if (required) {
+      problems.push({
+        path: '--env-file',
+        message: `${path} cannot be read (${file.error}); name a file that can`,
+      });
+    } else if (file.error !== 'ENOENT' && file.error !== 'ENOTDIR') {
+      warnings.push(
+        `${path} cannot be read (${file.error}) and is left out; run 'chmod 600' on it as its owner`,
+      );
+    }
+  };
+
+  if (commandLine.envFile !== undefined) {
+    add(resolve(cwd, commandLine.envFile), { required: true });
+  } else {
+    add(join(cwd, '.env'), { required: false });
+    add(join(cwd, '.env.local'), { required: false });
+  }
+  const dataDir = resolve(cwd, get('FATHOM_DATA_DIR')?.trim() ?? 'var');
+  if (commandLine.envFile === undefined) add(join(dataDir, '.env'), { required: false });
+
+  warnings.push(
+    ...files.flatMap(permissionWarnings),
+    ...typoWarnings([env, ...files.map((file) => file.values)]),
+  );
+  return { dataDir, files, warnings, problems, get, originOf };
+}
+
+/** True when the file's mode lets anyone but its owner in, and there is something to see. */
+export function exposesSecrets({ mode, values }: EnvFile): boolean {
+  const holdsSecrets = Object.entries(values).some(
+    ([name, value]) => SECRET_VARIABLES.has(name) && value !== '',
+  );
+  return holdsSecrets && (mode & 0o077) !== 0;
+}
+
+function readEnvFile(path: string): EnvFile | { error: string } {
+  try {
+    return { path, mode: statSync(path).mode & 0o777, values: parse(readFileSync(path, 'utf8')) };
+  } catch (error) {
+    return { error: error instanceof Error && 'code' in error ? String(error.code) : 'unknown error' };
+  }
+}
+
+function permissionWarnings(file: EnvFile): string[] {
+  if (!exposesSecrets(file)) return [];
+  const mode = file.mode.toString(8).padStart(4, '0');
+  return [
+    `${file.path} holds secrets and is open to other users (mode ${mode}); run 'chmod 600 ${file.path}'`,
+  ];
+}
+
+function typoWarnings(layers: readonly Readonly<Record<string, string | undefined>>[]): string[] {
+  const known = new Set<string>([...VARIABLES, ...OTHER_VARIABLES]);
+  const unknown = new Set(layers.flatMap((layer) => Object.keys(layer)).filter((name) => !known.has(name)));
+  return [...unknown].flatMap((name) => {
+    const meant = closestWord(name, VARIABLES);
+    return meant === null ? [] : [`${name} is not a setting; did you mean ${meant}?`];
+  });
+}

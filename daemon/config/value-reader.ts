@@ -1,0 +1,125 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import type { FieldError } from '../../shared/errors.ts';
+import type { Sources } from './sources.ts';
+import type { Variable } from './variables.ts';
+
+/** What stands in for a value that was wrong; the configuration is thrown away once there is a problem. */
+const NOTHING = new Uint8Array();
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/**
+ * Reads values one by one and gathers everything that is wrong instead of stopping at the first.
+ * Messages show a wrong value only where it cannot be a secret.
+ */
+export class ValueReader {
+  readonly problems: FieldError[] = [];
+  readonly #sources: Sources;
+  readonly #cwd: string;
+
+  constructor(sources: Sources, cwd: string) {
+    this.#sources = sources;
+    this.#cwd = cwd;
+  }
+
+  problem(path: Variable, message: string): void {
+    this.problems.push({ path, message });
+  }
+
+  hasProblem(name: Variable): boolean {
+    return this.problems.some((problem) => problem.path === name);
+  }
+
+  text(name: Variable): string | null {
+    return this.#sources.get(name)?.trim() ?? null;
+  }
+
+  wholeNumber(name: Variable, fallback: number, { min, max }: { min: number; max: number }): number {
+    const value = this.text(name);
+    if (value === null) return fallback;
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    this.problem(
+      name,
+      `${shown(value)} is not a whole number from ${min} to ${max}; the default is ${fallback}`,
+    );
+    return fallback;
+  }
+
+  port(name: Variable, fallback: number): number {
+    return this.wholeNumber(name, fallback, { min: 1, max: 65_535 });
+  }
+
+  oneOf<const T extends string>(name: Variable, fallback: T, allowed: readonly T[]): T {
+    const value = this.text(name);
+    if (value === null) return fallback;
+    const found = allowed.find((one) => one === value.toLowerCase());
+    if (found === undefined)
+      this.problem(name, `${shown(value)} is unknown; use one of ${allowed.join(', ')}`);
+    return found ?? fallback;
+  }
+
+  /** Absolute; null when not set. */
+  path(name: Variable): string | null {
+    const value = this.text(name);
+    if (value === null) return null;
+    if (value.startsWith('~')) this.problem(name, `'~' is not expanded here; write the whole path`);
+    if (value.includes('\0')) this.problem(name, 'holds a NUL byte; write a plain path');
+    return resolve(this.#cwd, value);
+  }
+
+  host(name: Variable, fallback: string): string {
+    const value = this.text(name) ?? fallback;
+    // Digits and dots only is a mistyped address, never a name.
+    const isName = HOST_NAME.test(value) && !/^[\d.]+$/.test(value);
+    if (isIP(value) === 0 && !isName) {
+      this.problem(
+        name,
+        `${shown(value)} is neither an IP address nor a host name; use one like ${fallback}, without port or brackets`,
+      );
+    }
+    return value;
+  }
+
+  /** Bytes of a base64 value, strictly: Node's own decoder drops what it does not understand and shortens the key. */
+  key(name: Variable, bytes: number): Uint8Array {
+    const value = this.#secret(name);
+    if (value === null) return NOTHING;
+    if (!BASE64.test(value)) {
+      this.problem(
+        name,
+        `is not base64 (standard alphabet, padded), needs ${bytes} bytes of it; run 'fathomd init'`,
+      );
+      return NOTHING;
+    }
+    const key = Uint8Array.from(Buffer.from(value, 'base64'));
+    if (key.length !== bytes)
+      this.problem(name, `${key.length} bytes, needs ${bytes} (base64); run 'fathomd init'`);
+    return key;
+  }
+
+  /** A secret that is used as it is written; length in bytes of UTF-8. */
+  secretText(name: Variable, { min, max }: { min: number; max?: number }): string {
+    const value = this.#secret(name);
+    if (value === null) return '';
+    const bytes = Buffer.byteLength(value);
+    if (bytes < min)
+      this.problem(name, `${bytes} bytes, needs at least ${min}; run 'fathomd init' for a fresh one`);
+    if (max !== undefined && bytes > max)
+      this.problem(name, `${bytes} bytes, may have at most ${max}; shorten it`);
+    return value;
+  }
+
+  #secret(name: Variable): string | null {
+    const value = this.#sources.get(name) ?? null;
+    if (value === null) this.problem(name, `is not set; run 'fathomd init'`);
+    return value;
+  }
+}
+
+/** A wrong value for a message: short and on one line. */
+function shown(value: string): string {
+  const short = value.length > 40 ? `${value.slice(0, 40)}…` : value;
+  return `'${short.replace(/\p{C}/gu, '?')}'`;
+}

@@ -1,0 +1,97 @@
+import PocketBase, { ClientResponseError } from 'pocketbase';
+import { FathomError } from '../../shared/errors.ts';
+
+/** Tells the hooks of the global PocketBase that a request is the daemon's own, so that they do not call it back. */
+const HOOK_TOKEN_HEADER = 'X-Fathom-Hook-Token';
+
+export interface ControlPlaneOptions {
+  url: string;
+  admin: { email: string; password: string };
+  hookToken: string;
+}
+
+/** The daemon's access to the global PocketBase, as its superuser. */
+export class ControlPlaneClient {
+  readonly #options: ControlPlaneOptions;
+  readonly #client: PocketBase;
+  #signingIn: Promise<void> | null = null;
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options;
+    this.#client = new PocketBase(options.url);
+    this.#client.autoCancellation(false);
+    this.#client.beforeSend = (url, request) => {
+      request.headers = { ...request.headers, [HOOK_TOKEN_HEADER]: options.hookToken };
+      return { url, options: request };
+    };
+  }
+
+  /** The superuser's token, for probes. */
+  async token(): Promise<string> {
+    if (!this.#client.authStore.isValid) await this.#signIn();
+    return this.#client.authStore.token;
+  }
+
+  /**
+   * Runs `work` signed in; signs in once more when the token was refused.
+   *
+   * @throws FathomError `control_plane.unavailable` when the global PocketBase does not answer
+   * @throws ClientResponseError for every other refusal
+   */
+  async call<T>(work: (client: PocketBase) => Promise<T>): Promise<T> {
+    try {
+      if (!this.#client.authStore.isValid) await this.#signIn();
+      try {
+        return await work(this.#client);
+      } catch (error) {
+        if (!(error instanceof ClientResponseError) || error.status !== 401) throw error;
+        await this.#signIn();
+        return await work(this.#client);
+      }
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  /**
+   * A request as nobody in particular.
+   *
+   * @throws as `call`
+   */
+  async callAnonymously<T>(path: string, body: unknown): Promise<T> {
+    try {
+      return await this.#client.send<T>(path, { method: 'POST', body, headers: { Authorization: '' } });
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  async #signIn(): Promise<void> {
+    const { email, password } = this.#options.admin;
+    this.#signingIn ??= this.#client
+      .collection('_superusers')
+      .authWithPassword(email, password)
+      .then(() => undefined)
+      .finally(() => {
+        this.#signingIn = null;
+      });
+    await this.#signingIn;
+  }
+}
+
+function translate(error: unknown): unknown {
+  // Status 0: no answer at all.
+  if (error instanceof ClientResponseError && error.status === 0) {
+    return new FathomError(
+      'control_plane.unavailable',
+      'the global PocketBase does not answer; the daemon is restarting it, try again in a moment',
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+/** Whether a request was refused with that status. */
+export function isStatus(error: unknown, status: number): error is ClientResponseError {
+  return error instanceof ClientResponseError && error.status === status;
+}

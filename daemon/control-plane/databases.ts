@@ -1,0 +1,82 @@
+import { FathomError } from '../../shared/errors.ts';
+import { type ControlPlaneClient, isStatus } from './client.ts';
+
+/** A row of `user_databases`: what should exist. */
+export interface DatabaseRow {
+  id: string;
+  name: string;
+  /** Id of the owner. */
+  user: string;
+  state: 'provisioning' | 'ready' | 'deleting';
+  desired: 'running' | 'stopped';
+  /** The port it last listened on; 0 before its first start. */
+  port: number;
+  /** Fathom's superuser secret of the instance, in an envelope. */
+  superuser_secret: string;
+  created: string;
+}
+
+export interface OwnerRow {
+  id: string;
+  email: string;
+  name: string;
+  verified: boolean;
+  password_hash: string;
+}
+
+export interface Reservation {
+  /** False when the user had a database already. */
+  created: boolean;
+  database: DatabaseRow;
+  owner: OwnerRow;
+}
+
+/** User databases as the global PocketBase knows them. */
+export class DatabaseRepository {
+  readonly #client: ControlPlaneClient;
+
+  constructor(client: ControlPlaneClient) {
+    this.#client = client;
+  }
+
+  /**
+   * The user's database: the one that is there, or a new row with the next number of the day, decided in one transaction.
+   *
+   * @throws FathomError `not_found` for an unknown user, `conflict` for one who is not given a database
+   */
+  async reserve(request: {
+    user: string;
+    username: string;
+    day: string;
+    superuser_secret: string;
+  }): Promise<Reservation> {
+    try {
+      return await this.#client.call((client) =>
+        client.send<Reservation>('/api/fathom/databases/reserve', { method: 'POST', body: request }),
+      );
+    } catch (error) {
+      if (isStatus(error, 404))
+        throw new FathomError('not_found', `there is no user '${request.user}'`, { cause: error });
+      if (isStatus(error, 403)) {
+        throw new FathomError('conflict', "only active users with the role 'user' are given a database", {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+
+  list(): Promise<(DatabaseRow & { email: string | null })[]> {
+    return this.#client.call((client) =>
+      client.send<(DatabaseRow & { email: string | null })[]>('/api/fathom/databases', { method: 'GET' }),
+    );
+  }
+
+  async update(id: string, changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>): Promise<void> {
+    await this.#client.call((client) => client.collection('user_databases').update(id, changes));
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#client.call((client) => client.collection('user_databases').delete(id));
+  }
+}

@@ -1,0 +1,135 @@
+import type { RecordModel } from 'pocketbase';
+import { FathomError, type FieldError } from '../../shared/errors.ts';
+import { type ControlPlaneClient, isStatus } from './client.ts';
+
+export type Role = 'user' | 'viewer' | 'operator' | 'admin';
+
+export interface User {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  is_active: boolean;
+  created: string;
+}
+
+export interface NewUser {
+  email: string;
+  password: string;
+  name?: string | undefined;
+  role?: Role | undefined;
+}
+
+/** The people of Fathom, in the global PocketBase. */
+export class UserRepository {
+  readonly #client: ControlPlaneClient;
+
+  constructor(client: ControlPlaneClient) {
+    this.#client = client;
+  }
+
+  /** @throws FathomError `auth.email_taken`, `request.invalid` */
+  async create({ email, password, name, role }: NewUser): Promise<User> {
+    try {
+      const record = await this.#client.call((client) =>
+        client.collection('users').create({
+          email,
+          password,
+          passwordConfirm: password,
+          name: name ?? '',
+          role: role ?? 'user',
+          is_active: true,
+        }),
+      );
+      return toUser(record);
+    } catch (error) {
+      if (isStatus(error, 400)) throw refused(error.response['data'], error);
+      throw error;
+    }
+  }
+
+  /** The user whose password this is; null when there is none, or it is not active. */
+  async authenticate(email: string, password: string): Promise<User | null> {
+    try {
+      const { record } = await this.#client.callAnonymously<{ record: RecordModel }>(
+        '/api/collections/users/auth-with-password',
+        { identity: email, password },
+      );
+      return toUser(record);
+    } catch (error) {
+      if (isStatus(error, 400) || isStatus(error, 403)) return null;
+      throw error;
+    }
+  }
+
+  async find(id: string): Promise<User | null> {
+    try {
+      return toUser(await this.#client.call((client) => client.collection('users').getOne(id)));
+    } catch (error) {
+      if (isStatus(error, 404)) return null;
+      throw error;
+    }
+  }
+
+  async list(options: {
+    page: number;
+    perPage: number;
+    sort: string;
+  }): Promise<{ items: User[]; total: number }> {
+    const { items, totalItems } = await this.#client.call((client) =>
+      client.collection('users').getList(options.page, options.perPage, { sort: options.sort }),
+    );
+    return { items: items.map(toUser), total: totalItems };
+  }
+
+  /** Active users with the role `user` that have no database yet. */
+  async withoutDatabase(): Promise<User[]> {
+    const records = await this.#client.call((client) =>
+      client.collection('users').getFullList({
+        filter: "role = 'user' && is_active = true && user_databases_via_user.id = null",
+        sort: 'created',
+      }),
+    );
+    return records.map(toUser);
+  }
+
+  async update(
+    id: string,
+    changes: { role?: Role | undefined; is_active?: boolean | undefined },
+  ): Promise<User> {
+    return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#client.call((client) => client.collection('users').delete(id));
+  }
+}
+
+function toUser(record: RecordModel): User {
+  return {
+    id: record.id,
+    email: String(record['email'] ?? ''),
+    name: String(record['name'] ?? ''),
+    role: record['role'] as Role,
+    is_active: record['is_active'] === true,
+    created: String(record['created']).replace(' ', 'T'),
+  };
+}
+
+interface FieldRefusal {
+  code: string;
+  message: string;
+}
+
+function refused(data: unknown, cause: unknown): FathomError {
+  const fields = Object.entries((data ?? {}) as Record<string, FieldRefusal>);
+  if (fields.some(([name, { code }]) => name === 'email' && code === 'validation_not_unique')) {
+    return new FathomError('auth.email_taken', 'this e-mail address cannot be registered; sign in instead', {
+      cause,
+    });
+  }
+  return new FathomError('request.invalid', 'the global PocketBase refused the values', {
+    cause,
+    fields: fields.map(([path, { message }]): FieldError => ({ path, message })),
+  });
+}

@@ -1,0 +1,279 @@
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { FathomError, messageOf } from '../shared/errors.ts';
+import { PROTOCOL_VERSION } from '../shared/protocol.ts';
+import type { DaemonStatus } from '../shared/status.ts';
+import type { Caller } from './api/caller.ts';
+import type { ApiDeps } from './api/deps.ts';
+import { listenOnSocket, listenOnTcp } from './api/listen.ts';
+import { systemClock } from './base/clock.ts';
+import { lockDataDir } from './base/data-dir-lock.ts';
+import { makePrivateDir } from './base/dir.ts';
+import { createLog } from './base/log.ts';
+import { packageRoot } from './base/package.ts';
+import { repeat } from './base/repeat.ts';
+import type { Config } from './config/config.ts';
+import { expandPublicUrl } from './config/public-url.ts';
+import { ControlPlaneClient } from './control-plane/client.ts';
+import { DatabaseRepository } from './control-plane/databases.ts';
+import { countTasks } from './control-plane/queue-counts.ts';
+import { UserRepository } from './control-plane/users.ts';
+import { Catalog } from './databases/catalog.ts';
+import { seedDemo } from './databases/demo.ts';
+import { DatabaseLifecycle } from './databases/lifecycle.ts';
+import { Provisioner, type ProvisionStep } from './databases/provisioner.ts';
+import { Reconciler } from './databases/reconcile.ts';
+import { TemplateStore } from './databases/template.ts';
+import { EventBus } from './events/bus.ts';
+import { verifyBinary } from './pocketbase/binary.ts';
+import { connectHost } from './pocketbase/command.ts';
+import { ChildProcessDriver } from './pocketbase/process-driver.ts';
+import { deriveKey, keyId } from './security/derived-keys.ts';
+import type { MasterKey } from './security/envelope.ts';
+import { Sessions } from './security/sessions.ts';
+import { Tickets } from './security/tickets.ts';
+import { Fleet } from './supervisor/fleet.ts';
+import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
+import { Monitor } from './supervisor/monitor.ts';
+import { PortAllocator } from './supervisor/ports.ts';
+import { byInstance, whyNotAdopt } from './supervisor/takeover.ts';
+
+const RECONCILE_INTERVAL_MS = 60_000;
+
+export interface DaemonOptions {
+  demo: boolean;
+  version: string;
+  /** Told after each step of a provisioning. */
+  onProvisionStep?: (step: ProvisionStep, name: string) => void;
+}
+
+export interface RunningDaemon {
+  /** Ends everything in order; safe to call again. */
+  stop(): Promise<void>;
+  /** Resolves when the daemon has stopped, rejects when it broke. */
+  stopped: Promise<void>;
+}
+
+/**
+ * Builds everything, in the order in which it depends on each other, and registers the release of each thing on the line
+ * after it was acquired. Resolves when the fleet's start has begun.
+ *
+ * @throws FathomError with the exit code for what is wrong; nothing is left running then
+ */
+export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
+  await using resources = new AsyncDisposableStack();
+  const clock = systemClock;
+  const startedAt = clock.now();
+  const random = Math.random;
+  let waitingFor: string | null = 'the global PocketBase';
+
+  const logsDir = config.log.dir ?? join(config.dataDir, 'logs');
+  for (const directory of [
+    config.dataDir,
+    config.userDatabasesDir,
+    join(config.dataDir, 'run'),
+    dirname(config.socketPath),
+    join(logsDir, 'instances'),
+    join(config.dataDir, GLOBAL_NAME),
+  ]) {
+    await makePrivateDir(directory);
+  }
+  resources.defer(lockDataDir(join(config.dataDir, 'run')));
+  const binary = await verifyBinary(config.binaryPath);
+  const log = createLog({
+    level: config.log.level,
+    file: config.log.dir ? join(config.log.dir, 'fathomd.log') : null,
+  });
+  const root = packageRoot(import.meta.dirname);
+
+  const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
+  const driver = new ChildProcessDriver({ fleetId: await fleetId(config.dataDir), clock });
+  const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
+  const fleet = new Fleet({
+    driver,
+    ports,
+    clock,
+    bus,
+    log,
+    random,
+    healthIntervalMs: config.healthIntervalMs,
+  });
+
+  const publicUrl = (name: string, port: number) =>
+    expandPublicUrl(config.publicUrl, { name, port, host: connectHost(config.bindAddress) });
+  const apiUrl = `http://${urlHost(config.server.host)}:${config.server.port}`;
+  const globalUrl = `http://${urlHost(config.bindAddress)}:${config.globalPort}`;
+  const hookToken = deriveKey(config.jwt.secret, 'hook-token', 32).toString('base64url');
+  const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
+  const users = new UserRepository(controlPlane);
+  const repository = new DatabaseRepository(controlPlane);
+
+  const masterKey: MasterKey = { id: keyId(config.aesMasterKey), key: config.aesMasterKey };
+  const migrationsDir = join(root, 'pb_migrations', 'user');
+  const template = new TemplateStore({
+    directory: join(config.dataDir, 'templates'),
+    migrationsDir,
+    binary,
+    log,
+  });
+  const catalog = new Catalog({
+    fleet,
+    ports,
+    repository,
+    masterKeys: [masterKey],
+    pbEncryptionKey: config.pbEncryptionKey,
+    binary,
+    clock,
+    log,
+    settings: {
+      userDatabasesDir: config.userDatabasesDir,
+      instanceLogsDir: join(logsDir, 'instances'),
+      migrationsDir,
+      bindAddress: config.bindAddress,
+      publicUrl,
+    },
+  });
+  const provisioner = new Provisioner({
+    catalog,
+    fleet,
+    repository,
+    template,
+    masterKeys: [masterKey],
+    pbEncryptionKey: config.pbEncryptionKey,
+    clock,
+    log,
+    onStep: options.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning')),
+  });
+  const lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, log });
+  const reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, driver, log });
+  const monitor = new Monitor({
+    fleet,
+    bus,
+    clock,
+    log,
+    dataDir: config.dataDir,
+    idleIntervalMs: config.healthIntervalMs,
+  });
+
+  const status = async (): Promise<DaemonStatus> => ({
+    version: options.version,
+    protocol: PROTOCOL_VERSION,
+    pid: process.pid,
+    started_at: startedAt.toISOString(),
+    ready: waitingFor === null,
+    waiting_for: waitingFor,
+    api_url: apiUrl,
+    global_url: globalUrl,
+    data_dir: config.dataDir,
+    pocketbase_version: binary.version,
+    instances: fleet.countByPhase(),
+    total_instances: fleet.size,
+    queue: waitingFor === null ? await countTasks(controlPlane).catch(() => null) : null,
+    usage: monitor.usage,
+  });
+  const api: ApiDeps = {
+    fleet,
+    catalog,
+    lifecycle,
+    provisioner,
+    users,
+    sessions: new Sessions({ ...config.jwt, clock }),
+    tickets: new Tickets<Caller>(clock),
+    bus,
+    monitor,
+    clock,
+    log,
+    hookToken,
+    corsOrigins: config.corsOrigins,
+    version: options.version,
+    status,
+    waitingFor: () => waitingFor,
+  };
+
+  // The fleet is stopped last, after everything that could ask something of it.
+  resources.defer(() => fleet.close());
+  const tcp = await listenOnTcp(api, config.server.host, config.server.port);
+  resources.defer(() => tcp.close());
+  const socket = await listenOnSocket(api, config.socketPath);
+  resources.defer(() => socket.close());
+
+  const found = byInstance(await driver.find());
+  const globalSpec = globalInstance({
+    config,
+    binary,
+    clock,
+    root,
+    logsDir,
+    hookUrl: apiUrl,
+    hookToken,
+    authorization: () => controlPlane.token(),
+  });
+  fleet.add(globalSpec, config.globalPort);
+  await startGlobal(found.get(GLOBAL_NAME) ?? []);
+  found.delete(GLOBAL_NAME);
+
+  await reconciler.load();
+  await lifecycle.finishInterrupted(config.userDatabasesDir);
+  reconciler.startAll([...found.values()].flat());
+  waitingFor = null;
+  log.info({ databases: catalog.entries().length, api: apiUrl }, 'the daemon is ready');
+
+  monitor.start();
+  resources.defer(() => monitor.stop());
+  resources.defer(() => provisioner.idle());
+  resources.defer(
+    repeat(clock, RECONCILE_INTERVAL_MS, async () => {
+      try {
+        await template.get();
+        await reconciler.catchUp();
+      } catch (error) {
+        log.error({ err: error }, `reconciliation failed, it will be tried again: ${messageOf(error)}`);
+      }
+    }),
+  );
+  if (options.demo) await seedDemo({ users, provisioner, controlPlane, log });
+
+  const held = resources.move();
+  const stopped = Promise.withResolvers<void>();
+  let stopping: Promise<void> | null = null;
+  return {
+    stop: () => {
+      stopping ??= held.disposeAsync().then(stopped.resolve, stopped.reject);
+      return stopped.promise;
+    },
+    stopped: stopped.promise,
+  };
+
+  /** Without the global PocketBase there is no daemon, so its first start has to succeed. */
+  async function startGlobal(processes: Awaited<ReturnType<typeof driver.find>>): Promise<void> {
+    const [process] = processes;
+    const adopt = process && whyNotAdopt(process, globalSpec) === null ? process : undefined;
+    for (const other of processes) if (other !== adopt) driver.adopt(other).signal('SIGTERM');
+    try {
+      await fleet.start(GLOBAL_NAME, { force: false, ...(adopt ? { adopt } : {}) });
+    } catch (error) {
+      throw new FathomError(
+        'control_plane.unavailable',
+        `the global PocketBase does not start: ${messageOf(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    await controlPlane.token();
+  }
+}
+
+/** Names the processes of this data directory among all others of the host. */
+async function fleetId(dataDir: string): Promise<string> {
+  return createHash('sha256')
+    .update(await realpath(dataDir))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+function urlHost(host: string): string {
+  const reachable = connectHost(host);
+  return reachable.includes(':') ? `[${reachable}]` : reachable;
+}

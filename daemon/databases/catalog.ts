@@ -1,0 +1,150 @@
+import { join } from 'node:path';
+import { isDatabaseName } from '../../shared/database-name.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
+import type { Binary } from '../pocketbase/binary.ts';
+import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
+import { InstanceLog } from '../pocketbase/instance-log.ts';
+import { instanceEncryptionKey } from '../security/derived-keys.ts';
+import { type MasterKey, unseal } from '../security/envelope.ts';
+import { superuserTokens } from '../security/instance-access.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import type { InstanceSpec } from '../supervisor/instance-spec.ts';
+import type { PortAllocator } from '../supervisor/ports.ts';
+import type { Runner } from '../supervisor/runner.ts';
+
+export interface CatalogDeps {
+  fleet: Fleet;
+  ports: PortAllocator;
+  repository: DatabaseRepository;
+  masterKeys: readonly MasterKey[];
+  pbEncryptionKey: Uint8Array;
+  binary: Binary;
+  clock: Clock;
+  log: Logger;
+  settings: {
+    userDatabasesDir: string;
+    instanceLogsDir: string;
+    migrationsDir: string;
+    bindAddress: string;
+    publicUrl: (name: string, port: number) => string;
+  };
+}
+
+/** One user database as the daemon holds it: its row, and the access to its instance. */
+export interface CatalogEntry {
+  row: DatabaseRow;
+  runner: Runner;
+  superuserToken: () => Promise<string>;
+}
+
+/** What a superuser secret is bound to, so that it means nothing in another row. */
+export function secretBelongsTo(userId: string): string {
+  return `user_databases/${userId}/superuser_secret`;
+}
+
+/** The user databases that are known, by name: rows of the control plane turned into instances of the fleet. */
+export class Catalog {
+  readonly #deps: CatalogDeps;
+  readonly #entries = new Map<string, CatalogEntry>();
+
+  constructor(deps: CatalogDeps) {
+    this.#deps = deps;
+  }
+
+  directoryOf(name: string): string {
+    // The name comes from the control plane, which a person can edit: it must never lead out of the directory.
+    if (!isDatabaseName(name)) {
+      throw new FathomError(
+        'internal',
+        `'${name}' in user_databases is not the name of a database; correct the row`,
+      );
+    }
+    return join(this.#deps.settings.userDatabasesDir, name);
+  }
+
+  /** Makes the instance of a row known to the fleet, without starting it. @throws FathomError `secret.undecryptable` */
+  register(row: DatabaseRow, email: string | null): CatalogEntry {
+    const known = this.#entries.get(row.name);
+    if (known) return known;
+    const secret = unseal(this.#deps.masterKeys, row.superuser_secret, secretBelongsTo(row.user));
+    const superuserToken = superuserTokens(secret, this.#deps.clock);
+    const runner = this.#deps.fleet.add(
+      this.#spec(row, email, superuserToken),
+      row.port > 0 ? row.port : null,
+    );
+    const entry = { row, runner, superuserToken };
+    this.#entries.set(row.name, entry);
+    return entry;
+  }
+
+  forget(name: string): void {
+    this.#entries.delete(name);
+  }
+
+  find(name: string): CatalogEntry | null {
+    return this.#entries.get(name) ?? null;
+  }
+
+  /** @throws FathomError `not_found` */
+  get(name: string): CatalogEntry {
+    const entry = this.#entries.get(name);
+    if (!entry) throw new FathomError('not_found', `there is no database named '${name}'`);
+    return entry;
+  }
+
+  findByUser(userId: string): CatalogEntry | null {
+    for (const entry of this.#entries.values()) if (entry.row.user === userId) return entry;
+    return null;
+  }
+
+  entries(): CatalogEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Writes to the control plane and to what is held here. */
+  async update(
+    entry: CatalogEntry,
+    changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>,
+  ): Promise<void> {
+    await this.#deps.repository.update(entry.row.id, changes);
+    Object.assign(entry.row, changes);
+  }
+
+  #spec(row: DatabaseRow, email: string | null, superuserToken: () => Promise<string>): InstanceSpec {
+    const { settings, binary, clock, ports } = this.#deps;
+    return {
+      name: row.name,
+      kind: 'user',
+      userId: row.user,
+      email,
+      createdAt: row.created.replace(' ', 'T'),
+      directory: this.directoryOf(row.name),
+      log: new InstanceLog(join(settings.instanceLogsDir, `${row.name}.log`), clock),
+      binary,
+      host: settings.bindAddress,
+      port: { preferred: ports.preferredFor(row.user) },
+      migrationsDir: settings.migrationsDir,
+      hooksDir: null,
+      hooksPool: 1,
+      environment: { [ENCRYPTION_VARIABLE]: instanceEncryptionKey(this.#deps.pbEncryptionKey, row.name) },
+      publicUrl: (port) => settings.publicUrl(row.name, port),
+      probeAuthorization: superuserToken,
+      onPort: (port) => this.#notePort(row.name, port),
+    };
+  }
+
+  /** A port that could not be written down now is written by the next reconciliation. */
+  #notePort(name: string, port: number): void {
+    const entry = this.#entries.get(name);
+    if (!entry || entry.row.port === port) return;
+    this.update(entry, { port }).catch((error: unknown) => {
+      this.#deps.log.warn(
+        { instance: name, port },
+        `the port could not be written down yet: ${messageOf(error)}`,
+      );
+    });
+  }
+}

@@ -1,0 +1,137 @@
+import { createCipheriv, randomBytes, randomInt } from 'node:crypto';
+import { chmod, constants, copyFile, link, mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlite.ts';
+import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../security/instance-access.ts';
+
+/** The owner as the global PocketBase knows it. */
+export interface Owner {
+  id: string;
+  email: string;
+  name: string;
+  verified: boolean;
+  /** bcrypt, as PocketBase stores it. */
+  password_hash: string;
+}
+
+export interface CloneRequest {
+  /** The template's `pb_data`. */
+  template: string;
+  /** The database's directory; it appears complete or not at all. */
+  directory: string;
+  name: string;
+  owner: Owner;
+  superuser: SuperuserKeys;
+  /** 32 characters, with which PocketBase encrypts the settings of this instance. */
+  encryptionKey: string;
+  now: Date;
+}
+
+/** PocketBase's level for warnings: what it logs of ordinary requests, probes included, is not written to disk. */
+const LOG_LEVEL_WARN = 4;
+const SECRET_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const SECRET_CHARACTERS = 50;
+
+/** Clones the template under a hidden name, makes it this owner's alone, and moves it into place in one step. */
+export async function cloneTemplate(request: CloneRequest): Promise<void> {
+  const staging = join(dirname(request.directory), `.staging-${request.name}`);
+  await rm(staging, { recursive: true, force: true });
+  const data = join(staging, 'pb_data');
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  try {
+    await Promise.all([
+      ...['data.db', 'auxiliary.db'].map(async (file) => {
+        await copyFile(join(request.template, file), join(data, file), constants.COPYFILE_FICLONE);
+        await chmod(join(data, file), 0o600);
+      }),
+      // 0.8 MB that PocketBase would write anew for each instance.
+      link(join(request.template, 'types.d.ts'), join(data, 'types.d.ts')),
+    ]);
+    withDatabase(join(data, 'data.db'), { readOnly: false }, (database) => {
+      inTransaction(database, () => personalise(database, request));
+    });
+    await rename(staging, request.directory);
+  } catch (error) {
+    await rm(staging, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function personalise(database: DatabaseSync, request: CloneRequest): void {
+  const now = pocketBaseDate(request.now);
+  const { owner, superuser } = request;
+  replaceSecrets(database, superuser);
+  database.exec('DELETE FROM _superusers');
+  database
+    .prepare(
+      'INSERT INTO _superusers (id, email, password, tokenKey, verified, created, updated) VALUES (?, ?, ?, ?, 1, ?, ?)',
+    )
+    // Not a bcrypt hash, so no password matches: Fathom signs its tokens itself.
+    .run(superuser.recordId, 'fathom@localhost.internal', '!', superuser.tokenKey, now, now);
+  database
+    .prepare(
+      'INSERT INTO users (id, email, emailVisibility, verified, name, password, tokenKey, created, updated) VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?)',
+    )
+    .run(
+      owner.id,
+      owner.email,
+      owner.verified ? 1 : 0,
+      owner.name,
+      owner.password_hash,
+      randomSecret(),
+      now,
+      now,
+    );
+  writeSettings(database, request);
+}
+
+/** Every secret of every collection: JWTs of one clone must mean nothing to another. */
+function replaceSecrets(database: DatabaseSync, superuser: SuperuserKeys): void {
+  const update = database.prepare('UPDATE _collections SET options = ? WHERE id = ?');
+  const rows = database.prepare("SELECT id, options FROM _collections WHERE type = 'auth'").all();
+  for (const row of rows) {
+    const options = JSON.parse(String(row['options'])) as Record<string, unknown>;
+    for (const option of Object.values(options)) {
+      if (isRecord(option) && typeof option['secret'] === 'string') option['secret'] = randomSecret();
+    }
+    if (row['id'] === SUPERUSERS_COLLECTION_ID && isRecord(options['authToken'])) {
+      options['authToken']['secret'] = superuser.collectionSecret;
+    }
+    update.run(JSON.stringify(options), String(row['id']));
+  }
+}
+
+function writeSettings(database: DatabaseSync, { name, encryptionKey }: CloneRequest): void {
+  // Stored as a blob by some versions, as text by others.
+  const row = database
+    .prepare("SELECT CAST(value AS TEXT) AS value FROM _params WHERE id = 'settings'")
+    .get();
+  const settings = JSON.parse(String(row?.['value'])) as {
+    meta: Record<string, unknown>;
+    logs: Record<string, unknown>;
+  };
+  settings.meta['appName'] = name;
+  settings.logs['minLevel'] = LOG_LEVEL_WARN;
+  database
+    .prepare("UPDATE _params SET value = ? WHERE id = 'settings'")
+    .run(encryptSettings(JSON.stringify(settings), encryptionKey));
+}
+
+/** As PocketBase does it: base64 of nonce, AES-256-GCM ciphertext and tag. Source: tools/security/encrypt.go. */
+function encryptSettings(json: string, key: string): string {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', Buffer.from(key), nonce);
+  return Buffer.concat([nonce, cipher.update(json), cipher.final(), cipher.getAuthTag()]).toString('base64');
+}
+
+function randomSecret(): string {
+  return Array.from(
+    { length: SECRET_CHARACTERS },
+    () => SECRET_ALPHABET[randomInt(SECRET_ALPHABET.length)],
+  ).join('');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

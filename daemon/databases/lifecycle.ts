@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { FathomError } from '../../shared/errors.ts';
+import type { Instance } from '../../shared/instance.ts';
+import type { Logger } from '../base/log.ts';
+import type { DatabaseRepository } from '../control-plane/databases.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import type { Catalog, CatalogEntry } from './catalog.ts';
+
+const DELETED_PREFIX = '.deleted-';
+
+/** What a person can do to a user database. What is wanted is written down first, so that it outlives the daemon. */
+export class DatabaseLifecycle {
+  readonly #deps: { catalog: Catalog; fleet: Fleet; repository: DatabaseRepository; log: Logger };
+
+  constructor(deps: { catalog: Catalog; fleet: Fleet; repository: DatabaseRepository; log: Logger }) {
+    this.#deps = deps;
+  }
+
+  /** @throws FathomError `instance.failed` with the reason when it does not come up */
+  async start(name: string, options: { force: boolean }): Promise<Instance> {
+    const entry = this.#available(name);
+    if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
+    return this.#deps.fleet.start(name, options);
+  }
+
+  async stop(name: string): Promise<Instance> {
+    const entry = this.#available(name);
+    if (entry.row.desired !== 'stopped') await this.#deps.catalog.update(entry, { desired: 'stopped' });
+    return this.#deps.fleet.stop(name);
+  }
+
+  /** @throws FathomError `instance.failed` with the reason when it does not come back */
+  async restart(name: string): Promise<Instance> {
+    const entry = this.#available(name);
+    if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
+    return this.#deps.fleet.restart(name);
+  }
+
+  /** Deletes the database and everything in it. Can be repeated, and is finished by the next start if interrupted. */
+  async delete(name: string): Promise<void> {
+    const { catalog, fleet, repository, log } = this.#deps;
+    const entry = catalog.get(name);
+    await catalog.update(entry, { state: 'deleting', desired: 'stopped' });
+    await fleet.remove(name);
+    await this.#removeDirectory(name);
+    await repository.delete(entry.row.id);
+    catalog.forget(name);
+    log.warn({ instance: name, user: entry.row.user }, 'deleted a database');
+  }
+
+  /** Finishes deletions that a daemon before this one began, and removes what it left of half-made directories. */
+  async finishInterrupted(userDatabasesDir: string): Promise<void> {
+    await mkdir(userDatabasesDir, { recursive: true, mode: 0o700 });
+    for (const directory of await readdir(userDatabasesDir)) {
+      if (directory.startsWith(DELETED_PREFIX) || directory.startsWith('.staging-')) {
+        await rm(join(userDatabasesDir, directory), { recursive: true, force: true });
+      }
+    }
+    for (const { row } of this.#deps.catalog.entries())
+      if (row.state === 'deleting') await this.delete(row.name);
+  }
+
+  #available(name: string): CatalogEntry {
+    const entry = this.#deps.catalog.get(name);
+    if (entry.row.state === 'deleting')
+      throw new FathomError('conflict', `the database ${name} is being deleted`);
+    return entry;
+  }
+
+  /** Out of sight by one rename, then removed: a database is there as a whole or not at all. */
+  async #removeDirectory(name: string): Promise<void> {
+    const directory = this.#deps.catalog.directoryOf(name);
+    const doomed = join(dirname(directory), `${DELETED_PREFIX}${name}-${randomUUID()}`);
+    try {
+      await rename(directory, doomed);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw error;
+    }
+    await rm(doomed, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,138 @@
+import { access } from 'node:fs/promises';
+import { usernameOf, utcDay } from '../../shared/database-name.ts';
+import { FathomError } from '../../shared/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import type { DatabaseRepository, Reservation } from '../control-plane/databases.ts';
+import { instanceEncryptionKey } from '../security/derived-keys.ts';
+import { type MasterKey, seal, unseal } from '../security/envelope.ts';
+import { newSuperuserSecret, superuserKeys } from '../security/instance-access.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import { type Catalog, type CatalogEntry, secretBelongsTo } from './catalog.ts';
+import { cloneTemplate } from './clone.ts';
+import type { TemplateStore } from './template.ts';
+
+/**
+ * The steps of provisioning, in order. Each can be repeated, and each leaves behind what the next one needs, so a daemon
+ * that died after any of them goes on from there:
+ *
+ *   reserved   the row is there (state `provisioning`), with the number, the name and the encrypted superuser secret
+ *   cloned     the directory is there; it appears complete, by one rename
+ *   running    the process answers
+ *   ready      the row says so
+ */
+export type ProvisionStep = 'reserved' | 'cloned' | 'running' | 'ready';
+
+export interface ProvisionerDeps {
+  catalog: Catalog;
+  fleet: Fleet;
+  repository: DatabaseRepository;
+  template: TemplateStore;
+  /** The first one encrypts. */
+  masterKeys: readonly [MasterKey, ...MasterKey[]];
+  pbEncryptionKey: Uint8Array;
+  clock: Clock;
+  log: Logger;
+  /** Told after each step. */
+  onStep: (step: ProvisionStep, name: string) => void;
+}
+
+/** Gives each user one database, however many ask for it at a time. */
+export class Provisioner {
+  readonly #deps: ProvisionerDeps;
+  readonly #flights = new SingleFlight<CatalogEntry>();
+
+  constructor(deps: ProvisionerDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * The user's database, made if there is none. When it is new, it runs on return.
+   *
+   * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`
+   */
+  ensure(user: { id: string; email: string }): Promise<CatalogEntry> {
+    const known = this.#deps.catalog.findByUser(user.id);
+    if (known?.row.state === 'ready') return Promise.resolve(known);
+    return this.#flights.run(user.id, () => this.#provision(user));
+  }
+
+  /** Resolves when no provisioning is under way. */
+  idle(): Promise<void> {
+    return this.#flights.idle();
+  }
+
+  async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {
+    const { catalog, clock, fleet, masterKeys, onStep, repository } = this.#deps;
+    const started = clock.monotonic();
+    const reservation = await repository.reserve({
+      user: user.id,
+      username: usernameOf(user.email),
+      day: utcDay(clock.now()),
+      // Wins only if there is no row yet.
+      superuser_secret: seal(masterKeys[0], newSuperuserSecret(), secretBelongsTo(user.id)),
+    });
+    const { database, owner } = reservation;
+    if (database.state === 'deleting') {
+      throw new FathomError(
+        'conflict',
+        `the database ${database.name} is being deleted; try again in a moment`,
+      );
+    }
+    onStep('reserved', database.name);
+    // A ready database whose directory is gone was lost, not left half made: that is for a person to mend.
+    if (database.state === 'provisioning') await this.#makeDirectory(reservation);
+    onStep('cloned', database.name);
+
+    const entry = catalog.register(database, owner.email);
+    if (entry.row.desired === 'running') {
+      await fleet.start(database.name, { force: false });
+      onStep('running', database.name);
+    }
+    if (entry.row.state !== 'ready') {
+      await catalog.update(entry, { state: 'ready', port: entry.runner.state.observed.port ?? 0 });
+      this.#deps.log.info(
+        { instance: database.name, user: user.id, took_ms: Math.round(clock.monotonic() - started) },
+        'provisioned a database',
+      );
+    }
+    onStep('ready', database.name);
+    return entry;
+  }
+
+  async #makeDirectory({ database, owner }: Reservation): Promise<void> {
+    const directory = this.#deps.catalog.directoryOf(database.name);
+    if (await exists(directory)) return;
+    const secret = unseal(this.#deps.masterKeys, database.superuser_secret, secretBelongsTo(database.user));
+    const request = {
+      directory,
+      name: database.name,
+      owner,
+      superuser: superuserKeys(secret),
+      encryptionKey: instanceEncryptionKey(this.#deps.pbEncryptionKey, database.name),
+      now: this.#deps.clock.now(),
+    };
+    try {
+      await cloneTemplate({ ...request, template: await this.#deps.template.get() });
+    } catch (error) {
+      if (error instanceof FathomError) throw error;
+      throw new FathomError(
+        'provision.failed',
+        `${directory} could not be made: ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

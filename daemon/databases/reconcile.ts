@@ -1,0 +1,95 @@
+import { messageOf } from '../../shared/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
+import type { UserRepository } from '../control-plane/users.ts';
+import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import { byInstance, whyNotAdopt } from '../supervisor/takeover.ts';
+import type { Catalog } from './catalog.ts';
+import type { Provisioner } from './provisioner.ts';
+
+export interface ReconcileDeps {
+  catalog: Catalog;
+  fleet: Fleet;
+  repository: DatabaseRepository;
+  users: UserRepository;
+  provisioner: Provisioner;
+  driver: ProcessDriver;
+  log: Logger;
+}
+
+/** Brings the fleet to what the control plane says: at start, and again and again in case something was missed. */
+export class Reconciler {
+  readonly #deps: ReconcileDeps;
+
+  constructor(deps: ReconcileDeps) {
+    this.#deps = deps;
+  }
+
+  /** Makes all databases known. One that cannot be (a secret that does not decrypt) is told and left out. */
+  async load(): Promise<void> {
+    for (const row of await this.#deps.repository.list()) this.#register(row);
+  }
+
+  /** Begins the start of all databases that should run, taking over processes that still do. */
+  startAll(found: readonly FoundProcess[]): void {
+    const processes = byInstance(found);
+    for (const { row, runner } of this.#deps.catalog.entries()) {
+      const [process, ...others] = processes.get(row.name) ?? [];
+      processes.delete(row.name);
+      for (const other of others) this.#end(other, 'it is the second one for this database');
+      if (row.desired !== 'running' || row.state !== 'ready') {
+        if (process) this.#end(process, 'this database should not run');
+        continue;
+      }
+      const objection = process ? whyNotAdopt(process, runner.spec) : null;
+      if (process && objection !== null) this.#end(process, objection);
+      runner.start({ force: false, ...(process && objection === null ? { adopt: process } : {}) });
+    }
+    for (const orphans of processes.values()) {
+      for (const orphan of orphans) this.#end(orphan, 'no database of that name is known');
+    }
+  }
+
+  /** What was missed: users without a database, provisioning that was interrupted, rows that a person edited. */
+  async catchUp(): Promise<void> {
+    const { catalog, fleet, provisioner, repository, users, log } = this.#deps;
+    for (const row of await repository.list()) {
+      const entry = catalog.find(row.name) ?? this.#register(row);
+      if (!entry || row.state !== 'ready') continue;
+      if (entry.row.desired !== row.desired) {
+        entry.row.desired = row.desired;
+        if (row.desired === 'running') entry.runner.start({ force: false });
+        else entry.runner.stop();
+      }
+      const { port } = entry.runner.state.observed;
+      if (port !== null && port !== row.port && fleet.find(row.name)) await catalog.update(entry, { port });
+    }
+    const unfinished = catalog
+      .entries()
+      .filter(({ row }) => row.state === 'provisioning')
+      .map(({ row, runner }) => ({ id: row.user, email: runner.spec.email ?? '' }));
+    for (const user of [...unfinished, ...(await users.withoutDatabase())]) {
+      await provisioner.ensure(user).catch((error: unknown) => {
+        log.error({ user: user.id }, `provisioning is still not possible: ${messageOf(error)}`);
+      });
+    }
+  }
+
+  #register(row: DatabaseRow & { email: string | null }) {
+    try {
+      return this.#deps.catalog.register(row, row.email);
+    } catch (error) {
+      this.#deps.log.error({ instance: row.name }, messageOf(error));
+      return null;
+    }
+  }
+
+  #end(process: FoundProcess, why: string): void {
+    this.#deps.log.warn(
+      { instance: process.instance, pid: process.pid },
+      `ending a process that an earlier daemon left: ${why}`,
+    );
+    this.#deps.driver.adopt(process).signal('SIGTERM');
+  }
+}

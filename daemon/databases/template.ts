@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { type Binary, contentHash } from '../pocketbase/binary.ts';
+import { inheritedEnvironment } from '../pocketbase/command.ts';
+import { withDatabase } from '../pocketbase/sqlite.ts';
+
+const MIGRATE_TIMEOUT_MS = 120_000;
+
+/**
+ * A migrated, empty data directory, made once per binary and set of migrations, of which every user database is a
+ * clone: booting a clone takes a fraction of a first boot. It holds no secret that a clone keeps.
+ */
+export class TemplateStore {
+  readonly #directory: string;
+  readonly #migrationsDir: string;
+  readonly #binary: Binary;
+  readonly #log: Logger;
+  readonly #builds = new SingleFlight<string>();
+  #ready: string | null = null;
+
+  constructor(options: { directory: string; migrationsDir: string; binary: Binary; log: Logger }) {
+    this.#directory = options.directory;
+    this.#migrationsDir = options.migrationsDir;
+    this.#binary = options.binary;
+    this.#log = options.log;
+  }
+
+  /**
+   * The `pb_data` to clone, built if need be.
+   *
+   * @throws FathomError `provision.failed` with PocketBase's own words when the migrations do not apply
+   */
+  async get(): Promise<string> {
+    this.#ready ??= await this.#builds.run('template', () => this.#build());
+    return this.#ready;
+  }
+
+  async #build(): Promise<string> {
+    const migrations = (await readdir(this.#migrationsDir)).filter((file) => /\.(js|ts)$/.test(file));
+    const hash = await contentHash(migrations.map((file) => join(this.#migrationsDir, file)));
+    const final = join(
+      this.#directory,
+      `${this.#binary.version}-${this.#binary.sha256.slice(0, 8)}-${hash.slice(0, 12)}`,
+    );
+    if (await exists(join(final, 'data.db'))) return final;
+
+    await this.#removeUnfinished();
+    const building = join(this.#directory, `.building-${randomUUID()}`);
+    await mkdir(building, { recursive: true, mode: 0o700 });
+    try {
+      await this.#migrate(building);
+      assertMigrated(building, migrations);
+      await rm(join(building, '.notify'), { recursive: true, force: true });
+      await rename(building, final);
+    } catch (error) {
+      await rm(building, { recursive: true, force: true });
+      if (error instanceof FathomError) throw error;
+      throw new FathomError('provision.failed', `the template of user databases: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    this.#log.info({ template: final }, 'made the template of user databases');
+    return final;
+  }
+
+  async #migrate(directory: string): Promise<void> {
+    const result = await execa(
+      this.#binary.path,
+      [
+        'migrate',
+        'up',
+        `--dir=${directory}`,
+        `--migrationsDir=${this.#migrationsDir}`,
+        `--hooksDir=${join(directory, 'none')}`,
+        '--hooksWatch=false',
+        '--automigrate=false',
+        '--dev=false',
+      ],
+      {
+        all: true,
+        reject: false,
+        timeout: MIGRATE_TIMEOUT_MS,
+        extendEnv: false,
+        env: inheritedEnvironment(process.env),
+        stdin: 'ignore',
+      },
+    );
+    // Up to PocketBase 0.39 a migration that failed exits 0 as well.
+    const failure = /^Error: (.+)/m.exec(result.all);
+    if (failure || result.exitCode !== 0) {
+      throw new FathomError(
+        'provision.failed',
+        `the migrations of user databases do not apply: ${failure?.[1] ?? (result.all.slice(-300) || result.shortMessage)}; ` +
+          `correct the files in ${this.#migrationsDir}`,
+      );
+    }
+  }
+
+  /** What a daemon that was killed while building left behind. */
+  async #removeUnfinished(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    for (const entry of await readdir(this.#directory)) {
+      if (entry.startsWith('.building-'))
+        await rm(join(this.#directory, entry), { recursive: true, force: true });
+    }
+  }
+}
+
+function assertMigrated(directory: string, migrations: readonly string[]): void {
+  withDatabase(join(directory, 'data.db'), { readOnly: false }, (database) => {
+    const rows = database.prepare('SELECT file FROM _migrations').all();
+    const applied = new Set(rows.map((row) => row['file']));
+    const missing = migrations.filter((file) => !applied.has(file));
+    if (missing.length > 0) throw new Error(`not applied: ${missing.join(', ')}`);
+    // Everything into the one file that is copied.
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { judge } from './checks.ts';
+import type { Finding } from './finding.ts';
+import type { HostFacts } from './host-facts.ts';
+
+const GIB = 1024 ** 3;
+
+const HEALTHY: HostFacts = {
+  nodeVersion: '24.21.0',
+  config: { valid: true, warnings: [] },
+  envFiles: [{ path: '/srv/.env', mode: 0o600, exposed: false }],
+  binary: { usable: true, path: '/opt/pocketbase', version: '0.39.1' },
+  dataDir: { path: '/srv/fathom', state: 'writable', mode: 0o700 },
+  ports: [
+    { variable: 'SERVER_PORT', host: '127.0.0.1', port: 3000, state: 'free' },
+    { variable: 'PB_GLOBAL_PORT', host: '127.0.0.1', port: 8090, state: 'ours' },
+  ],
+  disk: { freeBytes: 20 * GIB },
+  inotifyInstances: 8192,
+  openFiles: 65_536,
+  databases: 12,
+  flock: 'ok',
+  daemon: { state: 'ready', version: '0.1.0', pid: 42 },
+};
+
+function troubles(changes: Partial<HostFacts>): Finding[] {
+  return judge({ ...HEALTHY, ...changes }).filter(({ level }) => level !== 'ok');
+}
+
+it('finds nothing on a healthy host', () => {
+  expect(troubles({})).toEqual([]);
+  expect(judge(HEALTHY)).toHaveLength(12);
+});
+
+describe('fatal is', () => {
+  it.each<[string, Partial<HostFacts>, string, string]>([
+    ['an old Node', { nodeVersion: '20.20.0' }, 'node', 'npm ci'],
+    ['a missing flock', { flock: 'missing' }, 'flock', 'util-linux'],
+    ['a flock without --no-fork', { flock: 'no_fork_unknown' }, 'flock', 'util-linux'],
+    ['an unusable binary', { binary: { usable: false, problem: 'wrong hash' } }, 'binary', 'npm ci'],
+    ['a full disk', { disk: { freeBytes: 1000 } }, 'disk', 'free some space'],
+    [
+      'a data directory of somebody else',
+      { dataDir: { path: '/srv/fathom', state: 'not_writable', mode: 0o700 } },
+      'data_dir',
+      'chown',
+    ],
+    [
+      'a data directory that is a file',
+      { dataDir: { path: '/srv/fathom', state: 'not_a_directory', mode: 0o600 } },
+      'data_dir',
+      'FATHOM_DATA_DIR',
+    ],
+    [
+      'a data directory that cannot be made',
+      { dataDir: { path: '/srv/fathom', state: 'cannot_be_made', mode: null } },
+      'data_dir',
+      'FATHOM_DATA_DIR',
+    ],
+    [
+      'a port that is taken',
+      { ports: [{ variable: 'SERVER_PORT', host: '127.0.0.1', port: 3000, state: 'taken' }] },
+      'port_server_port',
+      'SERVER_PORT',
+    ],
+    [
+      'a port that may not be opened',
+      { ports: [{ variable: 'SERVER_PORT', host: '127.0.0.1', port: 80, state: 'forbidden' }] },
+      'port_server_port',
+      '1024',
+    ],
+  ])('%s', (_what, changes, id, remedy) => {
+    expect(troubles(changes)).toEqual([
+      { id, level: 'fatal', summary: expect.any(String), remedy: expect.stringContaining(remedy) },
+    ]);
+  });
+
+  it('every problem of the configuration, each with its own remedy', () => {
+    const problems = [
+      { path: 'AES_MASTER_KEY', message: "16 bytes, needs 32 (base64); run 'fathomd init'" },
+      { path: 'SERVER_PORT', message: 'is odd' },
+    ];
+    expect(troubles({ config: { valid: false, problems } })).toEqual([
+      {
+        id: 'config',
+        level: 'fatal',
+        summary: 'AES_MASTER_KEY: 16 bytes, needs 32 (base64)',
+        remedy: "run 'fathomd init'",
+      },
+      { id: 'config', level: 'fatal', summary: 'SERVER_PORT: is odd', remedy: 'correct it' },
+    ]);
+  });
+});
+
+describe('a warning is', () => {
+  it.each<[string, Partial<HostFacts>, string, string]>([
+    [
+      'a daemon that does not run',
+      { daemon: { state: 'absent', socketPath: '/run/s' } },
+      'daemon',
+      'systemctl start fathomd',
+    ],
+    [
+      'a daemon that is starting',
+      { daemon: { state: 'starting', version: '1', pid: 1 } },
+      'daemon',
+      'fathomd status',
+    ],
+    [
+      'an env file that others read',
+      { envFiles: [{ path: '/e', mode: 0o644, exposed: true }] },
+      'env_file',
+      'chmod 600 /e',
+    ],
+    [
+      'a data directory open to others',
+      { dataDir: { path: '/d', state: 'writable', mode: 0o755 } },
+      'data_dir',
+      'chmod 700 /d',
+    ],
+    ['little space', { disk: { freeBytes: 0.5 * GIB } }, 'disk', 'free some space'],
+    ['few inotify instances', { inotifyInstances: 128 }, 'inotify', 'fs.inotify.max_user_instances = 1024'],
+    ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
+    [
+      'a remark on the configuration',
+      { config: { valid: true, warnings: ['odd'] } },
+      'config',
+      '.env.sample',
+    ],
+  ])('%s', (_what, changes, id, remedy) => {
+    expect(troubles(changes)).toEqual([
+      { id, level: 'warning', summary: expect.any(String), remedy: expect.stringContaining(remedy) },
+    ]);
+  });
+
+  it('a limit that the fleet is growing into', () => {
+    expect(troubles({ databases: 5000 }).map(({ id }) => id)).toEqual(['inotify', 'open_files']);
+  });
+});
+
+it('says nothing of limits that cannot be read', () => {
+  expect(judge({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(10);
+});
+
+it('lets a data directory be absent before the first start', () => {
+  expect(troubles({ dataDir: { path: '/d', state: 'absent', mode: null } })).toEqual([]);
+});

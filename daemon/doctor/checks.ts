@@ -1,0 +1,214 @@
+import { type Finding, fatal, ok, warning } from './finding.ts';
+import type { HostFacts, PortFacts } from './host-facts.ts';
+
+const MIN_NODE_MAJOR = 24;
+const MIB = 1024 * 1024;
+const DISK_FATAL_BYTES = 100 * MIB;
+const DISK_WARNING_BYTES = 1024 * MIB;
+/** Room for other programs of the same user, on top of one per PocketBase. */
+const INOTIFY_SPARE = 64;
+/** What an ordinary fleet may grow to before the administrator has to look at limits again. */
+const COMFORTABLE_DATABASES = 250;
+/** Log, lock, pipes and connections of one instance, in the daemon and in the instance's share. */
+const FILES_PER_DATABASE = 8;
+
+type Check = (facts: HostFacts) => Finding[];
+
+export const CHECKS: readonly Check[] = [
+  checkNode,
+  checkConfig,
+  checkEnvFiles,
+  checkBinary,
+  checkFlock,
+  checkDataDir,
+  checkDisk,
+  checkPorts,
+  checkInotify,
+  checkOpenFiles,
+  checkDaemon,
+];
+
+/** Every finding, the good ones too, in the order of the checks. */
+export function judge(facts: HostFacts): Finding[] {
+  return CHECKS.flatMap((check) => check(facts));
+}
+
+export function checkNode({ nodeVersion }: HostFacts): Finding[] {
+  const major = Number.parseInt(nodeVersion, 10);
+  if (major >= MIN_NODE_MAJOR) return [ok('node', `Node ${nodeVersion}`)];
+  return [
+    fatal(
+      'node',
+      `Node ${nodeVersion} is too old, ${MIN_NODE_MAJOR} is needed`,
+      "run 'npm ci', which brings the right one along",
+    ),
+  ];
+}
+
+export function checkConfig({ config }: HostFacts): Finding[] {
+  if (!config.valid) {
+    return config.problems.map(({ path, message }) => {
+      // A problem reads `what is wrong; how to mend it`.
+      const cut = message.lastIndexOf('; ');
+      const [what, mend] =
+        cut === -1 ? [message, 'correct it'] : [message.slice(0, cut), message.slice(cut + 2)];
+      return fatal('config', `${path}: ${what}`, mend);
+    });
+  }
+  if (config.warnings.length === 0) return [ok('config', 'the configuration is valid')];
+  return config.warnings.map((text) => warning('config', text, 'see .env.sample for every setting'));
+}
+
+export function checkEnvFiles({ envFiles }: HostFacts): Finding[] {
+  if (envFiles.length === 0) return [ok('env_file', 'no env file is used')];
+  return envFiles.map(({ path, mode, exposed }) =>
+    exposed
+      ? warning('env_file', `${path} holds secrets and has mode ${octal(mode)}`, `run 'chmod 600 ${path}'`)
+      : ok('env_file', `${path} has mode ${octal(mode)}`),
+  );
+}
+
+export function checkBinary({ binary }: HostFacts): Finding[] {
+  if (binary.usable) return [ok('binary', `PocketBase ${binary.version} at ${binary.path}`)];
+  return [
+    fatal('binary', binary.problem, "run 'npm ci' again, or set PB_BINARY_PATH to a PocketBase executable"),
+  ];
+}
+
+export function checkFlock({ flock }: HostFacts): Finding[] {
+  switch (flock) {
+    case 'ok':
+      return [ok('flock', 'flock (util-linux) is there and knows --no-fork')];
+    case 'missing':
+      return [fatal('flock', "the command 'flock' is missing", "install the package 'util-linux'")];
+    case 'no_fork_unknown':
+      return [
+        fatal(
+          'flock',
+          "'flock' does not know --no-fork",
+          "install 'flock' of util-linux 2.32 or newer in place of the present one",
+        ),
+      ];
+  }
+}
+
+export function checkDataDir({ dataDir: { path, state, mode } }: HostFacts): Finding[] {
+  switch (state) {
+    case 'absent':
+      return [ok('data_dir', `${path} does not exist yet and can be made`)];
+    case 'cannot_be_made':
+      return [
+        fatal(
+          'data_dir',
+          `${path} does not exist and cannot be made by this user`,
+          `make it and give it to the user of the daemon, or set FATHOM_DATA_DIR`,
+        ),
+      ];
+    case 'not_a_directory':
+      return [fatal('data_dir', `${path} is not a directory`, 'set FATHOM_DATA_DIR to one')];
+    case 'not_writable':
+      return [
+        fatal(
+          'data_dir',
+          `${path} is not writable for this user`,
+          `give it to the user of the daemon: 'chown -R <user> ${path}'`,
+        ),
+      ];
+    case 'writable':
+      if (mode !== null && (mode & 0o077) !== 0) {
+        return [
+          warning(
+            'data_dir',
+            `${path} has mode ${octal(mode)}, other users may look in`,
+            `run 'chmod 700 ${path}'`,
+          ),
+        ];
+      }
+      return [ok('data_dir', `${path} is writable, for its owner alone`)];
+  }
+}
+
+export function checkDisk({ disk, dataDir: { path } }: HostFacts): Finding[] {
+  if (disk === null) return [warning('disk', `the free space of ${path} cannot be read`, "look with 'df'")];
+  const summary = `${Math.floor(disk.freeBytes / MIB)} MiB free for ${path}`;
+  const remedy = 'free some space, or set FATHOM_DATA_DIR to a larger disk';
+  if (disk.freeBytes < DISK_FATAL_BYTES) return [fatal('disk', summary, remedy)];
+  return [disk.freeBytes < DISK_WARNING_BYTES ? warning('disk', summary, remedy) : ok('disk', summary)];
+}
+
+export function checkPorts({ ports }: HostFacts): Finding[] {
+  return ports.map((port) => {
+    const what = `${port.variable} ${port.host}:${port.port}`;
+    const id = `port_${port.variable.toLowerCase()}`;
+    return judgePort(id, what, port);
+  });
+}
+
+function judgePort(id: string, what: string, { state, port, variable }: PortFacts): Finding {
+  switch (state) {
+    case 'free':
+      return ok(id, `${what} is free`);
+    case 'ours':
+      return ok(id, `${what} is held by our daemon`);
+    case 'taken':
+      return fatal(
+        id,
+        `${what} is taken by another program`,
+        `stop that program ('ss -ltnp sport = :${port}' names it), or set ${variable}`,
+      );
+    case 'forbidden':
+      return fatal(id, `${what} may not be opened by this user`, 'use a port of 1024 or more');
+    case 'no_such_address':
+      return fatal(id, `${what} is no address of this host`, "use one that 'ip address' shows, or 127.0.0.1");
+  }
+}
+
+export function checkInotify({ inotifyInstances, databases }: HostFacts): Finding[] {
+  if (inotifyInstances === null) return [];
+  const summary = `fs.inotify.max_user_instances is ${inotifyInstances}, every PocketBase takes one (${databases} databases)`;
+  const wanted = Math.max(databases * 2, COMFORTABLE_DATABASES) + INOTIFY_SPARE;
+  if (inotifyInstances >= wanted) return [ok('inotify', summary)];
+  const value = Math.max(1024, 2 ** Math.ceil(Math.log2(wanted)));
+  return [
+    warning(
+      'inotify',
+      summary,
+      `put 'fs.inotify.max_user_instances = ${value}' into /etc/sysctl.d/fathom.conf, then 'sysctl --system'`,
+    ),
+  ];
+}
+
+export function checkOpenFiles({ openFiles, databases }: HostFacts): Finding[] {
+  if (openFiles === null) return [];
+  const summary = `${openFiles === Number.POSITIVE_INFINITY ? 'any number of' : openFiles} open files allowed (${databases} databases)`;
+  const wanted = Math.max(databases * 2, COMFORTABLE_DATABASES) * FILES_PER_DATABASE;
+  if (openFiles >= wanted) return [ok('open_files', summary)];
+  return [
+    warning('open_files', summary, "raise it: LimitNOFILE=65536 in the systemd unit, or 'ulimit -n 65536'"),
+  ];
+}
+
+export function checkDaemon({ daemon }: HostFacts): Finding[] {
+  switch (daemon.state) {
+    case 'ready':
+      return [ok('daemon', `the daemon answers (Fathom ${daemon.version}, pid ${daemon.pid})`)];
+    case 'starting':
+      return [
+        warning('daemon', `the daemon is starting (pid ${daemon.pid})`, "wait, and see 'fathomd status'"),
+      ];
+    case 'absent':
+      return [
+        warning(
+          'daemon',
+          `no daemon listens on ${daemon.socketPath}`,
+          "start it with 'systemctl start fathomd' or 'npm start'",
+        ),
+      ];
+    case 'silent':
+      return [warning('daemon', daemon.problem, 'see its log')];
+  }
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}

@@ -1,0 +1,43 @@
+import type { FieldError } from '../../shared/errors.ts';
+
+/** What was seen on the host; the checks judge this and nothing else. */
+export interface HostFacts {
+  /** As `process.versions.node`. */
+  nodeVersion: string;
+  config: { valid: true; warnings: readonly string[] } | { valid: false; problems: readonly FieldError[] };
+  envFiles: readonly { path: string; mode: number; exposed: boolean }[];
+  binary: { usable: true; path: string; version: string } | { usable: false; problem: string };
+  dataDir: DirectoryFacts;
+  ports: readonly PortFacts[];
+  /** Of the file system that holds the data directory; null when it cannot be read. */
+  disk: { freeBytes: number } | null;
+  /** `fs.inotify.max_user_instances`; null when it cannot be read. */
+  inotifyInstances: number | null;
+  /** The hard limit, up to which Node raises its own; null when it cannot be read. */
+  openFiles: number | null;
+  /** User databases on disk. */
+  databases: number;
+  flock: 'ok' | 'missing' | 'no_fork_unknown';
+  daemon: DaemonFacts;
+}
+
+export interface DirectoryFacts {
+  path: string;
+  /** `absent` with a parent in which it can be made. */
+  state: 'writable' | 'absent' | 'cannot_be_made' | 'not_writable' | 'not_a_directory';
+  /** Permission bits, when it exists. */
+  mode: number | null;
+}
+
+export interface PortFacts {
+  variable: string;
+  host: string;
+  port: number;
+  state: 'free' | 'ours' | 'taken' | 'forbidden' | 'no_such_address';
+}
+
+export type DaemonFacts =
+  | { state: 'ready' | 'starting'; version: string; pid: number }
+  /** Nothing listens on its socket. */
+  | { state: 'absent'; socketPath: string }
+  | { state: 'silent'; problem: string };

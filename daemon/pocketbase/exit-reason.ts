@@ -1,0 +1,87 @@
+import type { PhaseReason, PhaseReasonCode } from '../../shared/instance.ts';
+import { LOCKED_EXIT_CODE } from './command.ts';
+import type { ProcessExit } from './process-driver.ts';
+
+interface Symptom {
+  code: PhaseReasonCode;
+  pattern: RegExp;
+  message: (match: RegExpExecArray) => string;
+}
+
+/**
+ * What PocketBase prints before it gives up, told as a sentence with the way out. Its exit code says little: up to
+ * 0.39 a port in use and a failed migration both exit 0.
+ */
+const SYMPTOMS: readonly Symptom[] = [
+  {
+    code: 'port_in_use',
+    pattern: /listen tcp \S*?:(\d+): bind: address already in use/,
+    message: ([, port]) => `port ${port}: address in use by another process`,
+  },
+  {
+    code: 'migration_failed',
+    pattern: /failed to apply migration (\S+?): (.+)/,
+    message: ([, file, why]) => `migration ${file} failed: ${why}; correct it and force a restart`,
+  },
+  {
+    code: 'hook_broken',
+    pattern: /failed to execute (\S+\.pb\.js):?\s*(?:- )?(.*)/,
+    message: ([, file, why]) => `hook ${file} is broken: ${why}; correct it and force a restart`,
+  },
+  {
+    code: 'database_corrupt',
+    pattern: /file is not a database|database disk image is malformed|SQLITE_CORRUPT|SQLITE_NOTADB/i,
+    message: () => 'the database file is corrupt; restore pb_data from a backup and force a restart',
+  },
+  {
+    code: 'encryption_key_wrong',
+    pattern: /invalid settings db data or missing encryption key|cipher: message authentication failed/,
+    message: () =>
+      'the settings cannot be decrypted; PB_ENCRYPTION_KEY is not the one this database was made with',
+  },
+  {
+    code: 'disk_full',
+    pattern: /no space left on device|database or disk is full|SQLITE_FULL/i,
+    message: () => 'the disk is full; free some space, the instance then comes back by itself',
+  },
+  {
+    code: 'permission_denied',
+    pattern:
+      /permission denied|readonly database|read-only file system|SQLITE_READONLY|unable to open database file/i,
+    message: () => 'the data directory cannot be read and written by this user; correct its owner and mode',
+  },
+];
+
+/** Lines kept with a reason. */
+const TAIL_LINES = 8;
+
+/** Why a process that nobody asked to stop is gone. `lines` is what it printed in this run. */
+export function exitReason(exit: ProcessExit, lines: readonly string[]): PhaseReason {
+  const tail = lines.slice(-TAIL_LINES);
+  const withTail = (reason: PhaseReason): PhaseReason =>
+    tail.length === 0 ? reason : { ...reason, log_tail: [...tail] };
+
+  if (exit.code === LOCKED_EXIT_CODE) {
+    return withTail({
+      code: 'data_dir_locked',
+      message:
+        'another process holds the lock on the data directory; end it, the instance then starts by itself',
+    });
+  }
+  const text = tail.join('\n');
+  for (const { code, pattern, message } of SYMPTOMS) {
+    const match = pattern.exec(text);
+    if (match) return withTail({ code, message: message(match) });
+  }
+  if (exit.signal !== null) {
+    const hint =
+      exit.signal === 'SIGKILL' ? ' (by a person, or by the kernel for want of memory: see dmesg)' : '';
+    return withTail({ code: 'killed', message: `killed by ${exit.signal}${hint}` });
+  }
+  if (exit.code === null) return withTail({ code: 'exited', message: 'the process is gone' });
+  const last = tail.findLast((line) => line.trim() !== '');
+  return withTail({
+    code: 'exited',
+    message: last === undefined ? `exit ${exit.code}` : `exit ${exit.code} · ${last.trim().slice(0, 160)}`,
+  });
+}

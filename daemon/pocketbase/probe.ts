@@ -1,0 +1,83 @@
+import { request } from 'node:http';
+import type { Probe } from '../../shared/instance.ts';
+import type { Clock } from '../base/clock.ts';
+
+export interface ProbeTarget {
+  host: string;
+  port: number;
+  path: string;
+  headers?: Record<string, string>;
+}
+
+/** Answers of `/api/health`: the process serves. It says nothing of the database behind. */
+export const READINESS_PATH = '/api/health';
+/** Reads a row's worth from the database, as `/api/health` answers even when that is gone. Needs a superuser's token. */
+export const LIVENESS_PATH = '/api/collections/users/records?perPage=1&skipTotal=1&fields=id';
+
+/** One request on a connection of its own; never rejects. */
+export async function probe(
+  target: ProbeTarget,
+  { clock, timeoutMs, signal }: { clock: Clock; timeoutMs: number; signal: AbortSignal },
+): Promise<Probe> {
+  const started = clock.monotonic();
+  const error = await answer(target, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]), timeoutMs);
+  return {
+    at: clock.now().toISOString(),
+    ok: error === null,
+    latency_ms: Math.round((clock.monotonic() - started) * 10) / 10,
+    error,
+  };
+}
+
+/** Null for a 2xx answer, else what was wrong. */
+function answer(target: ProbeTarget, signal: AbortSignal, timeoutMs: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const call = request(
+      {
+        host: target.host,
+        port: target.port,
+        path: target.path,
+        headers: target.headers,
+        agent: false,
+        signal,
+      },
+      (response) => {
+        response.resume();
+        response.once('end', () => {
+          const status = response.statusCode ?? 0;
+          resolve(status >= 200 && status < 300 ? null : `answered ${status}`);
+        });
+        response.once('error', (error) => resolve(error.message));
+      },
+    );
+    call.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(
+        error.name === 'AbortError' || error.name === 'TimeoutError'
+          ? `no answer within ${timeoutMs / 1000} s`
+          : (error.code ?? error.message),
+      );
+    });
+    call.end();
+  });
+}
+
+/** The first look waits about as long as a boot takes, the next ones come often: each early look costs the boot itself. */
+const FIRST_LOOK_MS = 12;
+const NEXT_LOOK_MS = 4;
+const SLOW_LOOK_MS = 50;
+const SLOW_AFTER_MS = 500;
+
+/** Probes until the first good answer, and returns it; null when the signal aborts first. */
+export async function waitUntilReady(
+  target: ProbeTarget,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<Probe | null> {
+  const started = clock.monotonic();
+  await clock.sleep(FIRST_LOOK_MS, signal);
+  while (!signal.aborted) {
+    const result = await probe(target, { clock, timeoutMs: 5000, signal });
+    if (result.ok) return result;
+    await clock.sleep(clock.monotonic() - started > SLOW_AFTER_MS ? SLOW_LOOK_MS : NEXT_LOOK_MS, signal);
+  }
+  return null;
+}

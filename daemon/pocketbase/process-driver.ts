@@ -1,0 +1,159 @@
+import { open, readFile } from 'node:fs/promises';
+import { execa } from 'execa';
+import type { Clock } from '../base/clock.ts';
+import {
+  FLEET_VARIABLE,
+  flagValue,
+  INSTANCE_VARIABLE,
+  type InstanceCommand,
+  inheritedEnvironment,
+  instanceArguments,
+} from './command.ts';
+import { findByEnvironment, isAlive, processStat } from './procfs.ts';
+
+export interface ProcessExit {
+  /** Null when a signal ended it, or when it was not our child and nobody could tell. */
+  code: number | null;
+  signal: string | null;
+}
+
+export interface InstanceProcess {
+  readonly pid: number;
+  readonly startTime: number;
+  /** Settles once, when the process is gone. Never rejects. */
+  readonly exited: Promise<ProcessExit>;
+  /** Signals the whole process group; false when it is gone already. */
+  signal(signal: NodeJS.Signals): boolean;
+}
+
+/** The end of a process as something that can be waited for together with other things. */
+export function watchExit(process: InstanceProcess): { signal: AbortSignal; exit: () => ProcessExit | null } {
+  const gone = new AbortController();
+  let exit: ProcessExit | null = null;
+  const note = async () => {
+    exit = await process.exited;
+    gone.abort();
+  };
+  void note();
+  return { signal: gone.signal, exit: () => exit };
+}
+
+/** A process of this fleet that an earlier daemon left running. */
+export interface FoundProcess {
+  instance: string;
+  pid: number;
+  startTime: number;
+  startedAt: Date;
+  dataDir: string | null;
+  /** `host:port` that it was told to listen on. */
+  address: string | null;
+  executable: string | null;
+}
+
+/** What the daemon does to processes. Child processes now; one systemd unit per instance would be another one. */
+export interface ProcessDriver {
+  /** @throws the error of spawn(2) when the process could not be started at all */
+  spawn(command: InstanceCommand): Promise<InstanceProcess>;
+  adopt(found: FoundProcess): InstanceProcess;
+  find(): Promise<FoundProcess[]>;
+}
+
+/** How often an adopted process, which is not our child, is looked at. */
+const ADOPTED_POLL_MS = 250;
+
+export class ChildProcessDriver implements ProcessDriver {
+  readonly #fleetId: string;
+  readonly #clock: Clock;
+
+  constructor(options: { fleetId: string; clock: Clock }) {
+    this.#fleetId = options.fleetId;
+    this.#clock = options.clock;
+  }
+
+  async spawn(command: InstanceCommand): Promise<InstanceProcess> {
+    // The process writes its log itself, so that it goes on when the daemon is gone and no burst passes through it.
+    const log = await open(command.logFile, 'a', 0o600);
+    // execa takes file descriptors; its types leave them out.
+    const output = log.fd as unknown as 'inherit';
+    try {
+      const child = execa('flock', instanceArguments(command), {
+        // Its own process group: a Ctrl-C in the daemon's terminal is the daemon's to handle.
+        detached: true,
+        cleanup: false,
+        reject: false,
+        buffer: false,
+        extendEnv: false,
+        env: {
+          ...inheritedEnvironment(process.env),
+          ...command.environment,
+          PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+          [FLEET_VARIABLE]: this.#fleetId,
+          [INSTANCE_VARIABLE]: command.name,
+        },
+        stdio: ['ignore', output, output],
+      });
+      const { pid } = child;
+      if (pid === undefined) {
+        throw new Error('flock (package util-linux) could not be started', { cause: (await child).cause });
+      }
+      const exited = child.then(
+        (result): ProcessExit => ({
+          code: result.exitCode ?? null,
+          signal: result.signal ?? null,
+        }),
+      );
+      return {
+        pid,
+        startTime: (await processStat(pid))?.startTime ?? 0,
+        exited,
+        signal: (signal) => signalGroup(pid, signal),
+      };
+    } finally {
+      await log.close();
+    }
+  }
+
+  adopt(found: FoundProcess): InstanceProcess {
+    const { pid, startTime } = found;
+    return {
+      pid,
+      startTime,
+      exited: this.#gone(pid, startTime),
+      signal: (signal) => signalGroup(pid, signal),
+    };
+  }
+
+  async find(): Promise<FoundProcess[]> {
+    const processes = await findByEnvironment(FLEET_VARIABLE, this.#fleetId);
+    const ticksNow = await bootTicks();
+    return processes.map((process) => ({
+      instance: process.environment.get(INSTANCE_VARIABLE) ?? '',
+      pid: process.pid,
+      startTime: process.startTime,
+      startedAt: new Date(this.#clock.now().getTime() - (ticksNow - process.startTime) * 10),
+      dataDir: flagValue(process.argv, 'dir'),
+      address: flagValue(process.argv, 'http'),
+      executable: process.executable,
+    }));
+  }
+
+  async #gone(pid: number, startTime: number): Promise<ProcessExit> {
+    while (await isAlive(pid, startTime)) await this.#clock.sleep(ADOPTED_POLL_MS);
+    return { code: null, signal: null };
+  }
+}
+
+/** Hundredths of a second since boot, the unit of a process's start time. */
+async function bootTicks(): Promise<number> {
+  return Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 100;
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(-pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { FathomError } from '../../shared/errors.ts';
+
+/**
+ * AES-256-GCM envelope of one secret: a data key of its own encrypts the value, the master key wraps the data key.
+ *
+ *   v1.<key id>.<wrapped data key>.<value>      each part base64url of nonce (12) + ciphertext + tag (16)
+ *
+ * Where the secret belongs (`collection/id/field`) is authenticated with it, so that a value copied from one row to
+ * another does not decrypt there.
+ */
+const VERSION = 'v1';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY_BYTES = 32;
+
+export interface MasterKey {
+  /** Names the key in what it encrypted, so that several can be valid at a time. */
+  id: string;
+  key: Uint8Array;
+}
+
+export function seal(master: MasterKey, plaintext: Uint8Array, belongsTo: string): string {
+  const dataKey = randomBytes(KEY_BYTES);
+  const header = `${VERSION}.${master.id}`;
+  const wrapped = encrypt(master.key, dataKey, `${header}.key.${belongsTo}`);
+  const value = encrypt(dataKey, plaintext, `${header}.value.${belongsTo}`);
+  return `${header}.${wrapped}.${value}`;
+}
+
+/** @throws FathomError `secret.undecryptable`, without saying anything of the content */
+export function unseal(masters: readonly MasterKey[], envelope: string, belongsTo: string): Buffer {
+  const [version, keyId, wrapped, value, ...rest] = envelope.split('.');
+  if (
+    version !== VERSION ||
+    keyId === undefined ||
+    wrapped === undefined ||
+    value === undefined ||
+    rest.length > 0
+  ) {
+    throw undecryptable(belongsTo, 'it is not an envelope of a known version');
+  }
+  const master = masters.find(({ id }) => id === keyId);
+  if (!master)
+    throw undecryptable(belongsTo, `it was made with the master key '${keyId}', which is not configured`);
+  const header = `${version}.${keyId}`;
+  try {
+    const dataKey = decrypt(master.key, wrapped, `${header}.key.${belongsTo}`);
+    return decrypt(dataKey, value, `${header}.value.${belongsTo}`);
+  } catch (error) {
+    throw undecryptable(belongsTo, 'the master key does not fit, or the value was changed', error);
+  }
+}
+
+function undecryptable(belongsTo: string, why: string, cause?: unknown): FathomError {
+  return new FathomError(
+    'secret.undecryptable',
+    `the secret ${belongsTo} cannot be decrypted: ${why}; set AES_MASTER_KEY to the key that was in use`,
+    { cause },
+  );
+}
+
+function encrypt(key: Uint8Array, plaintext: Uint8Array, associated: string): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(Buffer.from(associated));
+  return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]).toString(
+    'base64url',
+  );
+}
+
+function decrypt(key: Uint8Array, text: string, associated: string): Buffer {
+  const sealed = Buffer.from(text, 'base64url');
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new Error('too short');
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAAD(Buffer.from(associated));
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+}

@@ -1,0 +1,180 @@
+import { FathomError } from '../../shared/errors.ts';
+import type { FleetEvent } from '../../shared/events.ts';
+import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
+import type { HealthSnapshot } from '../../shared/status.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { Semaphore } from '../base/semaphore.ts';
+import type { EventBus } from '../events/bus.ts';
+import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import type { PortAllocator } from './ports.ts';
+import { Runner } from './runner.ts';
+import { Sampler, type SampleTarget } from './sampler.ts';
+
+/** Throughput is flat from four starts at a time on; beyond that each one only waits longer (measured). */
+const PARALLEL_STARTS = 4;
+/** Phases that a wait for "running" ends with. */
+const START_ENDED: ReadonlySet<InstancePhase> = new Set(['running', 'failed', 'backing_off', 'stopped']);
+
+export interface FleetDeps {
+  driver: ProcessDriver;
+  ports: PortAllocator;
+  clock: Clock;
+  bus: EventBus;
+  log: Logger;
+  random: () => number;
+  healthIntervalMs: number;
+}
+
+/** All instances. One runner each; what they share is the start slots and the ports. */
+export class Fleet {
+  readonly #deps: FleetDeps;
+  readonly #runners = new Map<string, Runner>();
+  readonly #starts = new Semaphore(PARALLEL_STARTS);
+  readonly #sampler: Sampler;
+
+  constructor(deps: FleetDeps) {
+    this.#deps = deps;
+    this.#sampler = new Sampler(deps.clock);
+  }
+
+  /** Makes an instance known, without starting it. Known already: the runner that is there. */
+  add(spec: InstanceSpec, lastPort: number | null): Runner {
+    const known = this.#runners.get(spec.name);
+    if (known) return known;
+    if (lastPort !== null && 'preferred' in spec.port) this.#deps.ports.reserve(spec.name, lastPort, false);
+    const runner = new Runner(
+      spec,
+      { ...this.#deps, starts: this.#starts, publish: (event: FleetEvent) => this.#deps.bus.publish(event) },
+      lastPort,
+    );
+    this.#runners.set(spec.name, runner);
+    this.#deps.bus.publish({ kind: 'instance.added', instance: runner.state.view() });
+    return runner;
+  }
+
+  /** Stops an instance for good and forgets it. */
+  async remove(name: string): Promise<void> {
+    const runner = this.#runners.get(name);
+    if (!runner) return;
+    await runner.close('stop');
+    this.#runners.delete(name);
+    this.#deps.ports.release(name);
+    this.#sampler.forget(name);
+    this.#deps.bus.publish({ kind: 'instance.removed', name });
+  }
+
+  get size(): number {
+    return this.#runners.size;
+  }
+
+  find(name: string): Runner | null {
+    return this.#runners.get(name) ?? null;
+  }
+
+  /** @throws FathomError `not_found` */
+  get(name: string): Runner {
+    const runner = this.#runners.get(name);
+    if (!runner) throw new FathomError('not_found', `there is no database named '${name}'`);
+    return runner;
+  }
+
+  findByUser(userId: string): Runner | null {
+    for (const runner of this.#runners.values()) if (runner.spec.userId === userId) return runner;
+    return null;
+  }
+
+  list(): Instance[] {
+    return [...this.#runners.values()].map((runner) => runner.state.view());
+  }
+
+  health(): HealthSnapshot['instances'] {
+    return Object.fromEntries(
+      [...this.#runners.values()].map(({ spec, state }) => [
+        spec.name,
+        { probe: state.probe, usage: state.usage },
+      ]),
+    );
+  }
+
+  countByPhase(): Record<InstancePhase, number> {
+    const counts = Object.fromEntries(INSTANCE_PHASES.map((phase) => [phase, 0])) as Record<
+      InstancePhase,
+      number
+    >;
+    for (const { state } of this.#runners.values()) counts[state.phase] += 1;
+    return counts;
+  }
+
+  /**
+   * Starts an instance and waits until it runs.
+   *
+   * @throws FathomError `instance.failed` with the reason when it does not
+   */
+  async start(
+    name: string,
+    options: { force: boolean; adopt?: FoundProcess },
+    timeoutMs = 60_000,
+  ): Promise<Instance> {
+    const runner = this.get(name);
+    runner.start(options);
+    return this.#untilRunning(runner, timeoutMs);
+  }
+
+  async stop(name: string): Promise<Instance> {
+    const runner = this.get(name);
+    runner.stop();
+    // Bounded by the grace that ends in SIGKILL.
+    await runner.state.until(() => runner.state.phase === 'stopped', new AbortController().signal);
+    return runner.state.view();
+  }
+
+  /** @throws FathomError `instance.failed` with the reason when it does not come back */
+  async restart(name: string): Promise<Instance> {
+    const runner = this.get(name);
+    const before = runner.state.observed.pid;
+    runner.restart();
+    const signal = AbortSignal.timeout(30_000);
+    if (before !== null) await runner.state.until(() => runner.state.observed.pid !== before, signal);
+    return this.#untilRunning(runner, 60_000);
+  }
+
+  async #untilRunning(runner: Runner, timeoutMs: number): Promise<Instance> {
+    const { state, spec } = runner;
+    const ended = await state.until(
+      () =>
+        START_ENDED.has(state.phase) && (state.phase !== 'stopped' || state.observed.desired === 'stopped'),
+      AbortSignal.timeout(timeoutMs),
+    );
+    if (state.phase === 'running') return state.view();
+    const why = ended ? (state.reason?.message ?? state.phase) : `not running after ${timeoutMs / 1000} s`;
+    const next = state.phase === 'backing_off' ? ' (it will be tried again)' : '';
+    throw new FathomError('instance.failed', `${spec.name}: ${why}${next}`);
+  }
+
+  /** Samples what every running instance uses of the host; the bus tells it. */
+  async sample(): Promise<void> {
+    const targets: SampleTarget[] = [];
+    for (const { spec, state } of this.#runners.values()) {
+      const { pid, port } = state.observed;
+      if (pid !== null && port !== null)
+        targets.push({ name: spec.name, pid, port, directory: spec.directory });
+    }
+    for await (const [name, usage] of this.#sampler.sample(targets)) {
+      this.#runners.get(name)?.state.recordUsage(usage);
+      await this.#runners.get(name)?.spec.log.rotateWhileRunning();
+    }
+  }
+
+  /** Ends supervision: every instance is stopped at once, the global one last, as the others' end is noted in it. */
+  async close(): Promise<void> {
+    const runners = [...this.#runners.values()];
+    await Promise.all(
+      runners.filter(({ spec }) => spec.kind === 'user').map((runner) => runner.close('stop')),
+    );
+    await Promise.all(
+      runners.filter(({ spec }) => spec.kind === 'global').map((runner) => runner.close('stop')),
+    );
+  }
+}

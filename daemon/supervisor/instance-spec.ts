@@ -1,0 +1,32 @@
+import type { Binary } from '../pocketbase/binary.ts';
+import type { InstanceLog } from '../pocketbase/instance-log.ts';
+
+/** What should exist: everything a runner has to know of one instance. */
+export interface InstanceSpec {
+  name: string;
+  kind: 'global' | 'user';
+  userId: string | null;
+  email: string | null;
+  createdAt: string;
+  /** The instance's directory; PocketBase's own is `pb_data` below. */
+  directory: string;
+  log: InstanceLog;
+  binary: Binary;
+  host: string;
+  /** A fixed port is used or waited for; a preferred one is where the search begins. */
+  port: { fixed: number } | { preferred: number };
+  migrationsDir: string;
+  hooksDir: string | null;
+  hooksPool: number;
+  environment: Record<string, string>;
+  /** The address that users are given. */
+  publicUrl: (port: number) => string;
+  /** Authorization for the probe that reads the database; null probes only whether the process serves. */
+  probeAuthorization: (() => Promise<string>) | null;
+  /** Told whenever the instance listens on another port than before. */
+  onPort: (port: number) => void;
+}
+
+export function dataDirOf(directory: string): string {
+  return `${directory}/pb_data`;
+}

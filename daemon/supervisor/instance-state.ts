@@ -1,0 +1,173 @@
+import type { FleetEvent } from '../../shared/events.ts';
+import {
+  canTransition,
+  type Instance,
+  type InstancePhase,
+  type LastExit,
+  type PhaseReason,
+  type Probe,
+  type Usage,
+} from '../../shared/instance.ts';
+import type { Clock } from '../base/clock.ts';
+import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
+
+/** What is observed of one instance besides its phase. */
+export interface Observed {
+  desired: 'running' | 'stopped';
+  port: number | null;
+  pid: number | null;
+  startedAt: Date | null;
+  restarts: number;
+  attempt: number;
+  maxAttempts: number | null;
+  nextAttemptAt: Date | null;
+  lastExit: LastExit | null;
+}
+
+/** The state of one instance. It changes through `enter` and `note` only, and each change is told to the bus. */
+export class InstanceState {
+  readonly #spec: InstanceSpec;
+  readonly #clock: Clock;
+  readonly #publish: (event: FleetEvent) => void;
+  #phase: InstancePhase = 'stopped';
+  #since: Date;
+  #reason: PhaseReason | null = null;
+  #observed: Observed;
+  #probe: Probe | null = null;
+  #usage: Usage | null = null;
+  readonly #watchers = new Set<() => void>();
+
+  constructor(
+    spec: InstanceSpec,
+    deps: { clock: Clock; publish: (event: FleetEvent) => void },
+    lastPort: number | null,
+  ) {
+    this.#spec = spec;
+    this.#clock = deps.clock;
+    this.#publish = deps.publish;
+    this.#since = deps.clock.now();
+    this.#observed = {
+      desired: 'stopped',
+      port: lastPort,
+      pid: null,
+      startedAt: null,
+      restarts: 0,
+      attempt: 0,
+      maxAttempts: null,
+      nextAttemptAt: null,
+      lastExit: null,
+    };
+  }
+
+  get phase(): InstancePhase {
+    return this.#phase;
+  }
+
+  get reason(): PhaseReason | null {
+    return this.#reason;
+  }
+
+  get observed(): Readonly<Observed> {
+    return this.#observed;
+  }
+
+  get probe(): Probe | null {
+    return this.#probe;
+  }
+
+  get usage(): Usage | null {
+    return this.#usage;
+  }
+
+  /** Enters a phase; entering the same one again only notes what changed. */
+  enter(phase: InstancePhase, reason: PhaseReason | null, changes: Partial<Observed> = {}): void {
+    if (phase === this.#phase) {
+      this.#reason = reason;
+      this.note(changes);
+      return;
+    }
+    const from = this.#phase;
+    if (!canTransition(from, phase)) {
+      throw new Error(`${this.#spec.name}: no transition from ${from} to ${phase}`);
+    }
+    this.#phase = phase;
+    this.#since = this.#clock.now();
+    this.#reason = reason;
+    this.#observed = { ...this.#observed, ...changes };
+    this.#publish({
+      kind: 'instance.phase',
+      name: this.#spec.name,
+      from,
+      to: phase,
+      at: this.#since.toISOString(),
+      instance: this.view(),
+    });
+    this.#wake();
+  }
+
+  note(changes: Partial<Observed>): void {
+    this.#observed = { ...this.#observed, ...changes };
+    this.#publish({ kind: 'instance.changed', name: this.#spec.name, instance: this.view() });
+    this.#wake();
+  }
+
+  recordProbe(probe: Probe): void {
+    this.#probe = probe;
+    this.#publish({ kind: 'instance.probe', name: this.#spec.name, probe });
+  }
+
+  recordUsage(usage: Usage): void {
+    this.#usage = usage;
+    this.#publish({ kind: 'instance.usage', name: this.#spec.name, usage });
+  }
+
+  /** Waits until the state satisfies the condition; false when the signal aborted first. */
+  async until(condition: () => boolean, signal: AbortSignal): Promise<boolean> {
+    while (!condition()) {
+      if (signal.aborted) return false;
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          this.#watchers.delete(wake);
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#watchers.add(wake);
+        signal.addEventListener('abort', wake);
+      });
+    }
+    return true;
+  }
+
+  view(): Instance {
+    const spec = this.#spec;
+    const observed = this.#observed;
+    return {
+      name: spec.name,
+      kind: spec.kind,
+      user_id: spec.userId,
+      email: spec.email,
+      phase: this.#phase,
+      since: this.#since.toISOString(),
+      desired: observed.desired,
+      reason: this.#reason,
+      port: observed.port,
+      url: observed.port === null ? null : spec.publicUrl(observed.port),
+      pid: observed.pid,
+      started_at: observed.startedAt?.toISOString() ?? null,
+      restarts: observed.restarts,
+      attempt: observed.attempt,
+      max_attempts: observed.maxAttempts,
+      next_attempt_at: observed.nextAttemptAt?.toISOString() ?? null,
+      last_exit: observed.lastExit,
+      created_at: spec.createdAt,
+      db_path: dataDirOf(spec.directory),
+      pocketbase_version: spec.binary.version,
+      probe: this.#probe,
+      usage: this.#usage,
+    };
+  }
+
+  #wake(): void {
+    for (const wake of this.#watchers) wake();
+  }
+}

@@ -1,0 +1,171 @@
+import { access } from 'node:fs/promises';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { PhaseReason, Probe } from '../../shared/instance.ts';
+import type { Clock } from '../base/clock.ts';
+import { connectHost } from '../pocketbase/command.ts';
+import { exitReason } from '../pocketbase/exit-reason.ts';
+import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
+import {
+  type InstanceProcess,
+  type ProcessDriver,
+  type ProcessExit,
+  watchExit,
+} from '../pocketbase/process-driver.ts';
+import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
+import type { PortAllocator } from './ports.ts';
+
+/** A start that has not answered by then is ended: migrations of a large database fit in well. */
+const START_TIMEOUT_MS = 120_000;
+/** How many ports are tried before a start counts as failed, each found taken only when listening. */
+const PORT_TRIES = 5;
+const LOG_TAIL_LINES = 50;
+
+export interface Running {
+  process: InstanceProcess;
+  port: number;
+  startedAt: Date;
+  probe: Probe;
+}
+
+export type LaunchOutcome =
+  | { kind: 'running'; running: Running }
+  | { kind: 'failed'; reason: PhaseReason; exit: ProcessExit | null }
+  /** The signal aborted; the process, if there is one, still runs. */
+  | { kind: 'interrupted'; process: InstanceProcess | null };
+
+export interface LaunchDeps {
+  driver: ProcessDriver;
+  ports: PortAllocator;
+  clock: Clock;
+}
+
+/** Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid. */
+export async function launch(
+  spec: InstanceSpec,
+  lastPort: number | null,
+  deps: LaunchDeps,
+  signal: AbortSignal,
+  onSpawn: (process: InstanceProcess, port: number) => void,
+): Promise<LaunchOutcome> {
+  const missing = await whatIsMissing(spec);
+  if (missing) return { kind: 'failed', reason: missing, exit: null };
+
+  const taken = new Set<number>();
+  for (let attempt = 1; ; attempt += 1) {
+    let port: number;
+    try {
+      port = await choosePort(spec, lastPort, deps.ports, taken);
+    } catch (error) {
+      if (!(error instanceof FathomError)) throw error;
+      const code = 'fixed' in spec.port ? 'port_in_use' : 'ports_exhausted';
+      return { kind: 'failed', reason: { code, message: error.message }, exit: null };
+    }
+    if (signal.aborted) return { kind: 'interrupted', process: null };
+    const outcome = await launchOn(port, spec, deps, signal, onSpawn);
+    const mayMove = 'preferred' in spec.port && attempt < PORT_TRIES;
+    if (outcome.kind !== 'failed' || outcome.reason.code !== 'port_in_use' || !mayMove) return outcome;
+    taken.add(port);
+  }
+}
+
+async function choosePort(
+  spec: InstanceSpec,
+  lastPort: number | null,
+  ports: PortAllocator,
+  taken: ReadonlySet<number>,
+): Promise<number> {
+  return 'fixed' in spec.port
+    ? ports.claimFixed(spec.port.fixed)
+    : ports.claim(spec.name, lastPort ?? spec.port.preferred, taken);
+}
+
+async function launchOn(
+  port: number,
+  spec: InstanceSpec,
+  { driver, clock }: LaunchDeps,
+  signal: AbortSignal,
+  onSpawn: (process: InstanceProcess, port: number) => void,
+): Promise<LaunchOutcome> {
+  let process: InstanceProcess;
+  let logStart: number;
+  const startedAt = clock.now();
+  try {
+    await spec.log.prepare();
+    logStart = await spec.log.size();
+    process = await driver.spawn({
+      name: spec.name,
+      binary: spec.binary.path,
+      dataDir: dataDirOf(spec.directory),
+      lockFile: `${spec.directory}/lock`,
+      logFile: spec.log.path,
+      host: spec.host,
+      port,
+      migrationsDir: spec.migrationsDir,
+      hooksDir: spec.hooksDir,
+      hooksPool: spec.hooksPool,
+      environment: spec.environment,
+    });
+  } catch (error) {
+    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+    return {
+      kind: 'failed',
+      reason: full
+        ? {
+            code: 'disk_full',
+            message: 'the disk is full; free some space, the instance then comes back by itself',
+          }
+        : { code: 'spawn_failed', message: `the process could not be started: ${messageOf(error)}` },
+      exit: null,
+    };
+  }
+  onSpawn(process, port);
+
+  const gone = watchExit(process);
+  const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
+  const probe = await waitUntilReady(
+    { host: connectHost(spec.host), port, path: READINESS_PATH },
+    { clock, signal: AbortSignal.any([signal, gone.signal, deadline]) },
+  );
+  // An answer counts only from our process: a foreign one on the same port answers as well.
+  const exit = gone.exit();
+  if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe } };
+  if (exit)
+    return { kind: 'failed', reason: exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart)), exit };
+  if (signal.aborted) return { kind: 'interrupted', process };
+  process.signal('SIGKILL');
+  return {
+    kind: 'failed',
+    reason: {
+      code: 'start_timeout',
+      message: `no answer within ${START_TIMEOUT_MS / 1000} s of its start; look at its log`,
+      log_tail: await spec.log.tail(LOG_TAIL_LINES, logStart),
+    },
+    exit: await process.exited,
+  };
+}
+
+async function whatIsMissing(spec: InstanceSpec): Promise<PhaseReason | null> {
+  if (!(await exists(spec.binary.path))) {
+    return {
+      code: 'binary_missing',
+      message: `the PocketBase binary ${spec.binary.path} is gone; put it back, the instance then starts by itself`,
+    };
+  }
+  // The global instance is made by its first start; a user database by provisioning, and never silently anew.
+  if (spec.kind === 'user' && !(await exists(`${dataDirOf(spec.directory)}/data.db`))) {
+    return {
+      code: 'data_dir_missing',
+      message: `${dataDirOf(spec.directory)}/data.db is missing; restore it from a backup and force a restart`,
+    };
+  }
+  return null;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Probe } from '../../shared/instance.ts';
+import type { Clock } from '../base/clock.ts';
+import { LIVENESS_PATH, probe, READINESS_PATH } from '../pocketbase/probe.ts';
+
+/** Failed probes in a row after which an instance counts as hung and is replaced. */
+export const UNRESPONSIVE_AFTER = 3;
+const PROBE_TIMEOUT_MS = 5_000;
+/** After a failed probe the next one does not wait for the whole interval. */
+const SUSPICIOUS_INTERVAL_MS = 3_000;
+
+export interface LivenessOptions {
+  host: string;
+  port: number;
+  intervalMs: number;
+  /** Null probes only whether the process serves. */
+  authorization: (() => Promise<string>) | null;
+  clock: Clock;
+  random: () => number;
+  /** `failures` in a row up to this probe, 0 when it was good. */
+  onProbe: (probe: Probe, failures: number) => void;
+}
+
+/** Probes until the instance has failed too often in a row, or the signal aborts. */
+export async function watchLiveness(
+  options: LivenessOptions,
+  signal: AbortSignal,
+): Promise<'unresponsive' | 'aborted'> {
+  const { clock, intervalMs } = options;
+  let failures = 0;
+  // A random first wait spreads the probes of a fleet that was started together.
+  let waitMs = intervalMs * options.random();
+  for (;;) {
+    await clock.sleep(waitMs, signal);
+    if (signal.aborted) return 'aborted';
+    const authorization = options.authorization ? await options.authorization() : null;
+    const result = await probe(
+      {
+        host: options.host,
+        port: options.port,
+        ...(authorization === null
+          ? { path: READINESS_PATH }
+          : { path: LIVENESS_PATH, headers: { authorization } }),
+      },
+      { clock, timeoutMs: PROBE_TIMEOUT_MS, signal },
+    );
+    if (signal.aborted) return 'aborted';
+    failures = result.ok ? 0 : failures + 1;
+    options.onProbe(result, failures);
+    if (failures >= UNRESPONSIVE_AFTER) return 'unresponsive';
+    waitMs = result.ok ? intervalMs : Math.min(intervalMs, SUSPICIOUS_INTERVAL_MS);
+  }
+}

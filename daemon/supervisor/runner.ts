@@ -1,0 +1,291 @@
+import type { FleetEvent } from '../../shared/events.ts';
+import type { PhaseReason, Probe } from '../../shared/instance.ts';
+import type { Logger } from '../base/log.ts';
+import type { Semaphore } from '../base/semaphore.ts';
+import { connectHost } from '../pocketbase/command.ts';
+import { exitReason } from '../pocketbase/exit-reason.ts';
+import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
+import {
+  type FoundProcess,
+  type InstanceProcess,
+  type ProcessExit,
+  watchExit,
+} from '../pocketbase/process-driver.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import { InstanceState } from './instance-state.ts';
+import { type LaunchDeps, type LaunchOutcome, launch, type Running } from './launch.ts';
+import { UNRESPONSIVE_AFTER, watchLiveness } from './liveness.ts';
+import { afterFailure } from './restart-policy.ts';
+import { portOf } from './takeover.ts';
+import { STOP_GRACE_MS, terminate } from './terminate.ts';
+
+export interface RunnerDeps extends LaunchDeps {
+  publish: (event: FleetEvent) => void;
+  /** Bounds how many instances start at once. */
+  starts: Semaphore;
+  log: Logger;
+  random: () => number;
+  healthIntervalMs: number;
+}
+
+/** A process that was taken over has to answer within this time, or it is replaced. */
+const ADOPT_TIMEOUT_MS = 5_000;
+/** A hung process is not waited for as long as one that may be finishing its work. */
+const HUNG_GRACE_MS = 2_000;
+const LOG_TAIL_LINES = 50;
+
+/**
+ * Drives one instance towards what is desired of it, turn after turn: wait for a start slot, launch, watch; when the
+ * process is gone and nobody asked for it, decide what follows. Commands only write down what is wanted and end the wait
+ * of the current turn, so there is never more than one hand on the process.
+ */
+export class Runner {
+  readonly spec: InstanceSpec;
+  readonly state: InstanceState;
+  readonly #deps: RunnerDeps;
+  #turn = new AbortController();
+  #loop: Promise<void> | null = null;
+  #closing: 'no' | 'stop' | 'leave' = 'no';
+  #gaveUp = false;
+  /** Why the next turn has to wait, and how long; null starts at once. */
+  #backoff: { reason: PhaseReason; delayMs: number } | null = null;
+  /** A process that an earlier daemon left running. */
+  #found: FoundProcess | null = null;
+
+  constructor(spec: InstanceSpec, deps: RunnerDeps, lastPort: number | null) {
+    this.spec = spec;
+    this.#deps = deps;
+    this.state = new InstanceState(spec, deps, lastPort);
+  }
+
+  /** Wants it running. `force` also leaves `failed`, cuts a back-off short and forgets earlier failures. */
+  start({ force, adopt }: { force: boolean; adopt?: FoundProcess }): void {
+    if (adopt) this.#found = adopt;
+    if (force) this.#forgetFailures();
+    const waiting =
+      this.state.observed.desired === 'stopped' || (force && this.state.phase === 'backing_off');
+    this.state.note({ desired: 'running' });
+    this.#go(waiting || force ? this.state.observed.pid === null : false);
+  }
+
+  /** Wants it stopped. */
+  stop(): void {
+    this.state.note({ desired: 'stopped' });
+    this.#go(true);
+  }
+
+  /** Wants a new process, whatever the state. */
+  restart(): void {
+    this.#forgetFailures();
+    this.state.note({ desired: 'running' });
+    this.#go(true);
+  }
+
+  /** Ends the loop for good; with `leave` the process goes on, for the next daemon to take over. */
+  async close(how: 'stop' | 'leave'): Promise<void> {
+    this.#closing = how;
+    this.#turn.abort();
+    await this.#loop;
+  }
+
+  #forgetFailures(): void {
+    this.#gaveUp = false;
+    this.#backoff = null;
+    this.state.note({ attempt: 0, nextAttemptAt: null });
+  }
+
+  #go(interrupt: boolean): void {
+    if (interrupt) this.#turn.abort();
+    this.#loop ??= this.#run();
+  }
+
+  get #wanted(): boolean {
+    return this.#closing === 'no' && this.state.observed.desired === 'running';
+  }
+
+  async #run(): Promise<void> {
+    while (this.#closing === 'no') {
+      this.#turn = new AbortController();
+      const { signal } = this.#turn;
+      try {
+        if (this.#wanted && !this.#gaveUp) await this.#drive(signal);
+        else await this.#rest(signal);
+      } catch (error) {
+        // A fault of ours must not leave the instance without anybody looking after it.
+        this.#deps.log.error({ err: error, instance: this.spec.name }, 'supervision of an instance failed');
+        await this.#deps.clock.sleep(1_000, signal);
+      }
+    }
+    if (this.state.phase === 'queued' || this.state.phase === 'backing_off')
+      this.state.enter('stopped', null);
+  }
+
+  /** Nothing to do until a command comes. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    if (!this.#wanted) {
+      this.#deps.ports.rest(this.spec.name);
+      this.#backoff = null;
+      this.state.enter('stopped', null, { nextAttemptAt: null, attempt: 0 });
+    }
+    if (!signal.aborted)
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  }
+
+  async #drive(signal: AbortSignal): Promise<void> {
+    const { clock, starts } = this.#deps;
+    if (this.#backoff) {
+      const { delayMs, reason } = this.#backoff;
+      const nextAttemptAt = new Date(clock.now().getTime() + delayMs);
+      this.state.enter('backing_off', reason, { nextAttemptAt });
+      await clock.sleep(delayMs, signal);
+      if (signal.aborted) return;
+      this.#backoff = null;
+    }
+    this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
+    const release = await starts.acquire(signal);
+    if (!release) return;
+    let outcome: LaunchOutcome;
+    try {
+      outcome = (await this.#adopt(signal)) ?? (await this.#launch(signal));
+    } finally {
+      release();
+    }
+    if (outcome.kind === 'running') await this.#watch(outcome.running, signal);
+    else if (outcome.kind === 'failed') this.#afterFailure(outcome.reason, outcome.exit, 0);
+    else if (outcome.process && this.#closing !== 'leave') await this.#end(outcome.process);
+  }
+
+  async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
+    const { port } = this.state.observed;
+    this.state.enter('starting', this.state.reason);
+    return launch(this.spec, port, this.#deps, signal, (process, on) => {
+      this.state.note({ pid: process.pid, port: on, startedAt: this.#deps.clock.now() });
+    });
+  }
+
+  /** Takes over the process that an earlier daemon left, if it answers; ends it otherwise. Null when there is none. */
+  async #adopt(signal: AbortSignal): Promise<LaunchOutcome | null> {
+    const found = this.#found;
+    this.#found = null;
+    const port = found && portOf(found);
+    if (!found || !port) return null;
+    const process = this.#deps.driver.adopt(found);
+    const gone = watchExit(process);
+    const probe = await waitUntilReady(
+      { host: connectHost(this.spec.host), port, path: READINESS_PATH },
+      {
+        clock: this.#deps.clock,
+        signal: AbortSignal.any([signal, gone.signal, AbortSignal.timeout(ADOPT_TIMEOUT_MS)]),
+      },
+    );
+    if (signal.aborted) return { kind: 'interrupted', process };
+    if (probe && !gone.exit() && this.#deps.ports.reserve(this.spec.name, port, true)) {
+      return { kind: 'running', running: { process, port, startedAt: found.startedAt, probe } };
+    }
+    await terminate(process, { clock: this.#deps.clock, graceMs: HUNG_GRACE_MS });
+    return null;
+  }
+
+  /** From the first good answer until the process is gone, hung, or no longer wanted. */
+  async #watch({ process, port, startedAt, probe }: Running, command: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const runSince = clock.monotonic();
+    const logStart = await this.spec.log.size();
+    this.state.enter('running', null, { pid: process.pid, port, startedAt });
+    this.state.recordProbe(probe);
+    this.spec.onPort(port);
+
+    const gone = watchExit(process);
+    const verdict = await watchLiveness(
+      {
+        host: connectHost(this.spec.host),
+        port,
+        intervalMs: this.#deps.healthIntervalMs,
+        authorization: this.spec.probeAuthorization,
+        clock,
+        random: this.#deps.random,
+        onProbe: (result, failures) => this.#onProbe(result, failures),
+      },
+      AbortSignal.any([command, gone.signal]),
+    );
+    const uptimeMs = clock.monotonic() - runSince;
+    const exit = gone.exit();
+    if (verdict === 'unresponsive') {
+      const how = await terminate(process, { clock, graceMs: HUNG_GRACE_MS });
+      const message = `gave no good answer to ${UNRESPONSIVE_AFTER} probes in a row (${this.state.probe?.error ?? ''}), so it was ended`;
+      this.#afterFailure({ code: 'unresponsive', message }, how, uptimeMs);
+    } else if (exit) {
+      this.#afterFailure(
+        exitReason(exit, await this.spec.log.tail(LOG_TAIL_LINES, logStart)),
+        exit,
+        uptimeMs,
+      );
+    } else if (this.#closing !== 'leave') {
+      await this.#end(process);
+    }
+  }
+
+  #onProbe(probe: Probe, failures: number): void {
+    this.state.recordProbe(probe);
+    if (failures === 0) {
+      if (this.state.phase === 'unresponsive') this.state.enter('running', null);
+      return;
+    }
+    this.state.enter('unresponsive', {
+      code: 'unresponsive',
+      message: `probe ${failures}/${UNRESPONSIVE_AFTER} failed: ${probe.error ?? ''}`,
+    });
+  }
+
+  /** Ends a process because a person, or the daemon's own end, asked for it. */
+  async #end(process: InstanceProcess): Promise<void> {
+    this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
+    const exit = await terminate(process, { clock: this.#deps.clock, graceMs: STOP_GRACE_MS });
+    this.#recordExit(exit, true);
+    if (this.#wanted) this.state.enter('queued', null);
+    else this.state.enter('stopped', null);
+  }
+
+  #afterFailure(reason: PhaseReason, exit: ProcessExit | null, uptimeMs: number): void {
+    if (exit) this.#recordExit(exit, false);
+    const { attempt, restarts } = this.state.observed;
+    const verdict = afterFailure(
+      { reason: reason.code, attempt, uptimeMs, mayGiveUp: this.spec.kind === 'user' },
+      this.#deps.random,
+    );
+    const counted = {
+      attempt: verdict.attempt,
+      maxAttempts: verdict.maxAttempts,
+      restarts: restarts + (exit ? 1 : 0),
+    };
+    this.#deps.log.warn(
+      { instance: this.spec.name, reason: reason.code, ...counted, decision: verdict.kind },
+      reason.message,
+    );
+    if (verdict.kind === 'give_up') {
+      this.#gaveUp = true;
+      this.state.enter('failed', reason, counted);
+    } else if (verdict.delayMs === 0) {
+      this.state.enter('queued', reason, counted);
+    } else {
+      this.#backoff = { reason, delayMs: verdict.delayMs };
+      this.state.enter('backing_off', reason, counted);
+    }
+  }
+
+  #recordExit(exit: ProcessExit, requested: boolean): void {
+    const now = this.#deps.clock.now();
+    const { startedAt } = this.state.observed;
+    this.state.note({
+      pid: null,
+      startedAt: null,
+      lastExit: {
+        code: exit.code,
+        signal: exit.signal,
+        at: now.toISOString(),
+        uptime_s: startedAt ? Math.round((now.getTime() - startedAt.getTime()) / 100) / 10 : 0,
+        requested,
+      },
+    });
+  }
+}

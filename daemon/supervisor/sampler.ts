@@ -1,0 +1,91 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Usage } from '../../shared/instance.ts';
+import type { Clock } from '../base/clock.ts';
+import { connectionsByLocalPort, processStat, pssBytes } from '../pocketbase/procfs.ts';
+
+/** Walking a data directory costs more than the rest of a sample, and changes slowly. */
+const DISK_EVERY_MS = 5 * 60_000;
+
+interface Before {
+  pid: number;
+  cpuSeconds: number;
+  atMs: number;
+}
+
+export interface SampleTarget {
+  name: string;
+  pid: number;
+  port: number;
+  directory: string;
+}
+
+/** Reads what instances use of the host, and remembers what a rate or a rare reading needs. */
+export class Sampler {
+  readonly #clock: Clock;
+  readonly #before = new Map<string, Before>();
+  readonly #disk = new Map<string, { bytes: number | null; atMs: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** One usage after the other; the table of connections is read once for all. */
+  async *sample(targets: Iterable<SampleTarget>): AsyncGenerator<[name: string, usage: Usage]> {
+    const connections = await connectionsByLocalPort();
+    for (const target of targets) {
+      const [pss, process, disk] = await Promise.all([
+        pssBytes(target.pid),
+        processStat(target.pid),
+        this.#diskBytes(target),
+      ]);
+      yield [
+        target.name,
+        {
+          at: this.#clock.now().toISOString(),
+          pss_bytes: pss,
+          cpu_percent: process ? this.#cpuPercent(target, process.cpuSeconds) : null,
+          disk_bytes: disk,
+          open_connections: connections.get(target.port) ?? 0,
+        },
+      ];
+    }
+  }
+
+  forget(name: string): void {
+    this.#before.delete(name);
+    this.#disk.delete(name);
+  }
+
+  #cpuPercent({ name, pid }: SampleTarget, cpuSeconds: number): number | null {
+    const atMs = this.#clock.monotonic();
+    const before = this.#before.get(name);
+    this.#before.set(name, { pid, cpuSeconds, atMs });
+    if (!before || before.pid !== pid || atMs <= before.atMs) return null;
+    return Math.round(((cpuSeconds - before.cpuSeconds) / ((atMs - before.atMs) / 1000)) * 1000) / 10;
+  }
+
+  async #diskBytes({ name, directory }: SampleTarget): Promise<number | null> {
+    const atMs = this.#clock.monotonic();
+    const known = this.#disk.get(name);
+    if (known && atMs - known.atMs < DISK_EVERY_MS) return known.bytes;
+    const bytes = await directoryBytes(directory).catch(() => null);
+    this.#disk.set(name, { bytes, atMs });
+    return bytes;
+  }
+}
+
+/** Bytes on disk of a directory and everything below; a file that hard links share counts with its share. */
+export async function directoryBytes(directory: string): Promise<number> {
+  let total = 0;
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) {
+      total += await directoryBytes(path);
+    } else if (entry.isFile()) {
+      const { blocks, nlink } = await stat(path);
+      total += Math.round((blocks * 512) / Math.max(nlink, 1));
+    }
+  }
+  return total;
+}

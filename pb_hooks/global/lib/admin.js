@@ -1,0 +1,29 @@
+// The first administrator, from the environment that the daemon gives to the global PocketBase alone. The environment
+// has the last word: changing PB_ADMIN_PASSWORD and restarting is the way back in for whoever forgot it.
+
+module.exports = {
+  ensureAdmin(app) {
+    const email = $os.getenv('PB_ADMIN_EMAIL');
+    const password = $os.getenv('PB_ADMIN_PASSWORD');
+    if (!email || !password) return;
+
+    for (const collection of ['_superusers', 'users']) {
+      let record;
+      try {
+        record = app.findAuthRecordByEmail(collection, email);
+        if (record.validatePassword(password) && (collection !== 'users' || record.get('role') === 'admin'))
+          continue;
+      } catch {
+        record = new Record(app.findCollectionByNameOrId(collection));
+        record.setEmail(email);
+      }
+      if (collection === 'users') {
+        record.set('role', 'admin');
+        record.set('is_active', true);
+        record.setVerified(true);
+      }
+      if (!record.validatePassword(password)) record.setPassword(password);
+      app.save(record);
+    }
+  },
+};

@@ -1,0 +1,37 @@
+/// Sign-ups and sign-ins at the global PocketBase provision a database just as those through Fathom's API do.
+
+onBootstrap((e) => {
+  e.next();
+  // On the very first start the tables come later, and a migration does this.
+  if (e.app.hasTable('users') && e.app.findCollectionByNameOrId('users').fields.getByName('role')) {
+    require(`${__hooks}/lib/admin.js`).ensureAdmin(e.app);
+  }
+});
+
+onRecordCreateRequest((e) => {
+  const daemon = require(`${__hooks}/lib/daemon.js`);
+  if (!e.record.get('role')) e.record.set('role', 'user');
+  if (e.requestInfo().body['is_active'] === undefined) e.record.set('is_active', true);
+
+  e.next();
+
+  if (e.record.get('role') === 'user' && !daemon.isFromDaemon(e)) {
+    daemon.tell(e.app, '/internal/users/created', { user_id: e.record.id, email: e.record.email() }, 3);
+  }
+}, 'users');
+
+onRecordAuthRequest((e) => {
+  const daemon = require(`${__hooks}/lib/daemon.js`);
+  if (e.record.get('role') === 'user' && !daemon.isFromDaemon(e)) {
+    const answer = daemon.tell(
+      e.app,
+      '/internal/users/signed-in',
+      { user_id: e.record.id, email: e.record.email() },
+      30,
+    );
+    const meta = e.meta ? JSON.parse(JSON.stringify(e.meta)) : {};
+    meta.database = answer ? answer.database : null;
+    e.meta = meta;
+  }
+  e.next();
+}, 'users');

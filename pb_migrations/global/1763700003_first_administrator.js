@@ -1,0 +1,3 @@
+migrate((app) => {
+  require(`${__hooks}/lib/admin.js`).ensureAdmin(app);
+});

@@ -1,0 +1,60 @@
+import { ERROR_CODES, type ErrorCode, FathomError, type FieldError } from '../errors.ts';
+import type { Problem } from '../protocol.ts';
+
+/** What the daemon answered instead of a result (RFC 9457), for whoever asked. */
+export class ApiError extends FathomError {
+  /** As the daemon wrote it; `code` is the nearest one that this client knows. */
+  readonly problemCode: string;
+  /** Finds the request in the daemon's log. */
+  readonly requestId: string | null;
+  readonly #status: number;
+
+  constructor(status: number, problem: Partial<Problem>) {
+    const code = knownCode(problem.code, status);
+    const detail = problem.detail || problem.title || ERROR_CODES[code].title;
+    super(code, detail, { fields: fieldsOf(problem.errors) });
+    this.problemCode = problem.code ?? code;
+    this.requestId = problem.request_id ?? null;
+    this.#status = status;
+  }
+
+  override get status(): number {
+    return this.#status;
+  }
+}
+
+/** A newer daemon may send codes from after this client was built; the status then says enough. */
+function knownCode(code: unknown, status: number): ErrorCode {
+  if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code)) return code as ErrorCode;
+  switch (status) {
+    case 400:
+    case 422:
+      return 'request.invalid';
+    case 401:
+      return 'auth.required';
+    case 403:
+      return 'auth.forbidden';
+    case 404:
+      return 'not_found';
+    case 409:
+      return 'conflict';
+    case 413:
+      return 'request.too_large';
+    case 429:
+      return 'rate_limited';
+    case 502:
+    case 503:
+    case 504:
+      return 'daemon.unreachable';
+    default:
+      return 'internal';
+  }
+}
+
+function fieldsOf(errors: unknown): FieldError[] {
+  if (!Array.isArray(errors)) return [];
+  return errors.flatMap((entry: unknown) => {
+    if (typeof entry !== 'object' || entry === null || !('path' in entry) || !('message' in entry)) return [];
+    return [{ path: String(entry.path), message: String(entry.message) }];
+  });
+}

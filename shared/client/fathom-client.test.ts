@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FathomClient } from './fathom-client.ts';
+
+const ITEMS = Array.from({ length: 1100 }, (_, index) => ({ id: `u${index}` }));
+
+let server: Server;
+let client: FathomClient;
+let seen: string[];
+
+beforeEach(async () => {
+  seen = [];
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    seen.push(`${request.method} ${decodeURI(url.pathname)}${url.search} ${await text(request)}`.trim());
+    const page = Number(url.searchParams.get('page'));
+    const perPage = Number(url.searchParams.get('per_page'));
+    const items = ITEMS.slice((page - 1) * perPage, page * perPage);
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ items, page, per_page: perPage, total: ITEMS.length }));
+  };
+  server = createServer((request, response) => void answer(request, response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  client = new FathomClient({
+    target: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+  });
+});
+
+afterEach(async () => {
+  server.close();
+  await once(server, 'close');
+});
+
+it('speaks to the routes of the contract', async () => {
+  await client.status();
+  await client.wsTicket();
+  await client.auth.login({ email: 'a@b.c', password: 'x' });
+  await client.databases.list({ per_page: 5 });
+  await client.databases.get('n');
+  await client.databases.start('n', { force: true });
+  await client.databases.stop('n');
+  await client.databases.restart('n');
+  await client.databases.logs('n', { tail: 3 });
+  await client.databases.collections('n');
+  await client.databases.records('n', 'posts', { page: 2 });
+  await client.databases.delete('n');
+  await client.users.update('u1', { is_active: false });
+  await client.users.delete('u1');
+  expect(seen).toEqual([
+    'GET /api/v1/status',
+    'POST /api/v1/ws-ticket {}',
+    'POST /api/v1/auth/login {"email":"a@b.c","password":"x"}',
+    'GET /api/v1/databases?per_page=5',
+    'GET /api/v1/databases/n',
+    'POST /api/v1/databases/n/start {"force":true}',
+    'POST /api/v1/databases/n/stop {}',
+    'POST /api/v1/databases/n/restart {}',
+    'GET /api/v1/databases/n/logs?tail=3',
+    'GET /api/v1/databases/n/collections?per_page=500',
+    'GET /api/v1/databases/n/collections/posts/records?page=2',
+    'DELETE /api/v1/databases/n',
+    'PATCH /api/v1/users/u1 {"is_active":false}',
+    'DELETE /api/v1/users/u1',
+  ]);
+});
+
+it.each(['.', '..', ''])('refuses %j as a name, which would change the path', (name) => {
+  expect(() => client.databases.stop(name)).toThrow(/is no name/);
+});
+
+it('keeps a name inside its place in the path', async () => {
+  await client.databases.get('../users?x=/');
+  expect(seen).toEqual(['GET /api/v1/databases/..%2Fusers%3Fx%3D%2F']);
+});
+
+describe('all', () => {
+  it('reads page after page, as large as the API allows', async () => {
+    expect(await client.users.all()).toEqual(ITEMS);
+    expect(seen).toEqual([1, 2, 3].map((page) => `GET /api/v1/users?page=${page}&per_page=500`));
+  });
+});

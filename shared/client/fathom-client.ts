@@ -1,0 +1,155 @@
+import { FathomError } from '../errors.ts';
+import type { LogLine } from '../events.ts';
+import type { Instance } from '../instance.ts';
+import type { Page, Session } from '../protocol.ts';
+import type { DaemonStatus } from '../status.ts';
+import { HttpClient, type HttpClientOptions } from './http.ts';
+
+export interface PageQuery {
+  page?: number | undefined;
+  per_page?: number | undefined;
+  sort?: string | undefined;
+}
+
+export interface User {
+  id: string;
+  email: string;
+  name: string;
+  role: string;
+  is_active: boolean;
+  created: string;
+  /** Name of the user's database, if there is one. */
+  database: string | null;
+}
+
+export interface NewUser {
+  email: string;
+  password: string;
+  name?: string;
+  role?: string;
+}
+
+/** A collection of a user database, for browsing. */
+export interface Collection {
+  name: string;
+  type: string;
+  /** Null when they could not be counted. */
+  records: number | null;
+}
+
+export type DatabaseRecord = Readonly<Record<string, unknown>>;
+
+interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** The most that the API gives at once. */
+const MAX_PAGE = 500;
+/** Longer than the daemon itself waits for an instance to start or stop. */
+const ACTION_TIMEOUT_MS = 120_000;
+
+/** Version 1 of the API, method by method; see `docs/api.md`. Errors are those of `HttpClient.request`. */
+export class FathomClient {
+  readonly http: HttpClient;
+
+  constructor(options: HttpClientOptions) {
+    this.http = new HttpClient(options);
+  }
+
+  status(options: CallOptions = {}): Promise<DaemonStatus> {
+    return this.http.request('GET', '/api/v1/status', options);
+  }
+
+  /** A one-use ticket for `?ticket=` of the stream. */
+  wsTicket(): Promise<{ ticket: string }> {
+    return this.http.request('POST', '/api/v1/ws-ticket', { body: {} });
+  }
+
+  readonly auth = {
+    login: (body: { email: string; password: string }): Promise<Session> =>
+      this.http.request('POST', '/api/v1/auth/login', { body }),
+    register: (body: { email: string; password: string; name?: string }): Promise<Session> =>
+      this.http.request('POST', '/api/v1/auth/register', { body, timeoutMs: ACTION_TIMEOUT_MS }),
+  };
+
+  readonly databases = {
+    list: (query: PageQuery = {}, options: CallOptions = {}): Promise<Page<Instance>> =>
+      this.http.request('GET', '/api/v1/databases', { ...options, query: { ...query } }),
+    all: (): Promise<Instance[]> => allPages((query) => this.databases.list(query)),
+    get: (name: string, options: CallOptions = {}): Promise<Instance> =>
+      this.http.request('GET', databasePath(name), options),
+    /** These three answer once the phase is reached. `force` starts what has failed for good, too. */
+    start: (name: string, { force = false }: { force?: boolean } = {}): Promise<Instance> =>
+      this.#act(name, 'start', { force }),
+    stop: (name: string): Promise<Instance> => this.#act(name, 'stop', {}),
+    restart: (name: string): Promise<Instance> => this.#act(name, 'restart', {}),
+    /** With all its data. */
+    delete: (name: string): Promise<void> =>
+      this.http.request('DELETE', databasePath(name), { timeoutMs: ACTION_TIMEOUT_MS }),
+    logs: (name: string, query: { tail?: number | undefined } = {}, options: CallOptions = {}) =>
+      this.http.request<{ lines: LogLine[] }>('GET', `${databasePath(name)}/logs`, {
+        ...options,
+        query,
+      }),
+    collections: (name: string, options: CallOptions = {}): Promise<Page<Collection>> =>
+      this.http.request('GET', `${databasePath(name)}/collections`, {
+        ...options,
+        query: { per_page: MAX_PAGE },
+      }),
+    records: (
+      name: string,
+      collection: string,
+      query: PageQuery = {},
+      options: CallOptions = {},
+    ): Promise<Page<DatabaseRecord>> =>
+      this.http.request('GET', `${databasePath(name)}/collections/${segment(collection)}/records`, {
+        ...options,
+        query: { ...query },
+      }),
+  };
+
+  readonly users = {
+    list: (query: PageQuery = {}, options: CallOptions = {}): Promise<Page<User>> =>
+      this.http.request('GET', '/api/v1/users', { ...options, query: { ...query } }),
+    all: (): Promise<User[]> => allPages((query) => this.users.list(query)),
+    get: (id: string): Promise<User> => this.http.request('GET', userPath(id)),
+    add: (body: NewUser): Promise<User> =>
+      this.http.request('POST', '/api/v1/users', { body, timeoutMs: ACTION_TIMEOUT_MS }),
+    update: (id: string, body: { role?: string; is_active?: boolean }): Promise<User> =>
+      this.http.request('PATCH', userPath(id), { body }),
+    delete: (id: string): Promise<void> =>
+      this.http.request('DELETE', userPath(id), { timeoutMs: ACTION_TIMEOUT_MS }),
+  };
+
+  #act(name: string, action: 'start' | 'stop' | 'restart', body: object): Promise<Instance> {
+    return this.http.request('POST', `${databasePath(name)}/${action}`, {
+      body,
+      timeoutMs: ACTION_TIMEOUT_MS,
+    });
+  }
+}
+
+function databasePath(name: string): string {
+  return `/api/v1/databases/${segment(name)}`;
+}
+
+function userPath(id: string): string {
+  return `/api/v1/users/${segment(id)}`;
+}
+
+/** One place of a path. Encoding leaves `.` and `..` as they are, and a URL then resolves them. */
+function segment(text: string): string {
+  if (['', '.', '..'].includes(text))
+    throw new FathomError('request.invalid', `'${text}' is no name; see the list`);
+  return encodeURIComponent(text);
+}
+
+/** One page after another; what is added or removed meanwhile may be missed or come twice, as with any paging. */
+async function allPages<T>(list: (query: PageQuery) => Promise<Page<T>>): Promise<T[]> {
+  const items: T[] = [];
+  for (let page = 1; ; page++) {
+    const answer = await list({ page, per_page: MAX_PAGE });
+    items.push(...answer.items);
+    if (answer.items.length === 0 || items.length >= answer.total) return items;
+  }
+}

@@ -1,0 +1,199 @@
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { FathomError, messageOf } from '../errors.ts';
+import { ApiError } from './api-error.ts';
+
+export { ApiError } from './api-error.ts';
+
+/** Where a daemon listens: an `http(s)://` address, or its local socket. */
+export type Target = { url: string } | { socketPath: string };
+
+export interface HttpClientOptions {
+  target: Target;
+  /** Session or API key; the local socket needs none. */
+  token?: string | undefined;
+  /** For a whole answer, in milliseconds; 10 s unless told otherwise. */
+  timeoutMs?: number | undefined;
+}
+
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+
+export interface RequestOptions {
+  query?: Readonly<Record<string, string | number | undefined>>;
+  body?: unknown;
+  /** Aborting rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number | undefined;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** An answer past this is no answer of Fathom's: pages are bounded. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/**
+ * JSON over HTTP to one daemon. Every request has a connection of its own, so there is nothing to close and no stale
+ * connection to stumble over; whatever is frequent comes over the stream.
+ */
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #base: URL;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#base = baseUrl(options.target);
+  }
+
+  /** For messages. */
+  get address(): string {
+    const { target } = this.#options;
+    return 'url' in target ? this.#base.href.replace(/\/$/, '') : target.socketPath;
+  }
+
+  /**
+   * Undefined for an empty answer; the type is the caller's word.
+   * @throws ApiError what the daemon answered; FathomError `daemon.unreachable` when there is no answer of a daemon.
+   */
+  async request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
+    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
+    try {
+      const response = await this.#send(method, this.#urlOf(path, options.query), options.body, signal);
+      return this.#answer(
+        response.statusCode ?? 0,
+        response.headers['content-type'] ?? '',
+        await readAll(response),
+      ) as T;
+    } catch (error) {
+      if (error instanceof FathomError) throw error;
+      options.signal?.throwIfAborted();
+      throw timeout.aborted ? this.#silent(timeoutMs, error) : this.#unreachable(error);
+    }
+  }
+
+  #urlOf(path: string, query: RequestOptions['query'] = {}): URL {
+    const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  #send(method: Method, url: URL, body: unknown, signal: AbortSignal): Promise<IncomingMessage> {
+    const { target, token } = this.#options;
+    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const headers = {
+      accept: 'application/json',
+      ...(payload === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': payload.length }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
+    const local = 'socketPath' in target ? { socketPath: target.socketPath } : {};
+    const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+    return new Promise((resolve, reject) => {
+      request(url, { method, headers, signal, agent: false, ...local }, resolve)
+        .on('error', reject)
+        .end(payload);
+    });
+  }
+
+  #answer(status: number, type: string, text: string): unknown {
+    const isJson = /^application\/(?:[\w.-]+\+)?json\b/i.test(type);
+    const value = isJson ? parseJson(text) : undefined;
+    if (status >= 200 && status < 300) {
+      if (text === '') return undefined;
+      if (value !== undefined) return value;
+    } else if (value !== undefined && status >= 400) {
+      throw new ApiError(status, typeof value === 'object' && value !== null ? value : {});
+    }
+    throw new FathomError(
+      'daemon.unreachable',
+      `${this.address} answered ${status} but is no Fathom daemon; check the address`,
+    );
+  }
+
+  #silent(timeoutMs: number, cause: unknown): FathomError {
+    const next = "see its log, or 'fathomd doctor'";
+    return new FathomError(
+      'daemon.unreachable',
+      `the daemon at ${this.address} did not answer within ${timeoutMs / 1000} s; ${next}`,
+      { cause },
+    );
+  }
+
+  #unreachable(cause: unknown): FathomError {
+    const code = errnoOf(cause);
+    const local = 'socketPath' in this.#options.target;
+    return new FathomError(
+      'daemon.unreachable',
+      `${whyUnreachable(code, cause)} at ${this.address}; ${nextStep(code, local)}`,
+      { cause },
+    );
+  }
+}
+
+function baseUrl(target: Target): URL {
+  if ('socketPath' in target) return new URL('http://localhost/');
+  const url = URL.parse(target.url);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    throw new FathomError(
+      'request.invalid',
+      "the daemon's address must be an http or https URL like http://127.0.0.1:3000",
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new FathomError(
+      'request.invalid',
+      "the daemon's address must not hold a password; set FATHOM_TOKEN instead",
+    );
+  }
+  return url;
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function errnoOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return errnoOf(error.errors[0]);
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'no daemon listens',
+  ENOENT: 'no daemon listens',
+  ENOTDIR: 'no daemon listens',
+  EACCES: 'this user may not reach the daemon',
+  EPERM: 'this user may not reach the daemon',
+  ECONNRESET: 'the connection broke to the daemon',
+  EPIPE: 'the connection broke to the daemon',
+  ENOTFOUND: 'the host name is unknown: no daemon',
+  EAI_AGAIN: 'the host name cannot be looked up now: no daemon',
+};
+
+function whyUnreachable(code: string, cause: unknown): string {
+  return REASONS[code] ?? `the daemon cannot be reached (${messageOf(cause)})`;
+}
+
+function nextStep(code: string, local: boolean): string {
+  if (!local) return "check the address, and 'systemctl status fathomd' on that host";
+  if (code === 'EACCES' || code === 'EPERM')
+    return 'run this as the user of the daemon, or use --url with FATHOM_TOKEN';
+  return "start it with 'systemctl start fathomd' or 'npm start', or name its socket with --socket";
+}

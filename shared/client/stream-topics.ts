@@ -1,0 +1,52 @@
+/**
+ * What is known of the topics of one connection.
+ *
+ *   wanted ── subscribe sent ──▶ awaiting ── snapshot(seq) ──▶ following ── event(seq + 1) ──▶ following
+ *                                   ▲                              │
+ *                                   └── re-subscribe ◀── any other seq
+ *
+ * Events are let through only while following, so nothing is ever applied before its snapshot or after a gap.
+ */
+export type Verdict = 'apply' | 'ignore' | 'gap';
+
+type Position = { state: 'awaiting' } | { state: 'following'; seq: number } | { state: 'refused' };
+
+export class TopicTracker {
+  readonly #topics = new Map<string, Position>();
+
+  await(topic: string): void {
+    this.#topics.set(topic, { state: 'awaiting' });
+  }
+
+  forget(topic: string): void {
+    this.#topics.delete(topic);
+  }
+
+  /** The daemon will not serve this topic on this connection (an unknown instance, for example). */
+  refuse(topic: string): void {
+    if (this.#topics.has(topic)) this.#topics.set(topic, { state: 'refused' });
+  }
+
+  clear(): void {
+    this.#topics.clear();
+  }
+
+  snapshot(topic: string, seq: number): Verdict {
+    if (!this.#topics.has(topic)) return 'ignore';
+    this.#topics.set(topic, { state: 'following', seq });
+    return 'apply';
+  }
+
+  event(topic: string, seq: number): Verdict {
+    const position = this.#topics.get(topic);
+    if (position?.state !== 'following') return 'ignore';
+    if (seq !== position.seq + 1) return 'gap';
+    position.seq = seq;
+    return 'apply';
+  }
+
+  /** True once every topic has had its snapshot, or was refused. */
+  get settled(): boolean {
+    return Array.from(this.#topics.values()).every(({ state }) => state !== 'awaiting');
+  }
+}

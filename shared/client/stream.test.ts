@@ -1,0 +1,305 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { fleetOf, instance } from '../../test/console/fleet-fixtures.ts';
+import { ManualClock } from '../../test/console/manual-clock.ts';
+import { StubDaemon } from '../../test/console/stub-daemon.ts';
+import type { FleetEvent } from '../events.ts';
+import { WEBSOCKET_SUBPROTOCOL } from '../protocol.ts';
+import type { SnapshotFrame } from '../server-frames.ts';
+import type { Target } from './http.ts';
+import { FleetStream, type StreamOptions } from './stream.ts';
+import type { LinkState } from './stream-link.ts';
+
+const ONE = '2026-11-21-001-user001';
+
+/** A stream with its history, and promises for what is still to come. */
+class Watched {
+  readonly links: LinkState[] = [];
+  readonly snapshots: SnapshotFrame[] = [];
+  readonly events: FleetEvent[] = [];
+  readonly refusals: string[] = [];
+  readonly clock = new ManualClock();
+  readonly stream: FleetStream;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(target: Target, options: Partial<StreamOptions> = {}) {
+    const seen =
+      <T>(list: T[]) =>
+      (entry: T) => {
+        list.push(entry);
+        for (const look of this.#waiting) look();
+      };
+    this.stream = new FleetStream({
+      target,
+      topics: ['instances'],
+      clock: this.clock,
+      random: () => 0.5,
+      onLink: seen(this.links),
+      onSnapshot: seen(this.snapshots),
+      onEvent: ({ event }) => seen(this.events)(event),
+      onTopicRefused: (topic, message) => seen(this.refusals)(`${topic}: ${message}`),
+      ...options,
+    });
+    this.stream.start();
+    cleanups.push(() => this.stream.close());
+  }
+
+  get link(): LinkState {
+    return this.stream.state;
+  }
+
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!condition()) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  becomes(kind: LinkState['kind']): Promise<void> {
+    return this.until(() => this.link.kind === kind);
+  }
+}
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function daemon(instances = fleetOf(2)): Promise<StubDaemon> {
+  const stub = await new StubDaemon(instances).listen();
+  cleanups.push(() => stub.close());
+  return stub;
+}
+
+describe('FleetStream', () => {
+  it('speaks the subprotocol of the daemon', () => {
+    expect(WEBSOCKET_SUBPROTOCOL).toBe('fathom.v1');
+  });
+
+  it('is live once every topic has its snapshot, then passes events on', async () => {
+    const stub = await daemon();
+    const watched = new Watched({ url: stub.url }, { topics: ['instances', 'health'] });
+    await watched.becomes('live');
+    expect(watched.links.map(({ kind }) => kind)).toEqual(['live']);
+    expect(watched.snapshots.map(({ topic }) => topic)).toEqual(['instances', 'health']);
+
+    stub.enter(ONE, 'unresponsive');
+    await watched.until(() => watched.events.length === 1);
+    expect(watched.events[0]).toMatchObject({ kind: 'instance.phase', to: 'unresponsive' });
+  });
+
+  it('connects through a unix socket, whatever its path looks like', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fathom:stream-'));
+    cleanups.push(() => rm(folder, { recursive: true }));
+    const path = join(folder, 'fathomd.sock');
+    const stub = await new StubDaemon(fleetOf(1)).listen({ path });
+    cleanups.push(() => stub.close());
+    const watched = new Watched({ socketPath: path });
+    await watched.becomes('live');
+  });
+
+  it('sends the token in a header and never in the address', async () => {
+    const server = createServer();
+    cleanups.push(() => server.close());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const upgrade = once(server, 'upgrade');
+    new Watched({ url: `http://127.0.0.1:${port}/` }, { token: 's3cret' });
+    const [request, socket] = await upgrade;
+    expect(request.headers.authorization).toBe('Bearer s3cret');
+    expect(request.url).toBe('/ws');
+    socket.destroy();
+  });
+
+  it('asks for a new snapshot after a gap, and applies nothing in between', async () => {
+    const stub = await daemon();
+    const watched = new Watched({ url: stub.url });
+    await watched.becomes('live');
+    stub.loseOne('instances');
+    stub.enter(ONE, 'unresponsive');
+    await watched.until(() => watched.snapshots.length === 2);
+    expect(watched.events).toEqual([]);
+    const fresh = watched.snapshots[1];
+    expect(fresh?.topic === 'instances' && fresh.data[0]?.phase).toBe('unresponsive');
+
+    stub.enter(ONE, 'running');
+    await watched.until(() => watched.events.length === 1);
+    expect(watched.link.kind).toBe('live');
+  });
+
+  it('says since when it is stale, why, and when it tries again; then it resyncs', async () => {
+    const stub = await daemon();
+    const watched = new Watched({ url: stub.url });
+    await watched.becomes('live');
+    const lost = watched.clock.now();
+    stub.cut();
+    await watched.becomes('stale');
+    expect(watched.link).toEqual({
+      kind: 'stale',
+      since: lost,
+      attempt: 1,
+      next_attempt_at: lost + 250,
+      reason: 'the connection broke',
+    });
+    stub.publish({ kind: 'instance.added', instance: instance('2026-11-21-003-late') });
+    watched.clock.advance(250);
+    await watched.becomes('live');
+    expect(watched.snapshots.at(-1)?.data).toHaveLength(3);
+  });
+
+  it('waits longer and longer for a daemon that is not there, and never gives up', async () => {
+    const stub = await daemon();
+    const { port, url } = stub;
+    await stub.close();
+    const watched = new Watched({ url });
+    const waits: number[] = [];
+    for (let attempt = 1; attempt <= 6; attempt += 1) {
+      await watched.until(
+        () =>
+          watched.link.kind === 'stale' &&
+          watched.link.attempt === attempt &&
+          watched.link.next_attempt_at !== null,
+      );
+      if (watched.link.kind !== 'stale' || watched.link.next_attempt_at === null) throw new Error('not stale');
+      expect(watched.link.reason).toContain('connection refused');
+      const wait = watched.link.next_attempt_at - watched.clock.now();
+      waits.push(wait);
+      if (attempt < 6) watched.clock.advance(wait);
+    }
+    expect(waits).toEqual([250, 500, 1000, 2000, 2500, 2500]);
+
+    const again = await new StubDaemon(fleetOf(1)).listen({ port });
+    cleanups.push(() => again.close());
+    watched.stream.retryNow();
+    await watched.becomes('live');
+  });
+
+  it('notices a half-open link: nothing comes back, not even an answer to a ping', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    cleanups.push(() => server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    let pings = 0;
+    const pinged = new Promise<void>((resolve) => {
+      server.on('connection', (client) =>
+        client.on('message', (data) => {
+          const frame = JSON.parse((data as Buffer).toString('utf8')) as { type: string };
+          if (frame.type === 'subscribe') {
+            client.send(JSON.stringify({ type: 'snapshot', topic: 'instances', seq: 0, data: [] }));
+          } else if (frame.type === 'ping') {
+            pings += 1;
+            resolve();
+          }
+        }),
+      );
+    });
+    const watched = new Watched({ url: `http://127.0.0.1:${port}` });
+    await watched.becomes('live');
+    watched.clock.advance(10_000);
+    await pinged;
+    watched.clock.advance(5_000);
+    expect(pings).toBe(1);
+    expect(watched.link).toMatchObject({ kind: 'stale', reason: 'the daemon has not answered for 5 s' });
+  });
+
+  it.each([
+    [401, 'FATHOM_TOKEN'],
+    [403, 'administrator'],
+    [426, 'another version'],
+  ])('gives up on %i with a sentence that says what to do', async (status, words) => {
+    const stub = await daemon();
+    stub.refuseWith = status;
+    const watched = new Watched({ url: stub.url });
+    await watched.becomes('refused');
+    expect(watched.link).toMatchObject({ reason: expect.stringContaining(words) });
+  });
+
+  it('gives up on a daemon that does not speak this version of the protocol', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => false });
+    cleanups.push(() => server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const watched = new Watched({ url: `http://127.0.0.1:${port}` });
+    await watched.becomes('refused');
+    expect(watched.link).toMatchObject({ reason: expect.stringContaining('another version') });
+  });
+
+  it('tries again when the daemon is only starting', async () => {
+    const stub = await daemon();
+    stub.refuseWith = 503;
+    const watched = new Watched({ url: stub.url });
+    await watched.becomes('stale');
+    stub.refuseWith = null;
+    watched.clock.advance(5_000);
+    await watched.becomes('live');
+  });
+
+  it('takes an address that is none for a final refusal instead of throwing', () => {
+    const watched = new Watched({ url: 'nonsense' });
+    expect(watched.link.kind).toBe('refused');
+  });
+
+  it('stays live when one topic is refused, and says which', async () => {
+    const stub = await daemon();
+    const watched = new Watched({ url: stub.url });
+    await watched.becomes('live');
+    watched.stream.subscribe('logs:nobody');
+    await watched.until(() => watched.refusals.length === 1);
+    expect(watched.refusals).toEqual(['logs:nobody: no such instance']);
+    expect(watched.link.kind).toBe('live');
+  });
+
+  it('subscribes again after a reconnection to what was asked for meanwhile, and not to what was left', async () => {
+    const stub = await daemon();
+    stub.log(ONE, 'first');
+    const watched = new Watched({ url: stub.url });
+    await watched.becomes('live');
+    watched.stream.subscribe('health');
+    stub.cut();
+    await watched.becomes('stale');
+    watched.stream.unsubscribe('health');
+    watched.stream.subscribe(`logs:${ONE}`);
+    watched.snapshots.length = 0;
+    watched.clock.advance(5_000);
+    await watched.becomes('live');
+    expect(watched.snapshots.map(({ topic }) => topic)).toEqual(['instances', `logs:${ONE}`]);
+  });
+
+  it('drops a peer that sends something else than frames', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    cleanups.push(() => server.close());
+    await once(server, 'listening');
+    server.on('connection', (client) => client.send('<html>'));
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const watched = new Watched({ url: `http://127.0.0.1:${port}` });
+    await watched.becomes('stale');
+    expect(watched.link).toMatchObject({ reason: 'the daemon sent something that is no frame' });
+  });
+
+  it('can be closed twice, before it was live, and stays closed', async () => {
+    const stub = await daemon();
+    const watched = new Watched({ url: stub.url });
+    watched.stream.close();
+    watched.stream.close();
+    watched.stream.start();
+    watched.stream.subscribe('health');
+    watched.clock.advance(60_000);
+    expect(watched.links).toEqual([{ kind: 'closed' }]);
+  });
+});

@@ -1,0 +1,293 @@
+import { connect } from 'node:net';
+import { WebSocket } from 'ws';
+import type { Topic } from '../events.ts';
+import type { EventFrame, ServerFrame, SnapshotFrame } from '../server-frames.ts';
+import type { Target } from './http.ts';
+import { reconnectDelay } from './stream-backoff.ts';
+import { type StreamClock, systemClock } from './stream-clock.ts';
+import { parseServerFrame } from './stream-frames.ts';
+import { type Ending, endingOfClose, endingOfError, endingOfStatus, type LinkState } from './stream-link.ts';
+import { TopicTracker } from './stream-topics.ts';
+
+// Not imported from protocol.ts, which would load zod; a test holds the two together.
+const SUBPROTOCOL = 'fathom.v1';
+
+export interface StreamOptions {
+  target: Target;
+  token?: string;
+  topics: readonly Topic[];
+  onLink(state: LinkState): void;
+  onSnapshot(frame: SnapshotFrame): void;
+  onEvent(frame: EventFrame): void;
+  /** The daemon will not serve a topic on this connection. */
+  onTopicRefused?(topic: Topic, message: string): void;
+  clock?: StreamClock;
+  /** In [0, 1). */
+  random?: () => number;
+  /** Milliseconds: between pings, for their answer, and for a new connection to bring its first snapshots. */
+  pingEvery?: number;
+  pongWithin?: number;
+  liveWithin?: number;
+}
+
+/**
+ * The daemon's stream, kept alive for ever: snapshot, then events with a checked sequence, and a new snapshot after
+ * every gap or reconnection. Nothing here throws at its user; whatever goes wrong becomes a `LinkState`.
+ */
+export class FleetStream {
+  readonly #options: StreamOptions;
+  readonly #clock: StreamClock;
+  readonly #random: () => number;
+  readonly #topics: Set<Topic>;
+  readonly #tracker = new TopicTracker();
+  readonly #requests = new Map<number, Topic>();
+  readonly #timers = new Map<string, () => void>();
+  #socket: WebSocket | null = null;
+  #state: LinkState = { kind: 'connecting' };
+  #staleSince: number | null = null;
+  #attempt = 0;
+  #requestId = 0;
+
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#topics = new Set(options.topics);
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Connects; does nothing when it has been called before. */
+  start(): void {
+    if (this.#socket === null && this.#state.kind === 'connecting') this.#connect();
+  }
+
+  /** A topic that is subscribed already is asked for a fresh snapshot. */
+  subscribe(topic: Topic): void {
+    this.#topics.add(topic);
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#ask(topic);
+  }
+
+  unsubscribe(topic: Topic): void {
+    this.#tracker.forget(topic);
+    if (this.#topics.delete(topic)) this.#send({ type: 'unsubscribe', id: this.#nextId(), topics: [topic] });
+  }
+
+  /** Tries at once instead of waiting for the next attempt. */
+  retryNow(): void {
+    if (this.#state.kind !== 'stale' || this.#state.next_attempt_at === null) return;
+    this.#connect();
+  }
+
+  /** Final; may be called at any time, and again. */
+  close(): void {
+    if (this.#state.kind === 'closed') return;
+    this.#drop(1000);
+    this.#enter({ kind: 'closed' });
+  }
+
+  #connect(): void {
+    this.#stopTimers();
+    if (this.#staleSince !== null) this.#enterStale(this.#reason(), null);
+    const socket = this.#open();
+    if (socket === null) return;
+    this.#socket = socket;
+    // Every handler asks whether it still speaks for the current connection: `ws` reports late.
+    const current = () => this.#socket === socket;
+    const end = (ending: Ending) => {
+      if (current()) this.#ended(ending);
+    };
+    socket.on('open', () => {
+      if (current()) this.#opened();
+    });
+    socket.on('message', (data) => {
+      // Always a buffer: nothing here asks `ws` for another type.
+      if (current()) this.#received((data as Buffer).toString('utf8'));
+    });
+    socket.on('close', (code, reason) => end(endingOfClose(code, reason.toString())));
+    socket.on('error', (error) => end(endingOfError(error)));
+    socket.on('unexpected-response', (request, response) => {
+      response.resume();
+      request.destroy();
+      end(endingOfStatus(response.statusCode ?? 0, this.#options.token !== undefined));
+    });
+    const patience = this.#options.liveWithin ?? 10_000;
+    this.#timer('live', patience, () =>
+      end({ final: false, reason: `the daemon sent no snapshot within ${patience / 1000} s` }),
+    );
+  }
+
+  #open(): WebSocket | null {
+    const { target, token } = this.#options;
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    try {
+      if ('url' in target) return new WebSocket(streamUrl(target.url), SUBPROTOCOL, { headers });
+      const path = target.socketPath;
+      // Same as a `ws+unix:` address, but any path will do: the address form splits at the first colon.
+      return new WebSocket('ws://localhost/ws', SUBPROTOCOL, {
+        headers,
+        createConnection: () => connect(path),
+      });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#ended({ final: true, reason: `the daemon's address cannot be used: ${reason}` });
+      return null;
+    }
+  }
+
+  #opened(): void {
+    this.#tracker.clear();
+    this.#requests.clear();
+    for (const topic of this.#topics) this.#ask(topic);
+    this.#schedulePing();
+    this.#settle();
+  }
+
+  #ask(topic: Topic): void {
+    const id = this.#nextId();
+    this.#tracker.await(topic);
+    // One frame per topic, so that an error tells which one was refused.
+    this.#requests.set(id, topic);
+    this.#send({ type: 'subscribe', id, topics: [topic] });
+  }
+
+  #received(text: string): void {
+    const frame = parseServerFrame(text);
+    if (frame === null) {
+      this.#ended({ final: false, reason: 'the daemon sent something that is no frame' });
+      return;
+    }
+    // Whatever arrives shows that the other side lives.
+    this.#schedulePing();
+    this.#dispatch(frame);
+  }
+
+  #dispatch(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'snapshot':
+        if (this.#tracker.snapshot(frame.topic, frame.seq) === 'apply') this.#options.onSnapshot(frame);
+        this.#settle();
+        return;
+      case 'event': {
+        const verdict = this.#tracker.event(frame.topic, frame.seq);
+        if (verdict === 'apply') this.#options.onEvent(frame);
+        else if (verdict === 'gap') this.#ask(frame.topic as Topic);
+        return;
+      }
+      case 'error':
+        this.#refused(frame.id, frame.message);
+        return;
+      case 'ok':
+        this.#requests.delete(Number(frame.id));
+        return;
+      case 'pong':
+    }
+  }
+
+  #refused(id: number | string | null, message: string): void {
+    const topic = this.#requests.get(Number(id));
+    if (topic === undefined) return;
+    this.#requests.delete(Number(id));
+    this.#tracker.refuse(topic);
+    this.#options.onTopicRefused?.(topic, message);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#state.kind === 'live' || !this.#tracker.settled) return;
+    this.#cancel('live');
+    this.#staleSince = null;
+    // A link that breaks right after every snapshot must not be retried at full speed.
+    this.#timer('stable', 5_000, () => {
+      this.#attempt = 0;
+    });
+    this.#enter({ kind: 'live', since: this.#clock.now() });
+  }
+
+  /** A half-open connection is silent: only an unanswered ping tells it apart from a quiet fleet. */
+  #schedulePing(): void {
+    this.#cancel('pong');
+    this.#timer('ping', this.#options.pingEvery ?? 10_000, () => {
+      const patience = this.#options.pongWithin ?? 5_000;
+      this.#send({ type: 'ping', id: this.#nextId() });
+      this.#timer('pong', patience, () =>
+        this.#ended({ final: false, reason: `the daemon has not answered for ${patience / 1000} s` }),
+      );
+    });
+  }
+
+  #ended({ final, reason }: Ending): void {
+    this.#drop();
+    if (final) {
+      this.#enter({ kind: 'refused', reason });
+      return;
+    }
+    this.#attempt += 1;
+    const delay = reconnectDelay(this.#attempt, this.#random());
+    this.#timer('retry', delay, () => this.#connect());
+    this.#enterStale(reason, this.#clock.now() + delay);
+  }
+
+  #enterStale(reason: string, nextAttemptAt: number | null): void {
+    this.#staleSince ??= this.#clock.now();
+    this.#enter({
+      kind: 'stale',
+      since: this.#staleSince,
+      attempt: this.#attempt,
+      next_attempt_at: nextAttemptAt,
+      reason,
+    });
+  }
+
+  #reason(): string {
+    return this.#state.kind === 'stale' ? this.#state.reason : 'the connection broke';
+  }
+
+  #enter(state: LinkState): void {
+    this.#state = state;
+    this.#options.onLink(state);
+  }
+
+  #drop(code?: number): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#tracker.clear();
+    this.#stopTimers();
+    if (socket === null) return;
+    if (code === undefined || socket.readyState !== WebSocket.OPEN) socket.terminate();
+    else socket.close(code);
+  }
+
+  #send(frame: object): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame), () => {});
+  }
+
+  #nextId(): number {
+    this.#requestId += 1;
+    return this.#requestId;
+  }
+
+  #timer(name: string, ms: number, callback: () => void): void {
+    this.#cancel(name);
+    this.#timers.set(name, this.#clock.after(ms, callback));
+  }
+
+  #cancel(name: string): void {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
+  }
+
+  #stopTimers(): void {
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+  }
+}
+
+function streamUrl(address: string): string {
+  const url = new URL(address);
+  url.protocol = url.protocol === 'https:' || url.protocol === 'wss:' ? 'wss:' : 'ws:';
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/ws`;
+  return url.href;
+}

@@ -1,0 +1,67 @@
+/**
+ * Every error that leaves the daemon has a code from this table. `status` is for HTTP, `exit` for the command line
+ * (sysexits(3) where one fits).
+ */
+export const ERROR_CODES = {
+  'request.invalid': { status: 400, exit: 2, title: 'The request is not valid' },
+  'request.too_large': { status: 413, exit: 2, title: 'The request body is too large' },
+  'auth.required': { status: 401, exit: 77, title: 'Sign in first' },
+  'auth.failed': { status: 401, exit: 77, title: 'E-mail or password is wrong' },
+  'auth.forbidden': { status: 403, exit: 77, title: 'Not allowed' },
+  'auth.email_taken': { status: 409, exit: 1, title: 'This e-mail address cannot be registered' },
+  not_found: { status: 404, exit: 1, title: 'Not found' },
+  conflict: { status: 409, exit: 1, title: 'The state does not allow this' },
+  rate_limited: { status: 429, exit: 75, title: 'Too many requests' },
+  'config.invalid': { status: 500, exit: 78, title: 'The configuration is not valid' },
+  'config.exists': { status: 409, exit: 73, title: 'The file exists' },
+  'data_dir.unusable': { status: 500, exit: 73, title: 'The data directory cannot be used' },
+  'data_dir.locked': { status: 500, exit: 75, title: 'Another daemon uses this data directory' },
+  'binary.unusable': { status: 500, exit: 78, title: 'The PocketBase binary cannot be used' },
+  'server.port_in_use': { status: 500, exit: 69, title: 'The port is in use' },
+  'control_plane.unavailable': { status: 503, exit: 69, title: 'The global PocketBase does not answer' },
+  'daemon.unreachable': { status: 503, exit: 69, title: 'The daemon does not answer' },
+  'daemon.starting': { status: 503, exit: 75, title: 'The daemon is starting' },
+  'ports.exhausted': { status: 503, exit: 75, title: 'No free port' },
+  'instance.failed': { status: 502, exit: 70, title: 'The instance does not run' },
+  'instance.not_running': { status: 409, exit: 1, title: 'The instance is not running' },
+  'provision.failed': { status: 502, exit: 70, title: 'The database could not be provisioned' },
+  'secret.undecryptable': { status: 500, exit: 78, title: 'A stored secret cannot be decrypted' },
+  internal: { status: 500, exit: 70, title: 'Internal error' },
+} as const satisfies Record<string, { status: number; exit: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+/** An error that a person can act on: `message` says what is wrong and what to do next. */
+export class FathomError extends Error {
+  override readonly name = 'FathomError';
+  readonly code: ErrorCode;
+  readonly fields: readonly FieldError[];
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; fields?: readonly FieldError[] } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.fields = options.fields ?? [];
+  }
+
+  get status(): number {
+    return ERROR_CODES[this.code].status;
+  }
+
+  get exitCode(): number {
+    return ERROR_CODES[this.code].exit;
+  }
+}
+
+/** The sentence of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,79 @@
+import type { Instance, InstancePhase, Probe, Usage } from './instance.ts';
+
+/** Everything that can happen in the fleet, told once; the stream, the metrics and the console all read this. */
+export type FleetEvent =
+  /** An instance became known: at start, or by provisioning. */
+  | { kind: 'instance.added'; instance: Instance }
+  /** An instance entered another phase. `instance` is its whole state after the change. */
+  | {
+      kind: 'instance.phase';
+      name: string;
+      from: InstancePhase;
+      to: InstancePhase;
+      at: string;
+      instance: Instance;
+    }
+  /** Something other than the phase changed (address, desired state). */
+  | { kind: 'instance.changed'; name: string; instance: Instance }
+  /** The database was deleted. */
+  | { kind: 'instance.removed'; name: string }
+  /** A liveness probe ended. */
+  | { kind: 'instance.probe'; name: string; probe: Probe }
+  /** What an instance uses of the host was sampled. */
+  | { kind: 'instance.usage'; name: string; usage: Usage }
+  /** What the daemon itself uses, and the fleet in sum. */
+  | { kind: 'daemon.usage'; usage: DaemonUsage }
+  /** One line that an instance printed. */
+  | { kind: 'log.line'; name: string; line: LogLine };
+
+export interface DaemonUsage {
+  at: string;
+  rss_bytes: number;
+  cpu_percent: number | null;
+  event_loop_delay_ms: number;
+  load_1m: number;
+  memory_free_bytes: number;
+  disk_free_bytes: number | null;
+}
+
+export interface LogLine {
+  /** When the daemon read it; PocketBase does not stamp its lines. */
+  at: string;
+  text: string;
+}
+
+export type Topic = 'instances' | 'health' | 'queue' | 'audit' | `logs:${string}`;
+
+/** Events with the same key replace each other for a reader that is behind; null must be delivered one by one. */
+export function coalesceKey(event: FleetEvent): string | null {
+  switch (event.kind) {
+    case 'instance.probe':
+    case 'instance.usage':
+      return `${event.kind}:${event.name}`;
+    case 'daemon.usage':
+      return event.kind;
+    case 'instance.phase':
+    case 'instance.changed':
+    case 'instance.added':
+    case 'instance.removed':
+    case 'log.line':
+      return null;
+  }
+}
+
+/** The topic on which an event is told. */
+export function topicOf(event: FleetEvent): Topic {
+  switch (event.kind) {
+    case 'instance.added':
+    case 'instance.phase':
+    case 'instance.changed':
+    case 'instance.removed':
+      return 'instances';
+    case 'instance.probe':
+    case 'instance.usage':
+    case 'daemon.usage':
+      return 'health';
+    case 'log.line':
+      return `logs:${event.name}`;
+  }
+}

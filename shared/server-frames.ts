@@ -1,0 +1,27 @@
+import type { FleetEvent, LogLine } from './events.ts';
+import type { Instance } from './instance.ts';
+import type { HealthSnapshot } from './status.ts';
+
+type FrameId = number | string;
+
+/** The state of a topic at `seq`; the events that follow count on from there, one by one. */
+export type SnapshotFrame = { type: 'snapshot'; seq: number } & (
+  | { topic: 'instances'; data: Instance[] }
+  | { topic: 'health'; data: HealthSnapshot }
+  | { topic: `logs:${string}`; data: LogLine[] }
+);
+
+export interface EventFrame {
+  type: 'event';
+  topic: string;
+  seq: number;
+  event: FleetEvent;
+}
+
+/** What the daemon sends over the stream. */
+export type ServerFrame =
+  | SnapshotFrame
+  | EventFrame
+  | { type: 'ok'; id: FrameId }
+  | { type: 'error'; id: FrameId | null; code: string; message: string }
+  | { type: 'pong'; id: FrameId };

@@ -1,0 +1,30 @@
+import type { DaemonUsage } from './events.ts';
+import type { InstancePhase, Probe, Usage } from './instance.ts';
+import type { TaskCounts } from './task.ts';
+
+/** `GET /api/v1/status`: the daemon at a glance. */
+export interface DaemonStatus {
+  version: string;
+  protocol: number;
+  pid: number;
+  started_at: string;
+  /** False until the global PocketBase answers and the fleet's start has begun. */
+  ready: boolean;
+  /** What is being waited for while not ready, or null. */
+  waiting_for: string | null;
+  api_url: string;
+  global_url: string;
+  data_dir: string;
+  pocketbase_version: string;
+  instances: Record<InstancePhase, number>;
+  total_instances: number;
+  /** Null while the global PocketBase cannot be read. */
+  queue: TaskCounts | null;
+  usage: DaemonUsage | null;
+}
+
+/** Snapshot of the topic `health`. */
+export interface HealthSnapshot {
+  daemon: DaemonUsage | null;
+  instances: Record<string, { probe: Probe | null; usage: Usage | null }>;
+}

@@ -1,0 +1,200 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
+import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
+import type { DaemonStatus } from '../../shared/status.ts';
+import { NO_TASKS } from '../../shared/task.ts';
+import { daemonUsage } from './fleet-fixtures.ts';
+
+/**
+ * Speaks the daemon's protocol, and nothing else: no PocketBase, no supervision. What the console is shown, a test
+ * decides. Journeys use the real daemon.
+ */
+export class StubDaemon {
+  readonly instances = new Map<string, Instance>();
+  readonly logs = new Map<string, LogLine[]>();
+  readonly requests: string[] = [];
+  /** How an action over HTTP goes; the default answers at once that it worked. */
+  onAction: (verb: string, name: string) => Promise<string | null> = async () => null;
+  status: Partial<DaemonStatus> = {};
+  refuseWith: number | null = null;
+  readonly #http = createServer((request, response) => void this.#answer(request, response));
+  readonly #ws = new WebSocketServer({ noServer: true, handleProtocols: () => 'fathom.v1' });
+  readonly #seqs = new Map<string, number>();
+  readonly #topics = new Map<WebSocket, Set<string>>();
+  #address: { port: number } | { path: string } | null = null;
+
+  constructor(instances: readonly Instance[] = []) {
+    for (const instance of instances) this.instances.set(instance.name, instance);
+    this.#http.on('upgrade', (request, socket, head) => {
+      if (this.refuseWith !== null) {
+        socket.end(`HTTP/1.1 ${this.refuseWith} Refused\r\nConnection: close\r\n\r\n`);
+        return;
+      }
+      this.#ws.handleUpgrade(request, socket, head, (client) => this.#welcome(client));
+    });
+  }
+
+  async listen(where: { path: string } | { port: number } = { port: 0 }): Promise<this> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', reject);
+      this.#http.listen({ host: '127.0.0.1', ...where }, resolve);
+    });
+    const address = this.#http.address();
+    this.#address =
+      typeof address === 'string' ? { path: address } : address === null ? null : { port: address.port };
+    return this;
+  }
+
+  get url(): string {
+    if (this.#address === null || !('port' in this.#address)) throw new Error('listens on no port');
+    return `http://127.0.0.1:${this.#address.port}`;
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  /** Cuts every connection, as a killed daemon does, but goes on listening. */
+  cut(): void {
+    for (const client of this.#ws.clients) client.terminate();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.#http.closeAllConnections();
+    await new Promise<void>((resolve) => this.#http.close(() => resolve()));
+  }
+
+  publish(event: FleetEvent): void {
+    this.#apply(event);
+    const topic = topicOf(event);
+    const seq = (this.#seqs.get(topic) ?? 0) + 1;
+    this.#seqs.set(topic, seq);
+    const frame = JSON.stringify({ type: 'event', topic, seq, event });
+    for (const [client, topics] of this.#topics) if (topics.has(topic)) client.send(frame);
+  }
+
+  /** An instance enters a phase, with whatever else changes. */
+  enter(name: string, to: InstancePhase, changes: Partial<Instance> = {}): void {
+    const before = this.instances.get(name);
+    if (before === undefined) throw new Error(`no instance ${name}`);
+    const at = new Date().toISOString();
+    const instance: Instance = { ...before, phase: to, since: at, ...changes };
+    this.publish({ kind: 'instance.phase', name, from: before.phase, to, at, instance });
+  }
+
+  log(name: string, text: string): void {
+    this.publish({ kind: 'log.line', name, line: { at: new Date().toISOString(), text } });
+  }
+
+  /** Skips a number, as if an event had been lost on the way. */
+  loseOne(topic: string): void {
+    this.#seqs.set(topic, (this.#seqs.get(topic) ?? 0) + 1);
+  }
+
+  #apply(event: FleetEvent): void {
+    switch (event.kind) {
+      case 'instance.added':
+      case 'instance.phase':
+      case 'instance.changed':
+        this.instances.set(event.instance.name, event.instance);
+        return;
+      case 'instance.removed':
+        this.instances.delete(event.name);
+        return;
+      case 'instance.probe':
+      case 'instance.usage': {
+        const known = this.instances.get(event.name);
+        if (known === undefined) return;
+        const part = event.kind === 'instance.probe' ? { probe: event.probe } : { usage: event.usage };
+        this.instances.set(event.name, { ...known, ...part });
+        return;
+      }
+      case 'log.line':
+        this.logs.set(event.name, [...(this.logs.get(event.name) ?? []), event.line].slice(-200));
+        return;
+      case 'daemon.usage':
+    }
+  }
+
+  #welcome(client: WebSocket): void {
+    const topics = new Set<string>();
+    this.#topics.set(client, topics);
+    client.on('close', () => this.#topics.delete(client));
+    client.on('message', (data) => {
+      const frame = JSON.parse((data as Buffer).toString('utf8')) as { type: string; id: number; topics?: string[] };
+      if (frame.type === 'ping') return reply(client, { type: 'pong', id: frame.id });
+      for (const topic of frame.topics ?? []) {
+        if (frame.type === 'unsubscribe') topics.delete(topic);
+        else if (topic.startsWith('logs:') && !this.instances.has(topic.slice(5))) {
+          return reply(client, { type: 'error', id: frame.id, code: 'not_found', message: 'no such instance' });
+        } else {
+          topics.add(topic);
+          reply(client, { type: 'snapshot', topic, seq: this.#seqs.get(topic) ?? 0, data: this.#snapshot(topic) });
+        }
+      }
+      reply(client, { type: 'ok', id: frame.id });
+    });
+  }
+
+  #snapshot(topic: string): unknown {
+    if (topic === 'instances') return [...this.instances.values()];
+    if (topic.startsWith('logs:')) return this.logs.get(topic.slice(5)) ?? [];
+    const instances = Object.fromEntries(
+      Array.from(this.instances.values(), ({ name, probe, usage }) => [name, { probe, usage }]),
+    );
+    return { daemon: daemonUsage(), instances };
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url ?? '';
+    this.requests.push(`${request.method} ${path}`);
+    const send = (status: number, body: unknown) =>
+      response
+        .writeHead(status, { 'content-type': status < 400 ? 'application/json' : 'application/problem+json' })
+        .end(JSON.stringify(body));
+    if (path === '/api/v1/status') return void send(200, this.#status());
+    const [, name, verb] = /^\/api\/v1\/databases\/([^/]+)\/(start|stop|restart)$/.exec(path) ?? [];
+    if (name === undefined || verb === undefined) {
+      return void send(404, {
+        title: 'Not found',
+        detail: 'There is nothing here',
+        code: 'not_found',
+        status: 404,
+      });
+    }
+    const refusal = await this.onAction(verb, decodeURIComponent(name));
+    if (refusal === null) return void send(200, this.instances.get(name) ?? {});
+    send(502, { title: 'Failed', detail: refusal, code: 'instance.failed', status: 502 });
+  }
+
+  #status(): DaemonStatus {
+    const counts = Object.fromEntries(INSTANCE_PHASES.map((phase) => [phase, 0])) as Record<
+      InstancePhase,
+      number
+    >;
+    for (const { phase } of this.instances.values()) counts[phase] += 1;
+    return {
+      version: '0.1.0',
+      protocol: 1,
+      pid: 4711,
+      started_at: new Date(Date.now() - 3_725_000).toISOString(),
+      ready: true,
+      waiting_for: null,
+      api_url: 'http://127.0.0.1:3000',
+      global_url: 'http://127.0.0.1:8090',
+      data_dir: '/var/lib/fathom',
+      pocketbase_version: '0.39.1',
+      instances: counts,
+      total_instances: this.instances.size,
+      queue: { ...NO_TASKS, pending: 4, processing: 1, done: 128 },
+      usage: daemonUsage(),
+      ...this.status,
+    };
+  }
+}
+
+function reply(client: WebSocket, frame: object): void {
+  client.send(JSON.stringify(frame));
+}

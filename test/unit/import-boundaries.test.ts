@@ -1,0 +1,124 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkImportBoundaries, findImports, formatViolation } from '../helpers/import-boundaries.ts';
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'fathom-boundaries-'));
+});
+
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
+
+/** Writes one file whose second line imports `specifier`, and returns what the check says about the tree. */
+function plant(file: string, specifier: string): string[] {
+  mkdirSync(dirname(join(root, file)), { recursive: true });
+  writeFileSync(join(root, file), `// planted\nimport { x } from '${specifier}';\n`);
+  return checkImportBoundaries(root).map(formatViolation);
+}
+
+test('the source tree of Fathom keeps its import boundaries', () => {
+  expect(checkImportBoundaries(join(import.meta.dirname, '../..')).map(formatViolation)).toEqual([]);
+});
+
+describe('a planted violation is reported with its file, line and rule', () => {
+  test.each([
+    ['daemon/base/a.ts', '../events/bus.ts', 'layer-order'],
+    ['daemon/events/a.ts', '../config/config.ts', 'layer-order'],
+    ['daemon/config/a.ts', '../security/keys.ts', 'layer-order'],
+    ['daemon/security/a.ts', '../control-plane/users.ts', 'layer-order'],
+    ['daemon/control-plane/a.ts', '../pocketbase/process.ts', 'layer-order'],
+    ['daemon/pocketbase/a.ts', '../control-plane/users.ts', 'layer-order'],
+    ['daemon/supervisor/a.ts', '../databases/provision.ts', 'layer-order'],
+    ['daemon/queue/a.ts', '../api/server.ts', 'layer-order'],
+    ['daemon/api/a.ts', '../daemon.ts', 'layer-order'],
+    ['daemon/api/a.ts', '../../shared/client/http.ts', 'layer-order'],
+    ['daemon/daemon.ts', './cli/serve.ts', 'layer-order'],
+    ['daemon/cli/a.ts', '../main.ts', 'layer-order'],
+    ['daemon/base/a.test.ts', '../events/bus.ts', 'layer-order'],
+    ['daemon/api/a.ts', '../new-folder/a.ts', 'layer-order'],
+    ['shared/task.ts', './client/http.ts', 'layer-order'],
+    ['tui/store/a.ts', '../widgets/Table.tsx', 'layer-order'],
+    ['tui/store/a.ts', '../theme.ts', 'layer-order'],
+    ['tui/theme.ts', './store/a.ts', 'layer-order'],
+    ['tui/widgets/A.tsx', '../dialogs/Confirm.tsx', 'layer-order'],
+    ['tui/dialogs/A.tsx', '../screens/Queue.tsx', 'layer-order'],
+    ['tui/screens/A.tsx', '../app.tsx', 'layer-order'],
+    ['tui/app.tsx', './main.tsx', 'layer-order'],
+    ['tui/main.tsx', '../daemon/base/clock.ts', 'two-sides'],
+    ['daemon/main.ts', '../tui/app.tsx', 'two-sides'],
+    ['shared/task.ts', '../daemon/base/clock.ts', 'shared-alone'],
+    ['shared/client/http.ts', '../../tui/theme.ts', 'shared-alone'],
+    ['daemon/base/a.ts', '../../test/helpers/a.ts', 'product-only'],
+    ['daemon/base/a.test.ts', '../../bench/a.ts', 'product-only'],
+  ])('%s importing %s breaks %s', (file, specifier, rule) => {
+    expect(plant(file, specifier)).toEqual([expect.stringContaining(`${file}:2: ${rule}: `)]);
+  });
+
+  test('a file outside every layer', () => {
+    expect(plant('daemon/utils.ts', 'node:fs')).toEqual([
+      expect.stringContaining('daemon/utils.ts:1: unknown-layer: '),
+    ]);
+  });
+});
+
+test.each([
+  ['daemon/main.ts', './base/clock.ts'],
+  ['daemon/control-plane/a.ts', '../security/keys.ts'],
+  ['daemon/api/a.ts', '../config/config.ts'],
+  ['daemon/cli/a.ts', '../../shared/client/http.ts'],
+  ['daemon/api/a.test.ts', '../../shared/client/http.ts'],
+  ['daemon/daemon.test.ts', '../test/helpers/daemon.ts'],
+  ['shared/client/http.ts', '../protocol.ts'],
+  ['tui/screens/A.tsx', '../theme.ts'],
+  ['tui/store/a.ts', '../../shared/client/http.ts'],
+  ['tui/main.tsx', 'react'],
+])('%s may import %s', (file, specifier) => {
+  expect(plant(file, specifier)).toEqual([]);
+});
+
+test('every form of import is found on its line', () => {
+  const source = [
+    `import a from './default.ts';`,
+    `import { b, // it's commented`,
+    `} from "./double.ts";`,
+    `import './effect.ts';`,
+    `import type { C } from './type.ts';`,
+    `export * from './all.ts';`,
+    `export type { D } from './named.ts';`,
+    `type E = import('./import-type.ts').E;`,
+    `const quote = /['"\`]/; await import('./dynamic.ts');`,
+    `require('./required.ts');`,
+  ].join('\n');
+  const found = findImports(source).map(({ specifier, line }) => `${line} ${specifier}`);
+  expect(found).toEqual([
+    '1 ./default.ts',
+    '2 ./double.ts',
+    '4 ./effect.ts',
+    '5 ./type.ts',
+    '6 ./all.ts',
+    '7 ./named.ts',
+    '8 ./import-type.ts',
+    '9 ./dynamic.ts',
+    '10 ./required.ts',
+  ]);
+});
+
+test('an import in a comment, a string or a template is not an import', () => {
+  const source = [
+    `// import './a.ts'`,
+    `/* import './b.ts' */`,
+    `const text = "import './c.ts'";`,
+    'const template = `',
+    `import './d.ts';`,
+    '`;',
+    `export const from = 'e.ts';`,
+    `const url = import.meta.url + './f.ts';`,
+    `object.import('./g.ts');`,
+  ].join('\n');
+  expect(findImports(source)).toEqual([]);
+});

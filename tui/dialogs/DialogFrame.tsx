@@ -1,0 +1,46 @@
+import { Box } from 'ink';
+import type { Theme, Token } from '../theme.ts';
+import { Lines } from '../widgets/Lines.tsx';
+import type { Span } from '../widgets/line.ts';
+import { paintLine, widthOfSpans } from '../widgets/line.ts';
+import { cut, widthOf } from '../widgets/text.ts';
+
+export interface DialogProps {
+  theme: Theme;
+  columns: number;
+  rows: number;
+}
+
+/**
+ * A framed box in the middle, over whatever is below. Drawn as text, as everything here: Ink's own border would leave
+ * the inside transparent.
+ */
+export function DialogFrame({
+  theme,
+  columns,
+  rows,
+  title,
+  lines,
+  tone = 'accent',
+}: DialogProps & { title: string; lines: readonly (readonly Span[])[]; tone?: Token }) {
+  const widest = Math.max(widthOf(title) + 2, ...lines.map(widthOfSpans));
+  const inner = Math.min(columns - 4, Math.max(40, widest + 2));
+  const shown = lines.slice(0, Math.max(1, rows - 2));
+  const heading = cut(` ${title} `, inner - 1);
+  const edge = (text: string) => theme.paint(tone, text);
+  const drawn = [
+    edge(`╭─${heading}${'─'.repeat(inner - 1 - widthOf(heading))}╮`),
+    ...shown.map((spans) => {
+      const text = paintLine(theme, [['plain', ' '], ...spans], inner);
+      const used = Math.min(inner, widthOfSpans(spans) + 1);
+      return `${edge('│')}${text}${' '.repeat(inner - used)}${edge('│')}`;
+    }),
+    edge(`╰${'─'.repeat(inner)}╯`),
+  ];
+  const top = Math.max(0, Math.floor((rows - drawn.length) / 2));
+  return (
+    <Box position="absolute" top={top} left={Math.max(0, Math.floor((columns - inner - 2) / 2))}>
+      <Lines lines={drawn} height={drawn.length} />
+    </Box>
+  );
+}

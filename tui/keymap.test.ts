@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { BINDINGS, commandOf, GROUPS_OF, type KeyFlags, type Place, pressesOf } from './keymap.ts';
+
+const PLACES = Object.keys(GROUPS_OF) as Place[];
+const NO_FLAGS: KeyFlags = {
+  upArrow: false,
+  downArrow: false,
+  leftArrow: false,
+  rightArrow: false,
+  pageUp: false,
+  pageDown: false,
+  home: false,
+  end: false,
+  return: false,
+  escape: false,
+  tab: false,
+  backspace: false,
+  delete: false,
+  ctrl: false,
+  meta: false,
+};
+
+describe('the key table', () => {
+  it.each(PLACES)('gives no key two meanings in %s', (place) => {
+    const keys = BINDINGS.filter(({ group }) => GROUPS_OF[place].includes(group)).flatMap((one) => one.keys);
+    expect(keys.filter((key, index) => keys.indexOf(key) !== index)).toEqual([]);
+  });
+
+  it('has a help text for every key, and every group is in force somewhere', () => {
+    for (const { help } of BINDINGS) expect(help).not.toBe('');
+    const active = new Set(Object.values(GROUPS_OF).flat());
+    expect(BINDINGS.filter(({ group }) => !active.has(group))).toEqual([]);
+  });
+
+  it('lets nothing but y confirm', () => {
+    const yes = BINDINGS.filter(({ command }) => command === 'confirm.yes').flatMap(({ keys }) => keys);
+    expect(yes).toEqual(['y']);
+    expect(commandOf('confirm', 'enter')).toBeNull();
+    expect(commandOf('confirm', 'r')).toBeNull();
+  });
+
+  it.each(PLACES)('can be left from %s', (place) => {
+    expect(commandOf(place, 'ctrl+c')).toBe('interrupt');
+  });
+});
+
+describe('pressesOf', () => {
+  it('takes several keys that arrived together apart', () => {
+    expect(pressesOf('jj G\r', NO_FLAGS)).toEqual(['j', 'j', 'space', 'G', 'enter']);
+    expect(pressesOf('日👩‍🚀', NO_FLAGS)).toEqual(['日', '👩‍🚀']);
+  });
+
+  it('takes Meta for an Esc that came quickly before', () => {
+    expect(pressesOf('q', { ...NO_FLAGS, meta: true })).toEqual(['esc', 'q']);
+  });
+
+  it('names keys that have no character', () => {
+    expect(pressesOf('', { ...NO_FLAGS, pageDown: true })).toEqual(['pagedown']);
+    expect(pressesOf('c', { ...NO_FLAGS, ctrl: true })).toEqual(['ctrl+c']);
+    expect(pressesOf('', { ...NO_FLAGS, escape: true, meta: true })).toEqual(['esc']);
+  });
+});

@@ -1,0 +1,54 @@
+import { shortDuration } from '../store/format.ts';
+import { Lines } from '../widgets/Lines.tsx';
+import { paintLine, type Span } from '../widgets/line.ts';
+import { wrapWords } from '../widgets/text.ts';
+import type { View } from './console.ts';
+
+/** Nothing has been seen yet: what is waited for, and what to do about it. */
+export function WaitingScreen({ view, address }: { view: View; address: string }) {
+  const { theme, size } = view;
+  const line = (...spans: Span[]) => paintLine(theme, spans, size.columns);
+  const lines = [
+    '',
+    ...headline(view, address),
+    '',
+    ...advice(view).map((text) => line(['plain', `   ${text}`])),
+  ];
+  return <Lines lines={lines} height={size.rows} />;
+}
+
+function headline({ fleet, theme, size }: View, address: string): string[] {
+  const { link, now } = fleet;
+  const paragraphs: Span[] =
+    link.kind === 'refused'
+      ? [['bad', link.reason]]
+      : link.kind === 'stale'
+        ? [
+            ['strong', `Waiting for the daemon at ${address} for ${shortDuration(now - link.since)}`],
+            ['warn', link.reason],
+          ]
+        : [['strong', `Connecting to the daemon at ${address}`]];
+  return paragraphs.flatMap(([token, text]) =>
+    wrapWords(text, size.columns - 6).map((part) => theme.paint(token, `   ${part}`)),
+  );
+}
+
+function advice({ fleet }: View): string[] {
+  switch (fleet.link.kind) {
+    case 'stale':
+      return [
+        'Start it:        systemctl start fathomd    or, in a checkout,  npm start',
+        'See why not:     journalctl -u fathomd -e   or  fathomd doctor',
+        'Look elsewhere:  fathom-tui --socket S      or  fathom-tui --url U',
+        '',
+        'This console connects by itself as soon as the daemon answers.',
+        '^R tries now, q leaves.',
+      ];
+    case 'refused':
+      return ['Trying again would not help, so it has stopped. q leaves.'];
+    case 'connecting':
+    case 'live':
+    case 'closed':
+      return [];
+  }
+}

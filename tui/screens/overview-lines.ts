@@ -1,0 +1,232 @@
+import type { Instance } from '../../shared/instance.ts';
+import { cursorIndex, visibleTop } from '../store/cursor.ts';
+import { fleetUsage } from '../store/fleet-reducer.ts';
+import { bytes, clockTime, latency, longDuration, percent, plural, since } from '../store/format.ts';
+import type { History } from '../store/history.ts';
+import { countPhases, type Problem, problemsOf } from '../store/problems.ts';
+import { phaseWord, whyLine } from '../store/why.ts';
+import { phaseLook, type Token } from '../theme.ts';
+import { paintLine, type Span } from '../widgets/line.ts';
+import { phaseCounts } from '../widgets/phase-counts.ts';
+import { sparkline } from '../widgets/sparkline.ts';
+import { fit, widthOf } from '../widgets/text.ts';
+import type { View } from './console.ts';
+import { chosenLine } from './instances-lines.ts';
+
+const LABEL = 10;
+const MIB = 1024 ** 2;
+
+/** Keys of the problems that the cursor walks; those that are not about an instance are passed over. */
+export function problemNames(problems: readonly Problem[]): string[] {
+  return problems.flatMap(({ name }) => (name === null ? [] : [name]));
+}
+
+export function overviewLines(view: View): string[] {
+  const head = [
+    daemonLine(view),
+    globalLine(view),
+    fleetLine(view),
+    queueLine(view),
+    '',
+    ...usageLines(view),
+    '',
+  ];
+  return [...head, ...problemLines(view, view.size.rows - head.length)];
+}
+
+/** Rows between the heading of the problems and the line about the chosen one. */
+export function problemRows(view: Pick<View, 'size'>): number {
+  return Math.max(1, view.size.rows - OVERVIEW_HEAD_ROWS - 2);
+}
+
+/** Daemon, global, fleet, queue, a blank, five of usage, a blank. */
+const OVERVIEW_HEAD_ROWS = 11;
+
+function labelled(view: View, label: string, spans: readonly Span[]): string {
+  return paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
+}
+
+function facts(parts: readonly (string | null)[]): Span {
+  return ['plain', parts.filter((part) => part !== null && part !== '').join(' · ')];
+}
+
+function daemonLine(view: View): string {
+  const { status, now } = view.fleet;
+  if (status === null) return labelled(view, 'Daemon', [['muted', 'its status has not been read yet']]);
+  const state: Span = status.ready
+    ? ['good', '● ready  ']
+    : ['warn', `◐ not ready, waits for ${status.waiting_for ?? 'its start'}  `];
+  const up = longDuration(since(status.started_at, now));
+  return labelled(view, 'Daemon', [
+    state,
+    facts([`up ${up}`, status.api_url, `fathomd ${status.version}`, `pid ${status.pid}`, status.data_dir]),
+  ]);
+}
+
+function globalLine(view: View): string {
+  const global = [...view.fleet.instances.values()].find(({ kind }) => kind === 'global');
+  if (global === undefined)
+    return labelled(view, 'Global', [['muted', 'the global database is not known yet']]);
+  const why = whyLine(global, view.fleet.now);
+  return labelled(view, 'Global', [
+    phaseSpan(global),
+    why === null ? facts(globalFacts(global, view.fleet.now)) : [phaseLook(global.phase).token, why],
+  ]);
+}
+
+function phaseSpan({ phase }: Instance): Span {
+  const { glyph, token } = phaseLook(phase);
+  return [token, `${glyph} ${phaseWord(phase)}  `];
+}
+
+function globalFacts(global: Instance, now: number): (string | null)[] {
+  const pss = global.usage?.pss_bytes ?? null;
+  return [
+    global.started_at === null ? null : `up ${longDuration(since(global.started_at, now))}`,
+    global.url,
+    global.probe === null ? null : `probe ${latency(global.probe.latency_ms)}`,
+    pss === null ? null : `${bytes(pss)}iB`,
+    `PocketBase ${global.pocketbase_version}`,
+  ];
+}
+
+function fleetLine(view: View): string {
+  const users = [...view.fleet.instances.values()].filter(({ kind }) => kind === 'user');
+  const counts = countPhases(users);
+  const spans: Span[] = [['strong', plural(users.length, 'database')], ...phaseCounts(counts)];
+  if (users.length === 0) spans.push(['muted', ' yet: each user gets one when signing up']);
+  return labelled(view, 'Fleet', spans);
+}
+
+function queueLine(view: View): string {
+  const queue = view.fleet.status?.queue ?? null;
+  if (queue === null) return labelled(view, 'Queue', [['muted', 'not known']]);
+  const bad = (count: number): Token => (count > 0 ? 'bad' : 'muted');
+  return labelled(view, 'Queue', [
+    ['plain', `${queue.pending} pending  ${queue.processing} processing  `],
+    ['muted', `${queue.done} done  `],
+    [bad(queue.failed), `${queue.failed} failed  `],
+    [bad(queue.dead), `${queue.dead} dead`],
+  ]);
+}
+
+function usageLines(view: View): string[] {
+  const { fleet } = view;
+  const { history, usage } = fleet;
+  const used = fleetUsage(fleet.instances);
+  const daemonCpu = usage?.cpu_percent ?? null;
+  return [
+    measure(view, 'Fleet', 'CPU', `${percent(used.cpu_percent)} %`, history.fleet_cpu, 5),
+    measure(view, '', 'memory', `${bytes(used.pss_bytes)}iB`, history.fleet_memory, 64 * MIB),
+    measure(
+      view,
+      'fathomd',
+      'CPU',
+      daemonCpu === null ? '–' : `${percent(daemonCpu)} %`,
+      history.daemon_cpu,
+      5,
+    ),
+    measure(
+      view,
+      '',
+      'memory',
+      usage === null ? '–' : `${bytes(usage.rss_bytes)}iB`,
+      history.daemon_memory,
+      64 * MIB,
+    ),
+    labelled(view, 'Host', [usage === null ? ['muted', 'not measured yet'] : hostFacts(usage)]),
+  ];
+}
+
+function measure(
+  view: View,
+  label: string,
+  what: string,
+  value: string,
+  history: History,
+  floor: number,
+): string {
+  const width = Math.min(60, view.size.columns - LABEL - 24);
+  return labelled(view, label, [
+    ['muted', fit(what, 7)],
+    ['plain', fit(value, 9, 'right')],
+    ['accent', `  ${sparkline(history, width, floor)}`],
+  ]);
+}
+
+function hostFacts(usage: NonNullable<View['fleet']['usage']>): Span {
+  const disk = usage.disk_free_bytes;
+  return facts([
+    `load ${usage.load_1m.toFixed(2)}`,
+    `${bytes(usage.memory_free_bytes)}iB of memory free`,
+    disk === null ? null : `${bytes(disk)}iB of disk free`,
+    `event loop ${latency(usage.event_loop_delay_ms)} late`,
+  ]);
+}
+
+function problemLines(view: View, room: number): string[] {
+  const { fleet, theme, size, ui } = view;
+  const problems = problemsOf(fleet);
+  if (problems.length === 0) {
+    const seen =
+      fleet.snapshot_at === null
+        ? ''
+        : ` Last snapshot ${clockTime(new Date(fleet.snapshot_at).toISOString())}.`;
+    return [
+      paintLine(
+        theme,
+        [
+          ['good', ' ✓ No problems.'],
+          ['muted', seen],
+        ],
+        size.columns,
+      ),
+    ];
+  }
+  const index = chosenProblem(problems, cursorIndex(problemNames(problems), ui.problems));
+  const top = visibleTop(ui.problems.top, index, room - 2, problems.length);
+  const shown = problems.slice(top, top + room - 2);
+  const longest = Math.max(...problems.map(({ title }) => widthOf(title)));
+  const nameWidth = Math.min(longest, size.columns < 90 ? 26 : 40);
+  const range = shown.length < problems.length ? `, ${top + 1}–${top + shown.length} shown` : '';
+  const head = paintLine(
+    theme,
+    [
+      ['title', ' Problems'],
+      ['bad', `  ${problems.length}`],
+      ['muted', `  worst first${range}`],
+    ],
+    size.columns,
+  );
+  const rows = shown.map((problem, offset) => problemLine(view, problem, nameWidth, top + offset === index));
+  while (rows.length < room - 2) rows.push('');
+  const chosen = fleet.instances.get(problems[index]?.name ?? '');
+  return [head, ...rows, chosenLine(view, chosen)];
+}
+
+/** The index among all problems of the nth one that is about an instance. */
+function chosenProblem(problems: readonly Problem[], nth: number): number {
+  let seen = -1;
+  return problems.findIndex(({ name }) => {
+    if (name !== null) seen += 1;
+    return name !== null && seen === nth;
+  });
+}
+
+function problemLine({ theme, size }: View, problem: Problem, nameWidth: number, chosen: boolean): string {
+  const { glyph, token } = problem.phase === null ? HOST_LOOK : phaseLook(problem.phase);
+  const name = fit(problem.title, nameWidth);
+  if (chosen) return theme.paint('chosen', fit(`▸ ${glyph} ${name}  ${problem.why}`, size.columns));
+  return paintLine(
+    theme,
+    [
+      ['plain', '  '],
+      [token, `${glyph} `],
+      ['plain', `${name}  `],
+      [token, problem.why],
+    ],
+    size.columns,
+  );
+}
+
+const HOST_LOOK = { glyph: '▲', token: 'warn' } as const;

@@ -1,0 +1,36 @@
+/**
+ * A place in a list that changes while it is looked at. The cursor belongs to a key, so it stays on its row when rows
+ * move; when the row is gone, it stays at its place.
+ */
+export interface Cursor {
+  key: string | null;
+  index: number;
+  /** Index of the first visible row. */
+  top: number;
+}
+
+export const TOP_OF_LIST: Cursor = { key: null, index: 0, top: 0 };
+
+export type Move = number | 'first' | 'last';
+
+/** Index of the cursor's row; -1 in an empty list. */
+export function cursorIndex(keys: readonly string[], cursor: Cursor): number {
+  const found = cursor.key === null ? -1 : keys.indexOf(cursor.key);
+  return found === -1 ? Math.min(cursor.index, keys.length - 1) : found;
+}
+
+/** The first visible row: where it was, unless the cursor or the end of the list asks otherwise. */
+export function visibleTop(top: number, index: number, rows: number, length: number): number {
+  const latest = Math.max(0, length - rows);
+  const kept = Math.min(Math.max(0, top), latest);
+  if (index < kept) return Math.max(0, index);
+  return index >= kept + rows ? Math.min(index - rows + 1, latest) : kept;
+}
+
+export function moveCursor(keys: readonly string[], cursor: Cursor, move: Move, rows: number): Cursor {
+  const last = keys.length - 1;
+  if (last < 0) return TOP_OF_LIST;
+  const target = move === 'first' ? 0 : move === 'last' ? last : cursorIndex(keys, cursor) + move;
+  const index = Math.min(Math.max(0, target), last);
+  return { key: keys[index] ?? null, index, top: visibleTop(cursor.top, index, rows, keys.length) };
+}

@@ -1,0 +1,108 @@
+import { FleetStream, type StreamOptions } from '../../shared/client/stream.ts';
+import { type StreamClock, systemClock } from '../../shared/client/stream-clock.ts';
+import type { DaemonStatus } from '../../shared/status.ts';
+import { ActionRunner, type InstanceCommands } from './action-runner.ts';
+import { FleetStore } from './fleet-store.ts';
+
+/** Milliseconds between two looks at what the stream does not tell (readiness, the queue). */
+const STATUS_EVERY = 2_000;
+
+export interface FleetCommands extends InstanceCommands {
+  status(): Promise<DaemonStatus>;
+}
+
+/** The store, and everything that keeps it up to date; released by `close`. */
+export interface FleetConnection {
+  store: FleetStore;
+  actions: ActionRunner;
+  /** Follows the log of one instance; the one before is left. */
+  openLog(name: string): void;
+  closeLog(): void;
+  retryNow(): void;
+  close(): void;
+}
+
+export interface ConnectionOptions extends Pick<StreamOptions, 'target' | 'token' | 'random'> {
+  /** Made once the first snapshot asks for it: the console's start does not wait for the HTTP client. */
+  commands: () => Promise<FleetCommands>;
+  clock?: StreamClock;
+}
+
+export function connectFleet(options: ConnectionOptions): FleetConnection {
+  const clock = options.clock ?? systemClock;
+  const store = new FleetStore(clock);
+  const commands = once(options.commands);
+  const { target, token, random } = options;
+  const poll = statusPoll(store, commands, clock);
+  const stream = new FleetStream({
+    target,
+    ...(token === undefined ? {} : { token }),
+    ...(random === undefined ? {} : { random }),
+    clock,
+    topics: ['instances', 'health'],
+    onLink(link) {
+      store.dispatch({ kind: 'link', link, now: clock.now() });
+      if (link.kind === 'live') poll.start();
+      else poll.stop();
+    },
+    onSnapshot: (frame) => store.dispatch({ kind: 'snapshot', frame, now: clock.now() }),
+    onEvent: ({ event }) => store.gather(event),
+    onTopicRefused(topic, message) {
+      if (topic.startsWith('logs:')) store.dispatch({ kind: 'log.refused', name: topic.slice(5), message });
+    },
+  });
+  const closeLog = () => {
+    const { log } = store.get();
+    if (log === null) return;
+    stream.unsubscribe(`logs:${log.name}`);
+    store.dispatch({ kind: 'log.close' });
+  };
+  stream.start();
+  return {
+    store,
+    actions: new ActionRunner({ store, commands, clock }),
+    openLog(name) {
+      if (store.get().log?.name === name) return;
+      closeLog();
+      store.dispatch({ kind: 'log.open', name });
+      stream.subscribe(`logs:${name}`);
+    },
+    closeLog,
+    retryNow: () => stream.retryNow(),
+    close() {
+      poll.stop();
+      stream.close();
+      store.close();
+    },
+  };
+}
+
+function statusPoll(store: FleetStore, commands: () => Promise<FleetCommands>, clock: StreamClock) {
+  let cancel: (() => void) | null = null;
+  // Each start is a round of its own, so that an answer from before a reconnection does not start a second one.
+  let round = 0;
+  const look = async (mine: number): Promise<void> => {
+    try {
+      const status = await (await commands()).status();
+      if (mine === round) store.dispatch({ kind: 'status', status });
+    } catch {
+      // Only a refinement of what the stream tells; when the daemon is gone, the link says so.
+    }
+    if (mine === round) cancel = clock.after(STATUS_EVERY, () => void look(mine));
+  };
+  const stop = () => {
+    round += 1;
+    cancel?.();
+    cancel = null;
+  };
+  const start = () => {
+    stop();
+    void look(round);
+  };
+  return { start, stop };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => (made ??= make());
+}

@@ -1,0 +1,157 @@
+import type { DaemonUsage, FleetEvent, LogLine } from '../../shared/events.ts';
+import type { Instance } from '../../shared/instance.ts';
+import type { SnapshotFrame } from '../../shared/server-frames.ts';
+import type { HealthSnapshot } from '../../shared/status.ts';
+import type { ActionLine } from './action-line.ts';
+import type { FleetChange, FleetHistory, FleetState, OpenLog } from './fleet-state.ts';
+import { remember } from './history.ts';
+import { appendLines, EMPTY_LOG, endOf, type LogBuffer } from './log-buffer.ts';
+import { sanitise, sanitiseInstance, sanitiseLine, sanitiseProbe } from './sanitise.ts';
+
+const KEPT_ACTIONS = 50;
+
+/** Pure. Whatever came from outside is sanitised here, once, on its way in. */
+export function reduceFleet(state: FleetState, change: FleetChange): FleetState {
+  switch (change.kind) {
+    case 'tick':
+      return { ...state, now: change.now };
+    case 'link':
+      return { ...state, link: change.link, now: change.now };
+    case 'snapshot':
+      return applySnapshot({ ...state, now: change.now }, change.frame);
+    case 'events':
+      return applyEvents({ ...state, now: change.now }, change.events);
+    case 'status':
+      return { ...state, status: change.status, usage: state.usage ?? change.status.usage };
+    case 'action':
+      return { ...state, actions: withAction(state.actions, change.action) };
+    case 'log.open':
+      return { ...state, log: { name: change.name, buffer: EMPTY_LOG, state: 'loading', message: null } };
+    case 'log.refused':
+      return refuseLog(state, change.name, change.message);
+    case 'log.close':
+      return { ...state, log: null };
+  }
+}
+
+function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
+  switch (frame.topic) {
+    case 'instances': {
+      const instances = new Map(frame.data.map((one) => [one.name, sanitiseInstance(one)]));
+      return { ...state, instances, snapshot_at: state.now };
+    }
+    case 'health':
+      return applyHealth(state, frame.data);
+    default: {
+      const name = frame.topic.slice('logs:'.length);
+      if (state.log?.name !== name) return state;
+      const buffer = resumeLog(state.log.buffer, frame.data.map(sanitiseLine));
+      return { ...state, log: { name, buffer, state: 'following', message: null } };
+    }
+  }
+}
+
+function applyHealth(state: FleetState, health: HealthSnapshot): FleetState {
+  const instances = new Map(state.instances);
+  for (const [name, { probe, usage }] of Object.entries(health.instances)) {
+    const known = instances.get(name);
+    if (known === undefined) continue;
+    instances.set(name, {
+      ...known,
+      probe: sanitiseProbe(probe) ?? known.probe,
+      usage: usage ?? known.usage,
+    });
+  }
+  return { ...state, instances, usage: health.daemon ?? state.usage };
+}
+
+/** One copy of the table per batch, however many events it holds. */
+function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetState {
+  const instances = new Map(state.instances);
+  const lines: LogLine[] = [];
+  let { usage, history } = state;
+  for (const event of events) {
+    switch (event.kind) {
+      case 'instance.added':
+      case 'instance.phase':
+      case 'instance.changed':
+        instances.set(event.instance.name, sanitiseInstance(event.instance));
+        break;
+      case 'instance.removed':
+        instances.delete(event.name);
+        break;
+      case 'instance.probe':
+        merge(instances, event.name, { probe: sanitiseProbe(event.probe) });
+        break;
+      case 'instance.usage':
+        merge(instances, event.name, { usage: event.usage });
+        break;
+      case 'daemon.usage':
+        usage = event.usage;
+        history = sample(history, event.usage, instances);
+        break;
+      case 'log.line':
+        if (event.name === state.log?.name) lines.push(sanitiseLine(event.line));
+        break;
+    }
+  }
+  return { ...state, instances, usage, history, log: withLines(state.log, lines) };
+}
+
+function merge(instances: Map<string, Instance>, name: string, part: Partial<Instance>): void {
+  const known = instances.get(name);
+  if (known !== undefined) instances.set(name, { ...known, ...part });
+}
+
+function sample(
+  history: FleetHistory,
+  usage: DaemonUsage,
+  instances: ReadonlyMap<string, Instance>,
+): FleetHistory {
+  const fleet = fleetUsage(instances);
+  return {
+    fleet_cpu: remember(history.fleet_cpu, fleet.cpu_percent),
+    fleet_memory: remember(history.fleet_memory, fleet.pss_bytes),
+    daemon_cpu: remember(history.daemon_cpu, usage.cpu_percent ?? 0),
+    daemon_memory: remember(history.daemon_memory, usage.rss_bytes),
+  };
+}
+
+/** What all instances use together: percent of one core, and bytes. */
+export function fleetUsage(instances: ReadonlyMap<string, Instance>): {
+  cpu_percent: number;
+  pss_bytes: number;
+} {
+  let cpu_percent = 0;
+  let pss_bytes = 0;
+  for (const { usage, pid } of instances.values()) {
+    if (usage === null || pid === null) continue;
+    cpu_percent += usage.cpu_percent ?? 0;
+    pss_bytes += usage.pss_bytes ?? 0;
+  }
+  return { cpu_percent, pss_bytes };
+}
+
+function withLines(log: OpenLog | null, lines: readonly LogLine[]): OpenLog | null {
+  if (log === null || lines.length === 0) return log;
+  return { ...log, buffer: appendLines(log.buffer, lines) };
+}
+
+/** After a reconnection the snapshot overlaps with what is here: only what is new is added. */
+function resumeLog(buffer: LogBuffer, snapshot: readonly LogLine[]): LogBuffer {
+  const last = buffer.lines.at(-1);
+  if (last === undefined) return appendLines(EMPTY_LOG, snapshot);
+  const seen = snapshot.findLastIndex((line) => line.at === last.at && line.text === last.text);
+  if (seen === -1) return appendLines({ first: endOf(buffer), lines: [] }, snapshot);
+  return appendLines(buffer, snapshot.slice(seen + 1));
+}
+
+function refuseLog(state: FleetState, name: string, message: string): FleetState {
+  if (state.log?.name !== name) return state;
+  return { ...state, log: { ...state.log, state: 'refused', message: sanitise(message) } };
+}
+
+function withAction(actions: readonly ActionLine[], action: ActionLine): readonly ActionLine[] {
+  const others = actions.filter(({ id }) => id !== action.id);
+  return [...others, action].toSorted((a, b) => a.id - b.id).slice(-KEPT_ACTIONS);
+}

@@ -1,0 +1,64 @@
+import type { LinkState } from '../../shared/client/stream-link.ts';
+import type { DaemonUsage, FleetEvent } from '../../shared/events.ts';
+import type { Instance } from '../../shared/instance.ts';
+import type { SnapshotFrame } from '../../shared/server-frames.ts';
+import type { DaemonStatus } from '../../shared/status.ts';
+import type { ActionLine } from './action-line.ts';
+import type { History } from './history.ts';
+import type { LogBuffer } from './log-buffer.ts';
+
+/** Everything the console knows; replaced as a whole, never changed in place. */
+export interface FleetState {
+  /** Milliseconds since 1970; moves on every second, so that ages and countdowns do. */
+  now: number;
+  link: LinkState;
+  /** When the last snapshot of the instances came; null while nothing has been seen. */
+  snapshot_at: number | null;
+  instances: ReadonlyMap<string, Instance>;
+  status: DaemonStatus | null;
+  usage: DaemonUsage | null;
+  history: FleetHistory;
+  log: OpenLog | null;
+  actions: readonly ActionLine[];
+}
+
+/** CPU in percent of one core, memory in bytes; one sample per `daemon.usage`. */
+export interface FleetHistory {
+  fleet_cpu: History;
+  fleet_memory: History;
+  daemon_cpu: History;
+  daemon_memory: History;
+}
+
+/** The one instance whose log is open. */
+export interface OpenLog {
+  name: string;
+  buffer: LogBuffer;
+  state: 'loading' | 'following' | 'refused';
+  message: string | null;
+}
+
+export type FleetChange =
+  | { kind: 'tick'; now: number }
+  | { kind: 'link'; link: LinkState; now: number }
+  | { kind: 'snapshot'; frame: SnapshotFrame; now: number }
+  | { kind: 'events'; events: readonly FleetEvent[]; now: number }
+  | { kind: 'status'; status: DaemonStatus }
+  | { kind: 'action'; action: ActionLine }
+  | { kind: 'log.open'; name: string }
+  | { kind: 'log.refused'; name: string; message: string }
+  | { kind: 'log.close' };
+
+export function initialState(now: number): FleetState {
+  return {
+    now,
+    link: { kind: 'connecting' },
+    snapshot_at: null,
+    instances: new Map(),
+    status: null,
+    usage: null,
+    history: { fleet_cpu: [], fleet_memory: [], daemon_cpu: [], daemon_memory: [] },
+    log: null,
+    actions: [],
+  };
+}

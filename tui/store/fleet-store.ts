@@ -1,0 +1,63 @@
+import { type StreamClock, systemClock } from '../../shared/client/stream-clock.ts';
+import type { FleetEvent } from '../../shared/events.ts';
+import { reduceFleet } from './fleet-reducer.ts';
+import { type FleetChange, type FleetState, initialState } from './fleet-state.ts';
+import { Observable } from './observable.ts';
+
+/** Milliseconds between two notifications while events come in; a screen that changes faster is not read. */
+const NOTIFY_EVERY = 100;
+
+/** The console's only copy of the fleet. Events are gathered; every other change is applied at once. */
+export class FleetStore {
+  readonly #state: Observable<FleetState>;
+  readonly #clock: StreamClock;
+  #gathered: FleetEvent[] = [];
+  #cancelFlush: (() => void) | null = null;
+  #cancelTick: (() => void) | null = null;
+  #flushedAt = 0;
+
+  constructor(clock: StreamClock = systemClock) {
+    this.#clock = clock;
+    this.#state = new Observable(initialState(clock.now()));
+    this.#tick();
+  }
+
+  readonly get = (): FleetState => this.#state.get();
+  readonly subscribe = (listener: () => void): (() => void) => this.#state.subscribe(listener);
+
+  dispatch(change: FleetChange): void {
+    // In order: what was gathered happened before.
+    this.#flush();
+    this.#state.update((state) => reduceFleet(state, change));
+  }
+
+  gather(event: FleetEvent): void {
+    this.#gathered.push(event);
+    if (this.#cancelFlush !== null) return;
+    const wait = Math.max(0, this.#flushedAt + NOTIFY_EVERY - this.#clock.now());
+    this.#cancelFlush = this.#clock.after(wait, () => this.#flush());
+  }
+
+  close(): void {
+    this.#cancelFlush?.();
+    this.#cancelTick?.();
+  }
+
+  #flush(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = null;
+    if (this.#gathered.length === 0) return;
+    const events = this.#gathered;
+    this.#gathered = [];
+    const now = this.#clock.now();
+    this.#flushedAt = now;
+    this.#state.update((state) => reduceFleet(state, { kind: 'events', events, now }));
+  }
+
+  #tick(): void {
+    this.#cancelTick = this.#clock.after(1000, () => {
+      this.#tick();
+      this.dispatch({ kind: 'tick', now: this.#clock.now() });
+    });
+  }
+}

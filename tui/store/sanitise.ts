@@ -1,0 +1,64 @@
+/* oxlint-disable no-control-regex -- finding control characters is what this file is for */
+import type { LogLine } from '../../shared/events.ts';
+import type { Instance, PhaseReason, Probe } from '../../shared/instance.ts';
+
+const MAX_LENGTH = 8_192;
+
+// The payload of an operating system command or a device control string goes with it: it is not text. One without
+// its end is not taken for one, or it could hide the rest of a line.
+const STRING_SEQUENCE =
+  /(?:\u001B[\]PX^_]|[\u009D\u0090\u0098\u009E\u009F])[^\u0007\u001B\u009C]*(?:\u0007|\u001B\\|\u009C)/g;
+const CONTROL_SEQUENCE = /(?:\u001B\[|\u009B)[0-?]*[ -/]*[@-~]?/g;
+const ESCAPE = /\u001B[ -/]*[0-~]?/g;
+// C0, DEL and C1; line and paragraph separators; marks that reorder what follows (bidirectional overrides).
+const CONTROL = /[\u0000-\u001F\u007F-\u009F\u2028\u2029\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069\uFEFF]/g;
+const SUSPECT = /[^\u0020-\u007E]/;
+
+/**
+ * Text of others as one line that a terminal shows and never obeys: control sequences are removed whole, tabs become
+ * spaces, whatever else moves the cursor or reorders text is dropped. Longer than 8,192 characters is cut.
+ */
+export function sanitise(text: string): string {
+  const bounded = text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
+  if (!SUSPECT.test(bounded)) return bounded;
+  return bounded
+    .toWellFormed()
+    .replace(STRING_SEQUENCE, '')
+    .replace(CONTROL_SEQUENCE, '')
+    .replace(ESCAPE, '')
+    .replace(/\t/g, '  ')
+    .replace(/[\r\n]+(?=.)/g, ' ')
+    .replace(CONTROL, '');
+}
+
+function orNull(text: string | null): string | null {
+  return text === null ? null : sanitise(text);
+}
+
+/** An instance as it may be shown; the name is the daemon's own (`[a-z0-9_-]`) and passes unchanged. */
+export function sanitiseInstance(instance: Instance): Instance {
+  return {
+    ...instance,
+    name: sanitise(instance.name),
+    email: orNull(instance.email),
+    url: orNull(instance.url),
+    db_path: sanitise(instance.db_path),
+    pocketbase_version: sanitise(instance.pocketbase_version),
+    reason: instance.reason === null ? null : sanitiseReason(instance.reason),
+    probe: sanitiseProbe(instance.probe),
+  };
+}
+
+function sanitiseReason(reason: PhaseReason): PhaseReason {
+  const message = sanitise(reason.message);
+  const tail = reason.log_tail;
+  return tail === undefined ? { ...reason, message } : { ...reason, message, log_tail: tail.map(sanitise) };
+}
+
+export function sanitiseProbe(probe: Probe | null): Probe | null {
+  return probe === null ? null : { ...probe, error: orNull(probe.error) };
+}
+
+export function sanitiseLine(line: LogLine): LogLine {
+  return { at: line.at, text: sanitise(line.text) };
+}

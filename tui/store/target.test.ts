@@ -1,0 +1,49 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { closestOption } from './closest-option.ts';
+import { resolveTarget } from './target.ts';
+
+let cwd: string;
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'fathom-target-'));
+});
+afterEach(() => rmSync(cwd, { recursive: true }));
+
+describe('resolveTarget', () => {
+  const none = { url: undefined, socket: undefined };
+
+  it('prefers what was asked for, then the environment, then a checkout here, then the system', () => {
+    const env = { FATHOM_SOCKET: 'a.sock', FATHOM_DATA_DIR: '/data' };
+    expect(resolveTarget({ url: 'http://h:1', socket: undefined, env, cwd })).toEqual({ url: 'http://h:1/' });
+    expect(resolveTarget({ url: undefined, socket: 'b.sock', env, cwd })).toEqual({
+      socketPath: join(cwd, 'b.sock'),
+    });
+    expect(resolveTarget({ ...none, env, cwd })).toEqual({ socketPath: join(cwd, 'a.sock') });
+    expect(resolveTarget({ ...none, env: { FATHOM_DATA_DIR: '/data' }, cwd })).toEqual({
+      socketPath: '/data/run/fathomd.sock',
+    });
+    expect(resolveTarget({ ...none, env: {}, cwd })).toEqual({ socketPath: '/run/fathom/fathomd.sock' });
+    mkdirSync(join(cwd, 'var/run'), { recursive: true });
+    writeFileSync(join(cwd, 'var/run/fathomd.sock'), '');
+    expect(resolveTarget({ ...none, env: {}, cwd })).toEqual({
+      socketPath: join(cwd, 'var/run/fathomd.sock'),
+    });
+  });
+
+  it.each(['nonsense', 'ftp://host', 'http://user:secret@host'])('refuses %s with a sentence', (url) => {
+    expect(() => resolveTarget({ ...none, url, env: {}, cwd })).toThrow(/--url/);
+  });
+});
+
+describe('closestOption', () => {
+  const known = ['url', 'socket', 'read-only'];
+
+  it('finds what was meant, and nothing where nothing is near', () => {
+    expect(closestOption(['--sokcet', 'x'], known)).toBe('socket');
+    expect(closestOption(['--readonly'], known)).toBe('read-only');
+    expect(closestOption(['--frobnicate=1'], known)).toBeNull();
+    expect(closestOption(['stray'], known)).toBeNull();
+  });
+});

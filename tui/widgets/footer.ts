@@ -1,0 +1,53 @@
+import { bindingsOf, keyLabel, type Place } from '../keymap.ts';
+import type { ActionLine } from '../store/action-line.ts';
+import { sayAction } from '../store/action-line.ts';
+import { longDuration } from '../store/format.ts';
+import type { Theme, Token } from '../theme.ts';
+import { paintLine, type Span, widthOfSpans } from './line.ts';
+
+/** Milliseconds for which a finished action stays in view when nothing else takes its place. */
+const SHOWN_FOR = 20_000;
+/** What every screen must always offer, whatever else has to give way. */
+const ESSENTIAL: ReadonlySet<string> = new Set(['help', 'leave', 'palette']);
+
+/** The keys of a place, as many as fit; the essential ones are kept at the right. */
+export function keyHints(theme: Theme, place: Place, width: number): string {
+  const hinted = bindingsOf(place).filter(({ hint }) => hint !== undefined);
+  const spansOf = (keys: readonly string[], hint: string): Span[] => [
+    ['accent', keyLabel(keys[0] ?? '')],
+    ['muted', ` ${hint}  `],
+  ];
+  const essential = hinted
+    .filter(({ command }) => ESSENTIAL.has(command))
+    .flatMap(({ keys, hint }) => spansOf(keys, hint ?? ''));
+  const spans: Span[] = [['plain', ' ']];
+  for (const { command, keys, hint } of hinted) {
+    if (ESSENTIAL.has(command)) continue;
+    const next = spansOf(keys, hint ?? '');
+    if (widthOfSpans([...spans, ...next, ...essential]) > width) break;
+    spans.push(...next);
+  }
+  return paintLine(theme, [...spans, ...essential], width);
+}
+
+const ACTION_LOOKS: Readonly<Record<ActionLine['state'], readonly [Token, string]>> = {
+  sent: ['busy', '→'],
+  running: ['busy', '◐'],
+  done: ['good', '✓'],
+  failed: ['bad', '✗'],
+};
+
+/** The last action in words, or null when it is long over. A failure stays until it was `dismissed`. */
+export function actionSpans(actions: readonly ActionLine[], dismissed: number, now: number): Span[] | null {
+  const line = actions.at(-1);
+  if (line === undefined || (line.state === 'failed' && line.id <= dismissed)) return null;
+  if (line.state === 'done' && now - (line.ended_at ?? now) > SHOWN_FOR) return null;
+  const [token, glyph] = ACTION_LOOKS[line.state];
+  const age = line.ended_at === null ? now - line.at : now - line.ended_at;
+  const when = line.ended_at === null ? longDuration(age) : `${longDuration(age)} ago`;
+  return [
+    [token, ` ${glyph} `],
+    [line.state === 'failed' ? 'bad' : 'plain', sayAction(line)],
+    ['muted', `  ${when}`],
+  ];
+}

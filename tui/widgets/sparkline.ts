@@ -1,0 +1,15 @@
+const BARS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const;
+
+/**
+ * The last `width` samples as bars, from 0 to the largest of them or `floor`, so that noise around zero stays low.
+ * Padded on the left: now is always at the right edge.
+ */
+export function sparkline(samples: readonly number[], width: number, floor: number): string {
+  const shown = samples.slice(-width);
+  const top = Math.max(floor, ...shown);
+  const bars = shown.map((sample) => {
+    const step = Math.floor((Math.max(0, sample) / top) * BARS.length);
+    return BARS[Math.min(step, BARS.length - 1)] ?? '';
+  });
+  return ' '.repeat(Math.max(0, width - shown.length)) + bars.join('');
+}

@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createThemes } from '../theme.ts';
+import { paintLine, paintSplit } from './line.ts';
+import { sparkline } from './sparkline.ts';
+import { cut, fit, widthOf, wrap, wrapWords } from './text.ts';
+
+describe('fit', () => {
+  it.each([
+    ['abc', 5, 'abc  '],
+    ['abcdef', 4, 'abc…'],
+    ['山田太郎', 8, '山田太郎'],
+    ['山田太郎', 6, '山田… '],
+    ['a🚀b', 3, 'a… '],
+    ['👩‍🚀', 2, '👩‍🚀'],
+    ['abc', 1, '…'],
+    ['abc', 0, ''],
+  ])('%j in %i columns', (text, width, expected) => {
+    expect(fit(text, width)).toBe(expected);
+  });
+
+  it('aligns to the right', () => {
+    expect(fit('12', 5, 'right')).toBe('   12');
+  });
+
+  it('always takes exactly its width', () => {
+    const text = fc.array(fc.constantFrom('a', '山', '🚀', '👩‍🚀', 'é', ' ', '한'), { maxLength: 30 });
+    fc.assert(
+      fc.property(text, fc.integer({ min: 1, max: 40 }), (parts, width) => {
+        expect(widthOf(fit(parts.join(''), width))).toBe(width);
+        expect(widthOf(cut(parts.join(''), width))).toBeLessThanOrEqual(width);
+      }),
+    );
+  });
+});
+
+describe('wrap', () => {
+  it('loses nothing and never exceeds the width', () => {
+    const text = '山田 and a 🚀 go for a long walk';
+    const lines = wrap(text, 7);
+    expect(lines.join('')).toBe(text);
+    for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(7);
+    expect(wrap('', 7)).toEqual(['']);
+    expect(wrap('abcd', 2)).toEqual(['ab', 'cd']);
+  });
+
+  it('breaks between words where it can', () => {
+    expect(wrapWords('one two three', 8)).toEqual(['one two', 'three']);
+    expect(wrapWords('unbreakable', 4)).toEqual(['unbr', 'eaka', 'ble']);
+  });
+});
+
+describe('lines', () => {
+  const theme = createThemes({ colour: true }).live;
+
+  it('are cut at their width, over all spans', () => {
+    const line = paintLine({ paint: (_, text) => text }, [['bad', 'abc'], ['good', 'defg']], 5);
+    expect(line).toBe('abcd…');
+    expect(paintLine(theme, [['bad', 'x']], 5)).toBe('\u001B[31mx\u001B[0m');
+  });
+
+  it('keep their right side when there is too little room for both', () => {
+    const plain = { paint: (_: unknown, text: string) => text };
+    expect(paintSplit(plain, [['plain', 'left']], [['plain', 'right']], 12)).toBe('left   right');
+    expect(paintSplit(plain, [['plain', 'too long']], [['plain', 'right']], 12)).toBe('too l… right');
+  });
+});
+
+describe('sparkline', () => {
+  it('ends at the right edge and keeps noise low', () => {
+    expect(sparkline([0, 1, 2], 5, 100)).toBe('  ▁▁▁');
+    expect(sparkline([0, 50, 100], 3, 1)).toBe('▁▅█');
+    expect(sparkline([1, 2, 3, 4], 2, 4)).toBe('▇█');
+    expect(sparkline([], 3, 1)).toBe('   ');
+  });
+});

@@ -1,0 +1,75 @@
+import stringWidth from 'string-width';
+
+const ASCII = /^[\u0020-\u007E]*$/;
+
+/** Columns that a text takes; it must hold no control sequences. */
+export function widthOf(text: string): number {
+  return ASCII.test(text) ? text.length : stringWidth(text);
+}
+
+/** The text in exactly `width` columns: cut with an ellipsis, or padded. Never splits a wide character. */
+export function fit(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+  if (width <= 0) return '';
+  const shown = cut(text, width);
+  const padding = ' '.repeat(Math.max(0, width - widthOf(shown)));
+  return align === 'left' ? shown + padding : padding + shown;
+}
+
+/** The text in at most `width` columns. */
+export function cut(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  if (width <= 1) return width === 1 ? '…' : '';
+  return `${take(text, width - 1)}…`;
+}
+
+/** As many whole characters from the start as `width` columns hold. */
+export function take(text: string, width: number): string {
+  if (ASCII.test(text)) return text.slice(0, width);
+  let taken = '';
+  let columns = 0;
+  for (const { segment } of segmenter().segment(text)) {
+    columns += widthOf(segment);
+    if (columns > width) break;
+    taken += segment;
+  }
+  return taken;
+}
+
+/** The text in pieces of at most `width` columns; one empty piece for an empty text. */
+export function wrap(text: string, width: number): string[] {
+  const pieces: string[] = [];
+  let rest = text;
+  while (widthOf(rest) > width) {
+    const piece = take(rest, width);
+    // A character wider than the whole line has to go somewhere.
+    if (piece === '') break;
+    pieces.push(piece);
+    rest = rest.slice(piece.length);
+  }
+  return rest === '' && pieces.length > 0 ? pieces : [...pieces, rest];
+}
+
+/** The text in lines of at most `width` columns, broken between words. */
+export function wrapWords(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (widthOf(longer) <= width) {
+      line = longer;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    const pieces = wrap(word, width);
+    lines.push(...pieces.slice(0, -1));
+    line = pieces.at(-1) ?? '';
+  }
+  return [...lines, line];
+}
+
+let shared: Intl.Segmenter | undefined;
+
+// Made when the first wide text asks for it: it costs a millisecond of the start.
+function segmenter(): Intl.Segmenter {
+  return (shared ??= new Intl.Segmenter());
+}
