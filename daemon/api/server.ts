@@ -26,6 +26,16 @@ import { userRoutes } from './routes/users.ts';
 /** Every request body of the API is small; files go to the user's own PocketBase. */
 const BODY_LIMIT_BYTES = 64 * 1024;
 
+/** What needs no control plane; everything else answers 503 until the daemon is ready. */
+const ANSWERED_WHILE_STARTING: ReadonlySet<string> = new Set([
+  '/health',
+  '/health/ready',
+  '/health/pb',
+  '/metrics',
+  '/openapi.json',
+  '/api/v1/status',
+]);
+
 export type Api = FastifyInstance<
   Server,
   IncomingMessage,
@@ -84,6 +94,10 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   app.decorateRequest('caller', null);
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
+    const waitingFor = deps.waitingFor();
+    if (waitingFor !== null && !ANSWERED_WHILE_STARTING.has(request.url.split('?')[0] ?? '')) {
+      throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
+    }
     request.caller = await identify(request.headers.authorization, { ...deps, transport });
   });
 

@@ -21,7 +21,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/queue/': ['daemon/databases/'],
   'daemon/api/': ['daemon/queue/'],
   'daemon/daemon.ts': ['daemon/api/'],
-  'daemon/doctor/': ['daemon/databases/'],
+  'daemon/doctor/': ['daemon/databases/', 'shared/client/'],
   'daemon/cli/': ['daemon/daemon.ts', 'daemon/doctor/', 'shared/client/'],
   'daemon/main.ts': ['daemon/cli/'],
 

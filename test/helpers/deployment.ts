@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { freePortRange } from './free-ports.ts';
+import { assertNothingLeft } from './leaks.ts';
+import { until } from './until.ts';
+
+const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
+const START_TIMEOUT_MS = 30_000;
+
+export interface Deployment {
+  dataDir: string;
+  env: Record<string, string>;
+  url: string;
+  globalUrl: string;
+  socketPath: string;
+  admin: { email: string; password: string };
+  /** The administrator's client, over the local socket. */
+  client: FathomClient;
+  /** Starts `fathomd serve` on this deployment and waits until it is ready. */
+  start(extra?: Record<string, string>): Promise<Daemon>;
+  /** The same, without waiting: for starts that fail. */
+  launch(extra?: Record<string, string>): Daemon;
+  /** Stops every daemon, fails if an instance still runs, and removes the directory. */
+  dispose(): Promise<void>;
+}
+
+export interface Daemon {
+  readonly pid: number;
+  /** Everything it printed so far. */
+  output(): string;
+  /** Resolves with the exit code, or null after a signal. */
+  exited: Promise<number | null>;
+  signal(signal: NodeJS.Signals): void;
+  /** SIGTERM, and waits for the end. */
+  stop(): Promise<number | null>;
+}
+
+/** A data directory, ports and secrets of its own; nothing runs yet. */
+export async function createDeployment(
+  env: Record<string, string> = {},
+  options: { ports?: number } = {},
+): Promise<Deployment> {
+  const range = options.ports ?? 60;
+  const dataDir = await mkdtemp(join(tmpdir(), 'fathom-test-'));
+  const base = await freePortRange(range + 2);
+  const admin = { email: 'admin@fathom.test', password: randomBytes(12).toString('hex') };
+  const settings: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '',
+    FATHOM_DATA_DIR: dataDir,
+    AES_MASTER_KEY: randomBytes(32).toString('base64'),
+    JWT_SECRET: randomBytes(64).toString('base64'),
+    PB_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    PB_ADMIN_EMAIL: admin.email,
+    PB_ADMIN_PASSWORD: admin.password,
+    SERVER_PORT: String(base),
+    PB_GLOBAL_PORT: String(base + 1),
+    PB_BASE_PORT: String(base + 2),
+    PB_PORT_RANGE: String(range),
+    ...env,
+  };
+  const socketPath = settings['FATHOM_SOCKET'] ?? join(dataDir, 'run', 'fathomd.sock');
+  const daemons: Daemon[] = [];
+
+  const launch = (extra: Record<string, string> = {}): Daemon => {
+    const daemon = spawnDaemon({ ...settings, ...extra }, dataDir);
+    daemons.push(daemon);
+    return daemon;
+  };
+
+  return {
+    dataDir,
+    dispose: async () => {
+      try {
+        for (const daemon of daemons) await daemon.stop();
+        await assertNothingLeft(dataDir);
+      } finally {
+        await rm(dataDir, { recursive: true, force: true });
+      }
+    },
+    env: settings,
+    url: `http://127.0.0.1:${settings['SERVER_PORT']}`,
+    globalUrl: `http://127.0.0.1:${settings['PB_GLOBAL_PORT']}`,
+    socketPath,
+    admin,
+    client: new FathomClient({ target: { socketPath } }),
+    launch,
+    start: async (extra) => {
+      const daemon = launch(extra);
+      let gone = false;
+      void daemon.exited.finally(() => {
+        gone = true;
+      });
+      await until(
+        async () => {
+          if (gone) throw new Error(`fathomd ended during its start:\n${daemon.output()}`);
+          return isReady(socketPath);
+        },
+        { timeoutMs: START_TIMEOUT_MS, what: () => `fathomd to be ready:\n${daemon.output()}` },
+      );
+      return daemon;
+    },
+  };
+}
+
+function spawnDaemon(env: Record<string, string>, cwd: string): Daemon {
+  const child = execa(LAUNCHER, ['serve'], {
+    cwd,
+    env,
+    extendEnv: false,
+    all: true,
+    reject: false,
+    stdin: 'ignore',
+  });
+  let output = '';
+  child.all.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const pid = child.pid;
+  if (pid === undefined) throw new Error('fathomd could not be started; build first (npm run build)');
+  let gone = false;
+  const exited = (async () => {
+    const { exitCode } = await child;
+    gone = true;
+    return exitCode ?? null;
+  })();
+  return {
+    pid,
+    output: () => output,
+    exited,
+    signal: (signal) => {
+      if (!gone) process.kill(pid, signal);
+    },
+    stop: async () => {
+      if (!gone) process.kill(pid, 'SIGTERM');
+      return exited;
+    },
+  };
+}
+
+function isReady(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const call = request({ socketPath, path: '/health/ready' }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    call.once('error', () => resolve(false));
+    call.end();
+  });
+}

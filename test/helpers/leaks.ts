@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto';
+import { existsSync, realpathSync } from 'node:fs';
+import { findByEnvironment } from '../../daemon/pocketbase/procfs.ts';
+
+/** The processes of a data directory's fleet, daemon or not: found the way the daemon finds them, in /proc. */
+export async function fleetProcesses(dataDir: string): Promise<{ pid: number; instance: string }[]> {
+  if (!existsSync(dataDir)) return [];
+  const fleetId = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
+  const found = await findByEnvironment('FATHOM_FLEET', fleetId);
+  return found.map(({ pid, environment }) => ({ pid, instance: environment.get('FATHOM_INSTANCE') ?? '' }));
+}
+
+/** Ends what a failed test left running, and fails the test for it. */
+export async function assertNothingLeft(dataDir: string): Promise<void> {
+  const left = await fleetProcesses(dataDir);
+  for (const { pid } of left) process.kill(pid, 'SIGKILL');
+  if (left.length > 0) {
+    throw new Error(
+      `processes left behind: ${left.map(({ pid, instance }) => `${instance} (${pid})`).join(', ')}`,
+    );
+  }
+}
