@@ -12,7 +12,6 @@ import { lockDataDir } from './base/data-dir-lock.ts';
 import { makePrivateDir } from './base/dir.ts';
 import { createLog } from './base/log.ts';
 import { packageRoot } from './base/package.ts';
-import { repeat } from './base/repeat.ts';
 import type { Config } from './config/config.ts';
 import { expandPublicUrl } from './config/public-url.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
@@ -21,6 +20,7 @@ import { countTasks } from './control-plane/queue-counts.ts';
 import { UserRepository } from './control-plane/users.ts';
 import { Catalog } from './databases/catalog.ts';
 import { seedDemo } from './databases/demo.ts';
+import { keepReconciled } from './databases/keep-reconciled.ts';
 import { DatabaseLifecycle } from './databases/lifecycle.ts';
 import { Provisioner, type ProvisionStep } from './databases/provisioner.ts';
 import { Reconciler } from './databases/reconcile.ts';
@@ -39,13 +39,13 @@ import { Monitor } from './supervisor/monitor.ts';
 import { PortAllocator } from './supervisor/ports.ts';
 import { byInstance, whyNotAdopt } from './supervisor/takeover.ts';
 
-const RECONCILE_INTERVAL_MS = 60_000;
-
 export interface DaemonOptions {
   demo: boolean;
   version: string;
   /** Told after each step of a provisioning. */
   onProvisionStep?: (step: ProvisionStep, name: string) => void;
+  /** Migrations of user databases; the package's own by default. */
+  userMigrationsDir?: string;
 }
 
 export interface RunningDaemon {
@@ -110,13 +110,14 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const repository = new DatabaseRepository(controlPlane);
 
   const masterKey: MasterKey = { id: keyId(config.aesMasterKey), key: config.aesMasterKey };
-  const migrationsDir = join(root, 'pb_migrations', 'user');
+  const migrationsDir = options.userMigrationsDir ?? join(root, 'pb_migrations', 'user');
   const template = new TemplateStore({
     directory: join(config.dataDir, 'templates'),
     migrationsDir,
     binary,
     log,
   });
+  let migrationsApply = true;
   const catalog = new Catalog({
     fleet,
     ports,
@@ -129,7 +130,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     settings: {
       userDatabasesDir: config.userDatabasesDir,
       instanceLogsDir: join(logsDir, 'instances'),
-      migrationsDir,
+      migrationsDir: () => (migrationsApply ? migrationsDir : join(config.dataDir, 'templates', 'none')),
       bindAddress: config.bindAddress,
       publicUrl,
     },
@@ -145,8 +146,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     log,
     onStep: options.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning')),
   });
-  const lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, log });
-  const reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, driver, log });
+  const lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log });
+  const reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, driver, clock, log });
   const monitor = new Monitor({
     fleet,
     bus,
@@ -210,28 +211,19 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     authorization: () => controlPlane.token(),
   });
   fleet.add(globalSpec, config.globalPort);
-  await startGlobal(found.get(GLOBAL_NAME) ?? []);
+  await Promise.all([startGlobal(found.get(GLOBAL_NAME) ?? []), tryMigrations()]);
   found.delete(GLOBAL_NAME);
 
   await reconciler.load();
+  await reconciler.startAll([...found.values()].flat());
   await lifecycle.finishInterrupted(config.userDatabasesDir);
-  reconciler.startAll([...found.values()].flat());
   waitingFor = null;
   log.info({ databases: catalog.entries().length, api: apiUrl }, 'the daemon is ready');
 
   monitor.start();
   resources.defer(() => monitor.stop());
   resources.defer(() => provisioner.idle());
-  resources.defer(
-    repeat(clock, RECONCILE_INTERVAL_MS, async () => {
-      try {
-        await template.get();
-        await reconciler.catchUp();
-      } catch (error) {
-        log.error({ err: error }, `reconciliation failed, it will be tried again: ${messageOf(error)}`);
-      }
-    }),
-  );
+  resources.defer(keepReconciled({ reconciler, bus, clock, log }));
   if (options.demo) await seedDemo({ users, provisioner, controlPlane, log });
 
   const held = resources.move();
@@ -245,6 +237,16 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     stopped: stopped.promise,
   };
 
+  /** Those that fail on an empty database would end every start: databases that are there go on without them. */
+  async function tryMigrations(): Promise<void> {
+    try {
+      await template.get();
+    } catch (error) {
+      migrationsApply = false;
+      log.error({ err: error }, `nobody new is given a database: ${messageOf(error)}`);
+    }
+  }
+
   /** Without the global PocketBase there is no daemon, so its first start has to succeed. */
   async function startGlobal(processes: Awaited<ReturnType<typeof driver.find>>): Promise<void> {
     const [process] = processes;
@@ -255,10 +257,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     } catch (error) {
       throw new FathomError(
         'control_plane.unavailable',
-        `the global PocketBase does not start: ${messageOf(error)}`,
-        {
-          cause: error,
-        },
+        `the global PocketBase does not start: ${fleet.get(GLOBAL_NAME).state.reason?.message ?? messageOf(error)}`,
+        { cause: error },
       );
     }
     await controlPlane.token();

@@ -16,6 +16,7 @@ import { identify, type Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import { sendProblem, toFathomError } from './problem.ts';
 import { authRoutes } from './routes/auth.ts';
+import { browseRoutes } from './routes/browse.ts';
 import { databaseRoutes } from './routes/databases.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
@@ -106,6 +107,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   statusRoutes(app, deps);
   userRoutes(app, deps);
   databaseRoutes(app, deps);
+  browseRoutes(app, deps);
   lifecycleRoutes(app, deps);
   hookRoutes(app, deps);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());

@@ -10,6 +10,12 @@ export class SingleFlight<T> {
     return started;
   }
 
+  /** Resolves when nothing runs for this key, however it ended. */
+  async settled(key: string): Promise<void> {
+    const running = this.#running.get(key);
+    if (running) await Promise.allSettled([running]);
+  }
+
   /** Resolves when nothing runs any more, however it ended. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running.values());

@@ -63,6 +63,8 @@ export class UserRepository {
   }
 
   async find(id: string): Promise<User | null> {
+    // Anything else could lead to another path: '..' is resolved within a URL.
+    if (!isRecordId(id)) return null;
     try {
       return toUser(await this.#client.call((client) => client.collection('users').getOne(id)));
     } catch (error) {
@@ -100,9 +102,21 @@ export class UserRepository {
     return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));
   }
 
+  /** @throws FathomError `conflict` while the user has a database */
   async delete(id: string): Promise<void> {
-    await this.#client.call((client) => client.collection('users').delete(id));
+    try {
+      await this.#client.call((client) => client.collection('users').delete(id));
+    } catch (error) {
+      if (!isStatus(error, 400)) throw error;
+      throw new FathomError('conflict', `the user '${id}' still has a database; delete that first`, {
+        cause: error,
+      });
+    }
   }
+}
+
+function isRecordId(text: string): boolean {
+  return /^[a-z0-9]{15}$/.test(text);
 }
 
 function toUser(record: RecordModel): User {

@@ -27,7 +27,7 @@ export interface CatalogDeps {
   settings: {
     userDatabasesDir: string;
     instanceLogsDir: string;
-    migrationsDir: string;
+    migrationsDir: () => string;
     bindAddress: string;
     publicUrl: (name: string, port: number) => string;
   };
@@ -126,7 +126,7 @@ export class Catalog {
       binary,
       host: settings.bindAddress,
       port: { preferred: ports.preferredFor(row.user) },
-      migrationsDir: settings.migrationsDir,
+      migrationsDir: settings.migrationsDir(),
       hooksDir: null,
       hooksPool: 1,
       environment: { [ENCRYPTION_VARIABLE]: instanceEncryptionKey(this.#deps.pbEncryptionKey, row.name) },
@@ -139,7 +139,8 @@ export class Catalog {
   /** A port that could not be written down now is written by the next reconciliation. */
   #notePort(name: string, port: number): void {
     const entry = this.#entries.get(name);
-    if (!entry || entry.row.port === port) return;
+    // The end of provisioning notes the port as well.
+    if (!entry || entry.row.port === port || entry.row.state === 'provisioning') return;
     this.update(entry, { port }).catch((error: unknown) => {
       this.#deps.log.warn(
         { instance: name, port },

@@ -7,20 +7,29 @@ import type { Logger } from '../base/log.ts';
 import type { DatabaseRepository } from '../control-plane/databases.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
+import type { Provisioner } from './provisioner.ts';
+
+export interface LifecycleDeps {
+  catalog: Catalog;
+  fleet: Fleet;
+  repository: DatabaseRepository;
+  provisioner: Provisioner;
+  log: Logger;
+}
 
 const DELETED_PREFIX = '.deleted-';
 
 /** What a person can do to a user database. What is wanted is written down first, so that it outlives the daemon. */
 export class DatabaseLifecycle {
-  readonly #deps: { catalog: Catalog; fleet: Fleet; repository: DatabaseRepository; log: Logger };
+  readonly #deps: LifecycleDeps;
 
-  constructor(deps: { catalog: Catalog; fleet: Fleet; repository: DatabaseRepository; log: Logger }) {
+  constructor(deps: LifecycleDeps) {
     this.#deps = deps;
   }
 
   /** @throws FathomError `instance.failed` with the reason when it does not come up */
   async start(name: string, options: { force: boolean }): Promise<Instance> {
-    const entry = this.#available(name);
+    const entry = await this.#made(name);
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
     return this.#deps.fleet.start(name, options);
   }
@@ -33,16 +42,20 @@ export class DatabaseLifecycle {
 
   /** @throws FathomError `instance.failed` with the reason when it does not come back */
   async restart(name: string): Promise<Instance> {
-    const entry = this.#available(name);
+    const entry = await this.#made(name);
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
     return this.#deps.fleet.restart(name);
   }
 
   /** Deletes the database and everything in it. Can be repeated, and is finished by the next start if interrupted. */
   async delete(name: string): Promise<void> {
-    const { catalog, fleet, repository, log } = this.#deps;
+    const { catalog, fleet, provisioner, repository, log } = this.#deps;
     const entry = catalog.get(name);
     await catalog.update(entry, { state: 'deleting', desired: 'stopped' });
+    await fleet.stop(name);
+    // Or it would put a directory into place that no row names any more, or write 'ready' over this.
+    await provisioner.settled(entry.row.user);
+    if (entry.row.state !== 'deleting') await catalog.update(entry, { state: 'deleting' });
     await fleet.remove(name);
     await this.#removeDirectory(name);
     await repository.delete(entry.row.id);
@@ -67,6 +80,17 @@ export class DatabaseLifecycle {
     if (entry.row.state === 'deleting')
       throw new FathomError('conflict', `the database ${name} is being deleted`);
     return entry;
+  }
+
+  /** Available, and its directory is there. */
+  async #made(name: string): Promise<CatalogEntry> {
+    const entry = this.#available(name);
+    if (entry.row.state === 'provisioning') await this.#deps.provisioner.settled(entry.row.user);
+    if (entry.row.state !== 'provisioning') return entry;
+    throw new FathomError(
+      'conflict',
+      `the database ${name} is still being made; that is tried again by itself, and when its owner signs in`,
+    );
   }
 
   /** Out of sight by one rename, then removed: a database is there as a whole or not at all. */

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { usernameOf, utcDay } from '../../shared/database-name.ts';
-import { FathomError } from '../../shared/errors.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -42,6 +42,7 @@ export interface ProvisionerDeps {
 export class Provisioner {
   readonly #deps: ProvisionerDeps;
   readonly #flights = new SingleFlight<CatalogEntry>();
+  readonly #notes = new SingleFlight<void>();
 
   constructor(deps: ProvisionerDeps) {
     this.#deps = deps;
@@ -50,7 +51,7 @@ export class Provisioner {
   /**
    * The user's database, made if there is none. When it is new, it runs on return.
    *
-   * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`
+   * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`, `ports.exhausted`
    */
   ensure(user: { id: string; email: string }): Promise<CatalogEntry> {
     const known = this.#deps.catalog.findByUser(user.id);
@@ -58,13 +59,20 @@ export class Provisioner {
     return this.#flights.run(user.id, () => this.#provision(user));
   }
 
+  /** Resolves when no provisioning for this user is under way, however it ended. */
+  async settled(userId: string): Promise<void> {
+    await this.#flights.settled(userId);
+    await this.#notes.settled(userId);
+  }
+
   /** Resolves when no provisioning is under way. */
-  idle(): Promise<void> {
-    return this.#flights.idle();
+  async idle(): Promise<void> {
+    await this.#flights.idle();
+    await this.#notes.idle();
   }
 
   async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {
-    const { catalog, clock, fleet, masterKeys, onStep, repository } = this.#deps;
+    const { catalog, clock, masterKeys, onStep, repository } = this.#deps;
     const started = clock.monotonic();
     const reservation = await repository.reserve({
       user: user.id,
@@ -74,31 +82,54 @@ export class Provisioner {
       superuser_secret: seal(masterKeys[0], newSuperuserSecret(), secretBelongsTo(user.id)),
     });
     const { database, owner } = reservation;
-    if (database.state === 'deleting') {
-      throw new FathomError(
-        'conflict',
-        `the database ${database.name} is being deleted; try again in a moment`,
-      );
-    }
+    if (database.state === 'deleting') throw beingDeleted(database.name);
     onStep('reserved', database.name);
+    // Known from here on, so that what gets stuck below is seen and can be deleted.
+    const entry = catalog.register(database, owner.email);
     // A ready database whose directory is gone was lost, not left half made: that is for a person to mend.
     if (database.state === 'provisioning') await this.#makeDirectory(reservation);
     onStep('cloned', database.name);
 
-    const entry = catalog.register(database, owner.email);
     if (entry.row.desired === 'running') {
-      await fleet.start(database.name, { force: false });
+      await this.#start(entry);
       onStep('running', database.name);
     }
+    // Deleted meanwhile: whoever does that waits for this to end.
+    if (entry.row.state === 'deleting') throw beingDeleted(database.name);
     if (entry.row.state !== 'ready') {
-      await catalog.update(entry, { state: 'ready', port: entry.runner.state.observed.port ?? 0 });
       this.#deps.log.info(
         { instance: database.name, user: user.id, took_ms: Math.round(clock.monotonic() - started) },
         'provisioned a database',
       );
+      this.#markReady(entry);
     }
-    onStep('ready', database.name);
     return entry;
+  }
+
+  /** The user need not wait for this: should it be lost, the next start finds everything there and notes it then. */
+  #markReady(entry: CatalogEntry): void {
+    const { name, user } = entry.row;
+    const noted = this.#notes.run(user, async () => {
+      await this.#deps.catalog.update(entry, { state: 'ready', port: entry.runner.state.observed.port ?? 0 });
+      this.#deps.onStep('ready', name);
+    });
+    noted.catch((error: unknown) => {
+      this.#deps.log.warn(
+        { instance: name },
+        `not noted as ready yet, it will be tried again: ${messageOf(error)}`,
+      );
+    });
+  }
+
+  /** Tries at once, whatever back-off an earlier failure left: somebody is waiting for this database. */
+  async #start({ row, runner }: CatalogEntry): Promise<void> {
+    try {
+      await this.#deps.fleet.start(row.name, { force: row.state === 'provisioning' });
+    } catch (error) {
+      const { reason } = runner.state;
+      if (reason?.code !== 'ports_exhausted') throw error;
+      throw new FathomError('ports.exhausted', reason.message, { cause: error });
+    }
   }
 
   async #makeDirectory({ database, owner }: Reservation): Promise<void> {
@@ -126,6 +157,10 @@ export class Provisioner {
       );
     }
   }
+}
+
+function beingDeleted(name: string): FathomError {
+  return new FathomError('conflict', `the database ${name} is being deleted; try again in a moment`);
 }
 
 async function exists(path: string): Promise<boolean> {

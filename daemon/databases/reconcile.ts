@@ -1,10 +1,12 @@
 import { messageOf } from '../../shared/errors.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
 import type { UserRepository } from '../control-plane/users.ts';
 import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { byInstance, whyNotAdopt } from '../supervisor/takeover.ts';
+import { STOP_GRACE_MS, terminate } from '../supervisor/terminate.ts';
 import type { Catalog } from './catalog.ts';
 import type { Provisioner } from './provisioner.ts';
 
@@ -15,6 +17,7 @@ export interface ReconcileDeps {
   users: UserRepository;
   provisioner: Provisioner;
   driver: ProcessDriver;
+  clock: Clock;
   log: Logger;
 }
 
@@ -31,24 +34,34 @@ export class Reconciler {
     for (const row of await this.#deps.repository.list()) this.#register(row);
   }
 
-  /** Begins the start of all databases that should run, taking over processes that still do. */
-  startAll(found: readonly FoundProcess[]): void {
+  /**
+   * Begins the start of all databases that should run, taking over processes that still do. Resolves when those that
+   * may not go on are gone, so that nothing writes any more to what is cleared away next.
+   */
+  async startAll(found: readonly FoundProcess[]): Promise<void> {
     const processes = byInstance(found);
+    const ends: Promise<void>[] = [];
     for (const { row, runner } of this.#deps.catalog.entries()) {
       const [process, ...others] = processes.get(row.name) ?? [];
       processes.delete(row.name);
-      for (const other of others) this.#end(other, 'it is the second one for this database');
-      if (row.desired !== 'running' || row.state !== 'ready') {
-        if (process) this.#end(process, 'this database should not run');
+      for (const other of others) ends.push(this.#end(other, 'it is the second one for this database'));
+      if (row.desired !== 'running' || row.state === 'deleting') {
+        if (process) ends.push(this.#end(process, 'this database should not run'));
         continue;
       }
       const objection = process ? whyNotAdopt(process, runner.spec) : null;
-      if (process && objection !== null) this.#end(process, objection);
-      runner.start({ force: false, ...(process && objection === null ? { adopt: process } : {}) });
+      if (process && objection === null) {
+        runner.start({ force: false, adopt: process });
+        continue;
+      }
+      const end = process && objection !== null ? this.#end(process, objection) : Promise.resolve();
+      // One that is still being made is started when it is complete.
+      ends.push(end.then(() => (row.state === 'ready' ? runner.start({ force: false }) : undefined)));
     }
     for (const orphans of processes.values()) {
-      for (const orphan of orphans) this.#end(orphan, 'no database of that name is known');
+      for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
     }
+    await Promise.all(ends);
   }
 
   /** What was missed: users without a database, provisioning that was interrupted, rows that a person edited. */
@@ -85,11 +98,12 @@ export class Reconciler {
     }
   }
 
-  #end(process: FoundProcess, why: string): void {
-    this.#deps.log.warn(
+  async #end(process: FoundProcess, why: string): Promise<void> {
+    const { clock, driver, log } = this.#deps;
+    log.warn(
       { instance: process.instance, pid: process.pid },
       `ending a process that an earlier daemon left: ${why}`,
     );
-    this.#deps.driver.adopt(process).signal('SIGTERM');
+    await terminate(driver.adopt(process), { clock, graceMs: STOP_GRACE_MS });
   }
 }

@@ -1,4 +1,4 @@
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { FathomError } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
@@ -11,65 +11,48 @@ import type { Api } from '../server.ts';
 
 const idParams = z.object({ id: z.string().min(1).max(64) });
 const failureSchema = z.object({ success: z.literal(false), message: z.string(), instance: z.null() });
-const failures = {
-  400: failureSchema,
-  404: failureSchema,
-  500: failureSchema,
-  502: failureSchema,
-  503: failureSchema,
-};
+const failures = Object.fromEntries(
+  [400, 401, 403, 404, 409, 413, 500, 502, 503].map((status) => [status, failureSchema]),
+) as Record<400 | 401 | 403 | 404 | 409 | 413 | 500 | 502 | 503, typeof failureSchema>;
 const success = z.object({ success: z.literal(true), message: z.string() });
 
 /** The lifecycle API of earlier clients: other paths and another form of errors, the same fleet. */
 export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
   const { catalog, fleet, lifecycle, provisioner, users } = deps;
 
-  /** Runs `work`, and tells its error in the form of this API. Who may call is decided before. */
-  const told = async (reply: FastifyReply, work: () => Promise<unknown>) => {
-    try {
-      return await reply.send(await work());
-    } catch (error) {
-      const known = toFathomError(error);
-      if (known.code === 'internal') deps.log.error({ err: error }, known.message);
-      return reply
-        .code(known.status)
-        .send({ success: false, message: `Process error: ${known.message}`, instance: null });
-    }
-  };
-
   app.post(
     '/api/users/:id/init_pb',
     {
+      errorHandler,
       schema: {
         params: idParams,
         body: z.object({ force_restart: z.boolean().default(false) }).nullish(),
         response: { 200: success.extend({ instance: lifecycleInstanceSchema }), ...failures },
       },
     },
-    (request, reply) => {
+    async (request) => {
       const { id } = request.params;
       requireSelfOrAdmin(request, id);
-      return told(reply, async () => {
-        const user = await users.find(id);
-        if (!user) throw new FathomError('not_found', `there is no user '${id}'`);
-        const before = catalog.findByUser(id);
-        const entry = await provisioner.ensure(user);
-        if (request.body?.force_restart && before) await lifecycle.restart(entry.row.name);
-        else if (entry.runner.state.phase === 'failed') throw givenUp(entry);
-        else await lifecycle.start(entry.row.name, { force: false });
-        const instance = toLifecycle(entry);
-        return {
-          success: true,
-          message: `PocketBase instance initialized on port ${instance?.port}`,
-          instance,
-        };
-      });
+      const user = await users.find(id);
+      if (!user) throw new FathomError('not_found', `there is no user '${id}'`);
+      const before = catalog.findByUser(id);
+      const entry = await provisioner.ensure(user);
+      if (request.body?.force_restart && before) await lifecycle.restart(entry.row.name);
+      else if (entry.runner.state.phase === 'failed') throw givenUp(entry);
+      else await lifecycle.start(entry.row.name, { force: false });
+      const instance = toLifecycle(entry);
+      return {
+        success: true as const,
+        message: `PocketBase instance initialized on port ${instance.port}`,
+        instance,
+      };
     },
   );
 
   app.get(
     '/api/users/:id/pb_status',
     {
+      errorHandler,
       schema: {
         params: idParams,
         response: {
@@ -78,38 +61,36 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
         },
       },
     },
-    (request, reply) => {
+    async (request) => {
       const { id } = request.params;
       requireSelfOrAdmin(request, id);
-      return told(reply, async () => {
-        const entry = catalog.findByUser(id);
-        if (!entry && !(await users.find(id))) throw new FathomError('not_found', `there is no user '${id}'`);
-        return { user_id: id, instance: entry && toLifecycle(entry) };
-      });
+      const entry = catalog.findByUser(id);
+      if (!entry && !(await users.find(id))) throw new FathomError('not_found', `there is no user '${id}'`);
+      return { user_id: id, instance: entry && toLifecycle(entry) };
     },
   );
 
   app.post(
     '/api/users/:id/stop_pb',
-    { schema: { params: idParams, response: { 200: success, ...failures } } },
-    (request, reply) => {
+    { errorHandler, schema: { params: idParams, response: { 200: success, ...failures } } },
+    async (request) => {
       const { id } = request.params;
       requireSelfOrAdmin(request, id);
-      return told(reply, async () => {
-        const entry = catalog.findByUser(id);
-        if (!entry) throw new FathomError('not_found', `the user '${id}' has no instance`);
-        await lifecycle.stop(entry.row.name);
-        return { success: true, message: 'PocketBase instance stopped successfully' };
-      });
+      const entry = catalog.findByUser(id);
+      if (!entry) throw new FathomError('not_found', `the user '${id}' has no instance`);
+      await lifecycle.stop(entry.row.name);
+      return { success: true as const, message: 'PocketBase instance stopped successfully' };
     },
   );
 
   app.get(
     '/api/pb_instances',
     {
+      errorHandler,
       schema: {
         response: {
           200: z.object({ instances: z.record(z.string(), lifecycleInstanceSchema), count: z.int() }),
+          ...failures,
         },
       },
     },
@@ -122,6 +103,14 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
       return { instances, count: Object.keys(instances).length };
     },
   );
+}
+
+/** Every error of these routes, whoever calls and whatever was sent. */
+function errorHandler(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const known = toFathomError(error);
+  if (known.status >= 500) request.log.error({ err: error, reqId: request.id }, known.message);
+  const failure = { success: false, message: `Process error: ${known.message}`, instance: null };
+  void reply.code(known.status).type('application/json').serializer(JSON.stringify).send(failure);
 }
 
 function givenUp({ row, runner }: CatalogEntry): FathomError {

@@ -3,7 +3,7 @@ import { FathomError } from '../../../shared/errors.ts';
 import { pageOf, pageQuerySchema, problemSchema, registerSchema } from '../../../shared/protocol.ts';
 import type { User } from '../../control-plane/users.ts';
 import { requireAdmin, requireSelfOrAdmin } from '../caller.ts';
-import { databaseFor } from '../database-access.ts';
+import { accountExists, databaseFor } from '../database-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
@@ -65,7 +65,11 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       requireAdmin(request);
       const user = await deps.users.create(request.body);
-      await databaseFor(user, deps);
+      try {
+        await databaseFor(user, deps);
+      } catch (error) {
+        throw accountExists(error);
+      }
       return reply.code(201).send(withDatabase(user));
     },
   );
@@ -101,6 +105,9 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       requireAdmin(request);
       const user = await existing(request.params.id);
+      // Whoever is not active is not given a database: not meanwhile, and not if this is cut short halfway.
+      await deps.users.update(user.id, { is_active: false });
+      await deps.provisioner.settled(user.id);
       const entry = deps.catalog.findByUser(user.id);
       if (entry) await deps.lifecycle.delete(entry.row.name);
       await deps.users.delete(user.id);

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { isDatabaseName } from '../../../shared/database-name.ts';
+import { pageOf, pageQuerySchema, problemSchema } from '../../../shared/protocol.ts';
+import { listCollections, listRecords } from '../../databases/browse.ts';
+import { requireAdmin } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+
+const nameParams = z.object({
+  name: z.string().refine(isDatabaseName, 'is not the name of a user database'),
+});
+const collectionParams = nameParams.extend({
+  collection: z.string().regex(/^\w{1,255}$/, 'is not the name of a collection'),
+});
+const collectionSchema = z.object({
+  name: z.string(),
+  type: z.string(),
+  /** One of PocketBase's own. */
+  system: z.boolean(),
+  /** Null when they could not be counted, or may not be looked at. */
+  records: z.int().nullable(),
+});
+const problems = { 400: problemSchema, 403: problemSchema, 404: problemSchema, 409: problemSchema };
+
+/** Looking into user databases, for administrators: read-only, without secrets. */
+export function browseRoutes(app: Api, { catalog }: ApiDeps): void {
+  app.get(
+    '/api/v1/databases/:name/collections',
+    {
+      schema: {
+        params: nameParams,
+        querystring: pageQuerySchema.omit({ sort: true }),
+        response: { 200: pageOf(collectionSchema), ...problems },
+      },
+    },
+    async (request) => {
+      requireAdmin(request);
+      const { page, per_page } = request.query;
+      const all = await listCollections(catalog.get(request.params.name));
+      const items = all.slice((page - 1) * per_page, page * per_page);
+      return { items, page, per_page, total: all.length };
+    },
+  );
+
+  app.get(
+    '/api/v1/databases/:name/collections/:collection/records',
+    {
+      schema: {
+        params: collectionParams,
+        querystring: pageQuerySchema,
+        response: { 200: pageOf(z.record(z.string(), z.unknown())), ...problems },
+      },
+    },
+    async (request) => {
+      requireAdmin(request);
+      const { name, collection } = request.params;
+      const { page, per_page, sort } = request.query;
+      const { items, total } = await listRecords(catalog.get(name), collection, {
+        page,
+        perPage: per_page,
+        sort,
+      });
+      return { items, page, per_page, total };
+    },
+  );
+}

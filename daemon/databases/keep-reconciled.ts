@@ -1,0 +1,43 @@
+import { messageOf } from '../../shared/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { repeat } from '../base/repeat.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import type { EventBus } from '../events/bus.ts';
+import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import type { Reconciler } from './reconcile.ts';
+
+const INTERVAL_MS = 60_000;
+
+/**
+ * Reconciles now, again and again, and as soon as the global PocketBase is back: a sign-up that its outage cut short
+ * is completed then. Returns what stops it.
+ */
+export function keepReconciled(deps: {
+  reconciler: Reconciler;
+  bus: EventBus;
+  clock: Clock;
+  log: Logger;
+}): () => Promise<void> {
+  const { reconciler, bus, clock, log } = deps;
+  const runs = new SingleFlight<void>();
+  const reconcile = () =>
+    runs.run('all', async () => {
+      try {
+        await reconciler.catchUp();
+      } catch (error) {
+        log.error({ err: error }, `reconciliation failed, it will be tried again: ${messageOf(error)}`);
+      }
+    });
+  const stopRepeating = repeat(clock, INTERVAL_MS, reconcile);
+  const unsubscribe = bus.subscribe((event) => {
+    if (event.kind === 'instance.phase' && event.name === GLOBAL_NAME && event.to === 'running') {
+      void reconcile();
+    }
+  });
+  return async () => {
+    unsubscribe();
+    await stopRepeating();
+    await runs.idle();
+  };
+}
