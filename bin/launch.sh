@@ -28,4 +28,5 @@ find_node() {
 
 [ -f "$root/dist/$entry" ] || fail "dist/$entry is missing; run 'npm run build'"
 find_node
-exec "$node" --disable-warning=ExperimentalWarning "$root/dist/$entry" "$@"
+# Without the --, Node would take an --env-file meant for the program as its own.
+exec "$node" --disable-warning=ExperimentalWarning -- "$root/dist/$entry" "$@"

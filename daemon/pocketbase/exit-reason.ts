@@ -1,5 +1,4 @@
 import type { PhaseReason, PhaseReasonCode } from '../../shared/instance.ts';
-import { LOCKED_EXIT_CODE } from './command.ts';
 import type { ProcessExit } from './process-driver.ts';
 
 interface Symptom {
@@ -61,13 +60,6 @@ export function exitReason(exit: ProcessExit, lines: readonly string[]): PhaseRe
   const withTail = (reason: PhaseReason): PhaseReason =>
     tail.length === 0 ? reason : { ...reason, log_tail: [...tail] };
 
-  if (exit.code === LOCKED_EXIT_CODE) {
-    return withTail({
-      code: 'data_dir_locked',
-      message:
-        'another process holds the lock on the data directory; end it, the instance then starts by itself',
-    });
-  }
   const text = tail.join('\n');
   for (const { code, pattern, message } of SYMPTOMS) {
     const match = pattern.exec(text);

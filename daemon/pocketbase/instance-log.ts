@@ -21,10 +21,17 @@ export class InstanceLog {
     this.#clock = clock;
   }
 
-  /** Makes the directory and, if the file has grown large, moves it aside. Call while no process writes. */
-  async prepare(): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-    if ((await this.size()) > ROTATE_BYTES) await rename(this.path, `${this.path}.1`);
+  /**
+   * Makes the directory and, if the file has grown large, moves it aside. Call while no process writes.
+   *
+   * @returns the byte where the next run's lines begin
+   */
+  async prepare(): Promise<number> {
+    const size = await this.size();
+    if (size === 0) await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    if (size <= ROTATE_BYTES) return size;
+    await rename(this.path, `${this.path}.1`);
+    return 0;
   }
 
   /** The same under a running process, which keeps its file open: copied, then emptied. */

@@ -62,8 +62,8 @@ function answer(target: ProbeTarget, signal: AbortSignal, timeoutMs: number): Pr
 }
 
 /** The first look waits about as long as a boot takes, the next ones come often: each early look costs the boot itself. */
-const FIRST_LOOK_MS = 12;
-const NEXT_LOOK_MS = 4;
+const FIRST_LOOK_MS = 14;
+const NEXT_LOOK_MS = 2;
 const SLOW_LOOK_MS = 50;
 const SLOW_AFTER_MS = 500;
 

@@ -27,6 +27,11 @@ export interface InstanceSpec {
   onPort: (port: number) => void;
 }
 
+/** Locked as long as an instance runs on the directory. */
+export function lockFileOf(directory: string): string {
+  return `${directory}/lock`;
+}
+
 export function dataDirOf(directory: string): string {
   return `${directory}/pb_data`;
 }

@@ -3,6 +3,7 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { PhaseReason, Probe } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
 import { connectHost } from '../pocketbase/command.ts';
+import type { DataLock } from '../pocketbase/data-lock.ts';
 import { exitReason } from '../pocketbase/exit-reason.ts';
 import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
 import {
@@ -37,6 +38,15 @@ export interface LaunchDeps {
   driver: ProcessDriver;
   ports: PortAllocator;
   clock: Clock;
+  /** On the instance's directory. */
+  lock: DataLock;
+}
+
+interface Prepared {
+  /** The open file that holds the lock. */
+  lock: number;
+  /** The byte of the log where this run begins. */
+  logStart: number;
 }
 
 /** Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid. */
@@ -47,8 +57,19 @@ export async function launch(
   signal: AbortSignal,
   onSpawn: (process: InstanceProcess, port: number) => void,
 ): Promise<LaunchOutcome> {
-  const missing = await whatIsMissing(spec);
-  if (missing) return { kind: 'failed', reason: missing, exit: null };
+  let prepared: Prepared;
+  try {
+    const [missing, lock, logStart] = await Promise.all([
+      whatIsMissing(spec),
+      deps.lock.acquire(),
+      spec.log.prepare(),
+    ]);
+    if (missing) return failed(missing);
+    if (lock === null) return failed(LOCKED);
+    prepared = { lock, logStart };
+  } catch (error) {
+    return failed(spawnFailure(error));
+  }
 
   const taken = new Set<number>();
   for (let attempt = 1; ; attempt += 1) {
@@ -57,11 +78,13 @@ export async function launch(
       port = await choosePort(spec, lastPort, deps.ports, taken);
     } catch (error) {
       if (!(error instanceof FathomError)) throw error;
-      const code = 'fixed' in spec.port ? 'port_in_use' : 'ports_exhausted';
-      return { kind: 'failed', reason: { code, message: error.message }, exit: null };
+      return failed({
+        code: 'fixed' in spec.port ? 'port_in_use' : 'ports_exhausted',
+        message: error.message,
+      });
     }
     if (signal.aborted) return { kind: 'interrupted', process: null };
-    const outcome = await launchOn(port, spec, deps, signal, onSpawn);
+    const outcome = await launchOn(port, prepared, spec, deps, signal, onSpawn);
     const mayMove = 'preferred' in spec.port && attempt < PORT_TRIES;
     if (outcome.kind !== 'failed' || outcome.reason.code !== 'port_in_use' || !mayMove) return outcome;
     taken.add(port);
@@ -81,42 +104,32 @@ async function choosePort(
 
 async function launchOn(
   port: number,
+  { lock, logStart }: Prepared,
   spec: InstanceSpec,
   { driver, clock }: LaunchDeps,
   signal: AbortSignal,
   onSpawn: (process: InstanceProcess, port: number) => void,
 ): Promise<LaunchOutcome> {
   let process: InstanceProcess;
-  let logStart: number;
   const startedAt = clock.now();
   try {
-    await spec.log.prepare();
-    logStart = await spec.log.size();
-    process = await driver.spawn({
-      name: spec.name,
-      binary: spec.binary.path,
-      dataDir: dataDirOf(spec.directory),
-      lockFile: `${spec.directory}/lock`,
-      logFile: spec.log.path,
-      host: spec.host,
-      port,
-      migrationsDir: spec.migrationsDir,
-      hooksDir: spec.hooksDir,
-      hooksPool: spec.hooksPool,
-      environment: spec.environment,
-    });
+    process = await driver.spawn(
+      {
+        name: spec.name,
+        binary: spec.binary.path,
+        dataDir: dataDirOf(spec.directory),
+        logFile: spec.log.path,
+        host: spec.host,
+        port,
+        migrationsDir: spec.migrationsDir,
+        hooksDir: spec.hooksDir,
+        hooksPool: spec.hooksPool,
+        environment: spec.environment,
+      },
+      lock,
+    );
   } catch (error) {
-    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
-    return {
-      kind: 'failed',
-      reason: full
-        ? {
-            code: 'disk_full',
-            message: 'the disk is full; free some space, the instance then comes back by itself',
-          }
-        : { code: 'spawn_failed', message: `the process could not be started: ${messageOf(error)}` },
-      exit: null,
-    };
+    return failed(spawnFailure(error));
   }
   onSpawn(process, port);
 
@@ -144,18 +157,39 @@ async function launchOn(
   };
 }
 
+function failed(reason: PhaseReason): LaunchOutcome {
+  return { kind: 'failed', reason, exit: null };
+}
+
+const LOCKED: PhaseReason = {
+  code: 'data_dir_locked',
+  message: 'another process holds the lock on the data directory; end it, the instance then starts by itself',
+};
+
+function spawnFailure(error: unknown): PhaseReason {
+  if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
+    return {
+      code: 'disk_full',
+      message: 'the disk is full; free some space, the instance then comes back by itself',
+    };
+  }
+  return { code: 'spawn_failed', message: `the process could not be started: ${messageOf(error)}` };
+}
+
 async function whatIsMissing(spec: InstanceSpec): Promise<PhaseReason | null> {
-  if (!(await exists(spec.binary.path))) {
+  const dataFile = `${dataDirOf(spec.directory)}/data.db`;
+  const [binaryIsThere, dataIsThere] = await Promise.all([exists(spec.binary.path), exists(dataFile)]);
+  if (!binaryIsThere) {
     return {
       code: 'binary_missing',
       message: `the PocketBase binary ${spec.binary.path} is gone; put it back, the instance then starts by itself`,
     };
   }
   // The global instance is made by its first start; a user database by provisioning, and never silently anew.
-  if (spec.kind === 'user' && !(await exists(`${dataDirOf(spec.directory)}/data.db`))) {
+  if (spec.kind === 'user' && !dataIsThere) {
     return {
       code: 'data_dir_missing',
-      message: `${dataDirOf(spec.directory)}/data.db is missing; restore it from a backup and force a restart`,
+      message: `${dataFile} is missing; restore it from a backup and force a restart`,
     };
   }
   return null;

@@ -11,6 +11,7 @@ import type { Fleet } from './fleet.ts';
 /** While somebody watches. A sample of one instance costs about a quarter of a millisecond. */
 const WATCHED_INTERVAL_MS = 2_000;
 const WATCHED_MS_PER_INSTANCE = 10;
+const FIRST_SAMPLE_AFTER_MS = 5_000;
 const EVENT_LOOP_RESOLUTION_MS = 100;
 
 /** Samples the fleet and the daemon itself: often while a console looks on, rarely otherwise. */
@@ -27,6 +28,7 @@ export class Monitor {
   #wake = new AbortController();
   #loop: Promise<void> | null = null;
   #watchers = 0;
+  #rounds = 0;
   #usage: DaemonUsage | null = null;
   #cpu = process.cpuUsage();
   #cpuAtMs: number;
@@ -78,7 +80,9 @@ export class Monitor {
       try {
         this.#usage = await this.#daemonUsage();
         bus.publish({ kind: 'daemon.usage', usage: this.#usage });
-        await fleet.sample();
+        // Not right away: the fleet is starting then, and has better use for the processor.
+        if (this.#rounds > 0) await fleet.sample();
+        this.#rounds += 1;
       } catch (error) {
         log.warn({ err: error }, `sampling failed: ${messageOf(error)}`);
       }
@@ -87,6 +91,7 @@ export class Monitor {
   }
 
   #intervalMs(): number {
+    if (this.#rounds <= 1) return FIRST_SAMPLE_AFTER_MS;
     if (this.#watchers === 0) return this.#deps.idleIntervalMs;
     return Math.max(WATCHED_INTERVAL_MS, this.#deps.fleet.size * WATCHED_MS_PER_INSTANCE);
   }

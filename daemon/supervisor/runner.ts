@@ -1,8 +1,10 @@
+import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import type { PhaseReason, Probe } from '../../shared/instance.ts';
+import type { InstancePhase, PhaseReason, Probe } from '../../shared/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { connectHost } from '../pocketbase/command.ts';
+import { DataLock } from '../pocketbase/data-lock.ts';
 import { exitReason } from '../pocketbase/exit-reason.ts';
 import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
 import {
@@ -11,15 +13,15 @@ import {
   type ProcessExit,
   watchExit,
 } from '../pocketbase/process-driver.ts';
-import type { InstanceSpec } from './instance-spec.ts';
+import { type InstanceSpec, lockFileOf } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
 import { type LaunchDeps, type LaunchOutcome, launch, type Running } from './launch.ts';
 import { UNRESPONSIVE_AFTER, watchLiveness } from './liveness.ts';
-import { afterFailure } from './restart-policy.ts';
+import { afterFailure, STABLE_AFTER_MS } from './restart-policy.ts';
 import { portOf } from './takeover.ts';
 import { STOP_GRACE_MS, terminate } from './terminate.ts';
 
-export interface RunnerDeps extends LaunchDeps {
+export interface RunnerDeps extends Omit<LaunchDeps, 'lock'> {
   publish: (event: FleetEvent) => void;
   /** Bounds how many instances start at once. */
   starts: Semaphore;
@@ -32,7 +34,11 @@ export interface RunnerDeps extends LaunchDeps {
 const ADOPT_TIMEOUT_MS = 5_000;
 /** A hung process is not waited for as long as one that may be finishing its work. */
 const HUNG_GRACE_MS = 2_000;
+/** A start that takes longer waits for something; it gives its slot to the next one and goes on beside it. */
+const SLOT_PATIENCE_MS = 5_000;
 const LOG_TAIL_LINES = 50;
+/** Phases that only a command or time ends: nothing is under way that could be interrupted. */
+const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_off']);
 
 /**
  * Drives one instance towards what is desired of it, turn after turn: wait for a start slot, launch, watch; when the
@@ -43,6 +49,7 @@ export class Runner {
   readonly spec: InstanceSpec;
   readonly state: InstanceState;
   readonly #deps: RunnerDeps;
+  readonly #lock: DataLock;
   #turn = new AbortController();
   #loop: Promise<void> | null = null;
   #closing: 'no' | 'stop' | 'leave' = 'no';
@@ -51,31 +58,36 @@ export class Runner {
   #backoff: { reason: PhaseReason; delayMs: number } | null = null;
   /** A process that an earlier daemon left running. */
   #found: FoundProcess | null = null;
+  /** The one process of this instance, from the moment it has a pid until it is gone. */
+  #process: InstanceProcess | null = null;
 
   constructor(spec: InstanceSpec, deps: RunnerDeps, lastPort: number | null) {
     this.spec = spec;
     this.#deps = deps;
+    this.#lock = new DataLock(lockFileOf(spec.directory));
     this.state = new InstanceState(spec, deps, lastPort);
   }
 
   /** Wants it running. `force` also leaves `failed`, cuts a back-off short and forgets earlier failures. */
   start({ force, adopt }: { force: boolean; adopt?: FoundProcess }): void {
+    if (this.#closing !== 'no') return;
     if (adopt) this.#found = adopt;
     if (force) this.#forgetFailures();
-    const waiting =
-      this.state.observed.desired === 'stopped' || (force && this.state.phase === 'backing_off');
     this.state.note({ desired: 'running' });
-    this.#go(waiting || force ? this.state.observed.pid === null : false);
+    this.#go(force ? IDLE.has(this.state.phase) : this.state.phase === 'stopped');
   }
 
   /** Wants it stopped. */
   stop(): void {
+    if (this.#closing !== 'no') return;
     this.state.note({ desired: 'stopped' });
-    this.#go(true);
+    this.#turn.abort();
+    this.#loop ??= this.#run();
   }
 
   /** Wants a new process, whatever the state. */
   restart(): void {
+    if (this.#closing !== 'no') return;
     this.#forgetFailures();
     this.state.note({ desired: 'running' });
     this.#go(true);
@@ -83,8 +95,13 @@ export class Runner {
 
   /** Ends the loop for good; with `leave` the process goes on, for the next daemon to take over. */
   async close(how: 'stop' | 'leave'): Promise<void> {
-    this.#closing = how;
+    if (this.#closing === 'no') {
+      this.#closing = how;
+      // Whoever waits for it to run need not any more.
+      if (how === 'stop') this.state.note({ desired: 'stopped' });
+    }
     this.#turn.abort();
+    this.#loop ??= this.#run();
     await this.#loop;
   }
 
@@ -94,8 +111,14 @@ export class Runner {
     this.state.note({ attempt: 0, nextAttemptAt: null });
   }
 
+  /** The phase is left at once, so that whoever waits for the outcome does not take the old one for it. */
   #go(interrupt: boolean): void {
-    if (interrupt) this.#turn.abort();
+    if (interrupt) {
+      if (IDLE.has(this.state.phase)) {
+        this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
+      }
+      this.#turn.abort();
+    }
     this.#loop ??= this.#run();
   }
 
@@ -111,20 +134,26 @@ export class Runner {
         if (this.#wanted && !this.#gaveUp) await this.#drive(signal);
         else await this.#rest(signal);
       } catch (error) {
-        // A fault of ours must not leave the instance without anybody looking after it.
-        this.#deps.log.error({ err: error, instance: this.spec.name }, 'supervision of an instance failed');
-        await this.#deps.clock.sleep(1_000, signal);
+        await this.#recover(error);
       }
     }
-    if (this.state.phase === 'queued' || this.state.phase === 'backing_off')
-      this.state.enter('stopped', null);
+    this.#lock.release();
+    if (this.#closing === 'stop') await this.#endFound();
+    if (IDLE.has(this.state.phase) || this.state.phase === 'queued') {
+      this.state.enter('stopped', null, { nextAttemptAt: null });
+    }
   }
 
   /** Nothing to do until a command comes. */
   async #rest(signal: AbortSignal): Promise<void> {
+    this.#lock.release();
     if (!this.#wanted) {
+      await this.#endFound();
+      // A start may have come while that took its time.
+      if (this.#wanted) return;
       this.#deps.ports.rest(this.spec.name);
       this.#backoff = null;
+      this.#gaveUp = false;
       this.state.enter('stopped', null, { nextAttemptAt: null, attempt: 0 });
     }
     if (!signal.aborted)
@@ -144,21 +173,39 @@ export class Runner {
     this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
     const release = await starts.acquire(signal);
     if (!release) return;
+    const started = new AbortController();
+    void clock.sleep(SLOT_PATIENCE_MS, started.signal).then(release);
     let outcome: LaunchOutcome;
     try {
       outcome = (await this.#adopt(signal)) ?? (await this.#launch(signal));
     } finally {
-      release();
+      started.abort();
     }
     if (outcome.kind === 'running') await this.#watch(outcome.running, signal);
     else if (outcome.kind === 'failed') this.#afterFailure(outcome.reason, outcome.exit, 0);
-    else if (outcome.process && this.#closing !== 'leave') await this.#end(outcome.process);
+    else if (!outcome.process) this.state.enter('queued', null);
+    else if (this.#closing !== 'leave') await this.#end(outcome.process);
+  }
+
+  /** A fault of ours must not leave the instance, nor its process, without anybody looking after it. */
+  async #recover(fault: unknown): Promise<void> {
+    const { clock, log } = this.#deps;
+    log.error({ err: fault, instance: this.spec.name }, 'supervision of an instance failed');
+    try {
+      const exit = this.#process && (await terminate(this.#process, { clock, graceMs: HUNG_GRACE_MS }));
+      const message = `supervision failed: ${messageOf(fault)}; look at the daemon's log`;
+      this.#afterFailure({ code: exit ? 'exited' : 'spawn_failed', message }, exit, 0);
+    } catch (error) {
+      log.error({ err: error, instance: this.spec.name }, 'and could not be taken up again yet');
+      await clock.sleep(1_000, this.#turn.signal);
+    }
   }
 
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
     const { port } = this.state.observed;
     this.state.enter('starting', this.state.reason);
-    return launch(this.spec, port, this.#deps, signal, (process, on) => {
+    return launch(this.spec, port, { ...this.#deps, lock: this.#lock }, signal, (process, on) => {
+      this.#process = process;
       this.state.note({ pid: process.pid, port: on, startedAt: this.#deps.clock.now() });
     });
   }
@@ -170,6 +217,7 @@ export class Runner {
     const port = found && portOf(found);
     if (!found || !port) return null;
     const process = this.#deps.driver.adopt(found);
+    this.#process = process;
     const gone = watchExit(process);
     const probe = await waitUntilReady(
       { host: connectHost(this.spec.host), port, path: READINESS_PATH },
@@ -183,19 +231,34 @@ export class Runner {
       return { kind: 'running', running: { process, port, startedAt: found.startedAt, probe } };
     }
     await terminate(process, { clock: this.#deps.clock, graceMs: HUNG_GRACE_MS });
+    this.#process = null;
     return null;
+  }
+
+  /** The process that an earlier daemon left is not to be taken over after all. */
+  async #endFound(): Promise<void> {
+    if (!this.#found) return;
+    const process = this.#deps.driver.adopt(this.#found);
+    this.#found = null;
+    await terminate(process, { clock: this.#deps.clock, graceMs: STOP_GRACE_MS });
   }
 
   /** From the first good answer until the process is gone, hung, or no longer wanted. */
   async #watch({ process, port, startedAt, probe }: Running, command: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     const runSince = clock.monotonic();
+    let goodUntil = runSince;
     const logStart = await this.spec.log.size();
     this.state.enter('running', null, { pid: process.pid, port, startedAt });
     this.state.recordProbe(probe);
     this.spec.onPort(port);
 
     const gone = watchExit(process);
+    const ended = AbortSignal.any([command, gone.signal]);
+    void clock.sleep(STABLE_AFTER_MS, ended).then(() => {
+      if (!ended.aborted && this.state.observed.attempt > 0 && goodUntil > runSince)
+        this.state.note({ attempt: 0, maxAttempts: null });
+    });
     const verdict = await watchLiveness(
       {
         host: connectHost(this.spec.host),
@@ -204,11 +267,15 @@ export class Runner {
         authorization: this.spec.probeAuthorization,
         clock,
         random: this.#deps.random,
-        onProbe: (result, failures) => this.#onProbe(result, failures),
+        onProbe: (result, failures) => {
+          if (failures === 0) goodUntil = clock.monotonic();
+          this.#onProbe(result, failures);
+        },
       },
-      AbortSignal.any([command, gone.signal]),
+      ended,
     );
-    const uptimeMs = clock.monotonic() - runSince;
+    // A run that hung was as long as it gave good answers: one that never did is no stable one.
+    const uptimeMs = (verdict === 'unresponsive' ? goodUntil : clock.monotonic()) - runSince;
     const exit = gone.exit();
     if (verdict === 'unresponsive') {
       const how = await terminate(process, { clock, graceMs: HUNG_GRACE_MS });
@@ -274,6 +341,7 @@ export class Runner {
   }
 
   #recordExit(exit: ProcessExit, requested: boolean): void {
+    this.#process = null;
     const now = this.#deps.clock.now();
     const { startedAt } = this.state.observed;
     this.state.note({
