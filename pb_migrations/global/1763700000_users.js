@@ -20,6 +20,8 @@ migrate(
     users.deleteRule = null;
     users.authRule = 'is_active = true';
     users.authAlert.enabled = false;
+    // One address, one account, however it is capitalised. PocketBase looks accounts up as this index compares.
+    users.indexes = users.indexes.map((index) => index.replace('(`email`)', '(`email` COLLATE NOCASE)'));
     app.save(users);
 
     const superusers = app.findCollectionByNameOrId('_superusers');

@@ -10,6 +10,8 @@ migrate(
       'id = @request.auth.id && @request.body.email:isset = false && @request.body.password:isset = false';
     users.deleteRule = null;
     users.authAlert.enabled = false;
+    // One address, one account, however it is capitalised. PocketBase looks accounts up as this index compares.
+    users.indexes = users.indexes.map((index) => index.replace('(`email`)', '(`email` COLLATE NOCASE)'));
     app.save(users);
 
     const superusers = app.findCollectionByNameOrId('_superusers');

@@ -1,30 +1,53 @@
-import PocketBase from 'pocketbase';
-import { describe, expect, it } from 'vitest';
-import { deployment } from '../helpers/harness.ts';
+import PocketBase, { ClientResponseError } from 'pocketbase';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { utcDay } from '../../shared/database-name.ts';
+import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 
-interface Session {
-  token: string;
-  user: { id: string; email: string; role: string };
-  database: { name: string; url: string; port: number; status: string; token: string };
+let fathom: Deployment;
+
+beforeAll(async () => {
+  fathom = await createDeployment();
+  await fathom.start();
+});
+
+afterAll(() => fathom.dispose());
+
+function signedInAt({ database }: Session): PocketBase {
+  const client = new PocketBase(database.url);
+  client.authStore.save(database.token);
+  return client;
 }
 
-describe('signing up', () => {
+async function refusal(work: Promise<unknown>): Promise<number> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof ClientResponseError) return error.status;
+    throw error;
+  }
+  throw new Error('it was allowed');
+}
+
+describe("signing up through Fathom's API", () => {
   it('gives a running database in which the owner is signed in at once', async () => {
-    const fathom = await deployment();
-    await fathom.start();
-
-    const response = await fetch(`${fathom.url}/api/v1/auth/register`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ email: 'John.Doe+x@example.com', password: 'a-good-password' }),
+    const dayBefore = utcDay(new Date());
+    const session = await signUp(fathom.url, 'John.Doe+x@example.com');
+    expect(session.user).toEqual({
+      id: expect.stringMatching(/^[a-z0-9]{15}$/) as string,
+      email: 'John.Doe+x@example.com',
+      role: 'user',
     });
-    expect(response.status).toBe(201);
-    const session = (await response.json()) as Session;
-    expect(session.database.name).toMatch(/^\d{4}-\d{2}-\d{2}-001-johndoex$/);
-    expect(session.database.status).toBe('Running');
+    const names = [dayBefore, utcDay(new Date())].map((day) => `${day}-001-johndoex`);
+    expect(names).toContain(session.database.name);
+    expect(session.database).toMatchObject({
+      url: `http://127.0.0.1:${session.database.port}`,
+      status: 'Running',
+    });
+    const lifetime = Date.parse(session.expires_at) - Date.now();
+    expect(lifetime / 3_600_000).toBeCloseTo(24, 1);
 
-    const owner = new PocketBase(session.database.url);
-    owner.authStore.save(session.database.token);
+    const owner = signedInAt(session);
     const written = await owner.collection('documents').create({ title: 'first', data: { answer: 42 } });
     const read = await owner.collection('documents').getOne(written.id);
     expect(read['data']).toEqual({ answer: 42 });
@@ -32,5 +55,157 @@ describe('signing up', () => {
     // The token is one of PocketBase's own: the SDK renews it.
     const renewed = await owner.collection('users').authRefresh();
     expect(renewed.record.id).toBe(session.user.id);
+  });
+
+  it('signs in to the same database, and tells who one is', async () => {
+    const first = await signUp(fathom.url, 'again@example.com');
+    const second = await signIn(fathom.url, 'again@example.com');
+    expect(second.user).toEqual(first.user);
+    expect(second.database).toMatchObject({ name: first.database.name, port: first.database.port });
+    await expect(signedInAt(second).collection('documents').getList()).resolves.toMatchObject({ items: [] });
+
+    const me = await call<Session['user']>('GET', `${fathom.url}/api/v1/me`, { token: second.token });
+    expect(me.body).toEqual(first.user);
+    const { token: _, ...summary } = first.database;
+    const mine = await call<object>('GET', `${fathom.url}/api/v1/me/database`, { token: second.token });
+    expect(mine.body).toEqual(summary);
+  });
+
+  it('refuses an address that is taken, in whatever case, and a wrong password, without telling more', async () => {
+    await signUp(fathom.url, 'taken@example.com');
+    const body = { email: 'taken@example.com', password: PASSWORD };
+    for (const email of ['taken@example.com', 'TAKEN@example.com', 'taken@EXAMPLE.com']) {
+      const again = await call('POST', `${fathom.url}/api/v1/auth/register`, { body: { ...body, email } });
+      expect(again, email).toMatchObject({ status: 409, body: { code: 'auth.email_taken' } });
+    }
+
+    expect((await signIn(fathom.url, 'Taken@Example.com')).user.email).toBe('taken@example.com');
+
+    const wrong = await call('POST', `${fathom.url}/api/v1/auth/login`, { body: { ...body, password: 'x' } });
+    const unknown = await call('POST', `${fathom.url}/api/v1/auth/login`, {
+      body: { ...body, email: 'nobody@example.com' },
+    });
+    expect(wrong).toMatchObject({ status: 401, body: { code: 'auth.failed' } });
+    expect(unknown.body.detail).toBe(wrong.body.detail);
+  });
+
+  it('gives administrators a session and no database', async () => {
+    const session = await signIn(fathom.url, fathom.admin.email, fathom.admin.password);
+    expect(session).toMatchObject({ user: { role: 'admin' }, database: null });
+  });
+});
+
+describe('signing up straight at the global PocketBase', () => {
+  it('provisions as well, and the sign-in names the database', async () => {
+    const client = new PocketBase(fathom.globalUrl);
+    const account = await client.collection('users').create({
+      email: 'sdk@example.com',
+      password: PASSWORD,
+      passwordConfirm: PASSWORD,
+    });
+    const { record, meta } = await client.collection('users').authWithPassword('sdk@example.com', PASSWORD);
+    expect(record.id).toBe(account.id);
+    const database = meta?.['database'] as Session['database'];
+    expect(database).toEqual({
+      name: expect.stringMatching(/-\d{3}-sdk$/) as string,
+      url: `http://127.0.0.1:${database.port}`,
+      port: expect.any(Number) as number,
+      status: 'Running',
+    });
+
+    // No token in the answer: the owner signs in with what opens the account.
+    const owner = new PocketBase(database.url);
+    const signedIn = await owner.collection('users').authWithPassword('sdk@example.com', PASSWORD);
+    expect(signedIn.record.id).toBe(account.id);
+    await expect(owner.collection('documents').create({ title: 'mine' })).resolves.toMatchObject({
+      title: 'mine',
+    });
+  });
+
+  it('tells administrators of no database', async () => {
+    const client = new PocketBase(fathom.globalUrl);
+    const { meta } = await client
+      .collection('users')
+      .authWithPassword(fathom.admin.email, fathom.admin.password);
+    expect(meta?.['database']).toBeUndefined();
+  });
+});
+
+describe("an owner's database", () => {
+  let owner: Session;
+  let other: Session;
+
+  beforeAll(async () => {
+    owner = await signUp(fathom.url, 'owner@example.com');
+    other = await signUp(fathom.url, 'other@example.com');
+  });
+
+  it('lets the owner in with e-mail and password', async () => {
+    const client = new PocketBase(owner.database.url);
+    const { record } = await client.collection('users').authWithPassword('Owner@Example.com', PASSWORD);
+    expect(record.id).toBe(owner.user.id);
+    expect(await refusal(client.collection('users').authWithPassword('other@example.com', PASSWORD))).toBe(
+      400,
+    );
+  });
+
+  it('is closed to sign-ups', async () => {
+    const client = new PocketBase(owner.database.url);
+    const account = { email: 'intruder@example.com', password: PASSWORD, passwordConfirm: PASSWORD };
+    expect(await refusal(client.collection('users').create(account))).toBe(403);
+    expect(await refusal(signedInAt(owner).collection('users').create(account))).toBe(403);
+    const methods = await client.collection('users').listAuthMethods();
+    expect(methods).toMatchObject({ oauth2: { enabled: false }, otp: { enabled: false } });
+  });
+
+  it.each([
+    ['e-mail', { email: 'new@example.com' }],
+    [
+      'password',
+      { oldPassword: PASSWORD, password: 'another-password', passwordConfirm: 'another-password' },
+    ],
+    ['password hash', { 'password:hash': '$2a$10$abcdefghijklmnopqrstuv' }],
+    ['token key', { tokenKey: 'x'.repeat(50) }],
+    ['token key, generated anew', { 'tokenKey:autogenerate': '' }],
+    ['verification', { verified: true }],
+  ])('leaves the %s as it is', async (_, changes) => {
+    const client = signedInAt(owner);
+    // Refused or ignored: what counts is that the account is as before.
+    await client
+      .collection('users')
+      .update(owner.user.id, changes)
+      .catch((error: unknown) => expect(error).toBeInstanceOf(ClientResponseError));
+    const account = await client.collection('users').getOne(owner.user.id);
+    expect(account).toMatchObject({ email: 'owner@example.com', verified: false });
+    await expect(
+      new PocketBase(owner.database.url).collection('users').authWithPassword('owner@example.com', PASSWORD),
+    ).resolves.toBeDefined();
+    expect(await refusal(client.collection('users').delete(owner.user.id))).toBe(403);
+  });
+
+  it('shows nothing to anybody else', async () => {
+    const written = await signedInAt(owner)
+      .collection('documents')
+      .create({
+        title: 'private',
+        files: new File(['secret text'], 'note.txt'),
+      });
+    const anonymous = new PocketBase(owner.database.url);
+    const stranger = new PocketBase(owner.database.url);
+    stranger.authStore.save(other.database.token);
+    for (const client of [anonymous, stranger]) {
+      const documents = client.collection('documents');
+      expect((await documents.getList()).items).toEqual([]);
+      expect(await refusal(documents.getOne(written.id))).toBe(404);
+      expect(await refusal(documents.update(written.id, { title: 'mine now' }))).toBe(404);
+      expect(await refusal(documents.delete(written.id))).toBe(404);
+      expect(await refusal(documents.create({ title: 'planted' }))).toBe(400);
+      expect((await client.collection('users').getList()).items).toEqual([]);
+      const [file] = written['files'] as string[];
+      expect((await fetch(client.files.getURL(written, file ?? ''))).status).toBe(404);
+    }
+    // Fathom's own sessions mean nothing to PocketBase.
+    stranger.authStore.save(owner.token);
+    expect((await stranger.collection('documents').getList()).items).toEqual([]);
   });
 });
