@@ -1,4 +1,5 @@
 import type { PhaseReason, PhaseReasonCode } from '../../shared/instance.ts';
+import { LOCKED_EXIT_CODE } from './command.ts';
 import type { ProcessExit } from './process-driver.ts';
 
 interface Symptom {
@@ -56,22 +57,32 @@ const TAIL_LINES = 8;
 
 /** Why a process that nobody asked to stop is gone. `lines` is what it printed in this run. */
 export function exitReason(exit: ProcessExit, lines: readonly string[]): PhaseReason {
-  const tail = lines.slice(-TAIL_LINES);
+  // A panic ends in a long stack; what it says stands at its head.
+  const panic = lines.findIndex((line) => /^(?:panic|fatal error): /.test(line));
+  const tail = panic === -1 ? lines.slice(-TAIL_LINES) : lines.slice(panic, panic + TAIL_LINES);
   const withTail = (reason: PhaseReason): PhaseReason =>
     tail.length === 0 ? reason : { ...reason, log_tail: [...tail] };
 
-  const text = tail.join('\n');
-  for (const { code, pattern, message } of SYMPTOMS) {
-    const match = pattern.exec(text);
-    if (match) return withTail({ code, message: message(match) });
+  if (exit.code === LOCKED_EXIT_CODE) {
+    return withTail({
+      code: 'data_dir_locked',
+      message:
+        'another process holds the lock on the data directory; end it, the instance then starts by itself',
+    });
   }
+  // Whatever it printed before, that was not what ended it.
   if (exit.signal !== null) {
     const hint =
       exit.signal === 'SIGKILL' ? ' (by a person, or by the kernel for want of memory: see dmesg)' : '';
     return withTail({ code: 'killed', message: `killed by ${exit.signal}${hint}` });
   }
+  const text = tail.join('\n');
+  for (const { code, pattern, message } of SYMPTOMS) {
+    const match = pattern.exec(text);
+    if (match) return withTail({ code, message: message(match) });
+  }
   if (exit.code === null) return withTail({ code: 'exited', message: 'the process is gone' });
-  const last = tail.findLast((line) => line.trim() !== '');
+  const last = panic === -1 ? tail.findLast((line) => line.trim() !== '') : tail[0];
   return withTail({
     code: 'exited',
     message: last === undefined ? `exit ${exit.code}` : `exit ${exit.code} · ${last.trim().slice(0, 160)}`,

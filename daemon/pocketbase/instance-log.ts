@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, rename, stat, truncate } from 'node:fs/promises';
+import { copyFile, type FileHandle, mkdir, open, rename, stat, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LogLine } from '../../shared/events.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,6 +10,8 @@ const TAIL_BYTES = 256 * 1024;
 /** How much is read in one go while following; what comes faster waits in the file. */
 const FOLLOW_BYTES = 64 * 1024;
 const FOLLOW_POLL_MS = 250;
+const MAX_LINE_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
 
 /** What an instance prints: written by the process itself, read here. */
 export class InstanceLog {
@@ -59,46 +61,78 @@ export class InstanceLog {
   /** The complete lines among them, the byte after the last of these, from which `follow` goes on, and what is there. */
   async tailWithEnd(count: number, from = 0): Promise<{ lines: string[]; end: number; rest: string }> {
     const size = await this.size();
-    const start = Math.max(from, size - TAIL_BYTES);
-    if (start >= size) return { lines: [], end: size, rest: '' };
-    const lines = (await this.#read(start, size - start)).split('\n');
+    // Smaller than that: it was rotated since, so everything in it is newer.
+    const first = from > size ? 0 : from;
+    const start = Math.max(first, size - TAIL_BYTES);
+    const bytes = await readPart(this.path, start, size - start);
+    const complete = bytes.lastIndexOf(NEWLINE) + 1;
+    const lines = bytes.toString('utf8', 0, complete).split('\n').slice(0, -1);
     // The first piece may be the end of a longer line.
-    if (start > from) lines.shift();
-    const rest = lines.pop() ?? '';
-    return { lines: lines.slice(-count), end: size - Buffer.byteLength(rest), rest };
+    if (start > first) lines.shift();
+    return { lines: lines.slice(-count), end: start + complete, rest: bytes.toString('utf8', complete) };
   }
 
-  /** Hands over every line from byte `from` on, until the signal aborts. */
-  async follow(from: number, onLine: (line: LogLine) => void, signal: AbortSignal): Promise<void> {
+  /**
+   * Hands over every line from byte `from` on, also over a rotation, until the signal aborts. Asks `ready` before it
+   * reads more.
+   */
+  async follow(
+    from: number,
+    onLine: (line: LogLine) => void,
+    signal: AbortSignal,
+    ready: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
     let position = from;
-    let rest = '';
+    let rest = Buffer.alloc(0);
+    const take = async (path: string) => {
+      for (;;) {
+        await ready();
+        if (signal.aborted) return;
+        const bytes = await readPart(path, position, FOLLOW_BYTES);
+        if (bytes.length === 0 || signal.aborted) return;
+        position += bytes.length;
+        const { lines, left } = completeLines(Buffer.concat([rest, bytes]));
+        rest = left;
+        for (const text of lines) onLine({ at: this.#clock.now().toISOString(), text });
+      }
+    };
     while (!signal.aborted) {
       const size = await this.size();
-      // Smaller than before: it was rotated, so everything in it is new.
-      if (size < position) position = 0;
-      if (size === position) {
-        await this.#clock.sleep(FOLLOW_POLL_MS, signal);
-        continue;
+      if (size < position) {
+        // It was rotated: first what is left of the file that was moved aside.
+        await take(`${this.path}.1`);
+        position = 0;
       }
-      const length = Math.min(size - position, FOLLOW_BYTES);
-      const lines = (rest + (await this.#read(position, length))).split('\n');
-      position += length;
-      rest = lines.pop() ?? '';
-      for (const text of lines) {
-        if (signal.aborted) return;
-        onLine({ at: this.#clock.now().toISOString(), text });
-      }
+      if (size > position) await take(this.path);
+      await this.#clock.sleep(FOLLOW_POLL_MS, signal);
     }
   }
+}
 
-  async #read(position: number, length: number): Promise<string> {
-    const file = await open(this.path, 'r');
-    try {
-      const buffer = Buffer.alloc(length);
-      const { bytesRead } = await file.read(buffer, 0, length, position);
-      return buffer.toString('utf8', 0, bytesRead);
-    } finally {
-      await file.close();
-    }
+/** Decoded line by line, as a piece that was read may end within a character. */
+function completeLines(bytes: Buffer<ArrayBuffer>): { lines: string[]; left: Buffer<ArrayBuffer> } {
+  let end = bytes.lastIndexOf(NEWLINE) + 1;
+  // A line without an end is handed over in pieces, rather than collected for ever.
+  if (end === 0 && bytes.length >= MAX_LINE_BYTES) end = bytes.length;
+  const text = bytes.toString('utf8', 0, end);
+  const lines = text === '' ? [] : text.replace(/\n$/, '').split('\n');
+  return { lines, left: bytes.subarray(end) };
+}
+
+/** Up to `length` bytes from `position` on; none where the file ends, or is not there. */
+async function readPart(path: string, position: number, length: number): Promise<Buffer<ArrayBuffer>> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+  try {
+    const buffer = Buffer.alloc(length);
+    const { bytesRead } = await file.read(buffer, 0, length, position);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
   }
 }

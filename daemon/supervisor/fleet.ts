@@ -1,4 +1,4 @@
-import { FathomError } from '../../shared/errors.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
 import type { HealthSnapshot } from '../../shared/status.ts';
@@ -122,12 +122,20 @@ export class Fleet {
     return this.#untilRunning(runner, timeoutMs);
   }
 
+  /** @throws FathomError `conflict` when somebody else starts it meanwhile */
   async stop(name: string): Promise<Instance> {
     const runner = this.get(name);
+    const { state } = runner;
     runner.stop();
     // Bounded by the grace that ends in SIGKILL.
-    await runner.state.until(() => runner.state.phase === 'stopped', new AbortController().signal);
-    return runner.state.view();
+    await state.until(
+      () => state.phase === 'stopped' || state.observed.desired === 'running',
+      new AbortController().signal,
+    );
+    if (state.phase !== 'stopped') {
+      throw new FathomError('conflict', `${name} was started again while it was being stopped`);
+    }
+    return state.view();
   }
 
   /** @throws FathomError `instance.failed` with the reason when it does not come back */
@@ -162,8 +170,13 @@ export class Fleet {
         targets.push({ name: spec.name, pid, port, directory: spec.directory });
     }
     for await (const [name, usage] of this.#sampler.sample(targets)) {
-      this.#runners.get(name)?.state.recordUsage(usage);
-      await this.#runners.get(name)?.spec.log.rotateWhileRunning();
+      const runner = this.#runners.get(name);
+      if (!runner) continue;
+      runner.state.recordUsage(usage);
+      // A log that cannot be rotated (a full disk) must not keep the others from being looked at.
+      await runner.spec.log.rotateWhileRunning().catch((error: unknown) => {
+        this.#deps.log.warn({ instance: name }, `its log could not be rotated: ${messageOf(error)}`);
+      });
     }
   }
 

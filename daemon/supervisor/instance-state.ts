@@ -111,6 +111,17 @@ export class InstanceState {
     this.#wake();
   }
 
+  recordExit({ code, signal }: { code: number | null; signal: string | null }, requested: boolean): void {
+    const now = this.#clock.now();
+    const { startedAt } = this.#observed;
+    const uptime_s = startedAt ? Math.round((now.getTime() - startedAt.getTime()) / 100) / 10 : 0;
+    this.note({
+      pid: null,
+      startedAt: null,
+      lastExit: { code, signal, at: now.toISOString(), uptime_s, requested },
+    });
+  }
+
   recordProbe(probe: Probe): void {
     this.#probe = probe;
     this.#publish({ kind: 'instance.probe', name: this.#spec.name, probe });

@@ -32,7 +32,7 @@ export async function watchLiveness(
   for (;;) {
     await clock.sleep(waitMs, signal);
     if (signal.aborted) return 'aborted';
-    const authorization = options.authorization ? await options.authorization() : null;
+    const authorization = options.authorization ? await tokenOf(options.authorization, clock) : null;
     const result = await probe(
       {
         host: options.host,
@@ -48,5 +48,18 @@ export async function watchLiveness(
     options.onProbe(result, failures);
     if (failures >= UNRESPONSIVE_AFTER) return 'unresponsive';
     waitMs = result.ok ? intervalMs : Math.min(intervalMs, SUSPICIOUS_INTERVAL_MS);
+  }
+}
+
+/** Null when there is none to be had in time: then the probe asks only whether the process serves. */
+async function tokenOf(authorization: () => Promise<string>, clock: Clock): Promise<string | null> {
+  const enough = new AbortController();
+  try {
+    return await Promise.race([
+      authorization().catch(() => null),
+      clock.sleep(PROBE_TIMEOUT_MS, enough.signal).then(() => null),
+    ]);
+  } finally {
+    enough.abort();
   }
 }

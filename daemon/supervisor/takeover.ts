@@ -1,6 +1,13 @@
-import { listenAddress } from '../pocketbase/command.ts';
-import type { FoundProcess } from '../pocketbase/process-driver.ts';
+import type { Clock } from '../base/clock.ts';
+import { connectHost, listenAddress } from '../pocketbase/command.ts';
+import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
+import { type FoundProcess, type InstanceProcess, watchExit } from '../pocketbase/process-driver.ts';
 import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
+import type { Running } from './launch.ts';
+import type { PortAllocator } from './ports.ts';
+
+/** A process that is taken over has to answer within this time, or it is replaced. */
+const ADOPT_TIMEOUT_MS = 5_000;
 
 /**
  * Whether a process that an earlier daemon left running is the one this instance would be started as: same
@@ -16,6 +23,25 @@ export function whyNotAdopt(found: FoundProcess, spec: InstanceSpec): string | n
   }
   if ('fixed' in spec.port && spec.port.fixed !== port) return `it listens on port ${port}`;
   return null;
+}
+
+/** Takes over a process that an earlier daemon left. Null when it does not answer, or its port is somebody else's now. */
+export async function takeOver(
+  found: FoundProcess,
+  process: InstanceProcess,
+  spec: InstanceSpec,
+  { clock, ports }: { clock: Clock; ports: PortAllocator },
+  signal: AbortSignal,
+): Promise<Running | null> {
+  const port = portOf(found);
+  if (port === null) return null;
+  const gone = watchExit(process);
+  const probe = await waitUntilReady(
+    { host: connectHost(spec.host), port, path: READINESS_PATH },
+    { clock, signal: AbortSignal.any([signal, gone.signal, AbortSignal.timeout(ADOPT_TIMEOUT_MS)]) },
+  );
+  if (!probe || signal.aborted || gone.exit() || !ports.reserve(spec.name, port, true)) return null;
+  return { process, port, startedAt: found.startedAt, probe };
 }
 
 /** The port that a process was told to listen on. */

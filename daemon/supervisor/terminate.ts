@@ -11,6 +11,8 @@ export async function terminate(
 ): Promise<ProcessExit> {
   const gone = watchExit(process);
   process.signal('SIGTERM');
+  // One that was stopped (SIGSTOP, a debugger) would not see it otherwise.
+  process.signal('SIGCONT');
   await clock.sleep(graceMs, gone.signal);
   if (!gone.exit()) process.signal('SIGKILL');
   return process.exited;

@@ -19,6 +19,7 @@ export class StreamReader {
   readonly #outbox: Outbox;
   /** By topic, what ends the subscription. */
   readonly #subscriptions = new Map<string, () => void>();
+  #closed = false;
 
   constructor(socket: WebSocket, caller: Caller, deps: ApiDeps) {
     this.#deps = deps;
@@ -38,6 +39,7 @@ export class StreamReader {
       );
     });
     socket.on('close', () => {
+      this.#closed = true;
       for (const end of this.#subscriptions.values()) end();
       this.#subscriptions.clear();
     });
@@ -71,6 +73,8 @@ export class StreamReader {
 
   async #subscribe(topic: string): Promise<void> {
     this.#unsubscribe(topic);
+    // It may have gone while a topic before this one was read.
+    if (this.#closed) return;
     if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length));
     else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#instances());
     else if (topic === 'health')
@@ -103,7 +107,13 @@ export class StreamReader {
       lines.map((text) => ({ at, text })),
     );
     log
-      .follow(end, (line) => this.#outbox.event(topic, { kind: 'log.line', name, line }), ended.signal)
+      .follow(
+        end,
+        (line) => this.#outbox.event(topic, { kind: 'log.line', name, line }),
+        ended.signal,
+        // What a slow reader has not taken yet waits in the file, not here.
+        () => this.#outbox.drained(),
+      )
       .catch((error: unknown) => {
         this.#outbox.send({
           type: 'error',
@@ -135,13 +145,18 @@ export class StreamReader {
   /** Administrators see all, everybody else the own database. */
   #maySee(name: string): boolean {
     if (isAdmin(this.#caller)) return true;
-    const owner = this.#deps.catalog.find(name)?.row.user;
-    return this.#caller.kind === 'session' && owner === this.#caller.userId;
+    return this.#owns(this.#deps.catalog.find(name)?.row.user ?? null);
+  }
+
+  #owns(userId: string | null): boolean {
+    return this.#caller.kind === 'session' && userId === this.#caller.userId;
   }
 
   #maySeeEvent(event: FleetEvent): boolean {
     if (event.kind === 'daemon.usage') return isAdmin(this.#caller);
-    return this.#maySee(event.kind === 'instance.added' ? event.instance.name : event.name);
+    // Told before the catalog knows the database.
+    if (event.kind === 'instance.added') return this.#owns(event.instance.user_id) || isAdmin(this.#caller);
+    return this.#maySee(event.name);
   }
 }
 
