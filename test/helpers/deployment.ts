@@ -10,6 +10,14 @@ import { assertNothingLeft } from './leaks.ts';
 import { until } from './until.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
+const SERVE: readonly [string, ...string[]] = [LAUNCHER, 'serve'];
+export const SERVE_DEMO: readonly [string, ...string[]] = [LAUNCHER, 'serve', '--demo'];
+/** The daemon as `test/fixtures/scripted-daemon.ts` composes it. */
+export const SCRIPTED: readonly [string, ...string[]] = [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  join(import.meta.dirname, '..', 'fixtures', 'scripted-daemon.ts'),
+];
 const START_TIMEOUT_MS = 30_000;
 
 export interface Deployment {
@@ -21,10 +29,10 @@ export interface Deployment {
   admin: { email: string; password: string };
   /** The administrator's client, over the local socket. */
   client: FathomClient;
-  /** Starts `fathomd serve` on this deployment and waits until it is ready. */
-  start(extra?: Record<string, string>): Promise<Daemon>;
+  /** Starts `fathomd serve`, or another command, on this deployment and waits until it is ready. */
+  start(extra?: Record<string, string>, command?: readonly [string, ...string[]]): Promise<Daemon>;
   /** The same, without waiting: for starts that fail. */
-  launch(extra?: Record<string, string>): Daemon;
+  launch(extra?: Record<string, string>, command?: readonly [string, ...string[]]): Daemon;
   /** Stops every daemon, fails if an instance still runs, and removes the directory. */
   dispose(): Promise<void>;
 }
@@ -66,8 +74,8 @@ export async function createDeployment(
   const socketPath = settings['FATHOM_SOCKET'] ?? join(dataDir, 'run', 'fathomd.sock');
   const daemons: Daemon[] = [];
 
-  const launch = (extra: Record<string, string> = {}): Daemon => {
-    const daemon = spawnDaemon({ ...settings, ...extra }, dataDir);
+  const launch = (extra: Record<string, string> = {}, command = SERVE): Daemon => {
+    const daemon = spawnDaemon(command, { ...settings, ...extra }, dataDir);
     daemons.push(daemon);
     return daemon;
   };
@@ -89,8 +97,8 @@ export async function createDeployment(
     admin,
     client: new FathomClient({ target: { socketPath } }),
     launch,
-    start: async (extra) => {
-      const daemon = launch(extra);
+    start: async (extra, command) => {
+      const daemon = launch(extra, command);
       let gone = false;
       void daemon.exited.finally(() => {
         gone = true;
@@ -107,8 +115,12 @@ export async function createDeployment(
   };
 }
 
-function spawnDaemon(env: Record<string, string>, cwd: string): Daemon {
-  const child = execa(LAUNCHER, ['serve'], {
+function spawnDaemon(
+  [program, ...args]: readonly [string, ...string[]],
+  env: Record<string, string>,
+  cwd: string,
+): Daemon {
+  const child = execa(program, args, {
     cwd,
     env,
     extendEnv: false,

@@ -1,0 +1,104 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import PocketBase from 'pocketbase';
+import { expect } from 'vitest';
+import { isDatabaseName, parseDatabaseName } from '../../shared/database-name.ts';
+import type { Deployment } from './deployment.ts';
+import { PASSWORD, signIn } from './http-call.ts';
+import { fleetProcesses } from './leaks.ts';
+import { until } from './until.ts';
+
+export interface DatabaseRow {
+  id: string;
+  name: string;
+  user: string;
+  state: string;
+  desired: string;
+  port: number;
+  day: string;
+  number: number;
+  superuser_secret: string;
+}
+
+/** The global PocketBase as its superuser sees it. */
+export async function controlPlane({ globalUrl, admin }: Deployment): Promise<PocketBase> {
+  const client = new PocketBase(globalUrl);
+  client.autoCancellation(false);
+  await client.collection('_superusers').authWithPassword(admin.email, admin.password);
+  return client;
+}
+
+export async function databaseRows(fathom: Deployment): Promise<DatabaseRow[]> {
+  const client = await controlPlane(fathom);
+  return client.collection<DatabaseRow>('user_databases').getFullList({ sort: 'created' });
+}
+
+export async function usersWithDatabases(
+  fathom: Deployment,
+): Promise<{ id: string; email: string; role: string }[]> {
+  const client = await controlPlane(fathom);
+  return client.collection('users').getFullList({ filter: "role = 'user'" });
+}
+
+/**
+ * Waits until nothing is under way, then checks what has to hold whatever happened before: every user has exactly one
+ * complete, running database into which the owner gets, and nothing else is there.
+ *
+ * @param acknowledged addresses whose sign-up was answered with success
+ */
+export async function expectWholeFleet(
+  fathom: Deployment,
+  acknowledged: readonly string[] = [],
+): Promise<DatabaseRow[]> {
+  await until(
+    async () => {
+      const [rows, users, processes] = await Promise.all([
+        databaseRows(fathom),
+        usersWithDatabases(fathom),
+        fleetProcesses(fathom.dataDir),
+      ]);
+      const ready = rows.filter(({ state }) => state === 'ready');
+      return ready.length === users.length && processes.length === users.length + 1;
+    },
+    {
+      timeoutMs: 50_000,
+      what: () => 'as many ready databases and processes as there are users',
+    },
+  );
+  const [rows, users, processes, directories] = await Promise.all([
+    databaseRows(fathom),
+    usersWithDatabases(fathom),
+    fleetProcesses(fathom.dataDir),
+    readdir(join(fathom.dataDir, 'user_dbs')),
+  ]);
+  expect(users.map(({ email }) => email)).toEqual(expect.arrayContaining([...acknowledged]));
+  expect(rows.map(({ user }) => user).toSorted()).toEqual(users.map(({ id }) => id).toSorted());
+
+  const names = rows.map(({ name }) => name).toSorted();
+  expect(names.every(isDatabaseName)).toBe(true);
+  expect(new Set(rows.map(({ day, number }) => `${day} ${number}`)).size).toBe(rows.length);
+  for (const { name, day, number } of rows) expect(parseDatabaseName(name)).toMatchObject({ day, number });
+  expect(directories.toSorted()).toEqual(names);
+  expect(processes.map(({ instance }) => instance).toSorted()).toEqual([...names, 'global'].toSorted());
+  for (const name of names) {
+    const data = join(fathom.dataDir, 'user_dbs', name, 'pb_data');
+    expect((await stat(data)).mode & 0o777).toBe(0o700);
+    expect((await readdir(data)).toSorted()).toEqual(
+      expect.arrayContaining(['auxiliary.db', 'data.db', 'types.d.ts']),
+    );
+  }
+  await Promise.all(users.map(({ email }) => expectOwnerGetsIn(fathom, email)));
+  return rows;
+}
+
+async function expectOwnerGetsIn(fathom: Deployment, email: string): Promise<void> {
+  const { user, database } = await signIn(fathom.url, email, PASSWORD);
+  expect(database.status).toBe('Running');
+  const owner = new PocketBase(database.url);
+  owner.autoCancellation(false);
+  owner.authStore.save(database.token);
+  const { record } = await owner.collection('users').authRefresh();
+  expect(record.id).toBe(user.id);
+  const written = await owner.collection('documents').create({ title: email });
+  expect(await owner.collection('documents').getOne(written.id)).toMatchObject({ title: email });
+}

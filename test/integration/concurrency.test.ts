@@ -1,0 +1,79 @@
+import PocketBase from 'pocketbase';
+import { describe, expect, it } from 'vitest';
+import { parseDatabaseName } from '../../shared/database-name.ts';
+import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
+import { deployment } from '../helpers/harness.ts';
+import { PASSWORD, type Session, signUp } from '../helpers/http-call.ts';
+
+const SIGN_UPS = 50;
+const SIGN_INS = 20;
+
+async function signUpWithSdk(globalUrl: string, email: string): Promise<Pick<Session['database'], 'name'>> {
+  const client = new PocketBase(globalUrl);
+  await client.collection('users').create({ email, password: PASSWORD, passwordConfirm: PASSWORD });
+  const { meta } = await client.collection('users').authWithPassword(email, PASSWORD);
+  return meta?.['database'] as Session['database'];
+}
+
+describe('many at once', () => {
+  it('50 sign-ups, through both doors, make 50 databases', { timeout: 120_000 }, async () => {
+    const fathom = await deployment();
+    await fathom.start();
+    const emails = Array.from({ length: SIGN_UPS }, (_, index) => `User.${index}@example.com`);
+    const databases = await Promise.all(
+      emails.map(async (email, index) =>
+        index % 2 === 0 ? (await signUp(fathom.url, email)).database : signUpWithSdk(fathom.globalUrl, email),
+      ),
+    );
+    const parts = databases.map(({ name }) => parseDatabaseName(name));
+    expect(parts.map((part) => part?.username)).toEqual(emails.map((_, index) => `user${index}`));
+    const numbers = parts.map((part) => part?.number).toSorted((a = 0, b = 0) => a - b);
+    expect(numbers).toEqual(Array.from({ length: SIGN_UPS }, (_, index) => index + 1));
+
+    const rows = await expectWholeFleet(fathom, emails);
+    expect(rows.map(({ name }) => name).toSorted()).toEqual(databases.map(({ name }) => name).toSorted());
+    expect(new Set(rows.map(({ port }) => port)).size).toBe(SIGN_UPS);
+  });
+
+  it('20 sign-ins of one user who signed up while the daemon was down make one database', async () => {
+    const fathom = await deployment();
+    const daemon = await fathom.start();
+    // The global PocketBase goes on when the daemon dies.
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    const account = new PocketBase(fathom.globalUrl);
+    await account.collection('users').create({
+      email: 'fresh@example.com',
+      password: PASSWORD,
+      passwordConfirm: PASSWORD,
+    });
+    expect(await databaseRows(fathom)).toEqual([]);
+    const early = await account.collection('users').authWithPassword('fresh@example.com', PASSWORD);
+    expect(early.meta).toEqual({ database: null });
+
+    await fathom.start();
+    const answers = await Promise.all(
+      Array.from({ length: SIGN_INS }, async () => {
+        const client = new PocketBase(fathom.globalUrl);
+        const { meta } = await client.collection('users').authWithPassword('fresh@example.com', PASSWORD);
+        return (meta?.['database'] as Session['database']).name;
+      }),
+    );
+    expect(new Set(answers).size).toBe(1);
+    const rows = await expectWholeFleet(fathom, ['fresh@example.com']);
+    expect(rows.map(({ name, number }) => ({ name, number }))).toEqual([{ name: answers[0], number: 1 }]);
+  });
+
+  it('one address signed up many times at once is one account', async () => {
+    const fathom = await deployment();
+    await fathom.start();
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, () => signUp(fathom.url, 'twin@example.com')),
+    );
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(String(outcome.reason)).toContain('auth.email_taken');
+    }
+    expect(await expectWholeFleet(fathom, ['twin@example.com'])).toHaveLength(1);
+  });
+});

@@ -1,0 +1,118 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
+import PocketBase from 'pocketbase';
+import { describe, expect, it } from 'vitest';
+import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
+import { expectWholeFleet } from '../helpers/fleet-state.ts';
+import { deployment } from '../helpers/harness.ts';
+import { call, PASSWORD, type Session, signUp } from '../helpers/http-call.ts';
+import { fleetProcesses } from '../helpers/leaks.ts';
+import { until } from '../helpers/until.ts';
+
+const STEPS = ['reserved', 'cloned', 'running', 'ready'] as const;
+const ROUNDS = 6;
+const BURST = 5;
+/** Longer than a burst takes, so that some rounds are killed within it and some after it. */
+const LONGEST_MS = 900;
+
+/** Addresses whose sign-up was answered with success; the others failed in whatever way. */
+async function attemptSignUps(fathom: Deployment, emails: readonly string[]): Promise<string[]> {
+  const outcomes = await Promise.allSettled(emails.map((email) => signUp(fathom.url, email)));
+  return emails.filter((_, index) => outcomes[index]?.status === 'fulfilled');
+}
+
+describe('a daemon that is killed while it provisions', () => {
+  it('right after each step leaves nothing that the next start does not complete', {
+    timeout: 180_000,
+  }, async () => {
+    const fathom = await deployment();
+    const acknowledged: string[] = [];
+    for (const step of STEPS) {
+      const doomed = await fathom.start({ TEST_KILL_AFTER: step }, SCRIPTED);
+      const email = `${step}@example.com`;
+      acknowledged.push(...(await attemptSignUps(fathom, [email])));
+      expect(await doomed.exited, doomed.output()).toBeNull();
+
+      // With the processes that it left behind still running.
+      const daemon = await fathom.start();
+      const rows = await expectWholeFleet(fathom, [email]);
+      expect(rows).toHaveLength(STEPS.indexOf(step) + 1);
+      expect(await daemon.stop(), daemon.output()).toBe(0);
+      expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
+    }
+    // Only the last step may come after the answer.
+    expect(STEPS.slice(0, 3).filter((step) => acknowledged.includes(`${step}@example.com`))).toEqual([]);
+  });
+
+  it('at any moment of a burst of sign-ups loses none that was acknowledged', {
+    timeout: 180_000,
+  }, async () => {
+    const fathom = await deployment();
+    const acknowledged: string[] = [];
+    const delays = Array.from({ length: ROUNDS }, () => randomInt(LONGEST_MS));
+    console.log(`killed after ms: ${delays.join(', ')}`);
+    for (const [round, delayMs] of delays.entries()) {
+      const daemon = await fathom.start();
+      const emails = Array.from({ length: BURST }, (_, index) => `r${round}-u${index}@example.com`);
+      const burst = attemptSignUps(fathom, emails);
+      // Not a wait for something to be done by then: any moment will do.
+      await after(delayMs);
+      daemon.signal('SIGKILL');
+      acknowledged.push(...(await burst));
+    }
+    const daemon = await fathom.start();
+    const rows = await expectWholeFleet(fathom, acknowledged);
+    console.log(`${acknowledged.length} acknowledged, ${rows.length} databases`);
+    expect(daemon.output()).not.toContain('still not possible');
+  });
+});
+
+describe('a global PocketBase that is killed during sign-ups', () => {
+  it('makes clear errors, and leaves nothing half made', { timeout: 120_000 }, async () => {
+    const fathom = await deployment();
+    await fathom.start();
+    const before = await signUp(fathom.url, 'before@example.com');
+    const killed = await globalPid(fathom);
+    const emails = Array.from({ length: 16 }, (_, index) => `during${index}@example.com`);
+    const attempts = emails.map((email) =>
+      call<Session & { code?: string; detail?: string }>('POST', `${fathom.url}/api/v1/auth/register`, {
+        body: { email, password: PASSWORD },
+      }),
+    );
+    // While the others are at every step.
+    await Promise.race(attempts);
+    process.kill(killed, 'SIGKILL');
+    const answers = await Promise.all(attempts);
+    const refused = answers.filter(({ status }) => status !== 201);
+    expect(refused).not.toEqual([]);
+    for (const { status, body } of refused) {
+      expect({ status, code: body.code }).toEqual({ status: 503, code: 'control_plane.unavailable' });
+      expect(body.detail).toMatch(/^the global PocketBase does not answer; .*try again in a moment/);
+    }
+
+    // The databases that were there never noticed.
+    const owner = new PocketBase(before.database.url);
+    owner.authStore.save(before.database.token);
+    await expect(owner.collection('documents').create({ title: 'meanwhile' })).resolves.toBeDefined();
+
+    await until(async () => (await globalPid(fathom).catch(() => killed)) !== killed, {
+      what: 'the global PocketBase to be back',
+    });
+    const acknowledged = emails.filter((_, index) => answers[index]?.status === 201);
+    await expectWholeFleet(fathom, ['before@example.com', ...acknowledged]);
+
+    // Who was refused signs up or in now, whichever it is.
+    for (const email of emails.filter((address) => !acknowledged.includes(address))) {
+      await signUp(fathom.url, email).catch((error: unknown) =>
+        expect(String(error)).toContain('auth.email_taken'),
+      );
+    }
+    expect(await expectWholeFleet(fathom, emails)).toHaveLength(emails.length + 1);
+  });
+});
+
+async function globalPid(fathom: Deployment): Promise<number> {
+  const { phase, pid } = await fathom.client.databases.get('global');
+  if (phase !== 'running' || pid === null) throw new Error(`the global PocketBase is ${phase}`);
+  return pid;
+}
