@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import { SingleFlight } from './single-flight.ts';
+
+it('calls that overlap share one run; another key and a later call have their own', async () => {
+  const flights = new SingleFlight<number>();
+  let runs = 0;
+  const gate = Promise.withResolvers<void>();
+  const work = async () => {
+    runs += 1;
+    const mine = runs;
+    await gate.promise;
+    return mine;
+  };
+  const [first, second, other] = [flights.run('a', work), flights.run('a', work), flights.run('b', work)];
+  gate.resolve();
+  expect(await Promise.all([first, second, other])).toEqual([1, 1, 2]);
+  expect(await flights.run('a', work)).toBe(3);
+});
+
+it('a failure goes to everybody who shared it and is forgotten', async () => {
+  const flights = new SingleFlight<string>();
+  const fail = () => Promise.reject(new Error('no'));
+  const both = await Promise.allSettled([flights.run('a', fail), flights.run('a', fail)]);
+  expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(await flights.run('a', () => Promise.resolve('yes'))).toBe('yes');
+});
+
+it('idle and settled wait for what runs, also for what fails', async () => {
+  const flights = new SingleFlight<void>();
+  const gate = Promise.withResolvers<void>();
+  const done: string[] = [];
+  const run = flights.run('a', () => gate.promise);
+  const idle = flights.idle().then(() => done.push('idle'));
+  const settled = flights.settled('a').then(() => done.push('settled'));
+  await flights.settled('b');
+  expect(done).toEqual([]);
+  gate.reject(new Error('no'));
+  await expect(run).rejects.toThrow('no');
+  await Promise.all([idle, settled]);
+  expect(done.toSorted()).toEqual(['idle', 'settled']);
+});

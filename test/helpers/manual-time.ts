@@ -1,0 +1,54 @@
+import type { Clock } from '../../daemon/base/clock.ts';
+
+/** A clock that stands still until a test moves it; whoever sleeps on it wakes in the order of the times. */
+export class ManualTime implements Clock {
+  #ms = Date.UTC(2024, 0, 15, 10);
+  readonly #sleepers = new Set<{ at: number; wake: () => void }>();
+
+  now(): Date {
+    return new Date(this.#ms);
+  }
+
+  monotonic(): number {
+    return this.#ms;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const sleeper = {
+        at: this.#ms + ms,
+        wake: () => {
+          this.#sleepers.delete(sleeper);
+          signal?.removeEventListener('abort', sleeper.wake);
+          resolve();
+        },
+      };
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener('abort', sleeper.wake);
+    });
+  }
+
+  get sleeping(): number {
+    return this.#sleepers.size;
+  }
+
+  /** Moves on by `ms`, waking one sleeper after the other and letting each do what it was waiting to do. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#ms + ms;
+    for (;;) {
+      await settle();
+      const [next] = [...this.#sleepers].toSorted((a, b) => a.at - b.at);
+      if (!next || next.at > end) break;
+      this.#ms = Math.max(this.#ms, next.at);
+      next.wake();
+    }
+    this.#ms = end;
+    await settle();
+  }
+}
+
+/** Lets everything run that waits for nothing but its turn, files that are looked at included. */
+export async function settle(turns = 3): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
