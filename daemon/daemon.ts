@@ -89,6 +89,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const driver = new ChildProcessDriver({ fleetId: await fleetId(config.dataDir), clock });
+  resources.defer(() => driver.close());
   const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
   const fleet = new Fleet({
     driver,

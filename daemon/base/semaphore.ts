@@ -8,6 +8,11 @@ export class Semaphore {
     this.#limit = limit;
   }
 
+  /** How many are in. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** The release function, safe to call twice; null when the signal aborted first. */
   acquire(signal: AbortSignal): Promise<(() => void) | null> {
     if (signal.aborted) return Promise.resolve(null);

@@ -6,6 +6,8 @@ export interface InstanceCommand {
   binary: string;
   /** PocketBase's own directory (`pb_data`). */
   dataDir: string;
+  /** Held locked by the process itself as long as it lives. */
+  lockFile: string;
   logFile: string;
   host: string;
   port: number;
@@ -18,6 +20,9 @@ export interface InstanceCommand {
   environment: Record<string, string>;
 }
 
+/** The exit code of flock(1) when somebody else holds the lock. */
+export const LOCKED_EXIT_CODE = 200;
+
 /** Names the variable that holds the key with which PocketBase encrypts its settings. */
 export const ENCRYPTION_VARIABLE = 'PB_ENCRYPTION_KEY';
 
@@ -25,9 +30,19 @@ export const ENCRYPTION_VARIABLE = 'PB_ENCRYPTION_KEY';
 export const FLEET_VARIABLE = 'FATHOM_FLEET';
 export const INSTANCE_VARIABLE = 'FATHOM_INSTANCE';
 
-/** The arguments of PocketBase. Every directory is named, as its defaults lie beside its executable. */
-export function instanceArguments(command: InstanceCommand): string[] {
+/**
+ * The arguments of `flock`, which takes the lock on the directory and then becomes PocketBase (`--no-fork`): the kernel frees
+ * the lock when, and only when, the process is gone. Every directory is named, as PocketBase's defaults lie beside its
+ * executable.
+ */
+export function lockedArguments(command: InstanceCommand): string[] {
   return [
+    '--exclusive',
+    '--nonblock',
+    '--no-fork',
+    `--conflict-exit-code=${LOCKED_EXIT_CODE}`,
+    command.lockFile,
+    command.binary,
     'serve',
     `--http=${listenAddress(command.host, command.port)}`,
     `--dir=${command.dataDir}`,

@@ -61,23 +61,31 @@ function answer(target: ProbeTarget, signal: AbortSignal, timeoutMs: number): Pr
   });
 }
 
-/** The first look waits about as long as a boot takes, the next ones come often: each early look costs the boot itself. */
+/**
+ * The first look waits for somewhat less than a boot takes on an idle host, the next ones come often. Each look takes time
+ * from the boots it waits for, so with several under way, which slow each other down, they come more rarely.
+ */
 const FIRST_LOOK_MS = 14;
 const NEXT_LOOK_MS = 2;
 const SLOW_LOOK_MS = 50;
 const SLOW_AFTER_MS = 500;
 
-/** Probes until the first good answer, and returns it; null when the signal aborts first. */
+/**
+ * Probes until the first good answer, and returns it; null when the signal aborts first.
+ *
+ * @param options.bootsUnderWay how many instances boot at this time, this one included
+ */
 export async function waitUntilReady(
   target: ProbeTarget,
-  { clock, signal }: { clock: Clock; signal: AbortSignal },
+  { clock, signal, bootsUnderWay }: { clock: Clock; signal: AbortSignal; bootsUnderWay: number },
 ): Promise<Probe | null> {
   const started = clock.monotonic();
-  await clock.sleep(FIRST_LOOK_MS, signal);
+  await clock.sleep(FIRST_LOOK_MS * bootsUnderWay, signal);
   while (!signal.aborted) {
     const result = await probe(target, { clock, timeoutMs: 5000, signal });
     if (result.ok) return result;
-    await clock.sleep(clock.monotonic() - started > SLOW_AFTER_MS ? SLOW_LOOK_MS : NEXT_LOOK_MS, signal);
+    const isSlow = clock.monotonic() - started > SLOW_AFTER_MS;
+    await clock.sleep(isSlow ? SLOW_LOOK_MS : NEXT_LOOK_MS * bootsUnderWay, signal);
   }
   return null;
 }

@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import {
@@ -9,9 +6,10 @@ import {
   INSTANCE_VARIABLE,
   type InstanceCommand,
   inheritedEnvironment,
-  instanceArguments,
+  lockedArguments,
 } from './command.ts';
 import { findByEnvironment, isAlive, processStat } from './procfs.ts';
+import { SpawnerClient } from './spawner-client.ts';
 
 export interface ProcessExit {
   /** Null when a signal ended it, or when it was not our child and nobody could tell. */
@@ -54,11 +52,8 @@ export interface FoundProcess {
 
 /** What the daemon does to processes. Child processes now; one systemd unit per instance would be another one. */
 export interface ProcessDriver {
-  /**
-   * @param lock the open file that holds the data directory's lock, for the process to inherit
-   * @throws the error of spawn(2) when the process could not be started at all
-   */
-  spawn(command: InstanceCommand, lock: number): Promise<InstanceProcess>;
+  /** @throws the error of spawn(2) when the process could not be started at all */
+  spawn(command: InstanceCommand): Promise<InstanceProcess>;
   adopt(found: FoundProcess): InstanceProcess;
   find(): Promise<FoundProcess[]>;
 }
@@ -68,6 +63,7 @@ const ADOPTED_POLL_MS = 250;
 
 export class ChildProcessDriver implements ProcessDriver {
   readonly #fleetId: string;
+  readonly #spawner = new SpawnerClient();
   readonly #clock: Clock;
 
   constructor(options: { fleetId: string; clock: Clock }) {
@@ -75,35 +71,33 @@ export class ChildProcessDriver implements ProcessDriver {
     this.#clock = options.clock;
   }
 
-  async spawn(command: InstanceCommand, lock: number): Promise<InstanceProcess> {
+  async spawn(command: InstanceCommand): Promise<InstanceProcess> {
     // The process writes its log itself, so that it goes on when the daemon is gone and no burst passes through it.
-    const log = openSync(command.logFile, 'a', 0o600);
-    try {
-      // No execa here: nothing of the process passes through the daemon, and each millisecond counts in a restart.
-      const child = spawn(command.binary, instanceArguments(command), {
-        // Its own process group: a Ctrl-C in the daemon's terminal is the daemon's to handle.
-        detached: true,
-        env: {
-          ...inheritedEnvironment(process.env),
-          ...command.environment,
-          [FLEET_VARIABLE]: this.#fleetId,
-          [INSTANCE_VARIABLE]: command.name,
-        },
-        stdio: ['ignore', log, log, lock],
-      });
-      const exited = Promise.withResolvers<ProcessExit>();
-      child.once('exit', (code, signal) => exited.resolve({ code, signal }));
-      await once(child, 'spawn');
-      const pid = child.pid as number;
-      return {
-        pid,
-        startTime: (await processStat(pid))?.startTime ?? 0,
-        exited: exited.promise,
-        signal: (signal) => signalGroup(pid, signal),
-      };
-    } finally {
-      closeSync(log);
-    }
+    const { pid, exited } = await this.#spawner.spawn({
+      file: 'flock',
+      args: lockedArguments(command),
+      env: {
+        ...inheritedEnvironment(process.env),
+        ...command.environment,
+        // For flock(1) to be found.
+        PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+        [FLEET_VARIABLE]: this.#fleetId,
+        [INSTANCE_VARIABLE]: command.name,
+      },
+      logFile: command.logFile,
+    });
+    const startTime = (await processStat(pid))?.startTime ?? 0;
+    return {
+      pid,
+      startTime,
+      exited: exited.then((exit) => exit ?? this.#gone(pid, startTime)),
+      signal: (signal) => signalGroup(pid, signal),
+    };
+  }
+
+  /** What was started runs on. */
+  close(): void {
+    this.#spawner.close();
   }
 
   adopt(found: FoundProcess): InstanceProcess {

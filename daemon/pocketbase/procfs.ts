@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
 /** Reads of /proc (proc(5)). A process that is gone, or not ours to look at, reads as null. */
 
 /** USER_HZ: fixed at 100 on every Linux architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
+const START_TIME = 19;
 
 async function readOrNull(path: string): Promise<string | null> {
   try {
@@ -14,9 +16,8 @@ async function readOrNull(path: string): Promise<string | null> {
 }
 
 /** Fields of `/proc/<pid>/stat` after the command name, which may itself hold spaces and parentheses. */
-async function statFields(pid: number): Promise<string[] | null> {
-  const text = await readOrNull(`/proc/${pid}/stat`);
-  return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ');
+function fieldsOf(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 export interface ProcessStat {
@@ -29,10 +30,11 @@ export interface ProcessStat {
 }
 
 export async function processStat(pid: number): Promise<ProcessStat | null> {
-  const fields = await statFields(pid);
-  if (!fields) return null;
+  const text = await readOrNull(`/proc/${pid}/stat`);
+  if (text === null) return null;
+  const fields = fieldsOf(text);
   return {
-    startTime: Number(fields[19]),
+    startTime: Number(fields[START_TIME]),
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
     zombie: fields[0] === 'Z',
   };
@@ -42,6 +44,28 @@ export async function processStat(pid: number): Promise<ProcessStat | null> {
 export async function isAlive(pid: number, startTime: number): Promise<boolean> {
   const stat = await processStat(pid);
   return stat !== null && stat.startTime === startTime && !stat.zombie;
+}
+
+/** The same, in one turn of the event loop: for what must not happen to a process that took over its pid meanwhile. */
+export function isThatProcess(pid: number, startTime: number): boolean {
+  try {
+    return Number(fieldsOf(readFileSync(`/proc/${pid}/stat`, 'utf8'))[START_TIME]) === startTime;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a process has a socket open; null where that cannot be seen. */
+export async function hasSocket(pid: number): Promise<boolean | null> {
+  try {
+    const files = await readdir(`/proc/${pid}/fd`);
+    const targets = await Promise.all(
+      files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')),
+    );
+    return targets.some((target) => target.startsWith('socket:'));
+  } catch {
+    return null;
+  }
 }
 
 /** Proportional set size in bytes: shared pages are divided among those who share them. */

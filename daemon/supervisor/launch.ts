@@ -2,8 +2,8 @@ import { access } from 'node:fs/promises';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { PhaseReason, Probe } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Semaphore } from '../base/semaphore.ts';
 import { connectHost } from '../pocketbase/command.ts';
-import type { DataLock } from '../pocketbase/data-lock.ts';
 import { exitReason } from '../pocketbase/exit-reason.ts';
 import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
 import {
@@ -12,7 +12,7 @@ import {
   type ProcessExit,
   watchExit,
 } from '../pocketbase/process-driver.ts';
-import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
+import { dataDirOf, type InstanceSpec, lockFileOf } from './instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
 
 /** A start that has not answered by then is ended: migrations of a large database fit in well. */
@@ -38,15 +38,8 @@ export interface LaunchDeps {
   driver: ProcessDriver;
   ports: PortAllocator;
   clock: Clock;
-  /** On the instance's directory. */
-  lock: DataLock;
-}
-
-interface Prepared {
-  /** The open file that holds the lock. */
-  lock: number;
-  /** The byte of the log where this run begins. */
-  logStart: number;
+  /** Bounds how many instances start at once. */
+  starts: Semaphore;
 }
 
 /** Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid. */
@@ -57,16 +50,11 @@ export async function launch(
   signal: AbortSignal,
   onSpawn: (process: InstanceProcess, port: number) => void,
 ): Promise<LaunchOutcome> {
-  let prepared: Prepared;
+  let logStart: number;
   try {
-    const [missing, lock, logStart] = await Promise.all([
-      whatIsMissing(spec),
-      deps.lock.acquire(),
-      spec.log.prepare(),
-    ]);
+    const [missing, size] = await Promise.all([whatIsMissing(spec), spec.log.prepare()]);
     if (missing) return failed(missing);
-    if (lock === null) return failed(LOCKED);
-    prepared = { lock, logStart };
+    logStart = size;
   } catch (error) {
     return failed(spawnFailure(error));
   }
@@ -84,7 +72,7 @@ export async function launch(
       });
     }
     if (signal.aborted) return { kind: 'interrupted', process: null };
-    const outcome = await launchOn(port, prepared, spec, deps, signal, onSpawn);
+    const outcome = await launchOn(port, logStart, spec, deps, signal, onSpawn);
     const mayMove = 'preferred' in spec.port && attempt < PORT_TRIES;
     if (outcome.kind !== 'failed' || outcome.reason.code !== 'port_in_use' || !mayMove) return outcome;
     taken.add(port);
@@ -104,30 +92,28 @@ async function choosePort(
 
 async function launchOn(
   port: number,
-  { lock, logStart }: Prepared,
+  logStart: number,
   spec: InstanceSpec,
-  { driver, clock }: LaunchDeps,
+  { driver, clock, starts }: LaunchDeps,
   signal: AbortSignal,
   onSpawn: (process: InstanceProcess, port: number) => void,
 ): Promise<LaunchOutcome> {
   let process: InstanceProcess;
   const startedAt = clock.now();
   try {
-    process = await driver.spawn(
-      {
-        name: spec.name,
-        binary: spec.binary.path,
-        dataDir: dataDirOf(spec.directory),
-        logFile: spec.log.path,
-        host: spec.host,
-        port,
-        migrationsDir: spec.migrationsDir,
-        hooksDir: spec.hooksDir,
-        hooksPool: spec.hooksPool,
-        environment: spec.environment,
-      },
-      lock,
-    );
+    process = await driver.spawn({
+      name: spec.name,
+      binary: spec.binary.path,
+      dataDir: dataDirOf(spec.directory),
+      lockFile: lockFileOf(spec.directory),
+      logFile: spec.log.path,
+      host: spec.host,
+      port,
+      migrationsDir: spec.migrationsDir,
+      hooksDir: spec.hooksDir,
+      hooksPool: spec.hooksPool,
+      environment: spec.environment,
+    });
   } catch (error) {
     return failed(spawnFailure(error));
   }
@@ -137,7 +123,11 @@ async function launchOn(
   const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
   const probe = await waitUntilReady(
     { host: connectHost(spec.host), port, path: READINESS_PATH },
-    { clock, signal: AbortSignal.any([signal, gone.signal, deadline]) },
+    {
+      clock,
+      signal: AbortSignal.any([signal, gone.signal, deadline]),
+      bootsUnderWay: Math.max(1, starts.held),
+    },
   );
   // An answer counts only from our process: a foreign one on the same port answers as well.
   const exit = gone.exit();
@@ -160,11 +150,6 @@ async function launchOn(
 function failed(reason: PhaseReason): LaunchOutcome {
   return { kind: 'failed', reason, exit: null };
 }
-
-const LOCKED: PhaseReason = {
-  code: 'data_dir_locked',
-  message: 'another process holds the lock on the data directory; end it, the instance then starts by itself',
-};
 
 function spawnFailure(error: unknown): PhaseReason {
   if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {

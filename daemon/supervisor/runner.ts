@@ -2,36 +2,29 @@ import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import type { InstancePhase, PhaseReason, Probe } from '../../shared/instance.ts';
 import type { Logger } from '../base/log.ts';
-import type { Semaphore } from '../base/semaphore.ts';
 import { connectHost } from '../pocketbase/command.ts';
-import { DataLock } from '../pocketbase/data-lock.ts';
 import { exitReason } from '../pocketbase/exit-reason.ts';
-import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
 import {
   type FoundProcess,
   type InstanceProcess,
   type ProcessExit,
   watchExit,
 } from '../pocketbase/process-driver.ts';
-import { type InstanceSpec, lockFileOf } from './instance-spec.ts';
+import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
 import { type LaunchDeps, type LaunchOutcome, launch, type Running } from './launch.ts';
 import { UNRESPONSIVE_AFTER, watchLiveness } from './liveness.ts';
 import { afterFailure, STABLE_AFTER_MS } from './restart-policy.ts';
-import { portOf } from './takeover.ts';
+import { takeOver } from './takeover.ts';
 import { STOP_GRACE_MS, terminate } from './terminate.ts';
 
-export interface RunnerDeps extends Omit<LaunchDeps, 'lock'> {
+export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
-  /** Bounds how many instances start at once. */
-  starts: Semaphore;
   log: Logger;
   random: () => number;
   healthIntervalMs: number;
 }
 
-/** A process that was taken over has to answer within this time, or it is replaced. */
-const ADOPT_TIMEOUT_MS = 5_000;
 /** A hung process is not waited for as long as one that may be finishing its work. */
 const HUNG_GRACE_MS = 2_000;
 /** A start that takes longer waits for something; it gives its slot to the next one and goes on beside it. */
@@ -49,7 +42,6 @@ export class Runner {
   readonly spec: InstanceSpec;
   readonly state: InstanceState;
   readonly #deps: RunnerDeps;
-  readonly #lock: DataLock;
   #turn = new AbortController();
   #loop: Promise<void> | null = null;
   #closing: 'no' | 'stop' | 'leave' = 'no';
@@ -64,7 +56,6 @@ export class Runner {
   constructor(spec: InstanceSpec, deps: RunnerDeps, lastPort: number | null) {
     this.spec = spec;
     this.#deps = deps;
-    this.#lock = new DataLock(lockFileOf(spec.directory));
     this.state = new InstanceState(spec, deps, lastPort);
   }
 
@@ -137,7 +128,6 @@ export class Runner {
         await this.#recover(error);
       }
     }
-    this.#lock.release();
     if (this.#closing === 'stop') await this.#endFound();
     if (IDLE.has(this.state.phase) || this.state.phase === 'queued') {
       this.state.enter('stopped', null, { nextAttemptAt: null });
@@ -146,15 +136,14 @@ export class Runner {
 
   /** Nothing to do until a command comes. */
   async #rest(signal: AbortSignal): Promise<void> {
-    this.#lock.release();
+    this.#deps.ports.rest(this.spec.name);
     if (!this.#wanted) {
       await this.#endFound();
       // A start may have come while that took its time.
       if (this.#wanted) return;
-      this.#deps.ports.rest(this.spec.name);
       this.#backoff = null;
       this.#gaveUp = false;
-      this.state.enter('stopped', null, { nextAttemptAt: null, attempt: 0 });
+      this.state.enter('stopped', null, { nextAttemptAt: null, attempt: 0, maxAttempts: null });
     }
     if (!signal.aborted)
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -204,33 +193,21 @@ export class Runner {
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
     const { port } = this.state.observed;
     this.state.enter('starting', this.state.reason);
-    return launch(this.spec, port, { ...this.#deps, lock: this.#lock }, signal, (process, on) => {
+    return launch(this.spec, port, this.#deps, signal, (process, on) => {
       this.#process = process;
       this.state.note({ pid: process.pid, port: on, startedAt: this.#deps.clock.now() });
     });
   }
 
-  /** Takes over the process that an earlier daemon left, if it answers; ends it otherwise. Null when there is none. */
   async #adopt(signal: AbortSignal): Promise<LaunchOutcome | null> {
     const found = this.#found;
+    if (!found) return null;
     this.#found = null;
-    const port = found && portOf(found);
-    if (!found || !port) return null;
-    const process = this.#deps.driver.adopt(found);
-    this.#process = process;
-    const gone = watchExit(process);
-    const probe = await waitUntilReady(
-      { host: connectHost(this.spec.host), port, path: READINESS_PATH },
-      {
-        clock: this.#deps.clock,
-        signal: AbortSignal.any([signal, gone.signal, AbortSignal.timeout(ADOPT_TIMEOUT_MS)]),
-      },
-    );
-    if (signal.aborted) return { kind: 'interrupted', process };
-    if (probe && !gone.exit() && this.#deps.ports.reserve(this.spec.name, port, true)) {
-      return { kind: 'running', running: { process, port, startedAt: found.startedAt, probe } };
-    }
-    await terminate(process, { clock: this.#deps.clock, graceMs: HUNG_GRACE_MS });
+    this.#process = this.#deps.driver.adopt(found);
+    const running = await takeOver(found, this.#process, this.spec, this.#deps, signal);
+    if (running) return { kind: 'running', running };
+    if (signal.aborted) return { kind: 'interrupted', process: this.#process };
+    await terminate(this.#process, { clock: this.#deps.clock, graceMs: HUNG_GRACE_MS });
     this.#process = null;
     return null;
   }
@@ -255,10 +232,7 @@ export class Runner {
 
     const gone = watchExit(process);
     const ended = AbortSignal.any([command, gone.signal]);
-    void clock.sleep(STABLE_AFTER_MS, ended).then(() => {
-      if (!ended.aborted && this.state.observed.attempt > 0 && goodUntil > runSince)
-        this.state.note({ attempt: 0, maxAttempts: null });
-    });
+    if (this.state.observed.attempt > 0) void this.#forgetOnceStable(ended);
     const verdict = await watchLiveness(
       {
         host: connectHost(this.spec.host),
@@ -289,6 +263,14 @@ export class Runner {
       );
     } else if (this.#closing !== 'leave') {
       await this.#end(process);
+    }
+  }
+
+  /** Not until the next failure: whoever looks at it sees no trouble that is over. */
+  async #forgetOnceStable(ended: AbortSignal): Promise<void> {
+    await this.#deps.clock.sleep(STABLE_AFTER_MS, ended);
+    if (!ended.aborted && this.state.phase === 'running') {
+      this.state.note({ attempt: 0, maxAttempts: null });
     }
   }
 
@@ -342,18 +324,6 @@ export class Runner {
 
   #recordExit(exit: ProcessExit, requested: boolean): void {
     this.#process = null;
-    const now = this.#deps.clock.now();
-    const { startedAt } = this.state.observed;
-    this.state.note({
-      pid: null,
-      startedAt: null,
-      lastExit: {
-        code: exit.code,
-        signal: exit.signal,
-        at: now.toISOString(),
-        uptime_s: startedAt ? Math.round((now.getTime() - startedAt.getTime()) / 100) / 10 : 0,
-        requested,
-      },
-    });
+    this.state.recordExit(exit, requested);
   }
 }

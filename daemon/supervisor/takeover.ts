@@ -38,7 +38,11 @@ export async function takeOver(
   const gone = watchExit(process);
   const probe = await waitUntilReady(
     { host: connectHost(spec.host), port, path: READINESS_PATH },
-    { clock, signal: AbortSignal.any([signal, gone.signal, AbortSignal.timeout(ADOPT_TIMEOUT_MS)]) },
+    {
+      clock,
+      signal: AbortSignal.any([signal, gone.signal, AbortSignal.timeout(ADOPT_TIMEOUT_MS)]),
+      bootsUnderWay: 1,
+    },
   );
   if (!probe || signal.aborted || gone.exit() || !ports.reserve(spec.name, port, true)) return null;
   return { process, port, startedAt: found.startedAt, probe };

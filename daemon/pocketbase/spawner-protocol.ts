@@ -1,0 +1,15 @@
+/** What the daemon asks of the spawner, and what it is told. */
+
+export interface SpawnRequest {
+  id: number;
+  file: string;
+  args: string[];
+  env: Record<string, string>;
+  /** Standard output and error are appended to this file by the process itself. */
+  logFile: string;
+}
+
+export type SpawnerReport =
+  | { id: number; kind: 'spawned'; pid: number }
+  | { id: number; kind: 'failed'; code: string | null; message: string }
+  | { id: number; kind: 'exited'; code: number | null; signal: string | null };

@@ -1,0 +1,40 @@
+/**
+ * A process of its own that does nothing but start processes. fork(2) copies the page tables of whoever calls it, which
+ * costs the daemon 5 to 10 ms of a blocked event loop for each start and this small process less than 2.
+ *
+ * It ends with the daemon; what it started runs on, as a later daemon takes that over.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import type { SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
+
+function tell(report: SpawnerReport): void {
+  // The channel closes under it when the daemon is killed.
+  if (process.connected) process.send?.(report, undefined, undefined, () => {});
+}
+
+function start({ id, file, args, env, logFile }: SpawnRequest): void {
+  try {
+    const log = openSync(logFile, 'a', 0o600);
+    try {
+      // Its own process group: a Ctrl-C in the daemon's terminal is the daemon's to handle.
+      const child = spawn(file, args, { detached: true, env, stdio: ['ignore', log, log] });
+      child.once('spawn', () => tell({ id, kind: 'spawned', pid: child.pid as number }));
+      child.once('error', (error) => fail(id, error));
+      child.once('exit', (code, signal) => tell({ id, kind: 'exited', code, signal }));
+    } finally {
+      closeSync(log);
+    }
+  } catch (error) {
+    fail(id, error as Error);
+  }
+}
+
+function fail(id: number, error: NodeJS.ErrnoException): void {
+  tell({ id, kind: 'failed', code: error.code ?? null, message: error.message });
+}
+
+process.on('message', (request) => start(request as SpawnRequest));
+process.on('disconnect', () => process.exit(0));
+// Sent to the whole group by a terminal or a service manager: the daemon decides what follows from them.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
