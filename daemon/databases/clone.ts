@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlite.ts';
 import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../security/instance-access.ts';
+import { replaceCollectionSecrets } from './collection-secrets.ts';
 
 /** The owner as the global PocketBase knows it. */
 export interface Owner {
@@ -61,7 +62,12 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
 function personalise(database: DatabaseSync, request: CloneRequest): void {
   const now = pocketBaseDate(request.now);
   const { owner, superuser } = request;
-  replaceSecrets(database, superuser);
+  // JWTs of one clone must mean nothing to another.
+  replaceCollectionSecrets(database, (collection, purpose) =>
+    collection === SUPERUSERS_COLLECTION_ID && purpose === 'authToken'
+      ? superuser.collectionSecret
+      : randomSecret(),
+  );
   database.exec('DELETE FROM _superusers');
   database
     .prepare(
@@ -84,22 +90,6 @@ function personalise(database: DatabaseSync, request: CloneRequest): void {
       now,
     );
   writeSettings(database, request);
-}
-
-/** Every secret of every collection: JWTs of one clone must mean nothing to another. */
-function replaceSecrets(database: DatabaseSync, superuser: SuperuserKeys): void {
-  const update = database.prepare('UPDATE _collections SET options = ? WHERE id = ?');
-  const rows = database.prepare("SELECT id, options FROM _collections WHERE type = 'auth'").all();
-  for (const row of rows) {
-    const options = JSON.parse(String(row['options'])) as Record<string, unknown>;
-    for (const option of Object.values(options)) {
-      if (isRecord(option) && typeof option['secret'] === 'string') option['secret'] = randomSecret();
-    }
-    if (row['id'] === SUPERUSERS_COLLECTION_ID && isRecord(options['authToken'])) {
-      options['authToken']['secret'] = superuser.collectionSecret;
-    }
-    update.run(JSON.stringify(options), String(row['id']));
-  }
 }
 
 function writeSettings(database: DatabaseSync, { name, encryptionKey }: CloneRequest): void {
@@ -130,8 +120,4 @@ function randomSecret(): string {
     { length: SECRET_CHARACTERS },
     () => SECRET_ALPHABET[randomInt(SECRET_ALPHABET.length)],
   ).join('');
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -8,12 +8,15 @@ import { SingleFlight } from '../base/single-flight.ts';
 import { type Binary, contentHash } from '../pocketbase/binary.ts';
 import { inheritedEnvironment } from '../pocketbase/command.ts';
 import { withDatabase } from '../pocketbase/sqlite.ts';
+import { replaceCollectionSecrets } from './collection-secrets.ts';
 
 const MIGRATE_TIMEOUT_MS = 120_000;
+/** As long as PocketBase's own, which is what it insists on. */
+const NO_SECRET = '0'.repeat(50);
 
 /**
  * A migrated, empty data directory, made once per binary and set of migrations, of which every user database is a
- * clone: booting a clone takes a fraction of a first boot. It holds no secret that a clone keeps.
+ * clone: booting a clone takes a fraction of a first boot. It holds no secret at all.
  */
 export class TemplateStore {
   readonly #directory: string;
@@ -54,7 +57,7 @@ export class TemplateStore {
     await mkdir(building, { recursive: true, mode: 0o700 });
     try {
       await this.#migrate(building);
-      assertMigrated(building, migrations);
+      complete(building, migrations);
       await rm(join(building, '.notify'), { recursive: true, force: true });
       await rename(building, final);
     } catch (error) {
@@ -111,14 +114,16 @@ export class TemplateStore {
   }
 }
 
-function assertMigrated(directory: string, migrations: readonly string[]): void {
+/** Proves that the migrations applied, and leaves all in the one file that is copied. */
+function complete(directory: string, migrations: readonly string[]): void {
   withDatabase(join(directory, 'data.db'), { readOnly: false }, (database) => {
     const rows = database.prepare('SELECT file FROM _migrations').all();
     const applied = new Set(rows.map((row) => row['file']));
     const missing = migrations.filter((file) => !applied.has(file));
     if (missing.length > 0) throw new Error(`not applied: ${missing.join(', ')}`);
-    // Everything into the one file that is copied.
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    replaceCollectionSecrets(database, () => NO_SECRET);
+    // What was replaced or deleted must not live on in free pages of every clone.
+    database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
   });
 }
 
