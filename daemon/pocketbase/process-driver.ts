@@ -8,7 +8,7 @@ import {
   inheritedEnvironment,
   lockedArguments,
 } from './command.ts';
-import { findByEnvironment, isAlive, processStat } from './procfs.ts';
+import { findByEnvironment, hasSocket, isAlive, isThatProcess, processStat } from './procfs.ts';
 import { SpawnerClient } from './spawner-client.ts';
 
 export interface ProcessExit {
@@ -22,8 +22,10 @@ export interface InstanceProcess {
   readonly startTime: number;
   /** Settles once, when the process is gone. Never rejects. */
   readonly exited: Promise<ProcessExit>;
-  /** Signals the whole process group; false when it is gone already. */
+  /** Signals the whole process group; false when it is gone already, never one that has its pid by now. */
   signal(signal: NodeJS.Signals): boolean;
+  /** Whether it could be the one that answers on its port: one that lost the port to another process is not. */
+  mayListen(): Promise<boolean>;
 }
 
 /** The end of a process as something that can be waited for together with other things. */
@@ -91,7 +93,8 @@ export class ChildProcessDriver implements ProcessDriver {
       pid,
       startTime,
       exited: exited.then((exit) => exit ?? this.#gone(pid, startTime)),
-      signal: (signal) => signalGroup(pid, signal),
+      signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
+      mayListen: () => mayListen(pid),
     };
   }
 
@@ -106,7 +109,8 @@ export class ChildProcessDriver implements ProcessDriver {
       pid,
       startTime,
       exited: this.#gone(pid, startTime),
-      signal: (signal) => signalGroup(pid, signal),
+      signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
+      mayListen: () => mayListen(pid),
     };
   }
 
@@ -135,9 +139,19 @@ async function bootTicks(): Promise<number> {
   return Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 100;
 }
 
+/** PocketBase opens no socket before it has its port. */
+async function mayListen(pid: number): Promise<boolean> {
+  return (await hasSocket(pid)) !== false;
+}
+
+/** The process and what it started; one that somebody started within another group is signalled alone. */
 function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  return send(-pid, signal) || send(pid, signal);
+}
+
+function send(pid: number, signal: NodeJS.Signals): boolean {
   try {
-    process.kill(-pid, signal);
+    process.kill(pid, signal);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;

@@ -56,7 +56,8 @@ export async function launch(
     if (missing) return failed(missing);
     logStart = size;
   } catch (error) {
-    return failed(spawnFailure(error));
+    // What is gone is also why its log could not be opened.
+    return failed((await whatIsMissing(spec)) ?? spawnFailure(error));
   }
 
   const taken = new Set<number>();
@@ -121,15 +122,13 @@ async function launchOn(
 
   const gone = watchExit(process);
   const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
-  const probe = await waitUntilReady(
-    { host: connectHost(spec.host), port, path: READINESS_PATH },
-    {
-      clock,
-      signal: AbortSignal.any([signal, gone.signal, deadline]),
-      bootsUnderWay: Math.max(1, starts.held),
-    },
-  );
-  // An answer counts only from our process: a foreign one on the same port answers as well.
+  const target = { host: connectHost(spec.host), port, path: READINESS_PATH };
+  const ended = AbortSignal.any([signal, gone.signal, deadline]);
+  let probe: Probe | null;
+  do {
+    probe = await waitUntilReady(target, { clock, signal: ended, bootsUnderWay: Math.max(1, starts.held) });
+    // An answer counts only from our process: one that took the port a moment before answers as well.
+  } while (probe && !gone.exit() && !(await process.mayListen()));
   const exit = gone.exit();
   if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe } };
   if (exit)

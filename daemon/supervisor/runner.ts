@@ -15,7 +15,7 @@ import { InstanceState } from './instance-state.ts';
 import { type LaunchDeps, type LaunchOutcome, launch, type Running } from './launch.ts';
 import { UNRESPONSIVE_AFTER, watchLiveness } from './liveness.ts';
 import { afterFailure, STABLE_AFTER_MS } from './restart-policy.ts';
-import { takeOver } from './takeover.ts';
+import { takeOver, whyNotAdopt } from './takeover.ts';
 import { STOP_GRACE_MS, terminate } from './terminate.ts';
 
 export interface RunnerDeps extends LaunchDeps {
@@ -171,8 +171,10 @@ export class Runner {
       started.abort();
     }
     if (outcome.kind === 'running') await this.#watch(outcome.running, signal);
-    else if (outcome.kind === 'failed') this.#afterFailure(outcome.reason, outcome.exit, 0);
-    else if (!outcome.process) this.state.enter('queued', null);
+    else if (outcome.kind === 'failed') {
+      if (outcome.reason.code === 'data_dir_locked') await this.#findHolder();
+      this.#afterFailure(outcome.reason, outcome.exit, 0);
+    } else if (!outcome.process) this.state.enter('queued', null);
     else if (this.#closing !== 'leave') await this.#end(outcome.process);
   }
 
@@ -210,6 +212,14 @@ export class Runner {
     await terminate(this.#process, { clock: this.#deps.clock, graceMs: HUNG_GRACE_MS });
     this.#process = null;
     return null;
+  }
+
+  /** Should it be a process of this very instance that was lost sight of, the next turn takes that over. */
+  async #findHolder(): Promise<void> {
+    const processes = await this.#deps.driver.find();
+    const isOurs = (it: FoundProcess) =>
+      it.instance === this.spec.name && whyNotAdopt(it, this.spec) === null;
+    this.#found = processes.find(isOurs) ?? null;
   }
 
   /** The process that an earlier daemon left is not to be taken over after all. */
