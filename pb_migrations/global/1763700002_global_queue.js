@@ -5,8 +5,9 @@ migrate(
     const queue = new Collection({
       type: 'base',
       name: 'global_queue',
-      listRule: 'user = @request.auth.id',
-      viewRule: 'user = @request.auth.id',
+      // A task may belong to nobody, and so does an anonymous request.
+      listRule: "@request.auth.id != '' && user = @request.auth.id",
+      viewRule: "@request.auth.id != '' && user = @request.auth.id",
       createRule: null,
       updateRule: null,
       deleteRule: null,
