@@ -11,7 +11,8 @@ export interface InstanceCommand {
   logFile: string;
   host: string;
   port: number;
-  migrationsDir: string;
+  /** Null applies none: right for a process that takes the place of one that had applied them. */
+  migrationsDir: string | null;
   /** Null runs without hooks, which saves memory and start time. */
   hooksDir: string | null;
   /** JavaScript runtimes kept warm; about 0.3 MB each. */
@@ -46,7 +47,7 @@ export function lockedArguments(command: InstanceCommand): string[] {
     'serve',
     `--http=${listenAddress(command.host, command.port)}`,
     `--dir=${command.dataDir}`,
-    `--migrationsDir=${command.migrationsDir}`,
+    `--migrationsDir=${command.migrationsDir ?? noDirectory(command)}`,
     `--hooksDir=${command.hooksDir ?? noDirectory(command)}`,
     `--publicDir=${noDirectory(command)}`,
     `--hooksPool=${command.hooksPool}`,

@@ -44,10 +44,14 @@ export class InstanceLog {
   }
 
   async size(): Promise<number> {
+    return (await this.#stat())?.size ?? 0;
+  }
+
+  async #stat(): Promise<{ size: number; ino: number } | null> {
     try {
-      return (await stat(this.path)).size;
+      return await stat(this.path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw error;
     }
   }
@@ -83,6 +87,7 @@ export class InstanceLog {
     ready: () => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
     let position = from;
+    let inode: number | null = null;
     let rest = Buffer.alloc(0);
     const take = async (path: string) => {
       for (;;) {
@@ -97,13 +102,16 @@ export class InstanceLog {
       }
     };
     while (!signal.aborted) {
-      const size = await this.size();
-      if (size < position) {
-        // It was rotated: first what is left of the file that was moved aside.
-        await take(`${this.path}.1`);
-        position = 0;
+      const file = await this.#stat();
+      if (file) {
+        if (file.size < position || (inode !== null && file.ino !== inode)) {
+          // It was rotated: first what is left of the file that was moved aside.
+          await take(`${this.path}.1`);
+          position = 0;
+        }
+        inode = file.ino;
+        if (file.size > position) await take(this.path);
       }
-      if (size > position) await take(this.path);
       await this.#clock.sleep(FOLLOW_POLL_MS, signal);
     }
   }

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { PhaseReason, Probe } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
@@ -45,7 +45,7 @@ export interface LaunchDeps {
 /** Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid. */
 export async function launch(
   spec: InstanceSpec,
-  lastPort: number | null,
+  { lastPort, migrate }: { lastPort: number | null; migrate: boolean },
   deps: LaunchDeps,
   signal: AbortSignal,
   onSpawn: (process: InstanceProcess, port: number) => void,
@@ -73,7 +73,7 @@ export async function launch(
       });
     }
     if (signal.aborted) return { kind: 'interrupted', process: null };
-    const outcome = await launchOn(port, logStart, spec, deps, signal, onSpawn);
+    const outcome = await launchOn({ port, logStart, migrate }, spec, deps, signal, onSpawn);
     const mayMove = 'preferred' in spec.port && attempt < PORT_TRIES;
     if (outcome.kind !== 'failed' || outcome.reason.code !== 'port_in_use' || !mayMove) return outcome;
     taken.add(port);
@@ -92,8 +92,7 @@ async function choosePort(
 }
 
 async function launchOn(
-  port: number,
-  logStart: number,
+  { port, logStart, migrate }: { port: number; logStart: number; migrate: boolean },
   spec: InstanceSpec,
   { driver, clock, starts }: LaunchDeps,
   signal: AbortSignal,
@@ -110,7 +109,7 @@ async function launchOn(
       logFile: spec.log.path,
       host: spec.host,
       port,
-      migrationsDir: spec.migrationsDir,
+      migrationsDir: migrate ? spec.migrationsDir : null,
       hooksDir: spec.hooksDir,
       hooksPool: spec.hooksPool,
       environment: spec.environment,
@@ -162,28 +161,35 @@ function spawnFailure(error: unknown): PhaseReason {
 
 async function whatIsMissing(spec: InstanceSpec): Promise<PhaseReason | null> {
   const dataFile = `${dataDirOf(spec.directory)}/data.db`;
-  const [binaryIsThere, dataIsThere] = await Promise.all([exists(spec.binary.path), exists(dataFile)]);
-  if (!binaryIsThere) {
+  const [binary, data] = await Promise.all([sizeOf(spec.binary.path), sizeOf(dataFile)]);
+  if (binary === null) {
     return {
       code: 'binary_missing',
       message: `the PocketBase binary ${spec.binary.path} is gone; put it back, the instance then starts by itself`,
     };
   }
   // The global instance is made by its first start; a user database by provisioning, and never silently anew.
-  if (spec.kind === 'user' && !dataIsThere) {
+  if (spec.kind === 'user' && data === null) {
     return {
       code: 'data_dir_missing',
       message: `${dataFile} is missing; restore it from a backup and force a restart`,
     };
   }
+  // PocketBase takes an empty file for a new database, and prints a link that makes whoever opens it a superuser.
+  if (data === 0) {
+    return {
+      code: 'database_corrupt',
+      message: `${dataFile} is empty; restore it from a backup and force a restart`,
+    };
+  }
   return null;
 }
 
-async function exists(path: string): Promise<boolean> {
+/** In bytes; null when it is not there. */
+async function sizeOf(path: string): Promise<number | null> {
   try {
-    await access(path);
-    return true;
+    return (await stat(path)).size;
   } catch {
-    return false;
+    return null;
   }
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PHASE_REASON_CODES, type PhaseReasonCode } from '../../shared/instance.ts';
 import { afterFailure, MAX_ATTEMPTS, STABLE_AFTER_MS } from './restart-policy.ts';

@@ -46,6 +46,8 @@ export class Runner {
   #loop: Promise<void> | null = null;
   #closing: 'no' | 'stop' | 'leave' = 'no';
   #gaveUp = false;
+  /** This daemon's last start applied the migrations, and nobody asked for another one since: a crash need not again. */
+  #schemaIsCurrent = false;
   /** Why the next turn has to wait, and how long; null starts at once. */
   #backoff: { reason: PhaseReason; delayMs: number } | null = null;
   /** A process that an earlier daemon left running. */
@@ -193,18 +195,21 @@ export class Runner {
   }
 
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
-    const { port } = this.state.observed;
+    const plan = { lastPort: this.state.observed.port, migrate: !this.#schemaIsCurrent };
     this.state.enter('starting', this.state.reason);
-    return launch(this.spec, port, this.#deps, signal, (process, on) => {
+    const outcome = await launch(this.spec, plan, this.#deps, signal, (process, on) => {
       this.#process = process;
       this.state.note({ pid: process.pid, port: on, startedAt: this.#deps.clock.now() });
     });
+    this.#schemaIsCurrent = outcome.kind === 'running';
+    return outcome;
   }
 
   async #adopt(signal: AbortSignal): Promise<LaunchOutcome | null> {
     const found = this.#found;
     if (!found) return null;
     this.#found = null;
+    this.#schemaIsCurrent = false;
     this.#process = this.#deps.driver.adopt(found);
     const running = await takeOver(found, this.#process, this.spec, this.#deps, signal);
     if (running) return { kind: 'running', running };
@@ -266,11 +271,9 @@ export class Runner {
       const message = `gave no good answer to ${UNRESPONSIVE_AFTER} probes in a row (${this.state.probe?.error ?? ''}), so it was ended`;
       this.#afterFailure({ code: 'unresponsive', message }, how, uptimeMs);
     } else if (exit) {
-      this.#afterFailure(
-        exitReason(exit, await this.spec.log.tail(LOG_TAIL_LINES, logStart)),
-        exit,
-        uptimeMs,
-      );
+      // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
+      const lines = exit.signal === null ? await this.spec.log.tail(LOG_TAIL_LINES, logStart) : [];
+      this.#afterFailure(exitReason(exit, lines), exit, uptimeMs);
     } else if (this.#closing !== 'leave') {
       await this.#end(process);
     }
@@ -298,6 +301,7 @@ export class Runner {
 
   /** Ends a process because a person, or the daemon's own end, asked for it. */
   async #end(process: InstanceProcess): Promise<void> {
+    this.#schemaIsCurrent = false;
     this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
     const exit = await terminate(process, { clock: this.#deps.clock, graceMs: STOP_GRACE_MS });
     this.#recordExit(exit, true);

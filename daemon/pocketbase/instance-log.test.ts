@@ -1,0 +1,155 @@
+import { appendFile, copyFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { scratch } from '../../test/helpers/scratch.ts';
+import { until } from '../../test/helpers/until.ts';
+import { systemClock } from '../base/clock.ts';
+import { InstanceLog } from './instance-log.ts';
+
+const MIB = 1024 * 1024;
+
+async function newLog(content = ''): Promise<InstanceLog> {
+  const log = new InstanceLog(join(await scratch(), 'instances', 'a.log'), systemClock);
+  await log.prepare();
+  await writeFile(log.path, content);
+  return log;
+}
+
+/** Follows until the test ends. */
+function follow(log: InstanceLog, from = 0, ready?: () => Promise<void>): string[] {
+  const lines: string[] = [];
+  const ended = new AbortController();
+  const following = log.follow(from, ({ text }) => lines.push(text), ended.signal, ready);
+  onTestFinished(async () => {
+    ended.abort();
+    await following;
+  });
+  return lines;
+}
+
+const numbered = (first: number, count: number) =>
+  Array.from({ length: count }, (_, index) => `line ${first + index} äöü €`);
+
+describe('the tail of a log', () => {
+  it('is the last lines, oldest first, a line that is not complete yet included', async () => {
+    const log = await newLog('one\ntwo\nthree\nfou');
+    expect(await log.tail(2)).toEqual(['three', 'fou']);
+    expect(await log.tail(10)).toEqual(['one', 'two', 'three', 'fou']);
+  });
+
+  it('begins where it is told to, and with everything when the file was emptied since', async () => {
+    const log = await newLog('earlier run\nthis run\n');
+    expect(await log.tail(10, 'earlier run\n'.length)).toEqual(['this run']);
+    expect(await log.tail(10, 9999)).toEqual(['earlier run', 'this run']);
+  });
+
+  it('is empty for a log that is not there or has nothing in it', async () => {
+    const log = await newLog();
+    expect(await log.tail(5)).toEqual([]);
+    const absent = new InstanceLog(join(await scratch(), 'absent.log'), systemClock);
+    expect([await absent.size(), await absent.tail(5)]).toEqual([0, []]);
+  });
+
+  it('of a long file never begins within a line', async () => {
+    const all = numbered(0, 30_000);
+    const log = await newLog(`${all.join('\n')}\n`);
+    const tail = await log.tail(100_000);
+    expect(tail.length).toBeGreaterThan(1_000);
+    expect(tail).toEqual(all.slice(-tail.length));
+  });
+
+  it('tells the byte from which following goes on, whatever bytes are there', async () => {
+    const log = await newLog();
+    await writeFile(log.path, Buffer.from([...Buffer.from('good\n'), 0xff, 0xc3]));
+    const { lines, end } = await log.tailWithEnd(10);
+    expect([lines, end]).toEqual([['good'], 5]);
+  });
+});
+
+describe('following a log', () => {
+  it('hands over whole lines as they are completed', async () => {
+    const log = await newLog('before\n');
+    const lines = follow(log, await log.size());
+    await appendFile(log.path, 'hal');
+    await appendFile(log.path, 'f a line\nnext\n\nunfin');
+    await until(() => lines.length === 3, { what: 'three lines' });
+    expect(lines).toEqual(['half a line', 'next', '']);
+    await appendFile(log.path, 'ished\n');
+    await until(() => lines.length === 4, { what: 'the rest of a line' });
+    expect(lines.at(-1)).toBe('unfinished');
+  });
+
+  it('loses none of a burst of 50,000 lines, nor a character that two reads share', async () => {
+    const log = await newLog();
+    const lines = follow(log);
+    const burst = numbered(0, 50_000);
+    for (let index = 0; index < burst.length; index += 5_000) {
+      await appendFile(log.path, `${burst.slice(index, index + 5_000).join('\n')}\n`);
+    }
+    await until(() => lines.length >= burst.length, { what: () => `50,000 lines, got ${lines.length}` });
+    expect(lines).toEqual(burst);
+  });
+
+  it('goes on over a rotation by renaming, from where it was in the file that was moved', async () => {
+    const log = await newLog('1\n');
+    const lines = follow(log);
+    await until(() => lines.length === 1, { what: 'the first line' });
+    await appendFile(log.path, '2\n3\n');
+    await rename(log.path, `${log.path}.1`);
+    await writeFile(log.path, '4\n');
+    await until(() => lines.length >= 4, { what: 'all lines' });
+    expect(lines).toEqual(['1', '2', '3', '4']);
+  });
+
+  it('goes on over a rotation by copying and emptying', async () => {
+    const log = await newLog('a first line that is long\n');
+    const lines = follow(log);
+    await until(() => lines.length === 1, { what: 'the first line' });
+    await appendFile(log.path, 'second\n');
+    await copyFile(log.path, `${log.path}.1`);
+    await truncate(log.path, 0);
+    await appendFile(log.path, 'third\n');
+    await until(() => lines.length >= 3, { what: 'all lines' });
+    expect(lines).toEqual(['a first line that is long', 'second', 'third']);
+  });
+
+  it('reads no further while the reader is not ready', async () => {
+    const log = await newLog(`${numbered(0, 20_000).join('\n')}\n`);
+    const gate = Promise.withResolvers<void>();
+    let asked = 0;
+    const lines = follow(log, 0, () => {
+      asked += 1;
+      return asked > 1 ? gate.promise : Promise.resolve();
+    });
+    await until(() => asked > 1, { what: 'the reader to be asked again' });
+    const first = lines.length;
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThan(5_000);
+    gate.resolve();
+    await until(() => lines.length >= 20_000, { what: 'the rest' });
+  });
+
+  it('hands over a line without an end in pieces, rather than collecting it for ever', async () => {
+    const log = await newLog('x'.repeat(MIB));
+    const lines = follow(log);
+    await until(() => lines.join('').length === MIB, { what: 'all of it' });
+    expect(lines.length).toBeGreaterThan(4);
+  });
+});
+
+describe('rotation', () => {
+  it('moves a large file aside before a start, and a small one not', async () => {
+    const log = await newLog('x'.repeat(8 * MIB + 1));
+    expect(await log.prepare()).toBe(0);
+    expect((await stat(`${log.path}.1`)).size).toBe(8 * MIB + 1);
+    await writeFile(log.path, 'small\n');
+    expect(await log.prepare()).toBe(6);
+  });
+
+  it('empties a large file under the process that writes it', async () => {
+    const log = await newLog('x'.repeat(8 * MIB + 1));
+    await log.rotateWhileRunning();
+    expect(await log.size()).toBe(0);
+    expect((await stat(`${log.path}.1`)).size).toBe(8 * MIB + 1);
+  });
+});

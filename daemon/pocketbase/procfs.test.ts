@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { scratch } from '../../test/helpers/scratch.ts';
+import { until } from '../../test/helpers/until.ts';
+import {
+  connectionsByLocalPort,
+  findByEnvironment,
+  hasSocket,
+  isAlive,
+  isThatProcess,
+  processStat,
+  pssBytes,
+} from './procfs.ts';
+
+/** A process that does nothing, ended with the test. */
+async function sleeper(path = '/bin/sleep', env: Record<string, string> = {}): Promise<number> {
+  const child = spawn(path, ['600'], { env, stdio: 'ignore' });
+  await once(child, 'spawn');
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  return child.pid as number;
+}
+
+it('reads the own process', async () => {
+  const stat = await processStat(process.pid);
+  expect(stat).toMatchObject({ zombie: false });
+  expect(stat?.startTime).toBeGreaterThan(0);
+  expect(stat?.cpuSeconds).toBeGreaterThan(0);
+  expect(await pssBytes(process.pid)).toBeGreaterThan(1024 * 1024);
+});
+
+it('a process that is not there reads as null', async () => {
+  const child = spawn('/bin/true');
+  await once(child, 'exit');
+  const pid = child.pid as number;
+  expect([await processStat(pid), await pssBytes(pid), await hasSocket(pid)]).toEqual([null, null, null]);
+});
+
+it('is not confused by spaces and parentheses in the name of a program', async () => {
+  const path = join(await scratch(), ') S (a) 1 2');
+  await copyFile('/bin/sleep', path);
+  const pid = await sleeper(path);
+  const own = await processStat(process.pid);
+  const stat = await processStat(pid);
+  expect(stat?.zombie).toBe(false);
+  expect(stat?.startTime).toBeGreaterThanOrEqual(own?.startTime ?? Number.POSITIVE_INFINITY);
+});
+
+it('a pid alone is no process: another start time is another process', async () => {
+  const { startTime } = (await processStat(process.pid)) ?? { startTime: 0 };
+  expect([await isAlive(process.pid, startTime), isThatProcess(process.pid, startTime)]).toEqual([
+    true,
+    true,
+  ]);
+  expect([await isAlive(process.pid, startTime + 1), isThatProcess(process.pid, startTime + 1)]).toEqual([
+    false,
+    false,
+  ]);
+});
+
+it('one that is dead but not waited for is not alive', async () => {
+  // The shell never waits for its child.
+  const shell = spawn('/bin/sh', ['-c', '/bin/true & echo $!; exec /bin/sleep 600'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => {
+    shell.kill('SIGKILL');
+  });
+  const [output] = (await once(shell.stdout, 'data')) as [Buffer];
+  const pid = Number(output.toString());
+  const stat = await until(
+    async () => {
+      const found = await processStat(pid);
+      return found?.zombie === true ? found : null;
+    },
+    { what: 'a zombie' },
+  );
+  expect(await isAlive(pid, stat.startTime)).toBe(false);
+});
+
+it('finds processes by a variable of their environment, with what they were started as', async () => {
+  const mark = `mark-${process.pid}-${Date.now()}`;
+  const pid = await sleeper('/bin/sleep', { UNIT_MARK: mark, OTHER: 'a=b' });
+  await sleeper('/bin/sleep', { UNIT_MARK: `${mark}-not` });
+  const found = await until(
+    async () => {
+      const all = await findByEnvironment('UNIT_MARK', mark);
+      return all.length > 0 ? all : null;
+    },
+    { what: 'the process' },
+  );
+  expect(found.map((it) => [it.pid, it.argv.slice(1), it.environment.get('OTHER')])).toEqual([
+    [pid, ['600'], 'a=b'],
+  ]);
+  expect(found[0]?.executable).toMatch(/\/(sleep|coreutils|busybox)$/);
+});
+
+it('counts connections by the port at which they came in, and sees who has sockets', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  expect((await connectionsByLocalPort()).get(port)).toBeUndefined();
+  const sockets = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  await until(async () => (await connectionsByLocalPort()).get(port) === 2, { what: 'two connections' });
+  for (const socket of sockets) socket.destroy();
+  expect(await hasSocket(process.pid)).toBe(true);
+  expect(await hasSocket(await sleeper())).toBe(false);
+});
