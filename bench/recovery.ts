@@ -11,45 +11,49 @@ import { median, ms, report } from './measure.ts';
 
 const INSTANCES = 15;
 const PEERS = join(import.meta.dirname, 'peers');
+const PM2 = join(PEERS, 'node_modules', '.bin', 'pm2');
 
-/** SIGKILL of an instance until it answers again: against a bare boot, and against pm2. */
+/** SIGKILL of an instance until it answers again: against a bare boot, and against pm2, turn by turn. */
 export async function benchRecovery(): Promise<boolean> {
   const scratch = await mkdtemp(join(tmpdir(), 'fathom-bench-'));
-  const fathom = await createDeployment({}, { ports: INSTANCES * 2 });
+  const fathom = await createDeployment({}, { ports: INSTANCES * 4 });
   try {
-    const daemon = await fathom.start();
-    const users = new FleetUsers(fathom);
-    const databases = await users.provisionMany(INSTANCES);
+    await fathom.start();
+    const databases = await new FleetUsers(fathom).provisionMany(INSTANCES * 2);
+    const ours = databases.slice(0, INSTANCES);
+    // The other half is handed to pm2: clones of the same template, served with the same flags.
+    const theirs = databases.slice(INSTANCES);
+    for (const { name } of theirs) await fathom.client.databases.stop(name);
+    await using pm2 = await Pm2.start(join(scratch, 'pm2'), fathom, theirs);
 
-    const bareDir = join(scratch, 'bare');
     const port = await freePortRange(1);
-    await (await bareBoot(port, [`--dir=${bareDir}`])).stop();
-    const ours: number[] = [];
-    const bare: number[] = [];
-    for (const database of databases) {
-      const boot = await bareBoot(port, [`--dir=${bareDir}`]);
-      bare.push(boot.tookMs);
+    const bareArguments = [`--dir=${join(scratch, 'bare')}`];
+    await (await bareBoot(port, bareArguments)).stop();
+    const took = { ours: [] as number[], pm2: [] as number[], bare: [] as number[] };
+    for (const [index, database] of ours.entries()) {
+      const boot = await bareBoot(port, bareArguments);
+      took.bare.push(boot.tookMs);
       await boot.stop();
-      ours.push(await killAndWait(await pidOf(fathom, database), database.port));
+      took.ours.push(await killAndWait(await pidOf(fathom, database), database.port));
+      const other = theirs[index] as Database;
+      took.pm2.push(await killAndWait(await pm2.pidOf(other.name), other.port));
     }
-    await daemon.stop();
-    const pm2 = await benchPm2(scratch, fathom, databases);
     const againstBare = report({
       name: 'recovery',
       compares: 'SIGKILL of an instance → it answers again / bare boot of an existing directory',
-      value: median(ours) / median(bare),
+      value: median(took.ours) / median(took.bare),
       bar: 1.5,
       unit: '',
-      details: `medians of ${INSTANCES}: ours ${ms(median(ours))}, bare boot ${ms(median(bare))}`,
+      details: `medians of ${INSTANCES}: ours ${ms(median(took.ours))}, bare boot ${ms(median(took.bare))}`,
     });
     const againstPm2 = report({
       name: 'recovery against pm2',
       compares:
-        'SIGKILL of an instance → it answers again / the same with pm2 7, the same binary, directories and flags',
-      value: median(ours) / median(pm2),
+        'SIGKILL of an instance → it answers again / the same with pm2 7, the same binary, flags and template',
+      value: median(took.ours) / median(took.pm2),
       bar: 1,
       unit: '',
-      details: `medians of ${INSTANCES}: ours ${ms(median(ours))}, pm2 ${ms(median(pm2))}`,
+      details: `medians of ${INSTANCES}: ours ${ms(median(took.ours))}, pm2 ${ms(median(took.pm2))}`,
     });
     return againstBare && againstPm2;
   } finally {
@@ -73,35 +77,39 @@ async function killAndWait(pid: number, port: number): Promise<number> {
   return performance.now() - started;
 }
 
-/** The same databases under pm2, which comes by its own lock file and is installed on first use. */
-async function benchPm2(
-  scratch: string,
-  fathom: Deployment,
-  databases: readonly Database[],
-): Promise<number[]> {
-  const pm2 = join(PEERS, 'node_modules', '.bin', 'pm2');
-  if (!existsSync(pm2)) await execa('npm', ['ci', '--prefix', PEERS, '--no-audit', '--no-fund']);
-  const key = Buffer.from(fathom.env['PB_ENCRYPTION_KEY'] ?? '', 'base64');
-  const env = { PATH: process.env['PATH'] ?? '', PM2_HOME: join(scratch, 'pm2'), HOME: scratch };
-  const run = (args: string[], more: Record<string, string> = {}) =>
-    execa(pm2, args, { env: { ...env, ...more }, extendEnv: false });
-  try {
+/** A pm2 of its own; it comes by its own lock file and is installed on first use. */
+class Pm2 implements AsyncDisposable {
+  readonly #home: string;
+
+  private constructor(home: string) {
+    this.#home = home;
+  }
+
+  static async start(home: string, fathom: Deployment, databases: readonly Database[]): Promise<Pm2> {
+    if (!existsSync(PM2)) await execa('npm', ['ci', '--prefix', PEERS, '--no-audit', '--no-fund']);
+    const pm2 = new Pm2(home);
+    const key = Buffer.from(fathom.env['PB_ENCRYPTION_KEY'] ?? '', 'base64');
     for (const { name, port } of databases) {
       const { args, environment } = userInstance(fathom.dataDir, name, key);
       const serve = ['serve', `--http=127.0.0.1:${port}`, ...args];
-      await run(['start', BINARY, '--name', name, '--interpreter', 'none', '--', ...serve], environment);
+      await pm2.#run(['start', BINARY, '--name', name, '--interpreter', 'none', '--', ...serve], environment);
       await untilAnswers(port);
     }
-    const { stdout } = await run(['jlist']);
-    const list = JSON.parse(stdout.slice(stdout.indexOf('['))) as { name: string; pid: number }[];
-    const taken: number[] = [];
-    for (const { name, port } of databases) {
-      const pid = list.find((process) => process.name === name)?.pid;
-      if (pid === undefined) throw new Error(`pm2 does not know ${name}`);
-      taken.push(await killAndWait(pid, port));
-    }
-    return taken;
-  } finally {
-    await run(['kill']);
+    return pm2;
+  }
+
+  async pidOf(name: string): Promise<number> {
+    const pid = Number((await this.#run(['pid', name])).trim());
+    if (!pid) throw new Error(`pm2 does not know ${name}`);
+    return pid;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#run(['kill']);
+  }
+
+  async #run(args: string[], environment: Record<string, string> = {}): Promise<string> {
+    const env = { PATH: process.env['PATH'] ?? '', PM2_HOME: this.#home, HOME: this.#home, ...environment };
+    return (await execa(PM2, args, { env, extendEnv: false })).stdout;
   }
 }

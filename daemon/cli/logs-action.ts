@@ -6,6 +6,9 @@ import { type CliContext, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
 import { UsageError } from './usage-error.ts';
 
+/** Enough to find the place in a snapshot again. */
+const REMEMBERED_LINES = 200;
+
 export interface LogsArguments extends ConnectArguments {
   name: string;
   tail: number;
@@ -28,9 +31,9 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
   const { FleetStream } = await import('../../shared/client/stream.ts');
   const { target, token } = connectionOf(args, context);
   const ended = Promise.withResolvers<void>();
-  let last: string | null = null;
+  let printed: string[] | null = null;
   const print = (line: LogLine): void => {
-    last = line.at;
+    printed = [...(printed ?? []), line.text].slice(-REMEMBERED_LINES);
     printLine(context.stdout, args.json ? JSON.stringify(line) : formatLine(line));
   };
   const stream = new FleetStream({
@@ -44,8 +47,9 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
       }
     },
     onSnapshot(frame) {
-      const lines = frame.data as LogLine[];
-      for (const line of linesAfter(lines, last, args.tail)) print(line);
+      const lines = linesToPrint(frame.data as LogLine[], printed, args.tail);
+      printed ??= [];
+      for (const line of lines) print(line);
     },
     onEvent({ event }) {
       if (event.kind === 'log.line') print(event.line);
@@ -61,10 +65,23 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
   }
 }
 
-/** Of a snapshot: the last `tail` lines at first, and after a reconnection those that are new. */
-export function linesAfter(lines: readonly LogLine[], last: string | null, tail: number): readonly LogLine[] {
-  if (last !== null) return lines.filter((line) => line.at > last);
-  return tail === 0 ? [] : lines.slice(-tail);
+/**
+ * Of a snapshot: the last `tail` lines at first, and after a reconnection what follows the lines that were printed.
+ * They are told by their text, as the daemon stamps a line whenever it reads it.
+ */
+export function linesToPrint(
+  snapshot: readonly LogLine[],
+  printed: readonly string[] | null,
+  tail: number,
+): readonly LogLine[] {
+  if (printed === null) return tail === 0 ? [] : snapshot.slice(-tail);
+  for (let end = snapshot.length; end > 0; end--) {
+    const overlap = Math.min(end, printed.length);
+    const before = snapshot.slice(end - overlap, end);
+    const last = printed.slice(printed.length - overlap);
+    if (overlap > 0 && before.every(({ text }, index) => text === last[index])) return snapshot.slice(end);
+  }
+  return snapshot;
 }
 
 function formatLine({ at, text }: LogLine): string {

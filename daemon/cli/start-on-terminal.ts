@@ -31,8 +31,7 @@ export async function startOnTerminal(
   const code = await openConsole({ socketPath: config.socketPath, ownsDaemon: true }, context);
   if (code !== STOP_DAEMON_TOO) {
     daemon.release();
-    if (daemon.exitCode === null)
-      printLine(context.stdout, `the daemon keeps running; 'kill ${daemon.pid}' stops it`);
+    if (daemon.exitCode === null) printLine(context.stdout, `stop the daemon with 'kill ${daemon.pid}'`);
     return code;
   }
   printLine(context.stdout, 'stopping the daemon');

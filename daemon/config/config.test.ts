@@ -310,7 +310,7 @@ describe('warnings', () => {
 
   it('tell of an address that leads nowhere', () => {
     expect(load({ PB_BIND_ADDRESS: '0.0.0.0' }).warnings[0]).toMatch(
-      /^PB_PUBLIC_URL hands users the address 0\.0\.0\.0/,
+      /^PB_PUBLIC_URL: with PB_BIND_ADDRESS 0\.0\.0\.0/,
     );
     expect(
       load({ PB_BIND_ADDRESS: '0.0.0.0', PB_PUBLIC_URL: 'https://{name}.example.com' }).warnings,

@@ -180,9 +180,8 @@ function checkPorts(read: ValueReader, { server, globalPort, ports }: Config): v
 function reachWarnings({ bindAddress, publicUrl }: Config): string[] {
   const wildcard = ['0.0.0.0', '::'].includes(bindAddress);
   if (!wildcard || !publicUrl.includes('{host}')) return [];
-  return [
-    `PB_PUBLIC_URL hands users the address ${bindAddress}, which leads nowhere; put the host's public name into it`,
-  ];
+  const why = `with PB_BIND_ADDRESS ${bindAddress} its {host} leads nowhere from other machines`;
+  return [`PB_PUBLIC_URL: ${why}; put the public name of this host into it`];
 }
 
 function invalidConfig({ problems }: { problems: readonly FieldError[] }): FathomError {

@@ -71,7 +71,7 @@ it('sees modes, databases and why a binary cannot be used', async () => {
     throw new Error('wrong hash');
   });
   expect(facts).toMatchObject({
-    config: { valid: true },
+    config: { valid: true, warnings: [] },
     envFiles: [{ path: join(cwd, '.env'), mode: 0o640, exposed: true }],
     binary: { usable: false, problem: 'wrong hash' },
     dataDir: { state: 'writable', mode: 0o755 },

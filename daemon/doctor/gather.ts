@@ -8,7 +8,7 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
 import { loadClientConfig } from '../config/client-config.ts';
 import { type Config, loadConfig } from '../config/config.ts';
-import { type ConfigInput, exposesSecrets, readSources } from '../config/sources.ts';
+import { type ConfigInput, exposesSecrets, readSources, type Sources } from '../config/sources.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
 
 /** Proves that a binary can be used; the path is PB_BINARY_PATH, null the embedded default. */
@@ -33,7 +33,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     ]);
   return {
     nodeVersion: process.versions.node,
-    config: configFacts,
+    config: withoutFileModes(configFacts, sources),
     envFiles: sources.files.map((file) => ({
       path: file.path,
       mode: file.mode,
@@ -61,6 +61,16 @@ function tryConfig(input: ConfigInput): { config: Config | null; facts: HostFact
     }
     throw error;
   }
+}
+
+/** The files have findings of their own. */
+function withoutFileModes(facts: HostFacts['config'], { files }: Sources): HostFacts['config'] {
+  if (!facts.valid) return facts;
+  const exposed = files.filter(exposesSecrets);
+  return {
+    valid: true,
+    warnings: facts.warnings.filter((text) => !exposed.some(({ path }) => text.startsWith(`${path} `))),
+  };
 }
 
 async function tryBinary(verifyBinary: VerifyBinary, path: string | null): Promise<HostFacts['binary']> {

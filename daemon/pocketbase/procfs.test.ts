@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -65,8 +65,8 @@ it('a pid alone is no process: another start time is another process', async () 
 });
 
 it('one that is dead but not waited for is not alive', async () => {
-  // The shell never waits for its child.
-  const shell = spawn('/bin/sh', ['-c', '/bin/true & echo $!; exec /bin/sleep 600'], {
+  // What the shell becomes does not know of its child, and never waits for it.
+  const shell = spawn('/bin/sh', ['-c', '/bin/sleep 600 & echo $!; exec /bin/sleep 601'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   onTestFinished(() => {
@@ -74,6 +74,11 @@ it('one that is dead but not waited for is not alive', async () => {
   });
   const [output] = (await once(shell.stdout, 'data')) as [Buffer];
   const pid = Number(output.toString());
+  const cmdline = `/proc/${shell.pid}/cmdline`;
+  await until(async () => (await readFile(cmdline, 'utf8')).includes('601'), {
+    what: 'the shell to be gone',
+  });
+  process.kill(pid, 'SIGKILL');
   const stat = await until(
     async () => {
       const found = await processStat(pid);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -117,7 +117,8 @@ describe('FleetStream', () => {
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     const upgrade = once(server, 'upgrade');
-    new Watched({ url: `http://127.0.0.1:${port}/` }, { token: 's3cret' });
+    const watched = new Watched({ url: `http://127.0.0.1:${port}/` }, { token: 's3cret' });
+    expect(watched.link.kind).toBe('connecting');
     const [request, socket] = await upgrade;
     expect(request.headers.authorization).toBe('Bearer s3cret');
     expect(request.url).toBe('/ws');
@@ -173,7 +174,8 @@ describe('FleetStream', () => {
           watched.link.attempt === attempt &&
           watched.link.next_attempt_at !== null,
       );
-      if (watched.link.kind !== 'stale' || watched.link.next_attempt_at === null) throw new Error('not stale');
+      if (watched.link.kind !== 'stale' || watched.link.next_attempt_at === null)
+        throw new Error('not stale');
       expect(watched.link.reason).toContain('connection refused');
       const wait = watched.link.next_attempt_at - watched.clock.now();
       waits.push(wait);

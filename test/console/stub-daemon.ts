@@ -123,15 +123,29 @@ export class StubDaemon {
     this.#topics.set(client, topics);
     client.on('close', () => this.#topics.delete(client));
     client.on('message', (data) => {
-      const frame = JSON.parse((data as Buffer).toString('utf8')) as { type: string; id: number; topics?: string[] };
+      const frame = JSON.parse((data as Buffer).toString('utf8')) as {
+        type: string;
+        id: number;
+        topics?: string[];
+      };
       if (frame.type === 'ping') return reply(client, { type: 'pong', id: frame.id });
       for (const topic of frame.topics ?? []) {
         if (frame.type === 'unsubscribe') topics.delete(topic);
         else if (topic.startsWith('logs:') && !this.instances.has(topic.slice(5))) {
-          return reply(client, { type: 'error', id: frame.id, code: 'not_found', message: 'no such instance' });
+          return reply(client, {
+            type: 'error',
+            id: frame.id,
+            code: 'not_found',
+            message: 'no such instance',
+          });
         } else {
           topics.add(topic);
-          reply(client, { type: 'snapshot', topic, seq: this.#seqs.get(topic) ?? 0, data: this.#snapshot(topic) });
+          reply(client, {
+            type: 'snapshot',
+            topic,
+            seq: this.#seqs.get(topic) ?? 0,
+            data: this.#snapshot(topic),
+          });
         }
       }
       reply(client, { type: 'ok', id: frame.id });

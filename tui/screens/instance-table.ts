@@ -48,9 +48,15 @@ export function layoutTable(width: number, instances: Iterable<Instance>): Table
   columns.push(
     column('uptime', 'UP', 5, 'right', uptimeText),
     column('restarts', 'RST', 4, 'right', ({ restarts }) => String(restarts)),
-    column('pss', 'PSS', 5, 'right', ({ usage }) => measured(usage?.pss_bytes, bytes)),
-    column('cpu', 'CPU%', 5, 'right', ({ usage }) => measured(usage?.cpu_percent, percent)),
-    column('latency', 'PROBE', 7, 'right', ({ probe }) => measured(probe?.latency_ms, latency)),
+    column('pss', 'PSS', 5, 'right', ({ usage, pid }) =>
+      measured(pid === null ? null : usage?.pss_bytes, bytes),
+    ),
+    column('cpu', 'CPU%', 5, 'right', ({ usage, pid }) =>
+      measured(pid === null ? null : usage?.cpu_percent, percent),
+    ),
+    column('latency', 'PROBE', 7, 'right', ({ probe, pid }) =>
+      measured(pid === null ? null : probe?.latency_ms, latency),
+    ),
   );
   const used = columns.reduce((sum, one) => sum + one.width + 1, GUTTER);
   const left = width - used;
@@ -73,6 +79,7 @@ function uptimeText({ started_at: at, pid }: Instance, now: number): string {
   return at === null || pid === null ? '–' : shortDuration(since(at, now));
 }
 
+/** What was measured of a process that is gone is no news: its rows show a dash. */
 function measured(value: number | null | undefined, say: (value: number) => string): string {
   return value === null || value === undefined ? '–' : say(value);
 }

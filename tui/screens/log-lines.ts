@@ -38,7 +38,9 @@ export function logLines(view: View, log: OpenLog | null): string[] {
   for (let number = end - 1; number >= buffer.first && body.length < rows; number -= 1) {
     const line = buffer.lines[number - buffer.first];
     if (line === undefined) break;
-    const drawn = drawLine(theme, line, ui.log, size.columns, ui.log.match === number);
+    // Lines that were read together have one time; said once, it is not taken for the time of each.
+    const dated = buffer.lines[number - buffer.first - 1]?.at !== line.at;
+    const drawn = drawLine(theme, line, ui.log, size.columns, { current: ui.log.match === number, dated });
     body.unshift(...drawn.slice(-(rows - body.length)));
   }
   if (buffer.lines.length === 0) body.push(theme.paint('muted', ' It has not printed anything yet.'));
@@ -68,11 +70,20 @@ function searchSpans(buffer: LogBuffer, view: LogView): Span[] {
   return [[found.length === 0 ? 'bad' : 'accent', `/${view.search}  ${place} `]];
 }
 
-function drawLine(theme: Theme, line: LogLine, view: LogView, columns: number, current: boolean): string[] {
+function drawLine(
+  theme: Theme,
+  line: LogLine,
+  view: LogView,
+  columns: number,
+  { current, dated }: { current: boolean; dated: boolean },
+): string[] {
   const room = Math.max(10, columns - GUTTER);
   const parts = view.wrap ? wrap(line.text, room) : [cut(line.text, room)];
   return parts.map((part, index) => {
-    const gutter = index === 0 ? `${current ? '▸' : ' '}${clockTime(line.at)} ` : ' '.repeat(GUTTER);
+    const gutter =
+      index === 0
+        ? `${current ? '▸' : ' '}${dated ? clockTime(line.at) : ' '.repeat(8)} `
+        : ' '.repeat(GUTTER);
     return paintLine(
       theme,
       [[current ? 'accent' : 'muted', gutter], ...highlight(part, view.search)],

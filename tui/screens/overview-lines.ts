@@ -1,7 +1,7 @@
 import type { Instance } from '../../shared/instance.ts';
 import { cursorIndex, visibleTop } from '../store/cursor.ts';
 import { fleetUsage } from '../store/fleet-reducer.ts';
-import { bytes, clockTime, latency, longDuration, percent, plural, since } from '../store/format.ts';
+import { bytes, latency, longDuration, percent, plural, since } from '../store/format.ts';
 import type { History } from '../store/history.ts';
 import { countPhases, type Problem, problemsOf } from '../store/problems.ts';
 import { phaseWord, whyLine } from '../store/why.ts';
@@ -101,13 +101,16 @@ function fleetLine(view: View): string {
 function queueLine(view: View): string {
   const queue = view.fleet.status?.queue ?? null;
   if (queue === null) return labelled(view, 'Queue', [['muted', 'not known']]);
-  const bad = (count: number): Token => (count > 0 ? 'bad' : 'muted');
   return labelled(view, 'Queue', [
     ['plain', `${queue.pending} pending  ${queue.processing} processing  `],
     ['muted', `${queue.done} done  `],
-    [bad(queue.failed), `${queue.failed} failed  `],
-    [bad(queue.dead), `${queue.dead} dead`],
+    [badness(queue.failed), `${queue.failed} failed  `],
+    [badness(queue.dead), `${queue.dead} dead`],
   ]);
+}
+
+function badness(count: number): Token {
+  return count > 0 ? 'bad' : 'muted';
 }
 
 function usageLines(view: View): string[] {
@@ -168,20 +171,7 @@ function problemLines(view: View, room: number): string[] {
   const { fleet, theme, size, ui } = view;
   const problems = problemsOf(fleet);
   if (problems.length === 0) {
-    const seen =
-      fleet.snapshot_at === null
-        ? ''
-        : ` Last snapshot ${clockTime(new Date(fleet.snapshot_at).toISOString())}.`;
-    return [
-      paintLine(
-        theme,
-        [
-          ['good', ' ✓ No problems.'],
-          ['muted', seen],
-        ],
-        size.columns,
-      ),
-    ];
+    return [paintLine(theme, [['good', ' ✓ No problems.']], size.columns)];
   }
   const index = chosenProblem(problems, cursorIndex(problemNames(problems), ui.problems));
   const top = visibleTop(ui.problems.top, index, room - 2, problems.length);

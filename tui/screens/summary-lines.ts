@@ -16,6 +16,8 @@ export function summaryRows({ rows }: Size): number {
 /** Everything that is known of one instance. */
 export function summaryLines(view: View, instance: Instance): string[] {
   const { now } = view.fleet;
+  // What was measured of a process that is gone is no news.
+  const usage = instance.pid === null ? null : instance.usage;
   const { glyph, token } = phaseLook(instance.phase);
   const line = (label: string, ...spans: Span[]) =>
     paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
@@ -38,20 +40,17 @@ export function summaryLines(view: View, instance: Instance): string[] {
     plain('Probe', probeText(instance, now)),
     plain(
       'Memory',
-      measured(
-        instance.usage?.pss_bytes,
-        (value) => `${bytes(value)}iB, its share of shared pages counted once`,
-      ),
+      measured(usage?.pss_bytes, (value) => `${bytes(value)}iB, its share of shared pages counted once`),
     ),
     plain(
       'CPU',
-      measured(instance.usage?.cpu_percent, (value) => `${percent(value)} % of one core`),
+      measured(usage?.cpu_percent, (value) => `${percent(value)} % of one core`),
     ),
     plain(
       'Disk',
       measured(instance.usage?.disk_bytes, (value) => `${bytes(value)}iB`),
     ),
-    plain('Connections', measured(instance.usage?.open_connections, String)),
+    plain('Connections', measured(usage?.open_connections, String)),
     '',
     plain('Data', instance.db_path),
     plain('PocketBase', instance.pocketbase_version),

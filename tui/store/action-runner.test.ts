@@ -5,6 +5,14 @@ import { type ActionLine, describeAction, sayAction } from './action-line.ts';
 import { ActionRunner, type InstanceCommands } from './action-runner.ts';
 import { FleetStore } from './fleet-store.ts';
 
+async function unexpected(): Promise<never> {
+  throw new Error('unexpected');
+}
+
+function namesOf(count: number): string[] {
+  return fleetOf(count).map(({ name }) => name);
+}
+
 function setUp(commands: Partial<InstanceCommands>) {
   const clock = new ManualClock();
   const store = new FleetStore(clock);
@@ -14,9 +22,6 @@ function setUp(commands: Partial<InstanceCommands>) {
     now: clock.now(),
     frame: { type: 'snapshot', topic: 'instances', seq: 0, data: instances },
   });
-  const unexpected = async () => {
-    throw new Error('unexpected');
-  };
   const all = { start: unexpected, stop: unexpected, restart: unexpected, ...commands };
   const runner = new ActionRunner({ store, commands: async () => all, clock });
   return { clock, store, runner, names: instances.map(({ name }) => name) };
@@ -82,11 +87,11 @@ describe('ActionRunner', () => {
 });
 
 describe('describeAction', () => {
-  const names = (count: number) => fleetOf(count).map(({ name }) => name);
-
   it('states how many it hits, for how long, and the pace', () => {
-    expect(describeAction('restart', names(37), [])).toBe('restart 37 instances, about 30 s, four at a time');
-    expect(describeAction('stop', names(3), [])).toBe('stop 3 instances, about 2 s');
+    expect(describeAction('restart', namesOf(37), [])).toBe(
+      'restart 37 instances, about 30 s, four at a time',
+    );
+    expect(describeAction('stop', namesOf(3), [])).toBe('stop 3 instances, about 2 s');
     expect(describeAction('restart', ['a'], [])).toBe('restart a');
   });
 
@@ -94,13 +99,15 @@ describe('describeAction', () => {
     const past: ActionLine = {
       id: 1,
       verb: 'restart',
-      names: names(8),
+      names: namesOf(8),
       state: 'done',
       at: 0,
       ended_at: 8_000,
       done: 8,
       failures: [],
     };
-    expect(describeAction('restart', names(37), [past])).toBe('restart 37 instances, about 40 s, four at a time');
+    expect(describeAction('restart', namesOf(37), [past])).toBe(
+      'restart 37 instances, about 40 s, four at a time',
+    );
   });
 });

@@ -13,7 +13,12 @@ describe('moveCursor', () => {
   it('stays on its row when rows move, and at its place when the row is gone', () => {
     const cursor = moveCursor(keys, TOP_OF_LIST, 5, 10);
     expect(cursorIndex(['new', ...keys], cursor)).toBe(6);
-    expect(cursorIndex(keys.filter((key) => key !== 'k5'), cursor)).toBe(5);
+    expect(
+      cursorIndex(
+        keys.filter((key) => key !== 'k5'),
+        cursor,
+      ),
+    ).toBe(5);
     expect(cursorIndex(['k0'], cursor)).toBe(0);
     expect(cursorIndex([], cursor)).toBe(-1);
   });

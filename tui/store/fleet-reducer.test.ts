@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { backingOff, daemonUsage, instance, usage } from '../../test/console/fleet-fixtures.ts';
 import type { FleetEvent } from '../../shared/events.ts';
+import { backingOff, daemonUsage, instance, usage } from '../../test/console/fleet-fixtures.ts';
 import { reduceFleet } from './fleet-reducer.ts';
 import { type FleetChange, type FleetState, initialState } from './fleet-state.ts';
 import { MAX_LOG_LINES } from './log-buffer.ts';

@@ -6,7 +6,7 @@ import type { ActionLine } from './action-line.ts';
 import type { FleetChange, FleetHistory, FleetState, OpenLog } from './fleet-state.ts';
 import { remember } from './history.ts';
 import { appendLines, EMPTY_LOG, endOf, type LogBuffer } from './log-buffer.ts';
-import { sanitise, sanitiseInstance, sanitiseLine, sanitiseProbe } from './sanitise.ts';
+import { sanitise, sanitiseAll } from './sanitise.ts';
 
 const KEPT_ACTIONS = 50;
 
@@ -22,7 +22,7 @@ export function reduceFleet(state: FleetState, change: FleetChange): FleetState 
     case 'events':
       return applyEvents({ ...state, now: change.now }, change.events);
     case 'status':
-      return { ...state, status: change.status, usage: state.usage ?? change.status.usage };
+      return { ...state, status: sanitiseAll(change.status), usage: state.usage ?? change.status.usage };
     case 'action':
       return { ...state, actions: withAction(state.actions, change.action) };
     case 'log.open':
@@ -37,7 +37,7 @@ export function reduceFleet(state: FleetState, change: FleetChange): FleetState 
 function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
   switch (frame.topic) {
     case 'instances': {
-      const instances = new Map(frame.data.map((one) => [one.name, sanitiseInstance(one)]));
+      const instances = new Map(sanitiseAll(frame.data).map((one) => [one.name, one]));
       return { ...state, instances, snapshot_at: state.now };
     }
     case 'health':
@@ -45,7 +45,7 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
     default: {
       const name = frame.topic.slice('logs:'.length);
       if (state.log?.name !== name) return state;
-      const buffer = resumeLog(state.log.buffer, frame.data.map(sanitiseLine));
+      const buffer = resumeLog(state.log.buffer, sanitiseAll(frame.data));
       return { ...state, log: { name, buffer, state: 'following', message: null } };
     }
   }
@@ -58,7 +58,7 @@ function applyHealth(state: FleetState, health: HealthSnapshot): FleetState {
     if (known === undefined) continue;
     instances.set(name, {
       ...known,
-      probe: sanitiseProbe(probe) ?? known.probe,
+      probe: sanitiseAll(probe) ?? known.probe,
       usage: usage ?? known.usage,
     });
   }
@@ -75,13 +75,13 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
       case 'instance.added':
       case 'instance.phase':
       case 'instance.changed':
-        instances.set(event.instance.name, sanitiseInstance(event.instance));
+        instances.set(event.instance.name, sanitiseAll(event.instance));
         break;
       case 'instance.removed':
         instances.delete(event.name);
         break;
       case 'instance.probe':
-        merge(instances, event.name, { probe: sanitiseProbe(event.probe) });
+        merge(instances, event.name, { probe: sanitiseAll(event.probe) });
         break;
       case 'instance.usage':
         merge(instances, event.name, { usage: event.usage });
@@ -91,7 +91,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
         history = sample(history, event.usage, instances);
         break;
       case 'log.line':
-        if (event.name === state.log?.name) lines.push(sanitiseLine(event.line));
+        if (event.name === state.log?.name) lines.push(sanitiseAll(event.line));
         break;
     }
   }
@@ -137,13 +137,23 @@ function withLines(log: OpenLog | null, lines: readonly LogLine[]): OpenLog | nu
   return { ...log, buffer: appendLines(log.buffer, lines) };
 }
 
-/** After a reconnection the snapshot overlaps with what is here: only what is new is added. */
+/** Lines that must agree, at most, before a snapshot is taken for the continuation of what is here. */
+const OVERLAP = 8;
+
+/**
+ * After a reconnection the snapshot overlaps with what is here: only what is new is added. Lines are compared by their
+ * text: the times of a snapshot are those of its reading.
+ */
 function resumeLog(buffer: LogBuffer, snapshot: readonly LogLine[]): LogBuffer {
-  const last = buffer.lines.at(-1);
-  if (last === undefined) return appendLines(EMPTY_LOG, snapshot);
-  const seen = snapshot.findLastIndex((line) => line.at === last.at && line.text === last.text);
-  if (seen === -1) return appendLines({ first: endOf(buffer), lines: [] }, snapshot);
-  return appendLines(buffer, snapshot.slice(seen + 1));
+  const tail = buffer.lines.slice(-OVERLAP);
+  if (tail.length === 0) return appendLines(EMPTY_LOG, snapshot);
+  const end = snapshot.findLastIndex((_, last) => {
+    // What lies before the snapshot cannot be compared with it.
+    const known = tail.slice(-(last + 1));
+    return known.every((line, index) => snapshot[last + 1 - known.length + index]?.text === line.text);
+  });
+  if (end === -1) return appendLines({ first: endOf(buffer), lines: [] }, snapshot);
+  return appendLines(buffer, snapshot.slice(end + 1));
 }
 
 function refuseLog(state: FleetState, name: string, message: string): FleetState {

@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest';
-import { ago, backingOff, daemonUsage, failed, globalInstance, instance } from '../../test/console/fleet-fixtures.ts';
+import {
+  ago,
+  backingOff,
+  daemonUsage,
+  failed,
+  globalInstance,
+  instance,
+} from '../../test/console/fleet-fixtures.ts';
 import { initialState } from './fleet-state.ts';
 import { problemsOf } from './problems.ts';
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { failed } from '../../test/console/fleet-fixtures.ts';
-import { sanitise, sanitiseInstance } from './sanitise.ts';
+import { sanitise, sanitiseAll } from './sanitise.ts';
 
 describe('sanitise', () => {
   it.each([
@@ -32,13 +32,31 @@ describe('sanitise', () => {
   });
 
   it('leaves no control character, whatever comes in, and nothing to do for a second pass', () => {
-    const piece = fc.constantFrom('\u001B', '[', ']', '31m', '\u009B', '\u0007', '\\', 'a', '\r', '\n', '\u202E');
+    const piece = fc.constantFrom(
+      '\u001B',
+      '[',
+      ']',
+      '31m',
+      '\u009B',
+      '\u0007',
+      '\\',
+      'a',
+      '\r',
+      '\n',
+      '\u202E',
+    );
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.array(piece).map((all) => all.join(''))), (text) => {
-        const clean = sanitise(text);
-        expect(clean).not.toMatch(/\p{Control}/u);
-        expect(sanitise(clean)).toBe(clean);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.array(piece).map((all) => all.join('')),
+        ),
+        (text) => {
+          const clean = sanitise(text);
+          expect(clean).not.toMatch(/\p{Control}/u);
+          expect(sanitise(clean)).toBe(clean);
+        },
+      ),
     );
   });
 
@@ -52,6 +70,6 @@ describe('sanitise', () => {
       reason: { code: 'exited', message: evil, log_tail: [evil] },
       probe: { at: '', ok: false, latency_ms: 1, error: evil },
     });
-    expect(JSON.stringify(sanitiseInstance(dirty))).not.toContain('[2J');
+    expect(JSON.stringify(sanitiseAll(dirty))).not.toContain('[2J');
   });
 });

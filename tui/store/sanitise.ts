@@ -1,6 +1,4 @@
 /* oxlint-disable no-control-regex -- finding control characters is what this file is for */
-import type { LogLine } from '../../shared/events.ts';
-import type { Instance, PhaseReason, Probe } from '../../shared/instance.ts';
 
 const MAX_LENGTH = 8_192;
 
@@ -31,34 +29,14 @@ export function sanitise(text: string): string {
     .replace(CONTROL, '');
 }
 
-function orNull(text: string | null): string | null {
-  return text === null ? null : sanitise(text);
+/** The same with every text in it sanitised, however deep; keys are left, as they are never shown. */
+export function sanitiseAll<T>(value: T): T {
+  return cleaned(value) as T;
 }
 
-/** An instance as it may be shown; the name is the daemon's own (`[a-z0-9_-]`) and passes unchanged. */
-export function sanitiseInstance(instance: Instance): Instance {
-  return {
-    ...instance,
-    name: sanitise(instance.name),
-    email: orNull(instance.email),
-    url: orNull(instance.url),
-    db_path: sanitise(instance.db_path),
-    pocketbase_version: sanitise(instance.pocketbase_version),
-    reason: instance.reason === null ? null : sanitiseReason(instance.reason),
-    probe: sanitiseProbe(instance.probe),
-  };
-}
-
-function sanitiseReason(reason: PhaseReason): PhaseReason {
-  const message = sanitise(reason.message);
-  const tail = reason.log_tail;
-  return tail === undefined ? { ...reason, message } : { ...reason, message, log_tail: tail.map(sanitise) };
-}
-
-export function sanitiseProbe(probe: Probe | null): Probe | null {
-  return probe === null ? null : { ...probe, error: orNull(probe.error) };
-}
-
-export function sanitiseLine(line: LogLine): LogLine {
-  return { at: line.at, text: sanitise(line.text) };
+function cleaned(value: unknown): unknown {
+  if (typeof value === 'string') return sanitise(value);
+  if (Array.isArray(value)) return value.map(cleaned);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, cleaned(part)]));
 }

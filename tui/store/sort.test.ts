@@ -28,6 +28,15 @@ describe('sortInstances', () => {
     expect(order('restarts', true)).toBe('acbd');
   });
 
+  it('counts the numbers of a day past 999', () => {
+    const days = ['2026-11-21-1000-z', '2026-11-21-101-a', '2026-11-20-2000-b'].map((name) => instance(name));
+    expect(sortInstances(days, { column: 'name', reversed: false }, 0).map(({ name }) => name)).toEqual([
+      '2026-11-20-2000-b',
+      '2026-11-21-101-a',
+      '2026-11-21-1000-z',
+    ]);
+  });
+
   it('does not change what it was given', () => {
     const before = all.map(({ name }) => name);
     order('name');

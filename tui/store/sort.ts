@@ -34,8 +34,8 @@ type SortKey = string | number | null;
 export function sortInstances(instances: readonly Instance[], sort: Sort, now: number): Instance[] {
   const direction = (FALLING.has(sort.column) ? -1 : 1) * (sort.reversed ? -1 : 1);
   return instances
-    .map((instance) => ({ instance, key: keyOf(instance, sort.column, now) }))
-    .toSorted((a, b) => compare(a.key, b.key, direction) || order(a.instance.name, b.instance.name))
+    .map((instance) => ({ instance, key: keyOf(instance, sort.column, now), name: nameKey(instance.name) }))
+    .toSorted((a, b) => compare(a.key, b.key, direction) || order(a.name, b.name))
     .map(({ instance }) => instance);
 }
 
@@ -46,7 +46,7 @@ function keyOf(instance: Instance, column: SortColumn, now: number): SortKey {
     case 'phase':
       return SEVERITIES.indexOf(severityOf(instance, now)) * 10 + (instance.phase === 'stopped' ? 1 : 0);
     case 'name':
-      return instance.name;
+      return nameKey(instance.name);
     case 'owner':
       return instance.email;
     case 'port':
@@ -62,6 +62,14 @@ function keyOf(instance: Instance, column: SortColumn, now: number): SortKey {
     case 'latency':
       return instance.probe?.latency_ms ?? null;
   }
+}
+
+/** The number of a day simply grows past 999: as text, 1000 would come before 101. */
+function nameKey(name: string): string {
+  return name.replace(
+    /^(\d{4}-\d{2}-\d{2}-)(\d+)/,
+    (_, day: string, number: string) => day + number.padStart(9, '0'),
+  );
 }
 
 function compare(a: SortKey, b: SortKey, direction: number): number {

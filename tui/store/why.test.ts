@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ago, ahead, backingOff, failed, instance } from '../../test/console/fleet-fixtures.ts';
 import { INSTANCE_PHASES } from '../../shared/instance.ts';
+import { ago, ahead, backingOff, failed, instance } from '../../test/console/fleet-fixtures.ts';
 import { phaseWord, severityOf, whyLine } from './why.ts';
 
 const say = (one: ReturnType<typeof instance>) => whyLine(one, Date.now());

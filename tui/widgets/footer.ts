@@ -13,21 +13,24 @@ const ESSENTIAL: ReadonlySet<string> = new Set(['help', 'leave', 'palette']);
 /** The keys of a place, as many as fit; the essential ones are kept at the right. */
 export function keyHints(theme: Theme, place: Place, width: number): string {
   const hinted = bindingsOf(place).filter(({ hint }) => hint !== undefined);
-  const spansOf = (keys: readonly string[], hint: string): Span[] => [
-    ['accent', keyLabel(keys[0] ?? '')],
-    ['muted', ` ${hint}  `],
-  ];
   const essential = hinted
     .filter(({ command }) => ESSENTIAL.has(command))
-    .flatMap(({ keys, hint }) => spansOf(keys, hint ?? ''));
+    .flatMap(({ keys, hint }) => hintSpans(keys, hint));
   const spans: Span[] = [['plain', ' ']];
   for (const { command, keys, hint } of hinted) {
     if (ESSENTIAL.has(command)) continue;
-    const next = spansOf(keys, hint ?? '');
+    const next = hintSpans(keys, hint);
     if (widthOfSpans([...spans, ...next, ...essential]) > width) break;
     spans.push(...next);
   }
   return paintLine(theme, [...spans, ...essential], width);
+}
+
+function hintSpans(keys: readonly string[], hint = ''): Span[] {
+  return [
+    ['accent', keyLabel(keys[0] ?? '')],
+    ['muted', ` ${hint}  `],
+  ];
 }
 
 const ACTION_LOOKS: Readonly<Record<ActionLine['state'], readonly [Token, string]>> = {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createThemes } from '../theme.ts';
 import { paintLine, paintSplit } from './line.ts';
@@ -54,7 +54,14 @@ describe('lines', () => {
   const theme = createThemes({ colour: true }).live;
 
   it('are cut at their width, over all spans', () => {
-    const line = paintLine({ paint: (_, text) => text }, [['bad', 'abc'], ['good', 'defg']], 5);
+    const line = paintLine(
+      { paint: (_, text) => text },
+      [
+        ['bad', 'abc'],
+        ['good', 'defg'],
+      ],
+      5,
+    );
     expect(line).toBe('abcd…');
     expect(paintLine(theme, [['bad', 'x']], 5)).toBe('\u001B[31mx\u001B[0m');
   });

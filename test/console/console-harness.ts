@@ -1,0 +1,230 @@
+import { PassThrough, Writable } from 'node:stream';
+import xterm from '@xterm/headless';
+import { render } from 'ink';
+import { createElement } from 'react';
+import { FathomClient } from '../../shared/client/fathom-client.ts';
+import type { Target } from '../../shared/client/http.ts';
+import { App } from '../../tui/app.tsx';
+import type { Console } from '../../tui/screens/console.ts';
+import { connectFleet } from '../../tui/store/fleet-connection.ts';
+import { Observable } from '../../tui/store/observable.ts';
+import { createRowSelector } from '../../tui/store/rows.ts';
+import { initialUi } from '../../tui/store/ui-state.ts';
+import { createThemes } from '../../tui/theme.ts';
+
+const DEADLINE = 15_000;
+
+export interface HarnessOptions {
+  target: Target;
+  columns?: number;
+  rows?: number;
+  colour?: boolean;
+  readOnly?: boolean;
+  ownsDaemon?: boolean;
+}
+
+/** What Ink takes for a terminal; everything that is written goes through a real terminal's parser. */
+class Screen extends Writable {
+  readonly isTTY = true;
+  columns: number;
+  rows: number;
+  readonly terminal: xterm.Terminal;
+  readonly #watchers = new Set<() => void>();
+
+  constructor(columns: number, rows: number) {
+    super();
+    this.columns = columns;
+    this.rows = rows;
+    // A kernel's terminal turns every line feed into a new line; here nobody else does.
+    this.terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true, convertEol: true });
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.terminal.write(chunk, () => {
+      done();
+      for (const look of this.#watchers) look();
+    });
+  }
+
+  resize(columns: number, rows: number): void {
+    this.columns = columns;
+    this.rows = rows;
+    this.terminal.resize(columns, rows);
+    this.emit('resize');
+  }
+
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!condition()) return;
+        this.#watchers.delete(look);
+        resolve();
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+}
+
+class Keyboard extends PassThrough {
+  readonly isTTY = true;
+  isRaw = false;
+  setRawMode(raw: boolean): this {
+    this.isRaw = raw;
+    return this;
+  }
+  ref(): this {
+    return this;
+  }
+  unref(): this {
+    return this;
+  }
+}
+
+export class ConsoleHarness {
+  readonly left: Promise<'keep' | 'stop'>;
+  readonly console: Console;
+  readonly #screen: Screen;
+  readonly #keyboard = new Keyboard();
+  readonly #ink: ReturnType<typeof render>;
+
+  constructor({ target, columns = 80, rows = 24, ...options }: HarnessOptions) {
+    this.#screen = new Screen(columns, rows);
+    const fleet = connectFleet({
+      target,
+      commands: async () => {
+        const client = new FathomClient({ target });
+        return { status: () => client.status(), ...client.databases };
+      },
+    });
+    const { promise, resolve } = Promise.withResolvers<'keep' | 'stop'>();
+    this.left = promise;
+    this.console = {
+      fleet,
+      ui: new Observable(initialUi()),
+      rows: createRowSelector(),
+      themes: createThemes({ colour: options.colour ?? true }),
+      readOnly: options.readOnly ?? false,
+      ownsDaemon: options.ownsDaemon ?? false,
+      address: 'socketPath' in target ? target.socketPath : target.url,
+      leave: (daemon) => {
+        this.#ink.unmount();
+        resolve(daemon);
+      },
+    };
+    this.#ink = render(createElement(App, { console: this.console }), {
+      stdout: this.#screen as unknown as NodeJS.WriteStream,
+      stdin: this.#keyboard as unknown as NodeJS.ReadStream,
+      alternateScreen: true,
+      incrementalRendering: true,
+      exitOnCtrlC: false,
+      interactive: true,
+      patchConsole: false,
+      maxFps: 60,
+    });
+  }
+
+  get raw(): boolean {
+    return this.#keyboard.isRaw;
+  }
+
+  get buffer(): 'normal' | 'alternate' {
+    return this.#screen.terminal.buffer.active.type;
+  }
+
+  /** The rows of the terminal, as text without trailing blanks. */
+  get lines(): string[] {
+    const { active } = this.#screen.terminal.buffer;
+    return Array.from({ length: this.#screen.terminal.rows }, (_, row) => {
+      return active.getLine(active.viewportY + row)?.translateToString(true) ?? '';
+    });
+  }
+
+  get text(): string {
+    return this.lines.join('\n');
+  }
+
+  line(containing: string): string {
+    return this.lines.find((line) => line.includes(containing)) ?? '';
+  }
+
+  /** The column in which `text` begins on the row that contains `row`; -1 when it does not. */
+  columnOf(text: string, row: string): number {
+    const { active } = this.#screen.terminal.buffer;
+    const line = active.getLine(active.viewportY + this.lines.findIndex((one) => one.includes(row)));
+    if (line === undefined) return -1;
+    for (let column = 0; column < line.length; column += 1) {
+      if (line.translateToString(false, column).startsWith(text)) return column;
+    }
+    return -1;
+  }
+
+  /** How a text on the screen is drawn. */
+  styleOf(text: string): { dim: boolean; inverse: boolean; colour: number | null } | null {
+    const { active } = this.#screen.terminal.buffer;
+    for (let row = 0; row < this.#screen.terminal.rows; row += 1) {
+      const line = active.getLine(active.viewportY + row);
+      if (line === undefined) return null;
+      for (let column = 0; column < line.length; column += 1) {
+        if (!line.translateToString(false, column).startsWith(text)) continue;
+        const cell = line.getCell(column);
+        if (cell === undefined) return null;
+        const colour = cell.isFgDefault() ? null : cell.getFgColor();
+        return { dim: cell.isDim() !== 0, inverse: cell.isInverse() !== 0, colour };
+      }
+    }
+    return null;
+  }
+
+  /** Fails with what is on the screen, when it does not come in time. */
+  async until(condition: (harness: this) => boolean, wanted = condition.toString()): Promise<void> {
+    let late: NodeJS.Timeout | undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      late = setTimeout(() => reject(new Error(`Not on the screen: ${wanted}\n${this.text}`)), DEADLINE);
+    });
+    try {
+      await Promise.race([this.#screen.until(() => condition(this)), deadline]);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  shows(...texts: string[]): Promise<void> {
+    return this.until(() => texts.every((text) => this.text.includes(text)), texts.join(', '));
+  }
+
+  hides(...texts: string[]): Promise<void> {
+    return this.until(() => texts.every((text) => !this.text.includes(text)), `without ${texts.join(', ')}`);
+  }
+
+  press(...keys: string[]): void {
+    for (const key of keys) this.#keyboard.write(KEYS[key] ?? key);
+  }
+
+  paste(text: string): void {
+    this.#keyboard.write(`\u001B[200~${text}\u001B[201~`);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#screen.resize(columns, rows);
+  }
+
+  close(): void {
+    this.#ink.unmount();
+    this.console.fleet.close();
+  }
+}
+
+const KEYS: Readonly<Record<string, string>> = {
+  enter: '\r',
+  esc: '\u001B',
+  up: '\u001B[A',
+  down: '\u001B[B',
+  pagedown: '\u001B[6~',
+  pageup: '\u001B[5~',
+  tab: '\t',
+  space: ' ',
+  'ctrl+c': '\u0003',
+  'ctrl+r': '\u0012',
+  backspace: '\u007F',
+};

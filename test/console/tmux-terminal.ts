@@ -1,0 +1,68 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { until } from '../helpers/until.ts';
+
+const run = promisify(execFile);
+
+/** False where tmux is not installed: journeys need a real terminal. */
+export function hasTmux(): boolean {
+  try {
+    execFileSync('tmux', ['-V'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A program in a terminal of its own, on a tmux server of its own. */
+export class TmuxTerminal implements AsyncDisposable {
+  readonly #server = `fathom-${randomUUID()}`;
+
+  /** `command` is a program and its arguments; when it has ended, its exit code is on the screen as `exit=N`. */
+  async start(
+    command: readonly string[],
+    { env, columns, rows }: { env: Record<string, string>; columns: number; rows: number },
+  ): Promise<this> {
+    const settings = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
+    const script = `${command.map(quote).join(' ')}; echo "exit=$?"; read -r _`;
+    const size = ['-x', String(columns), '-y', String(rows)];
+    await this.#tmux('-f', '/dev/null', 'new-session', '-d', ...settings, ...size, 'sh', '-c', script);
+    await this.#tmux('set-option', '-g', 'escape-time', '0');
+    return this;
+  }
+
+  async press(...keys: string[]): Promise<void> {
+    await this.#tmux('send-keys', ...keys);
+  }
+
+  async text(): Promise<string> {
+    return (await this.#tmux('capture-pane', '-p')).stdout;
+  }
+
+  /** Waits until the screen contains all of these. */
+  async shows(...wanted: (string | RegExp)[]): Promise<string> {
+    let screen = '';
+    return until(
+      async () => {
+        screen = await this.text();
+        return wanted.every((one) => (typeof one === 'string' ? screen.includes(one) : one.test(screen)))
+          ? screen
+          : null;
+      },
+      { what: () => `${wanted.join(', ')} on the screen:\n${screen}` },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tmux('kill-server').catch(() => {});
+  }
+
+  #tmux(...args: string[]) {
+    return run('tmux', ['-L', this.#server, ...args]);
+  }
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
