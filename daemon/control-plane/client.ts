@@ -26,10 +26,9 @@ export class ControlPlaneClient {
     };
   }
 
-  /** The superuser's token, for probes. */
-  async token(): Promise<string> {
-    if (!this.#client.authStore.isValid) await this.#signIn();
-    return this.#client.authStore.token;
+  /** The superuser's token, for probes. @throws FathomError `control_plane.unavailable` */
+  token(): Promise<string> {
+    return this.call(({ authStore }) => Promise.resolve(authStore.token));
   }
 
   /**
@@ -71,7 +70,17 @@ export class ControlPlaneClient {
     this.#signingIn ??= this.#client
       .collection('_superusers')
       .authWithPassword(email, password)
-      .then(() => undefined)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (!isStatus(error, 400)) throw error;
+          throw new FathomError(
+            'control_plane.unavailable',
+            'the global PocketBase refuses PB_ADMIN_EMAIL and PB_ADMIN_PASSWORD; restart the daemon, which sets them anew',
+            { cause: error },
+          );
+        },
+      )
       .finally(() => {
         this.#signingIn = null;
       });

@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LifecycleInstance } from '../../shared/protocol.ts';
+import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { databaseRows } from '../helpers/fleet-state.ts';
+import { call, type LifecycleAnswer, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { until } from '../helpers/until.ts';
+
+let fathom: Deployment;
+let admin: string;
+let ann: Session;
+let bob: Session;
+
+beforeAll(async () => {
+  fathom = await createDeployment();
+  await fathom.start();
+  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+  ann = await signUp(fathom.url, 'ann@example.com');
+  bob = await signUp(fathom.url, 'bob@example.com');
+});
+
+afterAll(() => fathom.dispose());
+
+const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/) as string;
+
+function expectedInstance({ user, database }: Session, status: string): LifecycleInstance {
+  return {
+    user_id: user.id,
+    port: database.port,
+    db_path: `${fathom.dataDir}/user_dbs/${database.name}/pb_data`,
+    url: database.url,
+    status: status as LifecycleInstance['status'],
+    created_at: TIME,
+    last_health_check: TIME,
+  };
+}
+
+function post(path: string, token?: string, body?: unknown) {
+  return call<LifecycleAnswer>('POST', `${fathom.url}${path}`, { token, body });
+}
+
+function pbStatus(id: string, token?: string) {
+  return call<{ user_id: string; instance: LifecycleInstance | null } & LifecycleAnswer>(
+    'GET',
+    `${fathom.url}/api/users/${id}/pb_status`,
+    { token },
+  );
+}
+
+async function pidOf({ database }: Session): Promise<number | null> {
+  return (await fathom.client.databases.get(database.name)).pid;
+}
+
+describe('the lifecycle API', () => {
+  it('init_pb answers with the instance that runs, for its user and for administrators', async () => {
+    const pid = await pidOf(ann);
+    for (const token of [ann.token, admin]) {
+      for (const body of [undefined, {}, { force_restart: false }]) {
+        expect(await post(`/api/users/${ann.user.id}/init_pb`, token, body)).toMatchObject({
+          status: 200,
+          body: {
+            success: true,
+            message: `PocketBase instance initialized on port ${ann.database.port}`,
+            instance: expectedInstance(ann, 'Running'),
+          },
+        });
+      }
+    }
+    expect(await pidOf(ann)).toBe(pid);
+  });
+
+  it('init_pb with force_restart makes a new process of the same database', async () => {
+    const pid = await pidOf(ann);
+    const { status, body } = await post(`/api/users/${ann.user.id}/init_pb`, ann.token, {
+      force_restart: true,
+    });
+    expect({ status, instance: body.instance }).toEqual({
+      status: 200,
+      instance: expectedInstance(ann, 'Running'),
+    });
+    expect(await pidOf(ann)).not.toBe(pid);
+  });
+
+  it('pb_status, stop_pb and init_pb follow each other', async () => {
+    const { id } = ann.user;
+    expect((await pbStatus(id, ann.token)).body).toEqual({
+      user_id: id,
+      instance: expectedInstance(ann, 'Running'),
+    });
+
+    const stopped = await post(`/api/users/${id}/stop_pb`, ann.token);
+    expect(stopped.status).toBe(200);
+    expect(stopped.body).toEqual({ success: true, message: 'PocketBase instance stopped successfully' });
+    expect((await pbStatus(id, admin)).body.instance).toMatchObject({ status: 'Stopped' });
+    await expect(fetch(`${ann.database.url}/api/health`)).rejects.toThrow();
+    const [row] = (await databaseRows(fathom)).filter(({ user }) => user === id);
+    expect(row?.desired).toBe('stopped');
+
+    // Stopping what is stopped is no error.
+    expect(await post(`/api/users/${id}/stop_pb`, ann.token)).toMatchObject({ status: 200 });
+
+    expect(await post(`/api/users/${id}/init_pb`, ann.token)).toMatchObject({
+      status: 200,
+      body: { instance: { status: 'Running', port: ann.database.port } },
+    });
+    expect((await fetch(`${ann.database.url}/api/health`)).status).toBe(200);
+  });
+
+  it('pb_instances and /health/pb count what there is', async () => {
+    const instances = await call<object>('GET', `${fathom.url}/api/pb_instances`, { token: admin });
+    expect(instances).toMatchObject({ status: 200 });
+    expect(instances.body).toEqual({
+      instances: {
+        [ann.user.id]: expectedInstance(ann, 'Running'),
+        [bob.user.id]: expectedInstance(bob, 'Running'),
+      },
+      count: 2,
+    });
+    await post(`/api/users/${bob.user.id}/stop_pb`, admin);
+    const health = await call<object>('GET', `${fathom.url}/health/pb`);
+    expect(health.body).toEqual({ status: 'ok', total_instances: 2, running_instances: 1, timestamp: TIME });
+    await post(`/api/users/${bob.user.id}/init_pb`, admin);
+  });
+
+  it('gives a database to a user who has none yet', async () => {
+    const { id } = await fathom.client.users.add({
+      email: 'late@example.com',
+      password: 'a-good-password',
+      role: 'viewer',
+    });
+    expect((await pbStatus(id, admin)).body).toEqual({ user_id: id, instance: null });
+    expect(await post(`/api/users/${id}/stop_pb`, admin)).toMatchObject({ status: 404 });
+    // Not while the role is not given one.
+    expect(await post(`/api/users/${id}/init_pb`, admin)).toMatchObject({ status: 409 });
+    await fathom.client.users.update(id, { role: 'user' });
+    expect(await post(`/api/users/${id}/init_pb`, admin)).toMatchObject({
+      status: 200,
+      body: { success: true, instance: { user_id: id, status: 'Running' } },
+    });
+  });
+
+  it('comes back with init_pb, or by itself, after a crash', async () => {
+    const pid = await pidOf(bob);
+    process.kill(pid ?? 0, 'SIGKILL');
+    await until(async () => ![pid, null].includes(await pidOf(bob)), { what: 'another process' });
+    expect(await post(`/api/users/${bob.user.id}/init_pb`, bob.token)).toMatchObject({
+      status: 200,
+      body: { instance: { status: 'Running' } },
+    });
+  });
+});
+
+describe("the lifecycle API's errors", () => {
+  const failure = (message: RegExp) => ({
+    success: false,
+    message: expect.stringMatching(message) as string,
+    instance: null,
+  });
+
+  it.each([
+    ['POST', 'init_pb'],
+    ['POST', 'stop_pb'],
+    ['GET', 'pb_status'],
+  ])('%s %s tells them in its own form', async (method, action) => {
+    const url = (id: string) => `${fathom.url}/api/users/${id}/${action}`;
+    const nobody = await call('GET' === method ? 'GET' : 'POST', url(ann.user.id));
+    expect(nobody.status).toBe(401);
+    expect(nobody.body).toEqual(failure(/^Process error: sign in and send/));
+
+    const forged = await call(method, url(ann.user.id), { token: 'x.y.z' });
+    expect({ status: forged.status, body: forged.body }).toEqual({
+      status: 401,
+      body: failure(/^Process error: the token is not valid/),
+    });
+
+    const other = await call(method, url(ann.user.id), { token: bob.token });
+    expect({ status: other.status, body: other.body }).toEqual({
+      status: 403,
+      body: failure(/^Process error: only this user and administrators may do this/),
+    });
+
+    const unknown = await call(method, url('nosuchuser00000'), { token: admin });
+    expect({ status: unknown.status, body: unknown.body }).toEqual({
+      status: 404,
+      body: failure(/^Process error: the(re is no)? user 'nosuchuser00000'/),
+    });
+  });
+
+  it('covers bodies that are not valid', async () => {
+    for (const body of [{ force_restart: 'yes' }, '{"force_restart":', [1]]) {
+      const answer = await post(`/api/users/${ann.user.id}/init_pb`, ann.token, body);
+      expect({ status: answer.status, body: answer.body }).toEqual({
+        status: 400,
+        body: failure(/^Process error: /),
+      });
+    }
+  });
+
+  it('covers pb_instances, which is for administrators', async () => {
+    const url = `${fathom.url}/api/pb_instances`;
+    const nobody = await call('GET', url);
+    expect({ status: nobody.status, body: nobody.body }).toEqual({
+      status: 401,
+      body: failure(/^Process error: sign in/),
+    });
+    const user = await call('GET', url, { token: ann.token });
+    expect({ status: user.status, body: user.body }).toEqual({
+      status: 403,
+      body: failure(/^Process error: only administrators/),
+    });
+  });
+});
