@@ -1,0 +1,144 @@
+import PocketBase from 'pocketbase';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from '../../shared/protocol.ts';
+import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
+
+const DOCUMENTS = 7;
+
+let fathom: Deployment;
+let admin: string;
+let ann: Session;
+let base: string;
+
+beforeAll(async () => {
+  fathom = await createDeployment();
+  await fathom.start();
+  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+  ann = await signUp(fathom.url, 'ann@example.com');
+  base = `${fathom.url}/api/v1/databases/${ann.database.name}/collections`;
+  const owner = new PocketBase(ann.database.url);
+  owner.authStore.save(ann.database.token);
+  for (let index = 0; index < DOCUMENTS; index += 1) {
+    await owner.collection('documents').create({ title: `title ${index}`, data: { index } });
+  }
+});
+
+afterAll(() => fathom.dispose());
+
+type Records = Page<Record<string, unknown>>;
+
+async function records(path: string): Promise<Records> {
+  const { status, body } = await call<Records>('GET', `${base}/${path}`, { token: admin });
+  expect(status, path).toBe(200);
+  return body;
+}
+
+describe('browsing a user database', () => {
+  it('lists its collections with the number of records', async () => {
+    const { items, total } = await fathom.client.databases.collections(ann.database.name);
+    expect(total).toBe(items.length);
+    expect(items).toEqual(
+      expect.arrayContaining([
+        { name: 'documents', type: 'base', system: false, records: DOCUMENTS },
+        { name: 'users', type: 'auth', system: false, records: 1 },
+        { name: '_superusers', type: 'auth', system: true, records: null },
+        { name: '_externalAuths', type: 'base', system: true, records: 0 },
+      ]),
+    );
+    const { body } = await call<Page<object>>('GET', `${base}?page=2&per_page=2`, { token: admin });
+    expect(body).toMatchObject({ page: 2, per_page: 2, total });
+    expect(body.items).toEqual(items.slice(2, 4));
+  });
+
+  it('lists records, newest first, paged and sorted', async () => {
+    const newest = await records('documents/records');
+    expect(newest).toMatchObject({ page: 1, per_page: 50, total: DOCUMENTS });
+    expect(newest.items.map(({ title }) => title)).toEqual(
+      Array.from({ length: DOCUMENTS }, (_, index) => `title ${DOCUMENTS - 1 - index}`),
+    );
+    expect(newest.items.at(-1)).toEqual({
+      id: expect.any(String) as string,
+      title: 'title 0',
+      data: { index: 0 },
+      files: [],
+      created: expect.any(String) as string,
+      updated: expect.any(String) as string,
+    });
+    const third = await records('documents/records?page=3&per_page=3&sort=title');
+    expect(third.items.map(({ title }) => title)).toEqual(['title 6']);
+    const viaClient = await fathom.client.databases.records(ann.database.name, 'documents', {
+      sort: '-title',
+      per_page: 1,
+    });
+    expect(viaClient.items.map(({ title }) => title)).toEqual(['title 6']);
+  });
+
+  it('covers what is secret', async () => {
+    const { items } = await records('users/records');
+    expect(items).toHaveLength(1);
+    expect(items[0]).toMatchObject({ id: ann.user.id, email: 'ann@example.com' });
+    const shown = Object.entries(items[0] ?? {});
+    for (const [field, value] of shown.filter(([name]) => /password|token/i.test(name))) {
+      expect({ field, value }).toEqual({ field, value: '[redacted]' });
+    }
+    for (const sort of ['tokenKey', '-password']) {
+      expect(await call('GET', `${base}/users/records?sort=${sort}`, { token: admin })).toMatchObject({
+        status: 400,
+        body: { code: 'request.invalid', errors: [{ path: 'sort' }] },
+      });
+    }
+  });
+
+  it.each(['_superusers', '_SUPERUSERS', 'pbc_3142635823'])(
+    'does not show superusers, as %s',
+    async (name) => {
+      const answer = await call('GET', `${base}/${name}/records`, { token: admin });
+      expect(answer).toMatchObject({ status: 403, body: { code: 'auth.forbidden' } });
+    },
+  );
+
+  it('is for administrators, and only reads', async () => {
+    for (const path of ['', '/documents/records']) {
+      expect((await call('GET', base + path)).status).toBe(401);
+      // The owner has the instance itself for that.
+      expect((await call('GET', base + path, { token: ann.token })).status).toBe(403);
+      for (const method of ['POST', 'PATCH', 'PUT', 'DELETE']) {
+        expect((await call(method, base + path, { token: admin, body: {} })).status).toBe(404);
+      }
+    }
+  });
+
+  it('says what is not there', async () => {
+    expect(await call('GET', `${base}/nothing/records`, { token: admin })).toMatchObject({
+      status: 404,
+      body: { code: 'not_found' },
+    });
+    for (const [path, status] of [
+      ['documents%2f..%2f_superusers/records', 400],
+      ['..%2f..%2fsettings/records', 400],
+      ['documents/records?sort=data.secret', 400],
+      ['documents/records?sort=@request.auth.id', 400],
+      ['documents/records?per_page=501', 400],
+    ] as const) {
+      expect((await call('GET', `${base}/${path}`, { token: admin })).status, path).toBe(status);
+    }
+    for (const name of ['2024-01-15-001-nobody', 'global']) {
+      const url = `${fathom.url}/api/v1/databases/${name}/collections`;
+      expect([400, 404]).toContain((await call('GET', url, { token: admin })).status);
+    }
+  });
+
+  it('needs the instance to run', async () => {
+    await fathom.client.databases.stop(ann.database.name);
+    for (const path of ['', '/documents/records']) {
+      const answer = await call('GET', base + path, { token: admin });
+      expect(answer).toMatchObject({ status: 409, body: { code: 'instance.not_running' } });
+      expect(answer.body.detail).toBe(
+        `${ann.database.name} does not run now (stopped); start it to look into it`,
+      );
+    }
+    await fathom.client.databases.start(ann.database.name);
+    expect((await records('documents/records')).total).toBe(DOCUMENTS);
+  });
+});

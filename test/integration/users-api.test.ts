@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { User } from '../../shared/client/fathom-client.ts';
+import { parseDatabaseName } from '../../shared/database-name.ts';
+import type { Page } from '../../shared/protocol.ts';
+import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
+import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+
+let fathom: Deployment;
+let daemon: Daemon;
+let admin: string;
+let ann: Session;
+
+beforeAll(async () => {
+  fathom = await createDeployment();
+  daemon = await fathom.start();
+  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+  ann = await signUp(fathom.url, 'ann@example.com');
+});
+
+afterAll(() => fathom.dispose());
+
+function users<T = User>(method: string, path = '', token: string | undefined = admin, body?: unknown) {
+  return call<T>(method, `${fathom.url}/api/v1/users${path}`, { token, body });
+}
+
+describe('users', () => {
+  it('are listed, paged and sorted, with the name of their database', async () => {
+    const { body } = await users<Page<User>>('GET', '?sort=email');
+    expect(body).toMatchObject({ page: 1, per_page: 50, total: 2 });
+    expect(body.items).toMatchObject([
+      { email: fathom.admin.email, role: 'admin', is_active: true, database: null },
+      { email: 'ann@example.com', role: 'user', is_active: true, database: ann.database.name },
+    ]);
+    const { body: second } = await users<Page<User>>('GET', '?sort=-email&page=2&per_page=1');
+    expect(second).toMatchObject({ page: 2, per_page: 1, total: 2, items: [{ role: 'admin' }] });
+    expect(JSON.stringify(body)).not.toMatch(/password|tokenKey/);
+    expect((await users('GET', '?sort=password')).status).toBe(400);
+  });
+
+  it('are made by administrators, with a database if the role has one', async () => {
+    const { status, body } = await users('POST', '', admin, {
+      email: 'made@example.com',
+      password: PASSWORD,
+      name: 'Made',
+    });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ email: 'made@example.com', name: 'Made', role: 'user' });
+    expect(parseDatabaseName(body.database ?? '')).toMatchObject({ username: 'made' });
+    const operator = await users('POST', '', admin, {
+      email: 'op@example.com',
+      password: PASSWORD,
+      role: 'operator',
+    });
+    expect(operator.body).toMatchObject({ role: 'operator', database: null });
+    expect((await signIn(fathom.url, 'op@example.com')).database).toBeNull();
+    const again = await users('POST', '', admin, { email: 'made@example.com', password: PASSWORD });
+    expect(again).toMatchObject({ status: 409, body: { code: 'auth.email_taken' } });
+  });
+
+  it('are shown to themselves and to administrators alone', async () => {
+    const path = `/${ann.user.id}`;
+    expect((await users('GET', path, ann.token)).body).toMatchObject({ email: 'ann@example.com' });
+    const made = await signIn(fathom.url, 'made@example.com');
+    expect((await users('GET', path, made.token)).status).toBe(403);
+    for (const [method, on] of [
+      ['GET', ''],
+      ['POST', ''],
+      ['PATCH', path],
+      ['DELETE', path],
+    ] as const) {
+      const body = method === 'POST' ? { email: 'x@example.com', password: PASSWORD } : {};
+      const sent = method === 'GET' || method === 'DELETE' ? undefined : body;
+      expect((await users(method, on, ann.token, sent)).status, `${method} ${on}`).toBe(403);
+      expect((await call(method, `${fathom.url}/api/v1/users${on}`, { body: sent })).status).toBe(401);
+    }
+  });
+
+  it('lose access at once when they are not active, and get it back', async () => {
+    const { id } = ann.user;
+    expect((await users('PATCH', `/${id}`, admin, { is_active: false })).body).toMatchObject({
+      is_active: false,
+    });
+    expect(await call('GET', `${fathom.url}/api/v1/me`, { token: ann.token })).toMatchObject({
+      status: 401,
+      body: { detail: 'this account is not active' },
+    });
+    await expect(signIn(fathom.url, 'ann@example.com')).rejects.toThrow('answered 401');
+    await users('PATCH', `/${id}`, admin, { is_active: true });
+    expect((await signIn(fathom.url, 'ann@example.com')).database.name).toBe(ann.database.name);
+  });
+
+  it('get another role, which counts for the session that is there', async () => {
+    const session = await signUp(fathom.url, 'riser@example.com');
+    expect((await users<object>('GET', '', session.token)).status).toBe(403);
+    await users('PATCH', `/${session.user.id}`, admin, { role: 'admin' });
+    expect((await users<object>('GET', '', session.token)).status).toBe(200);
+    await users('PATCH', `/${session.user.id}`, admin, { role: 'user' });
+    expect((await users<object>('GET', '', session.token)).status).toBe(403);
+    for (const body of [{ role: 'god' }, { email: 'x@example.com' }, { is_active: 'no' }]) {
+      expect((await users('PATCH', `/${session.user.id}`, admin, body)).status).toBe(400);
+    }
+  });
+
+  it('answer 404 when they are not there', async () => {
+    for (const method of ['GET', 'DELETE', 'PATCH']) {
+      const body = method === 'PATCH' ? { is_active: true } : undefined;
+      expect(await users(method, '/nosuchuser00000', admin, body)).toMatchObject({
+        status: 404,
+        body: { code: 'not_found', detail: "there is no user 'nosuchuser00000'" },
+      });
+      expect((await users(method, '/..%2f..%2fx', admin, body)).status).toBe(400);
+    }
+  });
+
+  it('go with their database when they are deleted, and its number is never given again', async () => {
+    const doomed = await signUp(fathom.url, 'doomed@example.com');
+    const directory = join(fathom.dataDir, 'user_dbs', doomed.database.name);
+    expect(existsSync(directory)).toBe(true);
+    expect((await users('DELETE', `/${doomed.user.id}`)).status).toBe(204);
+    expect(existsSync(directory)).toBe(false);
+    expect((await databaseRows(fathom)).map(({ user }) => user)).not.toContain(doomed.user.id);
+    expect(await call('GET', `${fathom.url}/api/v1/me`, { token: doomed.token })).toMatchObject({
+      status: 401,
+    });
+    await expect(signIn(fathom.url, 'doomed@example.com')).rejects.toThrow('answered 401');
+
+    // Neither now nor by another daemon.
+    const taken = parseDatabaseName(doomed.database.name)?.number ?? 0;
+    const next = await signUp(fathom.url, 'doomed@example.com');
+    expect(next.user.id).not.toBe(doomed.user.id);
+    expect(parseDatabaseName(next.database.name)).toMatchObject({ number: taken + 1 });
+    await users('DELETE', `/${next.user.id}`);
+    await daemon.stop();
+    daemon = await fathom.start();
+    const last = await signUp(fathom.url, 'last@example.com');
+    expect(parseDatabaseName(last.database.name)).toMatchObject({ number: taken + 2 });
+  });
+
+  it('may be deleted while their database is being made', async () => {
+    // Straight at the global PocketBase, the answer does not wait for the database.
+    const response = await call<{ id: string }>('POST', `${fathom.globalUrl}/api/collections/users/records`, {
+      body: { email: 'hasty@example.com', password: PASSWORD, passwordConfirm: PASSWORD },
+    });
+    expect((await users('DELETE', `/${response.body.id}`)).status).toBe(204);
+    const rows = await expectWholeFleet(fathom);
+    expect(rows.map(({ user }) => user)).not.toContain(response.body.id);
+  });
+});
