@@ -22,10 +22,6 @@ export function usernameOf(email: string): string {
   return reduced === '' ? 'user' : reduced;
 }
 
-export function formatDatabaseName({ day, number, username }: DatabaseName): string {
-  return `${day}-${String(number).padStart(3, '0')}-${username}`;
-}
-
 /** Null for anything that is not a database name, path traversal included. */
 export function parseDatabaseName(text: string): DatabaseName | null {
   const match = PATTERN.exec(text);

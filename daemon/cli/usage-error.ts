@@ -1,4 +1,4 @@
-import { closestWord } from '../config/closest.ts';
+import { closestWord } from '../../shared/closest.ts';
 import type { AnyCommand } from './command.ts';
 
 /** The command line itself is wrong: exit 2. */

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'dotenv';
+import { closestWord } from '../../shared/closest.ts';
 import type { FieldError } from '../../shared/errors.ts';
-import { closestWord } from './closest.ts';
 import { OTHER_VARIABLES, SECRET_VARIABLES, VARIABLES, type Variable } from './variables.ts';
 
 export interface ConfigInput {
