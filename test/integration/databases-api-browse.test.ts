@@ -2,7 +2,9 @@ import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { asSuperuser } from '../helpers/instance-superuser.ts';
 
 const DOCUMENTS = 7;
 
@@ -74,19 +76,44 @@ describe('browsing a user database', () => {
     expect(viaClient.items.map(({ title }) => title)).toEqual(['title 6']);
   });
 
-  it('covers what is secret', async () => {
-    const { items } = await records('users/records');
-    expect(items).toHaveLength(1);
-    expect(items[0]).toMatchObject({ id: ann.user.id, email: 'ann@example.com' });
-    const shown = Object.entries(items[0] ?? {});
-    for (const [field, value] of shown.filter(([name]) => /password|token/i.test(name))) {
-      expect({ field, value }).toEqual({ field, value: '[redacted]' });
-    }
-    for (const sort of ['tokenKey', '-password']) {
-      expect(await call('GET', `${base}/users/records?sort=${sort}`, { token: admin })).toMatchObject({
-        status: 400,
-        body: { code: 'request.invalid', errors: [{ path: 'sort' }] },
-      });
+  it('covers what is secret, which its own access is shown', async () => {
+    const [row] = await databaseRows(fathom);
+    if (!row) throw new Error('there is no row');
+    const superuser = await asSuperuser(fathom, row);
+    await superuser.collections.create({
+      name: 'keys',
+      type: 'base',
+      fields: [
+        { type: 'text', name: 'label' },
+        { type: 'text', name: 'note', hidden: true },
+        { type: 'text', name: 'api_secret' },
+        { type: 'password', name: 'pin' },
+      ],
+    });
+    await superuser.collections.create({
+      name: 'peek',
+      type: 'view',
+      viewQuery: 'SELECT id, label, note AS remark FROM keys',
+    });
+    const values = { label: 'shown', note: 'hidden-value', api_secret: 'secret-value', pin: 'pin-value-1' };
+    expect(await superuser.collection('keys').create(values)).toMatchObject({ note: 'hidden-value' });
+
+    const { items } = await records('keys/records');
+    expect(items).toMatchObject([{ label: 'shown', note: '[redacted]', api_secret: '[redacted]' }]);
+    const viewed = await records('peek/records?sort=label');
+    expect(viewed.items).toMatchObject([{ label: 'shown', remark: '[redacted]' }]);
+    const users = await records('users/records');
+    expect(users.items).toMatchObject([{ id: ann.user.id, email: 'ann@example.com' }]);
+    expect(JSON.stringify([items, viewed, users])).not.toMatch(/-value|tokenKey|\$2a\$/);
+
+    for (const [collection, sort] of [
+      ['users', 'tokenKey'],
+      ['users', '-password'],
+      ['keys', 'note'],
+    ]) {
+      expect(await call('GET', `${base}/${collection}/records?sort=${sort}`, { token: admin })).toMatchObject(
+        { status: 400, body: { code: 'request.invalid', errors: [{ path: 'sort' }] } },
+      );
     }
   });
 

@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keyId } from '../../daemon/security/derived-keys.ts';
-import { unseal } from '../../daemon/security/envelope.ts';
-import { superuserKeys, superuserTokens } from '../../daemon/security/instance-access.ts';
+import { superuserKeys } from '../../daemon/security/instance-access.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { type DatabaseRow, databaseRows } from '../helpers/fleet-state.ts';
 import { type Session, signUp } from '../helpers/http-call.ts';
+import { asSuperuser, superuserSecret, superuserToken } from '../helpers/instance-superuser.ts';
 
 const NAMES = ['ann', 'bob', 'cid'];
 const OWNERS = NAMES.map((name) => `${name}@example.com`);
@@ -90,19 +89,6 @@ function bytesOf(dataDir: string): Buffer {
   );
 }
 
-function superuserSecret({ user, superuser_secret }: DatabaseRow): Buffer {
-  const key = Buffer.from(fathom.env['AES_MASTER_KEY'] ?? '', 'base64');
-  return unseal([{ id: keyId(key), key }], superuser_secret, `user_databases/${user}/superuser_secret`);
-}
-
-function superuserOf(row: DatabaseRow): Promise<string> {
-  return superuserTokens(superuserSecret(row), {
-    now: () => new Date(),
-    monotonic: () => performance.now(),
-    sleep: () => Promise.resolve(),
-  })();
-}
-
 describe('two clones of the template', () => {
   it('share no secret', () => {
     const all = [
@@ -154,7 +140,7 @@ describe('two clones of the template', () => {
   it('refuse the tokens of each other', async () => {
     const [first, second] = sessions as [Session, Session];
     const [row, otherRow] = rows as [DatabaseRow, DatabaseRow];
-    const tokens = [first.database.token, await superuserOf(row)];
+    const tokens = [first.database.token, await superuserToken(fathom, row)];
     const strangers = new PocketBase(second.database.url);
     for (const token of tokens) {
       strangers.authStore.save(token);
@@ -167,7 +153,7 @@ describe('two clones of the template', () => {
       await expect(global.collections.getFullList()).rejects.toMatchObject({ status: 401 });
     }
     // The same token is good where it belongs.
-    strangers.authStore.save(await superuserOf(otherRow));
+    strangers.authStore.save(await superuserToken(fathom, otherRow));
     await expect(strangers.collections.getFullList()).resolves.not.toEqual([]);
   });
 });
@@ -181,16 +167,14 @@ describe('the settings of an instance', () => {
       expect(Buffer.from(text, 'base64').toString('latin1')).not.toContain('appName');
     }
     for (const row of rows) {
-      const client = new PocketBase(`http://127.0.0.1:${row.port}`);
-      client.authStore.save(await superuserOf(row));
+      const client = await asSuperuser(fathom, row);
       expect(await client.settings.getAll()).toMatchObject({ meta: { appName: row.name } });
     }
   });
 
   it('stay encrypted when PocketBase writes them, and are read after a restart', async () => {
     const [row] = rows as [DatabaseRow];
-    const client = new PocketBase(`http://127.0.0.1:${row.port}`);
-    client.authStore.save(await superuserOf(row));
+    const client = await asSuperuser(fathom, row);
     const password = 'smtp-password-of-the-owner';
     await client.settings.update({ smtp: { enabled: true, host: 'mail.example.com', password } });
     expect(settingsOf(dataDirOf(row.name))).toMatch(/^[A-Za-z0-9+/]+=*$/);
@@ -208,7 +192,7 @@ describe("Fathom's own access", () => {
       database.close();
       expect(superusers).toHaveLength(1);
       const [{ id, email, password } = {}] = superusers;
-      expect(id).toBe(superuserKeys(superuserSecret(row)).recordId);
+      expect(id).toBe(superuserKeys(superuserSecret(fathom, row)).recordId);
       const client = new PocketBase(`http://127.0.0.1:${row.port}`);
       for (const guess of [String(password), '!', fathom.admin.password, 'a-good-password']) {
         await expect(
@@ -229,7 +213,7 @@ describe("Fathom's own access", () => {
       ),
     );
     for (const row of rows) {
-      const secret = superuserSecret(row);
+      const secret = superuserSecret(fathom, row);
       const { tokenKey, collectionSecret } = superuserKeys(secret);
       for (const bytes of [control, ...logs]) {
         for (const value of [secret, secret.toString('base64'), tokenKey, collectionSecret]) {

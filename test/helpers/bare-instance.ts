@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { systemClock } from '../../daemon/base/clock.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
+import { ENCRYPTION_VARIABLE, type InstanceCommand } from '../../daemon/pocketbase/command.ts';
+import { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
+import { READINESS_PATH, waitUntilReady } from '../../daemon/pocketbase/probe.ts';
+import { ChildProcessDriver, type InstanceProcess } from '../../daemon/pocketbase/process-driver.ts';
+import { freePortRange } from './free-ports.ts';
+import { scratch } from './scratch.ts';
+
+const READY_TIMEOUT_MS = 20_000;
+
+export interface BareInstance {
+  directory: string;
+  command: InstanceCommand;
+  log: InstanceLog;
+  driver: ChildProcessDriver;
+  fleetId: string;
+  /** Ended with the test, if it has not ended by then. */
+  start(changes?: Partial<InstanceCommand>): Promise<InstanceProcess>;
+  /** Waits for its first good answer. */
+  untilReady(): Promise<void>;
+}
+
+/** One real PocketBase, without a daemon around it. */
+export async function bareInstance(): Promise<BareInstance> {
+  const directory = await scratch();
+  const fleetId = randomUUID();
+  const driver = new ChildProcessDriver({ fleetId, clock: systemClock });
+  onTestFinished(() => driver.close());
+  const log = new InstanceLog(join(directory, 'instance.log'), systemClock);
+  const migrationsDir = join(directory, 'migrations');
+  await mkdir(migrationsDir);
+  const command: InstanceCommand = {
+    name: 'bare',
+    binary: (await verifyBinary(null)).path,
+    dataDir: join(directory, 'pb_data'),
+    lockFile: join(directory, 'lock'),
+    logFile: log.path,
+    host: '127.0.0.1',
+    port: await freePortRange(1),
+    migrationsDir,
+    hooksDir: null,
+    hooksPool: 1,
+    environment: { [ENCRYPTION_VARIABLE]: '0123456789abcdef0123456789abcdef' },
+  };
+  return {
+    directory,
+    command,
+    log,
+    driver,
+    fleetId,
+    start: async (changes = {}) => {
+      const process = await driver.spawn({ ...command, ...changes });
+      onTestFinished(async () => {
+        process.signal('SIGKILL');
+        await process.exited;
+      });
+      return process;
+    },
+    untilReady: async () => {
+      const target = { host: command.host, port: command.port, path: READINESS_PATH };
+      const signal = AbortSignal.timeout(READY_TIMEOUT_MS);
+      const probe = await waitUntilReady(target, { clock: systemClock, signal, bootsUnderWay: 1 });
+      if (!probe) throw new Error(`PocketBase was not ready: ${(await log.tail(5)).join(' ')}`);
+    },
+  };
+}
