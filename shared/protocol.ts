@@ -78,12 +78,14 @@ export const lifecycleInstanceSchema = z.object({
 export type LifecycleInstance = z.infer<typeof lifecycleInstanceSchema>;
 
 export const credentialsSchema = z.strictObject({
-  email: z.email().max(254),
+  // Whatever was registered straight at PocketBase, whose idea of an address is wider than ours.
+  email: z.string().min(1).max(255),
   // PocketBase hashes with bcrypt, which reads 72 bytes at most.
   password: z.string().min(1).max(71),
 });
 
 export const registerSchema = credentialsSchema.extend({
+  email: z.email().max(254),
   password: z.string().min(8, 'needs at least 8 characters').max(71),
   name: z.string().max(255).optional(),
 });

@@ -5,10 +5,8 @@ import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts
 import type { Problem } from '../../shared/protocol.ts';
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
-  400: 'request.invalid',
   404: 'not_found',
   413: 'request.too_large',
-  415: 'request.invalid',
   429: 'rate_limited',
 };
 
@@ -34,8 +32,9 @@ export function toFathomError(error: unknown): FathomError {
     );
   }
   const { statusCode, message } = error as FastifyError;
-  const code = statusCode === undefined ? undefined : CODE_OF_STATUS[statusCode];
-  if (code) return new FathomError(code, message, { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new FathomError(CODE_OF_STATUS[statusCode] ?? 'request.invalid', message, { cause: error });
+  }
   return new FathomError('internal', 'something went wrong in the daemon; its log has the details', {
     cause: error,
   });
@@ -52,5 +51,10 @@ export function sendProblem(error: FathomError, request: FastifyRequest, reply: 
     request_id: request.id,
     ...(error.fields.length > 0 ? { errors: [...error.fields] } : {}),
   };
-  return reply.code(error.status).type('application/problem+json').serializer(JSON.stringify).send(problem);
+  return reply
+    .code(error.status)
+    .header('x-request-id', request.id)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problem);
 }

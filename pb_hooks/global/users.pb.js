@@ -10,6 +10,12 @@ onBootstrap((e) => {
 
 onRecordCreateRequest((e) => {
   const daemon = require(`${__hooks}/lib/daemon.js`);
+  // PocketBase takes longer ones here and refuses them when they sign in.
+  if (e.record.email().length > 254) {
+    throw new BadRequestError('Failed to create record.', {
+      email: new ValidationError('validation_length_out_of_range', 'Must be no more than 254 characters.'),
+    });
+  }
   if (!e.record.get('role')) e.record.set('role', 'user');
   if (e.requestInfo().body['is_active'] === undefined) e.record.set('is_active', true);
 
