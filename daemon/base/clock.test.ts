@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { systemClock } from './clock.ts';
+import { ManualTime } from '../../test/helpers/manual-time.ts';
+import { deadline, systemClock } from './clock.ts';
 
 it('a sleep ends with its signal, and at once when that has aborted before', async () => {
   const controller = new AbortController();
@@ -22,4 +23,14 @@ it('a sleep that ends in time leaves no listener behind', async () => {
   });
   await systemClock.sleep(1, signal);
   expect(listeners).toBe(0);
+});
+
+it('a deadline passes once its time is over, and never when it was cancelled', async () => {
+  const time = new ManualTime();
+  const [kept, cancelled] = [deadline(time, 100), deadline(time, 100)];
+  cancelled.cancel();
+  await time.advance(99);
+  expect(kept.signal.aborted).toBe(false);
+  await time.advance(1);
+  expect([kept.signal.aborted, cancelled.signal.aborted]).toEqual([true, false]);
 });

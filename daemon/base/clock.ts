@@ -7,6 +7,17 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Aborts after `ms` on that clock; `cancel` when it is not needed any more, so that nothing waits for it. */
+export function deadline(clock: Clock, ms: number): { signal: AbortSignal; cancel: () => void } {
+  const passed = new AbortController();
+  const cancelled = new AbortController();
+  void clock.sleep(ms, cancelled.signal).then(() => {
+    if (!cancelled.signal.aborted) passed.abort();
+    return undefined;
+  });
+  return { signal: passed.signal, cancel: () => cancelled.abort() };
+}
+
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonic: () => performance.now(),

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { SingleFlight } from './single-flight.ts';
 
+const fail = () => Promise.reject(new Error('no'));
+
 it('calls that overlap share one run; another key and a later call have their own', async () => {
   const flights = new SingleFlight<number>();
   let runs = 0;
@@ -19,7 +21,6 @@ it('calls that overlap share one run; another key and a later call have their ow
 
 it('a failure goes to everybody who shared it and is forgotten', async () => {
   const flights = new SingleFlight<string>();
-  const fail = () => Promise.reject(new Error('no'));
   const both = await Promise.allSettled([flights.run('a', fail), flights.run('a', fail)]);
   expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   expect(await flights.run('a', () => Promise.resolve('yes'))).toBe('yes');

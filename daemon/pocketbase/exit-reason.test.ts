@@ -24,6 +24,9 @@ async function runOnce(instance: BareInstance): Promise<void> {
   expect(await process.exited).toEqual({ code: 0, signal: null });
 }
 
+/** From the one line that it printed. */
+const told = (line: string) => exitReason({ code: 1, signal: null }, [line]).code;
+
 describe('why PocketBase ended', { timeout: 30_000 }, () => {
   it('a port in use, which exits 0', async () => {
     const instance = await bareInstance();
@@ -43,7 +46,7 @@ describe('why PocketBase ended', { timeout: 30_000 }, () => {
 
   it('a migration that fails, which exits 0', async () => {
     const instance = await bareInstance();
-    const file = join(instance.command.migrationsDir, '1_bad.js');
+    const file = join(instance.directory, 'migrations', '1_bad.js');
     await writeFile(file, 'migrate((app) => { throw new Error("no such thing") }, (app) => {})');
     const { exit, reason } = await reasonOf(instance);
     expect(exit.code).toBe(0);
@@ -147,7 +150,6 @@ describe('why PocketBase ended', { timeout: 30_000 }, () => {
   });
 
   it('a full disk and a directory that may not be written are told by what SQLite says', () => {
-    const told = (line: string) => exitReason({ code: 1, signal: null }, [line]).code;
     expect(told('2024/01/15 database or disk is full (13)')).toBe('disk_full');
     expect(told('write x: no space left on device')).toBe('disk_full');
     expect(told('2024/01/15 attempt to write a readonly database (8)')).toBe('permission_denied');

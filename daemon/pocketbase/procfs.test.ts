@@ -100,9 +100,9 @@ it('finds processes by a variable of their environment, with what they were star
     },
     { what: 'the process' },
   );
-  expect(found.map((it) => [it.pid, it.argv.slice(1), it.environment.get('OTHER')])).toEqual([
-    [pid, ['600'], 'a=b'],
-  ]);
+  expect(
+    found.map(({ pid: id, argv, environment }) => [id, argv.slice(1), environment.get('OTHER')]),
+  ).toEqual([[pid, ['600'], 'a=b']]);
   expect(found[0]?.executable).toMatch(/\/(sleep|coreutils|busybox)$/);
 });
 

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { PhaseReason, Probe } from '../../shared/instance.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, deadline } from '../base/clock.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { connectHost } from '../pocketbase/command.ts';
 import { exitReason } from '../pocketbase/exit-reason.ts';
@@ -120,14 +120,15 @@ async function launchOn(
   onSpawn(process, port);
 
   const gone = watchExit(process);
-  const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
+  const tooLong = deadline(clock, START_TIMEOUT_MS);
   const target = { host: connectHost(spec.host), port, path: READINESS_PATH };
-  const ended = AbortSignal.any([signal, gone.signal, deadline]);
+  const ended = AbortSignal.any([signal, gone.signal, tooLong.signal]);
   let probe: Probe | null;
   do {
     probe = await waitUntilReady(target, { clock, signal: ended, bootsUnderWay: Math.max(1, starts.held) });
     // An answer counts only from our process: one that took the port a moment before answers as well.
   } while (probe && !gone.exit() && !(await process.mayListen()));
+  tooLong.cancel();
   const exit = gone.exit();
   if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe } };
   if (exit)

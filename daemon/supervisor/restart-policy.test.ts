@@ -28,6 +28,9 @@ const fails = (
     () => 0.5,
   );
 
+const longest = (attempt: number) =>
+  afterFailure({ reason: 'port_in_use', attempt, uptimeMs: 0, mayGiveUp: true }, () => 0.9999999);
+
 describe('what follows a failure', () => {
   it('the first one is a restart at once, whatever the cause', () => {
     for (const reason of PHASE_REASON_CODES) {
@@ -36,8 +39,6 @@ describe('what follows a failure', () => {
   });
 
   it('the next ones back off, twice as long each time up to a minute, with full jitter', () => {
-    const longest = (attempt: number) =>
-      afterFailure({ reason: 'port_in_use', attempt, uptimeMs: 0, mayGiveUp: true }, () => 0.9999999);
     expect([1, 2, 3, 4, 8, 100].map((attempt) => longest(attempt))).toMatchObject(
       [500, 1000, 2000, 4000, 60_000, 60_000].map((delayMs) => ({ kind: 'restart', delayMs })),
     );

@@ -202,6 +202,13 @@ export class Runner {
       this.state.note({ pid: process.pid, port: on, startedAt: this.#deps.clock.now() });
     });
     this.#schemaIsCurrent = outcome.kind === 'running';
+    // One that lost its port is gone, and there was no next one.
+    const gone =
+      outcome.kind === 'interrupted' ? !outcome.process : outcome.kind === 'failed' && !outcome.exit;
+    if (gone && this.#process) {
+      this.#process = null;
+      this.state.note({ pid: null, startedAt: null });
+    }
     return outcome;
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, deadline } from '../base/clock.ts';
 import { connectHost, listenAddress } from '../pocketbase/command.ts';
 import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
 import { type FoundProcess, type InstanceProcess, watchExit } from '../pocketbase/process-driver.ts';
@@ -36,14 +36,12 @@ export async function takeOver(
   const port = portOf(found);
   if (port === null) return null;
   const gone = watchExit(process);
+  const tooLong = deadline(clock, ADOPT_TIMEOUT_MS);
   const probe = await waitUntilReady(
     { host: connectHost(spec.host), port, path: READINESS_PATH },
-    {
-      clock,
-      signal: AbortSignal.any([signal, gone.signal, AbortSignal.timeout(ADOPT_TIMEOUT_MS)]),
-      bootsUnderWay: 1,
-    },
+    { clock, signal: AbortSignal.any([signal, gone.signal, tooLong.signal]), bootsUnderWay: 1 },
   );
+  tooLong.cancel();
   if (!probe || signal.aborted || gone.exit() || !ports.reserve(spec.name, port, true)) return null;
   return { process, port, startedAt: found.startedAt, probe };
 }

@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { expect, it, onTestFinished } from 'vitest';
+import { type BareInstance, bareInstance } from '../../test/helpers/bare-instance.ts';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
+import { systemClock } from '../base/clock.ts';
+import { Semaphore } from '../base/semaphore.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import { launch } from './launch.ts';
+import { PortAllocator, type PortCheck, portIsFree } from './ports.ts';
+
+const LONG = { timeout: 30_000 };
+const NEVER = new AbortController().signal;
+
+async function launched(
+  instance: BareInstance,
+  base: number,
+  isFree: PortCheck,
+  kind: InstanceSpec['kind'] = 'global',
+) {
+  const { command, directory, log, driver } = instance;
+  const spec = {
+    ...command,
+    kind,
+    directory,
+    log,
+    binary: { path: command.binary, version: '', sha256: '', embedded: true },
+    port: { preferred: base },
+  } as unknown as InstanceSpec;
+  const deps = {
+    driver,
+    clock: systemClock,
+    starts: new Semaphore(4),
+    ports: new PortAllocator({ host: command.host, base, range: 3, isFree }),
+  };
+  const tried: number[] = [];
+  const outcome = await launch(spec, { lastPort: null, migrate: true }, deps, NEVER, (process, port) => {
+    tried.push(port);
+    onTestFinished(() => {
+      process.signal('SIGKILL');
+    });
+  });
+  return { outcome, tried };
+}
+
+/** Answers every request with 200, as another PocketBase would. */
+async function answering(host: string, port: number): Promise<void> {
+  const server = createServer((_request, response) => response.end('{}')).listen(port, host);
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+  });
+}
+
+it(
+  'a port lost between the look and the start leads to the next, though a stranger answers there',
+  LONG,
+  async () => {
+    const instance = await bareInstance();
+    const base = await freePortRange(3);
+    const { outcome, tried } = await launched(instance, base, async (host, port) => {
+      const free = await portIsFree(host, port);
+      if (port === base) await answering(host, port);
+      return free;
+    });
+    expect(tried).toEqual([base, base + 1]);
+    expect(outcome).toMatchObject({ kind: 'running', running: { port: base + 1 } });
+  },
+);
+
+it('no port is left: that is the reason, and nothing was started', LONG, async () => {
+  const { outcome, tried } = await launched(await bareInstance(), 9000, () => Promise.resolve(false));
+  expect(tried).toEqual([]);
+  expect(outcome).toMatchObject({ kind: 'failed', reason: { code: 'ports_exhausted' }, exit: null });
+});
+
+it('a user database without its file is never made anew, nor one whose file is empty', LONG, async () => {
+  const instance = await bareInstance();
+  const base = await freePortRange(3);
+  const first = await launched(instance, base, portIsFree, 'user');
+  expect(first.outcome).toMatchObject({ kind: 'failed', reason: { code: 'data_dir_missing' } });
+
+  const process = await instance.start();
+  await instance.untilReady();
+  process.signal('SIGTERM');
+  await process.exited;
+  await writeFile(`${instance.command.dataDir}/data.db`, '');
+  const empty = await launched(instance, base, portIsFree, 'user');
+  expect(empty.outcome).toMatchObject({ kind: 'failed', reason: { code: 'database_corrupt' } });
+
+  await rm(instance.directory, { recursive: true });
+  const gone = await launched(instance, base, portIsFree, 'user');
+  expect(gone.outcome).toMatchObject({ kind: 'failed', reason: { code: 'data_dir_missing' } });
+  expect([...first.tried, ...empty.tried, ...gone.tried]).toEqual([]);
+});
+
+it('a binary that is gone is waited for', LONG, async () => {
+  const instance = await bareInstance();
+  const missing = { ...instance, command: { ...instance.command, binary: '/nowhere/pocketbase' } };
+  const { outcome } = await launched(missing, 9000, () => Promise.resolve(true));
+  expect(outcome).toMatchObject({ kind: 'failed', reason: { code: 'binary_missing' } });
+});

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import type { Clock } from '../base/clock.ts';
+import { systemClock } from '../base/clock.ts';
+import { LIVENESS_PATH, READINESS_PATH } from '../pocketbase/probe.ts';
+import { watchLiveness } from './liveness.ts';
+
+/** Waits for nothing, but remembers what it was asked to wait. */
+function hurried(): Clock & { waits: number[] } {
+  const waits: number[] = [];
+  return {
+    ...systemClock,
+    waits,
+    sleep: (ms) => {
+      waits.push(ms);
+      return new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+async function answers(listener: RequestListener): Promise<number> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function watch(
+  port: number,
+  clock: Clock,
+  authorization: (() => Promise<string>) | null,
+  statuses: boolean[],
+) {
+  const failures: number[] = [];
+  const stop = new AbortController();
+  const verdict = watchLiveness(
+    {
+      host: '127.0.0.1',
+      port,
+      intervalMs: 30_000,
+      authorization,
+      clock,
+      random: () => 0.5,
+      onProbe: (_probe, inARow) => {
+        failures.push(inARow);
+        if (statuses.length === 0) stop.abort();
+      },
+    },
+    stop.signal,
+  );
+  return verdict.then((how) => ({ how, failures }));
+}
+
+it('three failures in a row are the end, fewer are forgiven, and a suspicion looks again sooner', async () => {
+  const statuses = [false, false, true, false, false, false];
+  const port = await answers((_request, response) => {
+    response.statusCode = statuses.shift() === true ? 200 : 500;
+    response.end();
+  });
+  const clock = hurried();
+  expect(await watch(port, clock, null, [true])).toEqual({
+    how: 'unresponsive',
+    failures: [1, 2, 0, 1, 2, 3],
+  });
+  expect(clock.waits).toEqual([15_000, 3_000, 3_000, 30_000, 3_000, 3_000]);
+});
+
+it('reads from the database as the superuser; without a token it asks only whether the process serves', async () => {
+  const statuses = [true, true, true];
+  const seen: string[] = [];
+  const port = await answers((request, response) => {
+    statuses.pop();
+    seen.push(`${request.url} ${request.headers.authorization ?? '-'}`);
+    response.end();
+  });
+  const tokens = [
+    () => Promise.resolve('token'),
+    () => Promise.reject(new Error('the control plane is away')),
+    () => Promise.withResolvers<string>().promise,
+  ];
+  let turn = 0;
+  const authorization = () => {
+    turn += 1;
+    return (tokens[turn - 1] ?? tokens[0])?.() ?? Promise.resolve('');
+  };
+  const { how } = await watch(port, hurried(), authorization, statuses);
+  expect(how).toBe('aborted');
+  expect(seen).toEqual([`${LIVENESS_PATH} token`, `${READINESS_PATH} -`, `${READINESS_PATH} -`]);
+});

@@ -1,0 +1,120 @@
+import * as fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import type { Fate } from '../../test/helpers/fake-driver.ts';
+import { settle } from '../../test/helpers/manual-time.ts';
+import { Stage } from '../../test/helpers/runner-stage.ts';
+import { dataDirOf } from './instance-spec.ts';
+import type { Runner } from './runner.ts';
+
+// Probes are requests over the network; these processes are reached without one.
+vi.mock('../pocketbase/probe.ts', async () => (await import('../../test/helpers/fake-driver.ts')).fakeProbes);
+
+let stage = new Stage();
+
+const fates: Fate[] = [
+  { kind: 'serves', afterMs: 0 },
+  { kind: 'serves', afterMs: 300, ignoresTerm: true },
+  { kind: 'serves', afterMs: 20_000 },
+  { kind: 'dies', afterMs: 0, code: 0, says: 'gone' },
+  { kind: 'dies', afterMs: 400, code: 1, says: 'file is not a database (26)' },
+  { kind: 'dies', afterMs: 40, code: 0, says: 'Error: listen tcp 127.0.0.1:9: bind: address already in use' },
+  { kind: 'silent' },
+  { kind: 'refused' },
+];
+
+type Command =
+  | { kind: 'start' | 'force' | 'stop' | 'restart' | 'kill' | 'hang' | 'wake' | 'leave'; runner: number }
+  | { kind: 'time'; ms: number }
+  | { kind: 'turns'; count: number }
+  | { kind: 'fate'; fate: Fate };
+
+const COUNT = 3;
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('start', 'force', 'stop', 'restart', 'kill', 'hang', 'wake', 'leave'),
+      runner: fc.nat({ max: COUNT - 1 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('time'), ms: fc.constantFrom(5, 60, 700, 6_000, 30_000) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('turns'), count: fc.nat({ max: 6 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('fate'), fate: fc.constantFrom(...fates) }) },
+);
+
+async function apply(step: Command): Promise<void> {
+  if (step.kind === 'time') return stage.time.advance(step.ms);
+  if (step.kind === 'turns') return settle(step.count);
+  if (step.kind === 'fate') {
+    stage.fate = () => step.fate;
+    return undefined;
+  }
+  const runner = stage.runners[step.runner] as Runner;
+  const bodies = stage.driver.of(runner.spec.name);
+  if (step.kind === 'start' || step.kind === 'force') runner.start({ force: step.kind === 'force' });
+  else if (step.kind === 'stop') runner.stop();
+  else if (step.kind === 'restart') runner.restart();
+  else if (step.kind === 'kill') for (const body of bodies) body.end({ code: null, signal: 'SIGKILL' });
+  else if (step.kind === 'hang' || step.kind === 'wake')
+    for (const body of bodies) body.hung = step.kind === 'hang';
+  // Only what was never started is handed a process of an earlier daemon, as at the daemon's own start.
+  else if (runner.state.view().started_at === null && runner.state.observed.desired === 'stopped') {
+    if (bodies.length > 0 || stage.phases.some(([name]) => name === runner.spec.name)) return undefined;
+    const { name, directory, binary } = runner.spec;
+    const port = 9000 + step.runner;
+    if ([...stage.driver.alive.values()].some((body) => body.command.port === port)) return undefined;
+    const found = stage.driver.leave({ name, port, dataDir: dataDirOf(directory), binary: binary.path });
+    runner.start({ force: false, adopt: found });
+  }
+  return undefined;
+}
+
+describe('any order of commands and misfortunes', () => {
+  it('never makes two processes of one instance, keeps to the table, and ends where it is wanted', async () => {
+    const scenario = fc.record({
+      commands: fc.array(command, { maxLength: 40 }),
+      wanted: fc.array(fc.constantFrom('start', 'stop', 'restart'), { minLength: COUNT, maxLength: COUNT }),
+      slots: fc.integer({ min: 1, max: COUNT }),
+      end: fc.constantFrom('stop', 'leave'),
+      random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    });
+    await fc.assert(
+      fc.asyncProperty(scenario, async ({ commands, wanted, slots, end, random }) => {
+        stage = new Stage();
+        stage.random = () => random;
+        await stage.add(COUNT, slots);
+        for (const step of commands) await apply(step);
+
+        stage.fate = () => ({ kind: 'serves', afterMs: 20 });
+        for (const body of stage.driver.alive.values()) body.hung = false;
+        for (const [index, want] of wanted.entries()) {
+          const runner = stage.runners[index] as Runner;
+          if (want === 'start') runner.start({ force: true });
+          else if (want === 'stop') runner.stop();
+          else runner.restart();
+        }
+        const goal = (index: number) => (wanted[index] === 'stop' ? 'stopped' : 'running');
+        await stage.until(
+          () => stage.runners.every(({ state }, index) => state.phase === goal(index)),
+          wanted.join(', '),
+        );
+        for (const [index, { spec, state }] of stage.runners.entries()) {
+          const pids = stage.driver.of(spec.name).map(({ process: { pid } }) => pid);
+          expect(pids).toEqual(goal(index) === 'running' ? [state.observed.pid] : []);
+        }
+        const running = stage.driver.alive.size;
+        await stage.close(end);
+        expect(stage.driver.alive.size).toBe(end === 'stop' ? 0 : running);
+        if (end === 'stop') {
+          expect(stage.runners.map(({ state }) => state.phase)).toEqual(['stopped', 'stopped', 'stopped']);
+        }
+        expect(stage.driver.violations).toEqual([]);
+        expect(stage.faults).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
+  }, 120_000);
+});

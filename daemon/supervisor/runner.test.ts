@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { settle } from '../../test/helpers/manual-time.ts';
+import { Stage } from '../../test/helpers/runner-stage.ts';
+import { dataDirOf } from './instance-spec.ts';
+import type { Runner } from './runner.ts';
+
+// Probes are requests over the network; these processes are reached without one.
+vi.mock('../pocketbase/probe.ts', async () => (await import('../../test/helpers/fake-driver.ts')).fakeProbes);
+
+let stage: Stage;
+beforeEach(() => {
+  stage = new Stage();
+});
+
+describe('commands in each phase', () => {
+  it('a stop while the start has not got as far as a process', async () => {
+    await stage.add(1);
+    for (let turns = 0; turns < 12; turns += 1) {
+      stage.first.start({ force: false });
+      await settle(turns);
+      stage.first.stop();
+      await stage.untilPhase('stopped');
+      expect(stage.driver.alive.size).toBe(0);
+    }
+    expect(stage.faults).toEqual([]);
+    await stage.close();
+  });
+
+  it('a start after a stop that followed a failure for good', async () => {
+    await stage.add(1);
+    stage.fate = () => ({ kind: 'dies', afterMs: 5, code: 1, says: 'file is not a database (26)' });
+    stage.first.start({ force: false });
+    await stage.untilPhase('failed');
+    expect(stage.first.state.view()).toMatchObject({
+      attempt: 3,
+      max_attempts: 3,
+      reason: { code: 'database_corrupt' },
+    });
+    stage.first.start({ force: false });
+    await stage.time.advance(60_000);
+    expect(stage.first.state.phase).toBe('failed');
+    stage.first.stop();
+    await stage.untilPhase('stopped');
+    stage.fate = () => ({ kind: 'serves', afterMs: 5 });
+    stage.first.start({ force: false });
+    await stage.untilPhase('running');
+    await stage.close();
+  });
+
+  it('a forced start leaves `failed` within the call, and cuts a back-off short', async () => {
+    await stage.add(1);
+    stage.random = () => 0.99;
+    stage.fate = () => ({ kind: 'dies', afterMs: 5, code: 1, says: 'x' });
+    stage.first.start({ force: false });
+    await stage.until(
+      () => stage.first.state.phase === 'backing_off' && stage.first.state.observed.attempt === 7,
+      'a long back-off',
+    );
+    stage.fate = () => ({ kind: 'serves', afterMs: 5 });
+    const before = stage.time.monotonic();
+    stage.first.start({ force: true });
+    expect(stage.first.state.phase).toBe('queued');
+    await stage.untilPhase('running');
+    expect(stage.time.monotonic() - before).toBeLessThan(1_000);
+    expect(stage.first.state.view()).toMatchObject({ attempt: 0, next_attempt_at: null });
+    await stage.close();
+  });
+
+  it('a forced start takes nothing from one that is running or starting', async () => {
+    await stage.add(1);
+    stage.first.start({ force: false });
+    await stage.until(() => stage.first.state.observed.pid !== null, 'a process');
+    const { pid } = stage.first.state.observed;
+    stage.first.start({ force: true });
+    await stage.untilPhase('running');
+    stage.first.start({ force: true });
+    await stage.time.advance(5_000);
+    expect(stage.first.state.observed.pid).toBe(pid);
+    await stage.close();
+  });
+
+  it('a restart brings a new process, and is no failure', async () => {
+    await stage.add(1);
+    stage.first.start({ force: false });
+    await stage.untilPhase('running');
+    const { pid } = stage.first.state.observed;
+    stage.first.restart();
+    await stage.until(() => stage.first.state.observed.pid !== pid, 'another process');
+    await stage.untilPhase('running');
+    expect(stage.first.state.view()).toMatchObject({
+      restarts: 0,
+      attempt: 0,
+      last_exit: { code: 0, requested: true },
+    });
+    await stage.close();
+  });
+
+  it('what an earlier daemon left is ended by a stop or the end that comes before its turn', async () => {
+    for (const end of ['stop', 'close'] as const) {
+      stage = new Stage();
+      await stage.add(2);
+      const [blocking, waiting] = stage.runners as [Runner, Runner];
+      stage.fate = () => ({ kind: 'serves', afterMs: 4_000 });
+      blocking.start({ force: false });
+      await stage.until(() => blocking.state.phase === 'starting', 'the only slot to be taken');
+      const command = {
+        name: waiting.spec.name,
+        port: 9001,
+        dataDir: dataDirOf(waiting.spec.directory),
+        binary: waiting.spec.binary.path,
+      };
+      waiting.start({ force: false, adopt: stage.driver.leave(command) });
+      await settle();
+      expect(waiting.state.phase).toBe('queued');
+      if (end === 'stop') {
+        waiting.stop();
+        await stage.untilPhase('stopped', waiting);
+      } else {
+        await stage.close();
+      }
+      expect(stage.driver.of(waiting.spec.name)).toEqual([]);
+      await stage.close();
+    }
+  });
+
+  it('a process that was taken over is watched, counted from its own start, and can be left again', async () => {
+    await stage.add(1);
+    const command = {
+      name: 'i0',
+      port: 9000,
+      dataDir: dataDirOf(stage.first.spec.directory),
+      binary: process.execPath,
+    };
+    const found = stage.driver.leave(command);
+    stage.first.start({ force: false, adopt: found });
+    await stage.untilPhase('running');
+    expect(stage.first.state.view()).toMatchObject({ pid: found.pid, restarts: 0, port: 9000 });
+    await stage.close('leave');
+    expect([...stage.driver.alive.keys()]).toEqual([found.pid]);
+  });
+
+  it('one slot that waits for a silent start is passed on', async () => {
+    await stage.add(2);
+    const [silent, healthy] = stage.runners as [Runner, Runner];
+    stage.fate = () => ({ kind: 'silent' });
+    silent.start({ force: false });
+    await stage.until(() => silent.state.observed.pid !== null, 'the slot to be taken');
+    stage.fate = () => ({ kind: 'serves', afterMs: 5 });
+    healthy.start({ force: false });
+    await stage.untilPhase('running', healthy);
+    expect(silent.state.phase).toBe('starting');
+    await stage.close();
+  });
+
+  it('failures are forgotten once it has run for a while', async () => {
+    await stage.add(1);
+    stage.first.start({ force: false });
+    await stage.untilPhase('running');
+    stage.driver.of('i0')[0]?.end({ code: 0, signal: null });
+    await stage.until(() => stage.first.state.observed.restarts === 1, 'the exit to be seen');
+    await stage.untilPhase('running');
+    expect(stage.first.state.view()).toMatchObject({
+      attempt: 1,
+      restarts: 1,
+      last_exit: { code: 0, requested: false },
+    });
+    await stage.time.advance(11_000);
+    expect(stage.first.state.view()).toMatchObject({ attempt: 0, max_attempts: null, restarts: 1 });
+    await stage.close();
+  });
+
+  it('a hung process that never gave a good answer is no stable run, however long it hung', async () => {
+    await stage.add(1);
+    let starts = 0;
+    stage.fate = () => {
+      starts += 1;
+      return { kind: 'serves', afterMs: 5 };
+    };
+    stage.first.start({ force: false });
+    const attempts: number[] = [];
+    for (let round = 1; round <= 3; round += 1) {
+      await stage.until(() => stage.first.state.phase === 'running' && starts === round, `start ${round}`);
+      for (const body of stage.driver.of('i0')) body.hung = true;
+      await stage.until(() => stage.first.state.observed.restarts === round, 'it to be replaced');
+      attempts.push(stage.first.state.observed.attempt);
+    }
+    expect(attempts).toEqual([1, 2, 3]);
+    await stage.close();
+  });
+});

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest';
+import type { FoundProcess } from '../pocketbase/process-driver.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import { byInstance, portOf, whyNotAdopt } from './takeover.ts';
+
+const spec = {
+  name: '2024-01-15-001-a',
+  directory: '/data/a',
+  host: '127.0.0.1',
+  port: { preferred: 9000 },
+  binary: { path: '/bin/pocketbase' },
+} as InstanceSpec;
+
+const found: FoundProcess = {
+  instance: spec.name,
+  pid: 10,
+  startTime: 100,
+  startedAt: new Date(0),
+  dataDir: '/data/a/pb_data',
+  address: '127.0.0.1:9007',
+  executable: '/bin/pocketbase',
+};
+
+const why = (changes: Partial<FoundProcess>, port: InstanceSpec['port'] = spec.port) =>
+  whyNotAdopt({ ...found, ...changes }, { ...spec, port });
+
+it('the same executable on the same data and host is taken over, on whatever port it has', () => {
+  expect(whyNotAdopt(found, spec)).toBeNull();
+  expect(portOf(found)).toBe(9007);
+});
+
+it('anything else is not, and it is said why', () => {
+  expect(why({ executable: '/bin/pocketbase (deleted)' })).toBe('it runs /bin/pocketbase (deleted)');
+  expect(why({ executable: null })).toBe('it runs an unknown executable');
+  expect(why({ dataDir: '/data/b/pb_data' })).toBe('its data directory is /data/b/pb_data');
+  expect(why({ address: '0.0.0.0:9007' })).toBe('it listens on 0.0.0.0:9007');
+  expect(why({ address: '127.0.0.1:0' })).toBe('it listens on 127.0.0.1:0');
+  expect(why({ address: null })).toBe('it listens on an unknown address');
+  expect(why({}, { fixed: 8090 })).toBe('it listens on port 9007');
+  expect(why({}, { fixed: 9007 })).toBeNull();
+});
+
+it('an address of IPv6 is read by its brackets', () => {
+  const six = { ...found, address: '[::1]:9007' };
+  expect(whyNotAdopt(six, { ...spec, host: '::1' })).toBeNull();
+});
+
+it('of two for one instance the older one comes first', () => {
+  const younger = { ...found, pid: 9, startTime: 200 };
+  const other = { ...found, pid: 11, startTime: 50, instance: 'b' };
+  expect(
+    [...byInstance([younger, other, found])].map(([name, all]) => [name, all.map(({ pid }) => pid)]),
+  ).toEqual([
+    ['b', [11]],
+    [spec.name, [10, 9]],
+  ]);
+});

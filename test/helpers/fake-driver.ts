@@ -1,0 +1,164 @@
+import type { Clock } from '../../daemon/base/clock.ts';
+import type { InstanceCommand } from '../../daemon/pocketbase/command.ts';
+import type {
+  FoundProcess,
+  InstanceProcess,
+  ProcessDriver,
+  ProcessExit,
+} from '../../daemon/pocketbase/process-driver.ts';
+import type { Probe } from '../../shared/instance.ts';
+
+/** How the next process that is started behaves. */
+export type Fate =
+  | { kind: 'serves'; afterMs: number; ignoresTerm?: boolean }
+  | { kind: 'dies'; afterMs: number; code: number; says: string }
+  | { kind: 'silent' }
+  | { kind: 'refused' };
+
+interface Body {
+  command: Pick<InstanceCommand, 'name' | 'port' | 'dataDir' | 'binary'>;
+  process: InstanceProcess;
+  ready: boolean;
+  hung: boolean;
+  end(exit: ProcessExit): void;
+}
+
+/** Whose processes answer probes. */
+let answering: FakeDriver | null = null;
+
+export function answerProbes(driver: FakeDriver): void {
+  answering = driver;
+}
+
+/** Processes that exist in memory only, so that a test decides what each does, and when. Says nothing of PocketBase. */
+export class FakeDriver implements ProcessDriver {
+  readonly alive = new Map<number, Body>();
+  /** What ought never to happen. */
+  readonly violations: string[] = [];
+  readonly logs = new Map<string, string[]>();
+  spawned = 0;
+  readonly #clock: Clock;
+  readonly #fate: () => Fate;
+
+  constructor(clock: Clock, fate: () => Fate) {
+    this.#clock = clock;
+    this.#fate = fate;
+  }
+
+  of(name: string): Body[] {
+    return [...this.alive.values()].filter(({ command }) => command.name === name);
+  }
+
+  async spawn(command: Body['command']): Promise<InstanceProcess> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const fate = this.#fate();
+    if (fate.kind === 'refused') throw Object.assign(new Error('spawn EAGAIN'), { code: 'EAGAIN' });
+    if (this.of(command.name).length > 0) this.violations.push(`two processes for ${command.name}`);
+    for (const { command: other } of this.alive.values()) {
+      if (other.port === command.port) this.violations.push(`two processes on port ${command.port}`);
+    }
+    this.logs.set(command.name, []);
+    const body = this.#create(command, fate.kind === 'serves' && fate.ignoresTerm === true);
+    if (fate.kind === 'serves') void this.#later(body, fate.afterMs, () => (body.ready = true));
+    if (fate.kind === 'dies') {
+      void this.#later(body, fate.afterMs, () => {
+        this.logs.get(command.name)?.push(fate.says);
+        body.end({ code: fate.code, signal: null });
+      });
+    }
+    return body.process;
+  }
+
+  /** A process that an earlier daemon left: it is there and serves. */
+  leave(command: Body['command']): FoundProcess {
+    const body = this.#create(command, false);
+    body.ready = true;
+    return {
+      instance: command.name,
+      pid: body.process.pid,
+      startTime: body.process.startTime,
+      startedAt: this.#clock.now(),
+      dataDir: command.dataDir,
+      address: `127.0.0.1:${command.port}`,
+      executable: command.binary,
+    };
+  }
+
+  adopt(found: FoundProcess): InstanceProcess {
+    const body = this.alive.get(found.pid);
+    if (body) return body.process;
+    return {
+      pid: found.pid,
+      startTime: found.startTime,
+      exited: Promise.resolve({ code: null, signal: null }),
+      signal: () => false,
+      mayListen: () => Promise.resolve(false),
+    };
+  }
+
+  find(): Promise<FoundProcess[]> {
+    return Promise.resolve([]);
+  }
+
+  /** Stands for a request: answered by whoever listens on the port and is not hung. */
+  async probe(port: number, signal: AbortSignal): Promise<Probe> {
+    const body = [...this.alive.values()].find(({ command }) => command.port === port);
+    const ok = body?.ready === true && !body.hung;
+    if (body?.hung) await this.#clock.sleep(5_000, signal);
+    return { at: this.#clock.now().toISOString(), ok, latency_ms: 1, error: ok ? null : 'no answer' };
+  }
+
+  #create(command: Body['command'], ignoresTerm: boolean): Body {
+    this.spawned += 1;
+    const pid = 1000 + this.spawned;
+    const exited = Promise.withResolvers<ProcessExit>();
+    const body: Body = {
+      command,
+      ready: false,
+      hung: false,
+      end: (exit) => {
+        this.alive.delete(pid);
+        exited.resolve(exit);
+      },
+      process: {
+        pid,
+        startTime: this.spawned,
+        exited: exited.promise,
+        mayListen: () => Promise.resolve(true),
+        signal: (signal) => {
+          if (!this.alive.has(pid)) return false;
+          if (signal === 'SIGKILL') body.end({ code: null, signal });
+          else if (signal === 'SIGTERM' && !ignoresTerm && !body.hung) {
+            void this.#later(body, 30, () => body.end({ code: 0, signal: null }));
+          }
+          return true;
+        },
+      },
+    };
+    this.alive.set(pid, body);
+    return body;
+  }
+
+  async #later(body: Body, ms: number, work: () => void): Promise<void> {
+    await this.#clock.sleep(ms);
+    if (this.alive.has(body.process.pid)) work();
+  }
+}
+
+/** In place of `daemon/pocketbase/probe.ts`. */
+export const fakeProbes = {
+  READINESS_PATH: '/ready',
+  LIVENESS_PATH: '/live',
+  probe: ({ port }: { port: number }, { signal }: { signal: AbortSignal }) => answering?.probe(port, signal),
+  waitUntilReady: async (
+    { port }: { port: number },
+    { clock, signal }: { clock: Clock; signal: AbortSignal },
+  ): Promise<Probe | null> => {
+    while (!signal.aborted) {
+      await clock.sleep(10, signal);
+      const probe = signal.aborted ? null : await answering?.probe(port, signal);
+      if (probe?.ok === true) return probe;
+    }
+    return null;
+  },
+};

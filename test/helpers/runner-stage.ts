@@ -1,0 +1,122 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { Logger } from '../../daemon/base/log.ts';
+import { Semaphore } from '../../daemon/base/semaphore.ts';
+import type { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
+import { dataDirOf, type InstanceSpec } from '../../daemon/supervisor/instance-spec.ts';
+import { PortAllocator } from '../../daemon/supervisor/ports.ts';
+import { Runner } from '../../daemon/supervisor/runner.ts';
+import type { FleetEvent } from '../../shared/events.ts';
+import { canTransition, type InstancePhase } from '../../shared/instance.ts';
+import { FakeDriver, type Fate } from './fake-driver.ts';
+import { ManualTime, settle } from './manual-time.ts';
+import { scratch } from './scratch.ts';
+
+/** Runners over processes that exist in memory only, on a clock that a test moves. */
+export class Stage {
+  readonly time = new ManualTime();
+  readonly faults: string[] = [];
+  readonly phases: [name: string, from: InstancePhase, to: InstancePhase][] = [];
+  readonly driver: FakeDriver;
+  readonly runners: Runner[] = [];
+  fate: () => Fate = () => ({ kind: 'serves', afterMs: 20 });
+  random: () => number = () => 0.5;
+
+  constructor() {
+    this.driver = new FakeDriver(this.time, () => this.fate());
+    this.driver.answerProbes();
+  }
+
+  async add(count: number, slots = 1): Promise<void> {
+    const directory = await scratch();
+    const ports = new PortAllocator({
+      host: '127.0.0.1',
+      base: 9000,
+      range: count,
+      isFree: (_host, port) =>
+        Promise.resolve(![...this.driver.alive.values()].some(({ command }) => command.port === port)),
+    });
+    const starts = new Semaphore(slots);
+    const log = {
+      warn: () => {},
+      error: ({ err }: { err: Error }) => this.faults.push(String(err.stack)),
+    } as unknown as Logger;
+    for (let index = 0; index < count; index += 1) {
+      const spec = this.#spec(`i${index}`, `${directory}/i${index}`);
+      await mkdir(dataDirOf(spec.directory), { recursive: true });
+      await writeFile(`${dataDirOf(spec.directory)}/data.db`, 'x');
+      const publish = (event: FleetEvent) => {
+        if (event.kind !== 'instance.phase') return;
+        this.phases.push([event.name, event.from, event.to]);
+        if (!canTransition(event.from, event.to)) this.faults.push(`${event.from} → ${event.to}`);
+      };
+      const deps = {
+        driver: this.driver,
+        ports,
+        starts,
+        clock: this.time,
+        log,
+        publish,
+        random: () => this.random(),
+        healthIntervalMs: 1_000,
+      };
+      this.runners.push(new Runner(spec, deps, null));
+    }
+  }
+
+  get first(): Runner {
+    return this.runners[0] as Runner;
+  }
+
+  /** Lets time pass until it is so; the manual clock is the bound. */
+  async until(condition: () => boolean, what: string): Promise<void> {
+    for (let step = 0; step < 5_000; step += 1) {
+      await settle();
+      if (condition()) return;
+      await this.time.advance(50);
+    }
+    const seen = this.runners.map(({ state }) => `${state.phase} (wants ${state.observed.desired})`);
+    throw new Error(`never: ${what}; ${seen.join(', ')}; ${this.faults.join('\n')}`);
+  }
+
+  untilPhase(phase: InstancePhase, runner = this.first): Promise<void> {
+    return this.until(() => runner.state.phase === phase, phase);
+  }
+
+  async close(how: 'stop' | 'leave' = 'stop'): Promise<void> {
+    let closed = false;
+    const closing = Promise.all(this.runners.map((runner) => runner.close(how))).then(() => {
+      closed = true;
+      return closed;
+    });
+    await this.until(() => closed, 'closed');
+    await closing;
+  }
+
+  #spec(name: string, directory: string): InstanceSpec {
+    const lines = () => this.driver.logs.get(name) ?? [];
+    return {
+      name,
+      kind: 'user',
+      userId: name,
+      email: null,
+      createdAt: this.time.now().toISOString(),
+      directory,
+      log: {
+        path: `${directory}/log`,
+        prepare: () => Promise.resolve(0),
+        size: () => Promise.resolve(0),
+        tail: () => Promise.resolve(lines()),
+      } as unknown as InstanceLog,
+      binary: { path: process.execPath, version: '0', sha256: '', embedded: true },
+      host: '127.0.0.1',
+      port: { preferred: 9000 },
+      migrationsDir: directory,
+      hooksDir: null,
+      hooksPool: 1,
+      environment: {},
+      publicUrl: (port) => `http://127.0.0.1:${port}`,
+      probeAuthorization: null,
+      onPort: () => {},
+    };
+  }
+}
