@@ -7,7 +7,7 @@ import { PortAllocator } from '../../daemon/supervisor/ports.ts';
 import { Runner } from '../../daemon/supervisor/runner.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { canTransition, type InstancePhase } from '../../shared/instance.ts';
-import { FakeDriver, type Fate } from './fake-driver.ts';
+import { answerProbes, FakeDriver, type Fate } from './fake-driver.ts';
 import { ManualTime, settle } from './manual-time.ts';
 import { scratch } from './scratch.ts';
 
@@ -23,7 +23,7 @@ export class Stage {
 
   constructor() {
     this.driver = new FakeDriver(this.time, () => this.fate());
-    this.driver.answerProbes();
+    answerProbes(this.driver);
   }
 
   async add(count: number, slots = 1): Promise<void> {
