@@ -191,7 +191,7 @@ const ODD_ADDRESSES = [
 describe('odd e-mail addresses', () => {
   it('are refused, or give a database with a name that is safe', { timeout: 60_000 }, async () => {
     const accepted: string[] = [];
-    for (const email of ODD_ADDRESSES) {
+    const trySignUp = async (email: string) => {
       const answer = await call<Session & Problem>('POST', `${fathom.url}/api/v1/auth/register`, {
         body: { email, password: PASSWORD },
       });
@@ -202,7 +202,8 @@ describe('odd e-mail addresses', () => {
         expectProblem(answer, 400, 'request.invalid');
         expect(answer.body.errors).toMatchObject([{ path: 'email' }]);
       }
-    }
+    };
+    await Promise.all(ODD_ADDRESSES.map(trySignUp));
     expect(accepted).toEqual(expect.arrayContaining(["o'neil@example.com", 'UPPER.Case+tag@example.com']));
 
     // PocketBase itself is less strict.

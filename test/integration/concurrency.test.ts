@@ -56,17 +56,14 @@ describe('many at once', () => {
       Array.from({ length: SIGN_INS }, async () => {
         const client = new PocketBase(fathom.globalUrl);
         const { meta } = await client.collection('users').authWithPassword('fresh@example.com', PASSWORD);
-        return (meta?.['database'] as Session['database']).name;
+        return (meta?.['database'] as Session['database'] | undefined)?.name;
       }),
     );
     expect(new Set(answers).size).toBe(1);
     const rows = await expectWholeFleet(fathom, ['fresh@example.com']);
     expect(rows.map(({ name, number }) => ({ name, number }))).toEqual([{ name: answers[0], number: 1 }]);
-  });
 
-  it('one address signed up many times at once is one account', async () => {
-    const fathom = await deployment();
-    await fathom.start();
+    // One address signed up many times at once is one account, with one database.
     const outcomes = await Promise.allSettled(
       Array.from({ length: 10 }, () => signUp(fathom.url, 'twin@example.com')),
     );
@@ -74,6 +71,6 @@ describe('many at once', () => {
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') expect(String(outcome.reason)).toContain('auth.email_taken');
     }
-    expect(await expectWholeFleet(fathom, ['twin@example.com'])).toHaveLength(1);
+    expect(await expectWholeFleet(fathom, ['twin@example.com'])).toHaveLength(2);
   });
 });

@@ -238,6 +238,15 @@ describe('what is wanted of a database', () => {
   });
 });
 
+async function scrape(token?: string): Promise<string> {
+  const { status, body, headers } = await call<string>('GET', `${fathom.url}/metrics`, { token });
+  expect({ status, type: headers.get('content-type') }).toEqual({
+    status: 200,
+    type: expect.stringContaining('text/plain') as string,
+  });
+  return body;
+}
+
 describe('what watches the daemon', () => {
   it('health, readiness and status', async () => {
     expect((await call<object>('GET', `${fathom.url}/health`)).body).toEqual({ status: 'ok' });
@@ -261,14 +270,6 @@ describe('what watches the daemon', () => {
   });
 
   it('metrics name databases to administrators alone', async () => {
-    const scrape = async (token?: string) => {
-      const { status, body, headers } = await call<string>('GET', `${fathom.url}/metrics`, { token });
-      expect({ status, type: headers.get('content-type') }).toEqual({
-        status: 200,
-        type: expect.stringContaining('text/plain') as string,
-      });
-      return body;
-    };
     for (const text of [await scrape(), await scrape(session('ann').token)]) {
       expect(text).toMatch(/^fathom_instances\{phase="running"\} \d+$/m);
       for (const name of PEOPLE) expect(text).not.toContain(name);

@@ -29,10 +29,13 @@ beforeAll(async () => {
 
 afterAll(() => fathom.dispose());
 
+/** What ann is shown. */
+async function own(collection: string, query = {}) {
+  return (await asAnn.collection(collection).getList(1, 50, query)).items;
+}
+
 describe('at the global PocketBase', () => {
   it('a user sees its own rows alone', async () => {
-    const own = async (collection: string, query = {}) =>
-      (await asAnn.collection(collection).getList(1, 50, query)).items;
     expect((await own('users')).map(({ id }) => id)).toEqual([ann.user.id]);
     expect((await own('user_databases')).map(({ name }) => name as string)).toEqual([ann.database.name]);
     expect((await own('global_queue')).map(({ id }) => id)).toEqual([tasks.ann]);

@@ -149,20 +149,18 @@ describe('the lifecycle API', () => {
   });
 });
 
-describe("the lifecycle API's errors", () => {
-  const failure = (message: RegExp) => ({
-    success: false,
-    message: expect.stringMatching(message) as string,
-    instance: null,
-  });
+function failure(message: RegExp) {
+  return { success: false, message: expect.stringMatching(message) as string, instance: null };
+}
 
+describe("the lifecycle API's errors", () => {
   it.each([
     ['POST', 'init_pb'],
     ['POST', 'stop_pb'],
     ['GET', 'pb_status'],
   ])('%s %s tells them in its own form', async (method, action) => {
     const url = (id: string) => `${fathom.url}/api/users/${id}/${action}`;
-    const nobody = await call('GET' === method ? 'GET' : 'POST', url(ann.user.id));
+    const nobody = await call(method, url(ann.user.id));
     expect(nobody.status).toBe(401);
     expect(nobody.body).toEqual(failure(/^Process error: sign in and send/));
 

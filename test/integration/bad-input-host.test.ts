@@ -1,0 +1,167 @@
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Deployment } from '../helpers/deployment.ts';
+import { expectWholeFleet } from '../helpers/fleet-state.ts';
+import { deployment } from '../helpers/harness.ts';
+import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { fleetProcesses } from '../helpers/leaks.ts';
+
+/** Starts a daemon that cannot start: its exit code and what it says, the log lines left out. */
+async function failedStart(fathom: Deployment, env: Record<string, string> = {}) {
+  const daemon = fathom.launch(env);
+  const code = await daemon.exited;
+  const said = daemon
+    .output()
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('{'))
+    .join('\n');
+  expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
+  return { code, said };
+}
+
+async function occupy(port: number): Promise<Server> {
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return server;
+}
+
+describe('a host that is not as it should be', () => {
+  it('ends the start with an exit code and one sentence, and leaves nothing running', async () => {
+    const fathom = await deployment();
+    const file = join(fathom.dataDir, 'a-file');
+    await writeFile(file, 'not a directory');
+
+    const missing = await failedStart(fathom, { PB_BINARY_PATH: '/nowhere/pocketbase' });
+    expect(missing.code).toBe(78);
+    expect(missing.said).toMatch(
+      /^fathomd: \/nowhere\/pocketbase cannot be used as PocketBase: .*PB_BINARY_PATH/,
+    );
+
+    const wrong = await failedStart(fathom, { PB_BINARY_PATH: '/bin/true' });
+    expect(wrong.code).toBe(78);
+    expect(wrong.said).toMatch(/\/bin\/true cannot be used as PocketBase: it does not answer '--version'/);
+
+    const notExecutable = await failedStart(fathom, { PB_BINARY_PATH: file });
+    expect(notExecutable.code).toBe(78);
+
+    const below = await failedStart(fathom, { FATHOM_DATA_DIR: join(file, 'var') });
+    expect(below.code).toBe(73);
+    expect(below.said).toContain('FATHOM_DATA_DIR');
+
+    const databases = await failedStart(fathom, { PB_USER_DBS_PATH: join(file, 'user_dbs') });
+    expect(databases.code).toBe(73);
+    expect(databases.said).toContain(`cannot make the directory ${join(file, 'user_dbs')}`);
+  });
+
+  it('ends the start when a port is taken', async () => {
+    const fathom = await deployment();
+    const api = await occupy(Number(fathom.env['SERVER_PORT']));
+    const server = await failedStart(fathom);
+    expect(server.code).toBe(69);
+    expect(server.said).toMatch(
+      /^fathomd: SERVER_PORT \d+ on 127\.0\.0\.1 is in use by another process; .*free port$/,
+    );
+    await new Promise((resolve) => api.close(resolve));
+
+    await occupy(Number(fathom.env['PB_GLOBAL_PORT']));
+    const global = await failedStart(fathom);
+    expect(global.code).toBe(69);
+    expect(global.said).toMatch(
+      /^fathomd: the global PocketBase does not start: port \d+ is in use by another process; .*PB_GLOBAL_PORT to a free one$/,
+    );
+  });
+
+  it('lets one daemon at a time use a data directory', async () => {
+    const fathom = await deployment();
+    const first = await fathom.start();
+    const second = fathom.launch({ SERVER_PORT: '11999' });
+    expect(await second.exited).toBe(75);
+    expect(second.output()).toMatch(
+      new RegExp(`^fathomd: another fathomd \\(pid ${first.pid}\\) uses this data directory`),
+    );
+    await expect(signUp(fathom.url, 'unharmed@example.com')).resolves.toBeDefined();
+  });
+});
+
+describe('a directory of databases that breaks while the daemon runs', () => {
+  it('fails sign-ups clearly, leaves other databases alone, and is made up for', async () => {
+    const fathom = await deployment();
+    await fathom.start();
+    const before = await signUp(fathom.url, 'before@example.com');
+    const databases = join(fathom.dataDir, 'user_dbs');
+    await rename(databases, `${databases}.aside`);
+    await writeFile(databases, 'in the way');
+
+    const broken = await call('POST', `${fathom.url}/api/v1/auth/register`, {
+      body: { email: 'broken@example.com', password: PASSWORD },
+    });
+    expect(broken).toMatchObject({ status: 502, body: { code: 'provision.failed' } });
+    expect(broken.body.detail).toMatch(/could not be made: .*\. The account was created; sign in later/);
+    expect((await fetch(`${before.database.url}/api/health`)).status).toBe(200);
+    const failed = await call('POST', `${fathom.url}/api/v1/auth/login`, {
+      body: { email: 'broken@example.com', password: PASSWORD },
+    });
+    expect(failed).toMatchObject({ status: 502, body: { code: 'provision.failed' } });
+
+    await rm(databases);
+    await rename(`${databases}.aside`, databases);
+    const mended = await signIn(fathom.url, 'broken@example.com');
+    expect(mended.database).toMatchObject({ status: 'Running' });
+    expect(await expectWholeFleet(fathom, ['before@example.com', 'broken@example.com'])).toHaveLength(2);
+  });
+});
+
+describe('a port range that is full', () => {
+  it('answers 503, keeps the account, and gives the database once a port is free', async () => {
+    const fathom = await deployment({}, { ports: 3 });
+    const daemon = await fathom.start({ PB_PORT_RANGE: '2' });
+    const first = await signUp(fathom.url, 'first@example.com');
+    await signUp(fathom.url, 'second@example.com');
+
+    const third = await call<Session & { code: string; detail: string }>(
+      'POST',
+      `${fathom.url}/api/v1/auth/register`,
+      { body: { email: 'third@example.com', password: PASSWORD } },
+    );
+    expect(third).toMatchObject({ status: 503, body: { code: 'ports.exhausted' } });
+    expect(third.body.detail).toMatch(
+      /^no free port in \d+–\d+: 2 belong to the fleet, 0 to other processes; raise PB_PORT_RANGE .*\. The account was created; sign in later/,
+    );
+    const login = () =>
+      call<Session>('POST', `${fathom.url}/api/v1/auth/login`, {
+        body: { email: 'third@example.com', password: PASSWORD },
+      });
+    expect(await login()).toMatchObject({ status: 503, body: { code: 'ports.exhausted' } });
+
+    // Deleted with its port: the next sign-in has one at once, whatever back-off there is.
+    await fathom.client.users.delete(first.user.id);
+    const { status, body } = await login();
+    expect({ status, database: body.database }).toMatchObject({
+      status: 200,
+      database: { status: 'Running' },
+    });
+    expect(await expectWholeFleet(fathom, ['second@example.com', 'third@example.com'])).toHaveLength(2);
+
+    // Or by itself, when there are more ports.
+    await expect(signUp(fathom.url, 'fourth@example.com')).rejects.toThrow('ports.exhausted');
+    await daemon.stop();
+    await fathom.start();
+    expect(await expectWholeFleet(fathom)).toHaveLength(3);
+  });
+});
+
+// Not as root, whom no permission bits stop.
+describe.skipIf(process.getuid?.() === 0)('a data directory that cannot be written', () => {
+  it('ends the start with exit code 73', async () => {
+    const fathom = await deployment();
+    const closed = join(fathom.dataDir, 'closed');
+    await mkdir(closed);
+    await chmod(closed, 0o500);
+    const { code, said } = await failedStart(fathom, { FATHOM_DATA_DIR: closed });
+    expect(code).toBe(73);
+    expect(said).toContain('FATHOM_DATA_DIR');
+  });
+});

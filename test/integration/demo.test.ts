@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { SERVE_DEMO } from '../helpers/deployment.ts';
+import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
+import { deployment } from '../helpers/harness.ts';
+import { until } from '../helpers/until.ts';
+
+describe('serve --demo', () => {
+  it('makes three users with databases and a handful of tasks, once', async () => {
+    const fathom = await deployment();
+    const seen: unknown[] = [];
+    for (let start = 1; start <= 2; start += 1) {
+      const daemon = await fathom.start({}, SERVE_DEMO);
+      await until(
+        async () => {
+          const instances = await fathom.client.databases.all();
+          const { total } = await fathom.client.users.list();
+          return total === 4 && instances.filter(({ phase }) => phase === 'running').length === 4;
+        },
+        { what: () => `the demo data:\n${daemon.output()}` },
+      );
+      const client = await controlPlane(fathom);
+      const tasks = await until(
+        async () => {
+          const list = await client.collection('global_queue').getFullList({ sort: 'created' });
+          return list.length >= 4 ? list : null;
+        },
+        { what: 'the demo tasks' },
+      );
+      seen.push({
+        databases: (await databaseRows(fathom)).map(({ name, state }) => ({ name, state })),
+        tasks: tasks.map(({ id }) => id),
+      });
+      expect(await daemon.stop(), daemon.output()).toBe(0);
+    }
+    expect(seen[0]).toMatchObject({
+      databases: ['ada', 'grace', 'linus'].map(() => ({ state: 'ready' })),
+      tasks: [{}, {}, {}, {}].map(() => expect.any(String) as string),
+    });
+    expect(seen[1]).toEqual(seen[0]);
+    // With the demo data there, an ordinary start is an ordinary start.
+    await fathom.start();
+    expect((await fathom.client.users.list()).total).toBe(4);
+  });
+});
