@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { Instance } from '../../shared/instance.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
@@ -235,88 +234,5 @@ describe('what is wanted of a database', () => {
       phase: 'running',
       port: bob.database.port,
     });
-  });
-});
-
-async function scrape(token?: string): Promise<string> {
-  const { status, body, headers } = await call<string>('GET', `${fathom.url}/metrics`, { token });
-  expect({ status, type: headers.get('content-type') }).toEqual({
-    status: 200,
-    type: expect.stringContaining('text/plain') as string,
-  });
-  return body;
-}
-
-describe('what watches the daemon', () => {
-  it('health, readiness and status', async () => {
-    expect((await call<object>('GET', `${fathom.url}/health`)).body).toEqual({ status: 'ok' });
-    expect((await call<object>('GET', `${fathom.url}/health/ready`)).body).toEqual({
-      status: 'ok',
-      waiting_for: null,
-    });
-    const status = await call<object>('GET', `${fathom.url}/api/v1/status`, { token: admin });
-    expect(status.body).toMatchObject({
-      pid: daemon.pid,
-      ready: true,
-      api_url: fathom.url,
-      global_url: fathom.globalUrl,
-      total_instances: 5,
-    });
-    const { token } = session('ann');
-    expect((await call('GET', `${fathom.url}/api/v1/status`, { token })).status).toBe(403);
-    expect((await call('GET', `${fathom.url}/api/v1/status`)).status).toBe(401);
-    const local = new FathomClient({ target: { socketPath: fathom.socketPath } });
-    expect(await local.status()).toMatchObject({ ready: true });
-  });
-
-  it('metrics name databases to administrators alone', async () => {
-    for (const text of [await scrape(), await scrape(session('ann').token)]) {
-      expect(text).toMatch(/^fathom_instances\{phase="running"\} \d+$/m);
-      for (const name of PEOPLE) expect(text).not.toContain(name);
-    }
-    expect(await scrape(admin)).toContain(`fathom_instance_up{instance="${nameOf('ann')}",kind="user"} 1`);
-  });
-
-  it('the schema names every route', async () => {
-    const { body } = await call<{ openapi: string; paths: Record<string, Record<string, unknown>> }>(
-      'GET',
-      `${fathom.url}/openapi.json`,
-    );
-    expect(body.openapi).toMatch(/^3\.1/);
-    const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
-    );
-    expect(routes).toEqual(
-      expect.arrayContaining([
-        'POST /api/users/{id}/init_pb',
-        'GET /api/users/{id}/pb_status',
-        'POST /api/users/{id}/stop_pb',
-        'GET /api/pb_instances',
-        'GET /health/pb',
-        'POST /api/v1/auth/register',
-        'POST /api/v1/auth/login',
-        'GET /api/v1/me',
-        'GET /api/v1/users',
-        'PATCH /api/v1/users/{id}',
-        'DELETE /api/v1/users/{id}',
-        'GET /api/v1/databases',
-        'GET /api/v1/databases/{name}',
-        'POST /api/v1/databases/{name}/start',
-        'POST /api/v1/databases/{name}/stop',
-        'POST /api/v1/databases/{name}/restart',
-        'DELETE /api/v1/databases/{name}',
-        'GET /api/v1/databases/{name}/logs',
-        'GET /api/v1/databases/{name}/metrics',
-        'GET /api/v1/databases/{name}/collections',
-        'GET /api/v1/databases/{name}/collections/{collection}/records',
-        'GET /api/v1/status',
-      ]),
-    );
-    expect(JSON.stringify(body)).not.toContain('/internal/');
-    // Every reference leads somewhere.
-    const document = body as unknown as Record<string, Record<string, Record<string, unknown>>>;
-    for (const [, name] of JSON.stringify(body).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
-      expect(document['components']?.['schemas']).toHaveProperty(name ?? '');
-    }
   });
 });

@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { LifecycleInstance } from '../../shared/protocol.ts';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, type LifecycleAnswer, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
+let daemon: Daemon;
 let admin: string;
 let ann: Session;
 let bob: Session;
 
 beforeAll(async () => {
   fathom = await createDeployment();
-  await fathom.start();
+  daemon = await fathom.start();
   admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
   ann = await signUp(fathom.url, 'ann@example.com');
   bob = await signUp(fathom.url, 'bob@example.com');
@@ -205,5 +207,90 @@ describe("the lifecycle API's errors", () => {
       status: 403,
       body: failure(/^Process error: only administrators/),
     });
+  });
+});
+
+async function scrape(token?: string): Promise<string> {
+  const { status, body, headers } = await call<string>('GET', `${fathom.url}/metrics`, { token });
+  expect({ status, type: headers.get('content-type') }).toEqual({
+    status: 200,
+    type: expect.stringContaining('text/plain') as string,
+  });
+  return body;
+}
+
+describe('what watches the daemon', () => {
+  it('health, readiness and status', async () => {
+    expect((await call<object>('GET', `${fathom.url}/health`)).body).toEqual({ status: 'ok' });
+    expect((await call<object>('GET', `${fathom.url}/health/ready`)).body).toEqual({
+      status: 'ok',
+      waiting_for: null,
+    });
+    const status = await call<object>('GET', `${fathom.url}/api/v1/status`, { token: admin });
+    expect(status.body).toMatchObject({
+      pid: daemon.pid,
+      ready: true,
+      api_url: fathom.url,
+      global_url: fathom.globalUrl,
+      total_instances: 4,
+    });
+    const { token } = ann;
+    expect((await call('GET', `${fathom.url}/api/v1/status`, { token })).status).toBe(403);
+    expect((await call('GET', `${fathom.url}/api/v1/status`)).status).toBe(401);
+    const local = new FathomClient({ target: { socketPath: fathom.socketPath } });
+    expect(await local.status()).toMatchObject({ ready: true });
+  });
+
+  it('metrics name databases to administrators alone', async () => {
+    for (const text of [await scrape(), await scrape(ann.token)]) {
+      expect(text).toMatch(/^fathom_instances\{phase="running"\} \d+$/m);
+      for (const { database } of [ann, bob]) expect(text).not.toContain(database.name);
+    }
+    expect(await scrape(admin)).toContain(
+      `fathom_instance_up{instance="${ann.database.name}",kind="user"} 1`,
+    );
+  });
+
+  it('the schema names every route', async () => {
+    const { body } = await call<{ openapi: string; paths: Record<string, Record<string, unknown>> }>(
+      'GET',
+      `${fathom.url}/openapi.json`,
+    );
+    expect(body.openapi).toMatch(/^3\.1/);
+    const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(routes).toEqual(
+      expect.arrayContaining([
+        'POST /api/users/{id}/init_pb',
+        'GET /api/users/{id}/pb_status',
+        'POST /api/users/{id}/stop_pb',
+        'GET /api/pb_instances',
+        'GET /health/pb',
+        'POST /api/v1/auth/register',
+        'POST /api/v1/auth/login',
+        'GET /api/v1/me',
+        'GET /api/v1/users',
+        'PATCH /api/v1/users/{id}',
+        'DELETE /api/v1/users/{id}',
+        'GET /api/v1/databases',
+        'GET /api/v1/databases/{name}',
+        'POST /api/v1/databases/{name}/start',
+        'POST /api/v1/databases/{name}/stop',
+        'POST /api/v1/databases/{name}/restart',
+        'DELETE /api/v1/databases/{name}',
+        'GET /api/v1/databases/{name}/logs',
+        'GET /api/v1/databases/{name}/metrics',
+        'GET /api/v1/databases/{name}/collections',
+        'GET /api/v1/databases/{name}/collections/{collection}/records',
+        'GET /api/v1/status',
+      ]),
+    );
+    expect(JSON.stringify(body)).not.toContain('/internal/');
+    // Every reference leads somewhere.
+    const document = body as unknown as Record<string, Record<string, Record<string, unknown>>>;
+    for (const [, name] of JSON.stringify(body).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+      expect(document['components']?.['schemas']).toHaveProperty(name ?? '');
+    }
   });
 });
