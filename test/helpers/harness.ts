@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { createDeployment, type Deployment } from './deployment.ts';
 
 export type { Daemon, Deployment } from './deployment.ts';
@@ -13,4 +13,23 @@ export async function deployment(
   const created = await createDeployment(env, options);
   onTestFinished(() => created.dispose(), DISPOSE_TIMEOUT_MS);
   return created;
+}
+
+/** One deployment for all tests of a file: made before the first, disposed of after the last. */
+export function sharedDeployment(
+  env: Record<string, string> = {},
+  options: { ports?: number } = {},
+): { readonly fathom: Deployment } {
+  let created: Deployment | null = null;
+  beforeAll(async () => {
+    created = await createDeployment(env, options);
+    await created.start();
+  });
+  afterAll(() => created?.dispose(), DISPOSE_TIMEOUT_MS);
+  return {
+    get fathom() {
+      if (!created) throw new Error('the deployment is made before the first test');
+      return created;
+    },
+  };
 }
