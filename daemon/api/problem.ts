@@ -31,7 +31,7 @@ export function toFathomError(error: unknown): FathomError {
       },
     );
   }
-  const { statusCode, message } = error as FastifyError;
+  const { statusCode, message } = (error ?? {}) as FastifyError;
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new FathomError(CODE_OF_STATUS[statusCode] ?? 'request.invalid', message, { cause: error });
   }

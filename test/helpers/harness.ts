@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { createDeployment, type Deployment } from './deployment.ts';
 
-export type { Daemon, Deployment } from './deployment.ts';
+export type { Deployment } from './deployment.ts';
 
 const DISPOSE_TIMEOUT_MS = 60_000;
 

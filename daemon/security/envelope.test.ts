@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import { assert, property, uint8Array } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type MasterKey, seal, unseal } from './envelope.ts';
+
+const master: MasterKey = { id: 'a1', key: randomBytes(32) };
+const older: MasterKey = { id: 'b2', key: randomBytes(32) };
+const HERE = 'user_databases/abc/superuser_secret';
+const UNDECRYPTABLE = expect.objectContaining({ code: 'secret.undecryptable' }) as Error;
+
+describe('an envelope', () => {
+  it('gives back what was sealed, bytes of any kind', () => {
+    assert(
+      property(uint8Array(), (bytes) => {
+        expect(Uint8Array.from(unseal([master], seal(master, bytes, HERE), HERE))).toEqual(bytes);
+      }),
+    );
+  });
+
+  it('is another one each time, and tells nothing but the name of its key', () => {
+    const secret = Buffer.from('a secret of some length');
+    const [one, two] = [seal(master, secret, HERE), seal(master, secret, HERE)];
+    expect(one).not.toBe(two);
+    expect(one).toMatch(/^v1\.a1\.[\w-]+\.[\w-]+$/);
+    expect(one).not.toContain(secret.toString('base64url').slice(0, 8));
+  });
+
+  it('opens with any key that is configured, and says which one is missing', () => {
+    const sealed = seal(older, Buffer.from('x'), HERE);
+    expect(unseal([master, older], sealed, HERE).toString()).toBe('x');
+    expect(() => unseal([master], sealed, HERE)).toThrow(UNDECRYPTABLE);
+    expect(() => unseal([master], sealed, HERE)).toThrow("the master key 'b2', which is not configured");
+  });
+
+  it('means nothing in another row', () => {
+    const sealed = seal(master, Buffer.from('x'), HERE);
+    expect(() => unseal([master], sealed, HERE.replace('abc', 'xyz'))).toThrow(UNDECRYPTABLE);
+  });
+
+  it('does not open when any of its characters is another one', () => {
+    const sealed = seal(master, Buffer.from('some secret'), HERE);
+    for (let at = 0; at < sealed.length; at += 1) {
+      const other = sealed[at] === 'A' ? 'Q' : 'A';
+      expect(() => unseal([master], sealed.slice(0, at) + other + sealed.slice(at + 1), HERE)).toThrow(
+        UNDECRYPTABLE,
+      );
+    }
+  });
+
+  it.each(['', 'v1', 'v1.a1', 'v1.a1..', 'v1.a1.x.y', 'v2.a1.x.y', 'v1.a1.x.y.z'])('%j is none', (text) => {
+    expect(() => unseal([master], text, HERE)).toThrow(UNDECRYPTABLE);
+  });
+
+  it('of a key with the same name but other bytes does not open', () => {
+    const impostor: MasterKey = { id: master.id, key: randomBytes(32) };
+    expect(() => unseal([impostor], seal(master, Buffer.from('x'), HERE), HERE)).toThrow(
+      'set AES_MASTER_KEY to the key that was in use',
+    );
+  });
+});

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { ERROR_CODES, FathomError, messageOf } from './errors.ts';
+
+describe('the table of errors', () => {
+  it.each(Object.entries(ERROR_CODES))(
+    '%s has a status, an exit code and a title',
+    (code, { status, exit, title }) => {
+      expect(code).toMatch(/^[a-z_]+(\.[a-z_]+)?$/);
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(status).toBeLessThan(600);
+      expect(exit).toBeGreaterThan(0);
+      expect(exit).toBeLessThan(126);
+      expect(title).toMatch(/^[A-Z].*[^.]$/);
+    },
+  );
+});
+
+describe('a FathomError', () => {
+  it('carries its code, cause and fields', () => {
+    const cause = new Error('below');
+    const fields = [{ path: 'email', message: 'is taken' }];
+    const error = new FathomError('auth.email_taken', 'sign in instead', { cause, fields });
+    expect(error).toMatchObject({ code: 'auth.email_taken', status: 409, exitCode: 1, cause, fields });
+    expect(error).toBeInstanceOf(Error);
+    expect(new FathomError('internal', 'x')).not.toHaveProperty('cause');
+  });
+});
+
+describe('messageOf', () => {
+  it('is the sentence of whatever was thrown', () => {
+    expect([new Error('a'), 'b', 3, undefined, null].map(messageOf)).toEqual([
+      'a',
+      'b',
+      '3',
+      'undefined',
+      'null',
+    ]);
+  });
+});
