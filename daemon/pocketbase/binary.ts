@@ -77,6 +77,8 @@ async function hashOf(path: string): Promise<string> {
 /** Runs it once: whatever does not say `pocketbase version X` is not PocketBase. */
 async function versionOf(path: string, override: string): Promise<string> {
   const result = await execa(path, ['--version'], {
+    // It names itself after this; the file may be called anything.
+    argv0: 'pocketbase',
     reject: false,
     timeout: VERSION_TIMEOUT_MS,
     extendEnv: false,

@@ -93,11 +93,3 @@ export async function writeAndRead(fathom: Deployment, tenant: Tenant, title: st
   const read = await owner.collection('documents').getOne(id);
   if (read['title'] !== title) throw new Error(`${tenant.name} read ${String(read['title'])}`);
 }
-
-/** The administrator's client of the global PocketBase. */
-export async function controlPlane(fathom: Deployment): Promise<PocketBase> {
-  const client = new PocketBase(fathom.globalUrl);
-  client.autoCancellation(false);
-  await client.collection('_superusers').authWithPassword(fathom.admin.email, fathom.admin.password);
-  return client;
-}

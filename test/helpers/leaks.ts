@@ -2,11 +2,15 @@ import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { findByEnvironment } from '../../daemon/pocketbase/procfs.ts';
 
+/** By which the daemon marks the processes of a data directory. */
+export function fleetIdOf(dataDir: string): string {
+  return createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
+}
+
 /** The processes of a data directory's fleet, daemon or not: found the way the daemon finds them, in /proc. */
 export async function fleetProcesses(dataDir: string): Promise<{ pid: number; instance: string }[]> {
   if (!existsSync(dataDir)) return [];
-  const fleetId = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16);
-  const found = await findByEnvironment('FATHOM_FLEET', fleetId);
+  const found = await findByEnvironment('FATHOM_FLEET', fleetIdOf(dataDir));
   return found.map(({ pid, environment }) => ({ pid, instance: environment.get('FATHOM_INSTANCE') ?? '' }));
 }
 

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
+import { instanceEncryptionKey } from '../../daemon/security/derived-keys.ts';
+import type { Deployment } from './deployment.ts';
+import { fleetIdOf } from './leaks.ts';
+import { until } from './until.ts';
+
+export interface ByHand {
+  port: number;
+  /** PocketBase's own directory; that of the database unless told otherwise. */
+  dir?: string;
+  binary?: string;
+  /** Takes the database's lock first. */
+  lock?: boolean;
+  /** Marked as a process of this deployment's fleet, for this instance. */
+  markedAs?: string;
+}
+
+/** `pocketbase serve` as somebody else would start it: a person, or a daemon that is no more. */
+export async function serveByHand(fathom: Deployment, name: string, options: ByHand): Promise<ChildProcess> {
+  const directory = join(fathom.dataDir, 'user_dbs', name);
+  const binary = options.binary ?? (await verifyBinary(null)).path;
+  const masterKey = Buffer.from(fathom.env['PB_ENCRYPTION_KEY'] ?? '', 'base64');
+  const lock = ['flock', '--nonblock', '--no-fork', '--conflict-exit-code=200', join(directory, 'lock')];
+  const [file, ...args] = [
+    ...(options.lock === true ? lock : []),
+    binary,
+    'serve',
+    `--http=127.0.0.1:${options.port}`,
+    `--dir=${options.dir ?? join(directory, 'pb_data')}`,
+    '--encryptionEnv=KEY',
+    '--hooksWatch=false',
+    '--automigrate=false',
+    '--dev=false',
+  ];
+  const child = spawn(file ?? binary, args, {
+    env: {
+      PATH: process.env['PATH'],
+      KEY: instanceEncryptionKey(masterKey, name),
+      ...(options.markedAs === undefined
+        ? {}
+        : { FATHOM_FLEET: fleetIdOf(fathom.dataDir), FATHOM_INSTANCE: options.markedAs }),
+    },
+    stdio: 'ignore',
+    detached: true,
+  });
+  await once(child, 'spawn');
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  return child;
+}
+
+/** Waits for its answer. */
+export async function untilServing(port: number): Promise<void> {
+  await until(
+    async () => (await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => null))?.ok === true,
+    { what: `an answer on port ${port}` },
+  );
+}

@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
+import type { Instance } from '../../shared/instance.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import {
+  instance,
+  kill,
+  ownerOf,
+  signUp,
+  signUpMany,
+  type Tenant,
+  untilReplaced,
+  writeAndRead,
+} from '../helpers/fleet-actions.ts';
+import { freePortRange } from '../helpers/free-ports.ts';
+import { deployment } from '../helpers/harness.ts';
+import { fleetProcesses } from '../helpers/leaks.ts';
+import { serveByHand, untilServing } from '../helpers/serve-by-hand.ts';
+import { until } from '../helpers/until.ts';
+
+function untilAllRun(fathom: Deployment): Promise<Instance[]> {
+  return until(
+    async () => {
+      const all = await fathom.client.databases.all();
+      return all.every(({ phase }) => phase === 'running') ? all : null;
+    },
+    { what: 'all to run' },
+  );
+}
+
+const pids = (instances: readonly Instance[]) => new Map(instances.map(({ name, pid }) => [name, pid]));
+
+async function killDaemon(daemon: Daemon): Promise<void> {
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+}
+
+/** Writes one record after the other until it is told to end. */
+async function writer(fathom: Deployment, tenant: Tenant) {
+  const owner = await ownerOf(fathom, tenant);
+  let written = 0;
+  let ending = false;
+  const loop = (async () => {
+    while (!ending) {
+      await owner.collection('documents').create({ title: `number ${written}` });
+      written += 1;
+    }
+  })();
+  return {
+    written: () => written,
+    end: async () => {
+      ending = true;
+      await loop;
+      const { totalItems } = await owner.collection('documents').getList(1, 1);
+      return { written, kept: totalItems };
+    },
+  };
+}
+
+it('a killed daemon takes no instance along: clients go on, and the next one takes all over', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  const [busy, stopped, killed, restarted, ...others] = await signUpMany(fathom, 5);
+  if (!busy || !stopped || !killed || !restarted) throw new Error('tenants');
+  const before = await untilAllRun(fathom);
+  const client = await writer(fathom, busy);
+
+  await killDaemon(daemon);
+  const alone = client.written();
+  await until(() => client.written() > alone + 20, { what: 'writes without a daemon' });
+  await fathom.start();
+  const after = await untilAllRun(fathom);
+  const { written, kept } = await client.end();
+  expect(written).toBe(kept);
+
+  expect(pids(after)).toEqual(pids(before));
+  for (const it of after) {
+    const earlier = before.find(({ name }) => name === it.name);
+    expect(it).toMatchObject({ restarts: 0, attempt: 0, port: earlier?.port, reason: null });
+    // Of the process, not of the take-over; the kernel counts in hundredths of a second.
+    const drift = Date.parse(it.started_at ?? '') - Date.parse(earlier?.started_at ?? '');
+    expect(Math.abs(drift)).toBeLessThan(2_000);
+  }
+
+  // Supervision goes on as with its own children.
+  const victim = await instance(fathom, killed.name);
+  kill(victim.pid, 'SIGKILL');
+  const back = await untilReplaced(fathom, victim);
+  expect(back).toMatchObject({ restarts: 1, port: victim.port, last_exit: { requested: false } });
+  expect(await fathom.client.databases.stop(stopped.name)).toMatchObject({ phase: 'stopped', pid: null });
+  const { pid } = await instance(fathom, restarted.name);
+  expect((await fathom.client.databases.restart(restarted.name)).pid).not.toBe(pid);
+  const running = new Set((await fleetProcesses(fathom.dataDir)).map(({ instance: name }) => name));
+  expect(running).toEqual(
+    new Set(['global', busy.name, killed.name, restarted.name, ...others.map(({ name }) => name)]),
+  );
+  await writeAndRead(fathom, killed, 'after');
+});
+
+it('what does not fit is ended: no row, a second one, another executable; strangers are left alone', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  const [doubled, replaced] = [await signUp(fathom), await signUp(fathom)];
+  const before = await untilAllRun(fathom);
+  await killDaemon(daemon);
+
+  const [port, secondPort] = [await freePortRange(1), await freePortRange(1)];
+  const elsewhere = (label: string) => join(fathom.dataDir, 'elsewhere', label);
+  const gone = '2020-01-01-001-gone';
+  const orphan = await serveByHand(fathom, gone, { port, dir: elsewhere('a'), markedAs: gone });
+  const second = await serveByHand(fathom, doubled.name, {
+    port: secondPort,
+    dir: elsewhere('b'),
+    markedAs: doubled.name,
+  });
+  // Another executable on the right data at the right port: not what this daemon would have started.
+  const old = before.find(({ name }) => name === replaced.name);
+  kill(old?.pid ?? null, 'SIGKILL');
+  const otherBinary = join(fathom.dataDir, 'pocketbase-of-old');
+  await copyFile((await verifyBinary(null)).path, otherBinary);
+  await until(async () => (await fleetProcesses(fathom.dataDir)).every((it) => it.pid !== old?.pid), {
+    what: 'the old process to be gone',
+  });
+  const misfit = await serveByHand(fathom, replaced.name, {
+    port: old?.port ?? 0,
+    binary: otherBinary,
+    lock: true,
+    markedAs: replaced.name,
+  });
+  const stranger = spawn('sleep', ['600'], {
+    env: { FATHOM_FLEET: 'another', FATHOM_INSTANCE: doubled.name },
+    stdio: 'ignore',
+  });
+  onTestFinished(() => {
+    stranger.kill('SIGKILL');
+  });
+  await Promise.all([untilServing(port), untilServing(secondPort), untilServing(old?.port ?? 0)]);
+  const ends = [orphan, second, misfit].map((child) => once(child, 'exit'));
+
+  await fathom.start();
+  const after = await untilAllRun(fathom);
+  await Promise.all(ends);
+  expect(pids(after).get(doubled.name)).toBe(pids(before).get(doubled.name));
+  expect(after.find(({ name }) => name === replaced.name)).toMatchObject({ restarts: 0, port: old?.port });
+  expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
+  await writeAndRead(fathom, replaced, 'on its own data');
+  expect(await fleetProcesses(fathom.dataDir)).toHaveLength(3);
+});
+
+it('with another binary the whole fleet is replaced, the global PocketBase first', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  const tenant = await signUp(fathom);
+  const before = await untilAllRun(fathom);
+  await killDaemon(daemon);
+  const upgraded = join(fathom.dataDir, 'pocketbase-upgraded');
+  await copyFile((await verifyBinary(null)).path, upgraded);
+  await fathom.start({ PB_BINARY_PATH: upgraded });
+  const after = await untilAllRun(fathom);
+  for (const { name, pid } of after) expect(pid).not.toBe(pids(before).get(name));
+  expect(await fleetProcesses(fathom.dataDir)).toHaveLength(2);
+  await writeAndRead(fathom, tenant, 'with the new one');
+});

@@ -1,0 +1,78 @@
+import { expect, it, onTestFinished } from 'vitest';
+import {
+  instance,
+  kill,
+  signUp,
+  untilInstance,
+  untilReplaced,
+  writeAndRead,
+} from '../helpers/fleet-actions.ts';
+import { sharedDeployment } from '../helpers/harness.ts';
+import { StreamReader } from '../helpers/stream-reader.ts';
+
+const shared = sharedDeployment({ PB_HEALTH_INTERVAL: '1' });
+
+it('what hangs is replaced after three probes, the global PocketBase too; what comes round before is left alone', async () => {
+  const { fathom } = shared;
+  const [hung, slow, other] = [await signUp(fathom), await signUp(fathom), await signUp(fathom)];
+  const [hungBefore, slowBefore] = [await instance(fathom, hung.name), await instance(fathom, slow.name)];
+  const globalBefore = await instance(fathom, 'global');
+  const stream = new StreamReader(fathom);
+  onTestFinished(() => stream.close());
+  await stream.subscribe(1, 'instances');
+
+  kill(hungBefore.pid, 'SIGSTOP');
+  kill(globalBefore.pid, 'SIGSTOP');
+  kill(slowBefore.pid, 'SIGSTOP');
+  onTestFinished(() => {
+    for (const { pid } of [hungBefore, slowBefore, globalBefore]) {
+      try {
+        kill(pid, 'SIGCONT');
+      } catch {
+        // Ended by now, as it should be.
+      }
+    }
+  });
+  const suspected = await untilInstance(
+    fathom,
+    slow.name,
+    ({ phase }) => phase === 'unresponsive',
+    'to be found unresponsive',
+  );
+  expect(suspected).toMatchObject({
+    pid: slowBefore.pid,
+    reason: {
+      code: 'unresponsive',
+      message: expect.stringMatching(/^probe 1\/3 failed: no answer within 2 s/),
+    },
+    probe: { ok: false },
+  });
+  kill(slowBefore.pid, 'SIGCONT');
+
+  const replaced = await untilReplaced(fathom, hungBefore, 60_000);
+  expect(replaced).toMatchObject({ restarts: 1, port: hungBefore.port, last_exit: { requested: false } });
+  const why = stream
+    .events('instances')
+    .flatMap((event) =>
+      event.kind === 'instance.phase' && event.name === hung.name ? [event.instance.reason] : [],
+    );
+  expect(why.map((reason) => reason?.message ?? '')).toContainEqual(
+    expect.stringMatching(/^gave no good answer to 3 probes in a row .* so it was ended$/),
+  );
+  await writeAndRead(fathom, hung, 'after');
+
+  const recovered = await untilInstance(
+    fathom,
+    slow.name,
+    ({ phase }) => phase === 'running',
+    'to run again',
+  );
+  expect(recovered).toMatchObject({ pid: slowBefore.pid, restarts: 0, reason: null });
+  expect(await instance(fathom, other.name)).toMatchObject({ phase: 'running', restarts: 0 });
+
+  expect(await untilReplaced(fathom, globalBefore, 60_000)).toMatchObject({
+    restarts: 1,
+    port: globalBefore.port,
+  });
+  await signUp(fathom);
+});

@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Instance } from '../../shared/instance.ts';
+import {
+  instance,
+  kill,
+  signIn,
+  signUp,
+  signUpMany,
+  type Tenant,
+  untilInstance,
+  untilReplaced,
+  writeAndRead,
+} from '../helpers/fleet-actions.ts';
+import { sharedDeployment } from '../helpers/harness.ts';
+import { fleetProcesses } from '../helpers/leaks.ts';
+import { until } from '../helpers/until.ts';
+
+const shared = sharedDeployment();
+
+/** Small and fast; the seed is printed, so that a run can be repeated (Steele and Vigna, splitmix32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x9e3779b9) | 0;
+    let value = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+    value = Math.imul(value ^ (value >>> 15), 0x735a2d97);
+    return ((value ^ (value >>> 15)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Instances of user databases, once all run with one process each, on ports of their own. */
+async function untilAllRun(count: number): Promise<Instance[]> {
+  const { fathom } = shared;
+  return until(
+    async () => {
+      const all = (await fathom.client.databases.all()).filter(({ kind }) => kind === 'user');
+      return all.length === count && all.every(({ phase }) => phase === 'running') ? all : null;
+    },
+    {
+      timeoutMs: 60_000,
+      what: () => `${count} running databases`,
+    },
+  );
+}
+
+describe('a fleet of 30 under random kills', () => {
+  it('runs again as a whole: one process and one port each, no lock in the way, nothing lost', async () => {
+    const { fathom } = shared;
+    const seed = Number(process.env['FATHOM_TEST_SEED'] ?? Date.now() % 2 ** 31);
+    console.log(`random kills with FATHOM_TEST_SEED=${seed}`);
+    const random = randomFrom(seed);
+    const tenants = await signUpMany(fathom, 30);
+    const pick = () => tenants[Math.floor(random() * tenants.length)] as Tenant;
+    await writeAndRead(fathom, tenants[0] as Tenant, 'before');
+
+    let kills = 0;
+    while (kills < 60) {
+      const { pid } = await instance(fathom, pick().name);
+      if (pid === null) continue;
+      try {
+        kill(pid, random() < 0.8 ? 'SIGKILL' : 'SIGTERM');
+        kills += 1;
+      } catch {
+        // It was gone before, by an earlier one.
+      }
+    }
+
+    const all = await untilAllRun(tenants.length);
+    expect(new Set(all.map(({ port }) => port)).size).toBe(tenants.length);
+    expect(all.map(({ reason }) => reason)).toEqual(all.map(() => null));
+    const restarts = all.reduce((sum, it) => sum + it.restarts, 0);
+    expect(restarts).toBeGreaterThan(0);
+    expect(restarts).toBeLessThanOrEqual(kills);
+    const processes = await fleetProcesses(fathom.dataDir);
+    expect(processes.map(({ pid }) => pid).toSorted()).toEqual(
+      (await fathom.client.databases.all()).map(({ pid }) => pid).toSorted(),
+    );
+    await Promise.all(tenants.slice(0, 5).map((tenant) => writeAndRead(fathom, tenant, 'after')));
+  });
+});
+
+describe('the global PocketBase', () => {
+  it('comes back when it is killed; until then the daemon says 503, and no other instance is touched', async () => {
+    const { fathom } = shared;
+    const [tenant] = await signUpMany(fathom, 1);
+    if (!tenant) throw new Error('a tenant');
+    const before = await instance(fathom, 'global');
+    const othersBefore = (await fathom.client.databases.all()).filter(({ kind }) => kind === 'user');
+    const me = () =>
+      fetch(`${fathom.url}/api/v1/me`, { headers: { authorization: `Bearer ${tenant.token}` } });
+    expect((await me()).status).toBe(200);
+
+    // Whoever waits for its lock gets it when it dies, so it stays away until they let go.
+    const holder = spawn('flock', ['--no-fork', join(fathom.dataDir, 'global', 'lock'), 'sleep', '600']);
+    await once(holder, 'spawn');
+    onTestFinished(() => {
+      holder.kill('SIGKILL');
+    });
+    await until(
+      async () =>
+        (await readFile('/proc/locks', 'utf8')).includes(`-> FLOCK  ADVISORY  WRITE ${holder.pid} `),
+      { what: 'the holder to wait for the lock' },
+    );
+    kill(before.pid, 'SIGKILL');
+    const away = await untilInstance(fathom, 'global', ({ phase }) => phase === 'backing_off', 'to be away');
+    expect(away).toMatchObject({ max_attempts: null, reason: { code: 'data_dir_locked' } });
+
+    const refused = await me();
+    expect([refused.status, refused.headers.get('content-type')]).toEqual([
+      503,
+      expect.stringMatching(/^application\/problem\+json/),
+    ]);
+    expect(await refused.json()).toMatchObject({ code: 'control_plane.unavailable' });
+    expect((await fetch(`${fathom.url}/health`)).status).toBe(200);
+    await writeAndRead(fathom, tenant, 'in the meantime');
+
+    holder.kill('SIGKILL');
+    const after = await untilReplaced(fathom, before);
+    expect((await signIn(fathom, tenant)).database).toMatchObject({ name: tenant.name, status: 'Running' });
+    await signUp(fathom);
+    const others = (await fathom.client.databases.all()).filter(({ kind }) => kind === 'user');
+    for (const it of othersBefore) {
+      expect(others.find(({ name }) => name === it.name)).toMatchObject({
+        pid: it.pid,
+        restarts: it.restarts,
+      });
+    }
+    expect(after).toMatchObject({ reason: null, port: before.port });
+  });
+});

@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import { isAlive, processStat } from '../../daemon/pocketbase/procfs.ts';
+import { instance, kill, signUp, signUpMany } from '../helpers/fleet-actions.ts';
+import { deployment } from '../helpers/harness.ts';
+import { fleetProcesses } from '../helpers/leaks.ts';
+import { StreamReader } from '../helpers/stream-reader.ts';
+import { until } from '../helpers/until.ts';
+
+it('SIGTERM ends everything in order, instances that are stopped or busy included', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  const [paused, ...others] = await signUpMany(fathom, 4);
+  if (!paused) throw new Error('a tenant');
+  const { pid } = await instance(fathom, paused.name);
+  kill(pid, 'SIGSTOP');
+  const stream = new StreamReader(fathom);
+  await stream.subscribe(1, 'instances', 'health', `logs:${others[0]?.name}`);
+
+  daemon.signal('SIGTERM');
+  expect(await daemon.exited).toBe(0);
+  expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
+  expect(await stream.closed).toMatchObject({ code: 1001 });
+  await expect(fathom.client.status()).rejects.toMatchObject({ code: 'daemon.unreachable' });
+
+  // Nobody counts it as a failure afterwards.
+  await fathom.start();
+  await until(async () => (await fathom.client.databases.all()).every(({ phase }) => phase === 'running'), {
+    what: 'all to run again',
+  });
+  expect(await instance(fathom, paused.name)).toMatchObject({ restarts: 0, attempt: 0, last_exit: null });
+});
+
+it('a second SIGTERM, or SIGINT, while it ends changes nothing', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  await signUp(fathom);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT'] as const) daemon.signal(signal);
+  await daemon.exited;
+  expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
+});
+
+it('SIGTERM in the middle of a start leaves nothing behind either', async () => {
+  const fathom = await deployment();
+  const first = await fathom.start();
+  await signUpMany(fathom, 6);
+  first.signal('SIGKILL');
+  await first.exited;
+  const left = await fleetProcesses(fathom.dataDir);
+  expect(left).toHaveLength(7);
+  const stats = await Promise.all(left.map(async ({ pid }) => ({ pid, stat: await processStat(pid) })));
+
+  // At various moments of the take-over, each of which has to end them all.
+  const daemon = fathom.launch();
+  await until(() => daemon.output().includes('the daemon is ready'), { what: 'the fleet to be started' });
+  daemon.signal('SIGTERM');
+  expect(await daemon.exited).toBe(0);
+  for (const { pid, stat } of stats) expect(await isAlive(pid, stat?.startTime ?? 0)).toBe(false);
+  expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
+});
