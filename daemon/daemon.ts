@@ -38,6 +38,7 @@ import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
 import { Monitor } from './supervisor/monitor.ts';
 import { PortAllocator } from './supervisor/ports.ts';
 import { byInstance, whyNotAdopt } from './supervisor/takeover.ts';
+import { STOP_GRACE_MS, terminate } from './supervisor/terminate.ts';
 
 export interface DaemonOptions {
   demo: boolean;
@@ -252,7 +253,11 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   async function startGlobal(processes: Awaited<ReturnType<typeof driver.find>>): Promise<void> {
     const [process] = processes;
     const adopt = process && whyNotAdopt(process, globalSpec) === null ? process : undefined;
-    for (const other of processes) if (other !== adopt) driver.adopt(other).signal('SIGTERM');
+    const others = processes.filter((other) => other !== adopt);
+    // It needs their port, which cannot be another one.
+    await Promise.all(
+      others.map((other) => terminate(driver.adopt(other), { clock, graceMs: STOP_GRACE_MS })),
+    );
     try {
       await fleet.start(GLOBAL_NAME, { force: false, ...(adopt ? { adopt } : {}) });
     } catch (error) {

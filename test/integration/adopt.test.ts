@@ -157,6 +157,8 @@ it('with another binary the whole fleet is replaced, the global PocketBase first
   const tenant = await signUp(fathom);
   const before = await untilAllRun(fathom);
   await killDaemon(daemon);
+  // Not even one that does not react keeps its port.
+  kill(pids(before).get('global') ?? null, 'SIGSTOP');
   const upgraded = join(fathom.dataDir, 'pocketbase-upgraded');
   await copyFile((await verifyBinary(null)).path, upgraded);
   await fathom.start({ PB_BINARY_PATH: upgraded });
