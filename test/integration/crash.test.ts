@@ -12,8 +12,21 @@ import { until } from '../helpers/until.ts';
 const STEPS = ['reserved', 'cloned', 'running', 'ready'] as const;
 const ROUNDS = 6;
 const BURST = 5;
-/** Longer than a burst takes, so that some rounds are killed within it and some after it. */
-const LONGEST_MS = 900;
+/** About as long as one step of the burst takes. */
+const JITTER_MS = 150;
+/** Of the random moments; printed, and set again with CRASH_SEED. */
+const SEED = Number(process.env['CRASH_SEED'] ?? randomInt(2 ** 32));
+
+/** mulberry32: numbers from 0 to 1 that follow from the seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
 
 /** Addresses whose sign-up was answered with success; the others failed in whatever way. */
 async function attemptSignUps(fathom: Deployment, emails: readonly string[]): Promise<string[]> {
@@ -49,18 +62,27 @@ describe('a daemon that is killed while it provisions', () => {
   }, async () => {
     const fathom = await deployment();
     const acknowledged: string[] = [];
-    const delays = Array.from({ length: ROUNDS }, () => randomInt(LONGEST_MS));
-    console.log(`killed after ms: ${delays.join(', ')}`);
-    for (const [round, delayMs] of delays.entries()) {
+    const random = randomFrom(SEED);
+    console.log(`CRASH_SEED=${SEED}`);
+    for (let round = 0; round < ROUNDS; round += 1) {
       const daemon = await fathom.start();
+      let answered = 0;
       const emails = Array.from({ length: BURST }, (_, index) => `r${round}-u${index}@example.com`);
-      const burst = attemptSignUps(fathom, emails);
-      // Not a wait for something to be done by then: any moment will do.
-      await after(delayMs);
+      const burst = Promise.all(
+        emails.map(async (email) => {
+          const done = await attemptSignUps(fathom, [email]);
+          answered += 1;
+          return done;
+        }),
+      );
+      // So many answers, so that each part of the burst has its turn on slow machines too, and then any moment.
+      await until(() => answered >= round % BURST, { what: 'answers to the burst' });
+      await after(random() * JITTER_MS);
       daemon.signal('SIGKILL');
-      acknowledged.push(...(await burst));
+      acknowledged.push(...(await burst).flat());
     }
     const daemon = await fathom.start();
+    expect(acknowledged.length).toBeGreaterThanOrEqual(1 + 2 + 3 + 4);
     const rows = await expectWholeFleet(fathom, acknowledged);
     console.log(`${acknowledged.length} acknowledged, ${rows.length} databases`);
     expect(daemon.output()).not.toContain('still not possible');
