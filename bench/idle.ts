@@ -27,9 +27,9 @@ export async function benchIdle(): Promise<boolean> {
       what: 'all databases to run',
     });
     await pause(SETTLE_MS);
-    const before = await processStat(daemon.pid);
+    const before = processStat(daemon.pid);
     await pause(WINDOW_MS);
-    const after = await processStat(daemon.pid);
+    const after = processStat(daemon.pid);
     if (!before || !after) throw new Error('the daemon is gone');
     const cpuPercent = ((after.cpuSeconds - before.cpuSeconds) / (WINDOW_MS / 1000)) * 100;
     const perInstanceKb = ((await residentBytes(daemon.pid)) - emptyBytes) / DATABASES / BYTES_PER_KB;

@@ -1,5 +1,5 @@
 # Sourced by the launchers. Works under any host Node: finds the Node that package-lock.json pins and becomes it.
-# Takes: program (name for messages), entry (below dist/), root (the package's folder). Exit 69 is EX_UNAVAILABLE.
+# Takes: program (name for messages), entry (below dist/), root (the package's folder), options (for Node; may be unset). Exit 69 is EX_UNAVAILABLE.
 
 fail() {
   printf '%s: %s\n' "$program" "$1" >&2
@@ -29,4 +29,4 @@ find_node() {
 [ -f "$root/dist/$entry" ] || fail "dist/$entry is missing; run 'npm run build'"
 find_node
 # Without the --, Node would take an --env-file meant for the program as its own.
-exec "$node" --disable-warning=ExperimentalWarning -- "$root/dist/$entry" "$@"
+exec "$node" ${options:-} --disable-warning=ExperimentalWarning -- "$root/dist/$entry" "$@"

@@ -156,7 +156,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     clock,
     log,
     dataDir: config.dataDir,
-    idleIntervalMs: config.healthIntervalMs,
   });
 
   const status = async (): Promise<DaemonStatus> => ({

@@ -14,9 +14,13 @@ export function summarise({ runner }: CatalogEntry): DatabaseSummary {
   return { name, url, port, status: lifecycleStatus(phase) };
 }
 
-/** The user's database, provisioned if there is none; waits for one that is starting. Null for who is not given one. */
+/** The database of who is given one; null for everybody else. */
 export async function databaseFor(user: User, deps: ApiDeps): Promise<CatalogEntry | null> {
-  if (user.role !== 'user') return null;
+  return user.role === 'user' ? databaseOf(user, deps) : null;
+}
+
+/** The user's database, provisioned if there is none; waits for one that is starting. */
+export async function databaseOf(user: { id: string; email: string }, deps: ApiDeps): Promise<CatalogEntry> {
   const entry = await deps.provisioner.ensure(user);
   const { state } = entry.runner;
   await state.until(

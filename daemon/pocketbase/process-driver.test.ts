@@ -89,14 +89,14 @@ it('a program that is not there is an error of the start', LONG, async () => {
   const exit = await process.exited;
   expect(exit.code).not.toBe(0);
   expect((await instance.log.tail(5)).join('\n')).toMatch(/\/nowhere\/pocketbase/);
-  expect(await isAlive(process.pid, process.startTime)).toBe(false);
+  expect(isAlive(process.pid, process.startTime)).toBe(false);
 });
 
 it('what it started goes on when the driver is closed, and the next driver sees its end', LONG, async () => {
   const instance = await bareInstance();
   const process = await instance.start();
   instance.driver.close();
-  expect(await isAlive(process.pid, process.startTime)).toBe(true);
+  expect(isAlive(process.pid, process.startTime)).toBe(true);
   process.signal('SIGKILL');
   expect(await process.exited).toMatchObject({ code: null });
 });

@@ -88,7 +88,7 @@ export class ChildProcessDriver implements ProcessDriver {
       },
       logFile: command.logFile,
     });
-    const startTime = (await processStat(pid))?.startTime ?? 0;
+    const startTime = processStat(pid)?.startTime ?? 0;
     return {
       pid,
       startTime,
@@ -129,7 +129,7 @@ export class ChildProcessDriver implements ProcessDriver {
   }
 
   async #gone(pid: number, startTime: number): Promise<ProcessExit> {
-    while (await isAlive(pid, startTime)) await this.#clock.sleep(ADOPTED_POLL_MS);
+    while (isAlive(pid, startTime)) await this.#clock.sleep(ADOPTED_POLL_MS);
     return { code: null, signal: null };
   }
 }

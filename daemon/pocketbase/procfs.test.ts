@@ -28,7 +28,7 @@ async function sleeper(path = '/bin/sleep', env: Record<string, string> = {}): P
 }
 
 it('reads the own process', async () => {
-  const stat = await processStat(process.pid);
+  const stat = processStat(process.pid);
   expect(stat).toMatchObject({ zombie: false });
   expect(stat?.startTime).toBeGreaterThan(0);
   expect(stat?.cpuSeconds).toBeGreaterThan(0);
@@ -39,26 +39,23 @@ it('a process that is not there reads as null', async () => {
   const child = spawn('/bin/true');
   await once(child, 'exit');
   const pid = child.pid as number;
-  expect([await processStat(pid), await pssBytes(pid), await hasSocket(pid)]).toEqual([null, null, null]);
+  expect([processStat(pid), await pssBytes(pid), await hasSocket(pid)]).toEqual([null, null, null]);
 });
 
 it('is not confused by spaces and parentheses in the name of a program', async () => {
   const path = join(await scratch(), ') S (a) 1 2');
   await copyFile('/bin/sleep', path);
   const pid = await sleeper(path);
-  const own = await processStat(process.pid);
-  const stat = await processStat(pid);
+  const own = processStat(process.pid);
+  const stat = processStat(pid);
   expect(stat?.zombie).toBe(false);
   expect(stat?.startTime).toBeGreaterThanOrEqual(own?.startTime ?? Number.POSITIVE_INFINITY);
 });
 
 it('a pid alone is no process: another start time is another process', async () => {
-  const { startTime } = (await processStat(process.pid)) ?? { startTime: 0 };
-  expect([await isAlive(process.pid, startTime), isThatProcess(process.pid, startTime)]).toEqual([
-    true,
-    true,
-  ]);
-  expect([await isAlive(process.pid, startTime + 1), isThatProcess(process.pid, startTime + 1)]).toEqual([
+  const { startTime } = processStat(process.pid) ?? { startTime: 0 };
+  expect([isAlive(process.pid, startTime), isThatProcess(process.pid, startTime)]).toEqual([true, true]);
+  expect([isAlive(process.pid, startTime + 1), isThatProcess(process.pid, startTime + 1)]).toEqual([
     false,
     false,
   ]);
@@ -81,12 +78,12 @@ it('one that is dead but not waited for is not alive', async () => {
   process.kill(pid, 'SIGKILL');
   const stat = await until(
     async () => {
-      const found = await processStat(pid);
+      const found = processStat(pid);
       return found?.zombie === true ? found : null;
     },
     { what: 'a zombie' },
   );
-  expect(await isAlive(pid, stat.startTime)).toBe(false);
+  expect(isAlive(pid, stat.startTime)).toBe(false);
 });
 
 it('finds processes by a variable of their environment, with what they were started as', async () => {

@@ -11,6 +11,8 @@ import type { Fleet } from './fleet.ts';
 /** While somebody watches. A sample of one instance costs about a quarter of a millisecond. */
 const WATCHED_INTERVAL_MS = 2_000;
 const WATCHED_MS_PER_INSTANCE = 10;
+/** While nobody does; whoever scrapes metrics sees readings of at most this age. */
+const IDLE_INTERVAL_MS = 60_000;
 const FIRST_SAMPLE_AFTER_MS = 5_000;
 const EVENT_LOOP_RESOLUTION_MS = 100;
 
@@ -22,7 +24,6 @@ export class Monitor {
     clock: Clock;
     log: Logger;
     dataDir: string;
-    idleIntervalMs: number;
   };
   readonly #stop = new AbortController();
   #wake = new AbortController();
@@ -40,7 +41,6 @@ export class Monitor {
     clock: Clock;
     log: Logger;
     dataDir: string;
-    idleIntervalMs: number;
   }) {
     this.#deps = deps;
     this.#cpuAtMs = deps.clock.monotonic();
@@ -92,7 +92,7 @@ export class Monitor {
 
   #intervalMs(): number {
     if (this.#rounds <= 1) return FIRST_SAMPLE_AFTER_MS;
-    if (this.#watchers === 0) return this.#deps.idleIntervalMs;
+    if (this.#watchers === 0) return IDLE_INTERVAL_MS;
     return Math.max(WATCHED_INTERVAL_MS, this.#deps.fleet.size * WATCHED_MS_PER_INSTANCE);
   }
 

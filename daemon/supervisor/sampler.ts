@@ -34,11 +34,8 @@ export class Sampler {
   async *sample(targets: Iterable<SampleTarget>): AsyncGenerator<[name: string, usage: Usage]> {
     const connections = await connectionsByLocalPort();
     for (const target of targets) {
-      const [pss, process, disk] = await Promise.all([
-        pssBytes(target.pid),
-        processStat(target.pid),
-        this.#diskBytes(target),
-      ]);
+      const [pss, disk] = await Promise.all([pssBytes(target.pid), this.#diskBytes(target)]);
+      const process = processStat(target.pid);
       yield [
         target.name,
         {

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { databaseSummarySchema } from '../../../shared/protocol.ts';
-import { databaseFor, summarise } from '../database-access.ts';
+import { databaseOf, summarise } from '../database-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
@@ -37,14 +37,14 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
       schema: {
         hide: true,
         body: userBody,
-        response: { 200: z.object({ database: databaseSummarySchema.nullable() }) },
+        response: { 200: z.object({ database: databaseSummarySchema }) },
       },
     },
     async (request) => {
       fromHook(request.headers[HOOK_TOKEN_HEADER]);
-      const user = await deps.users.find(request.body.user_id);
-      const entry = user && (await databaseFor(user, deps));
-      return { database: entry && summarise(entry) };
+      // The hook asks for users with the role `user` alone, and provisioning looks at the record itself.
+      const { user_id: id, email } = request.body;
+      return { database: summarise(await databaseOf({ id, email }, deps)) };
     },
   );
 }

@@ -1,0 +1,163 @@
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const FATHOMD = join(import.meta.dirname, '../../bin/fathomd');
+const OPTIONS = { reject: false, stdin: 'ignore', extendEnv: false } as const;
+
+let cwd: string;
+let env: Record<string, string>;
+let running: Daemon[];
+
+beforeEach(async () => {
+  cwd = mkdtempSync(join(tmpdir(), 'fathom-start-'));
+  running = [];
+  const [server, global] = await Promise.all([occupy(), occupy()]);
+  env = {
+    PATH: process.env['PATH'] ?? '',
+    SERVER_PORT: String(portOf(server)),
+    PB_GLOBAL_PORT: String(portOf(global)),
+    PB_BASE_PORT: '21000',
+    PB_PORT_RANGE: '500',
+  };
+  await Promise.all([release(server), release(global)]);
+});
+
+afterEach(async () => {
+  for (const daemon of running) daemon.kill('SIGTERM');
+  await Promise.all(running);
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+async function occupy(): Promise<Server> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+async function release(server: Server): Promise<void> {
+  server.close();
+  await once(server, 'close');
+}
+
+function fathomd(...args: string[]) {
+  return execa(FATHOMD, args, { ...OPTIONS, cwd, env });
+}
+
+type Daemon = ReturnType<typeof fathomd>;
+
+/** Starts one in the foreground, as there is no terminal, and reads until it has told the next steps. */
+async function startDaemon(): Promise<{ daemon: Daemon; told: string[] }> {
+  const daemon = fathomd('start');
+  running.push(daemon);
+  const told: string[] = [];
+  for await (const line of createInterface({ input: daemon.readable({ preserveNewlines: true }) })) {
+    if (!line.startsWith('{')) told.push(line);
+    if (line.endsWith('/_/')) return { daemon, told };
+  }
+  const { exitCode, stderr } = await daemon;
+  throw new Error(`the daemon ended with ${exitCode}: ${stderr}`);
+}
+
+describe('start without a terminal', () => {
+  it('makes the secrets, runs the daemon, tells the next steps and stops in order', async () => {
+    const { daemon, told } = await startDaemon();
+    const envFile = join(cwd, 'var/.env');
+    expect(statSync(envFile).mode & 0o777).toBe(0o600);
+    expect(told[0]).toBe(`Fathom is ready at http://127.0.0.1:${env['SERVER_PORT']}`);
+    expect(told.join('\n')).toContain(`PB_ADMIN_PASSWORD in ${envFile}`);
+
+    daemon.kill('SIGTERM');
+    const { exitCode, stdout, stderr } = await daemon;
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain('fathomd: SIGTERM, stopping');
+    for (const [, value] of readFileSync(envFile, 'utf8').matchAll(/^\w+=(.{9,})$/gm)) {
+      expect(stdout + stderr).not.toContain(value);
+    }
+  });
+
+  it('leaves a daemon that runs already alone, and its secrets', async () => {
+    await startDaemon();
+    const before = readFileSync(join(cwd, 'var/.env'), 'utf8');
+    const second = await fathomd('start');
+    expect(second.exitCode).toBe(75);
+    expect(second.stderr).toMatch(/^fathomd: another fathomd/m);
+    expect(readFileSync(join(cwd, 'var/.env'), 'utf8')).toBe(before);
+    expect((await fathomd('status')).exitCode).toBe(0);
+  });
+});
+
+it('admin verbs work over the local socket', async () => {
+  const { daemon } = await startDaemon();
+  const added = await fathomd('users', 'add', 'ada@example.com', '--json');
+  expect(added.stderr).toBe('');
+  const user = JSON.parse(added.stdout) as { id: string; database: string; password: string };
+  expect(user).toMatchObject({
+    email: 'ada@example.com',
+    role: 'user',
+    password: expect.stringMatching(/^[\w-]{24}$/),
+  });
+
+  const users = JSON.parse((await fathomd('users', 'list', '--json')).stdout) as { id: string }[];
+  expect(users.map(({ id }) => id)).toContain(user.id);
+
+  expect((await fathomd('databases', 'stop', user.database)).stdout).toBe(`${user.database} is stopped`);
+  expect((await fathomd('databases', 'start', user.database)).stdout).toMatch(
+    / is running at http:\/\/127\.0\.0\.1:21\d{3}$/,
+  );
+  const restarted = JSON.parse(
+    (await fathomd('databases', 'restart', user.database, '--json')).stdout,
+  ) as object;
+  expect(restarted).toMatchObject({ name: user.database, phase: 'running' });
+
+  const listed = JSON.parse((await fathomd('databases', 'list', '--json')).stdout) as {
+    name: string;
+    phase: string;
+  }[];
+  expect(listed).toContainEqual(expect.objectContaining({ name: user.database, phase: 'running' }));
+  expect((await fathomd('databases', 'logs', user.database)).stdout).toContain('Server started at');
+
+  const missing = await fathomd('databases', 'stop', '2024-01-15-001-nobody');
+  expect(missing).toMatchObject({ exitCode: 1, stdout: '' });
+
+  const status = JSON.parse((await fathomd('status', '--json')).stdout) as { pid: number };
+  const findings = JSON.parse((await fathomd('doctor', '--json')).stdout) as {
+    id: string;
+    summary: string;
+  }[];
+  expect(findings.filter(({ id }) => id.startsWith('port_')).map(({ summary }) => summary)).toEqual([
+    expect.stringContaining('held by our daemon'),
+    expect.stringContaining('held by our daemon'),
+  ]);
+  expect(findings.find(({ id }) => id === 'daemon')?.summary).toContain(`pid ${status.pid}`);
+  expect(daemon.pid).toBe(status.pid);
+});
+
+describe('start on a terminal', () => {
+  it('shows the last lines of a daemon that ends early, and its exit code', async () => {
+    const taken = await occupy();
+    env['SERVER_PORT'] = String(portOf(taken));
+    // script(1) gives it a terminal.
+    const { stdout } = await execa('script', ['-qec', `'${FATHOMD}' start; echo code=$?`, '/dev/null'], {
+      ...OPTIONS,
+      cwd,
+      env: { ...env, SHELL: '/bin/sh' },
+    });
+    await release(taken);
+    expect(stdout).toContain(`SERVER_PORT ${env['SERVER_PORT']} on 127.0.0.1 is in use`);
+    expect(stdout).toContain(
+      `the daemon ended with exit code 69; its log is ${join(cwd, 'var/logs/fathomd.log')}`,
+    );
+    expect(stdout).toContain('code=69');
+    expect(statSync(join(cwd, 'var/logs/fathomd.log')).mode & 0o777).toBe(0o600);
+  });
+});

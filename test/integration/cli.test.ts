@@ -1,0 +1,90 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const FATHOMD = join(import.meta.dirname, '../../bin/fathomd');
+
+let cwd: string;
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'fathom-cli-'));
+});
+
+afterEach(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+async function fathomd(args: string[], env: Record<string, string> = {}) {
+  const { exitCode, stdout, stderr } = await execa(FATHOMD, args, {
+    cwd,
+    reject: false,
+    stdin: 'ignore',
+    extendEnv: false,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+  });
+  return { exitCode, stdout, stderr };
+}
+
+describe('the command line', () => {
+  it('answers --help and --version on stdout', async () => {
+    const help = await fathomd(['--help']);
+    expect(help).toMatchObject({ exitCode: 0, stderr: '' });
+    for (const verb of ['serve', 'start', 'init', 'doctor', 'status', 'users', 'databases']) {
+      expect(help.stdout).toContain(`fathomd ${verb}`);
+    }
+    expect((await fathomd(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
+  it.each([
+    [['databses', 'list'], "did you mean 'databases'?"],
+    [['serve', '--env-fil', 'x'], "did you mean '--env-file'?"],
+  ])('%j exits 2 with a suggestion', async (args, suggestion) => {
+    const { exitCode, stdout, stderr } = await fathomd(args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toContain(suggestion);
+  });
+
+  it('exits 69 with the next action when no daemon runs', async () => {
+    const { exitCode, stderr } = await fathomd(['users', 'list', '--json']);
+    expect(exitCode).toBe(69);
+    expect(stderr).toContain("start it with 'systemctl start fathomd' or 'npm start'");
+  });
+});
+
+describe('init', () => {
+  it('writes what serve takes, once', async () => {
+    const first = await fathomd(['init', '--env-file', 'etc/fathom.env']);
+    expect(first).toMatchObject({ exitCode: 0, stderr: '' });
+    const path = join(cwd, 'etc/fathom.env');
+    const before = readFileSync(path, 'utf8');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect((await fathomd(['init', '--env-file', 'etc/fathom.env'])).exitCode).toBe(73);
+    expect(readFileSync(path, 'utf8')).toBe(before);
+    const { stdout } = await fathomd(['doctor', '--json', '--env-file', 'etc/fathom.env']);
+    const findings = JSON.parse(stdout) as { id: string; level: string }[];
+    expect(findings.filter(({ id }) => id === 'config' || id === 'env_file')).toEqual([
+      { id: 'config', level: 'ok', summary: expect.any(String), remedy: null },
+      { id: 'env_file', level: 'ok', summary: expect.any(String), remedy: null },
+    ]);
+  });
+});
+
+describe('doctor', () => {
+  it('exits 1 when something is fatal, and says what to do', async () => {
+    const { exitCode, stdout, stderr } = await fathomd(['doctor']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
+    expect(stdout).toMatch(/^fatal +AES_MASTER_KEY: is not set\n +→ run 'fathomd init'$/m);
+  });
+
+  it('proves the binary that is embedded', async () => {
+    const { stdout } = await fathomd(['doctor']);
+    expect(stdout).toMatch(/^ok +PocketBase 0\.39\.1 at /m);
+  });
+
+  it('leaves the host as it was', async () => {
+    await fathomd(['doctor', '--data-dir', 'data']);
+    expect(existsSync(join(cwd, 'data'))).toBe(false);
+  });
+});

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+const FATHOMD = join(import.meta.dirname, '../../bin/fathomd');
+
+let cwd: string;
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'fathom-config-'));
+});
+
+afterEach(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+async function serve(env: Record<string, string> = {}, args: string[] = []) {
+  const { exitCode, stderr } = await execa(FATHOMD, ['serve', ...args], {
+    cwd,
+    reject: false,
+    stdin: 'ignore',
+    extendEnv: false,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+  });
+  return { exitCode, lines: stderr.split('\n') };
+}
+
+it('a service without secrets exits 78 and makes none itself', async () => {
+  const { exitCode, lines } = await serve({ FATHOM_DATA_DIR: 'data' });
+  expect(exitCode).toBe(78);
+  expect(lines).toContain("AES_MASTER_KEY: is not set; run 'fathomd init'");
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+it('everything that is wrong is told at once, one line each, from every file', async () => {
+  writeFileSync(join(cwd, '.env'), 'SERVER_PORT=99999\nPB_PUBLIC_URL=http://{nme}', { mode: 0o600 });
+  writeFileSync(join(cwd, '.env.local'), 'LOG_LEVEL=loud', { mode: 0o600 });
+  mkdirSync(join(cwd, 'var'));
+  writeFileSync(join(cwd, 'var/.env'), `AES_MASTER_KEY=${randomBytes(16).toString('base64')}`, {
+    mode: 0o600,
+  });
+  const { exitCode, lines } = await serve({ JWT_EXPIRATION_HOURS: 'never' });
+  expect(exitCode).toBe(78);
+  expect(lines[0]).toMatch(/^fathomd: the configuration is not valid/);
+  expect(lines.slice(1).map((line) => line.split(':')[0])).toEqual(
+    expect.arrayContaining([
+      'SERVER_PORT',
+      'PB_PUBLIC_URL',
+      'LOG_LEVEL',
+      'AES_MASTER_KEY',
+      'JWT_EXPIRATION_HOURS',
+    ]),
+  );
+  expect(lines).toContain("AES_MASTER_KEY: 16 bytes, needs 32 (base64); run 'fathomd init'");
+});
+
+it('no secret is printed, not even a wrong one, not even with a stack', async () => {
+  const wrong = { AES_MASTER_KEY: 'geheim-1', JWT_SECRET: 'geheim-2', PB_ENCRYPTION_KEY: 'geheim-3' };
+  const { exitCode, lines } = await serve({ ...wrong, PB_ADMIN_PASSWORD: 'geheim', LOG_LEVEL: 'debug' });
+  expect(exitCode).toBe(78);
+  expect(lines.join('\n')).not.toContain('geheim');
+});
+
+it('a named file that is not there is the one problem', async () => {
+  const { exitCode, lines } = await serve({}, ['--env-file', 'absent.env']);
+  expect(exitCode).toBe(78);
+  expect(lines.slice(1)).toEqual([
+    `--env-file: ${join(cwd, 'absent.env')} cannot be read (ENOENT); name a file that can`,
+  ]);
+});
