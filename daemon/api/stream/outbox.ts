@@ -34,6 +34,11 @@ export class Outbox {
     socket.once('close', () => this.#close());
   }
 
+  /** Nothing is sent any more: the reader is gone, or was too slow. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Answers and errors; small, and in order with everything else. */
   send(frame: ServerFrame): void {
     this.#write(frame);

@@ -19,7 +19,6 @@ export class StreamReader {
   readonly #outbox: Outbox;
   /** By topic, what ends the subscription. */
   readonly #subscriptions = new Map<string, () => void>();
-  #closed = false;
 
   constructor(socket: WebSocket, caller: Caller, deps: ApiDeps) {
     this.#deps = deps;
@@ -39,7 +38,6 @@ export class StreamReader {
       );
     });
     socket.on('close', () => {
-      this.#closed = true;
       for (const end of this.#subscriptions.values()) end();
       this.#subscriptions.clear();
     });
@@ -48,6 +46,8 @@ export class StreamReader {
   }
 
   async #receive(text: string | null): Promise<void> {
+    // Nobody reads the answers any more.
+    if (this.#outbox.closed) return;
     const frame = clientFrameSchema.safeParse(parseJson(text));
     if (!frame.success) {
       const [issue] = frame.error.issues;
@@ -74,7 +74,7 @@ export class StreamReader {
   async #subscribe(topic: string): Promise<void> {
     this.#unsubscribe(topic);
     // It may have gone while a topic before this one was read.
-    if (this.#closed) return;
+    if (this.#outbox.closed) return;
     if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length));
     else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#instances());
     else if (topic === 'health')

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../../shared/errors.ts';
 import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../../shared/protocol.ts';
+import { repeat } from '../../base/repeat.ts';
 import { type Caller, identify, type Transport } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { toFathomError } from '../problem.ts';
@@ -15,6 +16,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const POLICY_VIOLATION = 1008;
 /** RFC 6455: going away. */
 const GOING_AWAY = 1001;
+/** A reader that has not answered one ping by the next is gone, whatever TCP says. */
+const HEARTBEAT_MS = 30_000;
 
 /** `GET /ws`: who connects is known before the connection is upgraded. Returns what closes all connections. */
 export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () => void {
@@ -24,12 +27,20 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
     handleProtocols: (offered) => (offered.has(WEBSOCKET_SUBPROTOCOL) ? WEBSOCKET_SUBPROTOCOL : false),
   });
 
+  const readers = new Map<WebSocket, { caller: Caller; answered: boolean }>();
+
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = new URL(request.url ?? '/', 'http://localhost');
     if (url.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
     checkOrigin(request.headers.origin, deps.corsOrigins);
     const caller = await callerOf(request, url, deps, transport);
     server.handleUpgrade(request, socket, head, (webSocket) => {
+      const reader = { caller, answered: true };
+      readers.set(webSocket, reader);
+      webSocket.on('pong', () => {
+        reader.answered = true;
+      });
+      webSocket.once('close', () => readers.delete(webSocket));
       // oxlint-disable-next-line no-new -- it lives as long as the connection that it listens to
       new StreamReader(webSocket, caller, deps);
       if (caller.kind === 'session') {
@@ -45,7 +56,22 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
     upgrade(request, socket, head).catch((error: unknown) => refuse(socket, toFathomError(error)));
   });
 
+  const stopHeartbeat = repeat(deps.clock, HEARTBEAT_MS, async () => {
+    for (const [webSocket, reader] of readers) {
+      if (!reader.answered) {
+        webSocket.terminate();
+        continue;
+      }
+      reader.answered = false;
+      webSocket.ping();
+      if (!(await isStillEntitled(reader.caller, deps))) {
+        webSocket.close(POLICY_VIOLATION, 'the account has changed; sign in again');
+      }
+    }
+  });
+
   return () => {
+    void stopHeartbeat();
     for (const client of server.clients) {
       client.close(GOING_AWAY, 'the daemon is stopping');
       client.terminate();
@@ -72,6 +98,18 @@ async function callerOf(
     );
   }
   return caller;
+}
+
+/** Asked anew, as for each request of the API: an account may have been switched off, or given another role. */
+async function isStillEntitled(caller: Caller, { users, log }: ApiDeps): Promise<boolean> {
+  if (caller.kind !== 'session') return true;
+  try {
+    const user = await users.find(caller.userId);
+    return user?.is_active === true && user.role === caller.role;
+  } catch (error) {
+    log.debug({ err: error }, 'whose stream this is could not be looked up now');
+    return true;
+  }
 }
 
 /** Browsers send an origin; programs need not. @throws FathomError `auth.forbidden` */

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+import { ManualTime } from '../../../test/helpers/manual-time.ts';
+import { until } from '../../../test/helpers/until.ts';
+import { EventBus } from '../../events/bus.ts';
+import { Tickets } from '../../security/tickets.ts';
+import type { Caller } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+import { attachStream } from './stream-server.ts';
+
+const HEARTBEAT_MS = 30_000;
+
+/** The stream alone, with one account that a test changes. */
+async function streamOf(account: { is_active: boolean; role: string } | null) {
+  const time = new ManualTime();
+  const tickets = new Tickets<Caller>(time);
+  const state = { account, lookUps: 0, fails: false };
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const deps = {
+    tickets,
+    clock: time,
+    corsOrigins: [],
+    bus: new EventBus(() => {}),
+    log: { debug: () => {}, error: () => {} },
+    users: {
+      find: () => {
+        state.lookUps += 1;
+        return state.fails ? Promise.reject(new Error('away')) : Promise.resolve(state.account);
+      },
+    },
+  } as unknown as ApiDeps;
+  const close = attachStream({ server } as unknown as Api, deps, 'tcp');
+  onTestFinished(() => {
+    close();
+    server.close();
+  });
+  const connect = async (options: { autoPong?: boolean } = {}) => {
+    const expiresAt = new Date(time.now().getTime() + 3_600_000);
+    const { ticket } = tickets.issue({ kind: 'session', userId: 'a', role: 'user', expiresAt });
+    const { port } = server.address() as AddressInfo;
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?ticket=${ticket}`, 'fathom.v1', options);
+    let pings = 0;
+    socket.on('ping', () => {
+      pings += 1;
+    });
+    const closed = once(socket, 'close').then(([code]) => code as number);
+    await once(socket, 'open');
+    return { socket, closed, pings: () => pings };
+  };
+  return { time, state, connect };
+}
+
+it('a reader that answers pings stays, one that is silent is cut off at the second', async () => {
+  const { time, connect } = await streamOf({ is_active: true, role: 'user' });
+  const [alive, silent] = [await connect(), await connect({ autoPong: false })];
+  await time.advance(HEARTBEAT_MS);
+  await until(() => alive.pings() === 1 && silent.pings() === 1, { what: 'the first pings' });
+  // A pong travels after a ping and before what is sent next.
+  alive.socket.send('{}');
+  await once(alive.socket, 'message');
+  await time.advance(HEARTBEAT_MS);
+  expect(await silent.closed).toBe(1006);
+  await until(() => alive.pings() === 2, { what: 'the second ping' });
+  expect(alive.socket.readyState).toBe(WebSocket.OPEN);
+});
+
+it('an account that was switched off, changed or deleted loses its stream; an outage changes nothing', async () => {
+  for (const changed of [{ is_active: false, role: 'user' }, { is_active: true, role: 'admin' }, null]) {
+    const { time, state, connect } = await streamOf({ is_active: true, role: 'user' });
+    const reader = await connect();
+    state.fails = true;
+    await time.advance(HEARTBEAT_MS);
+    await until(() => state.lookUps === 1 && reader.pings() === 1, { what: 'the first look' });
+    expect(reader.socket.readyState).toBe(WebSocket.OPEN);
+    reader.socket.send('{}');
+    await once(reader.socket, 'message');
+    Object.assign(state, { fails: false, account: changed });
+    await time.advance(HEARTBEAT_MS);
+    expect(await reader.closed).toBe(1008);
+  }
+});
