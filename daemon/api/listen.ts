@@ -1,5 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
 import { FathomError } from '../../shared/errors.ts';
+import type { Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import { type Api, createApi } from './server.ts';
 import { attachStream } from './stream/stream-server.ts';
@@ -10,12 +11,11 @@ export interface Listening {
 
 /** @throws FathomError `server.port_in_use` */
 export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Promise<Listening> {
-  const api = await createApi(deps, 'tcp');
-  const closeStreams = attachStream(api, deps, 'tcp');
+  const { api, close } = await create(deps, 'tcp');
   try {
     await api.listen({ host, port });
   } catch (error) {
-    await api.close();
+    await close();
     const { code, message } = error as NodeJS.ErrnoException;
     throw new FathomError(
       'server.port_in_use',
@@ -25,31 +25,33 @@ export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Pr
       { cause: error },
     );
   }
-  return listening(api, closeStreams);
+  return { close };
 }
 
 /** Whoever can open this socket is an administrator: its owner and its group. */
 export async function listenOnSocket(deps: ApiDeps, path: string): Promise<Listening> {
-  const api = await createApi(deps, 'socket');
-  const closeStreams = attachStream(api, deps, 'socket');
+  const { api, close } = await create(deps, 'socket');
   // Left by a daemon that was killed; the lock on the data directory says that none runs.
   await rm(path, { force: true });
   try {
     await api.listen({ path });
     await chmod(path, 0o660);
   } catch (error) {
-    await api.close();
+    await close();
     throw new FathomError(
       'data_dir.unusable',
       `cannot listen on the socket ${path}: ${(error as Error).message}; correct FATHOM_SOCKET`,
       { cause: error },
     );
   }
-  return listening(api, closeStreams);
+  return { close };
 }
 
-function listening(api: Api, closeStreams: () => void): Listening {
+async function create(deps: ApiDeps, transport: Transport): Promise<Listening & { api: Api }> {
+  const api = await createApi(deps, transport);
+  const closeStreams = attachStream(api, deps, transport);
   return {
+    api,
     close: async () => {
       closeStreams();
       await api.close();
