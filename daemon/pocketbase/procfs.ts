@@ -94,8 +94,8 @@ export async function findByEnvironment(name: string, value: string): Promise<Pr
         const pid = Number(entry);
         const environ = await readOrNull(`/proc/${pid}/environ`);
         if (!environ?.split('\0').includes(`${name}=${value}`)) return null;
-        const [stat, cmdline, executable] = await Promise.all([
-          processStat(pid),
+        const stat = processStat(pid);
+        const [cmdline, executable] = await Promise.all([
           readOrNull(`/proc/${pid}/cmdline`),
           readlink(`/proc/${pid}/exe`).catch(() => null),
         ]);

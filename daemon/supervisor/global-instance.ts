@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
@@ -5,7 +6,7 @@ import type { Binary } from '../pocketbase/binary.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
 import { InstanceLog } from '../pocketbase/instance-log.ts';
 import { instanceEncryptionKey } from '../security/derived-keys.ts';
-import type { InstanceSpec } from './instance-spec.ts';
+import { hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
 
 export const GLOBAL_NAME = 'global';
 /** Sign-ins wait in a hook while a database is provisioned, so a few may be under way at a time. */
@@ -25,13 +26,14 @@ export function globalInstance(options: {
   authorization: () => Promise<string>;
 }): InstanceSpec {
   const { config, root } = options;
+  const directory = join(config.dataDir, 'global');
   return {
     name: GLOBAL_NAME,
     kind: 'global',
     userId: null,
     email: null,
     createdAt: options.clock.now().toISOString(),
-    directory: join(config.dataDir, 'global'),
+    directory,
     log: new InstanceLog(join(options.logsDir, 'instances', 'global.log'), options.clock),
     binary: options.binary,
     host: config.bindAddress,
@@ -49,6 +51,9 @@ export function globalInstance(options: {
     publicUrl: (port) =>
       `http://${config.bindAddress.includes(':') ? `[${config.bindAddress}]` : config.bindAddress}:${port}`,
     probeAuthorization: options.authorization,
-    onPort: () => {},
+    onPort: () => {
+      // Without it the next start is taken for the first one, which is what it was before.
+      writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 }).catch(() => {});
+    },
   };
 }

@@ -32,6 +32,11 @@ export function lockFileOf(directory: string): string {
   return `${directory}/lock`;
 }
 
+/** There once the global instance has run: from then on its data is not made anew, should it be gone. */
+export function hasRunMarkerOf(directory: string): string {
+  return `${directory}/has-run`;
+}
+
 export function dataDirOf(directory: string): string {
   return `${directory}/pb_data`;
 }

@@ -12,7 +12,7 @@ import {
   type ProcessExit,
   watchExit,
 } from '../pocketbase/process-driver.ts';
-import { dataDirOf, type InstanceSpec, lockFileOf } from './instance-spec.ts';
+import { dataDirOf, hasRunMarkerOf, type InstanceSpec, lockFileOf } from './instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
 
 /** A start that has not answered by then is ended: migrations of a large database fit in well. */
@@ -169,12 +169,11 @@ async function whatIsMissing(spec: InstanceSpec): Promise<PhaseReason | null> {
       message: `the PocketBase binary ${spec.binary.path} is gone; put it back, the instance then starts by itself`,
     };
   }
-  // The global instance is made by its first start; a user database by provisioning, and never silently anew.
-  if (spec.kind === 'user' && data === null) {
-    return {
-      code: 'data_dir_missing',
-      message: `${dataFile} is missing; restore it from a backup and force a restart`,
-    };
+  // A user database is made by provisioning, the global instance by its first start; neither silently anew.
+  const marker = hasRunMarkerOf(spec.directory);
+  if (data === null && (spec.kind === 'user' || (await sizeOf(marker)) !== null)) {
+    const orAnew = spec.kind === 'user' ? ' and force a restart' : `, or remove ${marker} to begin anew`;
+    return { code: 'data_dir_missing', message: `${dataFile} is missing; restore it from a backup${orAnew}` };
   }
   // PocketBase takes an empty file for a new database, and prints a link that makes whoever opens it a superuser.
   if (data === 0) {

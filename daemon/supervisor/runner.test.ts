@@ -6,6 +6,11 @@ import type { Runner } from './runner.ts';
 
 // Probes are requests over the network; these processes are reached without one.
 vi.mock('../pocketbase/probe.ts', async () => (await import('../../test/helpers/fake-driver.ts')).fakeProbes);
+// Everything is in its place; a look at the disk would take real time, which this clock knows nothing of.
+vi.mock('node:fs/promises', async (original) => ({
+  ...(await original<object>()),
+  stat: () => Promise.resolve({ size: 1 }),
+}));
 
 let stage: Stage;
 beforeEach(() => {
@@ -14,7 +19,7 @@ beforeEach(() => {
 
 describe('commands in each phase', () => {
   it('a stop while the start has not got as far as a process', async () => {
-    await stage.add(1);
+    stage.add(1);
     for (let turns = 0; turns < 12; turns += 1) {
       stage.first.start({ force: false });
       await settle(turns);
@@ -27,7 +32,7 @@ describe('commands in each phase', () => {
   });
 
   it('a start after a stop that followed a failure for good', async () => {
-    await stage.add(1);
+    stage.add(1);
     stage.fate = () => ({ kind: 'dies', afterMs: 5, code: 1, says: 'file is not a database (26)' });
     stage.first.start({ force: false });
     await stage.untilPhase('failed');
@@ -48,7 +53,7 @@ describe('commands in each phase', () => {
   });
 
   it('a forced start leaves `failed` within the call, and cuts a back-off short', async () => {
-    await stage.add(1);
+    stage.add(1);
     stage.random = () => 0.99;
     stage.fate = () => ({ kind: 'dies', afterMs: 5, code: 1, says: 'x' });
     stage.first.start({ force: false });
@@ -67,7 +72,7 @@ describe('commands in each phase', () => {
   });
 
   it('a forced start takes nothing from one that is running or starting', async () => {
-    await stage.add(1);
+    stage.add(1);
     stage.first.start({ force: false });
     await stage.until(() => stage.first.state.observed.pid !== null, 'a process');
     const { pid } = stage.first.state.observed;
@@ -80,7 +85,7 @@ describe('commands in each phase', () => {
   });
 
   it('a restart brings a new process, and is no failure', async () => {
-    await stage.add(1);
+    stage.add(1);
     stage.first.start({ force: false });
     await stage.untilPhase('running');
     const { pid } = stage.first.state.observed;
@@ -98,7 +103,7 @@ describe('commands in each phase', () => {
   it('what an earlier daemon left is ended by a stop or the end that comes before its turn', async () => {
     for (const end of ['stop', 'close'] as const) {
       stage = new Stage();
-      await stage.add(2);
+      stage.add(2);
       const [blocking, waiting] = stage.runners as [Runner, Runner];
       stage.fate = () => ({ kind: 'serves', afterMs: 4_000 });
       blocking.start({ force: false });
@@ -124,7 +129,7 @@ describe('commands in each phase', () => {
   });
 
   it('a process that was taken over is watched, counted from its own start, and can be left again', async () => {
-    await stage.add(1);
+    stage.add(1);
     const command = {
       name: 'i0',
       port: 9000,
@@ -140,7 +145,7 @@ describe('commands in each phase', () => {
   });
 
   it('one slot that waits for a silent start is passed on', async () => {
-    await stage.add(2);
+    stage.add(2);
     const [silent, healthy] = stage.runners as [Runner, Runner];
     stage.fate = () => ({ kind: 'silent' });
     silent.start({ force: false });
@@ -153,7 +158,7 @@ describe('commands in each phase', () => {
   });
 
   it('failures are forgotten once it has run for a while', async () => {
-    await stage.add(1);
+    stage.add(1);
     stage.first.start({ force: false });
     await stage.untilPhase('running');
     stage.driver.of('i0')[0]?.end({ code: 0, signal: null });
@@ -170,7 +175,7 @@ describe('commands in each phase', () => {
   });
 
   it('a hung process that never gave a good answer is no stable run, however long it hung', async () => {
-    await stage.add(1);
+    stage.add(1);
     let starts = 0;
     stage.fate = () => {
       starts += 1;

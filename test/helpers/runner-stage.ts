@@ -1,15 +1,13 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import type { Logger } from '../../daemon/base/log.ts';
 import { Semaphore } from '../../daemon/base/semaphore.ts';
 import type { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
-import { dataDirOf, type InstanceSpec } from '../../daemon/supervisor/instance-spec.ts';
+import type { InstanceSpec } from '../../daemon/supervisor/instance-spec.ts';
 import { PortAllocator } from '../../daemon/supervisor/ports.ts';
 import { Runner } from '../../daemon/supervisor/runner.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { canTransition, type InstancePhase } from '../../shared/instance.ts';
 import { answerProbes, FakeDriver, type Fate } from './fake-driver.ts';
 import { ManualTime, settle } from './manual-time.ts';
-import { scratch } from './scratch.ts';
 
 /** Runners over processes that exist in memory only, on a clock that a test moves. */
 export class Stage {
@@ -26,8 +24,7 @@ export class Stage {
     answerProbes(this.driver);
   }
 
-  async add(count: number, slots = 1): Promise<void> {
-    const directory = await scratch();
+  add(count: number, slots = 1): void {
     const ports = new PortAllocator({
       host: '127.0.0.1',
       base: 9000,
@@ -41,9 +38,7 @@ export class Stage {
       error: ({ err }: { err: Error }) => this.faults.push(String(err.stack)),
     } as unknown as Logger;
     for (let index = 0; index < count; index += 1) {
-      const spec = this.#spec(`i${index}`, `${directory}/i${index}`);
-      await mkdir(dataDirOf(spec.directory), { recursive: true });
-      await writeFile(`${dataDirOf(spec.directory)}/data.db`, 'x');
+      const spec = this.#spec(`i${index}`, `/data/i${index}`);
       const publish = (event: FleetEvent) => {
         if (event.kind !== 'instance.phase') return;
         this.phases.push([event.name, event.from, event.to]);

@@ -43,9 +43,9 @@ async function killDaemon(daemon: Daemon): Promise<void> {
 async function writer(fathom: Deployment, tenant: Tenant) {
   const owner = await ownerOf(fathom, tenant);
   let written = 0;
-  let ending = false;
+  const ending = new AbortController();
   const loop = (async () => {
-    while (!ending) {
+    while (!ending.signal.aborted) {
       await owner.collection('documents').create({ title: `number ${written}` });
       written += 1;
     }
@@ -53,7 +53,7 @@ async function writer(fathom: Deployment, tenant: Tenant) {
   return {
     written: () => written,
     end: async () => {
-      ending = true;
+      ending.abort();
       await loop;
       const { totalItems } = await owner.collection('documents').getList(1, 1);
       return { written, kept: totalItems };
@@ -78,11 +78,11 @@ it('a killed daemon takes no instance along: clients go on, and the next one tak
   expect(written).toBe(kept);
 
   expect(pids(after)).toEqual(pids(before));
-  for (const it of after) {
-    const earlier = before.find(({ name }) => name === it.name);
-    expect(it).toMatchObject({ restarts: 0, attempt: 0, port: earlier?.port, reason: null });
+  for (const one of after) {
+    const earlier = before.find(({ name }) => name === one.name);
+    expect(one).toMatchObject({ restarts: 0, attempt: 0, port: earlier?.port, reason: null });
     // Of the process, not of the take-over; the kernel counts in hundredths of a second.
-    const drift = Date.parse(it.started_at ?? '') - Date.parse(earlier?.started_at ?? '');
+    const drift = Date.parse(one.started_at ?? '') - Date.parse(earlier?.started_at ?? '');
     expect(Math.abs(drift)).toBeLessThan(2_000);
   }
 
@@ -122,7 +122,7 @@ it('what does not fit is ended: no row, a second one, another executable; strang
   kill(old?.pid ?? null, 'SIGKILL');
   const otherBinary = join(fathom.dataDir, 'pocketbase-of-old');
   await copyFile((await verifyBinary(null)).path, otherBinary);
-  await until(async () => (await fleetProcesses(fathom.dataDir)).every((it) => it.pid !== old?.pid), {
+  await until(async () => (await fleetProcesses(fathom.dataDir)).every(({ pid }) => pid !== old?.pid), {
     what: 'the old process to be gone',
   });
   const misfit = await serveByHand(fathom, replaced.name, {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Instance } from '../../shared/instance.ts';
@@ -15,7 +16,7 @@ import {
   untilReplaced,
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
-import { sharedDeployment } from '../helpers/harness.ts';
+import { deployment, sharedDeployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
 import { until } from '../helpers/until.ts';
 
@@ -72,12 +73,13 @@ describe('a fleet of 30 under random kills', () => {
     const all = await untilAllRun(tenants.length);
     expect(new Set(all.map(({ port }) => port)).size).toBe(tenants.length);
     expect(all.map(({ reason }) => reason)).toEqual(all.map(() => null));
-    const restarts = all.reduce((sum, it) => sum + it.restarts, 0);
+    const restarts = all.reduce((sum, one) => sum + one.restarts, 0);
     expect(restarts).toBeGreaterThan(0);
     expect(restarts).toBeLessThanOrEqual(kills);
     const processes = await fleetProcesses(fathom.dataDir);
-    expect(processes.map(({ pid }) => pid).toSorted()).toEqual(
-      (await fathom.client.databases.all()).map(({ pid }) => pid).toSorted(),
+    expect(processes).toHaveLength(tenants.length + 1);
+    expect(new Set(processes.map(({ pid }) => pid))).toEqual(
+      new Set((await fathom.client.databases.all()).map(({ pid }) => pid)),
     );
     await Promise.all(tenants.slice(0, 5).map((tenant) => writeAndRead(fathom, tenant, 'after')));
   });
@@ -123,12 +125,29 @@ describe('the global PocketBase', () => {
     expect((await signIn(fathom, tenant)).database).toMatchObject({ name: tenant.name, status: 'Running' });
     await signUp(fathom);
     const others = (await fathom.client.databases.all()).filter(({ kind }) => kind === 'user');
-    for (const it of othersBefore) {
-      expect(others.find(({ name }) => name === it.name)).toMatchObject({
-        pid: it.pid,
-        restarts: it.restarts,
-      });
+    for (const { name: untouched, pid, restarts } of othersBefore) {
+      expect(others.find(({ name }) => name === untouched)).toMatchObject({ pid, restarts });
     }
     expect(after).toMatchObject({ reason: null, port: before.port });
+  });
+
+  it('whose data is gone is not made anew: the daemon says so, and runs again once it is back', async () => {
+    const fathom = await deployment();
+    const daemon = await fathom.start();
+    const tenant = await signUp(fathom);
+    const { pid } = await instance(fathom, 'global');
+    const data = join(fathom.dataDir, 'global', 'pb_data');
+    await rename(data, `${data}.away`);
+    kill(pid, 'SIGKILL');
+    await untilInstance(fathom, 'global', ({ reason }) => reason?.code === 'data_dir_missing', 'to say so');
+    await daemon.stop();
+
+    const refused = fathom.launch();
+    expect(await refused.exited).toBe(69);
+    expect(refused.output()).toMatch(/pb_data\/data\.db is missing; restore it from a backup/);
+    expect(existsSync(data)).toBe(false);
+    await rename(`${data}.away`, data);
+    await fathom.start();
+    expect((await signIn(fathom, tenant)).database?.name).toBe(tenant.name);
   });
 });

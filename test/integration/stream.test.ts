@@ -98,7 +98,8 @@ describe('what a reader is told', () => {
     kill(own.pid, 'SIGKILL');
     await untilReplaced(fathom, own);
     await until(
-      () => user.events('instances').some((it) => it.kind === 'instance.phase' && it.to === 'running'),
+      () =>
+        user.events('instances').some((event) => event.kind === 'instance.phase' && event.to === 'running'),
       {
         what: 'the own database to run again',
       },
@@ -128,14 +129,15 @@ describe('what a reader is told', () => {
     await stream.subscribe(2, 'instances');
     await fathom.client.databases.stop(tenant.name);
     await until(
-      () => stream.events('instances').some((it) => it.kind === 'instance.phase' && it.to === 'stopped'),
+      () =>
+        stream.events('instances').some((event) => event.kind === 'instance.phase' && event.to === 'stopped'),
       { what: 'the stop' },
     );
     expectNoGap(stream.sequences('instances'));
     const snapshots = stream.frames.filter(isSnapshotOf('instances')) as { data: Instance[] }[];
     expect(snapshots).toHaveLength(2);
     // Applied in order, the events lead from the snapshot to what is.
-    const state = new Map(snapshots[1]?.data.map((it) => [it.name, it]));
+    const state = new Map(snapshots[1]?.data.map((each) => [each.name, each]));
     const from = stream.frames.indexOf(snapshots[1] as ServerFrame);
     for (const frame of stream.frames.slice(from)) {
       if (frame.type !== 'event' || !('instance' in frame.event)) continue;
@@ -154,7 +156,9 @@ describe('what a reader is told', () => {
       what: 'the removal',
     });
     const told = stream.events('instances');
-    expect(told.some((it) => it.kind === 'instance.added' && it.instance.name === tenant.name)).toBe(true);
+    expect(told.some((event) => event.kind === 'instance.added' && event.instance.name === tenant.name)).toBe(
+      true,
+    );
     expect(told.at(-1)).toEqual({ kind: 'instance.removed', name: tenant.name });
   });
 
@@ -269,7 +273,7 @@ describe('a reader that does not read', () => {
     await prompt.untilFrame((frame) => frame.type === 'event', 'a reading');
     slow.socket.resume();
     await until(() => slow.events(topic).length >= burst.length, { what: 'every line' });
-    const texts = slow.events(topic).flatMap((it) => (it.kind === 'log.line' ? [it.line.text] : []));
+    const texts = slow.events(topic).flatMap((event) => (event.kind === 'log.line' ? [event.line.text] : []));
     expect(texts).toEqual(burst);
   });
 });

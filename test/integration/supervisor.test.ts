@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -67,6 +68,28 @@ describe('an instance that ends by itself', () => {
       restarts: 1,
       last_exit: { code: 0, signal: null, requested: false },
     });
+  });
+});
+
+describe('the process that starts the others', () => {
+  it('may die as well: what runs goes on, and is supervised as before', async () => {
+    const { fathom } = shared;
+    const tenant = await signUp(fathom);
+    const before = await instance(fathom, tenant.name);
+    const { pid: daemon } = await fathom.client.status();
+    const children = (await readFile(`/proc/${daemon}/task/${daemon}/children`, 'utf8')).trim().split(' ');
+    const spawners = children.filter((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('spawner'),
+    );
+    expect(spawners).toHaveLength(1);
+    kill(Number(spawners[0]), 'SIGKILL');
+    await writeAndRead(fathom, tenant, 'without it');
+    kill(before.pid, 'SIGKILL');
+    expect(await untilReplaced(fathom, before)).toMatchObject({
+      restarts: 1,
+      last_exit: { requested: false },
+    });
+    await signUp(fathom);
   });
 });
 
@@ -194,7 +217,7 @@ describe('what an instance uses', () => {
     const { usage } = await untilInstance(
       fathom,
       tenant.name,
-      ({ usage: it }) => it !== null && it.cpu_percent !== null,
+      ({ usage: seen }) => seen !== null && seen.cpu_percent !== null,
       'to be sampled twice',
     );
     expect(usage?.pss_bytes).toBeGreaterThan(1024 * 1024);

@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { scratch } from '../../test/helpers/scratch.ts';
+import { lockDataDir } from './data-dir-lock.ts';
+
+it('one daemon has a data directory; the next one is told who, until the first lets go', async () => {
+  const directory = await scratch();
+  const release = lockDataDir(directory);
+  expect(() => lockDataDir(directory)).toThrow(
+    `another fathomd (pid ${process.pid}) uses this data directory`,
+  );
+  release();
+  lockDataDir(directory)();
+});
+
+it('the lock of a daemon that was killed is gone with it', async () => {
+  const directory = await scratch();
+  const program = `
+    import { lockDataDir } from ${JSON.stringify(join(import.meta.dirname, 'data-dir-lock.ts'))};
+    lockDataDir(${JSON.stringify(directory)});
+    console.log('locked');
+    setInterval(() => {}, 1000);`;
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => {
+    holder.kill('SIGKILL');
+  });
+  await once(holder.stdout, 'data');
+  expect(() => lockDataDir(directory)).toThrow(`(pid ${holder.pid})`);
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  lockDataDir(directory)();
+});
+
+it('a directory that is not there cannot be locked', () => {
+  expect(() => lockDataDir('/nowhere/at/all')).toThrow(/cannot be written/);
+});

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import type { FleetEvent } from '../../shared/events.ts';
+import { INSTANCE_PHASES, type InstancePhase, PHASE_TRANSITIONS } from '../../shared/instance.ts';
+import { ManualTime } from '../../test/helpers/manual-time.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import { InstanceState } from './instance-state.ts';
+
+function newState() {
+  const time = new ManualTime();
+  const events: FleetEvent[] = [];
+  const spec = {
+    name: 'a',
+    kind: 'user',
+    userId: 'u',
+    email: null,
+    createdAt: time.now().toISOString(),
+    directory: '/data/a',
+    binary: { version: '0.39.1' },
+    publicUrl: (port: number) => `http://127.0.0.1:${port}`,
+  } as InstanceSpec;
+  const state = new InstanceState(spec, { clock: time, publish: (event) => events.push(event) }, 9000);
+  return { time, events, state };
+}
+
+/** The shortest way from `stopped` to a phase, over the table. */
+function wayTo(goal: InstancePhase): InstancePhase[] {
+  const ways: InstancePhase[][] = [['stopped']];
+  for (let way = ways.shift(); way; way = ways.shift()) {
+    const last = way.at(-1) ?? 'stopped';
+    if (last === goal) return way.slice(1);
+    for (const next of PHASE_TRANSITIONS[last]) if (!way.includes(next)) ways.push([...way, next]);
+  }
+  throw new Error(`${goal} cannot be reached`);
+}
+
+describe('entering a phase', () => {
+  it.each(INSTANCE_PHASES)('%s: what the table names is let through, everything else refused', (phase) => {
+    for (const next of INSTANCE_PHASES) {
+      const { state, events } = newState();
+      for (const step of wayTo(phase)) state.enter(step, null);
+      const told = events.length;
+      if (next === phase || PHASE_TRANSITIONS[phase].includes(next)) {
+        state.enter(next, null);
+        expect(state.phase).toBe(next);
+      } else {
+        expect(() => state.enter(next, null)).toThrow(`a: no transition from ${phase} to ${next}`);
+        expect([state.phase, events.length]).toEqual([phase, told]);
+      }
+    }
+  });
+
+  it('is told with the whole state; the same one again is a change, and keeps its time', async () => {
+    const { state, events, time } = newState();
+    state.enter('queued', null);
+    const { since } = state.view();
+    await time.advance(1_000);
+    state.enter('queued', { code: 'exited', message: 'exit 1' }, { attempt: 1 });
+    expect(events.map(({ kind }) => kind)).toEqual(['instance.phase', 'instance.changed']);
+    expect(events[1]).toMatchObject({ instance: { since, attempt: 1, reason: { code: 'exited' } } });
+  });
+});
+
+it('an exit is noted with how long it ran and who wanted it', async () => {
+  const { state, time } = newState();
+  state.note({ pid: 7, startedAt: time.now() });
+  await time.advance(12_340);
+  state.recordExit({ code: null, signal: 'SIGKILL' }, false);
+  expect(state.view()).toMatchObject({
+    pid: null,
+    started_at: null,
+    last_exit: { code: null, signal: 'SIGKILL', uptime_s: 12.3, requested: false },
+  });
+});
+
+it('whoever waits for a state is woken by it, or by the end of the patience', async () => {
+  const { state } = newState();
+  const patience = new AbortController();
+  const [running, never] = [
+    state.until(() => state.phase === 'starting', new AbortController().signal),
+    state.until(() => state.phase === 'failed', patience.signal),
+  ];
+  state.enter('queued', null);
+  state.enter('starting', null);
+  expect(await running).toBe(true);
+  patience.abort();
+  expect(await never).toBe(false);
+  expect(await state.until(() => true, patience.signal)).toBe(true);
+});
