@@ -30,12 +30,20 @@ it('SIGTERM ends everything in order, instances that are stopped or busy include
   expect(await instance(fathom, paused.name)).toMatchObject({ restarts: 0, attempt: 0, last_exit: null });
 });
 
-it('a second SIGTERM, or SIGINT, while it ends changes nothing', async () => {
+it('a second signal while it ends changes nothing; after a third the next daemon picks up what is left', async () => {
   const fathom = await deployment();
   const daemon = await fathom.start();
   await signUp(fathom);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT'] as const) daemon.signal(signal);
-  await daemon.exited;
+  daemon.signal('SIGINT');
+  daemon.signal('SIGTERM');
+  expect(await daemon.exited).toBe(0);
+  expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
+
+  const impatient = await fathom.start();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGTERM'] as const) impatient.signal(signal);
+  await impatient.exited;
+  const last = await fathom.start();
+  expect(await last.stop()).toBe(0);
   expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
 });
 
