@@ -118,10 +118,16 @@ describe('the global PocketBase', () => {
     ]);
     expect(await refused.json()).toMatchObject({ code: 'control_plane.unavailable' });
     expect((await fetch(`${fathom.url}/health`)).status).toBe(200);
+    const readiness = await fetch(`${fathom.url}/health/ready`);
+    expect([readiness.status, await readiness.json()]).toEqual([
+      503,
+      { status: 'waiting', waiting_for: expect.stringContaining('the global PocketBase') },
+    ]);
     await writeAndRead(fathom, tenant, 'in the meantime');
 
     holder.kill('SIGKILL');
     const after = await untilReplaced(fathom, before);
+    expect((await fetch(`${fathom.url}/health/ready`)).status).toBe(200);
     expect((await signIn(fathom, tenant)).database).toMatchObject({ name: tenant.name, status: 'Running' });
     await signUp(fathom);
     const others = (await fathom.client.databases.all()).filter(({ kind }) => kind === 'user');

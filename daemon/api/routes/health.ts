@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { isAdmin } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { renderMetrics } from '../metrics.ts';
@@ -16,7 +17,7 @@ export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: Ap
     '/health/ready',
     { schema: { response: { 200: readiness, 503: readiness } } },
     async (_request, reply) => {
-      const waiting = waitingFor();
+      const waiting = waitingFor() ?? missingInstance(fleet);
       return reply
         .code(waiting === null ? 200 : 503)
         .send({ status: waiting === null ? 'ok' : 'waiting', waiting_for: waiting });
@@ -59,4 +60,10 @@ export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: Ap
     });
     return reply.type(contentType).send(text);
   });
+}
+
+/** After the start, too, nothing works without the global PocketBase. */
+function missingInstance(fleet: ApiDeps['fleet']): string | null {
+  const phase = fleet.find(GLOBAL_NAME)?.state.phase;
+  return phase === 'running' ? null : `the global PocketBase (${phase ?? 'unknown'})`;
 }
