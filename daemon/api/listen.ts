@@ -6,7 +6,7 @@ import { type Api, createApi } from './server.ts';
 import { attachStream } from './stream/stream-server.ts';
 
 export interface Listening {
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /** @throws FathomError `server.port_in_use` */
