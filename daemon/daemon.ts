@@ -29,6 +29,8 @@ import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
+import { daemonHost } from './queue/daemon-host.ts';
+import { Queue } from './queue/queue.ts';
 import { deriveKey, keyId } from './security/derived-keys.ts';
 import type { MasterKey } from './security/envelope.ts';
 import { Sessions } from './security/sessions.ts';
@@ -47,6 +49,8 @@ export interface DaemonOptions {
   onProvisionStep?: (step: ProvisionStep, name: string) => void;
   /** Migrations of user databases; the package's own by default. */
   userMigrationsDir?: string;
+  /** How long a task's worker may be silent, in milliseconds. */
+  leaseMs?: number;
 }
 
 export interface RunningDaemon {
@@ -158,6 +162,20 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     dataDir: config.dataDir,
   });
 
+  const queue = new Queue({
+    controlPlane: { url: globalUrl, hookToken },
+    host: daemonHost({ catalog, provisioner, host: urlHost(config.bindAddress) }),
+    masterKeys: [masterKey],
+    tasksDir: config.tasksDir,
+    slots: config.worker.concurrency,
+    pollIntervalMs: config.worker.pollIntervalMs,
+    leaseMs: options.leaseMs,
+    publish: (event) => bus.publish(event),
+    clock,
+    log,
+    random,
+  });
+
   const status = async (): Promise<DaemonStatus> => ({
     version: options.version,
     protocol: PROTOCOL_VERSION,
@@ -180,6 +198,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     lifecycle,
     provisioner,
     users,
+    queue,
     sessions: new Sessions({ ...config.jwt, clock }),
     tickets: new Tickets<Caller>(clock),
     bus,
@@ -218,6 +237,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await reconciler.load();
   await reconciler.startAll([...found.values()].flat());
   await lifecycle.finishInterrupted(config.userDatabasesDir);
+  waitingFor = 'the queue worker';
+  resources.defer(() => queue.stop());
+  await queue.start();
   waitingFor = null;
   log.info({ databases: catalog.entries().length, api: apiUrl }, 'the daemon is ready');
 

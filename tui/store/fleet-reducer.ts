@@ -42,6 +42,8 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
     }
     case 'health':
       return applyHealth(state, frame.data);
+    case 'queue':
+      return state;
     default: {
       const name = frame.topic.slice('logs:'.length);
       if (state.log?.name !== name) return state;

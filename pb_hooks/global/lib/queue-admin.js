@@ -11,7 +11,10 @@ const FIND = `SELECT ${TASK_JSON} AS row FROM global_queue WHERE id = {:id}`;
  * A task with the same key that is not finished wins. `payload` is JSON text.
  */
 function enqueue(tx, body) {
-  if (body.user_id && sql.firstRow(tx, 'SELECT id AS row FROM users WHERE id = {:id}', { id: body.user_id }) === null) {
+  if (
+    body.user_id &&
+    sql.firstRow(tx, 'SELECT id AS row FROM users WHERE id = {:id}', { id: body.user_id }) === null
+  ) {
     return '{"created":false,"task":null}';
   }
   const parameters = {
@@ -190,7 +193,9 @@ function schedule(tx, body) {
 
 /** {name} → {removed} */
 function unschedule(tx, { name }) {
-  const gone = sql.firstRow(tx, 'DELETE FROM queue_schedules WHERE name = {:name} RETURNING name AS row', { name });
+  const gone = sql.firstRow(tx, 'DELETE FROM queue_schedules WHERE name = {:name} RETURNING name AS row', {
+    name,
+  });
   return `{"removed":${gone !== null}}`;
 }
 

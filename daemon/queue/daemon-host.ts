@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { FathomError } from '../../shared/errors.ts';
+import type { Catalog } from '../databases/catalog.ts';
+import type { Provisioner } from '../databases/provisioner.ts';
+import type { TaskHost } from './prepare.ts';
+
+/** What tasks reach of the daemon that runs them. `host`: where user instances listen. */
+export function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: string }): TaskHost {
+  return {
+    async databaseOf(userId) {
+      const entry = deps.catalog.findByUser(userId);
+      if (!entry) throw new FathomError('not_found', `the user '${userId}' has no database`);
+      const { name, phase, port } = entry.runner.state.view();
+      if (phase !== 'running' || port === null) {
+        throw new FathomError(
+          'instance.not_running',
+          `the database ${name} is ${phase}; it has to run for this`,
+        );
+      }
+      return {
+        name,
+        url: `http://${deps.host}:${port}`,
+        token: await entry.superuserToken(),
+        data_dir: join(deps.catalog.directoryOf(name), 'pb_data'),
+      };
+    },
+    async provision(user) {
+      const entry = await deps.provisioner.ensure(user);
+      return { name: entry.row.name };
+    },
+  };
+}
