@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Task } from '../../shared/task.ts';
-import type { Deployment } from './deployment.ts';
+import type { Daemon, Deployment } from './deployment.ts';
 import { until } from './until.ts';
 
 /** Handlers that only tests need; set as FATHOM_TASKS_DIR. */
@@ -18,4 +18,18 @@ export function finished(fathom: Deployment, id: string, timeoutMs = 60_000): Pr
     },
     { timeoutMs, what: () => `task ${id} to be finished: ${JSON.stringify(last)}` },
   );
+}
+
+const WORKER = [join(import.meta.dirname, '..', '..', 'bin', 'fathomd'), 'worker'] as const;
+
+/** `fathomd worker`, several times, each up. They end with the deployment at the latest. */
+export async function startWorkers(fathom: Deployment, count: number): Promise<Daemon[]> {
+  const workers = Array.from({ length: count }, () => fathom.launch({}, WORKER));
+  for (const worker of workers) {
+    await until(() => / is up/.test(worker.output()), {
+      timeoutMs: 60_000,
+      what: () => `a worker to be up: ${worker.output()}`,
+    });
+  }
+  return workers;
 }
