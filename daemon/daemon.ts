@@ -29,8 +29,7 @@ import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
-import { daemonHost } from './queue/daemon-host.ts';
-import { Queue } from './queue/queue.ts';
+import { daemonHost, daemonQueue } from './queue/daemon-host.ts';
 import { deriveKey, keyId } from './security/derived-keys.ts';
 import type { MasterKey } from './security/envelope.ts';
 import { Sessions } from './security/sessions.ts';
@@ -162,15 +161,13 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     dataDir: config.dataDir,
   });
 
-  const queue = new Queue({
+  const queue = daemonQueue({
+    config,
     controlPlane: { url: globalUrl, hookToken },
     host: daemonHost({ catalog, provisioner, host: urlHost(config.bindAddress) }),
     masterKeys: [masterKey],
-    tasksDir: config.tasksDir,
-    slots: config.worker.concurrency,
-    pollIntervalMs: config.worker.pollIntervalMs,
     leaseMs: options.leaseMs,
-    publish: (event) => bus.publish(event),
+    bus,
     clock,
     log,
     random,

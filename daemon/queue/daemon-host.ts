@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
+import type { Config } from '../config/config.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
+import type { EventBus } from '../events/bus.ts';
 import type { TaskHost } from './prepare.ts';
+import { Queue, type QueueOptions } from './queue.ts';
 
 /** What tasks reach of the daemon that runs them. `host`: where user instances listen. */
 export function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: string }): TaskHost {
@@ -29,4 +32,22 @@ export function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; h
       return { name: entry.row.name };
     },
   };
+}
+
+/** The queue as the configuration wants it. */
+export function daemonQueue({
+  config,
+  bus,
+  ...options
+}: Omit<QueueOptions, 'tasksDir' | 'slots' | 'pollIntervalMs' | 'publish'> & {
+  config: Config;
+  bus: EventBus;
+}): Queue {
+  return new Queue({
+    ...options,
+    tasksDir: config.tasksDir,
+    slots: config.worker.concurrency,
+    pollIntervalMs: config.worker.pollIntervalMs,
+    publish: (event) => bus.publish(event),
+  });
 }

@@ -33,7 +33,7 @@ export function preparer(deps: {
   tasksDir: string;
 }): (task: ClaimedTask) => Promise<PreparedTask> {
   return async (task) => {
-    const handler = await findHandler(task.type, deps.tasksDir);
+    const handler = findHandler(task.type, deps.tasksDir);
     if (!handler) throw new UnknownType(task.type, deps.tasksDir);
     const { payload, redact } = openPayload(task, deps.masterKeys);
     const { user } = task;

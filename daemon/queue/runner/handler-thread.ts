@@ -1,14 +1,23 @@
 /** The thread of a runner in which the handler's module is loaded and called. */
+import { Socket } from 'node:net';
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../../shared/errors.ts';
 import { databaseClient } from './database-client.ts';
-import type { FromRunner, HandlerError, HostMethod, LogLevel, RunRequest, ToRunner } from './messages.ts';
+import { eachLine } from './lines.ts';
+import {
+  type FromRunner,
+  type HandlerError,
+  type HostMethod,
+  type LogLevel,
+  type RunRequest,
+  TASK_PIPE,
+  type ToRunner,
+} from './messages.ts';
 
 const MAX_RESULT_CHARACTERS = 256 * 1024;
 const MAX_TEXT = 4_000;
 
-const port = parentPort;
-if (port === null) throw new Error('this is a thread of a runner');
+const pipe = new Socket({ fd: TASK_PIPE, readable: true, writable: true });
 
 /** Thrown by handlers where trying again would be useless; told by its name, so any class of that name will do. */
 class UnrecoverableError extends Error {
@@ -20,8 +29,13 @@ let lastCall = 0;
 const calls = new Map<number, PromiseWithResolvers<unknown>>();
 
 function tell(message: FromRunner): void {
+  pipe.write(`${JSON.stringify(message)}\n`);
+}
+
+/** To the main thread, which guards the lease while a task runs. */
+function report(news: { kind: 'idle' } | { kind: 'lease'; leaseMs: number }): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
-  port?.postMessage(message);
+  parentPort?.postMessage(news);
 }
 
 function ask(method: HostMethod): Promise<unknown> {
@@ -51,8 +65,12 @@ async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
   if (typeof handler !== 'function') {
     throw new UnrecoverableError(`the handler of '${request.task.type}' has no default export to call`);
   }
+  /** What a handler leaves behind must not speak for the task after it. */
+  const tellWhileRunning = (message: FromRunner) => {
+    if (running?.signal === signal) tell(message);
+  };
   const log = (level: LogLevel) => (text: unknown) =>
-    tell({ kind: 'log', level, text: String(text).slice(0, MAX_TEXT) });
+    tellWhileRunning({ kind: 'log', level, text: String(text).slice(0, MAX_TEXT) });
   const { database, user, task } = request;
   const result: unknown = await handler(request.payload, {
     database: database && (await databaseClient(database, () => ask('token') as Promise<string>)),
@@ -61,7 +79,7 @@ async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
     signal,
     progress: (percent: number, message?: string) => {
       const bounded = Math.min(100, Math.max(0, Number(percent) || 0));
-      tell({ kind: 'progress', percent: bounded, message: message?.slice(0, 1_000) ?? null });
+      tellWhileRunning({ kind: 'progress', percent: bounded, message: message?.slice(0, 1_000) ?? null });
     },
     log: Object.assign(log('info'), {
       debug: log('debug'),
@@ -82,16 +100,25 @@ async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
   return text;
 }
 
-port.on('message', (message: Exclude<ToRunner, { kind: 'lease' }>) => {
+async function attempt(request: RunRequest): Promise<void> {
+  running = new AbortController();
+  report({ kind: 'lease', leaseMs: request.leaseMs });
+  let end: FromRunner;
+  try {
+    end = { kind: 'done', result: await run(request, running.signal) };
+  } catch (error) {
+    end = { kind: 'failed', error: describe(error) };
+  }
+  running = null;
+  tell(end);
+  report({ kind: 'idle' });
+}
+
+function receive(message: ToRunner): void {
   switch (message.kind) {
-    case 'run': {
-      running = new AbortController();
-      run(message, running.signal).then(
-        (result) => tell({ kind: 'done', result }),
-        (error: unknown) => tell({ kind: 'failed', error: describe(error) }),
-      );
+    case 'run':
+      void attempt(message);
       return;
-    }
     case 'abort':
       running?.abort(new DOMException(message.reason, 'AbortError'));
       return;
@@ -103,5 +130,13 @@ port.on('message', (message: Exclude<ToRunner, { kind: 'lease' }>) => {
       calls.get(message.call)?.reject(new Error(message.message));
       calls.delete(message.call);
   }
-});
+}
+
+pipe.setEncoding('utf8');
+pipe.on(
+  'data',
+  eachLine((line) => receive(JSON.parse(line) as ToRunner)),
+);
+// The main thread ends the process when the worker is gone.
+pipe.on('error', () => {});
 tell({ kind: 'ready' });

@@ -35,9 +35,17 @@ export interface RunRequest {
 export type ToRunner =
   | RunRequest
   | { kind: 'abort'; reason: string }
-  | { kind: 'lease'; leaseMs: number }
   | { kind: 'answer'; call: number; value: unknown }
   | { kind: 'refused'; call: number; message: string };
+
+/** To the main thread of a runner: when it has to end itself, unless this comes again. */
+export interface LeaseNews {
+  kind: 'lease';
+  leaseMs: number;
+}
+
+/** The pipe between a worker and the thread: one JSON text a line. */
+export const TASK_PIPE = 4;
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 

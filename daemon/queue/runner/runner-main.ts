@@ -1,11 +1,12 @@
 /**
  * The process in which handlers run, one task at a time. The handler itself runs in a thread, so that whatever it does
  * there — block, exit, fill its memory — this main thread goes on and can end it all: when the worker is gone, or when the
- * lease is over and nobody renewed it.
+ * lease is over and nobody renewed it. Tasks go between the worker and the thread over a pipe of their own; what passes
+ * here is only what this thread has to know.
  */
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { type FromRunner, handlerError, type ToRunner } from './messages.ts';
+import { type FromRunner, handlerError, type LeaseNews } from './messages.ts';
 
 const THREAD = join(import.meta.dirname, `handler-thread${extname(import.meta.filename)}`);
 const memoryMb = Number(process.argv[2]);
@@ -43,19 +44,14 @@ function end(message: string, code: string): void {
   if (ending) return;
   ending = true;
   clearTimeout(leaseTimer);
-  if (!busy) process.exit(0);
-  busy = false;
   tell({ kind: 'failed', error: handlerError(message, { code }) }, () => process.exit(0));
 }
 
-thread.on('message', (message: FromRunner) => {
-  if (message.kind === 'done' || message.kind === 'failed') {
-    // What comes after the end of a task belongs to no task.
-    if (!busy) return;
-    busy = false;
-    clearTimeout(leaseTimer);
-  }
-  tell(message);
+thread.on('message', (news: LeaseNews | { kind: 'idle' }) => {
+  busy = news.kind === 'lease';
+  printed = 0;
+  if (news.kind === 'lease') holdLease(news.leaseMs);
+  else clearTimeout(leaseTimer);
 });
 thread.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
@@ -79,17 +75,8 @@ for (const [stream, level] of [
   });
 }
 
-process.on('message', (message: ToRunner) => {
-  if (message.kind === 'lease') {
-    if (busy) holdLease(message.leaseMs);
-    return;
-  }
-  if (message.kind === 'run') {
-    busy = true;
-    printed = 0;
-    holdLease(message.leaseMs);
-  }
-  thread.postMessage(message);
+process.on('message', ({ leaseMs }: LeaseNews) => {
+  if (busy) holdLease(leaseMs);
 });
 // The worker is gone, however that came about: nothing may happen in its name any more.
 process.on('disconnect', die);

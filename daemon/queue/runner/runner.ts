@@ -1,12 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { extname, join } from 'node:path';
+import { eachLine } from './lines.ts';
 import {
   type FromRunner,
   type HandlerError,
   handlerError,
+  type LeaseNews,
   type LogLevel,
   type RunRequest,
+  TASK_PIPE,
+  type ToRunner,
 } from './messages.ts';
 
 const PROGRAM = join(import.meta.dirname, `runner-main${extname(import.meta.filename)}`);
@@ -30,11 +35,13 @@ export type RunnerEnd = { kind: 'done'; result: string } | { kind: 'failed'; err
 /** One process that runs handlers, one task at a time; it lives on between tasks that end well. */
 export class Runner {
   readonly #child: ChildProcess;
+  readonly #pipe: Socket;
   readonly #memoryMb: number;
   readonly #ended = Promise.withResolvers<void>();
   #run: { host: RunHost; end: (end: RunnerEnd) => void } | null = null;
   #killedFor: HandlerError | null = null;
   #alive = true;
+  #spent = false;
   /** Settles once it can take a task; rejects when it ended before. */
   readonly ready: Promise<void>;
 
@@ -45,17 +52,30 @@ export class Runner {
       env: Object.fromEntries(
         PASSED_ON.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
       ),
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
       serialization: 'json',
     });
     const ready = Promise.withResolvers<void>();
     this.ready = ready.promise;
     // Whoever takes it is told; one that is only kept warm has nobody waiting for this.
     this.ready.catch(() => {});
-    this.#child.on('message', (message: FromRunner) => {
+    const receive = (message: FromRunner) => {
       if (message.kind === 'ready') ready.resolve();
       else this.#receive(message);
+    };
+    this.#child.on('message', (message: FromRunner) => {
+      // From the main thread: the thread that ran the handler is gone, and the process about to end.
+      if (message.kind === 'failed') this.#spent = true;
+      receive(message);
     });
+    this.#pipe = this.#child.stdio[TASK_PIPE] as Socket;
+    this.#pipe.setEncoding('utf8');
+    this.#pipe.on(
+      'data',
+      eachLine((line) => receive(JSON.parse(line) as FromRunner)),
+    );
+    // Its end says the same.
+    this.#pipe.on('error', () => {});
     const gone = (why: string) => {
       if (!this.#alive) return;
       this.#alive = false;
@@ -71,7 +91,7 @@ export class Runner {
 
   /** False once it has ended or is about to. */
   get usable(): boolean {
-    return this.#alive && this.#killedFor === null && this.#child.connected;
+    return this.#alive && !this.#spent && this.#killedFor === null && this.#child.connected;
   }
 
   async run(request: RunRequest, host: RunHost): Promise<RunnerEnd> {
@@ -97,7 +117,8 @@ export class Runner {
   }
 
   renewLease(leaseMs: number): void {
-    this.#send({ kind: 'lease', leaseMs });
+    const news: LeaseNews = { kind: 'lease', leaseMs };
+    if (this.#child.connected) this.#child.send(news, () => {});
   }
 
   /** At once; whatever runs ends with `error`. */
@@ -113,8 +134,8 @@ export class Runner {
     await this.#ended.promise;
   }
 
-  #send(message: object): void {
-    if (this.#child.connected) this.#child.send(message, () => {});
+  #send(message: ToRunner): void {
+    if (this.#pipe.writable) this.#pipe.write(`${JSON.stringify(message)}\n`);
   }
 
   #receive(message: Exclude<FromRunner, { kind: 'ready' }>): void {
