@@ -244,7 +244,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => monitor.stop());
   resources.defer(() => provisioner.idle());
   resources.defer(keepReconciled({ reconciler, bus, clock, log }));
-  if (options.demo) await seedDemo({ users, provisioner, controlPlane, log });
+  if (options.demo) await seedDemo({ users, provisioner, controlPlane, apiUrl, log });
 
   const held = resources.move();
   const stopped = Promise.withResolvers<void>();
