@@ -1,13 +1,13 @@
 // Runs the jobs that wait in a graphile-worker queue, one at a time, and prints how many per second. Arguments:
 // connection string, number of jobs.
 import { makeWorkerUtils, run } from 'graphile-worker';
-import pg from 'pg';
+import { Client } from 'pg';
 
 const [connectionString, count] = process.argv.slice(2);
 const utils = await makeWorkerUtils({ connectionString });
 await utils.migrate();
 await utils.release();
-const client = new pg.Client({ connectionString });
+const client = new Client({ connectionString });
 await client.connect();
 await client.query(`SELECT graphile_worker.add_job('noop') FROM generate_series(1, ${Number(count)})`);
 await client.end();

@@ -1,4 +1,5 @@
 import { messageOf } from '../../shared/errors.ts';
+import { after } from '../base/after.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { AttemptEnd } from './attempt-end.ts';
@@ -121,9 +122,9 @@ export class Execution {
       return { kind: 'returned' };
     }
     this.#runner = runner;
-    void clock.sleep(this.task.timeout_s * 1000, this.#over.signal).then(() => {
-      if (!this.#over.signal.aborted) this.#stop('timeout', `out of time after ${this.task.timeout_s} s`);
-    });
+    void after(clock, this.task.timeout_s * 1000, this.#over.signal, () =>
+      this.#stop('timeout', `out of time after ${this.task.timeout_s} s`),
+    );
     const end = await runner.run(
       { ...prepared.request, leaseMs: this.#leftMs() },
       {
@@ -150,9 +151,9 @@ export class Execution {
     const runner = this.#runner;
     if (!runner) return;
     runner.abort(reason);
-    void this.#deps.clock.sleep(this.#graceMs, this.#over.signal).then(() => {
-      if (!this.#over.signal.aborted) runner.kill(handlerError(reason, { code: ending }));
-    });
+    void after(this.#deps.clock, this.#graceMs, this.#over.signal, () =>
+      runner.kill(handlerError(reason, { code: ending })),
+    );
   }
 
   /** Milliseconds that are left before the handler has to be gone. */
@@ -165,9 +166,8 @@ export class Execution {
     const deadline = new AbortController();
     this.#deadline = deadline;
     // Not kept waiting by a handler's grace: its process ends itself when this is over.
-    void this.#deps.clock.sleep(Math.max(0, this.#leftMs() - this.#graceMs), deadline.signal).then(() => {
-      if (!deadline.signal.aborted) this.lose();
-    });
+    const leftMs = Math.max(0, this.#leftMs() - this.#graceMs);
+    void after(this.#deps.clock, leftMs, deadline.signal, () => this.lose());
   }
 }
 

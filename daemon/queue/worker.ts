@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { after } from '../base/after.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { type AttemptEnd, outcomeOf } from './attempt-end.ts';
@@ -80,7 +81,7 @@ export class Worker {
     this.wake();
     await this.#loop;
     const over = new AbortController();
-    const timer = this.#deps.clock.sleep(withinMs, over.signal).then(() => {
+    const timer = after(this.#deps.clock, withinMs, over.signal, () => {
       for (const execution of this.#executions) execution.giveBack();
     });
     while (this.#slots.size > 0) await Promise.all(this.#slots);
@@ -118,14 +119,17 @@ export class Worker {
   }
 
   #occupy(task: ClaimedTask, askedAtMs: number): void {
-    const slot = this.#work(task, askedAtMs).catch((error: unknown) => {
-      this.#deps.log.error({ err: error, worker: this.id }, 'a slot of the queue worker failed');
-    });
+    const slot = (async () => {
+      try {
+        await this.#work(task, askedAtMs);
+      } catch (error) {
+        this.#deps.log.error({ err: error, worker: this.id }, 'a slot of the queue worker failed');
+      } finally {
+        this.#slots.delete(slot);
+        this.wake();
+      }
+    })();
     this.#slots.add(slot);
-    void slot.then(() => {
-      this.#slots.delete(slot);
-      this.wake();
-    });
   }
 
   /** One task after the other, until there is none. */
@@ -196,10 +200,7 @@ export class Worker {
       if (received.task) this.#held.add(received.task.id);
       return received;
     });
-    this.#asking = answer.then(
-      () => {},
-      () => {},
-    );
+    this.#asking = ended(answer);
     return answer;
   }
 
@@ -208,6 +209,10 @@ export class Worker {
     if (outcome.kind === 'dead') this.#deps.log.warn(fields, `a task is dead: ${outcome.signature}`);
     else this.#deps.log.debug(fields, 'an attempt at a task ended');
   }
+}
+
+async function ended(work: Promise<unknown>): Promise<void> {
+  await Promise.allSettled([work]);
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -1,6 +1,18 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import fc from 'fast-check';
+import {
+  type Arbitrary,
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  constant,
+  constantFrom,
+  integer,
+  nat,
+  oneof,
+  record,
+} from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HookClient } from '../../daemon/queue/hook-client.ts';
 import { deriveKey } from '../../daemon/security/derived-keys.ts';
@@ -16,31 +28,31 @@ interface Claimed {
   task: { id: string; epoch: number } | null;
 }
 
-const worker = fc.constantFrom('one', 'two');
+const worker = constantFrom('one', 'two');
 /** Which of the tasks, and which of the leases that were ever given. */
-const index = fc.nat(6);
-const operation = fc.oneof(
+const index = nat(6);
+const operation = oneof(
   {
     weight: 4,
-    arbitrary: fc.record({ kind: fc.constant('add' as const), maxAttempts: fc.integer({ min: 1, max: 3 }) }),
+    arbitrary: record({ kind: constant('add' as const), maxAttempts: integer({ min: 1, max: 3 }) }),
   },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('claim' as const), worker }) },
+  { weight: 6, arbitrary: record({ kind: constant('claim' as const), worker }) },
   {
     weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant('settle' as const),
+    arbitrary: record({
+      kind: constant('settle' as const),
       index,
-      outcome: fc.constantFrom('done', 'retry', 'dead', 'cancelled', 'returned'),
-      claim: fc.boolean(),
+      outcome: constantFrom('done', 'retry', 'dead', 'cancelled', 'returned'),
+      claim: boolean(),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('heartbeat' as const), index }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('cancel' as const), index }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('retry' as const), index }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('expire' as const), index }) },
+  { weight: 2, arbitrary: record({ kind: constant('heartbeat' as const), index }) },
+  { weight: 2, arbitrary: record({ kind: constant('cancel' as const), index }) },
+  { weight: 2, arbitrary: record({ kind: constant('retry' as const), index }) },
+  { weight: 3, arbitrary: record({ kind: constant('expire' as const), index }) },
 );
 
-type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
+type Operation = typeof operation extends Arbitrary<infer T> ? T : never;
 
 let fathom: Deployment;
 let hooks: HookClient;
@@ -180,8 +192,8 @@ describe('tasks, whatever is done to them', () => {
     timeout: 300_000,
   }, async () => {
     await controlPlaneAlone();
-    await fc.assert(
-      fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async (steps) => {
+    await assert(
+      asyncProperty(array(operation, { minLength: 5, maxLength: 40 }), async (steps) => {
         database.exec('DELETE FROM global_queue; DELETE FROM chaos_log');
         const run = new Run();
         for (const step of steps) {

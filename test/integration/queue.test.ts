@@ -70,7 +70,6 @@ describe('a task', () => {
   });
 });
 
-describe('a handler that goes wrong', () => {
   async function attempt(
     way: string,
     more: { max_attempts?: number; timeout_s?: number } = {},
@@ -87,6 +86,7 @@ describe('a handler that goes wrong', () => {
     return task;
   }
 
+describe('a handler that goes wrong', () => {
   const ways: [way: string, timeout: number, reason: RegExp, code: string | undefined][] = [
     ['throws', 60, /it broke after 17 steps/, undefined],
     ['never', 1, /out of time: it did not end within 1 s/, 'timeout'],

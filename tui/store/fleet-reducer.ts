@@ -95,6 +95,9 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
       case 'log.line':
         if (event.name === state.log?.name) lines.push(sanitiseAll(event.line));
         break;
+      case 'queue.task':
+      case 'queue.stats':
+        break;
     }
   }
   return { ...state, instances, usage, history, log: withLines(state.log, lines) };

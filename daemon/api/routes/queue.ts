@@ -9,7 +9,7 @@ import {
   taskSchema,
   taskSummarySchema,
 } from '../../../shared/queue-protocol.ts';
-import { TASK_STATUSES, type Task, type TaskSummary } from '../../../shared/task.ts';
+import { TASK_STATUSES, type Task } from '../../../shared/task.ts';
 import { isAdmin, requireAdmin, requireCaller, requireSelfOrAdmin } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
@@ -57,7 +57,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
       const { page, per_page, ...query } = request.query;
       if (!isAdmin(caller) && caller.kind === 'session') query.user_id = caller.userId;
       const { items, total } = await queue.store.list({ ...query, page, perPage: per_page });
-      return { items: items as TaskSummary[], page, per_page, total };
+      return { items, page, per_page, total };
     },
   );
 

@@ -1,7 +1,7 @@
 import type { OwnTaskContext } from './context.ts';
 
 /** Gives the task's user a database: what a sign-up whose provisioning failed comes back to. */
-export default async function provisionDatabase(
+export async function handle(
   _payload: unknown,
   { provision }: OwnTaskContext,
 ): Promise<{ database: string }> {

@@ -11,7 +11,7 @@ const BUSY_TIMEOUT_MS = 10_000;
  * Writes what is in the write-ahead log back and rebuilds the database's files, beside the running PocketBase: its readers
  * go on, its writers wait. Says how many bytes that freed.
  */
-export default function vacuumDatabase(
+export function handle(
   _payload: unknown,
   { dataDir, progress, signal }: OwnTaskContext,
 ): { before_bytes: number; after_bytes: number; freed_bytes: number } {

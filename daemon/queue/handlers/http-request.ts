@@ -20,7 +20,7 @@ const KEPT_CHARACTERS = 4_000;
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 /** A webhook. Answers with 5xx, 408 and 429 are tried again, the last ones not before Retry-After; other 4xx never. */
-export default async function httpRequest(
+export async function handle(
   given: unknown,
   { signal, task, UnrecoverableError }: TaskContext,
 ): Promise<{ status: number; body: string }> {

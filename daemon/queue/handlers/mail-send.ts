@@ -27,7 +27,7 @@ const payloadSchema = z.strictObject({
 const TIMEOUT_MS = 30_000;
 
 /** Sends a mail over SMTP. Answers that are for good (5xx) are not tried again. */
-export default async function sendMail(
+export async function handle(
   given: unknown,
   { task, UnrecoverableError }: TaskContext,
 ): Promise<{ message_id: string; accepted: string[]; rejected: string[] }> {

@@ -60,8 +60,9 @@ function describe(error: unknown): HandlerError {
 }
 
 async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
-  const loaded = (await import(request.module)) as { default?: unknown };
-  const handler = loaded.default;
+  const loaded = (await import(request.module)) as { default?: unknown; handle?: unknown };
+  // Fathom's own have names.
+  const handler = loaded.default ?? loaded.handle;
   if (typeof handler !== 'function') {
     throw new UnrecoverableError(`the handler of '${request.task.type}' has no default export to call`);
   }
@@ -78,7 +79,7 @@ async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
     task,
     signal,
     progress: (percent: number, message?: string) => {
-      const bounded = Math.min(100, Math.max(0, Number(percent) || 0));
+      const bounded = Math.min(100, Math.max(0, percent || 0));
       tellWhileRunning({ kind: 'progress', percent: bounded, message: message?.slice(0, 1_000) ?? null });
     },
     log: Object.assign(log('info'), {
