@@ -29,7 +29,7 @@ import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
-import { daemonHost, daemonQueue } from './queue/daemon-host.ts';
+import { daemonQueue } from './queue/daemon-host.ts';
 import { deriveKey, keyId } from './security/derived-keys.ts';
 import type { MasterKey } from './security/envelope.ts';
 import { Sessions } from './security/sessions.ts';
@@ -164,15 +164,14 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const queue = daemonQueue({
     config,
     controlPlane: { url: globalUrl, hookToken },
-    host: daemonHost({ catalog, provisioner, host: urlHost(config.bindAddress) }),
+    catalog,
+    provisioner,
     masterKeys: [masterKey],
     leaseMs: options.leaseMs,
     bus,
     clock,
     log,
-    random,
   });
-
   const status = async (): Promise<DaemonStatus> => ({
     version: options.version,
     protocol: PROTOCOL_VERSION,

@@ -4,11 +4,12 @@ import type { Config } from '../config/config.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
 import type { EventBus } from '../events/bus.ts';
+import { connectHost } from '../pocketbase/command.ts';
 import type { TaskHost } from './prepare.ts';
 import { Queue, type QueueOptions } from './queue.ts';
 
 /** What tasks reach of the daemon that runs them. `host`: where user instances listen. */
-export function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: string }): TaskHost {
+function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: string }): TaskHost {
   return {
     async databaseOf(userId) {
       const entry = deps.catalog.findByUser(userId);
@@ -38,13 +39,21 @@ export function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; h
 export function daemonQueue({
   config,
   bus,
+  catalog,
+  provisioner,
   ...options
-}: Omit<QueueOptions, 'tasksDir' | 'slots' | 'pollIntervalMs' | 'publish'> & {
+}: Pick<QueueOptions, 'controlPlane' | 'masterKeys' | 'leaseMs' | 'clock' | 'log'> & {
   config: Config;
   bus: EventBus;
+  catalog: Catalog;
+  provisioner: Provisioner;
 }): Queue {
+  const reachable = connectHost(config.bindAddress);
+  const host = reachable.includes(':') ? `[${reachable}]` : reachable;
   return new Queue({
     ...options,
+    random: Math.random,
+    host: daemonHost({ catalog, provisioner, host }),
     tasksDir: config.tasksDir,
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,

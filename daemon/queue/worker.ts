@@ -40,7 +40,7 @@ export class Worker {
   readonly #deps: WorkerDeps;
   readonly #heartbeat: Heartbeat;
   readonly #executions = new Set<Execution>();
-  readonly #slots = new Set<Promise<void>>();
+  readonly #slots = new Map<symbol, Promise<void>>();
   #stopping = false;
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
@@ -84,7 +84,7 @@ export class Worker {
     const timer = after(this.#deps.clock, withinMs, over.signal, () => {
       for (const execution of this.#executions) execution.giveBack();
     });
-    while (this.#slots.size > 0) await Promise.all(this.#slots);
+    while (this.#slots.size > 0) await Promise.all(this.#slots.values());
     over.abort();
     await timer;
     await this.#heartbeat.stop();
@@ -119,17 +119,19 @@ export class Worker {
   }
 
   #occupy(task: ClaimedTask, askedAtMs: number): void {
-    const slot = (async () => {
-      try {
-        await this.#work(task, askedAtMs);
-      } catch (error) {
-        this.#deps.log.error({ err: error, worker: this.id }, 'a slot of the queue worker failed');
-      } finally {
-        this.#slots.delete(slot);
-        this.wake();
-      }
-    })();
-    this.#slots.add(slot);
+    const slot = Symbol(task.id);
+    this.#slots.set(slot, this.#fill(slot, task, askedAtMs));
+  }
+
+  async #fill(slot: symbol, first: ClaimedTask, askedAtMs: number): Promise<void> {
+    try {
+      await this.#work(first, askedAtMs);
+    } catch (error) {
+      this.#deps.log.error({ err: error, worker: this.id }, 'a slot of the queue worker failed');
+    } finally {
+      this.#slots.delete(slot);
+      this.wake();
+    }
   }
 
   /** One task after the other, until there is none. */

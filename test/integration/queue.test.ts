@@ -70,21 +70,18 @@ describe('a task', () => {
   });
 });
 
-  async function attempt(
-    way: string,
-    more: { max_attempts?: number; timeout_s?: number } = {},
-  ): Promise<Task> {
-    const { id } = await fathom.client.queue.add({
-      type: 'misbehave',
-      payload: { way },
-      max_attempts: 1,
-      timeout_s: 60,
-      ...more,
-    });
-    const task = await finished(fathom, id);
-    expect(task.status).toBe('dead');
-    return task;
-  }
+async function attempt(way: string, more: { max_attempts?: number; timeout_s?: number } = {}): Promise<Task> {
+  const { id } = await fathom.client.queue.add({
+    type: 'misbehave',
+    payload: { way },
+    max_attempts: 1,
+    timeout_s: 60,
+    ...more,
+  });
+  const task = await finished(fathom, id);
+  expect(task.status).toBe('dead');
+  return task;
+}
 
 describe('a handler that goes wrong', () => {
   const ways: [way: string, timeout: number, reason: RegExp, code: string | undefined][] = [
