@@ -76,8 +76,6 @@ describe('the topic queue', () => {
     expect(watcher.frames[0]).toMatchObject({ type: 'snapshot', data: { stats: null, tasks: [] } });
     const foreign = await fathom.client.queue.add({ type: 'noop' });
     const own = await fathom.client.queue.add({ type: 'noop', user_id: user.id });
-    const told = (frames: Frame[], id: string) =>
-      frames.some(({ event }) => event?.task?.id === id && event.task.status === 'done');
     await until(
       () => told(admin.frames, foreign.id) && told(admin.frames, own.id) && told(watcher.frames, own.id),
       {
@@ -89,6 +87,10 @@ describe('the topic queue', () => {
     watcher.close();
   });
 });
+
+function told(frames: readonly Frame[], id: string): boolean {
+  return frames.some(({ event }) => event?.task?.id === id && event.task.status === 'done');
+}
 
 interface Frame {
   type: string;
