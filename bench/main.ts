@@ -5,6 +5,7 @@
 import { benchFleetStart } from './fleet-start.ts';
 import { benchIdle } from './idle.ts';
 import { benchProvisioning } from './provisioning.ts';
+import { benchQueue } from './queue.ts';
 import { benchRecovery } from './recovery.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<boolean>>> = {
@@ -12,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<boolean>>> = {
   'fleet-start': benchFleetStart,
   recovery: benchRecovery,
   idle: benchIdle,
+  queue: benchQueue,
 };
 
 const asked = process.argv.slice(2);

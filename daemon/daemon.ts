@@ -29,6 +29,7 @@ import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
+import { daemonQueue } from './queue/daemon-host.ts';
 import { deriveKey, keyId } from './security/derived-keys.ts';
 import type { MasterKey } from './security/envelope.ts';
 import { Sessions } from './security/sessions.ts';
@@ -47,6 +48,8 @@ export interface DaemonOptions {
   onProvisionStep?: (step: ProvisionStep, name: string) => void;
   /** Migrations of user databases; the package's own by default. */
   userMigrationsDir?: string;
+  /** How long a task's worker may be silent, in milliseconds. */
+  leaseMs?: number;
 }
 
 export interface RunningDaemon {
@@ -158,6 +161,17 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     dataDir: config.dataDir,
   });
 
+  const queue = daemonQueue({
+    config,
+    controlPlane: { url: globalUrl, hookToken },
+    catalog,
+    provisioner,
+    masterKeys: [masterKey],
+    leaseMs: options.leaseMs,
+    bus,
+    clock,
+    log,
+  });
   const status = async (): Promise<DaemonStatus> => ({
     version: options.version,
     protocol: PROTOCOL_VERSION,
@@ -180,6 +194,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     lifecycle,
     provisioner,
     users,
+    queue,
     sessions: new Sessions({ ...config.jwt, clock }),
     tickets: new Tickets<Caller>(clock),
     bus,
@@ -218,6 +233,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await reconciler.load();
   await reconciler.startAll([...found.values()].flat());
   await lifecycle.finishInterrupted(config.userDatabasesDir);
+  waitingFor = 'the queue worker';
+  resources.defer(() => queue.stop());
+  await queue.start();
   waitingFor = null;
   log.info({ databases: catalog.entries().length, api: apiUrl }, 'the daemon is ready');
 
@@ -225,7 +243,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => monitor.stop());
   resources.defer(() => provisioner.idle());
   resources.defer(keepReconciled({ reconciler, bus, clock, log }));
-  if (options.demo) await seedDemo({ users, provisioner, controlPlane, log });
+  if (options.demo) await seedDemo({ users, provisioner, controlPlane, apiUrl, log });
 
   const held = resources.move();
   const stopped = Promise.withResolvers<void>();

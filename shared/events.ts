@@ -1,4 +1,5 @@
 import type { Instance, InstancePhase, Probe, Usage } from './instance.ts';
+import type { QueueStats, TaskSummary } from './task.ts';
 
 /** Everything that can happen in the fleet, told once; the stream, the metrics and the console all read this. */
 export type FleetEvent =
@@ -23,6 +24,10 @@ export type FleetEvent =
   | { kind: 'instance.usage'; name: string; usage: Usage }
   /** What the daemon itself uses, and the fleet in sum. */
   | { kind: 'daemon.usage'; usage: DaemonUsage }
+  /** A task of the queue was added, or changed; its state afterwards. */
+  | { kind: 'queue.task'; task: TaskSummary }
+  /** The queue at a glance, after tasks changed or it was paused. */
+  | { kind: 'queue.stats'; stats: QueueStats }
   /** One line that an instance printed. */
   | { kind: 'log.line'; name: string; line: LogLine };
 
@@ -51,7 +56,10 @@ export function coalesceKey(event: FleetEvent): string | null {
     case 'instance.usage':
       return `${event.kind}:${event.name}`;
     case 'daemon.usage':
+    case 'queue.stats':
       return event.kind;
+    case 'queue.task':
+      return `${event.kind}:${event.task.id}`;
     case 'instance.phase':
     case 'instance.changed':
     case 'instance.added':
@@ -73,6 +81,9 @@ export function topicOf(event: FleetEvent): Topic {
     case 'instance.usage':
     case 'daemon.usage':
       return 'health';
+    case 'queue.task':
+    case 'queue.stats':
+      return 'queue';
     case 'log.line':
       return `logs:${event.name}`;
   }

@@ -1,6 +1,6 @@
 import type { FleetEvent, LogLine } from './events.ts';
 import type { Instance } from './instance.ts';
-import type { HealthSnapshot } from './status.ts';
+import type { HealthSnapshot, QueueSnapshot } from './status.ts';
 
 type FrameId = number | string;
 
@@ -8,6 +8,7 @@ type FrameId = number | string;
 export type SnapshotFrame = { type: 'snapshot'; seq: number } & (
   | { topic: 'instances'; data: Instance[] }
   | { topic: 'health'; data: HealthSnapshot }
+  | { topic: 'queue'; data: QueueSnapshot }
   | { topic: `logs:${string}`; data: LogLine[] }
 );
 

@@ -1,6 +1,6 @@
 import type { DaemonUsage } from './events.ts';
 import type { InstancePhase, Probe, Usage } from './instance.ts';
-import type { TaskCounts } from './task.ts';
+import type { QueueStats, TaskCounts, TaskSummary } from './task.ts';
 
 /** `GET /api/v1/status`: the daemon at a glance. */
 export interface DaemonStatus {
@@ -27,4 +27,11 @@ export interface DaemonStatus {
 export interface HealthSnapshot {
   daemon: DaemonUsage | null;
   instances: Record<string, { probe: Probe | null; usage: Usage | null }>;
+}
+
+/** Snapshot of the topic `queue`: what runs, and what changed last. */
+export interface QueueSnapshot {
+  /** Null for whoever is no administrator. */
+  stats: QueueStats | null;
+  tasks: TaskSummary[];
 }

@@ -23,3 +23,78 @@ export const NO_TASKS: Readonly<TaskCounts> = {
   dead: 0,
   cancelled: 0,
 };
+
+/** A failed attempt, as it is kept with its task. */
+export interface AttemptError {
+  at: string;
+  attempt: number;
+  worker: string;
+  started_at: string;
+  name?: string;
+  message: string;
+  code?: string;
+  stack?: string;
+}
+
+/** A task as lists and the stream tell it. Times are RFC 3339. */
+export interface TaskSummary {
+  id: string;
+  type: string;
+  user_id: string | null;
+  status: TaskStatus;
+  /** Higher first. */
+  priority: number;
+  run_at: string | null;
+  /** Since the last retry by hand. */
+  attempts: number;
+  max_attempts: number;
+  timeout_s: number;
+  unique_key: string | null;
+  worker_id: string | null;
+  claimed_at: string | null;
+  progress: number;
+  progress_message: string;
+  cancel_requested: boolean;
+  error_signature: string | null;
+  finished_at: string | null;
+  created: string;
+  updated: string;
+}
+
+/** A task with what it was given and what came of it. */
+export interface Task extends TaskSummary {
+  /** Without what is secret of it. */
+  payload: unknown;
+  /** Whether something of the payload is secret. */
+  secret: boolean;
+  lease_expires_at: string | null;
+  result: unknown;
+  errors: AttemptError[] | null;
+}
+
+/** The queue at a glance. */
+export interface QueueStats {
+  paused: boolean;
+  /** Tasks that may run at once, over all workers. */
+  max_running: number;
+  counts: TaskCounts;
+}
+
+/** Dead letters of one kind of error. */
+export interface DeadGroup {
+  signature: string;
+  count: number;
+  last: string;
+}
+
+/** A task that is added again and again. */
+export interface Schedule {
+  name: string;
+  /** Five fields, or six with seconds first. */
+  cron: string;
+  /** As in the IANA database. */
+  timezone: string;
+  task: unknown;
+  next_run_at: string;
+  last_run_at: string | null;
+}

@@ -6,6 +6,7 @@ import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
 import type { EventBus } from '../events/bus.ts';
+import type { Queue } from '../queue/queue.ts';
 import type { Sessions } from '../security/sessions.ts';
 import type { Tickets } from '../security/tickets.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -21,6 +22,7 @@ export interface ApiDeps {
   users: UserRepository;
   sessions: Sessions;
   tickets: Tickets<Caller>;
+  queue: Queue;
   bus: EventBus;
   monitor: Monitor;
   clock: Clock;

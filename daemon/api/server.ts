@@ -21,6 +21,8 @@ import { databaseRoutes } from './routes/databases.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { queueRoutes } from './routes/queue.ts';
+import { scheduleRoutes } from './routes/queue-schedules.ts';
 import { statusRoutes } from './routes/status.ts';
 import { userRoutes } from './routes/users.ts';
 
@@ -109,6 +111,8 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   databaseRoutes(app, deps);
   browseRoutes(app, deps);
   lifecycleRoutes(app, deps);
+  queueRoutes(app, deps);
+  scheduleRoutes(app, deps);
   hookRoutes(app, deps);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   return app;

@@ -28,6 +28,15 @@ export const daemonCommands = [
     },
   }),
   command({
+    words: ['worker'],
+    summary: 'a queue worker of its own process, beside the daemon',
+    options: { 'env-file': ENV_FILE, 'data-dir': DATA_DIR },
+    async run(args, context) {
+      const { runWorker } = await import('./worker.ts');
+      return runWorker({ envFile: args['env-file'], dataDir: args['data-dir'] }, context);
+    },
+  }),
+  command({
     words: ['start'],
     summary: 'daemon and console together, with secrets made on the first start',
     options: { 'data-dir': DATA_DIR, demo: DEMO },

@@ -5,6 +5,7 @@ import type { CliContext } from './context.ts';
 import { daemonCommands } from './daemon-commands.ts';
 import { databaseCommands } from './databases.ts';
 import { hostCommands } from './host-commands.ts';
+import { queueCommands } from './queue.ts';
 import { reportError } from './report-error.ts';
 import { usageError } from './usage-error.ts';
 import { userCommands } from './users.ts';
@@ -12,11 +13,18 @@ import { userCommands } from './users.ts';
 const GROUPS: Readonly<Record<string, string>> = {
   users: 'the people that have a database',
   databases: 'their databases, and the global one',
+  queue: 'tasks over all databases',
 };
 
 /** Runs one command line and returns the exit code; never throws. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
-  const commands = [...daemonCommands, ...hostCommands, ...userCommands, ...databaseCommands];
+  const commands = [
+    ...daemonCommands,
+    ...hostCommands,
+    ...userCommands,
+    ...databaseCommands,
+    ...queueCommands,
+  ];
   let exitCode = 0;
   try {
     const parser = buildParser(commands, argv, async (command, args) => {

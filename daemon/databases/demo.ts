@@ -6,13 +6,14 @@ import type { UserRepository } from '../control-plane/users.ts';
 import type { Provisioner } from './provisioner.ts';
 
 const PEOPLE = ['ada@example.com', 'grace@example.com', 'linus@example.com'];
-const TASKS = ['database.vacuum', 'http.request', 'mail.send', 'database.vacuum'];
 
 /** Three users with their databases and a handful of tasks, so that a newcomer sees the fleet alive. Only once. */
 export async function seedDemo(deps: {
   users: UserRepository;
   provisioner: Provisioner;
   controlPlane: ControlPlaneClient;
+  /** Of the daemon, where the demo's webhook goes. */
+  apiUrl: string;
   log: Logger;
 }): Promise<void> {
   const created = [];
@@ -25,20 +26,18 @@ export async function seedDemo(deps: {
     }
   }
   await Promise.all(created.map((user) => deps.provisioner.ensure(user)));
-  const [first] = created;
-  if (!first) return;
-  for (const [index, type] of TASKS.entries()) {
+  const tasks = created.flatMap((user) => [
+    { type: 'database.provision', user: user.id },
+    { type: 'database.vacuum', user: user.id },
+  ]);
+  if (tasks.length === 0) return;
+  const webhook = { type: 'http.request', payload: { method: 'GET', url: `${deps.apiUrl}/health` } };
+  for (const task of [...tasks, webhook]) {
     await deps.controlPlane.call((client) =>
-      client.collection('global_queue').create({
-        type,
-        user: first.id,
-        status: 'pending',
-        payload: { demo: true },
-        priority: index,
-        max_attempts: 5,
-        timeout_s: 60,
-      }),
+      client
+        .collection('global_queue')
+        .create({ payload: {}, status: 'pending', max_attempts: 5, timeout_s: 60, ...task }),
     );
   }
-  deps.log.info({ users: created.length, tasks: TASKS.length }, 'made the demo data');
+  deps.log.info({ users: created.length, tasks: tasks.length + 1 }, 'made the demo data');
 }

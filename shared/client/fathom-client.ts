@@ -3,6 +3,7 @@ import type { LogLine } from '../events.ts';
 import type { Instance } from '../instance.ts';
 import type { Page, Session } from '../protocol.ts';
 import type { DaemonStatus } from '../status.ts';
+import type { DeadGroup, QueueStats, Task, TaskSummary } from '../task.ts';
 import { HttpClient, type HttpClientOptions } from './http.ts';
 
 export interface PageQuery {
@@ -20,6 +21,25 @@ export interface User {
   created: string;
   /** Name of the user's database, if there is one. */
   database: string | null;
+}
+
+export interface NewTask {
+  type: string;
+  payload?: unknown;
+  secret?: boolean | undefined;
+  user_id?: string | undefined;
+  priority?: number | undefined;
+  run_at?: string | undefined;
+  max_attempts?: number | undefined;
+  timeout_s?: number | undefined;
+  unique_key?: string | undefined;
+}
+
+export interface TaskFilter {
+  status?: string | undefined;
+  type?: string | undefined;
+  user_id?: string | undefined;
+  signature?: string | undefined;
 }
 
 export interface NewUser {
@@ -121,6 +141,22 @@ export class FathomClient {
       this.http.request('DELETE', userPath(id), { timeoutMs: ACTION_TIMEOUT_MS }),
   };
 
+  readonly queue = {
+    add: (body: NewTask): Promise<Task> => this.http.request('POST', '/api/v1/queue/tasks', { body }),
+    list: (query: PageQuery & TaskFilter = {}): Promise<Page<TaskSummary>> =>
+      this.http.request('GET', '/api/v1/queue/tasks', { query: { ...query } }),
+    get: (id: string): Promise<Task> => this.http.request('GET', taskPath(id)),
+    cancel: (id: string): Promise<Task> => this.http.request('POST', `${taskPath(id)}/cancel`, { body: {} }),
+    retry: (id: string): Promise<Task> => this.http.request('POST', `${taskPath(id)}/retry`, { body: {} }),
+    stats: (): Promise<QueueStats> => this.http.request('GET', '/api/v1/queue/stats'),
+    pause: (): Promise<QueueStats> => this.http.request('POST', '/api/v1/queue/pause', { body: {} }),
+    resume: (): Promise<QueueStats> => this.http.request('POST', '/api/v1/queue/resume', { body: {} }),
+    /** Kinds of errors among the dead letters. */
+    dead: (): Promise<{ items: DeadGroup[] }> => this.http.request('GET', '/api/v1/queue/dead'),
+    retryDead: (signature: string): Promise<{ ids: string[] }> =>
+      this.http.request('POST', '/api/v1/queue/dead/retry', { body: { signature } }),
+  };
+
   #act(name: string, action: 'start' | 'stop' | 'restart', body: object): Promise<Instance> {
     return this.http.request('POST', `${databasePath(name)}/${action}`, {
       body,
@@ -131,6 +167,10 @@ export class FathomClient {
 
 function databasePath(name: string): string {
   return `/api/v1/databases/${segment(name)}`;
+}
+
+function taskPath(id: string): string {
+  return `/api/v1/queue/tasks/${segment(id)}`;
 }
 
 function userPath(id: string): string {

@@ -115,6 +115,8 @@ export class StubDaemon {
         this.logs.set(event.name, [...(this.logs.get(event.name) ?? []), event.line].slice(-200));
         return;
       case 'daemon.usage':
+      case 'queue.task':
+      case 'queue.stats':
     }
   }
 

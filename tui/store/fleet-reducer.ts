@@ -42,6 +42,8 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
     }
     case 'health':
       return applyHealth(state, frame.data);
+    case 'queue':
+      return state;
     default: {
       const name = frame.topic.slice('logs:'.length);
       if (state.log?.name !== name) return state;
@@ -92,6 +94,9 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
         break;
       case 'log.line':
         if (event.name === state.log?.name) lines.push(sanitiseAll(event.line));
+        break;
+      case 'queue.task':
+      case 'queue.stats':
         break;
     }
   }

@@ -13,6 +13,21 @@ const userBody = z.object({ user_id: z.string(), email: z.string() });
 export function hookRoutes(app: Api, deps: ApiDeps): void {
   const expected = Buffer.from(deps.hookToken);
 
+  const retryLater = async (userId: string) => {
+    try {
+      const unique_key = `provision:${userId}`;
+      await deps.queue.store.add({
+        type: 'database.provision',
+        user_id: userId,
+        unique_key,
+        max_attempts: 20,
+      });
+      deps.queue.wake();
+    } catch (error) {
+      deps.log.warn({ user: userId }, `the queue takes no task now: ${messageOf(error)}`);
+    }
+  };
+
   const fromHook = (given: unknown) => {
     const token = Buffer.from(typeof given === 'string' ? given : '');
     // To anybody else these routes do not exist.
@@ -27,6 +42,7 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
     // The sign-up need not wait: a sign-in that follows joins what has begun here.
     deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
       deps.log.error({ user: id }, `provisioning failed, it will be tried again: ${messageOf(error)}`);
+      return retryLater(id);
     });
     return reply.code(202).send({ status: 'accepted' });
   });

@@ -79,6 +79,7 @@ export class StreamReader {
     else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#instances());
     else if (topic === 'health')
       this.#subscribeToFleet(topic, () => this.#health(), this.#deps.monitor.watch());
+    else if (topic === 'queue') await this.#subscribeToQueue(topic);
     else throw new FathomError('not_found', `the topic '${topic}' is not offered by this daemon`);
   }
 
@@ -92,6 +93,37 @@ export class StreamReader {
       unsubscribe();
       release?.();
     });
+  }
+
+  /** Its snapshot is read from the control plane: events wait meanwhile, and those that it contains are dropped. */
+  async #subscribeToQueue(topic: string): Promise<void> {
+    const { bus, queue } = this.#deps;
+    const early: FleetEvent[] = [];
+    let tell = (event: FleetEvent): void => {
+      early.push(event);
+    };
+    const unwatch = queue.watch.watch();
+    const unsubscribe = bus.subscribe((event) => {
+      if (topicOf(event) === topic && this.#maySeeEvent(event)) tell(event);
+    });
+    const end = () => {
+      unsubscribe();
+      unwatch();
+    };
+    this.#subscriptions.set(topic, end);
+    try {
+      const { now, stats, tasks } = await queue.watch.snapshot();
+      if (this.#subscriptions.get(topic) !== end) return;
+      this.#outbox.snapshot(topic, {
+        stats: isAdmin(this.#caller) ? stats : null,
+        tasks: tasks.filter(({ user_id }) => this.#ownsTask(user_id)),
+      });
+      tell = (event) => this.#outbox.event(topic, event);
+      for (const event of early) if (event.kind !== 'queue.task' || event.task.updated >= now) tell(event);
+    } catch (error) {
+      this.#unsubscribe(topic);
+      throw error;
+    }
   }
 
   async #subscribeToLog(topic: string, name: string): Promise<void> {
@@ -152,8 +184,13 @@ export class StreamReader {
     return this.#caller.kind === 'session' && userId === this.#caller.userId;
   }
 
+  #ownsTask(userId: string | null): boolean {
+    return isAdmin(this.#caller) || (userId !== null && this.#owns(userId));
+  }
+
   #maySeeEvent(event: FleetEvent): boolean {
-    if (event.kind === 'daemon.usage') return isAdmin(this.#caller);
+    if (event.kind === 'queue.task') return this.#ownsTask(event.task.user_id);
+    if (event.kind === 'daemon.usage' || event.kind === 'queue.stats') return isAdmin(this.#caller);
     // Told before the catalog knows the database.
     if (event.kind === 'instance.added') return this.#owns(event.instance.user_id) || isAdmin(this.#caller);
     return this.#maySee(event.name);

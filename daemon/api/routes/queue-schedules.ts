@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { problemSchema } from '../../../shared/protocol.ts';
+import { newScheduleSchema, scheduleSchema } from '../../../shared/queue-protocol.ts';
+import { requireAdmin } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+
+const nameParams = z.object({
+  name: z
+    .string()
+    .max(120)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'is not a name like nightly-report'),
+});
+
+/** Tasks that are added again and again, for administrators. */
+export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
+  app.get(
+    '/api/v1/queue/schedules',
+    { schema: { response: { 200: z.object({ items: z.array(scheduleSchema) }) } } },
+    async (request) => {
+      requireAdmin(request);
+      return { items: await queue.schedules.list() };
+    },
+  );
+
+  app.put(
+    '/api/v1/queue/schedules/:name',
+    {
+      schema: {
+        params: nameParams,
+        body: newScheduleSchema,
+        response: { 200: scheduleSchema, 400: problemSchema },
+      },
+    },
+    async (request) => {
+      requireAdmin(request);
+      return queue.schedules.set({ name: request.params.name, ...request.body });
+    },
+  );
+
+  app.delete(
+    '/api/v1/queue/schedules/:name',
+    { schema: { params: nameParams, response: { 204: z.null(), 404: problemSchema } } },
+    async (request, reply) => {
+      requireAdmin(request);
+      await queue.schedules.remove(request.params.name);
+      return reply.code(204).send(null);
+    },
+  );
+}

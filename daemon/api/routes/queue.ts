@@ -1,0 +1,140 @@
+import { timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { FathomError } from '../../../shared/errors.ts';
+import { pageOf, pageQuerySchema, problemSchema } from '../../../shared/protocol.ts';
+import {
+  deadGroupSchema,
+  newTaskSchema,
+  queueStatsSchema,
+  taskSchema,
+  taskSummarySchema,
+} from '../../../shared/queue-protocol.ts';
+import { TASK_STATUSES, type Task } from '../../../shared/task.ts';
+import { isAdmin, requireAdmin, requireCaller, requireSelfOrAdmin } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+
+const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
+const idParams = z.object({ id: z.string().regex(/^[a-z0-9]{15}$/, 'is not the id of a task') });
+const SORTS = ['created', 'updated', 'run_at', 'priority', 'finished_at'] as const;
+const SORTABLE = z.enum([...SORTS, ...SORTS.map((name) => `-${name}` as const)]).default('-created');
+
+/** The queue of tasks: administrators work with it, users may look at their own tasks. */
+export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
+  app.post(
+    '/api/v1/queue/tasks',
+    {
+      schema: {
+        body: newTaskSchema,
+        response: { 200: taskSchema, 201: taskSchema, 400: problemSchema, 404: problemSchema },
+      },
+    },
+    async (request, reply) => {
+      requireAdmin(request);
+      const { created, task } = await queue.store.add(request.body);
+      if (created) queue.wake();
+      // 200: an unfinished task has this key already, and this is it.
+      return reply.code(created ? 201 : 200).send(task);
+    },
+  );
+
+  app.get(
+    '/api/v1/queue/tasks',
+    {
+      schema: {
+        querystring: pageQuerySchema.extend({
+          sort: SORTABLE,
+          status: z.enum(TASK_STATUSES).optional(),
+          type: z.string().max(120).optional(),
+          user_id: z.string().max(15).optional(),
+          signature: z.string().max(300).optional(),
+        }),
+        response: { 200: pageOf(taskSummarySchema) },
+      },
+    },
+    async (request) => {
+      const caller = requireCaller(request);
+      const { page, per_page, ...query } = request.query;
+      if (!isAdmin(caller) && caller.kind === 'session') query.user_id = caller.userId;
+      const { items, total } = await queue.store.list({ ...query, page, perPage: per_page });
+      return { items, page, per_page, total };
+    },
+  );
+
+  app.get(
+    '/api/v1/queue/tasks/:id',
+    { schema: { params: idParams, response: { 200: taskSchema, 404: problemSchema } } },
+    async (request): Promise<Task> => {
+      requireCaller(request);
+      const task = await queue.store.get(request.params.id);
+      requireSelfOrAdmin(request, task.user_id ?? '');
+      return task;
+    },
+  );
+
+  const actions = { retry: (id: string) => queue.store.retry(id), cancel: (id: string) => queue.cancel(id) };
+  for (const [action, act] of Object.entries(actions)) {
+    app.post(
+      `/api/v1/queue/tasks/:id/${action}`,
+      { schema: { params: idParams, response: { 200: taskSchema, 404: problemSchema, 409: problemSchema } } },
+      async (request) => {
+        requireAdmin(request);
+        const task = await act(request.params.id);
+        queue.wake();
+        return task;
+      },
+    );
+  }
+
+  app.get('/api/v1/queue/stats', { schema: { response: { 200: queueStatsSchema } } }, async (request) => {
+    requireAdmin(request);
+    return queue.store.stats();
+  });
+
+  for (const action of ['pause', 'resume'] as const) {
+    app.post(
+      `/api/v1/queue/${action}`,
+      { schema: { response: { 200: queueStatsSchema } } },
+      async (request) => {
+        requireAdmin(request);
+        return queue.pause(action === 'pause');
+      },
+    );
+  }
+
+  app.get(
+    '/api/v1/queue/dead',
+    { schema: { response: { 200: z.object({ items: z.array(deadGroupSchema) }) } } },
+    async (request) => {
+      requireAdmin(request);
+      return { items: await queue.store.dead() };
+    },
+  );
+
+  app.post(
+    '/api/v1/queue/dead/retry',
+    {
+      schema: {
+        body: z.strictObject({ signature: z.string().min(1).max(300) }),
+        response: { 200: z.object({ ids: z.array(z.string()) }) },
+      },
+    },
+    async (request) => {
+      requireAdmin(request);
+      const ids = await queue.store.retrySignature(request.body.signature);
+      queue.wake();
+      return { ids };
+    },
+  );
+
+  // Called by a hook of the global PocketBase when a task was made there.
+  app.post('/internal/queue/wake', { schema: { hide: true } }, (request, reply) => {
+    const given = Buffer.from(String(request.headers[HOOK_TOKEN_HEADER] ?? ''));
+    const expected = Buffer.from(hookToken);
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+      throw new FathomError('not_found', 'not found');
+    }
+    queue.wake();
+    return reply.code(202).send({ status: 'accepted' });
+  });
+}

@@ -1,0 +1,171 @@
+import { text } from 'node:stream/consumers';
+import { type DeadGroup, type Task, type TaskStatus, type TaskSummary } from '../../shared/task.ts';
+import { type ConnectArguments, connect } from './connect.ts';
+import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
+import { printable } from './printable.ts';
+import { type Column, formatTable } from './table.ts';
+import { UsageError } from './usage-error.ts';
+
+const MAX_PAGE = 500;
+
+const STATUS_COLOURS: Readonly<Record<TaskStatus, Colour>> = {
+  pending: 'yellow',
+  processing: 'green',
+  done: 'dim',
+  failed: 'red',
+  dead: 'red',
+  cancelled: 'dim',
+};
+
+const TASK_COLUMNS: readonly Column<TaskSummary>[] = [
+  { title: 'ID', cell: (task) => task.id },
+  { title: 'TYPE', cell: (task) => task.type },
+  { title: 'STATUS', cell: (task) => task.status, colour: (task) => STATUS_COLOURS[task.status] },
+  { title: 'ATTEMPTS', cell: (task) => `${task.attempts}/${task.max_attempts}` },
+  { title: 'RUN AT', cell: (task) => task.run_at },
+  { title: 'WHY', cell: (task) => task.error_signature ?? task.progress_message },
+];
+
+const DEAD_COLUMNS: readonly Column<DeadGroup>[] = [
+  { title: 'TASKS', cell: (group) => group.count },
+  { title: 'LAST', cell: (group) => group.last },
+  { title: 'SIGNATURE', cell: (group) => group.signature },
+];
+
+interface Common extends ConnectArguments {
+  json: boolean;
+}
+
+export async function listTasks(
+  args: Common & { status?: string | undefined; type?: string | undefined; limit: number },
+  context: CliContext,
+): Promise<number> {
+  if (!Number.isSafeInteger(args.limit) || args.limit < 1 || args.limit > MAX_PAGE)
+    throw new UsageError(`--limit needs a whole number from 1 to ${MAX_PAGE}`);
+  const { status, type, limit } = args;
+  const { items } = await connect(args, context).queue.list({ status, type, per_page: limit });
+  if (args.json) printJson(context, items);
+  else printLine(context.stdout, formatTable(items, TASK_COLUMNS, painter(context.stdout, context.env)));
+  return 0;
+}
+
+export async function showTask(args: Common & { id: string }, context: CliContext): Promise<number> {
+  const task = await connect(args, context).queue.get(args.id);
+  if (args.json) printJson(context, task);
+  else for (const line of taskLines(task)) printLine(context.stdout, printable(line));
+  return 0;
+}
+
+export interface AddArguments extends Common {
+  type: string;
+  payload?: string | undefined;
+  secret: boolean;
+  user?: string | undefined;
+  priority?: number | undefined;
+  runAt?: string | undefined;
+  maxAttempts?: number | undefined;
+  timeout?: number | undefined;
+  uniqueKey?: string | undefined;
+}
+
+export async function addTask(args: AddArguments, context: CliContext): Promise<number> {
+  const payload = args.payload === '-' ? await text(context.stdin) : args.payload;
+  const task = await connect(args, context).queue.add({
+    type: args.type,
+    secret: args.secret || undefined,
+    user_id: args.user,
+    priority: args.priority,
+    run_at: args.runAt,
+    max_attempts: args.maxAttempts,
+    timeout_s: args.timeout,
+    unique_key: args.uniqueKey,
+    ...(payload === undefined ? {} : { payload: parsePayload(payload) }),
+  });
+  return tell(task, args, context);
+}
+
+export async function retryTask(
+  args: Common & { id: string; signature: boolean },
+  context: CliContext,
+): Promise<number> {
+  const { queue } = connect(args, context);
+  if (!args.signature) return tell(await queue.retry(args.id), args, context);
+  const { ids } = await queue.retryDead(args.id);
+  if (args.json) printJson(context, ids);
+  else
+    printLine(
+      context.stdout,
+      ids.length === 1 ? 'one task is pending again' : `${ids.length} tasks are pending again`,
+    );
+  return 0;
+}
+
+export async function cancelTask(args: Common & { id: string }, context: CliContext): Promise<number> {
+  return tell(await connect(args, context).queue.cancel(args.id), args, context);
+}
+
+export async function pauseQueue(
+  action: 'pause' | 'resume',
+  args: Common,
+  context: CliContext,
+): Promise<number> {
+  const stats = await connect(args, context).queue[action]();
+  if (args.json) printJson(context, stats);
+  else {
+    const waiting = `${stats.counts.pending} pending, ${stats.counts.processing} processing`;
+    printLine(context.stdout, `the queue is ${stats.paused ? 'paused' : 'working'} (${waiting})`);
+  }
+  return 0;
+}
+
+export async function listDead(args: Common, context: CliContext): Promise<number> {
+  const { items } = await connect(args, context).queue.dead();
+  if (args.json) printJson(context, items);
+  else printLine(context.stdout, formatTable(items, DEAD_COLUMNS, painter(context.stdout, context.env)));
+  return 0;
+}
+
+function tell(task: Task, args: Common, context: CliContext): number {
+  if (args.json) printJson(context, task);
+  else {
+    const stopping = task.status === 'processing' && task.cancel_requested ? ', it is being stopped' : '';
+    printLine(context.stdout, printable(`${task.id} ${task.type} is ${task.status}${stopping}`));
+  }
+  return 0;
+}
+
+function parsePayload(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    // Not shown: it may hold secrets.
+    throw new UsageError(`--payload needs JSON, like '{"days": 7}'`);
+  }
+}
+
+function taskLines(task: Task): string[] {
+  const fields: [string, unknown][] = [
+    ['id', task.id],
+    ['type', task.type],
+    ['status', task.status],
+    ['user', task.user_id],
+    ['attempts', `${task.attempts} of ${task.max_attempts}`],
+    ['run at', task.run_at],
+    ['worker', task.worker_id],
+    ['progress', `${task.progress} % ${task.progress_message}`],
+    ['finished', task.finished_at],
+    [
+      'payload',
+      task.secret ? `${JSON.stringify(task.payload)} and what is secret` : JSON.stringify(task.payload),
+    ],
+    ['result', JSON.stringify(task.result)],
+  ];
+  return [
+    ...fields
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => `${name.padEnd(10)}${String(value)}`),
+    ...(task.errors ?? []).map(
+      ({ at, attempt, message }) => `error     ${at}  attempt ${attempt}: ${message}`,
+    ),
+  ];
+}

@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { FleetStream } from '../../shared/client/stream.ts';
+import { systemClock } from '../base/clock.ts';
+import { createLog } from '../base/log.ts';
+import { loadConfig } from '../config/config.ts';
+import { ControlPlaneClient } from '../control-plane/client.ts';
+import { connectHost } from '../pocketbase/command.ts';
+import { HookClient } from '../queue/hook-client.ts';
+import { createWorker, DRAIN_MS } from '../queue/queue.ts';
+import { remoteHost } from '../queue/remote-host.ts';
+import { deriveKey, keyId } from '../security/derived-keys.ts';
+import { type CliContext, printLine } from './context.ts';
+import { printable } from './printable.ts';
+
+export interface WorkerArguments {
+  envFile?: string | undefined;
+  dataDir?: string | undefined;
+  /** How long it may be silent, in milliseconds; the daemon's worker has to agree in spirit. */
+  leaseMs?: number;
+}
+
+/** A worker of its own process. It reaches the queue itself, and goes on while the daemon is away. */
+export async function runWorker(
+  { envFile, dataDir, leaseMs }: WorkerArguments,
+  context: CliContext,
+): Promise<number> {
+  const { env, cwd } = context;
+  const { config, warnings } = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
+  for (const warning of warnings) printLine(context.stderr, printable(`fathomd: warning: ${warning}`));
+  await using resources = new AsyncDisposableStack();
+  const clock = systemClock;
+  const log = createLog({ level: config.log.level, file: null });
+  const reachable = connectHost(config.bindAddress);
+  const host = reachable.includes(':') ? `[${reachable}]` : reachable;
+  const url = `http://${host}:${config.globalPort}`;
+  const hookToken = deriveKey(config.jwt.secret, 'hook-token', 32).toString('base64url');
+  const masterKeys = [{ id: keyId(config.aesMasterKey), key: config.aesMasterKey }] as const;
+  const hooks = new HookClient({ url, hookToken });
+  resources.defer(() => hooks.close());
+
+  const { worker, close } = createWorker({
+    hooks,
+    host: remoteHost({
+      controlPlane: new ControlPlaneClient({ url, admin: config.admin, hookToken }),
+      masterKeys,
+      userDatabasesDir: config.userDatabasesDir,
+      instanceHost: host,
+      daemonSocket: config.socketPath,
+      hookToken,
+      clock,
+    }),
+    masterKeys: [...masterKeys],
+    tasksDir: config.tasksDir,
+    slots: config.worker.concurrency,
+    pollIntervalMs: config.worker.pollIntervalMs,
+    leaseMs,
+    onActivity: () => {},
+    clock,
+    log,
+    random: Math.random,
+  });
+  resources.defer(close);
+  const ended = new AbortController();
+  const signalled = Promise.race(
+    ['SIGTERM', 'SIGINT'].map((signal) => once(process, signal, { signal: ended.signal })),
+  ).catch(() => {});
+  resources.defer(() => worker.stop(DRAIN_MS));
+  await worker.start();
+
+  // Wakes this worker when there is something to do; without the daemon it looks by itself, now and then.
+  const stream = new FleetStream({
+    target: { socketPath: config.socketPath },
+    topics: ['queue'],
+    onLink: () => {},
+    onSnapshot: () => worker.wake(),
+    onEvent: ({ event }) => {
+      if (event.kind === 'queue.stats') worker.wake();
+      if (event.kind !== 'queue.task') return;
+      if (event.task.status === 'pending') worker.wake();
+      if (event.task.cancel_requested && event.task.worker_id === worker.id) worker.cancel(event.task.id);
+    },
+  });
+  stream.start();
+  resources.defer(() => stream.close());
+  printLine(context.stdout, `worker ${worker.id} is up`);
+  await signalled;
+  ended.abort();
+  return 0;
+}

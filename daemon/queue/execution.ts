@@ -1,0 +1,180 @@
+import { messageOf } from '../../shared/errors.ts';
+import { after } from '../base/after.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { AttemptEnd } from './attempt-end.ts';
+import type { ClaimedTask } from './claimed-task.ts';
+import { isUnrecoverable, type PreparedTask } from './prepare.ts';
+import { type HandlerError, handlerError } from './runner/messages.ts';
+import type { Runner } from './runner/runner.ts';
+import type { RunnerPool } from './runner/runner-pool.ts';
+
+/** What a handler has after it was told to stop; then its process is killed. */
+const GRACE_MS = 2_000;
+
+export interface ExecutionDeps {
+  clock: Clock;
+  log: Logger;
+  runners: RunnerPool;
+  prepare: (task: ClaimedTask) => Promise<PreparedTask>;
+  leaseMs: number;
+  /** The handler reported progress. */
+  onProgress: (execution: Execution) => void;
+}
+
+type Ending = 'timeout' | 'cancelled' | 'returned' | 'lost';
+
+/**
+ * One attempt at one task, from the claim to the end of its handler.
+ *
+ * It runs until the handler ends, or until one of four things tells it to stop — out of time, cancelled, given back, lease
+ * lost — of which the first one counts. The handler then sees its signal aborted, and is killed when it goes on. The lease
+ * counts from when a renewal was asked for, and a part of it is kept back, so that the handler is gone before the lease is.
+ */
+export class Execution {
+  readonly task: ClaimedTask;
+  progress: { percent: number; message: string | null } | null = null;
+  readonly #deps: ExecutionDeps;
+  readonly #graceMs: number;
+  readonly #over = new AbortController();
+  #ending: Ending | null = null;
+  #runner: Runner | null = null;
+  #deadline = new AbortController();
+  #expiresAtMs: number;
+
+  constructor(task: ClaimedTask, claimedAtMs: number, deps: ExecutionDeps) {
+    this.task = task;
+    this.#deps = deps;
+    this.#graceMs = Math.min(GRACE_MS, deps.leaseMs / 10);
+    this.#expiresAtMs = claimedAtMs + deps.leaseMs;
+    this.#guardLease();
+  }
+
+  /** Null when the lease is lost: nothing may be told of it any more. */
+  async run(): Promise<AttemptEnd | null> {
+    const end = await this.#attempt();
+    this.#over.abort();
+    if (this.#ending === 'lost') {
+      this.#deadline.abort();
+      return null;
+    }
+    if (end.kind === 'done' && this.#ending !== 'timeout') return end;
+    switch (this.#ending) {
+      case 'cancelled':
+      case 'returned':
+        return { kind: this.#ending };
+      case 'timeout':
+        return {
+          kind: 'failed',
+          error: handlerError(`out of time: it did not end within ${this.task.timeout_s} s`, {
+            code: 'timeout',
+          }),
+        };
+      case null:
+        return end;
+    }
+  }
+
+  /** The lease was renewed by a request that was sent at `sentAtMs`. */
+  renewed(sentAtMs: number): void {
+    this.#expiresAtMs = sentAtMs + this.#deps.leaseMs;
+    this.#runner?.renewLease(this.#leftMs());
+    this.#guardLease();
+  }
+
+  /** Whether its end may still be told. */
+  get holdsLease(): boolean {
+    return this.#ending !== 'lost' && this.#leftMs() > 0;
+  }
+
+  /** The end was told, or never will be. */
+  close(): void {
+    this.#deadline.abort();
+  }
+
+  cancel(): void {
+    this.#stop('cancelled', 'the task was cancelled');
+  }
+
+  giveBack(): void {
+    this.#stop('returned', 'the worker stops');
+  }
+
+  lose(): void {
+    this.#stop('lost', 'the lease on the task is lost');
+  }
+
+  async #attempt(): Promise<AttemptEnd> {
+    const { clock, log, runners, prepare } = this.#deps;
+    let prepared: PreparedTask;
+    let runner: Runner;
+    try {
+      prepared = await prepare(this.task);
+      runner = await runners.take();
+    } catch (error) {
+      return {
+        kind: 'failed',
+        error: handlerError(messageOf(error), { unrecoverable: isUnrecoverable(error) }),
+      };
+    }
+    if (this.#ending !== null) {
+      runners.give(runner);
+      return { kind: 'returned' };
+    }
+    this.#runner = runner;
+    void after(clock, this.task.timeout_s * 1000, this.#over.signal, () =>
+      this.#stop('timeout', `out of time after ${this.task.timeout_s} s`),
+    );
+    const end = await runner.run(
+      { ...prepared.request, leaseMs: this.#leftMs() },
+      {
+        onProgress: (percent, message) => {
+          this.progress = { percent, message: message === null ? null : prepared.redact(message) };
+          this.#deps.onProgress(this);
+        },
+        onLog: (level, text) =>
+          log[level]({ task: this.task.id, type: this.task.type }, prepared.redact(text)),
+        token: prepared.token,
+        provision: prepared.provision,
+      },
+    );
+    this.#runner = null;
+    runners.give(runner);
+    if (end.kind === 'done') return { kind: 'done', result: prepared.redact(end.result) };
+    return { kind: 'failed', error: redacted(end.error, prepared.redact) };
+  }
+
+  #stop(ending: Ending, reason: string): void {
+    // A lost lease overrides whatever else was under way.
+    if (this.#ending !== null && ending !== 'lost') return;
+    this.#ending = ending;
+    const runner = this.#runner;
+    if (!runner) return;
+    runner.abort(reason);
+    void after(this.#deps.clock, this.#graceMs, this.#over.signal, () =>
+      runner.kill(handlerError(reason, { code: ending })),
+    );
+  }
+
+  /** Milliseconds that are left before the handler has to be gone. */
+  #leftMs(): number {
+    return this.#expiresAtMs - this.#deps.leaseMs / 6 - this.#deps.clock.monotonic();
+  }
+
+  #guardLease(): void {
+    this.#deadline.abort();
+    const deadline = new AbortController();
+    this.#deadline = deadline;
+    // Not kept waiting by a handler's grace: its process ends itself when this is over.
+    const leftMs = Math.max(0, this.#leftMs() - this.#graceMs);
+    void after(this.#deps.clock, leftMs, deadline.signal, () => this.lose());
+  }
+}
+
+function redacted(error: HandlerError, redact: (text: string) => string): HandlerError {
+  return {
+    ...error,
+    message: redact(error.message),
+    stack: error.stack === null ? null : redact(error.stack),
+  };
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import type { TaskContext } from './context.ts';
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
+const headers = z.record(z.string(), z.string());
+
+const payloadSchema = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  method: z.enum(METHODS).default('POST'),
+  headers: headers.default({}),
+  /** Text as it is; anything else as JSON. */
+  body: z.unknown().optional(),
+  timeout_s: z.number().positive().max(3600).default(30),
+  /** Kept encrypted: headers as they are, such as an Authorization. */
+  secrets: z.strictObject({ headers: headers.default({}) }).optional(),
+});
+
+/** Of the answer, what is kept. */
+const KEPT_CHARACTERS = 4_000;
+const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
+
+/** A webhook. Answers with 5xx, 408 and 429 are tried again, the last ones not before Retry-After; other 4xx never. */
+export async function handle(
+  given: unknown,
+  { signal, task, UnrecoverableError }: TaskContext,
+): Promise<{ status: number; body: string }> {
+  const parsed = payloadSchema.safeParse(given);
+  if (!parsed.success)
+    throw new UnrecoverableError(`the payload is not right: ${z.prettifyError(parsed.error)}`);
+  const { url, method, body, timeout_s, secrets } = parsed.data;
+  const response = await fetch(url, {
+    method,
+    headers: {
+      ...(body === undefined || typeof body === 'string' ? {} : { 'content-type': 'application/json' }),
+      'user-agent': 'fathom',
+      // The same for every attempt, so that the other side can tell a second one.
+      'idempotency-key': task.id,
+      ...parsed.data.headers,
+      ...secrets?.headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    // A redirection could lead a secret header to somebody else.
+    redirect: secrets ? 'manual' : 'follow',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_s * 1000)]),
+  }).catch((error: unknown) => {
+    throw explained(error, { signal, timeout_s });
+  });
+  const text = (await response.text()).slice(0, KEPT_CHARACTERS);
+  if (response.ok) return { status: response.status, body: text };
+  const message = `${method} ${new URL(url).origin} answered ${response.status}: ${text.slice(0, 200)}`;
+  if (response.status < 500 && ![408, 429].includes(response.status)) throw new UnrecoverableError(message);
+  throw Object.assign(new Error(message), {
+    code: `http_${response.status}`,
+    retryAfterMs: retryAfterMs(response.headers.get('retry-after'), Date.now()),
+  });
+}
+
+/** fetch says 'fetch failed' and hides the reason in the cause. */
+function explained(
+  error: unknown,
+  { signal, timeout_s }: { signal: AbortSignal; timeout_s: number },
+): unknown {
+  if (signal.aborted || !(error instanceof Error)) return error;
+  if (error.name === 'TimeoutError') return new Error(`no answer within ${timeout_s} s`, { cause: error });
+  const { cause } = error;
+  return cause instanceof Error ? new Error(cause.message || error.message, { cause: error }) : error;
+}
+
+/** RFC 9110, 10.2.3: seconds, or a date. Null when there is none that makes sense. */
+export function retryAfterMs(header: string | null, nowMs: number): number | null {
+  if (header === null) return null;
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
+  return Number.isNaN(ms) ? null : Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS);
+}

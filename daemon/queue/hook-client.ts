@@ -1,0 +1,85 @@
+import { Agent, request } from 'node:http';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+
+export interface HookClientOptions {
+  /** Of the global PocketBase. */
+  url: string;
+  hookToken: string;
+}
+
+/** Longer than any write of PocketBase waits for the others before it. */
+const TIMEOUT_MS = 20_000;
+
+/**
+ * The queue's operations at the global PocketBase (`pb_hooks/global/lib/queue*.js`). Plain `node:http` over kept
+ * connections: one such call per task is most of what a short task costs.
+ */
+export class HookClient {
+  readonly #url: URL;
+  readonly #hookToken: string;
+  readonly #agent = new Agent({ keepAlive: true });
+
+  constructor({ url, hookToken }: HookClientOptions) {
+    this.#url = new URL(url);
+    this.#hookToken = hookToken;
+  }
+
+  /** @throws FathomError `control_plane.unavailable` when nobody knows whether it was done, `internal` when refused */
+  call<T>(operation: string, body: object): Promise<T> {
+    const text = JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) =>
+        reject(
+          new FathomError(
+            'control_plane.unavailable',
+            `the global PocketBase does not answer the queue: ${messageOf(error)}`,
+            { cause: error },
+          ),
+        );
+      const call = request(
+        {
+          agent: this.#agent,
+          // A bracketed IPv6 address stands bare here.
+          hostname: this.#url.hostname.replace(/^\[|\]$/g, ''),
+          port: this.#url.port,
+          path: `/api/fathom/queue/${operation}`,
+          method: 'POST',
+          timeout: TIMEOUT_MS,
+          headers: {
+            'content-type': 'application/json',
+            'content-length': Buffer.byteLength(text),
+            'x-fathom-hook-token': this.#hookToken,
+          },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.once('error', fail);
+          response.once('close', () => {
+            if (!response.complete) fail(new Error('the answer was cut off'));
+          });
+          response.once('end', () => {
+            const answer = Buffer.concat(chunks).toString();
+            if (response.statusCode === 200) {
+              resolve(JSON.parse(answer) as T);
+              return;
+            }
+            reject(
+              new FathomError(
+                'internal',
+                `the queue's '${operation}' was refused with ${response.statusCode}: ${answer.slice(0, 300)}`,
+              ),
+            );
+          });
+        },
+      );
+      call.once('timeout', () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+      call.once('error', fail);
+      call.end(text);
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}

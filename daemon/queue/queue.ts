@@ -1,0 +1,126 @@
+import { messageOf } from '../../shared/errors.ts';
+import type { FleetEvent } from '../../shared/events.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { repeat } from '../base/repeat.ts';
+import type { MasterKey } from '../security/envelope.ts';
+import { HookClient } from './hook-client.ts';
+import { preparer, type TaskHost } from './prepare.ts';
+import { QueueWatch } from './queue-watch.ts';
+import { RunnerPool } from './runner/runner-pool.ts';
+import { Schedules } from './schedules.ts';
+import { TaskStore } from './task-store.ts';
+import { Worker } from './worker.ts';
+
+/** How long a worker may be silent before its task is another's. */
+const LEASE_MS = 30_000;
+/** What running tasks have at a stop, before they are given back. */
+export const DRAIN_MS = 10_000;
+/** Of one handler's heap. */
+const HANDLER_MEMORY_MB = 256;
+
+const PRUNE_EVERY_MS = 3_600_000;
+const KEEP = { finished_days: 7, dead_days: 90, limit: 1_000 };
+
+export interface WorkerOptions {
+  clock: Clock;
+  log: Logger;
+  random: () => number;
+  hooks: HookClient;
+  host: TaskHost;
+  masterKeys: readonly [MasterKey, ...MasterKey[]];
+  tasksDir: string;
+  slots: number;
+  pollIntervalMs: number;
+  leaseMs?: number | undefined;
+  onActivity: () => void;
+}
+
+/** A worker with runners of its own; `close` ends those, after the worker has stopped. */
+export function createWorker(options: WorkerOptions): { worker: Worker; close: () => Promise<void> } {
+  const runners = new RunnerPool({ memoryMb: HANDLER_MEMORY_MB });
+  const worker = new Worker({
+    ...options,
+    leaseMs: options.leaseMs ?? LEASE_MS,
+    runners,
+    prepare: preparer(options),
+  });
+  return { worker, close: () => runners.close() };
+}
+
+export interface QueueOptions extends Omit<WorkerOptions, 'hooks' | 'onActivity'> {
+  controlPlane: { url: string; hookToken: string };
+  publish: (event: FleetEvent) => void;
+}
+
+/** The queue as the daemon runs it: its own worker, the schedules, the stream's watch, and the retention. */
+export class Queue {
+  readonly store: TaskStore;
+  readonly watch: QueueWatch;
+  readonly schedules: Schedules;
+  readonly #options: QueueOptions;
+  readonly #hooks: HookClient;
+  readonly #worker: Worker;
+  readonly #closeWorker: () => Promise<void>;
+  #stopPruning: (() => Promise<void>) | null = null;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+    const { clock, log } = options;
+    const hooks = new HookClient(options.controlPlane);
+    this.#hooks = hooks;
+    this.store = new TaskStore({ hooks, master: options.masterKeys[0] });
+    this.watch = new QueueWatch({ store: this.store, clock, log, publish: options.publish });
+    this.schedules = new Schedules({ hooks, store: this.store, clock, log, onTask: () => this.wake() });
+    const { worker, close } = createWorker({ ...options, hooks, onActivity: () => this.watch.poke() });
+    this.#worker = worker;
+    this.#closeWorker = close;
+  }
+
+  /** Resolves when the worker is up. @throws when it cannot be */
+  async start(): Promise<void> {
+    await this.store.configure({ max_running: this.#options.slots });
+    await this.#worker.start();
+    this.schedules.start();
+    this.#stopPruning = repeat(this.#options.clock, PRUNE_EVERY_MS, () => this.#prune());
+  }
+
+  /** A task was added or changed. */
+  wake(): void {
+    this.#worker.wake();
+    this.watch.poke();
+  }
+
+  /** Marks it; a handler that runs here is stopped at once, one elsewhere by its worker. */
+  async cancel(id: string): ReturnType<TaskStore['cancel']> {
+    const task = await this.store.cancel(id);
+    this.#worker.cancel(id);
+    this.watch.poke();
+    return task;
+  }
+
+  async pause(paused: boolean): ReturnType<TaskStore['configure']> {
+    const stats = await this.store.configure({ paused });
+    this.#options.publish({ kind: 'queue.stats', stats });
+    if (!paused) this.wake();
+    return stats;
+  }
+
+  /** Drains the worker. Safe to call before it was started. */
+  async stop(): Promise<void> {
+    await this.#stopPruning?.();
+    await this.schedules.stop();
+    await this.#worker.stop(DRAIN_MS);
+    await this.#closeWorker();
+    await this.watch.stop();
+    this.#hooks.close();
+  }
+
+  async #prune(): Promise<void> {
+    try {
+      while ((await this.store.prune(KEEP)) === KEEP.limit);
+    } catch (error) {
+      this.#options.log.warn(`finished tasks could not be removed: ${messageOf(error)}`);
+    }
+  }
+}

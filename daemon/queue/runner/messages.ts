@@ -1,0 +1,76 @@
+/** What a worker and the process that runs a handler tell each other. */
+
+export interface HandlerError {
+  name: string;
+  message: string;
+  stack: string | null;
+  code: string | null;
+  /** Trying again would be useless. */
+  unrecoverable: boolean;
+  /** Not before that many milliseconds. */
+  retryAfterMs: number | null;
+}
+
+/** Access to the database of the task's user. */
+export interface DatabaseAccess {
+  name: string;
+  url: string;
+  token: string;
+  /** Its `pb_data`. */
+  data_dir: string;
+}
+
+export interface RunRequest {
+  kind: 'run';
+  /** URL of the module; its default export is the handler. */
+  module: string;
+  payload: unknown;
+  task: { id: string; type: string; attempt: number; max_attempts: number; epoch: number };
+  user: { id: string; email: string; name: string } | null;
+  database: DatabaseAccess | null;
+  /** Milliseconds after which the process ends itself, unless a `lease` message says otherwise. */
+  leaseMs: number;
+}
+
+export type ToRunner =
+  | RunRequest
+  | { kind: 'abort'; reason: string }
+  | { kind: 'answer'; call: number; value: unknown }
+  | { kind: 'refused'; call: number; message: string };
+
+/** To the main thread of a runner: when it has to end itself, unless this comes again. */
+export interface LeaseNews {
+  kind: 'lease';
+  leaseMs: number;
+}
+
+/** The pipe between a worker and the thread: one JSON text a line. */
+export const TASK_PIPE = 4;
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** What a handler may ask of its worker: a new token for its database, or a database for its user. */
+export type HostMethod = 'token' | 'provision';
+
+export type FromRunner =
+  | { kind: 'ready' }
+  /** `result` is JSON text. */
+  | { kind: 'done'; result: string }
+  | { kind: 'failed'; error: HandlerError }
+  | { kind: 'progress'; percent: number; message: string | null }
+  | { kind: 'log'; level: LogLevel; text: string }
+  | { kind: 'host'; call: number; method: HostMethod };
+
+export function handlerError(
+  message: string,
+  options: { code?: string; unrecoverable?: boolean; name?: string } = {},
+): HandlerError {
+  return {
+    name: options.name ?? 'Error',
+    message,
+    stack: null,
+    code: options.code ?? null,
+    unrecoverable: options.unrecoverable ?? false,
+    retryAfterMs: null,
+  };
+}

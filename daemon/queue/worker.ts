@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import { after } from '../base/after.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { type AttemptEnd, outcomeOf } from './attempt-end.ts';
+import type { ClaimAnswer, ClaimedTask, Outcome, SettleAnswer } from './claimed-task.ts';
+import { Execution, type ExecutionDeps } from './execution.ts';
+import { Heartbeat } from './heartbeat.ts';
+import type { HookClient } from './hook-client.ts';
+
+export interface WorkerDeps extends Omit<ExecutionDeps, 'onProgress'> {
+  clock: Clock;
+  log: Logger;
+  random: () => number;
+  hooks: HookClient;
+  /** Tasks it takes at a time; how many run over all workers is the control plane's to say. */
+  slots: number;
+  /** The safety net, for what nobody told this worker. */
+  pollIntervalMs: number;
+  /** A claim or the end of a task changed something. */
+  onActivity: () => void;
+}
+
+const RETRY_SETTLE_MS = 200;
+/** Between two looks after one that failed. */
+const RETRY_LOOK_MS = 1_000;
+
+/**
+ * Claims tasks and runs them. It looks for one when it is woken, when one it knows of becomes due, and now and then; the
+ * end of a task brings the next one along.
+ *
+ *   started ──look──▶ claims until its slots are full or nothing is due ──▶ waits for wake, due time, poll
+ *   each claim ──▶ execution ──settle──▶ the next task in the same slot, or none
+ *   stop: claims nothing more, lets what runs finish within a bound, gives the rest back
+ */
+export class Worker {
+  readonly id = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
+  readonly #deps: WorkerDeps;
+  readonly #heartbeat: Heartbeat;
+  readonly #executions = new Set<Execution>();
+  readonly #slots = new Map<symbol, Promise<void>>();
+  #stopping = false;
+  #wake = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+  /** Ids of what this worker knows to have. */
+  readonly #held = new Set<string>();
+  /** The answer to a request was lost, and with it perhaps a task. */
+  #inDoubt = false;
+  #asking: Promise<void> = Promise.resolve();
+
+  constructor(deps: WorkerDeps) {
+    this.#deps = deps;
+    this.#heartbeat = new Heartbeat({ ...deps, worker: this.id, executions: this.#executions });
+  }
+
+  /** Resolves once a task could begin at once; a control plane that is not there yet is waited for. @throws without runners */
+  async start(): Promise<void> {
+    await this.#deps.runners.warm();
+    this.#heartbeat.start();
+    const first = Promise.withResolvers<void>();
+    this.#loop = this.#keepLooking(first.resolve);
+    await first.promise;
+    this.#deps.log.info({ worker: this.id, slots: this.#deps.slots }, 'the queue worker is up');
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    this.#wake.abort();
+  }
+
+  /** Stops the handler of a task, if it runs here. */
+  cancel(taskId: string): void {
+    for (const execution of this.#executions) if (execution.task.id === taskId) execution.cancel();
+  }
+
+  /** Takes nothing more, waits for what runs, and gives back what has not ended `withinMs`. Safe to call twice. */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopping = true;
+    this.wake();
+    await this.#loop;
+    const over = new AbortController();
+    const timer = after(this.#deps.clock, withinMs, over.signal, () => {
+      for (const execution of this.#executions) execution.giveBack();
+    });
+    while (this.#slots.size > 0) await Promise.all(this.#slots.values());
+    over.abort();
+    await timer;
+    await this.#heartbeat.stop();
+  }
+
+  async #keepLooking(onFirst: () => void): Promise<void> {
+    while (!this.#stopping) {
+      this.#wake = new AbortController();
+      let waitMs = this.#deps.pollIntervalMs;
+      try {
+        const dueInMs = await this.#look();
+        onFirst();
+        waitMs = Math.min(waitMs, dueInMs ?? waitMs);
+      } catch (error) {
+        this.#deps.log.warn({ worker: this.id }, `cannot look for tasks: ${messageOf(error)}`);
+        waitMs = Math.min(waitMs, RETRY_LOOK_MS);
+      }
+      await this.#deps.clock.sleep(waitMs, this.#wake.signal);
+    }
+    onFirst();
+  }
+
+  /** Claims until the slots are full or nothing is due; milliseconds until the next task is. */
+  async #look(): Promise<number | null> {
+    while (!this.#stopping && this.#slots.size < this.#deps.slots) {
+      const askedAtMs = this.#deps.clock.monotonic();
+      const { task, due_in_ms } = await this.#ask<ClaimAnswer>('claim', { rescue: true });
+      if (task === null) return due_in_ms;
+      this.#occupy(task, askedAtMs);
+    }
+    return null;
+  }
+
+  #occupy(task: ClaimedTask, askedAtMs: number): void {
+    const slot = Symbol(task.id);
+    this.#slots.set(slot, this.#fill(slot, task, askedAtMs));
+  }
+
+  async #fill(slot: symbol, first: ClaimedTask, askedAtMs: number): Promise<void> {
+    try {
+      await this.#work(first, askedAtMs);
+    } catch (error) {
+      this.#deps.log.error({ err: error, worker: this.id }, 'a slot of the queue worker failed');
+    } finally {
+      this.#slots.delete(slot);
+      this.wake();
+    }
+  }
+
+  /** One task after the other, until there is none. */
+  async #work(first: ClaimedTask, firstAskedAtMs: number): Promise<void> {
+    let task: ClaimedTask | null = first;
+    let askedAtMs = firstAskedAtMs;
+    while (task !== null) {
+      this.#deps.onActivity();
+      const execution: Execution = new Execution(task, askedAtMs, {
+        ...this.#deps,
+        onProgress: (reporting) => this.#heartbeat.report(reporting),
+      });
+      this.#executions.add(execution);
+      // Asked to stop while the answer was on its way.
+      if (this.#stopping && task !== first) execution.giveBack();
+      try {
+        const end = await execution.run();
+        askedAtMs = this.#deps.clock.monotonic();
+        task = end === null ? null : await this.#settle(execution, end);
+      } finally {
+        execution.close();
+        this.#executions.delete(execution);
+        this.#held.delete(execution.task.id);
+        this.#deps.onActivity();
+      }
+    }
+  }
+
+  /** Tells how the attempt ended, for as long as the lease allows; the next task comes along. */
+  async #settle(execution: Execution, end: AttemptEnd): Promise<ClaimedTask | null> {
+    const { clock, log, random } = this.#deps;
+    const { task } = execution;
+    let outcome = outcomeOf(end, { task, worker: this.id, now: clock.now(), random });
+    this.#logOutcome(task, outcome);
+    while (execution.holdsLease) {
+      try {
+        const body = { id: task.id, epoch: task.epoch, outcome, claim: !this.#stopping };
+        const answer = await this.#ask<SettleAnswer>('settle', body, task.id);
+        if (!answer.accepted)
+          log.warn({ task: task.id }, 'the end of a task was refused: its lease was lost');
+        return answer.task;
+      } catch (error) {
+        log.warn({ task: task.id }, `the end of a task could not be told: ${messageOf(error)}`);
+        if (!isUnavailable(error)) outcome = unsavable(outcome, messageOf(error));
+        await clock.sleep(RETRY_SETTLE_MS);
+      }
+    }
+    log.warn({ task: task.id }, 'the lease on a task ran out before its end could be told');
+    return null;
+  }
+
+  /**
+   * One request after the other, so that what is known to be held here is all that can be. A task that came with a lost
+   * answer is given back by the next request, which names those that are known.
+   */
+  #ask<T extends ClaimAnswer>(operation: string, body: object, settled?: string): Promise<T> {
+    const answer = this.#asking.then(async () => {
+      const held = this.#inDoubt ? { held: [...this.#held] } : {};
+      this.#inDoubt = true;
+      const received = await this.#deps.hooks.call<T>(operation, {
+        worker: this.id,
+        lease_ms: this.#deps.leaseMs,
+        ...held,
+        ...body,
+      });
+      this.#inDoubt = false;
+      if (settled !== undefined) this.#held.delete(settled);
+      if (received.task) this.#held.add(received.task.id);
+      return received;
+    });
+    this.#asking = ended(answer);
+    return answer;
+  }
+
+  #logOutcome({ id, type, attempt, user }: ClaimedTask, outcome: Outcome): void {
+    const fields = { task: id, type, attempt, user: user?.id, outcome: outcome.kind };
+    if (outcome.kind === 'dead') this.#deps.log.warn(fields, `a task is dead: ${outcome.signature}`);
+    else this.#deps.log.debug(fields, 'an attempt at a task ended');
+  }
+}
+
+async function ended(work: Promise<unknown>): Promise<void> {
+  await Promise.allSettled([work]);
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof FathomError && error.code === 'control_plane.unavailable';
+}
+
+/** The control plane is there and refuses what came of the task: the task fails, rather than being tried for ever. */
+function unsavable(outcome: Outcome, message: string): Outcome {
+  if (outcome.kind !== 'done') return outcome;
+  const error = JSON.stringify({ message: `the result could not be kept: ${message}` });
+  return { kind: 'dead', error, signature: 'the result could not be kept' };
+}

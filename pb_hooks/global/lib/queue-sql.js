@@ -1,0 +1,96 @@
+// What the statements of the queue share. Times are PocketBase's text form, in UTC, so that comparing texts compares times.
+
+const NOW = "strftime('%Y-%m-%d %H:%M:%fZ', 'now')";
+
+/** The moment that parameter `name`, a text like '+30.5 seconds', says from now. */
+function fromNow(name) {
+  return `strftime('%Y-%m-%d %H:%M:%fZ', 'now', {:${name}})`;
+}
+
+function seconds(ms) {
+  return `+${(ms / 1000).toFixed(3)} seconds`;
+}
+
+const time = (column) => `NULLIF(replace(${column}, ' ', 'T'), '')`;
+const json = (column) => `json(CASE WHEN json_valid(${column}) THEN ${column} ELSE 'null' END)`;
+const bool = (condition) => `json(iif(${condition}, 'true', 'false'))`;
+const columns = (pairs) =>
+  Object.keys(pairs)
+    .map((name) => `'${name}', ${pairs[name]}`)
+    .join(', ');
+
+const SUMMARY = {
+  id: 'id',
+  type: 'type',
+  user_id: "NULLIF(user, '')",
+  status: 'status',
+  priority: 'priority',
+  run_at: time('run_at'),
+  attempts: 'attempts',
+  max_attempts: 'max_attempts',
+  timeout_s: 'timeout_s',
+  unique_key: "NULLIF(unique_key, '')",
+  worker_id: "NULLIF(worker_id, '')",
+  claimed_at: time('claimed_at'),
+  progress: 'progress',
+  progress_message: 'progress_message',
+  cancel_requested: bool('cancel_requested'),
+  error_signature: "NULLIF(error_signature, '')",
+  finished_at: time('finished_at'),
+  created: time('created'),
+  updated: time('updated'),
+};
+
+/** A task as everybody may see it, as one JSON text. */
+const SUMMARY_JSON = `json_object(${columns(SUMMARY)})`;
+
+/** With what it was given and what came of it; secrets only say that they are there. */
+const TASK_JSON = `json_object(${columns({
+  ...SUMMARY,
+  payload: json('payload'),
+  secret: bool("secrets != ''"),
+  lease_expires_at: time('lease_expires_at'),
+  result: json('result'),
+  errors: json('errors'),
+})})`;
+
+/** A claimed task as its worker gets it. */
+const CLAIM_JSON = `json_object(${columns({
+  id: 'id',
+  type: 'type',
+  payload: json('payload'),
+  sealed: "NULLIF(secrets, '')",
+  attempt: 'attempts',
+  max_attempts: 'max_attempts',
+  timeout_s: 'timeout_s',
+  epoch: 'lease_epoch',
+  claimed_at: time('claimed_at'),
+  created: time('created'),
+  user: "(SELECT json_object('id', u.id, 'email', u.email, 'name', u.name) FROM users u WHERE u.id = global_queue.user)",
+})})`;
+
+/** The rows of a statement whose only column is called `row`. */
+function rows(tx, sql, parameters) {
+  const found = arrayOf(new DynamicModel({ row: '' }));
+  tx.db()
+    .newQuery(sql)
+    .bind(parameters || {})
+    .all(found);
+  const texts = [];
+  for (const one of found) texts.push(one.row);
+  return texts;
+}
+
+function firstRow(tx, sql, parameters) {
+  const [first] = rows(tx, sql, parameters);
+  return first === undefined ? null : first;
+}
+
+function execute(tx, sql, parameters) {
+  tx.db()
+    .newQuery(sql)
+    .bind(parameters || {})
+    .execute();
+}
+
+module.exports = { NOW, fromNow, seconds, SUMMARY_JSON, TASK_JSON, CLAIM_JSON, rows, firstRow, execute };

@@ -1,0 +1,166 @@
+// The operations of workers. `worker` names who asks; with the epoch of its lease it is refused once another has the task.
+
+const sql = require(`${__hooks}/lib/queue-sql.js`);
+
+const { NOW, CLAIM_JSON } = sql;
+
+/** The lease is this worker's, of this epoch, and has not run out. */
+const HELD =
+  `id = {:id} AND worker_id = {:worker} AND lease_epoch = {:epoch} AND status = 'processing' ` +
+  `AND lease_expires_at > ${NOW}`;
+
+const RELEASED = `claimed_at = '', lease_expires_at = '', updated = ${NOW}`;
+
+/** One more entry among the errors, of which the last fifty are kept. */
+const withError = (entry) =>
+  `json_insert(CASE WHEN json_valid(errors) AND json_type(errors) = 'array' THEN
+     iif(json_array_length(errors) >= 50, json_remove(errors, '$[0]'), errors) ELSE '[]' END, '$[#]', ${entry})`;
+
+/** The next due task; none while as many run as may, or the queue is paused. Decided inside one statement. */
+const CLAIM = `
+  UPDATE global_queue SET status = 'processing', worker_id = {:worker}, claimed_at = ${NOW},
+    lease_expires_at = ${sql.fromNow('lease')}, lease_epoch = lease_epoch + 1, attempts = attempts + 1,
+    progress = 0, progress_message = '', updated = ${NOW}
+  WHERE id = (
+      SELECT id FROM global_queue INDEXED BY idx_global_queue_due
+      WHERE status = 'pending' AND run_at <= ${NOW} ORDER BY priority DESC, run_at, created LIMIT 1)
+    AND status = 'pending' AND claimed_at = ''
+    AND (SELECT COUNT(*) FROM global_queue WHERE status = 'processing')
+      < (SELECT max_running FROM queue_settings WHERE paused = FALSE)
+  RETURNING ${CLAIM_JSON} AS row`;
+
+const NEXT_DUE = `
+  SELECT CAST(MAX(0, (julianday(run_at) - julianday('now')) * 86400000) AS INTEGER) || '' AS row
+  FROM global_queue INDEXED BY idx_global_queue_run_at
+  WHERE status = 'pending' AND run_at > ${NOW} ORDER BY run_at LIMIT 1`;
+
+function next(tx, { worker, lease_ms }) {
+  const task = sql.firstRow(tx, CLAIM, { worker, lease: sql.seconds(lease_ms) });
+  if (task !== null) return `"task":${task},"due_in_ms":null`;
+  return `"task":null,"due_in_ms":${sql.firstRow(tx, NEXT_DUE)}`;
+}
+
+/** An answer did not arrive: what it gave was never started, so it goes back without counting as an attempt. */
+function takeBack(tx, { worker, held }) {
+  if (!held) return;
+  sql.execute(
+    tx,
+    `UPDATE global_queue SET status = 'pending', attempts = attempts - 1, ${RELEASED}
+     WHERE status = 'processing' AND worker_id = {:worker} AND id NOT IN (SELECT value FROM json_each({:held}))`,
+    { worker, held: JSON.stringify(held) },
+  );
+}
+
+/** {worker, lease_ms, rescue?, held?} → {task, due_in_ms}. `held`: what the worker knows to have, after a lost answer. */
+function claim(tx, body) {
+  takeBack(tx, body);
+  if (body.rescue) rescue(tx);
+  return `{${next(tx, body)}}`;
+}
+
+/**
+ * {worker, id, epoch, outcome, claim, lease_ms, held?} → {accepted, task, due_in_ms}: ends a task, and claims the next one.
+ *
+ * outcome: {kind: 'done', result} · {kind: 'retry', error, signature, delay_ms} · {kind: 'dead', error, signature} ·
+ * {kind: 'cancelled'} · {kind: 'returned'}: not begun, or given back by a worker that stops; no attempt is counted.
+ */
+function settle(tx, body) {
+  const { worker, id, epoch, outcome } = body;
+  takeBack(tx, body);
+  const accepted = SETTLE[outcome.kind](tx, { worker, id, epoch }, outcome) || settledBefore(tx, body);
+  const rest = body.claim ? next(tx, body) : '"task":null,"due_in_ms":null';
+  return `{"accepted":${accepted},${rest}}`;
+}
+
+const SETTLE = {
+  done: (tx, lease, { result }) =>
+    changed(
+      tx,
+      `UPDATE global_queue SET status = 'done', result = {:result}, progress = 100, finished_at = ${NOW}, ${RELEASED}`,
+      { ...lease, result },
+    ),
+  retry: (tx, lease, { error, signature, delay_ms }) =>
+    changed(
+      tx,
+      // Cancelled in the meantime: then it must not come back.
+      `UPDATE global_queue SET status = iif(cancel_requested, 'cancelled', 'pending'),
+         finished_at = iif(cancel_requested, ${NOW}, ''),
+         run_at = ${sql.fromNow('delay')}, errors = ${withError('json({:error})')}, error_signature = {:signature}, ${RELEASED}`,
+      { ...lease, error, signature, delay: sql.seconds(delay_ms) },
+    ),
+  dead: (tx, lease, { error, signature }) => {
+    const failed = changed(
+      tx,
+      `UPDATE global_queue SET status = 'failed', errors = ${withError('json({:error})')},
+         error_signature = {:signature}, finished_at = ${NOW}, ${RELEASED}`,
+      { ...lease, error, signature },
+    );
+    if (failed) bury(tx);
+    return failed;
+  },
+  cancelled: (tx, lease) =>
+    changed(tx, `UPDATE global_queue SET status = 'cancelled', finished_at = ${NOW}, ${RELEASED}`, lease),
+  returned: (tx, lease) =>
+    changed(tx, `UPDATE global_queue SET status = 'pending', attempts = attempts - 1, ${RELEASED}`, lease),
+};
+
+function changed(tx, update, parameters) {
+  return sql.firstRow(tx, `${update} WHERE ${HELD} RETURNING id AS row`, parameters) !== null;
+}
+
+/** The same word again, because the answer to the first was lost. */
+function settledBefore(tx, { worker, id, epoch }) {
+  const text = sql.firstRow(
+    tx,
+    `SELECT id AS row FROM global_queue WHERE id = {:id} AND worker_id = {:worker} AND lease_epoch = {:epoch}
+     AND status = 'done'`,
+    { worker, id, epoch },
+  );
+  return text !== null;
+}
+
+/** From failed to the dead letters. */
+function bury(tx) {
+  sql.execute(tx, `UPDATE global_queue SET status = 'dead' WHERE status = 'failed'`);
+}
+
+/** {worker, lease_ms, leases: [{id, epoch, progress, message}]} → {lost: [id], cancelled: [id]} */
+function heartbeat(tx, { worker, lease_ms, leases }) {
+  const lost = [];
+  const cancelled = [];
+  for (const { id, epoch, progress, message } of leases) {
+    const row = sql.firstRow(
+      tx,
+      `UPDATE global_queue SET lease_expires_at = ${sql.fromNow('lease')},
+         progress = COALESCE({:progress}, progress), progress_message = COALESCE({:message}, progress_message),
+         updated = iif({:progress} IS NULL, updated, ${NOW})
+       WHERE ${HELD} RETURNING cancel_requested || '' AS row`,
+      { worker, id, epoch, progress, message, lease: sql.seconds(lease_ms) },
+    );
+    if (row === null) lost.push(id);
+    else if (row === '1') cancelled.push(id);
+  }
+  return JSON.stringify({ lost, cancelled });
+}
+
+/** Leases that ran out: their workers are gone, or cut off. That counts as an attempt. */
+function rescue(tx) {
+  const expired = `status = 'processing' AND lease_expires_at <= ${NOW}`;
+  if (sql.firstRow(tx, `SELECT id AS row FROM global_queue WHERE ${expired} LIMIT 1`) === null) return;
+  const lost = withError(
+    `json_object('at', replace(${NOW}, ' ', 'T'), 'attempt', attempts, 'worker', worker_id,
+       'started_at', replace(claimed_at, ' ', 'T'), 'code', 'lease_lost',
+       'message', 'the lease ran out: the worker ended or was cut off')`,
+  );
+  const noted = `errors = ${lost}, error_signature = type || ': the lease ran out'`;
+  for (const [move, which] of [
+    [`status = 'cancelled', finished_at = ${NOW}`, 'cancel_requested = TRUE'],
+    [`status = 'failed', finished_at = ${NOW}`, 'attempts >= max_attempts'],
+    [`status = 'pending', run_at = ${NOW}`, 'TRUE'],
+  ]) {
+    sql.execute(tx, `UPDATE global_queue SET ${move}, ${noted}, ${RELEASED} WHERE ${expired} AND ${which}`);
+  }
+  bury(tx);
+}
+
+module.exports = { operations: { claim, settle, heartbeat } };

@@ -1,0 +1,14 @@
+/// The operations of the queue, for the daemon and its workers only. Each is one transaction, and writers take turns, so
+/// what a statement reads is what it changes. lib/queue.js says what each does.
+routerAdd(
+  'POST',
+  '/api/fathom/queue/{operation}',
+  (e) => require(`${__hooks}/lib/queue-route.js`).answer(e),
+  $apis.skipSuccessActivityLog(),
+);
+
+// A task that was made in PocketBase's own interface or by another hook; those of the API are known to the daemon.
+onRecordAfterCreateSuccess((e) => {
+  e.next();
+  require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/queue/wake', {}, 1);
+}, 'global_queue');

@@ -1,0 +1,109 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { deployment } from '../helpers/harness.ts';
+import { signUp } from '../helpers/http-call.ts';
+import { finished, startWorkers, TEST_TASKS } from '../helpers/queue.ts';
+import { until } from '../helpers/until.ts';
+
+describe('a daemon that is told to stop', () => {
+  it('lets a running task finish', async () => {
+    const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
+    const daemon = await fathom.start();
+    const file = join(fathom.dataDir, 'notes.jsonl');
+    const { id } = await fathom.client.queue.add({ type: 'interval', payload: { file, ms: 1_500 } });
+    await until(() => existsSync(file), { what: 'the handler to have begun' });
+    expect(await daemon.stop(), daemon.output()).toBe(0);
+    await fathom.start();
+    expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'done', attempts: 1 });
+    expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(2);
+  });
+
+  it('gives back what does not end in time, without counting the attempt', async () => {
+    const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
+    const daemon = await fathom.start();
+    const { id } = await fathom.client.queue.add({ type: 'misbehave', payload: { way: 'never' } });
+    await until(async () => (await fathom.client.queue.get(id)).status === 'processing', { what: 'a start' });
+    await fathom.client.queue.pause();
+    expect(await daemon.stop(), daemon.output()).toBe(0);
+    await fathom.start();
+    expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'pending', attempts: 0, errors: null });
+  });
+});
+
+describe('a worker of its own process', () => {
+  it('works on user databases, vacuums and provisions', async () => {
+    const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
+    await fathom.start();
+    const { user, database } = await signUp(fathom.url, 'far@example.com');
+    const [worker] = await startWorkers(fathom, 1);
+    const pid = String(worker?.pid);
+    const run = async (type: string, payload: unknown = {}) => {
+      for (;;) {
+        const { id } = await fathom.client.queue.add({ type, payload, user_id: user.id });
+        const task = await finished(fathom, id);
+        if (task.worker_id?.includes(`:${pid}:`)) return task;
+      }
+    };
+    expect(await run('notes', { title: 'from afar' })).toMatchObject({
+      status: 'done',
+      result: { email: 'far@example.com' },
+    });
+    expect(await run('database.vacuum')).toMatchObject({ status: 'done' });
+    expect(await run('database.provision')).toMatchObject({
+      status: 'done',
+      result: { database: database.name },
+    });
+    expect(await worker?.stop(), worker?.output()).toBe(0);
+  });
+});
+
+describe('the topic queue', () => {
+  it('brings a snapshot and every change after it, and to a user only the own tasks', async () => {
+    const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
+    await fathom.start();
+    const { user, token } = await signUp(fathom.url, 'watcher@example.com');
+    const admin = subscribe(`ws+unix:${fathom.socketPath}:/ws`);
+    const watcher = subscribe(`${fathom.url.replace('http', 'ws')}/ws`, token);
+    await until(() => admin.frames.length > 1 && watcher.frames.length > 1, { what: 'the snapshots' });
+    expect(admin.frames[0]).toMatchObject({
+      type: 'snapshot',
+      topic: 'queue',
+      seq: 1,
+      data: { stats: { paused: false } },
+    });
+    expect(watcher.frames[0]).toMatchObject({ type: 'snapshot', data: { stats: null, tasks: [] } });
+    const foreign = await fathom.client.queue.add({ type: 'noop' });
+    const own = await fathom.client.queue.add({ type: 'noop', user_id: user.id });
+    await until(
+      () => told(admin.frames, foreign.id) && told(admin.frames, own.id) && told(watcher.frames, own.id),
+      {
+        what: 'the tasks to be told',
+      },
+    );
+    expect(JSON.stringify(watcher.frames)).not.toContain(foreign.id);
+    admin.close();
+    watcher.close();
+  });
+});
+
+function told(frames: readonly Frame[], id: string): boolean {
+  return frames.some(({ event }) => event?.task?.id === id && event.task.status === 'done');
+}
+
+interface Frame {
+  type: string;
+  seq?: number;
+  event?: { kind: string; task?: { id: string; status: string } };
+}
+
+function subscribe(url: string, token?: string): { frames: Frame[]; close: () => void } {
+  const socket = new WebSocket(url, 'fathom.v1', {
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+  });
+  const frames: Frame[] = [];
+  socket.on('open', () => socket.send(JSON.stringify({ type: 'subscribe', id: 1, topics: ['queue'] })));
+  socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString()) as Frame));
+  return { frames, close: () => socket.terminate() };
+}

@@ -1,0 +1,289 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import PocketBase from 'pocketbase';
+import { SMTPServer } from 'smtp-server';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { call, signUp } from '../helpers/http-call.ts';
+import { finished } from '../helpers/queue.ts';
+import { until } from '../helpers/until.ts';
+
+let fathom: Deployment;
+
+beforeAll(async () => {
+  fathom = await createDeployment();
+  await fathom.start();
+});
+
+afterAll(() => fathom.dispose());
+
+interface Asked {
+  method: string;
+  headers: Record<string, unknown>;
+  body: string;
+}
+
+/** A server of somebody else, that answers as it is told, the last answer again and again. */
+async function webhook(
+  answers: readonly { status: number; headers?: Record<string, string> }[],
+): Promise<{ url: string; asked: Asked[] }> {
+  const asked: Asked[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk: Buffer) => {
+      body += chunk.toString();
+    });
+    request.on('end', () => {
+      const { status, headers } = answers[Math.min(asked.length, answers.length - 1)] ?? { status: 200 };
+      asked.push({ method: String(request.method), headers: request.headers, body });
+      response.writeHead(status, headers ?? {}).end(`answer ${asked.length}`);
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, asked };
+}
+
+describe('http.request', () => {
+  it('sends its body and its secret headers, and keeps the answer', async () => {
+    const { url, asked } = await webhook([{ status: 200 }]);
+    const key = randomBytes(12).toString('hex');
+    const { id } = await fathom.client.queue.add({
+      type: 'http.request',
+      payload: { url, body: { n: 1 }, secrets: { headers: { authorization: `Bearer ${key}` } } },
+    });
+    const task = await finished(fathom, id);
+    expect(task).toMatchObject({ status: 'done', result: { status: 200, body: 'answer 1' }, secret: true });
+    expect(asked).toMatchObject([
+      { method: 'POST', body: '{"n":1}', headers: { authorization: `Bearer ${key}`, 'idempotency-key': id } },
+    ]);
+    expect(JSON.stringify(task)).not.toContain(key);
+    const stored = await superuser((client) => client.collection('global_queue').getOne(id));
+    expect(JSON.stringify(stored)).not.toContain(key);
+    expect(stored['secrets']).toMatch(/^v1\./);
+  });
+
+  it('tries again after 5xx and 429, and not before Retry-After', async () => {
+    const { url, asked } = await webhook([
+      { status: 503 },
+      { status: 429, headers: { 'retry-after': '2' } },
+      { status: 200 },
+    ]);
+    const { id } = await fathom.client.queue.add({ type: 'http.request', payload: { url } });
+    const task = await finished(fathom, id);
+    expect(task).toMatchObject({ status: 'done', attempts: 3 });
+    expect(asked).toHaveLength(3);
+    const [, second] = task.errors ?? [];
+    expect(second?.code).toBe('http_429');
+    expect(Date.parse(String(task.finished_at)) - Date.parse(String(second?.at))).toBeGreaterThanOrEqual(
+      2_000,
+    );
+  });
+
+  it('does not try again after another 4xx, or with a payload that is not right', async () => {
+    const { url, asked } = await webhook([{ status: 404 }]);
+    const refused = await fathom.client.queue.add({ type: 'http.request', payload: { url } });
+    expect(await finished(fathom, refused.id)).toMatchObject({ status: 'dead', attempts: 1 });
+    expect(asked).toHaveLength(1);
+    const wrong = await fathom.client.queue.add({
+      type: 'http.request',
+      payload: { url: 'file:///etc/passwd' },
+    });
+    expect(await finished(fathom, wrong.id)).toMatchObject({ status: 'dead', attempts: 1 });
+  });
+
+  it('gives up on an answer that does not come', async () => {
+    const server = createServer(() => {});
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { id } = await fathom.client.queue.add({
+      type: 'http.request',
+      payload: { url, timeout_s: 0.2 },
+      max_attempts: 1,
+    });
+    const task = await finished(fathom, id);
+    expect(task.errors?.[0]?.message).toBe('no answer within 0.2 s');
+  });
+});
+
+describe('mail.send', () => {
+  it('signs in and delivers; the credentials are stored encrypted', async () => {
+    const password = randomBytes(12).toString('hex');
+    const received: string[] = [];
+    const server = new SMTPServer({
+      authOptional: false,
+      allowInsecureAuth: true,
+      hideSTARTTLS: true,
+      onAuth: ({ username, password: given }, _session, done) => {
+        if (username === 'fathom' && given === password) done(null, { user: username });
+        else done(new Error('wrong'));
+      },
+      onData: (stream, _session, done) => {
+        let text = '';
+        stream.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        stream.on('end', () => {
+          received.push(text);
+          done();
+        });
+      },
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    onTestFinished(() => new Promise<void>((resolve) => server.close(resolve)));
+    const { port } = server.server.address() as AddressInfo;
+    const mail = {
+      smtp: { host: '127.0.0.1', port, require_tls: false },
+      from: 'fathom@example.com',
+      to: 'ada@example.com',
+      subject: 'Hello',
+      text: 'A mail from a task.',
+    };
+    const good = await fathom.client.queue.add({
+      type: 'mail.send',
+      payload: { ...mail, secrets: { user: 'fathom', password } },
+    });
+    const task = await finished(fathom, good.id);
+    expect(task).toMatchObject({ status: 'done', result: { accepted: ['ada@example.com'], rejected: [] } });
+    expect(received).toHaveLength(1);
+    expect(received[0]).toContain('A mail from a task.');
+    expect(received[0]).toContain(`Message-ID: <${good.id}@fathom>`);
+    const stored = await superuser((client) => client.collection('global_queue').getOne(good.id));
+    expect(JSON.stringify(stored)).not.toContain(password);
+
+    const bad = await fathom.client.queue.add({
+      type: 'mail.send',
+      payload: { ...mail, secrets: { user: 'fathom', password: 'not this one' } },
+    });
+    expect(await finished(fathom, bad.id)).toMatchObject({ status: 'dead', attempts: 1 });
+  });
+});
+
+describe('tasks on databases', () => {
+  it('database.vacuum frees what was deleted, beside the running PocketBase', async () => {
+    const { database, user } = await signUp(fathom.url, 'vacuum@example.com');
+    const owner = new PocketBase(database.url);
+    owner.authStore.save(database.token);
+    const data = { text: 'x'.repeat(50_000) };
+    for (let count = 0; count < 20; count += 1) {
+      const { id } = await owner.collection('documents').create({ title: 'big', data });
+      await owner.collection('documents').delete(id);
+    }
+    const { id } = await fathom.client.queue.add({ type: 'database.vacuum', user_id: user.id });
+    const task = await finished(fathom, id);
+    expect(task.status, JSON.stringify(task.errors)).toBe('done');
+    const { before_bytes, after_bytes, freed_bytes } = task.result as Record<string, number>;
+    expect(freed_bytes).toBeGreaterThan(50_000);
+    expect(Number(before_bytes) - Number(after_bytes)).toBe(freed_bytes);
+    await expect(owner.collection('documents').create({ title: 'after', data: {} })).resolves.toBeDefined();
+  });
+
+  it('database.provision gives a database to who has none, and is done where there is one', async () => {
+    const { user, database } = await signUp(fathom.url, 'has-one@example.com');
+    const { id } = await fathom.client.queue.add({ type: 'database.provision', user_id: user.id });
+    expect(await finished(fathom, id)).toMatchObject({ status: 'done', result: { database: database.name } });
+    await fathom.client.databases.delete(database.name);
+    const again = await fathom.client.queue.add({ type: 'database.provision', user_id: user.id });
+    const made = await finished(fathom, again.id);
+    expect(made.status).toBe('done');
+    expect(made.result).not.toEqual({ database: database.name });
+  });
+
+  it('fail with the reason while the database is stopped', async () => {
+    const { user, database } = await signUp(fathom.url, 'stopped@example.com');
+    await fathom.client.databases.stop(database.name);
+    const { id } = await fathom.client.queue.add({
+      type: 'database.vacuum',
+      user_id: user.id,
+      max_attempts: 1,
+    });
+    const task = await finished(fathom, id);
+    expect(task.errors?.[0]?.message).toBe(
+      `the database ${database.name} is stopped; it has to run for this`,
+    );
+  });
+});
+
+describe('schedules', () => {
+  it('add their task when it is due; what a daemon missed is made up for once', async () => {
+    const path = `${fathom.url}/api/v1/queue/schedules/tick`;
+    const { token } = await adminSession();
+    const body = {
+      cron: '0 3 * * *',
+      timezone: 'Europe/Berlin',
+      task: { type: 'http.request', payload: {} },
+    };
+    const set = await call<{ next_run_at: string }>('PUT', path, { token, body });
+    expect(set.status).toBe(200);
+    expect(Date.parse(set.body.next_run_at)).toBeGreaterThan(Date.now());
+    expect((await call('PUT', path, { token, body: { ...body, cron: 'not a time' } })).status).toBe(400);
+
+    // Three days late, as after a daemon that was down.
+    await superuser(async (client) => {
+      const row = await client.collection('queue_schedules').getFirstListItem("name = 'tick'");
+      const late = new Date(Date.now() - 3 * 86_400_000).toISOString().replace('T', ' ');
+      await client.collection('queue_schedules').update(row.id, { next_run_at: late });
+    });
+    const before = await fathom.client.queue.list({ type: 'http.request', per_page: 1 });
+    await restart();
+    await until(
+      async () =>
+        (await fathom.client.queue.list({ type: 'http.request', per_page: 1 })).total > before.total,
+      {
+        what: 'the missed run to be made up for',
+      },
+    );
+    const listed = await call<{ items: { name: string; next_run_at: string }[] }>(
+      'GET',
+      `${fathom.url}/api/v1/queue/schedules`,
+      { token },
+    );
+    expect(Date.parse(String(listed.body.items[0]?.next_run_at))).toBeGreaterThan(Date.now());
+    const after = await fathom.client.queue.list({ type: 'http.request', per_page: 1 });
+    expect(after.total).toBe(before.total + 1);
+    expect((await call('DELETE', path, { token })).status).toBe(204);
+    expect((await call('DELETE', path, { token })).status).toBe(404);
+  });
+});
+
+async function adminSession(): Promise<{ token: string }> {
+  return (await call<{ token: string }>('POST', `${fathom.url}/api/v1/auth/login`, { body: fathom.admin }))
+    .body;
+}
+
+async function superuser<T>(work: (client: PocketBase) => Promise<T>): Promise<T> {
+  const client = new PocketBase(fathom.globalUrl);
+  await client.collection('_superusers').authWithPassword(fathom.admin.email, fathom.admin.password);
+  return work(client);
+}
+
+async function restart(): Promise<void> {
+  const { pid } = await fathom.client.status();
+  process.kill(pid, 'SIGTERM');
+  await until(
+    async () => {
+      try {
+        await fathom.client.status();
+        return false;
+      } catch {
+        return true;
+      }
+    },
+    { what: 'the daemon to be gone' },
+  );
+  await fathom.start();
+}
