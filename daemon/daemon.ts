@@ -16,7 +16,9 @@ import type { Config } from './config/config.ts';
 import { expandPublicUrl } from './config/public-url.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
 import { DatabaseRepository } from './control-plane/databases.ts';
+import { Identities } from './control-plane/identities.ts';
 import { countTasks } from './control-plane/queue-counts.ts';
+import { SessionRepository } from './control-plane/session-repository.ts';
 import { UserRepository } from './control-plane/users.ts';
 import { Catalog } from './databases/catalog.ts';
 import { seedDemo } from './databases/demo.ts';
@@ -110,6 +112,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);
   const repository = new DatabaseRepository(controlPlane);
+  const sessions = new Sessions({ ...config.jwt, clock });
+  const sessionRepository = new SessionRepository(controlPlane);
+  const identities = new Identities({ sessions, repository: sessionRepository, clock, log });
 
   const masterKey: MasterKey = { id: keyId(config.aesMasterKey), key: config.aesMasterKey };
   const migrationsDir = options.userMigrationsDir ?? join(root, 'pb_migrations', 'user');
@@ -180,7 +185,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     lifecycle,
     provisioner,
     users,
-    sessions: new Sessions({ ...config.jwt, clock }),
+    sessions,
+    sessionRepository,
+    identities,
     tickets: new Tickets<Caller>(clock),
     bus,
     monitor,

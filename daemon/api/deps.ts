@@ -1,6 +1,8 @@
 import type { DaemonStatus } from '../../shared/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { Identities } from '../control-plane/identities.ts';
+import type { SessionRepository } from '../control-plane/session-repository.ts';
 import type { UserRepository } from '../control-plane/users.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
@@ -20,6 +22,8 @@ export interface ApiDeps {
   provisioner: Provisioner;
   users: UserRepository;
   sessions: Sessions;
+  sessionRepository: SessionRepository;
+  identities: Identities;
   tickets: Tickets<Caller>;
   bus: EventBus;
   monitor: Monitor;

@@ -12,15 +12,17 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
-import { identify, type Transport } from './caller.ts';
+import { authorise, identify, type Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import { sendProblem, toFathomError } from './problem.ts';
+import { apiKeyRoutes } from './routes/api-keys.ts';
 import { authRoutes } from './routes/auth.ts';
 import { browseRoutes } from './routes/browse.ts';
 import { databaseRoutes } from './routes/databases.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import { statusRoutes } from './routes/status.ts';
 import { userRoutes } from './routes/users.ts';
 
@@ -92,6 +94,11 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     transformObject: jsonSchemaTransformObject,
   });
 
+  app.addHook('onRoute', ({ method, url, config }) => {
+    // Nothing is open because somebody forgot to close it.
+    if (!config?.permission)
+      throw new Error(`${String(method)} ${url} names no permission; see permissions.ts`);
+  });
   app.decorateRequest('caller', null);
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
@@ -100,16 +107,19 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
     request.caller = await identify(request.headers.authorization, { ...deps, transport });
+    authorise(request);
   });
 
   healthRoutes(app, deps);
   authRoutes(app, deps);
   statusRoutes(app, deps);
   userRoutes(app, deps);
+  sessionRoutes(app, deps);
+  apiKeyRoutes(app, deps);
   databaseRoutes(app, deps);
   browseRoutes(app, deps);
   lifecycleRoutes(app, deps);
   hookRoutes(app, deps);
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  app.get('/openapi.json', { config: { permission: 'public' }, schema: { hide: true } }, () => app.swagger());
   return app;
 }

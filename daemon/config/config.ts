@@ -34,7 +34,8 @@ export interface Config {
   worker: { concurrency: number; pollIntervalMs: number };
   /** The administrator's own task handlers. */
   tasksDir: string;
-  jwt: { secret: Uint8Array; expirationHours: number };
+  /** `previousSecret` still reads tokens that it signed. */
+  jwt: { secret: Uint8Array; previousSecret: Uint8Array | null; expirationHours: number };
   /** 32 bytes each. */
   aesMasterKey: Uint8Array;
   pbEncryptionKey: Uint8Array;
@@ -91,6 +92,7 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     tasksDir: read.path('FATHOM_TASKS_DIR') ?? join(dataDir, 'tasks'),
     jwt: {
       secret: new TextEncoder().encode(read.secretText('JWT_SECRET', { min: 32 })),
+      previousSecret: read.optionalSecretText('JWT_PREVIOUS_SECRET', { min: 32 }),
       expirationHours: read.wholeNumber('JWT_EXPIRATION_HOURS', 24, { min: 1, max: 8760 }),
     },
     aesMasterKey: read.key('AES_MASTER_KEY', 32),

@@ -111,6 +111,12 @@ export class ValueReader {
     return value;
   }
 
+  /** UTF-8 bytes of a secret that need not be there. */
+  optionalSecretText(name: Variable, limits: { min: number; max?: number }): Uint8Array | null {
+    if (this.#sources.get(name) === undefined) return null;
+    return new TextEncoder().encode(this.secretText(name, limits));
+  }
+
   #secret(name: Variable): string | null {
     const value = this.#sources.get(name) ?? null;
     if (value === null) this.problem(name, `is not set; run 'fathomd init'`);

@@ -11,6 +11,7 @@ export type GeneratedSecret = (typeof GENERATED_SECRETS)[number];
 /** Variables whose values are never shown, not even wrong ones. */
 export const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   ...GENERATED_SECRETS,
+  'JWT_PREVIOUS_SECRET',
   'GOOGLE_CLIENT_SECRET',
   'GITHUB_CLIENT_SECRET',
   'OIDC_CLIENT_SECRET',
@@ -19,6 +20,7 @@ export const SECRET_VARIABLES: ReadonlySet<string> = new Set([
 /** Every variable that the configuration reads. */
 export const VARIABLES = [
   ...GENERATED_SECRETS,
+  'JWT_PREVIOUS_SECRET',
   'PB_ADMIN_EMAIL',
   'FATHOM_DATA_DIR',
   'PB_USER_DBS_PATH',

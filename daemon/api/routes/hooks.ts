@@ -7,6 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
 const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
+const changedBody = z.object({ user_id: z.string() });
 const userBody = z.object({ user_id: z.string(), email: z.string() });
 
 /** Called by the hooks of the global PocketBase (`pb_hooks/global`), and by nobody else. */
@@ -21,19 +22,24 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
     }
   };
 
-  app.post('/internal/users/created', { schema: { hide: true, body: userBody } }, (request, reply) => {
-    fromHook(request.headers[HOOK_TOKEN_HEADER]);
-    const { user_id: id, email } = request.body;
-    // The sign-up need not wait: a sign-in that follows joins what has begun here.
-    deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
-      deps.log.error({ user: id }, `provisioning failed, it will be tried again: ${messageOf(error)}`);
-    });
-    return reply.code(202).send({ status: 'accepted' });
-  });
+  app.post(
+    '/internal/users/created',
+    { config: { permission: 'hook' }, schema: { hide: true, body: userBody } },
+    (request, reply) => {
+      fromHook(request.headers[HOOK_TOKEN_HEADER]);
+      const { user_id: id, email } = request.body;
+      // The sign-up need not wait: a sign-in that follows joins what has begun here.
+      deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
+        deps.log.error({ user: id }, `provisioning failed, it will be tried again: ${messageOf(error)}`);
+      });
+      return reply.code(202).send({ status: 'accepted' });
+    },
+  );
 
   app.post(
     '/internal/users/signed-in',
     {
+      config: { permission: 'hook' },
       schema: {
         hide: true,
         body: userBody,
@@ -47,4 +53,17 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
       return { database: summarise(await databaseOf({ id, email }, deps)) };
     },
   );
+
+  // The account, its password or its role; or sessions and keys of it.
+  for (const path of ['/internal/users/changed', '/internal/identities/changed']) {
+    app.post(
+      path,
+      { config: { permission: 'hook' }, schema: { hide: true, body: changedBody } },
+      (request, reply) => {
+        fromHook(request.headers[HOOK_TOKEN_HEADER]);
+        deps.identities.changed(request.body.user_id);
+        return reply.code(204).send();
+      },
+    );
+  }
 }

@@ -4,7 +4,7 @@ import { type FleetEvent, topicOf } from '../../../shared/events.ts';
 import type { Instance } from '../../../shared/instance.ts';
 import { clientFrameSchema } from '../../../shared/protocol.ts';
 import type { HealthSnapshot } from '../../../shared/status.ts';
-import { type Caller, isAdmin } from '../caller.ts';
+import { type Caller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Outbox } from './outbox.ts';
 
@@ -137,25 +137,26 @@ export class StreamReader {
   #health(): HealthSnapshot {
     const instances = Object.entries(this.#deps.fleet.health()).filter(([name]) => this.#maySee(name));
     return {
-      daemon: isAdmin(this.#caller) ? this.#deps.monitor.usage : null,
+      daemon: seesAll(this.#caller, 'stream.open') ? this.#deps.monitor.usage : null,
       instances: Object.fromEntries(instances),
     };
   }
 
-  /** Administrators see all, everybody else the own database. */
+  /** Those who run the fleet see all, everybody else the own database. */
   #maySee(name: string): boolean {
-    if (isAdmin(this.#caller)) return true;
+    if (seesAll(this.#caller, 'stream.open')) return true;
     return this.#owns(this.#deps.catalog.find(name)?.row.user ?? null);
   }
 
   #owns(userId: string | null): boolean {
-    return this.#caller.kind === 'session' && userId === this.#caller.userId;
+    return this.#caller.kind !== 'local' && userId === this.#caller.userId;
   }
 
   #maySeeEvent(event: FleetEvent): boolean {
-    if (event.kind === 'daemon.usage') return isAdmin(this.#caller);
+    if (event.kind === 'daemon.usage') return seesAll(this.#caller, 'stream.open');
     // Told before the catalog knows the database.
-    if (event.kind === 'instance.added') return this.#owns(event.instance.user_id) || isAdmin(this.#caller);
+    if (event.kind === 'instance.added')
+      return this.#owns(event.instance.user_id) || seesAll(this.#caller, 'stream.open');
     return this.#maySee(event.name);
   }
 }

@@ -4,6 +4,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../../shared/errors.ts';
 import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../../shared/protocol.ts';
 import { repeat } from '../../base/repeat.ts';
+import type { Identity } from '../../control-plane/identities.ts';
+import { scopeOf } from '../../security/permissions.ts';
 import { type Caller, identify, type Transport } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { toFathomError } from '../problem.ts';
@@ -43,11 +45,7 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
       webSocket.once('close', () => readers.delete(webSocket));
       // oxlint-disable-next-line no-new -- it lives as long as the connection that it listens to
       new StreamReader(webSocket, caller, deps);
-      if (caller.kind === 'session') {
-        const leftMs = Math.min(caller.expiresAt.getTime() - deps.clock.now().getTime(), MAX_TIMER_MS);
-        const timer = setTimeout(() => webSocket.close(POLICY_VIOLATION, 'the session has ended'), leftMs);
-        webSocket.once('close', () => clearTimeout(timer));
-      }
+      if (caller.kind !== 'local') endWithIdentity(webSocket, caller, deps);
     });
   };
 
@@ -80,6 +78,27 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
   };
 }
 
+/** Closes the connection when the session or key behind it ends, or the role changes that it was opened with. */
+function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: ApiDeps): void {
+  const close = () => webSocket.close(POLICY_VIOLATION, 'the session has ended');
+  const leftMs = (identity.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - deps.clock.now().getTime();
+  const timer = setTimeout(close, Math.min(leftMs, MAX_TIMER_MS));
+  const unsubscribe = deps.identities.onChange((userId) => {
+    if (userId !== identity.userId) return;
+    deps.identities.stillGood(identity).then(
+      (good) => {
+        if (!good) close();
+      },
+      // Nobody knows, so it does not stay open.
+      close,
+    );
+  });
+  webSocket.once('close', () => {
+    clearTimeout(timer);
+    unsubscribe();
+  });
+}
+
 async function callerOf(
   request: IncomingMessage,
   url: URL,
@@ -96,6 +115,9 @@ async function callerOf(
       'auth.required',
       'send a session token in the Authorization header, or a ticket of /api/v1/ws-ticket',
     );
+  }
+  if (scopeOf(caller, 'stream.open') === null) {
+    throw new FathomError('auth.forbidden', 'this needs the permission stream.open');
   }
   return caller;
 }
