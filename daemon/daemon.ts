@@ -24,6 +24,7 @@ import { Catalog } from './databases/catalog.ts';
 import { seedDemo } from './databases/demo.ts';
 import { keepReconciled } from './databases/keep-reconciled.ts';
 import { DatabaseLifecycle } from './databases/lifecycle.ts';
+import { OwnerSync } from './databases/owner-sync.ts';
 import { Provisioner, type ProvisionStep } from './databases/provisioner.ts';
 import { Reconciler } from './databases/reconcile.ts';
 import { TemplateStore } from './databases/template.ts';
@@ -142,6 +143,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
       publicUrl,
     },
   });
+  const ownerSync = new OwnerSync({ repository, catalog, bus, clock, log, random });
   const provisioner = new Provisioner({
     catalog,
     fleet,
@@ -151,7 +153,15 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     pbEncryptionKey: config.pbEncryptionKey,
     clock,
     log,
-    onStep: options.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning')),
+    onStep: (step, name) => {
+      (options.onProvisionStep ?? ((at) => log.debug({ instance: name, step: at }, 'provisioning')))(
+        step,
+        name,
+      );
+      // The account may have changed while its database was made.
+      const user = step === 'ready' ? catalog.find(name)?.row.user : undefined;
+      if (user !== undefined) ownerSync.changed(user);
+    },
   });
   const lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log });
   const reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, driver, clock, log });
@@ -184,6 +194,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     catalog,
     lifecycle,
     provisioner,
+    ownerSync,
     users,
     sessions,
     sessionRepository,
@@ -231,6 +242,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   monitor.start();
   resources.defer(() => monitor.stop());
   resources.defer(() => provisioner.idle());
+  ownerSync.start();
+  resources.defer(() => ownerSync.stop());
   resources.defer(keepReconciled({ reconciler, bus, clock, log }));
   if (options.demo) await seedDemo({ users, provisioner, controlPlane, log });
 

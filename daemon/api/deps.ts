@@ -6,6 +6,7 @@ import type { SessionRepository } from '../control-plane/session-repository.ts';
 import type { UserRepository } from '../control-plane/users.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
+import type { OwnerSync } from '../databases/owner-sync.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Sessions } from '../security/sessions.ts';
@@ -20,6 +21,7 @@ export interface ApiDeps {
   catalog: Catalog;
   lifecycle: DatabaseLifecycle;
   provisioner: Provisioner;
+  ownerSync: OwnerSync;
   users: UserRepository;
   sessions: Sessions;
   sessionRepository: SessionRepository;

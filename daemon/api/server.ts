@@ -90,7 +90,10 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
       info: { title: 'Fathom', version: deps.version },
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
     },
-    transform: jsonSchemaTransform,
+    transform: (route) => {
+      const { schema, url } = jsonSchemaTransform(route);
+      return { schema: { ...schema, 'x-permission': route.route.config?.permission }, url };
+    },
     transformObject: jsonSchemaTransformObject,
   });
 

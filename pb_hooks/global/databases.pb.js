@@ -64,6 +64,33 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
+// Owners of databases as their own databases should know them: all, or the one of `user`.
+routerAdd(
+  'GET',
+  '/api/fathom/owners',
+  (e) => {
+    const user = e.requestInfo().query.user;
+    const filter = user ? 'user = {:user}' : "id != ''";
+    const rows = e.app.findRecordsByFilter('user_databases', filter, 'created', 0, 0, { user: user || '' });
+    e.app.expandRecords(rows, ['user']);
+    const owners = [];
+    for (const row of rows) {
+      const owner = row.expandedOne('user');
+      if (!owner) continue;
+      owners.push({
+        database: row.get('name'),
+        id: owner.id,
+        email: owner.email(),
+        verified: owner.verified(),
+        is_active: owner.getBool('is_active'),
+        password_hash: owner.getString('password:hash'),
+      });
+    }
+    return e.json(200, owners);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
 // All rows with what the API hides, for the daemon's start: one request instead of one per database.
 routerAdd(
   'GET',

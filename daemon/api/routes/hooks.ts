@@ -7,6 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
 const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
+const USER_CHANGED = '/internal/users/changed';
 const changedBody = z.object({ user_id: z.string() });
 const userBody = z.object({ user_id: z.string(), email: z.string() });
 
@@ -55,13 +56,14 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
   );
 
   // The account, its password or its role; or sessions and keys of it.
-  for (const path of ['/internal/users/changed', '/internal/identities/changed']) {
+  for (const path of [USER_CHANGED, '/internal/identities/changed']) {
     app.post(
       path,
       { config: { permission: 'hook' }, schema: { hide: true, body: changedBody } },
       (request, reply) => {
         fromHook(request.headers[HOOK_TOKEN_HEADER]);
         deps.identities.changed(request.body.user_id);
+        if (path === USER_CHANGED) deps.ownerSync.changed(request.body.user_id);
         return reply.code(204).send();
       },
     );

@@ -83,15 +83,13 @@ function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: ApiDeps
   const close = () => webSocket.close(POLICY_VIOLATION, 'the session has ended');
   const leftMs = (identity.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - deps.clock.now().getTime();
   const timer = setTimeout(close, Math.min(leftMs, MAX_TIMER_MS));
+  const endUnlessGood = async () => {
+    // When nobody can tell, it does not stay open.
+    if (!(await deps.identities.stillGood(identity).catch(() => false))) close();
+  };
   const unsubscribe = deps.identities.onChange((userId) => {
     if (userId !== identity.userId) return;
-    deps.identities.stillGood(identity).then(
-      (good) => {
-        if (!good) close();
-      },
-      // Nobody knows, so it does not stay open.
-      close,
-    );
+    void endUnlessGood();
   });
   webSocket.once('close', () => {
     clearTimeout(timer);
@@ -110,7 +108,10 @@ async function callerOf(
     ticket === null
       ? await identify(request.headers.authorization, { ...deps, transport })
       : deps.tickets.redeem(ticket);
-  if (!caller) {
+  // The session may have ended since the ticket was given.
+  const ended =
+    ticket !== null && caller && caller.kind !== 'local' && !(await deps.identities.stillGood(caller));
+  if (!caller || ended) {
     throw new FathomError(
       'auth.required',
       'send a session token in the Authorization header, or a ticket of /api/v1/ws-ticket',
