@@ -14,6 +14,8 @@ import { createLog } from './base/log.ts';
 import { packageRoot } from './base/package.ts';
 import type { Config } from './config/config.ts';
 import { expandPublicUrl } from './config/public-url.ts';
+import { AuditRepository } from './control-plane/audit-repository.ts';
+import { AuditTrail } from './control-plane/audit-trail.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
 import { DatabaseRepository } from './control-plane/databases.ts';
 import { Identities } from './control-plane/identities.ts';
@@ -35,6 +37,7 @@ import { ChildProcessDriver } from './pocketbase/process-driver.ts';
 import { deriveKey, keyId } from './security/derived-keys.ts';
 import type { MasterKey } from './security/envelope.ts';
 import { Sessions } from './security/sessions.ts';
+import { SignInLimits } from './security/sign-in-limits.ts';
 import { Tickets } from './security/tickets.ts';
 import { Fleet } from './supervisor/fleet.ts';
 import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
@@ -115,6 +118,15 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const repository = new DatabaseRepository(controlPlane);
   const sessions = new Sessions({ ...config.jwt, clock });
   const sessionRepository = new SessionRepository(controlPlane);
+  const auditRepository = new AuditRepository(controlPlane);
+  const audit = new AuditTrail({
+    repository: auditRepository,
+    key: deriveKey(config.pbEncryptionKey, 'audit-chain', 32),
+    headFile: join(config.dataDir, 'audit-head.json'),
+    bus,
+    clock,
+    log,
+  });
   const identities = new Identities({ sessions, repository: sessionRepository, clock, log });
 
   const masterKey: MasterKey = { id: keyId(config.aesMasterKey), key: config.aesMasterKey };
@@ -200,11 +212,16 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     sessionRepository,
     identities,
     tickets: new Tickets<Caller>(clock),
+    audit,
+    auditRepository,
     bus,
     monitor,
     clock,
     log,
     hookToken,
+    signInLimits: new SignInLimits(config.limits, clock),
+    requestsPerMinute: config.limits.requestsPerMinute,
+    trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
     version: options.version,
     status,
@@ -213,6 +230,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   // The fleet is stopped last, after everything that could ask something of it.
   resources.defer(() => fleet.close());
+  resources.defer(() => audit.stop());
   const tcp = await listenOnTcp(api, config.server.host, config.server.port);
   resources.defer(() => tcp.close());
   const socket = await listenOnSocket(api, config.socketPath);

@@ -1,3 +1,4 @@
+import type { AuditEntry } from './audit.ts';
 import type { Instance, InstancePhase, Probe, Usage } from './instance.ts';
 
 /** Everything that can happen in the fleet, told once; the stream, the metrics and the console all read this. */
@@ -23,6 +24,8 @@ export type FleetEvent =
   | { kind: 'instance.usage'; name: string; usage: Usage }
   /** What the daemon itself uses, and the fleet in sum. */
   | { kind: 'daemon.usage'; usage: DaemonUsage }
+  /** Somebody did something; for those who may read the audit log. */
+  | { kind: 'audit.entry'; entry: AuditEntry }
   /** One line that an instance printed. */
   | { kind: 'log.line'; name: string; line: LogLine };
 
@@ -57,6 +60,7 @@ export function coalesceKey(event: FleetEvent): string | null {
     case 'instance.added':
     case 'instance.removed':
     case 'log.line':
+    case 'audit.entry':
       return null;
   }
 }
@@ -73,6 +77,8 @@ export function topicOf(event: FleetEvent): Topic {
     case 'instance.usage':
     case 'daemon.usage':
       return 'health';
+    case 'audit.entry':
+      return 'audit';
     case 'log.line':
       return `logs:${event.name}`;
   }

@@ -1,6 +1,8 @@
 import type { DaemonStatus } from '../../shared/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { AuditRepository } from '../control-plane/audit-repository.ts';
+import type { AuditTrail } from '../control-plane/audit-trail.ts';
 import type { Identities } from '../control-plane/identities.ts';
 import type { SessionRepository } from '../control-plane/session-repository.ts';
 import type { UserRepository } from '../control-plane/users.ts';
@@ -10,6 +12,7 @@ import type { OwnerSync } from '../databases/owner-sync.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Sessions } from '../security/sessions.ts';
+import type { SignInLimits } from '../security/sign-in-limits.ts';
 import type { Tickets } from '../security/tickets.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Monitor } from '../supervisor/monitor.ts';
@@ -27,12 +30,17 @@ export interface ApiDeps {
   sessionRepository: SessionRepository;
   identities: Identities;
   tickets: Tickets<Caller>;
+  audit: AuditTrail;
+  auditRepository: AuditRepository;
   bus: EventBus;
   monitor: Monitor;
   clock: Clock;
   log: Logger;
   /** Authenticates the hooks of the global PocketBase. */
   hookToken: string;
+  signInLimits: SignInLimits;
+  requestsPerMinute: number;
+  trustedProxies: readonly string[];
   corsOrigins: readonly string[];
   version: string;
   status: () => Promise<DaemonStatus>;

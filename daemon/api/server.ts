@@ -12,10 +12,13 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
+import { auditRequests } from './audit.ts';
 import { authorise, identify, type Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
+import { limitRequests } from './limits.ts';
 import { sendProblem, toFathomError } from './problem.ts';
 import { apiKeyRoutes } from './routes/api-keys.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { authRoutes } from './routes/auth.ts';
 import { browseRoutes } from './routes/browse.ts';
 import { databaseRoutes } from './routes/databases.ts';
@@ -23,6 +26,7 @@ import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { signInHookRoutes } from './routes/sign-in-hooks.ts';
 import { statusRoutes } from './routes/status.ts';
 import { userRoutes } from './routes/users.ts';
 
@@ -59,6 +63,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     frameworkErrors: (error, request, reply) => {
       void sendProblem(toFathomError(error), request, reply);
     },
+    trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     forceCloseConnections: true,
@@ -103,6 +108,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
       throw new Error(`${String(method)} ${url} names no permission; see permissions.ts`);
   });
   app.decorateRequest('caller', null);
+  await limitRequests(app, deps, transport);
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     const waitingFor = deps.waitingFor();
@@ -113,6 +119,8 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     authorise(request);
   });
 
+  auditRequests(app, deps);
+
   healthRoutes(app, deps);
   authRoutes(app, deps);
   statusRoutes(app, deps);
@@ -122,7 +130,9 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   databaseRoutes(app, deps);
   browseRoutes(app, deps);
   lifecycleRoutes(app, deps);
+  auditRoutes(app, deps);
   hookRoutes(app, deps);
+  signInHookRoutes(app, deps);
   app.get('/openapi.json', { config: { permission: 'public' }, schema: { hide: true } }, () => app.swagger());
   return app;
 }

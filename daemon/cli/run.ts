@@ -6,17 +6,26 @@ import { daemonCommands } from './daemon-commands.ts';
 import { databaseCommands } from './databases.ts';
 import { hostCommands } from './host-commands.ts';
 import { reportError } from './report-error.ts';
+import { securityCommands } from './security.ts';
 import { usageError } from './usage-error.ts';
 import { userCommands } from './users.ts';
 
 const GROUPS: Readonly<Record<string, string>> = {
   users: 'the people that have a database',
+  keys: 'API keys of programs',
+  audit: 'who did what',
   databases: 'their databases, and the global one',
 };
 
 /** Runs one command line and returns the exit code; never throws. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
-  const commands = [...daemonCommands, ...hostCommands, ...userCommands, ...databaseCommands];
+  const commands = [
+    ...daemonCommands,
+    ...hostCommands,
+    ...userCommands,
+    ...databaseCommands,
+    ...securityCommands,
+  ];
   let exitCode = 0;
   try {
     const parser = buildParser(commands, argv, async (command, args) => {

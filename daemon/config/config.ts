@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import { type LimitsConfig, readLimits, readTrustedProxies } from './limits.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
 import { type ConfigInput, readSources } from './sources.ts';
@@ -21,6 +22,9 @@ export interface Config {
   socketPath: string;
   server: { host: string; port: number };
   corsOrigins: readonly string[];
+  limits: LimitsConfig;
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
   globalPort: number;
   /** Where user instances listen. */
   bindAddress: string;
@@ -76,6 +80,8 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     socketPath: readSocketPath(read, dataDir),
     server: { host: read.host('SERVER_HOST', '127.0.0.1'), port: read.port('SERVER_PORT', 3000) },
     corsOrigins: readOrigins(read),
+    limits: readLimits(read),
+    trustedProxies: readTrustedProxies(read),
     globalPort: read.port('PB_GLOBAL_PORT', 8090),
     bindAddress: read.host('PB_BIND_ADDRESS', '127.0.0.1'),
     publicUrl: readPublicUrl(read),

@@ -40,6 +40,8 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
       const instances = new Map(sanitiseAll(frame.data).map((one) => [one.name, one]));
       return { ...state, instances, snapshot_at: state.now };
     }
+    case 'audit':
+      return state;
     case 'health':
       return applyHealth(state, frame.data);
     default: {

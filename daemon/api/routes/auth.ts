@@ -36,6 +36,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
+      deps.signInLimits.countSignUp(originOf(request).address);
       const user = await deps.users.create(request.body);
       try {
         return await reply.code(201).send(await sessionFor(user, request, deps));
@@ -52,9 +53,12 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
       schema: { body: credentialsSchema, response: { 200: sessionSchema, 401: problemSchema } },
     },
     async (request) => {
-      const user = await deps.users.authenticate(request.body.email, request.body.password);
+      const { email, password } = request.body;
+      const attempt = deps.signInLimits.beginSignIn(email, originOf(request).address);
+      const user = await deps.users.authenticate(email, password);
       if (!user)
         throw new FathomError('auth.failed', 'e-mail or password is wrong, or the account is not active');
+      attempt.succeeded();
       return sessionFor(user, request, deps);
     },
   );

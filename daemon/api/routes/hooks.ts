@@ -1,26 +1,20 @@
-import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { databaseSummarySchema } from '../../../shared/protocol.ts';
 import { databaseOf, summarise } from '../database-access.ts';
 import type { ApiDeps } from '../deps.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../limits.ts';
 import type { Api } from '../server.ts';
 
-const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
 const USER_CHANGED = '/internal/users/changed';
 const changedBody = z.object({ user_id: z.string() });
 const userBody = z.object({ user_id: z.string(), email: z.string() });
 
 /** Called by the hooks of the global PocketBase (`pb_hooks/global`), and by nobody else. */
 export function hookRoutes(app: Api, deps: ApiDeps): void {
-  const expected = Buffer.from(deps.hookToken);
-
   const fromHook = (given: unknown) => {
-    const token = Buffer.from(typeof given === 'string' ? given : '');
     // To anybody else these routes do not exist.
-    if (token.length !== expected.length || !timingSafeEqual(token, expected)) {
-      throw new FathomError('not_found', 'not found');
-    }
+    if (!isHookToken(given, deps.hookToken)) throw new FathomError('not_found', 'not found');
   };
 
   app.post(

@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import type { AuditEntry } from '../../../shared/audit.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { type FleetEvent, topicOf } from '../../../shared/events.ts';
 import type { Instance } from '../../../shared/instance.ts';
@@ -10,6 +11,8 @@ import { Outbox } from './outbox.ts';
 
 /** Lines of a log that its snapshot holds. */
 const LOG_SNAPSHOT_LINES = 200;
+/** Entries of the audit log that its snapshot holds, the newest last. */
+const AUDIT_SNAPSHOT_ENTRIES = 100;
 const LOG_TOPIC = 'logs:';
 
 /** One connection of the stream: what it subscribed to, and what of it the caller may see. */
@@ -79,6 +82,7 @@ export class StreamReader {
     else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#instances());
     else if (topic === 'health')
       this.#subscribeToFleet(topic, () => this.#health(), this.#deps.monitor.watch());
+    else if (topic === 'audit') await this.#subscribeToAudit(topic);
     else throw new FathomError('not_found', `the topic '${topic}' is not offered by this daemon`);
   }
 
@@ -92,6 +96,26 @@ export class StreamReader {
       unsubscribe();
       release?.();
     });
+  }
+
+  async #subscribeToAudit(topic: string): Promise<void> {
+    if (!seesAll(this.#caller, 'audit.read')) {
+      throw new FathomError('auth.forbidden', 'this needs the permission audit.read');
+    }
+    // What is written while the snapshot is read is added to it.
+    const meanwhile: AuditEntry[] = [];
+    let live = false;
+    const end = this.#deps.bus.subscribe((event) => {
+      if (event.kind !== 'audit.entry') return;
+      if (live) this.#outbox.event(topic, event);
+      else meanwhile.push(event.entry);
+    });
+    this.#subscriptions.set(topic, end);
+    const { items } = await this.#deps.auditRepository.list({ page: 1, perPage: AUDIT_SNAPSHOT_ENTRIES });
+    const last = items[0]?.seq ?? 0;
+    if (this.#subscriptions.get(topic) !== end) return;
+    this.#outbox.snapshot(topic, [...items.toReversed(), ...meanwhile.filter(({ seq }) => seq > last)]);
+    live = true;
   }
 
   async #subscribeToLog(topic: string, name: string): Promise<void> {
@@ -154,6 +178,8 @@ export class StreamReader {
 
   #maySeeEvent(event: FleetEvent): boolean {
     if (event.kind === 'daemon.usage') return seesAll(this.#caller, 'stream.open');
+    // Only those who may read it are subscribed.
+    if (event.kind === 'audit.entry') return true;
     // Told before the catalog knows the database.
     if (event.kind === 'instance.added')
       return this.#owns(event.instance.user_id) || seesAll(this.#caller, 'stream.open');
