@@ -29,6 +29,7 @@ import { DatabaseLifecycle } from './databases/lifecycle.ts';
 import { OwnerSync } from './databases/owner-sync.ts';
 import { Provisioner, type ProvisionStep } from './databases/provisioner.ts';
 import { Reconciler } from './databases/reconcile.ts';
+import { rotateSecrets } from './databases/secrets-rotation.ts';
 import { TemplateStore } from './databases/template.ts';
 import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
@@ -69,6 +70,8 @@ export interface RunningDaemon {
  * @throws FathomError with the exit code for what is wrong; nothing is left running then
  */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
+  // What this process and those that it starts make is for its user alone; the local socket is opened up by name.
+  process.umask(0o077);
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
   const startedAt = clock.now();
@@ -129,7 +132,11 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   });
   const identities = new Identities({ sessions, repository: sessionRepository, clock, log });
 
-  const masterKey: MasterKey = { id: keyId(config.aesMasterKey), key: config.aesMasterKey };
+  const masterKeyOf = (key: Uint8Array): MasterKey => ({ id: keyId(key), key });
+  const masterKeys: readonly [MasterKey, ...MasterKey[]] = [
+    masterKeyOf(config.aesMasterKey),
+    ...(config.previousAesMasterKey ? [masterKeyOf(config.previousAesMasterKey)] : []),
+  ];
   const migrationsDir = options.userMigrationsDir ?? join(root, 'pb_migrations', 'user');
   const template = new TemplateStore({
     directory: join(config.dataDir, 'templates'),
@@ -142,7 +149,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     fleet,
     ports,
     repository,
-    masterKeys: [masterKey],
+    masterKeys,
     pbEncryptionKey: config.pbEncryptionKey,
     binary,
     clock,
@@ -161,7 +168,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     fleet,
     repository,
     template,
-    masterKeys: [masterKey],
+    masterKeys,
     pbEncryptionKey: config.pbEncryptionKey,
     clock,
     log,
@@ -218,6 +225,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     monitor,
     clock,
     log,
+    rotateSecrets: () => rotateSecrets({ masterKeys, repository, catalog, log }),
     hookToken,
     signInLimits: new SignInLimits(config.limits, clock),
     requestsPerMinute: config.limits.requestsPerMinute,

@@ -65,7 +65,7 @@ function entryFor(request: FastifyRequest, action: string, status: number): NewA
     actor: caller === null || caller.kind === 'local' ? '' : caller.userId,
     address: originOf(request).address,
     action,
-    target: String(name ?? id ?? user_id ?? body['email'] ?? ''),
+    target: [name, id, user_id, body['email']].find((it) => typeof it === 'string') ?? '',
     outcome: status < 400 ? 'ok' : status === 401 || status === 403 ? 'refused' : 'failed',
     detail: JSON.stringify({ status, ...told }),
     request_id: request.id,

@@ -7,6 +7,7 @@ import type { User } from '../control-plane/users.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { ownerToken } from '../databases/owner-access.ts';
 import type { IssuedSession } from '../security/sessions.ts';
+import { LOCAL_ADDRESS } from '../security/sign-in-limits.ts';
 import type { ApiDeps } from './deps.ts';
 
 /** How long a sign-in waits for a database that is on its way up, before it answers with the status as it is. */
@@ -57,7 +58,7 @@ export async function describeSession(
 /** What a list of sessions shows of the program that opened one. */
 export function originOf(request: FastifyRequest): Origin {
   const userAgent = (request.headers['user-agent'] ?? '').replace(/\p{C}/gu, '').slice(0, 300);
-  return { user_agent: userAgent, address: request.ip ?? 'local' };
+  return { user_agent: userAgent, address: request.ip ?? LOCAL_ADDRESS };
 }
 
 /** Null, and a line in the log, when the instance's files cannot be read now: the session is good without it. */

@@ -10,6 +10,7 @@ import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { OwnerSync } from '../databases/owner-sync.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
+import type { RotationResult } from '../databases/secrets-rotation.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Sessions } from '../security/sessions.ts';
 import type { SignInLimits } from '../security/sign-in-limits.ts';
@@ -36,6 +37,7 @@ export interface ApiDeps {
   monitor: Monitor;
   clock: Clock;
   log: Logger;
+  rotateSecrets: () => Promise<RotationResult>;
   /** Authenticates the hooks of the global PocketBase. */
   hookToken: string;
   signInLimits: SignInLimits;

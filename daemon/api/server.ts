@@ -25,6 +25,7 @@ import { databaseRoutes } from './routes/databases.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { secretRoutes } from './routes/secrets.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { signInHookRoutes } from './routes/sign-in-hooks.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -131,6 +132,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   browseRoutes(app, deps);
   lifecycleRoutes(app, deps);
   auditRoutes(app, deps);
+  secretRoutes(app, deps);
   hookRoutes(app, deps);
   signInHookRoutes(app, deps);
   app.get('/openapi.json', { config: { permission: 'public' }, schema: { hide: true } }, () => app.swagger());

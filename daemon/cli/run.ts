@@ -14,6 +14,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   users: 'the people that have a database',
   keys: 'API keys of programs',
   audit: 'who did what',
+  secrets: 'what is stored encrypted',
   databases: 'their databases, and the global one',
 };
 

@@ -107,6 +107,22 @@ export async function verifyAudit(args: Arguments, context: CliContext): Promise
   return found.ok ? 0 : 1;
 }
 
+export async function rotateSecrets(args: Arguments, context: CliContext): Promise<number> {
+  const { http } = connect(args, context);
+  const result = await http.request<{ rotated: number; current: number; failed: number }>(
+    'POST',
+    '/api/v1/secrets/rotate',
+    { timeoutMs: 600_000 },
+  );
+  const { rotated, current, failed } = result;
+  if (args.json) printJson(context, result);
+  else if (failed === 0) {
+    const next = 'AES_PREVIOUS_MASTER_KEY may go';
+    printLine(context.stdout, `${rotated} rotated, ${current} were current; ${next}`);
+  } else printLine(context.stdout, `${rotated} rotated, ${failed} could not be opened; see the daemon's log`);
+  return failed === 0 ? 0 : 1;
+}
+
 function print<T>(args: Arguments, context: CliContext, items: T[], columns: readonly Column<T>[]): number {
   if (args.json) printJson(context, items);
   else printLine(context.stdout, formatTable(items, columns, painter(context.stdout, context.env)));

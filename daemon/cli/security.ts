@@ -64,4 +64,14 @@ export const securityCommands = [
       return verifyAudit(args, context);
     },
   }),
+  command({
+    words: ['secrets', 'rotate'],
+    summary:
+      'seal all stored secrets with AES_MASTER_KEY; can be repeated, and goes on where it was cut short',
+    options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { rotateSecrets } = await import('./security-actions.ts');
+      return rotateSecrets(args, context);
+    },
+  }),
 ];

@@ -42,6 +42,8 @@ export interface Config {
   jwt: { secret: Uint8Array; previousSecret: Uint8Array | null; expirationHours: number };
   /** 32 bytes each. */
   aesMasterKey: Uint8Array;
+  /** Still opens what it sealed, until that is rotated. */
+  previousAesMasterKey: Uint8Array | null;
   pbEncryptionKey: Uint8Array;
   admin: { email: string; password: string };
   log: { level: (typeof LOG_LEVELS)[number]; dir: string | null; retentionDays: number };
@@ -102,6 +104,7 @@ function readConfig(read: ValueReader, dataDir: string): Config {
       expirationHours: read.wholeNumber('JWT_EXPIRATION_HOURS', 24, { min: 1, max: 8760 }),
     },
     aesMasterKey: read.key('AES_MASTER_KEY', 32),
+    previousAesMasterKey: read.optionalKey('AES_PREVIOUS_MASTER_KEY', 32),
     pbEncryptionKey: read.key('PB_ENCRYPTION_KEY', 32),
     admin: {
       email: readEmail(read),

@@ -99,6 +99,10 @@ export class ValueReader {
     return key;
   }
 
+  optionalKey(name: Variable, bytes: number): Uint8Array | null {
+    return this.#sources.get(name) === undefined ? null : this.key(name, bytes);
+  }
+
   /** A secret that is used as it is written; length in bytes of UTF-8. */
   secretText(name: Variable, { min, max }: { min: number; max?: number }): string {
     const value = this.#secret(name);

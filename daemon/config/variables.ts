@@ -12,6 +12,7 @@ export type GeneratedSecret = (typeof GENERATED_SECRETS)[number];
 export const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   ...GENERATED_SECRETS,
   'JWT_PREVIOUS_SECRET',
+  'AES_PREVIOUS_MASTER_KEY',
   'GOOGLE_CLIENT_SECRET',
   'GITHUB_CLIENT_SECRET',
   'OIDC_CLIENT_SECRET',
@@ -21,6 +22,7 @@ export const SECRET_VARIABLES: ReadonlySet<string> = new Set([
 export const VARIABLES = [
   ...GENERATED_SECRETS,
   'JWT_PREVIOUS_SECRET',
+  'AES_PREVIOUS_MASTER_KEY',
   'PB_ADMIN_EMAIL',
   'FATHOM_DATA_DIR',
   'PB_USER_DBS_PATH',

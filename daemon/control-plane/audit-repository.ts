@@ -58,8 +58,9 @@ export class AuditRepository {
   }
 }
 
-export function entryOf({ previous: _, hash: __, ...entry }: AuditRow): AuditEntry {
-  return entry;
+export function entryOf(row: AuditRow): AuditEntry {
+  const { seq, at, actor_kind, actor, address, action, target, outcome, detail, request_id } = row;
+  return { seq, at, actor_kind, actor, address, action, target, outcome, detail, request_id };
 }
 
 function toRow(record: RecordModel): AuditRow {

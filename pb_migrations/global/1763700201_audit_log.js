@@ -1,7 +1,6 @@
 // What was done, by whom, from where. Rows are only ever added, each with a keyed hash over itself and the one before it.
 migrate(
   (app) => {
-    const text = (name, max) => ({ type: 'text', name, max });
     app.save(
       new Collection({
         type: 'base',
@@ -14,20 +13,20 @@ migrate(
         fields: [
           { type: 'number', name: 'seq', required: true, onlyInt: true, min: 1 },
           // As text, since the hash is over exactly this.
-          { ...text('at', 40), required: true },
+          { type: 'text', name: 'at', required: true, max: 40 },
           // local, session, key, anonymous, superuser
-          { ...text('actor_kind', 20), required: true },
+          { type: 'text', name: 'actor_kind', required: true, max: 20 },
           // A user's id; a superuser's e-mail address.
-          text('actor', 254),
-          text('address', 64),
-          { ...text('action', 120), required: true },
-          text('target', 300),
+          { type: 'text', name: 'actor', max: 254 },
+          { type: 'text', name: 'address', max: 64 },
+          { type: 'text', name: 'action', required: true, max: 120 },
+          { type: 'text', name: 'target', max: 300 },
           // ok, refused, failed
-          { ...text('outcome', 20), required: true },
-          text('detail', 2000),
-          text('request_id', 64),
-          text('previous', 64),
-          { ...text('hash', 64), required: true },
+          { type: 'text', name: 'outcome', required: true, max: 20 },
+          { type: 'text', name: 'detail', max: 2000 },
+          { type: 'text', name: 'request_id', max: 64 },
+          { type: 'text', name: 'previous', max: 64 },
+          { type: 'text', name: 'hash', required: true, max: 64 },
         ],
         indexes: [
           'CREATE UNIQUE INDEX `idx_audit_log_seq` ON `audit_log` (`seq`)',

@@ -6,11 +6,12 @@ import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
 const login = (url: string, email: string, password: string, headers = {}) =>
   call('POST', `${url}/api/v1/auth/login`, { body: { email, password }, headers });
 
+const at = (address: string) => ({ 'x-forwarded-for': address });
+
 describe('guessing passwords', () => {
   it('ends after some failures, at both doors, with the time to wait; the owner is let in where they were', async () => {
     const fathom = await deployment({ SIGN_IN_FAILURES_PER_ACCOUNT: '4', TRUSTED_PROXIES: '127.0.0.0/8' });
     await fathom.start();
-    const at = (address: string) => ({ 'x-forwarded-for': address });
     await signUp(fathom.url, 'ann@example.com');
     expect((await login(fathom.url, 'ann@example.com', PASSWORD, at('10.0.0.9'))).status).toBe(200);
     for (const address of ['10.0.0.1', '10.0.0.2']) {
@@ -35,10 +36,9 @@ describe('guessing passwords', () => {
     const fathom = await deployment({ SIGN_IN_FAILURES_PER_ADDRESS: '3' });
     await fathom.start();
     // Nobody is believed who they say is behind them, as no proxy is trusted.
-    const lie = (count: number) => ({ 'x-forwarded-for': `10.0.0.${count}` });
     const statuses = [];
     for (let count = 0; count < 4; count += 1) {
-      statuses.push((await login(fathom.url, `${count}@example.com`, 'x', lie(count))).status);
+      statuses.push((await login(fathom.url, `${count}@example.com`, 'x', at(`10.0.0.${count}`))).status);
     }
     expect(statuses).toEqual([401, 401, 401, 429]);
     // At once, too.

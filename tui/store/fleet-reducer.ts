@@ -79,6 +79,8 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
       case 'instance.changed':
         instances.set(event.instance.name, sanitiseAll(event.instance));
         break;
+      case 'audit.entry':
+        break;
       case 'instance.removed':
         instances.delete(event.name);
         break;

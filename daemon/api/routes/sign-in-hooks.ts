@@ -10,6 +10,7 @@ import type { Api } from '../server.ts';
 const MAX_OPEN = 10_000;
 
 const begun = z.object({ collection: z.string(), identity: z.string(), address: z.string() });
+const signUp = z.object({ address: z.string() });
 const ended = begun.extend({ ok: z.boolean(), attempt: z.string(), user_id: z.string() });
 const superuser = z.object({
   verb: z.string(),
@@ -41,8 +42,7 @@ export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: A
     });
   });
 
-  const address = z.object({ address: z.string() });
-  app.post('/internal/sign-ups', { config, schema: { hide: true, body: address } }, (request) => {
+  app.post('/internal/sign-ups', { config, schema: { hide: true, body: signUp } }, (request) => {
     fromHook(request.headers);
     return retryAfter(() => {
       signInLimits.countSignUp(request.body.address);
