@@ -21,6 +21,7 @@ import { DatabaseRepository } from './control-plane/databases.ts';
 import { Identities } from './control-plane/identities.ts';
 import { countTasks } from './control-plane/queue-counts.ts';
 import { SessionRepository } from './control-plane/session-repository.ts';
+import { configureSignInProviders } from './control-plane/sign-in-providers.ts';
 import { UserRepository } from './control-plane/users.ts';
 import { Catalog } from './databases/catalog.ts';
 import { seedDemo } from './databases/demo.ts';
@@ -259,6 +260,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await Promise.all([startGlobal(found.get(GLOBAL_NAME) ?? []), tryMigrations()]);
   found.delete(GLOBAL_NAME);
 
+  await configureSignInProviders(controlPlane, config.oauth);
   await reconciler.load();
   await reconciler.startAll([...found.values()].flat());
   await lifecycle.finishInterrupted(config.userDatabasesDir);
