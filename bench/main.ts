@@ -6,12 +6,14 @@ import { benchFleetStart } from './fleet-start.ts';
 import { benchIdle } from './idle.ts';
 import { benchProvisioning } from './provisioning.ts';
 import { benchRecovery } from './recovery.ts';
+import { benchSessionCheck } from './session-check.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<boolean>>> = {
   provisioning: benchProvisioning,
   'fleet-start': benchFleetStart,
   recovery: benchRecovery,
   idle: benchIdle,
+  'session-check': benchSessionCheck,
 };
 
 const asked = process.argv.slice(2);

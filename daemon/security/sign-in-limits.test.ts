@@ -7,9 +7,9 @@ const SETTINGS = { signInsPerAccount: 3, signInsPerAddress: 5, signUpsPerAddress
 it('an account is closed to guesses from wherever, in whatever case', async () => {
   const time = new ManualTime();
   const limits = new SignInLimits(SETTINGS, time);
-  limits.beginSignIn('ann@example.com', '10.0.0.1');
-  limits.beginSignIn('ANN@example.com', '10.0.0.2');
-  limits.beginSignIn(' ann@example.com ', '10.0.0.3');
+  limits.beginSignIn('ann@example.com', '10.0.0.1').failed();
+  limits.beginSignIn('ANN@example.com', '10.0.0.2').failed();
+  limits.beginSignIn(' ann@example.com ', '10.0.0.3').failed();
   expect(() => limits.beginSignIn('ann@example.com', '10.0.0.4')).toThrow(RateLimitedError);
   await time.advance(5 * 60_000);
   expect(() => limits.beginSignIn('ann@example.com', '10.0.0.4')).not.toThrow();
@@ -30,7 +30,9 @@ it('what succeeds does not count', () => {
 it('a stranger locks nobody out where they have signed in before', () => {
   const limits = new SignInLimits(SETTINGS, new ManualTime());
   limits.beginSignIn('a@example.com', '10.0.0.1').succeeded();
-  for (const address of ['10.1.0.1', '10.1.0.2', '10.1.0.3']) limits.beginSignIn('a@example.com', address);
+  for (const address of ['10.1.0.1', '10.1.0.2', '10.1.0.3']) {
+    limits.beginSignIn('a@example.com', address).failed();
+  }
   expect(() => limits.beginSignIn('a@example.com', '10.1.0.4')).toThrow(RateLimitedError);
   expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).not.toThrow();
 });
@@ -49,4 +51,16 @@ it('a subscriber of IPv6 is a /64', () => {
   expect(networkOf('::1')).toBe('0:0:0:0::/64');
   expect(networkOf('::ffff:10.0.0.1')).toBe('10.0.0.1');
   expect(networkOf('10.0.0.1')).toBe('10.0.0.1');
+});
+
+it('guesses made at once are paid for afterwards, and are not without bound', async () => {
+  const time = new ManualTime();
+  const limits = new SignInLimits({ ...SETTINGS, signInsPerAddress: 1000 }, time);
+  const attempts = Array.from({ length: 32 }, () => limits.beginSignIn('a@example.com', '10.0.0.1'));
+  expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).toThrow('under way');
+  for (const attempt of attempts) attempt.failed();
+  await time.advance(29 * 5 * 60_000);
+  expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).toThrow('have failed');
+  await time.advance(5 * 60_000);
+  expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).not.toThrow();
 });

@@ -7,6 +7,8 @@ const SIGN_IN_WINDOW_MS = 15 * 60_000;
 const SIGN_UP_WINDOW_MS = 60 * 60_000;
 /** Who comes over the local socket is an administrator. */
 export const LOCAL_ADDRESS = 'local';
+/** Sign-ins to one account at a time. */
+const MAX_UNDER_WAY = 32;
 /** Pairs of account and address that have signed in; the oldest make room. */
 const MAX_TRUSTED = 20_000;
 
@@ -30,13 +32,16 @@ export class RateLimitedError extends FathomError {
   }
 }
 
-/** An attempt that has begun; it counts as failed until it is said to have succeeded. */
+/** An attempt that has begun. Whoever began it says how it ended. */
 export interface SignInAttempt {
   succeeded(): void;
+  failed(): void;
 }
 
 /**
- * What slows down guessing of passwords. Attempts count when they begin, so that many at once do not slip through.
+ * What slows down guessing of passwords. Failures of an account count when they are known, as one person's programs may
+ * well sign in many times at once; so that guesses made at once do not slip through, only so many may be under way, and
+ * each failure beyond the limit makes the wait longer. Those of an address count when they begin.
  *
  * So that a stranger cannot lock somebody out by failing in their name, an address from which the account was opened before
  * has a count of its own for it.
@@ -45,6 +50,7 @@ export class SignInLimits {
   readonly #accounts: Buckets;
   readonly #addresses: Buckets;
   readonly #signUps: Buckets;
+  readonly #underWay = new Map<string, number>();
   readonly #trusted = new Set<string>();
 
   constructor(settings: LimitSettings, clock: Clock) {
@@ -56,17 +62,24 @@ export class SignInLimits {
 
   /** @throws RateLimitedError */
   beginSignIn(account: string, address: string): SignInAttempt {
-    if (address === LOCAL_ADDRESS) return { succeeded: () => {} };
+    if (address === LOCAL_ADDRESS) return { succeeded: () => {}, failed: () => {} };
     const who = account.trim().toLowerCase().slice(0, 254);
     const from = networkOf(address);
     const pair = `${from} ${who}`;
     const counted = this.#trusted.has(pair) ? pair : who;
     const waitMs = Math.max(this.#accounts.waitMs(counted), this.#addresses.waitMs(from));
     if (waitMs > 0) throw new RateLimitedError('too many sign-ins have failed', waitMs);
-    this.#accounts.take(counted);
+    const underWay = this.#underWay.get(counted) ?? 0;
+    if (underWay >= MAX_UNDER_WAY) throw new RateLimitedError('too many sign-ins are under way', 1000);
+    this.#underWay.set(counted, underWay + 1);
     this.#addresses.take(from);
     return {
+      failed: () => {
+        this.#ended(counted);
+        this.#accounts.take(counted);
+      },
       succeeded: () => {
+        this.#ended(counted);
         this.#accounts.forget(counted);
         this.#addresses.giveBack(from);
         this.#trust(pair);
@@ -81,6 +94,12 @@ export class SignInLimits {
     const waitMs = this.#signUps.waitMs(from);
     if (waitMs > 0) throw new RateLimitedError('too many accounts were made from this address', waitMs);
     this.#signUps.take(from);
+  }
+
+  #ended(counted: string): void {
+    const left = (this.#underWay.get(counted) ?? 1) - 1;
+    if (left > 0) this.#underWay.set(counted, left);
+    else this.#underWay.delete(counted);
   }
 
   #trust(pair: string): void {

@@ -2,10 +2,6 @@
 
 onRecordAuthWithPasswordRequest((e) => {
   const daemon = require(`${__hooks}/lib/daemon.js`);
-  if (!e.record) {
-    // As long as a comparison takes, so that the time does not tell whether there is such an account.
-    new Record(e.collection).setPassword('nobody');
-  }
   if (daemon.isFromDaemon(e)) {
     e.next();
     return;

@@ -55,9 +55,14 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
     async (request) => {
       const { email, password } = request.body;
       const attempt = deps.signInLimits.beginSignIn(email, originOf(request).address);
-      const user = await deps.users.authenticate(email, password);
-      if (!user)
+      const user = await deps.users.authenticate(email, password).catch((error: unknown) => {
+        attempt.failed();
+        throw error;
+      });
+      if (!user) {
+        attempt.failed();
         throw new FathomError('auth.failed', 'e-mail or password is wrong, or the account is not active');
+      }
       attempt.succeeded();
       return sessionFor(user, request, deps);
     },

@@ -37,7 +37,10 @@ export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: A
       const id = randomUUID();
       open.set(id, signInLimits.beginSignIn(account, address));
       const [oldest] = open.keys();
-      if (open.size > MAX_OPEN && oldest !== undefined) open.delete(oldest);
+      if (open.size > MAX_OPEN && oldest !== undefined) {
+        open.get(oldest)?.failed();
+        open.delete(oldest);
+      }
       return id;
     });
   });
@@ -57,6 +60,7 @@ export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: A
       fromHook(request.headers);
       const { attempt, ok, collection, identity, address, user_id } = request.body;
       if (ok) open.get(attempt)?.succeeded();
+      else open.get(attempt)?.failed();
       open.delete(attempt);
       await audit.record({
         actor_kind: ok && collection === '_superusers' ? 'superuser' : 'anonymous',
