@@ -133,7 +133,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   });
   const identities = new Identities({ sessions, repository: sessionRepository, clock, log });
 
-  const masterKeyOf = (key: Uint8Array): MasterKey => ({ id: keyId(key), key });
   const masterKeys: readonly [MasterKey, ...MasterKey[]] = [
     masterKeyOf(config.aesMasterKey),
     ...(config.previousAesMasterKey ? [masterKeyOf(config.previousAesMasterKey)] : []),
@@ -316,6 +315,10 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     }
     await controlPlane.token();
   }
+}
+
+function masterKeyOf(key: Uint8Array): MasterKey {
+  return { id: keyId(key), key };
 }
 
 /** Names the processes of this data directory among all others of the host. */

@@ -154,6 +154,8 @@ describe("another tenant's database", () => {
   });
 });
 
+const post = (body: string) => call('POST', `${fathom.url}/api/v1/users`, { token: admin, body });
+
 /** One request as bytes. */
 async function raw(request: string): Promise<string> {
   const socket = connect(Number(fathom.env['SERVER_PORT']), '127.0.0.1');
@@ -208,7 +210,6 @@ describe('what is sent to confuse', () => {
   });
 
   it('prototypes, depth and size of JSON', async () => {
-    const post = (body: string) => call('POST', `${fathom.url}/api/v1/users`, { token: admin, body });
     for (const body of [
       '{"__proto__":{"role":"admin"},"email":"p@example.com","password":"a-good-password"}',
       '{"constructor":{"prototype":{"role":"admin"}},"email":"p@example.com","password":"a-good-password"}',

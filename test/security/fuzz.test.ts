@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { deployment } from '../helpers/harness.ts';
 import { call, signIn, signUp } from '../helpers/http-call.ts';

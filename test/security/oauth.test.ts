@@ -98,7 +98,7 @@ it('who signs in with OpenID Connect for the first time is given a database like
 
   const second = await signIn();
   expect(second.record.id).toBe(first.record.id);
-  expect((second.meta?.['database'] as Session['database']).name).toBe(database.name);
+  expect(second.meta?.['database']).toMatchObject({ name: database.name });
   const { items } = await fathom.client.http.request<{ items: { action: string; target: string }[] }>(
     'GET',
     '/api/v1/audit?action=sign-in&outcome=ok',
