@@ -165,7 +165,15 @@ async function raw(request: string): Promise<string> {
 
 describe('what is sent to confuse', () => {
   it('filters, sorts and searches are values, never expressions', async () => {
-    for (const value of ["' || 1=1 || '", '"||role="admin', 'x) OR (1=1', '%', '@request.auth.id != ""']) {
+    for (const value of [
+      "' || 1=1 || '",
+      '"||role="admin',
+      'x) OR (1=1',
+      '%',
+      '@request.auth.id != ""',
+      '\\',
+      "\\' || seq > 0 || '",
+    ]) {
       const encoded = encodeURIComponent(value);
       const search = await call<{ total: number }>(
         'GET',
@@ -178,7 +186,8 @@ describe('what is sent to confuse', () => {
       const audit = await call<{ total: number }>('GET', `${fathom.url}/api/v1/audit?actor=${encoded}`, {
         token: admin,
       });
-      expect(audit).toMatchObject({ status: 200, body: { total: 0 } });
+      expect([400, 200]).toContain(audit.status);
+      expect(audit.body.total ?? 0).toBe(0);
       expect((await call('GET', `${fathom.url}/api/v1/users?sort=${encoded}`, { token: admin })).status).toBe(
         400,
       );
