@@ -16,7 +16,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
-          include: ['test/{integration,console}/**/*.test.{ts,tsx}'],
+          include: ['test/{integration,console,security}/**/*.test.{ts,tsx}'],
           fileParallelism: false, // real processes and ports: one file at a time
           testTimeout: 60_000,
           hookTimeout: 60_000,

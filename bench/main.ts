@@ -7,6 +7,7 @@ import { benchIdle } from './idle.ts';
 import { benchProvisioning } from './provisioning.ts';
 import { benchQueue } from './queue.ts';
 import { benchRecovery } from './recovery.ts';
+import { benchSessionCheck } from './session-check.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<boolean>>> = {
   provisioning: benchProvisioning,
@@ -14,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<boolean>>> = {
   recovery: benchRecovery,
   idle: benchIdle,
   queue: benchQueue,
+  'session-check': benchSessionCheck,
 };
 
 const asked = process.argv.slice(2);

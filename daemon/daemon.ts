@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { FathomError, messageOf } from '../shared/errors.ts';
 import { PROTOCOL_VERSION } from '../shared/protocol.ts';
 import type { DaemonStatus } from '../shared/status.ts';
-import type { Caller } from './api/caller.ts';
 import type { ApiDeps } from './api/deps.ts';
+import { identityServices } from './api/identity-services.ts';
 import { listenOnSocket, listenOnTcp } from './api/listen.ts';
 import { systemClock } from './base/clock.ts';
 import { lockDataDir } from './base/data-dir-lock.ts';
@@ -17,13 +17,16 @@ import { expandPublicUrl } from './config/public-url.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
 import { DatabaseRepository } from './control-plane/databases.ts';
 import { countTasks } from './control-plane/queue-counts.ts';
+import { configureSignInProviders } from './control-plane/sign-in-providers.ts';
 import { UserRepository } from './control-plane/users.ts';
 import { Catalog } from './databases/catalog.ts';
 import { seedDemo } from './databases/demo.ts';
 import { keepReconciled } from './databases/keep-reconciled.ts';
 import { DatabaseLifecycle } from './databases/lifecycle.ts';
+import { OwnerSync } from './databases/owner-sync.ts';
 import { Provisioner, type ProvisionStep } from './databases/provisioner.ts';
 import { Reconciler } from './databases/reconcile.ts';
+import { rotateSecrets } from './databases/secrets-rotation.ts';
 import { TemplateStore } from './databases/template.ts';
 import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
@@ -32,8 +35,6 @@ import { ChildProcessDriver } from './pocketbase/process-driver.ts';
 import { daemonQueue } from './queue/daemon-host.ts';
 import { deriveKey, keyId } from './security/derived-keys.ts';
 import type { MasterKey } from './security/envelope.ts';
-import { Sessions } from './security/sessions.ts';
-import { Tickets } from './security/tickets.ts';
 import { Fleet } from './supervisor/fleet.ts';
 import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
 import { Monitor } from './supervisor/monitor.ts';
@@ -66,6 +67,8 @@ export interface RunningDaemon {
  * @throws FathomError with the exit code for what is wrong; nothing is left running then
  */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
+  // What this process and those that it starts make is for its user alone; the local socket is opened up by name.
+  process.umask(0o077);
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
   const startedAt = clock.now();
@@ -113,8 +116,12 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);
   const repository = new DatabaseRepository(controlPlane);
+  const identity = identityServices({ config, controlPlane, bus, clock, log });
 
-  const masterKey: MasterKey = { id: keyId(config.aesMasterKey), key: config.aesMasterKey };
+  const masterKeys: readonly [MasterKey, ...MasterKey[]] = [
+    masterKeyOf(config.aesMasterKey),
+    ...(config.previousAesMasterKey ? [masterKeyOf(config.previousAesMasterKey)] : []),
+  ];
   const migrationsDir = options.userMigrationsDir ?? join(root, 'pb_migrations', 'user');
   const template = new TemplateStore({
     directory: join(config.dataDir, 'templates'),
@@ -127,7 +134,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     fleet,
     ports,
     repository,
-    masterKeys: [masterKey],
+    masterKeys,
     pbEncryptionKey: config.pbEncryptionKey,
     binary,
     clock,
@@ -140,16 +147,25 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
       publicUrl,
     },
   });
+  const ownerSync = new OwnerSync({ repository, catalog, bus, clock, log, random });
   const provisioner = new Provisioner({
     catalog,
     fleet,
     repository,
     template,
-    masterKeys: [masterKey],
+    masterKeys,
     pbEncryptionKey: config.pbEncryptionKey,
     clock,
     log,
-    onStep: options.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning')),
+    onStep: (step, name) => {
+      (options.onProvisionStep ?? ((at) => log.debug({ instance: name, step: at }, 'provisioning')))(
+        step,
+        name,
+      );
+      // The account may have changed while its database was made.
+      const user = step === 'ready' ? catalog.find(name)?.row.user : undefined;
+      if (user !== undefined) ownerSync.changed(user);
+    },
   });
   const lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log });
   const reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, driver, clock, log });
@@ -166,7 +182,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     controlPlane: { url: globalUrl, hookToken },
     catalog,
     provisioner,
-    masterKeys: [masterKey],
+    masterKeys,
     leaseMs: options.leaseMs,
     bus,
     clock,
@@ -189,19 +205,22 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     usage: monitor.usage,
   });
   const api: ApiDeps = {
+    ...identity,
     fleet,
     catalog,
     lifecycle,
     provisioner,
+    ownerSync,
     users,
     queue,
-    sessions: new Sessions({ ...config.jwt, clock }),
-    tickets: new Tickets<Caller>(clock),
     bus,
     monitor,
     clock,
     log,
+    rotateSecrets: () => rotateSecrets({ masterKeys, repository, catalog, log }),
     hookToken,
+    requestsPerMinute: config.limits.requestsPerMinute,
+    trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
     version: options.version,
     status,
@@ -210,6 +229,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   // The fleet is stopped last, after everything that could ask something of it.
   resources.defer(() => fleet.close());
+  resources.defer(() => identity.audit.stop());
   const tcp = await listenOnTcp(api, config.server.host, config.server.port);
   resources.defer(() => tcp.close());
   const socket = await listenOnSocket(api, config.socketPath);
@@ -230,6 +250,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await Promise.all([startGlobal(found.get(GLOBAL_NAME) ?? []), tryMigrations()]);
   found.delete(GLOBAL_NAME);
 
+  await configureSignInProviders(controlPlane, config.oauth);
   await reconciler.load();
   await reconciler.startAll([...found.values()].flat());
   await lifecycle.finishInterrupted(config.userDatabasesDir);
@@ -242,6 +263,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   monitor.start();
   resources.defer(() => monitor.stop());
   resources.defer(() => provisioner.idle());
+  ownerSync.start();
+  resources.defer(() => ownerSync.stop());
   resources.defer(keepReconciled({ reconciler, bus, clock, log }));
   if (options.demo) await seedDemo({ users, provisioner, controlPlane, apiUrl, log });
 
@@ -286,6 +309,10 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     }
     await controlPlane.token();
   }
+}
+
+function masterKeyOf(key: Uint8Array): MasterKey {
+  return { id: keyId(key), key };
 }
 
 /** Names the processes of this data directory among all others of the host. */

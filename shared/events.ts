@@ -1,3 +1,4 @@
+import type { AuditEntry } from './audit.ts';
 import type { Instance, InstancePhase, Probe, Usage } from './instance.ts';
 import type { QueueStats, TaskSummary } from './task.ts';
 
@@ -28,6 +29,8 @@ export type FleetEvent =
   | { kind: 'queue.task'; task: TaskSummary }
   /** The queue at a glance, after tasks changed or it was paused. */
   | { kind: 'queue.stats'; stats: QueueStats }
+  /** Somebody did something; for those who may read the audit log. */
+  | { kind: 'audit.entry'; entry: AuditEntry }
   /** One line that an instance printed. */
   | { kind: 'log.line'; name: string; line: LogLine };
 
@@ -65,6 +68,7 @@ export function coalesceKey(event: FleetEvent): string | null {
     case 'instance.added':
     case 'instance.removed':
     case 'log.line':
+    case 'audit.entry':
       return null;
   }
 }
@@ -84,6 +88,8 @@ export function topicOf(event: FleetEvent): Topic {
     case 'queue.task':
     case 'queue.stats':
       return 'queue';
+    case 'audit.entry':
+      return 'audit';
     case 'log.line':
       return `logs:${event.name}`;
   }

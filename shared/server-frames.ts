@@ -1,3 +1,4 @@
+import type { AuditEntry } from './audit.ts';
 import type { FleetEvent, LogLine } from './events.ts';
 import type { Instance } from './instance.ts';
 import type { HealthSnapshot, QueueSnapshot } from './status.ts';
@@ -7,6 +8,7 @@ type FrameId = number | string;
 /** The state of a topic at `seq`; the events that follow count on from there, one by one. */
 export type SnapshotFrame = { type: 'snapshot'; seq: number } & (
   | { topic: 'instances'; data: Instance[] }
+  | { topic: 'audit'; data: AuditEntry[] }
   | { topic: 'health'; data: HealthSnapshot }
   | { topic: 'queue'; data: QueueSnapshot }
   | { topic: `logs:${string}`; data: LogLine[] }

@@ -1,44 +1,55 @@
 import type { FastifyRequest } from 'fastify';
 import { FathomError } from '../../shared/errors.ts';
-import type { UserRepository } from '../control-plane/users.ts';
-import type { Sessions } from '../security/sessions.ts';
+import type { Identities } from '../control-plane/identities.ts';
+import { type Caller, type Permission, requireScope, scopeOf } from '../security/permissions.ts';
 
-/** Who makes a request: whoever can open the local socket is an administrator, as with the Docker socket. */
-export type Caller = { kind: 'local' } | { kind: 'session'; userId: string; role: string; expiresAt: Date };
+export type { Caller } from '../security/permissions.ts';
 
 export type Transport = 'tcp' | 'socket';
+
+/** What a route asks of its caller: a permission of the table, nothing, or to be a hook of the global PocketBase. */
+export type RoutePermission = Permission | 'public' | 'hook';
 
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller | null;
   }
+  interface FastifyContextConfig {
+    permission?: RoutePermission;
+  }
 }
 
 export interface Identification {
   transport: Transport;
-  sessions: Sessions;
-  users: UserRepository;
+  identities: Identities;
 }
 
 /** @throws FathomError `auth.required` for a token that is not valid; null when there is none */
 export async function identify(
   authorization: string | undefined,
-  { transport, sessions, users }: Identification,
+  { transport, identities }: Identification,
 ): Promise<Caller | null> {
   if (authorization === undefined) return transport === 'socket' ? { kind: 'local' } : null;
-  const [scheme, token] = authorization.split(' ');
-  if (scheme?.toLowerCase() !== 'bearer' || !token) {
+  const [scheme, token, ...rest] = authorization.split(' ');
+  if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
     throw new FathomError('auth.required', "the Authorization header must read 'Bearer <token>'");
   }
-  const claims = await sessions.verify(token);
-  // The token says who; what they may do is asked anew, so that a change of role counts at once.
-  const user = await users.find(claims.userId);
-  if (!user?.is_active) throw new FathomError('auth.required', 'this account is not active');
-  return { kind: 'session', userId: user.id, role: user.role, expiresAt: claims.expiresAt };
+  return identities.identify(token);
 }
 
-export function isAdmin(caller: Caller | null): boolean {
-  return caller?.kind === 'local' || caller?.role === 'admin';
+/** Before anything else of the request is looked at. @throws FathomError `auth.required`, `auth.forbidden` */
+export function authorise(request: FastifyRequest): void {
+  const { permission } = request.routeOptions.config;
+  // Requests that no route answers have none.
+  if (permission === undefined || permission === 'public' || permission === 'hook') return;
+  if (scopeOf(requireCaller(request), permission) === null) {
+    throw new FathomError('auth.forbidden', `this needs the permission ${permission}`);
+  }
+}
+
+/** Whether the caller sees what belongs to others. */
+export function seesAll(caller: Caller | null, permission: Permission): boolean {
+  return caller !== null && scopeOf(caller, permission) === 'all';
 }
 
 /** @throws FathomError `auth.required` */
@@ -52,23 +63,17 @@ export function requireCaller(request: FastifyRequest): Caller {
   return request.caller;
 }
 
-/** @throws FathomError `auth.required`, `auth.forbidden` */
-export function requireAdmin(request: FastifyRequest): void {
-  if (!isAdmin(requireCaller(request)))
-    throw new FathomError('auth.forbidden', 'only administrators may do this');
-}
-
-/** The user itself or an administrator. @throws FathomError `auth.required`, `auth.forbidden` */
-export function requireSelfOrAdmin(request: FastifyRequest, userId: string): void {
-  const caller = requireCaller(request);
-  if (isAdmin(caller) || (caller.kind === 'session' && caller.userId === userId)) return;
-  throw new FathomError('auth.forbidden', 'only this user and administrators may do this');
+/** The route's own permission, on something of `owner`. @throws FathomError `auth.required`, `auth.forbidden` */
+export function requireOwnerOrAll(request: FastifyRequest, owner: string | null): void {
+  const { permission } = request.routeOptions.config;
+  if (permission === undefined || permission === 'public' || permission === 'hook') return;
+  requireScope(requireCaller(request), permission, owner);
 }
 
 /** The signed-in user's id. @throws FathomError `auth.required`, `conflict` on the local socket */
 export function requireUserId(request: FastifyRequest): string {
   const caller = requireCaller(request);
-  if (caller.kind !== 'session') {
+  if (caller.kind === 'local') {
     throw new FathomError('conflict', 'the local socket is nobody in particular; sign in for this');
   }
   return caller.userId;

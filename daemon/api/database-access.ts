@@ -1,9 +1,13 @@
+import type { FastifyRequest } from 'fastify';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { lifecycleStatus } from '../../shared/instance.ts';
 import type { DatabaseSummary, Session } from '../../shared/protocol.ts';
+import type { Origin } from '../control-plane/session-repository.ts';
 import type { User } from '../control-plane/users.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { ownerToken } from '../databases/owner-access.ts';
+import type { IssuedSession } from '../security/sessions.ts';
+import { LOCAL_ADDRESS } from '../security/sign-in-limits.ts';
 import type { ApiDeps } from './deps.ts';
 
 /** How long a sign-in waits for a database that is on its way up, before it answers with the status as it is. */
@@ -30,9 +34,18 @@ export async function databaseOf(user: { id: string; email: string }, deps: ApiD
   return entry;
 }
 
-/** A session, with the database and a token that signs the owner in there. */
-export async function sessionFor(user: User, deps: ApiDeps): Promise<Session> {
-  const { token, expiresAt } = await deps.sessions.issue(user);
+/** A new session, with the database and a token that signs the owner in there. */
+export async function sessionFor(user: User, request: FastifyRequest, deps: ApiDeps): Promise<Session> {
+  const issued = await deps.sessions.issue(user);
+  await deps.sessionRepository.open({ ...issued, ...originOf(request), user: user.id });
+  return describeSession(user, issued, deps);
+}
+
+export async function describeSession(
+  user: User,
+  { token, expiresAt }: IssuedSession,
+  deps: ApiDeps,
+): Promise<Session> {
   const entry = await databaseFor(user, deps);
   return {
     token,
@@ -40,6 +53,12 @@ export async function sessionFor(user: User, deps: ApiDeps): Promise<Session> {
     user: { id: user.id, email: user.email, role: user.role },
     database: entry && { ...summarise(entry), token: await tokenOfOwner(entry, deps) },
   };
+}
+
+/** What a list of sessions shows of the program that opened one. */
+export function originOf(request: FastifyRequest): Origin {
+  const userAgent = (request.headers['user-agent'] ?? '').replace(/\p{C}/gu, '').slice(0, 300);
+  return { user_agent: userAgent, address: request.ip ?? LOCAL_ADDRESS };
 }
 
 /** Null, and a line in the log, when the instance's files cannot be read now: the session is good without it. */

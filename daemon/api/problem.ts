@@ -3,6 +3,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { ClientResponseError } from 'pocketbase';
 import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts';
 import type { Problem } from '../../shared/protocol.ts';
+import { RateLimitedError } from '../security/sign-in-limits.ts';
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
@@ -51,6 +52,7 @@ export function sendProblem(error: FathomError, request: FastifyRequest, reply: 
     request_id: request.id,
     ...(error.fields.length > 0 ? { errors: [...error.fields] } : {}),
   };
+  if (error instanceof RateLimitedError) void reply.header('retry-after', String(error.retryAfterS));
   return reply
     .code(error.status)
     .header('x-request-id', request.id)

@@ -12,9 +12,13 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
-import { identify, type Transport } from './caller.ts';
+import { auditRequests } from './audit.ts';
+import { authorise, identify, type Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
+import { limitRequests } from './limits.ts';
 import { sendProblem, toFathomError } from './problem.ts';
+import { apiKeyRoutes } from './routes/api-keys.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { authRoutes } from './routes/auth.ts';
 import { browseRoutes } from './routes/browse.ts';
 import { databaseRoutes } from './routes/databases.ts';
@@ -23,6 +27,9 @@ import { hookRoutes } from './routes/hooks.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { queueRoutes } from './routes/queue.ts';
 import { scheduleRoutes } from './routes/queue-schedules.ts';
+import { secretRoutes } from './routes/secrets.ts';
+import { sessionRoutes } from './routes/sessions.ts';
+import { signInHookRoutes } from './routes/sign-in-hooks.ts';
 import { statusRoutes } from './routes/status.ts';
 import { userRoutes } from './routes/users.ts';
 
@@ -59,6 +66,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     frameworkErrors: (error, request, reply) => {
       void sendProblem(toFathomError(error), request, reply);
     },
+    trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     forceCloseConnections: true,
@@ -90,11 +98,20 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
       info: { title: 'Fathom', version: deps.version },
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
     },
-    transform: jsonSchemaTransform,
+    transform: (route) => {
+      const { schema, url } = jsonSchemaTransform(route);
+      return { schema: { ...schema, 'x-permission': route.route.config?.permission }, url };
+    },
     transformObject: jsonSchemaTransformObject,
   });
 
+  app.addHook('onRoute', ({ method, url, config }) => {
+    // Nothing is open because somebody forgot to close it.
+    if (!config?.permission)
+      throw new Error(`${String(method)} ${url} names no permission; see permissions.ts`);
+  });
   app.decorateRequest('caller', null);
+  await limitRequests(app, deps, transport);
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     const waitingFor = deps.waitingFor();
@@ -102,18 +119,26 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
     request.caller = await identify(request.headers.authorization, { ...deps, transport });
+    authorise(request);
   });
+
+  auditRequests(app, deps);
 
   healthRoutes(app, deps);
   authRoutes(app, deps);
   statusRoutes(app, deps);
   userRoutes(app, deps);
+  sessionRoutes(app, deps);
+  apiKeyRoutes(app, deps);
   databaseRoutes(app, deps);
   browseRoutes(app, deps);
   lifecycleRoutes(app, deps);
   queueRoutes(app, deps);
   scheduleRoutes(app, deps);
+  auditRoutes(app, deps);
+  secretRoutes(app, deps);
   hookRoutes(app, deps);
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  signInHookRoutes(app, deps);
+  app.get('/openapi.json', { config: { permission: 'public' }, schema: { hide: true } }, () => app.swagger());
   return app;
 }

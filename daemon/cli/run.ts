@@ -7,11 +7,15 @@ import { databaseCommands } from './databases.ts';
 import { hostCommands } from './host-commands.ts';
 import { queueCommands } from './queue.ts';
 import { reportError } from './report-error.ts';
+import { securityCommands } from './security.ts';
 import { usageError } from './usage-error.ts';
 import { userCommands } from './users.ts';
 
 const GROUPS: Readonly<Record<string, string>> = {
   users: 'the people that have a database',
+  keys: 'API keys of programs',
+  audit: 'who did what',
+  secrets: 'what is stored encrypted',
   databases: 'their databases, and the global one',
   queue: 'tasks over all databases',
 };
@@ -24,6 +28,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
     ...userCommands,
     ...databaseCommands,
     ...queueCommands,
+    ...securityCommands,
   ];
   let exitCode = 0;
   try {

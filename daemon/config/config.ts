@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import { type LimitsConfig, readLimits, readTrustedProxies } from './limits.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
 import { type ConfigInput, readSources } from './sources.ts';
@@ -21,6 +22,9 @@ export interface Config {
   socketPath: string;
   server: { host: string; port: number };
   corsOrigins: readonly string[];
+  limits: LimitsConfig;
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
   globalPort: number;
   /** Where user instances listen. */
   bindAddress: string;
@@ -34,9 +38,12 @@ export interface Config {
   worker: { concurrency: number; pollIntervalMs: number };
   /** The administrator's own task handlers. */
   tasksDir: string;
-  jwt: { secret: Uint8Array; expirationHours: number };
+  /** `previousSecret` still reads tokens that it signed. */
+  jwt: { secret: Uint8Array; previousSecret: Uint8Array | null; expirationHours: number };
   /** 32 bytes each. */
   aesMasterKey: Uint8Array;
+  /** Still opens what it sealed, until that is rotated. */
+  previousAesMasterKey: Uint8Array | null;
   pbEncryptionKey: Uint8Array;
   admin: { email: string; password: string };
   log: { level: (typeof LOG_LEVELS)[number]; dir: string | null; retentionDays: number };
@@ -75,6 +82,8 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     socketPath: readSocketPath(read, dataDir),
     server: { host: read.host('SERVER_HOST', '127.0.0.1'), port: read.port('SERVER_PORT', 3000) },
     corsOrigins: readOrigins(read),
+    limits: readLimits(read),
+    trustedProxies: readTrustedProxies(read),
     globalPort: read.port('PB_GLOBAL_PORT', 8090),
     bindAddress: read.host('PB_BIND_ADDRESS', '127.0.0.1'),
     publicUrl: readPublicUrl(read),
@@ -91,9 +100,11 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     tasksDir: read.path('FATHOM_TASKS_DIR') ?? join(dataDir, 'tasks'),
     jwt: {
       secret: new TextEncoder().encode(read.secretText('JWT_SECRET', { min: 32 })),
+      previousSecret: read.optionalSecretText('JWT_PREVIOUS_SECRET', { min: 32 }),
       expirationHours: read.wholeNumber('JWT_EXPIRATION_HOURS', 24, { min: 1, max: 8760 }),
     },
     aesMasterKey: read.key('AES_MASTER_KEY', 32),
+    previousAesMasterKey: read.optionalKey('AES_PREVIOUS_MASTER_KEY', 32),
     pbEncryptionKey: read.key('PB_ENCRYPTION_KEY', 32),
     admin: {
       email: readEmail(read),

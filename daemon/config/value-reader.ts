@@ -99,6 +99,10 @@ export class ValueReader {
     return key;
   }
 
+  optionalKey(name: Variable, bytes: number): Uint8Array | null {
+    return this.#sources.get(name) === undefined ? null : this.key(name, bytes);
+  }
+
   /** A secret that is used as it is written; length in bytes of UTF-8. */
   secretText(name: Variable, { min, max }: { min: number; max?: number }): string {
     const value = this.#secret(name);
@@ -109,6 +113,12 @@ export class ValueReader {
     if (max !== undefined && bytes > max)
       this.problem(name, `${bytes} bytes, may have at most ${max}; shorten it`);
     return value;
+  }
+
+  /** UTF-8 bytes of a secret that need not be there. */
+  optionalSecretText(name: Variable, limits: { min: number; max?: number }): Uint8Array | null {
+    if (this.#sources.get(name) === undefined) return null;
+    return new TextEncoder().encode(this.secretText(name, limits));
   }
 
   #secret(name: Variable): string | null {

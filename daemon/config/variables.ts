@@ -11,6 +11,8 @@ export type GeneratedSecret = (typeof GENERATED_SECRETS)[number];
 /** Variables whose values are never shown, not even wrong ones. */
 export const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   ...GENERATED_SECRETS,
+  'JWT_PREVIOUS_SECRET',
+  'AES_PREVIOUS_MASTER_KEY',
   'GOOGLE_CLIENT_SECRET',
   'GITHUB_CLIENT_SECRET',
   'OIDC_CLIENT_SECRET',
@@ -19,6 +21,8 @@ export const SECRET_VARIABLES: ReadonlySet<string> = new Set([
 /** Every variable that the configuration reads. */
 export const VARIABLES = [
   ...GENERATED_SECRETS,
+  'JWT_PREVIOUS_SECRET',
+  'AES_PREVIOUS_MASTER_KEY',
   'PB_ADMIN_EMAIL',
   'FATHOM_DATA_DIR',
   'PB_USER_DBS_PATH',
@@ -37,6 +41,11 @@ export const VARIABLES = [
   'FATHOM_TASKS_DIR',
   'JWT_EXPIRATION_HOURS',
   'CORS_ORIGINS',
+  'RATE_LIMIT_PER_MINUTE',
+  'SIGN_IN_FAILURES_PER_ACCOUNT',
+  'SIGN_IN_FAILURES_PER_ADDRESS',
+  'SIGN_UPS_PER_ADDRESS',
+  'TRUSTED_PROXIES',
   'LOG_LEVEL',
   'LOG_DIR',
   'LOG_RETENTION_DAYS',

@@ -24,6 +24,18 @@ export interface OwnerRow {
   password_hash: string;
 }
 
+/** What the owner's own database should hold of the account. */
+export interface OwnerAccount {
+  /** Name of the database. */
+  database: string;
+  id: string;
+  email: string;
+  verified: boolean;
+  is_active: boolean;
+  /** bcrypt. */
+  password_hash: string;
+}
+
 export interface Reservation {
   /** False when the user had a database already. */
   created: boolean;
@@ -70,6 +82,26 @@ export class DatabaseRepository {
     return this.#client.call((client) =>
       client.send<(DatabaseRow & { email: string | null })[]>('/api/fathom/databases', { method: 'GET' }),
     );
+  }
+
+  /** Of everybody who has a database, or of one user. */
+  owners(userId?: string): Promise<OwnerAccount[]> {
+    const query = userId === undefined ? {} : { user: userId };
+    return this.#client.call((client) => client.send<OwnerAccount[]>('/api/fathom/owners', { query }));
+  }
+
+  /** False when the secret was not the old one any more. */
+  async reseal(id: string, old: string, fresh: string): Promise<boolean> {
+    const body = { id, old, fresh };
+    try {
+      await this.#client.call((client) =>
+        client.send('/api/fathom/databases/reseal', { method: 'POST', body }),
+      );
+      return true;
+    } catch (error) {
+      if (isStatus(error, 409)) return false;
+      throw error;
+    }
   }
 
   async update(id: string, changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>): Promise<void> {

@@ -1,8 +1,7 @@
 import type { RecordModel } from 'pocketbase';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import type { Role } from '../security/permissions.ts';
 import { type ControlPlaneClient, isStatus } from './client.ts';
-
-export type Role = 'user' | 'viewer' | 'operator' | 'admin';
 
 export interface User {
   id: string;

@@ -115,7 +115,7 @@ function encryptSettings(json: string, key: string): string {
   return Buffer.concat([nonce, cipher.update(json), cipher.final(), cipher.getAuthTag()]).toString('base64');
 }
 
-function randomSecret(): string {
+export function randomSecret(): string {
   return Array.from(
     { length: SECRET_CHARACTERS },
     () => SECRET_ALPHABET[randomInt(SECRET_ALPHABET.length)],

@@ -28,6 +28,11 @@ export function seal(master: MasterKey, plaintext: Uint8Array, belongsTo: string
   return `${header}.${wrapped}.${value}`;
 }
 
+/** Whether the envelope needs another key than this one. */
+export function isSealedWith(master: MasterKey, envelope: string): boolean {
+  return envelope.startsWith(`${VERSION}.${master.id}.`);
+}
+
 /** @throws FathomError `secret.undecryptable`, without saying anything of the content */
 export function unseal(masters: readonly MasterKey[], envelope: string, belongsTo: string): Buffer {
   const [version, keyId, wrapped, value, ...rest] = envelope.split('.');

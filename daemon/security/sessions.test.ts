@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { decodeJwt, SignJWT, UnsecuredJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
+import { keyId } from './derived-keys.ts';
 import { Sessions } from './sessions.ts';
 
 const secret = new TextEncoder().encode('a secret that is long enough for HS256');
@@ -8,7 +10,7 @@ const HOUR_MS = 3_600_000;
 
 function stage(expirationHours = 24) {
   const clock = new ManualTime();
-  return { clock, sessions: new Sessions({ secret, expirationHours, clock }) };
+  return { clock, sessions: new Sessions({ secret, previousSecret: null, expirationHours, clock }) };
 }
 
 const REFUSED = expect.objectContaining({ code: 'auth.required' }) as Error;
@@ -20,8 +22,9 @@ describe('a session', () => {
     expect(expiresAt.getTime() - clock.now().getTime()).toBe(2 * HOUR_MS);
     expect(await sessions.verify(token)).toEqual({
       userId: 'ann',
-      role: 'user',
-      sessionId: expect.any(String) as string,
+      hash: createHash('sha256')
+        .update(String(decodeJwt(token).jti))
+        .digest('hex'),
       expiresAt,
     });
     const other = await sessions.issue({ id: 'ann', role: 'user' });
@@ -42,11 +45,11 @@ const claims = { role: 'admin', tenant_id: 'ann' };
 
 /** What the daemon itself would issue, but for what is given. */
 function forged(
-  { alg = 'HS256', typ = 'fathom-session+jwt', aud = 'fathom-api', iss = 'fathom' } = {},
+  { alg = 'HS256', typ = 'fathom-session+jwt', aud = 'fathom-api', iss = 'fathom', kid = keyId(secret) } = {},
   payload: Record<string, unknown> = claims,
 ): SignJWT {
   return new SignJWT(payload)
-    .setProtectedHeader({ alg, typ })
+    .setProtectedHeader({ alg, typ, kid })
     .setIssuer(iss)
     .setAudience(aud)
     .setSubject('ann')
@@ -64,6 +67,25 @@ describe('what is no session', () => {
   it.each([
     ['another key', () => forged().sign(Buffer.from('another secret, long enough for HS256'))],
     ['another algorithm', () => forged({ alg: 'HS512' }).sign(Buffer.concat([secret, secret]))],
+    ['another key by the name of ours', () => forged().sign(Buffer.from('b'.repeat(40)))],
+    ['a key nobody knows', () => forged({ kid: 'unknown' }).sign(secret)],
+    ['another tenant', () => forged({}, { ...claims, tenant_id: 'bob' }).sign(secret)],
+    ['a role that does not exist', () => forged({}, { ...claims, role: 'god' }).sign(secret)],
+    [
+      'a token of the future',
+      () =>
+        forged()
+          .setIssuedAt(new Date(Date.UTC(2024, 0, 15, 10, 30)))
+          .sign(secret),
+    ],
+    [
+      'a token that is not valid yet',
+      () =>
+        forged()
+          .setNotBefore(new Date(Date.UTC(2024, 0, 15, 10, 30)))
+          .sign(secret),
+    ],
+    ['a token without an end', () => new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(secret)],
     ['another type of token', () => forged({ typ: 'JWT' }).sign(secret)],
     ['another audience', () => forged({ aud: 'elsewhere' }).sign(secret)],
     ['another issuer', () => forged({ iss: 'elsewhere' }).sign(secret)],
@@ -75,4 +97,15 @@ describe('what is no session', () => {
     const { sessions } = stage();
     await expect(sessions.verify(await forge())).rejects.toThrow(REFUSED);
   });
+});
+
+it('tokens of the key before are read as long as that key is kept', async () => {
+  const { clock, sessions } = stage();
+  const { token } = await sessions.issue({ id: 'ann', role: 'user' });
+  const next = { secret: Buffer.from('n'.repeat(40)), expirationHours: 1, clock };
+  const during = new Sessions({ ...next, previousSecret: secret });
+  await expect(during.verify(token)).resolves.toMatchObject({ userId: 'ann' });
+  const after = new Sessions({ ...next, previousSecret: null });
+  await expect(after.verify(token)).rejects.toThrow(REFUSED);
+  await expect(after.verify((await during.issue({ id: 'ann', role: 'user' })).token)).resolves.toBeDefined();
 });

@@ -64,6 +64,53 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
+// {id, old, fresh}: puts another envelope in the place of the one that was read. 409 when it is not that one any more.
+routerAdd(
+  'POST',
+  '/api/fathom/databases/reseal',
+  (e) => {
+    const body = e.requestInfo().body;
+    const bound = { id: String(body.id), old: String(body.old), fresh: String(body.fresh) };
+    const result = e.app
+      .db()
+      .newQuery(
+        'UPDATE user_databases SET superuser_secret = {:fresh} WHERE id = {:id} AND superuser_secret = {:old}',
+      )
+      .bind(bound)
+      .execute();
+    if (result.rowsAffected() !== 1) throw new ApiError(409, 'It has changed.', {});
+    return e.noContent(204);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
+// Owners of databases as their own databases should know them: all, or the one of `user`.
+routerAdd(
+  'GET',
+  '/api/fathom/owners',
+  (e) => {
+    const user = e.requestInfo().query.user;
+    const filter = user ? 'user = {:user}' : "id != ''";
+    const rows = e.app.findRecordsByFilter('user_databases', filter, 'created', 0, 0, { user: user || '' });
+    e.app.expandRecords(rows, ['user']);
+    const owners = [];
+    for (const row of rows) {
+      const owner = row.expandedOne('user');
+      if (!owner) continue;
+      owners.push({
+        database: row.get('name'),
+        id: owner.id,
+        email: owner.email(),
+        verified: owner.verified(),
+        is_active: owner.getBool('is_active'),
+        password_hash: owner.getString('password:hash'),
+      });
+    }
+    return e.json(200, owners);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
 // All rows with what the API hides, for the daemon's start: one request instead of one per database.
 routerAdd(
   'GET',

@@ -95,6 +95,8 @@ export class StubDaemon {
 
   #apply(event: FleetEvent): void {
     switch (event.kind) {
+      case 'audit.entry':
+        break;
       case 'instance.added':
       case 'instance.phase':
       case 'instance.changed':

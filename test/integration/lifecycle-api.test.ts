@@ -175,7 +175,7 @@ describe("the lifecycle API's errors", () => {
     const other = await call(method, url(ann.user.id), { token: bob.token });
     expect({ status: other.status, body: other.body }).toEqual({
       status: 403,
-      body: failure(/^Process error: only this user and administrators may do this/),
+      body: failure(/^Process error: this needs the permission/),
     });
 
     const unknown = await call(method, url('nosuchuser00000'), { token: admin });
@@ -205,7 +205,7 @@ describe("the lifecycle API's errors", () => {
     const user = await call('GET', url, { token: ann.token });
     expect({ status: user.status, body: user.body }).toEqual({
       status: 403,
-      body: failure(/^Process error: only administrators/),
+      body: failure(/^Process error: this needs the permission/),
     });
   });
 });

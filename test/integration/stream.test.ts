@@ -1,8 +1,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { systemClock } from '../../daemon/base/clock.ts';
-import { Sessions } from '../../daemon/security/sessions.ts';
 import type { Instance } from '../../shared/instance.ts';
 import type { ServerFrame } from '../../shared/server-frames.ts';
 import { instance, kill, signUp, untilReplaced } from '../helpers/fleet-actions.ts';
@@ -60,13 +59,13 @@ describe('who may connect', () => {
 
   it('for as long as the session lasts', async () => {
     const { fathom } = shared;
-    const { userId } = await signUp(fathom);
-    const ending = new Sessions({
-      secret: new TextEncoder().encode(fathom.env['JWT_SECRET']),
-      expirationHours: 2 / 3600,
-      clock: systemClock,
-    });
-    const { token } = await ending.issue({ id: userId, role: 'user' });
+    const own = await signUp(fathom);
+    // The same session, with an end that a test can wait for.
+    const { kid, ...header } = decodeProtectedHeader(own.token);
+    const token = await new SignJWT(decodeJwt(own.token))
+      .setProtectedHeader({ ...header, alg: 'HS256', kid: String(kid) })
+      .setExpirationTime('2s')
+      .sign(new TextEncoder().encode(fathom.env['JWT_SECRET']));
     const stream = open({ token });
     await stream.subscribe(1, 'instances');
     expect(await stream.closed).toEqual({ code: 1008, reason: 'the session has ended' });

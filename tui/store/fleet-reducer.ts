@@ -40,6 +40,8 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
       const instances = new Map(sanitiseAll(frame.data).map((one) => [one.name, one]));
       return { ...state, instances, snapshot_at: state.now };
     }
+    case 'audit':
+      return state;
     case 'health':
       return applyHealth(state, frame.data);
     case 'queue':
@@ -78,6 +80,8 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
       case 'instance.phase':
       case 'instance.changed':
         instances.set(event.instance.name, sanitiseAll(event.instance));
+        break;
+      case 'audit.entry':
         break;
       case 'instance.removed':
         instances.delete(event.name);

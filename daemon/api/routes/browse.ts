@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { isDatabaseName } from '../../../shared/database-name.ts';
 import { pageOf, pageQuerySchema, problemSchema } from '../../../shared/protocol.ts';
 import { listCollections, listRecords } from '../../databases/browse.ts';
-import { requireAdmin } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
@@ -22,11 +21,12 @@ const collectionSchema = z.object({
 });
 const problems = { 400: problemSchema, 403: problemSchema, 404: problemSchema, 409: problemSchema };
 
-/** Looking into user databases, for administrators: read-only, without secrets. */
+/** Looking into user databases, for those who see everything: read-only, without secrets. */
 export function browseRoutes(app: Api, { catalog }: ApiDeps): void {
   app.get(
     '/api/v1/databases/:name/collections',
     {
+      config: { permission: 'databases.browse' },
       schema: {
         params: nameParams,
         querystring: pageQuerySchema.omit({ sort: true }),
@@ -34,7 +34,6 @@ export function browseRoutes(app: Api, { catalog }: ApiDeps): void {
       },
     },
     async (request) => {
-      requireAdmin(request);
       const { page, per_page } = request.query;
       const all = await listCollections(catalog.get(request.params.name));
       const items = all.slice((page - 1) * per_page, page * per_page);
@@ -45,6 +44,7 @@ export function browseRoutes(app: Api, { catalog }: ApiDeps): void {
   app.get(
     '/api/v1/databases/:name/collections/:collection/records',
     {
+      config: { permission: 'databases.browse' },
       schema: {
         params: collectionParams,
         querystring: pageQuerySchema,
@@ -52,7 +52,6 @@ export function browseRoutes(app: Api, { catalog }: ApiDeps): void {
       },
     },
     async (request) => {
-      requireAdmin(request);
       const { name, collection } = request.params;
       const { page, per_page, sort } = request.query;
       const { items, total } = await listRecords(catalog.get(name), collection, {

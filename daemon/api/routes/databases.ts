@@ -10,7 +10,7 @@ import {
   problemSchema,
   usageSchema,
 } from '../../../shared/protocol.ts';
-import { isAdmin, requireAdmin, requireCaller, requireSelfOrAdmin } from '../caller.ts';
+import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
@@ -25,15 +25,13 @@ const sortSchema = z.enum([...SORTABLE, ...SORTABLE.map((field) => `-${field}` a
 export function databaseRoutes(app: Api, deps: ApiDeps): void {
   const { fleet, catalog, lifecycle } = deps;
 
-  const allowed = (request: FastifyRequest, name: string) => {
-    const entry = catalog.find(name);
-    if (entry) requireSelfOrAdmin(request, entry.row.user);
-    else requireAdmin(request);
-  };
+  const allowed = (request: FastifyRequest, name: string) =>
+    requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
 
   app.get(
     '/api/v1/databases',
     {
+      config: { permission: 'databases.read' },
       schema: {
         querystring: pageQuerySchema.extend({
           sort: sortSchema,
@@ -46,10 +44,11 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
     (request) => {
       const caller = requireCaller(request);
       const { page, per_page, sort, phase, search } = request.query;
-      const own = isAdmin(caller) ? null : caller.kind === 'session' ? caller.userId : null;
+      const all = seesAll(caller, 'databases.read');
+      const own = caller.kind === 'local' ? null : caller.userId;
       const matching = fleet
         .list()
-        .filter((instance) => isAdmin(caller) || instance.user_id === own)
+        .filter((instance) => all || instance.user_id === own)
         .filter((instance) => phase === undefined || instance.phase === phase)
         .filter(
           ({ name, email }) =>
@@ -67,7 +66,10 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
 
   app.get(
     '/api/v1/databases/:name',
-    { schema: { params: nameParams, response: { 200: instanceSchema, 404: problemSchema } } },
+    {
+      config: { permission: 'databases.read' },
+      schema: { params: nameParams, response: { 200: instanceSchema, 404: problemSchema } },
+    },
     (request) => {
       allowed(request, request.params.name);
       return fleet.get(request.params.name).state.view();
@@ -78,6 +80,7 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
     app.post(
       `/api/v1/databases/:name/${verb}`,
       {
+        config: { permission: 'databases.operate' },
         schema: {
           params: nameParams,
           response: { 200: instanceSchema, 404: problemSchema, 502: problemSchema },
@@ -97,9 +100,11 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
 
   app.delete(
     '/api/v1/databases/:name',
-    { schema: { params: nameParams, response: { 204: z.null(), 404: problemSchema } } },
+    {
+      config: { permission: 'databases.delete' },
+      schema: { params: nameParams, response: { 204: z.null(), 404: problemSchema } },
+    },
     async (request, reply) => {
-      requireAdmin(request);
       await lifecycle.delete(request.params.name);
       return reply.code(204).send(null);
     },
@@ -108,6 +113,7 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/api/v1/databases/:name/logs',
     {
+      config: { permission: 'databases.read' },
       schema: {
         params: nameParams,
         querystring: z.object({ tail: z.coerce.number().int().min(1).max(5000).default(200) }),
@@ -124,6 +130,7 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/api/v1/databases/:name/metrics',
     {
+      config: { permission: 'databases.read' },
       schema: {
         params: nameParams,
         response: {

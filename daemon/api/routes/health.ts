@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
-import { isAdmin } from '../caller.ts';
+import { seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { renderMetrics } from '../metrics.ts';
 import type { Api } from '../server.ts';
@@ -9,13 +9,20 @@ const readiness = z.object({ status: z.enum(['ok', 'waiting']), waiting_for: z.s
 
 /** For whoever watches the daemon from outside; none of these needs a session. */
 export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: ApiDeps): void {
-  app.get('/health', { schema: { response: { 200: z.object({ status: z.literal('ok') }) } } }, () => ({
-    status: 'ok' as const,
-  }));
+  app.get(
+    '/health',
+    {
+      config: { permission: 'public' },
+      schema: { response: { 200: z.object({ status: z.literal('ok') }) } },
+    },
+    () => ({
+      status: 'ok' as const,
+    }),
+  );
 
   app.get(
     '/health/ready',
-    { schema: { response: { 200: readiness, 503: readiness } } },
+    { config: { permission: 'public' }, schema: { response: { 200: readiness, 503: readiness } } },
     async (_request, reply) => {
       const waiting = waitingFor() ?? missingInstance(fleet);
       return reply
@@ -27,6 +34,7 @@ export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: Ap
   app.get(
     '/health/pb',
     {
+      config: { permission: 'public' },
       schema: {
         response: {
           200: z.object({
@@ -51,15 +59,19 @@ export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: Ap
     },
   );
 
-  // Names of databases hold names of people, so only administrators get the series of each instance.
-  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
-    const { contentType, text } = await renderMetrics({
-      fleet,
-      monitor,
-      perInstance: isAdmin(request.caller),
-    });
-    return reply.type(contentType).send(text);
-  });
+  // Names of databases hold names of people, so only those who see everything get the series of each instance.
+  app.get(
+    '/metrics',
+    { config: { permission: 'public' }, schema: { hide: true } },
+    async (request, reply) => {
+      const { contentType, text } = await renderMetrics({
+        fleet,
+        monitor,
+        perInstance: seesAll(request.caller, 'databases.read'),
+      });
+      return reply.type(contentType).send(text);
+    },
+  );
 }
 
 /** After the start, too, nothing works without the global PocketBase. */

@@ -1,18 +1,17 @@
-import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { databaseSummarySchema } from '../../../shared/protocol.ts';
 import { databaseOf, summarise } from '../database-access.ts';
 import type { ApiDeps } from '../deps.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../limits.ts';
 import type { Api } from '../server.ts';
 
-const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
+const USER_CHANGED = '/internal/users/changed';
+const changedBody = z.object({ user_id: z.string() });
 const userBody = z.object({ user_id: z.string(), email: z.string() });
 
 /** Called by the hooks of the global PocketBase (`pb_hooks/global`), and by nobody else. */
 export function hookRoutes(app: Api, deps: ApiDeps): void {
-  const expected = Buffer.from(deps.hookToken);
-
   const retryLater = async (userId: string) => {
     try {
       const unique_key = `provision:${userId}`;
@@ -29,27 +28,29 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
   };
 
   const fromHook = (given: unknown) => {
-    const token = Buffer.from(typeof given === 'string' ? given : '');
     // To anybody else these routes do not exist.
-    if (token.length !== expected.length || !timingSafeEqual(token, expected)) {
-      throw new FathomError('not_found', 'not found');
-    }
+    if (!isHookToken(given, deps.hookToken)) throw new FathomError('not_found', 'not found');
   };
 
-  app.post('/internal/users/created', { schema: { hide: true, body: userBody } }, (request, reply) => {
-    fromHook(request.headers[HOOK_TOKEN_HEADER]);
-    const { user_id: id, email } = request.body;
-    // The sign-up need not wait: a sign-in that follows joins what has begun here.
-    deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
-      deps.log.error({ user: id }, `provisioning failed, it will be tried again: ${messageOf(error)}`);
-      return retryLater(id);
-    });
-    return reply.code(202).send({ status: 'accepted' });
-  });
+  app.post(
+    '/internal/users/created',
+    { config: { permission: 'hook' }, schema: { hide: true, body: userBody } },
+    (request, reply) => {
+      fromHook(request.headers[HOOK_TOKEN_HEADER]);
+      const { user_id: id, email } = request.body;
+      // The sign-up need not wait: a sign-in that follows joins what has begun here.
+      deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
+        deps.log.error({ user: id }, `provisioning failed, it will be tried again: ${messageOf(error)}`);
+        return retryLater(id);
+      });
+      return reply.code(202).send({ status: 'accepted' });
+    },
+  );
 
   app.post(
     '/internal/users/signed-in',
     {
+      config: { permission: 'hook' },
       schema: {
         hide: true,
         body: userBody,
@@ -63,4 +64,18 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
       return { database: summarise(await databaseOf({ id, email }, deps)) };
     },
   );
+
+  // The account, its password or its role; or sessions and keys of it.
+  for (const path of [USER_CHANGED, '/internal/identities/changed']) {
+    app.post(
+      path,
+      { config: { permission: 'hook' }, schema: { hide: true, body: changedBody } },
+      (request, reply) => {
+        fromHook(request.headers[HOOK_TOKEN_HEADER]);
+        deps.identities.changed(request.body.user_id);
+        if (path === USER_CHANGED) deps.ownerSync.changed(request.body.user_id);
+        return reply.code(204).send();
+      },
+    );
+  }
 }

@@ -4,7 +4,7 @@ import { FathomError } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
 import { type LifecycleInstance, lifecycleInstanceSchema } from '../../../shared/protocol.ts';
 import type { CatalogEntry } from '../../databases/catalog.ts';
-import { requireAdmin, requireSelfOrAdmin } from '../caller.ts';
+import { requireOwnerOrAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { toFathomError } from '../problem.ts';
 import type { Api } from '../server.ts';
@@ -23,6 +23,7 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/users/:id/init_pb',
     {
+      config: { permission: 'databases.operate' },
       errorHandler,
       schema: {
         params: idParams,
@@ -32,7 +33,7 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
     },
     async (request) => {
       const { id } = request.params;
-      requireSelfOrAdmin(request, id);
+      requireOwnerOrAll(request, id);
       const user = await users.find(id);
       if (!user) throw new FathomError('not_found', `there is no user '${id}'`);
       const before = catalog.findByUser(id);
@@ -52,6 +53,7 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/api/users/:id/pb_status',
     {
+      config: { permission: 'databases.read' },
       errorHandler,
       schema: {
         params: idParams,
@@ -63,7 +65,7 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
     },
     async (request) => {
       const { id } = request.params;
-      requireSelfOrAdmin(request, id);
+      requireOwnerOrAll(request, id);
       const entry = catalog.findByUser(id);
       if (!entry && !(await users.find(id))) throw new FathomError('not_found', `there is no user '${id}'`);
       return { user_id: id, instance: entry && toLifecycle(entry) };
@@ -72,10 +74,14 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
 
   app.post(
     '/api/users/:id/stop_pb',
-    { errorHandler, schema: { params: idParams, response: { 200: success, ...failures } } },
+    {
+      config: { permission: 'databases.operate' },
+      errorHandler,
+      schema: { params: idParams, response: { 200: success, ...failures } },
+    },
     async (request) => {
       const { id } = request.params;
-      requireSelfOrAdmin(request, id);
+      requireOwnerOrAll(request, id);
       const entry = catalog.findByUser(id);
       if (!entry) throw new FathomError('not_found', `the user '${id}' has no instance`);
       await lifecycle.stop(entry.row.name);
@@ -86,6 +92,7 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/api/pb_instances',
     {
+      config: { permission: 'status.read' },
       errorHandler,
       schema: {
         response: {
@@ -94,8 +101,7 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
         },
       },
     },
-    (request) => {
-      requireAdmin(request);
+    () => {
       const instances: Record<string, LifecycleInstance> = {};
       for (const entry of catalog.entries()) {
         if (fleet.find(entry.row.name)) instances[entry.row.user] = toLifecycle(entry);

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { problemSchema } from '../../../shared/protocol.ts';
 import { newScheduleSchema, scheduleSchema } from '../../../shared/queue-protocol.ts';
-import { requireAdmin } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
@@ -16,9 +15,11 @@ const nameParams = z.object({
 export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
   app.get(
     '/api/v1/queue/schedules',
-    { schema: { response: { 200: z.object({ items: z.array(scheduleSchema) }) } } },
-    async (request) => {
-      requireAdmin(request);
+    {
+      config: { permission: 'queue.stats' },
+      schema: { response: { 200: z.object({ items: z.array(scheduleSchema) }) } },
+    },
+    async () => {
       return { items: await queue.schedules.list() };
     },
   );
@@ -26,6 +27,7 @@ export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
   app.put(
     '/api/v1/queue/schedules/:name',
     {
+      config: { permission: 'queue.pause' },
       schema: {
         params: nameParams,
         body: newScheduleSchema,
@@ -33,16 +35,17 @@ export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
       },
     },
     async (request) => {
-      requireAdmin(request);
       return queue.schedules.set({ name: request.params.name, ...request.body });
     },
   );
 
   app.delete(
     '/api/v1/queue/schedules/:name',
-    { schema: { params: nameParams, response: { 204: z.null(), 404: problemSchema } } },
+    {
+      config: { permission: 'queue.pause' },
+      schema: { params: nameParams, response: { 204: z.null(), 404: problemSchema } },
+    },
     async (request, reply) => {
-      requireAdmin(request);
       await queue.schedules.remove(request.params.name);
       return reply.code(204).send(null);
     },

@@ -10,7 +10,7 @@ import {
   taskSummarySchema,
 } from '../../../shared/queue-protocol.ts';
 import { TASK_STATUSES, type Task } from '../../../shared/task.ts';
-import { isAdmin, requireAdmin, requireCaller, requireSelfOrAdmin } from '../caller.ts';
+import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
@@ -24,13 +24,13 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   app.post(
     '/api/v1/queue/tasks',
     {
+      config: { permission: 'queue.create' },
       schema: {
         body: newTaskSchema,
         response: { 200: taskSchema, 201: taskSchema, 400: problemSchema, 404: problemSchema },
       },
     },
     async (request, reply) => {
-      requireAdmin(request);
       const { created, task } = await queue.store.add(request.body);
       if (created) queue.wake();
       // 200: an unfinished task has this key already, and this is it.
@@ -41,6 +41,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   app.get(
     '/api/v1/queue/tasks',
     {
+      config: { permission: 'queue.read' },
       schema: {
         querystring: pageQuerySchema.extend({
           sort: SORTABLE,
@@ -55,7 +56,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
     async (request) => {
       const caller = requireCaller(request);
       const { page, per_page, ...query } = request.query;
-      if (!isAdmin(caller) && caller.kind === 'session') query.user_id = caller.userId;
+      if (!seesAll(caller, 'queue.read') && caller.kind !== 'local') query.user_id = caller.userId;
       const { items, total } = await queue.store.list({ ...query, page, perPage: per_page });
       return { items, page, per_page, total };
     },
@@ -63,11 +64,14 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
 
   app.get(
     '/api/v1/queue/tasks/:id',
-    { schema: { params: idParams, response: { 200: taskSchema, 404: problemSchema } } },
+    {
+      config: { permission: 'queue.read' },
+      schema: { params: idParams, response: { 200: taskSchema, 404: problemSchema } },
+    },
     async (request): Promise<Task> => {
       requireCaller(request);
       const task = await queue.store.get(request.params.id);
-      requireSelfOrAdmin(request, task.user_id ?? '');
+      requireOwnerOrAll(request, task.user_id ?? '');
       return task;
     },
   );
@@ -76,9 +80,11 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   for (const [action, act] of Object.entries(actions)) {
     app.post(
       `/api/v1/queue/tasks/:id/${action}`,
-      { schema: { params: idParams, response: { 200: taskSchema, 404: problemSchema, 409: problemSchema } } },
+      {
+        config: { permission: 'queue.operate' },
+        schema: { params: idParams, response: { 200: taskSchema, 404: problemSchema, 409: problemSchema } },
+      },
       async (request) => {
-        requireAdmin(request);
         const task = await act(request.params.id);
         queue.wake();
         return task;
@@ -86,17 +92,19 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
     );
   }
 
-  app.get('/api/v1/queue/stats', { schema: { response: { 200: queueStatsSchema } } }, async (request) => {
-    requireAdmin(request);
-    return queue.store.stats();
-  });
+  app.get(
+    '/api/v1/queue/stats',
+    { config: { permission: 'queue.stats' }, schema: { response: { 200: queueStatsSchema } } },
+    async () => {
+      return queue.store.stats();
+    },
+  );
 
   for (const action of ['pause', 'resume'] as const) {
     app.post(
       `/api/v1/queue/${action}`,
-      { schema: { response: { 200: queueStatsSchema } } },
-      async (request) => {
-        requireAdmin(request);
+      { config: { permission: 'queue.pause' }, schema: { response: { 200: queueStatsSchema } } },
+      async () => {
         return queue.pause(action === 'pause');
       },
     );
@@ -104,9 +112,11 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
 
   app.get(
     '/api/v1/queue/dead',
-    { schema: { response: { 200: z.object({ items: z.array(deadGroupSchema) }) } } },
-    async (request) => {
-      requireAdmin(request);
+    {
+      config: { permission: 'queue.stats' },
+      schema: { response: { 200: z.object({ items: z.array(deadGroupSchema) }) } },
+    },
+    async () => {
       return { items: await queue.store.dead() };
     },
   );
@@ -114,13 +124,13 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   app.post(
     '/api/v1/queue/dead/retry',
     {
+      config: { permission: 'queue.operate' },
       schema: {
         body: z.strictObject({ signature: z.string().min(1).max(300) }),
         response: { 200: z.object({ ids: z.array(z.string()) }) },
       },
     },
     async (request) => {
-      requireAdmin(request);
       const ids = await queue.store.retrySignature(request.body.signature);
       queue.wake();
       return { ids };
@@ -128,13 +138,17 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   );
 
   // Called by a hook of the global PocketBase when a task was made there.
-  app.post('/internal/queue/wake', { schema: { hide: true } }, (request, reply) => {
-    const given = Buffer.from(String(request.headers[HOOK_TOKEN_HEADER] ?? ''));
-    const expected = Buffer.from(hookToken);
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-      throw new FathomError('not_found', 'not found');
-    }
-    queue.wake();
-    return reply.code(202).send({ status: 'accepted' });
-  });
+  app.post(
+    '/internal/queue/wake',
+    { config: { permission: 'hook' }, schema: { hide: true } },
+    (request, reply) => {
+      const given = Buffer.from(String(request.headers[HOOK_TOKEN_HEADER] ?? ''));
+      const expected = Buffer.from(hookToken);
+      if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+        throw new FathomError('not_found', 'not found');
+      }
+      queue.wake();
+      return reply.code(202).send({ status: 'accepted' });
+    },
+  );
 }

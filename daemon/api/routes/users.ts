@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { FathomError } from '../../../shared/errors.ts';
 import { pageOf, pageQuerySchema, problemSchema, registerSchema } from '../../../shared/protocol.ts';
 import type { User } from '../../control-plane/users.ts';
-import { requireAdmin, requireSelfOrAdmin } from '../caller.ts';
+import { ROLES } from '../../security/permissions.ts';
+import { requireOwnerOrAll } from '../caller.ts';
 import { accountExists, databaseFor } from '../database-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
-const roleSchema = z.enum(['user', 'viewer', 'operator', 'admin']);
+const roleSchema = z.enum(ROLES);
 
 const userSchema = z
   .object({
@@ -41,13 +42,14 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/api/v1/users',
     {
+      config: { permission: 'users.read' },
       schema: {
         querystring: pageQuerySchema.extend({ sort: SORTABLE }),
         response: { 200: pageOf(userSchema) },
       },
     },
     async (request) => {
-      requireAdmin(request);
+      requireOwnerOrAll(request, null);
       const { page, per_page, sort } = request.query;
       const { items, total } = await deps.users.list({ page, perPage: per_page, sort });
       return { items: items.map(withDatabase), page, per_page, total };
@@ -57,13 +59,13 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/v1/users',
     {
+      config: { permission: 'users.write' },
       schema: {
         body: registerSchema.extend({ role: roleSchema.optional() }),
         response: { 201: userSchema, 400: problemSchema, 409: problemSchema },
       },
     },
     async (request, reply) => {
-      requireAdmin(request);
       const user = await deps.users.create(request.body);
       try {
         await databaseFor(user, deps);
@@ -76,9 +78,12 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
 
   app.get(
     '/api/v1/users/:id',
-    { schema: { params: idParams, response: { 200: userSchema, 404: problemSchema } } },
+    {
+      config: { permission: 'users.read' },
+      schema: { params: idParams, response: { 200: userSchema, 404: problemSchema } },
+    },
     async (request) => {
-      requireSelfOrAdmin(request, request.params.id);
+      requireOwnerOrAll(request, request.params.id);
       return withDatabase(await existing(request.params.id));
     },
   );
@@ -86,6 +91,7 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
   app.patch(
     '/api/v1/users/:id',
     {
+      config: { permission: 'users.write' },
       schema: {
         params: idParams,
         body: z.strictObject({ role: roleSchema.optional(), is_active: z.boolean().optional() }),
@@ -93,7 +99,6 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request) => {
-      requireAdmin(request);
       await existing(request.params.id);
       return withDatabase(await deps.users.update(request.params.id, request.body));
     },
@@ -101,9 +106,11 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
 
   app.delete(
     '/api/v1/users/:id',
-    { schema: { params: idParams, response: { 204: z.null(), 404: problemSchema } } },
+    {
+      config: { permission: 'users.write' },
+      schema: { params: idParams, response: { 204: z.null(), 404: problemSchema } },
+    },
     async (request, reply) => {
-      requireAdmin(request);
       const user = await existing(request.params.id);
       // Whoever is not active is not given a database: not meanwhile, and not if this is cut short halfway.
       await deps.users.update(user.id, { is_active: false });

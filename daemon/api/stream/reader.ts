@@ -1,15 +1,18 @@
 import type { WebSocket } from 'ws';
+import type { AuditEntry } from '../../../shared/audit.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { type FleetEvent, topicOf } from '../../../shared/events.ts';
 import type { Instance } from '../../../shared/instance.ts';
 import { clientFrameSchema } from '../../../shared/protocol.ts';
 import type { HealthSnapshot } from '../../../shared/status.ts';
-import { type Caller, isAdmin } from '../caller.ts';
+import { type Caller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Outbox } from './outbox.ts';
 
 /** Lines of a log that its snapshot holds. */
 const LOG_SNAPSHOT_LINES = 200;
+/** Entries of the audit log that its snapshot holds, the newest last. */
+const AUDIT_SNAPSHOT_ENTRIES = 100;
 const LOG_TOPIC = 'logs:';
 
 /** One connection of the stream: what it subscribed to, and what of it the caller may see. */
@@ -80,6 +83,7 @@ export class StreamReader {
     else if (topic === 'health')
       this.#subscribeToFleet(topic, () => this.#health(), this.#deps.monitor.watch());
     else if (topic === 'queue') await this.#subscribeToQueue(topic);
+    else if (topic === 'audit') await this.#subscribeToAudit(topic);
     else throw new FathomError('not_found', `the topic '${topic}' is not offered by this daemon`);
   }
 
@@ -115,7 +119,7 @@ export class StreamReader {
       const { now, stats, tasks } = await queue.watch.snapshot();
       if (this.#subscriptions.get(topic) !== end) return;
       this.#outbox.snapshot(topic, {
-        stats: isAdmin(this.#caller) ? stats : null,
+        stats: seesAll(this.#caller, 'queue.read') ? stats : null,
         tasks: tasks.filter(({ user_id }) => this.#ownsTask(user_id)),
       });
       tell = (event) => this.#outbox.event(topic, event);
@@ -124,6 +128,26 @@ export class StreamReader {
       this.#unsubscribe(topic);
       throw error;
     }
+  }
+
+  async #subscribeToAudit(topic: string): Promise<void> {
+    if (!seesAll(this.#caller, 'audit.read')) {
+      throw new FathomError('auth.forbidden', 'this needs the permission audit.read');
+    }
+    // What is written while the snapshot is read is added to it.
+    const meanwhile: AuditEntry[] = [];
+    let live = false;
+    const end = this.#deps.bus.subscribe((event) => {
+      if (event.kind !== 'audit.entry') return;
+      if (live) this.#outbox.event(topic, event);
+      else meanwhile.push(event.entry);
+    });
+    this.#subscriptions.set(topic, end);
+    const { items } = await this.#deps.auditRepository.list({ page: 1, perPage: AUDIT_SNAPSHOT_ENTRIES });
+    const last = items[0]?.seq ?? 0;
+    if (this.#subscriptions.get(topic) !== end) return;
+    this.#outbox.snapshot(topic, [...items.toReversed(), ...meanwhile.filter(({ seq }) => seq > last)]);
+    live = true;
   }
 
   async #subscribeToLog(topic: string, name: string): Promise<void> {
@@ -169,30 +193,34 @@ export class StreamReader {
   #health(): HealthSnapshot {
     const instances = Object.entries(this.#deps.fleet.health()).filter(([name]) => this.#maySee(name));
     return {
-      daemon: isAdmin(this.#caller) ? this.#deps.monitor.usage : null,
+      daemon: seesAll(this.#caller, 'stream.open') ? this.#deps.monitor.usage : null,
       instances: Object.fromEntries(instances),
     };
   }
 
-  /** Administrators see all, everybody else the own database. */
+  /** Those who run the fleet see all, everybody else the own database. */
   #maySee(name: string): boolean {
-    if (isAdmin(this.#caller)) return true;
+    if (seesAll(this.#caller, 'stream.open')) return true;
     return this.#owns(this.#deps.catalog.find(name)?.row.user ?? null);
   }
 
   #owns(userId: string | null): boolean {
-    return this.#caller.kind === 'session' && userId === this.#caller.userId;
+    return this.#caller.kind !== 'local' && userId === this.#caller.userId;
   }
 
   #ownsTask(userId: string | null): boolean {
-    return isAdmin(this.#caller) || (userId !== null && this.#owns(userId));
+    return seesAll(this.#caller, 'queue.read') || (userId !== null && this.#owns(userId));
   }
 
   #maySeeEvent(event: FleetEvent): boolean {
     if (event.kind === 'queue.task') return this.#ownsTask(event.task.user_id);
-    if (event.kind === 'daemon.usage' || event.kind === 'queue.stats') return isAdmin(this.#caller);
+    if (event.kind === 'queue.stats') return seesAll(this.#caller, 'queue.read');
+    if (event.kind === 'daemon.usage') return seesAll(this.#caller, 'stream.open');
+    // Only those who may read it are subscribed.
+    if (event.kind === 'audit.entry') return true;
     // Told before the catalog knows the database.
-    if (event.kind === 'instance.added') return this.#owns(event.instance.user_id) || isAdmin(this.#caller);
+    if (event.kind === 'instance.added')
+      return this.#owns(event.instance.user_id) || seesAll(this.#caller, 'stream.open');
     return this.#maySee(event.name);
   }
 }

@@ -18,7 +18,7 @@ const HEARTBEAT_MS = 30_000;
 async function streamOf(account: { is_active: boolean; role: string } | null) {
   const time = new ManualTime();
   const tickets = new Tickets<Caller>(time);
-  const state = { account, lookUps: 0, fails: false };
+  const state = { account, lookUps: 0, fails: false, connected: false };
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const deps = {
@@ -27,10 +27,15 @@ async function streamOf(account: { is_active: boolean; role: string } | null) {
     corsOrigins: [],
     bus: new EventBus(() => {}),
     log: { debug: () => {}, error: () => {} },
-    users: {
-      find: () => {
+    requestsPerMinute: 1000,
+    trustedProxies: [],
+    identities: {
+      onChange: () => () => {},
+      stillGood: ({ role }: { role: string }) => {
+        if (!state.connected) return Promise.resolve(true);
         state.lookUps += 1;
-        return state.fails ? Promise.reject(new Error('away')) : Promise.resolve(state.account);
+        if (state.fails) return Promise.reject(new Error('away'));
+        return Promise.resolve(state.account?.is_active === true && state.account.role === role);
       },
     },
   } as unknown as ApiDeps;
@@ -41,7 +46,15 @@ async function streamOf(account: { is_active: boolean; role: string } | null) {
   });
   const connect = async (options: { autoPong?: boolean } = {}) => {
     const expiresAt = new Date(time.now().getTime() + 3_600_000);
-    const { ticket } = tickets.issue({ kind: 'session', userId: 'a', role: 'user', expiresAt });
+    const caller = {
+      kind: 'session',
+      id: 's',
+      userId: 'a',
+      role: 'user',
+      expiresAt,
+      permissions: null,
+    } as const;
+    const { ticket } = tickets.issue(caller);
     const { port } = server.address() as AddressInfo;
     const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?ticket=${ticket}`, 'fathom.v1', options);
     let pings = 0;
@@ -50,6 +63,7 @@ async function streamOf(account: { is_active: boolean; role: string } | null) {
     });
     const closed = once(socket, 'close').then(([code]) => code as number);
     await once(socket, 'open');
+    state.connected = true;
     return { socket, closed, pings: () => pings };
   };
   return { time, state, connect };

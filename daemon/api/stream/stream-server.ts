@@ -4,8 +4,13 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../../shared/errors.ts';
 import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../../shared/protocol.ts';
 import { repeat } from '../../base/repeat.ts';
+import type { Identity } from '../../control-plane/identities.ts';
+import { Buckets } from '../../security/buckets.ts';
+import { scopeOf } from '../../security/permissions.ts';
+import { networkOf, RateLimitedError } from '../../security/sign-in-limits.ts';
 import { type Caller, identify, type Transport } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { clientAddress } from '../limits.ts';
 import { toFathomError } from '../problem.ts';
 import type { Api } from '../server.ts';
 import { StreamReader } from './reader.ts';
@@ -28,11 +33,18 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
   });
 
   const readers = new Map<WebSocket, { caller: Caller; answered: boolean }>();
+  const upgrades = new Buckets({ capacity: deps.requestsPerMinute, windowMs: 60_000, clock: deps.clock });
+  const countUpgrade = (from: string) => {
+    const waitMs = upgrades.waitMs(from);
+    if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
+    upgrades.take(from);
+  };
 
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    if (url.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
+    const url = URL.parse(request.url ?? '/', 'http://localhost');
+    if (url?.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
     checkOrigin(request.headers.origin, deps.corsOrigins);
+    if (transport === 'tcp') countUpgrade(networkOf(clientAddress(request, deps.trustedProxies)));
     const caller = await callerOf(request, url, deps, transport);
     server.handleUpgrade(request, socket, head, (webSocket) => {
       const reader = { caller, answered: true };
@@ -43,11 +55,7 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
       webSocket.once('close', () => readers.delete(webSocket));
       // oxlint-disable-next-line no-new -- it lives as long as the connection that it listens to
       new StreamReader(webSocket, caller, deps);
-      if (caller.kind === 'session') {
-        const leftMs = Math.min(caller.expiresAt.getTime() - deps.clock.now().getTime(), MAX_TIMER_MS);
-        const timer = setTimeout(() => webSocket.close(POLICY_VIOLATION, 'the session has ended'), leftMs);
-        webSocket.once('close', () => clearTimeout(timer));
-      }
+      if (caller.kind !== 'local') endWithIdentity(webSocket, caller, deps);
     });
   };
 
@@ -64,7 +72,7 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
       }
       reader.answered = false;
       webSocket.ping();
-      if (!(await isStillEntitled(reader.caller, deps))) {
+      if (!(await isStillGood(reader.caller, deps))) {
         webSocket.close(POLICY_VIOLATION, 'the account has changed; sign in again');
       }
     }
@@ -80,6 +88,24 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
   };
 }
 
+/** Closes the connection when the session or key behind it ends, or the role changes that it was opened with. */
+function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: ApiDeps): void {
+  const close = () => webSocket.close(POLICY_VIOLATION, 'the session has ended');
+  const leftMs = (identity.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - deps.clock.now().getTime();
+  const timer = setTimeout(close, Math.min(leftMs, MAX_TIMER_MS));
+  const endUnlessGood = async () => {
+    if (!(await isStillGood(identity, deps))) close();
+  };
+  const unsubscribe = deps.identities.onChange((userId) => {
+    if (userId !== identity.userId) return;
+    void endUnlessGood();
+  });
+  webSocket.once('close', () => {
+    clearTimeout(timer);
+    unsubscribe();
+  });
+}
+
 async function callerOf(
   request: IncomingMessage,
   url: URL,
@@ -91,23 +117,28 @@ async function callerOf(
     ticket === null
       ? await identify(request.headers.authorization, { ...deps, transport })
       : deps.tickets.redeem(ticket);
-  if (!caller) {
+  // The session may have ended since the ticket was given.
+  const ended =
+    ticket !== null && caller && caller.kind !== 'local' && !(await deps.identities.stillGood(caller));
+  if (!caller || ended) {
     throw new FathomError(
       'auth.required',
       'send a session token in the Authorization header, or a ticket of /api/v1/ws-ticket',
     );
   }
+  if (scopeOf(caller, 'stream.open') === null) {
+    throw new FathomError('auth.forbidden', 'this needs the permission stream.open');
+  }
   return caller;
 }
 
-/** Asked anew, as for each request of the API: an account may have been switched off, or given another role. */
-async function isStillEntitled(caller: Caller, { users, log }: ApiDeps): Promise<boolean> {
-  if (caller.kind !== 'session') return true;
+/** In case a change was not told. One that nobody can answer now is asked for again at the next beat. */
+async function isStillGood(caller: Caller, { identities, log }: ApiDeps): Promise<boolean> {
+  if (caller.kind === 'local') return true;
   try {
-    const user = await users.find(caller.userId);
-    return user?.is_active === true && user.role === caller.role;
+    return await identities.stillGood(caller);
   } catch (error) {
-    log.debug({ err: error }, 'whose stream this is could not be looked up now');
+    log.debug({ err: error }, 'whether a session is still good could not be asked');
     return true;
   }
 }

@@ -26,4 +26,11 @@ function tell(app, path, body, timeoutSeconds) {
   return null;
 }
 
-module.exports = { isFromDaemon, tell };
+/** What a superuser did to a record by hand, for the audit log. */
+function tellOfSuperuser(e, verb) {
+  if (!e.hasSuperuserAuth() || isFromDaemon(e)) return;
+  const what = { verb, collection: e.collection.name, record: e.record.id, actor: e.auth.email() };
+  tell(e.app, '/internal/superuser', { ...what, address: e.realIP() }, 3);
+}
+
+module.exports = { isFromDaemon, tell, tellOfSuperuser };

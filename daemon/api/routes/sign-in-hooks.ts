@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { FathomError } from '../../../shared/errors.ts';
+import { RateLimitedError, type SignInAttempt } from '../../security/sign-in-limits.ts';
+import type { ApiDeps } from '../deps.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../limits.ts';
+import type { Api } from '../server.ts';
+
+/** Attempts whose end has not been told; the oldest are taken to have failed. */
+const MAX_OPEN = 10_000;
+
+const begun = z.object({ collection: z.string(), identity: z.string(), address: z.string() });
+const signUp = z.object({ address: z.string() });
+const ended = begun.extend({ ok: z.boolean(), attempt: z.string(), user_id: z.string() });
+const superuser = z.object({
+  verb: z.string(),
+  collection: z.string(),
+  record: z.string(),
+  actor: z.string(),
+  address: z.string(),
+});
+
+/** Sign-ins straight at the global PocketBase, and what superusers do there: told by its hooks. */
+export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: ApiDeps): void {
+  const open = new Map<string, SignInAttempt>();
+  const config = { permission: 'hook' } as const;
+  const fromHook = (headers: Record<string, unknown>) => {
+    if (!isHookToken(headers[HOOK_TOKEN_HEADER], hookToken)) throw new FathomError('not_found', 'not found');
+  };
+
+  app.post('/internal/sign-ins/begun', { config, schema: { hide: true, body: begun } }, (request) => {
+    fromHook(request.headers);
+    const { collection, identity, address } = request.body;
+    return retryAfter(() => {
+      // A user is the same behind both doors.
+      const account = collection === 'users' ? identity : `${collection}/${identity}`;
+      const id = randomUUID();
+      open.set(id, signInLimits.beginSignIn(account, address));
+      const [oldest] = open.keys();
+      if (open.size > MAX_OPEN && oldest !== undefined) {
+        open.get(oldest)?.failed();
+        open.delete(oldest);
+      }
+      return id;
+    });
+  });
+
+  app.post('/internal/sign-ups', { config, schema: { hide: true, body: signUp } }, (request) => {
+    fromHook(request.headers);
+    return retryAfter(() => {
+      signInLimits.countSignUp(request.body.address);
+      return '';
+    });
+  });
+
+  app.post(
+    '/internal/sign-ins/ended',
+    { config, schema: { hide: true, body: ended } },
+    async (request, reply) => {
+      fromHook(request.headers);
+      const { attempt, ok, collection, identity, address, user_id } = request.body;
+      if (ok) open.get(attempt)?.succeeded();
+      else open.get(attempt)?.failed();
+      open.delete(attempt);
+      await audit.record({
+        actor_kind: ok && collection === '_superusers' ? 'superuser' : 'anonymous',
+        actor: ok ? user_id : '',
+        address,
+        action: 'sign-in',
+        target: identity,
+        outcome: ok ? 'ok' : 'refused',
+        detail: JSON.stringify({ at: 'global', collection }),
+        request_id: request.id,
+      });
+      return reply.code(204).send();
+    },
+  );
+
+  app.post(
+    '/internal/superuser',
+    { config, schema: { hide: true, body: superuser } },
+    async (request, reply) => {
+      fromHook(request.headers);
+      const { verb, collection, record, actor, address } = request.body;
+      await audit.record({
+        actor_kind: 'superuser',
+        actor,
+        address,
+        action: `record.${verb}`,
+        target: `${collection}/${record}`,
+        outcome: 'ok',
+        detail: JSON.stringify({ at: 'global' }),
+        request_id: request.id,
+      });
+      return reply.code(204).send();
+    },
+  );
+}
+
+function retryAfter(begin: () => string): { attempt: string; retry_after_s: number } {
+  try {
+    return { attempt: begin(), retry_after_s: 0 };
+  } catch (error) {
+    if (!(error instanceof RateLimitedError)) throw error;
+    return { attempt: '', retry_after_s: error.retryAfterS };
+  }
+}

@@ -1,0 +1,130 @@
+import type { AuditEntry, AuditVerification } from '../../shared/audit.ts';
+import type { Page } from '../../shared/protocol.ts';
+import { type ConnectArguments, connect } from './connect.ts';
+import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { printable } from './printable.ts';
+import { type Column, formatTable } from './table.ts';
+
+interface ApiKey {
+  id: string;
+  user_id: string;
+  name: string;
+  prefix: string;
+  permissions: string[];
+  expires_at: string | null;
+  last_used_at: string | null;
+}
+
+type Arguments = ConnectArguments & { json: boolean };
+
+const KEY_COLUMNS: readonly Column<ApiKey>[] = [
+  { title: 'ID', cell: (key) => key.id },
+  { title: 'KEY', cell: (key) => `fk_${key.prefix}_…` },
+  { title: 'NAME', cell: (key) => key.name },
+  { title: 'USER', cell: (key) => key.user_id },
+  { title: 'EXPIRES', cell: (key) => key.expires_at },
+  { title: 'LAST USED', cell: (key) => key.last_used_at },
+  { title: 'PERMISSIONS', cell: (key) => key.permissions.join(' ') },
+];
+
+const AUDIT_COLUMNS: readonly Column<AuditEntry>[] = [
+  { title: 'AT', cell: (entry) => entry.at },
+  { title: 'WHO', cell: (entry) => entry.actor || entry.actor_kind },
+  { title: 'FROM', cell: (entry) => entry.address },
+  { title: 'ACTION', cell: (entry) => entry.action },
+  { title: 'ON', cell: (entry) => entry.target },
+  {
+    title: 'OUTCOME',
+    cell: (entry) => entry.outcome,
+    colour: (entry) => (entry.outcome === 'ok' ? null : 'yellow'),
+  },
+  { title: 'DETAIL', cell: (entry) => entry.detail },
+];
+
+export async function listKeys(args: Arguments, context: CliContext): Promise<number> {
+  const query = { per_page: 500 };
+  const { items } = await connect(args, context).http.request<Page<ApiKey>>('GET', '/api/v1/api-keys', {
+    query,
+  });
+  return print(args, context, items, KEY_COLUMNS);
+}
+
+export async function addKey(
+  args: Arguments & {
+    user: string;
+    name: string;
+    permission?: string[] | undefined;
+    expires?: string | undefined;
+  },
+  context: CliContext,
+): Promise<number> {
+  const { user, name, permission, expires } = args;
+  const body = {
+    user_id: user,
+    name,
+    ...(permission === undefined ? {} : { permissions: permission }),
+    ...(expires === undefined ? {} : { expires_at: expires }),
+  };
+  const made = await connect(args, context).http.request<ApiKey & { key: string }>(
+    'POST',
+    '/api/v1/api-keys',
+    {
+      body,
+    },
+  );
+  // The only time that it is shown.
+  if (args.json) printJson(context, made);
+  else printLine(context.stdout, made.key);
+  return 0;
+}
+
+export async function revokeKey(
+  args: ConnectArguments & { id: string },
+  context: CliContext,
+): Promise<number> {
+  await connect(args, context).http.request('DELETE', `/api/v1/api-keys/${encodeURIComponent(args.id)}`);
+  printLine(context.stdout, printable(`revoked ${args.id}`));
+  return 0;
+}
+
+export async function listAudit(args: Arguments & { limit: number }, context: CliContext): Promise<number> {
+  const query = { per_page: args.limit };
+  const { items } = await connect(args, context).http.request<Page<AuditEntry>>('GET', '/api/v1/audit', {
+    query,
+  });
+  return print(args, context, items, AUDIT_COLUMNS);
+}
+
+export async function verifyAudit(args: Arguments, context: CliContext): Promise<number> {
+  const found = await connect(args, context).http.request<AuditVerification>(
+    'GET',
+    '/api/v1/audit/verification',
+    { timeoutMs: 600_000 },
+  );
+  if (args.json) printJson(context, found);
+  else if (found.ok) printLine(context.stdout, `${found.checked} entries, none edited, none missing`);
+  else printLine(context.stdout, printable(`${found.checked} entries are good, then: ${found.problem}`));
+  return found.ok ? 0 : 1;
+}
+
+export async function rotateSecrets(args: Arguments, context: CliContext): Promise<number> {
+  const { http } = connect(args, context);
+  const result = await http.request<{ rotated: number; current: number; failed: number }>(
+    'POST',
+    '/api/v1/secrets/rotate',
+    { timeoutMs: 600_000 },
+  );
+  const { rotated, current, failed } = result;
+  if (args.json) printJson(context, result);
+  else if (failed === 0) {
+    const next = 'AES_PREVIOUS_MASTER_KEY may go';
+    printLine(context.stdout, `${rotated} rotated, ${current} were current; ${next}`);
+  } else printLine(context.stdout, `${rotated} rotated, ${failed} could not be opened; see the daemon's log`);
+  return failed === 0 ? 0 : 1;
+}
+
+function print<T>(args: Arguments, context: CliContext, items: T[], columns: readonly Column<T>[]): number {
+  if (args.json) printJson(context, items);
+  else printLine(context.stdout, formatTable(items, columns, painter(context.stdout, context.env)));
+  return 0;
+}

@@ -1,0 +1,153 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import type { AuditEntry, AuditVerification } from '../../shared/audit.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { EventBus } from '../events/bus.ts';
+import { type AuditHead, EMPTY_CHAIN, link, whyNotLinked } from '../security/audit-chain.ts';
+import { type AuditRepository, entryOf } from './audit-repository.ts';
+
+/** While the global PocketBase is away; past this the oldest are told in the log alone. */
+const MAX_WAITING = 10_000;
+const BATCH = 200;
+const RETRY_MS = 1_000;
+/** Longest that whoever did something waits until it is written down. */
+const PATIENCE_MS = 2_000;
+
+export type NewAuditEntry = Omit<AuditEntry, 'seq' | 'at'>;
+
+export interface AuditTrailDeps {
+  repository: AuditRepository;
+  /** Keys the chain. */
+  key: Uint8Array;
+  /** Where the end of the chain is kept apart from it, so that rows missing at the end are noticed. */
+  headFile: string;
+  bus: EventBus;
+  clock: Clock;
+  log: Logger;
+}
+
+interface Waiting {
+  entry: Omit<AuditEntry, 'seq'>;
+  stored: () => void;
+}
+
+/** Writes the audit log, in order and in one place: what comes while a batch is written goes with the next one. */
+export class AuditTrail {
+  readonly #deps: AuditTrailDeps;
+  readonly #stopping = new AbortController();
+  #waiting: Waiting[] = [];
+  #head: AuditHead | null = null;
+  #writing: Promise<void> | null = null;
+
+  constructor(deps: AuditTrailDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when it is written down, or after a while when that is not possible now: it is tried again by itself. */
+  async record(entry: NewAuditEntry): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const at = this.#deps.clock.now().toISOString();
+    this.#waiting.push({ entry: { ...bounded(entry), at }, stored: resolve });
+    const [oldest] = this.#waiting;
+    if (this.#waiting.length > MAX_WAITING && oldest) {
+      this.#waiting.shift();
+      this.#deps.log.error(
+        { audit: oldest.entry },
+        'the audit log cannot be written; this entry is lost to it',
+      );
+    }
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = null;
+    });
+    const patience = new AbortController();
+    await Promise.race([promise, this.#deps.clock.sleep(PATIENCE_MS, patience.signal)]);
+    patience.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#writing;
+    for (const { entry } of this.#waiting) {
+      this.#deps.log.error({ audit: entry }, 'the audit log could not be written before the end');
+    }
+  }
+
+  /** Reads the whole log. */
+  async verify(): Promise<AuditVerification> {
+    const { repository, key } = this.#deps;
+    // Read before the rows: what is written meanwhile only adds to them.
+    const kept = await this.#keptHead();
+    let head = EMPTY_CHAIN;
+    for (;;) {
+      const rows = await repository.after(head.seq, 500);
+      for (const row of rows) {
+        const problem = whyNotLinked(key, head, row);
+        if (problem !== null) return { ok: false, checked: head.seq, problem };
+        head = { seq: row.seq, hash: row.hash };
+        if (row.seq === kept.seq && row.hash !== kept.hash) {
+          return { ok: false, checked: head.seq, problem: `row ${row.seq} is not the one that was written` };
+        }
+      }
+      if (rows.length < 500) break;
+    }
+    const problem =
+      head.seq < kept.seq ? `the log ends at row ${head.seq}, but row ${kept.seq} was written` : null;
+    return { ok: problem === null, checked: head.seq, problem };
+  }
+
+  async #write(): Promise<void> {
+    const { repository, key, bus, clock, log } = this.#deps;
+    let failures = 0;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, BATCH);
+      try {
+        // Asked after each failure: the rows may have been written although no answer came.
+        let head = (this.#head ??= await repository.head());
+        const rows = batch.map(({ entry }) => {
+          const row = link(key, head, entry);
+          head = { seq: row.seq, hash: row.hash };
+          return row;
+        });
+        await repository.append(rows);
+        this.#head = head;
+        this.#waiting = this.#waiting.slice(batch.length);
+        await this.#keepHead(head);
+        for (const row of rows) bus.publish({ kind: 'audit.entry', entry: entryOf(row) });
+        for (const { stored } of batch) stored();
+        failures = 0;
+      } catch (error) {
+        this.#head = null;
+        failures += 1;
+        log.warn(`the audit log cannot be written now, it is tried again: ${messageOf(error)}`);
+        if (this.#stopping.signal.aborted && failures > 1) return;
+        await clock.sleep(RETRY_MS, this.#stopping.signal);
+      }
+    }
+  }
+
+  async #keepHead(head: AuditHead): Promise<void> {
+    const temporary = `${this.#deps.headFile}.tmp`;
+    await writeFile(temporary, JSON.stringify(head), { mode: 0o600 });
+    await rename(temporary, this.#deps.headFile);
+  }
+
+  async #keptHead(): Promise<AuditHead> {
+    try {
+      return JSON.parse(await readFile(this.#deps.headFile, 'utf8')) as AuditHead;
+    } catch {
+      return EMPTY_CHAIN;
+    }
+  }
+}
+
+/** What a caller sent has to fit the columns. */
+function bounded(entry: NewAuditEntry): NewAuditEntry {
+  return {
+    ...entry,
+    actor: entry.actor.slice(0, 254),
+    address: entry.address.slice(0, 64),
+    target: entry.target.slice(0, 300),
+    detail: entry.detail.slice(0, 2000),
+  };
+}

@@ -1,0 +1,59 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import type { OwnerAccount } from '../control-plane/databases.ts';
+import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlite.ts';
+import { randomSecret } from './clone.ts';
+
+/** Not a bcrypt hash, so no password matches. */
+const NO_PASSWORD = '!';
+
+/**
+ * Writes the account into the owner's own database, beside a PocketBase that may be running on it. PocketBase reads the
+ * record anew for each request, so what follows counts at once: a new token key makes every token there worthless, which
+ * is what PocketBase itself does when a password or address changes.
+ *
+ * @param dataDir the instance's `pb_data`
+ * @returns whether anything had to be changed; null when the database or the owner's record is not there
+ * @throws the error of SQLite, for one that is busy
+ */
+export function writeOwnerAccount(dataDir: string, account: OwnerAccount, now: Date): boolean | null {
+  const file = join(dataDir, 'data.db');
+  if (!existsSync(file)) return null;
+  const differs = withDatabase(file, { readOnly: true }, (database) => difference(database, account));
+  if (differs === null || !differs.any) return differs && false;
+  return withDatabase(file, { readOnly: false }, (database) =>
+    inTransaction(database, () => write(database, account, now)),
+  );
+}
+
+interface Difference {
+  any: boolean;
+  /** Something with which one signs in. */
+  credentials: boolean;
+}
+
+function difference(database: DatabaseSync, account: OwnerAccount): Difference | null {
+  const row = database.prepare('SELECT email, verified, password FROM users WHERE id = ?').get(account.id);
+  if (!row) return null;
+  const credentials = row['email'] !== account.email || row['password'] !== passwordOf(account);
+  return { any: credentials || Boolean(row['verified']) !== account.verified, credentials };
+}
+
+function write(database: DatabaseSync, account: OwnerAccount, now: Date): boolean | null {
+  // Looked at again: it may have changed before the write lock was ours.
+  const differs = difference(database, account);
+  if (!differs?.any) return differs && false;
+  database
+    .prepare('UPDATE users SET email = ?, verified = ?, password = ?, updated = ? WHERE id = ?')
+    .run(account.email, account.verified ? 1 : 0, passwordOf(account), pocketBaseDate(now), account.id);
+  if (differs.credentials) {
+    database.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run(randomSecret(), account.id);
+  }
+  return true;
+}
+
+/** Nobody signs in to the database of an account that is not active. */
+function passwordOf({ is_active, password_hash }: OwnerAccount): string {
+  return is_active ? password_hash : NO_PASSWORD;
+}

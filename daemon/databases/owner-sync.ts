@@ -1,0 +1,116 @@
+import { messageOf } from '../../shared/errors.ts';
+import { fullJitterMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { DatabaseRepository, OwnerAccount } from '../control-plane/databases.ts';
+import type { EventBus } from '../events/bus.ts';
+import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
+import type { Catalog } from './catalog.ts';
+import { writeOwnerAccount } from './owner-account.ts';
+
+/** A database that is busy is tried again soon, and not for ever: the next start of the global PocketBase looks at all. */
+const BACKOFF = { baseMs: 50, capMs: 5_000 };
+const MAX_ATTEMPTS = 30;
+
+export interface OwnerSyncDeps {
+  repository: DatabaseRepository;
+  catalog: Catalog;
+  bus: EventBus;
+  clock: Clock;
+  log: Logger;
+  random: () => number;
+}
+
+/**
+ * Carries what changes of an account (password, address, activity) into the owner's own database, whether it runs or not.
+ * Changes of one user that come while one is being carried over are carried over together, after it.
+ */
+export class OwnerSync {
+  readonly #deps: OwnerSyncDeps;
+  readonly #waiting = new Set<string>();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #stopping = new AbortController();
+  #unsubscribe: (() => void) | null = null;
+
+  constructor(deps: OwnerSyncDeps) {
+    this.#deps = deps;
+  }
+
+  /** Looks at all databases now, and whenever the global PocketBase comes back: its calls may have been missed. */
+  start(): void {
+    this.#unsubscribe ??= this.#deps.bus.subscribe((event) => {
+      if (event.kind === 'instance.phase' && event.name === GLOBAL_NAME && event.to === 'running') this.all();
+    });
+    this.all();
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.();
+    this.#stopping.abort();
+    while (this.#running.size > 0) await Promise.allSettled(this.#running.values());
+  }
+
+  changed(userId: string): void {
+    this.#begin(userId);
+  }
+
+  all(): void {
+    this.#begin('');
+  }
+
+  /** @param key a user, or nothing for all of them */
+  #begin(key: string): void {
+    if (this.#stopping.signal.aborted) return;
+    if (this.#running.has(key)) {
+      this.#waiting.add(key);
+      return;
+    }
+    const run = this.#run(key === '' ? undefined : key)
+      .catch((error: unknown) => {
+        this.#deps.log.error({ user: key }, `an account was not carried over: ${messageOf(error)}`);
+      })
+      .finally(() => {
+        this.#running.delete(key);
+        if (this.#waiting.delete(key)) this.#begin(key);
+      });
+    this.#running.set(key, run);
+  }
+
+  async #run(userId: string | undefined): Promise<void> {
+    let owners = await this.#deps.repository.owners(userId);
+    for (let attempt = 1; owners.length > 0 && !this.#stopping.signal.aborted; attempt += 1) {
+      const busy: OwnerAccount[] = [];
+      for (const owner of owners) {
+        if (!this.#write(owner, attempt)) busy.push(owner);
+        // One at a time: others wait for the event loop meanwhile.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (busy.length === 0) return;
+      await this.#deps.clock.sleep(fullJitterMs(attempt, BACKOFF, this.#deps.random), this.#stopping.signal);
+      // As the accounts are by then.
+      const ids = new Set(busy.map(({ id }) => id));
+      owners = (await this.#deps.repository.owners(userId)).filter(({ id }) => ids.has(id));
+    }
+  }
+
+  /** False when it should be tried again. */
+  #write(owner: OwnerAccount, attempt: number): boolean {
+    const { catalog, clock, log } = this.#deps;
+    try {
+      const written = writeOwnerAccount(dataDirOf(catalog.directoryOf(owner.database)), owner, clock.now());
+      if (written) log.info({ instance: owner.database, user: owner.id }, 'carried an account over');
+      return true;
+    } catch (error) {
+      if (isBusy(error) && attempt < MAX_ATTEMPTS) return false;
+      log.error({ instance: owner.database }, `an account was not carried over: ${messageOf(error)}`);
+      return true;
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  // SQLITE_BUSY and SQLITE_LOCKED, with whatever extension.
+  const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+  return code === 5 || code === 6;
+}

@@ -1,0 +1,27 @@
+import { createHash, randomInt } from 'node:crypto';
+
+/**
+ * `fk_<prefix>_<secret>`: the prefix names the key and may be shown, the secret holds more than 256 random bits, so a
+ * plain hash of it is as good as a slow one.
+ */
+const FORM = /^fk_([a-z0-9]{12})_([A-Za-z0-9]{44})$/;
+const PREFIX_ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const SECRET_ALPHABET = `${PREFIX_ALPHABET}ABCDEFGHIJKLMNOPQRSTUVWXYZ`;
+
+export function newApiKey(): { key: string; prefix: string; hash: string } {
+  const prefix = pick(PREFIX_ALPHABET, 12);
+  const key = `fk_${prefix}_${pick(SECRET_ALPHABET, 44)}`;
+  return { key, prefix, hash: apiKeyHash(key) };
+}
+
+export function isApiKey(token: string): boolean {
+  return FORM.test(token);
+}
+
+export function apiKeyHash(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}
+
+function pick(alphabet: string, characters: number): string {
+  return Array.from({ length: characters }, () => alphabet[randomInt(alphabet.length)]).join('');
+}

@@ -1,0 +1,131 @@
+/// Sessions and API keys: who stands behind a hash, and what ends with an account, its password or its activity.
+
+// {kind: 'session' | 'key', hash | id, user?} → {id, expires_at, permissions, user}. `id` is null when there is no such row any
+// more; `user` is then the one that was named.
+routerAdd(
+  'POST',
+  '/api/fathom/identity/resolve',
+  (e) => {
+    const body = e.requestInfo().body;
+    let row = null;
+    let user = null;
+    try {
+      const collection = body.kind === 'key' ? 'api_keys' : 'sessions';
+      row = body.id
+        ? e.app.findRecordById(collection, String(body.id))
+        : e.app.findFirstRecordByData(collection, 'hash', String(body.hash));
+    } catch {
+      // Ended, or never there.
+    }
+    try {
+      user = e.app.findRecordById('users', row ? row.get('user') : String(body.user || ''));
+    } catch {
+      // Deleted.
+    }
+    return e.json(200, {
+      id: row ? row.id : null,
+      expires_at: row ? row.getString('expires_at') : null,
+      permissions: row && body.kind === 'key' ? JSON.parse(row.getString('permissions') || '[]') : null,
+      user: user && {
+        id: user.id,
+        email: user.email(),
+        role: user.get('role'),
+        is_active: user.getBool('is_active'),
+      },
+    });
+  },
+  $apis.requireSuperuserAuth(),
+);
+
+// {old, hash, user_agent, address, expires_at}: the old token ends where the new one begins. 404 when it has ended.
+routerAdd(
+  'POST',
+  '/api/fathom/sessions/renew',
+  (e) => {
+    const body = e.requestInfo().body;
+    e.app.runInTransaction((tx) => {
+      let row;
+      try {
+        row = tx.findFirstRecordByData('sessions', 'hash', String(body.old));
+      } catch {
+        throw new NotFoundError('No such session.');
+      }
+      for (const field of ['hash', 'user_agent', 'address', 'expires_at']) row.set(field, body[field]);
+      tx.save(row);
+    });
+    return e.noContent(204);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
+// {user}: everywhere.
+routerAdd(
+  'POST',
+  '/api/fathom/sessions/end',
+  (e) => {
+    const bound = { user: String(e.requestInfo().body.user) };
+    e.app.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
+    return e.noContent(204);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
+// {id, at}: without record events, as nobody's rights change.
+routerAdd(
+  'POST',
+  '/api/fathom/api-keys/used',
+  (e) => {
+    const body = e.requestInfo().body;
+    const bound = { id: String(body.id), at: String(body.at) };
+    e.app.db().newQuery('UPDATE api_keys SET last_used_at = {:at} WHERE id = {:id}').bind(bound).execute();
+    return e.noContent(204);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
+cronAdd('fathom_expired_sessions', '*/10 * * * *', () => {
+  const bound = { now: new DateTime().string() };
+  $app.db().newQuery('DELETE FROM sessions WHERE expires_at < {:now}').bind(bound).execute();
+});
+
+// In the same transaction as the change: a new password and a deactivated account leave no session behind.
+onRecordUpdate((e) => {
+  const before = e.record.original().getString('password:hash');
+  e.next();
+  const changed = e.record.getString('password:hash') !== before;
+  if (changed || !e.record.getBool('is_active')) {
+    const bound = { user: e.record.id };
+    e.app.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
+  }
+}, 'users');
+
+onRecordAfterUpdateSuccess((e) => {
+  require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/users/changed', { user_id: e.record.id }, 3);
+  e.next();
+}, 'users');
+
+onRecordAfterDeleteSuccess((e) => {
+  require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/users/changed', { user_id: e.record.id }, 3);
+  e.next();
+}, 'users');
+
+// By hand, as the superuser.
+onRecordAfterUpdateSuccess(
+  (e) => {
+    const bound = { user_id: e.record.getString('user') };
+    require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/identities/changed', bound, 3);
+    e.next();
+  },
+  'sessions',
+  'api_keys',
+);
+
+onRecordAfterDeleteSuccess(
+  (e) => {
+    const bound = { user_id: e.record.getString('user') };
+    require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/identities/changed', bound, 3);
+    e.next();
+  },
+  'sessions',
+  'api_keys',
+);

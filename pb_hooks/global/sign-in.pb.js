@@ -1,0 +1,54 @@
+/// Sign-ins straight at the global PocketBase count against the same limits as those through Fathom's API, and are told of.
+
+onRecordAuthWithPasswordRequest((e) => {
+  const daemon = require(`${__hooks}/lib/daemon.js`);
+  if (daemon.isFromDaemon(e)) {
+    e.next();
+    return;
+  }
+  const attempt = { collection: e.collection.name, identity: e.identity, address: e.realIP() };
+  const verdict = daemon.tell(e.app, '/internal/sign-ins/begun', attempt, 3);
+  if (verdict && verdict.retry_after_s) {
+    throw new TooManyRequestsError(`Too many sign-ins have failed. Try again in ${verdict.retry_after_s} s.`);
+  }
+  let ok = false;
+  try {
+    e.next();
+    ok = true;
+  } finally {
+    daemon.tell(
+      e.app,
+      '/internal/sign-ins/ended',
+      { ...attempt, ok, attempt: verdict ? verdict.attempt : '', user_id: e.record ? e.record.id : '' },
+      3,
+    );
+  }
+});
+
+onRecordCreateRequest((e) => {
+  const daemon = require(`${__hooks}/lib/daemon.js`);
+  if (!e.hasSuperuserAuth() && !daemon.isFromDaemon(e)) {
+    const verdict = daemon.tell(e.app, '/internal/sign-ups', { address: e.realIP() }, 3);
+    if (verdict && verdict.retry_after_s) {
+      throw new TooManyRequestsError(`Too many accounts. Try again in ${verdict.retry_after_s} s.`);
+    }
+  }
+  e.next();
+}, 'users');
+
+onRecordAuthWithOAuth2Request((e) => {
+  const daemon = require(`${__hooks}/lib/daemon.js`);
+  let ok = false;
+  try {
+    e.next();
+    ok = true;
+  } finally {
+    const attempt = { collection: e.collection.name, identity: e.providerName, address: e.realIP() };
+    daemon.tell(
+      e.app,
+      '/internal/sign-ins/ended',
+      { ...attempt, ok, attempt: '', user_id: e.record ? e.record.id : '' },
+      3,
+    );
+  }
+});

@@ -1,0 +1,172 @@
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { execa } from 'execa';
+import PocketBase from 'pocketbase';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import type { AuditEntry } from '../../shared/audit.ts';
+import type { Page } from '../../shared/protocol.ts';
+import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { controlPlane } from '../helpers/fleet-state.ts';
+import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
+
+let fathom: Deployment;
+let admin: string;
+
+beforeAll(async () => {
+  fathom = await createDeployment();
+  await fathom.start();
+  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+});
+
+afterAll(() => fathom.dispose());
+
+async function entries(query = ''): Promise<AuditEntry[]> {
+  const { body } = await call<Page<AuditEntry>>('GET', `${fathom.url}/api/v1/audit${query}`, {
+    token: admin,
+  });
+  return body.items;
+}
+
+function fathomd(...args: string[]) {
+  const launcher = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
+  return execa(launcher, [...args, '--socket', fathom.socketPath], {
+    env: { PATH: fathom.env['PATH'] ?? '' },
+    extendEnv: false,
+    reject: false,
+    cwd: fathom.dataDir,
+  });
+}
+
+const globalFile = () => join(fathom.dataDir, 'global', 'pb_data', 'data.db');
+
+/** By whoever can write the file. */
+function tamper(statement: string): void {
+  const database = new DatabaseSync(globalFile(), { timeout: 5000 });
+  database.exec(statement);
+  database.close();
+}
+
+describe('the audit log', () => {
+  it('tells who did what, from where, on what and how it ended', async () => {
+    const ann = await signUp(fathom.url, 'ann@example.com');
+    const wrong = { email: 'ann@example.com', password: 'wrong' };
+    await call('POST', `${fathom.url}/api/v1/auth/login`, { body: wrong });
+    const database = `${fathom.url}/api/v1/databases/${ann.database.name}`;
+    await call('POST', `${database}/stop`, { token: admin });
+    await call('DELETE', database, { token: ann.token });
+    const patch = { token: admin, body: { role: 'viewer' } };
+    const answer = await call('PATCH', `${fathom.url}/api/v1/users/${ann.user.id}`, patch);
+    const adminId = (await call<{ id: string }>('GET', `${fathom.url}/api/v1/me`, { token: admin })).body.id;
+    const [changed, denied, stopped, failed, signedUp] = await entries();
+    expect(changed).toMatchObject({
+      actor_kind: 'session',
+      actor: adminId,
+      address: '127.0.0.1',
+      action: 'user.update',
+      target: ann.user.id,
+      outcome: 'ok',
+      detail: '{"status":200,"role":"viewer"}',
+      request_id: answer.headers.get('x-request-id'),
+    });
+    expect(denied).toMatchObject({ actor: ann.user.id, action: 'database.delete', outcome: 'refused' });
+    expect(stopped).toMatchObject({ action: 'database.stop', target: ann.database.name, outcome: 'ok' });
+    expect(failed).toMatchObject({ action: 'sign-in', target: 'ann@example.com', outcome: 'refused' });
+    expect(signedUp).toMatchObject({ action: 'sign-up', target: 'ann@example.com', outcome: 'ok' });
+    expect(JSON.stringify(await entries('?per_page=500'))).not.toContain(PASSWORD);
+  });
+
+  it('tells of sign-ins and superusers at the global PocketBase, and of the local socket', async () => {
+    await new PocketBase(fathom.globalUrl).collection('users').authWithPassword('ann@example.com', PASSWORD);
+    const [direct] = await entries();
+    expect(direct).toMatchObject({ action: 'sign-in', outcome: 'ok', address: '127.0.0.1' });
+    const superuser = await controlPlane(fathom);
+    const ann = await superuser.collection('users').getFirstListItem("email = 'ann@example.com'");
+    await superuser.collection('users').update(ann.id, { role: 'user' });
+    const [byHand] = await entries();
+    expect(byHand).toMatchObject({
+      actor_kind: 'superuser',
+      actor: fathom.admin.email,
+      action: 'record.update',
+      target: `users/${ann.id}`,
+    });
+    await fathom.client.users.update(ann.id, { is_active: true });
+    expect((await entries())[0]).toMatchObject({ actor_kind: 'local', action: 'user.update' });
+    expect((await entries('?outcome=refused&action=sign-in')).length).toBe(1);
+  });
+
+  it('is told on its topic to those who may read it', async () => {
+    const { token } = await signIn(fathom.url, 'ann@example.com');
+    const frames = async (as: string, until: (frame: { type: string }) => boolean) => {
+      const socket = new WebSocket(`${fathom.url.replace('http', 'ws')}/ws`, 'fathom.v1', {
+        headers: { authorization: `Bearer ${as}` },
+      });
+      const seen: { type: string; code?: string; data?: AuditEntry[]; event?: { entry: AuditEntry } }[] = [];
+      socket.once('open', () => socket.send(JSON.stringify({ type: 'subscribe', id: 1, topics: ['audit'] })));
+      await new Promise<void>((resolve) => {
+        socket.on('message', (data: Buffer) => {
+          const frame = JSON.parse(data.toString()) as (typeof seen)[number];
+          seen.push(frame);
+          if (frame.type === 'ok' && as === admin)
+            void fathom.client.users.update('nobody000000000', {}).catch(() => {});
+          if (until(frame)) resolve();
+        });
+      });
+      socket.close();
+      return seen;
+    };
+    expect(await frames(token, () => true)).toMatchObject([{ type: 'error', code: 'auth.forbidden' }]);
+    const [snapshot, , event] = await frames(admin, ({ type }) => type === 'event');
+    expect(snapshot?.data?.at(-1)).toMatchObject({ action: 'sign-in' });
+    expect(event?.event?.entry).toMatchObject({ action: 'user.update', outcome: 'failed' });
+    expect(event?.event?.entry.seq).toBe((snapshot?.data?.at(-1)?.seq ?? 0) + 1);
+  });
+
+  it('is only ever added to', async () => {
+    const superuser = await controlPlane(fathom);
+    const { items } = await superuser.collection('audit_log').getList(1, 1);
+    const [row] = items;
+    const log = superuser.collection('audit_log');
+    await expect(log.update(row?.id ?? '', { outcome: 'ok' })).rejects.toMatchObject({ status: 403 });
+    await expect(log.delete(row?.id ?? '')).rejects.toMatchObject({ status: 403 });
+    await expect(log.create({ seq: 9999, at: 'x' })).rejects.toMatchObject({ status: 403 });
+    const anonymous = new PocketBase(fathom.globalUrl).collection('audit_log');
+    await expect(anonymous.getList()).rejects.toMatchObject({ status: 403 });
+  });
+
+  it('holds together, written by many at once', async () => {
+    await Promise.all(
+      Array.from({ length: 40 }, () => fathom.client.users.update('nobody000000000', {}).catch(() => {})),
+    );
+    const { exitCode, stdout } = await fathomd('audit', 'verify');
+    expect(stdout).toMatch(/^\d+ entries, none edited, none missing$/);
+    expect(exitCode).toBe(0);
+    const listed = await fathomd('audit', 'list', '--json', '--limit', '5');
+    expect(JSON.parse(listed.stdout)).toHaveLength(5);
+    expect((await stat(join(fathom.dataDir, 'audit-head.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('shows a row that was edited, one that is missing, and an end that was cut off', async () => {
+    const database = new DatabaseSync(globalFile(), { readOnly: true });
+    const last = Number(database.prepare('SELECT MAX(seq) AS seq FROM audit_log').get()?.['seq']);
+    const before = database.prepare('SELECT outcome FROM audit_log WHERE seq = 3').get()?.['outcome'];
+    database.close();
+
+    tamper("UPDATE audit_log SET outcome = 'forged' WHERE seq = 3");
+    expect((await fathomd('audit', 'verify')).stdout).toContain('row 3 was edited');
+    tamper(`UPDATE audit_log SET outcome = '${String(before)}' WHERE seq = 3`);
+    expect((await fathomd('audit', 'verify')).exitCode).toBe(0);
+
+    tamper('UPDATE audit_log SET seq = 100000 WHERE seq = 5');
+    const missing = await fathomd('audit', 'verify', '--json');
+    expect(JSON.parse(missing.stdout)).toEqual({ ok: false, checked: 4, problem: 'row 5 is missing' });
+    expect(missing.exitCode).toBe(1);
+    tamper('UPDATE audit_log SET seq = 5 WHERE seq = 100000');
+
+    const head = await readFile(join(fathom.dataDir, 'audit-head.json'), 'utf8');
+    tamper(`DELETE FROM audit_log WHERE seq = ${last}`);
+    expect((await fathomd('audit', 'verify')).stdout).toContain(`row ${last} was written`);
+    await writeFile(join(fathom.dataDir, 'audit-head.json'), head);
+  });
+});

@@ -1,0 +1,116 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Provider } from 'oidc-provider';
+import PocketBase from 'pocketbase';
+import { expect, it, onTestFinished } from 'vitest';
+import { deployment } from '../helpers/harness.ts';
+import { call, type Session } from '../helpers/http-call.ts';
+
+const CLIENT = { client_id: 'fathom', client_secret: 'a client secret that is long enough' };
+/** Nothing listens there: the test reads the code out of the redirection. */
+const REDIRECT = 'https://app.example.com/callback';
+
+/** A provider of OpenID Connect with one person, whose e-mail address is the name that was typed in, at example.com. */
+async function openIdProvider(): Promise<string> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const provider = new Provider(issuer, {
+    clients: [{ ...CLIENT, redirect_uris: [REDIRECT] }],
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+    findAccount: (_, id) => ({
+      accountId: id,
+      claims: () => ({ sub: id, email: `${id}@example.com`, email_verified: true, name: 'Ann' }),
+    }),
+    cookies: { keys: ['a key of this test alone'] },
+  });
+  const answer = provider.callback();
+  server.on('request', (request, response) => void answer(request, response));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return issuer;
+}
+
+/** What a browser does: follows, keeps cookies, types in a name, agrees; until it is sent back. */
+async function browse(start: string, login: string): Promise<URL> {
+  const cookies = new Map<string, string>();
+  let [url, form] = [start, null as URLSearchParams | null];
+  for (let step = 0; step < 20; step += 1) {
+    const response = await fetch(url, {
+      redirect: 'manual',
+      method: form ? 'POST' : 'GET',
+      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') },
+      ...(form ? { body: form } : {}),
+    });
+    for (const cookie of response.headers.getSetCookie()) {
+      const [pair = ''] = cookie.split(';');
+      cookies.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1));
+    }
+    const location = response.headers.get('location');
+    if (location?.startsWith(REDIRECT)) return new URL(location);
+    if (location !== null) {
+      [url, form] = [new URL(location, url).href, null];
+      continue;
+    }
+    const page = await response.text();
+    const action = /action="([^"]+)"/.exec(page)?.[1];
+    const prompt = /name="prompt" value="(\w+)"/.exec(page)?.[1];
+    if (!action || !prompt) throw new Error(`no form: ${page.slice(0, 500)}`);
+    [url, form] = [new URL(action, url).href, new URLSearchParams({ prompt, login, password: 'x' })];
+  }
+  throw new Error('the sign-in does not end');
+}
+
+it('who signs in with OpenID Connect for the first time is given a database like anybody else', async () => {
+  const issuer = await openIdProvider();
+  const fathom = await deployment({
+    OIDC_CLIENT_ID: CLIENT.client_id,
+    OIDC_CLIENT_SECRET: CLIENT.client_secret,
+    OIDC_AUTH_URL: `${issuer}/auth`,
+    OIDC_TOKEN_URL: `${issuer}/token`,
+    OIDC_USER_INFO_URL: `${issuer}/me`,
+    OIDC_DISPLAY_NAME: 'House',
+  });
+  const daemon = await fathom.start();
+
+  const signIn = async () => {
+    const client = new PocketBase(fathom.globalUrl);
+    const { oauth2 } = await client.collection('users').listAuthMethods();
+    expect(oauth2.providers).toMatchObject([{ name: 'oidc', displayName: 'House' }]);
+    const [provider] = oauth2.providers;
+    const back = await browse(`${provider?.authURL}${encodeURIComponent(REDIRECT)}`, 'ann');
+    expect(back.searchParams.get('state')).toBe(provider?.state);
+    const code = back.searchParams.get('code') ?? '';
+    return client
+      .collection('users')
+      .authWithOAuth2Code('oidc', code, provider?.codeVerifier ?? '', REDIRECT);
+  };
+
+  const first = await signIn();
+  expect(first.record).toMatchObject({ email: 'ann@example.com', role: 'user', is_active: true });
+  const database = first.meta?.['database'] as Session['database'];
+  expect(database).toMatchObject({ status: 'Running', name: expect.stringMatching(/-001-ann$/) as string });
+  expect((await fetch(`${database.url}/api/health`)).status).toBe(200);
+
+  const second = await signIn();
+  expect(second.record.id).toBe(first.record.id);
+  expect(second.meta?.['database']).toMatchObject({ name: database.name });
+  const { items } = await fathom.client.http.request<{ items: { action: string; target: string }[] }>(
+    'GET',
+    '/api/v1/audit?action=sign-in&outcome=ok',
+  );
+  expect(items.filter(({ target }) => target === 'oidc')).toHaveLength(2);
+
+  // A provider that is not configured any more is switched off.
+  await daemon.stop();
+  await fathom.start({ OIDC_CLIENT_ID: '', OIDC_CLIENT_SECRET: '' });
+  const methods = await call<{ oauth2: { enabled: boolean } }>(
+    'GET',
+    `${fathom.globalUrl}/api/collections/users/auth-methods`,
+  );
+  expect(methods.body.oauth2.enabled).toBe(false);
+});

@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import PocketBase from 'pocketbase';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import { controlPlane } from '../helpers/fleet-state.ts';
+import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { until } from '../helpers/until.ts';
+
+const OTHER_PASSWORD = 'another-password';
+
+let fathom: Deployment;
+let daemon: Daemon;
+let admin: string;
+
+beforeAll(async () => {
+  fathom = await createDeployment();
+  daemon = await fathom.start();
+  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+});
+
+afterAll(() => fathom.dispose());
+
+/** Signs in directly at the own database. */
+async function opens({ database }: Session, email: string, password: string): Promise<boolean> {
+  const client = new PocketBase(database.url);
+  try {
+    await client.collection('users').authWithPassword(email, password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function tokenCounts({ database }: Session): Promise<boolean> {
+  const client = new PocketBase(database.url);
+  client.authStore.save(database.token);
+  return client
+    .collection('users')
+    .authRefresh()
+    .then(
+      () => true,
+      () => false,
+    );
+}
+
+async function change(session: Session, changes: object): Promise<void> {
+  await (await controlPlane(fathom)).collection('users').update(session.user.id, changes);
+}
+
+const newPassword = { password: OTHER_PASSWORD, passwordConfirm: OTHER_PASSWORD };
+const operate = (session: Session, verb: string) =>
+  call('POST', `${fathom.url}/api/v1/databases/${session.database.name}/${verb}`, { token: admin });
+
+describe("an owner's own database follows the account", () => {
+  it('with a new password, and tokens of before are worthless', async () => {
+    const session = await signUp(fathom.url, 'pw@example.com');
+    expect(await opens(session, 'pw@example.com', PASSWORD)).toBe(true);
+    await change(session, newPassword);
+    await until(() => opens(session, 'pw@example.com', OTHER_PASSWORD), { what: 'the new password' });
+    expect(await opens(session, 'pw@example.com', PASSWORD)).toBe(false);
+    expect(await tokenCounts(session)).toBe(false);
+    const again = await signIn(fathom.url, 'pw@example.com', OTHER_PASSWORD);
+    expect(await tokenCounts(again)).toBe(true);
+  });
+
+  it('with a new address', async () => {
+    const session = await signUp(fathom.url, 'old@example.com');
+    await change(session, { email: 'new@example.com' });
+    await until(() => opens(session, 'new@example.com', PASSWORD), { what: 'the new address' });
+    expect(await opens(session, 'old@example.com', PASSWORD)).toBe(false);
+  });
+
+  it('with deactivation, and back', async () => {
+    const session = await signUp(fathom.url, 'off@example.com');
+    await call('PATCH', `${fathom.url}/api/v1/users/${session.user.id}`, {
+      token: admin,
+      body: { is_active: false },
+    });
+    await until(async () => !(await tokenCounts(session)), { what: 'the token to be refused' });
+    expect(await opens(session, 'off@example.com', PASSWORD)).toBe(false);
+    await change(session, { is_active: true });
+    await until(() => opens(session, 'off@example.com', PASSWORD), { what: 'the way back in' });
+  });
+
+  it('while it is stopped', async () => {
+    const session = await signUp(fathom.url, 'asleep@example.com');
+    await operate(session, 'stop');
+    await change(session, newPassword);
+    await operate(session, 'start');
+    await until(() => opens(session, 'asleep@example.com', OTHER_PASSWORD), { what: 'the new password' });
+    expect(await opens(session, 'asleep@example.com', PASSWORD)).toBe(false);
+  });
+
+  it('when somebody holds its write lock, as soon as that is free, and nothing waits for it', async () => {
+    const session = await signUp(fathom.url, 'busy@example.com');
+    const file = join(fathom.dataDir, 'user_dbs', session.database.name, 'pb_data', 'data.db');
+    const holder = new DatabaseSync(file);
+    holder.exec('BEGIN IMMEDIATE');
+    try {
+      await change(session, newPassword);
+      expect((await call('GET', `${fathom.url}/health`)).status).toBe(200);
+      expect(await opens(session, 'busy@example.com', OTHER_PASSWORD)).toBe(false);
+    } finally {
+      holder.exec('ROLLBACK');
+      holder.close();
+    }
+    await until(() => opens(session, 'busy@example.com', OTHER_PASSWORD), { what: 'the new password' });
+  });
+
+  it('when the change was missed because no daemon ran', async () => {
+    const session = await signUp(fathom.url, 'missed@example.com');
+    await daemon.stop();
+    const file = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
+    const global = new DatabaseSync(file);
+    global.prepare("UPDATE users SET email = 'caught@example.com' WHERE id = ?").run(session.user.id);
+    global.close();
+    daemon = await fathom.start();
+    const { database } = await signIn(fathom.url, 'caught@example.com');
+    await until(() => opens({ ...session, database }, 'caught@example.com', PASSWORD), {
+      what: 'the address',
+    });
+  });
+});
