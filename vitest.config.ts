@@ -3,6 +3,8 @@ import { SummaryReporter } from './test/helpers/summary-reporter.ts';
 
 export default defineConfig({
   test: {
+    // Files of real processes mostly wait: two at a time, each with ports of its own (test/helpers/free-ports.ts).
+    maxWorkers: 2,
     reporters: ['default', new SummaryReporter()],
     projects: [
       {
@@ -17,7 +19,6 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/{integration,console,security}/**/*.test.{ts,tsx}'],
-          fileParallelism: false, // real processes and ports: one file at a time
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
