@@ -98,3 +98,19 @@ export interface Schedule {
   next_run_at: string;
   last_run_at: string | null;
 }
+
+/** What it takes to enqueue a task. */
+export interface NewTask {
+  type: string;
+  payload?: unknown;
+  /** The whole payload is secret; otherwise its member `secrets` alone. */
+  secret?: boolean | undefined;
+  user_id?: string | undefined;
+  priority?: number | undefined;
+  /** RFC 3339; now by default. */
+  run_at?: string | undefined;
+  max_attempts?: number | undefined;
+  timeout_s?: number | undefined;
+  /** While a task with this key is not finished, no second one is made. */
+  unique_key?: string | undefined;
+}

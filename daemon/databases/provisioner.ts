@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises';
 import { usernameOf, utcDay } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
+import { exists } from '../base/exists.ts';
 import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { DatabaseRepository, Reservation } from '../control-plane/databases.ts';
@@ -161,13 +161,4 @@ export class Provisioner {
 
 function beingDeleted(name: string): FathomError {
   return new FathomError('conflict', `the database ${name} is being deleted; try again in a moment`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

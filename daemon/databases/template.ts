@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { exists } from '../base/exists.ts';
 import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { type Binary, contentHash } from '../pocketbase/binary.ts';
@@ -125,13 +126,4 @@ function complete(directory: string, migrations: readonly string[]): void {
     // What was replaced or deleted must not live on in free pages of every clone.
     database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

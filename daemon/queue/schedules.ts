@@ -1,10 +1,10 @@
 import { Cron } from 'croner';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import type { Schedule } from '../../shared/task.ts';
+import type { NewTask, Schedule } from '../../shared/task.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { HookClient } from './hook-client.ts';
-import { type NewTask, newId, type TaskStore } from './task-store.ts';
+import { newId, type TaskStore } from './task-store.ts';
 
 /** Longest sleep, so that a host that was suspended is not late for long. */
 const LOOK_EVERY_MS = 30_000;

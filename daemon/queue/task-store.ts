@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { FathomError } from '../../shared/errors.ts';
 import {
   type DeadGroup,
+  type NewTask,
   NO_TASKS,
   type QueueStats,
   type Task,
@@ -15,21 +16,6 @@ import { sealPayload } from './secrets.ts';
 
 const ID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const ID_LENGTH = 15;
-
-export interface NewTask {
-  type: string;
-  payload?: unknown;
-  /** The whole payload is secret; otherwise its member `secrets` alone. */
-  secret?: boolean | undefined;
-  user_id?: string | undefined;
-  priority?: number | undefined;
-  /** RFC 3339; now by default. */
-  run_at?: string | undefined;
-  max_attempts?: number | undefined;
-  timeout_s?: number | undefined;
-  /** While a task with this key is not finished, no second one is made. */
-  unique_key?: string | undefined;
-}
 
 export interface TaskQuery {
   page: number;

@@ -3,7 +3,7 @@ import type { LogLine } from '../events.ts';
 import type { Instance } from '../instance.ts';
 import type { Page, Session } from '../protocol.ts';
 import type { DaemonStatus } from '../status.ts';
-import type { DeadGroup, QueueStats, Task, TaskSummary } from '../task.ts';
+import type { DeadGroup, NewTask, QueueStats, Task, TaskSummary } from '../task.ts';
 import { HttpClient, type HttpClientOptions } from './http.ts';
 
 export interface PageQuery {
@@ -21,18 +21,6 @@ export interface User {
   created: string;
   /** Name of the user's database, if there is one. */
   database: string | null;
-}
-
-export interface NewTask {
-  type: string;
-  payload?: unknown;
-  secret?: boolean | undefined;
-  user_id?: string | undefined;
-  priority?: number | undefined;
-  run_at?: string | undefined;
-  max_attempts?: number | undefined;
-  timeout_s?: number | undefined;
-  unique_key?: string | undefined;
 }
 
 export interface TaskFilter {

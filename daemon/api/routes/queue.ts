@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { FathomError } from '../../../shared/errors.ts';
 import { pageOf, pageQuerySchema, problemSchema } from '../../../shared/protocol.ts';
@@ -12,9 +11,9 @@ import {
 import { TASK_STATUSES, type Task } from '../../../shared/task.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../limits.ts';
 import type { Api } from '../server.ts';
 
-const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
 const idParams = z.object({ id: z.string().regex(/^[a-z0-9]{15}$/, 'is not the id of a task') });
 const SORTS = ['created', 'updated', 'run_at', 'priority', 'finished_at'] as const;
 const SORTABLE = z.enum([...SORTS, ...SORTS.map((name) => `-${name}` as const)]).default('-created');
@@ -142,9 +141,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
     '/internal/queue/wake',
     { config: { permission: 'hook' }, schema: { hide: true } },
     (request, reply) => {
-      const given = Buffer.from(String(request.headers[HOOK_TOKEN_HEADER] ?? ''));
-      const expected = Buffer.from(hookToken);
-      if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+      if (!isHookToken(request.headers[HOOK_TOKEN_HEADER], hookToken)) {
         throw new FathomError('not_found', 'not found');
       }
       queue.wake();
