@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { FathomError, messageOf } from '../shared/errors.ts';
 import { PROTOCOL_VERSION } from '../shared/protocol.ts';
 import type { DaemonStatus } from '../shared/status.ts';
 import type { ApiDeps } from './api/deps.ts';
@@ -13,21 +12,16 @@ import { makePrivateDir } from './base/dir.ts';
 import { createLog } from './base/log.ts';
 import { packageRoot } from './base/package.ts';
 import type { Config } from './config/config.ts';
-import { expandPublicUrl } from './config/public-url.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
 import { DatabaseRepository } from './control-plane/databases.ts';
 import { countTasks } from './control-plane/queue-counts.ts';
 import { configureSignInProviders } from './control-plane/sign-in-providers.ts';
 import { UserRepository } from './control-plane/users.ts';
-import { Catalog } from './databases/catalog.ts';
+import { databaseServices } from './databases/database-services.ts';
 import { seedDemo } from './databases/demo.ts';
 import { keepReconciled } from './databases/keep-reconciled.ts';
-import { DatabaseLifecycle } from './databases/lifecycle.ts';
-import { OwnerSync } from './databases/owner-sync.ts';
-import { Provisioner, type ProvisionStep } from './databases/provisioner.ts';
-import { Reconciler } from './databases/reconcile.ts';
+import type { ProvisionStep } from './databases/provisioner.ts';
 import { rotateSecrets } from './databases/secrets-rotation.ts';
-import { TemplateStore } from './databases/template.ts';
 import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
@@ -39,8 +33,8 @@ import { Fleet } from './supervisor/fleet.ts';
 import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
 import { Monitor } from './supervisor/monitor.ts';
 import { PortAllocator } from './supervisor/ports.ts';
-import { byInstance, whyNotAdopt } from './supervisor/takeover.ts';
-import { STOP_GRACE_MS, terminate } from './supervisor/terminate.ts';
+import { startGlobal } from './supervisor/start-global.ts';
+import { byInstance } from './supervisor/takeover.ts';
 
 export interface DaemonOptions {
   demo: boolean;
@@ -108,8 +102,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     healthIntervalMs: config.healthIntervalMs,
   });
 
-  const publicUrl = (name: string, port: number) =>
-    expandPublicUrl(config.publicUrl, { name, port, host: connectHost(config.bindAddress) });
   const apiUrl = `http://${urlHost(config.server.host)}:${config.server.port}`;
   const globalUrl = `http://${urlHost(config.bindAddress)}:${config.globalPort}`;
   const hookToken = deriveKey(config.jwt.secret, 'hook-token', 32).toString('base64url');
@@ -122,53 +114,24 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     masterKeyOf(config.aesMasterKey),
     ...(config.previousAesMasterKey ? [masterKeyOf(config.previousAesMasterKey)] : []),
   ];
-  const migrationsDir = options.userMigrationsDir ?? join(root, 'pb_migrations', 'user');
-  const template = new TemplateStore({
-    directory: join(config.dataDir, 'templates'),
-    migrationsDir,
-    binary,
-    log,
-  });
-  let migrationsApply = true;
-  const catalog = new Catalog({
+  const databases = databaseServices({
+    config,
+    repository,
+    users,
     fleet,
     ports,
-    repository,
-    masterKeys,
-    pbEncryptionKey: config.pbEncryptionKey,
+    driver,
     binary,
-    clock,
-    log,
-    settings: {
-      userDatabasesDir: config.userDatabasesDir,
-      instanceLogsDir: join(logsDir, 'instances'),
-      migrationsDir: () => (migrationsApply ? migrationsDir : join(config.dataDir, 'templates', 'none')),
-      bindAddress: config.bindAddress,
-      publicUrl,
-    },
-  });
-  const ownerSync = new OwnerSync({ repository, catalog, bus, clock, log, random });
-  const provisioner = new Provisioner({
-    catalog,
-    fleet,
-    repository,
-    template,
     masterKeys,
-    pbEncryptionKey: config.pbEncryptionKey,
+    migrationsDir: options.userMigrationsDir ?? join(root, 'pb_migrations', 'user'),
+    instanceLogsDir: join(logsDir, 'instances'),
+    onProvisionStep: options.onProvisionStep,
+    bus,
     clock,
     log,
-    onStep: (step, name) => {
-      (options.onProvisionStep ?? ((at) => log.debug({ instance: name, step: at }, 'provisioning')))(
-        step,
-        name,
-      );
-      // The account may have changed while its database was made.
-      const user = step === 'ready' ? catalog.find(name)?.row.user : undefined;
-      if (user !== undefined) ownerSync.changed(user);
-    },
+    random,
   });
-  const lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log });
-  const reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, driver, clock, log });
+  const { catalog, provisioner, lifecycle, reconciler, ownerSync } = databases;
   const monitor = new Monitor({
     fleet,
     bus,
@@ -247,7 +210,11 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     authorization: () => controlPlane.token(),
   });
   fleet.add(globalSpec, config.globalPort);
-  await Promise.all([startGlobal(found.get(GLOBAL_NAME) ?? []), tryMigrations()]);
+  await Promise.all([
+    startGlobal(found.get(GLOBAL_NAME) ?? [], { fleet, driver, spec: globalSpec, clock }),
+    databases.tryMigrations(),
+  ]);
+  await controlPlane.token();
   found.delete(GLOBAL_NAME);
 
   await configureSignInProviders(controlPlane, config.oauth);
@@ -278,37 +245,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     },
     stopped: stopped.promise,
   };
-
-  /** Those that fail on an empty database would end every start: databases that are there go on without them. */
-  async function tryMigrations(): Promise<void> {
-    try {
-      await template.get();
-    } catch (error) {
-      migrationsApply = false;
-      log.error({ err: error }, `nobody new is given a database: ${messageOf(error)}`);
-    }
-  }
-
-  /** Without the global PocketBase there is no daemon, so its first start has to succeed. */
-  async function startGlobal(processes: Awaited<ReturnType<typeof driver.find>>): Promise<void> {
-    const [process] = processes;
-    const adopt = process && whyNotAdopt(process, globalSpec) === null ? process : undefined;
-    const others = processes.filter((other) => other !== adopt);
-    // It needs their port, which cannot be another one.
-    await Promise.all(
-      others.map((other) => terminate(driver.adopt(other), { clock, graceMs: STOP_GRACE_MS })),
-    );
-    try {
-      await fleet.start(GLOBAL_NAME, { force: false, ...(adopt ? { adopt } : {}) });
-    } catch (error) {
-      throw new FathomError(
-        'control_plane.unavailable',
-        `the global PocketBase does not start: ${fleet.get(GLOBAL_NAME).state.reason?.message ?? messageOf(error)}`,
-        { cause: error },
-      );
-    }
-    await controlPlane.token();
-  }
 }
 
 function masterKeyOf(key: Uint8Array): MasterKey {

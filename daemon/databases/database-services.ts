@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { messageOf } from '../../shared/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Config } from '../config/config.ts';
+import { expandPublicUrl } from '../config/public-url.ts';
+import type { DatabaseRepository } from '../control-plane/databases.ts';
+import type { UserRepository } from '../control-plane/users.ts';
+import type { EventBus } from '../events/bus.ts';
+import type { Binary } from '../pocketbase/binary.ts';
+import { connectHost } from '../pocketbase/command.ts';
+import type { ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { MasterKey } from '../security/envelope.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import type { PortAllocator } from '../supervisor/ports.ts';
+import { Catalog } from './catalog.ts';
+import { DatabaseLifecycle } from './lifecycle.ts';
+import { OwnerSync } from './owner-sync.ts';
+import { Provisioner, type ProvisionStep } from './provisioner.ts';
+import { Reconciler } from './reconcile.ts';
+import { TemplateStore } from './template.ts';
+
+export interface DatabaseServices {
+  catalog: Catalog;
+  provisioner: Provisioner;
+  lifecycle: DatabaseLifecycle;
+  reconciler: Reconciler;
+  ownerSync: OwnerSync;
+  /**
+   * Whether the migrations of user databases apply to an empty one. Those that fail would end every start: databases
+   * that are there go on without them, and nobody new is given one. Never rejects.
+   */
+  tryMigrations(): Promise<void>;
+}
+
+/** What makes, keeps and ends user databases. */
+export function databaseServices(deps: {
+  config: Config;
+  repository: DatabaseRepository;
+  users: UserRepository;
+  fleet: Fleet;
+  ports: PortAllocator;
+  driver: ProcessDriver;
+  binary: Binary;
+  masterKeys: readonly [MasterKey, ...MasterKey[]];
+  migrationsDir: string;
+  instanceLogsDir: string;
+  onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
+  bus: EventBus;
+  clock: Clock;
+  log: Logger;
+  random: () => number;
+}): DatabaseServices {
+  const { config, repository, users, fleet, ports, driver, binary, masterKeys, bus, clock, log, random } =
+    deps;
+  const { pbEncryptionKey } = config;
+  const templatesDir = join(config.dataDir, 'templates');
+  const template = new TemplateStore({
+    directory: templatesDir,
+    migrationsDir: deps.migrationsDir,
+    binary,
+    log,
+  });
+  let migrationsApply = true;
+  const catalog = new Catalog({
+    fleet,
+    ports,
+    repository,
+    masterKeys,
+    pbEncryptionKey,
+    binary,
+    clock,
+    log,
+    settings: {
+      userDatabasesDir: config.userDatabasesDir,
+      instanceLogsDir: deps.instanceLogsDir,
+      migrationsDir: () => (migrationsApply ? deps.migrationsDir : join(templatesDir, 'none')),
+      bindAddress: config.bindAddress,
+      publicUrl: (name, port) =>
+        expandPublicUrl(config.publicUrl, { name, port, host: connectHost(config.bindAddress) }),
+    },
+  });
+  const ownerSync = new OwnerSync({ repository, catalog, bus, clock, log, random });
+  const onProvisionStep =
+    deps.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning'));
+  const provisioner = new Provisioner({
+    catalog,
+    fleet,
+    repository,
+    template,
+    masterKeys,
+    pbEncryptionKey,
+    clock,
+    log,
+    onStep: (step, name) => {
+      onProvisionStep(step, name);
+      // The account may have changed while its database was made.
+      const user = step === 'ready' ? catalog.find(name)?.row.user : undefined;
+      if (user !== undefined) ownerSync.changed(user);
+    },
+  });
+  return {
+    catalog,
+    provisioner,
+    lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log }),
+    reconciler: new Reconciler({ catalog, fleet, repository, users, provisioner, driver, clock, log }),
+    ownerSync,
+    async tryMigrations() {
+      try {
+        await template.get();
+      } catch (error) {
+        migrationsApply = false;
+        log.error({ err: error }, `nobody new is given a database: ${messageOf(error)}`);
+      }
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { Fleet } from './fleet.ts';
+import { GLOBAL_NAME } from './global-instance.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import { whyNotAdopt } from './takeover.ts';
+import { STOP_GRACE_MS, terminate } from './terminate.ts';
+
+/**
+ * Takes over the global PocketBase that a former daemon left, or starts it.
+ *
+ * @param processes those of it that run already
+ * @throws FathomError `control_plane.unavailable` with its last words: without it there is no daemon
+ */
+export async function startGlobal(
+  processes: readonly FoundProcess[],
+  { fleet, driver, spec, clock }: { fleet: Fleet; driver: ProcessDriver; spec: InstanceSpec; clock: Clock },
+): Promise<void> {
+  const [process] = processes;
+  const adopt = process && whyNotAdopt(process, spec) === null ? process : undefined;
+  const others = processes.filter((other) => other !== adopt);
+  // It needs their port, which cannot be another one.
+  await Promise.all(others.map((other) => terminate(driver.adopt(other), { clock, graceMs: STOP_GRACE_MS })));
+  try {
+    await fleet.start(GLOBAL_NAME, { force: false, ...(adopt ? { adopt } : {}) });
+  } catch (error) {
+    throw new FathomError(
+      'control_plane.unavailable',
+      `the global PocketBase does not start: ${fleet.get(GLOBAL_NAME).state.reason?.message ?? messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}
