@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Target } from '../shared/client/http.ts';
 import type { Console } from './screens/console.ts';
+import type { ThemeName } from './theme.ts';
 
 // Only what every start needs is imported above: the rest is loaded below, after the environment is set for it, and
 // while the connection is already on its way.
@@ -14,6 +15,14 @@ const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 70 } as 
 interface Options {
   target: Target;
   readOnly: boolean;
+  theme: ThemeName | undefined;
+}
+
+interface GivenOptions {
+  url?: string;
+  socket?: string;
+  'read-only'?: boolean;
+  theme?: ThemeName;
 }
 
 async function main(): Promise<void> {
@@ -27,13 +36,12 @@ async function main(): Promise<void> {
   }
   // React reads it while it loads: unset, it would load its development build, which is half as fast.
   process.env['NODE_ENV'] ??= 'production';
-  const colour = !process.env['NO_COLOR'];
   // Ink's colours do not know NO_COLOR.
-  if (!colour) process.env['FORCE_COLOR'] = '0';
+  if (process.env['NO_COLOR']) process.env['FORCE_COLOR'] = '0';
   loadLess();
   // Warnings of Node would be written across the screen.
   process.removeAllListeners('warning');
-  await runConsole(options, colour);
+  await runConsole(options);
 }
 
 /**
@@ -51,7 +59,7 @@ function loadLess(): void {
   });
 }
 
-async function runConsole({ target, readOnly }: Options, colour: boolean): Promise<void> {
+async function runConsole({ target, readOnly, theme }: Options): Promise<void> {
   const { connectFleet } = await import('./store/fleet-connection.ts');
   const token = process.env['FATHOM_TOKEN'];
   const fleet = connectFleet({
@@ -87,7 +95,7 @@ async function runConsole({ target, readOnly }: Options, colour: boolean): Promi
     fleet,
     ui: new Observable(initialUi()),
     rows: createRowSelector(),
-    themes: themes.createThemes({ colour }),
+    themes: themes.createThemes(themes.chooseTheme(process.env, { option: theme })),
     readOnly,
     ownsDaemon: process.env['FATHOM_OWNS_DAEMON'] === '1',
     address: targets.describeTarget(target),
@@ -136,21 +144,20 @@ async function readOptions(args: readonly string[]): Promise<Options | null> {
       env: process.env,
       cwd: process.cwd(),
     });
-    return { target, readOnly: given['read-only'] ?? false };
+    return { target, readOnly: given['read-only'] ?? false, theme: given.theme };
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error));
   }
 }
 
-async function parseOptions(
-  args: readonly string[],
-): Promise<{ url?: string; socket?: string; 'read-only'?: boolean } | null> {
+async function parseOptions(args: readonly string[]): Promise<GivenOptions | null> {
   const { default: yargs } = await import('yargs');
   const { closestOption } = await import('./store/closest-option.ts');
+  const { THEME_NAMES } = await import('./theme.ts');
   const parser = yargs([...args])
     .scriptName('fathom-tui')
     .usage(
-      '$0 [--url U | --socket S] [--read-only]\n\nThe console of Fathom: watches and steers the fleet of a daemon.',
+      '$0 [--url U | --socket S] [--read-only] [--theme T]\n\nThe console of Fathom: watches and steers the fleet of a daemon.',
     )
     .option('url', {
       type: 'string',
@@ -164,6 +171,12 @@ async function parseOptions(
         'local socket of the daemon; default: FATHOM_SOCKET, else the one below FATHOM_DATA_DIR or ./var',
     })
     .option('read-only', { type: 'boolean', describe: 'switch actions off in this console' })
+    .option('theme', {
+      choices: THEME_NAMES,
+      requiresArg: true,
+      describe:
+        'colours for this background, or the sixteen of the terminal; default: what the terminal tells',
+    })
     .conflicts('url', 'socket')
     .epilogue('FATHOM_TOKEN holds the session or API key for --url; the local socket needs none.')
     .version(version())
@@ -179,10 +192,10 @@ async function parseOptions(
   try {
     const parsed = await parser.parse();
     if ('help' in parsed || 'version' in parsed) return null;
-    return parsed as { url?: string; socket?: string; 'read-only'?: boolean };
+    return parsed as GivenOptions;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const meant = closestOption(args, ['url', 'socket', 'read-only', 'version', 'help']);
+    const meant = closestOption(args, ['url', 'socket', 'read-only', 'theme', 'version', 'help']);
     return refuse(meant === null ? message : `${message}; did you mean --${meant}?`);
   }
 }

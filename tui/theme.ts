@@ -17,8 +17,41 @@ export interface Theme {
   paint(token: Token, text: string): string;
 }
 
+/** `16` suits any background, as the terminal's own colours do; `none` is for NO_COLOR. */
+export const THEME_NAMES = ['dark', 'light', '16', 'none'] as const;
+export type ThemeName = (typeof THEME_NAMES)[number];
+
+type Palette = Readonly<Record<Token, string>>;
+
+// 256 colours, from the part of the palette that is the same in every terminal; at least 4.5 : 1 against the background.
+const DARK: Palette = {
+  plain: '',
+  muted: '38;5;246',
+  strong: '1',
+  title: '1;38;5;80',
+  accent: '38;5;80',
+  good: '38;5;114',
+  busy: '38;5;111',
+  warn: '38;5;221',
+  bad: '38;5;210',
+  chosen: '7',
+};
+
+const LIGHT: Palette = {
+  plain: '',
+  muted: '38;5;241',
+  strong: '1',
+  title: '1;38;5;24',
+  accent: '38;5;24',
+  good: '38;5;22',
+  busy: '38;5;19',
+  warn: '38;5;94',
+  bad: '38;5;124',
+  chosen: '7',
+};
+
 // The sixteen base colours only, without black, white and the bright ones: they hold on dark and light backgrounds.
-const COLOURS: Readonly<Record<Token, string>> = {
+const SIXTEEN: Palette = {
   plain: '',
   muted: '2',
   strong: '1',
@@ -32,7 +65,7 @@ const COLOURS: Readonly<Record<Token, string>> = {
 };
 
 // NO_COLOR asks for no colour; weight and inversion remain, so that the chosen row can be seen.
-const NO_COLOURS: Readonly<Record<Token, string>> = {
+const NONE: Palette = {
   plain: '',
   muted: '2',
   strong: '1',
@@ -45,8 +78,15 @@ const NO_COLOURS: Readonly<Record<Token, string>> = {
   chosen: '7',
 };
 
+export const PALETTES: Readonly<Record<ThemeName, Palette>> = {
+  dark: DARK,
+  light: LIGHT,
+  '16': SIXTEEN,
+  none: NONE,
+};
+
 /** Everything muted: the last snapshot while the link is gone. The chosen row stays visible. */
-const STALE: Readonly<Record<Token, string>> = {
+const STALE: Palette = {
   plain: '2',
   muted: '2',
   strong: '2',
@@ -64,11 +104,31 @@ export interface Themes {
   stale: Theme;
 }
 
-export function createThemes({ colour }: { colour: boolean }): Themes {
-  return { live: themeOf(colour ? COLOURS : NO_COLOURS), stale: themeOf(STALE) };
+export function createThemes(name: ThemeName): Themes {
+  return { live: themeOf(PALETTES[name]), stale: themeOf(STALE) };
 }
 
-function themeOf(codes: Readonly<Record<Token, string>>): Theme {
+/** What was asked for on the command line, else NO_COLOR, else that of the profile, else what the terminal can. */
+export function chooseTheme(
+  env: Readonly<Record<string, string | undefined>>,
+  asked: { option?: ThemeName | undefined; profile?: ThemeName | undefined } = {},
+): ThemeName {
+  if (asked.option !== undefined) return asked.option;
+  if (env['NO_COLOR']) return 'none';
+  return asked.profile ?? detectTheme(env);
+}
+
+function detectTheme(env: Readonly<Record<string, string | undefined>>): ThemeName {
+  const term = env['TERM'] ?? '';
+  if (term === 'dumb') return 'none';
+  const many = /^(?:truecolor|24bit)$/.test(env['COLORTERM'] ?? '') || /256color|direct/.test(term);
+  if (!many) return '16';
+  // `foreground;background`, where the terminal tells; 7 and 9 to 15 are the light ones.
+  const background = Number(/;(\d+)$/.exec(env['COLORFGBG'] ?? '')?.[1] ?? Number.NaN);
+  return background === 7 || background >= 9 ? 'light' : 'dark';
+}
+
+function themeOf(codes: Palette): Theme {
   return {
     paint(token, text) {
       const code = codes[token];

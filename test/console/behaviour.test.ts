@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { failed, fleetOf, instance } from './fleet-fixtures.ts';
+import { fleetOf, instance } from './fleet-fixtures.ts';
 import { daemon, open } from './stage.ts';
-
-const CRASHING = '2024-01-15-001-johndoe';
 
 describe('Logs', () => {
   const NAME = '2026-11-21-001-user001';
@@ -151,20 +149,6 @@ describe('help, palette and leaving', () => {
 });
 
 describe('terminals', () => {
-  it('says with a word, a glyph and a colour how it goes; without colours the other two remain', async () => {
-    const stub = await daemon([failed(CRASHING), instance('2024-01-15-002-jane')]);
-    const colourful = open({ url: stub.url }, { columns: 120 });
-    const plain = open({ url: stub.url }, { columns: 120, colour: false });
-    for (const screen of [colourful, plain]) {
-      await screen.shows('● live');
-      screen.press('2', 'j');
-      await screen.shows('✗ 2024-01-15-001-johndoe', 'failed 3 m ago', '2/2');
-      expect(screen.styleOf('▸')?.inverse).toBe(true);
-    }
-    expect(colourful.styleOf('failed 3 m ago')?.colour).toBe(1);
-    expect(plain.styleOf('failed 3 m ago')?.colour).toBeNull();
-  });
-
   it('follows the size of the terminal, down to a notice', async () => {
     const stub = await daemon(fleetOf(100));
     const screen = open({ url: stub.url });

@@ -10,7 +10,7 @@ import { connectFleet } from '../../tui/store/fleet-connection.ts';
 import { Observable } from '../../tui/store/observable.ts';
 import { createRowSelector } from '../../tui/store/rows.ts';
 import { initialUi } from '../../tui/store/ui-state.ts';
-import { createThemes } from '../../tui/theme.ts';
+import { createThemes, type ThemeName } from '../../tui/theme.ts';
 
 const DEADLINE = 15_000;
 
@@ -18,7 +18,8 @@ export interface HarnessOptions {
   target: Target;
   columns?: number;
   rows?: number;
-  colour?: boolean;
+  /** The sixteen base colours unless told otherwise. */
+  theme?: ThemeName;
   readOnly?: boolean;
   ownsDaemon?: boolean;
 }
@@ -103,7 +104,7 @@ export class ConsoleHarness {
       fleet,
       ui: new Observable(initialUi()),
       rows: createRowSelector(),
-      themes: createThemes({ colour: options.colour ?? true }),
+      themes: createThemes(options.theme ?? '16'),
       readOnly: options.readOnly ?? false,
       ownsDaemon: options.ownsDaemon ?? false,
       address: 'socketPath' in target ? target.socketPath : target.url,

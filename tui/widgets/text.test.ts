@@ -51,7 +51,7 @@ describe('wrap', () => {
 });
 
 describe('lines', () => {
-  const theme = createThemes({ colour: true }).live;
+  const theme = createThemes('16').live;
 
   it('are cut at their width, over all spans', () => {
     const line = paintLine(
