@@ -4,14 +4,13 @@ import { HelpDialog } from './dialogs/HelpDialog.tsx';
 import { PaletteDialog } from './dialogs/PaletteDialog.tsx';
 import { paletteEntries } from './dialogs/palette.ts';
 import { QuitDialog } from './dialogs/QuitDialog.tsx';
-import { pressesOf } from './keymap.ts';
+import { pressesOf } from './keys/presses.ts';
 import { footerLine, headerLine, statusLine } from './screens/chrome.ts';
-import { bodySize, type Console, placeOf, type Size, SMALLEST, type View } from './screens/console.ts';
-import { InstanceScreen } from './screens/InstanceScreen.tsx';
-import { InstancesScreen } from './screens/InstancesScreen.tsx';
-import { OverviewScreen } from './screens/OverviewScreen.tsx';
+import { bodySize, type Console, SMALLEST } from './screens/console.ts';
 import { runPaste, runPress } from './screens/run-press.ts';
-import { WaitingScreen } from './screens/WaitingScreen.tsx';
+import type { Size, View } from './screens/screen.ts';
+import { placeBelow, placeOf, screenOf } from './screens/screens.ts';
+import { waitingLines } from './screens/waiting-lines.ts';
 import { Lines } from './widgets/Lines.tsx';
 import { useObservable } from './widgets/use-observable.ts';
 
@@ -34,6 +33,7 @@ function Frame({ console, size }: { console: Console; size: Size }) {
   const view: View = {
     fleet,
     ui,
+    rows: console.rows,
     theme: fleet.link.kind === 'live' ? theme : console.themes.stale,
     size: body,
   };
@@ -41,7 +41,7 @@ function Frame({ console, size }: { console: Console; size: Size }) {
     <Box flexDirection="column" width={size.columns} height={size.rows}>
       <Lines lines={[headerLine(theme, fleet, ui, size.columns)]} height={1} />
       <Box height={body.rows} flexDirection="column">
-        <Screen console={console} view={view} />
+        <Lines lines={bodyLines(console, view)} height={body.rows} />
         <Dialog view={{ ...view, theme }} />
       </Box>
       <Lines
@@ -55,18 +55,9 @@ function Frame({ console, size }: { console: Console; size: Size }) {
   );
 }
 
-function Screen({ console, view }: { console: Console; view: View }) {
-  if (view.fleet.snapshot_at === null) {
-    return <WaitingScreen view={{ ...view, theme: console.themes.live }} address={console.address} />;
-  }
-  switch (view.ui.screen) {
-    case 'overview':
-      return <OverviewScreen view={view} />;
-    case 'instances':
-      return <InstancesScreen view={view} rows={console.rows(view.fleet, view.ui)} />;
-    case 'instance':
-      return <InstanceScreen view={view} />;
-  }
+function bodyLines({ themes, address }: Console, view: View): readonly string[] {
+  if (view.fleet.snapshot_at === null) return waitingLines({ ...view, theme: themes.live }, address);
+  return screenOf(view.ui).lines(view);
 }
 
 function Dialog({ view }: { view: View }) {
@@ -74,14 +65,18 @@ function Dialog({ view }: { view: View }) {
   const frame = { theme, columns: view.size.columns, rows: view.size.rows };
   if (ui.prompt?.kind === 'palette') {
     return (
-      <PaletteDialog {...frame} entries={paletteEntries(fleet, ui.prompt.text)} choice={ui.prompt.choice} />
+      <PaletteDialog
+        {...frame}
+        entries={paletteEntries(placeBelow(ui, fleet), fleet, ui.prompt.text)}
+        choice={ui.prompt.choice}
+      />
     );
   }
   switch (ui.dialog?.kind) {
     case 'confirm':
-      return <ConfirmDialog {...frame} verb={ui.dialog.verb} names={ui.dialog.names} past={fleet.actions} />;
+      return <ConfirmDialog {...frame} action={ui.dialog.action} past={fleet.actions} />;
     case 'help':
-      return <HelpDialog {...frame} place={placeOf({ ...ui, dialog: null }, fleet)} top={ui.dialog.top} />;
+      return <HelpDialog {...frame} place={placeBelow(ui, fleet)} top={ui.dialog.top} />;
     case 'quit':
       return <QuitDialog {...frame} />;
     case undefined:

@@ -110,9 +110,11 @@ describe('help, palette and leaving', () => {
     const screen = open({ url: stub.url }, { rows: 40, columns: 120 });
     await screen.shows('● live');
     screen.press('2', '?');
-    await screen.shows('restart, after a question', 'sort by the next column', 'leave the console');
+    await screen.shows('restart, after a question', 'sort by the next column');
+    screen.press('G');
+    await screen.shows('leave the console');
     screen.press('esc');
-    await screen.hides('restart, after a question');
+    await screen.hides('leave the console');
   });
 
   it('goes to an instance by a part of its name', async () => {
@@ -121,6 +123,22 @@ describe('help, palette and leaving', () => {
     await screen.shows('● live');
     screen.press(':', 'user003', 'enter');
     await screen.shows('Summary', 'user003@example.com');
+  });
+
+  it('walks back and forward through what was looked at', async () => {
+    const stub = await daemon();
+    const screen = open({ url: stub.url });
+    await screen.shows('● live');
+    screen.press('2', 'j', 'enter');
+    await screen.shows('Summary', 'user002@example.com');
+    screen.press('1', '[');
+    await screen.shows('Summary', 'user002@example.com');
+    screen.press('[');
+    await screen.shows('PHASE', '2/4');
+    screen.press(']', ']');
+    await screen.shows('No problems');
+    screen.press(']');
+    await screen.shows('nothing to go forward to');
   });
 
   it('leaves with q, and gives the terminal back', async () => {

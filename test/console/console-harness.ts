@@ -6,11 +6,9 @@ import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { Target } from '../../shared/client/http.ts';
 import { App } from '../../tui/app.tsx';
 import type { Console } from '../../tui/screens/console.ts';
+import { createConsole } from '../../tui/screens/create-console.ts';
 import { connectFleet } from '../../tui/store/fleet-connection.ts';
-import { Observable } from '../../tui/store/observable.ts';
-import { createRowSelector } from '../../tui/store/rows.ts';
-import { initialUi } from '../../tui/store/ui-state.ts';
-import { createThemes, type ThemeName } from '../../tui/theme.ts';
+import type { ThemeName } from '../../tui/theme.ts';
 
 const DEADLINE = 15_000;
 
@@ -93,18 +91,13 @@ export class ConsoleHarness {
     this.#screen = new Screen(columns, rows);
     const fleet = connectFleet({
       target,
-      commands: async () => {
-        const client = new FathomClient({ target });
-        return { status: () => client.status(), ...client.databases };
-      },
+      commands: async () => new FathomClient({ target }),
     });
     const { promise, resolve } = Promise.withResolvers<'keep' | 'stop'>();
     this.left = promise;
-    this.console = {
+    this.console = createConsole({
       fleet,
-      ui: new Observable(initialUi()),
-      rows: createRowSelector(),
-      themes: createThemes(options.theme ?? '16'),
+      theme: options.theme ?? '16',
       readOnly: options.readOnly ?? false,
       ownsDaemon: options.ownsDaemon ?? false,
       address: 'socketPath' in target ? target.socketPath : target.url,
@@ -112,7 +105,7 @@ export class ConsoleHarness {
         this.#ink.unmount();
         resolve(daemon);
       },
-    };
+    });
     this.#ink = render(createElement(App, { console: this.console }), {
       stdout: this.#screen as unknown as NodeJS.WriteStream,
       stdin: this.#keyboard as unknown as NodeJS.ReadStream,

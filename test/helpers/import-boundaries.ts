@@ -27,12 +27,13 @@ const layers: Record<string, readonly string[]> = {
 
   'tui/store/': ['shared/client/'],
   'tui/theme.ts': ['shared/'],
-  'tui/keymap.ts': ['shared/'],
-  'tui/widgets/': ['tui/store/', 'tui/theme.ts', 'tui/keymap.ts'],
+  'tui/keys/': ['tui/store/'],
+  'tui/widgets/': ['tui/keys/', 'tui/theme.ts'],
   'tui/dialogs/': ['tui/widgets/'],
   'tui/screens/': ['tui/dialogs/'],
   'tui/app.tsx': ['tui/screens/'],
-  'tui/main.tsx': ['tui/app.tsx'],
+  'tui/launch/': ['tui/app.tsx'],
+  'tui/main.tsx': ['tui/launch/'],
 };
 
 /**

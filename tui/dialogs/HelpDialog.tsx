@@ -1,4 +1,4 @@
-import type { Place } from '../keymap.ts';
+import type { Place } from '../keys/places.ts';
 import { DialogFrame, type DialogProps } from './DialogFrame.tsx';
 import { helpLines, helpRows } from './help-lines.ts';
 

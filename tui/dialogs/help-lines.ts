@@ -1,23 +1,18 @@
-import {
-  BINDINGS,
-  type Binding,
-  GROUP_TITLES,
-  GROUPS_OF,
-  type KeyGroup,
-  keyLabel,
-  type Place,
-} from '../keymap.ts';
+import { BINDINGS, type Binding, GROUP_TITLES, type KeyGroup } from '../keys/bindings.ts';
+import { GROUPS_OF, type Place } from '../keys/places.ts';
+import { keyLabel } from '../keys/presses.ts';
 import type { Span } from '../widgets/line.ts';
 import { fit } from '../widgets/text.ts';
 
 const KEYS = 16;
+const QUESTIONS: ReadonlySet<KeyGroup> = new Set(['confirm', 'quit']);
 
 /** The key table in words: the groups of this place first, then the others. Questions explain themselves. */
 export function helpLines(place: Place): Span[][] {
   const here = GROUPS_OF[place];
-  const elsewhere: KeyGroup[] = (
-    ['list', 'instances', 'actions', 'instance', 'log', 'scroll'] as const
-  ).filter((group) => !here.includes(group));
+  const elsewhere = (Object.keys(GROUP_TITLES) as KeyGroup[]).filter(
+    (group) => !here.includes(group) && !QUESTIONS.has(group),
+  );
   return [...here, ...elsewhere].flatMap((group) => [
     [['title', GROUP_TITLES[group]] as const],
     ...BINDINGS.filter((binding) => binding.group === group).map(helpLine),

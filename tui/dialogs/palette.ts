@@ -1,4 +1,6 @@
-import { BINDINGS, type Command, keyLabel } from '../keymap.ts';
+import { BINDINGS, type Command } from '../keys/bindings.ts';
+import { GROUPS_OF, type Place } from '../keys/places.ts';
+import { keyLabel } from '../keys/presses.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 
 export interface PaletteEntry {
@@ -10,36 +12,25 @@ export interface PaletteEntry {
 
 const MOST_INSTANCES = 20;
 
-const COMMANDS: readonly (readonly [Command, string])[] = [
-  ['screen.overview', 'overview'],
-  ['screen.instances', 'instances'],
-  ['open', 'open the chosen instance'],
-  ['logs', 'logs of the chosen instance'],
-  ['start', 'start the marked instances, else the chosen one'],
-  ['stop', 'stop the marked instances, else the chosen one'],
-  ['restart', 'restart the marked instances, else the chosen one'],
-  ['mark.all', 'mark all that are shown'],
-  ['sort.next', 'sort by the next column'],
-  ['retry', 'reconnect now'],
-  ['help', 'help'],
-  ['leave', 'quit: leave the console'],
-];
-
-/** What the typed words leave: screens and actions first, then instances by name. */
-export function paletteEntries(fleet: FleetState, text: string): PaletteEntry[] {
+/** What the typed words leave of all that can be done in this place: screens and actions, then instances by name. */
+export function paletteEntries(place: Place, fleet: FleetState, text: string): PaletteEntry[] {
   const words = text
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => word !== '');
   const fits = (title: string) => words.every((word) => title.toLowerCase().includes(word));
-  const commands = COMMANDS.filter(([, title]) => fits(title)).map(([command, title]): PaletteEntry => {
-    const key = BINDINGS.find((binding) => binding.command === command)?.keys[0] ?? '';
-    return { title, key: keyLabel(key), run: { kind: 'command', command } };
-  });
+  const commands = BINDINGS.flatMap(({ command, keys, group, menu }): PaletteEntry[] => {
+    if (menu === undefined || !GROUPS_OF[place].includes(group) || !fits(menu)) return [];
+    return [{ title: menu, key: keyLabel(keys[0] ?? ''), run: { kind: 'command', command } }];
+  }).toSorted((a, b) => Number(isScreen(b)) - Number(isScreen(a)));
   if (words.length === 0) return commands;
   const instances = [...fleet.instances.values()]
     .filter(({ name, email }) => fits(`${name} ${email ?? ''}`))
     .slice(0, MOST_INSTANCES)
     .map(({ name }): PaletteEntry => ({ title: name, key: '', run: { kind: 'instance', name } }));
   return [...commands, ...instances];
+}
+
+function isScreen({ run }: PaletteEntry): boolean {
+  return run.kind === 'command' && run.command.startsWith('screen.');
 }

@@ -1,23 +1,30 @@
-import { keyLabel, type Place } from '../keymap.ts';
+import type { Place } from '../keys/places.ts';
+import { keyLabel } from '../keys/presses.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import { clockTime } from '../store/format.ts';
-import type { Prompt, Screen, UiState } from '../store/ui-state.ts';
+import { TOP_SCREENS, topOf } from '../store/location.ts';
+import type { Prompt, UiState } from '../store/ui-state.ts';
 import type { Theme } from '../theme.ts';
 import { actionSpans, keyHints } from '../widgets/footer.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
 import { linkSpan } from '../widgets/link-words.ts';
 
-const TABS: readonly (readonly [Screen, string])[] = [
-  ['overview', ' 1 Overview '],
-  ['instances', ' 2 Instances '],
-];
-
-export function headerLine(theme: Theme, fleet: FleetState, ui: UiState, columns: number): string {
-  // An instance belongs to the list that it was opened from.
-  const current = ui.screen === 'instance' ? ui.back : ui.screen;
-  const tabs = TABS.map(([screen, title]): Span => [screen === current ? 'chosen' : 'muted', title]);
+export function headerLine(theme: Theme, fleet: FleetState, { at }: UiState, columns: number): string {
   const [token, words] = linkSpan(fleet.link, fleet.now);
-  return paintSplit(theme, [['title', ' Fathom  '], ...tabs], [[token, `${words} `]], columns);
+  const current = topOf(at).screen;
+  const right: Span[] = [[token, `${words} `]];
+  const name: Span = ['title', ' Fathom '];
+  const tabs = (titleOf: (tab: (typeof TOP_SCREENS)[number]) => string) =>
+    TOP_SCREENS.map((tab): Span => [tab.id === current ? 'chosen' : 'muted', ` ${titleOf(tab)} `]);
+  // From whole titles to bare numbers: as much as the width holds, the link always.
+  const widths = [
+    tabs(({ key, title }) => `${key} ${title}`),
+    tabs(({ key, title, short, id }) => `${key} ${id === current ? title : short}`),
+    tabs(({ key, title, id }) => (id === current ? `${key} ${title}` : key)),
+  ];
+  const room = columns - 1 - widthOfSpans(right);
+  const shown = widths.find((spans) => widthOfSpans([name, ...spans]) <= room) ?? widths.at(-1) ?? [];
+  return paintSplit(theme, [name, ...shown], right, columns);
 }
 
 /** Milliseconds for which the answer to a key stays, when no other key takes it away. */
@@ -46,15 +53,20 @@ function staleSpans({ link, snapshot_at: at }: FleetState): Span[] | null {
   ];
 }
 
-const PROMPTS: Readonly<Record<Prompt['kind'], { sign: string; hint: string }>> = {
-  filter: { sign: '/', hint: 'name, owner, phase, why, port · !word excludes · ⏎ keep · Esc undo' },
-  search: { sign: '/', hint: '⏎ newest match · n older · N newer · Esc undo' },
-  palette: { sign: ':', hint: '↑↓ choose · ⏎ do it · Esc close' },
-};
+function promptWords(prompt: Prompt): { sign: string; hint: string } {
+  switch (prompt.kind) {
+    case 'filter':
+      return { sign: '/', hint: `${prompt.hint} · !word excludes · ⏎ keep · Esc undo` };
+    case 'search':
+      return { sign: '/', hint: '⏎ newest match · n older · N newer · Esc undo' };
+    case 'palette':
+      return { sign: ':', hint: '↑↓ choose · ⏎ do it · Esc close' };
+  }
+}
 
 export function footerLine(theme: Theme, ui: UiState, place: Place, columns: number): string {
   if (ui.prompt === null || ui.dialog !== null) return keyHints(theme, place, columns);
-  const { sign, hint } = PROMPTS[ui.prompt.kind];
+  const { sign, hint } = promptWords(ui.prompt);
   const typed: Span[] = [
     ['accent', ` ${sign}`],
     ['plain', ui.prompt.text],

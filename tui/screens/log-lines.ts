@@ -6,7 +6,7 @@ import type { LogView } from '../store/ui-state.ts';
 import type { Theme } from '../theme.ts';
 import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
 import { cut, wrap } from '../widgets/text.ts';
-import type { Size, View } from './console.ts';
+import type { Size, View } from './screen.ts';
 
 /** Time and a gap, before each line. */
 const GUTTER = 10;

@@ -4,14 +4,9 @@ import { phaseWord, whyLine } from '../store/why.ts';
 import { phaseLook } from '../theme.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
 import { fit, wrapWords } from '../widgets/text.ts';
-import type { Size, View } from './console.ts';
+import type { View } from './screen.ts';
 
 const LABEL = 12;
-
-/** Rows of the summary: what the tabs and a blank leave. */
-export function summaryRows({ rows }: Size): number {
-  return Math.max(1, rows - 2);
-}
 
 /** Everything that is known of one instance. */
 export function summaryLines(view: View, instance: Instance): string[] {

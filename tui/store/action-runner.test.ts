@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { fleetOf, instance } from '../../test/console/fleet-fixtures.ts';
 import { ManualClock } from '../../test/console/manual-clock.ts';
 import { type ActionLine, describeAction, sayAction } from './action-line.ts';
-import { ActionRunner, type InstanceCommands } from './action-runner.ts';
+import { ActionRunner } from './action-runner.ts';
+import type { FleetCommands } from './actions.ts';
 import { FleetStore } from './fleet-store.ts';
 
 async function unexpected(): Promise<never> {
@@ -13,7 +14,7 @@ function namesOf(count: number): string[] {
   return fleetOf(count).map(({ name }) => name);
 }
 
-function setUp(commands: Partial<InstanceCommands>) {
+function setUp(commands: Record<string, (name: string) => Promise<unknown>>) {
   const clock = new ManualClock();
   const store = new FleetStore(clock);
   const instances = fleetOf(40);
@@ -22,8 +23,12 @@ function setUp(commands: Partial<InstanceCommands>) {
     now: clock.now(),
     frame: { type: 'snapshot', topic: 'instances', seq: 0, data: instances },
   });
-  const all = { start: unexpected, stop: unexpected, restart: unexpected, ...commands };
-  const runner = new ActionRunner({ store, commands: async () => all, clock });
+  const databases = { start: unexpected, stop: unexpected, restart: unexpected, ...commands };
+  const runner = new ActionRunner({
+    store,
+    commands: async () => ({ databases }) as unknown as FleetCommands,
+    clock,
+  });
   return { clock, store, runner, names: instances.map(({ name }) => name) };
 }
 
@@ -49,7 +54,7 @@ describe('ActionRunner', () => {
       },
     });
     const states = statesOf(store);
-    await runner.run('restart', ['2026-11-21-001-user001']);
+    await runner.run({ verb: 'restart', names: ['2026-11-21-001-user001'] });
     expect(states).toEqual(['sent', 'running', 'done']);
     expect(sayAction(store.get().actions[0] as ActionLine)).toBe('restarted 2026-11-21-001-user001 in 2 s');
   });
@@ -60,7 +65,7 @@ describe('ActionRunner', () => {
         throw new Error('the daemon is\u001B[2J busy');
       },
     });
-    await runner.run('stop', ['2026-11-21-001-user001']);
+    await runner.run({ verb: 'stop', names: ['2026-11-21-001-user001'] });
     expect(sayAction(store.get().actions[0] as ActionLine)).toBe(
       'stop 2026-11-21-001-user001 did not work: the daemon is busy',
     );
@@ -78,7 +83,7 @@ describe('ActionRunner', () => {
         if (name.endsWith('user007')) throw new Error('no free port');
       },
     });
-    await runner.run('start', names);
+    await runner.run({ verb: 'start', names: names });
     expect(most).toBe(4);
     expect(sayAction(store.get().actions[0] as ActionLine)).toBe(
       'start 40 instances: 39 done, 1 failed: 2026-11-21-007-user007: no free port',
@@ -88,11 +93,11 @@ describe('ActionRunner', () => {
 
 describe('describeAction', () => {
   it('states how many it hits, for how long, and the pace', () => {
-    expect(describeAction('restart', namesOf(37), [])).toBe(
+    expect(describeAction({ verb: 'restart', names: namesOf(37) }, [])).toBe(
       'restart 37 instances, about 30 s, four at a time',
     );
-    expect(describeAction('stop', namesOf(3), [])).toBe('stop 3 instances, about 2 s');
-    expect(describeAction('restart', ['a'], [])).toBe('restart a');
+    expect(describeAction({ verb: 'stop', names: namesOf(3) }, [])).toBe('stop 3 instances, about 2 s');
+    expect(describeAction({ verb: 'restart', names: ['a'] }, [])).toBe('restart a');
   });
 
   it('learns from what it has seen', () => {
@@ -106,7 +111,7 @@ describe('describeAction', () => {
       done: 8,
       failures: [],
     };
-    expect(describeAction('restart', namesOf(37), [past])).toBe(
+    expect(describeAction({ verb: 'restart', names: namesOf(37) }, [past])).toBe(
       'restart 37 instances, about 40 s, four at a time',
     );
   });

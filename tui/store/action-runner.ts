@@ -1,29 +1,20 @@
 import { type StreamClock, systemClock } from '../../shared/client/stream-clock.ts';
-import { ACTIONS_AT_ONCE, type ActionLine, type Verb } from './action-line.ts';
+import { messageOf } from '../../shared/errors.ts';
+import { ACTIONS_AT_ONCE, type ActionLine } from './action-line.ts';
+import { ACTIONS, type Action, type FleetCommands, type Verb } from './actions.ts';
 import type { FleetStore } from './fleet-store.ts';
 import { sanitise } from './sanitise.ts';
-
-/**
- * What the console asks of the daemon over HTTP. Each answers once the phase is reached, and rejects with an error
- * whose message is a sentence.
- */
-export interface InstanceCommands {
-  /** `force` starts what has failed for good, too. */
-  start(name: string, options: { force: boolean }): Promise<unknown>;
-  stop(name: string): Promise<unknown>;
-  restart(name: string): Promise<unknown>;
-}
 
 /** Carries out actions, four instances at a time, and keeps their action line in the store up to date. */
 export class ActionRunner {
   readonly #store: FleetStore;
-  readonly #commands: () => Promise<InstanceCommands>;
+  readonly #commands: () => Promise<FleetCommands>;
   readonly #clock: StreamClock;
   #lastId = 0;
 
   constructor(options: {
     store: FleetStore;
-    commands: () => Promise<InstanceCommands>;
+    commands: () => Promise<FleetCommands>;
     clock?: StreamClock;
   }) {
     this.#store = options.store;
@@ -32,12 +23,12 @@ export class ActionRunner {
   }
 
   /** Resolves when the action has ended, well or not; never rejects. */
-  async run(verb: Verb, names: readonly string[]): Promise<void> {
+  async run(action: Action): Promise<void> {
+    const { verb, names } = action;
     this.#lastId += 1;
     let line: ActionLine = {
+      ...action,
       id: this.#lastId,
-      verb,
-      names,
       state: 'sent',
       at: this.#clock.now(),
       ended_at: null,
@@ -66,13 +57,10 @@ export class ActionRunner {
   /** Null when it worked, else why not. */
   async #one(verb: Verb, name: string): Promise<string | null> {
     try {
-      const commands = await this.#commands();
-      // A person asks, so the end of the crash loop does not stand in the way.
-      if (verb === 'start') await commands.start(name, { force: true });
-      else await commands[verb](name);
+      await ACTIONS[verb].run(await this.#commands(), name);
       return null;
     } catch (error) {
-      return sanitise(error instanceof Error ? error.message : String(error));
+      return sanitise(messageOf(error));
     }
   }
 

@@ -34,3 +34,14 @@ export function moveCursor(keys: readonly string[], cursor: Cursor, move: Move, 
   const index = Math.min(Math.max(0, target), last);
   return { key: keys[index] ?? null, index, top: visibleTop(cursor.top, index, rows, keys.length) };
 }
+
+/** The first row in view of a text of `length` rows, `room` of which are seen, after a movement. */
+export function scrollTop(
+  from: number,
+  move: Move,
+  { length, room }: { length: number; room: number },
+): number {
+  const latest = Math.max(0, length - room);
+  const wanted = move === 'first' ? 0 : move === 'last' ? latest : Math.min(from, latest) + move;
+  return Math.min(latest, Math.max(0, wanted));
+}

@@ -1,23 +1,20 @@
 import { FleetStream, type StreamOptions } from '../../shared/client/stream.ts';
 import { type StreamClock, systemClock } from '../../shared/client/stream-clock.ts';
-import type { DaemonStatus } from '../../shared/status.ts';
-import { ActionRunner, type InstanceCommands } from './action-runner.ts';
+import type { Topic } from '../../shared/events.ts';
+import { ActionRunner } from './action-runner.ts';
+import type { FleetCommands } from './actions.ts';
 import { FleetStore } from './fleet-store.ts';
+import type { Wants } from './wants.ts';
 
 /** Milliseconds between two looks at what the stream does not tell (readiness, the queue). */
 const STATUS_EVERY = 2_000;
-
-export interface FleetCommands extends InstanceCommands {
-  status(): Promise<DaemonStatus>;
-}
 
 /** The store, and everything that keeps it up to date; released by `close`. */
 export interface FleetConnection {
   store: FleetStore;
   actions: ActionRunner;
-  /** Follows the log of one instance; the one before is left. */
-  openLog(name: string): void;
-  closeLog(): void;
+  /** Brings what a screen shows, and lets go of what was wanted before and is no longer. */
+  want(wants: Wants): void;
   retryNow(): void;
   close(): void;
 }
@@ -51,29 +48,34 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
       if (topic.startsWith('logs:')) store.dispatch({ kind: 'log.refused', name: topic.slice(5), message });
     },
   });
-  const closeLog = () => {
-    const { log } = store.get();
-    if (log === null) return;
-    stream.unsubscribe(`logs:${log.name}`);
-    store.dispatch({ kind: 'log.close' });
-  };
+  const wanted = wantKeeper(store, stream);
   stream.start();
   return {
     store,
     actions: new ActionRunner({ store, commands, clock }),
-    openLog(name) {
-      if (store.get().log?.name === name) return;
-      closeLog();
-      store.dispatch({ kind: 'log.open', name });
-      stream.subscribe(`logs:${name}`);
-    },
-    closeLog,
+    want: wanted,
     retryNow: () => stream.retryNow(),
     close() {
       poll.stop();
       stream.close();
       store.close();
     },
+  };
+}
+
+function wantKeeper(store: FleetStore, stream: FleetStream): (wants: Wants) => void {
+  let topics: ReadonlySet<Topic> = new Set();
+  return ({ log, topics: listed = [] }) => {
+    const before = store.get().log?.name;
+    if (log !== before) {
+      // Told to the store first: whoever listens asks for the same again.
+      store.dispatch(log === undefined ? { kind: 'log.close' } : { kind: 'log.open', name: log });
+    }
+    const next = new Set<Topic>(log === undefined ? listed : [...listed, `logs:${log}`]);
+    const last = topics;
+    topics = next;
+    for (const topic of last) if (!next.has(topic)) stream.unsubscribe(topic);
+    for (const topic of next) if (!last.has(topic)) stream.subscribe(topic);
   };
 }
 

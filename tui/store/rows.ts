@@ -1,11 +1,10 @@
 import type { Instance } from '../../shared/instance.ts';
 import { filterInstances } from './filter.ts';
 import type { FleetState } from './fleet-state.ts';
-import { sortInstances } from './sort.ts';
-import type { UiState } from './ui-state.ts';
+import { type Sort, sortInstances } from './sort.ts';
 
 /** The rows of the instance list. */
-export type RowSelector = (fleet: FleetState, ui: Pick<UiState, 'filter' | 'sort'>) => readonly Instance[];
+export type RowSelector = (fleet: FleetState, seen: { filter: string; sort: Sort }) => readonly Instance[];
 
 /** Remembers its last answer: moving the cursor through a thousand rows does not sort them anew. */
 export function createRowSelector(): RowSelector {

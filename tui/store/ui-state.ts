@@ -1,24 +1,20 @@
-import type { Verb } from './action-line.ts';
+import type { Action } from './actions.ts';
 import { type Cursor, TOP_OF_LIST } from './cursor.ts';
+import { type Location, NO_TRAIL, type Trail, top } from './location.ts';
 import type { Sort } from './sort.ts';
-
-export type Screen = 'overview' | 'instances' | 'instance';
-export type Tab = 'summary' | 'logs';
 
 /** What the administrator looks at; the fleet itself is in `FleetState`. */
 export interface UiState {
-  screen: Screen;
-  /** Where Esc leads from an instance. */
-  back: 'overview' | 'instances';
-  instance: string | null;
-  tab: Tab;
-  problems: Cursor;
-  list: Cursor;
-  filter: string;
+  at: Location;
+  trail: Trail;
+  /** By list. */
+  cursors: Readonly<Record<string, Cursor>>;
+  /** By list. */
+  filters: Readonly<Record<string, string>>;
+  /** First row in view, by text. */
+  tops: Readonly<Record<string, number>>;
   sort: Sort;
   marks: ReadonlySet<string>;
-  /** First row of the summary that is in view. */
-  summaryTop: number;
   log: LogView;
   prompt: Prompt | null;
   dialog: Dialog | null;
@@ -38,39 +34,44 @@ export interface LogView {
 }
 
 /** A line being typed. `before` comes back with Esc. */
-export interface Prompt {
-  kind: 'filter' | 'search' | 'palette';
-  text: string;
-  before: string;
-  /** Of the palette's entries. */
-  choice: number;
-}
+export type Prompt = { text: string; before: string } & (
+  | { kind: 'filter'; list: string; hint: string }
+  | { kind: 'search' }
+  /** `choice` is an index of the palette's entries. */
+  | { kind: 'palette'; choice: number }
+);
 
-export type Dialog =
-  | { kind: 'confirm'; verb: Verb; names: readonly string[] }
-  | { kind: 'help'; top: number }
-  | { kind: 'quit' };
+export type Dialog = { kind: 'confirm'; action: Action } | { kind: 'help'; top: number } | { kind: 'quit' };
 
 export const INITIAL_LOG_VIEW: LogView = { end: null, search: '', match: null, wrap: false };
 
 export function initialUi(): UiState {
   return {
-    screen: 'overview',
-    back: 'instances',
-    instance: null,
-    tab: 'summary',
-    problems: TOP_OF_LIST,
-    list: TOP_OF_LIST,
-    filter: '',
+    at: top('overview'),
+    trail: NO_TRAIL,
+    cursors: {},
+    filters: {},
+    tops: {},
     sort: { column: 'name', reversed: false },
     marks: new Set(),
-    summaryTop: 0,
     log: INITIAL_LOG_VIEW,
     prompt: null,
     dialog: null,
     dismissed: 0,
     notice: null,
   };
+}
+
+export function cursorOf({ cursors }: Pick<UiState, 'cursors'>, list: string): Cursor {
+  return cursors[list] ?? TOP_OF_LIST;
+}
+
+export function filterOf({ filters }: Pick<UiState, 'filters'>, list: string): string {
+  return filters[list] ?? '';
+}
+
+export function withFilter(ui: UiState, list: string, text: string): UiState {
+  return { ...ui, filters: { ...ui.filters, [list]: text } };
 }
 
 /** The text after one key press; null when the key means nothing to a line of text. */

@@ -1,4 +1,5 @@
-import { bindingsOf, keyLabel, type Place } from '../keymap.ts';
+import { bindingsOf, type Place } from '../keys/places.ts';
+import { keyLabel } from '../keys/presses.ts';
 import type { ActionLine } from '../store/action-line.ts';
 import { sayAction } from '../store/action-line.ts';
 import { longDuration } from '../store/format.ts';

@@ -1,18 +1,20 @@
 import type { Move } from '../store/cursor.ts';
 import { endOf, findLines } from '../store/log-buffer.ts';
-import type { Console, Size } from './console.ts';
+import type { Console } from './console.ts';
 import { logRows, visibleEnd } from './log-lines.ts';
 import { say } from './say.ts';
+import type { Size } from './screen.ts';
 
 /** Moves the view of the open log; reaching the end follows it again. */
-export function scrollLog({ fleet, ui }: Console, by: Move, size: Size): void {
+export function scrollLog({ fleet, ui }: Console, by: Move | 'page.up' | 'page.down', size: Size): void {
   const buffer = fleet.store.get().log?.buffer;
   const state = ui.get();
-  if (buffer === undefined || state.tab !== 'logs') return;
+  if (buffer === undefined) return;
   const last = endOf(buffer);
   const rows = logRows(size);
   const now = visibleEnd(buffer, state.log, rows);
-  const wanted = by === 'first' ? buffer.first + rows : by === 'last' ? last : now + by;
+  const lines = by === 'page.up' ? -rows : by === 'page.down' ? rows : by;
+  const wanted = lines === 'first' ? buffer.first + rows : lines === 'last' ? last : now + lines;
   const least = Math.min(last, buffer.first + rows);
   const end = wanted >= last ? null : Math.max(least, wanted);
   ui.set({ ...state, log: { ...state.log, end } });

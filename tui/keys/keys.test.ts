@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { BINDINGS, commandOf, GROUPS_OF, type KeyFlags, type Place, pressesOf } from './keymap.ts';
+import { BINDINGS } from './bindings.ts';
+import { commandOf, GROUPS_OF, type Place } from './places.ts';
+import { type KeyFlags, pressesOf } from './presses.ts';
 
 const PLACES = Object.keys(GROUPS_OF) as Place[];
 const NO_FLAGS: KeyFlags = {

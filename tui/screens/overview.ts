@@ -4,24 +4,39 @@ import { fleetUsage } from '../store/fleet-reducer.ts';
 import { bytes, latency, longDuration, percent, plural, since } from '../store/format.ts';
 import type { History } from '../store/history.ts';
 import { countPhases, type Problem, problemsOf } from '../store/problems.ts';
+import { cursorOf } from '../store/ui-state.ts';
 import { phaseWord, whyLine } from '../store/why.ts';
 import { phaseLook, type Token } from '../theme.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
 import { phaseCounts } from '../widgets/phase-counts.ts';
 import { sparkline } from '../widgets/sparkline.ts';
 import { fit, widthOf } from '../widgets/text.ts';
-import type { View } from './console.ts';
-import { chosenLine } from './instances-lines.ts';
+import { chosenLine } from './chosen-line.ts';
+import type { Look, Screen, Size, View } from './screen.ts';
 
 const LABEL = 10;
 const MIB = 1024 ** 2;
 
+const LIST = 'problems';
+
+export const overviewScreen: Screen = {
+  place: () => 'overview',
+  lines: overviewLines,
+  list: ({ fleet }) => ({ id: LIST, keys: problemNames(problemsOf(fleet)), room: problemRows }),
+  instance: chosenProblemName,
+};
+
+function chosenProblemName({ fleet, ui }: Look): string | null {
+  const names = problemNames(problemsOf(fleet));
+  return names[cursorIndex(names, cursorOf(ui, LIST))] ?? null;
+}
+
 /** Keys of the problems that the cursor walks; those that are not about an instance are passed over. */
-export function problemNames(problems: readonly Problem[]): string[] {
+function problemNames(problems: readonly Problem[]): string[] {
   return problems.flatMap(({ name }) => (name === null ? [] : [name]));
 }
 
-export function overviewLines(view: View): string[] {
+function overviewLines(view: View): string[] {
   const head = [
     daemonLine(view),
     globalLine(view),
@@ -35,8 +50,8 @@ export function overviewLines(view: View): string[] {
 }
 
 /** Rows between the heading of the problems and the line about the chosen one. */
-export function problemRows(view: Pick<View, 'size'>): number {
-  return Math.max(1, view.size.rows - OVERVIEW_HEAD_ROWS - 2);
+function problemRows({ rows }: Size): number {
+  return Math.max(1, rows - OVERVIEW_HEAD_ROWS - 2);
 }
 
 /** Daemon, global, fleet, queue, a blank, five of usage, a blank. */
@@ -173,8 +188,8 @@ function problemLines(view: View, room: number): string[] {
   if (problems.length === 0) {
     return [paintLine(theme, [['good', ' ✓ No problems.']], size.columns)];
   }
-  const index = chosenProblem(problems, cursorIndex(problemNames(problems), ui.problems));
-  const top = visibleTop(ui.problems.top, index, room - 2, problems.length);
+  const index = chosenProblem(problems, cursorIndex(problemNames(problems), cursorOf(ui, LIST)));
+  const top = visibleTop(cursorOf(ui, LIST).top, index, room - 2, problems.length);
   const shown = problems.slice(top, top + room - 2);
   const longest = Math.max(...problems.map(({ title }) => widthOf(title)));
   const nameWidth = Math.min(longest, size.columns < 90 ? 26 : 40);

@@ -1,20 +1,13 @@
 import { shortDuration } from '../store/format.ts';
-import { Lines } from '../widgets/Lines.tsx';
 import { paintLine, type Span } from '../widgets/line.ts';
 import { wrapWords } from '../widgets/text.ts';
-import type { View } from './console.ts';
+import type { View } from './screen.ts';
 
 /** Nothing has been seen yet: what is waited for, and what to do about it. */
-export function WaitingScreen({ view, address }: { view: View; address: string }) {
+export function waitingLines(view: View, address: string): string[] {
   const { theme, size } = view;
   const line = (...spans: Span[]) => paintLine(theme, spans, size.columns);
-  const lines = [
-    '',
-    ...headline(view, address),
-    '',
-    ...advice(view).map((text) => line(['plain', `   ${text}`])),
-  ];
-  return <Lines lines={lines} height={size.rows} />;
+  return ['', ...headline(view, address), '', ...advice(view).map((text) => line(['plain', `   ${text}`]))];
 }
 
 function headline({ fleet, theme, size }: View, address: string): string[] {

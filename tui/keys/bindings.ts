@@ -1,0 +1,168 @@
+import { TOP_SCREENS, type TopScreen } from '../store/location.ts';
+
+/**
+ * The one table of keys: input, the hints in the footer, the help, the palette and `docs/console.md` are all made from
+ * it. Of the groups that are in force together (`places.ts`) no two may share a key; a test holds that.
+ */
+export type KeyGroup = keyof typeof GROUP_TITLES;
+
+export const GROUP_TITLES = {
+  list: 'Lists',
+  filter: 'What a list shows',
+  instances: 'Instances',
+  subject: 'The chosen instance',
+  actions: 'Actions on the marked ones, else the chosen one',
+  tabs: 'Tabs',
+  log: 'Log',
+  scroll: 'Scrolling',
+  everywhere: 'Everywhere',
+  confirm: 'Question',
+  quit: 'Leaving',
+} as const;
+
+export interface Binding {
+  command: Command;
+  keys: readonly string[];
+  group: KeyGroup;
+  help: string;
+  /** Shown in the footer, where there is room; the most useful come first in the table. */
+  hint?: string;
+  /** Its name in the palette; what only moves about is not in there. */
+  menu?: string;
+}
+
+export type Command =
+  | `screen.${TopScreen}`
+  | 'palette'
+  | 'help'
+  | 'back'
+  | 'history.back'
+  | 'history.forward'
+  | 'leave'
+  | 'interrupt'
+  | 'retry'
+  | 'up'
+  | 'down'
+  | 'page.up'
+  | 'page.down'
+  | 'first'
+  | 'last'
+  | 'open'
+  | 'logs'
+  | 'filter'
+  | 'sort.next'
+  | 'sort.reverse'
+  | 'mark'
+  | 'mark.all'
+  | 'start'
+  | 'stop'
+  | 'restart'
+  | 'tab.next'
+  | 'tab.before'
+  | 'log.follow'
+  | 'log.wrap'
+  | 'search'
+  | 'search.older'
+  | 'search.newer'
+  | 'confirm.yes'
+  | 'confirm.no'
+  | 'quit.keep'
+  | 'quit.stop'
+  | 'quit.cancel';
+
+export const BINDINGS: readonly Binding[] = [
+  { command: 'open', keys: ['enter'], group: 'list', help: 'open the chosen one', hint: 'open' },
+  { command: 'filter', keys: ['/'], group: 'filter', help: 'filter; !word excludes', hint: 'filter' },
+  ...group('actions', [
+    ['start', 's', 'start', { hint: 'start', menu: 'start the marked instances, else the chosen one' }],
+    [
+      'stop',
+      'x',
+      'stop, after a question',
+      { hint: 'stop', menu: 'stop the marked instances, else the chosen one' },
+    ],
+    [
+      'restart',
+      'r',
+      'restart, after a question',
+      { hint: 'restart', menu: 'restart the marked instances, else the chosen one' },
+    ],
+  ]),
+  ...group('subject', [['logs', 'l', 'its log', { hint: 'logs', menu: 'logs of the chosen instance' }]]),
+  ...group('instances', [
+    ['mark', 'space', 'mark or unmark', { hint: 'mark' }],
+    ['mark.all', '*', 'mark all that are shown, or none', { menu: 'mark all that are shown' }],
+    ['sort.next', 'o', 'sort by the next column', { hint: 'sort', menu: 'sort by the next column' }],
+    ['sort.reverse', 'O', 'turn the order around'],
+  ]),
+  ...group('tabs', [
+    ['tab.next', 'tab right', 'the next tab', { hint: 'tab' }],
+    ['tab.before', 'left', 'the tab before'],
+  ]),
+  ...group('log', [
+    ['log.follow', 'f', 'follow the end, or pause', { hint: 'follow' }],
+    ['search', '/', 'search, from the newest line up', { hint: 'search' }],
+    ['search.older', 'n', 'older match', { hint: 'older' }],
+    ['search.newer', 'N', 'newer match'],
+    ['log.wrap', 'w', 'wrap long lines, or cut them', { hint: 'wrap' }],
+  ]),
+  ...group('list', [
+    ['down', 'down j', 'down'],
+    ['up', 'up k', 'up'],
+    ['page.down', 'pagedown ctrl+f', 'a page down'],
+    ['page.up', 'pageup ctrl+b', 'a page up'],
+    ['first', 'g home', 'the first'],
+    ['last', 'G end', 'the last'],
+  ]),
+  ...group('scroll', [
+    ['down', 'down j', 'a line down'],
+    ['up', 'up k', 'a line up; a log stops following'],
+    ['page.down', 'pagedown ctrl+f', 'a page down'],
+    ['page.up', 'pageup ctrl+b', 'a page up'],
+    ['first', 'g home', 'the beginning'],
+    ['last', 'G end', 'the end; a log follows it'],
+  ]),
+  ...TOP_SCREENS.map(
+    ({ id, key, title }): Binding => ({
+      command: `screen.${id}`,
+      keys: [key],
+      group: 'everywhere',
+      help: title,
+      menu: title.toLowerCase(),
+    }),
+  ),
+  ...group('everywhere', [
+    ['palette', ':', 'go anywhere, do anything', { hint: 'menu' }],
+    ['back', 'esc', 'back; clears a filter, marks or a message'],
+    ['history.back', '[', 'to what was looked at before'],
+    ['history.forward', ']', 'and forward again'],
+    ['retry', 'ctrl+r', 'reconnect now', { menu: 'reconnect now' }],
+    ['help', '?', 'this help', { hint: 'help', menu: 'help' }],
+    ['leave', 'q', 'leave the console', { hint: 'leave', menu: 'quit: leave the console' }],
+    ['interrupt', 'ctrl+c', 'leave the console'],
+  ]),
+  ...group('confirm', [
+    ['confirm.yes', 'y', 'yes, do it', { hint: 'yes' }],
+    ['confirm.no', 'n esc q', 'no', { hint: 'no' }],
+    ['interrupt', 'ctrl+c', 'no'],
+  ]),
+  ...group('quit', [
+    ['quit.keep', 'k enter', 'leave, keep it running', { hint: 'keep' }],
+    ['quit.stop', 's', 'leave and stop it', { hint: 'stop' }],
+    ['quit.cancel', 'esc n', 'stay here', { hint: 'stay' }],
+    ['interrupt', 'ctrl+c', 'leave, keep it running'],
+  ]),
+];
+
+type Row = readonly [command: Command, keys: string, help: string, more?: Pick<Binding, 'hint' | 'menu'>];
+
+/** Rows of one group; several keys of a row are set apart by a space. */
+function group(name: KeyGroup, rows: readonly Row[]): Binding[] {
+  return rows.map(([command, keys, help, more]) => ({
+    command,
+    keys: keys.split(' '),
+    group: name,
+    help,
+    ...more,
+  }));
+}

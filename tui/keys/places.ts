@@ -1,0 +1,25 @@
+import type { TopScreen } from '../store/location.ts';
+import { BINDINGS, type Binding, type Command, type KeyGroup } from './bindings.ts';
+
+/** Where keys have a meaning of their own. */
+export type Place = 'waiting' | TopScreen | 'summary' | 'logs' | 'confirm' | 'quit';
+
+/** The groups of keys in force; the footer shows their hints in this order. */
+export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
+  waiting: ['everywhere'],
+  overview: ['list', 'actions', 'subject', 'everywhere'],
+  instances: ['list', 'filter', 'actions', 'subject', 'instances', 'everywhere'],
+  summary: ['tabs', 'actions', 'subject', 'scroll', 'everywhere'],
+  logs: ['log', 'tabs', 'scroll', 'actions', 'everywhere'],
+  confirm: ['confirm'],
+  quit: ['quit'],
+};
+
+/** In the order of the groups. */
+export function bindingsOf(place: Place): Binding[] {
+  return GROUPS_OF[place].flatMap((active) => BINDINGS.filter(({ group }) => group === active));
+}
+
+export function commandOf(place: Place, press: string): Command | null {
+  return bindingsOf(place).find(({ keys }) => keys.includes(press))?.command ?? null;
+}

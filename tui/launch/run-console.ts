@@ -1,0 +1,71 @@
+import { inspect } from 'node:util';
+import { connectFleet } from '../store/fleet-connection.ts';
+import { describeTarget } from '../store/target.ts';
+import type { Options } from './options.ts';
+
+export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 70 } as const;
+
+/** Runs the console until it is left; the answer is the exit code, and what to say afterwards. */
+export async function runConsole({
+  target,
+  readOnly,
+  theme,
+}: Options): Promise<{ exitCode: number; farewell: string | null }> {
+  const token = process.env['FATHOM_TOKEN'];
+  // The connection is on its way while the rest is loaded.
+  const fleet = connectFleet({
+    target,
+    ...(token ? { token } : {}),
+    commands: async () => {
+      const { FathomClient } = await import('../../shared/client/fathom-client.ts');
+      return new FathomClient({ target, token });
+    },
+  });
+  const [{ render }, { createElement }, { App }, { createConsole }, { chooseTheme }] = await Promise.all([
+    import('ink'),
+    import('react'),
+    import('../app.tsx'),
+    import('../screens/create-console.ts'),
+    import('../theme.ts'),
+  ]);
+  let exitCode: number = EXIT.done;
+  const console = createConsole({
+    fleet,
+    theme: chooseTheme(process.env, { option: theme }),
+    readOnly,
+    ownsDaemon: process.env['FATHOM_OWNS_DAEMON'] === '1',
+    address: describeTarget(target),
+    leave(daemon) {
+      if (daemon === 'stop') exitCode = EXIT.stopDaemon;
+      screen.unmount();
+    },
+  });
+  const screen = render(createElement(App, { console }), {
+    alternateScreen: true,
+    incrementalRendering: true,
+    exitOnCtrlC: false,
+    // A terminal is a terminal, whatever the environment says about continuous integration.
+    interactive: true,
+    maxFps: 60,
+  });
+  const crash = (error: unknown) => {
+    screen.unmount();
+    reportCrash(error);
+    process.exit(EXIT.crash);
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+  try {
+    await screen.waitUntilExit();
+  } catch (error) {
+    crash(error);
+  }
+  const { link } = fleet.store.get();
+  fleet.close();
+  const left = exitCode === EXIT.done && link.kind === 'live';
+  return { exitCode, farewell: left ? 'Left the console; the daemon keeps running.' : null };
+}
+
+function reportCrash(error: unknown): void {
+  process.stderr.write(`fathom-tui: has crashed; the daemon is not affected.\n${inspect(error)}\n`);
+}

@@ -1,0 +1,139 @@
+import type { Instance } from '../../shared/instance.ts';
+import { cursorIndex, moveCursor, visibleTop } from '../store/cursor.ts';
+import { plural } from '../store/format.ts';
+import { countPhases } from '../store/problems.ts';
+import { namesOf } from '../store/rows.ts';
+import { nextSort, type Sort } from '../store/sort.ts';
+import { cursorOf, filterOf } from '../store/ui-state.ts';
+import { paintSplit, type Span } from '../widgets/line.ts';
+import { phaseCounts } from '../widgets/phase-counts.ts';
+import { chosenLine } from './chosen-line.ts';
+import { type Console, lookOf } from './console.ts';
+import { layoutTable, tableHead, tableRow } from './instance-table.ts';
+import { say } from './say.ts';
+import type { Look, Screen, Size, View } from './screen.ts';
+
+const LIST = 'instances';
+
+/** Rows of the list: what the summary, the headings and the line about the chosen one leave. */
+function listRows({ rows }: Size): number {
+  return Math.max(1, rows - 3);
+}
+
+export const instancesScreen: Screen = {
+  place: () => 'instances',
+  lines: instancesLines,
+  list: (look) => ({
+    id: LIST,
+    keys: namesOf(rowsOf(look)),
+    room: listRows,
+    filterHint: 'name, owner, phase, why, port',
+  }),
+  instance: (look) => namesOf(rowsOf(look))[chosenIndex(look)] ?? null,
+  run(console, command, size) {
+    switch (command) {
+      case 'mark':
+        return mark(console, size);
+      case 'mark.all':
+        return markAll(console);
+      case 'sort.next':
+        return sort(console, nextSort(console.ui.get().sort));
+      case 'sort.reverse': {
+        const before = console.ui.get().sort;
+        return sort(console, { ...before, reversed: !before.reversed });
+      }
+      default:
+        return false;
+    }
+  },
+  clear({ ui }) {
+    if (ui.get().marks.size === 0) return false;
+    ui.update((state) => ({ ...state, marks: new Set() }));
+    return true;
+  },
+};
+
+function rowsOf({ rows, fleet, ui }: Look): readonly Instance[] {
+  return rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort });
+}
+
+function chosenIndex(look: Look): number {
+  return cursorIndex(namesOf(rowsOf(look)), cursorOf(look.ui, LIST));
+}
+
+function instancesLines(view: View): string[] {
+  const { fleet, ui, theme, size } = view;
+  const rows = rowsOf(view);
+  const room = listRows(size);
+  const index = chosenIndex(view);
+  const top = visibleTop(cursorOf(ui, LIST).top, index, room, rows.length);
+  const layout = layoutTable(size.columns, fleet.instances.values());
+  const table = rows.slice(top, top + room).map((instance, offset) =>
+    tableRow(theme, layout, instance, fleet.now, {
+      chosen: top + offset === index,
+      marked: ui.marks.has(instance.name),
+    }),
+  );
+  if (rows.length === 0) table.push(theme.paint('muted', emptyText(view)));
+  while (table.length < room) table.push('');
+  return [
+    summaryLine(view, rows, index),
+    tableHead(theme, layout, ui.sort),
+    ...table,
+    chosenLine(view, rows[index]),
+  ];
+}
+
+function emptyText({ fleet, ui }: View): string {
+  if (fleet.instances.size === 0) return '    No instances yet: each user gets one when signing up.';
+  return `    Nothing matches "${filterOf(ui, LIST)}". Esc shows all ${fleet.instances.size} again.`;
+}
+
+function summaryLine({ fleet, ui, theme, size }: View, rows: readonly Instance[], index: number): string {
+  const counts = countPhases(fleet.instances.values());
+  const left: Span[] = [['strong', ` ${plural(fleet.instances.size, 'instance')}`]];
+  left.push(...phaseCounts(counts));
+  const right: Span[] = [];
+  if (ui.marks.size > 0) right.push(['accent', `${ui.marks.size} marked  `]);
+  const filter = filterOf(ui, LIST);
+  if (filter !== '') right.push(['warn', `/${filter}  ${rows.length} shown  `]);
+  right.push(['muted', rows.length === 0 ? '' : `${index + 1}/${rows.length} `]);
+  return paintSplit(theme, left, right, size.columns);
+}
+
+function sort({ ui }: Console, wanted: Sort): true {
+  ui.update((state) => ({ ...state, sort: wanted }));
+  return true;
+}
+
+function mark(console: Console, size: Size): true {
+  const look = lookOf(console);
+  const instance = rowsOf(look)[chosenIndex(look)];
+  if (instance === undefined) return true;
+  if (instance.kind === 'global') {
+    say(console, 'The global database belongs to the daemon and is not acted on from here.');
+    return true;
+  }
+  console.ui.update((state) => {
+    const marks = new Set(state.marks);
+    if (!marks.delete(instance.name)) marks.add(instance.name);
+    // On to the next row: marking several in a row is one key each.
+    const cursor = moveCursor(namesOf(rowsOf(look)), cursorOf(state, LIST), 1, listRows(size));
+    return { ...state, marks, cursors: { ...state.cursors, [LIST]: cursor } };
+  });
+  return true;
+}
+
+function markAll(console: Console): true {
+  const shown = rowsOf(lookOf(console)).filter(({ kind }) => kind === 'user');
+  console.ui.update((state) => {
+    const all = shown.length > 0 && shown.every(({ name }) => state.marks.has(name));
+    const marks = new Set(state.marks);
+    for (const { name } of shown) {
+      if (all) marks.delete(name);
+      else marks.add(name);
+    }
+    return { ...state, marks };
+  });
+  return true;
+}

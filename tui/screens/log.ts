@@ -1,0 +1,38 @@
+import type { Command } from '../keys/bindings.ts';
+import { endOf } from '../store/log-buffer.ts';
+import type { LogView, UiState } from '../store/ui-state.ts';
+import type { Console } from './console.ts';
+import type { Size } from './screen.ts';
+import { findMatch } from './scroll-log.ts';
+
+/** What the keys of a log do; false for all others. */
+export function runInLog(console: Console, command: Command, size: Size): boolean {
+  const { ui, fleet } = console;
+  const { log } = ui.get();
+  const see = (part: Partial<LogView>) => change(console, { log: { ...log, ...part } });
+  switch (command) {
+    case 'search':
+      change(console, { prompt: { kind: 'search', text: '', before: log.search } });
+      return true;
+    case 'search.older':
+      findMatch(console, 'older', size);
+      return true;
+    case 'search.newer':
+      findMatch(console, 'newer', size);
+      return true;
+    case 'log.follow': {
+      const buffer = fleet.store.get().log?.buffer;
+      see({ end: log.end !== null || buffer === undefined ? null : endOf(buffer) });
+      return true;
+    }
+    case 'log.wrap':
+      see({ wrap: !log.wrap });
+      return true;
+    default:
+      return false;
+  }
+}
+
+function change({ ui }: Console, part: Partial<UiState>): void {
+  ui.update((state) => ({ ...state, ...part }));
+}

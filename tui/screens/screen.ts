@@ -1,0 +1,69 @@
+import type { Command } from '../keys/bindings.ts';
+import type { Place } from '../keys/places.ts';
+import type { Move } from '../store/cursor.ts';
+import type { FleetState } from '../store/fleet-state.ts';
+import type { RowSelector } from '../store/rows.ts';
+import type { UiState } from '../store/ui-state.ts';
+import type { Wants } from '../store/wants.ts';
+import type { Theme } from '../theme.ts';
+import type { Console } from './console.ts';
+
+/** Columns and rows: of the terminal, or of the part between the header and the two lines at the bottom. */
+export interface Size {
+  columns: number;
+  rows: number;
+}
+
+/** What is known, and what of it is looked at. */
+export interface Look {
+  fleet: FleetState;
+  ui: UiState;
+  rows: RowSelector;
+}
+
+/** All that a screen draws from. */
+export interface View extends Look {
+  theme: Theme;
+  size: Size;
+}
+
+/** Something with a cursor; the frame moves it. */
+export interface List {
+  /** Its cursor and filter are kept under this name. */
+  id: string;
+  keys: readonly string[];
+  /** Rows of it in view. */
+  room(size: Size): number;
+  /** What the filter looks at, in words; without it there is none. */
+  filterHint?: string;
+}
+
+/** Something longer than the screen, without a cursor; the frame scrolls it. */
+export interface LongText {
+  id: string;
+  length: number;
+  room: number;
+}
+
+/**
+ * One screen: pure functions of what is known, and what its own keys do. It is one file and an entry in `screens.ts`; a
+ * numbered one also stands in `store/location.ts`, and its keys in `keys/`.
+ */
+export interface Screen {
+  /** Which keys are in force. */
+  place(ui: UiState): Place;
+  /** The body from its top; rows that are missing are blank. */
+  lines(view: View): readonly string[];
+  list?(look: Look): List | null;
+  text?(view: View): LongText | null;
+  /** The instance that it is about, or that the cursor is on. */
+  instance?(look: Look): string | null;
+  /** What it shows beyond the fleet itself, for as long as it is looked at. */
+  wants?(look: Look): Wants;
+  /** A movement that the frame does not know how to make; false leaves it to the frame. */
+  move?(console: Console, by: Move | 'page.up' | 'page.down', size: Size): boolean;
+  /** What its own keys do, or an own meaning of a common one; false leaves it to the frame. */
+  run?(console: Console, command: Command, size: Size): boolean;
+  /** Esc takes something away before it leaves the screen: true when it did. */
+  clear?(console: Console): boolean;
+}

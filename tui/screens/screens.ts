@@ -1,0 +1,30 @@
+import type { Place } from '../keys/places.ts';
+import type { FleetState } from '../store/fleet-state.ts';
+import type { ScreenId } from '../store/location.ts';
+import type { UiState } from '../store/ui-state.ts';
+import { instanceScreen } from './instance.ts';
+import { instancesScreen } from './instances.ts';
+import { overviewScreen } from './overview.ts';
+import type { Screen } from './screen.ts';
+
+const SCREENS: Readonly<Record<ScreenId, Screen>> = {
+  overview: overviewScreen,
+  instances: instancesScreen,
+  instance: instanceScreen,
+};
+
+export function screenOf({ at }: Pick<UiState, 'at'>): Screen {
+  return SCREENS[at.screen];
+}
+
+/** Which part of the key table is in force. */
+export function placeOf(ui: UiState, fleet: FleetState): Place {
+  if (ui.dialog?.kind === 'confirm') return 'confirm';
+  if (ui.dialog?.kind === 'quit') return 'quit';
+  return placeBelow(ui, fleet);
+}
+
+/** The same, whatever dialog lies above. */
+export function placeBelow(ui: UiState, fleet: FleetState): Place {
+  return fleet.snapshot_at === null ? 'waiting' : screenOf(ui).place(ui);
+}

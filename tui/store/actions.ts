@@ -1,0 +1,72 @@
+import type { FathomClient } from '../../shared/client/fathom-client.ts';
+import { plural } from './format.ts';
+
+/** What the console asks of the daemon over HTTP; each rejects with an error whose message is a sentence. */
+export type FleetCommands = Pick<FathomClient, 'status' | 'databases'>;
+
+interface ActionKind {
+  /** The imperative, its past, and what it is done to. */
+  word: string;
+  past: string;
+  noun: string;
+  consequence: string;
+  /** Milliseconds until one has usually ended, before this console has seen any. */
+  usualMs: number;
+  /** What cuts users off, or moves many, is asked about. */
+  asks: 'always' | 'if several';
+  /** Answers once it is done. */
+  run(commands: FleetCommands, name: string): Promise<unknown>;
+}
+
+const KINDS = {
+  start: {
+    word: 'start',
+    past: 'started',
+    noun: 'instance',
+    consequence: 'They are started, whatever stopped them.',
+    usualMs: 1_500,
+    asks: 'if several',
+    // A person asks, so the end of the crash loop does not stand in the way.
+    run: ({ databases }, name) => databases.start(name, { force: true }),
+  },
+  stop: {
+    word: 'stop',
+    past: 'stopped',
+    noun: 'instance',
+    consequence: 'Their users are cut off until somebody starts them again. No data is lost.',
+    usualMs: 1_500,
+    asks: 'always',
+    run: ({ databases }, name) => databases.stop(name),
+  },
+  restart: {
+    word: 'restart',
+    past: 'restarted',
+    noun: 'instance',
+    consequence: 'Their users are cut off for a moment. No data is lost.',
+    usualMs: 3_000,
+    asks: 'always',
+    run: ({ databases }, name) => databases.restart(name),
+  },
+} as const satisfies Record<string, ActionKind>;
+
+export type Verb = keyof typeof KINDS;
+export const ACTIONS: Readonly<Record<Verb, ActionKind>> = KINDS;
+
+/** What somebody wants done, and to what. */
+export interface Action {
+  verb: Verb;
+  names: readonly string[];
+  /** What it hits, where the names do not tell: `12 dead tasks`. */
+  what?: string;
+}
+
+/** `2024-01-15-001-johndoe`, `37 instances`. */
+export function objectOf({ verb, names, what }: Action): string {
+  if (what !== undefined) return what;
+  const [only] = names;
+  return names.length === 1 && only !== undefined ? only : plural(names.length, ACTIONS[verb].noun);
+}
+
+export function asksFirst({ verb, names }: Action): boolean {
+  return ACTIONS[verb].asks === 'always' || names.length > 1;
+}

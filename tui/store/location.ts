@@ -1,0 +1,72 @@
+/** The screens with a number, in its order: the header, the keys and the palette are made from this. */
+export const TOP_SCREENS = [
+  { id: 'overview', key: '1', title: 'Overview', short: 'Over' },
+  { id: 'instances', key: '2', title: 'Instances', short: 'Inst' },
+] as const;
+
+export type TopScreen = (typeof TOP_SCREENS)[number]['id'];
+export const INSTANCE_TABS = ['summary', 'logs'] as const;
+export type Tab = (typeof INSTANCE_TABS)[number];
+
+/** One place of the console that can be looked at, and come back to. */
+export type Spot = { screen: TopScreen } | { screen: 'instance'; name: string; tab: Tab };
+
+export type ScreenId = Spot['screen'];
+
+/** Esc leads to `from`: what it was opened from. Null for the screens that have a number. */
+export type Location = Spot & { from: Location | null };
+
+/** What was visited before and after the present place, nearest last. */
+export interface Trail {
+  before: readonly Location[];
+  after: readonly Location[];
+}
+
+export const NO_TRAIL: Trail = { before: [], after: [] };
+const KEPT = 50;
+/** How far Esc leads back through what was opened from one another. */
+const DEEPEST = 8;
+
+export interface Whereabouts {
+  at: Location;
+  trail: Trail;
+}
+
+/** To another place; to the present one again is no step. */
+export function goTo({ at, trail }: Whereabouts, to: Location): Whereabouts {
+  if (sameSpot(at, to)) return { at: to, trail };
+  return { at: to, trail: { before: [...trail.before, at].slice(-KEPT), after: [] } };
+}
+
+/** To what was looked at before, or after going back; null when there is nothing. */
+export function step({ at, trail }: Whereabouts, direction: 'back' | 'forward'): Whereabouts | null {
+  const [come, go] = direction === 'back' ? [trail.before, trail.after] : [trail.after, trail.before];
+  const to = come.at(-1);
+  if (to === undefined) return null;
+  const [left, added] = [come.slice(0, -1), [...go, at]];
+  return direction === 'back'
+    ? { at: to, trail: { before: left, after: added } }
+    : { at: to, trail: { before: added, after: left } };
+}
+
+export function top(screen: TopScreen): Location {
+  return { screen, from: null };
+}
+
+/** A place that is opened from another, to which Esc then leads. */
+export function openedFrom(from: Location, spot: Spot): Location {
+  return { ...spot, from: depthOf(from) < DEEPEST ? from : topOf(from) };
+}
+
+/** The numbered screen to which a place belongs. */
+export function topOf(location: Location): Location {
+  return location.from === null ? location : topOf(location.from);
+}
+
+function depthOf({ from }: Location): number {
+  return from === null ? 0 : 1 + depthOf(from);
+}
+
+function sameSpot(a: Location, b: Location): boolean {
+  return JSON.stringify({ ...a, from: null }) === JSON.stringify({ ...b, from: null });
+}
