@@ -45,7 +45,7 @@ export interface DaemonUsage {
 }
 
 export interface LogLine {
-  /** When the daemon read it; PocketBase does not stamp its lines. */
+  /** When the daemon read it; for lines from before, what PocketBase stamped on them or on a line before. */
   at: string;
   text: string;
 }

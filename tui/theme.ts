@@ -1,4 +1,5 @@
 import type { InstancePhase } from '../shared/instance.ts';
+import type { TaskStatus } from '../shared/task.ts';
 
 /** What a piece of text means; never a colour by name outside this file. */
 export type Token =
@@ -156,4 +157,17 @@ const PHASE_LOOKS: Readonly<Record<InstancePhase, PhaseLook>> = {
 
 export function phaseLook(phase: InstancePhase): PhaseLook {
   return PHASE_LOOKS[phase];
+}
+
+const TASK_LOOKS: Readonly<Record<TaskStatus, PhaseLook>> = {
+  pending: { glyph: '◌', token: 'busy' },
+  processing: { glyph: '◐', token: 'busy' },
+  done: { glyph: '✓', token: 'good' },
+  failed: { glyph: '✗', token: 'warn' },
+  dead: { glyph: '✗', token: 'bad' },
+  cancelled: { glyph: '○', token: 'muted' },
+};
+
+export function taskLook(status: TaskStatus): PhaseLook {
+  return TASK_LOOKS[status];
 }

@@ -111,7 +111,7 @@ describe('help, palette and leaving', () => {
     await screen.shows('● live');
     screen.press('2', '?');
     await screen.shows('restart, after a question', 'sort by the next column');
-    screen.press('G');
+    screen.press('pagedown', 'pagedown');
     await screen.shows('leave the console');
     screen.press('esc');
     await screen.hides('leave the console');

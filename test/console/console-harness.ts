@@ -27,6 +27,7 @@ class Screen extends Writable {
   readonly isTTY = true;
   columns: number;
   rows: number;
+  clipboard = '';
   readonly terminal: xterm.Terminal;
   readonly #watchers = new Set<() => void>();
 
@@ -36,6 +37,10 @@ class Screen extends Writable {
     this.rows = rows;
     // A kernel's terminal turns every line feed into a new line; here nobody else does.
     this.terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true, convertEol: true });
+    this.terminal.parser.registerOscHandler(52, (data) => {
+      this.clipboard = Buffer.from(data.replace(/^c;/, ''), 'base64').toString('utf8');
+      return true;
+    });
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
@@ -98,6 +103,7 @@ export class ConsoleHarness {
     this.console = createConsole({
       fleet,
       theme: options.theme ?? '16',
+      write: (text) => this.#screen.write(text),
       readOnly: options.readOnly ?? false,
       ownsDaemon: options.ownsDaemon ?? false,
       address: 'socketPath' in target ? target.socketPath : target.url,
@@ -116,6 +122,11 @@ export class ConsoleHarness {
       patchConsole: false,
       maxFps: 60,
     });
+  }
+
+  /** What was handed to the terminal's clipboard last; empty before. */
+  get clipboard(): string {
+    return this.#screen.clipboard;
   }
 
   get raw(): boolean {
@@ -216,6 +227,7 @@ const KEYS: Readonly<Record<string, string>> = {
   down: '\u001B[B',
   pagedown: '\u001B[6~',
   pageup: '\u001B[5~',
+  left: '\u001B[D',
   tab: '\t',
   space: ' ',
   'ctrl+c': '\u0003',

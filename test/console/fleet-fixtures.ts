@@ -1,5 +1,6 @@
 import type { DaemonUsage } from '../../shared/events.ts';
 import type { Instance, Usage } from '../../shared/instance.ts';
+import type { Task, TaskSummary } from '../../shared/task.ts';
 
 const MIB = 1024 ** 2;
 
@@ -118,4 +119,43 @@ export function fleetOf(count: number): Instance[] {
     const number = String(index + 1).padStart(3, '0');
     return instance(`2026-11-21-${number}-user${number}`, { port: 9000 + index, pid: 10_000 + index });
   });
+}
+
+/** A task that waits, unless told otherwise. */
+export function task(id: string, changes: Partial<TaskSummary> = {}): TaskSummary {
+  return {
+    id,
+    type: 'report.weekly',
+    user_id: null,
+    status: 'pending',
+    priority: 0,
+    run_at: ago(1),
+    attempts: 0,
+    max_attempts: 5,
+    timeout_s: 300,
+    unique_key: null,
+    worker_id: null,
+    claimed_at: null,
+    progress: 0,
+    progress_message: '',
+    cancel_requested: false,
+    error_signature: null,
+    finished_at: null,
+    created: ago(60),
+    updated: ago(1),
+    ...changes,
+  };
+}
+
+/** The same with what it was given and what came of it. */
+export function wholeTask(summary: TaskSummary, changes: Partial<Task> = {}): Task {
+  return {
+    ...summary,
+    payload: {},
+    secret: false,
+    lease_expires_at: null,
+    result: null,
+    errors: null,
+    ...changes,
+  };
 }

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
-import type { DaemonStatus } from '../../shared/status.ts';
+import type { DaemonStatus, QueueSnapshot } from '../../shared/status.ts';
 import { NO_TASKS } from '../../shared/task.ts';
 import { daemonUsage } from './fleet-fixtures.ts';
 
@@ -17,6 +17,9 @@ export class StubDaemon {
   /** How an action over HTTP goes; the default answers at once that it worked. */
   onAction: (verb: string, name: string) => Promise<string | null> = async () => null;
   status: Partial<DaemonStatus> = {};
+  queue: QueueSnapshot = { stats: null, tasks: [] };
+  /** What `GET` of these paths answers, whatever the query. */
+  readonly answers = new Map<string, unknown>();
   refuseWith: number | null = null;
   readonly #http = createServer((request, response) => void this.#answer(request, response));
   readonly #ws = new WebSocketServer({ noServer: true, handleProtocols: () => 'fathom.v1' });
@@ -117,8 +120,14 @@ export class StubDaemon {
         this.logs.set(event.name, [...(this.logs.get(event.name) ?? []), event.line].slice(-200));
         return;
       case 'daemon.usage':
-      case 'queue.task':
+        return;
+      case 'queue.task': {
+        const others = this.queue.tasks.filter(({ id }) => id !== event.task.id);
+        this.queue = { ...this.queue, tasks: [event.task, ...others] };
+        return;
+      }
       case 'queue.stats':
+        this.queue = { ...this.queue, stats: event.stats };
     }
   }
 
@@ -159,6 +168,7 @@ export class StubDaemon {
   #snapshot(topic: string): unknown {
     if (topic === 'instances') return [...this.instances.values()];
     if (topic.startsWith('logs:')) return this.logs.get(topic.slice(5)) ?? [];
+    if (topic === 'queue') return this.queue;
     const instances = Object.fromEntries(
       Array.from(this.instances.values(), ({ name, probe, usage }) => [name, { probe, usage }]),
     );
@@ -173,6 +183,8 @@ export class StubDaemon {
         .writeHead(status, { 'content-type': status < 400 ? 'application/json' : 'application/problem+json' })
         .end(JSON.stringify(body));
     if (path === '/api/v1/status') return void send(200, this.#status());
+    const known = request.method === 'GET' ? this.answers.get(path.replace(/\?.*/, '')) : undefined;
+    if (known !== undefined) return void send(200, known);
     const [, name, verb] = /^\/api\/v1\/databases\/([^/]+)\/(start|stop|restart)$/.exec(path) ?? [];
     if (name === undefined || verb === undefined) {
       return void send(404, {

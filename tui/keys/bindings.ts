@@ -9,9 +9,15 @@ export type KeyGroup = keyof typeof GROUP_TITLES;
 export const GROUP_TITLES = {
   list: 'Lists',
   filter: 'What a list shows',
-  instances: 'Instances',
+  marks: 'Marks',
+  sort: 'Order',
   subject: 'The chosen instance',
-  actions: 'Actions on the marked ones, else the chosen one',
+  actions: 'Instances: the marked ones, else the chosen one',
+  tasks: 'Tasks: the marked ones, else the chosen one',
+  failures: 'All tasks with one error',
+  queue: 'Queue',
+  task: 'The chosen task',
+  thing: 'What is chosen',
   tabs: 'Tabs',
   log: 'Log',
   scroll: 'Scrolling',
@@ -40,7 +46,16 @@ export type Command =
   | 'history.forward'
   | 'leave'
   | 'interrupt'
-  | 'retry'
+  | 'refresh'
+  | 'problem.next'
+  | 'problem.before'
+  | 'copy'
+  | 'describe'
+  | 'task.retry'
+  | 'task.cancel'
+  | 'task.instance'
+  | 'failures.retry'
+  | 'queue.pause'
   | 'up'
   | 'down'
   | 'page.up'
@@ -88,12 +103,66 @@ export const BINDINGS: readonly Binding[] = [
       { hint: 'restart', menu: 'restart the marked instances, else the chosen one' },
     ],
   ]),
+  ...group('tasks', [
+    [
+      'task.retry',
+      'r',
+      'retry dead ones',
+      { hint: 'retry', menu: 'retry the marked tasks, else the chosen one' },
+    ],
+    [
+      'task.cancel',
+      'x',
+      'cancel, after a question',
+      { hint: 'cancel', menu: 'cancel the marked tasks, else the chosen one' },
+    ],
+  ]),
+  ...group('failures', [
+    [
+      'failures.retry',
+      'r',
+      'retry them all, after a question',
+      { hint: 'retry all', menu: 'retry all tasks with this error' },
+    ],
+  ]),
+  ...group('task', [
+    [
+      'task.instance',
+      'i',
+      'the instance of its user',
+      { hint: 'instance', menu: 'the instance of the chosen task' },
+    ],
+    [
+      'logs',
+      'l',
+      'the log of that instance, at the moment of the task',
+      { hint: 'log', menu: 'the log at the moment of the chosen task' },
+    ],
+  ]),
+  ...group('queue', [
+    [
+      'queue.pause',
+      'z',
+      'pause the queue, or resume it',
+      { hint: 'pause', menu: 'pause or resume the queue' },
+    ],
+  ]),
   ...group('subject', [['logs', 'l', 'its log', { hint: 'logs', menu: 'logs of the chosen instance' }]]),
-  ...group('instances', [
+  ...group('marks', [
     ['mark', 'space', 'mark or unmark', { hint: 'mark' }],
     ['mark.all', '*', 'mark all that are shown, or none', { menu: 'mark all that are shown' }],
+  ]),
+  ...group('sort', [
     ['sort.next', 'o', 'sort by the next column', { hint: 'sort', menu: 'sort by the next column' }],
     ['sort.reverse', 'O', 'turn the order around'],
+  ]),
+  ...group('thing', [
+    [
+      'describe',
+      'd',
+      'describe: all that is known, as JSON',
+      { hint: 'describe', menu: 'describe: show it as JSON' },
+    ],
   ]),
   ...group('tabs', [
     ['tab.next', 'tab right', 'the next tab', { hint: 'tab' }],
@@ -134,9 +203,17 @@ export const BINDINGS: readonly Binding[] = [
   ...group('everywhere', [
     ['palette', ':', 'go anywhere, do anything', { hint: 'menu' }],
     ['back', 'esc', 'back; clears a filter, marks or a message'],
+    ['problem.next', 'p', 'the next problem, worst first', { hint: 'problem', menu: 'the next problem' }],
+    ['problem.before', 'P', 'the problem before'],
+    [
+      'copy',
+      'y',
+      'copy the command for fathomd that tells the same',
+      { menu: 'copy the command that tells the same' },
+    ],
     ['history.back', '[', 'to what was looked at before'],
     ['history.forward', ']', 'and forward again'],
-    ['retry', 'ctrl+r', 'reconnect now', { menu: 'reconnect now' }],
+    ['refresh', 'ctrl+r', 'reconnect now, or read again', { menu: 'reconnect now, or read again' }],
     ['help', '?', 'this help', { hint: 'help', menu: 'help' }],
     ['leave', 'q', 'leave the console', { hint: 'leave', menu: 'quit: leave the console' }],
     ['interrupt', 'ctrl+c', 'leave the console'],

@@ -2,15 +2,28 @@ import type { TopScreen } from '../store/location.ts';
 import { BINDINGS, type Binding, type Command, type KeyGroup } from './bindings.ts';
 
 /** Where keys have a meaning of their own. */
-export type Place = 'waiting' | TopScreen | 'summary' | 'logs' | 'confirm' | 'quit';
+export type Place =
+  | 'waiting'
+  | TopScreen
+  | 'failures'
+  | 'task'
+  | 'summary'
+  | 'logs'
+  | 'describe'
+  | 'confirm'
+  | 'quit';
 
 /** The groups of keys in force; the footer shows their hints in this order. */
 export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   waiting: ['everywhere'],
-  overview: ['list', 'actions', 'subject', 'everywhere'],
-  instances: ['list', 'filter', 'actions', 'subject', 'instances', 'everywhere'],
-  summary: ['tabs', 'actions', 'subject', 'scroll', 'everywhere'],
-  logs: ['log', 'tabs', 'scroll', 'actions', 'everywhere'],
+  overview: ['list', 'actions', 'subject', 'thing', 'everywhere'],
+  instances: ['list', 'filter', 'actions', 'subject', 'marks', 'sort', 'thing', 'everywhere'],
+  summary: ['tabs', 'actions', 'subject', 'thing', 'scroll', 'everywhere'],
+  logs: ['log', 'tabs', 'scroll', 'actions', 'thing', 'everywhere'],
+  queue: ['list', 'tabs', 'tasks', 'filter', 'task', 'marks', 'queue', 'thing', 'everywhere'],
+  failures: ['list', 'tabs', 'failures', 'filter', 'queue', 'everywhere'],
+  task: ['tasks', 'task', 'queue', 'thing', 'scroll', 'everywhere'],
+  describe: ['scroll', 'everywhere'],
   confirm: ['confirm'],
   quit: ['quit'],
 };

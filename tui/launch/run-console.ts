@@ -33,6 +33,7 @@ export async function runConsole({
     fleet,
     theme: chooseTheme(process.env, { option: theme }),
     readOnly,
+    write: (text) => process.stdout.write(text),
     ownsDaemon: process.env['FATHOM_OWNS_DAEMON'] === '1',
     address: describeTarget(target),
     leave(daemon) {

@@ -16,6 +16,8 @@ export interface Console {
   ownsDaemon: boolean;
   /** Where the daemon is looked for, in words. */
   address: string;
+  /** Hands a text to the clipboard of the terminal. */
+  copy(text: string): void;
   leave(daemon: 'keep' | 'stop'): void;
 }
 

@@ -18,6 +18,11 @@ export const instanceScreen: Screen = {
   lines: instanceLines,
   text: summaryText,
   instance: ({ ui }) => spotOf(ui.at).name,
+  describe: ({ ui }) => ({ kind: 'instance', name: spotOf(ui.at).name }),
+  command({ ui }) {
+    const { name, tab } = spotOf(ui.at);
+    return tab === 'logs' ? `databases logs ${name}` : `databases show ${name}`;
+  },
   wants({ ui }) {
     const { name, tab } = spotOf(ui.at);
     return tab === 'logs' ? { log: name } : NOTHING;

@@ -1,5 +1,5 @@
 import type { Instance } from '../../shared/instance.ts';
-import { cursorIndex, moveCursor, visibleTop } from '../store/cursor.ts';
+import { cursorIndex, visibleTop } from '../store/cursor.ts';
 import { plural } from '../store/format.ts';
 import { countPhases } from '../store/problems.ts';
 import { namesOf } from '../store/rows.ts';
@@ -10,8 +10,9 @@ import { phaseCounts } from '../widgets/phase-counts.ts';
 import { chosenLine } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { layoutTable, tableHead, tableRow } from './instance-table.ts';
+import { dropMarks, toggleAll, toggleMark } from './marks.ts';
 import { say } from './say.ts';
-import type { Look, Screen, Size, View } from './screen.ts';
+import type { List, Look, Screen, Size, View } from './screen.ts';
 
 const LIST = 'instances';
 
@@ -23,13 +24,13 @@ function listRows({ rows }: Size): number {
 export const instancesScreen: Screen = {
   place: () => 'instances',
   lines: instancesLines,
-  list: (look) => ({
-    id: LIST,
-    keys: namesOf(rowsOf(look)),
-    room: listRows,
-    filterHint: 'name, owner, phase, why, port',
-  }),
-  instance: (look) => namesOf(rowsOf(look))[chosenIndex(look)] ?? null,
+  list: listOf,
+  describe: (look) => {
+    const name = chosenName(look);
+    return name === null ? null : { kind: 'instance', name };
+  },
+  instance: chosenName,
+  command: () => 'databases list',
   run(console, command, size) {
     switch (command) {
       case 'mark':
@@ -46,12 +47,21 @@ export const instancesScreen: Screen = {
         return false;
     }
   },
-  clear({ ui }) {
-    if (ui.get().marks.size === 0) return false;
-    ui.update((state) => ({ ...state, marks: new Set() }));
-    return true;
-  },
+  clear: dropMarks,
 };
+
+function listOf(look: Look): List {
+  return {
+    id: LIST,
+    keys: namesOf(rowsOf(look)),
+    room: listRows,
+    filterHint: 'name, owner, phase, why, port',
+  };
+}
+
+function chosenName(look: Look): string | null {
+  return namesOf(rowsOf(look))[chosenIndex(look)] ?? null;
+}
 
 function rowsOf({ rows, fleet, ui }: Look): readonly Instance[] {
   return rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort });
@@ -94,7 +104,8 @@ function summaryLine({ fleet, ui, theme, size }: View, rows: readonly Instance[]
   const left: Span[] = [['strong', ` ${plural(fleet.instances.size, 'instance')}`]];
   left.push(...phaseCounts(counts));
   const right: Span[] = [];
-  if (ui.marks.size > 0) right.push(['accent', `${ui.marks.size} marked  `]);
+  const marked = [...ui.marks].filter((name) => fleet.instances.has(name)).length;
+  if (marked > 0) right.push(['accent', `${marked} marked  `]);
   const filter = filterOf(ui, LIST);
   if (filter !== '') right.push(['warn', `/${filter}  ${rows.length} shown  `]);
   right.push(['muted', rows.length === 0 ? '' : `${index + 1}/${rows.length} `]);
@@ -109,31 +120,14 @@ function sort({ ui }: Console, wanted: Sort): true {
 function mark(console: Console, size: Size): true {
   const look = lookOf(console);
   const instance = rowsOf(look)[chosenIndex(look)];
-  if (instance === undefined) return true;
-  if (instance.kind === 'global') {
+  if (instance?.kind === 'user') toggleMark(console, listOf(look), instance.name, size);
+  else if (instance !== undefined)
     say(console, 'The global database belongs to the daemon and is not acted on from here.');
-    return true;
-  }
-  console.ui.update((state) => {
-    const marks = new Set(state.marks);
-    if (!marks.delete(instance.name)) marks.add(instance.name);
-    // On to the next row: marking several in a row is one key each.
-    const cursor = moveCursor(namesOf(rowsOf(look)), cursorOf(state, LIST), 1, listRows(size));
-    return { ...state, marks, cursors: { ...state.cursors, [LIST]: cursor } };
-  });
   return true;
 }
 
 function markAll(console: Console): true {
   const shown = rowsOf(lookOf(console)).filter(({ kind }) => kind === 'user');
-  console.ui.update((state) => {
-    const all = shown.length > 0 && shown.every(({ name }) => state.marks.has(name));
-    const marks = new Set(state.marks);
-    for (const { name } of shown) {
-      if (all) marks.delete(name);
-      else marks.add(name);
-    }
-    return { ...state, marks };
-  });
+  toggleAll(console, namesOf(shown));
   return true;
 }

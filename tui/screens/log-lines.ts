@@ -19,8 +19,25 @@ export function logRows({ rows }: Size): number {
 /** One past the last line in view: the end of the log while following, never before the first full page. */
 export function visibleEnd(buffer: LogBuffer, view: LogView, rows: number): number {
   const end = endOf(buffer);
-  if (view.end === null) return end;
-  return Math.min(end, Math.max(view.end, Math.min(end, buffer.first + rows)));
+  const wanted = view.end ?? (view.moment === null ? end : lineAt(buffer, view.moment) + Math.ceil(rows / 2));
+  return Math.min(end, Math.max(wanted, Math.min(end, buffer.first + rows)));
+}
+
+/** Number of the last line that had been printed by then; the first one where all are newer. */
+function lineAt({ first, lines }: LogBuffer, moment: string): number {
+  const then = Date.parse(moment);
+  return (
+    first +
+    Math.max(
+      0,
+      lines.findLastIndex(({ at }) => Date.parse(at) <= then),
+    )
+  );
+}
+
+/** The line that the view is about: a match that was jumped to, or that of a moment. */
+function currentLine(buffer: LogBuffer, { match, moment, end }: LogView): number | null {
+  return match ?? (moment === null || end !== null ? null : lineAt(buffer, moment));
 }
 
 export function logLines(view: View, log: OpenLog | null): string[] {
@@ -35,12 +52,13 @@ export function logLines(view: View, log: OpenLog | null): string[] {
   const { buffer } = log;
   const end = visibleEnd(buffer, ui.log, rows);
   const body: string[] = [];
+  const current = currentLine(buffer, ui.log);
   for (let number = end - 1; number >= buffer.first && body.length < rows; number -= 1) {
     const line = buffer.lines[number - buffer.first];
     if (line === undefined) break;
     // Lines that were read together have one time; said once, it is not taken for the time of each.
     const dated = buffer.lines[number - buffer.first - 1]?.at !== line.at;
-    const drawn = drawLine(theme, line, ui.log, size.columns, { current: ui.log.match === number, dated });
+    const drawn = drawLine(theme, line, ui.log, size.columns, { current: current === number, dated });
     body.unshift(...drawn.slice(-(rows - body.length)));
   }
   if (buffer.lines.length === 0) body.push(theme.paint('muted', ' It has not printed anything yet.'));
@@ -56,6 +74,9 @@ function stateSpans(buffer: LogBuffer, view: LogView, end: number): Span[] {
     'muted',
     `  ${plural(buffer.lines.length, 'line')}${buffer.first > 0 ? ', older ones are gone' : ''}`,
   ];
+  if (view.end === null && view.moment !== null) {
+    return [['warn', ` ‖ as it was at ${clockTime(view.moment)}`], count, ['muted', ' · G follows the end']];
+  }
   if (view.end === null) return [['good', ' ▾ following'], count];
   const newer = endOf(buffer) - end;
   return [['warn', ' ‖ paused'], ['plain', newer === 0 ? '' : `, ${plural(newer, 'newer line')}`], count];

@@ -22,7 +22,8 @@ export function runInLog(console: Console, command: Command, size: Size): boolea
       return true;
     case 'log.follow': {
       const buffer = fleet.store.get().log?.buffer;
-      see({ end: log.end !== null || buffer === undefined ? null : endOf(buffer) });
+      const follows = log.end === null && log.moment === null;
+      see({ end: follows && buffer !== undefined ? endOf(buffer) : null, moment: null });
       return true;
     }
     case 'log.wrap':

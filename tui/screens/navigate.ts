@@ -3,12 +3,13 @@ import { INITIAL_LOG_VIEW } from '../store/ui-state.ts';
 import type { Console } from './console.ts';
 import { say } from './say.ts';
 
-/** To another place. A log is seen from its end, whoever was read before. */
+/** To another place. A log is seen from its end, or as it was at a moment, whatever was read before. */
 export function visit({ ui }: Console, to: Location): void {
+  const moment = to.screen === 'instance' ? (to.moment ?? null) : null;
   ui.update((state) => ({
     ...state,
     ...goTo(state, to),
-    log: { ...INITIAL_LOG_VIEW, wrap: state.log.wrap },
+    log: { ...INITIAL_LOG_VIEW, moment, wrap: state.log.wrap },
   }));
 }
 

@@ -24,6 +24,11 @@ export const overviewScreen: Screen = {
   lines: overviewLines,
   list: ({ fleet }) => ({ id: LIST, keys: problemNames(problemsOf(fleet)), room: problemRows }),
   instance: chosenProblemName,
+  describe(look) {
+    const name = chosenProblemName(look);
+    return name === null ? null : { kind: 'instance', name };
+  },
+  command: () => 'status',
 };
 
 function chosenProblemName({ fleet, ui }: Look): string | null {

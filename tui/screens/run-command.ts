@@ -10,6 +10,7 @@ import { open, travel, visit } from './navigate.ts';
 import { say } from './say.ts';
 import type { Size } from './screen.ts';
 import { screenOf } from './screens.ts';
+import { walkProblems } from './walk-problems.ts';
 
 /** Does what a key means outside of dialogs and prompts. `size` is the body's. */
 export function runCommand(console: Console, command: Command, size: Size): void {
@@ -26,7 +27,7 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
   help: (console) => change(console, { dialog: { kind: 'help', top: 0 } }),
   leave,
   interrupt: leave,
-  retry: ({ fleet }) => fleet.retryNow(),
+  refresh: ({ fleet }) => fleet.refresh(),
   back: goBack,
   'history.back': (console) => travel(console, 'back'),
   'history.forward': (console) => travel(console, 'forward'),
@@ -36,6 +37,10 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
   'page.down': (console, size) => move(console, 'page.down', size),
   first: (console, size) => move(console, 'first', size),
   last: (console, size) => move(console, 'last', size),
+  'problem.next': (console) => walkProblems(console, 1),
+  'problem.before': (console) => walkProblems(console, -1),
+  describe,
+  copy: copyCommand,
   filter: askForFilter,
   open: (console) => openInstance(console, 'summary'),
   logs: (console) => openInstance(console, 'logs'),
@@ -61,6 +66,20 @@ function openInstance(console: Console, tab: 'summary' | 'logs'): void {
 /** The instance that the cursor, or the screen, is about. */
 function chosenInstance(console: Console): string | null {
   return screenOf(console.ui.get()).instance?.(lookOf(console)) ?? null;
+}
+
+function describe(console: Console): void {
+  const thing = screenOf(console.ui.get()).describe?.(lookOf(console)) ?? null;
+  if (thing === null) return say(console, 'There is nothing to describe.');
+  open(console, { screen: 'describe', thing });
+}
+
+function copyCommand(console: Console): void {
+  const words = screenOf(console.ui.get()).command?.(lookOf(console)) ?? null;
+  if (words === null) return say(console, 'No command of fathomd tells this.');
+  const command = `fathomd ${words} --json`;
+  console.copy(command);
+  say(console, `Copied: ${command}`);
 }
 
 /** Esc takes away one thing at a time: a failed action, what the screen has, a filter, and then the screen. */

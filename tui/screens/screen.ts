@@ -2,6 +2,7 @@ import type { Command } from '../keys/bindings.ts';
 import type { Place } from '../keys/places.ts';
 import type { Move } from '../store/cursor.ts';
 import type { FleetState } from '../store/fleet-state.ts';
+import type { Thing } from '../store/location.ts';
 import type { RowSelector } from '../store/rows.ts';
 import type { UiState } from '../store/ui-state.ts';
 import type { Wants } from '../store/wants.ts';
@@ -58,6 +59,10 @@ export interface Screen {
   text?(view: View): LongText | null;
   /** The instance that it is about, or that the cursor is on. */
   instance?(look: Look): string | null;
+  /** What `d` shows. */
+  describe?(look: Look): Thing | null;
+  /** The command of `fathomd` that tells the same, without the program's name. */
+  command?(look: Look): string | null;
   /** What it shows beyond the fleet itself, for as long as it is looked at. */
   wants?(look: Look): Wants;
   /** A movement that the frame does not know how to make; false leaves it to the frame. */

@@ -2,15 +2,21 @@ import type { Place } from '../keys/places.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import type { ScreenId } from '../store/location.ts';
 import type { UiState } from '../store/ui-state.ts';
+import { describeScreen } from './describe.ts';
 import { instanceScreen } from './instance.ts';
 import { instancesScreen } from './instances.ts';
 import { overviewScreen } from './overview.ts';
+import { queueScreen } from './queue.ts';
 import type { Screen } from './screen.ts';
+import { taskScreen } from './task.ts';
 
 const SCREENS: Readonly<Record<ScreenId, Screen>> = {
   overview: overviewScreen,
   instances: instancesScreen,
   instance: instanceScreen,
+  queue: queueScreen,
+  task: taskScreen,
+  describe: describeScreen,
 };
 
 export function screenOf({ at }: Pick<UiState, 'at'>): Screen {

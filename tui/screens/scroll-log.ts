@@ -17,7 +17,7 @@ export function scrollLog({ fleet, ui }: Console, by: Move | 'page.up' | 'page.d
   const wanted = lines === 'first' ? buffer.first + rows : lines === 'last' ? last : now + lines;
   const least = Math.min(last, buffer.first + rows);
   const end = wanted >= last ? null : Math.max(least, wanted);
-  ui.set({ ...state, log: { ...state.log, end } });
+  ui.set({ ...state, log: { ...state.log, end, moment: null } });
 }
 
 /** Shows the next match above or below the one that was shown last; the first search begins at the newest line. */
@@ -38,5 +38,5 @@ export function findMatch(console: Console, direction: 'older' | 'newer', size: 
   }
   // In the middle of the page, so that what led to it and what followed are in view.
   const end = Math.min(endOf(buffer), next + 1 + Math.floor(logRows(size) / 2));
-  ui.set({ ...state, log: { ...state.log, match: next, end } });
+  ui.set({ ...state, log: { ...state.log, match: next, end, moment: null } });
 }

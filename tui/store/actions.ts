@@ -2,7 +2,7 @@ import type { FathomClient } from '../../shared/client/fathom-client.ts';
 import { plural } from './format.ts';
 
 /** What the console asks of the daemon over HTTP; each rejects with an error whose message is a sentence. */
-export type FleetCommands = Pick<FathomClient, 'status' | 'databases'>;
+export type FleetCommands = Pick<FathomClient, 'status' | 'databases' | 'queue'>;
 
 interface ActionKind {
   /** The imperative, its past, and what it is done to. */
@@ -46,6 +46,51 @@ const KINDS = {
     usualMs: 3_000,
     asks: 'always',
     run: ({ databases }, name) => databases.restart(name),
+  },
+  retry: {
+    word: 'retry',
+    past: 'retried',
+    noun: 'task',
+    consequence: 'They run again from their first attempt.',
+    usualMs: 300,
+    asks: 'if several',
+    run: ({ queue }, id) => queue.retry(id),
+  },
+  cancel: {
+    word: 'cancel',
+    past: 'cancelled',
+    noun: 'task',
+    consequence: 'What runs is stopped, what waits never begins. Only a new task does the work then.',
+    usualMs: 300,
+    asks: 'always',
+    run: ({ queue }, id) => queue.cancel(id),
+  },
+  retryFailures: {
+    word: 'retry',
+    past: 'retried',
+    noun: 'kind of error',
+    consequence: 'They run again from their first attempt, as many at once as the queue allows.',
+    usualMs: 1_000,
+    asks: 'always',
+    run: ({ queue }, signature) => queue.retryDead(signature),
+  },
+  pause: {
+    word: 'pause',
+    past: 'paused',
+    noun: 'queue',
+    consequence: 'No more tasks begin, also after a restart of the daemon. What runs goes on.',
+    usualMs: 300,
+    asks: 'always',
+    run: ({ queue }) => queue.pause(),
+  },
+  resume: {
+    word: 'resume',
+    past: 'resumed',
+    noun: 'queue',
+    consequence: 'Tasks begin again.',
+    usualMs: 300,
+    asks: 'if several',
+    run: ({ queue }) => queue.resume(),
   },
 } as const satisfies Record<string, ActionKind>;
 

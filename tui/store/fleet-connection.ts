@@ -4,6 +4,7 @@ import type { Topic } from '../../shared/events.ts';
 import { ActionRunner } from './action-runner.ts';
 import type { FleetCommands } from './actions.ts';
 import { FleetStore } from './fleet-store.ts';
+import { PageKeeper } from './page-keeper.ts';
 import type { Wants } from './wants.ts';
 
 /** Milliseconds between two looks at what the stream does not tell (readiness, the queue). */
@@ -15,7 +16,8 @@ export interface FleetConnection {
   actions: ActionRunner;
   /** Brings what a screen shows, and lets go of what was wanted before and is no longer. */
   want(wants: Wants): void;
-  retryNow(): void;
+  /** Tries to connect at once; on a live link, what was asked for is read again. */
+  refresh(): void;
   close(): void;
 }
 
@@ -30,6 +32,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   const store = new FleetStore(clock);
   const commands = once(options.commands);
   const { target, token, random } = options;
+  const pages = new PageKeeper({ store, commands, clock });
   const poll = statusPoll(store, commands, clock);
   const stream = new FleetStream({
     target,
@@ -39,22 +42,36 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
     topics: ['instances', 'health'],
     onLink(link) {
       store.dispatch({ kind: 'link', link, now: clock.now() });
-      if (link.kind === 'live') poll.start();
-      else poll.stop();
+      if (link.kind === 'live') {
+        poll.start();
+        pages.refresh();
+      } else {
+        poll.stop();
+        pages.rest();
+      }
     },
     onSnapshot: (frame) => store.dispatch({ kind: 'snapshot', frame, now: clock.now() }),
     onEvent: ({ event }) => store.gather(event),
     onTopicRefused(topic, message) {
       if (topic.startsWith('logs:')) store.dispatch({ kind: 'log.refused', name: topic.slice(5), message });
+      else store.dispatch({ kind: 'topic.refused', topic, message });
     },
   });
-  const wanted = wantKeeper(store, stream);
+  const follow = topicKeeper(store, stream);
   stream.start();
   return {
     store,
     actions: new ActionRunner({ store, commands, clock }),
-    want: wanted,
-    retryNow: () => stream.retryNow(),
+    want(wants) {
+      follow(wants);
+      pages.want(wants.pages ?? []);
+    },
+    refresh() {
+      const { link } = store.get();
+      if (link.kind !== 'live') return stream.retryNow();
+      pages.refresh();
+      for (const topic of Object.keys(store.get().refusals)) stream.subscribe(topic as Topic);
+    },
     close() {
       poll.stop();
       stream.close();
@@ -63,7 +80,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   };
 }
 
-function wantKeeper(store: FleetStore, stream: FleetStream): (wants: Wants) => void {
+function topicKeeper(store: FleetStore, stream: FleetStream): (wants: Wants) => void {
   let topics: ReadonlySet<Topic> = new Set();
   return ({ log, topics: listed = [] }) => {
     const before = store.get().log?.name;
@@ -74,7 +91,11 @@ function wantKeeper(store: FleetStore, stream: FleetStream): (wants: Wants) => v
     const next = new Set<Topic>(log === undefined ? listed : [...listed, `logs:${log}`]);
     const last = topics;
     topics = next;
-    for (const topic of last) if (!next.has(topic)) stream.unsubscribe(topic);
+    for (const topic of last) {
+      if (next.has(topic)) continue;
+      stream.unsubscribe(topic);
+      store.dispatch({ kind: 'topic.left', topic });
+    }
     for (const topic of next) if (!last.has(topic)) stream.subscribe(topic);
   };
 }

@@ -1,11 +1,13 @@
-import type { DaemonUsage, FleetEvent, LogLine } from '../../shared/events.ts';
+import type { DaemonUsage, FleetEvent, LogLine, Topic } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
 import type { SnapshotFrame } from '../../shared/server-frames.ts';
 import type { HealthSnapshot } from '../../shared/status.ts';
+import type { QueueStats, TaskSummary } from '../../shared/task.ts';
 import type { ActionLine } from './action-line.ts';
 import type { FleetChange, FleetHistory, FleetState, OpenLog } from './fleet-state.ts';
 import { remember } from './history.ts';
 import { appendLines, EMPTY_LOG, endOf, type LogBuffer } from './log-buffer.ts';
+import { queueOf, withTasks } from './queue-state.ts';
 import { sanitise, sanitiseAll } from './sanitise.ts';
 
 const KEPT_ACTIONS = 50;
@@ -31,7 +33,20 @@ export function reduceFleet(state: FleetState, change: FleetChange): FleetState 
       return refuseLog(state, change.name, change.message);
     case 'log.close':
       return { ...state, log: null };
+    case 'topic.refused': {
+      const refusals = { ...state.refusals, [change.topic]: sanitise(change.message) };
+      return { ...state, refusals };
+    }
+    case 'topic.left':
+      return leaveTopic(state, change.topic);
+    case 'page':
+      return { ...state, pages: { ...state.pages, [change.slot]: change.page ?? undefined } };
   }
+}
+
+/** What is no longer followed is no longer true. */
+function leaveTopic(state: FleetState, topic: Topic): FleetState {
+  return { ...withoutRefusal(state, topic), queue: topic === 'queue' ? null : state.queue };
 }
 
 function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
@@ -45,7 +60,7 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
     case 'health':
       return applyHealth(state, frame.data);
     case 'queue':
-      return state;
+      return { ...withoutRefusal(state, 'queue'), queue: queueOf(frame.data) };
     default: {
       const name = frame.topic.slice('logs:'.length);
       if (state.log?.name !== name) return state;
@@ -53,6 +68,11 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
       return { ...state, log: { name, buffer, state: 'following', message: null } };
     }
   }
+}
+
+function withoutRefusal(state: FleetState, topic: Topic): FleetState {
+  const { [topic]: _, ...refusals } = state.refusals;
+  return { ...state, refusals };
 }
 
 function applyHealth(state: FleetState, health: HealthSnapshot): FleetState {
@@ -73,6 +93,8 @@ function applyHealth(state: FleetState, health: HealthSnapshot): FleetState {
 function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetState {
   const instances = new Map(state.instances);
   const lines: LogLine[] = [];
+  const tasks: TaskSummary[] = [];
+  let stats: QueueStats | null = null;
   let { usage, history } = state;
   for (const event of events) {
     switch (event.kind) {
@@ -94,17 +116,22 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
         break;
       case 'daemon.usage':
         usage = event.usage;
-        history = sample(history, event.usage, instances);
+        history = sample(history, event.usage, instances, depthOf(state));
         break;
       case 'log.line':
         if (event.name === state.log?.name) lines.push(sanitiseAll(event.line));
         break;
       case 'queue.task':
+        tasks.push(event.task);
+        break;
       case 'queue.stats':
+        stats = event.stats;
         break;
     }
   }
-  return { ...state, instances, usage, history, log: withLines(state.log, lines) };
+  const untold = tasks.length === 0 && stats === null;
+  const queue = state.queue === null || untold ? state.queue : withTasks(state.queue, tasks, stats);
+  return { ...state, instances, usage, history, queue, log: withLines(state.log, lines) };
 }
 
 function merge(instances: Map<string, Instance>, name: string, part: Partial<Instance>): void {
@@ -116,6 +143,7 @@ function sample(
   history: FleetHistory,
   usage: DaemonUsage,
   instances: ReadonlyMap<string, Instance>,
+  depth: number,
 ): FleetHistory {
   const fleet = fleetUsage(instances);
   return {
@@ -123,7 +151,14 @@ function sample(
     fleet_memory: remember(history.fleet_memory, fleet.pss_bytes),
     daemon_cpu: remember(history.daemon_cpu, usage.cpu_percent ?? 0),
     daemon_memory: remember(history.daemon_memory, usage.rss_bytes),
+    queue_depth: remember(history.queue_depth, depth),
   };
+}
+
+/** Tasks that wait or run, as far as it is known. */
+function depthOf({ queue, status }: FleetState): number {
+  const counts = queue?.stats?.counts ?? status?.queue ?? null;
+  return counts === null ? 0 : counts.pending + counts.processing;
 }
 
 /** What all instances use together: percent of one core, and bytes. */

@@ -1,11 +1,13 @@
 import type { LinkState } from '../../shared/client/stream-link.ts';
-import type { DaemonUsage, FleetEvent } from '../../shared/events.ts';
+import type { DaemonUsage, FleetEvent, Topic } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
 import type { SnapshotFrame } from '../../shared/server-frames.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
 import type { ActionLine } from './action-line.ts';
 import type { History } from './history.ts';
 import type { LogBuffer } from './log-buffer.ts';
+import type { PageState, Pages, Slot } from './pages.ts';
+import type { QueueState } from './queue-state.ts';
 
 /** Everything the console knows; replaced as a whole, never changed in place. */
 export interface FleetState {
@@ -19,6 +21,11 @@ export interface FleetState {
   usage: DaemonUsage | null;
   history: FleetHistory;
   log: OpenLog | null;
+  /** Null while nobody looks at it. */
+  queue: QueueState | null;
+  pages: Pages;
+  /** By topic, why the daemon does not tell it. */
+  refusals: Readonly<Record<string, string>>;
   actions: readonly ActionLine[];
 }
 
@@ -28,6 +35,8 @@ export interface FleetHistory {
   fleet_memory: History;
   daemon_cpu: History;
   daemon_memory: History;
+  /** Tasks that wait or run. */
+  queue_depth: History;
 }
 
 /** The one instance whose log is open. */
@@ -47,7 +56,10 @@ export type FleetChange =
   | { kind: 'action'; action: ActionLine }
   | { kind: 'log.open'; name: string }
   | { kind: 'log.refused'; name: string; message: string }
-  | { kind: 'log.close' };
+  | { kind: 'log.close' }
+  | { kind: 'topic.refused'; topic: Topic; message: string }
+  | { kind: 'topic.left'; topic: Topic }
+  | { kind: 'page'; slot: Slot; page: PageState | null };
 
 export function initialState(now: number): FleetState {
   return {
@@ -57,8 +69,11 @@ export function initialState(now: number): FleetState {
     instances: new Map(),
     status: null,
     usage: null,
-    history: { fleet_cpu: [], fleet_memory: [], daemon_cpu: [], daemon_memory: [] },
+    history: { fleet_cpu: [], fleet_memory: [], daemon_cpu: [], daemon_memory: [], queue_depth: [] },
     log: null,
+    queue: null,
+    pages: {},
+    refusals: {},
     actions: [],
   };
 }

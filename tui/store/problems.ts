@@ -9,6 +9,7 @@ const LOW_MEMORY_BYTES = 128 * 1024 ** 2;
 /** Something that a person may want to act on. `name` is null where it is not about one instance. */
 export interface Problem {
   name: string | null;
+  about: 'instance' | 'host' | 'queue';
   severity: Severity;
   phase: InstancePhase | null;
   title: string;
@@ -27,7 +28,9 @@ function instanceProblems({ instances, now }: FleetState): Problem[] {
     const severity = severityOf(instance, now);
     if (severity === 'ok') return [];
     const why = whyLine(instance, now) ?? '';
-    return [{ name: instance.name, severity, phase: instance.phase, title: instance.name, why }];
+    return [
+      { name: instance.name, about: 'instance', severity, phase: instance.phase, title: instance.name, why },
+    ];
   });
 }
 
@@ -39,7 +42,14 @@ function byKindThenName(a: Instance, b: Instance): number {
 function hostProblems({ status, usage }: FleetState): Problem[] {
   const problems: Problem[] = [];
   const add = (severity: Severity, title: string, why: string) =>
-    problems.push({ name: null, severity, phase: null, title, why });
+    problems.push({
+      name: null,
+      about: title === 'queue' ? 'queue' : 'host',
+      severity,
+      phase: null,
+      title,
+      why,
+    });
   if (status !== null && !status.ready) {
     add('recovering', 'daemon', `is not ready, waits for ${status.waiting_for ?? 'its start'}`);
   }

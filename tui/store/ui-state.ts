@@ -25,8 +25,10 @@ export interface UiState {
 }
 
 export interface LogView {
-  /** One past the number of the last line shown; null follows the end. */
+  /** One past the number of the last line shown; null follows the end, or shows the moment. */
   end: number | null;
+  /** The log is shown as it was at this time, until it is scrolled. */
+  moment: string | null;
   search: string;
   /** Number of the line whose match was jumped to. */
   match: number | null;
@@ -43,7 +45,7 @@ export type Prompt = { text: string; before: string } & (
 
 export type Dialog = { kind: 'confirm'; action: Action } | { kind: 'help'; top: number } | { kind: 'quit' };
 
-export const INITIAL_LOG_VIEW: LogView = { end: null, search: '', match: null, wrap: false };
+export const INITIAL_LOG_VIEW: LogView = { end: null, moment: null, search: '', match: null, wrap: false };
 
 export function initialUi(): UiState {
   return {

@@ -5,6 +5,7 @@ import { type FleetEvent, topicOf } from '../../../shared/events.ts';
 import type { Instance } from '../../../shared/instance.ts';
 import { clientFrameSchema } from '../../../shared/protocol.ts';
 import type { HealthSnapshot } from '../../../shared/status.ts';
+import { timesOf } from '../../pocketbase/log-times.ts';
 import { type Caller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Outbox } from './outbox.ts';
@@ -155,13 +156,10 @@ export class StreamReader {
     const { log } = this.#deps.fleet.get(name).spec;
     const ended = new AbortController();
     this.#subscriptions.set(topic, () => ended.abort());
-    const at = this.#deps.clock.now().toISOString();
+    const readAt = this.#deps.clock.now();
     const { lines, end } = await log.tailWithEnd(LOG_SNAPSHOT_LINES);
     if (ended.signal.aborted) return;
-    this.#outbox.snapshot(
-      topic,
-      lines.map((text) => ({ at, text })),
-    );
+    this.#outbox.snapshot(topic, timesOf(lines, readAt));
     log
       .follow(
         end,

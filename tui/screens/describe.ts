@@ -1,0 +1,86 @@
+import type { Location, Thing } from '../store/location.ts';
+import { type PageState, pageOf } from '../store/pages.ts';
+import { NOTHING } from '../store/wants.ts';
+import { jsonLines } from '../widgets/json-lines.ts';
+import { paintLine } from '../widgets/line.ts';
+import type { LongText, Look, Screen, View } from './screen.ts';
+import { wantsTask } from './task.ts';
+
+/** One thing as it is, in JSON. */
+export const describeScreen: Screen = {
+  place: () => 'describe',
+  lines(view) {
+    const { theme, size, ui } = view;
+    const text = textOf(view);
+    const from = Math.min(ui.tops[text.id] ?? 0, Math.max(0, text.length - text.room));
+    const body = bodyOf(view)
+      .slice(from, from + text.room)
+      .map((line) => paintLine(theme, [['plain', ` ${line}`]], size.columns));
+    return [paintLine(theme, [['strong', ` ${titleOf(thingOf(ui.at))}`]], size.columns), '', ...body];
+  },
+  text: textOf,
+  instance({ ui }) {
+    const thing = thingOf(ui.at);
+    return thing.kind === 'instance' ? thing.name : null;
+  },
+  command({ ui }) {
+    const thing = thingOf(ui.at);
+    switch (thing.kind) {
+      case 'instance':
+        return `databases show ${thing.name}`;
+      case 'task':
+        return `queue show ${thing.id}`;
+    }
+  },
+  wants({ fleet, ui }) {
+    const thing = thingOf(ui.at);
+    return thing.kind === 'task' ? wantsTask(fleet.queue, thing.id) : NOTHING;
+  },
+};
+
+function thingOf(at: Location): Thing {
+  if (at.screen !== 'describe') throw new Error(`${at.screen} describes nothing`);
+  return at.thing;
+}
+
+function titleOf(thing: Thing): string {
+  switch (thing.kind) {
+    case 'instance':
+      return thing.name;
+    case 'task':
+      return `Task ${thing.id}`;
+  }
+}
+
+function bodyOf({ fleet, ui }: Look): string[] {
+  const thing = thingOf(ui.at);
+  switch (thing.kind) {
+    case 'instance': {
+      const instance = fleet.instances.get(thing.name);
+      return instance === undefined ? ['It is not there any more: it was deleted.'] : linesOf(instance);
+    }
+    case 'task':
+      return pageLines(pageOf(fleet, 'task', thing.id));
+  }
+}
+
+function pageLines(page: PageState<object> | null): string[] {
+  if (page === null || page.value === null) return [page?.error ?? '◌ reading it'];
+  return linesOf(page.value);
+}
+
+const remembered = new WeakMap<object, string[]>();
+
+/** Made once for each value: a screen is drawn many times a second. */
+function linesOf(value: object): string[] {
+  const known = remembered.get(value);
+  if (known !== undefined) return known;
+  const lines = jsonLines(value);
+  remembered.set(value, lines);
+  return lines;
+}
+
+function textOf(view: View): LongText {
+  const id = `describe:${JSON.stringify(thingOf(view.ui.at))}`;
+  return { id, length: bodyOf(view).length, room: Math.max(1, view.size.rows - 2) };
+}

@@ -1,0 +1,227 @@
+import type { DeadGroup, TaskSummary } from '../../shared/task.ts';
+import type { Command } from '../keys/bindings.ts';
+import { cursorIndex } from '../store/cursor.ts';
+import { wordFilter } from '../store/filter.ts';
+import type { FleetState } from '../store/fleet-state.ts';
+import { plural } from '../store/format.ts';
+import { type Location, QUEUE_TABS, type QueueTab } from '../store/location.ts';
+import { type PageRequest, type PageState, pageOf } from '../store/pages.ts';
+import { taskWhy } from '../store/task-words.ts';
+import { cursorOf, filterOf } from '../store/ui-state.ts';
+import { act } from './act.ts';
+import { type Console, lookOf } from './console.ts';
+import { dropMarks, toggleAll, toggleMark } from './marks.ts';
+import { open, turnTo } from './navigate.ts';
+import { failuresTable, queueHead, taskDetail, taskTable } from './queue-lines.ts';
+import type { List, Look, Screen, Size, View } from './screen.ts';
+import { actOnTasks, ownerOf, runTaskCommand, togglePause } from './task-actions.ts';
+
+const AT_A_TIME = 200;
+
+/** The queue: what changed last, one status at a time, and dead letters grouped by their error. */
+export const queueScreen: Screen = {
+  place: ({ at }) => (spotOf(at).tab === 'failures' ? 'failures' : 'queue'),
+  lines: queueLines,
+  list: listOf,
+  instance: (look) => ownerOf(look.fleet, chosenTask(look))?.name ?? null,
+  describe(look) {
+    const task = chosenTask(look);
+    return task === undefined ? null : { kind: 'task', id: task.id };
+  },
+  command({ ui }) {
+    const { tab } = spotOf(ui.at);
+    if (tab === 'failures') return 'queue dead';
+    return tab === 'recent' ? 'queue list' : `queue list --status ${tab}`;
+  },
+  wants: ({ fleet, ui }) => ({ topics: ['queue'], pages: requests(spotOf(ui.at), fleet) }),
+  run,
+  clear: dropMarks,
+};
+
+type QueueSpot = Extract<Location, { screen: 'queue' }>;
+
+function spotOf(at: Location): QueueSpot {
+  if (at.screen !== 'queue') throw new Error(`${at.screen} is not the queue`);
+  return at;
+}
+
+function requests({ tab, signature }: QueueSpot, { queue }: FleetState): PageRequest[] {
+  // Nothing is known of changes yet: the first snapshot asks.
+  if (queue === null || tab === 'recent') return [];
+  const version = String(queue.version);
+  if (tab === 'failures') {
+    return [{ slot: 'failures', key: tab, version, load: async (to) => (await to.queue.dead()).items }];
+  }
+  return [
+    {
+      slot: 'tasks',
+      key: listId(tab, signature),
+      version,
+      load: ({ queue: tasks }) =>
+        tasks.list({ status: tab, signature, sort: '-updated', page: 1, per_page: AT_A_TIME }),
+    },
+  ];
+}
+
+function listId(tab: QueueTab, signature: string | undefined): string {
+  return `queue:${tab}:${signature ?? ''}`;
+}
+
+function pageFor({ fleet, ui }: Look): PageState | null {
+  const { tab, signature } = spotOf(ui.at);
+  if (tab === 'failures') return pageOf(fleet, 'failures', tab);
+  return tab === 'recent' ? null : pageOf(fleet, 'tasks', listId(tab, signature));
+}
+
+/** What is in the tab, the latest first; what the stream has told since the page was read takes its place. */
+function tasksOf({ fleet, ui }: Look): readonly TaskSummary[] {
+  const { tab, signature } = spotOf(ui.at);
+  if (fleet.queue === null || tab === 'failures') return [];
+  const live = fleet.queue.tasks;
+  const lets = wordFilter(filterOf(ui, listId(tab, signature)));
+  const all =
+    tab === 'recent'
+      ? [...live.values()].toReversed()
+      : (pageOf(fleet, 'tasks', listId(tab, signature))?.value?.items ?? [])
+          .map((task) => live.get(task.id) ?? task)
+          .filter(({ status }) => status === tab);
+  return lets === null ? all : all.filter((task) => lets(searchText(fleet, task)));
+}
+
+function searchText(fleet: FleetState, task: TaskSummary): string {
+  const owner = ownerOf(fleet, task);
+  return [task.id, task.type, task.status, taskWhy(task, fleet.now), owner?.name, owner?.email].join('\n');
+}
+
+function failuresOf({ fleet, ui }: Look): readonly DeadGroup[] {
+  const groups = pageOf(fleet, 'failures', 'failures')?.value ?? [];
+  const lets = wordFilter(filterOf(ui, listId('failures', undefined)));
+  return lets === null ? groups : groups.filter(({ signature }) => lets(signature));
+}
+
+function listOf(look: Look): List {
+  const { tab, signature } = spotOf(look.ui.at);
+  const failures = tab === 'failures';
+  return {
+    id: listId(tab, signature),
+    keys: failures ? failuresOf(look).map((one) => one.signature) : tasksOf(look).map(({ id }) => id),
+    room: listRows,
+    filterHint: failures ? 'a part of the error' : 'type, owner, status, error, id',
+  };
+}
+
+/** Rows of the list: what the two lines above, the headings and the line about the chosen one leave. */
+function listRows({ rows }: Size): number {
+  return Math.max(1, rows - 4);
+}
+
+function chosenTask(look: Look): TaskSummary | undefined {
+  const tasks = tasksOf(look);
+  return tasks[indexIn(look)];
+}
+
+function indexIn(look: Look): number {
+  const { id, keys } = listOf(look);
+  return cursorIndex(keys, cursorOf(look.ui, id));
+}
+
+function queueLines(view: View): string[] {
+  const { fleet, ui, theme, size } = view;
+  const { tab, signature } = spotOf(ui.at);
+  const list = listOf(view);
+  const index = indexIn(view);
+  const page = pageFor(view);
+  const head = queueHead(view, {
+    tab,
+    signature,
+    place: `${index + 1}/${list.keys.length}`,
+    filter: filterOf(ui, list.id),
+  });
+  const cursor = cursorOf(ui, list.id);
+  if (fleet.queue === null) return head;
+  if (page !== null && page.value === null) {
+    return [...head, '', theme.paint(page.error === null ? 'busy' : 'bad', ` ${page.error ?? '◌ reading'}`)];
+  }
+  const room = listRows(size);
+  if (tab === 'failures') {
+    return [...head, ...failuresTable(view, failuresOf(view), cursor, room), page?.error ?? ''];
+  }
+  const tasks = tasksOf(view);
+  const table = taskTable(view, tasks, { cursor, room, filtered: filterOf(ui, list.id) !== '' });
+  return [...head, ...table, taskDetail(view, tasks[index], page?.error ?? null)];
+}
+
+function run(console: Console, command: Command, size: Size): boolean {
+  const look = lookOf(console);
+  const { tab, signature } = spotOf(look.ui.at);
+  const turn = (by: number) => {
+    const next = (QUEUE_TABS.indexOf(tab) + by + QUEUE_TABS.length) % QUEUE_TABS.length;
+    turnTo(console, { screen: 'queue', tab: QUEUE_TABS[next] ?? 'recent' });
+    return true;
+  };
+  switch (command) {
+    case 'tab.next':
+      return turn(1);
+    case 'tab.before':
+      return turn(-1);
+    case 'queue.pause':
+      togglePause(console);
+      return true;
+    default:
+      return tab === 'failures'
+        ? runFailures(console, look, command)
+        : runTasks(console, look, command, { size, listed: signature });
+  }
+}
+
+function runFailures(console: Console, look: Look, command: Command): boolean {
+  const group = failuresOf(look)[indexIn(look)];
+  if (group === undefined) return command === 'open';
+  const { signature, count } = group;
+  switch (command) {
+    case 'open':
+      open(console, { screen: 'queue', tab: 'dead', signature });
+      return true;
+    case 'failures.retry':
+      act(console, {
+        verb: 'retryFailures',
+        names: [signature],
+        what: `${plural(count, 'dead task')}, all of “${signature}”`,
+      });
+      return true;
+    default:
+      return false;
+  }
+}
+
+function runTasks(
+  console: Console,
+  look: Look,
+  command: Command,
+  { size }: { size: Size; listed: string | undefined },
+): boolean {
+  const tasks = tasksOf(look);
+  const chosen = chosenTask(look);
+  switch (command) {
+    case 'open':
+      if (chosen !== undefined) open(console, { screen: 'task', id: chosen.id });
+      return true;
+    case 'mark':
+      if (chosen !== undefined) toggleMark(console, listOf(look), chosen.id, size);
+      return true;
+    case 'mark.all':
+      toggleAll(
+        console,
+        tasks.map(({ id }) => id),
+      );
+      return true;
+    case 'task.retry':
+    case 'task.cancel': {
+      const marked = tasks.filter(({ id }) => look.ui.marks.has(id));
+      actOnTasks(console, command, marked.length > 0 || chosen === undefined ? marked : [chosen]);
+      return true;
+    }
+    default:
+      return runTaskCommand(console, command, chosen);
+  }
+}

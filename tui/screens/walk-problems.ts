@@ -1,0 +1,29 @@
+import { openedFrom, type Spot, top } from '../store/location.ts';
+import { type Problem, problemsOf } from '../store/problems.ts';
+import type { Console } from './console.ts';
+import { visit } from './navigate.ts';
+import { say } from './say.ts';
+
+/** Opens the next problem, worst first, or the one before; after the last comes the first. */
+export function walkProblems(console: Console, by: 1 | -1): void {
+  const problems = problemsOf(console.fleet.store.get());
+  const { at } = console.ui.get();
+  const here = problems.findIndex((problem) => isAt(spotOf(problem), at));
+  const start = here === -1 && by === -1 ? 0 : here;
+  const next = problems[(start + by + problems.length) % problems.length];
+  if (next === undefined) return say(console, '✓ No problems.');
+  const spot = spotOf(next);
+  visit(console, spot.screen === 'overview' ? top('overview') : openedFrom(top('overview'), spot));
+  say(console, `Problem ${problems.indexOf(next) + 1} of ${problems.length}: ${next.title} ${next.why}`);
+}
+
+/** Where a problem can be looked into. */
+function spotOf({ name, about }: Problem): Spot {
+  if (name !== null) return { screen: 'instance', name, tab: 'summary' };
+  return about === 'queue' ? { screen: 'queue', tab: 'failures' } : { screen: 'overview' };
+}
+
+function isAt(spot: Spot, at: Spot): boolean {
+  if (spot.screen === 'instance') return at.screen === 'instance' && at.name === spot.name;
+  return spot.screen === at.screen;
+}

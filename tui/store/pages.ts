@@ -1,0 +1,46 @@
+import type { Collection, DatabaseRecord } from '../../shared/client/fathom-client.ts';
+import type { Page } from '../../shared/protocol.ts';
+import type { DeadGroup, Task, TaskSummary } from '../../shared/task.ts';
+import type { FleetCommands } from './actions.ts';
+
+/** What is asked for over HTTP while a screen shows it; of each kind only one is held. */
+export interface PageValues {
+  tasks: Page<TaskSummary>;
+  task: Task;
+  failures: readonly DeadGroup[];
+  collections: readonly Collection[];
+  records: Page<DatabaseRecord>;
+}
+
+export type Slot = keyof PageValues;
+
+interface RequestOf<S extends Slot> {
+  slot: S;
+  /** What it is about; another key leaves nothing of the one before. */
+  key: string;
+  /** A new one reads the same again, while the old value stays in view. */
+  version?: string;
+  load(commands: FleetCommands): Promise<PageValues[S]>;
+}
+
+export type PageRequest = { [S in Slot]: RequestOf<S> }[Slot];
+
+export interface PageState<T = unknown> {
+  key: string;
+  /** Null until it has been read once. */
+  value: T | null;
+  /** Why the last reading failed, in a sentence; null when it did not. */
+  error: string | null;
+}
+
+export type Pages = { readonly [S in Slot]?: PageState<PageValues[S]> };
+
+/** The page under this key, whether or not it has come yet; null before it was asked for. */
+export function pageOf<S extends Slot>(
+  { pages }: { pages: Pages },
+  slot: S,
+  key: string,
+): PageState<PageValues[S]> | null {
+  const page = pages[slot];
+  return page?.key === key ? page : null;
+}

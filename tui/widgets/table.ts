@@ -1,0 +1,74 @@
+import { type Cursor, cursorIndex, visibleTop } from '../store/cursor.ts';
+import type { Theme, Token } from '../theme.ts';
+import { paintLine, type Span } from './line.ts';
+import { fit, widthOf } from './text.ts';
+
+export interface Column<T> {
+  title: string;
+  /** The column with 0 takes what the others leave. */
+  width: number;
+  align?: 'left' | 'right';
+  text: (row: T) => string;
+  tone?: (row: T) => Token;
+}
+
+export interface Table<T> {
+  columns: readonly Column<T>[];
+  rows: readonly T[];
+  keyOf: (row: T) => string;
+  cursor: Cursor;
+  marks?: ReadonlySet<string>;
+  /** Said where there are no rows. */
+  empty: string;
+}
+
+/** Cursor, mark and a space, before the first column. */
+const GUTTER = 3;
+const LEAST_REST = 8;
+
+/** The heading and `room` rows, of which only those in view are drawn. */
+export function drawTable<T>(theme: Theme, table: Table<T>, width: number, room: number): string[] {
+  const columns = withWidths(table.columns, width);
+  const { rows, keyOf, cursor, marks } = table;
+  const index = cursorIndex(rows.map(keyOf), cursor);
+  const top = visibleTop(cursor.top, index, room, rows.length);
+  const head = columns.map(({ title, width: own, align }) => fit(title, own, align)).join(' ');
+  const drawn = rows.slice(top, top + room).map((row, offset) => {
+    const chosen = top + offset === index;
+    const marked = marks?.has(keyOf(row)) === true;
+    const gutter = `${chosen ? '▸' : ' '}${marked ? '*' : ' '} `;
+    const texts = columns.map((column) => fit(column.text(row), column.width, column.align));
+    // One colour for the chosen row, so that the inversion is a whole bar.
+    if (chosen) return theme.paint('chosen', fit(gutter + texts.join(' '), width));
+    const spans = columns.map(
+      (column, nth): Span => [marked ? 'accent' : (column.tone?.(row) ?? 'plain'), `${texts[nth] ?? ''} `],
+    );
+    return paintLine(theme, [[marked ? 'accent' : 'plain', gutter], ...spans], width);
+  });
+  if (rows.length === 0) drawn.push(paintLine(theme, [['muted', `   ${table.empty}`]], width));
+  while (drawn.length < room) drawn.push('');
+  return [paintLine(theme, [['muted', ' '.repeat(GUTTER) + head]], width), ...drawn];
+}
+
+/** Columns from the right give way when there is no room for the one that takes the rest. */
+function withWidths<T>(columns: readonly Column<T>[], width: number): Column<T>[] {
+  const rest = columns.find((column) => column.width === 0);
+  const fixed = columns.reduce((sum, column) => sum + column.width + 1, GUTTER);
+  const left = width - fixed;
+  if (rest === undefined) return [...columns];
+  if (left < LEAST_REST && columns.length > 2) {
+    const last = columns.findLast((column) => column !== rest);
+    return withWidths(
+      columns.filter((column) => column !== last),
+      width,
+    );
+  }
+  return columns.map((column) => (column === rest ? { ...column, width: Math.max(1, left) } : column));
+}
+
+/** As wide as the longest text, within bounds. */
+export function widthFor(texts: Iterable<string>, least: number, most: number): number {
+  let width = least;
+  for (const text of texts) width = Math.max(width, Math.min(most, widthOf(text)));
+  return width;
+}
