@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import PocketBase from 'pocketbase';
-import { deriveKey } from '../daemon/security/derived-keys.ts';
+import { HOOK_TOKEN_HEADER, hookTokenOf } from '../daemon/security/hook-token.ts';
 import type { Deployment } from '../test/helpers/deployment.ts';
 
 export interface Database {
@@ -19,11 +19,11 @@ export class FleetUsers {
   constructor(deployment: Deployment) {
     this.#deployment = deployment;
     const secret = Buffer.from(deployment.env['JWT_SECRET'] ?? '');
-    this.#hookToken = deriveKey(secret, 'hook-token', 32).toString('base64url');
+    this.#hookToken = hookTokenOf(secret);
     this.#client = new PocketBase(deployment.globalUrl);
     this.#client.autoCancellation(false);
     this.#client.beforeSend = (url, options) => {
-      options.headers = { ...options.headers, 'X-Fathom-Hook-Token': this.#hookToken };
+      options.headers = { ...options.headers, [HOOK_TOKEN_HEADER]: this.#hookToken };
       return { url, options };
     };
   }
@@ -47,7 +47,7 @@ export class FleetUsers {
   async provision(user: { user_id: string; email: string }): Promise<Database> {
     const response = await fetch(`${this.#deployment.url}/internal/users/signed-in`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-fathom-hook-token': this.#hookToken },
+      headers: { 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: this.#hookToken },
       body: JSON.stringify(user),
     });
     const answer = (await response.json()) as { database: Database };

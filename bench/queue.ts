@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
 import { HookClient } from '../daemon/queue/hook-client.ts';
-import { deriveKey } from '../daemon/security/derived-keys.ts';
+import { hookTokenOf } from '../daemon/security/hook-token.ts';
 import { createDeployment, type Deployment } from '../test/helpers/deployment.ts';
 import { TEST_TASKS } from '../test/helpers/queue.ts';
 import { until } from '../test/helpers/until.ts';
@@ -40,7 +40,7 @@ export async function benchQueue(): Promise<boolean> {
 
 function hooksOf(fathom: Deployment): HookClient {
   const secret = Buffer.from(fathom.env['JWT_SECRET'] ?? '');
-  const hookToken = deriveKey(secret, 'hook-token', 32).toString('base64url');
+  const hookToken = hookTokenOf(secret);
   return new HookClient({ url: fathom.globalUrl, hookToken });
 }
 

@@ -28,5 +28,7 @@ find_node() {
 
 [ -f "$root/dist/$entry" ] || fail "dist/$entry is missing; run 'npm run build'"
 find_node
+# What crashes must not leave its memory, and with it every secret, in a file: neither this process nor one that it starts.
+ulimit -c 0
 # Without the --, Node would take an --env-file meant for the program as its own.
 exec "$node" ${options:-} --disable-warning=ExperimentalWarning -- "$root/dist/$entry" "$@"

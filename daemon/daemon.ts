@@ -21,14 +21,13 @@ import { databaseServices } from './databases/database-services.ts';
 import { seedDemo } from './databases/demo.ts';
 import { keepReconciled } from './databases/keep-reconciled.ts';
 import type { ProvisionStep } from './databases/provisioner.ts';
-import { rotateSecrets } from './databases/secrets-rotation.ts';
 import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
 import { daemonQueue } from './queue/daemon-host.ts';
-import { deriveKey, keyId } from './security/derived-keys.ts';
-import type { MasterKey } from './security/envelope.ts';
+import { hookTokenOf } from './security/hook-token.ts';
+import { masterKeysOf } from './security/master-keys.ts';
 import { Fleet } from './supervisor/fleet.ts';
 import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
 import { Monitor } from './supervisor/monitor.ts';
@@ -104,16 +103,13 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   const apiUrl = `http://${urlHost(config.server.host)}:${config.server.port}`;
   const globalUrl = `http://${urlHost(config.bindAddress)}:${config.globalPort}`;
-  const hookToken = deriveKey(config.jwt.secret, 'hook-token', 32).toString('base64url');
+  const hookToken = hookTokenOf(config.jwt.secret);
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);
   const repository = new DatabaseRepository(controlPlane);
-  const identity = identityServices({ config, controlPlane, bus, clock, log });
+  const masterKeys = masterKeysOf(config);
+  const identity = identityServices({ config, controlPlane, masterKeys, bus, clock, log });
 
-  const masterKeys: readonly [MasterKey, ...MasterKey[]] = [
-    masterKeyOf(config.aesMasterKey),
-    ...(config.previousAesMasterKey ? [masterKeyOf(config.previousAesMasterKey)] : []),
-  ];
   const databases = databaseServices({
     config,
     repository,
@@ -180,7 +176,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     monitor,
     clock,
     log,
-    rotateSecrets: () => rotateSecrets({ masterKeys, repository, catalog, log }),
     hookToken,
     requestsPerMinute: config.limits.requestsPerMinute,
     trustedProxies: config.trustedProxies,
@@ -195,7 +190,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => identity.audit.stop());
   const tcp = await listenOnTcp(api, config.server.host, config.server.port);
   resources.defer(() => tcp.close());
-  const socket = await listenOnSocket(api, config.socketPath);
+  const socket = await listenOnSocket(api, config.socketPath, config.socketGroup);
   resources.defer(() => socket.close());
 
   const found = byInstance(await driver.find());
@@ -245,10 +240,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     },
     stopped: stopped.promise,
   };
-}
-
-function masterKeyOf(key: Uint8Array): MasterKey {
-  return { id: keyId(key), key };
 }
 
 /** Names the processes of this data directory among all others of the host. */

@@ -4,13 +4,13 @@ import type { Logger } from '../base/log.ts';
 import type { AuditRepository } from '../control-plane/audit-repository.ts';
 import type { AuditTrail } from '../control-plane/audit-trail.ts';
 import type { Identities } from '../control-plane/identities.ts';
+import type { SecretRotation } from '../control-plane/secret-rotation.ts';
 import type { SessionRepository } from '../control-plane/session-repository.ts';
 import type { UserRepository } from '../control-plane/users.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { OwnerSync } from '../databases/owner-sync.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
-import type { RotationResult } from '../databases/secrets-rotation.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Sessions } from '../security/sessions.ts';
@@ -39,7 +39,7 @@ export interface ApiDeps {
   monitor: Monitor;
   clock: Clock;
   log: Logger;
-  rotateSecrets: () => Promise<RotationResult>;
+  secretRotation: SecretRotation;
   /** Authenticates the hooks of the global PocketBase. */
   hookToken: string;
   signInLimits: SignInLimits;

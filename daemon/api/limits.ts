@@ -1,14 +1,13 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 import rateLimit from '@fastify/rate-limit';
 import { blockListOf } from '../config/limits.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../security/hook-token.ts';
 import { networkOf, RateLimitedError } from '../security/sign-in-limits.ts';
 import type { Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import type { Api } from './server.ts';
 
-export const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
 /** Addresses counted at a time. */
 const CACHED_ADDRESSES = 20_000;
 
@@ -26,11 +25,6 @@ export async function limitRequests(app: Api, deps: ApiDeps, transport: Transpor
       errorResponseBuilder: (_request, { ttl }) => new RateLimitedError('too many requests', ttl),
     }),
   );
-}
-
-export function isHookToken(given: unknown, expected: string): boolean {
-  const [a, b] = [Buffer.from(typeof given === 'string' ? given : ''), Buffer.from(expected)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /**

@@ -3,6 +3,7 @@ import { FathomError } from '../../shared/errors.ts';
 import type { Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import { type Api, createApi } from './server.ts';
+import { openToGroup } from './socket-group.ts';
 import { attachStream } from './stream/stream-server.ts';
 
 export interface Listening {
@@ -29,15 +30,17 @@ export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Pr
 }
 
 /** Whoever can open this socket is an administrator: its owner and its group. */
-export async function listenOnSocket(deps: ApiDeps, path: string): Promise<Listening> {
+export async function listenOnSocket(deps: ApiDeps, path: string, group: string | null): Promise<Listening> {
   const { api, close } = await create(deps, 'socket');
   // Left by a daemon that was killed; the lock on the data directory says that none runs.
   await rm(path, { force: true });
   try {
     await api.listen({ path });
     await chmod(path, 0o660);
+    if (group !== null) await openToGroup(path, group);
   } catch (error) {
     await close();
+    if (error instanceof FathomError) throw error;
     throw new FathomError(
       'data_dir.unusable',
       `cannot listen on the socket ${path}: ${(error as Error).message}; correct FATHOM_SOCKET`,

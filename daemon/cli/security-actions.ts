@@ -1,5 +1,6 @@
 import type { AuditEntry, AuditVerification } from '../../shared/audit.ts';
 import type { Page } from '../../shared/protocol.ts';
+import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, painter, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
@@ -109,11 +110,9 @@ export async function verifyAudit(args: Arguments, context: CliContext): Promise
 
 export async function rotateSecrets(args: Arguments, context: CliContext): Promise<number> {
   const { http } = connect(args, context);
-  const result = await http.request<{ rotated: number; current: number; failed: number }>(
-    'POST',
-    '/api/v1/secrets/rotate',
-    { timeoutMs: 600_000 },
-  );
+  const result = await http.request<RotationResult>('POST', '/api/v1/secrets/rotate', {
+    timeoutMs: 600_000,
+  });
   const { rotated, current, failed } = result;
   if (args.json) printJson(context, result);
   else if (failed === 0) {
@@ -121,6 +120,28 @@ export async function rotateSecrets(args: Arguments, context: CliContext): Promi
     printLine(context.stdout, `${rotated} rotated, ${current} were current; ${next}`);
   } else printLine(context.stdout, `${rotated} rotated, ${failed} could not be opened; see the daemon's log`);
   return failed === 0 ? 0 : 1;
+}
+
+export async function showSecrets(args: Arguments, context: CliContext): Promise<number> {
+  const status = await connect(args, context).http.request<SecretsStatus>('GET', '/api/v1/secrets');
+  const { current_key, rotating, secrets } = status;
+  if (args.json) {
+    printJson(context, status);
+    return 0;
+  }
+  const columns: readonly Column<SecretsStatus['secrets'][number]>[] = [
+    { title: 'TABLE', cell: ({ collection }) => collection },
+    { title: 'KEY', cell: ({ key_id }) => key_id },
+    { title: 'SECRETS', cell: ({ count }) => String(count) },
+    { title: '', cell: ({ key_id }) => (key_id === current_key ? 'current' : 'to be rotated') },
+  ];
+  printLine(context.stdout, formatTable(secrets, columns, painter(context.stdout, context.env)));
+  const left = secrets
+    .filter(({ key_id }) => key_id !== current_key)
+    .reduce((sum, { count }) => sum + count, 0);
+  if (rotating) printLine(context.stdout, `a rotation is under way, ${left} are left`);
+  else if (left > 0) printLine(context.stdout, `${left} need an earlier key: run 'fathomd secrets rotate'`);
+  return 0;
 }
 
 function print<T>(args: Arguments, context: CliContext, items: T[], columns: readonly Column<T>[]): number {

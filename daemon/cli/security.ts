@@ -65,9 +65,18 @@ export const securityCommands = [
     },
   }),
   command({
+    words: ['secrets', 'status'],
+    summary: 'which master keys the stored secrets need',
+    options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { showSecrets } = await import('./security-actions.ts');
+      return showSecrets(args, context);
+    },
+  }),
+  command({
     words: ['secrets', 'rotate'],
     summary:
-      'seal all stored secrets with AES_MASTER_KEY; can be repeated, and goes on where it was cut short',
+      'wrap the keys of all stored secrets with AES_MASTER_KEY; can be repeated, and goes on where it was cut short',
     options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { rotateSecrets } = await import('./security-actions.ts');

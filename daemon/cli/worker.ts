@@ -8,7 +8,8 @@ import { connectHost } from '../pocketbase/command.ts';
 import { HookClient } from '../queue/hook-client.ts';
 import { createWorker, DRAIN_MS } from '../queue/queue.ts';
 import { remoteHost } from '../queue/remote-host.ts';
-import { deriveKey, keyId } from '../security/derived-keys.ts';
+import { hookTokenOf } from '../security/hook-token.ts';
+import { masterKeysOf } from '../security/master-keys.ts';
 import { type CliContext, printLine } from './context.ts';
 import { printable } from './printable.ts';
 
@@ -33,8 +34,8 @@ export async function runWorker(
   const reachable = connectHost(config.bindAddress);
   const host = reachable.includes(':') ? `[${reachable}]` : reachable;
   const url = `http://${host}:${config.globalPort}`;
-  const hookToken = deriveKey(config.jwt.secret, 'hook-token', 32).toString('base64url');
-  const masterKeys = [{ id: keyId(config.aesMasterKey), key: config.aesMasterKey }] as const;
+  const hookToken = hookTokenOf(config.jwt.secret);
+  const masterKeys = masterKeysOf(config);
   const hooks = new HookClient({ url, hookToken });
   resources.defer(() => hooks.close());
 
@@ -49,7 +50,7 @@ export async function runWorker(
       hookToken,
       clock,
     }),
-    masterKeys: [...masterKeys],
+    masterKeys,
     tasksDir: config.tasksDir,
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,

@@ -20,6 +20,8 @@ export interface Config {
   dataDir: string;
   userDatabasesDir: string;
   socketPath: string;
+  /** Name or number of the group that may open it; null leaves it to the daemon's own user. */
+  socketGroup: string | null;
   server: { host: string; port: number };
   corsOrigins: readonly string[];
   limits: LimitsConfig;
@@ -66,6 +68,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   const read = new ValueReader(sources, input.cwd);
   const config = readConfig(read, sources.dataDir);
   checkPorts(read, config);
+  checkSocketGroup(read, config);
   if (read.problems.length > 0) throw invalidConfig(read);
   return {
     config: deepFreeze(config),
@@ -80,6 +83,7 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     dataDir,
     userDatabasesDir: read.path('PB_USER_DBS_PATH') ?? join(dataDir, 'user_dbs'),
     socketPath: readSocketPath(read, dataDir),
+    socketGroup: read.text('FATHOM_SOCKET_GROUP'),
     server: { host: read.host('SERVER_HOST', '127.0.0.1'), port: read.port('SERVER_PORT', 3000) },
     corsOrigins: readOrigins(read),
     limits: readLimits(read),
@@ -186,6 +190,12 @@ function checkPorts(read: ValueReader, { server, globalPort, ports }: Config): v
     const taken = `${port} lies in the range of user databases (${ports.base}–${end - 1})`;
     read.problem(name, `${taken}; move it, PB_BASE_PORT or PB_PORT_RANGE`);
   }
+}
+
+function checkSocketGroup(read: ValueReader, { socketGroup, socketPath, dataDir }: Config): void {
+  if (socketGroup === null || !socketPath.startsWith(`${dataDir}/`)) return;
+  const reach = `its members cannot reach ${socketPath}, as nobody else enters the data directory`;
+  read.problem('FATHOM_SOCKET_GROUP', `${reach}; set FATHOM_SOCKET to a path like /run/fathom/fathomd.sock`);
 }
 
 function reachWarnings({ bindAddress, publicUrl }: Config): string[] {

@@ -18,8 +18,8 @@ export type NewAuditEntry = Omit<AuditEntry, 'seq' | 'at'>;
 
 export interface AuditTrailDeps {
   repository: AuditRepository;
-  /** Keys the chain. */
-  key: Uint8Array;
+  /** Keys the chain. Asked for until it is told. */
+  key: () => Promise<Uint8Array>;
   /** Where the end of the chain is kept apart from it, so that rows missing at the end are noticed. */
   headFile: string;
   bus: EventBus;
@@ -38,6 +38,7 @@ export class AuditTrail {
   readonly #stopping = new AbortController();
   #waiting: Waiting[] = [];
   #head: AuditHead | null = null;
+  #key: Uint8Array | null = null;
   #writing: Promise<void> | null = null;
 
   constructor(deps: AuditTrailDeps) {
@@ -75,7 +76,8 @@ export class AuditTrail {
 
   /** Reads the whole log. */
   async verify(): Promise<AuditVerification> {
-    const { repository, key } = this.#deps;
+    const { repository } = this.#deps;
+    const key = await this.#keyOfChain();
     // Read before the rows: what is written meanwhile only adds to them.
     const kept = await this.#keptHead();
     let head = EMPTY_CHAIN;
@@ -97,11 +99,12 @@ export class AuditTrail {
   }
 
   async #write(): Promise<void> {
-    const { repository, key, bus, clock, log } = this.#deps;
+    const { repository, bus, clock, log } = this.#deps;
     let failures = 0;
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, BATCH);
       try {
+        const key = await this.#keyOfChain();
         // Asked after each failure: the rows may have been written although no answer came.
         let head = (this.#head ??= await repository.head());
         const rows = batch.map(({ entry }) => {
@@ -124,6 +127,11 @@ export class AuditTrail {
         await clock.sleep(RETRY_MS, this.#stopping.signal);
       }
     }
+  }
+
+  async #keyOfChain(): Promise<Uint8Array> {
+    this.#key ??= await this.#deps.key();
+    return this.#key;
   }
 
   async #keepHead(head: AuditHead): Promise<void> {

@@ -1,8 +1,6 @@
 import PocketBase, { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
-
-/** Tells the hooks of the global PocketBase that a request is the daemon's own, so that they do not call it back. */
-const HOOK_TOKEN_HEADER = 'X-Fathom-Hook-Token';
+import { HOOK_TOKEN_HEADER } from '../security/hook-token.ts';
 
 export interface ControlPlaneOptions {
   url: string;
@@ -21,6 +19,7 @@ export class ControlPlaneClient {
     this.#client = new PocketBase(options.url);
     this.#client.autoCancellation(false);
     this.#client.beforeSend = (url, request) => {
+      // By it the hooks know that a request is the daemon's own, and do not call it back.
       request.headers = { ...request.headers, [HOOK_TOKEN_HEADER]: options.hookToken };
       return { url, options: request };
     };

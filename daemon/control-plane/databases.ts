@@ -90,20 +90,6 @@ export class DatabaseRepository {
     return this.#client.call((client) => client.send<OwnerAccount[]>('/api/fathom/owners', { query }));
   }
 
-  /** False when the secret was not the old one any more. */
-  async reseal(id: string, old: string, fresh: string): Promise<boolean> {
-    const body = { id, old, fresh };
-    try {
-      await this.#client.call((client) =>
-        client.send('/api/fathom/databases/reseal', { method: 'POST', body }),
-      );
-      return true;
-    } catch (error) {
-      if (isStatus(error, 409)) return false;
-      throw error;
-    }
-  }
-
   async update(id: string, changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>): Promise<void> {
     await this.#client.call((client) => client.collection('user_databases').update(id, changes));
   }

@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { HOOK_TOKEN_HEADER } from '../security/hook-token.ts';
 
 export interface HookClientOptions {
   /** Of the global PocketBase. */
@@ -48,7 +49,7 @@ export class HookClient {
           headers: {
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(text),
-            'x-fathom-hook-token': this.#hookToken,
+            [HOOK_TOKEN_HEADER]: this.#hookToken,
           },
         },
         (response) => {

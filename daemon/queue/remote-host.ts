@@ -7,6 +7,7 @@ import { type ControlPlaneClient, isStatus } from '../control-plane/client.ts';
 import type { DatabaseRow } from '../control-plane/databases.ts';
 import { secretBelongsTo } from '../databases/catalog.ts';
 import { type MasterKey, unseal } from '../security/envelope.ts';
+import { HOOK_TOKEN_HEADER } from '../security/hook-token.ts';
 import { superuserTokens } from '../security/instance-access.ts';
 import type { TaskHost } from './prepare.ts';
 
@@ -81,7 +82,7 @@ function askDaemon(
         headers: {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(body),
-          'x-fathom-hook-token': hookToken,
+          [HOOK_TOKEN_HEADER]: hookToken,
         },
       },
       (response) => {

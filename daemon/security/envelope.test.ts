@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { assert, property, uint8Array } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type MasterKey, seal, unseal } from './envelope.ts';
+import { type MasterKey, rewrap, seal, unseal } from './envelope.ts';
 
 const master: MasterKey = { id: 'a1', key: randomBytes(32) };
 const older: MasterKey = { id: 'b2', key: randomBytes(32) };
@@ -30,6 +30,17 @@ describe('an envelope', () => {
     expect(unseal([master, older], sealed, HERE).toString()).toBe('x');
     expect(() => unseal([master], sealed, HERE)).toThrow(UNDECRYPTABLE);
     expect(() => unseal([master], sealed, HERE)).toThrow("the master key 'b2', which is not configured");
+  });
+
+  it('is wrapped anew by another master key, and its value stays as it is', () => {
+    const sealed = seal(older, Buffer.from('some secret'), HERE);
+    const fresh = rewrap([master, older], sealed, HERE);
+    expect(unseal([master], fresh, HERE).toString()).toBe('some secret');
+    expect(() => unseal([older], fresh, HERE)).toThrow(UNDECRYPTABLE);
+    expect(fresh.split('.')[3]).toBe(sealed.split('.')[3]);
+    expect(fresh.split('.')[2]).not.toBe(sealed.split('.')[2]);
+    expect(() => rewrap([master, older], sealed.slice(0, -8), HERE)).toThrow(UNDECRYPTABLE);
+    expect(() => rewrap([master, older], sealed, HERE.replace('abc', 'xyz'))).toThrow(UNDECRYPTABLE);
   });
 
   it('means nothing in another row', () => {

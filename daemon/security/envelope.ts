@@ -6,8 +6,9 @@ import { FathomError } from '../../shared/errors.ts';
  *
  *   v1.<key id>.<wrapped data key>.<value>      each part base64url of nonce (12) + ciphertext + tag (16)
  *
- * Where the secret belongs (`collection/id/field`) is authenticated with it, so that a value copied from one row to
- * another does not decrypt there.
+ * Where the secret belongs (`collection/id/field`) is authenticated with both, so that a value copied from one row to
+ * another does not decrypt there. The master key is named with the data key alone: another one wraps that anew, and the
+ * value stays as it is.
  */
 const VERSION = 'v1';
 const NONCE_BYTES = 12;
@@ -20,21 +21,52 @@ export interface MasterKey {
   key: Uint8Array;
 }
 
+/** The first one seals; the others still open what they sealed. */
+export type MasterKeys = readonly [MasterKey, ...MasterKey[]];
+
 export function seal(master: MasterKey, plaintext: Uint8Array, belongsTo: string): string {
   const dataKey = randomBytes(KEY_BYTES);
-  const header = `${VERSION}.${master.id}`;
-  const wrapped = encrypt(master.key, dataKey, `${header}.key.${belongsTo}`);
-  const value = encrypt(dataKey, plaintext, `${header}.value.${belongsTo}`);
-  return `${header}.${wrapped}.${value}`;
-}
-
-/** Whether the envelope needs another key than this one. */
-export function isSealedWith(master: MasterKey, envelope: string): boolean {
-  return envelope.startsWith(`${VERSION}.${master.id}.`);
+  return assemble(master, dataKey, encrypt(dataKey, plaintext, valueContext(belongsTo)), belongsTo);
 }
 
 /** @throws FathomError `secret.undecryptable`, without saying anything of the content */
 export function unseal(masters: readonly MasterKey[], envelope: string, belongsTo: string): Buffer {
+  return open(masters, envelope, belongsTo).plaintext;
+}
+
+/**
+ * The envelope with its data key wrapped by the first of the master keys.
+ *
+ * @throws as `unseal`: what does not open is left as it is
+ */
+export function rewrap(masters: MasterKeys, envelope: string, belongsTo: string): string {
+  const { dataKey, value } = open(masters, envelope, belongsTo);
+  return assemble(masters[0], dataKey, value, belongsTo);
+}
+
+function assemble(master: MasterKey, dataKey: Uint8Array, value: string, belongsTo: string): string {
+  const wrapped = encrypt(master.key, dataKey, keyContext(master.id, belongsTo));
+  return `${prefixOf(master)}${wrapped}.${value}`;
+}
+
+/** How the envelopes begin that this key seals. */
+export function prefixOf({ id }: MasterKey): string {
+  return `${VERSION}.${id}.`;
+}
+
+function keyContext(masterId: string, belongsTo: string): string {
+  return `${VERSION}.${masterId}.key.${belongsTo}`;
+}
+
+function valueContext(belongsTo: string): string {
+  return `${VERSION}.value.${belongsTo}`;
+}
+
+function open(
+  masters: readonly MasterKey[],
+  envelope: string,
+  belongsTo: string,
+): { dataKey: Buffer; value: string; plaintext: Buffer } {
   const [version, keyId, wrapped, value, ...rest] = envelope.split('.');
   if (
     version !== VERSION ||
@@ -48,10 +80,9 @@ export function unseal(masters: readonly MasterKey[], envelope: string, belongsT
   const master = masters.find(({ id }) => id === keyId);
   if (!master)
     throw undecryptable(belongsTo, `it was made with the master key '${keyId}', which is not configured`);
-  const header = `${version}.${keyId}`;
   try {
-    const dataKey = decrypt(master.key, wrapped, `${header}.key.${belongsTo}`);
-    return decrypt(dataKey, value, `${header}.value.${belongsTo}`);
+    const dataKey = decrypt(master.key, wrapped, keyContext(keyId, belongsTo));
+    return { dataKey, value, plaintext: decrypt(dataKey, value, valueContext(belongsTo)) };
   } catch (error) {
     throw undecryptable(belongsTo, 'the master key does not fit, or the value was changed', error);
   }

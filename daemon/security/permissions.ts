@@ -39,6 +39,7 @@ export const PERMISSIONS = {
   'api-keys.read': grants('own', 'own', 'own', 'all'),
   'api-keys.write': grants('own', 'own', 'own', 'all'),
   'audit.read': grants(null, 'all', 'all', 'all'),
+  'secrets.read': grants(null, 'all', 'all', 'all'),
   'secrets.rotate': grants(null, null, null, 'all'),
 } as const satisfies Record<string, Record<Role, Scope>>;
 

@@ -64,26 +64,6 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// {id, old, fresh}: puts another envelope in the place of the one that was read. 409 when it is not that one any more.
-routerAdd(
-  'POST',
-  '/api/fathom/databases/reseal',
-  (e) => {
-    const body = e.requestInfo().body;
-    const bound = { id: String(body.id), old: String(body.old), fresh: String(body.fresh) };
-    const result = e.app
-      .db()
-      .newQuery(
-        'UPDATE user_databases SET superuser_secret = {:fresh} WHERE id = {:id} AND superuser_secret = {:old}',
-      )
-      .bind(bound)
-      .execute();
-    if (result.rowsAffected() !== 1) throw new ApiError(409, 'It has changed.', {});
-    return e.noContent(204);
-  },
-  $apis.requireSuperuserAuth(),
-);
-
 // Owners of databases as their own databases should know them: all, or the one of `user`.
 routerAdd(
   'GET',

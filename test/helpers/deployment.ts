@@ -10,7 +10,7 @@ import { assertNothingLeft } from './leaks.ts';
 import { until } from './until.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
-const SERVE: readonly [string, ...string[]] = [LAUNCHER, 'serve'];
+export const SERVE: readonly [string, ...string[]] = [LAUNCHER, 'serve'];
 export const SERVE_DEMO: readonly [string, ...string[]] = [LAUNCHER, 'serve', '--demo'];
 /** The daemon as `test/fixtures/scripted-daemon.ts` composes it. */
 export const SCRIPTED: readonly [string, ...string[]] = [

@@ -15,7 +15,7 @@ import {
 } from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HookClient } from '../../daemon/queue/hook-client.ts';
-import { deriveKey } from '../../daemon/security/derived-keys.ts';
+import { hookTokenOf } from '../../daemon/security/hook-token.ts';
 import { TASK_TRANSITIONS, type TaskStatus } from '../../shared/task.ts';
 import { leaseFaults, logLeases, readLeases } from '../chaos/lease-log.ts';
 import type { Deployment } from '../helpers/deployment.ts';
@@ -64,9 +64,7 @@ async function controlPlaneAlone(): Promise<void> {
   const daemon = await fathom.start();
   daemon.signal('SIGKILL');
   await daemon.exited;
-  const hookToken = deriveKey(Buffer.from(fathom.env['JWT_SECRET'] ?? ''), 'hook-token', 32).toString(
-    'base64url',
-  );
+  const hookToken = hookTokenOf(Buffer.from(fathom.env['JWT_SECRET'] ?? ''));
   hooks = new HookClient({ url: fathom.globalUrl, hookToken });
   await hooks.call('configure', { max_running: MAX_RUNNING });
   const path = join(fathom.dataDir, 'global', 'pb_data', 'data.db');

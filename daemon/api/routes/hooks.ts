@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { databaseSummarySchema } from '../../../shared/protocol.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../../security/hook-token.ts';
 import { databaseOf, summarise } from '../database-access.ts';
 import type { ApiDeps } from '../deps.ts';
-import { HOOK_TOKEN_HEADER, isHookToken } from '../limits.ts';
 import type { Api } from '../server.ts';
 
 const USER_CHANGED = '/internal/users/changed';

@@ -9,9 +9,9 @@ import {
   taskSummarySchema,
 } from '../../../shared/queue-protocol.ts';
 import { TASK_STATUSES, type Task } from '../../../shared/task.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../../security/hook-token.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
-import { HOOK_TOKEN_HEADER, isHookToken } from '../limits.ts';
 import type { Api } from '../server.ts';
 
 const idParams = z.object({ id: z.string().regex(/^[a-z0-9]{15}$/, 'is not the id of a task') });

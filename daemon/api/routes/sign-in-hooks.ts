@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { FathomError } from '../../../shared/errors.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../../security/hook-token.ts';
 import { RateLimitedError, type SignInAttempt } from '../../security/sign-in-limits.ts';
 import type { ApiDeps } from '../deps.ts';
-import { HOOK_TOKEN_HEADER, isHookToken } from '../limits.ts';
 import type { Api } from '../server.ts';
 
 /** Attempts whose end has not been told; the oldest are taken to have failed. */
