@@ -20,8 +20,11 @@ async function main(): Promise<number> {
     import('./launch/run-console.ts'),
     import('./launch/prepare.ts'),
   ]);
-  const read = await readOptions(process.argv.slice(2));
-  if (read.kind === 'answered') return EXIT.done;
+  const read = readOptions(process.argv.slice(2));
+  if (read.kind === 'answered') {
+    console.log(read.text);
+    return EXIT.done;
+  }
   if (read.kind === 'refused') {
     console.error(`fathom-tui: ${read.message}\nTry 'fathom-tui --help'.`);
     return EXIT.usage;

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { connectFleet } from '../store/fleet-connection.ts';
 import { describeTarget } from '../store/target.ts';
+import { chooseTheme } from '../theme.ts';
 import type { Options } from './options.ts';
 
 export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 70 } as const;
@@ -21,12 +22,9 @@ export async function runConsole({
       return new FathomClient({ target, token });
     },
   });
-  const [{ render }, { createElement }, { App }, { createConsole }, { chooseTheme }] = await Promise.all([
-    import('ink'),
-    import('react'),
-    import('../app.tsx'),
+  const [{ openScreen }, { createConsole }] = await Promise.all([
+    import('./open-screen.ts'),
     import('../screens/create-console.ts'),
-    import('../theme.ts'),
   ]);
   let exitCode: number = EXIT.done;
   const console = createConsole({
@@ -41,14 +39,7 @@ export async function runConsole({
       screen.unmount();
     },
   });
-  const screen = render(createElement(App, { console }), {
-    alternateScreen: true,
-    incrementalRendering: true,
-    exitOnCtrlC: false,
-    // A terminal is a terminal, whatever the environment says about continuous integration.
-    interactive: true,
-    maxFps: 60,
-  });
+  const screen = openScreen(console);
   const crash = (error: unknown) => {
     screen.unmount();
     reportCrash(error);

@@ -34,9 +34,17 @@ export function sanitiseAll<T>(value: T): T {
   return cleaned(value) as T;
 }
 
+/** What holds nothing to remove is not copied: a snapshot of a thousand instances hardly ever does. */
 function cleaned(value: unknown): unknown {
   if (typeof value === 'string') return sanitise(value);
-  if (Array.isArray(value)) return value.map(cleaned);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, cleaned(part)]));
+  let copy: Record<string, unknown> | undefined;
+  for (const key in value) {
+    const part = (value as Record<string, unknown>)[key];
+    const clean = cleaned(part);
+    if (clean === part) continue;
+    copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+    copy[key] = clean;
+  }
+  return copy ?? value;
 }

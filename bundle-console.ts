@@ -1,0 +1,53 @@
+/**
+ * Bundles the console into `dist/tui/`: its start would otherwise look for and read some four hundred small files, which
+ * takes as long as everything else together.
+ */
+import { rmSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { build, type Plugin } from 'esbuild';
+
+const OUT = 'dist/tui';
+
+/**
+ * Node's own modules are required, not imported: to import one, Node reads all that it exports, and among what
+ * `node:http` exports is a whole second HTTP client, loaded when it is looked at.
+ */
+const requireBuiltins: Plugin = {
+  name: 'require-builtins',
+  setup(bundle) {
+    bundle.onResolve({ filter: /^[a-z]/ }, ({ path, kind }) =>
+      kind === 'import-statement' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
+    );
+    bundle.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require('${path}')`,
+    }));
+  },
+};
+
+rmSync(OUT, { recursive: true, force: true });
+await build({
+  entryPoints: ['tui/main.tsx'],
+  outdir: OUT,
+  bundle: true,
+  // What is imported on demand stays in files of its own.
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  jsx: 'automatic',
+  sourcemap: true,
+  define: {
+    // React's development build is half as fast.
+    'process.env.NODE_ENV': '"production"',
+    // Ink's layout engine would load Node's whole HTTP client to read what it holds in itself; it does without.
+    fetch: 'undefined',
+  },
+  // Only in development, and not installed.
+  external: ['react-devtools-core'],
+  plugins: [requireBuiltins],
+  banner: {
+    // Packages in the older module format ask for Node's own modules this way.
+    js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
+  },
+  logLevel: 'warning',
+});
