@@ -24,12 +24,14 @@ import type { ProvisionStep } from './databases/provisioner.ts';
 import { EventBus } from './events/bus.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
+import { InstanceLog } from './pocketbase/instance-log.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
 import { daemonQueue } from './queue/daemon-host.ts';
 import { hookTokenOf } from './security/hook-token.ts';
 import { masterKeysOf } from './security/master-keys.ts';
 import { Fleet } from './supervisor/fleet.ts';
 import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
+import { keepLogs } from './supervisor/log-keeper.ts';
 import { Monitor } from './supervisor/monitor.ts';
 import { PortAllocator } from './supervisor/ports.ts';
 import { startGlobal } from './supervisor/start-global.ts';
@@ -81,10 +83,11 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   }
   resources.defer(lockDataDir(join(config.dataDir, 'run')));
   const binary = await verifyBinary(config.binaryPath);
-  const log = createLog({
-    level: config.log.level,
-    file: config.log.dir ? join(config.log.dir, 'fathomd.log') : null,
-  });
+  const ownLog = config.log.dir
+    ? new InstanceLog(join(config.log.dir, 'fathomd.log'), clock, config.log)
+    : null;
+  await ownLog?.prepare();
+  const log = createLog({ level: config.log.level, file: ownLog?.path ?? null });
   const root = packageRoot(import.meta.dirname);
 
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
@@ -225,6 +228,16 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   monitor.start();
   resources.defer(() => monitor.stop());
   resources.defer(() => provisioner.idle());
+  resources.defer(
+    keepLogs({
+      fleet,
+      own: ownLog,
+      directory: join(logsDir, 'instances'),
+      retentionMs: config.log.retentionMs,
+      clock,
+      log,
+    }),
+  );
   ownerSync.start();
   resources.defer(() => ownerSync.stop());
   resources.defer(keepReconciled({ reconciler, bus, clock, log }));

@@ -48,6 +48,17 @@ export interface LogLine {
   /** When the daemon read it; for lines from before, what PocketBase stamped on them or on a line before. */
   at: string;
   text: string;
+  /** The byte of the whole log after this line, from which a subscription goes on; absent where it is not known. */
+  position?: number;
+}
+
+/** The end of a log. */
+export interface LogTail {
+  lines: Pick<LogLine, 'text'>[];
+  /** After the last complete line: where a subscription goes on. */
+  position: number;
+  /** The last line is still being written. */
+  partial: boolean;
 }
 
 export type Topic = 'instances' | 'health' | 'queue' | 'audit' | `logs:${string}`;

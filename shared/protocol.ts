@@ -157,7 +157,13 @@ const frameId = z.union([z.int(), z.string().max(64)]);
 
 /** What a client may send over the stream. */
 export const clientFrameSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('subscribe'), id: frameId, topics: z.array(topic).min(1).max(64) }),
+  z.strictObject({
+    type: z.literal('subscribe'),
+    id: frameId,
+    topics: z.array(topic).min(1).max(64),
+    /** Of a log: the position after the last line that is known; then the snapshot is empty, and what follows that comes. */
+    from: z.int().min(0).optional(),
+  }),
   z.strictObject({ type: z.literal('unsubscribe'), id: frameId, topics: z.array(topic).min(1).max(64) }),
   z.strictObject({ type: z.literal('ping'), id: frameId }),
 ]);

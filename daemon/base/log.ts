@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
 
 export type { Logger };
@@ -15,8 +16,12 @@ const SECRET_FIELDS = [
 
 /** JSON lines on standard output, and in `file` as well when there is one. */
 export function createLog(options: { level: string; file?: string | null }): Logger {
+  const stdout = pino.destination({ fd: 1, sync: true });
   const streams = [
-    { level: options.level, stream: pino.destination({ fd: 1, sync: true }) },
+    {
+      level: options.level,
+      stream: goesToJournal(process.env['JOURNAL_STREAM'], fstatSync(1)) ? withPriorities(stdout) : stdout,
+    },
     ...(options.file
       ? [
           {
@@ -38,4 +43,31 @@ export function createLog(options: { level: string; file?: string | null }): Log
     },
     pino.multistream(streams as Parameters<typeof pino.multistream>[0]),
   );
+}
+
+/** Whether standard output is the journal's; the variable is inherited by those whose output is not. Source: systemd.exec(5). */
+export function goesToJournal(
+  variable: string | undefined,
+  { dev, ino }: { dev: number; ino: number },
+): boolean {
+  return variable === `${dev}:${ino}`;
+}
+
+/** The level as the journal reads it: a prefix of each line. Source: sd-daemon(3). */
+export function journalPrefix(level: number): string {
+  if (level >= 60) return '<2>';
+  if (level >= 50) return '<3>';
+  if (level >= 40) return '<4>';
+  return level >= 30 ? '<6>' : '<7>';
+}
+
+function withPriorities(destination: { write(line: string): unknown }) {
+  return {
+    // Asks pino to say the level of what it writes.
+    [Symbol.for('pino.metadata')]: true as const,
+    lastLevel: 30,
+    write(line: string) {
+      destination.write(`${journalPrefix(this.lastLevel)}${line}`);
+    },
+  };
 }

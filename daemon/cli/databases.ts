@@ -8,6 +8,16 @@ const NAME = {
 
 const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
 
+const LOGS = {
+  summary: 'what one printed',
+  positionals: NAME,
+  options: {
+    tail: { type: 'number', default: 200, requiresArg: true, describe: 'how many lines' },
+    follow: { type: 'boolean', alias: 'f', default: false, describe: 'go on with new ones until Ctrl-C' },
+    ...COMMON,
+  },
+} as const;
+
 export const databaseCommands = [
   command({
     words: ['databases', 'list'],
@@ -53,13 +63,15 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'logs'],
-    summary: 'what one printed',
-    positionals: NAME,
-    options: {
-      tail: { type: 'number', default: 200, requiresArg: true, describe: 'how many lines' },
-      follow: { type: 'boolean', alias: 'f', default: false, describe: 'go on with new ones until Ctrl-C' },
-      ...COMMON,
+    ...LOGS,
+    async run(args, context) {
+      const { showLogs } = await import('./logs-action.ts');
+      return showLogs(args, context);
     },
+  }),
+  command({
+    words: ['logs'],
+    ...LOGS,
     async run(args, context) {
       const { showLogs } = await import('./logs-action.ts');
       return showLogs(args, context);

@@ -6,8 +6,8 @@ import { type CliContext, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Enough to find the place in a snapshot again. */
-const REMEMBERED_LINES = 200;
+/** A daemon that is starting does not know the database yet. */
+const ASK_AGAIN_MS = 500;
 
 export interface LogsArguments extends ConnectArguments {
   name: string;
@@ -26,35 +26,39 @@ export async function showLogs(args: LogsArguments, context: CliContext): Promis
   return 0;
 }
 
-/** Until Ctrl-C. A broken link is mended by the stream; what was printed before is not printed again. */
+/** Until Ctrl-C. A broken link is mended by the stream, which goes on after the last line that was printed. */
 async function followLogs(args: LogsArguments, context: CliContext): Promise<number> {
   const { FleetStream } = await import('../../shared/client/stream.ts');
   const { target, token } = connectionOf(args, context);
   const ended = Promise.withResolvers<void>();
-  let printed: string[] | null = null;
-  const print = (line: LogLine): void => {
-    printed = [...(printed ?? []), line.text].slice(-REMEMBERED_LINES);
+  const print = (line: Pick<LogLine, 'text'>): void => {
     printLine(context.stdout, args.json ? JSON.stringify(line) : formatLine(line));
   };
+  const before = await connect(args, context).databases.logs(args.name, { tail: args.tail });
+  // A line that is still being written comes when it is complete.
+  for (const line of before.partial ? before.lines.slice(0, -1) : before.lines) print(line);
+  let position = before.position;
   const stream = new FleetStream({
     target,
     ...(token === undefined ? {} : { token }),
     topics: [`logs:${args.name}`],
+    from: () => position,
     onLink(state) {
       if (state.kind === 'refused') ended.reject(new FathomError('auth.forbidden', state.reason));
       if (state.kind === 'stale' && state.next_attempt_at !== null) {
         printLine(context.stderr, `fathomd: ${state.reason}; trying again`);
       }
     },
-    onSnapshot(frame) {
-      const lines = linesToPrint(frame.data as LogLine[], printed, args.tail);
-      printed ??= [];
-      for (const line of lines) print(line);
-    },
+    onSnapshot: () => {},
     onEvent({ event }) {
-      if (event.kind === 'log.line') print(event.line);
+      if (event.kind !== 'log.line') return;
+      position = event.line.position ?? position;
+      print(event.line);
     },
-    onTopicRefused: (_topic, message) => ended.reject(new FathomError('not_found', message)),
+    onTopicRefused(topic, message, code) {
+      if (code === 'daemon.starting') setTimeout(() => stream.subscribe(topic), ASK_AGAIN_MS);
+      else ended.reject(new FathomError('not_found', message));
+    },
   });
   stream.start();
   try {
@@ -65,25 +69,6 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
   }
 }
 
-/**
- * Of a snapshot: the last `tail` lines at first, and after a reconnection what follows the lines that were printed.
- * They are told by their text, as the daemon stamps a line whenever it reads it.
- */
-export function linesToPrint(
-  snapshot: readonly LogLine[],
-  printed: readonly string[] | null,
-  tail: number,
-): readonly LogLine[] {
-  if (printed === null) return tail === 0 ? [] : snapshot.slice(-tail);
-  for (let end = snapshot.length; end > 0; end--) {
-    const overlap = Math.min(end, printed.length);
-    const before = snapshot.slice(end - overlap, end);
-    const last = printed.slice(printed.length - overlap);
-    if (overlap > 0 && before.every(({ text }, index) => text === last[index])) return snapshot.slice(end);
-  }
-  return snapshot;
-}
-
-function formatLine({ at, text }: LogLine): string {
-  return printable(`${at}  ${text}`);
+function formatLine({ text }: Pick<LogLine, 'text'>): string {
+  return printable(text);
 }

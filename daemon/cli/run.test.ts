@@ -216,7 +216,7 @@ describe('with a daemon', () => {
 
   it('shows the last lines of a log without their control sequences', async () => {
     const { out } = await runHere(['databases', 'logs', instance.name, '--tail', '2']);
-    expect(out).toBe('2024-01-15T00:00:01Z  one \n2024-01-15T00:00:02Z  two\n');
+    expect(out).toBe('one \ntwo\n');
     expect(seen[0]).toContain('?tail=2');
   });
 

@@ -63,7 +63,7 @@ describe('defaults', () => {
       worker: { concurrency: 1, pollIntervalMs: 5000 },
       tasksDir: join(cwd, 'var/tasks'),
       admin: { email: 'admin@fathom.local', password: 'a-long-password' },
-      log: { level: 'info', dir: null, retentionDays: 14 },
+      log: { level: 'info', dir: null, retentionMs: 14 * 86_400_000, maxBytes: 32 * 1024 * 1024 },
       oauth: { google: null, github: null, oidc: null },
     });
     expect(config.jwt.expirationHours).toBe(24);

@@ -14,6 +14,12 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] a
 /** A Unix socket's address has room for 108 bytes, the last of them NUL: unix(7). */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
+/** How much of one log is kept, and for how long. */
+export interface LogLimits {
+  maxBytes: number;
+  retentionMs: number;
+}
+
 /** Validated once at start and frozen; everything further in may rely on it. */
 export interface Config {
   /** This and every other path is absolute. */
@@ -48,7 +54,7 @@ export interface Config {
   previousAesMasterKey: Uint8Array | null;
   pbEncryptionKey: Uint8Array;
   admin: { email: string; password: string };
-  log: { level: (typeof LOG_LEVELS)[number]; dir: string | null; retentionDays: number };
+  log: { level: (typeof LOG_LEVELS)[number]; dir: string | null } & LogLimits;
   oauth: OAuthConfig;
 }
 
@@ -118,7 +124,8 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     log: {
       level: read.oneOf('LOG_LEVEL', 'info', LOG_LEVELS),
       dir: read.path('LOG_DIR'),
-      retentionDays: read.wholeNumber('LOG_RETENTION_DAYS', 14, { min: 1, max: 3650 }),
+      retentionMs: read.wholeNumber('LOG_RETENTION_DAYS', 14, { min: 1, max: 3650 }) * 86_400_000,
+      maxBytes: read.wholeNumber('LOG_MAX_MB', 32, { min: 1, max: 1_000_000 }) * 1024 * 1024,
     },
     oauth: readOAuth(read),
   };

@@ -3,6 +3,7 @@ import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { LogLimits } from '../config/config.ts';
 import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
@@ -27,6 +28,7 @@ export interface CatalogDeps {
   settings: {
     userDatabasesDir: string;
     instanceLogsDir: string;
+    logLimits: LogLimits;
     migrationsDir: () => string;
     bindAddress: string;
     publicUrl: (name: string, port: number) => string;
@@ -122,7 +124,7 @@ export class Catalog {
       email,
       createdAt: row.created.replace(' ', 'T'),
       directory: this.directoryOf(row.name),
-      log: new InstanceLog(join(settings.instanceLogsDir, `${row.name}.log`), clock),
+      log: new InstanceLog(join(settings.instanceLogsDir, `${row.name}.log`), clock, settings.logLimits),
       binary,
       host: settings.bindAddress,
       port: { preferred: ports.preferredFor(row.user) },

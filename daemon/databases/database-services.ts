@@ -74,6 +74,7 @@ export function databaseServices(deps: {
     settings: {
       userDatabasesDir: config.userDatabasesDir,
       instanceLogsDir: deps.instanceLogsDir,
+      logLimits: config.log,
       migrationsDir: () => (migrationsApply ? deps.migrationsDir : join(templatesDir, 'none')),
       bindAddress: config.bindAddress,
       publicUrl: (name, port) =>

@@ -10,7 +10,7 @@ import { exitReason } from './exit-reason.ts';
 
 /** Starts it, and tells why it ended by itself. */
 async function reasonOf(instance: BareInstance, changes: Partial<InstanceCommand> = {}) {
-  const from = await instance.log.size();
+  const from = await instance.log.end();
   const process = await instance.start(changes);
   const exit = await process.exited;
   return { exit, reason: exitReason(exit, await instance.log.tail(50, from)) };

@@ -1,11 +1,9 @@
-import { copyFile, type FileHandle, mkdir, open, rename, stat, truncate } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { LogLine } from '../../shared/events.ts';
 import type { Clock } from '../base/clock.ts';
+import type { LogLimits } from '../config/config.ts';
+import { LogFiles } from './log-files.ts';
 
-/** A log file is moved aside when it passes this size; one earlier file is kept. */
-const ROTATE_BYTES = 8 * 1024 * 1024;
-/** How much of the end of a file is read for a tail. */
+/** How much of the end of a log is read for a tail. */
 const TAIL_BYTES = 256 * 1024;
 /** How much is read in one go while following; what comes faster waits in the file. */
 const FOLLOW_BYTES = 64 * 1024;
@@ -13,73 +11,60 @@ const FOLLOW_POLL_MS = 250;
 const MAX_LINE_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
-/** What an instance prints: written by the process itself, read here. */
+/** The lines that an instance prints: written to a file by the process itself, read here. */
 export class InstanceLog {
   readonly path: string;
+  readonly #files: LogFiles;
   readonly #clock: Clock;
 
-  constructor(path: string, clock: Clock) {
+  constructor(path: string, clock: Clock, limits: LogLimits) {
     this.path = path;
     this.#clock = clock;
+    this.#files = new LogFiles(path, limits);
   }
 
   /**
-   * Makes the directory and, if the file has grown large, moves it aside. Call while no process writes.
+   * Makes the directory, and a fresh file if the one that is there has grown large. Call while no process writes.
    *
-   * @returns the byte where the next run's lines begin
+   * @returns the position where the next run's lines begin
    */
   async prepare(): Promise<number> {
-    const size = await this.size();
-    if (size === 0) await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-    if (size <= ROTATE_BYTES) return size;
-    await rename(this.path, `${this.path}.1`);
-    return 0;
+    await this.#files.prepare();
+    return this.#files.end();
   }
 
-  /** The same under a running process, which keeps its file open: copied, then emptied. */
-  async rotateWhileRunning(): Promise<void> {
-    if ((await this.size()) <= ROTATE_BYTES) return;
-    await copyFile(this.path, `${this.path}.1`);
-    await truncate(this.path, 0);
+  /** Keeps the log within its limits, also under a process that writes. */
+  async tidy(): Promise<void> {
+    await this.#files.rotate();
+    await this.#files.retire(this.#clock.now());
   }
 
-  async size(): Promise<number> {
-    return (await this.#stat())?.size ?? 0;
+  /** The position of the next byte that will be written. Positions stay what they are over rotations and restarts. */
+  end(): Promise<number> {
+    return this.#files.end();
   }
 
-  async #stat(): Promise<{ size: number; ino: number } | null> {
-    try {
-      return await stat(this.path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw error;
-    }
-  }
-
-  /** The last `count` lines at or after byte `from`, oldest first. */
+  /** The last `count` lines at or after a position, oldest first. */
   async tail(count: number, from = 0): Promise<string[]> {
     const { lines, rest } = await this.tailWithEnd(count, from);
     return (rest === '' ? lines : [...lines, rest]).slice(-count);
   }
 
-  /** The complete lines among them, the byte after the last of these, from which `follow` goes on, and what is there. */
+  /** The complete lines among them, the position after the last of these, from which `follow` goes on, and what is there. */
   async tailWithEnd(count: number, from = 0): Promise<{ lines: string[]; end: number; rest: string }> {
-    const size = await this.size();
-    // Smaller than that: it was rotated since, so everything in it is newer.
+    const size = await this.#files.end();
+    // Past the end: the file was emptied by hand, so everything in it is newer.
     const first = from > size ? 0 : from;
-    const start = Math.max(first, size - TAIL_BYTES);
-    const bytes = await readPart(this.path, start, size - start);
+    const wanted = Math.max(first, size - TAIL_BYTES);
+    const { bytes, start } = await this.#readTo(wanted, size);
     const complete = bytes.lastIndexOf(NEWLINE) + 1;
     const lines = bytes.toString('utf8', 0, complete).split('\n').slice(0, -1);
     // The first piece may be the end of a longer line.
-    if (start > first) lines.shift();
+    if (wanted > first && start === wanted) lines.shift();
     return { lines: lines.slice(-count), end: start + complete, rest: bytes.toString('utf8', complete) };
   }
 
-  /**
-   * Hands over every line from byte `from` on, also over a rotation, until the signal aborts. Asks `ready` before it
-   * reads more.
-   */
+  /** Hands over every line from a position on until the signal aborts. Asks `ready` before it reads more. */
   async follow(
     from: number,
     onLine: (line: LogLine) => void,
@@ -87,60 +72,64 @@ export class InstanceLog {
     ready: () => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
     let position = from;
-    let inode: number | null = null;
     let rest = Buffer.alloc(0);
-    const take = async (path: string) => {
-      for (;;) {
+    while (!signal.aborted) {
+      const end = await this.#files.end();
+      if (end < position) {
+        // The file was emptied by hand.
+        position = this.#files.liveStart;
+        rest = Buffer.alloc(0);
+      }
+      while (position < end && !signal.aborted) {
         await ready();
         if (signal.aborted) return;
-        const bytes = await readPart(path, position, FOLLOW_BYTES);
-        if (bytes.length === 0 || signal.aborted) return;
-        position += bytes.length;
-        const { lines, left } = completeLines(Buffer.concat([rest, bytes]));
+        const read = await this.#files.read(position, FOLLOW_BYTES);
+        if (read.bytes.length === 0) break;
+        position = read.position + read.bytes.length;
+        const { lines, left } = completeLines(Buffer.concat([rest, read.bytes]));
         rest = left;
-        for (const text of lines) onLine({ at: this.#clock.now().toISOString(), text });
-      }
-    };
-    while (!signal.aborted) {
-      const file = await this.#stat();
-      if (file) {
-        if (file.size < position || (inode !== null && file.ino !== inode)) {
-          // It was rotated: first what is left of the file that was moved aside.
-          await take(`${this.path}.1`);
-          position = 0;
+        let after = position - left.length - lines.reduce((sum, { bytes }) => sum + bytes, 0);
+        const at = this.#clock.now().toISOString();
+        for (const { text, bytes } of lines) {
+          after += bytes;
+          onLine({ at, text, position: after });
         }
-        inode = file.ino;
-        if (file.size > position) await take(this.path);
       }
       await this.#clock.sleep(FOLLOW_POLL_MS, signal);
     }
   }
+
+  async #readTo(from: number, end: number): Promise<{ bytes: Buffer; start: number }> {
+    const pieces: Buffer[] = [];
+    let start = from;
+    let position = from;
+    while (position < end) {
+      const read = await this.#files.read(position, end - position);
+      if (read.bytes.length === 0) break;
+      // What was before is not kept any more.
+      if (pieces.length === 0) start = read.position;
+      pieces.push(read.bytes);
+      position = read.position + read.bytes.length;
+    }
+    return { bytes: Buffer.concat(pieces), start };
+  }
 }
 
 /** Decoded line by line, as a piece that was read may end within a character. */
-function completeLines(bytes: Buffer<ArrayBuffer>): { lines: string[]; left: Buffer<ArrayBuffer> } {
-  let end = bytes.lastIndexOf(NEWLINE) + 1;
+function completeLines(bytes: Buffer<ArrayBuffer>): {
+  lines: { text: string; bytes: number }[];
+  left: Buffer<ArrayBuffer>;
+} {
+  const lines: { text: string; bytes: number }[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+    lines.push({ text: bytes.toString('utf8', start, end), bytes: end + 1 - start });
+    start = end + 1;
+  }
   // A line without an end is handed over in pieces, rather than collected for ever.
-  if (end === 0 && bytes.length >= MAX_LINE_BYTES) end = bytes.length;
-  const text = bytes.toString('utf8', 0, end);
-  const lines = text === '' ? [] : text.replace(/\n$/, '').split('\n');
-  return { lines, left: bytes.subarray(end) };
-}
-
-/** Up to `length` bytes from `position` on; none where the file ends, or is not there. */
-async function readPart(path: string, position: number, length: number): Promise<Buffer<ArrayBuffer>> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
+  if (start === 0 && bytes.length >= MAX_LINE_BYTES) {
+    lines.push({ text: bytes.toString('utf8'), bytes: bytes.length });
+    start = bytes.length;
   }
-  try {
-    const buffer = Buffer.alloc(length);
-    const { bytesRead } = await file.read(buffer, 0, length, position);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
+  return { lines, left: bytes.subarray(start) };
 }

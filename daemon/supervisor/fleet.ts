@@ -1,4 +1,4 @@
-import { FathomError, messageOf } from '../../shared/errors.ts';
+import { FathomError } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
 import type { HealthSnapshot } from '../../shared/status.ts';
@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { EventBus } from '../events/bus.ts';
+import type { InstanceLog } from '../pocketbase/instance-log.ts';
 import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
@@ -89,6 +90,10 @@ export class Fleet {
     return [...this.#runners.values()].map((runner) => runner.state.view());
   }
 
+  logs(): { name: string; log: InstanceLog }[] {
+    return [...this.#runners.values()].map(({ spec: { name, log } }) => ({ name, log }));
+  }
+
   health(): HealthSnapshot['instances'] {
     return Object.fromEntries(
       [...this.#runners.values()].map(({ spec, state }) => [
@@ -170,13 +175,7 @@ export class Fleet {
         targets.push({ name: spec.name, pid, port, directory: spec.directory });
     }
     for await (const [name, usage] of this.#sampler.sample(targets)) {
-      const runner = this.#runners.get(name);
-      if (!runner) continue;
-      runner.state.recordUsage(usage);
-      // A log that cannot be rotated (a full disk) must not keep the others from being looked at.
-      await runner.spec.log.rotateWhileRunning().catch((error: unknown) => {
-        this.#deps.log.warn({ instance: name }, `its log could not be rotated: ${messageOf(error)}`);
-      });
+      this.#runners.get(name)?.state.recordUsage(usage);
     }
   }
 

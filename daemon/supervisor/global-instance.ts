@@ -34,7 +34,7 @@ export function globalInstance(options: {
     email: null,
     createdAt: options.clock.now().toISOString(),
     directory,
-    log: new InstanceLog(join(options.logsDir, 'instances', 'global.log'), options.clock),
+    log: new InstanceLog(join(options.logsDir, 'instances', 'global.log'), options.clock, config.log),
     binary: options.binary,
     host: config.bindAddress,
     port: { fixed: config.globalPort },

@@ -247,7 +247,7 @@ export class Runner {
     const { clock } = this.#deps;
     const runSince = clock.monotonic();
     let goodUntil = runSince;
-    const logStart = await this.spec.log.size();
+    const logStart = await this.spec.log.end();
     this.state.enter('running', null, { pid: process.pid, port, startedAt });
     this.state.recordProbe(probe);
     this.spec.onPort(port);

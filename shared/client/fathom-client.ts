@@ -1,5 +1,5 @@
 import { FathomError } from '../errors.ts';
-import type { LogLine } from '../events.ts';
+import type { LogTail } from '../events.ts';
 import type { Instance } from '../instance.ts';
 import type { Page, Session } from '../protocol.ts';
 import type { DaemonStatus } from '../status.ts';
@@ -95,7 +95,7 @@ export class FathomClient {
     delete: (name: string): Promise<void> =>
       this.http.request('DELETE', databasePath(name), { timeoutMs: ACTION_TIMEOUT_MS }),
     logs: (name: string, query: { tail?: number | undefined } = {}, options: CallOptions = {}) =>
-      this.http.request<{ lines: LogLine[] }>('GET', `${databasePath(name)}/logs`, {
+      this.http.request<LogTail>('GET', `${databasePath(name)}/logs`, {
         ...options,
         query,
       }),

@@ -16,11 +16,13 @@ export interface StreamOptions {
   target: Target;
   token?: string;
   topics: readonly Topic[];
+  /** Of a log: the position after the last line that was handled, or undefined to begin with a snapshot of it. */
+  from?(topic: Topic): number | undefined;
   onLink(state: LinkState): void;
   onSnapshot(frame: SnapshotFrame): void;
   onEvent(frame: EventFrame): void;
   /** The daemon will not serve a topic on this connection. */
-  onTopicRefused?(topic: Topic, message: string): void;
+  onTopicRefused?(topic: Topic, message: string, code: string): void;
   clock?: StreamClock;
   /** In [0, 1). */
   random?: () => number;
@@ -150,7 +152,7 @@ export class FleetStream {
     this.#tracker.await(topic);
     // One frame per topic, so that an error tells which one was refused.
     this.#requests.set(id, topic);
-    this.#send({ type: 'subscribe', id, topics: [topic] });
+    this.#send({ type: 'subscribe', id, topics: [topic], from: this.#options.from?.(topic) });
   }
 
   #received(text: string): void {
@@ -177,7 +179,7 @@ export class FleetStream {
         return;
       }
       case 'error':
-        this.#refused(frame.id, frame.message);
+        this.#refused(frame.id, frame.message, frame.code);
         return;
       case 'ok':
         this.#requests.delete(Number(frame.id));
@@ -186,12 +188,12 @@ export class FleetStream {
     }
   }
 
-  #refused(id: number | string | null, message: string): void {
+  #refused(id: number | string | null, message: string, code: string): void {
     const topic = this.#requests.get(Number(id));
     if (topic === undefined) return;
     this.#requests.delete(Number(id));
     this.#tracker.refuse(topic);
-    this.#options.onTopicRefused?.(topic, message);
+    this.#options.onTopicRefused?.(topic, message, code);
     this.#settle();
   }
 

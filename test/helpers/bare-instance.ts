@@ -31,7 +31,10 @@ export async function bareInstance(): Promise<BareInstance> {
   const fleetId = randomUUID();
   const driver = new ChildProcessDriver({ fleetId, clock: systemClock });
   onTestFinished(() => driver.close());
-  const log = new InstanceLog(join(directory, 'instance.log'), systemClock);
+  const log = new InstanceLog(join(directory, 'instance.log'), systemClock, {
+    maxBytes: 64 * 1024 * 1024,
+    retentionMs: 86_400_000,
+  });
   const migrationsDir = join(directory, 'migrations');
   await mkdir(migrationsDir);
   const command: InstanceCommand = {

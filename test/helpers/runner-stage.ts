@@ -99,7 +99,7 @@ export class Stage {
       log: {
         path: `${directory}/log`,
         prepare: () => Promise.resolve(0),
-        size: () => Promise.resolve(0),
+        end: () => Promise.resolve(0),
         tail: () => Promise.resolve(lines()),
       } as unknown as InstanceLog,
       binary: { path: process.execPath, version: '0', sha256: '', embedded: true },

@@ -116,14 +116,25 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
       config: { permission: 'databases.read' },
       schema: {
         params: nameParams,
-        querystring: z.object({ tail: z.coerce.number().int().min(1).max(5000).default(200) }),
-        response: { 200: z.object({ lines: z.array(z.object({ text: z.string() })) }), 404: problemSchema },
+        querystring: z.object({ tail: z.coerce.number().int().min(0).max(5000).default(200) }),
+        response: {
+          200: z.object({
+            lines: z.array(z.object({ text: z.string() })),
+            // After the last complete line: where a subscription to `logs:<name>` goes on.
+            position: z.int(),
+            // The last line is still being written.
+            partial: z.boolean(),
+          }),
+          404: problemSchema,
+        },
       },
     },
     async (request) => {
       allowed(request, request.params.name);
-      const lines = await fleet.get(request.params.name).spec.log.tail(request.query.tail);
-      return { lines: lines.map((text) => ({ text })) };
+      const { tail } = request.query;
+      const { lines, end, rest } = await fleet.get(request.params.name).spec.log.tailWithEnd(tail);
+      const all = rest === '' ? lines : [...lines, rest].slice(-tail);
+      return { lines: all.map((text) => ({ text })), position: end, partial: rest !== '' };
     },
   );
 

@@ -66,8 +66,11 @@ export class StreamReader {
       return;
     }
     try {
-      if (type === 'subscribe') for (const topic of frame.data.topics) await this.#subscribe(topic);
-      else for (const topic of frame.data.topics) this.#unsubscribe(topic);
+      if (frame.data.type === 'subscribe') {
+        for (const topic of frame.data.topics) await this.#subscribe(topic, frame.data.from);
+      } else {
+        for (const topic of frame.data.topics) this.#unsubscribe(topic);
+      }
       this.#outbox.send({ type: 'ok', id });
     } catch (error) {
       const code = error instanceof FathomError ? error.code : 'internal';
@@ -75,11 +78,11 @@ export class StreamReader {
     }
   }
 
-  async #subscribe(topic: string): Promise<void> {
+  async #subscribe(topic: string, from: number | undefined): Promise<void> {
     this.#unsubscribe(topic);
     // It may have gone while a topic before this one was read.
     if (this.#outbox.closed) return;
-    if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length));
+    if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length), from);
     else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#instances());
     else if (topic === 'health')
       this.#subscribeToFleet(topic, () => this.#health(), this.#deps.monitor.watch());
@@ -151,13 +154,19 @@ export class StreamReader {
     live = true;
   }
 
-  async #subscribeToLog(topic: string, name: string): Promise<void> {
+  async #subscribeToLog(topic: string, name: string, from: number | undefined): Promise<void> {
+    const waitingFor = this.#deps.waitingFor();
+    if (waitingFor !== null && this.#deps.fleet.find(name) === null) {
+      throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
+    }
     if (!this.#maySee(name)) throw new FathomError('not_found', `there is no database named '${name}'`);
     const { log } = this.#deps.fleet.get(name).spec;
     const ended = new AbortController();
     this.#subscriptions.set(topic, () => ended.abort());
     const readAt = this.#deps.clock.now();
-    const { lines, end } = await log.tailWithEnd(LOG_SNAPSHOT_LINES);
+    // Who names a position has everything before it already.
+    const { lines, end } =
+      from === undefined ? await log.tailWithEnd(LOG_SNAPSHOT_LINES) : { lines: [], end: from };
     if (ended.signal.aborted) return;
     this.#outbox.snapshot(topic, timesOf(lines, readAt));
     log

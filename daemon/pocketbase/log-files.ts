@@ -1,0 +1,286 @@
+import { execFile } from 'node:child_process';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { LogLimits } from '../config/config.ts';
+
+/** A part is set aside when it has this size, or a quarter of what may be kept, whichever is less. */
+const PART_BYTES = 8 * 1024 * 1024;
+const COPY_BYTES = 1024 * 1024;
+const NEWLINE = 0x0a;
+/** What a file system may keep of a hole, and of its own account of the file. */
+const FREED_SLACK_BYTES = 64 * 1024;
+/** `<position of its end>[-<byte at which the live file goes on>].log` */
+const PART_NAME = /^(\d{16})(?:-(\d+))?\.log$/;
+
+/** Bytes of the log that were moved out of the live file. */
+interface Part {
+  path: string;
+  start: number;
+  end: number;
+}
+
+/**
+ * The bytes of one instance's log, as one stream that never ends: a position in it means the same for as long as the log is
+ * kept, over rotations, restarts of the instance and of the daemon.
+ *
+ * PocketBase appends to the live file and cannot be told to open another one, with or without a daemon. So what is set
+ * aside is copied into a part, and its place in the live file is then freed (a hole). A writer that only ever appends loses
+ * nothing by that, whenever it writes. The part's name says where the live file goes on, so a crash at any moment leaves no
+ * doubt about what was set aside. The next start of the instance, when nobody writes, begins a fresh live file.
+ */
+export class LogFiles {
+  readonly live: string;
+  readonly #directory: string;
+  readonly #limits: LogLimits;
+  readonly #partBytes: number;
+  #parts: Part[] = [];
+  /** The position `start` of the log lies at byte `at` of the live file; what is before is in the parts. */
+  #live = { start: 0, at: 0 };
+  #loaded: Promise<void> | null = null;
+  #changes: Promise<void> = Promise.resolve();
+
+  constructor(live: string, limits: LogLimits) {
+    this.live = live;
+    this.#directory = `${live.replace(/\.log$/, '')}.old`;
+    this.#limits = limits;
+    this.#partBytes = Math.min(PART_BYTES, Math.ceil(limits.maxBytes / 4));
+  }
+
+  /** The position from which on nothing was set aside yet. */
+  get liveStart(): number {
+    return this.#live.start;
+  }
+
+  /** The position of the next byte that will be written. */
+  async end(): Promise<number> {
+    await this.#load();
+    return this.#live.start + (await this.#liveBytes());
+  }
+
+  /**
+   * Up to `length` bytes from a position on. What is not kept any more is skipped, so they may begin later.
+   *
+   * @returns none at the end
+   */
+  async read(position: number, length: number): Promise<{ bytes: Buffer<ArrayBuffer>; position: number }> {
+    await this.#load();
+    let from = position;
+    for (;;) {
+      const part = this.#parts.find(({ end }) => from < end);
+      if (part) {
+        from = Math.max(from, part.start);
+        const bytes = await readPart(part.path, from - part.start, Math.min(length, part.end - from));
+        if (bytes.length > 0) return { bytes, position: from };
+        // It was retired meanwhile.
+        from = part.end;
+        continue;
+      }
+      const live = this.#live;
+      const bytes = await readPart(this.live, from - live.start + live.at, length);
+      // Set aside while it was read: then it may have been freed already, and reads as zeros.
+      if (live === this.#live) return { bytes, position: from };
+    }
+  }
+
+  /** Call before a process begins to write, and while none does. */
+  prepare(): Promise<void> {
+    return this.#alone(async () => {
+      const size = await this.#liveBytes();
+      if (this.#live.at === 0 && size <= this.#partBytes) {
+        if (size === 0) await mkdir(dirname(this.live), { recursive: true, mode: 0o700 });
+        return;
+      }
+      while ((await this.#liveBytes()) > 0) await this.#setAside(this.#partBytes, false);
+      await rm(this.live, { force: true });
+      await this.#beginAnew();
+    });
+  }
+
+  /** Sets aside what has grown large, also under a process that writes. */
+  rotate(): Promise<void> {
+    return this.#alone(async () => {
+      while ((await this.#liveBytes()) > this.#partBytes) await this.#setAside(this.#partBytes, true);
+    });
+  }
+
+  /** Removes what is too old, and the oldest of what is too much. */
+  retire(now: Date): Promise<void> {
+    return this.#alone(() => this.#retire(now));
+  }
+
+  async #retire(now: Date): Promise<void> {
+    let kept = (await this.#liveBytes()) + this.#parts.reduce((sum, { start, end }) => sum + end - start, 0);
+    for (const part of this.#parts.slice()) {
+      const { mtimeMs } = await stat(part.path);
+      const isOld = now.getTime() - mtimeMs > this.#limits.retentionMs;
+      if (part.start === part.end || (!isOld && kept <= this.#limits.maxBytes)) continue;
+      kept -= part.end - part.start;
+      if (part === this.#parts.at(-1)) {
+        // Its name is still needed: it says where the live file goes on.
+        part.start = part.end;
+        await truncate(part.path, 0);
+      } else {
+        this.#parts = this.#parts.filter((other) => other !== part);
+        await rm(part.path, { force: true });
+      }
+    }
+  }
+
+  async #liveBytes(): Promise<number> {
+    const size = await sizeOf(this.live);
+    // Somebody emptied or removed it by hand.
+    if (size < this.#live.at) await this.#beginAnew();
+    return size - this.#live.at;
+  }
+
+  /** One change of the files after the other. */
+  #alone(work: () => Promise<void>): Promise<void> {
+    const result = this.#changes.then(() => this.#load()).then(work);
+    this.#changes = result.catch(() => {});
+    return result;
+  }
+
+  async #load(): Promise<void> {
+    this.#loaded ??= this.#read();
+    try {
+      await this.#loaded;
+    } catch (error) {
+      this.#loaded = null;
+      throw error;
+    }
+  }
+
+  async #read(): Promise<void> {
+    const names = await readdir(this.#directory).catch((error: NodeJS.ErrnoException): string[] => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    let at = 0;
+    this.#parts = [];
+    for (const name of names.toSorted()) {
+      const path = join(this.#directory, name);
+      const match = PART_NAME.exec(name);
+      if (!match) {
+        // Half copied when a daemon ended; what it should have held is still in the live file.
+        if (name.endsWith('.copying')) await rm(path, { force: true });
+        continue;
+      }
+      const end = Number(match[1]);
+      this.#parts.push({ path, start: end - (await sizeOf(path)), end });
+      at = Number(match[2] ?? 0);
+    }
+    this.#live = { start: this.#parts.at(-1)?.end ?? 0, at };
+    if (at > 0) await this.#finishSettingAside(at);
+  }
+
+  /** The daemon may have ended before what was set aside was freed, or before the fresh live file was noted. */
+  async #finishSettingAside(at: number): Promise<void> {
+    if ((await sizeOf(this.live)) < at) {
+      await this.#beginAnew();
+      return;
+    }
+    const { size, blocks } = await stat(this.live);
+    if (blocks * 512 > size - at + FREED_SLACK_BYTES) await punchHole(this.live, at);
+  }
+
+  /** The live file is a new one: nothing of it was set aside yet. */
+  async #beginAnew(): Promise<void> {
+    this.#live = { start: this.#live.start, at: 0 };
+    const last = this.#parts.at(-1);
+    if (!last) return;
+    const path = join(this.#directory, partName(last.end));
+    if (path === last.path) return;
+    await rename(last.path, path);
+    last.path = path;
+  }
+
+  /** Moves the first lines of the live file, up to `length` bytes, into a part of their own. */
+  async #setAside(length: number, free: boolean): Promise<void> {
+    const { start, at } = this.#live;
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const copy = join(this.#directory, `${basename(this.live)}.copying`);
+    const copied = await copyLines(this.live, copy, at, Math.min(length, await this.#liveBytes()));
+    const end = start + copied;
+    const path = join(this.#directory, partName(end, at + copied));
+    await rename(copy, path);
+    // The former part's name says where the live file went on before this one.
+    this.#parts.push({ path, start, end });
+    this.#live = { start: end, at: at + copied };
+    if (!free) return;
+    try {
+      await punchHole(this.live, at + copied);
+    } catch (error) {
+      // On a file system without holes the copy would only take space twice.
+      this.#parts.pop();
+      this.#live = { start, at };
+      await rm(path, { force: true });
+      throw error;
+    }
+  }
+}
+
+function partName(end: number, liveAt?: number): string {
+  return `${String(end).padStart(16, '0')}${liveAt === undefined ? '' : `-${liveAt}`}.log`;
+}
+
+/**
+ * Copies whole lines, at most `length` bytes, and makes sure that they are on the disk.
+ *
+ * @returns how many bytes they are
+ */
+async function copyLines(from: string, to: string, position: number, length: number): Promise<number> {
+  await using source = await open(from, 'r');
+  await using target = await open(to, 'w', 0o600);
+  const buffer = Buffer.alloc(COPY_BYTES);
+  let copied = 0;
+  let lines = 0;
+  while (copied < length) {
+    const wanted = Math.min(buffer.length, length - copied);
+    const { bytesRead } = await source.read(buffer, 0, wanted, position + copied);
+    if (bytesRead === 0) break;
+    await target.write(buffer, 0, bytesRead, copied);
+    const newline = buffer.lastIndexOf(NEWLINE, bytesRead - 1);
+    if (newline !== -1) lines = copied + newline + 1;
+    copied += bytesRead;
+  }
+  // A line without an end is cut.
+  const whole = lines > 0 ? lines : copied;
+  await target.truncate(whole);
+  await target.sync();
+  return whole;
+}
+
+const run = promisify(execFile);
+
+/** Frees the beginning of a file; everything behind stays where it is. Node has no call for it. Source: fallocate(1). */
+async function punchHole(path: string, length: number): Promise<void> {
+  await run('fallocate', ['--punch-hole', '--offset', '0', '--length', String(length), path]);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+/** Up to `length` bytes from `position` on; none where the file ends, or is not there. */
+async function readPart(path: string, position: number, length: number): Promise<Buffer<ArrayBuffer>> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+  try {
+    const buffer = Buffer.alloc(length);
+    const { bytesRead } = await file.read(buffer, 0, length, position);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,130 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../daemon/base/clock.ts';
+import { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
+import { bareInstance } from '../helpers/bare-instance.ts';
+import { signUp } from '../helpers/fleet-actions.ts';
+import { deployment } from '../helpers/harness.ts';
+import { until } from '../helpers/until.ts';
+
+const MIB = 1024 * 1024;
+const LINES = 50_000;
+const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
+
+const burstLine = (index: number) => `burst ${index} ${'x'.repeat(120)}`;
+const burst = Array.from({ length: LINES }, (_, index) => burstLine(index));
+
+it('a PocketBase that prints 50,000 lines while its log is rotated all the time loses none of them', async () => {
+  const pocketbase = await bareInstance();
+  const hooksDir = join(pocketbase.directory, 'hooks');
+  await mkdir(hooksDir);
+  await writeFile(
+    join(hooksDir, 'burst.pb.js'),
+    `routerAdd('GET', '/burst', (e) => {
+      for (let i = 0; i < ${LINES}; i++) console.log('burst ' + i + ' ' + 'x'.repeat(120));
+      return e.noContent(204);
+    });`,
+  );
+  const process = await pocketbase.start({ hooksDir });
+  await pocketbase.untilReady();
+  // A part has 2 MiB, and the burst does not reach what may be kept.
+  const log = new InstanceLog(pocketbase.log.path, systemClock, { maxBytes: 8 * MIB, retentionMs: 60_000 });
+  // It prints its banner as well.
+  const followed: string[] = [];
+  const ended = new AbortController();
+  const following = log.follow(
+    await log.end(),
+    ({ text }) => text.includes('burst ') && followed.push(text),
+    ended.signal,
+  );
+  onTestFinished(async () => {
+    ended.abort();
+    await following;
+  });
+  const over = new AbortController();
+  const answer = fetch(`http://127.0.0.1:${pocketbase.command.port}/burst`).finally(() => over.abort());
+  let largest = 0;
+  while (!over.signal.aborted) {
+    await log.tidy();
+    const { blocks } = await stat(log.path);
+    largest = Math.max(largest, blocks * 512);
+  }
+  expect((await answer).status).toBe(204);
+  await until(() => followed.length >= LINES, { what: () => `all lines, got ${followed.length}` });
+  const texts = followed.map((line) => line.slice(line.indexOf('burst ')));
+  expect(texts.findIndex((text, index) => text !== burst[index])).toBe(-1);
+  expect(texts).toHaveLength(LINES);
+
+  const parts = await readdir(pocketbase.log.path.replace(/\.log$/, '.old'));
+  expect(parts.length).toBeGreaterThan(1);
+  expect(largest).toBeLessThan(4 * MIB);
+  process.signal('SIGTERM');
+  await process.exited;
+});
+
+it('`fathomd logs --follow` shows every line once, over rotations, a daemon that is killed and the next one', async () => {
+  const fathom = await deployment({ LOG_MAX_MB: '16' });
+  const daemon = await fathom.start();
+  const tenant = await signUp(fathom);
+  const path = join(fathom.dataDir, 'logs', 'instances', `${tenant.name}.log`);
+  const follower = execa(LAUNCHER, ['logs', tenant.name, '--follow', '--tail', '0'], {
+    cwd: fathom.dataDir,
+    env: fathom.env,
+    extendEnv: false,
+    reject: false,
+  });
+  onTestFinished(async () => {
+    follower.kill('SIGTERM');
+    await follower;
+  });
+  let output = '';
+  follower.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  // Appends to the file that PocketBase appends to, line by line, whether a daemon runs or not.
+  const script = `const fs = require('node:fs'); const fd = fs.openSync(process.argv[1], 'a');
+    process.stdin.on('data', (go) => { for (const [from, to] of String(go).trim().split('\\n').map((line) => line.split(' ').map(Number)))
+      for (let i = from; i < to; i++) fs.writeSync(fd, 'burst ' + i + ' ' + 'x'.repeat(120) + '\\n'); });`;
+  const writer = spawn(process.execPath, ['-e', script, path], { stdio: ['pipe', 'ignore', 'inherit'] });
+  onTestFinished(() => {
+    writer.kill('SIGKILL');
+  });
+  const shown = () => output.split('\n').filter((line) => line.startsWith('burst '));
+  // It follows from now on, once it shows a line.
+  writer.stdin.write('0 1\n');
+  await until(() => shown().length === 1, { what: 'the first line' });
+
+  writer.stdin.write(`1 ${LINES / 2}\n`);
+  await until(() => shown().length > 100, { what: 'the burst to be under way' });
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  writer.stdin.write(`${LINES / 2} ${(LINES / 4) * 3}\n`);
+  await until(async () => (await stat(path)).size > 4.2 * MIB, { what: 'more than a part' });
+  const next = await fathom.start();
+  await until(() => shown().length >= (LINES / 4) * 3, { what: () => `${shown().length} lines` });
+  // 4 MiB make a part.
+  await until(async () => (await stat(path)).blocks * 512 < 3 * MIB, { what: 'a rotation' });
+  writer.stdin.end(`${(LINES / 4) * 3} ${LINES}`);
+  await once(writer, 'exit');
+  await until(() => shown().length >= LINES, { what: () => `${shown().length} of ${LINES} lines` });
+  expect(shown().findIndex((line, index) => line !== burst[index])).toBe(-1);
+  expect(shown()).toHaveLength(LINES);
+
+  // What is shown of the end begins in a part, and a restart of the instance goes on with a fresh file.
+  const { stdout } = await execa(LAUNCHER, ['databases', 'logs', tenant.name, '--tail', '300'], {
+    cwd: fathom.dataDir,
+    env: fathom.env,
+    extendEnv: false,
+  });
+  expect(stdout.split('\n').filter((line) => line.startsWith('burst '))).toEqual(burst.slice(-300));
+  await fathom.client.databases.restart(tenant.name);
+  await until(() => /Server started/.test(output.slice(output.lastIndexOf('burst '))), {
+    what: 'the line of the next run',
+  });
+  expect((await stat(path)).size).toBeLessThan(MIB);
+  expect(await next.stop()).toBe(0);
+});
