@@ -11,6 +11,8 @@ import type { RunnerPool } from './runner/runner-pool.ts';
 
 /** What a handler has after it was told to stop; then its process is killed. */
 const GRACE_MS = 2_000;
+/** A reason of its own: without one a DOMException with its stack would be made, several times a task. */
+const ENDED = 'ended';
 
 export interface ExecutionDeps {
   clock: Clock;
@@ -53,9 +55,9 @@ export class Execution {
   /** Null when the lease is lost: nothing may be told of it any more. */
   async run(): Promise<AttemptEnd | null> {
     const end = await this.#attempt();
-    this.#over.abort();
+    this.#over.abort(ENDED);
     if (this.#ending === 'lost') {
-      this.#deadline.abort();
+      this.#deadline.abort(ENDED);
       return null;
     }
     if (end.kind === 'done' && this.#ending !== 'timeout') return end;
@@ -89,7 +91,7 @@ export class Execution {
 
   /** The end was told, or never will be. */
   close(): void {
-    this.#deadline.abort();
+    this.#deadline.abort(ENDED);
   }
 
   cancel(): void {
@@ -162,7 +164,7 @@ export class Execution {
   }
 
   #guardLease(): void {
-    this.#deadline.abort();
+    this.#deadline.abort(ENDED);
     const deadline = new AbortController();
     this.#deadline = deadline;
     // Not kept waiting by a handler's grace: its process ends itself when this is over.

@@ -67,7 +67,7 @@ export class Worker {
 
   /** There may be something to do. */
   wake(): void {
-    this.#wake.abort();
+    this.#wake.abort('woken');
   }
 
   /** Stops the handler of a task, if it runs here. */

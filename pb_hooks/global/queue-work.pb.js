@@ -1,5 +1,5 @@
-/// The operations of the queue, for the daemon and its workers only. Each is one transaction, and writers take turns, so
-/// what a statement reads is what it changes. lib/queue.js says what each does.
+/// The operations of the queue, for the daemon and its workers only. Writers take turns, so what a statement reads is what
+/// it changes; most operations are one transaction. lib/queue.js says what each does.
 routerAdd(
   'POST',
   '/api/fathom/queue/{operation}',

@@ -11,7 +11,7 @@ migrate(
       ...queue.indexes,
       "CREATE INDEX `idx_global_queue_run_at` ON `global_queue` (`run_at`) WHERE `status` = 'pending'",
       "CREATE INDEX `idx_global_queue_signature` ON `global_queue` (`error_signature`) WHERE `status` = 'dead'",
-      'CREATE INDEX `idx_global_queue_updated` ON `global_queue` (`updated`)',
+      "CREATE INDEX `idx_global_queue_updated` ON `global_queue` (`updated`) WHERE `status` = 'pending'",
     ];
     app.save(queue);
 

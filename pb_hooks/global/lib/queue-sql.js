@@ -69,28 +69,45 @@ const CLAIM_JSON = `json_object(${columns({
   user: "(SELECT json_object('id', u.id, 'email', u.email, 'name', u.name) FROM users u WHERE u.id = global_queue.user)",
 })})`;
 
-/** The rows of a statement whose only column is called `row`. */
-function rows(tx, sql, parameters) {
-  const found = arrayOf(new DynamicModel({ row: '' }));
-  tx.db()
-    .newQuery(sql)
-    .bind(parameters || {})
-    .all(found);
-  const texts = [];
-  for (const one of found) texts.push(one.row);
-  return texts;
+/** What runs statements; `query` makes one of its text. The only column of those that answer is called `row`. */
+function runner(query) {
+  const rows = (text, parameters) => {
+    const found = arrayOf(new DynamicModel({ row: '' }));
+    query(text)
+      .bind(parameters || {})
+      .all(found);
+    const texts = [];
+    for (const one of found) texts.push(one.row);
+    return texts;
+  };
+  return {
+    rows,
+    firstRow(text, parameters) {
+      const [first] = rows(text, parameters);
+      return first === undefined ? null : first;
+    },
+    /** How many rows it changed. */
+    execute: (text, parameters) =>
+      query(text)
+        .bind(parameters || {})
+        .execute()
+        .rowsAffected(),
+  };
 }
 
-function firstRow(tx, sql, parameters) {
-  const [first] = rows(tx, sql, parameters);
-  return first === undefined ? null : first;
-}
+/** All of them together or none. */
+const together = (tx) => runner((text) => tx.db().newQuery(text));
 
-function execute(tx, sql, parameters) {
-  tx.db()
-    .newQuery(sql)
-    .bind(parameters || {})
-    .execute();
-}
+const prepared = {};
 
-module.exports = { NOW, fromNow, seconds, SUMMARY_JSON, TASK_JSON, CLAIM_JSON, rows, firstRow, execute };
+/**
+ * Each by itself, and prepared once: to compile a statement of the queue takes longer than to run it. Only for texts
+ * that do not vary. On the one connection that writes, like transactions, so that all of them take turns.
+ */
+const oneByOne = (app) =>
+  runner((text) => {
+    prepared[text] ??= app.nonconcurrentDB().newQuery(text).prepare();
+    return prepared[text];
+  });
+
+module.exports = { NOW, fromNow, seconds, SUMMARY_JSON, TASK_JSON, CLAIM_JSON, together, oneByOne };

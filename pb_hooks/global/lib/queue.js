@@ -34,17 +34,16 @@ const NEXT_DUE = `
   FROM global_queue INDEXED BY idx_global_queue_run_at
   WHERE status = 'pending' AND run_at > ${NOW} ORDER BY run_at LIMIT 1`;
 
-function next(tx, { worker, lease_ms }) {
-  const task = sql.firstRow(tx, CLAIM, { worker, lease: sql.seconds(lease_ms) });
+function next(db, { worker, lease_ms }) {
+  const task = db.firstRow(CLAIM, { worker, lease: sql.seconds(lease_ms) });
   if (task !== null) return `"task":${task},"due_in_ms":null`;
-  return `"task":null,"due_in_ms":${sql.firstRow(tx, NEXT_DUE)}`;
+  return `"task":null,"due_in_ms":${db.firstRow(NEXT_DUE)}`;
 }
 
 /** An answer did not arrive: what it gave was never started, so it goes back without counting as an attempt. */
-function takeBack(tx, { worker, held }) {
+function takeBack(db, { worker, held }) {
   if (!held) return;
-  sql.execute(
-    tx,
+  db.execute(
     `UPDATE global_queue SET status = 'pending', attempts = attempts - 1, ${RELEASED}
      WHERE status = 'processing' AND worker_id = {:worker} AND id NOT IN (SELECT value FROM json_each({:held}))`,
     { worker, held: JSON.stringify(held) },
@@ -52,10 +51,10 @@ function takeBack(tx, { worker, held }) {
 }
 
 /** {worker, lease_ms, rescue?, held?} → {task, due_in_ms}. `held`: what the worker knows to have, after a lost answer. */
-function claim(tx, body) {
-  takeBack(tx, body);
-  if (body.rescue) rescue(tx);
-  return `{${next(tx, body)}}`;
+function claim(db, body) {
+  takeBack(db, body);
+  if (body.rescue) rescue(db);
+  return `{${next(db, body)}}`;
 }
 
 /**
@@ -64,54 +63,53 @@ function claim(tx, body) {
  * outcome: {kind: 'done', result} · {kind: 'retry', error, signature, delay_ms} · {kind: 'dead', error, signature} ·
  * {kind: 'cancelled'} · {kind: 'returned'}: not begun, or given back by a worker that stops; no attempt is counted.
  */
-function settle(tx, body) {
+function settle(db, body) {
   const { worker, id, epoch, outcome } = body;
-  takeBack(tx, body);
-  const accepted = SETTLE[outcome.kind](tx, { worker, id, epoch }, outcome) || settledBefore(tx, body);
-  const rest = body.claim ? next(tx, body) : '"task":null,"due_in_ms":null';
+  takeBack(db, body);
+  const accepted = SETTLE[outcome.kind](db, { worker, id, epoch }, outcome) || settledBefore(db, body);
+  const rest = body.claim ? next(db, body) : '"task":null,"due_in_ms":null';
   return `{"accepted":${accepted},${rest}}`;
 }
 
 const SETTLE = {
-  done: (tx, lease, { result }) =>
+  done: (db, lease, { result }) =>
     changed(
-      tx,
+      db,
       `UPDATE global_queue SET status = 'done', result = {:result}, progress = 100, finished_at = ${NOW}, ${RELEASED}`,
       { ...lease, result },
     ),
-  retry: (tx, lease, { error, signature, delay_ms }) =>
+  retry: (db, lease, { error, signature, delay_ms }) =>
     changed(
-      tx,
+      db,
       // Cancelled in the meantime: then it must not come back.
       `UPDATE global_queue SET status = iif(cancel_requested, 'cancelled', 'pending'),
          finished_at = iif(cancel_requested, ${NOW}, ''),
          run_at = ${sql.fromNow('delay')}, errors = ${withError('json({:error})')}, error_signature = {:signature}, ${RELEASED}`,
       { ...lease, error, signature, delay: sql.seconds(delay_ms) },
     ),
-  dead: (tx, lease, { error, signature }) => {
+  dead: (db, lease, { error, signature }) => {
     const failed = changed(
-      tx,
+      db,
       `UPDATE global_queue SET status = 'failed', errors = ${withError('json({:error})')},
          error_signature = {:signature}, finished_at = ${NOW}, ${RELEASED}`,
       { ...lease, error, signature },
     );
-    if (failed) bury(tx);
+    if (failed) bury(db);
     return failed;
   },
-  cancelled: (tx, lease) =>
-    changed(tx, `UPDATE global_queue SET status = 'cancelled', finished_at = ${NOW}, ${RELEASED}`, lease),
-  returned: (tx, lease) =>
-    changed(tx, `UPDATE global_queue SET status = 'pending', attempts = attempts - 1, ${RELEASED}`, lease),
+  cancelled: (db, lease) =>
+    changed(db, `UPDATE global_queue SET status = 'cancelled', finished_at = ${NOW}, ${RELEASED}`, lease),
+  returned: (db, lease) =>
+    changed(db, `UPDATE global_queue SET status = 'pending', attempts = attempts - 1, ${RELEASED}`, lease),
 };
 
-function changed(tx, update, parameters) {
-  return sql.firstRow(tx, `${update} WHERE ${HELD} RETURNING id AS row`, parameters) !== null;
+function changed(db, update, parameters) {
+  return db.execute(`${update} WHERE ${HELD}`, parameters) > 0;
 }
 
 /** The same word again, because the answer to the first was lost. */
-function settledBefore(tx, { worker, id, epoch }) {
-  const text = sql.firstRow(
-    tx,
+function settledBefore(db, { worker, id, epoch }) {
+  const text = db.firstRow(
     `SELECT id AS row FROM global_queue WHERE id = {:id} AND worker_id = {:worker} AND lease_epoch = {:epoch}
      AND status = 'done'`,
     { worker, id, epoch },
@@ -120,17 +118,16 @@ function settledBefore(tx, { worker, id, epoch }) {
 }
 
 /** From failed to the dead letters. */
-function bury(tx) {
-  sql.execute(tx, `UPDATE global_queue SET status = 'dead' WHERE status = 'failed'`);
+function bury(db) {
+  db.execute(`UPDATE global_queue SET status = 'dead' WHERE status = 'failed'`);
 }
 
 /** {worker, lease_ms, leases: [{id, epoch, progress, message}]} → {lost: [id], cancelled: [id]} */
-function heartbeat(tx, { worker, lease_ms, leases }) {
+function heartbeat(db, { worker, lease_ms, leases }) {
   const lost = [];
   const cancelled = [];
   for (const { id, epoch, progress, message } of leases) {
-    const row = sql.firstRow(
-      tx,
+    const row = db.firstRow(
       `UPDATE global_queue SET lease_expires_at = ${sql.fromNow('lease')},
          progress = COALESCE({:progress}, progress), progress_message = COALESCE({:message}, progress_message),
          updated = iif({:progress} IS NULL, updated, ${NOW})
@@ -144,9 +141,9 @@ function heartbeat(tx, { worker, lease_ms, leases }) {
 }
 
 /** Leases that ran out: their workers are gone, or cut off. That counts as an attempt. */
-function rescue(tx) {
+function rescue(db) {
   const expired = `status = 'processing' AND lease_expires_at <= ${NOW}`;
-  if (sql.firstRow(tx, `SELECT id AS row FROM global_queue WHERE ${expired} LIMIT 1`) === null) return;
+  if (db.firstRow(`SELECT id AS row FROM global_queue WHERE ${expired} LIMIT 1`) === null) return;
   const lost = withError(
     `json_object('at', replace(${NOW}, ' ', 'T'), 'attempt', attempts, 'worker', worker_id,
        'started_at', replace(claimed_at, ' ', 'T'), 'code', 'lease_lost',
@@ -158,9 +155,15 @@ function rescue(tx) {
     [`status = 'failed', finished_at = ${NOW}`, 'attempts >= max_attempts'],
     [`status = 'pending', run_at = ${NOW}`, 'TRUE'],
   ]) {
-    sql.execute(tx, `UPDATE global_queue SET ${move}, ${noted}, ${RELEASED} WHERE ${expired} AND ${which}`);
+    db.execute(`UPDATE global_queue SET ${move}, ${noted}, ${RELEASED} WHERE ${expired} AND ${which}`);
   }
-  bury(tx);
+  bury(db);
 }
 
-module.exports = { operations: { claim, settle, heartbeat } };
+/** Whether its statements each make sense without the others: then what ends a task needs no transaction with the claim. */
+function standsAlone(operation, { outcome, held }) {
+  if (operation === 'heartbeat') return true;
+  return operation === 'settle' && !held && outcome.kind !== 'dead';
+}
+
+module.exports = { standsAlone, operations: { claim, settle, heartbeat } };
