@@ -99,6 +99,17 @@ export interface Schedule {
   last_run_at: string | null;
 }
 
+/** Its payload is kept as it is, so it cannot hold secrets. */
+export type ScheduledTask = Omit<NewTask, 'run_at' | 'secret'>;
+
+/** What it takes to add or replace a schedule. */
+export interface NewSchedule {
+  cron: string;
+  /** UTC by default. */
+  timezone?: string | undefined;
+  task: ScheduledTask;
+}
+
 /** What it takes to enqueue a task. */
 export interface NewTask {
   type: string;

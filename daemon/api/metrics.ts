@@ -1,5 +1,6 @@
 import { Gauge, Registry } from 'prom-client';
 import { INSTANCE_PHASES, type Instance } from '../../shared/instance.ts';
+import { type QueueStats, TASK_STATUSES } from '../../shared/task.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Monitor } from '../supervisor/monitor.ts';
 
@@ -44,6 +45,8 @@ const PER_INSTANCE: readonly Series[] = [
 export async function renderMetrics(options: {
   fleet: Fleet;
   monitor: Monitor;
+  /** Null when the control plane does not answer. */
+  queue: QueueStats | null;
   perInstance: boolean;
 }): Promise<{ contentType: string; text: string }> {
   const registry = new Registry();
@@ -66,6 +69,13 @@ export async function renderMetrics(options: {
     if (usage.disk_free_bytes !== null) {
       gauge('disk_free_bytes', 'Free space under the data directory', []).set(usage.disk_free_bytes);
     }
+  }
+
+  if (options.queue) {
+    const tasks = gauge('queue_tasks', 'Tasks by status', ['status']);
+    for (const status of TASK_STATUSES) tasks.set({ status }, options.queue.counts[status]);
+    gauge('queue_paused', '1 while no task is begun', []).set(options.queue.paused ? 1 : 0);
+    gauge('queue_max_running', 'Tasks that may run at a time', []).set(options.queue.max_running);
   }
 
   if (options.perInstance) {

@@ -32,7 +32,7 @@ const DEAD_COLUMNS: readonly Column<DeadGroup>[] = [
   { title: 'SIGNATURE', cell: (group) => group.signature },
 ];
 
-interface Common extends ConnectArguments {
+export interface Common extends ConnectArguments {
   json: boolean;
 }
 
@@ -69,7 +69,6 @@ export interface AddArguments extends Common {
 }
 
 export async function addTask(args: AddArguments, context: CliContext): Promise<number> {
-  const payload = args.payload === '-' ? await text(context.stdin) : args.payload;
   const task = await connect(args, context).queue.add({
     type: args.type,
     secret: args.secret || undefined,
@@ -79,7 +78,7 @@ export async function addTask(args: AddArguments, context: CliContext): Promise<
     max_attempts: args.maxAttempts,
     timeout_s: args.timeout,
     unique_key: args.uniqueKey,
-    ...(payload === undefined ? {} : { payload: parsePayload(payload) }),
+    ...(await payloadOf(args.payload, context)),
   });
   return tell(task, args, context);
 }
@@ -132,6 +131,15 @@ function tell(task: Task, args: Common, context: CliContext): number {
     printLine(context.stdout, printable(`${task.id} ${task.type} is ${task.status}${stopping}`));
   }
   return 0;
+}
+
+/** The JSON of `--payload`, read from stdin for `-`; nothing when there is none. @throws UsageError */
+export async function payloadOf(
+  given: string | undefined,
+  { stdin }: CliContext,
+): Promise<{ payload?: unknown }> {
+  if (given === undefined) return {};
+  return { payload: parsePayload(given === '-' ? await text(stdin) : given) };
 }
 
 function parsePayload(json: string): unknown {

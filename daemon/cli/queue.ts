@@ -107,4 +107,42 @@ export const queueCommands = [
       return listDead(args, context);
     },
   }),
+  command({
+    words: ['queue', 'schedules'],
+    summary: 'list the schedules',
+    options: COMMON,
+    async run(args, context) {
+      const { listSchedules } = await import('./schedule-actions.ts');
+      return listSchedules(args, context);
+    },
+  }),
+  command({
+    words: ['queue', 'schedule'],
+    summary: 'add or replace a schedule, which adds a task of a type again and again',
+    positionals: {
+      name: { type: 'string', demandOption: true, describe: 'of the schedule' },
+      type: { type: 'string', demandOption: true, describe: "a handler's name" },
+    },
+    options: {
+      cron: { ...TEXT, demandOption: true, describe: "like '0 6 * * *'; six fields begin with seconds" },
+      timezone: { ...TEXT, describe: 'like Europe/Berlin (default UTC)' },
+      payload: { ...TEXT, describe: 'JSON, or - for stdin; without secrets' },
+      user: { ...TEXT, describe: 'id of the user whose database it works on' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { setSchedule } = await import('./schedule-actions.ts');
+      return setSchedule(args, context);
+    },
+  }),
+  command({
+    words: ['queue', 'unschedule'],
+    summary: 'remove a schedule; its tasks that are there stay',
+    positionals: { name: { type: 'string', demandOption: true, describe: 'of the schedule' } },
+    options: COMMON,
+    async run(args, context) {
+      const { removeSchedule } = await import('./schedule-actions.ts');
+      return removeSchedule(args, context);
+    },
+  }),
 ];

@@ -1,6 +1,6 @@
 import { Cron } from 'croner';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import type { NewTask, Schedule } from '../../shared/task.ts';
+import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/task.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { HookClient } from './hook-client.ts';
@@ -8,15 +8,6 @@ import { newId, type TaskStore } from './task-store.ts';
 
 /** Longest sleep, so that a host that was suspended is not late for long. */
 const LOOK_EVERY_MS = 30_000;
-
-export type ScheduledTask = Omit<NewTask, 'run_at' | 'secret'>;
-
-export interface NewSchedule {
-  name: string;
-  cron: string;
-  timezone: string;
-  task: ScheduledTask;
-}
 
 /**
  * The first time after `after` that a cron expression names in a time zone. A time that daylight saving skips is run when
@@ -68,7 +59,7 @@ export class Schedules {
   }
 
   /** Adds it, or replaces the one of that name. @throws FathomError `request.invalid` */
-  async set({ name, cron, timezone, task }: NewSchedule): Promise<Schedule> {
+  async set(name: string, { cron, timezone = 'UTC', task }: NewSchedule): Promise<Schedule> {
     const next = nextRun(cron, timezone, this.#deps.clock.now());
     if (typeof task.payload === 'object' && task.payload !== null && 'secrets' in task.payload) {
       throw new FathomError(

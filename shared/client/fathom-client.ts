@@ -3,7 +3,7 @@ import type { LogTail } from '../events.ts';
 import type { Instance } from '../instance.ts';
 import type { Page, Session } from '../protocol.ts';
 import type { DaemonStatus } from '../status.ts';
-import type { DeadGroup, NewTask, QueueStats, Task, TaskSummary } from '../task.ts';
+import type { DeadGroup, NewSchedule, NewTask, QueueStats, Schedule, Task, TaskSummary } from '../task.ts';
 import { HttpClient, type HttpClientOptions } from './http.ts';
 
 export interface PageQuery {
@@ -143,6 +143,10 @@ export class FathomClient {
     dead: (): Promise<{ items: DeadGroup[] }> => this.http.request('GET', '/api/v1/queue/dead'),
     retryDead: (signature: string): Promise<{ ids: string[] }> =>
       this.http.request('POST', '/api/v1/queue/dead/retry', { body: { signature } }),
+    schedules: (): Promise<{ items: Schedule[] }> => this.http.request('GET', '/api/v1/queue/schedules'),
+    setSchedule: (name: string, body: NewSchedule): Promise<Schedule> =>
+      this.http.request('PUT', schedulePath(name), { body }),
+    removeSchedule: (name: string): Promise<void> => this.http.request('DELETE', schedulePath(name)),
   };
 
   #act(name: string, action: 'start' | 'stop' | 'restart', body: object): Promise<Instance> {
@@ -159,6 +163,10 @@ function databasePath(name: string): string {
 
 function taskPath(id: string): string {
   return `/api/v1/queue/tasks/${segment(id)}`;
+}
+
+function schedulePath(name: string): string {
+  return `/api/v1/queue/schedules/${segment(name)}`;
 }
 
 function userPath(id: string): string {

@@ -16,7 +16,7 @@ export interface HttpClientOptions {
   timeoutMs?: number | undefined;
 }
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface RequestOptions {
   query?: Readonly<Record<string, string | number | undefined>>;

@@ -15,6 +15,8 @@ const WORKER = [
 /** Short, so that what a killed worker held comes back soon. */
 export const CHAOS_LEASE_MS = 3_000;
 const WORKERS = 3;
+/** Of the tasks, those whose handler fails every time. */
+const HOPELESS_SHARE = 0.1;
 const SETTLED_WITHIN_MS = 180_000;
 
 export interface ChaosReport {
@@ -50,7 +52,18 @@ export async function queueChaos(
 
   let daemon: Daemon = await fathom.start(lease, SCRIPTED);
   logLeases(database);
+  const hopeless = new Set<string>();
   for (let count = 0; count < options.tasks; count += 1) {
+    if (random() < HOPELESS_SHARE) {
+      const payload = { way: 'throws' };
+      const { id } = await fathom.client.queue.add({
+        type: 'misbehave',
+        payload,
+        max_attempts: between(1, 3),
+      });
+      hopeless.add(id);
+      continue;
+    }
     const payload = { file, ms: between(5, 250) };
     await fathom.client.queue.add({ type: 'interval', payload, max_attempts: between(3, 25) });
   }
@@ -82,6 +95,8 @@ export async function queueChaos(
   const { changes, tasks } = readLeases(database);
   const notes = readNotes(file);
   const faults = [...leaseFaults(changes), ...effectFaults(tasks, notes)];
+  for (const { id, status } of tasks)
+    if (hopeless.has(id) && status !== 'dead') faults.push(`${id} can only fail and is ${status}`);
   const withStatus = (status: string) => tasks.filter((task) => task.status === status).length;
   if (tasks.length !== options.tasks)
     faults.push(`${options.tasks} tasks were added, ${tasks.length} are there`);

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import PocketBase from 'pocketbase';
-import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { call, signUp } from '../helpers/http-call.ts';
@@ -115,61 +114,6 @@ describe('http.request', () => {
     });
     const task = await finished(fathom, id);
     expect(task.errors?.[0]?.message).toBe('no answer within 0.2 s');
-  });
-});
-
-describe('mail.send', () => {
-  it('signs in and delivers; the credentials are stored encrypted', async () => {
-    const password = randomBytes(12).toString('hex');
-    const received: string[] = [];
-    const server = new SMTPServer({
-      authOptional: false,
-      allowInsecureAuth: true,
-      hideSTARTTLS: true,
-      onAuth: ({ username, password: given }, _session, done) => {
-        if (username === 'fathom' && given === password) done(null, { user: username });
-        else done(new Error('wrong'));
-      },
-      onData: (stream, _session, done) => {
-        let text = '';
-        stream.on('data', (chunk: Buffer) => {
-          text += chunk.toString();
-        });
-        stream.on('end', () => {
-          received.push(text);
-          done();
-        });
-      },
-    });
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve);
-    });
-    onTestFinished(() => new Promise<void>((resolve) => server.close(resolve)));
-    const { port } = server.server.address() as AddressInfo;
-    const mail = {
-      smtp: { host: '127.0.0.1', port, require_tls: false },
-      from: 'fathom@example.com',
-      to: 'ada@example.com',
-      subject: 'Hello',
-      text: 'A mail from a task.',
-    };
-    const good = await fathom.client.queue.add({
-      type: 'mail.send',
-      payload: { ...mail, secrets: { user: 'fathom', password } },
-    });
-    const task = await finished(fathom, good.id);
-    expect(task).toMatchObject({ status: 'done', result: { accepted: ['ada@example.com'], rejected: [] } });
-    expect(received).toHaveLength(1);
-    expect(received[0]).toContain('A mail from a task.');
-    expect(received[0]).toContain(`Message-ID: <${good.id}@fathom>`);
-    const stored = await superuser((client) => client.collection('global_queue').getOne(good.id));
-    expect(JSON.stringify(stored)).not.toContain(password);
-
-    const bad = await fathom.client.queue.add({
-      type: 'mail.send',
-      payload: { ...mail, secrets: { user: 'fathom', password: 'not this one' } },
-    });
-    expect(await finished(fathom, bad.id)).toMatchObject({ status: 'dead', attempts: 1 });
   });
 });
 

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FathomError } from '../../shared/errors.ts';
 import type { Task } from '../../shared/task.ts';
@@ -5,6 +7,8 @@ import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { call, signUp } from '../helpers/http-call.ts';
 import { finished, TEST_TASKS } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
+
+const FATHOMD = join(import.meta.dirname, '../../bin/fathomd');
 
 let fathom: Deployment;
 
@@ -187,6 +191,57 @@ describe('people at the queue', () => {
     expect(JSON.stringify(task)).not.toContain(key);
     expect(daemon?.output() ?? '').not.toContain(key);
   });
+});
+
+async function fathomd(...args: string[]): Promise<string> {
+  const { stdout } = await execa(FATHOMD, [...args, '--socket', fathom.socketPath], { stdin: 'ignore' });
+  return stdout;
+}
+
+describe('fathomd queue', () => {
+  it('adds, shows, cancels and lists tasks', async () => {
+    await fathomd('queue', 'pause');
+    const added = JSON.parse(
+      await fathomd('queue', 'add', 'noop', '--payload', '{"days": 7}', '--json'),
+    ) as Task;
+    expect(await fathomd('queue', 'show', added.id)).toContain('payload   {"days":7}');
+    expect(await fathomd('queue', 'list', '--status', 'pending')).toContain(added.id);
+    expect(await fathomd('queue', 'cancel', added.id)).toBe(`${added.id} noop is cancelled`);
+    expect(await fathomd('queue', 'resume')).toMatch(/^the queue is working/);
+  });
+
+  it('shows the dead letters by error, and puts them back', async () => {
+    const payload = { way: 'unrecoverable' };
+    const { id } = await fathom.client.queue.add({ type: 'misbehave', payload });
+    await finished(fathom, id);
+    const signature = 'misbehave: UnrecoverableError: the order was withdrawn';
+    expect(await fathomd('queue', 'dead')).toContain(signature);
+    expect(await fathomd('queue', 'retry', signature, '--signature')).toMatch(/pending again$/);
+    expect(await finished(fathom, id)).toMatchObject({ status: 'dead', attempts: 1 });
+  });
+
+  it('keeps schedules', async () => {
+    const set = [
+      'queue',
+      'schedule',
+      'nightly',
+      'noop',
+      '--cron',
+      '0 3 * * *',
+      '--timezone',
+      'Europe/Berlin',
+    ];
+    expect(await fathomd(...set)).toMatch(/^nightly runs next at \d{4}-/);
+    expect(await fathomd('queue', 'schedules')).toMatch(/nightly +noop +0 3 \* \* \* +Europe\/Berlin/);
+    expect(await fathomd('queue', 'unschedule', 'nightly')).toBe('the schedule nightly is removed');
+    expect(JSON.parse(await fathomd('queue', 'schedules', '--json'))).toEqual([]);
+  });
+});
+
+it('counts in /metrics', async () => {
+  const text = await (await fetch(`${fathom.url}/metrics`)).text();
+  expect(text).toMatch(/^fathom_queue_tasks\{status="done"\} [1-9]/m);
+  expect(text).toMatch(/^fathom_queue_paused 0$/m);
 });
 
 let daemon: Awaited<ReturnType<Deployment['start']>> | undefined;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { QueueStats } from '../../../shared/task.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -8,7 +9,7 @@ import type { Api } from '../server.ts';
 const readiness = z.object({ status: z.enum(['ok', 'waiting']), waiting_for: z.string().nullable() });
 
 /** For whoever watches the daemon from outside; none of these needs a session. */
-export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: ApiDeps): void {
+export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor, queue, log }: ApiDeps): void {
   app.get(
     '/health',
     {
@@ -59,6 +60,17 @@ export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: Ap
     },
   );
 
+  /** What else there is to tell does not wait for a control plane that is away: its phase is among it. */
+  async function queueStats(): Promise<QueueStats | null> {
+    if (missingInstance(fleet) !== null) return null;
+    try {
+      return await queue.store.stats();
+    } catch (error) {
+      log.debug({ err: error }, 'metrics go without those of the queue');
+      return null;
+    }
+  }
+
   // Names of databases hold names of people, so only those who see everything get the series of each instance.
   app.get(
     '/metrics',
@@ -67,6 +79,7 @@ export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor }: Ap
       const { contentType, text } = await renderMetrics({
         fleet,
         monitor,
+        queue: await queueStats(),
         perInstance: seesAll(request.caller, 'databases.read'),
       });
       return reply.type(contentType).send(text);

@@ -35,7 +35,7 @@ export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
       },
     },
     async (request) => {
-      return queue.schedules.set({ name: request.params.name, ...request.body });
+      return queue.schedules.set(request.params.name, request.body);
     },
   );
 
