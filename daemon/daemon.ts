@@ -6,12 +6,14 @@ import type { DaemonStatus } from '../shared/status.ts';
 import type { ApiDeps } from './api/deps.ts';
 import { identityServices } from './api/identity-services.ts';
 import { listenOnSocket, listenOnTcp } from './api/listen.ts';
+import { reload } from './api/reload.ts';
 import { systemClock } from './base/clock.ts';
 import { lockDataDir } from './base/data-dir-lock.ts';
 import { makePrivateDir } from './base/dir.ts';
 import { createLog } from './base/log.ts';
 import { packageRoot } from './base/package.ts';
 import type { Config } from './config/config.ts';
+import type { LiveSettings } from './config/live-settings.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
 import { DatabaseRepository } from './control-plane/databases.ts';
 import { countTasks } from './control-plane/queue-counts.ts';
@@ -44,13 +46,18 @@ export interface DaemonOptions {
   onProvisionStep?: (step: ProvisionStep, name: string) => void;
   /** Migrations of user databases; the package's own by default. */
   userMigrationsDir?: string;
+  /** The local socket, when it was opened for this process; null opens it. */
+  adminSocketFd?: number | null;
   /** How long a task's worker may be silent, in milliseconds. */
   leaseMs?: number;
 }
 
 export interface RunningDaemon {
-  /** Ends everything in order; safe to call again. */
-  stop(): Promise<void>;
+  /** Ends everything in order, or everything but the instances; safe to call again. */
+  stop(fleet?: 'stop' | 'leave'): Promise<void>;
+  /** Applies what can be applied under way; says what else differs and needs a restart. */
+  reload(config: Config): Promise<string[]>;
+  instances(): DaemonStatus['instances'];
   /** Resolves when the daemon has stopped, rejects when it broke. */
   stopped: Promise<void>;
 }
@@ -68,6 +75,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const clock = systemClock;
   const startedAt = clock.now();
   const random = Math.random;
+  const settings: LiveSettings = { corsOrigins: config.corsOrigins, limits: config.limits };
+  let fleetEnd: 'stop' | 'leave' = 'stop';
   let waitingFor: string | null = 'the global PocketBase';
 
   const logsDir = config.log.dir ?? join(config.dataDir, 'logs');
@@ -180,20 +189,19 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     clock,
     log,
     hookToken,
-    requestsPerMinute: config.limits.requestsPerMinute,
     trustedProxies: config.trustedProxies,
-    corsOrigins: config.corsOrigins,
+    settings,
     version: options.version,
     status,
     waitingFor: () => waitingFor,
   };
 
   // The fleet is stopped last, after everything that could ask something of it.
-  resources.defer(() => fleet.close());
+  resources.defer(() => fleet.close(fleetEnd));
   resources.defer(() => identity.audit.stop());
   const tcp = await listenOnTcp(api, config.server.host, config.server.port);
   resources.defer(() => tcp.close());
-  const socket = await listenOnSocket(api, config.socketPath, config.socketGroup);
+  const socket = await listenOnSocket(api, config, options.adminSocketFd ?? null);
   resources.defer(() => socket.close());
 
   const found = byInstance(await driver.find());
@@ -217,6 +225,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   await configureSignInProviders(controlPlane, config.oauth);
   await reconciler.load();
+  resources.defer(() => reconciler.stop());
   await reconciler.startAll([...found.values()].flat());
   await lifecycle.finishInterrupted(config.userDatabasesDir);
   waitingFor = 'the queue worker';
@@ -247,11 +256,15 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
   return {
-    stop: () => {
+    stop: (fleetIs = 'stop') => {
+      if (stopping === null) fleetEnd = fleetIs;
       stopping ??= held.disposeAsync().then(stopped.resolve, stopped.reject);
       return stopped.promise;
     },
     stopped: stopped.promise,
+    reload: (next) =>
+      reload(next, { config, settings, signInLimits: identity.signInLimits, controlPlane, log }),
+    instances: () => fleet.countByPhase(),
   };
 }
 

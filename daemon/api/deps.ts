@@ -1,6 +1,7 @@
 import type { DaemonStatus } from '../../shared/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import type { AuditRepository } from '../control-plane/audit-repository.ts';
 import type { AuditTrail } from '../control-plane/audit-trail.ts';
 import type { Identities } from '../control-plane/identities.ts';
@@ -43,9 +44,8 @@ export interface ApiDeps {
   /** Authenticates the hooks of the global PocketBase. */
   hookToken: string;
   signInLimits: SignInLimits;
-  requestsPerMinute: number;
   trustedProxies: readonly string[];
-  corsOrigins: readonly string[];
+  settings: LiveSettings;
   version: string;
   status: () => Promise<DaemonStatus>;
   /** Null when the daemon is ready, else what it waits for. */

@@ -18,7 +18,7 @@ export async function limitRequests(app: Api, deps: ApiDeps, transport: Transpor
   app.addHook(
     'onRequest',
     app.rateLimit({
-      max: deps.requestsPerMinute,
+      max: () => deps.settings.limits.requestsPerMinute,
       timeWindow: 60_000,
       keyGenerator: (request) => networkOf(request.ip),
       allowList: (request) => isHookToken(request.headers[HOOK_TOKEN_HEADER], deps.hookToken),

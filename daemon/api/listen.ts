@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
 import { FathomError } from '../../shared/errors.ts';
+import type { Config } from '../config/config.ts';
 import type { Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import { type Api, createApi } from './server.ts';
@@ -29,9 +31,23 @@ export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Pr
   return { close };
 }
 
-/** Whoever can open this socket is an administrator: its owner and its group. */
-export async function listenOnSocket(deps: ApiDeps, path: string, group: string | null): Promise<Listening> {
+/**
+ * Whoever can open this socket is an administrator: its owner and its group.
+ *
+ * @param inherited the descriptor of one that is open already and outlives this daemon, or null
+ */
+export async function listenOnSocket(
+  deps: ApiDeps,
+  { socketPath: path, socketGroup: group }: Pick<Config, 'socketPath' | 'socketGroup'>,
+  inherited: number | null,
+): Promise<Listening> {
   const { api, close } = await create(deps, 'socket');
+  if (inherited !== null) {
+    await api.ready();
+    api.server.listen({ fd: inherited });
+    await once(api.server, 'listening');
+    return { close };
+  }
   // Left by a daemon that was killed; the lock on the data directory says that none runs.
   await rm(path, { force: true });
   try {
@@ -57,6 +73,8 @@ async function create(deps: ApiDeps, transport: Transport): Promise<Listening & 
     api,
     close: async () => {
       closeStreams();
+      // Of a server that it did not open itself, Fastify would wait for the last client to go.
+      api.server.closeAllConnections();
       await api.close();
     },
   };

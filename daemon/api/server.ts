@@ -56,9 +56,11 @@ export type Api = FastifyInstance<
 
 /** The HTTP API for one transport: TCP, where callers prove who they are, or the local socket, where they need not. */
 export async function createApi(deps: ApiDeps, transport: Transport): Promise<Api> {
-  const loggerInstance: FastifyBaseLogger = deps.log.child({ transport });
+  const loggerInstance: FastifyBaseLogger = deps.log;
   const app: Api = fastify({
     loggerInstance,
+    // Made for each request, so that it has the log level of now.
+    childLoggerFactory: (logger, bindings, options) => logger.child({ ...bindings, transport }, options),
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: () => randomUUID(),
@@ -91,7 +93,13 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   );
 
   await app.register(helmet);
-  if (deps.corsOrigins.length > 0) await app.register(cors, { origin: [...deps.corsOrigins] });
+  // With no origin allowed there is no CORS at all, not even an answer to a preflight.
+  await app.register(cors, {
+    delegator: (_request, done) => {
+      const { corsOrigins } = deps.settings;
+      done(null, { origin: corsOrigins.length > 0 && [...corsOrigins] });
+    },
+  });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

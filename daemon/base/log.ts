@@ -17,15 +17,16 @@ const SECRET_FIELDS = [
 /** JSON lines on standard output, and in `file` as well when there is one. */
 export function createLog(options: { level: string; file?: string | null }): Logger {
   const stdout = pino.destination({ fd: 1, sync: true });
+  // What is logged is decided by the logger's level alone, which a reload may change.
   const streams = [
     {
-      level: options.level,
+      level: 'trace',
       stream: goesToJournal(process.env['JOURNAL_STREAM'], fstatSync(1)) ? withPriorities(stdout) : stdout,
     },
     ...(options.file
       ? [
           {
-            level: options.level,
+            level: 'trace',
             stream: pino.destination({ dest: options.file, mkdir: true, sync: true, mode: 0o600 }),
           },
         ]

@@ -1,17 +1,27 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RunningDaemon } from '../daemon.ts';
-import { runInForeground } from './foreground.ts';
+import { type ForegroundOptions, runInForeground } from './foreground.ts';
 
 class TestDaemon implements RunningDaemon {
   readonly #end = Promise.withResolvers<void>();
   readonly stopCalled = Promise.withResolvers<void>();
   readonly stopped = this.#end.promise;
   stops = 0;
+  fleet: string | undefined;
   broken: Error | null = null;
 
-  async stop(): Promise<void> {
+  reload(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  instances(): ReturnType<RunningDaemon['instances']> {
+    throw new Error('not asked');
+  }
+
+  async stop(fleet?: 'stop' | 'leave'): Promise<void> {
     this.stops += 1;
+    this.fleet = fleet;
     this.stopCalled.resolve();
     if (this.broken) throw this.broken;
   }
@@ -40,6 +50,7 @@ beforeEach(() => {
 function run(
   launch: () => Promise<RunningDaemon> = async () => daemon,
   onRunning?: (stop: AbortSignal) => Promise<void>,
+  more: Partial<ForegroundOptions> = {},
 ) {
   const context = { stderr: { write: (text: string) => (err += text) } };
   return runInForeground({
@@ -48,6 +59,7 @@ function run(
     signals,
     exit: (code) => exits.push(code),
     ...(onRunning === undefined ? {} : { onRunning }),
+    ...more,
   });
 }
 
@@ -72,6 +84,7 @@ describe('signals', () => {
     expect(err).toContain('SIGTERM, stopping already; once more leaves at once');
     expect(exits).toEqual([]);
     signals.emit('SIGINT', 'SIGINT');
+    await daemon.stopCalled.promise;
     expect(exits).toEqual([130]);
     expect(daemon.stops).toBe(1);
     daemon.finish();
@@ -93,6 +106,43 @@ describe('signals', () => {
     daemon.finish();
     await code;
     expect(signals.eventNames()).toEqual([]);
+  });
+});
+
+it('leaves the instances to the next daemon when that is what the stop is for', async () => {
+  const running = Promise.withResolvers<void>();
+  const code = run(undefined, async () => running.resolve(), { onStop: async () => 'leave' });
+  await running.promise;
+  signals.emit('SIGTERM', 'SIGTERM');
+  await daemon.stopCalled.promise;
+  expect(daemon.fleet).toBe('leave');
+  daemon.finish();
+  await code;
+});
+
+describe('SIGHUP', () => {
+  it('reloads, and goes on', async () => {
+    const [running, reloaded] = [Promise.withResolvers<void>(), Promise.withResolvers<RunningDaemon>()];
+    const code = run(undefined, async () => running.resolve(), {
+      onReload: async (which) => reloaded.resolve(which),
+    });
+    await running.promise;
+    signals.emit('SIGHUP', 'SIGHUP');
+    expect(await reloaded.promise).toBe(daemon);
+    expect(daemon.stops).toBe(0);
+    daemon.finish();
+    await code;
+  });
+
+  it('stops where the daemon has a terminal, which is gone then', async () => {
+    const running = Promise.withResolvers<void>();
+    const code = run(undefined, async () => running.resolve());
+    await running.promise;
+    signals.emit('SIGHUP', 'SIGHUP');
+    await daemon.stopCalled.promise;
+    expect(daemon.fleet).toBe('stop');
+    daemon.finish();
+    await code;
   });
 });
 

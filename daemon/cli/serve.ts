@@ -1,8 +1,13 @@
+import { systemClock } from '../base/clock.ts';
 import { packageVersion } from '../base/package.ts';
 import { type LoadedConfig, loadConfig } from '../config/config.ts';
+import { inheritedSocket } from '../systemd/activation.ts';
+import { Service } from '../systemd/service.ts';
+import { statusLine } from '../systemd/status-line.ts';
 import { type CliContext, printLine } from './context.ts';
 import { type ForegroundOptions, runInForeground } from './foreground.ts';
 import { printable } from './printable.ts';
+import { reloadDaemon } from './reload.ts';
 
 export interface ServeArguments {
   envFile?: string | undefined;
@@ -16,24 +21,48 @@ export async function serve(
   context: CliContext,
 ): Promise<number> {
   const { env, cwd } = context;
-  const loaded = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
-  return serveConfig(loaded, { demo }, context);
+  const load = () => loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
+  return serveConfig(load(), { demo, load }, context);
 }
 
 export async function serveConfig(
   { config, warnings }: LoadedConfig,
-  { demo, onRunning }: { demo: boolean } & Pick<ForegroundOptions, 'onRunning'>,
+  options: { demo: boolean; load: () => LoadedConfig } & Pick<ForegroundOptions, 'onRunning'>,
   context: CliContext,
 ): Promise<number> {
   printWarnings(warnings, context);
-  const { runDaemon } = await import('../daemon.ts');
-  return runInForeground({
-    launch: () => runDaemon(config, { demo, version: packageVersion() }),
-    ...(onRunning === undefined ? {} : { onRunning }),
-    context,
-    signals: process,
-    exit: (code) => process.exit(code),
+  const { env, stderr, stdout } = context;
+  const service = Service.of({
+    env,
+    pid: process.pid,
+    clock: systemClock,
+    onProblem: (problem) => printLine(stderr, printable(`fathomd: warning: ${problem}`)),
   });
+  try {
+    const { runDaemon } = await import('../daemon.ts');
+    const adminSocketFd = inheritedSocket(env, process.pid);
+    return await runInForeground({
+      launch: () => runDaemon(config, { demo: options.demo, version: packageVersion(), adminSocketFd }),
+      onRunning: async (stopping, daemon) => {
+        service?.ready(() => statusLine(daemon.instances()));
+        await options.onRunning?.(stopping, daemon);
+      },
+      onStop: async () => {
+        const fleet = (await service?.fleetEnd()) ?? 'stop';
+        service?.stopping(fleet);
+        return fleet;
+      },
+      // Where it has a terminal, SIGHUP says that this is gone.
+      ...(stdout.isTTY === true
+        ? {}
+        : { onReload: (daemon) => reloadDaemon(daemon, options.load, service, context) }),
+      context,
+      signals: process,
+      exit: (code) => process.exit(code),
+    });
+  } finally {
+    await service?.close();
+  }
 }
 
 export function printWarnings(warnings: readonly string[], { stderr }: CliContext): void {

@@ -22,7 +22,8 @@ const POLL_EVERY_MS = 200;
 export async function start({ dataDir, demo }: StartArguments, context: CliContext): Promise<number> {
   const input: ConfigInput = { commandLine: { dataDir }, env: context.env, cwd: context.cwd };
   if (context.stdin.isTTY !== true || context.stdout.isTTY !== true) {
-    return startInForeground(await loadWithSecrets(input, context), { demo }, context);
+    const loaded = await loadWithSecrets(input, context);
+    return startInForeground(loaded, { demo, load: () => loadConfig(input) }, context);
   }
   const { socketPath } = loadClientConfig(input);
   const terminal = await import('./start-on-terminal.ts');
@@ -43,7 +44,7 @@ export async function loadWithSecrets(input: ConfigInput, { stderr }: CliContext
 
 async function startInForeground(
   loaded: LoadedConfig,
-  { demo }: { demo: boolean },
+  options: { demo: boolean; load: () => LoadedConfig },
   context: CliContext,
 ): Promise<number> {
   const client = new FathomClient({ target: { socketPath: loaded.config.socketPath } });
@@ -58,7 +59,7 @@ async function startInForeground(
     for (const line of nextSteps(loaded.config, status, loaded.adminPasswordOrigin))
       printLine(context.stdout, line);
   };
-  return serveConfig(loaded, { demo, onRunning }, context);
+  return serveConfig(loaded, { ...options, onRunning }, context);
 }
 
 async function answers(socketPath: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { parse } from 'dotenv';
 import { closestWord } from '../../shared/closest.ts';
 import type { FieldError } from '../../shared/errors.ts';
+import { readCredentials } from './credentials.ts';
 import { OTHER_VARIABLES, SECRET_VARIABLES, VARIABLES, type Variable } from './variables.ts';
 
 export interface ConfigInput {
@@ -33,14 +34,15 @@ export interface Sources {
   originOf: (name: Variable) => string | undefined;
 }
 
-interface Layer {
+export interface Layer {
   origin: string;
   values: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * Command line > environment > `.env` > `.env.local`, the two files in the working directory, then
- * `$FATHOM_DATA_DIR/.env`, where the first start keeps its secrets. A file named by `--env-file` replaces all three.
+ * Command line > environment > credentials > `.env` > `.env.local`, the two files in the working directory, then
+ * `$FATHOM_DATA_DIR/.env`, where the first start keeps its secrets. A file named by `--env-file` or by FATHOM_ENV_FILE
+ * replaces all three.
  * Nothing is written to `process.env`: child processes get only what they are handed.
  */
 export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
@@ -53,6 +55,7 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
       values: commandLine.dataDir === undefined ? {} : { FATHOM_DATA_DIR: commandLine.dataDir },
     },
     { origin: 'the environment', values: env },
+    ...readCredentials(env['CREDENTIALS_DIRECTORY']),
   ];
   const layerOf = (name: Variable): Layer | undefined =>
     layers.find(({ values }) => values[name] !== undefined && values[name].trim() !== '');
@@ -76,14 +79,15 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
     }
   };
 
-  if (commandLine.envFile !== undefined) {
-    add(resolve(cwd, commandLine.envFile), { required: true });
+  const envFile = commandLine.envFile ?? (env['FATHOM_ENV_FILE'] || undefined);
+  if (envFile !== undefined) {
+    add(resolve(cwd, envFile), { required: true });
   } else {
     add(join(cwd, '.env'), { required: false });
     add(join(cwd, '.env.local'), { required: false });
   }
   const dataDir = resolve(cwd, get('FATHOM_DATA_DIR')?.trim() ?? 'var');
-  if (commandLine.envFile === undefined) add(join(dataDir, '.env'), { required: false });
+  if (envFile === undefined) add(join(dataDir, '.env'), { required: false });
 
   warnings.push(
     ...files.flatMap(permissionWarnings),

@@ -66,4 +66,4 @@ export const VARIABLES = [
 export type Variable = (typeof VARIABLES)[number];
 
 /** Read by the command line and the console, not by the configuration; here so that they are no typos. */
-export const OTHER_VARIABLES: readonly string[] = ['FATHOM_TOKEN', 'FATHOM_OWNS_DAEMON'];
+export const OTHER_VARIABLES: readonly string[] = ['FATHOM_TOKEN', 'FATHOM_OWNS_DAEMON', 'FATHOM_ENV_FILE'];

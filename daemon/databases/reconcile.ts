@@ -5,7 +5,7 @@ import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases
 import type { UserRepository } from '../control-plane/users.ts';
 import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
-import { byInstance, whyNotAdopt } from '../supervisor/takeover.ts';
+import { byInstance, isOutdated, whyNotAdopt } from '../supervisor/takeover.ts';
 import { STOP_GRACE_MS, terminate } from '../supervisor/terminate.ts';
 import type { Catalog } from './catalog.ts';
 import type { Provisioner } from './provisioner.ts';
@@ -24,6 +24,7 @@ export interface ReconcileDeps {
 /** Brings the fleet to what the control plane says: at start, and again and again in case something was missed. */
 export class Reconciler {
   readonly #deps: ReconcileDeps;
+  readonly #renewal = new AbortController();
 
   constructor(deps: ReconcileDeps) {
     this.#deps = deps;
@@ -41,6 +42,7 @@ export class Reconciler {
   async startAll(found: readonly FoundProcess[]): Promise<void> {
     const processes = byInstance(found);
     const ends: Promise<void>[] = [];
+    const outdated: string[] = [];
     for (const { row, runner } of this.#deps.catalog.entries()) {
       const [process, ...others] = processes.get(row.name) ?? [];
       processes.delete(row.name);
@@ -52,6 +54,7 @@ export class Reconciler {
       const objection = process ? whyNotAdopt(process, runner.spec) : null;
       if (process && objection === null) {
         runner.start({ force: false, adopt: process });
+        if (isOutdated(process, runner.spec)) outdated.push(row.name);
         continue;
       }
       const end = process && objection !== null ? this.#end(process, objection) : Promise.resolve();
@@ -62,6 +65,24 @@ export class Reconciler {
       for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
     }
     await Promise.all(ends);
+    void this.#renew(outdated);
+  }
+
+  /** Ends what goes on by itself; safe to call again. */
+  stop(): void {
+    this.#renewal.abort();
+  }
+
+  /** Another binary, as after an upgrade: one instance after the other is started anew, so that all others serve. */
+  async #renew(names: readonly string[]): Promise<void> {
+    const { fleet, log } = this.#deps;
+    for (const name of names) {
+      if (this.#renewal.signal.aborted) return;
+      log.info({ instance: name }, 'it runs another binary than this daemon has, so it is restarted');
+      await fleet.restart(name).catch((error: unknown) => {
+        if (!this.#renewal.signal.aborted) log.warn({ instance: name }, messageOf(error));
+      });
+    }
   }
 
   /** What was missed: users without a database, provisioning that was interrupted, rows that a person edited. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { access, constants, readFile, realpath, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { hashOf } from './executable-hash.ts';
 
 export interface Binary {
   path: string;
@@ -66,12 +66,6 @@ async function embeddedPath(): Promise<string> {
       { cause: error },
     );
   }
-}
-
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 /** Runs it once: whatever does not say `pocketbase version X` is not PocketBase. */

@@ -8,7 +8,15 @@ import {
   inheritedEnvironment,
   lockedArguments,
 } from './command.ts';
-import { findByEnvironment, hasSocket, isAlive, isThatProcess, processStat } from './procfs.ts';
+import { ExecutableHashes } from './executable-hash.ts';
+import {
+  findByEnvironment,
+  hasSocket,
+  isAlive,
+  isThatProcess,
+  type ProcessIdentity,
+  processStat,
+} from './procfs.ts';
 import { SpawnerClient } from './spawner-client.ts';
 
 export interface ProcessExit {
@@ -50,6 +58,10 @@ export interface FoundProcess {
   /** `host:port` that it was told to listen on. */
   address: string | null;
   executable: string | null;
+  /** Of the executable; null when it cannot be read. */
+  sha256: string | null;
+  hooksDir: string | null;
+  environment: ReadonlyMap<string, string>;
 }
 
 /** What the daemon does to processes. Child processes now; one systemd unit per instance would be another one. */
@@ -67,6 +79,8 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #fleetId: string;
   readonly #spawner = new SpawnerClient();
   readonly #clock: Clock;
+  readonly #hashes = new ExecutableHashes();
+  readonly #closed = new AbortController();
 
   constructor(options: { fleetId: string; clock: Clock }) {
     this.#fleetId = options.fleetId;
@@ -98,8 +112,9 @@ export class ChildProcessDriver implements ProcessDriver {
     };
   }
 
-  /** What was started runs on. */
+  /** What was started runs on, but its end is not waited for any more: that would keep a daemon that leaves. */
   close(): void {
+    this.#closed.abort();
     this.#spawner.close();
   }
 
@@ -117,7 +132,7 @@ export class ChildProcessDriver implements ProcessDriver {
   async find(): Promise<FoundProcess[]> {
     const processes = await findByEnvironment(FLEET_VARIABLE, this.#fleetId);
     const ticksNow = await bootTicks();
-    return processes.map((process) => ({
+    const describe = async (process: ProcessIdentity): Promise<FoundProcess> => ({
       instance: process.environment.get(INSTANCE_VARIABLE) ?? '',
       pid: process.pid,
       startTime: process.startTime,
@@ -125,11 +140,16 @@ export class ChildProcessDriver implements ProcessDriver {
       dataDir: flagValue(process.argv, 'dir'),
       address: flagValue(process.argv, 'http'),
       executable: process.executable,
-    }));
+      sha256: await this.#hashes.of(process.pid),
+      hooksDir: flagValue(process.argv, 'hooksDir'),
+      environment: process.environment,
+    });
+    return Promise.all(processes.map(describe));
   }
 
   async #gone(pid: number, startTime: number): Promise<ProcessExit> {
-    while (isAlive(pid, startTime)) await this.#clock.sleep(ADOPTED_POLL_MS);
+    const { signal } = this.#closed;
+    while (isAlive(pid, startTime) && !signal.aborted) await this.#clock.sleep(ADOPTED_POLL_MS, signal);
     return { code: null, signal: null };
   }
 }

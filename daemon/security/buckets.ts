@@ -8,16 +8,23 @@ const MAX_KEYS = 50_000;
  * window opens for everybody.
  */
 export class Buckets {
-  readonly #capacity: number;
-  readonly #msPerToken: number;
+  readonly #windowMs: number;
+  #capacity = 0;
+  #msPerToken = 0;
   readonly #clock: Clock;
   /** By key, when the bucket will be full again; what is not here is full. */
   readonly #fullAtMs = new Map<string, number>();
 
   constructor(options: { capacity: number; windowMs: number; clock: Clock }) {
-    this.#capacity = options.capacity;
-    this.#msPerToken = options.windowMs / options.capacity;
+    this.#windowMs = options.windowMs;
     this.#clock = options.clock;
+    this.resize(options.capacity);
+  }
+
+  /** What has been taken stays taken, measured in time. */
+  resize(capacity: number): void {
+    this.#capacity = capacity;
+    this.#msPerToken = this.#windowMs / capacity;
   }
 
   /** Milliseconds until there is one to take; 0 when there is. */

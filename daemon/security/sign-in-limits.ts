@@ -60,6 +60,12 @@ export class SignInLimits {
     this.#signUps = new Buckets({ capacity: settings.signUpsPerAddress, windowMs: SIGN_UP_WINDOW_MS, clock });
   }
 
+  configure(settings: LimitSettings): void {
+    this.#accounts.resize(settings.signInsPerAccount);
+    this.#addresses.resize(settings.signInsPerAddress);
+    this.#signUps.resize(settings.signUpsPerAddress);
+  }
+
   /** @throws RateLimitedError */
   beginSignIn(account: string, address: string): SignInAttempt {
     if (address === LOCAL_ADDRESS) return { succeeded: () => {}, failed: () => {} };

@@ -179,14 +179,14 @@ export class Fleet {
     }
   }
 
-  /** Ends supervision: every instance is stopped at once, the global one last, as the others' end is noted in it. */
-  async close(): Promise<void> {
+  /**
+   * Ends supervision. With `stop` every instance is stopped at once, the global one last, as the others' end is noted in it;
+   * with `leave` all go on.
+   */
+  async close(how: 'stop' | 'leave'): Promise<void> {
     const runners = [...this.#runners.values()];
-    await Promise.all(
-      runners.filter(({ spec }) => spec.kind === 'user').map((runner) => runner.close('stop')),
-    );
-    await Promise.all(
-      runners.filter(({ spec }) => spec.kind === 'global').map((runner) => runner.close('stop')),
-    );
+    for (const kind of ['user', 'global']) {
+      await Promise.all(runners.filter(({ spec }) => spec.kind === kind).map((runner) => runner.close(how)));
+    }
   }
 }

@@ -10,11 +10,11 @@ import type { PortAllocator } from './ports.ts';
 const ADOPT_TIMEOUT_MS = 5_000;
 
 /**
- * Whether a process that an earlier daemon left running is the one this instance would be started as: same
- * executable, same data, same address. Null when it may be taken over, else why not.
+ * Whether a process that an earlier daemon left running may go on as this instance: same data, same address, and for the
+ * global one, which serves this daemon, same executable, hooks and settings. Null when it may, else why not.
  */
 export function whyNotAdopt(found: FoundProcess, spec: InstanceSpec): string | null {
-  if (found.executable !== spec.binary.path) return `it runs ${found.executable ?? 'an unknown executable'}`;
+  if (found.sha256 === null) return `it runs ${found.executable ?? 'an unknown executable'}`;
   if (found.dataDir !== dataDirOf(spec.directory))
     return `its data directory is ${found.dataDir ?? 'unknown'}`;
   const port = portOf(found);
@@ -22,7 +22,23 @@ export function whyNotAdopt(found: FoundProcess, spec: InstanceSpec): string | n
     return `it listens on ${found.address ?? 'an unknown address'}`;
   }
   if ('fixed' in spec.port && spec.port.fixed !== port) return `it listens on port ${port}`;
-  return null;
+  return spec.kind === 'global' ? whyNotServing(found, spec) : null;
+}
+
+/** Sooner or later to be started anew: its executable is another one, by content; where that lies says nothing. */
+export function isOutdated(found: FoundProcess, spec: InstanceSpec): boolean {
+  return found.sha256 !== spec.binary.sha256;
+}
+
+function whyNotServing(found: FoundProcess, spec: InstanceSpec): string | null {
+  if (isOutdated(found, spec)) return `it runs ${found.executable ?? 'an unknown executable'}`;
+  if (found.hooksDir !== spec.hooksDir) return `its hooks are those in ${found.hooksDir ?? 'no directory'}`;
+  const changed = Object.entries(spec.environment).filter(
+    ([name, value]) => found.environment.get(name) !== value,
+  );
+  return changed.length > 0
+    ? `it was started with another ${changed.map(([name]) => name).join(', ')}`
+    : null;
 }
 
 /** Takes over a process that an earlier daemon left. Null when it does not answer, or its port is somebody else's now. */

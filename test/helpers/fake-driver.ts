@@ -81,6 +81,9 @@ export class FakeDriver implements ProcessDriver {
       dataDir: command.dataDir,
       address: `127.0.0.1:${command.port}`,
       executable: command.binary,
+      sha256: 'of-the-binary',
+      hooksDir: null,
+      environment: new Map(),
     };
   }
 

@@ -12,6 +12,7 @@ const layers: Record<string, readonly string[]> = {
 
   'daemon/base/': ['shared/'],
   'daemon/config/': ['daemon/base/'],
+  'daemon/systemd/': ['daemon/base/'],
   'daemon/events/': ['daemon/base/'],
   'daemon/security/': ['daemon/events/', 'daemon/config/'],
   'daemon/control-plane/': ['daemon/security/'],
@@ -22,7 +23,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/api/': ['daemon/queue/'],
   'daemon/daemon.ts': ['daemon/api/'],
   'daemon/doctor/': ['daemon/databases/', 'shared/client/'],
-  'daemon/cli/': ['daemon/daemon.ts', 'daemon/doctor/', 'shared/client/'],
+  'daemon/cli/': ['daemon/daemon.ts', 'daemon/doctor/', 'daemon/systemd/', 'shared/client/'],
   'daemon/main.ts': ['daemon/cli/'],
 
   'tui/store/': ['shared/client/'],

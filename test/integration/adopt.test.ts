@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile } from 'node:fs/promises';
+import { appendFile, copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
@@ -33,6 +33,12 @@ function untilAllRun(fathom: Deployment): Promise<Instance[]> {
 }
 
 const pids = (instances: readonly Instance[]) => new Map(instances.map(({ name, pid }) => [name, pid]));
+
+/** One that runs as well, and is told from the original by its content. */
+async function copyOfBinary(path: string, mark: string): Promise<void> {
+  await copyFile((await verifyBinary(null)).path, path);
+  await appendFile(path, mark);
+}
 
 async function killDaemon(daemon: Daemon): Promise<void> {
   daemon.signal('SIGKILL');
@@ -117,11 +123,11 @@ it('what does not fit is ended: no row, a second one, another executable; strang
     dir: elsewhere('b'),
     markedAs: doubled.name,
   });
-  // Another executable on the right data at the right port: not what this daemon would have started.
+  // Another executable on the right data at the right port serves on until it is its turn to be replaced.
   const old = before.find(({ name }) => name === replaced.name);
   kill(old?.pid ?? null, 'SIGKILL');
   const otherBinary = join(fathom.dataDir, 'pocketbase-of-old');
-  await copyFile((await verifyBinary(null)).path, otherBinary);
+  await copyOfBinary(otherBinary, 'another version');
   await until(async () => (await fleetProcesses(fathom.dataDir)).every(({ pid }) => pid !== old?.pid), {
     what: 'the old process to be gone',
   });
@@ -142,8 +148,8 @@ it('what does not fit is ended: no row, a second one, another executable; strang
   const ends = [orphan, second, misfit].map((child) => once(child, 'exit'));
 
   await fathom.start();
-  const after = await untilAllRun(fathom);
   await Promise.all(ends);
+  const after = await untilAllRun(fathom);
   expect(pids(after).get(doubled.name)).toBe(pids(before).get(doubled.name));
   expect(after.find(({ name }) => name === replaced.name)).toMatchObject({ restarts: 0, port: old?.port });
   expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
@@ -151,7 +157,7 @@ it('what does not fit is ended: no row, a second one, another executable; strang
   expect(await fleetProcesses(fathom.dataDir)).toHaveLength(3);
 });
 
-it('with another binary the whole fleet is replaced, the global PocketBase first', async () => {
+it('with another binary the whole fleet is replaced, with the same one at another place nothing is', async () => {
   const fathom = await deployment();
   const daemon = await fathom.start();
   const tenant = await signUp(fathom);
@@ -160,10 +166,20 @@ it('with another binary the whole fleet is replaced, the global PocketBase first
   // Not even one that does not react keeps its port.
   kill(pids(before).get('global') ?? null, 'SIGSTOP');
   const upgraded = join(fathom.dataDir, 'pocketbase-upgraded');
-  await copyFile((await verifyBinary(null)).path, upgraded);
-  await fathom.start({ PB_BINARY_PATH: upgraded });
+  await copyOfBinary(upgraded, 'another version');
+  const second = await fathom.start({ PB_BINARY_PATH: upgraded });
+  await until(async () => (await instance(fathom, tenant.name)).pid !== pids(before).get(tenant.name), {
+    what: 'its turn',
+  });
   const after = await untilAllRun(fathom);
   for (const { name, pid } of after) expect(pid).not.toBe(pids(before).get(name));
   expect(await fleetProcesses(fathom.dataDir)).toHaveLength(2);
   await writeAndRead(fathom, tenant, 'with the new one');
+
+  await killDaemon(second);
+  const moved = join(fathom.dataDir, 'pocketbase-moved');
+  await copyFile(upgraded, moved);
+  await rm(upgraded);
+  await fathom.start({ PB_BINARY_PATH: moved });
+  expect(pids(await untilAllRun(fathom))).toEqual(pids(after));
 });

@@ -24,10 +24,9 @@ async function streamOf(account: { is_active: boolean; role: string } | null) {
   const deps = {
     tickets,
     clock: time,
-    corsOrigins: [],
+    settings: { corsOrigins: [], limits: { requestsPerMinute: 1000 } },
     bus: new EventBus(() => {}),
     log: { debug: () => {}, error: () => {} },
-    requestsPerMinute: 1000,
     trustedProxies: [],
     identities: {
       onChange: () => () => {},

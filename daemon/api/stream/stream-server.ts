@@ -33,8 +33,13 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
   });
 
   const readers = new Map<WebSocket, { caller: Caller; answered: boolean }>();
-  const upgrades = new Buckets({ capacity: deps.requestsPerMinute, windowMs: 60_000, clock: deps.clock });
+  const upgrades = new Buckets({
+    capacity: deps.settings.limits.requestsPerMinute,
+    windowMs: 60_000,
+    clock: deps.clock,
+  });
   const countUpgrade = (from: string) => {
+    upgrades.resize(deps.settings.limits.requestsPerMinute);
     const waitMs = upgrades.waitMs(from);
     if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
     upgrades.take(from);
@@ -43,7 +48,7 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = URL.parse(request.url ?? '/', 'http://localhost');
     if (url?.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
-    checkOrigin(request.headers.origin, deps.corsOrigins);
+    checkOrigin(request.headers.origin, deps.settings.corsOrigins);
     if (transport === 'tcp') countUpgrade(networkOf(clientAddress(request, deps.trustedProxies)));
     const caller = await callerOf(request, url, deps, transport);
     server.handleUpgrade(request, socket, head, (webSocket) => {

@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+
+/** SHA-256 of a file, hexadecimal. */
+export async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/**
+ * Tells what processes run by the content of their executables, wherever those lie by now: an upgrade moves them, and
+ * `/proc/<pid>/exe` can be read even when the file is deleted. A fleet runs one or two, so each is read once.
+ */
+export class ExecutableHashes {
+  readonly #known = new Map<string, Promise<string>>();
+
+  /** Null when the process is gone, or not ours to look at. */
+  async of(pid: number): Promise<string | null> {
+    const path = `/proc/${pid}/exe`;
+    try {
+      const { dev, ino, mtimeMs, size } = await stat(path);
+      const key = `${dev}:${ino}:${mtimeMs}:${size}`;
+      const hash = this.#known.get(key) ?? hashOf(path);
+      this.#known.set(key, hash);
+      return await hash;
+    } catch {
+      return null;
+    }
+  }
+}
