@@ -24,6 +24,7 @@ import { seedDemo } from './databases/demo.ts';
 import { keepReconciled } from './databases/keep-reconciled.ts';
 import type { ProvisionStep } from './databases/provisioner.ts';
 import { EventBus } from './events/bus.ts';
+import { Journal } from './events/journal.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
 import { InstanceLog } from './pocketbase/instance-log.ts';
@@ -100,6 +101,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const root = packageRoot(import.meta.dirname);
 
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
+  const journal = new Journal(bus, clock);
   const driver = new ChildProcessDriver({ fleetId: await fleetId(config.dataDir), clock });
   resources.defer(() => driver.close());
   const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
@@ -185,6 +187,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     users,
     queue,
     bus,
+    journal,
     monitor,
     clock,
     log,

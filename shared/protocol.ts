@@ -24,6 +24,20 @@ export const usageSchema = z.object({
   open_connections: z.number().nullable(),
 });
 
+export const reasonSchema = z.object({
+  code: z.enum(PHASE_REASON_CODES),
+  message: z.string(),
+  log_tail: z.array(z.string()).exactOptional(),
+});
+
+export const lastExitSchema = z.object({
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+  at: time,
+  uptime_s: z.number(),
+  requested: z.boolean(),
+});
+
 export const instanceSchema: z.ZodType<Instance> = z
   .object({
     name: z.string(),
@@ -33,13 +47,7 @@ export const instanceSchema: z.ZodType<Instance> = z
     phase: z.enum(INSTANCE_PHASES),
     since: time,
     desired: z.enum(['running', 'stopped']),
-    reason: z
-      .object({
-        code: z.enum(PHASE_REASON_CODES),
-        message: z.string(),
-        log_tail: z.array(z.string()).exactOptional(),
-      })
-      .nullable(),
+    reason: reasonSchema.nullable(),
     port: z.int().nullable(),
     url: z.string().nullable(),
     pid: z.int().nullable(),
@@ -48,15 +56,7 @@ export const instanceSchema: z.ZodType<Instance> = z
     attempt: z.int(),
     max_attempts: z.int().nullable(),
     next_attempt_at: time.nullable(),
-    last_exit: z
-      .object({
-        code: z.int().nullable(),
-        signal: z.string().nullable(),
-        at: time,
-        uptime_s: z.number(),
-        requested: z.boolean(),
-      })
-      .nullable(),
+    last_exit: lastExitSchema.nullable(),
     created_at: time,
     db_path: z.string(),
     pocketbase_version: z.string(),

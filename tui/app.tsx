@@ -39,7 +39,10 @@ function Frame({ console, size }: { console: Console; size: Size }) {
   };
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows}>
-      <Lines lines={[headerLine(theme, fleet, ui, size.columns)]} height={1} />
+      <Lines
+        lines={[headerLine(theme, fleet, ui, { columns: size.columns, readOnly: console.readOnly })]}
+        height={1}
+      />
       <Box height={body.rows} flexDirection="column">
         <Lines lines={bodyLines(console, view)} height={body.rows} />
         <Dialog view={{ ...view, theme }} />

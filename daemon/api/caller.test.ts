@@ -37,14 +37,14 @@ describe('who makes a request', () => {
   const identities = { identify: () => Promise.resolve(session('user')) } as unknown as Identities;
 
   it('is nobody over TCP without a token, and an administrator over the local socket', async () => {
-    expect(await identify(undefined, { transport: 'tcp', identities })).toBeNull();
-    expect(await identify(undefined, { transport: 'socket', identities })).toEqual(local);
+    expect(await identify({}, { transport: 'tcp', identities })).toBeNull();
+    expect(await identify({}, { transport: 'socket', identities })).toEqual(local);
   });
 
   it('is whom the token names, on the socket as well', async () => {
     for (const transport of ['tcp', 'socket'] as const) {
       for (const header of ['Bearer token', 'bearer token']) {
-        expect(await identify(header, { transport, identities })).toEqual(session('user'));
+        expect(await identify({ authorization: header }, { transport, identities })).toEqual(session('user'));
       }
     }
   });
@@ -52,7 +52,9 @@ describe('who makes a request', () => {
   it.each([['Basic x'], ['Bearer'], ['Bearer '], ['token'], [''], ['Bearer a b']])(
     'is not told by %j',
     async (header) => {
-      await expect(identify(header, { transport: 'tcp', identities })).rejects.toThrow(REQUIRED);
+      await expect(identify({ authorization: header }, { transport: 'tcp', identities })).rejects.toThrow(
+        REQUIRED,
+      );
     },
   );
 });

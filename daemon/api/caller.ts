@@ -1,7 +1,15 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { FathomError } from '../../shared/errors.ts';
 import type { Identities } from '../control-plane/identities.ts';
-import { type Caller, type Permission, requireScope, scopeOf } from '../security/permissions.ts';
+import {
+  type Caller,
+  isRole,
+  type Permission,
+  ROLES,
+  requireScope,
+  scopeOf,
+} from '../security/permissions.ts';
 
 export type { Caller } from '../security/permissions.ts';
 
@@ -24,8 +32,25 @@ export interface Identification {
   identities: Identities;
 }
 
-/** @throws FathomError `auth.required` for a token that is not valid; null when there is none */
+/** A role that the caller does not want to go beyond; a console that only looks on sends `viewer`. */
+export const ROLE_HEADER = 'fathom-role';
+
+/**
+ * @throws FathomError `auth.required` for a token that is not valid, `request.invalid` for a role that there is not; null
+ * when there is no token
+ */
 export async function identify(
+  headers: IncomingHttpHeaders,
+  identification: Identification,
+): Promise<Caller | null> {
+  const caller = await holderOf(headers.authorization, identification);
+  const ceiling = headers[ROLE_HEADER];
+  if (ceiling === undefined || caller === null) return caller;
+  if (isRole(ceiling)) return { ...caller, ceiling };
+  throw new FathomError('request.invalid', `${ROLE_HEADER}: needs to be one of ${ROLES.join(', ')}`);
+}
+
+async function holderOf(
   authorization: string | undefined,
   { transport, identities }: Identification,
 ): Promise<Caller | null> {
@@ -42,9 +67,11 @@ export function authorise(request: FastifyRequest): void {
   const { permission } = request.routeOptions.config;
   // Requests that no route answers have none.
   if (permission === undefined || permission === 'public' || permission === 'hook') return;
-  if (scopeOf(requireCaller(request), permission) === null) {
-    throw new FathomError('auth.forbidden', `this needs the permission ${permission}`);
-  }
+  const caller = requireCaller(request);
+  if (scopeOf(caller, permission) !== null) return;
+  const asked =
+    caller.ceiling === undefined ? '' : `; this session asked for no more than a ${caller.ceiling} may do`;
+  throw new FathomError('auth.forbidden', `this needs the permission ${permission}${asked}`);
 }
 
 /** Whether the caller sees what belongs to others. */

@@ -13,6 +13,7 @@ import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { OwnerSync } from '../databases/owner-sync.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
 import type { EventBus } from '../events/bus.ts';
+import type { Journal } from '../events/journal.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Sessions } from '../security/sessions.ts';
 import type { SignInLimits } from '../security/sign-in-limits.ts';
@@ -37,6 +38,7 @@ export interface ApiDeps {
   audit: AuditTrail;
   auditRepository: AuditRepository;
   bus: EventBus;
+  journal: Journal;
   monitor: Monitor;
   clock: Clock;
   log: Logger;

@@ -22,6 +22,7 @@ import { auditRoutes } from './routes/audit.ts';
 import { authRoutes } from './routes/auth.ts';
 import { browseRoutes } from './routes/browse.ts';
 import { databaseRoutes } from './routes/databases.ts';
+import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
@@ -126,7 +127,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     if (waitingFor !== null && !ANSWERED_WHILE_STARTING.has(request.url.split('?')[0] ?? '')) {
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
-    request.caller = await identify(request.headers.authorization, { ...deps, transport });
+    request.caller = await identify(request.headers, { ...deps, transport });
     authorise(request);
   });
 
@@ -140,6 +141,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   apiKeyRoutes(app, deps);
   databaseRoutes(app, deps);
   browseRoutes(app, deps);
+  eventRoutes(app, deps);
   lifecycleRoutes(app, deps);
   queueRoutes(app, deps);
   scheduleRoutes(app, deps);

@@ -29,6 +29,42 @@ export const databaseCommands = [
     },
   }),
   command({
+    words: ['databases', 'show'],
+    summary: 'show one with all that is known of it',
+    positionals: NAME,
+    options: COMMON,
+    async run(args, context) {
+      const { showDatabase } = await import('./databases-browse.ts');
+      return showDatabase(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'collections'],
+    summary: 'list the collections of one',
+    positionals: NAME,
+    options: COMMON,
+    async run(args, context) {
+      const { listCollections } = await import('./databases-browse.ts');
+      return listCollections(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'records'],
+    summary: 'show a page of the records of a collection, without what is secret',
+    positionals: {
+      ...NAME,
+      collection: { type: 'string', demandOption: true, describe: 'as in databases collections' },
+    },
+    options: {
+      page: { type: 'number', default: 1, requiresArg: true, describe: 'of 50 records each' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { listRecords } = await import('./databases-browse.ts');
+      return listRecords(args, context);
+    },
+  }),
+  command({
     words: ['databases', 'start'],
     summary: 'start one and wait until it runs',
     positionals: NAME,

@@ -43,6 +43,10 @@ export const PERMISSIONS = {
   'secrets.rotate': grants(null, null, null, 'all'),
 } as const satisfies Record<string, Record<Role, Scope>>;
 
+export function isRole(name: unknown): name is Role {
+  return ROLES.some((role) => role === name);
+}
+
 export type Permission = keyof typeof PERMISSIONS;
 
 export const PERMISSION_NAMES = Object.keys(PERMISSIONS) as [Permission, ...Permission[]];
@@ -51,8 +55,11 @@ export function isPermission(name: unknown): name is Permission {
   return typeof name === 'string' && Object.hasOwn(PERMISSIONS, name);
 }
 
-/** Who makes a request: whoever can open the local socket is an administrator, as with the Docker socket. */
-export type Caller =
+/**
+ * Who makes a request: whoever can open the local socket is an administrator, as with the Docker socket. `ceiling` is a
+ * role that the caller asked not to go beyond; it takes away and never adds.
+ */
+export type Caller = { ceiling?: Role } & (
   | { kind: 'local' }
   | {
       kind: 'session' | 'key';
@@ -64,10 +71,21 @@ export type Caller =
       expiresAt: Date | null;
       /** What a key is confined to; null leaves all that the role may do. */
       permissions: ReadonlySet<Permission> | null;
-    };
+    }
+);
 
 /** Pure. */
 export function scopeOf(caller: Caller, permission: Permission): Scope {
+  const scope = ownScope(caller, permission);
+  if (caller.ceiling === undefined) return scope;
+  const most: Scope = PERMISSIONS[permission][caller.ceiling];
+  return WIDTH.indexOf(most) < WIDTH.indexOf(scope) ? most : scope;
+}
+
+/** From nothing to everything. */
+const WIDTH: readonly Scope[] = [null, 'own', 'all'];
+
+function ownScope(caller: Caller, permission: Permission): Scope {
   if (caller.kind === 'local') return PERMISSIONS[permission].admin;
   if (caller.permissions !== null && !caller.permissions.has(permission)) return null;
   return PERMISSIONS[permission][caller.role];

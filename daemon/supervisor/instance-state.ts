@@ -11,6 +11,9 @@ import {
 import type { Clock } from '../base/clock.ts';
 import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
 
+/** Half an hour at the default interval. */
+const KEPT_PROBES = 60;
+
 /** What is observed of one instance besides its phase. */
 export interface Observed {
   desired: 'running' | 'stopped';
@@ -33,7 +36,7 @@ export class InstanceState {
   #since: Date;
   #reason: PhaseReason | null = null;
   #observed: Observed;
-  #probe: Probe | null = null;
+  readonly #probes: Probe[] = [];
   #usage: Usage | null = null;
   readonly #watchers = new Set<() => void>();
 
@@ -72,7 +75,12 @@ export class InstanceState {
   }
 
   get probe(): Probe | null {
-    return this.#probe;
+    return this.#probes.at(-1) ?? null;
+  }
+
+  /** The last ones, oldest first. */
+  get probes(): readonly Probe[] {
+    return this.#probes;
   }
 
   get usage(): Usage | null {
@@ -123,7 +131,8 @@ export class InstanceState {
   }
 
   recordProbe(probe: Probe): void {
-    this.#probe = probe;
+    this.#probes.push(probe);
+    if (this.#probes.length > KEPT_PROBES) this.#probes.shift();
     this.#publish({ kind: 'instance.probe', name: this.#spec.name, probe });
   }
 
@@ -173,7 +182,7 @@ export class InstanceState {
       created_at: spec.createdAt,
       db_path: dataDirOf(spec.directory),
       pocketbase_version: spec.binary.version,
-      probe: this.#probe,
+      probe: this.probe,
       usage: this.#usage,
     };
   }

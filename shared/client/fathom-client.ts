@@ -1,6 +1,7 @@
 import { FathomError } from '../errors.ts';
 import type { LogTail } from '../events.ts';
-import type { Instance } from '../instance.ts';
+import type { Instance, Probe, Usage } from '../instance.ts';
+import type { JournalEntry } from '../journal.ts';
 import type { Page, Session } from '../protocol.ts';
 import type { DaemonStatus } from '../status.ts';
 import type { DeadGroup, NewSchedule, NewTask, QueueStats, Schedule, Task, TaskSummary } from '../task.ts';
@@ -41,8 +42,18 @@ export interface NewUser {
 export interface Collection {
   name: string;
   type: string;
+  /** PocketBase's own. */
+  system: boolean;
   /** Null when they could not be counted. */
   records: number | null;
+}
+
+export interface InstanceMetrics {
+  usage: Usage | null;
+  probe: Probe | null;
+  /** The last ones, oldest first. */
+  probes: Probe[];
+  restarts: number;
 }
 
 export type DatabaseRecord = Readonly<Record<string, unknown>>;
@@ -99,6 +110,8 @@ export class FathomClient {
         ...options,
         query,
       }),
+    metrics: (name: string, options: CallOptions = {}) =>
+      this.http.request<InstanceMetrics>('GET', `${databasePath(name)}/metrics`, options),
     collections: (name: string, options: CallOptions = {}): Promise<Page<Collection>> =>
       this.http.request('GET', `${databasePath(name)}/collections`, {
         ...options,
@@ -115,6 +128,11 @@ export class FathomClient {
         query: { ...query },
       }),
   };
+
+  /** What happened to the instances, oldest first. */
+  events(query: { name?: string | undefined; limit?: number } = {}): Promise<{ items: JournalEntry[] }> {
+    return this.http.request('GET', '/api/v1/events', { query });
+  }
 
   readonly users = {
     list: (query: PageQuery = {}, options: CallOptions = {}): Promise<Page<User>> =>

@@ -12,6 +12,8 @@ export interface HttpClientOptions {
   target: Target;
   /** Session or API key; the local socket needs none. */
   token?: string | undefined;
+  /** A role whose permissions are enough: the daemon grants no more. */
+  role?: string | undefined;
   /** For a whole answer, in milliseconds; 10 s unless told otherwise. */
   timeoutMs?: number | undefined;
 }
@@ -80,7 +82,7 @@ export class HttpClient {
   }
 
   #send(method: Method, url: URL, body: unknown, signal: AbortSignal): Promise<IncomingMessage> {
-    const { target, token } = this.#options;
+    const { target, token, role } = this.#options;
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const headers = {
       accept: 'application/json',
@@ -88,6 +90,7 @@ export class HttpClient {
         ? {}
         : { 'content-type': 'application/json', 'content-length': payload.length }),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(role === undefined ? {} : { 'fathom-role': role }),
     };
     const local = 'socketPath' in target ? { socketPath: target.socketPath } : {};
     const request = url.protocol === 'https:' ? requestHttps : requestHttp;

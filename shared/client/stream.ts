@@ -15,6 +15,8 @@ const SUBPROTOCOL = 'fathom.v1';
 export interface StreamOptions {
   target: Target;
   token?: string;
+  /** A role whose permissions are enough: the daemon grants no more. */
+  role?: string;
   topics: readonly Topic[];
   /** Of a log: the position after the last line that was handled, or undefined to begin with a snapshot of it. */
   from?(topic: Topic): number | undefined;
@@ -122,8 +124,11 @@ export class FleetStream {
   }
 
   #open(): WebSocket | null {
-    const { target, token } = this.#options;
-    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const { target, token, role } = this.#options;
+    const headers = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(role === undefined ? {} : { 'fathom-role': role }),
+    };
     try {
       if ('url' in target) return new WebSocket(streamUrl(target.url), SUBPROTOCOL, { headers });
       const path = target.socketPath;

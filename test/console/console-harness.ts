@@ -18,7 +18,6 @@ export interface HarnessOptions {
   rows?: number;
   /** The sixteen base colours unless told otherwise. */
   theme?: ThemeName;
-  readOnly?: boolean;
   ownsDaemon?: boolean;
 }
 
@@ -104,7 +103,7 @@ export class ConsoleHarness {
       fleet,
       theme: options.theme ?? '16',
       write: (text) => this.#screen.write(text),
-      readOnly: options.readOnly ?? false,
+      readOnly: false,
       ownsDaemon: options.ownsDaemon ?? false,
       address: 'socketPath' in target ? target.socketPath : target.url,
       leave: (daemon) => {

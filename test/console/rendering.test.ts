@@ -145,12 +145,4 @@ describe('Instances', () => {
     screen.press('esc');
     await screen.hides('did not work');
   });
-
-  it('switches actions off with --read-only, and says so', async () => {
-    const stub = await daemon();
-    const screen = open({ url: stub.url }, { readOnly: true });
-    await screen.shows('● live');
-    screen.press('2', 'x');
-    await screen.shows('actions are off: this console was started with --read-only');
-  });
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../../shared/instance.ts';
+import type { JournalEntry } from '../../shared/journal.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
@@ -96,6 +97,11 @@ describe('the list of databases', () => {
   );
 });
 
+async function eventsFor(token: string): Promise<JournalEntry[]> {
+  const { body } = await call<{ items: JournalEntry[] }>('GET', `${fathom.url}/api/v1/events`, { token });
+  return body.items;
+}
+
 describe('one database', () => {
   const paths = ['', '/logs', '/metrics'];
   const actions = ['/start', '/stop', '/restart'];
@@ -117,11 +123,21 @@ describe('one database', () => {
       expect(logs.body.lines.map(({ text }) => text).join('\n')).toContain('Server started');
       expect(logs.body.lines.length).toBeLessThanOrEqual(5);
     }
-    const metrics = await call<{ probe: object; restarts: number }>('GET', `${url}/metrics`, {
-      token: admin,
-    });
+    const metrics = await call<{ probe: object; probes: object[]; restarts: number }>(
+      'GET',
+      `${url}/metrics`,
+      { token: admin },
+    );
     expect(metrics.body).toMatchObject({ restarts: 0, probe: { ok: true } });
-    expect((await call('GET', `${url}/logs?tail=0`, { token: admin })).status).toBe(400);
+    expect(metrics.body.probes.at(-1)).toEqual(metrics.body.probe);
+    expect((await call('GET', `${url}/logs?tail=-1`, { token: admin })).status).toBe(400);
+  });
+
+  it('tells what happened to it, to its owner and to administrators', async () => {
+    const own = await eventsFor(session('ann').token);
+    expect(new Set(own.map(({ name }) => name))).toEqual(new Set([nameOf('ann')]));
+    expect(own.map(({ kind, to }) => `${kind} ${to}`)).toContain('phase running');
+    expect(new Set((await eventsFor(admin)).map(({ name }) => name)).size).toBeGreaterThan(1);
   });
 
   it('is closed to everybody else', async () => {

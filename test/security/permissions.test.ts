@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PERMISSIONS, type Permission, ROLES, type Role } from '../../daemon/security/permissions.ts';
+import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
@@ -115,4 +116,27 @@ it('an operator restarts what a viewer may only look at', async () => {
   }
   expect((await call('GET', `${url}/logs`, { token: tokens.viewer })).status).toBe(200);
   expect((await call('DELETE', url, { token: tokens.operator })).status).toBe(403);
+});
+
+it('whoever asks for no more than a viewer may do gets no more, over both transports', async () => {
+  const headers = { 'fathom-role': 'viewer' };
+  const restart = `/api/v1/databases/${bob.database.name}/restart`;
+  const list = `${fathom.url}/api/v1/databases`;
+  const asAdmin = { token: tokens.admin, headers };
+  expect((await call('POST', fathom.url + restart, asAdmin)).status).toBe(403);
+  expect((await call('POST', `${fathom.url}/api/v1/queue/pause`, asAdmin)).status).toBe(403);
+  expect((await call<Page<object>>('GET', list, asAdmin)).body.total).toBe(3);
+
+  const onSocket = new FathomClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
+  await expect(onSocket.databases.restart(bob.database.name)).rejects.toThrow(
+    'databases.operate; this session asked for no more than a viewer may do',
+  );
+  expect((await onSocket.databases.list()).total).toBeGreaterThan(2);
+
+  // It takes away and never adds: a user stays a user.
+  const asAnn = { token: ann.token, headers };
+  expect((await call<Page<object>>('GET', list, asAnn)).body.total).toBe(1);
+  expect((await call('GET', `${fathom.url}/api/v1/audit`, asAnn)).status).toBe(403);
+  const nonsense = { token: tokens.admin, headers: { 'fathom-role': 'root' } };
+  expect((await call('GET', list, nonsense)).status).toBe(400);
 });

@@ -17,6 +17,7 @@ export const GROUP_TITLES = {
   failures: 'All tasks with one error',
   queue: 'Queue',
   task: 'The chosen task',
+  records: 'Records',
   thing: 'What is chosen',
   tabs: 'Tabs',
   log: 'Log',
@@ -56,6 +57,8 @@ export type Command =
   | 'task.instance'
   | 'failures.retry'
   | 'queue.pause'
+  | 'records.next'
+  | 'records.before'
   | 'up'
   | 'down'
   | 'page.up'
@@ -155,6 +158,10 @@ export const BINDINGS: readonly Binding[] = [
   ...group('sort', [
     ['sort.next', 'o', 'sort by the next column', { hint: 'sort', menu: 'sort by the next column' }],
     ['sort.reverse', 'O', 'turn the order around'],
+  ]),
+  ...group('records', [
+    ['records.next', '> .', 'the next page', { hint: 'next page' }],
+    ['records.before', '< ,', 'the page before', { hint: 'page before' }],
   ]),
   ...group('thing', [
     [

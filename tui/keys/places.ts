@@ -9,6 +9,9 @@ export type Place =
   | 'task'
   | 'summary'
   | 'logs'
+  | 'probes'
+  | 'data'
+  | 'records'
   | 'describe'
   | 'confirm'
   | 'quit';
@@ -23,6 +26,11 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   queue: ['list', 'tabs', 'tasks', 'filter', 'task', 'marks', 'queue', 'thing', 'everywhere'],
   failures: ['list', 'tabs', 'failures', 'filter', 'queue', 'everywhere'],
   task: ['tasks', 'task', 'queue', 'thing', 'scroll', 'everywhere'],
+  probes: ['tabs', 'actions', 'subject', 'thing', 'list', 'everywhere'],
+  events: ['list', 'tabs', 'filter', 'subject', 'thing', 'everywhere'],
+  data: ['list', 'tabs', 'filter', 'subject', 'everywhere'],
+  databases: ['list', 'filter', 'subject', 'thing', 'everywhere'],
+  records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],
   confirm: ['confirm'],
   quit: ['quit'],

@@ -24,7 +24,7 @@ The console of Fathom: watches and steers the fleet of a daemon.
 
   --url U        address of the daemon, like http://127.0.0.1:3000
   --socket S     local socket of the daemon; default: FATHOM_SOCKET, else the one below FATHOM_DATA_DIR or ./var
-  --read-only    switch actions off in this console
+  --read-only    only look: the daemon refuses this console's actions
   --theme T      ${THEME_NAMES.join(', ')}; default: what the terminal tells
   --help         this text
   --version      of Fathom

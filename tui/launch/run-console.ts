@@ -13,13 +13,16 @@ export async function runConsole({
   theme,
 }: Options): Promise<{ exitCode: number; farewell: string | null }> {
   const token = process.env['FATHOM_TOKEN'];
+  // The daemon refuses what a viewer may not do; nothing here needs to.
+  const role = readOnly ? { role: 'viewer' } : {};
   // The connection is on its way while the rest is loaded.
   const fleet = connectFleet({
     target,
     ...(token ? { token } : {}),
+    ...role,
     commands: async () => {
       const { FathomClient } = await import('../../shared/client/fathom-client.ts');
-      return new FathomClient({ target, token });
+      return new FathomClient({ target, token, ...role });
     },
   });
   const [{ openScreen }, { createConsole }] = await Promise.all([

@@ -5,7 +5,7 @@ import { say } from './say.ts';
 
 /** Does it, after a question where there is one to ask; says why where nothing can be done now. */
 export function act(console: Console, action: Action): void {
-  const off = actionsOff(console.fleet.store.get().link, console.readOnly);
+  const off = actionsOff(console.fleet.store.get().link);
   if (off !== null) return say(console, off);
   if (!asksFirst(action)) return void console.fleet.actions.run(action);
   console.ui.update((state) => ({ ...state, dialog: { kind: 'confirm', action } }));

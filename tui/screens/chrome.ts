@@ -9,10 +9,15 @@ import { actionSpans, keyHints } from '../widgets/footer.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
 import { linkSpan } from '../widgets/link-words.ts';
 
-export function headerLine(theme: Theme, fleet: FleetState, { at }: UiState, columns: number): string {
+export function headerLine(
+  theme: Theme,
+  fleet: FleetState,
+  { at }: UiState,
+  { columns, readOnly }: { columns: number; readOnly: boolean },
+): string {
   const [token, words] = linkSpan(fleet.link, fleet.now);
   const current = topOf(at).screen;
-  const right: Span[] = [[token, `${words} `]];
+  const right: Span[] = [...(readOnly ? [['warn', 'read-only '] as Span] : []), [token, `${words} `]];
   const name: Span = ['title', ' Fathom '];
   const tabs = (titleOf: (tab: (typeof TOP_SCREENS)[number]) => string) =>
     TOP_SCREENS.map((tab): Span => [tab.id === current ? 'chosen' : 'muted', ` ${titleOf(tab)} `]);

@@ -1,10 +1,14 @@
 import type { Location, Thing } from '../store/location.ts';
 import { type PageState, pageOf } from '../store/pages.ts';
+import { sanitise } from '../store/sanitise.ts';
+import { timelineOf } from '../store/timeline.ts';
 import { NOTHING } from '../store/wants.ts';
 import { jsonLines } from '../widgets/json-lines.ts';
 import { paintLine } from '../widgets/line.ts';
+import { recordsKey, recordsRequest } from './records.ts';
 import type { LongText, Look, Screen, View } from './screen.ts';
 import { wantsTask } from './task.ts';
+import { wantsTimeline } from './timeline.ts';
 
 /** One thing as it is, in JSON. */
 export const describeScreen: Screen = {
@@ -21,7 +25,7 @@ export const describeScreen: Screen = {
   text: textOf,
   instance({ ui }) {
     const thing = thingOf(ui.at);
-    return thing.kind === 'instance' ? thing.name : null;
+    return thing.kind === 'task' ? null : thing.name;
   },
   command({ ui }) {
     const thing = thingOf(ui.at);
@@ -30,11 +34,24 @@ export const describeScreen: Screen = {
         return `databases show ${thing.name}`;
       case 'task':
         return `queue show ${thing.id}`;
+      case 'event':
+        return 'audit list';
+      case 'record':
+        return `databases records ${thing.name} ${thing.collection} --page ${thing.page}`;
     }
   },
   wants({ fleet, ui }) {
     const thing = thingOf(ui.at);
-    return thing.kind === 'task' ? wantsTask(fleet.queue, thing.id) : NOTHING;
+    switch (thing.kind) {
+      case 'instance':
+        return NOTHING;
+      case 'task':
+        return wantsTask(fleet.queue, thing.id);
+      case 'event':
+        return wantsTimeline(thing.name);
+      case 'record':
+        return { pages: [recordsRequest(thing)] };
+    }
   },
 };
 
@@ -49,6 +66,10 @@ function titleOf(thing: Thing): string {
       return thing.name;
     case 'task':
       return `Task ${thing.id}`;
+    case 'event':
+      return 'Event';
+    case 'record':
+      return `${thing.name} › ${thing.collection} › ${sanitise(thing.id)}`;
   }
 }
 
@@ -60,13 +81,27 @@ function bodyOf({ fleet, ui }: Look): string[] {
       return instance === undefined ? ['It is not there any more: it was deleted.'] : linesOf(instance);
     }
     case 'task':
-      return pageLines(pageOf(fleet, 'task', thing.id));
+      return pageLines(pageOf(fleet, 'task', thing.id), (task) => task);
+    case 'event': {
+      const all = timelineOf(fleet, { tab: 'all', name: thing.name, filter: '' });
+      const entry = all.find(({ key }) => key === thing.key);
+      return entry === undefined
+        ? ['It is not in view any more: newer ones took its place.']
+        : linesOf(entry.source);
+    }
+    case 'record':
+      return pageLines(pageOf(fleet, 'records', recordsKey(thing)), ({ items }) =>
+        items.find((record) => String(record['id']) === thing.id),
+      );
   }
 }
 
-function pageLines(page: PageState<object> | null): string[] {
+function pageLines<T>(page: PageState<T> | null, pick: (value: T) => object | undefined): string[] {
   if (page === null || page.value === null) return [page?.error ?? '◌ reading it'];
-  return linesOf(page.value);
+  const value = pick(page.value);
+  return value === undefined
+    ? ['It is not there any more: it was changed or deleted meanwhile.']
+    : linesOf(value);
 }
 
 const remembered = new WeakMap<object, string[]>();

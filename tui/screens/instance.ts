@@ -1,121 +1,86 @@
 import type { Command } from '../keys/bindings.ts';
-import { INSTANCE_TABS, type Location, type Tab } from '../store/location.ts';
-import { NOTHING } from '../store/wants.ts';
+import { INSTANCE_TABS, type Tab } from '../store/location.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
 import type { Console } from './console.ts';
+import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts';
 import { runInLog } from './log.ts';
-import { logLines } from './log-lines.ts';
-import { turnTo } from './navigate.ts';
-import type { LongText, Look, Screen, Size, View } from './screen.ts';
+import { open, turnTo } from './navigate.ts';
+import type { List, LongText, Look, Screen, Size, View } from './screen.ts';
 import { scrollLog } from './scroll-log.ts';
-import { summaryLines } from './summary-lines.ts';
-
-const TITLES: Readonly<Record<Tab, string>> = { summary: 'Summary', logs: 'Logs' };
 
 /** One instance, in tabs. */
 export const instanceScreen: Screen = {
-  place: ({ at }) => spotOf(at).tab,
+  place: ({ at }) => instanceSpot(at).tab,
   lines: instanceLines,
-  text: summaryText,
-  instance: ({ ui }) => spotOf(ui.at).name,
-  describe: ({ ui }) => ({ kind: 'instance', name: spotOf(ui.at).name }),
-  command({ ui }) {
-    const { name, tab } = spotOf(ui.at);
-    return tab === 'logs' ? `databases logs ${name}` : `databases show ${name}`;
-  },
-  wants({ ui }) {
-    const { name, tab } = spotOf(ui.at);
-    return tab === 'logs' ? { log: name } : NOTHING;
-  },
+  list: (look: Look): List | null => tabOf(look).list?.(look, nameOf(look)) ?? null,
+  text: (view: View): LongText | null => tabOf(view).text?.(view, nameOf(view)) ?? null,
+  instance: nameOf,
+  describe: (look) => tabOf(look).describe?.(look, nameOf(look)) ?? { kind: 'instance', name: nameOf(look) },
+  command: (look) => tabOf(look).command(nameOf(look)),
+  wants: (look) => tabOf(look).wants(look, nameOf(look)),
   move(console, by, size) {
-    if (spotOf(console.ui.get().at).tab !== 'logs') return false;
+    if (instanceSpot(console.ui.get().at).tab !== 'logs') return false;
     scrollLog(console, by, size);
     return true;
   },
   run,
   clear({ ui }) {
     const { at, log } = ui.get();
-    if (spotOf(at).tab !== 'logs' || log.search === '') return false;
+    if (instanceSpot(at).tab !== 'logs' || log.search === '') return false;
     ui.update((state) => ({ ...state, log: { ...state.log, search: '', match: null } }));
     return true;
   },
 };
 
-type InstanceSpot = Extract<Location, { screen: 'instance' }>;
+function tabOf({ ui }: Pick<Look, 'ui'>): InstanceTab {
+  return INSTANCE_TAB[instanceSpot(ui.at).tab];
+}
 
-function spotOf(at: Location): InstanceSpot {
-  if (at.screen !== 'instance') throw new Error(`${at.screen} is not about one instance`);
-  return at;
+function nameOf({ ui }: Pick<Look, 'ui'>): string {
+  return instanceSpot(ui.at).name;
 }
 
 function run(console: Console, command: Command, size: Size): boolean {
-  const { name, tab } = spotOf(console.ui.get().at);
-  const turn = (by: number) => {
-    const next = (INSTANCE_TABS.indexOf(tab) + by + INSTANCE_TABS.length) % INSTANCE_TABS.length;
-    turnTo(console, { screen: 'instance', name, tab: INSTANCE_TABS[next] ?? 'summary' });
+  const { name, tab } = instanceSpot(console.ui.get().at);
+  const turn = (to: Tab | undefined) => {
+    turnTo(console, { screen: 'instance', name, tab: to ?? 'summary' });
     return true;
   };
+  const beside = (by: number) =>
+    INSTANCE_TABS[(INSTANCE_TABS.indexOf(tab) + by + INSTANCE_TABS.length) % INSTANCE_TABS.length];
   switch (command) {
     case 'tab.next':
-      return turn(1);
+      return turn(beside(1));
     case 'tab.before':
-      return turn(-1);
+      return turn(beside(-1));
     case 'logs':
-      turnTo(console, { screen: 'instance', name, tab: 'logs' });
+      return turn('logs');
+    case 'open': {
+      const spot = INSTANCE_TAB[tab].opens?.(console) ?? null;
+      if (spot !== null) open(console, spot);
       return true;
+    }
     default:
       return tab === 'logs' && runInLog(console, command, size);
   }
 }
 
-function summaryText(view: View): LongText | null {
-  const { name, tab } = spotOf(view.ui.at);
-  const instance = view.fleet.instances.get(name);
-  if (tab !== 'summary' || instance === undefined) return null;
-  return { id: topOfSummary(name), length: summaryLines(view, instance).length, room: textRows(view.size) };
-}
-
-function topOfSummary(name: string): string {
-  return `summary:${name}`;
-}
-
-/** What the tabs and a blank leave. */
-function textRows({ rows }: Size): number {
-  return Math.max(1, rows - 2);
-}
-
 function instanceLines(view: View): string[] {
-  const { name } = spotOf(view.ui.at);
+  const name = nameOf(view);
   const head = tabsLine(view);
-  if (!view.fleet.instances.has(name)) {
+  const instance = view.fleet.instances.get(name);
+  if (instance === undefined) {
     const gone = view.theme.paint('warn', ` ${name} is not there any more: it was deleted. Esc leads back.`);
     return [head, '', gone];
   }
-  return [head, ...tabLines(view, name)];
+  return [head, ...tabOf(view).lines(view, instance)];
 }
 
 function tabsLine({ ui, theme, size }: View): string {
-  const { name, tab: chosen } = spotOf(ui.at);
+  const { name, tab: chosen } = instanceSpot(ui.at);
   const tabs = INSTANCE_TABS.flatMap((tab): Span[] => [
-    [tab === chosen ? 'chosen' : 'muted', ` ${TITLES[tab]} `],
+    [tab === chosen ? 'chosen' : 'muted', ` ${INSTANCE_TAB[tab].title} `],
     ['plain', ' '],
   ]);
   return paintLine(theme, [['strong', ` ${name}`], ['plain', '  '], ...tabs], size.columns);
-}
-
-function tabLines(view: View, name: string): string[] {
-  const { fleet, ui } = view;
-  switch (spotOf(ui.at).tab) {
-    case 'summary': {
-      const instance = fleet.instances.get(name);
-      if (instance === undefined) return [];
-      return ['', ...summaryLines(view, instance).slice(ui.tops[topOfSummary(name)] ?? 0)];
-    }
-    case 'logs':
-      return logLines(view, openLog(view, name));
-  }
-}
-
-function openLog({ fleet }: Look, name: string) {
-  return fleet.log?.name === name ? fleet.log : null;
 }

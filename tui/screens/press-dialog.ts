@@ -40,7 +40,7 @@ function answer(console: Console, { action }: Extract<Dialog, { kind: 'confirm' 
   if (command !== 'confirm.yes') return;
   console.ui.update((state) => ({ ...state, marks: new Set() }));
   // The link may have gone while the question stood.
-  const off = actionsOff(console.fleet.store.get().link, console.readOnly);
+  const off = actionsOff(console.fleet.store.get().link);
   if (off !== null) return say(console, off);
   void console.fleet.actions.run(action);
 }

@@ -2,11 +2,14 @@ import type { Place } from '../keys/places.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import type { ScreenId } from '../store/location.ts';
 import type { UiState } from '../store/ui-state.ts';
+import { databasesScreen } from './databases.ts';
 import { describeScreen } from './describe.ts';
+import { eventsScreen } from './events.ts';
 import { instanceScreen } from './instance.ts';
 import { instancesScreen } from './instances.ts';
 import { overviewScreen } from './overview.ts';
 import { queueScreen } from './queue.ts';
+import { recordsScreen } from './records.ts';
 import type { Screen } from './screen.ts';
 import { taskScreen } from './task.ts';
 
@@ -16,6 +19,9 @@ const SCREENS: Readonly<Record<ScreenId, Screen>> = {
   instance: instanceScreen,
   queue: queueScreen,
   task: taskScreen,
+  databases: databasesScreen,
+  records: recordsScreen,
+  events: eventsScreen,
   describe: describeScreen,
 };
 

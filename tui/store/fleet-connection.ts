@@ -21,7 +21,7 @@ export interface FleetConnection {
   close(): void;
 }
 
-export interface ConnectionOptions extends Pick<StreamOptions, 'target' | 'token' | 'random'> {
+export interface ConnectionOptions extends Pick<StreamOptions, 'target' | 'token' | 'role' | 'random'> {
   /** Made once the first snapshot asks for it: the console's start does not wait for the HTTP client. */
   commands: () => Promise<FleetCommands>;
   clock?: StreamClock;
@@ -31,12 +31,13 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   const clock = options.clock ?? systemClock;
   const store = new FleetStore(clock);
   const commands = once(options.commands);
-  const { target, token, random } = options;
+  const { target, token, role, random } = options;
   const pages = new PageKeeper({ store, commands, clock });
   const poll = statusPoll(store, commands, clock);
   const stream = new FleetStream({
     target,
     ...(token === undefined ? {} : { token }),
+    ...(role === undefined ? {} : { role }),
     ...(random === undefined ? {} : { random }),
     clock,
     topics: ['instances', 'health'],

@@ -1,5 +1,7 @@
+import type { AuditEntry } from '../../shared/audit.ts';
 import type { DaemonUsage, FleetEvent, LogLine, Topic } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
+import { type JournalEntry, journalEntryOf } from '../../shared/journal.ts';
 import type { SnapshotFrame } from '../../shared/server-frames.ts';
 import type { HealthSnapshot } from '../../shared/status.ts';
 import type { QueueStats, TaskSummary } from '../../shared/task.ts';
@@ -11,6 +13,8 @@ import { queueOf, withTasks } from './queue-state.ts';
 import { sanitise, sanitiseAll } from './sanitise.ts';
 
 const KEPT_ACTIONS = 50;
+/** Of the audit log, and of what happened to instances. */
+const KEPT_ENTRIES = 1_000;
 
 /** Pure. Whatever came from outside is sanitised here, once, on its way in. */
 export function reduceFleet(state: FleetState, change: FleetChange): FleetState {
@@ -46,7 +50,11 @@ export function reduceFleet(state: FleetState, change: FleetChange): FleetState 
 
 /** What is no longer followed is no longer true. */
 function leaveTopic(state: FleetState, topic: Topic): FleetState {
-  return { ...withoutRefusal(state, topic), queue: topic === 'queue' ? null : state.queue };
+  return {
+    ...withoutRefusal(state, topic),
+    queue: topic === 'queue' ? null : state.queue,
+    audit: topic === 'audit' ? null : state.audit,
+  };
 }
 
 function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
@@ -56,7 +64,7 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
       return { ...state, instances, snapshot_at: state.now };
     }
     case 'audit':
-      return state;
+      return { ...withoutRefusal(state, 'audit'), audit: sanitiseAll(frame.data).slice(-KEPT_ENTRIES) };
     case 'health':
       return applyHealth(state, frame.data);
     case 'queue':
@@ -94,9 +102,14 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
   const instances = new Map(state.instances);
   const lines: LogLine[] = [];
   const tasks: TaskSummary[] = [];
+  const audited: AuditEntry[] = [];
+  const happened: JournalEntry[] = [];
+  const at = new Date(state.now).toISOString();
   let stats: QueueStats | null = null;
   let { usage, history } = state;
   for (const event of events) {
+    const entry = journalEntryOf(event, at);
+    if (entry !== null) happened.push(sanitiseAll(entry));
     switch (event.kind) {
       case 'instance.added':
       case 'instance.phase':
@@ -104,6 +117,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
         instances.set(event.instance.name, sanitiseAll(event.instance));
         break;
       case 'audit.entry':
+        audited.push(sanitiseAll(event.entry));
         break;
       case 'instance.removed':
         instances.delete(event.name);
@@ -131,7 +145,20 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
   }
   const untold = tasks.length === 0 && stats === null;
   const queue = state.queue === null || untold ? state.queue : withTasks(state.queue, tasks, stats);
-  return { ...state, instances, usage, history, queue, log: withLines(state.log, lines) };
+  return {
+    ...state,
+    instances,
+    usage,
+    history,
+    queue,
+    log: withLines(state.log, lines),
+    audit: state.audit === null ? null : withEntries(state.audit, audited),
+    journal: withEntries(state.journal, happened),
+  };
+}
+
+function withEntries<T>(entries: readonly T[], added: readonly T[]): readonly T[] {
+  return added.length === 0 ? entries : [...entries, ...added].slice(-KEPT_ENTRIES);
 }
 
 function merge(instances: Map<string, Instance>, name: string, part: Partial<Instance>): void {

@@ -1,6 +1,8 @@
+import type { AuditEntry } from '../../shared/audit.ts';
 import type { LinkState } from '../../shared/client/stream-link.ts';
 import type { DaemonUsage, FleetEvent, Topic } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
+import type { JournalEntry } from '../../shared/journal.ts';
 import type { SnapshotFrame } from '../../shared/server-frames.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
 import type { ActionLine } from './action-line.ts';
@@ -24,6 +26,10 @@ export interface FleetState {
   /** Null while nobody looks at it. */
   queue: QueueState | null;
   pages: Pages;
+  /** The latest of the audit log, oldest first; null while nobody looks at it. */
+  audit: readonly AuditEntry[] | null;
+  /** What has happened to instances since this console was opened, oldest first. */
+  journal: readonly JournalEntry[];
   /** By topic, why the daemon does not tell it. */
   refusals: Readonly<Record<string, string>>;
   actions: readonly ActionLine[];
@@ -73,6 +79,8 @@ export function initialState(now: number): FleetState {
     log: null,
     queue: null,
     pages: {},
+    audit: null,
+    journal: [],
     refusals: {},
     actions: [],
   };

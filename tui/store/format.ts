@@ -59,6 +59,15 @@ export function clockTime(at: string): string {
     .join(':');
 }
 
+/** `14:03:22` today, `11-20 14:03` before, in the administrator's own time zone. */
+export function stamp(at: string, now: number): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime()) || date.toDateString() === new Date(now).toDateString())
+    return clockTime(at);
+  const day = [date.getMonth() + 1, date.getDate()].map((n) => String(n).padStart(2, '0')).join('-');
+  return `${day} ${clockTime(at).slice(0, 5)}`;
+}
+
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

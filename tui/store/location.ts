@@ -3,27 +3,38 @@ export const TOP_SCREENS = [
   { id: 'overview', key: '1', title: 'Overview', short: 'Over' },
   { id: 'instances', key: '2', title: 'Instances', short: 'Inst' },
   { id: 'queue', key: '3', title: 'Queue', short: 'Queue' },
+  { id: 'databases', key: '5', title: 'Databases', short: 'Data' },
+  { id: 'events', key: '6', title: 'Events', short: 'Evts' },
 ] as const;
 
 export type TopScreen = (typeof TOP_SCREENS)[number]['id'];
-export const INSTANCE_TABS = ['summary', 'logs'] as const;
+export const INSTANCE_TABS = ['summary', 'logs', 'probes', 'events', 'data'] as const;
 export type Tab = (typeof INSTANCE_TABS)[number];
 
 export const QUEUE_TABS = ['recent', 'pending', 'processing', 'failed', 'dead', 'failures'] as const;
 export type QueueTab = (typeof QUEUE_TABS)[number];
 
+export const EVENT_TABS = ['all', 'fleet', 'audit'] as const;
+export type EventTab = (typeof EVENT_TABS)[number];
+
 /** One place of the console that can be looked at, and come back to. */
 export type Spot =
-  | { screen: Exclude<TopScreen, 'queue'> }
+  | { screen: Exclude<TopScreen, 'queue' | 'events'> }
   /** `moment`: the log is shown as it was then. */
   | { screen: 'instance'; name: string; tab: Tab; moment?: string }
   /** `signature`: only the tasks with this error. */
   | { screen: 'queue'; tab: QueueTab; signature?: string }
   | { screen: 'task'; id: string }
+  | { screen: 'events'; tab: EventTab }
+  | { screen: 'records'; name: string; collection: string; page: number }
   | { screen: 'describe'; thing: Thing };
 
 /** What can be shown as it is, in JSON. */
-export type Thing = { kind: 'instance'; name: string } | { kind: 'task'; id: string };
+export type Thing =
+  | { kind: 'instance'; name: string }
+  | { kind: 'task'; id: string }
+  | { kind: 'event'; key: string; name: string | null }
+  | { kind: 'record'; name: string; collection: string; page: number; id: string };
 
 export type ScreenId = Spot['screen'];
 
@@ -65,6 +76,7 @@ export function step({ at, trail }: Whereabouts, direction: 'back' | 'forward'):
 
 export function top(screen: TopScreen): Location {
   if (screen === 'queue') return { screen, tab: 'recent', from: null };
+  if (screen === 'events') return { screen, tab: 'all', from: null };
   return { screen, from: null };
 }
 

@@ -1,9 +1,10 @@
 import type { StreamClock } from '../../shared/client/stream-clock.ts';
 import { messageOf } from '../../shared/errors.ts';
+import type { Task } from '../../shared/task.ts';
 import type { FleetCommands } from './actions.ts';
 import type { FleetStore } from './fleet-store.ts';
 import type { PageRequest, Slot } from './pages.ts';
-import { sanitise } from './sanitise.ts';
+import { sanitise, sanitiseAll } from './sanitise.ts';
 
 /** Milliseconds between two readings of the same page, however often it changes. */
 const REST_MS = 500;
@@ -71,7 +72,7 @@ export class PageKeeper {
       this.#store.dispatch({ kind: 'page', slot, page: { key, value: null, error: null } });
     try {
       const read = await request.load(await this.#commands());
-      this.#keep(slot, key, { value: read, error: null });
+      this.#keep(slot, key, { value: cleaned(slot, read), error: null });
     } catch (error) {
       this.#keep(slot, key, { value, error: sanitise(messageOf(error)) });
     }
@@ -87,4 +88,12 @@ export class PageKeeper {
     if (this.#wanted.get(slot)?.key !== key) return;
     this.#store.dispatch({ kind: 'page', slot, page: { key, ...page } });
   }
+}
+
+/** Whatever is shown as JSON stays as it is, as its keys are shown as well: whoever draws it makes it harmless. */
+function cleaned(slot: Slot, value: unknown): unknown {
+  if (slot === 'records') return value;
+  if (slot !== 'task') return sanitiseAll(value);
+  const { payload, result, ...rest } = value as Task;
+  return { ...sanitiseAll(rest), payload, result };
 }

@@ -1,4 +1,6 @@
 import type { Collection, DatabaseRecord } from '../../shared/client/fathom-client.ts';
+import type { Probe } from '../../shared/instance.ts';
+import type { JournalEntry } from '../../shared/journal.ts';
 import type { Page } from '../../shared/protocol.ts';
 import type { DeadGroup, Task, TaskSummary } from '../../shared/task.ts';
 import type { FleetCommands } from './actions.ts';
@@ -10,6 +12,8 @@ export interface PageValues {
   failures: readonly DeadGroup[];
   collections: readonly Collection[];
   records: Page<DatabaseRecord>;
+  journal: readonly JournalEntry[];
+  probes: readonly Probe[];
 }
 
 export type Slot = keyof PageValues;

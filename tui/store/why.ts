@@ -124,7 +124,7 @@ function backingOff(instance: Instance, now: number): string {
   return left > 0 ? `backing off ${longDuration(left)}` : 'backing off, due now';
 }
 
-function exitWords(exit: LastExit | null): string | null {
+export function exitWords(exit: LastExit | null): string | null {
   if (exit === null || exit.requested) return null;
   if (exit.signal !== null) return exit.signal;
   return exit.code === null ? null : `exit ${exit.code}`;

@@ -27,9 +27,8 @@ function retryWords(attempt: number, next: number | null, now: number): string {
   return wait < 1000 ? `retry ${attempt}` : `retry ${attempt} in ${longDuration(wait)}`;
 }
 
-/** Why actions are off; null when they are on. */
-export function actionsOff(link: LinkState, readOnly: boolean): string | null {
-  if (readOnly) return 'actions are off: this console was started with --read-only';
+/** Why actions are off; null when they are on. What the caller may not do, the daemon refuses. */
+export function actionsOff(link: LinkState): string | null {
   switch (link.kind) {
     case 'live':
       return null;

@@ -145,15 +145,22 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
       schema: {
         params: nameParams,
         response: {
-          200: z.object({ usage: usageSchema.nullable(), probe: probeSchema.nullable(), restarts: z.int() }),
+          200: z.object({
+            usage: usageSchema.nullable(),
+            probe: probeSchema.nullable(),
+            /** The last ones, oldest first. */
+            probes: z.array(probeSchema),
+            restarts: z.int(),
+          }),
           404: problemSchema,
         },
       },
     },
     (request) => {
       allowed(request, request.params.name);
-      const { usage, probe, restarts } = fleet.get(request.params.name).state.view();
-      return { usage, probe, restarts };
+      const { state } = fleet.get(request.params.name);
+      const { usage, probe, restarts } = state.view();
+      return { usage, probe, probes: [...state.probes], restarts };
     },
   );
 }

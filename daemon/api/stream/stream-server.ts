@@ -119,9 +119,7 @@ async function callerOf(
 ): Promise<Caller> {
   const ticket = url.searchParams.get('ticket');
   const caller =
-    ticket === null
-      ? await identify(request.headers.authorization, { ...deps, transport })
-      : deps.tickets.redeem(ticket);
+    ticket === null ? await identify(request.headers, { ...deps, transport }) : deps.tickets.redeem(ticket);
   // The session may have ended since the ticket was given.
   const ended =
     ticket !== null && caller && caller.kind !== 'local' && !(await deps.identities.stillGood(caller));

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { INSTANCE_PHASES } from '../../../shared/instance.ts';
+import type { JournalEntry } from '../../../shared/journal.ts';
+import { lastExitSchema, reasonSchema } from '../../../shared/protocol.ts';
+import { requireCaller, seesAll } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../server.ts';
+
+const phase = z.enum(INSTANCE_PHASES).nullable();
+const entrySchema: z.ZodType<JournalEntry> = z
+  .object({
+    at: z.iso.datetime(),
+    name: z.string(),
+    kind: z.enum(['added', 'phase', 'removed']),
+    from: phase,
+    to: phase,
+    reason: reasonSchema.omit({ log_tail: true }).nullable(),
+    last_exit: lastExitSchema.nullable(),
+  })
+  .meta({ id: 'JournalEntry' });
+
+/** What happened to the instances since the daemon started; what happens from now on is told by the stream. */
+export function eventRoutes(app: Api, { journal, catalog }: ApiDeps): void {
+  app.get(
+    '/api/v1/events',
+    {
+      config: { permission: 'databases.read' },
+      schema: {
+        querystring: z.object({
+          name: z.string().max(128).optional(),
+          limit: z.coerce.number().int().min(1).max(500).default(200),
+        }),
+        response: { 200: z.object({ items: z.array(entrySchema) }) },
+      },
+    },
+    (request) => {
+      const caller = requireCaller(request);
+      const { name, limit } = request.query;
+      const all = seesAll(caller, 'databases.read');
+      const own = caller.kind === 'local' ? null : caller.userId;
+      const items = journal.latest(
+        limit,
+        (entry) =>
+          (name === undefined || entry.name === name) &&
+          (all || (own !== null && catalog.find(entry.name)?.row.user === own)),
+      );
+      return { items };
+    },
+  );
+}

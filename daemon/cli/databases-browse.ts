@@ -1,0 +1,46 @@
+import type { Collection } from '../../shared/client/fathom-client.ts';
+import { type ConnectArguments, connect } from './connect.ts';
+import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { printable } from './printable.ts';
+import { type Column, formatTable } from './table.ts';
+
+interface BrowseArguments extends ConnectArguments {
+  name: string;
+  json: boolean;
+}
+
+/** JSON either way: there is too much of it for a table. */
+export async function showDatabase(args: BrowseArguments, context: CliContext): Promise<number> {
+  printJson(context, await connect(args, context).databases.get(args.name));
+  return 0;
+}
+
+const COLUMNS: readonly Column<Collection>[] = [
+  { title: 'NAME', cell: (one) => printable(one.name) },
+  { title: 'TYPE', cell: (one) => one.type },
+  { title: 'RECORDS', cell: (one) => one.records },
+];
+
+export async function listCollections(args: BrowseArguments, context: CliContext): Promise<number> {
+  const { items } = await connect(args, context).databases.collections(args.name);
+  if (args.json) printJson(context, items);
+  else printLine(context.stdout, formatTable(items, COLUMNS, painter(context.stdout, context.env)));
+  return 0;
+}
+
+const PER_PAGE = 50;
+
+/** One record a line, or the answer of the daemon with `--json`. */
+export async function listRecords(
+  args: BrowseArguments & { collection: string; page: number },
+  context: CliContext,
+): Promise<number> {
+  const { name, collection, page } = args;
+  const answer = await connect(args, context).databases.records(name, collection, {
+    page,
+    per_page: PER_PAGE,
+  });
+  if (args.json) printJson(context, answer);
+  else for (const record of answer.items) printLine(context.stdout, printable(JSON.stringify(record)));
+  return 0;
+}

@@ -1,0 +1,25 @@
+import { type JournalEntry, journalEntryOf } from '../../shared/journal.ts';
+import type { Clock } from '../base/clock.ts';
+import type { EventBus } from './bus.ts';
+
+/** A few for each of a thousand instances; about 300 bytes each. */
+const KEPT = 5_000;
+
+/** What happened to the instances since the daemon started, the latest last: for whoever looks afterwards. */
+export class Journal {
+  readonly #entries: JournalEntry[] = [];
+
+  constructor(bus: EventBus, clock: Clock) {
+    bus.subscribe((event) => {
+      const entry = journalEntryOf(event, clock.now().toISOString());
+      if (entry === null) return;
+      this.#entries.push(entry);
+      if (this.#entries.length > KEPT) this.#entries.shift();
+    });
+  }
+
+  /** The latest `limit` of those wanted, oldest first. */
+  latest(limit: number, wanted: (entry: JournalEntry) => boolean): JournalEntry[] {
+    return this.#entries.filter(wanted).slice(-limit);
+  }
+}

@@ -1,0 +1,42 @@
+import type { FleetEvent } from './events.ts';
+import type { InstancePhase, LastExit, PhaseReason } from './instance.ts';
+
+/** Something that happened to an instance, as it is remembered: short, and without what changes all the time. */
+export interface JournalEntry {
+  at: string;
+  name: string;
+  kind: 'added' | 'phase' | 'removed';
+  from: InstancePhase | null;
+  to: InstancePhase | null;
+  /** Why it is in that phase; null when there is nothing to explain. */
+  reason: Pick<PhaseReason, 'code' | 'message'> | null;
+  last_exit: LastExit | null;
+}
+
+/** Null for events that are no more than a reading. `now` is for those that bring no time of their own. */
+export function journalEntryOf(event: FleetEvent, now: string): JournalEntry | null {
+  switch (event.kind) {
+    case 'instance.added': {
+      const { name, phase } = event.instance;
+      return { at: now, name, kind: 'added', from: null, to: phase, reason: null, last_exit: null };
+    }
+    case 'instance.phase': {
+      const { at, name, from, to, instance } = event;
+      const { reason, last_exit } = instance;
+      const why = reason === null ? null : { code: reason.code, message: reason.message };
+      return { at, name, kind: 'phase', from, to, reason: why, last_exit };
+    }
+    case 'instance.removed':
+      return {
+        at: now,
+        name: event.name,
+        kind: 'removed',
+        from: null,
+        to: null,
+        reason: null,
+        last_exit: null,
+      };
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,136 @@
+import { cursorIndex } from '../store/cursor.ts';
+import { EVENT_TABS, type EventTab, type Location } from '../store/location.ts';
+import { pageOf } from '../store/pages.ts';
+import { journalKey, type TimelineEntry, timelineOf } from '../store/timeline.ts';
+import { cursorOf, filterOf } from '../store/ui-state.ts';
+import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
+import { type Console, lookOf } from './console.ts';
+import { open, turnTo } from './navigate.ts';
+import type { List, Look, Screen, Size, View } from './screen.ts';
+import { timelineLines, wantsTimeline } from './timeline.ts';
+
+const TITLES: Readonly<Record<EventTab, string>> = { all: 'All', fleet: 'Instances', audit: 'Audit' };
+
+/** What happened to the fleet, and who did what. */
+export const eventsScreen: Screen = {
+  place: () => 'events',
+  lines: eventsLines,
+  list: listOf,
+  instance(look) {
+    const on = chosenOf(look)?.on ?? '';
+    return look.fleet.instances.has(on) ? on : null;
+  },
+  describe(look) {
+    const chosen = chosenOf(look);
+    return chosen === undefined ? null : { kind: 'event', key: chosen.key, name: null };
+  },
+  command: () => 'audit list',
+  wants: () => wantsTimeline(null),
+  run(console, command) {
+    if (command === 'open') return openChosen(console);
+    const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
+    if (by === 0) return false;
+    const next =
+      (EVENT_TABS.indexOf(tabOf(console.ui.get().at)) + by + EVENT_TABS.length) % EVENT_TABS.length;
+    turnTo(console, { screen: 'events', tab: EVENT_TABS[next] ?? 'all' });
+    return true;
+  },
+};
+
+/** The instance that it was about, else all that is known of it. */
+function openChosen(console: Console): true {
+  const chosen = chosenOf(lookOf(console));
+  if (chosen === undefined) return true;
+  const exists = console.fleet.store.get().instances.has(chosen.on);
+  open(
+    console,
+    exists
+      ? { screen: 'instance', name: chosen.on, tab: 'summary' }
+      : { screen: 'describe', thing: { kind: 'event', key: chosen.key, name: null } },
+  );
+  return true;
+}
+
+function tabOf(at: Location): EventTab {
+  if (at.screen !== 'events') throw new Error(`${at.screen} shows no events`);
+  return at.tab;
+}
+
+function listId(at: Location): string {
+  return `events:${tabOf(at)}`;
+}
+
+function entriesOf({ fleet, ui }: Look): TimelineEntry[] {
+  return timelineOf(fleet, { tab: tabOf(ui.at), name: null, filter: filterOf(ui, listId(ui.at)) });
+}
+
+function listOf(look: Look): List {
+  return {
+    id: listId(look.ui.at),
+    keys: entriesOf(look).map(({ key }) => key),
+    room: listRows,
+    filterHint: 'who, what, on what, outcome, detail',
+  };
+}
+
+/** What the tabs, the headings and the line about the chosen one leave. */
+function listRows({ rows }: Size): number {
+  return Math.max(1, rows - 3);
+}
+
+function chosenOf(look: Look): TimelineEntry | undefined {
+  const entries = entriesOf(look);
+  return entries[
+    cursorIndex(
+      entries.map(({ key }) => key),
+      cursorOf(look.ui, listId(look.ui.at)),
+    )
+  ];
+}
+
+function eventsLines(view: View): string[] {
+  const { ui, size } = view;
+  const id = listId(ui.at);
+  const entries = entriesOf(view);
+  const cursor = cursorOf(ui, id);
+  const index = cursorIndex(
+    entries.map(({ key }) => key),
+    cursor,
+  );
+  return [
+    headLine(view, `${index + 1}/${entries.length}`),
+    ...timelineLines(view, entries, {
+      cursor,
+      index,
+      room: listRows(size),
+      named: true,
+      empty:
+        filterOf(ui, id) === ''
+          ? 'Nothing has happened yet.'
+          : 'Nothing matches the filter. Esc shows all again.',
+    }),
+  ];
+}
+
+function headLine({ fleet, ui, theme, size }: View, place: string): string {
+  const chosen = tabOf(ui.at);
+  const tabs = EVENT_TABS.flatMap((tab): Span[] => [
+    [tab === chosen ? 'chosen' : 'muted', ` ${TITLES[tab]} `],
+    ['plain', ' '],
+  ]);
+  const problem = fleet.refusals['audit'] ?? pageOf(fleet, 'journal', journalKey(null))?.error ?? null;
+  if (problem !== null) {
+    return paintLine(
+      theme,
+      [['plain', ' '], ...tabs, ['bad', ` ✗ ${problem} · ^R tries again`]],
+      size.columns,
+    );
+  }
+  const filter = filterOf(ui, listId(ui.at));
+  const right: Span[] = [
+    ...(fleet.audit === null ? [['busy', '◌ reading the audit log  '] as Span] : []),
+    ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
+    ['muted', `the latest first  ${place} `],
+  ];
+  return paintSplit(theme, [['plain', ' '], ...tabs], right, size.columns);
+}

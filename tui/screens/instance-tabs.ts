@@ -1,0 +1,152 @@
+import type { Instance } from '../../shared/instance.ts';
+import { cursorIndex } from '../store/cursor.ts';
+import type { Location, Spot, Tab, Thing } from '../store/location.ts';
+import { type TimelineEntry, timelineOf } from '../store/timeline.ts';
+import { cursorOf, filterOf } from '../store/ui-state.ts';
+import { NOTHING, type Wants } from '../store/wants.ts';
+import { type Console, lookOf } from './console.ts';
+import { collectionsId, collectionsLines, collectionsOf, collectionsRequest } from './instance-data.ts';
+import { probesId, probesLines, probesOf, probesRequest } from './instance-probes.ts';
+import { logLines } from './log-lines.ts';
+import type { List, LongText, Look, Size, View } from './screen.ts';
+import { summaryLines } from './summary-lines.ts';
+import { timelineLines, wantsTimeline } from './timeline.ts';
+
+/** One tab of an instance; what it leaves out is the same for all of them. */
+export interface InstanceTab {
+  title: string;
+  lines(view: View, instance: Instance): readonly string[];
+  list?(look: Look, name: string): List;
+  text?(view: View, name: string): LongText | null;
+  describe?(look: Look, name: string): Thing | null;
+  command(name: string): string;
+  wants(look: Look, name: string): Wants;
+  /** Where Enter leads. */
+  opens?(console: Console): Spot | null;
+}
+
+export function instanceSpot(at: Location): Extract<Location, { screen: 'instance' }> {
+  if (at.screen !== 'instance') throw new Error(`${at.screen} is not about one instance`);
+  return at;
+}
+
+/** What the tabs, one line and the headings leave. */
+function listRows({ rows }: Size): number {
+  return Math.max(1, rows - 3);
+}
+
+const summary: InstanceTab = {
+  title: 'Summary',
+  lines: (view, instance) => [
+    '',
+    ...summaryLines(view, instance).slice(view.ui.tops[`summary:${instance.name}`] ?? 0),
+  ],
+  text(view, name) {
+    const instance = view.fleet.instances.get(name);
+    if (instance === undefined) return null;
+    const room = Math.max(1, view.size.rows - 2);
+    return { id: `summary:${name}`, length: summaryLines(view, instance).length, room };
+  },
+  command: (name) => `databases show ${name}`,
+  wants: () => NOTHING,
+};
+
+const logs: InstanceTab = {
+  title: 'Logs',
+  lines: (view, { name }) => logLines(view, view.fleet.log?.name === name ? view.fleet.log : null),
+  command: (name) => `databases logs ${name}`,
+  wants: (_, name) => ({ log: name }),
+};
+
+const probes: InstanceTab = {
+  title: 'Probes',
+  lines: (view, instance) =>
+    probesLines(view, instance, cursorOf(view.ui, probesId(instance.name)), listRows(view.size)),
+  list: (look, name) => ({
+    id: probesId(name),
+    keys: probesOf(look, name).map(({ at }) => at),
+    room: listRows,
+  }),
+  command: (name) => `databases show ${name}`,
+  wants: (look, name) => ({ pages: [probesRequest(look, name)] }),
+};
+
+const events: InstanceTab = {
+  title: 'Events',
+  lines(view, { name }) {
+    const entries = eventsOf(view, name);
+    const { id, keys } = eventsList(view, name);
+    const cursor = cursorOf(view.ui, id);
+    const empty =
+      filterOf(view.ui, id) === ''
+        ? 'Nothing has happened to it since the daemon started.'
+        : 'Nothing matches the filter. Esc shows all again.';
+    const room = listRows(view.size);
+    return timelineLines(view, entries, {
+      cursor,
+      index: cursorIndex(keys, cursor),
+      room,
+      named: false,
+      empty,
+    });
+  },
+  list: eventsList,
+  describe(look, name) {
+    const { id, keys } = eventsList(look, name);
+    const key = keys[cursorIndex(keys, cursorOf(look.ui, id))];
+    return key === undefined ? null : { kind: 'event', key, name };
+  },
+  command: () => 'audit list',
+  wants: (_, name) => wantsTimeline(name),
+  opens(console) {
+    const look = lookOf(console);
+    const thing = events.describe?.(look, instanceSpot(look.ui.at).name) ?? null;
+    return thing === null ? null : { screen: 'describe', thing };
+  },
+};
+
+function eventsOf({ fleet, ui }: Look, name: string): TimelineEntry[] {
+  return timelineOf(fleet, { tab: 'all', name, filter: filterOf(ui, `events:${name}`) });
+}
+
+function eventsList(look: Look, name: string): List {
+  return {
+    id: `events:${name}`,
+    keys: eventsOf(look, name).map(({ key }) => key),
+    room: listRows,
+    filterHint: 'who, what, outcome, detail',
+  };
+}
+
+const data: InstanceTab = {
+  title: 'Data',
+  lines(view, { name, kind }) {
+    if (kind === 'global') return ['', view.theme.paint('muted', ` ${GLOBAL_IS_NOT_SHOWN}`)];
+    return collectionsLines(view, name, cursorOf(view.ui, collectionsId(name)), listRows(view.size));
+  },
+  list: collectionsList,
+  command: (name) => `databases collections ${name}`,
+  wants: (look, name) =>
+    look.fleet.instances.get(name)?.kind === 'user' ? { pages: [collectionsRequest(look, name)] } : NOTHING,
+  opens(console) {
+    const look = lookOf(console);
+    const { name } = instanceSpot(look.ui.at);
+    const { id, keys } = collectionsList(look, name);
+    const collection = keys[cursorIndex(keys, cursorOf(look.ui, id))];
+    return collection === undefined ? null : { screen: 'records', name, collection, page: 1 };
+  },
+};
+
+const GLOBAL_IS_NOT_SHOWN =
+  'The global database holds what Fathom itself keeps; its dashboard shows it to superusers.';
+
+function collectionsList(look: Look, name: string): List {
+  return {
+    id: collectionsId(name),
+    keys: collectionsOf(look, name).map((one) => one.name),
+    room: listRows,
+    filterHint: 'name or type of a collection',
+  };
+}
+
+export const INSTANCE_TAB: Readonly<Record<Tab, InstanceTab>> = { summary, logs, probes, events, data };
