@@ -16,6 +16,7 @@ import type { Config } from './config/config.ts';
 import type { LiveSettings } from './config/live-settings.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
 import { DatabaseRepository } from './control-plane/databases.ts';
+import { configureGuard } from './control-plane/guard.ts';
 import { countTasks } from './control-plane/queue-counts.ts';
 import { configureSignInProviders } from './control-plane/sign-in-providers.ts';
 import { UserRepository } from './control-plane/users.ts';
@@ -217,6 +218,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     hookUrl: apiUrl,
     hookToken,
     authorization: () => controlPlane.token(),
+    log,
   });
   fleet.add(globalSpec, config.globalPort);
   await Promise.all([
@@ -227,6 +229,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   found.delete(GLOBAL_NAME);
 
   await configureSignInProviders(controlPlane, config.oauth);
+  await configureGuard(controlPlane, config);
   await reconciler.load();
   resources.defer(() => reconciler.stop());
   await reconciler.startAll([...found.values()].flat());

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import rateLimit from '@fastify/rate-limit';
 import { blockListOf } from '../config/limits.ts';
 import { HOOK_TOKEN_HEADER, isHookToken } from '../security/hook-token.ts';
@@ -32,12 +32,19 @@ export async function limitRequests(app: Api, deps: ApiDeps, transport: Transpor
  * TRUSTED_PROXIES, from the right for as long as those named are.
  */
 export function clientAddress(request: IncomingMessage, trustedProxies: readonly string[]): string {
-  const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',');
+  const forwarded = String(request.headers['x-forwarded-for'] ?? '');
+  return believedAddress(request.socket.remoteAddress ?? '', forwarded, trustedProxies);
+}
+
+/** @param forwarded the values of X-Forwarded-For, whoever wrote them */
+export function believedAddress(peer: string, forwarded: string, trustedProxies: readonly string[]): string {
+  const named = forwarded.split(',').map((address) => plain(address.trim()));
   const trusted = blockListOf(trustedProxies);
-  let address = plain(request.socket.remoteAddress ?? '');
-  while (trusted?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) {
-    const before = plain(forwarded.pop()?.trim() ?? '');
-    if (before === '') break;
+  let address = plain(peer);
+  while (isIP(address) !== 0 && trusted?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) {
+    const before = named.pop();
+    // What is no address was not written by a proxy.
+    if (before === undefined || isIP(before) === 0) break;
     address = before;
   }
   return address;

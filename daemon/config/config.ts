@@ -53,6 +53,8 @@ export interface Config {
   /** Still opens what it sealed, until that is rotated. */
   previousAesMasterKey: Uint8Array | null;
   pbEncryptionKey: Uint8Array;
+  /** Still opens the settings that it encrypted; each PocketBase is given the new one when it starts. */
+  previousPbEncryptionKey: Uint8Array | null;
   admin: { email: string; password: string };
   log: { level: (typeof LOG_LEVELS)[number]; dir: string | null } & LogLimits;
   oauth: OAuthConfig;
@@ -116,6 +118,7 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     aesMasterKey: read.key('AES_MASTER_KEY', 32),
     previousAesMasterKey: read.optionalKey('AES_PREVIOUS_MASTER_KEY', 32),
     pbEncryptionKey: read.key('PB_ENCRYPTION_KEY', 32),
+    previousPbEncryptionKey: read.optionalKey('PB_PREVIOUS_ENCRYPTION_KEY', 32),
     admin: {
       email: readEmail(read),
       // What bcrypt reads, and what the sign-in accepts.
@@ -205,7 +208,19 @@ function checkSocketGroup(read: ValueReader, { socketGroup, socketPath, dataDir 
   read.problem('FATHOM_SOCKET_GROUP', `${reach}; set FATHOM_SOCKET to a path like /run/fathom/fathomd.sock`);
 }
 
-function reachWarnings({ bindAddress, publicUrl }: Config): string[] {
+function reachWarnings(config: Config): string[] {
+  return [...publicUrlWarnings(config), ...proxyWarnings(config)];
+}
+
+/** PocketBase believes the header of whoever connects. */
+function proxyWarnings({ bindAddress, trustedProxies }: Config): string[] {
+  const own = ['127.0.0.1', '::1', 'localhost'].includes(bindAddress);
+  if (own || trustedProxies.length === 0) return [];
+  const who = 'every PocketBase takes the last address in X-Forwarded-For for the caller';
+  return [`TRUSTED_PROXIES: ${who}; let nobody but the proxies reach its ports on ${bindAddress}`];
+}
+
+function publicUrlWarnings({ bindAddress, publicUrl }: Config): string[] {
   const wildcard = ['0.0.0.0', '::'].includes(bindAddress);
   if (!wildcard || !publicUrl.includes('{host}')) return [];
   const why = `with PB_BIND_ADDRESS ${bindAddress} its {host} leads nowhere from other machines`;

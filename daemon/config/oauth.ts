@@ -29,6 +29,14 @@ export function readOAuth(read: ValueReader): OAuthConfig {
   };
 }
 
+/** By the name that PocketBase has for the provider. */
+export function oauthSecrets({ google, github, oidc }: OAuthConfig): Record<string, string> {
+  const clients = Object.entries({ google, github, oidc });
+  return Object.fromEntries(
+    clients.flatMap(([name, client]) => (client ? [[name, client.clientSecret]] : [])),
+  );
+}
+
 function readClient(read: ValueReader, idName: Variable, secretName: Variable): OAuthClient | null {
   const clientId = read.text(idName);
   const clientSecret = read.text(secretName);

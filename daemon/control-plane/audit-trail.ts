@@ -81,20 +81,25 @@ export class AuditTrail {
     // Read before the rows: what is written meanwhile only adds to them.
     const kept = await this.#keptHead();
     let head = EMPTY_CHAIN;
+    const end = kept ?? EMPTY_CHAIN;
     for (;;) {
       const rows = await repository.after(head.seq, 500);
       for (const row of rows) {
         const problem = whyNotLinked(key, head, row);
         if (problem !== null) return { ok: false, checked: head.seq, problem };
         head = { seq: row.seq, hash: row.hash };
-        if (row.seq === kept.seq && row.hash !== kept.hash) {
+        if (row.seq === end.seq && row.hash !== end.hash) {
           return { ok: false, checked: head.seq, problem: `row ${row.seq} is not the one that was written` };
         }
       }
       if (rows.length < 500) break;
     }
     const problem =
-      head.seq < kept.seq ? `the log ends at row ${head.seq}, but row ${kept.seq} was written` : null;
+      kept === null && head.seq > 0
+        ? `${this.#deps.headFile} is gone, so nobody can tell whether the last rows are`
+        : head.seq < end.seq
+          ? `the log ends at row ${head.seq}, but row ${end.seq} was written`
+          : null;
     return { ok: problem === null, checked: head.seq, problem };
   }
 
@@ -106,7 +111,7 @@ export class AuditTrail {
       try {
         const key = await this.#keyOfChain();
         // Asked after each failure: the rows may have been written although no answer came.
-        let head = (this.#head ??= await repository.head());
+        let head = (this.#head ??= await this.#endOfChain());
         const rows = batch.map(({ entry }) => {
           const row = link(key, head, entry);
           head = { seq: row.seq, hash: row.hash };
@@ -134,17 +139,48 @@ export class AuditTrail {
     return this.#key;
   }
 
+  /**
+   * What the next row follows: the last one in the table, or one that is not there any more though it was written, which then
+   * stays missed.
+   */
+  async #endOfChain(): Promise<AuditHead> {
+    const [written, kept] = [await this.#deps.repository.head(), await this.#keptHead()];
+    if (kept === null) {
+      if (written.seq > 0) this.#missHead();
+      else await this.#keepHead(EMPTY_CHAIN);
+      return written;
+    }
+    return kept.seq >= written.seq ? kept : written;
+  }
+
+  #missHead(): void {
+    const { headFile, log } = this.#deps;
+    log.error(`${headFile} is gone: the last rows of the audit log may be, too`);
+    void this.record({
+      actor_kind: 'local',
+      actor: '',
+      address: 'local',
+      action: 'audit.head-missing',
+      target: '',
+      outcome: 'failed',
+      detail: '',
+      request_id: '',
+    });
+  }
+
   async #keepHead(head: AuditHead): Promise<void> {
     const temporary = `${this.#deps.headFile}.tmp`;
     await writeFile(temporary, JSON.stringify(head), { mode: 0o600 });
     await rename(temporary, this.#deps.headFile);
   }
 
-  async #keptHead(): Promise<AuditHead> {
+  /** Null when there is none. */
+  async #keptHead(): Promise<AuditHead | null> {
     try {
       return JSON.parse(await readFile(this.#deps.headFile, 'utf8')) as AuditHead;
-    } catch {
-      return EMPTY_CHAIN;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw error;
     }
   }
 }

@@ -3,25 +3,31 @@ import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import type { LogLimits } from '../config/config.ts';
+import type { Config, LogLimits } from '../config/config.ts';
 import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
 import { InstanceLog } from '../pocketbase/instance-log.ts';
-import { instanceEncryptionKey } from '../security/derived-keys.ts';
+import { settingsKeys } from '../security/derived-keys.ts';
 import { type MasterKey, unseal } from '../security/envelope.ts';
+import { type GuardSettings, guardId, withGuard } from '../security/guard-settings.ts';
 import { superuserTokens } from '../security/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { InstanceSpec } from '../supervisor/instance-spec.ts';
 import type { PortAllocator } from '../supervisor/ports.ts';
+import { prepareSettings } from '../supervisor/prepare-settings.ts';
 import type { Runner } from '../supervisor/runner.ts';
+
+/** Says which settings a process has read, so that one with others is not taken over. */
+const GUARD_VARIABLE = 'FATHOM_GUARD';
 
 export interface CatalogDeps {
   fleet: Fleet;
   ports: PortAllocator;
   repository: DatabaseRepository;
   masterKeys: readonly MasterKey[];
-  pbEncryptionKey: Uint8Array;
+  config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
+  guard: GuardSettings;
   binary: Binary;
   clock: Clock;
   log: Logger;
@@ -116,14 +122,16 @@ export class Catalog {
   }
 
   #spec(row: DatabaseRow, email: string | null, superuserToken: () => Promise<string>): InstanceSpec {
-    const { settings, binary, clock, ports } = this.#deps;
+    const { settings, binary, clock, ports, guard, config, log } = this.#deps;
+    const directory = this.directoryOf(row.name);
+    const keys = settingsKeys(config, row.name);
     return {
       name: row.name,
       kind: 'user',
       userId: row.user,
       email,
       createdAt: row.created.replace(' ', 'T'),
-      directory: this.directoryOf(row.name),
+      directory,
       log: new InstanceLog(join(settings.instanceLogsDir, `${row.name}.log`), clock, settings.logLimits),
       binary,
       host: settings.bindAddress,
@@ -131,7 +139,9 @@ export class Catalog {
       migrationsDir: settings.migrationsDir(),
       hooksDir: null,
       hooksPool: 1,
-      environment: { [ENCRYPTION_VARIABLE]: instanceEncryptionKey(this.#deps.pbEncryptionKey, row.name) },
+      environment: { [ENCRYPTION_VARIABLE]: keys[0], [GUARD_VARIABLE]: guardId(guard) },
+      prepare: () =>
+        prepareSettings({ name: row.name, directory, keys, log, change: (it) => withGuard(it, guard) }),
       publicUrl: (port) => settings.publicUrl(row.name, port),
       probeAuthorization: superuserToken,
       onPort: (port) => this.#notePort(row.name, port),

@@ -5,11 +5,16 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { scratch } from '../../test/helpers/scratch.ts';
+import type { GuardSettings } from '../security/guard-settings.ts';
 import { SUPERUSERS_COLLECTION_ID } from '../security/instance-access.ts';
 import { type CloneRequest, cloneTemplate } from './clone.ts';
 
 const KEY = 'k'.repeat(32);
 const NAME = '2024-01-15-001-ann';
+const GUARD: GuardSettings = {
+  rateLimits: { enabled: true, rules: [], excludedIPs: [] },
+  trustedProxy: { headers: [], useLeftmostIP: false },
+};
 
 /** As much of PocketBase's tables as cloning touches. */
 async function stage(): Promise<CloneRequest> {
@@ -52,6 +57,7 @@ async function stage(): Promise<CloneRequest> {
     },
     superuser: { recordId: 'superuser000001', tokenKey: 't'.repeat(50), collectionSecret: 's'.repeat(50) },
     encryptionKey: KEY,
+    guard: GUARD,
     now: new Date('2024-01-15T10:00:00Z'),
   };
 }
@@ -114,7 +120,12 @@ describe('a clone of the template', () => {
     const decipher = createDecipheriv('aes-256-gcm', KEY, sealed.subarray(0, 12));
     decipher.setAuthTag(sealed.subarray(-16));
     const text = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString();
-    expect(JSON.parse(text)).toEqual({ meta: { appName: NAME }, logs: { minLevel: 4 }, smtp: { port: 587 } });
+    expect(JSON.parse(text)).toEqual({
+      meta: { appName: NAME },
+      logs: { minLevel: 4 },
+      smtp: { port: 587 },
+      ...GUARD,
+    });
   });
 
   it('is for the daemon alone to read, and shares the types with the template', async () => {

@@ -1,8 +1,10 @@
-import { createCipheriv, randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { chmod, constants, copyFile, link, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { readSettings, storeSettings } from '../pocketbase/settings.ts';
 import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlite.ts';
+import type { GuardSettings } from '../security/guard-settings.ts';
 import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../security/instance-access.ts';
 import { replaceCollectionSecrets } from './collection-secrets.ts';
 
@@ -26,6 +28,7 @@ export interface CloneRequest {
   superuser: SuperuserKeys;
   /** 32 characters, with which PocketBase encrypts the settings of this instance. */
   encryptionKey: string;
+  guard: GuardSettings;
   now: Date;
 }
 
@@ -92,27 +95,12 @@ function personalise(database: DatabaseSync, request: CloneRequest): void {
   writeSettings(database, request);
 }
 
-function writeSettings(database: DatabaseSync, { name, encryptionKey }: CloneRequest): void {
-  // Stored as a blob by some versions, as text by others.
-  const row = database
-    .prepare("SELECT CAST(value AS TEXT) AS value FROM _params WHERE id = 'settings'")
-    .get();
-  const settings = JSON.parse(String(row?.['value'])) as {
-    meta: Record<string, unknown>;
-    logs: Record<string, unknown>;
-  };
-  settings.meta['appName'] = name;
-  settings.logs['minLevel'] = LOG_LEVEL_WARN;
-  database
-    .prepare("UPDATE _params SET value = ? WHERE id = 'settings'")
-    .run(encryptSettings(JSON.stringify(settings), encryptionKey));
-}
-
-/** As PocketBase does it: base64 of nonce, AES-256-GCM ciphertext and tag. Source: tools/security/encrypt.go. */
-function encryptSettings(json: string, key: string): string {
-  const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', Buffer.from(key), nonce);
-  return Buffer.concat([nonce, cipher.update(json), cipher.final(), cipher.getAuthTag()]).toString('base64');
+function writeSettings(database: DatabaseSync, { name, encryptionKey, guard }: CloneRequest): void {
+  const settings = readSettings(database, [])?.settings;
+  if (!settings) throw new Error('the template has no settings');
+  const meta = { ...(settings['meta'] as object), appName: name };
+  const logs = { ...(settings['logs'] as object), minLevel: LOG_LEVEL_WARN };
+  storeSettings(database, { ...settings, ...guard, meta, logs }, encryptionKey);
 }
 
 export function randomSecret(): string {

@@ -11,6 +11,7 @@ import type { Binary } from '../pocketbase/binary.ts';
 import { connectHost } from '../pocketbase/command.ts';
 import type { ProcessDriver } from '../pocketbase/process-driver.ts';
 import type { MasterKey } from '../security/envelope.ts';
+import { guardSettings } from '../security/guard-settings.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { PortAllocator } from '../supervisor/ports.ts';
 import { Catalog } from './catalog.ts';
@@ -53,7 +54,13 @@ export function databaseServices(deps: {
 }): DatabaseServices {
   const { config, repository, users, fleet, ports, driver, binary, masterKeys, bus, clock, log, random } =
     deps;
-  const { pbEncryptionKey } = config;
+  const guard = guardSettings({
+    limits: config.limits,
+    trustedProxies: config.trustedProxies,
+    // The owner's programs may ask for as much as the host gives.
+    general: '@guest',
+    exempt: [],
+  });
   const templatesDir = join(config.dataDir, 'templates');
   const template = new TemplateStore({
     directory: templatesDir,
@@ -67,7 +74,8 @@ export function databaseServices(deps: {
     ports,
     repository,
     masterKeys,
-    pbEncryptionKey,
+    config,
+    guard,
     binary,
     clock,
     log,
@@ -90,7 +98,8 @@ export function databaseServices(deps: {
     repository,
     template,
     masterKeys,
-    pbEncryptionKey,
+    pbEncryptionKey: config.pbEncryptionKey,
+    guard,
     clock,
     log,
     onStep: (step, name) => {

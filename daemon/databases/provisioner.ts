@@ -7,6 +7,7 @@ import { SingleFlight } from '../base/single-flight.ts';
 import type { DatabaseRepository, Reservation } from '../control-plane/databases.ts';
 import { instanceEncryptionKey } from '../security/derived-keys.ts';
 import { type MasterKey, seal, unseal } from '../security/envelope.ts';
+import type { GuardSettings } from '../security/guard-settings.ts';
 import { newSuperuserSecret, superuserKeys } from '../security/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { type Catalog, type CatalogEntry, secretBelongsTo } from './catalog.ts';
@@ -32,6 +33,7 @@ export interface ProvisionerDeps {
   /** The first one encrypts. */
   masterKeys: readonly [MasterKey, ...MasterKey[]];
   pbEncryptionKey: Uint8Array;
+  guard: GuardSettings;
   clock: Clock;
   log: Logger;
   /** Told after each step. */
@@ -142,6 +144,7 @@ export class Provisioner {
       owner,
       superuser: superuserKeys(secret),
       encryptionKey: instanceEncryptionKey(this.#deps.pbEncryptionKey, database.name),
+      guard: this.#deps.guard,
       now: this.#deps.clock.now(),
     };
     try {

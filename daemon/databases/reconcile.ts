@@ -65,6 +65,10 @@ export class Reconciler {
       for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
     }
     await Promise.all(ends);
+    // The others when they start, which may be long after a previous key is gone.
+    for (const { row, runner } of this.#deps.catalog.entries()) {
+      if (row.state === 'ready' && row.desired === 'stopped') runner.spec.prepare();
+    }
     void this.#renew(outdated);
   }
 
@@ -73,12 +77,15 @@ export class Reconciler {
     this.#renewal.abort();
   }
 
-  /** Another binary, as after an upgrade: one instance after the other is started anew, so that all others serve. */
+  /** Another binary, as after an upgrade, or other keys and settings: one instance after the other is started anew, so that all others serve. */
   async #renew(names: readonly string[]): Promise<void> {
     const { fleet, log } = this.#deps;
     for (const name of names) {
       if (this.#renewal.signal.aborted) return;
-      log.info({ instance: name }, 'it runs another binary than this daemon has, so it is restarted');
+      log.info(
+        { instance: name },
+        'it was started with another binary, key or settings than this daemon has, so it is restarted',
+      );
       await fleet.restart(name).catch((error: unknown) => {
         if (!this.#renewal.signal.aborted) log.warn({ instance: name }, messageOf(error));
       });

@@ -10,6 +10,16 @@ export function instanceEncryptionKey(pbEncryptionKey: Uint8Array, instance: str
   return deriveKey(pbEncryptionKey, `pocketbase-settings/${instance}`, 24).toString('base64url');
 }
 
+/** The key of an instance's settings, and the one before it while there may be some that need it. */
+export function settingsKeys(
+  config: { pbEncryptionKey: Uint8Array; previousPbEncryptionKey: Uint8Array | null },
+  instance: string,
+): [string, ...string[]] {
+  const { pbEncryptionKey, previousPbEncryptionKey } = config;
+  const previous = previousPbEncryptionKey ? [instanceEncryptionKey(previousPbEncryptionKey, instance)] : [];
+  return [instanceEncryptionKey(pbEncryptionKey, instance), ...previous];
+}
+
 /** Names a key without telling anything of it. */
 export function keyId(key: Uint8Array): string {
   return createHash('sha256').update('fathom/key-id').update(key).digest('hex').slice(0, 8);

@@ -1,16 +1,19 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
 import type { Config } from '../config/config.ts';
+import { oauthSecrets } from '../config/oauth.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
 import { InstanceLog } from '../pocketbase/instance-log.ts';
-import { instanceEncryptionKey } from '../security/derived-keys.ts';
+import { settingsKeys } from '../security/derived-keys.ts';
 import { hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
+import { prepareSettings } from './prepare-settings.ts';
 
 export const GLOBAL_NAME = 'global';
-/** Sign-ins wait in a hook while a database is provisioned, so a few may be under way at a time. */
-const HOOKS_POOL = 8;
+/** A sign-in holds three at a time, and waits in them while a database is provisioned. */
+const HOOKS_POOL = 16;
 
 /** The global PocketBase: the control plane, and where people sign up. */
 export function globalInstance(options: {
@@ -24,9 +27,11 @@ export function globalInstance(options: {
   hookUrl: string;
   hookToken: string;
   authorization: () => Promise<string>;
+  log: Logger;
 }): InstanceSpec {
-  const { config, root } = options;
+  const { config, root, log } = options;
   const directory = join(config.dataDir, 'global');
+  const keys = settingsKeys(config, GLOBAL_NAME);
   return {
     name: GLOBAL_NAME,
     kind: 'global',
@@ -42,12 +47,15 @@ export function globalInstance(options: {
     hooksDir: join(root, 'pb_hooks', 'global'),
     hooksPool: HOOKS_POOL,
     environment: {
-      [ENCRYPTION_VARIABLE]: instanceEncryptionKey(config.pbEncryptionKey, GLOBAL_NAME),
+      [ENCRYPTION_VARIABLE]: keys[0],
       PB_ADMIN_EMAIL: config.admin.email,
       PB_ADMIN_PASSWORD: config.admin.password,
       FATHOM_HOOK_URL: options.hookUrl,
       FATHOM_HOOK_TOKEN: options.hookToken,
+      FATHOM_OAUTH_SECRETS: JSON.stringify(oauthSecrets(config.oauth)),
     },
+    // What they should be is told to it when it runs: on the first start there is no file yet.
+    prepare: () => prepareSettings({ name: GLOBAL_NAME, directory, keys, log, change: () => null }),
     publicUrl: (port) =>
       `http://${config.bindAddress.includes(':') ? `[${config.bindAddress}]` : config.bindAddress}:${port}`,
     probeAuthorization: options.authorization,

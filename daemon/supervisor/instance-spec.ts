@@ -19,6 +19,8 @@ export interface InstanceSpec {
   hooksDir: string | null;
   hooksPool: number;
   environment: Record<string, string>;
+  /** What is to be done to its files before each start; what goes wrong there is told by PocketBase itself. */
+  prepare: () => void;
   /** The address that users are given. */
   publicUrl: (port: number) => string;
   /** Authorization for the probe that reads the database; null probes only whether the process serves. */

@@ -55,6 +55,7 @@ export async function launch(
     const [missing, size] = await Promise.all([whatIsMissing(spec), spec.log.prepare()]);
     if (missing) return failed(missing);
     logStart = size;
+    spec.prepare();
   } catch (error) {
     // What is gone is also why its log could not be opened.
     return failed((await whatIsMissing(spec)) ?? spawnFailure(error));

@@ -71,6 +71,10 @@ it('another binary is taken over, and then to be replaced', () => {
   const old = { ...found, sha256: 'another' };
   expect(whyNotAdopt(old, spec)).toBeNull();
   expect(isOutdated(old, spec)).toBe(true);
+  // Or other settings.
+  const withKey = { ...spec, environment: { KEY: 'k' } as Record<string, string> };
+  expect(isOutdated({ ...found, environment: new Map([['KEY', 'k']]) }, withKey)).toBe(false);
+  expect(isOutdated(found, withKey)).toBe(true);
 });
 
 it('the global one has to be what this daemon would start', () => {

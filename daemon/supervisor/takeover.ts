@@ -25,20 +25,23 @@ export function whyNotAdopt(found: FoundProcess, spec: InstanceSpec): string | n
   return spec.kind === 'global' ? whyNotServing(found, spec) : null;
 }
 
-/** Sooner or later to be started anew: its executable is another one, by content; where that lies says nothing. */
+/** Sooner or later to be started anew: other keys and settings, or another executable, by content; where that lies says nothing. */
 export function isOutdated(found: FoundProcess, spec: InstanceSpec): boolean {
-  return found.sha256 !== spec.binary.sha256;
+  return found.sha256 !== spec.binary.sha256 || changedVariables(found, spec).length > 0;
+}
+
+/** Names only: the values are secrets. */
+function changedVariables(found: FoundProcess, spec: InstanceSpec): string[] {
+  return Object.entries(spec.environment).flatMap(([name, value]) =>
+    found.environment.get(name) === value ? [] : [name],
+  );
 }
 
 function whyNotServing(found: FoundProcess, spec: InstanceSpec): string | null {
-  if (isOutdated(found, spec)) return `it runs ${found.executable ?? 'an unknown executable'}`;
+  if (found.sha256 !== spec.binary.sha256) return `it runs ${found.executable ?? 'an unknown executable'}`;
   if (found.hooksDir !== spec.hooksDir) return `its hooks are those in ${found.hooksDir ?? 'no directory'}`;
-  const changed = Object.entries(spec.environment).filter(
-    ([name, value]) => found.environment.get(name) !== value,
-  );
-  return changed.length > 0
-    ? `it was started with another ${changed.map(([name]) => name).join(', ')}`
-    : null;
+  const changed = changedVariables(found, spec);
+  return changed.length > 0 ? `it was started with another ${changed.join(', ')}` : null;
 }
 
 /** Takes over a process that an earlier daemon left. Null when it does not answer, or its port is somebody else's now. */

@@ -37,15 +37,15 @@ onRecordCreateRequest(() => {
 
 onRecordCreateRequest((e) => {
   e.next();
-  require(`${__hooks}/lib/daemon.js`).tellOfSuperuser(e, 'create');
+  require(`${__hooks}/lib/superuser.js`).changedRecord(e, 'create');
 });
 
 onRecordUpdateRequest((e) => {
   e.next();
-  require(`${__hooks}/lib/daemon.js`).tellOfSuperuser(e, 'update');
+  require(`${__hooks}/lib/superuser.js`).changedRecord(e, 'update');
 });
 
 onRecordDeleteRequest((e) => {
   e.next();
-  require(`${__hooks}/lib/daemon.js`).tellOfSuperuser(e, 'delete');
+  require(`${__hooks}/lib/superuser.js`).changedRecord(e, 'delete');
 });

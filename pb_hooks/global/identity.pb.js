@@ -88,44 +88,36 @@ cronAdd('fathom_expired_sessions', '*/10 * * * *', () => {
   $app.db().newQuery('DELETE FROM sessions WHERE expires_at < {:now}').bind(bound).execute();
 });
 
-// In the same transaction as the change: a new password and a deactivated account leave no session behind.
+// In the same transaction as the change: a new password and a deactivated account leave no session behind. Who proves to have an
+// address (by a mail, by a sign-in provider) takes the account over from whoever made it before: then no key of that one either.
 onRecordUpdate((e) => {
-  const before = e.record.original().getString('password:hash');
+  const before = e.record.original();
+  const [password, verified] = [before.getString('password:hash'), before.verified()];
   e.next();
-  const changed = e.record.getString('password:hash') !== before;
+  const changed = e.record.getString('password:hash') !== password;
+  const bound = { user: e.record.id };
   if (changed || !e.record.getBool('is_active')) {
-    const bound = { user: e.record.id };
     e.app.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
+  }
+  if (changed && !verified && e.record.verified()) {
+    e.app.db().newQuery('DELETE FROM api_keys WHERE user = {:user}').bind(bound).execute();
   }
 }, 'users');
 
-onRecordAfterUpdateSuccess((e) => {
-  require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/users/changed', { user_id: e.record.id }, 3);
-  e.next();
-}, 'users');
-
-onRecordAfterDeleteSuccess((e) => {
-  require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/users/changed', { user_id: e.record.id }, 3);
-  e.next();
-}, 'users');
-
-// By hand, as the superuser.
-onRecordAfterUpdateSuccess(
-  (e) => {
-    const bound = { user_id: e.record.getString('user') };
-    require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/identities/changed', bound, 3);
+for (const after of [onRecordAfterUpdateSuccess, onRecordAfterDeleteSuccess]) {
+  after((e) => {
+    require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/users/changed', { user_id: e.record.id }, 3);
     e.next();
-  },
-  'sessions',
-  'api_keys',
-);
+  }, 'users');
 
-onRecordAfterDeleteSuccess(
-  (e) => {
-    const bound = { user_id: e.record.getString('user') };
-    require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/identities/changed', bound, 3);
-    e.next();
-  },
-  'sessions',
-  'api_keys',
-);
+  // By hand, as the superuser.
+  after(
+    (e) => {
+      const bound = { user_id: e.record.getString('user') };
+      require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/identities/changed', bound, 3);
+      e.next();
+    },
+    'sessions',
+    'api_keys',
+  );
+}

@@ -6,7 +6,7 @@ onRecordAuthWithPasswordRequest((e) => {
     e.next();
     return;
   }
-  const attempt = { collection: e.collection.name, identity: e.identity, address: e.realIP() };
+  const attempt = { collection: e.collection.name, identity: e.identity, ...daemon.originOf(e) };
   const verdict = daemon.tell(e.app, '/internal/sign-ins/begun', attempt, 3);
   if (verdict && verdict.retry_after_s) {
     throw new TooManyRequestsError(`Too many sign-ins have failed. Try again in ${verdict.retry_after_s} s.`);
@@ -28,7 +28,7 @@ onRecordAuthWithPasswordRequest((e) => {
 onRecordCreateRequest((e) => {
   const daemon = require(`${__hooks}/lib/daemon.js`);
   if (!e.hasSuperuserAuth() && !daemon.isFromDaemon(e)) {
-    const verdict = daemon.tell(e.app, '/internal/sign-ups', { address: e.realIP() }, 3);
+    const verdict = daemon.tell(e.app, '/internal/sign-ups', daemon.originOf(e), 3);
     if (verdict && verdict.retry_after_s) {
       throw new TooManyRequestsError(`Too many accounts. Try again in ${verdict.retry_after_s} s.`);
     }
@@ -43,7 +43,7 @@ onRecordAuthWithOAuth2Request((e) => {
     e.next();
     ok = true;
   } finally {
-    const attempt = { collection: e.collection.name, identity: e.providerName, address: e.realIP() };
+    const attempt = { collection: e.collection.name, identity: e.providerName, ...daemon.originOf(e) };
     daemon.tell(
       e.app,
       '/internal/sign-ins/ended',

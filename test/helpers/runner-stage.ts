@@ -109,6 +109,7 @@ export class Stage {
       hooksDir: null,
       hooksPool: 1,
       environment: {},
+      prepare: () => {},
       publicUrl: (port) => `http://127.0.0.1:${port}`,
       probeAuthorization: null,
       onPort: () => {},

@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
@@ -7,16 +7,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { AuditEntry } from '../../shared/audit.ts';
 import type { Page } from '../../shared/protocol.ts';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
 
 let fathom: Deployment;
+let daemon: Daemon;
 let admin: string;
 
 beforeAll(async () => {
   fathom = await createDeployment();
-  await fathom.start();
+  daemon = await fathom.start();
   admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
 });
 
@@ -91,6 +92,26 @@ describe('the audit log', () => {
       action: 'record.update',
       target: `users/${ann.id}`,
     });
+    await superuser.settings.update({ meta: { appName: 'Fathom' } });
+    await superuser.collections.update('users', { authToken: { duration: 7200 } });
+    await superuser.send('/api/sql', { method: 'POST', body: { query: 'SELECT 1' } });
+    await superuser.collection('users').impersonate(ann.id, 60);
+    await expect(superuser.collections.delete('user_databases_of_old')).rejects.toMatchObject({
+      status: 404,
+    });
+    const [deleted, ...others] = await entries('?per_page=5');
+    expect(others.toReversed().map(({ action, target }) => `${action} ${target}`)).toEqual([
+      'superuser.patch /api/settings',
+      'superuser.patch /api/collections/users',
+      'superuser.post /api/sql',
+      `superuser.post /api/collections/users/impersonate/${ann.id}`,
+    ]);
+    expect(deleted).toMatchObject({
+      actor_kind: 'superuser',
+      actor: fathom.admin.email,
+      action: 'superuser.delete',
+      outcome: 'failed',
+    });
     await fathom.client.users.update(ann.id, { is_active: true });
     expect((await entries())[0]).toMatchObject({ actor_kind: 'local', action: 'user.update' });
     expect((await entries('?outcome=refused&action=sign-in')).length).toBe(1);
@@ -164,9 +185,22 @@ describe('the audit log', () => {
     expect(missing.exitCode).toBe(1);
     tamper('UPDATE audit_log SET seq = 5 WHERE seq = 100000');
 
-    const head = await readFile(join(fathom.dataDir, 'audit-head.json'), 'utf8');
+    const headFile = join(fathom.dataDir, 'audit-head.json');
     tamper(`DELETE FROM audit_log WHERE seq = ${last}`);
     expect((await fathomd('audit', 'verify')).stdout).toContain(`row ${last} was written`);
-    await writeFile(join(fathom.dataDir, 'audit-head.json'), head);
+    // Not even what is written afterwards covers it.
+    await daemon.stop();
+    daemon = await fathom.start();
+    await fathom.client.users.update('nobody000000000', {}).catch(() => {});
+    expect((await fathomd('audit', 'verify')).stdout).toContain(`row ${last} is missing`);
+
+    await rm(headFile);
+    tamper(`UPDATE audit_log SET seq = seq - 1 WHERE seq > ${last}`);
+    expect((await fathomd('audit', 'verify')).exitCode).toBe(1);
+    await daemon.stop();
+    daemon = await fathom.start();
+    await fathom.client.users.update('nobody000000000', {}).catch(() => {});
+    const items = JSON.parse((await fathomd('audit', 'list', '--json')).stdout) as AuditEntry[];
+    expect(items.map(({ action }) => action)).toContain('audit.head-missing');
   });
 });

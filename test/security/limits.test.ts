@@ -1,7 +1,9 @@
 import PocketBase from 'pocketbase';
 import { describe, expect, it } from 'vitest';
+import { controlPlane, type DatabaseRow, databaseRows } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
+import { asSuperuser } from '../helpers/instance-superuser.ts';
 
 const login = (url: string, email: string, password: string, headers = {}) =>
   call('POST', `${url}/api/v1/auth/login`, { body: { email, password }, headers });
@@ -44,6 +46,76 @@ describe('guessing passwords', () => {
     // At once, too.
     const atOnce = await Promise.all([1, 2, 3].map((n) => login(fathom.url, `${n}@example.com`, 'x')));
     expect(atOnce.map(({ status }) => status)).toEqual([429, 429, 429]);
+  });
+});
+
+describe('guessing passwords straight at a database', () => {
+  it('ends for an address, also where the database was made before; the last proxy says who that is', async () => {
+    const fathom = await deployment({ TRUSTED_PROXIES: '127.0.0.0/8' });
+    const first = await fathom.start();
+    const ann = await signUp(fathom.url, 'ann@example.com');
+    const limitOf = async (name: string) => {
+      const row = (await databaseRows(fathom)).find((one) => one.name === name);
+      const { rateLimits, trustedProxy } = await (
+        await asSuperuser(fathom, row as DatabaseRow)
+      ).settings.getAll();
+      expect(trustedProxy.headers).toEqual(['X-Forwarded-For']);
+      return (rateLimits as { rules: { label: string; maxRequests: number }[] }).rules[0];
+    };
+    expect(await limitOf(ann.database.name)).toMatchObject({ label: '*:auth', maxRequests: 100 });
+    await first.stop();
+
+    await fathom.start({ SIGN_IN_FAILURES_PER_ADDRESS: '3' });
+    const bob = await signUp(fathom.url, 'bob@example.com');
+    await fathom.client.databases.start(ann.database.name);
+    for (const { database, user } of [await signIn(fathom.url, 'ann@example.com'), bob]) {
+      expect(await limitOf(database.name)).toMatchObject({ label: '*:auth', maxRequests: 3 });
+      const guess = async (password: string, address: string) => {
+        const body = { identity: user.email, password };
+        const url = `${database.url}/api/collections/users/auth-with-password`;
+        return (await call('POST', url, { body, headers: at(address) })).status;
+      };
+      const statuses = [];
+      for (let count = 0; count < 4; count += 1) statuses.push(await guess('x', `10.9.9.9, 10.0.0.1`));
+      expect(statuses).toEqual([400, 400, 400, 429]);
+      expect(await guess(PASSWORD, '10.0.0.1')).toBe(429);
+      expect(await guess(PASSWORD, '10.0.0.2')).toBe(200);
+    }
+    // The global PocketBase has them for everybody but the daemon, and Fathom's API goes by the address behind the proxy.
+    const global = await (await controlPlane(fathom)).settings.getAll();
+    expect(global['rateLimits']).toMatchObject({ enabled: true, excludedIPs: ['127.0.0.1', '::1'] });
+    const otp = `${fathom.globalUrl}/api/collections/users/request-password-reset`;
+    const resets = [];
+    for (let count = 0; count < 21; count += 1) {
+      resets.push(
+        (await call('POST', otp, { body: { email: 'no@example.com' }, headers: at('10.3.0.1') })).status,
+      );
+    }
+    expect(resets.slice(-2)).toEqual([204, 429]);
+    const { items } = await fathom.client.http.request<{ items: { address: string }[] }>(
+      'GET',
+      '/api/v1/audit',
+    );
+    expect(items.map(({ address }) => address)).toContain('127.0.0.1');
+  });
+
+  it('and sign-ins at the global PocketBase are counted where a trusted proxy says they come from', async () => {
+    const fathom = await deployment({ TRUSTED_PROXIES: '127.0.0.0/8,10.1.0.0/16' });
+    await fathom.start();
+    await signUp(fathom.url, 'ann@example.com');
+    const body = { identity: 'ann@example.com', password: PASSWORD };
+    const headers = at('10.7.7.7, 192.0.2.7, 10.1.2.3');
+    const url = `${fathom.globalUrl}/api/collections/users/auth-with-password`;
+    expect((await call('POST', url, { body, headers })).status).toBe(200);
+    const query = { action: 'sign-in' };
+    const { items } = await fathom.client.http.request<{ items: { address: string }[] }>(
+      'GET',
+      '/api/v1/audit',
+      {
+        query,
+      },
+    );
+    expect(items[0]?.address).toBe('192.0.2.7');
   });
 });
 

@@ -1,11 +1,15 @@
 import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { Provider } from 'oidc-provider';
 import PocketBase from 'pocketbase';
 import { expect, it, onTestFinished } from 'vitest';
+import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
-import { call, type Session } from '../helpers/http-call.ts';
+import { call, type Session, signUp } from '../helpers/http-call.ts';
+import { until } from '../helpers/until.ts';
 
 const CLIENT = { client_id: 'fathom', client_secret: 'a client secret that is long enough' };
 /** Nothing listens there: the test reads the code out of the redirection. */
@@ -33,6 +37,12 @@ async function openIdProvider(): Promise<string> {
     server.close();
   });
   return issuer;
+}
+
+/** Of a refresh of the owner's token at the own database. */
+async function statusWith({ url, token }: Session['database']): Promise<number> {
+  const refresh = `${url}/api/collections/users/auth-refresh`;
+  return (await call('POST', refresh, { headers: { authorization: token } })).status;
 }
 
 /** What a browser does: follows, keeps cookies, types in a name, agrees; until it is sent back. */
@@ -77,11 +87,12 @@ it('who signs in with OpenID Connect for the first time is given a database like
   });
   const daemon = await fathom.start();
 
-  const signIn = async () => {
+  const signIn = async (providers = ['oidc']) => {
     const client = new PocketBase(fathom.globalUrl);
     const { oauth2 } = await client.collection('users').listAuthMethods();
-    expect(oauth2.providers).toMatchObject([{ name: 'oidc', displayName: 'House' }]);
-    const [provider] = oauth2.providers;
+    expect(oauth2.providers.map(({ name }) => name)).toEqual(providers);
+    const provider = oauth2.providers.at(-1);
+    expect(provider).toMatchObject({ name: 'oidc', displayName: 'House' });
     const back = await browse(`${provider?.authURL}${encodeURIComponent(REDIRECT)}`, 'ann');
     expect(back.searchParams.get('state')).toBe(provider?.state);
     const code = back.searchParams.get('code') ?? '';
@@ -90,7 +101,19 @@ it('who signs in with OpenID Connect for the first time is given a database like
       .authWithOAuth2Code('oidc', code, provider?.codeVerifier ?? '', REDIRECT);
   };
 
+  // Somebody else has made an account with that address before, and a key of it.
+  const squatter = await signUp(fathom.url, 'ann@example.com');
+  const made = await call<{ key: string }>('POST', `${fathom.url}/api/v1/api-keys`, {
+    token: squatter.token,
+    body: { name: 'for later' },
+  });
   const first = await signIn();
+  for (const token of [squatter.token, made.body.key]) {
+    expect((await call('GET', `${fathom.url}/api/v1/me`, { token })).status).toBe(401);
+  }
+  await until(async () => (await statusWith(squatter.database)) !== 200, {
+    what: 'the token to be worthless',
+  });
   expect(first.record).toMatchObject({ email: 'ann@example.com', role: 'user', is_active: true });
   const database = first.meta?.['database'] as Session['database'];
   expect(database).toMatchObject({ status: 'Running', name: expect.stringMatching(/-001-ann$/) as string });
@@ -105,12 +128,36 @@ it('who signs in with OpenID Connect for the first time is given a database like
   );
   expect(items.filter(({ target }) => target === 'oidc')).toHaveLength(2);
 
+  // PocketBase keeps collections as they are: the secret is in none of its files.
+  const files = join(fathom.dataDir, 'global', 'pb_data');
+  for (const file of (await readdir(files)).filter((name) => name.startsWith('data.db'))) {
+    expect((await readFile(join(files, file))).includes(CLIENT.client_secret), file).toBe(false);
+  }
+  // It is found again after a change of the collections, and after a start.
+  await (await controlPlane(fathom)).collections.update('users', { authToken: { duration: 3600 } });
+  expect((await signIn()).record.id).toBe(first.record.id);
+
   // A provider that is not configured any more is switched off.
   await daemon.stop();
+  const others = { GOOGLE_CLIENT_ID: 'google-id', GOOGLE_CLIENT_SECRET: 'a secret of google' };
+  const again = await fathom.start({
+    ...others,
+    GITHUB_CLIENT_ID: 'github-id',
+    GITHUB_CLIENT_SECRET: 'a secret of github',
+  });
+  expect((await signIn(['google', 'github', 'oidc'])).record.id).toBe(first.record.id);
+  const methods = () => new PocketBase(fathom.globalUrl).collection('users').listAuthMethods();
+  const [google, github] = (await methods()).oauth2.providers.map(({ authURL }) => new URL(authURL));
+  expect([google?.origin, google?.pathname]).toEqual(['https://accounts.google.com', '/o/oauth2/v2/auth']);
+  expect(google?.searchParams.get('client_id')).toBe('google-id');
+  expect(google?.searchParams.get('scope')).toContain('userinfo.email');
+  expect([github?.origin, github?.pathname]).toEqual(['https://github.com', '/login/oauth/authorize']);
+  expect(github?.searchParams.get('client_id')).toBe('github-id');
+  for (const provider of [google, github]) {
+    expect(provider?.searchParams.get('response_type')).toBe('code');
+    expect(provider?.searchParams.get('state')).toMatch(/^\w{20,}$/);
+  }
+  await again.stop();
   await fathom.start({ OIDC_CLIENT_ID: '', OIDC_CLIENT_SECRET: '' });
-  const methods = await call<{ oauth2: { enabled: boolean } }>(
-    'GET',
-    `${fathom.globalUrl}/api/collections/users/auth-methods`,
-  );
-  expect(methods.body.oauth2.enabled).toBe(false);
+  expect((await methods()).oauth2).toMatchObject({ enabled: false, providers: [] });
 });

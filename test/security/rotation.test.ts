@@ -1,9 +1,12 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { unseal } from '../../daemon/security/envelope.ts';
 import { masterKeysOf } from '../../daemon/security/master-keys.ts';
 import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
 import { seeded } from '../chaos/random.ts';
+import { untilReplaced } from '../helpers/fleet-actions.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { type Deployment, deployment } from '../helpers/harness.ts';
 import { call, signIn, signUp } from '../helpers/http-call.ts';
@@ -101,6 +104,46 @@ it('the master key is changed online, whenever that is cut short it goes on, and
     const collections = `${fathom.url}/api/v1/databases/${name}/collections`;
     expect((await call('GET', collections, { token })).status).toBe(200);
   }
+  await expect(fathom.client.http.request('GET', '/api/v1/audit/verification')).resolves.toMatchObject({
+    ok: true,
+  });
+}, 180_000);
+
+it('the key of the settings is changed by one start with both; settings hold no secret in the open', async () => {
+  const fathom = await deployment();
+  const old = { PB_PREVIOUS_ENCRYPTION_KEY: fathom.env['PB_ENCRYPTION_KEY'] ?? '' };
+  const fresh = { PB_ENCRYPTION_KEY: randomBytes(32).toString('base64') };
+  const first = await fathom.start();
+  const [running, stopped] = [
+    (await signUp(fathom.url, 'running@example.com')).database.name,
+    (await signUp(fathom.url, 'stopped@example.com')).database.name,
+  ];
+  await fathom.client.databases.stop(stopped);
+  const smtp = {
+    enabled: true,
+    host: 'mail.example.com',
+    username: 'mailer',
+    password: 'a password for mail',
+  };
+  await (await controlPlane(fathom)).settings.update({ smtp });
+  const files = join(fathom.dataDir, 'global', 'pb_data');
+  for (const file of (await readdir(files)).filter((name) => name.startsWith('data.db'))) {
+    expect((await readFile(join(files, file))).includes(smtp.password), file).toBe(false);
+  }
+  // Killed, so that processes are there which have the old key: they are started anew.
+  const before = await fathom.client.databases.get(running);
+  first.signal('SIGKILL');
+  await first.exited;
+  const both = await fathom.start({ ...old, ...fresh });
+  await untilReplaced(fathom, before);
+  await both.stop();
+
+  await fathom.start(fresh);
+  for (const name of [running, stopped]) {
+    expect(await fathom.client.databases.start(name)).toMatchObject({ phase: 'running' });
+  }
+  const kept = await (await controlPlane(fathom)).settings.getAll();
+  expect(kept['smtp']).toMatchObject({ host: smtp.host, username: smtp.username });
   await expect(fathom.client.http.request('GET', '/api/v1/audit/verification')).resolves.toMatchObject({
     ok: true,
   });

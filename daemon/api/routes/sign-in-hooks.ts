@@ -4,24 +4,30 @@ import { FathomError } from '../../../shared/errors.ts';
 import { HOOK_TOKEN_HEADER, isHookToken } from '../../security/hook-token.ts';
 import { RateLimitedError, type SignInAttempt } from '../../security/sign-in-limits.ts';
 import type { ApiDeps } from '../deps.ts';
+import { believedAddress } from '../limits.ts';
 import type { Api } from '../server.ts';
 
 /** Attempts whose end has not been told; the oldest are taken to have failed. */
 const MAX_OPEN = 10_000;
 
-const begun = z.object({ collection: z.string(), identity: z.string(), address: z.string() });
-const signUp = z.object({ address: z.string() });
+/** Who connected to the global PocketBase, and the header of proxies. */
+const originShape = { peer: z.string(), forwarded: z.string() };
+const signUp = z.object(originShape);
+const begun = z.object({ collection: z.string(), identity: z.string(), ...originShape });
 const ended = begun.extend({ ok: z.boolean(), attempt: z.string(), user_id: z.string() });
 const superuser = z.object({
-  verb: z.string(),
-  collection: z.string(),
-  record: z.string(),
+  action: z.string(),
+  target: z.string(),
   actor: z.string(),
-  address: z.string(),
+  ok: z.boolean(),
+  ...originShape,
 });
 
 /** Sign-ins straight at the global PocketBase, and what superusers do there: told by its hooks. */
-export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: ApiDeps): void {
+export function signInHookRoutes(app: Api, deps: ApiDeps): void {
+  const { hookToken, signInLimits, audit } = deps;
+  const addressOf = ({ peer, forwarded }: z.infer<typeof signUp>) =>
+    believedAddress(peer, forwarded, deps.trustedProxies);
   const open = new Map<string, SignInAttempt>();
   const config = { permission: 'hook' } as const;
   const fromHook = (headers: Record<string, unknown>) => {
@@ -30,7 +36,8 @@ export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: A
 
   app.post('/internal/sign-ins/begun', { config, schema: { hide: true, body: begun } }, (request) => {
     fromHook(request.headers);
-    const { collection, identity, address } = request.body;
+    const { collection, identity } = request.body;
+    const address = addressOf(request.body);
     return retryAfter(() => {
       // A user is the same behind both doors.
       const account = collection === 'users' ? identity : `${collection}/${identity}`;
@@ -48,7 +55,7 @@ export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: A
   app.post('/internal/sign-ups', { config, schema: { hide: true, body: signUp } }, (request) => {
     fromHook(request.headers);
     return retryAfter(() => {
-      signInLimits.countSignUp(request.body.address);
+      signInLimits.countSignUp(addressOf(request.body));
       return '';
     });
   });
@@ -58,14 +65,14 @@ export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: A
     { config, schema: { hide: true, body: ended } },
     async (request, reply) => {
       fromHook(request.headers);
-      const { attempt, ok, collection, identity, address, user_id } = request.body;
+      const { attempt, ok, collection, identity, user_id } = request.body;
       if (ok) open.get(attempt)?.succeeded();
       else open.get(attempt)?.failed();
       open.delete(attempt);
       await audit.record({
         actor_kind: ok && collection === '_superusers' ? 'superuser' : 'anonymous',
         actor: ok ? user_id : '',
-        address,
+        address: addressOf(request.body),
         action: 'sign-in',
         target: identity,
         outcome: ok ? 'ok' : 'refused',
@@ -81,14 +88,14 @@ export function signInHookRoutes(app: Api, { hookToken, signInLimits, audit }: A
     { config, schema: { hide: true, body: superuser } },
     async (request, reply) => {
       fromHook(request.headers);
-      const { verb, collection, record, actor, address } = request.body;
+      const { action, target, actor, ok } = request.body;
       await audit.record({
         actor_kind: 'superuser',
         actor,
-        address,
-        action: `record.${verb}`,
-        target: `${collection}/${record}`,
-        outcome: 'ok',
+        address: addressOf(request.body),
+        action,
+        target,
+        outcome: ok ? 'ok' : 'failed',
         detail: JSON.stringify({ at: 'global' }),
         request_id: request.id,
       });

@@ -1,0 +1,87 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import { inTransaction, withDatabase } from './sqlite.ts';
+
+/** Settings of a PocketBase, of which Fathom knows some. Source: core/settings_model.go. */
+export type Settings = Record<string, unknown>;
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** The stored settings, and the key that opened them; null for a database that has none yet. */
+export function readSettings(
+  database: DatabaseSync,
+  keys: readonly string[],
+): { settings: Settings; key: string | null } | null {
+  // Stored as a blob by some versions, as text by others.
+  const row = database
+    .prepare("SELECT CAST(value AS TEXT) AS value FROM _params WHERE id = 'settings'")
+    .get();
+  if (!row) return null;
+  const value = String(row['value']);
+  // Not encrypted, as PocketBase itself looks first.
+  if (value.startsWith('{')) return { settings: JSON.parse(value) as Settings, key: null };
+  for (const key of keys) {
+    const text = decrypt(value, key);
+    if (text !== null) return { settings: JSON.parse(text) as Settings, key };
+  }
+  throw new Error('its settings cannot be decrypted with any key that is configured');
+}
+
+export function storeSettings(database: DatabaseSync, settings: Settings, key: string): void {
+  database
+    .prepare("UPDATE _params SET value = ? WHERE id = 'settings'")
+    .run(encrypt(JSON.stringify(settings), key));
+}
+
+/**
+ * Brings the settings in the file of a PocketBase that does not run to what they should be, encrypted with the first key.
+ *
+ * @param change null when nothing has to be changed
+ * @returns whether anything was written
+ * @throws when no key opens them; the error of SQLite
+ */
+export function bringSettings(
+  file: string,
+  keys: readonly [string, ...string[]],
+  change: (settings: Settings) => Settings | null,
+): boolean {
+  const plan = (database: DatabaseSync): Settings | null => {
+    const stored = readSettings(database, keys);
+    if (!stored) return null;
+    return change(stored.settings) ?? (stored.key === keys[0] ? null : stored.settings);
+  };
+  if (withDatabase(file, { readOnly: true }, plan) === null) return false;
+  return withDatabase(file, { readOnly: false }, (database) =>
+    inTransaction(database, () => {
+      const settings = plan(database);
+      if (settings) storeSettings(database, settings, keys[0]);
+      return settings !== null;
+    }),
+  );
+}
+
+/** As PocketBase does it: base64 of nonce, AES-256-GCM ciphertext and tag. Source: tools/security/encrypt.go. */
+function encrypt(json: string, key: string): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', Buffer.from(key), nonce);
+  return Buffer.concat([nonce, cipher.update(json), cipher.final(), cipher.getAuthTag()]).toString('base64');
+}
+
+/** Null when this is not the key. */
+function decrypt(text: string, key: string): string | null {
+  const sealed = Buffer.from(text, 'base64');
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) return null;
+  const decipher = createDecipheriv('aes-256-gcm', Buffer.from(key), sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  try {
+    return Buffer.concat([
+      decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)),
+      decipher.final(),
+    ]).toString();
+  } catch {
+    return null;
+  }
+}
