@@ -27,6 +27,7 @@ async function launched(
     log,
     binary: { path: command.binary, version: '', sha256: '', embedded: true },
     port: { preferred: base },
+    prepare: () => {},
   } as unknown as InstanceSpec;
   const deps = {
     driver,
