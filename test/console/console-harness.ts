@@ -95,6 +95,7 @@ export class ConsoleHarness {
     this.#screen = new Screen(columns, rows);
     const fleet = connectFleet({
       target,
+      by: 'tester',
       commands: async () => new FathomClient({ target }),
     });
     const { promise, resolve } = Promise.withResolvers<'keep' | 'stop'>();

@@ -1,55 +1,39 @@
-import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Deployment, deployment } from '../helpers/harness.ts';
+import { describe, expect, it } from 'vitest';
+import { kill, ownerOf, signUp, signUpMany, untilInstance } from '../helpers/fleet-actions.ts';
+import { sharedDeployment } from '../helpers/harness.ts';
+import { TEST_TASKS } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
-import { hasTmux, TmuxTerminal } from './tmux-terminal.ts';
+import { openConsole } from './journey-stage.ts';
+import { hasTmux } from './tmux-terminal.ts';
 
-const CONSOLE = join(import.meta.dirname, '../../bin/fathom-tui');
-
-/** The built console in a real terminal, on the socket of a real daemon. */
-async function openConsole(deployed: Deployment, env: Record<string, string> = {}): Promise<TmuxTerminal> {
-  const terminal = new TmuxTerminal();
-  onTestFinished(() => terminal[Symbol.asyncDispose]());
-  return terminal.start([CONSOLE, '--socket', deployed.socketPath], {
-    env: { XDG_CACHE_HOME: join(deployed.dataDir, 'cache'), ...env },
-    columns: 160,
-    rows: 40,
-  });
-}
-
-async function signUp(deployed: Deployment, user: string): Promise<string> {
-  const { database } = await deployed.client.auth.register({
-    email: `${user}@example.com`,
-    password: 'correct horse',
-  });
-  if (database === null) throw new Error('no database');
-  return database.name;
-}
-
-async function pidOf(deployed: Deployment, name: string): Promise<number> {
-  return until(async () => (await deployed.client.databases.get(name)).pid, { what: `${name} to run` });
-}
+const shared = sharedDeployment({ FATHOM_TASKS_DIR: TEST_TASKS });
 
 describe.skipIf(!hasTmux())('the console on a real fleet', () => {
   it('shows a sign-up, why a killed instance died and that it is back, and stops it after a question', async () => {
-    const deployed = await deployment();
-    await deployed.start();
-    const terminal = await openConsole(deployed);
+    const { fathom } = shared;
+    const terminal = await openConsole(fathom);
     await terminal.shows('● live', '● ready');
     await terminal.press('2');
     await terminal.shows('1 instance ', 'global');
 
-    const name = await signUp(deployed, 'journey');
-    await terminal.shows('2 instances', 'journey@example.com', `● ${name}`);
+    const { name, email } = await signUp(fathom, 'journey');
+    await terminal.shows('2 instances', email, `● ${name}`);
+    const before = await untilInstance(fathom, name, ({ pid }) => pid !== null, 'to run');
+    kill(before.pid, 'SIGKILL');
+    await terminal.shows(/journey.* running again, died \d+ s ago · SIGKILL · restart 1/);
 
-    process.kill(await pidOf(deployed, name), 'SIGKILL');
-    await terminal.shows(/journey .*running again, died \d+ s ago · SIGKILL · restart 1/);
+    // Whoever looks later finds it among what happened.
+    await terminal.press('g', 'Enter', 'Left', 'Left');
+    await terminal.shows('Events', /running → queued +fathomd +SIGKILL · killed by SIGKILL/);
+    await terminal.press('Left');
+    await terminal.shows('Probes', '0 failed', '● ok');
+    await terminal.press('Escape');
 
     await terminal.press('g', 'x');
     await terminal.shows('Stop?', `stop ${name}`);
     await terminal.press('y');
     await terminal.shows(`✓ stopped ${name}`, `○ ${name}`);
-    expect((await deployed.client.databases.get(name)).phase).toBe('stopped');
+    expect((await fathom.client.databases.get(name)).phase).toBe('stopped');
     await terminal.press('s');
     await terminal.shows(`✓ started ${name}`, `● ${name}`);
 
@@ -57,47 +41,99 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.shows('following', 'Server started at');
     await terminal.press('q');
     await terminal.shows('Left the console; the daemon keeps running.', 'exit=0');
+    expect(await terminal.state()).toEqual({ alternate: false, cursor: true, raw: false });
   });
 
-  it('stays when the daemon is killed, says so, and resyncs with the next one', async () => {
-    const deployed = await deployment();
-    const first = await deployed.start();
-    const name = await signUp(deployed, 'survivor');
-    const terminal = await openConsole(deployed);
+  it('restarts the five that are marked, and no other', async () => {
+    const { fathom } = shared;
+    const tenants = await signUpMany(fathom, 6);
+    const instances = async () =>
+      new Map((await fathom.client.databases.all()).map((one) => [one.name, one.pid]));
+    const before = await instances();
+    const terminal = await openConsole(fathom);
     await terminal.shows('● live');
-    await terminal.press('2');
-    await terminal.shows(name);
+    // All of them but the one from before.
+    await terminal.press('2', '/');
+    await terminal.type('user- !journey');
+    await terminal.press('Enter');
+    await terminal.shows('6 shown', '1/6');
+    await terminal.press('Space', 'Space', 'Space', 'Space', 'Space', 'r');
+    await terminal.shows('5 marked', 'Restart?', /restart 5 instances, about \d+ s, four at a time/);
+    await terminal.press('y');
+    await terminal.shows('✓ restarted 5 instances');
+    const after = await instances();
+    const changed = [...before].filter(([name, pid]) => after.get(name) !== pid).map(([name]) => name);
+    const marked = tenants.map(({ name }) => name).toSorted();
+    expect(changed.toSorted()).toEqual(marked.slice(0, 5));
+    await terminal.press('6');
+    await terminal.shows(/database\.restart +2.* ok +local/);
+  });
 
-    first.signal('SIGKILL');
-    await first.exited;
-    await terminal.shows(/▲ stale \d+ s, retry \d+/, name);
+  it('browses the records of a database down to one of them, without what is secret', async () => {
+    const { fathom } = shared;
+    const tenant = await signUp(fathom, 'browsed');
+    const owner = await ownerOf(fathom, tenant);
+    for (let number = 1; number <= 51; number += 1) {
+      await owner
+        .collection('documents')
+        .create({ title: `note ${number}`, data: { 日本: `\u009B2J🚀 ${number}` } });
+    }
+    const terminal = await openConsole(fathom);
+    await terminal.shows('● live');
+    await terminal.press('5', '/');
+    await terminal.type('browsed');
+    await terminal.press('Enter', 'Enter');
+    await terminal.shows('COLLECTION', /documents +base +51/);
+    await terminal.press('Enter');
+    await terminal.shows('51 records, page 1 of 2', 'note 51');
+    await terminal.press('>');
+    await terminal.shows('page 2 of 2', 'note 1 ');
+    await terminal.press('Enter');
+    await terminal.shows('"title": "note 1"', '"日本": "🚀 1"');
+    // One at a time: several at once are no keys of a person, and arrive as one.
+    await terminal.press('Escape');
+    await terminal.shows('page 2 of 2');
+    await terminal.press('Escape');
+    await terminal.shows('COLLECTION');
+    await terminal.press('j', 'Enter');
+    await terminal.shows('› users', tenant.email);
+    await terminal.press('Enter');
+    const record = await terminal.shows(`"email": "${tenant.email}"`);
+    expect(record).not.toMatch(/tokenKey|\$2a\$/);
+    await terminal.press('y');
+    await terminal.shows(`Copied: fathomd databases records ${tenant.name} users --page 1 --json`);
+    expect(await terminal.clipboard()).toBe(`fathomd databases records ${tenant.name} users --page 1 --json`);
+  });
+
+  it('follows a failing task until it is dead, and retries it with all of its kind', async () => {
+    const { fathom } = shared;
+    const { userId, name } = await signUp(fathom, 'tasks');
+    const terminal = await openConsole(fathom);
+    await terminal.shows('● live');
+    await terminal.press('3');
+    await terminal.shows('works', 'Pending 0', 'Dead 0');
+    const { id } = await fathom.client.queue.add({
+      type: 'misbehave',
+      payload: { way: 'throws' },
+      user_id: userId,
+      max_attempts: 2,
+    });
+    await terminal.shows(/misbehave .* 1\/2 .*it broke after # steps/);
+    await terminal.shows(/misbehave .*✗ dead +2\/2/, 'Dead 1');
+    await terminal.press('Left');
+    await terminal.shows('1 dead task of 1 kind', 'misbehave: it broke after # steps');
     await terminal.press('r');
-    await terminal.shows('actions are off while the link is gone');
-
-    await deployed.start();
-    await terminal.shows('● live', `● ${name}`);
-    await terminal.press('q');
-    await terminal.shows('exit=0');
-  });
-
-  it('waits for a daemon that is not there yet', async () => {
-    const deployed = await deployment();
-    const terminal = await openConsole(deployed);
-    await terminal.shows('Waiting for the daemon', 'there is no daemon socket', 'systemctl start fathomd');
-    await deployed.start();
-    await terminal.shows('● live', '● ready');
-    await terminal.press('q');
-    await terminal.shows('exit=0');
-  });
-
-  it('asks about the daemon that it came up with, and tells its launcher to stop it', async () => {
-    const deployed = await deployment();
-    await deployed.start();
-    const terminal = await openConsole(deployed, { FATHOM_OWNS_DAEMON: '1' });
-    await terminal.shows('● live');
-    await terminal.press('q');
-    await terminal.shows('keep running?');
-    await terminal.press('s');
-    await terminal.shows('exit=3');
+    await terminal.shows('Retry?', 'retry 1 dead task, all of “misbehave: it broke after # steps”');
+    await terminal.press('y');
+    await terminal.shows('✓ retried 1 dead task');
+    await until(async () => ((await fathom.client.queue.get(id)).errors ?? []).length === 4, {
+      what: 'two more attempts',
+    });
+    await terminal.press('3');
+    await terminal.shows(/misbehave .*✗ dead +2\/2/, '1/1');
+    await terminal.press('Enter');
+    await terminal.shows('4 failed attempts', 'it broke after 17 steps', '"way": "throws"');
+    await terminal.press('l');
+    await terminal.shows(name, 'as it was at', 'Server started at');
   });
 });

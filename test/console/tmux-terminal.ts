@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { until } from '../helpers/until.ts';
 
@@ -29,6 +30,7 @@ export class TmuxTerminal implements AsyncDisposable {
     const size = ['-x', String(columns), '-y', String(rows)];
     await this.#tmux('-f', '/dev/null', 'new-session', '-d', ...settings, ...size, 'sh', '-c', script);
     await this.#tmux('set-option', '-g', 'escape-time', '0');
+    await this.#tmux('set-option', '-g', 'set-clipboard', 'on');
     return this;
   }
 
@@ -36,8 +38,37 @@ export class TmuxTerminal implements AsyncDisposable {
     await this.#tmux('send-keys', ...keys);
   }
 
+  /** Text as it is typed, without names of keys. */
+  async type(text: string): Promise<void> {
+    await this.#tmux('send-keys', '-l', text);
+  }
+
   async text(): Promise<string> {
     return (await this.#tmux('capture-pane', '-p')).stdout;
+  }
+
+  /** What a program handed over last; tmux is asked until it has it. */
+  clipboard(): Promise<string> {
+    return until(async () => (await this.#tmux('show-buffer').catch(() => null))?.stdout ?? null, {
+      what: 'something in the clipboard',
+    });
+  }
+
+  /** Of the program, which the shell around it has started. */
+  async pid(): Promise<number> {
+    const shell = await this.#ask('#{pane_pid}');
+    const [child] = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').split(' ');
+    if (!child) throw new Error('the program has ended');
+    return Number(child);
+  }
+
+  /** How the program left the terminal. */
+  async state(): Promise<{ alternate: boolean; cursor: boolean; raw: boolean }> {
+    const [alternate, cursor, tty = ''] = (
+      await this.#ask('#{alternate_on} #{cursor_flag} #{pane_tty}')
+    ).split(' ');
+    const { stdout } = await run('stty', ['-a', '-F', tty]);
+    return { alternate: alternate === '1', cursor: cursor === '1', raw: /-icanon|-echo\b/.test(stdout) };
   }
 
   /** Waits until the screen contains all of these. */
@@ -56,6 +87,10 @@ export class TmuxTerminal implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tmux('kill-server').catch(() => {});
+  }
+
+  async #ask(format: string): Promise<string> {
+    return (await this.#tmux('display-message', '-p', format)).stdout.trim();
   }
 
   #tmux(...args: string[]) {

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { inspect } from 'node:util';
 import { connectFleet } from '../store/fleet-connection.ts';
 import { describeTarget } from '../store/target.ts';
@@ -20,6 +21,7 @@ export async function runConsole({
     target,
     ...(token ? { token } : {}),
     ...role,
+    by: token ? 'you' : userInfo().username,
     commands: async () => {
       const { FathomClient } = await import('../../shared/client/fathom-client.ts');
       return new FathomClient({ target, token, ...role });

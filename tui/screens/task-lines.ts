@@ -58,10 +58,11 @@ function attemptLines(view: View, errors: readonly AttemptError[]): string[] {
   const { theme } = view;
   if (errors.length === 0) return [];
   const title = theme.paint('title', ` ${plural(errors.length, 'failed attempt')}, the latest first`);
-  return [title, ...errors.toReversed().flatMap((error) => attemptOf(view, error)), ''];
+  return [title, ...errors.toReversed().flatMap((error, index) => attemptOf(view, error, index === 0)), ''];
 }
 
-function attemptOf({ theme, size }: View, error: AttemptError): string[] {
+/** `whole` with its stack: one is enough where they are alike, and the latest tells most. */
+function attemptOf({ theme, size }: View, error: AttemptError, whole: boolean): string[] {
   const lasted = since(error.started_at, Date.parse(error.at));
   const head: Span[] = [
     ['bad', `   ✗ ${error.attempt}`],
@@ -74,7 +75,9 @@ function attemptOf({ theme, size }: View, error: AttemptError): string[] {
   return [
     paintLine(theme, head, size.columns),
     ...message.map((text) => paintLine(theme, [['bad', `     ${text}`]], size.columns)),
-    ...stackLines(error).map((text) => paintLine(theme, [['muted', `     ${text}`]], size.columns)),
+    ...(whole ? stackLines(error) : []).map((text) =>
+      paintLine(theme, [['muted', `     ${text}`]], size.columns),
+    ),
   ];
 }
 

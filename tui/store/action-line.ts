@@ -7,6 +7,8 @@ import { longDuration } from './format.ts';
  */
 export interface ActionLine extends Action {
   id: number;
+  /** Who asked for it. */
+  by: string;
   state: 'sent' | 'running' | 'done' | 'failed';
   at: number;
   ended_at: number | null;

@@ -28,6 +28,7 @@ function setUp(commands: Record<string, (name: string) => Promise<unknown>>) {
     store,
     commands: async () => ({ databases }) as unknown as FleetCommands,
     clock,
+    by: 'tester',
   });
   return { clock, store, runner, names: instances.map(({ name }) => name) };
 }
@@ -103,6 +104,7 @@ describe('describeAction', () => {
   it('learns from what it has seen', () => {
     const past: ActionLine = {
       id: 1,
+      by: 'tester',
       verb: 'restart',
       names: namesOf(8),
       state: 'done',

@@ -10,14 +10,18 @@ export class ActionRunner {
   readonly #store: FleetStore;
   readonly #commands: () => Promise<FleetCommands>;
   readonly #clock: StreamClock;
+  readonly #by: string;
   #lastId = 0;
 
   constructor(options: {
     store: FleetStore;
     commands: () => Promise<FleetCommands>;
     clock?: StreamClock;
+    /** Who sits at this console, in words. */
+    by: string;
   }) {
     this.#store = options.store;
+    this.#by = options.by;
     this.#commands = options.commands;
     this.#clock = options.clock ?? systemClock;
   }
@@ -29,6 +33,7 @@ export class ActionRunner {
     let line: ActionLine = {
       ...action,
       id: this.#lastId,
+      by: this.#by,
       state: 'sent',
       at: this.#clock.now(),
       ended_at: null,

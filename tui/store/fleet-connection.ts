@@ -24,6 +24,8 @@ export interface FleetConnection {
 export interface ConnectionOptions extends Pick<StreamOptions, 'target' | 'token' | 'role' | 'random'> {
   /** Made once the first snapshot asks for it: the console's start does not wait for the HTTP client. */
   commands: () => Promise<FleetCommands>;
+  /** Who sits at this console, in words. */
+  by: string;
   clock?: StreamClock;
 }
 
@@ -62,7 +64,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   stream.start();
   return {
     store,
-    actions: new ActionRunner({ store, commands, clock }),
+    actions: new ActionRunner({ store, commands, clock, by: options.by }),
     want(wants) {
       follow(wants);
       pages.want(wants.pages ?? []);

@@ -52,6 +52,6 @@ export function actionSpans(actions: readonly ActionLine[], dismissed: number, n
   return [
     [token, ` ${glyph} `],
     [line.state === 'failed' ? 'bad' : 'plain', sayAction(line)],
-    ['muted', `  ${when}`],
+    ['muted', `  ${when}, by ${line.by}`],
   ];
 }

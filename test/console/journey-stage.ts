@@ -1,0 +1,20 @@
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Deployment } from '../helpers/harness.ts';
+import { TmuxTerminal } from './tmux-terminal.ts';
+
+const CONSOLE = join(import.meta.dirname, '../../bin/fathom-tui');
+
+/** The built console in a real terminal, on the socket of a real daemon; closed after the test. */
+export async function openConsole(
+  deployed: Deployment,
+  { env = {}, args = [] }: { env?: Record<string, string>; args?: readonly string[] } = {},
+): Promise<TmuxTerminal> {
+  const terminal = new TmuxTerminal();
+  onTestFinished(() => terminal[Symbol.asyncDispose]());
+  return terminal.start([CONSOLE, '--socket', deployed.socketPath, ...args], {
+    env: { XDG_CACHE_HOME: join(deployed.dataDir, 'cache'), ...env },
+    columns: 160,
+    rows: 40,
+  });
+}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { signUp } from '../helpers/fleet-actions.ts';
+import { sharedDeployment } from '../helpers/harness.ts';
+import { until } from '../helpers/until.ts';
+import { openConsole } from './journey-stage.ts';
+import { hasTmux } from './tmux-terminal.ts';
+
+const shared = sharedDeployment();
+const AS_BEFORE = { alternate: false, cursor: true, raw: false };
+
+describe.skipIf(!hasTmux())('the terminal of the console', () => {
+  it.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('is given back after %s', async (signal) => {
+    const terminal = await openConsole(shared.fathom);
+    await terminal.shows('● live');
+    expect(await terminal.state()).toEqual({ alternate: true, cursor: false, raw: true });
+    process.kill(await terminal.pid(), signal);
+    await terminal.shows(/exit=1\d\d/);
+    expect(await terminal.state()).toEqual(AS_BEFORE);
+  });
+
+  it('is given back after a crash, which is told', async () => {
+    const fault = "process.on('SIGUSR2', () => { throw new Error('a fault of this test') })";
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(fault)}` };
+    const terminal = await openConsole(shared.fathom, { env });
+    await terminal.shows('● live');
+    process.kill(await terminal.pid(), 'SIGUSR2');
+    await terminal.shows('exit=70', 'has crashed; the daemon is not affected', 'a fault of this test');
+    expect(await terminal.state()).toEqual(AS_BEFORE);
+  });
+
+  it('may be closed: the console ends with it', async () => {
+    const terminal = await openConsole(shared.fathom);
+    await terminal.shows('● live');
+    const pid = await terminal.pid();
+    await terminal[Symbol.asyncDispose]();
+    await until(() => !isRunning(pid), { what: 'the console to end' });
+  });
+
+  it('asks about the daemon that it came up with, and tells its launcher to stop it', async () => {
+    const terminal = await openConsole(shared.fathom, { env: { FATHOM_OWNS_DAEMON: '1' } });
+    await terminal.shows('● live');
+    await terminal.press('q');
+    await terminal.shows('keep running?');
+    await terminal.press('s');
+    await terminal.shows('exit=3');
+    expect(await terminal.state()).toEqual(AS_BEFORE);
+  });
+
+  it('only looks with --read-only: the daemon refuses, and has it in its audit log', async () => {
+    const { name } = await signUp(shared.fathom, 'looked');
+    const terminal = await openConsole(shared.fathom, { args: ['--read-only'] });
+    await terminal.shows('● live', 'read-only');
+    await terminal.press('2', 'g', 'r');
+    await terminal.shows('Restart?');
+    await terminal.press('y');
+    await terminal.shows(`✗ restart ${name} did not work`, 'asked for no more than a viewer may do');
+    await terminal.press('6');
+    await terminal.shows(/database\.restart +2.* refused/);
+    expect((await shared.fathom.client.databases.get(name)).restarts).toBe(0);
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
