@@ -35,11 +35,13 @@ import { hookTokenOf } from './security/hook-token.ts';
 import { masterKeysOf } from './security/master-keys.ts';
 import { Fleet } from './supervisor/fleet.ts';
 import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
+import { hostFiles } from './supervisor/instance-files.ts';
 import { keepLogs } from './supervisor/log-keeper.ts';
 import { Monitor } from './supervisor/monitor.ts';
 import { PortAllocator } from './supervisor/ports.ts';
 import { startGlobal } from './supervisor/start-global.ts';
 import { byInstance } from './supervisor/takeover.ts';
+import { STOP_GRACE_MS } from './supervisor/terminate.ts';
 
 export interface DaemonOptions {
   demo: boolean;
@@ -50,6 +52,8 @@ export interface DaemonOptions {
   userMigrationsDir?: string;
   /** The local socket, when it was opened for this process; null opens it. */
   adminSocketFd?: number | null;
+  /** How long an instance that is to stop may take, in milliseconds. */
+  stopGraceMs?: number;
   /** How long a task's worker may be silent, in milliseconds. */
   leaseMs?: number;
 }
@@ -114,6 +118,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     log,
     random,
     healthIntervalMs: config.healthIntervalMs,
+    stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
+    files: hostFiles(),
   });
 
   const apiUrl = `http://${urlHost(config.server.host)}:${config.server.port}`;

@@ -52,10 +52,15 @@ export const PHASE_REASON_CODES = [
   'database_corrupt',
   'encryption_key_wrong',
   'data_dir_missing',
+  'data_dir_replaced',
+  'volume_missing',
   'data_dir_locked',
   'disk_full',
+  'read_only',
   'permission_denied',
   'binary_missing',
+  'binary_changed',
+  'out_of_files',
   'spawn_failed',
 ] as const;
 

@@ -27,7 +27,7 @@ export class UserRepository {
     this.#client = client;
   }
 
-  /** @throws FathomError `auth.email_taken`, `request.invalid` */
+  /** @throws FathomError `auth.email_taken`, `request.invalid`, `control_plane.unavailable` */
   async create({ email, password, name, role }: NewUser): Promise<User> {
     try {
       const record = await this.#client.call((client) =>
@@ -140,6 +140,14 @@ function refused(data: unknown, cause: unknown): FathomError {
     return new FathomError('auth.email_taken', 'this e-mail address cannot be registered; sign in instead', {
       cause,
     });
+  }
+  // A mistake of the caller names a field; without one it is PocketBase that cannot write.
+  if (fields.length === 0) {
+    return new FathomError(
+      'control_plane.unavailable',
+      "the global PocketBase cannot store this (a full disk, perhaps); 'fathomd databases list' says why, then try again",
+      { cause },
+    );
   }
   return new FathomError('request.invalid', 'the global PocketBase refused the values', {
     cause,

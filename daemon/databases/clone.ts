@@ -50,7 +50,7 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
         await chmod(join(data, file), 0o600);
       }),
       // 0.8 MB that PocketBase would write anew for each instance.
-      link(join(request.template, 'types.d.ts'), join(data, 'types.d.ts')),
+      linkOrCopy(join(request.template, 'types.d.ts'), join(data, 'types.d.ts')),
     ]);
     withDatabase(join(data, 'data.db'), { readOnly: false }, (database) => {
       inTransaction(database, () => personalise(database, request));
@@ -59,6 +59,16 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
   } catch (error) {
     await rm(staging, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** Databases may lie on another disk than the templates. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    await copyFile(from, to);
   }
 }
 

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { PhaseReason } from '../../shared/instance.ts';
 import { hashOf } from './executable-hash.ts';
 
 export interface Binary {
@@ -12,6 +13,8 @@ export interface Binary {
   /** SHA-256 of the file, hexadecimal. */
   sha256: string;
   embedded: boolean;
+  /** Changes when the file does, see `stampOf`. */
+  stamp: string;
 }
 
 /** The embedded default: built from PocketBase's own commit 5631d9b1 (v0.39.1). Later versions of the package are a fork. */
@@ -42,7 +45,42 @@ export async function verifyBinary(override: string | null): Promise<Binary> {
     throw unusable(path, override, `its SHA-256 is ${sha256}, expected ${EMBEDDED.sha256}`);
   }
   const version = override === null ? EMBEDDED.version : await versionOf(path, override);
-  return { path: await realpath(path), version, sha256, embedded: override === null };
+  const stamp = (await stampOf(path)) ?? '';
+  return { path: await realpath(path), version, sha256, embedded: override === null, stamp };
+}
+
+/** What stands in the way of another process of that binary: that it is gone, or is not the one that was verified. */
+export async function changedBinary(binary: Binary): Promise<PhaseReason | null> {
+  const { path, version, sha256 } = binary;
+  const stamp = await stampOf(path);
+  if (stamp === null) {
+    return {
+      code: 'binary_missing',
+      message: `the PocketBase binary ${path} is gone; put it back, the instance then starts by itself`,
+    };
+  }
+  if (stamp === binary.stamp) return null;
+  if ((await hashOf(path)) !== sha256) {
+    return {
+      code: 'binary_changed',
+      message: `${path} is not the PocketBase ${version} any more that this daemon was started with; put that back, or restart the daemon to go over to the new one`,
+    };
+  }
+  // The same again, copied or touched.
+  binary.stamp = stamp;
+  return null;
+}
+
+/** Null when it is not there. */
+async function stampOf(path: string): Promise<string | null> {
+  try {
+    const { dev, ino, size, mtimeMs, ctimeMs } = await stat(path);
+    return [dev, ino, size, mtimeMs, ctimeMs].join(':');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw error;
+  }
 }
 
 function unusable(path: string, override: string | null, why: string, cause?: unknown): FathomError {

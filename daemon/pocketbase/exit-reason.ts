@@ -45,9 +45,20 @@ const SYMPTOMS: readonly Symptom[] = [
     message: () => 'the disk is full; free some space, the instance then comes back by itself',
   },
   {
+    code: 'read_only',
+    pattern: /read-only file system|SQLITE_READONLY_DIRECTORY/i,
+    message: () =>
+      "the file system is read-only; see 'dmesg' for why, then 'mount -o remount,rw' it; the instance then comes back by itself",
+  },
+  {
+    code: 'out_of_files',
+    pattern: /too many open files/i,
+    message: () =>
+      'no file descriptors are left; raise LimitNOFILE of the daemon, the instance then comes back by itself',
+  },
+  {
     code: 'permission_denied',
-    pattern:
-      /permission denied|readonly database|read-only file system|SQLITE_READONLY|unable to open database file/i,
+    pattern: /permission denied|readonly database|SQLITE_READONLY|unable to open database file/i,
     message: () => 'the data directory cannot be read and written by this user; correct its owner and mode',
   },
 ];

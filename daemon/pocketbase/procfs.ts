@@ -25,34 +25,51 @@ export interface ProcessStat {
   startTime: number;
   /** User and system time together. */
   cpuSeconds: number;
+  /** One letter, as ps(1) shows it. */
+  state: string;
   /** Dead but not yet waited for. */
   zombie: boolean;
 }
 
-/** Reads in place: unlike other files of a process, this one never waits, and a trip through the thread pool costs more. */
-export function processStat(pid: number): ProcessStat | null {
+/** Of the daemon's own trouble, which says nothing of the process. */
+const CANNOT_LOOK: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
+
+/**
+ * Reads in place: unlike other files of a process, this one never waits, and a trip through the thread pool costs more.
+ *
+ * @returns null when the process is gone, `unknown` when the daemon has no file descriptors left to look
+ */
+function lookAt(pid: number): ProcessStat | null | 'unknown' {
   let fields: string[];
   try {
     fields = fieldsOf(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return null;
+  } catch (error) {
+    return CANNOT_LOOK.has((error as NodeJS.ErrnoException).code) ? 'unknown' : null;
   }
   return {
     startTime: Number(fields[START_TIME]),
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+    state: fields[0] ?? '',
     zombie: fields[0] === 'Z',
   };
 }
 
-/** True while the very process of that start time lives. */
+export function processStat(pid: number): ProcessStat | null {
+  const seen = lookAt(pid);
+  return seen === 'unknown' ? null : seen;
+}
+
+/** True while the very process of that start time lives, and while nothing says that it does not. */
 export function isAlive(pid: number, startTime: number): boolean {
-  const stat = processStat(pid);
-  return stat !== null && stat.startTime === startTime && !stat.zombie;
+  const seen = lookAt(pid);
+  if (seen === 'unknown') return true;
+  return seen !== null && seen.startTime === startTime && !seen.zombie;
 }
 
 /** Whether a pid still names that very process, dead or alive, and was not taken over by another one. */
 export function isThatProcess(pid: number, startTime: number): boolean {
-  return processStat(pid)?.startTime === startTime;
+  const seen = lookAt(pid);
+  return seen === 'unknown' || seen?.startTime === startTime;
 }
 
 /** Whether a process has a socket open; null where that cannot be seen. */

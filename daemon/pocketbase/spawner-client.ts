@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { extname, join } from 'node:path';
 import type { ProcessExit } from './process-driver.ts';
-import type { SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
+import type { SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
 
 /** Beside this file: built when this is, a source when this is one. */
 const PROGRAM = join(import.meta.dirname, `spawner${extname(import.meta.filename)}`);
@@ -12,28 +12,97 @@ export interface Spawned {
   exited: Promise<ProcessExit | null>;
 }
 
+/** An answer takes milliseconds, and a second on a host that is overloaded. */
+const ANSWER_WITHIN_MS = 5_000;
+const PING_EVERY_MS = 5_000;
+
+class SpawnerSilent extends Error {
+  constructor() {
+    super('the process that starts others did not answer, and was replaced');
+  }
+}
+
 interface Pending {
+  spawner: ChildProcess;
   spawned: PromiseWithResolvers<number>;
   exited: PromiseWithResolvers<ProcessExit | null>;
 }
 
 /** Starts processes through the spawner; starts the spawner when there is none. */
 export class SpawnerClient {
+  readonly #answerWithinMs: number;
   #spawner: ChildProcess | null = null;
   #lastId = 0;
   readonly #pending = new Map<number, Pending>();
 
-  /** @throws the error of spawn(2) or open(2) */
+  constructor(answerWithinMs = ANSWER_WITHIN_MS) {
+    this.#answerWithinMs = answerWithinMs;
+  }
+
+  /**
+   * A spawner that does not answer (stopped, hung) is replaced by another one, once.
+   *
+   * @throws the error of spawn(2) or open(2)
+   */
   async spawn(request: Omit<SpawnRequest, 'id'>): Promise<Spawned> {
+    try {
+      return await this.#ask(request);
+    } catch (error) {
+      if (!(error instanceof SpawnerSilent)) throw error;
+      return this.#ask(request);
+    }
+  }
+
+  async #ask(request: Omit<SpawnRequest, 'id'>): Promise<Spawned> {
     this.#lastId += 1;
     const id = this.#lastId;
+    const spawner = this.#running();
     const pending: Pending = {
+      spawner,
       spawned: Promise.withResolvers<number>(),
       exited: Promise.withResolvers<ProcessExit | null>(),
     };
     this.#pending.set(id, pending);
-    this.#running().send({ ...request, id } satisfies SpawnRequest);
-    return { pid: await pending.spawned.promise, exited: pending.exited.promise };
+    const answered = this.#expectAnswer(spawner);
+    try {
+      spawner.send({ ...request, id } satisfies SpawnRequest);
+      return { pid: await pending.spawned.promise, exited: pending.exited.promise };
+    } finally {
+      answered();
+    }
+  }
+
+  /** Replaces a spawner that has not answered in time, unless the returned function was called. */
+  #expectAnswer(spawner: ChildProcess): () => void {
+    const patience = setTimeout(() => this.#replace(spawner), this.#answerWithinMs);
+    patience.unref();
+    return () => clearTimeout(patience);
+  }
+
+  /** Without it nobody would notice that one stands still, nor what ended since. */
+  #watch(spawner: ChildProcess): void {
+    let answered: (() => void) | null = null;
+    const pings = setInterval(() => {
+      if (answered) return;
+      answered = this.#expectAnswer(spawner);
+      spawner.send({ id: 0, kind: 'ping' } satisfies SpawnerPing);
+    }, PING_EVERY_MS);
+    pings.unref();
+    spawner.on('message', (report) => {
+      if ((report as SpawnerReport).kind !== 'pong') return;
+      answered?.();
+      answered = null;
+    });
+    spawner.once('disconnect', () => {
+      clearInterval(pings);
+      answered?.();
+    });
+  }
+
+  /** It cannot come to itself any more and start what by then is started by another one. */
+  #replace(spawner: ChildProcess): void {
+    spawner.kill('SIGKILL');
+    this.#lost(spawner, new SpawnerSilent());
   }
 
   close(): void {
@@ -54,6 +123,7 @@ export class SpawnerClient {
     // It must not keep a daemon alive that has nothing else to do.
     spawner.unref();
     spawner.channel?.unref();
+    this.#watch(spawner);
     this.#spawner = spawner;
     return spawner;
   }
@@ -61,6 +131,7 @@ export class SpawnerClient {
   #receive(report: SpawnerReport): void {
     const pending = this.#pending.get(report.id);
     if (!pending) return;
+    if (report.kind === 'pong') return;
     if (report.kind === 'spawned') {
       pending.spawned.resolve(report.pid);
       return;
@@ -76,10 +147,11 @@ export class SpawnerClient {
   /** Starts that were under way fail and are tried again; what runs has to be watched in another way. */
   #lost(spawner: ChildProcess, error: Error): void {
     if (this.#spawner === spawner) this.#spawner = null;
-    for (const { spawned, exited } of this.#pending.values()) {
+    for (const [id, { spawner: asked, spawned, exited }] of this.#pending) {
+      if (asked !== spawner) continue;
       spawned.reject(error);
       exited.resolve(null);
+      this.#pending.delete(id);
     }
-    this.#pending.clear();
   }
 }

@@ -9,7 +9,14 @@ export interface SpawnRequest {
   logFile: string;
 }
 
+/** Asks whether it is still there. */
+export interface SpawnerPing {
+  id: number;
+  kind: 'ping';
+}
+
 export type SpawnerReport =
+  | { id: number; kind: 'pong' }
   | { id: number; kind: 'spawned'; pid: number }
   | { id: number; kind: 'failed'; code: string | null; message: string }
   | { id: number; kind: 'exited'; code: number | null; signal: string | null };

@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import type { SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
+import type { SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
 
 function tell(report: SpawnerReport): void {
   // The channel closes under it when the daemon is killed.
@@ -34,7 +34,11 @@ function fail(id: number, error: NodeJS.ErrnoException): void {
   tell({ id, kind: 'failed', code: error.code ?? null, message: error.message });
 }
 
-process.on('message', (request) => start(request as SpawnRequest));
+process.on('message', (message) => {
+  const request = message as SpawnRequest | SpawnerPing;
+  if ('kind' in request) tell({ id: request.id, kind: 'pong' });
+  else start(request);
+});
 process.on('disconnect', () => process.exit(0));
 // Sent to the whole group by a terminal or a service manager: the daemon decides what follows from them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});

@@ -8,6 +8,7 @@ import { Semaphore } from '../base/semaphore.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { InstanceLog } from '../pocketbase/instance-log.ts';
 import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { InstanceFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
 import { Runner } from './runner.ts';
@@ -26,6 +27,8 @@ export interface FleetDeps {
   log: Logger;
   random: () => number;
   healthIntervalMs: number;
+  stopGraceMs: number;
+  files: InstanceFiles;
 }
 
 /** All instances. One runner each; what they share is the start slots and the ports. */

@@ -6,6 +6,8 @@ import { type BareInstance, bareInstance } from '../../test/helpers/bare-instanc
 import { freePortRange } from '../../test/helpers/free-ports.ts';
 import { systemClock } from '../base/clock.ts';
 import { Semaphore } from '../base/semaphore.ts';
+import { verifyBinary } from '../pocketbase/binary.ts';
+import { hostFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { launch } from './launch.ts';
 import { PortAllocator, type PortCheck, portIsFree } from './ports.ts';
@@ -25,7 +27,7 @@ async function launched(
     kind,
     directory,
     log,
-    binary: { path: command.binary, version: '', sha256: '', embedded: true },
+    binary: { ...(await verifyBinary(null)), path: command.binary },
     port: { preferred: base },
     prepare: () => {},
   } as unknown as InstanceSpec;
@@ -33,6 +35,7 @@ async function launched(
     driver,
     clock: systemClock,
     starts: new Semaphore(4),
+    files: hostFiles(),
     ports: new PortAllocator({ host: command.host, base, range: 3, isFree }),
   };
   const tried: number[] = [];

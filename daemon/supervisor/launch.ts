@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { PhaseReason, Probe } from '../../shared/instance.ts';
 import { type Clock, deadline } from '../base/clock.ts';
@@ -12,7 +11,8 @@ import {
   type ProcessExit,
   watchExit,
 } from '../pocketbase/process-driver.ts';
-import { dataDirOf, hasRunMarkerOf, type InstanceSpec, lockFileOf } from './instance-spec.ts';
+import type { InstanceFiles } from './instance-files.ts';
+import { dataDirOf, type InstanceSpec, lockFileOf } from './instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
 
 /** A start that has not answered by then is ended: migrations of a large database fit in well. */
@@ -40,6 +40,7 @@ export interface LaunchDeps {
   clock: Clock;
   /** Bounds how many instances start at once. */
   starts: Semaphore;
+  files: InstanceFiles;
 }
 
 /** Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid. */
@@ -52,13 +53,13 @@ export async function launch(
 ): Promise<LaunchOutcome> {
   let logStart: number;
   try {
-    const [missing, size] = await Promise.all([whatIsMissing(spec), spec.log.prepare()]);
-    if (missing) return failed(missing);
+    const [wrong, size] = await Promise.all([deps.files.whatIsWrong(spec), spec.log.prepare()]);
+    if (wrong) return failed(wrong);
     logStart = size;
     spec.prepare();
   } catch (error) {
     // What is gone is also why its log could not be opened.
-    return failed((await whatIsMissing(spec)) ?? spawnFailure(error));
+    return failed((await deps.files.whatIsWrong(spec).catch(() => null)) ?? spawnFailure(error));
   }
 
   const taken = new Set<number>();
@@ -67,7 +68,7 @@ export async function launch(
     try {
       port = await choosePort(spec, lastPort, deps.ports, taken);
     } catch (error) {
-      if (!(error instanceof FathomError)) throw error;
+      if (!(error instanceof FathomError)) return failed(spawnFailure(error));
       return failed({
         code: 'fixed' in spec.port ? 'port_in_use' : 'ports_exhausted',
         message: error.message,
@@ -152,45 +153,27 @@ function failed(reason: PhaseReason): LaunchOutcome {
 }
 
 function spawnFailure(error: unknown): PhaseReason {
-  if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
-    return {
-      code: 'disk_full',
-      message: 'the disk is full; free some space, the instance then comes back by itself',
-    };
-  }
-  return { code: 'spawn_failed', message: `the process could not be started: ${messageOf(error)}` };
-}
-
-async function whatIsMissing(spec: InstanceSpec): Promise<PhaseReason | null> {
-  const dataFile = `${dataDirOf(spec.directory)}/data.db`;
-  const [binary, data] = await Promise.all([sizeOf(spec.binary.path), sizeOf(dataFile)]);
-  if (binary === null) {
-    return {
-      code: 'binary_missing',
-      message: `the PocketBase binary ${spec.binary.path} is gone; put it back, the instance then starts by itself`,
-    };
-  }
-  // A user database is made by provisioning, the global instance by its first start; neither silently anew.
-  const marker = hasRunMarkerOf(spec.directory);
-  if (data === null && (spec.kind === 'user' || (await sizeOf(marker)) !== null)) {
-    const orAnew = spec.kind === 'user' ? ' and force a restart' : `, or remove ${marker} to begin anew`;
-    return { code: 'data_dir_missing', message: `${dataFile} is missing; restore it from a backup${orAnew}` };
-  }
-  // PocketBase takes an empty file for a new database, and prints a link that makes whoever opens it a superuser.
-  if (data === 0) {
-    return {
-      code: 'database_corrupt',
-      message: `${dataFile} is empty; restore it from a backup and force a restart`,
-    };
-  }
-  return null;
-}
-
-/** In bytes; null when it is not there. */
-async function sizeOf(path: string): Promise<number | null> {
-  try {
-    return (await stat(path)).size;
-  } catch {
-    return null;
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOSPC':
+      return {
+        code: 'disk_full',
+        message: 'the disk is full; free some space, the instance then comes back by itself',
+      };
+    case 'EROFS':
+      return {
+        code: 'read_only',
+        message:
+          "the file system is read-only; see 'dmesg' for why, then 'mount -o remount,rw' it; the instance then comes back by itself",
+      };
+    case 'EMFILE':
+    case 'ENFILE':
+      return {
+        code: 'out_of_files',
+        message:
+          'the daemon has no file descriptors left; raise its LimitNOFILE, the instance then starts by itself',
+      };
+    case undefined:
+    default:
+      return { code: 'spawn_failed', message: `the process could not be started: ${messageOf(error)}` };
   }
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
+import type { DataState } from '../pocketbase/data-state.ts';
 import { LIVENESS_PATH, READINESS_PATH } from '../pocketbase/probe.ts';
 import { watchLiveness } from './liveness.ts';
 
@@ -34,6 +35,7 @@ function watch(
   clock: Clock,
   authorization: (() => Promise<string>) | null,
   statuses: boolean[],
+  data: DataState = { broken: null, limited: null },
 ) {
   const failures: number[] = [];
   const stop = new AbortController();
@@ -45,6 +47,9 @@ function watch(
       authorization,
       clock,
       random: () => 0.5,
+      inspect: () => Promise.resolve(data),
+      whySilent: () => Promise.resolve(null),
+      atOnce: false,
       onProbe: (_probe, inARow) => {
         failures.push(inARow);
         if (statuses.length === 0) stop.abort();

@@ -1,5 +1,6 @@
-import type { Probe } from '../../shared/instance.ts';
+import type { PhaseReason, Probe } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
+import type { DataState } from '../pocketbase/data-state.ts';
 import { LIVENESS_PATH, probe, READINESS_PATH } from '../pocketbase/probe.ts';
 
 /** Failed probes in a row after which an instance counts as hung and is replaced. */
@@ -17,9 +18,23 @@ export interface LivenessOptions {
   authorization: (() => Promise<string>) | null;
   clock: Clock;
   random: () => number;
-  /** `failures` in a row up to this probe, 0 when it was good. */
-  onProbe: (probe: Probe, failures: number) => void;
+  /** Looks at the instance's files, without PocketBase. */
+  inspect: () => Promise<DataState>;
+  /** Why the process may be silent. */
+  whySilent: () => Promise<PhaseReason | null>;
+  /** The first probe does not wait: the run before this one failed. */
+  atOnce: boolean;
+  /** `failures` in a row up to this probe, 0 when it was good; what is known of the cause, or of what does not work. */
+  onProbe: (probe: Probe, failures: number, reason: PhaseReason | null) => void;
 }
+
+/** Errors of a connection that are the daemon's own trouble, and say nothing of the instance. */
+const OWN_TROUBLE: ReadonlySet<string | null> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL']);
+const OUT_OF_FILES: PhaseReason = {
+  code: 'out_of_files',
+  message:
+    'the daemon has no file descriptors left to look after it; raise its LimitNOFILE, or restart the daemon: instances run on',
+};
 
 /** Probes until the instance has failed too often in a row, or the signal aborts. */
 export async function watchLiveness(
@@ -30,29 +45,32 @@ export async function watchLiveness(
   const timeoutMs = Math.min(PROBE_TIMEOUT_MS.most, Math.max(PROBE_TIMEOUT_MS.least, intervalMs));
   let failures = 0;
   // A random first wait spreads the probes of a fleet that was started together.
-  let waitMs = intervalMs * options.random();
+  let waitMs = options.atOnce ? 0 : intervalMs * options.random();
   for (;;) {
     await clock.sleep(waitMs, signal);
     if (signal.aborted) return 'aborted';
-    const authorization = options.authorization
-      ? await tokenOf(options.authorization, clock, timeoutMs)
-      : null;
-    const result = await probe(
-      {
-        host: options.host,
-        port: options.port,
-        ...(authorization === null
-          ? { path: READINESS_PATH }
-          : { path: LIVENESS_PATH, headers: { authorization } }),
-      },
-      { clock, timeoutMs, signal },
-    );
+    const data = await options.inspect();
+    const result = data.broken
+      ? { at: clock.now().toISOString(), ok: false, latency_ms: 0, error: data.broken.message }
+      : await ask(options, timeoutMs, signal);
     if (signal.aborted) return 'aborted';
-    failures = result.ok ? 0 : failures + 1;
-    options.onProbe(result, failures);
+    const isOwnTrouble = OWN_TROUBLE.has(result.error);
+    if (!isOwnTrouble) failures = result.ok ? 0 : failures + 1;
+    let reason = data.broken ?? (isOwnTrouble ? OUT_OF_FILES : data.limited);
+    if (!result.ok && !data.broken && !isOwnTrouble) reason = await options.whySilent();
+    if (signal.aborted) return 'aborted';
+    options.onProbe(result, failures, reason);
     if (failures >= UNRESPONSIVE_AFTER) return 'unresponsive';
     waitMs = result.ok ? intervalMs : Math.min(intervalMs, SUSPICIOUS_INTERVAL_MS);
   }
+}
+
+async function ask(options: LivenessOptions, timeoutMs: number, signal: AbortSignal): Promise<Probe> {
+  const { host, port, clock } = options;
+  const authorization = options.authorization ? await tokenOf(options.authorization, clock, timeoutMs) : null;
+  const what =
+    authorization === null ? { path: READINESS_PATH } : { path: LIVENESS_PATH, headers: { authorization } };
+  return probe({ host, port, ...what }, { clock, timeoutMs, signal });
 }
 
 /** Null when there is none to be had in time: then the probe asks only whether the process serves. */

@@ -13,11 +13,17 @@ export function portOffset(userId: string, range: number): number {
 
 export type PortCheck = (host: string, port: number) => Promise<boolean>;
 
-/** True when nothing listens there now. */
+/** Says nothing of the port. */
+const OWN_TROUBLE: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+
+/** True when nothing listens there now. Rejects when the daemon itself has no file descriptors left to find out. */
 export const portIsFree: PortCheck = (host, port) =>
-  new Promise((resolve) => {
+  new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (OWN_TROUBLE.has(error.code)) reject(error);
+      else resolve(false);
+    });
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 
@@ -79,13 +85,16 @@ export class PortAllocator {
           continue;
         }
         this.#claims.set(port, { owner, active: true });
-        if (await this.#isFree(this.#host, port)) {
-          this.#forgetOthers(owner, port);
-          return port;
+        let isFree = false;
+        try {
+          isFree = await this.#isFree(this.#host, port);
+        } finally {
+          if (isFree) this.#forgetOthers(owner, port);
+          else if (before) this.#claims.set(port, before);
+          else this.#claims.delete(port);
         }
+        if (isFree) return port;
         foreign += 1;
-        if (before) this.#claims.set(port, before);
-        else this.#claims.delete(port);
       }
     }
     throw new FathomError(

@@ -17,25 +17,44 @@ const EXTERNAL: PhaseReasonCode[] = [
   'data_dir_locked',
   'binary_missing',
   'permission_denied',
+  'read_only',
+  'volume_missing',
+  'binary_changed',
+  'out_of_files',
 ];
 const fails = (
   reason: PhaseReasonCode,
   attempt: number,
-  options: { uptimeMs?: number; global?: boolean } = {},
+  options: { uptimeMs?: number; global?: boolean; before?: PhaseReasonCode } = {},
 ) =>
   afterFailure(
-    { reason, attempt, uptimeMs: options.uptimeMs ?? 0, mayGiveUp: options.global !== true },
+    {
+      reason,
+      attempt,
+      before: options.before ?? null,
+      uptimeMs: options.uptimeMs ?? 0,
+      mayGiveUp: options.global !== true,
+    },
     () => 0.5,
   );
 
 const longest = (attempt: number) =>
-  afterFailure({ reason: 'port_in_use', attempt, uptimeMs: 0, mayGiveUp: true }, () => 0.9999999);
+  afterFailure(
+    { reason: 'port_in_use', attempt, before: null, uptimeMs: 0, mayGiveUp: true },
+    () => 0.9999999,
+  );
 
 describe('what follows a failure', () => {
   it('the first one is a restart at once, whatever the cause', () => {
     for (const reason of PHASE_REASON_CODES) {
       expect(fails(reason, 0)).toMatchObject({ kind: 'restart', attempt: 1, delayMs: 0 });
     }
+  });
+
+  it('what was waited out does not count against what comes after it', () => {
+    expect(fails('data_dir_missing', 7, { before: 'volume_missing' })).toMatchObject({ attempt: 1 });
+    expect(fails('read_only', 7, { before: 'volume_missing' })).toMatchObject({ attempt: 8 });
+    expect(fails('data_dir_missing', 2, { before: 'data_dir_missing' })).toMatchObject({ kind: 'give_up' });
   });
 
   it('the next ones back off, twice as long each time up to a minute, with full jitter', () => {
@@ -48,7 +67,7 @@ describe('what follows a failure', () => {
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
         (attempt, random) => {
           const verdict = afterFailure(
-            { reason: 'disk_full', attempt, uptimeMs: 0, mayGiveUp: true },
+            { reason: 'disk_full', attempt, before: null, uptimeMs: 0, mayGiveUp: true },
             () => random,
           );
           expect(verdict).toMatchObject({ kind: 'restart', attempt: attempt + 1 });

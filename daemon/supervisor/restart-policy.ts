@@ -20,17 +20,22 @@ const HOPELESS: ReadonlySet<PhaseReasonCode> = new Set([
 /** Causes outside the instance: it comes back by itself once they are gone, so it never gives up. */
 const EXTERNAL: ReadonlySet<PhaseReasonCode> = new Set([
   'disk_full',
+  'read_only',
+  'volume_missing',
   'ports_exhausted',
   'port_in_use',
   'data_dir_locked',
   'binary_missing',
+  'binary_changed',
+  'out_of_files',
   'permission_denied',
 ]);
 
 export interface Failure {
   reason: PhaseReasonCode;
-  /** Consecutive failures before this one. */
+  /** Consecutive failures before this one, and why the last of them was. */
   attempt: number;
+  before: PhaseReasonCode | null;
   /** How long the run lasted, 0 when it never became ready. */
   uptimeMs: number;
   /** False for the global instance, without which there is no fleet: it is always tried again. */
@@ -43,7 +48,9 @@ export type Verdict =
 
 /** What to do about a run that nobody asked to end. The first failure restarts at once, later ones back off. */
 export function afterFailure(failure: Failure, random: () => number): Verdict {
-  const attempt = failure.uptimeMs >= STABLE_AFTER_MS ? 1 : failure.attempt + 1;
+  // What was waited out says nothing of a cause that came after it.
+  const waitedOut = failure.before !== null && EXTERNAL.has(failure.before) && !EXTERNAL.has(failure.reason);
+  const attempt = failure.uptimeMs >= STABLE_AFTER_MS || waitedOut ? 1 : failure.attempt + 1;
   const maxAttempts = maxAttemptsFor(failure);
   if (maxAttempts !== null && attempt >= maxAttempts) return { kind: 'give_up', attempt, maxAttempts };
   const delayMs = attempt === 1 ? 0 : fullJitterMs(attempt - 1, BACKOFF, random);

@@ -6,12 +6,6 @@ import type { Runner } from './runner.ts';
 
 // Probes are requests over the network; these processes are reached without one.
 vi.mock('../pocketbase/probe.ts', async () => (await import('../../test/helpers/fake-driver.ts')).fakeProbes);
-// Everything is in its place; a look at the disk would take real time, which this clock knows nothing of.
-vi.mock('node:fs/promises', async (original) => ({
-  ...(await original<object>()),
-  stat: () => Promise.resolve({ size: 1 }),
-}));
-
 let stage: Stage;
 beforeEach(() => {
   stage = new Stage();

@@ -1,6 +1,6 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import type { InstancePhase, PhaseReason, Probe } from '../../shared/instance.ts';
+import type { InstancePhase, PhaseReason } from '../../shared/instance.ts';
 import type { Logger } from '../base/log.ts';
 import { connectHost } from '../pocketbase/command.ts';
 import { exitReason } from '../pocketbase/exit-reason.ts';
@@ -10,23 +10,24 @@ import {
   type ProcessExit,
   watchExit,
 } from '../pocketbase/process-driver.ts';
+import { endHung, noteProbe } from './hung.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
 import { type LaunchDeps, type LaunchOutcome, launch, type Running } from './launch.ts';
-import { UNRESPONSIVE_AFTER, watchLiveness } from './liveness.ts';
+import { watchLiveness } from './liveness.ts';
 import { afterFailure, STABLE_AFTER_MS } from './restart-policy.ts';
-import { takeOver, whyNotAdopt } from './takeover.ts';
-import { STOP_GRACE_MS, terminate } from './terminate.ts';
+import { findHolder, takeOver } from './takeover.ts';
+import { HUNG_GRACE_MS, terminate } from './terminate.ts';
 
 export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
   log: Logger;
   random: () => number;
   healthIntervalMs: number;
+  /** How long a process that is to stop may take before it is killed. */
+  stopGraceMs: number;
 }
 
-/** A hung process is not waited for as long as one that may be finishing its work. */
-const HUNG_GRACE_MS = 2_000;
 /** A start that takes longer waits for something; it gives its slot to the next one and goes on beside it. */
 const SLOT_PATIENCE_MS = 5_000;
 const LOG_TAIL_LINES = 50;
@@ -174,7 +175,10 @@ export class Runner {
     }
     if (outcome.kind === 'running') await this.#watch(outcome.running, signal);
     else if (outcome.kind === 'failed') {
-      if (outcome.reason.code === 'data_dir_locked') await this.#findHolder();
+      if (outcome.reason.code === 'data_dir_locked') {
+        // Should it be a process of this very instance that was lost sight of, the next turn takes that over.
+        this.#found = await findHolder(this.#deps.driver, this.spec);
+      }
       this.#afterFailure(outcome.reason, outcome.exit, 0);
     } else if (!outcome.process) this.state.enter('queued', null);
     else if (this.#closing !== 'leave') await this.#end(outcome.process);
@@ -226,20 +230,12 @@ export class Runner {
     return null;
   }
 
-  /** Should it be a process of this very instance that was lost sight of, the next turn takes that over. */
-  async #findHolder(): Promise<void> {
-    const processes = await this.#deps.driver.find();
-    const isOurs = (it: FoundProcess) =>
-      it.instance === this.spec.name && whyNotAdopt(it, this.spec) === null;
-    this.#found = processes.find(isOurs) ?? null;
-  }
-
   /** The process that an earlier daemon left is not to be taken over after all. */
   async #endFound(): Promise<void> {
     if (!this.#found) return;
     const process = this.#deps.driver.adopt(this.#found);
     this.#found = null;
-    await terminate(process, { clock: this.#deps.clock, graceMs: STOP_GRACE_MS });
+    await terminate(process, { clock: this.#deps.clock, graceMs: this.#deps.stopGraceMs });
   }
 
   /** From the first good answer until the process is gone, hung, or no longer wanted. */
@@ -247,6 +243,7 @@ export class Runner {
     const { clock } = this.#deps;
     const runSince = clock.monotonic();
     let goodUntil = runSince;
+    let why: PhaseReason | null = null;
     const logStart = await this.spec.log.end();
     this.state.enter('running', null, { pid: process.pid, port, startedAt });
     this.state.recordProbe(probe);
@@ -263,9 +260,13 @@ export class Runner {
         authorization: this.spec.probeAuthorization,
         clock,
         random: this.#deps.random,
-        onProbe: (result, failures) => {
+        inspect: this.#deps.files.inspector(this.spec, process.pid),
+        whySilent: () => this.#deps.files.whySilent(process.pid),
+        atOnce: this.state.observed.attempt > 0,
+        onProbe: (result, failures, reason) => {
           if (failures === 0) goodUntil = clock.monotonic();
-          this.#onProbe(result, failures);
+          why = reason;
+          noteProbe(this.state, { probe: result, failures, reason }, this.#deps.log);
         },
       },
       ended,
@@ -274,9 +275,9 @@ export class Runner {
     const uptimeMs = (verdict === 'unresponsive' ? goodUntil : clock.monotonic()) - runSince;
     const exit = gone.exit();
     if (verdict === 'unresponsive') {
-      const how = await terminate(process, { clock, graceMs: HUNG_GRACE_MS });
-      const message = `gave no good answer to ${UNRESPONSIVE_AFTER} probes in a row (${this.state.probe?.error ?? ''}), so it was ended`;
-      this.#afterFailure({ code: 'unresponsive', message }, how, uptimeMs);
+      const seen = { why, probe: this.state.probe };
+      const { exit: how, reason } = await endHung(process, seen, this.spec, this.#deps);
+      this.#afterFailure(reason, how, uptimeMs);
     } else if (exit) {
       // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
       const lines = exit.signal === null ? await this.spec.log.tail(LOG_TAIL_LINES, logStart) : [];
@@ -294,23 +295,11 @@ export class Runner {
     }
   }
 
-  #onProbe(probe: Probe, failures: number): void {
-    this.state.recordProbe(probe);
-    if (failures === 0) {
-      if (this.state.phase === 'unresponsive') this.state.enter('running', null);
-      return;
-    }
-    this.state.enter('unresponsive', {
-      code: 'unresponsive',
-      message: `probe ${failures}/${UNRESPONSIVE_AFTER} failed: ${probe.error ?? ''}`,
-    });
-  }
-
   /** Ends a process because a person, or the daemon's own end, asked for it. */
   async #end(process: InstanceProcess): Promise<void> {
     this.#schemaIsCurrent = false;
     this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
-    const exit = await terminate(process, { clock: this.#deps.clock, graceMs: STOP_GRACE_MS });
+    const exit = await terminate(process, { clock: this.#deps.clock, graceMs: this.#deps.stopGraceMs });
     this.#recordExit(exit, true);
     if (this.#wanted) this.state.enter('queued', null);
     else this.state.enter('stopped', null);
@@ -320,7 +309,13 @@ export class Runner {
     if (exit) this.#recordExit(exit, false);
     const { attempt, restarts } = this.state.observed;
     const verdict = afterFailure(
-      { reason: reason.code, attempt, uptimeMs, mayGiveUp: this.spec.kind === 'user' },
+      {
+        reason: reason.code,
+        attempt,
+        before: this.state.reason?.code ?? null,
+        uptimeMs,
+        mayGiveUp: this.spec.kind === 'user',
+      },
       this.#deps.random,
     );
     const counted = {

@@ -1,7 +1,12 @@
 import { type Clock, deadline } from '../base/clock.ts';
 import { connectHost, listenAddress } from '../pocketbase/command.ts';
 import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
-import { type FoundProcess, type InstanceProcess, watchExit } from '../pocketbase/process-driver.ts';
+import {
+  type FoundProcess,
+  type InstanceProcess,
+  type ProcessDriver,
+  watchExit,
+} from '../pocketbase/process-driver.ts';
 import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
 import type { Running } from './launch.ts';
 import type { PortAllocator } from './ports.ts';
@@ -63,6 +68,13 @@ export async function takeOver(
   tooLong.cancel();
   if (!probe || signal.aborted || gone.exit() || !ports.reserve(spec.name, port, true)) return null;
   return { process, port, startedAt: found.startedAt, probe };
+}
+
+/** The process that runs on the data of an instance, should it be one of its own. */
+export async function findHolder(driver: ProcessDriver, spec: InstanceSpec): Promise<FoundProcess | null> {
+  const processes = await driver.find();
+  const isOurs = (it: FoundProcess) => it.instance === spec.name && whyNotAdopt(it, spec) === null;
+  return processes.find(isOurs) ?? null;
 }
 
 /** The port that a process was told to listen on. */

@@ -3,6 +3,8 @@ import { type InstanceProcess, type ProcessExit, watchExit } from '../pocketbase
 
 /** PocketBase needs about one second when a slow request is under way. */
 export const STOP_GRACE_MS = 10_000;
+/** A hung process is not waited for as long as one that may be finishing its work. */
+export const HUNG_GRACE_MS = 2_000;
 
 /** SIGTERM, a grace, then SIGKILL, to the process and whatever it started. Resolves when it is gone. */
 export async function terminate(

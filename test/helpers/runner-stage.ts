@@ -1,6 +1,7 @@
 import type { Logger } from '../../daemon/base/log.ts';
 import { Semaphore } from '../../daemon/base/semaphore.ts';
 import type { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
+import type { InstanceFiles } from '../../daemon/supervisor/instance-files.ts';
 import type { InstanceSpec } from '../../daemon/supervisor/instance-spec.ts';
 import { PortAllocator } from '../../daemon/supervisor/ports.ts';
 import { Runner } from '../../daemon/supervisor/runner.ts';
@@ -8,6 +9,14 @@ import type { FleetEvent } from '../../shared/events.ts';
 import { canTransition, type InstancePhase } from '../../shared/instance.ts';
 import { answerProbes, FakeDriver, type Fate } from './fake-driver.ts';
 import { ManualTime, settle } from './manual-time.ts';
+
+/** Everything is in its place. */
+export const NO_FILES: InstanceFiles = {
+  whatIsWrong: () => Promise.resolve(null),
+  inspector: () => () => Promise.resolve({ broken: null, limited: null }),
+  whySilent: () => Promise.resolve(null),
+  rescue: () => Promise.resolve(null),
+};
 
 /** Runners over processes that exist in memory only, on a clock that a test moves. */
 export class Stage {
@@ -35,6 +44,7 @@ export class Stage {
     const starts = new Semaphore(slots);
     const log = {
       warn: () => {},
+      info: () => {},
       error: ({ err }: { err: Error }) => this.faults.push(String(err.stack)),
     } as unknown as Logger;
     for (let index = 0; index < count; index += 1) {
@@ -53,6 +63,8 @@ export class Stage {
         publish,
         random: () => this.random(),
         healthIntervalMs: 1_000,
+        stopGraceMs: 10_000,
+        files: NO_FILES,
       };
       this.runners.push(new Runner(spec, deps, null));
     }
@@ -102,7 +114,7 @@ export class Stage {
         end: () => Promise.resolve(0),
         tail: () => Promise.resolve(lines()),
       } as unknown as InstanceLog,
-      binary: { path: process.execPath, version: '0', sha256: '', embedded: true },
+      binary: { path: process.execPath, version: '0', sha256: '', embedded: true, stamp: '' },
       host: '127.0.0.1',
       port: { preferred: 9000 },
       migrationsDir: directory,

@@ -103,7 +103,11 @@ describe('a crash loop', () => {
     const file = join(dataOf(broken.name), 'data.db');
     await copyFile(file, `${file}.backup`);
     const whole = await readFile(file);
-    await writeFile(file, Buffer.alloc(whole.length, 'not a database'));
+    // Damaged behind its first bytes, at which the daemon looks itself.
+    await writeFile(
+      file,
+      Buffer.concat([whole.subarray(0, 16), Buffer.alloc(whole.length - 16, 'no database')]),
+    );
 
     const started = fathom.client.databases.start(broken.name, { force: true });
     await expect(started).rejects.toMatchObject({ code: 'instance.failed' });

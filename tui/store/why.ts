@@ -39,10 +39,15 @@ const REASON_WORDS: Readonly<Record<PhaseReasonCode, string | null>> = {
   database_corrupt: 'database is corrupt',
   encryption_key_wrong: 'wrong encryption key',
   data_dir_missing: 'data directory is missing',
+  data_dir_replaced: 'its files were replaced',
+  volume_missing: 'its disk is not mounted',
   data_dir_locked: 'data directory is locked',
   disk_full: 'disk is full',
+  read_only: 'file system is read-only',
   permission_denied: 'permission denied',
   binary_missing: 'PocketBase binary is missing',
+  binary_changed: 'PocketBase binary was changed',
+  out_of_files: 'no file descriptors left',
   spawn_failed: 'could not be spawned',
 };
 
@@ -62,7 +67,7 @@ export function severityOf(instance: Instance, now: number): Severity {
     case 'stopping':
       return inPhase > SLOW_AFTER ? 'slow' : 'ok';
     case 'running':
-      if (instance.probe !== null && !instance.probe.ok) return 'impaired';
+      if (isLimited(instance)) return 'impaired';
       return crashedLately(instance, now) ? 'recovered' : 'ok';
   }
 }
@@ -102,7 +107,8 @@ export function whyLine(instance: Instance, now: number): string | null {
 }
 
 function runningWhy(instance: Instance, now: number): string | null {
-  const { probe, last_exit: exit } = instance;
+  const { probe, reason, last_exit: exit } = instance;
+  if (reason !== null && isLimited(instance)) return join('running, but', REASON_WORDS[reason.code]);
   if (probe !== null && !probe.ok) return join('running, but its probe fails', probe.error);
   if (exit === null || !crashedLately(instance, now)) return null;
   return join(
@@ -111,6 +117,11 @@ function runningWhy(instance: Instance, now: number): string | null {
     instance.reason === null ? null : REASON_WORDS[instance.reason.code],
     `restart ${instance.restarts}`,
   );
+}
+
+/** It runs, though not everything works: its probe fails, or the daemon says why not. */
+function isLimited({ probe, reason }: Instance): boolean {
+  return (probe !== null && !probe.ok) || reason !== null;
 }
 
 function crashedLately({ last_exit: exit }: Instance, now: number): boolean {

@@ -1,0 +1,63 @@
+import type { PhaseReason, PhaseReasonCode, Probe } from '../../shared/instance.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { InstanceProcess, ProcessExit } from '../pocketbase/process-driver.ts';
+import type { InstanceFiles } from './instance-files.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import type { InstanceState } from './instance-state.ts';
+import { UNRESPONSIVE_AFTER } from './liveness.ts';
+import { HUNG_GRACE_MS, terminate } from './terminate.ts';
+
+/** What a process serves from is not what lies on the disk, or is damaged. */
+const FILES_ARE_WRONG: ReadonlySet<PhaseReasonCode> = new Set([
+  'data_dir_missing',
+  'data_dir_replaced',
+  'database_corrupt',
+]);
+
+/** What a probe says of an instance that runs: that all is well, what does not work, or that it is to be suspected. */
+export function noteProbe(
+  state: InstanceState,
+  { probe, failures, reason }: { probe: Probe; failures: number; reason: PhaseReason | null },
+  log: Logger,
+): void {
+  state.recordProbe(probe);
+  if (failures > 0) {
+    const message = `probe ${failures}/${UNRESPONSIVE_AFTER} failed: ${whatFailed(probe, reason)}`;
+    state.enter('unresponsive', { code: reason?.code ?? 'unresponsive', message });
+    return;
+  }
+  if (state.phase !== 'unresponsive' && state.reason?.code === reason?.code) return;
+  state.enter('running', reason);
+  const { name } = state.view();
+  if (reason) log.warn({ instance: name, reason: reason.code }, reason.message);
+  else log.info({ instance: name }, 'all is well with it again');
+}
+
+/** Ends a process whose probes failed too often. */
+export async function endHung(
+  process: InstanceProcess,
+  { why, probe }: { why: PhaseReason | null; probe: Probe | null },
+  spec: InstanceSpec,
+  { clock, files, log }: { clock: Clock; files: InstanceFiles; log: Logger },
+): Promise<{ exit: ProcessExit; reason: PhaseReason }> {
+  if (why === null || !FILES_ARE_WRONG.has(why.code)) {
+    const message = `gave no good answer to ${UNRESPONSIVE_AFTER} probes in a row (${whatFailed(probe, why)}), so it was ended`;
+    const exit = await terminate(process, { clock, graceMs: HUNG_GRACE_MS });
+    return { exit, reason: { code: why?.code ?? 'unresponsive', message } };
+  }
+  // It must not tidy up: what it would write, or remove, are no longer its files.
+  process.signal('SIGSTOP');
+  const rescued = await files.rescue(spec, process.pid, clock.now()).catch((error: unknown) => {
+    log.error({ err: error, instance: spec.name }, 'what was deleted could not be saved');
+    return null;
+  });
+  process.signal('SIGKILL');
+  const saved = rescued === null ? '' : `; what it had was saved to ${rescued}`;
+  return { exit: await process.exited, reason: { code: why.code, message: `${why.message}${saved}` } };
+}
+
+function whatFailed(probe: Probe | null, why: PhaseReason | null): string {
+  const error = probe?.error ?? '';
+  return why === null || why.message === error ? error : `${error}; ${why.message}`;
+}

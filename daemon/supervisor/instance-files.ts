@@ -1,0 +1,88 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { PhaseReason } from '../../shared/instance.ts';
+import { changedBinary } from '../pocketbase/binary.ts';
+import { type DataState, damageOf, dataInspector, readOnly } from '../pocketbase/data-state.ts';
+import { RESCUED_PREFIX, rescueDeleted } from '../pocketbase/rescue.ts';
+import { whySilent } from '../pocketbase/why-silent.ts';
+import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
+
+/** What the supervisor reads and saves of the host's files; injected, as a test's instances have none. */
+export interface InstanceFiles {
+  /** What stands in the way of a start; null when nothing does. */
+  whatIsWrong(spec: InstanceSpec): Promise<PhaseReason | null>;
+  /** Looks at the files of a run, again and again. */
+  inspector(spec: InstanceSpec, pid: number): () => Promise<DataState>;
+  /** Why a process does not answer, as far as the host knows. */
+  whySilent(pid: number): Promise<PhaseReason | null>;
+  /** Saves what was deleted under a process; where to, or null. */
+  rescue(spec: InstanceSpec, pid: number, now: Date): Promise<string | null>;
+}
+
+export function hostFiles(): InstanceFiles {
+  /** The devices on which directories of databases were seen to lie. */
+  const devices = new Map<string, number>();
+  return {
+    whatIsWrong: async (spec) => (await changedBinary(spec.binary)) ?? whatIsWrongWithData(spec, devices),
+    inspector: (spec, pid) => dataInspector(dataDirOf(spec.directory), pid),
+    whySilent,
+    rescue: (spec, pid, now) => rescueDeleted(pid, spec.directory, now),
+  };
+}
+
+async function whatIsWrongWithData(
+  spec: InstanceSpec,
+  devices: Map<string, number>,
+): Promise<PhaseReason | null> {
+  const dataDir = dataDirOf(spec.directory);
+  const dataFile = `${dataDir}/data.db`;
+  const parent = dirname(spec.directory);
+  const device = await deviceOf(parent);
+  if (await isThere(dataFile)) {
+    if (device !== null) devices.set(parent, device);
+    return (await damageOf(dataDir)) ?? readOnly(dataDir);
+  }
+  if (devices.has(parent) && devices.get(parent) !== device) {
+    return {
+      code: 'volume_missing',
+      message: `the disk that held ${parent} is not mounted any more; mount it, the instance then comes back by itself`,
+    };
+  }
+  // A user database is made by provisioning, the global instance by its first start; neither silently anew.
+  const marker = hasRunMarkerOf(spec.directory);
+  if (spec.kind === 'global' && !(await isThere(marker))) return null;
+  const orAnew = spec.kind === 'user' ? ' and force a restart' : `, or remove ${marker} to begin anew`;
+  const rescued = await lastRescued(spec.directory);
+  const from = rescued === null ? 'a backup' : `${rescued}, where what was deleted under it was saved,`;
+  return { code: 'data_dir_missing', message: `${dataFile} is missing; restore it from ${from}${orAnew}` };
+}
+
+async function deviceOf(path: string): Promise<number | null> {
+  return stat(path).then(
+    ({ dev }) => dev,
+    () => null,
+  );
+}
+
+async function lastRescued(directory: string): Promise<string | null> {
+  const beside = dirname(directory);
+  const prefix = `${RESCUED_PREFIX}${basename(directory)}-`;
+  const names = await readdir(beside).catch((): string[] => []);
+  const last = names
+    .filter((name) => name.startsWith(prefix))
+    .toSorted()
+    .at(-1);
+  return last === undefined ? null : join(beside, last);
+}
+
+/** @throws what keeps it from being seen, other than that it is not there */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,163 @@
+import { copyFile, cp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { Deployment } from '../helpers/deployment.ts';
+import {
+  instance,
+  kill,
+  ownerOf,
+  signIn,
+  signUp,
+  type Tenant,
+  untilInstance,
+  untilReplaced,
+} from '../helpers/fleet-actions.ts';
+import { sharedDeployment } from '../helpers/harness.ts';
+
+const shared = sharedDeployment({ PB_HEALTH_INTERVAL: '1' });
+
+const directoryOf = (fathom: Deployment, { name }: Tenant) => join(fathom.dataDir, 'user_dbs', name);
+
+async function overwrite(path: string, bytes: number): Promise<void> {
+  await using file = await open(path, 'r+');
+  await file.write(Buffer.alloc(bytes, 'this is no database, '), 0, bytes, 0);
+}
+
+async function titles(fathom: Deployment, tenant: Tenant): Promise<string[]> {
+  const owner = await ownerOf(fathom, tenant);
+  const records = await owner.collection('documents').getFullList({ sort: 'created' });
+  return records.map((record) => String(record['title']));
+}
+
+async function write(fathom: Deployment, tenant: Tenant, title: string): Promise<void> {
+  await (await ownerOf(fathom, tenant)).collection('documents').create({ title });
+}
+
+/** As PocketBase's files are when it has ended. */
+async function backUp(fathom: Deployment, tenant: Tenant): Promise<string> {
+  await fathom.client.databases.stop(tenant.name);
+  const backup = join(fathom.dataDir, `${tenant.name}.backup`);
+  await cp(join(directoryOf(fathom, tenant), 'pb_data'), backup, { recursive: true });
+  await fathom.client.databases.start(tenant.name);
+  return backup;
+}
+
+const untilGivenUp = (fathom: Deployment, { name }: Tenant) =>
+  untilInstance(fathom, name, ({ phase }) => phase === 'failed', 'to be given up', 60_000);
+
+it('a database that is damaged under a running instance is found out, given up with the cause, and restored by hand', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await write(fathom, tenant, 'before the backup');
+  const backup = await backUp(fathom, tenant);
+  const data = join(directoryOf(fathom, tenant), 'pb_data');
+  await overwrite(join(data, 'data.db'), 40_960);
+
+  const failed = await untilGivenUp(fathom, tenant);
+  expect(failed).toMatchObject({
+    attempt: 3,
+    max_attempts: 3,
+    pid: null,
+    reason: { code: 'database_corrupt', message: expect.stringMatching(/data\.db is damaged: .*restore it/) },
+  });
+
+  await rm(data, { recursive: true });
+  await cp(backup, data, { recursive: true });
+  await fathom.client.databases.start(tenant.name);
+  expect(await titles(fathom, tenant)).toEqual(['before the backup']);
+});
+
+it('a damaged WAL, which SQLite would drop without a word, is not: a person decides', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await write(fathom, tenant, 'in the database');
+  await backUp(fathom, tenant);
+  await write(fathom, tenant, 'in the WAL');
+  const wal = join(directoryOf(fathom, tenant), 'pb_data', 'data.db-wal');
+  expect((await stat(wal)).size).toBeGreaterThan(0);
+  const good = `${wal}.good`;
+  await copyFile(wal, good);
+  await overwrite(wal, 64);
+
+  const failed = await untilGivenUp(fathom, tenant);
+  expect(failed.reason).toMatchObject({
+    code: 'database_corrupt',
+    message: expect.stringMatching(/data\.db-wal, which holds the latest changes, is damaged/),
+  });
+  // Nobody touched it meanwhile, so whoever has another copy loses nothing.
+  expect((await stat(wal)).size).toBe((await stat(good)).size);
+  await rename(good, wal);
+  await fathom.client.databases.start(tenant.name);
+  expect(await titles(fathom, tenant)).toEqual(['in the database', 'in the WAL']);
+});
+
+it('a data directory that is deleted under a running instance is saved from its open files, to the last record', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await write(fathom, tenant, 'first');
+  await write(fathom, tenant, 'last, still in the WAL');
+  const directory = directoryOf(fathom, tenant);
+  await rm(directory, { recursive: true });
+
+  const failed = await untilGivenUp(fathom, tenant);
+  expect(failed.reason).toMatchObject({
+    code: 'data_dir_missing',
+    message: expect.stringMatching(/pb_data\/data\.db is missing; restore it from \/.*\.rescued-.*saved/),
+  });
+  const [rescued] = (await readdir(join(fathom.dataDir, 'user_dbs'))).filter((name) =>
+    name.startsWith(`.rescued-${tenant.name}`),
+  );
+  await rename(join(fathom.dataDir, 'user_dbs', rescued ?? ''), directory);
+  await fathom.client.databases.start(tenant.name);
+  expect(await titles(fathom, tenant)).toEqual(['first', 'last, still in the WAL']);
+});
+
+it('a database that is replaced under a running instance is what runs a moment later, by itself', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await write(fathom, tenant, 'in the backup');
+  const backup = await backUp(fathom, tenant);
+  await write(fathom, tenant, 'after it');
+  const before = await instance(fathom, tenant.name);
+  const data = join(directoryOf(fathom, tenant), 'pb_data');
+  await rename(data, `${data}.former`);
+  await cp(backup, data, { recursive: true });
+
+  await untilReplaced(fathom, before);
+  expect(await titles(fathom, tenant)).toEqual(['in the backup']);
+});
+
+it('a damaged global database is named, tried again without haste, and used again once it is restored; instances run on', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  const before = await instance(fathom, tenant.name);
+  const { pid } = await instance(fathom, 'global');
+  kill(pid, 'SIGSTOP');
+  const data = join(fathom.dataDir, 'global', 'pb_data');
+  // With nobody writing, a copy of all files is whole.
+  const backup = join(fathom.dataDir, 'global.backup');
+  await cp(data, backup, { recursive: true });
+  kill(pid, 'SIGCONT');
+  await overwrite(join(data, 'data.db'), 8_192);
+
+  const waiting = await untilInstance(
+    fathom,
+    'global',
+    ({ phase, attempt }) => phase === 'backing_off' && attempt >= 3,
+    'to be tried again',
+    60_000,
+  );
+  expect(waiting).toMatchObject({
+    max_attempts: null,
+    reason: { code: 'database_corrupt', message: expect.stringMatching(/data\.db is damaged/) },
+  });
+  await expect(signIn(fathom, tenant)).rejects.toMatchObject({ code: 'control_plane.unavailable' });
+  await write(fathom, tenant, 'meanwhile');
+
+  await rm(data, { recursive: true });
+  await cp(backup, data, { recursive: true });
+  await untilInstance(fathom, 'global', ({ phase }) => phase === 'running', 'to run again', 90_000);
+  expect((await signIn(fathom, tenant)).database?.name).toBe(tenant.name);
+  expect(await instance(fathom, tenant.name)).toMatchObject({ pid: before.pid, restarts: 0 });
+  expect(await titles(fathom, tenant)).toEqual(['meanwhile']);
+});

@@ -1,0 +1,141 @@
+import { rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Deployment } from '../helpers/deployment.ts';
+import {
+  instance,
+  kill,
+  ownerOf,
+  signIn,
+  signUp,
+  untilInstance,
+  untilReplaced,
+} from '../helpers/fleet-actions.ts';
+import { deployment } from '../helpers/harness.ts';
+import { mayMount, mountExt4, mountTmpfs } from '../helpers/mounts.ts';
+import { scratch } from '../helpers/scratch.ts';
+import { until } from '../helpers/until.ts';
+
+const MIB = 1024 * 1024;
+
+/** A deployment on a disk of its own. */
+async function onSmallDisk(): Promise<Deployment> {
+  const fathom = await deployment({ PB_HEALTH_INTERVAL: '1' });
+  await mountTmpfs(fathom.dataDir, 48);
+  await fathom.start();
+  return fathom;
+}
+
+/** Takes all the space that is left; returns what gives it back. */
+async function fill(directory: string): Promise<() => Promise<void>> {
+  const path = join(directory, 'filler');
+  for (let round = 0; ; round += 1) {
+    const { bavail, bsize } = await statfs(directory);
+    if (bavail === 0) break;
+    await writeFile(`${path}.${round}`, Buffer.alloc(Math.min(bavail * bsize, 8 * MIB))).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOSPC') throw error;
+      },
+    );
+  }
+  return async () => {
+    for (let round = 0; round < 64; round += 1) await rm(`${path}.${round}`, { force: true });
+  };
+}
+
+const untilLimited = (fathom: Deployment, name: string, code: string) =>
+  untilInstance(
+    fathom,
+    name,
+    ({ phase, reason }) => phase === 'running' && reason?.code === code,
+    `to be ${code}`,
+  );
+
+const untilFine = (fathom: Deployment, name: string) =>
+  untilInstance(
+    fathom,
+    name,
+    ({ phase, reason }) => phase === 'running' && reason === null,
+    'to be fine',
+    90_000,
+  );
+
+describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mounting needs root)'}`, () => {
+  it('that is full is named; reading goes on, what was acknowledged stays, and all is well once there is space', async () => {
+    const fathom = await onSmallDisk();
+    const tenant = await signUp(fathom);
+    const before = await instance(fathom, tenant.name);
+    const owner = await ownerOf(fathom, tenant);
+    const documents = owner.collection('documents');
+    const acknowledged = [(await documents.create({ title: 'before' })).id];
+    const free = await fill(fathom.dataDir);
+
+    expect(await untilLimited(fathom, tenant.name, 'disk_full')).toMatchObject({
+      pid: before.pid,
+      reason: { message: expect.stringMatching(/is full, so writes fail; free some space/) },
+    });
+    await untilLimited(fathom, 'global', 'disk_full');
+    // As many as find room in what SQLite has already; the first that does not is refused.
+    const refused = await until(
+      () =>
+        documents.create({ title: 'x'.repeat(4_000) }).then(
+          ({ id }) => {
+            acknowledged.push(id);
+            return null;
+          },
+          (error: unknown) => error,
+        ),
+      { what: 'a write to be refused' },
+    );
+    expect(refused).toMatchObject({ status: 400 });
+    expect(await documents.getFullList()).toHaveLength(acknowledged.length);
+    await expect(signUp(fathom)).rejects.toMatchObject({
+      code: 'control_plane.unavailable',
+      message: expect.stringMatching(/cannot store this \(a full disk, perhaps\)/),
+    });
+
+    // One that dies now may not come up; it waits for space, and is not given up.
+    kill(before.pid, 'SIGKILL');
+    await until(async () => (await instance(fathom, tenant.name)).pid !== before.pid, {
+      what: 'it to be gone',
+    });
+    await free();
+    await untilFine(fathom, tenant.name);
+    await untilFine(fathom, 'global');
+    expect((await documents.getFullList()).map(({ id }) => id).toSorted()).toEqual(acknowledged.toSorted());
+    await documents.create({ title: 'after' });
+    await signUp(fathom);
+    expect((await signIn(fathom, tenant)).database?.status).toBe('Running');
+  });
+
+  it('that turns read-only after an error is named; who dies then waits, and comes back once it is mended', async () => {
+    const userDatabases = await scratch();
+    const disk = await mountExt4(userDatabases, 64);
+    const fathom = await deployment({ PB_HEALTH_INTERVAL: '1', PB_USER_DBS_PATH: userDatabases });
+    await fathom.start();
+    const tenant = await signUp(fathom);
+    const before = await instance(fathom, tenant.name);
+    const documents = (await ownerOf(fathom, tenant)).collection('documents');
+    await documents.create({ title: 'before' });
+    await disk.fail();
+
+    await expect(documents.create({ title: 'during' })).rejects.toMatchObject({ status: 400 });
+    expect(await untilLimited(fathom, tenant.name, 'read_only')).toMatchObject({
+      pid: before.pid,
+      reason: { message: expect.stringMatching(/is read-only; see 'dmesg'.*remount,rw/) },
+    });
+    kill(before.pid, 'SIGKILL');
+    const waiting = await untilInstance(
+      fathom,
+      tenant.name,
+      ({ phase, attempt }) => phase === 'backing_off' && attempt >= 3,
+      'to wait',
+    );
+    expect(waiting).toMatchObject({ max_attempts: null, reason: { code: 'read_only' } });
+
+    await disk.mend();
+    await untilReplaced(fathom, before, 90_000);
+    expect(await documents.getFullList()).toMatchObject([{ title: 'before' }]);
+    await documents.create({ title: 'after' });
+  });
+});
