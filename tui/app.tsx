@@ -1,5 +1,6 @@
 import { Box, useInput, usePaste, useWindowSize } from 'ink';
 import { ConfirmDialog } from './dialogs/ConfirmDialog.tsx';
+import { FormDialog } from './dialogs/FormDialog.tsx';
 import { HelpDialog } from './dialogs/HelpDialog.tsx';
 import { PaletteDialog } from './dialogs/PaletteDialog.tsx';
 import { paletteEntries } from './dialogs/palette.ts';
@@ -9,7 +10,7 @@ import { footerLine, headerLine, statusLine } from './screens/chrome.ts';
 import { bodySize, type Console, SMALLEST } from './screens/console.ts';
 import { runPaste, runPress } from './screens/run-press.ts';
 import type { Size, View } from './screens/screen.ts';
-import { placeBelow, placeOf, screenOf } from './screens/screens.ts';
+import { placeBelow, placeOf, screenOf, waits } from './screens/screens.ts';
 import { waitingLines } from './screens/waiting-lines.ts';
 import { Lines } from './widgets/Lines.tsx';
 import { useObservable } from './widgets/use-observable.ts';
@@ -28,21 +29,20 @@ export function App({ console }: { console: Console }) {
 function Frame({ console, size }: { console: Console; size: Size }) {
   const fleet = useObservable(console.fleet.store);
   const ui = useObservable(console.ui);
+  const servers = useObservable(console.servers.state);
   const theme = console.themes.live;
   const body = bodySize(size);
   const view: View = {
     fleet,
     ui,
     rows: console.rows,
-    theme: fleet.link.kind === 'live' ? theme : console.themes.stale,
+    servers,
+    theme: fleet.link.kind === 'live' || screenOf(ui).alone === true ? theme : console.themes.stale,
     size: body,
   };
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows}>
-      <Lines
-        lines={[headerLine(theme, fleet, ui, { columns: size.columns, readOnly: console.readOnly })]}
-        height={1}
-      />
+      <Lines lines={[headerLine(theme, console, view)]} height={1} />
       <Box height={body.rows} flexDirection="column">
         <Lines lines={bodyLines(console, view)} height={body.rows} />
         <Dialog view={{ ...view, theme }} />
@@ -59,7 +59,7 @@ function Frame({ console, size }: { console: Console; size: Size }) {
 }
 
 function bodyLines({ themes, address }: Console, view: View): readonly string[] {
-  if (view.fleet.snapshot_at === null) return waitingLines({ ...view, theme: themes.live }, address);
+  if (waits(view.ui, view.fleet)) return waitingLines({ ...view, theme: themes.live }, address);
   return screenOf(view.ui).lines(view);
 }
 
@@ -80,6 +80,8 @@ function Dialog({ view }: { view: View }) {
       return <ConfirmDialog {...frame} action={ui.dialog.action} past={fleet.actions} />;
     case 'help':
       return <HelpDialog {...frame} place={placeBelow(ui, fleet)} top={ui.dialog.top} />;
+    case 'form':
+      return <FormDialog {...frame} form={ui.dialog.form} />;
     case 'quit':
       return <QuitDialog {...frame} />;
     case undefined:

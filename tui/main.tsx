@@ -15,12 +15,15 @@ function cacheCompiledCode(): void {
 
 async function main(): Promise<number> {
   cacheCompiledCode();
-  const [{ readOptions }, { EXIT, runConsole }, { prepareEnvironment }] = await Promise.all([
-    import('./launch/options.ts'),
-    import('./launch/run-console.ts'),
-    import('./launch/prepare.ts'),
-  ]);
-  const read = readOptions(process.argv.slice(2));
+  const [{ readOptions }, { EXIT, runConsole }, { prepareEnvironment }, { settingsOnDemand }] =
+    await Promise.all([
+      import('./launch/options.ts'),
+      import('./launch/run-console.ts'),
+      import('./launch/prepare.ts'),
+      import('./servers/profile-files.ts'),
+    ]);
+  const files = settingsOnDemand(process.env);
+  const read = await readOptions(process.argv.slice(2), async () => (await files()).profiles);
   if (read.kind === 'answered') {
     console.log(read.text);
     return EXIT.done;
@@ -34,7 +37,7 @@ async function main(): Promise<number> {
     return EXIT.noTerminal;
   }
   prepareEnvironment();
-  const { exitCode, farewell } = await runConsole(read.options);
+  const { exitCode, farewell } = await runConsole(read.options, files);
   if (farewell !== null) console.log(farewell);
   return exitCode;
 }

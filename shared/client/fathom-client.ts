@@ -89,6 +89,8 @@ export class FathomClient {
       this.http.request('POST', '/api/v1/auth/login', { body }),
     register: (body: { email: string; password: string; name?: string }): Promise<Session> =>
       this.http.request('POST', '/api/v1/auth/register', { body, timeoutMs: ACTION_TIMEOUT_MS }),
+    /** A new session for the present one, which ends. */
+    refresh: (): Promise<Session> => this.http.request('POST', '/api/v1/auth/refresh', { body: {} }),
   };
 
   readonly databases = {

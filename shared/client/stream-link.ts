@@ -12,14 +12,16 @@ export type LinkState =
   | { kind: 'live'; since: number }
   /** `attempt` counts the tries since the link was lost; `next_attempt_at` is null while one is under way. */
   | { kind: 'stale'; since: number; attempt: number; next_attempt_at: number | null; reason: string }
-  /** Trying again cannot help; `reason` is a sentence that says what would. */
-  | { kind: 'refused'; reason: string }
+  /** Trying again cannot help; `reason` is a sentence that says what would. `signIn`: a new token would. */
+  | { kind: 'refused'; reason: string; signIn: boolean }
   | { kind: 'closed' };
 
 /** Why a connection ended, and whether to try again. */
 export interface Ending {
   final: boolean;
   reason: string;
+  /** Final, but a new token would help. */
+  signIn?: boolean;
 }
 
 const CLOSE_REASONS: Readonly<Record<number, string>> = {
@@ -43,9 +45,10 @@ export function endingOfStatus(status: number, hasToken: boolean): Ending {
     case 401:
       return {
         final: true,
+        signIn: true,
         reason: hasToken
-          ? 'the daemon refused the token (401): it is wrong or has expired; sign in again and set FATHOM_TOKEN'
-          : 'the daemon wants a token (401): set FATHOM_TOKEN, or connect through the local socket',
+          ? 'the daemon refused the token (401): it is wrong or has expired; sign in again, or set FATHOM_TOKEN'
+          : 'the daemon wants to know who this is (401): sign in, set FATHOM_TOKEN, or connect through its local socket',
       };
     case 403:
       return { final: true, reason: 'this token may not watch the fleet (403): use one of an administrator' };

@@ -14,7 +14,8 @@ const SUBPROTOCOL = 'fathom.v1';
 
 export interface StreamOptions {
   target: Target;
-  token?: string;
+  /** Read at every connection: it may be renewed. */
+  readonly token?: string | undefined;
   /** A role whose permissions are enough: the daemon grants no more. */
   role?: string;
   topics: readonly Topic[];
@@ -79,10 +80,11 @@ export class FleetStream {
     if (this.#topics.delete(topic)) this.#send({ type: 'unsubscribe', id: this.#nextId(), topics: [topic] });
   }
 
-  /** Tries at once instead of waiting for the next attempt. */
+  /** Tries at once instead of waiting for the next attempt; after a refusal, with the token that there is by now. */
   retryNow(): void {
-    if (this.#state.kind !== 'stale' || this.#state.next_attempt_at === null) return;
-    this.#connect();
+    const state = this.#state;
+    const waits = state.kind === 'stale' && state.next_attempt_at !== null;
+    if (waits || (state.kind === 'refused' && state.signIn)) this.#connect();
   }
 
   /** Final; may be called at any time, and again. */
@@ -225,10 +227,10 @@ export class FleetStream {
     });
   }
 
-  #ended({ final, reason }: Ending): void {
+  #ended({ final, reason, signIn = false }: Ending): void {
     this.#drop();
     if (final) {
-      this.#enter({ kind: 'refused', reason });
+      this.#enter({ kind: 'refused', reason, signIn });
       return;
     }
     this.#attempt += 1;

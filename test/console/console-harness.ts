@@ -7,6 +7,8 @@ import type { Target } from '../../shared/client/http.ts';
 import { App } from '../../tui/app.tsx';
 import type { Console } from '../../tui/screens/console.ts';
 import { createConsole } from '../../tui/screens/create-console.ts';
+import { ProfileFiles } from '../../tui/servers/profile-files.ts';
+import { Servers } from '../../tui/servers/servers.ts';
 import { connectFleet } from '../../tui/store/fleet-connection.ts';
 import type { ThemeName } from '../../tui/theme.ts';
 
@@ -19,6 +21,10 @@ export interface HarnessOptions {
   /** The sixteen base colours unless told otherwise. */
   theme?: ThemeName;
   ownsDaemon?: boolean;
+  /** Whose settings: `XDG_CONFIG_HOME` is read. */
+  env?: Record<string, string>;
+  session?: Console['session'];
+  connectTo?: Console['connectTo'];
 }
 
 /** What Ink takes for a terminal; everything that is written goes through a real terminal's parser. */
@@ -94,7 +100,7 @@ export class ConsoleHarness {
   constructor({ target, columns = 80, rows = 24, ...options }: HarnessOptions) {
     this.#screen = new Screen(columns, rows);
     const fleet = connectFleet({
-      target,
+      access: { target },
       by: 'tester',
       commands: async () => new FathomClient({ target }),
     });
@@ -107,6 +113,10 @@ export class ConsoleHarness {
       readOnly: false,
       ownsDaemon: options.ownsDaemon ?? false,
       address: 'socketPath' in target ? target.socketPath : target.url,
+      title: 'Fathom',
+      servers: new Servers(() => ProfileFiles.open(options.env ?? {}), null),
+      session: options.session ?? null,
+      connectTo: options.connectTo ?? (() => {}),
       leave: (daemon) => {
         this.#ink.unmount();
         resolve(daemon);

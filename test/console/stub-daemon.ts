@@ -182,6 +182,7 @@ export class StubDaemon {
       response
         .writeHead(status, { 'content-type': status < 400 ? 'application/json' : 'application/problem+json' })
         .end(JSON.stringify(body));
+    if (path === '/health') return void send(200, { status: 'ok' });
     if (path === '/api/v1/status') return void send(200, this.#status());
     const known = request.method === 'GET' ? this.answers.get(path.replace(/\?.*/, '')) : undefined;
     if (known !== undefined) return void send(200, known);

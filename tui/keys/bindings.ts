@@ -19,11 +19,13 @@ export const GROUP_TITLES = {
   task: 'The chosen task',
   records: 'Records',
   thing: 'What is chosen',
+  servers: 'Servers',
   tabs: 'Tabs',
   log: 'Log',
   scroll: 'Scrolling',
   everywhere: 'Everywhere',
   confirm: 'Question',
+  form: 'Form',
   quit: 'Leaving',
 } as const;
 
@@ -59,6 +61,13 @@ export type Command =
   | 'queue.pause'
   | 'records.next'
   | 'records.before'
+  | 'server.add'
+  | 'server.edit'
+  | 'server.remove'
+  | 'form.next'
+  | 'form.before'
+  | 'form.send'
+  | 'form.cancel'
   | 'up'
   | 'down'
   | 'page.up'
@@ -150,6 +159,11 @@ export const BINDINGS: readonly Binding[] = [
       { hint: 'pause', menu: 'pause or resume the queue' },
     ],
   ]),
+  ...group('servers', [
+    ['server.add', 'a', 'add a server', { hint: 'add', menu: 'add a server' }],
+    ['server.edit', 'e', 'change the chosen one', { hint: 'change', menu: 'change the chosen server' }],
+    ['server.remove', 'D', 'remove the chosen one', { hint: 'remove', menu: 'remove the chosen server' }],
+  ]),
   ...group('subject', [['logs', 'l', 'its log', { hint: 'logs', menu: 'logs of the chosen instance' }]]),
   ...group('marks', [
     ['mark', 'space', 'mark or unmark', { hint: 'mark' }],
@@ -229,6 +243,13 @@ export const BINDINGS: readonly Binding[] = [
     ['confirm.yes', 'y', 'yes, do it', { hint: 'yes' }],
     ['confirm.no', 'n esc q', 'no', { hint: 'no' }],
     ['interrupt', 'ctrl+c', 'no'],
+  ]),
+  ...group('form', [
+    ['form.send', 'enter', 'send it', { hint: 'send' }],
+    ['form.next', 'tab down', 'the next line', { hint: 'next' }],
+    ['form.before', 'up', 'the line before'],
+    ['form.cancel', 'esc', 'leave it', { hint: 'cancel' }],
+    ['interrupt', 'ctrl+c', 'leave it'],
   ]),
   ...group('quit', [
     ['quit.keep', 'k enter', 'leave, keep it running', { hint: 'keep' }],

@@ -52,6 +52,16 @@ describe('pressesOf', () => {
     expect(pressesOf('日👩‍🚀', NO_FLAGS)).toEqual(['日', '👩‍🚀']);
   });
 
+  it('knows control keys among them', () => {
+    expect(pressesOf('\u0015a\u007F\u007F\u001B', NO_FLAGS)).toEqual([
+      'ctrl+u',
+      'a',
+      'backspace',
+      'backspace',
+      'esc',
+    ]);
+  });
+
   it('takes Meta for an Esc that came quickly before', () => {
     expect(pressesOf('q', { ...NO_FLAGS, meta: true })).toEqual(['esc', 'q']);
   });

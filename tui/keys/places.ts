@@ -14,6 +14,7 @@ export type Place =
   | 'records'
   | 'describe'
   | 'confirm'
+  | 'form'
   | 'quit';
 
 /** The groups of keys in force; the footer shows their hints in this order. */
@@ -32,7 +33,9 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   databases: ['list', 'filter', 'subject', 'thing', 'everywhere'],
   records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],
+  servers: ['list', 'servers', 'everywhere'],
   confirm: ['confirm'],
+  form: ['form'],
   quit: ['quit'],
 };
 

@@ -74,7 +74,12 @@ function pressOf(text: string): string {
       return 'tab';
     case ' ':
       return 'space';
+    case '\u001B':
+      return 'esc';
+    case '\b':
+    case '\u007F':
+      return 'backspace';
     default:
-      return text;
+      return /^[\u0001-\u001A]$/.test(text) ? `ctrl+${String.fromCharCode(text.charCodeAt(0) + 96)}` : text;
   }
 }

@@ -1,11 +1,12 @@
-import { type Instance, render } from 'ink';
+import { render } from 'ink';
 import { createElement } from 'react';
 import { App } from '../app.tsx';
 import type { Console } from '../screens/console.ts';
 
-/** Takes the terminal over until it is unmounted. */
-export function openScreen(console: Console): Instance {
-  return render(createElement(App, { console }), {
+/** Takes the terminal over until it is unmounted; what is shown may change meanwhile. */
+export function openScreen(console: Console) {
+  const frame = (shown: Console) => createElement(App, { console: shown });
+  const ink = render(frame(console), {
     alternateScreen: true,
     incrementalRendering: true,
     exitOnCtrlC: false,
@@ -13,4 +14,9 @@ export function openScreen(console: Console): Instance {
     interactive: true,
     maxFps: 60,
   });
+  return {
+    show: (other: Console) => ink.rerender(frame(other)),
+    unmount: () => ink.unmount(),
+    ended: ink.waitUntilExit(),
+  };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Target } from '../../shared/client/http.ts';
 import { closestOption } from '../store/closest-option.ts';
+import { type Profile, targetOfProfile } from '../store/profile.ts';
 import { resolveTarget } from '../store/target.ts';
 import { THEME_NAMES, type ThemeName } from '../theme.ts';
 
@@ -10,6 +11,8 @@ export interface Options {
   target: Target;
   readOnly: boolean;
   theme: ThemeName | undefined;
+  /** The one that was asked for by its name. */
+  profile: Profile | null;
 }
 
 /** What was asked for on the command line; or what to print instead. */
@@ -18,45 +21,64 @@ export type ReadOptions =
   | { kind: 'answered'; text: string }
   | { kind: 'refused'; message: string };
 
-const HELP = `fathom-tui [--url U | --socket S] [--read-only] [--theme T]
+const HELP = `fathom-tui [--url U | --socket S | --profile NAME] [--read-only] [--theme T]
 
 The console of Fathom: watches and steers the fleet of a daemon.
 
   --url U        address of the daemon, like http://127.0.0.1:3000
   --socket S     local socket of the daemon; default: FATHOM_SOCKET, else the one below FATHOM_DATA_DIR or ./var
+  --profile NAME a server that was added on the screen Servers
   --read-only    only look: the daemon refuses this console's actions
   --theme T      ${THEME_NAMES.join(', ')}; default: what the terminal tells
   --help         this text
   --version      of Fathom
 
-FATHOM_TOKEN holds the session or API key for --url; the local socket needs none.`;
+FATHOM_TOKEN may hold the session or API key for a URL; without it the console asks to sign in. The local socket needs neither.`;
 
 // Node's own parser: the library of the commands would take a tenth of the start.
 const OPTIONS = {
   url: { type: 'string' },
   socket: { type: 'string' },
+  profile: { type: 'string' },
   'read-only': { type: 'boolean' },
   theme: { type: 'string' },
   help: { type: 'boolean' },
   version: { type: 'boolean' },
 } as const satisfies ParseArgsConfig['options'];
 
-export function readOptions(args: readonly string[]): ReadOptions {
+/** `profiles` are only read when one is asked for. */
+export async function readOptions(
+  args: readonly string[],
+  profiles: () => Promise<readonly Profile[]>,
+): Promise<ReadOptions> {
   try {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
     if (values.help) return { kind: 'answered', text: HELP };
     if (values.version) return { kind: 'answered', text: version() };
     const { url, socket } = values;
-    if (url !== undefined && socket !== undefined)
-      throw new Error('--url and --socket name two daemons: give one');
-    const target = resolveTarget({ url, socket, env: process.env, cwd: process.cwd() });
+    const named = [url, socket, values.profile].filter((one) => one !== undefined);
+    if (named.length > 1) throw new Error('--url, --socket and --profile each name a daemon: give one');
+    const profile = values.profile === undefined ? null : profileNamed(values.profile, await profiles());
+    const target =
+      profile === null
+        ? resolveTarget({ url, socket, env: process.env, cwd: process.cwd() })
+        : targetOfProfile(profile);
     return {
       kind: 'run',
-      options: { target, readOnly: values['read-only'] ?? false, theme: checkedTheme(values.theme) },
+      options: { target, readOnly: values['read-only'] ?? false, theme: checkedTheme(values.theme), profile },
     };
   } catch (error) {
     return { kind: 'refused', message: refusalOf(error, args) };
   }
+}
+
+function profileNamed(name: string, profiles: readonly Profile[]): Profile {
+  const found = profiles.find((profile) => profile.name === name);
+  if (found !== undefined) return found;
+  const names = profiles.map((profile) => profile.name).join(', ');
+  throw new Error(
+    `--profile ${name}: ${names === '' ? 'there are none yet; add one on the screen Servers' : `there are ${names}`}`,
+  );
 }
 
 function checkedTheme(name: string | undefined): ThemeName | undefined {

@@ -1,50 +1,56 @@
-import { userInfo } from 'node:os';
 import { inspect } from 'node:util';
-import { connectFleet } from '../store/fleet-connection.ts';
+import type { Target } from '../../shared/client/http.ts';
+import type { Console } from '../screens/console.ts';
+import { ProfileFiles } from '../servers/profile-files.ts';
+import { Servers } from '../servers/servers.ts';
+import { type Profile, targetOfProfile } from '../store/profile.ts';
 import { describeTarget } from '../store/target.ts';
 import { chooseTheme } from '../theme.ts';
+import { connectServer, type ServerConnection } from './connect-server.ts';
 import type { Options } from './options.ts';
 
 export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 70 } as const;
 
 /** Runs the console until it is left; the answer is the exit code, and what to say afterwards. */
-export async function runConsole({
-  target,
-  readOnly,
-  theme,
-}: Options): Promise<{ exitCode: number; farewell: string | null }> {
-  const token = process.env['FATHOM_TOKEN'];
-  // The daemon refuses what a viewer may not do; nothing here needs to.
-  const role = readOnly ? { role: 'viewer' } : {};
-  // The connection is on its way while the rest is loaded.
-  const fleet = connectFleet({
-    target,
-    ...(token ? { token } : {}),
-    ...role,
-    by: token ? 'you' : userInfo().username,
-    commands: async () => {
-      const { FathomClient } = await import('../../shared/client/fathom-client.ts');
-      return new FathomClient({ target, token, ...role });
-    },
-  });
+export async function runConsole(
+  { target, profile, readOnly, theme }: Options,
+  files: () => Promise<ProfileFiles>,
+): Promise<{ exitCode: number; farewell: string | null }> {
+  const servers = new Servers(files, profile?.name ?? null);
+  const open = (to: Target, token?: string) => connectServer({ target: to, token, readOnly }, files);
+  // The connection is on its way while the rest is loaded. The environment's token is for this daemon and no other.
+  let connection = await open(target, process.env['FATHOM_TOKEN'] || undefined);
   const [{ openScreen }, { createConsole }] = await Promise.all([
     import('./open-screen.ts'),
     import('../screens/create-console.ts'),
   ]);
   let exitCode: number = EXIT.done;
-  const console = createConsole({
-    fleet,
-    theme: chooseTheme(process.env, { option: theme }),
-    readOnly,
-    write: (text) => process.stdout.write(text),
-    ownsDaemon: process.env['FATHOM_OWNS_DAEMON'] === '1',
-    address: describeTarget(target),
-    leave(daemon) {
-      if (daemon === 'stop') exitCode = EXIT.stopDaemon;
-      screen.unmount();
-    },
-  });
-  const screen = openScreen(console);
+  const consoleFor = (to: Target, named: Profile | null, { fleet, session }: ServerConnection): Console =>
+    createConsole({
+      fleet,
+      session,
+      servers,
+      theme: chooseTheme(process.env, { option: theme, profile: named?.theme ?? undefined }),
+      readOnly,
+      write: (text) => process.stdout.write(text),
+      ownsDaemon: to === target && process.env['FATHOM_OWNS_DAEMON'] === '1',
+      address: describeTarget(to),
+      title: named?.name ?? 'Fathom',
+      connectTo: (other) => void changeTo(other).catch(crash),
+      leave(daemon) {
+        if (daemon === 'stop') exitCode = EXIT.stopDaemon;
+        screen.unmount();
+      },
+    });
+  const changeTo = async (other: Profile) => {
+    const to = targetOfProfile(other);
+    const next = await open(to);
+    connection.close();
+    connection = next;
+    servers.state.update((state) => ({ ...state, current: other.name }));
+    screen.show(consoleFor(to, other, next));
+  };
+  const screen = openScreen(consoleFor(target, profile, connection));
   const crash = (error: unknown) => {
     screen.unmount();
     reportCrash(error);
@@ -53,12 +59,12 @@ export async function runConsole({
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
   try {
-    await screen.waitUntilExit();
+    await screen.ended;
   } catch (error) {
     crash(error);
   }
-  const { link } = fleet.store.get();
-  fleet.close();
+  const { link } = connection.fleet.store.get();
+  connection.close();
   const left = exitCode === EXIT.done && link.kind === 'live';
   return { exitCode, farewell: left ? 'Left the console; the daemon keeps running.' : null };
 }

@@ -8,17 +8,19 @@ import type { Theme } from '../theme.ts';
 import { actionSpans, keyHints } from '../widgets/footer.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
 import { linkSpan } from '../widgets/link-words.ts';
+import { cut } from '../widgets/text.ts';
+import type { Console } from './console.ts';
+import type { View } from './screen.ts';
 
 export function headerLine(
   theme: Theme,
-  fleet: FleetState,
-  { at }: UiState,
-  { columns, readOnly }: { columns: number; readOnly: boolean },
+  { title, readOnly }: Pick<Console, 'title' | 'readOnly'>,
+  { fleet, ui: { at }, size: { columns } }: Pick<View, 'fleet' | 'ui' | 'size'>,
 ): string {
   const [token, words] = linkSpan(fleet.link, fleet.now);
   const current = topOf(at).screen;
   const right: Span[] = [...(readOnly ? [['warn', 'read-only '] as Span] : []), [token, `${words} `]];
-  const name: Span = ['title', ' Fathom '];
+  const name: Span = ['title', ` ${cut(title, 16)} `];
   const tabs = (titleOf: (tab: (typeof TOP_SCREENS)[number]) => string) =>
     TOP_SCREENS.map((tab): Span => [tab.id === current ? 'chosen' : 'muted', ` ${titleOf(tab)} `]);
   // From whole titles to bare numbers: as much as the width holds, the link always.

@@ -1,5 +1,8 @@
+import type { ServerSession } from '../servers/server-session.ts';
+import type { Servers } from '../servers/servers.ts';
 import type { FleetConnection } from '../store/fleet-connection.ts';
 import type { Observable } from '../store/observable.ts';
+import type { Profile } from '../store/profile.ts';
 import type { RowSelector } from '../store/rows.ts';
 import type { UiState } from '../store/ui-state.ts';
 import type { Themes } from '../theme.ts';
@@ -16,13 +19,20 @@ export interface Console {
   ownsDaemon: boolean;
   /** Where the daemon is looked for, in words. */
   address: string;
+  /** The header begins with it: the name of the server, or else of the program. */
+  title: string;
+  servers: Servers;
+  /** Who this console is to the daemon; null on its local socket, where nobody signs in. */
+  session: ServerSession | null;
+  /** Leaves this daemon for another. */
+  connectTo(profile: Profile): void;
   /** Hands a text to the clipboard of the terminal. */
   copy(text: string): void;
   leave(daemon: 'keep' | 'stop'): void;
 }
 
-export function lookOf({ fleet, ui, rows }: Console): Look {
-  return { fleet: fleet.store.get(), ui: ui.get(), rows };
+export function lookOf({ fleet, ui, rows, servers }: Console): Look {
+  return { fleet: fleet.store.get(), ui: ui.get(), rows, servers: servers.state.get() };
 }
 
 /** Header, status line and key hints. */

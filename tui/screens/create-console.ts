@@ -1,3 +1,4 @@
+import type { LinkState } from '../../shared/client/stream-link.ts';
 import type { FleetConnection } from '../store/fleet-connection.ts';
 import { Observable } from '../store/observable.ts';
 import { createRowSelector } from '../store/rows.ts';
@@ -5,9 +6,14 @@ import { initialUi } from '../store/ui-state.ts';
 import { NOTHING } from '../store/wants.ts';
 import { createThemes, type ThemeName } from '../theme.ts';
 import { type Console, lookOf } from './console.ts';
+import { offerSignIn } from './forms.ts';
 import { screenOf } from './screens.ts';
 
-export interface ConsoleOptions extends Pick<Console, 'readOnly' | 'ownsDaemon' | 'address' | 'leave'> {
+export interface ConsoleOptions
+  extends Pick<
+    Console,
+    'readOnly' | 'ownsDaemon' | 'address' | 'title' | 'servers' | 'session' | 'connectTo' | 'leave'
+  > {
   /** Straight to the terminal. */
   write: (text: string) => void;
   fleet: FleetConnection;
@@ -25,8 +31,25 @@ export function createConsole({ fleet, theme, write, ...options }: ConsoleOption
     // OSC 52: the terminal takes it, also through ssh and tmux.
     copy: (text) => write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
   };
-  const bring = () => fleet.want(screenOf(console.ui.get()).wants?.(lookOf(console)) ?? NOTHING);
+  const bring = () => {
+    fleet.want(screenOf(console.ui.get()).wants?.(lookOf(console)) ?? NOTHING);
+    console.servers.watch(console.ui.get().at.screen === 'servers');
+  };
   console.ui.subscribe(bring);
   fleet.store.subscribe(bring);
+  askToSignIn(console);
   return console;
+}
+
+/** Once for every refusal that signing in would mend: whoever closes the form is not asked again. */
+function askToSignIn(console: Console): void {
+  let last: LinkState | null = null;
+  const look = () => {
+    const { link } = console.fleet.store.get();
+    if (link === last) return;
+    last = link;
+    if (link.kind === 'refused') offerSignIn(console);
+  };
+  console.fleet.store.subscribe(look);
+  look();
 }

@@ -3,6 +3,7 @@ import { commandOf } from '../keys/places.ts';
 import type { Dialog } from '../store/ui-state.ts';
 import { actionsOff } from '../widgets/link-words.ts';
 import type { Console } from './console.ts';
+import { pressInForm } from './press-form.ts';
 import { say } from './say.ts';
 import type { Size } from './screen.ts';
 import { placeBelow } from './screens.ts';
@@ -10,6 +11,8 @@ import { placeBelow } from './screens.ts';
 /** What keys do while a dialog lies over the screen. `size` is the body's. */
 export function pressInDialog(console: Console, dialog: Dialog, press: string, size: Size): void {
   switch (dialog.kind) {
+    case 'form':
+      return pressInForm(console, dialog.form, press);
     case 'help':
       return scrollHelp(console, dialog, press, size);
     case 'confirm':

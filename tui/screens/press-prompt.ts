@@ -1,5 +1,6 @@
 import { type PaletteEntry, paletteEntries } from '../dialogs/palette.ts';
-import { editText, type Prompt, withFilter } from '../store/ui-state.ts';
+import { editText } from '../store/edit-text.ts';
+import { type Prompt, withFilter } from '../store/ui-state.ts';
 import type { Console } from './console.ts';
 import { open } from './navigate.ts';
 import { runCommand } from './run-command.ts';

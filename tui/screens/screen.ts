@@ -4,6 +4,7 @@ import type { Move } from '../store/cursor.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import type { Thing } from '../store/location.ts';
 import type { RowSelector } from '../store/rows.ts';
+import type { ServersState } from '../store/servers-state.ts';
 import type { UiState } from '../store/ui-state.ts';
 import type { Wants } from '../store/wants.ts';
 import type { Theme } from '../theme.ts';
@@ -20,6 +21,7 @@ export interface Look {
   fleet: FleetState;
   ui: UiState;
   rows: RowSelector;
+  servers: ServersState;
 }
 
 /** All that a screen draws from. */
@@ -53,6 +55,8 @@ export interface LongText {
 export interface Screen {
   /** Which keys are in force. */
   place(ui: UiState): Place;
+  /** It shows nothing of the daemon, and so is there without one. */
+  alone?: true;
   /** The body from its top; rows that are missing are blank. */
   lines(view: View): readonly string[];
   list?(look: Look): List | null;

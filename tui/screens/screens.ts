@@ -11,9 +11,11 @@ import { overviewScreen } from './overview.ts';
 import { queueScreen } from './queue.ts';
 import { recordsScreen } from './records.ts';
 import type { Screen } from './screen.ts';
+import { serversScreen } from './servers.ts';
 import { taskScreen } from './task.ts';
 
 const SCREENS: Readonly<Record<ScreenId, Screen>> = {
+  servers: serversScreen,
   overview: overviewScreen,
   instances: instancesScreen,
   instance: instanceScreen,
@@ -33,10 +35,16 @@ export function screenOf({ at }: Pick<UiState, 'at'>): Screen {
 export function placeOf(ui: UiState, fleet: FleetState): Place {
   if (ui.dialog?.kind === 'confirm') return 'confirm';
   if (ui.dialog?.kind === 'quit') return 'quit';
+  if (ui.dialog?.kind === 'form') return 'form';
   return placeBelow(ui, fleet);
 }
 
 /** The same, whatever dialog lies above. */
 export function placeBelow(ui: UiState, fleet: FleetState): Place {
-  return fleet.snapshot_at === null ? 'waiting' : screenOf(ui).place(ui);
+  return waits(ui, fleet) ? 'waiting' : screenOf(ui).place(ui);
+}
+
+/** There is nothing to show yet. */
+export function waits(ui: UiState, { snapshot_at: at }: FleetState): boolean {
+  return at === null && screenOf(ui).alone !== true;
 }

@@ -32,13 +32,17 @@ function advice({ fleet }: View): string[] {
       return [
         'Start it:        systemctl start fathomd    or, in a checkout,  npm start',
         'See why not:     journalctl -u fathomd -e   or  fathomd doctor',
-        'Look elsewhere:  fathom-tui --socket S      or  fathom-tui --url U',
+        'Look elsewhere:  fathom-tui --socket S      or  --url U, or 7 for the servers that you keep',
         '',
         'This console connects by itself as soon as the daemon answers.',
         '^R tries now, q leaves.',
       ];
     case 'refused':
-      return ['Trying again would not help, so it has stopped. q leaves.'];
+      return [
+        fleet.link.signIn
+          ? '^R signs in, 7 shows other servers, q leaves.'
+          : 'Trying again would not help, so it has stopped. q leaves.',
+      ];
     case 'connecting':
     case 'live':
     case 'closed':

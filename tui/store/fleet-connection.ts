@@ -1,3 +1,4 @@
+import type { HttpClientOptions } from '../../shared/client/http.ts';
 import { FleetStream, type StreamOptions } from '../../shared/client/stream.ts';
 import { type StreamClock, systemClock } from '../../shared/client/stream-clock.ts';
 import type { Topic } from '../../shared/events.ts';
@@ -21,7 +22,9 @@ export interface FleetConnection {
   close(): void;
 }
 
-export interface ConnectionOptions extends Pick<StreamOptions, 'target' | 'token' | 'role' | 'random'> {
+export interface ConnectionOptions extends Pick<StreamOptions, 'random'> {
+  /** The daemon, and the token, which may be renewed. */
+  access: HttpClientOptions;
   /** Made once the first snapshot asks for it: the console's start does not wait for the HTTP client. */
   commands: () => Promise<FleetCommands>;
   /** Who sits at this console, in words. */
@@ -33,13 +36,15 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   const clock = options.clock ?? systemClock;
   const store = new FleetStore(clock);
   const commands = once(options.commands);
-  const { target, token, role, random } = options;
+  const { access, random } = options;
   const pages = new PageKeeper({ store, commands, clock });
   const poll = statusPoll(store, commands, clock);
   const stream = new FleetStream({
-    target,
-    ...(token === undefined ? {} : { token }),
-    ...(role === undefined ? {} : { role }),
+    target: access.target,
+    get token() {
+      return access.token;
+    },
+    ...(access.role === undefined ? {} : { role: access.role }),
     ...(random === undefined ? {} : { random }),
     clock,
     topics: ['instances', 'health'],

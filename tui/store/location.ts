@@ -5,6 +5,7 @@ export const TOP_SCREENS = [
   { id: 'queue', key: '3', title: 'Queue', short: 'Queue' },
   { id: 'databases', key: '5', title: 'Databases', short: 'Data' },
   { id: 'events', key: '6', title: 'Events', short: 'Evts' },
+  { id: 'servers', key: '7', title: 'Servers', short: 'Serv' },
 ] as const;
 
 export type TopScreen = (typeof TOP_SCREENS)[number]['id'];

@@ -18,7 +18,7 @@ const SYSTEM_SOCKET = '/run/fathom/fathomd.sock';
  * @throws Error with a sentence when the address is none.
  */
 export function resolveTarget({ url, socket, env, cwd }: TargetInput): Target {
-  if (url !== undefined) return { url: checkedUrl(url) };
+  if (url !== undefined) return { url: checkedUrl('--url', url) };
   if (socket !== undefined) return { socketPath: resolve(cwd, socket) };
   if (env['FATHOM_SOCKET']) return { socketPath: resolve(cwd, env['FATHOM_SOCKET']) };
   if (env['FATHOM_DATA_DIR']) return { socketPath: resolve(cwd, env['FATHOM_DATA_DIR'], 'run/fathomd.sock') };
@@ -26,13 +26,14 @@ export function resolveTarget({ url, socket, env, cwd }: TargetInput): Target {
   return { socketPath: existsSync(local) ? local : SYSTEM_SOCKET };
 }
 
-function checkedUrl(text: string): string {
+/** @throws Error with a sentence about `what` */
+export function checkedUrl(what: string, text: string): string {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    throw new Error(`--url ${text}: needs an http or https address, for example http://127.0.0.1:3000`);
+    throw new Error(`${what} ${text}: needs an http or https address, for example http://127.0.0.1:3000`);
   }
   if (url.username !== '' || url.password !== '') {
-    throw new Error('--url must not hold a password: set FATHOM_TOKEN instead');
+    throw new Error(`${what} must not hold a password: sign in, or set FATHOM_TOKEN`);
   }
   return url.href;
 }

@@ -1,5 +1,6 @@
 import type { Action } from './actions.ts';
 import { type Cursor, TOP_OF_LIST } from './cursor.ts';
+import type { Form } from './form.ts';
 import { type Location, NO_TRAIL, type Trail, top } from './location.ts';
 import type { Sort } from './sort.ts';
 
@@ -43,7 +44,11 @@ export type Prompt = { text: string; before: string } & (
   | { kind: 'palette'; choice: number }
 );
 
-export type Dialog = { kind: 'confirm'; action: Action } | { kind: 'help'; top: number } | { kind: 'quit' };
+export type Dialog =
+  | { kind: 'form'; form: Form }
+  | { kind: 'confirm'; action: Action }
+  | { kind: 'help'; top: number }
+  | { kind: 'quit' };
 
 export const INITIAL_LOG_VIEW: LogView = { end: null, moment: null, search: '', match: null, wrap: false };
 
@@ -74,27 +79,4 @@ export function filterOf({ filters }: Pick<UiState, 'filters'>, list: string): s
 
 export function withFilter(ui: UiState, list: string, text: string): UiState {
   return { ...ui, filters: { ...ui.filters, [list]: text } };
-}
-
-/** The text after one key press; null when the key means nothing to a line of text. */
-export function editText(text: string, press: string): string | null {
-  switch (press) {
-    case 'space':
-      return `${text} `;
-    case 'backspace': {
-      const characters = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
-      return characters.slice(0, -1).join('');
-    }
-    case 'ctrl+u':
-      return '';
-    case 'ctrl+w':
-      return text.replace(/\S*\s*$/, '');
-    default:
-      // Named keys are longer than one character; of the rest, only what can be seen is text.
-      return isOneCharacter(press) ? text + press : null;
-  }
-}
-
-function isOneCharacter(press: string): boolean {
-  return !/^[a-z+]{2,}/.test(press) && !/\p{Control}/u.test(press);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { editText } from './ui-state.ts';
+import { editText } from './edit-text.ts';
 
 describe('editText', () => {
   it.each([

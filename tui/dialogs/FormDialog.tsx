@@ -1,0 +1,51 @@
+import type { Form } from '../store/form.ts';
+import type { Span } from '../widgets/line.ts';
+import { fit, widthOf, wrapWords } from '../widgets/text.ts';
+import { DialogFrame, type DialogProps } from './DialogFrame.tsx';
+
+const VALUE = 40;
+
+/** Lines to fill in. Of a secret only that there is one is drawn, not even how long it is. */
+export function FormDialog({ form, ...frame }: DialogProps & { form: Form }) {
+  const { fields, at, error, busy } = form;
+  const label = Math.max(0, ...fields.map((field) => widthOf(field.label)));
+  const room = Math.max(10, Math.min(VALUE, frame.columns - label - 12));
+  const words = (text: string) => wrapWords(text, label + room + 4);
+  const lines: Span[][] = [
+    [],
+    ...words(form.about).map((text): Span[] => [['plain', text]]),
+    [],
+    ...fields.map((field, index): Span[] => {
+      const chosen = index === at && !busy;
+      return [
+        [chosen ? 'accent' : 'muted', `${chosen ? '▸' : ' '} ${fit(field.label, label)}  `],
+        ['plain', shownValue(field, room)],
+        ['chosen', chosen && typeof field.kind === 'string' ? ' ' : ''],
+      ];
+    }),
+    ...(fields.length > 0 ? [[]] : []),
+    ...(error === null ? [] : words(error).map((text): Span[] => [['bad', text]])),
+    busy
+      ? [['busy', '◌ waiting for the answer']]
+      : [
+          ['accent', '⏎'],
+          ['plain', ` ${form.verb}     `],
+          ...(fields.length > 1
+            ? ([
+                ['accent', 'Tab'],
+                ['plain', ' next line     '],
+              ] as Span[])
+            : []),
+          ['accent', 'Esc'],
+          ['plain', ' cancel'],
+        ],
+  ];
+  return <DialogFrame {...frame} title={form.title} lines={lines} />;
+}
+
+function shownValue({ kind, value }: Form['fields'][number], room: number): string {
+  if (kind === 'secret') return value === '' ? '' : '(typed, not shown)';
+  if (typeof kind === 'object') return `‹ ${value} ›`;
+  // The end is where one types.
+  return widthOf(value) < room ? value : `…${value.slice(-(room - 2))}`;
+}

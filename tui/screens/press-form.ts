@@ -1,0 +1,70 @@
+import { messageOf } from '../../shared/errors.ts';
+import { commandOf } from '../keys/places.ts';
+import { type Form, moveInForm, typeInForm, valueOf } from '../store/form.ts';
+import type { Console } from './console.ts';
+import { KEEP } from './forms.ts';
+import { say } from './say.ts';
+
+/** What keys do in a form. While it is sent, only leaving does anything. */
+export function pressInForm(console: Console, form: Form, press: string): void {
+  switch (commandOf('form', press)) {
+    case 'interrupt':
+    case 'form.cancel':
+      return show(console, null);
+    case 'form.next':
+      return form.busy ? undefined : show(console, moveInForm(form, 1));
+    case 'form.before':
+      return form.busy ? undefined : show(console, moveInForm(form, -1));
+    case 'form.send':
+      return form.busy ? undefined : void send(console, form);
+    default:
+      return form.busy ? undefined : show(console, typeInForm(form, press));
+  }
+}
+
+function show({ ui }: Console, form: Form | null): void {
+  ui.update((state) => ({ ...state, dialog: form === null ? null : { kind: 'form', form } }));
+}
+
+async function send(console: Console, form: Form): Promise<void> {
+  const sent: Form = { ...form, busy: true, error: null };
+  show(console, sent);
+  // Somebody may have closed it, or another may have been opened, before the answer came.
+  const still = () => {
+    const { dialog } = console.ui.get();
+    return dialog?.kind === 'form' && dialog.form === sent;
+  };
+  try {
+    const done = await carryOut(console, form);
+    if (still()) show(console, null);
+    say(console, done);
+  } catch (error) {
+    if (still()) show(console, { ...form, error: messageOf(error) });
+    else say(console, messageOf(error));
+  }
+}
+
+/** What was done, in a sentence. @throws Error with a sentence */
+async function carryOut(console: Console, form: Form): Promise<string> {
+  const value = (name: string) => valueOf(form, name);
+  switch (form.purpose.kind) {
+    case 'sign-in': {
+      if (console.session === null) throw new Error('whoever can open the local socket is signed in already');
+      const { email, role } = await console.session.signIn(
+        value('email').trim(),
+        value('password'),
+        value('keep') === KEEP,
+      );
+      console.fleet.refresh();
+      return `Signed in as ${email}, whose role is ${role}.`;
+    }
+    case 'server': {
+      const input = { name: value('name'), address: value('address'), theme: value('theme') };
+      const { name } = await console.servers.save(input, form.purpose.before);
+      return `${name} is saved; ⏎ connects to it.`;
+    }
+    case 'remove-server':
+      await console.servers.remove(form.purpose.name);
+      return `${form.purpose.name} is removed.`;
+  }
+}

@@ -1,0 +1,135 @@
+import type { Command } from '../keys/bindings.ts';
+import { cursorIndex } from '../store/cursor.ts';
+import { latency } from '../store/format.ts';
+import type { Profile } from '../store/profile.ts';
+import type { ServersState } from '../store/servers-state.ts';
+import { cursorOf } from '../store/ui-state.ts';
+import type { Token } from '../theme.ts';
+import { paintLine, type Span } from '../widgets/line.ts';
+import { type Column, drawTable, widthFor } from '../widgets/table.ts';
+import { wrapWords } from '../widgets/text.ts';
+import { type Console, lookOf } from './console.ts';
+import { openForm, removalForm, serverForm } from './forms.ts';
+import { say } from './say.ts';
+import type { Look, Screen, Size, View } from './screen.ts';
+
+const LIST = 'servers';
+
+/** The daemons that this administrator knows by name: which answer, and which one this console is on. */
+export const serversScreen: Screen = {
+  place: () => 'servers',
+  alone: true,
+  lines: serversLines,
+  list: ({ servers }) => ({ id: LIST, keys: servers.profiles.map(({ name }) => name), room: listRows }),
+  run,
+};
+
+/** What the heading, the table's own and the line about the chosen one leave. */
+function listRows({ rows }: Size): number {
+  return Math.max(1, rows - 3);
+}
+
+function chosen({ servers, ui }: Look): Profile | undefined {
+  return servers.profiles[
+    cursorIndex(
+      servers.profiles.map(({ name }) => name),
+      cursorOf(ui, LIST),
+    )
+  ];
+}
+
+function run(console: Console, command: Command): boolean {
+  const profile = chosen(lookOf(console));
+  const { current } = console.servers.state.get();
+  switch (command) {
+    case 'server.add':
+      openForm(console, serverForm(null, suggestedAddress(console)));
+      return true;
+    case 'open':
+      if (profile !== undefined && profile.name === current)
+        say(console, `This console is on ${current} already.`);
+      else if (profile !== undefined) console.connectTo(profile);
+      return true;
+    case 'server.edit':
+      if (profile !== undefined) openForm(console, serverForm(profile, ''));
+      return true;
+    case 'server.remove':
+      if (profile !== undefined) openForm(console, removalForm(profile));
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The daemon at hand is the likeliest to be given a name, if it has none. */
+function suggestedAddress({ address, servers }: Console): string {
+  const known = servers.state.get().profiles.some((profile) => profile.address === address);
+  return known ? '' : address;
+}
+
+function serversLines(view: View): string[] {
+  const { servers, ui, theme, size } = view;
+  if (servers.problem !== null) {
+    return wrapWords(`✗ ${servers.problem}`, size.columns - 2).map((text) => theme.paint('bad', ` ${text}`));
+  }
+  const columns: Column<Profile>[] = [
+    {
+      title: 'NAME',
+      width: widthFor(
+        servers.profiles.map(({ name }) => name),
+        8,
+        32,
+      ),
+      text: ({ name }) => name,
+    },
+    {
+      title: 'STATE',
+      width: 13,
+      text: (profile) => stateOf(servers, profile).text,
+      tone: (profile) => stateOf(servers, profile).token,
+    },
+    { title: 'ANSWERS', width: 8, align: 'right', text: (profile) => stateOf(servers, profile).latency },
+    { title: 'ADDRESS', width: 0, text: ({ address }) => address },
+    { title: 'HERE', width: 9, text: ({ name }) => (name === servers.current ? '◂ this one' : '') },
+    { title: 'THEME', width: 6, text: ({ theme: own }) => own ?? '' },
+  ];
+  const table = drawTable(
+    theme,
+    {
+      columns,
+      rows: servers.profiles,
+      keyOf: ({ name }) => name,
+      cursor: cursorOf(ui, LIST),
+      empty: 'No servers are kept yet: a adds one, so that fathom-tui --profile NAME opens it.',
+    },
+    size.columns,
+    listRows(size),
+  );
+  return [head(view), ...table, detail(view)];
+}
+
+function head({ servers, theme, size }: View): string {
+  const { profiles, health } = servers;
+  const away = profiles.filter(({ address }) => health[address]?.kind === 'unreachable').length;
+  const spans: Span[] = [['strong', ` ${profiles.length} server${profiles.length === 1 ? '' : 's'}`]];
+  if (away > 0) spans.push(['bad', `  ✗ ${away} unreachable`]);
+  return paintLine(theme, spans, size.columns);
+}
+
+function stateOf(
+  { health }: ServersState,
+  { address }: Profile,
+): { text: string; token: Token; latency: string } {
+  const state = health[address];
+  if (state === undefined) return { text: '◌ asking', token: 'busy', latency: '' };
+  if (state.kind === 'unreachable') return { text: '✗ unreachable', token: 'bad', latency: '' };
+  return { text: '● live', token: 'good', latency: latency(state.latency_ms) };
+}
+
+function detail(view: View): string {
+  const profile = chosen(view);
+  const state = profile === undefined ? undefined : view.servers.health[profile.address];
+  return state?.kind === 'unreachable'
+    ? paintLine(view.theme, [['bad', ` ${state.why}`]], view.size.columns)
+    : '';
+}
