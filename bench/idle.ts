@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { processStat } from '../daemon/pocketbase/procfs.ts';
 import { createDeployment } from '../test/helpers/deployment.ts';
 import { until } from '../test/helpers/until.ts';
 import { FleetUsers } from './fleet-user.ts';
-import { report } from './measure.ts';
+import { report, residentBytes } from './measure.ts';
 
 const DATABASES = 200;
 const WINDOW_MS = 60_000;
@@ -59,9 +58,4 @@ export async function benchIdle(): Promise<boolean> {
 /** The benchmark measures a span of time, so here a pause is the measurement. */
 function pause(durationMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, durationMs));
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }

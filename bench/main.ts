@@ -2,6 +2,7 @@
  * `npm run bench [-- name …]`: every number is a ratio against a peer or a floor measured in the same run, or a share of
  * the machine. Ends with 1 if a bar is missed.
  */
+import { benchConsole } from './console.ts';
 import { benchFleetStart } from './fleet-start.ts';
 import { benchIdle } from './idle.ts';
 import { benchProvisioning } from './provisioning.ts';
@@ -16,6 +17,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<boolean>>> = {
   idle: benchIdle,
   queue: benchQueue,
   'session-check': benchSessionCheck,
+  console: benchConsole,
 };
 
 const asked = process.argv.slice(2);

@@ -8,6 +8,11 @@ import { hasTmux, TmuxTerminal } from './tmux-terminal.ts';
 const CONSOLE = join(import.meta.dirname, '../../bin/fathom-tui');
 const VIEWER = { email: 'night-watch@example.com', password: 'seen-by-nobody-7' };
 
+async function typePassword(terminal: TmuxTerminal, password: string): Promise<void> {
+  await terminal.press(VIEWER.email, 'Tab', password);
+  expect(await terminal.shows('(typed, not shown)', VIEWER.email)).not.toContain(password.slice(0, 4));
+}
+
 describe.skipIf(!hasTmux())('signing in to a remote daemon', () => {
   let fathom: Deployment;
   let tokens: string;
@@ -28,11 +33,6 @@ describe.skipIf(!hasTmux())('signing in to a remote daemon', () => {
       XDG_CONFIG_HOME: join(fathom.dataDir, 'config'),
     };
     return terminal.start([CONSOLE, '--url', fathom.url], { env: folders, columns: 120, rows: 30 });
-  }
-
-  async function typePassword(terminal: TmuxTerminal, password: string): Promise<void> {
-    await terminal.press(VIEWER.email, 'Tab', password);
-    expect(await terminal.shows('(typed, not shown)', VIEWER.email)).not.toContain(password.slice(0, 4));
   }
 
   it('asks for e-mail and password, refuses wrong ones, and keeps nothing unless told to', async () => {

@@ -43,7 +43,7 @@ describe('a planted violation is reported with its file, line and rule', () => {
     ['daemon/api/a.ts', '../new-folder/a.ts', 'layer-order'],
     ['shared/task.ts', './client/http.ts', 'layer-order'],
     ['tui/store/a.ts', '../widgets/Table.tsx', 'layer-order'],
-    ['tui/store/a.ts', '../theme.ts', 'layer-order'],
+    ['tui/store/a.ts', '../keys/places.ts', 'layer-order'],
     ['tui/theme.ts', './store/a.ts', 'layer-order'],
     ['tui/widgets/A.tsx', '../dialogs/Confirm.tsx', 'layer-order'],
     ['tui/dialogs/A.tsx', '../screens/Queue.tsx', 'layer-order'],

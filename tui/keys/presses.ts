@@ -80,6 +80,12 @@ function pressOf(text: string): string {
     case '\u007F':
       return 'backspace';
     default:
-      return /^[\u0001-\u001A]$/.test(text) ? `ctrl+${String.fromCharCode(text.charCodeAt(0) + 96)}` : text;
+      return controlKey(text) ?? text;
   }
+}
+
+/** The first 26 control characters are what Ctrl makes of letters. */
+function controlKey(text: string): string | null {
+  const code = text.charCodeAt(0);
+  return text.length === 1 && code >= 1 && code <= 26 ? `ctrl+${String.fromCharCode(code + 96)}` : null;
 }

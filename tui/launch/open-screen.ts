@@ -5,7 +5,6 @@ import type { Console } from '../screens/console.ts';
 
 /** Takes the terminal over until it is unmounted; what is shown may change meanwhile. */
 export function openScreen(console: Console) {
-  const frame = (shown: Console) => createElement(App, { console: shown });
   const ink = render(frame(console), {
     alternateScreen: true,
     incrementalRendering: true,
@@ -19,4 +18,8 @@ export function openScreen(console: Console) {
     unmount: () => ink.unmount(),
     ended: ink.waitUntilExit(),
   };
+}
+
+function frame(console: Console) {
+  return createElement(App, { console });
 }

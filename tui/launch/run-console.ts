@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { Target } from '../../shared/client/http.ts';
 import type { Console } from '../screens/console.ts';
-import { ProfileFiles } from '../servers/profile-files.ts';
+import type { ProfileFiles } from '../servers/profile-files.ts';
 import { Servers } from '../servers/servers.ts';
 import { type Profile, targetOfProfile } from '../store/profile.ts';
 import { describeTarget } from '../store/target.ts';

@@ -14,13 +14,13 @@ import type { View } from './screen.ts';
 
 export function headerLine(
   theme: Theme,
-  { title, readOnly }: Pick<Console, 'title' | 'readOnly'>,
+  { title: program, readOnly }: Pick<Console, 'title' | 'readOnly'>,
   { fleet, ui: { at }, size: { columns } }: Pick<View, 'fleet' | 'ui' | 'size'>,
 ): string {
   const [token, words] = linkSpan(fleet.link, fleet.now);
   const current = topOf(at).screen;
   const right: Span[] = [...(readOnly ? [['warn', 'read-only '] as Span] : []), [token, `${words} `]];
-  const name: Span = ['title', ` ${cut(title, 16)} `];
+  const name: Span = ['title', ` ${cut(program, 16)} `];
   const tabs = (titleOf: (tab: (typeof TOP_SCREENS)[number]) => string) =>
     TOP_SCREENS.map((tab): Span => [tab.id === current ? 'chosen' : 'muted', ` ${titleOf(tab)} `]);
   // From whole titles to bare numbers: as much as the width holds, the link always.

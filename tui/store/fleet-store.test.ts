@@ -22,13 +22,27 @@ function storeWith(...names: string[]) {
 it('notifies at most ten times a second, however much happens, and loses nothing', () => {
   const { clock, store, count } = storeWith('a');
   for (let event = 1; event <= 900; event += 1) {
-    store.gather({ kind: 'instance.usage', name: 'a', usage: usage(event, 0) });
+    store.gather({ kind: 'instance.changed', name: 'a', instance: instance('a', { restarts: event }) });
     clock.advance(1);
   }
   clock.advance(99);
   expect(count()).toBeLessThanOrEqual(10);
   expect(count()).toBeGreaterThanOrEqual(9);
-  expect(store.get().instances.get('a')?.usage?.pss_bytes).toBe(900);
+  expect(store.get().instances.get('a')?.restarts).toBe(900);
+});
+
+it('lets measures wait for the next second, or for something that does not', () => {
+  const { clock, store, count } = storeWith('a');
+  const pss = () => store.get().instances.get('a')?.usage?.pss_bytes;
+  store.gather({ kind: 'instance.usage', name: 'a', usage: usage(1, 0) });
+  clock.advance(999);
+  expect(count()).toBe(0);
+  clock.advance(1);
+  expect(pss()).toBe(1);
+  store.gather({ kind: 'instance.usage', name: 'a', usage: usage(2, 0) });
+  store.gather({ kind: 'instance.removed', name: 'b' });
+  clock.advance(100);
+  expect(pss()).toBe(2);
 });
 
 it('shows a single event at once', () => {

@@ -31,9 +31,10 @@ export class FleetStore {
     this.#state.update((state) => reduceFleet(state, change));
   }
 
+  /** Measures wait for the next second: a fleet at rest is not drawn more often than its clock. */
   gather(event: FleetEvent): void {
     this.#gathered.push(event);
-    if (this.#cancelFlush !== null) return;
+    if (this.#cancelFlush !== null || isMeasure(event)) return;
     const wait = Math.max(0, this.#flushedAt + NOTIFY_EVERY - this.#clock.now());
     this.#cancelFlush = this.#clock.after(wait, () => this.#flush());
   }
@@ -60,4 +61,8 @@ export class FleetStore {
       this.dispatch({ kind: 'tick', now: this.#clock.now() });
     });
   }
+}
+
+function isMeasure({ kind }: FleetEvent): boolean {
+  return kind === 'instance.usage' || kind === 'instance.probe' || kind === 'daemon.usage';
 }
