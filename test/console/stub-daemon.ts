@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { AuditEntry } from '../../shared/audit.ts';
 import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
 import type { DaemonStatus, QueueSnapshot } from '../../shared/status.ts';
@@ -18,6 +19,7 @@ export class StubDaemon {
   onAction: (verb: string, name: string) => Promise<string | null> = async () => null;
   status: Partial<DaemonStatus> = {};
   queue: QueueSnapshot = { stats: null, tasks: [] };
+  audit: AuditEntry[] = [];
   /** What `GET` of these paths answers, whatever the query. */
   readonly answers = new Map<string, unknown>();
   refuseWith: number | null = null;
@@ -99,7 +101,8 @@ export class StubDaemon {
   #apply(event: FleetEvent): void {
     switch (event.kind) {
       case 'audit.entry':
-        break;
+        this.audit.push(event.entry);
+        return;
       case 'instance.added':
       case 'instance.phase':
       case 'instance.changed':
@@ -169,6 +172,7 @@ export class StubDaemon {
     if (topic === 'instances') return [...this.instances.values()];
     if (topic.startsWith('logs:')) return this.logs.get(topic.slice(5)) ?? [];
     if (topic === 'queue') return this.queue;
+    if (topic === 'audit') return this.audit;
     const instances = Object.fromEntries(
       Array.from(this.instances.values(), ({ name, probe, usage }) => [name, { probe, usage }]),
     );

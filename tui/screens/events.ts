@@ -60,7 +60,7 @@ function listId(at: Location): string {
   return `events:${tabOf(at)}`;
 }
 
-function entriesOf({ fleet, ui }: Look): TimelineEntry[] {
+function entriesOf({ fleet, ui }: Look): readonly TimelineEntry[] {
   return timelineOf(fleet, { tab: tabOf(ui.at), name: null, filter: filterOf(ui, listId(ui.at)) });
 }
 

@@ -105,7 +105,7 @@ const events: InstanceTab = {
   },
 };
 
-function eventsOf({ fleet, ui }: Look, name: string): TimelineEntry[] {
+function eventsOf({ fleet, ui }: Look, name: string): readonly TimelineEntry[] {
   return timelineOf(fleet, { tab: 'all', name, filter: filterOf(ui, `events:${name}`) });
 }
 

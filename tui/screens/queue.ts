@@ -73,8 +73,22 @@ function pageFor({ fleet, ui }: Look): PageState | null {
   return tab === 'recent' ? null : pageOf(fleet, 'tasks', listId(tab, signature));
 }
 
+const remembered = new WeakMap<FleetState, Map<string, readonly TaskSummary[]>>();
+
+/** Made once for each state of the fleet, as several parts of the screen ask for it. */
+function tasksOf(look: Look): readonly TaskSummary[] {
+  const { tab, signature } = spotOf(look.ui.at);
+  const id = listId(tab, signature);
+  const key = `${id} ${filterOf(look.ui, id)}`;
+  const made = remembered.get(look.fleet) ?? new Map<string, readonly TaskSummary[]>();
+  remembered.set(look.fleet, made);
+  const tasks = made.get(key) ?? selectTasks(look);
+  made.set(key, tasks);
+  return tasks;
+}
+
 /** What is in the tab, the latest first; what the stream has told since the page was read takes its place. */
-function tasksOf({ fleet, ui }: Look): readonly TaskSummary[] {
+function selectTasks({ fleet, ui }: Look): readonly TaskSummary[] {
   const { tab, signature } = spotOf(ui.at);
   if (fleet.queue === null || tab === 'failures') return [];
   const live = fleet.queue.tasks;

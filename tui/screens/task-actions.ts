@@ -2,6 +2,7 @@ import type { Instance } from '../../shared/instance.ts';
 import type { TaskSummary } from '../../shared/task.ts';
 import type { Command } from '../keys/bindings.ts';
 import type { FleetState } from '../store/fleet-state.ts';
+import { instanceOf } from '../store/owners.ts';
 import { CAN_CANCEL, CAN_RETRY } from '../store/task-words.ts';
 import { act } from './act.ts';
 import type { Console } from './console.ts';
@@ -13,10 +14,7 @@ export function ownerOf(
   { instances }: Pick<FleetState, 'instances'>,
   task: Pick<TaskSummary, 'user_id'> | undefined,
 ): Instance | null {
-  const user = task?.user_id ?? null;
-  if (user === null) return null;
-  for (const instance of instances.values()) if (instance.user_id === user) return instance;
-  return null;
+  return instanceOf(instances, task?.user_id ?? null);
 }
 
 const POSSIBLE = {

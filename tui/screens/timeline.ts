@@ -4,7 +4,7 @@ import { journalKey, type TimelineEntry } from '../store/timeline.ts';
 import type { Wants } from '../store/wants.ts';
 import type { Token } from '../theme.ts';
 import { paintLine } from '../widgets/line.ts';
-import { type Column, drawTable, widthFor } from '../widgets/table.ts';
+import { type Column, drawTable } from '../widgets/table.ts';
 import type { View } from './screen.ts';
 
 /** What a timeline is made from: of all instances, or of one. */
@@ -28,6 +28,12 @@ const TONES: Readonly<Record<TimelineEntry['outcome'], Token>> = {
   failed: 'bad',
 };
 
+/** Only those of other days have their day, and the oldest comes last. */
+function timeWidth(entries: readonly TimelineEntry[], now: number): number {
+  const oldest = entries.at(-1);
+  return oldest === undefined ? 8 : stamp(oldest.at, now).length;
+}
+
 /** Heading, rows, and all of the chosen one. `named` shows on what it was; of one instance that is known. */
 export function timelineLines(
   view: View,
@@ -44,15 +50,7 @@ export function timelineLines(
   const wide = size.columns >= 120;
   const on: Column<TimelineEntry> = { title: 'ON', width: wide ? 30 : 22, text: (entry) => entry.on };
   const columns: Column<TimelineEntry>[] = [
-    {
-      title: 'TIME',
-      width: widthFor(
-        entries.map(({ at }) => stamp(at, fleet.now)),
-        8,
-        11,
-      ),
-      text: ({ at }) => stamp(at, fleet.now),
-    },
+    { title: 'TIME', width: timeWidth(entries, fleet.now), text: ({ at }) => stamp(at, fleet.now) },
     { title: 'WHAT', width: wide ? 24 : 18, text: ({ what }) => what },
     ...(named ? [on] : []),
     { title: 'OUTCOME', width: 7, text: ({ outcome }) => outcome, tone: ({ outcome }) => TONES[outcome] },

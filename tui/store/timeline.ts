@@ -4,6 +4,7 @@ import type { JournalEntry } from '../../shared/journal.ts';
 import { wordFilter } from './filter.ts';
 import type { FleetState } from './fleet-state.ts';
 import type { EventTab } from './location.ts';
+import { instanceOf } from './owners.ts';
 import { pageOf } from './pages.ts';
 import { exitWords, phaseWord } from './why.ts';
 
@@ -27,8 +28,19 @@ export interface TimelineQuery {
   filter: string;
 }
 
-/** The latest first. */
-export function timelineOf(fleet: FleetState, { tab, name, filter }: TimelineQuery): TimelineEntry[] {
+const remembered = new WeakMap<FleetState, Map<string, readonly TimelineEntry[]>>();
+
+/** The latest first; made once for each state of the fleet, as several parts of a screen ask for it. */
+export function timelineOf(fleet: FleetState, query: TimelineQuery): readonly TimelineEntry[] {
+  const key = JSON.stringify(query);
+  const made = remembered.get(fleet) ?? new Map<string, readonly TimelineEntry[]>();
+  remembered.set(fleet, made);
+  const entries = made.get(key) ?? makeTimeline(fleet, query);
+  made.set(key, entries);
+  return entries;
+}
+
+function makeTimeline(fleet: FleetState, { tab, name, filter }: TimelineQuery): TimelineEntry[] {
   const happened = tab === 'audit' ? [] : journalOf(fleet, name).map(ofJournal);
   const done = tab === 'fleet' ? [] : (fleet.audit ?? []).map((entry) => ofAudit(entry, fleet));
   const lets = wordFilter(filter);
@@ -85,16 +97,11 @@ function ofAudit(entry: AuditEntry, fleet: FleetState): TimelineEntry {
   return {
     key: `audit ${seq}`,
     at,
-    who: actor === '' ? kind : (emailOf(fleet, actor) ?? actor),
+    who: actor === '' ? kind : (instanceOf(fleet.instances, actor)?.email ?? actor),
     what: action,
     on: target,
     outcome,
     detail: [detail, address, `request ${request_id}`].filter((part) => part !== '').join(' · '),
     source: entry,
   };
-}
-
-function emailOf({ instances }: FleetState, user: string): string | null {
-  for (const { user_id, email } of instances.values()) if (user_id === user) return email;
-  return null;
 }

@@ -2,9 +2,21 @@ import stringWidth from 'string-width';
 
 const ASCII = /^[\u0020-\u007E]*$/;
 
+/** What is looked up again and again: words with a glyph, in every row of every frame. */
+const REMEMBERED_LENGTH = 40;
+const REMEMBERED_TEXTS = 4_000;
+const widths = new Map<string, number>();
+
 /** Columns that a text takes; it must hold no control sequences. */
 export function widthOf(text: string): number {
-  return ASCII.test(text) ? text.length : stringWidth(text);
+  if (ASCII.test(text)) return text.length;
+  if (text.length > REMEMBERED_LENGTH) return stringWidth(text);
+  const known = widths.get(text);
+  if (known !== undefined) return known;
+  if (widths.size >= REMEMBERED_TEXTS) widths.clear();
+  const width = stringWidth(text);
+  widths.set(text, width);
+  return width;
 }
 
 /** The text in exactly `width` columns: cut with an ellipsis, or padded. Never splits a wide character. */
