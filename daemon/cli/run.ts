@@ -5,6 +5,7 @@ import type { CliContext } from './context.ts';
 import { daemonCommands } from './daemon-commands.ts';
 import { databaseCommands } from './databases.ts';
 import { hostCommands } from './host-commands.ts';
+import { installCommands } from './install-commands.ts';
 import { queueCommands } from './queue.ts';
 import { reportError } from './report-error.ts';
 import { securityCommands } from './security.ts';
@@ -25,6 +26,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   const commands = [
     ...daemonCommands,
     ...hostCommands,
+    ...installCommands,
     ...userCommands,
     ...databaseCommands,
     ...queueCommands,

@@ -94,10 +94,11 @@ function appended(before: string, names: readonly GeneratedSecret[]): string {
 }
 
 function secretLines(names: readonly GeneratedSecret[]): string {
-  return names.map((name) => `# ${NOTES[name]}.\n${name}=${generate(name)}\n`).join('');
+  return names.map((name) => `# ${NOTES[name]}.\n${name}=${generateSecret(name)}\n`).join('');
 }
 
-function generate(name: GeneratedSecret): string {
+/** Fresh random bytes, in the form that the setting has. */
+export function generateSecret(name: GeneratedSecret): string {
   switch (name) {
     case 'AES_MASTER_KEY':
     case 'PB_ENCRYPTION_KEY':

@@ -21,9 +21,16 @@ const layers: Record<string, readonly string[]> = {
   'daemon/databases/': ['daemon/supervisor/'],
   'daemon/queue/': ['daemon/databases/'],
   'daemon/api/': ['daemon/queue/'],
+  'daemon/install/': ['daemon/config/', 'shared/client/'],
   'daemon/daemon.ts': ['daemon/api/'],
   'daemon/doctor/': ['daemon/databases/', 'shared/client/'],
-  'daemon/cli/': ['daemon/daemon.ts', 'daemon/doctor/', 'daemon/systemd/', 'shared/client/'],
+  'daemon/cli/': [
+    'daemon/daemon.ts',
+    'daemon/doctor/',
+    'daemon/systemd/',
+    'daemon/install/',
+    'shared/client/',
+  ],
   'daemon/main.ts': ['daemon/cli/'],
 
   'tui/theme.ts': ['shared/'],

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { scratch } from '../../test/helpers/scratch.ts';
+import { loadConfig } from './config.ts';
+import { needRestart } from './live-settings.ts';
+
+const SECRETS = {
+  AES_MASTER_KEY: randomBytes(32).toString('base64'),
+  JWT_SECRET: randomBytes(64).toString('base64'),
+  PB_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  PB_ADMIN_PASSWORD: 'a-long-password',
+};
+
+function load(cwd: string, env: Record<string, string | undefined> = {}, envFile?: string) {
+  return loadConfig({ commandLine: { envFile }, env: { ...SECRETS, ...env }, cwd }).config;
+}
+
+it('credentials of systemd come before files, by either of their names', async () => {
+  const cwd = await scratch();
+  await mkdir(join(cwd, 'credentials'));
+  await writeFile(join(cwd, 'credentials', 'fathom_PB_ADMIN_PASSWORD'), 'handed-over-one\n');
+  await writeFile(join(cwd, 'credentials', 'LOG_LEVEL'), 'error');
+  await writeFile(join(cwd, '.env'), 'PB_ADMIN_PASSWORD=from-the-file\nLOG_LEVEL=warn\nSERVER_PORT=4002');
+  const given = { CREDENTIALS_DIRECTORY: join(cwd, 'credentials'), PB_ADMIN_PASSWORD: undefined };
+  expect(load(cwd, given)).toMatchObject({
+    admin: { password: 'handed-over-one' },
+    log: { level: 'error' },
+    server: { port: 4002 },
+  });
+  const both = { ...given, PB_ADMIN_PASSWORD: 'from-the-environment' };
+  expect(load(cwd, both).admin.password).toBe('from-the-environment');
+});
+
+it('FATHOM_ENV_FILE names the file, unless the command line does', async () => {
+  const cwd = await scratch();
+  await writeFile(join(cwd, 'a.env'), 'LOG_LEVEL=warn');
+  await writeFile(join(cwd, 'b.env'), 'LOG_LEVEL=error');
+  expect(load(cwd, { FATHOM_ENV_FILE: 'a.env' }).log.level).toBe('warn');
+  expect(load(cwd, { FATHOM_ENV_FILE: 'a.env' }, 'b.env').log.level).toBe('error');
+});
+
+it('it is told what a reload leaves to a restart', async () => {
+  const cwd = await scratch();
+  const before = load(cwd);
+  const reloaded = { LOG_LEVEL: 'debug', CORS_ORIGINS: 'https://a.example', RATE_LIMIT_PER_MINUTE: '7' };
+  expect(needRestart(before, load(cwd, reloaded))).toEqual([]);
+  const other = { SERVER_PORT: '3001', AES_MASTER_KEY: randomBytes(32).toString('base64'), LOG_DIR: '/logs' };
+  expect(needRestart(before, load(cwd, other)).toSorted()).toEqual(['aesMasterKey', 'log', 'server']);
+});

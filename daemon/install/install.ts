@@ -1,0 +1,43 @@
+import { FathomError } from '../../shared/errors.ts';
+import { checkHost, isActive, isCheckout, run, writeSystemFiles } from './host.ts';
+import { CREDENTIALS, CURRENT, ENV_FILE, RELEASES, SERVICE, SOCKET_UNIT } from './layout.ts';
+import { copyOf, linked, pointTo, prune } from './release.ts';
+import { writeSettings } from './settings.ts';
+
+export interface InstallContext {
+  uid: number;
+  say: (line: string) => void;
+}
+
+/** Makes the package that this runs from the installed Fathom. Done again, it mends what is missing. */
+export async function install(root: string, { uid, say }: InstallContext): Promise<void> {
+  await checkHost(uid);
+  if (await isCheckout(root)) {
+    throw new FathomError(
+      'conflict',
+      "this is a checkout; run 'npm pack', unpack the tarball, and run bin/fathom install in there",
+    );
+  }
+  const before = await linked(CURRENT);
+  const release = root.startsWith(`${RELEASES}/`) && before ? before : await copyOf(root);
+  if (before && before.name !== release.name) {
+    throw new FathomError(
+      'conflict',
+      `${before.name} is installed; go to ${release.name} with 'fathomd upgrade <tarball>'`,
+    );
+  }
+  await pointTo(CURRENT, release);
+  const changed = await writeSystemFiles();
+  const written = await writeSettings();
+  await run('systemctl', ['enable', SERVICE, SOCKET_UNIT]);
+  await prune();
+  for (const path of written) say(`wrote ${path}`);
+  if (before && !changed && written.length === 0)
+    say(`Fathom ${release.version} is installed already; nothing had to be changed`);
+  else say(`installed Fathom ${release.version} in ${RELEASES}/${release.name}`);
+  if (await isActive(SERVICE)) return;
+  say(`next: look at ${ENV_FILE}, then 'systemctl start fathomd', then 'fathomd status'`);
+  say(
+    `the first administrator's password is in ${CREDENTIALS}/PB_ADMIN_PASSWORD; keep a copy of ${CREDENTIALS} in a safe place`,
+  );
+}

@@ -1,0 +1,120 @@
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Releases } from './releases.ts';
+import { mustBe, mustMatch, type Report } from './report.ts';
+import type { Stage } from './stage.ts';
+
+const NGINX = join(import.meta.dirname, '..', '..', 'docs', 'nginx.conf');
+const NAMES = 'DNS:fathom.example.com,DNS:auth.example.com,DNS:*.db.example.com';
+/** What an administrator does after the first install, before the first start. */
+const PREPARE = `
+  mkdir -p /etc/nginx/fathom
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=fathom.example.com -addext subjectAltName=${NAMES} \\
+    -keyout /etc/nginx/fathom/privkey.pem -out /etc/nginx/fathom/fullchain.pem 2>/dev/null
+  rm -f /etc/nginx/sites-enabled/default
+  echo 'PB_PUBLIC_URL=https://{name}--{port}.db.example.com' >> /etc/fathom/fathom.env
+  # Hung after 5 s instead of 30: the test waits for it.
+  mkdir -p /etc/systemd/system/fathomd.service.d
+  printf '[Service]\\nWatchdogSec=5\\n' > /etc/systemd/system/fathomd.service.d/test.conf
+  systemctl daemon-reload
+  nginx -t -q
+  systemctl restart nginx
+`;
+const STATE =
+  'cd / && find /opt/fathom /usr/local /etc/fathom -not -path "*/node_modules/*" -not -path /opt/fathom -not -path /opt/fathom/current | sort | xargs -d "\\n" stat -c "%n %a %u %g %Y"';
+
+export async function checkInstall({ container }: Stage, releases: Releases, report: Report): Promise<void> {
+  const systemctl = (...args: string[]) => container.run('systemctl', args);
+  await copyFile(releases.tarball, join(container.root, 'root/fathom.tgz'));
+  await copyFile(releases.next, join(container.root, 'root/next.tgz'));
+  await copyFile(releases.broken, join(container.root, 'root/broken.tgz'));
+
+  await report.check('install from the tarball', async () => {
+    await container.shell('mkdir /root/unpacked && tar -xzf /root/fathom.tgz -C /root/unpacked');
+    await container.run('/root/unpacked/package/bin/fathom', ['install']);
+    const size = await container.shell('du -sm /opt/fathom | cut -f1');
+    mustBe(await container.run('readlink', ['/opt/fathom/current']), releases.version, 'the current release');
+    mustBe(await container.run('fathomd', ['--version']), releases.version, 'the version of the command');
+    return `version ${releases.version}, ${size} MB on disk`;
+  });
+  await report.check('install again changes nothing', async () => {
+    const before = await container.shell(STATE);
+    const said = await container.run('/root/unpacked/package/bin/fathom', ['install']);
+    mustMatch(said, /nothing had to be changed/, 'what install says');
+    mustBe(await container.shell(STATE), before, 'the installed files');
+    return `${before.split('\n').length} files as before`;
+  });
+  await report.check('settings and secrets are for those alone whom they concern', async () => {
+    const modes = await container.shell(
+      'stat -c "%a %U:%G %n" /etc/fathom /etc/fathom/fathom.env /etc/fathom/credentials /etc/fathom/credentials/* /run/fathom /var/lib/fathom',
+    );
+    mustBe(
+      modes.split('\n'),
+      [
+        '750 root:fathom /etc/fathom',
+        '640 root:fathom /etc/fathom/fathom.env',
+        '700 root:root /etc/fathom/credentials',
+        ...['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ADMIN_PASSWORD', 'PB_ENCRYPTION_KEY'].map(
+          (name) => `600 root:root /etc/fathom/credentials/${name}`,
+        ),
+        '750 fathom:fathom /run/fathom',
+        '700 fathom:fathom /var/lib/fathom',
+      ],
+      'modes',
+    );
+    return '4 credentials, mode 600, root';
+  });
+  await report.check('systemctl start fathomd', async () => {
+    await copyFile(NGINX, join(container.root, 'etc/nginx/conf.d/fathom.conf'));
+    await container.shell(PREPARE);
+    const start = performance.now();
+    await systemctl('start', 'fathomd');
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    // It is ready when it says so: nothing is waited for here.
+    const status = JSON.parse(await container.run('fathomd', ['status', '--json'])) as { ready: boolean };
+    mustBe(status.ready, true, 'ready');
+    return `ready after ${seconds} s, "${await systemctl('show', '-P', 'StatusText', 'fathomd')}"`;
+  });
+}
+
+export async function checkUninstall(stage: Stage, releases: Releases, report: Report): Promise<void> {
+  const { container } = stage;
+  const there = (path: string) => container.try('test', ['-e', path]).then(({ code }) => code === 0);
+  const left = async (paths: readonly string[]) => {
+    const found = await Promise.all(paths.map(there));
+    return paths.filter((_, index) => found[index]);
+  };
+  const PROGRAM = [
+    '/opt/fathom',
+    '/usr/local/bin/fathomd',
+    '/usr/local/lib/systemd/system/fathomd.service',
+    '/run/fathom',
+  ];
+  const DATA = [
+    '/var/lib/fathom/global/pb_data/data.db',
+    '/etc/fathom/fathom.env',
+    '/etc/fathom/credentials/AES_MASTER_KEY',
+  ];
+
+  await report.check('uninstall leaves the data, and a new install finds it', async () => {
+    await stage.systemctl('start', 'fathomd');
+    await container.run('fathomd', ['uninstall']);
+    mustBe(await left([...PROGRAM, ...DATA]), DATA, 'what is left');
+    mustBe((await stage.processes()).users, [], 'instances that run');
+    await container.run('/root/unpacked/package/bin/fathom', ['install']);
+    await stage.systemctl('start', 'fathomd');
+    const list = await container.run('fathomd', ['databases', 'list', '--json']);
+    mustMatch(list, /johndoe/, 'the list of databases');
+    return `${DATA.length} of ${DATA.length} kept, version ${releases.version} runs on them`;
+  });
+  await report.check('uninstall --purge wants it typed, and then removes everything', async () => {
+    const refused = await container.try('fathomd', ['uninstall', '--purge'], 'yes\n');
+    mustBe(refused.code, 2, 'the exit code');
+    mustBe(await stage.property('ActiveState'), 'active', 'the service');
+    const done = await container.try('fathomd', ['uninstall', '--purge'], 'delete all databases\n');
+    mustBe(done.code, 0, 'the exit code');
+    mustBe(await left([...PROGRAM, ...DATA, '/etc/fathom', '/var/lib/fathom']), [], 'what is left');
+    mustBe((await container.try('id', ['fathom'])).code, 1, 'the account');
+    return 'nothing is left';
+  });
+}

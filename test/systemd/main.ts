@@ -1,0 +1,56 @@
+/**
+ * `npm run test:systemd`: Fathom installed from its tarball on a freshly made Debian with a real systemd. Needs root and
+ * the packages debootstrap and systemd-container; says that it skips where one is missing.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { Container } from './container.ts';
+import { checkInstall, checkUninstall } from './install-checks.ts';
+import { makeReleases } from './releases.ts';
+import { Report } from './report.ts';
+import { checkService } from './service-checks.ts';
+import { Stage } from './stage.ts';
+
+async function whySkip(): Promise<string | null> {
+  if (process.getuid?.() !== 0) return 'it needs root';
+  for (const program of ['debootstrap', 'systemd-nspawn']) {
+    const { failed } = await execa(program, ['--version'], { reject: false });
+    if (failed) return `${program} is missing; 'apt-get install debootstrap systemd-container' brings it`;
+  }
+  const { failed } = await execa('unshare', ['--mount', 'true'], { reject: false });
+  return failed ? 'nothing can be mounted here' : null;
+}
+
+async function main(): Promise<number> {
+  const why = await whySkip();
+  if (why !== null) {
+    console.log(`SKIPPED test:systemd: ${why}`);
+    return 0;
+  }
+  await using resources = new AsyncDisposableStack();
+  const report = new Report();
+  const directory = await mkdtemp(join(tmpdir(), 'fathom-releases-'));
+  resources.defer(() => rm(directory, { recursive: true, force: true }));
+
+  const start = performance.now();
+  const seconds = () => `${((performance.now() - start) / 1000).toFixed(0)} s`;
+  // Both wait mostly: one for the network, one for the compressor.
+  const [container, releases] = await Promise.all([Container.create(), makeReleases(directory)]);
+  resources.defer(() => container.dispose());
+  console.log(
+    `a fresh Debian and three tarballs, the first of ${releases.megabytes} MB, were made in ${seconds()}`,
+  );
+  const state = await container.boot();
+  console.log(`systemd is ${state}`);
+
+  const stage = new Stage(container);
+  await checkInstall(stage, releases, report);
+  await checkService(stage, releases, report);
+  await checkUninstall(stage, releases, report);
+  console.log(`test:systemd took ${seconds()}`);
+  return report.end();
+}
+
+process.exitCode = await main();

@@ -1,0 +1,186 @@
+import type { Releases } from './releases.ts';
+import { mustBe, mustMatch, type Report } from './report.ts';
+import type { Processes, Stage } from './stage.ts';
+
+const API = 'https://fathom.example.com';
+const EXPOSURE_AT_MOST = 2;
+
+interface Session {
+  token: string;
+  database: { url: string; token: string };
+}
+
+export async function checkService(stage: Stage, releases: Releases, report: Report): Promise<void> {
+  const { container } = stage;
+  let session: Session = { token: '', database: { url: '', token: '' } };
+  const records = () => `${session.database.url}/api/collections/documents/records`;
+
+  await report.check('systemd-analyze security', async () => {
+    const scores = await Promise.all(
+      ['fathomd.service', 'fathom-worker@1.service'].map(async (unit) => {
+        const said = await container.run('systemd-analyze', ['security', '--no-pager', unit]);
+        return Number(/exposure level for \S+: ([\d.]+)/.exec(said)?.[1] ?? 10);
+      }),
+    );
+    for (const score of scores)
+      if (score > EXPOSURE_AT_MOST) throw new Error(`${score} is more than ${EXPOSURE_AT_MOST}`);
+    return `fathomd ${scores[0]}, fathom-worker ${scores[1]}`;
+  });
+  await report.check('sign-up through nginx, a record and the stream as well', async () => {
+    const body = { email: 'johndoe@example.com', password: 'correct-horse-battery' };
+    const answer = await stage.call('POST', `${API}/api/v1/auth/register`, body);
+    mustBe(answer.status, 201, 'the status');
+    session = JSON.parse(answer.body) as Session;
+    mustMatch(session.database.url, /^https:\/\/[\d-]+johndoe--9\d{3}\.db\.example\.com$/, 'the URL');
+    mustBe(
+      (await stage.call('POST', records(), { title: 'first' }, session.database.token)).status,
+      200,
+      'the record',
+    );
+    mustMatch(
+      await stage.connect(`${API}/ws`, `Bearer ${session.token}`),
+      /"pong"/,
+      'the answer of the stream',
+    );
+    return session.database.url;
+  });
+  await report.check('no secret in the environment or the arguments of a process', async () => {
+    // The global PocketBase is given the administrator's password to set; only the account itself can see it there.
+    const found = await container.shell(`
+      for file in /etc/fathom/credentials/*; do
+        [ "$file" = /etc/fathom/credentials/PB_ADMIN_PASSWORD ] && places=cmdline || places="environ cmdline"
+        for place in $places; do
+          grep -lF -- "$(cat $file)" /proc/[0-9]*/$place 2>/dev/null || true
+        done
+      done
+      daemon=$(systemctl show -P MainPID fathomd)
+      grep -qF -- "$(cat /etc/fathom/credentials/PB_ADMIN_PASSWORD)" /proc/$daemon/environ && echo daemon || true`);
+    mustBe(found, '', 'where secrets were found');
+    return 'none in any process of the host';
+  });
+  await checkUnderLoad(
+    stage,
+    () => ({ records: records(), token: session.database.token }),
+    releases,
+    report,
+  );
+  await report.check('systemctl stop ends the fleet in order, and nothing starts it again', async () => {
+    const { users, global } = await stage.processes();
+    const start = performance.now();
+    await stage.systemctl('stop', 'fathomd');
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    mustBe(await stage.property('Result'), 'success', 'the result');
+    const after = await stage.processes();
+    mustBe([after.global, after.users], ['', []], 'instances that run');
+    mustBe((await container.try('fathomd', ['status'])).code, 69, 'the exit code of a command');
+    mustBe(await stage.property('ActiveState'), 'inactive', 'the service');
+    return `${users.length + (global === '' ? 0 : 1)} instances ended in ${seconds} s`;
+  });
+}
+
+/** While a user writes 200 records a second into a database, through nginx. */
+async function checkUnderLoad(
+  stage: Stage,
+  target: () => { records: string; token: string },
+  releases: Releases,
+  report: Report,
+): Promise<void> {
+  const { container } = stage;
+  const { records, token } = target();
+  const load = stage.load(records, token);
+  const sameInstances = async (before: Processes): Promise<Processes> => {
+    const after = await stage.processes();
+    mustBe(after.users, before.users, 'the instances');
+    return after;
+  };
+
+  await report.check(
+    'systemctl restart: every instance goes on, a command waits for the new daemon',
+    async () => {
+      const before = await stage.processes();
+      await stage.systemctl('restart', '--no-block', 'fathomd');
+      const answered = await container.run('fathomd', ['status', '--json']);
+      const seconds = await stage.untilReplaced(before.daemon, 60_000);
+      mustMatch(answered, /"ready"/, 'the answer');
+      mustBe((await sameInstances(before)).global, before.global, 'the global PocketBase');
+      // What it uploads has a place that outlived the daemon.
+      await container.run('nsenter', [
+        '-t',
+        before.users[0] ?? '',
+        '-m',
+        'touch',
+        '/var/lib/fathom/tmp/upload',
+      ]);
+      return `ready again after ${seconds.toFixed(1)} s`;
+    },
+  );
+  await report.check('kill -9 of the daemon', async () => {
+    const before = await stage.processes();
+    await container.shell(`kill -9 ${before.daemon}`);
+    const seconds = await stage.untilReplaced(before.daemon, 60_000);
+    mustBe((await sameInstances(before)).global, before.global, 'the global PocketBase');
+    return `ready again after ${seconds.toFixed(1)} s`;
+  });
+  await report.check('a daemon that hangs is replaced by the watchdog', async () => {
+    const before = await stage.processes();
+    await container.shell(`kill -STOP ${before.daemon}`);
+    const seconds = await stage.untilReplaced(before.daemon, 60_000);
+    await sameInstances(before);
+    mustMatch(
+      await container.run('journalctl', ['-u', 'fathomd', '-o', 'cat']),
+      /Watchdog timeout/,
+      'the journal',
+    );
+    return `WatchdogSec=5, ready again after ${seconds.toFixed(1)} s`;
+  });
+  await report.check('systemctl reload applies CORS under way', async () => {
+    const before = await stage.processes();
+    await container.shell("echo 'CORS_ORIGINS=https://app.example.com' >> /etc/fathom/fathom.env");
+    await stage.systemctl('reload', 'fathomd');
+    await container.shell(
+      'for i in $(seq 100); do journalctl -u fathomd -o cat | grep -q "fathomd: reloaded" && exit 0; sleep 0.1; done; exit 1',
+    );
+    mustBe((await sameInstances(before)).daemon, before.daemon, 'the daemon');
+    mustBe(await stage.property('ActiveState'), 'active', 'the service');
+    return `same daemon, "${await stage.property('StatusText')}"`;
+  });
+  await report.check('an upgrade to a broken release goes back by itself', async () => {
+    const before = await stage.processes();
+    const { code, text } = await container.try('fathomd', ['upgrade', '/root/broken.tgz']);
+    mustBe(code, 1, 'the exit code');
+    mustMatch(text, /this release is broken/, 'what it says');
+    mustBe(await container.run('readlink', ['/opt/fathom/current']), releases.version, 'the current release');
+    await versionIs(stage, releases.version);
+    await sameInstances(before);
+    return text.split('\n').at(-1) ?? '';
+  });
+  await report.check('an upgrade', async () => {
+    const before = await stage.processes();
+    const said = await container.run('fathomd', ['upgrade', '/root/next.tgz']);
+    await versionIs(stage, releases.nextVersion);
+    const after = await sameInstances(before);
+    if (after.global === before.global)
+      throw new Error('the global PocketBase runs the hooks of the old release');
+    return said.split('\n').at(-1) ?? '';
+  });
+  await report.check('rollback', async () => {
+    const before = await stage.processes();
+    const said = await container.run('fathomd', ['rollback']);
+    await versionIs(stage, releases.version);
+    await sameInstances(before);
+    return said.split('\n').at(-1) ?? '';
+  });
+  await report.check('zero failed requests of the user meanwhile', async () => {
+    const { written, failed, first_failures, ...numbers } = await load.end();
+    mustBe([failed, first_failures], [0, []], 'failures');
+    const answer = await stage.call('GET', `${records}?perPage=1`, null, token);
+    const { totalItems } = JSON.parse(answer.body) as { totalItems: number };
+    mustBe(totalItems, written + 1, 'the number of records');
+    return `${written} records written and kept, ${JSON.stringify(numbers)}`;
+  });
+}
+
+async function versionIs({ container }: Stage, version: string): Promise<void> {
+  const status = JSON.parse(await container.run('fathomd', ['status', '--json'])) as { version: string };
+  mustBe(status.version, version, 'the version that runs');
+}
