@@ -39,11 +39,18 @@ export function auditRequests(app: Api, { audit }: Pick<ApiDeps, 'audit'>): void
   app.addHook('onSend', async (request, reply) => {
     const action = actionOf(request);
     if (action === null) return;
-    // Strangers must not be able to fill the log; those who guess passwords are slowed down before.
-    if (request.caller === null && !BY_ANYBODY.has(action)) return;
+    // Strangers must not be able to fill the log: those who guess passwords are slowed down before, and what names no account
+    // in the right form is no attempt at one.
+    if (request.caller === null && !(BY_ANYBODY.has(action) && isAttempt(reply.statusCode, request.body)))
+      return;
     if (reply.statusCode === 429) return;
     await audit.record(entryFor(request, action, reply.statusCode));
   });
+}
+
+/** Of strangers: one that was looked into. Before that, a token that is not valid ends a request, or a body without the right form. */
+function isAttempt(status: number, body: unknown): boolean {
+  return typeof asRecord(body)['email'] === 'string' && ![400, 413, 415].includes(status);
 }
 
 function actionOf({ method, routeOptions }: FastifyRequest): string | null {

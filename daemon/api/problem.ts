@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { ClientResponseError } from 'pocketbase';
@@ -59,4 +61,39 @@ export function sendProblem(error: FathomError, request: FastifyRequest, reply: 
     .type('application/problem+json')
     .serializer(JSON.stringify)
     .send(problem);
+}
+
+/** By what Node says of bytes that became no request. */
+const REFUSALS: Readonly<Record<string, { status: number; detail: string }>> = {
+  HPE_HEADER_OVERFLOW: { status: 431, detail: 'the headers of the request are too large' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: 'the request did not arrive in time' },
+};
+
+/** Answers what is not HTTP, is too large, or too slow, and closes the connection. */
+export function refuseConnection(error: { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const refusal = REFUSALS[error.code ?? ''];
+  const { status, detail } = refusal ?? { status: 400, detail: 'this is not a request of HTTP' };
+  const { title } = ERROR_CODES['request.invalid'];
+  const problem: Problem = {
+    type: 'about:blank',
+    title,
+    status,
+    detail,
+    code: 'request.invalid',
+    request_id: randomUUID(),
+  };
+  socket.end(rawProblem(status, problem));
+}
+
+/** An answer for a connection that is no request of Fastify's. */
+export function rawProblem(status: number, problem: object): string {
+  const body = JSON.stringify(problem);
+  return (
+    `HTTP/1.1 ${status} Refused\r\nContent-Type: application/problem+json\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+  );
 }

@@ -16,7 +16,7 @@ import { auditRequests } from './audit.ts';
 import { authorise, identify, type Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import { limitRequests } from './limits.ts';
-import { sendProblem, toFathomError } from './problem.ts';
+import { refuseConnection, sendProblem, toFathomError } from './problem.ts';
 import { apiKeyRoutes } from './routes/api-keys.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -36,6 +36,8 @@ import { userRoutes } from './routes/users.ts';
 
 /** Every request body of the API is small; files go to the user's own PocketBase. */
 const BODY_LIMIT_BYTES = 64 * 1024;
+
+const REQUEST_TIMEOUT_MS = 60_000;
 
 /** What needs no control plane; everything else answers 503 until the daemon is ready. */
 const ANSWERED_WHILE_STARTING: ReadonlySet<string> = new Set([
@@ -73,6 +75,9 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     forceCloseConnections: true,
+    // Whoever sends slower than that is not waited for: a request has to have arrived, an answer may take longer.
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    clientErrorHandler: refuseConnection,
   }).withTypeProvider<ZodTypeProvider>();
 
   app.setValidatorCompiler(validatorCompiler);

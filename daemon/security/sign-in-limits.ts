@@ -9,6 +9,8 @@ const SIGN_UP_WINDOW_MS = 60 * 60_000;
 export const LOCAL_ADDRESS = 'local';
 /** Sign-ins to one account at a time. */
 const MAX_UNDER_WAY = 32;
+/** So many sign-ups are gone by one that was refused. */
+const REFUSED_SIGN_UP = 5;
 /** Pairs of account and address that have signed in; the oldest make room. */
 const MAX_TRUSTED = 20_000;
 
@@ -100,6 +102,12 @@ export class SignInLimits {
     const waitMs = this.#signUps.waitMs(from);
     if (waitMs > 0) throw new RateLimitedError('too many accounts were made from this address', waitMs);
     this.#signUps.take(from);
+  }
+
+  /** It was refused, and that may have told whether there is such an account: it counts several times. */
+  signUpRefused(address: string): void {
+    if (address === LOCAL_ADDRESS) return;
+    for (let more = 1; more < REFUSED_SIGN_UP; more += 1) this.#signUps.take(networkOf(address));
   }
 
   #ended(counted: string): void {

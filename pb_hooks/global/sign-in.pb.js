@@ -27,13 +27,22 @@ onRecordAuthWithPasswordRequest((e) => {
 
 onRecordCreateRequest((e) => {
   const daemon = require(`${__hooks}/lib/daemon.js`);
-  if (!e.hasSuperuserAuth() && !daemon.isFromDaemon(e)) {
-    const verdict = daemon.tell(e.app, '/internal/sign-ups', daemon.originOf(e), 3);
-    if (verdict && verdict.retry_after_s) {
-      throw new TooManyRequestsError(`Too many accounts. Try again in ${verdict.retry_after_s} s.`);
-    }
+  if (e.hasSuperuserAuth() || daemon.isFromDaemon(e)) {
+    e.next();
+    return;
   }
-  e.next();
+  const asked = { ...daemon.originOf(e), refused: false };
+  const verdict = daemon.tell(e.app, '/internal/sign-ups', asked, 3);
+  if (verdict && verdict.retry_after_s) {
+    throw new TooManyRequestsError(`Too many accounts. Try again in ${verdict.retry_after_s} s.`);
+  }
+  let made = false;
+  try {
+    e.next();
+    made = true;
+  } finally {
+    if (!made) daemon.tell(e.app, '/internal/sign-ups', { ...asked, refused: true }, 3);
+  }
 }, 'users');
 
 onRecordAuthWithOAuth2Request((e) => {

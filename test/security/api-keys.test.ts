@@ -154,6 +154,13 @@ describe('the stream', () => {
     }
   });
 
+  it('is open for one account so many times, and no more', async () => {
+    const { token } = await signUp(fathom.url, 'many@example.com');
+    await Promise.all(Array.from({ length: 100 }, () => stream(token).opened));
+    await expect(stream(token).opened).rejects.toThrow('429');
+    await expect(stream(admin).opened).resolves.toBeUndefined();
+  });
+
   it('takes a ticket once', async () => {
     const { body } = await api<{ ticket: string }>('POST', '/ws-ticket', admin);
     const open = () =>

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import {
   decodeJwt,
@@ -8,9 +10,10 @@ import {
   type JWTPayload,
   SignJWT,
 } from 'jose';
+import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
-import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 
 let fathom: Deployment;
 let daemon: Daemon;
@@ -163,6 +166,55 @@ async function raw(request: string): Promise<string> {
   return text(socket);
 }
 
+describe('at the global PocketBase', () => {
+  it('a form does no more than JSON, and leaves no file', async () => {
+    const { token } = await new PocketBase(fathom.globalUrl)
+      .collection('users')
+      .authWithPassword('ann@example.com', PASSWORD);
+    const send = async (parts: Record<string, string | Blob>) => {
+      const body = new FormData();
+      for (const [name, part] of Object.entries(parts)) body.set(name, part);
+      const url = `${fathom.globalUrl}/api/collections/users/records/${ann.user.id}`;
+      return (await fetch(url, { method: 'PATCH', headers: { authorization: token }, body })).status;
+    };
+    expect(await send({ '@jsonPayload': JSON.stringify({ role: 'admin' }) })).toBe(404);
+    expect(await send({ avatar: new Blob(['x'.repeat(1000)]) })).toBe(200);
+    expect(existsSync(join(fathom.dataDir, 'global', 'pb_data', 'storage'))).toBe(false);
+  });
+
+  it('nothing of others, and nothing hidden of the own, is found by filters, sorts and relations', async () => {
+    const client = new PocketBase(fathom.globalUrl);
+    await client.collection('users').authWithPassword('ann@example.com', PASSWORD);
+    const queries = [
+      ['users', { filter: "sessions_via_user.hash ~ 'a'" }],
+      ['users', { filter: "user_databases_via_user.superuser_secret ~ 'v1'" }],
+      ['users', { filter: "tokenKey ~ 'a'" }],
+      ['users', { filter: "@collection.users.email ~ 'admin'" }],
+      ['users', { sort: 'password' }],
+      ['user_databases', { sort: 'superuser_secret' }],
+      ['user_databases', { filter: "superuser_secret ~ 'v1'" }],
+      ['global_queue', { filter: "secrets != ''" }],
+      ['sealed_secrets', {}],
+      ['sessions', {}],
+      ['audit_log', {}],
+    ] as const;
+    for (const [collection, query] of queries) {
+      await expect(
+        client.collection(collection).getList(1, 1, query),
+        JSON.stringify(query),
+      ).rejects.toMatchObject({
+        status: expect.toBeOneOf([400, 403]) as number,
+      });
+    }
+    const own = await client.collection('users').getFullList({
+      expand: 'sessions_via_user,api_keys_via_user,user_databases_via_user',
+    });
+    expect(own.map(({ id }) => id)).toEqual([ann.user.id]);
+    expect(Object.keys(own[0]?.expand ?? {})).toEqual(['user_databases_via_user']);
+    expect(JSON.stringify(own)).not.toMatch(/superuser_secret|tokenKey|v1\./);
+  });
+});
+
 describe('what is sent to confuse', () => {
   it('filters, sorts and searches are values, never expressions', async () => {
     for (const value of [
@@ -241,6 +293,10 @@ describe('what is sent to confuse', () => {
     ]) {
       expect(await raw(request), request).toMatch(/^(HTTP\/1\.1 4|$)/);
     }
+    const tooLarge = await raw(`GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`);
+    expect(tooLarge).toMatch(
+      /^HTTP\/1\.1 431 [\s\S]*application\/problem\+json[\s\S]*"code":"request.invalid"/,
+    );
     expect((await call('GET', `${fathom.url}/health`)).status).toBe(200);
   });
 });

@@ -114,7 +114,12 @@ describe('the audit log', () => {
     });
     await fathom.client.users.update(ann.id, { is_active: true });
     expect((await entries())[0]).toMatchObject({ actor_kind: 'local', action: 'user.update' });
+    // What is no attempt at an account fills no log.
+    const login = `${fathom.url}/api/v1/auth/login`;
+    await call('POST', login, { body: {} });
+    await call('POST', login, { token: 'nonsense', body: { email: 'ann@example.com', password: 'x' } });
     expect((await entries('?outcome=refused&action=sign-in')).length).toBe(1);
+    expect(await entries('?outcome=failed&action=sign-in')).toEqual([]);
   });
 
   it('is told on its topic to those who may read it', async () => {

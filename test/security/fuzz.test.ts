@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { deployment } from '../helpers/harness.ts';
@@ -5,6 +6,8 @@ import { call, signIn, signUp } from '../helpers/http-call.ts';
 
 const REQUESTS = 10_000;
 const AT_ONCE = 20;
+/** Of a run that is to be repeated. */
+const seed = Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31));
 
 interface Parameter {
   name: string;
@@ -101,13 +104,19 @@ it(`${REQUESTS.toLocaleString('en')} requests that fit the schema in form alone 
     for (const [at, field] of route.fields.entries()) object[field] = values[at];
     if (extra !== undefined) object['extra'] = extra;
     const hasBody = !['GET', 'DELETE', 'HEAD'].includes(route.method);
-    const { status } = await call(route.method, `${fathom.url}${path}${search && `?${search}`}`, {
+    const sent = hasBody ? (whole ?? object) : undefined;
+    const url = `${path}${search && `?${search}`}`;
+    const told = () =>
+      `FUZZ_SEED=${seed}: ${route.method} ${url} by caller ${who} with ${JSON.stringify(sent)}`;
+    const { status, body: answer } = await call(route.method, `${fathom.url}${url}`, {
       token: tokens[who],
-      body: hasBody ? (whole ?? object) : undefined,
+      body: sent,
+    }).catch((error: unknown) => {
+      throw new Error(`${told()} was not answered`, { cause: error });
     });
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
     // While it starts, and only then, 503 is right; it has started.
-    if (status >= 500) throw new Error(`${route.method} ${path}?${search} answered ${status}`);
+    if (status >= 500) throw new Error(`${told()} was answered ${status}: ${JSON.stringify(answer)}`);
   };
   type Sample = typeof samples extends fc.Arbitrary<infer T> ? T : never;
   const samples = requestTo(routes, [ann.user.id, ann.database.name, 'nobody000000000']);
@@ -118,7 +127,7 @@ it(`${REQUESTS.toLocaleString('en')} requests that fit the schema in form alone 
         await Promise.all(requests.map(send));
       },
     ),
-    { numRuns: REQUESTS / AT_ONCE, endOnFailure: true },
+    { seed, numRuns: REQUESTS / AT_ONCE, endOnFailure: true },
   );
   const total = [...statuses.values()].reduce((sum, count) => sum + count, 0);
   expect(total).toBe(REQUESTS);

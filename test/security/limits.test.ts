@@ -143,6 +143,22 @@ describe('limits', () => {
   });
 });
 
+describe('asking whether an address is registered', () => {
+  it('by signing up counts several times, at both doors', async () => {
+    const fathom = await deployment({ SIGN_UPS_PER_ADDRESS: '8' });
+    await fathom.start();
+    await signUp(fathom.url, 'ann@example.com');
+    const body = { email: 'ann@example.com', password: PASSWORD };
+    const ask = async () => (await call('POST', `${fathom.url}/api/v1/auth/register`, { body })).status;
+    expect(await ask()).toBe(409);
+    const direct = `${fathom.globalUrl}/api/collections/users/records`;
+    const account = { ...body, passwordConfirm: PASSWORD };
+    expect((await call('POST', direct, { body: account })).status).toBe(400);
+    expect((await call('POST', direct, { body: account })).status).toBe(429);
+    expect(await ask()).toBe(429);
+  });
+});
+
 describe('answers', () => {
   it('carry the headers that browsers heed, and CORS for the origins on the list alone', async () => {
     const fathom = await deployment({ CORS_ORIGINS: 'https://app.example.com' });

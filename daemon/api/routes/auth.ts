@@ -36,8 +36,12 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      deps.signInLimits.countSignUp(originOf(request).address);
-      const user = await deps.users.create(request.body);
+      const { address } = originOf(request);
+      deps.signInLimits.countSignUp(address);
+      const user = await deps.users.create(request.body).catch((error: unknown) => {
+        if (error instanceof FathomError) deps.signInLimits.signUpRefused(address);
+        throw error;
+      });
       try {
         return await reply.code(201).send(await sessionFor(user, request, deps));
       } catch (error) {

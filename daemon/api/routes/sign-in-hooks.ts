@@ -12,7 +12,9 @@ const MAX_OPEN = 10_000;
 
 /** Who connected to the global PocketBase, and the header of proxies. */
 const originShape = { peer: z.string(), forwarded: z.string() };
-const signUp = z.object(originShape);
+const origin = z.object(originShape);
+/** One that is asked for, or was refused. */
+const signUp = origin.extend({ refused: z.boolean() });
 const begun = z.object({ collection: z.string(), identity: z.string(), ...originShape });
 const ended = begun.extend({ ok: z.boolean(), attempt: z.string(), user_id: z.string() });
 const superuser = z.object({
@@ -26,7 +28,7 @@ const superuser = z.object({
 /** Sign-ins straight at the global PocketBase, and what superusers do there: told by its hooks. */
 export function signInHookRoutes(app: Api, deps: ApiDeps): void {
   const { hookToken, signInLimits, audit } = deps;
-  const addressOf = ({ peer, forwarded }: z.infer<typeof signUp>) =>
+  const addressOf = ({ peer, forwarded }: z.infer<typeof origin>) =>
     believedAddress(peer, forwarded, deps.trustedProxies);
   const open = new Map<string, SignInAttempt>();
   const config = { permission: 'hook' } as const;
@@ -54,8 +56,10 @@ export function signInHookRoutes(app: Api, deps: ApiDeps): void {
 
   app.post('/internal/sign-ups', { config, schema: { hide: true, body: signUp } }, (request) => {
     fromHook(request.headers);
+    const address = addressOf(request.body);
     return retryAfter(() => {
-      signInLimits.countSignUp(addressOf(request.body));
+      if (request.body.refused) signInLimits.signUpRefused(address);
+      else signInLimits.countSignUp(address);
       return '';
     });
   });

@@ -11,7 +11,7 @@ import { networkOf, RateLimitedError } from '../../security/sign-in-limits.ts';
 import { type Caller, identify, type Transport } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { clientAddress } from '../limits.ts';
-import { toFathomError } from '../problem.ts';
+import { rawProblem, toFathomError } from '../problem.ts';
 import type { Api } from '../server.ts';
 import { StreamReader } from './reader.ts';
 
@@ -22,6 +22,8 @@ const POLICY_VIOLATION = 1008;
 /** RFC 6455: going away. */
 const GOING_AWAY = 1001;
 /** A reader that has not answered one ping by the next is gone, whatever TCP says. */
+/** More than that is a program that does not close what it opens. */
+const MAX_STREAMS_OF_ONE = 100;
 const HEARTBEAT_MS = 30_000;
 
 /** `GET /ws`: who connects is known before the connection is upgraded. Returns what closes all connections. */
@@ -45,12 +47,22 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
     upgrades.take(from);
   };
 
+  const openOf = (caller: Caller) =>
+    caller.kind === 'local'
+      ? 0
+      : [...readers.values()].filter(
+          (other) => other.caller.kind !== 'local' && other.caller.userId === caller.userId,
+        ).length;
+
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = URL.parse(request.url ?? '/', 'http://localhost');
     if (url?.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
     checkOrigin(request.headers.origin, deps.settings.corsOrigins);
     if (transport === 'tcp') countUpgrade(networkOf(clientAddress(request, deps.trustedProxies)));
     const caller = await callerOf(request, url, deps, transport);
+    if (openOf(caller) >= MAX_STREAMS_OF_ONE) {
+      throw new RateLimitedError(`${MAX_STREAMS_OF_ONE} streams are open for this account`, HEARTBEAT_MS);
+    }
     server.handleUpgrade(request, socket, head, (webSocket) => {
       const reader = { caller, answered: true };
       readers.set(webSocket, reader);
@@ -153,15 +165,6 @@ function checkOrigin(origin: string | undefined, allowed: readonly string[]): vo
   }
 }
 
-function refuse(socket: Duplex, error: FathomError): void {
-  const body = JSON.stringify({
-    type: 'about:blank',
-    title: error.message,
-    status: error.status,
-    code: error.code,
-  });
-  socket.end(
-    `HTTP/1.1 ${error.status} Refused\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+function refuse(socket: Duplex, { status, code, message }: FathomError): void {
+  socket.end(rawProblem(status, { type: 'about:blank', title: message, status, code }));
 }
