@@ -25,6 +25,12 @@ const ACTIONS: Readonly<Record<string, string | null>> = {
   'DELETE /api/v1/sessions/:id': 'session.end',
   'POST /api/v1/api-keys': 'api-key.create',
   'DELETE /api/v1/api-keys/:id': 'api-key.revoke',
+  'POST /api/v1/queue/tasks': 'task.create',
+  'POST /api/v1/queue/tasks/:id/retry': 'task.retry',
+  'POST /api/v1/queue/tasks/:id/cancel': 'task.cancel',
+  'POST /api/v1/queue/dead/retry': 'tasks.retry',
+  'POST /api/v1/queue/pause': 'queue.pause',
+  'POST /api/v1/queue/resume': 'queue.resume',
   'POST /api/v1/secrets/rotate': 'secrets.rotate',
 };
 
@@ -72,7 +78,7 @@ function entryFor(request: FastifyRequest, action: string, status: number): NewA
     actor: caller === null || caller.kind === 'local' ? '' : caller.userId,
     address: originOf(request).address,
     action,
-    target: [name, id, user_id, body['email']].find((it) => typeof it === 'string') ?? '',
+    target: [name, id, user_id, body['email'], body['signature']].find((it) => typeof it === 'string') ?? '',
     outcome: status < 400 ? 'ok' : status === 401 || status === 403 ? 'refused' : 'failed',
     detail: JSON.stringify({ status, ...told }),
     request_id: request.id,

@@ -1,5 +1,6 @@
 import type { Instance } from '../../shared/instance.ts';
 import { cursorIndex } from '../store/cursor.ts';
+import { notReadyYet } from '../store/fleet-state.ts';
 import { bytes, plural } from '../store/format.ts';
 import { namesOf } from '../store/rows.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
@@ -101,7 +102,7 @@ function databasesLines(view: View): string[] {
   if (size.columns >= 100) columns.splice(1, 0, ...wide);
   const empty =
     filter === ''
-      ? 'No databases yet: each user gets one when signing up.'
+      ? (notReadyYet(fleet) ?? 'No databases yet: each user gets one when signing up.')
       : 'Nothing matches the filter. Esc shows all again.';
   return [
     head,

@@ -1,5 +1,6 @@
 import type { Instance } from '../../shared/instance.ts';
 import { cursorIndex, visibleTop } from '../store/cursor.ts';
+import { notReadyYet } from '../store/fleet-state.ts';
 import { plural } from '../store/format.ts';
 import { countPhases } from '../store/problems.ts';
 import { namesOf } from '../store/rows.ts';
@@ -95,7 +96,9 @@ function instancesLines(view: View): string[] {
 }
 
 function emptyText({ fleet, ui }: View): string {
-  if (fleet.instances.size === 0) return '    No instances yet: each user gets one when signing up.';
+  if (fleet.instances.size === 0) {
+    return `    ${notReadyYet(fleet) ?? 'No instances yet: each user gets one when signing up.'}`;
+  }
   return `    Nothing matches "${filterOf(ui, LIST)}". Esc shows all ${fleet.instances.size} again.`;
 }
 

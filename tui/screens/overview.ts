@@ -1,6 +1,7 @@
 import type { Instance } from '../../shared/instance.ts';
 import { cursorIndex, visibleTop } from '../store/cursor.ts';
 import { fleetUsage } from '../store/fleet-reducer.ts';
+import { notReadyYet } from '../store/fleet-state.ts';
 import { bytes, latency, longDuration, percent, plural, since } from '../store/format.ts';
 import type { History } from '../store/history.ts';
 import { countPhases, type Problem, problemsOf } from '../store/problems.ts';
@@ -114,7 +115,12 @@ function fleetLine(view: View): string {
   const users = [...view.fleet.instances.values()].filter(({ kind }) => kind === 'user');
   const counts = countPhases(users);
   const spans: Span[] = [['strong', plural(users.length, 'database')], ...phaseCounts(counts)];
-  if (users.length === 0) spans.push(['muted', ' yet: each user gets one when signing up']);
+  if (users.length === 0) {
+    const waits = notReadyYet(view.fleet);
+    spans.push(
+      waits === null ? ['muted', ' yet: each user gets one when signing up'] : ['warn', `  ${waits}`],
+    );
+  }
   return labelled(view, 'Fleet', spans);
 }
 

@@ -10,6 +10,8 @@ import type { Wants } from './wants.ts';
 
 /** Milliseconds between two looks at what the stream does not tell (readiness, the queue). */
 const STATUS_EVERY = 2_000;
+/** Milliseconds until a topic that was refused is asked for again, while it is still wanted. */
+const RETRY_REFUSED_AFTER = 3_000;
 
 /** The store, and everything that keeps it up to date; released by `close`. */
 export interface FleetConnection {
@@ -62,7 +64,13 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
     onEvent: ({ event }) => store.gather(event),
     onTopicRefused(topic, message) {
       if (topic.startsWith('logs:')) store.dispatch({ kind: 'log.refused', name: topic.slice(5), message });
-      else store.dispatch({ kind: 'topic.refused', topic, message });
+      else {
+        store.dispatch({ kind: 'topic.refused', topic, message });
+        // A daemon that starts will tell it soon.
+        clock.after(RETRY_REFUSED_AFTER, () => {
+          if (store.get().refusals[topic] !== undefined) stream.subscribe(topic);
+        });
+      }
     },
   });
   const follow = topicKeeper(store, stream);

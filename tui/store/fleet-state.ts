@@ -85,3 +85,9 @@ export function initialState(now: number): FleetState {
     actions: [],
   };
 }
+
+/** Why nothing may be concluded from what is missing: the daemon does not know its fleet yet. Null when it does. */
+export function notReadyYet({ status }: FleetState): string | null {
+  if (status === null || status.ready) return null;
+  return `The daemon is not ready, so this is not all: it waits for ${status.waiting_for ?? 'its start'}.`;
+}

@@ -26,9 +26,9 @@ function setUp() {
     },
   });
   /** What was promised has been kept, and the time between two readings is over. */
-  const settle = async () => {
+  const settle = async (ms = 500) => {
     await new Promise((resolve) => setImmediate(resolve));
-    clock.advance(500);
+    clock.advance(ms);
     await new Promise((resolve) => setImmediate(resolve));
   };
   return { store, keeper, request, asked, answers, settle };
@@ -92,6 +92,11 @@ describe('PageKeeper', () => {
       value: group('one'),
       error: 'the global PocketBase does not answer',
     });
+    // And tries again by itself.
+    await settle(3_000);
+    answers.get('a')?.resolve(group('two'));
+    await settle();
+    expect(pageOf(store.get(), 'failures', 'a')).toEqual({ key: 'a', value: group('two'), error: null });
     keeper.want([]);
     expect(store.get().pages.failures).toBeUndefined();
   });

@@ -9,6 +9,9 @@ import { sanitise, sanitiseAll } from './sanitise.ts';
 /** Milliseconds between two readings of the same page, however often it changes. */
 const REST_MS = 500;
 
+/** Milliseconds after which a reading that failed is tried again: a daemon that starts answers soon. */
+const RETRY_MS = 3_000;
+
 /** Reads the pages that are wanted, again when their version changes or the link came back, and drops the others. */
 export class PageKeeper {
   readonly #store: FleetStore;
@@ -70,15 +73,18 @@ export class PageKeeper {
     const value = known?.key === key ? known.value : null;
     if (known?.key !== key)
       this.#store.dispatch({ kind: 'page', slot, page: { key, value: null, error: null } });
+    let rest = REST_MS;
     try {
       const read = await request.load(await this.#commands());
       this.#keep(slot, key, { value: cleaned(slot, read), error: null });
     } catch (error) {
       this.#keep(slot, key, { value, error: sanitise(messageOf(error)) });
+      rest = RETRY_MS;
     }
-    this.#clock.after(REST_MS, () => {
+    this.#clock.after(rest, () => {
       if (this.#running.get(slot) !== key) return;
       this.#running.delete(slot);
+      if (rest === RETRY_MS) this.#seen.delete(slot);
       this.#look(slot);
     });
   }
