@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { createDeployment, type Deployment } from './deployment.ts';
+import { createDeployment, type Daemon, type Deployment } from './deployment.ts';
+import { signIn } from './http-call.ts';
 
 export type { Deployment } from './deployment.ts';
 
@@ -32,4 +33,14 @@ export function sharedDeployment(
       return created;
     },
   };
+}
+
+/** One that runs, with a session of its administrator: for a `beforeAll`, which disposes of it by `fathom.dispose`. */
+export async function startedDeployment(
+  env: Record<string, string> = {},
+): Promise<{ fathom: Deployment; daemon: Daemon; admin: string }> {
+  const fathom = await createDeployment(env);
+  const daemon = await fathom.start();
+  const { token } = await signIn(fathom.url, fathom.admin.email, fathom.admin.password);
+  return { fathom, daemon, admin: token };
 }

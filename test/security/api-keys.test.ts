@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import type { Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
+import { startedDeployment } from '../helpers/harness.ts';
 import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
 
@@ -18,9 +19,7 @@ let admin: string;
 let ann: Session;
 
 beforeAll(async () => {
-  fathom = await createDeployment();
-  await fathom.start();
-  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+  ({ fathom, admin } = await startedDeployment());
   ann = await signUp(fathom.url, 'ann@example.com');
 });
 

@@ -12,8 +12,9 @@ import {
 } from 'jose';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
-import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { startedDeployment } from '../helpers/harness.ts';
+import { call, PASSWORD, type Session, signUp } from '../helpers/http-call.ts';
 
 let fathom: Deployment;
 let daemon: Daemon;
@@ -23,9 +24,7 @@ let bob: Session;
 let secret: Uint8Array;
 
 beforeAll(async () => {
-  fathom = await createDeployment();
-  daemon = await fathom.start();
-  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+  ({ fathom, daemon, admin } = await startedDeployment());
   ann = await signUp(fathom.url, 'ann@example.com');
   bob = await signUp(fathom.url, 'bob@example.com');
   secret = new TextEncoder().encode(fathom.env['JWT_SECRET']);

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { AuditEntry } from '../../shared/audit.ts';
 import type { Page } from '../../shared/protocol.ts';
-import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
+import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
 
 let fathom: Deployment;
@@ -16,9 +17,7 @@ let daemon: Daemon;
 let admin: string;
 
 beforeAll(async () => {
-  fathom = await createDeployment();
-  daemon = await fathom.start();
-  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+  ({ fathom, daemon, admin } = await startedDeployment());
 });
 
 afterAll(() => fathom.dispose());

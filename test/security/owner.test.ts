@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
+import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
 
@@ -14,9 +15,7 @@ let daemon: Daemon;
 let admin: string;
 
 beforeAll(async () => {
-  fathom = await createDeployment();
-  daemon = await fathom.start();
-  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+  ({ fathom, daemon, admin } = await startedDeployment());
 });
 
 afterAll(() => fathom.dispose());

@@ -1,17 +1,16 @@
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from '../../shared/protocol.ts';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import type { Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
+import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 
 let fathom: Deployment;
 let admin: string;
 
 beforeAll(async () => {
-  fathom = await createDeployment();
-  await fathom.start();
-  admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
+  ({ fathom, admin } = await startedDeployment());
 });
 
 afterAll(() => fathom.dispose());
