@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PROTOCOL_VERSION } from '../shared/protocol.ts';
 import type { DaemonStatus } from '../shared/status.ts';
@@ -28,6 +26,7 @@ import { EventBus } from './events/bus.ts';
 import { Journal } from './events/journal.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
+import { fleetIdOf } from './pocketbase/fleet-id.ts';
 import { InstanceLog } from './pocketbase/instance-log.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
 import { daemonQueue } from './queue/daemon-host.ts';
@@ -107,7 +106,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
-  const driver = new ChildProcessDriver({ fleetId: await fleetId(config.dataDir), clock });
+  const driver = new ChildProcessDriver({ fleetId: await fleetIdOf(config.dataDir), clock });
   resources.defer(() => driver.close());
   const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
   const fleet = new Fleet({
@@ -278,14 +277,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
       reload(next, { config, settings, signInLimits: identity.signInLimits, controlPlane, log }),
     instances: () => fleet.countByPhase(),
   };
-}
-
-/** Names the processes of this data directory among all others of the host. */
-async function fleetId(dataDir: string): Promise<string> {
-  return createHash('sha256')
-    .update(await realpath(dataDir))
-    .digest('hex')
-    .slice(0, 16);
 }
 
 function urlHost(host: string): string {

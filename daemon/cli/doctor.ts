@@ -1,5 +1,6 @@
 import { judge } from '../doctor/checks.ts';
 import type { Finding, Level } from '../doctor/finding.ts';
+import { applyFixes, describeFix } from '../doctor/fix.ts';
 import { gatherFacts } from '../doctor/gather.ts';
 import { verifyBinary } from '../pocketbase/binary.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
@@ -7,6 +8,7 @@ import { printable } from './printable.ts';
 
 export interface DoctorArguments {
   json: boolean;
+  fix: boolean;
   envFile?: string | undefined;
   dataDir?: string | undefined;
 }
@@ -19,11 +21,22 @@ const MARKS: Readonly<Record<Level, { word: string; colour: Colour }>> = {
 
 /** Exit 1 when a finding is fatal. */
 export async function doctor(
-  { json, envFile, dataDir }: DoctorArguments,
+  { json, fix, envFile, dataDir }: DoctorArguments,
   context: CliContext,
 ): Promise<number> {
-  const { env, cwd, stdout } = context;
-  const findings = judge(await gatherFacts({ commandLine: { envFile, dataDir }, env, cwd }, verifyBinary));
+  const { env, cwd, stdout, stderr } = context;
+  const look = async () =>
+    judge(await gatherFacts({ commandLine: { envFile, dataDir }, env, cwd }, verifyBinary));
+  let findings = await look();
+  if (fix) {
+    const fixed = await applyFixes(findings);
+    for (const one of fixed) {
+      const outcome = one.problem === null ? '' : ` failed: ${one.problem}`;
+      printLine(stderr, printable(`fathomd: ${describeFix(one.fix)}${outcome}`));
+    }
+    // What was found before is not so any more.
+    if (fixed.length > 0) findings = await look();
+  }
   if (json) printJson(context, findings);
   else printFindings(findings, painter(stdout, env), (line) => printLine(stdout, line));
   return findings.some(({ level }) => level === 'fatal') ? 1 : 0;

@@ -19,12 +19,20 @@ export const hostCommands = [
     summary: 'check this host and say what to do about each finding',
     options: {
       ...JSON_OPTION,
+      fix: {
+        type: 'boolean',
+        default: false,
+        describe: 'mend what is safe: modes, a stale socket, what was left half made; never data',
+      },
       'env-file': { type: 'string', requiresArg: true, describe: 'as for serve' },
       'data-dir': { type: 'string', requiresArg: true, describe: 'as for serve' },
     },
     async run(args, context) {
       const { doctor } = await import('./doctor.ts');
-      return doctor({ json: args.json, envFile: args['env-file'], dataDir: args['data-dir'] }, context);
+      return doctor(
+        { json: args.json, fix: args.fix, envFile: args['env-file'], dataDir: args['data-dir'] },
+        context,
+      );
     },
   }),
   command({

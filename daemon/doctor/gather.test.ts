@@ -17,7 +17,11 @@ afterEach(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-const verified: VerifyBinary = async (path) => ({ path: path ?? 'embedded', version: '0.39.1' });
+const verified: VerifyBinary = async (path) => ({
+  path: path ?? 'embedded',
+  version: '0.39.1',
+  sha256: '6781',
+});
 
 function gather(env: Record<string, string> = {}, verify: VerifyBinary = verified) {
   return gatherFacts({ commandLine: {}, env, cwd }, verify);

@@ -6,13 +6,18 @@ import { FathomClient } from '../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
+import { packageVersion } from '../base/package.ts';
 import { loadClientConfig } from '../config/client-config.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { type ConfigInput, exposesSecrets, readSources, type Sources } from '../config/sources.ts';
+import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
+import { weakSecrets } from './secrets-strength.ts';
 
 /** Proves that a binary can be used; the path is PB_BINARY_PATH, null the embedded default. */
-export type VerifyBinary = (path: string | null) => Promise<{ path: string; version: string }>;
+export type VerifyBinary = (
+  path: string | null,
+) => Promise<{ path: string; version: string; sha256: string }>;
 
 /** Looks at the host, and changes nothing on it. */
 export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary): Promise<HostFacts> {
@@ -48,6 +53,14 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     databases,
     flock,
     daemon,
+    fathomVersion: packageVersion(),
+    now: new Date(),
+    weakSecrets: weakSecrets(sources.get),
+    fleet: await gatherFleet(
+      { dataDir, userDatabasesDir: config?.userDatabasesDir ?? join(dataDir, 'user_dbs'), socketPath },
+      new FathomClient({ target: { socketPath }, timeoutMs: 5000 }),
+      daemon.state === 'ready' || daemon.state === 'starting',
+    ),
   };
 }
 
@@ -76,7 +89,7 @@ function withoutFileModes(facts: HostFacts['config'], { files }: Sources): HostF
 async function tryBinary(verifyBinary: VerifyBinary, path: string | null): Promise<HostFacts['binary']> {
   try {
     const binary = await verifyBinary(path);
-    return { usable: true, path: binary.path, version: binary.version };
+    return { usable: true, path: binary.path, version: binary.version, sha256: binary.sha256 };
   } catch (error) {
     return { usable: false, problem: messageOf(error) };
   }
@@ -135,8 +148,8 @@ async function portFacts(
   const held =
     status === null ? [] : [status.api_url, status.global_url].map((url) => Number(URL.parse(url)?.port));
   const wanted = [
-    { variable: 'SERVER_PORT', host: server.host, port: server.port },
-    { variable: 'PB_GLOBAL_PORT', host: bindAddress, port: globalPort },
+    { variable: 'SERVER_PORT' as const, host: server.host, port: server.port },
+    { variable: 'PB_GLOBAL_PORT' as const, host: bindAddress, port: globalPort },
   ];
   return Promise.all(
     wanted.map(async (one): Promise<PortFacts> => {

@@ -1,4 +1,6 @@
 import type { FieldError } from '../../shared/errors.ts';
+import type { FleetFacts } from './fleet-facts.ts';
+import type { WeakSecret } from './secrets-strength.ts';
 
 /** What was seen on the host; the checks judge this and nothing else. */
 export interface HostFacts {
@@ -6,7 +8,9 @@ export interface HostFacts {
   nodeVersion: string;
   config: { valid: true; warnings: readonly string[] } | { valid: false; problems: readonly FieldError[] };
   envFiles: readonly { path: string; mode: number; exposed: boolean }[];
-  binary: { usable: true; path: string; version: string } | { usable: false; problem: string };
+  binary:
+    | { usable: true; path: string; version: string; sha256: string }
+    | { usable: false; problem: string };
   dataDir: DirectoryFacts;
   ports: readonly PortFacts[];
   /** Of the file system that holds the data directory; null when it cannot be read. */
@@ -19,6 +23,12 @@ export interface HostFacts {
   databases: number;
   flock: 'ok' | 'missing' | 'no_fork_unknown';
   daemon: DaemonFacts;
+  /** Of the program that asks. */
+  fathomVersion: string;
+  now: Date;
+  weakSecrets: readonly WeakSecret[];
+  /** Null before the first start. */
+  fleet: FleetFacts | null;
 }
 
 export interface DirectoryFacts {
@@ -30,7 +40,7 @@ export interface DirectoryFacts {
 }
 
 export interface PortFacts {
-  variable: string;
+  variable: 'SERVER_PORT' | 'PB_GLOBAL_PORT';
   host: string;
   port: number;
   state: 'free' | 'ours' | 'taken' | 'forbidden' | 'no_such_address';

@@ -2,14 +2,15 @@ import { DatabaseSync } from 'node:sqlite';
 
 /**
  * Opens a PocketBase database file beside PocketBase itself, which SQLite's WAL mode allows. Calls are synchronous, so
- * they are kept to a few rows and never wait for a lock: a busy database throws SQLITE_BUSY, for the caller to come back.
+ * they are kept to a few rows and, unless told otherwise, never wait for a lock: a busy database throws SQLITE_BUSY, for the
+ * caller to come back.
  */
 export function withDatabase<T>(
   path: string,
-  options: { readOnly: boolean },
+  options: { readOnly: boolean; timeoutMs?: number },
   work: (database: DatabaseSync) => T,
 ): T {
-  const database = new DatabaseSync(path, { readOnly: options.readOnly, timeout: 0 });
+  const database = new DatabaseSync(path, { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 });
   try {
     return work(database);
   } finally {

@@ -1,0 +1,166 @@
+import { existsSync } from 'node:fs';
+import { chmod, chown, copyFile, mkdir, open, rename, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { expect, it } from 'vitest';
+import type { Finding } from '../../daemon/doctor/finding.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
+import type { Deployment } from '../helpers/deployment.ts';
+import { instance, kill, signUp } from '../helpers/fleet-actions.ts';
+import { freePortRange } from '../helpers/free-ports.ts';
+import { deployment } from '../helpers/harness.ts';
+import { fleetProcesses } from '../helpers/leaks.ts';
+import { serveByHand, untilServing } from '../helpers/serve-by-hand.ts';
+
+const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
+/** Of the host that the tests run on, which is what it is. */
+const HOSTS = new Set(['inotify', 'open_files', 'disk', 'node']);
+const NOBODY = '2020-01-01-001-nobody';
+/** Only root gives files away. */
+const isRoot = process.getuid?.() === 0;
+
+async function doctor(fathom: Deployment, env: Record<string, string> = {}, ...options: string[]) {
+  const { stdout, stderr, exitCode } = await execa(LAUNCHER, ['doctor', '--json', ...options], {
+    cwd: fathom.dataDir,
+    env: { ...fathom.env, ...env },
+    extendEnv: false,
+    reject: false,
+  });
+  const findings = (JSON.parse(stdout) as Finding[]).filter(({ id }) => !HOSTS.has(id));
+  const troubles = findings.filter(({ level }) => level !== 'ok');
+  return {
+    troubles: troubles.map(({ id }) => id).toSorted(),
+    stderr,
+    exitCode,
+    say: (id: string) => findings.find((finding) => finding.id === id)?.summary ?? '',
+  };
+}
+
+async function damage(path: string): Promise<void> {
+  await using file = await open(path, 'r+');
+  const { size } = await file.stat();
+  await file.write(Buffer.alloc(4096, 0xee), 0, 4096, Math.floor(size / 8192) * 4096);
+}
+
+it('finds what is really broken, while the daemon runs and while it does not, and mends what is safe', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  const [open0, lost, ill] = [
+    await signUp(fathom, 'open'),
+    await signUp(fathom, 'lost'),
+    await signUp(fathom, 'ill'),
+  ];
+  const users = join(fathom.dataDir, 'user_dbs');
+  expect(await doctor(fathom)).toMatchObject({ troubles: [], exitCode: 0, stderr: '' });
+
+  // While the daemon runs.
+  await chmod(join(users, open0.name), 0o755);
+  if (isRoot) await chown(join(users, open0.name), 12_345, 12_345);
+  await mkdir(join(users, NOBODY), { mode: 0o700 });
+  await fathom.client.databases.stop(lost.name);
+  await rename(join(users, lost.name), join(fathom.dataDir, 'lost'));
+  await fathom.client.databases.stop(ill.name);
+  const illData = join(users, ill.name, 'pb_data', 'data.db');
+  await copyFile(illData, `${illData}.whole`);
+  await damage(illData);
+  await fathom.client.databases.start(lost.name).catch(() => {});
+  const binary = join(fathom.dataDir, 'another-pocketbase');
+  await copyFile((await verifyBinary(null)).path, binary);
+  const port = await freePortRange(1);
+  await serveByHand(fathom, open0.name, {
+    port,
+    dir: join(fathom.dataDir, 'orphan'),
+    binary,
+    markedAs: NOBODY,
+  });
+  await untilServing(port);
+
+  const broken = await doctor(fathom);
+  expect(broken.exitCode).toBe(0);
+  expect(broken.troubles).toEqual(
+    [
+      'permissions',
+      ...(isRoot ? ['owner'] : []),
+      'without_row',
+      'without_directory',
+      'damaged',
+      'orphans',
+      'other_binary',
+      'instances',
+    ].toSorted(),
+  );
+  expect(broken.say('permissions')).toContain(`${open0.name} (755)`);
+  if (isRoot) expect(broken.say('owner')).toContain(`${open0.name} (uid 12345)`);
+  expect(broken.say('without_row')).toContain(NOBODY);
+  expect(broken.say('without_directory')).toContain(lost.name);
+  expect(broken.say('damaged')).toContain(ill.name);
+  expect(broken.say('orphans')).toContain(NOBODY);
+  expect(broken.say('other_binary')).toContain(NOBODY);
+  expect(broken.say('instances')).toMatch(new RegExp(`${lost.name} \\(.*data_dir_missing\\)`));
+
+  const fixed = await doctor(fathom, {}, '--fix');
+  expect(fixed.stderr).toContain(`chmod 0700 ${join(users, open0.name)}`);
+  expect(fixed.troubles).not.toContain('permissions');
+  if (isRoot) await chown(join(users, open0.name), 0, 0);
+  await copyFile(`${illData}.whole`, illData);
+  await rename(join(fathom.dataDir, 'lost'), join(users, lost.name));
+
+  // While it does not, and left everything as it was.
+  const { pid: orphan } = (await fleetProcesses(fathom.dataDir)).find((one) => one.instance === NOBODY) ?? {};
+  kill(orphan ?? null, 'SIGKILL');
+  await rename(join(users, NOBODY), join(fathom.dataDir, 'nobody'));
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  await mkdir(join(users, '.staging-half-made'));
+  await mkdir(join(users, '.rescued-one-2026'));
+  const tomorrow = new Date(Date.now() + 86_400_000);
+  await utimes(join(fathom.dataDir, 'logs'), tomorrow, tomorrow);
+  const left = await doctor(fathom);
+  expect(left.troubles).toEqual(
+    [
+      'daemon',
+      'unsupervised',
+      'stale_socket',
+      'stale_pid_file',
+      'leftovers',
+      'rescued',
+      'clock',
+      'port_pb_global_port',
+    ].toSorted(),
+  );
+  expect(left.say('unsupervised')).toMatch(/^2 instances run without a daemon/);
+
+  const mended = await doctor(fathom, {}, '--fix');
+  expect(mended.troubles).toEqual(
+    ['daemon', 'unsupervised', 'rescued', 'clock', 'port_pb_global_port'].toSorted(),
+  );
+  expect(existsSync(fathom.socketPath)).toBe(false);
+  expect(existsSync(join(users, '.staging-half-made'))).toBe(false);
+  expect(existsSync(join(users, '.rescued-one-2026'))).toBe(true);
+  expect((await stat(illData)).size).toBe((await stat(`${illData}.whole`)).size);
+
+  // Nothing was harmed: the next daemon takes over what runs.
+  const before = await instanceProcesses(fathom);
+  const next = await fathom.start();
+  expect((await instance(fathom, open0.name)).pid).toBe(before.get(open0.name));
+  expect((await doctor(fathom)).troubles.filter((id) => id !== 'rescued' && id !== 'clock')).toEqual([]);
+  expect(await next.stop()).toBe(0);
+
+  await damage(join(fathom.dataDir, 'global', 'pb_data', 'data.db'));
+  await using file = await open(join(fathom.dataDir, 'global', 'pb_data', 'data.db'), 'r+');
+  await file.write(Buffer.alloc(100, 'x'), 0, 100, 0);
+  const gone = await doctor(fathom, {
+    JWT_SECRET: 'ab'.repeat(32),
+    PB_ADMIN_PASSWORD: 'changeme1',
+    AES_MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+  });
+  expect(gone.exitCode).toBe(1);
+  expect(gone.troubles).toEqual(
+    expect.arrayContaining(['control_plane', 'damaged', 'secrets', 'secrets', 'secrets']),
+  );
+});
+
+async function instanceProcesses(fathom: Deployment): Promise<Map<string, number>> {
+  const processes = await fleetProcesses(fathom.dataDir);
+  return new Map(processes.map(({ instance: name, pid }) => [name, pid]));
+}
