@@ -21,6 +21,7 @@ export const GROUP_TITLES = {
   thing: 'What is chosen',
   servers: 'Servers',
   tabs: 'Tabs',
+  logs: 'Logs of several instances',
   log: 'Log',
   scroll: 'Scrolling',
   everywhere: 'Everywhere',
@@ -87,6 +88,8 @@ export type Command =
   | 'tab.next'
   | 'tab.before'
   | 'log.follow'
+  | 'log.level'
+  | 'log.choose'
   | 'log.wrap'
   | 'search'
   | 'search.older'
@@ -189,11 +192,15 @@ export const BINDINGS: readonly Binding[] = [
     ['tab.next', 'tab right', 'the next tab', { hint: 'tab' }],
     ['tab.before', 'left', 'the tab before'],
   ]),
+  ...group('logs', [
+    ['log.choose', 'c', 'whose: all, the marked or the filtered instances', { hint: 'whose' }],
+  ]),
   ...group('log', [
     ['log.follow', 'f', 'follow the end, or pause', { hint: 'follow' }],
     ['search', '/', 'search, from the newest line up', { hint: 'search' }],
     ['search.older', 'n', 'older match', { hint: 'older' }],
     ['search.newer', 'N', 'newer match'],
+    ['log.level', 'v', 'everything, warnings and errors, or errors', { hint: 'level' }],
     ['log.wrap', 'w', 'wrap long lines, or cut them', { hint: 'wrap' }],
   ]),
   ...group('list', [

@@ -34,6 +34,7 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],
   servers: ['list', 'servers', 'everywhere'],
+  'fleet-logs': ['logs', 'log', 'scroll', 'everywhere'],
   confirm: ['confirm'],
   form: ['form'],
   quit: ['quit'],

@@ -53,9 +53,9 @@ const summary: InstanceTab = {
 
 const logs: InstanceTab = {
   title: 'Logs',
-  lines: (view, { name }) => logLines(view, view.fleet.log?.name === name ? view.fleet.log : null),
+  lines: (view, { name }) => logLines(view, view.fleet.log?.names[0] === name ? view.fleet.log : null),
   command: (name) => `databases logs ${name}`,
-  wants: (_, name) => ({ log: name }),
+  wants: (_, name) => ({ logs: [name] }),
 };
 
 const probes: InstanceTab = {

@@ -1,5 +1,5 @@
 import type { Command } from '../keys/bindings.ts';
-import { endOf } from '../store/log-buffer.ts';
+import { endOf, LEVELS } from '../store/log-buffer.ts';
 import type { LogView, UiState } from '../store/ui-state.ts';
 import type { Console } from './console.ts';
 import type { Size } from './screen.ts';
@@ -24,6 +24,11 @@ export function runInLog(console: Console, command: Command, size: Size): boolea
       const buffer = fleet.store.get().log?.buffer;
       const follows = log.end === null && log.moment === null;
       see({ end: follows && buffer !== undefined ? endOf(buffer) : null, moment: null });
+      return true;
+    }
+    case 'log.level': {
+      const level = LEVELS[(LEVELS.indexOf(log.level) + 1) % LEVELS.length] ?? 'all';
+      see({ level, match: null });
       return true;
     }
     case 'log.wrap':

@@ -9,7 +9,7 @@ export function visit({ ui }: Console, to: Location): void {
   ui.update((state) => ({
     ...state,
     ...goTo(state, to),
-    log: { ...INITIAL_LOG_VIEW, moment, wrap: state.log.wrap },
+    log: { ...INITIAL_LOG_VIEW, moment, wrap: state.log.wrap, level: state.log.level },
   }));
 }
 

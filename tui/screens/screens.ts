@@ -5,6 +5,7 @@ import type { UiState } from '../store/ui-state.ts';
 import { databasesScreen } from './databases.ts';
 import { describeScreen } from './describe.ts';
 import { eventsScreen } from './events.ts';
+import { fleetLogsScreen } from './fleet-logs.ts';
 import { instanceScreen } from './instance.ts';
 import { instancesScreen } from './instances.ts';
 import { overviewScreen } from './overview.ts';
@@ -15,6 +16,7 @@ import { serversScreen } from './servers.ts';
 import { taskScreen } from './task.ts';
 
 const SCREENS: Readonly<Record<ScreenId, Screen>> = {
+  'fleet-logs': fleetLogsScreen,
   servers: serversScreen,
   overview: overviewScreen,
   instances: instancesScreen,

@@ -1,5 +1,5 @@
 import type { Move } from '../store/cursor.ts';
-import { endOf, findLines } from '../store/log-buffer.ts';
+import { endOf, findLines, shownLines } from '../store/log-buffer.ts';
 import type { Console } from './console.ts';
 import { logRows, visibleEnd } from './log-lines.ts';
 import { say } from './say.ts';
@@ -10,13 +10,14 @@ export function scrollLog({ fleet, ui }: Console, by: Move | 'page.up' | 'page.d
   const buffer = fleet.store.get().log?.buffer;
   const state = ui.get();
   if (buffer === undefined) return;
-  const last = endOf(buffer);
+  const shown = shownLines(buffer, state.log.level);
   const rows = logRows(size);
-  const now = visibleEnd(buffer, state.log, rows);
+  const before = visibleEnd(buffer, state.log, rows);
+  const now = shown.filter((number) => number < before).length;
   const lines = by === 'page.up' ? -rows : by === 'page.down' ? rows : by;
-  const wanted = lines === 'first' ? buffer.first + rows : lines === 'last' ? last : now + lines;
-  const least = Math.min(last, buffer.first + rows);
-  const end = wanted >= last ? null : Math.max(least, wanted);
+  const wanted = lines === 'first' ? rows : lines === 'last' ? shown.length : now + lines;
+  const count = Math.max(Math.min(shown.length, rows), wanted);
+  const end = count >= shown.length ? null : (shown[count - 1] ?? 0) + 1;
   ui.set({ ...state, log: { ...state.log, end, moment: null } });
 }
 
@@ -26,9 +27,9 @@ export function findMatch(console: Console, direction: 'older' | 'newer', size: 
   const buffer = fleet.store.get().log?.buffer;
   const state = ui.get();
   if (buffer === undefined) return;
-  const { search, match } = state.log;
+  const { search, match, level } = state.log;
   if (search === '') return say(console, 'There is no search yet: / starts one.');
-  const found = findLines(buffer, search);
+  const found = findLines(buffer, search, level);
   const next =
     direction === 'older'
       ? found.findLast((number) => match === null || number < match)

@@ -98,13 +98,13 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
 
 function topicKeeper(store: FleetStore, stream: FleetStream): (wants: Wants) => void {
   let topics: ReadonlySet<Topic> = new Set();
-  return ({ log, topics: listed = [] }) => {
-    const before = store.get().log?.name;
-    if (log !== before) {
+  return ({ logs = [], topics: listed = [] }) => {
+    const before = store.get().log?.names ?? [];
+    if (logs.join('\n') !== before.join('\n')) {
       // Told to the store first: whoever listens asks for the same again.
-      store.dispatch(log === undefined ? { kind: 'log.close' } : { kind: 'log.open', name: log });
+      store.dispatch(logs.length === 0 ? { kind: 'log.close' } : { kind: 'log.open', names: logs });
     }
-    const next = new Set<Topic>(log === undefined ? listed : [...listed, `logs:${log}`]);
+    const next = new Set<Topic>([...listed, ...logs.map((name): Topic => `logs:${name}`)]);
     const last = topics;
     topics = next;
     for (const topic of last) {

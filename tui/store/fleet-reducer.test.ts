@@ -98,35 +98,39 @@ describe('log', () => {
   it('only takes lines of the log that is open, without their control sequences', () => {
     const closed = after(events(logEvent('x')));
     expect(closed.log).toBeNull();
-    const state = after({ kind: 'log.open', name: 'a' }, logSnapshot('1'), events(logEvent('\u001B[31m2')));
+    const state = after(
+      { kind: 'log.open', names: ['a'] },
+      logSnapshot('1'),
+      events(logEvent('\u001B[31m2')),
+    );
     expect(texts(state)).toEqual(['1', '2']);
-    expect(after({ kind: 'log.open', name: 'b' }, logSnapshot('1')).log?.state).toBe('loading');
+    expect(after({ kind: 'log.open', names: ['b'] }, logSnapshot('1')).log?.waiting).toEqual(new Set(['b']));
   });
 
   it('keeps what it has when a new snapshot overlaps, and adds what was missed', () => {
-    const state = after({ kind: 'log.open', name: 'a' }, logSnapshot('1', '2'), logSnapshot('2', '3'));
+    const state = after({ kind: 'log.open', names: ['a'] }, logSnapshot('1', '2'), logSnapshot('2', '3'));
     expect(texts(state)).toEqual(['1', '2', '3']);
     expect(state.log?.buffer.first).toBe(0);
   });
 
   it('begins anew, with later numbers, when too much was missed', () => {
-    const state = after({ kind: 'log.open', name: 'a' }, logSnapshot('1', '2'), logSnapshot('8', '9'));
+    const state = after({ kind: 'log.open', names: ['a'] }, logSnapshot('1', '2'), logSnapshot('8', '9'));
     expect(texts(state)).toEqual(['8', '9']);
     expect(state.log?.buffer.first).toBe(2);
   });
 
   it('is bounded, and its line numbers count on', () => {
     const many = Array.from({ length: MAX_LOG_LINES + 10 }, (_, index) => logEvent(String(index)));
-    const state = after({ kind: 'log.open', name: 'a' }, logSnapshot(), events(...many));
+    const state = after({ kind: 'log.open', names: ['a'] }, logSnapshot(), events(...many));
     expect(state.log?.buffer.lines).toHaveLength(MAX_LOG_LINES);
     expect(state.log?.buffer.first).toBe(10);
   });
 
   it('says why it cannot be read', () => {
     const state = after(
-      { kind: 'log.open', name: 'a' },
+      { kind: 'log.open', names: ['a'] },
       { kind: 'log.refused', name: 'a', message: 'no such instance' },
     );
-    expect(state.log).toMatchObject({ state: 'refused', message: 'no such instance' });
+    expect(state.log?.refusals).toEqual({ a: 'no such instance' });
   });
 });

@@ -1,14 +1,15 @@
 import type { AuditEntry } from '../../shared/audit.ts';
-import type { DaemonUsage, FleetEvent, LogLine, Topic } from '../../shared/events.ts';
+import type { DaemonUsage, FleetEvent, Topic } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
 import { type JournalEntry, journalEntryOf } from '../../shared/journal.ts';
 import type { SnapshotFrame } from '../../shared/server-frames.ts';
 import type { HealthSnapshot } from '../../shared/status.ts';
 import type { QueueStats, TaskSummary } from '../../shared/task.ts';
 import type { ActionLine } from './action-line.ts';
-import type { FleetChange, FleetHistory, FleetState, OpenLog } from './fleet-state.ts';
+import type { FleetChange, FleetHistory, FleetState } from './fleet-state.ts';
 import { remember } from './history.ts';
-import { appendLines, EMPTY_LOG, endOf, type LogBuffer } from './log-buffer.ts';
+import type { LogEntry } from './log-buffer.ts';
+import { entryOf, openLog, runBegun, withLogLines, withRefusal, withSnapshot } from './open-log.ts';
 import { queueOf, withTasks } from './queue-state.ts';
 import { sanitise, sanitiseAll } from './sanitise.ts';
 
@@ -32,9 +33,9 @@ export function reduceFleet(state: FleetState, change: FleetChange): FleetState 
     case 'action':
       return { ...state, actions: withAction(state.actions, change.action) };
     case 'log.open':
-      return { ...state, log: { name: change.name, buffer: EMPTY_LOG, state: 'loading', message: null } };
+      return { ...state, log: openLog(state.log, change.names) };
     case 'log.refused':
-      return refuseLog(state, change.name, change.message);
+      return { ...state, log: withRefusal(state.log, change.name, sanitise(change.message)) };
     case 'log.close':
       return { ...state, log: null };
     case 'topic.refused': {
@@ -71,9 +72,7 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
       return { ...withoutRefusal(state, 'queue'), queue: queueOf(frame.data) };
     default: {
       const name = frame.topic.slice('logs:'.length);
-      if (state.log?.name !== name) return state;
-      const buffer = resumeLog(state.log.buffer, sanitiseAll(frame.data));
-      return { ...state, log: { name, buffer, state: 'following', message: null } };
+      return { ...state, log: withSnapshot(state.log, name, sanitiseAll(frame.data)) };
     }
   }
 }
@@ -100,7 +99,7 @@ function applyHealth(state: FleetState, health: HealthSnapshot): FleetState {
 /** One copy of the table per batch, however many events it holds. */
 function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetState {
   const instances = new Map(state.instances);
-  const lines: LogLine[] = [];
+  const lines: LogEntry[] = [];
   const tasks: TaskSummary[] = [];
   const audited: AuditEntry[] = [];
   const happened: JournalEntry[] = [];
@@ -113,9 +112,13 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
     switch (event.kind) {
       case 'instance.added':
       case 'instance.phase':
-      case 'instance.changed':
-        instances.set(event.instance.name, sanitiseAll(event.instance));
+      case 'instance.changed': {
+        const instance = sanitiseAll(event.instance);
+        const run = runBegun(instances.get(instance.name), instance, state.now);
+        if (run !== null) lines.push(run);
+        instances.set(instance.name, instance);
         break;
+      }
       case 'audit.entry':
         audited.push(sanitiseAll(event.entry));
         break;
@@ -133,7 +136,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
         history = sample(history, event.usage, instances, depthOf(state));
         break;
       case 'log.line':
-        if (event.name === state.log?.name) lines.push(sanitiseAll(event.line));
+        lines.push(entryOf(event.name, sanitiseAll(event.line)));
         break;
       case 'queue.task':
         tasks.push(event.task);
@@ -151,7 +154,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
     usage,
     history,
     queue,
-    log: withLines(state.log, lines),
+    log: withLogLines(state.log, lines),
     audit: state.audit === null ? null : withEntries(state.audit, audited),
     journal: withEntries(state.journal, happened),
   };
@@ -201,35 +204,6 @@ export function fleetUsage(instances: ReadonlyMap<string, Instance>): {
     pss_bytes += usage.pss_bytes ?? 0;
   }
   return { cpu_percent, pss_bytes };
-}
-
-function withLines(log: OpenLog | null, lines: readonly LogLine[]): OpenLog | null {
-  if (log === null || lines.length === 0) return log;
-  return { ...log, buffer: appendLines(log.buffer, lines) };
-}
-
-/** Lines that must agree, at most, before a snapshot is taken for the continuation of what is here. */
-const OVERLAP = 8;
-
-/**
- * After a reconnection the snapshot overlaps with what is here: only what is new is added. Lines are compared by their
- * text: the times of a snapshot are those of its reading.
- */
-function resumeLog(buffer: LogBuffer, snapshot: readonly LogLine[]): LogBuffer {
-  const tail = buffer.lines.slice(-OVERLAP);
-  if (tail.length === 0) return appendLines(EMPTY_LOG, snapshot);
-  const end = snapshot.findLastIndex((_, last) => {
-    // What lies before the snapshot cannot be compared with it.
-    const known = tail.slice(-(last + 1));
-    return known.every((line, index) => snapshot[last + 1 - known.length + index]?.text === line.text);
-  });
-  if (end === -1) return appendLines({ first: endOf(buffer), lines: [] }, snapshot);
-  return appendLines(buffer, snapshot.slice(end + 1));
-}
-
-function refuseLog(state: FleetState, name: string, message: string): FleetState {
-  if (state.log?.name !== name) return state;
-  return { ...state, log: { ...state.log, state: 'refused', message: sanitise(message) } };
 }
 
 function withAction(actions: readonly ActionLine[], action: ActionLine): readonly ActionLine[] {

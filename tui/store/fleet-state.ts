@@ -7,7 +7,7 @@ import type { SnapshotFrame } from '../../shared/server-frames.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
 import type { ActionLine } from './action-line.ts';
 import type { History } from './history.ts';
-import type { LogBuffer } from './log-buffer.ts';
+import type { OpenLog } from './open-log.ts';
 import type { PageState, Pages, Slot } from './pages.ts';
 import type { QueueState } from './queue-state.ts';
 
@@ -45,14 +45,6 @@ export interface FleetHistory {
   queue_depth: History;
 }
 
-/** The one instance whose log is open. */
-export interface OpenLog {
-  name: string;
-  buffer: LogBuffer;
-  state: 'loading' | 'following' | 'refused';
-  message: string | null;
-}
-
 export type FleetChange =
   | { kind: 'tick'; now: number }
   | { kind: 'link'; link: LinkState; now: number }
@@ -60,7 +52,7 @@ export type FleetChange =
   | { kind: 'events'; events: readonly FleetEvent[]; now: number }
   | { kind: 'status'; status: DaemonStatus }
   | { kind: 'action'; action: ActionLine }
-  | { kind: 'log.open'; name: string }
+  | { kind: 'log.open'; names: readonly string[] }
   | { kind: 'log.refused'; name: string; message: string }
   | { kind: 'log.close' }
   | { kind: 'topic.refused'; topic: Topic; message: string }

@@ -3,6 +3,7 @@ export const TOP_SCREENS = [
   { id: 'overview', key: '1', title: 'Overview', short: 'Over' },
   { id: 'instances', key: '2', title: 'Instances', short: 'Inst' },
   { id: 'queue', key: '3', title: 'Queue', short: 'Queue' },
+  { id: 'fleet-logs', key: '4', title: 'Logs', short: 'Logs' },
   { id: 'databases', key: '5', title: 'Databases', short: 'Data' },
   { id: 'events', key: '6', title: 'Events', short: 'Evts' },
   { id: 'servers', key: '7', title: 'Servers', short: 'Serv' },
@@ -15,16 +16,21 @@ export type Tab = (typeof INSTANCE_TABS)[number];
 export const QUEUE_TABS = ['recent', 'pending', 'processing', 'failed', 'dead', 'failures'] as const;
 export type QueueTab = (typeof QUEUE_TABS)[number];
 
+/** Whose logs are read together. */
+export const LOG_CHOICES = ['all', 'marked', 'filtered'] as const;
+export type LogChoice = (typeof LOG_CHOICES)[number];
+
 export const EVENT_TABS = ['all', 'fleet', 'audit'] as const;
 export type EventTab = (typeof EVENT_TABS)[number];
 
 /** One place of the console that can be looked at, and come back to. */
 export type Spot =
-  | { screen: Exclude<TopScreen, 'queue' | 'events'> }
+  | { screen: Exclude<TopScreen, 'queue' | 'events' | 'fleet-logs'> }
   /** `moment`: the log is shown as it was then. */
   | { screen: 'instance'; name: string; tab: Tab; moment?: string }
   /** `signature`: only the tasks with this error. */
   | { screen: 'queue'; tab: QueueTab; signature?: string }
+  | { screen: 'fleet-logs'; choice: LogChoice }
   | { screen: 'task'; id: string }
   | { screen: 'events'; tab: EventTab }
   | { screen: 'records'; name: string; collection: string; page: number }
@@ -77,6 +83,7 @@ export function step({ at, trail }: Whereabouts, direction: 'back' | 'forward'):
 
 export function top(screen: TopScreen): Location {
   if (screen === 'queue') return { screen, tab: 'recent', from: null };
+  if (screen === 'fleet-logs') return { screen, choice: 'all', from: null };
   if (screen === 'events') return { screen, tab: 'all', from: null };
   return { screen, from: null };
 }

@@ -2,6 +2,7 @@ import type { Action } from './actions.ts';
 import { type Cursor, TOP_OF_LIST } from './cursor.ts';
 import type { Form } from './form.ts';
 import { type Location, NO_TRAIL, type Trail, top } from './location.ts';
+import type { LevelFilter } from './log-buffer.ts';
 import type { Sort } from './sort.ts';
 
 /** What the administrator looks at; the fleet itself is in `FleetState`. */
@@ -34,6 +35,7 @@ export interface LogView {
   /** Number of the line whose match was jumped to. */
   match: number | null;
   wrap: boolean;
+  level: LevelFilter;
 }
 
 /** A line being typed. `before` comes back with Esc. */
@@ -50,7 +52,14 @@ export type Dialog =
   | { kind: 'help'; top: number }
   | { kind: 'quit' };
 
-export const INITIAL_LOG_VIEW: LogView = { end: null, moment: null, search: '', match: null, wrap: false };
+export const INITIAL_LOG_VIEW: LogView = {
+  end: null,
+  moment: null,
+  search: '',
+  match: null,
+  wrap: false,
+  level: 'all',
+};
 
 export function initialUi(): UiState {
   return {

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { instance } from '../../test/console/fleet-fixtures.ts';
+import { MAX_LOG_LINES, shownLines } from './log-buffer.ts';
+import { entryOf, openLog, runBegun, withLogLines, withSnapshot } from './open-log.ts';
+
+function at(second: number): string {
+  return new Date(Date.UTC(2026, 10, 21, 12, 0, second)).toISOString();
+}
+
+function texts(log: ReturnType<typeof openLog> | null): string[] | undefined {
+  return log?.buffer.lines.map(({ name, text }) => `${name} ${text}`);
+}
+
+describe('the logs of several instances', () => {
+  const both = openLog(null, ['a', 'b']);
+
+  it('are merged by time, also where they come late; lines of one keep their order', () => {
+    let log = withSnapshot(both, 'a', [
+      { at: at(1), text: 'one' },
+      { at: at(5), text: 'five' },
+      { at: at(5), text: 'five again' },
+    ]);
+    log = withSnapshot(log, 'b', [{ at: at(3), text: 'three' }]);
+    log = withLogLines(log, [
+      entryOf('a', { at: at(9), text: 'nine' }),
+      entryOf('b', { at: at(7), text: 'seven' }),
+      entryOf('c', { at: at(8), text: 'of another' }),
+    ]);
+    expect(texts(log)).toEqual(['a one', 'b three', 'a five', 'a five again', 'b seven', 'a nine']);
+    expect(log?.waiting.size).toBe(0);
+  });
+
+  it('go on after a reconnection without telling a line twice', () => {
+    let log = withSnapshot(both, 'a', [{ at: at(1), text: 'one' }]);
+    log = withSnapshot(log, 'b', [{ at: at(2), text: 'two' }]);
+    log = withSnapshot(log, 'a', [
+      { at: at(1), text: 'one' },
+      { at: at(3), text: 'three' },
+    ]);
+    expect(texts(log)).toEqual(['a one', 'b two', 'a three']);
+  });
+
+  it('keep what is still wanted when others are chosen, and no more lines than fit', () => {
+    const many = Array.from({ length: MAX_LOG_LINES + 10 }, (_, n) => ({ at: at(n), text: `${n}` }));
+    const full = withSnapshot(withSnapshot(both, 'a', many), 'b', [{ at: at(99_999), text: 'last' }]);
+    expect(full?.buffer.lines).toHaveLength(MAX_LOG_LINES);
+    const one = openLog(full, ['b', 'c']);
+    expect(texts(one)).toEqual(['b last']);
+    expect(one.waiting).toEqual(new Set(['c']));
+  });
+
+  it('show what is at least so bad, and always where a run begins', () => {
+    const died = { code: null, signal: 'SIGKILL', at: at(1), uptime_s: 9, requested: false };
+    const before = instance('a', { pid: 10 });
+    const begun = runBegun(
+      before,
+      { ...before, pid: 11, restarts: 1, started_at: at(2), last_exit: died },
+      0,
+    );
+    expect(begun?.text).toBe('run 2 begins · pid 11 · the one before ended with SIGKILL');
+    expect(runBegun(before, { ...before, restarts: 1 }, 0)).toBeNull();
+    const log = withLogLines(both, [
+      entryOf('a', { at: at(1), text: 'GET /api 200' }),
+      entryOf('a', { at: at(1), text: 'WARN slow query' }),
+      entryOf('a', { at: at(1), text: 'panic: no memory' }),
+      ...(begun === null ? [] : [begun]),
+    ]);
+    if (log === null) throw new Error('no log');
+    expect(shownLines(log.buffer, 'all')).toEqual([0, 1, 2, 3]);
+    expect(shownLines(log.buffer, 'warn')).toEqual([1, 2, 3]);
+    expect(shownLines(log.buffer, 'error')).toEqual([2, 3]);
+  });
+});

@@ -1,0 +1,94 @@
+import type { LogLine } from '../../shared/events.ts';
+import type { Instance } from '../../shared/instance.ts';
+import { EMPTY_LOG, endOf, type LogBuffer, type LogEntry, levelOf, mergeLines } from './log-buffer.ts';
+
+/** The logs of one or several instances, read as one. */
+export interface OpenLog {
+  names: readonly string[];
+  buffer: LogBuffer;
+  /** Whose end has not come yet. */
+  waiting: ReadonlySet<string>;
+  /** By instance, why its log cannot be read. */
+  refusals: Readonly<Record<string, string>>;
+}
+
+/** What is read already, and is wanted still, stays. */
+export function openLog(before: OpenLog | null, names: readonly string[]): OpenLog {
+  const kept = before?.buffer ?? EMPTY_LOG;
+  const wanted = new Set(names);
+  const lines = kept.lines.filter(({ name }) => wanted.has(name));
+  return {
+    names,
+    buffer: lines.length === 0 ? EMPTY_LOG : { first: endOf(kept) - lines.length, lines },
+    waiting: new Set(
+      names.filter((name) => before === null || !before.names.includes(name) || before.waiting.has(name)),
+    ),
+    refusals: {},
+  };
+}
+
+export function withLogLines(log: OpenLog | null, lines: readonly LogEntry[]): OpenLog | null {
+  const wanted = lines.filter(({ name }) => log?.names.includes(name));
+  return log === null || wanted.length === 0 ? log : { ...log, buffer: mergeLines(log.buffer, wanted) };
+}
+
+export function entryOf(name: string, line: LogLine): LogEntry {
+  return { ...line, name, level: levelOf(line.text) };
+}
+
+export function withRefusal(log: OpenLog | null, name: string, message: string): OpenLog | null {
+  if (log?.names.includes(name) !== true) return log;
+  return { ...log, waiting: without(log.waiting, name), refusals: { ...log.refusals, [name]: message } };
+}
+
+/** The end of one of them; after a reconnection it goes on from what is here. */
+export function withSnapshot(
+  log: OpenLog | null,
+  name: string,
+  snapshot: readonly LogLine[],
+): OpenLog | null {
+  if (log?.names.includes(name) !== true) return log;
+  const entries = snapshot.map((line) => entryOf(name, line));
+  const known = log.buffer.lines.filter((line) => line.name === name && line.run !== true).slice(-OVERLAP);
+  const end = known.length === 0 ? -1 : lastOfKnown(known, entries);
+  // Nothing of it is known: of a log that is read alone, there is a gap before.
+  const broken = end === -1 && known.length > 0 && log.names.length === 1;
+  const before = broken ? { first: endOf(log.buffer), lines: [] } : log.buffer;
+  const buffer = mergeLines(before, entries.slice(end + 1));
+  return { ...log, buffer, waiting: without(log.waiting, name) };
+}
+
+/** Lines that must agree, at most, before a snapshot is taken for the continuation of what is here. */
+const OVERLAP = 8;
+
+/** Index in the snapshot of the last line that is here already, or -1. Compared by text: times are of the reading. */
+function lastOfKnown(tail: readonly LogEntry[], snapshot: readonly LogEntry[]): number {
+  return snapshot.findLastIndex((_, last) => {
+    // What lies before the snapshot cannot be compared with it.
+    const known = tail.slice(-(last + 1));
+    return known.every((line, index) => snapshot[last + 1 - known.length + index]?.text === line.text);
+  });
+}
+
+function without(names: ReadonlySet<string>, name: string): ReadonlySet<string> {
+  return new Set([...names].filter((one) => one !== name));
+}
+
+/** Where a run of an instance begins, told among its lines: which one, its process, and what ended the one before. */
+export function runBegun(before: Instance | undefined, after: Instance, now: number): LogEntry | null {
+  if (after.pid === null || before === undefined || after.pid === before.pid) return null;
+  const { name, restarts, pid, started_at: at, last_exit: exit } = after;
+  const why =
+    exit === null
+      ? 'the first one'
+      : exit.requested
+        ? 'after a stop that was asked for'
+        : `the one before ended with ${exit.signal ?? `exit ${exit.code ?? '?'}`}`;
+  return {
+    name,
+    at: at ?? new Date(now).toISOString(),
+    text: `run ${restarts + 1} begins · pid ${pid} · ${why}`,
+    level: 'info',
+    run: true,
+  };
+}
