@@ -71,6 +71,11 @@ export class TmuxTerminal implements AsyncDisposable {
     return { alternate: alternate === '1', cursor: cursor === '1', raw: /-icanon|-echo\b/.test(stdout) };
   }
 
+  /** The screen with the control sequences of its colours. */
+  async painted(): Promise<string> {
+    return (await this.#tmux('capture-pane', '-p', '-e')).stdout;
+  }
+
   /** Waits until the screen contains all of these. */
   async shows(...wanted: (string | RegExp)[]): Promise<string> {
     let screen = '';

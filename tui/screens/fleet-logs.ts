@@ -8,7 +8,7 @@ import type { Console } from './console.ts';
 import { runInLog } from './log.ts';
 import { logLines } from './log-lines.ts';
 import { turnTo } from './navigate.ts';
-import type { Look, Screen, Size, View } from './screen.ts';
+import type { Look, Screen, Size } from './screen.ts';
 import { scrollLog } from './scroll-log.ts';
 
 /** Each is followed by the daemon for this console alone: enough to see what goes on, without being a burden. */
