@@ -131,8 +131,15 @@ function queueLine(view: View): string {
     ['plain', `${queue.pending} pending  ${queue.processing} processing  `],
     ['muted', `${queue.done} done  `],
     [badness(queue.failed), `${queue.failed} failed  `],
-    [badness(queue.dead), `${queue.dead} dead`],
+    [badness(queue.dead), `${queue.dead} dead  `],
+    ['accent', depthBars(view)],
   ]);
+}
+
+/** How many tasks waited or ran, where there is room for it beside the counts. */
+function depthBars({ fleet, size }: View): string {
+  const width = Math.min(40, size.columns - 80);
+  return width < 8 ? '' : sparkline(fleet.history.queue_depth, width, 5);
 }
 
 function badness(count: number): Token {
