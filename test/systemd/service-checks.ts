@@ -58,6 +58,14 @@ export async function checkService(stage: Stage, releases: Releases, report: Rep
     mustBe(found, '', 'where secrets were found');
     return 'none in any process of the host';
   });
+  await report.check('a worker of its own', async () => {
+    await stage.systemctl('start', 'fathom-worker@1');
+    const said = 'journalctl -u fathom-worker@1 -o cat | grep "^worker .* is up"';
+    const up = await container.shell(`for i in $(seq 100); do ${said} && exit 0; sleep 0.1; done; exit 1`);
+    await stage.systemctl('stop', 'fathom-worker@1');
+    mustBe(await stage.systemctl('show', '-P', 'Result', 'fathom-worker@1'), 'success', 'the result');
+    return up;
+  });
   await checkUnderLoad(
     stage,
     () => ({ records: records(), token: session.database.token }),
