@@ -8,10 +8,11 @@ import { Agent, request } from 'node:https';
 import { WebSocket } from 'ws';
 
 const PER_SECOND = 200;
+const MOST_UNDER_WAY = 32;
 const GIVE_UP_MS = 10_000;
 const [what = '', ...args] = process.argv.slice(2);
 const ca = readFileSync(process.env['CA_FILE'] ?? '', 'utf8');
-const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+const agent = new Agent({ keepAlive: true, maxSockets: MOST_UNDER_WAY });
 
 function call(method: string, address: string, body: string, token: string) {
   const url = new URL(address);
@@ -63,7 +64,9 @@ async function write(address: string, token: string): Promise<object> {
   const timer = setInterval(() => {
     // As many as are due by now, so that a late timer makes up for it.
     const due = Math.floor(((performance.now() - begun) / 1000) * PER_SECOND);
-    for (let sent = latencies.length + failures.length + underWay.size; sent < due; sent += 1) {
+    const sent = latencies.length + failures.length + underWay.size;
+    // No more than so many at once: a busy host gets fewer, not a queue of them.
+    for (let count = sent; count < due && underWay.size < MOST_UNDER_WAY; count += 1) {
       const attempt = one();
       underWay.add(attempt);
       void attempt.then(() => underWay.delete(attempt));
