@@ -44,7 +44,7 @@ export async function damageOf(dataDir: string): Promise<PhaseReason | null> {
   }
   if (head !== null && head.toString('latin1') !== DATABASE_MAGIC) {
     return corrupt(
-      `${database} is damaged: it does not begin as a database does; restore it from a backup and force a restart`,
+      `pb_data/data.db is damaged: it does not begin as a database does; restore it from a backup and force a restart`,
     );
   }
   const walHead = await headOf(wal, 4);
@@ -55,7 +55,7 @@ export async function damageOf(dataDir: string): Promise<PhaseReason | null> {
     !WAL_MAGICS.has(walHead.readUInt32BE())
   ) {
     return corrupt(
-      `${wal}, which holds the latest changes, is damaged; restore pb_data from a backup, or move this file away to go on without them, and force a restart`,
+      `pb_data/data.db-wal, which holds the latest changes, is damaged; restore pb_data from a backup, or move this file away to go on without them, and force a restart`,
     );
   }
   return null;

@@ -9,14 +9,7 @@ import {
   lockedArguments,
 } from './command.ts';
 import { ExecutableHashes } from './executable-hash.ts';
-import {
-  findByEnvironment,
-  hasSocket,
-  isAlive,
-  isThatProcess,
-  type ProcessIdentity,
-  processStat,
-} from './procfs.ts';
+import { findByEnvironment, hasSocket, isAlive, isThatProcess, type ProcessIdentity } from './procfs.ts';
 import { SpawnerClient } from './spawner-client.ts';
 
 export interface ProcessExit {
@@ -89,7 +82,7 @@ export class ChildProcessDriver implements ProcessDriver {
 
   async spawn(command: InstanceCommand): Promise<InstanceProcess> {
     // The process writes its log itself, so that it goes on when the daemon is gone and no burst passes through it.
-    const { pid, exited } = await this.#spawner.spawn({
+    const { pid, startTime, exited } = await this.#spawner.spawn({
       file: 'flock',
       args: lockedArguments(command),
       env: {
@@ -102,7 +95,6 @@ export class ChildProcessDriver implements ProcessDriver {
       },
       logFile: command.logFile,
     });
-    const startTime = processStat(pid)?.startTime ?? 0;
     return {
       pid,
       startTime,

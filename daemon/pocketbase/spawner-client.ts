@@ -8,6 +8,8 @@ const PROGRAM = join(import.meta.dirname, `spawner${extname(import.meta.filename
 
 export interface Spawned {
   pid: number;
+  /** Ticks since boot, see `ProcessStat`. */
+  startTime: number;
   /** Settles with the exit, or with null when the spawner was gone before and nobody can tell. */
   exited: Promise<ProcessExit | null>;
 }
@@ -22,9 +24,11 @@ class SpawnerSilent extends Error {
   }
 }
 
+type SpawnedProcess = Pick<Spawned, 'pid' | 'startTime'>;
+
 interface Pending {
   spawner: ChildProcess;
-  spawned: PromiseWithResolvers<number>;
+  spawned: PromiseWithResolvers<SpawnedProcess>;
   exited: PromiseWithResolvers<ProcessExit | null>;
 }
 
@@ -59,14 +63,14 @@ export class SpawnerClient {
     const spawner = this.#running();
     const pending: Pending = {
       spawner,
-      spawned: Promise.withResolvers<number>(),
+      spawned: Promise.withResolvers<SpawnedProcess>(),
       exited: Promise.withResolvers<ProcessExit | null>(),
     };
     this.#pending.set(id, pending);
     const answered = this.#expectAnswer(spawner);
     try {
       spawner.send({ ...request, id } satisfies SpawnRequest);
-      return { pid: await pending.spawned.promise, exited: pending.exited.promise };
+      return { ...(await pending.spawned.promise), exited: pending.exited.promise };
     } finally {
       answered();
     }
@@ -133,7 +137,7 @@ export class SpawnerClient {
     if (!pending) return;
     if (report.kind === 'pong') return;
     if (report.kind === 'spawned') {
-      pending.spawned.resolve(report.pid);
+      pending.spawned.resolve({ pid: report.pid, startTime: report.startTime });
       return;
     }
     this.#pending.delete(report.id);

@@ -17,6 +17,6 @@ export interface SpawnerPing {
 
 export type SpawnerReport =
   | { id: number; kind: 'pong' }
-  | { id: number; kind: 'spawned'; pid: number }
+  | { id: number; kind: 'spawned'; pid: number; startTime: number }
   | { id: number; kind: 'failed'; code: string | null; message: string }
   | { id: number; kind: 'exited'; code: number | null; signal: string | null };

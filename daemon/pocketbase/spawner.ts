@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { processStat } from './procfs.ts';
 import type { SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
 
 function tell(report: SpawnerReport): void {
@@ -19,7 +20,7 @@ function start({ id, file, args, env, logFile }: SpawnRequest): void {
     try {
       // Its own process group: a Ctrl-C in the daemon's terminal is the daemon's to handle.
       const child = spawn(file, args, { detached: true, env, stdio: ['ignore', log, log] });
-      child.once('spawn', () => tell({ id, kind: 'spawned', pid: child.pid as number }));
+      child.once('spawn', () => started(id, child.pid as number));
       child.once('error', (error) => fail(id, error));
       child.once('exit', (code, signal) => tell({ id, kind: 'exited', code, signal }));
     } finally {
@@ -28,6 +29,11 @@ function start({ id, file, args, env, logFile }: SpawnRequest): void {
   } catch (error) {
     fail(id, error as Error);
   }
+}
+
+/** Its start time is read here: the daemon may have no file descriptor left for that. */
+function started(id: number, pid: number): void {
+  tell({ id, kind: 'spawned', pid, startTime: processStat(pid)?.startTime ?? 0 });
 }
 
 function fail(id: number, error: NodeJS.ErrnoException): void {

@@ -91,7 +91,7 @@ export function whyLine(instance: Instance, now: number): string | null {
     case 'backing_off':
       return join(backingOff(instance, now), exitWords(instance.last_exit), words, attempts(instance));
     case 'unresponsive':
-      return join(`unresponsive for ${lasting}`, instance.probe?.error ?? reason?.message);
+      return join(`unresponsive for ${lasting}`, reason?.message ?? instance.probe?.error);
     case 'queued':
       return join('queued, waits for a start slot', exitWords(instance.last_exit), words, attempts(instance));
     case 'starting':
