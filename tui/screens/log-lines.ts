@@ -69,8 +69,9 @@ export function logLines(view: View, log: OpenLog | null): string[] {
     const number = shown[index] ?? 0;
     const line = buffer.lines[number - buffer.first];
     if (line === undefined) break;
-    // Lines that were read together have one time; said once, it is not taken for the time of each.
-    const dated = buffer.lines[(shown[index - 1] ?? -1) - buffer.first]?.at !== line.at;
+    // Lines that were read together have one time; said once a page, it is not taken for the time of each.
+    const before = buffer.lines[(shown[index - 1] ?? -1) - buffer.first];
+    const dated = before?.at !== line.at || body.length === rows - 1;
     const drawn = drawLine(theme, line, ui.log, size.columns, { current: current === number, dated, names });
     body.unshift(...drawn.slice(-(rows - body.length)));
   }

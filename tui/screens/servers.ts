@@ -100,7 +100,7 @@ function serversLines(view: View): string[] {
       rows: servers.profiles,
       keyOf: ({ name }) => name,
       cursor: cursorOf(ui, LIST),
-      empty: 'No servers are kept yet: a adds one, so that fathom-tui --profile NAME opens it.',
+      empty: 'No servers are kept yet: a adds one, for fathom-tui --profile NAME.',
     },
     size.columns,
     listRows(size),
