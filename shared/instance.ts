@@ -51,6 +51,7 @@ export const PHASE_REASON_CODES = [
   'hook_broken',
   'database_corrupt',
   'encryption_key_wrong',
+  'secret_undecryptable',
   'data_dir_missing',
   'data_dir_replaced',
   'volume_missing',

@@ -73,12 +73,11 @@ export class Catalog {
     return join(this.#deps.settings.userDatabasesDir, name);
   }
 
-  /** Makes the instance of a row known to the fleet, without starting it. @throws FathomError `secret.undecryptable` */
+  /** Makes the instance of a row known to the fleet, without starting it. */
   register(row: DatabaseRow, email: string | null): CatalogEntry {
     const known = this.#entries.get(row.name);
     if (known) return known;
-    const secret = unseal(this.#deps.masterKeys, row.superuser_secret, secretBelongsTo(row.user));
-    const superuserToken = superuserTokens(secret, this.#deps.clock);
+    const superuserToken = this.#superuserToken(row);
     const runner = this.#deps.fleet.add(
       this.#spec(row, email, superuserToken),
       row.port > 0 ? row.port : null,
@@ -86,6 +85,17 @@ export class Catalog {
     const entry = { row, runner, superuserToken };
     this.#entries.set(row.name, entry);
     return entry;
+  }
+
+  /** Without its secret an instance still serves its owner; whoever asks for a token is told why there is none. */
+  #superuserToken(row: DatabaseRow): () => Promise<string> {
+    const { masterKeys, clock, log } = this.#deps;
+    try {
+      return superuserTokens(unseal(masterKeys, row.superuser_secret, secretBelongsTo(row.user)), clock);
+    } catch (error) {
+      log.error({ instance: row.name }, messageOf(error));
+      return () => Promise.reject(error as Error);
+    }
   }
 
   forget(name: string): void {

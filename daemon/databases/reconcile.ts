@@ -30,7 +30,7 @@ export class Reconciler {
     this.#deps = deps;
   }
 
-  /** Makes all databases known. One that cannot be (a secret that does not decrypt) is told and left out. */
+  /** Makes all databases known. One whose name is none, as a person may have written it, is told and left out. */
   async load(): Promise<void> {
     for (const row of await this.#deps.repository.list()) this.#register(row);
   }

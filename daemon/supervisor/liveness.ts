@@ -1,3 +1,4 @@
+import { FathomError } from '../../shared/errors.ts';
 import type { PhaseReason, Probe } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
 import type { DataState } from '../pocketbase/data-state.ts';
@@ -50,13 +51,16 @@ export async function watchLiveness(
     await clock.sleep(waitMs, signal);
     if (signal.aborted) return 'aborted';
     const data = await options.inspect();
-    const result = data.broken
-      ? { at: clock.now().toISOString(), ok: false, latency_ms: 0, error: data.broken.message }
+    const { result, noAccess } = data.broken
+      ? {
+          result: { at: clock.now().toISOString(), ok: false, latency_ms: 0, error: data.broken.message },
+          noAccess: null,
+        }
       : await ask(options, timeoutMs, signal);
     if (signal.aborted) return 'aborted';
     const isOwnTrouble = OWN_TROUBLE.has(result.error);
     if (!isOwnTrouble) failures = result.ok ? 0 : failures + 1;
-    let reason = data.broken ?? (isOwnTrouble ? OUT_OF_FILES : data.limited);
+    let reason = data.broken ?? (isOwnTrouble ? OUT_OF_FILES : (data.limited ?? noAccess));
     if (!result.ok && !data.broken && !isOwnTrouble) reason = await options.whySilent();
     if (signal.aborted) return 'aborted';
     options.onProbe(result, failures, reason);
@@ -65,12 +69,32 @@ export async function watchLiveness(
   }
 }
 
-async function ask(options: LivenessOptions, timeoutMs: number, signal: AbortSignal): Promise<Probe> {
+/** `noAccess` says why the probe could only ask whether the process serves, where waiting would not help. */
+async function ask(
+  options: LivenessOptions,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<{ result: Probe; noAccess: PhaseReason | null }> {
   const { host, port, clock } = options;
-  const authorization = options.authorization ? await tokenOf(options.authorization, clock, timeoutMs) : null;
+  let authorization: string | null = null;
+  let noAccess: PhaseReason | null = null;
+  try {
+    authorization = options.authorization ? await tokenOf(options.authorization, clock, timeoutMs) : null;
+  } catch (error) {
+    noAccess = withoutSecret(error);
+  }
   const what =
     authorization === null ? { path: READINESS_PATH } : { path: LIVENESS_PATH, headers: { authorization } };
-  return probe({ host, port, ...what }, { clock, timeoutMs, signal });
+  return { result: await probe({ host, port, ...what }, { clock, timeoutMs, signal }), noAccess };
+}
+
+/** Null for what passes, as when the control plane is away. */
+function withoutSecret(error: unknown): PhaseReason | null {
+  if (!(error instanceof FathomError) || error.code !== 'secret.undecryptable') return null;
+  return {
+    code: 'secret_undecryptable',
+    message: `it serves its owner, but Fathom cannot sign in: ${error.message}; put the right AES_MASTER_KEY (or AES_PREVIOUS_MASTER_KEY) back and restart the daemon`,
+  };
 }
 
 /** Null when there is none to be had in time: then the probe asks only whether the process serves. */
@@ -81,10 +105,7 @@ async function tokenOf(
 ): Promise<string | null> {
   const enough = new AbortController();
   try {
-    return await Promise.race([
-      authorization().catch(() => null),
-      clock.sleep(timeoutMs, enough.signal).then(() => null),
-    ]);
+    return await Promise.race([authorization(), clock.sleep(timeoutMs, enough.signal).then(() => null)]);
   } finally {
     enough.abort();
   }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { appendFile, copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -105,6 +106,25 @@ it('a killed daemon takes no instance along: clients go on, and the next one tak
     new Set(['global', busy.name, killed.name, restarted.name, ...others.map(({ name }) => name)]),
   );
   await writeAndRead(fathom, killed, 'after');
+});
+
+it('with another master key every database goes on for its owner, and says what is wrong', async () => {
+  const fathom = await deployment({ PB_HEALTH_INTERVAL: '1' });
+  const daemon = await fathom.start();
+  const tenant = await signUp(fathom);
+  const before = await instance(fathom, tenant.name);
+  await daemon.stop();
+
+  await fathom.start({ AES_MASTER_KEY: randomBytes(32).toString('base64') });
+  await until(async () => (await instance(fathom, tenant.name)).reason !== null, { what: 'a reason' });
+  const after = await instance(fathom, tenant.name);
+  expect(after).toMatchObject({
+    phase: 'running',
+    port: before.port,
+    reason: { code: 'secret_undecryptable' },
+  });
+  expect(after.reason?.message).toContain('AES_MASTER_KEY');
+  await writeAndRead(fathom, tenant, 'all the same');
 });
 
 it('what does not fit is ended: no row, a second one, another executable; strangers are left alone', async () => {

@@ -48,6 +48,7 @@ const REASON_WORDS: Readonly<Record<PhaseReasonCode, string | null>> = {
   binary_missing: 'PocketBase binary is missing',
   binary_changed: 'PocketBase binary was changed',
   out_of_files: 'no file descriptors left',
+  secret_undecryptable: 'master key does not fit',
   spawn_failed: 'could not be spawned',
 };
 
