@@ -94,7 +94,7 @@ export class Catalog {
       return superuserTokens(unseal(masterKeys, row.superuser_secret, secretBelongsTo(row.user)), clock);
     } catch (error) {
       log.error({ instance: row.name }, messageOf(error));
-      return () => Promise.reject(error as Error);
+      return () => Promise.reject(error);
     }
   }
 
