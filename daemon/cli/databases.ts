@@ -8,15 +8,22 @@ const NAME = {
 
 const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
 
-const LOGS = {
-  summary: 'what one printed',
-  positionals: NAME,
-  options: {
-    tail: { type: 'number', default: 200, requiresArg: true, describe: 'how many lines' },
-    follow: { type: 'boolean', alias: 'f', default: false, describe: 'go on with new ones until Ctrl-C' },
-    ...COMMON,
-  },
-} as const;
+function logsCommand(words: ['logs'] | ['databases', 'logs']) {
+  return command({
+    words,
+    summary: 'what one printed',
+    positionals: NAME,
+    options: {
+      tail: { type: 'number', default: 200, requiresArg: true, describe: 'how many lines' },
+      follow: { type: 'boolean', alias: 'f', default: false, describe: 'go on with new ones until Ctrl-C' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { showLogs } = await import('./logs-action.ts');
+      return showLogs(args, context);
+    },
+  });
+}
 
 export const databaseCommands = [
   command({
@@ -97,20 +104,6 @@ export const databaseCommands = [
       return actOnDatabase('restart', args, context);
     },
   }),
-  command({
-    words: ['databases', 'logs'],
-    ...LOGS,
-    async run(args, context) {
-      const { showLogs } = await import('./logs-action.ts');
-      return showLogs(args, context);
-    },
-  }),
-  command({
-    words: ['logs'],
-    ...LOGS,
-    async run(args, context) {
-      const { showLogs } = await import('./logs-action.ts');
-      return showLogs(args, context);
-    },
-  }),
+  logsCommand(['databases', 'logs']),
+  logsCommand(['logs']),
 ];

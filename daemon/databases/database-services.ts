@@ -10,7 +10,7 @@ import type { EventBus } from '../events/bus.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import { connectHost } from '../pocketbase/command.ts';
 import type { ProcessDriver } from '../pocketbase/process-driver.ts';
-import type { MasterKey } from '../security/envelope.ts';
+import type { MasterKeys } from '../security/envelope.ts';
 import { guardSettings } from '../security/guard-settings.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { PortAllocator } from '../supervisor/ports.ts';
@@ -43,7 +43,7 @@ export function databaseServices(deps: {
   ports: PortAllocator;
   driver: ProcessDriver;
   binary: Binary;
-  masterKeys: readonly [MasterKey, ...MasterKey[]];
+  masterKeys: MasterKeys;
   migrationsDir: string;
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;

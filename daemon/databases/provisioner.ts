@@ -6,7 +6,7 @@ import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { DatabaseRepository, Reservation } from '../control-plane/databases.ts';
 import { instanceEncryptionKey } from '../security/derived-keys.ts';
-import { type MasterKey, seal, unseal } from '../security/envelope.ts';
+import { type MasterKeys, seal, unseal } from '../security/envelope.ts';
 import type { GuardSettings } from '../security/guard-settings.ts';
 import { newSuperuserSecret, superuserKeys } from '../security/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -31,7 +31,7 @@ export interface ProvisionerDeps {
   repository: DatabaseRepository;
   template: TemplateStore;
   /** The first one encrypts. */
-  masterKeys: readonly [MasterKey, ...MasterKey[]];
+  masterKeys: MasterKeys;
   pbEncryptionKey: Uint8Array;
   guard: GuardSettings;
   clock: Clock;

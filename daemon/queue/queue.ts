@@ -3,7 +3,7 @@ import type { FleetEvent } from '../../shared/events.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
-import type { MasterKey } from '../security/envelope.ts';
+import type { MasterKeys } from '../security/envelope.ts';
 import { HookClient } from './hook-client.ts';
 import { preparer, type TaskHost } from './prepare.ts';
 import { QueueWatch } from './queue-watch.ts';
@@ -28,7 +28,7 @@ export interface WorkerOptions {
   random: () => number;
   hooks: HookClient;
   host: TaskHost;
-  masterKeys: readonly [MasterKey, ...MasterKey[]];
+  masterKeys: MasterKeys;
   tasksDir: string;
   slots: number;
   pollIntervalMs: number;
