@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { failed } from '../../test/console/fleet-fixtures.ts';
+import { anyText } from '../../test/helpers/any-text.ts';
 import { sanitise, sanitiseAll } from './sanitise.ts';
 
 describe('sanitise', () => {
@@ -48,7 +49,7 @@ describe('sanitise', () => {
     fc.assert(
       fc.property(
         fc.oneof(
-          fc.array(fc.integer({ min: 0, max: 0xffff })).map((codes) => String.fromCharCode(...codes)),
+          anyText(),
           fc.array(piece).map((all) => all.join('')),
         ),
         (text) => {
