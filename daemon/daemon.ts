@@ -167,7 +167,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     clock,
     log,
   });
-  const status = async (): Promise<DaemonStatus> => ({
+  const status: ApiDeps['status'] = async () => ({
     version: options.version,
     protocol: PROTOCOL_VERSION,
     pid: process.pid,

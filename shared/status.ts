@@ -21,6 +21,8 @@ export interface DaemonStatus {
   /** Null while the global PocketBase cannot be read. */
   queue: TaskCounts | null;
   usage: DaemonUsage | null;
+  /** What the caller may do, whoever it belongs to: names of the table of permissions. */
+  permissions: string[];
 }
 
 /** Snapshot of the topic `health`. */

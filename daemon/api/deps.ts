@@ -49,7 +49,7 @@ export interface ApiDeps {
   trustedProxies: readonly string[];
   settings: LiveSettings;
   version: string;
-  status: () => Promise<DaemonStatus>;
+  status: () => Promise<Omit<DaemonStatus, 'permissions'>>;
   /** Null when the daemon is ready, else what it waits for. */
   waitingFor: () => string | null;
 }

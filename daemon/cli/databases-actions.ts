@@ -1,8 +1,11 @@
+import { deletionConsequences } from '../../shared/deletion.ts';
 import type { Instance, InstancePhase } from '../../shared/instance.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
 import { type Column, formatTable } from './table.ts';
+import { typed } from './typed.ts';
+import { UsageError } from './usage-error.ts';
 
 const PHASE_COLOURS: Readonly<Record<InstancePhase, Colour>> = {
   running: 'green',
@@ -55,5 +58,24 @@ export async function actOnDatabase(
     const where = instance.phase === 'running' && instance.url !== null ? ` at ${instance.url}` : '';
     printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}`));
   }
+  return 0;
+}
+
+/** Whoever deletes a user's data types the name of what is deleted. */
+export async function deleteDatabase(
+  { name, ...args }: ConnectArguments & { name: string },
+  context: CliContext,
+): Promise<number> {
+  const { databases } = connect(args, context);
+  const instance = await databases.get(name);
+  if (instance.kind === 'global') {
+    throw new UsageError('the global database holds all accounts and is never deleted; nothing was done');
+  }
+  const question = [...deletionConsequences(instance), `Type '${name}' to delete it: `];
+  if ((await typed(question.map(printable).join('\n'), context)) !== name) {
+    throw new UsageError(`that is not '${name}'; nothing was deleted`);
+  }
+  await databases.delete(name);
+  printLine(context.stdout, printable(`${name} is deleted`));
   return 0;
 }

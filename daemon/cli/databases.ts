@@ -104,6 +104,16 @@ export const databaseCommands = [
       return actOnDatabase('restart', args, context);
     },
   }),
+  command({
+    words: ['databases', 'delete'],
+    summary: 'delete one with everything in it; its name is asked for, or read from stdin',
+    positionals: NAME,
+    options: CONNECT_OPTIONS,
+    async run(args, context) {
+      const { deleteDatabase } = await import('./databases-actions.ts');
+      return deleteDatabase(args, context);
+    },
+  }),
   logsCommand(['databases', 'logs']),
   logsCommand(['logs']),
 ];

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { packageRoot } from '../base/package.ts';
 import { type InstallContext, install as installPackage } from '../install/install.ts';
 import { CONFIRMATION, uninstall as uninstallProgram } from '../install/uninstall.ts';
 import { rollBack, upgrade as upgradeTo } from '../install/upgrade.ts';
 import { type CliContext, printLine } from './context.ts';
 import { printable } from './printable.ts';
+import { typed } from './typed.ts';
 import { UsageError } from './usage-error.ts';
+
+const QUESTION = `This removes all databases of all users. Type '${CONFIRMATION}': `;
 
 export async function install(context: CliContext): Promise<number> {
   await installPackage(packageRoot(), hostOf(context));
@@ -22,23 +24,11 @@ export async function rollback(context: CliContext): Promise<number> {
 }
 
 export async function uninstall({ purge }: { purge: boolean }, context: CliContext): Promise<number> {
-  if (purge && (await typed(context)) !== CONFIRMATION) {
+  if (purge && (await typed(QUESTION, context)) !== CONFIRMATION) {
     throw new UsageError(`that is not '${CONFIRMATION}'; nothing was removed`);
   }
   await uninstallProgram({ purge }, hostOf(context));
   return 0;
-}
-
-/** The first line of standard input, from a person or from a script that means it. */
-async function typed({ stdin, stderr }: CliContext): Promise<string> {
-  const lines = createInterface({ input: stdin });
-  try {
-    stderr.write(`This removes all databases of all users. Type '${CONFIRMATION}': `);
-    for await (const line of lines) return line.trim();
-    return '';
-  } finally {
-    lines.close();
-  }
 }
 
 function hostOf({ stdout }: CliContext): InstallContext {

@@ -27,6 +27,7 @@ const status: DaemonStatus = {
   total_instances: 4,
   queue: { ...NO_TASKS, pending: 2 },
   usage: null,
+  permissions: [],
 };
 
 it('counts what there is and leaves out what there is not', () => {

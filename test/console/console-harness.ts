@@ -21,6 +21,7 @@ export interface HarnessOptions {
   /** The sixteen base colours unless told otherwise. */
   theme?: ThemeName;
   ownsDaemon?: boolean;
+  readOnly?: boolean;
   /** Whose settings: `XDG_CONFIG_HOME` is read. */
   env?: Record<string, string>;
   session?: Console['session'];
@@ -110,7 +111,7 @@ export class ConsoleHarness {
       fleet,
       theme: options.theme ?? '16',
       write: (text) => this.#screen.write(text),
-      readOnly: false,
+      readOnly: options.readOnly ?? false,
       ownsDaemon: options.ownsDaemon ?? false,
       address: 'socketPath' in target ? target.socketPath : target.url,
       title: 'Fathom',
@@ -204,8 +205,10 @@ export class ConsoleHarness {
     }
   }
 
-  shows(...texts: string[]): Promise<void> {
-    return this.until(() => texts.every((text) => this.text.includes(text)), texts.join(', '));
+  shows(...texts: (string | RegExp)[]): Promise<void> {
+    const isShown = (text: string | RegExp) =>
+      typeof text === 'string' ? this.text.includes(text) : text.test(this.text);
+    return this.until(() => texts.every(isShown), texts.join(', '));
   }
 
   hides(...texts: string[]): Promise<void> {

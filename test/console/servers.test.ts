@@ -43,7 +43,7 @@ describe('Servers', () => {
     expect(chosen).toEqual([{ name: 'prod', address: stub.url, theme: null }]);
 
     screen.press('g', 'D');
-    await screen.shows('Remove old2?', 'and that you signed in to it');
+    await screen.shows('Remove old2?', 'signed in to it');
     screen.press('enter');
     await screen.shows('1 server');
     const file = join(folder, 'fathom', 'console.json');

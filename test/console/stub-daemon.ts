@@ -225,6 +225,7 @@ export class StubDaemon {
       total_instances: this.instances.size,
       queue: { ...NO_TASKS, pending: 4, processing: 1, done: 128 },
       usage: daemonUsage(),
+      permissions: ['databases.delete'],
       ...this.status,
     };
   }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../../shared/instance.ts';
@@ -11,6 +12,7 @@ import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
 import { until } from '../helpers/until.ts';
 
+const LAUNCHER = join(import.meta.dirname, '../../bin/fathomd');
 const PEOPLE = ['ann', 'bob', 'cid', 'dee'];
 
 let fathom: Deployment;
@@ -197,7 +199,17 @@ describe('one database', () => {
     const { user, database } = session('dee');
     const directory = join(fathom.dataDir, 'user_dbs', database.name);
     expect(existsSync(directory)).toBe(true);
-    await fathom.client.databases.delete(database.name);
+    const type = (input: string) =>
+      execa(LAUNCHER, ['databases', 'delete', database.name, '--socket', fathom.socketPath], {
+        input,
+        reject: false,
+      });
+    const refused = await type(`${database.name}x\n`);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain('dee@example.com is cut off and keeps the account');
+    expect(refused.stderr).toContain(`that is not '${database.name}'; nothing was deleted`);
+    expect(existsSync(directory)).toBe(true);
+    expect((await type(`${database.name}\n`)).stdout).toBe(`${database.name} is deleted`);
     expect(existsSync(directory)).toBe(false);
     expect((await fleetProcesses(fathom.dataDir)).map(({ instance }) => instance)).not.toContain(
       database.name,

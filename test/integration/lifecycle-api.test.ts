@@ -238,7 +238,10 @@ describe('what watches the daemon', () => {
     expect((await call('GET', `${fathom.url}/api/v1/status`, { token })).status).toBe(403);
     expect((await call('GET', `${fathom.url}/api/v1/status`)).status).toBe(401);
     const local = new FathomClient({ target: { socketPath: fathom.socketPath } });
-    expect(await local.status()).toMatchObject({ ready: true });
+    expect((await local.status()).permissions).toContain('databases.delete');
+    const looking = new FathomClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
+    expect((await looking.status()).permissions).toEqual(expect.arrayContaining(['databases.read']));
+    expect((await looking.status()).permissions).not.toContain('databases.delete');
   });
 
   it('metrics name databases to administrators alone', async () => {

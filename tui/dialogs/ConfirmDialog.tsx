@@ -22,7 +22,7 @@ export function ConfirmDialog({
   const lines: Span[][] = [
     [],
     ...sentence.map((text): Span[] => [['strong', text]]),
-    [['plain', consequence]],
+    ...wrapWords(consequence, frame.columns - 8).map((text): Span[] => [['plain', text]]),
     [],
     ...listed.map((name): Span[] => [['muted', `  ${name}`]]),
     ...(more > 0 ? [[['muted', `  and ${more} more`]] as Span[]] : []),

@@ -25,7 +25,10 @@ export function DialogFrame({
 }: DialogProps & { title: string; lines: readonly (readonly Span[])[]; tone?: Token }) {
   const widest = Math.max(widthOf(title) + 2, ...lines.map(widthOfSpans));
   const inner = Math.min(columns - 4, Math.max(40, widest + 2));
-  const shown = lines.slice(0, Math.max(1, rows - 2));
+  const room = Math.max(1, rows - 2);
+  // What is said comes before the room around it.
+  const dense = lines.length > room ? lines.filter((spans) => spans.length > 0) : lines;
+  const shown = dense.slice(0, room);
   const heading = cut(` ${title} `, inner - 1);
   const edge = (text: string) => theme.paint(tone, text);
   const drawn = [

@@ -1,19 +1,23 @@
 import type { Form } from '../store/form.ts';
+import { sanitise } from '../store/sanitise.ts';
 import type { Span } from '../widgets/line.ts';
-import { fit, widthOf, wrapWords } from '../widgets/text.ts';
+import { cutStart, fit, widthOf, wrapWords } from '../widgets/text.ts';
 import { DialogFrame, type DialogProps } from './DialogFrame.tsx';
 
-const VALUE = 40;
+const VALUE = 56;
 
 /** Lines to fill in. Of a secret only that there is one is drawn, not even how long it is. */
 export function FormDialog({ form, ...frame }: DialogProps & { form: Form }) {
-  const { fields, at, error, busy } = form;
+  const { fields, at, error, busy, command } = form;
   const label = Math.max(0, ...fields.map((field) => widthOf(field.label)));
   const room = Math.max(10, Math.min(VALUE, frame.columns - label - 12));
   const words = (text: string) => wrapWords(text, label + room + 4);
   const lines: Span[][] = [
     [],
-    ...words(form.about).map((text): Span[] => [['plain', text]]),
+    ...form.about
+      .split('\n')
+      .flatMap(words)
+      .map((text): Span[] => [['plain', text]]),
     [],
     ...fields.map((field, index): Span[] => {
       const chosen = index === at && !busy;
@@ -24,6 +28,7 @@ export function FormDialog({ form, ...frame }: DialogProps & { form: Form }) {
       ];
     }),
     ...(fields.length > 0 ? [[]] : []),
+    ...(command === undefined ? [] : commandLines(words(`fathomd ${command}`))),
     ...(error === null ? [] : words(error).map((text): Span[] => [['bad', text]])),
     busy
       ? [['busy', '◌ waiting for the answer']]
@@ -40,12 +45,23 @@ export function FormDialog({ form, ...frame }: DialogProps & { form: Form }) {
           ['plain', ' cancel'],
         ],
   ];
-  return <DialogFrame {...frame} title={form.title} lines={lines} />;
+  return <DialogFrame {...frame} title={form.title} lines={lines} tone={form.danger ? 'bad' : 'accent'} />;
+}
+
+function commandLines(command: readonly string[]): Span[][] {
+  return [
+    [
+      ['muted', 'The same, to copy with '],
+      ['accent', '^Y'],
+      ['muted', ':'],
+    ],
+    ...command.map((text): Span[] => [['muted', text]]),
+    [],
+  ];
 }
 
 function shownValue({ kind, value }: Form['fields'][number], room: number): string {
   if (kind === 'secret') return value === '' ? '' : '(typed, not shown)';
   if (typeof kind === 'object') return `‹ ${value} ›`;
-  // The end is where one types.
-  return widthOf(value) < room ? value : `…${value.slice(-(room - 2))}`;
+  return cutStart(sanitise(value), room - 1);
 }

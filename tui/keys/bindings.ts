@@ -12,6 +12,7 @@ export const GROUP_TITLES = {
   marks: 'Marks',
   sort: 'Order',
   subject: 'The chosen instance',
+  deletion: 'The chosen database',
   actions: 'Instances: the marked ones, else the chosen one',
   tasks: 'Tasks: the marked ones, else the chosen one',
   failures: 'All tasks with one error',
@@ -62,12 +63,14 @@ export type Command =
   | 'queue.pause'
   | 'records.next'
   | 'records.before'
+  | 'database.delete'
   | 'server.add'
   | 'server.edit'
   | 'server.remove'
   | 'form.next'
   | 'form.before'
   | 'form.send'
+  | 'form.copy'
   | 'form.cancel'
   | 'up'
   | 'down'
@@ -168,6 +171,14 @@ export const BINDINGS: readonly Binding[] = [
     ['server.remove', 'D', 'remove the chosen one', { hint: 'remove', menu: 'remove the chosen server' }],
   ]),
   ...group('subject', [['logs', 'l', 'its log', { hint: 'logs', menu: 'logs of the chosen instance' }]]),
+  ...group('deletion', [
+    [
+      'database.delete',
+      'D',
+      'delete it with all its data, after typing its name',
+      { menu: 'delete the chosen database' },
+    ],
+  ]),
   ...group('marks', [
     ['mark', 'space', 'mark or unmark', { hint: 'mark' }],
     ['mark.all', '*', 'mark all that are shown, or none', { menu: 'mark all that are shown' }],
@@ -255,6 +266,7 @@ export const BINDINGS: readonly Binding[] = [
     ['form.send', 'enter', 'send it', { hint: 'send' }],
     ['form.next', 'tab down', 'the next line', { hint: 'next' }],
     ['form.before', 'up', 'the line before'],
+    ['form.copy', 'ctrl+y', 'copy the command for fathomd that does the same, if there is one'],
     ['form.cancel', 'esc', 'leave it', { hint: 'cancel' }],
     ['interrupt', 'ctrl+c', 'leave it'],
   ]),

@@ -1,7 +1,7 @@
 import type { Instance } from '../../shared/instance.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import { notReadyYet } from '../store/fleet-state.ts';
-import { bytes, plural } from '../store/format.ts';
+import { byteSize, bytes, plural } from '../store/format.ts';
 import { namesOf } from '../store/rows.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { phaseWord, whyLine } from '../store/why.ts';
@@ -71,7 +71,7 @@ function databasesLines(view: View): string[] {
     theme,
     [
       ['strong', ` ${plural(rows.length, 'database')}`],
-      ['muted', `  ${bytes(disk)}iB on disk, where measured · ⏎ looks into one, read-only`],
+      ['muted', `  ${byteSize(disk)} on disk, where measured · ⏎ looks into one, read-only`],
     ],
     right,
     size.columns,

@@ -2,7 +2,7 @@ import type { Instance } from '../../shared/instance.ts';
 import { cursorIndex, visibleTop } from '../store/cursor.ts';
 import { fleetUsage } from '../store/fleet-reducer.ts';
 import { notReadyYet } from '../store/fleet-state.ts';
-import { bytes, latency, longDuration, percent, plural, since } from '../store/format.ts';
+import { byteSize, latency, longDuration, percent, plural, since } from '../store/format.ts';
 import type { History } from '../store/history.ts';
 import { countPhases, type Problem, problemsOf } from '../store/problems.ts';
 import { cursorOf } from '../store/ui-state.ts';
@@ -106,7 +106,7 @@ function globalFacts(global: Instance, now: number): (string | null)[] {
     global.started_at === null ? null : `up ${longDuration(since(global.started_at, now))}`,
     global.url,
     global.probe === null ? null : `probe ${latency(global.probe.latency_ms)}`,
-    pss === null ? null : `${bytes(pss)}iB`,
+    pss === null ? null : byteSize(pss),
     `PocketBase ${global.pocketbase_version}`,
   ];
 }
@@ -153,7 +153,7 @@ function usageLines(view: View): string[] {
   const daemonCpu = usage?.cpu_percent ?? null;
   return [
     measure(view, 'Fleet', 'CPU', `${percent(used.cpu_percent)} %`, history.fleet_cpu, 5),
-    measure(view, '', 'memory', `${bytes(used.pss_bytes)}iB`, history.fleet_memory, 64 * MIB),
+    measure(view, '', 'memory', byteSize(used.pss_bytes), history.fleet_memory, 64 * MIB),
     measure(
       view,
       'fathomd',
@@ -166,7 +166,7 @@ function usageLines(view: View): string[] {
       view,
       '',
       'memory',
-      usage === null ? '–' : `${bytes(usage.rss_bytes)}iB`,
+      usage === null ? '–' : byteSize(usage.rss_bytes),
       history.daemon_memory,
       64 * MIB,
     ),
@@ -194,8 +194,8 @@ function hostFacts(usage: NonNullable<View['fleet']['usage']>): Span {
   const disk = usage.disk_free_bytes;
   return facts([
     `load ${usage.load_1m.toFixed(2)}`,
-    `${bytes(usage.memory_free_bytes)}iB of memory free`,
-    disk === null ? null : `${bytes(disk)}iB of disk free`,
+    `${byteSize(usage.memory_free_bytes)} of memory free`,
+    disk === null ? null : `${byteSize(disk)} of disk free`,
     `event loop ${latency(usage.event_loop_delay_ms)} late`,
   ]);
 }

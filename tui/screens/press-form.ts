@@ -2,8 +2,9 @@ import { messageOf } from '../../shared/errors.ts';
 import { commandOf } from '../keys/places.ts';
 import { type Form, moveInForm, typeInForm, valueOf } from '../store/form.ts';
 import type { Console } from './console.ts';
+import { deleteDatabase } from './deletion.ts';
 import { KEEP } from './forms.ts';
-import { say } from './say.ts';
+import { copyCommand, say } from './say.ts';
 
 /** What keys do in a form. While it is sent, only leaving does anything. */
 export function pressInForm(console: Console, form: Form, press: string): void {
@@ -11,6 +12,8 @@ export function pressInForm(console: Console, form: Form, press: string): void {
     case 'interrupt':
     case 'form.cancel':
       return show(console, null);
+    case 'form.copy':
+      return copy(console, form);
     case 'form.next':
       return form.busy ? undefined : show(console, moveInForm(form, 1));
     case 'form.before':
@@ -26,6 +29,10 @@ function show({ ui }: Console, form: Form | null): void {
   ui.update((state) => ({ ...state, dialog: form === null ? null : { kind: 'form', form } }));
 }
 
+function copy(console: Console, { command }: Form): void {
+  if (command !== undefined) copyCommand(console, command);
+}
+
 async function send(console: Console, form: Form): Promise<void> {
   const sent: Form = { ...form, busy: true, error: null };
   show(console, sent);
@@ -37,15 +44,16 @@ async function send(console: Console, form: Form): Promise<void> {
   try {
     const done = await carryOut(console, form);
     if (still()) show(console, null);
-    say(console, done);
+    // What is an action has a line of its own.
+    if (done !== null) say(console, done);
   } catch (error) {
     if (still()) show(console, { ...form, error: messageOf(error) });
     else say(console, messageOf(error));
   }
 }
 
-/** What was done, in a sentence. @throws Error with a sentence */
-async function carryOut(console: Console, form: Form): Promise<string> {
+/** What was done, in a sentence; null where an action line tells it. @throws Error with a sentence */
+async function carryOut(console: Console, form: Form): Promise<string | null> {
   const value = (name: string) => valueOf(form, name);
   switch (form.purpose.kind) {
     case 'sign-in': {
@@ -63,6 +71,8 @@ async function carryOut(console: Console, form: Form): Promise<string> {
       const { name } = await console.servers.save(input, form.purpose.before);
       return `${name} is saved; ⏎ connects to it.`;
     }
+    case 'delete-database':
+      return deleteDatabase(console, form.purpose.name, value('name').trim());
     case 'remove-server':
       await console.servers.remove(form.purpose.name);
       return `${form.purpose.name} is removed.`;

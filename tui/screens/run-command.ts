@@ -6,8 +6,9 @@ import { targetsOf } from '../store/rows.ts';
 import { cursorOf, filterOf, type UiState, withFilter } from '../store/ui-state.ts';
 import { act } from './act.ts';
 import { type Console, lookOf } from './console.ts';
+import { offerDeletion } from './deletion.ts';
 import { open, travel, visit } from './navigate.ts';
-import { say } from './say.ts';
+import { copyCommand, say } from './say.ts';
 import type { Size } from './screen.ts';
 import { screenOf } from './screens.ts';
 import { walkProblems } from './walk-problems.ts';
@@ -40,10 +41,11 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
   'problem.next': (console) => walkProblems(console, 1),
   'problem.before': (console) => walkProblems(console, -1),
   describe,
-  copy: copyCommand,
+  copy: copyTelling,
   filter: askForFilter,
   open: (console) => openInstance(console, 'summary'),
   logs: (console) => openInstance(console, 'logs'),
+  'database.delete': (console) => offerDeletion(console, chosenInstance(console)),
   start: (console) => actOnInstances(console, 'start'),
   stop: (console) => actOnInstances(console, 'stop'),
   restart: (console) => actOnInstances(console, 'restart'),
@@ -74,12 +76,10 @@ function describe(console: Console): void {
   open(console, { screen: 'describe', thing });
 }
 
-function copyCommand(console: Console): void {
+function copyTelling(console: Console): void {
   const words = screenOf(console.ui.get()).command?.(lookOf(console)) ?? null;
   if (words === null) return say(console, 'No command of fathomd tells this.');
-  const command = `fathomd ${words} --json`;
-  console.copy(command);
-  say(console, `Copied: ${command}`);
+  copyCommand(console, `${words} --json`);
 }
 
 /** Esc takes away one thing at a time: a failed action, what the screen has, a filter, and then the screen. */

@@ -1,5 +1,5 @@
 import type { Instance, LastExit } from '../../shared/instance.ts';
-import { bytes, clockTime, latency, longDuration, percent, since } from '../store/format.ts';
+import { byteSize, clockTime, latency, longDuration, percent, since } from '../store/format.ts';
 import { phaseWord, whyLine } from '../store/why.ts';
 import { phaseLook } from '../theme.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
@@ -35,16 +35,13 @@ export function summaryLines(view: View, instance: Instance): string[] {
     plain('Probe', probeText(instance, now)),
     plain(
       'Memory',
-      measured(usage?.pss_bytes, (value) => `${bytes(value)}iB, its share of shared pages counted once`),
+      measured(usage?.pss_bytes, (value) => `${byteSize(value)}, its share of shared pages counted once`),
     ),
     plain(
       'CPU',
       measured(usage?.cpu_percent, (value) => `${percent(value)} % of one core`),
     ),
-    plain(
-      'Disk',
-      measured(instance.usage?.disk_bytes, (value) => `${bytes(value)}iB`),
-    ),
+    plain('Disk', measured(instance.usage?.disk_bytes, byteSize)),
     plain('Connections', measured(usage?.open_connections, String)),
     '',
     plain('Data', instance.db_path),

@@ -47,6 +47,16 @@ const KINDS = {
     asks: 'always',
     run: ({ databases }, name) => databases.restart(name),
   },
+  delete: {
+    word: 'delete',
+    past: 'deleted',
+    noun: 'database',
+    consequence: 'Everything in it is gone.',
+    usualMs: 1_500,
+    // By typing its name: `screens/deletion.ts`.
+    asks: 'always',
+    run: ({ databases }, name) => databases.delete(name),
+  },
   retry: {
     word: 'retry',
     past: 'retried',

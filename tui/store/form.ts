@@ -5,7 +5,8 @@ export type FormPurpose =
   | { kind: 'sign-in' }
   /** `before` is the name of the one that is changed. */
   | { kind: 'server'; before: string | null }
-  | { kind: 'remove-server'; name: string };
+  | { kind: 'remove-server'; name: string }
+  | { kind: 'delete-database'; name: string };
 
 export interface Field {
   name: string;
@@ -19,9 +20,14 @@ export interface Field {
 export interface Form {
   purpose: FormPurpose;
   title: string;
+  /** What it does: a paragraph on each line. */
   about: string;
   /** What Enter does, in a word or two. */
   verb: string;
+  /** It destroys something, and looks like it. */
+  danger?: true;
+  /** The command of fathomd that does the same, without the program's name. */
+  command?: string;
   fields: readonly Field[];
   /** Index of the field that is typed in. */
   at: number;

@@ -1,3 +1,5 @@
+export { byteSize, bytes } from '../../shared/byte-size.ts';
+
 /** `8 s`, `4 m`, `3 h`, `12 d`: the largest unit, for columns. */
 export function shortDuration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
@@ -21,20 +23,6 @@ export function longDuration(ms: number): string {
   if (first === -1) return '0 s';
   const shown = parts.slice(first, first + 2).filter(([count]) => count > 0);
   return shown.map(([count, unit]) => `${count} ${unit}`).join(' ');
-}
-
-const UNITS = ['B', 'K', 'M', 'G', 'T', 'P'] as const;
-
-/** Binary units, at most five columns: `912 K`, `43 M`, `3.2 G`. */
-export function bytes(count: number): string {
-  let value = count;
-  let unit = 0;
-  while (value >= 1000 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  const digits = unit > 1 && value < 9.95 ? value.toFixed(1) : String(Math.round(value));
-  return `${digits} ${UNITS[unit] ?? ''}`;
 }
 
 /** Of one core: `0.4`, `12`, `180`; the unit stands in the heading. */

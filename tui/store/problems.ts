@@ -1,6 +1,6 @@
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
 import type { FleetState } from './fleet-state.ts';
-import { bytes, plural } from './format.ts';
+import { byteSize, plural } from './format.ts';
 import { SEVERITIES, type Severity, severityOf, whyLine } from './why.ts';
 
 const LOW_DISK_BYTES = 1024 ** 3;
@@ -55,11 +55,11 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
   }
   const disk = usage?.disk_free_bytes ?? null;
   if (disk !== null && disk < LOW_DISK_BYTES) {
-    add('impaired', 'host', `only ${bytes(disk)} of disk left: PocketBase stops writing when it is full`);
+    add('impaired', 'host', `only ${byteSize(disk)} of disk left: PocketBase stops writing when it is full`);
   }
   const memory = usage?.memory_free_bytes ?? null;
   if (memory !== null && memory < LOW_MEMORY_BYTES) {
-    add('impaired', 'host', `only ${bytes(memory)} of memory left: the kernel may kill instances`);
+    add('impaired', 'host', `only ${byteSize(memory)} of memory left: the kernel may kill instances`);
   }
   const dead = status?.queue?.dead ?? 0;
   if (dead > 0) add('slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`);

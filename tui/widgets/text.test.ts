@@ -3,7 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { createThemes } from '../theme.ts';
 import { paintLine, paintSplit } from './line.ts';
 import { sparkline } from './sparkline.ts';
-import { cut, fit, widthOf, wrap, wrapWords } from './text.ts';
+import { cut, cutStart, fit, widthOf, wrap, wrapWords } from './text.ts';
+
+describe('cutStart', () => {
+  it.each([
+    ['abc', 3, 'abc'],
+    ['abcdef', 4, '…def'],
+    ['山田太郎', 6, '…太郎'],
+    ['山田太郎', 5, '…太郎'],
+    ['👩‍🚀👩‍🚀', 3, '…👩‍🚀'],
+  ])('%j in %i columns', (text, width, expected) => {
+    expect(cutStart(text, width)).toBe(expected);
+  });
+});
 
 describe('fit', () => {
   it.each([

@@ -34,6 +34,17 @@ export function cut(text: string, width: number): string {
   return `${take(text, width - 1)}…`;
 }
 
+/** The end of the text in at most `width` columns: where one types is always seen. */
+export function cutStart(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let shown = '';
+  for (const { segment } of Array.from(segmenter().segment(text)).toReversed()) {
+    if (widthOf(segment + shown) >= width) break;
+    shown = segment + shown;
+  }
+  return `…${shown}`;
+}
+
 /** As many whole characters from the start as `width` columns hold. */
 export function take(text: string, width: number): string {
   if (ASCII.test(text)) return text.slice(0, width);
