@@ -89,10 +89,7 @@ export async function revokeKey(
 }
 
 export async function listAudit(args: Arguments & { limit: number }, context: CliContext): Promise<number> {
-  const query = { per_page: args.limit };
-  const { items } = await connect(args, context).http.request<Page<AuditEntry>>('GET', '/api/v1/audit', {
-    query,
-  });
+  const { items } = await connect(args, context).audit({ per_page: args.limit });
   return print(args, context, items, AUDIT_COLUMNS);
 }
 

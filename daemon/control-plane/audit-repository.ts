@@ -8,6 +8,7 @@ export interface AuditQuery {
   perPage: number;
   action?: string | undefined;
   actor?: string | undefined;
+  target?: string | undefined;
   outcome?: string | undefined;
 }
 
@@ -34,8 +35,10 @@ export class AuditRepository {
 
   /** The newest first. */
   async list(query: AuditQuery): Promise<{ items: AuditEntry[]; total: number }> {
-    const { page, perPage, action, actor, outcome } = query;
-    const wanted = Object.entries({ action, actor, outcome }).filter(([, value]) => value !== undefined);
+    const { page, perPage, action, actor, target, outcome } = query;
+    const wanted = Object.entries({ action, actor, target, outcome }).filter(
+      ([, value]) => value !== undefined,
+    );
     const { items, totalItems } = await this.#client.call((client) =>
       client.collection('audit_log').getList(page, perPage, {
         sort: '-seq',

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { EventBus } from './bus.ts';
 
 /** A few for each of a thousand instances; about 300 bytes each. */
-const KEPT = 5_000;
+export const JOURNAL_KEPT = 5_000;
 
 /** What happened to the instances since the daemon started, the latest last: for whoever looks afterwards. */
 export class Journal {
@@ -14,7 +14,7 @@ export class Journal {
       const entry = journalEntryOf(event, clock.now().toISOString());
       if (entry === null) return;
       this.#entries.push(entry);
-      if (this.#entries.length > KEPT) this.#entries.shift();
+      if (this.#entries.length > JOURNAL_KEPT) this.#entries.shift();
     });
   }
 

@@ -1,3 +1,4 @@
+import type { AuditEntry } from '../audit.ts';
 import { FathomError } from '../errors.ts';
 import type { LogTail } from '../events.ts';
 import type { Instance, Probe, Usage } from '../instance.ts';
@@ -134,6 +135,11 @@ export class FathomClient {
   /** What happened to the instances, oldest first. */
   events(query: { name?: string | undefined; limit?: number } = {}): Promise<{ items: JournalEntry[] }> {
     return this.http.request('GET', '/api/v1/events', { query });
+  }
+
+  /** Who did what, the newest first. */
+  audit(query: Omit<PageQuery, 'sort'> & { target?: string | undefined } = {}): Promise<Page<AuditEntry>> {
+    return this.http.request('GET', '/api/v1/audit', { query: { ...query } });
   }
 
   readonly users = {

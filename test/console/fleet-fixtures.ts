@@ -1,3 +1,4 @@
+import type { AuditEntry } from '../../shared/audit.ts';
 import type { DaemonUsage } from '../../shared/events.ts';
 import type { Instance, Usage } from '../../shared/instance.ts';
 import type { Task, TaskSummary } from '../../shared/task.ts';
@@ -156,6 +157,22 @@ export function wholeTask(summary: TaskSummary, changes: Partial<Task> = {}): Ta
     lease_expires_at: null,
     result: null,
     errors: null,
+    ...changes,
+  };
+}
+
+export function auditEntry(seq: number, changes: Partial<AuditEntry> = {}): AuditEntry {
+  return {
+    seq,
+    at: ago(60 - seq),
+    actor_kind: 'local',
+    actor: '',
+    address: 'local',
+    action: 'database.stop',
+    target: '',
+    outcome: 'refused',
+    detail: '',
+    request_id: 'r',
     ...changes,
   };
 }

@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { AuditEntry } from '../../shared/audit.ts';
 import { NO_TASKS } from '../../shared/task.ts';
 import type { ConsoleHarness } from './console-harness.ts';
-import { ago, failed, fleetOf, globalInstance, instance, task, wholeTask } from './fleet-fixtures.ts';
+import {
+  ago,
+  auditEntry,
+  failed,
+  fleetOf,
+  globalInstance,
+  instance,
+  task,
+  wholeTask,
+} from './fleet-fixtures.ts';
 import { daemon, open } from './stage.ts';
 import type { StubDaemon } from './stub-daemon.ts';
 
@@ -71,22 +79,6 @@ async function oddDaemon(): Promise<StubDaemon> {
   };
   for (const [path, answer] of Object.entries(paths)) stub.answers.set(path, answer);
   return stub;
-}
-
-function auditEntry(seq: number, changes: Partial<AuditEntry>): AuditEntry {
-  return {
-    seq,
-    at: ago(60 - seq),
-    actor_kind: 'local',
-    actor: '',
-    address: 'local',
-    action: 'database.stop',
-    target: '',
-    outcome: 'refused',
-    detail: '',
-    request_id: 'r',
-    ...changes,
-  };
 }
 
 /** The header is above, the keys are below, and no row has pushed another one on. */

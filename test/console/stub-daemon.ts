@@ -3,6 +3,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { AuditEntry } from '../../shared/audit.ts';
 import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
+import type { Page } from '../../shared/protocol.ts';
 import type { DaemonStatus, QueueSnapshot } from '../../shared/status.ts';
 import { NO_TASKS } from '../../shared/task.ts';
 import { daemonUsage } from './fleet-fixtures.ts';
@@ -190,6 +191,7 @@ export class StubDaemon {
     if (path === '/api/v1/status') return void send(200, this.#status());
     const known = request.method === 'GET' ? this.answers.get(path.replace(/\?.*/, '')) : undefined;
     if (known !== undefined) return void send(200, known);
+    if (path.startsWith('/api/v1/audit?')) return void send(200, this.#auditPage(path));
     const [, name, verb] = /^\/api\/v1\/databases\/([^/]+)\/(start|stop|restart)$/.exec(path) ?? [];
     if (name === undefined || verb === undefined) {
       return void send(404, {
@@ -202,6 +204,13 @@ export class StubDaemon {
     const refusal = await this.onAction(verb, decodeURIComponent(name));
     if (refusal === null) return void send(200, this.instances.get(name) ?? {});
     send(502, { title: 'Failed', detail: refusal, code: 'instance.failed', status: 502 });
+  }
+
+  #auditPage(path: string): Page<AuditEntry> {
+    const { searchParams } = new URL(path, this.url);
+    const [page, per_page] = [Number(searchParams.get('page')), Number(searchParams.get('per_page'))];
+    const items = this.audit.toReversed().slice((page - 1) * per_page, page * per_page);
+    return { items, page, per_page, total: this.audit.length };
   }
 
   #status(): DaemonStatus {

@@ -40,7 +40,8 @@ export const describeScreen: Screen = {
         return `databases records ${thing.name} ${thing.collection} --page ${thing.page}`;
     }
   },
-  wants({ fleet, ui }) {
+  wants(look) {
+    const { fleet, ui } = look;
     const thing = thingOf(ui.at);
     switch (thing.kind) {
       case 'instance':
@@ -48,7 +49,7 @@ export const describeScreen: Screen = {
       case 'task':
         return wantsTask(fleet.queue, thing.id);
       case 'event':
-        return wantsTimeline(thing.name);
+        return wantsTimeline(look, thing.name);
       case 'record':
         return { pages: [recordsRequest(thing)] };
     }

@@ -1,13 +1,13 @@
 import { cursorIndex } from '../store/cursor.ts';
 import { EVENT_TABS, type EventTab, type Location } from '../store/location.ts';
-import { pageOf } from '../store/pages.ts';
-import { journalKey, type TimelineEntry, timelineOf } from '../store/timeline.ts';
+import { type TimelineEntry, timelineOf } from '../store/timeline.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
 import { type Console, lookOf } from './console.ts';
 import { open, turnTo } from './navigate.ts';
+import { nothingMatches, placeSpans } from './reach-back.ts';
 import type { List, Look, Screen, Size, View } from './screen.ts';
-import { timelineLines, wantsTimeline } from './timeline.ts';
+import { olderOf, timelineLines, timelineProblem, wantsTimeline } from './timeline.ts';
 
 const TITLES: Readonly<Record<EventTab, string>> = { all: 'All', fleet: 'Instances', audit: 'Audit' };
 
@@ -25,7 +25,7 @@ export const eventsScreen: Screen = {
     return chosen === undefined ? null : { kind: 'event', key: chosen.key, name: null };
   },
   command: () => 'audit list',
-  wants: () => wantsTimeline(null),
+  wants: (look) => wantsTimeline(look, null),
   run(console, command) {
     if (command === 'open') return openChosen(console);
     const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
@@ -70,6 +70,7 @@ function listOf(look: Look): List {
     keys: entriesOf(look).map(({ key }) => key),
     room: listRows,
     filterHint: 'who, what, on what, outcome, detail',
+    older: olderOf(look, tabOf(look.ui.at), null),
   };
 }
 
@@ -98,7 +99,7 @@ function eventsLines(view: View): string[] {
     cursor,
   );
   return [
-    headLine(view, `${index + 1}/${entries.length}`),
+    headLine(view, index, entries.length),
     ...timelineLines(view, entries, {
       cursor,
       index,
@@ -107,18 +108,19 @@ function eventsLines(view: View): string[] {
       empty:
         filterOf(ui, id) === ''
           ? 'Nothing has happened yet.'
-          : 'Nothing matches the filter. Esc shows all again.',
+          : nothingMatches(olderOf(view, tabOf(ui.at), null)),
     }),
   ];
 }
 
-function headLine({ fleet, ui, theme, size }: View, place: string): string {
+function headLine(view: View, index: number, count: number): string {
+  const { fleet, ui, theme, size } = view;
   const chosen = tabOf(ui.at);
   const tabs = EVENT_TABS.flatMap((tab): Span[] => [
     [tab === chosen ? 'chosen' : 'muted', ` ${TITLES[tab]} `],
     ['plain', ' '],
   ]);
-  const problem = fleet.refusals['audit'] ?? pageOf(fleet, 'journal', journalKey(null))?.error ?? null;
+  const problem = timelineProblem(fleet, chosen, null);
   if (problem !== null) {
     return paintLine(
       theme,
@@ -130,7 +132,8 @@ function headLine({ fleet, ui, theme, size }: View, place: string): string {
   const right: Span[] = [
     ...(fleet.audit === null ? [['busy', '◌ reading the audit log  '] as Span] : []),
     ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
-    ['muted', `the latest first  ${place} `],
+    ['muted', 'the latest first  '],
+    ...placeSpans(index, count, olderOf(view, chosen, null)),
   ];
   return paintSplit(theme, [['plain', ' '], ...tabs], right, size.columns);
 }

@@ -4,13 +4,15 @@ import type { Location, Spot, Tab, Thing } from '../store/location.ts';
 import { type TimelineEntry, timelineOf } from '../store/timeline.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { NOTHING, type Wants } from '../store/wants.ts';
+import type { Span } from '../widgets/line.ts';
 import { type Console, lookOf } from './console.ts';
 import { collectionsId, collectionsLines, collectionsOf, collectionsRequest } from './instance-data.ts';
 import { probesId, probesLines, probesOf, probesRequest } from './instance-probes.ts';
 import { logLines } from './log-lines.ts';
+import { nothingMatches, placeSpans } from './reach-back.ts';
 import type { List, LongText, Look, Size, View } from './screen.ts';
 import { summaryLines } from './summary-lines.ts';
-import { timelineLines, wantsTimeline } from './timeline.ts';
+import { olderOf, timelineLines, timelineProblem, wantsTimeline } from './timeline.ts';
 
 /** One tab of an instance; what it leaves out is the same for all of them. */
 export interface InstanceTab {
@@ -19,6 +21,8 @@ export interface InstanceTab {
   list?(look: Look, name: string): List;
   text?(view: View, name: string): LongText | null;
   describe?(look: Look, name: string): Thing | null;
+  /** At the right of the tabs. */
+  note?(view: View, name: string): Span[];
   command(name: string): string;
   wants(look: Look, name: string): Wants;
   /** Where Enter leads. */
@@ -80,7 +84,7 @@ const events: InstanceTab = {
     const empty =
       filterOf(view.ui, id) === ''
         ? 'Nothing has happened to it since the daemon started.'
-        : 'Nothing matches the filter. Esc shows all again.';
+        : nothingMatches(olderOf(view, 'all', name));
     const room = listRows(view.size);
     return timelineLines(view, entries, {
       cursor,
@@ -97,7 +101,13 @@ const events: InstanceTab = {
     return key === undefined ? null : { kind: 'event', key, name };
   },
   command: () => 'audit list',
-  wants: (_, name) => wantsTimeline(name),
+  wants: wantsTimeline,
+  note(view, name) {
+    const problem = timelineProblem(view.fleet, 'all', name);
+    if (problem !== null) return [['bad', `✗ ${problem} · ^R tries again `]];
+    const { keys, id } = eventsList(view, name);
+    return placeSpans(cursorIndex(keys, cursorOf(view.ui, id)), keys.length, olderOf(view, 'all', name));
+  },
   opens(console) {
     const look = lookOf(console);
     const thing = events.describe?.(look, instanceSpot(look.ui.at).name) ?? null;
@@ -115,6 +125,7 @@ function eventsList(look: Look, name: string): List {
     keys: eventsOf(look, name).map(({ key }) => key),
     room: listRows,
     filterHint: 'who, what, outcome, detail',
+    older: olderOf(look, 'all', name),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from '../keys/bindings.ts';
 import { INSTANCE_TABS, type Tab } from '../store/location.ts';
-import { paintLine, type Span } from '../widgets/line.ts';
+import { paintSplit, type Span } from '../widgets/line.ts';
 import type { Console } from './console.ts';
 import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts';
 import { runInLog } from './log.ts';
@@ -76,11 +76,13 @@ function instanceLines(view: View): string[] {
   return [head, ...tabOf(view).lines(view, instance)];
 }
 
-function tabsLine({ ui, theme, size }: View): string {
+function tabsLine(view: View): string {
+  const { ui, theme, size } = view;
   const { name, tab: chosen } = instanceSpot(ui.at);
   const tabs = INSTANCE_TABS.flatMap((tab): Span[] => [
     [tab === chosen ? 'chosen' : 'muted', ` ${INSTANCE_TAB[tab].title} `],
     ['plain', ' '],
   ]);
-  return paintLine(theme, [['strong', ` ${name}`], ['plain', '  '], ...tabs], size.columns);
+  const note = INSTANCE_TAB[chosen].note?.(view, name) ?? [];
+  return paintSplit(theme, [['strong', ` ${name}`], ['plain', '  '], ...tabs], note, size.columns);
 }

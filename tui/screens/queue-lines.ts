@@ -27,7 +27,7 @@ export function queueHead(
     signature,
     place,
     filter,
-  }: { tab: QueueTab; signature: string | undefined; place: string; filter: string },
+  }: { tab: QueueTab; signature: string | undefined; place: Span[]; filter: string },
 ): string[] {
   const { fleet, theme, size } = view;
   const counts = fleet.queue?.stats?.counts;
@@ -42,7 +42,7 @@ export function queueHead(
   });
   const right: Span[] = [];
   if (filter !== '') right.push(['warn', `/${filter}  `]);
-  right.push(['muted', `${place} `]);
+  right.push(...place);
   const one: Span[] = [
     ['title', ` ${TITLES[tab]} tasks of one error  `],
     ['bad', signature ?? ''],
@@ -89,7 +89,7 @@ function toneOf({ status }: TaskSummary): Token {
 export function taskTable(
   view: View,
   tasks: readonly TaskSummary[],
-  { cursor, room, filtered }: { cursor: Cursor; room: number; filtered: boolean },
+  { cursor, room, empty }: { cursor: Cursor; room: number; empty: string },
 ): string[] {
   const { fleet, ui, theme, size } = view;
   const ownerText = (task: TaskSummary) => {
@@ -124,9 +124,6 @@ export function taskTable(
   const owner: Column<TaskSummary> = { title: 'FOR', width: size.columns >= 150 ? 28 : 22, text: ownerText };
   columns.splice(3, 0, changed);
   if (size.columns >= 100) columns.splice(4, 0, owner);
-  const empty = filtered
-    ? 'Nothing matches the filter. Esc shows all again.'
-    : 'No tasks here. fathomd queue add, or the API, adds one.';
   return drawTable(
     theme,
     { columns, rows: tasks, keyOf: ({ id }) => id, cursor, marks: ui.marks, empty },

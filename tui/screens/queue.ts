@@ -4,19 +4,22 @@ import { cursorIndex } from '../store/cursor.ts';
 import { wordFilter } from '../store/filter.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import { plural } from '../store/format.ts';
+import { behind, FIRST_REACH, readLatest } from '../store/latest.ts';
 import { type Location, QUEUE_TABS, type QueueTab } from '../store/location.ts';
 import { type PageRequest, type PageState, pageOf } from '../store/pages.ts';
 import { taskWhy } from '../store/task-words.ts';
-import { cursorOf, filterOf } from '../store/ui-state.ts';
+import { cursorOf, filterOf, reachOf } from '../store/ui-state.ts';
 import { act } from './act.ts';
 import { type Console, lookOf } from './console.ts';
 import { dropMarks, toggleAll, toggleMark } from './marks.ts';
 import { open, turnTo } from './navigate.ts';
 import { failuresTable, queueHead, taskDetail, taskTable } from './queue-lines.ts';
-import type { List, Look, Screen, Size, View } from './screen.ts';
+import { nothingMatches, placeSpans } from './reach-back.ts';
+import type { List, Look, Older, Screen, Size, View } from './screen.ts';
 import { actOnTasks, ownerOf, runTaskCommand, togglePause } from './task-actions.ts';
 
-const AT_A_TIME = 200;
+/** Between two readings of what changes all the time; longer, where more is read. */
+const REST_MS = 500;
 
 /** The queue: what changed last, one status at a time, and dead letters grouped by their error. */
 export const queueScreen: Screen = {
@@ -33,7 +36,7 @@ export const queueScreen: Screen = {
     if (tab === 'failures') return 'queue dead';
     return tab === 'recent' ? 'queue list' : `queue list --status ${tab}`;
   },
-  wants: ({ fleet, ui }) => ({ topics: ['queue'], pages: requests(spotOf(ui.at), fleet) }),
+  wants: (look) => ({ topics: ['queue'], pages: requests(look) }),
   run,
   clear: dropMarks,
 };
@@ -45,9 +48,12 @@ function spotOf(at: Location): QueueSpot {
   return at;
 }
 
-function requests({ tab, signature }: QueueSpot, { queue }: FleetState): PageRequest[] {
-  // Nothing is known of changes yet: the first snapshot asks.
-  if (queue === null || tab === 'recent') return [];
+function requests({ fleet: { queue }, ui }: Look): PageRequest[] {
+  const { tab, signature } = spotOf(ui.at);
+  const id = listId(tab, signature);
+  const asked = reachOf(ui, id);
+  // Nothing is known of changes yet: the first snapshot asks. And the stream brings the latest.
+  if (queue === null || (tab === 'recent' && asked === FIRST_REACH)) return [];
   const version = String(queue.version);
   if (tab === 'failures') {
     return [{ slot: 'failures', key: tab, version, load: async (to) => (await to.queue.dead()).items }];
@@ -55,10 +61,16 @@ function requests({ tab, signature }: QueueSpot, { queue }: FleetState): PageReq
   return [
     {
       slot: 'tasks',
-      key: listId(tab, signature),
-      version,
+      key: id,
+      version: `${version} ${asked}`,
+      restMs: REST_MS * (asked / FIRST_REACH),
       load: ({ queue: tasks }) =>
-        tasks.list({ status: tab, signature, sort: '-updated', page: 1, per_page: AT_A_TIME }),
+        readLatest(
+          asked,
+          (task) => task.id,
+          (page) =>
+            tasks.list({ ...page, status: tab === 'recent' ? undefined : tab, signature, sort: '-updated' }),
+        ),
     },
   ];
 }
@@ -70,7 +82,7 @@ function listId(tab: QueueTab, signature: string | undefined): string {
 function pageFor({ fleet, ui }: Look): PageState | null {
   const { tab, signature } = spotOf(ui.at);
   if (tab === 'failures') return pageOf(fleet, 'failures', tab);
-  return tab === 'recent' ? null : pageOf(fleet, 'tasks', listId(tab, signature));
+  return pageOf(fleet, 'tasks', listId(tab, signature));
 }
 
 const remembered = new WeakMap<FleetState, Map<string, readonly TaskSummary[]>>();
@@ -93,12 +105,11 @@ function selectTasks({ fleet, ui }: Look): readonly TaskSummary[] {
   if (fleet.queue === null || tab === 'failures') return [];
   const live = fleet.queue.tasks;
   const lets = wordFilter(filterOf(ui, listId(tab, signature)));
+  const read = pageOf(fleet, 'tasks', listId(tab, signature))?.value?.items ?? [];
   const all =
     tab === 'recent'
-      ? [...live.values()].toReversed()
-      : (pageOf(fleet, 'tasks', listId(tab, signature))?.value?.items ?? [])
-          .map((task) => live.get(task.id) ?? task)
-          .filter(({ status }) => status === tab);
+      ? [...[...live.values()].toReversed(), ...read.filter(({ id }) => !live.has(id))]
+      : read.map((task) => live.get(task.id) ?? task).filter(({ status }) => status === tab);
   return lets === null ? all : all.filter((task) => lets(searchText(fleet, task)));
 }
 
@@ -121,6 +132,7 @@ function listOf(look: Look): List {
     keys: failures ? failuresOf(look).map((one) => one.signature) : tasksOf(look).map(({ id }) => id),
     room: listRows,
     filterHint: failures ? 'a part of the error' : 'type, owner, status, error, id',
+    ...(failures ? {} : { older: olderOf(look) }),
   };
 }
 
@@ -148,12 +160,15 @@ function queueLines(view: View): string[] {
   const head = queueHead(view, {
     tab,
     signature,
-    place: `${index + 1}/${list.keys.length}`,
+    place:
+      list.older === undefined
+        ? [['muted', `${index + 1}/${list.keys.length} `]]
+        : placeSpans(index, list.keys.length, list.older),
     filter: filterOf(ui, list.id),
   });
   const cursor = cursorOf(ui, list.id);
   if (fleet.queue === null) return head;
-  if (page !== null && page.value === null) {
+  if (tab !== 'recent' && page !== null && page.value === null) {
     return [...head, '', theme.paint(page.error === null ? 'busy' : 'bad', ` ${page.error ?? '◌ reading'}`)];
   }
   const room = listRows(size);
@@ -161,8 +176,19 @@ function queueLines(view: View): string[] {
     return [...head, ...failuresTable(view, failuresOf(view), cursor, room), page?.error ?? ''];
   }
   const tasks = tasksOf(view);
-  const table = taskTable(view, tasks, { cursor, room, filtered: filterOf(ui, list.id) !== '' });
+  const empty = filterOf(ui, list.id) === '' ? NO_TASKS : nothingMatches(olderOf(view));
+  const table = taskTable(view, tasks, { cursor, room, empty });
   return [...head, ...table, taskDetail(view, tasks[index], page?.error ?? null)];
+}
+
+const NO_TASKS = 'No tasks here. fathomd queue add, or the API, adds one.';
+
+function olderOf(look: Look): Older {
+  const { tab, signature } = spotOf(look.ui.at);
+  const id = listId(tab, signature);
+  const page = pageOf(look.fleet, 'tasks', id);
+  const reading = tab !== 'recent' && page === null ? { key: id, value: null, error: null } : page;
+  return { id, error: page?.error ?? null, behind: behind(reading, reachOf(look.ui, id)) };
 }
 
 function run(console: Console, command: Command, size: Size): boolean {

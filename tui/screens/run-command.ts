@@ -1,6 +1,6 @@
 import type { Command } from '../keys/bindings.ts';
 import type { Verb } from '../store/actions.ts';
-import { type Move, moveCursor, scrollTop } from '../store/cursor.ts';
+import { cursorIndex, type Move, moveCursor, scrollTop } from '../store/cursor.ts';
 import { TOP_SCREENS, top } from '../store/location.ts';
 import { targetsOf } from '../store/rows.ts';
 import { cursorOf, filterOf, type UiState, withFilter } from '../store/ui-state.ts';
@@ -8,6 +8,7 @@ import { act } from './act.ts';
 import { type Console, lookOf } from './console.ts';
 import { offerDeletion } from './deletion.ts';
 import { open, travel, visit } from './navigate.ts';
+import { reachBack } from './reach-back.ts';
 import { copyCommand, say } from './say.ts';
 import type { Size } from './screen.ts';
 import { screenOf } from './screens.ts';
@@ -105,13 +106,20 @@ function move(console: Console, by: Move | 'page.up' | 'page.down', size: Size):
   const list = screen.list?.(look) ?? null;
   if (list !== null) {
     const room = list.room(size);
-    const cursor = moveCursor(list.keys, cursorOf(look.ui, list.id), pages(by, room), room);
-    return change(console, { cursors: { ...look.ui.cursors, [list.id]: cursor } });
+    const before = cursorOf(look.ui, list.id);
+    const cursor = moveCursor(list.keys, before, pages(by, room), room);
+    change(console, { cursors: { ...look.ui.cursors, [list.id]: cursor } });
+    const past = isForward(by) && cursorIndex(list.keys, before) === list.keys.length - 1;
+    return past && list.older !== undefined ? reachBack(console, list.older) : undefined;
   }
   const text = screen.text?.({ ...look, theme: themes.live, size }) ?? null;
   if (text === null) return;
   const next = scrollTop(look.ui.tops[text.id] ?? 0, pages(by, text.room), text);
   change(console, { tops: { ...look.ui.tops, [text.id]: next } });
+}
+
+function isForward(by: Move | 'page.up' | 'page.down'): boolean {
+  return by === 'page.down' || by === 'last' || (typeof by === 'number' && by > 0);
 }
 
 function pages(by: Move | 'page.up' | 'page.down', room: number): Move {

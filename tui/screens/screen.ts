@@ -2,6 +2,7 @@ import type { Command } from '../keys/bindings.ts';
 import type { Place } from '../keys/places.ts';
 import type { Move } from '../store/cursor.ts';
 import type { FleetState } from '../store/fleet-state.ts';
+import type { Behind } from '../store/latest.ts';
 import type { Thing } from '../store/location.ts';
 import type { RowSelector } from '../store/rows.ts';
 import type { ServersState } from '../store/servers-state.ts';
@@ -39,6 +40,17 @@ export interface List {
   room(size: Size): number;
   /** What the filter looks at, in words; without it there is none. */
   filterHint?: string;
+  /** It shows the latest of many: what is behind the last one. */
+  older?: Older;
+}
+
+/** Read when one moves past the end. */
+export interface Older {
+  /** How far back is kept under this name. */
+  id: string;
+  behind: Behind;
+  /** Why they cannot be read. */
+  error: string | null;
 }
 
 /** Something longer than the screen, without a cursor; the frame scrolls it. */

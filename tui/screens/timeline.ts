@@ -1,24 +1,77 @@
 import type { Cursor } from '../store/cursor.ts';
+import type { FleetState } from '../store/fleet-state.ts';
 import { stamp } from '../store/format.ts';
-import { journalKey, type TimelineEntry } from '../store/timeline.ts';
+import { readLatest } from '../store/latest.ts';
+import type { EventTab } from '../store/location.ts';
+import { pageOf } from '../store/pages.ts';
+import { behindTimeline, type TimelineEntry, timelineKey } from '../store/timeline.ts';
+import { reachOf } from '../store/ui-state.ts';
 import type { Wants } from '../store/wants.ts';
 import type { Token } from '../theme.ts';
 import { paintLine } from '../widgets/line.ts';
 import { type Column, drawTable } from '../widgets/table.ts';
-import type { View } from './screen.ts';
+import type { Look, Older, View } from './screen.ts';
 
 /** What a timeline is made from: of all instances, or of one. */
-export function wantsTimeline(name: string | null): Wants {
+export function wantsTimeline({ ui }: Pick<Look, 'ui'>, name: string | null): Wants {
+  const asked = reachOf(ui, timelineReach(name));
+  const key = timelineKey(name);
+  const version = String(asked);
   return {
     topics: ['audit'],
     pages: [
       {
         slot: 'journal',
-        key: journalKey(name),
-        load: async (to) => (await to.events({ ...(name === null ? {} : { name }), limit: 500 })).items,
+        key,
+        version,
+        async load(to) {
+          const { items } = await to.events({
+            ...(name === null ? {} : { name }),
+            limit: Math.min(asked, MOST_EVENTS),
+          });
+          return { items, asked, all: items.length < asked };
+        },
+      },
+      {
+        slot: 'audit',
+        key,
+        version,
+        load: (to) =>
+          readLatest(
+            asked,
+            ({ seq }) => seq,
+            (page) => to.audit({ ...page, ...(name === null ? {} : { target: name }) }),
+          ),
       },
     ],
   };
+}
+
+/** What the daemon remembers of instances. */
+const MOST_EVENTS = 5_000;
+
+/** All timelines of the same thing reach back equally far. */
+export function timelineReach(name: string | null): string {
+  return `timeline:${name ?? ''}`;
+}
+
+/** What is behind the last one, and why that cannot be read. */
+export function olderOf(
+  { fleet, ui }: Pick<Look, 'fleet' | 'ui'>,
+  tab: EventTab,
+  name: string | null,
+): Older {
+  const id = timelineReach(name);
+  const error = timelineProblem(fleet, tab, name);
+  return { id, error, behind: behindTimeline(fleet, { tab, name }, reachOf(ui, id)) };
+}
+
+/** Why it is not whole; null when nothing is wrong. */
+export function timelineProblem(fleet: FleetState, tab: EventTab, name: string | null): string | null {
+  const key = timelineKey(name);
+  const journal = tab === 'audit' ? null : pageOf(fleet, 'journal', key)?.error;
+  const audit = tab === 'fleet' ? null : (fleet.refusals['audit'] ?? pageOf(fleet, 'audit', key)?.error);
+  return audit ?? journal ?? null;
 }
 
 const TONES: Readonly<Record<TimelineEntry['outcome'], Token>> = {

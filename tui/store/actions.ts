@@ -2,7 +2,7 @@ import type { FathomClient } from '../../shared/client/fathom-client.ts';
 import { plural } from './format.ts';
 
 /** What the console asks of the daemon over HTTP; each rejects with an error whose message is a sentence. */
-export type FleetCommands = Pick<FathomClient, 'status' | 'events' | 'databases' | 'queue'>;
+export type FleetCommands = Pick<FathomClient, 'status' | 'events' | 'audit' | 'databases' | 'queue'>;
 
 interface ActionKind {
   /** The imperative, its past, and what it is done to. */

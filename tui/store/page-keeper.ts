@@ -73,18 +73,20 @@ export class PageKeeper {
     const value = known?.key === key ? known.value : null;
     if (known?.key !== key)
       this.#store.dispatch({ kind: 'page', slot, page: { key, value: null, error: null } });
-    let rest = REST_MS;
+    let failed = false;
+    let rest = request.restMs ?? REST_MS;
     try {
       const read = await request.load(await this.#commands());
       this.#keep(slot, key, { value: cleaned(slot, read), error: null });
     } catch (error) {
       this.#keep(slot, key, { value, error: sanitise(messageOf(error)) });
       rest = RETRY_MS;
+      failed = true;
     }
     this.#clock.after(rest, () => {
       if (this.#running.get(slot) !== key) return;
       this.#running.delete(slot);
-      if (rest === RETRY_MS) this.#seen.delete(slot);
+      if (failed) this.#seen.delete(slot);
       this.#look(slot);
     });
   }

@@ -1,18 +1,22 @@
+import type { AuditEntry } from '../../shared/audit.ts';
 import type { Collection, DatabaseRecord } from '../../shared/client/fathom-client.ts';
 import type { Probe } from '../../shared/instance.ts';
 import type { JournalEntry } from '../../shared/journal.ts';
 import type { Page } from '../../shared/protocol.ts';
 import type { DeadGroup, Task, TaskSummary } from '../../shared/task.ts';
 import type { FleetCommands } from './actions.ts';
+import type { Latest } from './latest.ts';
 
 /** What is asked for over HTTP while a screen shows it; of each kind only one is held. */
 export interface PageValues {
-  tasks: Page<TaskSummary>;
+  tasks: Latest<TaskSummary>;
   task: Task;
   failures: readonly DeadGroup[];
   collections: readonly Collection[];
   records: Page<DatabaseRecord>;
-  journal: readonly JournalEntry[];
+  /** The newest last. */
+  journal: Latest<JournalEntry>;
+  audit: Latest<AuditEntry>;
   probes: readonly Probe[];
 }
 
@@ -24,6 +28,8 @@ interface RequestOf<S extends Slot> {
   key: string;
   /** A new one reads the same again, while the old value stays in view. */
   version?: string;
+  /** Milliseconds between two readings, where they cost more than others. */
+  restMs?: number;
   load(commands: FleetCommands): Promise<PageValues[S]>;
 }
 

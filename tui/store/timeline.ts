@@ -3,6 +3,7 @@ import type { InstancePhase } from '../../shared/instance.ts';
 import type { JournalEntry } from '../../shared/journal.ts';
 import { wordFilter } from './filter.ts';
 import type { FleetState } from './fleet-state.ts';
+import { type Behind, behind, behindBoth } from './latest.ts';
 import type { EventTab } from './location.ts';
 import { instanceOf } from './owners.ts';
 import { pageOf } from './pages.ts';
@@ -42,10 +43,12 @@ export function timelineOf(fleet: FleetState, query: TimelineQuery): readonly Ti
 
 function makeTimeline(fleet: FleetState, { tab, name, filter }: TimelineQuery): TimelineEntry[] {
   const happened = tab === 'audit' ? [] : journalOf(fleet, name).map(ofJournal);
-  const done = tab === 'fleet' ? [] : (fleet.audit ?? []).map((entry) => ofAudit(entry, fleet));
+  const done = tab === 'fleet' ? [] : auditOf(fleet, name).map((entry) => ofAudit(entry, fleet));
   const lets = wordFilter(filter);
+  const from = horizonOf(fleet, { tab, name });
   return [...happened, ...done]
     .filter((entry) => name === null || entry.on === name)
+    .filter(({ at }) => at >= from)
     .filter((entry) => lets === null || lets(textOf(entry)))
     .toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : a.key < b.key ? 1 : -1));
 }
@@ -56,13 +59,48 @@ function textOf({ who, what, on, outcome, detail }: TimelineEntry): string {
 
 /** What the daemon remembers from before, and what the stream has told since. */
 function journalOf(fleet: FleetState, name: string | null): readonly JournalEntry[] {
-  const before = pageOf(fleet, 'journal', journalKey(name))?.value ?? [];
+  const before = pageOf(fleet, 'journal', timelineKey(name))?.value?.items ?? [];
   const entries = new Map([...before, ...fleet.journal].map((entry) => [keyOf(entry), entry]));
   return [...entries.values()];
 }
 
-export function journalKey(name: string | null): string {
+function auditOf(fleet: FleetState, name: string | null): readonly AuditEntry[] {
+  const before = pageOf(fleet, 'audit', timelineKey(name))?.value?.items ?? [];
+  const entries = new Map([...before, ...(fleet.audit ?? [])].map((entry) => [entry.seq, entry]));
+  return [...entries.values()];
+}
+
+/** Of both pages that it is made from. */
+export function timelineKey(name: string | null): string {
   return name ?? 'all';
+}
+
+/**
+ * Where one of two sources is not read back as far as the other, the time before would look as if nothing of its kind
+ * had happened: it is left out until that is read as well.
+ */
+function horizonOf(fleet: FleetState, { tab, name }: Pick<TimelineQuery, 'tab' | 'name'>): string {
+  if (tab !== 'all') return '';
+  const ends = (['journal', 'audit'] as const).map((slot) => {
+    const page = pageOf(fleet, slot, timelineKey(name))?.value ?? null;
+    if (page === null || page.all) return '';
+    return page.items.reduce((oldest, { at }) => (at < oldest ? at : oldest), page.items[0]?.at ?? '');
+  });
+  return ends.toSorted().at(-1) ?? '';
+}
+
+/** Whether there is more behind the last one. */
+export function behindTimeline(
+  fleet: FleetState,
+  { tab, name }: Pick<TimelineQuery, 'tab' | 'name'>,
+  asked: number,
+): Behind {
+  const [journal, audit] = (['journal', 'audit'] as const).map((slot) => {
+    const page = pageOf(fleet, slot, timelineKey(name));
+    return behind(page ?? { key: '', value: null, error: null }, asked);
+  }) as [Behind, Behind];
+  if (tab === 'fleet') return journal;
+  return tab === 'audit' ? audit : behindBoth(journal, audit);
 }
 
 /** Names are never used again, so an addition and a removal happen once. */

@@ -1,6 +1,7 @@
 import type { Action } from './actions.ts';
 import { type Cursor, TOP_OF_LIST } from './cursor.ts';
 import type { Form } from './form.ts';
+import { FIRST_REACH } from './latest.ts';
 import { type Location, NO_TRAIL, type Trail, top } from './location.ts';
 import type { LevelFilter } from './log-buffer.ts';
 import type { Sort } from './sort.ts';
@@ -13,6 +14,8 @@ export interface UiState {
   cursors: Readonly<Record<string, Cursor>>;
   /** By list. */
   filters: Readonly<Record<string, string>>;
+  /** How many of its latest are wanted, by list; missing for what a list begins with. */
+  reaches: Readonly<Record<string, number>>;
   /** First row in view, by text. */
   tops: Readonly<Record<string, number>>;
   sort: Sort;
@@ -67,6 +70,7 @@ export function initialUi(): UiState {
     trail: NO_TRAIL,
     cursors: {},
     filters: {},
+    reaches: {},
     tops: {},
     sort: { column: 'name', reversed: false },
     marks: new Set(),
@@ -84,6 +88,10 @@ export function cursorOf({ cursors }: Pick<UiState, 'cursors'>, list: string): C
 
 export function filterOf({ filters }: Pick<UiState, 'filters'>, list: string): string {
   return filters[list] ?? '';
+}
+
+export function reachOf({ reaches }: Pick<UiState, 'reaches'>, list: string): number {
+  return reaches[list] ?? FIRST_REACH;
 }
 
 export function withFilter(ui: UiState, list: string, text: string): UiState {

@@ -31,6 +31,7 @@ export function auditRoutes(app: Api, { audit, auditRepository }: ApiDeps): void
         querystring: pageQuerySchema.omit({ sort: true }).extend({
           action: comparable.max(120).optional(),
           actor: comparable.max(254).optional(),
+          target: comparable.max(254).optional(),
           outcome: z.enum(['ok', 'refused', 'failed']).optional(),
         }),
         response: { 200: pageOf(entrySchema) },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { INSTANCE_PHASES } from '../../../shared/instance.ts';
 import type { JournalEntry } from '../../../shared/journal.ts';
 import { lastExitSchema, reasonSchema } from '../../../shared/protocol.ts';
+import { JOURNAL_KEPT } from '../../events/journal.ts';
 import { requireCaller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
@@ -28,7 +29,7 @@ export function eventRoutes(app: Api, { journal, catalog }: ApiDeps): void {
       schema: {
         querystring: z.object({
           name: z.string().max(128).optional(),
-          limit: z.coerce.number().int().min(1).max(500).default(200),
+          limit: z.coerce.number().int().min(1).max(JOURNAL_KEPT).default(200),
         }),
         response: { 200: z.object({ items: z.array(entrySchema) }) },
       },
