@@ -127,11 +127,9 @@ export class ConsoleHarness {
       stdout: this.#screen as unknown as NodeJS.WriteStream,
       stdin: this.#keyboard as unknown as NodeJS.ReadStream,
       alternateScreen: true,
-      incrementalRendering: true,
       exitOnCtrlC: false,
       interactive: true,
       patchConsole: false,
-      maxFps: 60,
     });
   }
 

@@ -7,11 +7,9 @@ import type { Console } from '../screens/console.ts';
 export function openScreen(console: Console) {
   const ink = render(frame(console), {
     alternateScreen: true,
-    incrementalRendering: true,
     exitOnCtrlC: false,
     // A terminal is a terminal, whatever the environment says about continuous integration.
     interactive: true,
-    maxFps: 60,
   });
   return {
     show: (other: Console) => ink.rerender(frame(other)),

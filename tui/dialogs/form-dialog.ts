@@ -1,16 +1,17 @@
 import type { Form } from '../store/form.ts';
 import { sanitise } from '../store/sanitise.ts';
 import type { Span } from '../widgets/line.ts';
+import type { Box } from '../widgets/repaint.ts';
 import { cutStart, fit, widthOf, wrapWords } from '../widgets/text.ts';
-import { DialogFrame, type DialogProps } from './DialogFrame.tsx';
+import { framed, type Room } from './framed.ts';
 
 const VALUE = 56;
 
 /** Lines to fill in. Of a secret only that there is one is drawn, not even how long it is. */
-export function FormDialog({ form, ...frame }: DialogProps & { form: Form }) {
+export function formDialog(over: Room, form: Form): Box {
   const { fields, at, error, busy, command } = form;
   const label = Math.max(0, ...fields.map((field) => widthOf(field.label)));
-  const room = Math.max(10, Math.min(VALUE, frame.columns - label - 12));
+  const room = Math.max(10, Math.min(VALUE, over.columns - label - 12));
   const words = (text: string) => wrapWords(text, label + room + 4);
   const lines: Span[][] = [
     [],
@@ -45,7 +46,7 @@ export function FormDialog({ form, ...frame }: DialogProps & { form: Form }) {
           ['plain', ' cancel'],
         ],
   ];
-  return <DialogFrame {...frame} title={form.title} lines={lines} tone={form.danger ? 'bad' : 'accent'} />;
+  return framed(over, { title: form.title, lines, tone: form.danger ? 'bad' : 'accent' });
 }
 
 function commandLines(command: readonly string[]): Span[][] {

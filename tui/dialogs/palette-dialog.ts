@@ -1,18 +1,15 @@
 import { visibleTop } from '../store/cursor.ts';
 import type { Span } from '../widgets/line.ts';
+import type { Box } from '../widgets/repaint.ts';
 import { fit } from '../widgets/text.ts';
-import { DialogFrame, type DialogProps } from './DialogFrame.tsx';
+import { framed, type Room } from './framed.ts';
 import type { PaletteEntry } from './palette.ts';
 
 const WIDTH = 56;
 
-export function PaletteDialog({
-  entries,
-  choice,
-  ...frame
-}: DialogProps & { entries: readonly PaletteEntry[]; choice: number }) {
-  const width = Math.min(WIDTH, frame.columns - 8);
-  const room = Math.max(1, Math.min(14, frame.rows - 3));
+export function paletteDialog(over: Room, entries: readonly PaletteEntry[], choice: number): Box {
+  const width = Math.min(WIDTH, over.columns - 8);
+  const room = Math.max(1, Math.min(14, over.rows - 3));
   const top = visibleTop(0, choice, room, entries.length);
   const lines = entries.slice(top, top + room).map(({ title, key }, index): Span[] => {
     const chosen = top + index === choice;
@@ -24,5 +21,5 @@ export function PaletteDialog({
     ];
   });
   if (lines.length === 0) lines.push([['muted', fit('Nothing has this name.', width)]]);
-  return <DialogFrame {...frame} title="Go to, or do" lines={lines} />;
+  return framed(over, { title: 'Go to, or do', lines });
 }

@@ -1,8 +1,9 @@
 import type { Span } from '../widgets/line.ts';
-import { DialogFrame, type DialogProps } from './DialogFrame.tsx';
+import type { Box } from '../widgets/repaint.ts';
+import { framed, type Room } from './framed.ts';
 
 /** Asked only by the console that came up together with its daemon (`npm start`). */
-export function QuitDialog(frame: DialogProps) {
+export function quitDialog(over: Room): Box {
   const lines: Span[][] = [
     [],
     [['plain', 'Should the daemon, and with it every database, keep running?']],
@@ -22,5 +23,5 @@ export function QuitDialog(frame: DialogProps) {
       ['plain', '     stay here'],
     ],
   ];
-  return <DialogFrame {...frame} title="Leave the console" lines={lines} />;
+  return framed(over, { title: 'Leave the console', lines });
 }

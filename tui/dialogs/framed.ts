@@ -1,28 +1,21 @@
-import { Box } from 'ink';
 import type { Theme, Token } from '../theme.ts';
-import { Lines } from '../widgets/Lines.tsx';
 import type { Span } from '../widgets/line.ts';
 import { paintLine, widthOfSpans } from '../widgets/line.ts';
+import type { Box } from '../widgets/repaint.ts';
 import { cut, widthOf } from '../widgets/text.ts';
 
-export interface DialogProps {
+/** What a dialog lies over: the part of the screen between the header and the two lines at the bottom. */
+export interface Room {
   theme: Theme;
   columns: number;
   rows: number;
 }
 
-/**
- * A framed box in the middle, over whatever is below. Drawn as text, as everything here: Ink's own border would leave
- * the inside transparent.
- */
-export function DialogFrame({
-  theme,
-  columns,
-  rows,
-  title,
-  lines,
-  tone = 'accent',
-}: DialogProps & { title: string; lines: readonly (readonly Span[])[]; tone?: Token }) {
+/** A framed box in the middle, over whatever is below. */
+export function framed(
+  { theme, columns, rows }: Room,
+  { title, lines, tone = 'accent' }: { title: string; lines: readonly (readonly Span[])[]; tone?: Token },
+): Box {
   const widest = Math.max(widthOf(title) + 2, ...lines.map(widthOfSpans));
   const inner = Math.min(columns - 4, Math.max(40, widest + 2));
   const room = Math.max(1, rows - 2);
@@ -40,10 +33,9 @@ export function DialogFrame({
     }),
     edge(`╰${'─'.repeat(inner)}╯`),
   ];
-  const top = Math.max(0, Math.floor((rows - drawn.length) / 2));
-  return (
-    <Box position="absolute" top={top} left={Math.max(0, Math.floor((columns - inner - 2) / 2))}>
-      <Lines lines={drawn} height={drawn.length} />
-    </Box>
-  );
+  return {
+    top: Math.max(0, Math.floor((rows - drawn.length) / 2)),
+    left: Math.max(0, Math.floor((columns - inner - 2) / 2)),
+    rows: drawn,
+  };
 }
