@@ -52,6 +52,8 @@ export class FleetStream {
   #staleSince: number | null = null;
   #attempt = 0;
   #requestId = 0;
+  #heardAt = 0;
+  #pinged = false;
 
   constructor(options: StreamOptions) {
     this.#options = options;
@@ -150,6 +152,7 @@ export class FleetStream {
     this.#tracker.clear();
     this.#requests.clear();
     for (const topic of this.#topics) this.#ask(topic);
+    this.#heardAt = this.#clock.now();
     this.#schedulePing();
     this.#settle();
   }
@@ -168,8 +171,9 @@ export class FleetStream {
       this.#ended({ final: false, reason: 'the daemon sent something that is no frame' });
       return;
     }
-    // Whatever arrives shows that the other side lives.
-    this.#schedulePing();
+    // Whatever arrives shows that the other side lives. No timer is made anew for it: thousands may come in a second.
+    this.#heardAt = this.#clock.now();
+    if (this.#pinged) this.#schedulePing();
     this.#dispatch(frame);
   }
 
@@ -216,15 +220,24 @@ export class FleetStream {
   }
 
   /** A half-open connection is silent: only an unanswered ping tells it apart from a quiet fleet. */
-  #schedulePing(): void {
+  #schedulePing(wait = this.#pingEvery): void {
+    this.#pinged = false;
     this.#cancel('pong');
-    this.#timer('ping', this.#options.pingEvery ?? 10_000, () => {
+    this.#timer('ping', wait, () => {
+      const silent = this.#clock.now() - this.#heardAt;
+      // Below zero, the clock was set back meanwhile, and says nothing.
+      if (silent >= 0 && silent < this.#pingEvery) return this.#schedulePing(this.#pingEvery - silent);
+      this.#pinged = true;
       const patience = this.#options.pongWithin ?? 5_000;
       this.#send({ type: 'ping', id: this.#nextId() });
       this.#timer('pong', patience, () =>
         this.#ended({ final: false, reason: `the daemon has not answered for ${patience / 1000} s` }),
       );
     });
+  }
+
+  get #pingEvery(): number {
+    return this.#options.pingEvery ?? 10_000;
   }
 
   #ended({ final, reason, signIn = false }: Ending): void {

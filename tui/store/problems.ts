@@ -24,14 +24,16 @@ export function problemsOf(state: FleetState): Problem[] {
 }
 
 function instanceProblems({ instances, now }: FleetState): Problem[] {
-  return [...instances.values()].toSorted(byKindThenName).flatMap((instance) => {
-    const severity = severityOf(instance, now);
-    if (severity === 'ok') return [];
-    const why = whyLine(instance, now) ?? '';
-    return [
-      { name: instance.name, about: 'instance', severity, phase: instance.phase, title: instance.name, why },
-    ];
-  });
+  // Nearly all are fine at any time: only the others are put in order.
+  const notFine = [...instances.values()].filter((instance) => severityOf(instance, now) !== 'ok');
+  return notFine.toSorted(byKindThenName).map((instance) => ({
+    name: instance.name,
+    about: 'instance',
+    severity: severityOf(instance, now),
+    phase: instance.phase,
+    title: instance.name,
+    why: whyLine(instance, now) ?? '',
+  }));
 }
 
 function byKindThenName(a: Instance, b: Instance): number {

@@ -53,7 +53,6 @@ const REASON_WORDS: Readonly<Record<PhaseReasonCode, string | null>> = {
 };
 
 export function severityOf(instance: Instance, now: number): Severity {
-  const inPhase = since(instance.since, now);
   switch (instance.phase) {
     case 'failed':
       return 'down';
@@ -66,7 +65,7 @@ export function severityOf(instance: Instance, now: number): Severity {
     case 'queued':
     case 'starting':
     case 'stopping':
-      return inPhase > SLOW_AFTER ? 'slow' : 'ok';
+      return since(instance.since, now) > SLOW_AFTER ? 'slow' : 'ok';
     case 'running':
       if (isLimited(instance)) return 'impaired';
       return crashedLately(instance, now) ? 'recovered' : 'ok';
