@@ -1,10 +1,17 @@
 /**
- * A stub of the daemon with a thousand instances, in a process of its own; told over IPC how many events a second to
- * send. At rest it sends what a real daemon does with as many: itself once a second, of the instances a hundred usages and
- * thirty-three probes (`daemon/supervisor/monitor.ts`, PB_HEALTH_INTERVAL).
+ * A stub of the daemon with a thousand instances, in a process of its own. At rest it sends what a real daemon does with
+ * as many: itself once a second, of the instances a hundred usages and thirty-three probes (`daemon/supervisor/monitor.ts`,
+ * PB_HEALTH_INTERVAL). Every `FeedRequest` over IPC is answered with how many events have been sent so far.
  */
-import { daemonUsage, fleetOf, globalInstance, usage } from '../test/console/fleet-fixtures.ts';
+import { daemonUsage, fleetOf, globalInstance, instance, usage } from '../test/console/fleet-fixtures.ts';
 import { StubDaemon } from '../test/console/stub-daemon.ts';
+
+export interface FeedRequest {
+  /** Events a second from now on; the rate at rest without it. */
+  perSecond?: number;
+  /** An instance that is added after all that has been sent: once it is seen, everything before it has arrived. */
+  add?: string;
+}
 
 const TICKS_PER_SECOND = 20;
 const REST = 133;
@@ -15,8 +22,11 @@ const names = [...stub.instances.keys()];
 let perSecond = REST;
 let sent = 0;
 let next = 0;
-process.on('message', (rate: number) => {
-  perSecond = rate || REST;
+process.on('message', ({ perSecond: wanted, add }: FeedRequest) => {
+  publishOwed();
+  perSecond = wanted ?? REST;
+  if (add !== undefined) stub.publish({ kind: 'instance.added', instance: instance(add) });
+  process.send?.(sent);
 });
 process.on('disconnect', () => process.exit(0));
 
@@ -25,15 +35,19 @@ let owed = 0;
 let last = performance.now();
 setInterval(() => {
   tick += 1;
-  // By the clock, as a timer on a busy machine comes late.
+  publishOwed();
+  if (tick % TICKS_PER_SECOND !== 0) return;
+  sent += 1;
+  stub.publish({ kind: 'daemon.usage', usage: daemonUsage({ cpu_percent: (tick / TICKS_PER_SECOND) % 7 }) });
+}, 1000 / TICKS_PER_SECOND);
+
+/** By the clock, as a timer on a busy machine comes late. */
+function publishOwed(): void {
   const now = performance.now();
   owed += ((now - last) / 1000) * perSecond;
   last = now;
   for (; owed >= 1; owed -= 1) publishOne();
-  if (tick % TICKS_PER_SECOND !== 0) return;
-  stub.publish({ kind: 'daemon.usage', usage: daemonUsage({ cpu_percent: (tick / TICKS_PER_SECOND) % 7 }) });
-  process.send?.(sent);
-}, 1000 / TICKS_PER_SECOND);
+}
 
 /** Three usages, then a probe; in a burst also now and then a phase, which moves rows. */
 function publishOne(): void {
@@ -58,4 +72,4 @@ function publishOne(): void {
     });
   }
 }
-process.send?.('ready');
+process.send?.(sent);
