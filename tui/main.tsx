@@ -38,7 +38,7 @@ async function main(): Promise<number> {
   }
   prepareEnvironment();
   const { exitCode, farewell } = await runConsole(read.options, files);
-  if (farewell !== null) console.log(farewell);
+  if (farewell !== null) (exitCode === EXIT.done ? console.log : console.error)(farewell);
   return exitCode;
 }
 

@@ -172,13 +172,13 @@ describe('terminals', () => {
     const screen = open({ url: stub.url });
     await screen.shows('● live');
     screen.press('2');
-    await screen.shows('user018');
+    await screen.shows('user017');
     screen.resize(120, 40);
-    await screen.shows('OWNER', 'user034');
+    await screen.shows('OWNER', 'user033');
     screen.resize(40, 8);
     await screen.shows('40×8 is too small', 'needs 60×12');
     screen.resize(80, 24);
-    await screen.shows('NAME', 'user018', 'q leave');
+    await screen.shows('NAME', 'user017', 'q leave');
     expect(screen.lines.every((line) => line.length <= 80)).toBe(true);
   });
 });

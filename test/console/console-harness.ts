@@ -117,7 +117,7 @@ export class ConsoleHarness {
       title: 'Fathom',
       servers: new Servers(() => ProfileFiles.open(options.env ?? {}), null),
       session: options.session ?? null,
-      connectTo: options.connectTo ?? (() => {}),
+      connectTo: options.connectTo ?? (async () => {}),
       leave: (daemon) => {
         this.#ink.unmount();
         resolve(daemon);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ownerOf, signIn, signUp, writeAndRead } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
+import { until } from '../helpers/until.ts';
 import { daemon, open } from './stage.ts';
 
 const NAME = '2026-11-21-001-user001';
@@ -72,7 +73,8 @@ describe('deleting a database from the console', () => {
     next.status = { permissions: ['databases.read', 'databases.operate'] };
     screen.press('ctrl+r');
     await screen.shows('● live');
-    await screen.until(({ console }) => console.fleet.store.get().status?.permissions.length === 2);
+    const { store } = screen.console.fleet;
+    await until(() => store.get().status?.permissions.length === 2, { what: 'the new permissions' });
     screen.press('D');
     await screen.shows('you lack the permission databases.delete');
     expect([...stub.requests, ...next.requests].filter((one) => one.startsWith('DELETE'))).toEqual([]);

@@ -8,11 +8,15 @@ const CONSOLE = join(import.meta.dirname, '../../bin/fathom-tui');
 /** The built console in a real terminal, on the socket of a real daemon; closed after the test. */
 export async function openConsole(
   deployed: Deployment,
-  { env = {}, args = [] }: { env?: Record<string, string>; args?: readonly string[] } = {},
+  {
+    env = {},
+    args = [],
+    target = ['--socket', deployed.socketPath],
+  }: { env?: Record<string, string>; args?: readonly string[]; target?: readonly string[] } = {},
 ): Promise<TmuxTerminal> {
   const terminal = new TmuxTerminal();
   onTestFinished(() => terminal[Symbol.asyncDispose]());
-  return terminal.start([CONSOLE, '--socket', deployed.socketPath, ...args], {
+  return terminal.start([CONSOLE, ...target, ...args], {
     env: { XDG_CACHE_HOME: join(deployed.dataDir, 'cache'), ...env },
     columns: 160,
     rows: 40,

@@ -91,7 +91,7 @@ describe('Instances', () => {
     screen.press('G');
     await screen.shows('user1000', '1000/1000');
     screen.press('pageup');
-    await screen.shows('966/1000');
+    await screen.shows('967/1000');
     screen.press('g', 'j', 'j');
     await screen.shows('3/1000');
     expect(screen.lines.filter((line) => line.includes('running')).length).toBeLessThanOrEqual(37);

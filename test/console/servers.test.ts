@@ -20,7 +20,7 @@ describe('Servers', () => {
     const chosen: Profile[] = [];
     const screen = open(
       { url: stub.url },
-      { env: { XDG_CONFIG_HOME: folder }, connectTo: (profile) => void chosen.push(profile) },
+      { env: { XDG_CONFIG_HOME: folder }, connectTo: async (profile) => void chosen.push(profile) },
     );
     await screen.shows('● live');
     screen.press('7');

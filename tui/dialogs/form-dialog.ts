@@ -13,13 +13,12 @@ export function formDialog(over: Room, form: Form): Box {
   const label = Math.max(0, ...fields.map((field) => widthOf(field.label)));
   const room = Math.max(10, Math.min(VALUE, over.columns - label - 12));
   const words = (text: string) => wrapWords(text, label + room + 4);
-  const lines: Span[][] = [
-    [],
-    ...form.about
-      .split('\n')
-      .flatMap(words)
-      .map((text): Span[] => [['plain', text]]),
-    [],
+  const about = form.about
+    .split('\n')
+    .flatMap(words)
+    .map((text): Span[] => [['plain', text]]);
+  const same = command === undefined ? [] : commandLines(words(`fathomd ${command}`));
+  const input: Span[][] = [
     ...fields.map((field, index): Span[] => {
       const chosen = index === at && !busy;
       return [
@@ -29,7 +28,6 @@ export function formDialog(over: Room, form: Form): Box {
       ];
     }),
     ...(fields.length > 0 ? [[]] : []),
-    ...(command === undefined ? [] : commandLines(words(`fathomd ${command}`))),
     ...(error === null ? [] : words(error).map((text): Span[] => [['bad', text]])),
     busy
       ? [['busy', '◌ waiting for the answer']]
@@ -46,7 +44,17 @@ export function formDialog(over: Room, form: Form): Box {
           ['plain', ' cancel'],
         ],
   ];
+  // Where one types and what went wrong are always seen; the rest as far as there is room.
+  const whole = [[], ...about, [], ...same, ...input];
+  const least = input.filter((spans) => spans.length > 0);
+  const left = Math.max(0, over.rows - 2 - least.length);
+  const lines = whole.length <= over.rows - 2 ? whole : [...shortened(about, left), ...least];
   return framed(over, { title: form.title, lines, tone: form.danger ? 'bad' : 'accent' });
+}
+
+function shortened(lines: readonly Span[][], room: number): readonly Span[][] {
+  if (lines.length <= room) return lines;
+  return [...lines.slice(0, Math.max(0, room - 1)), [['warn', '… a larger terminal shows all of this']]];
 }
 
 function commandLines(command: readonly string[]): Span[][] {

@@ -64,6 +64,8 @@ describe('pressesOf', () => {
 
   it('takes Meta for an Esc that came quickly before', () => {
     expect(pressesOf('q', { ...NO_FLAGS, meta: true })).toEqual(['esc', 'q']);
+    expect(pressesOf('', { ...NO_FLAGS, meta: true, return: true })).toEqual(['esc', 'enter']);
+    expect(pressesOf('', { ...NO_FLAGS, meta: true, upArrow: true })).toEqual(['up']);
   });
 
   it('names keys that have no character', () => {

@@ -52,13 +52,16 @@ const NAMED = [
   ['delete', 'backspace'],
 ] as const;
 
+/** Of one byte, so that Esc before it cannot be told from Meta: leaving with Esc must never become a yes. */
+const AFTER_ESC: ReadonlySet<string> = new Set(['enter', 'tab', 'backspace']);
+
 /**
  * Key presses by name. Ink hands over several as one text when they arrive together (a held key, a slow line), and
  * Esc followed quickly by a letter as that letter with Meta: both are taken apart again.
  */
 export function pressesOf(input: string, key: KeyFlags): string[] {
   const named = NAMED.find(([flag]) => key[flag]);
-  if (named !== undefined) return [named[1]];
+  if (named !== undefined) return key.meta && AFTER_ESC.has(named[1]) ? ['esc', named[1]] : [named[1]];
   if (key.ctrl) return input === '' ? [] : [`ctrl+${input.toLowerCase()}`];
   const typed = Array.from(new Intl.Segmenter().segment(input), ({ segment }) => pressOf(segment));
   return key.meta ? ['esc', ...typed] : typed;

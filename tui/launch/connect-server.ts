@@ -27,7 +27,7 @@ export async function connectServer(
       return session === null ? token : session.token;
     },
   };
-  const by = session === null ? userInfo().username : 'you';
+  const by = session === null ? localUser() : 'you';
   const fleet = connectFleet({ access, by, commands: () => clientFor(access) });
   return {
     fleet,
@@ -37,6 +37,15 @@ export async function connectServer(
       session?.close();
     },
   };
+}
+
+/** A process may run as a user that the host has no name for, as in a container. */
+function localUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 async function sessionFor(

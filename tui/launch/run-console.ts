@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { Target } from '../../shared/client/http.ts';
+import { messageOf } from '../../shared/errors.ts';
 import type { Console } from '../screens/console.ts';
 import type { ProfileFiles } from '../servers/profile-files.ts';
 import { Servers } from '../servers/servers.ts';
@@ -9,7 +10,7 @@ import { chooseTheme } from '../theme.ts';
 import { connectServer, type ServerConnection } from './connect-server.ts';
 import type { Options } from './options.ts';
 
-export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 70 } as const;
+export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 70, settings: 78 } as const;
 
 /** Runs the console until it is left; the answer is the exit code, and what to say afterwards. */
 export async function runConsole(
@@ -19,7 +20,12 @@ export async function runConsole(
   const servers = new Servers(files, profile?.name ?? null);
   const open = (to: Target, token?: string) => connectServer({ target: to, token, readOnly }, files);
   // The connection is on its way while the rest is loaded. The environment's token is for this daemon and no other.
-  let connection = await open(target, process.env['FATHOM_TOKEN'] || undefined);
+  let connection: ServerConnection;
+  try {
+    connection = await open(target, process.env['FATHOM_TOKEN'] || undefined);
+  } catch (error) {
+    return { exitCode: EXIT.settings, farewell: `fathom-tui: ${messageOf(error)}` };
+  }
   const [{ openScreen }, { createConsole }] = await Promise.all([
     import('./open-screen.ts'),
     import('../screens/create-console.ts'),
@@ -36,7 +42,7 @@ export async function runConsole(
       ownsDaemon: to === target && process.env['FATHOM_OWNS_DAEMON'] === '1',
       address: describeTarget(to),
       title: named?.name ?? 'Fathom',
-      connectTo: (other) => void changeTo(other).catch(crash),
+      connectTo: changeTo,
       leave(daemon) {
         if (daemon === 'stop') exitCode = EXIT.stopDaemon;
         screen.unmount();

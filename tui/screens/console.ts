@@ -24,8 +24,8 @@ export interface Console {
   servers: Servers;
   /** Who this console is to the daemon; null on its local socket, where nobody signs in. */
   session: ServerSession | null;
-  /** Leaves this daemon for another. */
-  connectTo(profile: Profile): void;
+  /** Leaves this daemon for another. @throws Error with a sentence, when what is kept of it cannot be read */
+  connectTo(profile: Profile): Promise<void>;
   /** Hands a text to the clipboard of the terminal. */
   copy(text: string): void;
   leave(daemon: 'keep' | 'stop'): void;

@@ -8,6 +8,7 @@ import { phaseWord, whyLine } from '../store/why.ts';
 import { phaseLook } from '../theme.ts';
 import { paintSplit, type Span } from '../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
+import { chosenLines, detailRows } from './chosen-line.ts';
 import { lookOf } from './console.ts';
 import { open } from './navigate.ts';
 import type { List, Look, Screen, Size, View } from './screen.ts';
@@ -47,9 +48,9 @@ function listOf(look: Look): List {
   };
 }
 
-/** What the summary and the headings leave. */
-function listRows({ rows }: Size): number {
-  return Math.max(1, rows - 2);
+/** What the summary, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
 function chosenName(look: Look): string | null {
@@ -112,5 +113,6 @@ function databasesLines(view: View): string[] {
       size.columns,
       listRows(size),
     ),
+    ...chosenLines(view, rows[cursorIndex(namesOf(rows), cursor)]),
   ];
 }

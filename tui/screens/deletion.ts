@@ -25,7 +25,7 @@ export function deleteDatabase(console: Console, name: string, typed: string): n
 }
 
 function whyNotDelete({ fleet, readOnly, ui }: Console, instance: Instance | undefined): string | null {
-  const { link, status } = fleet.store.get();
+  const { link, status, status_problem: problem } = fleet.store.get();
   const off = actionsOff(link);
   if (off !== null) return off;
   if (instance === undefined) return 'There is no database to delete.';
@@ -33,7 +33,7 @@ function whyNotDelete({ fleet, readOnly, ui }: Console, instance: Instance | und
   if (ui.get().at.screen === 'instances' && ui.get().marks.size > 0)
     return 'Databases are deleted one at a time, by name: Esc drops the marks.';
   if (readOnly) return 'This console only looks: it was started with --read-only.';
-  if (status === null) return 'It is not known yet what you may do here: try again in a moment.';
+  if (status === null) return `It is not known what you may do here: ${problem ?? 'try again in a moment'}.`;
   if (!status.permissions.includes('databases.delete'))
     return 'Only administrators delete databases: you lack the permission databases.delete.';
   return null;

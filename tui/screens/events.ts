@@ -3,6 +3,7 @@ import { EVENT_TABS, type EventTab, type Location } from '../store/location.ts';
 import { type TimelineEntry, timelineOf } from '../store/timeline.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
+import { detailRows } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { open, turnTo } from './navigate.ts';
 import { nothingMatches, placeSpans } from './reach-back.ts';
@@ -74,9 +75,9 @@ function listOf(look: Look): List {
   };
 }
 
-/** What the tabs, the headings and the line about the chosen one leave. */
-function listRows({ rows }: Size): number {
-  return Math.max(1, rows - 3);
+/** What the tabs, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
 function chosenOf(look: Look): TimelineEntry | undefined {

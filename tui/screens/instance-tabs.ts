@@ -5,6 +5,7 @@ import { type TimelineEntry, timelineOf } from '../store/timeline.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { NOTHING, type Wants } from '../store/wants.ts';
 import type { Span } from '../widgets/line.ts';
+import { detailRows } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { collectionsId, collectionsLines, collectionsOf, collectionsRequest } from './instance-data.ts';
 import { probesId, probesLines, probesOf, probesRequest } from './instance-probes.ts';
@@ -37,6 +38,11 @@ export function instanceSpot(at: Location): Extract<Location, { screen: 'instanc
 /** What the tabs, one line and the headings leave. */
 function listRows({ rows }: Size): number {
   return Math.max(1, rows - 3);
+}
+
+/** What the tabs, the headings and what is said of the chosen one leave. */
+function eventRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
 const summary: InstanceTab = {
@@ -85,12 +91,13 @@ const events: InstanceTab = {
       filterOf(view.ui, id) === ''
         ? 'Nothing has happened to it since the daemon started.'
         : nothingMatches(olderOf(view, 'all', name));
-    const room = listRows(view.size);
+    const room = eventRows(view.size);
     return timelineLines(view, entries, {
       cursor,
       index: cursorIndex(keys, cursor),
       room,
       named: false,
+      problem: timelineProblem(view.fleet, 'all', name),
       empty,
     });
   },
@@ -103,8 +110,6 @@ const events: InstanceTab = {
   command: () => 'audit list',
   wants: wantsTimeline,
   note(view, name) {
-    const problem = timelineProblem(view.fleet, 'all', name);
-    if (problem !== null) return [['bad', `✗ ${problem} · ^R tries again `]];
     const { keys, id } = eventsList(view, name);
     return placeSpans(cursorIndex(keys, cursorOf(view.ui, id)), keys.length, olderOf(view, 'all', name));
   },
@@ -123,7 +128,7 @@ function eventsList(look: Look, name: string): List {
   return {
     id: `events:${name}`,
     keys: eventsOf(look, name).map(({ key }) => key),
-    room: listRows,
+    room: eventRows,
     filterHint: 'who, what, outcome, detail',
     older: olderOf(look, 'all', name),
   };

@@ -1,6 +1,8 @@
 import type { Command } from '../keys/bindings.ts';
 import { INSTANCE_TABS, type Tab } from '../store/location.ts';
-import { paintSplit, type Span } from '../widgets/line.ts';
+import { paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
+import { phaseSpan } from '../widgets/phase-counts.ts';
+import { cut } from '../widgets/text.ts';
 import type { Console } from './console.ts';
 import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts';
 import { runInLog } from './log.ts';
@@ -76,13 +78,19 @@ function instanceLines(view: View): string[] {
   return [head, ...tabOf(view).lines(view, instance)];
 }
 
+/** The tabs are whole; the name and what is said beside them give way. */
 function tabsLine(view: View): string {
-  const { ui, theme, size } = view;
+  const { ui, theme, size, fleet } = view;
   const { name, tab: chosen } = instanceSpot(ui.at);
   const tabs = INSTANCE_TABS.flatMap((tab): Span[] => [
     [tab === chosen ? 'chosen' : 'muted', ` ${INSTANCE_TAB[tab].title} `],
     ['plain', ' '],
   ]);
-  const note = INSTANCE_TAB[chosen].note?.(view, name) ?? [];
-  return paintSplit(theme, [['strong', ` ${name}`], ['plain', '  '], ...tabs], note, size.columns);
+  const instance = fleet.instances.get(name);
+  const note =
+    INSTANCE_TAB[chosen].note?.(view, name) ?? (instance === undefined ? [] : [phaseSpan(instance.phase)]);
+  const room = size.columns - 3 - widthOfSpans(tabs);
+  const left: Span[] = [['strong', ` ${cut(name, room)}`], ['plain', '  '], ...tabs];
+  const right: Span[] = widthOfSpans([...left, ...note]) < size.columns - 2 ? [...note, ['plain', ' ']] : [];
+  return paintSplit(theme, left, right, size.columns);
 }

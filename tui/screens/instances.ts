@@ -8,7 +8,7 @@ import { nextSort, type Sort } from '../store/sort.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { paintSplit, type Span } from '../widgets/line.ts';
 import { phaseCounts } from '../widgets/phase-counts.ts';
-import { chosenLine } from './chosen-line.ts';
+import { chosenLines, detailRows } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { layoutTable, tableHead, tableRow } from './instance-table.ts';
 import { dropMarks, toggleAll, toggleMark } from './marks.ts';
@@ -17,9 +17,9 @@ import type { List, Look, Screen, Size, View } from './screen.ts';
 
 const LIST = 'instances';
 
-/** Rows of the list: what the summary, the headings and the line about the chosen one leave. */
-function listRows({ rows }: Size): number {
-  return Math.max(1, rows - 3);
+/** Rows of the list: what the summary, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
 export const instancesScreen: Screen = {
@@ -91,7 +91,7 @@ function instancesLines(view: View): string[] {
     summaryLine(view, rows, index),
     tableHead(theme, layout, ui.sort),
     ...table,
-    chosenLine(view, rows[index]),
+    ...chosenLines(view, rows[index]),
   ];
 }
 

@@ -55,7 +55,7 @@ export function logLines(view: View, log: OpenLog | null): string[] {
   if (log === null || log.waiting.size === log.names.length) {
     return [stateLine(view, [['busy', several ? ' ◌ reading their logs' : ' ◌ reading its log']], [])];
   }
-  const [refusal] = Object.entries(log.refusals);
+  const [refusal, ...others] = Object.entries(log.refusals);
   if (refusal !== undefined && !several) {
     return [stateLine(view, [['bad', ` ✗ its log cannot be read: ${refusal[1]}`]], [])];
   }
@@ -76,7 +76,14 @@ export function logLines(view: View, log: OpenLog | null): string[] {
     body.unshift(...drawn.slice(-(rows - body.length)));
   }
   if (body.length === 0) body.push(theme.paint('muted', ` ${nothingText(buffer, several)}`));
-  return [stateLine(view, stateSpans(buffer, ui.log, end), searchSpans(buffer, ui.log)), ...body];
+  const state = stateSpans(buffer, ui.log, end);
+  if (refusal !== undefined) state.push(['bad', `  ✗ ${refusalWords(refusal, others.length)}`]);
+  return [stateLine(view, state, searchSpans(buffer, ui.log)), ...body];
+}
+
+function refusalWords([name, why]: readonly [string, string], others: number): string {
+  const rest = others === 0 ? '' : `, nor ${others} more`;
+  return `${name} cannot be read${rest}: ${why}`;
 }
 
 const TONES: Readonly<Record<LogEntry['level'], Token>> = { info: 'plain', warn: 'warn', error: 'bad' };

@@ -6,13 +6,13 @@ import { byteSize, latency, longDuration, percent, plural, since } from '../stor
 import type { History } from '../store/history.ts';
 import { countPhases, type Problem, problemsOf } from '../store/problems.ts';
 import { cursorOf } from '../store/ui-state.ts';
-import { phaseWord, whyLine } from '../store/why.ts';
+import { whyLine } from '../store/why.ts';
 import { phaseLook, type Token } from '../theme.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
-import { phaseCounts } from '../widgets/phase-counts.ts';
+import { phaseCounts, phaseSpan } from '../widgets/phase-counts.ts';
 import { sparkline } from '../widgets/sparkline.ts';
 import { fit, widthOf } from '../widgets/text.ts';
-import { chosenLine } from './chosen-line.ts';
+import { chosenLines, detailRows } from './chosen-line.ts';
 import type { Look, Screen, Size, View } from './screen.ts';
 
 const LABEL = 10;
@@ -48,20 +48,21 @@ function overviewLines(view: View): string[] {
     globalLine(view),
     fleetLine(view),
     queueLine(view),
-    '',
-    ...usageLines(view),
+    ...(showsUsage(view.size) ? ['', ...usageLines(view)] : []),
     '',
   ];
-  return [...head, ...problemLines(view, view.size.rows - head.length)];
+  return [...head, ...problemLines(view, problemRows(view.size))];
 }
 
-/** Rows between the heading of the problems and the line about the chosen one. */
-function problemRows({ rows }: Size): number {
-  return Math.max(1, rows - OVERVIEW_HEAD_ROWS - 2);
+/** Rows between the heading of the problems and what is said of the chosen one. */
+function problemRows(size: Size): number {
+  return Math.max(1, size.rows - (showsUsage(size) ? 11 : 5) - 1 - detailRows(size));
 }
 
-/** Daemon, global, fleet, queue, a blank, five of usage, a blank. */
-const OVERVIEW_HEAD_ROWS = 11;
+/** What is wrong matters more than what is used. */
+function showsUsage({ rows }: Size): boolean {
+  return rows >= 17;
+}
 
 function labelled(view: View, label: string, spans: readonly Span[]): string {
   return paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
@@ -72,7 +73,8 @@ function facts(parts: readonly (string | null)[]): Span {
 }
 
 function daemonLine(view: View): string {
-  const { status, now } = view.fleet;
+  const { status, status_problem: problem, now } = view.fleet;
+  if (problem !== null) return labelled(view, 'Daemon', [['bad', `▲ its status cannot be read: ${problem}`]]);
   if (status === null) return labelled(view, 'Daemon', [['muted', 'its status has not been read yet']]);
   const state: Span = status.ready
     ? ['good', '● ready  ']
@@ -90,14 +92,10 @@ function globalLine(view: View): string {
     return labelled(view, 'Global', [['muted', 'the global database is not known yet']]);
   const why = whyLine(global, view.fleet.now);
   return labelled(view, 'Global', [
-    phaseSpan(global),
+    phaseSpan(global.phase),
+    ['plain', '  '],
     why === null ? facts(globalFacts(global, view.fleet.now)) : [phaseLook(global.phase).token, why],
   ]);
-}
-
-function phaseSpan({ phase }: Instance): Span {
-  const { glyph, token } = phaseLook(phase);
-  return [token, `${glyph} ${phaseWord(phase)}  `];
 }
 
 function globalFacts(global: Instance, now: number): (string | null)[] {
@@ -207,8 +205,8 @@ function problemLines(view: View, room: number): string[] {
     return [paintLine(theme, [['good', ' ✓ No problems.']], size.columns)];
   }
   const index = chosenProblem(problems, cursorIndex(problemNames(problems), cursorOf(ui, LIST)));
-  const top = visibleTop(cursorOf(ui, LIST).top, index, room - 2, problems.length);
-  const shown = problems.slice(top, top + room - 2);
+  const top = visibleTop(cursorOf(ui, LIST).top, index, room, problems.length);
+  const shown = problems.slice(top, top + room);
   const longest = Math.max(...problems.map(({ title }) => widthOf(title)));
   const nameWidth = Math.min(longest, size.columns < 90 ? 26 : 40);
   const range = shown.length < problems.length ? `, ${top + 1}–${top + shown.length} shown` : '';
@@ -222,9 +220,9 @@ function problemLines(view: View, room: number): string[] {
     size.columns,
   );
   const rows = shown.map((problem, offset) => problemLine(view, problem, nameWidth, top + offset === index));
-  while (rows.length < room - 2) rows.push('');
+  while (rows.length < room) rows.push('');
   const chosen = fleet.instances.get(problems[index]?.name ?? '');
-  return [head, ...rows, chosenLine(view, chosen)];
+  return [head, ...rows, ...chosenLines(view, chosen)];
 }
 
 /** The index among all problems of the nth one that is about an instance. */

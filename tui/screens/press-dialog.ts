@@ -41,10 +41,10 @@ function answer(console: Console, { action }: Extract<Dialog, { kind: 'confirm' 
   if (command === null) return;
   close(console);
   if (command !== 'confirm.yes') return;
-  console.ui.update((state) => ({ ...state, marks: new Set() }));
   // The link may have gone while the question stood.
   const off = actionsOff(console.fleet.store.get().link);
   if (off !== null) return say(console, off);
+  console.ui.update((state) => ({ ...state, marks: new Set() }));
   void console.fleet.actions.run(action);
 }
 

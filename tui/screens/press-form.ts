@@ -1,6 +1,7 @@
 import { messageOf } from '../../shared/errors.ts';
 import { commandOf } from '../keys/places.ts';
 import { type Form, moveInForm, typeInForm, valueOf } from '../store/form.ts';
+import { sanitise } from '../store/sanitise.ts';
 import type { Console } from './console.ts';
 import { deleteDatabase } from './deletion.ts';
 import { KEEP } from './forms.ts';
@@ -47,7 +48,7 @@ async function send(console: Console, form: Form): Promise<void> {
     // What is an action has a line of its own.
     if (done !== null) say(console, done);
   } catch (error) {
-    if (still()) show(console, { ...form, error: messageOf(error) });
+    if (still()) show(console, { ...form, error: sanitise(messageOf(error)) });
     else say(console, messageOf(error));
   }
 }

@@ -7,6 +7,7 @@ import { type Token, taskLook } from '../theme.ts';
 import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
 import { sparkline } from '../widgets/sparkline.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
+import { detailLines } from './chosen-line.ts';
 import type { View } from './screen.ts';
 import { ownerOf } from './task-actions.ts';
 
@@ -133,24 +134,17 @@ export function taskTable(
 }
 
 /** What the row of the chosen task had no room for. */
-export function taskDetail(
-  { fleet, theme, size }: View,
-  task: TaskSummary | undefined,
-  error: string | null,
-): string {
-  if (error !== null) return paintLine(theme, [['bad', ` ${error}`]], size.columns);
-  if (task === undefined) return '';
+export function taskDetail(view: View, task: TaskSummary | undefined, error: string | null): string[] {
+  const { fleet } = view;
+  if (error !== null) return detailLines(view, [['bad', ` ${error}`]]);
+  if (task === undefined) return detailLines(view, []);
   const owner = ownerOf(fleet, task);
   const facts = [task.id, owner?.name, task.unique_key === null ? null : `key ${task.unique_key}`];
-  return paintLine(
-    theme,
-    [
-      [taskLook(task.status).token, ` ${task.status}`],
-      ['plain', `  ${taskWhy(task, fleet.now)}`],
-      ['muted', `  ${facts.filter((fact) => typeof fact === 'string').join(' · ')}`],
-    ],
-    size.columns,
-  );
+  return detailLines(view, [
+    [taskLook(task.status).token, ` ${task.status}`],
+    ['plain', `  ${taskWhy(task, fleet.now)}`],
+    ['muted', `  ${facts.filter((fact) => typeof fact === 'string').join(' · ')}`],
+  ]);
 }
 
 export function failuresTable(

@@ -10,6 +10,7 @@ import { type PageRequest, type PageState, pageOf } from '../store/pages.ts';
 import { taskWhy } from '../store/task-words.ts';
 import { cursorOf, filterOf, reachOf } from '../store/ui-state.ts';
 import { act } from './act.ts';
+import { detailRows } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { dropMarks, toggleAll, toggleMark } from './marks.ts';
 import { open, turnTo } from './navigate.ts';
@@ -136,9 +137,9 @@ function listOf(look: Look): List {
   };
 }
 
-/** Rows of the list: what the two lines above, the headings and the line about the chosen one leave. */
-function listRows({ rows }: Size): number {
-  return Math.max(1, rows - 4);
+/** Rows of the list: what the two lines above, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 3 - detailRows(size));
 }
 
 function chosenTask(look: Look): TaskSummary | undefined {
@@ -178,7 +179,7 @@ function queueLines(view: View): string[] {
   const tasks = tasksOf(view);
   const empty = filterOf(ui, list.id) === '' ? NO_TASKS : nothingMatches(olderOf(view));
   const table = taskTable(view, tasks, { cursor, room, empty });
-  return [...head, ...table, taskDetail(view, tasks[index], page?.error ?? null)];
+  return [...head, ...table, ...taskDetail(view, tasks[index], page?.error ?? null)];
 }
 
 const NO_TASKS = 'No tasks here. fathomd queue add, or the API, adds one.';

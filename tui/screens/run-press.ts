@@ -1,5 +1,6 @@
 import { commandOf } from '../keys/places.ts';
 import { pasteInForm } from '../store/form.ts';
+import { sanitise } from '../store/sanitise.ts';
 import { bodySize, type Console } from './console.ts';
 import { pressInDialog } from './press-dialog.ts';
 import { pressInPrompt, setPrompt } from './press-prompt.ts';
@@ -22,11 +23,12 @@ export function runPress(console: Console, press: string, size: Size): void {
 /** Pasted text goes into a prompt, and nowhere else: a paste must never be taken for commands. */
 export function runPaste(console: Console, text: string): void {
   const { prompt, dialog } = console.ui.get();
-  const line = text.replace(/\p{Control}+/gu, ' ').trim();
+  // What else is at the ends of a password belongs to it.
+  const line = text.replace(/[\r\n]+$/, '').replace(/\p{Control}+/gu, ' ');
   if (dialog?.kind === 'form' && !dialog.form.busy) {
     const form = pasteInForm(dialog.form, line);
     return console.ui.update((state) => ({ ...state, dialog: { kind: 'form', form } }));
   }
   if (prompt === null) return say(console, 'Pasted text is ignored here: open a prompt with / or : first.');
-  setPrompt(console, { ...prompt, text: prompt.text + line });
+  setPrompt(console, { ...prompt, text: prompt.text + sanitise(line) });
 }

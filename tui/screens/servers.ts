@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/errors.ts';
 import type { Command } from '../keys/bindings.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import { latency } from '../store/format.ts';
@@ -8,6 +9,7 @@ import type { Token } from '../theme.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
 import { wrapWords } from '../widgets/text.ts';
+import { detailLines, detailRows } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { openForm, removalForm, serverForm } from './forms.ts';
 import { say } from './say.ts';
@@ -24,9 +26,9 @@ export const serversScreen: Screen = {
   run,
 };
 
-/** What the heading, the table's own and the line about the chosen one leave. */
-function listRows({ rows }: Size): number {
-  return Math.max(1, rows - 3);
+/** What the heading, the table's own and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
 function chosen({ servers, ui }: Look): Profile | undefined {
@@ -40,15 +42,12 @@ function chosen({ servers, ui }: Look): Profile | undefined {
 
 function run(console: Console, command: Command): boolean {
   const profile = chosen(lookOf(console));
-  const { current } = console.servers.state.get();
   switch (command) {
     case 'server.add':
       openForm(console, serverForm(null, suggestedAddress(console)));
       return true;
     case 'open':
-      if (profile !== undefined && profile.name === current)
-        say(console, `This console is on ${current} already.`);
-      else if (profile !== undefined) console.connectTo(profile);
+      if (profile !== undefined) void connectTo(console, profile);
       return true;
     case 'server.edit':
       if (profile !== undefined) openForm(console, serverForm(profile, ''));
@@ -58,6 +57,15 @@ function run(console: Console, command: Command): boolean {
       return true;
     default:
       return false;
+  }
+}
+
+/** To the present one as well: its address or theme may have been changed. */
+async function connectTo(console: Console, profile: Profile): Promise<void> {
+  try {
+    await console.connectTo(profile);
+  } catch (error) {
+    say(console, `${profile.name} cannot be opened: ${messageOf(error)}`);
   }
 }
 
@@ -90,7 +98,7 @@ function serversLines(view: View): string[] {
     },
     { title: 'ANSWERS', width: 8, align: 'right', text: (profile) => stateOf(servers, profile).latency },
     { title: 'ADDRESS', width: 0, text: ({ address }) => address },
-    { title: 'HERE', width: 9, text: ({ name }) => (name === servers.current ? '◂ this one' : '') },
+    { title: 'HERE', width: 10, text: ({ name }) => (name === servers.current ? '◂ this one' : '') },
     { title: 'THEME', width: 6, text: ({ theme: own }) => own ?? '' },
   ];
   const table = drawTable(
@@ -105,7 +113,7 @@ function serversLines(view: View): string[] {
     size.columns,
     listRows(size),
   );
-  return [head(view), ...table, detail(view)];
+  return [head(view), ...table, ...detail(view)];
 }
 
 function head({ servers, theme, size }: View): string {
@@ -126,10 +134,8 @@ function stateOf(
   return { text: '● live', token: 'good', latency: latency(state.latency_ms) };
 }
 
-function detail(view: View): string {
+function detail(view: View): string[] {
   const profile = chosen(view);
   const state = profile === undefined ? undefined : view.servers.health[profile.address];
-  return state?.kind === 'unreachable'
-    ? paintLine(view.theme, [['bad', ` ${state.why}`]], view.size.columns)
-    : '';
+  return detailLines(view, state?.kind === 'unreachable' ? [['bad', ` ${state.why}`]] : []);
 }

@@ -1,8 +1,9 @@
 import type { Instance, LastExit } from '../../shared/instance.ts';
 import { byteSize, clockTime, latency, longDuration, percent, since } from '../store/format.ts';
-import { phaseWord, whyLine } from '../store/why.ts';
+import { whyLine } from '../store/why.ts';
 import { phaseLook } from '../theme.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
+import { phaseSpan } from '../widgets/phase-counts.ts';
 import { fit, wrapWords } from '../widgets/text.ts';
 import type { View } from './screen.ts';
 
@@ -13,16 +14,14 @@ export function summaryLines(view: View, instance: Instance): string[] {
   const { now } = view.fleet;
   // What was measured of a process that is gone is no news.
   const usage = instance.pid === null ? null : instance.usage;
-  const { glyph, token } = phaseLook(instance.phase);
   const line = (label: string, ...spans: Span[]) =>
     paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
   const plain = (label: string, text: string) => line(label, ['plain', text]);
   return [
-    line(
-      'Phase',
-      [token, `${glyph} ${phaseWord(instance.phase)}`],
-      ['muted', ` for ${longDuration(since(instance.since, now))}, should be ${instance.desired}`],
-    ),
+    line('Phase', phaseSpan(instance.phase), [
+      'muted',
+      ` for ${longDuration(since(instance.since, now))}, should be ${instance.desired}`,
+    ]),
     ...reasonLines(view, instance),
     ...tailLines(view, instance),
     '',

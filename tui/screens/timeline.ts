@@ -8,8 +8,9 @@ import { behindTimeline, type TimelineEntry, timelineKey } from '../store/timeli
 import { reachOf } from '../store/ui-state.ts';
 import type { Wants } from '../store/wants.ts';
 import type { Token } from '../theme.ts';
-import { paintLine } from '../widgets/line.ts';
+import type { Span } from '../widgets/line.ts';
 import { type Column, drawTable } from '../widgets/table.ts';
+import { detailLines } from './chosen-line.ts';
 import type { Look, Older, View } from './screen.ts';
 
 /** What a timeline is made from: of all instances, or of one. */
@@ -97,11 +98,13 @@ export function timelineLines(
     room,
     named,
     empty,
-  }: { cursor: Cursor; index: number; room: number; named: boolean; empty: string },
+    problem = null,
+  }: { cursor: Cursor; index: number; room: number; named: boolean; empty: string; problem?: string | null },
 ): string[] {
   const { fleet, theme, size } = view;
   const wide = size.columns >= 120;
-  const on: Column<TimelineEntry> = { title: 'ON', width: wide ? 30 : 22, text: (entry) => entry.on };
+  const names = size.columns >= 150 ? 42 : wide ? 30 : 22;
+  const on: Column<TimelineEntry> = { title: 'ON', width: names, text: (entry) => entry.on };
   const columns: Column<TimelineEntry>[] = [
     { title: 'TIME', width: timeWidth(entries, fleet.now), text: ({ at }) => stamp(at, fleet.now) },
     { title: 'WHAT', width: wide ? 24 : 18, text: ({ what }) => what },
@@ -110,7 +113,6 @@ export function timelineLines(
     { title: 'WHO', width: wide ? 24 : 10, text: ({ who }) => who },
     { title: 'DETAIL', width: 0, text: ({ detail }) => detail, tone: () => 'muted' },
   ];
-  const chosen = entries[index];
   return [
     ...drawTable(
       theme,
@@ -118,16 +120,18 @@ export function timelineLines(
       size.columns,
       room,
     ),
-    chosen === undefined
-      ? ''
-      : paintLine(
-          theme,
-          [
-            ['plain', ` ${chosen.who} · ${chosen.what} · ${chosen.on} `],
-            [TONES[chosen.outcome], `${chosen.outcome} `],
-            ['muted', chosen.detail],
-          ],
-          size.columns,
-        ),
+    ...detailLines(
+      view,
+      problem === null ? chosenSpans(entries[index]) : [['bad', ` ✗ ${problem} · ^R tries again`]],
+    ),
+  ];
+}
+
+function chosenSpans(chosen: TimelineEntry | undefined): Span[] {
+  if (chosen === undefined) return [];
+  return [
+    ['plain', ` ${chosen.who} · ${chosen.what} · ${chosen.on} `],
+    [TONES[chosen.outcome], `${chosen.outcome} `],
+    ['muted', chosen.detail],
   ];
 }

@@ -41,7 +41,7 @@ function advice({ fleet }: View): string[] {
       return [
         fleet.link.signIn
           ? '^R signs in, 7 shows other servers, q leaves.'
-          : 'Trying again would not help, so it has stopped. q leaves.',
+          : 'Trying again would not help, so it has stopped. 7 shows other servers, q leaves.',
       ];
     case 'connecting':
     case 'live':

@@ -6,7 +6,9 @@ import { say } from './say.ts';
 
 /** Opens the next problem, worst first, or the one before; after the last comes the first. */
 export function walkProblems(console: Console, by: 1 | -1): void {
-  const problems = problemsOf(console.fleet.store.get());
+  const fleet = console.fleet.store.get();
+  if (fleet.snapshot_at === null) return say(console, 'Nothing is known of the fleet yet.');
+  const problems = problemsOf(fleet);
   const { at } = console.ui.get();
   const here = problems.findIndex((problem) => isAt(spotOf(problem), at));
   const start = here === -1 && by === -1 ? 0 : here;

@@ -8,6 +8,7 @@ import {
   targetOfProfile,
   withProfile,
 } from '../store/profile.ts';
+import { sanitise } from '../store/sanitise.ts';
 import { type ServerState, type ServersState, UNKNOWN_SERVERS } from '../store/servers-state.ts';
 import type { ProfileFiles } from './profile-files.ts';
 
@@ -88,6 +89,6 @@ async function healthOf(profile: Profile): Promise<ServerState> {
     await client.request('GET', '/health');
     return { kind: 'live', latency_ms: performance.now() - asked };
   } catch (error) {
-    return { kind: 'unreachable', why: messageOf(error) };
+    return { kind: 'unreachable', why: sanitise(messageOf(error)) };
   }
 }

@@ -1,6 +1,7 @@
 import type { HttpClientOptions } from '../../shared/client/http.ts';
 import { FleetStream, type StreamOptions } from '../../shared/client/stream.ts';
 import { type StreamClock, systemClock } from '../../shared/client/stream-clock.ts';
+import { messageOf } from '../../shared/errors.ts';
 import type { Topic } from '../../shared/events.ts';
 import { ActionRunner } from './action-runner.ts';
 import type { FleetCommands } from './actions.ts';
@@ -124,8 +125,9 @@ function statusPoll(store: FleetStore, commands: () => Promise<FleetCommands>, c
     try {
       const status = await (await commands()).status();
       if (mine === round) store.dispatch({ kind: 'status', status });
-    } catch {
-      // Only a refinement of what the stream tells; when the daemon is gone, the link says so.
+    } catch (error) {
+      // When the daemon is gone, the link says so.
+      if (mine === round) store.dispatch({ kind: 'status.failed', message: messageOf(error) });
     }
     if (mine === round) cancel = clock.after(STATUS_EVERY, () => void look(mine));
   };

@@ -134,3 +134,24 @@ describe('log', () => {
     expect(state.log?.refusals).toEqual({ a: 'no such instance' });
   });
 });
+
+describe('the queue', () => {
+  it('has a new version with every snapshot: what was lost before it may have changed any list', () => {
+    const data = { stats: null, tasks: [] };
+    const queue: FleetChange = {
+      kind: 'snapshot',
+      now: NOW,
+      frame: { type: 'snapshot', topic: 'queue', seq: 1, data },
+    };
+    expect(after(queue, queue).queue?.version).not.toBe(after(queue).queue?.version);
+  });
+});
+
+describe('what a daemon says of itself', () => {
+  it('is harmless, too, and why its status cannot be read is forgotten when it can be', () => {
+    const link = { kind: 'refused', reason: 'no\u001B[2J way', signIn: false } as const;
+    expect(after({ kind: 'link', link, now: NOW }).link).toEqual({ ...link, reason: 'no way' });
+    const failed = after({ kind: 'status.failed', message: 'not\u0007 allowed' });
+    expect(failed.status_problem).toBe('not allowed');
+  });
+});

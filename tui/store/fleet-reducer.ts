@@ -23,13 +23,20 @@ export function reduceFleet(state: FleetState, change: FleetChange): FleetState 
     case 'tick':
       return { ...state, now: change.now };
     case 'link':
-      return { ...state, link: change.link, now: change.now };
+      return { ...state, link: sanitiseAll(change.link), now: change.now };
     case 'snapshot':
       return applySnapshot({ ...state, now: change.now }, change.frame);
     case 'events':
       return applyEvents({ ...state, now: change.now }, change.events);
     case 'status':
-      return { ...state, status: sanitiseAll(change.status), usage: state.usage ?? change.status.usage };
+      return {
+        ...state,
+        status: sanitiseAll(change.status),
+        status_problem: null,
+        usage: state.usage ?? change.status.usage,
+      };
+    case 'status.failed':
+      return { ...state, status_problem: sanitise(change.message) };
     case 'action':
       return { ...state, actions: withAction(state.actions, change.action) };
     case 'log.open':
@@ -69,7 +76,7 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
     case 'health':
       return applyHealth(state, frame.data);
     case 'queue':
-      return { ...withoutRefusal(state, 'queue'), queue: queueOf(frame.data) };
+      return { ...withoutRefusal(state, 'queue'), queue: queueOf(frame.data, state.queue) };
     default: {
       const name = frame.topic.slice('logs:'.length);
       return { ...state, log: withSnapshot(state.log, name, sanitiseAll(frame.data)) };

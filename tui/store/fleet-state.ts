@@ -20,6 +20,8 @@ export interface FleetState {
   snapshot_at: number | null;
   instances: ReadonlyMap<string, Instance>;
   status: DaemonStatus | null;
+  /** Why the last look at the status failed; null when it did not. */
+  status_problem: string | null;
   usage: DaemonUsage | null;
   history: FleetHistory;
   log: OpenLog | null;
@@ -51,6 +53,7 @@ export type FleetChange =
   | { kind: 'snapshot'; frame: SnapshotFrame; now: number }
   | { kind: 'events'; events: readonly FleetEvent[]; now: number }
   | { kind: 'status'; status: DaemonStatus }
+  | { kind: 'status.failed'; message: string }
   | { kind: 'action'; action: ActionLine }
   | { kind: 'log.open'; names: readonly string[] }
   | { kind: 'log.refused'; name: string; message: string }
@@ -66,6 +69,7 @@ export function initialState(now: number): FleetState {
     snapshot_at: null,
     instances: new Map(),
     status: null,
+    status_problem: null,
     usage: null,
     history: { fleet_cpu: [], fleet_memory: [], daemon_cpu: [], daemon_memory: [], queue_depth: [] },
     log: null,

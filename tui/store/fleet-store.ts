@@ -15,6 +15,7 @@ export class FleetStore {
   #cancelFlush: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
   #flushedAt = 0;
+  #closed = false;
 
   constructor(clock: StreamClock = systemClock) {
     this.#clock = clock;
@@ -26,6 +27,8 @@ export class FleetStore {
   readonly subscribe = (listener: () => void): (() => void) => this.#state.subscribe(listener);
 
   dispatch(change: FleetChange): void {
+    // An answer that was on its way when another daemon was chosen.
+    if (this.#closed) return;
     // In order: what was gathered happened before.
     this.#flush();
     this.#state.update((state) => reduceFleet(state, change));
@@ -40,6 +43,7 @@ export class FleetStore {
   }
 
   close(): void {
+    this.#closed = true;
     this.#cancelFlush?.();
     this.#cancelTick?.();
   }

@@ -14,9 +14,14 @@ export interface QueueState {
 
 const KEPT = 500;
 
-export function queueOf({ stats, tasks }: QueueSnapshot): QueueState {
+/** A new version even when nothing was known to have changed: whatever was lost may have. */
+export function queueOf({ stats, tasks }: QueueSnapshot, before: QueueState | null): QueueState {
   const ordered = sanitiseAll(tasks).toSorted((a, b) => (a.updated < b.updated ? -1 : 1));
-  return { stats, tasks: new Map(ordered.map((task) => [task.id, task])), version: 0 };
+  return {
+    stats,
+    tasks: new Map(ordered.map((task) => [task.id, task])),
+    version: (before?.version ?? 0) + 1,
+  };
 }
 
 /** The state after these changes, in their order. */

@@ -35,3 +35,13 @@ it('begins where both of its sources are known, so that no time looks as if noth
   expect(minutes(state({ journal: true }), 'all')).toEqual([40, 35, 30, 10]);
   expect(minutes(state({ journal: false }), 'audit')).toEqual([35, 10]);
 });
+
+it('tells what the daemon wrote down of an action in words, and nothing of it tears a screen', () => {
+  const detail = JSON.stringify({ status: 502, type: 'report \u001B[2Jweekly', signature: { a: 1 } });
+  const audit = [auditEntry(1, { detail, address: 'local', request_id: 'r1' })];
+  const [entry] = timelineOf({ ...initialState(0), audit }, { tab: 'audit', name: null, filter: '' });
+  expect(entry?.detail).toBe('status 502 · type report weekly · signature {"a":1} · local · request r1');
+  const fine = [auditEntry(1, { detail: '{"status":204}' }), auditEntry(2, { detail: 'as it is' })];
+  const words = timelineOf({ ...initialState(0), audit: fine }, { tab: 'audit', name: null, filter: '' });
+  expect(words.map((one) => one.detail)).toEqual(['as it is · local · request r', 'local · request r']);
+});

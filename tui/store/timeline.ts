@@ -7,6 +7,7 @@ import { type Behind, behind, behindBoth } from './latest.ts';
 import type { EventTab } from './location.ts';
 import { instanceOf } from './owners.ts';
 import { pageOf } from './pages.ts';
+import { sanitise } from './sanitise.ts';
 import { exitWords, phaseWord } from './why.ts';
 
 /** Something that happened, or that somebody did: who, what, on what, how it went. */
@@ -130,6 +131,25 @@ function ofJournal(entry: JournalEntry): TimelineEntry {
   };
 }
 
+/** What the daemon wrote down as JSON, in words: `502 · type report.weekly`. That it worked is told by the outcome. */
+function detailWords(detail: string): string {
+  const told: unknown = parseJson(detail);
+  if (typeof told !== 'object' || told === null) return detail;
+  return Object.entries(told)
+    .filter(([key, value]) => key !== 'status' || Number(value) >= 400)
+    .map(([key, value]) => sanitise(`${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`))
+    .join(' · ');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Whatever else it is, is shown as it is.
+    return null;
+  }
+}
+
 function ofAudit(entry: AuditEntry, fleet: FleetState): TimelineEntry {
   const { seq, at, actor, actor_kind: kind, action, target, outcome, detail, request_id, address } = entry;
   return {
@@ -139,7 +159,7 @@ function ofAudit(entry: AuditEntry, fleet: FleetState): TimelineEntry {
     what: action,
     on: target,
     outcome,
-    detail: [detail, address, `request ${request_id}`].filter((part) => part !== '').join(' · '),
+    detail: [detailWords(detail), address, `request ${request_id}`].filter((part) => part !== '').join(' · '),
     source: entry,
   };
 }

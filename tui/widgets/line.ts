@@ -1,5 +1,5 @@
 import type { Theme, Token } from '../theme.ts';
-import { cut, widthOf } from './text.ts';
+import { cut, take, widthOf } from './text.ts';
 
 /** A piece of a line with what it means; several make a line. */
 export type Span = readonly [Token, string];
@@ -34,4 +34,31 @@ export function paintSplit(
 
 export function widthOfSpans(spans: readonly Span[]): number {
   return spans.reduce((sum, [, text]) => sum + widthOf(text), 0);
+}
+
+/** Exactly `rows` painted lines, broken between words; what does not fit into them is cut with an ellipsis. */
+export function paintWrapped(theme: Theme, spans: readonly Span[], width: number, rows: number): string[] {
+  const lines: string[] = [];
+  let rest = spans;
+  while (lines.length < rows - 1 && widthOfSpans(rest) > width) {
+    const text = rest.map(([, part]) => part).join('');
+    const whole = take(text, width);
+    const space = whole.lastIndexOf(' ');
+    const end = space > 0 ? space : whole.length;
+    lines.push(paintLine(theme, slice(rest, 0, end), width));
+    rest = [['plain', ' '], ...slice(rest, space > 0 ? end + 1 : end)];
+  }
+  lines.push(paintLine(theme, rest, width));
+  while (lines.length < rows) lines.push('');
+  return lines;
+}
+
+/** The part of the line between two places, counted in code units. */
+function slice(spans: readonly Span[], start: number, end = Number.POSITIVE_INFINITY): Span[] {
+  let at = 0;
+  return spans.flatMap(([token, text]): Span[] => {
+    const part = text.slice(Math.max(0, start - at), Math.max(0, end - at));
+    at += text.length;
+    return part === '' ? [] : [[token, part]];
+  });
 }

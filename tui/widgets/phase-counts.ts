@@ -25,3 +25,9 @@ export function phaseCounts(counts: Readonly<Record<InstancePhase, number>>): Sp
     ];
   });
 }
+
+/** `● running` */
+export function phaseSpan(phase: InstancePhase): Span {
+  const { glyph, token } = phaseLook(phase);
+  return [token, `${glyph} ${phaseWord(phase)}`];
+}

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createThemes } from '../theme.ts';
-import { paintLine, paintSplit } from './line.ts';
+import { paintLine, paintSplit, paintWrapped, type Span } from './line.ts';
 import { sparkline } from './sparkline.ts';
 import { cut, cutStart, fit, widthOf, wrap, wrapWords } from './text.ts';
 
@@ -91,5 +91,39 @@ describe('sparkline', () => {
     expect(sparkline([0, 50, 100], 3, 1)).toBe('▁▅█');
     expect(sparkline([1, 2, 3, 4], 2, 4)).toBe('▇█');
     expect(sparkline([], 3, 1)).toBe('   ');
+  });
+});
+
+describe('paintWrapped', () => {
+  const { live } = createThemes('none');
+  const spans: Span[] = [
+    ['plain', ' failed · corrupt'],
+    ['plain', ' — restore it from a backup'],
+  ];
+
+  it('goes on in the next row, and cuts the last one', () => {
+    expect(paintWrapped(live, spans, 24, 3)).toEqual([
+      ' failed · corrupt —',
+      ' restore it from a',
+      ' backup',
+    ]);
+    expect(paintWrapped(live, spans, 24, 2)).toEqual([' failed · corrupt —', ' restore it from a back…']);
+    expect(paintWrapped(live, spans, 80, 2)).toEqual([' failed · corrupt — restore it from a backup', '']);
+  });
+
+  it('always has its rows, none wider than it may be', () => {
+    const text = fc.array(fc.constantFrom('a', ' ', '山', '👩‍🚀', 'word '), { maxLength: 40 });
+    fc.assert(
+      fc.property(
+        text,
+        fc.integer({ min: 4, max: 30 }),
+        fc.integer({ min: 1, max: 4 }),
+        (parts, width, rows) => {
+          const lines = paintWrapped(live, [['plain', parts.join('')]], width, rows);
+          expect(lines).toHaveLength(rows);
+          for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(width);
+        },
+      ),
+    );
   });
 });
