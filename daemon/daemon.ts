@@ -118,7 +118,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     random,
     healthIntervalMs: config.healthIntervalMs,
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
-    files: hostFiles(),
+    files: hostFiles(clock),
   });
 
   const apiUrl = `http://${urlHost(config.server.host)}:${config.server.port}`;

@@ -1,10 +1,12 @@
-import { type FileHandle, open, readdir, readlink, stat, statfs } from 'node:fs/promises';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { readdir, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { PhaseReason } from '../../shared/instance.ts';
+import type { LimitsOfDisk } from './disk-state.ts';
 
 /**
  * What can be seen of an instance's files without asking PocketBase, which goes on serving from its memory and its open
- * files whatever happens to those on the disk. A few system calls, so it may be asked at each probe.
+ * files whatever happens to those on the disk. Two system calls while they do not change, so it may be asked at each probe.
  */
 export interface DataState {
   /** It must not go on: what it is given from now on would be lost. Null when nothing is wrong. */
@@ -13,31 +15,40 @@ export interface DataState {
   limited: PhaseReason | null;
 }
 
-/** With less than this a write of some size fails. */
-const FULL_BYTES = 1024 * 1024;
 /** Source: https://www.sqlite.org/fileformat2.html */
 const DATABASE_MAGIC = 'SQLite format 3\0';
 const WAL_MAGICS: ReadonlySet<number> = new Set([0x377f0682, 0x377f0683]);
 
 /** Looks at the files of an instance, again and again, while the process `pid` serves from them. */
-export function dataInspector(dataDir: string, pid: number): () => Promise<DataState> {
+export function dataInspector(
+  dataDir: string,
+  pid: number,
+  limitsOfDisk: LimitsOfDisk,
+): () => Promise<DataState> {
   /** The file that the process was seen to have open. */
-  let known: string | null = null;
+  let held: string | null = null;
+  /** What the files were when they were seen to be undamaged: read again only once that has changed. */
+  let sound: string | null = null;
   return async () => {
-    const onDisk = await identityOf(join(dataDir, 'data.db'));
-    const moved = onDisk !== null && onDisk === known ? null : await movedAway(dataDir, pid, onDisk);
-    if (!moved) known = onDisk;
-    return {
-      broken: moved ?? (await damageOf(dataDir)),
-      limited: (await readOnly(dataDir)) ?? (await diskFull(dataDir)),
-    };
+    const data = glance(join(dataDir, 'data.db'));
+    const wal = glance(join(dataDir, 'data.db-wal'));
+    const onDisk = data?.identity ?? null;
+    const moved = onDisk !== null && onDisk === held ? null : await movedAway(dataDir, pid, onDisk);
+    if (!moved) held = onDisk;
+    const seen = `${data?.stamp} ${wal?.stamp}`;
+    const broken = moved ?? (seen === sound ? null : damageOf(dataDir));
+    sound = broken ? null : seen;
+    return { broken, limited: data ? await limitsOfDisk(data.device, dataDir) : null };
   };
 }
 
-/** What SQLite would refuse, or silently leave out, when the files are opened. */
-export async function damageOf(dataDir: string): Promise<PhaseReason | null> {
+/**
+ * What SQLite would refuse, or silently leave out, when the files are opened. Reads in place, as a start may wait for it and
+ * trips through the thread pool take longer: call it for files that could be looked at a moment ago.
+ */
+export function damageOf(dataDir: string): PhaseReason | null {
   const [database, wal] = ['data.db', 'data.db-wal'].map((file) => join(dataDir, file)) as [string, string];
-  const head = await headOf(database, DATABASE_MAGIC.length);
+  const head = headOf(database, DATABASE_MAGIC.length);
   // PocketBase takes an empty file for a new database, and prints a link that makes whoever opens it a superuser.
   if (head?.length === 0) {
     return corrupt(`${database} is empty; restore it from a backup and force a restart`);
@@ -47,7 +58,7 @@ export async function damageOf(dataDir: string): Promise<PhaseReason | null> {
       `pb_data/data.db is damaged: it does not begin as a database does; restore it from a backup and force a restart`,
     );
   }
-  const walHead = await headOf(wal, 4);
+  const walHead = headOf(wal, 4);
   // Zeros are what a power failure may leave, and hold nothing. Anything else SQLite would drop without a word.
   if (
     walHead?.length === 4 &&
@@ -63,32 +74,6 @@ export async function damageOf(dataDir: string): Promise<PhaseReason | null> {
 
 function corrupt(message: string): PhaseReason {
   return { code: 'database_corrupt', message };
-}
-
-/** Nothing can be written, whoever asks. */
-export async function readOnly(dataDir: string): Promise<PhaseReason | null> {
-  try {
-    // Only opening tells: after an error, access(2) still says yes on some file systems.
-    await using file = await open(join(dataDir, 'data.db'), 'r+');
-    void file;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EROFS') {
-      return {
-        code: 'read_only',
-        message: `the file system of ${dataDir} is read-only; see 'dmesg' for why, then 'mount -o remount,rw' it; writes work again by themselves`,
-      };
-    }
-  }
-  return null;
-}
-
-async function diskFull(dataDir: string): Promise<PhaseReason | null> {
-  const disk = await statfs(dataDir).catch(() => null);
-  if (disk === null || disk.bavail * disk.bsize >= FULL_BYTES) return null;
-  return {
-    code: 'disk_full',
-    message: `the disk of ${dataDir} is full, so writes fail; free some space, they then work again by themselves`,
-  };
 }
 
 /** The files on the disk are not the ones that the process has open: what it writes will be gone with it. */
@@ -138,36 +123,45 @@ export async function openFiles(pid: number): Promise<OpenFile[] | null> {
       const target = await readlink(handle).catch(() => '');
       const path = target.replace(/ \(deleted\)$/, '');
       if (!DATABASE_FILE.test(path)) return null;
-      return { handle, path, deleted: path !== target, identity: await identityOf(handle) };
+      return { handle, path, deleted: path !== target, identity: identityOf(handle) };
     }),
   );
   return files.filter((file) => file !== null);
 }
 
-async function identityOf(path: string): Promise<string | null> {
+/** Names a file, whatever its path; null where it cannot be seen. */
+export function identityOf(path: string): string | null {
+  return glance(path)?.identity ?? null;
+}
+
+/**
+ * In place: as long as a process has a file open, the kernel has its name and inode in memory, so this does not wait for the
+ * disk, and a trip through the thread pool, at each probe of a fleet, takes many times as long. `stamp` changes whenever the file does.
+ */
+function glance(path: string): { identity: string; stamp: string; device: number } | null {
   try {
-    const { dev, ino } = await stat(path);
-    return `${dev}:${ino}`;
+    const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
+    const identity = `${dev}:${ino}`;
+    return { identity, stamp: [identity, size, mtimeMs, ctimeMs].join(':'), device: dev };
   } catch {
     return null;
   }
 }
 
 /** The first bytes of a file; null where it cannot be read now, which others find out better. */
-async function headOf(path: string, length: number): Promise<Buffer | null> {
-  let file: FileHandle;
+function headOf(path: string, length: number): Buffer | null {
+  let file: number;
   try {
-    file = await open(path, 'r');
+    file = openSync(path, 'r');
   } catch {
     return null;
   }
   try {
     const buffer = Buffer.alloc(length);
-    const { bytesRead } = await file.read(buffer, 0, length, 0);
-    return buffer.subarray(0, bytesRead);
+    return buffer.subarray(0, readSync(file, buffer, 0, length, 0));
   } catch {
     return null;
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }

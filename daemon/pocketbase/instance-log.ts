@@ -28,9 +28,13 @@ export class InstanceLog {
    *
    * @returns the position where the next run's lines begin
    */
-  async prepare(): Promise<number> {
-    await this.#files.prepare();
-    return this.#files.end();
+  prepare(): Promise<number> {
+    return this.#files.prepare();
+  }
+
+  /** Whether `tidy` may find something to do: one system call for a log that is small. */
+  hasGrown(): Promise<boolean> {
+    return this.#files.hasGrown();
   }
 
   /** Keeps the log within its limits, also under a process that writes. */

@@ -38,7 +38,7 @@ export class LogFiles {
   /** The position `start` of the log lies at byte `at` of the live file; what is before is in the parts. */
   #live = { start: 0, at: 0 };
   #loaded: Promise<void> | null = null;
-  #changes: Promise<void> = Promise.resolve();
+  #changes: Promise<unknown> = Promise.resolve();
 
   constructor(live: string, limits: LogLimits) {
     this.live = live;
@@ -83,18 +83,29 @@ export class LogFiles {
     }
   }
 
-  /** Call before a process begins to write, and while none does. */
-  prepare(): Promise<void> {
+  /**
+   * Call before a process begins to write, and while none does.
+   *
+   * @returns the position of its first byte
+   */
+  prepare(): Promise<number> {
     return this.#alone(async () => {
       const size = await this.#liveBytes();
       if (this.#live.at === 0 && size <= this.#partBytes) {
         if (size === 0) await mkdir(dirname(this.live), { recursive: true, mode: 0o700 });
-        return;
+        return this.#live.start + size;
       }
       while ((await this.#liveBytes()) > 0) await this.#setAside(this.#partBytes, false);
       await rm(this.live, { force: true });
       await this.#beginAnew();
+      return this.#live.start;
     });
+  }
+
+  /** Whether there is anything to set aside, or to remove some day. */
+  async hasGrown(): Promise<boolean> {
+    await this.#load();
+    return this.#parts.length > 0 || (await this.#liveBytes()) > this.#partBytes;
   }
 
   /** Sets aside what has grown large, also under a process that writes. */
@@ -135,7 +146,7 @@ export class LogFiles {
   }
 
   /** One change of the files after the other. */
-  #alone(work: () => Promise<void>): Promise<void> {
+  #alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#changes.then(() => this.#load()).then(work);
     this.#changes = result.catch(() => {});
     return result;

@@ -6,6 +6,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 /** USER_HZ: fixed at 100 on every Linux architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
 const START_TIME = 19;
+const RESIDENT_PAGES = 21;
 
 async function readOrNull(path: string): Promise<string | null> {
   try {
@@ -25,6 +26,8 @@ export interface ProcessStat {
   startTime: number;
   /** User and system time together. */
   cpuSeconds: number;
+  /** Memory it has, in pages of the host. */
+  residentPages: number;
   /** One letter, as ps(1) shows it. */
   state: string;
   /** Dead but not yet waited for. */
@@ -49,6 +52,7 @@ function lookAt(pid: number): ProcessStat | null | 'unknown' {
   return {
     startTime: Number(fields[START_TIME]),
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+    residentPages: Number(fields[RESIDENT_PAGES]),
     state: fields[0] ?? '',
     zombie: fields[0] === 'Z',
   };

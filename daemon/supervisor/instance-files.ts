@@ -1,8 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../shared/instance.ts';
+import type { Clock } from '../base/clock.ts';
 import { changedBinary } from '../pocketbase/binary.ts';
-import { type DataState, damageOf, dataInspector, readOnly } from '../pocketbase/data-state.ts';
+import { type DataState, damageOf, dataInspector, identityOf } from '../pocketbase/data-state.ts';
+import { diskInspector, readOnly } from '../pocketbase/disk-state.ts';
 import { RESCUED_PREFIX, rescueDeleted } from '../pocketbase/rescue.ts';
 import { whySilent } from '../pocketbase/why-silent.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
@@ -11,6 +13,8 @@ import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts
 export interface InstanceFiles {
   /** What stands in the way of a start; null when nothing does. */
   whatIsWrong(spec: InstanceSpec): Promise<PhaseReason | null>;
+  /** Which file is the instance's database now: another one after a restore; null when there is none to be seen. */
+  database(spec: InstanceSpec): string | null;
   /** Looks at the files of a run, again and again. */
   inspector(spec: InstanceSpec, pid: number): () => Promise<DataState>;
   /** Why a process does not answer, as far as the host knows. */
@@ -19,12 +23,20 @@ export interface InstanceFiles {
   rescue(spec: InstanceSpec, pid: number, now: Date): Promise<string | null>;
 }
 
-export function hostFiles(): InstanceFiles {
+export function hostFiles(clock: Clock): InstanceFiles {
   /** The devices on which directories of databases were seen to lie. */
   const devices = new Map<string, number>();
+  const limitsOfDisk = diskInspector(clock);
   return {
-    whatIsWrong: async (spec) => (await changedBinary(spec.binary)) ?? whatIsWrongWithData(spec, devices),
-    inspector: (spec, pid) => dataInspector(dataDirOf(spec.directory), pid),
+    whatIsWrong: async (spec) => {
+      const [binary, data] = await Promise.all([
+        changedBinary(spec.binary),
+        whatIsWrongWithData(spec, devices),
+      ]);
+      return binary ?? data;
+    },
+    database: (spec) => identityOf(join(dataDirOf(spec.directory), 'data.db')),
+    inspector: (spec, pid) => dataInspector(dataDirOf(spec.directory), pid, limitsOfDisk),
     whySilent,
     rescue: (spec, pid, now) => rescueDeleted(pid, spec.directory, now),
   };
@@ -37,10 +49,10 @@ async function whatIsWrongWithData(
   const dataDir = dataDirOf(spec.directory);
   const dataFile = `${dataDir}/data.db`;
   const parent = dirname(spec.directory);
-  const device = await deviceOf(parent);
-  if (await isThere(dataFile)) {
+  const [device, there] = await Promise.all([deviceOf(parent), isThere(dataFile)]);
+  if (there) {
     if (device !== null) devices.set(parent, device);
-    return (await damageOf(dataDir)) ?? readOnly(dataDir);
+    return damageOf(dataDir) ?? readOnly(dataDir);
   }
   if (devices.has(parent) && devices.get(parent) !== device) {
     return {

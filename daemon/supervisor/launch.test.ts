@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { rm, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
 import { type BareInstance, bareInstance } from '../../test/helpers/bare-instance.ts';
@@ -7,6 +7,7 @@ import { freePortRange } from '../../test/helpers/free-ports.ts';
 import { systemClock } from '../base/clock.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import { verifyBinary } from '../pocketbase/binary.ts';
+import type { InstanceProcess } from '../pocketbase/process-driver.ts';
 import { hostFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { launch } from './launch.ts';
@@ -19,7 +20,11 @@ async function launched(
   instance: BareInstance,
   base: number,
   isFree: PortCheck,
-  kind: InstanceSpec['kind'] = 'global',
+  {
+    kind = 'global',
+    prepared = null,
+    prepare = () => {},
+  }: Partial<Pick<InstanceSpec, 'kind' | 'prepare'>> & { prepared?: string | null } = {},
 ) {
   const { command, directory, log, driver } = instance;
   const spec = {
@@ -29,23 +34,25 @@ async function launched(
     log,
     binary: { ...(await verifyBinary(null)), path: command.binary },
     port: { preferred: base },
-    prepare: () => {},
+    prepare,
   } as unknown as InstanceSpec;
   const deps = {
     driver,
     clock: systemClock,
     starts: new Semaphore(4),
-    files: hostFiles(),
+    files: hostFiles(systemClock),
     ports: new PortAllocator({ host: command.host, base, range: 3, isFree }),
   };
   const tried: number[] = [];
-  const outcome = await launch(spec, { lastPort: null, migrate: true }, deps, NEVER, (process, port) => {
+  let process: InstanceProcess | null = null as InstanceProcess | null;
+  const outcome = await launch(spec, { lastPort: null, prepared }, deps, NEVER, (spawned, port) => {
     tried.push(port);
+    process = spawned;
     onTestFinished(() => {
-      process.signal('SIGKILL');
+      spawned.signal('SIGKILL');
     });
   });
-  return { outcome, tried };
+  return { outcome, tried, process };
 }
 
 /** Answers every request with 200, as another PocketBase would. */
@@ -82,7 +89,7 @@ it('no port is left: that is the reason, and nothing was started', LONG, async (
 it('a user database without its file is never made anew, nor one whose file is empty', LONG, async () => {
   const instance = await bareInstance();
   const base = await freePortRange(3);
-  const first = await launched(instance, base, portIsFree, 'user');
+  const first = await launched(instance, base, portIsFree, { kind: 'user' });
   expect(first.outcome).toMatchObject({ kind: 'failed', reason: { code: 'data_dir_missing' } });
 
   const process = await instance.start();
@@ -90,13 +97,46 @@ it('a user database without its file is never made anew, nor one whose file is e
   process.signal('SIGTERM');
   await process.exited;
   await writeFile(`${instance.command.dataDir}/data.db`, '');
-  const empty = await launched(instance, base, portIsFree, 'user');
+  const empty = await launched(instance, base, portIsFree, { kind: 'user' });
   expect(empty.outcome).toMatchObject({ kind: 'failed', reason: { code: 'database_corrupt' } });
 
   await rm(instance.directory, { recursive: true });
-  const gone = await launched(instance, base, portIsFree, 'user');
+  const gone = await launched(instance, base, portIsFree, { kind: 'user' });
   expect(gone.outcome).toMatchObject({ kind: 'failed', reason: { code: 'data_dir_missing' } });
   expect([...first.tried, ...empty.tried, ...gone.tried]).toEqual([]);
+});
+
+it('settings and migrations are seen to once for each database file', LONG, async () => {
+  const instance = await bareInstance();
+  const base = await freePortRange(3);
+  const file = `${instance.command.dataDir}/data.db`;
+  let prepared: string | null = null;
+  const seenTo: boolean[] = [];
+  const run = async () => {
+    let times = 0;
+    const { outcome, process } = await launched(instance, base, portIsFree, {
+      prepared,
+      prepare: () => (times += 1),
+    });
+    if (outcome.kind !== 'running') throw new Error(JSON.stringify(outcome));
+    prepared = outcome.database;
+    const migrates = (await readFile(`/proc/${process?.pid}/cmdline`, 'utf8')).includes(
+      `--migrationsDir=${instance.command.migrationsDir}`,
+    );
+    process?.signal('SIGKILL');
+    await process?.exited;
+    seenTo.push(times === 1 && migrates);
+    if (migrates !== (times === 1)) throw new Error('one without the other');
+  };
+  // The first one makes the file, so it is not known before the second.
+  await run();
+  await run();
+  await run();
+  await copyFile(file, `${file}.restored`);
+  await rename(`${file}.restored`, file);
+  await run();
+  await run();
+  expect(seenTo).toEqual([true, true, false, true, false]);
 });
 
 it('a binary that is gone is waited for', LONG, async () => {

@@ -29,7 +29,8 @@ export interface Running {
 }
 
 export type LaunchOutcome =
-  | { kind: 'running'; running: Running }
+  /** `database` is the file that it was started on; null where that is not known. */
+  | { kind: 'running'; running: Running; database: string | null }
   | { kind: 'failed'; reason: PhaseReason; exit: ProcessExit | null }
   /** The signal aborted; the process, if there is one, still runs. */
   | { kind: 'interrupted'; process: InstanceProcess | null };
@@ -43,20 +44,28 @@ export interface LaunchDeps {
   files: InstanceFiles;
 }
 
-/** Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid. */
+/**
+ * Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid.
+ *
+ * @param plan.prepared the database file that has its settings and migrations already; null when none has
+ */
 export async function launch(
   spec: InstanceSpec,
-  { lastPort, migrate }: { lastPort: number | null; migrate: boolean },
+  { lastPort, prepared }: { lastPort: number | null; prepared: string | null },
   deps: LaunchDeps,
   signal: AbortSignal,
   onSpawn: (process: InstanceProcess, port: number) => void,
 ): Promise<LaunchOutcome> {
   let logStart: number;
+  let database: string | null;
+  let migrate: boolean;
   try {
     const [wrong, size] = await Promise.all([deps.files.whatIsWrong(spec), spec.log.prepare()]);
     if (wrong) return failed(wrong);
     logStart = size;
-    spec.prepare();
+    database = deps.files.database(spec);
+    migrate = database === null || database !== prepared;
+    if (migrate) spec.prepare();
   } catch (error) {
     // What is gone is also why its log could not be opened.
     return failed((await deps.files.whatIsWrong(spec).catch(() => null)) ?? spawnFailure(error));
@@ -75,7 +84,7 @@ export async function launch(
       });
     }
     if (signal.aborted) return { kind: 'interrupted', process: null };
-    const outcome = await launchOn({ port, logStart, migrate }, spec, deps, signal, onSpawn);
+    const outcome = await launchOn({ port, logStart, database, migrate }, spec, deps, signal, onSpawn);
     const mayMove = 'preferred' in spec.port && attempt < PORT_TRIES;
     if (outcome.kind !== 'failed' || outcome.reason.code !== 'port_in_use' || !mayMove) return outcome;
     taken.add(port);
@@ -94,7 +103,12 @@ async function choosePort(
 }
 
 async function launchOn(
-  { port, logStart, migrate }: { port: number; logStart: number; migrate: boolean },
+  {
+    port,
+    logStart,
+    database,
+    migrate,
+  }: { port: number; logStart: number; database: string | null; migrate: boolean },
   spec: InstanceSpec,
   { driver, clock, starts }: LaunchDeps,
   signal: AbortSignal,
@@ -132,7 +146,7 @@ async function launchOn(
   } while (probe && !gone.exit() && !(await process.mayListen()));
   tooLong.cancel();
   const exit = gone.exit();
-  if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe } };
+  if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe }, database };
   if (exit)
     return { kind: 'failed', reason: exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart)), exit };
   if (signal.aborted) return { kind: 'interrupted', process };

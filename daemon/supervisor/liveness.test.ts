@@ -9,10 +9,11 @@ import { LIVENESS_PATH, READINESS_PATH } from '../pocketbase/probe.ts';
 import { watchLiveness } from './liveness.ts';
 
 /** Waits for nothing, but remembers what it was asked to wait. */
-function hurried(): Clock & { waits: number[] } {
+function hurried(startedAtMs = 0): Clock & { waits: number[] } {
   const waits: number[] = [];
   return {
     ...systemClock,
+    monotonic: () => startedAtMs,
     waits,
     sleep: (ms) => {
       waits.push(ms);
@@ -72,6 +73,18 @@ it('three failures in a row are the end, fewer are forgiven, and a suspicion loo
     failures: [1, 2, 0, 1, 2, 3],
   });
   expect(clock.waits).toEqual([15_000, 3_000, 3_000, 30_000, 3_000, 3_000]);
+});
+
+it('probes of a second are made together, whenever their instances were started', async () => {
+  const port = await answers((_request, response) => {
+    response.statusCode = 500;
+    response.end();
+  });
+  for (const startedAtMs of [70_300, 70_900]) {
+    const clock = hurried(startedAtMs);
+    await watch(port, clock, null, [true]);
+    expect(clock.waits.map((ms) => (startedAtMs + ms) % 1_000)).toEqual([0, 0, 0]);
+  }
 });
 
 it('reads from the database as the superuser; without a token it asks only whether the process serves', async () => {

@@ -10,6 +10,8 @@ export const UNRESPONSIVE_AFTER = 3;
 const PROBE_TIMEOUT_MS = { least: 2_000, most: 5_000 };
 /** After a failed probe the next one does not wait for the whole interval. */
 const SUSPICIOUS_INTERVAL_MS = 3_000;
+/** Probes of a second are made together: waking up for each alone takes the daemon three times as long. */
+const TOGETHER_MS = 1_000;
 
 export interface LivenessOptions {
   host: string;
@@ -46,7 +48,7 @@ export async function watchLiveness(
   const timeoutMs = Math.min(PROBE_TIMEOUT_MS.most, Math.max(PROBE_TIMEOUT_MS.least, intervalMs));
   let failures = 0;
   // A random first wait spreads the probes of a fleet that was started together.
-  let waitMs = options.atOnce ? 0 : intervalMs * options.random();
+  let waitMs = options.atOnce ? 0 : untilTogether(clock, intervalMs * options.random());
   for (;;) {
     await clock.sleep(waitMs, signal);
     if (signal.aborted) return 'aborted';
@@ -65,8 +67,14 @@ export async function watchLiveness(
     if (signal.aborted) return 'aborted';
     options.onProbe(result, failures, reason);
     if (failures >= UNRESPONSIVE_AFTER) return 'unresponsive';
-    waitMs = result.ok ? intervalMs : Math.min(intervalMs, SUSPICIOUS_INTERVAL_MS);
+    waitMs = untilTogether(clock, result.ok ? intervalMs : Math.min(intervalMs, SUSPICIOUS_INTERVAL_MS));
   }
+}
+
+/** About `ms`, until the moment at which the other instances' probes of that second are made too. */
+function untilTogether(clock: Clock, ms: number): number {
+  const now = clock.monotonic();
+  return Math.max(0, Math.round((now + ms) / TOGETHER_MS) * TOGETHER_MS - now);
 }
 
 /** `noAccess` says why the probe could only ask whether the process serves, where waiting would not help. */
@@ -107,6 +115,7 @@ async function tokenOf(
   try {
     return await Promise.race([authorization(), clock.sleep(timeoutMs, enough.signal).then(() => null)]);
   } finally {
-    enough.abort();
+    // A reason given spares making one, with its stack, at each probe.
+    enough.abort('answered');
   }
 }

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
@@ -9,6 +9,10 @@ import type { Fleet } from './fleet.ts';
 
 /** What a log may grow beyond its limit in this time is all that it takes more. */
 const TIDY_EVERY_MS = 10_000;
+/** Unless that much space has gone, no log has grown by more, and nearly all need not be looked at. */
+const NOTHING_GREW_BYTES = 1024 * 1024;
+/** Space that was freed at the same time may hide what grew. */
+const LOOK_EVERY_ROUNDS = 6;
 /** Logs of databases that are gone only have to grow old. */
 const SWEEP_EVERY_ROUNDS = 360;
 
@@ -24,25 +28,40 @@ export function keepLogs(deps: {
   log: Logger;
 }): () => Promise<void> {
   const { fleet, own, clock, log } = deps;
-  /** Logs that could not be tidied, so that this is said once. */
+  /** Logs that could not be tidied, so that this is said once until they can. */
   const told = new Set<string>();
-  const tidy = async (name: string, file: InstanceLog) => {
+  const attempt = async <T>(name: string, work: () => Promise<T>): Promise<T | null> => {
     try {
-      await file.tidy();
+      const result = await work();
       told.delete(name);
+      return result;
     } catch (error) {
-      if (told.has(name)) return;
+      if (told.has(name)) return null;
       told.add(name);
       log.warn(
         { instance: name },
         `its log cannot be kept within its limit, so it grows: ${messageOf(error)}; it needs free space, and a file system with holes (ext4, xfs, btrfs)`,
       );
+      return null;
     }
   };
   let round = 0;
+  /** The most that was free since the last look. */
+  let wasFree = 0;
   return repeat(clock, TIDY_EVERY_MS, async () => {
-    if (own) await tidy('fathomd', own);
-    for (const { name, log: file } of fleet.logs()) await tidy(name, file);
+    const free = await freeBytes(deps.directory);
+    if (round % LOOK_EVERY_ROUNDS === 0 || wasFree - free > NOTHING_GREW_BYTES) {
+      wasFree = free;
+      const logs = own ? [...fleet.logs(), { name: 'fathomd', log: own }] : fleet.logs();
+      // All at once: one after the other would wake the daemon up for each.
+      const grown = await Promise.all(
+        logs.map(({ name, log: file }) => attempt(name, () => file.hasGrown())),
+      );
+      for (const [index, { name, log: file }] of logs.entries()) {
+        if (grown[index] === true) await attempt(name, () => file.tidy());
+      }
+    }
+    wasFree = Math.max(wasFree, free);
     if (round % SWEEP_EVERY_ROUNDS === 0) {
       await sweep(deps).catch((error: unknown) => {
         log.warn(`old logs of databases that are gone cannot be removed: ${messageOf(error)}`);
@@ -50,6 +69,12 @@ export function keepLogs(deps: {
     }
     round += 1;
   });
+}
+
+/** 0 where that cannot be seen. */
+async function freeBytes(directory: string): Promise<number> {
+  const disk = await statfs(directory).catch(() => null);
+  return disk === null ? 0 : disk.bfree * disk.bsize;
 }
 
 async function sweep(deps: Parameters<typeof keepLogs>[0]): Promise<void> {

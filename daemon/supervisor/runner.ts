@@ -47,8 +47,8 @@ export class Runner {
   #loop: Promise<void> | null = null;
   #closing: 'no' | 'stop' | 'leave' = 'no';
   #gaveUp = false;
-  /** This daemon's last start applied the migrations, and nobody asked for another one since: a crash need not again. */
-  #schemaIsCurrent = false;
+  /** The file whose settings and migrations this daemon's last start brought up to date, while nobody asked for another one: a crash need not again. */
+  #prepared: string | null = null;
   /** Why the next turn has to wait, and how long; null starts at once. */
   #backoff: { reason: PhaseReason; delayMs: number } | null = null;
   /** A process that an earlier daemon left running. */
@@ -199,13 +199,13 @@ export class Runner {
   }
 
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
-    const plan = { lastPort: this.state.observed.port, migrate: !this.#schemaIsCurrent };
+    const plan = { lastPort: this.state.observed.port, prepared: this.#prepared };
     this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, on) => {
       this.#process = process;
       this.state.note({ pid: process.pid, port: on, startedAt: this.#deps.clock.now() });
     });
-    this.#schemaIsCurrent = outcome.kind === 'running';
+    this.#prepared = outcome.kind === 'running' ? outcome.database : null;
     // One that lost its port is gone, and there was no next one.
     const gone =
       outcome.kind === 'interrupted' ? !outcome.process : outcome.kind === 'failed' && !outcome.exit;
@@ -220,10 +220,10 @@ export class Runner {
     const found = this.#found;
     if (!found) return null;
     this.#found = null;
-    this.#schemaIsCurrent = false;
+    this.#prepared = null;
     this.#process = this.#deps.driver.adopt(found);
     const running = await takeOver(found, this.#process, this.spec, this.#deps, signal);
-    if (running) return { kind: 'running', running };
+    if (running) return { kind: 'running', running, database: null };
     if (signal.aborted) return { kind: 'interrupted', process: this.#process };
     await terminate(this.#process, { clock: this.#deps.clock, graceMs: HUNG_GRACE_MS });
     this.#process = null;
@@ -297,7 +297,7 @@ export class Runner {
 
   /** Ends a process because a person, or the daemon's own end, asked for it. */
   async #end(process: InstanceProcess): Promise<void> {
-    this.#schemaIsCurrent = false;
+    this.#prepared = null;
     this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
     const exit = await terminate(process, { clock: this.#deps.clock, graceMs: this.#deps.stopGraceMs });
     this.#recordExit(exit, true);

@@ -7,9 +7,23 @@ import { connectionsByLocalPort, processStat, pssBytes } from '../pocketbase/pro
 /** Walking a data directory costs more than the rest of a sample, and changes slowly. */
 const DISK_EVERY_MS = 5 * 60_000;
 
+/**
+ * The kernel walks all of a process's memory to tell its share. Whether that can have changed much is seen in what the
+ * process has altogether; how many others share it changes slowly.
+ */
+const SHARE_EVERY_MS = 5 * 60_000;
+const SHARE_CHANGED_BY = 0.02;
+
 interface Before {
   pid: number;
   cpuSeconds: number;
+  atMs: number;
+}
+
+interface Share {
+  pid: number;
+  residentPages: number;
+  pssBytes: number | null;
   atMs: number;
 }
 
@@ -24,6 +38,7 @@ export interface SampleTarget {
 export class Sampler {
   readonly #clock: Clock;
   readonly #before = new Map<string, Before>();
+  readonly #share = new Map<string, Share>();
   readonly #disk = new Map<string, { bytes: number | null; atMs: number }>();
 
   constructor(clock: Clock) {
@@ -34,8 +49,9 @@ export class Sampler {
   async *sample(targets: Iterable<SampleTarget>): AsyncGenerator<[name: string, usage: Usage]> {
     const connections = await connectionsByLocalPort();
     for (const target of targets) {
-      const [pss, disk] = await Promise.all([pssBytes(target.pid), this.#diskBytes(target)]);
       const process = processStat(target.pid);
+      const pss = process ? await this.#pssBytes(target, process.residentPages) : null;
+      const disk = await this.#diskBytes(target);
       yield [
         target.name,
         {
@@ -51,6 +67,7 @@ export class Sampler {
 
   forget(name: string): void {
     this.#before.delete(name);
+    this.#share.delete(name);
     this.#disk.delete(name);
   }
 
@@ -60,6 +77,19 @@ export class Sampler {
     this.#before.set(name, { pid, cpuSeconds, atMs });
     if (!before || before.pid !== pid || atMs <= before.atMs) return null;
     return Math.round(((cpuSeconds - before.cpuSeconds) / ((atMs - before.atMs) / 1000)) * 1000) / 10;
+  }
+
+  async #pssBytes({ name, pid }: SampleTarget, residentPages: number): Promise<number | null> {
+    const atMs = this.#clock.monotonic();
+    const known = this.#share.get(name);
+    const isSame =
+      known?.pid === pid &&
+      atMs - known.atMs < SHARE_EVERY_MS &&
+      Math.abs(residentPages - known.residentPages) < known.residentPages * SHARE_CHANGED_BY;
+    if (isSame) return known.pssBytes;
+    const bytes = await pssBytes(pid);
+    this.#share.set(name, { pid, residentPages, pssBytes: bytes, atMs });
+    return bytes;
   }
 
   async #diskBytes({ name, directory }: SampleTarget): Promise<number | null> {

@@ -13,6 +13,7 @@ import { ManualTime, settle } from './manual-time.ts';
 /** Everything is in its place. */
 export const NO_FILES: InstanceFiles = {
   whatIsWrong: () => Promise.resolve(null),
+  database: () => null,
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),
   whySilent: () => Promise.resolve(null),
   rescue: () => Promise.resolve(null),
