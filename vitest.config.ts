@@ -1,10 +1,13 @@
 import { defineConfig } from 'vitest/config';
+import { FILES_AT_A_TIME } from './test/helpers/free-ports.ts';
+import { LongestFirst } from './test/helpers/longest-first.ts';
 import { SummaryReporter } from './test/helpers/summary-reporter.ts';
 
 export default defineConfig({
   test: {
-    // Files of real processes mostly wait: two at a time, each with ports of its own (test/helpers/free-ports.ts).
-    maxWorkers: 2,
+    // Files of real processes mostly wait, so more of them than there are processors, each with ports of its own.
+    maxWorkers: FILES_AT_A_TIME,
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', new SummaryReporter()],
     projects: [
       {

@@ -1,6 +1,5 @@
 import { chmod, chown, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { execa } from 'execa';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 
 const ENTER_BY_GROUP = 0o010;
@@ -36,6 +35,7 @@ function give(path: string, gid: number): Promise<void> {
 /** Asked of the system, which may know groups that stand in no file. */
 async function groupId(group: string): Promise<number> {
   if (/^\d+$/.test(group)) return Number(group);
+  const { execa } = await import('execa');
   const { exitCode, stdout } = await execa('getent', ['group', '--', group], { reject: false });
   const gid = exitCode === 0 ? Number(stdout.split(':')[2]) : Number.NaN;
   if (Number.isInteger(gid)) return gid;

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { exists } from '../base/exists.ts';
 import type { Logger } from '../base/log.ts';
@@ -73,6 +72,7 @@ export class TemplateStore {
   }
 
   async #migrate(directory: string): Promise<void> {
+    const { execa } = await import('execa');
     const result = await execa(
       this.#binary.path,
       [

@@ -1,5 +1,3 @@
-import { execa } from 'execa';
-
 /** Long enough for a busy host; less than the unit's TimeoutStopSec. */
 const TIMEOUT_MS = 5_000;
 
@@ -9,6 +7,7 @@ const TIMEOUT_MS = 5_000;
  * @returns the type of the unit's job (`stop`, `restart`), or null when there is none, or systemd does not say
  */
 export async function pendingJob(unit: string, env: Record<string, string>): Promise<string | null> {
+  const { execa } = await import('execa');
   const { stdout } = await execa('systemctl', ['list-jobs', '--no-legend', '--plain', unit], {
     reject: false,
     stdin: 'ignore',

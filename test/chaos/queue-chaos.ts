@@ -70,7 +70,7 @@ export async function queueChaos(
   const workers = Array.from({ length: WORKERS }, () => fathom.launch(lease, WORKER));
 
   const kills = { worker: 0, daemon: 0, global: 0 };
-  for (let kill = 0; kill < options.kills; kill += 1) {
+  while (kills.worker + kills.daemon + kills.global < options.kills) {
     await progressOf(file, between(1, 8));
     const choice = random();
     if (choice < 0.5) {

@@ -10,6 +10,7 @@ import { assertNothingLeft } from './leaks.ts';
 import { until } from './until.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
+const COMPILE_CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'node-compile');
 export const SERVE: readonly [string, ...string[]] = [LAUNCHER, 'serve'];
 export const SERVE_DEMO: readonly [string, ...string[]] = [LAUNCHER, 'serve', '--demo'];
 /** The daemon as `test/fixtures/scripted-daemon.ts` composes it. */
@@ -59,6 +60,8 @@ export async function createDeployment(
   const admin = { email: 'admin@fathom.test', password: randomBytes(12).toString('hex') };
   const settings: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
+    // Hundreds of daemons are started one after the other: what Node compiled for one serves the next.
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
     FATHOM_DATA_DIR: dataDir,
     AES_MASTER_KEY: randomBytes(32).toString('base64'),
     JWT_SECRET: randomBytes(64).toString('base64'),

@@ -1,12 +1,20 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
+/** As many test files run at a time; see `maxWorkers` in vitest.config.ts. */
+export const FILES_AT_A_TIME = 4;
 /**
- * Each of the test files that run at a time has ports of its own. All lie below the ephemeral range of Linux (32768 and
- * up), so that no outgoing connection takes one in between; from 21000 to 21999 are those of tests that name them.
+ * Each of them has ports of its own. All lie below the ephemeral range of Linux (32768 and up), so that no outgoing connection
+ * takes one in between; from 21000 to 21999 are those of tests that name them.
  */
-const [LOWEST, HIGHEST] =
-  Number(process.env['VITEST_POOL_ID'] ?? 1) % 2 === 1 ? [12_000, 21_000] : [22_000, 32_000];
+const SEGMENTS = [
+  [12_000, 16_500],
+  [16_500, 21_000],
+  [22_000, 27_000],
+  [27_000, 32_000],
+] as const satisfies { length: typeof FILES_AT_A_TIME };
+const POOL_ID = Number(process.env['VITEST_POOL_ID'] ?? 1);
+const [LOWEST, HIGHEST] = SEGMENTS[(POOL_ID - 1) % FILES_AT_A_TIME] ?? SEGMENTS[0];
 
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {

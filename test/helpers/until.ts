@@ -1,4 +1,6 @@
-const LOOK_EVERY_MS = 20;
+/** The longer it takes, the more rarely: a look may itself take time from what is waited for. */
+const LOOK_EVERY_MS = { least: 20, most: 200 };
+const SHARE_OF_WAIT = 0.1;
 
 /**
  * Waits until a condition holds, looking often: the answer to a test's wish to sleep.
@@ -9,13 +11,15 @@ export async function until<T>(
   condition: () => T | Promise<T>,
   { timeoutMs = 20_000, what }: { timeoutMs?: number; what: string | (() => string) },
 ): Promise<NonNullable<T>> {
-  const deadline = performance.now() + timeoutMs;
+  const began = performance.now();
   for (;;) {
     const answer = await condition();
     if (answer) return answer;
-    if (performance.now() > deadline) {
+    const waitedMs = performance.now() - began;
+    if (waitedMs > timeoutMs) {
       throw new Error(`waited ${timeoutMs / 1000} s for ${typeof what === 'string' ? what : what()}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    const nextMs = Math.min(LOOK_EVERY_MS.most, Math.max(LOOK_EVERY_MS.least, waitedMs * SHARE_OF_WAIT));
+    await new Promise((resolve) => setTimeout(resolve, nextMs));
   }
 }

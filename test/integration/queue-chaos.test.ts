@@ -4,6 +4,8 @@ import { queueChaos } from '../chaos/queue-chaos.ts';
 import { deployment } from '../helpers/harness.ts';
 import { TEST_TASKS } from '../helpers/queue.ts';
 
+const KILLS = 30;
+
 it('nothing is lost while workers, the daemon and the global PocketBase are killed', {
   timeout: 600_000,
 }, async () => {
@@ -14,10 +16,10 @@ it('nothing is lost while workers, the daemon and the global PocketBase are kill
     LOG_LEVEL: 'error',
   });
   const seed = Number(process.env['CHAOS_SEED'] ?? randomInt(2 ** 31));
-  const report = await queueChaos(fathom, { seed, tasks: 200, kills: 40 });
+  const report = await queueChaos(fathom, { seed, tasks: 200, kills: KILLS });
   console.log(JSON.stringify(report));
   expect(report.faults).toEqual([]);
   expect(report.done + report.dead).toBe(200);
   const { worker, daemon, global } = report.kills;
-  expect(worker + daemon + global).toBeGreaterThanOrEqual(30);
+  expect(worker + daemon + global).toBe(KILLS);
 });

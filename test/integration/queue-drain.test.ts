@@ -1,41 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { deployment } from '../helpers/harness.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { startedDeployment } from '../helpers/harness.ts';
 import { signUp } from '../helpers/http-call.ts';
 import { finished, startWorkers, TEST_TASKS } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
 
-describe('a daemon that is told to stop', () => {
-  it('lets a running task finish', async () => {
-    const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
-    const daemon = await fathom.start();
-    const file = join(fathom.dataDir, 'notes.jsonl');
-    const { id } = await fathom.client.queue.add({ type: 'interval', payload: { file, ms: 1_500 } });
-    await until(() => existsSync(file), { what: 'the handler to have begun' });
-    expect(await daemon.stop(), daemon.output()).toBe(0);
-    await fathom.start();
-    expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'done', attempts: 1 });
-    expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(2);
-  });
+let fathom: Deployment;
+let daemon: Daemon;
 
-  it('gives back what does not end in time, without counting the attempt', async () => {
-    const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
-    const daemon = await fathom.start();
-    const { id } = await fathom.client.queue.add({ type: 'misbehave', payload: { way: 'never' } });
-    await until(async () => (await fathom.client.queue.get(id)).status === 'processing', { what: 'a start' });
-    await fathom.client.queue.pause();
-    expect(await daemon.stop(), daemon.output()).toBe(0);
-    await fathom.start();
-    expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'pending', attempts: 0, errors: null });
-  });
+beforeAll(async () => {
+  ({ fathom, daemon } = await startedDeployment({ FATHOM_TASKS_DIR: TEST_TASKS }));
 });
+
+afterAll(() => fathom.dispose());
 
 describe('a worker of its own process', () => {
   it('works on user databases, vacuums and provisions', async () => {
-    const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
-    await fathom.start();
     const { user, database } = await signUp(fathom.url, 'far@example.com');
     const [worker] = await startWorkers(fathom, 1);
     const pid = String(worker?.pid);
@@ -61,8 +44,6 @@ describe('a worker of its own process', () => {
 
 describe('the topic queue', () => {
   it('brings a snapshot and every change after it, and to a user only the own tasks', async () => {
-    const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
-    await fathom.start();
     const { user, token } = await signUp(fathom.url, 'watcher@example.com');
     const admin = subscribe(`ws+unix:${fathom.socketPath}:/ws`);
     const watcher = subscribe(`${fathom.url.replace('http', 'ws')}/ws`, token);
@@ -85,6 +66,27 @@ describe('the topic queue', () => {
     expect(JSON.stringify(watcher.frames)).not.toContain(foreign.id);
     admin.close();
     watcher.close();
+  });
+});
+
+describe('a daemon that is told to stop', () => {
+  it('lets a running task finish', async () => {
+    const file = join(fathom.dataDir, 'notes.jsonl');
+    const { id } = await fathom.client.queue.add({ type: 'interval', payload: { file, ms: 1_500 } });
+    await until(() => existsSync(file), { what: 'the handler to have begun' });
+    expect(await daemon.stop(), daemon.output()).toBe(0);
+    daemon = await fathom.start();
+    expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'done', attempts: 1 });
+    expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(2);
+  });
+
+  it('gives back what does not end in time, without counting the attempt', async () => {
+    const { id } = await fathom.client.queue.add({ type: 'misbehave', payload: { way: 'never' } });
+    await until(async () => (await fathom.client.queue.get(id)).status === 'processing', { what: 'a start' });
+    await fathom.client.queue.pause();
+    expect(await daemon.stop(), daemon.output()).toBe(0);
+    daemon = await fathom.start();
+    expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'pending', attempts: 0, errors: null });
   });
 });
 
