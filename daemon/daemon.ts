@@ -15,7 +15,6 @@ import type { LiveSettings } from './config/live-settings.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
 import { DatabaseRepository } from './control-plane/databases.ts';
 import { configureGuard } from './control-plane/guard.ts';
-import { countTasks } from './control-plane/queue-counts.ts';
 import { configureSignInProviders } from './control-plane/sign-in-providers.ts';
 import { UserRepository } from './control-plane/users.ts';
 import { databaseServices } from './databases/database-services.ts';
@@ -167,22 +166,26 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     clock,
     log,
   });
-  const status: ApiDeps['status'] = async () => ({
-    version: options.version,
-    protocol: PROTOCOL_VERSION,
-    pid: process.pid,
-    started_at: startedAt.toISOString(),
-    ready: waitingFor === null,
-    waiting_for: waitingFor,
-    api_url: apiUrl,
-    global_url: globalUrl,
-    data_dir: config.dataDir,
-    pocketbase_version: binary.version,
-    instances: fleet.countByPhase(),
-    total_instances: fleet.size,
-    queue: waitingFor === null ? await countTasks(controlPlane).catch(() => null) : null,
-    usage: monitor.usage,
-  });
+  const status: ApiDeps['status'] = async () => {
+    const tasks = waitingFor === null ? await queue.store.stats().catch(() => null) : null;
+    return {
+      version: options.version,
+      protocol: PROTOCOL_VERSION,
+      pid: process.pid,
+      started_at: startedAt.toISOString(),
+      ready: waitingFor === null,
+      waiting_for: waitingFor,
+      api_url: apiUrl,
+      global_url: globalUrl,
+      data_dir: config.dataDir,
+      pocketbase_version: binary.version,
+      instances: fleet.countByPhase(),
+      total_instances: fleet.size,
+      queue: tasks?.counts ?? null,
+      queue_paused: tasks?.paused ?? null,
+      usage: monitor.usage,
+    };
+  };
   const api: ApiDeps = {
     ...identity,
     fleet,

@@ -20,6 +20,7 @@ export interface DaemonStatus {
   total_instances: number;
   /** Null while the global PocketBase cannot be read. */
   queue: TaskCounts | null;
+  queue_paused: boolean | null;
   usage: DaemonUsage | null;
   /** What the caller may do, whoever it belongs to: names of the table of permissions. */
   permissions: string[];

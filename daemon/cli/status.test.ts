@@ -26,6 +26,7 @@ const status: DaemonStatus = {
   },
   total_instances: 4,
   queue: { ...NO_TASKS, pending: 2 },
+  queue_paused: false,
   usage: null,
   permissions: [],
 };

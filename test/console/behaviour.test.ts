@@ -172,13 +172,24 @@ describe('terminals', () => {
     const screen = open({ url: stub.url });
     await screen.shows('● live');
     screen.press('2');
-    await screen.shows('user017');
+    await screen.shows('user016');
     screen.resize(120, 40);
     await screen.shows('OWNER', 'user033');
     screen.resize(40, 8);
     await screen.shows('40×8 is too small', 'needs 60×12');
+    // A question that cannot be seen is not answered.
     screen.resize(80, 24);
-    await screen.shows('NAME', 'user017', 'q leave');
+    await screen.shows('user016');
+    screen.press('x');
+    await screen.shows('Stop?');
+    screen.resize(40, 8);
+    await screen.shows('40×8 is too small');
+    screen.press('y');
+    screen.resize(80, 24);
+    await screen.shows('NAME', 'Stop?');
+    screen.press('esc');
+    await screen.shows('NAME', 'user016', 'q leave');
+    expect(stub.requests.filter((one) => one.startsWith('POST'))).toEqual([]);
     expect(screen.lines.every((line) => line.length <= 80)).toBe(true);
   });
 });

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
@@ -26,6 +28,19 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     process.kill(await terminal.pid(), 'SIGUSR2');
     await terminal.shows('exit=70', 'has crashed; the daemon is not affected', 'a fault of this test');
     expect(await terminal.state()).toEqual(AS_BEFORE);
+  });
+
+  it('is never taken over when the settings cannot be read, which is told in a sentence', async () => {
+    const settings = join(shared.fathom.dataDir, 'broken');
+    await mkdir(join(settings, 'fathom'), { recursive: true });
+    await writeFile(join(settings, 'fathom/console-tokens.json'), '{"sessions": ');
+    const env = { XDG_CONFIG_HOME: settings };
+    const terminal = await openConsole(shared.fathom, { env, target: ['--url', shared.fathom.url] });
+    const told = await terminal.shows(
+      'exit=78',
+      `fathom-tui: the settings in ${settings}/fathom cannot be used`,
+    );
+    expect(told).not.toMatch(/^ +at /m);
   });
 
   it('may be closed: the console ends with it', async () => {

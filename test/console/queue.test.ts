@@ -108,14 +108,16 @@ describe('Queue', () => {
 
   it('walks the problems with one key', async () => {
     const stub = await stubWithQueue();
-    stub.status = { queue: { ...NO_TASKS, dead: 1 } };
+    stub.status = { queue: { ...NO_TASKS, dead: 1, pending: 7 }, queue_paused: true };
     stub.enter('2026-11-21-002-user002', 'failed', { pid: null });
     const screen = open({ url: stub.url });
-    await screen.shows('● live', '1 task in the dead letter queue');
+    await screen.shows('● live', '1 task in the dead letter queue', '‖ paused  7 pending');
     screen.press('p');
-    await screen.shows('Problem 1 of 2', 'user002@example.com', '✗ failed');
+    await screen.shows('Problem 1 of 3', 'user002@example.com', '✗ failed');
     screen.press('p');
-    await screen.shows('Problem 2 of 2', ERROR);
+    await screen.shows('Problem 2 of 3', ERROR);
+    screen.press('p');
+    await screen.shows('Problem 3 of 3: queue is paused, 7 tasks waiting: z on the screen Queue');
     screen.press('p');
     await screen.shows('user002@example.com');
   });

@@ -23,7 +23,7 @@ describe('moving past the end', () => {
     const { fathom } = shared;
     await enqueueMany();
     const screen = open({ socketPath: fathom.socketPath }, { columns: 120, rows: 30 });
-    await screen.shows('● live', '● ready');
+    await screen.shows('● live', '● ready', '‖ paused  451 pending', 'is paused, 451 tasks waiting');
     screen.press('3', 'tab');
     await screen.shows('1/200+', 'one.of.many');
     screen.press('G');

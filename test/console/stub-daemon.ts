@@ -233,6 +233,7 @@ export class StubDaemon {
       instances: counts,
       total_instances: this.instances.size,
       queue: { ...NO_TASKS, pending: 4, processing: 1, done: 128 },
+      queue_paused: false,
       usage: daemonUsage(),
       permissions: ['databases.delete'],
       ...this.status,

@@ -73,7 +73,6 @@ describe('at the global PocketBase', () => {
   it.each([
     ['POST', '/api/fathom/databases/reserve'],
     ['GET', '/api/fathom/databases'],
-    ['GET', '/api/fathom/queue/counts'],
   ])('%s %s is for the daemon alone', async (method, path) => {
     const url = `${fathom.globalUrl}${path}`;
     const body = method === 'POST' ? { user: ann.user.id, username: 'x', day: '2024-01-15' } : undefined;

@@ -5,8 +5,9 @@ import { paintWrapped, type Span } from '../widgets/line.ts';
 import type { Size, View } from './screen.ts';
 
 /** Rows below a list for all that is to be said about the chosen one. */
-export function detailRows({ rows }: Size): number {
-  return rows < 15 ? 1 : 2;
+export function detailRows({ columns, rows }: Size): number {
+  if (rows < 15) return 1;
+  return columns < 100 && rows > 18 ? 3 : 2;
 }
 
 export function detailLines({ theme, size }: Pick<View, 'theme' | 'size'>, spans: readonly Span[]): string[] {

@@ -39,6 +39,10 @@ export function lookOf({ fleet, ui, rows, servers }: Console): Look {
 const CHROME_ROWS = 3;
 export const SMALLEST: Size = { columns: 60, rows: 12 };
 
+export function isTooSmall({ columns, rows }: Size): boolean {
+  return columns < SMALLEST.columns || rows < SMALLEST.rows;
+}
+
 export function bodySize({ columns, rows }: Size): Size {
   return { columns, rows: Math.max(0, rows - CHROME_ROWS) };
 }

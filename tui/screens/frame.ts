@@ -7,14 +7,14 @@ import { paletteDialog } from '../dialogs/palette-dialog.ts';
 import { quitDialog } from '../dialogs/quit-dialog.ts';
 import type { Box, Frame } from '../widgets/repaint.ts';
 import { footerLine, headerLine, statusLine } from './chrome.ts';
-import { bodySize, type Console, SMALLEST } from './console.ts';
+import { bodySize, type Console, isTooSmall, SMALLEST } from './console.ts';
 import type { Look, Size, View } from './screen.ts';
 import { placeBelow, placeOf, screenOf, waits } from './screens.ts';
 import { waitingLines } from './waiting-lines.ts';
 
 /** The whole console: a header, one screen, a status line and the keys; a dialog lies over the screen. */
 export function frameOf(console: Console, look: Look, size: Size): Frame {
-  if (size.columns < SMALLEST.columns || size.rows < SMALLEST.rows) return tooSmall(size);
+  if (isTooSmall(size)) return tooSmall(size);
   const { fleet, ui } = look;
   const { live, stale } = console.themes;
   const body = bodySize(size);

@@ -3,8 +3,9 @@ import type { Cursor } from '../store/cursor.ts';
 import { wordFilter } from '../store/filter.ts';
 import { type PageRequest, pageOf } from '../store/pages.ts';
 import { filterOf } from '../store/ui-state.ts';
-import { paintLine, type Span } from '../widgets/line.ts';
+import type { Span } from '../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
+import { wrapWords } from '../widgets/text.ts';
 import type { Look, View } from './screen.ts';
 
 /** The collections of one database, read anew when its phase changes. */
@@ -34,8 +35,10 @@ export function collectionsLines(view: View, name: string, cursor: Cursor, room:
   const { fleet, theme, size } = view;
   const page = pageOf(fleet, 'collections', name);
   if (page === null || page.value === null || page.error !== null) {
-    const words: Span = page?.error ? ['bad', ` ✗ ${page.error}`] : ['busy', ' ◌ reading its collections'];
-    return ['', paintLine(theme, [words], size.columns)];
+    const [token, words]: Span = page?.error
+      ? ['bad', `✗ ${page.error} · ^R tries again`]
+      : ['busy', '◌ reading its collections'];
+    return ['', ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
   }
   const rows = collectionsOf(view, name);
   const columns: Column<Collection>[] = [

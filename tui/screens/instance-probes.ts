@@ -1,6 +1,6 @@
 import type { Instance, Probe } from '../../shared/instance.ts';
 import type { Cursor } from '../store/cursor.ts';
-import { latency, shortDuration, since, stamp } from '../store/format.ts';
+import { latency, plural, shortDuration, since, stamp } from '../store/format.ts';
 import { type PageRequest, pageOf } from '../store/pages.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
 import { sparkline } from '../widgets/sparkline.ts';
@@ -69,7 +69,7 @@ function summaryLine({ theme, size }: View, probes: readonly Probe[]): string {
   return paintLine(
     theme,
     [
-      ['plain', ` ${probes.length} probes`],
+      ['plain', ` ${plural(probes.length, 'probe')}`],
       [failed === 0 ? 'muted' : 'bad', `, ${failed} failed`],
       ['muted', median === undefined ? '' : `, half of the good ones within ${latency(median)}`],
       ['accent', `  ${bars}`],

@@ -1,6 +1,6 @@
 import type { Command } from '../keys/bindings.ts';
 import { INSTANCE_TABS, type Tab } from '../store/location.ts';
-import { paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
+import { paintLine, paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
 import { phaseSpan } from '../widgets/phase-counts.ts';
 import { cut } from '../widgets/text.ts';
 import type { Console } from './console.ts';
@@ -78,6 +78,9 @@ function instanceLines(view: View): string[] {
   return [head, ...tabOf(view).lines(view, instance)];
 }
 
+/** Columns: the day, the number and the beginning of the owner's name. */
+const LEAST_NAME = 20;
+
 /** The tabs are whole; the name and what is said beside them give way. */
 function tabsLine(view: View): string {
   const { ui, theme, size, fleet } = view;
@@ -89,8 +92,10 @@ function tabsLine(view: View): string {
   const instance = fleet.instances.get(name);
   const note =
     INSTANCE_TAB[chosen].note?.(view, name) ?? (instance === undefined ? [] : [phaseSpan(instance.phase)]);
+  const right: Span[] = note.length === 0 ? [] : [...note, ['plain', ' ']];
   const room = size.columns - 3 - widthOfSpans(tabs);
-  const left: Span[] = [['strong', ` ${cut(name, room)}`], ['plain', '  '], ...tabs];
-  const right: Span[] = widthOfSpans([...left, ...note]) < size.columns - 2 ? [...note, ['plain', ' ']] : [];
-  return paintSplit(theme, left, right, size.columns);
+  const beside = room - widthOfSpans(right) - 1;
+  const left = (width: number): Span[] => [['strong', ` ${cut(name, width)}`], ['plain', '  '], ...tabs];
+  if (beside < LEAST_NAME) return paintLine(theme, left(room), size.columns);
+  return paintSplit(theme, left(beside), right, size.columns);
 }

@@ -125,7 +125,9 @@ function fleetLine(view: View): string {
 function queueLine(view: View): string {
   const queue = view.fleet.status?.queue ?? null;
   if (queue === null) return labelled(view, 'Queue', [['muted', 'not known']]);
+  const paused: Span[] = view.fleet.status?.queue_paused === true ? [['warn', '‖ paused  ']] : [];
   return labelled(view, 'Queue', [
+    ...paused,
     ['plain', `${queue.pending} pending  ${queue.processing} processing  `],
     ['muted', `${queue.done} done  `],
     [badness(queue.failed), `${queue.failed} failed  `],

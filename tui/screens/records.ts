@@ -6,8 +6,9 @@ import type { Location } from '../store/location.ts';
 import { type PageRequest, pageOf } from '../store/pages.ts';
 import { sanitise } from '../store/sanitise.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
-import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
+import { paintSplit, type Span } from '../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
+import { wrapWords } from '../widgets/text.ts';
 import { type Console, lookOf } from './console.ts';
 import { open, turnTo } from './navigate.ts';
 import { say } from './say.ts';
@@ -155,10 +156,10 @@ function recordsLines(view: View): string[] {
   ];
   const head = [paintSplit(theme, left, right, size.columns), ''];
   if (page === null || page.value === null) {
-    const words: Span = page?.error
-      ? ['bad', ` ✗ ${page.error} · ^R tries again`]
-      : ['busy', ' ◌ reading the records'];
-    return [...head, paintLine(theme, [words], size.columns)];
+    const [token, words]: Span = page?.error
+      ? ['bad', `✗ ${page.error} · ^R tries again`]
+      : ['busy', '◌ reading the records'];
+    return [...head, ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
   }
   const rows = recordsOf(view);
   const cursor = cursorOf(ui, listId(ui.at));

@@ -1,7 +1,7 @@
 import { commandOf } from '../keys/places.ts';
 import { pasteInForm } from '../store/form.ts';
 import { sanitise } from '../store/sanitise.ts';
-import { bodySize, type Console } from './console.ts';
+import { bodySize, type Console, isTooSmall } from './console.ts';
 import { pressInDialog } from './press-dialog.ts';
 import { pressInPrompt, setPrompt } from './press-prompt.ts';
 import { runCommand } from './run-command.ts';
@@ -12,6 +12,8 @@ import { placeOf } from './screens.ts';
 /** One key press, from the keyboard to its effect. `size` is the terminal's. */
 export function runPress(console: Console, press: string, size: Size): void {
   const { ui } = console;
+  // Whatever is asked is not seen then, and must not be answered.
+  if (isTooSmall(size)) return press === 'q' || press === 'ctrl+c' ? console.leave('keep') : undefined;
   if (ui.get().notice !== null) ui.update((state) => ({ ...state, notice: null }));
   const { dialog, prompt } = ui.get();
   if (dialog !== null) return pressInDialog(console, dialog, press, bodySize(size));

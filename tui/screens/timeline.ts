@@ -107,7 +107,7 @@ export function timelineLines(
   const on: Column<TimelineEntry> = { title: 'ON', width: names, text: (entry) => entry.on };
   const columns: Column<TimelineEntry>[] = [
     { title: 'TIME', width: timeWidth(entries, fleet.now), text: ({ at }) => stamp(at, fleet.now) },
-    { title: 'WHAT', width: wide ? 24 : 18, text: ({ what }) => what },
+    { title: 'WHAT', width: wide ? 24 : named ? 18 : 22, text: ({ what }) => what },
     ...(named ? [on] : []),
     { title: 'OUTCOME', width: 7, text: ({ outcome }) => outcome, tone: ({ outcome }) => TONES[outcome] },
     { title: 'WHO', width: wide ? 24 : 10, text: ({ who }) => who },

@@ -22,10 +22,12 @@ export function walkProblems(console: Console, by: 1 | -1): void {
 /** Where a problem can be looked into. */
 function spotOf({ name, about }: Problem): Spot {
   if (name !== null) return { screen: 'instance', name, tab: 'summary' };
-  return about === 'queue' ? { screen: 'queue', tab: 'failures' } : { screen: 'overview' };
+  if (about === 'host') return { screen: 'overview' };
+  return { screen: 'queue', tab: about === 'queue' ? 'pending' : 'failures' };
 }
 
 function isAt(spot: Spot, at: Spot): boolean {
   if (spot.screen === 'instance') return at.screen === 'instance' && at.name === spot.name;
+  if (spot.screen === 'queue') return at.screen === 'queue' && at.tab === spot.tab;
   return spot.screen === at.screen;
 }

@@ -9,7 +9,7 @@ const LOW_MEMORY_BYTES = 128 * 1024 ** 2;
 /** Something that a person may want to act on. `name` is null where it is not about one instance. */
 export interface Problem {
   name: string | null;
-  about: 'instance' | 'host' | 'queue';
+  about: 'instance' | 'host' | 'queue' | 'dead letters';
   severity: Severity;
   phase: InstancePhase | null;
   title: string;
@@ -43,15 +43,8 @@ function byKindThenName(a: Instance, b: Instance): number {
 
 function hostProblems({ status, usage }: FleetState): Problem[] {
   const problems: Problem[] = [];
-  const add = (severity: Severity, title: string, why: string) =>
-    problems.push({
-      name: null,
-      about: title === 'queue' ? 'queue' : 'host',
-      severity,
-      phase: null,
-      title,
-      why,
-    });
+  const add = (severity: Severity, title: string, why: string, about: Problem['about'] = 'host') =>
+    problems.push({ name: null, about, severity, phase: null, title, why });
   if (status !== null && !status.ready) {
     add('recovering', 'daemon', `is not ready, waits for ${status.waiting_for ?? 'its start'}`);
   }
@@ -64,7 +57,11 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
     add('impaired', 'host', `only ${byteSize(memory)} of memory left: the kernel may kill instances`);
   }
   const dead = status?.queue?.dead ?? 0;
-  if (dead > 0) add('slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`);
+  if (dead > 0) add('slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`, 'dead letters');
+  if (status?.queue_paused === true) {
+    const waiting = plural(status.queue?.pending ?? 0, 'task');
+    add('slow', 'queue', `is paused, ${waiting} waiting: z on the screen Queue resumes it`, 'queue');
+  }
   return problems;
 }
 
