@@ -124,7 +124,8 @@ function statusPoll(store: FleetStore, commands: () => Promise<FleetCommands>, c
   const look = async (mine: number): Promise<void> => {
     try {
       const status = await (await commands()).status();
-      if (mine === round) store.dispatch({ kind: 'status', status });
+      const usual = status.ready && store.get().status?.ready === true;
+      if (mine === round) store[usual ? 'later' : 'dispatch']({ kind: 'status', status });
     } catch (error) {
       // When the daemon is gone, the link says so.
       if (mine === round) store.dispatch({ kind: 'status.failed', message: messageOf(error) });

@@ -45,6 +45,16 @@ it('lets measures wait for the next second, or for something that does not', () 
   expect(pss()).toBe(2);
 });
 
+it('shows what can wait together with what comes next, in order', () => {
+  const { clock, store, count } = storeWith('a');
+  for (const message of ['first', 'second']) store.later({ kind: 'topic.refused', topic: 'queue', message });
+  clock.advance(999);
+  expect(count()).toBe(0);
+  clock.advance(1);
+  expect(count()).toBe(1);
+  expect(store.get().refusals).toEqual({ queue: 'second' });
+});
+
 it('shows a single event at once', () => {
   const { clock, store, count } = storeWith('a');
   store.gather({ kind: 'instance.removed', name: 'a' });

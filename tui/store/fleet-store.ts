@@ -12,6 +12,7 @@ export class FleetStore {
   readonly #state: Observable<FleetState>;
   readonly #clock: StreamClock;
   #gathered: FleetEvent[] = [];
+  #later: FleetChange[] = [];
   #cancelFlush: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
   #flushedAt = 0;
@@ -31,7 +32,14 @@ export class FleetStore {
     if (this.#closed) return;
     // In order: what was gathered happened before.
     this.#flush();
-    this.#state.update((state) => reduceFleet(state, change));
+    const changes = [...this.#later, change];
+    this.#later = [];
+    this.#state.update((state) => changes.reduce(reduceFleet, state));
+  }
+
+  /** With the next change, the next second's at the latest: what nobody waits for needs no frame of its own. */
+  later(change: FleetChange): void {
+    this.#later.push(change);
   }
 
   /** Measures wait for the next second: a fleet at rest is not drawn more often than its clock. */

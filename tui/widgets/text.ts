@@ -1,6 +1,7 @@
 import stringWidth from 'string-width';
 
-const ASCII = /^[\u0020-\u007E]*$/;
+/** Characters of one column and one code unit each: ASCII, and what frames and bars are made of. */
+const PLAIN = /^[\u0020-\u007E\u2500-\u259F]*$/;
 
 /** What is looked up again and again: words with a glyph, in every row of every frame. */
 const REMEMBERED_LENGTH = 40;
@@ -9,7 +10,7 @@ const widths = new Map<string, number>();
 
 /** Columns that a text takes; it must hold no control sequences. */
 export function widthOf(text: string): number {
-  if (ASCII.test(text)) return text.length;
+  if (PLAIN.test(text)) return text.length;
   if (text.length > REMEMBERED_LENGTH) return stringWidth(text);
   const known = widths.get(text);
   if (known !== undefined) return known;
@@ -47,7 +48,7 @@ export function cutStart(text: string, width: number): string {
 
 /** As many whole characters from the start as `width` columns hold. */
 export function take(text: string, width: number): string {
-  if (ASCII.test(text)) return text.slice(0, width);
+  if (PLAIN.test(text)) return text.slice(0, width);
   let taken = '';
   let columns = 0;
   for (const { segment } of segmenter().segment(text)) {
