@@ -167,6 +167,17 @@ describe('help, palette and leaving', () => {
 });
 
 describe('terminals', () => {
+  it('draws everything again when another program has written to the terminal', async () => {
+    const stub = await daemon();
+    const screen = open({ url: stub.url });
+    await screen.shows('● live', 'No problems');
+    screen.scribble('\u001B[2J\u001B[9;1HBroadcast message');
+    await screen.shows('Broadcast message');
+    screen.press('ctrl+r');
+    await screen.hides('Broadcast message');
+    await screen.shows('● live', 'No problems', 'q leave');
+  });
+
   it('follows the size of the terminal, down to a notice', async () => {
     const stub = await daemon(fleetOf(100));
     const screen = open({ url: stub.url });

@@ -225,6 +225,11 @@ export class ConsoleHarness {
     this.#screen.resize(columns, rows);
   }
 
+  /** Another program writes to the same terminal. */
+  scribble(text: string): void {
+    this.#screen.write(text);
+  }
+
   close(): void {
     this.#ink.unmount();
     this.console.fleet.close();

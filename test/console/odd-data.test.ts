@@ -1,5 +1,9 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { NO_TASKS } from '../../shared/task.ts';
+import { lookOf } from '../../tui/screens/console.ts';
+import { frameOf } from '../../tui/screens/frame.ts';
+import { widthOf } from '../../tui/widgets/text.ts';
 import type { ConsoleHarness } from './console-harness.ts';
 import {
   ago,
@@ -82,13 +86,16 @@ async function oddDaemon(): Promise<StubDaemon> {
 }
 
 /** The header is above, the keys are below, and no row has pushed another one on. */
-function expectWhole(screen: ConsoleHarness, rows: number): void {
+function expectWhole(screen: ConsoleHarness, columns: number, rows: number): void {
   const { lines } = screen;
   expect(lines).toHaveLength(rows);
   expect(lines[0]).toMatch(/^ Fathom .*● live ?$/);
   expect(lines.at(-1)).toMatch(/q leave *$/);
   expect(lines.slice(1).filter((line) => line.includes('● live'))).toEqual([]);
   expect(screen.text).not.toMatch(/[\u202A-\u202E]/);
+  // The terminal would cut what is too long, but not say so.
+  const frame = frameOf(screen.console, lookOf(screen.console), { columns, rows });
+  expect(frame.rows.filter((row) => widthOf(stripVTControlCharacters(row)) > columns)).toEqual([]);
 }
 
 /** What does not change from one second to the next. */
@@ -104,21 +111,21 @@ describe('what others have written', () => {
     for (const [keys, shows] of PLACES) {
       screen.press(...keys);
       await screen.shows(shows);
-      expectWhole(screen, rows);
+      expectWhole(screen, columns, rows);
     }
     screen.press('3');
     await screen.shows('TRIES', '1/2');
     screen.press('G', 'enter');
     await screen.shows('Payload');
-    expectWhole(screen, rows);
+    expectWhole(screen, columns, rows);
     screen.press('2', 'g', 'l', 'tab', 'tab', 'tab');
     await screen.shows('documents');
     screen.press('enter');
     await screen.shows('page 1 of 1', 'r1');
-    expectWhole(screen, rows);
+    expectWhole(screen, columns, rows);
     screen.press('enter');
     await screen.shows('"id": "r1"', '\\u001b[2J');
-    expectWhole(screen, rows);
+    expectWhole(screen, columns, rows);
   });
 
   it('leaves nothing behind when the terminal changes its size', async () => {

@@ -252,7 +252,12 @@ export const BINDINGS: readonly Binding[] = [
     ],
     ['history.back', '[', 'to what was looked at before'],
     ['history.forward', ']', 'and forward again'],
-    ['refresh', 'ctrl+r', 'reconnect now, or read again', { menu: 'reconnect now, or read again' }],
+    [
+      'refresh',
+      'ctrl+r',
+      'reconnect now, or read and draw everything again',
+      { menu: 'reconnect now, or read again' },
+    ],
     ['help', '?', 'this help', { hint: 'help', menu: 'help' }],
     ['leave', 'q', 'leave the console', { hint: 'leave', menu: 'quit: leave the console' }],
     ['interrupt', 'ctrl+c', 'leave the console'],

@@ -14,8 +14,8 @@ import { waitingLines } from './waiting-lines.ts';
 
 /** The whole console: a header, one screen, a status line and the keys; a dialog lies over the screen. */
 export function frameOf(console: Console, look: Look, size: Size): Frame {
-  if (isTooSmall(size)) return tooSmall(size);
   const { fleet, ui } = look;
+  if (isTooSmall(size)) return tooSmall(size, ui.drawing);
   const { live, stale } = console.themes;
   const body = bodySize(size);
   const theme = fleet.link.kind === 'live' || screenOf(ui).alone === true ? live : stale;
@@ -31,6 +31,7 @@ export function frameOf(console: Console, look: Look, size: Size): Frame {
     ],
     // Below the header.
     box: box === null ? null : { ...box, top: box.top + 1 },
+    drawing: ui.drawing,
   };
 }
 
@@ -61,13 +62,13 @@ function dialogOf({ fleet, ui }: Look, over: Room): Box | null {
   }
 }
 
-function tooSmall(size: Size): Frame {
+function tooSmall(size: Size, drawing: number): Frame {
   const lines = [
     `${size.columns}×${size.rows} is too small`,
     `needs ${SMALLEST.columns}×${SMALLEST.rows}`,
     'q leaves',
   ].map((line) => line.slice(0, size.columns));
-  return { columns: size.columns, rows: exactly(size.rows, lines), box: null };
+  return { columns: size.columns, rows: exactly(size.rows, lines), box: null, drawing };
 }
 
 /** What is too much is cut, what is missing is blank. */

@@ -29,7 +29,7 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
   help: (console) => change(console, { dialog: { kind: 'help', top: 0 } }),
   leave,
   interrupt: leave,
-  refresh: ({ fleet }) => fleet.refresh(),
+  refresh,
   back: goBack,
   'history.back': (console) => travel(console, 'back'),
   'history.forward': (console) => travel(console, 'forward'),
@@ -54,6 +54,11 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
 
 function change({ ui }: Console, part: Partial<UiState>): void {
   ui.update((state) => ({ ...state, ...part }));
+}
+
+function refresh(console: Console): void {
+  change(console, { drawing: console.ui.get().drawing + 1 });
+  console.fleet.refresh();
 }
 
 function leave(console: Console): void {

@@ -27,6 +27,8 @@ export interface UiState {
   dismissed: number;
   /** One sentence in answer to a key; the next key takes it away. */
   notice: { text: string; at: number } | null;
+  /** Counts how often everything was to be drawn anew, as something else has written to the terminal. */
+  drawing: number;
 }
 
 export interface LogView {
@@ -79,6 +81,7 @@ export function initialUi(): UiState {
     dialog: null,
     dismissed: 0,
     notice: null,
+    drawing: 0,
   };
 }
 

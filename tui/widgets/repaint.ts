@@ -5,6 +5,8 @@ export interface Frame {
   columns: number;
   rows: readonly string[];
   box: Box | null;
+  /** Another number than before begins anew, whatever is thought to be on the screen. */
+  drawing: number;
 }
 
 /** Painted rows whose first one stands `left` columns and `top` rows from the upper left corner. */
@@ -26,10 +28,10 @@ const OBEYED = /\u001B(?!\[[\d;]*m)|[\u0000-\u001A\u001C-\u001F\u007F-\u009F]/g;
 /**
  * What to write so that a terminal that shows `before` shows `after`: every row that differs, each at its own place, so
  * that a character whose width the terminal sees otherwise never moves another row. Empty where nothing differs; null,
- * or another size, begins anew.
+ * another size or another drawing begins anew.
  */
 export function repaint(before: Frame | null, after: Frame): string {
-  const known = before !== null && hasSameSize(before, after) ? before : null;
+  const known = before !== null && goesOn(before, after) ? before : null;
   let changed = '';
   for (let row = 0; row < after.rows.length; row += 1) {
     if (known === null || differs(known, after, row)) changed += drawRow(after, row);
@@ -38,8 +40,8 @@ export function repaint(before: Frame | null, after: Frame): string {
   return BEGIN + (known === null ? CLEAR : '') + changed + END;
 }
 
-function hasSameSize(a: Frame, b: Frame): boolean {
-  return a.columns === b.columns && a.rows.length === b.rows.length;
+function goesOn(a: Frame, b: Frame): boolean {
+  return a.drawing === b.drawing && a.columns === b.columns && a.rows.length === b.rows.length;
 }
 
 function differs(before: Frame, after: Frame, row: number): boolean {
