@@ -97,7 +97,7 @@ function serversLines(view: View): string[] {
       tone: (profile) => stateOf(servers, profile).token,
     },
     { title: 'ANSWERS', width: 8, align: 'right', text: (profile) => stateOf(servers, profile).latency },
-    { title: 'ADDRESS', width: 0, text: ({ address }) => address },
+    { title: 'ADDRESS', width: 0, text: (profile) => `${profile.address}${whyNot(servers, profile)}` },
     { title: 'HERE', width: 10, text: ({ name }) => (name === servers.current ? '◂ this one' : '') },
     { title: 'THEME', width: 6, text: ({ theme: own }) => own ?? '' },
   ];
@@ -132,6 +132,11 @@ function stateOf(
   if (state === undefined) return { text: '◌ asking', token: 'busy', latency: '' };
   if (state.kind === 'unreachable') return { text: '✗ unreachable', token: 'bad', latency: '' };
   return { text: '● live', token: 'good', latency: latency(state.latency_ms) };
+}
+
+function whyNot({ health }: ServersState, { address }: Profile): string {
+  const state = health[address];
+  return state?.kind === 'unreachable' ? ` · ${state.why}` : '';
 }
 
 function detail(view: View): string[] {

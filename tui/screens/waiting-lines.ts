@@ -7,7 +7,12 @@ import type { View } from './screen.ts';
 export function waitingLines(view: View, address: string): string[] {
   const { theme, size } = view;
   const line = (...spans: Span[]) => paintLine(theme, spans, size.columns);
-  return ['', ...headline(view, address), '', ...advice(view).map((text) => line(['plain', `   ${text}`]))];
+  return [
+    '',
+    ...headline(view, address),
+    '',
+    ...advice(view, address).map((text) => line(['plain', `   ${text}`])),
+  ];
 }
 
 function headline({ fleet, theme, size }: View, address: string): string[] {
@@ -26,12 +31,11 @@ function headline({ fleet, theme, size }: View, address: string): string[] {
   );
 }
 
-function advice({ fleet }: View): string[] {
+function advice({ fleet }: View, address: string): string[] {
   switch (fleet.link.kind) {
     case 'stale':
       return [
-        'Start it:        systemctl start fathomd    or, in a checkout,  npm start',
-        'See why not:     journalctl -u fathomd -e   or  fathomd doctor',
+        ...(isHere(address) ? HERE : THERE),
         'Look elsewhere:  fathom-tui --socket S      or  --url U, or 7 for the servers that you keep',
         '',
         'This console connects by itself as soon as the daemon answers.',
@@ -48,4 +52,19 @@ function advice({ fleet }: View): string[] {
     case 'closed':
       return [];
   }
+}
+
+const HERE = [
+  'Start it:        systemctl start fathomd    or, in a checkout,  npm start',
+  'See why not:     journalctl -u fathomd -e   or  fathomd doctor',
+];
+const THERE = [
+  'On that host:    systemctl status fathomd   or  journalctl -u fathomd -e',
+  'Another address: 7, then e',
+];
+
+/** A local socket, or an address of this host alone. */
+function isHere(address: string): boolean {
+  const host = URL.parse(address)?.hostname;
+  return host === undefined || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(host);
 }
