@@ -22,8 +22,9 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/{integration,console,security}/**/*.test.{ts,tsx}'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // A host that does much else takes several times as long.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -19,7 +19,7 @@ export const SCRIPTED: readonly [string, ...string[]] = [
   '--disable-warning=ExperimentalWarning',
   join(import.meta.dirname, '..', 'fixtures', 'scripted-daemon.ts'),
 ];
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 
 export interface Deployment {
   dataDir: string;

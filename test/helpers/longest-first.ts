@@ -5,9 +5,9 @@ const LONG = [
   'integration/queue-chaos',
   'integration/crash',
   'security/fuzz',
-  'integration/concurrency',
   'integration/queue-drain',
   'integration/adopt',
+  'integration/concurrency',
   'integration/queue',
   'integration/shutdown',
   'security/rotation',
@@ -15,6 +15,8 @@ const LONG = [
   'security/limits',
   'integration/restart',
   'integration/provisioning',
+  'integration/queue-workers',
+  'integration/cli-start',
 ];
 
 /** Without the times of an earlier run, as in a fresh clone, Vitest goes by the size of files, which says little. */

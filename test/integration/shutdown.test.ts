@@ -1,14 +1,29 @@
-import { expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isAlive, processStat } from '../../daemon/pocketbase/procfs.ts';
-import { instance, kill, signUp, signUpMany } from '../helpers/fleet-actions.ts';
-import { deployment } from '../helpers/harness.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { instance, kill, signUpMany } from '../helpers/fleet-actions.ts';
+import { startedDeployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
 
+let fathom: Deployment;
+/** The one that runs when a test begins. */
+let daemon: Daemon;
+
+beforeAll(async () => {
+  ({ fathom, daemon } = await startedDeployment());
+});
+
+afterAll(() => fathom.dispose());
+
+function allRun(): Promise<boolean> {
+  return until(async () => (await fathom.client.databases.all()).every(({ phase }) => phase === 'running'), {
+    what: 'all to run',
+  });
+}
+
 it('SIGTERM ends everything in order, instances that are stopped or busy included', async () => {
-  const fathom = await deployment();
-  const daemon = await fathom.start();
   const [paused, ...others] = await signUpMany(fathom, 4);
   if (!paused) throw new Error('a tenant');
   const { pid } = await instance(fathom, paused.name);
@@ -23,17 +38,12 @@ it('SIGTERM ends everything in order, instances that are stopped or busy include
   await expect(fathom.client.status()).rejects.toMatchObject({ code: 'daemon.unreachable' });
 
   // Nobody counts it as a failure afterwards.
-  await fathom.start();
-  await until(async () => (await fathom.client.databases.all()).every(({ phase }) => phase === 'running'), {
-    what: 'all to run again',
-  });
+  daemon = await fathom.start();
+  await allRun();
   expect(await instance(fathom, paused.name)).toMatchObject({ restarts: 0, attempt: 0, last_exit: null });
 });
 
 it('a second signal while it ends changes nothing; after a third the next daemon picks up what is left', async () => {
-  const fathom = await deployment();
-  const daemon = await fathom.start();
-  await signUp(fathom);
   daemon.signal('SIGINT');
   daemon.signal('SIGTERM');
   expect(await daemon.exited).toBe(0);
@@ -42,15 +52,15 @@ it('a second signal while it ends changes nothing; after a third the next daemon
   const impatient = await fathom.start();
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGTERM'] as const) impatient.signal(signal);
   await impatient.exited;
-  const last = await fathom.start();
-  expect(await last.stop()).toBe(0);
+  daemon = await fathom.start();
+  expect(await daemon.stop()).toBe(0);
   expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
 });
 
 it('SIGTERM in the middle of a start leaves nothing behind either', async () => {
-  const fathom = await deployment();
   const first = await fathom.start();
-  await signUpMany(fathom, 6);
+  await signUpMany(fathom, 2);
+  await allRun();
   first.signal('SIGKILL');
   await first.exited;
   const left = await fleetProcesses(fathom.dataDir);
@@ -58,7 +68,7 @@ it('SIGTERM in the middle of a start leaves nothing behind either', async () => 
   const stats = left.map(({ pid }) => ({ pid, stat: processStat(pid) }));
 
   // The take-over is under way by then, of some of them at least.
-  const daemon = fathom.launch();
+  daemon = fathom.launch();
   await until(() => daemon.output().includes('the daemon is ready'), { what: 'the fleet to be started' });
   daemon.signal('SIGTERM');
   expect(await daemon.exited).toBe(0);

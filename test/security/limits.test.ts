@@ -1,7 +1,7 @@
 import PocketBase from 'pocketbase';
 import { describe, expect, it } from 'vitest';
 import { controlPlane, type DatabaseRow, databaseRows } from '../helpers/fleet-state.ts';
-import { deployment } from '../helpers/harness.ts';
+import { deployment, sharedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
 import { asSuperuser } from '../helpers/instance-superuser.ts';
 
@@ -10,10 +10,15 @@ const login = (url: string, email: string, password: string, headers = {}) =>
 
 const at = (address: string) => ({ 'x-forwarded-for': address });
 
-describe('guessing passwords', () => {
-  it('ends after some failures, at both doors, with the time to wait; the owner is let in where they were', async () => {
-    const fathom = await deployment({ SIGN_IN_FAILURES_PER_ACCOUNT: '4', TRUSTED_PROXIES: '127.0.0.0/8' });
-    await fathom.start();
+describe('behind trusted proxies', () => {
+  const shared = sharedDeployment({
+    SIGN_IN_FAILURES_PER_ACCOUNT: '4',
+    TRUSTED_PROXIES: '127.0.0.0/8,10.1.0.0/16',
+    CORS_ORIGINS: 'https://app.example.com',
+  });
+
+  it('guessing passwords ends after some failures, at both doors, with the time to wait; the owner is let in where they were', async () => {
+    const { fathom } = shared;
     await signUp(fathom.url, 'ann@example.com');
     expect((await login(fathom.url, 'ann@example.com', PASSWORD, at('10.0.0.9'))).status).toBe(200);
     for (const address of ['10.0.0.1', '10.0.0.2']) {
@@ -34,6 +39,41 @@ describe('guessing passwords', () => {
     expect((await login(fathom.url, 'no@example.com', 'x', at('10.2.0.1'))).status).toBe(429);
   });
 
+  it('sign-ins at the global PocketBase are counted where the first that is not trusted says they come from', async () => {
+    const { fathom } = shared;
+    await signUp(fathom.url, 'beth@example.com');
+    const body = { identity: 'beth@example.com', password: PASSWORD };
+    const headers = at('10.7.7.7, 192.0.2.7, 10.1.2.3');
+    const url = `${fathom.globalUrl}/api/collections/users/auth-with-password`;
+    expect((await call('POST', url, { body, headers })).status).toBe(200);
+    const query = { action: 'sign-in' };
+    const { items } = await fathom.client.http.request<{ items: { address: string }[] }>(
+      'GET',
+      '/api/v1/audit',
+      {
+        query,
+      },
+    );
+    expect(items[0]?.address).toBe('192.0.2.7');
+  });
+
+  it('answers carry the headers that browsers heed, and CORS for the origins on the list alone', async () => {
+    const { fathom } = shared;
+    const from = async (origin: string) => {
+      const { headers } = await call('GET', `${fathom.url}/health`, { headers: { origin } });
+      return headers;
+    };
+    const headers = await from('https://app.example.com');
+    expect(headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+    expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('strict-transport-security')).toContain('max-age');
+    expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect((await from('https://evil.example.com')).get('access-control-allow-origin')).toBeNull();
+  });
+});
+
+describe('guessing passwords', () => {
   it('ends for an address, whatever the account', async () => {
     const fathom = await deployment({ SIGN_IN_FAILURES_PER_ADDRESS: '3' });
     await fathom.start();
@@ -98,25 +138,6 @@ describe('guessing passwords straight at a database', () => {
     );
     expect(items.map(({ address }) => address)).toContain('127.0.0.1');
   });
-
-  it('and sign-ins at the global PocketBase are counted where a trusted proxy says they come from', async () => {
-    const fathom = await deployment({ TRUSTED_PROXIES: '127.0.0.0/8,10.1.0.0/16' });
-    await fathom.start();
-    await signUp(fathom.url, 'ann@example.com');
-    const body = { identity: 'ann@example.com', password: PASSWORD };
-    const headers = at('10.7.7.7, 192.0.2.7, 10.1.2.3');
-    const url = `${fathom.globalUrl}/api/collections/users/auth-with-password`;
-    expect((await call('POST', url, { body, headers })).status).toBe(200);
-    const query = { action: 'sign-in' };
-    const { items } = await fathom.client.http.request<{ items: { address: string }[] }>(
-      'GET',
-      '/api/v1/audit',
-      {
-        query,
-      },
-    );
-    expect(items[0]?.address).toBe('192.0.2.7');
-  });
 });
 
 describe('limits', () => {
@@ -156,23 +177,5 @@ describe('asking whether an address is registered', () => {
     expect((await call('POST', direct, { body: account })).status).toBe(400);
     expect((await call('POST', direct, { body: account })).status).toBe(429);
     expect(await ask()).toBe(429);
-  });
-});
-
-describe('answers', () => {
-  it('carry the headers that browsers heed, and CORS for the origins on the list alone', async () => {
-    const fathom = await deployment({ CORS_ORIGINS: 'https://app.example.com' });
-    await fathom.start();
-    const from = async (origin: string) => {
-      const { headers } = await call('GET', `${fathom.url}/health`, { headers: { origin } });
-      return headers;
-    };
-    const headers = await from('https://app.example.com');
-    expect(headers.get('access-control-allow-origin')).toBe('https://app.example.com');
-    expect(headers.get('content-security-policy')).toContain("default-src 'self'");
-    expect(headers.get('x-content-type-options')).toBe('nosniff');
-    expect(headers.get('strict-transport-security')).toContain('max-age');
-    expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
-    expect((await from('https://evil.example.com')).get('access-control-allow-origin')).toBeNull();
   });
 });
