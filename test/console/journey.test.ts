@@ -38,7 +38,12 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.shows(`✓ started ${name}`, `● ${name}`);
 
     await terminal.press('l');
-    await terminal.shows('following', 'Server started at');
+    // Though nobody watched when it began.
+    await terminal.shows(
+      'following',
+      'Server started at',
+      /run \d begins · pid \d+ · after a stop that was asked for/,
+    );
     await terminal.press('q');
     await terminal.shows('Left the console; the daemon keeps running.', 'exit=0');
     expect(await terminal.state()).toEqual({ alternate: false, cursor: true, raw: false });

@@ -9,7 +9,15 @@ import type { ActionLine } from './action-line.ts';
 import type { FleetChange, FleetHistory, FleetState } from './fleet-state.ts';
 import { remember } from './history.ts';
 import type { LogEntry } from './log-buffer.ts';
-import { entryOf, openLog, runBegun, withLogLines, withRefusal, withSnapshot } from './open-log.ts';
+import {
+  entryOf,
+  openLog,
+  runBegun,
+  withLogLines,
+  withPresentRun,
+  withRefusal,
+  withSnapshot,
+} from './open-log.ts';
 import { queueOf, withTasks } from './queue-state.ts';
 import { sanitise, sanitiseAll } from './sanitise.ts';
 
@@ -79,7 +87,8 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
       return { ...withoutRefusal(state, 'queue'), queue: queueOf(frame.data, state.queue) };
     default: {
       const name = frame.topic.slice('logs:'.length);
-      return { ...state, log: withSnapshot(state.log, name, sanitiseAll(frame.data)) };
+      const log = withSnapshot(state.log, name, sanitiseAll(frame.data));
+      return { ...state, log: withPresentRun(log, state.instances.get(name)) };
     }
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { instance } from '../../test/console/fleet-fixtures.ts';
 import { MAX_LOG_LINES, shownLines } from './log-buffer.ts';
-import { entryOf, openLog, runBegun, withLogLines, withSnapshot } from './open-log.ts';
+import { entryOf, openLog, runBegun, withLogLines, withPresentRun, withSnapshot } from './open-log.ts';
 
 function at(second: number): string {
   return new Date(Date.UTC(2026, 10, 21, 12, 0, second)).toISOString();
@@ -69,5 +69,42 @@ describe('the logs of several instances', () => {
     expect(shownLines(log.buffer, 'all')).toEqual([0, 1, 2, 3]);
     expect(shownLines(log.buffer, 'warn')).toEqual([1, 2, 3]);
     expect(shownLines(log.buffer, 'error')).toEqual([2, 3]);
+  });
+});
+
+describe('the present run', () => {
+  const exit = { code: 1, signal: null, at: at(6), uptime_s: 5, requested: false };
+  const second = instance('a', {
+    pid: 12,
+    restarts: 1,
+    started_at: new Date(Date.parse(at(6)) + 400).toISOString(),
+    last_exit: exit,
+  });
+  const printed = withSnapshot(openLog(null, ['a', 'b']), 'a', [
+    { at: at(1), text: 'Server started' },
+    { at: at(3), text: 'panic' },
+    // Stamped with whole seconds: before the time at which the process was started.
+    { at: at(6), text: 'Server started' },
+  ]);
+
+  it('is set apart from the one before, though nobody watched when it began; once', () => {
+    const told = withPresentRun(printed, second);
+    const run = 'a run 2 begins · pid 12 · the one before ended with exit 1';
+    expect(texts(told)).toEqual(['a Server started', 'a panic', run, 'a Server started']);
+    expect(withPresentRun(told, second)).toBe(told);
+  });
+
+  it('is found among runs of the same second by what it said', () => {
+    const started = { at: at(6), text: '2026/11/21 12:00:06 Server started at http://127.0.0.1:9000' };
+    const fast = withSnapshot(openLog(null, ['a']), 'a', [started, { at: at(6), text: 'panic' }, started]);
+    const words = withPresentRun(fast, second)?.buffer.lines.map(({ text }) => text.slice(0, 11));
+    expect(words).toEqual(['2026/11/21 ', 'panic', 'run 2 begin', '2026/11/21 ']);
+  });
+
+  it('is not told where it is the first one, or began before what is known', () => {
+    expect(withPresentRun(printed, { ...second, last_exit: null })).toBe(printed);
+    expect(withPresentRun(printed, { ...second, started_at: at(0) })).toBe(printed);
+    expect(withPresentRun(printed, { ...second, started_at: at(9) })).toBe(printed);
+    expect(withPresentRun(printed, { ...second, pid: null })).toBe(printed);
   });
 });

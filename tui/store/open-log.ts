@@ -1,6 +1,14 @@
 import type { LogLine } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
-import { EMPTY_LOG, endOf, type LogBuffer, type LogEntry, levelOf, mergeLines } from './log-buffer.ts';
+import {
+  EMPTY_LOG,
+  endOf,
+  type LogBuffer,
+  type LogEntry,
+  levelOf,
+  MAX_LOG_LINES,
+  mergeLines,
+} from './log-buffer.ts';
 
 /** The logs of one or several instances, read as one. */
 export interface OpenLog {
@@ -72,6 +80,31 @@ function lastOfKnown(tail: readonly LogEntry[], snapshot: readonly LogEntry[]): 
 
 function without(names: ReadonlySet<string>, name: string): ReadonlySet<string> {
   return new Set([...names].filter((one) => one !== name));
+}
+
+/** Where the present run begins among lines that were printed before anybody watched; nothing when it is the first one. */
+export function withPresentRun(log: OpenLog | null, instance: Instance | undefined): OpenLog | null {
+  if (log === null || instance === undefined || instance.last_exit === null) return log;
+  const run = runBegun({ ...instance, pid: null }, instance, 0);
+  const { lines } = log.buffer;
+  if (run === null || lines.length >= MAX_LOG_LINES || lines.some(({ text }) => text === run.text))
+    return log;
+  const index = beginningOf(run, lines);
+  if (index === -1) return log;
+  return { ...log, buffer: { ...log.buffer, lines: lines.toSpliced(index, 0, run) } };
+}
+
+/** Index of its first line; -1 when that is not known, or there is none before. PocketBase stamps whole seconds on its lines. */
+function beginningOf({ name, at }: LogEntry, lines: readonly LogEntry[]): number {
+  const second = Math.floor(Date.parse(at) / 1000) * 1000;
+  const index = lines.findIndex((line) => line.name === name && Date.parse(line.at) >= second);
+  if (lines.slice(0, Math.max(0, index)).some((line) => line.name === name)) return index;
+  // All within one second: then where it last said that it had started.
+  const started = lines.findLastIndex(
+    (line) => line.name === name && line.text.includes('Server started at'),
+  );
+  const soon = Date.parse(lines[started]?.at ?? '') < second + 2_000;
+  return index !== -1 && started > index && soon ? started : -1;
 }
 
 /** Where a run of an instance begins, told among its lines: which one, its process, and what ended the one before. */
