@@ -1,4 +1,4 @@
-import { Agent, request } from 'node:http';
+import { Agent, type RequestOptions, request } from 'node:http';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { HOOK_TOKEN_HEADER } from '../security/hook-token.ts';
 
@@ -16,13 +16,16 @@ const TIMEOUT_MS = 20_000;
  * connections: one such call per task is most of what a short task costs.
  */
 export class HookClient {
-  readonly #url: URL;
-  readonly #hookToken: string;
+  readonly #target: RequestOptions;
+  readonly #headers: Record<string, string>;
   readonly #agent = new Agent({ keepAlive: true });
 
   constructor({ url, hookToken }: HookClientOptions) {
-    this.#url = new URL(url);
-    this.#hookToken = hookToken;
+    const { hostname, port } = new URL(url);
+    // A bracketed IPv6 address stands bare here.
+    const host = hostname.replace(/^\[|\]$/g, '');
+    this.#target = { agent: this.#agent, hostname: host, port, method: 'POST', timeout: TIMEOUT_MS };
+    this.#headers = { 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: hookToken };
   }
 
   /** @throws FathomError `control_plane.unavailable` when nobody knows whether it was done, `internal` when refused */
@@ -39,28 +42,19 @@ export class HookClient {
         );
       const call = request(
         {
-          agent: this.#agent,
-          // A bracketed IPv6 address stands bare here.
-          hostname: this.#url.hostname.replace(/^\[|\]$/g, ''),
-          port: this.#url.port,
+          ...this.#target,
           path: `/api/fathom/queue/${operation}`,
-          method: 'POST',
-          timeout: TIMEOUT_MS,
-          headers: {
-            'content-type': 'application/json',
-            'content-length': Buffer.byteLength(text),
-            [HOOK_TOKEN_HEADER]: this.#hookToken,
-          },
+          headers: { ...this.#headers, 'content-length': Buffer.byteLength(text) },
         },
         (response) => {
-          const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk));
-          response.once('error', fail);
-          response.once('close', () => {
-            if (!response.complete) fail(new Error('the answer was cut off'));
+          let answer = '';
+          response.setEncoding('utf8');
+          response.on('data', (part: string) => {
+            answer += part;
           });
+          // Also when it is cut off.
+          response.once('error', fail);
           response.once('end', () => {
-            const answer = Buffer.concat(chunks).toString();
             if (response.statusCode === 200) {
               resolve(JSON.parse(answer) as T);
               return;

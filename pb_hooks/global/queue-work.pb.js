@@ -1,9 +1,10 @@
 /// The operations of the queue, for the daemon and its workers only. Writers take turns, so what a statement reads is what
-/// it changes; most operations are one transaction. lib/queue.js says what each does.
+/// it changes; lib/queue.js says what each operation does. The route is kept by the engine it runs in: even a module that
+/// is loaded already is looked for on the disk by each require().
 routerAdd(
   'POST',
   '/api/fathom/queue/{operation}',
-  (e) => require(`${__hooks}/lib/queue-route.js`).answer(e),
+  (e) => (globalThis.queueRoute ??= require(`${__hooks}/lib/queue-route.js`)).answer(e),
   $apis.skipSuccessActivityLog(),
 );
 

@@ -44,7 +44,6 @@ migrate(
       ],
       indexes: [
         "CREATE INDEX `idx_global_queue_due` ON `global_queue` (`priority` DESC, `run_at`, `created`) WHERE `status` = 'pending'",
-        "CREATE INDEX `idx_global_queue_leases` ON `global_queue` (`lease_expires_at`) WHERE `status` = 'processing'",
         'CREATE INDEX `idx_global_queue_status` ON `global_queue` (`status`, `finished_at`)',
         'CREATE INDEX `idx_global_queue_user` ON `global_queue` (`user`)',
         "CREATE UNIQUE INDEX `idx_global_queue_unique_key` ON `global_queue` (`unique_key`) WHERE `unique_key` != '' AND `status` != 'done' AND `status` != 'failed' AND `status` != 'dead' AND `status` != 'cancelled'",

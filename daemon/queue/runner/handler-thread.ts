@@ -59,8 +59,21 @@ function describe(error: unknown): HandlerError {
   };
 }
 
+interface HandlerModule {
+  default?: unknown;
+  handle?: unknown;
+}
+
+let last: { url: string; module: HandlerModule } | null = null;
+
+/** Tasks of one kind often follow each other, and even to find a loaded module takes a while. */
+async function load(url: string): Promise<HandlerModule> {
+  if (last?.url !== url) last = { url, module: (await import(url)) as HandlerModule };
+  return last.module;
+}
+
 async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
-  const loaded = (await import(request.module)) as { default?: unknown; handle?: unknown };
+  const loaded = await load(request.module);
   // Fathom's own have names.
   const handler = loaded.default ?? loaded.handle;
   if (typeof handler !== 'function') {

@@ -8,15 +8,9 @@ const FIND = `SELECT ${TASK_JSON} AS row FROM global_queue WHERE id = {:id}`;
 
 /**
  * {id, type, payload, sealed, user_id, priority, run_at, max_attempts, timeout_s, unique_key} → {created, task}.
- * A task with the same key that is not finished wins. `payload` is JSON text.
+ * A task with the same key that is not finished wins; none for an unknown user. `payload` is JSON text.
  */
 function enqueue(db, body) {
-  if (
-    body.user_id &&
-    db.firstRow('SELECT id AS row FROM users WHERE id = {:id}', { id: body.user_id }) === null
-  ) {
-    return '{"created":false,"task":null}';
-  }
   const parameters = {
     id: body.id,
     type: body.type,
@@ -32,8 +26,9 @@ function enqueue(db, body) {
   const created = db.firstRow(
     `INSERT INTO global_queue (id, type, payload, secrets, user, status, priority, run_at, max_attempts, timeout_s,
        unique_key, created, updated)
-     VALUES ({:id}, {:type}, {:payload}, {:sealed}, {:user}, 'pending', {:priority},
-       iif({:run_at} = '', ${NOW}, {:run_at}), {:max_attempts}, {:timeout_s}, {:unique_key}, ${NOW}, ${NOW})
+     SELECT {:id}, {:type}, {:payload}, {:sealed}, {:user}, 'pending', {:priority},
+       iif({:run_at} = '', ${NOW}, {:run_at}), {:max_attempts}, {:timeout_s}, {:unique_key}, ${NOW}, ${NOW}
+     WHERE {:user} = '' OR EXISTS (SELECT 1 FROM users WHERE id = {:user})
      ON CONFLICT DO NOTHING RETURNING ${TASK_JSON} AS row`,
     parameters,
   );
@@ -204,6 +199,7 @@ function fire(db, { name, expected, next, task }) {
 }
 
 module.exports = {
+  reads: ['get', 'list', 'changes', 'stats', 'dead', 'schedules'],
   operations: {
     enqueue,
     get,

@@ -9,10 +9,13 @@ const operations = { ...queue.operations, ...admin.operations };
 
 /** What needs no other statement to have been done is done without a transaction, which is much faster. */
 function perform(app, name, body) {
-  if (queue.standsAlone(name, body)) return operations[name](sql.oneByOne(app), body);
+  const operation = operations[name];
+  if (admin.reads.includes(name)) return operation(sql.reading(app), body);
+  const alone = sql.oneByOne(app);
+  if (name === 'enqueue' || queue.standsAlone(alone, name, body)) return operation(alone, body);
   let text = '';
   app.runInTransaction((tx) => {
-    text = operations[name](sql.together(tx), body);
+    text = operation(sql.transaction(tx), body);
   });
   return text;
 }

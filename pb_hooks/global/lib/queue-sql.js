@@ -69,8 +69,11 @@ const CLAIM_JSON = `json_object(${columns({
   user: "(SELECT json_object('id', u.id, 'email', u.email, 'name', u.name) FROM users u WHERE u.id = global_queue.user)",
 })})`;
 
-/** What runs statements; `query` makes one of its text. The only column of those that answer is called `row`. */
-function runner(query) {
+/**
+ * What runs statements; `query` makes one of its text. The only column of those that answer is called `row`. `together`:
+ * they take effect all together or not at all.
+ */
+function runner(query, together) {
   const rows = (text, parameters) => {
     const found = arrayOf(new DynamicModel({ row: '' }));
     query(text)
@@ -81,6 +84,7 @@ function runner(query) {
     return texts;
   };
   return {
+    together,
     rows,
     firstRow(text, parameters) {
       const [first] = rows(text, parameters);
@@ -96,7 +100,10 @@ function runner(query) {
 }
 
 /** All of them together or none. */
-const together = (tx) => runner((text) => tx.db().newQuery(text));
+const transaction = (tx) => runner((text) => tx.db().newQuery(text), true);
+
+/** Beside what writes: none waits for the other. */
+const reading = (app) => runner((text) => app.concurrentDB().newQuery(text), false);
 
 const prepared = {};
 
@@ -108,6 +115,16 @@ const oneByOne = (app) =>
   runner((text) => {
     prepared[text] ??= app.nonconcurrentDB().newQuery(text).prepare();
     return prepared[text];
-  });
+  }, false);
 
-module.exports = { NOW, fromNow, seconds, SUMMARY_JSON, TASK_JSON, CLAIM_JSON, together, oneByOne };
+module.exports = {
+  NOW,
+  fromNow,
+  seconds,
+  SUMMARY_JSON,
+  TASK_JSON,
+  CLAIM_JSON,
+  transaction,
+  reading,
+  oneByOne,
+};

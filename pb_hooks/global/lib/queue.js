@@ -16,28 +16,50 @@ const withError = (entry) =>
   `json_insert(CASE WHEN json_valid(errors) AND json_type(errors) = 'array' THEN
      iif(json_array_length(errors) >= 50, json_remove(errors, '$[0]'), errors) ELSE '[]' END, '$[#]', ${entry})`;
 
-/** The next due task; none while as many run as may, or the queue is paused. Decided inside one statement. */
-const CLAIM = `
-  UPDATE global_queue SET status = 'processing', worker_id = {:worker}, claimed_at = ${NOW},
-    lease_expires_at = ${sql.fromNow('lease')}, lease_epoch = lease_epoch + 1, attempts = attempts + 1,
-    progress = 0, progress_message = '', updated = ${NOW}
-  WHERE id = (
-      SELECT id FROM global_queue INDEXED BY idx_global_queue_due
-      WHERE status = 'pending' AND run_at <= ${NOW} ORDER BY priority DESC, run_at, created LIMIT 1)
-    AND status = 'pending' AND claimed_at = ''
-    AND (SELECT COUNT(*) FROM global_queue WHERE status = 'processing')
-      < (SELECT max_running FROM queue_settings WHERE paused = FALSE)
-  RETURNING ${CLAIM_JSON} AS row`;
+/** Of the rows that MOVE finds, the one that was held ends; the other begins. */
+const ENDS = `status = 'processing'`;
+
+/**
+ * Ends what the worker holds, if it says so, and claims the next due task; none while as many run as may, or the queue is
+ * paused. One statement decides and does all of it: two would cost a short task a tenth of its time. The row that ended
+ * is returned as ''.
+ */
+const MOVE = `
+  UPDATE global_queue SET
+    status = iif(${ENDS}, 'done', 'processing'),
+    result = iif(${ENDS}, {:result}, result),
+    finished_at = iif(${ENDS}, ${NOW}, finished_at),
+    progress = iif(${ENDS}, 100, 0),
+    progress_message = iif(${ENDS}, progress_message, ''),
+    worker_id = {:worker},
+    claimed_at = iif(${ENDS}, '', ${NOW}),
+    lease_expires_at = iif(${ENDS}, '', ${sql.fromNow('lease')}),
+    lease_epoch = lease_epoch + iif(${ENDS}, 0, 1),
+    attempts = attempts + iif(${ENDS}, 0, 1),
+    updated = ${NOW}
+  WHERE (${HELD})
+    OR (id = (
+        SELECT id FROM global_queue INDEXED BY idx_global_queue_due
+        WHERE status = 'pending' AND run_at <= ${NOW} ORDER BY priority DESC, run_at, created LIMIT 1)
+      AND {:claim} AND status = 'pending' AND claimed_at = ''
+      AND (SELECT COUNT(*) FROM global_queue WHERE status = 'processing' AND NOT (${HELD}))
+        < (SELECT max_running FROM queue_settings WHERE paused = FALSE))
+  RETURNING iif(status = 'done', '', ${CLAIM_JSON}) AS row`;
 
 const NEXT_DUE = `
   SELECT CAST(MAX(0, (julianday(run_at) - julianday('now')) * 86400000) AS INTEGER) || '' AS row
   FROM global_queue INDEXED BY idx_global_queue_run_at
   WHERE status = 'pending' AND run_at > ${NOW} ORDER BY run_at LIMIT 1`;
 
-function next(db, { worker, lease_ms }) {
-  const task = db.firstRow(CLAIM, { worker, lease: sql.seconds(lease_ms) });
-  if (task !== null) return `"task":${task},"due_in_ms":null`;
-  return `"task":null,"due_in_ms":${db.firstRow(NEXT_DUE)}`;
+const NOTHING = { id: '', epoch: 0, result: '' };
+
+/** Ends `done`, and claims the next task if `claim`; `rest` is what follows in the answer. */
+function move(db, { worker, lease_ms, claim }, done) {
+  const rows = db.rows(MOVE, { ...done, worker, lease: sql.seconds(lease_ms), claim });
+  const ended = rows.includes('');
+  const task = rows.find((row) => row !== '');
+  if (task !== undefined) return { ended, rest: `"task":${task},"due_in_ms":null` };
+  return { ended, rest: `"task":null,"due_in_ms":${claim ? db.firstRow(NEXT_DUE) : null}` };
 }
 
 /** An answer did not arrive: what it gave was never started, so it goes back without counting as an attempt. */
@@ -53,8 +75,8 @@ function takeBack(db, { worker, held }) {
 /** {worker, lease_ms, rescue?, held?} → {task, due_in_ms}. `held`: what the worker knows to have, after a lost answer. */
 function claim(db, body) {
   takeBack(db, body);
-  if (body.rescue) rescue(db);
-  return `{${next(db, body)}}`;
+  if (body.rescue && db.together) rescue(db);
+  return `{${move(db, { ...body, claim: true }, NOTHING).rest}}`;
 }
 
 /**
@@ -66,18 +88,14 @@ function claim(db, body) {
 function settle(db, body) {
   const { worker, id, epoch, outcome } = body;
   takeBack(db, body);
-  const accepted = SETTLE[outcome.kind](db, { worker, id, epoch }, outcome) || settledBefore(db, body);
-  const rest = body.claim ? next(db, body) : '"task":null,"due_in_ms":null';
+  const done = outcome.kind === 'done';
+  const released = !done && SETTLE[outcome.kind](db, { worker, id, epoch }, outcome);
+  const { ended, rest } = move(db, body, done ? { id, epoch, result: outcome.result } : NOTHING);
+  const accepted = ended || released || settledBefore(db, body);
   return `{"accepted":${accepted},${rest}}`;
 }
 
 const SETTLE = {
-  done: (db, lease, { result }) =>
-    changed(
-      db,
-      `UPDATE global_queue SET status = 'done', result = {:result}, progress = 100, finished_at = ${NOW}, ${RELEASED}`,
-      { ...lease, result },
-    ),
   retry: (db, lease, { error, signature, delay_ms }) =>
     changed(
       db,
@@ -140,10 +158,14 @@ function heartbeat(db, { worker, lease_ms, leases }) {
   return JSON.stringify({ lost, cancelled });
 }
 
+const EXPIRED = `status = 'processing' AND lease_expires_at <= ${NOW}`;
+
+function anyExpired(db) {
+  return db.firstRow(`SELECT id AS row FROM global_queue WHERE ${EXPIRED} LIMIT 1`) !== null;
+}
+
 /** Leases that ran out: their workers are gone, or cut off. That counts as an attempt. */
 function rescue(db) {
-  const expired = `status = 'processing' AND lease_expires_at <= ${NOW}`;
-  if (db.firstRow(`SELECT id AS row FROM global_queue WHERE ${expired} LIMIT 1`) === null) return;
   const lost = withError(
     `json_object('at', replace(${NOW}, ' ', 'T'), 'attempt', attempts, 'worker', worker_id,
        'started_at', replace(claimed_at, ' ', 'T'), 'code', 'lease_lost',
@@ -155,15 +177,19 @@ function rescue(db) {
     [`status = 'failed', finished_at = ${NOW}`, 'attempts >= max_attempts'],
     [`status = 'pending', run_at = ${NOW}`, 'TRUE'],
   ]) {
-    db.execute(`UPDATE global_queue SET ${move}, ${noted}, ${RELEASED} WHERE ${expired} AND ${which}`);
+    db.execute(`UPDATE global_queue SET ${move}, ${noted}, ${RELEASED} WHERE ${EXPIRED} AND ${which}`);
   }
   bury(db);
 }
 
-/** Whether its statements each make sense without the others: then what ends a task needs no transaction with the claim. */
-function standsAlone(operation, { outcome, held }) {
-  if (operation === 'heartbeat') return true;
-  return operation === 'settle' && !held && outcome.kind !== 'dead';
+/**
+ * Whether its statements each make sense without the others: then what ends a task needs no transaction with the claim.
+ * A claim needs one when there is something to rescue first.
+ */
+function standsAlone(db, operation, { outcome, held, rescue }) {
+  if (operation === 'settle') return !held && outcome.kind !== 'dead';
+  if (operation === 'claim') return !held && !(rescue && anyExpired(db));
+  return operation === 'heartbeat';
 }
 
 module.exports = { standsAlone, operations: { claim, settle, heartbeat } };
