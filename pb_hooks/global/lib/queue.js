@@ -54,12 +54,13 @@ const NEXT_DUE = `
 const NOTHING = { id: '', epoch: 0, result: '' };
 
 /** Ends `done`, and claims the next task if `claim`; `rest` is what follows in the answer. */
-function move(db, { worker, lease_ms, claim }, done) {
-  const rows = db.rows(MOVE, { ...done, worker, lease: sql.seconds(lease_ms), claim });
+function moveOn(db, body, done) {
+  const { worker, lease_ms } = body;
+  const rows = db.rows(MOVE, { ...done, worker, lease: sql.seconds(lease_ms), claim: body.claim });
   const ended = rows.includes('');
   const task = rows.find((row) => row !== '');
   if (task !== undefined) return { ended, rest: `"task":${task},"due_in_ms":null` };
-  return { ended, rest: `"task":null,"due_in_ms":${claim ? db.firstRow(NEXT_DUE) : null}` };
+  return { ended, rest: `"task":null,"due_in_ms":${body.claim ? db.firstRow(NEXT_DUE) : null}` };
 }
 
 /** An answer did not arrive: what it gave was never started, so it goes back without counting as an attempt. */
@@ -75,8 +76,9 @@ function takeBack(db, { worker, held }) {
 /** {worker, lease_ms, rescue?, held?} → {task, due_in_ms}. `held`: what the worker knows to have, after a lost answer. */
 function claim(db, body) {
   takeBack(db, body);
-  if (body.rescue && db.together) rescue(db);
-  return `{${move(db, { ...body, claim: true }, NOTHING).rest}}`;
+  // With something to rescue it is part of a transaction: see standsAlone.
+  if (body.rescue && db.together) rescueAll(db);
+  return `{${moveOn(db, { ...body, claim: true }, NOTHING).rest}}`;
 }
 
 /**
@@ -90,7 +92,7 @@ function settle(db, body) {
   takeBack(db, body);
   const done = outcome.kind === 'done';
   const released = !done && SETTLE[outcome.kind](db, { worker, id, epoch }, outcome);
-  const { ended, rest } = move(db, body, done ? { id, epoch, result: outcome.result } : NOTHING);
+  const { ended, rest } = moveOn(db, body, done ? { id, epoch, result: outcome.result } : NOTHING);
   const accepted = ended || released || settledBefore(db, body);
   return `{"accepted":${accepted},${rest}}`;
 }
@@ -165,7 +167,7 @@ function anyExpired(db) {
 }
 
 /** Leases that ran out: their workers are gone, or cut off. That counts as an attempt. */
-function rescue(db) {
+function rescueAll(db) {
   const lost = withError(
     `json_object('at', replace(${NOW}, ' ', 'T'), 'attempt', attempts, 'worker', worker_id,
        'started_at', replace(claimed_at, ' ', 'T'), 'code', 'lease_lost',
