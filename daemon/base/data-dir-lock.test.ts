@@ -15,14 +15,15 @@ it('one daemon has a data directory; the next one is told who, until the first l
   lockDataDir(directory)();
 });
 
-it('the lock of a daemon that was killed is gone with it', async () => {
+it('a lock is held without anybody holding on to it, and is gone with a daemon that was killed', async () => {
   const directory = await scratch();
   const program = `
     import { lockDataDir } from ${JSON.stringify(join(import.meta.dirname, 'data-dir-lock.ts'))};
     lockDataDir(${JSON.stringify(directory)});
+    gc();
     console.log('locked');
     setInterval(() => {}, 1000);`;
-  const holder = spawn(process.execPath, ['--input-type=module', '-e', program], {
+  const holder = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   onTestFinished(() => {

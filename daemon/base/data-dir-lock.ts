@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 
+/** Kept from the garbage collector, which would close a file that nobody holds, and so let go of its lock. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Makes this process the only daemon of a data directory, for as long as it lives. The lock is the kernel's, taken through
  * SQLite's exclusive mode (Node has no file locks of its own), so it goes with the process however that ends.
@@ -31,7 +34,11 @@ export function lockDataDir(runDir: string): () => void {
       { cause: error },
     );
   }
-  return () => database.close();
+  held.add(database);
+  return () => {
+    held.delete(database);
+    database.close();
+  };
 }
 
 function unusable(runDir: string, error: unknown): FathomError {
