@@ -33,10 +33,13 @@ export async function probe(
 /** Every probe reads into it: what arrives is looked at before the next one reads. */
 const READ_BUFFER = Buffer.alloc(4096);
 const STATUS_LINE = /^HTTP\/1\.\d (\d{3}) /;
-const STATUS_LINE_LENGTH = 'HTTP/1.1 200 '.length;
+const BODY_LENGTH = /^content-length: *(\d+)\r$/im;
+const END_OF_HEAD = '\r\n\r\n';
+/** More than the head of any answer; of the rest only the length matters. */
+const KEPT = 8_192;
 
 /**
- * Null for a 2xx answer, else what was wrong. A fleet is probed all day, of each answer nothing but the status matters, and
+ * Null for a whole 2xx answer, else what was wrong. A fleet is probed all day, what an answer says does not matter, and
  * node:http takes the daemon three times as long as this.
  */
 function answer(
@@ -45,7 +48,8 @@ function answer(
   timeoutMs: number,
 ): Promise<string | null> {
   return new Promise((resolve) => {
-    let head = '';
+    let start = '';
+    let received = 0;
     let error: string | null = null;
     const end = (why: string) => {
       error ??= why;
@@ -59,7 +63,8 @@ function answer(
       onread: {
         buffer: READ_BUFFER,
         callback: (length) => {
-          if (head.length < STATUS_LINE_LENGTH) head += READ_BUFFER.toString('latin1', 0, length);
+          received += length;
+          if (start.length < KEPT) start += READ_BUFFER.toString('latin1', 0, length);
           return true;
         },
       },
@@ -68,7 +73,7 @@ function answer(
     socket.once('close', () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
-      resolve(error ?? whatIsWrongWith(head));
+      resolve(error ?? whatIsWrongWith(start, received));
     });
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
@@ -79,11 +84,17 @@ function answer(
   });
 }
 
-function whatIsWrongWith(head: string): string | null {
-  const status = STATUS_LINE.exec(head)?.[1];
-  if (status === undefined)
-    return head === '' ? 'ended the connection without an answer' : 'gave no HTTP answer';
-  return status.startsWith('2') ? null : `answered ${status}`;
+/** `start` is the beginning of the `received` bytes of an answer. */
+function whatIsWrongWith(start: string, received: number): string | null {
+  const status = STATUS_LINE.exec(start)?.[1];
+  if (status === undefined) {
+    return start === '' ? 'ended the connection without an answer' : 'gave no HTTP answer';
+  }
+  if (!status.startsWith('2')) return `answered ${status}`;
+  const head = start.slice(0, start.indexOf(END_OF_HEAD) + END_OF_HEAD.length);
+  const bodyLength = Number(BODY_LENGTH.exec(head)?.[1] ?? 0);
+  const isWhole = head.endsWith(END_OF_HEAD) && received >= head.length + bodyLength;
+  return isWhole ? null : 'ended the connection in the middle of its answer';
 }
 
 /**

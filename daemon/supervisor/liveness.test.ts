@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
 import type { DataState } from '../pocketbase/data-state.ts';
-import { LIVENESS_PATH, READINESS_PATH } from '../pocketbase/probe.ts';
+import { LIVENESS_PATH, probe, READINESS_PATH } from '../pocketbase/probe.ts';
 import { watchLiveness } from './liveness.ts';
 
 /** Waits for nothing, but remembers what it was asked to wait. */
@@ -73,6 +73,34 @@ it('three failures in a row are the end, fewer are forgiven, and a suspicion loo
     failures: [1, 2, 0, 1, 2, 3],
   });
   expect(clock.waits).toEqual([15_000, 3_000, 3_000, 30_000, 3_000, 3_000]);
+});
+
+it.each([
+  ['nothing', 'ended the connection without an answer'],
+  ['SSH-2.0-OpenSSH_9.2\r\n', 'gave no HTTP answer'],
+  ['HTTP/1.1 20', 'gave no HTTP answer'],
+  [
+    'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n',
+    'ended the connection in the middle of its answer',
+  ],
+  [
+    'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"items":[',
+    'ended the connection in the middle of its answer',
+  ],
+  ['HTTP/1.1 503 Service Unavailable\r\n\r\n', 'answered 503'],
+  ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}', null],
+])('an answer counts only when it is whole: %j', async (said, error) => {
+  const server = createSocketServer((socket) => {
+    socket.once('data', () => socket.end(said === 'nothing' ? '' : said));
+  }).listen(0, '::1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const options = { clock: systemClock, timeoutMs: 5_000, signal: new AbortController().signal };
+  const result = await probe({ host: '::1', port, path: READINESS_PATH }, options);
+  expect(result).toMatchObject({ ok: error === null, error });
 });
 
 it('probes of a second are made together, whenever their instances were started', async () => {

@@ -23,7 +23,7 @@ interface Before {
 interface Share {
   pid: number;
   residentPages: number;
-  pssBytes: number | null;
+  pssBytes: number;
   atMs: number;
 }
 
@@ -39,7 +39,7 @@ export class Sampler {
   readonly #clock: Clock;
   readonly #before = new Map<string, Before>();
   readonly #share = new Map<string, Share>();
-  readonly #disk = new Map<string, { bytes: number | null; atMs: number }>();
+  readonly #disk = new Map<string, { bytes: number; atMs: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -88,7 +88,9 @@ export class Sampler {
       Math.abs(residentPages - known.residentPages) < known.residentPages * SHARE_CHANGED_BY;
     if (isSame) return known.pssBytes;
     const bytes = await pssBytes(pid);
-    this.#share.set(name, { pid, residentPages, pssBytes: bytes, atMs });
+    // What could not be read once is asked for again.
+    if (bytes === null) this.#share.delete(name);
+    else this.#share.set(name, { pid, residentPages, pssBytes: bytes, atMs });
     return bytes;
   }
 
@@ -96,8 +98,9 @@ export class Sampler {
     const atMs = this.#clock.monotonic();
     const known = this.#disk.get(name);
     if (known && atMs - known.atMs < DISK_EVERY_MS) return known.bytes;
+    // A file may go while it is walked.
     const bytes = await directoryBytes(directory).catch(() => null);
-    this.#disk.set(name, { bytes, atMs });
+    if (bytes !== null) this.#disk.set(name, { bytes, atMs });
     return bytes;
   }
 }
