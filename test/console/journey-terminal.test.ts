@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
@@ -9,14 +11,41 @@ import { hasTmux } from './tmux-terminal.ts';
 
 const shared = sharedDeployment();
 const AS_BEFORE = { alternate: false, cursor: true, raw: false };
+const TAKEN = { alternate: true, cursor: false, raw: true };
 
 describe.skipIf(!hasTmux())('the terminal of the console', () => {
   it.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('is given back after %s', async (signal) => {
     const terminal = await openConsole(shared.fathom);
     await terminal.shows('● live');
-    expect(await terminal.state()).toEqual({ alternate: true, cursor: false, raw: true });
+    expect(await terminal.state()).toEqual(TAKEN);
     process.kill(await terminal.pid(), signal);
     await terminal.shows(/exit=1\d\d/);
+    expect(await terminal.state()).toEqual(AS_BEFORE);
+  });
+
+  it('is given back while the console is stopped, and taken again when it goes on', async () => {
+    const terminal = await openConsole(shared.fathom);
+    await terminal.shows('● live');
+    const pid = await terminal.pid();
+    const becomes = (wanted: typeof TAKEN) =>
+      until(async () => isDeepStrictEqual(await terminal.state(), wanted), { what: 'the terminal' });
+    process.kill(pid, 'SIGTSTP');
+    await becomes(AS_BEFORE);
+    expect(await terminal.text()).not.toContain('● live');
+    process.kill(pid, 'SIGCONT');
+    await becomes(TAKEN);
+    await terminal.shows('1 Overview', '● live', 'leave');
+
+    // Nobody tells a program of this one before.
+    process.kill(pid, 'SIGSTOP');
+    await until(async () => isStopped(pid), { what: 'the console to stop' });
+    await terminal.resetModes();
+    process.kill(pid, 'SIGCONT');
+    await becomes(TAKEN);
+    await terminal.press('6');
+    await terminal.shows('the latest first');
+    await terminal.press('q');
+    await terminal.shows('exit=0');
     expect(await terminal.state()).toEqual(AS_BEFORE);
   });
 
@@ -74,6 +103,10 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     expect((await shared.fathom.client.databases.get(name)).restarts).toBe(0);
   });
 });
+
+function isStopped(pid: number): boolean {
+  return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
 
 function isRunning(pid: number): boolean {
   try {

@@ -71,6 +71,11 @@ export class TmuxTerminal implements AsyncDisposable {
     return { alternate: alternate === '1', cursor: cursor === '1', raw: /-icanon|-echo\b/.test(stdout) };
   }
 
+  /** What a shell does with a terminal on which a program was stopped. */
+  async resetModes(): Promise<void> {
+    await run('stty', ['sane', '-F', await this.#ask('#{pane_tty}')]);
+  }
+
   /** The screen with the control sequences of its colours. */
   async painted(): Promise<string> {
     return (await this.#tmux('capture-pane', '-p', '-e')).stdout;

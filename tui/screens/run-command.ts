@@ -7,6 +7,7 @@ import { cursorOf, filterOf, type UiState, withFilter } from '../store/ui-state.
 import { act } from './act.ts';
 import { type Console, lookOf } from './console.ts';
 import { offerDeletion } from './deletion.ts';
+import { drawAnew } from './draw-anew.ts';
 import { open, travel, visit } from './navigate.ts';
 import { reachBack } from './reach-back.ts';
 import { copyCommand, say } from './say.ts';
@@ -57,7 +58,7 @@ function change({ ui }: Console, part: Partial<UiState>): void {
 }
 
 function refresh(console: Console): void {
-  change(console, { drawing: console.ui.get().drawing + 1 });
+  drawAnew(console);
   console.fleet.refresh();
 }
 

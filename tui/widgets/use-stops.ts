@@ -1,0 +1,25 @@
+import { useApp } from 'ink';
+import { useEffect } from 'react';
+
+/**
+ * Gives the terminal back while the process is stopped (SIGTSTP), and takes it again when it goes on, also after a SIGSTOP,
+ * of which nobody is told before: the shell has left its own modes and words on it. `drawAnew` is called then;
+ * always give the same one.
+ */
+export function useStops(drawAnew: () => void): void {
+  const { suspendTerminal } = useApp();
+  useEffect(() => {
+    const handOver = (meanwhile: () => void) => {
+      void suspendTerminal(meanwhile).then(drawAnew);
+    };
+    // Returns when the process goes on.
+    const stop = () => handOver(() => process.kill(process.pid, 'SIGSTOP'));
+    const goOn = () => handOver(() => {});
+    process.on('SIGTSTP', stop);
+    process.on('SIGCONT', goOn);
+    return () => {
+      process.off('SIGTSTP', stop);
+      process.off('SIGCONT', goOn);
+    };
+  }, [drawAnew, suspendTerminal]);
+}
