@@ -1,10 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { extname, join } from 'node:path';
+import { modulePath } from '../base/package.ts';
 import type { ProcessExit } from './process-driver.ts';
 import type { SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
 
-/** Beside this file: built when this is, a source when this is one. */
-const PROGRAM = join(import.meta.dirname, `spawner${extname(import.meta.filename)}`);
+const PROGRAM = modulePath('daemon/pocketbase/spawner');
 
 export interface Spawned {
   pid: number;

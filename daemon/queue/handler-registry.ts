@@ -1,10 +1,7 @@
 import { statSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-
-/** Beside this file: built when this is, sources when this is one. */
-const OWN = join(import.meta.dirname, 'handlers');
-const OWN_SUFFIX = extname(import.meta.filename);
+import { modulePath } from '../base/package.ts';
 
 /** The handlers of Fathom itself. `database`: what they need of the user's database. */
 const BUILT_IN: Readonly<Record<string, { file: string; database: 'required' | 'unused' }>> = {
@@ -27,7 +24,10 @@ export interface FoundHandler {
 export function findHandler(type: string, tasksDir: string): FoundHandler | null {
   const own = Object.hasOwn(BUILT_IN, type) ? BUILT_IN[type] : undefined;
   if (own) {
-    return { module: pathToFileURL(join(OWN, own.file + OWN_SUFFIX)).href, database: own.database };
+    return {
+      module: pathToFileURL(modulePath(`daemon/queue/handlers/${own.file}`)).href,
+      database: own.database,
+    };
   }
   // A type becomes a file name here: it must never lead out of the directory.
   if (!/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(type)) return null;

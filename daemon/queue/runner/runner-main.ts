@@ -4,11 +4,11 @@
  * lease is over and nobody renewed it. Tasks go between the worker and the thread over a pipe of their own; what passes
  * here is only what this thread has to know.
  */
-import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { modulePath } from '../../base/package.ts';
 import { type FromRunner, handlerError, type LeaseNews } from './messages.ts';
 
-const THREAD = join(import.meta.dirname, `handler-thread${extname(import.meta.filename)}`);
+const THREAD = modulePath('daemon/queue/runner/handler-thread');
 const memoryMb = Number(process.argv[2]);
 /** Lines of a task that are passed on from what it prints. */
 const MAX_PRINTED_LINES = 1_000;

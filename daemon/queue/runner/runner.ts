@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { extname, join } from 'node:path';
+import { modulePath } from '../../base/package.ts';
 import { eachLine } from './lines.ts';
 import {
   type FromRunner,
@@ -14,7 +14,7 @@ import {
   type ToRunner,
 } from './messages.ts';
 
-const PROGRAM = join(import.meta.dirname, `runner-main${extname(import.meta.filename)}`);
+const PROGRAM = modulePath('daemon/queue/runner/runner-main');
 const LOOK_AT_MEMORY_EVERY_MS = 500;
 const PAGE_BYTES = 4096;
 /** What a Node process takes before any handler does, and what lies outside the heap of the thread. */

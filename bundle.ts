@@ -1,12 +1,10 @@
 /**
- * Bundles the console into `dist/tui/`: its start would otherwise look for and read some four hundred small files, which
- * takes as long as everything else together.
+ * Bundles daemon and console into `dist/`: their start would otherwise look for and read hundreds of small files, which takes
+ * as long as everything else together.
  */
 import { rmSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { build, type Plugin } from 'esbuild';
-
-const OUT = 'dist/tui';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /**
  * Node's own modules are required, not imported: to import one, Node reads all that it exports, and among what
@@ -24,10 +22,7 @@ const requireBuiltins: Plugin = {
   },
 };
 
-rmSync(OUT, { recursive: true, force: true });
-await build({
-  entryPoints: ['tui/main.tsx'],
-  outdir: OUT,
+const BOTH: BuildOptions = {
   bundle: true,
   // What is imported on demand stays in files of its own.
   splitting: true,
@@ -36,8 +31,40 @@ await build({
   // As it is written: for a named version, regular expressions with newer properties become calls that compile them anew
   // for every character that is drawn.
   target: 'esnext',
-  jsx: 'automatic',
   sourcemap: true,
+  plugins: [requireBuiltins],
+  banner: {
+    // Packages in the older module format ask for Node's own modules this way.
+    js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
+  },
+  logLevel: 'warning',
+};
+
+rmSync('dist', { recursive: true, force: true });
+
+await build({
+  ...BOTH,
+  // What has a file of its own in `dist/` under its own name: programs and what they load by its path.
+  entryPoints: [
+    'daemon/main.ts',
+    'daemon/daemon.ts',
+    'daemon/pocketbase/spawner.ts',
+    'daemon/queue/runner/runner-main.ts',
+    'daemon/queue/runner/handler-thread.ts',
+    'daemon/queue/handlers/*.ts',
+  ],
+  outbase: '.',
+  outdir: 'dist',
+  chunkNames: 'daemon/chunks/[name]-[hash]',
+  // It reads its words from files beside it.
+  external: ['yargs'],
+});
+
+await build({
+  ...BOTH,
+  entryPoints: ['tui/main.tsx'],
+  outdir: 'dist/tui',
+  jsx: 'automatic',
   define: {
     // React's development build is half as fast.
     'process.env.NODE_ENV': '"production"',
@@ -46,10 +73,4 @@ await build({
   },
   // Only in development, and not installed.
   external: ['react-devtools-core'],
-  plugins: [requireBuiltins],
-  banner: {
-    // Packages in the older module format ask for Node's own modules this way.
-    js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
-  },
-  logLevel: 'warning',
 });
