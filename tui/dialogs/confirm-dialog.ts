@@ -6,19 +6,28 @@ import { wrapWords } from '../widgets/text.ts';
 import { framed, type Room } from './framed.ts';
 
 const SHOWN_NAMES = 8;
+/** Rows of one name and of how many more there are. */
+const LEAST_LISTED = 2;
+/** Rows of the answers. */
+const ANSWERS = 1;
 
 /** States what an action will hit before it does. */
 export function confirmDialog(over: Room, action: Action, past: readonly ActionLine[]): Box {
   const { names, verb } = action;
   const { word, consequence, asks } = ACTIONS[verb];
+  const words = (text: string) => wrapWords(text, over.columns - 8);
+  const consequences = words(consequence);
+  const several = names.length > 1;
+  // The question may hold a whole error; what it does and the answers are always seen.
+  const rows = over.rows - 2 - ANSWERS - consequences.length - (several ? LEAST_LISTED : 0);
+  const asked = shortened(words(describeAction(action, past)), Math.max(1, rows));
   // Names are listed only where one line is not enough to know them.
-  const listed = names.length === 1 ? [] : names.slice(0, Math.min(SHOWN_NAMES, Math.max(1, over.rows - 10)));
-  const more = names.length === 1 ? 0 : names.length - listed.length;
-  const sentence = wrapWords(describeAction(action, past), over.columns - 8);
+  const listed = several ? names.slice(0, Math.min(SHOWN_NAMES, Math.max(1, over.rows - 10))) : [];
+  const more = several ? names.length - listed.length : 0;
   const lines: Span[][] = [
     [],
-    ...sentence.map((text): Span[] => [['strong', text]]),
-    ...wrapWords(consequence, over.columns - 8).map((text): Span[] => [['plain', text]]),
+    ...asked.map((text): Span[] => [['strong', text]]),
+    ...consequences.map((text): Span[] => [['plain', text]]),
     [],
     ...listed.map((name): Span[] => [['muted', `  ${name}`]]),
     ...(more > 0 ? [[['muted', `  and ${more} more`]] as Span[]] : []),
@@ -34,4 +43,8 @@ export function confirmDialog(over: Room, action: Action, past: readonly ActionL
   ];
   const title = `${word.slice(0, 1).toUpperCase()}${word.slice(1)}?`;
   return framed(over, { title, lines, tone: asks === 'always' ? 'warn' : 'accent' });
+}
+
+function shortened(lines: readonly string[], rows: number): readonly string[] {
+  return lines.length <= rows ? lines : [...lines.slice(0, rows - 1), '…'];
 }

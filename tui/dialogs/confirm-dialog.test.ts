@@ -1,0 +1,27 @@
+import { stripVTControlCharacters } from 'node:util';
+import { expect, it } from 'vitest';
+import { ACTIONS, type Verb } from '../store/actions.ts';
+import { createThemes } from '../theme.ts';
+import { confirmDialog } from './confirm-dialog.ts';
+
+const ERROR = 'a long error '.repeat(30);
+
+it.each([
+  [60, 9, 1],
+  [60, 9, 40],
+  [80, 21, 40],
+])(
+  'shows what it does, and the answers, however long the question: %i×%i, %i names',
+  (columns, rows, count) => {
+    const names = Array.from({ length: count }, (_, index) => `2026-11-21-${100 + index}-somebody`);
+    for (const verb of Object.keys(ACTIONS) as Verb[]) {
+      const action = { verb, names, what: `12 dead tasks, all of “${ERROR}”` };
+      const box = confirmDialog({ theme: createThemes('none').live, columns, rows }, action, []);
+      const text = box.rows.map(stripVTControlCharacters).join(' ').replace(/[│ ]+/g, ' ');
+      expect(box.rows.length).toBeLessThanOrEqual(rows);
+      expect(text).toContain(`${ACTIONS[verb].word} 12 dead tasks`);
+      expect(text).toContain(ACTIONS[verb].consequence);
+      expect(text).toMatch(/ y \S+ n or Esc leave as it is /);
+    }
+  },
+);
