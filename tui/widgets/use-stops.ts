@@ -9,12 +9,15 @@ import { useEffect } from 'react';
 export function useStops(drawAnew: () => void): void {
   const { suspendTerminal } = useApp();
   useEffect(() => {
-    const handOver = (meanwhile: () => void) => {
-      void suspendTerminal(meanwhile).then(drawAnew);
+    const handOver = async (meanwhile: () => void) => {
+      await suspendTerminal(meanwhile);
+      // Nobody tells a process in the background of another size: Node looks again, as after a resize.
+      process.kill(process.pid, 'SIGWINCH');
+      drawAnew();
     };
     // Returns when the process goes on.
-    const stop = () => handOver(() => process.kill(process.pid, 'SIGSTOP'));
-    const goOn = () => handOver(() => {});
+    const stop = () => void handOver(() => process.kill(process.pid, 'SIGSTOP'));
+    const goOn = () => void handOver(() => {});
     process.on('SIGTSTP', stop);
     process.on('SIGCONT', goOn);
     return () => {
