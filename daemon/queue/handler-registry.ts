@@ -3,32 +3,31 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { modulePath } from '../base/package.ts';
 
-/** The handlers of Fathom itself. `database`: what they need of the user's database. */
-const BUILT_IN: Readonly<Record<string, { file: string; database: 'required' | 'unused' }>> = {
-  'database.provision': { file: 'database-provision', database: 'unused' },
-  'database.vacuum': { file: 'database-vacuum', database: 'required' },
-  'http.request': { file: 'http-request', database: 'unused' },
-  'mail.send': { file: 'mail-send', database: 'unused' },
-};
-
-const OF_ADMINISTRATOR = ['.ts', '.mts', '.js', '.mjs'];
-
 export interface FoundHandler {
   /** URL of its module; differs when the file was changed, so that a running process loads it anew. */
   module: string;
-  /** `if_any`: handed over when the task has a user. */
+  /** What it needs of the user's database. `if_any`: handed over when the task has a user. */
   database: 'required' | 'unused' | 'if_any';
 }
 
+/** The handlers of Fathom itself. */
+const BUILT_IN: ReadonlyMap<string, FoundHandler> = new Map([
+  ['database.provision', own('database-provision', 'unused')],
+  ['database.vacuum', own('database-vacuum', 'required')],
+  ['http.request', own('http-request', 'unused')],
+  ['mail.send', own('mail-send', 'unused')],
+]);
+
+function own(file: string, database: FoundHandler['database']): FoundHandler {
+  return { module: pathToFileURL(modulePath(`daemon/queue/handlers/${file}`)).href, database };
+}
+
+const OF_ADMINISTRATOR = ['.ts', '.mts', '.js', '.mjs'];
+
 /** `report.weekly` is the file `report.weekly.ts` (`.mts`, `.js`, `.mjs`) in `tasksDir`; null when there is none. */
 export function findHandler(type: string, tasksDir: string): FoundHandler | null {
-  const own = Object.hasOwn(BUILT_IN, type) ? BUILT_IN[type] : undefined;
-  if (own) {
-    return {
-      module: pathToFileURL(modulePath(`daemon/queue/handlers/${own.file}`)).href,
-      database: own.database,
-    };
-  }
+  const builtIn = BUILT_IN.get(type);
+  if (builtIn) return builtIn;
   // A type becomes a file name here: it must never lead out of the directory.
   if (!/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(type)) return null;
   for (const suffix of OF_ADMINISTRATOR) {
