@@ -5,7 +5,7 @@ import { namesOf } from '../store/rows.ts';
 import { filterOf } from '../store/ui-state.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
 import type { Console } from './console.ts';
-import { runInLog } from './log.ts';
+import { clearSearch, runInLog } from './log.ts';
 import { logLines } from './log-lines.ts';
 import { turnTo } from './navigate.ts';
 import type { Look, Screen, Size } from './screen.ts';
@@ -32,12 +32,7 @@ export const fleetLogsScreen: Screen = {
     return true;
   },
   run,
-  clear({ ui }) {
-    const { log } = ui.get();
-    if (log.search === '') return false;
-    ui.update((state) => ({ ...state, log: { ...log, search: '', match: null } }));
-    return true;
-  },
+  clear: clearSearch,
 };
 
 function choiceOf(at: Location): LogChoice {

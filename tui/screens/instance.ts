@@ -5,7 +5,7 @@ import { phaseSpan } from '../widgets/phase-counts.ts';
 import { cut } from '../widgets/text.ts';
 import type { Console } from './console.ts';
 import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts';
-import { runInLog } from './log.ts';
+import { clearSearch, runInLog } from './log.ts';
 import { open, turnTo } from './navigate.ts';
 import type { List, LongText, Look, Screen, Size, View } from './screen.ts';
 import { scrollLog } from './scroll-log.ts';
@@ -26,12 +26,7 @@ export const instanceScreen: Screen = {
     return true;
   },
   run,
-  clear({ ui }) {
-    const { at, log } = ui.get();
-    if (instanceSpot(at).tab !== 'logs' || log.search === '') return false;
-    ui.update((state) => ({ ...state, log: { ...state.log, search: '', match: null } }));
-    return true;
-  },
+  clear: (console) => instanceSpot(console.ui.get().at).tab === 'logs' && clearSearch(console),
 };
 
 function tabOf({ ui }: Pick<Look, 'ui'>): InstanceTab {

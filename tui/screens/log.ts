@@ -39,6 +39,14 @@ export function runInLog(console: Console, command: Command, size: Size): boolea
   }
 }
 
+/** Takes back the search; false when there is none. */
+export function clearSearch(console: Console): boolean {
+  const { log } = console.ui.get();
+  if (log.search === '') return false;
+  change(console, { log: { ...log, search: '', match: null } });
+  return true;
+}
+
 function change({ ui }: Console, part: Partial<UiState>): void {
   ui.update((state) => ({ ...state, ...part }));
 }
