@@ -3,7 +3,7 @@ import { FathomClient } from '../../shared/client/fathom-client.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { loadClientConfig } from '../config/client-config.ts';
 import { type LoadedConfig, loadConfig } from '../config/config.ts';
-import { ensureSecrets } from '../config/secrets-file.ts';
+import { ensureSecrets, generateSecret } from '../config/secrets-file.ts';
 import { type ConfigInput, readSources } from '../config/sources.ts';
 import { GENERATED_SECRETS } from '../config/variables.ts';
 import { awaitReady } from './await-ready.ts';
@@ -32,11 +32,15 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
   return terminal.startOnTerminal(loaded, { demo, dataDir }, context);
 }
 
-/** The configuration, after the secrets that are set nowhere were made. */
+/** The configuration, after the secrets that are set nowhere were made. Whatever it refuses, nothing was written then. */
 export async function loadWithSecrets(input: ConfigInput, { stderr }: CliContext): Promise<LoadedConfig> {
-  const { dataDir, get } = readSources(input);
+  const { dataDir, namedFile, get } = readSources(input);
+  // Secrets beside the named file would not be read, neither now nor at the next start.
+  if (namedFile !== null) return loadConfig(input);
   const userDatabasesDir = resolve(input.cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));
   const missing = GENERATED_SECRETS.filter((name) => get(name) === undefined);
+  const standIns = Object.fromEntries(missing.map((name) => [name, generateSecret(name)]));
+  loadConfig({ ...input, env: { ...input.env, ...standIns } });
   const added = await ensureSecrets({ dataDir, userDatabasesDir, missing });
   if (added.length > 0) printLine(stderr, `fathomd: generated ${added.join(', ')} into ${dataDir}/.env`);
   return loadConfig(input);

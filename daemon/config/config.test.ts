@@ -160,7 +160,7 @@ describe('problems', () => {
 
   it('stop at a named file that cannot be read, as everything else would follow from it', () => {
     expect(problemsOf({ AES_MASTER_KEY: undefined }, { envFile: 'absent.env' })).toEqual([
-      `--env-file: ${join(cwd, 'absent.env')} cannot be read (ENOENT); name a file that can`,
+      `--env-file: ${join(cwd, 'absent.env')} cannot be read (ENOENT); name a file that can, or 'fathomd init --env-file ${join(cwd, 'absent.env')}' makes one with fresh secrets`,
     ]);
   });
 

@@ -26,6 +26,8 @@ export interface Sources {
   dataDir: string;
   /** The files that were found, the strongest first. */
   files: readonly EnvFile[];
+  /** By `--env-file` or FATHOM_ENV_FILE: then no other file is read, not even `$FATHOM_DATA_DIR/.env`. Null without one. */
+  namedFile: string | null;
   warnings: readonly string[];
   problems: readonly FieldError[];
   /** The value that wins. An empty one counts as not set, so that `LOG_DIR=` in a file means what it looks like. */
@@ -68,9 +70,10 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
       files.push(file);
       layers.push({ origin: path, values: file.values });
     } else if (required) {
+      const mend = `name a file that can, or 'fathomd init --env-file ${path}' makes one with fresh secrets`;
       problems.push({
-        path: '--env-file',
-        message: `${path} cannot be read (${file.error}); name a file that can`,
+        path: commandLine.envFile === undefined ? 'FATHOM_ENV_FILE' : '--env-file',
+        message: `${path} cannot be read (${file.error}); ${file.error === 'ENOENT' ? mend : 'name a file that can'}`,
       });
     } else if (file.error !== 'ENOENT' && file.error !== 'ENOTDIR') {
       warnings.push(
@@ -80,20 +83,21 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
   };
 
   const envFile = commandLine.envFile ?? (env['FATHOM_ENV_FILE'] || undefined);
-  if (envFile !== undefined) {
-    add(resolve(cwd, envFile), { required: true });
+  const namedFile = envFile === undefined ? null : resolve(cwd, envFile);
+  if (namedFile !== null) {
+    add(namedFile, { required: true });
   } else {
     add(join(cwd, '.env'), { required: false });
     add(join(cwd, '.env.local'), { required: false });
   }
   const dataDir = resolve(cwd, get('FATHOM_DATA_DIR')?.trim() ?? 'var');
-  if (envFile === undefined) add(join(dataDir, '.env'), { required: false });
+  if (namedFile === null) add(join(dataDir, '.env'), { required: false });
 
   warnings.push(
     ...files.flatMap(permissionWarnings),
     ...typoWarnings([env, ...files.map((file) => file.values)]),
   );
-  return { dataDir, files, warnings, problems, get, originOf };
+  return { dataDir, files, namedFile, warnings, problems, get, originOf };
 }
 
 /** True when the file's mode lets anyone but its owner in, and there is something to see. */

@@ -123,8 +123,14 @@ export class ValueReader {
 
   #secret(name: Variable): string | null {
     const value = this.#sources.get(name) ?? null;
-    if (value === null) this.problem(name, `is not set; run 'fathomd init'`);
+    if (value === null) this.problem(name, `is not set${this.#whereToSetIt()}`);
     return value;
+  }
+
+  #whereToSetIt(): string {
+    const { namedFile } = this.#sources;
+    if (namedFile === null) return `; run 'fathomd init'`;
+    return `, and no file but ${namedFile} is read; 'fathomd init --env-file ANOTHER' makes fresh ones to take it from`;
   }
 }
 

@@ -18,7 +18,11 @@ afterEach(() => {
 });
 
 async function serve(env: Record<string, string> = {}, args: string[] = []) {
-  const { exitCode, stderr } = await execa(FATHOMD, ['serve', ...args], {
+  return fathomd(['serve', ...args], env);
+}
+
+async function fathomd(args: string[], env: Record<string, string>) {
+  const { exitCode, stderr } = await execa(FATHOMD, args, {
     cwd,
     reject: false,
     stdin: 'ignore',
@@ -68,6 +72,18 @@ it('a named file that is not there is the one problem', async () => {
   const { exitCode, lines } = await serve({}, ['--env-file', 'absent.env']);
   expect(exitCode).toBe(78);
   expect(lines.slice(1)).toEqual([
-    `--env-file: ${join(cwd, 'absent.env')} cannot be read (ENOENT); name a file that can`,
+    `--env-file: ${join(cwd, 'absent.env')} cannot be read (ENOENT); name a file that can, or 'fathomd init --env-file ${join(cwd, 'absent.env')}' makes one with fresh secrets`,
   ]);
+});
+
+it.each([
+  ['a named file that is not there', { FATHOM_ENV_FILE: 'absent.env' }, 'FATHOM_ENV_FILE'],
+  ['a named file without secrets', { FATHOM_ENV_FILE: 'empty.env' }, 'JWT_SECRET'],
+  ['a setting that is wrong', { SERVER_PORT: '99999' }, 'SERVER_PORT'],
+])('a first start with %s is refused before anything is written', async (_, env, named) => {
+  writeFileSync(join(cwd, 'empty.env'), '');
+  const { exitCode, lines } = await fathomd(['start'], env);
+  expect(exitCode).toBe(78);
+  expect(lines[1]).toMatch(new RegExp(`^${named}: .+; .+`));
+  expect(readdirSync(cwd)).toEqual(['empty.env']);
 });
