@@ -1,5 +1,5 @@
 import type { AuditEntry } from './audit.ts';
-import type { Instance, InstancePhase, Probe, Usage } from './instance.ts';
+import type { Instance, InstancePhase, LastExit, Probe, Usage } from './instance.ts';
 import type { QueueStats, TaskSummary } from './task.ts';
 
 /** Everything that can happen in the fleet, told once; the stream, the metrics and the console all read this. */
@@ -50,6 +50,18 @@ export interface LogLine {
   text: string;
   /** The byte of the whole log after this line, from which a subscription goes on; absent where it is not known. */
   position?: number;
+  /** The run that begins with this line, in a snapshot: of those that the daemon has started. */
+  run?: LogRun;
+}
+
+/** A run of an instance, as it was when its process was started. */
+export interface LogRun {
+  pid: number;
+  started_at: string;
+  /** As in `Instance`. */
+  restarts: number;
+  /** How the one before ended. */
+  last_exit: LastExit | null;
 }
 
 /** The end of a log. */

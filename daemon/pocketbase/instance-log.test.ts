@@ -51,6 +51,29 @@ describe('the tail of a log', () => {
     expect([await absent.end(), await absent.tail(5)]).toEqual([0, []]);
   });
 
+  it('says with which lines runs begin; one that printed nothing gives its place to the next', async () => {
+    const log = await newLog('one ä\n\nthree\nfour\nfiv');
+    const run = (pid: number) => ({ pid, started_at: '', restarts: 0, last_exit: null });
+    const starts = {
+      first: 0,
+      empty: Buffer.byteLength('one ä\n'),
+      four: Buffer.byteLength('one ä\n\nthree\n'),
+    };
+    log.noteRun(starts.first, run(1));
+    log.noteRun(starts.empty, run(2));
+    log.noteRun(starts.four, run(3));
+    log.noteRun(starts.four, run(4));
+    log.noteRun(await log.end(), run(5));
+    const pids = async (count: number) =>
+      [...(await log.tailWithEnd(count)).runs].map(([index, { pid }]) => [index, pid]).toSorted();
+    expect(await pids(10)).toEqual([
+      [0, 1],
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(await pids(2)).toEqual([[1, 4]]);
+  });
+
   it('of a long file never begins within a line', async () => {
     const all = numbered(0, 30_000);
     const log = await newLog(`${all.join('\n')}\n`);

@@ -1,4 +1,4 @@
-import type { LogLine } from '../../shared/events.ts';
+import type { LogLine, LogRun } from '../../shared/events.ts';
 import type { Clock } from '../base/clock.ts';
 import type { LogLimits } from '../config/config.ts';
 import { LogFiles } from './log-files.ts';
@@ -10,12 +10,15 @@ const FOLLOW_BYTES = 64 * 1024;
 const FOLLOW_POLL_MS = 250;
 const MAX_LINE_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
+const KEPT_RUNS = 50;
 
 /** The lines that an instance prints: written to a file by the process itself, read here. */
 export class InstanceLog {
   readonly path: string;
   readonly #files: LogFiles;
   readonly #clock: Clock;
+  /** By the position where it begins: what was started last. */
+  readonly #runs = new Map<number, LogRun>();
 
   constructor(path: string, clock: Clock, limits: LogLimits) {
     this.path = path;
@@ -30,6 +33,13 @@ export class InstanceLog {
    */
   prepare(): Promise<number> {
     return this.#files.prepare();
+  }
+
+  /** Notes where the lines of a process begin; one that printed nothing gives its place to the next. */
+  noteRun(position: number, run: LogRun): void {
+    this.#runs.set(position, run);
+    const [oldest] = this.#runs.keys();
+    if (this.#runs.size > KEPT_RUNS && oldest !== undefined) this.#runs.delete(oldest);
   }
 
   /** Whether `tidy` may find something to do: one system call for a log that is small. */
@@ -54,8 +64,14 @@ export class InstanceLog {
     return (rest === '' ? lines : [...lines, rest]).slice(-count);
   }
 
-  /** The complete lines among them, the position after the last of these, from which `follow` goes on, and what is there. */
-  async tailWithEnd(count: number, from = 0): Promise<{ lines: string[]; end: number; rest: string }> {
+  /**
+   * The complete lines among them, the position after the last of these, from which `follow` goes on, and what is there.
+   * `runs` has those that begin with one of the lines, by its index.
+   */
+  async tailWithEnd(
+    count: number,
+    from = 0,
+  ): Promise<{ lines: string[]; end: number; rest: string; runs: ReadonlyMap<number, LogRun> }> {
     const size = await this.#files.end();
     // Past the end: the file was emptied by hand, so everything in it is newer.
     const first = from > size ? 0 : from;
@@ -65,7 +81,26 @@ export class InstanceLog {
     const lines = bytes.toString('utf8', 0, complete).split('\n').slice(0, -1);
     // The first piece may be the end of a longer line.
     if (wanted > first && start === wanted) lines.shift();
-    return { lines: lines.slice(-count), end: start + complete, rest: bytes.toString('utf8', complete) };
+    const shown = lines.slice(-count);
+    return {
+      lines: shown,
+      end: start + complete,
+      rest: bytes.toString('utf8', complete),
+      runs: this.#runsAmong(bytes.subarray(0, complete), start, shown.length),
+    };
+  }
+
+  /** The runs that begin with one of the last `count` lines of `bytes`, which lie at a position of the log. */
+  #runsAmong(bytes: Buffer, position: number, count: number): Map<number, LogRun> {
+    const found = new Map<number, LogRun>();
+    let start = bytes.length;
+    for (let index = count - 1; index >= 0 && this.#runs.size > 0; index -= 1) {
+      // The byte before is the end of this line, or there is none.
+      start = start < 2 ? 0 : bytes.lastIndexOf(NEWLINE, start - 2) + 1;
+      const run = this.#runs.get(position + start);
+      if (run !== undefined) found.set(index, run);
+    }
+    return found;
   }
 
   /** Hands over every line from a position on until the signal aborts. Asks `ready` before it reads more. */

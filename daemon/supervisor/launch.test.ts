@@ -45,7 +45,7 @@ async function launched(
   };
   const tried: number[] = [];
   let process: InstanceProcess | null = null as InstanceProcess | null;
-  const outcome = await launch(spec, { lastPort: null, prepared }, deps, NEVER, (spawned, port) => {
+  const outcome = await launch(spec, { lastPort: null, prepared }, deps, NEVER, (spawned, { port }) => {
     tried.push(port);
     process = spawned;
     onTestFinished(() => {

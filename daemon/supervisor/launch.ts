@@ -44,6 +44,9 @@ export interface LaunchDeps {
   files: InstanceFiles;
 }
 
+/** `logStart` is the position in its log where its lines begin. */
+export type OnSpawn = (process: InstanceProcess, at: { port: number; logStart: number }) => void;
+
 /**
  * Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid.
  *
@@ -54,7 +57,7 @@ export async function launch(
   { lastPort, prepared }: { lastPort: number | null; prepared: string | null },
   deps: LaunchDeps,
   signal: AbortSignal,
-  onSpawn: (process: InstanceProcess, port: number) => void,
+  onSpawn: OnSpawn,
 ): Promise<LaunchOutcome> {
   let logStart: number;
   let database: string | null;
@@ -112,7 +115,7 @@ async function launchOn(
   spec: InstanceSpec,
   { driver, clock, starts }: LaunchDeps,
   signal: AbortSignal,
-  onSpawn: (process: InstanceProcess, port: number) => void,
+  onSpawn: OnSpawn,
 ): Promise<LaunchOutcome> {
   let process: InstanceProcess;
   const startedAt = clock.now();
@@ -133,7 +136,7 @@ async function launchOn(
   } catch (error) {
     return failed(spawnFailure(error));
   }
-  onSpawn(process, port);
+  onSpawn(process, { port, logStart });
 
   const gone = watchExit(process);
   const tooLong = deadline(clock, START_TIMEOUT_MS);

@@ -201,9 +201,13 @@ export class Runner {
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
     const plan = { lastPort: this.state.observed.port, prepared: this.#prepared };
     this.state.enter('starting', this.state.reason);
-    const outcome = await launch(this.spec, plan, this.#deps, signal, (process, on) => {
+    const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
-      this.state.note({ pid: process.pid, port: on, startedAt: this.#deps.clock.now() });
+      const startedAt = this.#deps.clock.now();
+      this.state.note({ pid: process.pid, port, startedAt });
+      const { restarts, lastExit: last_exit } = this.state.observed;
+      const run = { pid: process.pid, started_at: startedAt.toISOString(), restarts, last_exit };
+      this.spec.log.noteRun(logStart, run);
     });
     this.#prepared = outcome.kind === 'running' ? outcome.database : null;
     // One that lost its port is gone, and there was no next one.

@@ -50,6 +50,15 @@ describe('Logs', () => {
     expect(screen.styleOf('NEEDLE 60')?.inverse).toBe(true);
     screen.press('N');
     await screen.shows('3/3');
+
+    // Esc while another one is typed leaves the search as it was; once more takes that back, too.
+    screen.press('/', 'hay 8');
+    await screen.shows('/hay 8');
+    screen.press('esc');
+    await screen.shows('/needle ', '3 matches', 'NEEDLE 90');
+    screen.press('esc');
+    await screen.hides('matches');
+    expect(screen.styleOf('NEEDLE 90')?.inverse).toBe(false);
   });
 
   it('leaves the topic with the screen', async () => {

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it } from 'vitest';
-import { ACTIONS, type Verb } from '../store/actions.ts';
+import { type ConfirmedVerb, QUESTIONS } from '../store/actions.ts';
 import { createThemes } from '../theme.ts';
 import { confirmDialog } from './confirm-dialog.ts';
 
@@ -14,13 +14,13 @@ it.each([
   'shows what it does, and the answers, however long the question: %i×%i, %i names',
   (columns, rows, count) => {
     const names = Array.from({ length: count }, (_, index) => `2026-11-21-${100 + index}-somebody`);
-    for (const verb of Object.keys(ACTIONS) as Verb[]) {
+    for (const verb of Object.keys(QUESTIONS) as ConfirmedVerb[]) {
       const action = { verb, names, what: `12 dead tasks, all of “${ERROR}”` };
       const box = confirmDialog({ theme: createThemes('none').live, columns, rows }, action, []);
       const text = box.rows.map(stripVTControlCharacters).join(' ').replace(/[│ ]+/g, ' ');
       expect(box.rows.length).toBeLessThanOrEqual(rows);
-      expect(text).toContain(`${ACTIONS[verb].word} 12 dead tasks`);
-      expect(text).toContain(ACTIONS[verb].consequence);
+      expect(text).toContain(`${QUESTIONS[verb].word} 12 dead tasks`);
+      expect(text).toContain(QUESTIONS[verb].consequence);
       expect(text).toMatch(/ y \S+ n or Esc leave as it is /);
     }
   },

@@ -1,5 +1,5 @@
 import { type ActionLine, describeAction } from '../store/action-line.ts';
-import { ACTIONS, type Action } from '../store/actions.ts';
+import { type Action, type ConfirmedVerb, QUESTIONS } from '../store/actions.ts';
 import type { Span } from '../widgets/line.ts';
 import type { Box } from '../widgets/repaint.ts';
 import { wrapWords } from '../widgets/text.ts';
@@ -12,9 +12,9 @@ const LEAST_LISTED = 2;
 const ANSWERS = 1;
 
 /** States what an action will hit before it does. */
-export function confirmDialog(over: Room, action: Action, past: readonly ActionLine[]): Box {
+export function confirmDialog(over: Room, action: Action<ConfirmedVerb>, past: readonly ActionLine[]): Box {
   const { names, verb } = action;
-  const { word, consequence, asks } = ACTIONS[verb];
+  const { word, consequence, asks } = QUESTIONS[verb];
   const words = (text: string) => wrapWords(text, over.columns - 8);
   const consequences = words(consequence);
   const several = names.length > 1;

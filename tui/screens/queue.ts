@@ -7,6 +7,7 @@ import { plural } from '../store/format.ts';
 import { behind, FIRST_REACH, readLatest } from '../store/latest.ts';
 import { type Location, QUEUE_TABS, type QueueTab } from '../store/location.ts';
 import { type PageRequest, type PageState, pageOf } from '../store/pages.ts';
+import { holdsAll } from '../store/queue-state.ts';
 import { taskWhy } from '../store/task-words.ts';
 import { cursorOf, filterOf, reachOf } from '../store/ui-state.ts';
 import { act } from './act.ts';
@@ -188,6 +189,8 @@ function olderOf(look: Look): Older {
   const { tab, signature } = spotOf(look.ui.at);
   const id = listId(tab, signature);
   const page = pageOf(look.fleet, 'tasks', id);
+  if (tab === 'recent' && page === null && holdsAll(look.fleet.queue))
+    return { id, error: null, behind: 'all' };
   const reading = tab !== 'recent' && page === null ? { key: id, value: null, error: null } : page;
   return { id, error: page?.error ?? null, behind: behind(reading, reachOf(look.ui, id)) };
 }

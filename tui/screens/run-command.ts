@@ -1,5 +1,5 @@
 import type { Command } from '../keys/bindings.ts';
-import type { Verb } from '../store/actions.ts';
+import type { ConfirmedVerb } from '../store/actions.ts';
 import { cursorIndex, type Move, moveCursor, scrollTop } from '../store/cursor.ts';
 import { TOP_SCREENS, top } from '../store/location.ts';
 import { targetsOf } from '../store/rows.ts';
@@ -140,7 +140,7 @@ function askForFilter(console: Console): void {
   change(console, { prompt: { kind: 'filter', list: list.id, hint: list.filterHint, text, before: text } });
 }
 
-function actOnInstances(console: Console, verb: Verb): void {
+function actOnInstances(console: Console, verb: ConfirmedVerb): void {
   const { fleet, ui } = lookOf(console);
   const chosen = chosenInstance(console);
   // Away from the list its marks are out of sight.

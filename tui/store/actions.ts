@@ -9,16 +9,21 @@ interface ActionKind {
   word: string;
   past: string;
   noun: string;
-  consequence: string;
   /** Milliseconds until one has usually ended, before this console has seen any. */
   usualMs: number;
-  /** What cuts users off, or moves many, is asked about. */
-  asks: 'always' | 'if several';
   /** Answers once it is done. */
   run(commands: FleetCommands, name: string): Promise<unknown>;
 }
 
-const KINDS = {
+/** One that a yes is enough for. */
+interface ConfirmedKind extends ActionKind {
+  /** What cuts users off, or moves many, is asked about. */
+  asks: 'always' | 'if several';
+  /** What the question says that it does. */
+  consequence: string;
+}
+
+const CONFIRMED = {
   start: {
     word: 'start',
     past: 'started',
@@ -46,16 +51,6 @@ const KINDS = {
     usualMs: 3_000,
     asks: 'always',
     run: ({ databases }, name) => databases.restart(name),
-  },
-  delete: {
-    word: 'delete',
-    past: 'deleted',
-    noun: 'database',
-    consequence: 'Everything in it is gone.',
-    usualMs: 1_500,
-    // By typing its name: `screens/deletion.ts`.
-    asks: 'always',
-    run: ({ databases }, name) => databases.delete(name),
   },
   retry: {
     word: 'retry',
@@ -102,14 +97,29 @@ const KINDS = {
     asks: 'if several',
     run: ({ queue }) => queue.resume(),
   },
+} as const satisfies Record<string, ConfirmedKind>;
+
+const KINDS = {
+  ...CONFIRMED,
+  // Its name is asked for: `screens/deletion.ts`.
+  delete: {
+    word: 'delete',
+    past: 'deleted',
+    noun: 'database',
+    usualMs: 1_500,
+    run: ({ databases }, name) => databases.delete(name),
+  },
 } as const satisfies Record<string, ActionKind>;
 
 export type Verb = keyof typeof KINDS;
 export const ACTIONS: Readonly<Record<Verb, ActionKind>> = KINDS;
 
+export type ConfirmedVerb = keyof typeof CONFIRMED;
+export const QUESTIONS: Readonly<Record<ConfirmedVerb, ConfirmedKind>> = CONFIRMED;
+
 /** What somebody wants done, and to what. */
-export interface Action {
-  verb: Verb;
+export interface Action<V extends Verb = Verb> {
+  verb: V;
   names: readonly string[];
   /** What it hits, where the names do not tell: `12 dead tasks`. */
   what?: string;
@@ -122,6 +132,6 @@ export function objectOf({ verb, names, what }: Action): string {
   return names.length === 1 && only !== undefined ? only : plural(names.length, ACTIONS[verb].noun);
 }
 
-export function asksFirst({ verb, names }: Action): boolean {
-  return ACTIONS[verb].asks === 'always' || names.length > 1;
+export function asksFirst({ verb, names }: Action<ConfirmedVerb>): boolean {
+  return QUESTIONS[verb].asks === 'always' || names.length > 1;
 }

@@ -7,7 +7,7 @@ export const LEVELS = ['all', 'warn', 'error'] as const;
 export type LevelFilter = (typeof LEVELS)[number];
 
 /** A line of one instance, or (`run`) the beginning of one of its runs. */
-export interface LogEntry extends LogLine {
+export interface LogEntry extends Omit<LogLine, 'run'> {
   name: string;
   level: 'info' | 'warn' | 'error';
   run?: true;

@@ -1,4 +1,4 @@
-import type { LogLine } from '../../shared/events.ts';
+import type { LogLine, LogRun } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
 import {
   EMPTY_LOG,
@@ -40,7 +40,7 @@ export function withLogLines(log: OpenLog | null, lines: readonly LogEntry[]): O
   return log === null || wanted.length === 0 ? log : { ...log, buffer: mergeLines(log.buffer, wanted) };
 }
 
-export function entryOf(name: string, line: LogLine): LogEntry {
+export function entryOf(name: string, line: Omit<LogLine, 'run'>): LogEntry {
   return { ...line, name, level: levelOf(line.text) };
 }
 
@@ -56,13 +56,21 @@ export function withSnapshot(
   snapshot: readonly LogLine[],
 ): OpenLog | null {
   if (log?.names.includes(name) !== true) return log;
-  const entries = snapshot.map((line) => entryOf(name, line));
-  const known = log.buffer.lines.filter((line) => line.name === name && line.run !== true).slice(-OVERLAP);
-  const end = known.length === 0 ? -1 : lastOfKnown(known, entries);
+  const mine = log.buffer.lines.filter((line) => line.name === name);
+  const known = mine.filter(({ run }) => run !== true).slice(-OVERLAP);
+  const end = known.length === 0 ? -1 : lastOfKnown(known, snapshot);
   // Nothing of it is known: of a log that is read alone, there is a gap before.
   const broken = end === -1 && known.length > 0 && log.names.length === 1;
   const before = broken ? { first: endOf(log.buffer), lines: [] } : log.buffer;
-  const buffer = mergeLines(before, entries.slice(end + 1));
+  const told = new Set(mine.map(({ text }) => text));
+  const entries = snapshot.slice(end + 1).flatMap((line): LogEntry[] => {
+    const { run, ...printed } = line;
+    const entry = entryOf(name, printed);
+    // With the time of its first line, before which it stands.
+    const begun = run === undefined ? null : { ...runEntry(name, run), at: line.at };
+    return begun === null || told.has(begun.text) ? [entry] : [begun, entry];
+  });
+  const buffer = mergeLines(before, entries);
   return { ...log, buffer, waiting: without(log.waiting, name) };
 }
 
@@ -70,7 +78,7 @@ export function withSnapshot(
 const OVERLAP = 8;
 
 /** Index in the snapshot of the last line that is here already, or -1. Compared by text: times are of the reading. */
-function lastOfKnown(tail: readonly LogEntry[], snapshot: readonly LogEntry[]): number {
+function lastOfKnown(tail: readonly LogEntry[], snapshot: readonly LogLine[]): number {
   return snapshot.findLastIndex((_, last) => {
     // What lies before the snapshot cannot be compared with it.
     const known = tail.slice(-(last + 1));
@@ -82,7 +90,10 @@ function without(names: ReadonlySet<string>, name: string): ReadonlySet<string> 
   return new Set([...names].filter((one) => one !== name));
 }
 
-/** Where the present run begins among lines that were printed before anybody watched; nothing when it is the first one. */
+/**
+ * Where the present run begins among lines that were printed before anybody watched, when an earlier daemon started it, so that
+ * this one does not know; nothing when it is the first one.
+ */
 export function withPresentRun(log: OpenLog | null, instance: Instance | undefined): OpenLog | null {
   if (log === null || instance === undefined || instance.last_exit === null) return log;
   const run = runBegun({ ...instance, pid: null }, instance, 0);
@@ -107,19 +118,25 @@ function beginningOf({ name, at }: LogEntry, lines: readonly LogEntry[]): number
   return index !== -1 && started > index && soon ? started : -1;
 }
 
-/** Where a run of an instance begins, told among its lines: which one, its process, and what ended the one before. */
+/** Where a run of an instance begins, when it does. */
 export function runBegun(before: Instance | undefined, after: Instance, now: number): LogEntry | null {
-  if (after.pid === null || before === undefined || after.pid === before.pid) return null;
-  const { name, restarts, pid, started_at: at, last_exit: exit } = after;
+  const { name, restarts, pid, started_at, last_exit } = after;
+  if (pid === null || before === undefined || pid === before.pid) return null;
+  const at = started_at ?? new Date(now).toISOString();
+  return runEntry(name, { pid, restarts, started_at: at, last_exit });
+}
+
+/** Told among its lines: which run, its process, and what ended the one before. */
+function runEntry(name: string, { restarts, pid, started_at: at, last_exit: exit }: LogRun): LogEntry {
   const why =
     exit === null
-      ? 'the first one'
+      ? 'the first since the daemon started'
       : exit.requested
         ? 'after a stop that was asked for'
         : `the one before ended with ${exit.signal ?? `exit ${exit.code ?? '?'}`}`;
   return {
     name,
-    at: at ?? new Date(now).toISOString(),
+    at,
     text: `run ${restarts + 1} begins · pid ${pid} · ${why}`,
     level: 'info',
     run: true,

@@ -42,3 +42,10 @@ export function withTasks(
   }
   return { stats: stats ?? queue.stats, tasks, version: queue.version + 1 };
 }
+
+/** Whether the stream has told all tasks that there are; false where that is not known. */
+export function holdsAll(queue: QueueState | null): boolean {
+  if (queue === null || queue.stats === null) return false;
+  const total = Object.values(queue.stats.counts).reduce((sum, count) => sum + count, 0);
+  return queue.tasks.size >= total;
+}

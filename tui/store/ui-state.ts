@@ -1,4 +1,4 @@
-import type { Action } from './actions.ts';
+import type { Action, ConfirmedVerb } from './actions.ts';
 import { type Cursor, TOP_OF_LIST } from './cursor.ts';
 import type { Form } from './form.ts';
 import { FIRST_REACH } from './latest.ts';
@@ -53,7 +53,7 @@ export type Prompt = { text: string; before: string } & (
 
 export type Dialog =
   | { kind: 'form'; form: Form }
-  | { kind: 'confirm'; action: Action }
+  | { kind: 'confirm'; action: Action<ConfirmedVerb> }
   | { kind: 'help'; top: number }
   | { kind: 'quit' };
 

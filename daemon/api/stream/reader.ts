@@ -165,10 +165,13 @@ export class StreamReader {
     this.#subscriptions.set(topic, () => ended.abort());
     const readAt = this.#deps.clock.now();
     // Who names a position has everything before it already.
-    const { lines, end } =
-      from === undefined ? await log.tailWithEnd(LOG_SNAPSHOT_LINES) : { lines: [], end: from };
+    const { lines, end, runs } =
+      from === undefined
+        ? await log.tailWithEnd(LOG_SNAPSHOT_LINES)
+        : { lines: [], end: from, runs: new Map() };
     if (ended.signal.aborted) return;
-    this.#outbox.snapshot(topic, timesOf(lines, readAt));
+    const told = timesOf(lines, readAt).map((line, index) => ({ ...line, run: runs.get(index) }));
+    this.#outbox.snapshot(topic, told);
     log
       .follow(
         end,
