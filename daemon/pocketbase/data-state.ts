@@ -138,7 +138,7 @@ export function identityOf(path: string): string | null {
  * In place: as long as a process has a file open, the kernel has its name and inode in memory, so this does not wait for the
  * disk, and a trip through the thread pool, at each probe of a fleet, takes many times as long. `stamp` changes whenever the file does.
  */
-function glance(path: string): { identity: string; stamp: string; device: number } | null {
+export function glance(path: string): { identity: string; stamp: string; device: number } | null {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
     const identity = `${dev}:${ino}`;

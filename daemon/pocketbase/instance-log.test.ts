@@ -28,6 +28,7 @@ function follow(log: InstanceLog, from = 0, ready?: () => Promise<void>): string
   return lines;
 }
 
+const run = (pid: number) => ({ pid, started_at: '', restarts: 0, last_exit: null });
 const numbered = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => `line ${first + index} äöü €`);
 
@@ -53,7 +54,6 @@ describe('the tail of a log', () => {
 
   it('says with which lines runs begin; one that printed nothing gives its place to the next', async () => {
     const log = await newLog('one ä\n\nthree\nfour\nfiv');
-    const run = (pid: number) => ({ pid, started_at: '', restarts: 0, last_exit: null });
     const starts = {
       first: 0,
       empty: Buffer.byteLength('one ä\n'),
@@ -65,7 +65,9 @@ describe('the tail of a log', () => {
     log.noteRun(starts.four, run(4));
     log.noteRun(await log.end(), run(5));
     const pids = async (count: number) =>
-      [...(await log.tailWithEnd(count)).runs].map(([index, { pid }]) => [index, pid]).toSorted();
+      [...(await log.tailWithEnd(count)).runs]
+        .map(([index, { pid }]) => [index, pid])
+        .toSorted(([a = 0], [b = 0]) => a - b);
     expect(await pids(10)).toEqual([
       [0, 1],
       [1, 2],

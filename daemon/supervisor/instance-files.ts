@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
 import { changedBinary } from '../pocketbase/binary.ts';
-import { type DataState, damageOf, dataInspector, identityOf } from '../pocketbase/data-state.ts';
+import { type DataState, damageOf, dataInspector, glance } from '../pocketbase/data-state.ts';
 import { diskInspector, readOnly } from '../pocketbase/disk-state.ts';
 import { RESCUED_PREFIX, rescueDeleted } from '../pocketbase/rescue.ts';
 import { whySilent } from '../pocketbase/why-silent.ts';
@@ -13,8 +13,11 @@ import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts
 export interface InstanceFiles {
   /** What stands in the way of a start; null when nothing does. */
   whatIsWrong(spec: InstanceSpec): Promise<PhaseReason | null>;
-  /** Which file is the instance's database now: another one after a restore; null when there is none to be seen. */
-  database(spec: InstanceSpec): string | null;
+  /**
+   * Which file is the instance's database now: another `identity` after it was replaced, another `stamp` after anything
+   * was written into it. Null when there is none to be seen.
+   */
+  database(spec: InstanceSpec): { identity: string; stamp: string } | null;
   /** Looks at the files of a run, again and again. */
   inspector(spec: InstanceSpec, pid: number): () => Promise<DataState>;
   /** Why a process does not answer, as far as the host knows. */
@@ -35,7 +38,7 @@ export function hostFiles(clock: Clock): InstanceFiles {
       ]);
       return binary ?? data;
     },
-    database: (spec) => identityOf(join(dataDirOf(spec.directory), 'data.db')),
+    database: (spec) => glance(join(dataDirOf(spec.directory), 'data.db')),
     inspector: (spec, pid) => dataInspector(dataDirOf(spec.directory), pid, limitsOfDisk),
     whySilent,
     rescue: (spec, pid, now) => rescueDeleted(pid, spec.directory, now),

@@ -50,7 +50,7 @@ export type OnSpawn = (process: InstanceProcess, at: { port: number; logStart: n
 /**
  * Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid.
  *
- * @param plan.prepared the database file that has its settings and migrations already; null when none has
+ * @param plan.prepared the stamp of a database file that has its settings and migrations already; null when none has
  */
 export async function launch(
   spec: InstanceSpec,
@@ -66,8 +66,9 @@ export async function launch(
     const [wrong, size] = await Promise.all([deps.files.whatIsWrong(spec), spec.log.prepare()]);
     if (wrong) return failed(wrong);
     logStart = size;
-    database = deps.files.database(spec);
-    migrate = database === null || database !== prepared;
+    const file = deps.files.database(spec);
+    database = file?.identity ?? null;
+    migrate = file === null || file.stamp !== prepared;
     if (migrate) spec.prepare();
   } catch (error) {
     // What is gone is also why its log could not be opened.

@@ -15,6 +15,7 @@ import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
 import { type LaunchDeps, type LaunchOutcome, launch, type Running } from './launch.ts';
 import { watchLiveness } from './liveness.ts';
+import { PreparedFile } from './prepared-file.ts';
 import { afterFailure, STABLE_AFTER_MS } from './restart-policy.ts';
 import { findHolder, takeOver } from './takeover.ts';
 import { HUNG_GRACE_MS, terminate } from './terminate.ts';
@@ -47,8 +48,7 @@ export class Runner {
   #loop: Promise<void> | null = null;
   #closing: 'no' | 'stop' | 'leave' = 'no';
   #gaveUp = false;
-  /** The file whose settings and migrations this daemon's last start brought up to date, while nobody asked for another one: a crash need not again. */
-  #prepared: string | null = null;
+  readonly #prepared = new PreparedFile();
   /** Why the next turn has to wait, and how long; null starts at once. */
   #backoff: { reason: PhaseReason; delayMs: number } | null = null;
   /** A process that an earlier daemon left running. */
@@ -74,6 +74,7 @@ export class Runner {
   /** Wants it stopped. */
   stop(): void {
     if (this.#closing !== 'no') return;
+    this.#prepared.forget();
     this.state.note({ desired: 'stopped' });
     this.#turn.abort();
     this.#loop ??= this.#run();
@@ -102,6 +103,7 @@ export class Runner {
   #forgetFailures(): void {
     this.#gaveUp = false;
     this.#backoff = null;
+    this.#prepared.forget();
     this.state.note({ attempt: 0, nextAttemptAt: null });
   }
 
@@ -199,7 +201,7 @@ export class Runner {
   }
 
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
-    const plan = { lastPort: this.state.observed.port, prepared: this.#prepared };
+    const plan = { lastPort: this.state.observed.port, prepared: this.#prepared.stamp };
     this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
@@ -209,7 +211,7 @@ export class Runner {
       const run = { pid: process.pid, started_at: startedAt.toISOString(), restarts, last_exit };
       this.spec.log.noteRun(logStart, run);
     });
-    this.#prepared = outcome.kind === 'running' ? outcome.database : null;
+    this.#prepared.startedOn(outcome.kind === 'running' ? outcome.database : null);
     // One that lost its port is gone, and there was no next one.
     const gone =
       outcome.kind === 'interrupted' ? !outcome.process : outcome.kind === 'failed' && !outcome.exit;
@@ -224,7 +226,7 @@ export class Runner {
     const found = this.#found;
     if (!found) return null;
     this.#found = null;
-    this.#prepared = null;
+    this.#prepared.forget();
     this.#process = this.#deps.driver.adopt(found);
     const running = await takeOver(found, this.#process, this.spec, this.#deps, signal);
     if (running) return { kind: 'running', running, database: null };
@@ -301,7 +303,6 @@ export class Runner {
 
   /** Ends a process because a person, or the daemon's own end, asked for it. */
   async #end(process: InstanceProcess): Promise<void> {
-    this.#prepared = null;
     this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
     const exit = await terminate(process, { clock: this.#deps.clock, graceMs: this.#deps.stopGraceMs });
     this.#recordExit(exit, true);
@@ -344,6 +345,8 @@ export class Runner {
 
   #recordExit(exit: ProcessExit, requested: boolean): void {
     this.#process = null;
+    if (requested) this.#prepared.forget();
+    else this.#prepared.leftAs(this.#deps.files.database(this.spec));
     this.state.recordExit(exit, requested);
   }
 }

@@ -1,6 +1,10 @@
-import { copyFile, cp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, cp, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { bringSettings, readSettings } from '../../daemon/pocketbase/settings.ts';
+import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
+import { instanceEncryptionKey } from '../../daemon/security/derived-keys.ts';
+import type { Instance } from '../../shared/instance.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import {
   instance,
@@ -41,6 +45,10 @@ async function backUp(fathom: Deployment, tenant: Tenant): Promise<string> {
   await fathom.client.databases.start(tenant.name);
   return backup;
 }
+
+/** Not to be started again before a file can be put in its place. */
+const isLongGone = ({ phase, next_attempt_at: next }: Instance) =>
+  phase === 'backing_off' && Date.parse(next ?? '') - Date.now() > 1_000;
 
 const untilGivenUp = (fathom: Deployment, { name }: Tenant) =>
   untilInstance(fathom, name, ({ phase }) => phase === 'failed', 'to be given up', 60_000);
@@ -125,6 +133,47 @@ it('a database that is replaced under a running instance is what runs a moment l
 
   await untilReplaced(fathom, before);
   expect(await titles(fathom, tenant)).toEqual(['in the backup']);
+});
+
+it('a backup that is copied into the file of a database that crashed, between crash and restart, gets its settings', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  const masterKey = Buffer.from(fathom.env['PB_ENCRYPTION_KEY'] ?? '', 'base64');
+  const keys = [instanceEncryptionKey(masterKey, tenant.name)] as const;
+  await write(fathom, tenant, 'in the backup');
+  const backup = join(await backUp(fathom, tenant), 'data.db');
+  // As it was when nothing was limited.
+  bringSettings(backup, keys, (settings) => ({ ...settings, rateLimits: { enabled: false, rules: [] } }));
+  await write(fathom, tenant, 'after it');
+
+  const file = join(directoryOf(fathom, tenant), 'pb_data', 'data.db');
+  const { ino } = await stat(file);
+  const { atime, mtime } = await stat(backup);
+  // The first restart is at once, and the pauses are random: until one is long enough.
+  let before: Instance;
+  let dead = await instance(fathom, tenant.name);
+  do {
+    before = dead;
+    kill(before.pid, 'SIGKILL');
+    dead = await untilInstance(
+      fathom,
+      tenant.name,
+      (now) => isLongGone(now) || (now.phase === 'running' && now.pid !== before.pid),
+      'to back off, or to run again',
+    );
+    // Without a backup there is nothing to see to: it looks through no migrations.
+    if (dead.phase === 'running')
+      expect(await readFile(`/proc/${dead.pid}/cmdline`, 'utf8')).toMatch(/--migrationsDir=\S+?\/none\0/);
+  } while (dead.phase === 'running');
+  for (const beside of ['-wal', '-shm']) await rm(`${file}${beside}`, { force: true });
+  await copyFile(backup, file);
+  await utimes(file, atime, mtime);
+  expect((await stat(file)).ino).toBe(ino);
+
+  await untilReplaced(fathom, before);
+  expect(await titles(fathom, tenant)).toEqual(['in the backup']);
+  const stored = withDatabase(file, { readOnly: true }, (database) => readSettings(database, keys));
+  expect(stored?.settings).toMatchObject({ rateLimits: { enabled: true } });
 });
 
 it('a damaged global database is named, tried again without haste, and used again once it is restored; instances run on', async () => {
