@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     // Files of real processes mostly wait, so more of them than there are processors, each with ports of its own.
     maxWorkers: FILES_AT_A_TIME,
+    // A new process would take longer than most files do; none of them replaces modules or changes what the next one finds.
+    isolate: false,
     sequence: { sequencer: LongestFirst },
     reporters: ['default', new SummaryReporter()],
     projects: [
@@ -21,6 +23,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
+          globalSetup: 'test/helpers/prepared-data.ts',
           include: ['test/{integration,console,security}/**/*.test.{ts,tsx}'],
           // A host that does much else takes several times as long.
           testTimeout: 120_000,
@@ -31,6 +34,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'faults',
+          globalSetup: 'test/helpers/prepared-data.ts',
           include: ['test/faults/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,

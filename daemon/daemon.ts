@@ -27,6 +27,7 @@ import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
 import { fleetIdOf } from './pocketbase/fleet-id.ts';
 import { InstanceLog } from './pocketbase/instance-log.ts';
+import { probe } from './pocketbase/probe.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
 import { daemonQueue } from './queue/daemon-host.ts';
 import { hookTokenOf } from './security/hook-token.ts';
@@ -111,6 +112,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const fleet = new Fleet({
     driver,
     ports,
+    probe,
     clock,
     bus,
     log,

@@ -15,6 +15,8 @@ export const READINESS_PATH = '/api/health';
 /** Reads a row's worth from the database, as `/api/health` answers even when that is gone. Needs a superuser's token. */
 export const LIVENESS_PATH = '/api/collections/users/records?perPage=1&skipTotal=1&fields=id';
 
+export type Prober = typeof probe;
+
 /** One request on a connection of its own; never rejects. */
 export async function probe(
   target: ProbeTarget,
@@ -113,12 +115,17 @@ const SLOW_AFTER_MS = 500;
  */
 export async function waitUntilReady(
   target: ProbeTarget,
-  { clock, signal, bootsUnderWay }: { clock: Clock; signal: AbortSignal; bootsUnderWay: number },
+  {
+    probe: look,
+    clock,
+    signal,
+    bootsUnderWay,
+  }: { probe: Prober; clock: Clock; signal: AbortSignal; bootsUnderWay: number },
 ): Promise<Probe | null> {
   const started = clock.monotonic();
   await clock.sleep(FIRST_LOOK_MS * bootsUnderWay, signal);
   while (!signal.aborted) {
-    const result = await probe(target, { clock, timeoutMs: 5000, signal });
+    const result = await look(target, { clock, timeoutMs: 5000, signal });
     if (result.ok) return result;
     const isSlow = clock.monotonic() - started > SLOW_AFTER_MS;
     await clock.sleep(isSlow ? SLOW_LOOK_MS : NEXT_LOOK_MS * bootsUnderWay, signal);

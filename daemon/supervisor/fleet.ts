@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { InstanceLog } from '../pocketbase/instance-log.ts';
+import type { Prober } from '../pocketbase/probe.ts';
 import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
 import type { InstanceFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
@@ -22,6 +23,7 @@ const START_ENDED: ReadonlySet<InstancePhase> = new Set(['running', 'failed', 'b
 export interface FleetDeps {
   driver: ProcessDriver;
   ports: PortAllocator;
+  probe: Prober;
   clock: Clock;
   bus: EventBus;
   log: Logger;

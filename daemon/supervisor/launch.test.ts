@@ -7,6 +7,7 @@ import { freePortRange } from '../../test/helpers/free-ports.ts';
 import { systemClock } from '../base/clock.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import { verifyBinary } from '../pocketbase/binary.ts';
+import { probe } from '../pocketbase/probe.ts';
 import type { InstanceProcess } from '../pocketbase/process-driver.ts';
 import { hostFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
@@ -38,6 +39,7 @@ async function launched(
   } as unknown as InstanceSpec;
   const deps = {
     driver,
+    probe,
     clock: systemClock,
     starts: new Semaphore(4),
     files: hostFiles(systemClock),

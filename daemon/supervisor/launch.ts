@@ -4,7 +4,7 @@ import { type Clock, deadline } from '../base/clock.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { connectHost } from '../pocketbase/command.ts';
 import { exitReason } from '../pocketbase/exit-reason.ts';
-import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
+import { type Prober, READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
 import {
   type InstanceProcess,
   type ProcessDriver,
@@ -38,6 +38,7 @@ export type LaunchOutcome =
 export interface LaunchDeps {
   driver: ProcessDriver;
   ports: PortAllocator;
+  probe: Prober;
   clock: Clock;
   /** Bounds how many instances start at once. */
   starts: Semaphore;
@@ -114,7 +115,7 @@ async function launchOn(
     migrate,
   }: { port: number; logStart: number; database: string | null; migrate: boolean },
   spec: InstanceSpec,
-  { driver, clock, starts }: LaunchDeps,
+  { driver, probe: look, clock, starts }: LaunchDeps,
   signal: AbortSignal,
   onSpawn: OnSpawn,
 ): Promise<LaunchOutcome> {
@@ -145,7 +146,12 @@ async function launchOn(
   const ended = AbortSignal.any([signal, gone.signal, tooLong.signal]);
   let probe: Probe | null;
   do {
-    probe = await waitUntilReady(target, { clock, signal: ended, bootsUnderWay: Math.max(1, starts.held) });
+    probe = await waitUntilReady(target, {
+      probe: look,
+      clock,
+      signal: ended,
+      bootsUnderWay: Math.max(1, starts.held),
+    });
     // An answer counts only from our process: one that took the port a moment before answers as well.
   } while (probe && !gone.exit() && !(await process.mayListen()));
   tooLong.cancel();

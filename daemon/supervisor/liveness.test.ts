@@ -46,6 +46,7 @@ function watch(
       port,
       intervalMs: 30_000,
       authorization,
+      probe,
       clock,
       random: () => 0.5,
       inspect: () => Promise.resolve(data),

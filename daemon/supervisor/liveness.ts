@@ -2,7 +2,7 @@ import { FathomError } from '../../shared/errors.ts';
 import type { PhaseReason, Probe } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
 import type { DataState } from '../pocketbase/data-state.ts';
-import { LIVENESS_PATH, probe, READINESS_PATH } from '../pocketbase/probe.ts';
+import { LIVENESS_PATH, type Prober, READINESS_PATH } from '../pocketbase/probe.ts';
 
 /** Failed probes in a row after which an instance counts as hung and is replaced. */
 export const UNRESPONSIVE_AFTER = 3;
@@ -19,6 +19,7 @@ export interface LivenessOptions {
   intervalMs: number;
   /** Null probes only whether the process serves. */
   authorization: (() => Promise<string>) | null;
+  probe: Prober;
   clock: Clock;
   random: () => number;
   /** Looks at the instance's files, without PocketBase. */
@@ -83,7 +84,7 @@ async function ask(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<{ result: Probe; noAccess: PhaseReason | null }> {
-  const { host, port, clock } = options;
+  const { host, port, probe, clock } = options;
   let authorization: string | null = null;
   let noAccess: PhaseReason | null = null;
   try {

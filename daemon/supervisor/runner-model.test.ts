@@ -1,13 +1,11 @@
 import * as fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Fate } from '../../test/helpers/fake-driver.ts';
 import { settle } from '../../test/helpers/manual-time.ts';
 import { Stage } from '../../test/helpers/runner-stage.ts';
 import { dataDirOf } from './instance-spec.ts';
 import type { Runner } from './runner.ts';
 
-// Probes are requests over the network; these processes are reached without one.
-vi.mock('../pocketbase/probe.ts', async () => (await import('../../test/helpers/fake-driver.ts')).fakeProbes);
 let stage = new Stage();
 
 const fates: Fate[] = [

@@ -1,11 +1,9 @@
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { settle } from '../../test/helpers/manual-time.ts';
 import { Stage } from '../../test/helpers/runner-stage.ts';
 import { dataDirOf } from './instance-spec.ts';
 import type { Runner } from './runner.ts';
 
-// Probes are requests over the network; these processes are reached without one.
-vi.mock('../pocketbase/probe.ts', async () => (await import('../../test/helpers/fake-driver.ts')).fakeProbes);
 let stage: Stage;
 beforeEach(() => {
   stage = new Stage();

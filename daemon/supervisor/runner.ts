@@ -264,6 +264,7 @@ export class Runner {
         port,
         intervalMs: this.#deps.healthIntervalMs,
         authorization: this.spec.probeAuthorization,
+        probe: this.#deps.probe,
         clock,
         random: this.#deps.random,
         inspect: this.#deps.files.inspector(this.spec, process.pid),
@@ -288,9 +289,7 @@ export class Runner {
       // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
       const lines = exit.signal === null ? await this.spec.log.tail(LOG_TAIL_LINES, logStart) : [];
       this.#afterFailure(exitReason(exit, lines), exit, uptimeMs);
-    } else if (this.#closing !== 'leave') {
-      await this.#end(process);
-    }
+    } else if (this.#closing !== 'leave') await this.#end(process);
   }
 
   /** Not until the next failure: whoever looks at it sees no trouble that is over. */

@@ -1,6 +1,6 @@
 import { type Clock, deadline } from '../base/clock.ts';
 import { connectHost, listenAddress } from '../pocketbase/command.ts';
-import { READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
+import { type Prober, READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
 import {
   type FoundProcess,
   type InstanceProcess,
@@ -54,7 +54,7 @@ export async function takeOver(
   found: FoundProcess,
   process: InstanceProcess,
   spec: InstanceSpec,
-  { clock, ports }: { clock: Clock; ports: PortAllocator },
+  { probe: look, clock, ports }: { probe: Prober; clock: Clock; ports: PortAllocator },
   signal: AbortSignal,
 ): Promise<Running | null> {
   const port = portOf(found);
@@ -63,7 +63,12 @@ export async function takeOver(
   const tooLong = deadline(clock, ADOPT_TIMEOUT_MS);
   const probe = await waitUntilReady(
     { host: connectHost(spec.host), port, path: READINESS_PATH },
-    { clock, signal: AbortSignal.any([signal, gone.signal, tooLong.signal]), bootsUnderWay: 1 },
+    {
+      probe: look,
+      clock,
+      signal: AbortSignal.any([signal, gone.signal, tooLong.signal]),
+      bootsUnderWay: 1,
+    },
   );
   tooLong.cancel();
   if (!probe || signal.aborted || gone.exit() || !ports.reserve(spec.name, port, true)) return null;

@@ -6,7 +6,7 @@ import { systemClock } from '../../daemon/base/clock.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
 import { ENCRYPTION_VARIABLE, type InstanceCommand } from '../../daemon/pocketbase/command.ts';
 import { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
-import { READINESS_PATH, waitUntilReady } from '../../daemon/pocketbase/probe.ts';
+import { probe, READINESS_PATH, waitUntilReady } from '../../daemon/pocketbase/probe.ts';
 import { ChildProcessDriver, type InstanceProcess } from '../../daemon/pocketbase/process-driver.ts';
 import { freePortRange } from './free-ports.ts';
 import { scratch } from './scratch.ts';
@@ -67,8 +67,8 @@ export async function bareInstance(): Promise<BareInstance> {
     untilReady: async () => {
       const target = { host: command.host, port: command.port, path: READINESS_PATH };
       const signal = AbortSignal.timeout(READY_TIMEOUT_MS);
-      const probe = await waitUntilReady(target, { clock: systemClock, signal, bootsUnderWay: 1 });
-      if (!probe) throw new Error(`PocketBase was not ready: ${(await log.tail(5)).join(' ')}`);
+      const ready = await waitUntilReady(target, { probe, clock: systemClock, signal, bootsUnderWay: 1 });
+      if (!ready) throw new Error(`PocketBase was not ready: ${(await log.tail(5)).join(' ')}`);
     },
   };
 }

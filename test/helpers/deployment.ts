@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
 import { freePortRange } from './free-ports.ts';
 import { assertNothingLeft } from './leaks.ts';
+import { copyPrepared } from './prepared-data.ts';
 import { until } from './until.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
@@ -49,13 +50,20 @@ export interface Daemon {
   stop(): Promise<number | null>;
 }
 
+export interface DeploymentOptions {
+  ports?: number;
+  /** Begins with an empty data directory, not with one in which the migrations have been applied. */
+  empty?: boolean;
+}
+
 /** A data directory, ports and secrets of its own; nothing runs yet. */
 export async function createDeployment(
   env: Record<string, string> = {},
-  options: { ports?: number } = {},
+  options: DeploymentOptions = {},
 ): Promise<Deployment> {
   const range = options.ports ?? 60;
   const dataDir = await mkdtemp(join(tmpdir(), 'fathom-test-'));
+  if (options.empty !== true) await copyPrepared(dataDir);
   const base = await freePortRange(range + 2);
   const admin = { email: 'admin@fathom.test', password: randomBytes(12).toString('hex') };
   const settings: Record<string, string> = {

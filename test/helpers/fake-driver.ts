@@ -1,12 +1,12 @@
 import type { Clock } from '../../daemon/base/clock.ts';
 import type { InstanceCommand } from '../../daemon/pocketbase/command.ts';
+import type { Prober } from '../../daemon/pocketbase/probe.ts';
 import type {
   FoundProcess,
   InstanceProcess,
   ProcessDriver,
   ProcessExit,
 } from '../../daemon/pocketbase/process-driver.ts';
-import type { Probe } from '../../shared/instance.ts';
 
 /** How the next process that is started behaves. */
 export type Fate =
@@ -21,13 +21,6 @@ interface Body {
   ready: boolean;
   hung: boolean;
   end(exit: ProcessExit): void;
-}
-
-/** Whose processes answer probes. */
-let answering: FakeDriver | null = null;
-
-export function answerProbes(driver: FakeDriver): void {
-  answering = driver;
 }
 
 /** Processes that exist in memory only, so that a test decides what each does, and when. Says nothing of PocketBase. */
@@ -104,12 +97,12 @@ export class FakeDriver implements ProcessDriver {
   }
 
   /** Stands for a request: answered by whoever listens on the port and is not hung. */
-  async probe(port: number, signal: AbortSignal): Promise<Probe> {
+  readonly probe: Prober = async ({ port }, { signal }) => {
     const body = [...this.alive.values()].find(({ command }) => command.port === port);
     const ok = body?.ready === true && !body.hung;
     if (body?.hung) await this.#clock.sleep(5_000, signal);
     return { at: this.#clock.now().toISOString(), ok, latency_ms: 1, error: ok ? null : 'no answer' };
-  }
+  };
 
   #create(command: Body['command'], ignoresTerm: boolean): Body {
     this.spawned += 1;
@@ -147,21 +140,3 @@ export class FakeDriver implements ProcessDriver {
     if (this.alive.has(body.process.pid)) work();
   }
 }
-
-/** In place of `daemon/pocketbase/probe.ts`. */
-export const fakeProbes = {
-  READINESS_PATH: '/ready',
-  LIVENESS_PATH: '/live',
-  probe: ({ port }: { port: number }, { signal }: { signal: AbortSignal }) => answering?.probe(port, signal),
-  waitUntilReady: async (
-    { port }: { port: number },
-    { clock, signal }: { clock: Clock; signal: AbortSignal },
-  ): Promise<Probe | null> => {
-    while (!signal.aborted) {
-      await clock.sleep(10, signal);
-      const probe = signal.aborted ? null : await answering?.probe(port, signal);
-      if (probe?.ok === true) return probe;
-    }
-    return null;
-  },
-};

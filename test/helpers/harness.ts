@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { createDeployment, type Daemon, type Deployment } from './deployment.ts';
+import { createDeployment, type Daemon, type Deployment, type DeploymentOptions } from './deployment.ts';
 import { signIn } from './http-call.ts';
 
 export type { Deployment } from './deployment.ts';
@@ -9,7 +9,7 @@ const DISPOSE_TIMEOUT_MS = 60_000;
 /** A deployment for one test, disposed of at its end: the test fails if an instance still runs then. */
 export async function deployment(
   env: Record<string, string> = {},
-  options: { ports?: number } = {},
+  options: DeploymentOptions = {},
 ): Promise<Deployment> {
   const created = await createDeployment(env, options);
   onTestFinished(() => created.dispose(), DISPOSE_TIMEOUT_MS);
@@ -19,7 +19,7 @@ export async function deployment(
 /** One deployment for all tests of a file: made before the first, disposed of after the last. */
 export function sharedDeployment(
   env: Record<string, string> = {},
-  options: { ports?: number } = {},
+  options: DeploymentOptions = {},
 ): { readonly fathom: Deployment } {
   let created: Deployment | null = null;
   beforeAll(async () => {

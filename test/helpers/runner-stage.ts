@@ -7,7 +7,7 @@ import { PortAllocator } from '../../daemon/supervisor/ports.ts';
 import { Runner } from '../../daemon/supervisor/runner.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { canTransition, type InstancePhase } from '../../shared/instance.ts';
-import { answerProbes, FakeDriver, type Fate } from './fake-driver.ts';
+import { FakeDriver, type Fate } from './fake-driver.ts';
 import { ManualTime, settle } from './manual-time.ts';
 
 /** Everything is in its place. */
@@ -31,7 +31,6 @@ export class Stage {
 
   constructor() {
     this.driver = new FakeDriver(this.time, () => this.fate());
-    answerProbes(this.driver);
   }
 
   add(count: number, slots = 1): void {
@@ -57,6 +56,7 @@ export class Stage {
       };
       const deps = {
         driver: this.driver,
+        probe: this.driver.probe,
         ports,
         starts,
         clock: this.time,

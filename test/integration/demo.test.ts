@@ -6,7 +6,7 @@ import { until } from '../helpers/until.ts';
 
 describe('serve --demo', () => {
   it('makes three users with databases and a handful of tasks, once', async () => {
-    const fathom = await deployment();
+    const fathom = await deployment({}, { empty: true });
     const seen: unknown[] = [];
     for (let start = 1; start <= 2; start += 1) {
       const daemon = await fathom.start({}, SERVE_DEMO);

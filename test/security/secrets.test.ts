@@ -10,7 +10,7 @@ import { fleetProcesses } from '../helpers/leaks.ts';
 const isRoot = process.getuid?.() === 0;
 
 it('secrets are in no argument, log, answer, core file or file that others could read', async () => {
-  const fathom = await deployment({ LOG_LEVEL: 'trace' });
+  const fathom = await deployment({ LOG_LEVEL: 'trace' }, { empty: true });
   // As from a shell that allows core files; only root may raise a limit that is low already.
   const daemon = await fathom.start({}, isRoot ? ['prlimit', '--core=unlimited', ...SERVE] : SERVE);
   const session = await signUp(fathom.url, 'ann@example.com');
