@@ -22,6 +22,35 @@ const requireBuiltins: Plugin = {
   },
 };
 
+/**
+ * In place of two packages that yargs uses. What it measures and says is English in ASCII, and to load the tables for every
+ * other script and language takes a command as long as everything else that it does.
+ */
+const PLAIN = {
+  'string-width': 'export default (text) => text.length;',
+  y18n: `
+    import { format } from 'node:util';
+    export default () => ({
+      __: format,
+      __n: (one, many, count, ...values) => format(count === 1 ? one : many, ...values),
+      getLocale: () => 'en',
+      setLocale() {},
+      updateLocale() {},
+    });`,
+};
+
+const plainYargs: Plugin = {
+  name: 'plain-yargs',
+  setup(bundle) {
+    bundle.onResolve({ filter: /^(string-width|y18n)$/ }, ({ path, importer }) =>
+      importer.includes('/node_modules/') ? { path, namespace: 'plain' } : undefined,
+    );
+    bundle.onLoad({ filter: /.*/, namespace: 'plain' }, ({ path }) => ({
+      contents: PLAIN[path as keyof typeof PLAIN],
+    }));
+  },
+};
+
 const BOTH: BuildOptions = {
   bundle: true,
   // What is imported on demand stays in files of its own.
@@ -56,8 +85,7 @@ await build({
   outbase: '.',
   outdir: 'dist',
   chunkNames: 'daemon/chunks/[name]-[hash]',
-  // It reads its words from files beside it.
-  external: ['yargs'],
+  plugins: [requireBuiltins, plainYargs],
 });
 
 await build({

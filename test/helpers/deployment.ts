@@ -5,15 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { BASE_ENVIRONMENT, FATHOMD } from './fathomd.ts';
 import { freePortRange } from './free-ports.ts';
 import { assertNothingLeft } from './leaks.ts';
 import { copyPrepared } from './prepared-data.ts';
 import { until } from './until.ts';
 
-const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
-const COMPILE_CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'node-compile');
-export const SERVE: readonly [string, ...string[]] = [LAUNCHER, 'serve'];
-export const SERVE_DEMO: readonly [string, ...string[]] = [LAUNCHER, 'serve', '--demo'];
+export const SERVE: readonly [string, ...string[]] = [FATHOMD, 'serve'];
+export const SERVE_DEMO: readonly [string, ...string[]] = [FATHOMD, 'serve', '--demo'];
 /** The daemon as `test/fixtures/scripted-daemon.ts` composes it. */
 export const SCRIPTED: readonly [string, ...string[]] = [
   process.execPath,
@@ -67,9 +66,7 @@ export async function createDeployment(
   const base = await freePortRange(range + 2);
   const admin = { email: 'admin@fathom.test', password: randomBytes(12).toString('hex') };
   const settings: Record<string, string> = {
-    PATH: process.env['PATH'] ?? '',
-    // Hundreds of daemons are started one after the other: what Node compiled for one serves the next.
-    NODE_COMPILE_CACHE: COMPILE_CACHE,
+    ...BASE_ENVIRONMENT,
     FATHOM_DATA_DIR: dataDir,
     AES_MASTER_KEY: randomBytes(32).toString('base64'),
     JWT_SECRET: randomBytes(64).toString('base64'),

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BASE_ENVIRONMENT, FATHOMD } from '../helpers/fathomd.ts';
 
-const FATHOMD = join(import.meta.dirname, '../../bin/fathomd');
 const OPTIONS = { reject: false, stdin: 'ignore', extendEnv: false } as const;
 
 let cwd: string;
@@ -19,7 +19,7 @@ beforeEach(async () => {
   running = [];
   const [server, global] = await Promise.all([occupy(), occupy()]);
   env = {
-    PATH: process.env['PATH'] ?? '',
+    ...BASE_ENVIRONMENT,
     SERVER_PORT: String(portOf(server)),
     PB_GLOBAL_PORT: String(portOf(global)),
     PB_BASE_PORT: '21000',

@@ -1,10 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-
-const FATHOMD = join(import.meta.dirname, '../../bin/fathomd');
+import { fathomd as run } from '../helpers/fathomd.ts';
 
 let cwd: string;
 
@@ -17,13 +15,7 @@ afterEach(() => {
 });
 
 async function fathomd(args: string[], env: Record<string, string> = {}) {
-  const { exitCode, stdout, stderr } = await execa(FATHOMD, args, {
-    cwd,
-    reject: false,
-    stdin: 'ignore',
-    extendEnv: false,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-  });
+  const { exitCode, stdout, stderr } = await run(args, { cwd, env });
   return { exitCode, stdout, stderr };
 }
 

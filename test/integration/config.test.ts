@@ -2,10 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-
-const FATHOMD = join(import.meta.dirname, '../../bin/fathomd');
+import { fathomd as run } from '../helpers/fathomd.ts';
 
 let cwd: string;
 
@@ -22,13 +20,7 @@ async function serve(env: Record<string, string> = {}, args: string[] = []) {
 }
 
 async function fathomd(args: string[], env: Record<string, string>) {
-  const { exitCode, stderr } = await execa(FATHOMD, args, {
-    cwd,
-    reject: false,
-    stdin: 'ignore',
-    extendEnv: false,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-  });
+  const { exitCode, stderr } = await run(args, { cwd, env });
   return { exitCode, lines: stderr.split('\n') };
 }
 

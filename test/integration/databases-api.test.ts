@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Instance } from '../../shared/instance.ts';
 import type { JournalEntry } from '../../shared/journal.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
 import { until } from '../helpers/until.ts';
 
-const LAUNCHER = join(import.meta.dirname, '../../bin/fathomd');
 const PEOPLE = ['ann', 'bob', 'cid', 'dee'];
 
 let fathom: Deployment;
@@ -200,10 +199,7 @@ describe('one database', () => {
     const directory = join(fathom.dataDir, 'user_dbs', database.name);
     expect(existsSync(directory)).toBe(true);
     const type = (input: string) =>
-      execa(LAUNCHER, ['databases', 'delete', database.name, '--socket', fathom.socketPath], {
-        input,
-        reject: false,
-      });
+      fathomd(['databases', 'delete', database.name, '--socket', fathom.socketPath], { input });
     const refused = await type(`${database.name}x\n`);
     expect(refused.exitCode).toBe(2);
     expect(refused.stderr).toContain('dee@example.com is cut off and keeps the account');

@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs';
 import { chmod, chown, copyFile, mkdir, open, rename, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { expect, it } from 'vitest';
 import type { Finding } from '../../daemon/doctor/finding.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { instance, kill, signUp } from '../helpers/fleet-actions.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { deployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
 import { serveByHand, untilServing } from '../helpers/serve-by-hand.ts';
 
-const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
 /** Of the host that the tests run on, which is what it is. */
 const HOSTS = new Set(['inotify', 'open_files', 'disk', 'node']);
 const NOBODY = '2020-01-01-001-nobody';
@@ -20,11 +19,9 @@ const NOBODY = '2020-01-01-001-nobody';
 const isRoot = process.getuid?.() === 0;
 
 async function doctor(fathom: Deployment, env: Record<string, string> = {}, ...options: string[]) {
-  const { stdout, stderr, exitCode } = await execa(LAUNCHER, ['doctor', '--json', ...options], {
+  const { stdout, stderr, exitCode } = await fathomd(['doctor', '--json', ...options], {
     cwd: fathom.dataDir,
     env: { ...fathom.env, ...env },
-    extendEnv: false,
-    reject: false,
   });
   const findings = (JSON.parse(stdout) as Finding[]).filter(({ id }) => !HOSTS.has(id));
   const troubles = findings.filter(({ level }) => level !== 'ok');

@@ -2,18 +2,17 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../daemon/base/clock.ts';
 import { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
 import { bareInstance } from '../helpers/bare-instance.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { until } from '../helpers/until.ts';
 
 const MIB = 1024 * 1024;
 const LINES = 50_000;
-const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
 
 const burstLine = (index: number) => `burst ${index} ${'x'.repeat(120)}`;
 const burst = Array.from({ length: LINES }, (_, index) => burstLine(index));
@@ -71,11 +70,9 @@ it('`fathomd logs --follow` shows every line once, over rotations, a daemon that
   const daemon = await fathom.start();
   const tenant = await signUp(fathom);
   const path = join(fathom.dataDir, 'logs', 'instances', `${tenant.name}.log`);
-  const follower = execa(LAUNCHER, ['logs', tenant.name, '--follow', '--tail', '0'], {
+  const follower = fathomd(['logs', tenant.name, '--follow', '--tail', '0'], {
     cwd: fathom.dataDir,
     env: fathom.env,
-    extendEnv: false,
-    reject: false,
   });
   onTestFinished(async () => {
     follower.kill('SIGTERM');
@@ -115,10 +112,9 @@ it('`fathomd logs --follow` shows every line once, over rotations, a daemon that
   expect(shown()).toHaveLength(LINES);
 
   // What is shown of the end begins in a part, and a restart of the instance goes on with a fresh file.
-  const { stdout } = await execa(LAUNCHER, ['databases', 'logs', tenant.name, '--tail', '300'], {
+  const { stdout } = await fathomd(['databases', 'logs', tenant.name, '--tail', '300'], {
     cwd: fathom.dataDir,
     env: fathom.env,
-    extendEnv: false,
   });
   expect(stdout.split('\n').filter((line) => line.startsWith('burst '))).toEqual(burst.slice(-300));
   await fathom.client.databases.restart(tenant.name);

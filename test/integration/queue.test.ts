@@ -1,14 +1,11 @@
-import { join } from 'node:path';
-import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FathomError } from '../../shared/errors.ts';
 import type { Task } from '../../shared/task.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { fathomd as run } from '../helpers/fathomd.ts';
 import { call, signUp } from '../helpers/http-call.ts';
 import { finished, TEST_TASKS } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
-
-const FATHOMD = join(import.meta.dirname, '../../bin/fathomd');
 
 let fathom: Deployment;
 
@@ -194,7 +191,8 @@ describe('people at the queue', () => {
 });
 
 async function fathomd(...args: string[]): Promise<string> {
-  const { stdout } = await execa(FATHOMD, [...args, '--socket', fathom.socketPath], { stdin: 'ignore' });
+  const { stdout, stderr, exitCode } = await run([...args, '--socket', fathom.socketPath]);
+  expect(exitCode, stderr).toBe(0);
   return stdout;
 }
 

@@ -1,13 +1,13 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { execa } from 'execa';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { AuditEntry } from '../../shared/audit.ts';
 import type { Page } from '../../shared/protocol.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { fathomd as run } from '../helpers/fathomd.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
@@ -30,13 +30,7 @@ async function entries(query = ''): Promise<AuditEntry[]> {
 }
 
 function fathomd(...args: string[]) {
-  const launcher = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
-  return execa(launcher, [...args, '--socket', fathom.socketPath], {
-    env: { PATH: fathom.env['PATH'] ?? '' },
-    extendEnv: false,
-    reject: false,
-    cwd: fathom.dataDir,
-  });
+  return run([...args, '--socket', fathom.socketPath], { cwd: fathom.dataDir });
 }
 
 const globalFile = () => join(fathom.dataDir, 'global', 'pb_data', 'data.db');

@@ -2,9 +2,9 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { FATHOMD } from '../helpers/fathomd.ts';
 import { deployment } from '../helpers/harness.ts';
 
-const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'fathomd');
 const isRoot = process.getuid?.() === 0;
 /** One that this user may give files to, and that is not its own where that is possible. */
 const [group] = isRoot ? [1] : (process.getgroups?.() ?? []).filter((gid) => gid !== process.getgid?.());
@@ -42,9 +42,7 @@ it('does not open to a group that is not there, may not be given, or could not r
   expect(await refused({ FATHOM_SOCKET_GROUP: 'root' })).toContain(
     'FATHOM_SOCKET_GROUP: its members cannot reach',
   );
-  const unprivileged = isRoot
-    ? (['setpriv', '--bounding-set=-chown', LAUNCHER, 'serve'] as const)
-    : undefined;
+  const unprivileged = isRoot ? (['setpriv', '--bounding-set=-chown', FATHOMD, 'serve'] as const) : undefined;
   expect(await refused({ ...outside, FATHOM_SOCKET_GROUP: isRoot ? '2' : '0' }, unprivileged)).toContain(
     'make the user that runs fathomd a member of it',
   );
