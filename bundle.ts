@@ -2,9 +2,10 @@
  * Bundles daemon and console into `dist/`: their start would otherwise look for and read hundreds of small files, which takes
  * as long as everything else together.
  */
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { join } from 'node:path';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 
 /**
  * Node's own modules are required, not imported: to import one, Node reads all that it exports, and among what
@@ -67,11 +68,12 @@ const BOTH: BuildOptions = {
     js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
   },
   logLevel: 'warning',
+  metafile: true,
 };
 
 rmSync('dist', { recursive: true, force: true });
 
-await build({
+const daemon = await build({
   ...BOTH,
   // What has a file of its own in `dist/` under its own name: programs and what they load by its path.
   entryPoints: [
@@ -88,7 +90,7 @@ await build({
   plugins: [requireBuiltins, plainYargs],
 });
 
-await build({
+const tui = await build({
   ...BOTH,
   entryPoints: ['tui/main.tsx'],
   outdir: 'dist/tui',
@@ -102,3 +104,25 @@ await build({
   // Only in development, and not installed.
   external: ['react-devtools-core'],
 });
+
+writeFileSync('dist/LICENSES.txt', licensesOf([daemon.metafile, tui.metafile]));
+
+/** What the packages that are bundled ask for: that their licences go along. */
+function licensesOf(bundles: readonly (Metafile | undefined)[]): string {
+  const files = bundles.flatMap((bundle) => Object.keys(bundle?.inputs ?? {}));
+  const directories = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
+  return [...new Set(directories)].toSorted().map(licenseOf).join('\n\n');
+}
+
+function licenseOf(directory: string): string {
+  const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  const { name, version, license } = manifest;
+  const texts = readdirSync(directory)
+    .filter((file) => /^(?:licen[cs]e|copying|notice)/i.test(file))
+    .map((file) => readFileSync(join(directory, file), 'utf8').trim());
+  if (texts.length === 0 && typeof license !== 'string') throw new Error(`${directory} names no licence`);
+  return [`${String(name)} ${String(version)} (${String(license)})`, ...texts].join('\n\n');
+}
