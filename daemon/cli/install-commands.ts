@@ -12,7 +12,7 @@ export const installCommands = [
   }),
   command({
     words: ['upgrade'],
-    summary: 'change to another release, and back by itself if that does not become ready',
+    summary: 'change to another release, and back by itself if that does not become ready, or ends soon',
     positionals: { tarball: { type: 'string', demandOption: true, describe: "made by 'npm pack'" } },
     async run(args, context) {
       const actions = await import('./install-actions.ts');

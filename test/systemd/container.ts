@@ -7,7 +7,7 @@ import { execa } from 'execa';
 import { until } from '../helpers/until.ts';
 
 const SUITE = 'bookworm';
-const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'nginx', 'openssl'];
+const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'nginx', 'openssl', 'sqlite3'];
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const POWER_OFF_MS = 60_000;
 

@@ -28,6 +28,7 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
   await copyFile(releases.tarball, join(container.root, 'root/fathom.tgz'));
   await copyFile(releases.next, join(container.root, 'root/next.tgz'));
   await copyFile(releases.broken, join(container.root, 'root/broken.tgz'));
+  await copyFile(releases.fragile, join(container.root, 'root/fragile.tgz'));
 
   await report.check('install from the tarball', async () => {
     await container.shell('mkdir /root/unpacked && tar -xzf /root/fathom.tgz -C /root/unpacked');

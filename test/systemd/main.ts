@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { checkBackup } from './backup-checks.ts';
 import { Container } from './container.ts';
 import { checkInstall, checkUninstall } from './install-checks.ts';
 import { makeReleases } from './releases.ts';
@@ -48,6 +49,7 @@ async function main(): Promise<number> {
   const stage = new Stage(container);
   await checkInstall(stage, releases, report);
   await checkService(stage, releases, report);
+  await checkBackup(stage, report);
   await checkUninstall(stage, releases, report);
   console.log(`test:systemd took ${seconds()}`);
   return report.end();

@@ -12,8 +12,17 @@ export interface Releases {
   nextVersion: string;
   /** One that starts and ends at once. */
   broken: string;
+  /** One that becomes ready, and ends two seconds later. */
+  fragile: string;
 }
 
+/** In a daemon: ends it two seconds after it was ready. */
+const END_ONCE_READY = `
+setInterval(async () => {
+  const answer = await fetch('http://127.0.0.1:3000/health/ready').catch(() => null);
+  if (answer?.ok) setTimeout(() => { console.error('this release is fragile'); process.exit(70); }, 2000);
+}, 200);
+`;
 const PACKAGE = join(import.meta.dirname, '..', '..');
 
 /** Packs this checkout, and makes two later versions out of it. Needs no network. */
@@ -30,11 +39,16 @@ export async function makeReleases(directory: string): Promise<Releases> {
   const nextVersion = `${packed.version}-next`;
   await setVersion(release, nextVersion);
   const next = await tar(directory, 'next.tgz');
+  const daemon = join(release, 'dist/daemon/daemon.js');
+  const sound = await readFile(daemon);
   await setVersion(release, `${packed.version}-broken`);
-  await appendFile(join(release, 'dist/daemon/daemon.js'), "\nthrow new Error('this release is broken');\n");
+  await appendFile(daemon, "\nthrow new Error('this release is broken');\n");
   const broken = await tar(directory, 'broken.tgz');
+  await setVersion(release, `${packed.version}-fragile`);
+  await writeFile(daemon, `${sound.toString()}\n${END_ONCE_READY}`);
+  const fragile = await tar(directory, 'fragile.tgz');
   const megabytes = Math.round((await stat(tarball)).size / 1e6);
-  return { version: packed.version, tarball, megabytes, next, nextVersion, broken };
+  return { version: packed.version, tarball, megabytes, next, nextVersion, broken, fragile };
 }
 
 async function setVersion(release: string, version: string): Promise<void> {

@@ -156,16 +156,25 @@ async function checkUnderLoad(
     mustBe(await stage.property('ActiveState'), 'active', 'the service');
     return `same daemon, "${await stage.property('StatusText')}"`;
   });
-  await report.check('an upgrade to a broken release goes back by itself', async () => {
-    const before = await stage.processes();
-    const { code, text } = await container.try('fathomd', ['upgrade', '/root/broken.tgz']);
-    mustBe(code, 1, 'the exit code');
-    mustMatch(text, /this release is broken/, 'what it says');
-    mustBe(await container.run('readlink', ['/opt/fathom/current']), releases.version, 'the current release');
-    await versionIs(stage, releases.version);
-    await sameInstances(before);
-    return text.split('\n').at(-1) ?? '';
-  });
+  for (const [which, told] of [
+    ['broken', /does not become ready[^]*this release is broken/],
+    ['fragile', /does not last[^]*this release is fragile/],
+  ] as const) {
+    await report.check(`an upgrade to a ${which} release goes back by itself`, async () => {
+      const before = await stage.processes();
+      const { code, text } = await container.try('fathomd', ['upgrade', `/root/${which}.tgz`]);
+      mustBe(code, 1, 'the exit code');
+      mustMatch(text, told, 'what it says');
+      mustBe(
+        await container.run('readlink', ['/opt/fathom/current']),
+        releases.version,
+        'the current release',
+      );
+      await versionIs(stage, releases.version);
+      await sameInstances(before);
+      return text.split('\n').at(-1) ?? '';
+    });
+  }
   await report.check('an upgrade', async () => {
     const before = await stage.processes();
     const said = await container.run('fathomd', ['upgrade', '/root/next.tgz']);
