@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { usernameOf, utcDay } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
@@ -5,11 +6,13 @@ import { exists } from '../base/exists.ts';
 import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { DatabaseRepository, Reservation } from '../control-plane/databases.ts';
+import { withDatabase } from '../pocketbase/sqlite.ts';
 import { instanceEncryptionKey } from '../security/derived-keys.ts';
 import { type MasterKeys, seal, unseal } from '../security/envelope.ts';
 import type { GuardSettings } from '../security/guard-settings.ts';
-import { newSuperuserSecret, superuserKeys } from '../security/instance-access.ts';
+import { newSuperuserSecret, type SuperuserKeys, superuserKeys } from '../security/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { type Catalog, type CatalogEntry, secretBelongsTo } from './catalog.ts';
 import { cloneTemplate } from './clone.ts';
 import type { TemplateStore } from './template.ts';
@@ -136,8 +139,8 @@ export class Provisioner {
 
   async #makeDirectory({ database, owner }: Reservation): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(database.name);
-    if (await exists(directory)) return;
     const secret = unseal(this.#deps.masterKeys, database.superuser_secret, secretBelongsTo(database.user));
+    if (await exists(directory)) return refuseAnothers(directory, superuserKeys(secret));
     const request = {
       directory,
       name: database.name,
@@ -160,6 +163,29 @@ export class Provisioner {
       );
     }
   }
+}
+
+/**
+ * A control plane that was put back from a backup gives the names again that it gave after it: what lies there then is
+ * somebody's data, and not this account's.
+ *
+ * @throws FathomError `provision.failed`
+ */
+function refuseAnothers(directory: string, { recordId }: SuperuserKeys): void {
+  let isOurs: boolean;
+  try {
+    isOurs = withDatabase(join(dataDirOf(directory), 'data.db'), { readOnly: true }, (database) =>
+      Boolean(database.prepare('SELECT 1 FROM _superusers WHERE id = ?').get(recordId)),
+    );
+  } catch {
+    // What is wrong with the file is told by its start.
+    return;
+  }
+  if (isOurs) return;
+  throw new FathomError(
+    'provision.failed',
+    `${directory} holds a database that was made for another account; move it away and try again`,
+  );
 }
 
 function beingDeleted(name: string): FathomError {

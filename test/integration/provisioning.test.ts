@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
 import { SCRIPTED } from '../helpers/deployment.ts';
 import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
@@ -74,7 +75,7 @@ describe('migrations of user databases', () => {
 });
 
 describe('what a person changes in the control plane', () => {
-  it('a row whose name leads out of the directory is left alone, and the others run', async () => {
+  it('a row whose name leads out of the directory is left alone, and the others run; nobody is given what lies there of others', async () => {
     const fathom = await deployment();
     let daemon = await fathom.start();
     await signUp(fathom.url, 'good@example.com');
@@ -100,8 +101,23 @@ describe('what a person changes in the control plane', () => {
     expect(answer.status).toBe(500);
 
     await client.collection('user_databases').update(row?.id ?? '', { name: bad.database.name });
+    const { database: lost } = await signUp(fathom.url, 'next@example.com');
     await daemon.stop();
+    // As when the control plane is put back from a backup: it counts from there again.
+    withDatabase(join(fathom.dataDir, 'global', 'pb_data', 'data.db'), { readOnly: false }, (database) => {
+      database.prepare('DELETE FROM user_databases WHERE name = ?').run(lost.name);
+      database.prepare('DELETE FROM users WHERE email = ?').run('next@example.com');
+      database.exec('UPDATE database_days SET last_number = last_number - 1');
+    });
     await fathom.start();
-    expect(await expectWholeFleet(fathom, ['good@example.com', 'bad@example.com'])).toHaveLength(2);
+    const next = { body: { email: 'next@example.org', password: PASSWORD } };
+    const refused = await call('POST', `${fathom.url}/api/v1/auth/register`, next);
+    expect(refused).toMatchObject({ status: 502, body: { code: 'provision.failed' } });
+    expect(refused.body.detail).toContain(`${lost.name} holds a database that was made for another account`);
+    await rm(join(fathom.dataDir, 'user_dbs', lost.name), { recursive: true });
+    const given = await call('POST', `${fathom.url}/api/v1/auth/login`, next);
+    expect(given).toMatchObject({ status: 200, body: { database: { name: lost.name } } });
+    const everybody = ['good@example.com', 'bad@example.com', 'next@example.org'];
+    expect(await expectWholeFleet(fathom, everybody)).toHaveLength(3);
   });
 });
