@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { judge } from './checks.ts';
 import { FINDING_IDS, type Finding } from './finding.ts';
 import type { HostFacts } from './host-facts.ts';
+import { networkType } from './network-disks.ts';
 
 const GIB = 1024 ** 3;
 
@@ -18,6 +19,7 @@ const HEALTHY: HostFacts = {
     { variable: 'PB_GLOBAL_PORT', host: '127.0.0.1', port: 8090, state: 'ours' },
   ],
   disk: { freeBytes: 20 * GIB },
+  networkDisks: [],
   inotifyInstances: 8192,
   openFiles: 65_536,
   databases: 12,
@@ -125,6 +127,12 @@ describe('a warning is', () => {
       'chmod 700 /d',
     ],
     ['little space', { disk: { freeBytes: 0.5 * GIB } }, 'disk', 'free some space'],
+    [
+      'databases on the network',
+      { networkDisks: [{ path: '/mnt/databases', type: 'nfs' }] },
+      'network_disk',
+      'a disk of this host',
+    ],
     ['few inotify instances', { inotifyInstances: 128 }, 'inotify', 'fs.inotify.max_user_instances = 1024'],
     [
       'a secret that is weak',
@@ -149,6 +157,15 @@ describe('a warning is', () => {
   it('a limit that the fleet is growing into', () => {
     expect(troubles({ databases: 5000 }).map(({ id }) => id)).toEqual(['inotify', 'open_files']);
   });
+});
+
+it('a network file system is known by its number, also where that is signed', () => {
+  expect([0x6969, 0xff534d42, 0xff534d42 | 0, 0xef53].map(networkType)).toEqual([
+    'nfs',
+    'cifs',
+    'cifs',
+    null,
+  ]);
 });
 
 it('says nothing of limits that cannot be read', () => {

@@ -24,6 +24,7 @@ export const CHECKS: readonly Check[] = [
   checkFlock,
   checkDataDir,
   checkDisk,
+  checkNetworkDisks,
   checkPorts,
   checkInotify,
   checkOpenFiles,
@@ -162,6 +163,16 @@ export function checkDisk({ disk, dataDir: { path } }: HostFacts): Finding[] {
   const remedy = 'free some space, or set FATHOM_DATA_DIR to a larger disk';
   if (disk.freeBytes < DISK_FATAL_BYTES) return [fatal('disk', summary, remedy)];
   return [disk.freeBytes < DISK_WARNING_BYTES ? warning('disk', summary, remedy) : ok('disk', summary)];
+}
+
+export function checkNetworkDisks({ networkDisks }: HostFacts): Finding[] {
+  return networkDisks.map(({ path, type }) =>
+    warning(
+      'network_disk',
+      `${path} lies on a network file system (${type}): SQLite loses data there, and the daemon stands still while the server does not answer`,
+      'move it to a disk of this host, and set FATHOM_DATA_DIR or PB_USER_DBS_PATH; a FUSE file system of its own disk is fine',
+    ),
+  );
 }
 
 export function checkPorts({ ports }: HostFacts): Finding[] {

@@ -12,6 +12,7 @@ export const FINDING_IDS = [
   'permissions',
   'owner',
   'disk',
+  'network_disk',
   'clock',
   'port_server_port',
   'port_pb_global_port',

@@ -12,6 +12,7 @@ import { type Config, loadConfig } from '../config/config.ts';
 import { type ConfigInput, exposesSecrets, readSources, type Sources } from '../config/sources.ts';
 import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
+import { networkDisks } from './network-disks.ts';
 import { weakSecrets } from './secrets-strength.ts';
 
 /** Proves that a binary can be used; the path is PB_BINARY_PATH, null the embedded default. */
@@ -24,16 +25,18 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
   const sources = readSources(input);
   const { config, facts: configFacts } = tryConfig(input);
   const { dataDir, socketPath } = loadClientConfig(input);
+  const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const { daemon, status } = await askDaemon(socketPath);
-  const [binary, dataDirFacts, ports, disk, inotifyInstances, openFiles, databases, flock] =
+  const [binary, dataDirFacts, ports, disk, onNetwork, inotifyInstances, openFiles, databases, flock] =
     await Promise.all([
       tryBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),
       directoryFacts(dataDir),
       config === null ? [] : portFacts(config, status),
       freeSpace(dataDir),
+      networkDisks(await Promise.all([dataDir, userDatabasesDir].map(nearestExisting))),
       readNumber('/proc/sys/fs/inotify/max_user_instances'),
       openFilesLimit(),
-      countDatabases(config?.userDatabasesDir ?? join(dataDir, 'user_dbs')),
+      countDatabases(userDatabasesDir),
       flockFacts(),
     ]);
   return {
@@ -48,6 +51,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     dataDir: dataDirFacts,
     ports,
     disk,
+    networkDisks: onNetwork,
     inotifyInstances,
     openFiles,
     databases,
@@ -57,7 +61,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     now: new Date(),
     weakSecrets: weakSecrets(sources.get),
     fleet: await gatherFleet(
-      { dataDir, userDatabasesDir: config?.userDatabasesDir ?? join(dataDir, 'user_dbs'), socketPath },
+      { dataDir, userDatabasesDir, socketPath },
       new FathomClient({ target: { socketPath }, timeoutMs: 5000 }),
       daemon.state === 'ready' || daemon.state === 'starting',
     ),

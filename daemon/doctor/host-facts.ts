@@ -1,5 +1,6 @@
 import type { FieldError } from '../../shared/errors.ts';
 import type { FleetFacts } from './fleet-facts.ts';
+import type { NetworkDisk } from './network-disks.ts';
 import type { WeakSecret } from './secrets-strength.ts';
 
 /** What was seen on the host; the checks judge this and nothing else. */
@@ -15,6 +16,8 @@ export interface HostFacts {
   ports: readonly PortFacts[];
   /** Of the file system that holds the data directory; null when it cannot be read. */
   disk: { freeBytes: number } | null;
+  /** Directories of the fleet that lie on a network file system. */
+  networkDisks: readonly NetworkDisk[];
   /** `fs.inotify.max_user_instances`; null when it cannot be read. */
   inotifyInstances: number | null;
   /** The hard limit, up to which Node raises its own; null when it cannot be read. */
