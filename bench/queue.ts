@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
 import { HookClient } from '../daemon/queue/hook-client.ts';
-import { hookTokenOf } from '../daemon/security/hook-token.ts';
 import { createDeployment, type Deployment } from '../test/helpers/deployment.ts';
-import { TEST_TASKS } from '../test/helpers/queue.ts';
+import { hookAccess, TEST_TASKS } from '../test/helpers/queue.ts';
 import { until } from '../test/helpers/until.ts';
 import { median, ms, report } from './measure.ts';
 import { Postgres } from './postgres.ts';
@@ -36,12 +35,6 @@ export async function benchQueue(): Promise<boolean> {
   } finally {
     await fathom.dispose();
   }
-}
-
-function hooksOf(fathom: Deployment): HookClient {
-  const secret = Buffer.from(fathom.env['JWT_SECRET'] ?? '');
-  const hookToken = hookTokenOf(secret);
-  return new HookClient({ url: fathom.globalUrl, hookToken });
 }
 
 function open(fathom: Deployment): DatabaseSync {
@@ -153,7 +146,7 @@ async function benchThroughput(fathom: Deployment): Promise<boolean> {
 }
 
 async function benchHistory(fathom: Deployment): Promise<boolean> {
-  const hooks = hooksOf(fathom);
+  const hooks = new HookClient(hookAccess(fathom));
   const database = open(fathom);
   try {
     database.exec('DELETE FROM global_queue');

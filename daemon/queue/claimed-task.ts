@@ -1,3 +1,5 @@
+import type { Task } from '../../shared/task.ts';
+
 /** A task as the claim hands it to a worker. */
 export interface ClaimedTask {
   id: string;
@@ -34,4 +36,14 @@ export interface ClaimAnswer {
 export interface SettleAnswer extends ClaimAnswer {
   /** False when the lease had been lost: nothing was changed then. */
   accepted: boolean;
+}
+
+/** The new task, or the unfinished one that has its key; none for an unknown user. */
+export interface AddedTask {
+  created: boolean;
+  task: Task | null;
+}
+
+export interface AddAnswer extends ClaimAnswer {
+  added: AddedTask;
 }

@@ -1,6 +1,6 @@
-import { Agent, type RequestOptions, request } from 'node:http';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { HOOK_TOKEN_HEADER } from '../security/hook-token.ts';
+import { type HttpAnswer, HttpConnection } from './http-connection.ts';
 
 export interface HookClientOptions {
   /** Of the global PocketBase. */
@@ -11,70 +11,72 @@ export interface HookClientOptions {
 /** Longer than any write of PocketBase waits for the others before it. */
 const TIMEOUT_MS = 20_000;
 
-/**
- * The queue's operations at the global PocketBase (`pb_hooks/global/lib/queue*.js`). Plain `node:http` over kept
- * connections: one such call per task is most of what a short task costs.
- */
+/** The queue's operations at the global PocketBase (`pb_hooks/global/lib/queue*.js`), over connections that are kept. */
 export class HookClient {
-  readonly #target: RequestOptions;
-  readonly #headers: Record<string, string>;
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #target: { host: string; port: number; timeoutMs: number };
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #connections = new Set<HttpConnection>();
 
   constructor({ url, hookToken }: HookClientOptions) {
-    const { hostname, port } = new URL(url);
+    const { host, hostname, port } = new URL(url);
     // A bracketed IPv6 address stands bare here.
-    const host = hostname.replace(/^\[|\]$/g, '');
-    this.#target = { agent: this.#agent, hostname: host, port, method: 'POST', timeout: TIMEOUT_MS };
-    this.#headers = { 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: hookToken };
+    const address = hostname.replace(/^\[|\]$/g, '');
+    this.#target = { host: address, port: Number(port), timeoutMs: TIMEOUT_MS };
+    this.#headers = { host, 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: hookToken };
   }
 
-  /** @throws FathomError `control_plane.unavailable` when nobody knows whether it was done, `internal` when refused */
-  call<T>(operation: string, body: object): Promise<T> {
-    const text = JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const fail = (error: unknown) =>
-        reject(
-          new FathomError(
-            'control_plane.unavailable',
-            `the global PocketBase does not answer the queue: ${messageOf(error)}`,
-            { cause: error },
-          ),
-        );
-      const call = request(
-        {
-          ...this.#target,
-          path: `/api/fathom/queue/${operation}`,
-          headers: { ...this.#headers, 'content-length': Buffer.byteLength(text) },
-        },
-        (response) => {
-          let answer = '';
-          response.setEncoding('utf8');
-          response.on('data', (part: string) => {
-            answer += part;
-          });
-          // Also when it is cut off.
-          response.once('error', fail);
-          response.once('end', () => {
-            if (response.statusCode === 200) {
-              resolve(JSON.parse(answer) as T);
-              return;
-            }
-            reject(
-              new FathomError(
-                'internal',
-                `the queue's '${operation}' was refused with ${response.statusCode}: ${answer.slice(0, 300)}`,
-              ),
-            );
-          });
-        },
+  /**
+   * @throws FathomError `control_plane.unavailable` when nobody knows whether it was done, or nothing can be stored now;
+   * `internal` when it was refused
+   */
+  async call<T>(operation: string, body: object): Promise<T> {
+    const { status, body: text } = await this.#send(operation, JSON.stringify(body));
+    if (status === 200) return JSON.parse(text) as T;
+    if (status === 503) {
+      throw new FathomError(
+        'control_plane.unavailable',
+        `the global PocketBase cannot keep the queue: ${reasonOf(text)}; 'fathomd databases list' says more`,
       );
-      call.once('timeout', () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
-      call.once('error', fail);
-      call.end(text);
-    });
+    }
+    throw new FathomError(
+      'internal',
+      `the queue's '${operation}' was refused with ${status}: ${text.slice(0, 300)}`,
+    );
   }
 
   close(): void {
-    this.#agent.destroy();
+    for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
+  }
+
+  async #send(operation: string, text: string): Promise<HttpAnswer> {
+    const connection = this.#free() ?? new HttpConnection(this.#target);
+    this.#connections.add(connection);
+    try {
+      return await connection.send(`/api/fathom/queue/${operation}`, this.#headers, text);
+    } catch (error) {
+      throw new FathomError(
+        'control_plane.unavailable',
+        `the global PocketBase does not answer the queue: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  #free(): HttpConnection | null {
+    for (const connection of this.#connections) {
+      if (connection.idle) return connection;
+      if (connection.ended) this.#connections.delete(connection);
+    }
+    return null;
+  }
+}
+
+/** What the hook says of it; see `pb_hooks/global/lib/queue-route.js`. */
+function reasonOf(text: string): string {
+  try {
+    return (JSON.parse(text) as { message?: string }).message ?? text;
+  } catch {
+    return text.slice(0, 300);
   }
 }

@@ -1,5 +1,6 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
+import type { NewTask } from '../../shared/task.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
@@ -85,7 +86,14 @@ export class Queue {
     this.#stopPruning = repeat(this.#options.clock, PRUNE_EVERY_MS, () => this.#prune());
   }
 
-  /** A task was added or changed. */
+  /** The new task, or the unfinished one that has its key. @throws FathomError `not_found` for an unknown user */
+  async add(task: NewTask): ReturnType<TaskStore['add']> {
+    const added = await this.store.add(task, (row) => this.#worker.add(row));
+    this.watch.poke();
+    return added;
+  }
+
+  /** A task was changed, or added by somebody else. */
   wake(): void {
     this.#worker.wake();
     this.watch.poke();

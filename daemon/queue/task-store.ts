@@ -11,6 +11,7 @@ import {
   type TaskSummary,
 } from '../../shared/task.ts';
 import type { MasterKey } from '../security/envelope.ts';
+import type { AddedTask } from './claimed-task.ts';
 import type { HookClient } from './hook-client.ts';
 import { sealPayload } from './secrets.ts';
 
@@ -40,10 +41,18 @@ export class TaskStore {
     this.#master = deps.master;
   }
 
-  /** The new task, or the unfinished one that has its key. @throws FathomError `not_found` for an unknown user */
-  async add(task: NewTask): Promise<{ created: boolean; task: Task }> {
-    const answer = await this.#hooks.call<{ created: boolean; task: Task | null }>('enqueue', this.row(task));
-    if (answer.task) return { created: answer.created, task: answer.task };
+  /**
+   * The new task, or the unfinished one that has its key.
+   *
+   * @param enqueue takes it to the control plane
+   * @throws FathomError `not_found` for an unknown user
+   */
+  async add(
+    task: NewTask,
+    enqueue: (row: object) => Promise<AddedTask>,
+  ): Promise<{ created: boolean; task: Task }> {
+    const added = await enqueue(this.row(task));
+    if (added.task) return { created: added.created, task: added.task };
     throw new FathomError('not_found', `there is no user '${task.user_id}'`);
   }
 

@@ -5,7 +5,14 @@ import { after } from '../base/after.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { type AttemptEnd, outcomeOf } from './attempt-end.ts';
-import type { ClaimAnswer, ClaimedTask, Outcome, SettleAnswer } from './claimed-task.ts';
+import type {
+  AddAnswer,
+  AddedTask,
+  ClaimAnswer,
+  ClaimedTask,
+  Outcome,
+  SettleAnswer,
+} from './claimed-task.ts';
 import { Execution, type ExecutionDeps } from './execution.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { HookClient } from './hook-client.ts';
@@ -41,7 +48,8 @@ export class Worker {
   readonly #heartbeat: Heartbeat;
   readonly #executions = new Set<Execution>();
   readonly #slots = new Map<symbol, Promise<void>>();
-  #stopping = false;
+  /** It is up, and nobody has asked it to stop. */
+  #taking = false;
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
   /** Ids of what this worker knows to have. */
@@ -58,6 +66,7 @@ export class Worker {
   /** Resolves once a task could begin at once; a control plane that is not there yet is waited for. @throws without runners */
   async start(): Promise<void> {
     await this.#deps.runners.warm();
+    this.#taking = true;
     this.#heartbeat.start();
     const first = Promise.withResolvers<void>();
     this.#loop = this.#keepLooking(first.resolve);
@@ -70,6 +79,25 @@ export class Worker {
     this.#wake.abort('woken');
   }
 
+  /** Adds a task; in the same request that claims one, if it could begin one now: that halves the way to the handler. */
+  async add(row: object): Promise<AddedTask> {
+    const isFree = this.#taking && this.#slots.size < this.#deps.slots;
+    // With a request under way, or its answer lost, it would have to wait.
+    if (!isFree || this.#inDoubt) {
+      const added = await this.#deps.hooks.call<AddedTask>('enqueue', row);
+      if (added.created) this.wake();
+      return added;
+    }
+    const askedAtMs = this.#deps.clock.monotonic();
+    const answer = this.#ask<AddAnswer>('add-and-claim', { row });
+    // Of an error, whoever adds it hears.
+    this.#occupy(
+      answer.then(({ task }) => task).catch(() => null),
+      askedAtMs,
+    );
+    return (await answer).added;
+  }
+
   /** Stops the handler of a task, if it runs here. */
   cancel(taskId: string): void {
     for (const execution of this.#executions) if (execution.task.id === taskId) execution.cancel();
@@ -77,7 +105,7 @@ export class Worker {
 
   /** Takes nothing more, waits for what runs, and gives back what has not ended `withinMs`. Safe to call twice. */
   async stop(withinMs: number): Promise<void> {
-    this.#stopping = true;
+    this.#taking = false;
     this.wake();
     await this.#loop;
     const over = new AbortController();
@@ -91,7 +119,7 @@ export class Worker {
   }
 
   async #keepLooking(onFirst: () => void): Promise<void> {
-    while (!this.#stopping) {
+    while (this.#taking) {
       this.#wake = new AbortController();
       let waitMs = this.#deps.pollIntervalMs;
       try {
@@ -109,23 +137,24 @@ export class Worker {
 
   /** Claims until the slots are full or nothing is due; milliseconds until the next task is. */
   async #look(): Promise<number | null> {
-    while (!this.#stopping && this.#slots.size < this.#deps.slots) {
+    while (this.#taking && this.#slots.size < this.#deps.slots) {
       const askedAtMs = this.#deps.clock.monotonic();
       const { task, due_in_ms } = await this.#ask<ClaimAnswer>('claim', { rescue: true });
       if (task === null) return due_in_ms;
-      this.#occupy(task, askedAtMs);
+      this.#occupy(Promise.resolve(task), askedAtMs);
     }
     return null;
   }
 
-  #occupy(task: ClaimedTask, askedAtMs: number): void {
-    const slot = Symbol(task.id);
-    this.#slots.set(slot, this.#fill(slot, task, askedAtMs));
+  /** `first` may still be on its way; it has the slot until it is known that there is none. */
+  #occupy(first: Promise<ClaimedTask | null>, askedAtMs: number): void {
+    const slot = Symbol('slot');
+    this.#slots.set(slot, this.#fill(slot, first, askedAtMs));
   }
 
-  async #fill(slot: symbol, first: ClaimedTask, askedAtMs: number): Promise<void> {
+  async #fill(slot: symbol, first: Promise<ClaimedTask | null>, askedAtMs: number): Promise<void> {
     try {
-      await this.#work(first, askedAtMs);
+      await this.#work(await first, askedAtMs);
     } catch (error) {
       this.#deps.log.error({ err: error, worker: this.id }, 'a slot of the queue worker failed');
     } finally {
@@ -135,8 +164,8 @@ export class Worker {
   }
 
   /** One task after the other, until there is none. */
-  async #work(first: ClaimedTask, firstAskedAtMs: number): Promise<void> {
-    let task: ClaimedTask | null = first;
+  async #work(first: ClaimedTask | null, firstAskedAtMs: number): Promise<void> {
+    let task = first;
     let askedAtMs = firstAskedAtMs;
     while (task !== null) {
       this.#deps.onActivity();
@@ -146,7 +175,7 @@ export class Worker {
       });
       this.#executions.add(execution);
       // Asked to stop while the answer was on its way.
-      if (this.#stopping && task !== first) execution.giveBack();
+      if (!this.#taking && task !== first) execution.giveBack();
       try {
         const end = await execution.run();
         askedAtMs = this.#deps.clock.monotonic();
@@ -168,7 +197,7 @@ export class Worker {
     this.#logOutcome(task, outcome);
     while (execution.holdsLease) {
       try {
-        const body = { id: task.id, epoch: task.epoch, outcome, claim: !this.#stopping };
+        const body = { id: task.id, epoch: task.epoch, outcome, claim: this.#taking };
         const answer = await this.#ask<SettleAnswer>('settle', body, task.id);
         if (!answer.accepted)
           log.warn({ task: task.id }, 'the end of a task was refused: its lease was lost');

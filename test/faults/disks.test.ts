@@ -13,14 +13,15 @@ import {
 } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { mayMount, mountExt4, mountTmpfs } from '../helpers/mounts.ts';
+import { finished, TEST_TASKS } from '../helpers/queue.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { until } from '../helpers/until.ts';
 
 const MIB = 1024 * 1024;
 
 /** A deployment on a disk of its own. */
-async function onSmallDisk(): Promise<Deployment> {
-  const fathom = await deployment({ PB_HEALTH_INTERVAL: '1' });
+async function onSmallDisk(settings: Record<string, string> = {}): Promise<Deployment> {
+  const fathom = await deployment({ PB_HEALTH_INTERVAL: '1', ...settings });
   await mountTmpfs(fathom.dataDir, 48);
   await fathom.start();
   return fathom;
@@ -106,6 +107,41 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await documents.create({ title: 'after' });
     await signUp(fathom);
     expect((await signIn(fathom, tenant)).database?.status).toBe('Running');
+  });
+
+  it('that is full takes no task; what was accepted is kept, and what runs then ends as it would have', async () => {
+    const fathom = await onSmallDisk({ FATHOM_TASKS_DIR: TEST_TASKS });
+    const { queue } = fathom.client;
+    const gate = join(await scratch(), 'gate');
+    const running = await queue.add({ type: 'gated', payload: { gate } });
+    await until(async () => (await queue.get(running.id)).progress_message === 'waiting', {
+      what: 'the handler to wait',
+    });
+    const accepted: string[] = [];
+    const add = async () => {
+      const { id } = await queue.add({ type: 'noop', payload: 'x'.repeat(4_000) });
+      accepted.push(id);
+    };
+    await add();
+    const free = await fill(fathom.dataDir);
+
+    // Some may find room in what SQLite has already.
+    const refused = await until(() => add().catch((error: unknown) => error), {
+      what: 'a task to be refused',
+    });
+    expect(refused).toMatchObject({
+      code: 'control_plane.unavailable',
+      message: expect.stringMatching(/cannot keep the queue: .*full/i),
+    });
+    await expect(queue.pause()).rejects.toMatchObject({ code: 'control_plane.unavailable' });
+    for (const id of accepted) expect(await queue.get(id)).toMatchObject({ status: 'pending' });
+    // Its end cannot be told now; it is told once there is space.
+    await writeFile(gate, '');
+    await untilLimited(fathom, 'global', 'disk_full');
+    await free();
+    expect(await finished(fathom, running.id)).toMatchObject({ status: 'done', attempts: 1, errors: null });
+    for (const id of accepted)
+      expect(await finished(fathom, id)).toMatchObject({ status: 'done', attempts: 1 });
   });
 
   it('that turns read-only after an error is named; who dies then waits, and comes back once it is mended', async () => {

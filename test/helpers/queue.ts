@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import type { HookClientOptions } from '../../daemon/queue/hook-client.ts';
+import { hookTokenOf } from '../../daemon/security/hook-token.ts';
 import type { Task } from '../../shared/task.ts';
 import type { Daemon, Deployment } from './deployment.ts';
 import { until } from './until.ts';
@@ -22,9 +24,18 @@ export function finished(fathom: Deployment, id: string, timeoutMs = 60_000): Pr
 
 const WORKER = [join(import.meta.dirname, '..', '..', 'bin', 'fathomd'), 'worker'] as const;
 
+/** What workers and the daemon ask the control plane with. */
+export function hookAccess(fathom: Deployment): HookClientOptions {
+  return { url: fathom.globalUrl, hookToken: hookTokenOf(Buffer.from(fathom.env['JWT_SECRET'] ?? '')) };
+}
+
 /** `fathomd worker`, several times, each up. They end with the deployment at the latest. */
-export async function startWorkers(fathom: Deployment, count: number): Promise<Daemon[]> {
-  const workers = Array.from({ length: count }, () => fathom.launch({}, WORKER));
+export async function startWorkers(
+  fathom: Deployment,
+  count: number,
+  settings: Record<string, string> = {},
+): Promise<Daemon[]> {
+  const workers = Array.from({ length: count }, () => fathom.launch(settings, WORKER));
   for (const worker of workers) {
     await until(() => / is up/.test(worker.output()), {
       timeoutMs: 60_000,

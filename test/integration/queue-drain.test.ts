@@ -1,18 +1,22 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
+import { HookClient } from '../../daemon/queue/hook-client.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { signUp } from '../helpers/http-call.ts';
-import { finished, startWorkers, TEST_TASKS } from '../helpers/queue.ts';
+import { finished, hookAccess, startWorkers, TEST_TASKS } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
 let daemon: Daemon;
 
 beforeAll(async () => {
-  ({ fathom, daemon } = await startedDeployment({ FATHOM_TASKS_DIR: TEST_TASKS }));
+  ({ fathom, daemon } = await startedDeployment({
+    FATHOM_TASKS_DIR: TEST_TASKS,
+    QUEUE_POLL_INTERVAL: '600',
+  }));
 });
 
 afterAll(() => fathom.dispose());
@@ -20,14 +24,17 @@ afterAll(() => fathom.dispose());
 describe('a worker of its own process', () => {
   it('works on user databases, vacuums and provisions', async () => {
     const { user, database } = await signUp(fathom.url, 'far@example.com');
-    const [worker] = await startWorkers(fathom, 1);
-    const pid = String(worker?.pid);
+    const [worker] = await startWorkers(fathom, 1, { QUEUE_POLL_INTERVAL: '1' });
+    const hooks = new HookClient(hookAccess(fathom));
+    onTestFinished(() => hooks.close());
+    /** The daemon's own worker does not hear of the end of the pause. */
     const run = async (type: string, payload: unknown = {}) => {
-      for (;;) {
-        const { id } = await fathom.client.queue.add({ type, payload, user_id: user.id });
-        const task = await finished(fathom, id);
-        if (task.worker_id?.includes(`:${pid}:`)) return task;
-      }
+      await fathom.client.queue.pause();
+      const { id } = await fathom.client.queue.add({ type, payload, user_id: user.id });
+      await hooks.call('configure', { paused: false });
+      const task = await finished(fathom, id);
+      expect(task.worker_id).toContain(`:${worker?.pid}:`);
+      return task;
     };
     expect(await run('notes', { title: 'from afar' })).toMatchObject({
       status: 'done',

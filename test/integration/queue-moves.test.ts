@@ -11,15 +11,16 @@ import {
   integer,
   nat,
   oneof,
+  option,
   record,
 } from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HookClient } from '../../daemon/queue/hook-client.ts';
-import { hookTokenOf } from '../../daemon/security/hook-token.ts';
 import { TASK_TRANSITIONS, type TaskStatus } from '../../shared/task.ts';
 import { leaseFaults, logLeases, readLeases } from '../chaos/lease-log.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { deployment } from '../helpers/harness.ts';
+import { hookAccess } from '../helpers/queue.ts';
 
 const LEASE_MS = 600_000;
 const MAX_RUNNING = 2;
@@ -34,7 +35,11 @@ const index = nat(6);
 const operation = oneof(
   {
     weight: 4,
-    arbitrary: record({ kind: constant('add' as const), maxAttempts: integer({ min: 1, max: 3 }) }),
+    arbitrary: record({
+      kind: constant('add' as const),
+      maxAttempts: integer({ min: 1, max: 3 }),
+      claimedBy: option(worker),
+    }),
   },
   { weight: 6, arbitrary: record({ kind: constant('claim' as const), worker }) },
   {
@@ -64,8 +69,7 @@ async function controlPlaneAlone(): Promise<void> {
   const daemon = await fathom.start();
   daemon.signal('SIGKILL');
   await daemon.exited;
-  const hookToken = hookTokenOf(Buffer.from(fathom.env['JWT_SECRET'] ?? ''));
-  hooks = new HookClient({ url: fathom.globalUrl, hookToken });
+  hooks = new HookClient(hookAccess(fathom));
   await hooks.call('configure', { max_running: MAX_RUNNING });
   const path = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
   logLeases(path);
@@ -96,8 +100,12 @@ class Run {
           max_attempts: step.maxAttempts,
           timeout_s: 60,
         };
-        await hooks.call('enqueue', row);
         this.ids.push(id);
+        if (step.claimedBy === null) await hooks.call('enqueue', row);
+        else {
+          const body = { worker: step.claimedBy, lease_ms: LEASE_MS, row };
+          this.#note(step.claimedBy, await hooks.call<Claimed>('add-and-claim', body));
+        }
         return;
       }
       case 'claim':

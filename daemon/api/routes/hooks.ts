@@ -15,13 +15,12 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
   const retryLater = async (userId: string) => {
     try {
       const unique_key = `provision:${userId}`;
-      await deps.queue.store.add({
+      await deps.queue.add({
         type: 'database.provision',
         user_id: userId,
         unique_key,
         max_attempts: 20,
       });
-      deps.queue.wake();
     } catch (error) {
       deps.log.warn({ user: userId }, `the queue takes no task now: ${messageOf(error)}`);
     }

@@ -30,8 +30,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const { created, task } = await queue.store.add(request.body);
-      if (created) queue.wake();
+      const { created, task } = await queue.add(request.body);
       // 200: an unfinished task has this key already, and this is it.
       return reply.code(created ? 201 : 200).send(task);
     },

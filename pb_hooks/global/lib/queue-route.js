@@ -5,30 +5,39 @@ const sql = require(`${__hooks}/lib/queue-sql.js`);
 const queue = require(`${__hooks}/lib/queue.js`);
 const admin = require(`${__hooks}/lib/queue-admin.js`);
 
-const operations = { ...queue.operations, ...admin.operations };
+const TOKEN = $os.getenv('FATHOM_HOOK_TOKEN');
+const operations = new Map(Object.entries({ ...queue.operations, ...admin.operations }));
+
+/** What no other request would mend: the disk is full, read-only or broken. */
+const STORAGE = /disk is full|disk I\/O error|readonly database|malformed|unable to open database/;
 
 /** What needs no other statement to have been done is done without a transaction, which is much faster. */
-function perform(app, name, body) {
-  const operation = operations[name];
-  if (admin.reads.includes(name)) return operation(sql.reading(app), body);
-  const alone = sql.oneByOne(app);
-  if (name === 'enqueue' || queue.standsAlone(alone, name, body)) return operation(alone, body);
+function perform({ run, reads, alone }, body) {
+  if (reads) return run(sql.reading, body);
+  if (alone && alone(sql.oneByOne, body)) return run(sql.oneByOne, body);
   let text = '';
-  app.runInTransaction((tx) => {
-    text = operation(sql.transaction(tx), body);
+  $app.runInTransaction((tx) => {
+    text = run(sql.transaction(tx), body);
   });
   return text;
 }
 
 function answer(e) {
+  const { request } = e;
   // Not requestInfo(), which copies every header: this is the queue's hot path.
-  const token = $os.getenv('FATHOM_HOOK_TOKEN');
-  if (token === '' || !$security.equal(e.request.header.get('X-Fathom-Hook-Token'), token)) {
+  if (TOKEN === '' || !$security.equal(request.header.get('X-Fathom-Hook-Token'), TOKEN)) {
     throw new NotFoundError();
   }
-  const name = e.request.pathValue('operation');
-  if (!Object.keys(operations).includes(name)) throw new NotFoundError();
-  return e.string(200, perform(e.app, name, JSON.parse(toString(e.request.body))));
+  const operation = operations.get(request.pathValue('operation'));
+  if (!operation) throw new NotFoundError();
+  const body = JSON.parse(toString(request.body));
+  try {
+    return e.string(200, perform(operation, body));
+  } catch (error) {
+    const [reason] = STORAGE.exec(String(error)) || [];
+    if (reason) throw new ApiError(503, reason);
+    throw error;
+  }
 }
 
 module.exports = { answer };

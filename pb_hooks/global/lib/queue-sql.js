@@ -1,5 +1,7 @@
 // What the statements of the queue share. Times are PocketBase's text form, in UTC, so that comparing texts compares times.
 
+const { rowsOf } = require(`${__hooks}/lib/rows.js`);
+
 const NOW = "strftime('%Y-%m-%d %H:%M:%fZ', 'now')";
 
 /** The moment that parameter `name`, a text like '+30.5 seconds', says from now. */
@@ -69,20 +71,14 @@ const CLAIM_JSON = `json_object(${columns({
   user: "(SELECT json_object('id', u.id, 'email', u.email, 'name', u.name) FROM users u WHERE u.id = global_queue.user)",
 })})`;
 
+const found = new DynamicModel({ row: '' });
+
 /**
  * What runs statements; `query` makes one of its text. The only column of those that answer is called `row`. `together`:
  * they take effect all together or not at all.
  */
 function runner(query, together) {
-  const rows = (text, parameters) => {
-    const found = arrayOf(new DynamicModel({ row: '' }));
-    query(text)
-      .bind(parameters || {})
-      .all(found);
-    const texts = [];
-    for (const one of found) texts.push(one.row);
-    return texts;
-  };
+  const rows = (text, parameters) => rowsOf(query(text).bind(parameters || {}), found, ({ row }) => row);
   return {
     together,
     rows,
@@ -103,7 +99,7 @@ function runner(query, together) {
 const transaction = (tx) => runner((text) => tx.db().newQuery(text), true);
 
 /** Beside what writes: none waits for the other. */
-const reading = (app) => runner((text) => app.concurrentDB().newQuery(text), false);
+const reading = runner((text) => $app.concurrentDB().newQuery(text), false);
 
 const prepared = {};
 
@@ -111,11 +107,10 @@ const prepared = {};
  * Each by itself, and prepared once: to compile a statement of the queue takes longer than to run it. Only for texts
  * that do not vary. On the one connection that writes, like transactions, so that all of them take turns.
  */
-const oneByOne = (app) =>
-  runner((text) => {
-    prepared[text] ??= app.nonconcurrentDB().newQuery(text).prepare();
-    return prepared[text];
-  }, false);
+const oneByOne = runner((text) => {
+  prepared[text] ??= $app.nonconcurrentDB().newQuery(text).prepare();
+  return prepared[text];
+}, false);
 
 module.exports = {
   NOW,

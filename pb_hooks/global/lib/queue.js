@@ -1,6 +1,7 @@
 // The operations of workers. `worker` names who asks; with the epoch of its lease it is refused once another has the task.
 
 const sql = require(`${__hooks}/lib/queue-sql.js`);
+const { enqueue } = require(`${__hooks}/lib/queue-admin.js`);
 
 const { NOW, CLAIM_JSON } = sql;
 
@@ -184,14 +185,20 @@ function rescueAll(db) {
   bury(db);
 }
 
-/**
- * Whether its statements each make sense without the others: then what ends a task needs no transaction with the claim.
- * A claim needs one when there is something to rescue first.
- */
-function standsAlone(db, operation, { outcome, held, rescue }) {
-  if (operation === 'settle') return !held && outcome.kind !== 'dead';
-  if (operation === 'claim') return !held && !(rescue && anyExpired(db));
-  return operation === 'heartbeat';
+/** {worker, lease_ms, row} → {added: {created, task}, task, due_in_ms}: adds a task for a worker that could begin one. */
+function addAndClaim(db, body) {
+  return `{"added":${enqueue(db, body.row)},${moveOn(db, { ...body, claim: true }, NOTHING).rest}}`;
 }
 
-module.exports = { standsAlone, operations: { claim, settle, heartbeat } };
+/**
+ * `alone`: whether its statements each make sense without the others. Then what ends a task needs no transaction with the
+ * claim; a claim needs one when there is something to rescue first.
+ */
+const operations = {
+  claim: { run: claim, alone: (db, { held, rescue }) => !held && !(rescue && anyExpired(db)) },
+  settle: { run: settle, alone: (_, { held, outcome }) => !held && outcome.kind !== 'dead' },
+  heartbeat: { run: heartbeat, alone: () => true },
+  'add-and-claim': { run: addAndClaim, alone: () => true },
+};
+
+module.exports = { operations };

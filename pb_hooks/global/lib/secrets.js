@@ -1,3 +1,5 @@
+const { rowsOf } = require(`${__hooks}/lib/rows.js`);
+
 // Every envelope of the control plane: its table, its field, and the column that names whose it is.
 const ENVELOPES = {
   user_databases: { field: 'superuser_secret', owner: 'user' },
@@ -14,20 +16,18 @@ function placeOf(collection) {
 /** {after, limit, current} → those that do not begin with `current`, in the order of their ids. */
 function outdated(app, collection, { after, limit, current }) {
   const { field, owner } = placeOf(collection);
-  const rows = arrayOf(new DynamicModel({ id: '', owner: '', envelope: '' }));
-  app
+  const query = app
     .db()
     .newQuery(
       `SELECT id, ${owner} AS owner, ${field} AS envelope FROM ${collection}
        WHERE ${field} != '' AND substr(${field}, 1, length({:current})) != {:current} AND id > {:after}
        ORDER BY id LIMIT {:limit}`,
     )
-    .bind({ after: String(after), limit: Number(limit), current: String(current) })
-    .all(rows);
-  return rows.map(({ id, owner: whose, envelope }) => ({
-    id,
-    belongs_to: `${collection}/${whose}/${field}`,
-    envelope,
+    .bind({ after: String(after), limit: Number(limit), current: String(current) });
+  return rowsOf(query, new DynamicModel({ id: '', owner: '', envelope: '' }), (row) => ({
+    id: row.id,
+    belongs_to: `${collection}/${row.owner}/${field}`,
+    envelope: row.envelope,
   }));
 }
 
@@ -48,15 +48,15 @@ function replace(app, collection, { id, old, fresh }) {
 function counts(app) {
   return Object.keys(ENVELOPES).flatMap((collection) => {
     const { field } = ENVELOPES[collection];
-    const rows = arrayOf(new DynamicModel({ key_id: '', count: 0 }));
-    app
-      .db()
-      .newQuery(
-        `SELECT substr(${field}, 4, instr(substr(${field}, 4), '.') - 1) AS key_id, COUNT(*) AS count
+    const query = app.db().newQuery(
+      `SELECT substr(${field}, 4, instr(substr(${field}, 4), '.') - 1) AS key_id, COUNT(*) AS count
          FROM ${collection} WHERE ${field} != '' GROUP BY 1 ORDER BY 1`,
-      )
-      .all(rows);
-    return rows.map(({ key_id, count }) => ({ collection, key_id, count }));
+    );
+    return rowsOf(query, new DynamicModel({ key_id: '', count: 0 }), ({ key_id, count }) => ({
+      collection,
+      key_id,
+      count,
+    }));
   });
 }
 

@@ -1,0 +1,134 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../daemon/base/clock.ts';
+import { HookClient } from '../../daemon/queue/hook-client.ts';
+import { createWorker } from '../../daemon/queue/queue.ts';
+import { FathomError } from '../../shared/errors.ts';
+import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { hookAccess, TEST_TASKS } from '../helpers/queue.ts';
+import { until } from '../helpers/until.ts';
+
+let fathom: Deployment;
+let hooks: WatchedHooks;
+
+/** Notes what is asked of the control plane; an answer can get lost. */
+class WatchedHooks extends HookClient {
+  asked: string[] = [];
+  losing: string | null = null;
+
+  override async call<T>(operation: string, body: object): Promise<T> {
+    this.asked.push(operation);
+    const answer = await super.call<T>(operation, body);
+    if (operation !== this.losing) return answer;
+    this.losing = null;
+    throw new FathomError('control_plane.unavailable', 'the answer was lost');
+  }
+}
+
+beforeAll(async () => {
+  fathom = await createDeployment();
+  const daemon = await fathom.start();
+  // Its own worker would take what is added here.
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  hooks = new WatchedHooks(hookAccess(fathom));
+});
+
+afterAll(async () => {
+  hooks.close();
+  // Takes the global PocketBase over, and along.
+  await fathom.start();
+  await fathom.dispose();
+});
+
+beforeEach(async () => {
+  await hooks.call('configure', { paused: false, max_running: 1 });
+});
+
+async function withWorker(work: (worker: ReturnType<typeof createWorker>['worker']) => Promise<void>) {
+  const { worker, close } = createWorker({
+    hooks,
+    clock: systemClock,
+    log: pino({ level: 'silent' }),
+    random: Math.random,
+    host: {
+      databaseOf: () => Promise.reject(new Error('no task here has a user')),
+      provision: () => Promise.reject(new Error('no task here has a user')),
+    },
+    masterKeys: [{ id: 'unused', key: Buffer.alloc(32) }],
+    tasksDir: TEST_TASKS,
+    slots: 1,
+    pollIntervalMs: 600_000,
+    onActivity: () => {},
+  });
+  try {
+    await worker.start();
+    hooks.asked = [];
+    await work(worker);
+  } finally {
+    await worker.stop(0);
+    await close();
+  }
+}
+
+let count = 0;
+function row() {
+  count += 1;
+  const id = `added${String(count).padStart(10, '0')}`;
+  return { id, type: 'noop', payload: '{}', priority: 0, max_attempts: 5, timeout_s: 60 };
+}
+
+const get = async (id: string) =>
+  (await hooks.call<{ task: { status: string; attempts: number } }>('get', { id })).task;
+
+const untilDone = (id: string) =>
+  until(async () => ((await get(id)).status === 'done' ? get(id) : null), { what: `${id} to be done` });
+
+describe('a task that is added at a worker', () => {
+  it('comes back claimed from the same request, if the worker has nothing to do', async () => {
+    await withWorker(async (worker) => {
+      const task = row();
+      expect(await worker.add(task)).toMatchObject({ created: true, task: { status: 'pending' } });
+      expect((await untilDone(task.id)).attempts).toBe(1);
+      expect(hooks.asked.filter((name) => name !== 'get').slice(0, 2)).toEqual(['add-and-claim', 'settle']);
+    });
+  });
+
+  it('waits while the queue is paused, and until it is due', async () => {
+    await withWorker(async (worker) => {
+      await hooks.call('configure', { paused: true });
+      const task = row();
+      expect(await worker.add(task)).toMatchObject({ created: true });
+      expect((await get(task.id)).status).toBe('pending');
+      const later = { ...row(), run_at: '2999-01-01 00:00:00.000Z' };
+      expect(await worker.add(later)).toMatchObject({ created: true });
+      await hooks.call('configure', { paused: false });
+      worker.wake();
+      await untilDone(task.id);
+      expect((await get(later.id)).status).toBe('pending');
+    });
+  });
+
+  it('is only added where the slots are taken, or nobody has started the worker', async () => {
+    await withWorker(async (worker) => {
+      const tasks = [row(), row(), row()];
+      await Promise.all(tasks.map((task) => worker.add(task)));
+      for (const { id } of tasks) expect((await untilDone(id)).attempts).toBe(1);
+      expect(hooks.asked.filter((name) => name === 'enqueue')).toHaveLength(2);
+      await worker.stop(0);
+      const late = row();
+      expect(await worker.add(late)).toMatchObject({ created: true });
+      expect((await get(late.id)).status).toBe('pending');
+      await hooks.call('cancel', { id: late.id });
+    });
+  });
+
+  it('is run once when the answer that brought it is lost', async () => {
+    await withWorker(async (worker) => {
+      hooks.losing = 'add-and-claim';
+      const task = row();
+      await expect(worker.add(task)).rejects.toThrow('the answer was lost');
+      expect((await untilDone(task.id)).attempts).toBe(1);
+    });
+  });
+});
