@@ -75,10 +75,11 @@ rmSync('dist', { recursive: true, force: true });
 
 const daemon = await build({
   ...BOTH,
-  // What has a file of its own in `dist/` under its own name: programs and what they load by its path.
+  // What has a file of its own in `dist/` under its own name: programs, what they load by its path, and what tests compose.
   entryPoints: [
     'daemon/main.ts',
     'daemon/daemon.ts',
+    'daemon/cli/worker.ts',
     'daemon/pocketbase/spawner.ts',
     'daemon/queue/runner/runner-main.ts',
     'daemon/queue/runner/handler-thread.ts',

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { AuditEntry } from '../../shared/audit.ts';
 
 /** A row as it is kept. */
@@ -17,13 +17,13 @@ export interface AuditHead {
 export const EMPTY_CHAIN: AuditHead = { seq: 0, hash: '' };
 
 /** Keyed, so that whoever can write the table but does not have the daemon's keys cannot make a chain that fits. */
-export function link(key: Uint8Array, head: AuditHead, entry: Omit<AuditEntry, 'seq'>): AuditRow {
+export function link(key: KeyObject, head: AuditHead, entry: Omit<AuditEntry, 'seq'>): AuditRow {
   const numbered = { ...entry, seq: head.seq + 1 };
   return { ...numbered, previous: head.hash, hash: hashOf(key, head.hash, numbered) };
 }
 
 /** What is wrong with a row that should follow `head`, in a sentence; null when it fits. */
-export function whyNotLinked(key: Uint8Array, head: AuditHead, row: AuditRow): string | null {
+export function whyNotLinked(key: KeyObject, head: AuditHead, row: AuditRow): string | null {
   if (row.seq !== head.seq + 1) {
     return row.seq > head.seq + 1
       ? `row ${head.seq + 1} is missing`
@@ -34,7 +34,7 @@ export function whyNotLinked(key: Uint8Array, head: AuditHead, row: AuditRow): s
   return null;
 }
 
-function hashOf(key: Uint8Array, previous: string, entry: AuditEntry): string {
+function hashOf(key: KeyObject, previous: string, entry: AuditEntry): string {
   const { seq, at, actor_kind, actor, address, action, target, outcome, detail, request_id } = entry;
   const text = JSON.stringify([
     previous,
