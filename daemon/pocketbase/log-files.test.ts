@@ -108,6 +108,33 @@ it('a fresh live file begins when nobody writes, and positions count on', async 
   expect((await stat(files.live)).size).toBe('next run\n'.length);
 });
 
+it('who reads while parts are set aside and fresh files begin is never sent back, and gets every byte once', async () => {
+  const files = await newFiles({ maxBytes: 64 * KIB, retentionMs: 60_000 });
+  const rounds = 90;
+  const lines = 500;
+  const pieces: Buffer[] = [];
+  let position = 0;
+  const written = new AbortController();
+  const reader = async () => {
+    while (!written.signal.aborted || position < (await files.end())) {
+      const end = await files.end();
+      if (end < position) throw new Error(`${position} was read, and it ends at ${end}`);
+      const read = await files.read(position, 3 * KIB);
+      pieces.push(read.bytes);
+      position = read.position + read.bytes.length;
+    }
+  };
+  const reading = reader();
+  for (let round = 0; round < rounds; round += 1) {
+    await appendFile(files.live, numbered(round * lines, lines));
+    if (round % 3 === 2) await files.prepare();
+    else await files.rotate();
+  }
+  written.abort();
+  await reading;
+  expect(Buffer.concat(pieces).toString()).toBe(numbered(0, rounds * lines));
+});
+
 it('a daemon that ended in the middle of a rotation leaves no doubt about what was set aside', async () => {
   const files = await newFiles();
   const text = numbered(0, 10_000);

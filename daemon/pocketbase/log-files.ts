@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { SingleFlight } from '../base/single-flight.ts';
 import type { LogLimits } from '../config/config.ts';
 
 /** A part is set aside when it has this size, or a quarter of what may be kept, whichever is less. */
@@ -39,6 +40,7 @@ export class LogFiles {
   #live = { start: 0, at: 0 };
   #loaded: Promise<void> | null = null;
   #changes: Promise<unknown> = Promise.resolve();
+  readonly #noting = new SingleFlight<void>();
 
   constructor(live: string, limits: LogLimits) {
     this.live = live;
@@ -55,7 +57,9 @@ export class LogFiles {
   /** The position of the next byte that will be written. */
   async end(): Promise<number> {
     await this.#load();
-    return this.#live.start + (await this.#liveBytes());
+    const bytes = await this.#liveBytes();
+    // Looked at last: it may have been moved meanwhile.
+    return this.#live.start + bytes;
   }
 
   /**
@@ -69,11 +73,12 @@ export class LogFiles {
     for (;;) {
       const part = this.#parts.find(({ end }) => from < end);
       if (part) {
+        const { path } = part;
         from = Math.max(from, part.start);
-        const bytes = await readPart(part.path, from - part.start, Math.min(length, part.end - from));
+        const bytes = await readPart(path, from - part.start, Math.min(length, part.end - from));
         if (bytes.length > 0) return { bytes, position: from };
-        // It was retired meanwhile.
-        from = part.end;
+        // It was retired meanwhile, if it was not just given another name.
+        if (part.path === path) from = part.end;
         continue;
       }
       const live = this.#live;
@@ -195,8 +200,12 @@ export class LogFiles {
     if (blocks * 512 > size - at + FREED_SLACK_BYTES) await punchHole(this.live, at);
   }
 
-  /** The live file is a new one: nothing of it was set aside yet. */
-  async #beginAnew(): Promise<void> {
+  /** The live file is a new one: nothing of it was set aside yet. Whoever reads may find that out while it is being noted. */
+  #beginAnew(): Promise<void> {
+    return this.#noting.run(this.live, () => this.#noteFresh());
+  }
+
+  async #noteFresh(): Promise<void> {
     this.#live = { start: this.#live.start, at: 0 };
     const last = this.#parts.at(-1);
     if (!last) return;
