@@ -35,7 +35,7 @@ export class HookClient {
     if (status === 503) {
       throw new FathomError(
         'control_plane.unavailable',
-        `the global PocketBase cannot keep the queue: ${reasonOf(text)}; 'fathomd databases list' says more`,
+        `the global PocketBase cannot keep the queue: ${withAdvice(reasonOf(text))}`,
       );
     }
     throw new FathomError(
@@ -75,8 +75,14 @@ export class HookClient {
 /** What the hook says of it; see `pb_hooks/global/lib/queue-route.js`. */
 function reasonOf(text: string): string {
   try {
-    return (JSON.parse(text) as { message?: string }).message ?? text;
+    return (JSON.parse(text) as { message?: string }).message?.replace(/\.$/, '') ?? text;
   } catch {
     return text.slice(0, 300);
   }
+}
+
+function withAdvice(reason: string): string {
+  return /locked/.test(reason)
+    ? `${reason} by another program; end what 'fuser -v' finds on its data.db`
+    : `${reason}; 'fathomd databases list' says more`;
 }

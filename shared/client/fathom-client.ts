@@ -67,6 +67,8 @@ interface CallOptions {
 const MAX_PAGE = 500;
 /** Longer than the daemon itself waits for an instance to start or stop. */
 const ACTION_TIMEOUT_MS = 120_000;
+/** Longer than the daemon waits for the control plane, so that nobody who gives up leaves a task behind unknowingly. */
+const ADD_TIMEOUT_MS = 30_000;
 
 /** Version 1 of the API, method by method; see `docs/api.md`. Errors are those of `HttpClient.request`. */
 export class FathomClient {
@@ -156,7 +158,8 @@ export class FathomClient {
   };
 
   readonly queue = {
-    add: (body: NewTask): Promise<Task> => this.http.request('POST', '/api/v1/queue/tasks', { body }),
+    add: (body: NewTask): Promise<Task> =>
+      this.http.request('POST', '/api/v1/queue/tasks', { body, timeoutMs: ADD_TIMEOUT_MS }),
     list: (query: PageQuery & TaskFilter = {}): Promise<Page<TaskSummary>> =>
       this.http.request('GET', '/api/v1/queue/tasks', { query: { ...query } }),
     get: (id: string): Promise<Task> => this.http.request('GET', taskPath(id)),

@@ -8,8 +8,9 @@ const admin = require(`${__hooks}/lib/queue-admin.js`);
 const TOKEN = $os.getenv('FATHOM_HOOK_TOKEN');
 const operations = new Map(Object.entries({ ...queue.operations, ...admin.operations }));
 
-/** What no other request would mend: the disk is full, read-only or broken. */
-const STORAGE = /disk is full|disk I\/O error|readonly database|malformed|unable to open database/;
+/** Nothing is wrong with the request: the disk is full, read-only or broken, or somebody keeps the database locked. */
+const STORAGE =
+  /disk is full|disk I\/O error|readonly database|malformed|unable to open database|database is locked/;
 
 /** What needs no other statement to have been done is done without a transaction, which is much faster. */
 function perform({ run, reads, alone }, body) {

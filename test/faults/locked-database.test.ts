@@ -1,0 +1,32 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it } from 'vitest';
+import { deployment } from '../helpers/harness.ts';
+import { finished, TEST_TASKS } from '../helpers/queue.ts';
+import { scratch } from '../helpers/scratch.ts';
+import { until } from '../helpers/until.ts';
+
+it('a control plane that somebody keeps locked takes no task, and a task that ends meanwhile is done once it is free', async () => {
+  const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
+  const daemon = await fathom.start();
+  const { queue } = fathom.client;
+  const gate = join(await scratch(), 'gate');
+  const { id } = await queue.add({ type: 'gated', payload: { gate } });
+  await until(async () => (await queue.get(id)).progress_message === 'waiting', {
+    what: 'the handler to wait',
+  });
+  // As an administrator does who leaves a transaction open in a shell of SQLite.
+  using database = new DatabaseSync(join(fathom.dataDir, 'global', 'pb_data', 'data.db'));
+  database.exec('BEGIN IMMEDIATE');
+  await writeFile(gate, '');
+  await expect(queue.add({ type: 'noop' })).rejects.toMatchObject({
+    code: 'control_plane.unavailable',
+    message: expect.stringMatching(/database is locked by another program; end what 'fuser -v' finds/i),
+  });
+  await until(() => /the end of a task could not be told/.test(daemon.output()), {
+    what: () => `the worker to try: ${daemon.output()}`,
+  });
+  database.exec('ROLLBACK');
+  expect(await finished(fathom, id)).toMatchObject({ status: 'done', attempts: 1, errors: null });
+});
