@@ -175,7 +175,7 @@ export class Worker {
       });
       this.#executions.add(execution);
       // Asked to stop while the answer was on its way.
-      if (!this.#taking && task !== first) execution.giveBack();
+      if (!this.#taking) execution.giveBack();
       try {
         const end = await execution.run();
         askedAtMs = this.#deps.clock.monotonic();

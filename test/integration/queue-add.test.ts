@@ -11,14 +11,16 @@ import { until } from '../helpers/until.ts';
 let fathom: Deployment;
 let hooks: WatchedHooks;
 
-/** Notes what is asked of the control plane; an answer can get lost. */
+/** Notes what is asked of the control plane; an answer can get lost, or be held back. */
 class WatchedHooks extends HookClient {
   asked: string[] = [];
   losing: string | null = null;
+  holding: { operation: string; until: Promise<unknown> } | null = null;
 
   override async call<T>(operation: string, body: object): Promise<T> {
     this.asked.push(operation);
     const answer = await super.call<T>(operation, body);
+    if (operation === this.holding?.operation) await this.holding.until;
     if (operation !== this.losing) return answer;
     this.losing = null;
     throw new FathomError('control_plane.unavailable', 'the answer was lost');
@@ -45,7 +47,10 @@ beforeEach(async () => {
   await hooks.call('configure', { paused: false, max_running: 1 });
 });
 
-async function withWorker(work: (worker: ReturnType<typeof createWorker>['worker']) => Promise<void>) {
+async function withWorker(
+  work: (worker: ReturnType<typeof createWorker>['worker']) => Promise<void>,
+  slots = 1,
+) {
   const { worker, close } = createWorker({
     hooks,
     clock: systemClock,
@@ -57,7 +62,7 @@ async function withWorker(work: (worker: ReturnType<typeof createWorker>['worker
     },
     masterKeys: [{ id: 'unused', key: Buffer.alloc(32) }],
     tasksDir: TEST_TASKS,
-    slots: 1,
+    slots,
     pollIntervalMs: 600_000,
     onActivity: () => {},
   });
@@ -129,6 +134,35 @@ describe('a task that is added at a worker', () => {
       const task = row();
       await expect(worker.add(task)).rejects.toThrow('the answer was lost');
       expect((await untilDone(task.id)).attempts).toBe(1);
+    });
+  });
+
+  it('is run once when that answer is lost and the next task is added behind it', async () => {
+    await hooks.call('configure', { max_running: 2 });
+    await withWorker(async (worker) => {
+      hooks.losing = 'add-and-claim';
+      const [lost, next] = [row(), row()];
+      const added = await Promise.allSettled([worker.add(lost), worker.add(next)]);
+      expect(added.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+      for (const { id } of [lost, next]) expect((await untilDone(id)).attempts).toBe(1);
+    }, 2);
+  });
+
+  it('is given back, and not begun, when the answer that brings it comes during a stop', async () => {
+    await withWorker(async (worker) => {
+      const held = Promise.withResolvers<void>();
+      hooks.holding = { operation: 'add-and-claim', until: held.promise };
+      const task = { ...row(), type: 'gated', payload: '{"gate":"/nowhere"}', timeout_s: 5 };
+      const added = worker.add(task);
+      await until(async () => (await get(task.id))?.status === 'processing', { what: 'it to be claimed' });
+      const stopped = worker.stop(0);
+      await get(task.id);
+      hooks.holding = null;
+      held.resolve();
+      await stopped;
+      expect(await added).toMatchObject({ created: true });
+      expect(await get(task.id)).toMatchObject({ status: 'pending', attempts: 0 });
+      await hooks.call('cancel', { id: task.id });
     });
   });
 });

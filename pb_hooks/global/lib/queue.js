@@ -185,8 +185,9 @@ function rescueAll(db) {
   bury(db);
 }
 
-/** {worker, lease_ms, row} → {added: {created, task}, task, due_in_ms}: adds a task for a worker that could begin one. */
+/** {worker, lease_ms, row, held?} → {added: {created, task}, task, due_in_ms}: adds one for a worker that could begin it. */
 function addAndClaim(db, body) {
+  takeBack(db, body);
   return `{"added":${enqueue(db, body.row)},${moveOn(db, { ...body, claim: true }, NOTHING).rest}}`;
 }
 
@@ -198,7 +199,7 @@ const operations = {
   claim: { run: claim, alone: (db, { held, rescue }) => !held && !(rescue && anyExpired(db)) },
   settle: { run: settle, alone: (_, { held, outcome }) => !held && outcome.kind !== 'dead' },
   heartbeat: { run: heartbeat, alone: () => true },
-  'add-and-claim': { run: addAndClaim, alone: () => true },
+  'add-and-claim': { run: addAndClaim, alone: (_, { held }) => !held },
 };
 
 module.exports = { operations };
