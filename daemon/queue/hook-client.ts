@@ -10,18 +10,21 @@ export interface HookClientOptions {
 
 /** Longer than any write of PocketBase waits for the others before it. */
 const TIMEOUT_MS = 20_000;
+/** An address that names it comes out of `URL` without it. */
+const HTTP_PORT = 80;
 
 /** The queue's operations at the global PocketBase (`pb_hooks/global/lib/queue*.js`), over connections that are kept. */
 export class HookClient {
   readonly #target: { host: string; port: number; timeoutMs: number };
   readonly #headers: Readonly<Record<string, string>>;
   readonly #connections = new Set<HttpConnection>();
+  #closed = false;
 
   constructor({ url, hookToken }: HookClientOptions) {
     const { host, hostname, port } = new URL(url);
     // A bracketed IPv6 address stands bare here.
     const address = hostname.replace(/^\[|\]$/g, '');
-    this.#target = { host: address, port: Number(port), timeoutMs: TIMEOUT_MS };
+    this.#target = { host: address, port: Number(port || HTTP_PORT), timeoutMs: TIMEOUT_MS };
     this.#headers = { host, 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: hookToken };
   }
 
@@ -44,7 +47,9 @@ export class HookClient {
     );
   }
 
+  /** What is asked afterwards is answered, but no connection is kept for it. */
   close(): void {
+    this.#closed = true;
     for (const connection of this.#connections) connection.close();
     this.#connections.clear();
   }
@@ -60,6 +65,9 @@ export class HookClient {
         `the global PocketBase does not answer the queue: ${messageOf(error)}`,
         { cause: error },
       );
+    } finally {
+      // It would hold up the end of the process.
+      if (this.#closed) connection.close();
     }
   }
 

@@ -91,4 +91,12 @@ describe('a kept connection', () => {
     server?.write(`${HEAD}content-length: 2\r\n\r\nno`);
     await expect.poll(() => connection.ended).toBe(true);
   });
+
+  it('takes the beginning of a second answer, behind the first, for no part of the next one', async () => {
+    const connection = await connected((socket) =>
+      socket.write(`${HEAD}content-length: 2\r\n\r\nok${HEAD}content-length: 40\r\n\r\nno`),
+    );
+    expect(await ask(connection)).toMatchObject({ body: 'ok' });
+    expect(connection.idle).toBe(false);
+  });
 });

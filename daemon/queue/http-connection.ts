@@ -22,6 +22,8 @@ export class HttpConnection {
   constructor(target: { host: string; port: number; timeoutMs: number }) {
     const { host, port, timeoutMs } = target;
     this.#parser.onHeadersComplete = ({ statusCode, shouldKeepAlive }) => {
+      // More than the one answer, in the same piece: its rest would be the beginning of the next one.
+      if (!this.#waiting) this.#socket.destroy();
       this.#status = statusCode;
       this.#keep = shouldKeepAlive;
     };
