@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { constants, type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { replaceFile, writeAndClose } from '../base/replace-file.ts';
 import { withFileLock } from './file-lock.ts';
 import { GENERATED_SECRETS, type GeneratedSecret } from './variables.ts';
 
@@ -64,7 +65,7 @@ export async function ensureSecrets(options: EnsureSecretsOptions): Promise<read
       const held = parse(before);
       const wanted = missing.filter((name) => (held[name] ?? '').trim() === '');
       await refuseNewKeys(options, wanted);
-      if (wanted.length > 0) await replaceFile(path, appended(before, wanted));
+      if (wanted.length > 0) await replaceFile(path, appended(before, wanted), { mode: 0o600 });
       return wanted;
     });
   } catch (error) {
@@ -113,34 +114,6 @@ export function generateSecret(name: GeneratedSecret): string {
 /** 24 characters that need no quoting in a shell, a URL or an env file: 144 random bits. */
 export function randomPassword(): string {
   return randomBytes(18).toString('base64url');
-}
-
-/** Readers see the old file or the new one, never half of it; a crash leaves one of the two. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-  // A crash may have left the name behind; the lock is ours, so nobody else is writing it.
-  await rm(temporary, { force: true });
-  try {
-    await writeAndClose(await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), text);
-    await rename(temporary, path);
-    await syncDirectory(dirname(path));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-async function writeAndClose(file: FileHandle, text: string): Promise<void> {
-  await using handle = file;
-  await handle.writeFile(text);
-  await handle.sync();
-}
-
-/** Without it a power cut may undo the rename, after data was encrypted with the new keys. */
-async function syncDirectory(path: string): Promise<void> {
-  await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  await handle.sync();
 }
 
 async function readIfThere(path: string): Promise<string> {

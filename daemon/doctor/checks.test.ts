@@ -26,6 +26,7 @@ const HEALTHY: HostFacts = {
   flock: 'ok',
   daemon: { state: 'ready', version: '0.1.0', pid: 42 },
   fathomVersion: '0.1.0',
+  unfinishedChange: null,
   now: new Date('2026-01-15T10:00:00Z'),
   weakSecrets: [],
   fleet: null,
@@ -141,6 +142,12 @@ describe('a warning is', () => {
       'fathomd init',
     ],
     ['a daemon of another version', { fathomVersion: '0.2.0' }, 'daemon_version', 'systemctl restart'],
+    [
+      'an upgrade that was interrupted',
+      { unfinishedChange: 'the change from 1 to 2 was interrupted' },
+      'release',
+      'fathomd rollback',
+    ],
     ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
     [
       'a remark on the configuration',

@@ -29,6 +29,7 @@ export const CHECKS: readonly Check[] = [
   checkInotify,
   checkOpenFiles,
   checkDaemon,
+  checkRelease,
   checkFleet,
 ];
 
@@ -257,6 +258,17 @@ export function checkDaemon({ daemon, fathomVersion }: HostFacts): Finding[] {
     case 'silent':
       return [warning('daemon', daemon.problem, 'see its log')];
   }
+}
+
+export function checkRelease({ unfinishedChange }: HostFacts): Finding[] {
+  if (unfinishedChange === null) return [];
+  return [
+    warning(
+      'release',
+      `${unfinishedChange}, unless it is under way now`,
+      "'fathomd install' finishes it, or undoes it if it cannot be finished; 'fathomd rollback' goes back",
+    ),
+  ];
 }
 
 function octal(mode: number): string {

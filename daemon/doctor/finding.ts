@@ -20,6 +20,7 @@ export const FINDING_IDS = [
   'open_files',
   'daemon',
   'daemon_version',
+  'release',
   'stale_socket',
   'stale_pid_file',
   'leftovers',

@@ -6,10 +6,12 @@ import { FathomClient } from '../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
-import { packageVersion } from '../base/package.ts';
+import { packageRoot, packageVersion } from '../base/package.ts';
 import { loadClientConfig } from '../config/client-config.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { type ConfigInput, exposesSecrets, readSources, type Sources } from '../config/sources.ts';
+import { RELEASES } from '../install/layout.ts';
+import { toldOf, unfinished } from '../install/unfinished.ts';
 import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
 import { networkDisks } from './network-disks.ts';
@@ -27,6 +29,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
   const { dataDir, socketPath } = loadClientConfig(input);
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const { daemon, status } = await askDaemon(socketPath);
+  const change = packageRoot().startsWith(`${RELEASES}/`) ? await unfinished() : null;
   const [binary, dataDirFacts, ports, disk, onNetwork, inotifyInstances, openFiles, databases, flock] =
     await Promise.all([
       tryBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),
@@ -58,6 +61,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     flock,
     daemon,
     fathomVersion: packageVersion(),
+    unfinishedChange: change && toldOf(change),
     now: new Date(),
     weakSecrets: weakSecrets(sources.get),
     fleet: await gatherFleet(

@@ -28,6 +28,8 @@ export interface HostFacts {
   daemon: DaemonFacts;
   /** Of the program that asks. */
   fathomVersion: string;
+  /** What is known of a change of releases that has not come to its end; null when there is none. */
+  unfinishedChange: string | null;
   now: Date;
   weakSecrets: readonly WeakSecret[];
   /** Null before the first start. */

@@ -1,21 +1,30 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { FathomError } from '../../shared/errors.ts';
 import { exists } from '../base/exists.ts';
+import { replaceFile } from '../base/replace-file.ts';
 import { CURRENT, RELEASES, SERVICE, SYSTEM_FILES } from './layout.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** A program of the host; what it printed. Throws when it fails, with its own words. */
-export async function run(file: string, args: readonly string[], timeoutMs?: number): Promise<string> {
+/** A program of the host; what it printed. Throws when it fails, with its own words, or when the signal aborts. */
+export async function run(
+  file: string,
+  args: readonly string[],
+  { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<string> {
   const result = await execa(file, args, {
     extendEnv: false,
     env: { PATH },
     stdin: 'ignore',
     reject: false,
+    // Ctrl-C is for this program alone, which then decides what to do about it.
+    detached: true,
     ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
   });
+  if (result.isCanceled) throw new FathomError('conflict', 'interrupted; nothing was changed');
   if (result.failed) {
     const why = result.timedOut
       ? `did not end within ${(timeoutMs ?? 0) / 1000} s`
@@ -41,8 +50,7 @@ export async function writeSystemFiles(): Promise<boolean> {
     const is = await readFile(to).catch(() => null);
     if (is !== null && wanted.equals(is)) continue;
     await mkdir(dirname(to), { recursive: true, mode: 0o755 });
-    await writeFile(to, wanted);
-    await chmod(to, mode);
+    await replaceFile(to, wanted, { mode });
     changed = true;
   }
   await run('systemd-sysusers', ['/usr/local/lib/sysusers.d/fathom.conf']);
@@ -52,11 +60,9 @@ export async function writeSystemFiles(): Promise<boolean> {
   return changed;
 }
 
-export async function isActive(unit: string): Promise<boolean> {
-  return run('systemctl', ['is-active', unit]).then(
-    () => true,
-    () => false,
-  );
+/** Whether it runs, or would: one that failed, or is just being started again, is meant to run. */
+export async function isWanted(unit: string): Promise<boolean> {
+  return (await run('systemctl', ['show', '--property', 'ActiveState', '--value', unit])) !== 'inactive';
 }
 
 /** What the service said last. */

@@ -1,16 +1,19 @@
 import { FathomError } from '../../shared/errors.ts';
-import { checkHost, isActive, isCheckout, run, writeSystemFiles } from './host.ts';
+import { settle } from './change.ts';
+import { checkHost, isCheckout, isWanted, run, writeSystemFiles } from './host.ts';
 import { CREDENTIALS, CURRENT, ENV_FILE, RELEASES, SERVICE, SOCKET_UNIT } from './layout.ts';
-import { copyOf, linked, pointTo, prune } from './release.ts';
+import { linked, pointTo } from './links.ts';
+import { copyOf, prune } from './release.ts';
 import { writeSettings } from './settings.ts';
+import type { Trial } from './trial.ts';
 
-export interface InstallContext {
+export interface InstallContext extends Trial {
   uid: number;
-  say: (line: string) => void;
 }
 
 /** Makes the package that this runs from the installed Fathom. Done again, it mends what is missing. */
-export async function install(root: string, { uid, say }: InstallContext): Promise<void> {
+export async function install(root: string, context: InstallContext): Promise<void> {
+  const { uid, say, interrupted } = context;
   await checkHost(uid);
   if (await isCheckout(root)) {
     throw new FathomError(
@@ -18,8 +21,10 @@ export async function install(root: string, { uid, say }: InstallContext): Promi
       "this is a checkout; run 'npm pack', unpack the tarball, and run bin/fathom install in there",
     );
   }
+  await settle('forward', context);
   const before = await linked(CURRENT);
-  const release = root.startsWith(`${RELEASES}/`) && before ? before : await copyOf(root);
+  const release = root.startsWith(`${RELEASES}/`) && before ? before : await copyOf(root, interrupted);
+  if (interrupted.aborted) throw new FathomError('conflict', "interrupted; run 'install' again");
   if (before && before.name !== release.name) {
     throw new FathomError(
       'conflict',
@@ -35,7 +40,7 @@ export async function install(root: string, { uid, say }: InstallContext): Promi
   if (before && !changed && written.length === 0)
     say(`Fathom ${release.version} is installed already; nothing had to be changed`);
   else say(`installed Fathom ${release.version} in ${RELEASES}/${release.name}`);
-  if (await isActive(SERVICE)) return;
+  if (await isWanted(SERVICE)) return;
   say(`next: look at ${ENV_FILE}, then 'systemctl start fathomd', then 'fathomd status'`);
   say(
     `the first administrator's password is in ${CREDENTIALS}/PB_ADMIN_PASSWORD; keep a copy of ${CREDENTIALS} in a safe place`,

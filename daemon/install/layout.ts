@@ -3,6 +3,8 @@ export const RELEASES = '/opt/fathom';
 export const CURRENT = `${RELEASES}/current`;
 /** The release that ran before, for the way back. */
 export const PREVIOUS = `${RELEASES}/previous`;
+/** The release to go back to while another one is being tried; gone when that has proven itself, or is not kept. */
+export const FALLBACK = `${RELEASES}/fallback`;
 export const SETTINGS = '/etc/fathom';
 export const ENV_FILE = `${SETTINGS}/fathom.env`;
 export const CREDENTIALS = `${SETTINGS}/credentials`;

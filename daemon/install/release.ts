@@ -1,28 +1,17 @@
-import { createHash } from 'node:crypto';
-import {
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { exists } from '../base/exists.ts';
+import { syncDirectory } from '../base/replace-file.ts';
 import { run } from './host.ts';
-import { CURRENT, PREVIOUS, RELEASES } from './layout.ts';
+import { CURRENT, FALLBACK, PREVIOUS, RELEASES } from './layout.ts';
+import { linked, type Release } from './links.ts';
 
 /** Written into a release when it is placed: the hash over everything else in there. */
 const CONTENT_FILE = '.content';
-
-export interface Release {
-  /** The folder's name in `/opt/fathom`. */
-  name: string;
-  version: string;
-}
+/** How the names of directories begin that are no release yet, or not any more. */
+const UNFINISHED = '.unfinished-';
 
 /** The version; followed by a piece of its hash where the same version is there with other content. */
 export function releaseName(version: string, content: string, there: ReadonlyMap<string, string>): string {
@@ -36,11 +25,13 @@ export function superfluous(there: readonly string[], keep: readonly (string | n
 }
 
 /** Unpacks a tarball made by `npm pack` and puts it where releases lie. @throws FathomError `conflict` */
-export async function unpack(tarball: string): Promise<Release> {
+export async function unpack(tarball: string, signal: AbortSignal): Promise<Release> {
   await using incoming = await incomingDirectory();
   try {
-    await run('tar', ['-xzf', tarball, '-C', incoming.path, '--strip-components=1', '--no-same-owner']);
+    const options = ['--strip-components=1', '--no-same-owner'];
+    await run('tar', ['-xzf', tarball, '-C', incoming.path, ...options], { signal });
   } catch (error) {
+    if (signal.aborted) throw error;
     const next = "name a tarball of 'npm pack'";
     throw new FathomError('conflict', `${tarball} cannot be unpacked: ${messageOf(error)}; ${next}`);
   }
@@ -50,11 +41,11 @@ export async function unpack(tarball: string): Promise<Release> {
 }
 
 /** Puts a package that is unpacked already where releases lie. @throws FathomError `conflict` */
-export async function copyOf(root: string): Promise<Release> {
+export async function copyOf(root: string, signal: AbortSignal): Promise<Release> {
   const identity = await identify(root);
   if (identity.there) return identity;
   await using incoming = await incomingDirectory();
-  await run('cp', ['-r', '--preserve=mode,timestamps,links', `${root}/.`, incoming.path]);
+  await run('cp', ['-r', '--preserve=mode,timestamps,links', `${root}/.`, incoming.path], { signal });
   await place(incoming.path, identity);
   return identity;
 }
@@ -75,7 +66,7 @@ async function identify(directory: string): Promise<Identity> {
 /** Where a release is put together; whatever is left in there is removed. */
 async function incomingDirectory(): Promise<AsyncDisposable & { path: string }> {
   await mkdir(RELEASES, { recursive: true, mode: 0o755 });
-  const path = await mkdtemp(join(RELEASES, '.incoming-'));
+  const path = await mkdtemp(join(RELEASES, UNFINISHED));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
@@ -84,9 +75,12 @@ async function place(incoming: string, { name, content }: Identity): Promise<voi
   // Whoever unpacked it may have had a narrow umask; the service reads it as another user.
   await run('chmod', ['-R', 'u+rwX,go+rX,go-w', incoming]);
   await writeFile(join(incoming, CONTENT_FILE), content);
+  // On the disk before it has its name: a power cut must not leave empty files under it.
+  await run('sync', ['--file-system', incoming]);
   // What lies there under this name is no whole release.
-  await rm(join(RELEASES, name), { recursive: true, force: true });
+  await discard(name);
   await rename(incoming, join(RELEASES, name));
+  await syncDirectory(RELEASES);
 }
 
 /** It is Fathom, and it runs on this host: said by itself. */
@@ -138,28 +132,22 @@ async function releases(): Promise<string[]> {
     .map(({ name }) => name);
 }
 
-/** The release that a link names; null when there is none. */
-export async function linked(link: typeof CURRENT | typeof PREVIOUS): Promise<Release | null> {
-  const name = await readlink(link).catch(() => null);
-  if (name === null) return null;
-  const manifest = JSON.parse(await readFile(join(RELEASES, name, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  return { name, version: manifest.version };
-}
-
-/** In one step: there is no moment without the link. */
-export async function pointTo(link: typeof CURRENT | typeof PREVIOUS, { name }: Release): Promise<void> {
-  const next = `${link}.next`;
-  await rm(next, { force: true });
-  await symlink(name, next);
-  await rename(next, link);
-}
-
-/** Removes all but the current release and the one before. */
+/** Removes all releases but those that a link names, and what was left half made or half removed. */
 export async function prune(): Promise<void> {
-  const keep = [(await linked(CURRENT))?.name ?? null, (await linked(PREVIOUS))?.name ?? null];
-  for (const name of superfluous(await releases(), keep)) {
-    await rm(join(RELEASES, name), { recursive: true, force: true });
-  }
+  const kept = await Promise.all([linked(CURRENT), linked(PREVIOUS), linked(FALLBACK)]);
+  const names = kept.map((release) => release?.name ?? null);
+  for (const name of superfluous(await releases(), names)) await discard(name);
+  const left = (await readdir(RELEASES)).filter((name) => name.startsWith(UNFINISHED));
+  // A tar whose parent was killed may still write into it for a while.
+  const patient = { recursive: true, force: true, maxRetries: 10, retryDelay: 200 };
+  for (const name of left) await rm(join(RELEASES, name), patient);
+}
+
+/** It loses its name first, so that what has one is always whole. */
+async function discard(name: string): Promise<void> {
+  const path = join(RELEASES, name);
+  if (!(await exists(path))) return;
+  const doomed = join(RELEASES, `${UNFINISHED}${randomUUID()}`);
+  await rename(path, doomed);
+  await rm(doomed, { recursive: true, force: true });
 }

@@ -1,7 +1,8 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
 import { exists } from '../base/exists.ts';
+import { replaceFile } from '../base/replace-file.ts';
 import { generateSecret } from '../config/secrets-file.ts';
 import { GENERATED_SECRETS } from '../config/variables.ts';
 import { run } from './host.ts';
@@ -27,8 +28,8 @@ export async function writeSettings(): Promise<string[]> {
   await run('chgrp', [ACCOUNT, SETTINGS]);
   await chmod(SETTINGS, 0o750);
   if (!(await exists(ENV_FILE))) {
-    await writeFile(ENV_FILE, ENV_TEXT, { mode: 0o640 });
-    await run('chgrp', [ACCOUNT, ENV_FILE]);
+    const { gid } = await stat(SETTINGS);
+    await replaceFile(ENV_FILE, ENV_TEXT, { mode: 0o640, gid });
     written.push(ENV_FILE);
   }
   await mkdir(CREDENTIALS, { recursive: true, mode: 0o700 });
@@ -41,7 +42,7 @@ export async function writeSettings(): Promise<string[]> {
         `${path} is missing, but what lies in ${DATA} was made with it; put it back from your backup`,
       );
     }
-    await writeFile(path, `${generateSecret(name)}\n`, { mode: 0o600, flag: 'wx' });
+    await replaceFile(path, `${generateSecret(name)}\n`, { mode: 0o600 });
     written.push(path);
   }
   return written;

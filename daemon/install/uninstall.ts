@@ -7,7 +7,10 @@ import { ACCOUNT, DATA, RELEASES, SERVICE, SETTINGS, SOCKET_UNIT, SYSTEM_FILES, 
 export const CONFIRMATION = 'delete all databases';
 
 /** Stops the fleet and removes the program; with `purge` the data, settings, secrets and the account as well. */
-export async function uninstall({ purge }: { purge: boolean }, { uid, say }: InstallContext): Promise<void> {
+export async function uninstall(
+  { purge }: { purge: boolean },
+  { uid, say }: Pick<InstallContext, 'uid' | 'say'>,
+): Promise<void> {
   await checkHost(uid);
   await run('systemctl', ['stop', WORKERS, SERVICE, SOCKET_UNIT]);
   // Left by a daemon that could not stop its fleet, because it did not run any more.

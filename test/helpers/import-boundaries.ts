@@ -23,7 +23,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/api/': ['daemon/queue/'],
   'daemon/install/': ['daemon/config/', 'shared/client/'],
   'daemon/daemon.ts': ['daemon/api/'],
-  'daemon/doctor/': ['daemon/databases/', 'shared/client/'],
+  'daemon/doctor/': ['daemon/databases/', 'daemon/install/', 'shared/client/'],
   'daemon/cli/': [
     'daemon/daemon.ts',
     'daemon/doctor/',

@@ -175,18 +175,49 @@ async function checkUnderLoad(
       return text.split('\n').at(-1) ?? '';
     });
   }
-  await report.check('an upgrade', async () => {
+  await report.check('an upgrade is taken back by Ctrl-C while the new release is watched', async () => {
     const before = await stage.processes();
-    const said = await container.run('fathomd', ['upgrade', '/root/next.tgz']);
+    const said = await interrupt(stage, 'upgrade /root/next.tgz', 'INT');
+    mustMatch(said, /is not kept[^]*exit 1$/, 'what it says');
+    mustBe(await links(stage), `current ${releases.version}`, 'the links');
+    await versionIs(stage, releases.version);
+    await sameInstances(before);
+    return 'nothing is left of it';
+  });
+  await report.check(
+    'an upgrade that was killed then is told by the doctor and undone by rollback',
+    async () => {
+      const before = await stage.processes();
+      await interrupt(stage, 'upgrade /root/next.tgz', 'KILL');
+      const left = `current ${releases.nextVersion}\nfallback ${releases.version}`;
+      mustBe(await links(stage), left, 'the links');
+      mustMatch((await container.try('fathomd', ['doctor'])).text, /had proven itself/, 'the doctor');
+      const said = await container.run('fathomd', ['rollback']);
+      mustBe(await links(stage), `current ${releases.version}`, 'the links');
+      await versionIs(stage, releases.version);
+      await sameInstances(before);
+      return said.split('\n').at(-1) ?? '';
+    },
+  );
+  await report.check('an upgrade, which goes on when nobody reads what it says any more', async () => {
+    const before = await stage.processes();
+    const said = await container.shell(
+      '{ fathomd upgrade /root/next.tgz; echo $? > /root/code; } | head -n 1; cat /root/code',
+    );
+    mustMatch(said, /\n0$/, 'the first line and the exit code');
+    mustBe((await links(stage)).split('\n')[1], `previous ${releases.version}`, 'the way back');
     await versionIs(stage, releases.nextVersion);
     const after = await sameInstances(before);
     if (after.global === before.global)
       throw new Error('the global PocketBase runs the hooks of the old release');
-    return said.split('\n').at(-1) ?? '';
+    return `${releases.nextVersion} runs`;
   });
-  await report.check('rollback', async () => {
+  await report.check('a rollback that is killed, and given again', async () => {
     const before = await stage.processes();
+    await interrupt(stage, 'rollback', 'KILL');
     const said = await container.run('fathomd', ['rollback']);
+    const left = `current ${releases.version}\nprevious ${releases.nextVersion}`;
+    mustBe(await links(stage), left, 'the links');
     await versionIs(stage, releases.version);
     await sameInstances(before);
     return said.split('\n').at(-1) ?? '';
@@ -199,6 +230,22 @@ async function checkUnderLoad(
     mustBe(totalItems, written + 1, 'the number of records');
     return `${written} records written and kept, ${JSON.stringify(numbers)}`;
   });
+}
+
+/** Gives a command, and the signal to all of its process group, as Ctrl-C does, while the new release is watched. */
+async function interrupt({ container }: Stage, command: string, signal: 'INT' | 'KILL'): Promise<string> {
+  return container.shell(`
+    setsid fathomd ${command} > /root/said 2>&1 &
+    for i in $(seq 1200); do grep -q 'watched for' /root/said && break; sleep 0.1; done
+    kill -${signal} -$!
+    wait $! && code=0 || code=$?
+    cat /root/said
+    echo "exit $code"`);
+}
+
+/** Which links there are, and what they name. */
+function links({ container }: Stage): Promise<string> {
+  return container.shell('cd /opt/fathom && find . -type l -printf "%f %l\\n" -maxdepth 1 | sort');
 }
 
 async function versionIs({ container }: Stage, version: string): Promise<void> {
