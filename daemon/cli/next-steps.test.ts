@@ -5,12 +5,13 @@ const lines = nextSteps(
   { admin: { email: 'admin@fathom.local', password: 'geheim' } },
   { api_url: 'http://127.0.0.1:3000', global_url: 'http://127.0.0.1:8090' },
   '/srv/fathom/.env',
+  'bin/fathom-tui --socket /srv/fathom/s',
 );
 
 it('tells how to sign up, to open the console and the dashboard', () => {
   const text = lines.join('\n');
   expect(text).toContain('curl http://127.0.0.1:3000/api/v1/auth/register');
-  expect(text).toContain('fathom-tui');
+  expect(text).toContain('\n  bin/fathom-tui --socket /srv/fathom/s\n');
   expect(text).toContain('http://127.0.0.1:8090/_/');
 });
 

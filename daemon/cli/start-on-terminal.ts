@@ -8,6 +8,7 @@ import { awaitReady } from './await-ready.ts';
 import { type CliContext, environmentWith, printLine } from './context.ts';
 import { type DaemonProcess, spawnDaemon } from './daemon-process.ts';
 import { nextSteps } from './next-steps.ts';
+import { consoleCommand } from './own-command.ts';
 import { printable } from './printable.ts';
 import { printWarnings } from './serve.ts';
 
@@ -26,7 +27,7 @@ export async function startOnTerminal(
   printWarnings(warnings, context);
   const daemon = await spawnDaemon(config.dataDir, options, context);
   printLine(context.stdout, `starting the daemon (pid ${daemon.pid}, log ${daemon.logFile})`);
-  const outcome = await waitForDaemon(daemon, loaded, context);
+  const outcome = await waitForDaemon(daemon, loaded, options.dataDir, context);
   if (outcome !== 'open') return outcome;
   const code = await openConsole({ socketPath: config.socketPath, ownsDaemon: true }, context);
   if (code !== STOP_DAEMON_TOO) {
@@ -67,6 +68,7 @@ export async function openConsole(
 async function waitForDaemon(
   daemon: DaemonProcess,
   { config, adminPasswordOrigin }: LoadedConfig,
+  dataDir: string | undefined,
   context: CliContext,
 ): Promise<'open' | number> {
   const client = new FathomClient({ target: { socketPath: config.socketPath } });
@@ -97,7 +99,9 @@ async function waitForDaemon(
       return daemon.exitCode || 70;
     }
     if (status !== null) {
-      for (const line of nextSteps(config, status, adminPasswordOrigin)) printLine(context.stdout, line);
+      const command = await consoleCommand(config.socketPath, dataDir, context);
+      for (const line of nextSteps(config, status, adminPasswordOrigin, command))
+        printLine(context.stdout, line);
     }
     return 'open';
   } finally {

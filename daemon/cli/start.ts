@@ -9,6 +9,7 @@ import { GENERATED_SECRETS } from '../config/variables.ts';
 import { awaitReady } from './await-ready.ts';
 import { type CliContext, printLine } from './context.ts';
 import { nextSteps } from './next-steps.ts';
+import { consoleCommand } from './own-command.ts';
 import { serveConfig } from './serve.ts';
 
 export interface StartArguments {
@@ -23,7 +24,7 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
   const input: ConfigInput = { commandLine: { dataDir }, env: context.env, cwd: context.cwd };
   if (context.stdin.isTTY !== true || context.stdout.isTTY !== true) {
     const loaded = await loadWithSecrets(input, context);
-    return startInForeground(loaded, { demo, load: () => loadConfig(input) }, context);
+    return startInForeground(loaded, { demo, dataDir, load: () => loadConfig(input) }, context);
   }
   const { socketPath } = loadClientConfig(input);
   const terminal = await import('./start-on-terminal.ts');
@@ -48,7 +49,7 @@ export async function loadWithSecrets(input: ConfigInput, { stderr }: CliContext
 
 async function startInForeground(
   loaded: LoadedConfig,
-  options: { demo: boolean; load: () => LoadedConfig },
+  options: StartArguments & { load: () => LoadedConfig },
   context: CliContext,
 ): Promise<number> {
   const client = new FathomClient({ target: { socketPath: loaded.config.socketPath } });
@@ -60,7 +61,8 @@ async function startInForeground(
       pollEveryMs: POLL_EVERY_MS,
     });
     if (status === null) return;
-    for (const line of nextSteps(loaded.config, status, loaded.adminPasswordOrigin))
+    const openConsole = await consoleCommand(loaded.config.socketPath, options.dataDir, context);
+    for (const line of nextSteps(loaded.config, status, loaded.adminPasswordOrigin, openConsole))
       printLine(context.stdout, line);
   };
   return serveConfig(loaded, { ...options, onRunning }, context);
