@@ -58,8 +58,8 @@ export interface LogLine {
 export interface LogRun {
   pid: number;
   started_at: string;
-  /** As in `Instance`. */
-  restarts: number;
+  /** As in `Instance`; here it is one that the daemon has started. */
+  run: number;
   /** How the one before ended. */
   last_exit: LastExit | null;
 }

@@ -120,6 +120,11 @@ export interface Instance {
   started_at: string | null;
   /** Unrequested exits since the daemon has known the instance. */
   restarts: number;
+  /**
+   * The number of the process that runs now, or ran last: each that this daemon starts gets the next one, whatever ended the
+   * one before. Null when it has started none: what runs is an earlier daemon's.
+   */
+  run: number | null;
   /** Consecutive failed starts or short runs; 0 after a stable run. */
   attempt: number;
   max_attempts: number | null;

@@ -53,6 +53,7 @@ export const instanceSchema: z.ZodType<Instance> = z
     pid: z.int().nullable(),
     started_at: time.nullable(),
     restarts: z.int(),
+    run: z.int().nullable(),
     attempt: z.int(),
     max_attempts: z.int().nullable(),
     next_attempt_at: time.nullable(),

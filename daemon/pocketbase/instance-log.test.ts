@@ -28,7 +28,7 @@ function follow(log: InstanceLog, from = 0, ready?: () => Promise<void>): string
   return lines;
 }
 
-const run = (pid: number) => ({ pid, started_at: '', restarts: 0, last_exit: null });
+const run = (pid: number) => ({ pid, started_at: '', run: 1, last_exit: null });
 const numbered = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => `line ${first + index} äöü €`);
 

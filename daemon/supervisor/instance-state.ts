@@ -1,4 +1,4 @@
-import type { FleetEvent } from '../../shared/events.ts';
+import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import {
   canTransition,
   type Instance,
@@ -21,6 +21,7 @@ export interface Observed {
   pid: number | null;
   startedAt: Date | null;
   restarts: number;
+  run: number | null;
   attempt: number;
   maxAttempts: number | null;
   nextAttemptAt: Date | null;
@@ -55,6 +56,7 @@ export class InstanceState {
       pid: null,
       startedAt: null,
       restarts: 0,
+      run: null,
       attempt: 0,
       maxAttempts: null,
       nextAttemptAt: null,
@@ -119,6 +121,14 @@ export class InstanceState {
     this.#wake();
   }
 
+  /** Its next process was started. */
+  beginRun(pid: number, port: number): LogRun {
+    const startedAt = this.#clock.now();
+    const run = (this.#observed.run ?? 0) + 1;
+    this.note({ pid, port, startedAt, run });
+    return { pid, run, started_at: startedAt.toISOString(), last_exit: this.#observed.lastExit };
+  }
+
   recordExit({ code, signal }: { code: number | null; signal: string | null }, requested: boolean): void {
     const now = this.#clock.now();
     const { startedAt } = this.#observed;
@@ -175,6 +185,7 @@ export class InstanceState {
       pid: observed.pid,
       started_at: observed.startedAt?.toISOString() ?? null,
       restarts: observed.restarts,
+      run: observed.run,
       attempt: observed.attempt,
       max_attempts: observed.maxAttempts,
       next_attempt_at: observed.nextAttemptAt?.toISOString() ?? null,

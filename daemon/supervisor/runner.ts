@@ -205,11 +205,7 @@ export class Runner {
     this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
-      const startedAt = this.#deps.clock.now();
-      this.state.note({ pid: process.pid, port, startedAt });
-      const { restarts, lastExit: last_exit } = this.state.observed;
-      const run = { pid: process.pid, started_at: startedAt.toISOString(), restarts, last_exit };
-      this.spec.log.noteRun(logStart, run);
+      this.spec.log.noteRun(logStart, this.state.beginRun(process.pid, port));
     });
     this.#prepared.startedOn(outcome.kind === 'running' ? outcome.database : null);
     // One that lost its port is gone, and there was no next one.

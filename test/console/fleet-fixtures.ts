@@ -30,6 +30,7 @@ export function instance(name: string, changes: Partial<Instance> = {}): Instanc
     pid: 5001,
     started_at: ago(3600),
     restarts: 0,
+    run: 1,
     attempt: 0,
     max_attempts: null,
     next_attempt_at: null,

@@ -45,7 +45,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
         [
           'run 1 begins · pid \\d+ · the first since the daemon started',
           `run 2 begins · pid \\d+ · the one before ended with SIGKILL`,
-          'run 2 begins · pid \\d+ · after a stop that was asked for',
+          'run 3 begins · pid \\d+ · after a stop that was asked for',
         ].join('[^]*Server started at[^]*'),
       ),
     );

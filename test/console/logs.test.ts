@@ -22,7 +22,7 @@ describe('Logs of several instances', () => {
 
     stub.enter(TWO, 'running', {
       pid: 777,
-      restarts: 1,
+      run: 2,
       started_at: ago(0),
       last_exit: { code: null, signal: 'SIGKILL', at: ago(0), uptime_s: 5, requested: false },
     });

@@ -87,7 +87,7 @@ it('a killed daemon takes no instance along: clients go on, and the next one tak
   expect(pids(after)).toEqual(pids(before));
   for (const one of after) {
     const earlier = before.find(({ name }) => name === one.name);
-    expect(one).toMatchObject({ restarts: 0, attempt: 0, port: earlier?.port, reason: null });
+    expect(one).toMatchObject({ restarts: 0, run: null, attempt: 0, port: earlier?.port, reason: null });
     // Of the process, not of the take-over; the kernel counts in hundredths of a second.
     const drift = Date.parse(one.started_at ?? '') - Date.parse(earlier?.started_at ?? '');
     expect(Math.abs(drift)).toBeLessThan(2_000);
@@ -97,7 +97,7 @@ it('a killed daemon takes no instance along: clients go on, and the next one tak
   const victim = await instance(fathom, killed.name);
   kill(victim.pid, 'SIGKILL');
   const back = await untilReplaced(fathom, victim);
-  expect(back).toMatchObject({ restarts: 1, port: victim.port, last_exit: { requested: false } });
+  expect(back).toMatchObject({ restarts: 1, run: 1, port: victim.port, last_exit: { requested: false } });
   expect(await fathom.client.databases.stop(stopped.name)).toMatchObject({ phase: 'stopped', pid: null });
   const { pid } = await instance(fathom, restarted.name);
   expect((await fathom.client.databases.restart(restarted.name)).pid).not.toBe(pid);

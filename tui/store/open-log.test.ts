@@ -52,13 +52,9 @@ describe('the logs of several instances', () => {
   it('show what is at least so bad, and always where a run begins', () => {
     const died = { code: null, signal: 'SIGKILL', at: at(1), uptime_s: 9, requested: false };
     const before = instance('a', { pid: 10 });
-    const begun = runBegun(
-      before,
-      { ...before, pid: 11, restarts: 1, started_at: at(2), last_exit: died },
-      0,
-    );
+    const begun = runBegun(before, { ...before, pid: 11, run: 2, started_at: at(2), last_exit: died }, 0);
     expect(begun?.text).toBe('run 2 begins · pid 11 · the one before ended with SIGKILL');
-    expect(runBegun(before, { ...before, restarts: 1 }, 0)).toBeNull();
+    expect(runBegun(before, { ...before, run: 2 }, 0)).toBeNull();
     const log = withLogLines(both, [
       entryOf('a', { at: at(1), text: 'GET /api 200' }),
       entryOf('a', { at: at(1), text: 'WARN slow query' }),
@@ -76,7 +72,7 @@ describe('the present run', () => {
   const exit = { code: 1, signal: null, at: at(6), uptime_s: 5, requested: false };
   const second = instance('a', {
     pid: 12,
-    restarts: 1,
+    run: 2,
     started_at: new Date(Date.parse(at(6)) + 400).toISOString(),
     last_exit: exit,
   });
@@ -94,6 +90,14 @@ describe('the present run', () => {
     expect(withPresentRun(told, second)).toBe(told);
   });
 
+  it('has no number when an earlier daemon started it', () => {
+    const told = withPresentRun(printed, { ...second, run: null, last_exit: null });
+    expect(texts(told)).toContain('a a run begins · pid 12 · started by an earlier daemon');
+    // Whoever saw it begin knows more.
+    const seen = withPresentRun(printed, second);
+    expect(withPresentRun(seen, { ...second, run: null, last_exit: null })).toBe(seen);
+  });
+
   it('is found among runs of the same second by what it said', () => {
     const started = { at: at(6), text: '2026/11/21 12:00:06 Server started at http://127.0.0.1:9000' };
     const fast = withSnapshot(openLog(null, ['a']), 'a', [started, { at: at(6), text: 'panic' }, started]);
@@ -102,7 +106,6 @@ describe('the present run', () => {
   });
 
   it('is not told where it is the first one, or began before what is known', () => {
-    expect(withPresentRun(printed, { ...second, last_exit: null })).toBe(printed);
     expect(withPresentRun(printed, { ...second, started_at: at(0) })).toBe(printed);
     expect(withPresentRun(printed, { ...second, started_at: at(9) })).toBe(printed);
     expect(withPresentRun(printed, { ...second, pid: null })).toBe(printed);

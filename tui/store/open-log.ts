@@ -95,11 +95,15 @@ function without(names: ReadonlySet<string>, name: string): ReadonlySet<string> 
  * this one does not know; nothing when it is the first one.
  */
 export function withPresentRun(log: OpenLog | null, instance: Instance | undefined): OpenLog | null {
-  if (log === null || instance === undefined || instance.last_exit === null) return log;
+  if (log === null || instance === undefined) return log;
   const run = runBegun({ ...instance, pid: null }, instance, 0);
   const { lines } = log.buffer;
-  if (run === null || lines.length >= MAX_LOG_LINES || lines.some(({ text }) => text === run.text))
-    return log;
+  // Told already, maybe while the daemon that started it was there, with its number.
+  const told = lines.some(
+    (line) =>
+      line.run === true && line.name === run?.name && line.text.includes(` begins · pid ${instance.pid} · `),
+  );
+  if (run === null || told || lines.length >= MAX_LOG_LINES) return log;
   const index = beginningOf(run, lines);
   if (index === -1) return log;
   return { ...log, buffer: { ...log.buffer, lines: lines.toSpliced(index, 0, run) } };
@@ -120,14 +124,17 @@ function beginningOf({ name, at }: LogEntry, lines: readonly LogEntry[]): number
 
 /** Where a run of an instance begins, when it does. */
 export function runBegun(before: Instance | undefined, after: Instance, now: number): LogEntry | null {
-  const { name, restarts, pid, started_at, last_exit } = after;
+  const { name, run, pid, started_at, last_exit } = after;
   if (pid === null || before === undefined || pid === before.pid) return null;
   const at = started_at ?? new Date(now).toISOString();
-  return runEntry(name, { pid, restarts, started_at: at, last_exit });
+  return runEntry(name, { pid, run, started_at: at, last_exit });
 }
 
-/** Told among its lines: which run, its process, and what ended the one before. */
-function runEntry(name: string, { restarts, pid, started_at: at, last_exit: exit }: LogRun): LogEntry {
+/** Told among its lines: which run, its process, and what ended the one before; of an earlier daemon's run, that alone. */
+function runEntry(
+  name: string,
+  { run, pid, started_at: at, last_exit: exit }: Omit<LogRun, 'run'> & Pick<Instance, 'run'>,
+): LogEntry {
   const why =
     exit === null
       ? 'the first since the daemon started'
@@ -137,7 +144,10 @@ function runEntry(name: string, { restarts, pid, started_at: at, last_exit: exit
   return {
     name,
     at,
-    text: `run ${restarts + 1} begins · pid ${pid} · ${why}`,
+    text:
+      run === null
+        ? `a run begins · pid ${pid} · started by an earlier daemon`
+        : `run ${run} begins · pid ${pid} · ${why}`,
     level: 'info',
     run: true,
   };
