@@ -27,12 +27,13 @@ export class Container {
     this.root = root;
   }
 
-  static async create(): Promise<Container> {
+  static async create(signal: AbortSignal): Promise<Container> {
     const root = await mkdtemp(join(tmpdir(), 'fathom-systemd-'));
     // It is the root directory of every account in there.
     await chmod(root, 0o755);
     try {
-      await execa('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, root]);
+      const options = ['--variant=minbase', `--include=${PACKAGES.join(',')}`];
+      await execa('debootstrap', [...options, SUITE, root], { cancelSignal: signal });
     } catch (error) {
       await rm(root, { recursive: true, force: true });
       throw error;

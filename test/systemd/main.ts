@@ -30,16 +30,31 @@ async function main(): Promise<number> {
     console.log(`SKIPPED test:systemd: ${why}`);
     return 0;
   }
+  // The first one ends the test, once what it made is removed; the second one ends it as it is.
+  const interrupted = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    // Not `once`: execa ends the process when it finds no listener but its own.
+    process.on(name, () => {
+      if (interrupted.signal.aborted) process.exit(1);
+      interrupted.abort(new Error(`${name}: the test is ended`));
+    });
+  }
+  const { signal } = interrupted;
   await using resources = new AsyncDisposableStack();
-  const report = new Report();
+  const report = new Report(signal);
   const directory = await mkdtemp(join(tmpdir(), 'fathom-releases-'));
   resources.defer(() => rm(directory, { recursive: true, force: true }));
 
   const start = performance.now();
   const seconds = () => `${((performance.now() - start) / 1000).toFixed(0)} s`;
   // Both wait mostly: one for the network, one for the compressor.
-  const [container, releases] = await Promise.all([Container.create(), makeReleases(directory)]);
-  resources.defer(() => container.dispose());
+  const making = [Container.create(signal), makeReleases(directory, signal)] as const;
+  // Also when only one of them could be made.
+  resources.defer(async () => {
+    const [made] = await Promise.allSettled(making);
+    if (made.status === 'fulfilled') await made.value.dispose();
+  });
+  const [container, releases] = await Promise.all(making);
   console.log(
     `a fresh Debian and three tarballs, the first of ${releases.megabytes} MB, were made in ${seconds()}`,
   );

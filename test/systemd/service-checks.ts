@@ -96,7 +96,7 @@ async function checkUnderLoad(
 ): Promise<void> {
   const { container } = stage;
   const { records, token } = target();
-  const load = stage.load(records, token);
+  using load = stage.load(records, token);
   const sameInstances = async (before: Processes): Promise<Processes> => {
     const after = await stage.processes();
     mustBe(after.users, before.users, 'the instances');

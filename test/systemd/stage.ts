@@ -89,16 +89,18 @@ export class Stage {
   }
 
   /** Writes records until it is told to end. */
-  load(url: string, token: string): { end: () => Promise<Load> } {
+  load(url: string, token: string): Disposable & { end: () => Promise<Load> } {
     const [file, ...args] = this.#command('write', url, token);
     const writer: ChildProcess = spawn(file ?? '', args, {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const printed = text(writer.stdout as NodeJS.ReadableStream);
+    const stop = () => writer.kill('SIGTERM');
     return {
+      [Symbol.dispose]: stop,
       end: async () => {
-        writer.kill('SIGTERM');
+        stop();
         return JSON.parse(await printed) as Load;
       },
     };
