@@ -19,11 +19,15 @@ it('a control plane that somebody keeps locked takes no task, and a task that en
   // As an administrator does who leaves a transaction open in a shell of SQLite.
   using database = new DatabaseSync(join(fathom.dataDir, 'global', 'pb_data', 'data.db'));
   database.exec('BEGIN IMMEDIATE');
-  await writeFile(gate, '');
-  await expect(queue.add({ type: 'noop' })).rejects.toMatchObject({
+  // PocketBase waits 10 s for the lock, with one request after the other: behind the end of the task this would be 20 s.
+  const added = queue.add({ type: 'noop' });
+  const refused = expect(added).rejects.toMatchObject({
     code: 'control_plane.unavailable',
     message: expect.stringMatching(/database is locked by another program; end what 'fuser -v' finds/i),
   });
+  await queue.get(id);
+  await writeFile(gate, '');
+  await refused;
   await until(() => /the end of a task could not be told/.test(daemon.output()), {
     what: () => `the worker to try: ${daemon.output()}`,
   });
