@@ -8,8 +8,10 @@ export interface HookClientOptions {
   hookToken: string;
 }
 
-/** Longer than any write of PocketBase waits for the others before it. */
+/** PocketBase waits 10 s for a lock that another program has, and a write behind one that does waits as long again. */
 const TIMEOUT_MS = 20_000;
+/** Milliseconds since 1970, by the clock of the host that both are on. */
+const UNTIL_HEADER = 'x-fathom-until';
 /** An address that names it comes out of `URL` without it. */
 const HTTP_PORT = 80;
 
@@ -58,7 +60,9 @@ export class HookClient {
     const connection = this.#free() ?? new HttpConnection(this.#target);
     this.#connections.add(connection);
     try {
-      return await connection.send(`/api/fathom/queue/${operation}`, this.#headers, text);
+      // What is read later than this, when it was held up, would claim a task that nobody runs.
+      const headers = { ...this.#headers, [UNTIL_HEADER]: String(Date.now() + TIMEOUT_MS) };
+      return await connection.send(`/api/fathom/queue/${operation}`, headers, text);
     } catch (error) {
       throw new FathomError(
         'control_plane.unavailable',

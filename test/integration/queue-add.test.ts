@@ -86,6 +86,14 @@ function row() {
 const get = async (id: string) =>
   (await hooks.call<{ task: { status: string; attempts: number } }>('get', { id })).task;
 
+/** As a worker of its own that waits so long for the answer. */
+const claimUntil = (timeMs: number) =>
+  fetch(`${fathom.globalUrl}/api/fathom/queue/claim`, {
+    method: 'POST',
+    headers: { 'x-fathom-hook-token': hookAccess(fathom).hookToken, 'x-fathom-until': String(timeMs) },
+    body: JSON.stringify({ worker: 'late', lease_ms: 30_000 }),
+  });
+
 const untilDone = (id: string) =>
   until(async () => ((await get(id)).status === 'done' ? get(id) : null), { what: `${id} to be done` });
 
@@ -146,6 +154,16 @@ describe('a task that is added at a worker', () => {
       expect(added.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
       for (const { id } of [lost, next]) expect((await untilDone(id)).attempts).toBe(1);
     }, 2);
+  });
+
+  it('is not claimed by a request that is read after whoever sent it has given up', async () => {
+    const task = row();
+    await hooks.call('enqueue', task);
+    expect((await claimUntil(Date.now() - 1)).status).toBe(503);
+    expect((await get(task.id)).status).toBe('pending');
+    expect(await (await claimUntil(Date.now() + 60_000)).json()).toMatchObject({ task: { id: task.id } });
+    const settled = { worker: 'late', id: task.id, epoch: 1, outcome: { kind: 'cancelled' }, claim: false };
+    await hooks.call('settle', { ...settled, lease_ms: 30_000 });
   });
 
   it('is given back, and not begun, when the answer that brings it comes during a stop', async () => {
