@@ -96,7 +96,19 @@ function translate(error: unknown): unknown {
       { cause: error },
     );
   }
+  if (error instanceof ClientResponseError && /malformed|not a database/.test(error.message)) {
+    return unreadable(error);
+  }
   return error;
+}
+
+/** It answers, and cannot read what it should. */
+export function unreadable(cause: unknown): FathomError {
+  return new FathomError(
+    'control_plane.unavailable',
+    "the global PocketBase cannot read its own data.db, which is probably damaged; 'fathomd doctor' tells, and a backup of the global directory mends it",
+    { cause },
+  );
 }
 
 /** Whether a request was refused with that status. */

@@ -1,5 +1,5 @@
 import { FathomError } from '../../shared/errors.ts';
-import { type ControlPlaneClient, isStatus } from './client.ts';
+import { type ControlPlaneClient, isStatus, unreadable } from './client.ts';
 
 /** A row of `user_databases`: what should exist. */
 export interface DatabaseRow {
@@ -78,10 +78,16 @@ export class DatabaseRepository {
     }
   }
 
-  list(): Promise<(DatabaseRow & { email: string | null })[]> {
-    return this.#client.call((client) =>
-      client.send<(DatabaseRow & { email: string | null })[]>('/api/fathom/databases', { method: 'GET' }),
-    );
+  /** @throws FathomError `control_plane.unavailable`, also when it answers and cannot read them */
+  async list(): Promise<(DatabaseRow & { email: string | null })[]> {
+    try {
+      return await this.#client.call((client) =>
+        client.send<(DatabaseRow & { email: string | null })[]>('/api/fathom/databases', { method: 'GET' }),
+      );
+    } catch (error) {
+      if (!isStatus(error, 400)) throw error;
+      throw unreadable(error);
+    }
   }
 
   /** Of everybody who has a database, or of one user. */

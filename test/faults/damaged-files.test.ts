@@ -6,6 +6,7 @@ import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
 import { instanceEncryptionKey } from '../../daemon/security/derived-keys.ts';
 import type { Instance } from '../../shared/instance.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import {
   instance,
   kill,
@@ -16,7 +17,7 @@ import {
   untilInstance,
   untilReplaced,
 } from '../helpers/fleet-actions.ts';
-import { sharedDeployment } from '../helpers/harness.ts';
+import { deployment, sharedDeployment } from '../helpers/harness.ts';
 
 const shared = sharedDeployment({ PB_HEALTH_INTERVAL: '1' });
 
@@ -209,4 +210,23 @@ it('a damaged global database is named, tried again without haste, and used agai
   expect((await signIn(fathom, tenant)).database?.name).toBe(tenant.name);
   expect(await instance(fathom, tenant.name)).toMatchObject({ pid: before.pid, restarts: 0 });
   expect(await titles(fathom, tenant)).toEqual(['meanwhile']);
+});
+
+it('a daemon whose global database is damaged where its databases are listed does not start without them, and says where to look', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  await signUp(fathom);
+  await daemon.stop();
+  const path = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
+  const page = withDatabase(path, { readOnly: true }, (database) =>
+    database.prepare("SELECT rootpage FROM sqlite_master WHERE name = 'user_databases'").get(),
+  );
+  await using file = await open(path, 'r+');
+  await file.write(Buffer.alloc(4_096, 0xff), 0, 4_096, (Number(page?.['rootpage']) - 1) * 4_096);
+
+  const failing = fathom.launch();
+  expect(await failing.exited, failing.output()).toBe(69);
+  expect(failing.output()).toMatch(/cannot read its own data\.db.*'fathomd doctor' tells/);
+  const { stdout } = await fathomd(['doctor'], { env: fathom.env });
+  expect(stdout).toMatch(/the database of global is damaged/);
 });
