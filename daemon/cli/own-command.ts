@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../base/package.ts';
-import { RELEASES } from '../install/layout.ts';
+import { isRelease } from '../install/layout.ts';
 import type { CliContext } from './context.ts';
 
 /** What to type to run a program of this very package: its name where the shell finds it, else its path. */
@@ -10,7 +10,7 @@ export async function ownCommand(
   { env, cwd }: Pick<CliContext, 'env' | 'cwd'>,
   root: string = packageRoot(),
 ): Promise<string> {
-  if (root.startsWith(`${RELEASES}/`)) return program;
+  if (isRelease(root)) return program;
   const own = await realpath(join(root, 'bin', program));
   // npm and npx put directories of their own in front, which the shell does not know.
   const places = (env['PATH'] ?? '').split(':').filter((place) => !place.includes('node_modules'));

@@ -10,7 +10,7 @@ import { packageRoot, packageVersion } from '../base/package.ts';
 import { loadClientConfig } from '../config/client-config.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { type ConfigInput, exposesSecrets, readSources, type Sources } from '../config/sources.ts';
-import { RELEASES } from '../install/layout.ts';
+import { isRelease } from '../install/layout.ts';
 import { toldOf, unfinished } from '../install/unfinished.ts';
 import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
@@ -29,7 +29,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
   const { dataDir, socketPath } = loadClientConfig(input);
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const { daemon, status } = await askDaemon(socketPath);
-  const change = packageRoot().startsWith(`${RELEASES}/`) ? await unfinished() : null;
+  const change = isRelease(packageRoot()) ? await unfinished() : null;
   const [binary, dataDirFacts, ports, disk, onNetwork, inotifyInstances, openFiles, databases, flock] =
     await Promise.all([
       tryBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),

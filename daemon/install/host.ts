@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { FathomError } from '../../shared/errors.ts';
 import { exists } from '../base/exists.ts';
 import { replaceFile } from '../base/replace-file.ts';
-import { CURRENT, RELEASES, SERVICE, SYSTEM_FILES } from './layout.ts';
+import { CURRENT, isRelease, SERVICE, SYSTEM_FILES } from './layout.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -73,5 +73,5 @@ export async function lastWords(): Promise<string[]> {
 
 /** A checkout has its sources, and development tools beside them; a release has neither. */
 export async function isCheckout(directory: string): Promise<boolean> {
-  return !directory.startsWith(`${RELEASES}/`) && (await exists(join(directory, 'daemon', 'main.ts')));
+  return !isRelease(directory) && (await exists(join(directory, 'daemon', 'main.ts')));
 }

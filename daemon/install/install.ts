@@ -1,7 +1,7 @@
 import { FathomError } from '../../shared/errors.ts';
 import { settle } from './change.ts';
 import { checkHost, isCheckout, isWanted, run, writeSystemFiles } from './host.ts';
-import { CREDENTIALS, CURRENT, ENV_FILE, RELEASES, SERVICE, SOCKET_UNIT } from './layout.ts';
+import { CREDENTIALS, CURRENT, ENV_FILE, isRelease, RELEASES, SERVICE, SOCKET_UNIT } from './layout.ts';
 import { linked, pointTo } from './links.ts';
 import { copyOf, prune } from './release.ts';
 import { writeSettings } from './settings.ts';
@@ -23,7 +23,7 @@ export async function install(root: string, context: InstallContext): Promise<vo
   }
   await settle('forward', context);
   const before = await linked(CURRENT);
-  const release = root.startsWith(`${RELEASES}/`) && before ? before : await copyOf(root, interrupted);
+  const release = isRelease(root) && before ? before : await copyOf(root, interrupted);
   if (interrupted.aborted) throw new FathomError('conflict', "interrupted; run 'install' again");
   if (before && before.name !== release.name) {
     throw new FathomError(

@@ -1,5 +1,11 @@
 /** Where an installed Fathom lies. Releases are beside each other, and `current` says which one runs. */
 export const RELEASES = '/opt/fathom';
+
+/** Whether a package is an installed release. */
+export function isRelease(directory: string): boolean {
+  return directory.startsWith(`${RELEASES}/`);
+}
+
 export const CURRENT = `${RELEASES}/current`;
 /** The release that ran before, for the way back. */
 export const PREVIOUS = `${RELEASES}/previous`;

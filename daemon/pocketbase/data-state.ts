@@ -130,7 +130,7 @@ export async function openFiles(pid: number): Promise<OpenFile[] | null> {
 }
 
 /** Names a file, whatever its path; null where it cannot be seen. */
-export function identityOf(path: string): string | null {
+function identityOf(path: string): string | null {
   return glance(path)?.identity ?? null;
 }
 

@@ -3,6 +3,7 @@ import type { HookClientOptions } from '../../daemon/queue/hook-client.ts';
 import { hookTokenOf } from '../../daemon/security/hook-token.ts';
 import type { Task } from '../../shared/task.ts';
 import type { Daemon, Deployment } from './deployment.ts';
+import { FATHOMD } from './fathomd.ts';
 import { until } from './until.ts';
 
 /** Handlers that only tests need; set as FATHOM_TASKS_DIR. */
@@ -22,7 +23,7 @@ export function finished(fathom: Deployment, id: string, timeoutMs = 60_000): Pr
   );
 }
 
-const WORKER = [join(import.meta.dirname, '..', '..', 'bin', 'fathomd'), 'worker'] as const;
+const WORKER = [FATHOMD, 'worker'] as const;
 
 /** What workers and the daemon ask the control plane with. */
 export function hookAccess(fathom: Deployment): HookClientOptions {

@@ -66,7 +66,6 @@ function moveOn(db, body, done) {
 
 /** An answer did not arrive: what it gave was never started, so it goes back without counting as an attempt. */
 function takeBack(db, { worker, held }) {
-  if (!held) return;
   db.execute(
     `UPDATE global_queue SET status = 'pending', attempts = attempts - 1, ${RELEASED}
      WHERE status = 'processing' AND worker_id = {:worker} AND id NOT IN (SELECT value FROM json_each({:held}))`,
@@ -76,8 +75,7 @@ function takeBack(db, { worker, held }) {
 
 /** {worker, lease_ms, rescue?, held?} → {task, due_in_ms}. `held`: what the worker knows to have, after a lost answer. */
 function claim(db, body) {
-  takeBack(db, body);
-  // With something to rescue it is part of a transaction: see standsAlone.
+  // With something to rescue it is part of a transaction: see `alone`.
   if (body.rescue && db.together) rescueAll(db);
   return `{${moveOn(db, { ...body, claim: true }, NOTHING).rest}}`;
 }
@@ -90,7 +88,6 @@ function claim(db, body) {
  */
 function settle(db, body) {
   const { worker, id, epoch, outcome } = body;
-  takeBack(db, body);
   const done = outcome.kind === 'done';
   const released = !done && SETTLE[outcome.kind](db, { worker, id, epoch }, outcome);
   const { ended, rest } = moveOn(db, body, done ? { id, epoch, result: outcome.result } : NOTHING);
@@ -187,8 +184,18 @@ function rescueAll(db) {
 
 /** {worker, lease_ms, row, held?} → {added: {created, task}, task, due_in_ms}: adds one for a worker that could begin it. */
 function addAndClaim(db, body) {
-  takeBack(db, body);
   return `{"added":${enqueue(db, body.row)},${moveOn(db, { ...body, claim: true }, NOTHING).rest}}`;
+}
+
+/** Whatever can bring a task: one that came with a lost answer goes back before, and together with what follows. */
+function claiming(run, alone) {
+  return {
+    run(db, body) {
+      if (body.held) takeBack(db, body);
+      return run(db, body);
+    },
+    alone: (db, body) => !body.held && alone(db, body),
+  };
 }
 
 /**
@@ -196,10 +203,10 @@ function addAndClaim(db, body) {
  * claim; a claim needs one when there is something to rescue first.
  */
 const operations = {
-  claim: { run: claim, alone: (db, { held, rescue }) => !held && !(rescue && anyExpired(db)) },
-  settle: { run: settle, alone: (_, { held, outcome }) => !held && outcome.kind !== 'dead' },
+  claim: claiming(claim, (db, { rescue }) => !(rescue && anyExpired(db))),
+  settle: claiming(settle, (_, { outcome }) => outcome.kind !== 'dead'),
+  'add-and-claim': claiming(addAndClaim, () => true),
   heartbeat: { run: heartbeat, alone: () => true },
-  'add-and-claim': { run: addAndClaim, alone: (_, { held }) => !held },
 };
 
 module.exports = { operations };
