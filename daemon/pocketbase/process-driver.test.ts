@@ -87,6 +87,7 @@ it('tells whether an instance has its port', LONG, async () => {
   await until(() => process.mayListen(), { what: 'it to listen' });
   process.signal('SIGKILL');
   await process.exited;
+  expect(await process.mayListen()).toBe(false);
 });
 
 it('a program that is not there is an error of the start', LONG, async () => {

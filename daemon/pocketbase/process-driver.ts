@@ -9,7 +9,7 @@ import {
   lockedArguments,
 } from './command.ts';
 import { ExecutableHashes } from './executable-hash.ts';
-import { findByEnvironment, hasSocket, isAlive, isThatProcess, type ProcessIdentity } from './procfs.ts';
+import { findByEnvironment, isAlive, isThatProcess, listens, type ProcessIdentity } from './procfs.ts';
 import { SpawnerClient } from './spawner-client.ts';
 
 export interface ProcessExit {
@@ -100,7 +100,7 @@ export class ChildProcessDriver implements ProcessDriver {
       startTime,
       exited: exited.then((exit) => exit ?? this.#gone(pid, startTime)),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
-      mayListen: () => mayListen(pid),
+      mayListen: () => mayListen(pid, startTime),
     };
   }
 
@@ -117,7 +117,7 @@ export class ChildProcessDriver implements ProcessDriver {
       startTime,
       exited: this.#gone(pid, startTime),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
-      mayListen: () => mayListen(pid),
+      mayListen: () => mayListen(pid, startTime),
     };
   }
 
@@ -151,9 +151,12 @@ async function bootTicks(): Promise<number> {
   return Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 100;
 }
 
-/** PocketBase opens no socket before it has its port. */
-async function mayListen(pid: number): Promise<boolean> {
-  return (await hasSocket(pid)) !== false;
+/**
+ * One that cannot be seen may have its port for as long as it lives: its end is in /proc some time before the spawner's
+ * report of it is here.
+ */
+async function mayListen(pid: number, startTime: number): Promise<boolean> {
+  return (await listens(pid)) ?? isAlive(pid, startTime);
 }
 
 /** The process and what it started; one that somebody started within another group is signalled alone. */

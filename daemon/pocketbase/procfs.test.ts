@@ -10,9 +10,9 @@ import { until } from '../../test/helpers/until.ts';
 import {
   connectionsByLocalPort,
   findByEnvironment,
-  hasSocket,
   isAlive,
   isThatProcess,
+  listens,
   processStat,
   pssBytes,
 } from './procfs.ts';
@@ -27,6 +27,16 @@ async function sleeper(path = '/bin/sleep', env: Record<string, string> = {}): P
   return child.pid as number;
 }
 
+/** @returns a port of 127.0.0.1 on which this process listens until the end of the test */
+async function listening(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
 it('reads the own process', async () => {
   const stat = processStat(process.pid);
   expect(stat).toMatchObject({ zombie: false });
@@ -39,7 +49,7 @@ it('a process that is not there reads as null', async () => {
   const child = spawn('/bin/true');
   await once(child, 'exit');
   const pid = child.pid as number;
-  expect([processStat(pid), await pssBytes(pid), await hasSocket(pid)]).toEqual([null, null, null]);
+  expect([processStat(pid), await pssBytes(pid), await listens(pid)]).toEqual([null, null, null]);
 });
 
 it('is not confused by spaces and parentheses in the name of a program', async () => {
@@ -104,18 +114,23 @@ it('finds processes by a variable of their environment, with what they were star
   expect(found[0]?.executable).toMatch(/\/(sleep|coreutils|busybox)$/);
 });
 
-it('counts connections by the port at which they came in, and sees who has sockets', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
+it('counts connections by the port at which they came in', async () => {
+  const port = await listening();
   expect((await connectionsByLocalPort()).get(port)).toBeUndefined();
   const sockets = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
   await Promise.all(sockets.map((socket) => once(socket, 'connect')));
   await until(async () => (await connectionsByLocalPort()).get(port) === 2, { what: 'two connections' });
   for (const socket of sockets) socket.destroy();
-  expect(await hasSocket(process.pid)).toBe(true);
-  expect(await hasSocket(await sleeper())).toBe(false);
+});
+
+it('a process with an open socket does not listen for that', async () => {
+  const port = await listening();
+  expect(await listens(process.pid)).toBe(true);
+  const script = `require('node:net').connect(${port}, '127.0.0.1')`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  await until(async () => (await connectionsByLocalPort()).get(port) === 1, { what: 'its connection' });
+  expect(await listens(child.pid as number)).toBe(false);
 });
