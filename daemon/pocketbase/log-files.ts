@@ -1,14 +1,11 @@
-import { execFile } from 'node:child_process';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { LogLimits } from '../config/config.ts';
+import { copyLines, punchHole, readBytes, sizeOf } from './log-bytes.ts';
 
 /** A part is set aside when it has this size, or a quarter of what may be kept, whichever is less. */
 const PART_BYTES = 8 * 1024 * 1024;
-const COPY_BYTES = 1024 * 1024;
-const NEWLINE = 0x0a;
 /** What a file system may keep of a hole, and of its own account of the file. */
 const FREED_SLACK_BYTES = 64 * 1024;
 /** `<position of its end>[-<byte at which the live file goes on>].log` */
@@ -75,14 +72,14 @@ export class LogFiles {
       if (part) {
         const { path } = part;
         from = Math.max(from, part.start);
-        const bytes = await readPart(path, from - part.start, Math.min(length, part.end - from));
+        const bytes = await readBytes(path, from - part.start, Math.min(length, part.end - from));
         if (bytes.length > 0) return { bytes, position: from };
         // It was retired meanwhile, if it was not just given another name.
         if (part.path === path) from = part.end;
         continue;
       }
       const live = this.#live;
-      const bytes = await readPart(this.live, from - live.start + live.at, length);
+      const bytes = await readBytes(this.live, from - live.start + live.at, length);
       // Set aside while it was read: then it may have been freed already, and reads as zeros.
       if (live === this.#live) return { bytes, position: from };
     }
@@ -242,65 +239,4 @@ export class LogFiles {
 
 function partName(end: number, liveAt?: number): string {
   return `${String(end).padStart(16, '0')}${liveAt === undefined ? '' : `-${liveAt}`}.log`;
-}
-
-/**
- * Copies whole lines, at most `length` bytes, and makes sure that they are on the disk.
- *
- * @returns how many bytes they are
- */
-async function copyLines(from: string, to: string, position: number, length: number): Promise<number> {
-  await using source = await open(from, 'r');
-  await using target = await open(to, 'w', 0o600);
-  const buffer = Buffer.alloc(COPY_BYTES);
-  let copied = 0;
-  let lines = 0;
-  while (copied < length) {
-    const wanted = Math.min(buffer.length, length - copied);
-    const { bytesRead } = await source.read(buffer, 0, wanted, position + copied);
-    if (bytesRead === 0) break;
-    await target.write(buffer, 0, bytesRead, copied);
-    const newline = buffer.lastIndexOf(NEWLINE, bytesRead - 1);
-    if (newline !== -1) lines = copied + newline + 1;
-    copied += bytesRead;
-  }
-  // A line without an end is cut.
-  const whole = lines > 0 ? lines : copied;
-  await target.truncate(whole);
-  await target.sync();
-  return whole;
-}
-
-const run = promisify(execFile);
-
-/** Frees the beginning of a file; everything behind stays where it is. Node has no call for it. Source: fallocate(1). */
-async function punchHole(path: string, length: number): Promise<void> {
-  await run('fallocate', ['--punch-hole', '--offset', '0', '--length', String(length), path]);
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-    throw error;
-  }
-}
-
-/** Up to `length` bytes from `position` on; none where the file ends, or is not there. */
-async function readPart(path: string, position: number, length: number): Promise<Buffer<ArrayBuffer>> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  }
-  try {
-    const buffer = Buffer.alloc(length);
-    const { bytesRead } = await file.read(buffer, 0, length, position);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }

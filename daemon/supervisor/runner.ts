@@ -2,23 +2,15 @@ import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import type { InstancePhase, PhaseReason } from '../../shared/instance.ts';
 import type { Logger } from '../base/log.ts';
-import { connectHost } from '../pocketbase/command.ts';
-import { exitReason } from '../pocketbase/exit-reason.ts';
-import {
-  type FoundProcess,
-  type InstanceProcess,
-  type ProcessExit,
-  watchExit,
-} from '../pocketbase/process-driver.ts';
-import { endHung, noteProbe } from './hung.ts';
+import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process-driver.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
-import { type LaunchDeps, type LaunchOutcome, launch, type Running } from './launch.ts';
-import { watchLiveness } from './liveness.ts';
+import { type LaunchDeps, type LaunchOutcome, launch } from './launch.ts';
 import { PreparedFile } from './prepared-file.ts';
-import { afterFailure, STABLE_AFTER_MS } from './restart-policy.ts';
+import { afterFailure } from './restart-policy.ts';
 import { findHolder, takeOver } from './takeover.ts';
 import { HUNG_GRACE_MS, terminate } from './terminate.ts';
+import { watchRun } from './watch.ts';
 
 export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
@@ -31,7 +23,6 @@ export interface RunnerDeps extends LaunchDeps {
 
 /** A start that takes longer waits for something; it gives its slot to the next one and goes on beside it. */
 const SLOT_PATIENCE_MS = 5_000;
-const LOG_TAIL_LINES = 50;
 /** Phases that only a command or time ends: nothing is under way that could be interrupted. */
 const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_off']);
 
@@ -175,8 +166,11 @@ export class Runner {
     } finally {
       started.abort();
     }
-    if (outcome.kind === 'running') await this.#watch(outcome.running, signal);
-    else if (outcome.kind === 'failed') {
+    if (outcome.kind === 'running') {
+      const end = await watchRun(outcome.running, this.spec, this.state, this.#deps, signal);
+      if (end) this.#afterFailure(end.reason, end.exit, end.uptimeMs);
+      else if (this.#closing !== 'leave') await this.#end(outcome.running.process);
+    } else if (outcome.kind === 'failed') {
       if (outcome.reason.code === 'data_dir_locked') {
         // Should it be a process of this very instance that was lost sight of, the next turn takes that over.
         this.#found = await findHolder(this.#deps.driver, this.spec);
@@ -238,62 +232,6 @@ export class Runner {
     const process = this.#deps.driver.adopt(this.#found);
     this.#found = null;
     await terminate(process, { clock: this.#deps.clock, graceMs: this.#deps.stopGraceMs });
-  }
-
-  /** From the first good answer until the process is gone, hung, or no longer wanted. */
-  async #watch({ process, port, startedAt, probe }: Running, command: AbortSignal): Promise<void> {
-    const { clock } = this.#deps;
-    const runSince = clock.monotonic();
-    let goodUntil = runSince;
-    let why: PhaseReason | null = null;
-    const logStart = await this.spec.log.end();
-    this.state.enter('running', null, { pid: process.pid, port, startedAt });
-    this.state.recordProbe(probe);
-    this.spec.onPort(port);
-
-    const gone = watchExit(process);
-    const ended = AbortSignal.any([command, gone.signal]);
-    if (this.state.observed.attempt > 0) void this.#forgetOnceStable(ended);
-    const verdict = await watchLiveness(
-      {
-        host: connectHost(this.spec.host),
-        port,
-        intervalMs: this.#deps.healthIntervalMs,
-        authorization: this.spec.probeAuthorization,
-        probe: this.#deps.probe,
-        clock,
-        random: this.#deps.random,
-        inspect: this.#deps.files.inspector(this.spec, process.pid),
-        whySilent: () => this.#deps.files.whySilent(process.pid),
-        atOnce: this.state.observed.attempt > 0,
-        onProbe: (result, failures, reason) => {
-          if (failures === 0) goodUntil = clock.monotonic();
-          why = reason;
-          noteProbe(this.state, { probe: result, failures, reason }, this.#deps.log);
-        },
-      },
-      ended,
-    );
-    // A run that hung was as long as it gave good answers: one that never did is no stable one.
-    const uptimeMs = (verdict === 'unresponsive' ? goodUntil : clock.monotonic()) - runSince;
-    const exit = gone.exit();
-    if (verdict === 'unresponsive') {
-      const seen = { why, probe: this.state.probe };
-      const { exit: how, reason } = await endHung(process, seen, this.spec, this.#deps);
-      this.#afterFailure(reason, how, uptimeMs);
-    } else if (exit) {
-      // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
-      const lines = exit.signal === null ? await this.spec.log.tail(LOG_TAIL_LINES, logStart) : [];
-      this.#afterFailure(exitReason(exit, lines), exit, uptimeMs);
-    } else if (this.#closing !== 'leave') await this.#end(process);
-  }
-
-  /** Not until the next failure: whoever looks at it sees no trouble that is over. */
-  async #forgetOnceStable(ended: AbortSignal): Promise<void> {
-    await this.#deps.clock.sleep(STABLE_AFTER_MS, ended);
-    if (!ended.aborted && this.state.phase === 'running') {
-      this.state.note({ attempt: 0, maxAttempts: null });
-    }
   }
 
   /** Ends a process because a person, or the daemon's own end, asked for it. */

@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Topic } from '../events.ts';
 import type { EventFrame, ServerFrame, SnapshotFrame } from '../server-frames.ts';
@@ -7,10 +6,9 @@ import { reconnectDelay } from './stream-backoff.ts';
 import { type StreamClock, systemClock } from './stream-clock.ts';
 import { parseServerFrame } from './stream-frames.ts';
 import { type Ending, endingOfClose, endingOfError, endingOfStatus, type LinkState } from './stream-link.ts';
+import { openSocket } from './stream-socket.ts';
+import { StreamTimers } from './stream-timers.ts';
 import { TopicTracker } from './stream-topics.ts';
-
-// Not imported from protocol.ts, which would load zod; a test holds the two together.
-const SUBPROTOCOL = 'fathom.v1';
 
 export interface StreamOptions {
   target: Target;
@@ -46,7 +44,7 @@ export class FleetStream {
   readonly #topics: Set<Topic>;
   readonly #tracker = new TopicTracker();
   readonly #requests = new Map<number, Topic>();
-  readonly #timers = new Map<string, () => void>();
+  readonly #timers: StreamTimers;
   #socket: WebSocket | null = null;
   #state: LinkState = { kind: 'connecting' };
   #staleSince: number | null = null;
@@ -58,6 +56,7 @@ export class FleetStream {
   constructor(options: StreamOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#timers = new StreamTimers(this.#clock);
     this.#random = options.random ?? Math.random;
     this.#topics = new Set(options.topics);
   }
@@ -97,7 +96,7 @@ export class FleetStream {
   }
 
   #connect(): void {
-    this.#stopTimers();
+    this.#timers.stop();
     if (this.#staleSince !== null) this.#enterStale(this.#reason(), null);
     const socket = this.#open();
     if (socket === null) return;
@@ -122,25 +121,14 @@ export class FleetStream {
       end(endingOfStatus(response.statusCode ?? 0, this.#options.token !== undefined));
     });
     const patience = this.#options.liveWithin ?? 10_000;
-    this.#timer('live', patience, () =>
+    this.#timers.set('live', patience, () =>
       end({ final: false, reason: `the daemon sent no snapshot within ${patience / 1000} s` }),
     );
   }
 
   #open(): WebSocket | null {
-    const { target, token, role } = this.#options;
-    const headers = {
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(role === undefined ? {} : { 'fathom-role': role }),
-    };
     try {
-      if ('url' in target) return new WebSocket(streamUrl(target.url), SUBPROTOCOL, { headers });
-      const path = target.socketPath;
-      // Same as a `ws+unix:` address, but any path will do: the address form splits at the first colon.
-      return new WebSocket('ws://localhost/ws', SUBPROTOCOL, {
-        headers,
-        createConnection: () => connect(path),
-      });
+      return openSocket(this.#options);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#ended({ final: true, reason: `the daemon's address cannot be used: ${reason}` });
@@ -210,10 +198,10 @@ export class FleetStream {
 
   #settle(): void {
     if (this.#state.kind === 'live' || !this.#tracker.settled) return;
-    this.#cancel('live');
+    this.#timers.cancel('live');
     this.#staleSince = null;
     // A link that breaks right after every snapshot must not be retried at full speed.
-    this.#timer('stable', 5_000, () => {
+    this.#timers.set('stable', 5_000, () => {
       this.#attempt = 0;
     });
     this.#enter({ kind: 'live', since: this.#clock.now() });
@@ -222,15 +210,15 @@ export class FleetStream {
   /** A half-open connection is silent: only an unanswered ping tells it apart from a quiet fleet. */
   #schedulePing(wait = this.#pingEvery): void {
     this.#pinged = false;
-    this.#cancel('pong');
-    this.#timer('ping', wait, () => {
+    this.#timers.cancel('pong');
+    this.#timers.set('ping', wait, () => {
       const silent = this.#clock.now() - this.#heardAt;
       // Below zero, the clock was set back meanwhile, and says nothing.
       if (silent >= 0 && silent < this.#pingEvery) return this.#schedulePing(this.#pingEvery - silent);
       this.#pinged = true;
       const patience = this.#options.pongWithin ?? 5_000;
       this.#send({ type: 'ping', id: this.#nextId() });
-      this.#timer('pong', patience, () =>
+      this.#timers.set('pong', patience, () =>
         this.#ended({ final: false, reason: `the daemon has not answered for ${patience / 1000} s` }),
       );
     });
@@ -248,7 +236,7 @@ export class FleetStream {
     }
     this.#attempt += 1;
     const delay = reconnectDelay(this.#attempt, this.#random());
-    this.#timer('retry', delay, () => this.#connect());
+    this.#timers.set('retry', delay, () => this.#connect());
     this.#enterStale(reason, this.#clock.now() + delay);
   }
 
@@ -276,7 +264,7 @@ export class FleetStream {
     const socket = this.#socket;
     this.#socket = null;
     this.#tracker.clear();
-    this.#stopTimers();
+    this.#timers.stop();
     if (socket === null) return;
     if (code === undefined || socket.readyState !== WebSocket.OPEN) socket.terminate();
     else socket.close(code);
@@ -290,26 +278,4 @@ export class FleetStream {
     this.#requestId += 1;
     return this.#requestId;
   }
-
-  #timer(name: string, ms: number, callback: () => void): void {
-    this.#cancel(name);
-    this.#timers.set(name, this.#clock.after(ms, callback));
-  }
-
-  #cancel(name: string): void {
-    this.#timers.get(name)?.();
-    this.#timers.delete(name);
-  }
-
-  #stopTimers(): void {
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
-  }
-}
-
-function streamUrl(address: string): string {
-  const url = new URL(address);
-  url.protocol = url.protocol === 'https:' || url.protocol === 'wss:' ? 'wss:' : 'ws:';
-  url.pathname = `${url.pathname.replace(/\/$/, '')}/ws`;
-  return url.href;
 }

@@ -1,0 +1,95 @@
+import type { PhaseReason } from '../../shared/instance.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { connectHost } from '../pocketbase/command.ts';
+import { exitReason } from '../pocketbase/exit-reason.ts';
+import type { Prober } from '../pocketbase/probe.ts';
+import { type ProcessExit, watchExit } from '../pocketbase/process-driver.ts';
+import { endHung, noteProbe } from './hung.ts';
+import type { InstanceFiles } from './instance-files.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import type { InstanceState } from './instance-state.ts';
+import type { Running } from './launch.ts';
+import { watchLiveness } from './liveness.ts';
+import { STABLE_AFTER_MS } from './restart-policy.ts';
+
+const LOG_TAIL_LINES = 50;
+
+export interface WatchDeps {
+  clock: Clock;
+  random: () => number;
+  log: Logger;
+  files: InstanceFiles;
+  probe: Prober;
+  healthIntervalMs: number;
+}
+
+/** A run that ended though nobody asked for it: by itself, or because it hung. */
+export interface RunFailure {
+  reason: PhaseReason;
+  exit: ProcessExit;
+  /** From its first good answer to its end, or to its last good answer when it hung. */
+  uptimeMs: number;
+}
+
+/**
+ * From the first good answer until the process is gone, hung, or `command` aborts.
+ *
+ * @returns null when a command came first: the process still runs
+ */
+export async function watchRun(
+  { process, port, startedAt, probe }: Running,
+  spec: InstanceSpec,
+  state: InstanceState,
+  deps: WatchDeps,
+  command: AbortSignal,
+): Promise<RunFailure | null> {
+  const { clock } = deps;
+  const runSince = clock.monotonic();
+  let goodUntil = runSince;
+  let why: PhaseReason | null = null;
+  const logStart = await spec.log.end();
+  state.enter('running', null, { pid: process.pid, port, startedAt });
+  state.recordProbe(probe);
+  spec.onPort(port);
+
+  const gone = watchExit(process);
+  const ended = AbortSignal.any([command, gone.signal]);
+  if (state.observed.attempt > 0) void forgetOnceStable(state, clock, ended);
+  const verdict = await watchLiveness(
+    {
+      host: connectHost(spec.host),
+      port,
+      intervalMs: deps.healthIntervalMs,
+      authorization: spec.probeAuthorization,
+      probe: deps.probe,
+      clock,
+      random: deps.random,
+      inspect: deps.files.inspector(spec, process.pid),
+      whySilent: () => deps.files.whySilent(process.pid),
+      atOnce: state.observed.attempt > 0,
+      onProbe: (result, failures, reason) => {
+        if (failures === 0) goodUntil = clock.monotonic();
+        why = reason;
+        noteProbe(state, { probe: result, failures, reason }, deps.log);
+      },
+    },
+    ended,
+  );
+  // A run that hung was as long as it gave good answers: one that never did is no stable one.
+  const uptimeMs = (verdict === 'unresponsive' ? goodUntil : clock.monotonic()) - runSince;
+  const exit = gone.exit();
+  if (verdict === 'unresponsive') {
+    return { ...(await endHung(process, { why, probe: state.probe }, spec, deps)), uptimeMs };
+  }
+  if (!exit) return null;
+  // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
+  const lines = exit.signal === null ? await spec.log.tail(LOG_TAIL_LINES, logStart) : [];
+  return { reason: exitReason(exit, lines), exit, uptimeMs };
+}
+
+/** Not until the next failure: whoever looks at it sees no trouble that is over. */
+async function forgetOnceStable(state: InstanceState, clock: Clock, ended: AbortSignal): Promise<void> {
+  await clock.sleep(STABLE_AFTER_MS, ended);
+  if (!ended.aborted && state.phase === 'running') state.note({ attempt: 0, maxAttempts: null });
+}

@@ -1,0 +1,37 @@
+import { connect } from 'node:net';
+import { WebSocket } from 'ws';
+import type { Target } from './http.ts';
+
+// Not imported from protocol.ts, which would load zod; a test holds the two together.
+const SUBPROTOCOL = 'fathom.v1';
+
+/**
+ * Begins to connect to the daemon's stream.
+ *
+ * @throws what is wrong with the address
+ */
+export function openSocket({
+  target,
+  token,
+  role,
+}: {
+  target: Target;
+  token?: string | undefined;
+  role?: string | undefined;
+}): WebSocket {
+  const headers = {
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(role === undefined ? {} : { 'fathom-role': role }),
+  };
+  if ('url' in target) return new WebSocket(streamUrl(target.url), SUBPROTOCOL, { headers });
+  const path = target.socketPath;
+  // Same as a `ws+unix:` address, but any path will do: the address form splits at the first colon.
+  return new WebSocket('ws://localhost/ws', SUBPROTOCOL, { headers, createConnection: () => connect(path) });
+}
+
+function streamUrl(address: string): string {
+  const url = new URL(address);
+  url.protocol = url.protocol === 'https:' || url.protocol === 'wss:' ? 'wss:' : 'ws:';
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/ws`;
+  return url.href;
+}
