@@ -1,4 +1,5 @@
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { Semaphore } from '../base/semaphore.ts';
 import { HOOK_TOKEN_HEADER } from '../security/hook-token.ts';
 import { type HttpAnswer, HttpConnection } from './http-connection.ts';
 
@@ -6,10 +7,16 @@ export interface HookClientOptions {
   /** Of the global PocketBase. */
   url: string;
   hookToken: string;
+  /** How long a turn is waited for, and then an answer. */
+  patienceMs?: number;
 }
 
 /** PocketBase waits 10 s for a lock that another program has, and a write behind one that does waits as long again. */
-const TIMEOUT_MS = 20_000;
+const PATIENCE_MS = 20_000;
+/** What is done at the last moment is still heard of: an answer is waited for longer than anything is claimed for it. */
+const ON_ITS_WAY_MS = 1_000;
+/** PocketBase writes one after the other anyway; those that it holds up must leave room for those that read. */
+const MAX_CONNECTIONS = 64;
 /** Milliseconds since 1970, by the clock of the host that both are on. */
 const UNTIL_HEADER = 'x-fathom-until';
 /** An address that names it comes out of `URL` without it. */
@@ -19,14 +26,18 @@ const HTTP_PORT = 80;
 export class HookClient {
   readonly #target: { host: string; port: number; timeoutMs: number };
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #patienceMs: number;
   readonly #connections = new Set<HttpConnection>();
+  readonly #turns = new Semaphore(MAX_CONNECTIONS);
+  readonly #never = new AbortController().signal;
   #closed = false;
 
-  constructor({ url, hookToken }: HookClientOptions) {
+  constructor({ url, hookToken, patienceMs = PATIENCE_MS }: HookClientOptions) {
+    this.#patienceMs = patienceMs;
     const { host, hostname, port } = new URL(url);
     // A bracketed IPv6 address stands bare here.
     const address = hostname.replace(/^\[|\]$/g, '');
-    this.#target = { host: address, port: Number(port || HTTP_PORT), timeoutMs: TIMEOUT_MS };
+    this.#target = { host: address, port: Number(port || HTTP_PORT), timeoutMs: patienceMs + ON_ITS_WAY_MS };
     this.#headers = { host, 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: hookToken };
   }
 
@@ -57,11 +68,12 @@ export class HookClient {
   }
 
   async #send(operation: string, text: string): Promise<HttpAnswer> {
+    const leave = await this.#turn();
     const connection = this.#free() ?? new HttpConnection(this.#target);
     this.#connections.add(connection);
     try {
       // What is read later than this, when it was held up, would claim a task that nobody runs.
-      const headers = { ...this.#headers, [UNTIL_HEADER]: String(Date.now() + TIMEOUT_MS) };
+      const headers = { ...this.#headers, [UNTIL_HEADER]: String(Date.now() + this.#patienceMs) };
       return await connection.send(`/api/fathom/queue/${operation}`, headers, text);
     } catch (error) {
       throw new FathomError(
@@ -72,7 +84,19 @@ export class HookClient {
     } finally {
       // It would hold up the end of the process.
       if (this.#closed) connection.close();
+      leave();
     }
+  }
+
+  /** Whoever came first gets the next connection. */
+  async #turn(): Promise<() => void> {
+    const isFull = this.#turns.held >= MAX_CONNECTIONS;
+    const leave = await this.#turns.acquire(isFull ? AbortSignal.timeout(this.#patienceMs) : this.#never);
+    if (leave) return leave;
+    throw new FathomError(
+      'control_plane.unavailable',
+      `the global PocketBase does not keep up with the queue: ${MAX_CONNECTIONS} requests wait for its answer already; try again in a moment`,
+    );
   }
 
   #free(): HttpConnection | null {

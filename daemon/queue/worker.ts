@@ -52,8 +52,8 @@ export class Worker {
   #taking = false;
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
-  /** Ids of what this worker knows to have. */
-  readonly #held = new Set<string>();
+  /** What this worker knows to have; the same task can come a second time before the end of the first is known. */
+  readonly #held = new Set<ClaimedTask>();
   /** The answer to a request was lost, and with it perhaps a task. */
   #inDoubt = false;
   #asking: Promise<void> = Promise.resolve();
@@ -183,7 +183,7 @@ export class Worker {
       } finally {
         execution.close();
         this.#executions.delete(execution);
-        this.#held.delete(execution.task.id);
+        this.#held.delete(execution.task);
         this.#deps.onActivity();
       }
     }
@@ -195,20 +195,21 @@ export class Worker {
     const { task } = execution;
     let outcome = outcomeOf(end, { task, worker: this.id, now: clock.now(), random });
     this.#logOutcome(task, outcome);
+    let isUnsure = false;
     while (execution.holdsLease) {
       try {
         const body = { id: task.id, epoch: task.epoch, outcome, claim: this.#taking };
-        const answer = await this.#ask<SettleAnswer>('settle', body, task.id);
-        if (!answer.accepted)
-          log.warn({ task: task.id }, 'the end of a task was refused: its lease was lost');
+        const answer = await this.#ask<SettleAnswer>('settle', body, task);
+        if (!answer.accepted) log.warn({ task: task.id }, refusal(isUnsure));
         return answer.task;
       } catch (error) {
+        isUnsure = true;
         log.warn({ task: task.id }, `the end of a task could not be told: ${messageOf(error)}`);
         if (!isUnavailable(error)) outcome = unsavable(outcome, messageOf(error));
         await clock.sleep(RETRY_SETTLE_MS);
       }
     }
-    log.warn({ task: task.id }, 'the lease on a task ran out before its end could be told');
+    log.warn({ task: task.id }, 'the lease on a task ended before anybody confirmed its end');
     return null;
   }
 
@@ -216,9 +217,9 @@ export class Worker {
    * One request after the other, so that what is known to be held here is all that can be. A task that came with a lost
    * answer is given back by the next request, which names those that are known.
    */
-  #ask<T extends ClaimAnswer>(operation: string, body: object, settled?: string): Promise<T> {
+  #ask<T extends ClaimAnswer>(operation: string, body: object, settled?: ClaimedTask): Promise<T> {
     const answer = this.#asking.then(async () => {
-      const held = this.#inDoubt ? { held: [...this.#held] } : {};
+      const held = this.#inDoubt ? { held: [...this.#held].map(({ id, epoch }) => `${id}:${epoch}`) } : {};
       this.#inDoubt = true;
       const received = await this.#deps.hooks.call<T>(operation, {
         worker: this.id,
@@ -228,7 +229,7 @@ export class Worker {
       });
       this.#inDoubt = false;
       if (settled !== undefined) this.#held.delete(settled);
-      if (received.task) this.#held.add(received.task.id);
+      if (received.task) this.#held.add(received.task);
       return received;
     });
     this.#asking = ended(answer);
@@ -244,6 +245,13 @@ export class Worker {
 
 async function ended(work: Promise<unknown>): Promise<void> {
   await Promise.allSettled([work]);
+}
+
+/** @param isUnsure it was told before, and may have arrived */
+function refusal(isUnsure: boolean): string {
+  return isUnsure
+    ? 'the end of a task was refused when it was told again: it may have arrived the first time, or the lease was lost'
+    : 'the end of a task was refused: its lease was lost';
 }
 
 function isUnavailable(error: unknown): boolean {

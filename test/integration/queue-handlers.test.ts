@@ -97,6 +97,28 @@ describe('http.request', () => {
     expect(await finished(fathom, wrong.id)).toMatchObject({ status: 'dead', attempts: 1 });
   });
 
+  it('does not try again what cannot be sent, and says what to do', async () => {
+    const { url } = await webhook([{ status: 302, headers: { location: '/again' } }]);
+    const { url: elsewhere } = await webhook([{ status: 302, headers: { location: 'ftp://127.0.0.1/' } }]);
+    const { url: nowhere } = await webhook([{ status: 302, headers: { location: 'http://[' } }]);
+    const cases: [payload: object, message: RegExp][] = [
+      [{ url: 'http://127.0.0.1:6000/' }, /^bad port: .*use another one$/],
+      [{ url }, /^redirect count exceeded: it redirects more than 20 times: name the address/],
+      [{ url: elsewhere }, /it redirects to an address that is not http\(s\): name another one$/],
+      [{ url: nowhere }, /^Invalid URL: it redirects to what is no address/],
+      [{ url: 'http://me:mine@127.0.0.1:1/' }, /must not hold a user or password; send them as an auth/],
+      [{ url, method: 'GET', body: 'x' }, /cannot be sent: Request with GET\/HEAD method cannot have body/],
+      [{ url, headers: { 'two words': '' } }, /cannot be sent: .*"two words" is an invalid header name/],
+      [{ url, headers: { expect: '100-continue' } }, /^expect header not supported: a header of the payload/],
+    ];
+    for (const [payload, message] of cases) {
+      const { id } = await fathom.client.queue.add({ type: 'http.request', payload });
+      const task = await finished(fathom, id);
+      expect(task).toMatchObject({ status: 'dead', attempts: 1 });
+      expect(task.errors?.[0]?.message).toMatch(message);
+    }
+  });
+
   it('gives up on an answer that does not come', async () => {
     const server = createServer(() => {});
     await new Promise<void>((resolve) => {

@@ -5,7 +5,9 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
 const headers = z.record(z.string(), z.string());
 
 const payloadSchema = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }),
+  url: z.url({ protocol: /^https?$/ }).refine((url) => new URL(url).username + new URL(url).password === '', {
+    error: 'it must not hold a user or password; send them as an authorization in secrets.headers',
+  }),
   method: z.enum(METHODS).default('POST'),
   headers: headers.default({}),
   /** Text as it is; anything else as JSON. */
@@ -15,11 +17,35 @@ const payloadSchema = z.strictObject({
   secrets: z.strictObject({ headers: headers.default({}) }).optional(),
 });
 
+/** What fetch will not do, by the message or the code it has for it, whoever would answer; and what to do about it. */
+const REFUSALS = new Map([
+  [
+    'bad port',
+    'fetch connects to no port that other protocols are known by (https://fetch.spec.whatwg.org/#port-blocking): let the server, or what it redirects to, use another one',
+  ],
+  [
+    'redirect count exceeded',
+    'it redirects more than 20 times: name the address where that ends, if it does',
+  ],
+  ['URL scheme must be a HTTP(S) scheme', 'it redirects to an address that is not http(s): name another one'],
+  ['ERR_INVALID_URL', 'it redirects to what is no address: mend the server, or name another address'],
+  [
+    'cross origin not allowed for request mode "cors"',
+    'it redirects to an address with a user and password: name that one, and send them in secrets.headers',
+  ],
+  ['UND_ERR_INVALID_ARG', 'a header of the payload cannot be sent'],
+  ['UND_ERR_NOT_SUPPORTED', 'a header of the payload cannot be sent'],
+  ['UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'leave out the content-length, which is counted'],
+]);
+
 /** Of the answer, what is kept. */
 const KEPT_CHARACTERS = 4_000;
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
-/** A webhook. Answers with 5xx, 408 and 429 are tried again, the last ones not before Retry-After; other 4xx never. */
+/**
+ * A webhook. Answers with 5xx, 408 and 429 are tried again, the last ones not before Retry-After; other 4xx never, nor what
+ * cannot be sent.
+ */
 export async function handle(
   given: unknown,
   { signal, task, UnrecoverableError }: TaskContext,
@@ -43,6 +69,8 @@ export async function handle(
     redirect: secrets ? 'manual' : 'follow',
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_s * 1000)]),
   }).catch((error: unknown) => {
+    const refusal = refusalOf(error);
+    if (refusal !== null) throw new UnrecoverableError(refusal);
     throw explained(error, { signal, timeout_s });
   });
   const text = (await response.text()).slice(0, KEPT_CHARACTERS);
@@ -53,6 +81,16 @@ export async function handle(
     code: `http_${response.status}`,
     retryAfterMs: retryAfterMs(response.headers.get('retry-after'), Date.now()),
   });
+}
+
+/** Null where another attempt could end otherwise. */
+function refusalOf(error: unknown): string | null {
+  if (!(error instanceof TypeError)) return null;
+  const cause = error.cause as NodeJS.ErrnoException | undefined;
+  // Of what happened on the way there is one.
+  if (!cause) return `this cannot be sent: ${error.message}`;
+  const known = REFUSALS.get(cause.code ?? cause.message);
+  return known === undefined ? null : `${cause.message}: ${known}`;
 }
 
 /** fetch says 'fetch failed' and hides the reason in the cause. */

@@ -29,12 +29,11 @@ function answer(e) {
   if (TOKEN === '' || !$security.equal(request.header.get('X-Fathom-Hook-Token'), TOKEN)) {
     throw new NotFoundError();
   }
-  const until = request.header.get('X-Fathom-Until');
-  if (until !== '' && Number(until) < Date.now())
-    throw new ApiError(503, 'whoever asked has given up waiting');
+  const until = Number(request.header.get('X-Fathom-Until'));
+  if (until < Date.now()) throw new ApiError(503, 'whoever asked has given up waiting');
   const operation = operations.get(request.pathValue('operation'));
   if (!operation) throw new NotFoundError();
-  const body = JSON.parse(toString(request.body));
+  const body = { ...JSON.parse(toString(request.body)), until };
   try {
     return e.string(200, perform(operation, body));
   } catch (error) {

@@ -23,7 +23,7 @@ const ENDS = `status = 'processing'`;
 /**
  * Ends what the worker holds, if it says so, and claims the next due task; none while as many run as may, or the queue is
  * paused. One statement decides and does all of it: two would cost a short task a tenth of its time. The row that ended
- * is returned as ''.
+ * is returned as ''. Its clock is read once it may write, which it may have waited for longer than somebody waits for it.
  */
 const MOVE = `
   UPDATE global_queue SET
@@ -42,7 +42,7 @@ const MOVE = `
     OR (id = (
         SELECT id FROM global_queue INDEXED BY idx_global_queue_due
         WHERE status = 'pending' AND run_at <= ${NOW} ORDER BY priority DESC, run_at, created LIMIT 1)
-      AND {:claim} AND status = 'pending' AND claimed_at = ''
+      AND {:claim_until} > unixepoch('subsec') * 1000 AND status = 'pending' AND claimed_at = ''
       AND (SELECT COUNT(*) FROM global_queue WHERE status = 'processing' AND NOT (${HELD}))
         < (SELECT max_running FROM queue_settings WHERE paused = FALSE))
   RETURNING iif(status = 'done', '', ${CLAIM_JSON}) AS row`;
@@ -57,7 +57,8 @@ const NOTHING = { id: '', epoch: 0, result: '' };
 /** Ends `done`, and claims the next task if `claim`; `rest` is what follows in the answer. */
 function moveOn(db, body, done) {
   const { worker, lease_ms } = body;
-  const rows = db.rows(MOVE, { ...done, worker, lease: sql.seconds(lease_ms), claim: body.claim });
+  const claim_until = body.claim ? body.until : 0;
+  const rows = db.rows(MOVE, { ...done, worker, lease: sql.seconds(lease_ms), claim_until });
   const ended = rows.includes('');
   const task = rows.find((row) => row !== '');
   if (task !== undefined) return { ended, rest: `"task":${task},"due_in_ms":null` };
@@ -68,12 +69,16 @@ function moveOn(db, body, done) {
 function takeBack(db, { worker, held }) {
   db.execute(
     `UPDATE global_queue SET status = 'pending', attempts = attempts - 1, ${RELEASED}
-     WHERE status = 'processing' AND worker_id = {:worker} AND id NOT IN (SELECT value FROM json_each({:held}))`,
+     WHERE status = 'processing' AND worker_id = {:worker}
+       AND id || ':' || lease_epoch NOT IN (SELECT value FROM json_each({:held}))`,
     { worker, held: JSON.stringify(held) },
   );
 }
 
-/** {worker, lease_ms, rescue?, held?} → {task, due_in_ms}. `held`: what the worker knows to have, after a lost answer. */
+/**
+ * {worker, lease_ms, until, rescue?, held?} → {task, due_in_ms}. `until`: milliseconds since 1970, after which nothing is
+ * claimed; `held`: what the worker knows to have, after a lost answer, as `id:epoch`.
+ */
 function claim(db, body) {
   // With something to rescue it is part of a transaction: see `alone`.
   if (body.rescue && db.together) rescueAll(db);
@@ -81,7 +86,7 @@ function claim(db, body) {
 }
 
 /**
- * {worker, id, epoch, outcome, claim, lease_ms, held?} → {accepted, task, due_in_ms}: ends a task, and claims the next one.
+ * {worker, id, epoch, outcome, claim, lease_ms, until, held?} → {accepted, task, due_in_ms}: ends a task, and claims the next one.
  *
  * outcome: {kind: 'done', result} · {kind: 'retry', error, signature, delay_ms} · {kind: 'dead', error, signature} ·
  * {kind: 'cancelled'} · {kind: 'returned'}: not begun, or given back by a worker that stops; no attempt is counted.
@@ -89,9 +94,11 @@ function claim(db, body) {
 function settle(db, body) {
   const { worker, id, epoch, outcome } = body;
   const done = outcome.kind === 'done';
-  const released = !done && SETTLE[outcome.kind](db, { worker, id, epoch }, outcome);
+  const lease = { worker, id, epoch };
+  const released =
+    !done && (SETTLE[outcome.kind](db, lease, outcome) || toldBefore(db, lease, "!= 'processing'"));
   const { ended, rest } = moveOn(db, body, done ? { id, epoch, result: outcome.result } : NOTHING);
-  const accepted = ended || released || settledBefore(db, body);
+  const accepted = released || ended || (done && toldBefore(db, lease, "= 'done'"));
   return `{"accepted":${accepted},${rest}}`;
 }
 
@@ -125,12 +132,15 @@ function changed(db, update, parameters) {
   return db.execute(`${update} WHERE ${HELD}`, parameters) > 0;
 }
 
-/** The same word again, because the answer to the first was lost. */
-function settledBefore(db, { worker, id, epoch }) {
+/**
+ * The same word again, because the answer to the first was lost: nobody has had the task since, and a lease that ran out
+ * leaves no worker behind.
+ */
+function toldBefore(db, lease, status) {
   const text = db.firstRow(
     `SELECT id AS row FROM global_queue WHERE id = {:id} AND worker_id = {:worker} AND lease_epoch = {:epoch}
-     AND status = 'done'`,
-    { worker, id, epoch },
+     AND status ${status}`,
+    lease,
   );
   return text !== null;
 }
@@ -177,12 +187,14 @@ function rescueAll(db) {
     [`status = 'failed', finished_at = ${NOW}`, 'attempts >= max_attempts'],
     [`status = 'pending', run_at = ${NOW}`, 'TRUE'],
   ]) {
-    db.execute(`UPDATE global_queue SET ${move}, ${noted}, ${RELEASED} WHERE ${EXPIRED} AND ${which}`);
+    db.execute(
+      `UPDATE global_queue SET ${move}, ${noted}, worker_id = '', ${RELEASED} WHERE ${EXPIRED} AND ${which}`,
+    );
   }
   bury(db);
 }
 
-/** {worker, lease_ms, row, held?} → {added: {created, task}, task, due_in_ms}: adds one for a worker that could begin it. */
+/** {worker, lease_ms, until, row, held?} → {added: {created, task}, task, due_in_ms}: adds one for a worker that could begin it. */
 function addAndClaim(db, body) {
   return `{"added":${enqueue(db, body.row)},${moveOn(db, { ...body, claim: true }, NOTHING).rest}}`;
 }
