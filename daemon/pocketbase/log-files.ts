@@ -110,10 +110,13 @@ export class LogFiles {
     return this.#parts.length > 0 || (await this.#liveBytes()) > this.#partBytes;
   }
 
-  /** Sets aside what has grown large, also under a process that writes. */
+  /** Sets aside what has grown large, also under a process that writes, however fast: what comes meanwhile is for the next time. */
   rotate(): Promise<void> {
     return this.#alone(async () => {
-      while ((await this.#liveBytes()) > this.#partBytes) await this.#setAside(this.#partBytes, true);
+      const end = await this.end();
+      while (end - this.#live.start > this.#partBytes && (await this.#liveBytes()) > this.#partBytes) {
+        await this.#setAside(this.#partBytes, true);
+      }
     });
   }
 
