@@ -13,8 +13,10 @@ export interface Spawned {
   exited: Promise<ProcessExit | null>;
 }
 
-/** An answer takes milliseconds, and a second on a host that is overloaded. */
+/** Of one that runs: an answer takes milliseconds, and a second on a host that is overloaded. */
 const ANSWER_WITHIN_MS = 5_000;
+/** Of one that starts: Node takes many seconds for that on such a host, and another one would take no less. */
+const START_WITHIN_MS = 60_000;
 const PING_EVERY_MS = 5_000;
 
 class SpawnerSilent extends Error {
@@ -35,6 +37,8 @@ interface Pending {
 export class SpawnerClient {
   readonly #answerWithinMs: number;
   #spawner: ChildProcess | null = null;
+  /** Those that have started, as they have said something. */
+  readonly #heard = new WeakSet<ChildProcess>();
   #lastId = 0;
   readonly #pending = new Map<number, Pending>();
 
@@ -77,7 +81,8 @@ export class SpawnerClient {
 
   /** Replaces a spawner that has not answered in time, unless the returned function was called. */
   #expectAnswer(spawner: ChildProcess): () => void {
-    const patience = setTimeout(() => this.#replace(spawner), this.#answerWithinMs);
+    const withinMs = this.#heard.has(spawner) ? this.#answerWithinMs : START_WITHIN_MS;
+    const patience = setTimeout(() => this.#replace(spawner), withinMs);
     patience.unref();
     return () => clearTimeout(patience);
   }
@@ -120,7 +125,10 @@ export class SpawnerClient {
       env: {},
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    spawner.on('message', (report) => this.#receive(report as SpawnerReport));
+    spawner.on('message', (report) => {
+      this.#heard.add(spawner);
+      this.#receive(report as SpawnerReport);
+    });
     spawner.once('error', (error) => this.#lost(spawner, error));
     spawner.once('disconnect', () => this.#lost(spawner, new Error('the spawner is gone')));
     // It must not keep a daemon alive that has nothing else to do.
