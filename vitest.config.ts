@@ -17,8 +17,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{daemon,tui,shared}/**/*.test.{ts,tsx}', 'test/unit/**/*.test.{ts,tsx}'],
-          // Some write to a disk that others keep busy.
-          testTimeout: 30_000,
+          // Some start processes, or write to a disk that others keep busy.
+          testTimeout: 120_000,
         },
       },
       {

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
 import { createEnvFile } from '../config/secrets-file.ts';
 import { gatherFacts, type VerifyBinary } from './gather.ts';
 
@@ -49,14 +50,9 @@ it('tells a port that is taken from one that is free', async () => {
   await createEnvFile(join(cwd, '.env'));
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
-  const freed = createServer().listen(0, '127.0.0.1');
-  await once(freed, 'listening');
-  const [takenPort, freePort] = [taken, freed].map((server) => (server.address() as AddressInfo).port);
-  freed.close();
-  await once(freed, 'close');
   const { ports } = await gather({
-    SERVER_PORT: String(takenPort),
-    PB_GLOBAL_PORT: String(freePort),
+    SERVER_PORT: String((taken.address() as AddressInfo).port),
+    PB_GLOBAL_PORT: String(await freePortRange(1)),
     PB_BASE_PORT: '1024',
     PB_PORT_RANGE: '1',
   });

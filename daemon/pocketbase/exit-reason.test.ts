@@ -31,7 +31,7 @@ async function runOnce(instance: BareInstance): Promise<void> {
 /** From the one line that it printed. */
 const told = (line: string) => exitReason({ code: 1, signal: null }, [line]).code;
 
-describe('why PocketBase ended', { timeout: 30_000 }, () => {
+describe('why PocketBase ended', () => {
   it('a port in use, which exits 0', async () => {
     const instance = await bareInstance();
     const foreign = createServer().listen(instance.command.port, '127.0.0.1');

@@ -6,9 +6,7 @@ import { until } from '../../test/helpers/until.ts';
 import { FLEET_VARIABLE, INSTANCE_VARIABLE } from './command.ts';
 import { isAlive } from './procfs.ts';
 
-const LONG = { timeout: 30_000 };
-
-it('finds what it started by fleet, and takes it over: exit, signal and start time', LONG, async () => {
+it('finds what it started by fleet, and takes it over: exit, signal and start time', async () => {
   const instance = await bareInstance();
   const started = await instance.start();
   const [found, ...others] = await until(
@@ -39,7 +37,7 @@ it('finds what it started by fleet, and takes it over: exit, signal and start ti
   expect([adopted.signal('SIGKILL'), started.signal('SIGKILL')]).toEqual([false, false]);
 });
 
-it('a pid that belongs to another process by now is gone, and never signalled', LONG, async () => {
+it('a pid that belongs to another process by now is gone, and never signalled', async () => {
   const bystander = spawn('/bin/sleep', ['600'], { detached: true, stdio: 'ignore' });
   await once(bystander, 'spawn');
   onTestFinished(() => {
@@ -64,7 +62,7 @@ it('a pid that belongs to another process by now is gone, and never signalled', 
   expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
 });
 
-it('signals a process that leads no group of its own', LONG, async () => {
+it('signals a process that leads no group of its own', async () => {
   const { driver, fleetId } = await bareInstance();
   const env = { [FLEET_VARIABLE]: fleetId, [INSTANCE_VARIABLE]: 'other' };
   const child = spawn('/bin/sleep', ['600'], { env, stdio: 'ignore' });
@@ -81,7 +79,7 @@ it('signals a process that leads no group of its own', LONG, async () => {
   expect(await ended).toEqual([null, 'SIGTERM']);
 });
 
-it('tells whether an instance has its port', LONG, async () => {
+it('tells whether an instance has its port', async () => {
   const instance = await bareInstance();
   const process = await instance.start();
   await until(() => process.mayListen(), { what: 'it to listen' });
@@ -90,7 +88,7 @@ it('tells whether an instance has its port', LONG, async () => {
   expect(await process.mayListen()).toBe(false);
 });
 
-it('a program that is not there is an error of the start', LONG, async () => {
+it('a program that is not there is an error of the start', async () => {
   const instance = await bareInstance();
   // flock(1) reports it, after it has taken the lock.
   const process = await instance.start({ binary: '/nowhere/pocketbase' });
@@ -100,7 +98,7 @@ it('a program that is not there is an error of the start', LONG, async () => {
   expect(isAlive(process.pid, process.startTime)).toBe(false);
 });
 
-it('what it started goes on when the driver is closed, which waits for it no more', LONG, async () => {
+it('what it started goes on when the driver is closed, which waits for it no more', async () => {
   const instance = await bareInstance();
   const process = await instance.start();
   instance.driver.close();

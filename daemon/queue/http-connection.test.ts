@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../../test/helpers/until.ts';
 import { HttpConnection } from './http-connection.ts';
 
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n';
@@ -89,7 +90,7 @@ describe('a kept connection', () => {
     });
     await ask(connection);
     server?.write(`${HEAD}content-length: 2\r\n\r\nno`);
-    await expect.poll(() => connection.ended).toBe(true);
+    await until(() => connection.ended, { what: 'the end of the connection' });
   });
 
   it('takes the beginning of a second answer, behind the first, for no part of the next one', async () => {

@@ -14,7 +14,6 @@ import type { InstanceSpec } from './instance-spec.ts';
 import { launch } from './launch.ts';
 import { PortAllocator, type PortCheck, portIsFree } from './ports.ts';
 
-const LONG = { timeout: 30_000 };
 const NEVER = new AbortController().signal;
 
 async function launched(
@@ -66,29 +65,25 @@ async function answering(host: string, port: number): Promise<void> {
   });
 }
 
-it(
-  'a port lost between the look and the start leads to the next, though a stranger answers there',
-  LONG,
-  async () => {
-    const instance = await bareInstance();
-    const base = await freePortRange(3);
-    const { outcome, tried } = await launched(instance, base, async (host, port) => {
-      const free = await portIsFree(host, port);
-      if (port === base) await answering(host, port);
-      return free;
-    });
-    expect(tried).toEqual([base, base + 1]);
-    expect(outcome).toMatchObject({ kind: 'running', running: { port: base + 1 } });
-  },
-);
+it('a port lost between the look and the start leads to the next, though a stranger answers there', async () => {
+  const instance = await bareInstance();
+  const base = await freePortRange(3);
+  const { outcome, tried } = await launched(instance, base, async (host, port) => {
+    const free = await portIsFree(host, port);
+    if (port === base) await answering(host, port);
+    return free;
+  });
+  expect(tried).toEqual([base, base + 1]);
+  expect(outcome).toMatchObject({ kind: 'running', running: { port: base + 1 } });
+});
 
-it('no port is left: that is the reason, and nothing was started', LONG, async () => {
+it('no port is left: that is the reason, and nothing was started', async () => {
   const { outcome, tried } = await launched(await bareInstance(), 9000, () => Promise.resolve(false));
   expect(tried).toEqual([]);
   expect(outcome).toMatchObject({ kind: 'failed', reason: { code: 'ports_exhausted' }, exit: null });
 });
 
-it('a user database without its file is never made anew, nor one whose file is empty', LONG, async () => {
+it('a user database without its file is never made anew, nor one whose file is empty', async () => {
   const instance = await bareInstance();
   const base = await freePortRange(3);
   const first = await launched(instance, base, portIsFree, { kind: 'user' });
@@ -108,7 +103,7 @@ it('a user database without its file is never made anew, nor one whose file is e
   expect([...first.tried, ...empty.tried, ...gone.tried]).toEqual([]);
 });
 
-it('settings and migrations are seen to once for each database file', LONG, async () => {
+it('settings and migrations are seen to once for each database file', async () => {
   const instance = await bareInstance();
   const base = await freePortRange(3);
   const file = `${instance.command.dataDir}/data.db`;
@@ -146,7 +141,7 @@ it('settings and migrations are seen to once for each database file', LONG, asyn
   expect(seenTo).toEqual([true, false, true, false, true]);
 });
 
-it('a binary that is gone is waited for', LONG, async () => {
+it('a binary that is gone is waited for', async () => {
   const instance = await bareInstance();
   const missing = { ...instance, command: { ...instance.command, binary: '/nowhere/pocketbase' } };
   const { outcome } = await launched(missing, 9000, () => Promise.resolve(true));

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
 import { ApiError, HttpClient } from './http.ts';
 
 const cleanUps: (() => Promise<void> | void)[] = [];
@@ -146,11 +147,7 @@ describe('without an answer of a daemon, the error says what to do', () => {
   });
 
   it('when nobody listens on a port', async () => {
-    const server = createServer().listen({ port: 0, host: '127.0.0.1' });
-    await once(server, 'listening');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    server.close();
-    await once(server, 'close');
+    const url = `http://127.0.0.1:${await freePortRange(1)}`;
     await expect(new HttpClient({ target: { url } }).request('GET', '/')).rejects.toMatchObject({
       message: `no daemon listens at ${url}; check the address, and 'systemctl status fathomd' on that host`,
     });

@@ -8,6 +8,7 @@ import { WebSocketServer } from 'ws';
 import { fleetOf, instance } from '../../test/console/fleet-fixtures.ts';
 import { ManualClock } from '../../test/console/manual-clock.ts';
 import { StubDaemon } from '../../test/console/stub-daemon.ts';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
 import type { FleetEvent } from '../events.ts';
 import { WEBSOCKET_SUBPROTOCOL } from '../protocol.ts';
 import type { SnapshotFrame } from '../server-frames.ts';
@@ -77,7 +78,8 @@ afterEach(async () => {
 });
 
 async function daemon(instances = fleetOf(2)): Promise<StubDaemon> {
-  const stub = await new StubDaemon(instances).listen();
+  // Nobody else's while it is closed and another one is to listen there.
+  const stub = await new StubDaemon(instances).listen({ port: await freePortRange(1) });
   cleanups.push(() => stub.close());
   return stub;
 }

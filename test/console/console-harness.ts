@@ -12,7 +12,7 @@ import { Servers } from '../../tui/servers/servers.ts';
 import { connectFleet } from '../../tui/store/fleet-connection.ts';
 import type { ThemeName } from '../../tui/theme.ts';
 
-const DEADLINE = 15_000;
+const DEADLINE = 60_000;
 
 export interface HarnessOptions {
   target: Target;

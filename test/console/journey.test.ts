@@ -28,6 +28,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.press('Left');
     await terminal.shows('Probes', '0 failed', '● ok');
     await terminal.press('Escape');
+    await terminal.shows('2 instances');
 
     await terminal.press('g', 'x');
     await terminal.shows('Stop?', `stop ${name}`);

@@ -1,4 +1,5 @@
 import { afterEach } from 'vitest';
+import { freePortRange } from '../helpers/free-ports.ts';
 import { ConsoleHarness, type HarnessOptions } from './console-harness.ts';
 import { fleetOf, globalInstance } from './fleet-fixtures.ts';
 import { StubDaemon } from './stub-daemon.ts';
@@ -12,9 +13,9 @@ afterEach(async () => {
 /** A stub daemon that is closed after the test; on `port`, where another one was before. */
 export async function daemon(
   instances = [globalInstance(), ...fleetOf(3)],
-  where: { port: number } | { path: string } = { port: 0 },
+  where?: { port: number } | { path: string },
 ): Promise<StubDaemon> {
-  const stub = await new StubDaemon(instances).listen(where);
+  const stub = await new StubDaemon(instances).listen(where ?? { port: await freePortRange(1) });
   cleanups.push(() => stub.close());
   return stub;
 }

@@ -52,7 +52,7 @@ const isLongGone = ({ phase, next_attempt_at: next }: Instance) =>
   phase === 'backing_off' && Date.parse(next ?? '') - Date.now() > 1_000;
 
 const untilGivenUp = (fathom: Deployment, { name }: Tenant) =>
-  untilInstance(fathom, name, ({ phase }) => phase === 'failed', 'to be given up', 60_000);
+  untilInstance(fathom, name, ({ phase }) => phase === 'failed', 'to be given up');
 
 it('a database that is damaged under a running instance is found out, given up with the cause, and restored by hand', async () => {
   const { fathom } = shared;

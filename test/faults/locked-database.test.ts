@@ -17,7 +17,9 @@ it('a control plane that somebody keeps locked takes no task, and a task that en
     what: 'the handler to wait',
   });
   // As an administrator does who leaves a transaction open in a shell of SQLite.
-  using database = new DatabaseSync(join(fathom.dataDir, 'global', 'pb_data', 'data.db'));
+  using database = new DatabaseSync(join(fathom.dataDir, 'global', 'pb_data', 'data.db'), {
+    timeout: 10_000,
+  });
   database.exec('BEGIN IMMEDIATE');
   // PocketBase waits 10 s for the lock, with one request after the other: behind the end of the task this would be 20 s.
   const added = queue.add({ type: 'noop' });

@@ -11,7 +11,7 @@ import { ChildProcessDriver, type InstanceProcess } from '../../daemon/pocketbas
 import { freePortRange } from './free-ports.ts';
 import { scratch } from './scratch.ts';
 
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 60_000;
 
 export interface BareInstance {
   directory: string;

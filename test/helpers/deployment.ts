@@ -19,7 +19,6 @@ export const SCRIPTED: readonly [string, ...string[]] = [
   '--disable-warning=ExperimentalWarning',
   join(import.meta.dirname, '..', 'fixtures', 'scripted-daemon.ts'),
 ];
-const START_TIMEOUT_MS = 60_000;
 
 export interface Deployment {
   dataDir: string;
@@ -116,7 +115,7 @@ export async function createDeployment(
           if (gone) throw new Error(`fathomd ended during its start:\n${daemon.output()}`);
           return isReady(socketPath);
         },
-        { timeoutMs: START_TIMEOUT_MS, what: () => `fathomd to be ready:\n${daemon.output()}` },
+        { what: () => `fathomd to be ready:\n${daemon.output()}` },
       );
       return daemon;
     },

@@ -49,7 +49,7 @@ export function untilInstance(
   name: string,
   isSo: (it: Instance) => boolean,
   what: string,
-  timeoutMs = 30_000,
+  timeoutMs?: number,
 ): Promise<Instance> {
   let seen: Instance | null = null;
   return until(

@@ -60,10 +60,7 @@ export async function expectWholeFleet(
       const ready = rows.filter(({ state }) => state === 'ready');
       return ready.length === users.length && processes.length === users.length + 1;
     },
-    {
-      timeoutMs: 50_000,
-      what: () => 'as many ready databases and processes as there are users',
-    },
+    { what: 'as many ready databases and processes as there are users' },
   );
   const [rows, users, processes, directories] = await Promise.all([
     databaseRows(fathom),

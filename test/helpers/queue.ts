@@ -12,14 +12,14 @@ export const TEST_TASKS = join(import.meta.dirname, '..', 'fixtures', 'tasks');
 const FINISHED = ['done', 'dead', 'cancelled'];
 
 /** The task, once nothing more will come of it. */
-export function finished(fathom: Deployment, id: string, timeoutMs = 60_000): Promise<Task> {
+export function finished(fathom: Deployment, id: string): Promise<Task> {
   let last: Task | null = null;
   return until(
     async () => {
       last = await fathom.client.queue.get(id);
       return FINISHED.includes(last.status) ? last : null;
     },
-    { timeoutMs, what: () => `task ${id} to be finished: ${JSON.stringify(last)}` },
+    { what: () => `task ${id} to be finished: ${JSON.stringify(last)}` },
   );
 }
 
@@ -39,7 +39,6 @@ export async function startWorkers(
   const workers = Array.from({ length: count }, () => fathom.launch(settings, WORKER));
   for (const worker of workers) {
     await until(() => / is up/.test(worker.output()), {
-      timeoutMs: 60_000,
       what: () => `a worker to be up: ${worker.output()}`,
     });
   }

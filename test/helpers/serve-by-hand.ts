@@ -48,8 +48,10 @@ export async function serveByHand(fathom: Deployment, name: string, options: ByH
     detached: true,
   });
   await once(child, 'spawn');
-  onTestFinished(() => {
+  const ended = once(child, 'exit');
+  onTestFinished(async () => {
     child.kill('SIGKILL');
+    await ended;
   });
   return child;
 }

@@ -65,12 +65,8 @@ export class StreamReader {
   }
 
   /** The first frame, after those before `from`, that is so. */
-  untilFrame(
-    isSo: (frame: ServerFrame) => boolean,
-    what: string,
-    { from = 0, timeoutMs = 20_000 } = {},
-  ): Promise<ServerFrame> {
-    return until(() => this.frames.slice(from).find(isSo), { what: `a frame with ${what}`, timeoutMs });
+  untilFrame(isSo: (frame: ServerFrame) => boolean, what: string, { from = 0 } = {}): Promise<ServerFrame> {
+    return until(() => this.frames.slice(from).find(isSo), { what: `a frame with ${what}` });
   }
 
   events(topic: string): FleetEvent[] {

@@ -3,13 +3,14 @@ const LOOK_EVERY_MS = { least: 20, most: 200 };
 const SHARE_OF_WAIT = 0.1;
 
 /**
- * Waits until a condition holds, looking often: the answer to a test's wish to sleep.
+ * Waits until a condition holds, looking often: the answer to a test's wish to sleep. How long at most says nothing of how
+ * long it may take, which is many times longer on a host that does much else.
  *
  * @returns the first truthy answer
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 20_000, what }: { timeoutMs?: number; what: string | (() => string) },
+  { timeoutMs = 60_000, what }: { timeoutMs?: number | undefined; what: string | (() => string) },
 ): Promise<NonNullable<T>> {
   const began = performance.now();
   for (;;) {

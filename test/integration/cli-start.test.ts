@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BASE_ENVIRONMENT, FATHOMD } from '../helpers/fathomd.ts';
+import { freePortRange } from '../helpers/free-ports.ts';
 
 const OPTIONS = { reject: false, stdin: 'ignore', extendEnv: false } as const;
 
@@ -16,15 +17,14 @@ const running: Daemon[] = [];
 
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'fathom-start-'));
-  const [server, global] = await Promise.all([occupy(), occupy()]);
+  const base = await freePortRange(10);
   env = {
     ...BASE_ENVIRONMENT,
-    SERVER_PORT: String(portOf(server)),
-    PB_GLOBAL_PORT: String(portOf(global)),
-    PB_BASE_PORT: '21000',
-    PB_PORT_RANGE: '500',
+    SERVER_PORT: String(base),
+    PB_GLOBAL_PORT: String(base + 1),
+    PB_BASE_PORT: String(base + 2),
+    PB_PORT_RANGE: '8',
   };
-  await Promise.all([release(server), release(global)]);
 });
 
 afterAll(async () => {
@@ -34,21 +34,6 @@ afterAll(async () => {
 });
 
 const envFile = () => join(cwd, 'var/.env');
-
-async function occupy(): Promise<Server> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
-}
-
-async function release(server: Server): Promise<void> {
-  server.close();
-  await once(server, 'close');
-}
 
 function fathomd(...args: string[]) {
   return execa(FATHOMD, args, { ...OPTIONS, cwd, env });
@@ -107,7 +92,7 @@ describe('start without a terminal', () => {
 
     expect((await fathomd('databases', 'stop', user.database)).stdout).toBe(`${user.database} is stopped`);
     expect((await fathomd('databases', 'start', user.database)).stdout).toMatch(
-      / is running at http:\/\/127\.0\.0\.1:21\d{3}$/,
+      / is running at http:\/\/127\.0\.0\.1:\d+$/,
     );
     const restarted = JSON.parse(
       (await fathomd('databases', 'restart', user.database, '--json')).stdout,
@@ -150,15 +135,15 @@ describe('start without a terminal', () => {
 
 describe('start on a terminal', () => {
   it('shows the last lines of a daemon that ends early, and its exit code', async () => {
-    const taken = await occupy();
-    env['SERVER_PORT'] = String(portOf(taken));
+    const taken = createServer().listen(Number(env['SERVER_PORT']), '127.0.0.1');
+    await once(taken, 'listening');
     // script(1) gives it a terminal.
     const { stdout } = await execa('script', ['-qec', `'${FATHOMD}' start; echo code=$?`, '/dev/null'], {
       ...OPTIONS,
       cwd,
       env: { ...env, SHELL: '/bin/sh' },
     });
-    await release(taken);
+    taken.close();
     expect(stdout).toContain(`SERVER_PORT ${env['SERVER_PORT']} on 127.0.0.1 is in use`);
     expect(stdout).toContain(
       `the daemon ended with exit code 69; its log is ${join(cwd, 'var/logs/fathomd.log')}`,

@@ -3,16 +3,18 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { startedDeployment } from '../helpers/harness.ts';
 import { call, signUp } from '../helpers/http-call.ts';
 import { finished } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
+let daemon: Daemon;
+let admin: string;
 
 beforeAll(async () => {
-  fathom = await createDeployment();
-  await fathom.start();
+  ({ fathom, daemon, admin } = await startedDeployment());
 });
 
 afterAll(() => fathom.dispose());
@@ -187,16 +189,17 @@ describe('tasks on databases', () => {
 describe('schedules', () => {
   it('add their task when it is due; what a daemon missed is made up for once', async () => {
     const path = `${fathom.url}/api/v1/queue/schedules/tick`;
-    const { token } = await adminSession();
     const body = {
       cron: '0 3 * * *',
       timezone: 'Europe/Berlin',
       task: { type: 'http.request', payload: {} },
     };
-    const set = await call<{ next_run_at: string }>('PUT', path, { token, body });
+    const set = await call<{ next_run_at: string }>('PUT', path, { token: admin, body });
     expect(set.status).toBe(200);
     expect(Date.parse(set.body.next_run_at)).toBeGreaterThan(Date.now());
-    expect((await call('PUT', path, { token, body: { ...body, cron: 'not a time' } })).status).toBe(400);
+    expect((await call('PUT', path, { token: admin, body: { ...body, cron: 'not a time' } })).status).toBe(
+      400,
+    );
 
     // Three days late, as after a daemon that was down.
     await superuser(async (client) => {
@@ -205,7 +208,8 @@ describe('schedules', () => {
       await client.collection('queue_schedules').update(row.id, { next_run_at: late });
     });
     const before = await fathom.client.queue.list({ type: 'http.request', per_page: 1 });
-    await restart();
+    await daemon.stop();
+    await fathom.start();
     await until(
       async () =>
         (await fathom.client.queue.list({ type: 'http.request', per_page: 1 })).total > before.total,
@@ -216,40 +220,18 @@ describe('schedules', () => {
     const listed = await call<{ items: { name: string; next_run_at: string }[] }>(
       'GET',
       `${fathom.url}/api/v1/queue/schedules`,
-      { token },
+      { token: admin },
     );
     expect(Date.parse(String(listed.body.items[0]?.next_run_at))).toBeGreaterThan(Date.now());
     const after = await fathom.client.queue.list({ type: 'http.request', per_page: 1 });
     expect(after.total).toBe(before.total + 1);
-    expect((await call('DELETE', path, { token })).status).toBe(204);
-    expect((await call('DELETE', path, { token })).status).toBe(404);
+    expect((await call('DELETE', path, { token: admin })).status).toBe(204);
+    expect((await call('DELETE', path, { token: admin })).status).toBe(404);
   });
 });
-
-async function adminSession(): Promise<{ token: string }> {
-  return (await call<{ token: string }>('POST', `${fathom.url}/api/v1/auth/login`, { body: fathom.admin }))
-    .body;
-}
 
 async function superuser<T>(work: (client: PocketBase) => Promise<T>): Promise<T> {
   const client = new PocketBase(fathom.globalUrl);
   await client.collection('_superusers').authWithPassword(fathom.admin.email, fathom.admin.password);
   return work(client);
-}
-
-async function restart(): Promise<void> {
-  const { pid } = await fathom.client.status();
-  process.kill(pid, 'SIGTERM');
-  await until(
-    async () => {
-      try {
-        await fathom.client.status();
-        return false;
-      } catch {
-        return true;
-      }
-    },
-    { what: 'the daemon to be gone' },
-  );
-  await fathom.start();
 }

@@ -1,17 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FathomError } from '../../shared/errors.ts';
 import type { Task } from '../../shared/task.ts';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd as run } from '../helpers/fathomd.ts';
+import { startedDeployment } from '../helpers/harness.ts';
 import { call, signUp } from '../helpers/http-call.ts';
 import { finished, TEST_TASKS } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
+/** The one that runs when a test begins. */
+let daemon: Daemon;
 
 beforeAll(async () => {
-  fathom = await createDeployment({ FATHOM_TASKS_DIR: TEST_TASKS, LOG_LEVEL: 'info' });
-  await fathom.start();
+  ({ fathom, daemon } = await startedDeployment({ FATHOM_TASKS_DIR: TEST_TASKS, LOG_LEVEL: 'info' }));
 });
 
 afterAll(() => fathom.dispose());
@@ -154,7 +156,8 @@ describe('people at the queue', () => {
     expect(await fathom.client.queue.pause()).toMatchObject({ paused: true });
     const { id } = await fathom.client.queue.add({ type: 'noop' });
     await fathom.client.queue.stats();
-    await restart();
+    await daemon.stop();
+    daemon = await fathom.start();
     expect(await fathom.client.queue.stats()).toMatchObject({ paused: true });
     expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'pending', attempts: 0 });
     await fathom.client.queue.resume();
@@ -186,7 +189,7 @@ describe('people at the queue', () => {
     expect(task.secret).toBe(true);
     expect(task.errors?.[0]?.message).toBe('refused [secret]');
     expect(JSON.stringify(task)).not.toContain(key);
-    expect(daemon?.output() ?? '').not.toContain(key);
+    expect(daemon.output()).not.toContain(key);
   });
 });
 
@@ -241,24 +244,6 @@ it('counts in /metrics', async () => {
   expect(text).toMatch(/^fathom_queue_tasks\{status="done"\} [1-9]/m);
   expect(text).toMatch(/^fathom_queue_paused 0$/m);
 });
-
-let daemon: Awaited<ReturnType<Deployment['start']>> | undefined;
-
-async function restart(): Promise<void> {
-  const pid = (await fathom.client.status()).pid;
-  process.kill(pid, 'SIGTERM');
-  await until(async () => !(await isUp()), { what: 'the daemon to be gone' });
-  daemon = await fathom.start();
-}
-
-async function isUp(): Promise<boolean> {
-  try {
-    await fathom.client.status();
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function untilStatus(id: string, status: string): Promise<void> {
   await until(async () => (await fathom.client.queue.get(id)).status === status, {

@@ -47,7 +47,7 @@ it('a console lives through kill -9 and the next start of the daemon: stale, the
   // What was known stays to be seen.
   expect(phases.get(tenant.name)).toBe('running');
   await fathom.start();
-  await until(() => stream.state.kind === 'live', { what: 'the link to be back', timeoutMs: 40_000 });
+  await until(() => stream.state.kind === 'live', { what: 'the link to be back' });
   expect(snapshots).toBeGreaterThanOrEqual(2);
   await fathom.client.databases.stop(tenant.name);
   await until(() => phases.get(tenant.name) === 'stopped', { what: 'the stop to be told' });

@@ -64,7 +64,7 @@ describe('who may connect', () => {
     const { kid, ...header } = decodeProtectedHeader(own.token);
     const token = await new SignJWT(decodeJwt(own.token))
       .setProtectedHeader({ ...header, alg: 'HS256', kid: String(kid) })
-      .setExpirationTime('2s')
+      .setExpirationTime('4s')
       .sign(new TextEncoder().encode(fathom.env['JWT_SECRET']));
     const stream = open({ token });
     await stream.subscribe(1, 'instances');
@@ -189,9 +189,8 @@ describe('what a reader is told', () => {
     const lines = () =>
       stream.events(topic).flatMap((event) => (event.kind === 'log.line' ? [event.line.text] : []));
     await fathom.client.databases.restart(tenant.name);
-    await until(() => lines().some((text) => text.includes('Server started at')), {
-      what: 'its own new lines',
-    });
+    // The last line that it prints by itself.
+    await until(() => lines().some((text) => text.includes('Dashboard:')), { what: 'its own new lines' });
     const before = lines().length;
     const burst = Array.from({ length: 30_000 }, (_, index) => `burst line ${index}`);
     await appendFile(logFile(tenant.name), `${burst.join('\n')}\n`);

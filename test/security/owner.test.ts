@@ -94,7 +94,7 @@ describe("an owner's own database follows the account", () => {
   it('when somebody holds its write lock, as soon as that is free, and nothing waits for it', async () => {
     const session = await signUp(fathom.url, 'busy@example.com');
     const file = join(fathom.dataDir, 'user_dbs', session.database.name, 'pb_data', 'data.db');
-    const holder = new DatabaseSync(file);
+    const holder = new DatabaseSync(file, { timeout: 10_000 });
     holder.exec('BEGIN IMMEDIATE');
     try {
       await change(session, newPassword);
