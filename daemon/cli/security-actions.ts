@@ -5,6 +5,7 @@ import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, painter, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
 import { type Column, formatTable } from './table.ts';
+import { userIdOf } from './user-id.ts';
 
 interface ApiKey {
   id: string;
@@ -60,19 +61,14 @@ export async function addKey(
   context: CliContext,
 ): Promise<number> {
   const { user, name, permission, expires } = args;
+  const client = connect(args, context);
   const body = {
-    user_id: user,
+    user_id: await userIdOf(client, user),
     name,
     ...(permission === undefined ? {} : { permissions: permission }),
     ...(expires === undefined ? {} : { expires_at: expires }),
   };
-  const made = await connect(args, context).http.request<ApiKey & { key: string }>(
-    'POST',
-    '/api/v1/api-keys',
-    {
-      body,
-    },
-  );
+  const made = await client.http.request<ApiKey & { key: string }>('POST', '/api/v1/api-keys', { body });
   // The only time that it is shown.
   if (args.json) printJson(context, made);
   else printLine(context.stdout, made.key);

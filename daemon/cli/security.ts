@@ -14,7 +14,9 @@ export const securityCommands = [
   command({
     words: ['keys', 'add'],
     summary: 'make an API key; it is shown once',
-    positionals: { user: { type: 'string', demandOption: true, describe: 'id of the user whose key it is' } },
+    positionals: {
+      user: { type: 'string', demandOption: true, describe: 'whose key it is: e-mail address or id' },
+    },
     options: {
       name: { type: 'string', requiresArg: true, demandOption: true, describe: 'what it is for' },
       permission: {

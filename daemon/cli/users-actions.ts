@@ -1,9 +1,13 @@
 import type { NewUser, User } from '../../shared/client/fathom-client.ts';
+import { userDeletionConsequences } from '../../shared/deletion.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, painter, printJson, printLine } from './context.ts';
 import { choosePassword } from './password.ts';
 import { printable } from './printable.ts';
 import { type Column, formatTable } from './table.ts';
+import { typed } from './typed.ts';
+import { UsageError } from './usage-error.ts';
+import { userIdOf } from './user-id.ts';
 
 const COLUMNS: readonly Column<User>[] = [
   { title: 'ID', cell: (user) => user.id },
@@ -49,5 +53,73 @@ export async function addUser(args: AddUserArguments, context: CliContext): Prom
     printLine(context.stdout, printable(`added ${user.email} (${user.id})${database}`));
     if (generated) printLine(context.stdout, `password: ${password}`);
   }
+  return 0;
+}
+
+type OneUser = ConnectArguments & { user: string };
+
+export async function showUser(args: OneUser & { json: boolean }, context: CliContext): Promise<number> {
+  const client = connect(args, context);
+  const user = await client.users.get(await userIdOf(client, args.user));
+  if (args.json) printJson(context, user);
+  else for (const line of userLines(user)) printLine(context.stdout, printable(line));
+  return 0;
+}
+
+function userLines(user: User): string[] {
+  const fields: [string, string][] = [
+    ['e-mail', user.email],
+    ['id', user.id],
+    ['name', user.name || '–'],
+    ['role', user.role],
+    ['active', user.is_active ? 'yes' : 'no: locked out, its data is kept'],
+    ['database', user.database ?? '–'],
+    ['created', user.created],
+  ];
+  return fields.map(([name, value]) => `${name.padEnd(10)}${value}`);
+}
+
+export async function setUser(
+  args: OneUser & { role?: string | undefined; active?: boolean | undefined; json: boolean },
+  context: CliContext,
+): Promise<number> {
+  const { role, active } = args;
+  if (role === undefined && active === undefined) {
+    throw new UsageError('nothing to set; name --role, --active or --no-active');
+  }
+  const client = connect(args, context);
+  const user = await client.users.update(await userIdOf(client, args.user), {
+    ...(role === undefined ? {} : { role }),
+    ...(active === undefined ? {} : { is_active: active }),
+  });
+  if (args.json) printJson(context, user);
+  else {
+    const state = user.is_active ? 'active' : 'not active: locked out, its data is kept';
+    printLine(context.stdout, printable(`${user.email} (${user.id}) is ${user.role} and ${state}`));
+  }
+  return 0;
+}
+
+export async function signOutUser(args: OneUser, context: CliContext): Promise<number> {
+  const client = connect(args, context);
+  // An id that nobody has would be signed out just as well.
+  const { id, email } = await client.users.get(await userIdOf(client, args.user));
+  await client.users.signOut(id);
+  printLine(context.stdout, printable(`${email} (${id}) is signed out everywhere; API keys stay`));
+  return 0;
+}
+
+/** Whoever deletes a user types the address of who is deleted. */
+export async function deleteUser(args: OneUser, context: CliContext): Promise<number> {
+  const client = connect(args, context);
+  const { id, email, database } = await client.users.get(await userIdOf(client, args.user));
+  const instance = database === null ? null : await client.databases.get(database);
+  const question = [...userDeletionConsequences(email, instance), `Type '${email}' to delete it: `];
+  if ((await typed(question.map(printable).join('\n'), context)) !== email) {
+    throw new UsageError(`that is not '${email}'; nothing was deleted`);
+  }
+  await client.users.delete(id);
+  const gone = database === null ? '' : `, and the database ${database}`;
+  printLine(context.stdout, printable(`${email} (${id}) is deleted${gone}`));
   return 0;
 }

@@ -72,13 +72,26 @@ export class UserRepository {
     }
   }
 
+  /** With `email`, the one that has this address, however it is capitalised. */
   async list(options: {
     page: number;
     perPage: number;
     sort: string;
+    email?: string | undefined;
   }): Promise<{ items: User[]; total: number }> {
+    const { page, perPage, sort, email } = options;
     const { items, totalItems } = await this.#client.call((client) =>
-      client.collection('users').getList(options.page, options.perPage, { sort: options.sort }),
+      client.collection('users').getList(page, perPage, {
+        sort,
+        ...(email === undefined
+          ? {}
+          : {
+              filter: client.filter('email = {:email} || email:lower = {:lower}', {
+                email,
+                lower: email.toLowerCase(),
+              }),
+            }),
+      }),
     );
     return { items: items.map(toUser), total: totalItems };
   }

@@ -145,7 +145,7 @@ export class FathomClient {
   }
 
   readonly users = {
-    list: (query: PageQuery = {}, options: CallOptions = {}): Promise<Page<User>> =>
+    list: (query: PageQuery & { email?: string } = {}, options: CallOptions = {}): Promise<Page<User>> =>
       this.http.request('GET', '/api/v1/users', { ...options, query: { ...query } }),
     all: (): Promise<User[]> => allPages((query) => this.users.list(query)),
     get: (id: string): Promise<User> => this.http.request('GET', userPath(id)),
@@ -155,6 +155,9 @@ export class FathomClient {
       this.http.request('PATCH', userPath(id), { body }),
     delete: (id: string): Promise<void> =>
       this.http.request('DELETE', userPath(id), { timeoutMs: ACTION_TIMEOUT_MS }),
+    /** Ends all sessions of one. */
+    signOut: (id: string): Promise<void> =>
+      this.http.request('DELETE', '/api/v1/sessions', { query: { user_id: id } }),
   };
 
   readonly queue = {

@@ -5,6 +5,7 @@ import type { User } from '../../shared/client/fathom-client.ts';
 import { parseDatabaseName } from '../../shared/database-name.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 
@@ -26,6 +27,19 @@ function users<T = User>(method: string, path = '', token: string | undefined = 
   return call<T>(method, `${fathom.url}/api/v1/users${path}`, { token, body });
 }
 
+function run(args: readonly string[], input = '') {
+  return fathomd([...args, '--socket', fathom.socketPath], { input });
+}
+
+function me(token: string) {
+  return call('GET', `${fathom.url}/api/v1/me`, { token });
+}
+
+async function audited(target: string) {
+  const { items } = await fathom.client.audit({ target });
+  return items.map(({ action, detail }) => ({ action, detail: JSON.parse(detail) as object }));
+}
+
 describe('users', () => {
   it('are listed, paged and sorted, with the name of their database', async () => {
     const { body } = await users<Page<User>>('GET', '?sort=email');
@@ -38,6 +52,18 @@ describe('users', () => {
     expect(second).toMatchObject({ page: 2, per_page: 1, total: 2, items: [{ role: 'admin' }] });
     expect(JSON.stringify(body)).not.toMatch(/password|tokenKey/);
     expect((await users('GET', '?sort=password')).status).toBe(400);
+  });
+
+  it('are found by their address, however it is capitalised', async () => {
+    for (const email of ['ann@example.com', 'Ann@Example.COM']) {
+      const { body } = await users<Page<User>>('GET', `?email=${email}`);
+      expect(body).toMatchObject({ total: 1, items: [{ id: ann.user.id }] });
+    }
+    for (const email of ['nn@example.com', 'ann%', "' || id != ''"]) {
+      const { body } = await users<Page<User>>('GET', `?email=${encodeURIComponent(email)}`);
+      expect(body).toMatchObject({ total: 0, items: [] });
+    }
+    expect((await users('GET', '?email=ann@example.com', ann.token)).status).toBe(403);
   });
 
   it('are made by administrators, with a database if the role has one', async () => {
@@ -57,7 +83,8 @@ describe('users', () => {
     expect(operator.body).toMatchObject({ role: 'operator', database: null });
     expect((await signIn(fathom.url, 'op@example.com')).database).toBeNull();
     const again = await users('POST', '', admin, { email: 'made@example.com', password: PASSWORD });
-    expect(again).toMatchObject({ status: 409, body: { code: 'auth.email_taken' } });
+    const detail = expect.stringContaining("'fathomd users show made@example.com' tells of it");
+    expect(again).toMatchObject({ status: 409, body: { code: 'auth.email_taken', detail } });
   });
 
   it('are shown to themselves and to administrators alone', async () => {
@@ -147,5 +174,72 @@ describe('users', () => {
     expect((await users('DELETE', `/${response.body.id}`)).status).toBe(204);
     const rows = await expectWholeFleet(fathom);
     expect(rows.map(({ user }) => user)).not.toContain(response.body.id);
+  });
+});
+
+describe('the commands for users', () => {
+  let cal: Session;
+
+  beforeAll(async () => {
+    cal = await signUp(fathom.url, 'cal@example.com');
+  });
+
+  it('show one by its address or id, and say how to find who is not there', async () => {
+    const shown = await run(['users', 'show', 'CAL@example.com', '--json']);
+    expect(JSON.parse(shown.stdout)).toMatchObject({ id: cal.user.id, database: cal.database.name });
+    expect((await run(['users', 'show', cal.user.id])).stdout).toMatch(
+      new RegExp(`^e-mail +cal@example\\.com\nid +${cal.user.id}\n`),
+    );
+    for (const nobody of ['nobody@example.com', 'cal']) {
+      expect(await run(['users', 'show', nobody])).toMatchObject({
+        exitCode: 1,
+        stderr: `fathomd: there is no user '${nobody}'; 'fathomd users list' shows all`,
+      });
+    }
+  });
+
+  it('give a role, which counts at once, and write down who got which', async () => {
+    expect((await users<object>('GET', '', cal.token)).status).toBe(403);
+    const set = await run(['users', 'set', 'cal@example.com', '--role', 'operator']);
+    expect(set.stdout).toBe(`cal@example.com (${cal.user.id}) is operator and active`);
+    expect((await users<object>('GET', '', cal.token)).status).toBe(200);
+    expect(await audited(cal.user.id)).toContainEqual({
+      action: 'user.update',
+      detail: expect.objectContaining({ role: 'operator' }),
+    });
+    expect(await run(['users', 'set', 'cal@example.com'])).toMatchObject({
+      exitCode: 2,
+      stderr: 'fathomd: nothing to set; name --role, --active or --no-active',
+    });
+  });
+
+  it('lock one out and let it in again, with its data', async () => {
+    expect((await run(['users', 'set', cal.user.id, '--no-active'])).stdout).toContain('locked out');
+    await expect(signIn(fathom.url, 'cal@example.com')).rejects.toThrow('answered 401');
+    const back = await run(['users', 'set', cal.user.id, '--active', '--role', 'user', '--json']);
+    expect(JSON.parse(back.stdout)).toMatchObject({ is_active: true, role: 'user' });
+    cal = await signIn(fathom.url, 'cal@example.com');
+    expect(cal.database.name).toMatch(/-cal$/);
+  });
+
+  it('sign one out everywhere, and make a key for it that stays', async () => {
+    const key = await run(['keys', 'add', 'cal@example.com', '--name', 'backup']);
+    expect((await run(['users', 'sign-out', 'cal@example.com'])).stdout).toContain('signed out everywhere');
+    expect((await me(cal.token)).status).toBe(401);
+    expect(await me(key.stdout)).toMatchObject({ status: 200, body: { email: 'cal@example.com' } });
+  });
+
+  it('delete one with its database when its address is typed, and not otherwise', async () => {
+    const { name } = cal.database;
+    const wrong = await run(['users', 'delete', cal.user.id], 'cal\n');
+    expect(wrong).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(wrong.stderr).toContain(`The database ${name} is deleted with everything in it`);
+    expect(wrong.stderr).toContain('nothing was deleted');
+    expect((await users('GET', `/${cal.user.id}`)).status).toBe(200);
+    const right = await run(['users', 'delete', 'cal@example.com'], 'cal@example.com\n');
+    expect(right.stdout).toBe(`cal@example.com (${cal.user.id}) is deleted, and the database ${name}`);
+    expect((await users('GET', `/${cal.user.id}`)).status).toBe(404);
+    expect(existsSync(join(fathom.dataDir, 'user_dbs', name))).toBe(false);
+    expect((await audited(cal.user.id)).map(({ action }) => action)).toContain('user.delete');
   });
 });

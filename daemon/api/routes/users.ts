@@ -44,14 +44,14 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
     {
       config: { permission: 'users.read' },
       schema: {
-        querystring: pageQuerySchema.extend({ sort: SORTABLE }),
+        querystring: pageQuerySchema.extend({ sort: SORTABLE, email: z.string().max(255).optional() }),
         response: { 200: pageOf(userSchema) },
       },
     },
     async (request) => {
       requireOwnerOrAll(request, null);
-      const { page, per_page, sort } = request.query;
-      const { items, total } = await deps.users.list({ page, perPage: per_page, sort });
+      const { page, per_page, sort, email } = request.query;
+      const { items, total } = await deps.users.list({ page, perPage: per_page, sort, email });
       return { items: items.map(withDatabase), page, per_page, total };
     },
   );
@@ -66,7 +66,9 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const user = await deps.users.create(request.body);
+      const user = await deps.users.create(request.body).catch((error: unknown) => {
+        throw takenByUser(error, request.body.email);
+      });
       try {
         await databaseFor(user, deps);
       } catch (error) {
@@ -121,4 +123,11 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
       return reply.code(204).send(null);
     },
   );
+}
+
+/** To whoever signs up, the same refusal tells nothing of the account. */
+function takenByUser(error: unknown, email: string): unknown {
+  if (!(error instanceof FathomError) || error.code !== 'auth.email_taken') return error;
+  const message = `there is a user with the e-mail address ${email} already; 'fathomd users show ${email}' tells of it`;
+  return new FathomError(error.code, message, { cause: error });
 }
