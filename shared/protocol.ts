@@ -168,3 +168,5 @@ export const clientFrameSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('unsubscribe'), id: frameId, topics: z.array(topic).min(1).max(64) }),
   z.strictObject({ type: z.literal('ping'), id: frameId }),
 ]);
+
+export type ClientFrame = z.infer<typeof clientFrameSchema>;

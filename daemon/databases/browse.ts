@@ -1,10 +1,14 @@
-import PocketBase, { ClientResponseError, type CollectionModel, type RecordModel } from 'pocketbase';
+import {
+  ClientResponseError,
+  type CollectionModel,
+  type default as PocketBase,
+  type RecordModel,
+} from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
-import { connectHost, listenAddress } from '../pocketbase/command.ts';
 import { SUPERUSERS_COLLECTION_ID } from '../security/instance-access.ts';
 import type { CatalogEntry } from './catalog.ts';
+import { superuserOf } from './instance-client.ts';
 
-const TIMEOUT_MS = 10_000;
 const REDACTED = '[redacted]';
 /** More collections than this are not counted: each count is a request to the instance. */
 const MAX_COUNTED = 200;
@@ -108,25 +112,11 @@ function checkedSort({ fields, type, name }: CollectionModel, sort: string | und
 }
 
 async function ask<T>(entry: CatalogEntry, work: (client: PocketBase) => Promise<T>): Promise<T> {
-  const { runner, row } = entry;
-  const { phase, observed } = runner.state;
-  if (phase !== 'running' || observed.port === null) {
-    throw new FathomError(
-      'instance.not_running',
-      `${row.name} does not run now (${phase}); start it to look into it`,
-    );
-  }
-  const client = new PocketBase(`http://${listenAddress(connectHost(runner.spec.host), observed.port)}`);
-  client.authStore.save(await entry.superuserToken());
-  client.autoCancellation(false);
-  client.beforeSend = (url, options) => ({
-    url,
-    options: { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) },
-  });
+  const client = await superuserOf(entry);
   try {
     return await work(client);
   } catch (error) {
-    throw translate(error, row.name);
+    throw translate(error, entry.row.name);
   }
 }
 

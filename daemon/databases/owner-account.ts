@@ -9,9 +9,22 @@ import { randomSecret } from './clone.ts';
 const NO_PASSWORD = '!';
 
 /**
+ * A token key that has ended does not come back. PocketBase saves a record as it read it a moment before, every column of
+ * it: whoever renamed themselves again and again with a stolen token had the old password and key written over the new ones.
+ */
+const KEEP_ENDED_TOKENS_OUT = `
+  CREATE TABLE IF NOT EXISTS _fathom_ended_tokens (key TEXT PRIMARY KEY) WITHOUT ROWID;
+  CREATE TRIGGER IF NOT EXISTS _fathom_token_ended AFTER UPDATE OF tokenKey ON users
+    WHEN OLD.tokenKey <> NEW.tokenKey
+    BEGIN INSERT OR IGNORE INTO _fathom_ended_tokens VALUES (OLD.tokenKey); END;
+  CREATE TRIGGER IF NOT EXISTS _fathom_token_kept_out BEFORE UPDATE OF tokenKey ON users
+    WHEN NEW.tokenKey IN (SELECT key FROM _fathom_ended_tokens)
+    BEGIN SELECT RAISE(ABORT, 'the account has changed meanwhile'); END`;
+
+/**
  * Writes the account into the owner's own database, beside a PocketBase that may be running on it. PocketBase reads the
  * record anew for each request, so what follows counts at once: a new token key makes every token there worthless, which
- * is what PocketBase itself does when a password or address changes.
+ * is what PocketBase itself does when a password or address changes. It does not look at who listens to its realtime.
  *
  * @param dataDir the instance's `pb_data`
  * @returns whether anything had to be changed; null when the database or the owner's record is not there
@@ -48,6 +61,7 @@ function write(database: DatabaseSync, account: OwnerAccount, now: Date): boolea
     .prepare('UPDATE users SET email = ?, verified = ?, password = ?, updated = ? WHERE id = ?')
     .run(account.email, account.verified ? 1 : 0, passwordOf(account), pocketBaseDate(now), account.id);
   if (differs.credentials) {
+    database.exec(KEEP_ENDED_TOKENS_OUT);
     database.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run(randomSecret(), account.id);
   }
   return true;

@@ -7,6 +7,7 @@ import type { EventBus } from '../events/bus.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
 import type { Catalog } from './catalog.ts';
+import { superuserOf } from './instance-client.ts';
 import { writeOwnerAccount } from './owner-account.ts';
 
 /** A database that is busy is tried again soon, and not for ever: the next start of the global PocketBase looks at all. */
@@ -82,7 +83,12 @@ export class OwnerSync {
     for (let attempt = 1; owners.length > 0 && !this.#stopping.signal.aborted; attempt += 1) {
       const busy: OwnerAccount[] = [];
       for (const owner of owners) {
-        if (!this.#write(owner, attempt)) busy.push(owner);
+        const written = this.#write(owner, attempt);
+        if (written === 'busy') busy.push(owner);
+        else if (written) {
+          await this.#endRealtime(owner);
+          this.#deps.log.info({ instance: owner.database, user: owner.id }, 'carried an account over');
+        }
         // One at a time: others wait for the event loop meanwhile.
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -94,17 +100,33 @@ export class OwnerSync {
     }
   }
 
-  /** False when it should be tried again. */
-  #write(owner: OwnerAccount, attempt: number): boolean {
+  /** Whether anything was written; busy is to be tried again. */
+  #write(owner: OwnerAccount, attempt: number): boolean | 'busy' {
     const { catalog, clock, log } = this.#deps;
     try {
-      const written = writeOwnerAccount(dataDirOf(catalog.directoryOf(owner.database)), owner, clock.now());
-      if (written) log.info({ instance: owner.database, user: owner.id }, 'carried an account over');
-      return true;
+      return writeOwnerAccount(dataDirOf(catalog.directoryOf(owner.database)), owner, clock.now()) === true;
     } catch (error) {
-      if (isBusy(error) && attempt < MAX_ATTEMPTS) return false;
+      if (isBusy(error) && attempt < MAX_ATTEMPTS) return 'busy';
       log.error({ instance: owner.database }, `an account was not carried over: ${messageOf(error)}`);
-      return true;
+      return false;
+    }
+  }
+
+  /**
+   * A subscription stays signed in until PocketBase itself saves the record, and then goes on as nobody's if the token key
+   * is another one. Source: apis/realtime.go, realtimeUpdateClientsAuth.
+   */
+  async #endRealtime({ database, id }: OwnerAccount): Promise<void> {
+    const entry = this.#deps.catalog.find(database);
+    // Nobody listens to one that does not run.
+    if (entry?.runner.state.phase !== 'running') return;
+    try {
+      await (await superuserOf(entry)).collection('users').update(id, {});
+    } catch (error) {
+      this.#deps.log.warn(
+        { instance: database },
+        `who listened to its realtime before the account changed may do so for up to 30 minutes; restart it to end that: ${messageOf(error)}`,
+      );
     }
   }
 }

@@ -88,18 +88,29 @@ cronAdd('fathom_expired_sessions', '*/10 * * * *', () => {
   $app.db().newQuery('DELETE FROM sessions WHERE expires_at < {:now}').bind(bound).execute();
 });
 
+// PocketBase would save the record as it was read a moment before, every column of it: whoever changed their name again and
+// again had the old password, role or activity written over the new one. Tokens of an account that is deactivated end as well.
+onRecordUpdate((e) => {
+  e.record.ignoreUnchangedFields(true);
+  if (e.record.original().getBool('is_active') && !e.record.getBool('is_active')) e.record.refreshTokenKey();
+  e.next();
+}, 'users');
+
 // In the same transaction as the change: a new password and a deactivated account leave no session behind. Who proves to have an
 // address (by a mail, by a sign-in provider) takes the account over from whoever made it before: then no key of that one either.
+// PocketBase gives such an account a password that nobody has typed, and calls it verified if the address is the same letter by
+// letter.
 onRecordUpdate((e) => {
   const before = e.record.original();
   const [password, verified] = [before.getString('password:hash'), before.verified()];
+  const typed = e.record.getString('password') !== '';
   e.next();
   const changed = e.record.getString('password:hash') !== password;
   const bound = { user: e.record.id };
   if (changed || !e.record.getBool('is_active')) {
     e.app.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
   }
-  if (changed && !verified && e.record.verified()) {
+  if (changed && !verified && (e.record.verified() || !typed)) {
     e.app.db().newQuery('DELETE FROM api_keys WHERE user = {:user}').bind(bound).execute();
   }
 }, 'users');

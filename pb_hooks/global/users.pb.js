@@ -16,6 +16,12 @@ onRecordCreateRequest((e) => {
       email: new ValidationError('validation_length_out_of_range', 'Must be no more than 254 characters.'),
     });
   }
+  // The audit log and what is sealed name people by their id: nobody takes that of somebody who was there before.
+  if (e.record.id !== '' && !e.hasSuperuserAuth()) {
+    throw new BadRequestError('Failed to create record.', {
+      id: new ValidationError('validation_not_allowed', 'Is given by Fathom; leave it out.'),
+    });
+  }
   if (!e.record.get('role')) e.record.set('role', 'user');
   if (e.requestInfo().body['is_active'] === undefined) e.record.set('is_active', true);
 

@@ -15,7 +15,10 @@ const CLIENT = { client_id: 'fathom', client_secret: 'a client secret that is lo
 /** Nothing listens there: the test reads the code out of the redirection. */
 const REDIRECT = 'https://app.example.com/callback';
 
-/** A provider of OpenID Connect with one person, whose e-mail address is the name that was typed in, at example.com. */
+/** Says that ann's address is its own, which the provider has not verified. */
+const LIAR = 'mallory';
+
+/** A provider of OpenID Connect with people whose e-mail address is the name that was typed in, at example.com. */
 async function openIdProvider(): Promise<string> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
@@ -26,7 +29,12 @@ async function openIdProvider(): Promise<string> {
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
     findAccount: (_, id) => ({
       accountId: id,
-      claims: () => ({ sub: id, email: `${id}@example.com`, email_verified: true, name: 'Ann' }),
+      claims: () => ({
+        sub: id,
+        email: `${id === LIAR ? 'ann' : id}@example.com`,
+        email_verified: id !== LIAR,
+        name: 'Ann',
+      }),
     }),
     cookies: { keys: ['a key of this test alone'] },
   });
@@ -75,16 +83,71 @@ async function browse(start: string, login: string): Promise<URL> {
   throw new Error('the sign-in does not end');
 }
 
+const settingsFor = (issuer: string) => ({
+  OIDC_CLIENT_ID: CLIENT.client_id,
+  OIDC_CLIENT_SECRET: CLIENT.client_secret,
+  OIDC_AUTH_URL: `${issuer}/auth`,
+  OIDC_TOKEN_URL: `${issuer}/token`,
+  OIDC_USER_INFO_URL: `${issuer}/me`,
+});
+
+it('nobody gets into an account by a provider but whoever has its address, which is then theirs alone', async () => {
+  const fathom = await deployment(settingsFor(await openIdProvider()));
+  await fathom.start();
+  // Somebody new each time: whoever is signed in would link the provider to the own account.
+  const users = () => new PocketBase(fathom.globalUrl).collection('users');
+  const codeFor = async (login: string) => {
+    const provider = (await users().listAuthMethods()).oauth2.providers[0];
+    const back = await browse(`${provider?.authURL}${encodeURIComponent(REDIRECT)}`, login);
+    return { code: back.searchParams.get('code') ?? '', verifier: provider?.codeVerifier ?? '' };
+  };
+  const signIn = async (login: string, createData?: object) => {
+    const { code, verifier } = await codeFor(login);
+    return users().authWithOAuth2Code('oidc', code, verifier, REDIRECT, createData);
+  };
+
+  const ann = await signIn('ann');
+  for (const createData of [{}, { email: 'ann@example.com' }]) {
+    await expect(signIn(LIAR, createData)).rejects.toMatchObject({ status: 400 });
+  }
+  // Under an address of its own it is somebody else, and a user like others.
+  for (const extra of [{ role: 'admin' }, { 'role+': 'admin' }, { is_active: true }, { verified: true }]) {
+    const createData = { email: 'm@example.com', ...extra };
+    await expect(signIn(LIAR, createData)).rejects.toMatchObject({ status: 400 });
+  }
+  const liar = await signIn(LIAR, { email: 'm@example.com' });
+  expect(liar.record.id).not.toBe(ann.record.id);
+  expect(liar.record).toMatchObject({ role: 'user', verified: false });
+
+  // A code is good with its verifier and for its address alone, and once.
+  const { code, verifier } = await codeFor('ann');
+  for (const [used, redirect] of [
+    ['v'.repeat(43), REDIRECT],
+    [verifier, 'https://evil.example.com/callback'],
+  ] as const) {
+    await expect(users().authWithOAuth2Code('oidc', code, used, redirect)).rejects.toMatchObject({
+      status: 400,
+    });
+  }
+
+  // Somebody else has made an account with that address, in other letters, and a key of it.
+  const squatter = await signUp(fathom.url, 'Bea@Example.com');
+  const made = await call<{ key: string }>('POST', `${fathom.url}/api/v1/api-keys`, {
+    token: squatter.token,
+    body: { name: 'for later' },
+  });
+  expect((await signIn('bea')).record.id).toBe(squatter.user.id);
+  for (const token of [squatter.token, made.body.key]) {
+    expect((await call('GET', `${fathom.url}/api/v1/me`, { token })).status).toBe(401);
+  }
+
+  await (await controlPlane(fathom)).collection('users').update(ann.record.id, { is_active: false });
+  await expect(signIn('ann')).rejects.toMatchObject({ status: 403 });
+});
+
 it('who signs in with OpenID Connect for the first time is given a database like anybody else', async () => {
   const issuer = await openIdProvider();
-  const fathom = await deployment({
-    OIDC_CLIENT_ID: CLIENT.client_id,
-    OIDC_CLIENT_SECRET: CLIENT.client_secret,
-    OIDC_AUTH_URL: `${issuer}/auth`,
-    OIDC_TOKEN_URL: `${issuer}/token`,
-    OIDC_USER_INFO_URL: `${issuer}/me`,
-    OIDC_DISPLAY_NAME: 'House',
-  });
+  const fathom = await deployment({ ...settingsFor(issuer), OIDC_DISPLAY_NAME: 'House' });
   const daemon = await fathom.start();
 
   const signIn = async (providers = ['oidc']) => {

@@ -3,11 +3,12 @@ import type { AuditEntry } from '../../../shared/audit.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { type FleetEvent, topicOf } from '../../../shared/events.ts';
 import type { Instance } from '../../../shared/instance.ts';
-import { clientFrameSchema } from '../../../shared/protocol.ts';
+import { type ClientFrame, clientFrameSchema } from '../../../shared/protocol.ts';
 import type { HealthSnapshot } from '../../../shared/status.ts';
 import { timesOf } from '../../pocketbase/log-times.ts';
 import { type Caller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { Line } from './line.ts';
 import { Outbox } from './outbox.ts';
 
 /** Lines of a log that its snapshot holds. */
@@ -20,27 +21,22 @@ const LOG_TOPIC = 'logs:';
 export class StreamReader {
   readonly #deps: ApiDeps;
   readonly #caller: Caller;
+  readonly #spend: () => Promise<void>;
   readonly #outbox: Outbox;
+  readonly #line: Line;
   /** By topic, what ends the subscription. */
   readonly #subscriptions = new Map<string, () => void>();
 
-  constructor(socket: WebSocket, caller: Caller, deps: ApiDeps) {
+  /** @param spend resolves when the caller may make one more subscription */
+  constructor(socket: WebSocket, caller: Caller, spend: () => Promise<void>, deps: ApiDeps) {
     this.#deps = deps;
     this.#caller = caller;
+    this.#spend = spend;
     this.#outbox = new Outbox(socket);
-    socket.on('message', (data, isBinary) => {
-      this.#receive(isBinary ? null : Buffer.concat([data].flat() as Buffer[]).toString()).catch(
-        (error: unknown) => {
-          deps.log.error({ err: error }, 'a frame of the stream could not be handled');
-          this.#outbox.send({
-            type: 'error',
-            id: null,
-            code: 'internal',
-            message: 'the frame could not be handled',
-          });
-        },
-      );
-    });
+    this.#line = new Line(socket);
+    socket.on('message', (data, isBinary) =>
+      this.#receive(isBinary ? null : Buffer.concat([data].flat() as Buffer[]).toString()),
+    );
     socket.on('close', () => {
       for (const end of this.#subscriptions.values()) end();
       this.#subscriptions.clear();
@@ -49,9 +45,7 @@ export class StreamReader {
     socket.on('error', (error) => deps.log.debug({ err: error }, 'a stream connection failed'));
   }
 
-  async #receive(text: string | null): Promise<void> {
-    // Nobody reads the answers any more.
-    if (this.#outbox.closed) return;
+  #receive(text: string | null): void {
     const frame = clientFrameSchema.safeParse(parseJson(text));
     if (!frame.success) {
       const [issue] = frame.error.issues;
@@ -60,16 +54,18 @@ export class StreamReader {
       this.#outbox.send({ type: 'error', id: idOf(text), code: 'request.invalid', message });
       return;
     }
-    const { id, type } = frame.data;
-    if (type === 'ping') {
-      this.#outbox.send({ type: 'pong', id });
-      return;
-    }
+    const { data } = frame;
+    if (data.type === 'ping') this.#outbox.send({ type: 'pong', id: data.id });
+    else this.#line.add(() => this.#change(data));
+  }
+
+  async #change({ id, type, topics, ...frame }: Exclude<ClientFrame, { type: 'ping' }>): Promise<void> {
+    // Nobody reads the answers any more.
+    if (this.#outbox.closed) return;
     try {
-      if (frame.data.type === 'subscribe') {
-        for (const topic of frame.data.topics) await this.#subscribe(topic, frame.data.from);
-      } else {
-        for (const topic of frame.data.topics) this.#unsubscribe(topic);
+      for (const topic of topics) {
+        if (type === 'unsubscribe') this.#unsubscribe(topic);
+        else await this.#subscribe(topic, 'from' in frame ? frame.from : undefined);
       }
       this.#outbox.send({ type: 'ok', id });
     } catch (error) {
@@ -80,6 +76,7 @@ export class StreamReader {
 
   async #subscribe(topic: string, from: number | undefined): Promise<void> {
     this.#unsubscribe(topic);
+    await this.#spend();
     // It may have gone while a topic before this one was read.
     if (this.#outbox.closed) return;
     if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length), from);

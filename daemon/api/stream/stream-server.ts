@@ -21,9 +21,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const POLICY_VIOLATION = 1008;
 /** RFC 6455: going away. */
 const GOING_AWAY = 1001;
-/** A reader that has not answered one ping by the next is gone, whatever TCP says. */
 /** More than that is a program that does not close what it opens. */
 const MAX_STREAMS_OF_ONE = 100;
+/** A reader that has not answered one ping by the next is gone, whatever TCP says. */
 const HEARTBEAT_MS = 30_000;
 
 /** `GET /ws`: who connects is known before the connection is upgraded. Returns what closes all connections. */
@@ -35,17 +35,18 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
   });
 
   const readers = new Map<WebSocket, { caller: Caller; answered: boolean }>();
-  const upgrades = new Buckets({
-    capacity: deps.settings.limits.requestsPerMinute,
-    windowMs: 60_000,
-    clock: deps.clock,
-  });
-  const countUpgrade = (from: string) => {
-    upgrades.resize(deps.settings.limits.requestsPerMinute);
-    const waitMs = upgrades.waitMs(from);
-    if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
-    upgrades.take(from);
+  const asManyAsRequests = () => {
+    const capacity = () => deps.settings.limits.requestsPerMinute;
+    const buckets = new Buckets({ capacity: capacity(), windowMs: 60_000, clock: deps.clock });
+    return (from: string) => {
+      buckets.resize(capacity());
+      const waitMs = buckets.waitMs(from);
+      if (waitMs === 0) buckets.take(from);
+      return waitMs;
+    };
   };
+  const takeUpgrade = asManyAsRequests();
+  const takeSubscription = asManyAsRequests();
 
   const openOf = (caller: Caller) =>
     caller.kind === 'local'
@@ -58,11 +59,22 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
     const url = URL.parse(request.url ?? '/', 'http://localhost');
     if (url?.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
     checkOrigin(request.headers.origin, deps.settings.corsOrigins);
-    if (transport === 'tcp') countUpgrade(networkOf(clientAddress(request, deps.trustedProxies)));
+    // Not limited, as its requests are not.
+    const from = transport === 'tcp' ? networkOf(clientAddress(request, deps.trustedProxies)) : null;
+    const waitMs = from === null ? 0 : takeUpgrade(from);
+    if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
     const caller = await callerOf(request, url, deps, transport);
     if (openOf(caller) >= MAX_STREAMS_OF_ONE) {
       throw new RateLimitedError(`${MAX_STREAMS_OF_ONE} streams are open for this account`, HEARTBEAT_MS);
     }
+    // Whoever asks faster than that waits: the answers are the same, and late.
+    const spend = async () => {
+      for (;;) {
+        const waits = from === null ? 0 : takeSubscription(from);
+        if (waits === 0) return;
+        await deps.clock.sleep(waits);
+      }
+    };
     server.handleUpgrade(request, socket, head, (webSocket) => {
       const reader = { caller, answered: true };
       readers.set(webSocket, reader);
@@ -71,7 +83,7 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
       });
       webSocket.once('close', () => readers.delete(webSocket));
       // oxlint-disable-next-line no-new -- it lives as long as the connection that it listens to
-      new StreamReader(webSocket, caller, deps);
+      new StreamReader(webSocket, caller, spend, deps);
       if (caller.kind !== 'local') endWithIdentity(webSocket, caller, deps);
     });
   };

@@ -1,0 +1,25 @@
+import PocketBase from 'pocketbase';
+import { FathomError } from '../../shared/errors.ts';
+import { connectHost, listenAddress } from '../pocketbase/command.ts';
+import type { CatalogEntry } from './catalog.ts';
+
+const TIMEOUT_MS = 10_000;
+
+/** Fathom's superuser at a user database. @throws FathomError `instance.not_running`, `secret.undecryptable` */
+export async function superuserOf({ row, runner, superuserToken }: CatalogEntry): Promise<PocketBase> {
+  const { phase, observed } = runner.state;
+  if (phase !== 'running' || observed.port === null) {
+    throw new FathomError(
+      'instance.not_running',
+      `${row.name} does not run now (${phase}); start it to look into it`,
+    );
+  }
+  const client = new PocketBase(`http://${listenAddress(connectHost(runner.spec.host), observed.port)}`);
+  client.authStore.save(await superuserToken());
+  client.autoCancellation(false);
+  client.beforeSend = (url, options) => ({
+    url,
+    options: { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) },
+  });
+  return client;
+}
