@@ -62,11 +62,13 @@ export async function runWorker(
   });
   resources.defer(close);
   const ended = new AbortController();
+  // The first stops it in order; nobody listens then, so that the second ends it at once.
   const signalled = Promise.race(
     ['SIGTERM', 'SIGINT'].map((signal) => once(process, signal, { signal: ended.signal })),
-  ).catch(() => {});
+  ).finally(() => ended.abort());
   resources.defer(() => worker.stop(DRAIN_MS));
-  await worker.start();
+  const isUp = await Promise.race([worker.start().then(() => true), signalled.then(() => false)]);
+  if (!isUp) return 0;
 
   // Wakes this worker when there is something to do; without the daemon it looks by itself, now and then.
   const stream = new FleetStream({
@@ -85,6 +87,5 @@ export async function runWorker(
   resources.defer(() => stream.close());
   printLine(context.stdout, `worker ${worker.id} is up`);
   await signalled;
-  ended.abort();
   return 0;
 }

@@ -43,7 +43,7 @@ export class HookClient {
 
   /**
    * @throws FathomError `control_plane.unavailable` when nobody knows whether it was done, or nothing can be stored now;
-   * `internal` when it was refused
+   * `config.invalid` when it does not know who asks; `internal` when it was refused
    */
   async call<T>(operation: string, body: object): Promise<T> {
     const { status, body: text } = await this.#send(operation, JSON.stringify(body));
@@ -54,9 +54,15 @@ export class HookClient {
         `the global PocketBase cannot keep the queue: ${withAdvice(reasonOf(text))}`,
       );
     }
+    if (status === 404) {
+      throw new FathomError(
+        'config.invalid',
+        `what listens at ${this.#headers['host']} knows no queue for this JWT_SECRET: use the daemon's own settings (--env-file, --data-dir)`,
+      );
+    }
     throw new FathomError(
       'internal',
-      `the queue's '${operation}' was refused with ${status}: ${text.slice(0, 300)}`,
+      `the queue's '${operation}' was refused with ${status}: ${reasonOf(text)}`,
     );
   }
 

@@ -50,6 +50,7 @@ export class Worker {
   readonly #slots = new Map<symbol, Promise<void>>();
   /** It is up, and nobody has asked it to stop. */
   #taking = false;
+  #stopped = false;
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
   /** What this worker knows to have; the same task can come a second time before the end of the first is known. */
@@ -63,15 +64,21 @@ export class Worker {
     this.#heartbeat = new Heartbeat({ ...deps, worker: this.id, executions: this.#executions });
   }
 
-  /** Resolves once a task could begin at once; a control plane that is not there yet is waited for. @throws without runners */
+  /**
+   * Resolves once a task could begin at once, or it was asked to stop; a control plane that is not there yet is waited for.
+   *
+   * @throws without runners; FathomError `config.invalid` when the control plane does not know this worker
+   */
   async start(): Promise<void> {
     await this.#deps.runners.warm();
+    if (this.#stopped) return;
     this.#taking = true;
     this.#heartbeat.start();
     const first = Promise.withResolvers<void>();
-    this.#loop = this.#keepLooking(first.resolve);
+    this.#loop = this.#keepLooking(first);
     await first.promise;
-    this.#deps.log.info({ worker: this.id, slots: this.#deps.slots }, 'the queue worker is up');
+    if (this.#taking)
+      this.#deps.log.info({ worker: this.id, slots: this.#deps.slots }, 'the queue worker is up');
   }
 
   /** There may be something to do. */
@@ -105,6 +112,7 @@ export class Worker {
 
   /** Takes nothing more, waits for what runs, and gives back what has not ended `withinMs`. Safe to call twice. */
   async stop(withinMs: number): Promise<void> {
+    this.#stopped = true;
     this.#taking = false;
     this.wake();
     await this.#loop;
@@ -118,21 +126,36 @@ export class Worker {
     await this.#heartbeat.stop();
   }
 
-  async #keepLooking(onFirst: () => void): Promise<void> {
+  async #keepLooking(first: PromiseWithResolvers<void>): Promise<void> {
+    let isUp = false;
+    let trouble: string | null = null;
     while (this.#taking) {
       this.#wake = new AbortController();
       let waitMs = this.#deps.pollIntervalMs;
       try {
         const dueInMs = await this.#look();
-        onFirst();
+        isUp = true;
+        first.resolve();
+        if (trouble !== null) this.#deps.log.info({ worker: this.id }, 'looks for tasks again');
+        trouble = null;
         waitMs = Math.min(waitMs, dueInMs ?? waitMs);
       } catch (error) {
-        this.#deps.log.warn({ worker: this.id }, `cannot look for tasks: ${messageOf(error)}`);
+        // Waiting would not mend it.
+        if (!isUp && isMisconfigured(error)) {
+          this.#taking = false;
+          first.reject(error);
+          return;
+        }
+        // Said once, and not with every look.
+        if (messageOf(error) !== trouble) {
+          trouble = messageOf(error);
+          this.#deps.log.warn({ worker: this.id }, `cannot look for tasks: ${trouble}`);
+        }
         waitMs = Math.min(waitMs, RETRY_LOOK_MS);
       }
       await this.#deps.clock.sleep(waitMs, this.#wake.signal);
     }
-    onFirst();
+    first.resolve();
   }
 
   /** Claims until the slots are full or nothing is due; milliseconds until the next task is. */
@@ -256,6 +279,10 @@ function refusal(isUnsure: boolean): string {
 
 function isUnavailable(error: unknown): boolean {
   return error instanceof FathomError && error.code === 'control_plane.unavailable';
+}
+
+function isMisconfigured(error: unknown): boolean {
+  return error instanceof FathomError && error.code === 'config.invalid';
 }
 
 /** The control plane is there and refuses what came of the task: the task fails, rather than being tried for ever. */

@@ -23,7 +23,8 @@ export function finished(fathom: Deployment, id: string): Promise<Task> {
   );
 }
 
-const WORKER = [FATHOMD, 'worker'] as const;
+/** The command `fathomd worker`. */
+export const WORKER = [FATHOMD, 'worker'] as const;
 
 /** What workers and the daemon ask the control plane with. */
 export function hookAccess(fathom: Deployment): HookClientOptions {

@@ -19,9 +19,11 @@ class WatchedHooks extends HookClient {
   asked: string[] = [];
   losing: string | null = null;
   holding: { operation: string; until: Promise<unknown> } | null = null;
+  away = false;
 
   override async call<T>(operation: string, body: object): Promise<T> {
     this.asked.push(operation);
+    if (this.away) throw new FathomError('control_plane.unavailable', 'nobody answers');
     const answer = await super.call<T>(operation, body);
     if (operation === this.holding?.operation) await this.holding.until;
     if (operation !== this.losing) return answer;
@@ -296,4 +298,23 @@ describe('the end of a task whose answer is lost', () => {
     expect(complaints).toMatch(/refused when it was told again: it may have arrived the first time/);
     expect(await get(task.id)).toMatchObject({ attempts: 2, errors: [{ attempt: 1 }, { attempt: 2 }] });
   });
+});
+
+it('a worker says once why it cannot look for tasks, and again when it could meanwhile', async () => {
+  const complaints = await withWorker(async (worker) => {
+    for (let time = 1; time <= 2; time += 1) {
+      hooks.away = true;
+      hooks.asked = [];
+      const looked = () => {
+        worker.wake();
+        return hooks.asked.length >= 3;
+      };
+      await until(looked, { what: 'three looks' });
+      hooks.away = false;
+      const task = row();
+      await worker.add(task);
+      await untilDone(task.id);
+    }
+  });
+  expect(complaints.match(/cannot look for tasks: nobody answers/g)).toHaveLength(2);
 });

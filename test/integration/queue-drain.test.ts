@@ -6,7 +6,7 @@ import { HookClient } from '../../daemon/queue/hook-client.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { signUp } from '../helpers/http-call.ts';
-import { finished, hookAccess, startWorkers, TEST_TASKS } from '../helpers/queue.ts';
+import { finished, hookAccess, startWorkers, TEST_TASKS, WORKER } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
@@ -46,6 +46,22 @@ describe('a worker of its own process', () => {
       result: { database: database.name },
     });
     expect(await worker?.stop(), worker?.output()).toBe(0);
+  });
+});
+
+describe('a worker that never gets to look for tasks', () => {
+  it('says that nobody is there, and ends when it is told to', async () => {
+    const worker = fathom.launch({ PB_GLOBAL_PORT: '1', QUEUE_POLL_INTERVAL: '1' }, WORKER);
+    await until(() => /cannot look for tasks/.test(worker.output()), { what: () => worker.output() });
+    worker.signal('SIGTERM');
+    expect(await worker.exited, worker.output()).toBe(0);
+    expect(worker.output()).not.toContain('is up');
+  });
+
+  it('ends with what to mend when its secret is not that of the daemon', async () => {
+    const worker = fathom.launch({ JWT_SECRET: 'another secret of more than 32 bytes' }, WORKER);
+    expect(await worker.exited, worker.output()).toBe(78);
+    expect(worker.output()).toMatch(/knows no queue for this JWT_SECRET: use the daemon's own settings/);
   });
 });
 
