@@ -3,8 +3,9 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/task.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { AddedTask } from './claimed-task.ts';
 import type { HookClient } from './hook-client.ts';
-import { newId, type TaskStore } from './task-store.ts';
+import { newId, type TaskStore, unknownUser } from './task-store.ts';
 
 /** Longest sleep, so that a host that was suspended is not late for long. */
 const LOOK_EVERY_MS = 30_000;
@@ -58,7 +59,7 @@ export class Schedules {
     return (await this.#deps.hooks.call<{ items: Schedule[] }>('schedules', {})).items;
   }
 
-  /** Adds it, or replaces the one of that name. @throws FathomError `request.invalid` */
+  /** Adds it, or replaces the one of that name. @throws FathomError `request.invalid`, `not_found` for an unknown user */
   async set(name: string, { cron, timezone = 'UTC', task }: NewSchedule): Promise<Schedule> {
     const next = nextRun(cron, timezone, this.#deps.clock.now());
     if (typeof task.payload === 'object' && task.payload !== null && 'secrets' in task.payload) {
@@ -67,14 +68,16 @@ export class Schedules {
         "the payload of a schedule is kept as it is; leave 'secrets' out",
       );
     }
-    const { item } = await this.#deps.hooks.call<{ item: Schedule }>('schedule', {
+    const { item } = await this.#deps.hooks.call<{ item: Schedule | null }>('schedule', {
       id: newId(),
       name,
       cron,
       timezone,
       task: JSON.stringify(task),
+      user: task.user_id,
       next_run_at: next.toISOString(),
     });
+    if (!item) throw unknownUser(task.user_id);
     this.#wake.abort();
     return item;
   }
@@ -110,16 +113,20 @@ export class Schedules {
       }
       const next = nextRun(schedule.cron, schedule.timezone, now);
       waitMs = Math.min(waitMs, next.getTime() - now.getTime());
-      const { fired } = await this.#deps.hooks.call<{ fired: boolean }>('fire', {
+      const wanted = schedule.task as ScheduledTask;
+      const { fired, task } = await this.#deps.hooks.call<AddedTask & { fired: boolean }>('fire', {
         name: schedule.name,
         expected: schedule.next_run_at,
         next: next.toISOString(),
-        task: this.#deps.store.row({
-          unique_key: `cron:${schedule.name}`,
-          ...(schedule.task as ScheduledTask),
-        }),
+        task: this.#deps.store.row({ unique_key: `cron:${schedule.name}`, ...wanted }),
       });
-      if (fired) this.#deps.onTask();
+      if (!fired) continue;
+      if (task) this.#deps.onTask();
+      else {
+        this.#deps.log.warn(
+          `the schedule '${schedule.name}' has no task to add: ${unknownUser(wanted.user_id).message}; 'fathomd queue unschedule ${schedule.name}' removes it`,
+        );
+      }
     }
     return waitMs;
   }

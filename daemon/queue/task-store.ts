@@ -29,6 +29,10 @@ export interface TaskQuery {
   signature?: string | undefined;
 }
 
+export function unknownUser(id: string | undefined): FathomError {
+  return new FathomError('not_found', `there is no user '${id}'`);
+}
+
 const DEFAULTS = { priority: 0, max_attempts: 5, timeout_s: 300 };
 
 /** Tasks, as people and the daemon handle them. */
@@ -53,7 +57,7 @@ export class TaskStore {
   ): Promise<{ created: boolean; task: Task }> {
     const added = await enqueue(this.row(task));
     if (added.task) return { created: added.created, task: added.task };
-    throw new FathomError('not_found', `there is no user '${task.user_id}'`);
+    throw unknownUser(task.user_id);
   }
 
   /** The task as the control plane takes it, secrets sealed. */

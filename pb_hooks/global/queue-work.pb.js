@@ -13,3 +13,13 @@ onRecordAfterCreateSuccess((e) => {
   e.next();
   require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/queue/wake', {}, 1);
 }, 'global_queue');
+
+// Schedules that work for somebody go with them, as their tasks do.
+onRecordDeleteExecute((e) => {
+  e.next();
+  e.app
+    .db()
+    .newQuery("DELETE FROM queue_schedules WHERE json_extract(task, '$.user_id') = {:user}")
+    .bind({ user: e.record.id })
+    .execute();
+}, 'users');

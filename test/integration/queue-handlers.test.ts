@@ -186,7 +186,40 @@ describe('tasks on databases', () => {
   });
 });
 
+const schedules = async () => (await fathom.client.queue.schedules()).items;
+
 describe('schedules', () => {
+  const task = { type: 'noop', user_id: 'a'.repeat(15) };
+
+  it('are refused for a user who is not there, and go with the one they work for', async () => {
+    const set = { cron: '0 3 * * *', task };
+    await expect(fathom.client.queue.setSchedule('theirs', set)).rejects.toThrow(/there is no user 'a+'/);
+    const { user } = await signUp(fathom.url, 'scheduled@example.com');
+    await fathom.client.queue.setSchedule('theirs', { ...set, task: { ...task, user_id: user.id } });
+    expect(await schedules()).toMatchObject([{ name: 'theirs' }]);
+    expect((await call('DELETE', `${fathom.url}/api/v1/users/${user.id}`, { token: admin })).status).toBe(
+      204,
+    );
+    expect(await schedules()).toEqual([]);
+  });
+
+  it('that were written by hand for nobody say so when they are due, and have not run', async () => {
+    const times = { cron: '0 3 * * *', timezone: 'UTC', next_run_at: '2024-01-15 03:00:00.000Z' };
+    await superuser((client) =>
+      client.collection('queue_schedules').create({ name: 'orphan', task, ...times }),
+    );
+    // Another one has the daemon look at all of them.
+    await fathom.client.queue.setSchedule('later', { cron: '0 3 * * *', task: { type: 'noop' } });
+    await until(
+      () => /the schedule 'orphan' has no task to add: there is no user 'a+'/.test(daemon.output()),
+      { what: () => daemon.output() },
+    );
+    const orphan = (await schedules()).find(({ name }) => name === 'orphan');
+    expect(orphan?.last_run_at).toBeNull();
+    expect(Date.parse(String(orphan?.next_run_at))).toBeGreaterThan(Date.now());
+    for (const name of ['orphan', 'later']) await fathom.client.queue.removeSchedule(name);
+  });
+
   it('add their task when it is due; what a daemon missed is made up for once', async () => {
     const path = `${fathom.url}/api/v1/queue/schedules/tick`;
     const body = {

@@ -31,7 +31,7 @@ export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
       schema: {
         params: nameParams,
         body: newScheduleSchema,
-        response: { 200: scheduleSchema, 400: problemSchema },
+        response: { 200: scheduleSchema, 400: problemSchema, 404: problemSchema },
       },
     },
     async (request) => {

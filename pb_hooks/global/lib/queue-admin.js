@@ -4,6 +4,8 @@ const sql = require(`${__hooks}/lib/queue-sql.js`);
 
 const { NOW, TASK_JSON, SUMMARY_JSON } = sql;
 
+const HAS_USER = `({:user} = '' OR EXISTS (SELECT 1 FROM users WHERE id = {:user}))`;
+
 const FIND = `SELECT ${TASK_JSON} AS row FROM global_queue WHERE id = {:id}`;
 
 /**
@@ -28,7 +30,7 @@ function enqueue(db, body) {
        unique_key, created, updated)
      SELECT {:id}, {:type}, {:payload}, {:sealed}, {:user}, 'pending', {:priority},
        iif({:run_at} = '', ${NOW}, {:run_at}), {:max_attempts}, {:timeout_s}, {:unique_key}, ${NOW}, ${NOW}
-     WHERE {:user} = '' OR EXISTS (SELECT 1 FROM users WHERE id = {:user})
+     WHERE ${HAS_USER}
      ON CONFLICT DO NOTHING RETURNING ${TASK_JSON} AS row`,
     parameters,
   );
@@ -160,11 +162,14 @@ function schedules(db) {
   return `{"items":[${items.join(',')}]}`;
 }
 
-/** {id, name, cron, timezone, task, next_run_at} → {item}. Runs that an earlier form of it missed are dropped. */
+/**
+ * {id, name, cron, timezone, task, user, next_run_at} → {item}; none for an unknown user. Runs that an earlier form of it
+ * missed are dropped.
+ */
 function schedule(db, body) {
   const item = db.firstRow(
     `INSERT INTO queue_schedules (id, name, cron, timezone, task, next_run_at)
-     VALUES ({:id}, {:name}, {:cron}, {:timezone}, {:task}, {:next_run_at})
+     SELECT {:id}, {:name}, {:cron}, {:timezone}, {:task}, {:next_run_at} WHERE ${HAS_USER}
      ON CONFLICT (name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone, task = excluded.task,
        next_run_at = excluded.next_run_at RETURNING ${SCHEDULE_JSON} AS row`,
     {
@@ -173,6 +178,7 @@ function schedule(db, body) {
       cron: body.cron,
       timezone: body.timezone,
       task: body.task,
+      user: body.user || '',
       next_run_at: body.next_run_at.replace('T', ' '),
     },
   );
@@ -187,12 +193,15 @@ function unschedule(db, { name }) {
   return `{"removed":${gone !== null}}`;
 }
 
-/** {name, expected, next, task} → {fired, task}: moves the schedule on and adds its task, for one of several who try. */
+/**
+ * {name, expected, next, task} → {fired, task}: moves the schedule on and adds its task, for one of several who try; no
+ * task for an unknown user.
+ */
 function fire(db, { name, expected, next, task }) {
   const moved = db.firstRow(
-    `UPDATE queue_schedules SET next_run_at = {:next}, last_run_at = ${NOW}
+    `UPDATE queue_schedules SET next_run_at = {:next}, last_run_at = iif(${HAS_USER}, ${NOW}, last_run_at)
      WHERE name = {:name} AND next_run_at = {:expected} RETURNING name AS row`,
-    { name, next: next.replace('T', ' '), expected: expected.replace('T', ' ') },
+    { name, next: next.replace('T', ' '), expected: expected.replace('T', ' '), user: task.user_id || '' },
   );
   if (moved === null) return '{"fired":false,"task":null}';
   return enqueue(db, task).replace('{"created"', '{"fired":true,"created"');
