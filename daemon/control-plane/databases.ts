@@ -96,11 +96,22 @@ export class DatabaseRepository {
     return this.#client.call((client) => client.send<OwnerAccount[]>('/api/fathom/owners', { query }));
   }
 
+  /** @throws FathomError `not_found` when it was deleted meanwhile */
   async update(id: string, changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>): Promise<void> {
-    await this.#client.call((client) => client.collection('user_databases').update(id, changes));
+    try {
+      await this.#client.call((client) => client.collection('user_databases').update(id, changes));
+    } catch (error) {
+      if (!isStatus(error, 404)) throw error;
+      throw new FathomError('not_found', 'the database was deleted in the meantime', { cause: error });
+    }
   }
 
+  /** Whatever it was, it is gone afterwards. */
   async delete(id: string): Promise<void> {
-    await this.#client.call((client) => client.collection('user_databases').delete(id));
+    try {
+      await this.#client.call((client) => client.collection('user_databases').delete(id));
+    } catch (error) {
+      if (!isStatus(error, 404)) throw error;
+    }
   }
 }

@@ -107,18 +107,25 @@ export class UserRepository {
     return records.map(toUser);
   }
 
+  /** @throws FathomError `not_found` */
   async update(
     id: string,
     changes: { role?: Role | undefined; is_active?: boolean | undefined },
   ): Promise<User> {
-    return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));
+    try {
+      return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));
+    } catch (error) {
+      if (!isStatus(error, 404)) throw error;
+      throw new FathomError('not_found', `there is no user '${id}'`, { cause: error });
+    }
   }
 
-  /** @throws FathomError `conflict` while the user has a database */
+  /** Whoever it was is gone afterwards. @throws FathomError `conflict` while the user has a database */
   async delete(id: string): Promise<void> {
     try {
       await this.#client.call((client) => client.collection('users').delete(id));
     } catch (error) {
+      if (isStatus(error, 404)) return;
       if (!isStatus(error, 400)) throw error;
       throw new FathomError('conflict', `the user '${id}' still has a database; delete that first`, {
         cause: error,

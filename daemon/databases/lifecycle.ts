@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
 import type { Instance } from '../../shared/instance.ts';
 import type { Logger } from '../base/log.ts';
+import { SingleFlight } from '../base/single-flight.ts';
 import type { DatabaseRepository } from '../control-plane/databases.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
@@ -22,6 +23,7 @@ const DELETED_PREFIX = '.deleted-';
 /** What a person can do to a user database. What is wanted is written down first, so that it outlives the daemon. */
 export class DatabaseLifecycle {
   readonly #deps: LifecycleDeps;
+  readonly #deletions = new SingleFlight<void>();
 
   constructor(deps: LifecycleDeps) {
     this.#deps = deps;
@@ -47,8 +49,15 @@ export class DatabaseLifecycle {
     return this.#deps.fleet.restart(name);
   }
 
-  /** Deletes the database and everything in it. Can be repeated, and is finished by the next start if interrupted. */
-  async delete(name: string): Promise<void> {
+  /**
+   * Deletes the database and everything in it, once for all who ask meanwhile. Can be repeated, and is finished by the next
+   * start if interrupted.
+   */
+  delete(name: string): Promise<void> {
+    return this.#deletions.run(name, () => this.#delete(name));
+  }
+
+  async #delete(name: string): Promise<void> {
     const { catalog, fleet, provisioner, repository, log } = this.#deps;
     const entry = catalog.get(name);
     await catalog.update(entry, { state: 'deleting', desired: 'stopped' });

@@ -166,6 +166,22 @@ describe('users', () => {
     expect(parseDatabaseName(last.database.name)).toMatchObject({ number: taken + 2 });
   });
 
+  it('are deleted once, with their database, however many ask for either at a time', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const { user, database } = await signUp(fathom.url, `many-${round}@example.com`);
+      const remove = (path: string) => call('DELETE', `${fathom.url}/api/v1/${path}`, { token: admin });
+      const answers = await Promise.all(
+        Array.from({ length: 3 }, () => [
+          remove(`users/${user.id}`),
+          remove(`databases/${database.name}`),
+        ]).flat(),
+      );
+      // Who comes later finds it deleted.
+      for (const { status, body } of answers) expect([204, 404], JSON.stringify(body)).toContain(status);
+      expect((await users('GET', `/${user.id}`)).status).toBe(404);
+    }
+  });
+
   it('may be deleted while their database is being made', async () => {
     // Straight at the global PocketBase, the answer does not wait for the database.
     const response = await call<{ id: string }>('POST', `${fathom.globalUrl}/api/collections/users/records`, {
