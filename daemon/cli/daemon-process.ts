@@ -1,7 +1,8 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { messageOf } from '../../shared/errors.ts';
+import { makeDirectory } from '../base/dir.ts';
 import { packageRoot } from '../base/package.ts';
 import { type CliContext, environmentWith } from './context.ts';
 
@@ -31,7 +32,7 @@ export async function spawnDaemon(
   context: CliContext,
 ): Promise<DaemonProcess> {
   const logDir = join(dataDir, 'logs');
-  await mkdir(logDir, { recursive: true, mode: 0o700 });
+  await makeDirectory(logDir);
   const logFile = join(logDir, 'fathomd.log');
   const log = await open(logFile, 'a', 0o600);
   const { size: before } = await log.stat();

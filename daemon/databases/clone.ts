@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { chmod, constants, copyFile, link, mkdir, rename, rm } from 'node:fs/promises';
+import { chmod, constants, copyFile, link, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { makeDirectory } from '../base/dir.ts';
 import { readSettings, storeSettings } from '../pocketbase/settings.ts';
 import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlite.ts';
 import type { GuardSettings } from '../security/guard-settings.ts';
@@ -42,7 +43,7 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
   const staging = join(dirname(request.directory), `.staging-${request.name}`);
   await rm(staging, { recursive: true, force: true });
   const data = join(staging, 'pb_data');
-  await mkdir(data, { recursive: true, mode: 0o700 });
+  await makeDirectory(data);
   try {
     await Promise.all([
       ...['data.db', 'auxiliary.db'].map(async (file) => {

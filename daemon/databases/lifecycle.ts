@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
 import type { Instance } from '../../shared/instance.ts';
+import { makeDirectory } from '../base/dir.ts';
 import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { DatabaseRepository } from '../control-plane/databases.ts';
@@ -74,7 +75,7 @@ export class DatabaseLifecycle {
 
   /** Finishes deletions that a daemon before this one began, and removes what it left of half-made directories. */
   async finishInterrupted(userDatabasesDir: string): Promise<void> {
-    await mkdir(userDatabasesDir, { recursive: true, mode: 0o700 });
+    await makeDirectory(userDatabasesDir);
     for (const directory of await readdir(userDatabasesDir)) {
       if (directory.startsWith(DELETED_PREFIX) || directory.startsWith('.staging-')) {
         await rm(join(userDatabasesDir, directory), { recursive: true, force: true });

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { makeDirectory } from '../base/dir.ts';
 import { exists } from '../base/exists.ts';
 import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -54,7 +55,7 @@ export class TemplateStore {
 
     await this.#removeUnfinished();
     const building = join(this.#directory, `.building-${randomUUID()}`);
-    await mkdir(building, { recursive: true, mode: 0o700 });
+    await makeDirectory(building);
     try {
       await this.#migrate(building);
       complete(building, migrations);
@@ -107,7 +108,7 @@ export class TemplateStore {
 
   /** What a daemon that was killed while building left behind. */
   async #removeUnfinished(): Promise<void> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(this.#directory);
     for (const entry of await readdir(this.#directory)) {
       if (entry.startsWith('.building-'))
         await rm(join(this.#directory, entry), { recursive: true, force: true });

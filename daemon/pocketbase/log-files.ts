@@ -1,5 +1,6 @@
-import { mkdir, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
+import { readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { makeDirectory } from '../base/dir.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { LogLimits } from '../config/config.ts';
 import { copyLines, punchHole, readBytes, sizeOf } from './log-bytes.ts';
@@ -94,7 +95,7 @@ export class LogFiles {
     return this.#alone(async () => {
       const size = await this.#liveBytes();
       if (this.#live.at === 0 && size <= this.#partBytes) {
-        if (size === 0) await mkdir(dirname(this.live), { recursive: true, mode: 0o700 });
+        if (size === 0) await makeDirectory(dirname(this.live));
         return this.#live.start + size;
       }
       while ((await this.#liveBytes()) > 0) await this.#setAside(this.#partBytes, false);
@@ -218,7 +219,7 @@ export class LogFiles {
   /** Moves the first lines of the live file, up to `length` bytes, into a part of their own. */
   async #setAside(length: number, free: boolean): Promise<void> {
     const { start, at } = this.#live;
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(this.#directory);
     const copy = join(this.#directory, `${basename(this.live)}.copying`);
     const copied = await copyLines(this.live, copy, at, Math.min(length, await this.#liveBytes()));
     const end = start + copied;

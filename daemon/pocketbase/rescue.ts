@@ -1,5 +1,6 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { makeDirectory } from '../base/dir.ts';
 import { openFiles } from './data-state.ts';
 
 /** Of the directories that hold what was saved, which are hidden and never removed by Fathom. */
@@ -17,7 +18,7 @@ export async function rescueDeleted(pid: number, directory: string, now: Date): 
   if (!files.some(({ path }) => basename(path) === 'data.db')) return null;
   const stamp = now.toISOString().replaceAll(':', '');
   const rescued = join(dirname(directory), `${RESCUED_PREFIX}${basename(directory)}-${stamp}`, 'pb_data');
-  await mkdir(rescued, { recursive: true, mode: 0o700 });
+  await makeDirectory(rescued);
   for (const { path, handle } of files) await copyFile(handle, join(rescued, basename(path)));
   return rescued;
 }
