@@ -41,15 +41,18 @@ export class FathomError extends Error {
   override readonly name = 'FathomError';
   readonly code: ErrorCode;
   readonly fields: readonly FieldError[];
+  /** What is odd beside it, and may be its cause. */
+  readonly warnings: readonly string[];
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; fields?: readonly FieldError[] } = {},
+    options: { cause?: unknown; fields?: readonly FieldError[]; warnings?: readonly string[] } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.fields = options.fields ?? [];
+    this.warnings = options.warnings ?? [];
   }
 
   get status(): number {

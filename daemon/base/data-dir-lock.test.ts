@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { scratch } from '../../test/helpers/scratch.ts';
@@ -11,7 +12,9 @@ it('one daemon has a data directory; the next one is told who, until the first l
   expect(() => lockDataDir(directory)).toThrow(
     `another fathomd (pid ${process.pid}) uses this data directory`,
   );
+  expect(existsSync(join(directory, 'fathomd.pid'))).toBe(true);
   release();
+  expect(existsSync(join(directory, 'fathomd.pid'))).toBe(false);
   lockDataDir(directory)();
 });
 

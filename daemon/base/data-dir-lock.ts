@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { FathomError, messageOf } from '../../shared/errors.ts';
@@ -37,6 +37,8 @@ export function lockDataDir(runDir: string): () => void {
   held.add(database);
   return () => {
     held.delete(database);
+    // While it still holds the lock, so that it is not the next one's.
+    if (holder(pidFile) === nameOf(process.pid)) rmSync(pidFile, { force: true });
     database.close();
   };
 }
@@ -51,8 +53,12 @@ function unusable(runDir: string, error: unknown): FathomError {
 
 function holder(pidFile: string): string {
   try {
-    return ` (pid ${readFileSync(pidFile, 'utf8').trim()})`;
+    return nameOf(readFileSync(pidFile, 'utf8').trim());
   } catch {
     return '';
   }
+}
+
+function nameOf(pid: number | string): string {
+  return ` (pid ${pid})`;
 }

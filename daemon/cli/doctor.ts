@@ -47,9 +47,11 @@ function printFindings(
   paint: (colour: Colour, text: string) => string,
   print: (line: string) => void,
 ): void {
-  for (const { level, summary, remedy } of findings) {
+  for (const { id, level, summary, remedy } of findings) {
     const { word, colour } = MARKS[level];
-    print(`${paint(colour, word)}  ${printable(summary)}`);
+    // What is found is named as in the table of docs/operations.md.
+    const name = level === 'ok' ? '' : paint('dim', ` (${id})`);
+    print(`${paint(colour, word)}  ${printable(summary)}${name}`);
     if (remedy !== null) print(`         → ${printable(remedy)}`);
   }
   const count = (wanted: Level): number => findings.filter(({ level }) => level === wanted).length;

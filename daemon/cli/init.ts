@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
-import { createEnvFile } from '../config/secrets-file.ts';
+import { FathomError } from '../../shared/errors.ts';
+import { createEnvFile, placeWithSecrets } from '../config/secrets-file.ts';
+import { readSources } from '../config/sources.ts';
 import { type CliContext, printLine } from './context.ts';
 import { ownCommand } from './own-command.ts';
 
@@ -9,6 +11,7 @@ export async function init(
 ): Promise<number> {
   const { cwd, stdout } = context;
   const path = envFile === undefined ? join(cwd, '.env') : resolve(cwd, envFile);
+  if (envFile === undefined) await refuseToHideSecrets(path, context);
   await createEnvFile(path);
   printLine(stdout, `wrote ${path} with fresh secrets, readable by you alone; keep a copy in a safe place`);
   printLine(
@@ -19,4 +22,19 @@ export async function init(
   const fathomd = await ownCommand('fathomd', context);
   printLine(stdout, `next: '${fathomd} doctor${option}', then '${fathomd} serve${option}'`);
   return 0;
+}
+
+/** A `.env` in the working directory is read before the one in the data directory: there it would be the wrong keys. */
+async function refuseToHideSecrets(path: string, { env, cwd }: CliContext): Promise<void> {
+  const { dataDir, get } = readSources({ commandLine: {}, env, cwd });
+  const userDatabasesDir = resolve(cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));
+  const place = await placeWithSecrets({ dataDir, userDatabasesDir });
+  if (place === null || place === path) return;
+  const own = join(dataDir, '.env');
+  const kept =
+    place === own ? `${own} holds them, and 'fathomd serve' reads it` : `put those back into ${own}`;
+  throw new FathomError(
+    'config.exists',
+    `what lies in ${dataDir} needs the secrets it was made with, and fresh ones in ${path} would come before them; ${kept}; or set FATHOM_DATA_DIR for a new fleet`,
+  );
 }

@@ -2,7 +2,7 @@ import type { LoadedConfig } from '../config/config.ts';
 import type { RunningDaemon } from '../daemon.ts';
 import type { Service } from '../systemd/service.ts';
 import { type CliContext, printLine } from './context.ts';
-import { printable } from './printable.ts';
+import { printWarnings } from './print-warnings.ts';
 import { reportError } from './report-error.ts';
 
 /** What SIGHUP does. A configuration that is not valid changes nothing: the daemon goes on with the one it has. */
@@ -15,7 +15,7 @@ export async function reloadDaemon(
   service?.reloading();
   try {
     const { config, warnings } = load();
-    for (const warning of warnings) printLine(context.stderr, printable(`fathomd: warning: ${warning}`));
+    printWarnings(warnings, context);
     const left = await daemon.reload(config);
     const hint = left.length > 0 ? `; to apply ${left.join(', ')} as well, restart the daemon` : '';
     printLine(context.stderr, `fathomd: reloaded log level, limits, CORS and sign-in providers${hint}`);

@@ -1,10 +1,13 @@
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { type CliContext, printLine } from './context.ts';
+import { printWarnings } from './print-warnings.ts';
 import { printable } from './printable.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Says on stderr what went wrong, one line and one more for each field, and returns the exit code. */
-export function reportError(error: unknown, { stderr, env }: CliContext): number {
+export function reportError(error: unknown, context: CliContext): number {
+  const { stderr, env } = context;
+  if (error instanceof FathomError) printWarnings(error.warnings, context);
   printLine(stderr, `fathomd: ${printable(messageOf(error))}`);
   if (error instanceof FathomError) {
     for (const { path, message } of error.fields) printLine(stderr, printable(`${path}: ${message}`));

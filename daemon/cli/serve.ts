@@ -4,9 +4,9 @@ import { type LoadedConfig, loadConfig } from '../config/config.ts';
 import { inheritedSocket } from '../systemd/activation.ts';
 import { Service } from '../systemd/service.ts';
 import { statusLine } from '../systemd/status-line.ts';
-import { type CliContext, printLine } from './context.ts';
+import type { CliContext } from './context.ts';
 import { type ForegroundOptions, runInForeground } from './foreground.ts';
-import { printable } from './printable.ts';
+import { printWarnings } from './print-warnings.ts';
 import { reloadDaemon } from './reload.ts';
 
 export interface ServeArguments {
@@ -31,12 +31,12 @@ export async function serveConfig(
   context: CliContext,
 ): Promise<number> {
   printWarnings(warnings, context);
-  const { env, stderr, stdout } = context;
+  const { env, stdout } = context;
   const service = Service.of({
     env,
     pid: process.pid,
     clock: systemClock,
-    onProblem: (problem) => printLine(stderr, printable(`fathomd: warning: ${problem}`)),
+    onProblem: (problem) => printWarnings([problem], context),
   });
   try {
     const { runDaemon } = await import('../daemon.ts');
@@ -63,8 +63,4 @@ export async function serveConfig(
   } finally {
     await service?.close();
   }
-}
-
-export function printWarnings(warnings: readonly string[], { stderr }: CliContext): void {
-  for (const warning of warnings) printLine(stderr, printable(`fathomd: warning: ${warning}`));
 }

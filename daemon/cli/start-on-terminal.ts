@@ -9,8 +9,8 @@ import { type CliContext, environmentWith, printLine } from './context.ts';
 import { type DaemonProcess, spawnDaemon } from './daemon-process.ts';
 import { nextSteps } from './next-steps.ts';
 import { consoleCommand } from './own-command.ts';
+import { printWarnings } from './print-warnings.ts';
 import { printable } from './printable.ts';
-import { printWarnings } from './serve.ts';
 
 /** With this exit code the console says that the daemon shall stop, too. */
 const STOP_DAEMON_TOO = 3;

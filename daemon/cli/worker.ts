@@ -11,7 +11,7 @@ import { remoteHost } from '../queue/remote-host.ts';
 import { hookTokenOf } from '../security/hook-token.ts';
 import { masterKeysOf } from '../security/master-keys.ts';
 import { type CliContext, printLine } from './context.ts';
-import { printable } from './printable.ts';
+import { printWarnings } from './print-warnings.ts';
 
 export interface WorkerArguments {
   envFile?: string | undefined;
@@ -27,7 +27,7 @@ export async function runWorker(
 ): Promise<number> {
   const { env, cwd } = context;
   const { config, warnings } = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
-  for (const warning of warnings) printLine(context.stderr, printable(`fathomd: warning: ${warning}`));
+  printWarnings(warnings, context);
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
   const log = createLog({ level: config.log.level, file: null });

@@ -288,6 +288,15 @@ describe('warnings', () => {
     ]);
   });
 
+  it('go along with what is wrong, as they may be why', () => {
+    expect(() => load({ SERVER_PORT: 'x', PB_USER_DB_PATH: '/x' })).toThrow(
+      expect.objectContaining({
+        fields: [expect.objectContaining({ path: 'SERVER_PORT' })],
+        warnings: ['PB_USER_DB_PATH is not a setting; did you mean PB_USER_DBS_PATH?'],
+      }),
+    );
+  });
+
   it('leave the variables of other programs alone', () => {
     expect(load({ HOME: '/root', PATH: '/bin', GITHUB_TOKEN: 'x', FATHOM_TOKEN: 'x' }).warnings).toEqual([]);
   });

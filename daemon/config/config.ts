@@ -72,12 +72,12 @@ export interface LoadedConfig {
 export function loadConfig(input: ConfigInput): LoadedConfig {
   const sources = readSources(input);
   // Without the file that was named, everything else that is missing would only be its consequence.
-  if (sources.problems.length > 0) throw invalidConfig(sources);
+  if (sources.problems.length > 0) throw invalidConfig(sources.problems, sources.warnings);
   const read = new ValueReader(sources, input.cwd);
   const config = readConfig(read, sources.dataDir);
   checkPorts(read, config);
   checkSocketGroup(read, config);
-  if (read.problems.length > 0) throw invalidConfig(read);
+  if (read.problems.length > 0) throw invalidConfig(read.problems, sources.warnings);
   return {
     config: deepFreeze(config),
     warnings: [...sources.warnings, ...reachWarnings(config)],
@@ -227,10 +227,12 @@ function publicUrlWarnings({ bindAddress, publicUrl }: Config): string[] {
   return [`PB_PUBLIC_URL: ${why}; put the public name of this host into it`];
 }
 
-function invalidConfig({ problems }: { problems: readonly FieldError[] }): FathomError {
+/** With the warnings: a name that was mistyped may be why something is missing. */
+function invalidConfig(problems: readonly FieldError[], warnings: readonly string[]): FathomError {
   const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
   return new FathomError('config.invalid', `the configuration is not valid (${count}):`, {
     fields: problems,
+    warnings,
   });
 }
 

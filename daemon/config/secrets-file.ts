@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { makeDirectory } from '../base/dir.ts';
 import { replaceFile, writeAndClose } from '../base/replace-file.ts';
 import { withFileLock } from './file-lock.ts';
 import { GENERATED_SECRETS, type GeneratedSecret } from './variables.ts';
@@ -22,7 +23,7 @@ const NOTES: Readonly<Record<GeneratedSecret, string>> = {
 /** Writes a fresh set of secrets, mode 0600; throws `config.exists` rather than replace a file. */
 export async function createEnvFile(path: string): Promise<void> {
   const text = `${HEADER}\nPB_ADMIN_EMAIL=admin@fathom.local\n${secretLines(GENERATED_SECRETS)}`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+  await makeDirectory(dirname(path)).catch((error: unknown) => {
     throw unwritable(path, error);
   });
   let file: FileHandle;
@@ -43,9 +44,18 @@ export async function createEnvFile(path: string): Promise<void> {
   }
 }
 
-export interface EnsureSecretsOptions {
+/** What needs the secrets it was made with, and of which fresh ones would hide that they are lost; null when there is nothing. */
+export async function placeWithSecrets(dirs: DataDirs): Promise<string | null> {
+  const own = join(dirs.dataDir, '.env');
+  return existsSync(own) ? own : placeWithKeys(dirs);
+}
+
+interface DataDirs {
   dataDir: string;
   userDatabasesDir: string;
+}
+
+export interface EnsureSecretsOptions extends DataDirs {
   missing: readonly GeneratedSecret[];
 }
 
@@ -59,7 +69,7 @@ export async function ensureSecrets(options: EnsureSecretsOptions): Promise<read
   if (missing.length === 0) return [];
   const path = join(dataDir, '.env');
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeDirectory(dataDir);
     return await withFileLock(`${path}.lock`, async () => {
       const before = await readIfThere(path);
       const held = parse(before);
@@ -74,19 +84,23 @@ export async function ensureSecrets(options: EnsureSecretsOptions): Promise<read
 }
 
 async function refuseNewKeys(
-  { dataDir, userDatabasesDir }: EnsureSecretsOptions,
+  options: EnsureSecretsOptions,
   wanted: readonly GeneratedSecret[],
 ): Promise<void> {
   const keys = wanted.filter((name) => name === 'AES_MASTER_KEY' || name === 'PB_ENCRYPTION_KEY');
   if (keys.length === 0) return;
-  const global = join(dataDir, 'global', 'pb_data');
-  const users = await readdir(userDatabasesDir).catch(() => []);
-  const place = users.some(isDatabaseName) ? userDatabasesDir : existsSync(global) ? global : null;
+  const place = await placeWithKeys(options);
   if (place === null) return;
-  const message = `is not set, but what lies in ${place} needs the one it was made with; put it back into ${dataDir}/.env`;
+  const message = `is not set, but what lies in ${place} needs the one it was made with; put it back into ${options.dataDir}/.env`;
   throw new FathomError('config.invalid', 'the configuration is not valid:', {
     fields: keys.map((path) => ({ path, message })),
   });
+}
+
+async function placeWithKeys({ dataDir, userDatabasesDir }: DataDirs): Promise<string | null> {
+  const global = join(dataDir, 'global', 'pb_data');
+  const users = await readdir(userDatabasesDir).catch(() => []);
+  return users.some(isDatabaseName) ? userDatabasesDir : existsSync(global) ? global : null;
 }
 
 function appended(before: string, names: readonly GeneratedSecret[]): string {

@@ -41,6 +41,19 @@ it('FATHOM_ENV_FILE names the file, unless the command line does', async () => {
   expect(load(cwd, { FATHOM_ENV_FILE: 'a.env' }, 'b.env').log.level).toBe('error');
 });
 
+it('a secret that another file holds otherwise is told, unless neither is used', async () => {
+  const cwd = await scratch();
+  const same = 'PB_ADMIN_PASSWORD=the-same-one';
+  await mkdir(join(cwd, 'var'));
+  await writeFile(join(cwd, '.env'), `JWT_SECRET=${'a'.repeat(40)}\n${same}`, { mode: 0o600 });
+  await writeFile(join(cwd, 'var/.env'), `JWT_SECRET=${'b'.repeat(40)}\n${same}`, { mode: 0o600 });
+  const unset = { ...SECRETS, JWT_SECRET: undefined, PB_ADMIN_PASSWORD: undefined };
+  expect(loadConfig({ commandLine: {}, env: unset, cwd }).warnings).toEqual([
+    `JWT_SECRET: read from ${cwd}/.env before other values in ${cwd}/var/.env; remove those that are not meant`,
+  ]);
+  expect(loadConfig({ commandLine: {}, env: SECRETS, cwd }).warnings).toEqual([]);
+});
+
 it('it is told what a reload leaves to a restart', async () => {
   const cwd = await scratch();
   const before = load(cwd);

@@ -4,7 +4,13 @@ import { parse } from 'dotenv';
 import { closestWord } from '../../shared/closest.ts';
 import type { FieldError } from '../../shared/errors.ts';
 import { readCredentials } from './credentials.ts';
-import { OTHER_VARIABLES, SECRET_VARIABLES, VARIABLES, type Variable } from './variables.ts';
+import {
+  GENERATED_SECRETS,
+  OTHER_VARIABLES,
+  SECRET_VARIABLES,
+  VARIABLES,
+  type Variable,
+} from './variables.ts';
 
 export interface ConfigInput {
   commandLine: { envFile?: string | undefined; dataDir?: string | undefined };
@@ -95,6 +101,7 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
 
   warnings.push(
     ...files.flatMap(permissionWarnings),
+    ...conflictWarnings({ files, originOf }),
     ...typoWarnings([env, ...files.map((file) => file.values)]),
   );
   return { dataDir, files, namedFile, warnings, problems, get, originOf };
@@ -122,6 +129,20 @@ function permissionWarnings(file: EnvFile): string[] {
   return [
     `${file.path} holds secrets and is open to other users (mode ${mode}); run 'chmod 600 ${file.path}'`,
   ];
+}
+
+/** One of them is a mistake: what was made with the weaker one cannot be read with the other. */
+function conflictWarnings({ files, originOf }: Pick<Sources, 'files' | 'originOf'>): string[] {
+  const conflicts = GENERATED_SECRETS.flatMap((name) => {
+    const holding = files.filter(({ values }) => (values[name] ?? '').trim() !== '');
+    const used = holding.find(({ path }) => path === originOf(name));
+    const other = holding.find(({ values }) => values[name]?.trim() !== used?.values[name]?.trim());
+    return used && other ? [{ name, where: `${used.path} before other values in ${other.path}` }] : [];
+  });
+  return [...Map.groupBy(conflicts, ({ where }) => where)].map(([where, some]) => {
+    const names = some.map(({ name }) => name).join(', ');
+    return `${names}: read from ${where}; remove those that are not meant`;
+  });
 }
 
 function typoWarnings(layers: readonly Readonly<Record<string, string | undefined>>[]): string[] {

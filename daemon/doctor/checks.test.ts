@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { judge } from './checks.ts';
+import { checkPorts, judge } from './checks.ts';
 import { FINDING_IDS, type Finding } from './finding.ts';
+import type { FleetFacts } from './fleet-facts.ts';
 import type { HostFacts } from './host-facts.ts';
 import { networkType } from './network-disks.ts';
 
@@ -29,6 +30,7 @@ const HEALTHY: HostFacts = {
   unfinishedChange: null,
   now: new Date('2026-01-15T10:00:00Z'),
   weakSecrets: [],
+  settingsKey: null,
   fleet: null,
 };
 
@@ -78,6 +80,18 @@ describe('fatal is', () => {
       'port_server_port',
       '1024',
     ],
+    [
+      'a key that opens nothing, with the right one elsewhere',
+      { settingsKey: { origin: '/a/.env', opens: false, rightOneIn: '/b/.env' } },
+      'encryption_key',
+      'the one in /b/.env is: remove the secrets from /a/.env',
+    ],
+    [
+      'a key that opens nothing',
+      { settingsKey: { origin: '/a/.env', opens: false, rightOneIn: null } },
+      'encryption_key',
+      'from your copy',
+    ],
   ])('%s', (_what, changes, id, remedy) => {
     expect(troubles(changes)).toEqual([
       { id, level: 'fatal', summary: expect.any(String), remedy: expect.stringContaining(remedy) },
@@ -89,7 +103,8 @@ describe('fatal is', () => {
       { path: 'AES_MASTER_KEY', message: "16 bytes, needs 32 (base64); run 'fathomd init'" },
       { path: 'SERVER_PORT', message: 'is odd' },
     ];
-    expect(troubles({ config: { valid: false, problems } })).toEqual([
+    expect(troubles({ config: { valid: false, problems, warnings: ['odd'] } })).toEqual([
+      { id: 'config', level: 'warning', summary: 'odd', remedy: expect.any(String) },
       {
         id: 'config',
         level: 'fatal',
@@ -99,6 +114,21 @@ describe('fatal is', () => {
       { id: 'config', level: 'fatal', summary: 'SERVER_PORT: is odd', remedy: 'correct it' },
     ]);
   });
+});
+
+it('our own global PocketBase may hold its port without a daemon, and no other program', () => {
+  const port = { variable: 'PB_GLOBAL_PORT', host: '127.0.0.1', port: 8090, state: 'taken' } as const;
+  const holding = (address: string) => ({
+    ports: [port],
+    fleet: {
+      ...({} as FleetFacts),
+      processes: [{ pid: 7, instance: 'global', executable: '/pb', address }],
+    },
+  });
+  const levels = ['127.0.0.1:8090', '127.0.0.1:8091'].map(
+    (address) => checkPorts({ ...HEALTHY, ...holding(address) })[0]?.level,
+  );
+  expect(levels).toEqual(['ok', 'fatal']);
 });
 
 describe('a warning is', () => {
@@ -134,7 +164,12 @@ describe('a warning is', () => {
       'network_disk',
       'a disk of this host',
     ],
-    ['few inotify instances', { inotifyInstances: 128 }, 'inotify', 'fs.inotify.max_user_instances = 1024'],
+    [
+      'inotify instances of which most are taken',
+      { inotifyInstances: 128, databases: 102 },
+      'inotify',
+      "'fs.inotify.max_user_instances = 1024' into /etc/sysctl.d/50-fathom.conf",
+    ],
     [
       'a secret that is weak',
       { weakSecrets: [{ variable: 'JWT_SECRET', why: 'is weak' }] },
@@ -162,7 +197,7 @@ describe('a warning is', () => {
   });
 
   it('a limit that the fleet is growing into', () => {
-    expect(troubles({ databases: 5000 }).map(({ id }) => id)).toEqual(['inotify', 'open_files']);
+    expect(troubles({ databases: 6600 }).map(({ id }) => id)).toEqual(['inotify', 'open_files']);
   });
 });
 
@@ -173,6 +208,10 @@ it('a network file system is known by its number, also where that is signed', ()
     'cifs',
     null,
   ]);
+});
+
+it('finds what a stock Debian allows enough for an ordinary fleet', () => {
+  expect(troubles({ inotifyInstances: 128, databases: 101 })).toEqual([]);
 });
 
 it('says nothing of limits that cannot be read', () => {

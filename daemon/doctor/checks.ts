@@ -1,4 +1,6 @@
-import { type Finding, type FindingId, fatal, ok, warning } from './finding.ts';
+import { listenAddress } from '../pocketbase/command.ts';
+import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import { judgeFleet } from './fleet-checks.ts';
 import type { HostFacts, PortFacts } from './host-facts.ts';
 
@@ -6,6 +8,8 @@ const MIN_NODE_MAJOR = 24;
 const MIB = 1024 * 1024;
 const DISK_FATAL_BYTES = 100 * MIB;
 const DISK_WARNING_BYTES = 1024 * MIB;
+/** Of a limit, above which it is time to raise it. */
+const NEARLY_USED = 0.8;
 /** Room for other programs of the same user, on top of one per PocketBase. */
 const INOTIFY_SPARE = 64;
 /** What an ordinary fleet may grow to before the administrator has to look at limits again. */
@@ -20,6 +24,7 @@ export const CHECKS: readonly Check[] = [
   checkConfig,
   checkEnvFiles,
   checkSecrets,
+  checkSettingsKey,
   checkBinary,
   checkFlock,
   checkDataDir,
@@ -51,17 +56,16 @@ export function checkNode({ nodeVersion }: HostFacts): Finding[] {
 }
 
 export function checkConfig({ config }: HostFacts): Finding[] {
-  if (!config.valid) {
-    return config.problems.map(({ path, message }) => {
-      // A problem reads `what is wrong; how to mend it`.
-      const cut = message.lastIndexOf('; ');
-      const [what, mend] =
-        cut === -1 ? [message, 'correct it'] : [message.slice(0, cut), message.slice(cut + 2)];
-      return fatal('config', `${path}: ${what}`, mend);
-    });
-  }
-  if (config.warnings.length === 0) return [ok('config', 'the configuration is valid')];
-  return config.warnings.map((text) => warning('config', text, 'see .env.sample for every setting'));
+  const odd = config.warnings.map((text) => warning('config', text, 'see .env.sample for every setting'));
+  if (config.valid) return odd.length === 0 ? [ok('config', 'the configuration is valid')] : odd;
+  const wrong = config.problems.map(({ path, message }) => {
+    // A problem reads `what is wrong; how to mend it`.
+    const cut = message.lastIndexOf('; ');
+    const [what, mend] =
+      cut === -1 ? [message, 'correct it'] : [message.slice(0, cut), message.slice(cut + 2)];
+    return fatal('config', `${path}: ${what}`, mend);
+  });
+  return [...odd, ...wrong];
 }
 
 export function checkEnvFiles({ envFiles }: HostFacts): Finding[] {
@@ -86,6 +90,21 @@ export function checkSecrets({ weakSecrets }: HostFacts): Finding[] {
         : 'take one that fathomd init makes; docs/security.md says how to change each',
     ),
   );
+}
+
+export function checkSettingsKey({ settingsKey }: HostFacts): Finding[] {
+  if (settingsKey === null) return [];
+  const { origin, opens, rightOneIn } = settingsKey;
+  if (opens) return [ok('encryption_key', 'PB_ENCRYPTION_KEY opens the settings of the global database')];
+  return [
+    fatal(
+      'encryption_key',
+      `PB_ENCRYPTION_KEY in ${origin} is not the one that the global database was made with`,
+      rightOneIn === null
+        ? 'put back the one it was made with, from your copy of the secrets'
+        : `the one in ${rightOneIn} is: remove the secrets from ${origin}, which come before it`,
+    ),
+  ];
 }
 
 /** What the data directory, the processes and the control plane say together. */
@@ -176,10 +195,14 @@ export function checkNetworkDisks({ networkDisks }: HostFacts): Finding[] {
   );
 }
 
-export function checkPorts({ ports }: HostFacts): Finding[] {
+export function checkPorts({ ports, fleet }: HostFacts): Finding[] {
+  const global = fleet?.processes.find(({ instance }) => instance === GLOBAL_NAME);
   return ports.map((port) => {
     const what = `${port.variable} ${port.host}:${port.port}`;
     const id = port.variable === 'SERVER_PORT' ? 'port_server_port' : 'port_pb_global_port';
+    // The next daemon takes it over, so this is as it should be; that there is no daemon has a finding of its own.
+    if (port.state === 'taken' && global?.address === listenAddress(port.host, port.port))
+      return ok(id, `${what} is held by our global PocketBase, which runs on without a daemon`);
     return judgePort(id, what, port);
   });
 }
@@ -206,14 +229,13 @@ function judgePort(id: FindingId, what: string, { state, port, variable }: PortF
 export function checkInotify({ inotifyInstances, databases }: HostFacts): Finding[] {
   if (inotifyInstances === null) return [];
   const summary = `fs.inotify.max_user_instances is ${inotifyInstances}, every PocketBase takes one (${databases} databases)`;
-  const wanted = Math.max(databases * 2, COMFORTABLE_DATABASES) + INOTIFY_SPARE;
-  if (inotifyInstances >= wanted) return [ok('inotify', summary)];
-  const value = Math.max(1024, 2 ** Math.ceil(Math.log2(wanted)));
+  if (databases + 1 < inotifyInstances * NEARLY_USED) return [ok('inotify', summary)];
+  const value = Math.max(1024, 2 ** Math.ceil(Math.log2(databases * 2 + INOTIFY_SPARE)));
   return [
     warning(
       'inotify',
       summary,
-      `put 'fs.inotify.max_user_instances = ${value}' into /etc/sysctl.d/fathom.conf, then 'sysctl --system'`,
+      `put 'fs.inotify.max_user_instances = ${value}' into /etc/sysctl.d/50-fathom.conf, then 'sysctl --system'`,
     ),
   ];
 }
@@ -228,7 +250,7 @@ export function checkOpenFiles({ openFiles, databases }: HostFacts): Finding[] {
   ];
 }
 
-export function checkDaemon({ daemon, fathomVersion }: HostFacts): Finding[] {
+export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts): Finding[] {
   switch (daemon.state) {
     case 'ready':
       return [
@@ -248,15 +270,17 @@ export function checkDaemon({ daemon, fathomVersion }: HostFacts): Finding[] {
         warning('daemon', `the daemon is starting (pid ${daemon.pid})`, "wait, and see 'fathomd status'"),
       ];
     case 'absent':
+      return [warning('daemon', `no daemon listens on ${daemon.socketPath}`, START_DAEMON)];
+    case 'silent':
+      // Of the socket of a daemon that is gone, `stale_socket` says it all.
+      if (fleet?.staleSocket) return [];
       return [
         warning(
           'daemon',
-          `no daemon listens on ${daemon.socketPath}`,
-          "start it with 'systemctl start fathomd' or 'npm start'",
+          daemon.problem,
+          `'journalctl -u fathomd' says more, or ${dataDir.path}/logs/fathomd.log`,
         ),
       ];
-    case 'silent':
-      return [warning('daemon', daemon.problem, 'see its log')];
   }
 }
 

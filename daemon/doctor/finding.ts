@@ -6,6 +6,7 @@ export const FINDING_IDS = [
   'config',
   'env_file',
   'secrets',
+  'encryption_key',
   'binary',
   'flock',
   'data_dir',
@@ -42,6 +43,9 @@ export type Fix =
   | { kind: 'chmod'; path: string; mode: number }
   /** A socket, a pid file, or what was left half made. */
   | { kind: 'remove'; path: string };
+
+/** What to do about a daemon that does not run. */
+export const START_DAEMON = "start it with 'systemctl start fathomd' or 'npm start'";
 
 /** What one check found. `fatal` means that the daemon will not run, or not safely. */
 export interface Finding {

@@ -1,4 +1,4 @@
-import { type Finding, type Fix, fatal, ok, warning } from './finding.ts';
+import { type Finding, type Fix, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 
 /** More than the clocks of two hosts that share a disk are apart. */
@@ -64,7 +64,8 @@ function stale({ staleSocket, stalePidFile, leftovers, rescued }: FleetFacts): F
   const findings: Finding[] = [];
   const fix = "run 'fathomd doctor --fix', or start the daemon, which clears it away";
   if (staleSocket !== null) {
-    findings.push(warning('stale_socket', `nobody listens on ${staleSocket}`, fix, [removal(staleSocket)]));
+    const what = `no daemon listens on ${staleSocket}, which one that was killed left behind`;
+    findings.push(warning('stale_socket', what, START_DAEMON, [removal(staleSocket)]));
   }
   if (stalePidFile !== null) {
     findings.push(

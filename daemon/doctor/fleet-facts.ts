@@ -6,7 +6,7 @@ import type { FathomClient } from '../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Instance } from '../../shared/instance.ts';
-import { FLEET_VARIABLE, INSTANCE_VARIABLE } from '../pocketbase/command.ts';
+import { FLEET_VARIABLE, flagValue, INSTANCE_VARIABLE } from '../pocketbase/command.ts';
 import { fleetIdOf } from '../pocketbase/fleet-id.ts';
 import { findByEnvironment, isAlive, processStat } from '../pocketbase/procfs.ts';
 import { RESCUED_PREFIX } from '../pocketbase/rescue.ts';
@@ -28,7 +28,8 @@ export interface FleetFacts {
   leftovers: string[];
   /** What was saved from under an instance. */
   rescued: string[];
-  processes: { pid: number; instance: string; executable: string | null }[];
+  /** `address` as they were told to listen on it. */
+  processes: { pid: number; instance: string; executable: string | null; address: string | null }[];
   /** User databases on disk. */
   directories: string[];
   /** Rows of the control plane; why they cannot be read; or null before the first start. */
@@ -91,10 +92,11 @@ export async function gatherFleet(
         .map((name) => join(dataDir, name)),
     ],
     processes: (await findByEnvironment(FLEET_VARIABLE, await fleetIdOf(dataDir))).map(
-      ({ pid, environment, executable }) => ({
+      ({ pid, environment, executable, argv }) => ({
         pid,
         instance: environment.get(INSTANCE_VARIABLE) ?? '',
         executable,
+        address: flagValue(argv, 'http'),
       }),
     ),
     directories,

@@ -16,6 +16,7 @@ import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
 import { networkDisks } from './network-disks.ts';
 import { weakSecrets } from './secrets-strength.ts';
+import { settingsKeyFacts } from './settings-key.ts';
 
 /** Proves that a binary can be used; the path is PB_BINARY_PATH, null the embedded default. */
 export type VerifyBinary = (
@@ -64,6 +65,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     unfinishedChange: change && toldOf(change),
     now: new Date(),
     weakSecrets: weakSecrets(sources.get),
+    settingsKey: config && settingsKeyFacts(join(dataDir, 'global', 'pb_data', 'data.db'), config, sources),
     fleet: await gatherFleet(
       { dataDir, userDatabasesDir, socketPath },
       new FathomClient({ target: { socketPath }, timeoutMs: 5000 }),
@@ -78,7 +80,7 @@ function tryConfig(input: ConfigInput): { config: Config | null; facts: HostFact
     return { config, facts: { valid: true, warnings } };
   } catch (error) {
     if (error instanceof FathomError && error.code === 'config.invalid') {
-      return { config: null, facts: { valid: false, problems: error.fields } };
+      return { config: null, facts: { valid: false, problems: error.fields, warnings: error.warnings } };
     }
     throw error;
   }
@@ -86,10 +88,9 @@ function tryConfig(input: ConfigInput): { config: Config | null; facts: HostFact
 
 /** The files have findings of their own. */
 function withoutFileModes(facts: HostFacts['config'], { files }: Sources): HostFacts['config'] {
-  if (!facts.valid) return facts;
   const exposed = files.filter(exposesSecrets);
   return {
-    valid: true,
+    ...facts,
     warnings: facts.warnings.filter((text) => !exposed.some(({ path }) => text.startsWith(`${path} `))),
   };
 }

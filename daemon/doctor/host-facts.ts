@@ -2,12 +2,15 @@ import type { FieldError } from '../../shared/errors.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import type { NetworkDisk } from './network-disks.ts';
 import type { WeakSecret } from './secrets-strength.ts';
+import type { SettingsKeyFacts } from './settings-key.ts';
 
 /** What was seen on the host; the checks judge this and nothing else. */
 export interface HostFacts {
   /** As `process.versions.node`. */
   nodeVersion: string;
-  config: { valid: true; warnings: readonly string[] } | { valid: false; problems: readonly FieldError[] };
+  config: ({ valid: true } | { valid: false; problems: readonly FieldError[] }) & {
+    warnings: readonly string[];
+  };
   envFiles: readonly { path: string; mode: number; exposed: boolean }[];
   binary:
     | { usable: true; path: string; version: string; sha256: string }
@@ -32,6 +35,8 @@ export interface HostFacts {
   unfinishedChange: string | null;
   now: Date;
   weakSecrets: readonly WeakSecret[];
+  /** Null before the first start, and where it cannot be told. */
+  settingsKey: SettingsKeyFacts | null;
   /** Null before the first start. */
   fleet: FleetFacts | null;
 }

@@ -37,7 +37,7 @@ const SYMPTOMS: readonly Symptom[] = [
     code: 'encryption_key_wrong',
     pattern: /invalid settings db data or missing encryption key|cipher: message authentication failed/,
     message: () =>
-      'the settings cannot be decrypted; PB_ENCRYPTION_KEY is not the one this database was made with',
+      "the settings cannot be decrypted; PB_ENCRYPTION_KEY is not the one this database was made with, 'fathomd doctor' says where it stands",
   },
   {
     code: 'disk_full',

@@ -8,6 +8,13 @@ export type Settings = Record<string, unknown>;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
+/** They are there and encrypted, with another key. */
+export class NoKeyFits extends Error {
+  constructor() {
+    super('its settings cannot be decrypted with any key that is configured');
+  }
+}
+
 /** The stored settings, and the key that opened them; null for a database that has none yet. */
 export function readSettings(
   database: DatabaseSync,
@@ -25,7 +32,7 @@ export function readSettings(
     const text = decrypt(value, key);
     if (text !== null) return { settings: JSON.parse(text) as Settings, key };
   }
-  throw new Error('its settings cannot be decrypted with any key that is configured');
+  throw new NoKeyFits();
 }
 
 export function storeSettings(database: DatabaseSync, settings: Settings, key: string): void {
@@ -39,7 +46,7 @@ export function storeSettings(database: DatabaseSync, settings: Settings, key: s
  *
  * @param change null when nothing has to be changed
  * @returns whether anything was written
- * @throws when no key opens them; the error of SQLite
+ * @throws NoKeyFits; the error of SQLite
  */
 export function bringSettings(
   file: string,

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -61,13 +61,23 @@ describe('init', () => {
       { id: 'env_file', level: 'ok', summary: expect.any(String), remedy: null },
     ]);
   });
+
+  it('refuses to put fresh secrets before those that data was made with, unless a file is named', async () => {
+    mkdirSync(join(cwd, 'var'));
+    writeFileSync(join(cwd, 'var/.env'), '', { mode: 0o600 });
+    const refused = await fathomd(['init']);
+    expect(refused).toMatchObject({ exitCode: 73, stdout: '' });
+    expect(refused.stderr).toContain(`${cwd}/var/.env holds them, and 'fathomd serve' reads it`);
+    expect(existsSync(join(cwd, '.env'))).toBe(false);
+    expect((await fathomd(['init', '--env-file', 'new.env'])).exitCode).toBe(0);
+  });
 });
 
 describe('doctor', () => {
   it('exits 1 when something is fatal, and says what to do', async () => {
     const { exitCode, stdout, stderr } = await fathomd(['doctor']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
-    expect(stdout).toMatch(/^fatal +AES_MASTER_KEY: is not set\n +→ run 'fathomd init'$/m);
+    expect(stdout).toMatch(/^fatal +AES_MASTER_KEY: is not set \(config\)\n +→ run 'fathomd init'$/m);
   });
 
   it('proves the binary that is embedded', async () => {

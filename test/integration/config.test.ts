@@ -38,10 +38,11 @@ it('everything that is wrong is told at once, one line each, from every file', a
   writeFileSync(join(cwd, 'var/.env'), `AES_MASTER_KEY=${randomBytes(16).toString('base64')}`, {
     mode: 0o600,
   });
-  const { exitCode, lines } = await serve({ JWT_EXPIRATION_HOURS: 'never' });
+  const { exitCode, lines } = await serve({ JWT_EXPIRATION_HOURS: 'never', LOG_LEVE: 'debug' });
   expect(exitCode).toBe(78);
-  expect(lines[0]).toMatch(/^fathomd: the configuration is not valid/);
-  expect(lines.slice(1).map((line) => line.split(':')[0])).toEqual(
+  expect(lines[0]).toBe('fathomd: warning: LOG_LEVE is not a setting; did you mean LOG_LEVEL?');
+  expect(lines[1]).toMatch(/^fathomd: the configuration is not valid/);
+  expect(lines.slice(2).map((line) => line.split(':')[0])).toEqual(
     expect.arrayContaining([
       'SERVER_PORT',
       'PB_PUBLIC_URL',
