@@ -75,13 +75,19 @@ export interface PhaseReason {
   log_tail?: string[];
 }
 
+export const ENDED_BY = ['request', 'fathomd'] as const;
+export type EndedBy = (typeof ENDED_BY)[number] | null;
+
 export interface LastExit {
   code: number | null;
   signal: string | null;
   at: string;
   uptime_s: number;
-  /** True when the daemon asked for it. */
-  requested: boolean;
+  /**
+   * `request`: a person, or the daemon's own end, asked for it. `fathomd`: the daemon ended it, as it hung or its files were
+   * wrong; the reason says which. Null: it ended by itself, or somebody else ended it.
+   */
+  ended_by: EndedBy;
 }
 
 export interface Probe {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { INSTANCE_PHASES, type Instance, PHASE_REASON_CODES } from './instance.ts';
+import { ENDED_BY, INSTANCE_PHASES, type Instance, PHASE_REASON_CODES } from './instance.ts';
 
 /** Grows when a client and a daemon of different versions would misunderstand each other. */
 export const PROTOCOL_VERSION = 1;
@@ -35,7 +35,7 @@ export const lastExitSchema = z.object({
   signal: z.string().nullable(),
   at: time,
   uptime_s: z.number(),
-  requested: z.boolean(),
+  ended_by: z.enum(ENDED_BY).nullable(),
 });
 
 export const instanceSchema: z.ZodType<Instance> = z

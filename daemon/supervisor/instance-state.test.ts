@@ -64,11 +64,11 @@ it('an exit is noted with how long it ran and who wanted it', async () => {
   const { state, time } = newState();
   state.note({ pid: 7, startedAt: time.now() });
   await time.advance(12_340);
-  state.recordExit({ code: null, signal: 'SIGKILL' }, false);
+  state.recordExit({ code: null, signal: 'SIGKILL' }, null);
   expect(state.view()).toMatchObject({
     pid: null,
     started_at: null,
-    last_exit: { code: null, signal: 'SIGKILL', uptime_s: 12.3, requested: false },
+    last_exit: { code: null, signal: 'SIGKILL', uptime_s: 12.3, ended_by: null },
   });
 });
 

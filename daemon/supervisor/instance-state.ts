@@ -1,6 +1,7 @@
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import {
   canTransition,
+  type EndedBy,
   type Instance,
   type InstancePhase,
   type LastExit,
@@ -129,14 +130,14 @@ export class InstanceState {
     return { pid, run, started_at: startedAt.toISOString(), last_exit: this.#observed.lastExit };
   }
 
-  recordExit({ code, signal }: { code: number | null; signal: string | null }, requested: boolean): void {
+  recordExit({ code, signal }: { code: number | null; signal: string | null }, endedBy: EndedBy): void {
     const now = this.#clock.now();
     const { startedAt } = this.#observed;
     const uptime_s = startedAt ? Math.round((now.getTime() - startedAt.getTime()) / 100) / 10 : 0;
     this.note({
       pid: null,
       startedAt: null,
-      lastExit: { code, signal, at: now.toISOString(), uptime_s, requested },
+      lastExit: { code, signal, at: now.toISOString(), uptime_s, ended_by: endedBy },
     });
   }
 

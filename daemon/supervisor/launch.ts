@@ -31,7 +31,7 @@ export interface Running {
 export type LaunchOutcome =
   /** `database` is the file that it was started on; null where that is not known. */
   | { kind: 'running'; running: Running; database: string | null }
-  | { kind: 'failed'; reason: PhaseReason; exit: ProcessExit | null }
+  | { kind: 'failed'; reason: PhaseReason; exit: ProcessExit | null; endedBy: 'fathomd' | null }
   /** The signal aborted; the process, if there is one, still runs. */
   | { kind: 'interrupted'; process: InstanceProcess | null };
 
@@ -157,8 +157,7 @@ async function launchOn(
   tooLong.cancel();
   const exit = gone.exit();
   if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe }, database };
-  if (exit)
-    return { kind: 'failed', reason: exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart)), exit };
+  if (exit) return failed(exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart)), exit);
   if (signal.aborted) return { kind: 'interrupted', process };
   process.signal('SIGKILL');
   return {
@@ -169,11 +168,12 @@ async function launchOn(
       log_tail: await spec.log.tail(LOG_TAIL_LINES, logStart),
     },
     exit: await process.exited,
+    endedBy: 'fathomd',
   };
 }
 
-function failed(reason: PhaseReason): LaunchOutcome {
-  return { kind: 'failed', reason, exit: null };
+function failed(reason: PhaseReason, exit: ProcessExit | null = null): LaunchOutcome {
+  return { kind: 'failed', reason, exit, endedBy: null };
 }
 
 function spawnFailure(error: unknown): PhaseReason {

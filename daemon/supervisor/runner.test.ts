@@ -87,7 +87,7 @@ describe('commands in each phase', () => {
     expect(stage.first.state.view()).toMatchObject({
       restarts: 0,
       attempt: 0,
-      last_exit: { code: 0, requested: true },
+      last_exit: { code: 0, ended_by: 'request' },
     });
     await stage.close();
   });
@@ -159,7 +159,7 @@ describe('commands in each phase', () => {
     expect(stage.first.state.view()).toMatchObject({
       attempt: 1,
       restarts: 1,
-      last_exit: { code: 0, requested: false },
+      last_exit: { code: 0, ended_by: null },
     });
     await stage.time.advance(11_000);
     expect(stage.first.state.view()).toMatchObject({ attempt: 0, max_attempts: null, restarts: 1 });

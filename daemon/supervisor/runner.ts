@@ -1,6 +1,6 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import type { InstancePhase, PhaseReason } from '../../shared/instance.ts';
+import type { EndedBy, InstancePhase, PhaseReason } from '../../shared/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process-driver.ts';
 import type { InstanceSpec } from './instance-spec.ts';
@@ -10,7 +10,7 @@ import { PreparedFile } from './prepared-file.ts';
 import { afterFailure } from './restart-policy.ts';
 import { findHolder, takeOver } from './takeover.ts';
 import { HUNG_GRACE_MS, terminate } from './terminate.ts';
-import { watchRun } from './watch.ts';
+import { type RunFailure, watchRun } from './watch.ts';
 
 export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
@@ -168,14 +168,14 @@ export class Runner {
     }
     if (outcome.kind === 'running') {
       const end = await watchRun(outcome.running, this.spec, this.state, this.#deps, signal);
-      if (end) this.#afterFailure(end.reason, end.exit, end.uptimeMs);
+      if (end) this.#afterFailure(end);
       else if (this.#closing !== 'leave') await this.#end(outcome.running.process);
     } else if (outcome.kind === 'failed') {
       if (outcome.reason.code === 'data_dir_locked') {
         // Should it be a process of this very instance that was lost sight of, the next turn takes that over.
         this.#found = await findHolder(this.#deps.driver, this.spec);
       }
-      this.#afterFailure(outcome.reason, outcome.exit, 0);
+      this.#afterFailure({ ...outcome, uptimeMs: 0 });
     } else if (!outcome.process) this.state.enter('queued', null);
     else if (this.#closing !== 'leave') await this.#end(outcome.process);
   }
@@ -187,7 +187,8 @@ export class Runner {
     try {
       const exit = this.#process && (await terminate(this.#process, { clock, graceMs: HUNG_GRACE_MS }));
       const message = `supervision failed: ${messageOf(fault)}; look at the daemon's log`;
-      this.#afterFailure({ code: exit ? 'exited' : 'spawn_failed', message }, exit, 0);
+      const reason: PhaseReason = { code: exit ? 'exited' : 'spawn_failed', message };
+      this.#afterFailure({ reason, exit, endedBy: exit ? 'fathomd' : null, uptimeMs: 0 });
     } catch (error) {
       log.error({ err: error, instance: this.spec.name }, 'and could not be taken up again yet');
       await clock.sleep(1_000, this.#turn.signal);
@@ -238,13 +239,13 @@ export class Runner {
   async #end(process: InstanceProcess): Promise<void> {
     this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
     const exit = await terminate(process, { clock: this.#deps.clock, graceMs: this.#deps.stopGraceMs });
-    this.#recordExit(exit, true);
+    this.#recordExit(exit, 'request');
     if (this.#wanted) this.state.enter('queued', null);
     else this.state.enter('stopped', null);
   }
 
-  #afterFailure(reason: PhaseReason, exit: ProcessExit | null, uptimeMs: number): void {
-    if (exit) this.#recordExit(exit, false);
+  #afterFailure({ reason, exit, endedBy, uptimeMs }: RunFailure): void {
+    if (exit) this.#recordExit(exit, endedBy);
     const { attempt, restarts } = this.state.observed;
     const verdict = afterFailure(
       {
@@ -276,10 +277,10 @@ export class Runner {
     }
   }
 
-  #recordExit(exit: ProcessExit, requested: boolean): void {
+  #recordExit(exit: ProcessExit, endedBy: EndedBy): void {
     this.#process = null;
-    if (requested) this.#prepared.forget();
+    if (endedBy === 'request') this.#prepared.forget();
     else this.#prepared.leftAs(this.#deps.files.database(this.spec));
-    this.state.recordExit(exit, requested);
+    this.state.recordExit(exit, endedBy);
   }
 }

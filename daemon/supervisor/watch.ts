@@ -1,4 +1,4 @@
-import type { PhaseReason } from '../../shared/instance.ts';
+import type { EndedBy, PhaseReason } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { connectHost } from '../pocketbase/command.ts';
@@ -24,10 +24,12 @@ export interface WatchDeps {
   healthIntervalMs: number;
 }
 
-/** A run that ended though nobody asked for it: by itself, or because it hung. */
+/** A run that ended though nobody asked for it, or never began. */
 export interface RunFailure {
   reason: PhaseReason;
-  exit: ProcessExit;
+  /** Null when there was no process. */
+  exit: ProcessExit | null;
+  endedBy: Exclude<EndedBy, 'request'>;
   /** From its first good answer to its end, or to its last good answer when it hung. */
   uptimeMs: number;
 }
@@ -80,12 +82,13 @@ export async function watchRun(
   const uptimeMs = (verdict === 'unresponsive' ? goodUntil : clock.monotonic()) - runSince;
   const exit = gone.exit();
   if (verdict === 'unresponsive') {
-    return { ...(await endHung(process, { why, probe: state.probe }, spec, deps)), uptimeMs };
+    const hung = await endHung(process, { why, probe: state.probe }, spec, deps);
+    return { ...hung, endedBy: 'fathomd', uptimeMs };
   }
   if (!exit) return null;
   // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
   const lines = exit.signal === null ? await spec.log.tail(LOG_TAIL_LINES, logStart) : [];
-  return { reason: exitReason(exit, lines), exit, uptimeMs };
+  return { reason: exitReason(exit, lines), exit, endedBy: null, uptimeMs };
 }
 
 /** Not until the next failure: whoever looks at it sees no trouble that is over. */

@@ -24,7 +24,7 @@ describe('Logs of several instances', () => {
       pid: 777,
       run: 2,
       started_at: ago(0),
-      last_exit: { code: null, signal: 'SIGKILL', at: ago(0), uptime_s: 5, requested: false },
+      last_exit: { code: null, signal: 'SIGKILL', at: ago(0), uptime_s: 5, ended_by: null },
     });
     stub.log(TWO, 'ERROR: out of luck');
     await screen.shows('run 2 begins · pid 777 · the one before ended with SIGKILL', 'out of luck');

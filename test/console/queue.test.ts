@@ -121,4 +121,19 @@ describe('Queue', () => {
     screen.press('p');
     await screen.shows('user002@example.com');
   });
+
+  it('opens every problem of the overview, those of the queue as well', async () => {
+    const stub = await stubWithQueue();
+    stub.status = { queue: { ...NO_TASKS, dead: 1, pending: 7 }, queue_paused: true };
+    const screen = open({ url: stub.url });
+    await screen.shows('● live', '▸ ▲ queue  1 task in the dead letter queue');
+    screen.press('enter');
+    await screen.shows('1 dead task of 1 kind', ERROR);
+    screen.press('esc');
+    await screen.shows('Problems');
+    screen.press('j', 'enter');
+    await screen.shows('Pending');
+    screen.press('esc');
+    await screen.shows('▸ ▲ queue  is paused, 7 tasks waiting');
+  });
 });

@@ -54,7 +54,7 @@ describe('Instances', () => {
     await screen.shows('user002');
     stub.enter('2026-11-21-002-user002', 'backing_off', {
       pid: null,
-      last_exit: { code: null, signal: 'SIGKILL', at: ago(0), uptime_s: 9, requested: false },
+      last_exit: { code: null, signal: 'SIGKILL', at: ago(0), uptime_s: 9, ended_by: null },
       attempt: 1,
       max_attempts: 10,
     });

@@ -32,7 +32,7 @@ const odd: Instance[] = [
   instance('2026-11-21-904-phoenix', {
     restarts: 1,
     started_at: ago(20),
-    last_exit: { code: null, signal: 'SIGKILL', at: ago(21), uptime_s: 3600, requested: false },
+    last_exit: { code: null, signal: 'SIGKILL', at: ago(21), uptime_s: 3600, ended_by: null },
   }),
   instance('2026-11-21-905-resting', {
     phase: 'stopped',

@@ -97,7 +97,7 @@ it('a killed daemon takes no instance along: clients go on, and the next one tak
   const victim = await instance(fathom, killed.name);
   kill(victim.pid, 'SIGKILL');
   const back = await untilReplaced(fathom, victim);
-  expect(back).toMatchObject({ restarts: 1, run: 1, port: victim.port, last_exit: { requested: false } });
+  expect(back).toMatchObject({ restarts: 1, run: 1, port: victim.port, last_exit: { ended_by: null } });
   expect(await fathom.client.databases.stop(stopped.name)).toMatchObject({ phase: 'stopped', pid: null });
   const { pid } = await instance(fathom, restarted.name);
   expect((await fathom.client.databases.restart(restarted.name)).pid).not.toBe(pid);

@@ -185,7 +185,7 @@ describe('one database', () => {
       phase: 'stopped',
       desired: 'stopped',
       pid: null,
-      last_exit: { requested: true },
+      last_exit: { ended_by: 'request' },
     });
     const { body: started } = await call<Instance>('POST', `${url}/start`, { token });
     expect(started).toMatchObject({ phase: 'running', port: session('bob').database.port });

@@ -50,7 +50,7 @@ it('what hangs is replaced after three probes, the global PocketBase too; what c
   kill(slowBefore.pid, 'SIGCONT');
 
   const replaced = await untilReplaced(fathom, hungBefore);
-  expect(replaced).toMatchObject({ restarts: 1, port: hungBefore.port, last_exit: { requested: false } });
+  expect(replaced).toMatchObject({ restarts: 1, port: hungBefore.port, last_exit: { ended_by: 'fathomd' } });
   const why = stream
     .events('instances')
     .flatMap((event) =>

@@ -53,7 +53,7 @@ describe('an instance that ends by itself', () => {
       port: before.port,
       restarts: 1,
       reason: null,
-      last_exit: { code: null, signal: 'SIGKILL', requested: false },
+      last_exit: { code: null, signal: 'SIGKILL', ended_by: null },
     });
     expect(after.last_exit?.uptime_s).toBeGreaterThanOrEqual(0);
     await writeAndRead(fathom, tenant, 'after');
@@ -66,7 +66,7 @@ describe('an instance that ends by itself', () => {
     kill(before.pid, 'SIGTERM');
     expect(await untilReplaced(fathom, before)).toMatchObject({
       restarts: 1,
-      last_exit: { code: 0, signal: null, requested: false },
+      last_exit: { code: 0, signal: null, ended_by: null },
     });
   });
 });
@@ -87,7 +87,7 @@ describe('the process that starts the others', () => {
     kill(before.pid, 'SIGKILL');
     expect(await untilReplaced(fathom, before)).toMatchObject({
       restarts: 1,
-      last_exit: { requested: false },
+      last_exit: { ended_by: null },
     });
     await signUp(fathom);
   });
@@ -124,7 +124,7 @@ describe('a crash loop', () => {
       restarts: 3,
       next_attempt_at: null,
       reason: { code: 'database_corrupt', message: expect.stringMatching(/restore pb_data from a backup/) },
-      last_exit: { code: 1, requested: false },
+      last_exit: { code: 1, ended_by: null },
     });
     expect(failed.reason?.log_tail?.join('\n')).toMatch(/file is not a database/);
     expect(await instance(fathom, healthy.name)).toMatchObject({ phase: 'running' });

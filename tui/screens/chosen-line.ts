@@ -10,24 +10,38 @@ export function detailRows({ columns, rows }: Size): number {
   return columns < 100 && rows > 18 ? 3 : 2;
 }
 
-export function detailLines({ theme, size }: Pick<View, 'theme' | 'size'>, spans: readonly Span[]): string[] {
-  return paintWrapped(theme, spans, size.columns, detailRows(size));
+/**
+ * The rows of a list, and below them what is to be said of the chosen one. It takes the empty rows at the list's end where it
+ * needs them: what it says is what to do.
+ */
+export function withDetail(
+  { theme, size }: Pick<View, 'theme' | 'size'>,
+  list: readonly string[],
+  spans: readonly Span[],
+): string[] {
+  const below = detailRows(size);
+  // One stays empty between them.
+  const free = Math.max(0, list.length - list.findLastIndex((row) => row !== '') - 2);
+  const lines = paintWrapped(theme, spans, size.columns, below + free);
+  const used = Math.max(below, lines.findLastIndex((line) => line !== '') + 1);
+  return [...list.slice(0, list.length + below - used), ...lines.slice(0, used)];
 }
 
-/** The whole story of one instance; a row has room for its short form only. */
-export function chosenLines(
+/** With the whole story of one instance; a row has room for its short form only. */
+export function withChosen(
   view: Pick<View, 'fleet' | 'theme' | 'size'>,
+  list: readonly string[],
   instance: Instance | undefined,
 ): string[] {
-  if (instance === undefined) return detailLines(view, []);
+  if (instance === undefined) return withDetail(view, list, []);
   const why = whyLine(instance, view.fleet.now);
   const { token } = phaseLook(instance.phase);
   const facts = [instance.email, instance.url].filter((fact) => fact !== null).join(' · ');
-  if (why === null) return detailLines(view, [['muted', ` ${facts}`]]);
+  if (why === null) return withDetail(view, list, [['muted', ` ${facts}`]]);
   // The short form first, whole where the row had to cut it; then the sentence that says what to do.
   const message = instance.reason?.message ?? '';
   const more = message === '' || why.includes(message) ? '' : ` — ${message}`;
-  return detailLines(view, [
+  return withDetail(view, list, [
     [token, ` ${why}`],
     ['plain', more],
   ]);

@@ -8,7 +8,7 @@ import { phaseWord, whyLine } from '../store/why.ts';
 import { phaseLook } from '../theme.ts';
 import { paintSplit, type Span } from '../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
-import { chosenLines, detailRows } from './chosen-line.ts';
+import { detailRows, withChosen } from './chosen-line.ts';
 import { lookOf } from './console.ts';
 import { open } from './navigate.ts';
 import type { List, Look, Screen, Size, View } from './screen.ts';
@@ -105,14 +105,11 @@ function databasesLines(view: View): string[] {
     filter === ''
       ? (notReadyYet(fleet) ?? 'No databases yet: each user gets one when signing up.')
       : 'Nothing matches the filter. Esc shows all again.';
-  return [
-    head,
-    ...drawTable(
-      theme,
-      { columns, rows, keyOf: ({ name }) => name, cursor, empty },
-      size.columns,
-      listRows(size),
-    ),
-    ...chosenLines(view, rows[cursorIndex(namesOf(rows), cursor)]),
-  ];
+  const table = drawTable(
+    theme,
+    { columns, rows, keyOf: ({ name }) => name, cursor, empty },
+    size.columns,
+    listRows(size),
+  );
+  return [head, ...withChosen(view, table, rows[cursorIndex(namesOf(rows), cursor)])];
 }

@@ -8,7 +8,7 @@ import { nextSort, type Sort } from '../store/sort.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { paintSplit, type Span } from '../widgets/line.ts';
 import { phaseCounts } from '../widgets/phase-counts.ts';
-import { chosenLines, detailRows } from './chosen-line.ts';
+import { detailRows, withChosen } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { layoutTable, tableHead, tableRow } from './instance-table.ts';
 import { dropMarks, toggleAll, toggleMark } from './marks.ts';
@@ -90,8 +90,7 @@ function instancesLines(view: View): string[] {
   return [
     summaryLine(view, rows, index),
     tableHead(theme, layout, ui.sort),
-    ...table,
-    ...chosenLines(view, rows[index]),
+    ...withChosen(view, table, rows[index]),
   ];
 }
 

@@ -4,7 +4,7 @@ import { fleetUsage } from '../store/fleet-reducer.ts';
 import { notReadyYet } from '../store/fleet-state.ts';
 import { byteSize, latency, longDuration, percent, plural, since } from '../store/format.ts';
 import type { History } from '../store/history.ts';
-import { countPhases, type Problem, problemsOf } from '../store/problems.ts';
+import { countPhases, type Problem, problemsOf, spotOfProblem } from '../store/problems.ts';
 import { cursorOf } from '../store/ui-state.ts';
 import { whyLine } from '../store/why.ts';
 import { phaseLook, type Token } from '../theme.ts';
@@ -12,7 +12,10 @@ import { paintLine, type Span } from '../widgets/line.ts';
 import { phaseCounts, phaseSpan } from '../widgets/phase-counts.ts';
 import { sparkline } from '../widgets/sparkline.ts';
 import { fit, widthOf } from '../widgets/text.ts';
-import { chosenLines, detailRows } from './chosen-line.ts';
+import { detailRows, withChosen } from './chosen-line.ts';
+import { lookOf } from './console.ts';
+import { open } from './navigate.ts';
+import { say } from './say.ts';
 import type { Look, Screen, Size, View } from './screen.ts';
 
 const LABEL = 10;
@@ -23,23 +26,33 @@ const LIST = 'problems';
 export const overviewScreen: Screen = {
   place: () => 'overview',
   lines: overviewLines,
-  list: ({ fleet }) => ({ id: LIST, keys: problemNames(problemsOf(fleet)), room: problemRows }),
-  instance: chosenProblemName,
+  list: ({ fleet }) => ({ id: LIST, keys: problemsOf(fleet).map(({ key }) => key), room: problemRows }),
+  instance: (look) => chosenProblem(look)?.name ?? null,
   describe(look) {
-    const name = chosenProblemName(look);
+    const name = chosenProblem(look)?.name ?? null;
     return name === null ? null : { kind: 'instance', name };
   },
   command: () => 'status',
+  run(console, command) {
+    const problem = chosenProblem(lookOf(console));
+    if (command !== 'open' || problem === undefined || problem.name !== null) return false;
+    const spot = spotOfProblem(problem);
+    if (spot.screen === 'overview') say(console, `The ${problem.title} ${problem.why}.`);
+    else open(console, spot);
+    return true;
+  },
 };
 
-function chosenProblemName({ fleet, ui }: Look): string | null {
-  const names = problemNames(problemsOf(fleet));
-  return names[cursorIndex(names, cursorOf(ui, LIST))] ?? null;
+function chosenProblem({ fleet, ui }: Look): Problem | undefined {
+  const problems = problemsOf(fleet);
+  return problems[chosenIndex(problems, ui)];
 }
 
-/** Keys of the problems that the cursor walks; those that are not about an instance are passed over. */
-function problemNames(problems: readonly Problem[]): string[] {
-  return problems.flatMap(({ name }) => (name === null ? [] : [name]));
+function chosenIndex(problems: readonly Problem[], ui: Look['ui']): number {
+  return cursorIndex(
+    problems.map(({ key }) => key),
+    cursorOf(ui, LIST),
+  );
 }
 
 function overviewLines(view: View): string[] {
@@ -206,7 +219,7 @@ function problemLines(view: View, room: number): string[] {
   if (problems.length === 0) {
     return [paintLine(theme, [['good', ' ✓ No problems.']], size.columns)];
   }
-  const index = chosenProblem(problems, cursorIndex(problemNames(problems), cursorOf(ui, LIST)));
+  const index = chosenIndex(problems, ui);
   const top = visibleTop(cursorOf(ui, LIST).top, index, room, problems.length);
   const shown = problems.slice(top, top + room);
   const longest = Math.max(...problems.map(({ title }) => widthOf(title)));
@@ -224,16 +237,7 @@ function problemLines(view: View, room: number): string[] {
   const rows = shown.map((problem, offset) => problemLine(view, problem, nameWidth, top + offset === index));
   while (rows.length < room) rows.push('');
   const chosen = fleet.instances.get(problems[index]?.name ?? '');
-  return [head, ...rows, ...chosenLines(view, chosen)];
-}
-
-/** The index among all problems of the nth one that is about an instance. */
-function chosenProblem(problems: readonly Problem[], nth: number): number {
-  let seen = -1;
-  return problems.findIndex(({ name }) => {
-    if (name !== null) seen += 1;
-    return name !== null && seen === nth;
-  });
+  return [head, ...withChosen(view, rows, chosen)];
 }
 
 function problemLine({ theme, size }: View, problem: Problem, nameWidth: number, chosen: boolean): string {

@@ -7,7 +7,6 @@ import { type Token, taskLook } from '../theme.ts';
 import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
 import { sparkline } from '../widgets/sparkline.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
-import { detailLines } from './chosen-line.ts';
 import type { View } from './screen.ts';
 import { ownerOf } from './task-actions.ts';
 
@@ -134,17 +133,15 @@ export function taskTable(
 }
 
 /** What the row of the chosen task had no room for. */
-export function taskDetail(view: View, task: TaskSummary | undefined, error: string | null): string[] {
-  const { fleet } = view;
-  if (error !== null) return detailLines(view, [['bad', ` ${error}`]]);
-  if (task === undefined) return detailLines(view, []);
+export function taskDetail({ fleet }: View, task: TaskSummary | undefined): Span[] {
+  if (task === undefined) return [];
   const owner = ownerOf(fleet, task);
   const facts = [task.id, owner?.name, task.unique_key === null ? null : `key ${task.unique_key}`];
-  return detailLines(view, [
+  return [
     [taskLook(task.status).token, ` ${task.status}`],
     ['plain', `  ${taskWhy(task, fleet.now)}`],
     ['muted', `  ${facts.filter((fact) => typeof fact === 'string').join(' · ')}`],
-  ]);
+  ];
 }
 
 export function failuresTable(

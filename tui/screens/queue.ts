@@ -10,8 +10,9 @@ import { type PageRequest, type PageState, pageOf } from '../store/pages.ts';
 import { holdsAll } from '../store/queue-state.ts';
 import { taskWhy } from '../store/task-words.ts';
 import { cursorOf, filterOf, reachOf } from '../store/ui-state.ts';
+import type { Span } from '../widgets/line.ts';
 import { act } from './act.ts';
-import { detailRows } from './chosen-line.ts';
+import { detailRows, withDetail } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { dropMarks, toggleAll, toggleMark } from './marks.ts';
 import { open, turnTo } from './navigate.ts';
@@ -175,12 +176,17 @@ function queueLines(view: View): string[] {
   }
   const room = listRows(size);
   if (tab === 'failures') {
-    return [...head, ...failuresTable(view, failuresOf(view), cursor, room), page?.error ?? ''];
+    const groups = failuresOf(view);
+    const table = failuresTable(view, groups, cursor, room);
+    const whole: Span[] = [['bad', ` ${page?.error ?? groups[index]?.signature ?? ''}`]];
+    return [...head, ...withDetail(view, table, whole)];
   }
   const tasks = tasksOf(view);
   const empty = filterOf(ui, list.id) === '' ? NO_TASKS : nothingMatches(olderOf(view));
   const table = taskTable(view, tasks, { cursor, room, empty });
-  return [...head, ...table, ...taskDetail(view, tasks[index], page?.error ?? null)];
+  const error = page?.error ?? null;
+  const said: Span[] = error === null ? taskDetail(view, tasks[index]) : [['bad', ` ${error}`]];
+  return [...head, ...withDetail(view, table, said)];
 }
 
 const NO_TASKS = 'No tasks here. fathomd queue add, or the API, adds one.';

@@ -9,7 +9,7 @@ import type { Token } from '../theme.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
 import { wrapWords } from '../widgets/text.ts';
-import { detailLines, detailRows } from './chosen-line.ts';
+import { detailRows, withDetail } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { openForm, removalForm, serverForm } from './forms.ts';
 import { say } from './say.ts';
@@ -113,7 +113,7 @@ function serversLines(view: View): string[] {
     size.columns,
     listRows(size),
   );
-  return [head(view), ...table, ...detail(view)];
+  return [head(view), ...withDetail(view, table, detail(view))];
 }
 
 function head({ servers, theme, size }: View): string {
@@ -139,8 +139,8 @@ function whyNot({ health }: ServersState, { address }: Profile): string {
   return state?.kind === 'unreachable' ? ` · ${state.why}` : '';
 }
 
-function detail(view: View): string[] {
+function detail(view: View): Span[] {
   const profile = chosen(view);
   const state = profile === undefined ? undefined : view.servers.health[profile.address];
-  return detailLines(view, state?.kind === 'unreachable' ? [['bad', ` ${state.why}`]] : []);
+  return state?.kind === 'unreachable' ? [['bad', ` ${state.why}`]] : [];
 }

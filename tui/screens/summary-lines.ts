@@ -74,10 +74,15 @@ function processText({ pid, port, started_at: at }: Instance, now: number): stri
   return `pid ${pid}, port ${port ?? 'unknown'}${up}`;
 }
 
-function exitText({ code, signal, at, uptime_s: uptime, requested }: LastExit, now: number): string {
+const ENDED_BY_WORDS = {
+  request: 'asked for',
+  fathomd: 'ended by fathomd',
+  nobody: 'nobody asked for it',
+} as const;
+
+function exitText({ code, signal, at, uptime_s: uptime, ended_by: endedBy }: LastExit, now: number): string {
   const how = signal === null ? `exit ${code ?? 'unknown'}` : signal;
-  const asked = requested ? 'asked for' : 'nobody asked for it';
-  return `${how}, ${longDuration(since(at, now))} ago (${clockTime(at)}), after ${longDuration(uptime * 1000)}; ${asked}`;
+  return `${how}, ${longDuration(since(at, now))} ago (${clockTime(at)}), after ${longDuration(uptime * 1000)}; ${ENDED_BY_WORDS[endedBy ?? 'nobody']}`;
 }
 
 function restartsText({ restarts, attempt, max_attempts: most }: Instance): string {

@@ -10,7 +10,7 @@ import type { Wants } from '../store/wants.ts';
 import type { Token } from '../theme.ts';
 import type { Span } from '../widgets/line.ts';
 import { type Column, drawTable } from '../widgets/table.ts';
-import { detailLines } from './chosen-line.ts';
+import { withDetail } from './chosen-line.ts';
 import type { Look, Older, View } from './screen.ts';
 
 /** What a timeline is made from: of all instances, or of one. */
@@ -113,18 +113,15 @@ export function timelineLines(
     { title: 'WHO', width: wide ? 24 : 10, text: ({ who }) => who },
     { title: 'DETAIL', width: 0, text: ({ detail }) => detail, tone: () => 'muted' },
   ];
-  return [
-    ...drawTable(
-      theme,
-      { columns, rows: entries, keyOf: ({ key }) => key, cursor, empty },
-      size.columns,
-      room,
-    ),
-    ...detailLines(
-      view,
-      problem === null ? chosenSpans(entries[index]) : [['bad', ` ✗ ${problem} · ^R tries again`]],
-    ),
-  ];
+  const table = drawTable(
+    theme,
+    { columns, rows: entries, keyOf: ({ key }) => key, cursor, empty },
+    size.columns,
+    room,
+  );
+  const said: Span[] =
+    problem === null ? chosenSpans(entries[index]) : [['bad', ` ✗ ${problem} · ^R tries again`]];
+  return withDetail(view, table, said);
 }
 
 function chosenSpans(chosen: TimelineEntry | undefined): Span[] {

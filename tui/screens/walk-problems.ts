@@ -1,5 +1,5 @@
 import { openedFrom, type Spot, top } from '../store/location.ts';
-import { type Problem, problemsOf } from '../store/problems.ts';
+import { problemsOf, spotOfProblem } from '../store/problems.ts';
 import type { Console } from './console.ts';
 import { visit } from './navigate.ts';
 import { say } from './say.ts';
@@ -10,20 +10,13 @@ export function walkProblems(console: Console, by: 1 | -1): void {
   if (fleet.snapshot_at === null) return say(console, 'Nothing is known of the fleet yet.');
   const problems = problemsOf(fleet);
   const { at } = console.ui.get();
-  const here = problems.findIndex((problem) => isAt(spotOf(problem), at));
+  const here = problems.findIndex((problem) => isAt(spotOfProblem(problem), at));
   const start = here === -1 && by === -1 ? 0 : here;
   const next = problems[(start + by + problems.length) % problems.length];
   if (next === undefined) return say(console, '✓ No problems.');
-  const spot = spotOf(next);
+  const spot = spotOfProblem(next);
   visit(console, spot.screen === 'overview' ? top('overview') : openedFrom(top('overview'), spot));
   say(console, `Problem ${problems.indexOf(next) + 1} of ${problems.length}: ${next.title} ${next.why}`);
-}
-
-/** Where a problem can be looked into. */
-function spotOf({ name, about }: Problem): Spot {
-  if (name !== null) return { screen: 'instance', name, tab: 'summary' };
-  if (about === 'host') return { screen: 'overview' };
-  return { screen: 'queue', tab: about === 'queue' ? 'pending' : 'failures' };
 }
 
 function isAt(spot: Spot, at: Spot): boolean {

@@ -50,7 +50,7 @@ describe('the logs of several instances', () => {
   });
 
   it('show what is at least so bad, and always where a run begins', () => {
-    const died = { code: null, signal: 'SIGKILL', at: at(1), uptime_s: 9, requested: false };
+    const died = { code: null, signal: 'SIGKILL', at: at(1), uptime_s: 9, ended_by: null };
     const before = instance('a', { pid: 10 });
     const begun = runBegun(before, { ...before, pid: 11, run: 2, started_at: at(2), last_exit: died }, 0);
     expect(begun?.text).toBe('run 2 begins · pid 11 · the one before ended with SIGKILL');
@@ -69,7 +69,7 @@ describe('the logs of several instances', () => {
 });
 
 describe('the present run', () => {
-  const exit = { code: 1, signal: null, at: at(6), uptime_s: 5, requested: false };
+  const exit = { code: 1, signal: null, at: at(6), uptime_s: 5, ended_by: null };
   const second = instance('a', {
     pid: 12,
     run: 2,

@@ -138,9 +138,9 @@ function runEntry(
   const why =
     exit === null
       ? 'the first since the daemon started'
-      : exit.requested
+      : exit.ended_by === 'request'
         ? 'after a stop that was asked for'
-        : `the one before ended with ${exit.signal ?? `exit ${exit.code ?? '?'}`}`;
+        : `the one before ${exit.ended_by === 'fathomd' ? 'was ended by fathomd' : `ended with ${exit.signal ?? `exit ${exit.code ?? '?'}`}`}`;
   return {
     name,
     at,

@@ -1,6 +1,7 @@
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
 import type { FleetState } from './fleet-state.ts';
 import { byteSize, plural } from './format.ts';
+import type { Spot } from './location.ts';
 import { SEVERITIES, type Severity, severityOf, whyLine } from './why.ts';
 
 const LOW_DISK_BYTES = 1024 ** 3;
@@ -8,8 +9,10 @@ const LOW_MEMORY_BYTES = 128 * 1024 ** 2;
 
 /** Something that a person may want to act on. `name` is null where it is not about one instance. */
 export interface Problem {
+  /** Stays what it is for as long as the problem lasts. */
+  key: string;
   name: string | null;
-  about: 'instance' | 'host' | 'queue' | 'dead letters';
+  about: 'instance' | 'daemon' | 'disk' | 'memory' | 'paused queue' | 'dead letters';
   severity: Severity;
   phase: InstancePhase | null;
   title: string;
@@ -27,6 +30,7 @@ function instanceProblems({ instances, now }: FleetState): Problem[] {
   // Nearly all are fine at any time: only the others are put in order.
   const notFine = [...instances.values()].filter((instance) => severityOf(instance, now) !== 'ok');
   return notFine.toSorted(byKindThenName).map((instance) => ({
+    key: instance.name,
     name: instance.name,
     about: 'instance',
     severity: severityOf(instance, now),
@@ -43,26 +47,43 @@ function byKindThenName(a: Instance, b: Instance): number {
 
 function hostProblems({ status, usage }: FleetState): Problem[] {
   const problems: Problem[] = [];
-  const add = (severity: Severity, title: string, why: string, about: Problem['about'] = 'host') =>
-    problems.push({ name: null, about, severity, phase: null, title, why });
+  const add = (about: Problem['about'], severity: Severity, title: string, why: string) =>
+    problems.push({ key: about, name: null, about, severity, phase: null, title, why });
   if (status !== null && !status.ready) {
-    add('recovering', 'daemon', `is not ready, waits for ${status.waiting_for ?? 'its start'}`);
+    add('daemon', 'recovering', 'daemon', `is not ready, waits for ${status.waiting_for ?? 'its start'}`);
   }
   const disk = usage?.disk_free_bytes ?? null;
   if (disk !== null && disk < LOW_DISK_BYTES) {
-    add('impaired', 'host', `only ${byteSize(disk)} of disk left: PocketBase stops writing when it is full`);
+    add(
+      'disk',
+      'impaired',
+      'host',
+      `only ${byteSize(disk)} of disk left: PocketBase stops writing when it is full`,
+    );
   }
   const memory = usage?.memory_free_bytes ?? null;
   if (memory !== null && memory < LOW_MEMORY_BYTES) {
-    add('impaired', 'host', `only ${byteSize(memory)} of memory left: the kernel may kill instances`);
+    add(
+      'memory',
+      'impaired',
+      'host',
+      `only ${byteSize(memory)} of memory left: the kernel may kill instances`,
+    );
   }
   const dead = status?.queue?.dead ?? 0;
-  if (dead > 0) add('slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`, 'dead letters');
+  if (dead > 0) add('dead letters', 'slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`);
   if (status?.queue_paused === true) {
     const waiting = plural(status.queue?.pending ?? 0, 'task');
-    add('slow', 'queue', `is paused, ${waiting} waiting: z on the screen Queue resumes it`, 'queue');
+    add('paused queue', 'slow', 'queue', `is paused, ${waiting} waiting: z on the screen Queue resumes it`);
   }
   return problems;
+}
+
+/** Where a problem can be looked into. */
+export function spotOfProblem({ name, about }: Problem): Spot {
+  if (name !== null) return { screen: 'instance', name, tab: 'summary' };
+  if (about === 'paused queue') return { screen: 'queue', tab: 'pending' };
+  return about === 'dead letters' ? { screen: 'queue', tab: 'failures' } : { screen: 'overview' };
 }
 
 export function countPhases(instances: Iterable<Instance>): Record<InstancePhase, number> {

@@ -30,12 +30,16 @@ describe('whyLine', () => {
   });
 
   it('keeps a crash in view for a while after the instance runs again', () => {
-    const exit = { code: null, signal: 'SIGKILL', uptime_s: 60, requested: false };
+    const exit = { code: null, signal: 'SIGKILL', uptime_s: 60, ended_by: null };
     const one = instance('a', { restarts: 1, last_exit: { ...exit, at: ago(12) } });
     expect(say(one)).toBe('running again, died 12 s ago · SIGKILL · restart 1');
     expect(severityOf(one, Date.now())).toBe('recovered');
     expect(say(instance('a', { restarts: 1, last_exit: { ...exit, at: ago(600) } }))).toBeNull();
-    expect(say(instance('a', { last_exit: { ...exit, at: ago(12), requested: true } }))).toBeNull();
+    expect(say(instance('a', { last_exit: { ...exit, at: ago(12), ended_by: 'request' } }))).toBeNull();
+    const ended = { ...exit, at: ago(12), ended_by: 'fathomd' } as const;
+    expect(say(instance('a', { restarts: 1, last_exit: ended }))).toBe(
+      'running again, died 12 s ago · ended by fathomd · restart 1',
+    );
   });
 
   it('tells a failing probe even while the phase is running', () => {

@@ -125,7 +125,7 @@ function isLimited({ probe, reason }: Instance): boolean {
 }
 
 function crashedLately({ last_exit: exit }: Instance, now: number): boolean {
-  return exit !== null && !exit.requested && since(exit.at, now) < RECOVERED_FOR;
+  return exit !== null && exit.ended_by !== 'request' && since(exit.at, now) < RECOVERED_FOR;
 }
 
 function backingOff(instance: Instance, now: number): string {
@@ -136,7 +136,9 @@ function backingOff(instance: Instance, now: number): string {
 }
 
 export function exitWords(exit: LastExit | null): string | null {
-  if (exit === null || exit.requested) return null;
+  if (exit === null || exit.ended_by === 'request') return null;
+  // Its signal says nothing: the daemon sent it.
+  if (exit.ended_by === 'fathomd') return 'ended by fathomd';
   if (exit.signal !== null) return exit.signal;
   return exit.code === null ? null : `exit ${exit.code}`;
 }

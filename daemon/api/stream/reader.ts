@@ -1,5 +1,4 @@
 import type { WebSocket } from 'ws';
-import type { AuditEntry } from '../../../shared/audit.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { type FleetEvent, topicOf } from '../../../shared/events.ts';
 import type { Instance } from '../../../shared/instance.ts';
@@ -100,55 +99,63 @@ export class StreamReader {
     });
   }
 
+  #subscribeToQueue(topic: string): Promise<void> {
+    const { watch } = this.#deps.queue;
+    const read = async () => {
+      const { now, stats, tasks } = await watch.snapshot();
+      return {
+        snapshot: {
+          stats: seesAll(this.#caller, 'queue.read') ? stats : null,
+          tasks: tasks.filter(({ user_id }) => this.#ownsTask(user_id)),
+        },
+        lacks: (event: FleetEvent) => event.kind !== 'queue.task' || event.task.updated >= now,
+      };
+    };
+    return this.#subscribeToStored(topic, read, watch.watch());
+  }
+
+  #subscribeToAudit(topic: string): Promise<void> {
+    if (!seesAll(this.#caller, 'audit.read')) {
+      throw new FathomError('auth.forbidden', 'this needs the permission audit.read');
+    }
+    return this.#subscribeToStored(topic, async () => {
+      const { items } = await this.#deps.auditRepository.list({ page: 1, perPage: AUDIT_SNAPSHOT_ENTRIES });
+      const last = items[0]?.seq ?? 0;
+      return {
+        snapshot: items.toReversed(),
+        lacks: (event) => event.kind === 'audit.entry' && event.entry.seq > last,
+      };
+    });
+  }
+
   /** Its snapshot is read from the control plane: events wait meanwhile, and those that it contains are dropped. */
-  async #subscribeToQueue(topic: string): Promise<void> {
-    const { bus, queue } = this.#deps;
+  async #subscribeToStored(
+    topic: string,
+    read: () => Promise<{ snapshot: unknown; lacks: (event: FleetEvent) => boolean }>,
+    release?: () => void,
+  ): Promise<void> {
     const early: FleetEvent[] = [];
     let tell = (event: FleetEvent): void => {
       early.push(event);
     };
-    const unwatch = queue.watch.watch();
-    const unsubscribe = bus.subscribe((event) => {
+    const unsubscribe = this.#deps.bus.subscribe((event) => {
       if (topicOf(event) === topic && this.#maySeeEvent(event)) tell(event);
     });
     const end = () => {
       unsubscribe();
-      unwatch();
+      release?.();
     };
     this.#subscriptions.set(topic, end);
     try {
-      const { now, stats, tasks } = await queue.watch.snapshot();
+      const { snapshot, lacks } = await read();
       if (this.#subscriptions.get(topic) !== end) return;
-      this.#outbox.snapshot(topic, {
-        stats: seesAll(this.#caller, 'queue.read') ? stats : null,
-        tasks: tasks.filter(({ user_id }) => this.#ownsTask(user_id)),
-      });
+      this.#outbox.snapshot(topic, snapshot);
       tell = (event) => this.#outbox.event(topic, event);
-      for (const event of early) if (event.kind !== 'queue.task' || event.task.updated >= now) tell(event);
+      for (const event of early) if (lacks(event)) tell(event);
     } catch (error) {
-      this.#unsubscribe(topic);
+      if (this.#subscriptions.get(topic) === end) this.#unsubscribe(topic);
       throw error;
     }
-  }
-
-  async #subscribeToAudit(topic: string): Promise<void> {
-    if (!seesAll(this.#caller, 'audit.read')) {
-      throw new FathomError('auth.forbidden', 'this needs the permission audit.read');
-    }
-    // What is written while the snapshot is read is added to it.
-    const meanwhile: AuditEntry[] = [];
-    let live = false;
-    const end = this.#deps.bus.subscribe((event) => {
-      if (event.kind !== 'audit.entry') return;
-      if (live) this.#outbox.event(topic, event);
-      else meanwhile.push(event.entry);
-    });
-    this.#subscriptions.set(topic, end);
-    const { items } = await this.#deps.auditRepository.list({ page: 1, perPage: AUDIT_SNAPSHOT_ENTRIES });
-    const last = items[0]?.seq ?? 0;
-    if (this.#subscriptions.get(topic) !== end) return;
-    this.#outbox.snapshot(topic, [...items.toReversed(), ...meanwhile.filter(({ seq }) => seq > last)]);
-    live = true;
   }
 
   async #subscribeToLog(topic: string, name: string, from: number | undefined): Promise<void> {

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { until } from '../../../test/helpers/until.ts';
-import { EventBus } from '../../events/bus.ts';
+import { EventBus, type FleetListener } from '../../events/bus.ts';
 import { Tickets } from '../../security/tickets.ts';
 import type { Caller } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -14,18 +14,42 @@ import { attachStream } from './stream-server.ts';
 
 const HEARTBEAT_MS = 30_000;
 
+/** How many listen to it. */
+class CountedBus extends EventBus {
+  listeners = 0;
+
+  override subscribe(listener: FleetListener): () => void {
+    this.listeners += 1;
+    const unsubscribe = super.subscribe(listener);
+    return () => {
+      this.listeners -= 1;
+      unsubscribe();
+    };
+  }
+}
+
 /** The stream alone, with one account that a test changes. */
-async function streamOf(account: { is_active: boolean; role: string } | null) {
+async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' }) {
   const time = new ManualTime();
   const tickets = new Tickets<Caller>(time);
-  const state = { account, lookUps: 0, fails: false, connected: false };
+  const roleAtFirst = account.role;
+  const state = {
+    account: account as typeof account | null,
+    lookUps: 0,
+    fails: false,
+    connected: false,
+    bus: new CountedBus(() => {}),
+  };
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const deps = {
     tickets,
     clock: time,
     settings: { corsOrigins: [], limits: { requestsPerMinute: 1000 } },
-    bus: new EventBus(() => {}),
+    bus: state.bus,
+    auditRepository: {
+      list: () => (state.fails ? Promise.reject(new Error('away')) : Promise.resolve({ items: [] })),
+    },
     log: { debug: () => {}, error: () => {} },
     trustedProxies: [],
     identities: {
@@ -49,7 +73,7 @@ async function streamOf(account: { is_active: boolean; role: string } | null) {
       kind: 'session',
       id: 's',
       userId: 'a',
-      role: 'user',
+      role: roleAtFirst,
       expiresAt,
       permissions: null,
     } as const;
@@ -96,4 +120,20 @@ it('an account that was switched off, changed or deleted loses its stream; an ou
     await time.advance(HEARTBEAT_MS);
     expect(await reader.closed).toBe(1008);
   }
+});
+
+it('a topic whose snapshot cannot be read leaves nothing behind, and can be asked for again', async () => {
+  const { state, connect } = await streamOf({ is_active: true, role: 'admin' });
+  const { socket } = await connect();
+  const ask = async () => {
+    socket.send(JSON.stringify({ type: 'subscribe', id: 1, topics: ['audit'] }));
+    const [data] = (await once(socket, 'message')) as [Buffer];
+    return JSON.parse(data.toString()) as unknown;
+  };
+  state.fails = true;
+  expect(await ask()).toMatchObject({ type: 'error', id: 1, message: 'away' });
+  expect(state.bus.listeners).toBe(0);
+  state.fails = false;
+  expect(await ask()).toMatchObject({ type: 'snapshot', topic: 'audit' });
+  expect(state.bus.listeners).toBe(1);
 });
