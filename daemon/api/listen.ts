@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, readFile, rm } from 'node:fs/promises';
 import { FathomError } from '../../shared/errors.ts';
 import type { Config } from '../config/config.ts';
 import type { Transport } from './caller.ts';
@@ -16,6 +16,7 @@ export interface Listening {
 export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Promise<Listening> {
   const { api, close } = await create(deps, 'tcp');
   try {
+    api.server.maxConnections = await maxConnections();
     await api.listen({ host, port });
   } catch (error) {
     await close();
@@ -29,6 +30,12 @@ export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Pr
     );
   }
   return { close };
+}
+
+/** Half of the files that may be open: the other half is for the local socket and for the databases, whoever connects here. */
+async function maxConnections(): Promise<number> {
+  const limit = /^Max open files\s+(\d+)/m.exec(await readFile('/proc/self/limits', 'utf8'))?.[1];
+  return limit === undefined ? Number.POSITIVE_INFINITY : Math.floor(Number(limit) / 2);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { FathomError } from '../../shared/errors.ts';
 import { modulePath } from '../base/package.ts';
 
 export interface FoundHandler {
@@ -22,9 +23,14 @@ function own(file: string, database: FoundHandler['database']): FoundHandler {
   return { module: pathToFileURL(modulePath(`daemon/queue/handlers/${file}`)).href, database };
 }
 
+const WRITABLE_BY_ALL = 0o002;
 const OF_ADMINISTRATOR = ['.ts', '.mts', '.js', '.mjs'];
 
-/** `report.weekly` is the file `report.weekly.ts` (`.mts`, `.js`, `.mjs`) in `tasksDir`; null when there is none. */
+/**
+ * `report.weekly` is the file `report.weekly.ts` (`.mts`, `.js`, `.mjs`) in `tasksDir`; null when there is none.
+ *
+ * @throws FathomError `request.invalid` when everybody may write it
+ */
 export function findHandler(type: string, tasksDir: string): FoundHandler | null {
   const builtIn = BUILT_IN.get(type);
   if (builtIn) return builtIn;
@@ -35,7 +41,18 @@ export function findHandler(type: string, tasksDir: string): FoundHandler | null
     // A few microseconds each; a turn through the thread pool would cost more than the whole claim does.
     const found = statSync(path, { throwIfNoEntry: false });
     if (!found) continue;
+    refuseIfOpenToAll(path, found.mode);
+    refuseIfOpenToAll(tasksDir, statSync(tasksDir).mode);
     return { module: `${pathToFileURL(path).href}?changed=${found.mtimeMs}`, database: 'if_any' };
   }
   return null;
+}
+
+/** What is run here runs as the daemon's user, with access to every database. @throws FathomError `request.invalid` */
+function refuseIfOpenToAll(path: string, mode: number): void {
+  if ((mode & WRITABLE_BY_ALL) === 0) return;
+  throw new FathomError(
+    'request.invalid',
+    `everybody on this host may change ${path}, so it is not run; 'chmod o-w ${path}', see that it is still yours, and retry the task`,
+  );
 }

@@ -121,6 +121,26 @@ describe('http.request', () => {
     }
   });
 
+  it('keeps the beginning of an answer that does not end', async () => {
+    const server = createServer((_, response) => {
+      const write = () => {
+        while (response.write('x'.repeat(65_536)));
+      };
+      response.on('drain', write);
+      write();
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { id } = await fathom.client.queue.add({ type: 'http.request', payload: { url }, max_attempts: 1 });
+    expect(await finished(fathom, id)).toMatchObject({ status: 'done', result: { body: 'x'.repeat(4_000) } });
+  });
+
   it('gives up on an answer that does not come', async () => {
     const server = createServer(() => {});
     await new Promise<void>((resolve) => {

@@ -1,9 +1,12 @@
+import { connect } from 'node:net';
 import PocketBase from 'pocketbase';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { SERVE } from '../helpers/deployment.ts';
 import { controlPlane, type DatabaseRow, databaseRows } from '../helpers/fleet-state.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
 import { asSuperuser } from '../helpers/instance-superuser.ts';
+import { until } from '../helpers/until.ts';
 
 const login = (url: string, email: string, password: string, headers = {}) =>
   call('POST', `${url}/api/v1/auth/login`, { body: { email, password }, headers });
@@ -162,6 +165,25 @@ describe('limits', () => {
     // The local socket is the administrator's, and the hooks go on.
     await expect(fathom.client.status()).resolves.toMatchObject({ ready: true });
   });
+});
+
+it('connections that say nothing leave the administrator a way in', async () => {
+  const fathom = await deployment();
+  const files = 512;
+  await fathom.start({}, ['prlimit', `--nofile=${files}:${files}`, ...SERVE]);
+  const port = Number(fathom.env['SERVER_PORT']);
+  const sockets = Array.from({ length: 2 * files }, () => connect(port, '127.0.0.1'));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (const socket of sockets) socket.on('error', () => {});
+  const full = () =>
+    fetch(`${fathom.url}/health`).then(
+      () => false,
+      () => true,
+    );
+  await until(full, { what: 'the daemon to take no more of them' });
+  await expect(fathom.client.status()).resolves.toMatchObject({ ready: true });
 });
 
 describe('asking whether an address is registered', () => {

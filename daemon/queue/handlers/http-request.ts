@@ -73,7 +73,7 @@ export async function handle(
     if (refusal !== null) throw new UnrecoverableError(refusal);
     throw explained(error, { signal, timeout_s });
   });
-  const text = (await response.text()).slice(0, KEPT_CHARACTERS);
+  const text = await beginningOf(response);
   if (response.ok) return { status: response.status, body: text };
   const message = `${method} ${new URL(url).origin} answered ${response.status}: ${text.slice(0, 200)}`;
   if (response.status < 500 && ![408, 429].includes(response.status)) throw new UnrecoverableError(message);
@@ -91,6 +91,17 @@ function refusalOf(error: unknown): string | null {
   if (!cause) return `this cannot be sent: ${error.message}`;
   const known = REFUSALS.get(cause.code ?? cause.message);
   return known === undefined ? null : `${cause.message}: ${known}`;
+}
+
+/** What is kept; the rest is not read, so that an answer without end neither fills the memory nor makes the task fail. */
+async function beginningOf({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length >= KEPT_CHARACTERS) break;
+  }
+  return text.slice(0, KEPT_CHARACTERS);
 }
 
 /** fetch says 'fetch failed' and hides the reason in the cause. */
