@@ -29,7 +29,7 @@ export function toFathomError(error: unknown): FathomError {
   if (error instanceof ClientResponseError) {
     return new FathomError(
       'control_plane.unavailable',
-      `the global PocketBase refused a request (${error.status})`,
+      `the global PocketBase could not do this (${error.status}); 'fathomd databases list' says whether it can store anything, 'fathomd logs global' more`,
       {
         cause: error,
       },

@@ -75,7 +75,7 @@ export async function ensureSecrets(options: EnsureSecretsOptions): Promise<read
       const held = parse(before);
       const wanted = missing.filter((name) => (held[name] ?? '').trim() === '');
       await refuseNewKeys(options, wanted);
-      if (wanted.length > 0) await replaceFile(path, appended(before, wanted), { mode: 0o600 });
+      if (wanted.length > 0) await replaceFile(path, appended(before, wanted), { mode: 0o600, synced: true });
       return wanted;
     });
   } catch (error) {

@@ -1,9 +1,10 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { AuditEntry, AuditVerification } from '../../shared/audit.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { replaceFile } from '../base/replace-file.ts';
 import type { EventBus } from '../events/bus.ts';
 import { type AuditHead, EMPTY_CHAIN, link, whyNotLinked } from '../security/audit-chain.ts';
 import { type AuditRepository, entryOf } from './audit-repository.ts';
@@ -38,6 +39,8 @@ export class AuditTrail {
   readonly #deps: AuditTrailDeps;
   readonly #stopping = new AbortController();
   #waiting: Waiting[] = [];
+  /** In the table, but the end of the chain is not kept yet. */
+  #written: Waiting[] = [];
   #head: AuditHead | null = null;
   /** Not as bytes: from those Node makes a key for every row, which takes six times as long as the hash. */
   #key: KeyObject | null = null;
@@ -98,7 +101,7 @@ export class AuditTrail {
     }
     const problem =
       kept === null && head.seq > 0
-        ? `${this.#deps.headFile} is gone, so nobody can tell whether the last rows are`
+        ? `${this.#deps.headFile} is gone or damaged, so nobody can tell whether the last rows are there`
         : head.seq < end.seq
           ? `the log ends at row ${head.seq}, but row ${end.seq} was written`
           : null;
@@ -106,25 +109,12 @@ export class AuditTrail {
   }
 
   async #write(): Promise<void> {
-    const { repository, bus, clock, log } = this.#deps;
+    const { clock, log } = this.#deps;
     let failures = 0;
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, BATCH);
+    while (this.#waiting.length + this.#written.length > 0) {
       try {
-        const key = await this.#keyOfChain();
-        // Asked after each failure: the rows may have been written although no answer came.
-        let head = (this.#head ??= await this.#endOfChain());
-        const rows = batch.map(({ entry }) => {
-          const row = link(key, head, entry);
-          head = { seq: row.seq, hash: row.hash };
-          return row;
-        });
-        await repository.append(rows);
-        this.#head = head;
-        this.#waiting = this.#waiting.slice(batch.length);
-        await this.#keepHead(head);
-        for (const row of rows) bus.publish({ kind: 'audit.entry', entry: entryOf(row) });
-        for (const { stored } of batch) stored();
+        await this.#keepHead(await this.#append(this.#waiting.slice(0, BATCH)));
+        for (const { stored } of this.#written.splice(0)) stored();
         failures = 0;
       } catch (error) {
         this.#head = null;
@@ -134,6 +124,26 @@ export class AuditTrail {
         await clock.sleep(RETRY_MS, this.#stopping.signal);
       }
     }
+  }
+
+  /** The end of the chain, with the batch behind it. */
+  async #append(batch: readonly Waiting[]): Promise<AuditHead> {
+    const { repository, bus } = this.#deps;
+    const key = await this.#keyOfChain();
+    // Asked after each failure: the rows may have been written although no answer came.
+    let head = (this.#head ??= await this.#endOfChain());
+    if (batch.length === 0) return head;
+    const rows = batch.map(({ entry }) => {
+      const row = link(key, head, entry);
+      head = { seq: row.seq, hash: row.hash };
+      return row;
+    });
+    await repository.append(rows);
+    this.#head = head;
+    this.#waiting = this.#waiting.slice(batch.length);
+    this.#written.push(...batch);
+    for (const row of rows) bus.publish({ kind: 'audit.entry', entry: entryOf(row) });
+    return head;
   }
 
   async #keyOfChain(): Promise<KeyObject> {
@@ -157,7 +167,7 @@ export class AuditTrail {
 
   #missHead(): void {
     const { headFile, log } = this.#deps;
-    log.error(`${headFile} is gone: the last rows of the audit log may be, too`);
+    log.error(`${headFile} is gone or damaged: the last rows of the audit log may be missing, too`);
     void this.record({
       actor_kind: 'local',
       actor: '',
@@ -171,17 +181,16 @@ export class AuditTrail {
   }
 
   async #keepHead(head: AuditHead): Promise<void> {
-    const temporary = `${this.#deps.headFile}.tmp`;
-    await writeFile(temporary, JSON.stringify(head), { mode: 0o600 });
-    await rename(temporary, this.#deps.headFile);
+    // For every row, and PocketBase does not wait for the disk either.
+    await replaceFile(this.#deps.headFile, JSON.stringify(head), { mode: 0o600, synced: false });
   }
 
-  /** Null when there is none. */
+  /** Null when there is none, or only what a power cut left of it. */
   async #keptHead(): Promise<AuditHead | null> {
     try {
       return JSON.parse(await readFile(this.#deps.headFile, 'utf8')) as AuditHead;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw error;
     }
   }

@@ -50,7 +50,7 @@ export async function writeSystemFiles(): Promise<boolean> {
     const is = await readFile(to).catch(() => null);
     if (is !== null && wanted.equals(is)) continue;
     await mkdir(dirname(to), { recursive: true, mode: 0o755 });
-    await replaceFile(to, wanted, { mode });
+    await replaceFile(to, wanted, { mode, synced: true });
     changed = true;
   }
   await run('systemd-sysusers', ['/usr/local/lib/sysusers.d/fathom.conf']);

@@ -29,7 +29,7 @@ export async function writeSettings(): Promise<string[]> {
   await chmod(SETTINGS, 0o750);
   if (!(await exists(ENV_FILE))) {
     const { gid } = await stat(SETTINGS);
-    await replaceFile(ENV_FILE, ENV_TEXT, { mode: 0o640, gid });
+    await replaceFile(ENV_FILE, ENV_TEXT, { mode: 0o640, gid, synced: true });
     written.push(ENV_FILE);
   }
   await mkdir(CREDENTIALS, { recursive: true, mode: 0o700 });
@@ -42,7 +42,7 @@ export async function writeSettings(): Promise<string[]> {
         `${path} is missing, but what lies in ${DATA} was made with it; put it back from your backup`,
       );
     }
-    await replaceFile(path, `${generateSecret(name)}\n`, { mode: 0o600 });
+    await replaceFile(path, `${generateSecret(name)}\n`, { mode: 0o600, synced: true });
     written.push(path);
   }
   return written;

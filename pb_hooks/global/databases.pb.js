@@ -6,21 +6,16 @@ routerAdd(
   'POST',
   '/api/fathom/databases/reserve',
   (e) => {
+    const { orNull } = require(`${__hooks}/lib/rows.js`);
     const body = e.requestInfo().body;
     let answer = null;
     e.app.runInTransaction((tx) => {
-      let user;
-      try {
-        user = tx.findRecordById('users', String(body.user));
-      } catch {
-        throw new NotFoundError('No such user.');
-      }
+      const user = orNull(() => tx.findRecordById('users', String(body.user)));
+      if (!user) throw new NotFoundError('No such user.');
 
-      let row = null;
+      let row = orNull(() => tx.findFirstRecordByData('user_databases', 'user', user.id));
       let created = false;
-      try {
-        row = tx.findFirstRecordByData('user_databases', 'user', user.id);
-      } catch {
+      if (!row) {
         if (user.get('role') !== 'user' || !user.get('is_active')) {
           throw new ForbiddenError("Only active users with the role 'user' are given a database.");
         }
@@ -69,23 +64,18 @@ routerAdd(
   'GET',
   '/api/fathom/owners',
   (e) => {
-    const user = e.requestInfo().query.user;
-    const filter = user ? 'user = {:user}' : "id != ''";
-    const rows = e.app.findRecordsByFilter('user_databases', filter, 'created', 0, 0, { user: user || '' });
-    e.app.expandRecords(rows, ['user']);
-    const owners = [];
-    for (const row of rows) {
-      const owner = row.expandedOne('user');
-      if (!owner) continue;
-      owners.push({
-        database: row.get('name'),
-        id: owner.id,
-        email: owner.email(),
-        verified: owner.verified(),
-        is_active: owner.getBool('is_active'),
-        password_hash: owner.getString('password:hash'),
-      });
-    }
+    const { rowsOf } = require(`${__hooks}/lib/rows.js`);
+    const query = e.app
+      .db()
+      .newQuery(
+        `SELECT json_object('database', d.name, 'id', u.id, 'email', u.email,
+           'verified', json(iif(u.verified, 'true', 'false')), 'is_active', json(iif(u.is_active, 'true', 'false')),
+           'password_hash', u.password) AS row
+         FROM user_databases d JOIN users u ON u.id = d.user
+         WHERE {:user} IN ('', d.user) ORDER BY d.created`,
+      )
+      .bind({ user: e.requestInfo().query.user || '' });
+    const owners = rowsOf(query, new DynamicModel({ row: '' }), ({ row }) => JSON.parse(row));
     return e.json(200, owners);
   },
   $apis.requireSuperuserAuth(),
@@ -96,19 +86,23 @@ routerAdd(
   'GET',
   '/api/fathom/databases',
   (e) => {
-    const rows = e.app.findRecordsByFilter('user_databases', "id != ''", 'created', 0, 0);
-    e.app.expandRecords(rows, ['user']);
-    return e.json(
-      200,
-      rows.map((row) => {
-        const database = row.publicExport();
-        const user = row.expandedOne('user');
-        delete database.expand;
-        database.superuser_secret = row.get('superuser_secret');
-        database.email = user ? user.email() : null;
-        return database;
-      }),
+    const { rowsOf } = require(`${__hooks}/lib/rows.js`);
+    const list = (text) =>
+      rowsOf(e.app.db().newQuery(text), new DynamicModel({ row: '' }), ({ row }) => JSON.parse(row));
+    const rows = list(
+      `SELECT json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired, 'port', port,
+         'superuser_secret', superuser_secret, 'created', created) AS row
+       FROM user_databases ORDER BY created`,
     );
+    // Only shown: databases run without them.
+    let emails = {};
+    try {
+      emails = Object.fromEntries(list('SELECT json_array(id, email) AS row FROM users'));
+    } catch (error) {
+      e.app.logger().error('the addresses of owners cannot be read', 'error', String(error));
+    }
+    for (const row of rows) row.email = emails[row.user] ?? null;
+    return e.json(200, rows);
   },
   $apis.requireSuperuserAuth(),
 );

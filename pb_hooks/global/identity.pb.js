@@ -6,22 +6,16 @@ routerAdd(
   'POST',
   '/api/fathom/identity/resolve',
   (e) => {
+    const { orNull } = require(`${__hooks}/lib/rows.js`);
     const body = e.requestInfo().body;
-    let row = null;
-    let user = null;
-    try {
-      const collection = body.kind === 'key' ? 'api_keys' : 'sessions';
-      row = body.id
+    const collection = body.kind === 'key' ? 'api_keys' : 'sessions';
+    const row = orNull(() =>
+      body.id
         ? e.app.findRecordById(collection, String(body.id))
-        : e.app.findFirstRecordByData(collection, 'hash', String(body.hash));
-    } catch {
-      // Ended, or never there.
-    }
-    try {
-      user = e.app.findRecordById('users', row ? row.get('user') : String(body.user || ''));
-    } catch {
-      // Deleted.
-    }
+        : e.app.findFirstRecordByData(collection, 'hash', String(body.hash)),
+    );
+    const userId = row ? row.get('user') : String(body.user || '');
+    const user = orNull(() => e.app.findRecordById('users', userId));
     return e.json(200, {
       id: row ? row.id : null,
       expires_at: row ? row.getString('expires_at') : null,
@@ -42,14 +36,11 @@ routerAdd(
   'POST',
   '/api/fathom/sessions/renew',
   (e) => {
+    const { orNull } = require(`${__hooks}/lib/rows.js`);
     const body = e.requestInfo().body;
     e.app.runInTransaction((tx) => {
-      let row;
-      try {
-        row = tx.findFirstRecordByData('sessions', 'hash', String(body.old));
-      } catch {
-        throw new NotFoundError('No such session.');
-      }
+      const row = orNull(() => tx.findFirstRecordByData('sessions', 'hash', String(body.old)));
+      if (!row) throw new NotFoundError('No such session.');
       for (const field of ['hash', 'user_agent', 'address', 'expires_at']) row.set(field, body[field]);
       tx.save(row);
     });

@@ -121,3 +121,23 @@ describe("an owner's own database follows the account", () => {
     });
   });
 });
+
+it('accounts that cannot be read are not taken for gone, and databases are known without them', async () => {
+  const { database } = await signUp(fathom.url, 'unread@example.com');
+  const superuser = await controlPlane(fathom);
+  const file = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
+  using tables = new DatabaseSync(file, { timeout: 20_000 });
+  tables.exec('ALTER TABLE users RENAME TO users_elsewhere');
+  const [owners, databases] = await Promise.allSettled([
+    superuser.send<object[]>('/api/fathom/owners', {}),
+    superuser.send<object[]>('/api/fathom/databases', {}),
+  ]);
+  tables.exec('ALTER TABLE users_elsewhere RENAME TO users');
+  expect(owners).toMatchObject({ status: 'rejected', reason: { status: 400 } });
+  expect(databases.status === 'fulfilled' && databases.value).toContainEqual(
+    expect.objectContaining({ name: database.name, email: null }),
+  );
+  expect(await superuser.send<object[]>('/api/fathom/databases', {})).toContainEqual(
+    expect.objectContaining({ name: database.name, email: 'unread@example.com' }),
+  );
+});

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Page } from '../../shared/protocol.ts';
+import type { Page, Problem } from '../../shared/protocol.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
@@ -47,6 +49,24 @@ describe('a session', () => {
     const renewed = answers.filter(({ status }) => status === 200);
     expect(renewed).toHaveLength(1);
     expect(await statusOf(renewed[0]?.body.token ?? '')).toBe(200);
+  });
+
+  it('is not taken for ended where it cannot be looked up now', async () => {
+    const { token } = await signUp(fathom.url, 'unread@example.com');
+    using database = new DatabaseSync(join(fathom.dataDir, 'global', 'pb_data', 'data.db'), {
+      timeout: 20_000,
+    });
+    database.exec('ALTER TABLE sessions RENAME TO sessions_elsewhere');
+    const [looked, renewed] = [
+      await api<Problem>('GET', '/api/v1/me', token),
+      await api<Problem>('POST', '/api/v1/auth/refresh', token),
+    ];
+    database.exec('ALTER TABLE sessions_elsewhere RENAME TO sessions');
+    for (const { body } of [looked, renewed]) {
+      expect(body).toMatchObject({ status: 503, code: 'control_plane.unavailable' });
+    }
+    expect(looked.body.detail).toMatch(/could not do this \(400\); 'fathomd databases list' says whether/);
+    expect(await statusOf(token)).toBe(200);
   });
 
   it('ends by signing out, and no other with it', async () => {

@@ -1,6 +1,8 @@
 // The first administrator, from the environment that the daemon gives to the global PocketBase alone. The environment
 // has the last word: changing PB_ADMIN_PASSWORD and restarting is the way back in for whoever forgot it.
 
+const { orNull } = require(`${__hooks}/lib/rows.js`);
+
 module.exports = {
   ensureAdmin(app) {
     const email = $os.getenv('PB_ADMIN_EMAIL');
@@ -8,12 +10,11 @@ module.exports = {
     if (!email || !password) return;
 
     for (const collection of ['_superusers', 'users']) {
-      let record;
-      try {
-        record = app.findAuthRecordByEmail(collection, email);
+      let record = orNull(() => app.findAuthRecordByEmail(collection, email));
+      if (record) {
         if (record.validatePassword(password) && (collection !== 'users' || record.get('role') === 'admin'))
           continue;
-      } catch {
+      } else {
         record = new Record(app.findCollectionByNameOrId(collection));
         record.setEmail(email);
       }

@@ -23,4 +23,18 @@ function rowsOf(query, model, take) {
   return taken;
 }
 
-module.exports = { rowsOf };
+/**
+ * What one of PocketBase's finders finds, or null where there is no such row.
+ *
+ * @throws any other error: what could not be read may well be there
+ */
+function orNull(find) {
+  try {
+    return find();
+  } catch (error) {
+    if (/no rows in result set/.test(String(error))) return null;
+    throw error;
+  }
+}
+
+module.exports = { rowsOf, orNull };
