@@ -4,6 +4,7 @@ import { parseDatabaseName } from '../../shared/database-name.ts';
 import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { PASSWORD, type Session, signUp } from '../helpers/http-call.ts';
+import { until } from '../helpers/until.ts';
 
 const SIGN_UPS = 50;
 const SIGN_INS = 20;
@@ -11,12 +12,18 @@ const SIGN_INS = 20;
 async function signUpWithSdk(globalUrl: string, email: string): Promise<Pick<Session['database'], 'name'>> {
   const client = new PocketBase(globalUrl);
   await client.collection('users').create({ email, password: PASSWORD, passwordConfirm: PASSWORD });
-  const { meta } = await client.collection('users').authWithPassword(email, PASSWORD);
-  return meta?.['database'] as Session['database'];
+  // A sign-in waits half a minute for the database, and is answered without one then; the next one is told.
+  return until(
+    async () => {
+      const { meta } = await client.collection('users').authWithPassword(email, PASSWORD);
+      return meta?.['database'] as Session['database'] | null;
+    },
+    { what: `the database of ${email}` },
+  );
 }
 
 describe('many at once', () => {
-  it('50 sign-ups, through both doors, make 50 databases', { timeout: 120_000 }, async () => {
+  it('50 sign-ups, through both doors, make 50 databases', { timeout: 240_000 }, async () => {
     const fathom = await deployment();
     await fathom.start();
     const emails = Array.from({ length: SIGN_UPS }, (_, index) => `User.${index}@example.com`);
