@@ -29,6 +29,11 @@ const MAILED = [
   'confirmEmailChange',
 ];
 const MAILED_PER_ADDRESS = 20;
+/**
+ * Connections to the realtime in a minute. PocketBase keeps one that says nothing for five minutes, and at the global one each
+ * holds a JavaScript runtime of the hooks, a quarter of a megabyte.
+ */
+const REALTIME_PER_ADDRESS = 120;
 
 /**
  * PocketBase's own limits, so that nobody guesses passwords at an address where Fathom's API does not stand before it.
@@ -53,6 +58,7 @@ export function guardSettings({
       rules: [
         perQuarter('*:auth', limits.signInsPerAddress),
         ...MAILED.map((action) => perQuarter(`*:${action}`, MAILED_PER_ADDRESS)),
+        { label: 'GET /api/realtime', audience: '', duration: 60, maxRequests: REALTIME_PER_ADDRESS },
         { label: '/api/', audience: general, duration: 60, maxRequests: limits.requestsPerMinute },
       ],
       excludedIPs: [...exempt],

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -148,4 +149,28 @@ it('whoever asks much of the stream waits for it, and nobody else does', async (
   await until(() => answers() > 10, { what: 'the flood to arrive' });
   expect((await call('GET', `${fathom.url}/api/v1/me`, { token: other.token })).status).toBe(200);
   expect(answers()).toBeLessThan(asked / 2);
+});
+
+/** A connection to a realtime, from another address than the daemon's own, which the global PocketBase does not count. */
+const openRealtime = (base: string) =>
+  new Promise<number>((resolve, reject) => {
+    const asked = get(`${base}/api/realtime`, { localAddress: '127.0.0.2', agent: false }, (response) => {
+      response.on('error', () => {});
+      resolve(response.statusCode ?? 0);
+    });
+    asked.on('error', reject);
+    onTestFinished(() => {
+      asked.destroy();
+    });
+  });
+
+it('a stranger opens so many connections to a realtime, and no more', async () => {
+  const { database } = await signUp(fathom.url, 'quiet@example.com');
+  for (const base of [fathom.globalUrl, database.url]) {
+    const answers: number[] = [];
+    while (answers.length < 200 && answers.at(-1) !== 429) answers.push(await openRealtime(base));
+    expect(answers.at(-1)).toBe(429);
+    expect(answers.slice(0, 50)).toEqual(Array.from({ length: 50 }, () => 200));
+    expect((await call('GET', `${base}/api/health`)).status).toBe(200);
+  }
 });
