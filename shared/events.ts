@@ -58,8 +58,8 @@ export interface LogLine {
 export interface LogRun {
   pid: number;
   started_at: string;
-  /** As in `Instance`; here it is one that the daemon has started. */
-  run: number;
+  /** As in `Instance`: null for one that an earlier daemon started. */
+  run: number | null;
   /** How the one before ended. */
   last_exit: LastExit | null;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { WAYS_TO_SETTLE } from '../install/unfinished.ts';
 import { checkPorts, judge } from './checks.ts';
 import { FINDING_IDS, type Finding } from './finding.ts';
 import type { FleetFacts } from './fleet-facts.ts';
@@ -179,7 +180,7 @@ describe('a warning is', () => {
     ['a daemon of another version', { fathomVersion: '0.2.0' }, 'daemon_version', 'systemctl restart'],
     [
       'an upgrade that was interrupted',
-      { unfinishedChange: 'the change from 1 to 2 was interrupted' },
+      { unfinishedChange: { told: 'the change from 1 to 2 was interrupted', remedy: WAYS_TO_SETTLE } },
       'release',
       'fathomd rollback',
     ],

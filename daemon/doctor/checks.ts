@@ -287,11 +287,7 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
 export function checkRelease({ unfinishedChange }: HostFacts): Finding[] {
   if (unfinishedChange === null) return [];
   return [
-    warning(
-      'release',
-      `${unfinishedChange}, unless it is under way now`,
-      "'fathomd install' finishes it, or undoes it if it cannot be finished; 'fathomd rollback' goes back",
-    ),
+    warning('release', `${unfinishedChange.told}, unless it is under way now`, unfinishedChange.remedy),
   ];
 }
 

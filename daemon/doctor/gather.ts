@@ -11,7 +11,8 @@ import { loadClientConfig } from '../config/client-config.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { type ConfigInput, exposesSecrets, readSources, type Sources } from '../config/sources.ts';
 import { isRelease } from '../install/layout.ts';
-import { toldOf, unfinished } from '../install/unfinished.ts';
+import { toldOf, unfinished, WAYS_TO_SETTLE } from '../install/unfinished.ts';
+import { uninstalling, WAYS_ON } from '../install/uninstalling.ts';
 import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
 import { networkDisks } from './network-disks.ts';
@@ -30,7 +31,6 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
   const { dataDir, socketPath } = loadClientConfig(input);
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const { daemon, status } = await askDaemon(socketPath);
-  const change = isRelease(packageRoot()) ? await unfinished() : null;
   const [binary, dataDirFacts, ports, disk, onNetwork, inotifyInstances, openFiles, databases, flock] =
     await Promise.all([
       tryBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),
@@ -62,7 +62,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     flock,
     daemon,
     fathomVersion: packageVersion(),
-    unfinishedChange: change && toldOf(change),
+    unfinishedChange: isRelease(packageRoot()) ? await unfinishedChange() : null,
     now: new Date(),
     weakSecrets: weakSecrets(sources.get),
     settingsKey: config && settingsKeyFacts(join(dataDir, 'global', 'pb_data', 'data.db'), config, sources),
@@ -72,6 +72,13 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
       daemon.state === 'ready' || daemon.state === 'starting',
     ),
   };
+}
+
+async function unfinishedChange(): Promise<HostFacts['unfinishedChange']> {
+  const left = await uninstalling();
+  if (left !== null) return { told: 'an uninstall was interrupted', remedy: WAYS_ON[left] };
+  const change = await unfinished();
+  return change && { told: toldOf(change), remedy: WAYS_TO_SETTLE };
 }
 
 function tryConfig(input: ConfigInput): { config: Config | null; facts: HostFacts['config'] } {

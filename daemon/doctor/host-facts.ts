@@ -31,8 +31,8 @@ export interface HostFacts {
   daemon: DaemonFacts;
   /** Of the program that asks. */
   fathomVersion: string;
-  /** What is known of a change of releases that has not come to its end; null when there is none. */
-  unfinishedChange: string | null;
+  /** A change of the installation that has not come to its end, and what to do about it; null when there is none. */
+  unfinishedChange: { told: string; remedy: string } | null;
   now: Date;
   weakSecrets: readonly WeakSecret[];
   /** Null before the first start, and where it cannot be told. */

@@ -65,6 +65,11 @@ export async function isWanted(unit: string): Promise<boolean> {
   return (await run('systemctl', ['show', '--property', 'ActiveState', '--value', unit])) !== 'inactive';
 }
 
+/** Whether systemd knows it: its file is there, or was when it was last read. */
+export async function isLoaded(unit: string): Promise<boolean> {
+  return (await run('systemctl', ['show', '--property', 'LoadState', '--value', unit])) !== 'not-found';
+}
+
 /** What the service said last. */
 export async function lastWords(): Promise<string[]> {
   const text = await run('journalctl', ['--unit', SERVICE, '--lines', '15', '--output', 'cat', '--no-pager']);

@@ -1,26 +1,36 @@
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
 import { settle } from './change.ts';
-import { checkHost, isCheckout, isWanted, run, writeSystemFiles } from './host.ts';
-import { CREDENTIALS, CURRENT, ENV_FILE, isRelease, RELEASES, SERVICE, SOCKET_UNIT } from './layout.ts';
-import { linked, pointTo } from './links.ts';
+import { isCheckout, isWanted, run, writeSystemFiles } from './host.ts';
+import {
+  COMMAND_FILES,
+  CREDENTIALS,
+  CURRENT,
+  ENV_FILE,
+  isRelease,
+  RELEASES,
+  SERVICE,
+  SOCKET_UNIT,
+  UNINSTALLING,
+} from './layout.ts';
+import { linked, pointTo, unlink } from './links.ts';
 import { copyOf, prune } from './release.ts';
 import { writeSettings } from './settings.ts';
 import type { Trial } from './trial.ts';
-
-export interface InstallContext extends Trial {
-  uid: number;
-}
+import { halfUninstalled, uninstalling } from './uninstalling.ts';
 
 /** Makes the package that this runs from the installed Fathom. Done again, it mends what is missing. */
-export async function install(root: string, context: InstallContext): Promise<void> {
-  const { uid, say, interrupted } = context;
-  await checkHost(uid);
+export async function install(root: string, context: Trial): Promise<void> {
+  const { say, interrupted } = context;
   if (await isCheckout(root)) {
     throw new FathomError(
       'conflict',
       "this is a checkout; run 'npm pack', unpack the tarball, and run bin/fathom install in there",
     );
   }
+  const left = await uninstalling();
+  if (left === 'data') throw halfUninstalled(left);
   await settle('forward', context);
   const before = await linked(CURRENT);
   const release = isRelease(root) && before ? before : await copyOf(root, interrupted);
@@ -35,9 +45,16 @@ export async function install(root: string, context: InstallContext): Promise<vo
   const changed = await writeSystemFiles();
   const written = await writeSettings();
   await run('systemctl', ['enable', SERVICE, SOCKET_UNIT]);
+  await unlink(UNINSTALLING);
   await prune();
+  if (left !== null) say('an uninstall was interrupted; the program is put back');
   for (const path of written) say(`wrote ${path}`);
-  if (before && !changed && written.length === 0)
+  if (await npmHasCommands(root)) {
+    say(
+      `npm counts ${COMMAND_FILES.join(' and ')} among its own: give '${CURRENT}/bin/fathomd install' after 'npm uninstall -g fathom'`,
+    );
+  }
+  if (before && left === null && !changed && written.length === 0)
     say(`Fathom ${release.version} is installed already; nothing had to be changed`);
   else say(`installed Fathom ${release.version} in ${RELEASES}/${release.name}`);
   if (await isWanted(SERVICE)) return;
@@ -45,4 +62,9 @@ export async function install(root: string, context: InstallContext): Promise<vo
   say(
     `the first administrator's password is in ${CREDENTIALS}/PB_ADMIN_PASSWORD; keep a copy of ${CREDENTIALS} in a safe place`,
   );
+}
+
+/** `npm install -g` with Debian's prefix puts its links where the commands belong, and removes by their names what lies there. */
+async function npmHasCommands(root: string): Promise<boolean> {
+  return (await realpath('/usr/local/bin/fathom').catch(() => null)) === join(root, 'bin', 'fathom');
 }

@@ -11,6 +11,8 @@ export const CURRENT = `${RELEASES}/current`;
 export const PREVIOUS = `${RELEASES}/previous`;
 /** The release to go back to while another one is being tried; gone when that has proven itself, or is not kept. */
 export const FALLBACK = `${RELEASES}/fallback`;
+/** What an uninstall that is under way, or was interrupted, removes. */
+export const UNINSTALLING = `${RELEASES}/uninstalling`;
 export const SETTINGS = '/etc/fathom';
 export const ENV_FILE = `${SETTINGS}/fathom.env`;
 export const CREDENTIALS = `${SETTINGS}/credentials`;
@@ -20,20 +22,33 @@ export const ACCOUNT = 'fathom';
 
 export const SERVICE = 'fathomd.service';
 export const SOCKET_UNIT = 'fathomd.socket';
+export const WORKER_UNIT = 'fathom-worker@.service';
+export const UNIT_DIRECTORY = '/usr/local/lib/systemd/system';
 export const WORKERS = 'fathom-worker@*.service';
 
-/** Below the release, where it belongs on the host, and its mode. `/etc` is left to the administrator's own changes. */
-export const SYSTEM_FILES: readonly { from: string; to: string; mode: number }[] = [
-  { from: 'systemd/fathomd.service', to: '/usr/local/lib/systemd/system/fathomd.service', mode: 0o644 },
-  { from: 'systemd/fathomd.socket', to: '/usr/local/lib/systemd/system/fathomd.socket', mode: 0o644 },
-  {
-    from: 'systemd/fathom-worker@.service',
-    to: '/usr/local/lib/systemd/system/fathom-worker@.service',
+interface SystemFile {
+  /** Below the release. */
+  from: string;
+  /** Where it belongs on the host. `/etc` is left to the administrator's own changes. */
+  to: string;
+  mode: number;
+}
+
+const UNITS: readonly SystemFile[] = [
+  ...[SERVICE, SOCKET_UNIT, WORKER_UNIT].map((unit) => ({
+    from: `systemd/${unit}`,
+    to: `${UNIT_DIRECTORY}/${unit}`,
     mode: 0o644,
-  },
+  })),
   { from: 'systemd/sysusers.conf', to: '/usr/local/lib/sysusers.d/fathom.conf', mode: 0o644 },
   { from: 'systemd/tmpfiles.conf', to: '/usr/local/lib/tmpfiles.d/fathom.conf', mode: 0o644 },
   { from: 'systemd/sysctl.conf', to: '/usr/local/lib/sysctl.d/50-fathom.conf', mode: 0o644 },
+];
+const COMMANDS: readonly SystemFile[] = [
   { from: 'systemd/fathom-command', to: '/usr/local/bin/fathomd', mode: 0o755 },
   { from: 'systemd/fathom-command', to: '/usr/local/bin/fathom-tui', mode: 0o755 },
 ];
+
+export const SYSTEM_FILES = [...UNITS, ...COMMANDS];
+export const UNIT_FILES = UNITS.map(({ to }) => to);
+export const COMMAND_FILES = COMMANDS.map(({ to }) => to);

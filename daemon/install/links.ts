@@ -1,7 +1,7 @@
 import { readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from '../base/replace-file.ts';
-import { type CURRENT, type FALLBACK, type PREVIOUS, RELEASES } from './layout.ts';
+import { type CURRENT, type FALLBACK, type PREVIOUS, RELEASES, type UNINSTALLING } from './layout.ts';
 
 export interface Release {
   /** The folder's name in `/opt/fathom`. */
@@ -30,7 +30,7 @@ export async function pointTo(link: Link, { name }: Release): Promise<void> {
   await syncDirectory(RELEASES);
 }
 
-export async function unlink(link: Link): Promise<void> {
+export async function unlink(link: Link | typeof UNINSTALLING): Promise<void> {
   await rm(link, { force: true });
   await syncDirectory(RELEASES);
 }

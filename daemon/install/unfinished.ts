@@ -30,6 +30,10 @@ export function settlement(
   return wish === 'forward' || current.name === previous?.name ? 'finish' : 'undo';
 }
 
+/** What to do about it. */
+export const WAYS_TO_SETTLE =
+  "'fathomd install' finishes it, or undoes it if it cannot be finished; 'fathomd rollback' goes back";
+
 export function toldOf({ current, fallback }: Unfinished): string {
   return current.name === fallback.name
     ? `a change of releases was interrupted while ${current.name} was in place`

@@ -1,4 +1,4 @@
-import { appendFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { scratch } from '../../test/helpers/scratch.ts';
@@ -59,11 +59,11 @@ describe('the tail of a log', () => {
       empty: Buffer.byteLength('one ä\n'),
       four: Buffer.byteLength('one ä\n\nthree\n'),
     };
-    log.noteRun(starts.first, run(1));
-    log.noteRun(starts.empty, run(2));
-    log.noteRun(starts.four, run(3));
-    log.noteRun(starts.four, run(4));
-    log.noteRun(await log.end(), run(5));
+    await log.noteRun(starts.first, run(1));
+    await log.noteRun(starts.empty, run(2));
+    await log.noteRun(starts.four, run(3));
+    await log.noteRun(starts.four, run(4));
+    await log.noteRun(await log.end(), run(5));
     const pids = async (count: number) =>
       [...(await log.tailWithEnd(count)).runs]
         .map(([index, { pid }]) => [index, pid])
@@ -74,6 +74,37 @@ describe('the tail of a log', () => {
       [3, 4],
     ]);
     expect(await pids(2)).toEqual([[1, 4]]);
+  });
+
+  it('says so to the next daemon as well, whose own runs alone have numbers', async () => {
+    const log = await newLog('one\ntwo\n');
+    await log.noteRun(0, run(1));
+    await log.noteRun(4, run(2));
+    // A daemon was killed while it wrote.
+    await appendFile(log.path.replace(/\.log$/, '.runs'), '[8,{"pid":');
+    const next = new InstanceLog(log.path, systemClock, LIMITS);
+    const told = async () =>
+      [...(await next.tailWithEnd(10)).runs.values()].map((one) => [one.pid, one.run]).toReversed();
+    expect(await told()).toEqual([
+      [1, null],
+      [2, null],
+    ]);
+
+    await truncate(log.path, 0);
+    const start = await next.prepare();
+    await appendFile(log.path, 'three\nfour\n');
+    await next.noteRun(start, run(3));
+    expect([start, await told()]).toEqual([0, [[3, 1]]]);
+  });
+
+  it('a hundred restarts later the file of the runs is still a small one', async () => {
+    const log = await newLog();
+    for (let position = 0; position < 150; position += 1) await log.noteRun(position, run(position));
+    const next = new InstanceLog(log.path, systemClock, LIMITS);
+    await next.tailWithEnd(1);
+    const kept = await readFile(log.path.replace(/\.log$/, '.runs'), 'utf8');
+    const pids = kept.split('\n').flatMap((line) => /"pid":(\d+)/.exec(line)?.[1] ?? []);
+    expect(pids).toEqual(Array.from({ length: 50 }, (_, index) => String(100 + index)));
   });
 
   it('of a long file never begins within a line', async () => {

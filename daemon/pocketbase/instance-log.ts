@@ -2,6 +2,7 @@ import type { LogLine, LogRun } from '../../shared/events.ts';
 import type { Clock } from '../base/clock.ts';
 import type { LogLimits } from '../config/config.ts';
 import { LogFiles } from './log-files.ts';
+import { LogRuns } from './log-runs.ts';
 
 /** How much of the end of a log is read for a tail. */
 const TAIL_BYTES = 256 * 1024;
@@ -10,20 +11,19 @@ const FOLLOW_BYTES = 64 * 1024;
 const FOLLOW_POLL_MS = 250;
 const MAX_LINE_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
-const KEPT_RUNS = 50;
 
 /** The lines that an instance prints: written to a file by the process itself, read here. */
 export class InstanceLog {
   readonly path: string;
   readonly #files: LogFiles;
   readonly #clock: Clock;
-  /** By the position where it begins: what was started last. */
-  readonly #runs = new Map<number, LogRun>();
+  readonly #runs: LogRuns;
 
   constructor(path: string, clock: Clock, limits: LogLimits) {
     this.path = path;
     this.#clock = clock;
     this.#files = new LogFiles(path, limits);
+    this.#runs = new LogRuns(path.replace(/\.log$/, '.runs'));
   }
 
   /**
@@ -35,11 +35,9 @@ export class InstanceLog {
     return this.#files.prepare();
   }
 
-  /** Notes where the lines of a process begin; one that printed nothing gives its place to the next. */
-  noteRun(position: number, run: LogRun): void {
-    this.#runs.set(position, run);
-    const [oldest] = this.#runs.keys();
-    if (this.#runs.size > KEPT_RUNS && oldest !== undefined) this.#runs.delete(oldest);
+  /** Notes where the lines of a process begin, also for the next daemon; one that printed nothing gives its place to the next. */
+  noteRun(position: number, run: LogRun): Promise<void> {
+    return this.#runs.note(position, run);
   }
 
   /** Whether `tidy` may find something to do: one system call for a log that is small. */
@@ -86,21 +84,8 @@ export class InstanceLog {
       lines: shown,
       end: start + complete,
       rest: bytes.toString('utf8', complete),
-      runs: this.#runsAmong(bytes.subarray(0, complete), start, shown.length),
+      runs: runsAmong(await this.#runs.all(), bytes.subarray(0, complete), start, shown.length),
     };
-  }
-
-  /** The runs that begin with one of the last `count` lines of `bytes`, which lie at a position of the log. */
-  #runsAmong(bytes: Buffer, position: number, count: number): Map<number, LogRun> {
-    const found = new Map<number, LogRun>();
-    let start = bytes.length;
-    for (let index = count - 1; index >= 0 && this.#runs.size > 0; index -= 1) {
-      // The byte before is the end of this line, or there is none.
-      start = start < 2 ? 0 : bytes.lastIndexOf(NEWLINE, start - 2) + 1;
-      const run = this.#runs.get(position + start);
-      if (run !== undefined) found.set(index, run);
-    }
-    return found;
   }
 
   /** Hands over every line from a position on until the signal aborts. Asks `ready` before it reads more. */
@@ -152,6 +137,24 @@ export class InstanceLog {
     }
     return { bytes: Buffer.concat(pieces), start };
   }
+}
+
+/** The runs that begin with one of the last `count` lines of `bytes`, which lie at a position of the log. */
+function runsAmong(
+  runs: ReadonlyMap<number, LogRun>,
+  bytes: Buffer,
+  position: number,
+  count: number,
+): Map<number, LogRun> {
+  const found = new Map<number, LogRun>();
+  let start = bytes.length;
+  for (let index = count - 1; index >= 0 && runs.size > 0; index -= 1) {
+    // The byte before is the end of this line, or there is none.
+    start = start < 2 ? 0 : bytes.lastIndexOf(NEWLINE, start - 2) + 1;
+    const run = runs.get(position + start);
+    if (run !== undefined) found.set(index, run);
+  }
+  return found;
 }
 
 /** Decoded line by line, as a piece that was read may end within a character. */

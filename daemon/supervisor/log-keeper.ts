@@ -83,7 +83,7 @@ async function sweep(deps: Parameters<typeof keepLogs>[0]): Promise<void> {
     const path = join(directory, file);
     const { mtimeMs } = await stat(path);
     const isOld = clock.now().getTime() - mtimeMs > retentionMs;
-    if (isOld && fleet.find(file.replace(/\.(?:log|old)$/, '')) === null) {
+    if (isOld && fleet.find(file.replace(/\.(?:log|old|runs)$/, '')) === null) {
       await rm(path, { recursive: true, force: true });
     }
   }

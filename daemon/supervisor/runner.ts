@@ -1,5 +1,5 @@
 import { messageOf } from '../../shared/errors.ts';
-import type { FleetEvent } from '../../shared/events.ts';
+import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import type { EndedBy, InstancePhase, PhaseReason } from '../../shared/instance.ts';
 import type { Logger } from '../base/log.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process-driver.ts';
@@ -195,12 +195,22 @@ export class Runner {
     }
   }
 
+  /** A log that cannot be marked stands in nobody's way. */
+  #noteRun(position: number, run: LogRun): void {
+    this.spec.log.noteRun(position, run).catch((error: unknown) => {
+      this.#deps.log.warn(
+        { instance: this.spec.name },
+        `the next daemon will not know where this run begins in the log: ${messageOf(error)}`,
+      );
+    });
+  }
+
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
     const plan = { lastPort: this.state.observed.port, prepared: this.#prepared.stamp };
     this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
-      this.spec.log.noteRun(logStart, this.state.beginRun(process.pid, port));
+      this.#noteRun(logStart, this.state.beginRun(process.pid, port));
     });
     this.#prepared.startedOn(outcome.kind === 'running' ? outcome.database : null);
     // One that lost its port is gone, and there was no next one.

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { until } from '../helpers/until.ts';
+import { WORKPLACE_VARIABLE } from './workplace.ts';
 
-const SUITE = 'bookworm';
+/** Of Debian. */
+export const SUITES = ['bookworm', 'trixie'] as const;
+export type Suite = (typeof SUITES)[number];
+
 const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'nginx', 'openssl', 'sqlite3'];
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const POWER_OFF_MS = 60_000;
@@ -27,17 +29,10 @@ export class Container {
     this.root = root;
   }
 
-  static async create(signal: AbortSignal): Promise<Container> {
-    const root = await mkdtemp(join(tmpdir(), 'fathom-systemd-'));
-    // It is the root directory of every account in there.
-    await chmod(root, 0o755);
-    try {
-      const options = ['--variant=minbase', `--include=${PACKAGES.join(',')}`];
-      await execa('debootstrap', [...options, SUITE, root], { cancelSignal: signal });
-    } catch (error) {
-      await rm(root, { recursive: true, force: true });
-      throw error;
-    }
+  /** @param root an empty directory */
+  static async create(root: string, suite: Suite, signal: AbortSignal): Promise<Container> {
+    const options = ['--variant=minbase', `--include=${PACKAGES.join(',')}`];
+    await execa('debootstrap', [...options, suite, root], { cancelSignal: signal });
     return new Container(root);
   }
 
@@ -54,6 +49,7 @@ export class Container {
       '--boot',
       '--private-network',
       '--console=pipe',
+      `--setenv=${WORKPLACE_VARIABLE}=${process.env[WORKPLACE_VARIABLE]}`,
     ];
     // A session of its own: Ctrl-C is for the test, which then powers it off in order.
     const nspawn = spawn('systemd-nspawn', [...options, '-D', this.root], {
@@ -92,17 +88,15 @@ export class Container {
     return this.run('/bin/sh', ['-ec', script]);
   }
 
-  /** Powers it off, waits for its end and removes it. */
+  /** Powers it off and waits for its end. */
   async dispose(): Promise<void> {
     const nspawn = this.#nspawn;
-    if (nspawn && nspawn.exitCode === null && nspawn.signalCode === null) {
-      const ended = once(nspawn, 'exit');
-      await this.try('systemctl', ['poweroff']);
-      const late = setTimeout(() => nspawn.kill('SIGKILL'), POWER_OFF_MS);
-      await ended;
-      clearTimeout(late);
-    }
-    await rm(this.root, { recursive: true, force: true });
+    if (!nspawn || nspawn.exitCode !== null || nspawn.signalCode !== null) return;
+    const ended = once(nspawn, 'exit');
+    await this.try('systemctl', ['poweroff']);
+    const late = setTimeout(() => nspawn.kill('SIGKILL'), POWER_OFF_MS);
+    await ended;
+    clearTimeout(late);
   }
 }
 

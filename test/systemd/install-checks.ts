@@ -20,6 +20,17 @@ const PREPARE = `
   nginx -t -q
   systemctl restart nginx
 `;
+/** Begins an uninstall, and holds it where the units are gone already and systemd is to take note of that. */
+const HOLD_UNINSTALL = `
+  printf '#!/bin/sh\\n[ "$1" = daemon-reload ] || exec /usr/bin/systemctl "$@"\\necho $$ > /root/held\\nexec sleep infinity\\n' \\
+    > /usr/local/sbin/systemctl
+  chmod 755 /usr/local/sbin/systemctl
+  setsid fathomd uninstall > /root/said 2>&1 &
+  echo $! > /root/uninstall
+  for i in $(seq 1200); do [ -s /root/held ] && break; sleep 0.1; done
+  rm /usr/local/sbin/systemctl
+`;
+const KILL_UNINSTALL = 'kill -9 $(cat /root/uninstall /root/held)';
 const STATE =
   'cd / && find /opt/fathom /usr/local /etc/fathom -not -path "*/node_modules/*" -not -path /opt/fathom -not -path /opt/fathom/current | sort | xargs -d "\\n" stat -c "%n %a %u %g %Y"';
 
@@ -34,6 +45,11 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
     await container.shell('mkdir /root/unpacked && tar -xzf /root/fathom.tgz -C /root/unpacked');
     await container.run('/root/unpacked/package/bin/fathom', ['install']);
     const size = await container.shell('du -sm /opt/fathom | cut -f1');
+    mustBe(
+      (await container.try('find', ['/opt/fathom', '-name', '*.h'])).text,
+      '',
+      'headers that nobody compiles with',
+    );
     mustBe(await container.run('readlink', ['/opt/fathom/current']), releases.version, 'the current release');
     mustBe(await container.run('fathomd', ['--version']), releases.version, 'the version of the command');
     return `version ${releases.version}, ${size} MB on disk`;
@@ -107,6 +123,56 @@ export async function checkUninstall(stage: Stage, releases: Releases, report: R
     const list = await container.run('fathomd', ['databases', 'list', '--json']);
     mustMatch(list, /johndoe/, 'the list of databases');
     return `${DATA.length} of ${DATA.length} kept, version ${releases.version} runs on them`;
+  });
+  await report.check(
+    'one command at a time; an uninstall that is killed can be finished, or taken back',
+    async () => {
+      const data = () =>
+        container.shell(
+          'cd / && find /var/lib/fathom /etc/fathom -type f -not -name "*-shm" -not -name "*-wal" | sort',
+        );
+      await container.shell(HOLD_UNINSTALL);
+      const before = await data();
+      const again = '/root/unpacked/package/bin/fathom';
+      const refused = await container.try(again, ['install']);
+      mustBe(refused.code, 1, 'the exit code of a second command');
+      const holder = await container.shell('cat /root/uninstall');
+      mustMatch(refused.text, new RegExp(`'fathomd uninstall' \\(pid ${holder}, since `), 'what it is told');
+
+      await container.shell(KILL_UNINSTALL);
+      mustMatch(
+        (await container.try('fathomd', ['doctor'])).text,
+        /an uninstall was interrupted/,
+        'the doctor',
+      );
+      const change = await container.try('fathomd', ['upgrade', '/root/next.tgz']);
+      mustMatch(
+        change.text,
+        /all data is there; 'fathomd install' puts the program back/,
+        'what upgrade says',
+      );
+      mustMatch(await container.run('fathomd', ['install']), /the program is put back/, 'what install says');
+      mustBe(await left(PROGRAM), PROGRAM, 'what is there');
+      mustBe(await data(), before, 'the data');
+      await stage.systemctl('start', 'fathomd');
+      return refused.text;
+    },
+  );
+  await report.check('a purge that fails half-way leaves no half of the data to go on with', async () => {
+    const kept = '/var/lib/fathom/global/pb_data/data.db';
+    await container.shell(`mount --bind ${kept} ${kept}`);
+    const failed = await container.try('fathomd', ['uninstall', '--purge'], 'delete all databases\n');
+    mustMatch(failed.text, /EBUSY.*unmount/, 'why it fails');
+    await container.shell(`umount ${kept}`);
+    mustBe(await left([kept, '/var/lib/fathom/user_dbs']), [kept], 'what is left');
+    const refused = await container.try('fathomd', ['install']);
+    mustMatch(refused.text, /'fathomd uninstall --purge' removes the rest/, 'what install says');
+    const done = await container.try('fathomd', ['uninstall', '--purge'], 'delete all databases\n');
+    mustBe(done.code, 0, 'the exit code');
+    mustBe(await left([...PROGRAM, '/etc/fathom', '/var/lib/fathom']), [], 'what is left');
+    await container.run('/root/unpacked/package/bin/fathom', ['install']);
+    await stage.systemctl('start', 'fathomd');
+    return refused.text;
   });
   await report.check('uninstall --purge wants it typed, and then removes everything', async () => {
     const refused = await container.try('fathomd', ['uninstall', '--purge'], 'yes\n');

@@ -1,18 +1,17 @@
 /**
- * `npm run test:systemd`: Fathom installed from its tarball on a freshly made Debian with a real systemd. Needs root and
- * the packages debootstrap and systemd-container; says that it skips where one is missing.
+ * `npm run test:systemd`: Fathom installed from its tarball on a freshly made Debian with a real systemd: 12, or another that is
+ * named (`npm run test:systemd trixie`). Needs root and the packages debootstrap and systemd-container; says that it skips where
+ * one is missing.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { checkBackup } from './backup-checks.ts';
-import { Container } from './container.ts';
+import { Container, SUITES } from './container.ts';
 import { checkInstall, checkUninstall } from './install-checks.ts';
 import { makeReleases } from './releases.ts';
 import { Report } from './report.ts';
 import { checkService } from './service-checks.ts';
 import { Stage } from './stage.ts';
+import { clearLeftovers, makeWorkplace } from './workplace.ts';
 
 async function whySkip(): Promise<string | null> {
   if (process.getuid?.() !== 0) return 'it needs root';
@@ -25,6 +24,9 @@ async function whySkip(): Promise<string | null> {
 }
 
 async function main(): Promise<number> {
+  const [named = SUITES[0]] = process.argv.slice(2);
+  const suite = SUITES.find((one) => one === named);
+  if (suite === undefined) throw new Error(`'${named}' is not one of ${SUITES.join(', ')}`);
   const why = await whySkip();
   if (why !== null) {
     console.log(`SKIPPED test:systemd: ${why}`);
@@ -40,15 +42,15 @@ async function main(): Promise<number> {
     });
   }
   const { signal } = interrupted;
+  for (const left of await clearLeftovers()) console.log(`removed ${left}, left by a run that was killed`);
   await using resources = new AsyncDisposableStack();
   const report = new Report(signal);
-  const directory = await mkdtemp(join(tmpdir(), 'fathom-releases-'));
-  resources.defer(() => rm(directory, { recursive: true, force: true }));
+  const { root, releases: directory } = resources.use(await makeWorkplace());
 
   const start = performance.now();
   const seconds = () => `${((performance.now() - start) / 1000).toFixed(0)} s`;
   // Both wait mostly: one for the network, one for the compressor.
-  const making = [Container.create(signal), makeReleases(directory, signal)] as const;
+  const making = [Container.create(root, suite, signal), makeReleases(directory, signal)] as const;
   // Also when only one of them could be made.
   resources.defer(async () => {
     const [made] = await Promise.allSettled(making);
@@ -56,10 +58,10 @@ async function main(): Promise<number> {
   });
   const [container, releases] = await Promise.all(making);
   console.log(
-    `a fresh Debian and three tarballs, the first of ${releases.megabytes} MB, were made in ${seconds()}`,
+    `a fresh Debian ${suite} and four tarballs, the first of ${releases.megabytes} MB, were made in ${seconds()}`,
   );
   const state = await container.boot();
-  console.log(`systemd is ${state}`);
+  console.log(`${(await container.run('systemctl', ['--version'])).split('\n')[0]} is ${state}`);
 
   const stage = new Stage(container);
   await checkInstall(stage, releases, report);

@@ -130,24 +130,22 @@ export function runBegun(before: Instance | undefined, after: Instance, now: num
   return runEntry(name, { pid, run, started_at: at, last_exit });
 }
 
-/** Told among its lines: which run, its process, and what ended the one before; of an earlier daemon's run, that alone. */
-function runEntry(
-  name: string,
-  { run, pid, started_at: at, last_exit: exit }: Omit<LogRun, 'run'> & Pick<Instance, 'run'>,
-): LogEntry {
+/** Told among its lines: which run, its process, and what ended the one before; those of an earlier daemon have no number any more. */
+function runEntry(name: string, { run, pid, started_at: at, last_exit: exit }: LogRun): LogEntry {
   const why =
     exit === null
-      ? 'the first since the daemon started'
+      ? null
       : exit.ended_by === 'request'
         ? 'after a stop that was asked for'
         : `the one before ${exit.ended_by === 'fathomd' ? 'was ended by fathomd' : `ended with ${exit.signal ?? `exit ${exit.code ?? '?'}`}`}`;
+  const words =
+    run === null
+      ? ['a run begins', `pid ${pid}`, 'started by an earlier daemon', why]
+      : [`run ${run} begins`, `pid ${pid}`, why ?? 'the first since the daemon started'];
   return {
     name,
     at,
-    text:
-      run === null
-        ? `a run begins · pid ${pid} · started by an earlier daemon`
-        : `run ${run} begins · pid ${pid} · ${why}`,
+    text: words.filter((word) => word !== null).join(' · '),
     level: 'info',
     run: true,
   };
