@@ -1,6 +1,7 @@
 import type { Options } from 'yargs';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { HttpClientOptions } from '../../shared/client/http.ts';
+import { FathomError } from '../../shared/errors.ts';
 import { loadClientConfig } from '../config/client-config.ts';
 import type { CliContext } from './context.ts';
 
@@ -16,20 +17,42 @@ export const CONNECT_OPTIONS = {
     requiresArg: true,
     describe: 'address of a daemon, with the token of an administrator in FATHOM_TOKEN',
   },
+  'data-dir': {
+    type: 'string',
+    requiresArg: true,
+    conflicts: ['url', 'socket'],
+    describe: 'that of the daemon, as for serve',
+  },
+  'env-file': {
+    type: 'string',
+    requiresArg: true,
+    conflicts: ['url', 'socket'],
+    describe: 'that of the daemon, as for serve',
+  },
 } as const satisfies Readonly<Record<string, Options>>;
 
 export interface ConnectArguments {
   socket?: string | undefined;
   url?: string | undefined;
+  'data-dir'?: string | undefined;
+  'env-file'?: string | undefined;
 }
 
 /** The daemon that the arguments name, else the one of the configuration. A token comes from FATHOM_TOKEN only. */
-export function connectionOf({ socket, url }: ConnectArguments, context: CliContext): HttpClientOptions {
-  const { env, cwd } = context;
-  const token = env['FATHOM_TOKEN'] || undefined;
-  if (url !== undefined) return { target: { url }, token };
-  const socketPath = socket ?? loadClientConfig({ commandLine: {}, env, cwd }).socketPath;
-  return { target: { socketPath }, token };
+export function connectionOf(args: ConnectArguments, context: CliContext): HttpClientOptions {
+  const token = context.env['FATHOM_TOKEN'] || undefined;
+  if (args.url !== undefined) return { target: { url: args.url }, token };
+  return { target: { socketPath: args.socket ?? configuredSocket(args, context) }, token };
+}
+
+function configuredSocket(
+  { 'data-dir': dataDir, 'env-file': envFile }: ConnectArguments,
+  { env, cwd }: CliContext,
+): string {
+  const { socketPath, problems } = loadClientConfig({ commandLine: { dataDir, envFile }, env, cwd });
+  // A file of the environment that this user may not read says nothing of where the daemon listens.
+  if (envFile === undefined || problems.length === 0) return socketPath;
+  throw new FathomError('config.invalid', 'the env file cannot be used:', { fields: problems });
 }
 
 export function connect(args: ConnectArguments, context: CliContext): FathomClient {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -181,9 +181,15 @@ describe('with a daemon', () => {
     await once(server, 'close');
   });
 
-  it('finds its socket in the configuration, secrets or not', async () => {
+  it('finds its socket in the configuration, secrets or not, and in the one that is named', async () => {
     const { code } = await run(['databases', 'list'], { env: { FATHOM_SOCKET: 'd.sock' } });
     expect(code).toBe(0);
+    writeFileSync(join(cwd, 'a.env'), 'FATHOM_SOCKET=d.sock');
+    expect((await run(['databases', 'list', '--env-file', 'a.env'])).code).toBe(0);
+    const elsewhere = await run(['databases', 'list', '--data-dir', 'data']);
+    expect(elsewhere.err).toContain(`no daemon listens at ${join(cwd, 'data/run/fathomd.sock')}`);
+    const missing = await run(['databases', 'list', '--env-file', 'b.env']);
+    expect(missing).toMatchObject({ code: 78, err: expect.stringContaining('b.env cannot be read') });
   });
 
   it('lists in aligned columns, and never lets data steer the terminal', async () => {

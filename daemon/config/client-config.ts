@@ -1,17 +1,21 @@
 import { join, resolve } from 'node:path';
+import type { FieldError } from '../../shared/errors.ts';
 import { type ConfigInput, readSources } from './sources.ts';
 
 /** What a client of the daemon on the same host needs: no secrets, and nothing that must be valid for it. */
 export interface ClientConfig {
   dataDir: string;
   socketPath: string;
+  /** Of the file that was named and cannot be read. */
+  problems: readonly FieldError[];
 }
 
 export function loadClientConfig(input: ConfigInput): ClientConfig {
-  const { dataDir, get } = readSources(input);
+  const { dataDir, get, problems } = readSources(input);
   const socket = get('FATHOM_SOCKET')?.trim();
   return {
     dataDir,
+    problems,
     socketPath: socket === undefined ? join(dataDir, 'run', 'fathomd.sock') : resolve(input.cwd, socket),
   };
 }

@@ -19,11 +19,16 @@ export interface DataState {
 const DATABASE_MAGIC = 'SQLite format 3\0';
 const WAL_MAGICS: ReadonlySet<number> = new Set([0x377f0682, 0x377f0683]);
 
-/** Looks at the files of an instance, again and again, while the process `pid` serves from them. */
+/**
+ * Looks at the files of an instance, again and again, while the process `pid` serves from them.
+ *
+ * @param next what starts it again once they are mended, see `onceMended`
+ */
 export function dataInspector(
   dataDir: string,
   pid: number,
   limitsOfDisk: LimitsOfDisk,
+  next: string,
 ): () => Promise<DataState> {
   /** The file that the process was seen to have open. */
   let held: string | null = null;
@@ -33,10 +38,10 @@ export function dataInspector(
     const data = glance(join(dataDir, 'data.db'));
     const wal = glance(join(dataDir, 'data.db-wal'));
     const onDisk = data?.identity ?? null;
-    const moved = onDisk !== null && onDisk === held ? null : await movedAway(dataDir, pid, onDisk);
+    const moved = onDisk !== null && onDisk === held ? null : await movedAway(dataDir, pid, onDisk, next);
     if (!moved) held = onDisk;
     const seen = `${data?.stamp} ${wal?.stamp}`;
-    const broken = moved ?? (seen === sound ? null : damageOf(dataDir));
+    const broken = moved ?? (seen === sound ? null : damageOf(dataDir, next));
     sound = broken ? null : seen;
     return { broken, limited: data ? await limitsOfDisk(data.device, dataDir) : null };
   };
@@ -46,16 +51,16 @@ export function dataInspector(
  * What SQLite would refuse, or silently leave out, when the files are opened. Reads in place, as a start may wait for it and
  * trips through the thread pool take longer: call it for files that could be looked at a moment ago.
  */
-export function damageOf(dataDir: string): PhaseReason | null {
+export function damageOf(dataDir: string, next: string): PhaseReason | null {
   const [database, wal] = ['data.db', 'data.db-wal'].map((file) => join(dataDir, file)) as [string, string];
   const head = headOf(database, DATABASE_MAGIC.length);
   // PocketBase takes an empty file for a new database, and prints a link that makes whoever opens it a superuser.
   if (head?.length === 0) {
-    return corrupt(`${database} is empty; restore it from a backup and force a restart`);
+    return corrupt(`${database} is empty; restore it from a backup, ${next}`);
   }
   if (head !== null && head.toString('latin1') !== DATABASE_MAGIC) {
     return corrupt(
-      `pb_data/data.db is damaged: it does not begin as a database does; restore it from a backup and force a restart`,
+      `pb_data/data.db is damaged: it does not begin as a database does; restore it from a backup, ${next}`,
     );
   }
   const walHead = headOf(wal, 4);
@@ -66,7 +71,7 @@ export function damageOf(dataDir: string): PhaseReason | null {
     !WAL_MAGICS.has(walHead.readUInt32BE())
   ) {
     return corrupt(
-      `pb_data/data.db-wal, which holds the latest changes, is damaged; restore pb_data from a backup, or move this file away to go on without them, and force a restart`,
+      `pb_data/data.db-wal, which holds the latest changes, is damaged; restore pb_data from a backup, or move this file away to go on without them, ${next}`,
     );
   }
   return null;
@@ -77,7 +82,12 @@ function corrupt(message: string): PhaseReason {
 }
 
 /** The files on the disk are not the ones that the process has open: what it writes will be gone with it. */
-async function movedAway(dataDir: string, pid: number, onDisk: string | null): Promise<PhaseReason | null> {
+async function movedAway(
+  dataDir: string,
+  pid: number,
+  onDisk: string | null,
+  next: string,
+): Promise<PhaseReason | null> {
   const database = join(dataDir, 'data.db');
   const held = await openFiles(pid);
   if (held === null || held.some(({ identity }) => identity === onDisk)) return null;
@@ -93,7 +103,7 @@ async function movedAway(dataDir: string, pid: number, onDisk: string | null): P
   const where = mine.deleted ? 'was deleted' : `was moved to ${mine.path}`;
   return {
     code: 'data_dir_missing',
-    message: `${database} ${where} under the running process; put it back and force a restart`,
+    message: `${database} ${where} under the running process; put it back, ${next}`,
   };
 }
 

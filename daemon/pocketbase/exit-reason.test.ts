@@ -8,12 +8,14 @@ import { type BareInstance, bareInstance } from '../../test/helpers/bare-instanc
 import { ENCRYPTION_VARIABLE, type InstanceCommand } from './command.ts';
 import { exitReason } from './exit-reason.ts';
 
+const INSTANCE = { name: '2024-01-15-001-jo', kind: 'user' } as const;
+
 /** Starts it, and tells why it ended by itself. */
 async function reasonOf(instance: BareInstance, changes: Partial<InstanceCommand> = {}) {
   const from = await instance.log.end();
   const process = await instance.start(changes);
   const exit = await process.exited;
-  return { exit, reason: exitReason(exit, await instance.log.tail(50, from)) };
+  return { exit, reason: exitReason(exit, await instance.log.tail(50, from), INSTANCE) };
 }
 
 /** A data directory as a run leaves it. */
@@ -29,7 +31,7 @@ async function runOnce(instance: BareInstance): Promise<void> {
 }
 
 /** From the one line that it printed. */
-const told = (line: string) => exitReason({ code: 1, signal: null }, [line]).code;
+const told = (line: string) => exitReason({ code: 1, signal: null }, [line], INSTANCE).code;
 
 describe('why PocketBase ended', () => {
   it('a port in use, which exits 0', async () => {
@@ -66,7 +68,9 @@ describe('why PocketBase ended', () => {
     const { exit, reason } = await reasonOf(instance, { hooksDir });
     expect(exit.code).toBe(2);
     expect(reason.code).toBe('hook_broken');
-    expect(reason.message).toMatch(/^hook broken\.pb\.js is broken: SyntaxError: .* force a restart$/);
+    expect(reason.message).toMatch(
+      /^hook broken\.pb\.js is broken: SyntaxError: .* then run 'fathomd databases start 2024-01-15-001-jo'$/,
+    );
     expect(reason.log_tail?.[0]).toMatch(/^panic: SyntaxError/);
   });
 
@@ -124,23 +128,21 @@ describe('why PocketBase ended', () => {
     process.signal('SIGKILL');
     const exit = await process.exited;
     expect(exit).toEqual({ code: null, signal: 'SIGKILL' });
-    const reason = exitReason(exit, [
-      'permission denied',
-      'listen tcp 1.2.3.4:5: bind: address already in use',
-    ]);
+    const lines = ['permission denied', 'listen tcp 1.2.3.4:5: bind: address already in use'];
+    const reason = exitReason(exit, lines, INSTANCE);
     expect(reason).toMatchObject({ code: 'killed', message: expect.stringMatching(/^killed by SIGKILL/) });
-    expect(exitReason({ code: null, signal: 'SIGSEGV' }, [])).toEqual({
+    expect(exitReason({ code: null, signal: 'SIGSEGV' }, [], INSTANCE)).toEqual({
       code: 'killed',
       message: 'killed by SIGSEGV',
     });
   });
 
   it('an exit 0 that nobody asked for is told as one, with the last line', () => {
-    expect(exitReason({ code: 0, signal: null }, ['2024/01/15 something odd', ''])).toMatchObject({
+    expect(exitReason({ code: 0, signal: null }, ['2024/01/15 something odd', ''], INSTANCE)).toMatchObject({
       code: 'exited',
       message: 'exit 0 · 2024/01/15 something odd',
     });
-    expect(exitReason({ code: null, signal: null }, [])).toEqual({
+    expect(exitReason({ code: null, signal: null }, [], INSTANCE)).toEqual({
       code: 'exited',
       message: 'the process is gone',
     });
@@ -149,7 +151,7 @@ describe('why PocketBase ended', () => {
   it('a panic of another kind is told by its first line, not by the end of its stack', () => {
     const stack = Array.from({ length: 40 }, (_, index) => `\tfile.go:${index} +0x1`);
     const lines = ['started', 'panic: runtime error: index out of range', '', ...stack];
-    expect(exitReason({ code: 2, signal: null }, lines)).toMatchObject({
+    expect(exitReason({ code: 2, signal: null }, lines, INSTANCE)).toMatchObject({
       code: 'exited',
       message: 'exit 2 · panic: runtime error: index out of range',
     });

@@ -1,11 +1,13 @@
 import type { PhaseReason, PhaseReasonCode } from '../../shared/instance.ts';
 import { LOCKED_EXIT_CODE } from './command.ts';
+import { onceMended } from './once-mended.ts';
 import type { ProcessExit } from './process-driver.ts';
 
 interface Symptom {
   code: PhaseReasonCode;
   pattern: RegExp;
-  message: (match: RegExpExecArray) => string;
+  /** `next` is what starts the instance again when its cause is mended. */
+  message: (match: RegExpExecArray, next: string) => string;
 }
 
 /**
@@ -21,17 +23,17 @@ const SYMPTOMS: readonly Symptom[] = [
   {
     code: 'migration_failed',
     pattern: /failed to apply migration (\S+?): (.+)/,
-    message: ([, file, why]) => `migration ${file} failed: ${why}; correct it and force a restart`,
+    message: ([, file, why], next) => `migration ${file} failed: ${why}; correct it, ${next}`,
   },
   {
     code: 'hook_broken',
     pattern: /failed to execute (\S+\.pb\.js):?\s*(?:- )?(.*)/,
-    message: ([, file, why]) => `hook ${file} is broken: ${why}; correct it and force a restart`,
+    message: ([, file, why], next) => `hook ${file} is broken: ${why}; correct it, ${next}`,
   },
   {
     code: 'database_corrupt',
     pattern: /file is not a database|database disk image is malformed|SQLITE_CORRUPT|SQLITE_NOTADB/i,
-    message: () => 'the database file is corrupt; restore pb_data from a backup and force a restart',
+    message: (_match, next) => `the database file is corrupt; restore pb_data from a backup, ${next}`,
   },
   {
     code: 'encryption_key_wrong',
@@ -67,7 +69,11 @@ const SYMPTOMS: readonly Symptom[] = [
 const TAIL_LINES = 8;
 
 /** Why a process that nobody asked to stop is gone. `lines` is what it printed in this run. */
-export function exitReason(exit: ProcessExit, lines: readonly string[]): PhaseReason {
+export function exitReason(
+  exit: ProcessExit,
+  lines: readonly string[],
+  instance: { name: string; kind: 'global' | 'user' },
+): PhaseReason {
   // A panic ends in a long stack; what it says stands at its head.
   const panic = lines.findIndex((line) => /^(?:panic|fatal error): /.test(line));
   const tail = panic === -1 ? lines.slice(-TAIL_LINES) : lines.slice(panic, panic + TAIL_LINES);
@@ -90,7 +96,7 @@ export function exitReason(exit: ProcessExit, lines: readonly string[]): PhaseRe
   const text = tail.join('\n');
   for (const { code, pattern, message } of SYMPTOMS) {
     const match = pattern.exec(text);
-    if (match) return withTail({ code, message: message(match) });
+    if (match) return withTail({ code, message: message(match, onceMended(instance)) });
   }
   if (exit.code === null) return withTail({ code: 'exited', message: 'the process is gone' });
   const last = panic === -1 ? tail.findLast((line) => line.trim() !== '') : tail[0];

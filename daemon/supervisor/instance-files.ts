@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import { changedBinary } from '../pocketbase/binary.ts';
 import { type DataState, damageOf, dataInspector, glance } from '../pocketbase/data-state.ts';
 import { diskInspector, readOnly } from '../pocketbase/disk-state.ts';
+import { onceMended } from '../pocketbase/once-mended.ts';
 import { RESCUED_PREFIX, rescueDeleted } from '../pocketbase/rescue.ts';
 import { whySilent } from '../pocketbase/why-silent.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
@@ -39,7 +40,7 @@ export function hostFiles(clock: Clock): InstanceFiles {
       return binary ?? data;
     },
     database: (spec) => glance(join(dataDirOf(spec.directory), 'data.db')),
-    inspector: (spec, pid) => dataInspector(dataDirOf(spec.directory), pid, limitsOfDisk),
+    inspector: (spec, pid) => dataInspector(dataDirOf(spec.directory), pid, limitsOfDisk, onceMended(spec)),
     whySilent,
     rescue: (spec, pid, now) => rescueDeleted(pid, spec.directory, now),
   };
@@ -55,7 +56,7 @@ async function whatIsWrongWithData(
   const [device, there] = await Promise.all([deviceOf(parent), isThere(dataFile)]);
   if (there) {
     if (device !== null) devices.set(parent, device);
-    return damageOf(dataDir) ?? readOnly(dataDir);
+    return damageOf(dataDir, onceMended(spec)) ?? readOnly(dataDir);
   }
   if (devices.has(parent) && devices.get(parent) !== device) {
     return {
@@ -66,10 +67,11 @@ async function whatIsWrongWithData(
   // A user database is made by provisioning, the global instance by its first start; neither silently anew.
   const marker = hasRunMarkerOf(spec.directory);
   if (spec.kind === 'global' && !(await isThere(marker))) return null;
-  const orAnew = spec.kind === 'user' ? ' and force a restart' : `, or remove ${marker} to begin anew`;
+  const orAnew = spec.kind === 'user' ? '' : `or remove ${marker} to begin anew, `;
   const rescued = await lastRescued(spec.directory);
-  const from = rescued === null ? 'a backup' : `${rescued}, where what was deleted under it was saved,`;
-  return { code: 'data_dir_missing', message: `${dataFile} is missing; restore it from ${from}${orAnew}` };
+  const from = rescued === null ? 'a backup' : `${rescued}, where what was deleted under it was saved`;
+  const message = `${dataFile} is missing; restore it from ${from}, ${orAnew}${onceMended(spec)}`;
+  return { code: 'data_dir_missing', message };
 }
 
 async function deviceOf(path: string): Promise<number | null> {

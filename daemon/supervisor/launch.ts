@@ -157,7 +157,7 @@ async function launchOn(
   tooLong.cancel();
   const exit = gone.exit();
   if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe }, database };
-  if (exit) return failed(exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart)), exit);
+  if (exit) return failed(exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart), spec), exit);
   if (signal.aborted) return { kind: 'interrupted', process };
   process.signal('SIGKILL');
   return {

@@ -88,7 +88,7 @@ export async function watchRun(
   if (!exit) return null;
   // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
   const lines = exit.signal === null ? await spec.log.tail(LOG_TAIL_LINES, logStart) : [];
-  return { reason: exitReason(exit, lines), exit, endedBy: null, uptimeMs };
+  return { reason: exitReason(exit, lines, spec), exit, endedBy: null, uptimeMs };
 }
 
 /** Not until the next failure: whoever looks at it sees no trouble that is over. */

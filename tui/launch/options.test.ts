@@ -21,7 +21,10 @@ describe('readOptions', () => {
   it.each([
     [['--urll', 'x'], "Unknown option '--urll'; did you mean --url?"],
     [['--url'], "Option '--url <value>' argument missing"],
-    [['--url', 'http://a', '--socket', 'b'], '--url, --socket and --profile each name a daemon: give one'],
+    [
+      ['--url', 'http://a', '--socket', 'b'],
+      '--url, --socket, --profile and --data-dir or --env-file each name a daemon: give one',
+    ],
     [['--theme', 'pink'], '--theme pink: there are dark, light, 16, none'],
     [['fleet'], "Unexpected argument 'fleet'. This command does not take positional arguments"],
     [

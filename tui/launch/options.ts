@@ -21,12 +21,14 @@ export type ReadOptions =
   | { kind: 'answered'; text: string }
   | { kind: 'refused'; message: string };
 
-const HELP = `fathom-tui [--url U | --socket S | --profile NAME] [--read-only] [--theme T]
+const HELP = `fathom-tui [--url U | --socket S | --data-dir D | --env-file F | --profile NAME] [--read-only] [--theme T]
 
 The console of Fathom: watches and steers the fleet of a daemon.
 
   --url U        address of the daemon, like http://127.0.0.1:3000
   --socket S     local socket of the daemon; default: FATHOM_SOCKET, else the one below FATHOM_DATA_DIR or ./var
+  --data-dir D   the data directory of the daemon, as 'fathomd serve' has it
+  --env-file F   the env file of the daemon, as 'fathomd serve' has it
   --profile NAME a server that was added on the screen Servers
   --read-only    only look: the daemon refuses this console's actions
   --theme T      ${THEME_NAMES.join(', ')}; default: what the terminal tells
@@ -39,6 +41,8 @@ FATHOM_TOKEN may hold the session or API key for a URL; without it the console a
 const OPTIONS = {
   url: { type: 'string' },
   socket: { type: 'string' },
+  'data-dir': { type: 'string' },
+  'env-file': { type: 'string' },
   profile: { type: 'string' },
   'read-only': { type: 'boolean' },
   theme: { type: 'string' },
@@ -55,13 +59,14 @@ export async function readOptions(
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
     if (values.help) return { kind: 'answered', text: HELP };
     if (values.version) return { kind: 'answered', text: version() };
-    const { url, socket } = values;
-    const named = [url, socket, values.profile].filter((one) => one !== undefined);
-    if (named.length > 1) throw new Error('--url, --socket and --profile each name a daemon: give one');
+    const { url, socket, 'data-dir': dataDir, 'env-file': envFile } = values;
+    const named = [url, socket, values.profile, dataDir ?? envFile].filter((one) => one !== undefined);
+    if (named.length > 1)
+      throw new Error('--url, --socket, --profile and --data-dir or --env-file each name a daemon: give one');
     const profile = values.profile === undefined ? null : profileNamed(values.profile, await profiles());
     const target =
       profile === null
-        ? resolveTarget({ url, socket, env: process.env, cwd: process.cwd() })
+        ? resolveTarget({ url, socket, dataDir, envFile, env: process.env, cwd: process.cwd() })
         : targetOfProfile(profile);
     return {
       kind: 'run',

@@ -32,6 +32,17 @@ describe('resolveTarget', () => {
     });
   });
 
+  it('finds the daemon of a data directory or of an env file as that finds its own place', () => {
+    writeFileSync(join(cwd, 'a.env'), 'FATHOM_DATA_DIR=/from-the-file\n');
+    writeFileSync(join(cwd, 'b.env'), 'FATHOM_SOCKET=c.sock\n');
+    const socketOf = (input: { dataDir?: string; envFile?: string }) =>
+      resolveTarget({ ...none, ...input, env: {}, cwd });
+    expect(socketOf({ dataDir: 'data' })).toEqual({ socketPath: join(cwd, 'data/run/fathomd.sock') });
+    expect(socketOf({ envFile: 'a.env' })).toEqual({ socketPath: '/from-the-file/run/fathomd.sock' });
+    expect(socketOf({ envFile: 'b.env' })).toEqual({ socketPath: join(cwd, 'c.sock') });
+    expect(() => socketOf({ envFile: 'none.env' })).toThrow(/^--env-file .*none\.env cannot be read/);
+  });
+
   it.each(['nonsense', 'ftp://host', 'http://user:secret@host'])('refuses %s with a sentence', (url) => {
     expect(() => resolveTarget({ ...none, url, env: {}, cwd })).toThrow(/--url/);
   });

@@ -1,10 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import type { Target } from '../../shared/client/http.ts';
+import { messageOf } from '../../shared/errors.ts';
 
 export interface TargetInput {
   url: string | undefined;
   socket: string | undefined;
+  dataDir?: string | undefined;
+  envFile?: string | undefined;
   env: NodeJS.ProcessEnv;
   cwd: string;
 }
@@ -14,16 +18,28 @@ const SYSTEM_SOCKET = '/run/fathom/fathomd.sock';
 
 /**
  * Which daemon to connect to: what was asked for, else the socket that the environment names, else that of a
- * checkout in this directory, else the one of the system.
+ * checkout in this directory, else the one of the system. A data directory and an env file count as they do for the daemon:
+ * a socket that is set comes before the one below the data directory.
  * @throws Error with a sentence when the address is none.
  */
-export function resolveTarget({ url, socket, env, cwd }: TargetInput): Target {
+export function resolveTarget({ url, socket, dataDir, envFile, env, cwd }: TargetInput): Target {
   if (url !== undefined) return { url: checkedUrl('--url', url) };
   if (socket !== undefined) return { socketPath: resolve(cwd, socket) };
-  if (env['FATHOM_SOCKET']) return { socketPath: resolve(cwd, env['FATHOM_SOCKET']) };
-  if (env['FATHOM_DATA_DIR']) return { socketPath: resolve(cwd, env['FATHOM_DATA_DIR'], 'run/fathomd.sock') };
+  const file = envFile === undefined ? {} : readEnvFile(resolve(cwd, envFile));
+  const named = env['FATHOM_SOCKET'] || file['FATHOM_SOCKET'];
+  if (named) return { socketPath: resolve(cwd, named) };
+  const data = dataDir ?? (env['FATHOM_DATA_DIR'] || file['FATHOM_DATA_DIR']);
+  if (data) return { socketPath: resolve(cwd, data, 'run/fathomd.sock') };
   const local = join(cwd, 'var/run/fathomd.sock');
   return { socketPath: existsSync(local) ? local : SYSTEM_SOCKET };
+}
+
+function readEnvFile(path: string): NodeJS.Dict<string> {
+  try {
+    return parseEnv(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`--env-file ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** @throws Error with a sentence about `what` */
