@@ -2,7 +2,9 @@ import { deletionConsequences } from '../../shared/deletion.ts';
 import type { Instance, InstancePhase } from '../../shared/instance.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
+import { inWords } from './in-words.ts';
 import { printable } from './printable.ts';
+import { reportError } from './report-error.ts';
 import { type Column, formatTable } from './table.ts';
 import { typed } from './typed.ts';
 import { UsageError } from './usage-error.ts';
@@ -29,41 +31,58 @@ const COLUMNS: readonly Column<Instance>[] = [
 ];
 
 export async function listDatabases(
-  args: ConnectArguments & { json: boolean },
+  args: ConnectArguments & { phase?: InstancePhase | undefined; json: boolean },
   context: CliContext,
 ): Promise<number> {
-  const databases = await connect(args, context).databases.all();
+  const all = await connect(args, context).databases.all();
+  const databases = all.filter(({ phase }) => args.phase === undefined || phase === args.phase);
   if (args.json) printJson(context, databases);
   else printLine(context.stdout, formatTable(databases, COLUMNS, painter(context.stdout, context.env)));
   return 0;
 }
 
 export interface ActArguments extends ConnectArguments {
-  name: string;
+  name: string[];
   force?: boolean;
   json: boolean;
 }
 
-export async function actOnDatabase(
+/** All at once, as the daemon has an order of its own. What did not work is told of each; the exit code is that of the first. */
+export async function actOnDatabases(
   action: 'start' | 'stop' | 'restart',
   args: ActArguments,
   context: CliContext,
 ): Promise<number> {
   const { databases } = connect(args, context);
-  const { name, force = false } = args;
-  const instance =
-    action === 'start' ? await databases.start(name, { force }) : await databases[action](name);
-  if (args.json) printJson(context, instance);
-  else {
-    const where = instance.phase === 'running' && instance.url !== null ? ` at ${instance.url}` : '';
-    printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}`));
+  const { force = false } = args;
+  const act = (name: string): Promise<Instance> =>
+    action === 'start' ? databases.start(name, { force }) : databases[action](name);
+  const [only, ...others] = args.name;
+  if (only !== undefined && others.length === 0) {
+    const instance = await act(only);
+    if (args.json) printJson(context, instance);
+    else tell(instance, context);
+    return 0;
   }
-  return 0;
+  const outcomes = await Promise.allSettled(args.name.map(act));
+  const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  if (args.json) printJson(context, done);
+  else for (const instance of done) tell(instance, context);
+  const command = { words: ['databases', action], positionals: { name: {} } } as const;
+  const codes = outcomes.flatMap((outcome, index) => {
+    if (outcome.status === 'fulfilled') return [];
+    return [reportError(inWords(outcome.reason, command, { name: args.name[index] }, context), context)];
+  });
+  return codes[0] ?? 0;
 }
 
+function tell(instance: Instance, context: CliContext): void {
+  const where = instance.phase === 'running' && instance.url !== null ? ` at ${instance.url}` : '';
+  printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}`));
+}
 /** Whoever deletes a user's data types the name of what is deleted. */
 export async function deleteDatabase(
-  { name, ...args }: ConnectArguments & { name: string },
+  { name, json, ...args }: ConnectArguments & { name: string; json: boolean },
   context: CliContext,
 ): Promise<number> {
   const { databases } = connect(args, context);
@@ -76,6 +95,7 @@ export async function deleteDatabase(
     throw new UsageError(`that is not '${name}'; nothing was deleted`);
   }
   await databases.delete(name);
-  printLine(context.stdout, printable(`${name} is deleted`));
+  if (json) printJson(context, { deleted: name });
+  else printLine(context.stdout, printable(`${name} is deleted`));
   return 0;
 }

@@ -23,8 +23,10 @@ const COLUMNS: readonly Column<Collection>[] = [
 
 export async function listCollections(args: BrowseArguments, context: CliContext): Promise<number> {
   const { items } = await connect(args, context).databases.collections(args.name);
-  if (args.json) printJson(context, items);
-  else printLine(context.stdout, formatTable(items, COLUMNS, painter(context.stdout, context.env)));
+  // Those of the application first, as in the console.
+  const sorted = items.toSorted((a, b) => Number(a.system) - Number(b.system));
+  if (args.json) printJson(context, sorted);
+  else printLine(context.stdout, formatTable(sorted, COLUMNS, painter(context.stdout, context.env)));
   return 0;
 }
 

@@ -1,9 +1,14 @@
 import type { PositionalOptions } from 'yargs';
+import { INSTANCE_PHASES } from '../../shared/instance.ts';
 import { command, JSON_OPTION } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 const NAME = {
   name: { type: 'string', demandOption: true, describe: 'as in the list' },
+} as const satisfies Record<string, PositionalOptions>;
+
+const NAMES = {
+  name: { type: 'string', array: true, demandOption: true, describe: 'as in the list; may be several' },
 } as const satisfies Record<string, PositionalOptions>;
 
 const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
@@ -29,7 +34,10 @@ export const databaseCommands = [
   command({
     words: ['databases', 'list'],
     summary: 'list databases and how they are',
-    options: COMMON,
+    options: {
+      phase: { choices: INSTANCE_PHASES, requiresArg: true, describe: 'only these' },
+      ...COMMON,
+    },
     async run(args, context) {
       const { listDatabases } = await import('./databases-actions.ts');
       return listDatabases(args, context);
@@ -73,42 +81,42 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'start'],
-    summary: 'start one and wait until it runs',
-    positionals: NAME,
+    summary: 'start some and wait until they run',
+    positionals: NAMES,
     options: {
       force: { type: 'boolean', default: false, describe: 'even if it was given up on' },
       ...COMMON,
     },
     async run(args, context) {
-      const { actOnDatabase } = await import('./databases-actions.ts');
-      return actOnDatabase('start', args, context);
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('start', args, context);
     },
   }),
   command({
     words: ['databases', 'stop'],
-    summary: 'stop one and keep it stopped',
-    positionals: NAME,
+    summary: 'stop some and keep them stopped',
+    positionals: NAMES,
     options: COMMON,
     async run(args, context) {
-      const { actOnDatabase } = await import('./databases-actions.ts');
-      return actOnDatabase('stop', args, context);
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('stop', args, context);
     },
   }),
   command({
     words: ['databases', 'restart'],
-    summary: 'stop one, start it and wait until it runs',
-    positionals: NAME,
+    summary: 'stop some, start them and wait until they run',
+    positionals: NAMES,
     options: COMMON,
     async run(args, context) {
-      const { actOnDatabase } = await import('./databases-actions.ts');
-      return actOnDatabase('restart', args, context);
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('restart', args, context);
     },
   }),
   command({
     words: ['databases', 'delete'],
     summary: 'delete one with everything in it; its name is asked for, or read from stdin',
     positionals: NAME,
-    options: CONNECT_OPTIONS,
+    options: COMMON,
     async run(args, context) {
       const { deleteDatabase } = await import('./databases-actions.ts');
       return deleteDatabase(args, context);

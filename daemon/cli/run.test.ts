@@ -50,6 +50,7 @@ describe('the command line', () => {
     [[], "name a command; see 'fathomd --help'"],
     [['users', 'add', 'a@b.example', '--role', 'king'], 'invalid values'],
     [['databases', 'logs', 'x', '--tail', 'few'], '--tail needs a whole number'],
+    [['audit', 'list', '--limit', '501'], '--limit needs a whole number from 1 to 500'],
     [['status', '--url', 'http://a', '--socket', '/b'], 'mutually exclusive'],
   ])('%j exits 2 with a suggestion', async (argv, message) => {
     const { code, out, err } = await run(argv);
@@ -218,6 +219,30 @@ describe('with a daemon', () => {
     const { out } = await runHere(['databases', 'start', instance.name, '--force']);
     expect(out).toBe(`${instance.name} is running at http://127.0.0.1:9001\n`);
     expect(seen).toEqual([`POST /api/v1/databases/${instance.name}/start - {"force":true}`]);
+  });
+
+  it('acts on several at once, and tells of each that did not work', async () => {
+    const { code, out, err } = await runHere(['databases', 'start', instance.name, 'nope', '--force']);
+    expect(out).toBe(`${instance.name} is running at http://127.0.0.1:9001\n`);
+    expect({ code, err }).toEqual({ code: 1, err: 'fathomd: there is no such database\n' });
+  });
+
+  it('takes the last of an option that is given again', async () => {
+    await runHere(['databases', 'logs', instance.name, '--tail', '2', '--tail', '3']);
+    expect(seen[0]).toContain('?tail=3');
+  });
+
+  it('lists only the databases of a phase', async () => {
+    const [failed, running] = await Promise.all(
+      ['failed', 'running'].map((phase) => runHere(['databases', 'list', '--phase', phase, '--json'])),
+    );
+    expect(JSON.parse(failed?.out ?? '')).toHaveLength(1);
+    expect(JSON.parse(running?.out ?? '')).toEqual([]);
+  });
+
+  it('asks for the audit entries that are wanted', async () => {
+    await runHere(['audit', 'list', '--outcome', 'refused', '--actor', 'jo@example.com', '--page', '2']);
+    expect(seen).toEqual(['GET /api/v1/audit?actor=jo%40example.com&outcome=refused&page=2&per_page=50 -']);
   });
 
   it('shows the last lines of a log without their control sequences', async () => {

@@ -5,6 +5,7 @@ import type { CliContext } from './context.ts';
 import { daemonCommands } from './daemon-commands.ts';
 import { databaseCommands } from './databases.ts';
 import { hostCommands } from './host-commands.ts';
+import { inWords } from './in-words.ts';
 import { installCommands } from './install-commands.ts';
 import { queueCommands } from './queue.ts';
 import { reportError } from './report-error.ts';
@@ -35,7 +36,11 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   let exitCode = 0;
   try {
     const parser = buildParser(commands, argv, async (command, args) => {
-      exitCode = await command.run(args, context);
+      try {
+        exitCode = await command.run(args, context);
+      } catch (error) {
+        throw inWords(error, command, args, context);
+      }
     });
     let text = '';
     await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
@@ -58,7 +63,6 @@ function buildParser(
     .usage('$0 <command>\n\nOne PocketBase per user, run as one fleet.')
     // The suggestions are looked up in what yargs says, so it must say it in English.
     .locale('en')
-    .parserConfiguration({ 'duplicate-arguments-array': false })
     .version(packageVersion())
     .alias('help', 'h')
     .wrap(100)
@@ -89,7 +93,9 @@ function addCommand(
   command: AnyCommand,
   run: (command: AnyCommand, args: object) => Promise<void>,
 ): void {
-  const places = Object.keys(command.positionals).map((name) => ` <${name}>`);
+  const places = Object.entries(command.positionals).map(
+    ([name, { array }]) => ` <${name}${array ? '..' : ''}>`,
+  );
   parser.command(
     word + places.join(''),
     // `false` hides a command, which the types leave out.
@@ -98,6 +104,13 @@ function addCommand(
       for (const [name, options] of Object.entries(command.positionals)) builder.positional(name, options);
       return builder.options(command.options);
     },
-    (args) => run(command, args),
+    (args) => run(command, lastOfEach(args, command)),
   );
+}
+
+/** Of an option that is given again, the last counts. yargs would do so by itself, and then also keep one of several names. */
+function lastOfEach(args: Record<string, unknown>, { options }: AnyCommand): object {
+  const single = Object.keys(options).filter((name) => options[name]?.array !== true);
+  const lasts = single.flatMap((name) => (Array.isArray(args[name]) ? [[name, args[name].at(-1)]] : []));
+  return { ...args, ...Object.fromEntries(lasts) };
 }

@@ -1,10 +1,12 @@
 import type { AuditEntry, AuditVerification } from '../../shared/audit.ts';
+import type { AuditQuery } from '../../shared/client/fathom-client.ts';
 import type { Page } from '../../shared/protocol.ts';
 import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, painter, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
 import { type Column, formatTable } from './table.ts';
+import { UsageError } from './usage-error.ts';
 import { userIdOf } from './user-id.ts';
 
 interface ApiKey {
@@ -16,6 +18,8 @@ interface ApiKey {
   expires_at: string | null;
   last_used_at: string | null;
 }
+
+const MAX_PAGE = 500;
 
 type Arguments = ConnectArguments & { json: boolean };
 
@@ -84,8 +88,16 @@ export async function revokeKey(
   return 0;
 }
 
-export async function listAudit(args: Arguments & { limit: number }, context: CliContext): Promise<number> {
-  const { items } = await connect(args, context).audit({ per_page: args.limit });
+export async function listAudit(
+  args: Arguments & Omit<AuditQuery, 'page' | 'per_page'> & { page: number; limit: number },
+  context: CliContext,
+): Promise<number> {
+  const { action, actor, target, outcome, page, limit } = args;
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_PAGE)
+    throw new UsageError(`--limit needs a whole number from 1 to ${MAX_PAGE}`);
+  if (!Number.isSafeInteger(page) || page < 1) throw new UsageError('--page needs a whole number from 1');
+  const query = { action, actor, target, outcome, page, per_page: limit };
+  const { items } = await connect(args, context).audit(query);
   return print(args, context, items, AUDIT_COLUMNS);
 }
 

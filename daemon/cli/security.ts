@@ -48,7 +48,17 @@ export const securityCommands = [
     words: ['audit', 'list'],
     summary: 'the last entries of the audit log, the newest first',
     options: {
+      action: { type: 'string', requiresArg: true, describe: 'only this, like users.create' },
+      actor: { type: 'string', requiresArg: true, describe: 'only what this one did' },
+      target: { type: 'string', requiresArg: true, describe: 'only what was done to this' },
+      outcome: { choices: ['ok', 'refused', 'failed'], requiresArg: true, describe: 'only these' },
       limit: { type: 'number', default: 50, requiresArg: true, describe: 'how many, at most 500' },
+      page: {
+        type: 'number',
+        default: 1,
+        requiresArg: true,
+        describe: 'of so many; 2 goes on after the first',
+      },
       ...JSON_OPTION,
       ...CONNECT_OPTIONS,
     },

@@ -25,6 +25,13 @@ export interface User {
   database: string | null;
 }
 
+export interface AuditQuery extends Omit<PageQuery, 'sort'> {
+  action?: string | undefined;
+  actor?: string | undefined;
+  target?: string | undefined;
+  outcome?: string | undefined;
+}
+
 export interface TaskFilter {
   status?: string | undefined;
   type?: string | undefined;
@@ -140,7 +147,7 @@ export class FathomClient {
   }
 
   /** Who did what, the newest first. */
-  audit(query: Omit<PageQuery, 'sort'> & { target?: string | undefined } = {}): Promise<Page<AuditEntry>> {
+  audit(query: AuditQuery = {}): Promise<Page<AuditEntry>> {
     return this.http.request('GET', '/api/v1/audit', { query: { ...query } });
   }
 

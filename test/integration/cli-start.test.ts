@@ -108,6 +108,18 @@ describe('start without a terminal', () => {
 
     const missing = await fathomd('databases', 'stop', '2024-01-15-001-nobody');
     expect(missing).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(missing.stderr).toBe(
+      "fathomd: there is no database named '2024-01-15-001-nobody'; see 'fathomd databases list'",
+    );
+    expect(await fathomd('logs', 'nope')).toMatchObject({
+      exitCode: 2,
+      stderr: "fathomd: 'nope' is not the name of a database; see 'fathomd databases list'",
+    });
+    expect(await fathomd('status', '--url', `http://127.0.0.1:${env['SERVER_PORT']}`)).toMatchObject({
+      exitCode: 77,
+      stderr: expect.stringContaining('set FATHOM_TOKEN to a token of an administrator'),
+    });
+    expect((await fathomd('status', '--data-dir', 'var')).stdout).toContain('daemon     ready');
 
     const status = JSON.parse((await fathomd('status', '--json')).stdout) as { pid: number };
     const findings = JSON.parse((await fathomd('doctor', '--json')).stdout) as {

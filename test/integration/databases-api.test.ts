@@ -174,7 +174,10 @@ describe('one database', () => {
     // The global one is looked at and restarted, but neither stopped nor deleted.
     const global = `${fathom.url}/api/v1/databases/global`;
     expect((await call('GET', global, { token: admin })).status).toBe(200);
-    expect((await call('POST', `${global}/stop`, { token: admin })).status).toBe(404);
+    expect(await call('POST', `${global}/stop`, { token: admin })).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining("'fathomd databases restart global' starts it anew") },
+    });
     expect((await call('DELETE', global, { token: admin })).status).toBe(404);
   });
 
@@ -199,13 +202,13 @@ describe('one database', () => {
     const directory = join(fathom.dataDir, 'user_dbs', database.name);
     expect(existsSync(directory)).toBe(true);
     const type = (input: string) =>
-      fathomd(['databases', 'delete', database.name, '--socket', fathom.socketPath], { input });
+      fathomd(['databases', 'delete', database.name, '--json', '--socket', fathom.socketPath], { input });
     const refused = await type(`${database.name}x\n`);
     expect(refused.exitCode).toBe(2);
     expect(refused.stderr).toContain('dee@example.com is cut off and keeps the account');
     expect(refused.stderr).toContain(`that is not '${database.name}'; nothing was deleted`);
     expect(existsSync(directory)).toBe(true);
-    expect((await type(`${database.name}\n`)).stdout).toBe(`${database.name} is deleted`);
+    expect(JSON.parse((await type(`${database.name}\n`)).stdout)).toEqual({ deleted: database.name });
     expect(existsSync(directory)).toBe(false);
     expect((await fleetProcesses(fathom.dataDir)).map(({ instance }) => instance)).not.toContain(
       database.name,

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { isDatabaseName } from '../../../shared/database-name.ts';
+import { FathomError } from '../../../shared/errors.ts';
 import type { Instance } from '../../../shared/instance.ts';
 import {
   instanceSchema,
@@ -87,8 +88,13 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
         },
       },
       (request) => {
-        allowed(request, request.params.name);
-        return run(request.params.name);
+        const { name } = request.params;
+        allowed(request, name);
+        if (name === GLOBAL && verb !== 'restart') {
+          const mend = "'fathomd databases restart global' starts it anew";
+          throw new FathomError('conflict', `the global database starts and stops with the daemon; ${mend}`);
+        }
+        return run(name);
       },
     );
   };

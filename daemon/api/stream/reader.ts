@@ -45,11 +45,13 @@ export class StreamReader {
   }
 
   #receive(text: string | null): void {
-    const frame = clientFrameSchema.safeParse(parseJson(text));
+    const value = parseJson(text);
+    const frame = clientFrameSchema.safeParse(value);
     if (!frame.success) {
       const [issue] = frame.error.issues;
       const where = issue?.path.join('.') ?? '';
-      const message = `not a frame of this protocol: ${where ? `${where}: ` : ''}${issue?.message ?? ''}`;
+      const what = value === null ? 'it has to be JSON, as text' : (issue?.message ?? '');
+      const message = `not a frame of this protocol: ${where ? `${where}: ` : ''}${what}`;
       this.#outbox.send({ type: 'error', id: idOf(text), code: 'request.invalid', message });
       return;
     }
