@@ -85,9 +85,7 @@ export function checkSecrets({ weakSecrets }: HostFacts): Finding[] {
     warning(
       'secrets',
       `${variable} ${why}`,
-      variable === 'PB_ENCRYPTION_KEY'
-        ? 'before there is data: take one that fathomd init makes; afterwards it cannot be changed'
-        : 'take one that fathomd init makes; docs/security.md says how to change each',
+      "take one that 'fathomd init --env-file fresh.env' makes; docs/security.md says how to change each",
     ),
   );
 }
