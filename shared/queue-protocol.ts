@@ -51,6 +51,7 @@ const summary = {
   progress_message: z.string(),
   cancel_requested: z.boolean(),
   error_signature: z.string().nullable(),
+  last_error: z.string().nullable(),
   finished_at: time.nullable(),
   created: time,
   updated: time,
@@ -79,6 +80,7 @@ export const taskSchema: z.ZodType<Task> = z
         }),
       )
       .nullable(),
+    warning: z.string().exactOptional(),
   })
   .meta({ id: 'Task' });
 
@@ -98,6 +100,7 @@ export const scheduleSchema: z.ZodType<Schedule> = z
     task: z.unknown(),
     next_run_at: time,
     last_run_at: time.nullable(),
+    warning: z.string().exactOptional(),
   })
   .meta({ id: 'Schedule' });
 

@@ -55,7 +55,10 @@ export interface TaskSummary {
   progress: number;
   progress_message: string;
   cancel_requested: boolean;
+  /** What differs from one occurrence to the next is left out: dead letters are grouped by it. */
   error_signature: string | null;
+  /** The first line of what the last failed attempt said. */
+  last_error: string | null;
   finished_at: string | null;
   created: string;
   updated: string;
@@ -70,6 +73,8 @@ export interface Task extends TaskSummary {
   lease_expires_at: string | null;
   result: unknown;
   errors: AttemptError[] | null;
+  /** Said to whoever adds it: why it may come to nothing. */
+  warning?: string;
 }
 
 /** The queue at a glance. */
@@ -97,6 +102,8 @@ export interface Schedule {
   task: unknown;
   next_run_at: string;
   last_run_at: string | null;
+  /** Why its tasks may come to nothing. */
+  warning?: string;
 }
 
 /** Its payload is kept as it is, so it cannot hold secrets. */

@@ -1,4 +1,6 @@
 import { text } from 'node:stream/consumers';
+import type { FathomClient } from '../../shared/client/fathom-client.ts';
+import { FathomError } from '../../shared/errors.ts';
 import { type DeadGroup, type Task, type TaskStatus, type TaskSummary } from '../../shared/task.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
@@ -17,13 +19,16 @@ const STATUS_COLOURS: Readonly<Record<TaskStatus, Colour>> = {
   cancelled: 'dim',
 };
 
-const TASK_COLUMNS: readonly Column<TaskSummary>[] = [
+/** `emails`: of the users that tasks work for, by their ids. */
+const taskColumns = (emails: ReadonlyMap<string, string>): readonly Column<TaskSummary>[] => [
   { title: 'ID', cell: (task) => task.id },
   { title: 'TYPE', cell: (task) => task.type },
   { title: 'STATUS', cell: (task) => task.status, colour: (task) => STATUS_COLOURS[task.status] },
   { title: 'ATTEMPTS', cell: (task) => `${task.attempts}/${task.max_attempts}` },
   { title: 'RUN AT', cell: (task) => task.run_at },
-  { title: 'WHY', cell: (task) => task.error_signature ?? task.progress_message },
+  { title: 'CHANGED', cell: (task) => task.updated },
+  { title: 'FOR', cell: ({ user_id }) => (user_id === null ? null : (emails.get(user_id) ?? user_id)) },
+  { title: 'WHY', cell: whyOf },
 ];
 
 const DEAD_COLUMNS: readonly Column<DeadGroup>[] = [
@@ -31,6 +36,10 @@ const DEAD_COLUMNS: readonly Column<DeadGroup>[] = [
   { title: 'LAST', cell: (group) => group.last },
   { title: 'SIGNATURE', cell: (group) => group.signature },
 ];
+
+function whyOf({ status, last_error, progress_message }: TaskSummary): string {
+  return status === 'done' ? progress_message : (last_error ?? progress_message);
+}
 
 export interface Common extends ConnectArguments {
   json: boolean;
@@ -43,10 +52,29 @@ export async function listTasks(
   if (!Number.isSafeInteger(args.limit) || args.limit < 1 || args.limit > MAX_PAGE)
     throw new UsageError(`--limit needs a whole number from 1 to ${MAX_PAGE}`);
   const { status, type, limit } = args;
-  const { items } = await connect(args, context).queue.list({ status, type, per_page: limit });
+  const client = connect(args, context);
+  const { items } = await client.queue.list({ status, type, per_page: limit });
   if (args.json) printJson(context, items);
-  else printLine(context.stdout, formatTable(items, TASK_COLUMNS, painter(context.stdout, context.env)));
+  else {
+    const columns = taskColumns(await emailsFor(items, client));
+    printLine(context.stdout, formatTable(items, columns, painter(context.stdout, context.env)));
+  }
   return 0;
+}
+
+/** None where whoever asks may see tasks and no databases: then ids say for whom a task is. */
+async function emailsFor(
+  tasks: readonly TaskSummary[],
+  { databases }: FathomClient,
+): Promise<ReadonlyMap<string, string>> {
+  if (tasks.every(({ user_id }) => user_id === null)) return new Map();
+  try {
+    const known = await databases.all();
+    return new Map(known.flatMap(({ user_id, email }) => (user_id && email ? [[user_id, email]] : [])));
+  } catch (error) {
+    if (error instanceof FathomError && error.code === 'auth.forbidden') return new Map();
+    throw error;
+  }
 }
 
 export async function showTask(args: Common & { id: string }, context: CliContext): Promise<number> {
@@ -124,11 +152,16 @@ export async function listDead(args: Common, context: CliContext): Promise<numbe
   return 0;
 }
 
+export function warn(warning: string | undefined, { stderr }: CliContext): void {
+  if (warning !== undefined) printLine(stderr, printable(`fathomd: warning: ${warning}`));
+}
+
 function tell(task: Task, args: Common, context: CliContext): number {
   if (args.json) printJson(context, task);
   else {
     const stopping = task.status === 'processing' && task.cancel_requested ? ', it is being stopped' : '';
     printLine(context.stdout, printable(`${task.id} ${task.type} is ${task.status}${stopping}`));
+    warn(task.warning, context);
   }
   return 0;
 }

@@ -2,7 +2,7 @@ import type { Schedule } from '../../shared/task.ts';
 import { connect } from './connect.ts';
 import { type CliContext, painter, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
-import { type Common, payloadOf } from './queue-actions.ts';
+import { type Common, payloadOf, warn } from './queue-actions.ts';
 import { type Column, formatTable } from './table.ts';
 
 const COLUMNS: readonly Column<Schedule>[] = [
@@ -17,7 +17,10 @@ const COLUMNS: readonly Column<Schedule>[] = [
 export async function listSchedules(args: Common, context: CliContext): Promise<number> {
   const { items } = await connect(args, context).queue.schedules();
   if (args.json) printJson(context, items);
-  else printLine(context.stdout, formatTable(items, COLUMNS, painter(context.stdout, context.env)));
+  else {
+    printLine(context.stdout, formatTable(items, COLUMNS, painter(context.stdout, context.env)));
+    for (const { name, warning } of items) warn(warning && `${name}: ${warning}`, context);
+  }
   return 0;
 }
 
@@ -36,7 +39,10 @@ export async function setSchedule(
   const task = { type, user_id: user, ...(await payloadOf(args.payload, context)) };
   const schedule = await connect(args, context).queue.setSchedule(name, { cron, timezone, task });
   if (args.json) printJson(context, schedule);
-  else printLine(context.stdout, printable(`${name} runs next at ${schedule.next_run_at}`));
+  else {
+    printLine(context.stdout, printable(`${name} runs next at ${schedule.next_run_at}`));
+    warn(schedule.warning, context);
+  }
   return 0;
 }
 

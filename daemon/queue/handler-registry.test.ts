@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { findHandler } from './handler-registry.ts';
+import { doubtAbout, findHandler } from './handler-registry.ts';
 
 it('a handler that everybody may change is not run, wherever a link leads to it', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'fathom-tasks-'));
@@ -15,6 +15,7 @@ it('a handler that everybody may change is not run, wherever a link leads to it'
 
   await chmod(file, 0o666);
   expect(() => find('report.weekly')).toThrow(`'chmod o-w ${file}'`);
+  expect(doubtAbout('report.weekly', directory)).toContain(`'chmod o-w ${file}'`);
   expect(() => find('linked')).toThrow('everybody on this host may change');
   await chmod(file, 0o664);
   await chmod(directory, 0o1777);

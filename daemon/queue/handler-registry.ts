@@ -1,7 +1,8 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { FathomError } from '../../shared/errors.ts';
+import { closestWord } from '../../shared/closest.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
 import { modulePath } from '../base/package.ts';
 
 export interface FoundHandler {
@@ -55,4 +56,24 @@ function refuseIfOpenToAll(path: string, mode: number): void {
     'request.invalid',
     `everybody on this host may change ${path}, so it is not run; 'chmod o-w ${path}', see that it is still yours, and retry the task`,
   );
+}
+
+/** Why a task of this type would be dead at once, or null. A worker elsewhere may still have the handler. */
+export function doubtAbout(type: string, tasksDir: string): string | null {
+  try {
+    if (findHandler(type, tasksDir)) return null;
+    const known = [...BUILT_IN.keys(), ...administrators(tasksDir)].toSorted();
+    const meant = closestWord(type, known);
+    const question = meant === null ? '.' : `; did you mean '${meant}'?`;
+    return `there is no handler '${type}' here now${question} There are ${known.join(', ')}; put ${type}.ts into ${tasksDir} for another`;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function administrators(tasksDir: string): string[] {
+  if (!statSync(tasksDir, { throwIfNoEntry: false })?.isDirectory()) return [];
+  return readdirSync(tasksDir)
+    .filter((file) => OF_ADMINISTRATOR.includes(extname(file)))
+    .map((file) => basename(file, extname(file)));
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
 import type { MasterKeys } from '../security/envelope.ts';
+import { doubtAbout } from './handler-registry.ts';
 import { HookClient } from './hook-client.ts';
 import { preparer, type TaskHost } from './prepare.ts';
 import { QueueWatch } from './queue-watch.ts';
@@ -72,7 +73,15 @@ export class Queue {
     this.#hooks = hooks;
     this.store = new TaskStore({ hooks, master: options.masterKeys[0] });
     this.watch = new QueueWatch({ store: this.store, clock, log, publish: options.publish });
-    this.schedules = new Schedules({ hooks, store: this.store, clock, log, onTask: () => this.wake() });
+    const doubt = (type: string) => doubtAbout(type, options.tasksDir);
+    this.schedules = new Schedules({
+      hooks,
+      store: this.store,
+      clock,
+      log,
+      doubt,
+      onTask: () => this.wake(),
+    });
     const { worker, close } = createWorker({ ...options, hooks, onActivity: () => this.watch.poke() });
     this.#worker = worker;
     this.#closeWorker = close;
@@ -90,7 +99,8 @@ export class Queue {
   async add(task: NewTask): ReturnType<TaskStore['add']> {
     const added = await this.store.add(task, (row) => this.#worker.add(row));
     this.watch.poke();
-    return added;
+    const warning = doubtAbout(task.type, this.#options.tasksDir);
+    return warning === null ? added : { ...added, task: { ...added.task, warning } };
   }
 
   /** A task was changed, or added by somebody else. */

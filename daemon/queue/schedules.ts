@@ -30,18 +30,28 @@ export function nextRun(cron: string, timezone: string, after: Date): Date {
   return next;
 }
 
+export interface SchedulesDeps {
+  hooks: HookClient;
+  store: TaskStore;
+  clock: Clock;
+  log: Logger;
+  /** Why tasks of a type may come to nothing. */
+  doubt: (type: string) => string | null;
+  onTask: () => void;
+}
+
 /**
  * Adds the tasks of schedules when they are due. What is due is written down, so that a daemon that was down makes up for
  * what it missed, once: the next time is counted from now. While the task of the last time is not finished, no second one
  * is added.
  */
 export class Schedules {
-  readonly #deps: { hooks: HookClient; store: TaskStore; clock: Clock; log: Logger; onTask: () => void };
+  readonly #deps: SchedulesDeps;
   readonly #stopped = new AbortController();
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(deps: { hooks: HookClient; store: TaskStore; clock: Clock; log: Logger; onTask: () => void }) {
+  constructor(deps: SchedulesDeps) {
     this.#deps = deps;
   }
 
@@ -56,7 +66,7 @@ export class Schedules {
   }
 
   async list(): Promise<Schedule[]> {
-    return (await this.#deps.hooks.call<{ items: Schedule[] }>('schedules', {})).items;
+    return (await this.#all()).map((schedule) => this.#withWarning(schedule));
   }
 
   /** Adds it, or replaces the one of that name. @throws FathomError `request.invalid`, `not_found` for an unknown user */
@@ -79,13 +89,22 @@ export class Schedules {
     });
     if (!item) throw unknownUser(task.user_id);
     this.#wake.abort();
-    return item;
+    return this.#withWarning(item);
   }
 
   /** @throws FathomError `not_found` */
   async remove(name: string): Promise<void> {
     const { removed } = await this.#deps.hooks.call<{ removed: boolean }>('unschedule', { name });
     if (!removed) throw new FathomError('not_found', `there is no schedule named '${name}'`);
+  }
+
+  async #all(): Promise<Schedule[]> {
+    return (await this.#deps.hooks.call<{ items: Schedule[] }>('schedules', {})).items;
+  }
+
+  #withWarning(schedule: Schedule): Schedule {
+    const warning = this.#deps.doubt((schedule.task as ScheduledTask).type);
+    return warning === null ? schedule : { ...schedule, warning };
   }
 
   async #run(): Promise<void> {
@@ -105,7 +124,7 @@ export class Schedules {
   async #fireDue(): Promise<number> {
     const now = this.#deps.clock.now();
     let waitMs = Number.POSITIVE_INFINITY;
-    for (const schedule of await this.list()) {
+    for (const schedule of await this.#all()) {
       const due = Date.parse(schedule.next_run_at);
       if (due > now.getTime()) {
         waitMs = Math.min(waitMs, due - now.getTime());

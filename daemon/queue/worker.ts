@@ -217,7 +217,7 @@ export class Worker {
     const { clock, log, random } = this.#deps;
     const { task } = execution;
     let outcome = outcomeOf(end, { task, worker: this.id, now: clock.now(), random });
-    this.#logOutcome(task, outcome);
+    this.#logOutcome(task, outcome, end);
     let isUnsure = false;
     while (execution.holdsLease) {
       try {
@@ -259,9 +259,10 @@ export class Worker {
     return answer;
   }
 
-  #logOutcome({ id, type, attempt, user }: ClaimedTask, outcome: Outcome): void {
+  #logOutcome({ id, type, attempt, user }: ClaimedTask, outcome: Outcome, end: AttemptEnd): void {
     const fields = { task: id, type, attempt, user: user?.id, outcome: outcome.kind };
-    if (outcome.kind === 'dead') this.#deps.log.warn(fields, `a task is dead: ${outcome.signature}`);
+    if (outcome.kind === 'dead' && end.kind === 'failed')
+      this.#deps.log.warn(fields, `a task is dead: ${type}: ${end.error.message}`);
     else this.#deps.log.debug(fields, 'an attempt at a task ended');
   }
 }

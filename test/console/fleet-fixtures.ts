@@ -142,6 +142,7 @@ export function task(id: string, changes: Partial<TaskSummary> = {}): TaskSummar
     progress_message: '',
     cancel_requested: false,
     error_signature: null,
+    last_error: null,
     finished_at: null,
     created: ago(60),
     updated: ago(1),

@@ -55,7 +55,7 @@ async function oddDaemon(): Promise<StubDaemon> {
     type: ODD,
     status: 'dead',
     user_id: 'u_odd',
-    error_signature: ODD.repeat(9),
+    last_error: ODD.repeat(9),
     finished_at: ago(9),
   });
   stub.queue = {

@@ -12,6 +12,7 @@ const DEAD = task('dead00000000001', {
   user_id: OWNER.user_id,
   attempts: 5,
   error_signature: ERROR,
+  last_error: 'the shop answered 503',
   finished_at: ago(120),
   updated: ago(120),
 });
@@ -33,7 +34,7 @@ describe('Queue', () => {
     const screen = open({ url: stub.url }, { columns: 120 });
     await screen.shows('● live');
     screen.press('3');
-    await screen.shows('Pending 1', 'Dead 1', 'waits for its turn', ERROR, '7 done', '1/2');
+    await screen.shows('Pending 1', 'Dead 1', 'waits for its turn', 'the shop answered 503', '7 done', '1/2');
     stub.publish({
       kind: 'queue.task',
       task: task('wait00000000001', { status: 'processing', claimed_at: ago(8), progress: 40 }),

@@ -61,7 +61,10 @@ describe('a task', () => {
   });
 
   it('whose handler is not there is dead at once, and says what to do', async () => {
-    const { id } = await fathom.client.queue.add({ type: 'no.such.thing' });
+    const { id, warning } = await fathom.client.queue.add({ type: 'no.such.thing' });
+    expect(warning).toMatch(
+      /^there is no handler 'no\.such\.thing' here now\. There are database\.pro.* noop,/,
+    );
     const task = await finished(fathom, id);
     expect(task).toMatchObject({ status: 'dead', attempts: 1 });
     expect(task.errors?.[0]?.message).toMatch(/put no\.such\.thing\.ts into .* and retry/);
@@ -111,6 +114,8 @@ describe('a handler that goes wrong', () => {
     expect(task.attempts).toBe(3);
     expect(task.errors?.map((error) => error.attempt)).toEqual([1, 2, 3]);
     expect(task.error_signature).toBe('misbehave: it broke after # steps');
+    expect(task.last_error).toBe('it broke after 17 steps');
+    expect(daemon.output()).toContain('a task is dead: misbehave: it broke after 17 steps');
   });
 
   it('is not tried again after an UnrecoverableError', async () => {
@@ -201,12 +206,13 @@ async function fathomd(...args: string[]): Promise<string> {
 
 describe('fathomd queue', () => {
   it('adds, shows, cancels and lists tasks', async () => {
+    const { user } = await signUp(fathom.url, 'listed@example.com');
     await fathomd('queue', 'pause');
-    const added = JSON.parse(
-      await fathomd('queue', 'add', 'noop', '--payload', '{"days": 7}', '--json'),
-    ) as Task;
+    const add = ['queue', 'add', 'noop', '--payload', '{"days": 7}', '--user', user.id, '--json'];
+    const added = JSON.parse(await fathomd(...add)) as Task;
     expect(await fathomd('queue', 'show', added.id)).toContain('payload   {"days":7}');
-    expect(await fathomd('queue', 'list', '--status', 'pending')).toContain(added.id);
+    const listed = await fathomd('queue', 'list', '--status', 'pending');
+    expect(listed).toMatch(new RegExp(`^${added.id} .* ${added.updated} +listed@example\\.com`, 'm'));
     expect(await fathomd('queue', 'cancel', added.id)).toBe(`${added.id} noop is cancelled`);
     expect(await fathomd('queue', 'resume')).toMatch(/^the queue is working/);
   });
@@ -215,6 +221,7 @@ describe('fathomd queue', () => {
     const payload = { way: 'unrecoverable' };
     const { id } = await fathom.client.queue.add({ type: 'misbehave', payload });
     await finished(fathom, id);
+    expect(await fathomd('queue', 'list')).toMatch(new RegExp(`${id} .* the order was withdrawn$`, 'm'));
     const signature = 'misbehave: UnrecoverableError: the order was withdrawn';
     expect(await fathomd('queue', 'dead')).toContain(signature);
     expect(await fathomd('queue', 'retry', signature, '--signature')).toMatch(/pending again$/);
@@ -236,6 +243,13 @@ describe('fathomd queue', () => {
     expect(await fathomd('queue', 'schedules')).toMatch(/nightly +noop +0 3 \* \* \* +Europe\/Berlin/);
     expect(await fathomd('queue', 'unschedule', 'nightly')).toBe('the schedule nightly is removed');
     expect(JSON.parse(await fathomd('queue', 'schedules', '--json'))).toEqual([]);
+    const mistyped = ['queue', 'schedule', 'nightly', 'noob', '--cron', '0 3 * * *'];
+    const { stderr } = await run([...mistyped, '--socket', fathom.socketPath]);
+    expect(stderr).toMatch(/^fathomd: warning: there is no handler 'noob' here now; did you mean 'noop'\?/);
+    expect((await fathom.client.queue.schedules()).items).toMatchObject([
+      { name: 'nightly', warning: expect.stringContaining("did you mean 'noop'?") as string },
+    ]);
+    await fathom.client.queue.removeSchedule('nightly');
   });
 });
 

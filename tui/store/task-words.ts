@@ -1,9 +1,9 @@
 import type { TaskStatus, TaskSummary } from '../../shared/task.ts';
 import { longDuration, shortDuration, since } from './format.ts';
 
-/** Why a task is as it is, in one line: `retry in 8 s · shop.sync: the shop answered #`. */
+/** Why a task is as it is, in one line: `retry in 8 s · shop.sync: the shop answered 503`. */
 export function taskWhy(task: TaskSummary, now: number): string {
-  const { status, error_signature: error } = task;
+  const { status, last_error: error } = task;
   switch (status) {
     case 'pending':
       return join(waiting(task, now), error);

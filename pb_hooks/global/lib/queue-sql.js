@@ -21,6 +21,8 @@ const columns = (pairs) =>
     .map((name) => `'${name}', ${pairs[name]}`)
     .join(', ');
 
+const LAST_MESSAGE = "json_extract(CASE WHEN json_valid(errors) THEN errors END, '$[#-1].message')";
+
 const SUMMARY = {
   id: 'id',
   type: 'type',
@@ -38,6 +40,7 @@ const SUMMARY = {
   progress_message: 'progress_message',
   cancel_requested: bool('cancel_requested'),
   error_signature: "NULLIF(error_signature, '')",
+  last_error: `substr(${LAST_MESSAGE}, 1, min(1000, instr(${LAST_MESSAGE} || char(10), char(10)) - 1))`,
   finished_at: time('finished_at'),
   created: time('created'),
   updated: time('updated'),
