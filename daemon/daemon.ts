@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { PROTOCOL_VERSION } from '../shared/protocol.ts';
 import type { DaemonStatus } from '../shared/status.ts';
+import type { NewTask } from '../shared/task.ts';
 import type { ApiDeps } from './api/deps.ts';
 import { identityServices } from './api/identity-services.ts';
 import { listenOnSocket, listenOnTcp } from './api/listen.ts';
@@ -247,6 +248,11 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   waitingFor = 'the queue worker';
   resources.defer(() => queue.stop());
   await queue.start();
+  if (options.demo) {
+    waitingFor = 'the demo data';
+    const addTask = (task: NewTask) => queue.add(task);
+    await seedDemo({ users, provisioner, addTask, audit: identity.audit, apiUrl, log });
+  }
   waitingFor = null;
   log.info({ databases: catalog.entries().length, api: apiUrl }, 'the daemon is ready');
 
@@ -266,7 +272,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   ownerSync.start();
   resources.defer(() => ownerSync.stop());
   resources.defer(keepReconciled({ reconciler, bus, clock, log }));
-  if (options.demo) await seedDemo({ users, provisioner, controlPlane, apiUrl, log });
 
   const held = resources.move();
   const stopped = Promise.withResolvers<void>();

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { FathomError } from '../../shared/errors.ts';
+import type { NewTask } from '../../shared/task.ts';
 import type { Logger } from '../base/log.ts';
-import type { ControlPlaneClient } from '../control-plane/client.ts';
-import type { UserRepository } from '../control-plane/users.ts';
+import type { AuditTrail } from '../control-plane/audit-trail.ts';
+import type { User, UserRepository } from '../control-plane/users.ts';
 import type { Provisioner } from './provisioner.ts';
 
 const PEOPLE = ['ada@example.com', 'grace@example.com', 'linus@example.com'];
@@ -11,33 +12,39 @@ const PEOPLE = ['ada@example.com', 'grace@example.com', 'linus@example.com'];
 export async function seedDemo(deps: {
   users: UserRepository;
   provisioner: Provisioner;
-  controlPlane: ControlPlaneClient;
+  addTask: (task: NewTask) => Promise<unknown>;
+  audit: AuditTrail;
   /** Of the daemon, where the demo's webhook goes. */
   apiUrl: string;
   log: Logger;
 }): Promise<void> {
-  const created = [];
+  const created: User[] = [];
   for (const email of PEOPLE) {
     try {
       // Nobody signs in as these, so nobody has to know their passwords.
       created.push(await deps.users.create({ email, password: randomBytes(24).toString('base64url') }));
     } catch (error) {
-      if (!(error instanceof FathomError) || error.code !== 'auth.email_taken') throw error;
+      if (error instanceof FathomError && error.code === 'auth.email_taken') continue;
+      throw error;
     }
+    await deps.audit.record({
+      actor_kind: 'local',
+      actor: '',
+      address: '',
+      action: 'user.create',
+      target: email,
+      outcome: 'ok',
+      detail: JSON.stringify({ by: '--demo' }),
+      request_id: '',
+    });
   }
+  if (created.length === 0) return;
   await Promise.all(created.map((user) => deps.provisioner.ensure(user)));
-  const tasks = created.flatMap((user) => [
-    { type: 'database.provision', user: user.id },
-    { type: 'database.vacuum', user: user.id },
+  const tasks: NewTask[] = created.flatMap(({ id: user_id }) => [
+    { type: 'database.provision', user_id },
+    { type: 'database.vacuum', user_id },
   ]);
-  if (tasks.length === 0) return;
-  const webhook = { type: 'http.request', payload: { method: 'GET', url: `${deps.apiUrl}/health` } };
-  for (const task of [...tasks, webhook]) {
-    await deps.controlPlane.call((client) =>
-      client
-        .collection('global_queue')
-        .create({ payload: {}, status: 'pending', max_attempts: 5, timeout_s: 60, ...task }),
-    );
-  }
-  deps.log.info({ users: created.length, tasks: tasks.length + 1 }, 'made the demo data');
+  tasks.push({ type: 'http.request', payload: { method: 'GET', url: `${deps.apiUrl}/health` } });
+  for (const task of tasks) await deps.addTask(task);
+  deps.log.info({ users: created.length, tasks: tasks.length }, 'made the demo data');
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SERVE_DEMO } from '../helpers/deployment.ts';
-import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
+import { databaseRows } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { until } from '../helpers/until.ts';
 
@@ -18,14 +18,8 @@ describe('serve --demo', () => {
         },
         { what: () => `the demo data:\n${daemon.output()}` },
       );
-      const client = await controlPlane(fathom);
-      const tasks = await until(
-        async () => {
-          const list = await client.collection('global_queue').getFullList({ sort: 'created' });
-          return list.length >= 7 ? list : null;
-        },
-        { what: 'the demo tasks' },
-      );
+      // They are there when the daemon says that it is ready.
+      const { items: tasks } = await fathom.client.queue.list({ sort: 'created' });
       seen.push({
         databases: (await databaseRows(fathom)).map(({ name, state }) => ({ name, state })),
         tasks: tasks.map(({ id }) => id),
@@ -40,5 +34,9 @@ describe('serve --demo', () => {
     // With the demo data there, an ordinary start is an ordinary start.
     await fathom.start();
     expect((await fathom.client.users.list()).total).toBe(4);
+    const audit = (await fathom.client.audit()).items.map(({ action, target }) => `${action} ${target}`);
+    expect(audit.filter((line) => line.startsWith('user.create'))).toHaveLength(3);
+    const { items } = await fathom.client.queue.list();
+    expect(items.every(({ run_at, timeout_s }) => run_at !== null && timeout_s === 300)).toBe(true);
   });
 });
