@@ -24,6 +24,8 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     permission?: RoutePermission;
+    /** What the audit log calls it, or null for what it leaves out; of every route that changes something. */
+    audit?: string | null;
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
-import { auditRequests } from './audit.ts';
+import { auditRequests, hasToBeNamed } from './audit.ts';
 import { authorise, identify, type Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import { limitRequests } from './limits.ts';
@@ -123,6 +123,9 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     // Nothing is open because somebody forgot to close it.
     if (!config?.permission)
       throw new Error(`${String(method)} ${url} names no permission; see permissions.ts`);
+    // Nor is anything changed unseen.
+    if (config.audit === undefined && hasToBeNamed(method, config))
+      throw new Error(`${String(method)} ${url} does not say what the audit log calls it; see caller.ts`);
   });
   app.decorateRequest('caller', null);
   await limitRequests(app, deps, transport);

@@ -71,6 +71,21 @@ describe('the audit log', () => {
     expect(JSON.stringify(await entries('?per_page=500'))).not.toContain(PASSWORD);
   });
 
+  it('names what was made, and schedules by their names', async () => {
+    const { id } = await fathom.client.queue.add({ type: 'database.vacuum' });
+    const task = { type: 'http.request' };
+    await fathom.client.queue.setSchedule('nightly', { cron: '0 3 * * *', task });
+    await fathom.client.queue.removeSchedule('nightly');
+    const [removed, set, created] = await entries();
+    expect(removed).toMatchObject({ action: 'schedule.remove', target: 'nightly', outcome: 'ok' });
+    expect(set).toMatchObject({
+      action: 'schedule.set',
+      target: 'nightly',
+      detail: '{"status":200,"type":"http.request","cron":"0 3 * * *"}',
+    });
+    expect(created).toMatchObject({ action: 'task.create', target: id });
+  });
+
   it('tells of sign-ins and superusers at the global PocketBase, and of the local socket', async () => {
     await new PocketBase(fathom.globalUrl).collection('users').authWithPassword('ann@example.com', PASSWORD);
     const [direct] = await entries();

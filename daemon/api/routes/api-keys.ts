@@ -49,7 +49,7 @@ export function apiKeyRoutes(app: Api, { sessionRepository, identities, users, c
   app.post(
     '/api/v1/api-keys',
     {
-      config: { permission: 'api-keys.write' },
+      config: { permission: 'api-keys.write', audit: 'api-key.create' },
       schema: {
         body: z.strictObject({
           name: z.string().min(1).max(120),
@@ -96,7 +96,7 @@ export function apiKeyRoutes(app: Api, { sessionRepository, identities, users, c
   app.delete(
     '/api/v1/api-keys/:id',
     {
-      config: { permission: 'api-keys.write' },
+      config: { permission: 'api-keys.write', audit: 'api-key.revoke' },
       schema: { params: idParams, response: { 204: z.null(), 404: problemSchema } },
     },
     async (request, reply) => {

@@ -29,7 +29,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/v1/auth/register',
     {
-      config: { permission: 'public' },
+      config: { permission: 'public', audit: 'sign-up' },
       schema: {
         body: registerSchema,
         response: { 201: sessionSchema, 400: problemSchema, 409: problemSchema },
@@ -53,7 +53,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/v1/auth/login',
     {
-      config: { permission: 'public' },
+      config: { permission: 'public', audit: 'sign-in' },
       schema: { body: credentialsSchema, response: { 200: sessionSchema, 401: problemSchema } },
     },
     async (request) => {
@@ -75,7 +75,8 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/v1/auth/refresh',
     {
-      config: { permission: 'account.use' },
+      // It changes nothing that others could ask about later.
+      config: { permission: 'account.use', audit: null },
       schema: { response: { 200: sessionSchema, 401: problemSchema } },
     },
     async (request) => {
@@ -92,7 +93,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/v1/auth/logout',
     {
-      config: { permission: 'account.use' },
+      config: { permission: 'account.use', audit: 'sign-out' },
       schema: { response: { 204: z.null(), 401: problemSchema } },
     },
     async (request, reply) => {
@@ -136,7 +137,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
 
   app.post(
     '/api/v1/ws-ticket',
-    { config: { permission: 'stream.open' }, schema: { response: { 201: ticketSchema } } },
+    { config: { permission: 'stream.open', audit: null }, schema: { response: { 201: ticketSchema } } },
     async (request, reply) => {
       const { ticket, expiresAt } = deps.tickets.issue(requireCaller(request));
       return reply.code(201).send({ ticket, expires_at: expiresAt.toISOString() });

@@ -81,7 +81,7 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
     app.post(
       `/api/v1/databases/:name/${verb}`,
       {
-        config: { permission: 'databases.operate' },
+        config: { permission: 'databases.operate', audit: `database.${verb}` },
         schema: {
           params: nameParams,
           response: { 200: instanceSchema, 404: problemSchema, 502: problemSchema },
@@ -107,7 +107,7 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
   app.delete(
     '/api/v1/databases/:name',
     {
-      config: { permission: 'databases.delete' },
+      config: { permission: 'databases.delete', audit: 'database.delete' },
       schema: { params: nameParams, response: { 204: z.null(), 404: problemSchema } },
     },
     async (request, reply) => {

@@ -23,7 +23,7 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/users/:id/init_pb',
     {
-      config: { permission: 'databases.operate' },
+      config: { permission: 'databases.operate', audit: 'database.start' },
       errorHandler,
       schema: {
         params: idParams,
@@ -75,7 +75,7 @@ export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/users/:id/stop_pb',
     {
-      config: { permission: 'databases.operate' },
+      config: { permission: 'databases.operate', audit: 'database.stop' },
       errorHandler,
       schema: { params: idParams, response: { 200: success, ...failures } },
     },

@@ -27,7 +27,7 @@ export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
   app.put(
     '/api/v1/queue/schedules/:name',
     {
-      config: { permission: 'queue.pause' },
+      config: { permission: 'queue.pause', audit: 'schedule.set' },
       schema: {
         params: nameParams,
         body: newScheduleSchema,
@@ -42,7 +42,7 @@ export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
   app.delete(
     '/api/v1/queue/schedules/:name',
     {
-      config: { permission: 'queue.pause' },
+      config: { permission: 'queue.pause', audit: 'schedule.remove' },
       schema: { params: nameParams, response: { 204: z.null(), 404: problemSchema } },
     },
     async (request, reply) => {

@@ -23,7 +23,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   app.post(
     '/api/v1/queue/tasks',
     {
-      config: { permission: 'queue.create' },
+      config: { permission: 'queue.create', audit: 'task.create' },
       schema: {
         body: newTaskSchema,
         response: { 200: taskSchema, 201: taskSchema, 400: problemSchema, 404: problemSchema },
@@ -79,7 +79,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
     app.post(
       `/api/v1/queue/tasks/:id/${action}`,
       {
-        config: { permission: 'queue.operate' },
+        config: { permission: 'queue.operate', audit: `task.${action}` },
         schema: { params: idParams, response: { 200: taskSchema, 404: problemSchema, 409: problemSchema } },
       },
       async (request) => {
@@ -101,7 +101,10 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   for (const action of ['pause', 'resume'] as const) {
     app.post(
       `/api/v1/queue/${action}`,
-      { config: { permission: 'queue.pause' }, schema: { response: { 200: queueStatsSchema } } },
+      {
+        config: { permission: 'queue.pause', audit: `queue.${action}` },
+        schema: { response: { 200: queueStatsSchema } },
+      },
       async () => {
         return queue.pause(action === 'pause');
       },
@@ -122,7 +125,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   app.post(
     '/api/v1/queue/dead/retry',
     {
-      config: { permission: 'queue.operate' },
+      config: { permission: 'queue.operate', audit: 'tasks.retry' },
       schema: {
         body: z.strictObject({ signature: z.string().min(1).max(300) }),
         response: { 200: z.object({ ids: z.array(z.string()) }) },

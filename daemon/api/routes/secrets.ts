@@ -20,7 +20,10 @@ export function secretRoutes(app: Api, { secretRotation }: ApiDeps): void {
 
   app.post(
     '/api/v1/secrets/rotate',
-    { config: { permission: 'secrets.rotate' }, schema: { response: { 200: rotationSchema } } },
+    {
+      config: { permission: 'secrets.rotate', audit: 'secrets.rotate' },
+      schema: { response: { 200: rotationSchema } },
+    },
     () => secretRotation.rotate(),
   );
 }

@@ -59,7 +59,7 @@ export function sessionRoutes(app: Api, { sessionRepository, identities }: ApiDe
   app.delete(
     '/api/v1/sessions',
     {
-      config: { permission: 'sessions.end' },
+      config: { permission: 'sessions.end', audit: 'sessions.end' },
       schema: {
         querystring: z.object({ user_id: userIdQuery }),
         response: { 204: z.null(), 403: problemSchema },
@@ -77,7 +77,7 @@ export function sessionRoutes(app: Api, { sessionRepository, identities }: ApiDe
   app.delete(
     '/api/v1/sessions/:id',
     {
-      config: { permission: 'sessions.end' },
+      config: { permission: 'sessions.end', audit: 'session.end' },
       schema: { params: idParams, response: { 204: z.null(), 404: problemSchema } },
     },
     async (request, reply) => {

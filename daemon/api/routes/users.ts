@@ -59,7 +59,7 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/api/v1/users',
     {
-      config: { permission: 'users.write' },
+      config: { permission: 'users.write', audit: 'user.create' },
       schema: {
         body: registerSchema.extend({ role: roleSchema.optional() }),
         response: { 201: userSchema, 400: problemSchema, 409: problemSchema },
@@ -93,7 +93,7 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
   app.patch(
     '/api/v1/users/:id',
     {
-      config: { permission: 'users.write' },
+      config: { permission: 'users.write', audit: 'user.update' },
       schema: {
         params: idParams,
         body: z.strictObject({ role: roleSchema.optional(), is_active: z.boolean().optional() }),
@@ -109,7 +109,7 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
   app.delete(
     '/api/v1/users/:id',
     {
-      config: { permission: 'users.write' },
+      config: { permission: 'users.write', audit: 'user.delete' },
       schema: { params: idParams, response: { 204: z.null(), 404: problemSchema } },
     },
     async (request, reply) => {
