@@ -138,6 +138,11 @@ export const pageQuerySchema = z.object({
   sort: z.string().max(64).optional(),
 });
 
+/** Of lists that are short as a rule: all of it, when nothing is said. */
+export const wholePageQuerySchema = pageQuerySchema
+  .omit({ sort: true })
+  .extend({ per_page: z.coerce.number().int().min(1).max(500).default(500) });
+
 export interface Page<T> {
   items: T[];
   page: number;

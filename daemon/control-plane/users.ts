@@ -19,6 +19,24 @@ export interface NewUser {
   role?: Role | undefined;
 }
 
+export interface UserQuery {
+  page: number;
+  perPage: number;
+  sort: string;
+  email?: string | undefined;
+  /** A part of the address or the name. */
+  search?: string | undefined;
+  role?: Role | undefined;
+  is_active?: boolean | undefined;
+}
+
+const FILTERS = [
+  ['email', 'email = {:email} || email:lower = {:lower}'],
+  ['search', 'email ~ {:search} || name ~ {:search}'],
+  ['role', 'role = {:role}'],
+  ['is_active', 'is_active = {:is_active}'],
+] as const;
+
 /** The people of Fathom, in the global PocketBase. */
 export class UserRepository {
   readonly #client: ControlPlaneClient;
@@ -73,25 +91,13 @@ export class UserRepository {
   }
 
   /** With `email`, the one that has this address, however it is capitalised. */
-  async list(options: {
-    page: number;
-    perPage: number;
-    sort: string;
-    email?: string | undefined;
-  }): Promise<{ items: User[]; total: number }> {
-    const { page, perPage, sort, email } = options;
+  async list({ page, perPage, sort, ...wanted }: UserQuery): Promise<{ items: User[]; total: number }> {
+    const values = { ...wanted, lower: wanted.email?.toLowerCase() };
+    const conditions = FILTERS.filter(([name]) => wanted[name] !== undefined).map(([, text]) => `(${text})`);
     const { items, totalItems } = await this.#client.call((client) =>
-      client.collection('users').getList(page, perPage, {
-        sort,
-        ...(email === undefined
-          ? {}
-          : {
-              filter: client.filter('email = {:email} || email:lower = {:lower}', {
-                email,
-                lower: email.toLowerCase(),
-              }),
-            }),
-      }),
+      client
+        .collection('users')
+        .getList(page, perPage, { sort, filter: client.filter(conditions.join(' && '), values) }),
     );
     return { items: items.map(toUser), total: totalItems };
   }

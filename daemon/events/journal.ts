@@ -18,8 +18,8 @@ export class Journal {
     });
   }
 
-  /** The latest `limit` of those wanted, oldest first. */
-  latest(limit: number, wanted: (entry: JournalEntry) => boolean): JournalEntry[] {
-    return this.#entries.filter(wanted).slice(-limit);
+  /** Those wanted, oldest first. */
+  entries(wanted: (entry: JournalEntry) => boolean): JournalEntry[] {
+    return this.#entries.filter(wanted);
   }
 }

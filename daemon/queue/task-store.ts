@@ -123,8 +123,9 @@ export class TaskStore {
     return (await this.#hooks.call<{ ids: string[] }>('retry', { signature })).ids;
   }
 
-  async dead(): Promise<DeadGroup[]> {
-    return (await this.#hooks.call<{ groups: DeadGroup[] }>('dead', {})).groups;
+  /** Kinds of errors among the dead letters, the most frequent first. */
+  async dead(page: number, perPage: number): Promise<{ items: DeadGroup[]; total: number }> {
+    return this.#hooks.call('dead', { page, per_page: perPage });
   }
 
   /** Removes finished tasks past their time, a bounded number; how many. */

@@ -142,7 +142,7 @@ export class FathomClient {
   };
 
   /** What happened to the instances, oldest first. */
-  events(query: { name?: string | undefined; limit?: number } = {}): Promise<{ items: JournalEntry[] }> {
+  events(query: { name?: string | undefined; limit?: number } = {}): Promise<Page<JournalEntry>> {
     return this.http.request('GET', '/api/v1/events', { query });
   }
 
@@ -179,10 +179,10 @@ export class FathomClient {
     pause: (): Promise<QueueStats> => this.http.request('POST', '/api/v1/queue/pause', { body: {} }),
     resume: (): Promise<QueueStats> => this.http.request('POST', '/api/v1/queue/resume', { body: {} }),
     /** Kinds of errors among the dead letters. */
-    dead: (): Promise<{ items: DeadGroup[] }> => this.http.request('GET', '/api/v1/queue/dead'),
+    dead: (): Promise<Page<DeadGroup>> => this.http.request('GET', '/api/v1/queue/dead'),
     retryDead: (signature: string): Promise<{ ids: string[] }> =>
       this.http.request('POST', '/api/v1/queue/dead/retry', { body: { signature } }),
-    schedules: (): Promise<{ items: Schedule[] }> => this.http.request('GET', '/api/v1/queue/schedules'),
+    schedules: (): Promise<Page<Schedule>> => this.http.request('GET', '/api/v1/queue/schedules'),
     setSchedule: (name: string, body: NewSchedule): Promise<Schedule> =>
       this.http.request('PUT', schedulePath(name), { body }),
     removeSchedule: (name: string): Promise<void> => this.http.request('DELETE', schedulePath(name)),

@@ -139,6 +139,14 @@ describe('one database', () => {
     expect(new Set(own.map(({ name }) => name))).toEqual(new Set([nameOf('ann')]));
     expect(own.map(({ kind, to }) => `${kind} ${to}`)).toContain('phase running');
     expect(new Set((await eventsFor(admin)).map(({ name }) => name)).size).toBeGreaterThan(1);
+    const page = async (query: string) =>
+      (await call<Page<JournalEntry>>('GET', `${fathom.url}/api/v1/events?${query}`, { token: admin })).body;
+    const name = `name=${nameOf('ann')}`;
+    const { items: all, ...rest } = await page(name);
+    expect(rest).toEqual({ page: 1, per_page: 200, total: all.length });
+    expect(await page(`${name}&per_page=1`)).toMatchObject({ items: [all.at(-1)], total: all.length });
+    expect(await page(`${name}&per_page=1&page=2`)).toMatchObject({ items: [all.at(-2)], page: 2 });
+    expect((await page(`${name}&page=9`)).items).toEqual([]);
   });
 
   it('is closed to everybody else', async () => {

@@ -216,7 +216,8 @@ describe('schedules', () => {
     await expect(fathom.client.queue.setSchedule('theirs', set)).rejects.toThrow(/there is no user 'a+'/);
     const { user } = await signUp(fathom.url, 'scheduled@example.com');
     await fathom.client.queue.setSchedule('theirs', { ...set, task: { ...task, user_id: user.id } });
-    expect(await schedules()).toMatchObject([{ name: 'theirs' }]);
+    const listed = await fathom.client.queue.schedules();
+    expect(listed).toMatchObject({ page: 1, per_page: 500, total: 1, items: [{ name: 'theirs' }] });
     expect((await call('DELETE', `${fathom.url}/api/v1/users/${user.id}`, { token: admin })).status).toBe(
       204,
     );

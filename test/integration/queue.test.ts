@@ -131,7 +131,8 @@ describe('a handler that goes wrong', () => {
     expect(twice).toMatchObject({ status: 'dead', attempts: 1 });
     expect(twice.errors).toHaveLength(2);
 
-    const groups = (await fathom.client.queue.dead()).items;
+    const { items: groups, ...page } = await fathom.client.queue.dead();
+    expect(page).toEqual({ page: 1, per_page: 500, total: groups.length });
     const group = groups.find(({ signature }) => signature === dead.error_signature);
     expect(group?.count).toBeGreaterThanOrEqual(1);
     const { ids } = await fathom.client.queue.retryDead(String(dead.error_signature));

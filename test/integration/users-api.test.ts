@@ -27,6 +27,10 @@ function users<T = User>(method: string, path = '', token: string | undefined = 
   return call<T>(method, `${fathom.url}/api/v1/users${path}`, { token, body });
 }
 
+async function filtered(query: string): Promise<Page<User>> {
+  return (await users<Page<User>>('GET', query)).body;
+}
+
 function run(args: readonly string[], input = '') {
   return fathomd([...args, '--socket', fathom.socketPath], { input });
 }
@@ -64,6 +68,18 @@ describe('users', () => {
       expect(body).toMatchObject({ total: 0, items: [] });
     }
     expect((await users('GET', '?email=ann@example.com', ann.token)).status).toBe(403);
+    // It would end the text that is compared with, and what follows would be looked for instead.
+    expect((await users('GET', `?email=${encodeURIComponent('ann\\')}`)).status).toBe(400);
+  });
+
+  it('are filtered by role, by whether they are active, and by a part of their address', async () => {
+    expect(await filtered('?role=admin')).toMatchObject({ total: 1, items: [{ role: 'admin' }] });
+    expect(await filtered('?is_active=false')).toMatchObject({ total: 0, items: [] });
+    const found = { total: 1, items: [{ id: ann.user.id }] };
+    expect(await filtered('?is_active=true&role=user&search=NN@ex')).toMatchObject(found);
+    expect(await filtered('?search="')).toMatchObject({ total: 0 });
+    for (const query of ['?role=boss', '?is_active=1', '?search=%5C'])
+      expect((await users('GET', query)).status, query).toBe(400);
   });
 
   it('are made by administrators, with a database if the role has one', async () => {

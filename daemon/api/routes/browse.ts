@@ -3,6 +3,7 @@ import { isDatabaseName } from '../../../shared/database-name.ts';
 import { pageOf, pageQuerySchema, problemSchema } from '../../../shared/protocol.ts';
 import { listCollections, listRecords } from '../../databases/browse.ts';
 import type { ApiDeps } from '../deps.ts';
+import { pageFrom } from '../page.ts';
 import type { Api } from '../server.ts';
 
 const nameParams = z.object({
@@ -34,10 +35,7 @@ export function browseRoutes(app: Api, { catalog }: ApiDeps): void {
       },
     },
     async (request) => {
-      const { page, per_page } = request.query;
-      const all = await listCollections(catalog.get(request.params.name));
-      const items = all.slice((page - 1) * per_page, page * per_page);
-      return { items, page, per_page, total: all.length };
+      return pageFrom(await listCollections(catalog.get(request.params.name)), request.query);
     },
   );
 

@@ -13,6 +13,7 @@ import {
 } from '../../../shared/protocol.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { pageFrom } from '../page.ts';
 import type { Api } from '../server.ts';
 
 const GLOBAL = 'global';
@@ -56,12 +57,7 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
             search === undefined || name.includes(search) || email?.includes(search) === true,
         )
         .toSorted(bySort(sort));
-      return {
-        items: matching.slice((page - 1) * per_page, page * per_page),
-        page,
-        per_page,
-        total: matching.length,
-      };
+      return pageFrom(matching, { page, per_page });
     },
   );
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { INSTANCE_PHASES } from '../../../shared/instance.ts';
 import type { JournalEntry } from '../../../shared/journal.ts';
-import { lastExitSchema, reasonSchema } from '../../../shared/protocol.ts';
+import { lastExitSchema, pageOf, reasonSchema } from '../../../shared/protocol.ts';
 import { JOURNAL_KEPT } from '../../events/journal.ts';
 import { requireCaller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -29,23 +29,33 @@ export function eventRoutes(app: Api, { journal, catalog }: ApiDeps): void {
       schema: {
         querystring: z.object({
           name: z.string().max(128).optional(),
-          limit: z.coerce.number().int().min(1).max(JOURNAL_KEPT).default(200),
+          page: z.coerce.number().int().min(1).default(1),
+          per_page: z.coerce.number().int().min(1).max(500).default(200),
+          /** In the place of `per_page`: as many of the latest. */
+          limit: z.coerce.number().int().min(1).max(JOURNAL_KEPT).optional(),
         }),
-        response: { 200: z.object({ items: z.array(entrySchema) }) },
+        response: { 200: pageOf(entrySchema) },
       },
     },
     (request) => {
       const caller = requireCaller(request);
-      const { name, limit } = request.query;
+      const { name, page, per_page, limit } = request.query;
+      const size = limit ?? per_page;
       const all = seesAll(caller, 'databases.read');
       const own = caller.kind === 'local' ? null : caller.userId;
-      const items = journal.latest(
-        limit,
+      const wanted = journal.entries(
         (entry) =>
           (name === undefined || entry.name === name) &&
           (all || (own !== null && catalog.find(entry.name)?.row.user === own)),
       );
-      return { items };
+      // The first page has the latest, each page the oldest first.
+      const end = Math.max(0, wanted.length - (page - 1) * size);
+      return {
+        items: wanted.slice(Math.max(0, end - size), end),
+        page,
+        per_page: size,
+        total: wanted.length,
+      };
     },
   );
 }

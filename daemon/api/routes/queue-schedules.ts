@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { problemSchema } from '../../../shared/protocol.ts';
+import { pageOf, problemSchema, wholePageQuerySchema } from '../../../shared/protocol.ts';
 import { newScheduleSchema, scheduleSchema } from '../../../shared/queue-protocol.ts';
 import type { ApiDeps } from '../deps.ts';
+import { pageFrom } from '../page.ts';
 import type { Api } from '../server.ts';
 
 const nameParams = z.object({
@@ -17,10 +18,10 @@ export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
     '/api/v1/queue/schedules',
     {
       config: { permission: 'queue.stats' },
-      schema: { response: { 200: z.object({ items: z.array(scheduleSchema) }) } },
+      schema: { querystring: wholePageQuerySchema, response: { 200: pageOf(scheduleSchema) } },
     },
-    async () => {
-      return { items: await queue.schedules.list() };
+    async (request) => {
+      return pageFrom(await queue.schedules.list(), request.query);
     },
   );
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FathomError } from '../../../shared/errors.ts';
-import { pageOf, pageQuerySchema, problemSchema } from '../../../shared/protocol.ts';
+import { pageOf, pageQuerySchema, problemSchema, wholePageQuerySchema } from '../../../shared/protocol.ts';
 import {
   deadGroupSchema,
   newTaskSchema,
@@ -115,10 +115,11 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
     '/api/v1/queue/dead',
     {
       config: { permission: 'queue.stats' },
-      schema: { response: { 200: z.object({ items: z.array(deadGroupSchema) }) } },
+      schema: { querystring: wholePageQuerySchema, response: { 200: pageOf(deadGroupSchema) } },
     },
-    async () => {
-      return { items: await queue.store.dead() };
+    async (request) => {
+      const { page, per_page } = request.query;
+      return { ...(await queue.store.dead(page, per_page)), page, per_page };
     },
   );
 

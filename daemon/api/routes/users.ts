@@ -24,6 +24,8 @@ const userSchema = z
   .meta({ id: 'User' });
 
 const idParams = z.object({ id: z.string().regex(/^[a-z0-9]{15}$/, 'is not the id of a user') });
+/** PocketBase's filters know no backslash but one that escapes a quote: any other would end the text elsewhere. */
+const comparable = z.string().regex(/^[^\\\p{C}]*$/u, 'holds a backslash or a control character');
 const SORTABLE = z.enum(['email', '-email', 'created', '-created', 'role', '-role']).default('created');
 
 /** The people of Fathom, for administrators. */
@@ -44,14 +46,25 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
     {
       config: { permission: 'users.read' },
       schema: {
-        querystring: pageQuerySchema.extend({ sort: SORTABLE, email: z.string().max(255).optional() }),
+        querystring: pageQuerySchema.extend({
+          sort: SORTABLE,
+          email: comparable.max(255).optional(),
+          search: comparable.max(100).optional(),
+          role: roleSchema.optional(),
+          is_active: z.enum(['true', 'false']).optional(),
+        }),
         response: { 200: pageOf(userSchema) },
       },
     },
     async (request) => {
       requireOwnerOrAll(request, null);
-      const { page, per_page, sort, email } = request.query;
-      const { items, total } = await deps.users.list({ page, perPage: per_page, sort, email });
+      const { page, per_page, is_active, ...wanted } = request.query;
+      const { items, total } = await deps.users.list({
+        ...wanted,
+        is_active: is_active === undefined ? undefined : is_active === 'true',
+        page,
+        perPage: per_page,
+      });
       return { items: items.map(withDatabase), page, per_page, total };
     },
   );

@@ -132,12 +132,18 @@ function retry(db, { id, signature }) {
   return JSON.stringify({ ids });
 }
 
-/** {} → {groups: [{signature, count, last}]} of the dead letters. */
-function dead(db) {
-  const groups =
-    db.rows(`SELECT json_object('signature', error_signature, 'count', COUNT(*), 'last', replace(MAX(finished_at), ' ', 'T')) AS row
-     FROM global_queue WHERE status = 'dead' GROUP BY error_signature ORDER BY COUNT(*) DESC LIMIT 500`);
-  return `{"groups":[${groups.join(',')}]}`;
+/** {page, per_page} → {items: [{signature, count, last}], total} of the dead letters. */
+function dead(db, { page, per_page }) {
+  const items = db.rows(
+    `SELECT json_object('signature', error_signature, 'count', COUNT(*), 'last', replace(MAX(finished_at), ' ', 'T')) AS row
+     FROM global_queue WHERE status = 'dead' GROUP BY error_signature ORDER BY COUNT(*) DESC, error_signature
+     LIMIT {:limit} OFFSET {:offset}`,
+    { limit: per_page, offset: (page - 1) * per_page },
+  );
+  const total = db.firstRow(
+    `SELECT COUNT(DISTINCT error_signature) || '' AS row FROM global_queue WHERE status = 'dead'`,
+  );
+  return `{"items":[${items.join(',')}],"total":${total}}`;
 }
 
 /** {finished_days, dead_days, limit} → {removed}: a bounded number, so that workers do not wait long. */
