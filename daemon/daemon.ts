@@ -182,6 +182,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
       global_url: globalUrl,
       data_dir: config.dataDir,
       pocketbase_version: binary.version,
+      pocketbase_path: binary.path,
       instances: fleet.countByPhase(),
       total_instances: fleet.size,
       queue: tasks?.counts ?? null,

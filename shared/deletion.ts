@@ -17,7 +17,7 @@ export function userDeletionConsequences(
   database: Pick<Instance, 'name' | 'usage'> | null,
 ): string[] {
   return [
-    `${email} is cut off at once: sessions and API keys end. The address may sign up again, as a new account with a new and empty database.`,
+    `${email} is cut off at once: sessions, API keys and schedules end. The address may sign up again, as a new account with a new and empty database.`,
     database === null
       ? 'There is no database of this account.'
       : `The database ${database.name} is deleted with everything in it: ${contentsOf(database)}.`,

@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   'data_dir.unusable': { status: 500, exit: 73, title: 'The data directory cannot be used' },
   'data_dir.locked': { status: 500, exit: 75, title: 'Another daemon uses this data directory' },
   'binary.unusable': { status: 500, exit: 78, title: 'The PocketBase binary cannot be used' },
+  'binary.download': { status: 502, exit: 69, title: 'PocketBase cannot be downloaded' },
   'server.port_in_use': { status: 500, exit: 69, title: 'The port is in use' },
   'control_plane.unavailable': { status: 503, exit: 69, title: 'The global PocketBase does not answer' },
   'daemon.unreachable': { status: 503, exit: 69, title: 'The daemon does not answer' },

@@ -16,6 +16,8 @@ export interface DaemonStatus {
   global_url: string;
   data_dir: string;
   pocketbase_version: string;
+  /** The executable. */
+  pocketbase_path: string;
   instances: Record<InstancePhase, number>;
   total_instances: number;
   /** Null while the global PocketBase cannot be read. */

@@ -3,10 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCli } from './run.ts';
+import { runInProcess } from '../../test/helpers/run-cli.ts';
 
 let cwd: string;
 
@@ -18,20 +17,8 @@ afterEach(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-async function run(
-  argv: string[],
-  { env = {}, input = '' }: { env?: Record<string, string>; input?: string } = {},
-) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli(argv, {
-    env,
-    cwd,
-    stdin: Readable.from([input]),
-    stdout: { write: (line) => out.push(line) },
-    stderr: { write: (line) => err.push(line) },
-  });
-  return { code, out: out.join(''), err: err.join('') };
+function run(argv: readonly string[], options: { env?: Record<string, string>; input?: string } = {}) {
+  return runInProcess(argv, { cwd, ...options });
 }
 
 describe('the command line', () => {

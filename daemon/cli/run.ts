@@ -7,6 +7,7 @@ import { databaseCommands } from './databases.ts';
 import { hostCommands } from './host-commands.ts';
 import { inWords } from './in-words.ts';
 import { installCommands } from './install-commands.ts';
+import { pocketbaseCommands } from './pocketbase.ts';
 import { queueCommands } from './queue.ts';
 import { reportError } from './report-error.ts';
 import { securityCommands } from './security.ts';
@@ -20,6 +21,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   secrets: 'what is stored encrypted',
   databases: 'their databases, and the global one',
   queue: 'tasks over all databases',
+  pocketbase: 'which PocketBase is run',
 };
 
 /** Runs one command line and returns the exit code; never throws. */
@@ -32,6 +34,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
     ...databaseCommands,
     ...queueCommands,
     ...securityCommands,
+    ...pocketbaseCommands,
   ];
   let exitCode = 0;
   try {

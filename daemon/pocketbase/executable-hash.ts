@@ -5,6 +5,11 @@ import { stat } from 'node:fs/promises';
 /** PocketBase has 30 MB: each piece costs a turn of the event loop, which for Node's usual 64 KB takes longer than the hash does. */
 const PIECE_BYTES = 1024 * 1024;
 
+/** SHA-256, hexadecimal. */
+export function sha256Of(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
 /** SHA-256 of a file, hexadecimal. */
 export async function hashOf(path: string): Promise<string> {
   const hash = createHash('sha256');

@@ -230,6 +230,7 @@ export class StubDaemon {
       global_url: 'http://127.0.0.1:8090',
       data_dir: '/var/lib/fathom',
       pocketbase_version: '0.39.1',
+      pocketbase_path: '/opt/pocketbase',
       instances: counts,
       total_instances: this.instances.size,
       queue: { ...NO_TASKS, pending: 4, processing: 1, done: 128 },

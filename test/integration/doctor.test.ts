@@ -34,6 +34,13 @@ async function doctor(fathom: Deployment, env: Record<string, string> = {}, ...o
   };
 }
 
+/** Where instances run an executable of PocketBase, and whether the daemon starts that one. */
+async function pocketbases(fathom: Deployment) {
+  const args = ['pocketbase', 'list', '--json'];
+  const { stdout } = await fathomd(args, { cwd: fathom.dataDir, env: fathom.env });
+  return JSON.parse(stdout) as { path: string; daemon: boolean; instances: string[] }[];
+}
+
 async function damage(path: string): Promise<void> {
   await using file = await open(path, 'r+');
   const { size } = await file.stat();
@@ -72,6 +79,17 @@ it('finds what is really broken, while the daemon runs and while it does not, an
     markedAs: NOBODY,
   });
   await untilServing(port);
+
+  // Its own executable, with another one's content: counted by what it is.
+  expect(await pocketbases(fathom)).toEqual([
+    expect.objectContaining({
+      source: 'embedded',
+      version: '0.39.1',
+      chosen: true,
+      daemon: true,
+      instances: [NOBODY, open0.name, 'global'].toSorted(),
+    }),
+  ]);
 
   const broken = await doctor(fathom);
   expect(broken.exitCode).toBe(0);

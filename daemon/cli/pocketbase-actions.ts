@@ -1,0 +1,134 @@
+import { join, resolve } from 'node:path';
+import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { packageRoot } from '../base/package.ts';
+import { loadClientConfig } from '../config/client-config.ts';
+import { readSources } from '../config/sources.ts';
+import { isRelease } from '../install/layout.ts';
+import { EMBEDDED } from '../pocketbase/binary.ts';
+import { installVersion } from '../pocketbase/installed-versions.ts';
+import { type KnownVersion, knownVersions } from '../pocketbase/known-versions.ts';
+import { OFFICIAL_RELEASES } from '../pocketbase/release-download.ts';
+import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { printable } from './printable.ts';
+import { type Column, formatTable } from './table.ts';
+import { UsageError } from './usage-error.ts';
+
+interface Arguments {
+  envFile?: string | undefined;
+  dataDir?: string | undefined;
+  json: boolean;
+}
+
+type Listed = KnownVersion & { daemon: boolean };
+
+const COLUMNS: readonly Column<Listed>[] = [
+  { title: 'VERSION', cell: ({ version }) => version ?? 'unknown' },
+  { title: 'FROM', cell: ({ source }) => (source === 'setting' ? 'PB_BINARY_PATH' : source) },
+  { title: 'USED BY', cell: (one) => usersOf(one) || null },
+  { title: 'SHA-256', cell: ({ sha256 }) => sha256 },
+  { title: 'PATH', cell: ({ path }) => path },
+  {
+    title: '',
+    cell: ({ problem }) => problem ?? '',
+    colour: ({ problem }) => (problem === null ? null : 'red'),
+  },
+];
+
+function usersOf({ daemon, chosen, instances }: Listed): string {
+  const count = instances.length;
+  return [
+    ...(daemon ? ['the daemon'] : []),
+    ...(chosen && !daemon ? ['the next start of the daemon'] : []),
+    ...(count > 0 ? [`${count} ${count === 1 ? 'instance' : 'instances'}`] : []),
+  ].join(', ');
+}
+
+export async function listVersions(args: Arguments, context: CliContext): Promise<number> {
+  const { env, cwd } = context;
+  const input = { commandLine: args, env, cwd };
+  const { dataDir, socketPath } = loadClientConfig(input);
+  const client = new FathomClient({ target: { socketPath }, timeoutMs: 3000 });
+  const [known, status] = await Promise.all([
+    knownVersions(dataDir, chosenPath(args, context)),
+    // One that does not answer is told of by the doctor; what there is can be seen without it.
+    client.status().catch(() => null),
+  ]);
+  const listed = known.map((one) => ({
+    ...one,
+    daemon: one.path !== null && one.path === status?.pocketbase_path,
+  }));
+  if (args.json) printJson(context, listed);
+  else printLine(context.stdout, formatTable(listed, COLUMNS, painter(context.stdout, env)));
+  return 0;
+}
+
+export async function installPocketBase(
+  args: Arguments & { release: string; from?: string | undefined },
+  context: CliContext,
+): Promise<number> {
+  const version = args.release.replace(/^v/, '');
+  if (!/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/.test(version)) {
+    throw new UsageError(
+      `'${args.release}' is not a version; name one like 0.40.1, see https://github.com/pocketbase/pocketbase/releases`,
+    );
+  }
+  const { env, cwd } = context;
+  const { dataDir } = loadClientConfig({ commandLine: args, env, cwd });
+  const from = args.from === undefined ? OFFICIAL_RELEASES : safeAddress(args.from);
+  if (!args.json)
+    printLine(context.stderr, printable(`fathomd: looking for PocketBase ${version} at ${from}`));
+  const { binary, already } = await installVersion(version, { dataDir, from, arch: process.arch });
+  const { path, sha256 } = binary;
+  if (args.json) {
+    printJson(context, { version, path, sha256, already_installed: already });
+    return 0;
+  }
+  const lines = [
+    `PocketBase ${version} is ${already ? 'here already, unchanged' : 'installed, as it was released'}: ${path}`,
+    `SHA-256 ${sha256}`,
+    '',
+    ...(chosenPath(args, context) === path
+      ? ['PB_BINARY_PATH names it already; the daemon runs it from its next start on.']
+      : wayThere(path, placeOfSetting(args, context))),
+    `'fathomd pocketbase list' shows who runs what.`,
+  ];
+  for (const line of lines) printLine(context.stdout, printable(line));
+  return 0;
+}
+
+function wayThere(path: string, place: string): string[] {
+  const restart = isRelease(packageRoot()) ? ": 'systemctl restart fathomd'" : '';
+  return [
+    'Nothing is changed by that. To go over to it:',
+    '  back up first: another PocketBase may change databases for good (docs/operations.md, What to back up)',
+    `  put this line into ${place}:`,
+    `    PB_BINARY_PATH=${/[\s#'"]/.test(path) ? JSON.stringify(path) : path}`,
+    `  restart the daemon${restart}, which replaces the instances one after the other`,
+    `Without that line the embedded ${EMBEDDED.version} is run, with which this Fathom is tested.`,
+  ];
+}
+
+function chosenPath({ envFile, dataDir }: Arguments, { env, cwd }: CliContext): string | null {
+  const path = readSources({ commandLine: { envFile, dataDir }, env, cwd }).get('PB_BINARY_PATH')?.trim();
+  return path === undefined ? null : resolve(cwd, path);
+}
+
+/** Where it stands now, or else would be read. */
+function placeOfSetting({ envFile, dataDir }: Arguments, { env, cwd }: CliContext): string {
+  const sources = readSources({ commandLine: { envFile, dataDir }, env, cwd });
+  const now = sources.originOf('PB_BINARY_PATH');
+  return (
+    (now === undefined ? undefined : `${now}, in place of the one that is there`) ??
+    sources.namedFile ??
+    sources.files[0]?.path ??
+    join(sources.dataDir, '.env')
+  );
+}
+
+/** Whoever changes what comes over a line in between would change the checksums along with it. */
+function safeAddress(text: string): string {
+  const url = URL.parse(text);
+  const local = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '');
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && local)) return text.replace(/\/+$/, '');
+  throw new UsageError(`--from ${text}: needs to be an https address (http on this host alone)`);
+}

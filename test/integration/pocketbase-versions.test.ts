@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EMBEDDED, verifyBinary } from '../../daemon/pocketbase/binary.ts';
+import type { KnownVersion } from '../../daemon/pocketbase/known-versions.ts';
+import { fathomd } from '../helpers/fathomd.ts';
+import { freePortRange } from '../helpers/free-ports.ts';
+import { runInProcess } from '../helpers/run-cli.ts';
+
+const { version: REAL } = EMBEDDED;
+const archiveOf = (version: string) =>
+  `pocketbase_${version}_linux_${process.arch === 'x64' ? 'amd64' : process.arch}.zip`;
+const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
+
+/** What the server has, by path. */
+const served = new Map<string, RequestListener>();
+const asked: string[] = [];
+let server: Server;
+let from: string;
+let dataDir: string;
+/** A real one, of the real PocketBase. */
+let archive: Uint8Array;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'fathom-pocketbase-'));
+  const { path } = await verifyBinary(null);
+  archive = zipSync(
+    { 'CHANGELOG.md': Buffer.from('what changed'), pocketbase: await readFile(path) },
+    { level: 0 },
+  );
+  server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    const answer = served.get(request.url ?? '');
+    if (answer !== undefined) answer(request, response);
+    else response.writeHead(404).end();
+  });
+  const port = await freePortRange(1);
+  from = `http://127.0.0.1:${port}/releases`;
+  await new Promise<void>((resolve) => {
+    server.listen(port, '127.0.0.1', resolve);
+  });
+});
+
+afterAll(async () => {
+  server.close();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+  served.clear();
+  asked.length = 0;
+});
+
+/** A release as GitHub has it. */
+function release(version: string, content: Uint8Array, checksum = sha256(content)): void {
+  const path = `/releases/v${version}`;
+  const sums = `${'0'.repeat(64)}  pocketbase_${version}_windows_amd64.zip\n${checksum}  ${archiveOf(version)}\n`;
+  served.set(`${path}/checksums.txt`, (_request, response) => void response.end(sums));
+  served.set(`${path}/${archiveOf(version)}`, (_request, response) => void response.end(content));
+}
+
+function pocketbase(...args: string[]) {
+  return runInProcess(['pocketbase', ...args, '--data-dir', dataDir], { cwd: dataDir });
+}
+
+async function list(env: Record<string, string> = {}): Promise<KnownVersion[]> {
+  const args = ['pocketbase', 'list', '--json', '--data-dir', dataDir];
+  const { out } = await runInProcess(args, { cwd: dataDir, env });
+  return JSON.parse(out) as KnownVersion[];
+}
+
+const executable = (version: string) => join(dataDir, 'pocketbase', version, 'pocketbase');
+
+describe('pocketbase install', () => {
+  it('puts a release beside the others, says how to choose it, and does not get it again', async () => {
+    release(REAL, archive);
+    const args = ['pocketbase', 'install', `v${REAL}`, '--from', from, '--data-dir', dataDir];
+    const { stdout, exitCode } = await fathomd(args, { cwd: dataDir });
+    expect(exitCode).toBe(0);
+    const path = executable(REAL);
+    expect(stdout).toContain(`put this line into ${join(dataDir, '.env')}:\n    PB_BINARY_PATH=${path}\n`);
+    expect(sha256(await readFile(path))).toBe(EMBEDDED.sha256);
+    expect((await stat(path)).mode & 0o777).toBe(0o700);
+    expect((await readdir(join(dataDir, 'pocketbase'))).toSorted()).toEqual(['.lock', REAL]);
+
+    asked.length = 0;
+    const again = await pocketbase('install', REAL, '--from', from, '--json');
+    expect(JSON.parse(again.out)).toEqual({
+      version: REAL,
+      path,
+      sha256: EMBEDDED.sha256,
+      already_installed: true,
+    });
+    expect(asked).toEqual([]);
+
+    expect(await list()).toMatchObject([
+      { source: 'embedded', version: REAL, chosen: true, instances: [], problem: null },
+      { source: 'installed', version: REAL, path, chosen: false, problem: null },
+    ]);
+    expect(await list({ PB_BINARY_PATH: path })).toMatchObject([{ chosen: false }, { path, chosen: true }]);
+  });
+
+  it('does not run or trust one that was changed after it was installed, and mends it', async () => {
+    await appendFile(executable(REAL), 'more');
+    const [, changed] = await list({ PB_BINARY_PATH: executable(REAL) });
+    expect(changed).toMatchObject({ version: REAL, chosen: true, sha256: null });
+    expect(changed?.problem).toContain(`expected ${EMBEDDED.sha256}`);
+    release(REAL, archive);
+    expect((await pocketbase('install', REAL, '--from', from)).code).toBe(0);
+    expect((await list())[1]?.problem).toBeNull();
+  });
+
+  it.each([
+    {
+      what: 'an archive that is not the one of checksums.txt',
+      serve: () => release('1.0.0', zip(`echo ran > ${join(dataDir, 'ran')}`), 'a'.repeat(64)),
+      code: 78,
+      says: `checksums.txt says ${'a'.repeat(64)}; nothing was installed`,
+    },
+    {
+      what: 'an archive that holds another version',
+      serve: () => release('1.0.0', zip('echo pocketbase version 2.0.0')),
+      code: 78,
+      says: 'it says that it is 2.0.0; nothing was installed',
+    },
+    {
+      what: 'an archive that holds no PocketBase',
+      serve: () => release('1.0.0', zipSync({ 'README.md': Buffer.from('nothing') })),
+      code: 78,
+      says: "holds no 'pocketbase'",
+    },
+    {
+      what: 'something that is no archive',
+      serve: () => release('1.0.0', Buffer.from('<html>')),
+      code: 78,
+      says: 'its archive cannot be opened',
+    },
+    {
+      what: 'a download that breaks off',
+      serve: () => {
+        release('1.0.0', archive);
+        served.set(`/releases/v1.0.0/${archiveOf('1.0.0')}`, (_request, response) => {
+          response.writeHead(200, { 'content-length': archive.length });
+          response.write(archive.subarray(0, 100_000), () => response.destroy());
+        });
+      },
+      code: 69,
+      says: /cannot be downloaded: it broke off after \d+ bytes: .+; nothing was installed/,
+    },
+    {
+      what: 'a version that there is not',
+      serve: () => {},
+      code: 1,
+      says: 'github.com/pocketbase/pocketbase/releases lists the versions',
+    },
+    {
+      what: 'a release without one for this processor',
+      serve: () => {
+        release('1.0.0', archive);
+        served.set('/releases/v1.0.0/checksums.txt', (_request, response) => void response.end('\n'));
+      },
+      code: 1,
+      says: `has no ${archiveOf('1.0.0')}`,
+    },
+  ])('installs nothing of $what', async ({ serve, code, says }) => {
+    serve();
+    const { err, ...ended } = await pocketbase('install', '1.0.0', '--from', from);
+    expect(ended).toEqual({ code, out: '' });
+    expect(err).toEqual(says instanceof RegExp ? expect.stringMatching(says) : expect.stringContaining(says));
+    expect(await readdir(join(dataDir, 'pocketbase'))).not.toContain('1.0.0');
+    expect(existsSync(join(dataDir, 'ran'))).toBe(false);
+  });
+
+  it('says what else can be done without a network, and takes no address that anybody could change on the way', async () => {
+    const nobody = `http://127.0.0.1:${await freePortRange(1)}`;
+    const { code, err } = await pocketbase('install', '1.0.0', '--from', nobody);
+    expect(code).toBe(69);
+    expect(err).toMatch(/ECONNREFUSED.*--from, or bring the executable here yourself and set PB_BINARY_PATH/);
+    expect((await pocketbase('install', '1.0.0', '--from', 'http://example.com')).code).toBe(2);
+    expect((await pocketbase('install', '../1.0.0', '--from', from)).code).toBe(2);
+  });
+});
+
+/** Of a program that does this in place of a PocketBase. */
+function zip(script: string): Uint8Array {
+  return zipSync({ pocketbase: Buffer.from(`#!/bin/sh\n${script}\n`) });
+}
