@@ -30,7 +30,7 @@ export async function seedDemo(deps: {
     await deps.audit.record({
       actor_kind: 'local',
       actor: '',
-      address: '',
+      address: 'local',
       action: 'user.create',
       target: email,
       outcome: 'ok',
