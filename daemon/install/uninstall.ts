@@ -57,7 +57,7 @@ export async function uninstall({ purge }: { purge: boolean }, { say, interrupte
   await rm(RELEASES, { recursive: true, force: true });
   say(
     purge
-      ? 'Fathom and all its data are gone'
+      ? `Fathom is gone, with ${DATA}, ${SETTINGS} and the account ${ACCOUNT}; data that a setting kept elsewhere (PB_USER_DBS_PATH) is left`
       : `Fathom is gone; ${DATA}, ${SETTINGS} and the account ${ACCOUNT} are left ('--purge' removes them)`,
   );
 }
