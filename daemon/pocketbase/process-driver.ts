@@ -9,7 +9,7 @@ import {
   lockedArguments,
 } from './command.ts';
 import { ExecutableHashes } from './executable-hash.ts';
-import { findByEnvironment, isAlive, isThatProcess, listens, type ProcessIdentity } from './procfs.ts';
+import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
 import { SpawnerClient } from './spawner-client.ts';
 
 export interface ProcessExit {
@@ -156,7 +156,7 @@ async function bootTicks(): Promise<number> {
  * report of it is here.
  */
 async function mayListen(pid: number, startTime: number): Promise<boolean> {
-  return (await listens(pid)) ?? isAlive(pid, startTime);
+  return (await pollsSocket(pid)) ?? isAlive(pid, startTime);
 }
 
 /** The process and what it started; one that somebody started within another group is signalled alone. */

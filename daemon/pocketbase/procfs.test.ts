@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile, readFile, readlink } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import {
   findByEnvironment,
   isAlive,
   isThatProcess,
-  listens,
+  pollsSocket,
   processStat,
   pssBytes,
 } from './procfs.ts';
@@ -49,7 +49,7 @@ it('a process that is not there reads as null', async () => {
   const child = spawn('/bin/true');
   await once(child, 'exit');
   const pid = child.pid as number;
-  expect([processStat(pid), await pssBytes(pid), await listens(pid)]).toEqual([null, null, null]);
+  expect([processStat(pid), await pssBytes(pid), await pollsSocket(pid)]).toEqual([null, null, null]);
 });
 
 it('is not confused by spaces and parentheses in the name of a program', async () => {
@@ -123,14 +123,15 @@ it('counts connections by the port at which they came in', async () => {
   for (const socket of sockets) socket.destroy();
 });
 
-it('a process with an open socket does not listen for that', async () => {
-  const port = await listening();
-  expect(await listens(process.pid)).toBe(true);
-  const script = `require('node:net').connect(${port}, '127.0.0.1')`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+it('sees who waits at a socket, and not who only has one', async () => {
+  await listening();
+  expect(await pollsSocket(process.pid)).toBe(true);
+  expect(await pollsSocket(await sleeper())).toBe(false);
+  // Its input is a socket that nothing polls.
+  const child = spawn('/bin/sleep', ['600'], { stdio: ['pipe', 'ignore', 'ignore'] });
   onTestFinished(() => {
     child.kill('SIGKILL');
   });
-  await until(async () => (await connectionsByLocalPort()).get(port) === 1, { what: 'its connection' });
-  expect(await listens(child.pid as number)).toBe(false);
+  expect(await readlink(`/proc/${child.pid}/fd/0`)).toMatch(/^socket:/);
+  expect(await pollsSocket(child.pid as number)).toBe(false);
 });

@@ -77,21 +77,29 @@ export function isThatProcess(pid: number, startTime: number): boolean {
 }
 
 /**
- * Whether a process accepts TCP connections; null where that cannot be seen. A socket that is only open says nothing: Go
- * opens some to find out what the host can do, and one for a port that it then does not get.
+ * Whether a process waits for something at a socket, as a server does; null where that cannot be seen. A socket that is only
+ * open says nothing: Go has one for a port that it then does not get, and its poller is told of it after listen(2) alone.
+ * (/proc/net/tcp would tell which one listens, at 10 ms of processor time a look.) Source: listenStream in Go's
+ * net/sock_posix.go; proc_pid_fdinfo(5).
  */
-export async function listens(pid: number): Promise<boolean | null> {
-  let files: string[];
+export async function pollsSocket(pid: number): Promise<boolean | null> {
   try {
-    files = await readdir(`/proc/${pid}/fd`);
+    const files = await readdir(`/proc/${pid}/fd`);
+    const targets = await Promise.all(
+      files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')),
+    );
+    const those = (kind: string) => files.filter((_, index) => targets[index]?.startsWith(kind));
+    const sockets = new Set(those('socket:'));
+    if (sockets.size === 0) return false;
+    const polled = await Promise.all(
+      those('anon_inode:[eventpoll]').map((file) => readFile(`/proc/${pid}/fdinfo/${file}`, 'utf8')),
+    );
+    return polled.some((text) =>
+      [...text.matchAll(/^tfd:\s+(\d+)/gm)].some(([, fd = '']) => sockets.has(fd)),
+    );
   } catch {
     return null;
   }
-  const targets = await Promise.all(files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')));
-  const inodes = new Set(targets.flatMap((target) => /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? []));
-  if (inodes.size === 0) return false;
-  const sockets = await tcpSockets();
-  return sockets && sockets.some(({ state, inode }) => state === LISTENING && inodes.has(inode));
 }
 
 /** Proportional set size in bytes: shared pages are divided among those who share them. */
@@ -144,31 +152,19 @@ export async function findByEnvironment(name: string, value: string): Promise<Pr
   return found.filter((process) => process !== null);
 }
 
-/** States of /proc/net/tcp. */
 const ESTABLISHED = '01';
-const LISTENING = '0A';
 
-/** Of the daemon's network, over IPv4 and IPv6; null where that cannot be seen. */
-async function tcpSockets(): Promise<{ localPort: number; state: string; inode: string }[] | null> {
-  const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map(readOrNull));
-  if (tables.every((table) => table === null)) return null;
-  return tables.flatMap((table) =>
-    (table ?? '')
-      .split('\n')
-      .slice(1)
-      .flatMap((line) => {
-        const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
-        if (local === undefined || state === undefined || inode === undefined) return [];
-        return [{ localPort: Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16), state, inode }];
-      }),
-  );
-}
-
-/** Established TCP connections counted by local port. */
+/** Established TCP connections counted by local port, over IPv4 and IPv6. */
 export async function connectionsByLocalPort(): Promise<Map<number, number>> {
   const counts = new Map<number, number>();
-  for (const { localPort, state } of (await tcpSockets()) ?? []) {
-    if (state === ESTABLISHED) counts.set(localPort, (counts.get(localPort) ?? 0) + 1);
+  for (const path of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    const text = (await readOrNull(path)) ?? '';
+    for (const line of text.split('\n').slice(1)) {
+      const [, local, , state] = line.trim().split(/\s+/);
+      if (state !== ESTABLISHED || local === undefined) continue;
+      const port = Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16);
+      counts.set(port, (counts.get(port) ?? 0) + 1);
+    }
   }
   return counts;
 }
