@@ -48,24 +48,24 @@ function entryFor(request: FastifyRequest, action: string, status: number, paylo
   const told = Object.fromEntries(
     TOLD.flatMap((key) => (facts[key] === undefined ? [] : [[key, facts[key]]])),
   );
-  const made = status < 400 ? idIn(payload) : undefined;
+  const named = [name, id, user_id, body['email'], body['signature']].find((it) => typeof it === 'string');
   return {
     actor_kind: caller?.kind ?? 'anonymous',
     actor: caller === null || caller.kind === 'local' ? '' : caller.userId,
     address: originOf(request).address,
     action,
-    target:
-      [name, id, user_id, body['email'], body['signature'], made].find((it) => typeof it === 'string') ?? '',
+    target: named ?? (status < 400 ? idIn(payload) : ''),
     outcome: status < 400 ? 'ok' : status === 401 || status === 403 ? 'refused' : 'failed',
     detail: JSON.stringify({ status, ...told }),
     request_id: request.id,
   };
 }
 
-function idIn(payload: unknown): unknown {
-  return typeof payload === 'string' && payload.startsWith('{')
-    ? asRecord(JSON.parse(payload))['id']
-    : undefined;
+/** Of what was made, by the answer. */
+function idIn(payload: unknown): string {
+  if (typeof payload !== 'string' || !payload.startsWith('{')) return '';
+  const { id } = asRecord(JSON.parse(payload));
+  return typeof id === 'string' ? id : '';
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -14,14 +14,16 @@ export function lockDataDir(runDir: string): () => void {
   const pidFile = join(runDir, 'fathomd.pid');
   const unlock = lock(runDir, pidFile);
   if (unlock === null) {
+    const holder = pidIn(pidFile);
+    const who = holder === null ? '' : ` (pid ${holder})`;
     throw new FathomError(
       'data_dir.locked',
-      `another fathomd${holder(pidFile)} uses this data directory (${runDir}); stop it first, or set FATHOM_DATA_DIR`,
+      `another fathomd${who} uses this data directory (${runDir}); stop it first, or set FATHOM_DATA_DIR`,
     );
   }
   return () => {
     // While it still holds the lock, so that it is not the next one's.
-    if (holder(pidFile) === nameOf(process.pid)) rmSync(pidFile, { force: true });
+    if (pidIn(pidFile) === String(process.pid)) rmSync(pidFile, { force: true });
     unlock();
   };
 }
@@ -42,14 +44,10 @@ function lock(runDir: string, pidFile: string): (() => void) | null {
   }
 }
 
-function holder(pidFile: string): string {
+function pidIn(pidFile: string): string | null {
   try {
-    return nameOf(readFileSync(pidFile, 'utf8').trim());
+    return readFileSync(pidFile, 'utf8').trim();
   } catch {
-    return '';
+    return null;
   }
-}
-
-function nameOf(pid: number | string): string {
-  return ` (pid ${pid})`;
 }

@@ -36,6 +36,12 @@ export function command<
   return { words, summary, positionals, options, hidden, run: spec.run };
 }
 
+/** Of commands that read the daemon's settings. */
+export const SETTINGS_OPTIONS = {
+  'env-file': { type: 'string', requiresArg: true, describe: 'as for serve' },
+  'data-dir': { type: 'string', requiresArg: true, describe: 'as for serve' },
+} as const satisfies OptionTable;
+
 /** Shared by every list and report. */
 export const JSON_OPTION = {
   json: { type: 'boolean', default: false, describe: 'print JSON and nothing else' },

@@ -80,6 +80,7 @@ function tell(instance: Instance, context: CliContext): void {
   const where = instance.phase === 'running' && instance.url !== null ? ` at ${instance.url}` : '';
   printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}`));
 }
+
 /** Whoever deletes a user's data types the name of what is deleted. */
 export async function deleteDatabase(
   { name, json, ...args }: ConnectArguments & { name: string; json: boolean },

@@ -1,4 +1,4 @@
-import { command, JSON_OPTION } from './command.ts';
+import { command, JSON_OPTION, SETTINGS_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 /** Setting up a host and looking at it. */
@@ -24,8 +24,7 @@ export const hostCommands = [
         default: false,
         describe: 'mend what is safe: modes, a stale socket, what was left half made; never data',
       },
-      'env-file': { type: 'string', requiresArg: true, describe: 'as for serve' },
-      'data-dir': { type: 'string', requiresArg: true, describe: 'as for serve' },
+      ...SETTINGS_OPTIONS,
     },
     async run(args, context) {
       const { doctor } = await import('./doctor.ts');

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
 import { packageRoot } from '../base/package.ts';
 import { loadClientConfig } from '../config/client-config.ts';
-import { readSources } from '../config/sources.ts';
+import { readSources, type Sources } from '../config/sources.ts';
 import { isRelease } from '../install/layout.ts';
 import { EMBEDDED } from '../pocketbase/binary.ts';
 import { installVersion } from '../pocketbase/installed-versions.ts';
@@ -49,7 +49,7 @@ export async function listVersions(args: Arguments, context: CliContext): Promis
   const { dataDir, socketPath } = loadClientConfig(input);
   const client = new FathomClient({ target: { socketPath }, timeoutMs: 3000 });
   const [known, status] = await Promise.all([
-    knownVersions(dataDir, chosenPath(args, context)),
+    knownVersions(dataDir, chosenPath(readSources(input), cwd)),
     // One that does not answer is told of by the doctor; what there is can be seen without it.
     client.status().catch(() => null),
   ]);
@@ -73,7 +73,8 @@ export async function installPocketBase(
     );
   }
   const { env, cwd } = context;
-  const { dataDir } = loadClientConfig({ commandLine: args, env, cwd });
+  const sources = readSources({ commandLine: args, env, cwd });
+  const { dataDir } = sources;
   const from = args.from === undefined ? OFFICIAL_RELEASES : safeAddress(args.from);
   if (!args.json)
     printLine(context.stderr, printable(`fathomd: looking for PocketBase ${version} at ${from}`));
@@ -87,9 +88,9 @@ export async function installPocketBase(
     `PocketBase ${version} is ${already ? 'here already, unchanged' : 'installed, as it was released'}: ${path}`,
     `SHA-256 ${sha256}`,
     '',
-    ...(chosenPath(args, context) === path
+    ...(chosenPath(sources, cwd) === path
       ? ['PB_BINARY_PATH names it already; the daemon runs it from its next start on.']
-      : wayThere(path, placeOfSetting(args, context))),
+      : wayThere(path, placeOfSetting(sources))),
     `'fathomd pocketbase list' shows who runs what.`,
   ];
   for (const line of lines) printLine(context.stdout, printable(line));
@@ -108,14 +109,13 @@ function wayThere(path: string, place: string): string[] {
   ];
 }
 
-function chosenPath({ envFile, dataDir }: Arguments, { env, cwd }: CliContext): string | null {
-  const path = readSources({ commandLine: { envFile, dataDir }, env, cwd }).get('PB_BINARY_PATH')?.trim();
+function chosenPath({ get }: Sources, cwd: string): string | null {
+  const path = get('PB_BINARY_PATH')?.trim();
   return path === undefined ? null : resolve(cwd, path);
 }
 
 /** Where it stands now, or else would be read. */
-function placeOfSetting({ envFile, dataDir }: Arguments, { env, cwd }: CliContext): string {
-  const sources = readSources({ commandLine: { envFile, dataDir }, env, cwd });
+function placeOfSetting(sources: Sources): string {
   const now = sources.originOf('PB_BINARY_PATH');
   return (
     (now === undefined ? undefined : `${now}, in place of the one that is there`) ??

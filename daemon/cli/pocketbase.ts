@@ -1,10 +1,6 @@
-import { command, JSON_OPTION } from './command.ts';
+import { command, JSON_OPTION, SETTINGS_OPTIONS } from './command.ts';
 
-const COMMON = {
-  'env-file': { type: 'string', requiresArg: true, describe: 'as for serve' },
-  'data-dir': { type: 'string', requiresArg: true, describe: 'as for serve' },
-  ...JSON_OPTION,
-} as const;
+const COMMON = { ...SETTINGS_OPTIONS, ...JSON_OPTION } as const;
 
 /** On this host, with or without a daemon. */
 export const pocketbaseCommands = [

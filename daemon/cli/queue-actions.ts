@@ -4,11 +4,11 @@ import { FathomError } from '../../shared/errors.ts';
 import { type DeadGroup, type Task, type TaskStatus, type TaskSummary } from '../../shared/task.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
+import { checkLimit } from './page-limit.ts';
+import { printWarnings } from './print-warnings.ts';
 import { printable } from './printable.ts';
 import { type Column, formatTable } from './table.ts';
 import { UsageError } from './usage-error.ts';
-
-const MAX_PAGE = 500;
 
 const STATUS_COLOURS: Readonly<Record<TaskStatus, Colour>> = {
   pending: 'yellow',
@@ -49,8 +49,7 @@ export async function listTasks(
   args: Common & { status?: string | undefined; type?: string | undefined; limit: number },
   context: CliContext,
 ): Promise<number> {
-  if (!Number.isSafeInteger(args.limit) || args.limit < 1 || args.limit > MAX_PAGE)
-    throw new UsageError(`--limit needs a whole number from 1 to ${MAX_PAGE}`);
+  checkLimit(args.limit);
   const { status, type, limit } = args;
   const client = connect(args, context);
   const { items } = await client.queue.list({ status, type, per_page: limit });
@@ -152,16 +151,12 @@ export async function listDead(args: Common, context: CliContext): Promise<numbe
   return 0;
 }
 
-export function warn(warning: string | undefined, { stderr }: CliContext): void {
-  if (warning !== undefined) printLine(stderr, printable(`fathomd: warning: ${warning}`));
-}
-
 function tell(task: Task, args: Common, context: CliContext): number {
   if (args.json) printJson(context, task);
   else {
     const stopping = task.status === 'processing' && task.cancel_requested ? ', it is being stopped' : '';
     printLine(context.stdout, printable(`${task.id} ${task.type} is ${task.status}${stopping}`));
-    warn(task.warning, context);
+    if (task.warning !== undefined) printWarnings([task.warning], context);
   }
   return 0;
 }

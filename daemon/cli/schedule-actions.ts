@@ -1,8 +1,9 @@
 import type { Schedule } from '../../shared/task.ts';
 import { connect } from './connect.ts';
 import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { printWarnings } from './print-warnings.ts';
 import { printable } from './printable.ts';
-import { type Common, payloadOf, warn } from './queue-actions.ts';
+import { type Common, payloadOf } from './queue-actions.ts';
 import { type Column, formatTable } from './table.ts';
 
 const COLUMNS: readonly Column<Schedule>[] = [
@@ -19,7 +20,10 @@ export async function listSchedules(args: Common, context: CliContext): Promise<
   if (args.json) printJson(context, items);
   else {
     printLine(context.stdout, formatTable(items, COLUMNS, painter(context.stdout, context.env)));
-    for (const { name, warning } of items) warn(warning && `${name}: ${warning}`, context);
+    const warnings = items.flatMap(({ name, warning }) =>
+      warning === undefined ? [] : [`${name}: ${warning}`],
+    );
+    printWarnings(warnings, context);
   }
   return 0;
 }
@@ -41,7 +45,7 @@ export async function setSchedule(
   if (args.json) printJson(context, schedule);
   else {
     printLine(context.stdout, printable(`${name} runs next at ${schedule.next_run_at}`));
-    warn(schedule.warning, context);
+    if (schedule.warning !== undefined) printWarnings([schedule.warning], context);
   }
   return 0;
 }

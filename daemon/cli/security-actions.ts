@@ -4,6 +4,7 @@ import type { Page } from '../../shared/protocol.ts';
 import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { checkLimit } from './page-limit.ts';
 import { printable } from './printable.ts';
 import { type Column, formatTable } from './table.ts';
 import { UsageError } from './usage-error.ts';
@@ -18,8 +19,6 @@ interface ApiKey {
   expires_at: string | null;
   last_used_at: string | null;
 }
-
-const MAX_PAGE = 500;
 
 type Arguments = ConnectArguments & { json: boolean };
 
@@ -93,8 +92,7 @@ export async function listAudit(
   context: CliContext,
 ): Promise<number> {
   const { action, actor, target, outcome, page, limit } = args;
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_PAGE)
-    throw new UsageError(`--limit needs a whole number from 1 to ${MAX_PAGE}`);
+  checkLimit(limit);
   if (!Number.isSafeInteger(page) || page < 1) throw new UsageError('--page needs a whole number from 1');
   const query = { action, actor, target, outcome, page, per_page: limit };
   const { items } = await connect(args, context).audit(query);

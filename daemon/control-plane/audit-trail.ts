@@ -168,16 +168,12 @@ export class AuditTrail {
   #missHead(): void {
     const { headFile, log } = this.#deps;
     log.error(`${headFile} is gone or damaged: the last rows of the audit log may be missing, too`);
-    void this.record({
-      actor_kind: 'local',
-      actor: '',
-      address: 'local',
-      action: 'audit.head-missing',
-      target: '',
-      outcome: 'failed',
-      detail: '',
-      request_id: '',
-    });
+    void this.recordOwn({ action: 'audit.head-missing', target: '', outcome: 'failed', detail: '' });
+  }
+
+  /** What the daemon does or finds by itself; as `record`. */
+  recordOwn(entry: Pick<NewAuditEntry, 'action' | 'target' | 'outcome' | 'detail'>): Promise<void> {
+    return this.record({ actor_kind: 'local', actor: '', address: 'local', request_id: '', ...entry });
   }
 
   async #keepHead(head: AuditHead): Promise<void> {

@@ -27,16 +27,8 @@ export async function seedDemo(deps: {
       if (error instanceof FathomError && error.code === 'auth.email_taken') continue;
       throw error;
     }
-    await deps.audit.record({
-      actor_kind: 'local',
-      actor: '',
-      address: 'local',
-      action: 'user.create',
-      target: email,
-      outcome: 'ok',
-      detail: JSON.stringify({ by: '--demo' }),
-      request_id: '',
-    });
+    const detail = JSON.stringify({ by: '--demo' });
+    await deps.audit.recordOwn({ action: 'user.create', target: email, outcome: 'ok', detail });
   }
   if (created.length === 0) return;
   await Promise.all(created.map((user) => deps.provisioner.ensure(user)));

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -41,6 +41,11 @@ async function webhook(
       response.writeHead(status, headers ?? {}).end(`answer ${asked.length}`);
     });
   });
+  return { url: `${await listening(server)}/hook`, asked };
+}
+
+/** Listens until the end of the test. @returns its address */
+async function listening(server: Server): Promise<string> {
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
@@ -48,7 +53,7 @@ async function webhook(
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, asked };
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 describe('http.request', () => {
@@ -129,28 +134,14 @@ describe('http.request', () => {
       response.on('drain', write);
       write();
     });
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve);
-    });
-    onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const url = await listening(server);
     const { id } = await fathom.client.queue.add({ type: 'http.request', payload: { url }, max_attempts: 1 });
     expect(await finished(fathom, id)).toMatchObject({ status: 'done', result: { body: 'x'.repeat(4_000) } });
   });
 
   it('gives up on an answer that does not come', async () => {
     const server = createServer(() => {});
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve);
-    });
-    onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const url = await listening(server);
     const { id } = await fathom.client.queue.add({
       type: 'http.request',
       payload: { url, timeout_s: 0.2 },
