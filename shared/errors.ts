@@ -4,6 +4,8 @@
  */
 export const ERROR_CODES = {
   'request.invalid': { status: 400, exit: 2, title: 'The request is not valid' },
+  'request.method_not_allowed': { status: 405, exit: 2, title: 'The path does not take this method' },
+  'request.unsupported_type': { status: 415, exit: 2, title: 'The request body is not JSON' },
   'request.too_large': { status: 413, exit: 2, title: 'The request body is too large' },
   'auth.required': { status: 401, exit: 77, title: 'Sign in first' },
   'auth.failed': { status: 401, exit: 77, title: 'E-mail or password is wrong' },

@@ -16,10 +16,10 @@ describe('whatever was thrown, as a problem', () => {
   it.each([
     [400, 'request.invalid', 400],
     [404, 'not_found', 404],
-    [405, 'request.invalid', 400],
+    [405, 'request.method_not_allowed', 405],
     [413, 'request.too_large', 413],
     [414, 'request.invalid', 400],
-    [415, 'request.invalid', 400],
+    [415, 'request.unsupported_type', 415],
     [429, 'rate_limited', 429],
   ])("takes the framework's %d for %s", (statusCode, code, status) => {
     expect(toFathomError(fastifyError(statusCode, 'why'))).toMatchObject({ code, status, message: 'why' });

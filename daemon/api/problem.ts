@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
@@ -10,7 +10,9 @@ import { RateLimitedError } from '../security/sign-in-limits.ts';
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
+  405: 'request.method_not_allowed',
   413: 'request.too_large',
+  415: 'request.unsupported_type',
   429: 'rate_limited',
 };
 
@@ -55,13 +57,20 @@ export function sendProblem(error: FathomError, request: FastifyRequest, reply: 
     request_id: request.id,
     ...(error.fields.length > 0 ? { errors: [...error.fields] } : {}),
   };
-  if (error instanceof RateLimitedError) void reply.header('retry-after', String(error.retryAfterS));
   return reply
     .code(error.status)
-    .header('x-request-id', request.id)
+    .headers({ ...headersOf(error), 'x-request-id': request.id })
     .type('application/problem+json')
     .serializer(JSON.stringify)
     .send(problem);
+}
+
+/** What a client reads beside the body of an error. */
+export function headersOf(error: FathomError): Record<string, string> {
+  if (error instanceof RateLimitedError) return { 'retry-after': String(error.retryAfterS) };
+  if (error.code === 'daemon.starting') return { 'retry-after': '1' };
+  if (error.status === 401) return { 'www-authenticate': 'Bearer' };
+  return error.code === 'request.unsupported_type' ? { accept: 'application/json' } : {};
 }
 
 /** By what Node says of bytes that became no request. */
@@ -78,16 +87,20 @@ export function refuseConnection(error: { code?: string }, socket: Socket): void
   }
   const refusal = REFUSALS[error.code ?? ''];
   const { status, detail } = refusal ?? { status: 400, detail: 'this is not a request of HTTP' };
+  socket.end(rawProblem(status, invalid(status, detail)));
+}
+
+/** Answers a request whose header Expect names something other than 100-continue. */
+export function refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
+  const detail = `'Expect: ${request.headers.expect}' cannot be met; leave it out`;
+  response
+    .writeHead(417, { 'content-type': 'application/problem+json', connection: 'close' })
+    .end(JSON.stringify(invalid(417, detail)));
+}
+
+function invalid(status: number, detail: string): Problem {
   const { title } = ERROR_CODES['request.invalid'];
-  const problem: Problem = {
-    type: 'about:blank',
-    title,
-    status,
-    detail,
-    code: 'request.invalid',
-    request_id: randomUUID(),
-  };
-  socket.end(rawProblem(status, problem));
+  return { type: 'about:blank', title, status, detail, code: 'request.invalid', request_id: randomUUID() };
 }
 
 /** An answer for a connection that is no request of Fastify's. */

@@ -13,10 +13,12 @@ import {
 } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
 import { auditRequests, hasToBeNamed } from './audit.ts';
+import { readBodies } from './body.ts';
 import { authorise, identify, type Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
+import { KnownRoutes } from './known-routes.ts';
 import { limitRequests } from './limits.ts';
-import { refuseConnection, sendProblem, toFathomError } from './problem.ts';
+import { refuseConnection, refuseExpectation, sendProblem, toFathomError } from './problem.ts';
 import { apiKeyRoutes } from './routes/api-keys.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -48,6 +50,22 @@ const ANSWERED_WHILE_STARTING: ReadonlySet<string> = new Set([
   '/openapi.json',
   '/api/v1/status',
 ]);
+
+const CORS = {
+  methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  /** What a script may read of an answer beside its body. */
+  exposedHeaders: [
+    'Allow',
+    'Retry-After',
+    'WWW-Authenticate',
+    'X-Request-Id',
+    'X-RateLimit-Limit',
+    'X-RateLimit-Remaining',
+    'X-RateLimit-Reset',
+  ],
+  /** Seconds; the longest that Chromium keeps a preflight. */
+  maxAge: 7200,
+};
 
 export type Api = FastifyInstance<
   Server,
@@ -87,23 +105,21 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     if (problem.status >= 500) request.log.error({ err: error, reqId: request.id }, problem.message);
     return sendProblem(problem, request, reply);
   });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      new FathomError(
-        'not_found',
-        `there is no ${request.method} ${request.url.split('?')[0]}; see /openapi.json`,
-      ),
-      request,
-      reply,
-    ),
-  );
+  const routes = new KnownRoutes();
+  app.setNotFoundHandler((request, reply) => routes.answer(request, reply));
+  app.server.on('checkExpectation', refuseExpectation);
+  readBodies(app);
 
   await app.register(helmet);
-  // With no origin allowed there is no CORS at all, not even an answer to a preflight.
   await app.register(cors, {
-    delegator: (_request, done) => {
+    delegator: ({ headers }, done) => {
       const { corsOrigins } = deps.settings;
-      done(null, { origin: corsOrigins.length > 0 && [...corsOrigins] });
+      done(null, {
+        ...CORS,
+        // With no origin allowed there is no CORS at all, not even an answer to a preflight.
+        origin: corsOrigins.length > 0 && [...corsOrigins],
+        preflight: headers.origin !== undefined && headers['access-control-request-method'] !== undefined,
+      });
     },
   });
   await app.register(swagger, {
@@ -126,6 +142,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     // Nor is anything changed unseen.
     if (config.audit === undefined && hasToBeNamed(method, config))
       throw new Error(`${String(method)} ${url} does not say what the audit log calls it; see caller.ts`);
+    routes.add(method, url, config.permission);
   });
   app.decorateRequest('caller', null);
   await limitRequests(app, deps, transport);
@@ -135,6 +152,8 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     if (waitingFor !== null && !ANSWERED_WHILE_STARTING.has(request.url.split('?')[0] ?? '')) {
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
+    // Before its body is looked at.
+    if (request.is404) return routes.answer(request, reply);
     request.caller = await identify(request.headers, { ...deps, transport });
     authorise(request);
   });

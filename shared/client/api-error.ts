@@ -36,10 +36,14 @@ function knownCode(code: unknown, status: number): ErrorCode {
       return 'auth.forbidden';
     case 404:
       return 'not_found';
+    case 405:
+      return 'request.method_not_allowed';
     case 409:
       return 'conflict';
     case 413:
       return 'request.too_large';
+    case 415:
+      return 'request.unsupported_type';
     case 429:
       return 'rate_limited';
     case 502:

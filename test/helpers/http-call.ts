@@ -36,7 +36,7 @@ export async function call<T = Problem>(
   return {
     status: response.status,
     headers: response.headers,
-    body: (isJson ? JSON.parse(text) : text) as T,
+    body: (isJson && text !== '' ? JSON.parse(text) : text) as T,
   };
 }
 

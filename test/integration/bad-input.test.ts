@@ -70,7 +70,7 @@ describe('a request body that is not valid', () => {
 
   it('of another type is refused', async () => {
     const answer = await register('email=a@example.com', { 'content-type': 'text/csv' });
-    expectProblem(answer, 400, 'request.invalid');
+    expectProblem(answer, 415, 'request.unsupported_type');
   });
 
   it('names each field that is wrong', async () => {
@@ -101,7 +101,11 @@ const LONG = 'x'.repeat(150);
 describe('requests that are not valid', () => {
   it('to paths that are not there answer in the same form', async () => {
     expectProblem(await call('GET', `${fathom.url}/api/v1/nothing`, { token: admin }), 404, 'not_found');
-    expectProblem(await call('PUT', `${fathom.url}/api/v1/users`, { token: admin }), 404, 'not_found');
+    expectProblem(
+      await call('PUT', `${fathom.url}/api/v1/users`, { token: admin }),
+      405,
+      'request.method_not_allowed',
+    );
     expectProblem(
       await call('GET', `${fathom.url}/api/v1/users/%zz`, { token: admin }),
       400,

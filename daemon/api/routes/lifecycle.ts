@@ -6,7 +6,7 @@ import { type LifecycleInstance, lifecycleInstanceSchema } from '../../../shared
 import type { CatalogEntry } from '../../databases/catalog.ts';
 import { requireOwnerOrAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
-import { toFathomError } from '../problem.ts';
+import { headersOf, toFathomError } from '../problem.ts';
 import type { Api } from '../server.ts';
 
 const idParams = z.object({ id: z.string().min(1).max(64) });
@@ -116,7 +116,12 @@ function errorHandler(error: unknown, request: FastifyRequest, reply: FastifyRep
   const known = toFathomError(error);
   if (known.status >= 500) request.log.error({ err: error, reqId: request.id }, known.message);
   const failure = { success: false, message: `Process error: ${known.message}`, instance: null };
-  void reply.code(known.status).type('application/json').serializer(JSON.stringify).send(failure);
+  void reply
+    .code(known.status)
+    .headers(headersOf(known))
+    .type('application/json')
+    .serializer(JSON.stringify)
+    .send(failure);
 }
 
 function givenUp({ row, runner }: CatalogEntry): FathomError {
