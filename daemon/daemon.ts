@@ -16,6 +16,7 @@ import type { LiveSettings } from './config/live-settings.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
 import { DatabaseRepository } from './control-plane/databases.ts';
 import { configureGuard } from './control-plane/guard.ts';
+import { noteSessionKey } from './control-plane/session-key.ts';
 import { configureSignInProviders } from './control-plane/sign-in-providers.ts';
 import { UserRepository } from './control-plane/users.ts';
 import { databaseServices } from './databases/database-services.ts';
@@ -28,11 +29,12 @@ import { verifyBinary } from './pocketbase/binary.ts';
 import { connectHost } from './pocketbase/command.ts';
 import { fleetIdOf } from './pocketbase/fleet-id.ts';
 import { InstanceLog } from './pocketbase/instance-log.ts';
+import { keyUseOf } from './pocketbase/key-use.ts';
 import { probe } from './pocketbase/probe.ts';
 import { ChildProcessDriver } from './pocketbase/process-driver.ts';
 import { daemonQueue } from './queue/daemon-host.ts';
 import { hookTokenOf } from './security/hook-token.ts';
-import { masterKeysOf } from './security/master-keys.ts';
+import { guardedSeal, masterKeysOf } from './security/master-keys.ts';
 import { Fleet } from './supervisor/fleet.ts';
 import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
 import { hostFiles } from './supervisor/instance-files.ts';
@@ -130,7 +132,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const users = new UserRepository(controlPlane);
   const repository = new DatabaseRepository(controlPlane);
   const masterKeys = masterKeysOf(config);
-  const identity = identityServices({ config, controlPlane, masterKeys, bus, clock, log });
+  const globalData = join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db');
+  const seal = guardedSeal(masterKeys, keyUseOf(globalData));
+  const identity = identityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
 
   const databases = databaseServices({
     config,
@@ -141,6 +145,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     driver,
     binary,
     masterKeys,
+    seal,
     migrationsDir: options.userMigrationsDir ?? join(root, 'pb_migrations', 'user'),
     instanceLogsDir: join(logsDir, 'instances'),
     onProvisionStep: options.onProvisionStep,
@@ -164,6 +169,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     catalog,
     provisioner,
     masterKeys,
+    seal,
     leaseMs: options.leaseMs,
     bus,
     clock,
@@ -240,6 +246,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await controlPlane.token();
   found.delete(GLOBAL_NAME);
 
+  await noteSessionKey(config.jwt, { client: controlPlane, masterKeys, seal, log });
   await configureSignInProviders(controlPlane, config.oauth);
   await configureGuard(controlPlane, config);
   await reconciler.load();

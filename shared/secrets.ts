@@ -14,5 +14,6 @@ export interface SecretsStatus {
   current_key: string;
   /** A rotation is under way. */
   rotating: boolean;
-  secrets: { collection: string; key_id: string; count: number }[];
+  /** `opens`: the key is configured, as the present one or as the one before. */
+  secrets: { collection: string; key_id: string; count: number; opens: boolean }[];
 }

@@ -12,6 +12,7 @@ import { SessionRepository } from '../control-plane/session-repository.ts';
 import type { EventBus } from '../events/bus.ts';
 import { deriveKey } from '../security/derived-keys.ts';
 import type { MasterKeys } from '../security/envelope.ts';
+import type { Seal } from '../security/master-keys.ts';
 import { Sessions } from '../security/sessions.ts';
 import { SignInLimits } from '../security/sign-in-limits.ts';
 import { Tickets } from '../security/tickets.ts';
@@ -35,11 +36,12 @@ export function identityServices(deps: {
   config: Config;
   controlPlane: ControlPlaneClient;
   masterKeys: MasterKeys;
+  seal: Seal;
   bus: EventBus;
   clock: Clock;
   log: Logger;
 }): IdentityServices {
-  const { config, controlPlane, masterKeys, bus, clock, log } = deps;
+  const { config, controlPlane, masterKeys, seal, bus, clock, log } = deps;
   const sessions = new Sessions({ ...config.jwt, clock });
   const sessionRepository = new SessionRepository(controlPlane);
   const auditRepository = new AuditRepository(controlPlane);
@@ -56,6 +58,7 @@ export function identityServices(deps: {
         sealedSecret('audit-chain', deriveKey(config.pbEncryptionKey, 'audit-chain', 32), {
           client: controlPlane,
           masterKeys,
+          seal,
         }),
       headFile: join(config.dataDir, 'audit-head.json'),
       bus,

@@ -121,7 +121,11 @@ export async function rotateSecrets(args: Arguments, context: CliContext): Promi
   else if (failed === 0) {
     const next = 'AES_PREVIOUS_MASTER_KEY may go';
     printLine(context.stdout, `${rotated} rotated, ${current} were current; ${next}`);
-  } else printLine(context.stdout, `${rotated} rotated, ${failed} could not be opened; see the daemon's log`);
+  } else
+    printLine(
+      context.stdout,
+      `${rotated} rotated, ${failed} could not be opened; 'fathomd secrets status' names their keys`,
+    );
   return failed === 0 ? 0 : 1;
 }
 
@@ -136,15 +140,25 @@ export async function showSecrets(args: Arguments, context: CliContext): Promise
     { title: 'TABLE', cell: ({ collection }) => collection },
     { title: 'KEY', cell: ({ key_id }) => key_id },
     { title: 'SECRETS', cell: ({ count }) => String(count) },
-    { title: '', cell: ({ key_id }) => (key_id === current_key ? 'current' : 'to be rotated') },
+    {
+      title: '',
+      cell: ({ key_id, opens }) =>
+        key_id === current_key ? 'current' : opens ? 'to be rotated' : 'key not configured',
+    },
   ];
   printLine(context.stdout, formatTable(secrets, columns, painter(context.stdout, context.env)));
-  const left = secrets
-    .filter(({ key_id }) => key_id !== current_key)
-    .reduce((sum, { count }) => sum + count, 0);
+  const left = countOf(secrets.filter(({ key_id, opens }) => opens && key_id !== current_key));
+  const closed = countOf(secrets.filter(({ opens }) => !opens));
+  if (closed > 0) {
+    printLine(context.stdout, `${closed} cannot be opened: 'fathomd doctor' looks for their key`);
+  }
   if (rotating) printLine(context.stdout, `a rotation is under way, ${left} are left`);
   else if (left > 0) printLine(context.stdout, `${left} need an earlier key: run 'fathomd secrets rotate'`);
   return 0;
+}
+
+function countOf(secrets: SecretsStatus['secrets']): number {
+  return secrets.reduce((sum, { count }) => sum + count, 0);
 }
 
 function print<T>(args: Arguments, context: CliContext, items: T[], columns: readonly Column<T>[]): number {

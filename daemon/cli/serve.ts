@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { packageVersion } from '../base/package.ts';
 import { type LoadedConfig, loadConfig } from '../config/config.ts';
+import { keyWarnings } from '../doctor/key-checks.ts';
 import { inheritedSocket } from '../systemd/activation.ts';
 import { Service } from '../systemd/service.ts';
 import { statusLine } from '../systemd/status-line.ts';
@@ -26,11 +27,12 @@ export async function serve(
 }
 
 export async function serveConfig(
-  { config, warnings }: LoadedConfig,
+  loaded: LoadedConfig,
   options: { demo: boolean; load: () => LoadedConfig } & Pick<ForegroundOptions, 'onRunning'>,
   context: CliContext,
 ): Promise<number> {
-  printWarnings(warnings, context);
+  const { config, warnings } = loaded;
+  printWarnings([...warnings, ...keyWarnings(loaded)], context);
   const { env, stdout } = context;
   const service = Service.of({
     env,

@@ -4,6 +4,7 @@ import { FathomClient } from '../../shared/client/fathom-client.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { packageRoot } from '../base/package.ts';
 import type { LoadedConfig } from '../config/config.ts';
+import { keyWarnings } from '../doctor/key-checks.ts';
 import { awaitReady } from './await-ready.ts';
 import { type CliContext, environmentWith, printLine } from './context.ts';
 import { type DaemonProcess, spawnDaemon } from './daemon-process.ts';
@@ -24,7 +25,7 @@ export async function startOnTerminal(
   context: CliContext,
 ): Promise<number> {
   const { config, warnings } = loaded;
-  printWarnings(warnings, context);
+  printWarnings([...warnings, ...keyWarnings(loaded)], context);
   const daemon = await spawnDaemon(config.dataDir, options, context);
   printLine(context.stdout, `starting the daemon (pid ${daemon.pid}, log ${daemon.logFile})`);
   const outcome = await waitForDaemon(daemon, loaded, options.dataDir, context);

@@ -4,6 +4,7 @@ import { systemClock } from '../base/clock.ts';
 import { createLog } from '../base/log.ts';
 import { loadConfig } from '../config/config.ts';
 import { ControlPlaneClient } from '../control-plane/client.ts';
+import { keyWarnings } from '../doctor/key-checks.ts';
 import { connectHost } from '../pocketbase/command.ts';
 import { HookClient } from '../queue/hook-client.ts';
 import { createWorker, DRAIN_MS } from '../queue/queue.ts';
@@ -26,8 +27,9 @@ export async function runWorker(
   context: CliContext,
 ): Promise<number> {
   const { env, cwd } = context;
-  const { config, warnings } = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
-  printWarnings(warnings, context);
+  const loaded = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
+  const { config, warnings } = loaded;
+  printWarnings([...warnings, ...keyWarnings(loaded)], context);
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
   const log = createLog({ level: config.log.level, file: null });

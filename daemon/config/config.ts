@@ -4,7 +4,7 @@ import { FathomError, type FieldError } from '../../shared/errors.ts';
 import { type LimitsConfig, readLimits, readTrustedProxies } from './limits.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
-import { type ConfigInput, readSources } from './sources.ts';
+import { type ConfigInput, readSources, type Sources } from './sources.ts';
 import { ValueReader } from './value-reader.ts';
 
 export type { ConfigInput } from './sources.ts';
@@ -66,6 +66,7 @@ export interface LoadedConfig {
   warnings: readonly string[];
   /** Where PB_ADMIN_PASSWORD stands, for people who look for it. */
   adminPasswordOrigin: string;
+  sources: Sources;
 }
 
 /** Throws `config.invalid` with one field for each thing that is wrong, all of them together. */
@@ -82,6 +83,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
     config: deepFreeze(config),
     warnings: [...sources.warnings, ...reachWarnings(config)],
     adminPasswordOrigin: sources.originOf('PB_ADMIN_PASSWORD') ?? 'nowhere',
+    sources,
   };
 }
 

@@ -40,6 +40,8 @@ export interface Sources {
   get: (name: Variable) => string | undefined;
   /** Where that value stands, for a message: a file's path, `the environment` or `the command line`. */
   originOf: (name: Variable) => string | undefined;
+  /** Every place that was read, the strongest first, then the usual files that a named file replaces. */
+  everywhere: () => readonly Layer[];
 }
 
 export interface Layer {
@@ -104,7 +106,15 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
     ...conflictWarnings({ files, originOf }),
     ...typoWarnings([env, ...files.map((file) => file.values)]),
   );
-  return { dataDir, files, namedFile, warnings, problems, get, originOf };
+  const everywhere = (): Layer[] => {
+    const usual = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
+    const unread = usual.filter((path) => files.every((file) => file.path !== path)).map(readEnvFile);
+    return [
+      ...layers,
+      ...unread.flatMap((file) => ('values' in file ? [{ origin: file.path, values: file.values }] : [])),
+    ];
+  };
+  return { dataDir, files, namedFile, warnings, problems, get, originOf, everywhere };
 }
 
 /** True when the file's mode lets anyone but its owner in, and there is something to see. */

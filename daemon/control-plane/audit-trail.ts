@@ -111,15 +111,21 @@ export class AuditTrail {
   async #write(): Promise<void> {
     const { clock, log } = this.#deps;
     let failures = 0;
+    let reported = '';
     while (this.#waiting.length + this.#written.length > 0) {
       try {
         await this.#keepHead(await this.#append(this.#waiting.slice(0, BATCH)));
         for (const { stored } of this.#written.splice(0)) stored();
         failures = 0;
+        reported = '';
       } catch (error) {
         this.#head = null;
         failures += 1;
-        log.warn(`the audit log cannot be written now, it is tried again: ${messageOf(error)}`);
+        const problem = messageOf(error);
+        // Every second until it works: said once.
+        if (problem !== reported)
+          log.warn(`the audit log cannot be written now, it is tried again: ${problem}`);
+        reported = problem;
         if (this.#stopping.signal.aborted && failures > 1) return;
         await clock.sleep(RETRY_MS, this.#stopping.signal);
       }

@@ -1,5 +1,12 @@
-import { type MasterKeys, seal, unseal } from '../security/envelope.ts';
+import { type MasterKeys, unseal } from '../security/envelope.ts';
+import type { Seal } from '../security/master-keys.ts';
 import { type ControlPlaneClient, isStatus } from './client.ts';
+
+export interface SealedSecretsDeps {
+  client: ControlPlaneClient;
+  masterKeys: MasterKeys;
+  seal: Seal;
+}
 
 /**
  * Reads a secret that the control plane keeps under a name, in an envelope; the first time it is put there.
@@ -10,22 +17,58 @@ import { type ControlPlaneClient, isStatus } from './client.ts';
 export async function sealedSecret(
   name: string,
   initial: Uint8Array,
-  { client, masterKeys }: { client: ControlPlaneClient; masterKeys: MasterKeys },
+  deps: SealedSecretsDeps,
 ): Promise<Buffer> {
-  const belongsTo = `sealed_secrets/${name}/envelope`;
-  const kept = await find(client, name);
-  if (kept !== null) return unseal(masterKeys, kept, belongsTo);
-  const envelope = seal(masterKeys[0], initial, belongsTo);
-  await client.call((pocketbase) => pocketbase.collection('sealed_secrets').create({ name, envelope }));
+  const row = await find(deps.client, name);
+  if (row !== null) return unseal(deps.masterKeys, row.envelope, belongsTo(name));
+  await create(name, initial, deps);
   return Buffer.from(initial);
 }
 
-async function find(client: ControlPlaneClient, name: string): Promise<string | null> {
+/**
+ * Puts a secret in the place of the one that is kept under the name.
+ *
+ * @returns the former one; null when there was none
+ * @throws as `sealedSecret`; the former one is kept then
+ */
+export async function exchangeSealedSecret(
+  name: string,
+  value: Uint8Array,
+  deps: SealedSecretsDeps,
+): Promise<Buffer | null> {
+  const row = await find(deps.client, name);
+  if (row === null) {
+    await create(name, value, deps);
+    return null;
+  }
+  const former = unseal(deps.masterKeys, row.envelope, belongsTo(name));
+  if (former.equals(value)) return former;
+  const envelope = deps.seal(value, belongsTo(name));
+  await deps.client.call((pocketbase) =>
+    pocketbase.collection('sealed_secrets').update(row.id, { envelope }),
+  );
+  return former;
+}
+
+async function create(name: string, value: Uint8Array, { client, seal }: SealedSecretsDeps): Promise<void> {
+  const envelope = seal(value, belongsTo(name));
+  await client.call((pocketbase) => pocketbase.collection('sealed_secrets').create({ name, envelope }));
+}
+
+/** The row that an envelope is bound to. */
+export function belongsTo(name: string): string {
+  return `sealed_secrets/${name}/envelope`;
+}
+
+async function find(
+  client: ControlPlaneClient,
+  name: string,
+): Promise<{ id: string; envelope: string } | null> {
   try {
     const row = await client.call((pocketbase) =>
       pocketbase.collection('sealed_secrets').getFirstListItem(pocketbase.filter('name = {:name}', { name })),
     );
-    return String(row['envelope']);
+    return { id: row.id, envelope: String(row['envelope']) };
   } catch (error) {
     if (isStatus(error, 404)) return null;
     throw error;

@@ -15,7 +15,7 @@ interface Envelope {
 
 interface Kept {
   collections: string[];
-  counts: SecretsStatus['secrets'];
+  counts: { collection: string; key_id: string; count: number }[];
 }
 
 /**
@@ -39,7 +39,10 @@ export class SecretRotation {
 
   async status(): Promise<SecretsStatus> {
     const { counts } = await this.#kept();
-    return { current_key: this.#deps.masterKeys[0].id, rotating: this.#running, secrets: counts };
+    const { masterKeys } = this.#deps;
+    const configured = new Set(masterKeys.map(({ id }) => id));
+    const secrets = counts.map((one) => ({ ...one, opens: configured.has(one.key_id) }));
+    return { current_key: masterKeys[0].id, rotating: this.#running, secrets };
   }
 
   async #rotate(): Promise<RotationResult> {

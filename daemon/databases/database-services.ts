@@ -12,6 +12,7 @@ import { connectHost } from '../pocketbase/command.ts';
 import type { ProcessDriver } from '../pocketbase/process-driver.ts';
 import type { MasterKeys } from '../security/envelope.ts';
 import { guardSettings } from '../security/guard-settings.ts';
+import type { Seal } from '../security/master-keys.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { PortAllocator } from '../supervisor/ports.ts';
 import { Catalog } from './catalog.ts';
@@ -44,6 +45,7 @@ export function databaseServices(deps: {
   driver: ProcessDriver;
   binary: Binary;
   masterKeys: MasterKeys;
+  seal: Seal;
   migrationsDir: string;
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
@@ -98,6 +100,7 @@ export function databaseServices(deps: {
     repository,
     template,
     masterKeys,
+    seal: deps.seal,
     pbEncryptionKey: config.pbEncryptionKey,
     guard,
     clock,

@@ -8,9 +8,10 @@ import { SingleFlight } from '../base/single-flight.ts';
 import type { DatabaseRepository, Reservation } from '../control-plane/databases.ts';
 import { withDatabase } from '../pocketbase/sqlite.ts';
 import { instanceEncryptionKey } from '../security/derived-keys.ts';
-import { type MasterKeys, seal, unseal } from '../security/envelope.ts';
+import { type MasterKeys, unseal } from '../security/envelope.ts';
 import type { GuardSettings } from '../security/guard-settings.ts';
 import { newSuperuserSecret, type SuperuserKeys, superuserKeys } from '../security/instance-access.ts';
+import type { Seal } from '../security/master-keys.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { type Catalog, type CatalogEntry, secretBelongsTo } from './catalog.ts';
@@ -33,8 +34,8 @@ export interface ProvisionerDeps {
   fleet: Fleet;
   repository: DatabaseRepository;
   template: TemplateStore;
-  /** The first one encrypts. */
   masterKeys: MasterKeys;
+  seal: Seal;
   pbEncryptionKey: Uint8Array;
   guard: GuardSettings;
   clock: Clock;
@@ -77,14 +78,14 @@ export class Provisioner {
   }
 
   async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {
-    const { catalog, clock, masterKeys, onStep, repository } = this.#deps;
+    const { catalog, clock, onStep, repository, seal } = this.#deps;
     const started = clock.monotonic();
     const reservation = await repository.reserve({
       user: user.id,
       username: usernameOf(user.email),
       day: utcDay(clock.now()),
       // Wins only if there is no row yet.
-      superuser_secret: seal(masterKeys[0], newSuperuserSecret(), secretBelongsTo(user.id)),
+      superuser_secret: seal(newSuperuserSecret(), secretBelongsTo(user.id)),
     });
     const { database, owner } = reservation;
     if (database.state === 'deleting') throw beingDeleted(database.name);

@@ -32,7 +32,17 @@ const HEALTHY: HostFacts = {
   now: new Date('2026-01-15T10:00:00Z'),
   weakSecrets: [],
   settingsKey: null,
+  masterKey: null,
+  sessionKey: null,
   fleet: null,
+};
+
+const WRONG_KEY = {
+  origin: '/a/.env',
+  id: '00000000',
+  opens: false,
+  missing: [{ id: '11111111', count: 3 }],
+  rightOne: null,
 };
 
 function troubles(changes: Partial<HostFacts>): Finding[] {
@@ -83,16 +93,23 @@ describe('fatal is', () => {
     ],
     [
       'a key that opens nothing, with the right one elsewhere',
-      { settingsKey: { origin: '/a/.env', opens: false, rightOneIn: '/b/.env' } },
+      { settingsKey: { origin: '/a/.env', opens: false, rightOne: 'PB_ENCRYPTION_KEY in /b/.env' } },
       'encryption_key',
-      'the one in /b/.env is: remove the secrets from /a/.env',
+      'PB_ENCRYPTION_KEY in /b/.env is the right one',
     ],
     [
       'a key that opens nothing',
-      { settingsKey: { origin: '/a/.env', opens: false, rightOneIn: null } },
+      { settingsKey: { origin: '/a/.env', opens: false, rightOne: null } },
       'encryption_key',
       'from your copy',
     ],
+    [
+      'a master key that opens nothing, with the right one elsewhere',
+      { masterKey: { ...WRONG_KEY, rightOne: 'PB_ENCRYPTION_KEY in /a/.env' } },
+      'master_key',
+      'PB_ENCRYPTION_KEY in /a/.env is the right one',
+    ],
+    ['a master key that opens nothing', { masterKey: WRONG_KEY }, 'master_key', 'from your copy'],
   ])('%s', (_what, changes, id, remedy) => {
     expect(troubles(changes)).toEqual([
       { id, level: 'fatal', summary: expect.any(String), remedy: expect.stringContaining(remedy) },

@@ -3,6 +3,7 @@ import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import { judgeFleet } from './fleet-checks.ts';
 import type { HostFacts, PortFacts } from './host-facts.ts';
+import { checkMasterKey, checkSessionKey, checkSettingsKey } from './key-checks.ts';
 
 const MIN_NODE_MAJOR = 24;
 const MIB = 1024 * 1024;
@@ -25,6 +26,8 @@ export const CHECKS: readonly Check[] = [
   checkEnvFiles,
   checkSecrets,
   checkSettingsKey,
+  checkMasterKey,
+  checkSessionKey,
   checkBinary,
   checkFlock,
   checkDataDir,
@@ -88,21 +91,6 @@ export function checkSecrets({ weakSecrets }: HostFacts): Finding[] {
       "take one that 'fathomd init --env-file fresh.env' makes; docs/security.md says how to change each",
     ),
   );
-}
-
-export function checkSettingsKey({ settingsKey }: HostFacts): Finding[] {
-  if (settingsKey === null) return [];
-  const { origin, opens, rightOneIn } = settingsKey;
-  if (opens) return [ok('encryption_key', 'PB_ENCRYPTION_KEY opens the settings of the global database')];
-  return [
-    fatal(
-      'encryption_key',
-      `PB_ENCRYPTION_KEY in ${origin} is not the one that the global database was made with`,
-      rightOneIn === null
-        ? 'put back the one it was made with, from your copy of the secrets'
-        : `the one in ${rightOneIn} is: remove the secrets from ${origin}, which come before it`,
-    ),
-  ];
 }
 
 /** What the data directory, the processes and the control plane say together. */

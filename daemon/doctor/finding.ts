@@ -7,6 +7,8 @@ export const FINDING_IDS = [
   'env_file',
   'secrets',
   'encryption_key',
+  'master_key',
+  'session_key',
   'binary',
   'flock',
   'data_dir',

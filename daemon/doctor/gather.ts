@@ -17,7 +17,7 @@ import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
 import { networkDisks } from './network-disks.ts';
 import { weakSecrets } from './secrets-strength.ts';
-import { settingsKeyFacts } from './settings-key.ts';
+import { masterKeyFacts, sessionKeyFacts, settingsKeyFacts } from './stored-keys.ts';
 
 /** Proves that a binary can be used; the path is PB_BINARY_PATH, null the embedded default. */
 export type VerifyBinary = (
@@ -30,6 +30,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
   const { config, facts: configFacts } = tryConfig(input);
   const { dataDir, socketPath } = loadClientConfig(input);
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
+  const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
   const { daemon, status } = await askDaemon(socketPath);
   const [binary, dataDirFacts, ports, disk, onNetwork, inotifyInstances, openFiles, databases, flock] =
     await Promise.all([
@@ -65,7 +66,9 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     unfinishedChange: isRelease(packageRoot()) ? await unfinishedChange() : null,
     now: new Date(),
     weakSecrets: weakSecrets(sources.get),
-    settingsKey: config && settingsKeyFacts(join(dataDir, 'global', 'pb_data', 'data.db'), config, sources),
+    settingsKey: config && settingsKeyFacts(globalData, config, sources),
+    masterKey: config && masterKeyFacts(globalData, config, sources),
+    sessionKey: config && sessionKeyFacts(globalData, config, sources),
     fleet: await gatherFleet(
       { dataDir, userDatabasesDir, socketPath },
       new FathomClient({ target: { socketPath }, timeoutMs: 5000 }),

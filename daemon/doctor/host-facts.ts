@@ -2,7 +2,7 @@ import type { FieldError } from '../../shared/errors.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import type { NetworkDisk } from './network-disks.ts';
 import type { WeakSecret } from './secrets-strength.ts';
-import type { SettingsKeyFacts } from './settings-key.ts';
+import type { KeyFacts, MasterKeyFacts, SessionKeyFacts } from './stored-keys.ts';
 
 /** What was seen on the host; the checks judge this and nothing else. */
 export interface HostFacts {
@@ -36,7 +36,10 @@ export interface HostFacts {
   now: Date;
   weakSecrets: readonly WeakSecret[];
   /** Null before the first start, and where it cannot be told. */
-  settingsKey: SettingsKeyFacts | null;
+  settingsKey: KeyFacts | null;
+  /** As above; null also while there are no secrets. */
+  masterKey: MasterKeyFacts | null;
+  sessionKey: SessionKeyFacts | null;
   /** Null before the first start. */
   fleet: FleetFacts | null;
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
 import type { MasterKeys } from '../security/envelope.ts';
+import type { Seal } from '../security/master-keys.ts';
 import { doubtAbout } from './handler-registry.ts';
 import { HookClient } from './hook-client.ts';
 import { preparer, type TaskHost } from './prepare.ts';
@@ -52,6 +53,7 @@ export function createWorker(options: WorkerOptions): { worker: Worker; close: (
 
 export interface QueueOptions extends Omit<WorkerOptions, 'hooks' | 'onActivity'> {
   controlPlane: { url: string; hookToken: string };
+  seal: Seal;
   publish: (event: FleetEvent) => void;
 }
 
@@ -71,7 +73,7 @@ export class Queue {
     const { clock, log } = options;
     const hooks = new HookClient(options.controlPlane);
     this.#hooks = hooks;
-    this.store = new TaskStore({ hooks, master: options.masterKeys[0] });
+    this.store = new TaskStore({ hooks, seal: options.seal });
     this.watch = new QueueWatch({ store: this.store, clock, log, publish: options.publish });
     const doubt = (type: string) => doubtAbout(type, options.tasksDir);
     this.schedules = new Schedules({

@@ -1,4 +1,5 @@
-import { type MasterKey, seal, unseal } from '../security/envelope.ts';
+import { type MasterKey, unseal } from '../security/envelope.ts';
+import type { Seal } from '../security/master-keys.ts';
 
 /** Shorter values are as likely to be ordinary words, and would make a text unreadable without hiding anything. */
 const MIN_REDACTED = 4;
@@ -20,10 +21,10 @@ export interface SplitPayload {
  */
 export function sealPayload(
   payload: unknown,
-  options: { taskId: string; whole: boolean; master: MasterKey },
+  options: { taskId: string; whole: boolean; seal: Seal },
 ): SplitPayload {
-  const { taskId, whole, master } = options;
-  const sealJson = (value: unknown) => seal(master, Buffer.from(JSON.stringify(value)), belongsTo(taskId));
+  const { taskId, whole, seal } = options;
+  const sealJson = (value: unknown) => seal(Buffer.from(JSON.stringify(value)), belongsTo(taskId));
   if (whole) return { payload: 'null', sealed: sealJson({ whole: payload }) };
   if (!isObject(payload) || payload['secrets'] === undefined) {
     return { payload: JSON.stringify(payload ?? null), sealed: null };

@@ -10,7 +10,7 @@ import {
   type TaskStatus,
   type TaskSummary,
 } from '../../shared/task.ts';
-import type { MasterKey } from '../security/envelope.ts';
+import type { Seal } from '../security/master-keys.ts';
 import type { AddedTask } from './claimed-task.ts';
 import type { HookClient } from './hook-client.ts';
 import { sealPayload } from './secrets.ts';
@@ -38,11 +38,11 @@ const DEFAULTS = { priority: 0, max_attempts: 5, timeout_s: 300 };
 /** Tasks, as people and the daemon handle them. */
 export class TaskStore {
   readonly #hooks: HookClient;
-  readonly #master: MasterKey;
+  readonly #seal: Seal;
 
-  constructor(deps: { hooks: HookClient; master: MasterKey }) {
+  constructor(deps: { hooks: HookClient; seal: Seal }) {
     this.#hooks = deps.hooks;
-    this.#master = deps.master;
+    this.#seal = deps.seal;
   }
 
   /**
@@ -68,7 +68,7 @@ export class TaskStore {
       ...DEFAULTS,
       ...rest,
       id,
-      ...sealPayload(payload, { taskId: id, whole: secret, master: this.#master }),
+      ...sealPayload(payload, { taskId: id, whole: secret, seal: this.#seal }),
       ...(run_at === undefined ? {} : { run_at: new Date(run_at).toISOString().replace('T', ' ') }),
     };
   }

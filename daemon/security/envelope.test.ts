@@ -29,7 +29,7 @@ describe('an envelope', () => {
     const sealed = seal(older, Buffer.from('x'), HERE);
     expect(unseal([master, older], sealed, HERE).toString()).toBe('x');
     expect(() => unseal([master], sealed, HERE)).toThrow(UNDECRYPTABLE);
-    expect(() => unseal([master], sealed, HERE)).toThrow("the master key 'b2', which is not configured");
+    expect(() => unseal([master], sealed, HERE)).toThrow('the master key b2, which is not configured');
   });
 
   it('is wrapped anew by another master key, and its value stays as it is', () => {
@@ -64,8 +64,6 @@ describe('an envelope', () => {
 
   it('of a key with the same name but other bytes does not open', () => {
     const impostor: MasterKey = { id: master.id, key: randomBytes(32) };
-    expect(() => unseal([impostor], seal(master, Buffer.from('x'), HERE), HERE)).toThrow(
-      'set AES_MASTER_KEY to the key that was in use',
-    );
+    expect(() => unseal([impostor], seal(master, Buffer.from('x'), HERE), HERE)).toThrow(UNDECRYPTABLE);
   });
 });

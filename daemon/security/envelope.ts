@@ -75,25 +75,30 @@ function open(
     value === undefined ||
     rest.length > 0
   ) {
-    throw undecryptable(belongsTo, 'it is not an envelope of a known version');
+    throw undecryptable(belongsTo, 'it is not an envelope of a known version; restore it from a backup');
   }
   const master = masters.find(({ id }) => id === keyId);
   if (!master)
-    throw undecryptable(belongsTo, `it was made with the master key '${keyId}', which is not configured`);
+    throw undecryptable(
+      belongsTo,
+      `it needs the master key ${keyId}, which is not configured; 'fathomd doctor' looks for that key`,
+    );
   try {
     const dataKey = decrypt(master.key, wrapped, keyContext(keyId, belongsTo));
     return { dataKey, value, plaintext: decrypt(dataKey, value, valueContext(belongsTo)) };
   } catch (error) {
-    throw undecryptable(belongsTo, 'the master key does not fit, or the value was changed', error);
+    throw undecryptable(
+      belongsTo,
+      'the value was changed, or copied from another row; restore it from a backup',
+      error,
+    );
   }
 }
 
 function undecryptable(belongsTo: string, why: string, cause?: unknown): FathomError {
-  return new FathomError(
-    'secret.undecryptable',
-    `the secret ${belongsTo} cannot be decrypted: ${why}; set AES_MASTER_KEY to the key that was in use`,
-    { cause },
-  );
+  return new FathomError('secret.undecryptable', `the secret ${belongsTo} cannot be decrypted: ${why}`, {
+    cause,
+  });
 }
 
 function encrypt(key: Uint8Array, plaintext: Uint8Array, associated: string): string {

@@ -102,7 +102,7 @@ function withoutSecret(error: unknown): PhaseReason | null {
   if (!(error instanceof FathomError) || error.code !== 'secret.undecryptable') return null;
   return {
     code: 'secret_undecryptable',
-    message: `it serves its owner, but Fathom cannot sign in: ${error.message}; put the right AES_MASTER_KEY (or AES_PREVIOUS_MASTER_KEY) back and restart the daemon`,
+    message: `it serves its owner, but Fathom cannot sign in: ${error.message}; put it back as AES_MASTER_KEY (or AES_PREVIOUS_MASTER_KEY) and restart the daemon`,
   };
 }
 

@@ -1,21 +1,24 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import type { Finding } from '../../daemon/doctor/finding.ts';
+import { readKeyUse } from '../../daemon/pocketbase/key-use.ts';
 import { unseal } from '../../daemon/security/envelope.ts';
 import { masterKeysOf } from '../../daemon/security/master-keys.ts';
 import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
 import { seeded } from '../chaos/random.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { untilReplaced } from '../helpers/fleet-actions.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { type Deployment, deployment } from '../helpers/harness.ts';
-import { call, signIn, signUp } from '../helpers/http-call.ts';
+import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
 
 const TASKS = 60;
 const USERS = 2;
-/** Those, the users' databases, and the key of the audit log. */
-const SECRETS = TASKS + USERS + 1;
+/** Those, the users' databases, the key of the audit log, and the id of the session key. */
+const SECRETS = TASKS + USERS + 2;
 const KILLS = 2;
 
 const secretOf = (task: number) => `a secret of task ${task}`;
@@ -148,6 +151,134 @@ it('the key of the settings is changed by one start with both; settings hold no 
     ok: true,
   });
 });
+
+it('a master key that opens nothing seals nothing, and the start and the doctor name the right one', async () => {
+  const fathom = await deployment();
+  const right = fathom.env['AES_MASTER_KEY'] ?? '';
+  const wrong = { AES_MASTER_KEY: randomBytes(32).toString('base64') };
+  const place = join(fathom.dataDir, '.env');
+  await writeFile(place, `AES_MASTER_KEY=${right}\n`, { mode: 0o600 });
+  const first = await fathom.start();
+  await signUp(fathom.url, 'before@example.com');
+  const before = await status(fathom);
+  // The daemon reads the same as the hooks of the control plane.
+  expect(readKeyUse(globalData(fathom))).toEqual(sumByKey(before));
+  await first.stop();
+
+  const daemon = await fathom.start(wrong);
+  expect(daemon.output()).toContain(`AES_MASTER_KEY in ${place} is the right one`);
+  expect(daemon.output()).not.toContain(right);
+  expect(await signUpStatus(fathom, 'refused@example.com')).toMatchObject({
+    status: 500,
+    body: { code: 'secret.undecryptable' },
+  });
+  const { queue } = fathom.client;
+  await expect(
+    queue.add({ type: 'noop', payload: { secrets: { value: 'a secret' } } }),
+  ).rejects.toMatchObject({
+    code: 'secret.undecryptable',
+  });
+  await queue.add({ type: 'noop', payload: { open: true } });
+  const { secrets, current_key } = await status(fathom);
+  expect(secrets.map(({ key_id }) => key_id)).not.toContain(current_key);
+  expect(secrets.every(({ opens }) => !opens)).toBe(true);
+  // Who is there already is served, and what cannot be opened is not rotated.
+  expect((await signIn(fathom.url, 'before@example.com')).database.status).toBe('Running');
+  expect(await rotate(fathom)).toMatchObject({ rotated: 0, failed: SEALED_AT_START + 1 });
+  expect(await findings(fathom, wrong, 'master_key')).toMatchObject([
+    { level: 'fatal', remedy: expect.stringContaining(`AES_MASTER_KEY in ${place} is the right one`) },
+  ]);
+  await daemon.stop();
+
+  // A key that stands under another name is found as well.
+  const swapped = { ...wrong, AES_PREVIOUS_MASTER_KEY: '', PB_PREVIOUS_ENCRYPTION_KEY: right };
+  await rm(place);
+  expect(await findings(fathom, swapped, 'master_key')).toMatchObject([
+    { level: 'fatal', remedy: expect.stringContaining('PB_PREVIOUS_ENCRYPTION_KEY in the environment') },
+  ]);
+  await fathom.start();
+  expect((await signIn(fathom.url, 'refused@example.com')).database.status).toBe('Running');
+  expect(await findings(fathom, {}, 'master_key')).toMatchObject([{ level: 'ok' }]);
+});
+
+it('a control plane that is restored under the daemon and needs an older key is not written with the present one', async () => {
+  const fathom = await deployment();
+  const old = fathom.env['AES_MASTER_KEY'] ?? '';
+  const fresh = { AES_MASTER_KEY: randomBytes(32).toString('base64') };
+  const first = await fathom.start();
+  await signUp(fathom.url, 'before@example.com');
+  await (await controlPlane(fathom)).backups.create('before.zip');
+  await first.stop();
+  const both = await fathom.start({ ...fresh, AES_PREVIOUS_MASTER_KEY: old });
+  expect(await rotate(fathom)).toMatchObject({ failed: 0 });
+  await both.stop();
+
+  await fathom.start(fresh);
+  await signUp(fathom.url, 'fine@example.com');
+  const { ino } = await stat(globalData(fathom));
+  await (await controlPlane(fathom)).backups.restore('before.zip');
+  await until(async () => (await stat(globalData(fathom)).catch(() => null))?.ino !== ino, {
+    what: 'the backup to be in place',
+  });
+  await until(async () => (await status(fathom).catch(() => null))?.secrets.every(({ opens }) => !opens), {
+    what: 'the restored secrets',
+  });
+  expect(await signUpStatus(fathom, 'after@example.com')).toMatchObject({
+    body: { code: 'secret.undecryptable' },
+  });
+  const { secrets, current_key } = await status(fathom);
+  expect(secrets.map(({ key_id }) => key_id)).not.toContain(current_key);
+  const previous = { ...fresh, AES_PREVIOUS_MASTER_KEY: old };
+  expect(await findings(fathom, previous, 'master_key')).toMatchObject([{ level: 'ok' }]);
+});
+
+it('another session key is noticed by the start and the doctor, unless the former one is kept', async () => {
+  const fathom = await deployment();
+  const former = fathom.env['JWT_SECRET'] ?? '';
+  const fresh = { JWT_SECRET: randomBytes(64).toString('base64') };
+  const first = await fathom.start();
+  const { token } = await signIn(fathom.url, fathom.admin.email, fathom.admin.password);
+  await first.stop();
+  expect(await findings(fathom, fresh, 'session_key')).toMatchObject([{ level: 'warning' }]);
+  const kept = { ...fresh, JWT_PREVIOUS_SECRET: former };
+  expect(await findings(fathom, kept, 'session_key')).toMatchObject([{ level: 'ok' }]);
+
+  const both = await fathom.start(kept);
+  expect((await call('GET', `${fathom.url}/api/v1/me`, { token })).status).toBe(200);
+  await both.stop();
+  const third = await fathom.start({ JWT_SECRET: randomBytes(64).toString('base64') });
+  expect(warningsOf(third.output()).filter((text) => text.includes('JWT_PREVIOUS_SECRET'))).toHaveLength(1);
+  expect((await call('GET', `${fathom.url}/api/v1/me`, { token })).status).toBe(401);
+});
+
+/** The key of the audit log and the id of the session key. */
+const SEALED_AT_START = 2;
+
+const globalData = ({ dataDir }: Deployment) => join(dataDir, 'global', 'pb_data', 'data.db');
+
+function sumByKey({ secrets }: SecretsStatus): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { key_id, count } of secrets) sums.set(key_id, (sums.get(key_id) ?? 0) + count);
+  return sums;
+}
+
+async function findings(fathom: Deployment, env: Record<string, string>, id: string): Promise<Finding[]> {
+  const { stdout } = await fathomd(['doctor', '--json'], {
+    cwd: fathom.dataDir,
+    env: { ...fathom.env, ...env },
+  });
+  return (JSON.parse(stdout) as Finding[]).filter((finding) => finding.id === id);
+}
+
+function signUpStatus(fathom: Deployment, email: string) {
+  return call('POST', `${fathom.url}/api/v1/auth/register`, { body: { email, password: PASSWORD } });
+}
+
+function warningsOf(output: string): string[] {
+  const lines = output.split('\n').filter((line) => line.startsWith('{'));
+  const entries = lines.map((line) => JSON.parse(line) as { level: number; msg: string });
+  return entries.filter(({ level }) => level === 40).map(({ msg }) => msg);
+}
 
 async function taskRows(fathom: Deployment): Promise<TaskRow[]> {
   const plane = await controlPlane(fathom);

@@ -7,7 +7,7 @@ const rotationSchema = z.object({ rotated: count, current: count, failed: count 
 const statusSchema = z.object({
   current_key: z.string(),
   rotating: z.boolean(),
-  secrets: z.array(z.object({ collection: z.string(), key_id: z.string(), count })),
+  secrets: z.array(z.object({ collection: z.string(), key_id: z.string(), count, opens: z.boolean() })),
 });
 
 /** The master key and what it seals. */
