@@ -1,10 +1,10 @@
 import { useInput, usePaste, useWindowSize } from 'ink';
-import { useCallback } from 'react';
+import { useCallback, useMemo } from 'react';
 import { pressesOf } from './keys/presses.ts';
 import type { Console } from './screens/console.ts';
 import { drawAnew } from './screens/draw-anew.ts';
 import { frameOf } from './screens/frame.ts';
-import { runPaste, runPress } from './screens/run-press.ts';
+import { type Input, runRead } from './screens/run-press.ts';
 import { Screen } from './widgets/Screen.tsx';
 import { useObservable } from './widgets/use-observable.ts';
 import { useStops } from './widgets/use-stops.ts';
@@ -12,10 +12,10 @@ import { useStops } from './widgets/use-stops.ts';
 /** Keys go in; whatever is known and looked at comes out as a frame. */
 export function App({ console }: { console: Console }) {
   const size = useWindowSize();
-  useInput((input, key) => {
-    for (const press of pressesOf(input, key)) runPress(console, press, size);
-  });
-  usePaste((text) => runPaste(console, text));
+  const read = useMemo(() => gatherReads<Input>(), []);
+  const run = (inputs: readonly Input[]) => runRead(console, inputs, size);
+  useInput((input, key) => read(pressesOf(input, key), run));
+  usePaste((paste) => read([{ paste }], run));
   useStops(useCallback(() => drawAnew(console), [console]));
   const look = {
     fleet: useObservable(console.fleet.store),
@@ -23,5 +23,21 @@ export function App({ console }: { console: Console }) {
     servers: useObservable(console.servers.state),
     rows: console.rows,
   };
-  return <Screen frame={frameOf(console, look, size)} />;
+  return (
+    <Screen frame={frameOf(console, look, size)} onDrawn={() => console.answers.drawn(look.ui.dialog)} />
+  );
+}
+
+/** Puts together again what came in one read of the terminal: Ink takes it apart, and hands over all of it at once. */
+function gatherReads<T>(): (inputs: readonly T[], run: (all: readonly T[]) => void) => void {
+  let gathered: T[] | null = null;
+  return (inputs, run) => {
+    if (gathered !== null) return void gathered.push(...inputs);
+    const all = [...inputs];
+    gathered = all;
+    queueMicrotask(() => {
+      gathered = null;
+      run(all);
+    });
+  };
 }

@@ -13,6 +13,8 @@ import { connectFleet } from '../../tui/store/fleet-connection.ts';
 import type { ThemeName } from '../../tui/theme.ts';
 
 const DEADLINE = 60_000;
+/** Turns of the event loop: to read a key, to draw, and until a dialog takes input. */
+const TURNS_OF_A_PRESS = 5;
 
 export interface HarnessOptions {
   target: Target;
@@ -96,6 +98,7 @@ export class ConsoleHarness {
   readonly console: Console;
   readonly #screen: Screen;
   readonly #keyboard = new Keyboard();
+  #typed: Promise<void> = Promise.resolve();
   readonly #ink: ReturnType<typeof render>;
 
   constructor({ target, columns = 80, rows = 24, ...options }: HarnessOptions) {
@@ -213,12 +216,28 @@ export class ConsoleHarness {
     return this.until(() => texts.every((text) => !this.text.includes(text)), `without ${texts.join(', ')}`);
   }
 
+  /** One read of the terminal for each, as of a person who types: the next one comes when this one has been drawn. */
   press(...keys: string[]): void {
-    for (const key of keys) this.#keyboard.write(KEYS[key] ?? key);
+    for (const key of keys) this.#type(KEYS[key] ?? key);
+  }
+
+  /** All of them in one read. */
+  pressAtOnce(...keys: string[]): void {
+    this.#type(keys.map((key) => KEYS[key] ?? key).join(''));
   }
 
   paste(text: string): void {
-    this.#keyboard.write(`\u001B[200~${text}\u001B[201~`);
+    this.#type(`\u001B[200~${text}\u001B[201~`);
+  }
+
+  #type(bytes: string): void {
+    this.#typed = this.#typeAfter(this.#typed, bytes);
+  }
+
+  async #typeAfter(before: Promise<void>, bytes: string): Promise<void> {
+    await before;
+    this.#keyboard.write(bytes);
+    for (let turn = 0; turn < TURNS_OF_A_PRESS; turn += 1) await new Promise(setImmediate);
   }
 
   resize(columns: number, rows: number): void {

@@ -6,6 +6,7 @@ import type { Profile } from '../store/profile.ts';
 import type { RowSelector } from '../store/rows.ts';
 import type { UiState } from '../store/ui-state.ts';
 import type { Themes } from '../theme.ts';
+import type { AnswerGuard } from './answer-guard.ts';
 import type { Look, Size } from './screen.ts';
 
 /** What the screens work with; built once by `create-console.ts`. */
@@ -14,6 +15,8 @@ export interface Console {
   ui: Observable<UiState>;
   rows: RowSelector;
   themes: Themes;
+  /** Which input a dialog takes. */
+  answers: AnswerGuard;
   readOnly: boolean;
   /** True when this console was opened by whoever also started the daemon: `q` then asks about it. */
   ownsDaemon: boolean;

@@ -5,6 +5,7 @@ import { createRowSelector } from '../store/rows.ts';
 import { initialUi } from '../store/ui-state.ts';
 import { NOTHING } from '../store/wants.ts';
 import { createThemes, type ThemeName } from '../theme.ts';
+import { AnswerGuard } from './answer-guard.ts';
 import { type Console, lookOf } from './console.ts';
 import { offerSignIn } from './forms.ts';
 import { screenOf } from './screens.ts';
@@ -28,6 +29,7 @@ export function createConsole({ fleet, theme, write, ...options }: ConsoleOption
     ui: new Observable(initialUi()),
     rows: createRowSelector(),
     themes: createThemes(theme),
+    answers: new AnswerGuard(),
     // OSC 52: the terminal takes it, also through ssh and tmux.
     copy: (text) => write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
   };

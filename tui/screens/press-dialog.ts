@@ -2,6 +2,7 @@ import { helpLines, helpRows } from '../dialogs/help-lines.ts';
 import { commandOf } from '../keys/places.ts';
 import type { Dialog } from '../store/ui-state.ts';
 import { actionsOff } from '../widgets/link-words.ts';
+import type { Press } from './answer-guard.ts';
 import type { Console } from './console.ts';
 import { pressInForm } from './press-form.ts';
 import { say } from './say.ts';
@@ -9,16 +10,17 @@ import type { Size } from './screen.ts';
 import { placeBelow } from './screens.ts';
 
 /** What keys do while a dialog lies over the screen. `size` is the body's. */
-export function pressInDialog(console: Console, dialog: Dialog, press: string, size: Size): void {
+export function pressInDialog(console: Console, dialog: Dialog, { press, alone }: Press, size: Size): void {
+  if (!console.answers.accepts(dialog)) return;
   switch (dialog.kind) {
     case 'form':
-      return pressInForm(console, dialog.form, press);
+      return pressInForm(console, dialog.form, { press, alone });
     case 'help':
       return scrollHelp(console, dialog, press, size);
     case 'confirm':
-      return answer(console, dialog, press);
+      return answer(console, dialog, { press, alone });
     case 'quit':
-      return answerQuit(console, press);
+      return answerQuit(console, { press, alone });
   }
 }
 
@@ -36,9 +38,13 @@ function scrollHelp(console: Console, { top }: Extract<Dialog, { kind: 'help' }>
   ui.update((state) => ({ ...state, dialog: { kind: 'help', top: next } }));
 }
 
-function answer(console: Console, { action }: Extract<Dialog, { kind: 'confirm' }>, press: string): void {
+function answer(
+  console: Console,
+  { action }: Extract<Dialog, { kind: 'confirm' }>,
+  { press, alone }: Press,
+): void {
   const command = commandOf('confirm', press);
-  if (command === null) return;
+  if (command === null || (command === 'confirm.yes' && !alone)) return;
   close(console);
   if (command !== 'confirm.yes') return;
   // The link may have gone while the question stood.
@@ -48,13 +54,13 @@ function answer(console: Console, { action }: Extract<Dialog, { kind: 'confirm' 
   void console.fleet.actions.run(action);
 }
 
-function answerQuit(console: Console, press: string): void {
+function answerQuit(console: Console, { press, alone }: Press): void {
   switch (commandOf('quit', press)) {
     case 'quit.keep':
     case 'interrupt':
       return console.leave('keep');
     case 'quit.stop':
-      return console.leave('stop');
+      return alone ? console.leave('stop') : undefined;
     case 'quit.cancel':
       return close(console);
     default:

@@ -2,13 +2,14 @@ import { messageOf } from '../../shared/errors.ts';
 import { commandOf } from '../keys/places.ts';
 import { type Form, moveInForm, typeInForm, valueOf } from '../store/form.ts';
 import { sanitise } from '../store/sanitise.ts';
+import type { Press } from './answer-guard.ts';
 import type { Console } from './console.ts';
 import { deleteDatabase } from './deletion.ts';
 import { KEEP } from './forms.ts';
 import { copyCommand, say } from './say.ts';
 
 /** What keys do in a form. While it is sent, only leaving does anything. */
-export function pressInForm(console: Console, form: Form, press: string): void {
+export function pressInForm(console: Console, form: Form, { press, alone }: Press): void {
   switch (commandOf('form', press)) {
     case 'interrupt':
     case 'form.cancel':
@@ -20,7 +21,8 @@ export function pressInForm(console: Console, form: Form, press: string): void {
     case 'form.before':
       return form.busy ? undefined : show(console, moveInForm(form, -1));
     case 'form.send':
-      return form.busy ? undefined : void send(console, form);
+      // Where nothing is typed, Enter is all that is asked for.
+      return form.busy || (form.fields.length === 0 && !alone) ? undefined : void send(console, form);
     default:
       return form.busy ? undefined : show(console, typeInForm(form, press));
   }
