@@ -4,7 +4,7 @@ import type { Releases } from './releases.ts';
 import { mustBe, mustMatch, type Report } from './report.ts';
 import type { Stage } from './stage.ts';
 
-const NGINX = join(import.meta.dirname, '..', '..', 'docs', 'nginx.conf');
+const DOCS = join(import.meta.dirname, '..', '..', 'docs');
 const NAMES = 'DNS:fathom.example.com,DNS:auth.example.com,DNS:*.db.example.com';
 /** What an administrator does after the first install, before the first start. */
 const PREPARE = `
@@ -82,7 +82,8 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
     return '4 credentials, mode 600, root';
   });
   await report.check('systemctl start fathomd', async () => {
-    await copyFile(NGINX, join(container.root, 'etc/nginx/conf.d/fathom.conf'));
+    await copyFile(join(DOCS, 'nginx.conf'), join(container.root, 'etc/nginx/conf.d/fathom.conf'));
+    await copyFile(join(DOCS, 'nginx-snippet.conf'), join(container.root, 'etc/nginx/snippets/fathom.conf'));
     await container.shell(PREPARE);
     const start = performance.now();
     await systemctl('start', 'fathomd');

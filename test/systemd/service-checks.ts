@@ -45,6 +45,32 @@ export async function checkService(stage: Stage, releases: Releases, report: Rep
     );
     return session.database.url;
   });
+  await report.check('nginx closes the dashboard and the routes of superusers', async () => {
+    const closed = [
+      '_/',
+      'api/settings',
+      'api/SETTINGS',
+      'api/%73ettings',
+      'api/backups',
+      'api/logs',
+      'api/crons',
+    ];
+    const superusers = ['_superusers', '_SUPERUSERS', 'pbc_3142635823'];
+    const paths = [
+      ...closed,
+      ...superusers.map((name) => `api/collections/${name}/auth-methods`),
+      'api//settings',
+    ];
+    for (const origin of ['https://auth.example.com', session.database.url]) {
+      for (const path of paths) {
+        const { status } = await stage.call('GET', `${origin}/${path}`);
+        mustBe(status, 404, `the status of ${origin}/${path}`);
+      }
+      const open = await stage.call('GET', `${origin}/api/collections/users/auth-methods`);
+      mustBe(open.status, 200, `the status of sign-in methods at ${origin}`);
+    }
+    return `${paths.length} paths`;
+  });
   await report.check('no secret in the environment or the arguments of a process', async () => {
     // The global PocketBase is given the administrator's password to set; only the account itself can see it there.
     const found = await container.shell(`
