@@ -142,7 +142,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     users,
     fleet,
     ports,
-    driver,
     binary,
     masterKeys,
     seal,
@@ -240,7 +239,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   });
   fleet.add(globalSpec, config.globalPort);
   await Promise.all([
-    startGlobal(found.get(GLOBAL_NAME) ?? [], { fleet, driver, spec: globalSpec, clock }),
+    startGlobal(found.get(GLOBAL_NAME) ?? [], { fleet, spec: globalSpec }),
     databases.tryMigrations(),
   ]);
   await controlPlane.token();

@@ -152,6 +152,7 @@ export class Catalog {
       environment: { [ENCRYPTION_VARIABLE]: keys[0], [GUARD_VARIABLE]: guardId(guard) },
       prepare: () =>
         prepareSettings({ name: row.name, directory, keys, log, change: (it) => withGuard(it, guard) }),
+      onReplaced: () => {},
       publicUrl: (port) => settings.publicUrl(row.name, port),
       probeAuthorization: superuserToken,
       onPort: (port) => this.#notePort(row.name, port),

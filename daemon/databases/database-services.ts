@@ -9,7 +9,6 @@ import type { UserRepository } from '../control-plane/users.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import { connectHost } from '../pocketbase/command.ts';
-import type { ProcessDriver } from '../pocketbase/process-driver.ts';
 import type { MasterKeys } from '../security/envelope.ts';
 import { guardSettings } from '../security/guard-settings.ts';
 import type { Seal } from '../security/master-keys.ts';
@@ -42,7 +41,6 @@ export function databaseServices(deps: {
   users: UserRepository;
   fleet: Fleet;
   ports: PortAllocator;
-  driver: ProcessDriver;
   binary: Binary;
   masterKeys: MasterKeys;
   seal: Seal;
@@ -54,8 +52,7 @@ export function databaseServices(deps: {
   log: Logger;
   random: () => number;
 }): DatabaseServices {
-  const { config, repository, users, fleet, ports, driver, binary, masterKeys, bus, clock, log, random } =
-    deps;
+  const { config, repository, users, fleet, ports, binary, masterKeys, bus, clock, log, random } = deps;
   const guard = guardSettings({
     limits: config.limits,
     trustedProxies: config.trustedProxies,
@@ -116,7 +113,7 @@ export function databaseServices(deps: {
     catalog,
     provisioner,
     lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log }),
-    reconciler: new Reconciler({ catalog, fleet, repository, users, provisioner, driver, clock, log }),
+    reconciler: new Reconciler({ catalog, fleet, repository, users, provisioner, log }),
     ownerSync,
     async tryMigrations() {
       try {

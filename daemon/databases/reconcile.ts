@@ -1,12 +1,10 @@
 import { messageOf } from '../../shared/errors.ts';
-import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
 import type { UserRepository } from '../control-plane/users.ts';
-import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { FoundProcess } from '../pocketbase/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { byInstance, isOutdated, whyNotAdopt } from '../supervisor/takeover.ts';
-import { STOP_GRACE_MS, terminate } from '../supervisor/terminate.ts';
 import type { Catalog } from './catalog.ts';
 import type { Provisioner } from './provisioner.ts';
 
@@ -16,8 +14,6 @@ export interface ReconcileDeps {
   repository: DatabaseRepository;
   users: UserRepository;
   provisioner: Provisioner;
-  driver: ProcessDriver;
-  clock: Clock;
   log: Logger;
 }
 
@@ -127,11 +123,11 @@ export class Reconciler {
   }
 
   async #end(process: FoundProcess, why: string): Promise<void> {
-    const { clock, driver, log } = this.#deps;
+    const { fleet, log } = this.#deps;
     log.warn(
       { instance: process.instance, pid: process.pid },
       `ending a process that an earlier daemon left: ${why}`,
     );
-    await terminate(driver.adopt(process), { clock, graceMs: STOP_GRACE_MS });
+    await fleet.endFound(process);
   }
 }

@@ -14,9 +14,12 @@ import type { InstanceSpec } from './instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
 import { Runner } from './runner.ts';
 import { Sampler, type SampleTarget } from './sampler.ts';
+import { endFound } from './terminate.ts';
 
 /** Throughput is flat from four starts at a time on; beyond that each one only waits longer (measured). */
 const PARALLEL_STARTS = 4;
+/** Longer than the grace after which a process is killed: what takes longer waits for its files to be saved. */
+const END_TIMEOUT_MS = 30_000;
 /** Phases that a wait for "running" ends with. */
 const START_ENDED: ReadonlySet<InstancePhase> = new Set(['running', 'failed', 'backing_off', 'stopped']);
 
@@ -132,16 +135,26 @@ export class Fleet {
     return this.#untilRunning(runner, timeoutMs);
   }
 
-  /** @throws FathomError `conflict` when somebody else starts it meanwhile */
+  /** Ends a process that an earlier daemon left and that is not to be taken over. */
+  endFound(found: FoundProcess): Promise<void> {
+    return endFound(found, this.#deps, this.#deps.stopGraceMs);
+  }
+
+  /** @throws FathomError `conflict` when it is started meanwhile, `instance.failed` when its files cannot be saved yet */
   async stop(name: string): Promise<Instance> {
     const runner = this.get(name);
     const { state } = runner;
     runner.stop();
-    // Bounded by the grace that ends in SIGKILL.
-    await state.until(
+    const ended = await state.until(
       () => state.phase === 'stopped' || state.observed.desired === 'running',
-      new AbortController().signal,
+      AbortSignal.timeout(END_TIMEOUT_MS),
     );
+    if (!ended) {
+      throw new FathomError(
+        'instance.failed',
+        `${name} does not end: ${state.reason?.message ?? state.phase}`,
+      );
+    }
     if (state.phase !== 'stopped') {
       throw new FathomError('conflict', `${name} was started again while it was being stopped`);
     }
@@ -153,7 +166,7 @@ export class Fleet {
     const runner = this.get(name);
     const before = runner.state.observed.pid;
     runner.restart();
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(END_TIMEOUT_MS);
     if (before !== null) await runner.state.until(() => runner.state.observed.pid !== before, signal);
     return this.#untilRunning(runner, 60_000);
   }
@@ -166,7 +179,8 @@ export class Fleet {
       AbortSignal.timeout(timeoutMs),
     );
     if (state.phase === 'running') return state.view();
-    const why = ended ? (state.reason?.message ?? state.phase) : `not running after ${timeoutMs / 1000} s`;
+    const late = `not running after ${timeoutMs / 1000} s`;
+    const why = state.reason?.message ?? (ended ? state.phase : late);
     const next = state.phase === 'backing_off' ? ' (it will be tried again)' : '';
     throw new FathomError('instance.failed', `${spec.name}: ${why}${next}`);
   }

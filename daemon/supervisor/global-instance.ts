@@ -56,6 +56,7 @@ export function globalInstance(options: {
     },
     // What they should be is told to it when it runs: on the first start there is no file yet.
     prepare: () => prepareSettings({ name: GLOBAL_NAME, directory, keys, log, change: () => null }),
+    onReplaced: () => {},
     publicUrl: (port) =>
       `http://${config.bindAddress.includes(':') ? `[${config.bindAddress}]` : config.bindAddress}:${port}`,
     probeAuthorization: options.authorization,

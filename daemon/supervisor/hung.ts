@@ -1,12 +1,10 @@
 import type { PhaseReason, PhaseReasonCode, Probe } from '../../shared/instance.ts';
-import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { InstanceProcess, ProcessExit } from '../pocketbase/process-driver.ts';
-import type { InstanceFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import type { InstanceState } from './instance-state.ts';
 import { UNRESPONSIVE_AFTER } from './liveness.ts';
-import { HUNG_GRACE_MS, terminate } from './terminate.ts';
+import { type EndDeps, endProcess, HUNG_GRACE_MS } from './terminate.ts';
 
 /** What a process serves from is not what lies on the disk, or is damaged. */
 const FILES_ARE_WRONG: ReadonlySet<PhaseReasonCode> = new Set([
@@ -34,27 +32,32 @@ export function noteProbe(
   else log.info({ instance: name }, 'all is well with it again');
 }
 
-/** Ends a process whose probes failed too often. */
+/**
+ * Ends a process whose probes failed too often.
+ *
+ * @returns null when its files could not be saved before `command` aborted
+ */
 export async function endHung(
   process: InstanceProcess,
   { why, probe }: { why: PhaseReason | null; probe: Probe | null },
   spec: InstanceSpec,
-  { clock, files, log }: { clock: Clock; files: InstanceFiles; log: Logger },
-): Promise<{ exit: ProcessExit; reason: PhaseReason }> {
-  if (why === null || !FILES_ARE_WRONG.has(why.code)) {
-    const message = `gave no good answer to ${UNRESPONSIVE_AFTER} probes in a row (${whatFailed(probe, why)}), so it was ended`;
-    const exit = await terminate(process, { clock, graceMs: HUNG_GRACE_MS });
-    return { exit, reason: { code: why?.code ?? 'unresponsive', message } };
-  }
-  // It must not tidy up: what it would write, or remove, are no longer its files.
-  process.signal('SIGSTOP');
-  const rescued = await files.rescue(spec, process.pid, clock.now()).catch((error: unknown) => {
-    log.error({ err: error, instance: spec.name }, 'what was deleted could not be saved');
-    return null;
+  state: InstanceState,
+  deps: EndDeps,
+  command: AbortSignal,
+): Promise<{ exit: ProcessExit; reason: PhaseReason } | null> {
+  const ended = await endProcess(process, spec.directory, deps, {
+    graceMs: HUNG_GRACE_MS,
+    onUnsaved: (reason) => state.enter('unresponsive', reason),
+    patience: command,
   });
-  process.signal('SIGKILL');
+  if (!ended) return null;
+  const { exit, rescued } = ended;
   const saved = rescued === null ? '' : `; what it had was saved to ${rescued}`;
-  return { exit: await process.exited, reason: { code: why.code, message: `${why.message}${saved}` } };
+  if (why !== null && FILES_ARE_WRONG.has(why.code)) {
+    return { exit, reason: { code: why.code, message: `${why.message}${saved}` } };
+  }
+  const message = `gave no good answer to ${UNRESPONSIVE_AFTER} probes in a row (${whatFailed(probe, why)}), so it was ended${saved}`;
+  return { exit, reason: { code: why?.code ?? 'unresponsive', message } };
 }
 
 function whatFailed(probe: Probe | null, why: PhaseReason | null): string {

@@ -3,10 +3,18 @@ import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
 import { changedBinary } from '../pocketbase/binary.ts';
-import { type DataState, damageOf, dataInspector, glance } from '../pocketbase/data-state.ts';
+import {
+  accessDenied,
+  type DataState,
+  damageOf,
+  dataInspector,
+  glance,
+  whyNotClose,
+  whyNotSeen,
+} from '../pocketbase/data-state.ts';
 import { diskInspector, readOnly } from '../pocketbase/disk-state.ts';
 import { onceMended } from '../pocketbase/once-mended.ts';
-import { RESCUED_PREFIX, rescueDeleted } from '../pocketbase/rescue.ts';
+import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/rescue.ts';
 import { whySilent } from '../pocketbase/why-silent.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
 
@@ -19,12 +27,14 @@ export interface InstanceFiles {
    * was written into it. Null when there is none to be seen.
    */
   database(spec: InstanceSpec): { identity: string; stamp: string } | null;
-  /** Looks at the files of a run, again and again. */
-  inspector(spec: InstanceSpec, pid: number): () => Promise<DataState>;
+  /** Looks at the files of a run, again and again; `launchedOn` is the `identity` of its database at its start. */
+  inspector(spec: InstanceSpec, pid: number, launchedOn: string | null): () => Promise<DataState>;
+  /** Why a process must not close its files, see `endProcess`; null when it may. */
+  whyNotClose(directory: string, pid: number): Promise<PhaseReason | null>;
   /** Why a process does not answer, as far as the host knows. */
   whySilent(pid: number): Promise<PhaseReason | null>;
-  /** Saves what was deleted under a process; where to, or null. */
-  rescue(spec: InstanceSpec, pid: number, now: Date): Promise<string | null>;
+  /** Saves what only a halted process holds; where to, or null when that is nothing. */
+  rescue(directory: string, pid: number, now: Date): Promise<string | null>;
 }
 
 export function hostFiles(clock: Clock): InstanceFiles {
@@ -40,9 +50,16 @@ export function hostFiles(clock: Clock): InstanceFiles {
       return binary ?? data;
     },
     database: (spec) => glance(join(dataDirOf(spec.directory), 'data.db')),
-    inspector: (spec, pid) => dataInspector(dataDirOf(spec.directory), pid, limitsOfDisk, onceMended(spec)),
+    inspector: (spec, pid, launchedOn) =>
+      dataInspector(dataDirOf(spec.directory), pid, {
+        limitsOfDisk,
+        next: onceMended(spec),
+        launchedOn,
+        onReplaced: spec.onReplaced,
+      }),
+    whyNotClose: (directory, pid) => whyNotClose(dataDirOf(directory), pid),
     whySilent,
-    rescue: (spec, pid, now) => rescueDeleted(pid, spec.directory, now),
+    rescue: (directory, pid, now) => rescueFiles(pid, directory, { now, clock }),
   };
 }
 
@@ -54,9 +71,10 @@ async function whatIsWrongWithData(
   const dataFile = `${dataDir}/data.db`;
   const parent = dirname(spec.directory);
   const [device, there] = await Promise.all([deviceOf(parent), isThere(dataFile)]);
+  if (there === 'denied') return accessDenied(dataDir);
   if (there) {
     if (device !== null) devices.set(parent, device);
-    return damageOf(dataDir, onceMended(spec)) ?? readOnly(dataDir);
+    return whyNotSeen(dataDir) ?? damageOf(dataDir, onceMended(spec)) ?? readOnly(dataDir);
   }
   if (devices.has(parent) && devices.get(parent) !== device) {
     return {
@@ -66,7 +84,7 @@ async function whatIsWrongWithData(
   }
   // A user database is made by provisioning, the global instance by its first start; neither silently anew.
   const marker = hasRunMarkerOf(spec.directory);
-  if (spec.kind === 'global' && !(await isThere(marker))) return null;
+  if (spec.kind === 'global' && (await isThere(marker)) === false) return null;
   const orAnew = spec.kind === 'user' ? '' : `or remove ${marker} to begin anew, `;
   const rescued = await lastRescued(spec.directory);
   const from = rescued === null ? 'a backup' : `${rescued}, where what was deleted under it was saved`;
@@ -92,14 +110,15 @@ async function lastRescued(directory: string): Promise<string | null> {
   return last === undefined ? null : join(beside, last);
 }
 
-/** @throws what keeps it from being seen, other than that it is not there */
-async function isThere(path: string): Promise<boolean> {
+/** @throws what keeps it from being seen, other than that it is not there or must not be looked at */
+async function isThere(path: string): Promise<boolean | 'denied'> {
   try {
     await stat(path);
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    if (code === 'EACCES' || code === 'EPERM') return 'denied';
     throw error;
   }
 }

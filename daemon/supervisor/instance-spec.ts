@@ -21,6 +21,8 @@ export interface InstanceSpec {
   environment: Record<string, string>;
   /** What is to be done to its files before each start; what goes wrong there is told by PocketBase itself. */
   prepare: () => void;
+  /** Called when the process went on with another `data.db`, as after PocketBase's own restore. */
+  onReplaced: () => void;
   /** The address that users are given. */
   publicUrl: (port: number) => string;
   /** Authorization for the probe that reads the database; null probes only whether the process serves. */

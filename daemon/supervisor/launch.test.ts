@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { type BareInstance, bareInstance } from '../../test/helpers/bare-instance.ts';
 import { freePortRange } from '../../test/helpers/free-ports.ts';
 import { systemClock } from '../base/clock.ts';
+import { createLog } from '../base/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import { verifyBinary } from '../pocketbase/binary.ts';
 import { probe } from '../pocketbase/probe.ts';
@@ -42,6 +43,7 @@ async function launched(
     clock: systemClock,
     starts: new Semaphore(4),
     files: hostFiles(systemClock),
+    log: createLog({ level: 'silent', file: null }),
     ports: new PortAllocator({ host: command.host, base, range: 3, isFree }),
   };
   const tried: number[] = [];

@@ -1,8 +1,10 @@
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { PhaseReason, Probe } from '../../shared/instance.ts';
 import { type Clock, deadline } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
 import type { Semaphore } from '../base/semaphore.ts';
 import { connectHost } from '../pocketbase/command.ts';
+import { accessDenied } from '../pocketbase/data-state.ts';
 import { exitReason } from '../pocketbase/exit-reason.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../pocketbase/probe.ts';
 import {
@@ -14,6 +16,7 @@ import {
 import type { InstanceFiles } from './instance-files.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from './instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
+import { endProcess } from './terminate.ts';
 
 /** A start that has not answered by then is ended: migrations of a large database fit in well. */
 const START_TIMEOUT_MS = 120_000;
@@ -43,6 +46,7 @@ export interface LaunchDeps {
   /** Bounds how many instances start at once. */
   starts: Semaphore;
   files: InstanceFiles;
+  log: Logger;
 }
 
 /** `logStart` is the position in its log where its lines begin. */
@@ -115,10 +119,11 @@ async function launchOn(
     migrate,
   }: { port: number; logStart: number; database: string | null; migrate: boolean },
   spec: InstanceSpec,
-  { driver, probe: look, clock, starts }: LaunchDeps,
+  deps: LaunchDeps,
   signal: AbortSignal,
   onSpawn: OnSpawn,
 ): Promise<LaunchOutcome> {
+  const { driver, probe: look, clock, starts } = deps;
   let process: InstanceProcess;
   const startedAt = clock.now();
   try {
@@ -159,7 +164,8 @@ async function launchOn(
   if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe }, database };
   if (exit) return failed(exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart), spec), exit);
   if (signal.aborted) return { kind: 'interrupted', process };
-  process.signal('SIGKILL');
+  const end = await endProcess(process, spec.directory, deps, { graceMs: 0, patience: signal });
+  if (!end) return { kind: 'interrupted', process };
   return {
     kind: 'failed',
     reason: {
@@ -167,7 +173,7 @@ async function launchOn(
       message: `no answer within ${START_TIMEOUT_MS / 1000} s of its start; look at its log`,
       log_tail: await spec.log.tail(LOG_TAIL_LINES, logStart),
     },
-    exit: await process.exited,
+    exit: end.exit,
     endedBy: 'fathomd',
   };
 }
@@ -196,6 +202,9 @@ function spawnFailure(error: unknown): PhaseReason {
         message:
           'the daemon has no file descriptors left; raise its LimitNOFILE, the instance then starts by itself',
       };
+    case 'EACCES':
+    case 'EPERM':
+      return accessDenied((error as NodeJS.ErrnoException).path ?? 'a file of the instance');
     case undefined:
     default:
       return { code: 'spawn_failed', message: `the process could not be started: ${messageOf(error)}` };

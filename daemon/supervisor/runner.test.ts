@@ -1,12 +1,45 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { settle } from '../../test/helpers/manual-time.ts';
-import { Stage } from '../../test/helpers/runner-stage.ts';
+import { NO_FILES, Stage } from '../../test/helpers/runner-stage.ts';
 import { dataDirOf } from './instance-spec.ts';
 import type { Runner } from './runner.ts';
 
 let stage: Stage;
 beforeEach(() => {
   stage = new Stage();
+});
+
+describe('files that cannot be saved', () => {
+  let isFull = true;
+  beforeEach(() => {
+    isFull = true;
+    stage.files = {
+      ...NO_FILES,
+      whyNotClose: () => Promise.resolve({ code: 'data_dir_missing', message: 'deleted' }),
+      rescue: () => (isFull ? Promise.reject(new Error('ENOSPC')) : Promise.resolve('/rescued')),
+    };
+    stage.add(1);
+    stage.first.start({ force: false });
+  });
+
+  it('a process that is to stop is kept, with the reason, until there is space', async () => {
+    await stage.untilPhase('running');
+    stage.first.stop();
+    await stage.until(() => stage.first.state.reason?.code === 'data_dir_missing', 'the reason');
+    await stage.time.advance(60_000);
+    expect(stage.first.state.view()).toMatchObject({ phase: 'stopping', pid: expect.any(Number) });
+    expect(stage.driver.alive.size).toBe(1);
+    isFull = false;
+    await stage.untilPhase('stopped');
+    expect(stage.driver.alive.size).toBe(0);
+    await stage.close();
+  });
+
+  it('the end of the daemon leaves such a process to the next one, and does not wait for ever', async () => {
+    await stage.untilPhase('running');
+    await stage.close('stop');
+    expect(stage.driver.alive.size).toBe(1);
+  });
 });
 
 describe('commands in each phase', () => {

@@ -1,7 +1,7 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import type { EndedBy, InstancePhase, PhaseReason } from '../../shared/instance.ts';
-import type { Logger } from '../base/log.ts';
+import { deadline } from '../base/clock.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process-driver.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
@@ -9,12 +9,11 @@ import { type LaunchDeps, type LaunchOutcome, launch } from './launch.ts';
 import { PreparedFile } from './prepared-file.ts';
 import { afterFailure } from './restart-policy.ts';
 import { findHolder, takeOver } from './takeover.ts';
-import { HUNG_GRACE_MS, terminate } from './terminate.ts';
+import { endProcess, HUNG_GRACE_MS } from './terminate.ts';
 import { type RunFailure, watchRun } from './watch.ts';
 
 export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
-  log: Logger;
   random: () => number;
   healthIntervalMs: number;
   /** How long a process that is to stop may take before it is killed. */
@@ -44,6 +43,8 @@ export class Runner {
   #backoff: { reason: PhaseReason; delayMs: number } | null = null;
   /** A process that an earlier daemon left running. */
   #found: FoundProcess | null = null;
+  /** Ends the wait for files that cannot be saved: only the end of the daemon, or of the database, does not wait for ever. */
+  readonly #patience = new AbortController();
   /** The one process of this instance, from the moment it has a pid until it is gone. */
   #process: InstanceProcess | null = null;
 
@@ -88,7 +89,10 @@ export class Runner {
     }
     this.#turn.abort();
     this.#loop ??= this.#run();
+    const enough = deadline(this.#deps.clock, how === 'leave' ? 0 : this.#deps.stopGraceMs);
+    enough.signal.addEventListener('abort', () => this.#patience.abort());
     await this.#loop;
+    enough.cancel();
   }
 
   #forgetFailures(): void {
@@ -167,7 +171,14 @@ export class Runner {
       started.abort();
     }
     if (outcome.kind === 'running') {
-      const end = await watchRun(outcome.running, this.spec, this.state, this.#deps, signal);
+      const end = await watchRun(
+        outcome.running,
+        outcome.database,
+        this.spec,
+        this.state,
+        this.#deps,
+        signal,
+      );
       if (end) this.#afterFailure(end);
       else if (this.#closing !== 'leave') await this.#end(outcome.running.process);
     } else if (outcome.kind === 'failed') {
@@ -185,7 +196,7 @@ export class Runner {
     const { clock, log } = this.#deps;
     log.error({ err: fault, instance: this.spec.name }, 'supervision of an instance failed');
     try {
-      const exit = this.#process && (await terminate(this.#process, { clock, graceMs: HUNG_GRACE_MS }));
+      const exit = this.#process && (await this.#endProcess(this.#process, HUNG_GRACE_MS));
       const message = `supervision failed: ${messageOf(fault)}; look at the daemon's log`;
       const reason: PhaseReason = { code: exit ? 'exited' : 'spawn_failed', message };
       this.#afterFailure({ reason, exit, endedBy: exit ? 'fathomd' : null, uptimeMs: 0 });
@@ -232,7 +243,9 @@ export class Runner {
     const running = await takeOver(found, this.#process, this.spec, this.#deps, signal);
     if (running) return { kind: 'running', running, database: null };
     if (signal.aborted) return { kind: 'interrupted', process: this.#process };
-    await terminate(this.#process, { clock: this.#deps.clock, graceMs: HUNG_GRACE_MS });
+    if (!(await this.#endProcess(this.#process, HUNG_GRACE_MS))) {
+      return { kind: 'interrupted', process: this.#process };
+    }
     this.#process = null;
     return null;
   }
@@ -242,16 +255,27 @@ export class Runner {
     if (!this.#found) return;
     const process = this.#deps.driver.adopt(this.#found);
     this.#found = null;
-    await terminate(process, { clock: this.#deps.clock, graceMs: this.#deps.stopGraceMs });
+    await this.#endProcess(process, this.#deps.stopGraceMs);
   }
 
   /** Ends a process because a person, or the daemon's own end, asked for it. */
   async #end(process: InstanceProcess): Promise<void> {
     this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
-    const exit = await terminate(process, { clock: this.#deps.clock, graceMs: this.#deps.stopGraceMs });
+    const exit = await this.#endProcess(process, this.#deps.stopGraceMs);
+    if (!exit) return;
     this.#recordExit(exit, 'request');
     if (this.#wanted) this.state.enter('queued', null);
     else this.state.enter('stopped', null);
+  }
+
+  /** Null when its files could not be saved before the daemon ended: it is left to the next one. */
+  async #endProcess(process: InstanceProcess, graceMs: number): Promise<ProcessExit | null> {
+    const ended = await endProcess(process, this.spec.directory, this.#deps, {
+      graceMs,
+      onUnsaved: (reason) => this.state.enter(this.state.phase, reason),
+      patience: this.#patience.signal,
+    });
+    return ended?.exit ?? null;
   }
 
   #afterFailure({ reason, exit, endedBy, uptimeMs }: RunFailure): void {

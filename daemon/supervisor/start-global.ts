@@ -1,11 +1,9 @@
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import type { Clock } from '../base/clock.ts';
-import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { FoundProcess } from '../pocketbase/process-driver.ts';
 import type { Fleet } from './fleet.ts';
 import { GLOBAL_NAME } from './global-instance.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { whyNotAdopt } from './takeover.ts';
-import { STOP_GRACE_MS, terminate } from './terminate.ts';
 
 /**
  * Takes over the global PocketBase that a former daemon left, or starts it.
@@ -15,13 +13,13 @@ import { STOP_GRACE_MS, terminate } from './terminate.ts';
  */
 export async function startGlobal(
   processes: readonly FoundProcess[],
-  { fleet, driver, spec, clock }: { fleet: Fleet; driver: ProcessDriver; spec: InstanceSpec; clock: Clock },
+  { fleet, spec }: { fleet: Fleet; spec: InstanceSpec },
 ): Promise<void> {
   const [process] = processes;
   const adopt = process && whyNotAdopt(process, spec) === null ? process : undefined;
   const others = processes.filter((other) => other !== adopt);
   // It needs their port, which cannot be another one.
-  await Promise.all(others.map((other) => terminate(driver.adopt(other), { clock, graceMs: STOP_GRACE_MS })));
+  await Promise.all(others.map((other) => fleet.endFound(other)));
   try {
     await fleet.start(GLOBAL_NAME, { force: false, ...(adopt ? { adopt } : {}) });
   } catch (error) {

@@ -37,10 +37,12 @@ export interface RunFailure {
 /**
  * From the first good answer until the process is gone, hung, or `command` aborts.
  *
+ * @param launchedOn the database file that it was started on; null where that is not known
  * @returns null when a command came first: the process still runs
  */
 export async function watchRun(
   { process, port, startedAt, probe }: Running,
+  launchedOn: string | null,
   spec: InstanceSpec,
   state: InstanceState,
   deps: WatchDeps,
@@ -67,7 +69,7 @@ export async function watchRun(
       probe: deps.probe,
       clock,
       random: deps.random,
-      inspect: deps.files.inspector(spec, process.pid),
+      inspect: deps.files.inspector(spec, process.pid, launchedOn),
       whySilent: () => deps.files.whySilent(process.pid),
       atOnce: state.observed.attempt > 0,
       onProbe: (result, failures, reason) => {
@@ -82,8 +84,8 @@ export async function watchRun(
   const uptimeMs = (verdict === 'unresponsive' ? goodUntil : clock.monotonic()) - runSince;
   const exit = gone.exit();
   if (verdict === 'unresponsive') {
-    const hung = await endHung(process, { why, probe: state.probe }, spec, deps);
-    return { ...hung, endedBy: 'fathomd', uptimeMs };
+    const hung = await endHung(process, { why, probe: state.probe }, spec, state, deps, command);
+    return hung && { ...hung, endedBy: 'fathomd', uptimeMs };
   }
   if (!exit) return null;
   // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.

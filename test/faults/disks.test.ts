@@ -1,6 +1,7 @@
-import { rm, statfs, writeFile } from 'node:fs/promises';
+import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import {
   instance,
@@ -107,6 +108,34 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await documents.create({ title: 'after' });
     await signUp(fathom);
     expect((await signIn(fathom, tenant)).database?.status).toBe('Running');
+  });
+
+  it('that is full ends no process whose files were deleted: a stop waits for space to save them', async () => {
+    const userDatabases = await scratch();
+    await mountTmpfs(userDatabases, 16);
+    const fathom = await deployment({ PB_HEALTH_INTERVAL: '86400', PB_USER_DBS_PATH: userDatabases });
+    await fathom.start();
+    const tenant = await signUp(fathom);
+    await (await ownerOf(fathom, tenant)).collection('documents').create({ title: 'last' });
+    await rm(join(userDatabases, tenant.name), { recursive: true });
+    const free = await fill(userDatabases);
+
+    const stopped = fathom.client.databases.stop(tenant.name);
+    await untilInstance(
+      fathom,
+      tenant.name,
+      ({ phase, reason }) => phase === 'stopping' && reason?.code === 'data_dir_missing',
+      'to wait for space',
+    );
+    await free();
+    expect(await stopped).toMatchObject({ phase: 'stopped', pid: null });
+    const [rescued] = (await readdir(userDatabases)).filter((name) => name.startsWith('.rescued-'));
+    const titles = withDatabase(
+      join(userDatabases, rescued ?? '', 'pb_data', 'data.db'),
+      { readOnly: true },
+      (database) => database.prepare('SELECT title FROM documents').all(),
+    );
+    expect(titles).toEqual([{ title: 'last' }]);
   });
 
   it('that is full takes no task; what was accepted is kept, and what runs then ends as it would have', async () => {

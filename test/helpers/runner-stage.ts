@@ -15,6 +15,7 @@ export const NO_FILES: InstanceFiles = {
   whatIsWrong: () => Promise.resolve(null),
   database: () => null,
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),
+  whyNotClose: () => Promise.resolve(null),
   whySilent: () => Promise.resolve(null),
   rescue: () => Promise.resolve(null),
 };
@@ -28,6 +29,7 @@ export class Stage {
   readonly runners: Runner[] = [];
   fate: () => Fate = () => ({ kind: 'serves', afterMs: 20 });
   random: () => number = () => 0.5;
+  files: InstanceFiles = NO_FILES;
 
   constructor() {
     this.driver = new FakeDriver(this.time, () => this.fate());
@@ -65,7 +67,7 @@ export class Stage {
         random: () => this.random(),
         healthIntervalMs: 1_000,
         stopGraceMs: 10_000,
-        files: NO_FILES,
+        files: this.files,
       };
       this.runners.push(new Runner(spec, deps, null));
     }
@@ -124,6 +126,7 @@ export class Stage {
       hooksPool: 1,
       environment: {},
       prepare: () => {},
+      onReplaced: () => {},
       publicUrl: (port) => `http://127.0.0.1:${port}`,
       probeAuthorization: null,
       onPort: () => {},
