@@ -1,6 +1,6 @@
 import { processContext } from './cli/context.ts';
-import { endWithReader } from './cli/reader.ts';
+import { handleOutputFailure } from './cli/output-failure.ts';
 import { runCli } from './cli/run.ts';
 
-endWithReader(process.stdout);
+handleOutputFailure(process);
 process.exitCode = await runCli(process.argv.slice(2), processContext());

@@ -66,7 +66,7 @@ export interface LogRun {
 
 /** The end of a log. */
 export interface LogTail {
-  lines: Pick<LogLine, 'text'>[];
+  lines: Pick<LogLine, 'at' | 'text'>[];
   /** After the last complete line: where a subscription goes on. */
   position: number;
   /** The last line is still being written. */

@@ -143,6 +143,16 @@ export interface Instance {
   usage: Usage | null;
 }
 
+/** Should run, and does not serve as it should: also one that runs on a full disk. */
+export function isInTrouble({
+  desired,
+  phase,
+  reason,
+}: Pick<Instance, 'desired' | 'phase' | 'reason'>): boolean {
+  if (desired !== 'running' || reason?.code === 'requested') return false;
+  return phase === 'failed' || phase === 'unresponsive' || reason !== null;
+}
+
 /** The four states of the lifecycle API, kept for existing clients. */
 export type LifecycleStatus = 'Starting' | 'Running' | 'Failed' | 'Stopped';
 

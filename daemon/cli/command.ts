@@ -46,3 +46,14 @@ export const SETTINGS_OPTIONS = {
 export const JSON_OPTION = {
   json: { type: 'boolean', default: false, describe: 'print JSON and nothing else' },
 } as const satisfies OptionTable;
+
+/** Of commands that print a table. */
+export const TABLE_OPTIONS = {
+  ...JSON_OPTION,
+  wide: { type: 'boolean', default: false, describe: 'show all columns, wider than the terminal' },
+} as const satisfies OptionTable;
+
+/** Of commands that show whether something is wrong. */
+export const CHECK_OPTION = {
+  check: { type: 'boolean', default: false, describe: 'exit with 1 when something is wrong' },
+} as const satisfies OptionTable;

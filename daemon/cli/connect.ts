@@ -31,6 +31,11 @@ export const CONNECT_OPTIONS = {
   },
 } as const satisfies Readonly<Record<string, Options>>;
 
+const { url: _, ...local } = CONNECT_OPTIONS;
+
+/** Of commands for a daemon of this host. */
+export const LOCAL_OPTIONS = local;
+
 export interface ConnectArguments {
   socket?: string | undefined;
   url?: string | undefined;

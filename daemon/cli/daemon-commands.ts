@@ -1,4 +1,5 @@
-import { command } from './command.ts';
+import { command, JSON_OPTION } from './command.ts';
+import { LOCAL_OPTIONS } from './connect.ts';
 
 const DATA_DIR = {
   type: 'string',
@@ -43,6 +44,19 @@ export const daemonCommands = [
     async run(args, context) {
       const { start } = await import('./start.ts');
       return start({ dataDir: args['data-dir'], demo: args.demo }, context);
+    },
+  }),
+  command({
+    words: ['stop'],
+    summary: 'stop the daemon and all databases, and wait for the end',
+    options: {
+      timeout: { type: 'number', requiresArg: true, describe: 'seconds to wait (default 90)' },
+      ...JSON_OPTION,
+      ...LOCAL_OPTIONS,
+    },
+    async run(args, context) {
+      const { stopDaemon } = await import('./stop.ts');
+      return stopDaemon(args, context);
     },
   }),
 ];

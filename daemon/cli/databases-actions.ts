@@ -1,11 +1,11 @@
 import { deletionConsequences } from '../../shared/deletion.ts';
-import type { Instance, InstancePhase } from '../../shared/instance.ts';
+import { type Instance, type InstancePhase, isInTrouble } from '../../shared/instance.ts';
 import { type ConnectArguments, connect } from './connect.ts';
-import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
+import { type CliContext, type Colour, printJson, printLine } from './context.ts';
 import { inWords } from './in-words.ts';
 import { printable } from './printable.ts';
 import { reportError } from './report-error.ts';
-import { type Column, formatTable } from './table.ts';
+import { type Column, printTable, type TableArguments } from './table.ts';
 import { typed } from './typed.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -23,22 +23,22 @@ const PHASE_COLOURS: Readonly<Record<InstancePhase, Colour>> = {
 const COLUMNS: readonly Column<Instance>[] = [
   { title: 'NAME', cell: (one) => one.name },
   { title: 'PHASE', cell: (one) => one.phase, colour: (one) => PHASE_COLOURS[one.phase] },
-  { title: 'PORT', cell: (one) => one.port },
-  { title: 'PID', cell: (one) => one.pid },
-  { title: 'RESTARTS', cell: (one) => one.restarts },
-  { title: 'OWNER', cell: (one) => one.email },
-  { title: 'WHY', cell: (one) => one.reason?.message ?? '' },
+  { title: 'PORT', cell: (one) => one.port, hide: 2 },
+  { title: 'PID', cell: (one) => one.pid, hide: 4 },
+  { title: 'RESTARTS', cell: (one) => one.restarts, hide: 3 },
+  { title: 'OWNER', cell: (one) => one.email, cutTo: 12, hide: 1 },
+  { title: 'WHY', cell: (one) => one.reason?.message ?? '', cutTo: 20 },
 ];
 
 export async function listDatabases(
-  args: ConnectArguments & { phase?: InstancePhase | undefined; json: boolean },
+  args: ConnectArguments & TableArguments & { phase?: InstancePhase | undefined; check: boolean },
   context: CliContext,
 ): Promise<number> {
   const all = await connect(args, context).databases.all();
   const databases = all.filter(({ phase }) => args.phase === undefined || phase === args.phase);
   if (args.json) printJson(context, databases);
-  else printLine(context.stdout, formatTable(databases, COLUMNS, painter(context.stdout, context.env)));
-  return 0;
+  else printTable(databases, COLUMNS, args, context);
+  return args.check && databases.some(isInTrouble) ? 1 : 0;
 }
 
 export interface ActArguments extends ConnectArguments {

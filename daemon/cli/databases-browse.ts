@@ -1,8 +1,8 @@
 import type { Collection } from '../../shared/client/fathom-client.ts';
 import { type ConnectArguments, connect } from './connect.ts';
-import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { type CliContext, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
-import { type Column, formatTable } from './table.ts';
+import { type Column, printTable, type TableArguments } from './table.ts';
 
 interface BrowseArguments extends ConnectArguments {
   name: string;
@@ -16,17 +16,20 @@ export async function showDatabase(args: BrowseArguments, context: CliContext): 
 }
 
 const COLUMNS: readonly Column<Collection>[] = [
-  { title: 'NAME', cell: (one) => printable(one.name) },
+  { title: 'NAME', cell: (one) => one.name },
   { title: 'TYPE', cell: (one) => one.type },
   { title: 'RECORDS', cell: (one) => one.records },
 ];
 
-export async function listCollections(args: BrowseArguments, context: CliContext): Promise<number> {
+export async function listCollections(
+  args: BrowseArguments & TableArguments,
+  context: CliContext,
+): Promise<number> {
   const { items } = await connect(args, context).databases.collections(args.name);
   // Those of the application first, as in the console.
   const sorted = items.toSorted((a, b) => Number(a.system) - Number(b.system));
   if (args.json) printJson(context, sorted);
-  else printLine(context.stdout, formatTable(sorted, COLUMNS, painter(context.stdout, context.env)));
+  else printTable(sorted, COLUMNS, args, context);
   return 0;
 }
 

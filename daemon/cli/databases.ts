@@ -1,6 +1,6 @@
 import type { PositionalOptions } from 'yargs';
 import { INSTANCE_PHASES } from '../../shared/instance.ts';
-import { command, JSON_OPTION } from './command.ts';
+import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 const NAME = {
@@ -36,7 +36,9 @@ export const databaseCommands = [
     summary: 'list databases and how they are',
     options: {
       phase: { choices: INSTANCE_PHASES, requiresArg: true, describe: 'only these' },
-      ...COMMON,
+      ...CHECK_OPTION,
+      ...TABLE_OPTIONS,
+      ...CONNECT_OPTIONS,
     },
     async run(args, context) {
       const { listDatabases } = await import('./databases-actions.ts');
@@ -57,7 +59,7 @@ export const databaseCommands = [
     words: ['databases', 'collections'],
     summary: 'list the collections of one',
     positionals: NAME,
-    options: COMMON,
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listCollections } = await import('./databases-browse.ts');
       return listCollections(args, context);

@@ -4,11 +4,14 @@ import { applyFixes, describeFix } from '../doctor/fix.ts';
 import { gatherFacts } from '../doctor/gather.ts';
 import { verifyBinary } from '../pocketbase/binary.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
+import { withOwnCommand } from './own-command.ts';
 import { printable } from './printable.ts';
 
 export interface DoctorArguments {
   json: boolean;
   fix: boolean;
+  /** A warning fails as well. */
+  check: boolean;
   envFile?: string | undefined;
   dataDir?: string | undefined;
 }
@@ -19,14 +22,19 @@ const MARKS: Readonly<Record<Level, { word: string; colour: Colour }>> = {
   fatal: { word: 'fatal  ', colour: 'red' },
 };
 
-/** Exit 1 when a finding is fatal. */
+/** Exit 1 when a finding is fatal, with `check` also when one is a warning. */
 export async function doctor(
-  { json, fix, envFile, dataDir }: DoctorArguments,
+  { json, fix, check, envFile, dataDir }: DoctorArguments,
   context: CliContext,
 ): Promise<number> {
   const { env, cwd, stdout, stderr } = context;
-  const look = async () =>
-    judge(await gatherFacts({ commandLine: { envFile, dataDir }, env, cwd }, verifyBinary));
+  const look = async (): Promise<Finding[]> => {
+    const facts = await gatherFacts({ commandLine: { envFile, dataDir }, env, cwd }, verifyBinary);
+    return judge(facts).map((finding) => ({
+      ...finding,
+      remedy: finding.remedy === null ? null : withOwnCommand(finding.remedy, context),
+    }));
+  };
   let findings = await look();
   if (fix) {
     const fixed = await applyFixes(findings);
@@ -39,7 +47,8 @@ export async function doctor(
   }
   if (json) printJson(context, findings);
   else printFindings(findings, painter(stdout, env), (line) => printLine(stdout, line));
-  return findings.some(({ level }) => level === 'fatal') ? 1 : 0;
+  const failing: readonly Level[] = check ? ['fatal', 'warning'] : ['fatal'];
+  return findings.some(({ level }) => failing.includes(level)) ? 1 : 0;
 }
 
 function printFindings(

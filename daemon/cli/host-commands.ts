@@ -1,4 +1,4 @@
-import { command, JSON_OPTION, SETTINGS_OPTIONS } from './command.ts';
+import { CHECK_OPTION, command, JSON_OPTION, SETTINGS_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 /** Setting up a host and looking at it. */
@@ -24,20 +24,21 @@ export const hostCommands = [
         default: false,
         describe: 'mend what is safe: modes, a stale socket, what was left half made; never data',
       },
+      check: {
+        ...CHECK_OPTION.check,
+        describe: 'exit with 1 for a warning as well, not only for what is fatal',
+      },
       ...SETTINGS_OPTIONS,
     },
     async run(args, context) {
       const { doctor } = await import('./doctor.ts');
-      return doctor(
-        { json: args.json, fix: args.fix, envFile: args['env-file'], dataDir: args['data-dir'] },
-        context,
-      );
+      return doctor({ ...args, envFile: args['env-file'], dataDir: args['data-dir'] }, context);
     },
   }),
   command({
     words: ['status'],
     summary: 'the daemon at a glance',
-    options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
+    options: { ...JSON_OPTION, ...CHECK_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { status } = await import('./status.ts');
       return status(args, context);

@@ -43,5 +43,5 @@ export function inWords(
 function whatIsNeeded(message: string, token: boolean): string {
   if (token) return `FATHOM_TOKEN is not accepted: ${message}`;
   const key = "'fathomd keys add' on its host makes an API key";
-  return `the daemon wants to know who asks: set FATHOM_TOKEN to a token of an administrator (${key}), or run this on its host without --url`;
+  return `authentication required: set FATHOM_TOKEN to a token of an administrator (${key}), or run this on its host without --url`;
 }

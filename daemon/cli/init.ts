@@ -19,7 +19,7 @@ export async function init(
     'the first administrator is admin@fathom.local, the password is PB_ADMIN_PASSWORD in there',
   );
   const option = envFile === undefined ? '' : ` --env-file ${path}`;
-  const fathomd = await ownCommand('fathomd', context);
+  const fathomd = ownCommand('fathomd', context);
   printLine(stdout, `next: '${fathomd} doctor${option}', then '${fathomd} serve${option}'`);
   return 0;
 }

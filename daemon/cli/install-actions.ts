@@ -7,8 +7,8 @@ import type { Trial } from '../install/trial.ts';
 import { CONFIRMATION, uninstall as uninstallProgram } from '../install/uninstall.ts';
 import { rollBack, upgrade as upgradeTo } from '../install/upgrade.ts';
 import { type CliContext, printLine } from './context.ts';
+import { continueWithoutOutput } from './output-failure.ts';
 import { printable } from './printable.ts';
-import { goOnWithoutReader } from './reader.ts';
 import { typed } from './typed.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -50,7 +50,7 @@ async function asAdministrator<T>(
 ): Promise<T> {
   await checkHost(process.getuid?.() ?? -1);
   const say = (line: string): void => printLine(stdout, printable(line));
-  goOnWithoutReader();
+  continueWithoutOutput();
   const interrupted = new AbortController();
   const onInterrupt = (): void => {
     if (interrupted.signal.aborted) say('this is interrupted already; wait for the end');

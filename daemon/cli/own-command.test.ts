@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { ownCommand } from './own-command.ts';
+import { ownCommand, withOwnCommand } from './own-command.ts';
 
-it('is the name where the shell finds this very package, else a path that works', async () => {
+it('is the name where the shell finds this very package, else a path that works', () => {
   const root = mkdtempSync(join(tmpdir(), 'fathom-command-'));
   onTestFinished(() => rmSync(root, { recursive: true }));
   for (const place of ['bin', 'path', 'elsewhere', 'node_modules/.bin']) {
@@ -19,9 +19,17 @@ it('is the name where the shell finds this very package, else a path that works'
     return ownCommand('fathom-tui', { env, cwd }, root);
   };
 
-  expect(await command('/', 'path')).toBe('fathom-tui');
-  expect(await command('/', 'elsewhere', 'path')).toBe(join(root, 'bin/fathom-tui'));
-  expect(await command('/', 'node_modules/.bin')).toBe(join(root, 'bin/fathom-tui'));
-  expect(await command(root)).toBe('bin/fathom-tui');
-  expect(await ownCommand('fathom-tui', { env: {}, cwd: '/' }, '/opt/fathom/1.0.0')).toBe('fathom-tui');
+  expect(command('/', 'path')).toBe('fathom-tui');
+  expect(command('/', 'elsewhere', 'path')).toBe(join(root, 'bin/fathom-tui'));
+  expect(command('/', 'node_modules/.bin')).toBe(join(root, 'bin/fathom-tui'));
+  expect(command(root)).toBe('bin/fathom-tui');
+  expect(ownCommand('fathom-tui', { env: {}, cwd: '/' }, '/opt/fathom/1.0.0')).toBe('fathom-tui');
+});
+
+it('stands in for the name of a command in a message, and only there', () => {
+  const place = { env: {}, cwd: '/' };
+  const own = ownCommand('fathomd', place);
+  expect(withOwnCommand("run 'fathomd doctor', see 'fathomd'; fathomd 'fathomdx'", place)).toBe(
+    `run '${own} doctor', see '${own}'; fathomd 'fathomdx'`,
+  );
 });

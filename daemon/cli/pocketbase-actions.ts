@@ -8,9 +8,10 @@ import { EMBEDDED } from '../pocketbase/binary.ts';
 import { installVersion } from '../pocketbase/installed-versions.ts';
 import { type KnownVersion, knownVersions } from '../pocketbase/known-versions.ts';
 import { OFFICIAL_RELEASES } from '../pocketbase/release-download.ts';
-import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { type CliContext, printJson, printLine } from './context.ts';
+import { printMessage } from './print-message.ts';
 import { printable } from './printable.ts';
-import { type Column, formatTable } from './table.ts';
+import { type Column, printTable, type TableArguments } from './table.ts';
 import { UsageError } from './usage-error.ts';
 
 interface Arguments {
@@ -25,10 +26,11 @@ const COLUMNS: readonly Column<Listed>[] = [
   { title: 'VERSION', cell: ({ version }) => version ?? 'unknown' },
   { title: 'FROM', cell: ({ source }) => (source === 'setting' ? 'PB_BINARY_PATH' : source) },
   { title: 'USED BY', cell: (one) => usersOf(one) || null },
-  { title: 'SHA-256', cell: ({ sha256 }) => sha256 },
-  { title: 'PATH', cell: ({ path }) => path },
+  { title: 'SHA-256', cell: ({ sha256 }) => sha256, cutTo: 12, hide: 1 },
+  { title: 'PATH', cell: ({ path }) => path, hide: 2 },
   {
     title: '',
+    cutTo: 20,
     cell: ({ problem }) => problem ?? '',
     colour: ({ problem }) => (problem === null ? null : 'red'),
   },
@@ -43,7 +45,10 @@ function usersOf({ daemon, chosen, instances }: Listed): string {
   ].join(', ');
 }
 
-export async function listVersions(args: Arguments, context: CliContext): Promise<number> {
+export async function listVersions(
+  args: Arguments & TableArguments & { check: boolean },
+  context: CliContext,
+): Promise<number> {
   const { env, cwd } = context;
   const input = { commandLine: args, env, cwd };
   const { dataDir, socketPath } = loadClientConfig(input);
@@ -58,8 +63,8 @@ export async function listVersions(args: Arguments, context: CliContext): Promis
     daemon: one.path !== null && one.path === status?.pocketbase_path,
   }));
   if (args.json) printJson(context, listed);
-  else printLine(context.stdout, formatTable(listed, COLUMNS, painter(context.stdout, env)));
-  return 0;
+  else printTable(listed, COLUMNS, args, context);
+  return args.check && listed.some(({ problem }) => problem !== null) ? 1 : 0;
 }
 
 export async function installPocketBase(
@@ -91,9 +96,9 @@ export async function installPocketBase(
     ...(chosenPath(sources, cwd) === path
       ? ['PB_BINARY_PATH names it already; the daemon runs it from its next start on.']
       : wayThere(path, placeOfSetting(sources))),
-    `'fathomd pocketbase list' shows who runs what.`,
+    "'fathomd pocketbase list' shows who runs what.",
   ];
-  for (const line of lines) printLine(context.stdout, printable(line));
+  for (const line of lines) printMessage(context, line);
   return 0;
 }
 

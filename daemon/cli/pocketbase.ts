@@ -1,4 +1,4 @@
-import { command, JSON_OPTION, SETTINGS_OPTIONS } from './command.ts';
+import { CHECK_OPTION, command, JSON_OPTION, SETTINGS_OPTIONS, TABLE_OPTIONS } from './command.ts';
 
 const COMMON = { ...SETTINGS_OPTIONS, ...JSON_OPTION } as const;
 
@@ -7,7 +7,7 @@ export const pocketbaseCommands = [
   command({
     words: ['pocketbase', 'list'],
     summary: 'which versions of PocketBase are here, which one is chosen, and what runs each',
-    options: COMMON,
+    options: { ...SETTINGS_OPTIONS, ...CHECK_OPTION, ...TABLE_OPTIONS },
     async run(args, context) {
       const { listVersions } = await import('./pocketbase-actions.ts');
       return listVersions({ ...args, envFile: args['env-file'], dataDir: args['data-dir'] }, context);

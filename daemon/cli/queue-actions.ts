@@ -3,11 +3,11 @@ import type { FathomClient } from '../../shared/client/fathom-client.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { type DeadGroup, type Task, type TaskStatus, type TaskSummary } from '../../shared/task.ts';
 import { type ConnectArguments, connect } from './connect.ts';
-import { type CliContext, type Colour, painter, printJson, printLine } from './context.ts';
+import { type CliContext, type Colour, printJson, printLine } from './context.ts';
 import { checkLimit } from './page-limit.ts';
-import { printWarnings } from './print-warnings.ts';
+import { printWarnings } from './print-message.ts';
 import { printable } from './printable.ts';
-import { type Column, formatTable } from './table.ts';
+import { type Column, printTable, type TableArguments } from './table.ts';
 import { UsageError } from './usage-error.ts';
 
 const STATUS_COLOURS: Readonly<Record<TaskStatus, Colour>> = {
@@ -25,16 +25,21 @@ const taskColumns = (emails: ReadonlyMap<string, string>): readonly Column<TaskS
   { title: 'TYPE', cell: (task) => task.type },
   { title: 'STATUS', cell: (task) => task.status, colour: (task) => STATUS_COLOURS[task.status] },
   { title: 'ATTEMPTS', cell: (task) => `${task.attempts}/${task.max_attempts}` },
-  { title: 'RUN AT', cell: (task) => task.run_at },
-  { title: 'CHANGED', cell: (task) => task.updated },
-  { title: 'FOR', cell: ({ user_id }) => (user_id === null ? null : (emails.get(user_id) ?? user_id)) },
-  { title: 'WHY', cell: whyOf },
+  { title: 'RUN AT', cell: (task) => task.run_at, hide: 3 },
+  { title: 'CHANGED', cell: (task) => task.updated, hide: 2 },
+  {
+    title: 'FOR',
+    cutTo: 12,
+    hide: 1,
+    cell: ({ user_id }) => (user_id === null ? null : (emails.get(user_id) ?? user_id)),
+  },
+  { title: 'WHY', cell: whyOf, cutTo: 20 },
 ];
 
 const DEAD_COLUMNS: readonly Column<DeadGroup>[] = [
   { title: 'TASKS', cell: (group) => group.count },
   { title: 'LAST', cell: (group) => group.last },
-  { title: 'SIGNATURE', cell: (group) => group.signature },
+  { title: 'SIGNATURE', cell: (group) => group.signature, cutTo: 20 },
 ];
 
 function whyOf({ status, last_error, progress_message }: TaskSummary): string {
@@ -46,7 +51,7 @@ export interface Common extends ConnectArguments {
 }
 
 export async function listTasks(
-  args: Common & { status?: string | undefined; type?: string | undefined; limit: number },
+  args: Common & TableArguments & { status?: string | undefined; type?: string | undefined; limit: number },
   context: CliContext,
 ): Promise<number> {
   checkLimit(args.limit);
@@ -56,7 +61,7 @@ export async function listTasks(
   if (args.json) printJson(context, items);
   else {
     const columns = taskColumns(await emailsFor(items, client));
-    printLine(context.stdout, formatTable(items, columns, painter(context.stdout, context.env)));
+    printTable(items, columns, args, context);
   }
   return 0;
 }
@@ -144,11 +149,14 @@ export async function pauseQueue(
   return 0;
 }
 
-export async function listDead(args: Common, context: CliContext): Promise<number> {
+export async function listDead(
+  args: Common & TableArguments & { check: boolean },
+  context: CliContext,
+): Promise<number> {
   const { items } = await connect(args, context).queue.dead();
   if (args.json) printJson(context, items);
-  else printLine(context.stdout, formatTable(items, DEAD_COLUMNS, painter(context.stdout, context.env)));
-  return 0;
+  else printTable(items, DEAD_COLUMNS, args, context);
+  return args.check && items.length > 0 ? 1 : 0;
 }
 
 function tell(task: Task, args: Common, context: CliContext): number {

@@ -1,6 +1,6 @@
 import type { PositionalOptions } from 'yargs';
 import { TASK_STATUSES } from '../../shared/task.ts';
-import { command, JSON_OPTION } from './command.ts';
+import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 const ID = {
@@ -19,7 +19,8 @@ export const queueCommands = [
       status: { ...TEXT, choices: TASK_STATUSES, describe: 'only these' },
       type: { ...TEXT, describe: 'only those of this handler' },
       limit: { ...NUMBER, default: 50, describe: 'how many' },
-      ...COMMON,
+      ...TABLE_OPTIONS,
+      ...CONNECT_OPTIONS,
     },
     async run(args, context) {
       const { listTasks } = await import('./queue-actions.ts');
@@ -100,8 +101,8 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'dead'],
-    summary: 'list the dead letters by their errors',
-    options: COMMON,
+    summary: 'list the dead letters by their errors; --check fails while there are some',
+    options: { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listDead } = await import('./queue-actions.ts');
       return listDead(args, context);
@@ -109,8 +110,8 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'schedules'],
-    summary: 'list the schedules',
-    options: COMMON,
+    summary: 'list the schedules; --check fails while one cannot add its task',
+    options: { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listSchedules } = await import('./schedule-actions.ts');
       return listSchedules(args, context);

@@ -2,7 +2,7 @@ import type { LoadedConfig } from '../config/config.ts';
 import type { RunningDaemon } from '../daemon.ts';
 import type { Service } from '../systemd/service.ts';
 import { type CliContext, printLine } from './context.ts';
-import { printWarnings } from './print-warnings.ts';
+import { printWarnings } from './print-message.ts';
 import { reportError } from './report-error.ts';
 
 /** What SIGHUP does. A configuration that is not valid changes nothing: the daemon goes on with the one it has. */

@@ -1,6 +1,7 @@
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { type CliContext, printLine } from './context.ts';
-import { printWarnings } from './print-warnings.ts';
+import { withOwnCommand } from './own-command.ts';
+import { printWarnings } from './print-message.ts';
 import { printable } from './printable.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -8,9 +9,10 @@ import { UsageError } from './usage-error.ts';
 export function reportError(error: unknown, context: CliContext): number {
   const { stderr, env } = context;
   if (error instanceof FathomError) printWarnings(error.warnings, context);
-  printLine(stderr, `fathomd: ${printable(messageOf(error))}`);
+  printLine(stderr, `fathomd: ${printable(withOwnCommand(messageOf(error), context))}`);
   if (error instanceof FathomError) {
-    for (const { path, message } of error.fields) printLine(stderr, printable(`${path}: ${message}`));
+    for (const { path, message } of error.fields)
+      printLine(stderr, printable(`${path}: ${withOwnCommand(message, context)}`));
   }
   const verbose = ['debug', 'trace'].includes(env['LOG_LEVEL']?.toLowerCase() ?? '');
   if (verbose && error instanceof Error && error.stack !== undefined) printLine(stderr, error.stack);

@@ -4,6 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { stripVTControlCharacters } from 'node:util';
+import stringWidth from 'string-width';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runInProcess } from '../../test/helpers/run-cli.ts';
 
@@ -17,36 +19,17 @@ afterEach(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-function run(argv: readonly string[], options: { env?: Record<string, string>; input?: string } = {}) {
+interface RunOptions {
+  env?: Record<string, string>;
+  input?: string;
+  columns?: number;
+}
+
+function run(argv: readonly string[], options: RunOptions = {}) {
   return runInProcess(argv, { cwd, ...options });
 }
 
 describe('the command line', () => {
-  it.each([
-    [['databses'], "unknown command or argument 'databses'; did you mean 'databases'?"],
-    [['databases', 'lst'], "unknown command or argument 'lst'; did you mean 'list'?"],
-    [['users', 'ad', 'a@b.example'], "unknown command or argument 'ad'; did you mean 'add'?"],
-    [['frobnicate'], "unknown command or argument 'frobnicate'; see 'fathomd --help'"],
-    [['status', '--jsn'], "unknown option '--jsn'; did you mean '--json'?"],
-    [['databases', 'logs', 'x', '--tial=3'], "unknown option '--tial'; did you mean '--tail'?"],
-    [['status', '--follow'], "unknown option '--follow'; see 'fathomd status --help'"],
-    [['status', '-x'], "unknown option '-x'; see 'fathomd status --help'"],
-    [['status', 'extra'], "unknown command or argument 'extra'; see 'fathomd status --help'"],
-    [['databases', 'logs'], "<name> is missing; see 'fathomd databases logs --help'"],
-    [['databases'], "name what to do with databases; see 'fathomd databases --help'"],
-    [[], "name a command; see 'fathomd --help'"],
-    [['users', 'add', 'a@b.example', '--role', 'king'], 'invalid values'],
-    [['databases', 'logs', 'x', '--tail', 'few'], '--tail needs a whole number'],
-    [['audit', 'list', '--limit', '501'], '--limit needs a whole number from 1 to 500'],
-    [['status', '--url', 'http://a', '--socket', '/b'], 'mutually exclusive'],
-  ])('%j exits 2 with a suggestion', async (argv, message) => {
-    const { code, out, err } = await run(argv);
-    expect(err).toContain(message);
-    expect(err).toMatch(/^fathomd: [^\n]+\n$/);
-    expect(out).toBe('');
-    expect(code).toBe(2);
-  });
-
   it('shows help on stdout, without what is hidden', async () => {
     const { code, out, err } = await run(['serve', '--help']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -102,7 +85,7 @@ it('a daemon that does not run exits 69', async () => {
   expect(err).toContain(`no daemon listens at ${join(cwd, 'x.sock')}; start it with`);
 });
 
-function runHere(argv: string[], options: { env?: Record<string, string>; input?: string } = {}) {
+function runHere(argv: string[], options: RunOptions = {}) {
   return run([...argv, '--socket', join(cwd, 'd.sock')], options);
 }
 
@@ -120,25 +103,31 @@ describe('with a daemon', () => {
     created: '2024-01-15T00:00:00Z',
     database: '2024-01-15-001-jo',
   };
-  const instance = {
+  const broken = {
     name: '2024-01-15-001-jo',
     phase: 'failed',
     port: 9001,
     pid: null,
     restarts: 3,
     email: 'jo@example.com',
-    reason: { code: 'exited', message: 'it \u001B[31mbroke' },
+    desired: 'running',
+    reason: {
+      code: 'exited',
+      message: "it \u001B[31mbroke; run 'fathomd databases start 2024-01-15-001-jo'",
+    },
     url: null,
   };
   const lines = [
     { at: '2024-01-15T00:00:01Z', text: 'one \u001B]0;title\u0007' },
     { at: '2024-01-15T00:00:02Z', text: 'two' },
   ];
+  let instance = broken;
   let server: Server;
   let seen: string[];
 
   beforeEach(async () => {
     seen = [];
+    instance = broken;
     const answerTo = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const path = new URL(request.url ?? '/', 'http://localhost').pathname;
       seen.push(
@@ -185,10 +174,48 @@ describe('with a daemon', () => {
     expect(out).toBe(
       [
         'NAME               PHASE   PORT  PID  RESTARTS  OWNER           WHY',
-        '2024-01-15-001-jo  failed  9001  –           3  jo@example.com  it broke',
+        "2024-01-15-001-jo  failed  9001  –           3  jo@example.com  it broke; run 'fathomd databases start 2024-01-15-001-jo'",
         '',
       ].join('\n'),
     );
+  });
+
+  it.each([80, 60, 40, 20])(
+    'fits a terminal of %i columns, and says what shows the rest',
+    async (columns) => {
+      const { out, err } = await runHere(['databases', 'list'], { columns });
+      const shown = stripVTControlCharacters(out).trimEnd().split('\n');
+      expect(shown).toHaveLength(2);
+      expect(Math.max(...shown.map((line) => stringWidth(line)))).toBeLessThanOrEqual(columns);
+      expect(err).toContain('--wide');
+      const wide = await runHere(['databases', 'list', '--wide'], { columns });
+      expect(stripVTControlCharacters(wide.out)).toBe((await runHere(['databases', 'list'])).out);
+      expect(wide.err).toBe('');
+    },
+  );
+
+  it('colours on a terminal only, and not with NO_COLOR', async () => {
+    const coloured = await runHere(['databases', 'list'], { columns: 200 });
+    expect(coloured.out).toContain('\u001B[31mfailed');
+    const plain = await runHere(['databases', 'list'], { columns: 200, env: { NO_COLOR: '1' } });
+    expect(plain.out).not.toContain('\u001B');
+  });
+
+  it('names the launcher that works here, in what it lists as in what it refuses', async () => {
+    const env = { PATH: '/usr/bin' };
+    const launcher = join(import.meta.dirname, '../../bin/fathomd');
+    expect((await runHere(['databases', 'list'], { env })).out).toContain(
+      `run '${launcher} databases start `,
+    );
+    expect((await runHere(['users', 'show', 'x'], { env })).err).toContain(`'${launcher} users list'`);
+    expect((await run(['frobnicate'], { env })).err).toContain(`see '${launcher} --help'`);
+  });
+
+  it('--check exits 1 while one that should run is in trouble, and not for one that is stopped', async () => {
+    expect((await runHere(['databases', 'list'])).code).toBe(0);
+    expect((await runHere(['databases', 'list', '--check', '--json'])).code).toBe(1);
+    instance = { ...instance, phase: 'stopped', desired: 'stopped' };
+    expect((await runHere(['databases', 'list', '--check'])).code).toBe(0);
   });
 
   it('lists as JSON and nothing else', async () => {

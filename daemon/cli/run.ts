@@ -1,45 +1,23 @@
 import yargs, { type Argv } from 'yargs';
 import { packageVersion } from '../base/package.ts';
+import { checkValues } from './argument-values.ts';
 import type { AnyCommand } from './command.ts';
+import { COMMANDS, GROUPS } from './commands.ts';
 import type { CliContext } from './context.ts';
-import { daemonCommands } from './daemon-commands.ts';
-import { databaseCommands } from './databases.ts';
-import { hostCommands } from './host-commands.ts';
 import { inWords } from './in-words.ts';
-import { installCommands } from './install-commands.ts';
-import { pocketbaseCommands } from './pocketbase.ts';
-import { queueCommands } from './queue.ts';
 import { reportError } from './report-error.ts';
-import { securityCommands } from './security.ts';
 import { usageError } from './usage-error.ts';
-import { userCommands } from './users.ts';
 
-const GROUPS: Readonly<Record<string, string>> = {
-  users: 'the people that have a database',
-  keys: 'API keys of programs',
-  audit: 'who did what',
-  secrets: 'what is stored encrypted',
-  databases: 'their databases, and the global one',
-  queue: 'tasks over all databases',
-  pocketbase: 'which PocketBase is run',
-};
+/** Longer lines are hard to read. */
+const HELP_COLUMNS = 100;
 
 /** Runs one command line and returns the exit code; never throws. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
-  const commands = [
-    ...daemonCommands,
-    ...hostCommands,
-    ...installCommands,
-    ...userCommands,
-    ...databaseCommands,
-    ...queueCommands,
-    ...securityCommands,
-    ...pocketbaseCommands,
-  ];
   let exitCode = 0;
   try {
-    const parser = buildParser(commands, argv, async (command, args) => {
+    const parser = buildParser(argv, context, async (command, args) => {
       try {
+        checkValues(argv, args, command);
         exitCode = await command.run(args, context);
       } catch (error) {
         throw inWords(error, command, args, context);
@@ -57,9 +35,9 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
 }
 
 function buildParser(
-  commands: readonly AnyCommand[],
   argv: readonly string[],
-  run: (command: AnyCommand, args: object) => Promise<void>,
+  { stdout }: CliContext,
+  run: (command: AnyCommand, args: Record<string, unknown>) => Promise<void>,
 ): Argv {
   const parser = yargs()
     .scriptName('fathomd')
@@ -68,15 +46,15 @@ function buildParser(
     .locale('en')
     .version(packageVersion())
     .alias('help', 'h')
-    .wrap(100)
+    .wrap(Math.min(HELP_COLUMNS, stdout.columns ?? HELP_COLUMNS))
     .exitProcess(false)
     .strict()
     .demandCommand(1, 'name a command')
     .fail((message: string | null, error: unknown) => {
       if (error instanceof Error && error.name !== 'YError') throw error;
-      throw usageError(message ?? 'this cannot be understood', argv, commands);
+      throw usageError(message ?? 'this cannot be understood', argv, COMMANDS);
     });
-  for (const [group, members] of Map.groupBy(commands, ({ words }) => words[0])) {
+  for (const [group, members] of Map.groupBy(COMMANDS, ({ words }) => words[0])) {
     const first = members[0];
     if (first !== undefined && first.words.length === 1) {
       addCommand(parser, group, first, run);
@@ -94,7 +72,7 @@ function addCommand(
   parser: Argv,
   word: string,
   command: AnyCommand,
-  run: (command: AnyCommand, args: object) => Promise<void>,
+  run: (command: AnyCommand, args: Record<string, unknown>) => Promise<void>,
 ): void {
   const places = Object.entries(command.positionals).map(
     ([name, { array }]) => ` <${name}${array ? '..' : ''}>`,
@@ -112,7 +90,7 @@ function addCommand(
 }
 
 /** Of an option that is given again, the last counts. yargs would do so by itself, and then also keep one of several names. */
-function lastOfEach(args: Record<string, unknown>, { options }: AnyCommand): object {
+function lastOfEach(args: Record<string, unknown>, { options }: AnyCommand): Record<string, unknown> {
   const single = Object.keys(options).filter((name) => options[name]?.array !== true);
   const lasts = single.flatMap((name) => (Array.isArray(args[name]) ? [[name, args[name].at(-1)]] : []));
   return { ...args, ...Object.fromEntries(lasts) };

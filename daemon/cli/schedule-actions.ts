@@ -1,31 +1,34 @@
 import type { Schedule } from '../../shared/task.ts';
 import { connect } from './connect.ts';
-import { type CliContext, painter, printJson, printLine } from './context.ts';
-import { printWarnings } from './print-warnings.ts';
+import { type CliContext, printJson, printLine } from './context.ts';
+import { printWarnings } from './print-message.ts';
 import { printable } from './printable.ts';
 import { type Common, payloadOf } from './queue-actions.ts';
-import { type Column, formatTable } from './table.ts';
+import { type Column, printTable, type TableArguments } from './table.ts';
 
 const COLUMNS: readonly Column<Schedule>[] = [
-  { title: 'NAME', cell: ({ name }) => name },
+  { title: 'NAME', cell: ({ name }) => name, cutTo: 16 },
   { title: 'TYPE', cell: ({ task }) => (task as { type: string }).type },
   { title: 'CRON', cell: ({ cron }) => cron },
-  { title: 'TIMEZONE', cell: ({ timezone }) => timezone },
+  { title: 'TIMEZONE', cell: ({ timezone }) => timezone, hide: 2 },
   { title: 'NEXT RUN', cell: ({ next_run_at }) => next_run_at },
-  { title: 'LAST RUN', cell: ({ last_run_at }) => last_run_at },
+  { title: 'LAST RUN', cell: ({ last_run_at }) => last_run_at, hide: 1 },
 ];
 
-export async function listSchedules(args: Common, context: CliContext): Promise<number> {
+export async function listSchedules(
+  args: Common & TableArguments & { check: boolean },
+  context: CliContext,
+): Promise<number> {
   const { items } = await connect(args, context).queue.schedules();
   if (args.json) printJson(context, items);
   else {
-    printLine(context.stdout, formatTable(items, COLUMNS, painter(context.stdout, context.env)));
+    printTable(items, COLUMNS, args, context);
     const warnings = items.flatMap(({ name, warning }) =>
       warning === undefined ? [] : [`${name}: ${warning}`],
     );
     printWarnings(warnings, context);
   }
-  return 0;
+  return args.check && items.some(({ warning }) => warning !== undefined) ? 1 : 0;
 }
 
 export async function setSchedule(

@@ -3,10 +3,11 @@ import type { AuditQuery } from '../../shared/client/fathom-client.ts';
 import type { Page } from '../../shared/protocol.ts';
 import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
 import { type ConnectArguments, connect } from './connect.ts';
-import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { type CliContext, printJson, printLine } from './context.ts';
 import { checkLimit } from './page-limit.ts';
+import { printMessage } from './print-message.ts';
 import { printable } from './printable.ts';
-import { type Column, formatTable } from './table.ts';
+import { type Column, printTable, type TableArguments } from './table.ts';
 import { UsageError } from './usage-error.ts';
 import { userIdOf } from './user-id.ts';
 
@@ -25,28 +26,31 @@ type Arguments = ConnectArguments & { json: boolean };
 const KEY_COLUMNS: readonly Column<ApiKey>[] = [
   { title: 'ID', cell: (key) => key.id },
   { title: 'KEY', cell: (key) => `fk_${key.prefix}_…` },
-  { title: 'NAME', cell: (key) => key.name },
-  { title: 'USER', cell: (key) => key.user_id },
-  { title: 'EXPIRES', cell: (key) => key.expires_at },
-  { title: 'LAST USED', cell: (key) => key.last_used_at },
-  { title: 'PERMISSIONS', cell: (key) => key.permissions.join(' ') },
+  { title: 'NAME', cell: (key) => key.name, cutTo: 12 },
+  { title: 'USER', cell: (key) => key.user_id, hide: 2 },
+  { title: 'EXPIRES', cell: (key) => key.expires_at, hide: 1 },
+  { title: 'LAST USED', cell: (key) => key.last_used_at, hide: 3 },
+  { title: 'PERMISSIONS', cell: (key) => key.permissions.join(' '), cutTo: 16 },
 ];
 
 const AUDIT_COLUMNS: readonly Column<AuditEntry>[] = [
   { title: 'AT', cell: (entry) => entry.at },
-  { title: 'WHO', cell: (entry) => entry.actor || entry.actor_kind },
-  { title: 'FROM', cell: (entry) => entry.address },
+  { title: 'WHO', cell: (entry) => entry.actor || entry.actor_kind, cutTo: 12 },
+  { title: 'FROM', cell: (entry) => entry.address, hide: 1 },
   { title: 'ACTION', cell: (entry) => entry.action },
-  { title: 'ON', cell: (entry) => entry.target },
+  { title: 'ON', cell: (entry) => entry.target, cutTo: 12 },
   {
     title: 'OUTCOME',
     cell: (entry) => entry.outcome,
     colour: (entry) => (entry.outcome === 'ok' ? null : 'yellow'),
   },
-  { title: 'DETAIL', cell: (entry) => entry.detail },
+  { title: 'DETAIL', cell: (entry) => entry.detail, cutTo: 12, hide: 2 },
 ];
 
-export async function listKeys(args: Arguments, context: CliContext): Promise<number> {
+export async function listKeys(
+  args: ConnectArguments & TableArguments,
+  context: CliContext,
+): Promise<number> {
   const query = { per_page: 500 };
   const { items } = await connect(args, context).http.request<Page<ApiKey>>('GET', '/api/v1/api-keys', {
     query,
@@ -78,17 +82,17 @@ export async function addKey(
   return 0;
 }
 
-export async function revokeKey(
-  args: ConnectArguments & { id: string },
-  context: CliContext,
-): Promise<number> {
+export async function revokeKey(args: Arguments & { id: string }, context: CliContext): Promise<number> {
   await connect(args, context).http.request('DELETE', `/api/v1/api-keys/${encodeURIComponent(args.id)}`);
-  printLine(context.stdout, printable(`revoked ${args.id}`));
+  if (args.json) printJson(context, { revoked: args.id });
+  else printLine(context.stdout, printable(`revoked ${args.id}`));
   return 0;
 }
 
 export async function listAudit(
-  args: Arguments & Omit<AuditQuery, 'page' | 'per_page'> & { page: number; limit: number },
+  args: ConnectArguments &
+    TableArguments &
+    Omit<AuditQuery, 'page' | 'per_page'> & { page: number; limit: number },
   context: CliContext,
 ): Promise<number> {
   const { action, actor, target, outcome, page, limit } = args;
@@ -122,19 +126,25 @@ export async function rotateSecrets(args: Arguments, context: CliContext): Promi
     const next = 'AES_PREVIOUS_MASTER_KEY may go';
     printLine(context.stdout, `${rotated} rotated, ${current} were current; ${next}`);
   } else
-    printLine(
-      context.stdout,
+    printMessage(
+      context,
       `${rotated} rotated, ${failed} could not be opened; 'fathomd secrets status' names their keys`,
     );
   return failed === 0 ? 0 : 1;
 }
 
-export async function showSecrets(args: Arguments, context: CliContext): Promise<number> {
+export async function showSecrets(
+  args: ConnectArguments & TableArguments & { check: boolean },
+  context: CliContext,
+): Promise<number> {
   const status = await connect(args, context).http.request<SecretsStatus>('GET', '/api/v1/secrets');
   const { current_key, rotating, secrets } = status;
+  const left = countOf(secrets.filter(({ key_id, opens }) => opens && key_id !== current_key));
+  const closed = countOf(secrets.filter(({ opens }) => !opens));
+  const exitCode = args.check && left + closed > 0 ? 1 : 0;
   if (args.json) {
     printJson(context, status);
-    return 0;
+    return exitCode;
   }
   const columns: readonly Column<SecretsStatus['secrets'][number]>[] = [
     { title: 'TABLE', cell: ({ collection }) => collection },
@@ -146,23 +156,24 @@ export async function showSecrets(args: Arguments, context: CliContext): Promise
         key_id === current_key ? 'current' : opens ? 'to be rotated' : 'key not configured',
     },
   ];
-  printLine(context.stdout, formatTable(secrets, columns, painter(context.stdout, context.env)));
-  const left = countOf(secrets.filter(({ key_id, opens }) => opens && key_id !== current_key));
-  const closed = countOf(secrets.filter(({ opens }) => !opens));
-  if (closed > 0) {
-    printLine(context.stdout, `${closed} cannot be opened: 'fathomd doctor' looks for their key`);
-  }
+  printTable(secrets, columns, args, context);
+  if (closed > 0) printMessage(context, `${closed} cannot be opened: 'fathomd doctor' looks for their key`);
   if (rotating) printLine(context.stdout, `a rotation is under way, ${left} are left`);
-  else if (left > 0) printLine(context.stdout, `${left} need an earlier key: run 'fathomd secrets rotate'`);
-  return 0;
+  else if (left > 0) printMessage(context, `${left} need an earlier key: run 'fathomd secrets rotate'`);
+  return exitCode;
 }
 
 function countOf(secrets: SecretsStatus['secrets']): number {
   return secrets.reduce((sum, { count }) => sum + count, 0);
 }
 
-function print<T>(args: Arguments, context: CliContext, items: T[], columns: readonly Column<T>[]): number {
+function print<T>(
+  args: TableArguments,
+  context: CliContext,
+  items: T[],
+  columns: readonly Column<T>[],
+): number {
   if (args.json) printJson(context, items);
-  else printLine(context.stdout, formatTable(items, columns, painter(context.stdout, context.env)));
+  else printTable(items, columns, args, context);
   return 0;
 }

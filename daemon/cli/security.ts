@@ -1,11 +1,11 @@
-import { command, JSON_OPTION } from './command.ts';
+import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 export const securityCommands = [
   command({
     words: ['keys', 'list'],
     summary: 'list API keys',
-    options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listKeys } = await import('./security-actions.ts');
       return listKeys(args, context);
@@ -38,7 +38,7 @@ export const securityCommands = [
     words: ['keys', 'revoke'],
     summary: 'end an API key at once',
     positionals: { id: { type: 'string', demandOption: true, describe: 'id of the key' } },
-    options: { ...CONNECT_OPTIONS },
+    options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { revokeKey } = await import('./security-actions.ts');
       return revokeKey(args, context);
@@ -59,7 +59,7 @@ export const securityCommands = [
         requiresArg: true,
         describe: 'of so many; 2 goes on after the first',
       },
-      ...JSON_OPTION,
+      ...TABLE_OPTIONS,
       ...CONNECT_OPTIONS,
     },
     async run(args, context) {
@@ -78,8 +78,8 @@ export const securityCommands = [
   }),
   command({
     words: ['secrets', 'status'],
-    summary: 'which master keys the stored secrets need',
-    options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
+    summary: 'which master keys the stored secrets need; --check fails while one is an earlier one',
+    options: { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { showSecrets } = await import('./security-actions.ts');
       return showSecrets(args, context);

@@ -7,7 +7,8 @@ import { Service } from '../systemd/service.ts';
 import { statusLine } from '../systemd/status-line.ts';
 import type { CliContext } from './context.ts';
 import { type ForegroundOptions, runInForeground } from './foreground.ts';
-import { printWarnings } from './print-warnings.ts';
+import { continueWithoutOutput } from './output-failure.ts';
+import { printWarnings } from './print-message.ts';
 import { reloadDaemon } from './reload.ts';
 
 export interface ServeArguments {
@@ -31,6 +32,7 @@ export async function serveConfig(
   options: { demo: boolean; load: () => LoadedConfig } & Pick<ForegroundOptions, 'onRunning'>,
   context: CliContext,
 ): Promise<number> {
+  continueWithoutOutput();
   const { config, warnings } = loaded;
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
   const { env, stdout } = context;

@@ -9,9 +9,10 @@ import { awaitReady } from './await-ready.ts';
 import { type CliContext, environmentWith, printLine } from './context.ts';
 import { type DaemonProcess, spawnDaemon } from './daemon-process.ts';
 import { nextSteps } from './next-steps.ts';
-import { consoleCommand } from './own-command.ts';
-import { printWarnings } from './print-warnings.ts';
+import { consoleCommand, ownCommand } from './own-command.ts';
+import { printWarnings } from './print-message.ts';
 import { printable } from './printable.ts';
+import { isService, stopDaemon } from './stop.ts';
 
 /** With this exit code the console says that the daemon shall stop, too. */
 const STOP_DAEMON_TOO = 3;
@@ -33,12 +34,32 @@ export async function startOnTerminal(
   const code = await openConsole({ socketPath: config.socketPath, ownsDaemon: true }, context);
   if (code !== STOP_DAEMON_TOO) {
     daemon.release();
-    if (daemon.exitCode === null) printLine(context.stdout, `stop the daemon with 'kill ${daemon.pid}'`);
+    if (daemon.exitCode === null) printLine(context.stdout, howToStop(options.dataDir, context));
     return code;
   }
   printLine(context.stdout, 'stopping the daemon');
   await daemon.stop();
   return 0;
+}
+
+/** The console on a daemon that runs already: it asks what becomes of that, unless systemd runs it. */
+export async function openOnRunning(
+  { socketPath, pid, dataDir }: { socketPath: string; pid: number; dataDir: string | undefined },
+  context: CliContext,
+): Promise<number> {
+  const ownsDaemon = !isService(pid);
+  const code = await openConsole({ socketPath, ownsDaemon }, context);
+  if (code === STOP_DAEMON_TOO) {
+    printLine(context.stdout, 'stopping the daemon');
+    return stopDaemon({ 'data-dir': dataDir, json: false }, context);
+  }
+  if (ownsDaemon) printLine(context.stdout, howToStop(dataDir, context));
+  return code;
+}
+
+function howToStop(dataDir: string | undefined, context: CliContext): string {
+  const option = dataDir === undefined ? '' : ` --data-dir ${dataDir}`;
+  return `stop the daemon with '${ownCommand('fathomd', context)} stop${option}'`;
 }
 
 function ignore(): void {}
@@ -100,7 +121,7 @@ async function waitForDaemon(
       return daemon.exitCode || 70;
     }
     if (status !== null) {
-      const command = await consoleCommand(config.socketPath, dataDir, context);
+      const command = consoleCommand(config.socketPath, dataDir, context);
       for (const line of nextSteps(config, status, adminPasswordOrigin, command))
         printLine(context.stdout, line);
     }

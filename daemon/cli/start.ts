@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
 import { FathomError } from '../../shared/errors.ts';
+import type { DaemonStatus } from '../../shared/status.ts';
 import { loadClientConfig } from '../config/client-config.ts';
 import { type LoadedConfig, loadConfig } from '../config/config.ts';
 import { ensureSecrets, generateSecret } from '../config/secrets-file.ts';
@@ -28,7 +29,8 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
   }
   const { socketPath } = loadClientConfig(input);
   const terminal = await import('./start-on-terminal.ts');
-  if (await answers(socketPath)) return terminal.openConsole({ socketPath, ownsDaemon: false }, context);
+  const status = await statusOf(socketPath);
+  if (status !== null) return terminal.openOnRunning({ socketPath, pid: status.pid, dataDir }, context);
   const loaded = await loadWithSecrets(input, context);
   return terminal.startOnTerminal(loaded, { demo, dataDir }, context);
 }
@@ -61,19 +63,19 @@ async function startInForeground(
       pollEveryMs: POLL_EVERY_MS,
     });
     if (status === null) return;
-    const openConsole = await consoleCommand(loaded.config.socketPath, options.dataDir, context);
+    const openConsole = consoleCommand(loaded.config.socketPath, options.dataDir, context);
     for (const line of nextSteps(loaded.config, status, loaded.adminPasswordOrigin, openConsole))
       printLine(context.stdout, line);
   };
   return serveConfig(loaded, { ...options, onRunning }, context);
 }
 
-async function answers(socketPath: string): Promise<boolean> {
+/** Null when none runs. */
+async function statusOf(socketPath: string): Promise<DaemonStatus | null> {
   try {
-    await new FathomClient({ target: { socketPath } }).status();
-    return true;
+    return await new FathomClient({ target: { socketPath } }).status();
   } catch (error) {
-    if (error instanceof FathomError && error.code === 'daemon.unreachable') return false;
+    if (error instanceof FathomError && error.code === 'daemon.unreachable') return null;
     throw error;
   }
 }

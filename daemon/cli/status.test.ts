@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../shared/status.ts';
 import { NO_TASKS } from '../../shared/task.ts';
-import { statusLines } from './status.ts';
+import { problemsOf, statusLines } from './status.ts';
 
 const status: DaemonStatus = {
   version: '0.1.0',
@@ -47,4 +47,27 @@ it('says what a daemon that is not ready waits for', () => {
   const starting = { ...status, ready: false, waiting_for: 'the global PocketBase', queue: null };
   expect(statusLines(starting)[0]).toContain('starting, waiting for the global PocketBase');
   expect(statusLines(starting)[2]).toContain('unknown');
+});
+
+describe('problemsOf', () => {
+  const fine = { ready: true, waiting_for: null, queue: NO_TASKS };
+  const instance = { desired: 'running', phase: 'running', reason: null } as const;
+  const reason = { code: 'disk_full', message: '' } as const;
+
+  it.each([
+    ['nothing is wrong', fine, [instance], 0],
+    ['the daemon is starting', { ...fine, ready: false }, [], 1],
+    ['the global PocketBase does not answer', { ...fine, queue: null }, [instance], 1],
+    ['an instance failed', fine, [{ ...instance, phase: 'failed' as const }], 1],
+    ['one runs on a full disk', fine, [{ ...instance, reason }], 1],
+    ['one is stopped on purpose', fine, [{ desired: 'stopped', phase: 'stopped', reason: null } as const], 0],
+    [
+      'one is being restarted',
+      fine,
+      [{ ...instance, reason: { code: 'requested', message: '' } as const }],
+      0,
+    ],
+  ])('%s', (_what, answer, instances, count) => {
+    expect(problemsOf(answer, instances)).toHaveLength(count);
+  });
 });

@@ -1,18 +1,38 @@
-import { INSTANCE_PHASES } from '../../shared/instance.ts';
+import { INSTANCE_PHASES, type Instance, isInTrouble } from '../../shared/instance.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
 import { TASK_STATUSES } from '../../shared/task.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, printJson, printLine } from './context.ts';
+import { withOwnCommand } from './own-command.ts';
 import { printable } from './printable.ts';
 
 export async function status(
-  args: ConnectArguments & { json: boolean },
+  args: ConnectArguments & { json: boolean; check: boolean },
   context: CliContext,
 ): Promise<number> {
-  const answer = await connect(args, context).status();
+  const client = connect(args, context);
+  const answer = await client.status();
   if (args.json) printJson(context, answer);
   else for (const line of statusLines(answer)) printLine(context.stdout, printable(line));
-  return 0;
+  if (!args.check) return 0;
+  const problems = problemsOf(answer, answer.ready ? await client.databases.all() : []);
+  for (const problem of problems)
+    printLine(context.stderr, printable(`fathomd: ${withOwnCommand(problem, context)}`));
+  return problems.length > 0 ? 1 : 0;
+}
+
+/** What `--check` fails for. */
+export function problemsOf(
+  { ready, waiting_for, queue }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue'>,
+  instances: readonly Pick<Instance, 'desired' | 'phase' | 'reason'>[],
+): string[] {
+  const ill = instances.filter(isInTrouble).length;
+  const see = "see 'fathomd databases list'";
+  return [
+    ...(ready ? [] : [`the daemon is not ready: it waits for ${waiting_for ?? 'the fleet'}`]),
+    ...(queue === null ? ['the global PocketBase does not answer'] : []),
+    ...(ill > 0 ? [`${ill} of ${instances.length} databases are in trouble; ${see}`] : []),
+  ];
 }
 
 export function statusLines(answer: DaemonStatus): string[] {

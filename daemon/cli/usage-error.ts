@@ -15,12 +15,47 @@ export function usageError(
   commands: readonly AnyCommand[],
 ): UsageError {
   const unknown = /^Unknown (?:argument|command)s?: ([^,\n]+)/.exec(said)?.[1];
-  if (said.startsWith('Not enough non-option arguments')) {
-    const named = commands.find((command) => startsWithWords(argv, command.words));
-    const places = Object.keys(named?.positionals ?? {}).map((name) => `<${name}>`);
-    return new UsageError(`${places.join(' ')} is missing; ${helpHint(argv, commands)}`);
+  if (unknown !== undefined) return unknownWord(unknown, argv, commands);
+  const command = commands.find(({ words }) => startsWithWords(argv, words));
+  const sentence = inOwnWords(said, command);
+  return new UsageError(`${sentence}; ${helpHint(argv, commands)}`);
+}
+
+function inOwnWords(said: string, command: AnyCommand | undefined): string {
+  const given = /^Not enough non-option arguments: got (\d+)/.exec(said)?.[1];
+  if (given !== undefined) {
+    const missing = Object.keys(command?.positionals ?? {}).slice(Number(given));
+    return `${missing.map((name) => `<${name}>`).join(' ')} is missing`;
   }
-  if (unknown === undefined) return new UsageError(`${lowerFirst(said)}; ${helpHint(argv, commands)}`);
+  const withoutValue = /^Not enough arguments following: (\S+)/.exec(said)?.[1];
+  if (withoutValue !== undefined) return `--${withoutValue} needs ${kindOfValue(withoutValue, command)}`;
+  const required = /^Missing required arguments?: (.+)/.exec(said)?.[1];
+  if (required !== undefined) return `${required.replace(/[^, ]+/g, '--$&')} is missing`;
+  const excluding = /^Arguments (\S+) and (\S+) are mutually exclusive/.exec(said);
+  if (excluding !== null)
+    return `--${excluding[1]} and --${excluding[2]} exclude each other; give one of them`;
+  // One line for each option: `Argument: role, Given: "king", Choices: "user", "admin"`.
+  const wrong = [...said.matchAll(/Argument: (\S+), Given: (.*), Choices: (.*)/g)];
+  if (wrong.length > 0)
+    return wrong.map(([, name, value, choices]) => noChoice(name, value, choices)).join('; ');
+  return lowerFirst(said);
+}
+
+function noChoice(name = '', given = '', choices = ''): string {
+  const value = given.replaceAll('"', '');
+  const allowed = choices.replaceAll('"', '');
+  const meant = closestWord(value, allowed.split(', '));
+  const suggestion = meant === null ? '' : `; did you mean '${meant}'?`;
+  return `--${name}: '${value}' is not one of ${allowed}${suggestion}`;
+}
+
+function kindOfValue(option: string, command: AnyCommand | undefined): string {
+  const { choices, type } = command?.options[option] ?? {};
+  if (choices !== undefined) return `one of ${choices.join(', ')}`;
+  return type === 'number' ? 'a whole number' : 'a value';
+}
+
+function unknownWord(unknown: string, argv: readonly string[], commands: readonly AnyCommand[]): UsageError {
   const isOption = argv.some(
     (word) => word === `-${unknown}` || word === `--${unknown}` || word.startsWith(`--${unknown}=`),
   );

@@ -1,34 +1,34 @@
 import type { NewUser, User } from '../../shared/client/fathom-client.ts';
 import { userDeletionConsequences } from '../../shared/deletion.ts';
 import { type ConnectArguments, connect } from './connect.ts';
-import { type CliContext, painter, printJson, printLine } from './context.ts';
+import { type CliContext, printJson, printLine } from './context.ts';
 import { choosePassword } from './password.ts';
 import { printable } from './printable.ts';
-import { type Column, formatTable } from './table.ts';
+import { type Column, printTable, type TableArguments } from './table.ts';
 import { typed } from './typed.ts';
 import { UsageError } from './usage-error.ts';
 import { userIdOf } from './user-id.ts';
 
 const COLUMNS: readonly Column<User>[] = [
   { title: 'ID', cell: (user) => user.id },
-  { title: 'E-MAIL', cell: (user) => user.email },
+  { title: 'E-MAIL', cell: (user) => user.email, cutTo: 16 },
   { title: 'ROLE', cell: (user) => user.role },
   {
     title: 'ACTIVE',
     cell: (user) => (user.is_active ? 'yes' : 'no'),
     colour: (user) => (user.is_active ? null : 'yellow'),
   },
-  { title: 'DATABASE', cell: (user) => user.database },
-  { title: 'CREATED', cell: (user) => user.created },
+  { title: 'DATABASE', cell: (user) => user.database, hide: 1 },
+  { title: 'CREATED', cell: (user) => user.created, hide: 2 },
 ];
 
 export async function listUsers(
-  args: ConnectArguments & { json: boolean },
+  args: ConnectArguments & TableArguments,
   context: CliContext,
 ): Promise<number> {
   const users = await connect(args, context).users.all();
   if (args.json) printJson(context, users);
-  else printLine(context.stdout, formatTable(users, COLUMNS, painter(context.stdout, context.env)));
+  else printTable(users, COLUMNS, args, context);
   return 0;
 }
 
@@ -56,9 +56,9 @@ export async function addUser(args: AddUserArguments, context: CliContext): Prom
   return 0;
 }
 
-type OneUser = ConnectArguments & { user: string };
+type OneUser = ConnectArguments & { user: string; json: boolean };
 
-export async function showUser(args: OneUser & { json: boolean }, context: CliContext): Promise<number> {
+export async function showUser(args: OneUser, context: CliContext): Promise<number> {
   const client = connect(args, context);
   const user = await client.users.get(await userIdOf(client, args.user));
   if (args.json) printJson(context, user);
@@ -80,7 +80,7 @@ function userLines(user: User): string[] {
 }
 
 export async function setUser(
-  args: OneUser & { role?: string | undefined; active?: boolean | undefined; json: boolean },
+  args: OneUser & { role?: string | undefined; active?: boolean | undefined },
   context: CliContext,
 ): Promise<number> {
   const { role, active } = args;
@@ -105,7 +105,8 @@ export async function signOutUser(args: OneUser, context: CliContext): Promise<n
   // An id that nobody has would be signed out just as well.
   const { id, email } = await client.users.get(await userIdOf(client, args.user));
   await client.users.signOut(id);
-  printLine(context.stdout, printable(`${email} (${id}) is signed out everywhere; API keys stay`));
+  if (args.json) printJson(context, { signed_out: id });
+  else printLine(context.stdout, printable(`${email} (${id}) is signed out everywhere; API keys stay`));
   return 0;
 }
 
@@ -119,6 +120,10 @@ export async function deleteUser(args: OneUser, context: CliContext): Promise<nu
     throw new UsageError(`that is not '${email}'; nothing was deleted`);
   }
   await client.users.delete(id);
+  if (args.json) {
+    printJson(context, { deleted: id, database });
+    return 0;
+  }
   const gone = database === null ? '' : `, and the database ${database}`;
   printLine(context.stdout, printable(`${email} (${id}) is deleted${gone}`));
   return 0;

@@ -1,6 +1,6 @@
 import type { PositionalOptions } from 'yargs';
 import { ROLES } from '../security/permissions.ts';
-import { command, JSON_OPTION } from './command.ts';
+import { command, JSON_OPTION, TABLE_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 const WHO = {
@@ -13,7 +13,7 @@ export const userCommands = [
   command({
     words: ['users', 'list'],
     summary: 'list users and their databases',
-    options: COMMON,
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listUsers } = await import('./users-actions.ts');
       return listUsers(args, context);
@@ -65,7 +65,7 @@ export const userCommands = [
     words: ['users', 'sign-out'],
     summary: 'end all sessions of one; its API keys stay',
     positionals: WHO,
-    options: CONNECT_OPTIONS,
+    options: COMMON,
     async run(args, context) {
       const { signOutUser } = await import('./users-actions.ts');
       return signOutUser(args, context);
@@ -75,7 +75,7 @@ export const userCommands = [
     words: ['users', 'delete'],
     summary: 'delete one with its database; its e-mail address is asked for, or read from stdin',
     positionals: WHO,
-    options: CONNECT_OPTIONS,
+    options: COMMON,
     async run(args, context) {
       const { deleteUser } = await import('./users-actions.ts');
       return deleteUser(args, context);

@@ -12,7 +12,8 @@ import { remoteHost } from '../queue/remote-host.ts';
 import { hookTokenOf } from '../security/hook-token.ts';
 import { masterKeysOf } from '../security/master-keys.ts';
 import { type CliContext, printLine } from './context.ts';
-import { printWarnings } from './print-warnings.ts';
+import { continueWithoutOutput } from './output-failure.ts';
+import { printWarnings } from './print-message.ts';
 
 export interface WorkerArguments {
   envFile?: string | undefined;
@@ -29,6 +30,7 @@ export async function runWorker(
   const { env, cwd } = context;
   const loaded = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
   const { config, warnings } = loaded;
+  continueWithoutOutput();
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;

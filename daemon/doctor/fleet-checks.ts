@@ -1,3 +1,4 @@
+import { isInTrouble } from '../../shared/instance.ts';
 import { type Finding, type Fix, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 
@@ -180,10 +181,7 @@ function rowsAndDirectories({ rows, directories, damaged }: FleetFacts): Finding
 
 function instances({ instances: all }: FleetFacts): Finding[] {
   if (all === null) return [];
-  const ill = all.filter(
-    ({ phase, reason, desired }) =>
-      desired === 'running' && (phase === 'failed' || phase === 'unresponsive' || reason !== null),
-  );
+  const ill = all.filter(isInTrouble);
   if (ill.length === 0) return [ok('instances', `${all.length} instances, none in trouble`)];
   return [
     warning(

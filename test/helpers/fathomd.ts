@@ -7,7 +7,8 @@ export const FATHOMD = join(PACKAGE, 'bin', 'fathomd');
 
 /** All that a process of Fathom sees of the environment of the tests. */
 export const BASE_ENVIRONMENT: Readonly<Record<string, string>> = {
-  PATH: process.env['PATH'] ?? '',
+  // Where the shell finds a command, messages name it as it is typed.
+  PATH: `${join(PACKAGE, 'bin')}:${process.env['PATH'] ?? ''}`,
   // Hundreds of them are started one after the other: what Node compiled for one serves the next.
   NODE_COMPILE_CACHE: join(PACKAGE, 'node_modules', '.cache', 'node-compile'),
 };

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasTmux, TmuxTerminal } from '../console/tmux-terminal.ts';
 import { BASE_ENVIRONMENT, FATHOMD } from '../helpers/fathomd.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
+import { runInProcess } from '../helpers/run-cli.ts';
 
 const OPTIONS = { reject: false, stdin: 'ignore', extendEnv: false } as const;
 
@@ -105,6 +107,11 @@ describe('start without a terminal', () => {
     }[];
     expect(listed).toContainEqual(expect.objectContaining({ name: user.database, phase: 'running' }));
     expect((await fathomd('databases', 'logs', user.database)).stdout).toContain('Server started at');
+    const lines = JSON.parse((await fathomd('logs', user.database, '--json')).stdout) as object[];
+    expect(lines).toContainEqual({
+      at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      text: expect.stringContaining('Server started at'),
+    });
 
     const missing = await fathomd('databases', 'stop', '2024-01-15-001-nobody');
     expect(missing).toMatchObject({ exitCode: 1, stdout: '' });
@@ -133,6 +140,56 @@ describe('start without a terminal', () => {
     expect(findings.find(({ id }) => id === 'daemon')?.summary).toContain(`pid ${status.pid}`);
     expect(daemon.pid).toBe(status.pid);
   });
+
+  it('--check tells a database in trouble from one that is stopped', async () => {
+    const [database] = JSON.parse((await fathomd('databases', 'list', '--json')).stdout) as [
+      { name: string },
+    ];
+    const checks = [
+      ['status'],
+      ['databases', 'list'],
+      ['queue', 'dead'],
+      ['queue', 'schedules'],
+      ['secrets', 'status'],
+    ];
+    const check = async (words: string[]) =>
+      (await runInProcess([...words, '--check'], { cwd, env: { ...env, FATHOM_DATA_DIR: 'var' } })).code;
+    const codes = () => Promise.all(checks.map(check));
+    expect(await codes()).toEqual([0, 0, 0, 0, 0]);
+
+    await fathomd('databases', 'stop', database.name);
+    expect(await codes()).toEqual([0, 0, 0, 0, 0]);
+
+    const data = join(cwd, 'var/user_dbs', database.name, 'pb_data');
+    renameSync(data, `${data}.away`);
+    expect((await fathomd('databases', 'start', database.name)).exitCode).not.toBe(0);
+    expect(await codes()).toEqual([1, 1, 0, 0, 0]);
+    expect((await fathomd('status')).exitCode).toBe(0);
+    expect(await check(['doctor'])).toBe(1);
+
+    renameSync(`${data}.away`, data);
+    expect((await fathomd('databases', 'start', database.name)).exitCode).toBe(0);
+    expect((await check(['status'])) + (await check(['databases', 'list']))).toBe(0);
+  });
+
+  it.skipIf(!hasTmux())(
+    'a second start opens the console, which asks about the daemon as the first',
+    async () => {
+      await using terminal = await new TmuxTerminal().start(
+        [FATHOMD, 'start', '--data-dir', join(cwd, 'var')],
+        {
+          env: { ...env, XDG_CACHE_HOME: join(cwd, 'cache') },
+          columns: 120,
+          rows: 40,
+        },
+      );
+      await terminal.shows('● live');
+      await terminal.press('q');
+      await terminal.shows('keep running?');
+      await terminal.press('s');
+      await terminal.shows(`the daemon is stopped (pid ${daemon.pid})`, 'exit=0');
+    },
+  );
 
   it('stops in order, and has told no secret', async () => {
     daemon.kill('SIGTERM');

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fathomd as run } from '../helpers/fathomd.ts';
+import { BASE_ENVIRONMENT, FATHOMD, fathomd as run } from '../helpers/fathomd.ts';
 
 let cwd: string;
 
@@ -89,4 +90,58 @@ describe('doctor', () => {
     await fathomd(['doctor', '--data-dir', 'data']);
     expect(existsSync(join(cwd, 'data'))).toBe(false);
   });
+});
+
+/** Of a shell, in which the redirections are. */
+async function shell(script: string) {
+  const { exitCode, stdout, stderr } = await execa('bash', ['-c', script, FATHOMD], {
+    cwd,
+    env: BASE_ENVIRONMENT,
+    extendEnv: false,
+    reject: false,
+    stdin: 'ignore',
+  });
+  return { exitCode, stdout, stderr };
+}
+
+describe('output that cannot be written', () => {
+  it.each(['--help', 'doctor --json', 'init', 'stop'])(
+    '%s ends with 74 and one line on a full disk',
+    async (words) => {
+      const { exitCode, stderr } = await shell(`"$0" ${words} >/dev/full`);
+      expect({ exitCode, lines: stderr.split('\n') }).toEqual({
+        exitCode: 74,
+        lines: [expect.stringMatching(/^fathomd: the output cannot be written, .*ENOSPC/)],
+      });
+    },
+  );
+
+  it('ends quietly when its reader has gone, as with head', async () => {
+    const closed = await shell('"$0" init | true; echo "${PIPESTATUS[0]}"');
+    expect(closed).toEqual({ exitCode: 0, stdout: '0', stderr: '' });
+    expect(await shell('"$0" --help | head -1')).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  it('keeps its exit code where errors cannot be written', async () => {
+    expect(await shell('"$0" frobnicate 2>/dev/full')).toMatchObject({ exitCode: 2 });
+    expect(await shell('"$0" frobnicate 2>&-')).toMatchObject({ exitCode: 2 });
+    expect(await shell('"$0" frobnicate 2> >(true)')).toMatchObject({ exitCode: 2 });
+    expect(await shell('"$0" status >&-')).toMatchObject({ exitCode: 69 });
+  });
+});
+
+it('fits its help to a narrow terminal', async () => {
+  const { stdout } = await execa(
+    'script',
+    ['-qec', `stty cols 60; '${FATHOMD}' users set --help`, '/dev/null'],
+    {
+      cwd,
+      env: { ...BASE_ENVIRONMENT, SHELL: '/bin/sh' },
+      extendEnv: false,
+      stdin: 'ignore',
+    },
+  );
+  const lines = stdout.split(/\r?\n/);
+  expect(lines.length).toBeGreaterThan(10);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isAlive, processStat } from '../../daemon/pocketbase/procfs.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { instance, kill, signUpMany } from '../helpers/fleet-actions.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
@@ -16,6 +17,11 @@ beforeAll(async () => {
 });
 
 afterAll(() => fathom.dispose());
+
+async function stopCommand(): Promise<unknown> {
+  const { stdout } = await fathomd(['stop', '--json'], { env: fathom.env, cwd: fathom.dataDir });
+  return JSON.parse(stdout);
+}
 
 function allRun(): Promise<boolean> {
   return until(async () => (await fathom.client.databases.all()).every(({ phase }) => phase === 'running'), {
@@ -53,8 +59,10 @@ it('a second signal while it ends changes nothing; after a third the next daemon
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGTERM'] as const) impatient.signal(signal);
   await impatient.exited;
   daemon = await fathom.start();
-  expect(await daemon.stop()).toBe(0);
+  expect(await stopCommand()).toEqual({ stopped: daemon.pid });
   expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
+  expect(await daemon.exited).toBe(0);
+  expect(await stopCommand()).toEqual({ stopped: null });
 });
 
 it('SIGTERM in the middle of a start leaves nothing behind either', async () => {

@@ -56,7 +56,7 @@ function advice({ fleet }: View, address: string): string[] {
 
 const HERE = [
   'Start it:        systemctl start fathomd    or, in a checkout,  npm start',
-  'See why not:     journalctl -u fathomd -e   or  fathomd doctor',
+  'See why not:     journalctl -u fathomd -e   or  fathomd doctor (in a checkout: bin/fathomd doctor)',
 ];
 const THERE = [
   'On that host:    systemctl status fathomd   or  journalctl -u fathomd -e',

@@ -11,6 +11,7 @@ import {
   problemSchema,
   usageSchema,
 } from '../../../shared/protocol.ts';
+import { timesOf } from '../../pocketbase/log-times.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pageFrom } from '../page.ts';
@@ -25,7 +26,7 @@ const sortSchema = z.enum([...SORTABLE, ...SORTABLE.map((field) => `-${field}` a
 
 /** User databases and their instances. The global one is listed as well, as an instance that only the daemon stops. */
 export function databaseRoutes(app: Api, deps: ApiDeps): void {
-  const { fleet, catalog, lifecycle } = deps;
+  const { fleet, catalog, lifecycle, clock } = deps;
 
   const allowed = (request: FastifyRequest, name: string) =>
     requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
@@ -121,7 +122,8 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
         querystring: z.object({ tail: z.coerce.number().int().min(0).max(5000).default(200) }),
         response: {
           200: z.object({
-            lines: z.array(z.object({ text: z.string() })),
+            // With the best time there is for each: the one it begins with, else that of a line near it.
+            lines: z.array(z.object({ at: z.iso.datetime(), text: z.string() })),
             // After the last complete line: where a subscription to `logs:<name>` goes on.
             position: z.int(),
             // The last line is still being written.
@@ -136,7 +138,7 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
       const { tail } = request.query;
       const { lines, end, rest } = await fleet.get(request.params.name).spec.log.tailWithEnd(tail);
       const all = rest === '' ? lines : [...lines, rest].slice(-tail);
-      return { lines: all.map((text) => ({ text })), position: end, partial: rest !== '' };
+      return { lines: timesOf(all, clock.now()), position: end, partial: rest !== '' };
     },
   );
 

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { ERROR_CODES } from '../../shared/errors.ts';
+import { COMMANDS } from './commands.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+
+it('gives every command but those that set up, run and replace the daemon --json', () => {
+  const without = COMMANDS.filter(({ options }) => !('json' in options)).map(({ words }) => words.join(' '));
+  expect(without).toEqual([
+    'serve',
+    'worker',
+    'start',
+    'init',
+    'install',
+    'upgrade',
+    'rollback',
+    'uninstall',
+  ]);
+});
+
+it('has an exit code in the table for every error', () => {
+  const known = Object.keys(EXIT_CODES).map(Number);
+  expect(known).toEqual(expect.arrayContaining(Object.values(ERROR_CODES).map(({ exit }) => exit)));
+});
