@@ -100,6 +100,11 @@ export const databaseSummarySchema = z.object({
 
 export type DatabaseSummary = z.infer<typeof databaseSummarySchema>;
 
+/** With a token of the owner there; null when there is none now. */
+export const databaseAccessSchema = databaseSummarySchema.extend({ token: z.string().nullable() });
+
+export type DatabaseAccess = z.infer<typeof databaseAccessSchema>;
+
 export const userSummarySchema = z.object({
   id: z.string(),
   email: z.string(),
@@ -112,7 +117,7 @@ export const sessionSchema = z
     expires_at: time,
     user: userSummarySchema,
     /** Null for whoever is not given a database (administrators). */
-    database: databaseSummarySchema.extend({ token: z.string().nullable() }).nullable(),
+    database: databaseAccessSchema.nullable(),
   })
   .meta({ id: 'Session' });
 

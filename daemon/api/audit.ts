@@ -36,6 +36,7 @@ export function auditRequests(app: Api, { audit }: Pick<ApiDeps, 'audit'>): void
 
 /** Of strangers: one that was looked into. Before that, a token that is not valid ends a request, or a body without the right form. */
 function isAttempt(status: number, body: unknown): boolean {
+  if (status < 400) return true;
   return typeof asRecord(body)['email'] === 'string' && ![400, 413, 415].includes(status);
 }
 
@@ -64,8 +65,9 @@ function entryFor(request: FastifyRequest, action: string, status: number, paylo
 /** Of what was made, by the answer. */
 function idIn(payload: unknown): string {
   if (typeof payload !== 'string' || !payload.startsWith('{')) return '';
-  const { id } = asRecord(JSON.parse(payload));
-  return typeof id === 'string' ? id : '';
+  const { id, user } = asRecord(JSON.parse(payload));
+  const named = id ?? asRecord(user)['id'];
+  return typeof named === 'string' ? named : '';
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

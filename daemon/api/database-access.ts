@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { lifecycleStatus } from '../../shared/instance.ts';
-import type { DatabaseSummary, Session } from '../../shared/protocol.ts';
+import type { DatabaseAccess, DatabaseSummary, Session } from '../../shared/protocol.ts';
 import type { Origin } from '../control-plane/session-repository.ts';
 import type { User } from '../control-plane/users.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
-import { ownerToken } from '../databases/owner-access.ts';
+import { ownerToken, type TokenLimit } from '../databases/owner-access.ts';
 import type { IssuedSession } from '../security/sessions.ts';
 import { LOCAL_ADDRESS } from '../security/sign-in-limits.ts';
 import type { ApiDeps } from './deps.ts';
@@ -51,7 +51,7 @@ export async function describeSession(
     token,
     expires_at: expiresAt.toISOString(),
     user: { id: user.id, email: user.email, role: user.role },
-    database: entry && { ...summarise(entry), token: await tokenOfOwner(entry, deps) },
+    database: entry && (await accessTo(entry, null, deps)),
   };
 }
 
@@ -61,10 +61,25 @@ export function originOf(request: FastifyRequest): Origin {
   return { user_agent: userAgent, address: request.ip ?? LOCAL_ADDRESS };
 }
 
+/** The database, with a token of its owner there. */
+export async function accessTo(
+  entry: CatalogEntry,
+  limit: TokenLimit | null,
+  deps: ApiDeps,
+): Promise<DatabaseAccess> {
+  return { ...summarise(entry), token: await tokenOfOwner(entry, limit, deps) };
+}
+
 /** Null, and a line in the log, when the instance's files cannot be read now: the session is good without it. */
-async function tokenOfOwner({ row, runner }: CatalogEntry, { clock, log }: ApiDeps): Promise<string | null> {
+async function tokenOfOwner(
+  { row, runner }: CatalogEntry,
+  limit: TokenLimit | null,
+  { clock, log, ownerSync }: ApiDeps,
+): Promise<string | null> {
   try {
-    return await ownerToken(runner.state.view().db_path, row.user, clock);
+    // The account may have changed a moment ago, by this very sign-in: what ends by that must not be given out.
+    if (!(await ownerSync.carryOver(row.user))) throw new Error('the account is not carried over yet');
+    return await ownerToken(runner.state.view().db_path, row.user, { clock, limit });
   } catch (error) {
     log.warn({ instance: row.name }, `no token for the owner: ${messageOf(error)}`);
     return null;

@@ -100,13 +100,14 @@ export async function setUser(
   return 0;
 }
 
-export async function signOutUser(args: OneUser, context: CliContext): Promise<number> {
+export async function signOutUser(args: OneUser & { keys: boolean }, context: CliContext): Promise<number> {
   const client = connect(args, context);
   // An id that nobody has would be signed out just as well.
   const { id, email } = await client.users.get(await userIdOf(client, args.user));
-  await client.users.signOut(id);
-  if (args.json) printJson(context, { signed_out: id });
-  else printLine(context.stdout, printable(`${email} (${id}) is signed out everywhere; API keys stay`));
+  await client.users.signOut(id, { keys: args.keys });
+  const rest = args.keys ? 'API keys are revoked' : 'API keys stay; --keys revokes them';
+  if (args.json) printJson(context, { signed_out: id, keys_revoked: args.keys });
+  else printLine(context.stdout, printable(`${email} (${id}) is signed out everywhere; ${rest}`));
   return 0;
 }
 

@@ -63,9 +63,12 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'sign-out'],
-    summary: 'end all sessions of one; its API keys stay',
+    summary: 'end all sessions and tokens of a user',
     positionals: WHO,
-    options: COMMON,
+    options: {
+      keys: { type: 'boolean', default: false, describe: 'revoke the API keys of the user as well' },
+      ...COMMON,
+    },
     async run(args, context) {
       const { signOutUser } = await import('./users-actions.ts');
       return signOutUser(args, context);

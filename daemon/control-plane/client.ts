@@ -52,13 +52,14 @@ export class ControlPlaneClient {
   }
 
   /**
-   * A request as nobody in particular.
+   * A request without the superuser's rights.
    *
+   * @param token of the user in whose name it is made; nobody's by default
    * @throws as `call`
    */
-  async callAnonymously<T>(path: string, body: unknown): Promise<T> {
+  async callAnonymously<T>(path: string, body: unknown, token = ''): Promise<T> {
     try {
-      return await this.#client.send<T>(path, { method: 'POST', body, headers: { Authorization: '' } });
+      return await this.#client.send<T>(path, { method: 'POST', body, headers: { Authorization: token } });
     } catch (error) {
       throw translate(error);
     }

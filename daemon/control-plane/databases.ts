@@ -22,6 +22,7 @@ export interface OwnerRow {
   name: string;
   verified: boolean;
   password_hash: string;
+  token_epoch: string;
 }
 
 /** What the owner's own database should hold of the account. */
@@ -34,6 +35,8 @@ export interface OwnerAccount {
   is_active: boolean;
   /** bcrypt. */
   password_hash: string;
+  /** Another one whenever all tokens of the account end: with a new password or address, deactivation, signing out everywhere. */
+  token_epoch: string;
 }
 
 export interface Reservation {

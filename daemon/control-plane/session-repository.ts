@@ -79,8 +79,9 @@ export class SessionRepository {
     }
   }
 
-  async endAll(user: string): Promise<void> {
-    await this.#post('/api/fathom/sessions/end', { user });
+  /** Sessions, tokens of the global PocketBase and, as `OwnerAccount.token_epoch` changes, those of the own database. */
+  async endAll(user: string, { keys }: { keys: boolean }): Promise<void> {
+    await this.#post('/api/fathom/sessions/end', { user, keys });
   }
 
   async find(id: string): Promise<SessionRow | null> {

@@ -1,3 +1,4 @@
+import { decodeJwt, errors } from 'jose';
 import type { RecordModel } from 'pocketbase';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import type { Role } from '../security/permissions.ts';
@@ -79,6 +80,22 @@ export class UserRepository {
     }
   }
 
+  /** The active user whom the global PocketBase knows by this token, which it would renew; null for any other token. */
+  async authenticateByToken(token: string): Promise<User | null> {
+    if (!isRenewable(token)) return null;
+    try {
+      const { record } = await this.#client.callAnonymously<{ record: RecordModel }>(
+        '/api/collections/users/auth-refresh',
+        {},
+        token,
+      );
+      return toUser(record);
+    } catch (error) {
+      if (isStatus(error, 401) || isStatus(error, 403) || isStatus(error, 404)) return null;
+      throw error;
+    }
+  }
+
   async find(id: string): Promise<User | null> {
     // Anything else could lead to another path: '..' is resolved within a URL.
     if (!isRecordId(id)) return null;
@@ -142,6 +159,16 @@ export class UserRepository {
 
 function isRecordId(text: string): boolean {
   return /^[a-z0-9]{15}$/.test(text);
+}
+
+/** Those of an impersonation are not: a session would outlive them. */
+function isRenewable(token: string): boolean {
+  try {
+    return decodeJwt(token)['refreshable'] === true;
+  } catch (error) {
+    if (error instanceof errors.JWTInvalid) return false;
+    throw error;
+  }
 }
 
 function toUser(record: RecordModel): User {

@@ -54,6 +54,7 @@ async function stage(): Promise<CloneRequest> {
       name: "Ann O'Neil",
       verified: true,
       password_hash: '$2a$10$hash',
+      token_epoch: 'epoch',
     },
     superuser: { recordId: 'superuser000001', tokenKey: 't'.repeat(50), collectionSecret: 's'.repeat(50) },
     encryptionKey: KEY,

@@ -8,6 +8,7 @@ import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlit
 import type { GuardSettings } from '../security/guard-settings.ts';
 import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../security/instance-access.ts';
 import { replaceCollectionSecrets } from './collection-secrets.ts';
+import { keepTokenEpoch } from './token-epoch.ts';
 
 /** The owner as the global PocketBase knows it. */
 export interface Owner {
@@ -17,6 +18,8 @@ export interface Owner {
   verified: boolean;
   /** bcrypt, as PocketBase stores it. */
   password_hash: string;
+  /** See `OwnerAccount`. */
+  token_epoch: string;
 }
 
 export interface CloneRequest {
@@ -103,6 +106,7 @@ function personalise(database: DatabaseSync, request: CloneRequest): void {
       now,
       now,
     );
+  keepTokenEpoch(database, owner.id, owner.token_epoch);
   writeSettings(database, request);
 }
 

@@ -88,7 +88,7 @@ export function databaseServices(deps: {
         expandPublicUrl(config.publicUrl, { name, port, host: connectHost(config.bindAddress) }),
     },
   });
-  const ownerSync = new OwnerSync({ repository, catalog, bus, clock, log, random });
+  const ownerSync = new OwnerSync({ repository, catalog, fleet, bus, clock, log, random });
   const onProvisionStep =
     deps.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning'));
   const provisioner = new Provisioner({

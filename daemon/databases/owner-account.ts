@@ -4,6 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { OwnerAccount } from '../control-plane/databases.ts';
 import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlite.ts';
 import { randomSecret } from './clone.ts';
+import { keepTokenEpoch, tokenEpoch } from './token-epoch.ts';
 
 /** Not a bcrypt hash, so no password matches. */
 const NO_PASSWORD = '!';
@@ -26,6 +27,9 @@ const KEEP_ENDED_TOKENS_OUT = `
  * record anew for each request, so what follows counts at once: a new token key makes every token there worthless, which
  * is what PocketBase itself does when a password or address changes. It does not look at who listens to its realtime.
  *
+ * Tokens have ended when the account is in another epoch than the one that the database keeps. So those that ended while the
+ * database was stopped, or away, end when this is called next, and those in a copy that was put back end again.
+ *
  * @param dataDir the instance's `pb_data`
  * @returns whether anything had to be changed; null when the database or the owner's record is not there
  * @throws the error of SQLite, for one that is busy
@@ -34,37 +38,49 @@ export function writeOwnerAccount(dataDir: string, account: OwnerAccount, now: D
   const file = join(dataDir, 'data.db');
   if (!existsSync(file)) return null;
   const differs = withDatabase(file, { readOnly: true }, (database) => difference(database, account));
-  if (differs === null || !differs.any) return differs && false;
+  if (differs === null) return null;
+  if (!differs.account && !differs.epoch) return false;
   return withDatabase(file, { readOnly: false }, (database) =>
     inTransaction(database, () => write(database, account, now)),
   );
 }
 
 interface Difference {
-  any: boolean;
-  /** Something with which one signs in. */
+  /** Something that PocketBase sees: the address, the password, verification, or tokens that have ended. */
+  account: boolean;
+  /** Something with which one signs in, or tokens have ended. */
   credentials: boolean;
+  epoch: boolean;
 }
 
 function difference(database: DatabaseSync, account: OwnerAccount): Difference | null {
   const row = database.prepare('SELECT email, verified, password FROM users WHERE id = ?').get(account.id);
   if (!row) return null;
-  const credentials = row['email'] !== account.email || row['password'] !== passwordOf(account);
-  return { any: credentials || Boolean(row['verified']) !== account.verified, credentials };
+  const kept = tokenEpoch(database, account.id);
+  const epoch = kept !== account.token_epoch;
+  const credentials =
+    row['email'] !== account.email ||
+    row['password'] !== passwordOf(account) ||
+    // A database of a Fathom that kept no epoch is taken as it is: nobody is signed out by an upgrade.
+    (epoch && kept !== null);
+  return { account: credentials || Boolean(row['verified']) !== account.verified, credentials, epoch };
 }
 
 function write(database: DatabaseSync, account: OwnerAccount, now: Date): boolean | null {
   // Looked at again: it may have changed before the write lock was ours.
   const differs = difference(database, account);
-  if (!differs?.any) return differs && false;
-  database
-    .prepare('UPDATE users SET email = ?, verified = ?, password = ?, updated = ? WHERE id = ?')
-    .run(account.email, account.verified ? 1 : 0, passwordOf(account), pocketBaseDate(now), account.id);
+  if (differs === null) return null;
+  if (differs.account) {
+    database
+      .prepare('UPDATE users SET email = ?, verified = ?, password = ?, updated = ? WHERE id = ?')
+      .run(account.email, account.verified ? 1 : 0, passwordOf(account), pocketBaseDate(now), account.id);
+  }
   if (differs.credentials) {
     database.exec(KEEP_ENDED_TOKENS_OUT);
     database.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run(randomSecret(), account.id);
   }
-  return true;
+  keepTokenEpoch(database, account.id, account.token_epoch);
+  return differs.account;
 }
 
 /** Nobody signs in to the database of an account that is not active. */

@@ -1,9 +1,10 @@
 import { messageOf } from '../../shared/errors.ts';
 import { fullJitterMs } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, deadline } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatabaseRepository, OwnerAccount } from '../control-plane/databases.ts';
 import type { EventBus } from '../events/bus.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
 import type { Catalog } from './catalog.ts';
@@ -13,10 +14,13 @@ import { writeOwnerAccount } from './owner-account.ts';
 /** A database that is busy is tried again soon, and not for ever: the next start of the global PocketBase looks at all. */
 const BACKOFF = { baseMs: 50, capMs: 5_000 };
 const MAX_ATTEMPTS = 30;
+/** Longest that a request waits for a database that is busy. */
+const PATIENCE_MS = 10_000;
 
 export interface OwnerSyncDeps {
   repository: DatabaseRepository;
   catalog: Catalog;
+  fleet: Fleet;
   bus: EventBus;
   clock: Clock;
   log: Logger;
@@ -24,13 +28,15 @@ export interface OwnerSyncDeps {
 }
 
 /**
- * Carries what changes of an account (password, address, activity) into the owner's own database, whether it runs or not.
+ * Carries what changes of an account (password, address, activity, the end of its tokens) into the owner's own database, whether it runs or not.
  * Changes of one user that come while one is being carried over are carried over together, after it.
  */
 export class OwnerSync {
   readonly #deps: OwnerSyncDeps;
   readonly #waiting = new Set<string>();
   readonly #running = new Map<string, Promise<void>>();
+  /** Users whose account could not be carried over when that was tried last. */
+  readonly #unfinished = new Set<string>();
   readonly #stopping = new AbortController();
   #unsubscribe: (() => void) | null = null;
 
@@ -60,6 +66,28 @@ export class OwnerSync {
     this.#begin('');
   }
 
+  /**
+   * Looks at the user's database now, and resolves when it is as the account is: what has ended has ended there as well, and
+   * what is given out from then on is good.
+   *
+   * @returns false when that was not possible in time: it goes on
+   */
+  async carryOver(userId: string): Promise<boolean> {
+    this.#begin(userId);
+    const { signal, cancel } = deadline(this.#deps.clock, PATIENCE_MS);
+    const late = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve());
+    });
+    try {
+      for (let run = this.#running.get(userId); run && !signal.aborted; run = this.#running.get(userId)) {
+        await Promise.race([run, late]);
+      }
+    } finally {
+      cancel();
+    }
+    return !this.#running.has(userId) && !this.#unfinished.has(userId);
+  }
+
   /** @param key a user, or nothing for all of them */
   #begin(key: string): void {
     if (this.#stopping.signal.aborted) return;
@@ -69,6 +97,7 @@ export class OwnerSync {
     }
     const run = this.#run(key === '' ? undefined : key)
       .catch((error: unknown) => {
+        if (key !== '') this.#unfinished.add(key);
         this.#deps.log.error({ user: key }, `an account was not carried over: ${messageOf(error)}`);
       })
       .finally(() => {
@@ -104,9 +133,13 @@ export class OwnerSync {
   #write(owner: OwnerAccount, attempt: number): boolean | 'busy' {
     const { catalog, clock, log } = this.#deps;
     try {
-      return writeOwnerAccount(dataDirOf(catalog.directoryOf(owner.database)), owner, clock.now()) === true;
+      const dataDir = dataDirOf(catalog.directoryOf(owner.database));
+      const changed = writeOwnerAccount(dataDir, owner, clock.now()) === true;
+      this.#unfinished.delete(owner.id);
+      return changed;
     } catch (error) {
       if (isBusy(error) && attempt < MAX_ATTEMPTS) return 'busy';
+      this.#unfinished.add(owner.id);
       log.error({ instance: owner.database }, `an account was not carried over: ${messageOf(error)}`);
       return false;
     }
@@ -114,19 +147,26 @@ export class OwnerSync {
 
   /**
    * A subscription stays signed in until PocketBase itself saves the record, and then goes on as nobody's if the token key
-   * is another one. Source: apis/realtime.go, realtimeUpdateClientsAuth.
+   * is another one. Source: apis/realtime.go, realtimeUpdateClientsAuth. A restart ends it as well, where the record cannot be
+   * saved: a field that an application has made required refuses each save.
    */
   async #endRealtime({ database, id }: OwnerAccount): Promise<void> {
-    const entry = this.#deps.catalog.find(database);
+    const { catalog, fleet, log } = this.#deps;
+    const entry = catalog.find(database);
     // Nobody listens to one that does not run.
     if (entry?.runner.state.phase !== 'running') return;
     try {
       await (await superuserOf(entry)).collection('users').update(id, {});
     } catch (error) {
-      this.#deps.log.warn(
+      const { phase, observed } = entry.runner.state;
+      if (phase !== 'running' || observed.desired !== 'running') return;
+      log.info(
         { instance: database },
-        `who listened to its realtime before the account changed may do so for up to 30 minutes; restart it to end that: ${messageOf(error)}`,
+        `restarting it, since who listens to its realtime could not be signed out: ${messageOf(error)}`,
       );
+      await fleet.restart(database).catch((failure: unknown) => {
+        log.warn({ instance: database }, `it did not come back at once: ${messageOf(failure)}`);
+      });
     }
   }
 }

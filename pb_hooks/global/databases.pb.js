@@ -51,6 +51,7 @@ routerAdd(
           name: user.get('name'),
           verified: user.verified(),
           password_hash: user.getString('password:hash'),
+          token_epoch: $security.sha256(user.tokenKey()),
         },
       };
     });
@@ -70,12 +71,15 @@ routerAdd(
       .newQuery(
         `SELECT json_object('database', d.name, 'id', u.id, 'email', u.email,
            'verified', json(iif(u.verified, 'true', 'false')), 'is_active', json(iif(u.is_active, 'true', 'false')),
-           'password_hash', u.password) AS row
+           'password_hash', u.password, 'token_key', u.tokenKey) AS row
          FROM user_databases d JOIN users u ON u.id = d.user
          WHERE {:user} IN ('', d.user) ORDER BY d.created`,
       )
       .bind({ user: e.requestInfo().query.user || '' });
-    const owners = rowsOf(query, new DynamicModel({ row: '' }), ({ row }) => JSON.parse(row));
+    const owners = rowsOf(query, new DynamicModel({ row: '' }), ({ row }) => {
+      const { token_key, ...owner } = JSON.parse(row);
+      return { ...owner, token_epoch: $security.sha256(token_key) };
+    });
     return e.json(200, owners);
   },
   $apis.requireSuperuserAuth(),

@@ -49,13 +49,23 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// {user}: everywhere.
+// {user, keys}: everywhere: sessions, tokens of the global PocketBase and, as its token key changes, those of the own database.
+// API keys too, if `keys` is true.
 routerAdd(
   'POST',
   '/api/fathom/sessions/end',
   (e) => {
-    const bound = { user: String(e.requestInfo().body.user) };
-    e.app.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
+    const { orNull } = require(`${__hooks}/lib/rows.js`);
+    const body = e.requestInfo().body;
+    const bound = { user: String(body.user) };
+    e.app.runInTransaction((tx) => {
+      tx.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
+      if (body.keys) tx.db().newQuery('DELETE FROM api_keys WHERE user = {:user}').bind(bound).execute();
+      const user = orNull(() => tx.findRecordById('users', bound.user));
+      if (!user) return;
+      user.refreshTokenKey();
+      tx.saveNoValidate(user);
+    });
     return e.noContent(204);
   },
   $apis.requireSuperuserAuth(),
@@ -87,21 +97,24 @@ onRecordUpdate((e) => {
   e.next();
 }, 'users');
 
-// In the same transaction as the change: a new password and a deactivated account leave no session behind. Who proves to have an
-// address (by a mail, by a sign-in provider) takes the account over from whoever made it before: then no key of that one either.
-// PocketBase gives such an account a password that nobody has typed, and calls it verified if the address is the same letter by
-// letter.
+// In the same transaction as the change. A new token key ends all tokens of the account at the global PocketBase, and sessions
+// end with them: PocketBase makes one for a new password and a new address, the hook above for a deactivated account. A new
+// password, which PocketBase also gives to an account that the owner of its address takes over, ends API keys: somebody else
+// may have made them. So does another role, with which they could do more than they were made for.
 onRecordUpdate((e) => {
   const before = e.record.original();
-  const [password, verified] = [before.getString('password:hash'), before.verified()];
-  const typed = e.record.getString('password') !== '';
+  const [tokenKey, password, role] = [
+    before.tokenKey(),
+    before.getString('password:hash'),
+    before.getString('role'),
+  ];
   e.next();
-  const changed = e.record.getString('password:hash') !== password;
   const bound = { user: e.record.id };
-  if (changed || !e.record.getBool('is_active')) {
+  const hasNewPassword = e.record.getString('password:hash') !== password;
+  if (hasNewPassword || e.record.tokenKey() !== tokenKey) {
     e.app.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
   }
-  if (changed && !verified && (e.record.verified() || !typed)) {
+  if (hasNewPassword || e.record.getString('role') !== role) {
     e.app.db().newQuery('DELETE FROM api_keys WHERE user = {:user}').bind(bound).execute();
   }
 }, 'users');

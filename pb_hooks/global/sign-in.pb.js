@@ -45,19 +45,9 @@ onRecordCreateRequest((e) => {
   }
 }, 'users');
 
-onRecordAuthWithOAuth2Request((e) => {
-  const daemon = require(`${__hooks}/lib/daemon.js`);
-  let ok = false;
-  try {
-    e.next();
-    ok = true;
-  } finally {
-    const attempt = { collection: e.collection.name, identity: e.providerName, ...daemon.originOf(e) };
-    daemon.tell(
-      e.app,
-      '/internal/sign-ins/ended',
-      { ...attempt, ok, attempt: '', user_id: e.record ? e.record.id : '' },
-      3,
-    );
-  }
-});
+onRecordAuthWithOAuth2Request((e) => require(`${__hooks}/lib/sign-in.js`).audited(e, e.providerName));
+
+// By a code that was sent to the address. PocketBase counts those that are wrong itself.
+onRecordAuthWithOTPRequest((e) =>
+  require(`${__hooks}/lib/sign-in.js`).audited(e, e.record ? e.record.email() : ''),
+);

@@ -10,12 +10,6 @@ onBootstrap((e) => {
 
 onRecordCreateRequest((e) => {
   const daemon = require(`${__hooks}/lib/daemon.js`);
-  // PocketBase takes longer ones here and refuses them when they sign in.
-  if (e.record.email().length > 254) {
-    throw new BadRequestError('Failed to create record.', {
-      email: new ValidationError('validation_length_out_of_range', 'Must be no more than 254 characters.'),
-    });
-  }
   // The audit log and what is sealed name people by their id: nobody takes that of somebody who was there before.
   if (e.record.id !== '' && !e.hasSuperuserAuth()) {
     throw new BadRequestError('Failed to create record.', {
@@ -35,12 +29,14 @@ onRecordCreateRequest((e) => {
 onRecordAuthRequest((e) => {
   const daemon = require(`${__hooks}/lib/daemon.js`);
   if (e.record.get('role') === 'user' && !daemon.isFromDaemon(e)) {
-    const answer = daemon.tell(
-      e.app,
-      '/internal/users/signed-in',
-      { user_id: e.record.id, email: e.record.email() },
-      30,
-    );
+    // A token that PocketBase does not renew (of an impersonation) gives none that outlives it.
+    const { exp, refreshable } = $security.parseUnverifiedJWT(e.token);
+    const signedIn = {
+      user_id: e.record.id,
+      email: e.record.email(),
+      expires_at_s: refreshable ? null : exp,
+    };
+    const answer = daemon.tell(e.app, '/internal/users/signed-in', signedIn, 30);
     const meta = e.meta ? JSON.parse(JSON.stringify(e.meta)) : {};
     meta.database = answer ? answer.database : null;
     e.meta = meta;

@@ -99,6 +99,9 @@ export class FathomClient {
       this.http.request('POST', '/api/v1/auth/login', { body }),
     register: (body: { email: string; password: string; name?: string }): Promise<Session> =>
       this.http.request('POST', '/api/v1/auth/register', { body, timeoutMs: ACTION_TIMEOUT_MS }),
+    /** A session for a token of the global PocketBase. */
+    exchange: (token: string): Promise<Session> =>
+      this.http.request('POST', '/api/v1/auth/exchange', { body: { token }, timeoutMs: ACTION_TIMEOUT_MS }),
     /** A new session for the present one, which ends. */
     refresh: (): Promise<Session> => this.http.request('POST', '/api/v1/auth/refresh', { body: {} }),
   };
@@ -162,9 +165,9 @@ export class FathomClient {
       this.http.request('PATCH', userPath(id), { body }),
     delete: (id: string): Promise<void> =>
       this.http.request('DELETE', userPath(id), { timeoutMs: ACTION_TIMEOUT_MS }),
-    /** Ends all sessions of one. */
-    signOut: (id: string): Promise<void> =>
-      this.http.request('DELETE', '/api/v1/sessions', { query: { user_id: id } }),
+    /** Ends all sessions and tokens of one; with `keys`, its API keys as well. */
+    signOut: (id: string, { keys = false }: { keys?: boolean } = {}): Promise<void> =>
+      this.http.request('DELETE', '/api/v1/sessions', { query: { user_id: id, keys: String(keys) } }),
   };
 
   readonly queue = {

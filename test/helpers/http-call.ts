@@ -58,6 +58,12 @@ export async function signIn(url: string, email: string, password = PASSWORD): P
   return body;
 }
 
+/** Of a refresh of a token of a PocketBase: 200 as long as it is good. */
+export async function refreshStatus(pocketBase: string, token: string): Promise<number> {
+  const url = `${pocketBase}/api/collections/users/auth-refresh`;
+  return (await call('POST', url, { headers: { authorization: token } })).status;
+}
+
 /** The form of the lifecycle API's answers, errors included. */
 export interface LifecycleAnswer {
   success: boolean;

@@ -1,7 +1,7 @@
 import { call } from './http-call.ts';
 import { until } from './until.ts';
 
-/** One connection to the realtime of a PocketBase: the titles of the records that it was told of, in order. */
+/** One connection to the realtime of a PocketBase: the titles (of users, the names) of the records that it was told of, in order. */
 export class Realtime {
   readonly titles: string[] = [];
   readonly #url: string;
@@ -40,8 +40,9 @@ export class Realtime {
     }
   }
 
-  #take(data: { clientId?: string; record?: { title?: string } }): void {
+  #take(data: { clientId?: string; record?: { title?: string; name?: string } }): void {
     if (data.clientId !== undefined) this.#clientId = data.clientId;
-    if (data.record?.title !== undefined) this.titles.push(data.record.title);
+    const title = data.record?.title ?? data.record?.name;
+    if (title !== undefined) this.titles.push(title);
   }
 }

@@ -1,8 +1,10 @@
-import PocketBase, { ClientResponseError } from 'pocketbase';
+import PocketBase, { ClientResponseError, getTokenPayload } from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { utcDay } from '../../shared/database-name.ts';
+import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
-import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { controlPlane } from '../helpers/fleet-state.ts';
+import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';
 
 let fathom: Deployment;
 
@@ -18,6 +20,9 @@ function signedInAt({ database }: Session): PocketBase {
   client.authStore.save(database.token);
   return client;
 }
+
+const exchange = (token: string) =>
+  call<Session>('POST', `${fathom.url}/api/v1/auth/exchange`, { body: { token } });
 
 async function refusal(work: Promise<unknown>): Promise<number> {
   try {
@@ -111,15 +116,82 @@ describe('signing up straight at the global PocketBase', () => {
       url: `http://127.0.0.1:${database.port}`,
       port: expect.any(Number) as number,
       status: 'Running',
+      token: expect.any(String) as string,
     });
 
-    // No token in the answer: the owner signs in with what opens the account.
     const owner = new PocketBase(database.url);
-    const signedIn = await owner.collection('users').authWithPassword('sdk@example.com', PASSWORD);
-    expect(signedIn.record.id).toBe(account.id);
+    owner.authStore.save(database.token);
     await expect(owner.collection('documents').create({ title: 'mine' })).resolves.toMatchObject({
       title: 'mine',
     });
+    // What opens the account opens the database as well.
+    const signedIn = await owner.collection('users').authWithPassword('sdk@example.com', PASSWORD);
+    expect(signedIn.record.id).toBe(account.id);
+  });
+
+  it('hands the token of the own database out at each kind of sign-in', async () => {
+    const { user, database } = await signUp(fathom.url, 'every@example.com');
+    const superuser = await controlPlane(fathom);
+    await superuser.collections.update('users', { otp: { enabled: true, duration: 180, length: 8 } });
+    const code = await superuser.collection('_otps').create({
+      collectionRef: '_pb_users_auth_',
+      recordRef: user.id,
+      password: '12345678',
+      passwordConfirm: '12345678',
+    });
+    const client = new PocketBase(fathom.globalUrl);
+    const users = client.collection('users');
+    const byCode = await users.authWithOTP(code.id, '12345678');
+    const renewed = await users.authRefresh();
+    for (const { meta } of [byCode, renewed]) {
+      const own = meta?.['database'] as Session['database'];
+      expect(own.name).toBe(database.name);
+      expect(await refreshStatus(own.url, own.token)).toBe(200);
+    }
+    const { body } = await call<Page<{ target: string; actor: string }>>(
+      'GET',
+      `${fathom.url}/api/v1/audit?action=sign-in&actor=${user.id}`,
+      { token: (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token },
+    );
+    expect(body.items).toMatchObject([{ target: 'every@example.com' }]);
+  });
+
+  it('hands an impersonation a token that does not outlive it, and no session', async () => {
+    const { user, database } = await signUp(fathom.url, 'seen@example.com');
+    const { authStore } = await (await controlPlane(fathom)).collection('users').impersonate(user.id, 60);
+    const as = new PocketBase(fathom.globalUrl);
+    as.authStore.save(authStore.token);
+    const { meta } = await as.collection('users').authRefresh();
+    const own = meta?.['database'] as Session['database'];
+    expect(own.name).toBe(database.name);
+    const claims = getTokenPayload(own.token);
+    expect(claims).toMatchObject({ refreshable: false, exp: getTokenPayload(authStore.token)['exp'] });
+    expect(await refreshStatus(own.url, own.token)).toBe(200);
+    const exchanged = await exchange(authStore.token);
+    expect(exchanged).toMatchObject({ status: 401, body: { code: 'auth.failed' } });
+  });
+
+  it("gives a session of Fathom's API for a token of the global PocketBase, and for no other", async () => {
+    const { user, token, database } = await signUp(fathom.url, 'exchange@example.com');
+    const client = new PocketBase(fathom.globalUrl);
+    const signedIn = await client.collection('users').authWithPassword('exchange@example.com', PASSWORD);
+    const session = await exchange(signedIn.token);
+    expect(session).toMatchObject({
+      status: 200,
+      body: { user: { id: user.id }, database: { name: database.name, token: expect.any(String) as string } },
+    });
+    const me = await call('GET', `${fathom.url}/api/v1/me`, { token: session.body.token });
+    expect(me).toMatchObject({ status: 200, body: { id: user.id } });
+
+    const superuser = await controlPlane(fathom);
+    const file = await client.files.getToken();
+    for (const wrong of [token, database.token, superuser.authStore.token, file, 'x', `${signedIn.token}x`]) {
+      expect(await exchange(wrong)).toMatchObject({ status: 401, body: { code: 'auth.failed' } });
+    }
+    await superuser.collection('users').update(user.id, { is_active: false });
+    expect((await exchange(signedIn.token)).status).toBe(401);
+    const log = await fathom.client.audit({ action: 'sign-in', target: user.id });
+    expect(log.items).toMatchObject([{ outcome: 'ok' }]);
   });
 
   it('tells administrators of no database', async () => {

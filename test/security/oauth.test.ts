@@ -8,8 +8,7 @@ import PocketBase from 'pocketbase';
 import { expect, it, onTestFinished } from 'vitest';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
-import { call, type Session, signUp } from '../helpers/http-call.ts';
-import { until } from '../helpers/until.ts';
+import { call, refreshStatus, type Session, signUp } from '../helpers/http-call.ts';
 
 const CLIENT = { client_id: 'fathom', client_secret: 'a client secret that is long enough' };
 /** Nothing listens there: the test reads the code out of the redirection. */
@@ -45,12 +44,6 @@ async function openIdProvider(): Promise<string> {
     server.close();
   });
   return issuer;
-}
-
-/** Of a refresh of the owner's token at the own database. */
-async function statusWith({ url, token }: Session['database']): Promise<number> {
-  const refresh = `${url}/api/collections/users/auth-refresh`;
-  return (await call('POST', refresh, { headers: { authorization: token } })).status;
 }
 
 /** What a browser does: follows, keeps cookies, types in a name, agrees; until it is sent back. */
@@ -174,17 +167,26 @@ it('who signs in with OpenID Connect for the first time is given a database like
   for (const token of [squatter.token, made.body.key]) {
     expect((await call('GET', `${fathom.url}/api/v1/me`, { token })).status).toBe(401);
   }
-  await until(async () => (await statusWith(squatter.database)) !== 200, {
-    what: 'the token to be worthless',
-  });
+  expect(await refreshStatus(squatter.database.url, squatter.database.token)).toBe(401);
   expect(first.record).toMatchObject({ email: 'ann@example.com', role: 'user', is_active: true });
   const database = first.meta?.['database'] as Session['database'];
   expect(database).toMatchObject({ status: 'Running', name: expect.stringMatching(/-001-ann$/) as string });
-  expect((await fetch(`${database.url}/api/health`)).status).toBe(200);
+  const own = new PocketBase(database.url);
+  own.authStore.save(database.token);
+  await expect(own.collection('documents').create({ title: 'hers' })).resolves.toMatchObject({
+    title: 'hers',
+  });
 
   const second = await signIn();
   expect(second.record.id).toBe(first.record.id);
-  expect(second.meta?.['database']).toMatchObject({ name: database.name });
+  const again = second.meta?.['database'] as Session['database'];
+  expect(again).toMatchObject({ name: database.name });
+  // The second sign-in ends nothing.
+  for (const { token } of [database, again]) expect(await refreshStatus(database.url, token)).toBe(200);
+  const exchanged = await call<Session>('POST', `${fathom.url}/api/v1/auth/exchange`, {
+    body: { token: second.token },
+  });
+  expect(exchanged).toMatchObject({ status: 200, body: { user: { id: first.record.id } } });
   const { items } = await fathom.client.http.request<{ items: { action: string; target: string }[] }>(
     'GET',
     '/api/v1/audit?action=sign-in&outcome=ok',
@@ -203,7 +205,7 @@ it('who signs in with OpenID Connect for the first time is given a database like
   // A provider that is not configured any more is switched off.
   await daemon.stop();
   const others = { GOOGLE_CLIENT_ID: 'google-id', GOOGLE_CLIENT_SECRET: 'a secret of google' };
-  const again = await fathom.start({
+  const third = await fathom.start({
     ...others,
     GITHUB_CLIENT_ID: 'github-id',
     GITHUB_CLIENT_SECRET: 'a secret of github',
@@ -220,7 +222,7 @@ it('who signs in with OpenID Connect for the first time is given a database like
     expect(provider?.searchParams.get('response_type')).toBe('code');
     expect(provider?.searchParams.get('state')).toMatch(/^\w{20,}$/);
   }
-  await again.stop();
+  await third.stop();
   await fathom.start({ OIDC_CLIENT_ID: '', OIDC_CLIENT_SECRET: '' });
   expect((await methods()).oauth2).toMatchObject({ enabled: false, providers: [] });
 });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
-import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
 
 const OTHER_PASSWORD = 'another-password';
@@ -32,15 +32,7 @@ async function opens({ database }: Session, email: string, password: string): Pr
 }
 
 async function tokenCounts({ database }: Session): Promise<boolean> {
-  const client = new PocketBase(database.url);
-  client.authStore.save(database.token);
-  return client
-    .collection('users')
-    .authRefresh()
-    .then(
-      () => true,
-      () => false,
-    );
+  return (await refreshStatus(database.url, database.token)) === 200;
 }
 
 async function change(session: Session, changes: object): Promise<void> {
@@ -109,12 +101,15 @@ describe("an owner's own database follows the account", () => {
 
   it('when the change was missed because no daemon ran', async () => {
     const session = await signUp(fathom.url, 'missed@example.com');
+    const signedOut = await signUp(fathom.url, 'signed-out@example.com');
     await daemon.stop();
     const file = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
     const global = new DatabaseSync(file);
     global.prepare("UPDATE users SET email = 'caught@example.com' WHERE id = ?").run(session.user.id);
+    global.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run('k'.repeat(50), signedOut.user.id);
     global.close();
     daemon = await fathom.start();
+    await until(async () => !(await tokenCounts(signedOut)), { what: 'the token to be refused' });
     const { database } = await signIn(fathom.url, 'caught@example.com');
     await until(() => opens({ ...session, database }, 'caught@example.com', PASSWORD), {
       what: 'the address',

@@ -73,6 +73,25 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
   );
 
   app.post(
+    '/api/v1/auth/exchange',
+    {
+      config: { permission: 'public', audit: 'sign-in' },
+      schema: {
+        body: z.strictObject({ token: z.string().min(1).max(4096) }),
+        response: { 200: sessionSchema, 401: problemSchema },
+      },
+    },
+    async (request) => {
+      const user = await deps.users.authenticateByToken(request.body.token);
+      if (user) return sessionFor(user, request, deps);
+      throw new FathomError(
+        'auth.failed',
+        'the token is not one of a sign-in at the global PocketBase, or has ended',
+      );
+    },
+  );
+
+  app.post(
     '/api/v1/auth/refresh',
     {
       // It changes nothing that others could ask about later.

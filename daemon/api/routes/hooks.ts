@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { databaseSummarySchema } from '../../../shared/protocol.ts';
+import { databaseAccessSchema } from '../../../shared/protocol.ts';
 import { HOOK_TOKEN_HEADER, isHookToken } from '../../security/hook-token.ts';
-import { databaseOf, summarise } from '../database-access.ts';
+import { accessTo, databaseOf } from '../database-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
 
 const USER_CHANGED = '/internal/users/changed';
 const changedBody = z.object({ user_id: z.string() });
 const userBody = z.object({ user_id: z.string(), email: z.string() });
+const signedInBody = userBody.extend({ expires_at_s: z.number().nullable() });
 
 /** Called by the hooks of the global PocketBase (`pb_hooks/global`), and by nobody else. */
 export function hookRoutes(app: Api, deps: ApiDeps): void {
@@ -52,15 +53,16 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
       config: { permission: 'hook' },
       schema: {
         hide: true,
-        body: userBody,
-        response: { 200: z.object({ database: databaseSummarySchema }) },
+        body: signedInBody,
+        response: { 200: z.object({ database: databaseAccessSchema }) },
       },
     },
     async (request) => {
       fromHook(request.headers[HOOK_TOKEN_HEADER]);
       // The hook asks for users with the role `user` alone, and provisioning looks at the record itself.
-      const { user_id: id, email } = request.body;
-      return { database: summarise(await databaseOf({ id, email }, deps)) };
+      const { user_id: id, email, expires_at_s } = request.body;
+      const limit = expires_at_s === null ? null : { expiresAt: new Date(expires_at_s * 1000) };
+      return { database: await accessTo(await databaseOf({ id, email }, deps), limit, deps) };
     },
   );
 

@@ -25,7 +25,7 @@ export const userIdQuery = z
 const idParams = z.object({ id: z.string().regex(/^[a-z0-9]{15}$/, 'is not an id') });
 
 /** Where one is signed in, and signing out there. */
-export function sessionRoutes(app: Api, { sessionRepository, identities }: ApiDeps): void {
+export function sessionRoutes(app: Api, { sessionRepository, identities, ownerSync }: ApiDeps): void {
   app.get(
     '/api/v1/sessions',
     {
@@ -61,15 +61,20 @@ export function sessionRoutes(app: Api, { sessionRepository, identities }: ApiDe
     {
       config: { permission: 'sessions.end', audit: 'sessions.end' },
       schema: {
-        querystring: z.object({ user_id: userIdQuery }),
+        querystring: z.object({
+          user_id: userIdQuery,
+          /** API keys as well. */
+          keys: z.enum(['true', 'false']).default('false'),
+        }),
         response: { 204: z.null(), 403: problemSchema },
       },
     },
     async (request, reply) => {
       const user = request.query.user_id ?? requireUserId(request);
       requireOwnerOrAll(request, user);
-      await sessionRepository.endAll(user);
+      await sessionRepository.endAll(user, { keys: request.query.keys === 'true' });
       identities.changed(user);
+      await ownerSync.carryOver(user);
       return reply.code(204).send(null);
     },
   );

@@ -1,6 +1,7 @@
 // The first administrator, from the environment that the daemon gives to the global PocketBase alone. The environment
 // has the last word: changing PB_ADMIN_PASSWORD and restarting is the way back in for whoever forgot it.
 
+const { findByAddress } = require(`${__hooks}/lib/addresses.js`);
 const { orNull } = require(`${__hooks}/lib/rows.js`);
 
 module.exports = {
@@ -10,7 +11,10 @@ module.exports = {
     if (!email || !password) return;
 
     for (const collection of ['_superusers', 'users']) {
-      let record = orNull(() => app.findAuthRecordByEmail(collection, email));
+      let record =
+        collection === 'users'
+          ? findByAddress(app, email)
+          : orNull(() => app.findAuthRecordByEmail(collection, email));
       if (record) {
         if (record.validatePassword(password) && (collection !== 'users' || record.get('role') === 'admin'))
           continue;
@@ -24,7 +28,8 @@ module.exports = {
         record.setVerified(true);
       }
       if (!record.validatePassword(password)) record.setPassword(password);
-      app.save(record);
+      // Without validation: a field that was made required must not keep the daemon from starting.
+      app.saveNoValidate(record);
     }
   },
 };
