@@ -53,10 +53,16 @@ export function secretBelongsTo(userId: string): string {
   return `user_databases/${userId}/superuser_secret`;
 }
 
+/** Names of databases that changed since it was made. */
+export interface Changes extends Disposable {
+  has(name: string): boolean;
+}
+
 /** The user databases that are known, by name: rows of the control plane turned into instances of the fleet. */
 export class Catalog {
   readonly #deps: CatalogDeps;
   readonly #entries = new Map<string, CatalogEntry>();
+  readonly #watchers = new Set<Set<string>>();
 
   constructor(deps: CatalogDeps) {
     this.#deps = deps;
@@ -84,7 +90,24 @@ export class Catalog {
     );
     const entry = { row, runner, superuserToken };
     this.#entries.set(row.name, entry);
+    this.#noteChange(row.name);
     return entry;
+  }
+
+  /** Begin before rows are read: what the daemon changes meanwhile is newer than they are. */
+  watchChanges(): Changes {
+    const changed = new Set<string>();
+    this.#watchers.add(changed);
+    return {
+      has: (name) => changed.has(name),
+      [Symbol.dispose]: () => {
+        this.#watchers.delete(changed);
+      },
+    };
+  }
+
+  #noteChange(name: string): void {
+    for (const changed of this.#watchers) changed.add(name);
   }
 
   /** Without its secret an instance still serves its owner; whoever asks for a token is told why there is none. */
@@ -100,6 +123,7 @@ export class Catalog {
 
   forget(name: string): void {
     this.#entries.delete(name);
+    this.#noteChange(name);
   }
 
   find(name: string): CatalogEntry | null {
@@ -127,8 +151,10 @@ export class Catalog {
     entry: CatalogEntry,
     changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>,
   ): Promise<void> {
+    this.#noteChange(entry.row.name);
     await this.#deps.repository.update(entry.row.id, changes);
     Object.assign(entry.row, changes);
+    this.#noteChange(entry.row.name);
   }
 
   #spec(row: DatabaseRow, email: string | null, superuserToken: () => Promise<string>): InstanceSpec {

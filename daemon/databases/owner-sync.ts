@@ -138,6 +138,8 @@ export class OwnerSync {
       this.#unfinished.delete(owner.id);
       return changed;
     } catch (error) {
+      // Its files go, or are gone.
+      if (catalog.find(owner.database)?.row.state === 'deleting') return false;
       if (isBusy(error) && attempt < MAX_ATTEMPTS) return 'busy';
       this.#unfinished.add(owner.id);
       log.error({ instance: owner.database }, `an account was not carried over: ${messageOf(error)}`);
@@ -159,6 +161,7 @@ export class OwnerSync {
       await (await superuserOf(entry)).collection('users').update(id, {});
     } catch (error) {
       const { phase, observed } = entry.runner.state;
+      // It ends, as with a deletion, and so does everybody's realtime.
       if (phase !== 'running' || observed.desired !== 'running') return;
       log.info(
         { instance: database },

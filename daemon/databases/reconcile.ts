@@ -1,11 +1,11 @@
-import { messageOf } from '../../shared/errors.ts';
+import { type ErrorCode, FathomError, messageOf } from '../../shared/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
 import type { UserRepository } from '../control-plane/users.ts';
 import type { FoundProcess } from '../pocketbase/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { byInstance, isOutdated, whyNotAdopt } from '../supervisor/takeover.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { Provisioner } from './provisioner.ts';
 
 export interface ReconcileDeps {
@@ -16,6 +16,9 @@ export interface ReconcileDeps {
   provisioner: Provisioner;
   log: Logger;
 }
+
+/** Errors of provisioning for a user or a database that is not there any more, or is about to go. */
+const OUTDATED: ReadonlySet<ErrorCode> = new Set(['not_found', 'conflict']);
 
 /** Brings the fleet to what the control plane says: at start, and again and again in case something was missed. */
 export class Reconciler {
@@ -88,29 +91,61 @@ export class Reconciler {
     }
   }
 
-  /** What was missed: users without a database, provisioning that was interrupted, rows that a person edited. */
+  /** What was missed: users without a database, provisioning that was interrupted, rows that a person edited or deleted. */
   async catchUp(): Promise<void> {
-    const { catalog, fleet, provisioner, repository, users, log } = this.#deps;
-    for (const row of await repository.list()) {
-      const entry = catalog.find(row.name) ?? this.#register(row);
-      if (!entry || row.state !== 'ready') continue;
-      if (entry.row.desired !== row.desired) {
-        entry.row.desired = row.desired;
-        if (row.desired === 'running') entry.runner.start({ force: false });
-        else entry.runner.stop();
-      }
-      const { port } = entry.runner.state.observed;
-      if (port !== null && port !== row.port && fleet.find(row.name)) await catalog.update(entry, { port });
-    }
+    const { catalog, provisioner, users, log } = this.#deps;
+    await this.#followRows();
     const unfinished = catalog
       .entries()
       .filter(({ row }) => row.state === 'provisioning')
       .map(({ row, runner }) => ({ id: row.user, email: runner.spec.email ?? '' }));
     for (const user of [...unfinished, ...(await users.withoutDatabase())]) {
       await provisioner.ensure(user).catch((error: unknown) => {
+        // Deleted, or not to be given a database, since the list was read.
+        if (error instanceof FathomError && OUTDATED.has(error.code)) return;
         log.error({ user: user.id }, `provisioning is still not possible: ${messageOf(error)}`);
       });
     }
+  }
+
+  /** Rows say what should be, except of databases that the daemon changed since they were read. */
+  async #followRows(): Promise<void> {
+    const { catalog, repository } = this.#deps;
+    using changed = catalog.watchChanges();
+    const rows = await repository.list();
+    for (const row of rows) {
+      if (changed.has(row.name)) continue;
+      const entry = catalog.find(row.name) ?? this.#register(row);
+      if (entry && row.state === 'ready') await this.#follow(entry, row);
+    }
+    const named = new Set(rows.map(({ name }) => name));
+    for (const { row } of catalog.entries()) {
+      if (!named.has(row.name) && !changed.has(row.name)) await this.#drop(row);
+    }
+  }
+
+  async #follow(entry: CatalogEntry, row: DatabaseRow): Promise<void> {
+    if (entry.row.desired !== row.desired) {
+      entry.row.desired = row.desired;
+      if (row.desired === 'running') entry.runner.start({ force: false });
+      else entry.runner.stop();
+    }
+    const { port } = entry.runner.state.observed;
+    if (port !== null && port !== row.port) await this.#deps.catalog.update(entry, { port });
+  }
+
+  /** No row names it any more: its process ends, and its directory stays for a person to look at. */
+  async #drop({ name, user, state }: DatabaseRow): Promise<void> {
+    const { catalog, fleet, provisioner, log } = this.#deps;
+    await provisioner.settled(user);
+    await fleet.remove(name);
+    catalog.forget(name);
+    // A deletion that is under way has its own line.
+    if (state === 'deleting') return;
+    log.warn(
+      { instance: name, user },
+      'its row in user_databases is gone, so it was stopped; its directory was left as it is',
+    );
   }
 
   #register(row: DatabaseRow & { email: string | null }) {

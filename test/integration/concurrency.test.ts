@@ -1,7 +1,9 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { describe, expect, it } from 'vitest';
 import { parseDatabaseName } from '../../shared/database-name.ts';
-import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
+import { controlPlane, databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { PASSWORD, type Session, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
@@ -22,10 +24,22 @@ async function signUpWithSdk(globalUrl: string, email: string): Promise<Pick<Ses
   );
 }
 
+/** What a log says at level warn or above. */
+function warningsIn(log: string): string[] {
+  return log
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { level: number; msg: string })
+    .filter(({ level }) => level >= 40)
+    .map(({ msg }) => msg);
+}
+
 describe('many at once', () => {
-  it('50 sign-ups, through both doors, make 50 databases', { timeout: 240_000 }, async () => {
+  it('50 sign-ups, through both doors, make 50 databases, and their deletions leave nothing behind', {
+    timeout: 240_000,
+  }, async () => {
     const fathom = await deployment();
-    await fathom.start();
+    const daemon = await fathom.start();
     const emails = Array.from({ length: SIGN_UPS }, (_, index) => `User.${index}@example.com`);
     const databases = await Promise.all(
       emails.map(async (email, index) =>
@@ -40,6 +54,29 @@ describe('many at once', () => {
     const rows = await expectWholeFleet(fathom, emails);
     expect(rows.map(({ name }) => name).toSorted()).toEqual(databases.map(({ name }) => name).toSorted());
     expect(new Set(rows.map(({ port }) => port)).size).toBe(SIGN_UPS);
+
+    // A row that a person deleted: what it named ends without a restart of the daemon, and its owner gets another one.
+    const superuser = await controlPlane(fathom);
+    const [first, ...others] = rows;
+    if (!first) throw new Error('there are rows');
+    await superuser.collection('user_databases').delete(first.id);
+    const { pid } = await fathom.client.databases.get('global');
+    process.kill(pid ?? 0, 'SIGKILL');
+    await until(
+      async () => {
+        const names = (await fathom.client.databases.all()).map(({ name }) => name);
+        return !names.includes(first.name) && names.length === SIGN_UPS + 1;
+      },
+      { what: 'the entry without a row to be dropped' },
+    );
+    expect(await readdir(join(fathom.dataDir, 'user_dbs'))).toContain(first.name);
+
+    const logged = daemon.output().length;
+    await Promise.all(others.map(({ user }) => fathom.client.users.delete(user)));
+    const left = await fathom.client.databases.all();
+    expect(new Set(left.map(({ user_id }) => user_id))).toEqual(new Set([first.user, null]));
+    expect(await readdir(join(fathom.dataDir, 'user_dbs'))).toHaveLength(2);
+    expect(warningsIn(daemon.output().slice(logged))).toEqual(others.map(() => 'deleted a database'));
   });
 
   it('20 sign-ins of one user who signed up while the daemon was down make one database', async () => {

@@ -1,0 +1,184 @@
+import { beforeEach, expect, it } from 'vitest';
+import { FakeDriver } from '../../test/helpers/fake-driver.ts';
+import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
+import { NO_FILES } from '../../test/helpers/runner-stage.ts';
+import { createLog } from '../base/log.ts';
+import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
+import type { UserRepository } from '../control-plane/users.ts';
+import { EventBus } from '../events/bus.ts';
+import { Fleet } from '../supervisor/fleet.ts';
+import { PortAllocator } from '../supervisor/ports.ts';
+import { Catalog, type CatalogDeps, type CatalogEntry } from './catalog.ts';
+import { DatabaseLifecycle } from './lifecycle.ts';
+import type { Provisioner } from './provisioner.ts';
+import { Reconciler } from './reconcile.ts';
+
+const NAMES = ['2026-01-15-001-ann', '2026-01-15-002-ben'] as const;
+
+type Row = DatabaseRow & { email: string | null };
+
+/** Rows as the control plane keeps them; a list of them can be held back on its way. */
+class Rows {
+  readonly rows = new Map<string, Row>();
+  #arrival: Promise<void> = Promise.resolve();
+
+  constructor() {
+    for (const [index, name] of NAMES.entries()) {
+      this.rows.set(name, {
+        id: name,
+        name,
+        user: `user${index}`,
+        state: 'ready',
+        desired: 'running',
+        port: 0,
+        superuser_secret: '',
+        created: '2026-01-15 10:00:00.000Z',
+        email: null,
+      });
+    }
+  }
+
+  /** The next lists arrive only when the returned function is called, as they were when they were asked for. */
+  delay(): () => void {
+    const arrival = Promise.withResolvers<void>();
+    this.#arrival = arrival.promise;
+    return () => arrival.resolve();
+  }
+
+  async list(): Promise<Row[]> {
+    const rows = [...this.rows.values()].map((row) => ({ ...row }));
+    await this.#arrival;
+    return rows;
+  }
+
+  update(id: string, changes: Partial<Row>): Promise<void> {
+    Object.assign(this.rows.get(id) ?? {}, changes);
+    return Promise.resolve();
+  }
+
+  delete(id: string): Promise<void> {
+    this.rows.delete(id);
+    return Promise.resolve();
+  }
+}
+
+let rows: Rows;
+let catalog: Catalog;
+let fleet: Fleet;
+let lifecycle: DatabaseLifecycle;
+let reconciler: Reconciler;
+
+beforeEach(async () => {
+  rows = new Rows();
+  const repository = rows as unknown as DatabaseRepository;
+  const time = new ManualTime();
+  const log = createLog({ level: 'silent' });
+  const driver = new FakeDriver(time, () => ({ kind: 'serves', afterMs: 1 }));
+  const ports = new PortAllocator({
+    host: '127.0.0.1',
+    base: 9000,
+    range: 10,
+    isFree: () => Promise.resolve(true),
+  });
+  fleet = new Fleet({
+    driver,
+    ports,
+    probe: driver.probe,
+    clock: time,
+    bus: new EventBus(() => {}),
+    log,
+    random: () => 0.5,
+    healthIntervalMs: 30_000,
+    stopGraceMs: 1_000,
+    files: NO_FILES,
+  });
+  catalog = new Catalog({
+    fleet,
+    ports,
+    repository,
+    masterKeys: [],
+    config: { pbEncryptionKey: new Uint8Array(32), previousPbEncryptionKey: null },
+    guard: {},
+    binary: { path: '', version: '0', sha256: '', embedded: true, stamp: '' },
+    clock: time,
+    log,
+    settings: {
+      userDatabasesDir: '/nowhere',
+      instanceLogsDir: '/nowhere',
+      logLimits: { dir: null, level: 'info', retentionMs: 1, maxBytes: 1 },
+      migrationsDir: () => '',
+    },
+  } as unknown as CatalogDeps);
+  const provisioner = { settled: () => Promise.resolve() } as unknown as Provisioner;
+  const users = { withoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
+  lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log });
+  reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, log });
+  await reconciler.load();
+});
+
+const known = () => catalog.entries().map(({ row }) => row.name);
+
+/** Reconciles with rows that were read before `work` was done. */
+async function reconcileAround(work: () => Promise<unknown>): Promise<void> {
+  const arrive = rows.delay();
+  const caughtUp = reconciler.catchUp();
+  await settle();
+  await work();
+  arrive();
+  await caughtUp;
+}
+
+it('a database that is deleted after its row was read does not come back', async () => {
+  await reconcileAround(() => lifecycle.delete(NAMES[0]));
+  expect(known()).toEqual([NAMES[1]]);
+  expect(fleet.find(NAMES[0])).toBeNull();
+});
+
+it('a deletion that is under way when rows arrive is not undone by them', async () => {
+  let began: Promise<void> = Promise.resolve();
+  const release = Promise.withResolvers<void>();
+  rows.delete = async (id) => {
+    await release.promise;
+    rows.rows.delete(id);
+  };
+  await reconcileAround(async () => {
+    began = lifecycle.delete(NAMES[0]);
+    await settle();
+  });
+  expect(catalog.get(NAMES[0]).row).toMatchObject({ state: 'deleting', desired: 'stopped' });
+  release.resolve();
+  await began;
+  expect(known()).toEqual([NAMES[1]]);
+});
+
+it('a stop after the row was read is not undone by it', async () => {
+  await reconcileAround(() => lifecycle.stop(NAMES[0]));
+  expect(catalog.get(NAMES[0]).row.desired).toBe('stopped');
+  expect(fleet.get(NAMES[0]).state.observed.desired).toBe('stopped');
+});
+
+it('a database that is made after the rows were read is not taken for one without a row', async () => {
+  const row = { ...(rows.rows.get(NAMES[0]) as Row), id: 'new', name: '2026-01-15-003-eve', user: 'user3' };
+  let entry: CatalogEntry | null = null;
+  await reconcileAround(() => {
+    rows.rows.set(row.name, row);
+    entry = catalog.register(row, null);
+    return Promise.resolve();
+  });
+  expect(catalog.find(row.name)).toBe(entry);
+});
+
+it('what a person wrote into a row counts, and an entry without a row is dropped', async () => {
+  rows.rows.delete(NAMES[0]);
+  Object.assign(rows.rows.get(NAMES[1]) ?? {}, { desired: 'stopped' });
+  await reconciler.catchUp();
+  expect(known()).toEqual([NAMES[1]]);
+  expect(fleet.find(NAMES[0])).toBeNull();
+  expect(fleet.get(NAMES[1]).state.observed.desired).toBe('stopped');
+});
+
+it('rows that cannot be read drop nothing', async () => {
+  rows.list = () => Promise.reject(new Error('the global PocketBase does not answer'));
+  await expect(reconciler.catchUp()).rejects.toThrow('does not answer');
+  expect(known()).toEqual([...NAMES]);
+});
