@@ -5,10 +5,13 @@ import { createElement } from 'react';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { Target } from '../../shared/client/http.ts';
 import { App } from '../../tui/app.tsx';
+import { copyToClipboard } from '../../tui/launch/clipboard.ts';
 import type { Console } from '../../tui/screens/console.ts';
 import { createConsole } from '../../tui/screens/create-console.ts';
 import { ProfileFiles } from '../../tui/servers/profile-files.ts';
+import { saveText } from '../../tui/servers/saved-files.ts';
 import { Servers } from '../../tui/servers/servers.ts';
+import { clipboardWays } from '../../tui/store/clipboard-ways.ts';
 import { connectFleet } from '../../tui/store/fleet-connection.ts';
 import type { ThemeName } from '../../tui/theme.ts';
 
@@ -113,7 +116,10 @@ export class ConsoleHarness {
     this.console = createConsole({
       fleet,
       theme: options.theme ?? '16',
-      write: (text) => this.#screen.write(text),
+      copy: (text) =>
+        copyToClipboard(text, clipboardWays(options.env ?? {}), (sequence) => this.#screen.write(sequence)),
+      save: (name, text) => saveText(options.env ?? {}, name, text),
+      targetArguments: '',
       readOnly: options.readOnly ?? false,
       ownsDaemon: options.ownsDaemon ?? false,
       address: 'socketPath' in target ? target.socketPath : target.url,

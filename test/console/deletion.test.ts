@@ -26,7 +26,7 @@ describe('deleting a database from the console', () => {
     screen.press('g', 'D');
     await screen.shows(`Delete ${name}?`, 'Nothing but a copy', `${email} is cut off`, 'new and empty');
     screen.press('\u0019');
-    await screen.shows(`Copied: fathomd databases delete ${name}`);
+    await screen.shows(`Copied the command: fathomd databases delete ${name}`);
     screen.press(name.slice(0, -1), 'enter');
     await screen.shows(`that is not ${name}`);
     expect((await fathom.client.databases.get(name)).phase).toBe('running');

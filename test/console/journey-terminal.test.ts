@@ -94,12 +94,19 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     const { name } = await signUp(shared.fathom, 'looked');
     const terminal = await openConsole(shared.fathom, { args: ['--read-only'] });
     await terminal.shows('● live', 'read-only');
-    await terminal.press('2', 'g', 'r');
+    await terminal.press('2');
+    await terminal.shows('PHASE', name);
+    // Without bracketed paste, a text that holds a question and its answer.
+    await terminal.type('gxyz\r');
+    await terminal.shows('Stop?', `stop ${name}`);
+    await terminal.press('n');
+    await terminal.press('r');
     await terminal.shows('Restart?');
     await terminal.press('y');
     await terminal.shows(`✗ restart ${name} did not work`, 'asked for no more than a viewer may do');
     await terminal.press('6');
     await terminal.shows(/database\.restart +2.* refused/);
+    expect(await terminal.text()).not.toContain('database.stop');
     expect((await shared.fathom.client.databases.get(name)).restarts).toBe(0);
   });
 });

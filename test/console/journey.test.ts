@@ -111,9 +111,12 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.press('Enter');
     const record = await terminal.shows(`"email": "${tenant.email}"`);
     expect(record).not.toMatch(/tokenKey|\$2a\$/);
+    const copied = `fathomd databases records ${tenant.name} users --page 1 --json --socket ${shared.fathom.socketPath}`;
     await terminal.press('y');
-    await terminal.shows(`Copied: fathomd databases records ${tenant.name} users --page 1 --json`);
-    expect(await terminal.clipboard()).toBe(`fathomd databases records ${tenant.name} users --page 1 --json`);
+    await terminal.shows('Copy');
+    await terminal.press('c');
+    await terminal.shows('Copied the command');
+    expect(await terminal.clipboard()).toBe(copied);
   });
 
   it('follows a failing task until it is dead, and retries it with all of its kind', async () => {

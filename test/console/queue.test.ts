@@ -85,8 +85,11 @@ describe('Queue', () => {
     await screen.shows('1/2');
     screen.press('G', 'enter');
     await screen.shows('the shop answered 503', '5 of 5', '"shop": "café \\u001b[2J"', '"key": 1');
-    screen.press('y');
-    await screen.shows(`Copied: fathomd queue show ${DEAD.id} --json`);
+    screen.press('y', 'e');
+    await screen.shows('Copied the error');
+    expect(screen.clipboard).toBe(DEAD.last_error);
+    screen.press('y', 'c');
+    await screen.shows(`Copied the command that tells this: fathomd queue show ${DEAD.id} --json`);
     expect(screen.clipboard).toBe(`fathomd queue show ${DEAD.id} --json`);
     screen.press('l');
     await screen.shows('as it was at', 'after it');

@@ -5,7 +5,7 @@ import type { Span } from '../widgets/line.ts';
 import { fit } from '../widgets/text.ts';
 
 const KEYS = 16;
-const QUESTIONS: ReadonlySet<KeyGroup> = new Set(['confirm', 'form', 'quit']);
+const QUESTIONS: ReadonlySet<KeyGroup> = new Set(['confirm', 'form', 'copying', 'quit']);
 
 /** The key table in words: the groups of this place first, then the others. Questions explain themselves. */
 export function helpLines(place: Place): Span[][] {

@@ -28,6 +28,7 @@ export const GROUP_TITLES = {
   everywhere: 'Everywhere',
   confirm: 'Question',
   form: 'Form',
+  copying: 'Copying',
   quit: 'Leaving',
 } as const;
 
@@ -55,6 +56,9 @@ export type Command =
   | 'problem.next'
   | 'problem.before'
   | 'copy'
+  | 'copy.choose'
+  | 'copy.cancel'
+  | 'save'
   | 'describe'
   | 'task.retry'
   | 'task.cancel'
@@ -247,8 +251,14 @@ export const BINDINGS: readonly Binding[] = [
     [
       'copy',
       'y',
-      'copy the command for fathomd that tells the same',
-      { menu: 'copy the command that tells the same' },
+      'copy from what is chosen: name, URL, reason, row, command …',
+      { hint: 'copy', menu: 'copy from what is chosen' },
+    ],
+    [
+      'save',
+      'S',
+      'save this screen, all of a list or a log, into a file of yours',
+      { menu: 'save this screen into a file' },
     ],
     ['history.back', '[', 'to what was looked at before'],
     ['history.forward', ']', 'and forward again'],
@@ -274,6 +284,13 @@ export const BINDINGS: readonly Binding[] = [
     ['form.copy', 'ctrl+y', 'copy the command for fathomd that does the same, if there is one'],
     ['form.cancel', 'esc', 'leave it', { hint: 'cancel' }],
     ['interrupt', 'ctrl+c', 'leave it'],
+  ]),
+  ...group('copying', [
+    ['copy.choose', 'enter y', 'copy the chosen one; each has a key of its own, too', { hint: 'copy' }],
+    ['down', 'down tab', 'down'],
+    ['up', 'up', 'up'],
+    ['copy.cancel', 'esc q', 'copy nothing', { hint: 'cancel' }],
+    ['interrupt', 'ctrl+c', 'copy nothing'],
   ]),
   ...group('quit', [
     ['quit.keep', 'k enter', 'leave, keep it running', { hint: 'keep' }],

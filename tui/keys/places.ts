@@ -15,6 +15,7 @@ export type Place =
   | 'describe'
   | 'confirm'
   | 'form'
+  | 'copy'
   | 'quit';
 
 /** The groups of keys in force; the footer shows their hints in this order. */
@@ -37,6 +38,7 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   'fleet-logs': ['logs', 'log', 'scroll', 'everywhere'],
   confirm: ['confirm'],
   form: ['form'],
+  copy: ['copying'],
   quit: ['quit'],
 };
 

@@ -11,7 +11,13 @@ describe('readOptions', () => {
   it('reads them', async () => {
     expect(await read('--url', 'https://fathom.example', '--read-only', '--theme=light')).toEqual({
       kind: 'run',
-      options: { target: { url: 'https://fathom.example/' }, readOnly: true, theme: 'light', profile: null },
+      options: {
+        target: { url: 'https://fathom.example/' },
+        explicit: true,
+        readOnly: true,
+        theme: 'light',
+        profile: null,
+      },
     });
     expect(await read('--profile', 'prod')).toMatchObject({
       options: { target: { url: 'https://fathom.example' }, profile: PROD },

@@ -9,6 +9,8 @@ import { THEME_NAMES, type ThemeName } from '../theme.ts';
 
 export interface Options {
   target: Target;
+  /** The command line names the daemon: commands that are copied name it as well. */
+  explicit: boolean;
   readOnly: boolean;
   theme: ThemeName | undefined;
   /** The one that was asked for by its name. */
@@ -70,7 +72,13 @@ export async function readOptions(
         : targetOfProfile(profile);
     return {
       kind: 'run',
-      options: { target, readOnly: values['read-only'] ?? false, theme: checkedTheme(values.theme), profile },
+      options: {
+        target,
+        explicit: named.length > 0,
+        readOnly: values['read-only'] ?? false,
+        theme: checkedTheme(values.theme),
+        profile,
+      },
     };
   } catch (error) {
     return { kind: 'refused', message: refusalOf(error, args) };

@@ -4,8 +4,9 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Console } from '../screens/console.ts';
 import type { ProfileFiles } from '../servers/profile-files.ts';
 import { Servers } from '../servers/servers.ts';
+import { clipboardWays } from '../store/clipboard-ways.ts';
 import { type Profile, targetOfProfile } from '../store/profile.ts';
-import { describeTarget } from '../store/target.ts';
+import { argumentsFor, describeTarget } from '../store/target.ts';
 import { chooseTheme } from '../theme.ts';
 import { connectServer, type ServerConnection } from './connect-server.ts';
 import type { Options } from './options.ts';
@@ -14,7 +15,7 @@ export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 7
 
 /** Runs the console until it is left; the answer is the exit code, and what to say afterwards. */
 export async function runConsole(
-  { target, profile, readOnly, theme }: Options,
+  { target, explicit, profile, readOnly, theme }: Options,
   files: () => Promise<ProfileFiles>,
 ): Promise<{ exitCode: number; farewell: string | null }> {
   const servers = new Servers(files, profile?.name ?? null);
@@ -38,7 +39,15 @@ export async function runConsole(
       servers,
       theme: chooseTheme(process.env, { option: theme, profile: named?.theme ?? undefined }),
       readOnly,
-      write: (text) => process.stdout.write(text),
+      copy: async (text) => {
+        const { copyToClipboard } = await import('./clipboard.ts');
+        return copyToClipboard(text, clipboardWays(process.env), (sequence) =>
+          process.stdout.write(sequence),
+        );
+      },
+      save: async (name, text) =>
+        (await import('../servers/saved-files.ts')).saveText(process.env, name, text),
+      targetArguments: explicit || to !== target ? argumentsFor(to) : '',
       ownsDaemon: to === target && process.env['FATHOM_OWNS_DAEMON'] === '1',
       address: describeTarget(to),
       title: named?.name ?? 'Fathom',

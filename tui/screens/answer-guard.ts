@@ -43,6 +43,8 @@ export function questionOf(dialog: Dialog | null): object | null {
   switch (dialog?.kind) {
     case 'form':
       return dialog.form.purpose;
+    case 'copy':
+      return dialog.choices;
     case 'confirm':
     case 'quit':
       return dialog;

@@ -29,8 +29,12 @@ export interface Console {
   session: ServerSession | null;
   /** Leaves this daemon for another. @throws Error with a sentence, when what is kept of it cannot be read */
   connectTo(profile: Profile): Promise<void>;
-  /** Hands a text to the clipboard of the terminal. */
-  copy(text: string): void;
+  /** Hands a text to the clipboard; false where there is none. */
+  copy(text: string): Promise<boolean>;
+  /** Keeps a text in a new file of this user; the answer is its path. @throws Error with a sentence */
+  save(name: string, text: string): Promise<string>;
+  /** What `fathomd` is to be given so that it asks the same daemon. */
+  targetArguments: string;
   leave(daemon: 'keep' | 'stop'): void;
 }
 

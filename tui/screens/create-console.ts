@@ -13,16 +13,24 @@ import { screenOf } from './screens.ts';
 export interface ConsoleOptions
   extends Pick<
     Console,
-    'readOnly' | 'ownsDaemon' | 'address' | 'title' | 'servers' | 'session' | 'connectTo' | 'leave'
+    | 'readOnly'
+    | 'ownsDaemon'
+    | 'address'
+    | 'title'
+    | 'servers'
+    | 'session'
+    | 'connectTo'
+    | 'leave'
+    | 'copy'
+    | 'save'
+    | 'targetArguments'
   > {
-  /** Straight to the terminal. */
-  write: (text: string) => void;
   fleet: FleetConnection;
   theme: ThemeName;
 }
 
 /** The console without a terminal. What a screen wants is brought as soon as it is looked at. */
-export function createConsole({ fleet, theme, write, ...options }: ConsoleOptions): Console {
+export function createConsole({ fleet, theme, ...options }: ConsoleOptions): Console {
   const console: Console = {
     ...options,
     fleet,
@@ -30,8 +38,6 @@ export function createConsole({ fleet, theme, write, ...options }: ConsoleOption
     rows: createRowSelector(),
     themes: createThemes(theme),
     answers: new AnswerGuard(),
-    // OSC 52: the terminal takes it, also through ssh and tmux.
-    copy: (text) => write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
   };
   const bring = () => {
     fleet.want(screenOf(console.ui.get()).wants?.(lookOf(console)) ?? NOTHING);

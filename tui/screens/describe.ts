@@ -1,3 +1,4 @@
+import { copyChoices } from '../store/copy-choice.ts';
 import type { Location, Thing } from '../store/location.ts';
 import { type PageState, pageOf } from '../store/pages.ts';
 import { sanitise } from '../store/sanitise.ts';
@@ -40,6 +41,7 @@ export const describeScreen: Screen = {
         return `databases records ${thing.name} ${thing.collection} --page ${thing.page}`;
     }
   },
+  copies: (look) => copyChoices(['v', 'all of it, as JSON', bodyOf(look).join('\n')]),
   wants(look) {
     const { fleet, ui } = look;
     const thing = thingOf(ui.at);

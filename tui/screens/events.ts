@@ -8,7 +8,7 @@ import { type Console, lookOf } from './console.ts';
 import { open, turnTo } from './navigate.ts';
 import { nothingMatches, placeSpans } from './reach-back.ts';
 import type { List, Look, Screen, Size, View } from './screen.ts';
-import { olderOf, timelineLines, timelineProblem, wantsTimeline } from './timeline.ts';
+import { eventCopies, olderOf, timelineLines, timelineProblem, wantsTimeline } from './timeline.ts';
 
 const TITLES: Readonly<Record<EventTab, string>> = { all: 'All', fleet: 'Instances', audit: 'Audit' };
 
@@ -26,6 +26,7 @@ export const eventsScreen: Screen = {
     return chosen === undefined ? null : { kind: 'event', key: chosen.key, name: null };
   },
   command: () => 'audit list',
+  copies: (look) => eventCopies(chosenOf(look)),
   wants: (look) => wantsTimeline(look, null),
   run(console, command) {
     if (command === 'open') return openChosen(console);

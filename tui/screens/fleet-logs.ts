@@ -5,7 +5,7 @@ import { namesOf } from '../store/rows.ts';
 import { filterOf } from '../store/ui-state.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
 import type { Console } from './console.ts';
-import { clearSearch, runInLog } from './log.ts';
+import { clearSearch, logCopies, plainLog, runInLog } from './log.ts';
 import { logLines } from './log-lines.ts';
 import { turnTo } from './navigate.ts';
 import type { Look, Screen, Size } from './screen.ts';
@@ -27,6 +27,8 @@ export const fleetLogsScreen: Screen = {
     return [head, ...(names.length === 0 ? [] : logLines(view, view.fleet.log))];
   },
   wants: (look) => ({ logs: followed(look).names }),
+  copies: logCopies,
+  plain: plainLog,
   move(console, by, size) {
     scrollLog(console, by, size);
     return true;

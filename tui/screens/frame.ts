@@ -1,4 +1,5 @@
 import { confirmDialog } from '../dialogs/confirm-dialog.ts';
+import { copyDialog } from '../dialogs/copy-dialog.ts';
 import { formDialog } from '../dialogs/form-dialog.ts';
 import type { Room } from '../dialogs/framed.ts';
 import { helpDialog } from '../dialogs/help-dialog.ts';
@@ -55,6 +56,8 @@ function dialogOf({ fleet, ui }: Look, over: Room): Box | null {
       return helpDialog(over, placeBelow(ui, fleet), ui.dialog.top);
     case 'form':
       return formDialog(over, ui.dialog.form);
+    case 'copy':
+      return copyDialog(over, ui.dialog.choices, ui.dialog.choice);
     case 'quit':
       return quitDialog(over);
     case undefined:

@@ -1,4 +1,5 @@
 import type { Instance } from '../../shared/instance.ts';
+import { type CopyChoice, copyChoices } from '../store/copy-choice.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import type { Location, Spot, Tab, Thing } from '../store/location.ts';
 import { type TimelineEntry, timelineOf } from '../store/timeline.ts';
@@ -9,11 +10,12 @@ import { detailRows } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { collectionsId, collectionsLines, collectionsOf, collectionsRequest } from './instance-data.ts';
 import { probesId, probesLines, probesOf, probesRequest } from './instance-probes.ts';
+import { logCopies, plainLog } from './log.ts';
 import { logLines } from './log-lines.ts';
 import { nothingMatches, placeSpans } from './reach-back.ts';
 import type { List, LongText, Look, Size, View } from './screen.ts';
 import { summaryLines } from './summary-lines.ts';
-import { olderOf, timelineLines, timelineProblem, wantsTimeline } from './timeline.ts';
+import { eventCopies, olderOf, timelineLines, timelineProblem, wantsTimeline } from './timeline.ts';
 
 /** One tab of an instance; what it leaves out is the same for all of them. */
 export interface InstanceTab {
@@ -22,6 +24,9 @@ export interface InstanceTab {
   list?(look: Look, name: string): List;
   text?(view: View, name: string): LongText | null;
   describe?(look: Look, name: string): Thing | null;
+  /** Before what can be copied of the instance. */
+  copies?(look: Look, name: string): CopyChoice[];
+  plain?(look: Look): string;
   /** At the right of the tabs. */
   note?(view: View, name: string): Span[];
   command(name: string): string;
@@ -65,6 +70,8 @@ const logs: InstanceTab = {
   title: 'Logs',
   lines: (view, { name }) => logLines(view, view.fleet.log?.names[0] === name ? view.fleet.log : null),
   command: (name) => `databases logs ${name}`,
+  copies: logCopies,
+  plain: plainLog,
   wants: (_, name) => ({ logs: [name] }),
 };
 
@@ -108,6 +115,10 @@ const events: InstanceTab = {
     return key === undefined ? null : { kind: 'event', key, name };
   },
   command: () => 'audit list',
+  copies(look, name) {
+    const { id, keys } = eventsList(look, name);
+    return eventCopies(eventsOf(look, name)[cursorIndex(keys, cursorOf(look.ui, id))]);
+  },
   wants: wantsTimeline,
   note(view, name) {
     const { keys, id } = eventsList(view, name);
@@ -142,6 +153,10 @@ const data: InstanceTab = {
   },
   list: collectionsList,
   command: (name) => `databases collections ${name}`,
+  copies(look, name) {
+    const { id, keys } = collectionsList(look, name);
+    return copyChoices(['k', 'the collection', keys[cursorIndex(keys, cursorOf(look.ui, id))]]);
+  },
   wants: (look, name) =>
     look.fleet.instances.get(name)?.kind === 'user' ? { pages: [collectionsRequest(look, name)] } : NOTHING,
   opens(console) {

@@ -4,6 +4,7 @@ import { paintLine, paintSplit, type Span, widthOfSpans } from '../widgets/line.
 import { phaseSpan } from '../widgets/phase-counts.ts';
 import { cut } from '../widgets/text.ts';
 import type { Console } from './console.ts';
+import { instanceCopies } from './instance-copies.ts';
 import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts';
 import { clearSearch, runInLog } from './log.ts';
 import { open, turnTo } from './navigate.ts';
@@ -19,6 +20,12 @@ export const instanceScreen: Screen = {
   instance: nameOf,
   describe: (look) => tabOf(look).describe?.(look, nameOf(look)) ?? { kind: 'instance', name: nameOf(look) },
   command: (look) => tabOf(look).command(nameOf(look)),
+  copies(look) {
+    const instance = look.fleet.instances.get(nameOf(look));
+    const own = tabOf(look).copies?.(look, nameOf(look)) ?? [];
+    return instance === undefined ? own : [...own, ...instanceCopies(instance, look.fleet.now)];
+  },
+  plain: (look) => tabOf(look).plain?.(look) ?? null,
   wants: (look) => tabOf(look).wants(look, nameOf(look)),
   move(console, by, size) {
     if (instanceSpot(console.ui.get().at).tab !== 'logs') return false;

@@ -1,8 +1,9 @@
 import type { Command } from '../keys/bindings.ts';
-import { endOf, LEVELS } from '../store/log-buffer.ts';
+import { type CopyChoice, copyChoices } from '../store/copy-choice.ts';
+import { endOf, LEVELS, logText, shownLines } from '../store/log-buffer.ts';
 import type { LogView, UiState } from '../store/ui-state.ts';
 import type { Console } from './console.ts';
-import type { Size } from './screen.ts';
+import type { Look, Size } from './screen.ts';
 import { findMatch } from './scroll-log.ts';
 
 /** What the keys of a log do; false for all others. */
@@ -37,6 +38,21 @@ export function runInLog(console: Console, command: Command, size: Size): boolea
     default:
       return false;
   }
+}
+
+/** The line that was found last, else the newest one, and every line that is shown. */
+export function logCopies({ fleet, ui }: Look): CopyChoice[] {
+  if (fleet.log === null) return [];
+  const { buffer } = fleet.log;
+  const number =
+    ui.log.match ?? shownLines(buffer, ui.log.level).findLast((one) => one < (ui.log.end ?? endOf(buffer)));
+  const line = number === undefined ? undefined : buffer.lines[number - buffer.first];
+  return copyChoices(['l', ui.log.match === null ? 'the last line' : 'the line that was found', line?.text]);
+}
+
+/** The whole log that is read, for a file. */
+export function plainLog({ fleet, ui }: Look): string {
+  return fleet.log === null ? '' : logText(fleet.log.buffer, ui.log.level, fleet.log.names.length > 1);
 }
 
 /** Takes back the search; false when there is none. */

@@ -1,4 +1,5 @@
 import type { Instance } from '../../shared/instance.ts';
+import { copyChoices } from '../store/copy-choice.ts';
 import { cursorIndex, visibleTop } from '../store/cursor.ts';
 import { fleetUsage } from '../store/fleet-reducer.ts';
 import { notReadyYet } from '../store/fleet-state.ts';
@@ -14,6 +15,7 @@ import { sparkline } from '../widgets/sparkline.ts';
 import { fit, widthOf } from '../widgets/text.ts';
 import { detailRows, withChosen } from './chosen-line.ts';
 import { lookOf } from './console.ts';
+import { instanceCopies } from './instance-copies.ts';
 import { open } from './navigate.ts';
 import { say } from './say.ts';
 import type { Look, Screen, Size, View } from './screen.ts';
@@ -33,6 +35,12 @@ export const overviewScreen: Screen = {
     return name === null ? null : { kind: 'instance', name };
   },
   command: () => 'status',
+  copies(look) {
+    const problem = chosenProblem(look);
+    const instance = look.fleet.instances.get(problem?.name ?? '');
+    if (instance !== undefined) return instanceCopies(instance, look.fleet.now);
+    return copyChoices(['w', 'the problem', problem && `${problem.title} ${problem.why}`]);
+  },
   run(console, command) {
     const problem = chosenProblem(lookOf(console));
     if (command !== 'open' || problem === undefined || problem.name !== null) return false;

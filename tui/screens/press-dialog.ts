@@ -4,6 +4,7 @@ import type { Dialog } from '../store/ui-state.ts';
 import { actionsOff } from '../widgets/link-words.ts';
 import type { Press } from './answer-guard.ts';
 import type { Console } from './console.ts';
+import { pressInCopy } from './copying.ts';
 import { pressInForm } from './press-form.ts';
 import { say } from './say.ts';
 import type { Size } from './screen.ts';
@@ -19,6 +20,8 @@ export function pressInDialog(console: Console, dialog: Dialog, { press, alone }
       return scrollHelp(console, dialog, press, size);
     case 'confirm':
       return answer(console, dialog, { press, alone });
+    case 'copy':
+      return pressInCopy(console, dialog, press);
     case 'quit':
       return answerQuit(console, { press, alone });
   }

@@ -4,9 +4,10 @@ import { type Form, moveInForm, typeInForm, valueOf } from '../store/form.ts';
 import { sanitise } from '../store/sanitise.ts';
 import type { Press } from './answer-guard.ts';
 import type { Console } from './console.ts';
+import { copyCommand } from './copying.ts';
 import { deleteDatabase } from './deletion.ts';
 import { KEEP } from './forms.ts';
-import { copyCommand, say } from './say.ts';
+import { say } from './say.ts';
 
 /** What keys do in a form. While it is sent, only leaving does anything. */
 export function pressInForm(console: Console, form: Form, { press, alone }: Press): void {

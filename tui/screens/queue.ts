@@ -1,5 +1,6 @@
 import type { DeadGroup, TaskSummary } from '../../shared/task.ts';
 import type { Command } from '../keys/bindings.ts';
+import { type CopyChoice, copyChoices, rowText } from '../store/copy-choice.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import { wordFilter } from '../store/filter.ts';
 import type { FleetState } from '../store/fleet-state.ts';
@@ -19,7 +20,7 @@ import { open, turnTo } from './navigate.ts';
 import { failuresTable, queueHead, taskDetail, taskTable } from './queue-lines.ts';
 import { nothingMatches, placeSpans } from './reach-back.ts';
 import type { List, Look, Older, Screen, Size, View } from './screen.ts';
-import { actOnTasks, ownerOf, runTaskCommand, togglePause } from './task-actions.ts';
+import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
 
 /** Between two readings of what changes all the time; longer, where more is read. */
 const REST_MS = 500;
@@ -39,6 +40,7 @@ export const queueScreen: Screen = {
     if (tab === 'failures') return 'queue dead';
     return tab === 'recent' ? 'queue list' : `queue list --status ${tab}`;
   },
+  copies: copiesOf,
   wants: (look) => ({ topics: ['queue'], pages: requests(look) }),
   run,
   clear: dropMarks,
@@ -199,6 +201,15 @@ function olderOf(look: Look): Older {
     return { id, error: null, behind: 'all' };
   const reading = tab !== 'recent' && page === null ? { key: id, value: null, error: null } : page;
   return { id, error: page?.error ?? null, behind: behind(reading, reachOf(look.ui, id)) };
+}
+
+function copiesOf(look: Look): CopyChoice[] {
+  if (spotOf(look.ui.at).tab !== 'failures') return taskCopies(look, chosenTask(look));
+  const group = failuresOf(look)[indexIn(look)];
+  return copyChoices(
+    ['e', 'the error', group?.signature],
+    ['r', 'the row', group && rowText([group.count, group.last, group.signature])],
+  );
 }
 
 function run(console: Console, command: Command, size: Size): boolean {

@@ -1,4 +1,5 @@
 import type { DatabaseRecord } from '../../shared/client/fathom-client.ts';
+import { copyChoices } from '../store/copy-choice.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import { wordFilter } from '../store/filter.ts';
 import { plural } from '../store/format.ts';
@@ -30,6 +31,14 @@ export const recordsScreen: Screen = {
   command({ ui }) {
     const { name, collection, page } = spotOf(ui.at);
     return `databases records ${name} ${collection} --page ${page}`;
+  },
+  copies(look) {
+    const id = chosenId(look);
+    const record = recordsOf(look).find((one) => keyOf(one) === id);
+    return copyChoices(
+      ['n', 'the id', id],
+      ['v', 'the record, as JSON', record && JSON.stringify(record, null, 2)],
+    );
   },
   wants: ({ ui }) => ({ pages: [recordsRequest(placeOf(ui.at))] }),
   run(console, command) {

@@ -6,11 +6,12 @@ import { targetsOf } from '../store/rows.ts';
 import { cursorOf, filterOf, type UiState, withFilter } from '../store/ui-state.ts';
 import { act } from './act.ts';
 import { type Console, lookOf } from './console.ts';
+import { offerCopies, saveScreen } from './copying.ts';
 import { offerDeletion } from './deletion.ts';
 import { drawAnew } from './draw-anew.ts';
 import { open, travel, visit } from './navigate.ts';
 import { reachBack } from './reach-back.ts';
-import { copyCommand, say } from './say.ts';
+import { say } from './say.ts';
 import type { Size } from './screen.ts';
 import { screenOf } from './screens.ts';
 import { walkProblems } from './walk-problems.ts';
@@ -43,7 +44,8 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
   'problem.next': (console) => walkProblems(console, 1),
   'problem.before': (console) => walkProblems(console, -1),
   describe,
-  copy: copyTelling,
+  copy: offerCopies,
+  save: (console) => void saveScreen(console),
   filter: askForFilter,
   open: (console) => openInstance(console, 'summary'),
   logs: (console) => openInstance(console, 'logs'),
@@ -81,12 +83,6 @@ function describe(console: Console): void {
   const thing = screenOf(console.ui.get()).describe?.(lookOf(console)) ?? null;
   if (thing === null) return say(console, 'There is nothing to describe.');
   open(console, { screen: 'describe', thing });
-}
-
-function copyTelling(console: Console): void {
-  const words = screenOf(console.ui.get()).command?.(lookOf(console)) ?? null;
-  if (words === null) return say(console, 'No command of fathomd tells this.');
-  copyCommand(console, `${words} --json`);
 }
 
 /** Esc takes away one thing at a time: a failed action, what the screen has, a filter, and then the screen. */

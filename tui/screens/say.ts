@@ -6,9 +6,3 @@ export function say({ ui, fleet }: Console, text: string): void {
   const { now } = fleet.store.get();
   ui.update((state) => ({ ...state, notice: { text: sanitise(text), at: now } }));
 }
-
-/** Hands a command of fathomd to the clipboard. */
-export function copyCommand(console: Console, command: string): void {
-  console.copy(`fathomd ${command}`);
-  say(console, `Copied: fathomd ${command}`);
-}

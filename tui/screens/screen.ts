@@ -1,5 +1,6 @@
 import type { Command } from '../keys/bindings.ts';
 import type { Place } from '../keys/places.ts';
+import type { CopyChoice } from '../store/copy-choice.ts';
 import type { Move } from '../store/cursor.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import type { Behind } from '../store/latest.ts';
@@ -79,6 +80,10 @@ export interface Screen {
   describe?(look: Look): Thing | null;
   /** The command of `fathomd` that tells the same, without the program's name. */
   command?(look: Look): string | null;
+  /** What can be copied beside the command; what is asked for most comes first. */
+  copies?(look: Look): CopyChoice[];
+  /** All of it as text, where that is more than what is drawn. */
+  plain?(look: Look): string | null;
   /** What it shows beyond the fleet itself, for as long as it is looked at. */
   wants?(look: Look): Wants;
   /** A movement that the frame does not know how to make; false leaves it to the frame. */

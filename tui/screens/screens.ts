@@ -37,6 +37,7 @@ export function screenOf({ at }: Pick<UiState, 'at'>): Screen {
 export function placeOf(ui: UiState, fleet: FleetState): Place {
   if (ui.dialog?.kind === 'confirm') return 'confirm';
   if (ui.dialog?.kind === 'quit') return 'quit';
+  if (ui.dialog?.kind === 'copy') return 'copy';
   if (ui.dialog?.kind === 'form') return 'form';
   return placeBelow(ui, fleet);
 }

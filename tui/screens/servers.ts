@@ -1,5 +1,6 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { Command } from '../keys/bindings.ts';
+import { copyChoices } from '../store/copy-choice.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import { latency } from '../store/format.ts';
 import type { Profile } from '../store/profile.ts';
@@ -23,6 +24,10 @@ export const serversScreen: Screen = {
   alone: true,
   lines: serversLines,
   list: ({ servers }) => ({ id: LIST, keys: servers.profiles.map(({ name }) => name), room: listRows }),
+  copies(look) {
+    const profile = chosen(look);
+    return copyChoices(['n', 'the name', profile?.name], ['u', 'the address', profile?.address]);
+  },
   run,
 };
 

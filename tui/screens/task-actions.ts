@@ -1,13 +1,15 @@
 import type { Instance } from '../../shared/instance.ts';
 import type { TaskSummary } from '../../shared/task.ts';
 import type { Command } from '../keys/bindings.ts';
+import { type CopyChoice, copyChoices, rowText } from '../store/copy-choice.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import { instanceOf } from '../store/owners.ts';
-import { CAN_CANCEL, CAN_RETRY } from '../store/task-words.ts';
+import { CAN_CANCEL, CAN_RETRY, taskWhy } from '../store/task-words.ts';
 import { act } from './act.ts';
 import type { Console } from './console.ts';
 import { open } from './navigate.ts';
 import { say } from './say.ts';
+import type { Look } from './screen.ts';
 
 /** The instance of the user for whom a task works. */
 export function ownerOf(
@@ -15,6 +17,21 @@ export function ownerOf(
   task: Pick<TaskSummary, 'user_id'> | undefined,
 ): Instance | null {
   return instanceOf(instances, task?.user_id ?? null);
+}
+
+export function taskCopies({ fleet }: Look, task: TaskSummary | undefined): CopyChoice[] {
+  if (task === undefined) return [];
+  const owner = ownerOf(fleet, task);
+  const why = taskWhy(task, fleet.now);
+  return copyChoices(
+    ['n', 'the id', task.id],
+    ['e', 'the error', task.last_error],
+    ['w', 'the reason', why],
+    ['o', 'the owner', owner?.email],
+    ['d', 'the database', owner?.name],
+    ['r', 'the row', rowText([task.id, task.type, task.status, owner?.email, why])],
+    ['v', 'all of it, as JSON', JSON.stringify(task, null, 2)],
+  );
 }
 
 const POSSIBLE = {

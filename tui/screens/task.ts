@@ -3,7 +3,7 @@ import type { Location } from '../store/location.ts';
 import { type PageState, pageOf } from '../store/pages.ts';
 import { lookOf } from './console.ts';
 import type { LongText, Look, Screen, View } from './screen.ts';
-import { actOnTasks, ownerOf, runTaskCommand, togglePause } from './task-actions.ts';
+import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
 import { taskLines } from './task-lines.ts';
 
 /** One task with all that came of it. */
@@ -17,6 +17,7 @@ export const taskScreen: Screen = {
   instance: (look) => ownerOf(look.fleet, taskOf(look))?.name ?? null,
   describe: ({ ui }) => ({ kind: 'task', id: idOf(ui.at) }),
   command: ({ ui }) => `queue show ${idOf(ui.at)}`,
+  copies: (look) => taskCopies(look, pageFor(look)?.value ?? taskOf(look)),
   wants: ({ fleet, ui }) => wantsTask(fleet.queue, idOf(ui.at)),
   run(console, command) {
     const task = taskOf(lookOf(console));

@@ -1,3 +1,4 @@
+import { type CopyChoice, copyChoices, rowText } from '../store/copy-choice.ts';
 import type { Cursor } from '../store/cursor.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import { stamp } from '../store/format.ts';
@@ -73,6 +74,18 @@ export function timelineProblem(fleet: FleetState, tab: EventTab, name: string |
   const journal = tab === 'audit' ? null : pageOf(fleet, 'journal', key)?.error;
   const audit = tab === 'fleet' ? null : (fleet.refusals['audit'] ?? pageOf(fleet, 'audit', key)?.error);
   return audit ?? journal ?? null;
+}
+
+export function eventCopies(entry: TimelineEntry | undefined): CopyChoice[] {
+  if (entry === undefined) return [];
+  const { at, who, what, on, outcome, detail, source } = entry;
+  return copyChoices(
+    ['e', 'the detail', detail],
+    ['t', 'on what it was', on],
+    ['b', 'who did it', who],
+    ['x', 'the event', rowText([at, what, on, outcome, who, detail])],
+    ['z', 'the event, as JSON', JSON.stringify(source, null, 2)],
+  );
 }
 
 const TONES: Readonly<Record<TimelineEntry['outcome'], Token>> = {

@@ -57,6 +57,15 @@ export function shownLines({ first, lines }: LogBuffer, level: LevelFilter): num
   );
 }
 
+/** The shown lines as text, each with its time, and with the instance where there are several. */
+export function logText(buffer: LogBuffer, level: LevelFilter, several: boolean): string {
+  return shownLines(buffer, level)
+    .map((number) => buffer.lines[number - buffer.first])
+    .filter((line) => line !== undefined)
+    .map(({ at, name, text }) => `${at} ${several ? `${name} ` : ''}${text}\n`)
+    .join('');
+}
+
 /** Numbers of the shown lines that contain `text`, whatever its case; none for an empty text. */
 export function findLines(buffer: LogBuffer, text: string, level: LevelFilter): number[] {
   if (text === '') return [];

@@ -54,6 +54,12 @@ export function checkedUrl(what: string, text: string): string {
   return url.href;
 }
 
+/** Options that name the same daemon to a command of fathomd, with a space before them. */
+export function argumentsFor(target: Target): string {
+  const [option, value] = 'url' in target ? ['--url', target.url] : ['--socket', target.socketPath];
+  return ` ${option} ${/^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`}`;
+}
+
 /** For people: the address, or the path of the socket. */
 export function describeTarget(target: Target): string {
   return 'url' in target ? target.url.replace(/\/$/, '') : target.socketPath;

@@ -1,4 +1,5 @@
 import type { Action, ConfirmedVerb } from './actions.ts';
+import type { CopyChoice } from './copy-choice.ts';
 import { type Cursor, TOP_OF_LIST } from './cursor.ts';
 import type { Form } from './form.ts';
 import { FIRST_REACH } from './latest.ts';
@@ -55,6 +56,8 @@ export type Dialog =
   | { kind: 'form'; form: Form }
   | { kind: 'confirm'; action: Action<ConfirmedVerb> }
   | { kind: 'help'; top: number }
+  /** `choice` is an index. */
+  | { kind: 'copy'; choices: readonly CopyChoice[]; choice: number }
   | { kind: 'quit' };
 
 export const INITIAL_LOG_VIEW: LogView = {

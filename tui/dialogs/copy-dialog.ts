@@ -1,0 +1,28 @@
+import type { CopyChoice } from '../store/copy-choice.ts';
+import { visibleTop } from '../store/cursor.ts';
+import { sanitise } from '../store/sanitise.ts';
+import type { Span } from '../widgets/line.ts';
+import type { Box } from '../widgets/repaint.ts';
+import { fit, widthOf } from '../widgets/text.ts';
+import { framed, type Room } from './framed.ts';
+
+const WIDEST = 90;
+
+/** What can be copied, each with its key and its beginning. */
+export function copyDialog(over: Room, choices: readonly CopyChoice[], choice: number): Box {
+  const width = Math.min(WIDEST, over.columns - 8);
+  const room = Math.max(1, over.rows - 4);
+  const top = visibleTop(0, choice, room, choices.length);
+  const label = Math.max(0, ...choices.map(({ what }) => widthOf(what)));
+  const lines = choices.slice(top, top + room).map(({ key, what, text }, index): Span[] => {
+    const shown = fit(sanitise(text), Math.max(8, width - label - 8));
+    if (top + index === choice) return [['chosen', `▸ ${key}  ${fit(what, label)}  ${shown}`]];
+    return [
+      ['plain', '  '],
+      ['accent', key],
+      ['plain', `  ${fit(what, label)}  `],
+      ['muted', shown],
+    ];
+  });
+  return framed(over, { title: 'Copy', lines });
+}

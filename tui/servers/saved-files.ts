@@ -1,0 +1,42 @@
+import { mkdir, open } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../../shared/errors.ts';
+
+/** Kept names that one moment may bring. */
+const MOST_ALIKE = 100;
+
+/**
+ * Writes a text into a new file that its owner alone may read, and never over another one. Logs and records hold what
+ * is not for everybody. The folder is that of the XDG Base Directory Specification.
+ *
+ * @returns the path
+ * @throws Error with a sentence
+ */
+export async function saveText(env: NodeJS.ProcessEnv, name: string, text: string): Promise<string> {
+  const folder = join(env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state'), 'fathom');
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (let nth = 1; nth < MOST_ALIKE; nth += 1) {
+      const path = join(folder, nth === 1 ? name : name.replace(/(?=\.txt$)/, `-${nth}`));
+      if (await writeNew(path, text)) return path;
+    }
+    throw new Error(`${name} is there already`);
+  } catch (error) {
+    throw new Error(`cannot save: ${messageOf(error)}; XDG_STATE_HOME names another folder`, {
+      cause: error,
+    });
+  }
+}
+
+/** False where there is such a file. */
+async function writeNew(path: string, text: string): Promise<boolean> {
+  try {
+    await using file = await open(path, 'wx', 0o600);
+    await file.writeFile(text);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
