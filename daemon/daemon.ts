@@ -249,6 +249,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await configureSignInProviders(controlPlane, config.oauth);
   await configureGuard(controlPlane, config);
   await reconciler.load();
+  await ownerSync.load();
   resources.defer(() => reconciler.stop());
   await reconciler.startAll([...found.values()].flat());
   await lifecycle.finishInterrupted(config.userDatabasesDir);

@@ -31,6 +31,8 @@ export interface CatalogDeps {
   binary: Binary;
   clock: Clock;
   log: Logger;
+  /** What carries the owner's account into a database. */
+  accounts: { beforeStart(name: string): void; changed(userId: string): void };
   settings: {
     userDatabasesDir: string;
     instanceLogsDir: string;
@@ -158,7 +160,7 @@ export class Catalog {
   }
 
   #spec(row: DatabaseRow, email: string | null, superuserToken: () => Promise<string>): InstanceSpec {
-    const { settings, binary, clock, ports, guard, config, log } = this.#deps;
+    const { settings, binary, clock, ports, guard, config, log, accounts } = this.#deps;
     const directory = this.directoryOf(row.name);
     const keys = settingsKeys(config, row.name);
     return {
@@ -176,9 +178,14 @@ export class Catalog {
       hooksDir: null,
       hooksPool: 1,
       environment: { [ENCRYPTION_VARIABLE]: keys[0], [GUARD_VARIABLE]: guardId(guard) },
-      prepare: () =>
-        prepareSettings({ name: row.name, directory, keys, log, change: (it) => withGuard(it, guard) }),
-      onReplaced: () => {},
+      prepare: () => {
+        accounts.beforeStart(row.name);
+        prepareSettings({ name: row.name, directory, keys, log, change: (it) => withGuard(it, guard) });
+      },
+      onReplaced: () => {
+        log.warn({ instance: row.name }, 'it goes on with another data.db, as after a restore by PocketBase');
+        accounts.changed(row.user);
+      },
       publicUrl: (port) => settings.publicUrl(row.name, port),
       probeAuthorization: superuserToken,
       onPort: (port) => this.#notePort(row.name, port),

@@ -78,6 +78,10 @@ export function databaseServices(deps: {
     binary,
     clock,
     log,
+    accounts: {
+      beforeStart: (name) => ownerSync.beforeStart(name),
+      changed: (userId) => ownerSync.changed(userId),
+    },
     settings: {
       userDatabasesDir: config.userDatabasesDir,
       instanceLogsDir: deps.instanceLogsDir,
@@ -88,7 +92,7 @@ export function databaseServices(deps: {
         expandPublicUrl(config.publicUrl, { name, port, host: connectHost(config.bindAddress) }),
     },
   });
-  const ownerSync = new OwnerSync({ repository, catalog, fleet, bus, clock, log, random });
+  const ownerSync: OwnerSync = new OwnerSync({ repository, catalog, fleet, bus, clock, log, random });
   const onProvisionStep =
     deps.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning'));
   const provisioner = new Provisioner({

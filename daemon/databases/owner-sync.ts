@@ -37,6 +37,8 @@ export class OwnerSync {
   readonly #running = new Map<string, Promise<void>>();
   /** Users whose account could not be carried over when that was tried last. */
   readonly #unfinished = new Set<string>();
+  /** As they were read last, by database: a start waits for nobody, and the global PocketBase may be away. */
+  readonly #accounts = new Map<string, OwnerAccount>();
   readonly #stopping = new AbortController();
   #unsubscribe: (() => void) | null = null;
 
@@ -44,10 +46,40 @@ export class OwnerSync {
     this.#deps = deps;
   }
 
+  /** Reads all accounts, for the starts that come before `start`. Never rejects: databases are started without them, too. */
+  async load(): Promise<void> {
+    try {
+      await this.#read(undefined);
+    } catch (error) {
+      this.#deps.log.error(
+        { err: error },
+        `the accounts cannot be read, so databases start with the ones that they have: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /**
+   * Carries the account over into a database that is about to start: its files may have been put back from a backup, in which
+   * the owner has an earlier password, or was not locked out yet.
+   */
+  beforeStart(database: string): void {
+    const account = this.#accounts.get(database);
+    if (!account) return;
+    const written = this.#write(account, 1);
+    if (written === true) {
+      this.#deps.log.info(
+        { instance: database, user: account.id },
+        'carried an account over before its start',
+      );
+    }
+    if (written === 'busy') this.#begin(account.id);
+  }
+
   /** Looks at all databases now, and whenever the global PocketBase comes back: its calls may have been missed. */
   start(): void {
     this.#unsubscribe ??= this.#deps.bus.subscribe((event) => {
       if (event.kind === 'instance.phase' && event.name === GLOBAL_NAME && event.to === 'running') this.all();
+      if (event.kind === 'instance.removed') this.#accounts.delete(event.name);
     });
     this.all();
   }
@@ -108,7 +140,7 @@ export class OwnerSync {
   }
 
   async #run(userId: string | undefined): Promise<void> {
-    let owners = await this.#deps.repository.owners(userId);
+    let owners = await this.#read(userId);
     for (let attempt = 1; owners.length > 0 && !this.#stopping.signal.aborted; attempt += 1) {
       const busy: OwnerAccount[] = [];
       for (const owner of owners) {
@@ -125,8 +157,14 @@ export class OwnerSync {
       await this.#deps.clock.sleep(fullJitterMs(attempt, BACKOFF, this.#deps.random), this.#stopping.signal);
       // As the accounts are by then.
       const ids = new Set(busy.map(({ id }) => id));
-      owners = (await this.#deps.repository.owners(userId)).filter(({ id }) => ids.has(id));
+      owners = (await this.#read(userId)).filter(({ id }) => ids.has(id));
     }
+  }
+
+  async #read(userId: string | undefined): Promise<OwnerAccount[]> {
+    const owners = await this.#deps.repository.owners(userId);
+    for (const owner of owners) this.#accounts.set(owner.database, owner);
+    return owners;
   }
 
   /** Whether anything was written; busy is to be tried again. */

@@ -102,6 +102,7 @@ beforeEach(async () => {
     binary: { path: '', version: '0', sha256: '', embedded: true, stamp: '' },
     clock: time,
     log,
+    accounts: { beforeStart: () => {}, changed: () => {} },
     settings: {
       userDatabasesDir: '/nowhere',
       instanceLogsDir: '/nowhere',

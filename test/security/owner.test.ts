@@ -1,11 +1,13 @@
+import { cp, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
-import { controlPlane } from '../helpers/fleet-state.ts';
+import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { asSuperuser } from '../helpers/instance-superuser.ts';
 import { until } from '../helpers/until.ts';
 
 const OTHER_PASSWORD = 'another-password';
@@ -15,7 +17,7 @@ let daemon: Daemon;
 let admin: string;
 
 beforeAll(async () => {
-  ({ fathom, daemon, admin } = await startedDeployment());
+  ({ fathom, daemon, admin } = await startedDeployment({ PB_HEALTH_INTERVAL: '1' }));
 });
 
 afterAll(() => fathom.dispose());
@@ -114,6 +116,106 @@ describe("an owner's own database follows the account", () => {
     await until(() => opens({ ...session, database }, 'caught@example.com', PASSWORD), {
       what: 'the address',
     });
+  });
+});
+
+const dataOf = ({ database }: Session) => join(fathom.dataDir, 'user_dbs', database.name, 'pb_data');
+const runs = async ({ database }: Session) =>
+  (await fathom.client.databases.get(database.name)).phase === 'running';
+
+/** Taken while the owner may sign in, and its token is good. */
+async function backUp(session: Session): Promise<string> {
+  await operate(session, 'stop');
+  const backup = join(fathom.dataDir, `${session.database.name}.backup`);
+  await cp(dataOf(session), backup, { recursive: true });
+  await operate(session, 'start');
+  expect(await tokenCounts(session)).toBe(true);
+  return backup;
+}
+
+async function putBack(session: Session, backup: string): Promise<void> {
+  await rm(dataOf(session), { recursive: true });
+  await cp(backup, dataOf(session), { recursive: true });
+}
+
+async function lockOut({ user }: Session): Promise<void> {
+  await call('PATCH', `${fathom.url}/api/v1/users/${user.id}`, {
+    token: admin,
+    body: { is_active: false },
+  });
+}
+
+describe('a pb_data that is put back from a backup', () => {
+  it('lets no locked-out owner in when it is started', async () => {
+    const session = await signUp(fathom.url, 'locked@example.com');
+    const backup = await backUp(session);
+    await lockOut(session);
+    await operate(session, 'stop');
+    await putBack(session, backup);
+
+    expect((await operate(session, 'start')).status).toBe(200);
+    expect(await opens(session, 'locked@example.com', PASSWORD)).toBe(false);
+    expect(await tokenCounts(session)).toBe(false);
+  });
+
+  it('revives no token that has ended, though the password is the same', async () => {
+    const session = await signUp(fathom.url, 'everywhere@example.com');
+    const backup = await backUp(session);
+    await fathom.client.users.signOut(session.user.id);
+    await until(async () => !(await tokenCounts(session)), { what: 'the token to end' });
+    await operate(session, 'stop');
+    await putBack(session, backup);
+
+    await operate(session, 'start');
+    expect(await tokenCounts(session)).toBe(false);
+    expect(await opens(session, 'everywhere@example.com', PASSWORD)).toBe(true);
+  });
+
+  it('lets nobody in when a crash starts it, with the global PocketBase away', async () => {
+    const session = await signUp(fathom.url, 'crashed@example.com');
+    const backup = await backUp(session);
+    await lockOut(session);
+    await until(async () => !(await tokenCounts(session)), { what: 'the lock-out' });
+    const [own, global] = await Promise.all(
+      [session.database.name, 'global'].map((name) => fathom.client.databases.get(name)),
+    );
+    process.kill(global?.pid ?? 0, 'SIGSTOP');
+    const data = dataOf(session);
+    await rename(data, `${data}.former`);
+    await cp(backup, data, { recursive: true });
+    process.kill(own?.pid ?? 0, 'SIGKILL');
+
+    await until(
+      async () =>
+        (await runs(session)) && (await fathom.client.databases.get(session.database.name)).pid !== own?.pid,
+      { what: 'it to run again' },
+    );
+    expect(await opens(session, 'crashed@example.com', PASSWORD)).toBe(false);
+    expect(await tokenCounts(session)).toBe(false);
+    process.kill(global?.pid ?? 0, 'SIGCONT');
+  });
+
+  it('is seen when PocketBase restores it itself and goes on as the same process', async () => {
+    const session = await signUp(fathom.url, 'itself@example.com');
+    const row = (await databaseRows(fathom)).find(({ name }) => name === session.database.name);
+    if (!row) throw new Error('there is a row');
+    const superuser = await asSuperuser(fathom, row);
+    await superuser.backups.create('before.zip');
+    await lockOut(session);
+    await until(async () => !(await tokenCounts(session)), { what: 'the lock-out' });
+    const { pid } = await fathom.client.databases.get(row.name);
+    const { ino } = await stat(join(dataOf(session), 'data.db'));
+    await superuser.backups.restore('before.zip');
+
+    await until(async () => (await stat(join(dataOf(session), 'data.db'))).ino !== ino, {
+      what: 'the restore',
+    });
+    await until(() => daemon.output().includes('goes on with another data.db'), { what: 'it to be seen' });
+    await until(async () => (await refreshStatus(session.database.url, session.database.token)) === 401, {
+      what: 'the token to end again',
+    });
+    expect(await opens(session, 'itself@example.com', PASSWORD)).toBe(false);
+    expect((await fathom.client.databases.get(row.name)).pid).toBe(pid);
   });
 });
 
