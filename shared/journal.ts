@@ -1,6 +1,9 @@
 import type { FleetEvent } from './events.ts';
 import type { InstancePhase, LastExit, PhaseReason } from './instance.ts';
 
+/** Events that the daemon keeps: a few for each of a thousand instances, about 300 bytes each. */
+export const JOURNAL_KEPT = 5_000;
+
 /** Something that happened to an instance, as it is remembered: short, and without what changes all the time. */
 export interface JournalEntry {
   at: string;

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { exampleOf } from './api/endpoint.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './api/fields.ts';
 import { ENDED_BY, INSTANCE_PHASES, type Instance, PHASE_REASON_CODES } from './instance.ts';
 
 /** Grows when a client and a daemon of different versions would misunderstand each other. */
@@ -9,20 +11,38 @@ export const MAX_CLIENT_FRAME_BYTES = 64 * 1024;
 
 const time = z.iso.datetime();
 
-export const probeSchema = z.object({
-  at: time,
-  ok: z.boolean(),
-  latency_ms: z.number(),
-  error: z.string().nullable(),
-});
+const EXAMPLE_PROBE = { at: EXAMPLE_TIME, ok: true, latency_ms: 2.4, error: null };
 
-export const usageSchema = z.object({
-  at: time,
-  pss_bytes: z.number().nullable(),
-  cpu_percent: z.number().nullable(),
-  disk_bytes: z.number().nullable(),
-  open_connections: z.number().nullable(),
-});
+export const probeSchema = z
+  .object({
+    at: time,
+    ok: z.boolean(),
+    latency_ms: z.number(),
+    error: z.string().nullable(),
+  })
+  .meta({ id: 'Probe', description: 'One liveness probe.', examples: [EXAMPLE_PROBE] });
+
+const EXAMPLE_USAGE = {
+  at: EXAMPLE_TIME,
+  pss_bytes: 7_340_032,
+  cpu_percent: 0.2,
+  disk_bytes: 1_048_576,
+  open_connections: 1,
+};
+
+export const usageSchema = z
+  .object({
+    at: time,
+    pss_bytes: z.number().nullable(),
+    cpu_percent: z.number().nullable(),
+    disk_bytes: z.number().nullable(),
+    open_connections: z.number().nullable(),
+  })
+  .meta({
+    id: 'Usage',
+    description: 'What an instance uses of the host; null where it could not be read.',
+    examples: [EXAMPLE_USAGE],
+  });
 
 export const reasonSchema = z.object({
   code: z.enum(PHASE_REASON_CODES),
@@ -64,52 +84,120 @@ export const instanceSchema: z.ZodType<Instance> = z
     probe: probeSchema.nullable(),
     usage: usageSchema.nullable(),
   })
-  .meta({ id: 'Instance' });
+  .meta({
+    id: 'Instance',
+    description: 'A PocketBase process, or the place of one that does not run.',
+    examples: [
+      {
+        name: EXAMPLE_DATABASE,
+        kind: 'user',
+        user_id: EXAMPLE_ID,
+        email: 'johndoe@example.com',
+        phase: 'running',
+        since: EXAMPLE_TIME,
+        desired: 'running',
+        reason: null,
+        port: 9123,
+        url: 'http://127.0.0.1:9123',
+        pid: 4711,
+        started_at: EXAMPLE_TIME,
+        restarts: 0,
+        run: 1,
+        attempt: 0,
+        max_attempts: 8,
+        next_attempt_at: null,
+        last_exit: null,
+        created_at: EXAMPLE_TIME,
+        db_path: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data`,
+        pocketbase_version: '0.39.1',
+        probe: EXAMPLE_PROBE,
+        usage: EXAMPLE_USAGE,
+      },
+    ],
+  });
 
-export const lifecycleInstanceSchema = z.object({
-  user_id: z.string(),
-  port: z.int(),
-  db_path: z.string(),
-  url: z.string(),
-  status: z.enum(['Starting', 'Running', 'Failed', 'Stopped']),
-  created_at: time,
-  last_health_check: time.nullable(),
-});
+export const lifecycleInstanceSchema = z
+  .object({
+    user_id: z.string(),
+    port: z.int(),
+    db_path: z.string(),
+    url: z.string(),
+    status: z.enum(['Starting', 'Running', 'Failed', 'Stopped']),
+    created_at: time,
+    last_health_check: time.nullable(),
+  })
+  .meta({
+    id: 'LifecycleInstance',
+    examples: [
+      {
+        user_id: EXAMPLE_ID,
+        port: 9123,
+        db_path: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data`,
+        url: 'http://127.0.0.1:9123',
+        status: 'Running',
+        created_at: EXAMPLE_TIME,
+        last_health_check: EXAMPLE_TIME,
+      },
+    ],
+  });
 
 export type LifecycleInstance = z.infer<typeof lifecycleInstanceSchema>;
 
-export const credentialsSchema = z.strictObject({
-  // Whatever was registered straight at PocketBase, whose idea of an address is wider than ours.
-  email: z.string().min(1).max(255),
-  // PocketBase hashes with bcrypt, which reads 72 bytes at most.
-  password: z.string().min(1).max(71),
-});
+export const credentialsSchema = z
+  .strictObject({
+    // Whatever was registered straight at PocketBase, whose idea of an address is wider than ours.
+    email: z.string().min(1).max(255),
+    // PocketBase hashes with bcrypt, which reads 72 bytes at most.
+    password: z.string().min(1).max(71),
+  })
+  .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'a-good-password' }] });
 
-export const registerSchema = credentialsSchema.extend({
-  email: z.email().max(254),
-  password: z.string().min(8, 'needs at least 8 characters').max(71),
-  name: z.string().max(255).optional(),
-});
+export const registerSchema = credentialsSchema
+  .extend({
+    email: z.email().max(254),
+    password: z.string().min(8, 'needs at least 8 characters').max(71),
+    name: z.string().max(255).optional(),
+  })
+  .meta({
+    id: 'NewAccount',
+    examples: [{ email: 'johndoe@example.com', password: 'a-good-password', name: 'John Doe' }],
+  });
 
-export const databaseSummarySchema = z.object({
-  name: z.string(),
-  url: z.string().nullable(),
-  port: z.int().nullable(),
-  status: z.enum(['Starting', 'Running', 'Failed', 'Stopped']),
-});
+const EXAMPLE_SUMMARY = {
+  name: EXAMPLE_DATABASE,
+  url: 'http://127.0.0.1:9123',
+  port: 9123,
+  status: 'Running',
+};
+
+export const databaseSummarySchema = z
+  .object({
+    name: z.string(),
+    url: z.string().nullable(),
+    port: z.int().nullable(),
+    status: z.enum(['Starting', 'Running', 'Failed', 'Stopped']),
+  })
+  .meta({ id: 'DatabaseSummary', examples: [EXAMPLE_SUMMARY] });
 
 export type DatabaseSummary = z.infer<typeof databaseSummarySchema>;
 
 /** With a token of the owner there; null when there is none now. */
-export const databaseAccessSchema = databaseSummarySchema.extend({ token: z.string().nullable() });
+export const databaseAccessSchema = databaseSummarySchema.extend({ token: z.string().nullable() }).meta({
+  id: 'DatabaseAccess',
+  examples: [{ ...EXAMPLE_SUMMARY, token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' }],
+});
 
 export type DatabaseAccess = z.infer<typeof databaseAccessSchema>;
 
-export const userSummarySchema = z.object({
-  id: z.string(),
-  email: z.string(),
-  role: z.string(),
-});
+const EXAMPLE_USER = { id: EXAMPLE_ID, email: 'johndoe@example.com', role: 'user' };
+
+export const userSummarySchema = z
+  .object({
+    id: z.string(),
+    email: z.string(),
+    role: z.string(),
+  })
+  .meta({ id: 'UserSummary', examples: [EXAMPLE_USER] });
 
 export const sessionSchema = z
   .object({
@@ -119,7 +207,19 @@ export const sessionSchema = z
     /** Null for whoever is not given a database (administrators). */
     database: databaseAccessSchema.nullable(),
   })
-  .meta({ id: 'Session' });
+  .meta({
+    id: 'Session',
+    description:
+      "`token` is for this API. `database.token` is for the account's own PocketBase: `pb.authStore.save(token)`.",
+    examples: [
+      {
+        token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature',
+        expires_at: EXAMPLE_TIME,
+        user: EXAMPLE_USER,
+        database: { ...EXAMPLE_SUMMARY, token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' },
+      },
+    ],
+  });
 
 export type Session = z.infer<typeof sessionSchema>;
 
@@ -133,20 +233,26 @@ export const problemSchema = z
     request_id: z.string(),
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
   })
-  .meta({ id: 'Problem' });
+  .meta({
+    id: 'Problem',
+    description: 'An error (RFC 9457). `detail` says what failed, why, and what to do.',
+  });
 
 export type Problem = z.infer<typeof problemSchema>;
 
+function perPage(standard: number) {
+  const size = z.coerce.number().int().min(1).max(500).default(standard);
+  return size.meta({ description: 'Items on a page.' });
+}
+
 export const pageQuerySchema = z.object({
-  page: z.coerce.number().int().min(1).default(1),
-  per_page: z.coerce.number().int().min(1).max(500).default(50),
-  sort: z.string().max(64).optional(),
+  page: z.coerce.number().int().min(1).default(1).meta({ description: 'Number of the page, from 1.' }),
+  per_page: perPage(50),
+  sort: z.string().max(64).optional().meta({ description: 'Field to sort by; `-field` is descending.' }),
 });
 
 /** Of lists that are short as a rule: all of it, when nothing is said. */
-export const wholePageQuerySchema = pageQuerySchema
-  .omit({ sort: true })
-  .extend({ per_page: z.coerce.number().int().min(1).max(500).default(500) });
+export const wholePageQuerySchema = pageQuerySchema.omit({ sort: true }).extend({ per_page: perPage(500) });
 
 export interface Page<T> {
   items: T[];
@@ -156,7 +262,8 @@ export interface Page<T> {
 }
 
 export function pageOf<T extends z.ZodType>(item: T) {
-  return z.object({ items: z.array(item), page: z.int(), per_page: z.int(), total: z.int() });
+  const page = z.object({ items: z.array(item), page: z.int(), per_page: z.int(), total: z.int() });
+  return page.meta({ examples: [{ items: [exampleOf(item)], page: 1, per_page: 50, total: 1 }] });
 }
 
 const topic = z.union([

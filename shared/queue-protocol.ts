@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { countsBy, EXAMPLE_ID, EXAMPLE_TIME } from './api/fields.ts';
 import { type QueueStats, type Schedule, TASK_STATUSES, type Task, type TaskSummary } from './task.ts';
 
 const time = z.iso.datetime();
@@ -7,6 +8,8 @@ const taskType = z
   .string()
   .max(120)
   .regex(/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, "is not the name of a handler like 'report.weekly'");
+
+const EXAMPLE_PAYLOAD = { url: 'https://hooks.example.com/report' };
 
 const base = {
   type: taskType,
@@ -21,18 +24,28 @@ const base = {
   unique_key: z.string().min(1).max(255).optional(),
 };
 
-export const newTaskSchema = z.strictObject({
-  ...base,
-  run_at: z.iso.datetime({ offset: true }).optional(),
-  /** The whole payload is secret; its member `secrets` always is. */
-  secret: z.boolean().optional(),
-});
+export const newTaskSchema = z
+  .strictObject({
+    ...base,
+    run_at: z.iso.datetime({ offset: true }).optional(),
+    /** The whole payload is secret; its member `secrets` always is. */
+    secret: z.boolean().optional(),
+  })
+  .meta({ id: 'NewTask', examples: [{ type: 'http.request', payload: EXAMPLE_PAYLOAD }] });
 
-export const newScheduleSchema = z.strictObject({
-  cron: z.string().min(1).max(120),
-  timezone: z.string().min(1).max(80).default('UTC'),
-  task: z.strictObject(base),
-});
+const EXAMPLE_SCHEDULE = {
+  cron: '0 2 * * *',
+  timezone: 'UTC',
+  task: { type: 'http.request', payload: EXAMPLE_PAYLOAD },
+};
+
+export const newScheduleSchema = z
+  .strictObject({
+    cron: z.string().min(1).max(120),
+    timezone: z.string().min(1).max(80).default('UTC'),
+    task: z.strictObject(base),
+  })
+  .meta({ id: 'NewSchedule', examples: [EXAMPLE_SCHEDULE] });
 
 const summary = {
   id: z.string(),
@@ -57,7 +70,32 @@ const summary = {
   updated: time,
 };
 
-export const taskSummarySchema: z.ZodType<TaskSummary> = z.object(summary).meta({ id: 'TaskSummary' });
+const EXAMPLE_SUMMARY = {
+  id: EXAMPLE_ID,
+  type: 'http.request',
+  user_id: null,
+  status: 'done',
+  priority: 0,
+  run_at: EXAMPLE_TIME,
+  attempts: 1,
+  max_attempts: 5,
+  timeout_s: 60,
+  unique_key: null,
+  worker_id: 'fathomd-4711',
+  claimed_at: EXAMPLE_TIME,
+  progress: 1,
+  progress_message: '',
+  cancel_requested: false,
+  error_signature: null,
+  last_error: null,
+  finished_at: EXAMPLE_TIME,
+  created: EXAMPLE_TIME,
+  updated: EXAMPLE_TIME,
+};
+
+export const taskSummarySchema: z.ZodType<TaskSummary> = z
+  .object(summary)
+  .meta({ id: 'TaskSummary', examples: [EXAMPLE_SUMMARY] });
 
 export const taskSchema: z.ZodType<Task> = z
   .object({
@@ -82,15 +120,36 @@ export const taskSchema: z.ZodType<Task> = z
       .nullable(),
     warning: z.string().exactOptional(),
   })
-  .meta({ id: 'Task' });
+  .meta({
+    id: 'Task',
+    examples: [
+      {
+        ...EXAMPLE_SUMMARY,
+        payload: EXAMPLE_PAYLOAD,
+        secret: false,
+        lease_expires_at: null,
+        result: { status: 200 },
+        errors: null,
+      },
+    ],
+  });
 
 export const queueStatsSchema: z.ZodType<QueueStats> = z
   .object({
     paused: z.boolean(),
     max_running: z.int(),
-    counts: z.record(z.enum(TASK_STATUSES), z.int()),
+    counts: countsBy(TASK_STATUSES),
   })
-  .meta({ id: 'QueueStats' });
+  .meta({
+    id: 'QueueStats',
+    examples: [
+      {
+        paused: false,
+        max_running: 1,
+        counts: { pending: 2, processing: 1, done: 40, failed: 0, dead: 1, cancelled: 0 },
+      },
+    ],
+  });
 
 export const scheduleSchema: z.ZodType<Schedule> = z
   .object({
@@ -102,8 +161,19 @@ export const scheduleSchema: z.ZodType<Schedule> = z
     last_run_at: time.nullable(),
     warning: z.string().exactOptional(),
   })
-  .meta({ id: 'Schedule' });
+  .meta({
+    id: 'Schedule',
+    examples: [
+      {
+        name: 'nightly',
+        ...EXAMPLE_SCHEDULE,
+        next_run_at: EXAMPLE_TIME,
+        last_run_at: null,
+      },
+    ],
+  });
 
-export const deadGroupSchema = z
-  .object({ signature: z.string(), count: z.int(), last: time })
-  .meta({ id: 'DeadGroup' });
+export const deadGroupSchema = z.object({ signature: z.string(), count: z.int(), last: time }).meta({
+  id: 'DeadGroup',
+  examples: [{ signature: 'http.request: connect ECONNREFUSED', count: 3, last: EXAMPLE_TIME }],
+});

@@ -23,9 +23,15 @@ declare module 'fastify' {
     caller: Caller | null;
   }
   interface FastifyContextConfig {
+    /** Of the declaration in `shared/api`; routes that the document hides have none. */
+    operationId?: string;
     permission?: RoutePermission;
     /** What the audit log calls it, or null for what it leaves out; of every route that changes something. */
     audit?: string | null;
+    /** The form of the lifecycle API instead of RFC 9457. */
+    errorForm?: 'lifecycle';
+    /** Answers also while the daemon starts. */
+    whileStarting?: boolean;
   }
 }
 

@@ -46,6 +46,17 @@ export function toFathomError(error: unknown): FathomError {
   });
 }
 
+/** In the form that the route declares: the lifecycle API has one of its own. */
+export function sendError(error: FathomError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (request.routeOptions.config.errorForm !== 'lifecycle') return sendProblem(error, request, reply);
+  return reply
+    .code(error.status)
+    .headers(headersOf(error))
+    .type('application/json')
+    .serializer(JSON.stringify)
+    .send({ success: false, message: `Process error: ${error.message}`, instance: null });
+}
+
 /** RFC 9457. */
 export function sendProblem(error: FathomError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem: Problem = {
@@ -66,7 +77,7 @@ export function sendProblem(error: FathomError, request: FastifyRequest, reply: 
 }
 
 /** What a client reads beside the body of an error. */
-export function headersOf(error: FathomError): Record<string, string> {
+function headersOf(error: FathomError): Record<string, string> {
   if (error instanceof RateLimitedError) return { 'retry-after': String(error.retryAfterS) };
   if (error.code === 'daemon.starting') return { 'retry-after': '1' };
   if (error.status === 401) return { 'www-authenticate': 'Bearer' };

@@ -2,15 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
-import swagger from '@fastify/swagger';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
 import { auditRequests, hasToBeNamed } from './audit.ts';
 import { readBodies } from './body.ts';
@@ -18,12 +11,13 @@ import { authorise, identify, type Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
 import { KnownRoutes } from './known-routes.ts';
 import { limitRequests } from './limits.ts';
-import { refuseConnection, refuseExpectation, sendProblem, toFathomError } from './problem.ts';
+import { refuseConnection, refuseExpectation, sendError, sendProblem, toFathomError } from './problem.ts';
 import { apiKeyRoutes } from './routes/api-keys.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { authRoutes } from './routes/auth.ts';
 import { browseRoutes } from './routes/browse.ts';
 import { databaseRoutes } from './routes/databases.ts';
+import { documentRoutes } from './routes/document.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
@@ -40,16 +34,6 @@ import { userRoutes } from './routes/users.ts';
 const BODY_LIMIT_BYTES = 64 * 1024;
 
 const REQUEST_TIMEOUT_MS = 60_000;
-
-/** What needs no control plane; everything else answers 503 until the daemon is ready. */
-const ANSWERED_WHILE_STARTING: ReadonlySet<string> = new Set([
-  '/health',
-  '/health/ready',
-  '/health/pb',
-  '/metrics',
-  '/openapi.json',
-  '/api/v1/status',
-]);
 
 const CORS = {
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -103,7 +87,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   app.setErrorHandler((error, request, reply) => {
     const problem = toFathomError(error);
     if (problem.status >= 500) request.log.error({ err: error, reqId: request.id }, problem.message);
-    return sendProblem(problem, request, reply);
+    return sendError(problem, request, reply);
   });
   const routes = new KnownRoutes();
   app.setNotFoundHandler((request, reply) => routes.answer(request, reply));
@@ -122,23 +106,13 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
       });
     },
   });
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'Fathom', version: deps.version },
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-    },
-    transform: (route) => {
-      const { schema, url } = jsonSchemaTransform(route);
-      return { schema: { ...schema, 'x-permission': route.route.config?.permission }, url };
-    },
-    transformObject: jsonSchemaTransformObject,
-  });
-
-  app.addHook('onRoute', ({ method, url, config }) => {
+  app.addHook('onRoute', ({ method, url, config, schema }) => {
     // Nothing is open because somebody forgot to close it.
     if (!config?.permission)
       throw new Error(`${String(method)} ${url} names no permission; see permissions.ts`);
+    // Nor does it stay out of the document.
+    if (config.operationId === undefined && !schema?.hide)
+      throw new Error(`${String(method)} ${url} is not declared; see shared/api`);
     // Nor is anything changed unseen.
     if (config.audit === undefined && hasToBeNamed(method, config))
       throw new Error(`${String(method)} ${url} does not say what the audit log calls it; see caller.ts`);
@@ -149,7 +123,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     const waitingFor = deps.waitingFor();
-    if (waitingFor !== null && !ANSWERED_WHILE_STARTING.has(request.url.split('?')[0] ?? '')) {
+    if (waitingFor !== null && !request.routeOptions.config.whileStarting) {
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
     // Before its body is looked at.
@@ -176,6 +150,6 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   secretRoutes(app, deps);
   hookRoutes(app, deps);
   signInHookRoutes(app, deps);
-  app.get('/openapi.json', { config: { permission: 'public' }, schema: { hide: true } }, () => app.swagger());
+  documentRoutes(app, deps);
   return app;
 }

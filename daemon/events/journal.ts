@@ -1,9 +1,6 @@
-import { type JournalEntry, journalEntryOf } from '../../shared/journal.ts';
+import { JOURNAL_KEPT, type JournalEntry, journalEntryOf } from '../../shared/journal.ts';
 import type { Clock } from '../base/clock.ts';
 import type { EventBus } from './bus.ts';
-
-/** A few for each of a thousand instances; about 300 bytes each. */
-export const JOURNAL_KEPT = 5_000;
 
 /** What happened to the instances since the daemon started, the latest last: for whoever looks afterwards. */
 export class Journal {

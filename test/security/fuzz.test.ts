@@ -28,11 +28,21 @@ interface Operation {
 }
 
 interface Body {
+  $ref?: string;
   properties?: object;
   anyOf?: Body[];
 }
 
-function routesOf(paths: Record<string, Record<string, Operation>>): Route[] {
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Body> };
+}
+
+function routesOf({ paths, components: { schemas } }: Document): Route[] {
+  const fieldsOf = (schema: Body | undefined): string[] => {
+    if (schema?.$ref !== undefined) return fieldsOf(schemas[schema.$ref.split('/').at(-1) ?? '']);
+    return [...Object.keys(schema?.properties ?? {}), ...(schema?.anyOf ?? []).flatMap(fieldsOf)];
+  };
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { parameters = [], requestBody }]) => ({
       method: method.toUpperCase(),
@@ -41,10 +51,6 @@ function routesOf(paths: Record<string, Record<string, Operation>>): Route[] {
       fields: fieldsOf(requestBody?.content['application/json'].schema),
     })),
   );
-}
-
-function fieldsOf(schema: Body | undefined): string[] {
-  return [...Object.keys(schema?.properties ?? {}), ...(schema?.anyOf ?? []).flatMap(fieldsOf)];
 }
 
 const odd = fc.oneof(
@@ -86,14 +92,12 @@ it(`${REQUESTS.toLocaleString('en')} requests that fit the schema in form alone 
   await fathom.start();
   const ann = await signUp(fathom.url, 'ann@example.com');
   const admin = await signIn(fathom.url, fathom.admin.email, fathom.admin.password);
-  const { body } = await call<{ paths: Record<string, Record<string, Operation>> }>(
-    'GET',
-    `${fathom.url}/openapi.json`,
-  );
+  const { body } = await call<Document>('GET', `${fathom.url}/openapi.json`);
   // Ending the sessions, or the instance, with which the others are made would only make them all alike.
   const ending = /\/(logout|refresh|sessions|stop|restart|start|stop_pb|init_pb)$/;
-  const routes = routesOf(body.paths).filter(({ method, path }) => method === 'GET' || !ending.test(path));
+  const routes = routesOf(body).filter(({ method, path }) => method === 'GET' || !ending.test(path));
   expect(routes.length).toBeGreaterThan(25);
+  expect(routes.find(({ path }) => path === '/api/v1/auth/login')?.fields).toEqual(['email', 'password']);
   const tokens = [undefined, ann.token, admin.token, 'fk_abcdefghijkl_nonsense'];
   const statuses = new Map<number, number>();
 

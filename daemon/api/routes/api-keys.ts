@@ -1,114 +1,59 @@
-import { z } from 'zod';
+import { createApiKey, deleteApiKey, listApiKeys } from '../../../shared/api/api-keys.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import { pageOf, pageQuerySchema, problemSchema } from '../../../shared/protocol.ts';
 import type { ApiKeyRow } from '../../control-plane/session-repository.ts';
 import { newApiKey } from '../../security/api-keys.ts';
 import { type Caller, PERMISSION_NAMES, PERMISSIONS, scopeOf } from '../../security/permissions.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { serve } from '../serve.ts';
 import type { Api } from '../server.ts';
-import { isOwn, userIdQuery } from './sessions.ts';
-
-const permissionSchema = z.enum(PERMISSION_NAMES);
-const apiKeySchema = z
-  .object({
-    id: z.string(),
-    user_id: z.string(),
-    name: z.string(),
-    prefix: z.string(),
-    permissions: z.array(permissionSchema),
-    expires_at: z.string().nullable(),
-    last_used_at: z.string().nullable(),
-    created: z.string(),
-  })
-  .meta({ id: 'ApiKey' });
-const idParams = z.object({ id: z.string().regex(/^[a-z0-9]{15}$/, 'is not an id') });
+import { isOwn } from './sessions.ts';
 
 /** Keys for programs. */
 export function apiKeyRoutes(app: Api, { sessionRepository, identities, users, clock }: ApiDeps): void {
-  app.get(
-    '/api/v1/api-keys',
-    {
-      config: { permission: 'api-keys.read' },
-      schema: {
-        querystring: pageQuerySchema.omit({ sort: true }).extend({ user_id: userIdQuery }),
-        response: { 200: pageOf(apiKeySchema), 403: problemSchema },
-      },
-    },
-    async (request) => {
-      const { page, per_page, user_id } = request.query;
-      const caller = requireCaller(request);
-      if (user_id !== undefined) requireOwnerOrAll(request, user_id);
-      const own = caller.kind === 'local' ? null : caller.userId;
-      const user = user_id ?? (seesAll(caller, 'api-keys.read') ? null : own);
-      const { items, total } = await sessionRepository.listKeys({ user, page, perPage: per_page });
-      return { items: items.map(describe), page, per_page, total };
-    },
-  );
+  serve(app, listApiKeys, async (request) => {
+    const { page, per_page, user_id } = request.query;
+    const caller = requireCaller(request);
+    if (user_id !== undefined) requireOwnerOrAll(request, user_id);
+    const own = caller.kind === 'local' ? null : caller.userId;
+    const user = user_id ?? (seesAll(caller, 'api-keys.read') ? null : own);
+    const { items, total } = await sessionRepository.listKeys({ user, page, perPage: per_page });
+    return { items: items.map(describe), page, per_page, total };
+  });
 
-  app.post(
-    '/api/v1/api-keys',
-    {
-      config: { permission: 'api-keys.write', audit: 'api-key.create' },
-      schema: {
-        body: z.strictObject({
-          name: z.string().min(1).max(120),
-          /** All that its user may do, if left out. */
-          permissions: z.array(permissionSchema).min(1).max(PERMISSION_NAMES.length).optional(),
-          expires_at: z.iso.datetime().optional(),
-          user_id: userIdQuery,
-        }),
-        response: {
-          // The only time that the key is told.
-          201: apiKeySchema.extend({ key: z.string() }),
-          400: problemSchema,
-          403: problemSchema,
-          404: problemSchema,
-        },
-      },
-    },
-    async (request, reply) => {
-      const caller = requireCaller(request);
-      const { name, permissions, expires_at, user_id } = request.body;
-      const owner = user_id ?? requireUserId(request);
-      requireOwnerOrAll(request, owner);
-      const user = await users.find(owner);
-      if (!user) throw new FathomError('not_found', `there is no user '${owner}'`);
-      const possible = PERMISSION_NAMES.filter((one) => PERMISSIONS[one][user.role] !== null);
-      const wanted = permissions ?? possible.filter((one) => scopeOf(caller, one) !== null);
-      requireGrantable(caller, wanted, possible);
-      if (expires_at !== undefined && Date.parse(expires_at) <= clock.now().getTime()) {
-        throw new FathomError('request.invalid', 'expires_at has passed already');
-      }
-      const { key, prefix, hash } = newApiKey();
-      const row = await sessionRepository.createKey({
-        user: owner,
-        name,
-        prefix,
-        hash,
-        permissions: [...new Set(wanted)],
-        expires_at: expires_at ?? null,
-      });
-      return reply.code(201).send({ ...describe(row), key });
-    },
-  );
+  serve(app, createApiKey, async (request) => {
+    const caller = requireCaller(request);
+    const { name, permissions, expires_at, user_id } = request.body;
+    const owner = user_id ?? requireUserId(request);
+    requireOwnerOrAll(request, owner);
+    const user = await users.find(owner);
+    if (!user) throw new FathomError('not_found', `there is no user '${owner}'`);
+    const possible = PERMISSION_NAMES.filter((one) => PERMISSIONS[one][user.role] !== null);
+    const wanted = permissions ?? possible.filter((one) => scopeOf(caller, one) !== null);
+    requireGrantable(caller, wanted, possible);
+    if (expires_at !== undefined && Date.parse(expires_at) <= clock.now().getTime()) {
+      throw new FathomError('request.invalid', 'expires_at has passed already');
+    }
+    const { key, prefix, hash } = newApiKey();
+    const row = await sessionRepository.createKey({
+      user: owner,
+      name,
+      prefix,
+      hash,
+      permissions: [...new Set(wanted)],
+      expires_at: expires_at ?? null,
+    });
+    return { ...describe(row), key };
+  });
 
-  app.delete(
-    '/api/v1/api-keys/:id',
-    {
-      config: { permission: 'api-keys.write', audit: 'api-key.revoke' },
-      schema: { params: idParams, response: { 204: z.null(), 404: problemSchema } },
-    },
-    async (request, reply) => {
-      const row = await sessionRepository.findKey(request.params.id);
-      const caller = requireCaller(request);
-      const visible = row && (seesAll(caller, 'api-keys.write') || isOwn(caller, row.user));
-      if (!visible) throw new FathomError('not_found', `there is no API key '${request.params.id}'`);
-      await sessionRepository.delete('api_keys', row.id);
-      identities.changed(row.user);
-      return reply.code(204).send(null);
-    },
-  );
+  serve(app, deleteApiKey, async (request) => {
+    const row = await sessionRepository.findKey(request.params.id);
+    const caller = requireCaller(request);
+    const visible = row && (seesAll(caller, 'api-keys.write') || isOwn(caller, row.user));
+    if (!visible) throw new FathomError('not_found', `there is no API key '${request.params.id}'`);
+    await sessionRepository.delete('api_keys', row.id);
+    identities.changed(row.user);
+  });
 }
 
 /** Nobody hands on what they do not have. @throws FathomError `auth.forbidden` */

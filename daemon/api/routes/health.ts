@@ -1,63 +1,35 @@
-import { z } from 'zod';
+import { getFleetHealth, getHealth, getMetrics, getReadiness } from '../../../shared/api/daemon.ts';
 import type { QueueStats } from '../../../shared/task.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { serve } from '../serve.ts';
 import type { Api } from '../server.ts';
-
-const readiness = z.object({ status: z.enum(['ok', 'waiting']), waiting_for: z.string().nullable() });
 
 /** For whoever watches the daemon from outside; none of these needs a session. */
 export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor, queue, log }: ApiDeps): void {
-  app.get(
-    '/health',
-    {
-      config: { permission: 'public' },
-      schema: { response: { 200: z.object({ status: z.literal('ok') }) } },
-    },
-    () => ({
-      status: 'ok' as const,
-    }),
-  );
+  serve(app, getHealth, () => ({
+    status: 'ok' as const,
+  }));
 
-  app.get(
-    '/health/ready',
-    { config: { permission: 'public' }, schema: { response: { 200: readiness, 503: readiness } } },
-    async (_request, reply) => {
-      const waiting = waitingFor() ?? missingInstance(fleet);
-      return reply
-        .code(waiting === null ? 200 : 503)
-        .send({ status: waiting === null ? 'ok' : 'waiting', waiting_for: waiting });
-    },
-  );
+  serve(app, getReadiness, async (_request, reply) => {
+    const waiting = waitingFor() ?? missingInstance(fleet);
+    return reply
+      .code(waiting === null ? 200 : 503)
+      .send({ status: waiting === null ? 'ok' : 'waiting', waiting_for: waiting });
+  });
 
-  app.get(
-    '/health/pb',
-    {
-      config: { permission: 'public' },
-      schema: {
-        response: {
-          200: z.object({
-            status: z.enum(['ok', 'degraded']),
-            total_instances: z.int(),
-            running_instances: z.int(),
-            timestamp: z.iso.datetime(),
-          }),
-        },
-      },
-    },
-    () => {
-      const instances = fleet.list().filter(({ kind }) => kind === 'user');
-      const running = instances.filter(({ phase }) => phase === 'running').length;
-      const wanted = instances.filter(({ desired }) => desired === 'running').length;
-      return {
-        status: running >= wanted ? ('ok' as const) : ('degraded' as const),
-        total_instances: instances.length,
-        running_instances: running,
-        timestamp: clock.now().toISOString(),
-      };
-    },
-  );
+  serve(app, getFleetHealth, () => {
+    const instances = fleet.list().filter(({ kind }) => kind === 'user');
+    const running = instances.filter(({ phase }) => phase === 'running').length;
+    const wanted = instances.filter(({ desired }) => desired === 'running').length;
+    return {
+      status: running >= wanted ? ('ok' as const) : ('degraded' as const),
+      total_instances: instances.length,
+      running_instances: running,
+      timestamp: clock.now().toISOString(),
+    };
+  });
 
   /** What else there is to tell does not wait for a control plane that is away: its phase is among it. */
   async function queueStats(): Promise<QueueStats | null> {
@@ -71,21 +43,17 @@ export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor, queu
   }
 
   // Names of databases hold names of people, so only those who see everything get the series of each instance.
-  app.get(
-    '/metrics',
-    { config: { permission: 'public' }, schema: { hide: true } },
-    async (request, reply) => {
-      // Loaded when somebody asks: with what it stands on it is a tenth of all that a daemon reads at its start.
-      const { renderMetrics } = await import('../metrics.ts');
-      const { contentType, text } = await renderMetrics({
-        fleet,
-        monitor,
-        queue: await queueStats(),
-        perInstance: seesAll(request.caller, 'databases.read'),
-      });
-      return reply.type(contentType).send(text);
-    },
-  );
+  serve(app, getMetrics, async (request, reply) => {
+    // Loaded when somebody asks: with what it stands on it is a tenth of all that a daemon reads at its start.
+    const { renderMetrics } = await import('../metrics.ts');
+    const { contentType, text } = await renderMetrics({
+      fleet,
+      monitor,
+      queue: await queueStats(),
+      perInstance: seesAll(request.caller, 'databases.read'),
+    });
+    return reply.type(contentType).send(text);
+  });
 }
 
 /** After the start, too, nothing works without the global PocketBase. */

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { pageOf, pageQuerySchema } from '../protocol.ts';
+import { endpoint, noContent } from './endpoint.ts';
+import { EXAMPLE_ID, EXAMPLE_TIME, idParams, recordId } from './fields.ts';
+import { PERMISSION_NAMES } from './permissions.ts';
+
+const tag = 'API keys';
+const permissionSchema = z.enum(PERMISSION_NAMES).meta({ id: 'Permission' });
+const ofUser = { user_id: recordId('a user').optional() };
+
+const EXAMPLE_KEY = {
+  id: EXAMPLE_ID,
+  user_id: EXAMPLE_ID,
+  name: 'monitoring',
+  prefix: 'a1b2c3d4',
+  permissions: ['status.read'],
+  expires_at: null,
+  last_used_at: null,
+  created: EXAMPLE_TIME,
+};
+
+const apiKeySchema = z
+  .object({
+    id: z.string(),
+    user_id: z.string(),
+    name: z.string(),
+    prefix: z.string(),
+    permissions: z.array(permissionSchema),
+    expires_at: z.string().nullable(),
+    last_used_at: z.string().nullable(),
+    created: z.string(),
+  })
+  .meta({ id: 'ApiKey', examples: [EXAMPLE_KEY] });
+
+export const listApiKeys = endpoint({
+  operationId: 'listApiKeys',
+  method: 'GET',
+  path: '/api/v1/api-keys',
+  tag,
+  summary: 'List API keys',
+  description: "The caller's own keys. Administrators get all keys, or those of `user_id`.",
+  permission: 'api-keys.read',
+  query: pageQuerySchema.omit({ sort: true }).extend(ofUser),
+  responses: { 200: { description: 'One page of keys.', schema: pageOf(apiKeySchema) } },
+});
+
+export const createApiKey = endpoint({
+  operationId: 'createApiKey',
+  method: 'POST',
+  path: '/api/v1/api-keys',
+  tag,
+  summary: 'Create an API key',
+  description: 'Send the key as `Authorization: Bearer fk_…`. Only this response shows it.',
+  permission: 'api-keys.write',
+  audit: 'api-key.create',
+  body: z
+    .strictObject({
+      name: z.string().min(1).max(120),
+      permissions: z
+        .array(permissionSchema)
+        .min(1)
+        .max(PERMISSION_NAMES.length)
+        .optional()
+        .meta({ description: 'All permissions of the user, if left out.' }),
+      expires_at: z.iso.datetime().optional(),
+      ...ofUser,
+    })
+    .meta({ id: 'NewApiKey', examples: [{ name: 'monitoring', permissions: ['status.read'] }] }),
+  responses: {
+    201: {
+      description: 'The key.',
+      schema: apiKeySchema
+        .extend({ key: z.string() })
+        .meta({ id: 'CreatedApiKey', examples: [{ ...EXAMPLE_KEY, key: 'fk_a1b2c3d4_secret' }] }),
+    },
+  },
+  errors: ['not_found', 'conflict'],
+});
+
+export const deleteApiKey = endpoint({
+  operationId: 'deleteApiKey',
+  method: 'DELETE',
+  path: '/api/v1/api-keys/{id}',
+  tag,
+  summary: 'Delete an API key',
+  description: 'The key ends at once. Users may delete their own keys.',
+  permission: 'api-keys.write',
+  audit: 'api-key.revoke',
+  params: idParams('an API key'),
+  responses: noContent('The key is deleted.'),
+  errors: ['not_found'],
+});

@@ -1,0 +1,196 @@
+import { z } from 'zod';
+import type { DaemonUsage } from '../events.ts';
+import { INSTANCE_PHASES } from '../instance.ts';
+import type { DaemonStatus } from '../status.ts';
+import { TASK_STATUSES } from '../task.ts';
+import { endpoint } from './endpoint.ts';
+import { countsBy, EXAMPLE_TIME } from './fields.ts';
+
+const tag = 'Daemon';
+const time = z.iso.datetime();
+
+const EXAMPLE_USAGE = {
+  at: EXAMPLE_TIME,
+  rss_bytes: 94_371_840,
+  cpu_percent: 0.4,
+  event_loop_delay_ms: 1.1,
+  load_1m: 0.2,
+  memory_free_bytes: 2_147_483_648,
+  disk_free_bytes: 53_687_091_200,
+};
+
+const daemonUsageSchema: z.ZodType<DaemonUsage> = z
+  .object({
+    at: time,
+    rss_bytes: z.number(),
+    cpu_percent: z.number().nullable(),
+    event_loop_delay_ms: z.number(),
+    load_1m: z.number(),
+    memory_free_bytes: z.number(),
+    disk_free_bytes: z.number().nullable(),
+  })
+  .meta({ id: 'DaemonUsage', examples: [EXAMPLE_USAGE] });
+
+const zeros = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, 0]));
+
+const statusSchema: z.ZodType<DaemonStatus> = z
+  .object({
+    version: z.string(),
+    protocol: z.int(),
+    pid: z.int(),
+    started_at: time,
+    ready: z.boolean(),
+    waiting_for: z.string().nullable(),
+    api_url: z.string(),
+    global_url: z.string(),
+    data_dir: z.string(),
+    pocketbase_version: z.string(),
+    pocketbase_path: z.string(),
+    instances: countsBy(INSTANCE_PHASES),
+    total_instances: z.int(),
+    queue: countsBy(TASK_STATUSES)
+      .nullable()
+      .meta({ description: 'Null while the global PocketBase cannot be read.' }),
+    queue_paused: z.boolean().nullable(),
+    usage: daemonUsageSchema.nullable(),
+    permissions: z.array(z.string()).meta({ description: 'Permissions of the caller.' }),
+  })
+  .meta({
+    id: 'DaemonStatus',
+    examples: [
+      {
+        version: '0.1.0',
+        protocol: 1,
+        pid: 4711,
+        started_at: EXAMPLE_TIME,
+        ready: true,
+        waiting_for: null,
+        api_url: 'http://127.0.0.1:3000',
+        global_url: 'http://127.0.0.1:8090',
+        data_dir: '/var/lib/fathom',
+        pocketbase_version: '0.39.1',
+        pocketbase_path: '/opt/fathom/pocketbase',
+        instances: { ...zeros(INSTANCE_PHASES), running: 4 },
+        total_instances: 4,
+        queue: { ...zeros(TASK_STATUSES), done: 40 },
+        queue_paused: false,
+        usage: EXAMPLE_USAGE,
+        permissions: ['status.read'],
+      },
+    ],
+  });
+
+export const getStatus = endpoint({
+  operationId: 'getStatus',
+  method: 'GET',
+  path: '/api/v1/status',
+  tag,
+  summary: 'Show the state of the daemon',
+  description: 'With the permissions of the caller.',
+  permission: 'status.read',
+  responses: { 200: { description: 'The state.', schema: statusSchema } },
+  whileStarting: true,
+});
+
+export const getHealth = endpoint({
+  operationId: 'getHealth',
+  method: 'GET',
+  path: '/health',
+  tag,
+  summary: 'Check that the daemon answers',
+  description: 'For liveness checks.',
+  permission: 'public',
+  responses: {
+    200: {
+      description: 'The daemon answers.',
+      schema: z.object({ status: z.literal('ok') }).meta({ id: 'Health', examples: [{ status: 'ok' }] }),
+    },
+  },
+  whileStarting: true,
+});
+
+const readinessSchema = z
+  .object({ status: z.enum(['ok', 'waiting']), waiting_for: z.string().nullable() })
+  .meta({ id: 'Readiness', examples: [{ status: 'ok', waiting_for: null }] });
+
+export const getReadiness = endpoint({
+  operationId: 'getReadiness',
+  method: 'GET',
+  path: '/health/ready',
+  tag,
+  summary: 'Check that the daemon is ready',
+  description: 'For load balancers: 503 until the global PocketBase runs.',
+  permission: 'public',
+  responses: {
+    200: { description: 'The daemon is ready.', schema: readinessSchema },
+    503: { description: '`waiting_for` says what is missing.', schema: readinessSchema, failure: true },
+  },
+  whileStarting: true,
+});
+
+export const getFleetHealth = endpoint({
+  operationId: 'getFleetHealth',
+  method: 'GET',
+  path: '/health/pb',
+  tag,
+  summary: 'Check that the instances run',
+  description: '`degraded` while an instance that should run does not.',
+  permission: 'public',
+  responses: {
+    200: {
+      description: 'Number of instances.',
+      schema: z
+        .object({
+          status: z.enum(['ok', 'degraded']),
+          total_instances: z.int(),
+          running_instances: z.int(),
+          timestamp: time,
+        })
+        .meta({
+          id: 'FleetHealth',
+          examples: [{ status: 'ok', total_instances: 3, running_instances: 3, timestamp: EXAMPLE_TIME }],
+        }),
+    },
+  },
+  whileStarting: true,
+});
+
+export const getMetrics = endpoint({
+  operationId: 'getMetrics',
+  method: 'GET',
+  path: '/metrics',
+  tag,
+  summary: 'Show metrics for Prometheus',
+  description: 'Series of single databases only for who may read all of them; see docs/operations.md.',
+  permission: 'public',
+  responses: {
+    200: {
+      description: 'The text format of Prometheus.',
+      mediaType: 'text/plain',
+      schema: z.string().meta({
+        id: 'Metrics',
+        examples: ['# TYPE fathom_instances gauge\nfathom_instances{phase="running"} 3\n'],
+      }),
+    },
+  },
+  whileStarting: true,
+});
+
+export const getOpenApi = endpoint({
+  operationId: 'getOpenApi',
+  method: 'GET',
+  path: '/openapi.json',
+  tag,
+  summary: 'Show this document',
+  description: 'An OpenAPI 3.1 document. `/docs` shows it in a browser.',
+  permission: 'public',
+  responses: {
+    200: {
+      description: 'The document.',
+      schema: z
+        .record(z.string(), z.unknown())
+        .meta({ id: 'OpenApiDocument', examples: [{ openapi: '3.1.0' }] }),
+    },
+  },
+  whileStarting: true,
+});

@@ -1,0 +1,292 @@
+import { z } from 'zod';
+import { isDatabaseName } from '../database-name.ts';
+import { INSTANCE_PHASES } from '../instance.ts';
+import { JOURNAL_KEPT, type JournalEntry } from '../journal.ts';
+import {
+  instanceSchema,
+  lastExitSchema,
+  pageOf,
+  pageQuerySchema,
+  probeSchema,
+  reasonSchema,
+  usageSchema,
+} from '../protocol.ts';
+import { endpoint, exampleOf, noContent } from './endpoint.ts';
+import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './fields.ts';
+
+const tag = 'Databases';
+const params = z.object({
+  name: z
+    .string()
+    .refine((name) => name === 'global' || isDatabaseName(name), 'is not the name of a database')
+    .meta({ description: 'Name of a database, or `global`.', examples: [EXAMPLE_DATABASE] }),
+});
+
+export const DATABASE_SORTS = ['name', 'phase', 'port', 'restarts', 'created_at', 'since'] as const;
+
+export const listDatabases = endpoint({
+  operationId: 'listDatabases',
+  method: 'GET',
+  path: '/api/v1/databases',
+  tag,
+  summary: 'List databases',
+  description: 'Users get their own database. Who may read all gets the global database as well.',
+  permission: 'databases.read',
+  query: pageQuerySchema.extend({
+    sort: z
+      .enum([...DATABASE_SORTS, ...DATABASE_SORTS.map((field) => `-${field}` as const)])
+      .default('name')
+      .meta({ description: 'Field to sort by; `-field` is descending.' }),
+    phase: z.string().max(20).optional().meta({ description: 'Only instances in this phase.' }),
+    search: z.string().max(100).optional().meta({ description: 'A part of the name or e-mail address.' }),
+  }),
+  responses: { 200: { description: 'One page of instances.', schema: pageOf(instanceSchema) } },
+});
+
+export const getDatabase = endpoint({
+  operationId: 'getDatabase',
+  method: 'GET',
+  path: '/api/v1/databases/{name}',
+  tag,
+  summary: 'Show a database',
+  description: 'Owners may read their own.',
+  permission: 'databases.read',
+  params,
+  responses: { 200: { description: 'The instance.', schema: instanceSchema } },
+  errors: ['not_found'],
+});
+
+const operation = { method: 'POST', tag, permission: 'databases.operate', params } as const;
+const reached = { 200: { description: 'The instance after the operation.', schema: instanceSchema } };
+const errors = ['not_found', 'conflict', 'instance.failed', 'ports.exhausted'] as const;
+
+export const startDatabase = endpoint({
+  ...operation,
+  operationId: 'startDatabase',
+  path: '/api/v1/databases/{name}/start',
+  summary: 'Start a database',
+  description: 'Leaves the phase `failed` as well. Answers once the instance runs.',
+  audit: 'database.start',
+  responses: reached,
+  errors,
+});
+
+export const stopDatabase = endpoint({
+  ...operation,
+  operationId: 'stopDatabase',
+  path: '/api/v1/databases/{name}/stop',
+  summary: 'Stop a database',
+  description: 'It stays stopped until it is started.',
+  audit: 'database.stop',
+  responses: reached,
+  errors,
+});
+
+export const restartDatabase = endpoint({
+  ...operation,
+  operationId: 'restartDatabase',
+  path: '/api/v1/databases/{name}/restart',
+  summary: 'Restart a database',
+  description: 'Works for `global`, too. Answers once the instance runs.',
+  audit: 'database.restart',
+  responses: reached,
+  errors,
+});
+
+export const deleteDatabase = endpoint({
+  operationId: 'deleteDatabase',
+  method: 'DELETE',
+  path: '/api/v1/databases/{name}',
+  tag,
+  summary: 'Delete a database',
+  description: 'Deletes all its data. An active owner gets a new, empty database.',
+  permission: 'databases.delete',
+  audit: 'database.delete',
+  params,
+  responses: noContent('The database is deleted.'),
+  errors: ['not_found', 'conflict', 'instance.failed'],
+});
+
+export const getDatabaseLogs = endpoint({
+  operationId: 'getDatabaseLogs',
+  method: 'GET',
+  path: '/api/v1/databases/{name}/logs',
+  tag,
+  summary: 'Show the end of a log',
+  description: 'The stream goes on with `logs:NAME` from `position`.',
+  permission: 'databases.read',
+  params,
+  query: z.object({
+    tail: z.coerce.number().int().min(0).max(5000).default(200).meta({ description: 'Number of lines.' }),
+  }),
+  responses: {
+    200: {
+      description: 'The last lines.',
+      schema: z
+        .object({
+          lines: z.array(z.object({ at: z.iso.datetime(), text: z.string() })).meta({
+            description:
+              'Each with the best time there is: the one it begins with, else that of a line near it.',
+          }),
+          position: z.int().meta({
+            description: 'After the last complete line: where a subscription to `logs:NAME` goes on.',
+          }),
+          partial: z.boolean().meta({ description: 'The last line is still being written.' }),
+        })
+        .meta({
+          id: 'LogTail',
+          examples: [
+            {
+              lines: [{ at: EXAMPLE_TIME, text: 'Server started at http://127.0.0.1:9123' }],
+              position: 40,
+              partial: false,
+            },
+          ],
+        }),
+    },
+  },
+  errors: ['not_found'],
+});
+
+export const getDatabaseMetrics = endpoint({
+  operationId: 'getDatabaseMetrics',
+  method: 'GET',
+  path: '/api/v1/databases/{name}/metrics',
+  tag,
+  summary: 'Show usage and probes of a database',
+  description: 'The last readings of one instance.',
+  permission: 'databases.read',
+  params,
+  responses: {
+    200: {
+      description: 'Usage and the last probes.',
+      schema: z
+        .object({
+          usage: usageSchema.nullable(),
+          probe: probeSchema.nullable(),
+          probes: z.array(probeSchema).meta({ description: 'The last ones, oldest first.' }),
+          restarts: z.int(),
+        })
+        .meta({
+          id: 'InstanceMetrics',
+          examples: [
+            {
+              usage: exampleOf(usageSchema),
+              probe: exampleOf(probeSchema),
+              probes: [exampleOf(probeSchema)],
+              restarts: 0,
+            },
+          ],
+        }),
+    },
+  },
+  errors: ['not_found'],
+});
+
+const collectionSchema = z
+  .object({
+    name: z.string(),
+    type: z.string(),
+    system: z.boolean().meta({ description: "One of PocketBase's own." }),
+    records: z
+      .int()
+      .nullable()
+      .meta({ description: 'Null when they could not be counted, or may not be read.' }),
+  })
+  .meta({
+    id: 'Collection',
+    examples: [{ name: 'documents', type: 'base', system: false, records: 12 }],
+  });
+
+export const listCollections = endpoint({
+  operationId: 'listCollections',
+  method: 'GET',
+  path: '/api/v1/databases/{name}/collections',
+  tag,
+  summary: 'List the collections of a database',
+  description: 'For administrators. The instance has to run.',
+  permission: 'databases.browse',
+  params: z.object({ name: databaseName }),
+  query: pageQuerySchema.omit({ sort: true }),
+  responses: { 200: { description: 'One page of collections.', schema: pageOf(collectionSchema) } },
+  errors: ['not_found', 'instance.not_running', 'instance.failed'],
+});
+
+export const listRecords = endpoint({
+  operationId: 'listRecords',
+  method: 'GET',
+  path: '/api/v1/databases/{name}/collections/{collection}/records',
+  tag,
+  summary: 'List the records of a collection',
+  description: 'For administrators. Secrets and hidden fields are left out.',
+  permission: 'databases.browse',
+  params: z.object({
+    name: databaseName,
+    collection: z
+      .string()
+      .regex(/^\w{1,255}$/, 'is not the name of a collection')
+      .meta({ description: 'Name of a collection.', examples: ['documents'] }),
+  }),
+  query: pageQuerySchema,
+  responses: {
+    200: {
+      description: 'One page of records.',
+      schema: pageOf(
+        z
+          .record(z.string(), z.unknown())
+          .meta({ id: 'DatabaseRecord', examples: [{ id: 'r1a2b3c4d5e6f7g', title: 'First' }] }),
+      ),
+    },
+  },
+  errors: ['not_found', 'instance.not_running', 'instance.failed'],
+});
+
+const phase = z.enum(INSTANCE_PHASES).nullable();
+
+const journalEntrySchema: z.ZodType<JournalEntry> = z
+  .object({
+    at: z.iso.datetime(),
+    name: z.string(),
+    kind: z.enum(['added', 'phase', 'removed']),
+    from: phase,
+    to: phase,
+    reason: reasonSchema.omit({ log_tail: true }).nullable(),
+    last_exit: lastExitSchema.nullable(),
+  })
+  .meta({
+    id: 'JournalEntry',
+    examples: [
+      {
+        at: EXAMPLE_TIME,
+        name: EXAMPLE_DATABASE,
+        kind: 'phase',
+        from: 'starting',
+        to: 'running',
+        reason: null,
+        last_exit: null,
+      },
+    ],
+  });
+
+export const listEvents = endpoint({
+  operationId: 'listEvents',
+  method: 'GET',
+  path: '/api/v1/events',
+  tag,
+  summary: 'List what happened to instances',
+  description: 'Since the daemon started. Page 1 is the latest; each page is oldest first.',
+  permission: 'databases.read',
+  query: z.object({
+    ...pageQuerySchema.pick({ page: true }).shape,
+    name: z.string().max(128).optional().meta({ description: 'Only of this database.' }),
+    per_page: z.coerce.number().int().min(1).max(500).default(200).meta({ description: 'Items on a page.' }),
+    limit: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(JOURNAL_KEPT)
+      .optional()
+      .meta({ description: 'Instead of `per_page`: the number of latest events.' }),
+  }),
+  responses: { 200: { description: 'One page of events.', schema: pageOf(journalEntrySchema) } },
+});

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { ERROR_CODES, type ErrorCode } from '../errors.ts';
+import type { Permission } from './permissions.ts';
+
+export const TAGS = {
+  'Sign-in': 'Sign up and sign in. What concerns the signed-in account alone.',
+  Users: 'Accounts.',
+  Sessions: 'Where an account is signed in.',
+  'API keys': 'Keys for programs.',
+  Databases: "Users' databases and the PocketBase instances that serve them.",
+  Queue: 'Tasks, dead letters and schedules.',
+  Audit: 'The audit log.',
+  Secrets: 'The master key and the secrets that it seals.',
+  Daemon: 'State, health and metrics of the daemon.',
+  Lifecycle: 'API of earlier clients. Its errors have a form of their own.',
+} as const;
+
+export type Tag = keyof typeof TAGS;
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+export interface ResponseContract {
+  description: string;
+  /** Absent: the response has no body. */
+  schema?: z.ZodType;
+  /** JSON by default. */
+  mediaType?: string;
+  /** An answer that is not good news: 503 of a health check. */
+  failure?: true;
+}
+
+/** Everything about one operation of the HTTP API. Routes and the OpenAPI document derive from it. */
+export interface Endpoint {
+  operationId: string;
+  method: Method;
+  /** With parameters as in OpenAPI: `/api/v1/users/{id}`. */
+  path: `/${string}`;
+  tag: Tag;
+  /** Imperative, one line. */
+  summary: string;
+  description?: string;
+  permission: Permission | 'public';
+  /** Name in the audit log, or null for what it leaves out; of every operation that changes something. */
+  audit?: string | null;
+  params?: z.ZodObject;
+  query?: z.ZodObject;
+  body?: z.ZodType;
+  /** By status. A handler that sets no status answers with the lowest one. */
+  responses: Readonly<Record<number, ResponseContract>>;
+  /** Codes of errors beside those of `errorsOf`. */
+  errors?: readonly ErrorCode[];
+  /** `lifecycle`: the form of the lifecycle API instead of RFC 9457. */
+  errorForm?: 'lifecycle';
+  /** Answers also while the daemon starts. */
+  whileStarting?: true;
+}
+
+/** Keeps the exact type of a declaration. */
+export function endpoint<const E extends Endpoint>(declaration: E): E {
+  return declaration;
+}
+
+/** Every error that an operation can answer with. */
+export function errorsOf(declaration: Endpoint): ErrorCode[] {
+  const { method, permission, errors = [], whileStarting } = declaration;
+  const codes: ErrorCode[] = [
+    'request.invalid',
+    // A token that is not valid is refused on public operations as well.
+    'auth.required',
+    ...(permission === 'public' ? [] : (['auth.forbidden'] as const)),
+    ...(method === 'GET' || method === 'DELETE'
+      ? []
+      : (['request.too_large', 'request.unsupported_type'] as const)),
+    'rate_limited',
+    'internal',
+    ...(whileStarting ? [] : (['daemon.starting', 'control_plane.unavailable'] as const)),
+    ...errors,
+  ];
+  return [...new Set(codes)].toSorted((a, b) => ERROR_CODES[a].status - ERROR_CODES[b].status);
+}
+
+/** An example of a schema: its own, as `meta` keeps it. */
+export function exampleOf(schema: z.ZodType): unknown {
+  const examples = z.globalRegistry.get(schema)?.['examples'];
+  return Array.isArray(examples) ? examples[0] : undefined;
+}
+
+/** Answer without a body. */
+export function noContent(description: string): { 204: { description: string } } {
+  return { 204: { description } };
+}

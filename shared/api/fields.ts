@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { isDatabaseName } from '../database-name.ts';
+
+/** Fields and parameters that several resources have. */
+
+export const EXAMPLE_ID = 'k3v9x2m7q1w8e5r';
+export const EXAMPLE_TIME = '2026-01-15T08:30:00.000Z';
+export const EXAMPLE_DATABASE = '2026-01-15-001-johndoe';
+
+/** @param of for the message: `a user` */
+export function recordId(of: string): z.ZodString {
+  return z
+    .string()
+    .regex(/^[a-z0-9]{15}$/, `is not the id of ${of}`)
+    .meta({ description: `Id of ${of}.`, examples: [EXAMPLE_ID] });
+}
+
+export function idParams(of: string) {
+  return z.object({ id: recordId(of) });
+}
+
+export const databaseName = z
+  .string()
+  .refine(isDatabaseName, 'is not the name of a user database')
+  .meta({ description: 'Name of a user database.', examples: [EXAMPLE_DATABASE] });
+
+/** A number for each of some names. */
+export function countsBy<const K extends string>(names: readonly K[]) {
+  const shape = Object.fromEntries(names.map((name) => [name, z.int()])) as Record<K, z.ZodInt>;
+  return z.object(shape);
+}

@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { pageOf, pageQuerySchema, registerSchema } from '../protocol.ts';
+import { endpoint, noContent } from './endpoint.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME, idParams } from './fields.ts';
+import { ROLES } from './permissions.ts';
+
+const tag = 'Users';
+const roleSchema = z.enum(ROLES).meta({ id: 'Role' });
+
+const userSchema = z
+  .object({
+    id: z.string(),
+    email: z.string(),
+    name: z.string(),
+    role: roleSchema,
+    is_active: z.boolean(),
+    created: z.string(),
+    database: z.string().nullable().meta({ description: 'Name of the database; null while there is none.' }),
+  })
+  .meta({
+    id: 'User',
+    examples: [
+      {
+        id: EXAMPLE_ID,
+        email: 'johndoe@example.com',
+        name: 'John Doe',
+        role: 'user',
+        is_active: true,
+        created: EXAMPLE_TIME,
+        database: EXAMPLE_DATABASE,
+      },
+    ],
+  });
+
+/** PocketBase's filters know no backslash but one that escapes a quote: any other would end the text elsewhere. */
+const comparable = z.string().regex(/^[^\\\p{C}]*$/u, 'holds a backslash or a control character');
+const params = idParams('a user');
+
+export const listUsers = endpoint({
+  operationId: 'listUsers',
+  method: 'GET',
+  path: '/api/v1/users',
+  tag,
+  summary: 'List users',
+  description: 'All filters can be combined.',
+  permission: 'users.read',
+  query: pageQuerySchema.extend({
+    sort: z.enum(['email', '-email', 'created', '-created', 'role', '-role']).default('created').meta({
+      description: 'Field to sort by; `-field` is descending.',
+    }),
+    email: comparable.max(255).optional().meta({ description: 'The exact e-mail address.' }),
+    search: comparable.max(100).optional().meta({ description: 'A part of the e-mail address or name.' }),
+    role: roleSchema.optional(),
+    is_active: z.enum(['true', 'false']).optional(),
+  }),
+  responses: { 200: { description: 'One page of users.', schema: pageOf(userSchema) } },
+});
+
+export const createUser = endpoint({
+  operationId: 'createUser',
+  method: 'POST',
+  path: '/api/v1/users',
+  tag,
+  summary: 'Create a user',
+  description: 'Creates the account and, for the role `user`, its database.',
+  permission: 'users.write',
+  audit: 'user.create',
+  body: registerSchema.extend({ role: roleSchema.optional() }).meta({
+    id: 'NewUser',
+    examples: [{ email: 'johndoe@example.com', password: 'a-good-password', role: 'user' }],
+  }),
+  responses: { 201: { description: 'The user.', schema: userSchema } },
+  errors: ['auth.email_taken', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+});
+
+export const getUser = endpoint({
+  operationId: 'getUser',
+  method: 'GET',
+  path: '/api/v1/users/{id}',
+  tag,
+  summary: 'Show a user',
+  description: 'Users may read their own account.',
+  permission: 'users.read',
+  params,
+  responses: { 200: { description: 'The user.', schema: userSchema } },
+  errors: ['not_found'],
+});
+
+export const updateUser = endpoint({
+  operationId: 'updateUser',
+  method: 'PATCH',
+  path: '/api/v1/users/{id}',
+  tag,
+  summary: 'Change the role or activity of a user',
+  description: 'An account that is not active is signed out and locked out of its database.',
+  permission: 'users.write',
+  audit: 'user.update',
+  params,
+  body: z
+    .strictObject({ role: roleSchema.optional(), is_active: z.boolean().optional() })
+    .meta({ id: 'UserChange', examples: [{ is_active: false }] }),
+  responses: { 200: { description: 'The user after the change.', schema: userSchema } },
+  errors: ['not_found'],
+});
+
+export const deleteUser = endpoint({
+  operationId: 'deleteUser',
+  method: 'DELETE',
+  path: '/api/v1/users/{id}',
+  tag,
+  summary: 'Delete a user',
+  description: 'Deletes the account and its database with all data.',
+  permission: 'users.write',
+  audit: 'user.delete',
+  params,
+  responses: noContent('The user is deleted.'),
+  errors: ['not_found', 'instance.failed'],
+});
