@@ -120,7 +120,7 @@ describe('help, palette and leaving', () => {
     await screen.shows('● live');
     screen.press('2', '?');
     await screen.shows('restart, after a question', 'sort by the next column');
-    screen.press('pagedown', 'pagedown');
+    screen.press('pagedown', 'pagedown', 'pagedown');
     await screen.shows('leave the console');
     screen.press('esc');
     await screen.hides('leave the console');

@@ -1,4 +1,5 @@
-import { BINDINGS, type Command } from '../keys/bindings.ts';
+import { BINDINGS } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import { GROUPS_OF, type Place } from '../keys/places.ts';
 import { keyLabel } from '../keys/presses.ts';
 import type { FleetState } from '../store/fleet-state.ts';

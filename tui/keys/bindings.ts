@@ -1,4 +1,5 @@
-import { TOP_SCREENS, type TopScreen } from '../store/location.ts';
+import { TOP_SCREENS } from '../store/location.ts';
+import type { Command } from './commands.ts';
 
 /**
  * The one table of keys: input, the hints in the footer, the help, the palette and `docs/console.md` are all made from
@@ -9,6 +10,7 @@ export type KeyGroup = keyof typeof GROUP_TITLES;
 export const GROUP_TITLES = {
   list: 'Lists',
   filter: 'What a list shows',
+  problems: 'Problems',
   marks: 'Marks',
   sort: 'Order',
   subject: 'The chosen instance',
@@ -43,73 +45,17 @@ export interface Binding {
   menu?: string;
 }
 
-export type Command =
-  | `screen.${TopScreen}`
-  | 'palette'
-  | 'help'
-  | 'back'
-  | 'history.back'
-  | 'history.forward'
-  | 'leave'
-  | 'interrupt'
-  | 'refresh'
-  | 'problem.next'
-  | 'problem.before'
-  | 'copy'
-  | 'copy.choose'
-  | 'copy.cancel'
-  | 'save'
-  | 'describe'
-  | 'task.retry'
-  | 'task.cancel'
-  | 'task.instance'
-  | 'failures.retry'
-  | 'queue.pause'
-  | 'records.next'
-  | 'records.before'
-  | 'database.delete'
-  | 'server.add'
-  | 'server.edit'
-  | 'server.remove'
-  | 'form.next'
-  | 'form.before'
-  | 'form.send'
-  | 'form.copy'
-  | 'form.cancel'
-  | 'up'
-  | 'down'
-  | 'page.up'
-  | 'page.down'
-  | 'first'
-  | 'last'
-  | 'open'
-  | 'logs'
-  | 'filter'
-  | 'sort.next'
-  | 'sort.reverse'
-  | 'mark'
-  | 'mark.all'
-  | 'start'
-  | 'stop'
-  | 'restart'
-  | 'tab.next'
-  | 'tab.before'
-  | 'log.follow'
-  | 'log.level'
-  | 'log.choose'
-  | 'log.wrap'
-  | 'search'
-  | 'search.older'
-  | 'search.newer'
-  | 'confirm.yes'
-  | 'confirm.no'
-  | 'quit.keep'
-  | 'quit.stop'
-  | 'quit.cancel';
-
 export const BINDINGS: readonly Binding[] = [
   { command: 'open', keys: ['enter'], group: 'list', help: 'open the chosen one', hint: 'open' },
   { command: 'filter', keys: ['/'], group: 'filter', help: 'filter; !word excludes', hint: 'filter' },
+  ...group('problems', [
+    [
+      'problems.only',
+      '!',
+      'only instances with a problem, or all again',
+      { hint: 'problems only', menu: 'only instances with a problem, or all again' },
+    ],
+  ]),
   ...group('actions', [
     ['start', 's', 'start', { hint: 'start', menu: 'start the marked instances, else the chosen one' }],
     [

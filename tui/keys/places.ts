@@ -1,5 +1,6 @@
 import type { TopScreen } from '../store/location.ts';
-import { BINDINGS, type Binding, type Command, type KeyGroup } from './bindings.ts';
+import { BINDINGS, type Binding, type KeyGroup } from './bindings.ts';
+import type { Command } from './commands.ts';
 
 /** Where keys have a meaning of their own. */
 export type Place =
@@ -22,7 +23,18 @@ export type Place =
 export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   waiting: ['everywhere'],
   overview: ['list', 'actions', 'subject', 'thing', 'everywhere'],
-  instances: ['list', 'filter', 'actions', 'subject', 'deletion', 'marks', 'sort', 'thing', 'everywhere'],
+  instances: [
+    'list',
+    'filter',
+    'problems',
+    'actions',
+    'subject',
+    'deletion',
+    'marks',
+    'sort',
+    'thing',
+    'everywhere',
+  ],
   summary: ['tabs', 'actions', 'subject', 'deletion', 'thing', 'scroll', 'everywhere'],
   logs: ['log', 'tabs', 'scroll', 'actions', 'thing', 'everywhere'],
   queue: ['list', 'tabs', 'tasks', 'filter', 'task', 'marks', 'queue', 'thing', 'everywhere'],
@@ -31,7 +43,7 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   probes: ['tabs', 'actions', 'subject', 'thing', 'list', 'everywhere'],
   events: ['list', 'tabs', 'filter', 'subject', 'thing', 'everywhere'],
   data: ['list', 'tabs', 'filter', 'subject', 'everywhere'],
-  databases: ['list', 'filter', 'subject', 'deletion', 'thing', 'everywhere'],
+  databases: ['list', 'filter', 'problems', 'subject', 'deletion', 'thing', 'everywhere'],
   records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],
   servers: ['list', 'servers', 'everywhere'],

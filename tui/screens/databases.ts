@@ -2,6 +2,7 @@ import type { Instance } from '../../shared/instance.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import { notReadyYet } from '../store/fleet-state.ts';
 import { byteSize, bytes, plural } from '../store/format.ts';
+import { NO_PROBLEMS } from '../store/problem-rows.ts';
 import { namesOf } from '../store/rows.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { phaseWord, whyLine } from '../store/why.ts';
@@ -10,6 +11,7 @@ import { paintSplit, type Span } from '../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
 import { detailRows, withChosen } from './chosen-line.ts';
 import { lookOf } from './console.ts';
+import { showAllInstances, toggleProblemsOnly } from './marks.ts';
 import { open } from './navigate.ts';
 import type { List, Look, Screen, Size, View } from './screen.ts';
 
@@ -26,7 +28,9 @@ export const databasesScreen: Screen = {
     return name === null ? null : { kind: 'instance', name };
   },
   command: () => 'databases list',
+  clear: showAllInstances,
   run(console, command) {
+    if (command === 'problems.only') return toggleProblemsOnly(console);
     if (command !== 'open') return false;
     const name = chosenName(lookOf(console));
     if (name !== null) open(console, { screen: 'instance', name, tab: 'data' });
@@ -35,7 +39,7 @@ export const databasesScreen: Screen = {
 };
 
 function rowsOf({ fleet, ui, rows }: Look): readonly Instance[] {
-  const all = rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort });
+  const all = rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort, problemsOnly: ui.problemsOnly });
   return all.filter(({ kind }) => kind === 'user');
 }
 
@@ -65,6 +69,7 @@ function databasesLines(view: View): string[] {
   const disk = rows.reduce((sum, { usage }) => sum + (usage?.disk_bytes ?? 0), 0);
   const filter = filterOf(ui, LIST);
   const right: Span[] = [
+    ...(ui.problemsOnly ? [['warn', '! problems only  '] as Span] : []),
     ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
     ['muted', `${cursorIndex(namesOf(rows), cursor) + 1}/${rows.length} `],
   ];
@@ -102,9 +107,11 @@ function databasesLines(view: View): string[] {
   ];
   if (size.columns >= 100) columns.splice(1, 0, ...wide);
   const empty =
-    filter === ''
-      ? (notReadyYet(fleet) ?? 'No databases yet: each user gets one when signing up.')
-      : 'Nothing matches the filter. Esc shows all again.';
+    ui.problemsOnly && filter === ''
+      ? `✓ ${NO_PROBLEMS}`
+      : filter === ''
+        ? (notReadyYet(fleet) ?? 'No databases yet: each user gets one when signing up.')
+        : 'Nothing matches the filter. Esc shows all again.';
   const table = drawTable(
     theme,
     { columns, rows, keyOf: ({ name }) => name, cursor, empty },

@@ -1,4 +1,4 @@
-import type { Command } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import { plural } from '../store/format.ts';
 import { LOG_CHOICES, type Location, type LogChoice } from '../store/location.ts';
 import { namesOf } from '../store/rows.ts';

@@ -1,4 +1,4 @@
-import type { Command } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import { INSTANCE_TABS, type Tab } from '../store/location.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
 import { phaseSpan } from '../widgets/phase-counts.ts';

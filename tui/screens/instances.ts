@@ -2,6 +2,7 @@ import type { Instance } from '../../shared/instance.ts';
 import { cursorIndex, visibleTop } from '../store/cursor.ts';
 import { notReadyYet } from '../store/fleet-state.ts';
 import { plural } from '../store/format.ts';
+import { NO_PROBLEMS } from '../store/problem-rows.ts';
 import { countPhases } from '../store/problems.ts';
 import { namesOf } from '../store/rows.ts';
 import { nextSort, type Sort } from '../store/sort.ts';
@@ -11,7 +12,7 @@ import { phaseCounts } from '../widgets/phase-counts.ts';
 import { detailRows, withChosen } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { layoutTable, tableHead, tableRow } from './instance-table.ts';
-import { dropMarks, toggleAll, toggleMark } from './marks.ts';
+import { dropMarks, showAllInstances, toggleAll, toggleMark, toggleProblemsOnly } from './marks.ts';
 import { say } from './say.ts';
 import type { List, Look, Screen, Size, View } from './screen.ts';
 
@@ -34,6 +35,8 @@ export const instancesScreen: Screen = {
   command: () => 'databases list',
   run(console, command, size) {
     switch (command) {
+      case 'problems.only':
+        return toggleProblemsOnly(console);
       case 'mark':
         return mark(console, size);
       case 'mark.all':
@@ -48,7 +51,7 @@ export const instancesScreen: Screen = {
         return false;
     }
   },
-  clear: dropMarks,
+  clear: (console) => dropMarks(console) || showAllInstances(console),
 };
 
 function listOf(look: Look): List {
@@ -65,7 +68,7 @@ function chosenName(look: Look): string | null {
 }
 
 function rowsOf({ rows, fleet, ui }: Look): readonly Instance[] {
-  return rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort });
+  return rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort, problemsOnly: ui.problemsOnly });
 }
 
 function chosenIndex(look: Look): number {
@@ -98,6 +101,7 @@ function emptyText({ fleet, ui }: View): string {
   if (fleet.instances.size === 0) {
     return `    ${notReadyYet(fleet) ?? 'No instances yet: each user gets one when signing up.'}`;
   }
+  if (ui.problemsOnly && filterOf(ui, LIST) === '') return `    ✓ ${NO_PROBLEMS}`;
   return `    Nothing matches "${filterOf(ui, LIST)}". Esc shows all ${fleet.instances.size} again.`;
 }
 
@@ -108,6 +112,7 @@ function summaryLine({ fleet, ui, theme, size }: View, rows: readonly Instance[]
   const right: Span[] = [];
   const marked = [...ui.marks].filter((name) => fleet.instances.has(name)).length;
   if (marked > 0) right.push(['accent', `${marked} marked  `]);
+  if (ui.problemsOnly) right.push(['warn', '! problems only  ']);
   const filter = filterOf(ui, LIST);
   if (filter !== '') right.push(['warn', `/${filter}  ${rows.length} shown  `]);
   right.push(['muted', rows.length === 0 ? '' : `${index + 1}/${rows.length} `]);

@@ -1,4 +1,4 @@
-import type { Command } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import { type CopyChoice, copyChoices } from '../store/copy-choice.ts';
 import { endOf, LEVELS, logText, shownLines } from '../store/log-buffer.ts';
 import type { LogView, UiState } from '../store/ui-state.ts';

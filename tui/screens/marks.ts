@@ -26,6 +26,18 @@ export function toggleAll({ ui }: Console, keys: readonly string[]): void {
   });
 }
 
+export function toggleProblemsOnly({ ui }: Console): true {
+  ui.update((state) => ({ ...state, problemsOnly: !state.problemsOnly }));
+  return true;
+}
+
+/** True when there was something to take back. */
+export function showAllInstances({ ui }: Console): boolean {
+  if (!ui.get().problemsOnly) return false;
+  ui.update((state) => ({ ...state, problemsOnly: false }));
+  return true;
+}
+
 /** True when there were any. */
 export function dropMarks({ ui }: Console): boolean {
   if (ui.get().marks.size === 0) return false;

@@ -5,6 +5,7 @@ import { fleetUsage } from '../store/fleet-reducer.ts';
 import { notReadyYet } from '../store/fleet-state.ts';
 import { byteSize, latency, longDuration, percent, plural, since } from '../store/format.ts';
 import type { History } from '../store/history.ts';
+import { type ProblemRow, problemRows } from '../store/problem-rows.ts';
 import { countPhases, type Problem, problemsOf, spotOfProblem } from '../store/problems.ts';
 import { cursorOf } from '../store/ui-state.ts';
 import { whyLine } from '../store/why.ts';
@@ -13,8 +14,8 @@ import { paintLine, type Span } from '../widgets/line.ts';
 import { phaseCounts, phaseSpan } from '../widgets/phase-counts.ts';
 import { sparkline } from '../widgets/sparkline.ts';
 import { fit, widthOf } from '../widgets/text.ts';
-import { detailRows, withChosen } from './chosen-line.ts';
-import { lookOf } from './console.ts';
+import { detailRows, withChosen, withDetail } from './chosen-line.ts';
+import { type Console, lookOf } from './console.ts';
 import { instanceCopies } from './instance-copies.ts';
 import { open } from './navigate.ts';
 import { say } from './say.ts';
@@ -28,7 +29,8 @@ const LIST = 'problems';
 export const overviewScreen: Screen = {
   place: () => 'overview',
   lines: overviewLines,
-  list: ({ fleet }) => ({ id: LIST, keys: problemsOf(fleet).map(({ key }) => key), room: problemRows }),
+  list: (look) => ({ id: LIST, keys: rowsOf(look).map(({ key }) => key), room: problemRoom }),
+  targets: (look) => groupNames(chosenRow(look)),
   instance: (look) => chosenProblem(look)?.name ?? null,
   describe(look) {
     const name = chosenProblem(look)?.name ?? null;
@@ -36,12 +38,19 @@ export const overviewScreen: Screen = {
   },
   command: () => 'status',
   copies(look) {
+    const row = chosenRow(look);
+    if (row?.group) {
+      const names = groupNames(row);
+      return copyChoices(['w', 'the cause', row.group.cause], ['n', 'the names', names.join('\n')]);
+    }
     const problem = chosenProblem(look);
     const instance = look.fleet.instances.get(problem?.name ?? '');
     if (instance !== undefined) return instanceCopies(instance, look.fleet.now);
     return copyChoices(['w', 'the problem', problem && `${problem.title} ${problem.why}`]);
   },
   run(console, command) {
+    const row = chosenRow(lookOf(console));
+    if (command === 'open' && row?.group) return toggleGroup(console, row.group.cause);
     const problem = chosenProblem(lookOf(console));
     if (command !== 'open' || problem === undefined || problem.name !== null) return false;
     const spot = spotOfProblem(problem);
@@ -51,16 +60,40 @@ export const overviewScreen: Screen = {
   },
 };
 
-function chosenProblem({ fleet, ui }: Look): Problem | undefined {
-  const problems = problemsOf(fleet);
-  return problems[chosenIndex(problems, ui)];
+function rowsOf({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>): ProblemRow[] {
+  return problemRows(problemsOf(fleet), ui.expanded);
 }
 
-function chosenIndex(problems: readonly Problem[], ui: Look['ui']): number {
+function chosenRow(look: Look): ProblemRow | undefined {
+  const rows = rowsOf(look);
+  return rows[chosenIndex(rows, look.ui)];
+}
+
+/** The problem of its own that the cursor is on. */
+function chosenProblem(look: Look): Problem | undefined {
+  const row = chosenRow(look);
+  return row === undefined || row.group !== null ? undefined : row.problems[0];
+}
+
+function chosenIndex(rows: readonly ProblemRow[], ui: Look['ui']): number {
   return cursorIndex(
-    problems.map(({ key }) => key),
+    rows.map(({ key }) => key),
     cursorOf(ui, LIST),
   );
+}
+
+/** The instances of a group; none of what is one problem. */
+function groupNames(row: ProblemRow | undefined): string[] {
+  return row?.group ? row.problems.flatMap(({ name }) => (name === null ? [] : [name])) : [];
+}
+
+function toggleGroup({ ui }: Console, cause: string): true {
+  ui.update((state) => {
+    const expanded = new Set(state.expanded);
+    if (!expanded.delete(cause)) expanded.add(cause);
+    return { ...state, expanded };
+  });
+  return true;
 }
 
 function overviewLines(view: View): string[] {
@@ -72,11 +105,11 @@ function overviewLines(view: View): string[] {
     ...(showsUsage(view.size) ? ['', ...usageLines(view)] : []),
     '',
   ];
-  return [...head, ...problemLines(view, problemRows(view.size))];
+  return [...head, ...problemLines(view, problemRoom(view.size))];
 }
 
 /** Rows between the heading of the problems and what is said of the chosen one. */
-function problemRows(size: Size): number {
+function problemRoom(size: Size): number {
   return Math.max(1, size.rows - (showsUsage(size) ? 11 : 5) - 1 - detailRows(size));
 }
 
@@ -223,42 +256,59 @@ function hostFacts(usage: NonNullable<View['fleet']['usage']>): Span {
 
 function problemLines(view: View, room: number): string[] {
   const { fleet, theme, size, ui } = view;
-  const problems = problemsOf(fleet);
-  if (problems.length === 0) {
+  const all = rowsOf(view);
+  if (all.length === 0) {
     return [paintLine(theme, [['good', ' ✓ No problems.']], size.columns)];
   }
-  const index = chosenIndex(problems, ui);
-  const top = visibleTop(cursorOf(ui, LIST).top, index, room, problems.length);
-  const shown = problems.slice(top, top + room);
-  const longest = Math.max(...problems.map(({ title }) => widthOf(title)));
+  const index = chosenIndex(all, ui);
+  const top = visibleTop(cursorOf(ui, LIST).top, index, room, all.length);
+  const shown = all.slice(top, top + room);
+  const longest = Math.max(...all.map((row) => widthOf(titleOf(row))));
   const nameWidth = Math.min(longest, size.columns < 90 ? 26 : 40);
-  const range = shown.length < problems.length ? `, ${top + 1}–${top + shown.length} shown` : '';
+  const range = shown.length < all.length ? `, rows ${top + 1}–${top + shown.length} of ${all.length}` : '';
+  const count = all.reduce((sum, { member, problems }) => sum + (member ? 0 : problems.length), 0);
   const head = paintLine(
     theme,
     [
       ['title', ' Problems'],
-      ['bad', `  ${problems.length}`],
+      ['bad', `  ${count}`],
       ['muted', `  worst first${range}`],
     ],
     size.columns,
   );
-  const rows = shown.map((problem, offset) => problemLine(view, problem, nameWidth, top + offset === index));
+  const rows = shown.map((row, offset) => problemLine(view, row, nameWidth, top + offset === index));
   while (rows.length < room) rows.push('');
-  const chosen = fleet.instances.get(problems[index]?.name ?? '');
-  return [head, ...withChosen(view, rows, chosen)];
+  const chosen = all[index];
+  if (chosen?.group) return [head, ...withDetail(view, rows, groupDetail(chosen))];
+  return [head, ...withChosen(view, rows, fleet.instances.get(chosen?.problems[0].name ?? ''))];
 }
 
-function problemLine({ theme, size }: View, problem: Problem, nameWidth: number, chosen: boolean): string {
+function titleOf({ group, problems, member }: ProblemRow): string {
+  if (group === null) return `${member ? '  ' : ''}${problems[0].title}`;
+  return `${group.open ? '−' : '+'} ${plural(problems.length, 'database')}`;
+}
+
+function groupDetail({ group, problems }: ProblemRow): Span[] {
+  return [
+    ['bad', ` ${group?.cause ?? ''}`],
+    ['muted', `  ⏎ ${group?.open === true ? 'hides' : 'shows'} them: `],
+    ['plain', problems.map(({ title }) => title).join(', ')],
+  ];
+}
+
+function problemLine({ theme, size }: View, row: ProblemRow, nameWidth: number, chosen: boolean): string {
+  const [problem] = row.problems;
   const { glyph, token } = problem.phase === null ? HOST_LOOK : phaseLook(problem.phase);
-  const name = fit(problem.title, nameWidth);
-  if (chosen) return theme.paint('chosen', fit(`▸ ${glyph} ${name}  ${problem.why}`, size.columns));
+  const name = fit(titleOf(row), nameWidth);
+  const why = row.group?.cause ?? problem.why;
+  if (chosen) return theme.paint('chosen', fit(`▸ ${glyph} ${name}  ${why}`, size.columns));
   return paintLine(
     theme,
     [
       ['plain', '  '],
       [token, `${glyph} `],
       ['plain', `${name}  `],
-      [token, problem.why],
+      [token, why],
     ],
     size.columns,
   );

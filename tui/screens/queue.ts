@@ -1,5 +1,5 @@
 import type { DeadGroup, TaskSummary } from '../../shared/task.ts';
-import type { Command } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../store/copy-choice.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import { wordFilter } from '../store/filter.ts';

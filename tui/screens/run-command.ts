@@ -1,4 +1,4 @@
-import type { Command } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import type { ConfirmedVerb } from '../store/actions.ts';
 import { cursorIndex, type Move, moveCursor, scrollTop } from '../store/cursor.ts';
 import { TOP_SCREENS, top } from '../store/location.ts';
@@ -137,7 +137,10 @@ function askForFilter(console: Console): void {
 }
 
 function actOnInstances(console: Console, verb: ConfirmedVerb): void {
-  const { fleet, ui } = lookOf(console);
+  const look = lookOf(console);
+  const { fleet, ui } = look;
+  const several = screenOf(ui).targets?.(look) ?? [];
+  if (several.length > 0) return act(console, { verb, names: several });
   const chosen = chosenInstance(console);
   // Away from the list its marks are out of sight.
   const names = targetsOf(fleet, ui.at.screen === 'instances' ? ui.marks : new Set(), chosen);

@@ -1,4 +1,4 @@
-import type { Command } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import type { Place } from '../keys/places.ts';
 import type { CopyChoice } from '../store/copy-choice.ts';
 import type { Move } from '../store/cursor.ts';
@@ -76,6 +76,8 @@ export interface Screen {
   text?(view: View): LongText | null;
   /** The instance that it is about, or that the cursor is on. */
   instance?(look: Look): string | null;
+  /** What actions hit, where the cursor is on several. */
+  targets?(look: Look): readonly string[];
   /** What `d` shows. */
   describe?(look: Look): Thing | null;
   /** The command of `fathomd` that tells the same, without the program's name. */

@@ -1,5 +1,5 @@
 import { messageOf } from '../../shared/errors.ts';
-import type { Command } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import { copyChoices } from '../store/copy-choice.ts';
 import { cursorIndex } from '../store/cursor.ts';
 import { latency } from '../store/format.ts';

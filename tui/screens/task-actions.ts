@@ -1,6 +1,6 @@
 import type { Instance } from '../../shared/instance.ts';
 import type { TaskSummary } from '../../shared/task.ts';
-import type { Command } from '../keys/bindings.ts';
+import type { Command } from '../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../store/copy-choice.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import { instanceOf } from '../store/owners.ts';

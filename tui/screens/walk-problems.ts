@@ -1,4 +1,5 @@
 import { openedFrom, type Spot, top } from '../store/location.ts';
+import { problemRows } from '../store/problem-rows.ts';
 import { problemsOf, spotOfProblem } from '../store/problems.ts';
 import type { Console } from './console.ts';
 import { visit } from './navigate.ts';
@@ -8,15 +9,18 @@ import { say } from './say.ts';
 export function walkProblems(console: Console, by: 1 | -1): void {
   const fleet = console.fleet.store.get();
   if (fleet.snapshot_at === null) return say(console, 'Nothing is known of the fleet yet.');
-  const problems = problemsOf(fleet);
-  const { at } = console.ui.get();
-  const here = problems.findIndex((problem) => isAt(spotOfProblem(problem), at));
+  const { at, expanded } = console.ui.get();
+  // What is shown as one row is visited once.
+  const stops = problemRows(problemsOf(fleet), expanded).filter(({ group }) => group?.open !== true);
+  const here = stops.findIndex(({ problems }) => problems.some((one) => isAt(spotOfProblem(one), at)));
   const start = here === -1 && by === -1 ? 0 : here;
-  const next = problems[(start + by + problems.length) % problems.length];
+  const next = stops[(start + by + stops.length) % stops.length];
   if (next === undefined) return say(console, '✓ No problems.');
-  const spot = spotOfProblem(next);
+  const [{ title, why }, ...alike] = next.problems;
+  const spot = spotOfProblem(next.problems[0]);
   visit(console, spot.screen === 'overview' ? top('overview') : openedFrom(top('overview'), spot));
-  say(console, `Problem ${problems.indexOf(next) + 1} of ${problems.length}: ${next.title} ${next.why}`);
+  const others = alike.length === 0 ? '' : ` · ${alike.length} more have this cause`;
+  say(console, `Problem ${stops.indexOf(next) + 1} of ${stops.length}: ${title} ${why}${others}`);
 }
 
 function isAt(spot: Spot, at: Spot): boolean {

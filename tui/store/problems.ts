@@ -2,7 +2,7 @@ import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared
 import type { FleetState } from './fleet-state.ts';
 import { byteSize, plural } from './format.ts';
 import type { Spot } from './location.ts';
-import { SEVERITIES, type Severity, severityOf, whyLine } from './why.ts';
+import { causeOf, SEVERITIES, type Severity, severityOf, whyLine } from './why.ts';
 
 const LOW_DISK_BYTES = 1024 ** 3;
 const LOW_MEMORY_BYTES = 128 * 1024 ** 2;
@@ -17,6 +17,8 @@ export interface Problem {
   phase: InstancePhase | null;
   title: string;
   why: string;
+  /** What it has in common with others; null where it stands for itself. */
+  cause: string | null;
 }
 
 /** Worst first; the global database before the others, then by name. */
@@ -37,6 +39,7 @@ function instanceProblems({ instances, now }: FleetState): Problem[] {
     phase: instance.phase,
     title: instance.name,
     why: whyLine(instance, now) ?? '',
+    cause: instance.kind === 'user' ? causeOf(instance) : null,
   }));
 }
 
@@ -48,7 +51,7 @@ function byKindThenName(a: Instance, b: Instance): number {
 function hostProblems({ status, usage }: FleetState): Problem[] {
   const problems: Problem[] = [];
   const add = (about: Problem['about'], severity: Severity, title: string, why: string) =>
-    problems.push({ key: about, name: null, about, severity, phase: null, title, why });
+    problems.push({ key: about, name: null, about, severity, phase: null, title, why, cause: null });
   if (status !== null && !status.ready) {
     add('daemon', 'recovering', 'daemon', `is not ready, waits for ${status.waiting_for ?? 'its start'}`);
   }

@@ -2,19 +2,26 @@ import type { Instance } from '../../shared/instance.ts';
 import { filterInstances } from './filter.ts';
 import type { FleetState } from './fleet-state.ts';
 import { type Sort, sortInstances } from './sort.ts';
+import { severityOf } from './why.ts';
 
 /** The rows of the instance list. */
-export type RowSelector = (fleet: FleetState, seen: { filter: string; sort: Sort }) => readonly Instance[];
+export type RowSelector = (
+  fleet: FleetState,
+  seen: { filter: string; sort: Sort; problemsOnly?: boolean },
+) => readonly Instance[];
 
 /** Remembers its last answer: moving the cursor through a thousand rows does not sort them anew. */
 export function createRowSelector(): RowSelector {
   let seen: readonly unknown[] = [];
   let rows: readonly Instance[] = [];
-  return ({ instances, now }, { filter, sort }) => {
-    // Only the phase grows worse by the mere passing of time.
-    const wanted = [instances, filter, sort, sort.column === 'phase' ? now : null];
+  return ({ instances, now }, { filter, sort, problemsOnly = false }) => {
+    // Only how bad it is changes by the mere passing of time.
+    const ages = problemsOnly || sort.column === 'phase';
+    const wanted = [instances, filter, sort, problemsOnly, ages ? now : null];
     if (wanted.some((part, index) => part !== seen[index])) {
-      rows = sortInstances(filterInstances([...instances.values()], filter), sort, now);
+      const all = [...instances.values()];
+      const listed = problemsOnly ? all.filter((one) => severityOf(one, now) !== 'ok') : all;
+      rows = sortInstances(filterInstances(listed, filter), sort, now);
       seen = wanted;
     }
     return rows;

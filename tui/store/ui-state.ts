@@ -21,6 +21,10 @@ export interface UiState {
   tops: Readonly<Record<string, number>>;
   sort: Sort;
   marks: ReadonlySet<string>;
+  /** Lists of instances show only those that are not fine. */
+  problemsOnly: boolean;
+  /** Causes whose problems are shown one by one. */
+  expanded: ReadonlySet<string>;
   log: LogView;
   prompt: Prompt | null;
   dialog: Dialog | null;
@@ -79,6 +83,8 @@ export function initialUi(): UiState {
     tops: {},
     sort: { column: 'name', reversed: false },
     marks: new Set(),
+    problemsOnly: false,
+    expanded: new Set(),
     log: INITIAL_LOG_VIEW,
     prompt: null,
     dialog: null,

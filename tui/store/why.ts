@@ -106,6 +106,22 @@ export function whyLine(instance: Instance, now: number): string | null {
   }
 }
 
+/** The same without what differs between instances with one cause: times, counts, names, ports. */
+export function causeOf(instance: Instance): string {
+  const { phase, reason, last_exit: exit, probe } = instance;
+  const words = reason === null ? null : (REASON_WORDS[reason.code] ?? detail(instance));
+  const failing = probe !== null && !probe.ok ? `probe fails: ${probe.error ?? 'no answer'}` : null;
+  const told = words ?? (phase === 'running' || phase === 'unresponsive' ? failing : null);
+  return join(phaseWord(phase), exitWords(exit), told === null ? null : withoutOwn(told, instance));
+}
+
+function withoutOwn(text: string, { name, port, pid }: Instance): string {
+  return text
+    .replaceAll(name, '…')
+    .replace(/\d+/g, (digits) => (digits === String(port) || digits === String(pid) ? '…' : digits))
+    .replace(/\b\d+(?:\.\d+)? ?(?:ms|s|m|h)\b/g, '…');
+}
+
 function runningWhy(instance: Instance, now: number): string | null {
   const { probe, reason, last_exit: exit } = instance;
   if (reason !== null && isLimited(instance)) return join('running, but', REASON_WORDS[reason.code]);
