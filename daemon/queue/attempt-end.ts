@@ -1,7 +1,7 @@
 import type { AttemptError } from '../../shared/task.ts';
 import { fullJitterMs } from '../base/backoff.ts';
 import type { ClaimedTask, Outcome } from './claimed-task.ts';
-import type { HandlerError } from './runner/messages.ts';
+import { type HandlerError, handlerError, retryAfterOf } from './runner/messages.ts';
 
 const RETRY = { baseMs: 2_000, capMs: 3_600_000 };
 const MAX_SIGNATURE = 300;
@@ -25,8 +25,36 @@ export function outcomeOf(
 ): Outcome {
   if (end.kind !== 'failed') return end;
   const { task, worker, now, random } = context;
-  const { name, message, code, stack, unrecoverable, retryAfterMs } = end.error;
-  const entry: AttemptError = {
+  const { unrecoverable, retryAfterMs } = end.error;
+  const error = JSON.stringify(entryOf(end.error, { task, worker, now }));
+  const signature = signatureOf(task.type, end.error);
+  if (unrecoverable || task.attempt >= task.max_attempts) return { kind: 'dead', error, signature };
+  const delay_ms = Math.max(retryAfterOf(retryAfterMs) ?? 0, fullJitterMs(task.attempt, RETRY, random));
+  return { kind: 'retry', error, signature, delay_ms };
+}
+
+/**
+ * What follows when the control plane refuses an outcome: the task is dead, with that reason alone. Null when it refuses
+ * this one as well; then the lease runs out.
+ */
+export function afterRefusal(
+  refused: Outcome,
+  reason: string,
+  context: { task: ClaimedTask; worker: string; now: Date },
+): Outcome | null {
+  if (refused.kind === 'dead' && refused.signature.endsWith(REFUSED)) return null;
+  const message = `the global PocketBase refuses to keep the end of this attempt (${refused.kind}): ${reason}`;
+  const error = JSON.stringify(entryOf(handlerError(message, { code: 'refused' }), context));
+  return { kind: 'dead', error, signature: `${context.task.type}: ${REFUSED}`.slice(-MAX_SIGNATURE) };
+}
+
+const REFUSED = 'the end of the attempt was refused';
+
+function entryOf(
+  { name, message, code, stack }: HandlerError,
+  { task, worker, now }: { task: ClaimedTask; worker: string; now: Date },
+): AttemptError {
+  return {
     at: now.toISOString(),
     attempt: task.attempt,
     worker,
@@ -36,11 +64,6 @@ export function outcomeOf(
     ...(code === null ? {} : { code }),
     ...(stack === null ? {} : { stack }),
   };
-  const error = JSON.stringify(entry);
-  const signature = signatureOf(task.type, end.error);
-  if (unrecoverable || task.attempt >= task.max_attempts) return { kind: 'dead', error, signature };
-  const delay_ms = Math.max(retryAfterMs ?? 0, fullJitterMs(task.attempt, RETRY, random));
-  return { kind: 'retry', error, signature, delay_ms };
 }
 
 /** Errors that differ only in numbers, ids and quoted values are one kind of error. */

@@ -18,19 +18,20 @@ export interface ExecutionDeps {
   clock: Clock;
   log: Logger;
   runners: RunnerPool;
-  prepare: (task: ClaimedTask) => Promise<PreparedTask>;
+  /** Aborted when the task is to stop before it is prepared. */
+  prepare: (task: ClaimedTask, signal: AbortSignal) => Promise<PreparedTask>;
   leaseMs: number;
   /** The handler reported progress. */
   onProgress: (execution: Execution) => void;
 }
 
-type Ending = 'timeout' | 'cancelled' | 'returned' | 'lost';
+type Ending = 'timeout' | 'refused' | 'cancelled' | 'returned' | 'lost';
 
 /**
  * One attempt at one task, from the claim to the end of its handler.
  *
- * It runs until the handler ends, or until one of four things tells it to stop — out of time, cancelled, given back, lease
- * lost — of which the first one counts. The handler then sees its signal aborted, and is killed when it goes on. The lease
+ * It runs until the handler ends, or until one of five things tells it to stop — out of time, progress refused, cancelled,
+ * given back, lease lost — of which the first one counts. The handler then sees its signal aborted, and is killed when it goes on. The lease
  * counts from when a renewal was asked for, and a part of it is kept back, so that the handler is gone before the lease is.
  */
 export class Execution {
@@ -39,7 +40,10 @@ export class Execution {
   readonly #deps: ExecutionDeps;
   readonly #graceMs: number;
   readonly #over = new AbortController();
+  readonly #stopped = new AbortController();
+  readonly #stopRequested = Promise.withResolvers<null>();
   #ending: Ending | null = null;
+  #refusal = '';
   #runner: Runner | null = null;
   #deadline = new AbortController();
   #expiresAtMs: number;
@@ -60,11 +64,16 @@ export class Execution {
       this.#deadline.abort(ENDED);
       return null;
     }
-    if (end.kind === 'done' && this.#ending !== 'timeout') return end;
+    if (end.kind === 'done' && this.#ending !== 'timeout' && this.#ending !== 'refused') return end;
     switch (this.#ending) {
       case 'cancelled':
       case 'returned':
         return { kind: this.#ending };
+      case 'refused':
+        return {
+          kind: 'failed',
+          error: handlerError(this.#refusal, { code: 'refused', unrecoverable: true }),
+        };
       case 'timeout':
         return {
           kind: 'failed',
@@ -106,12 +115,28 @@ export class Execution {
     this.#stop('lost', 'the lease on the task is lost');
   }
 
+  /** Its progress cannot be kept. */
+  refuseProgress(reason: string): void {
+    this.#refusal = `the global PocketBase refuses to keep the progress of this attempt: ${reason}`;
+    this.progress = null;
+    this.#stop('refused', this.#refusal);
+  }
+
   async #attempt(): Promise<AttemptEnd> {
     const { clock, log, runners, prepare } = this.#deps;
+    void after(clock, this.task.timeout_s * 1000, this.#over.signal, () =>
+      this.#stop('timeout', `out of time after ${this.task.timeout_s} s`),
+    );
     let prepared: PreparedTask;
     let runner: Runner;
     try {
-      prepared = await prepare(this.task);
+      // What it asks may not answer; an end does not wait for that.
+      const first = await Promise.race([
+        prepare(this.task, this.#stopped.signal),
+        this.#stopRequested.promise,
+      ]);
+      if (first === null) return { kind: 'returned' };
+      prepared = first;
       runner = await runners.take();
     } catch (error) {
       return {
@@ -124,9 +149,6 @@ export class Execution {
       return { kind: 'returned' };
     }
     this.#runner = runner;
-    void after(clock, this.task.timeout_s * 1000, this.#over.signal, () =>
-      this.#stop('timeout', `out of time after ${this.task.timeout_s} s`),
-    );
     const end = await runner.run(
       { ...prepared.request, leaseMs: this.#leftMs() },
       {
@@ -150,6 +172,8 @@ export class Execution {
     // A lost lease overrides whatever else was under way.
     if (this.#ending !== null && ending !== 'lost') return;
     this.#ending = ending;
+    this.#stopped.abort(ENDED);
+    this.#stopRequested.resolve(null);
     const runner = this.#runner;
     if (!runner) return;
     runner.abort(reason);

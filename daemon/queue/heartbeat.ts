@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
 import type { Execution } from './execution.ts';
-import type { HookClient } from './hook-client.ts';
+import { type HookClient, isRefused } from './hook-client.ts';
 
 /** Progress is told at most this often; the last word wins. */
 const PROGRESS_EVERY_MS = 500;
@@ -56,30 +56,51 @@ export class Heartbeat {
   }
 
   async #beat(of: ReadonlySet<Execution>): Promise<void> {
-    const { clock, hooks, leaseMs, log, worker } = this.#deps;
+    const { log, worker } = this.#deps;
     const executions = [...of].filter((execution) => this.#deps.executions.has(execution));
     if (executions.length === 0) return;
-    const sentAtMs = clock.monotonic();
     try {
-      const { lost, cancelled } = await hooks.call<{ lost: string[]; cancelled: string[] }>('heartbeat', {
-        worker,
-        lease_ms: leaseMs,
-        leases: executions.map(({ task, progress }) => ({
-          id: task.id,
-          epoch: task.epoch,
-          progress: progress?.percent ?? null,
-          message: progress?.message ?? null,
-        })),
-      });
-      for (const execution of executions) {
-        // It may have ended meanwhile, and then has no lease to lose.
-        if (!this.#deps.executions.has(execution)) continue;
-        if (lost.includes(execution.task.id)) execution.lose();
-        else execution.renewed(sentAtMs);
-        if (cancelled.includes(execution.task.id)) execution.cancel();
-      }
+      await this.#renew(executions, true);
     } catch (error) {
-      log.warn({ worker }, `the leases could not be renewed: ${messageOf(error)}`);
+      if (isRefused(error)) for (const execution of executions) await this.#renewAlone(execution);
+      else log.warn({ worker }, `the leases could not be renewed: ${messageOf(error)}`);
+    }
+  }
+
+  /** The leases of several were refused together: what one reports must not cost the others theirs, nor itself. */
+  async #renewAlone(execution: Execution): Promise<void> {
+    const { log, worker } = this.#deps;
+    try {
+      await this.#renew([execution], true);
+    } catch (error) {
+      if (isRefused(error)) execution.refuseProgress(messageOf(error));
+      try {
+        await this.#renew([execution], false);
+      } catch (again) {
+        log.warn({ worker, task: execution.task.id }, `the lease could not be renewed: ${messageOf(again)}`);
+      }
+    }
+  }
+
+  async #renew(executions: readonly Execution[], withProgress: boolean): Promise<void> {
+    const { clock, hooks, leaseMs, worker } = this.#deps;
+    const sentAtMs = clock.monotonic();
+    const { lost, cancelled } = await hooks.call<{ lost: string[]; cancelled: string[] }>('heartbeat', {
+      worker,
+      lease_ms: leaseMs,
+      leases: executions.map(({ task, progress }) => ({
+        id: task.id,
+        epoch: task.epoch,
+        progress: (withProgress ? progress?.percent : null) ?? null,
+        message: (withProgress ? progress?.message : null) ?? null,
+      })),
+    });
+    for (const execution of executions) {
+      // It may have ended meanwhile, and then has no lease to lose.
+      if (!this.#deps.executions.has(execution)) continue;
+      if (lost.includes(execution.task.id)) execution.lose();
+      else execution.renewed(sentAtMs);
+      if (cancelled.includes(execution.task.id)) execution.cancel();
     }
   }
 }

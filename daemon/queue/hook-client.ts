@@ -19,6 +19,8 @@ const ON_ITS_WAY_MS = 1_000;
 const MAX_CONNECTIONS = 64;
 /** Milliseconds since 1970, by the clock of the host that both are on. */
 const UNTIL_HEADER = 'x-fathom-until';
+/** Answers after which asking again makes sense: too slow, too many requests, nothing can be stored. */
+const NOT_NOW: ReadonlySet<number> = new Set([408, 429, 503]);
 /** An address that names it comes out of `URL` without it. */
 const HTTP_PORT = 80;
 
@@ -48,7 +50,7 @@ export class HookClient {
   async call<T>(operation: string, body: object): Promise<T> {
     const { status, body: text } = await this.#send(operation, JSON.stringify(body));
     if (status === 200) return JSON.parse(text) as T;
-    if (status === 503) {
+    if (NOT_NOW.has(status)) {
       throw new FathomError(
         'control_plane.unavailable',
         `the global PocketBase cannot keep the queue: ${withAdvice(reasonOf(text))}`,
@@ -112,6 +114,11 @@ export class HookClient {
     }
     return null;
   }
+}
+
+/** The control plane is there, and will not take what was asked: asking again would be useless. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof FathomError && error.code === 'internal';
 }
 
 /** What the hook says of it; see `pb_hooks/global/lib/queue-route.js`. */

@@ -8,11 +8,11 @@ import { openPayload } from './secrets.ts';
 /** What tasks reach of Fathom: the daemon's own worker and `fathomd worker` each have their way. */
 export interface TaskHost {
   /**
-   * Access to the database of a user.
+   * Access to the database of a user. `signal`: it is not needed any more.
    *
    * @throws FathomError `not_found` when there is none, `instance.not_running`
    */
-  databaseOf(userId: string): Promise<DatabaseAccess>;
+  databaseOf(userId: string, signal: AbortSignal): Promise<DatabaseAccess>;
   /** Gives the user a database, if there is none; its name. */
   provision(user: { id: string; email: string }): Promise<{ name: string }>;
 }
@@ -31,15 +31,15 @@ export function preparer(deps: {
   host: TaskHost;
   masterKeys: readonly MasterKey[];
   tasksDir: string;
-}): (task: ClaimedTask) => Promise<PreparedTask> {
-  return async (task) => {
+}): (task: ClaimedTask, signal: AbortSignal) => Promise<PreparedTask> {
+  return async (task, signal) => {
     const handler = findHandler(task.type, deps.tasksDir);
     if (!handler) throw new UnknownType(task.type, deps.tasksDir);
     const { payload, redact } = openPayload(task, deps.masterKeys);
     const { user } = task;
     const access = () => {
       if (!user) throw new FathomError('request.invalid', `a task of type '${task.type}' needs a user_id`);
-      return deps.host.databaseOf(user.id);
+      return deps.host.databaseOf(user.id, signal);
     };
     const wanted = handler.database === 'required' || (handler.database === 'if_any' && user !== null);
     const { id, type, attempt, max_attempts, epoch } = task;

@@ -67,6 +67,7 @@ export class Queue {
   readonly #worker: Worker;
   readonly #closeWorker: () => Promise<void>;
   #stopPruning: (() => Promise<void>) | null = null;
+  #isStopped = false;
 
   constructor(options: QueueOptions) {
     this.#options = options;
@@ -126,19 +127,20 @@ export class Queue {
     return stats;
   }
 
-  /** Drains the worker. Safe to call before it was started. */
+  /** Drains the worker, within its bound. Safe to call before it was started. */
   async stop(): Promise<void> {
-    await this.#stopPruning?.();
-    await this.schedules.stop();
+    this.#isStopped = true;
+    const others = Promise.all([this.#stopPruning?.(), this.schedules.stop(), this.watch.stop()]);
     await this.#worker.stop(DRAIN_MS);
     await this.#closeWorker();
-    await this.watch.stop();
+    // Ends the requests that are not answered yet, for which the others may wait.
     this.#hooks.close();
+    await others;
   }
 
   async #prune(): Promise<void> {
     try {
-      while ((await this.store.prune(KEEP)) === KEEP.limit);
+      while (!this.#isStopped && (await this.store.prune(KEEP)) === KEEP.limit);
     } catch (error) {
       this.#options.log.warn(`finished tasks could not be removed: ${messageOf(error)}`);
     }

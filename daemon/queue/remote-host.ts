@@ -30,8 +30,8 @@ export interface RemoteHostDeps {
  */
 export function remoteHost(deps: RemoteHostDeps): TaskHost {
   return {
-    async databaseOf(userId) {
-      const row = await find(deps.controlPlane, userId);
+    async databaseOf(userId, signal) {
+      const row = await find(deps.controlPlane, userId, signal);
       // The name comes from the control plane, which a person can edit: it must never lead out of the directory.
       if (!row || !isDatabaseName(row.name)) {
         throw new FathomError('not_found', `the user '${userId}' has no database`);
@@ -51,12 +51,16 @@ export function remoteHost(deps: RemoteHostDeps): TaskHost {
   };
 }
 
-async function find(controlPlane: ControlPlaneClient, userId: string): Promise<DatabaseRow | null> {
+async function find(
+  controlPlane: ControlPlaneClient,
+  userId: string,
+  signal: AbortSignal,
+): Promise<DatabaseRow | null> {
   try {
     return await controlPlane.call((client) =>
       client
         .collection('user_databases')
-        .getFirstListItem<DatabaseRow>(client.filter('user = {:userId}', { userId })),
+        .getFirstListItem<DatabaseRow>(client.filter('user = {:userId}', { userId }), { signal }),
     );
   } catch (error) {
     if (isStatus(error, 404)) return null;

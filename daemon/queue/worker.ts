@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import { after } from '../base/after.ts';
+import { settlesWithin } from '../base/after.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import { type AttemptEnd, outcomeOf } from './attempt-end.ts';
+import { type AttemptEnd, afterRefusal, outcomeOf } from './attempt-end.ts';
 import type {
   AddAnswer,
   AddedTask,
@@ -15,7 +15,7 @@ import type {
 } from './claimed-task.ts';
 import { Execution, type ExecutionDeps } from './execution.ts';
 import { Heartbeat } from './heartbeat.ts';
-import type { HookClient } from './hook-client.ts';
+import { type HookClient, isRefused } from './hook-client.ts';
 
 export interface WorkerDeps extends Omit<ExecutionDeps, 'onProgress'> {
   clock: Clock;
@@ -33,6 +33,10 @@ export interface WorkerDeps extends Omit<ExecutionDeps, 'onProgress'> {
 const RETRY_SETTLE_MS = 200;
 /** Between two looks after one that failed. */
 const RETRY_LOOK_MS = 1_000;
+/** After a stop has given back what ran: for handlers to end or be killed, and for the ends of tasks to be kept. */
+const GIVE_BACK_MS = 5_000;
+/** For a renewal of leases that is under way at the end of a stop. */
+const LAST_BEAT_MS = 1_000;
 
 /**
  * Claims tasks and runs them. It looks for one when it is woken, when one it knows of becomes due, and now and then; the
@@ -40,7 +44,8 @@ const RETRY_LOOK_MS = 1_000;
  *
  *   started ──look──▶ claims until its slots are full or nothing is due ──▶ waits for wake, due time, poll
  *   each claim ──▶ execution ──settle──▶ the next task in the same slot, or none
- *   stop: claims nothing more, lets what runs finish within a bound, gives the rest back
+ *   stop: claims nothing more, lets what runs finish within a bound, gives the rest back, and leaves what cannot be
+ *         given back to the end of its lease
  */
 export class Worker {
   readonly id = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
@@ -51,6 +56,8 @@ export class Worker {
   /** It is up, and nobody has asked it to stop. */
   #taking = false;
   #stopped = false;
+  /** It is stopped, and what is not kept by now is left to the end of its lease. */
+  #abandoned = false;
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
   /** What this worker knows to have; the same task can come a second time before the end of the first is known. */
@@ -110,20 +117,30 @@ export class Worker {
     for (const execution of this.#executions) if (execution.task.id === taskId) execution.cancel();
   }
 
-  /** Takes nothing more, waits for what runs, and gives back what has not ended `withinMs`. Safe to call twice. */
+  /**
+   * Takes nothing more, waits for what runs, and gives back what has not ended `withinMs`. Ends at most `GIVE_BACK_MS` and
+   * `LAST_BEAT_MS` after that, whatever the control plane does. Safe to call twice.
+   */
   async stop(withinMs: number): Promise<void> {
+    const { clock, log } = this.#deps;
     this.#stopped = true;
     this.#taking = false;
     this.wake();
-    await this.#loop;
-    const over = new AbortController();
-    const timer = after(this.#deps.clock, withinMs, over.signal, () => {
+    const idle = this.#idle();
+    if (!(await settlesWithin(clock, withinMs, idle))) {
       for (const execution of this.#executions) execution.giveBack();
-    });
+      if (!(await settlesWithin(clock, GIVE_BACK_MS, idle))) {
+        this.#abandoned = true;
+        const tasks = [...this.#executions].map(({ task }) => task.id);
+        log.warn({ worker: this.id, tasks }, 'stopped without the ends of these tasks: their leases run out');
+      }
+    }
+    await settlesWithin(clock, LAST_BEAT_MS, this.#heartbeat.stop());
+  }
+
+  async #idle(): Promise<void> {
+    await this.#loop;
     while (this.#slots.size > 0) await Promise.all(this.#slots.values());
-    over.abort();
-    await timer;
-    await this.#heartbeat.stop();
   }
 
   async #keepLooking(first: PromiseWithResolvers<void>): Promise<void> {
@@ -219,7 +236,7 @@ export class Worker {
     let outcome = outcomeOf(end, { task, worker: this.id, now: clock.now(), random });
     this.#logOutcome(task, outcome, end);
     let isUnsure = false;
-    while (execution.holdsLease) {
+    while (execution.holdsLease && !this.#abandoned) {
       try {
         const body = { id: task.id, epoch: task.epoch, outcome, claim: this.#taking };
         const answer = await this.#ask<SettleAnswer>('settle', body, task);
@@ -228,11 +245,21 @@ export class Worker {
       } catch (error) {
         isUnsure = true;
         log.warn({ task: task.id }, `the end of a task could not be told: ${messageOf(error)}`);
-        if (!isUnavailable(error)) outcome = unsavable(outcome, messageOf(error));
-        await clock.sleep(RETRY_SETTLE_MS);
+        if (isRefused(error)) {
+          const reason = messageOf(error);
+          const next = afterRefusal(outcome, reason, { task, worker: this.id, now: clock.now() });
+          if (next === null) {
+            // Taken back, it would end in the same way at once, and again and again.
+            this.#held.add({ ...task });
+            break;
+          }
+          outcome = next;
+        } else {
+          await clock.sleep(RETRY_SETTLE_MS);
+        }
       }
     }
-    log.warn({ task: task.id }, 'the lease on a task ended before anybody confirmed its end');
+    log.warn({ task: task.id }, 'the end of a task was not kept: its lease runs out');
     return null;
   }
 
@@ -242,6 +269,7 @@ export class Worker {
    */
   #ask<T extends ClaimAnswer>(operation: string, body: object, settled?: ClaimedTask): Promise<T> {
     const answer = this.#asking.then(async () => {
+      if (this.#abandoned) throw new FathomError('control_plane.unavailable', 'the worker has stopped');
       const held = this.#inDoubt ? { held: [...this.#held].map(({ id, epoch }) => `${id}:${epoch}`) } : {};
       this.#inDoubt = true;
       const received = await this.#deps.hooks.call<T>(operation, {
@@ -278,17 +306,6 @@ function refusal(isUnsure: boolean): string {
     : 'the end of a task was refused: its lease was lost';
 }
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof FathomError && error.code === 'control_plane.unavailable';
-}
-
 function isMisconfigured(error: unknown): boolean {
   return error instanceof FathomError && error.code === 'config.invalid';
-}
-
-/** The control plane is there and refuses what came of the task: the task fails, rather than being tried for ever. */
-function unsavable(outcome: Outcome, message: string): Outcome {
-  if (outcome.kind !== 'done') return outcome;
-  const error = JSON.stringify({ message: `the result could not be kept: ${message}` });
-  return { kind: 'dead', error, signature: 'the result could not be kept' };
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { HookClient } from '../../daemon/queue/hook-client.ts';
@@ -110,6 +111,31 @@ describe('a daemon that is told to stop', () => {
     expect(await daemon.stop(), daemon.output()).toBe(0);
     daemon = await fathom.start();
     expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'pending', attempts: 0, errors: null });
+    await fathom.client.queue.cancel(id);
+    await fathom.client.queue.resume();
+  });
+});
+
+describe('a daemon whose tasks cannot be ended', () => {
+  it('stops within its bound, and the next one runs them again', async () => {
+    const path = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
+    using database = new DatabaseSync(path, { timeout: 10_000 });
+    database.exec(
+      `CREATE TRIGGER full BEFORE UPDATE ON global_queue WHEN OLD.status = 'processing' AND NEW.status <> 'processing'
+       BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
+    );
+    const { id } = await fathom.client.queue.add({ type: 'noop' });
+    await until(() => /the end of a task could not be told/.test(daemon.output()), {
+      what: () => daemon.output(),
+    });
+    expect(await daemon.stop(), daemon.output()).toBe(0);
+    database.exec('DROP TRIGGER full');
+    // As if the lease had run out.
+    database.exec(
+      `UPDATE global_queue SET lease_expires_at = '2000-01-01 00:00:00.000Z' WHERE status = 'processing'`,
+    );
+    daemon = await fathom.start();
+    expect(await finished(fathom, id)).toMatchObject({ status: 'done', attempts: 2 });
   });
 });
 

@@ -1,5 +1,6 @@
 /** The thread of a runner in which the handler's module is loaded and called. */
 import { Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../../shared/errors.ts';
 import { databaseClient } from './database-client.ts';
@@ -10,6 +11,7 @@ import {
   type HostMethod,
   type LogLevel,
   type RunRequest,
+  retryAfterOf,
   TASK_PIPE,
   type ToRunner,
 } from './messages.ts';
@@ -55,8 +57,13 @@ function describe(error: unknown): HandlerError {
     stack: error instanceof Error ? (error.stack ?? '').slice(0, MAX_TEXT) : null,
     code: typeof fields['code'] === 'string' ? fields['code'] : null,
     unrecoverable: name === 'UnrecoverableError',
-    retryAfterMs: typeof fields['retryAfterMs'] === 'number' ? fields['retryAfterMs'] : null,
+    retryAfterMs: retryAfterOf(fields['retryAfterMs']),
   };
+}
+
+/** Handlers are JavaScript: what they give where a text is expected may be anything. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : inspect(value, { depth: 2, breakLength: Infinity });
 }
 
 interface HandlerModule {
@@ -84,16 +91,20 @@ async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
     if (running?.signal === signal) tell(message);
   };
   const log = (level: LogLevel) => (text: unknown) =>
-    tellWhileRunning({ kind: 'log', level, text: String(text).slice(0, MAX_TEXT) });
+    tellWhileRunning({ kind: 'log', level, text: textOf(text).slice(0, MAX_TEXT) });
   const { database, user, task } = request;
   const result: unknown = await handler(request.payload, {
     database: database && (await databaseClient(database, () => ask('token') as Promise<string>)),
     user,
     task,
     signal,
-    progress: (percent: number, message?: string) => {
-      const bounded = Math.min(100, Math.max(0, percent || 0));
-      tellWhileRunning({ kind: 'progress', percent: bounded, message: message?.slice(0, 1_000) ?? null });
+    progress: (percent: unknown, message?: unknown) => {
+      const bounded = Math.min(100, Math.max(0, Number(percent) || 0));
+      tellWhileRunning({
+        kind: 'progress',
+        percent: bounded,
+        message: message === undefined ? null : textOf(message).slice(0, 1_000),
+      });
     },
     log: Object.assign(log('info'), {
       debug: log('debug'),

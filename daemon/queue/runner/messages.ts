@@ -7,8 +7,17 @@ export interface HandlerError {
   code: string | null;
   /** Trying again would be useless. */
   unrecoverable: boolean;
-  /** Not before that many milliseconds. */
+  /** Not before that many milliseconds, see `retryAfterOf`. */
   retryAfterMs: number | null;
+}
+
+/** The longest wait between two attempts, whatever a handler asks for. */
+export const MAX_RETRY_AFTER_MS = 7 * 86_400_000;
+
+/** What a handler asks for as a number of milliseconds that can be kept; null when it is none. */
+export function retryAfterOf(asked: unknown): number | null {
+  if (typeof asked !== 'number' || Number.isNaN(asked)) return null;
+  return Math.min(Math.max(0, asked), MAX_RETRY_AFTER_MS);
 }
 
 /** Access to the database of the task's user. */

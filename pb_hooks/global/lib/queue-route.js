@@ -39,7 +39,8 @@ function answer(e) {
   } catch (error) {
     const [reason] = STORAGE.exec(String(error)) || [];
     if (reason) throw new ApiError(503, reason);
-    throw error;
+    // PocketBase would hide the reason; only the daemon and its workers come here.
+    throw new BadRequestError(String(error).slice(0, 300));
   }
 }
 

@@ -9,8 +9,15 @@ function fromNow(name) {
   return `strftime('%Y-%m-%d %H:%M:%fZ', 'now', {:${name}})`;
 }
 
-function seconds(ms) {
-  return `+${(ms / 1000).toFixed(3)} seconds`;
+/** No lease that is written ends later than this. */
+const MAX_LEASE_MS = 60_000;
+/** No retry that is written waits longer than this; handlers are held to less (daemon/queue/runner/messages.ts). */
+const MAX_DELAY_MS = 31 * 86_400_000;
+
+/** For `fromNow`; what SQLite could not count with would make the row unusable. */
+function seconds(ms, mostMs) {
+  const bounded = Math.min(Math.max(0, Number(ms) || 0), mostMs);
+  return `+${(bounded / 1000).toFixed(3)} seconds`;
 }
 
 const time = (column) => `NULLIF(replace(${column}, ' ', 'T'), '')`;
@@ -117,6 +124,8 @@ const oneByOne = runner((text) => {
 
 module.exports = {
   NOW,
+  MAX_LEASE_MS,
+  MAX_DELAY_MS,
   fromNow,
   seconds,
   SUMMARY_JSON,

@@ -58,7 +58,12 @@ const NOTHING = { id: '', epoch: 0, result: '' };
 function moveOn(db, body, done) {
   const { worker, lease_ms } = body;
   const claim_until = body.claim ? body.until : 0;
-  const rows = db.rows(MOVE, { ...done, worker, lease: sql.seconds(lease_ms), claim_until });
+  const rows = db.rows(MOVE, {
+    ...done,
+    worker,
+    lease: sql.seconds(lease_ms, sql.MAX_LEASE_MS),
+    claim_until,
+  });
   const ended = rows.includes('');
   const task = rows.find((row) => row !== '');
   if (task !== undefined) return { ended, rest: `"task":${task},"due_in_ms":null` };
@@ -110,7 +115,7 @@ const SETTLE = {
       `UPDATE global_queue SET status = iif(cancel_requested, 'cancelled', 'pending'),
          finished_at = iif(cancel_requested, ${NOW}, ''),
          run_at = ${sql.fromNow('delay')}, errors = ${withError('json({:error})')}, error_signature = {:signature}, ${RELEASED}`,
-      { ...lease, error, signature, delay: sql.seconds(delay_ms) },
+      { ...lease, error, signature, delay: sql.seconds(delay_ms, sql.MAX_DELAY_MS) },
     ),
   dead: (db, lease, { error, signature }) => {
     const failed = changed(
@@ -160,7 +165,7 @@ function heartbeat(db, { worker, lease_ms, leases }) {
          progress = COALESCE({:progress}, progress), progress_message = COALESCE({:message}, progress_message),
          updated = iif({:progress} IS NULL, updated, ${NOW})
        WHERE ${HELD} RETURNING cancel_requested || '' AS row`,
-      { worker, id, epoch, progress, message, lease: sql.seconds(lease_ms) },
+      { worker, id, epoch, progress, message, lease: sql.seconds(lease_ms, sql.MAX_LEASE_MS) },
     );
     if (row === null) lost.push(id);
     else if (row === '1') cancelled.push(id);
