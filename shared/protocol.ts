@@ -152,9 +152,13 @@ export const credentialsSchema = z
   })
   .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'a-good-password' }] });
 
-export const registerSchema = credentialsSchema
-  .extend({
-    email: z.email().max(254),
+/** Further members are fields that the administrator has added to the accounts. */
+export const registerSchema = z
+  .looseObject({
+    email: z.string().min(1).max(254).meta({
+      format: 'idn-email',
+      description: 'The global PocketBase has the one rule for addresses: see docs/security.md.',
+    }),
     password: z.string().min(8, 'needs at least 8 characters').max(71),
     name: z.string().max(255).optional(),
   })

@@ -6,6 +6,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { ClientResponseError } from 'pocketbase';
 import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts';
 import type { Problem } from '../../shared/protocol.ts';
+import { fieldsOf } from '../control-plane/client.ts';
 import { RateLimitedError } from '../security/sign-in-limits.ts';
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -29,9 +30,11 @@ export function toFathomError(error: unknown): FathomError {
     });
   }
   if (error instanceof ClientResponseError) {
+    const fields = fieldsOf(error.response['data']).map(({ path, message }) => `${path}: ${message}`);
+    const why = [error.status, ...fields].join('; ');
     return new FathomError(
       'control_plane.unavailable',
-      `the global PocketBase could not do this (${error.status}); 'fathomd databases list' says whether it can store anything, 'fathomd logs global' more`,
+      `the global PocketBase could not do this (${why}); 'fathomd databases list' says whether it can store anything, 'fathomd logs global' more`,
       {
         cause: error,
       },

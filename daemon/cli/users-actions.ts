@@ -32,19 +32,28 @@ export async function listUsers(
   return 0;
 }
 
+/** @throws UsageError for what is not NAME=VALUE */
+function fieldOf(text: string): [string, string] {
+  const [name = '', ...value] = text.split('=');
+  if (name !== '' && value.length > 0) return [name, value.join('=')];
+  throw new UsageError(`--field needs NAME=VALUE, not '${text}'`);
+}
+
 export interface AddUserArguments extends ConnectArguments {
   email: string;
   name?: string | undefined;
   role: string;
+  field?: string[] | undefined;
   passwordStdin: boolean;
   json: boolean;
 }
 
 export async function addUser(args: AddUserArguments, context: CliContext): Promise<number> {
   const { email, name, role } = args;
+  const further = Object.fromEntries((args.field ?? []).map(fieldOf));
   const client = connect(args, context);
   const { password, generated } = await choosePassword(args, context);
-  const body: NewUser = { email, password, role, ...(name === undefined ? {} : { name }) };
+  const body: NewUser = { ...further, email, password, role, ...(name === undefined ? {} : { name }) };
   const user = await client.users.add(body);
   // The only time that it is shown, and only when nobody knows it yet.
   if (args.json) printJson(context, generated ? { ...user, password } : user);

@@ -26,6 +26,12 @@ export const userCommands = [
     options: {
       name: { type: 'string', requiresArg: true, describe: 'name to show' },
       role: { choices: ROLES, default: 'user', describe: 'only a user is given a database' },
+      field: {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'NAME=VALUE of a field that you have added to the accounts; may be several',
+      },
       'password-stdin': { type: 'boolean', default: false, describe: 'read the password from stdin' },
       ...COMMON,
     },

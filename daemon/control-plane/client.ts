@@ -116,3 +116,9 @@ export function unreadable(cause: unknown): FathomError {
 export function isStatus(error: unknown, status: number): error is ClientResponseError {
   return error instanceof ClientResponseError && error.status === status;
 }
+
+/** What PocketBase says of each field that it refuses; nothing when the fields are not the reason. */
+export function fieldsOf(data: unknown): { path: string; code: string; message: string }[] {
+  const fields = Object.entries((data ?? {}) as Record<string, { code: string; message: string }>);
+  return fields.map(([path, { code, message }]) => ({ path, code, message }));
+}

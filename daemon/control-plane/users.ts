@@ -1,8 +1,9 @@
 import { decodeJwt, errors } from 'jose';
 import type { RecordModel } from 'pocketbase';
+import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import type { Role } from '../security/permissions.ts';
-import { type ControlPlaneClient, isStatus } from './client.ts';
+import { type ControlPlaneClient, fieldsOf, isStatus } from './client.ts';
 
 export interface User {
   id: string;
@@ -18,6 +19,8 @@ export interface NewUser {
   password: string;
   name?: string | undefined;
   role?: Role | undefined;
+  /** Fields that the administrator has added to the accounts. */
+  further?: Record<string, unknown> | undefined;
 }
 
 export interface UserQuery {
@@ -31,9 +34,10 @@ export interface UserQuery {
   is_active?: boolean | undefined;
 }
 
+/** Of accounts that were there before addresses had keys, several may have the same: the later ones are marked behind a slash. */
 const FILTERS = [
-  ['email', 'email = {:email} || email:lower = {:lower}'],
-  ['search', 'email ~ {:search} || name ~ {:search}'],
+  ['email', 'email = {:email} || email_key = {:key} || (email_key > {:marked} && email_key < {:end})'],
+  ['search', 'email ~ {:search} || email_key ~ {:folded} || name ~ {:search}'],
   ['role', 'role = {:role}'],
   ['is_active', 'is_active = {:is_active}'],
 ] as const;
@@ -47,10 +51,12 @@ export class UserRepository {
   }
 
   /** @throws FathomError `auth.email_taken`, `request.invalid`, `control_plane.unavailable` */
-  async create({ email, password, name, role }: NewUser): Promise<User> {
+  async create({ email, password, name, role, further = {} }: NewUser): Promise<User> {
+    await this.#refuseUnknown(Object.keys(further));
     try {
       const record = await this.#client.call((client) =>
         client.collection('users').create({
+          ...further,
           email,
           password,
           passwordConfirm: password,
@@ -107,9 +113,11 @@ export class UserRepository {
     }
   }
 
-  /** With `email`, the one that has this address, however it is capitalised. */
+  /** With `email`, whom this address belongs to, however it is written. */
   async list({ page, perPage, sort, ...wanted }: UserQuery): Promise<{ items: User[]; total: number }> {
-    const values = { ...wanted, lower: wanted.email?.toLowerCase() };
+    const key = foldAddress(wanted.email ?? '');
+    const folded = foldAddress(wanted.search ?? '');
+    const values = { ...wanted, key, marked: `${key}/`, end: `${key}0`, folded };
     const conditions = FILTERS.filter(([name]) => wanted[name] !== undefined).map(([, text]) => `(${text})`);
     const { items, totalItems } = await this.#client.call((client) =>
       client
@@ -130,7 +138,21 @@ export class UserRepository {
     return records.map(toUser);
   }
 
-  /** @throws FathomError `not_found` */
+  /** @throws FathomError `request.invalid` for what is no field that an administrator has added to the accounts */
+  async #refuseUnknown(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const { fields } = await this.#client.call((client) => client.collections.getOne('users'));
+    const added = fields.filter(
+      ({ name, type, system, hidden }) => !system && !hidden && type !== 'autodate' && !OWN_FIELDS.has(name),
+    );
+    const unknown = names.filter((name) => !added.some((field) => field.name === name));
+    if (unknown.length === 0) return;
+    throw new FathomError('request.invalid', 'the request does not match the schema', {
+      fields: unknown.map((path) => ({ path, message: 'is no field that can be set here' })),
+    });
+  }
+
+  /** @throws FathomError `not_found`, `request.invalid` */
   async update(
     id: string,
     changes: { role?: Role | undefined; is_active?: boolean | undefined },
@@ -138,6 +160,7 @@ export class UserRepository {
     try {
       return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));
     } catch (error) {
+      if (isStatus(error, 400)) throw refused(error.response['data'], error);
       if (!isStatus(error, 404)) throw error;
       throw new FathomError('not_found', `there is no user '${id}'`, { cause: error });
     }
@@ -156,6 +179,9 @@ export class UserRepository {
     }
   }
 }
+
+/** Of the accounts, those that are the daemon's to set. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(['name', 'role', 'is_active', 'email_key']);
 
 function isRecordId(text: string): boolean {
   return /^[a-z0-9]{15}$/.test(text);
@@ -182,14 +208,9 @@ function toUser(record: RecordModel): User {
   };
 }
 
-interface FieldRefusal {
-  code: string;
-  message: string;
-}
-
 function refused(data: unknown, cause: unknown): FathomError {
-  const fields = Object.entries((data ?? {}) as Record<string, FieldRefusal>);
-  if (fields.some(([name, { code }]) => name === 'email' && code === 'validation_not_unique')) {
+  const fields = fieldsOf(data);
+  if (fields.some(({ path, code }) => path === 'email' && code === 'validation_not_unique')) {
     return new FathomError('auth.email_taken', 'this e-mail address cannot be registered; sign in instead', {
       cause,
     });
@@ -204,6 +225,6 @@ function refused(data: unknown, cause: unknown): FathomError {
   }
   return new FathomError('request.invalid', 'the global PocketBase refused the values', {
     cause,
-    fields: fields.map(([path, { message }]): FieldError => ({ path, message })),
+    fields: fields.map(({ path, message }): FieldError => ({ path, message })),
   });
 }

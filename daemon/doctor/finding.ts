@@ -34,6 +34,7 @@ export const FINDING_IDS = [
   'without_directory',
   'without_row',
   'control_plane',
+  'addresses',
   'damaged',
   'instances',
 ] as const;

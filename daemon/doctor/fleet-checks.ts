@@ -21,6 +21,7 @@ export function judgeFleet(
     ...stale(facts),
     ...processes(facts, daemonRuns, binaryPath),
     ...rowsAndDirectories(facts),
+    ...addresses(facts),
     ...instances(facts),
   ];
 }
@@ -177,6 +178,18 @@ function rowsAndDirectories({ rows, directories, damaged }: FleetFacts): Finding
     findings.push(ok('control_plane', `${directories.length} databases, each with its row, none damaged`));
   }
   return findings;
+}
+
+function addresses({ rows }: FleetFacts): Finding[] {
+  const sameAddress = rows !== null && 'sameAddress' in rows ? rows.sameAddress : [];
+  if (sameAddress.length === 0) return [];
+  return [
+    warning(
+      'addresses',
+      `accounts of one address: ${list(sameAddress.map((pair) => pair.join(' and ')))}`,
+      "delete one of the two with 'fathomd users delete ID', or change its address at the global PocketBase",
+    ),
+  ];
 }
 
 function instances({ instances: all }: FleetFacts): Finding[] {

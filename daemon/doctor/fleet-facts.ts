@@ -32,8 +32,8 @@ export interface FleetFacts {
   processes: { pid: number; instance: string; executable: string | null; address: string | null }[];
   /** User databases on disk. */
   directories: string[];
-  /** Rows of the control plane; why they cannot be read; or null before the first start. */
-  rows: { names: string[] } | { problem: string } | null;
+  /** Rows of the control plane, and accounts whose addresses differ in their writing alone, the older one first; why they cannot be read; or null before the first start. */
+  rows: { names: string[]; sameAddress: [string, string][] } | { problem: string } | null;
   damaged: { name: string; problem: string }[];
   /** As the daemon tells; null when it does not run. */
   instances: Instance[] | null;
@@ -140,10 +140,24 @@ function readRows(file: string, isThere: boolean): FleetFacts['rows'] {
         .prepare('SELECT name FROM user_databases')
         .all()
         .map((row) => String(row['name'])),
+      sameAddress: sameAddress(database),
     }));
   } catch (error) {
     return { problem: messageOf(error) };
   }
+}
+
+/** None before the migration that gives addresses their keys. */
+function sameAddress(database: DatabaseSync): [string, string][] {
+  const hasKeys = database.prepare("SELECT 1 FROM pragma_table_info('users') WHERE name = 'email_key'").get();
+  if (!hasKeys) return [];
+  return database
+    .prepare(
+      `SELECT a.email || ' (' || a.id || ')' AS first, b.email || ' (' || b.id || ')' AS second
+       FROM users b JOIN users a ON b.email_key = a.email_key || '/' || b.id ORDER BY b.created`,
+    )
+    .all()
+    .map((row) => [String(row['first']), String(row['second'])]);
 }
 
 async function findDamaged(databases: { name: string; file: string }[]): Promise<FleetFacts['damaged']> {

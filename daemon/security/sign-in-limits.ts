@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import { Buckets } from './buckets.ts';
@@ -71,7 +72,7 @@ export class SignInLimits {
   /** @throws RateLimitedError */
   beginSignIn(account: string, address: string): SignInAttempt {
     if (address === LOCAL_ADDRESS) return { succeeded: () => {}, failed: () => {} };
-    const who = account.trim().toLowerCase().slice(0, 254);
+    const who = foldAddress(account).slice(0, 254);
     const from = networkOf(address);
     const pair = `${from} ${who}`;
     const counted = this.#trusted.has(pair) ? pair : who;
@@ -104,7 +105,7 @@ export class SignInLimits {
     this.#signUps.take(from);
   }
 
-  /** It was refused, and that may have told whether there is such an account: it counts several times. */
+  /** It was refused, and that told that there is such an account: it counts several times. */
   signUpRefused(address: string): void {
     if (address === LOCAL_ADDRESS) return;
     for (let more = 1; more < REFUSED_SIGN_UP; more += 1) this.#signUps.take(networkOf(address));

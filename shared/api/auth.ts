@@ -21,7 +21,8 @@ export const register = endpoint({
   path: '/api/v1/auth/register',
   tag,
   summary: 'Sign up',
-  description: 'Creates an account and its database, and signs in.',
+  description:
+    'Creates an account and its database, and signs in. Takes the fields that the administrator has added to the accounts.',
   permission: 'public',
   audit: 'sign-up',
   body: registerSchema,

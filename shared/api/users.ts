@@ -48,7 +48,10 @@ export const listUsers = endpoint({
     sort: z.enum(['email', '-email', 'created', '-created', 'role', '-role']).default('created').meta({
       description: 'Field to sort by; `-field` is descending.',
     }),
-    email: comparable.max(255).optional().meta({ description: 'The exact e-mail address.' }),
+    email: comparable
+      .max(255)
+      .optional()
+      .meta({ description: 'The e-mail address, in any case and composition of its letters.' }),
     search: comparable.max(100).optional().meta({ description: 'A part of the e-mail address or name.' }),
     role: roleSchema.optional(),
     is_active: z.enum(['true', 'false']).optional(),

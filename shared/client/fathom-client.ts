@@ -44,6 +44,8 @@ export interface NewUser {
   password: string;
   name?: string;
   role?: string;
+  /** Fields that the administrator has added to the accounts. */
+  [field: string]: unknown;
 }
 
 /** A collection of a user database, for browsing. */

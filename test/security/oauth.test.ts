@@ -1,103 +1,32 @@
-import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { Provider } from 'oidc-provider';
 import PocketBase from 'pocketbase';
 import { expect, it, onTestFinished } from 'vitest';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, refreshStatus, type Session, signUp } from '../helpers/http-call.ts';
+import {
+  browse,
+  CLIENT,
+  codeFor,
+  LIAR,
+  type OpenIdProvider,
+  openIdProvider,
+  REDIRECT,
+  signInWithCode,
+} from '../helpers/openid-provider.ts';
 
-const CLIENT = { client_id: 'fathom', client_secret: 'a client secret that is long enough' };
-/** Nothing listens there: the test reads the code out of the redirection. */
-const REDIRECT = 'https://app.example.com/callback';
-
-/** Says that ann's address is its own, which the provider has not verified. */
-const LIAR = 'mallory';
-
-/** A provider of OpenID Connect with people whose e-mail address is the name that was typed in, at example.com. */
-async function openIdProvider(): Promise<string> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const provider = new Provider(issuer, {
-    clients: [{ ...CLIENT, redirect_uris: [REDIRECT] }],
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
-    findAccount: (_, id) => ({
-      accountId: id,
-      claims: () => ({
-        sub: id,
-        email: `${id === LIAR ? 'ann' : id}@example.com`,
-        email_verified: id !== LIAR,
-        name: 'Ann',
-      }),
-    }),
-    cookies: { keys: ['a key of this test alone'] },
-  });
-  const answer = provider.callback();
-  server.on('request', (request, response) => void answer(request, response));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return issuer;
+async function runningProvider(): Promise<OpenIdProvider> {
+  const made = await openIdProvider();
+  onTestFinished(() => made.close());
+  return made;
 }
-
-/** What a browser does: follows, keeps cookies, types in a name, agrees; until it is sent back. */
-async function browse(start: string, login: string): Promise<URL> {
-  const cookies = new Map<string, string>();
-  let [url, form] = [start, null as URLSearchParams | null];
-  for (let step = 0; step < 20; step += 1) {
-    const response = await fetch(url, {
-      redirect: 'manual',
-      method: form ? 'POST' : 'GET',
-      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') },
-      ...(form ? { body: form } : {}),
-    });
-    for (const cookie of response.headers.getSetCookie()) {
-      const [pair = ''] = cookie.split(';');
-      cookies.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1));
-    }
-    const location = response.headers.get('location');
-    if (location?.startsWith(REDIRECT)) return new URL(location);
-    if (location !== null) {
-      [url, form] = [new URL(location, url).href, null];
-      continue;
-    }
-    const page = await response.text();
-    const action = /action="([^"]+)"/.exec(page)?.[1];
-    const prompt = /name="prompt" value="(\w+)"/.exec(page)?.[1];
-    if (!action || !prompt) throw new Error(`no form: ${page.slice(0, 500)}`);
-    [url, form] = [new URL(action, url).href, new URLSearchParams({ prompt, login, password: 'x' })];
-  }
-  throw new Error('the sign-in does not end');
-}
-
-const settingsFor = (issuer: string) => ({
-  OIDC_CLIENT_ID: CLIENT.client_id,
-  OIDC_CLIENT_SECRET: CLIENT.client_secret,
-  OIDC_AUTH_URL: `${issuer}/auth`,
-  OIDC_TOKEN_URL: `${issuer}/token`,
-  OIDC_USER_INFO_URL: `${issuer}/me`,
-});
 
 it('nobody gets into an account by a provider but whoever has its address, which is then theirs alone', async () => {
-  const fathom = await deployment(settingsFor(await openIdProvider()));
+  const fathom = await deployment((await runningProvider()).settings);
   await fathom.start();
-  // Somebody new each time: whoever is signed in would link the provider to the own account.
   const users = () => new PocketBase(fathom.globalUrl).collection('users');
-  const codeFor = async (login: string) => {
-    const provider = (await users().listAuthMethods()).oauth2.providers[0];
-    const back = await browse(`${provider?.authURL}${encodeURIComponent(REDIRECT)}`, login);
-    return { code: back.searchParams.get('code') ?? '', verifier: provider?.codeVerifier ?? '' };
-  };
-  const signIn = async (login: string, createData?: object) => {
-    const { code, verifier } = await codeFor(login);
-    return users().authWithOAuth2Code('oidc', code, verifier, REDIRECT, createData);
-  };
+  const signIn = (login: string, createData?: object) => signInWithCode(fathom.globalUrl, login, createData);
 
   const ann = await signIn('ann');
   for (const createData of [{}, { email: 'ann@example.com' }]) {
@@ -113,7 +42,7 @@ it('nobody gets into an account by a provider but whoever has its address, which
   expect(liar.record).toMatchObject({ role: 'user', verified: false });
 
   // A code is good with its verifier and for its address alone, and once.
-  const { code, verifier } = await codeFor('ann');
+  const { code, verifier } = await codeFor(fathom.globalUrl, 'ann');
   for (const [used, redirect] of [
     ['v'.repeat(43), REDIRECT],
     [verifier, 'https://evil.example.com/callback'],
@@ -139,8 +68,8 @@ it('nobody gets into an account by a provider but whoever has its address, which
 });
 
 it('who signs in with OpenID Connect for the first time is given a database like anybody else', async () => {
-  const issuer = await openIdProvider();
-  const fathom = await deployment({ ...settingsFor(issuer), OIDC_DISPLAY_NAME: 'House' });
+  const { settings } = await runningProvider();
+  const fathom = await deployment({ ...settings, OIDC_DISPLAY_NAME: 'House' });
   const daemon = await fathom.start();
 
   const signIn = async (providers = ['oidc']) => {

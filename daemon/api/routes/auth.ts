@@ -29,8 +29,11 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
   serve(app, register, async (request) => {
     const { address } = originOf(request);
     deps.signInLimits.countSignUp(address);
-    const user = await deps.users.create(request.body).catch((error: unknown) => {
-      if (error instanceof FathomError) deps.signInLimits.signUpRefused(address);
+    const { email, password, name, ...further } = request.body;
+    const user = await deps.users.create({ email, password, name, further }).catch((error: unknown) => {
+      if (error instanceof FathomError && error.code === 'auth.email_taken') {
+        deps.signInLimits.signUpRefused(address);
+      }
       throw error;
     });
     try {

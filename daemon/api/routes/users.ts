@@ -33,8 +33,9 @@ export function userRoutes(app: Api, deps: ApiDeps): void {
   });
 
   serve(app, createUser, async (request) => {
-    const user = await deps.users.create(request.body).catch((error: unknown) => {
-      throw takenByUser(error, request.body.email);
+    const { email, password, name, role, ...further } = request.body;
+    const user = await deps.users.create({ email, password, name, role, further }).catch((error: unknown) => {
+      throw takenByUser(error, email);
     });
     try {
       await databaseFor(user, deps);
