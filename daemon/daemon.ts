@@ -5,6 +5,7 @@ import type { NewTask } from '../shared/task.ts';
 import type { ApiDeps } from './api/deps.ts';
 import { identityServices } from './api/identity-services.ts';
 import { listenOnSocket, listenOnTcp } from './api/listen.ts';
+import { Activity } from './api/metrics/activity.ts';
 import { reload } from './api/reload.ts';
 import { systemClock } from './base/clock.ts';
 import { lockDataDir } from './base/data-dir-lock.ts';
@@ -109,6 +110,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
+  const activity = new Activity(bus);
   const driver = new ChildProcessDriver({ fleetId: await fleetIdOf(config.dataDir), clock });
   resources.defer(() => driver.close());
   const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
@@ -148,6 +150,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     migrationsDir: options.userMigrationsDir ?? join(root, 'pb_migrations', 'user'),
     instanceLogsDir: join(logsDir, 'instances'),
     onProvisionStep: options.onProvisionStep,
+    onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),
     bus,
     clock,
     log,
@@ -170,6 +173,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     masterKeys,
     seal,
     leaseMs: options.leaseMs,
+    onAttempt: (type, outcome, seconds) => activity.noteAttempt(type, outcome, seconds),
     bus,
     clock,
     log,
@@ -213,6 +217,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     trustedProxies: config.trustedProxies,
     settings,
     version: options.version,
+    pocketbaseVersion: binary.version,
+    activity,
     status,
     waitingFor: () => waitingFor,
   };

@@ -5,6 +5,7 @@ import { COMMANDS, GROUPS } from '../daemon/cli/commands.ts';
 import { CONNECT_OPTIONS } from '../daemon/cli/connect.ts';
 import { EXIT_CODES } from '../daemon/cli/exit-codes.ts';
 import { ERROR_CODES } from '../shared/errors.ts';
+import { markdownTable } from './markdown-table.ts';
 
 const SHARED: Readonly<Record<string, Options>> = { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS };
 
@@ -57,7 +58,7 @@ function describeCommand({ words, summary, positionals, options }: AnyCommand): 
 }
 
 function optionTable(options: Readonly<Record<string, Options>>): string {
-  return table(
+  return markdownTable(
     ['option', 'meaning'],
     Object.entries(options).map(([name, option]) => {
       const { type, choices, describe = '', default: preset } = option;
@@ -78,19 +79,11 @@ function optionTable(options: Readonly<Record<string, Options>>): string {
 
 function exitCodeTable(): string {
   const codes = Object.entries(ERROR_CODES);
-  return table(
+  return markdownTable(
     ['code', 'meaning', 'errors with it'],
     Object.entries(EXIT_CODES).map(([exit, meaning]) => {
       const errors = codes.filter(([, one]) => one.exit === Number(exit)).map(([code]) => `\`${code}\``);
       return [exit, meaning, errors.join(', ')];
     }),
   );
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [tableLine(head), `|${head.map(() => '---|').join('')}`, ...rows.map(tableLine)].join('\n');
-}
-
-function tableLine(cells: readonly string[]): string {
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`.replaceAll('|  |', '| |');
 }

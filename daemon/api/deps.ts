@@ -21,6 +21,7 @@ import type { Tickets } from '../security/tickets.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Monitor } from '../supervisor/monitor.ts';
 import type { Caller } from './caller.ts';
+import type { Activity } from './metrics/activity.ts';
 
 /** What the routes work with. */
 export interface ApiDeps {
@@ -49,6 +50,9 @@ export interface ApiDeps {
   trustedProxies: readonly string[];
   settings: LiveSettings;
   version: string;
+  /** Of new instances. */
+  pocketbaseVersion: string;
+  activity: Activity;
   status: () => Promise<Omit<DaemonStatus, 'permissions'>>;
   /** Null when the daemon is ready, else what it waits for. */
   waitingFor: () => string | null;

@@ -4,6 +4,7 @@ import { FathomError } from '../../shared/errors.ts';
 import type { Config } from '../config/config.ts';
 import type { Transport } from './caller.ts';
 import type { ApiDeps } from './deps.ts';
+import { openFilesLimit } from './metrics/process-reading.ts';
 import { type Api, createApi } from './server.ts';
 import { openToGroup } from './socket-group.ts';
 import { attachStream } from './stream/stream-server.ts';
@@ -34,8 +35,7 @@ export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Pr
 
 /** Half of the files that may be open: the other half is for the local socket and for the databases, whoever connects here. */
 async function maxConnections(): Promise<number> {
-  const limit = /^Max open files\s+(\d+)/m.exec(await readFile('/proc/self/limits', 'utf8'))?.[1];
-  return limit === undefined ? Number.POSITIVE_INFINITY : Math.floor(Number(limit) / 2);
+  return Math.floor(openFilesLimit(await readFile('/proc/self/limits', 'utf8')) / 2);
 }
 
 /**

@@ -132,6 +132,11 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     authorise(request);
   });
 
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? null;
+    deps.activity.noteRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    done();
+  });
   auditRequests(app, deps);
 
   healthRoutes(app, deps);

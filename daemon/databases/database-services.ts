@@ -17,7 +17,7 @@ import type { PortAllocator } from '../supervisor/ports.ts';
 import { Catalog } from './catalog.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import { OwnerSync } from './owner-sync.ts';
-import { Provisioner, type ProvisionStep } from './provisioner.ts';
+import { Provisioner, type ProvisionerDeps, type ProvisionStep } from './provisioner.ts';
 import { Reconciler } from './reconcile.ts';
 import { TemplateStore } from './template.ts';
 
@@ -47,6 +47,7 @@ export function databaseServices(deps: {
   migrationsDir: string;
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
+  onProvisioned: ProvisionerDeps['onProvisioned'];
   bus: EventBus;
   clock: Clock;
   log: Logger;
@@ -106,6 +107,7 @@ export function databaseServices(deps: {
     guard,
     clock,
     log,
+    onProvisioned: deps.onProvisioned,
     onStep: (step, name) => {
       onProvisionStep(step, name);
       // The account may have changed while its database was made.

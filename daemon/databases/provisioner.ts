@@ -42,6 +42,8 @@ export interface ProvisionerDeps {
   log: Logger;
   /** Told after each step. */
   onStep: (step: ProvisionStep, name: string) => void;
+  /** Told when a user was given a database, or could not be. */
+  onProvisioned: (outcome: 'ok' | 'failed', seconds: number) => void;
 }
 
 /** Gives each user one database, however many ask for it at a time. */
@@ -62,7 +64,7 @@ export class Provisioner {
   ensure(user: { id: string; email: string }): Promise<CatalogEntry> {
     const known = this.#deps.catalog.findByUser(user.id);
     if (known?.row.state === 'ready') return Promise.resolve(known);
-    return this.#flights.run(user.id, () => this.#provision(user));
+    return this.#flights.run(user.id, () => this.#measure(() => this.#provision(user)));
   }
 
   /** Resolves when no provisioning for this user is under way, however it ended. */
@@ -75,6 +77,20 @@ export class Provisioner {
   async idle(): Promise<void> {
     await this.#flights.idle();
     await this.#notes.idle();
+  }
+
+  async #measure(provision: () => Promise<CatalogEntry>): Promise<CatalogEntry> {
+    const { clock, onProvisioned } = this.#deps;
+    const startedMs = clock.monotonic();
+    const seconds = () => (clock.monotonic() - startedMs) / 1000;
+    try {
+      const entry = await provision();
+      onProvisioned('ok', seconds());
+      return entry;
+    } catch (error) {
+      onProvisioned('failed', seconds());
+      throw error;
+    }
   }
 
   async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {

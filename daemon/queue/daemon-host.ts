@@ -42,7 +42,7 @@ export function daemonQueue({
   catalog,
   provisioner,
   ...options
-}: Pick<QueueOptions, 'controlPlane' | 'masterKeys' | 'seal' | 'leaseMs' | 'clock' | 'log'> & {
+}: Pick<QueueOptions, 'controlPlane' | 'masterKeys' | 'seal' | 'leaseMs' | 'onAttempt' | 'clock' | 'log'> & {
   config: Config;
   bus: EventBus;
   catalog: Catalog;

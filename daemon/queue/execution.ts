@@ -36,6 +36,8 @@ type Ending = 'timeout' | 'refused' | 'cancelled' | 'returned' | 'lost';
  */
 export class Execution {
   readonly task: ClaimedTask;
+  /** Monotonic. */
+  readonly claimedAtMs: number;
   progress: { percent: number; message: string | null } | null = null;
   readonly #deps: ExecutionDeps;
   readonly #graceMs: number;
@@ -50,6 +52,7 @@ export class Execution {
 
   constructor(task: ClaimedTask, claimedAtMs: number, deps: ExecutionDeps) {
     this.task = task;
+    this.claimedAtMs = claimedAtMs;
     this.#deps = deps;
     this.#graceMs = Math.min(GRACE_MS, deps.leaseMs / 10);
     this.#expiresAtMs = claimedAtMs + deps.leaseMs;

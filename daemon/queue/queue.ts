@@ -13,7 +13,7 @@ import { QueueWatch } from './queue-watch.ts';
 import { RunnerPool } from './runner/runner-pool.ts';
 import { Schedules } from './schedules.ts';
 import { TaskStore } from './task-store.ts';
-import { Worker } from './worker.ts';
+import { Worker, type WorkerDeps } from './worker.ts';
 
 /** How long a worker may be silent before its task is another's. */
 const LEASE_MS = 30_000;
@@ -37,6 +37,7 @@ export interface WorkerOptions {
   pollIntervalMs: number;
   leaseMs?: number | undefined;
   onActivity: () => void;
+  onAttempt?: WorkerDeps['onAttempt'];
 }
 
 /** A worker with runners of its own; `close` ends those, after the worker has stopped. */

@@ -28,6 +28,8 @@ export interface WorkerDeps extends Omit<ExecutionDeps, 'onProgress'> {
   pollIntervalMs: number;
   /** A claim or the end of a task changed something. */
   onActivity: () => void;
+  /** An attempt ended. `outcome`: as it is told, or `lost` when the lease was. */
+  onAttempt?: ((type: string, outcome: Outcome['kind'] | 'lost', seconds: number) => void) | undefined;
 }
 
 const RETRY_SETTLE_MS = 200;
@@ -219,6 +221,7 @@ export class Worker {
       try {
         const end = await execution.run();
         askedAtMs = this.#deps.clock.monotonic();
+        if (end === null) this.#noteAttempt(execution, 'lost');
         task = end === null ? null : await this.#settle(execution, end);
       } finally {
         execution.close();
@@ -235,6 +238,7 @@ export class Worker {
     const { task } = execution;
     let outcome = outcomeOf(end, { task, worker: this.id, now: clock.now(), random });
     this.#logOutcome(task, outcome, end);
+    this.#noteAttempt(execution, outcome.kind);
     let isUnsure = false;
     while (execution.holdsLease && !this.#abandoned) {
       try {
@@ -285,6 +289,10 @@ export class Worker {
     });
     this.#asking = ended(answer);
     return answer;
+  }
+
+  #noteAttempt({ task, claimedAtMs }: Execution, outcome: Outcome['kind'] | 'lost'): void {
+    this.#deps.onAttempt?.(task.type, outcome, (this.#deps.clock.monotonic() - claimedAtMs) / 1000);
   }
 
   #logOutcome({ id, type, attempt, user }: ClaimedTask, outcome: Outcome, end: AttemptEnd): void {

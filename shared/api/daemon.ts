@@ -161,7 +161,8 @@ export const getMetrics = endpoint({
   path: '/metrics',
   tag,
   summary: 'Show metrics for Prometheus',
-  description: 'Series of single databases only for who may read all of them; see docs/operations.md.',
+  description:
+    'Series of single databases need the permission metrics.read (or databases.read) on all of them; docs/metrics.md lists all.',
   permission: 'public',
   responses: {
     200: {

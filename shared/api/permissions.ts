@@ -20,6 +20,8 @@ export const PERMISSIONS = {
   'account.use': grants('own', 'own', 'own', 'own'),
   'stream.open': grants('own', 'all', 'all', 'all'),
   'status.read': grants(null, 'all', 'all', 'all'),
+  // The names of databases in /metrics; what else stands there is open.
+  'metrics.read': grants(null, 'all', 'all', 'all'),
   'users.read': grants('own', 'all', 'all', 'all'),
   'users.write': grants(null, null, null, 'all'),
   'databases.read': grants('own', 'all', 'all', 'all'),

@@ -245,12 +245,25 @@ describe('what watches the daemon', () => {
   });
 
   it('metrics name databases to administrators alone', async () => {
-    for (const text of [await scrape(), await scrape(ann.token)]) {
+    const keyFor = async (...permissions: string[]) =>
+      (
+        await call<{ key: string }>('POST', `${fathom.url}/api/v1/api-keys`, {
+          token: admin,
+          body: { name: 'prometheus', permissions },
+        })
+      ).body.key;
+    const scraper = await keyFor('metrics.read');
+    const other = await keyFor('status.read');
+    for (const text of [await scrape(), await scrape(ann.token), await scrape(other)]) {
       expect(text).toMatch(/^fathom_instances\{phase="running"\} \d+$/m);
       for (const { database } of [ann, bob]) expect(text).not.toContain(database.name);
     }
-    expect(await scrape(admin)).toContain(
-      `fathom_instance_up{instance="${ann.database.name}",kind="user"} 1`,
-    );
+    for (const token of [admin, scraper]) {
+      expect(await scrape(token)).toContain(
+        `fathom_instance_up{database="${ann.database.name}",kind="user"} 1`,
+      );
+    }
+    // It may do nothing else.
+    expect((await call('GET', `${fathom.url}/api/v1/databases`, { token: scraper })).status).toBe(403);
   });
 });

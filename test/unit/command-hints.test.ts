@@ -10,7 +10,7 @@ const files = [
   'README.md',
   'CONTRIBUTING.md',
   '.env.sample',
-  ...filesBelow('docs', /\.(?:md|conf)$/),
+  ...filesBelow('docs', /\.(?:md|conf|yml)$/),
   ...['daemon', 'shared', 'tui', 'pb_hooks', 'pb_migrations', 'systemd'].flatMap((folder) =>
     filesBelow(folder, /(?<!\.test)\.(?:tsx?|js|service|socket)$|command$/),
   ),

@@ -3,17 +3,22 @@ import type { QueueStats } from '../../../shared/task.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { readProcess } from '../metrics/process-reading.ts';
 import { serve } from '../serve.ts';
 import type { Api } from '../server.ts';
 
 /** For whoever watches the daemon from outside; none of these needs a session. */
-export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor, queue, log }: ApiDeps): void {
+export function healthRoutes(app: Api, deps: ApiDeps): void {
+  const { fleet, waitingFor, clock, monitor, queue, log } = deps;
+  /** Null when it is ready. */
+  const whatIsMissing = () => waitingFor() ?? missingInstance(fleet);
+
   serve(app, getHealth, () => ({
     status: 'ok' as const,
   }));
 
   serve(app, getReadiness, async (_request, reply) => {
-    const waiting = waitingFor() ?? missingInstance(fleet);
+    const waiting = whatIsMissing();
     return reply
       .code(waiting === null ? 200 : 503)
       .send({ status: waiting === null ? 'ok' : 'waiting', waiting_for: waiting });
@@ -45,13 +50,25 @@ export function healthRoutes(app: Api, { fleet, waitingFor, clock, monitor, queu
   // Names of databases hold names of people, so only those who see everything get the series of each instance.
   serve(app, getMetrics, async (request, reply) => {
     // Loaded when somebody asks: with what it stands on it is a tenth of all that a daemon reads at its start.
-    const { renderMetrics } = await import('../metrics.ts');
-    const { contentType, text } = await renderMetrics({
-      fleet,
-      monitor,
-      queue: await queueStats(),
-      perInstance: seesAll(request.caller, 'databases.read'),
-    });
+    const { renderMetrics } = await import('../metrics/render.ts');
+    const { contentType, text } = await renderMetrics(
+      {
+        version: deps.version,
+        pocketbaseVersion: deps.pocketbaseVersion,
+        isReady: whatIsMissing() === null,
+        instances: fleet.list(),
+        queue: await queueStats(),
+        usage: monitor.usage,
+        process: await readProcess(),
+        activity: deps.activity,
+      },
+      // Who may list all databases sees their names there as well.
+      {
+        perDatabase: (['metrics.read', 'databases.read'] as const).some((one) =>
+          seesAll(request.caller, one),
+        ),
+      },
+    );
     return reply.type(contentType).send(text);
   });
 }

@@ -1,0 +1,194 @@
+interface Metric {
+  type: 'gauge' | 'counter' | 'histogram';
+  help: string;
+  labels: readonly string[];
+  /** How many series there are at most, for people. */
+  series: string;
+  /** Names databases, and with them people: shown with the permission `metrics.read` only. */
+  perDatabase?: true;
+}
+
+const OF_DATABASE = { labels: ['database', 'kind'], series: 'one per database', perDatabase: true } as const;
+
+/** Every metric, and the only place that declares one. */
+export const METRICS = {
+  fathom_build_info: {
+    type: 'gauge',
+    help: 'Always 1; the labels say what runs',
+    labels: ['version', 'pocketbase_version'],
+    series: '1',
+  },
+  fathom_ready: {
+    type: 'gauge',
+    help: '1 when the global PocketBase and the queue worker are up, as /health/ready',
+    labels: [],
+    series: '1',
+  },
+  fathom_instances: {
+    type: 'gauge',
+    help: 'Instances by phase, the global one included',
+    labels: ['phase'],
+    series: 'one per phase, 10 at most',
+  },
+  fathom_instances_desired: {
+    type: 'gauge',
+    help: 'Instances by the state that they should be in',
+    labels: ['desired'],
+    series: '2',
+  },
+  fathom_instances_in_trouble: {
+    type: 'gauge',
+    help: 'Instances that should run and are in trouble; one that was stopped on purpose is none',
+    labels: [],
+    series: '1',
+  },
+  fathom_restarts_total: {
+    type: 'counter',
+    help: 'Exits of instances that were not requested',
+    labels: ['kind'],
+    series: '2',
+  },
+  fathom_instance_start_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from the start of the process of an instance until it answered',
+    labels: ['kind'],
+    series: '26',
+  },
+  fathom_provision_duration_seconds: {
+    type: 'histogram',
+    help: 'Time to give a user a database',
+    labels: ['outcome'],
+    series: '26',
+  },
+  fathom_http_requests_total: {
+    type: 'counter',
+    help: 'Answered requests; route is none where no route answered',
+    labels: ['method', 'route', 'status'],
+    series: 'those that occurred, 1,000 at most',
+  },
+  fathom_http_request_duration_seconds: {
+    type: 'histogram',
+    help: 'Time until a request was answered',
+    labels: ['method', 'route'],
+    series: '11 per route that was asked for, about 1,000 in all',
+  },
+  fathom_queue_tasks: {
+    type: 'gauge',
+    help: 'Tasks by status; absent while the global PocketBase does not answer',
+    labels: ['status'],
+    series: '6',
+  },
+  fathom_queue_paused: { type: 'gauge', help: '1 while no task is begun', labels: [], series: '1' },
+  fathom_queue_max_running: {
+    type: 'gauge',
+    help: 'Tasks that may run at a time, over all workers',
+    labels: [],
+    series: '1',
+  },
+  fathom_queue_attempts_total: {
+    type: 'counter',
+    help: "Ended attempts at tasks of the daemon's own worker",
+    labels: ['type', 'outcome'],
+    series: '6 per handler, 1,000 at most',
+  },
+  fathom_queue_attempt_duration_seconds: {
+    type: 'histogram',
+    help: "Time that an attempt at a task took in the daemon's own worker",
+    labels: ['type'],
+    series: '12 per handler',
+  },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    help: 'Processor time of the daemon, without the instances',
+    labels: [],
+    series: '1',
+  },
+  process_resident_memory_bytes: {
+    type: 'gauge',
+    help: 'Resident memory of the daemon, without the instances',
+    labels: [],
+    series: '1',
+  },
+  process_start_time_seconds: {
+    type: 'gauge',
+    help: 'When the daemon was started, Unix time',
+    labels: [],
+    series: '1',
+  },
+  process_open_fds: { type: 'gauge', help: 'Open files of the daemon', labels: [], series: '1' },
+  process_max_fds: { type: 'gauge', help: 'Files that the daemon may open', labels: [], series: '1' },
+  nodejs_heap_size_used_bytes: {
+    type: 'gauge',
+    help: 'Used heap of the daemon',
+    labels: [],
+    series: '1',
+  },
+  fathom_daemon_event_loop_delay_seconds: {
+    type: 'gauge',
+    help: 'Mean delay of the event loop of the daemon over the last sample',
+    labels: [],
+    series: '1',
+  },
+  fathom_disk_free_bytes: {
+    type: 'gauge',
+    help: 'Free space under the data directory',
+    labels: [],
+    series: '1',
+  },
+  fathom_instance_up: {
+    type: 'gauge',
+    help: '1 while the instance runs and answers',
+    ...OF_DATABASE,
+  },
+  fathom_instance_desired: {
+    type: 'gauge',
+    help: '1 when the instance should run, 0 when it was stopped on purpose',
+    ...OF_DATABASE,
+  },
+  fathom_instance_trouble: {
+    type: 'gauge',
+    help: '1 for an instance that should run and is in trouble, with the reason; absent otherwise',
+    labels: ['database', 'kind', 'reason'],
+    series: 'one per database in trouble',
+    perDatabase: true,
+  },
+  fathom_instance_restarts_total: {
+    type: 'counter',
+    help: 'Exits that were not requested, since the daemon has known the instance',
+    ...OF_DATABASE,
+  },
+  fathom_instance_start_time_seconds: {
+    type: 'gauge',
+    help: 'When the process was started, Unix time',
+    ...OF_DATABASE,
+  },
+  fathom_instance_pss_bytes: {
+    type: 'gauge',
+    help: 'Proportional set size: memory, with what instances share counted once over all',
+    ...OF_DATABASE,
+  },
+  fathom_instance_cpu_usage_ratio: {
+    type: 'gauge',
+    help: 'Share of one core over the last sample, 1 for a whole one',
+    ...OF_DATABASE,
+  },
+  fathom_instance_disk_bytes: { type: 'gauge', help: 'Size of the data directory', ...OF_DATABASE },
+  fathom_instance_open_connections: {
+    type: 'gauge',
+    help: 'Established TCP connections',
+    ...OF_DATABASE,
+  },
+  fathom_instance_probe_duration_seconds: {
+    type: 'gauge',
+    help: 'Duration of the last liveness probe',
+    ...OF_DATABASE,
+  },
+} as const satisfies Record<`${'fathom' | 'process' | 'nodejs'}_${string}`, Metric>;
+
+export type MetricName = keyof typeof METRICS;
+
+export const METRIC_NAMES = Object.keys(METRICS) as MetricName[];
+
+export function specOf(name: MetricName): Metric {
+  return METRICS[name];
+}
