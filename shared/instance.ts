@@ -48,6 +48,7 @@ export const PHASE_REASON_CODES = [
   'port_in_use',
   'ports_exhausted',
   'migration_failed',
+  'migration_broken',
   'hook_broken',
   'database_corrupt',
   'encryption_key_wrong',
@@ -66,6 +67,12 @@ export const PHASE_REASON_CODES = [
 ] as const;
 
 export type PhaseReasonCode = (typeof PHASE_REASON_CODES)[number];
+
+/** One that runs with these is a database as it was before the migrations. */
+export const LACKS_MIGRATIONS: ReadonlySet<PhaseReasonCode | undefined> = new Set([
+  'migration_failed',
+  'migration_broken',
+]);
 
 export interface PhaseReason {
   code: PhaseReasonCode;

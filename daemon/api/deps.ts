@@ -12,6 +12,7 @@ import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { OwnerSync } from '../databases/owner-sync.ts';
 import type { Provisioner } from '../databases/provisioner.ts';
+import type { TemplateStore } from '../databases/template.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Journal } from '../events/journal.ts';
 import type { Queue } from '../queue/queue.ts';
@@ -29,6 +30,7 @@ export interface ApiDeps {
   catalog: Catalog;
   lifecycle: DatabaseLifecycle;
   provisioner: Provisioner;
+  template: Pick<TemplateStore, 'files' | 'problem' | 'warnings'>;
   ownerSync: OwnerSync;
   users: UserRepository;
   sessions: Sessions;

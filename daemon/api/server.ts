@@ -22,6 +22,7 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { migrationRoutes } from './routes/migrations.ts';
 import { queueRoutes } from './routes/queue.ts';
 import { scheduleRoutes } from './routes/queue-schedules.ts';
 import { secretRoutes } from './routes/secrets.ts';
@@ -149,6 +150,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   browseRoutes(app, deps);
   eventRoutes(app, deps);
   lifecycleRoutes(app, deps);
+  migrationRoutes(app, deps);
   queueRoutes(app, deps);
   scheduleRoutes(app, deps);
   auditRoutes(app, deps);

@@ -2,6 +2,7 @@ import { daemonCommands } from './daemon-commands.ts';
 import { databaseCommands } from './databases.ts';
 import { hostCommands } from './host-commands.ts';
 import { installCommands } from './install-commands.ts';
+import { migrationCommands } from './migrations.ts';
 import { pocketbaseCommands } from './pocketbase.ts';
 import { queueCommands } from './queue.ts';
 import { securityCommands } from './security.ts';
@@ -14,6 +15,7 @@ export const COMMANDS = [
   ...installCommands,
   ...userCommands,
   ...databaseCommands,
+  ...migrationCommands,
   ...queueCommands,
   ...securityCommands,
   ...pocketbaseCommands,
@@ -25,6 +27,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   audit: 'who did what',
   secrets: 'what is stored encrypted',
   databases: 'their databases, and the global one',
+  migrations: 'what user databases are made from',
   queue: 'tasks over all databases',
   pocketbase: 'which PocketBase is run',
 };

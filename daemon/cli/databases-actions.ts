@@ -1,8 +1,9 @@
 import { deletionConsequences } from '../../shared/deletion.ts';
-import { type Instance, type InstancePhase, isInTrouble } from '../../shared/instance.ts';
+import { type Instance, type InstancePhase, isInTrouble, LACKS_MIGRATIONS } from '../../shared/instance.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, type Colour, printJson, printLine } from './context.ts';
 import { inWords } from './in-words.ts';
+import { warnOfRefusedMigrations } from './migrations-action.ts';
 import { printable } from './printable.ts';
 import { reportError } from './report-error.ts';
 import { type Column, printTable, type TableArguments } from './table.ts';
@@ -53,7 +54,8 @@ export async function actOnDatabases(
   args: ActArguments,
   context: CliContext,
 ): Promise<number> {
-  const { databases } = connect(args, context);
+  const client = connect(args, context);
+  const { databases } = client;
   const { force = false } = args;
   const act = (name: string): Promise<Instance> =>
     action === 'start' ? databases.start(name, { force }) : databases[action](name);
@@ -62,12 +64,14 @@ export async function actOnDatabases(
     const instance = await act(only);
     if (args.json) printJson(context, instance);
     else tell(instance, context);
+    if (action !== 'stop') await warnOfRefusedMigrations(client, context);
     return 0;
   }
   const outcomes = await Promise.allSettled(args.name.map(act));
   const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   if (args.json) printJson(context, done);
   else for (const instance of done) tell(instance, context);
+  if (action !== 'stop') await warnOfRefusedMigrations(client, context);
   const command = { words: ['databases', action], positionals: { name: {} } } as const;
   const codes = outcomes.flatMap((outcome, index) => {
     if (outcome.status === 'fulfilled') return [];
@@ -78,7 +82,10 @@ export async function actOnDatabases(
 
 function tell(instance: Instance, context: CliContext): void {
   const where = instance.phase === 'running' && instance.url !== null ? ` at ${instance.url}` : '';
-  printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}`));
+  const { phase, reason } = instance;
+  const but =
+    phase === 'running' && reason && LACKS_MIGRATIONS.has(reason.code) ? `, but ${reason.message}` : '';
+  printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}${but}`));
 }
 
 /** Whoever deletes a user's data types the name of what is deleted. */

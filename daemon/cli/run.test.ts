@@ -232,7 +232,10 @@ describe('with a daemon', () => {
   it('says where a database that was started is', async () => {
     const { out } = await runHere(['databases', 'start', instance.name, '--force']);
     expect(out).toBe(`${instance.name} is running at http://127.0.0.1:9001\n`);
-    expect(seen).toEqual([`POST /api/v1/databases/${instance.name}/start - {"force":true}`]);
+    expect(seen).toEqual([
+      `POST /api/v1/databases/${instance.name}/start - {"force":true}`,
+      'GET /api/v1/migrations -',
+    ]);
   });
 
   it('acts on several at once, and tells of each that did not work', async () => {

@@ -14,6 +14,9 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] a
 /** A Unix socket's address has room for 108 bytes, the last of them NUL: unix(7). */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
+/** The name of a directory, that leads nowhere else. */
+const APPLICATION_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
+
 /** How much of one log is kept, and for how long. */
 export interface LogLimits {
   maxBytes: number;
@@ -40,6 +43,8 @@ export interface Config {
   publicUrl: string;
   /** User instances listen on ports from `base` to `base + range - 1`. */
   ports: { base: number; range: number };
+  /** The administrator's own applications; null takes all that are there. */
+  applications: { appDir: string; applications: readonly string[] | null };
   /** Null is the embedded default. */
   binaryPath: string | null;
   healthIntervalMs: number;
@@ -105,6 +110,10 @@ function readConfig(read: ValueReader, dataDir: string): Config {
       base: read.port('PB_BASE_PORT', 9000),
       range: read.wholeNumber('PB_PORT_RANGE', 1000, { min: 1, max: 65_535 }),
     },
+    applications: {
+      appDir: read.path('FATHOM_APP_DIR') ?? join(dataDir, 'apps'),
+      applications: readApplications(read),
+    },
     binaryPath: read.path('PB_BINARY_PATH'),
     healthIntervalMs: read.wholeNumber('PB_HEALTH_INTERVAL', 30, { min: 1, max: 86_400 }) * 1000,
     worker: {
@@ -165,6 +174,23 @@ function readOrigins(read: ValueReader): string[] {
     );
   }
   return origins;
+}
+
+function readApplications(read: ValueReader): string[] | null {
+  const text = read.text('FATHOM_APPS');
+  if (text === null) return null;
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const wrong = names.findIndex((name) => !APPLICATION_NAME.test(name));
+  if (wrong !== -1) {
+    read.problem(
+      'FATHOM_APPS',
+      `entry ${wrong + 1} is not the name of an application; use the name of a directory in FATHOM_APP_DIR, like crm`,
+    );
+  }
+  return names;
 }
 
 function readPublicUrl(read: ValueReader): string {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { PhaseReason } from '../../shared/instance.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Config, LogLimits } from '../config/config.ts';
@@ -8,22 +9,30 @@ import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases
 import type { Binary } from '../pocketbase/binary.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
 import { InstanceLog } from '../pocketbase/instance-log.ts';
+import type { ProcessDriver } from '../pocketbase/process-driver.ts';
 import { settingsKeys } from '../security/derived-keys.ts';
 import { type MasterKey, unseal } from '../security/envelope.ts';
 import { type GuardSettings, guardId, withGuard } from '../security/guard-settings.ts';
-import { superuserTokens } from '../security/instance-access.ts';
+import { superuserKeys, superuserTokens } from '../security/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
-import type { InstanceSpec } from '../supervisor/instance-spec.ts';
+import { dataDirOf, type InstanceSpec, lockFileOf } from '../supervisor/instance-spec.ts';
 import type { PortAllocator } from '../supervisor/ports.ts';
 import { prepareSettings } from '../supervisor/prepare-settings.ts';
 import type { Runner } from '../supervisor/runner.ts';
+import type { Ownership } from './ownership.ts';
+import { applyMigrations, isOpenToOthers, prepareDatabase } from './prepare-database.ts';
+import type { TemplateStore } from './template.ts';
 
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 /** Says which settings a process has read, so that one with others is not taken over. */
 const GUARD_VARIABLE = 'FATHOM_GUARD';
 
 export interface CatalogDeps {
   fleet: Fleet;
   ports: PortAllocator;
+  driver: ProcessDriver;
+  template: Pick<TemplateStore, 'current'>;
   repository: DatabaseRepository;
   masterKeys: readonly MasterKey[];
   config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
@@ -37,7 +46,6 @@ export interface CatalogDeps {
     userDatabasesDir: string;
     instanceLogsDir: string;
     logLimits: LogLimits;
-    migrationsDir: () => string;
     bindAddress: string;
     publicUrl: (name: string, port: number) => string;
   };
@@ -163,6 +171,11 @@ export class Catalog {
     const { settings, binary, clock, ports, guard, config, log, accounts } = this.#deps;
     const directory = this.directoryOf(row.name);
     const keys = settingsKeys(config, row.name);
+    const instanceLog = new InstanceLog(
+      join(settings.instanceLogsDir, `${row.name}.log`),
+      clock,
+      settings.logLimits,
+    );
     return {
       name: row.name,
       kind: 'user',
@@ -170,26 +183,87 @@ export class Catalog {
       email,
       createdAt: row.created.replace(' ', 'T'),
       directory,
-      log: new InstanceLog(join(settings.instanceLogsDir, `${row.name}.log`), clock, settings.logLimits),
+      log: instanceLog,
       binary,
       host: settings.bindAddress,
       port: { preferred: ports.preferredFor(row.user) },
-      migrationsDir: settings.migrationsDir(),
+      migrationsDir: null,
       hooksDir: null,
       hooksPool: 1,
       environment: { [ENCRYPTION_VARIABLE]: keys[0], [GUARD_VARIABLE]: guardId(guard) },
+      applyMigrations: (signal) => this.#applyMigrations(row, instanceLog, keys[0], signal),
       prepare: () => {
+        this.#keepOwnership(row);
         accounts.beforeStart(row.name);
         prepareSettings({ name: row.name, directory, keys, log, change: (it) => withGuard(it, guard) });
       },
       onReplaced: () => {
         log.warn({ instance: row.name }, 'it goes on with another data.db, as after a restore by PocketBase');
         accounts.changed(row.user);
+        if (isOpenToOthers(dataDirOf(directory))) this.#close(row.name);
       },
       publicUrl: (port) => settings.publicUrl(row.name, port),
       probeAuthorization: superuserToken,
       onPort: (port) => this.#notePort(row.name, port),
     };
+  }
+
+  async #applyMigrations(
+    row: DatabaseRow,
+    instanceLog: InstanceLog,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<PhaseReason | null> {
+    const { template, binary, driver, clock, log } = this.#deps;
+    if (!template.current) return null;
+    const directory = this.directoryOf(row.name);
+    const run = {
+      name: row.name,
+      dataDir: dataDirOf(directory),
+      lockFile: lockFileOf(directory),
+      binary: binary.path,
+      environment: { [ENCRYPTION_VARIABLE]: key },
+      instanceLog,
+      ownerId: row.user,
+      template: template.current,
+      driver,
+      clock,
+      log,
+    };
+    try {
+      return await applyMigrations(run, signal);
+    } catch (error) {
+      if (isUnreadable(error)) return null;
+      throw error;
+    }
+  }
+
+  #keepOwnership(row: DatabaseRow): void {
+    try {
+      const changes = prepareDatabase(dataDirOf(this.directoryOf(row.name)), this.#ownershipOf(row));
+      for (const change of changes) this.#deps.log.warn({ instance: row.name }, change);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+    }
+  }
+
+  /** Its start sets right what is open. */
+  #close(name: string): void {
+    this.#deps.fleet.restart(name).catch((error: unknown) => {
+      this.#deps.log.error({ instance: name }, `its accounts are open to others: ${messageOf(error)}`);
+    });
+  }
+
+  #ownershipOf(row: DatabaseRow): Ownership {
+    const { masterKeys, clock } = this.#deps;
+    let superuser: Ownership['superuser'];
+    try {
+      superuser = superuserKeys(unseal(masterKeys, row.superuser_secret, secretBelongsTo(row.user)));
+    } catch {
+      // What is wrong with the secret is shown by whoever needs a token.
+      superuser = null;
+    }
+    return { ownerId: row.user, superuser, now: clock.now() };
   }
 
   /** A port that could not be written down now is written by the next reconciliation. */
@@ -204,4 +278,10 @@ export class Catalog {
       );
     });
   }
+}
+
+/** Damaged, or no database at all: PocketBase says what is wrong with its file, and that is what is shown. */
+function isUnreadable(error: unknown): boolean {
+  const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }

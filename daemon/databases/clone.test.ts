@@ -24,16 +24,19 @@ async function stage(): Promise<CloneRequest> {
   await mkdir(join(root, 'user_dbs'));
   await writeFile(join(template, 'auxiliary.db'), '');
   await writeFile(join(template, 'types.d.ts'), '// types');
+  await mkdir(join(template, 'storage', 'seeds', 'record1'), { recursive: true });
+  await writeFile(join(template, 'storage', 'seeds', 'record1', 'a.txt'), 'seeded');
   const database = new DatabaseSync(join(template, 'data.db'));
   database.exec(`
-    CREATE TABLE _collections (id TEXT, type TEXT, name TEXT, options TEXT);
+    CREATE TABLE _collections (id TEXT, type TEXT, name TEXT, options TEXT, fields TEXT, indexes TEXT,
+      listRule TEXT, viewRule TEXT, createRule TEXT, updateRule TEXT, deleteRule TEXT);
     CREATE TABLE _params (id TEXT, value TEXT);
     CREATE TABLE _superusers (id TEXT, email TEXT, password TEXT, tokenKey TEXT, verified BOOLEAN, created TEXT, updated TEXT);
     CREATE TABLE users (id TEXT, email TEXT, emailVisibility BOOLEAN, verified BOOLEAN, name TEXT, password TEXT, tokenKey TEXT, created TEXT, updated TEXT);
     INSERT INTO _superusers (id, email) VALUES ('left', 'left@example.com');
     INSERT INTO _params VALUES ('settings', '{"meta":{"appName":"Acme"},"logs":{"minLevel":0},"smtp":{"port":587}}');
   `);
-  const insert = database.prepare('INSERT INTO _collections VALUES (?, ?, ?, ?)');
+  const insert = database.prepare('INSERT INTO _collections (id, type, name, options) VALUES (?, ?, ?, ?)');
   const secret = { secret: '0'.repeat(50), duration: 60 };
   insert.run(
     SUPERUSERS_COLLECTION_ID,
@@ -41,7 +44,12 @@ async function stage(): Promise<CloneRequest> {
     '_superusers',
     JSON.stringify({ authToken: secret, fileToken: secret }),
   );
-  insert.run('users_id', 'auth', 'users', JSON.stringify({ authToken: secret, authRule: '', oauth2: null }));
+  insert.run('users_id', 'auth', 'users', JSON.stringify({ authToken: secret, authRule: null, extra: null }));
+  const fields = ['name text', 'created autodate', 'updated autodate'].map((field) => {
+    const [name, type] = field.split(' ');
+    return { name, type };
+  });
+  database.prepare("UPDATE _collections SET fields = ? WHERE name = 'users'").run(JSON.stringify(fields));
   insert.run('base_id', 'base', 'documents', '{}');
   database.close();
   return {
@@ -107,7 +115,17 @@ describe('a clone of the template', () => {
         authToken: { secret: 's'.repeat(50), duration: 60 },
         fileToken: { secret: fresh, duration: 60 },
       },
-      users: { authToken: { secret: fresh, duration: 60 }, authRule: '', oauth2: null },
+      users: {
+        authToken: { secret: fresh, duration: 60 },
+        authRule: '',
+        manageRule: null,
+        extra: null,
+        authAlert: { enabled: false },
+        oauth2: { enabled: false },
+        otp: { enabled: false },
+        mfa: { enabled: false },
+        passwordAuth: { enabled: true, identityFields: ['email'] },
+      },
       documents: {},
     });
     expect(JSON.stringify(options)).not.toContain('00000');
@@ -129,16 +147,21 @@ describe('a clone of the template', () => {
     });
   });
 
-  it('is for the daemon alone to read, and shares the types with the template', async () => {
+  it('is for the daemon alone to read, with the files of records, and shares none with the template', async () => {
     const request = await stage();
     await cloneTemplate(request);
     const data = join(request.directory, 'pb_data');
     expect((await stat(data)).mode & 0o777).toBe(0o700);
     for (const file of ['data.db', 'auxiliary.db'])
       expect((await stat(join(data, file))).mode & 0o777).toBe(0o600);
-    expect((await stat(join(data, 'types.d.ts'))).ino).toBe(
-      (await stat(join(request.template, 'types.d.ts'))).ino,
-    );
+    for (const file of ['types.d.ts', join('storage', 'seeds', 'record1', 'a.txt')]) {
+      const [copy, original] = await Promise.all([
+        stat(join(data, file)),
+        stat(join(request.template, file)),
+      ]);
+      expect(copy.ino).not.toBe(original.ino);
+      expect({ size: copy.size, mode: copy.mode & 0o777 }).toEqual({ size: original.size, mode: 0o600 });
+    }
   });
 
   it('appears as a whole or not at all', async () => {

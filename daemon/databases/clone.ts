@@ -1,13 +1,13 @@
-import { randomInt } from 'node:crypto';
-import { chmod, constants, copyFile, link, rename, rm } from 'node:fs/promises';
+import { chmod, constants, copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { makeDirectory } from '../base/dir.ts';
 import { readSettings, storeSettings } from '../pocketbase/settings.ts';
 import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlite.ts';
 import type { GuardSettings } from '../security/guard-settings.ts';
-import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../security/instance-access.ts';
-import { replaceCollectionSecrets } from './collection-secrets.ts';
+import type { SuperuserKeys } from '../security/instance-access.ts';
+import { randomSecret, replaceCollectionSecrets } from './collection-secrets.ts';
+import { enforceOwnership, insertOwner } from './ownership.ts';
 import { keepTokenEpoch } from './token-epoch.ts';
 
 /** The owner as the global PocketBase knows it. */
@@ -38,8 +38,6 @@ export interface CloneRequest {
 
 /** PocketBase's level for warnings: what it logs of ordinary requests, probes included, is not written to disk. */
 const LOG_LEVEL_WARN = 4;
-const SECRET_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-const SECRET_CHARACTERS = 50;
 
 /** Clones the template under a hidden name, makes it this owner's alone, and moves it into place in one step. */
 export async function cloneTemplate(request: CloneRequest): Promise<void> {
@@ -48,14 +46,7 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
   const data = join(staging, 'pb_data');
   await makeDirectory(data);
   try {
-    await Promise.all([
-      ...['data.db', 'auxiliary.db'].map(async (file) => {
-        await copyFile(join(request.template, file), join(data, file), constants.COPYFILE_FICLONE);
-        await chmod(join(data, file), 0o600);
-      }),
-      // 0.8 MB that PocketBase would write anew for each instance.
-      linkOrCopy(join(request.template, 'types.d.ts'), join(data, 'types.d.ts')),
-    ]);
+    await copyTree(request.template, data);
     withDatabase(join(data, 'data.db'), { readOnly: false }, (database) => {
       inTransaction(database, () => personalise(database, request));
     });
@@ -66,13 +57,16 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
   }
 }
 
-/** Databases may lie on another disk than the templates. */
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    await copyFile(from, to);
+/** All that migrations left, with the files of records; blocks are shared where the file system can. */
+async function copyTree(from: string, to: string): Promise<void> {
+  await makeDirectory(to);
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) await copyTree(source, target);
+    else {
+      await copyFile(source, target, constants.COPYFILE_FICLONE);
+      await chmod(target, 0o600);
+    }
   }
 }
 
@@ -80,32 +74,21 @@ function personalise(database: DatabaseSync, request: CloneRequest): void {
   const now = pocketBaseDate(request.now);
   const { owner, superuser } = request;
   // JWTs of one clone must mean nothing to another.
-  replaceCollectionSecrets(database, (collection, purpose) =>
-    collection === SUPERUSERS_COLLECTION_ID && purpose === 'authToken'
-      ? superuser.collectionSecret
-      : randomSecret(),
+  replaceCollectionSecrets(database, randomSecret);
+  database.exec('DELETE FROM _superusers; DELETE FROM users');
+  insertOwner(
+    database,
+    {
+      id: owner.id,
+      email: owner.email,
+      emailVisibility: 0,
+      verified: owner.verified ? 1 : 0,
+      password: owner.password_hash,
+      tokenKey: randomSecret(),
+    },
+    { name: owner.name, now },
   );
-  database.exec('DELETE FROM _superusers');
-  database
-    .prepare(
-      'INSERT INTO _superusers (id, email, password, tokenKey, verified, created, updated) VALUES (?, ?, ?, ?, 1, ?, ?)',
-    )
-    // Not a bcrypt hash, so no password matches: Fathom signs its tokens itself.
-    .run(superuser.recordId, 'fathom@localhost.internal', '!', superuser.tokenKey, now, now);
-  database
-    .prepare(
-      'INSERT INTO users (id, email, emailVisibility, verified, name, password, tokenKey, created, updated) VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?)',
-    )
-    .run(
-      owner.id,
-      owner.email,
-      owner.verified ? 1 : 0,
-      owner.name,
-      owner.password_hash,
-      randomSecret(),
-      now,
-      now,
-    );
+  enforceOwnership(database, { ownerId: owner.id, superuser, now: request.now }, null);
   keepTokenEpoch(database, owner.id, owner.token_epoch);
   writeSettings(database, request);
 }
@@ -116,11 +99,4 @@ function writeSettings(database: DatabaseSync, { name, encryptionKey, guard }: C
   const meta = { ...(settings['meta'] as object), appName: name };
   const logs = { ...(settings['logs'] as object), minLevel: LOG_LEVEL_WARN };
   storeSettings(database, { ...settings, ...guard, meta, logs }, encryptionKey);
-}
-
-export function randomSecret(): string {
-  return Array.from(
-    { length: SECRET_CHARACTERS },
-    () => SECRET_ALPHABET[randomInt(SECRET_ALPHABET.length)],
-  ).join('');
 }

@@ -9,6 +9,7 @@ import type { UserRepository } from '../control-plane/users.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import { connectHost } from '../pocketbase/command.ts';
+import type { ProcessDriver } from '../pocketbase/process-driver.ts';
 import type { MasterKeys } from '../security/envelope.ts';
 import { guardSettings } from '../security/guard-settings.ts';
 import type { Seal } from '../security/master-keys.ts';
@@ -28,10 +29,11 @@ export interface DatabaseServices {
   reconciler: Reconciler;
   ownerSync: OwnerSync;
   /**
-   * Whether the migrations of user databases apply to an empty one. Those that fail would end every start: databases
-   * that are there go on without them, and nobody new is given one. Never rejects.
+   * Tries out the migrations of user databases when they have changed. Those that are no good reach no database. Never
+   * rejects.
    */
   tryMigrations(): Promise<void>;
+  template: TemplateStore;
 }
 
 /** What makes, keeps and ends user databases. */
@@ -41,9 +43,11 @@ export function databaseServices(deps: {
   users: UserRepository;
   fleet: Fleet;
   ports: PortAllocator;
+  driver: ProcessDriver;
   binary: Binary;
   masterKeys: MasterKeys;
   seal: Seal;
+  /** Those of the package. */
   migrationsDir: string;
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
@@ -53,7 +57,8 @@ export function databaseServices(deps: {
   log: Logger;
   random: () => number;
 }): DatabaseServices {
-  const { config, repository, users, fleet, ports, binary, masterKeys, bus, clock, log, random } = deps;
+  const { config, repository, users, fleet, ports, driver, binary, masterKeys, bus, clock, log, random } =
+    deps;
   const guard = guardSettings({
     limits: config.limits,
     trustedProxies: config.trustedProxies,
@@ -61,17 +66,18 @@ export function databaseServices(deps: {
     general: '@guest',
     exempt: [],
   });
-  const templatesDir = join(config.dataDir, 'templates');
   const template = new TemplateStore({
-    directory: templatesDir,
-    migrationsDir: deps.migrationsDir,
+    directory: join(config.dataDir, 'templates'),
+    packageDir: deps.migrationsDir,
+    applications: config.applications,
     binary,
     log,
   });
-  let migrationsApply = true;
   const catalog = new Catalog({
     fleet,
     ports,
+    driver,
+    template,
     repository,
     masterKeys,
     config,
@@ -87,7 +93,6 @@ export function databaseServices(deps: {
       userDatabasesDir: config.userDatabasesDir,
       instanceLogsDir: deps.instanceLogsDir,
       logLimits: config.log,
-      migrationsDir: () => (migrationsApply ? deps.migrationsDir : join(templatesDir, 'none')),
       bindAddress: config.bindAddress,
       publicUrl: (name, port) =>
         expandPublicUrl(config.publicUrl, { name, port, host: connectHost(config.bindAddress) }),
@@ -118,16 +123,15 @@ export function databaseServices(deps: {
   return {
     catalog,
     provisioner,
-    lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log }),
+    lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log }),
     reconciler: new Reconciler({ catalog, fleet, repository, users, provisioner, log }),
     ownerSync,
+    template,
     async tryMigrations() {
-      try {
-        await template.get();
-      } catch (error) {
-        migrationsApply = false;
-        log.error({ err: error }, `nobody new is given a database: ${messageOf(error)}`);
-      }
+      await template.refresh();
+      await template.prune().catch((error: unknown) => {
+        log.warn(`templates of earlier migrations were not removed: ${messageOf(error)}`);
+      });
     },
   };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
-import type { Instance } from '../../shared/instance.ts';
+import { type Instance, LACKS_MIGRATIONS } from '../../shared/instance.ts';
 import { makeDirectory } from '../base/dir.ts';
 import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -10,12 +10,14 @@ import type { DatabaseRepository } from '../control-plane/databases.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { Provisioner } from './provisioner.ts';
+import type { TemplateStore } from './template.ts';
 
 export interface LifecycleDeps {
   catalog: Catalog;
   fleet: Fleet;
   repository: DatabaseRepository;
   provisioner: Provisioner;
+  template: Pick<TemplateStore, 'refresh'>;
   log: Logger;
 }
 
@@ -34,6 +36,10 @@ export class DatabaseLifecycle {
   async start(name: string, options: { force: boolean }): Promise<Instance> {
     const entry = await this.#made(name);
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
+    // Files that were corrected meanwhile count from here on.
+    await this.#deps.template.refresh();
+    if (entry.runner.state.phase === 'running' && LACKS_MIGRATIONS.has(entry.runner.state.reason?.code))
+      return this.#deps.fleet.restart(name);
     return this.#deps.fleet.start(name, options);
   }
 
@@ -47,6 +53,7 @@ export class DatabaseLifecycle {
   async restart(name: string): Promise<Instance> {
     const entry = await this.#made(name);
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
+    await this.#deps.template.refresh();
     return this.#deps.fleet.restart(name);
   }
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { OwnerAccount } from '../control-plane/databases.ts';
 import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlite.ts';
-import { randomSecret } from './clone.ts';
+import { randomSecret } from './collection-secrets.ts';
+import { hasField } from './ownership.ts';
 import { keepTokenEpoch, tokenEpoch } from './token-epoch.ts';
 
 /** Not a bcrypt hash, so no password matches. */
@@ -72,8 +73,12 @@ function write(database: DatabaseSync, account: OwnerAccount, now: Date): boolea
   if (differs === null) return null;
   if (differs.account) {
     database
-      .prepare('UPDATE users SET email = ?, verified = ?, password = ?, updated = ? WHERE id = ?')
-      .run(account.email, account.verified ? 1 : 0, passwordOf(account), pocketBaseDate(now), account.id);
+      .prepare('UPDATE users SET email = ?, verified = ?, password = ? WHERE id = ?')
+      .run(account.email, account.verified ? 1 : 0, passwordOf(account), account.id);
+    // An application may have removed it.
+    if (hasField(database, 'updated')) {
+      database.prepare('UPDATE users SET updated = ? WHERE id = ?').run(pocketBaseDate(now), account.id);
+    }
   }
   if (differs.credentials) {
     database.exec(KEEP_ENDED_TOKENS_OUT);

@@ -168,7 +168,7 @@ export class Provisioner {
       now: this.#deps.clock.now(),
     };
     try {
-      await cloneTemplate({ ...request, template: await this.#deps.template.get() });
+      await cloneTemplate({ ...request, template: (await this.#deps.template.get()).pbData });
     } catch (error) {
       if (error instanceof FathomError) throw error;
       throw new FathomError(

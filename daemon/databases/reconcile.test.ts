@@ -107,12 +107,12 @@ beforeEach(async () => {
       userDatabasesDir: '/nowhere',
       instanceLogsDir: '/nowhere',
       logLimits: { dir: null, level: 'info', retentionMs: 1, maxBytes: 1 },
-      migrationsDir: () => '',
     },
   } as unknown as CatalogDeps);
   const provisioner = { settled: () => Promise.resolve() } as unknown as Provisioner;
   const users = { withoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
-  lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, log });
+  const template = { refresh: () => Promise.resolve() };
+  lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
   reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, log });
   await reconciler.load();
 });

@@ -4,8 +4,10 @@ import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases
 import type { UserRepository } from '../control-plane/users.ts';
 import type { FoundProcess } from '../pocketbase/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { byInstance, isOutdated, whyNotAdopt } from '../supervisor/takeover.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
+import { isOpenToOthers } from './prepare-database.ts';
 import type { Provisioner } from './provisioner.ts';
 
 export interface ReconcileDeps {
@@ -53,7 +55,8 @@ export class Reconciler {
       const objection = process ? whyNotAdopt(process, runner.spec) : null;
       if (process && objection === null) {
         runner.start({ force: false, adopt: process });
-        if (isOutdated(process, runner.spec)) outdated.push(row.name);
+        if (isOutdated(process, runner.spec) || isOpenToOthers(dataDirOf(runner.spec.directory)))
+          outdated.push(row.name);
         continue;
       }
       const end = process && objection !== null ? this.#end(process, objection) : Promise.resolve();
@@ -83,7 +86,7 @@ export class Reconciler {
       if (this.#renewal.signal.aborted) return;
       log.info(
         { instance: name },
-        'it was started with another binary, key or settings than this daemon has, so it is restarted',
+        'it was started with another binary, key, settings or rules than it should have, so it is restarted',
       );
       await fleet.restart(name).catch((error: unknown) => {
         if (!this.#renewal.signal.aborted) log.warn({ instance: name }, messageOf(error));

@@ -1,130 +1,228 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import type { MigrationProblem } from '../../shared/api/migrations.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { makeDirectory } from '../base/dir.ts';
 import { exists } from '../base/exists.ts';
 import type { Logger } from '../base/log.ts';
+import { replaceFile } from '../base/replace-file.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import { type Binary, contentHash } from '../pocketbase/binary.ts';
-import { inheritedEnvironment } from '../pocketbase/command.ts';
+import type { Binary } from '../pocketbase/binary.ts';
 import { withDatabase } from '../pocketbase/sqlite.ts';
+import { shortenTypesFile } from '../pocketbase/types-file.ts';
 import { replaceCollectionSecrets } from './collection-secrets.ts';
+import { recordApplied } from './migrations/applied.ts';
+import {
+  type ApplicationSettings,
+  type MigrationFile,
+  type MigrationSet,
+  migrationNames,
+  readMigrationSet,
+  writeMigrationSet,
+} from './migrations/migration-set.ts';
+import { migrateScratch, SetRefused } from './migrations/scratch.ts';
+import { tryOutMigrations } from './migrations/try-out.ts';
 
-const MIGRATE_TIMEOUT_MS = 120_000;
+/** How long a set may take on an empty database: in the end systemd waits for it. */
+const CHECK_TIMEOUT_MS = 30_000;
 /** As long as PocketBase's own, which is what it insists on. */
 const NO_SECRET = '0'.repeat(50);
+/** Names the template that was found good last. */
+const GOOD_FILE = 'good';
+const WARNINGS_FILE = 'warnings.json';
+
+/** A set of migrations that was tried out, and the empty database that it makes. */
+export interface Template {
+  /** Of its migrations. */
+  hash: string;
+  /** To clone. It holds no secret at all. */
+  pbData: string;
+  /** A copy of its migrations: what is edited meanwhile reaches no database untried. */
+  migrationsDir: string;
+  files: readonly MigrationFile[];
+}
+
+export interface TemplateOptions {
+  directory: string;
+  /** The migrations of the package. */
+  packageDir: string;
+  applications: ApplicationSettings;
+  binary: Binary;
+  log: Logger;
+}
 
 /**
- * A migrated, empty data directory, made once per binary and set of migrations, of which every user database is a
- * clone: booting a clone takes a fraction of a first boot. It holds no secret at all.
+ * The template of user databases, made once per binary and set of migrations: booting a clone takes a fraction of a first
+ * boot. A changed set is tried out first, and the last good one stays in use when it is refused:
+ *
+ *   read ──▶ build on an empty database ──▶ try out (a new owner, an existing database) ──▶ in use
+ *     └──────────────┴───────────────────────────┴──▶ refused, with file, line and reason
  */
 export class TemplateStore {
-  readonly #directory: string;
-  readonly #migrationsDir: string;
-  readonly #binary: Binary;
-  readonly #log: Logger;
-  readonly #builds = new SingleFlight<string>();
-  #ready: string | null = null;
+  readonly #options: TemplateOptions;
+  readonly #looks = new SingleFlight<void>();
+  #set: MigrationSet | null = null;
+  #current: Template | null = null;
+  #problem: MigrationProblem | null = null;
+  #warnings: readonly string[] = [];
 
-  constructor(options: { directory: string; migrationsDir: string; binary: Binary; log: Logger }) {
-    this.#directory = options.directory;
-    this.#migrationsDir = options.migrationsDir;
-    this.#binary = options.binary;
-    this.#log = options.log;
+  constructor(options: TemplateOptions) {
+    this.#options = options;
   }
 
-  /**
-   * The `pb_data` to clone, built if need be.
-   *
-   * @throws FathomError `provision.failed` with PocketBase's own words when the migrations do not apply
-   */
-  async get(): Promise<string> {
-    this.#ready ??= await this.#builds.run('template', () => this.#build());
-    return this.#ready;
+  /** What databases are made from, and get at their next start; null when no set was ever good. */
+  get current(): Template | null {
+    return this.#current;
   }
 
-  async #build(): Promise<string> {
-    const migrations = (await readdir(this.#migrationsDir)).filter((file) => /\.(js|ts)$/.test(file));
-    const hash = await contentHash(migrations.map((file) => join(this.#migrationsDir, file)));
-    const final = join(
-      this.#directory,
-      `${this.#binary.version}-${this.#binary.sha256.slice(0, 8)}-${hash.slice(0, 12)}`,
+  /** The files as they were read last. */
+  get files(): readonly MigrationFile[] {
+    return this.#set?.files ?? [];
+  }
+
+  /** Why the files as they are now are not in use. */
+  get problem(): MigrationProblem | null {
+    return this.#problem;
+  }
+
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  /** @throws FathomError `provision.failed` when no set was ever good */
+  async get(): Promise<Template> {
+    if (!this.#current) await this.refresh();
+    if (this.#current) return this.#current;
+    throw new FathomError(
+      'provision.failed',
+      `the migrations of user databases do not apply: ${this.#problem?.message ?? 'unknown'}; correct the file`,
     );
-    if (await exists(join(final, 'data.db'))) return final;
+  }
 
-    await this.#removeUnfinished();
-    const building = join(this.#directory, `.building-${randomUUID()}`);
-    await makeDirectory(building);
+  /** Reads the files, and tries them out when they have changed. Never rejects. */
+  refresh(): Promise<void> {
+    return this.#looks.run('look', () => this.#refresh());
+  }
+
+  /** What is neither in use nor being made. Call it before anything is cloned. */
+  async prune(): Promise<void> {
+    const { directory } = this.#options;
+    const kept = new Set([GOOD_FILE, await this.#goodName()]);
+    for (const entry of await readdir(directory)) {
+      if (!kept.has(entry)) await rm(join(directory, entry), { recursive: true, force: true });
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    const { packageDir, applications, log } = this.#options;
+    const set = await readMigrationSet(packageDir, applications);
+    if (set.hash === this.#set?.hash) return;
+    this.#set = set;
     try {
-      await this.#migrate(building);
-      complete(building, migrations);
-      await rm(join(building, '.notify'), { recursive: true, force: true });
+      await makeDirectory(this.#options.directory);
+      this.#current ??= await this.#lastGood();
+      if (set.problem) throw new SetRefused(set.problem);
+      await this.#use(set);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    this.#problem = null;
+    for (const warning of this.#warnings) log.warn(`migrations of user databases: ${warning}`);
+  }
+
+  #refuse(error: unknown): void {
+    const { log } = this.#options;
+    this.#warnings = [];
+    if (error instanceof SetRefused) this.#problem = error.problem;
+    else {
+      this.#problem = { code: 'unusable', file: null, line: null, message: messageOf(error) };
+      // Not for what the files say: it is tried again when somebody asks.
+      this.#set = null;
+    }
+    const { file, line, message, code } = this.#problem;
+    const instead = this.#current
+      ? 'databases are made and started with those that were good last'
+      : 'no database can be made';
+    log.error({ file, line, code }, `the migrations of user databases are not used: ${message}; ${instead}`);
+  }
+
+  async #use(set: MigrationSet): Promise<void> {
+    const { binary, directory, log } = this.#options;
+    const name = `${binary.version}-${binary.sha256.slice(0, 8)}-${set.hash.slice(0, 12)}`;
+    const final = join(directory, name);
+    if (!(await exists(join(final, 'pb_data', 'data.db')))) {
+      await this.#build(set, final);
+      log.info({ template: final }, 'made the template of user databases');
+    }
+    await replaceFile(join(directory, GOOD_FILE), name, { mode: 0o600, synced: false });
+    this.#warnings = JSON.parse(await readFile(join(final, WARNINGS_FILE), 'utf8')) as string[];
+    this.#current = templateIn(final, set);
+  }
+
+  async #build(set: MigrationSet, final: string): Promise<void> {
+    const { directory, binary } = this.#options;
+    const building = join(directory, `.building-${randomUUID()}`);
+    const template = templateIn(building, set);
+    const scratch = join(building, 'scratch');
+    try {
+      await makeDirectory(template.pbData);
+      await writeMigrationSet(set.files, template.migrationsDir);
+      const run = { binary: binary.path, environment: {}, timeoutMs: CHECK_TIMEOUT_MS };
+      await migrateScratch(
+        { ...run, dataDir: template.pbData, migrationsDir: template.migrationsDir },
+        set.files,
+      );
+      withDatabase(join(template.pbData, 'data.db'), { readOnly: false }, (database) =>
+        complete(database, set.files),
+      );
+      await rm(join(template.pbData, '.notify'), { recursive: true, force: true });
+      shortenTypesFile(template.pbData);
+      const warnings = await tryOutMigrations({ template, current: this.#current, scratch, run });
+      await rm(scratch, { recursive: true, force: true });
+      await rm(join(building, 'marked'), { recursive: true, force: true });
+      await writeFile(join(building, WARNINGS_FILE), JSON.stringify(warnings), { mode: 0o600 });
+      // Earlier releases had a template of another form under the same name.
+      await rm(final, { recursive: true, force: true });
       await rename(building, final);
     } catch (error) {
       await rm(building, { recursive: true, force: true });
-      if (error instanceof FathomError) throw error;
-      throw new FathomError('provision.failed', `the template of user databases: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
-    this.#log.info({ template: final }, 'made the template of user databases');
-    return final;
-  }
-
-  async #migrate(directory: string): Promise<void> {
-    const { execa } = await import('execa');
-    const result = await execa(
-      this.#binary.path,
-      [
-        'migrate',
-        'up',
-        `--dir=${directory}`,
-        `--migrationsDir=${this.#migrationsDir}`,
-        `--hooksDir=${join(directory, 'none')}`,
-        '--hooksWatch=false',
-        '--automigrate=false',
-        '--dev=false',
-      ],
-      {
-        all: true,
-        reject: false,
-        timeout: MIGRATE_TIMEOUT_MS,
-        extendEnv: false,
-        env: inheritedEnvironment(process.env),
-        stdin: 'ignore',
-      },
-    );
-    // Up to PocketBase 0.39 a migration that failed exits 0 as well.
-    const failure = /^Error: (.+)/m.exec(result.all);
-    if (failure || result.exitCode !== 0) {
-      throw new FathomError(
-        'provision.failed',
-        `the migrations of user databases do not apply: ${failure?.[1] ?? (result.all.slice(-300) || result.shortMessage)}; ` +
-          `correct the files in ${this.#migrationsDir}`,
-      );
+      throw error;
     }
   }
 
-  /** What a daemon that was killed while building left behind. */
-  async #removeUnfinished(): Promise<void> {
-    await makeDirectory(this.#directory);
-    for (const entry of await readdir(this.#directory)) {
-      if (entry.startsWith('.building-'))
-        await rm(join(this.#directory, entry), { recursive: true, force: true });
-    }
+  async #lastGood(): Promise<Template | null> {
+    const name = await this.#goodName();
+    if (name === null) return null;
+    const directory = join(this.#options.directory, name);
+    if (!(await exists(join(directory, 'pb_data', 'data.db')))) return null;
+    const none = { appDir: join(directory, 'none'), applications: null };
+    return templateIn(directory, await readMigrationSet(join(directory, 'migrations'), none));
+  }
+
+  async #goodName(): Promise<string | null> {
+    const path = join(this.#options.directory, GOOD_FILE);
+    return (await exists(path)) ? (await readFile(path, 'utf8')).trim() : null;
   }
 }
 
-/** Proves that the migrations applied, and leaves all in the one file that is copied. */
-function complete(directory: string, migrations: readonly string[]): void {
-  withDatabase(join(directory, 'data.db'), { readOnly: false }, (database) => {
-    const rows = database.prepare('SELECT file FROM _migrations').all();
-    const applied = new Set(rows.map((row) => row['file']));
-    const missing = migrations.filter((file) => !applied.has(file));
-    if (missing.length > 0) throw new Error(`not applied: ${missing.join(', ')}`);
-    replaceCollectionSecrets(database, () => NO_SECRET);
-    // What was replaced or deleted must not live on in free pages of every clone.
-    database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
-  });
+function templateIn(directory: string, { hash, files }: MigrationSet): Template {
+  return { hash, files, pbData: join(directory, 'pb_data'), migrationsDir: join(directory, 'migrations') };
+}
+
+/** Proves that the migrations applied, and leaves all in the one file that is copied. @throws SetRefused */
+function complete(database: DatabaseSync, files: readonly MigrationFile[]): void {
+  const rows = database.prepare('SELECT file FROM _migrations').all();
+  const applied = new Set(rows.map((row) => row['file']));
+  const [missing] = migrationNames(files).filter((file) => !applied.has(file));
+  if (missing !== undefined) {
+    const message = `${missing} does not call migrate(); put what other files load into a folder below`;
+    throw new SetRefused({ code: 'not_a_migration', file: missing, line: null, message });
+  }
+  recordApplied(database, files);
+  replaceCollectionSecrets(database, () => NO_SECRET);
+  // What was replaced or deleted must not live on in free pages of every clone.
+  database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
 }

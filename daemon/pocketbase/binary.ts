@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { access, constants, readFile, realpath, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -136,14 +135,4 @@ async function versionOf(path: string, override: string): Promise<string> {
     throw unusable(path, override, "it does not answer '--version' as PocketBase does", result.cause);
   }
   return match[1];
-}
-
-/** SHA-256 over the names and contents of some files, in the order of their names. */
-export async function contentHash(paths: readonly string[]): Promise<string> {
-  const hash = createHash('sha256');
-  for (const path of paths.toSorted()) {
-    hash.update(`${path.slice(path.lastIndexOf('/') + 1)}\0`);
-    hash.update(await readFile(path));
-  }
-  return hash.digest('hex');
 }

@@ -2,6 +2,8 @@ import { dirname } from 'node:path';
 
 /** What one PocketBase process needs to be started. */
 export interface InstanceCommand {
+  /** `migrate` applies migrations and ends. */
+  mode?: 'serve' | 'migrate';
   name: string;
   binary: string;
   /** PocketBase's own directory (`pb_data`). */
@@ -37,6 +39,11 @@ export const INSTANCE_VARIABLE = 'FATHOM_INSTANCE';
  * executable.
  */
 export function lockedArguments(command: InstanceCommand): string[] {
+  const directories = {
+    dataDir: command.dataDir,
+    migrationsDir: command.migrationsDir ?? noDirectory(command),
+    hooksDir: command.hooksDir ?? noDirectory(command),
+  };
   return [
     '--exclusive',
     '--nonblock',
@@ -44,13 +51,36 @@ export function lockedArguments(command: InstanceCommand): string[] {
     `--conflict-exit-code=${LOCKED_EXIT_CODE}`,
     command.lockFile,
     command.binary,
+    ...(command.mode === 'migrate' ? migrateArguments(directories) : serveArguments(command, directories)),
+  ];
+}
+
+interface Directories {
+  dataDir: string;
+  migrationsDir: string;
+  hooksDir: string;
+}
+
+function serveArguments(command: InstanceCommand, directories: Directories): string[] {
+  return [
     'serve',
     `--http=${listenAddress(command.host, command.port)}`,
-    `--dir=${command.dataDir}`,
-    `--migrationsDir=${command.migrationsDir ?? noDirectory(command)}`,
-    `--hooksDir=${command.hooksDir ?? noDirectory(command)}`,
     `--publicDir=${noDirectory(command)}`,
     `--hooksPool=${command.hooksPool}`,
+    ...commonArguments(directories),
+  ];
+}
+
+/** Applies migrations, and ends. */
+export function migrateArguments(directories: Directories): string[] {
+  return ['migrate', 'up', ...commonArguments(directories)];
+}
+
+function commonArguments({ dataDir, migrationsDir, hooksDir }: Directories): string[] {
+  return [
+    `--dir=${dataDir}`,
+    `--migrationsDir=${migrationsDir}`,
+    `--hooksDir=${hooksDir}`,
     `--encryptionEnv=${ENCRYPTION_VARIABLE}`,
     '--hooksWatch=false',
     '--automigrate=false',

@@ -53,11 +53,27 @@ describe('why PocketBase ended', () => {
   it('a migration that fails, which exits 0', async () => {
     const instance = await bareInstance();
     const file = join(instance.directory, 'migrations', '1_bad.js');
-    await writeFile(file, 'migrate((app) => { throw new Error("no such thing") }, (app) => {})');
+    await writeFile(file, 'migrate((app) => {\nthrow new Error("no such thing") }, (app) => {})');
     const { exit, reason } = await reasonOf(instance);
     expect(exit.code).toBe(0);
     expect(reason.code).toBe('migration_failed');
-    expect(reason.message).toMatch(/^migration 1_bad\.js failed: Error: no such thing/);
+    expect(reason.message).toContain('1_bad.js:2: Error: no such thing; ');
+  });
+
+  it('a migration that does not parse, or fails while it is loaded', async () => {
+    const instance = await bareInstance();
+    const file = join(instance.directory, 'migrations', '1_bad.js');
+    await writeFile(file, 'migrate((app) => {\n  const x = ;\n});');
+    const { reason } = await reasonOf(instance);
+    expect(reason.code).toBe('migration_broken');
+    expect(reason.message).toContain('1_bad.js:2: SyntaxError: Unexpected token ;');
+    await writeFile(file, '\n\nnowhere();');
+    await expect(reasonOf(instance)).resolves.toMatchObject({
+      reason: {
+        code: 'migration_broken',
+        message: expect.stringContaining('1_bad.js:3: ReferenceError: ') as string,
+      },
+    });
   });
 
   it('a hook that does not parse, named above a long stack', async () => {

@@ -1,5 +1,6 @@
 import type { PhaseReason, PhaseReasonCode } from '../../shared/instance.ts';
 import { LOCKED_EXIT_CODE } from './command.ts';
+import { describeFailure, migrationFailure } from './migrate.ts';
 import { onceMended } from './once-mended.ts';
 import type { ProcessExit } from './process-driver.ts';
 
@@ -19,11 +20,6 @@ const SYMPTOMS: readonly Symptom[] = [
     code: 'port_in_use',
     pattern: /listen tcp \S*?:(\d+): bind: address already in use/,
     message: ([, port]) => `port ${port}: address in use by another process`,
-  },
-  {
-    code: 'migration_failed',
-    pattern: /failed to apply migration (\S+?): (.+)/,
-    message: ([, file, why], next) => `migration ${file} failed: ${why}; correct it, ${next}`,
   },
   {
     code: 'hook_broken',
@@ -94,6 +90,12 @@ export function exitReason(
     return withTail({ code: 'killed', message: `killed by ${exit.signal}${hint}` });
   }
   const text = tail.join('\n');
+  const migration = migrationFailure(text);
+  if (migration) {
+    const what = migration.code === 'migration_broken' ? 'does not load' : 'failed';
+    const message = `a migration ${what}: ${describeFailure(migration)}; correct it, ${onceMended(instance)}`;
+    return withTail({ code: migration.code, message });
+  }
   for (const { code, pattern, message } of SYMPTOMS) {
     const match = pattern.exec(text);
     if (match) return withTail({ code, message: message(match, onceMended(instance)) });

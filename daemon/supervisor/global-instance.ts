@@ -54,6 +54,7 @@ export function globalInstance(options: {
       FATHOM_HOOK_TOKEN: options.hookToken,
       FATHOM_OAUTH_SECRETS: JSON.stringify(oauthSecrets(config.oauth)),
     },
+    applyMigrations: null,
     // What they should be is told to it when it runs: on the first start there is no file yet.
     prepare: () => prepareSettings({ name: GLOBAL_NAME, directory, keys, log, change: () => null }),
     onReplaced: () => {},

@@ -1,3 +1,4 @@
+import type { PhaseReason } from '../../shared/instance.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import type { InstanceLog } from '../pocketbase/instance-log.ts';
 
@@ -15,11 +16,14 @@ export interface InstanceSpec {
   host: string;
   /** A fixed port is used or waited for; a preferred one is where the search begins. */
   port: { fixed: number } | { preferred: number };
-  migrationsDir: string;
+  /** What PocketBase applies at its start; null where `applyMigrations` does so before. */
+  migrationsDir: string | null;
   hooksDir: string | null;
   hooksPool: number;
   environment: Record<string, string>;
-  /** What is to be done to its files before each start; what goes wrong there is told by PocketBase itself. */
+  /** Applies migrations before a start. Why it runs without some, or null. Null when PocketBase does so itself. */
+  applyMigrations: ((signal: AbortSignal) => Promise<PhaseReason | null>) | null;
+  /** What is to be done to its files before each start, after migrations; what goes wrong there is told by PocketBase itself. */
   prepare: () => void;
   /** Called when the process went on with another `data.db`, as after PocketBase's own restore. */
   onReplaced: () => void;

@@ -29,6 +29,8 @@ export interface Running {
   port: number;
   startedAt: Date;
   probe: Probe;
+  /** What does not work though it runs; null when all does. */
+  limitation: PhaseReason | null;
 }
 
 export type LaunchOutcome =
@@ -67,6 +69,7 @@ export async function launch(
   let logStart: number;
   let database: string | null;
   let migrate: boolean;
+  let limitation: PhaseReason | null = null;
   try {
     const [wrong, size] = await Promise.all([deps.files.whatIsWrong(spec), spec.log.prepare()]);
     if (wrong) return failed(wrong);
@@ -74,7 +77,15 @@ export async function launch(
     const file = deps.files.database(spec);
     database = file?.identity ?? null;
     migrate = file === null || file.stamp !== prepared;
-    if (migrate) spec.prepare();
+    if (migrate) {
+      if (spec.applyMigrations) {
+        limitation = await spec.applyMigrations(signal);
+        // What migrations printed is not why the process ends that is started now.
+        logStart = await spec.log.end();
+      }
+      if (signal.aborted) return { kind: 'interrupted', process: null };
+      spec.prepare();
+    }
   } catch (error) {
     // What is gone is also why its log could not be opened.
     return failed((await deps.files.whatIsWrong(spec).catch(() => null)) ?? spawnFailure(error));
@@ -93,7 +104,13 @@ export async function launch(
       });
     }
     if (signal.aborted) return { kind: 'interrupted', process: null };
-    const outcome = await launchOn({ port, logStart, database, migrate }, spec, deps, signal, onSpawn);
+    const outcome = await launchOn(
+      { port, logStart, database, migrate, limitation },
+      spec,
+      deps,
+      signal,
+      onSpawn,
+    );
     const mayMove = 'preferred' in spec.port && attempt < PORT_TRIES;
     if (outcome.kind !== 'failed' || outcome.reason.code !== 'port_in_use' || !mayMove) return outcome;
     taken.add(port);
@@ -117,7 +134,14 @@ async function launchOn(
     logStart,
     database,
     migrate,
-  }: { port: number; logStart: number; database: string | null; migrate: boolean },
+    limitation,
+  }: {
+    port: number;
+    logStart: number;
+    database: string | null;
+    migrate: boolean;
+    limitation: PhaseReason | null;
+  },
   spec: InstanceSpec,
   deps: LaunchDeps,
   signal: AbortSignal,
@@ -161,7 +185,8 @@ async function launchOn(
   } while (probe && !gone.exit() && !(await process.mayListen()));
   tooLong.cancel();
   const exit = gone.exit();
-  if (probe && !exit) return { kind: 'running', running: { process, port, startedAt, probe }, database };
+  if (probe && !exit)
+    return { kind: 'running', running: { process, port, startedAt, probe, limitation }, database };
   if (exit) return failed(exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart), spec), exit);
   if (signal.aborted) return { kind: 'interrupted', process };
   const end = await endProcess(process, spec.directory, deps, { graceMs: 0, patience: signal });

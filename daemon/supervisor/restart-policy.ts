@@ -11,6 +11,7 @@ const BACKOFF = { baseMs: 500, capMs: 60_000 };
 /** A restart alone does not mend these. */
 const HOPELESS: ReadonlySet<PhaseReasonCode> = new Set([
   'migration_failed',
+  'migration_broken',
   'hook_broken',
   'database_corrupt',
   'encryption_key_wrong',

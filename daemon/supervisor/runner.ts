@@ -223,7 +223,8 @@ export class Runner {
       this.#process = process;
       this.#noteRun(logStart, this.state.beginRun(process.pid, port));
     });
-    this.#prepared.startedOn(outcome.kind === 'running' ? outcome.database : null);
+    const isWhole = outcome.kind === 'running' && outcome.running.limitation === null;
+    this.#prepared.startedOn(isWhole ? outcome.database : null);
     // One that lost its port is gone, and there was no next one.
     const gone =
       outcome.kind === 'interrupted' ? !outcome.process : outcome.kind === 'failed' && !outcome.exit;

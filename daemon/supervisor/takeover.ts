@@ -72,7 +72,7 @@ export async function takeOver(
   );
   tooLong.cancel();
   if (!probe || signal.aborted || gone.exit() || !ports.reserve(spec.name, port, true)) return null;
-  return { process, port, startedAt: found.startedAt, probe };
+  return { process, port, startedAt: found.startedAt, probe, limitation: null };
 }
 
 /** The process that runs on the data of an instance, should it be one of its own. */

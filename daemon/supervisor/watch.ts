@@ -41,7 +41,7 @@ export interface RunFailure {
  * @returns null when a command came first: the process still runs
  */
 export async function watchRun(
-  { process, port, startedAt, probe }: Running,
+  { process, port, startedAt, probe, limitation }: Running,
   launchedOn: string | null,
   spec: InstanceSpec,
   state: InstanceState,
@@ -53,7 +53,7 @@ export async function watchRun(
   let goodUntil = runSince;
   let why: PhaseReason | null = null;
   const logStart = await spec.log.end();
-  state.enter('running', null, { pid: process.pid, port, startedAt });
+  state.enter('running', limitation, { pid: process.pid, port, startedAt });
   state.recordProbe(probe);
   spec.onPort(port);
 
@@ -75,7 +75,7 @@ export async function watchRun(
       onProbe: (result, failures, reason) => {
         if (failures === 0) goodUntil = clock.monotonic();
         why = reason;
-        noteProbe(state, { probe: result, failures, reason }, deps.log);
+        noteProbe(state, { probe: result, failures, reason: reason ?? limitation }, deps.log);
       },
     },
     ended,

@@ -5,6 +5,7 @@ import * as daemon from './daemon.ts';
 import * as databases from './databases.ts';
 import type { Endpoint, Method } from './endpoint.ts';
 import * as lifecycle from './lifecycle.ts';
+import * as migrations from './migrations.ts';
 import * as queue from './queue.ts';
 import * as secrets from './secrets.ts';
 import * as sessions from './sessions.ts';
@@ -19,6 +20,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   sessions,
   apiKeys,
   databases,
+  migrations,
   queue,
   audit,
   secrets,

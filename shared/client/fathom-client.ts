@@ -1,3 +1,4 @@
+import type { MigrationStatus } from '../api/migrations.ts';
 import type { AuditEntry } from '../audit.ts';
 import { FathomError } from '../errors.ts';
 import type { LogTail } from '../events.ts';
@@ -106,6 +107,11 @@ export class FathomClient {
       this.http.request('POST', '/api/v1/auth/exchange', { body: { token }, timeoutMs: ACTION_TIMEOUT_MS }),
     /** A new session for the present one, which ends. */
     refresh: (): Promise<Session> => this.http.request('POST', '/api/v1/auth/refresh', { body: {} }),
+  };
+
+  readonly migrations = {
+    status: (options: CallOptions = {}): Promise<MigrationStatus> =>
+      this.http.request('GET', '/api/v1/migrations', options),
   };
 
   readonly databases = {

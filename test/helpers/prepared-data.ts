@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
 import { createLog } from '../../daemon/base/log.ts';
-import { randomSecret } from '../../daemon/databases/clone.ts';
-import { replaceCollectionSecrets } from '../../daemon/databases/collection-secrets.ts';
+import { randomSecret, replaceCollectionSecrets } from '../../daemon/databases/collection-secrets.ts';
 import { TemplateStore } from '../../daemon/databases/template.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
 import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
@@ -30,7 +29,8 @@ export async function setup(): Promise<() => Promise<void>> {
   const log = createLog({ level: 'error', file: null });
   await new TemplateStore({
     directory: join(prepared, 'templates'),
-    migrationsDir: join(PACKAGE, 'pb_migrations', 'user'),
+    packageDir: join(PACKAGE, 'pb_migrations', 'user'),
+    applications: { appDir: join(prepared, 'apps'), applications: null },
     binary,
     log,
   }).get();

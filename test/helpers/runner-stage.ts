@@ -125,6 +125,7 @@ export class Stage {
       hooksDir: null,
       hooksPool: 1,
       environment: {},
+      applyMigrations: null,
       prepare: () => {},
       onReplaced: () => {},
       publicUrl: (port) => `http://127.0.0.1:${port}`,

@@ -35,6 +35,7 @@ const REASON_WORDS: Readonly<Record<PhaseReasonCode, string | null>> = {
   port_in_use: 'address in use',
   ports_exhausted: 'no free port',
   migration_failed: 'migration failed',
+  migration_broken: 'migration does not load',
   hook_broken: 'hook is broken',
   database_corrupt: 'database is corrupt',
   encryption_key_wrong: 'wrong encryption key',

@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import type { MigrationProblem } from '../../../shared/api/migrations.ts';
+import { inheritedEnvironment, migrateArguments } from '../../pocketbase/command.ts';
+import { describeFailure, migrationFailure } from '../../pocketbase/migrate.ts';
+import { isMigration, type MigrationFile, writeMigrationSet } from './migration-set.ts';
+
+/** Why a set is not used, as an error on the way to whoever says so. */
+export class SetRefused extends Error {
+  readonly problem: MigrationProblem;
+
+  constructor(problem: MigrationProblem) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
+export interface ScratchRun {
+  binary: string;
+  dataDir: string;
+  migrationsDir: string;
+  environment: Record<string, string>;
+  timeoutMs: number;
+}
+
+const TAIL_CHARACTERS = 300;
+/** A run that is to say which file does not end needs no more than a moment for the others. */
+const FIND_TIMEOUT_MS = 10_000;
+const MARK = 'fathom: now applies ';
+
+/** Applies migrations to a database that is for trying only. @throws SetRefused */
+export async function migrateScratch(run: ScratchRun, files: readonly MigrationFile[]): Promise<void> {
+  const { text, exitCode, timedOut } = await migrate(run);
+  if (timedOut) throw new SetRefused(await findEndless(run, files));
+  const failure = migrationFailure(text);
+  if (failure) {
+    const code = failure.code === 'migration_broken' ? 'syntax' : 'failed';
+    throw new SetRefused({
+      code,
+      file: failure.file,
+      line: failure.line,
+      message: describeFailure(failure),
+    });
+  }
+  const other = /^Error: (.+)/m.exec(text)?.[1] ?? (exitCode === 0 ? null : text.slice(-TAIL_CHARACTERS));
+  if (other !== null) throw new SetRefused({ code: 'failed', file: null, line: null, message: other });
+}
+
+/** Runs it once more, with every file saying that its turn has come. */
+async function findEndless(run: ScratchRun, files: readonly MigrationFile[]): Promise<MigrationProblem> {
+  const migrationsDir = join(run.migrationsDir, '..', 'marked');
+  await writeMigrationSet(files.map(marked), migrationsDir);
+  const { text } = await migrate({
+    ...run,
+    migrationsDir,
+    timeoutMs: Math.min(FIND_TIMEOUT_MS, run.timeoutMs),
+  });
+  const file =
+    text
+      .split('\n')
+      .flatMap((line) => (line.includes(MARK) ? [line.slice(line.indexOf(MARK) + MARK.length).trim()] : []))
+      .at(-1) ?? null;
+  const why = `does not end within ${run.timeoutMs / 1000} s: an endless loop, or, up to PocketBase 0.40.3, 200 and more lines by app.logger()`;
+  return { code: 'timed_out', file, line: null, message: `${file ?? 'one of the files'} ${why}` };
+}
+
+/** In front of its first line, so that lines keep their numbers. */
+function marked(file: MigrationFile): MigrationFile {
+  if (!isMigration(file.path)) return file;
+  const mark = JSON.stringify(`${MARK}${file.path}`);
+  const prelude = `migrate=((run)=>(up,down)=>run((app)=>{console.log(${mark});return up(app)},down))(migrate);`;
+  return { ...file, content: Buffer.concat([Buffer.from(prelude), file.content]) };
+}
+
+async function migrate({ binary, dataDir, migrationsDir, environment, timeoutMs }: ScratchRun) {
+  const { execa } = await import('execa');
+  const result = await execa(
+    binary,
+    migrateArguments({ dataDir, migrationsDir, hooksDir: join(dataDir, 'none') }),
+    {
+      all: true,
+      reject: false,
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+      extendEnv: false,
+      env: { ...inheritedEnvironment(process.env), ...environment },
+      stdin: 'ignore',
+    },
+  );
+  return { text: result.all, exitCode: result.exitCode, timedOut: result.timedOut };
+}

@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import type { MigrationDrift, MigrationStatus } from '../../../shared/api/migrations.ts';
+import { withDatabase } from '../../pocketbase/sqlite.ts';
+import type { TemplateStore } from '../template.ts';
+import { driftOf, groupDrift } from './applied.ts';
+import type { MigrationFile } from './migration-set.ts';
+
+/** Which migrations user databases have, and what is not as the files say. */
+export async function migrationStatus(
+  { files, problem, warnings }: Pick<TemplateStore, 'files' | 'problem' | 'warnings'>,
+  databases: readonly { name: string; dataDir: string }[],
+): Promise<MigrationStatus> {
+  return {
+    files: files.map(({ path, application, origin, sha256 }) => ({
+      name: path,
+      application,
+      path: origin,
+      sha256,
+    })),
+    in_use: problem === null,
+    problem,
+    warnings: [...warnings],
+    drift: await readDrift(files, databases),
+  };
+}
+
+/** Reads every database, one at a time, so that nobody waits for it. */
+export async function readDrift(
+  files: readonly MigrationFile[],
+  databases: readonly { name: string; dataDir: string }[],
+): Promise<MigrationDrift[]> {
+  const all: Parameters<typeof groupDrift>[0][number][] = [];
+  for (const { name, dataDir } of databases) {
+    try {
+      const drift = withDatabase(join(dataDir, 'data.db'), { readOnly: true }, (database) =>
+        driftOf(database, files),
+      );
+      all.push({ name, drift });
+    } catch {
+      // What is wrong with its file is shown as the state of the database.
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return groupDrift(all);
+}

@@ -1,0 +1,161 @@
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { makeDirectory } from '../../base/dir.ts';
+import { ENCRYPTION_VARIABLE } from '../../pocketbase/command.ts';
+import { inTransaction, withDatabase } from '../../pocketbase/sqlite.ts';
+import { superuserKeys } from '../../security/instance-access.ts';
+import { cloneTemplate } from '../clone.ts';
+import {
+  type Access,
+  brokenPromises,
+  enforceOwnership,
+  type Ownership,
+  readAccess,
+  requiredFields,
+} from '../ownership.ts';
+import type { Template } from '../template.ts';
+import { pendingMigrations } from './applied.ts';
+import { type MigrationFile, writeMigrationSet } from './migration-set.ts';
+import { migrateScratch, type ScratchRun, SetRefused } from './scratch.ts';
+
+const OWNER = {
+  id: 'fathomsownerid1',
+  email: 'owner@example.com',
+  name: 'Owner',
+  verified: true,
+  token_epoch: '',
+  password_hash: '$2a$10$fathomfathomfathomfathomfathomfathomfathomfathomfatho',
+};
+const NOW = new Date(0);
+const ENCRYPTION_KEY = 'f'.repeat(32);
+const SUPERUSER = superuserKeys(new Uint8Array(32));
+const OWNERSHIP: Ownership = { ownerId: OWNER.id, superuser: SUPERUSER, now: NOW };
+const GUARD = {
+  rateLimits: { enabled: true as const, rules: [], excludedIPs: [] },
+  trustedProxy: { headers: [], useLeftmostIP: false },
+};
+
+interface TryOut {
+  template: Template;
+  /** What existing databases are like; null when there is none. */
+  current: Template | null;
+  /** A directory to work in. */
+  scratch: string;
+  run: Omit<ScratchRun, 'dataDir' | 'migrationsDir'>;
+}
+
+/**
+ * Makes a database for an owner from the new template, and brings one of the template before to it, as happens to
+ * databases that are there.
+ *
+ * @returns warnings about what Fathom sets right
+ * @throws SetRefused
+ */
+export async function tryOutMigrations({ template, current, scratch, run }: TryOut): Promise<string[]> {
+  await makeDirectory(scratch);
+  const data = join(template.pbData, 'data.db');
+  const warnings = withDatabase(data, { readOnly: true }, promisesToSetRight);
+  try {
+    await cloneFor(template, join(scratch, 'new'));
+  } catch (error) {
+    throw new SetRefused({
+      code: 'accounts_lost',
+      file: null,
+      line: null,
+      message: `no owner can be written into users: ${error instanceof Error ? error.message : String(error)}`,
+    });
+  }
+  if (current === null || current.hash === template.hash) return warnings;
+  const environment = { [ENCRYPTION_VARIABLE]: ENCRYPTION_KEY };
+  const existing = await cloneFor(current, join(scratch, 'existing'));
+  const before = accessIn(existing);
+  const upgrade = { ...run, environment, dataDir: existing };
+  await migrateScratch({ ...upgrade, migrationsDir: template.migrationsDir }, template.files);
+  const lost = whatOwnerLost(existing, before);
+  if (lost !== null) {
+    const file = await findCulprit({ template, current, scratch, run: { ...run, environment } });
+    const message = `${file ?? 'a migration'}: ${lost}; owners could not sign in any more`;
+    throw new SetRefused({ code: 'accounts_lost', file, line: null, message });
+  }
+  withDatabase(join(existing, 'data.db'), { readOnly: false }, (database) =>
+    inTransaction(database, () => enforceOwnership(database, OWNERSHIP, before)),
+  );
+  return warnings;
+}
+
+/** The first file after which the owner's account is not what it was. */
+async function findCulprit({ template, current, scratch, run }: TryOut & { current: Template }) {
+  const data = await cloneFor(current, join(scratch, 'one-by-one'));
+  const before = accessIn(data);
+  const pending = withDatabase(join(data, 'data.db'), { readOnly: true }, (database) =>
+    pendingMigrations(database, template.files),
+  );
+  const files: MigrationFile[] = template.files.filter(({ path }) => !pending.includes(path));
+  for (const [step, name] of pending.entries()) {
+    const next = template.files.find(({ path }) => path === name);
+    if (next) files.push(next);
+    const migrationsDir = join(scratch, `step-${step}`);
+    await writeMigrationSet(files, migrationsDir);
+    await migrateScratch({ ...run, dataDir: data, migrationsDir }, files);
+    if (whatOwnerLost(data, before) !== null) return name;
+  }
+  return null;
+}
+
+async function cloneFor(template: Template, directory: string): Promise<string> {
+  await cloneTemplate({
+    template: template.pbData,
+    directory,
+    name: 'scratch',
+    owner: OWNER,
+    superuser: SUPERUSER,
+    encryptionKey: ENCRYPTION_KEY,
+    guard: GUARD,
+    now: NOW,
+  });
+  return join(directory, 'pb_data');
+}
+
+function accessIn(dataDir: string): Access {
+  return withDatabase(join(dataDir, 'data.db'), { readOnly: true }, (database) =>
+    readAccess(database, OWNER.id),
+  );
+}
+
+/** Null when the owner's account is as it was. */
+function whatOwnerLost(dataDir: string, before: Access): string | null {
+  let after: Access;
+  try {
+    after = accessIn(dataDir);
+  } catch (error) {
+    return `users lost what an account needs (${error instanceof Error ? error.message : String(error)})`;
+  }
+  if (after.owner === null) return "the owner's record in users is gone";
+  const changed = Object.entries(before.owner ?? {})
+    .filter(([column, value]) => column !== 'tokenKey' && after.owner?.[column] !== value)
+    .map(([column]) => column);
+  return changed.length === 0 ? null : `the owner's ${changed.join(', ')} in users is lost`;
+}
+
+/** What Fathom does not leave as migrations make it, and what it cannot set right. */
+function promisesToSetRight(database: DatabaseSync): string[] {
+  const count = (table: string) =>
+    Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'] ?? 0);
+  const hasUsers = database
+    .prepare("SELECT 1 FROM _collections WHERE name = 'users' AND type = 'auth'")
+    .get();
+  if (!hasUsers) {
+    const message = "there is no collection 'users' of accounts any more; owners could not sign in";
+    throw new SetRefused({ code: 'accounts_lost', file: null, line: null, message });
+  }
+  const superusers = count('_superusers');
+  return [
+    ...brokenPromises(database, '').map((broken) => `${broken}; Fathom sets that back in every database`),
+    ...(superusers > 0
+      ? [`${superusers} superusers are added; Fathom removes them from every database`]
+      : []),
+    ...requiredFields(database).map(
+      (field) => `users.${field} is required, and Fathom makes the owner's record without it`,
+    ),
+  ];
+}

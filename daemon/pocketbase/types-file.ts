@@ -1,0 +1,23 @@
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const TYPES_FILE = 'types.d.ts';
+const SHORT_BYTES = 1024;
+
+/**
+ * PocketBase writes 0.8 MB of TypeScript declarations beside each database, unless the file that is there begins with the
+ * line of its own. That line is all that is kept: instances run without hooks. Source: plugins/jsvm, refreshTypesFile.
+ *
+ * @returns whether anything was written
+ */
+export function shortenTypesFile(dataDir: string): boolean {
+  const path = join(dataDir, TYPES_FILE);
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (!file?.isFile() || file.size <= SHORT_BYTES) return false;
+  const [firstLine = ''] = readFileSync(path, 'utf8').slice(0, SHORT_BYTES).split('\n', 1);
+  const temporary = join(dataDir, `.${TYPES_FILE}.new`);
+  writeFileSync(temporary, `${firstLine}\n// Shortened by Fathom.\n`, { mode: 0o600 });
+  // Another file, never the same one cut: earlier releases of Fathom linked one file into all databases.
+  renameSync(temporary, path);
+  return true;
+}

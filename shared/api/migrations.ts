@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { endpoint } from './endpoint.ts';
+
+/** Why a set of migrations is not used. */
+const problemSchema = z.object({
+  code: z.enum([
+    'failed',
+    'syntax',
+    'timed_out',
+    'unreadable',
+    'not_utf8',
+    'duplicate',
+    'not_a_migration',
+    'accounts_lost',
+    'unusable',
+  ]),
+  /** Null where it is not one file. */
+  file: z.string().nullable(),
+  line: z.int().nullable(),
+  message: z.string(),
+});
+
+/** A file that databases have applied, and that is another one now, or gone. */
+const driftSchema = z.object({
+  file: z.string(),
+  change: z.enum(['changed', 'missing']),
+  databases: z.array(z.string()),
+});
+
+const statusSchema = z.object({
+  /** As they are now. */
+  files: z.array(
+    z.object({ name: z.string(), application: z.string(), path: z.string(), sha256: z.string() }),
+  ),
+  /** Whether databases get these files; when not, `problem` says why. */
+  in_use: z.boolean(),
+  problem: problemSchema.nullable(),
+  warnings: z.array(z.string()),
+  drift: z.array(driftSchema),
+});
+
+export type MigrationProblem = z.infer<typeof problemSchema>;
+export type MigrationDrift = z.infer<typeof driftSchema>;
+export type MigrationStatus = z.infer<typeof statusSchema>;
+
+export const getMigrations = endpoint({
+  operationId: 'getMigrations',
+  method: 'GET',
+  path: '/api/v1/migrations',
+  tag: 'Databases',
+  summary: 'Show the migrations of user databases',
+  description: 'Why they are refused, warnings, and files that changed after databases applied them.',
+  permission: 'status.read',
+  responses: {
+    200: {
+      description: 'The files, and what is wrong with them.',
+      schema: statusSchema.meta({
+        id: 'MigrationStatus',
+        examples: [
+          {
+            files: [
+              {
+                name: '1800000000_notes.js',
+                application: 'notes',
+                path: '/var/lib/fathom/apps/notes/migrations/1800000000_notes.js',
+                sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+              },
+            ],
+            in_use: false,
+            problem: {
+              code: 'syntax',
+              file: '1800000000_notes.js',
+              line: 2,
+              message: '1800000000_notes.js:2: SyntaxError: Unexpected token ;',
+            },
+            warnings: [],
+            drift: [],
+          },
+        ],
+      }),
+    },
+  },
+});
