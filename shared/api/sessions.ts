@@ -37,9 +37,12 @@ export const listSessions = endpoint({
   path: '/api/v1/sessions',
   tag,
   summary: 'List sessions',
-  description: "The caller's own sessions, or those of `user_id` for administrators.",
+  description: "The caller's own sessions. Administrators may ask for those of `user_id`, or of all users.",
   permission: 'sessions.read',
-  query: pageQuerySchema.omit({ sort: true }).extend(ofUser),
+  query: pageQuerySchema.omit({ sort: true }).extend({
+    ...ofUser,
+    all: z.enum(['true', 'false']).default('false').meta({ description: 'The sessions of all users.' }),
+  }),
   responses: { 200: { description: 'One page of sessions.', schema: pageOf(sessionRowSchema) } },
 });
 

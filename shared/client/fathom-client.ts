@@ -26,6 +26,30 @@ export interface User {
   database: string | null;
 }
 
+/** Where a user is signed in. */
+export interface SessionRow {
+  id: string;
+  user_id: string;
+  user_agent: string;
+  address: string;
+  created: string;
+  expires_at: string;
+  /** The session of the caller. */
+  current: boolean;
+}
+
+/** A key of a program; the key itself is shown once, when it is made. */
+export interface ApiKey {
+  id: string;
+  user_id: string;
+  name: string;
+  prefix: string;
+  permissions: string[];
+  expires_at: string | null;
+  last_used_at: string | null;
+  created: string;
+}
+
 export interface AuditQuery extends Omit<PageQuery, 'sort'> {
   action?: string | undefined;
   actor?: string | undefined;
@@ -163,8 +187,10 @@ export class FathomClient {
   }
 
   readonly users = {
-    list: (query: PageQuery & { email?: string } = {}, options: CallOptions = {}): Promise<Page<User>> =>
-      this.http.request('GET', '/api/v1/users', { ...options, query: { ...query } }),
+    list: (
+      query: PageQuery & { email?: string; search?: string | undefined } = {},
+      options: CallOptions = {},
+    ): Promise<Page<User>> => this.http.request('GET', '/api/v1/users', { ...options, query: { ...query } }),
     all: (): Promise<User[]> => allPages((query) => this.users.list(query)),
     get: (id: string): Promise<User> => this.http.request('GET', userPath(id)),
     add: (body: NewUser): Promise<User> =>
@@ -176,6 +202,19 @@ export class FathomClient {
     /** Ends all sessions and tokens of one; with `keys`, its API keys as well. */
     signOut: (id: string, { keys = false }: { keys?: boolean } = {}): Promise<void> =>
       this.http.request('DELETE', '/api/v1/sessions', { query: { user_id: id, keys: String(keys) } }),
+  };
+
+  readonly sessions = {
+    /** Of all users. */
+    list: (query: Omit<PageQuery, 'sort'> = {}): Promise<Page<SessionRow>> =>
+      this.http.request('GET', '/api/v1/sessions', { query: { ...query, all: 'true' } }),
+    end: (id: string): Promise<void> => this.http.request('DELETE', `/api/v1/sessions/${segment(id)}`),
+  };
+
+  readonly apiKeys = {
+    list: (query: Omit<PageQuery, 'sort'> = {}): Promise<Page<ApiKey>> =>
+      this.http.request('GET', '/api/v1/api-keys', { query: { ...query } }),
+    revoke: (id: string): Promise<void> => this.http.request('DELETE', `/api/v1/api-keys/${segment(id)}`),
   };
 
   readonly queue = {

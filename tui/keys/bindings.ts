@@ -22,6 +22,9 @@ export const GROUP_TITLES = {
   task: 'The chosen task',
   records: 'Records',
   thing: 'What is chosen',
+  users: 'The chosen user',
+  keys: 'The chosen API key',
+  sessions: 'The chosen session',
   servers: 'Servers',
   tabs: 'Tabs',
   logs: 'Logs of several instances',
@@ -114,6 +117,28 @@ export const BINDINGS: readonly Binding[] = [
       'pause the queue, or resume it',
       { hint: 'pause', menu: 'pause or resume the queue' },
     ],
+  ]),
+  ...group('users', [
+    ['user.role', 'e', 'change its role', { hint: 'role', menu: 'change the role of the chosen user' }],
+    [
+      'user.activity',
+      'x',
+      'deactivate it, or activate it again, after a question',
+      { hint: 'deactivate', menu: 'deactivate the chosen user, or activate it again' },
+    ],
+    [
+      'user.sign-out',
+      'u',
+      'sign it out everywhere, after a question',
+      { hint: 'sign out', menu: 'sign the chosen user out everywhere' },
+    ],
+    ['user.instance', 'i', 'its instance', { hint: 'instance', menu: 'the instance of the chosen user' }],
+  ]),
+  ...group('keys', [
+    ['key.revoke', 'x', 'revoke it, after a question', { hint: 'revoke', menu: 'revoke the chosen API key' }],
+  ]),
+  ...group('sessions', [
+    ['session.end', 'x', 'end it, after a question', { hint: 'end', menu: 'end the chosen session' }],
   ]),
   ...group('servers', [
     ['server.add', 'a', 'add a server', { hint: 'add', menu: 'add a server' }],

@@ -5,7 +5,7 @@ import type { Command } from './commands.ts';
 /** Where keys have a meaning of their own. */
 export type Place =
   | 'waiting'
-  | TopScreen
+  | Exclude<TopScreen, 'accounts'>
   | 'failures'
   | 'task'
   | 'summary'
@@ -16,6 +16,9 @@ export type Place =
   | 'describe'
   | 'confirm'
   | 'form'
+  | 'users'
+  | 'keys'
+  | 'sessions'
   | 'copy'
   | 'quit';
 
@@ -47,6 +50,9 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],
   servers: ['list', 'servers', 'everywhere'],
+  users: ['list', 'tabs', 'filter', 'users', 'thing', 'everywhere'],
+  keys: ['list', 'tabs', 'filter', 'keys', 'thing', 'everywhere'],
+  sessions: ['list', 'tabs', 'filter', 'sessions', 'thing', 'everywhere'],
   'fleet-logs': ['logs', 'log', 'scroll', 'everywhere'],
   confirm: ['confirm'],
   form: ['form'],

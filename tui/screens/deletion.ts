@@ -5,6 +5,7 @@ import { actionsOff } from '../widgets/link-words.ts';
 import type { Console } from './console.ts';
 import { openForm } from './forms.ts';
 import { say } from './say.ts';
+import { whyNotAllowed } from './why-not-allowed.ts';
 
 /** Asks for the name of the database that is to go; says why where it cannot. */
 export function offerDeletion(console: Console, name: string | null): void {
@@ -24,19 +25,15 @@ export function deleteDatabase(console: Console, name: string, typed: string): n
   return null;
 }
 
-function whyNotDelete({ fleet, readOnly, ui }: Console, instance: Instance | undefined): string | null {
-  const { link, status, status_problem: problem } = fleet.store.get();
-  const off = actionsOff(link);
+function whyNotDelete(console: Console, instance: Instance | undefined): string | null {
+  const off = actionsOff(console.fleet.store.get().link);
   if (off !== null) return off;
   if (instance === undefined) return 'There is no database to delete.';
   if (instance.kind === 'global') return 'The global database holds all accounts and is never deleted.';
-  if (ui.get().at.screen === 'instances' && ui.get().marks.size > 0)
+  const { at, marks } = console.ui.get();
+  if (at.screen === 'instances' && marks.size > 0)
     return 'Databases are deleted one at a time, by name: Esc drops the marks.';
-  if (readOnly) return 'This console only looks: it was started with --read-only.';
-  if (status === null) return `It is not known what you may do here: ${problem ?? 'try again in a moment'}.`;
-  if (!status.permissions.includes('databases.delete'))
-    return 'Only administrators delete databases: you lack the permission databases.delete.';
-  return null;
+  return whyNotAllowed(console, 'databases.delete');
 }
 
 function deletionForm(instance: Instance): Form {

@@ -6,6 +6,7 @@ import { timelineOf } from '../store/timeline.ts';
 import { NOTHING } from '../store/wants.ts';
 import { jsonLines } from '../widgets/json-lines.ts';
 import { paintLine } from '../widgets/line.ts';
+import { ACCOUNT_WORDS, accountCommand, accountOf, wantsAccounts } from './accounts.ts';
 import { recordsKey, recordsRequest } from './records.ts';
 import type { LongText, Look, Screen, View } from './screen.ts';
 import { wantsTask } from './task.ts';
@@ -26,7 +27,7 @@ export const describeScreen: Screen = {
   text: textOf,
   instance({ ui }) {
     const thing = thingOf(ui.at);
-    return thing.kind === 'task' ? null : thing.name;
+    return thing.kind === 'task' || thing.kind === 'account' ? null : thing.name;
   },
   command({ ui }) {
     const thing = thingOf(ui.at);
@@ -35,6 +36,8 @@ export const describeScreen: Screen = {
         return `databases show ${thing.name}`;
       case 'task':
         return `queue show ${thing.id}`;
+      case 'account':
+        return accountCommand(thing.tab, thing.id);
       case 'event':
         return 'audit list';
       case 'record':
@@ -50,6 +53,8 @@ export const describeScreen: Screen = {
         return NOTHING;
       case 'task':
         return wantsTask(fleet.queue, thing.id);
+      case 'account':
+        return wantsAccounts(look, thing.tab);
       case 'event':
         return wantsTimeline(look, thing.name);
       case 'record':
@@ -69,6 +74,8 @@ function titleOf(thing: Thing): string {
       return thing.name;
     case 'task':
       return `Task ${thing.id}`;
+    case 'account':
+      return ACCOUNT_WORDS[thing.tab];
     case 'event':
       return 'Event';
     case 'record':
@@ -85,6 +92,10 @@ function bodyOf({ fleet, ui }: Look): string[] {
     }
     case 'task':
       return pageLines(pageOf(fleet, 'task', thing.id), (task) => task);
+    case 'account': {
+      const account = accountOf(fleet, thing.tab, thing.id);
+      return account === undefined ? ['It is not there any more.'] : linesOf(account);
+    }
     case 'event': {
       const all = timelineOf(fleet, { tab: 'all', name: thing.name, filter: '' });
       const entry = all.find(({ key }) => key === thing.key);

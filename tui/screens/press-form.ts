@@ -2,6 +2,7 @@ import { messageOf } from '../../shared/errors.ts';
 import { commandOf } from '../keys/places.ts';
 import { type Form, moveInForm, typeInForm, valueOf } from '../store/form.ts';
 import { sanitise } from '../store/sanitise.ts';
+import { setRole } from './account-actions.ts';
 import type { Press } from './answer-guard.ts';
 import type { Console } from './console.ts';
 import { copyCommand } from './copying.ts';
@@ -77,6 +78,8 @@ async function carryOut(console: Console, form: Form): Promise<string | null> {
     }
     case 'delete-database':
       return deleteDatabase(console, form.purpose.name, value('name').trim());
+    case 'set-role':
+      return setRole(console, form.purpose, value('role'));
     case 'remove-server':
       await console.servers.remove(form.purpose.name);
       return `${form.purpose.name} is removed.`;

@@ -2,6 +2,7 @@ import type { Place } from '../keys/places.ts';
 import type { FleetState } from '../store/fleet-state.ts';
 import type { ScreenId } from '../store/location.ts';
 import type { UiState } from '../store/ui-state.ts';
+import { accountsScreen } from './accounts.ts';
 import { databasesScreen } from './databases.ts';
 import { describeScreen } from './describe.ts';
 import { eventsScreen } from './events.ts';
@@ -18,6 +19,7 @@ import { taskScreen } from './task.ts';
 const SCREENS: Readonly<Record<ScreenId, Screen>> = {
   'fleet-logs': fleetLogsScreen,
   servers: serversScreen,
+  accounts: accountsScreen,
   overview: overviewScreen,
   instances: instancesScreen,
   instance: instanceScreen,

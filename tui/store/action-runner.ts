@@ -49,7 +49,7 @@ export class ActionRunner {
     const waiting = [...names];
     const work = async () => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-        const why = await this.#one(verb, name);
+        const why = await this.#one(verb, name, action.value ?? '');
         if (why === null) tell({ done: line.done + 1 });
         else tell({ failures: [...line.failures, { name, why }] });
       }
@@ -60,9 +60,9 @@ export class ActionRunner {
   }
 
   /** Null when it worked, else why not. */
-  async #one(verb: Verb, name: string): Promise<string | null> {
+  async #one(verb: Verb, name: string, value: string): Promise<string | null> {
     try {
-      await ACTIONS[verb].run(await this.#commands(), name);
+      await ACTIONS[verb].run(await this.#commands(), name, value);
       return null;
     } catch (error) {
       return sanitise(messageOf(error));

@@ -2,7 +2,10 @@ import type { FathomClient } from '../../shared/client/fathom-client.ts';
 import { plural } from './format.ts';
 
 /** What the console asks of the daemon over HTTP; each rejects with an error whose message is a sentence. */
-export type FleetCommands = Pick<FathomClient, 'status' | 'events' | 'audit' | 'databases' | 'queue'>;
+export type FleetCommands = Pick<
+  FathomClient,
+  'status' | 'events' | 'audit' | 'databases' | 'queue' | 'users' | 'sessions' | 'apiKeys'
+>;
 
 interface ActionKind {
   /** The imperative, its past, and what it is done to. */
@@ -12,7 +15,7 @@ interface ActionKind {
   /** Milliseconds until one has usually ended, before this console has seen any. */
   usualMs: number;
   /** Answers once it is done. */
-  run(commands: FleetCommands, name: string): Promise<unknown>;
+  run(commands: FleetCommands, name: string, value: string): Promise<unknown>;
 }
 
 /** One that a yes is enough for. */
@@ -97,6 +100,51 @@ const CONFIRMED = {
     asks: 'if several',
     run: ({ queue }) => queue.resume(),
   },
+  deactivate: {
+    word: 'deactivate',
+    past: 'deactivated',
+    noun: 'user',
+    consequence: 'All its sessions and tokens end, and it cannot sign in. Its database and its data stay.',
+    usualMs: 500,
+    asks: 'always',
+    run: ({ users }, id) => users.update(id, { is_active: false }),
+  },
+  activate: {
+    word: 'activate',
+    past: 'activated',
+    noun: 'user',
+    consequence: 'They can sign in again.',
+    usualMs: 500,
+    asks: 'always',
+    run: ({ users }, id) => users.update(id, { is_active: true }),
+  },
+  signOut: {
+    word: 'sign out',
+    past: 'signed out',
+    noun: 'user',
+    consequence: 'All its sessions and tokens end: it has to sign in again everywhere. Its API keys stay.',
+    usualMs: 500,
+    asks: 'always',
+    run: ({ users }, id) => users.signOut(id),
+  },
+  revokeKey: {
+    word: 'revoke',
+    past: 'revoked',
+    noun: 'API key',
+    consequence: 'Programs that use it are refused at once. It cannot be brought back.',
+    usualMs: 300,
+    asks: 'always',
+    run: ({ apiKeys }, id) => apiKeys.revoke(id),
+  },
+  endSession: {
+    word: 'end',
+    past: 'ended',
+    noun: 'session',
+    consequence: 'The user has to sign in again there.',
+    usualMs: 300,
+    asks: 'always',
+    run: ({ sessions }, id) => sessions.end(id),
+  },
 } as const satisfies Record<string, ConfirmedKind>;
 
 const KINDS = {
@@ -108,6 +156,14 @@ const KINDS = {
     noun: 'database',
     usualMs: 1_500,
     run: ({ databases }, name) => databases.delete(name),
+  },
+  // A form asks for the role: `screens/account-actions.ts`.
+  setRole: {
+    word: 'change the role of',
+    past: 'changed the role of',
+    noun: 'user',
+    usualMs: 500,
+    run: ({ users }, id, role) => users.update(id, { role }),
   },
 } as const satisfies Record<string, ActionKind>;
 
@@ -123,6 +179,8 @@ export interface Action<V extends Verb = Verb> {
   names: readonly string[];
   /** What it hits, where the names do not tell: `12 dead tasks`. */
   what?: string;
+  /** What is set, where the verb sets something. */
+  value?: string;
 }
 
 /** `2024-01-15-001-johndoe`, `37 instances`. */

@@ -6,7 +6,8 @@ export type FormPurpose =
   /** `before` is the name of the one that is changed. */
   | { kind: 'server'; before: string | null }
   | { kind: 'remove-server'; name: string }
-  | { kind: 'delete-database'; name: string };
+  | { kind: 'delete-database'; name: string }
+  | { kind: 'set-role'; id: string; email: string };
 
 export interface Field {
   name: string;

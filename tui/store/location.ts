@@ -7,6 +7,7 @@ export const TOP_SCREENS = [
   { id: 'databases', key: '5', title: 'Databases', short: 'Data' },
   { id: 'events', key: '6', title: 'Events', short: 'Evts' },
   { id: 'servers', key: '7', title: 'Servers', short: 'Serv' },
+  { id: 'accounts', key: '8', title: 'Accounts', short: 'Acct' },
 ] as const;
 
 export type TopScreen = (typeof TOP_SCREENS)[number]['id'];
@@ -23,9 +24,12 @@ export type LogChoice = (typeof LOG_CHOICES)[number];
 export const EVENT_TABS = ['all', 'fleet', 'audit'] as const;
 export type EventTab = (typeof EVENT_TABS)[number];
 
+export const ACCOUNT_TABS = ['users', 'keys', 'sessions'] as const;
+export type AccountTab = (typeof ACCOUNT_TABS)[number];
+
 /** One place of the console that can be looked at, and come back to. */
 export type Spot =
-  | { screen: Exclude<TopScreen, 'queue' | 'events' | 'fleet-logs'> }
+  | { screen: Exclude<TopScreen, 'queue' | 'events' | 'fleet-logs' | 'accounts'> }
   /** `moment`: the log is shown as it was then. */
   | { screen: 'instance'; name: string; tab: Tab; moment?: string }
   /** `signature`: only the tasks with this error. */
@@ -33,6 +37,7 @@ export type Spot =
   | { screen: 'fleet-logs'; choice: LogChoice }
   | { screen: 'task'; id: string }
   | { screen: 'events'; tab: EventTab }
+  | { screen: 'accounts'; tab: AccountTab }
   | { screen: 'records'; name: string; collection: string; page: number }
   | { screen: 'describe'; thing: Thing };
 
@@ -40,6 +45,7 @@ export type Spot =
 export type Thing =
   | { kind: 'instance'; name: string }
   | { kind: 'task'; id: string }
+  | { kind: 'account'; tab: AccountTab; id: string }
   | { kind: 'event'; key: string; name: string | null }
   | { kind: 'record'; name: string; collection: string; page: number; id: string };
 
@@ -84,6 +90,7 @@ export function step({ at, trail }: Whereabouts, direction: 'back' | 'forward'):
 export function top(screen: TopScreen): Location {
   if (screen === 'queue') return { screen, tab: 'recent', from: null };
   if (screen === 'fleet-logs') return { screen, choice: 'all', from: null };
+  if (screen === 'accounts') return { screen, tab: 'users', from: null };
   if (screen === 'events') return { screen, tab: 'all', from: null };
   return { screen, from: null };
 }

@@ -1,5 +1,11 @@
 import type { AuditEntry } from '../../shared/audit.ts';
-import type { Collection, DatabaseRecord } from '../../shared/client/fathom-client.ts';
+import type {
+  ApiKey,
+  Collection,
+  DatabaseRecord,
+  SessionRow,
+  User,
+} from '../../shared/client/fathom-client.ts';
 import type { Probe } from '../../shared/instance.ts';
 import type { JournalEntry } from '../../shared/journal.ts';
 import type { Page } from '../../shared/protocol.ts';
@@ -18,6 +24,9 @@ export interface PageValues {
   journal: Latest<JournalEntry>;
   audit: Latest<AuditEntry>;
   probes: readonly Probe[];
+  users: Latest<User>;
+  keys: Latest<ApiKey>;
+  sessions: Latest<SessionRow>;
 }
 
 export type Slot = keyof PageValues;

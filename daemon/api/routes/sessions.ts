@@ -10,9 +10,10 @@ export function sessionRoutes(app: Api, { sessionRepository, identities, ownerSy
   serve(app, listSessions, async (request) => {
     const { page, per_page, user_id } = request.query;
     const caller = requireCaller(request);
-    if (user_id !== undefined) requireOwnerOrAll(request, user_id);
+    const all = request.query.all === 'true';
+    if (user_id !== undefined || all) requireOwnerOrAll(request, user_id ?? null);
     // One's own, unless others are asked for.
-    const user = user_id ?? (caller.kind === 'local' ? null : caller.userId);
+    const user = user_id ?? (all || caller.kind === 'local' ? null : caller.userId);
     const { items, total } = await sessionRepository.list({ user, page, perPage: per_page });
     const current = caller.kind === 'session' ? caller.id : null;
     return {

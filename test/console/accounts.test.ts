@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { signIn, signUp } from '../helpers/fleet-actions.ts';
+import { sharedDeployment } from '../helpers/harness.ts';
+import { until } from '../helpers/until.ts';
+import { daemon, open } from './stage.ts';
+
+const USER = {
+  id: 'u00000000000001',
+  email: 'someone@example.com',
+  name: '',
+  role: 'user',
+  is_active: true,
+  created: '2026-11-21T08:00:00.000Z',
+  database: '2026-11-21-001-user001',
+};
+
+describe('Accounts of a real daemon', () => {
+  const shared = sharedDeployment();
+  const refused = (token: string) => {
+    const client = new FathomClient({ target: { url: shared.fathom.url }, token });
+    return until(
+      () =>
+        client.databases.list().then(
+          () => null,
+          () => true,
+        ),
+      { what: 'the token to end' },
+    );
+  };
+
+  it('finds a user, changes its role, signs it out, deactivates and activates it', async () => {
+    const { fathom } = shared;
+    const ann = await signUp(fathom, 'ann');
+    await signUp(fathom, 'bert');
+    const screen = open({ socketPath: fathom.socketPath }, { columns: 140, rows: 30 });
+    await screen.shows('● live', '● ready');
+    screen.press('8');
+    await screen.shows(ann.email, 'bert-', 'E-MAIL', '● active');
+    screen.press('/', ann.email, 'enter');
+    await screen.shows('1/1', ann.name);
+    await screen.hides('bert-');
+
+    screen.press('e');
+    await screen.shows(`Role of ${ann.email}`, '‹ user ›');
+    screen.press('space', 'enter');
+    await screen.shows(`changed the role of ${ann.email} to viewer`, /viewer +● active/);
+    expect((await fathom.client.users.get(ann.userId)).role).toBe('viewer');
+
+    const { token } = await signIn(fathom, ann);
+    screen.press('u');
+    await screen.shows('Sign out?', ann.email);
+    screen.press('y');
+    await screen.shows(`signed out ${ann.email}`);
+    await refused(token);
+
+    screen.press('x');
+    await screen.shows('Deactivate?', ann.email);
+    screen.press('y');
+    await screen.shows(`deactivated ${ann.email}`, '○ inactive');
+    expect((await fathom.client.users.get(ann.userId)).is_active).toBe(false);
+    screen.press('x');
+    await screen.shows('Activate?');
+    screen.press('y');
+    await screen.shows(`✓ activated ${ann.email}`, '● active');
+
+    screen.press('enter');
+    await screen.shows(`"email": "${ann.email}"`);
+    screen.press('esc');
+    await screen.shows('E-MAIL');
+    screen.press('i');
+    await screen.shows('Summary', ann.email);
+  });
+
+  it('lists API keys and sessions with their owners, and ends them', async () => {
+    const { fathom } = shared;
+    const carl = await signUp(fathom, 'carl');
+    const made = await fathom.client.http.request<{ key: string }>('POST', '/api/v1/api-keys', {
+      body: { name: 'nightly', user_id: carl.userId },
+    });
+    const screen = open({ socketPath: fathom.socketPath }, { columns: 160, rows: 30 });
+    await screen.shows('● live', '● ready');
+    screen.press('8', 'tab');
+    await screen.shows('nightly', carl.email, 'never');
+    expect(screen.text).not.toContain(made.key);
+    screen.press('x');
+    await screen.shows('Revoke?', 'nightly');
+    screen.press('y');
+    await screen.shows('revoked the API key nightly', 'No API keys yet');
+    await refused(made.key);
+
+    screen.press('tab', '/', carl.email, 'enter');
+    await screen.shows('1/1', carl.email);
+    screen.press('x');
+    await screen.shows('End?', `the session of ${carl.email}`);
+    screen.press('y');
+    await screen.shows('ended the session of');
+    await refused(carl.token);
+  });
+
+  it('shows the sessions of everybody to an administrator alone', async () => {
+    const { fathom } = shared;
+    const dora = await signUp(fathom, 'dora');
+    const own = new FathomClient({ target: { url: fathom.url }, token: dora.token });
+    await expect(own.sessions.list()).rejects.toMatchObject({ code: 'auth.forbidden' });
+    const all = await fathom.client.sessions.list();
+    expect(all.items.map(({ user_id }) => user_id)).toContain(dora.userId);
+  });
+});
+
+describe('Accounts', () => {
+  it('does nothing without the permission, and says which is missing', async () => {
+    const stub = await daemon();
+    stub.status = { permissions: ['users.read', 'sessions.read'] };
+    stub.answers.set('/api/v1/users', { items: [USER], page: 1, per_page: 200, total: 1 });
+    const screen = open({ url: stub.url }, { columns: 120 });
+    await screen.shows('● live', '● ready');
+    screen.press('8');
+    await screen.shows('someone@example.com');
+    screen.press('x');
+    await screen.shows('you lack the permission users.write');
+    screen.press('e');
+    await screen.shows('you lack the permission users.write');
+    screen.press('u');
+    await screen.shows('you lack the permission sessions.end');
+    expect(stub.requests.filter((one) => !one.startsWith('GET'))).toEqual([]);
+    // Keys and sessions that may not be read say why.
+    screen.press('tab');
+    await screen.shows('✗ There is nothing here');
+  });
+
+  it('looks for a name among all users, and leaves control sequences of others out', async () => {
+    const stub = await daemon();
+    const odd = { ...USER, email: 'odd\u001B[2J@example.com', name: '\u009B31m' };
+    stub.answers.set('/api/v1/users', { items: [odd], page: 1, per_page: 200, total: 4_000 });
+    const screen = open({ url: stub.url }, { columns: 120 });
+    await screen.shows('● live', '● ready');
+    screen.press('8');
+    await screen.shows('odd@example.com', '1/1+');
+    screen.press('/', '2026-11-21-001-odd', 'enter');
+    await screen.shows('/2026-11-21-001-odd');
+    await until(() => stub.requests.some((one) => one.includes('search=odd')), { what: 'the search' });
+    expect(screen.lines[0]).toContain('Fathom');
+  });
+});
