@@ -6,6 +6,7 @@ import type { ApiDeps } from './api/deps.ts';
 import { identityServices } from './api/identity-services.ts';
 import { listenOnSocket, listenOnTcp } from './api/listen.ts';
 import { Activity } from './api/metrics/activity.ts';
+import { readQueueStats } from './api/queue-stats.ts';
 import { reload } from './api/reload.ts';
 import { systemClock } from './base/clock.ts';
 import { lockDataDir } from './base/data-dir-lock.ts';
@@ -163,7 +164,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     bus,
     clock,
     log,
-    dataDir: config.dataDir,
+    directories: [config.dataDir, config.userDatabasesDir, logsDir],
   });
 
   const queue = daemonQueue({
@@ -180,7 +181,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     log,
   });
   const status: ApiDeps['status'] = async () => {
-    const tasks = waitingFor === null ? await queue.store.stats().catch(() => null) : null;
+    const tasks = waitingFor === null ? await readQueueStats({ queue, fleet, clock, log }) : null;
     return {
       version: options.version,
       protocol: PROTOCOL_VERSION,

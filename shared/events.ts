@@ -41,7 +41,10 @@ export interface DaemonUsage {
   event_loop_delay_ms: number;
   load_1m: number;
   memory_free_bytes: number;
+  /** On the fullest disk that Fathom writes to: of its data, its databases, its logs. */
   disk_free_bytes: number | null;
+  /** A directory on that disk. */
+  disk_path: string | null;
 }
 
 export interface LogLine {

@@ -2,6 +2,9 @@ import PocketBase, { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
 import { HOOK_TOKEN_HEADER } from '../security/hook-token.ts';
 
+/** Shorter than what Fathom's own clients wait for the daemon, so that they hear which of the two does not answer. */
+const READ_TIMEOUT_MS = 8_000;
+
 export interface ControlPlaneOptions {
   url: string;
   admin: { email: string; password: string };
@@ -21,6 +24,7 @@ export class ControlPlaneClient {
     this.#client.beforeSend = (url, request) => {
       // By it the hooks know that a request is the daemon's own, and do not call it back.
       request.headers = { ...request.headers, [HOOK_TOKEN_HEADER]: options.hookToken };
+      if (request.method === 'GET') request.signal ??= AbortSignal.timeout(READ_TIMEOUT_MS);
       return { url, options: request };
     };
   }

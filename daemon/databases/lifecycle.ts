@@ -99,15 +99,19 @@ export class DatabaseLifecycle {
     return entry;
   }
 
-  /** Available, and its directory is there. */
+  /**
+   * Available, and its directory is there: one whose making was interrupted is made now.
+   *
+   * @throws FathomError `provision.failed` and others of `Provisioner.ensure`
+   */
   async #made(name: string): Promise<CatalogEntry> {
     const entry = this.#available(name);
-    if (entry.row.state === 'provisioning') await this.#deps.provisioner.settled(entry.row.user);
-    if (entry.row.state !== 'provisioning') return entry;
-    throw new FathomError(
-      'conflict',
-      `the database ${name} is still being made; that is tried again by itself, and when its owner signs in`,
-    );
+    const { provisioner } = this.#deps;
+    if (entry.row.state === 'provisioning') await provisioner.settled(entry.row.user);
+    if (entry.row.state === 'provisioning') {
+      await provisioner.ensure({ id: entry.row.user, email: entry.runner.spec.email ?? '' });
+    }
+    return this.#available(name);
   }
 
   /** Out of sight by one rename, then removed: a database is there as a whole or not at all. */

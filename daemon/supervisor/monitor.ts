@@ -23,7 +23,8 @@ export class Monitor {
     bus: EventBus;
     clock: Clock;
     log: Logger;
-    dataDir: string;
+    /** Where Fathom writes; disks are looked at by them. */
+    directories: readonly string[];
   };
   readonly #stop = new AbortController();
   #wake = new AbortController();
@@ -40,7 +41,7 @@ export class Monitor {
     bus: EventBus;
     clock: Clock;
     log: Logger;
-    dataDir: string;
+    directories: readonly string[];
   }) {
     this.#deps = deps;
     this.#cpuAtMs = deps.clock.monotonic();
@@ -97,13 +98,13 @@ export class Monitor {
   }
 
   async #daemonUsage(): Promise<DaemonUsage> {
-    const { clock, dataDir } = this.#deps;
+    const { clock, directories } = this.#deps;
     const atMs = clock.monotonic();
     const spent = process.cpuUsage(this.#cpu);
     const elapsedMs = atMs - this.#cpuAtMs;
     this.#cpu = process.cpuUsage();
     this.#cpuAtMs = atMs;
-    const disk = await statfs(dataDir).catch(() => null);
+    const disk = await fullestDisk(directories);
     const delayMs = this.#delay.mean / 1e6 - EVENT_LOOP_RESOLUTION_MS;
     this.#delay.reset();
     return {
@@ -113,9 +114,26 @@ export class Monitor {
       event_loop_delay_ms: Number.isFinite(delayMs) ? round(Math.max(0, delayMs)) : 0,
       load_1m: round(loadavg()[0] ?? 0),
       memory_free_bytes: freemem(),
-      disk_free_bytes: disk ? disk.bavail * disk.bsize : null,
+      disk_free_bytes: disk?.freeBytes ?? null,
+      disk_path: disk?.path ?? null,
     };
   }
+}
+
+/** The disk with the least free space of those that directories lie on; null when none can be looked at. */
+async function fullestDisk(
+  directories: readonly string[],
+): Promise<{ path: string; freeBytes: number } | null> {
+  const disks = await Promise.all(
+    directories.map(async (path) => {
+      const disk = await statfs(path).catch(() => null);
+      return disk && { path, freeBytes: disk.bavail * disk.bsize };
+    }),
+  );
+  return disks.reduce(
+    (fullest, disk) => (disk && (!fullest || disk.freeBytes < fullest.freeBytes) ? disk : fullest),
+    null,
+  );
 }
 
 function round(value: number): number {

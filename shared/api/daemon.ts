@@ -17,6 +17,7 @@ const EXAMPLE_USAGE = {
   load_1m: 0.2,
   memory_free_bytes: 2_147_483_648,
   disk_free_bytes: 53_687_091_200,
+  disk_path: '/var/lib/fathom',
 };
 
 const daemonUsageSchema: z.ZodType<DaemonUsage> = z
@@ -28,6 +29,7 @@ const daemonUsageSchema: z.ZodType<DaemonUsage> = z
     load_1m: z.number(),
     memory_free_bytes: z.number(),
     disk_free_bytes: z.number().nullable(),
+    disk_path: z.string().nullable(),
   })
   .meta({ id: 'DaemonUsage', examples: [EXAMPLE_USAGE] });
 

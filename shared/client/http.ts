@@ -29,6 +29,8 @@ export interface RequestOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** For the question whether a daemon that gave no answer runs at all. */
+const ALIVE_TIMEOUT_MS = 1_000;
 /** An answer past this is no answer of Fathom's: pages are bounded. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
@@ -69,7 +71,7 @@ export class HttpClient {
     } catch (error) {
       if (error instanceof FathomError) throw error;
       options.signal?.throwIfAborted();
-      throw timeout.aborted ? this.#silent(timeoutMs, error) : this.#unreachable(error);
+      throw timeout.aborted ? await this.#silent(timeoutMs, error) : this.#unreachable(error);
     }
   }
 
@@ -116,13 +118,29 @@ export class HttpClient {
     );
   }
 
-  #silent(timeoutMs: number, cause: unknown): FathomError {
+  /** A daemon that answers at once elsewhere waits for something itself. */
+  async #silent(timeoutMs: number, cause: unknown): Promise<FathomError> {
+    const late = `did not answer within ${timeoutMs / 1000} s`;
+    if (await this.#isAlive()) {
+      return new FathomError(
+        'control_plane.unavailable',
+        `the daemon at ${this.address} ${late}, although it runs: the global PocketBase does not answer it; see 'fathomd databases list'`,
+        { cause },
+      );
+    }
     const next = "see its log, or 'fathomd doctor'";
-    return new FathomError(
-      'daemon.unreachable',
-      `the daemon at ${this.address} did not answer within ${timeoutMs / 1000} s; ${next}`,
-      { cause },
-    );
+    return new FathomError('daemon.unreachable', `the daemon at ${this.address} ${late}; ${next}`, { cause });
+  }
+
+  async #isAlive(): Promise<boolean> {
+    try {
+      const signal = AbortSignal.timeout(ALIVE_TIMEOUT_MS);
+      const response = await this.#send('GET', this.#urlOf('/health'), undefined, signal);
+      response.resume();
+      return response.statusCode === 200;
+    } catch {
+      return false;
+    }
   }
 
   #unreachable(cause: unknown): FathomError {

@@ -111,6 +111,7 @@ export function daemonUsage(changes: Partial<DaemonUsage> = {}): DaemonUsage {
     load_1m: 0.42,
     memory_free_bytes: 3.1 * 1024 * MIB,
     disk_free_bytes: 41 * 1024 * MIB,
+    disk_path: '/var/lib/fathom',
     ...changes,
   };
 }

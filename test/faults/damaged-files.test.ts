@@ -1,11 +1,11 @@
-import { copyFile, cp, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, copyFile, cp, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { bringSettings, readSettings } from '../../daemon/pocketbase/settings.ts';
 import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
 import { instanceEncryptionKey } from '../../daemon/security/derived-keys.ts';
 import type { Instance } from '../../shared/instance.ts';
-import type { Deployment } from '../helpers/deployment.ts';
+import { type Deployment, SERVE } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import {
   instance,
@@ -229,4 +229,55 @@ it('a daemon whose global database is damaged where its databases are listed doe
   expect(failing.output()).toMatch(/cannot read its own data\.db.*'fathomd doctor' tells/);
   const { stdout } = await fathomd(['doctor'], { env: fathom.env });
   expect(stdout).toMatch(/the database of global is damaged/);
+});
+
+it('a pb_data that must not be entered is named, while it runs and when it starts, and works again by itself', async () => {
+  // Root may enter everything, unless it has lost that capability.
+  const fathom = await deployment({ PB_HEALTH_INTERVAL: '1' });
+  await fathom.start({}, ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--', ...SERVE]);
+  const tenant = await signUp(fathom);
+  const { pid } = await instance(fathom, tenant.name);
+  const data = join(directoryOf(fathom, tenant), 'pb_data');
+  await chmod(data, 0);
+  const told = await untilInstance(
+    fathom,
+    tenant.name,
+    ({ reason }) => reason?.code === 'permission_denied',
+    'to be told as denied',
+  );
+  expect(told).toMatchObject({ phase: 'running', pid });
+
+  kill(pid, 'SIGKILL');
+  const waiting = await untilInstance(
+    fathom,
+    tenant.name,
+    ({ phase, attempt }) => phase === 'backing_off' && attempt >= 3,
+    'to wait',
+  );
+  expect(waiting).toMatchObject({ max_attempts: null, reason: { code: 'permission_denied' } });
+  await chmod(data, 0o700);
+  await untilInstance(
+    fathom,
+    tenant.name,
+    ({ phase, reason }) => phase === 'running' && reason === null,
+    'to run',
+  );
+  await write(fathom, tenant, 'again');
+
+  // The same for one file.
+  await chmod(join(data, 'data.db'), 0);
+  await untilInstance(
+    fathom,
+    tenant.name,
+    ({ reason }) => reason?.code === 'permission_denied',
+    'to be told',
+  );
+  await chmod(join(data, 'data.db'), 0o600);
+  await untilInstance(
+    fathom,
+    tenant.name,
+    ({ phase, reason }) => phase === 'running' && reason === null,
+    'to run',
+  );
+  expect(await titles(fathom, tenant)).toEqual(['again']);
 });

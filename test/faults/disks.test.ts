@@ -1,6 +1,6 @@
 import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import {
@@ -16,6 +16,7 @@ import { deployment } from '../helpers/harness.ts';
 import { mayMount, mountExt4, mountTmpfs } from '../helpers/mounts.ts';
 import { finished, TEST_TASKS } from '../helpers/queue.ts';
 import { scratch } from '../helpers/scratch.ts';
+import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
 
 const MIB = 1024 * 1024;
@@ -119,6 +120,18 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await (await ownerOf(fathom, tenant)).collection('documents').create({ title: 'last' });
     await rm(join(userDatabases, tenant.name), { recursive: true });
     const free = await fill(userDatabases);
+
+    const stream = new StreamReader(fathom);
+    onTestFinished(() => stream.close());
+    await stream.subscribe(1, 'health');
+    const { usage } = await until(
+      async () => {
+        const status = await fathom.client.status();
+        return status.usage?.disk_path === userDatabases ? status : null;
+      },
+      { what: 'the disk of the databases to be told' },
+    );
+    expect(usage?.disk_free_bytes).toBeLessThan(MIB);
 
     const stopped = fathom.client.databases.stop(tenant.name);
     await untilInstance(

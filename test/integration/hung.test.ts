@@ -1,4 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
+import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import {
   instance,
   kill,
@@ -75,4 +77,21 @@ it('what hangs is replaced after three probes, the global PocketBase too; what c
     port: globalBefore.port,
   });
   await signUp(fathom);
+});
+
+it('a global PocketBase that hangs is not taken for a daemon that does: the status is told, and calls name it', async () => {
+  const { fathom } = shared;
+  const { pid } = await instance(fathom, 'global');
+  kill(pid, 'SIGSTOP');
+  const impatient = new FathomClient({ target: { socketPath: fathom.socketPath }, timeoutMs: 5_000 });
+  expect(await impatient.status()).toMatchObject({ ready: true, queue: null });
+  const { stdout } = await fathomd(['doctor', '--json'], { env: fathom.env });
+  expect(JSON.parse(stdout)).toContainEqual(expect.objectContaining({ id: 'daemon', level: 'ok' }));
+  await expect(impatient.users.list()).rejects.toMatchObject({ code: 'control_plane.unavailable' });
+  await untilInstance(
+    fathom,
+    'global',
+    (now) => now.phase === 'running' && now.pid !== pid,
+    'to be replaced',
+  );
 });

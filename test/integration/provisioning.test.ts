@@ -58,7 +58,12 @@ describe('what a person changes in the control plane', () => {
     const refused = await call('POST', `${fathom.url}/api/v1/auth/register`, next);
     expect(refused).toMatchObject({ status: 502, body: { code: 'provision.failed' } });
     expect(refused.body.detail).toContain(`${lost.name} holds a database that was made for another account`);
+    await expect(fathom.client.databases.start(lost.name)).rejects.toMatchObject({
+      code: 'provision.failed',
+    });
     await rm(join(fathom.dataDir, 'user_dbs', lost.name), { recursive: true });
+    // The remedy that is named for what is not running makes it, too.
+    expect(await fathom.client.databases.start(lost.name)).toMatchObject({ phase: 'running' });
     const given = await call('POST', `${fathom.url}/api/v1/auth/login`, next);
     expect(given).toMatchObject({ status: 200, body: { database: { name: lost.name } } });
     const both = ['bad@example.com', 'next@example.org'];

@@ -61,7 +61,7 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
       'disk',
       'impaired',
       'host',
-      `only ${byteSize(disk)} of disk left: PocketBase stops writing when it is full`,
+      `only ${byteSize(disk)} left on the disk of ${usage?.disk_path ?? 'the data directory'}: PocketBase stops writing when it is full`,
     );
   }
   const memory = usage?.memory_free_bytes ?? null;

@@ -131,7 +131,7 @@ export const METRICS = {
   },
   fathom_disk_free_bytes: {
     type: 'gauge',
-    help: 'Free space under the data directory',
+    help: 'Free space on the fullest disk that Fathom writes to',
     labels: [],
     series: '1',
   },

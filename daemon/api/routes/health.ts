@@ -1,15 +1,14 @@
 import { getFleetHealth, getHealth, getMetrics, getReadiness } from '../../../shared/api/daemon.ts';
-import type { QueueStats } from '../../../shared/task.ts';
-import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readProcess } from '../metrics/process-reading.ts';
+import { missingInstance, readQueueStats } from '../queue-stats.ts';
 import { serve } from '../serve.ts';
 import type { Api } from '../server.ts';
 
 /** For whoever watches the daemon from outside; none of these needs a session. */
 export function healthRoutes(app: Api, deps: ApiDeps): void {
-  const { fleet, waitingFor, clock, monitor, queue, log } = deps;
+  const { fleet, waitingFor, clock, monitor } = deps;
   /** Null when it is ready. */
   const whatIsMissing = () => waitingFor() ?? missingInstance(fleet);
 
@@ -36,17 +35,6 @@ export function healthRoutes(app: Api, deps: ApiDeps): void {
     };
   });
 
-  /** What else there is to tell does not wait for a control plane that is away: its phase is among it. */
-  async function queueStats(): Promise<QueueStats | null> {
-    if (missingInstance(fleet) !== null) return null;
-    try {
-      return await queue.store.stats();
-    } catch (error) {
-      log.debug({ err: error }, 'metrics go without those of the queue');
-      return null;
-    }
-  }
-
   // Names of databases hold names of people, so only those who see everything get the series of each instance.
   serve(app, getMetrics, async (request, reply) => {
     // Loaded when somebody asks: with what it stands on it is a tenth of all that a daemon reads at its start.
@@ -57,7 +45,7 @@ export function healthRoutes(app: Api, deps: ApiDeps): void {
         pocketbaseVersion: deps.pocketbaseVersion,
         isReady: whatIsMissing() === null,
         instances: fleet.list(),
-        queue: await queueStats(),
+        queue: await readQueueStats(deps),
         usage: monitor.usage,
         process: await readProcess(),
         activity: deps.activity,
@@ -71,10 +59,4 @@ export function healthRoutes(app: Api, deps: ApiDeps): void {
     );
     return reply.type(contentType).send(text);
   });
-}
-
-/** After the start, too, nothing works without the global PocketBase. */
-function missingInstance(fleet: ApiDeps['fleet']): string | null {
-  const phase = fleet.find(GLOBAL_NAME)?.state.phase;
-  return phase === 'running' ? null : `the global PocketBase (${phase ?? 'unknown'})`;
 }
