@@ -106,7 +106,19 @@ const tui = await build({
   external: ['react-devtools-core'],
 });
 
-writeFileSync('dist/LICENSES.txt', licensesOf([daemon.metafile, tui.metafile]));
+/** What `/docs` shows in a browser: a script and a style sheet. */
+const viewer = await build({
+  entryPoints: { viewer: 'daemon/api/docs-viewer.js' },
+  outdir: 'dist/docs',
+  bundle: true,
+  minify: true,
+  legalComments: 'none',
+  platform: 'browser',
+  logLevel: 'warning',
+  metafile: true,
+});
+
+writeFileSync('dist/LICENSES.txt', licensesOf([daemon.metafile, tui.metafile, viewer.metafile]));
 
 /** What the packages that are bundled ask for: that their licences go along. */
 function licensesOf(bundles: readonly (Metafile | undefined)[]): string {

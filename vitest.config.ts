@@ -42,6 +42,17 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        extends: true,
+        test: {
+          // What takes long or needs programs of others: browsers, linters, packages that are installed for it.
+          name: 'tools',
+          globalSetup: 'test/helpers/prepared-data.ts',
+          include: ['test/tools/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });
