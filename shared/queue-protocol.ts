@@ -39,11 +39,13 @@ const EXAMPLE_SCHEDULE = {
   task: { type: 'http.request', payload: EXAMPLE_PAYLOAD },
 };
 
+export const scheduledTaskSchema = z.strictObject(base);
+
 export const newScheduleSchema = z
   .strictObject({
     cron: z.string().min(1).max(120),
     timezone: z.string().min(1).max(80).default('UTC'),
-    task: z.strictObject(base),
+    task: scheduledTaskSchema,
   })
   .meta({ id: 'NewSchedule', examples: [EXAMPLE_SCHEDULE] });
 
@@ -157,9 +159,10 @@ export const scheduleSchema: z.ZodType<Schedule> = z
     cron: z.string(),
     timezone: z.string(),
     task: z.unknown(),
-    next_run_at: time,
+    next_run_at: time.nullable(),
     last_run_at: time.nullable(),
     warning: z.string().exactOptional(),
+    error: z.string().exactOptional(),
   })
   .meta({
     id: 'Schedule',

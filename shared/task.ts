@@ -100,10 +100,13 @@ export interface Schedule {
   /** As in the IANA database. */
   timezone: string;
   task: unknown;
-  next_run_at: string;
+  /** Null when it never runs again. */
+  next_run_at: string | null;
   last_run_at: string | null;
   /** Why its tasks may come to nothing. */
   warning?: string;
+  /** Why it does not run. */
+  error?: string;
 }
 
 /** Its payload is kept as it is, so it cannot hold secrets. */

@@ -23,8 +23,8 @@ export async function listSchedules(
   if (args.json) printJson(context, items);
   else {
     printTable(items, COLUMNS, args, context);
-    const warnings = items.flatMap(({ name, warning }) =>
-      warning === undefined ? [] : [`${name}: ${warning}`],
+    const warnings = items.flatMap(({ name, error, warning }) =>
+      [error, warning].filter((reason) => reason !== undefined).map((reason) => `${name}: ${reason}`),
     );
     printWarnings(warnings, context);
   }

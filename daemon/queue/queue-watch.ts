@@ -95,6 +95,9 @@ export class QueueWatch {
   async #look(): Promise<void> {
     const { store, clock, publish } = this.#deps;
     this.#cursor ??= (await store.stats()).now;
+    // The clock was set back: nothing new would be later than what was read last.
+    const now = clock.now().toISOString();
+    if (this.#cursor > now) this.#cursor = now;
     for (;;) {
       const rows = await store.changes(this.#cursor, AT_A_TIME);
       const news = rows.filter((task) => !this.#told.has(keyOf(task)));

@@ -1,6 +1,6 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import type { NewTask } from '../../shared/task.ts';
+import type { NewTask, ScheduledTask } from '../../shared/task.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
@@ -77,7 +77,7 @@ export class Queue {
     this.#hooks = hooks;
     this.store = new TaskStore({ hooks, seal: options.seal });
     this.watch = new QueueWatch({ store: this.store, clock, log, publish: options.publish });
-    const doubt = (type: string) => doubtAbout(type, options.tasksDir);
+    const doubt = ({ type }: ScheduledTask) => doubtAbout(type, options.tasksDir);
     this.schedules = new Schedules({
       hooks,
       store: this.store,

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { nextRun } from './schedules.ts';
+import { firstRun, nextRun } from './schedules.ts';
 
 function runs(cron: string, timezone: string, after: string, count: number): string[] {
   const found: string[] = [];
   let at = new Date(after);
   while (found.length < count) {
-    at = nextRun(cron, timezone, at);
+    at = nextRun(cron, timezone, at) ?? expect.fail('it ends');
     found.push(at.toISOString());
   }
   return found;
@@ -40,10 +40,18 @@ describe('the next run of a schedule', () => {
   it.each([
     ['every day', 'UTC'],
     ['0 0 30 2 *', 'UTC'],
+    ['2030-01-01T00:00:00', 'UTC'],
+    ['2030-01-01T00:00:00Z', 'UTC'],
+    ['2030-01-01T00:00', 'UTC'],
+    ['0 0 0 1 1 * 2030', 'UTC'],
     ['0 0 * * *', 'Nowhere/Nothing'],
   ])('of %s in %s is refused', (cron, timezone) => {
-    expect(() => nextRun(cron, timezone, new Date('2024-01-01T00:00:00Z'))).toThrow(
+    expect(() => firstRun(cron, timezone, new Date('2024-01-01T00:00:00Z'))).toThrow(
       expect.objectContaining({ code: 'request.invalid' }) as Error,
     );
+  });
+
+  it.each(['@daily', '0 0 29 2 *', '*/5 * * * * *', ' 0 6 * * * '])('of %s is taken', (cron) => {
+    expect(firstRun(cron, 'UTC', new Date('2024-01-01T00:00:00Z')).getTime()).toBeGreaterThan(0);
   });
 });

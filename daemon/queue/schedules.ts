@@ -1,5 +1,7 @@
 import { Cron } from 'croner';
+import { z } from 'zod';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { scheduledTaskSchema } from '../../shared/queue-protocol.ts';
 import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/task.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -9,25 +11,47 @@ import { newId, type TaskStore, unknownUser } from './task-store.ts';
 
 /** Longest sleep, so that a host that was suspended is not late for long. */
 const LOOK_EVERY_MS = 30_000;
+/** A clock that was set back by less than this changes no schedule, so that no run comes twice. */
+const CLOCK_TOLERANCE_MS = 300_000;
+const FIELD_COUNTS: readonly number[] = [5, 6];
 
 /**
- * The first time after `after` that a cron expression names in a time zone. A time that daylight saving skips is run when
- * the clock has been put forward; one that comes twice is run once.
+ * The first time after `after` that a cron expression names in a time zone; null when there is none. A time that daylight
+ * saving skips is run when the clock has been put forward; one that comes twice is run once.
  *
  * @throws FathomError `request.invalid`
  */
-export function nextRun(cron: string, timezone: string, after: Date): Date {
-  let next: Date | null;
+export function nextRun(cron: string, timezone: string, after: Date): Date | null {
   try {
-    next = new Cron(cron, { timezone, paused: true }).nextRun(after);
+    return new Cron(cron, { timezone, paused: true }).nextRun(after);
   } catch (error) {
-    throw new FathomError('request.invalid', `the schedule cannot be used: ${messageOf(error)}`, {
-      cause: error,
-      fields: [{ path: 'cron', message: messageOf(error) }],
-    });
+    throw invalidCron(messageOf(error), error);
   }
-  if (!next) throw new FathomError('request.invalid', `'${cron}' never comes again; write one that does`);
+}
+
+/**
+ * The first time of a new schedule. A time or a year makes no schedule: it would end.
+ *
+ * @throws FathomError `request.invalid`
+ */
+export function firstRun(cron: string, timezone: string, now: Date): Date {
+  const fields = cron.trim().split(/\s+/);
+  const isNickname = fields.length === 1 && cron.trim().startsWith('@');
+  if (!isNickname && !FIELD_COUNTS.includes(fields.length)) {
+    throw invalidCron(
+      `'${cron}' has ${fields.length} field(s), a cron expression has five, or six with seconds first; for one run add a task with run_at ('fathomd queue add TYPE --run-at TIME')`,
+    );
+  }
+  const next = nextRun(cron, timezone, now);
+  if (!next) throw invalidCron(`'${cron}' never matches a date`);
   return next;
+}
+
+function invalidCron(message: string, cause?: unknown): FathomError {
+  return new FathomError('request.invalid', `the schedule cannot be used: ${message}`, {
+    cause,
+    fields: [{ path: 'cron', message }],
+  });
 }
 
 export interface SchedulesDeps {
@@ -35,8 +59,8 @@ export interface SchedulesDeps {
   store: TaskStore;
   clock: Clock;
   log: Logger;
-  /** Why tasks of a type may come to nothing. */
-  doubt: (type: string) => string | null;
+  /** Why a task may come to nothing. */
+  doubt: (task: ScheduledTask) => string | null;
   onTask: () => void;
 }
 
@@ -48,6 +72,8 @@ export interface SchedulesDeps {
 export class Schedules {
   readonly #deps: SchedulesDeps;
   readonly #stopped = new AbortController();
+  /** Why schedules do not run, by their names. */
+  #problems = new Map<string, string>();
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
@@ -66,12 +92,12 @@ export class Schedules {
   }
 
   async list(): Promise<Schedule[]> {
-    return (await this.#all()).map((schedule) => this.#withWarning(schedule));
+    return (await this.#all()).map((schedule) => this.#explained(schedule));
   }
 
   /** Adds it, or replaces the one of that name. @throws FathomError `request.invalid`, `not_found` for an unknown user */
   async set(name: string, { cron, timezone = 'UTC', task }: NewSchedule): Promise<Schedule> {
-    const next = nextRun(cron, timezone, this.#deps.clock.now());
+    const next = firstRun(cron, timezone, this.#deps.clock.now());
     if (typeof task.payload === 'object' && task.payload !== null && 'secrets' in task.payload) {
       throw new FathomError(
         'request.invalid',
@@ -88,8 +114,9 @@ export class Schedules {
       next_run_at: next.toISOString(),
     });
     if (!item) throw unknownUser(task.user_id);
+    this.#problems.delete(name);
     this.#wake.abort();
-    return this.#withWarning(item);
+    return this.#explained(item);
   }
 
   /** @throws FathomError `not_found` */
@@ -102,9 +129,15 @@ export class Schedules {
     return (await this.#deps.hooks.call<{ items: Schedule[] }>('schedules', {})).items;
   }
 
-  #withWarning(schedule: Schedule): Schedule {
-    const warning = this.#deps.doubt((schedule.task as ScheduledTask).type);
-    return warning === null ? schedule : { ...schedule, warning };
+  #explained(schedule: Schedule): Schedule {
+    const { success, data } = scheduledTaskSchema.safeParse(schedule.task);
+    const warning = success ? this.#deps.doubt(data) : null;
+    const error = this.#problems.get(schedule.name);
+    return {
+      ...schedule,
+      ...(warning === null ? {} : { warning }),
+      ...(error === undefined ? {} : { error }),
+    };
   }
 
   async #run(): Promise<void> {
@@ -120,33 +153,84 @@ export class Schedules {
     }
   }
 
-  /** Milliseconds until the next one is due. */
+  /** Milliseconds until the next one is due. What one of them cannot do keeps no other from running. */
   async #fireDue(): Promise<number> {
-    const now = this.#deps.clock.now();
+    const problems = new Map<string, string>();
     let waitMs = Number.POSITIVE_INFINITY;
     for (const schedule of await this.#all()) {
-      const due = Date.parse(schedule.next_run_at);
-      if (due > now.getTime()) {
-        waitMs = Math.min(waitMs, due - now.getTime());
-        continue;
-      }
-      const next = nextRun(schedule.cron, schedule.timezone, now);
-      waitMs = Math.min(waitMs, next.getTime() - now.getTime());
-      const wanted = schedule.task as ScheduledTask;
-      const { fired, task } = await this.#deps.hooks.call<AddedTask & { fired: boolean }>('fire', {
-        name: schedule.name,
-        expected: schedule.next_run_at,
-        next: next.toISOString(),
-        task: this.#deps.store.row({ unique_key: `cron:${schedule.name}`, ...wanted }),
-      });
-      if (!fired) continue;
-      if (task) this.#deps.onTask();
-      else {
-        this.#deps.log.warn(
-          `the schedule '${schedule.name}' has no task to add: ${unknownUser(wanted.user_id).message}; 'fathomd queue unschedule ${schedule.name}' removes it`,
-        );
+      if (this.#stopped.signal.aborted) break;
+      const { name } = schedule;
+      try {
+        waitMs = Math.min(waitMs, await this.#attend(schedule, this.#deps.clock.now()));
+      } catch (error) {
+        if (!(error instanceof FathomError) || error.code === 'control_plane.unavailable') throw error;
+        problems.set(name, messageOf(error));
+        if (this.#problems.get(name) !== messageOf(error)) {
+          this.#deps.log.warn({ schedule: name }, `the schedule '${name}' does not run: ${messageOf(error)}`);
+        }
       }
     }
+    this.#problems = problems;
     return waitMs;
   }
+
+  /**
+   * Fires one schedule if it is due; milliseconds until it is.
+   *
+   * @throws FathomError with the reason why it does not run
+   */
+  async #attend(schedule: Schedule, now: Date): Promise<number> {
+    const { name, cron, timezone, next_run_at } = schedule;
+    const next = nextRun(cron, timezone, now);
+    const due = next_run_at === null ? Number.POSITIVE_INFINITY : Date.parse(next_run_at);
+    if (due <= now.getTime()) {
+      await this.#fire(schedule, next);
+    } else if (next !== null && due > (latestRun(cron, timezone, now) ?? due)) {
+      // The clock was ahead when this was written: no run can be later than the next one.
+      const { moved } = await this.#deps.hooks.call<{ moved: boolean }>('reschedule', {
+        name,
+        expected: next_run_at ?? '',
+        next: next.toISOString(),
+      });
+      if (moved)
+        this.#deps.log.warn(
+          { schedule: name },
+          `the clock was set back: '${name}' runs at ${next.toISOString()}`,
+        );
+    } else if (due !== Number.POSITIVE_INFINITY) {
+      return due - now.getTime();
+    }
+    if (next === null) {
+      throw invalidCron(
+        `'${cron}' never matches a date again; set another one, or remove it with 'fathomd queue unschedule ${name}'`,
+      );
+    }
+    return next.getTime() - now.getTime();
+  }
+
+  async #fire({ name, task: stored, next_run_at }: Schedule, next: Date | null): Promise<void> {
+    const parsed = scheduledTaskSchema.safeParse(stored);
+    if (!parsed.success) {
+      throw new FathomError('request.invalid', `its task is not valid: ${z.prettifyError(parsed.error)}`);
+    }
+    const wanted = parsed.data;
+    const { fired, task } = await this.#deps.hooks.call<AddedTask & { fired: boolean }>('fire', {
+      name,
+      expected: next_run_at,
+      next: next?.toISOString() ?? '',
+      task: this.#deps.store.row({ unique_key: `cron:${name}`, ...wanted }),
+    });
+    if (task) this.#deps.onTask();
+    else if (fired) {
+      this.#deps.log.warn(
+        `the schedule '${name}' has no task to add: ${unknownUser(wanted.user_id).message}; 'fathomd queue unschedule ${name}' removes it`,
+      );
+    }
+  }
+}
+
+/** The latest time that can have been written as the next run by `now`, in milliseconds; null when there is none. */
+function latestRun(cron: string, timezone: string, now: Date): number | null {
+  const ahead = new Date(now.getTime() + CLOCK_TOLERANCE_MS);
+  return nextRun(cron, timezone, ahead)?.getTime() ?? null;
 }

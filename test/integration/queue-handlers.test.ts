@@ -3,18 +3,15 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import type { Deployment } from '../helpers/deployment.ts';
 import { startedDeployment } from '../helpers/harness.ts';
-import { call, signUp } from '../helpers/http-call.ts';
+import { signUp } from '../helpers/http-call.ts';
 import { finished } from '../helpers/queue.ts';
-import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
-let daemon: Daemon;
-let admin: string;
 
 beforeAll(async () => {
-  ({ fathom, daemon, admin } = await startedDeployment());
+  ({ fathom } = await startedDeployment());
 });
 
 afterAll(() => fathom.dispose());
@@ -194,84 +191,6 @@ describe('tasks on databases', () => {
     expect(task.errors?.[0]?.message).toBe(
       `the database ${database.name} is stopped; it has to run for this`,
     );
-  });
-});
-
-const schedules = async () => (await fathom.client.queue.schedules()).items;
-
-describe('schedules', () => {
-  const task = { type: 'noop', user_id: 'a'.repeat(15) };
-
-  it('are refused for a user who is not there, and go with the one they work for', async () => {
-    const set = { cron: '0 3 * * *', task };
-    await expect(fathom.client.queue.setSchedule('theirs', set)).rejects.toThrow(/there is no user 'a+'/);
-    const { user } = await signUp(fathom.url, 'scheduled@example.com');
-    await fathom.client.queue.setSchedule('theirs', { ...set, task: { ...task, user_id: user.id } });
-    const listed = await fathom.client.queue.schedules();
-    expect(listed).toMatchObject({ page: 1, per_page: 500, total: 1, items: [{ name: 'theirs' }] });
-    expect((await call('DELETE', `${fathom.url}/api/v1/users/${user.id}`, { token: admin })).status).toBe(
-      204,
-    );
-    expect(await schedules()).toEqual([]);
-  });
-
-  it('that were written by hand for nobody say so when they are due, and have not run', async () => {
-    const times = { cron: '0 3 * * *', timezone: 'UTC', next_run_at: '2024-01-15 03:00:00.000Z' };
-    await superuser((client) =>
-      client.collection('queue_schedules').create({ name: 'orphan', task, ...times }),
-    );
-    // Another one has the daemon look at all of them.
-    await fathom.client.queue.setSchedule('later', { cron: '0 3 * * *', task: { type: 'noop' } });
-    await until(
-      () => /the schedule 'orphan' has no task to add: there is no user 'a+'/.test(daemon.output()),
-      { what: () => daemon.output() },
-    );
-    const orphan = (await schedules()).find(({ name }) => name === 'orphan');
-    expect(orphan?.last_run_at).toBeNull();
-    expect(Date.parse(String(orphan?.next_run_at))).toBeGreaterThan(Date.now());
-    for (const name of ['orphan', 'later']) await fathom.client.queue.removeSchedule(name);
-  });
-
-  it('add their task when it is due; what a daemon missed is made up for once', async () => {
-    const path = `${fathom.url}/api/v1/queue/schedules/tick`;
-    const body = {
-      cron: '0 3 * * *',
-      timezone: 'Europe/Berlin',
-      task: { type: 'http.request', payload: {} },
-    };
-    const set = await call<{ next_run_at: string }>('PUT', path, { token: admin, body });
-    expect(set.status).toBe(200);
-    expect(Date.parse(set.body.next_run_at)).toBeGreaterThan(Date.now());
-    expect((await call('PUT', path, { token: admin, body: { ...body, cron: 'not a time' } })).status).toBe(
-      400,
-    );
-
-    // Three days late, as after a daemon that was down.
-    await superuser(async (client) => {
-      const row = await client.collection('queue_schedules').getFirstListItem("name = 'tick'");
-      const late = new Date(Date.now() - 3 * 86_400_000).toISOString().replace('T', ' ');
-      await client.collection('queue_schedules').update(row.id, { next_run_at: late });
-    });
-    const before = await fathom.client.queue.list({ type: 'http.request', per_page: 1 });
-    await daemon.stop();
-    await fathom.start();
-    await until(
-      async () =>
-        (await fathom.client.queue.list({ type: 'http.request', per_page: 1 })).total > before.total,
-      {
-        what: 'the missed run to be made up for',
-      },
-    );
-    const listed = await call<{ items: { name: string; next_run_at: string }[] }>(
-      'GET',
-      `${fathom.url}/api/v1/queue/schedules`,
-      { token: admin },
-    );
-    expect(Date.parse(String(listed.body.items[0]?.next_run_at))).toBeGreaterThan(Date.now());
-    const after = await fathom.client.queue.list({ type: 'http.request', per_page: 1 });
-    expect(after.total).toBe(before.total + 1);
-    expect((await call('DELETE', path, { token: admin })).status).toBe(204);
-    expect((await call('DELETE', path, { token: admin })).status).toBe(404);
   });
 });
 

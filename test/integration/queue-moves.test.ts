@@ -22,7 +22,7 @@ import type { Deployment } from '../helpers/deployment.ts';
 import { deployment } from '../helpers/harness.ts';
 import { hookAccess } from '../helpers/queue.ts';
 
-const LEASE_MS = 600_000;
+const LEASE_MS = 60_000;
 const MAX_RUNNING = 2;
 
 interface Claimed {

@@ -81,10 +81,14 @@ const CHANGED = `
   UNION ALL SELECT id FROM global_queue
     WHERE status IN ('done', 'failed', 'dead', 'cancelled') AND finished_at >= {:since}`;
 
-/** {since, limit} → {items}: what changed at that moment or later, the oldest first. */
+/**
+ * {since, limit} → {items}: what changed at that moment or later, the oldest first. Times that a clock wrote which was ahead
+ * are left out: whoever asks from the last of them on would hear of nothing until then.
+ */
 function changes(db, { since, limit }) {
   const items = db.rows(
-    `SELECT ${SUMMARY_JSON} AS row FROM global_queue WHERE id IN (${CHANGED}) ORDER BY updated, id LIMIT {:limit}`,
+    `SELECT ${SUMMARY_JSON} AS row FROM global_queue WHERE id IN (${CHANGED}) AND updated <= ${NOW}
+     ORDER BY updated, id LIMIT {:limit}`,
     { since: since.replace('T', ' '), limit },
   );
   return `{"items":[${items.join(',')}]}`;
@@ -148,6 +152,12 @@ function dead(db, { page, per_page }) {
 
 /** {finished_days, dead_days, limit} → {removed}: a bounded number, so that workers do not wait long. */
 function prune(db, { finished_days, dead_days, limit }) {
+  // Written by a clock that was ahead: they would be kept for as long as that.
+  db.execute(
+    `UPDATE global_queue SET finished_at = ${NOW}
+     WHERE status IN ('done', 'cancelled', 'dead') AND finished_at > ${sql.fromNow('ahead')}`,
+    { ahead: sql.CLOCK_TOLERANCE },
+  );
   const removed = db.rows(
     `DELETE FROM global_queue WHERE id IN (
        SELECT id FROM global_queue
@@ -159,8 +169,8 @@ function prune(db, { finished_days, dead_days, limit }) {
   return JSON.stringify({ removed: removed.length });
 }
 
-const SCHEDULE_JSON = `json_object('name', name, 'cron', cron, 'timezone', timezone, 'task', json(task),
-  'next_run_at', replace(next_run_at, ' ', 'T'), 'last_run_at', NULLIF(replace(last_run_at, ' ', 'T'), ''))`;
+const SCHEDULE_JSON = `json_object('name', name, 'cron', cron, 'timezone', timezone, 'task', ${sql.json('task')},
+  'next_run_at', ${sql.time('next_run_at')}, 'last_run_at', ${sql.time('last_run_at')})`;
 
 /** {} → {items} */
 function schedules(db) {
@@ -199,9 +209,19 @@ function unschedule(db, { name }) {
   return `{"removed":${gone !== null}}`;
 }
 
+/** {name, expected, next} → {moved}: another next run, for one of several who try. */
+function reschedule(db, { name, expected, next }) {
+  const moved = db.firstRow(
+    `UPDATE queue_schedules SET next_run_at = {:next}
+     WHERE name = {:name} AND next_run_at = {:expected} RETURNING name AS row`,
+    { name, next: next.replace('T', ' '), expected: expected.replace('T', ' ') },
+  );
+  return `{"moved":${moved !== null}}`;
+}
+
 /**
  * {name, expected, next, task} → {fired, task}: moves the schedule on and adds its task, for one of several who try; no
- * task for an unknown user.
+ * task for an unknown user. An empty `next` ends the schedule.
  */
 function fire(db, { name, expected, next, task }) {
   const moved = db.firstRow(
@@ -228,6 +248,7 @@ const operations = {
   schedules: { run: schedules, reads: true },
   schedule: { run: schedule },
   unschedule: { run: unschedule },
+  reschedule: { run: reschedule },
   fire: { run: fire },
 };
 

@@ -14,6 +14,9 @@ const MAX_LEASE_MS = 60_000;
 /** No retry that is written waits longer than this; handlers are held to less (daemon/queue/runner/messages.ts). */
 const MAX_DELAY_MS = 31 * 86_400_000;
 
+/** A time later than this from now was written by a clock that has been set back since. */
+const CLOCK_TOLERANCE = '+5 seconds';
+
 /** For `fromNow`; what SQLite could not count with would make the row unusable. */
 function seconds(ms, mostMs) {
   const bounded = Math.min(Math.max(0, Number(ms) || 0), mostMs);
@@ -126,6 +129,9 @@ module.exports = {
   NOW,
   MAX_LEASE_MS,
   MAX_DELAY_MS,
+  CLOCK_TOLERANCE,
+  time,
+  json,
   fromNow,
   seconds,
   SUMMARY_JSON,

@@ -175,12 +175,44 @@ function heartbeat(db, { worker, lease_ms, leases }) {
 
 const EXPIRED = `status = 'processing' AND lease_expires_at <= ${NOW}`;
 
-function anyExpired(db) {
-  return db.firstRow(`SELECT id AS row FROM global_queue WHERE ${EXPIRED} LIMIT 1`) !== null;
+// The clock has been set back since these were written: they would be waited for, for as long as that.
+const LEASED_AHEAD = `status = 'processing' AND lease_expires_at > ${sql.fromNow('lease')}`;
+const WAITING_AHEAD = `status = 'pending' AND updated > ${sql.fromNow('ahead')}`;
+const LONGEST_LEASE = sql.seconds(sql.MAX_LEASE_MS, sql.MAX_LEASE_MS);
+
+function anyToRescue(db) {
+  const found = db.firstRow(
+    `SELECT 'x' AS row WHERE EXISTS (SELECT 1 FROM global_queue WHERE ${EXPIRED})
+       OR EXISTS (SELECT 1 FROM global_queue WHERE ${LEASED_AHEAD})
+       OR EXISTS (SELECT 1 FROM global_queue INDEXED BY idx_global_queue_updated WHERE ${WAITING_AHEAD})`,
+    { lease: LONGEST_LEASE, ahead: sql.CLOCK_TOLERANCE },
+  );
+  return found !== null;
+}
+
+/**
+ * Leases and waits are cut to what can have been written by now. A worker that is there renews its lease before it ends.
+ * What waits to be tried again keeps the rest of its delay, and what was to be run at once is. A time that somebody asked
+ * for stays.
+ */
+function pullBack(db) {
+  db.execute(`UPDATE global_queue SET lease_expires_at = ${sql.fromNow('lease')} WHERE ${LEASED_AHEAD}`, {
+    lease: LONGEST_LEASE,
+  });
+  db.execute(
+    `UPDATE global_queue SET updated = ${NOW}, created = MIN(created, ${NOW}),
+       run_at = CASE
+         WHEN run_at <= ${NOW} OR (attempts = 0 AND run_at NOT IN (created, updated)) THEN run_at
+         ELSE strftime('%Y-%m-%d %H:%M:%fZ', 'now', printf('+%.3f seconds',
+           MAX(0, MIN({:most}, (julianday(run_at) - julianday(updated)) * 86400)))) END
+     WHERE ${WAITING_AHEAD}`,
+    { most: sql.MAX_DELAY_MS / 1000, ahead: sql.CLOCK_TOLERANCE },
+  );
 }
 
 /** Leases that ran out: their workers are gone, or cut off. That counts as an attempt. */
 function rescueAll(db) {
+  pullBack(db);
   const lost = withError(
     `json_object('at', replace(${NOW}, ' ', 'T'), 'attempt', attempts, 'worker', worker_id,
        'started_at', replace(claimed_at, ' ', 'T'), 'code', 'lease_lost',
@@ -220,7 +252,7 @@ function claiming(run, alone) {
  * claim; a claim needs one when there is something to rescue first.
  */
 const operations = {
-  claim: claiming(claim, (db, { rescue }) => !(rescue && anyExpired(db))),
+  claim: claiming(claim, (db, { rescue }) => !(rescue && anyToRescue(db))),
   settle: claiming(settle, (_, { outcome }) => outcome.kind !== 'dead'),
   'add-and-claim': claiming(addAndClaim, () => true),
   heartbeat: { run: heartbeat, alone: () => true },
