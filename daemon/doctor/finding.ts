@@ -35,6 +35,9 @@ export const FINDING_IDS = [
   'without_row',
   'control_plane',
   'addresses',
+  'accounts',
+  'migrations',
+  'migration_drift',
   'damaged',
   'instances',
 ] as const;

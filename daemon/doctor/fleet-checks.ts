@@ -22,6 +22,8 @@ export function judgeFleet(
     ...processes(facts, daemonRuns, binaryPath),
     ...rowsAndDirectories(facts),
     ...addresses(facts),
+    ...accounts(facts, daemonRuns),
+    ...migrations(facts),
     ...instances(facts),
   ];
 }
@@ -188,6 +190,37 @@ function addresses({ rows }: FleetFacts): Finding[] {
       'addresses',
       `accounts of one address: ${list(sameAddress.map((pair) => pair.join(' and ')))}`,
       "delete one of the two with 'fathomd users delete ID', or change its address at the global PocketBase",
+    ),
+  ];
+}
+
+function accounts({ openAccounts }: FleetFacts, daemonRuns: boolean): Finding[] {
+  if (openAccounts.length === 0) return [];
+  const remedy = daemonRuns
+    ? "run 'fathomd databases restart NAME': each start closes them; accounts besides the owner's are for a person to remove"
+    : START_DAEMON;
+  const which = openAccounts.map(({ name, problems }) => `${name} (${problems.join('; ')})`);
+  return [fatal('accounts', `others than the owner may have access to ${list(which)}`, remedy)];
+}
+
+function migrations({ migrations: facts }: FleetFacts): Finding[] {
+  if (facts === null) return [];
+  const { count, problem, drift } = facts;
+  const again = "then run 'fathomd databases start NAME', or restart the daemon";
+  return [
+    problem === null
+      ? ok('migrations', `${count} files of migrations`)
+      : warning(
+          'migrations',
+          `the migrations of user databases are not used: ${problem.message}`,
+          `correct the file, ${again}; databases keep the last good ones`,
+        ),
+    ...drift.map(({ file, change, databases }) =>
+      warning(
+        'migration_drift',
+        `${file} ${change === 'changed' ? 'was changed after it was applied' : 'is missing, and is applied'} in ${list(databases)}`,
+        'put the file back as it was, and write what is new into another migration',
+      ),
     ),
   ];
 }

@@ -6,11 +6,14 @@ import type { FathomClient } from '../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Instance } from '../../shared/instance.ts';
+import type { ApplicationSettings } from '../databases/migrations/migration-set.ts';
 import { FLEET_VARIABLE, flagValue, INSTANCE_VARIABLE } from '../pocketbase/command.ts';
 import { fleetIdOf } from '../pocketbase/fleet-id.ts';
 import { findByEnvironment, isAlive, processStat } from '../pocketbase/procfs.ts';
 import { RESCUED_PREFIX } from '../pocketbase/rescue.ts';
 import { withDatabase } from '../pocketbase/sqlite.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
+import { findOpenAccounts, gatherMigrations, type MigrationFacts } from './user-databases.ts';
 
 /** What was seen of a data directory and the processes that belong to it. */
 export interface FleetFacts {
@@ -35,6 +38,10 @@ export interface FleetFacts {
   /** Rows of the control plane, and accounts whose addresses differ in their writing alone, the older one first; why they cannot be read; or null before the first start. */
   rows: { names: string[]; sameAddress: [string, string][] } | { problem: string } | null;
   damaged: { name: string; problem: string }[];
+  /** Databases to which others than the owner have access, and why. */
+  openAccounts: { name: string; problems: string[] }[];
+  /** Null while the settings cannot be read. */
+  migrations: MigrationFacts | null;
   /** As the daemon tells; null when it does not run. */
   instances: Instance[] | null;
 }
@@ -44,11 +51,16 @@ const CHECK_UP_TO_BYTES = 256 * 1024 * 1024;
 const LEFTOVER = /^\.(?:staging|deleted|building)-/;
 
 export async function gatherFleet(
-  paths: { dataDir: string; userDatabasesDir: string; socketPath: string },
+  paths: {
+    dataDir: string;
+    userDatabasesDir: string;
+    socketPath: string;
+    applications: ApplicationSettings | null;
+  },
   client: FathomClient,
   daemonRuns: boolean,
 ): Promise<FleetFacts | null> {
-  const { dataDir, userDatabasesDir, socketPath } = paths;
+  const { dataDir, userDatabasesDir, socketPath, applications } = paths;
   const owner = await stat(dataDir).catch(() => null);
   if (!owner?.isDirectory()) return null;
   const users = await names(userDatabasesDir);
@@ -105,6 +117,14 @@ export async function gatherFleet(
       { name: 'global', file: globalData },
       ...directories.map((name) => ({ name, file: join(userDatabasesDir, name, 'pb_data', 'data.db') })),
     ]),
+    openAccounts: findOpenAccounts(globalData, userDatabasesDir, directories),
+    migrations:
+      applications &&
+      (await gatherMigrations(
+        applications,
+        directories.map((name) => ({ name, dataDir: dataDirOf(join(userDatabasesDir, name)) })),
+        daemonRuns ? client : null,
+      )),
     instances: daemonRuns ? await client.databases.all().catch(() => null) : null,
   };
 }

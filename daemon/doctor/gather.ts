@@ -70,7 +70,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     masterKey: config && masterKeyFacts(globalData, config, sources),
     sessionKey: config && sessionKeyFacts(globalData, config, sources),
     fleet: await gatherFleet(
-      { dataDir, userDatabasesDir, socketPath },
+      { dataDir, userDatabasesDir, socketPath, applications: config?.applications ?? null },
       new FathomClient({ target: { socketPath }, timeoutMs: 5000 }),
       daemon.state === 'ready' || daemon.state === 'starting',
     ),

@@ -38,7 +38,7 @@ function dataDirOf(name: string): string {
 
 async function templateDir(): Promise<string> {
   const [directory] = await readdir(join(fathom.dataDir, 'templates'));
-  return join(fathom.dataDir, 'templates', directory ?? '');
+  return join(fathom.dataDir, 'templates', directory ?? '', 'pb_data');
 }
 
 /** Whatever of a data directory nobody else may know: signing secrets, token keys, password hashes, superusers. */

@@ -2,9 +2,11 @@ import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Finding } from '../../daemon/doctor/finding.ts';
 import type { MigrationProblem } from '../../shared/api/migrations.ts';
 import { BROKEN_MIGRATIONS } from '../fixtures/broken-migrations.ts';
 import { createDeployment, type Daemon, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
 import {
@@ -248,6 +250,14 @@ describe('migrations of applications', () => {
     expect(of('1900000005_a.js')).toMatchObject({ change: 'changed' });
     expect(of('1900000001_kept.js')).toMatchObject({ change: 'missing' });
     expect(of('1900000005_a.js')?.databases).toContain(first.database.name);
+    const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
+    const findings = (JSON.parse(stdout) as Finding[]).filter(({ id }) => id === 'migration_drift');
+    expect(findings.map(({ summary }) => summary.split(' ')[0])).toEqual([
+      '1900000001_kept.js',
+      '1900000005_a.js',
+    ]);
+    const check = ['migrations', 'status', '--check', '--socket', fathom.socketPath];
+    expect((await fathomd(check, { cwd: fathom.dataDir, env: fathom.env })).exitCode).toBe(1);
   });
 
   it('are those that FATHOM_APPS names', async () => {

@@ -3,7 +3,9 @@ import { dirname, join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCollectionSecrets } from '../../daemon/databases/collection-secrets.ts';
+import type { Finding } from '../../daemon/doctor/finding.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
@@ -161,6 +163,22 @@ it('no two databases share a file, also not those of an earlier release', () => 
   expect(new Set(files.map(({ ino }) => ino)).size).toBe(3);
   expect(files.map(({ nlink }) => nlink)).toEqual([1, 1, 1]);
   expect(Math.max(...files.map(({ size }) => size))).toBeLessThan(1024);
+});
+
+it('the doctor names databases that are open to others, stopped ones as well', async () => {
+  const name = nameOf(late);
+  const findings = async () => {
+    const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
+    return (JSON.parse(stdout) as Finding[]).filter(({ id }) => id === 'accounts');
+  };
+  expect(await findings()).toEqual([]);
+  await fathom.client.databases.stop(name);
+  changeUserDatabase(fathom, name, "UPDATE _collections SET createRule = '' WHERE name = 'users'");
+  expect(await findings()).toMatchObject([
+    { level: 'fatal', summary: expect.stringContaining(name) as string },
+  ]);
+  await fathom.client.databases.start(name);
+  expect(await findings()).toEqual([]);
 });
 
 it('a database that was opened while it runs is closed by the next daemon', async () => {
