@@ -1,0 +1,305 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
+import { instance, kill, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { freePortRange } from '../helpers/free-ports.ts';
+import { call } from '../helpers/http-call.ts';
+import { mayMount } from '../helpers/mounts.ts';
+import { until } from '../helpers/until.ts';
+
+const MONITORING = join(import.meta.dirname, '../../docs/monitoring');
+const MIB = 1024 * 1024;
+/** Less than the alert on a disk that gets full asks for. */
+const DISK_MB = 200;
+/** Three databases, and one that finds no port. */
+const PORTS = 3;
+
+function isInstalled(...programs: string[]): boolean {
+  try {
+    for (const program of programs) execFileSync(program, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const isPossible = isInstalled('prometheus', 'promtool') && mayMount;
+const why = isPossible ? '' : ' (skipped: needs root, and prometheus: apt-get install prometheus)';
+
+/** The rules as they are, but for the time that a state has to last; `promtool test rules` below proves that. */
+async function rulesAtOnce(): Promise<string> {
+  const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
+  return rules.replace(/^ +for: .*\n/gm, '');
+}
+
+function promtool(args: string[], input = '') {
+  return execa('promtool', args, { cwd: import.meta.dirname, reject: false, all: true, input });
+}
+
+describe.skipIf(!isPossible)(`Prometheus${why}`, () => {
+  let fathom: Deployment;
+  let daemon: Daemon;
+  let key: string;
+  let tenants: Tenant[];
+  let directory: string;
+  let url: string;
+  const resources = new AsyncDisposableStack();
+
+  beforeAll(async () => {
+    fathom = await createDeployment({ PB_HEALTH_INTERVAL: '1' }, { ports: PORTS });
+    resources.defer(() => fathom.dispose());
+    await execa('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m,mode=0700`, 'tmpfs', fathom.dataDir]);
+    resources.defer(async () => {
+      // Lazily: a test that failed may have left something running on it.
+      await execa('umount', ['--lazy', fathom.dataDir]);
+    });
+    daemon = await fathom.start();
+    resources.defer(async () => {
+      await daemon.stop();
+    });
+    const made = await fathomd(
+      ['keys', 'add', fathom.admin.email, '--name', 'prometheus', '--permission', 'metrics.read'],
+      { env: fathom.env, cwd: fathom.dataDir },
+    );
+    key = made.stdout;
+    tenants = [await signUp(fathom, 'down'), await signUp(fathom, 'stopped'), await signUp(fathom, 'often')];
+
+    directory = await mkdtemp(join(tmpdir(), 'fathom-prometheus-'));
+    resources.defer(() => rm(directory, { recursive: true, force: true }));
+    await writeFile(join(directory, 'fathom.key'), key, { mode: 0o600 });
+    await writeFile(join(directory, 'fathom.rules.yml'), await rulesAtOnce());
+    await writeFile(join(directory, 'prometheus.yml'), await configuration());
+    const port = await freePortRange(1);
+    url = `http://127.0.0.1:${port}`;
+    const prometheus = execa(
+      'prometheus',
+      [
+        `--config.file=${join(directory, 'prometheus.yml')}`,
+        `--storage.tsdb.path=${join(directory, 'data')}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        '--log.level=warn',
+      ],
+      { stdio: 'ignore', reject: false },
+    );
+    resources.defer(async () => {
+      prometheus.kill('SIGTERM');
+      await prometheus;
+    });
+    await until(() => isFound('up{job="fathom"} == 1'), { what: 'Prometheus to scrape' });
+  });
+
+  afterAll(() => resources.disposeAsync());
+
+  /** The configuration as it is, for this daemon, more often, and once more without a key. */
+  async function configuration(): Promise<string> {
+    const shipped = await readFile(join(MONITORING, 'prometheus.yml'), 'utf8');
+    const target = new URL(fathom.url).host;
+    const here = shipped
+      .replace(/^( +credentials_file: ).*$/m, `$1${join(directory, 'fathom.key')}`)
+      .replace('127.0.0.1:3000', target)
+      .replace('scrape_interval: 15s', 'scrape_interval: 1s');
+    return `global:
+  evaluation_interval: 1s
+${here}  - job_name: without-key
+    scrape_interval: 1s
+    static_configs:
+      - targets: ['${target}']
+`;
+  }
+
+  async function query(
+    expression: string,
+  ): Promise<{ metric: Record<string, string>; value: [number, string] }[]> {
+    const answer = await fetch(
+      `${url}/api/v1/query?${new URLSearchParams({ query: expression }).toString()}`,
+    ).catch(() => null);
+    // It is starting.
+    if (answer === null || answer.status === 503) return [];
+    const { status, error, data } = (await answer.json()) as {
+      status: string;
+      error?: string;
+      data: { result: { metric: Record<string, string>; value: [number, string] }[] };
+    };
+    if (status !== 'success') throw new Error(`${expression}: ${error}`);
+    return data.result;
+  }
+
+  const isFound = async (expression: string) => (await query(expression)).length > 0;
+
+  /** Fired at some time since the beginning: what mends itself has ended by now. */
+  const fired = (alert: string, labels = '') =>
+    query(`max_over_time(ALERTS{alertname="${alert}", alertstate="firing"${labels}}[1h])`);
+
+  const untilFired = (alert: string, labels?: string) =>
+    until(async () => (await fired(alert, labels))[0], { what: `the alert ${alert}` });
+
+  const tenant = (index: number): Tenant => {
+    const found = tenants[index];
+    if (!found) throw new Error('a tenant');
+    return found;
+  };
+
+  it('accepts the metrics, the rules and the configuration', async () => {
+    const { body } = await call<string>('GET', `${fathom.url}/metrics`, { token: key });
+    expect(body).toContain(`database="${tenant(0).name}"`);
+    const checks = await Promise.all([
+      promtool(['check', 'metrics'], body),
+      promtool(['check', 'rules', join(MONITORING, 'fathom.rules.yml')]),
+      promtool(['check', 'config', '--syntax-only', join(MONITORING, 'prometheus.yml')]),
+      promtool(['test', 'rules', 'fathom.rules.test.yml']),
+    ]);
+    for (const { exitCode, all } of checks) expect({ exitCode, all }).toMatchObject({ exitCode: 0 });
+    expect(checks[0].all).toBe('');
+  });
+
+  it('keeps the label of the target apart from the name of the database', async () => {
+    const [up] = await query(`fathom_instance_up{job="fathom", database="${tenant(0).name}"}`);
+    expect(up?.metric).toMatchObject({ instance: new URL(fathom.url).host, kind: 'user' });
+    expect(up?.metric).not.toHaveProperty('exported_instance');
+    expect(await isFound('fathom_instance_up{job="without-key"}')).toBe(false);
+  });
+
+  it('fires FathomMetricsIncomplete for a scrape without a key, and not for the other', async () => {
+    await untilFired('FathomMetricsIncomplete', ', job="without-key"');
+    expect(await fired('FathomMetricsIncomplete', ', job="fathom"')).toEqual([]);
+  });
+
+  it('fires FathomDiskFull on a disk with less than 1 GiB', async () => {
+    await untilFired('FathomDiskFull');
+  });
+
+  it('fires FathomDatabaseDown and FathomInstancesInTrouble, and not for one that was stopped on purpose', async () => {
+    const [down, stopped] = [tenant(0), tenant(1)];
+    await fathom.client.databases.stop(stopped.name);
+    await fathom.client.databases.stop(down.name);
+    const data = join(fathom.dataDir, 'user_dbs', down.name, 'pb_data');
+    await rename(data, `${data}.away`);
+    await expect(fathom.client.databases.start(down.name)).rejects.toMatchObject({ code: 'instance.failed' });
+
+    await untilFired('FathomDatabaseDown', `, database="${down.name}"`);
+    await untilFired('FathomInstancesInTrouble');
+    const [trouble] = await query(`max_over_time(fathom_instance_trouble{database="${down.name}"}[1h])`);
+    expect(trouble?.metric).toMatchObject({ reason: 'data_dir_missing' });
+    expect(await isFound(`fathom_instance_up{database="${stopped.name}"} == 0`)).toBe(true);
+    expect(await query(`ALERTS{database="${stopped.name}"}`)).toEqual([]);
+
+    await rename(`${data}.away`, data);
+    await fathom.client.databases.start(down.name);
+    await fathom.client.databases.start(stopped.name);
+    await until(() => isFound('fathom_instances_in_trouble{job="fathom"} == 0'), { what: 'all to be fine' });
+  });
+
+  it('fires FathomDatabaseRestarts for one that ends again and again', async () => {
+    const { name } = tenant(2);
+    for (let round = 1; round <= 5; round++) {
+      const { pid } = await instance(fathom, name);
+      kill(pid, 'SIGKILL');
+      await untilInstance(fathom, name, (one) => one.phase === 'running' && one.pid !== pid, 'to be back');
+      await until(
+        () => isFound(`fathom_instance_restarts_total{job="fathom", database="${name}"} >= ${round}`),
+        {
+          what: `restart ${round} to be scraped`,
+        },
+      );
+    }
+    await untilFired('FathomDatabaseRestarts', `, database="${name}"`);
+    expect(await fired('FathomDatabaseRestarts', `, database="${tenant(0).name}"`)).toEqual([]);
+  });
+
+  it('fires FathomProvisioningFails and FathomRequestsFail where there is no port left', async () => {
+    await expect(signUp(fathom, 'none')).rejects.toMatchObject({ status: 503 });
+    await untilFired('FathomProvisioningFails');
+    await until(
+      async () => {
+        await signUp(fathom, 'none').catch(() => null);
+        return (await fired('FathomRequestsFail'))[0];
+      },
+      { what: 'the alert FathomRequestsFail' },
+    );
+  });
+
+  it('fires FathomTasksDead and FathomQueuePaused', async () => {
+    await fathom.client.queue.add({ type: 'no.such.handler' });
+    await untilFired('FathomTasksDead');
+    await fathom.client.queue.pause();
+    await untilFired('FathomQueuePaused');
+    await fathom.client.queue.resume();
+    const [attempts] = await query('fathom_queue_attempts_total{job="fathom", outcome="dead"}');
+    expect(attempts?.metric).toMatchObject({ type: 'no.such.handler' });
+  });
+
+  it('fires FathomFilesExhausted near the limit of open files', async () => {
+    const [open] = await query('process_open_fds{job="fathom"}');
+    const { stdout: before } = await execa('prlimit', [
+      '--pid',
+      String(daemon.pid),
+      '--nofile',
+      '--output=SOFT,HARD',
+      '--noheadings',
+      '--raw',
+    ]);
+    const [, hard] = before.split(' ');
+    await execa('prlimit', ['--pid', String(daemon.pid), `--nofile=${Number(open?.value[1]) + 8}:${hard}`]);
+    await untilFired('FathomFilesExhausted');
+    await execa('prlimit', ['--pid', String(daemon.pid), `--nofile=${before.replace(' ', ':')}`]);
+  });
+
+  it('fires FathomDatabaseImpaired for one that runs on a full disk, with the reason', async () => {
+    const fillers: string[] = [];
+    for (;;) {
+      const { bavail, bsize } = await statfs(fathom.dataDir);
+      if (bavail === 0) break;
+      const path = join(fathom.dataDir, `filler.${fillers.length}`);
+      fillers.push(path);
+      await writeFile(path, Buffer.alloc(Math.min(bavail * bsize, 64 * MIB))).catch(
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ENOSPC') throw error;
+        },
+      );
+    }
+    expect(await untilFired('FathomDatabaseImpaired')).toMatchObject({ metric: { reason: 'disk_full' } });
+    for (const path of fillers) await rm(path);
+  });
+
+  it('answers every query of the dashboard', async () => {
+    const dashboard = JSON.parse(await readFile(join(MONITORING, 'grafana-dashboard.json'), 'utf8')) as {
+      panels: { title: string; targets: { expr: string }[] }[];
+    };
+    const expressions = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+    expect(expressions.length).toBeGreaterThan(20);
+    for (const expression of expressions) {
+      const filled = expression
+        .replaceAll('$job', '.+')
+        .replaceAll('$instance', '.+')
+        .replaceAll('$__rate_interval', '5m');
+      // Of this one, nothing to show is good; that it is answered is enough.
+      if (expression.includes('fathom_instance_trouble')) await query(filled);
+      else await until(() => isFound(filled), { what: filled });
+    }
+  });
+
+  it('fires FathomNotReady while the global PocketBase hangs', async () => {
+    kill((await instance(fathom, 'global')).pid, 'SIGSTOP');
+    await untilFired('FathomNotReady');
+    await until(() => isFound('fathom_ready{job="fathom"} == 1'), { what: 'the daemon to be ready again' });
+    expect((await signIn(fathom, tenant(0))).user.id).toBe(tenant(0).userId);
+  });
+
+  it('fires FathomDown without a daemon, and has fired every alert by then', async () => {
+    await daemon.stop();
+    await untilFired('FathomDown');
+    const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
+    const names = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+    const all = new Set(
+      (await query('count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1h]))')).map(
+        ({ metric }) => metric['alertname'],
+      ),
+    );
+    expect(all).toEqual(new Set(names));
+  });
+});
