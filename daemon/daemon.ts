@@ -11,7 +11,7 @@ import { reload } from './api/reload.ts';
 import { systemClock } from './base/clock.ts';
 import { lockDataDir } from './base/data-dir-lock.ts';
 import { makePrivateDir } from './base/dir.ts';
-import { createLog } from './base/log.ts';
+import { createLog, logOutput } from './base/log.ts';
 import { packageRoot } from './base/package.ts';
 import type { Config } from './config/config.ts';
 import type { LiveSettings } from './config/live-settings.ts';
@@ -40,7 +40,7 @@ import { guardedSeal, masterKeysOf } from './security/master-keys.ts';
 import { Fleet } from './supervisor/fleet.ts';
 import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
 import { hostFiles } from './supervisor/instance-files.ts';
-import { keepLogs } from './supervisor/log-keeper.ts';
+import { keepLogs, prepareLogs } from './supervisor/log-keeper.ts';
 import { Monitor } from './supervisor/monitor.ts';
 import { PortAllocator } from './supervisor/ports.ts';
 import { startGlobal } from './supervisor/start-global.ts';
@@ -95,7 +95,6 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     config.userDatabasesDir,
     join(config.dataDir, 'run'),
     dirname(config.socketPath),
-    join(logsDir, 'instances'),
     join(config.dataDir, GLOBAL_NAME),
   ]) {
     await makePrivateDir(directory);
@@ -105,8 +104,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const ownLog = config.log.dir
     ? new InstanceLog(join(config.log.dir, 'fathomd.log'), clock, config.log)
     : null;
-  await ownLog?.prepare();
-  const log = createLog({ level: config.log.level, file: ownLog?.path ?? null });
+  const output = logOutput({ file: ownLog?.path ?? null });
+  const log = createLog({ level: config.log.level, output });
+  await prepareLogs(join(logsDir, 'instances'), ownLog, log);
   const root = packageRoot(import.meta.dirname);
 
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
@@ -199,6 +199,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
       queue: tasks?.counts ?? null,
       queue_paused: tasks?.paused ?? null,
       usage: monitor.usage,
+      log: output.losses(),
     };
   };
   const api: ApiDeps = {
@@ -219,6 +220,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     hookToken,
     trustedProxies: config.trustedProxies,
     settings,
+    logLosses: () => output.losses(),
     version: options.version,
     pocketbaseVersion: binary.version,
     activity,

@@ -24,6 +24,8 @@ export interface DaemonStatus {
   queue: TaskCounts | null;
   queue_paused: boolean | null;
   usage: DaemonUsage | null;
+  /** Log lines of the daemon that could not be written, since it started; and why none can be now, or null. */
+  log: { dropped: number; problem: string | null };
   /** What the caller may do, whoever it belongs to: names of the table of permissions. */
   permissions: string[];
 }

@@ -1,6 +1,7 @@
 import type { DaemonStatus } from '../../shared/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { Losses } from '../base/log-sink.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import type { AuditRepository } from '../control-plane/audit-repository.ts';
 import type { AuditTrail } from '../control-plane/audit-trail.ts';
@@ -45,6 +46,8 @@ export interface ApiDeps {
   monitor: Monitor;
   clock: Clock;
   log: Logger;
+  /** Lines of the daemon's log that could not be written. */
+  logLosses: () => Losses;
   secretRotation: SecretRotation;
   /** Authenticates the hooks of the global PocketBase. */
   hookToken: string;

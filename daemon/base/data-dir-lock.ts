@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { lockForProcess } from './process-lock.ts';
 
+/** errno(3): no space, and no space left for this user. */
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
 /**
  * Makes this process the only daemon of a data directory, for as long as it lives.
  *
@@ -32,7 +35,7 @@ function lock(runDir: string, pidFile: string): (() => void) | null {
   let unlock: (() => void) | null = null;
   try {
     unlock = lockForProcess(join(runDir, 'daemon.lock'));
-    if (unlock) writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+    if (unlock) notePid(pidFile);
     return unlock;
   } catch (error) {
     unlock?.();
@@ -41,6 +44,18 @@ function lock(runDir: string, pidFile: string): (() => void) | null {
       `${runDir} cannot be written: ${messageOf(error)}; give it to the user that runs fathomd, or set FATHOM_DATA_DIR`,
       { cause: error },
     );
+  }
+}
+
+/** It only names the holder of the lock: a full disk does not keep the daemon from its start. */
+function notePid(pidFile: string): void {
+  try {
+    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!FULL.has(code)) throw error;
+    // Half a number would name another process.
+    rmSync(pidFile, { force: true });
   }
 }
 

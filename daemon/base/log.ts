@@ -1,5 +1,13 @@
 import { fstatSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
+import {
+  type LineSink,
+  type Losses,
+  lineSink,
+  logFile,
+  type SinkTarget,
+  standardStream,
+} from './log-sink.ts';
 
 export type { Logger };
 
@@ -13,28 +21,61 @@ const SECRET_FIELDS = [
   'superuser_secret',
   'password_hash',
 ];
+const WARNING = 40;
 
-/** JSON lines on standard output, and in `file` as well when there is one. */
-export function createLog(options: { level: string; file?: string | null }): Logger {
-  const stdout = pino.destination({ fd: 1, sync: true });
-  // What is logged is decided by the logger's level alone, which a reload may change.
-  const streams = [
-    {
-      level: 'trace',
-      stream: goesToJournal(process.env['JOURNAL_STREAM'], fstatSync(1)) ? withPriorities(stdout) : stdout,
-    },
-    ...(options.file
-      ? [
-          {
-            level: 'trace',
-            stream: pino.destination({ dest: options.file, mkdir: true, sync: true, mode: 0o600 }),
-          },
-        ]
-      : []),
+/** Where log lines go: standard output, and a file. */
+export interface LogOutput {
+  sinks: readonly { sink: LineSink; priorities: boolean }[];
+  /** Of all sinks together; `problem` names the first that does not work. */
+  losses(): Losses;
+}
+
+export function logOutput({ file }: { file: string | null }): LogOutput {
+  const priorities = goesToJournal(process.env['JOURNAL_STREAM'], fstatSync(1));
+  const targets = [
+    { target: standardStream(1), priorities },
+    ...(file === null ? [] : [{ target: logFile(file), priorities: false }]),
   ];
+  const sinks = targets.map(({ target, priorities: prefixed }) => ({
+    sink: lineSink(target, (dropped, problem) => lossLine(target, dropped, problem, prefixed)),
+    priorities: prefixed,
+  }));
+  return {
+    sinks,
+    losses: () => ({
+      dropped: sinks.reduce((sum, { sink }) => sum + sink.losses.dropped, 0),
+      problem:
+        targets.flatMap(({ target }, index) => {
+          const problem = sinks[index]?.sink.losses.problem ?? null;
+          return problem === null ? [] : [`${target.name}: ${problem}`];
+        })[0] ?? null,
+    }),
+  };
+}
+
+/** Not through the logger, whose level may leave it out. */
+function lossLine(target: SinkTarget, dropped: number, problem: string, priorities: boolean): string {
+  const msg = `${dropped} log lines could not be written to ${target.name} and are lost: ${problem}`;
+  const line = JSON.stringify({ level: WARNING, time: new Date().toISOString(), dropped, msg });
+  return `${priorities ? journalPrefix(WARNING) : ''}${line}\n`;
+}
+
+/** JSON lines, on standard output unless told otherwise. */
+export function createLog({
+  level,
+  output = logOutput({ file: null }),
+}: {
+  level: string;
+  output?: LogOutput;
+}): Logger {
+  // What is logged is decided by the logger's level alone, which a reload may change.
+  const streams = output.sinks.map(({ sink, priorities }) => ({
+    level: 'trace',
+    stream: priorities ? withPriorities(sink) : sink,
+  }));
   return pino(
     {
-      level: options.level,
+      level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: {
@@ -45,7 +86,6 @@ export function createLog(options: { level: string; file?: string | null }): Log
     pino.multistream(streams as Parameters<typeof pino.multistream>[0]),
   );
 }
-
 /** Whether standard output is the journal's; the variable is inherited by those whose output is not. Source: systemd.exec(5). */
 export function goesToJournal(
   variable: string | undefined,

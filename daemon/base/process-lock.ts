@@ -14,7 +14,8 @@ const held = new Set<DatabaseSync>();
 export function lockForProcess(path: string): (() => void) | null {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    // Without a journal the lock needs no space on the disk.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
     if (/database is locked/.test(messageOf(error))) return null;

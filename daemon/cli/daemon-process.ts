@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { devNull } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { messageOf } from '../../shared/errors.ts';
@@ -31,10 +32,7 @@ export async function spawnDaemon(
   { demo, dataDir: dataDirArgument }: { demo: boolean; dataDir: string | undefined },
   context: CliContext,
 ): Promise<DaemonProcess> {
-  const logDir = join(dataDir, 'logs');
-  await makeDirectory(logDir);
-  const logFile = join(logDir, 'fathomd.log');
-  const log = await open(logFile, 'a', 0o600);
+  const { logFile, log } = await openLog(join(dataDir, 'logs'));
   const { size: before } = await log.stat();
   // execa takes file descriptors; its types leave them out.
   const output = log.fd as unknown as 'inherit';
@@ -76,6 +74,17 @@ export async function spawnDaemon(
     release: () => child.nodeChildProcess.unref(),
     lastLines: () => readTail(logFile, before),
   };
+}
+
+/** A log that cannot be opened does not keep the daemon from its start. */
+async function openLog(directory: string): Promise<{ logFile: string; log: FileHandle }> {
+  const logFile = join(directory, 'fathomd.log');
+  try {
+    await makeDirectory(directory);
+    return { logFile, log: await open(logFile, 'a', 0o600) };
+  } catch {
+    return { logFile: devNull, log: await open(devNull, 'a') };
+  }
 }
 
 async function readTail(path: string, from: number): Promise<string[]> {

@@ -7,9 +7,9 @@ import { Service } from '../systemd/service.ts';
 import { statusLine } from '../systemd/status-line.ts';
 import type { CliContext } from './context.ts';
 import { type ForegroundOptions, runInForeground } from './foreground.ts';
-import { continueWithoutOutput } from './output-failure.ts';
 import { printWarnings } from './print-message.ts';
 import { reloadDaemon } from './reload.ts';
+import { serviceContext } from './service-context.ts';
 
 export interface ServeArguments {
   envFile?: string | undefined;
@@ -30,9 +30,9 @@ export async function serve(
 export async function serveConfig(
   loaded: LoadedConfig,
   options: { demo: boolean; load: () => LoadedConfig } & Pick<ForegroundOptions, 'onRunning'>,
-  context: CliContext,
+  givenContext: CliContext,
 ): Promise<number> {
-  continueWithoutOutput();
+  const context = serviceContext(givenContext);
   const { config, warnings } = loaded;
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
   const { env, stdout } = context;

@@ -12,6 +12,7 @@ import { type CliContext, printLine } from './context.ts';
 import { nextSteps } from './next-steps.ts';
 import { consoleCommand } from './own-command.ts';
 import { serveConfig } from './serve.ts';
+import { serviceContext } from './service-context.ts';
 
 export interface StartArguments {
   dataDir?: string | undefined;
@@ -25,7 +26,11 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
   const input: ConfigInput = { commandLine: { dataDir }, env: context.env, cwd: context.cwd };
   if (context.stdin.isTTY !== true || context.stdout.isTTY !== true) {
     const loaded = await loadWithSecrets(input, context);
-    return startInForeground(loaded, { demo, dataDir, load: () => loadConfig(input) }, context);
+    return startInForeground(
+      loaded,
+      { demo, dataDir, load: () => loadConfig(input) },
+      serviceContext(context),
+    );
   }
   const { socketPath } = loadClientConfig(input);
   const terminal = await import('./start-on-terminal.ts');

@@ -28,6 +28,7 @@ const status: DaemonStatus = {
   total_instances: 4,
   queue: { ...NO_TASKS, pending: 2 },
   queue_paused: false,
+  log: { dropped: 0, problem: null },
   usage: null,
   permissions: [],
 };

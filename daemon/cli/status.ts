@@ -49,8 +49,16 @@ export function statusLines(answer: DaemonStatus): string[] {
     ['api', answer.api_url],
     ['global', `${answer.global_url} (PocketBase ${answer.pocketbase_version})`],
     ['data', answer.data_dir],
+    ...logLosses(answer),
   ];
   return fields.map(([name, value]) => `${name.padEnd(11)}${value}`);
+}
+
+/** Nothing while every line is written; a daemon of an earlier release does not count them. */
+function logLosses({ log }: Partial<DaemonStatus>): [string, string][] {
+  if (log === undefined || log.dropped === 0) return [];
+  const now = log.problem === null ? 'written again now' : log.problem;
+  return [['log', `${log.dropped} lines lost since the start (${now})`]];
 }
 
 /** `3 running, 1 backing off`; what does not occur is left out. */

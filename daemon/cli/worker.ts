@@ -12,8 +12,8 @@ import { remoteHost } from '../queue/remote-host.ts';
 import { hookTokenOf } from '../security/hook-token.ts';
 import { masterKeysOf } from '../security/master-keys.ts';
 import { type CliContext, printLine } from './context.ts';
-import { continueWithoutOutput } from './output-failure.ts';
 import { printWarnings } from './print-message.ts';
+import { serviceContext } from './service-context.ts';
 
 export interface WorkerArguments {
   envFile?: string | undefined;
@@ -25,16 +25,16 @@ export interface WorkerArguments {
 /** A worker of its own process. It reaches the queue itself, and goes on while the daemon is away. */
 export async function runWorker(
   { envFile, dataDir, leaseMs }: WorkerArguments,
-  context: CliContext,
+  givenContext: CliContext,
 ): Promise<number> {
+  const context = serviceContext(givenContext);
   const { env, cwd } = context;
   const loaded = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
   const { config, warnings } = loaded;
-  continueWithoutOutput();
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
-  const log = createLog({ level: config.log.level, file: null });
+  const log = createLog({ level: config.log.level });
   const reachable = connectHost(config.bindAddress);
   const host = reachable.includes(':') ? `[${reachable}]` : reachable;
   const url = `http://${host}:${config.globalPort}`;

@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { WAYS_TO_SETTLE } from '../install/unfinished.ts';
 import { checkPorts, judge } from './checks.ts';
+import type { DiskFacts } from './disks.ts';
 import { FINDING_IDS, type Finding } from './finding.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import type { HostFacts } from './host-facts.ts';
 import { networkType } from './network-disks.ts';
 
 const GIB = 1024 ** 3;
+
+const NO_LOSSES = { dropped: 0, problem: null };
 
 const HEALTHY: HostFacts = {
   nodeVersion: '24.21.0',
@@ -20,13 +23,13 @@ const HEALTHY: HostFacts = {
     { variable: 'SERVER_PORT', host: '127.0.0.1', port: 3000, state: 'free' },
     { variable: 'PB_GLOBAL_PORT', host: '127.0.0.1', port: 8090, state: 'ours' },
   ],
-  disk: { freeBytes: 20 * GIB },
+  disks: [disk({})],
   networkDisks: [],
   inotifyInstances: 8192,
   openFiles: 65_536,
   databases: 12,
   flock: 'ok',
-  daemon: { state: 'ready', version: '0.1.0', pid: 42 },
+  daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES },
   fathomVersion: '0.1.0',
   unfinishedChange: null,
   now: new Date('2026-01-15T10:00:00Z'),
@@ -36,6 +39,22 @@ const HEALTHY: HostFacts = {
   sessionKey: null,
   fleet: null,
 };
+
+function disk({
+  settings = ['FATHOM_DATA_DIR'],
+  freeBytes = 20 * GIB,
+  freeFiles = null,
+}: {
+  settings?: string[];
+  freeBytes?: number;
+  freeFiles?: number | null;
+}): DiskFacts {
+  return {
+    places: settings.map((setting) => ({ setting, path: `/srv/${setting.toLowerCase()}` })),
+    freeBytes,
+    freeFiles,
+  };
+}
 
 const WRONG_KEY = {
   origin: '/a/.env',
@@ -60,7 +79,14 @@ describe('fatal is', () => {
     ['a missing flock', { flock: 'missing' }, 'flock', 'util-linux'],
     ['a flock without --no-fork', { flock: 'no_fork_unknown' }, 'flock', 'util-linux'],
     ['an unusable binary', { binary: { usable: false, problem: 'wrong hash' } }, 'binary', 'npm ci'],
-    ['a full disk', { disk: { freeBytes: 1000 } }, 'disk', 'free some space'],
+    ['a full disk', { disks: [disk({ freeBytes: 1000 })] }, 'disk', 'free some space'],
+    [
+      'a full disk of the databases alone',
+      { disks: [disk({}), disk({ settings: ['PB_USER_DBS_PATH'], freeBytes: 1000 })] },
+      'disk',
+      'PB_USER_DBS_PATH',
+    ],
+    ['a disk without inodes', { disks: [disk({ freeFiles: 10 })] }, 'disk', 'df -i'],
     [
       'a data directory of somebody else',
       { dataDir: { path: '/srv/fathom', state: 'not_writable', mode: 0o700 } },
@@ -159,7 +185,7 @@ describe('a warning is', () => {
     ],
     [
       'a daemon that is starting',
-      { daemon: { state: 'starting', version: '1', pid: 1 } },
+      { daemon: { state: 'starting', version: '1', pid: 1, log: NO_LOSSES } },
       'daemon',
       'fathomd status',
     ],
@@ -175,7 +201,27 @@ describe('a warning is', () => {
       'data_dir',
       'chmod 700 /d',
     ],
-    ['little space', { disk: { freeBytes: 0.5 * GIB } }, 'disk', 'free some space'],
+    ['little space', { disks: [disk({ freeBytes: 0.5 * GIB })] }, 'disk', 'free some space'],
+    [
+      'a full disk of the logs alone',
+      { disks: [disk({}), disk({ settings: ['LOG_DIR'], freeBytes: 0 })] },
+      'disk',
+      'LOG_DIR',
+    ],
+    ['few inodes', { disks: [disk({ freeFiles: 1000 })] }, 'disk', 'df -i'],
+    [
+      'a log that cannot be written',
+      {
+        daemon: {
+          state: 'ready',
+          version: '0.1.0',
+          pid: 42,
+          log: { dropped: 7, problem: 'standard output: ENOSPC' },
+        },
+      },
+      'daemon_log',
+      'free space',
+    ],
     [
       'databases on the network',
       { networkDisks: [{ path: '/mnt/databases', type: 'nfs' }] },

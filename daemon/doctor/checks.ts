@@ -1,5 +1,7 @@
+import type { DaemonStatus } from '../../shared/status.ts';
 import { listenAddress } from '../pocketbase/command.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import type { DiskFacts } from './disks.ts';
 import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import { judgeFleet } from './fleet-checks.ts';
 import type { HostFacts, PortFacts } from './host-facts.ts';
@@ -9,6 +11,9 @@ const MIN_NODE_MAJOR = 24;
 const MIB = 1024 * 1024;
 const DISK_FATAL_BYTES = 100 * MIB;
 const DISK_WARNING_BYTES = 1024 * MIB;
+/** A new database has some twenty files. */
+const FILES_FATAL = 200;
+const FILES_WARNING = 5_000;
 /** Of a limit, above which it is time to raise it. */
 const NEARLY_USED = 0.8;
 /** Room for other programs of the same user, on top of one per PocketBase. */
@@ -31,7 +36,7 @@ export const CHECKS: readonly Check[] = [
   checkBinary,
   checkFlock,
   checkDataDir,
-  checkDisk,
+  checkDisks,
   checkNetworkDisks,
   checkPorts,
   checkInotify,
@@ -163,12 +168,27 @@ export function checkDataDir({ dataDir: { path, state, mode } }: HostFacts): Fin
   }
 }
 
-export function checkDisk({ disk, dataDir: { path } }: HostFacts): Finding[] {
-  if (disk === null) return [warning('disk', `the free space of ${path} cannot be read`, "look with 'df'")];
-  const summary = `${Math.floor(disk.freeBytes / MIB)} MiB free for ${path}`;
-  const remedy = 'free some space, or set FATHOM_DATA_DIR to a larger disk';
-  if (disk.freeBytes < DISK_FATAL_BYTES) return [fatal('disk', summary, remedy)];
-  return [disk.freeBytes < DISK_WARNING_BYTES ? warning('disk', summary, remedy) : ok('disk', summary)];
+/** The disks of data, of databases and of the socket stop Fathom when they are full; one that has logs alone does not. */
+export function checkDisks({ disks }: HostFacts): Finding[] {
+  return disks.flatMap(checkDisk);
+}
+
+function checkDisk({ places, freeBytes, freeFiles }: DiskFacts): Finding[] {
+  const where = places.map(({ setting, path }) => `${path} (${setting})`).join(', ');
+  if (freeBytes === null)
+    return [warning('disk', `the free space of ${where} cannot be read`, "look with 'df'")];
+  const remedy = `free some space, or set ${places.map(({ setting }) => setting).join(' or ')} to a larger disk`;
+  const onlyLogs = places.every(({ setting }) => setting === 'LOG_DIR');
+  const bad = onlyLogs ? warning : fatal;
+  const space = `${Math.floor(freeBytes / MIB)} MiB free for ${where}`;
+  const level = freeBytes < DISK_FATAL_BYTES ? bad : freeBytes < DISK_WARNING_BYTES ? warning : null;
+  const findings = [level === null ? ok('disk', space) : level('disk', space, remedy)];
+  if (freeFiles !== null && freeFiles < FILES_WARNING) {
+    const inodes = `${freeFiles} more files can be made for ${where}`;
+    const instead = "remove some files ('df -i' shows the count), or make the file system with more inodes";
+    findings.push((freeFiles < FILES_FATAL ? bad : warning)('disk', inodes, instead));
+  }
+  return findings;
 }
 
 export function checkNetworkDisks({ networkDisks }: HostFacts): Finding[] {
@@ -241,6 +261,7 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
     case 'ready':
       return [
         ok('daemon', `the daemon answers (Fathom ${daemon.version}, pid ${daemon.pid})`),
+        ...checkDaemonLog(daemon.log),
         ...(daemon.version === fathomVersion
           ? []
           : [
@@ -268,6 +289,18 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
         ),
       ];
   }
+}
+
+function checkDaemonLog({ dropped, problem }: DaemonStatus['log']): Finding[] {
+  if (dropped === 0) return [];
+  const now = problem === null ? 'it is written again now' : `none is written now (${problem})`;
+  return [
+    warning(
+      'daemon_log',
+      `${dropped} log lines of the daemon are lost since its start; ${now}`,
+      'free space on the disk of its log, or see to it that its output is read; then restart it to count from 0',
+    ),
+  ];
 }
 
 export function checkRelease({ unfinishedChange }: HostFacts): Finding[] {

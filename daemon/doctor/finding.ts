@@ -23,6 +23,7 @@ export const FINDING_IDS = [
   'open_files',
   'daemon',
   'daemon_version',
+  'daemon_log',
   'release',
   'stale_socket',
   'stale_pid_file',

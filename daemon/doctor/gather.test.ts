@@ -43,7 +43,12 @@ it('gathers what can be known even though the configuration is not valid', async
     daemon: { state: 'absent', socketPath: join(cwd, 'var/run/fathomd.sock') },
     flock: 'ok',
   });
-  expect(facts.disk?.freeBytes).toBeGreaterThan(0);
+  expect(facts.disks.flatMap(({ places }) => places.map(({ setting }) => setting))).toEqual([
+    'FATHOM_DATA_DIR',
+    'PB_USER_DBS_PATH',
+    'FATHOM_SOCKET',
+  ]);
+  expect(facts.disks[0]?.freeBytes).toBeGreaterThan(0);
 });
 
 it('tells a port that is taken from one that is free', async () => {

@@ -1,4 +1,4 @@
-import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises';
+import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
@@ -13,6 +13,7 @@ import { type ConfigInput, exposesSecrets, readSources, type Sources } from '../
 import { isRelease } from '../install/layout.ts';
 import { toldOf, unfinished, WAYS_TO_SETTLE } from '../install/unfinished.ts';
 import { uninstalling, WAYS_ON } from '../install/uninstalling.ts';
+import { diskFacts } from './disks.ts';
 import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
 import { networkDisks } from './network-disks.ts';
@@ -32,12 +33,13 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
   const { daemon, status } = await askDaemon(socketPath);
-  const [binary, dataDirFacts, ports, disk, onNetwork, inotifyInstances, openFiles, databases, flock] =
+  const places = await writtenPlaces({ config, dataDir, userDatabasesDir, socketPath });
+  const [binary, dataDirFacts, ports, disks, onNetwork, inotifyInstances, openFiles, databases, flock] =
     await Promise.all([
       tryBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),
       directoryFacts(dataDir),
       config === null ? [] : portFacts(config, status),
-      freeSpace(dataDir),
+      diskFacts(places),
       networkDisks(await Promise.all([dataDir, userDatabasesDir].map(nearestExisting))),
       readNumber('/proc/sys/fs/inotify/max_user_instances'),
       openFilesLimit(),
@@ -55,7 +57,7 @@ export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary
     binary,
     dataDir: dataDirFacts,
     ports,
-    disk,
+    disks,
     networkDisks: onNetwork,
     inotifyInstances,
     openFiles,
@@ -123,10 +125,16 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
   try {
     const status = await new FathomClient({ target: { socketPath }, timeoutMs: 3000 }).status();
     const { version, pid } = status;
-    return { daemon: { state: status.ready ? 'ready' : 'starting', version, pid }, status };
+    const state = status.ready ? 'ready' : 'starting';
+    return { daemon: { state, version, pid, log: logLosses(status) }, status };
   } catch (error) {
     return { daemon: { state: 'silent', problem: messageOf(error) }, status: null };
   }
+}
+
+/** A daemon of an earlier release does not count them. */
+function logLosses({ log = { dropped: 0, problem: null } }: Partial<DaemonStatus>): DaemonStatus['log'] {
+  return log;
 }
 
 async function directoryFacts(path: string): Promise<DirectoryFacts> {
@@ -189,13 +197,28 @@ async function tryPort(host: string, port: number): Promise<PortFacts['state']> 
   });
 }
 
-async function freeSpace(dataDir: string): Promise<HostFacts['disk']> {
-  try {
-    const { bavail, bsize } = await statfs(await nearestExisting(dataDir));
-    return { freeBytes: bavail * bsize };
-  } catch {
-    return null;
-  }
+/** Where Fathom writes; of a directory that is not made yet, the one in which it will be. */
+async function writtenPlaces({
+  config,
+  dataDir,
+  userDatabasesDir,
+  socketPath,
+}: {
+  config: Config | null;
+  dataDir: string;
+  userDatabasesDir: string;
+  socketPath: string;
+}): Promise<{ setting: string; path: string }[]> {
+  const logDir = config?.log.dir ?? null;
+  const places = [
+    { setting: 'FATHOM_DATA_DIR', path: dataDir },
+    { setting: 'PB_USER_DBS_PATH', path: userDatabasesDir },
+    ...(logDir === null ? [] : [{ setting: 'LOG_DIR', path: logDir }]),
+    { setting: 'FATHOM_SOCKET', path: dirname(socketPath) },
+  ];
+  return Promise.all(
+    places.map(async ({ setting, path }) => ({ setting, path: await nearestExisting(path) })),
+  );
 }
 
 async function readNumber(path: string): Promise<number | null> {

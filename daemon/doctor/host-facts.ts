@@ -1,4 +1,6 @@
 import type { FieldError } from '../../shared/errors.ts';
+import type { DaemonStatus } from '../../shared/status.ts';
+import type { DiskFacts } from './disks.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import type { NetworkDisk } from './network-disks.ts';
 import type { WeakSecret } from './secrets-strength.ts';
@@ -17,8 +19,8 @@ export interface HostFacts {
     | { usable: false; problem: string };
   dataDir: DirectoryFacts;
   ports: readonly PortFacts[];
-  /** Of the file system that holds the data directory; null when it cannot be read. */
-  disk: { freeBytes: number } | null;
+  /** Every file system that Fathom writes to. */
+  disks: readonly DiskFacts[];
   /** Directories of the fleet that lie on a network file system. */
   networkDisks: readonly NetworkDisk[];
   /** `fs.inotify.max_user_instances`; null when it cannot be read. */
@@ -60,7 +62,7 @@ export interface PortFacts {
 }
 
 export type DaemonFacts =
-  | { state: 'ready' | 'starting'; version: string; pid: number }
+  | { state: 'ready' | 'starting'; version: string; pid: number; log: DaemonStatus['log'] }
   /** Nothing listens on its socket. */
   | { state: 'absent'; socketPath: string }
   | { state: 'silent'; problem: string };

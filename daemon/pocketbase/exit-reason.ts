@@ -39,7 +39,8 @@ const SYMPTOMS: readonly Symptom[] = [
   },
   {
     code: 'disk_full',
-    pattern: /no space left on device|database or disk is full|SQLITE_FULL/i,
+    // 4874 is SQLITE_IOERR_SHMSIZE: there is no room for the index of the write-ahead log, which each start makes.
+    pattern: /no space left on device|database or disk is full|SQLITE_FULL|disk I\/O error \(4874\)/i,
     message: () => 'the disk is full; free some space, the instance then comes back by itself',
   },
   {

@@ -21,6 +21,8 @@ export interface ProcessExit {
 export interface InstanceProcess {
   readonly pid: number;
   readonly startTime: number;
+  /** Why its log file could not be opened, so that it runs without one. */
+  readonly logProblem?: string | null;
   /** Settles once, when the process is gone. Never rejects. */
   readonly exited: Promise<ProcessExit>;
   /** Signals the whole process group; false when it is gone already, never one that has its pid by now. */
@@ -82,7 +84,7 @@ export class ChildProcessDriver implements ProcessDriver {
 
   async spawn(command: InstanceCommand): Promise<InstanceProcess> {
     // The process writes its log itself, so that it goes on when the daemon is gone and no burst passes through it.
-    const { pid, startTime, exited } = await this.#spawner.spawn({
+    const { pid, startTime, logProblem, exited } = await this.#spawner.spawn({
       file: 'flock',
       args: lockedArguments(command),
       env: {
@@ -98,6 +100,7 @@ export class ChildProcessDriver implements ProcessDriver {
     return {
       pid,
       startTime,
+      logProblem,
       exited: exited.then((exit) => exit ?? this.#gone(pid, startTime)),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
       mayListen: () => mayListen(pid, startTime),

@@ -9,6 +9,8 @@ export interface Spawned {
   pid: number;
   /** Ticks since boot, see `ProcessStat`. */
   startTime: number;
+  /** Why the log file could not be opened; null when it is. */
+  logProblem: string | null;
   /** Settles with the exit, or with null when the spawner was gone before and nobody can tell. */
   exited: Promise<ProcessExit | null>;
 }
@@ -25,7 +27,7 @@ class SpawnerSilent extends Error {
   }
 }
 
-type SpawnedProcess = Pick<Spawned, 'pid' | 'startTime'>;
+type SpawnedProcess = Pick<Spawned, 'pid' | 'startTime' | 'logProblem'>;
 
 interface Pending {
   spawner: ChildProcess;
@@ -144,7 +146,8 @@ export class SpawnerClient {
     if (!pending) return;
     if (report.kind === 'pong') return;
     if (report.kind === 'spawned') {
-      pending.spawned.resolve({ pid: report.pid, startTime: report.startTime });
+      const { pid, startTime, logProblem } = report;
+      pending.spawned.resolve({ pid, startTime, logProblem });
       return;
     }
     this.#pending.delete(report.id);

@@ -17,6 +17,7 @@ export interface SpawnerPing {
 
 export type SpawnerReport =
   | { id: number; kind: 'pong' }
-  | { id: number; kind: 'spawned'; pid: number; startTime: number }
+  /** `logProblem`: why the log file could not be opened; null when it is. */
+  | { id: number; kind: 'spawned'; pid: number; startTime: number; logProblem: string | null }
   | { id: number; kind: 'failed'; code: string | null; message: string }
   | { id: number; kind: 'exited'; code: number | null; signal: string | null };

@@ -16,11 +16,11 @@ function tell(report: SpawnerReport): void {
 
 function start({ id, file, args, env, logFile }: SpawnRequest): void {
   try {
-    const log = openSync(logFile, 'a', 0o600);
+    const { fd: log, problem } = openLog(logFile);
     try {
       // Its own process group: a Ctrl-C in the daemon's terminal is the daemon's to handle.
       const child = spawn(file, args, { detached: true, env, stdio: ['ignore', log, log] });
-      child.once('spawn', () => started(id, child.pid as number));
+      child.once('spawn', () => started(id, child.pid as number, problem));
       child.once('error', (error) => fail(id, error));
       child.once('exit', (code, signal) => tell({ id, kind: 'exited', code, signal }));
     } finally {
@@ -31,9 +31,20 @@ function start({ id, file, args, env, logFile }: SpawnRequest): void {
   }
 }
 
+/** A log that cannot be opened does not keep a process from its start. */
+function openLog(path: string): { fd: number; problem: string | null } {
+  try {
+    return { fd: openSync(path, 'a', 0o600), problem: null };
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (code === 'EMFILE' || code === 'ENFILE') throw error;
+    return { fd: openSync('/dev/null', 'a'), problem: message };
+  }
+}
+
 /** Its start time is read here: the daemon may have no file descriptor left for that. */
-function started(id: number, pid: number): void {
-  tell({ id, kind: 'spawned', pid, startTime: processStat(pid)?.startTime ?? 0 });
+function started(id: number, pid: number, logProblem: string | null): void {
+  tell({ id, kind: 'spawned', pid, startTime: processStat(pid)?.startTime ?? 0, logProblem });
 }
 
 function fail(id: number, error: NodeJS.ErrnoException): void {

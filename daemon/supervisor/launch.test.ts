@@ -43,7 +43,7 @@ async function launched(
     clock: systemClock,
     starts: new Semaphore(4),
     files: hostFiles(systemClock),
-    log: createLog({ level: 'silent', file: null }),
+    log: createLog({ level: 'silent' }),
     ports: new PortAllocator({ host: command.host, base, range: 3, isFree }),
   };
   const tried: number[] = [];

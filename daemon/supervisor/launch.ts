@@ -15,6 +15,7 @@ import {
 } from '../pocketbase/process-driver.ts';
 import type { InstanceFiles } from './instance-files.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from './instance-spec.ts';
+import { lastLines } from './last-lines.ts';
 import type { PortAllocator } from './ports.ts';
 import { endProcess } from './terminate.ts';
 
@@ -22,7 +23,7 @@ import { endProcess } from './terminate.ts';
 const START_TIMEOUT_MS = 120_000;
 /** How many ports are tried before a start counts as failed, each found taken only when listening. */
 const PORT_TRIES = 5;
-const LOG_TAIL_LINES = 50;
+const OUT_OF_FILES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 
 export interface Running {
   process: InstanceProcess;
@@ -71,7 +72,7 @@ export async function launch(
   let migrate: boolean;
   let limitation: PhaseReason | null = null;
   try {
-    const [wrong, size] = await Promise.all([deps.files.whatIsWrong(spec), spec.log.prepare()]);
+    const [wrong, size] = await Promise.all([deps.files.whatIsWrong(spec), prepareLog(spec, deps.log)]);
     if (wrong) return failed(wrong);
     logStart = size;
     const file = deps.files.database(spec);
@@ -117,6 +118,18 @@ export async function launch(
   }
 }
 
+/** Where the log goes on. Best effort: a log that cannot be made ready does not block the start. */
+async function prepareLog(spec: InstanceSpec, log: Logger): Promise<number> {
+  try {
+    return await spec.log.prepare();
+  } catch (error) {
+    // Without file descriptors nothing else works either.
+    if (OUT_OF_FILES.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    log.warn({ instance: spec.name }, `its log cannot be made ready: ${messageOf(error)}`);
+    return 0;
+  }
+}
+
 async function choosePort(
   spec: InstanceSpec,
   lastPort: number | null,
@@ -147,7 +160,7 @@ async function launchOn(
   signal: AbortSignal,
   onSpawn: OnSpawn,
 ): Promise<LaunchOutcome> {
-  const { driver, probe: look, clock, starts } = deps;
+  const { driver, probe: look, clock, starts, log } = deps;
   let process: InstanceProcess;
   const startedAt = clock.now();
   try {
@@ -166,6 +179,13 @@ async function launchOn(
     });
   } catch (error) {
     return failed(spawnFailure(error));
+  }
+  if (process.logProblem) {
+    const remedy = 'mend that, then restart it to have a log again';
+    log.warn(
+      { instance: spec.name },
+      `it runs without a log, as ${spec.log.path} cannot be opened: ${process.logProblem}; ${remedy}`,
+    );
   }
   onSpawn(process, { port, logStart });
 
@@ -187,7 +207,7 @@ async function launchOn(
   const exit = gone.exit();
   if (probe && !exit)
     return { kind: 'running', running: { process, port, startedAt, probe, limitation }, database };
-  if (exit) return failed(exitReason(exit, await spec.log.tail(LOG_TAIL_LINES, logStart), spec), exit);
+  if (exit) return failed(exitReason(exit, await lastLines(spec.log, logStart), spec), exit);
   if (signal.aborted) return { kind: 'interrupted', process };
   const end = await endProcess(process, spec.directory, deps, { graceMs: 0, patience: signal });
   if (!end) return { kind: 'interrupted', process };
@@ -196,7 +216,7 @@ async function launchOn(
     reason: {
       code: 'start_timeout',
       message: `no answer within ${START_TIMEOUT_MS / 1000} s of its start; look at its log`,
-      log_tail: await spec.log.tail(LOG_TAIL_LINES, logStart),
+      log_tail: await lastLines(spec.log, logStart),
     },
     exit: end.exit,
     endedBy: 'fathomd',

@@ -2,6 +2,7 @@ import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/clock.ts';
+import { makeDirectory } from '../base/dir.ts';
 import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
 import type { InstanceLog } from '../pocketbase/instance-log.ts';
@@ -15,6 +16,18 @@ const NOTHING_GREW_BYTES = 1024 * 1024;
 const LOOK_EVERY_ROUNDS = 6;
 /** Logs of databases that are gone only have to grow old. */
 const SWEEP_EVERY_ROUNDS = 360;
+
+/** Best effort: where logs cannot be kept, the daemon and its instances start all the same. */
+export async function prepareLogs(directory: string, own: InstanceLog | null, log: Logger): Promise<void> {
+  try {
+    await makeDirectory(directory);
+    await own?.prepare();
+  } catch (error) {
+    log.warn(
+      `logs cannot be kept in ${directory}: ${messageOf(error)}; free space there, or set LOG_DIR to a directory that this user can write`,
+    );
+  }
+}
 
 /** Keeps every log within its limits, and removes those of databases that are gone. Returns what ends that. */
 export function keepLogs(deps: {

@@ -9,11 +9,10 @@ import { endHung, noteProbe } from './hung.ts';
 import type { InstanceFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import type { InstanceState } from './instance-state.ts';
+import { endOfLog, lastLines } from './last-lines.ts';
 import type { Running } from './launch.ts';
 import { watchLiveness } from './liveness.ts';
 import { STABLE_AFTER_MS } from './restart-policy.ts';
-
-const LOG_TAIL_LINES = 50;
 
 export interface WatchDeps {
   clock: Clock;
@@ -52,7 +51,7 @@ export async function watchRun(
   const runSince = clock.monotonic();
   let goodUntil = runSince;
   let why: PhaseReason | null = null;
-  const logStart = await spec.log.end();
+  const logStart = await endOfLog(spec.log);
   state.enter('running', limitation, { pid: process.pid, port, startedAt });
   state.recordProbe(probe);
   spec.onPort(port);
@@ -89,7 +88,7 @@ export async function watchRun(
   }
   if (!exit) return null;
   // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
-  const lines = exit.signal === null ? await spec.log.tail(LOG_TAIL_LINES, logStart) : [];
+  const lines = exit.signal === null ? await lastLines(spec.log, logStart) : [];
   return { reason: exitReason(exit, lines, spec), exit, endedBy: null, uptimeMs };
 }
 

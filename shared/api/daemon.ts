@@ -55,6 +55,10 @@ const statusSchema: z.ZodType<DaemonStatus> = z
       .meta({ description: 'Null while the global PocketBase cannot be read.' }),
     queue_paused: z.boolean().nullable(),
     usage: daemonUsageSchema.nullable(),
+    log: z.object({
+      dropped: z.int().describe('Log lines of the daemon that could not be written since its start.'),
+      problem: z.string().nullable().describe('Why none can be written now.'),
+    }),
     permissions: z.array(z.string()).meta({ description: 'Permissions of the caller.' }),
   })
   .meta({
@@ -77,6 +81,7 @@ const statusSchema: z.ZodType<DaemonStatus> = z
         queue: { ...zeros(TASK_STATUSES), done: 40 },
         queue_paused: false,
         usage: EXAMPLE_USAGE,
+        log: { dropped: 0, problem: null },
         permissions: ['status.read'],
       },
     ],

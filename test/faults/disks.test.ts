@@ -1,8 +1,10 @@
-import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Finding } from '../../daemon/doctor/finding.ts';
 import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import {
   instance,
   kill,
@@ -11,6 +13,7 @@ import {
   signUp,
   untilInstance,
   untilReplaced,
+  writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { mayMount, mountExt4, mountTmpfs } from '../helpers/mounts.ts';
@@ -20,6 +23,7 @@ import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
 
 const MIB = 1024 * 1024;
+const PAGE_BYTES = 4096;
 
 /** A deployment on a disk of its own. */
 async function onSmallDisk(settings: Record<string, string> = {}): Promise<Deployment> {
@@ -184,6 +188,54 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     expect(await finished(fathom, running.id)).toMatchObject({ status: 'done', attempts: 1, errors: null });
     for (const id of accepted)
       expect(await finished(fathom, id)).toMatchObject({ status: 'done', attempts: 1 });
+  });
+
+  it('that is full does not keep a daemon from its start, nor do logs on a full disk end it', async () => {
+    const logs = await scratch();
+    await mountTmpfs(logs, 2);
+    const fathom = await deployment({ PB_HEALTH_INTERVAL: '1', LOG_DIR: logs });
+    await mountTmpfs(fathom.dataDir, 48);
+    const run = join(fathom.dataDir, 'run');
+    await mkdir(run);
+    await mountTmpfs(run, 1);
+    await fill(run);
+    const first = await fathom.start();
+    const tenant = await signUp(fathom);
+    const ownLog = join(logs, 'fathomd.log');
+    // The file has the rest of its last page already.
+    await appendFile(ownLog, '\n'.repeat(PAGE_BYTES - ((await stat(ownLog)).size % PAGE_BYTES)));
+    const freeLogs = await fill(logs);
+    await signUp(fathom);
+    expect((await fathom.client.status()).log.dropped).toBeGreaterThan(0);
+    expect((await fathom.client.status()).log.problem).toContain(`${ownLog}: ENOSPC`);
+    await writeAndRead(fathom, tenant, 'meanwhile');
+    expect(await first.stop()).toBe(0);
+
+    await fathom.start();
+    const free = await fill(fathom.dataDir);
+    await untilLimited(fathom, tenant.name, 'disk_full');
+    const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
+    const disks = (JSON.parse(stdout) as Finding[]).filter(({ id }) => id === 'disk');
+    expect(disks.find(({ summary }) => summary.includes(fathom.dataDir))).toMatchObject({ level: 'fatal' });
+    expect(disks.find(({ summary }) => summary.includes(run))).toMatchObject({ level: 'fatal' });
+    expect(disks.find(({ summary }) => summary.includes(logs))).toMatchObject({ level: 'warning' });
+    await free();
+    await freeLogs();
+    await untilFine(fathom, tenant.name);
+    await until(async () => (await readFile(ownLog, 'utf8')).includes('"dropped":'), {
+      what: 'the log to say what is lost',
+    });
+    expect((await fathom.client.status()).log.problem).toBeNull();
+  });
+
+  it('that is full when the daemon starts is named as the cause', async () => {
+    const fathom = await deployment();
+    await mountTmpfs(fathom.dataDir, 48);
+    await (await fathom.start()).stop();
+    await fill(fathom.dataDir);
+    const daemon = fathom.launch();
+    expect(await daemon.exited).toBe(69);
+    expect(daemon.output()).toMatch(/the global PocketBase does not start: the disk is full/);
   });
 
   it('that turns read-only after an error is named; who dies then waits, and comes back once it is mended', async () => {

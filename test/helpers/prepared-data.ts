@@ -26,7 +26,7 @@ export async function setup(): Promise<() => Promise<void>> {
   const before = process.umask(0o077);
   const prepared = await mkdtemp(join(tmpdir(), 'fathom-prepared-'));
   const binary = await verifyBinary(null);
-  const log = createLog({ level: 'error', file: null });
+  const log = createLog({ level: 'error' });
   await new TemplateStore({
     directory: join(prepared, 'templates'),
     packageDir: join(PACKAGE, 'pb_migrations', 'user'),

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../daemon/base/clock.ts';
+import type { Finding } from '../../daemon/doctor/finding.ts';
 import { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
 import { bareInstance } from '../helpers/bare-instance.ts';
+import { SERVE } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import { signUp } from '../helpers/fleet-actions.ts';
+import { signUp, writeAndRead } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { until } from '../helpers/until.ts';
 
@@ -119,4 +121,41 @@ it('`fathomd logs --follow` shows every line once, over rotations, a daemon that
   });
   expect((await stat(path)).size).toBeLessThan(MIB);
   expect(await next.stop()).toBe(0);
+});
+
+it('a daemon whose output, log file and logs of instances cannot be written starts, serves, counts what is lost, and stops', async () => {
+  const fathom = await deployment({ LOG_DIR: 'blocked/logs' });
+  const blocker = join(fathom.dataDir, 'blocked');
+  await writeFile(blocker, '');
+  const nowhere = ['sh', '-c', 'exec "$@" >/dev/full 2>/dev/full', 'sh', ...SERVE] as const;
+  const daemon = await fathom.start({}, nowhere);
+  const tenant = await signUp(fathom);
+  await writeAndRead(fathom, tenant, 'without a log');
+  await fathom.client.databases.restart(tenant.name);
+
+  const { log } = await fathom.client.status();
+  expect(log).toEqual({
+    dropped: expect.any(Number),
+    problem: expect.stringMatching(/^standard output: ENOSPC/),
+  });
+  expect(log.dropped).toBeGreaterThan(1);
+  const metrics = await (await fetch(`${fathom.url}/metrics`)).text();
+  expect(Number(/^fathom_log_dropped_lines_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(
+    log.dropped,
+  );
+  const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
+  const findings = JSON.parse(stdout) as Finding[];
+  expect(findings.find(({ id }) => id === 'daemon_log')).toMatchObject({ level: 'warning' });
+
+  await rm(blocker);
+  await fathom.client.databases.restart(tenant.name);
+  await writeAndRead(fathom, tenant, 'with a log');
+  expect((await fathom.client.databases.logs(tenant.name)).lines.length).toBeGreaterThan(0);
+  // Provisioning is logged.
+  await signUp(fathom);
+  const path = join(blocker, 'logs', 'fathomd.log');
+  const text = await until(() => readFile(path, 'utf8').catch(() => ''), { what: 'the log of the daemon' });
+  const [first] = text.split('\n');
+  expect(JSON.parse(first ?? '')).toMatchObject({ level: 40, dropped: expect.any(Number) });
+  expect(await daemon.stop()).toBe(0);
 });

@@ -129,6 +129,12 @@ export const METRICS = {
     labels: [],
     series: '1',
   },
+  fathom_log_dropped_lines_total: {
+    type: 'counter',
+    help: 'Lines of the log of the daemon that could not be written',
+    labels: [],
+    series: '1',
+  },
   fathom_disk_free_bytes: {
     type: 'gauge',
     help: 'Free space on the fullest disk that Fathom writes to',

@@ -33,6 +33,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
     instances: [],
     queue: { paused: false, max_running: 2, counts: NO_TASKS },
     usage: null,
+    droppedLogLines: 0,
     process: {
       cpuSeconds: 1,
       residentBytes: 2,

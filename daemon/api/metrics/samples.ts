@@ -15,6 +15,7 @@ export interface Reading {
   queue: QueueStats | null;
   /** Null before the first sample. */
   usage: DaemonUsage | null;
+  droppedLogLines: number;
   process: ProcessReading;
   activity: Activity;
 }
@@ -72,6 +73,7 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   process_max_fds: ({ process }) => one(process.maxFiles),
   nodejs_heap_size_used_bytes: ({ process }) => one(process.heapUsedBytes),
   fathom_daemon_event_loop_delay_seconds: ({ usage }) => one(usage && usage.event_loop_delay_ms / 1000),
+  fathom_log_dropped_lines_total: ({ droppedLogLines }) => one(droppedLogLines),
   fathom_disk_free_bytes: ({ usage }) => one(usage && usage.disk_free_bytes),
   fathom_instance_up: each(({ phase }) => Number(phase === 'running')),
   fathom_instance_desired: each(({ desired }) => Number(desired === 'running')),

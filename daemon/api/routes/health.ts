@@ -47,6 +47,7 @@ export function healthRoutes(app: Api, deps: ApiDeps): void {
         instances: fleet.list(),
         queue: await readQueueStats(deps),
         usage: monitor.usage,
+        droppedLogLines: deps.logLosses().dropped,
         process: await readProcess(),
         activity: deps.activity,
       },

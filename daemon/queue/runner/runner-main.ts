@@ -18,6 +18,9 @@ let ending = false;
 let printed = 0;
 let leaseTimer: NodeJS.Timeout | undefined;
 
+// Node's own warnings go there, and a full disk or a closed pipe must not end what runs.
+process.stderr.on('error', () => {});
+
 function die(): never {
   process.kill(process.pid, 'SIGKILL');
   throw new Error('unreachable');
