@@ -81,6 +81,7 @@ const daemon = await build({
     'daemon/daemon.ts',
     'daemon/cli/worker.ts',
     'daemon/pocketbase/spawner.ts',
+    'daemon/pocketbase/page-checker.ts',
     'daemon/queue/runner/runner-main.ts',
     'daemon/queue/runner/handler-thread.ts',
     'daemon/queue/handlers/*.ts',

@@ -42,10 +42,13 @@ import { GLOBAL_NAME, globalInstance } from './supervisor/global-instance.ts';
 import { hostFiles } from './supervisor/instance-files.ts';
 import { keepLogs, prepareLogs } from './supervisor/log-keeper.ts';
 import { Monitor } from './supervisor/monitor.ts';
+import { type DamageRecord, watchPages } from './supervisor/page-watch.ts';
 import { PortAllocator } from './supervisor/ports.ts';
 import { startGlobal } from './supervisor/start-global.ts';
 import { byInstance } from './supervisor/takeover.ts';
 import { STOP_GRACE_MS } from './supervisor/terminate.ts';
+
+const PAGE_CHECK_MS = 3_600_000;
 
 export interface DaemonOptions {
   demo: boolean;
@@ -60,6 +63,8 @@ export interface DaemonOptions {
   stopGraceMs?: number;
   /** How long a task's worker may be silent, in milliseconds. */
   leaseMs?: number;
+  /** How often each database is read through, in milliseconds. */
+  pageCheckMs?: number;
 }
 
 export interface RunningDaemon {
@@ -115,6 +120,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const driver = new ChildProcessDriver({ fleetId: await fleetIdOf(config.dataDir), clock });
   resources.defer(() => driver.close());
   const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
+  const damage: DamageRecord = new Map();
   const fleet = new Fleet({
     driver,
     ports,
@@ -125,7 +131,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     random,
     healthIntervalMs: config.healthIntervalMs,
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
-    files: hostFiles(clock),
+    files: hostFiles(clock, damage),
   });
 
   const apiUrl = `http://${urlHost(config.server.host)}:${config.server.port}`;
@@ -277,6 +283,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   monitor.start();
   resources.defer(() => monitor.stop());
+  const everyMs = options.pageCheckMs ?? PAGE_CHECK_MS;
+  resources.defer(watchPages({ fleet, damage, everyMs, clock, log }));
   resources.defer(() => provisioner.idle());
   resources.defer(
     keepLogs({

@@ -8,6 +8,7 @@ import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts
 import type { Problem } from '../../shared/protocol.ts';
 import { fieldsOf } from '../control-plane/client.ts';
 import { RateLimitedError } from '../security/sign-in-limits.ts';
+import { detailFor } from './public-words.ts';
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
@@ -57,7 +58,7 @@ export function sendError(error: FathomError, request: FastifyRequest, reply: Fa
     .headers(headersOf(error))
     .type('application/json')
     .serializer(JSON.stringify)
-    .send({ success: false, message: `Process error: ${error.message}`, instance: null });
+    .send({ success: false, message: `Process error: ${detailFor(request.caller, error)}`, instance: null });
 }
 
 /** RFC 9457. */
@@ -66,7 +67,7 @@ export function sendProblem(error: FathomError, request: FastifyRequest, reply: 
     type: 'about:blank',
     title: ERROR_CODES[error.code].title,
     status: error.status,
-    detail: error.message,
+    detail: detailFor(request.caller, error),
     code: error.code,
     request_id: request.id,
     ...(error.fields.length > 0 ? { errors: [...error.fields] } : {}),

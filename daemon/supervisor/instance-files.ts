@@ -17,6 +17,7 @@ import { onceMended } from '../pocketbase/once-mended.ts';
 import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/rescue.ts';
 import { whySilent } from '../pocketbase/why-silent.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
+import type { DamageRecord } from './page-watch.ts';
 
 /** What the supervisor reads and saves of the host's files; injected, as a test's instances have none. */
 export interface InstanceFiles {
@@ -37,10 +38,15 @@ export interface InstanceFiles {
   rescue(directory: string, pid: number, now: Date): Promise<string | null>;
 }
 
-export function hostFiles(clock: Clock): InstanceFiles {
+export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): InstanceFiles {
   /** The devices on which directories of databases were seen to lie. */
   const devices = new Map<string, number>();
   const limitsOfDisk = diskInspector(clock);
+  const damageOfPages = ({ name, directory }: InstanceSpec): PhaseReason | null => {
+    const found = damage.get(name);
+    if (!found) return null;
+    return glance(join(dataDirOf(directory), 'data.db'))?.identity === found.identity ? found.reason : null;
+  };
   return {
     whatIsWrong: async (spec) => {
       const [binary, data] = await Promise.all([
@@ -50,13 +56,18 @@ export function hostFiles(clock: Clock): InstanceFiles {
       return binary ?? data;
     },
     database: (spec) => glance(join(dataDirOf(spec.directory), 'data.db')),
-    inspector: (spec, pid, launchedOn) =>
-      dataInspector(dataDirOf(spec.directory), pid, {
+    inspector: (spec, pid, launchedOn) => {
+      const inspect = dataInspector(dataDirOf(spec.directory), pid, {
         limitsOfDisk,
         next: onceMended(spec),
         launchedOn,
         onReplaced: spec.onReplaced,
-      }),
+      });
+      return async () => {
+        const { broken, limited } = await inspect();
+        return { broken, limited: limited ?? damageOfPages(spec) };
+      };
+    },
     whyNotClose: (directory, pid) => whyNotClose(dataDirOf(directory), pid),
     whySilent,
     rescue: (directory, pid, now) => rescueFiles(pid, directory, { now, clock }),

@@ -64,7 +64,7 @@ export async function watchLiveness(
     const isOwnTrouble = OWN_TROUBLE.has(result.error);
     if (!isOwnTrouble) failures = result.ok ? 0 : failures + 1;
     let reason = data.broken ?? (isOwnTrouble ? OUT_OF_FILES : (data.limited ?? noAccess));
-    if (!result.ok && !data.broken && !isOwnTrouble) reason = await options.whySilent();
+    if (!result.ok && !data.broken && !isOwnTrouble) reason = (await options.whySilent()) ?? data.limited;
     if (signal.aborted) return 'aborted';
     options.onProbe(result, failures, reason);
     if (failures >= UNRESPONSIVE_AFTER) return 'unresponsive';

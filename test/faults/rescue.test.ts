@@ -72,6 +72,12 @@ it.each(Object.entries(ENDS))(
 
     await end(fathom, tenant);
     expect(() => kill(pid, 'SIGCONT')).toThrow('ESRCH');
+    // Its owner learns what it is, and nothing about the host.
+    const { token, name } = tenant;
+    for (const path of [`databases/${name}`, `events?name=${name}`]) {
+      const seen = await call('GET', `${fathom.url}/api/v1/${path}`, { token });
+      expect(JSON.stringify(seen.body)).not.toMatch(new RegExp(`${fathom.dataDir}|fathomd`));
+    }
     const rescued = await rescuedOf(databasesOf(fathom), tenant.name);
     expect(titlesIn(rescued)).toEqual(ALL);
     expect((await stat(rescued)).mode & 0o777).toBe(0o700);

@@ -57,7 +57,7 @@ describe('what a person changes in the control plane', () => {
     const next = { body: { email: 'next@example.org', password: PASSWORD } };
     const refused = await call('POST', `${fathom.url}/api/v1/auth/register`, next);
     expect(refused).toMatchObject({ status: 502, body: { code: 'provision.failed' } });
-    expect(refused.body.detail).toContain(`${lost.name} holds a database that was made for another account`);
+    expect(refused.body.detail).not.toContain(lost.name);
     await expect(fathom.client.databases.start(lost.name)).rejects.toMatchObject({
       code: 'provision.failed',
     });

@@ -17,6 +17,7 @@ import { timesOf } from '../../pocketbase/log-times.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pageFrom } from '../page.ts';
+import { instanceFor } from '../public-words.ts';
 import { serve } from '../serve.ts';
 import type { Api } from '../server.ts';
 
@@ -41,25 +42,26 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
         ({ name, email }) =>
           search === undefined || name.includes(search) || email?.includes(search) === true,
       )
-      .toSorted(bySort(sort));
+      .toSorted(bySort(sort))
+      .map((instance) => instanceFor(caller, instance));
     return pageFrom(matching, { page, per_page });
   });
 
   serve(app, getDatabase, (request) => {
     allowed(request, request.params.name);
-    return fleet.get(request.params.name).state.view();
+    return instanceFor(request.caller, fleet.get(request.params.name).state.view());
   });
 
   type Operation = typeof startDatabase | typeof stopDatabase | typeof restartDatabase;
   const operate = (operation: Operation, run: (name: string) => Promise<Instance>) => {
-    serve(app, operation, (request) => {
+    serve(app, operation, async (request) => {
       const { name } = request.params;
       allowed(request, name);
       if (name === GLOBAL && operation !== restartDatabase) {
         const remedy = "'fathomd databases restart global' restarts it";
         throw new FathomError('conflict', `the global database starts and stops with the daemon; ${remedy}`);
       }
-      return run(name);
+      return instanceFor(request.caller, await run(name));
     });
   };
   // A person who says start means it: this also leaves `failed`.

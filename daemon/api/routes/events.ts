@@ -1,6 +1,7 @@
 import { listEvents } from '../../../shared/api/databases.ts';
 import { requireCaller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { reasonFor } from '../public-words.ts';
 import { serve } from '../serve.ts';
 import type { Api } from '../server.ts';
 
@@ -20,7 +21,9 @@ export function eventRoutes(app: Api, { journal, catalog }: ApiDeps): void {
     // The first page has the latest, each page the oldest first.
     const end = Math.max(0, wanted.length - (page - 1) * size);
     return {
-      items: wanted.slice(Math.max(0, end - size), end),
+      items: wanted
+        .slice(Math.max(0, end - size), end)
+        .map((entry) => ({ ...entry, reason: reasonFor(caller, entry.reason) })),
       page,
       per_page: size,
       total: wanted.length,

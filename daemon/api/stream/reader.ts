@@ -7,6 +7,7 @@ import type { HealthSnapshot } from '../../../shared/status.ts';
 import { timesOf } from '../../pocketbase/log-times.ts';
 import { type Caller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { eventFor, instanceFor } from '../public-words.ts';
 import { Line } from './line.ts';
 import { Outbox } from './outbox.ts';
 
@@ -93,7 +94,9 @@ export class StreamReader {
   #subscribeToFleet(topic: string, snapshot: () => unknown, release?: () => void): void {
     this.#outbox.snapshot(topic, snapshot());
     const unsubscribe = this.#deps.bus.subscribe((event) => {
-      if (topicOf(event) === topic && this.#maySeeEvent(event)) this.#outbox.event(topic, event);
+      if (topicOf(event) === topic && this.#maySeeEvent(event)) {
+        this.#outbox.event(topic, eventFor(this.#caller, event));
+      }
     });
     this.#subscriptions.set(topic, () => {
       unsubscribe();
@@ -203,7 +206,10 @@ export class StreamReader {
   }
 
   #instances(): Instance[] {
-    return this.#deps.fleet.list().filter(({ name }) => this.#maySee(name));
+    return this.#deps.fleet
+      .list()
+      .filter(({ name }) => this.#maySee(name))
+      .map((instance) => instanceFor(this.#caller, instance));
   }
 
   #health(): HealthSnapshot {

@@ -1,0 +1,27 @@
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { basename } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { PageCheck, PageVerdict } from './page-damage.ts';
+import { withDatabase } from './sqlite.ts';
+
+/** The program of a worker thread: reads one database through, at the lowest priority, and posts the verdict. */
+
+// Linux gives each thread a priority of its own, by the thread's id.
+setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_LOW);
+
+function check({ file, isThorough }: PageCheck): PageVerdict {
+  const pragma = isThorough ? 'integrity_check' : 'quick_check';
+  try {
+    const [row] = withDatabase(file, { readOnly: true, timeoutMs: 2_000 }, (database) =>
+      database.prepare(`PRAGMA ${pragma}(1)`).all(),
+    );
+    const answer = String(row?.[pragma] ?? '');
+    return { problem: answer === 'ok' ? null : answer };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return /malformed|not a database/.test(message) ? { problem: message } : { unread: message };
+  }
+}
+
+parentPort?.postMessage(check(workerData as PageCheck));

@@ -1,0 +1,58 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
+import { createDeployment, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
+import { instance, ownerOf, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+
+let fathom: Deployment;
+
+beforeAll(async () => {
+  fathom = await createDeployment({ PB_HEALTH_INTERVAL: '1' });
+});
+
+afterAll(() => fathom.dispose());
+
+/** Overwrites the root page of a table, far behind the head of the file, under the running process. */
+async function damage({ name }: Tenant, table: string): Promise<void> {
+  await fathom.client.databases.stop(name);
+  const file = join(fathom.dataDir, 'user_dbs', name, 'pb_data', 'data.db');
+  const [page, size] = withDatabase(file, { readOnly: true }, (database) => [
+    Number(database.prepare('SELECT rootpage FROM sqlite_master WHERE name = ?').get(table)?.['rootpage']),
+    Number(database.prepare('PRAGMA page_size').get()?.['page_size']),
+  ]) as [number, number];
+  await fathom.client.databases.start(name);
+  await using handle = await open(file, 'r+');
+  await handle.write(Buffer.alloc(size, 0xff), 0, size, (page - 1) * size);
+}
+
+const untilFound = (name: string) =>
+  untilInstance(
+    fathom,
+    name,
+    ({ phase, reason }) => phase === 'running' && reason?.code === 'database_corrupt',
+    'to be found damaged inside',
+  );
+
+it('pages that are damaged are found when PocketBase stumbles over them: it goes on with the rest, and says so', async () => {
+  const daemon = await fathom.start();
+  const [tenant, sound] = [await signUp(fathom), await signUp(fathom)];
+  await damage(tenant, 'documents');
+  const { pid } = await instance(fathom, tenant.name);
+  const owner = await ownerOf(fathom, tenant);
+  await expect(owner.collection('documents').getFullList()).rejects.toMatchObject({ status: 400 });
+
+  expect(await untilFound(tenant.name)).toMatchObject({ pid, restarts: 0 });
+  // What is whole is served.
+  expect((await owner.collection('users').getFullList()).map(({ id }) => id)).toEqual([tenant.userId]);
+  expect(await instance(fathom, sound.name)).toMatchObject({ phase: 'running', reason: null });
+  await daemon.stop();
+});
+
+it('and in the background, before anybody reads them', async () => {
+  const daemon = await fathom.start({ TEST_PAGE_CHECK_MS: '500' }, SCRIPTED);
+  const tenant = await signUp(fathom);
+  await damage(tenant, 'documents');
+  await untilFound(tenant.name);
+  await daemon.stop();
+});
