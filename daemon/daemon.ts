@@ -180,6 +180,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     provisioner,
     masterKeys,
     seal,
+    // Where the demo's webhook goes.
+    extraTargets: options.demo ? [new URL(apiUrl).host] : [],
     leaseMs: options.leaseMs,
     onAttempt: (type, outcome, seconds) => activity.noteAttempt(type, outcome, seconds),
     bus,

@@ -106,6 +106,7 @@ export const taskSchema: z.ZodType<Task> = z
     secret: z.boolean(),
     lease_expires_at: time.nullable(),
     result: z.unknown(),
+    answer: z.string().nullable(),
     errors: z
       .array(
         z.object({
@@ -131,6 +132,7 @@ export const taskSchema: z.ZodType<Task> = z
         secret: false,
         lease_expires_at: null,
         result: { status: 200 },
+        answer: 'ok',
         errors: null,
       },
     ],

@@ -72,6 +72,8 @@ export interface Task extends TaskSummary {
   secret: boolean;
   lease_expires_at: string | null;
   result: unknown;
+  /** What the other side answered to the last attempt of a handler that connects to one; only administrators see it. */
+  answer: string | null;
   errors: AttemptError[] | null;
   /** Said to whoever adds it: why it may come to nothing. */
   warning?: string;

@@ -203,6 +203,7 @@ function taskLines(task: Task): string[] {
       task.secret ? `${JSON.stringify(task.payload)} and what is secret` : JSON.stringify(task.payload),
     ],
     ['result', JSON.stringify(task.result)],
+    ['answer', task.answer],
   ];
   return [
     ...fields

@@ -56,6 +56,7 @@ export async function runWorker(
     }),
     masterKeys,
     tasksDir: config.tasksDir,
+    allowedTargets: config.worker.allowedTargets,
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,
     leaseMs,

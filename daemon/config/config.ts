@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
-import { type LimitsConfig, readLimits, readTrustedProxies } from './limits.ts';
+import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
 import { type ConfigInput, readSources, type Sources } from './sources.ts';
@@ -48,7 +48,8 @@ export interface Config {
   /** Null is the embedded default. */
   binaryPath: string | null;
   healthIntervalMs: number;
-  worker: { concurrency: number; pollIntervalMs: number };
+  /** `allowedTargets`: what tasks may connect to although it is not public, see `parseAllowedTarget`. */
+  worker: { concurrency: number; pollIntervalMs: number; allowedTargets: readonly string[] };
   /** The administrator's own task handlers. */
   tasksDir: string;
   /** `previousSecret` still reads tokens that it signed. */
@@ -119,6 +120,7 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     worker: {
       concurrency: read.wholeNumber('WORKER_CONCURRENCY', 1, { min: 1, max: 1000 }),
       pollIntervalMs: read.wholeNumber('QUEUE_POLL_INTERVAL', 5, { min: 1, max: 86_400 }) * 1000,
+      allowedTargets: readAllowedTargets(read),
     },
     tasksDir: read.path('FATHOM_TASKS_DIR') ?? join(dataDir, 'tasks'),
     jwt: {

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { parseAllowedTarget } from '../base/network-targets.ts';
 import type { ValueReader } from './value-reader.ts';
 
 export interface LimitsConfig {
@@ -19,12 +20,29 @@ export function readLimits(read: ValueReader): LimitsConfig {
   };
 }
 
-/** Addresses and networks (CIDR) whose X-Forwarded-For is believed. */
-export function readTrustedProxies(read: ValueReader): string[] {
-  const entries = (read.text('TRUSTED_PROXIES') ?? '')
+/** Hosts and networks that tasks may connect to although they are not public. */
+export function readAllowedTargets(read: ValueReader): string[] {
+  const entries = entriesOf(read.text('QUEUE_ALLOWED_TARGETS'));
+  for (const [index, entry] of entries.entries()) {
+    if (parseAllowedTarget(entry) !== null) continue;
+    read.problem(
+      'QUEUE_ALLOWED_TARGETS',
+      `entry ${index + 1} is neither a host, with or without a port, nor a network; write one like localhost:25 or 10.0.0.0/8`,
+    );
+  }
+  return entries;
+}
+
+function entriesOf(text: string | null): string[] {
+  return (text ?? '')
     .split(',')
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '');
+}
+
+/** Addresses and networks (CIDR) whose X-Forwarded-For is believed. */
+export function readTrustedProxies(read: ValueReader): string[] {
+  const entries = entriesOf(read.text('TRUSTED_PROXIES'));
   for (const [index, entry] of entries.entries()) {
     if (blockListOf([entry]) !== null) continue;
     read.problem(

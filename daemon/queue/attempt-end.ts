@@ -8,8 +8,9 @@ const MAX_SIGNATURE = 300;
 
 /** How the handler's side of an attempt ended. */
 export type AttemptEnd =
-  | { kind: 'done'; result: string }
-  | { kind: 'failed'; error: HandlerError }
+  /** `answer`: what the other side said, for administrators. */
+  | { kind: 'done'; result: string; answer?: string }
+  | { kind: 'failed'; error: HandlerError; answer?: string }
   | { kind: 'cancelled' }
   | { kind: 'returned' };
 
@@ -28,9 +29,11 @@ export function outcomeOf(
   const { unrecoverable, retryAfterMs } = end.error;
   const error = JSON.stringify(entryOf(end.error, { task, worker, now }));
   const signature = signatureOf(task.type, end.error);
-  if (unrecoverable || task.attempt >= task.max_attempts) return { kind: 'dead', error, signature };
+  const answer = end.answer === undefined ? {} : { answer: end.answer };
+  if (unrecoverable || task.attempt >= task.max_attempts)
+    return { kind: 'dead', error, signature, ...answer };
   const delay_ms = Math.max(retryAfterOf(retryAfterMs) ?? 0, fullJitterMs(task.attempt, RETRY, random));
-  return { kind: 'retry', error, signature, delay_ms };
+  return { kind: 'retry', error, signature, delay_ms, ...answer };
 }
 
 /**

@@ -20,9 +20,9 @@ export interface ClaimedTask {
 
 /** How an attempt ended, as the control plane is told. `error` is the JSON text of an `AttemptError`. */
 export type Outcome =
-  | { kind: 'done'; result: string }
-  | { kind: 'retry'; error: string; signature: string; delay_ms: number }
-  | { kind: 'dead'; error: string; signature: string }
+  | { kind: 'done'; result: string; answer?: string }
+  | { kind: 'retry'; error: string; signature: string; answer?: string; delay_ms: number }
+  | { kind: 'dead'; error: string; signature: string; answer?: string }
   | { kind: 'cancelled' }
   /** Given back without counting as an attempt. */
   | { kind: 'returned' };

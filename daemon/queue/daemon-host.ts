@@ -41,12 +41,15 @@ export function daemonQueue({
   bus,
   catalog,
   provisioner,
+  extraTargets = [],
   ...options
 }: Pick<QueueOptions, 'controlPlane' | 'masterKeys' | 'seal' | 'leaseMs' | 'onAttempt' | 'clock' | 'log'> & {
   config: Config;
   bus: EventBus;
   catalog: Catalog;
   provisioner: Provisioner;
+  /** What tasks may connect to, beside the setting. */
+  extraTargets?: readonly string[];
 }): Queue {
   const reachable = connectHost(config.bindAddress);
   const host = reachable.includes(':') ? `[${reachable}]` : reachable;
@@ -55,6 +58,7 @@ export function daemonQueue({
     random: Math.random,
     host: daemonHost({ catalog, provisioner, host }),
     tasksDir: config.tasksDir,
+    allowedTargets: [...config.worker.allowedTargets, ...extraTargets],
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,
     publish: (event) => bus.publish(event),

@@ -167,8 +167,9 @@ export class Execution {
     );
     this.#runner = null;
     runners.give(runner);
-    if (end.kind === 'done') return { kind: 'done', result: prepared.redact(end.result) };
-    return { kind: 'failed', error: redacted(end.error, prepared.redact) };
+    const answer = end.answer === undefined ? {} : { answer: prepared.redact(end.answer) };
+    if (end.kind === 'done') return { kind: 'done', result: prepared.redact(end.result), ...answer };
+    return { kind: 'failed', error: redacted(end.error, prepared.redact), ...answer };
   }
 
   #stop(ending: Ending, reason: string): void {

@@ -31,6 +31,8 @@ export function preparer(deps: {
   host: TaskHost;
   masterKeys: readonly MasterKey[];
   tasksDir: string;
+  /** Entries of QUEUE_ALLOWED_TARGETS. */
+  allowedTargets: readonly string[];
 }): (task: ClaimedTask, signal: AbortSignal) => Promise<PreparedTask> {
   return async (task, signal) => {
     const handler = findHandler(task.type, deps.tasksDir);
@@ -51,6 +53,7 @@ export function preparer(deps: {
         task: { id, type, attempt, max_attempts, epoch },
         user,
         database: wanted ? await access() : null,
+        allowedTargets: deps.allowedTargets,
       },
       redact,
       token: async () => (await access()).token,

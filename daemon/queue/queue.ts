@@ -33,6 +33,8 @@ export interface WorkerOptions {
   host: TaskHost;
   masterKeys: MasterKeys;
   tasksDir: string;
+  /** Entries of QUEUE_ALLOWED_TARGETS. */
+  allowedTargets: readonly string[];
   slots: number;
   pollIntervalMs: number;
   leaseMs?: number | undefined;

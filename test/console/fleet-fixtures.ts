@@ -158,6 +158,7 @@ export function wholeTask(summary: TaskSummary, changes: Partial<Task> = {}): Ta
     payload: {},
     secret: false,
     lease_expires_at: null,
+    answer: null,
     result: null,
     errors: null,
     ...changes,

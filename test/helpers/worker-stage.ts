@@ -76,6 +76,7 @@ export class WorkerStage {
       },
       masterKeys: [{ id: 'unused', key: Buffer.alloc(32) }],
       tasksDir: TEST_TASKS,
+      allowedTargets: [],
       slots,
       pollIntervalMs: 600_000,
       onActivity: () => {},

@@ -20,7 +20,7 @@ beforeAll(async () => {
   const names = ['-subj', '/CN=mail.example.com', '-addext', 'subjectAltName=IP:127.0.0.1'];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', KEY];
   await execa('openssl', ['req', '-x509', '-days', '2', ...key, '-out', CERTIFICATE, ...names]);
-  fathom = await createDeployment({ NODE_EXTRA_CA_CERTS: CERTIFICATE });
+  fathom = await createDeployment({ NODE_EXTRA_CA_CERTS: CERTIFICATE, QUEUE_ALLOWED_TARGETS: '127.0.0.1' });
   await fathom.start();
 });
 
@@ -69,11 +69,11 @@ const MAIL = {
 };
 const CREDENTIALS = { user: 'fathom', password: PASSWORD };
 
-async function send(smtp: object, secrets = CREDENTIALS) {
+async function send(smtp: object, secrets = CREDENTIALS, mail: object = {}, max_attempts = 1) {
   const { id } = await fathom.client.queue.add({
     type: 'mail.send',
-    payload: { ...MAIL, smtp: { host: '127.0.0.1', ...smtp }, secrets },
-    max_attempts: 1,
+    payload: { ...MAIL, ...mail, smtp: { host: '127.0.0.1', ...smtp }, secrets },
+    max_attempts,
   });
   return finished(fathom, id);
 }
@@ -117,4 +117,59 @@ it('keeps the credentials encrypted', async () => {
   const stored = readFileSync(join(fathom.dataDir, 'global', 'pb_data', 'data.db'));
   const log = readFileSync(join(fathom.dataDir, 'global', 'pb_data', 'data.db-wal'));
   for (const bytes of [stored, log]) expect(bytes.includes(PASSWORD)).toBe(false);
+});
+
+it('is not done when a recipient was refused, and not sent to the others again', async () => {
+  const { port, received } = await mailServer({
+    key: readFileSync(KEY),
+    cert: readFileSync(CERTIFICATE),
+    onRcptTo: ({ address }, _session, done) =>
+      done(address === 'nobody@example.com' ? new Error('no such mailbox') : null),
+  });
+  const mail = { to: ['ada@example.com', 'nobody@example.com'] };
+  const task = await send({ port }, CREDENTIALS, mail, 5);
+  expect(task).toMatchObject({ status: 'dead', attempts: 1 });
+  expect(task.last_error).toMatch(
+    /ada@example\.com got the mail, nobody@example\.com did not: .*no such mailbox/,
+  );
+  expect(received).toHaveLength(1);
+});
+
+it('takes no line end into an envelope or a header', async () => {
+  const recipients: string[] = [];
+  const { port, received } = await mailServer({
+    key: readFileSync(KEY),
+    cert: readFileSync(CERTIFICATE),
+    onRcptTo: ({ address }, _session, done) => {
+      recipients.push(address);
+      done();
+    },
+  });
+  const more = 'ada@example.com\r\nRCPT TO:<eve@example.com>';
+  for (const mail of [
+    { to: more },
+    { to: [more] },
+    { cc: more },
+    { bcc: more },
+    { from: more },
+    { reply_to: more },
+    { subject: 'Hello\nBcc: eve@example.com' },
+    { to: 'ada@example.com\u0000' },
+  ]) {
+    expect(await send({ port }, CREDENTIALS, mail, 5), JSON.stringify(mail)).toMatchObject({
+      status: 'dead',
+      attempts: 1,
+    });
+  }
+  expect({ recipients, received }).toEqual({ recipients: [], received: [] });
+});
+
+it('connects to no server that is not public, unless it is allowed', async () => {
+  const { port, received } = await mailServer({ key: readFileSync(KEY), cert: readFileSync(CERTIFICATE) });
+  for (const host of ['127.0.0.2', '::1', '::ffff:127.0.0.2']) {
+    const task = await send({ host, port }, CREDENTIALS, {}, 5);
+    expect(task, host).toMatchObject({ status: 'dead', attempts: 1 });
+    expect(task.last_error).toContain('QUEUE_ALLOWED_TARGETS=');
+  }
+  expect(received).toEqual([]);
 });

@@ -228,3 +228,21 @@ class AheadStore extends TaskStore {
     return { ...stats, now: new Date(Date.now() + YEAR_MS).toISOString() };
   }
 }
+
+it('a name that leads to this host is as little connected to as its address', async () => {
+  await stage.withWorker(async (worker) => {
+    const smtp = { host: 'localhost', port: 9 };
+    const mail = { smtp, from: 'a@example.com', to: 'b@example.com' };
+    for (const [type, payload] of [
+      ['http.request', { url: 'http://localhost:9/' }],
+      ['http.request', { url: 'https://localhost./' }],
+      ['mail.send', mail],
+    ] as const) {
+      const task = { ...stage.row(), type, payload: JSON.stringify(payload) };
+      await worker.add(task);
+      const { last_error, attempts } = await stage.until(task.id, 'dead');
+      expect(attempts).toBe(1);
+      expect(last_error).toContain('QUEUE_ALLOWED_TARGETS=localhost');
+    }
+  });
+});

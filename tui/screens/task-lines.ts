@@ -90,8 +90,15 @@ function stackLines({ stack }: AttemptError): string[] {
     .map((text) => sanitise(text).trim());
 }
 
-function resultLines({ theme, size }: View, { status, result }: Task): string[] {
-  if (status !== 'done' || result === null || result === undefined) return [];
-  const lines = jsonLines(result).map((text) => paintLine(theme, [['plain', `   ${text}`]], size.columns));
-  return ['', theme.paint('title', ' Result'), ...lines];
+function resultLines({ theme, size }: View, { status, result, answer }: Task): string[] {
+  const part = (title: string, lines: readonly string[]) => [
+    '',
+    theme.paint('title', ` ${title}`),
+    ...lines.map((text) => paintLine(theme, [['plain', `   ${text}`]], size.columns)),
+  ];
+  const hasResult = status === 'done' && result !== null && result !== undefined;
+  return [
+    ...(hasResult ? part('Result', jsonLines(result)) : []),
+    ...(answer === null ? [] : part('Answer', answer.split('\n').map(sanitise))),
+  ];
 }

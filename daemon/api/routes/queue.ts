@@ -34,10 +34,10 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   });
 
   serve(app, getTask, async (request) => {
-    requireCaller(request);
+    const caller = requireCaller(request);
     const task = await queue.store.get(request.params.id);
     requireOwnerOrAll(request, task.user_id ?? '');
-    return task;
+    return seesAll(caller, 'queue.read') ? task : { ...task, answer: null };
   });
 
   serve(app, retryTask, async (request) => {

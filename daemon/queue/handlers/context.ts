@@ -22,4 +22,8 @@ export interface OwnTaskContext extends TaskContext {
   /** `pb_data` of the user's database. */
   dataDir: string | null;
   provision: () => Promise<{ name: string }>;
+  /** Keeps what the other side answered, which only administrators see, beside the result or the error. */
+  keepAnswer: (text: string) => void;
+  /** Entries of QUEUE_ALLOWED_TARGETS. */
+  allowedTargets: readonly string[];
 }

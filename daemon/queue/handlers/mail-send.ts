@@ -1,42 +1,31 @@
+import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
 import { z } from 'zod';
-import type { TaskContext } from './context.ts';
-
-const addresses = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(100)]);
-
-const payloadSchema = z.strictObject({
-  smtp: z.strictObject({
-    host: z.string().min(1),
-    port: z.int().min(1).max(65_535).default(587),
-    /** TLS from the start; otherwise STARTTLS, which `require_tls` insists on. */
-    secure: z.boolean().default(false),
-    require_tls: z.boolean().default(true),
-  }),
-  from: z.string().min(1),
-  to: addresses,
-  cc: addresses.optional(),
-  bcc: addresses.optional(),
-  reply_to: z.string().optional(),
-  subject: z.string().max(998).default(''),
-  text: z.string().optional(),
-  html: z.string().optional(),
-  /** Kept encrypted. */
-  secrets: z.strictObject({ user: z.string(), password: z.string() }).optional(),
-});
+import type { OwnTaskContext } from './context.ts';
+import { mailPayloadSchema } from './mail-payload.ts';
+import { resolveTarget, TargetRefused } from './target.ts';
 
 const TIMEOUT_MS = 30_000;
 
-/** Sends a mail over SMTP. Answers that are for good (5xx) are not tried again. */
+/**
+ * Sends a mail over SMTP. Answers that are for good (5xx) are not tried again, nor is a mail that some of its recipients
+ * got: they would get it again.
+ */
 export async function handle(
   given: unknown,
-  { task, UnrecoverableError }: TaskContext,
+  { task, allowedTargets, UnrecoverableError }: OwnTaskContext,
 ): Promise<{ message_id: string; accepted: string[]; rejected: string[] }> {
-  const parsed = payloadSchema.safeParse(given);
+  const parsed = mailPayloadSchema.safeParse(given);
   if (!parsed.success)
     throw new UnrecoverableError(`the payload is not right: ${z.prettifyError(parsed.error)}`);
   const { smtp, secrets, reply_to, ...mail } = parsed.data;
+  const [{ address: host }] = await resolveTarget(smtp, allowedTargets).catch((error: unknown) => {
+    throw error instanceof TargetRefused ? new UnrecoverableError(error.message) : error;
+  });
   const transport = createTransport({
-    host: smtp.host,
+    // What was checked; its certificate is that of the name.
+    host,
+    ...(isIP(smtp.host) === 0 ? { tls: { servername: smtp.host } } : {}),
     port: smtp.port,
     secure: smtp.secure,
     requireTLS: smtp.require_tls && !smtp.secure,
@@ -55,15 +44,19 @@ export async function handle(
       // The same for every attempt, so that a second delivery can be told.
       messageId: `<${task.id}@fathom>`,
     });
-    return {
-      message_id: sent.messageId,
-      accepted: sent.accepted.map(address),
-      rejected: sent.rejected.map(address),
-    };
+    const [accepted, rejected] = [sent.accepted.map(address), sent.rejected.map(address)];
+    if (rejected.length > 0) {
+      const reasons = (sent.rejectedErrors ?? []).map(({ message }) => message).join('; ');
+      throw new UnrecoverableError(
+        `${accepted.join(', ')} got the mail, ${rejected.join(', ')} did not: ${reasons}; send it to them in a task of their own`,
+      );
+    }
+    return { message_id: sent.messageId, accepted, rejected };
   } catch (error) {
-    const { responseCode } = error as { responseCode?: number };
-    if (responseCode !== undefined && responseCode >= 500)
-      throw new UnrecoverableError((error as Error).message);
+    const { code, responseCode } = error as { code?: string; responseCode?: number };
+    // Without an answer of the server it is the envelope of the payload that cannot be used.
+    const isForGood = responseCode === undefined ? code === 'EENVELOPE' : responseCode >= 500;
+    if (isForGood) throw new UnrecoverableError((error as Error).message);
     throw error;
   } finally {
     transport.close();

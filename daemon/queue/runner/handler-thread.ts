@@ -79,7 +79,11 @@ async function load(url: string): Promise<HandlerModule> {
   return last.module;
 }
 
-async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
+async function run(
+  request: RunRequest,
+  signal: AbortSignal,
+  keepAnswer: (text: string) => void,
+): Promise<string> {
   const loaded = await load(request.module);
   // Fathom's own have names.
   const handler = loaded.default ?? loaded.handle;
@@ -115,6 +119,8 @@ async function run(request: RunRequest, signal: AbortSignal): Promise<string> {
     UnrecoverableError,
     dataDir: database?.data_dir ?? null,
     provision: () => ask('provision'),
+    keepAnswer,
+    allowedTargets: request.allowedTargets,
   });
   const text = JSON.stringify(result) ?? 'null';
   if (text.length > MAX_RESULT_CHARACTERS) {
@@ -129,10 +135,12 @@ async function attempt(request: RunRequest): Promise<void> {
   running = new AbortController();
   report({ kind: 'lease', leaseMs: request.leaseMs });
   let end: FromRunner;
+  const kept: { answer?: string } = {};
+  const keepAnswer = (answer: string) => void Object.assign(kept, { answer });
   try {
-    end = { kind: 'done', result: await run(request, running.signal) };
+    end = { kind: 'done', result: await run(request, running.signal, keepAnswer), ...kept };
   } catch (error) {
-    end = { kind: 'failed', error: describe(error) };
+    end = { kind: 'failed', error: describe(error), ...kept };
   }
   running = null;
   tell(end);

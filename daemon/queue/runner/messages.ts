@@ -37,6 +37,8 @@ export interface RunRequest {
   task: { id: string; type: string; attempt: number; max_attempts: number; epoch: number };
   user: { id: string; email: string; name: string } | null;
   database: DatabaseAccess | null;
+  /** Entries of QUEUE_ALLOWED_TARGETS, for handlers of Fathom that connect to others. */
+  allowedTargets: readonly string[];
   /** Milliseconds after which the process ends itself, unless a `lease` message says otherwise. */
   leaseMs: number;
 }
@@ -63,9 +65,9 @@ export type HostMethod = 'token' | 'provision';
 
 export type FromRunner =
   | { kind: 'ready' }
-  /** `result` is JSON text. */
-  | { kind: 'done'; result: string }
-  | { kind: 'failed'; error: HandlerError }
+  /** `result` is JSON text. `answer`: what the other side said, for administrators. */
+  | { kind: 'done'; result: string; answer?: string }
+  | { kind: 'failed'; error: HandlerError; answer?: string }
   | { kind: 'progress'; percent: number; message: string | null }
   | { kind: 'log'; level: LogLevel; text: string }
   | { kind: 'host'; call: number; method: HostMethod };

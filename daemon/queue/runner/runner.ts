@@ -30,7 +30,7 @@ export interface RunHost {
   provision(): Promise<unknown>;
 }
 
-export type RunnerEnd = { kind: 'done'; result: string } | { kind: 'failed'; error: HandlerError };
+export type RunnerEnd = Extract<FromRunner, { kind: 'done' | 'failed' }>;
 
 /** One process that runs handlers, one task at a time; it lives on between tasks that end well. */
 export class Runner {

@@ -66,6 +66,7 @@ const TASK_JSON = `json_object(${columns({
   secret: bool("secrets != ''"),
   lease_expires_at: time('lease_expires_at'),
   result: json('result'),
+  answer: "NULLIF(answer, '')",
   errors: json('errors'),
 })})`;
 

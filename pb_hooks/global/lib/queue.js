@@ -29,6 +29,7 @@ const MOVE = `
   UPDATE global_queue SET
     status = iif(${ENDS}, 'done', 'processing'),
     result = iif(${ENDS}, {:result}, result),
+    answer = iif(${ENDS}, {:answer}, answer),
     finished_at = iif(${ENDS}, ${NOW}, finished_at),
     progress = iif(${ENDS}, 100, 0),
     progress_message = iif(${ENDS}, progress_message, ''),
@@ -52,7 +53,7 @@ const NEXT_DUE = `
   FROM global_queue INDEXED BY idx_global_queue_run_at
   WHERE status = 'pending' AND run_at > ${NOW} ORDER BY run_at LIMIT 1`;
 
-const NOTHING = { id: '', epoch: 0, result: '' };
+const NOTHING = { id: '', epoch: 0, result: '', answer: '' };
 
 /** Ends `done`, and claims the next task if `claim`; `rest` is what follows in the answer. */
 function moveOn(db, body, done) {
@@ -93,7 +94,8 @@ function claim(db, body) {
 /**
  * {worker, id, epoch, outcome, claim, lease_ms, until, held?} → {accepted, task, due_in_ms}: ends a task, and claims the next one.
  *
- * outcome: {kind: 'done', result} · {kind: 'retry', error, signature, delay_ms} · {kind: 'dead', error, signature} ·
+ * outcome: {kind: 'done', result, answer?} · {kind: 'retry', error, signature, answer?, delay_ms} ·
+ * {kind: 'dead', error, signature, answer?} ·
  * {kind: 'cancelled'} · {kind: 'returned'}: not begun, or given back by a worker that stops; no attempt is counted.
  */
 function settle(db, body) {
@@ -102,27 +104,32 @@ function settle(db, body) {
   const lease = { worker, id, epoch };
   const released =
     !done && (SETTLE[outcome.kind](db, lease, outcome) || toldBefore(db, lease, "!= 'processing'"));
-  const { ended, rest } = moveOn(db, body, done ? { id, epoch, result: outcome.result } : NOTHING);
+  const { ended, rest } = moveOn(
+    db,
+    body,
+    done ? { id, epoch, result: outcome.result, answer: outcome.answer || '' } : NOTHING,
+  );
   const accepted = released || ended || (done && toldBefore(db, lease, "= 'done'"));
   return `{"accepted":${accepted},${rest}}`;
 }
 
 const SETTLE = {
-  retry: (db, lease, { error, signature, delay_ms }) =>
+  retry: (db, lease, { error, signature, answer, delay_ms }) =>
     changed(
       db,
       // Cancelled in the meantime: then it must not come back.
       `UPDATE global_queue SET status = iif(cancel_requested, 'cancelled', 'pending'),
          finished_at = iif(cancel_requested, ${NOW}, ''),
-         run_at = ${sql.fromNow('delay')}, errors = ${withError('json({:error})')}, error_signature = {:signature}, ${RELEASED}`,
-      { ...lease, error, signature, delay: sql.seconds(delay_ms, sql.MAX_DELAY_MS) },
+         run_at = ${sql.fromNow('delay')}, errors = ${withError('json({:error})')}, error_signature = {:signature},
+         answer = {:answer}, ${RELEASED}`,
+      { ...lease, error, signature, answer: answer || '', delay: sql.seconds(delay_ms, sql.MAX_DELAY_MS) },
     ),
-  dead: (db, lease, { error, signature }) => {
+  dead: (db, lease, { error, signature, answer }) => {
     const failed = changed(
       db,
       `UPDATE global_queue SET status = 'failed', errors = ${withError('json({:error})')},
-         error_signature = {:signature}, finished_at = ${NOW}, ${RELEASED}`,
-      { ...lease, error, signature },
+         error_signature = {:signature}, answer = {:answer}, finished_at = ${NOW}, ${RELEASED}`,
+      { ...lease, error, signature, answer: answer || '' },
     );
     if (failed) bury(db);
     return failed;

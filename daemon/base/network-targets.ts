@@ -1,0 +1,132 @@
+import { BlockList, isIP } from 'node:net';
+
+/** A host or network that an administrator lets tasks connect to, although it is not public. */
+export type AllowedTarget =
+  | { kind: 'host'; host: string; port: number | null }
+  | { kind: 'network'; address: string; prefix: number };
+
+export interface Address {
+  address: string;
+  family: 4 | 6;
+}
+
+/** Neither private, nor of one host or link, nor for a purpose of its own. Source: IANA, special-purpose address registries. */
+const NOT_PUBLIC: readonly [network: string, prefix: number][] = [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+  // Teredo, ORCHID and other protocols; documentation; 6to4, which hides an IPv4 address; documentation again.
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+];
+/** Everything else of IPv6 is no unicast address of the Internet. */
+const GLOBAL_IPV6 = listOf([['2000::', 3]]);
+const EXCLUDED = listOf(NOT_PUBLIC);
+/** In the last four bytes of these stands an IPv4 address: mapped ones, and those behind a NAT64. */
+const EMBEDDING: readonly string[] = ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0'];
+
+/** Whether an address is one of the public Internet, in whatever form it is written. */
+export function isPublicAddress(address: string): boolean {
+  if (isIP(address) === 4) return !EXCLUDED.check(address, 'ipv4');
+  const embedded = embeddedIPv4(address);
+  if (embedded !== null) return isPublicAddress(embedded);
+  return GLOBAL_IPV6.check(address, 'ipv6') && !EXCLUDED.check(address, 'ipv6');
+}
+
+function embeddedIPv4(address: string): string | null {
+  const groups = groupsOf(address);
+  if (
+    !EMBEDDING.includes(
+      groups
+        .slice(0, 6)
+        .map((group) => group.toString(16))
+        .join(':'),
+    )
+  )
+    return null;
+  return groups
+    .slice(6)
+    .flatMap((group) => [group >> 8, group & 0xff])
+    .join('.');
+}
+
+/** Eight numbers. `URL` writes every form of an address in one way, with `::` for zeros. */
+function groupsOf(address: string): number[] {
+  const [bare = ''] = address.split('%');
+  const written = new URL(`http://[${bare}]`).hostname.slice(1, -1);
+  const [before = '', after] = written.split('::');
+  const [head, tail] = [numbersOf(before), numbersOf(after ?? '')];
+  return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => 0), ...tail];
+}
+
+function numbersOf(groups: string): number[] {
+  return groups === '' ? [] : groups.split(':').map((group) => Number.parseInt(group, 16));
+}
+
+/** `example.com`, `example.com:8080`, `10.0.0.7`, `[fd00::1]:8080` or `10.0.0.0/8`; null for anything else. */
+export function parseAllowedTarget(text: string): AllowedTarget | null {
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (bits !== undefined || version !== 0) {
+    const most = version === 6 ? 128 : 32;
+    const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+    const isRight = version !== 0 && rest.length === 0 && prefix >= 0 && prefix <= most;
+    return isRight ? { kind: 'network', address, prefix } : null;
+  }
+  const url = /^[\w.:[\]-]+$/.test(text) ? URL.parse(`http://${text}`) : null;
+  if (url === null || `${url.hostname}${portOf(text)}` !== text.toLowerCase()) return null;
+  return {
+    kind: 'host',
+    host: hostOf(url),
+    port: /:\d+$/.test(text) ? Number(text.split(':').at(-1)) : null,
+  };
+}
+
+function portOf(text: string): string {
+  return /:\d{1,5}$/.exec(text.replace(/^\[.*\]/, ''))?.[0] ?? '';
+}
+
+/** The host of a URL without brackets, and without the dot at the end of a name. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+}
+
+/** Whether a host with these addresses may be connected to: it is public, or allowed by name, or each address is. */
+export function mayConnect(
+  target: { host: string; port: number; addresses: readonly Address[] },
+  allowed: readonly AllowedTarget[],
+): boolean {
+  const host = target.host.toLowerCase().replace(/\.$/, '');
+  const isNamed = allowed.some(
+    (one) => one.kind === 'host' && one.host === host && (one.port ?? target.port) === target.port,
+  );
+  if (isNamed) return true;
+  const networks = listOf(
+    allowed.flatMap((one): [string, number][] => (one.kind === 'network' ? [[one.address, one.prefix]] : [])),
+  );
+  return target.addresses.every(
+    ({ address, family }) =>
+      isPublicAddress(address) || networks.check(address, family === 6 ? 'ipv6' : 'ipv4'),
+  );
+}
+
+function listOf(networks: readonly [address: string, prefix: number][]): BlockList {
+  const list = new BlockList();
+  for (const [address, prefix] of networks)
+    list.addSubnet(address, prefix, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  return list;
+}
