@@ -176,6 +176,8 @@ export class Catalog {
       clock,
       settings.logLimits,
     );
+    const settingsToDate = () =>
+      prepareSettings({ name: row.name, directory, keys, log, change: (it) => withGuard(it, guard) });
     return {
       name: row.name,
       kind: 'user',
@@ -191,11 +193,15 @@ export class Catalog {
       hooksDir: null,
       hooksPool: 1,
       environment: { [ENCRYPTION_VARIABLE]: keys[0], [GUARD_VARIABLE]: guardId(guard) },
-      applyMigrations: (signal) => this.#applyMigrations(row, instanceLog, keys[0], signal),
+      applyMigrations: (signal) => {
+        // PocketBase reads them, with the key of today.
+        settingsToDate();
+        return this.#applyMigrations(row, instanceLog, keys[0], signal);
+      },
       prepare: () => {
         this.#keepOwnership(row);
         accounts.beforeStart(row.name);
-        prepareSettings({ name: row.name, directory, keys, log, change: (it) => withGuard(it, guard) });
+        settingsToDate();
       },
       onReplaced: () => {
         log.warn({ instance: row.name }, 'it goes on with another data.db, as after a restore by PocketBase');

@@ -1,4 +1,5 @@
 import { messageOf } from '../../shared/errors.ts';
+import { carryMigrationsOver } from './carry-over.ts';
 import { isWanted, lastWords, run, writeSystemFiles } from './host.ts';
 import { CURRENT, FALLBACK, PREVIOUS, SERVICE, WORKERS } from './layout.ts';
 import { linked, pointTo, type Release, unlink } from './links.ts';
@@ -36,7 +37,8 @@ async function prove(before: Release, next: Release, trial: Trial): Promise<bool
   const { say, interrupted } = trial;
   const wanted = await isWanted(SERVICE);
   const problem =
-    (await activate(next).then(() => null, messageOf)) ?? (wanted ? await tryOut(next, trial) : null);
+    (await moveOn(before, next, say).then(() => null, messageOf)) ??
+    (wanted ? await tryOut(next, trial) : null);
   if (problem !== null || interrupted.aborted) {
     say(interrupted.aborted ? `interrupted: ${next.name} is not kept` : (problem ?? ''));
     if (!interrupted.aborted) for (const line of await lastWords()) say(`  ${line}`);
@@ -63,6 +65,11 @@ async function goBack(before: Release, { say }: Trial): Promise<void> {
   await prune();
   if (problem !== null) say(`${before.name} does not run again: ${problem}; look at 'journalctl -u fathomd'`);
   else say(wanted ? `${before.name} runs again` : `${before.name} is installed, as before`);
+}
+
+async function moveOn(before: Release, next: Release, say: Trial['say']): Promise<void> {
+  await carryMigrationsOver(before, next, say);
+  await activate(next);
 }
 
 async function activate(release: Release): Promise<void> {

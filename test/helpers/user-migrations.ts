@@ -64,3 +64,26 @@ export function changeUserDatabase(fathom: Deployment, name: string, sql: string
     database.exec(sql),
   );
 }
+
+/** A collection with a record that has a file. */
+export const SEEDS_A_FILE = `migrate((app) => {
+  const seeds = new Collection({
+    type: 'base', name: 'seeds', listRule: '', viewRule: '',
+    fields: [{ type: 'file', name: 'file', maxSelect: 1 }, { type: 'text', name: 'title' }],
+    indexes: ['CREATE INDEX idx_seeds_title ON seeds (title)'],
+  });
+  app.save(seeds);
+  const seed = new Record(seeds);
+  seed.set('file', $filesystem.fileFromBytes('seeded', 'seed.txt'));
+  app.save(seed);
+});`;
+
+/** As the instance itself says. */
+export async function hasCollectionIn(
+  fathom: Deployment,
+  database: string,
+  collection: string,
+): Promise<boolean> {
+  const { items } = await fathom.client.databases.collections(database);
+  return items.some(({ name }) => name === collection);
+}

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
@@ -7,13 +8,17 @@ import type { MigrationProblem } from '../../shared/api/migrations.ts';
 import { BROKEN_MIGRATIONS } from '../fixtures/broken-migrations.ts';
 import { createDeployment, type Daemon, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
+import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { asSuperuser } from '../helpers/instance-superuser.ts';
 import { until } from '../helpers/until.ts';
 import {
   changeUserDatabase,
+  hasCollectionIn,
   makesCollection,
   migrationsOf,
   putMigration,
+  SEEDS_A_FILE,
 } from '../helpers/user-migrations.ts';
 
 let fathom: Deployment;
@@ -23,25 +28,12 @@ let count = 0;
 
 beforeAll(async () => {
   fathom = await createDeployment();
-  await putMigration(fathom, '1800000000_seeds.js', SEEDS);
+  await putMigration(fathom, '1800000000_seeds.js', SEEDS_A_FILE);
   daemon = await fathom.start({}, SCRIPTED);
   first = await signUp(fathom.url, 'first@example.com');
 });
 
 afterAll(() => fathom.dispose());
-
-/** A collection with a record that has a file. */
-const SEEDS = `migrate((app) => {
-  const seeds = new Collection({
-    type: 'base', name: 'seeds', listRule: '', viewRule: '',
-    fields: [{ type: 'file', name: 'file', maxSelect: 1 }, { type: 'text', name: 'title' }],
-    indexes: ['CREATE INDEX idx_seeds_title ON seeds (title)'],
-  });
-  app.save(seeds);
-  const seed = new Record(seeds);
-  seed.set('file', $filesystem.fileFromBytes('seeded', 'seed.txt'));
-  app.save(seed);
-});`;
 
 async function restarted(name = first.database.name): Promise<void> {
   await fathom.client.databases.restart(name);
@@ -60,10 +52,8 @@ function newcomer(): Promise<Session> {
   return signUp(fathom.url, `newcomer${count}@example.com`);
 }
 
-async function hasCollection({ database }: Session, collection: string): Promise<boolean> {
-  const { items } = await fathom.client.databases.collections(database.name);
-  return items.some(({ name }) => name === collection);
-}
+const hasCollection = (session: Session, name: string) =>
+  hasCollectionIn(fathom, session.database.name, name);
 
 describe('files that a migration seeds', () => {
   it('are in every new database', async () => {
@@ -252,19 +242,43 @@ describe('migrations of applications', () => {
     expect(of('1900000005_a.js')?.databases).toContain(first.database.name);
     const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
     const findings = (JSON.parse(stdout) as Finding[]).filter(({ id }) => id === 'migration_drift');
-    expect(findings.map(({ summary }) => summary.split(' ')[0])).toEqual([
-      '1900000001_kept.js',
-      '1900000005_a.js',
-    ]);
+    const named = findings.map(({ summary }) => summary.split(' ')[0]);
+    expect(named).toEqual(expect.arrayContaining(['1900000001_kept.js', '1900000005_a.js']));
     const check = ['migrations', 'status', '--check', '--socket', fathom.socketPath];
     expect((await fathomd(check, { cwd: fathom.dataDir, env: fathom.env })).exitCode).toBe(1);
   });
 
-  it('are those that FATHOM_APPS names', async () => {
+  it('reach a database whose settings are encrypted with the key before, and leave limits in force', async () => {
     await daemon.stop();
+    await putMigration(
+      fathom,
+      '1900000007_z.js',
+      `migrate((app) => {
+        const settings = app.settings();
+        settings.rateLimits.enabled = false;
+        app.save(settings);
+        app.save(new Collection({ type: 'base', name: 'after_rotation', fields: [] }));
+      });`,
+      'crm',
+    );
+    fathom.env['PB_PREVIOUS_ENCRYPTION_KEY'] = fathom.env['PB_ENCRYPTION_KEY'] ?? '';
+    fathom.env['PB_ENCRYPTION_KEY'] = randomBytes(32).toString('base64');
     await putMigration(fathom, '1900000008_crm.js', makesCollection('from_crm'), 'crm');
     await putMigration(fathom, '1900000009_shop.js', makesCollection('from_shop'), 'shop');
     daemon = await fathom.start({ FATHOM_APPS: 'documents, crm' }, SCRIPTED);
+    const { name } = first.database;
+    await until(async () => (await fathom.client.databases.get(name)).phase === 'running', {
+      what: 'it to run',
+    });
+    expect((await fathom.client.databases.get(name)).reason).toBeNull();
+    expect(await hasCollection(first, 'after_rotation')).toBe(true);
+    const [row] = (await databaseRows(fathom)).filter((one) => one.name === name);
+    if (!row) throw new Error('there is a row');
+    const { rateLimits } = await (await asSuperuser(fathom, row)).settings.getAll();
+    expect(rateLimits).toMatchObject({ enabled: true });
+  });
+
+  it('are those that FATHOM_APPS names; templates of others are removed', async () => {
     const one = await newcomer();
     expect(await hasCollection(one, 'from_crm')).toBe(true);
     expect(await hasCollection(one, 'from_shop')).toBe(false);
@@ -272,6 +286,8 @@ describe('migrations of applications', () => {
     daemon = await fathom.start({ FATHOM_APPS: 'documents, nowhere' }, SCRIPTED);
     expect(await problem()).toMatchObject({ code: 'unreadable' });
     expect(await hasCollection(await newcomer(), 'from_crm')).toBe(true);
+    const templates = await readdir(join(fathom.dataDir, 'templates'));
+    expect(templates.toSorted()).toEqual([expect.stringMatching(/^0\.39\.1-/), 'good']);
   });
 });
 
@@ -291,11 +307,4 @@ it('a set that never was any good gives nobody a database until it is corrected'
   await rm(join(migrationsOf(fathom), '1900000010_x.js'));
   const session = await signIn(fathom.url, account.email);
   expect(await hasCollection(session, 'seeds')).toBe(true);
-});
-
-it('the templates that are not used any more are removed', async () => {
-  await daemon.stop();
-  daemon = await fathom.start({}, SCRIPTED);
-  const entries = await readdir(join(fathom.dataDir, 'templates'));
-  expect(entries.toSorted()).toEqual([expect.stringMatching(/^0\.39\.1-/), 'good']);
 });

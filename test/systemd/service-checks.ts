@@ -225,6 +225,31 @@ async function checkUnderLoad(
       return said.split('\n').at(-1) ?? '';
     },
   );
+  await report.check('an upgrade carries migrations over that were put into the release', async () => {
+    const own = '/opt/fathom/current/pb_migrations/user/1800000000_notes.js';
+    const text =
+      "migrate((app) => app.save(new Collection({ type: 'base', name: 'notes', fields: [] })), (app) => {});";
+    await container.shell(`cat > ${own} <<'EOF'\n${text}\nEOF`);
+    await container.run('fathomd', ['upgrade', '/root/next.tgz']);
+    await versionIs(stage, releases.nextVersion);
+    const carried = '/var/lib/fathom/apps/local/migrations/1800000000_notes.js';
+    mustBe(await container.run('stat', ['-c', '%U', carried]), 'fathom', 'its owner');
+    const migrations = JSON.parse(await container.run('fathomd', ['migrations', 'status', '--json'])) as {
+      in_use: boolean;
+      files: { name: string; application: string }[];
+    };
+    const found = migrations.files.find(({ name }) => name === '1800000000_notes.js');
+    mustBe([migrations.in_use, found?.application], [true, 'local'], 'whether it is used');
+    const body = { email: 'janedoe@example.com', password: 'correct-horse-battery' };
+    const answer = await stage.call('POST', `${API}/api/v1/auth/register`, body);
+    const { database } = JSON.parse(answer.body) as { database: { name: string } };
+    const list = ['databases', 'collections', database.name, '--json'];
+    mustMatch(await container.run('fathomd', list), /"notes"/, 'the collections of a new database');
+    await container.shell('echo janedoe@example.com | fathomd users delete janedoe@example.com');
+    await container.run('fathomd', ['rollback']);
+    await versionIs(stage, releases.version);
+    return carried;
+  });
   await report.check('an upgrade, which goes on when nobody reads what it says any more', async () => {
     const before = await stage.processes();
     const said = await container.shell(
