@@ -13,6 +13,7 @@ import { lockDataDir } from './base/data-dir-lock.ts';
 import { makePrivateDir } from './base/dir.ts';
 import { createLog, logOutput } from './base/log.ts';
 import { packageRoot } from './base/package.ts';
+import { RecentLog } from './base/recent-log.ts';
 import type { Config } from './config/config.ts';
 import type { LiveSettings } from './config/live-settings.ts';
 import { ControlPlaneClient } from './control-plane/client.ts';
@@ -57,6 +58,8 @@ export interface DaemonOptions {
   onProvisionStep?: (step: ProvisionStep, name: string) => void;
   /** Migrations of user databases; the package's own by default. */
   userMigrationsDir?: string;
+  /** Checks the host. */
+  diagnose?: NonNullable<ApiDeps['diagnose']>;
   /** The local socket, when it was opened for this process; null opens it. */
   adminSocketFd?: number | null;
   /** How long an instance that is to stop may take, in milliseconds. */
@@ -110,7 +113,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     ? new InstanceLog(join(config.log.dir, 'fathomd.log'), clock, config.log)
     : null;
   const output = logOutput({ file: ownLog?.path ?? null });
-  const log = createLog({ level: config.log.level, output });
+  const recentLog = new RecentLog();
+  const log = createLog({ level: config.log.level, output, recent: recentLog });
   await prepareLogs(join(logsDir, 'instances'), ownLog, log);
   const root = packageRoot(import.meta.dirname);
 
@@ -233,6 +237,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     pocketbaseVersion: binary.version,
     activity,
     status,
+    diagnose: options.diagnose ?? null,
+    recentLog,
     waitingFor: () => waitingFor,
   };
 

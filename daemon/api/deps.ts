@@ -1,7 +1,10 @@
+import type { z } from 'zod';
+import type { getDoctorReport } from '../../shared/api/host.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Losses } from '../base/log-sink.ts';
+import type { RecentLog } from '../base/recent-log.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import type { AuditRepository } from '../control-plane/audit-repository.ts';
 import type { AuditTrail } from '../control-plane/audit-trail.ts';
@@ -24,6 +27,8 @@ import type { Fleet } from '../supervisor/fleet.ts';
 import type { Monitor } from '../supervisor/monitor.ts';
 import type { Caller } from './caller.ts';
 import type { Activity } from './metrics/activity.ts';
+
+export type DoctorReport = z.output<(typeof getDoctorReport)['responses'][200]['schema']>;
 
 /** What the routes work with. */
 export interface ApiDeps {
@@ -58,6 +63,9 @@ export interface ApiDeps {
   /** Of new instances. */
   pocketbaseVersion: string;
   activity: Activity;
+  /** Checks the host; null where that is not possible. */
+  diagnose: (() => Promise<DoctorReport['findings']>) | null;
+  recentLog: RecentLog;
   status: () => Promise<Omit<DaemonStatus, 'permissions'>>;
   /** Null when the daemon is ready, else what it waits for. */
   waitingFor: () => string | null;

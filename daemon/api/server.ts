@@ -21,6 +21,7 @@ import { documentRoutes } from './routes/document.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
+import { hostRoutes } from './routes/host.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { migrationRoutes } from './routes/migrations.ts';
 import { queueRoutes } from './routes/queue.ts';
@@ -143,6 +144,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
   healthRoutes(app, deps);
   authRoutes(app, deps);
   statusRoutes(app, deps);
+  hostRoutes(app, deps);
   userRoutes(app, deps);
   sessionRoutes(app, deps);
   apiKeyRoutes(app, deps);

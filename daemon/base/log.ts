@@ -64,15 +64,21 @@ function lossLine(target: SinkTarget, dropped: number, problem: string, prioriti
 export function createLog({
   level,
   output = logOutput({ file: null }),
+  recent,
 }: {
   level: string;
   output?: LogOutput;
+  /** Is given every line as well. */
+  recent?: { write(line: string): void };
 }): Logger {
   // What is logged is decided by the logger's level alone, which a reload may change.
-  const streams = output.sinks.map(({ sink, priorities }) => ({
-    level: 'trace',
-    stream: priorities ? withPriorities(sink) : sink,
-  }));
+  const streams = [
+    ...output.sinks.map(({ sink, priorities }) => ({
+      level: 'trace',
+      stream: priorities ? withPriorities(sink) : sink,
+    })),
+    ...(recent ? [{ level: 'trace', stream: recent }] : []),
+  ];
   return pino(
     {
       level,

@@ -6,6 +6,7 @@ import { inheritedSocket } from '../systemd/activation.ts';
 import { Service } from '../systemd/service.ts';
 import { statusLine } from '../systemd/status-line.ts';
 import type { CliContext } from './context.ts';
+import { diagnose } from './diagnose.ts';
 import { type ForegroundOptions, runInForeground } from './foreground.ts';
 import { printWarnings } from './print-message.ts';
 import { reloadDaemon } from './reload.ts';
@@ -24,12 +25,13 @@ export async function serve(
 ): Promise<number> {
   const { env, cwd } = context;
   const load = () => loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
-  return serveConfig(load(), { demo, load }, context);
+  return serveConfig(load(), { demo, load, envFile, dataDir }, context);
 }
 
 export async function serveConfig(
   loaded: LoadedConfig,
-  options: { demo: boolean; load: () => LoadedConfig } & Pick<ForegroundOptions, 'onRunning'>,
+  options: { demo: boolean; load: () => LoadedConfig } & Pick<ServeArguments, 'envFile' | 'dataDir'> &
+    Pick<ForegroundOptions, 'onRunning'>,
   givenContext: CliContext,
 ): Promise<number> {
   const context = serviceContext(givenContext);
@@ -46,7 +48,13 @@ export async function serveConfig(
     const { runDaemon } = await import('../daemon.ts');
     const adminSocketFd = inheritedSocket(env, process.pid);
     return await runInForeground({
-      launch: () => runDaemon(config, { demo: options.demo, version: packageVersion(), adminSocketFd }),
+      launch: () =>
+        runDaemon(config, {
+          demo: options.demo,
+          version: packageVersion(),
+          adminSocketFd,
+          diagnose: () => diagnose(options, context),
+        }),
       onRunning: async (stopping, daemon) => {
         service?.ready(() => statusLine(daemon.instances()));
         await options.onRunning?.(stopping, daemon);

@@ -4,6 +4,7 @@ import * as auth from './auth.ts';
 import * as daemon from './daemon.ts';
 import * as databases from './databases.ts';
 import type { Endpoint, Method } from './endpoint.ts';
+import * as host from './host.ts';
 import * as lifecycle from './lifecycle.ts';
 import * as migrations from './migrations.ts';
 import * as queue from './queue.ts';
@@ -25,6 +26,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   audit,
   secrets,
   daemon,
+  host,
   lifecycle,
 ].flatMap((resource) => Object.values<unknown>(resource).filter(isEndpoint).toSorted(byPath));
 

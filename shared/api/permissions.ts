@@ -22,6 +22,8 @@ export const PERMISSIONS = {
   'status.read': grants(null, 'all', 'all', 'all'),
   // The names of databases in /metrics; what else stands there is open.
   'metrics.read': grants(null, 'all', 'all', 'all'),
+  // The findings of the doctor and the daemon's own log.
+  'host.read': grants(null, 'all', 'all', 'all'),
   'users.read': grants('own', 'all', 'all', 'all'),
   'users.write': grants(null, null, null, 'all'),
   'databases.read': grants('own', 'all', 'all', 'all'),

@@ -50,6 +50,25 @@ export interface ApiKey {
   created: string;
 }
 
+export interface DoctorFinding {
+  id: string;
+  level: 'ok' | 'warning' | 'fatal';
+  summary: string;
+  /** What to do; null when nothing is wrong. */
+  remedy: string | null;
+}
+
+export interface DoctorReport {
+  at: string;
+  findings: DoctorFinding[];
+}
+
+export interface DaemonLogLine {
+  at: string;
+  level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+  text: string;
+}
+
 export interface AuditQuery extends Omit<PageQuery, 'sort'> {
   action?: string | undefined;
   actor?: string | undefined;
@@ -175,6 +194,16 @@ export class FathomClient {
         query: { ...query },
       }),
   };
+
+  /** What is right and wrong with the daemon's host. */
+  doctor(): Promise<DoctorReport> {
+    return this.http.request('GET', '/api/v1/doctor', { timeoutMs: ACTION_TIMEOUT_MS });
+  }
+
+  /** The last lines of the daemon's own log, oldest first. */
+  daemonLog(tail: number): Promise<{ lines: DaemonLogLine[] }> {
+    return this.http.request('GET', '/api/v1/daemon/log', { query: { tail } });
+  }
 
   /** What happened to the instances, oldest first. */
   events(query: { name?: string | undefined; limit?: number } = {}): Promise<Page<JournalEntry>> {

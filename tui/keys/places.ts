@@ -5,7 +5,7 @@ import type { Command } from './commands.ts';
 /** Where keys have a meaning of their own. */
 export type Place =
   | 'waiting'
-  | Exclude<TopScreen, 'accounts'>
+  | Exclude<TopScreen, 'accounts' | 'host'>
   | 'failures'
   | 'task'
   | 'summary'
@@ -19,6 +19,8 @@ export type Place =
   | 'users'
   | 'keys'
   | 'sessions'
+  | 'doctor'
+  | 'daemon-log'
   | 'copy'
   | 'quit';
 
@@ -50,6 +52,8 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],
   servers: ['list', 'servers', 'everywhere'],
+  doctor: ['list', 'tabs', 'filter', 'everywhere'],
+  'daemon-log': ['list', 'tabs', 'filter', 'everywhere'],
   users: ['list', 'tabs', 'filter', 'users', 'thing', 'everywhere'],
   keys: ['list', 'tabs', 'filter', 'keys', 'thing', 'everywhere'],
   sessions: ['list', 'tabs', 'filter', 'sessions', 'thing', 'everywhere'],

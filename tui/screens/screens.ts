@@ -7,6 +7,7 @@ import { databasesScreen } from './databases.ts';
 import { describeScreen } from './describe.ts';
 import { eventsScreen } from './events.ts';
 import { fleetLogsScreen } from './fleet-logs.ts';
+import { hostScreen } from './host.ts';
 import { instanceScreen } from './instance.ts';
 import { instancesScreen } from './instances.ts';
 import { overviewScreen } from './overview.ts';
@@ -20,6 +21,7 @@ const SCREENS: Readonly<Record<ScreenId, Screen>> = {
   'fleet-logs': fleetLogsScreen,
   servers: serversScreen,
   accounts: accountsScreen,
+  host: hostScreen,
   overview: overviewScreen,
   instances: instancesScreen,
   instance: instanceScreen,

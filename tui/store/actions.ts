@@ -4,7 +4,16 @@ import { plural } from './format.ts';
 /** What the console asks of the daemon over HTTP; each rejects with an error whose message is a sentence. */
 export type FleetCommands = Pick<
   FathomClient,
-  'status' | 'events' | 'audit' | 'databases' | 'queue' | 'users' | 'sessions' | 'apiKeys'
+  | 'status'
+  | 'events'
+  | 'audit'
+  | 'databases'
+  | 'queue'
+  | 'users'
+  | 'sessions'
+  | 'apiKeys'
+  | 'doctor'
+  | 'daemonLog'
 >;
 
 interface ActionKind {

@@ -8,6 +8,7 @@ export const TOP_SCREENS = [
   { id: 'events', key: '6', title: 'Events', short: 'Evts' },
   { id: 'servers', key: '7', title: 'Servers', short: 'Serv' },
   { id: 'accounts', key: '8', title: 'Accounts', short: 'Acct' },
+  { id: 'host', key: '9', title: 'Host', short: 'Host' },
 ] as const;
 
 export type TopScreen = (typeof TOP_SCREENS)[number]['id'];
@@ -27,9 +28,12 @@ export type EventTab = (typeof EVENT_TABS)[number];
 export const ACCOUNT_TABS = ['users', 'keys', 'sessions'] as const;
 export type AccountTab = (typeof ACCOUNT_TABS)[number];
 
+export const HOST_TABS = ['doctor', 'daemon-log'] as const;
+export type HostTab = (typeof HOST_TABS)[number];
+
 /** One place of the console that can be looked at, and come back to. */
 export type Spot =
-  | { screen: Exclude<TopScreen, 'queue' | 'events' | 'fleet-logs' | 'accounts'> }
+  | { screen: Exclude<TopScreen, 'queue' | 'events' | 'fleet-logs' | 'accounts' | 'host'> }
   /** `moment`: the log is shown as it was then. */
   | { screen: 'instance'; name: string; tab: Tab; moment?: string }
   /** `signature`: only the tasks with this error. */
@@ -38,6 +42,7 @@ export type Spot =
   | { screen: 'task'; id: string }
   | { screen: 'events'; tab: EventTab }
   | { screen: 'accounts'; tab: AccountTab }
+  | { screen: 'host'; tab: HostTab }
   | { screen: 'records'; name: string; collection: string; page: number }
   | { screen: 'describe'; thing: Thing };
 
@@ -91,6 +96,7 @@ export function top(screen: TopScreen): Location {
   if (screen === 'queue') return { screen, tab: 'recent', from: null };
   if (screen === 'fleet-logs') return { screen, choice: 'all', from: null };
   if (screen === 'accounts') return { screen, tab: 'users', from: null };
+  if (screen === 'host') return { screen, tab: 'doctor', from: null };
   if (screen === 'events') return { screen, tab: 'all', from: null };
   return { screen, from: null };
 }

@@ -2,7 +2,9 @@ import type { AuditEntry } from '../../shared/audit.ts';
 import type {
   ApiKey,
   Collection,
+  DaemonLogLine,
   DatabaseRecord,
+  DoctorReport,
   SessionRow,
   User,
 } from '../../shared/client/fathom-client.ts';
@@ -27,6 +29,8 @@ export interface PageValues {
   users: Latest<User>;
   keys: Latest<ApiKey>;
   sessions: Latest<SessionRow>;
+  doctor: DoctorReport;
+  daemonLog: readonly DaemonLogLine[];
 }
 
 export type Slot = keyof PageValues;

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { chmod } from 'node:fs/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
 import { signIn, signUp } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
@@ -15,20 +16,21 @@ const USER = {
   database: '2026-11-21-001-user001',
 };
 
-describe('Accounts of a real daemon', () => {
-  const shared = sharedDeployment();
-  const refused = (token: string) => {
-    const client = new FathomClient({ target: { url: shared.fathom.url }, token });
-    return until(
-      () =>
-        client.databases.list().then(
-          () => null,
-          () => true,
-        ),
-      { what: 'the token to end' },
-    );
-  };
+const shared = sharedDeployment();
 
+const refused = (token: string) => {
+  const client = new FathomClient({ target: { url: shared.fathom.url }, token });
+  return until(
+    () =>
+      client.databases.list().then(
+        () => null,
+        () => true,
+      ),
+    { what: 'the token to end' },
+  );
+};
+
+describe('Accounts of a real daemon', () => {
   it('finds a user, changes its role, signs it out, deactivates and activates it', async () => {
     const { fathom } = shared;
     const ann = await signUp(fathom, 'ann');
@@ -141,5 +143,59 @@ describe('Accounts', () => {
     await screen.shows('/2026-11-21-001-odd');
     await until(() => stub.requests.some((one) => one.includes('search=odd')), { what: 'the search' });
     expect(screen.lines[0]).toContain('Fathom');
+  });
+});
+
+describe('Host of a real daemon', () => {
+  it('shows what the doctor finds, worst first, with what to do, and checks again', async () => {
+    const { fathom } = shared;
+    const { dataDir } = fathom;
+    await chmod(dataDir, 0o755);
+    onTestFinished(() => chmod(dataDir, 0o700));
+    const screen = open({ socketPath: fathom.socketPath }, { columns: 160, rows: 40 });
+    await screen.shows('● live', '● ready');
+    screen.press('9');
+    await screen.shows('▲ warning', 'has mode 0755', `→ run 'chmod 700 ${dataDir}'`, '● ok');
+    expect(screen.line('▸')).toContain('data_dir');
+    screen.press('y', 'w');
+    await screen.shows('Copied what to do');
+    expect(screen.clipboard).toBe(`run 'chmod 700 ${dataDir}'`);
+    await chmod(dataDir, 0o700);
+    screen.press('/', 'data_dir', 'enter');
+    await screen.shows('▲ warning');
+    await until(
+      () => {
+        // Within two seconds the daemon hands out the same report.
+        screen.press('ctrl+r');
+        return screen.text.includes('writable, for its owner alone');
+      },
+      { what: 'another report' },
+    );
+  });
+
+  it('shows the log of the daemon itself, the latest first', async () => {
+    const { fathom } = shared;
+    const screen = open({ socketPath: fathom.socketPath }, { columns: 160, rows: 40 });
+    await screen.shows('● live', '● ready');
+    screen.press('9', 'tab');
+    await screen.shows('the daemon is ready', 'the latest first');
+    screen.press('/', 'is ready', 'enter');
+    await screen.shows('1/1');
+    screen.press('y', 'l');
+    await screen.shows('Copied the line');
+    expect(screen.clipboard).toMatch(/^\d{4}-.*Z info the daemon is ready databases=\d+ api=http/);
+  });
+
+  it('is for those who see everything', async () => {
+    const { fathom } = shared;
+    const { token } = await signUp(fathom, 'emil');
+    for (const path of ['/api/v1/doctor', '/api/v1/daemon/log'] as const) {
+      const own = new FathomClient({ target: { url: fathom.url }, token });
+      await expect(own.http.request('GET', path)).rejects.toMatchObject({ code: 'auth.forbidden' });
+      const viewer = new FathomClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
+      await expect(viewer.http.request('GET', path)).resolves.toBeDefined();
+    }
+    await expect(fathom.client.daemonLog(3_000)).rejects.toMatchObject({ code: 'request.invalid' });
+    expect((await fathom.client.daemonLog(2)).lines).toHaveLength(2);
   });
 });
