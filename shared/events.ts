@@ -17,6 +17,8 @@ export type FleetEvent =
     }
   /** Something other than the phase changed (address, desired state). */
   | { kind: 'instance.changed'; name: string; instance: Instance }
+  /** It runs on another port than before: `from` was taken by something else. */
+  | { kind: 'instance.moved'; name: string; from: number; to: number; at: string }
   /** The database was deleted. */
   | { kind: 'instance.removed'; name: string }
   /** A liveness probe ended. */
@@ -93,6 +95,7 @@ export function coalesceKey(event: FleetEvent): string | null {
     case 'instance.changed':
     case 'instance.added':
     case 'instance.removed':
+    case 'instance.moved':
     case 'log.line':
     case 'audit.entry':
       return null;
@@ -106,6 +109,7 @@ export function topicOf(event: FleetEvent): Topic {
     case 'instance.phase':
     case 'instance.changed':
     case 'instance.removed':
+    case 'instance.moved':
       return 'instances';
     case 'instance.probe':
     case 'instance.usage':

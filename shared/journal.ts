@@ -8,7 +8,7 @@ export const JOURNAL_KEPT = 5_000;
 export interface JournalEntry {
   at: string;
   name: string;
-  kind: 'added' | 'phase' | 'removed';
+  kind: 'added' | 'phase' | 'moved' | 'removed';
   from: InstancePhase | null;
   to: InstancePhase | null;
   /** Why it is in that phase; null when there is nothing to explain. */
@@ -28,6 +28,14 @@ export function journalEntryOf(event: FleetEvent, now: string): JournalEntry | n
       const { reason, last_exit } = instance;
       const why = reason === null ? null : { code: reason.code, message: reason.message };
       return { at, name, kind: 'phase', from, to, reason: why, last_exit };
+    }
+    case 'instance.moved': {
+      const { at, name, from, to } = event;
+      const reason = {
+        code: 'port_in_use' as const,
+        message: `from port ${from}, which is in use, to port ${to}`,
+      };
+      return { at, name, kind: 'moved', from: null, to: null, reason, last_exit: null };
     }
     case 'instance.removed':
       return {

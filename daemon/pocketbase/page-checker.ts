@@ -24,4 +24,5 @@ function check({ file, isThorough }: PageCheck): PageVerdict {
   }
 }
 
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
 parentPort?.postMessage(check(workerData as PageCheck));

@@ -38,6 +38,8 @@ export class InstanceState {
   #since: Date;
   #reason: PhaseReason | null = null;
   #observed: Observed;
+  /** Where it ran last: while it starts, several ports may be tried. */
+  #lastPort: number | null;
   readonly #probes: Probe[] = [];
   #usage: Usage | null = null;
   readonly #watchers = new Set<() => void>();
@@ -51,6 +53,7 @@ export class InstanceState {
     this.#clock = deps.clock;
     this.#publish = deps.publish;
     this.#since = deps.clock.now();
+    this.#lastPort = lastPort;
     this.#observed = {
       desired: 'stopped',
       port: lastPort,
@@ -113,7 +116,17 @@ export class InstanceState {
       at: this.#since.toISOString(),
       instance: this.view(),
     });
+    if (phase === 'running') this.#noteMove();
     this.#wake();
+  }
+
+  #noteMove(): void {
+    const { port } = this.#observed;
+    const from = this.#lastPort;
+    this.#lastPort = port;
+    if (from === null || port === null || from === port) return;
+    const at = this.#clock.now().toISOString();
+    this.#publish({ kind: 'instance.moved', name: this.#spec.name, from, to: port, at });
   }
 
   note(changes: Partial<Observed>): void {

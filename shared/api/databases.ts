@@ -247,7 +247,7 @@ const journalEntrySchema: z.ZodType<JournalEntry> = z
   .object({
     at: z.iso.datetime(),
     name: z.string(),
-    kind: z.enum(['added', 'phase', 'removed']),
+    kind: z.enum(['added', 'phase', 'moved', 'removed']),
     from: phase,
     to: phase,
     reason: reasonSchema.omit({ log_tail: true }).nullable(),

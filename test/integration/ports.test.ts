@@ -42,6 +42,17 @@ it('a port that was taken meanwhile is left to whoever has it, and the new one i
   );
   expect((await signIn(fathom, tenant)).database).toMatchObject({ port: moved.port, url: moved.url });
 
+  const { items } = await fathom.client.events({ name: tenant.name });
+  expect(items).toContainEqual(
+    expect.objectContaining({
+      kind: 'moved',
+      reason: {
+        code: 'port_in_use',
+        message: expect.stringContaining(`${first}, which is in use, to port ${moved.port}`),
+      },
+    }),
+  );
+
   // The first one is free again, but clients know the new one by now.
   release();
   expect(await databases.restart(tenant.name)).toMatchObject({ port: moved.port });

@@ -106,7 +106,7 @@ export function behindTimeline(
 
 /** Names are never used again, so an addition and a removal happen once. */
 function keyOf({ kind, name, at, to }: JournalEntry): string {
-  return kind === 'phase' ? `${name} ${at} ${to}` : `${name} ${kind}`;
+  return kind === 'phase' || kind === 'moved' ? `${name} ${at} ${to}` : `${name} ${kind}`;
 }
 
 const RETURNING: ReadonlySet<InstancePhase> = new Set(['starting', 'running']);
