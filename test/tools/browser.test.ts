@@ -1,23 +1,13 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, launchChromium } from '../helpers/chromium.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { type OpenIdProvider, openIdProvider } from '../helpers/openid-provider.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const APP = join(import.meta.dirname, '..', 'fixtures', 'browser-app');
 const SDK = join(import.meta.dirname, '..', '..', 'node_modules', 'pocketbase', 'dist', 'pocketbase.es.mjs');
 const FILES: Readonly<Record<string, [type: string, path: string]>> = {
@@ -25,9 +15,6 @@ const FILES: Readonly<Record<string, [type: string, path: string]>> = {
   '/app.js': ['text/javascript', join(APP, 'app.js')],
   '/pocketbase.js': ['text/javascript', SDK],
 };
-
-const isThere = existsSync(CHROMIUM);
-if (!isThere) console.log(`skipped: ${CHROMIUM} is not installed (package chromium)`);
 
 /** Serves the application from an origin of its own. */
 async function serveApp(): Promise<Server> {
@@ -58,7 +45,7 @@ async function signInWithProvider(page: Page, login: string): Promise<Record<str
   return outcome(page);
 }
 
-describe.skipIf(!isThere)('an application in a browser', () => {
+describe.skipIf(!hasChromium)('an application in a browser', () => {
   let fathom: Deployment;
   let provider: OpenIdProvider;
   let app: Server;
@@ -71,7 +58,7 @@ describe.skipIf(!isThere)('an application in a browser', () => {
     fathom = await createDeployment({ CORS_ORIGINS: origin });
     provider = await openIdProvider([`${fathom.globalUrl}/api/oauth2-redirect`]);
     await fathom.start(provider.settings);
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    browser = await launchChromium();
   });
 
   afterAll(async () => {
