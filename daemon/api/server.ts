@@ -73,6 +73,8 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     genReqId: () => randomUUID(),
     // Malformed URLs would otherwise be answered in a form of their own.
     frameworkErrors: (error, request, reply) => {
+      // Such a request was not decorated.
+      request.caller = null;
       void sendProblem(toFathomError(error), request, reply);
     },
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
