@@ -124,6 +124,7 @@ export class StubDaemon {
         this.logs.set(event.name, [...(this.logs.get(event.name) ?? []), event.line].slice(-200));
         return;
       case 'daemon.usage':
+      case 'instance.moved':
         return;
       case 'queue.task': {
         const others = this.queue.tasks.filter(({ id }) => id !== event.task.id);

@@ -138,6 +138,9 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
       case 'audit.entry':
         audited.push(sanitiseAll(event.entry));
         break;
+      case 'instance.moved':
+        // Told as an entry; the port comes with the phase.
+        break;
       case 'instance.removed':
         instances.delete(event.name);
         break;
