@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { PROTOCOL_VERSION } from '../shared/protocol.ts';
+import { exemptFromProxy } from '../shared/proxy-exemptions.ts';
 import type { DaemonStatus } from '../shared/status.ts';
 import type { NewTask } from '../shared/task.ts';
 import type { ApiDeps } from './api/deps.ts';
@@ -89,6 +90,7 @@ export interface RunningDaemon {
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
   // What this process and those that it starts make is for its user alone; the local socket is opened up by name.
   process.umask(0o077);
+  exemptFromProxy([config.server.host, config.bindAddress]);
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
   const startedAt = clock.now();

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { exemptFromProxy } from '../shared/proxy-exemptions.ts';
 
 // Only what every start needs is loaded at once; the rest while the connection is already on its way.
 
@@ -14,6 +15,7 @@ function cacheCompiledCode(): void {
 }
 
 async function main(): Promise<number> {
+  exemptFromProxy();
   cacheCompiledCode();
   const [{ readOptions }, { EXIT, runConsole }, { prepareEnvironment }, { settingsOnDemand }] =
     await Promise.all([

@@ -81,6 +81,8 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     forceCloseConnections: true,
+    // Whatever else is offered, like HTTP/2 (h2c) by Java's client, the request is answered as it is.
+    http: { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
     // Whoever sends slower than that is not waited for: a request has to have arrived, an answer may take longer.
     requestTimeout: REQUEST_TIMEOUT_MS,
     clientErrorHandler: refuseConnection,

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { FleetStream } from '../../shared/client/stream.ts';
+import { exemptFromProxy } from '../../shared/proxy-exemptions.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLog } from '../base/log.ts';
 import { loadConfig } from '../config/config.ts';
@@ -32,6 +33,7 @@ export async function runWorker(
   const loaded = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
   const { config, warnings } = loaded;
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
+  exemptFromProxy([config.server.host, config.bindAddress]);
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
   const log = createLog({ level: config.log.level });

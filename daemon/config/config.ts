@@ -84,6 +84,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   const config = readConfig(read, sources.dataDir);
   checkPorts(read, config);
   checkSocketGroup(read, config);
+  checkDataPaths(read, config);
   if (read.problems.length > 0) throw invalidConfig(read.problems, sources.warnings);
   return {
     config: deepFreeze(config),
@@ -236,6 +237,18 @@ function checkSocketGroup(read: ValueReader, { socketGroup, socketPath, dataDir 
   if (socketGroup === null || !socketPath.startsWith(`${dataDir}/`)) return;
   const reach = `its members cannot reach ${socketPath}, as nobody else enters the data directory`;
   read.problem('FATHOM_SOCKET_GROUP', `${reach}; set FATHOM_SOCKET to a path like /run/fathom/fathomd.sock`);
+}
+
+/** PocketBase takes what follows a `?` for options of SQLite, and would put the files elsewhere. */
+function checkDataPaths(read: ValueReader, { dataDir, userDatabasesDir }: Config): void {
+  const paths = [
+    ['FATHOM_DATA_DIR', dataDir],
+    ['PB_USER_DBS_PATH', userDatabasesDir],
+  ] as const;
+  const wrong = paths.find(([, path]) => path.includes('?'));
+  if (wrong === undefined) return;
+  const [name, path] = wrong;
+  read.problem(name, `${path} holds a '?', which PocketBase does not take for a part of the path; rename it`);
 }
 
 function reachWarnings(config: Config): string[] {

@@ -4,6 +4,7 @@ import { parse } from 'dotenv';
 import { closestWord } from '../../shared/closest.ts';
 import type { FieldError } from '../../shared/errors.ts';
 import { readCredentials } from './credentials.ts';
+import { type CutValue, cutValues } from './env-lines.ts';
 import {
   GENERATED_SECRETS,
   OTHER_VARIABLES,
@@ -24,6 +25,8 @@ export interface EnvFile {
   /** Permission bits. */
   mode: number;
   values: Readonly<Record<string, string>>;
+  /** Values that a `#` cuts short. */
+  cut: readonly CutValue[];
 }
 
 /** Where values come from, before anything is validated. */
@@ -103,6 +106,7 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
 
   warnings.push(
     ...files.flatMap(permissionWarnings),
+    ...files.flatMap(cutWarnings),
     ...conflictWarnings({ files, originOf }),
     ...typoWarnings([env, ...files.map((file) => file.values)]),
   );
@@ -127,7 +131,8 @@ export function exposesSecrets({ mode, values }: EnvFile): boolean {
 
 function readEnvFile(path: string): EnvFile | { error: string } {
   try {
-    return { path, mode: statSync(path).mode & 0o777, values: parse(readFileSync(path, 'utf8')) };
+    const text = readFileSync(path, 'utf8');
+    return { path, mode: statSync(path).mode & 0o777, values: parse(text), cut: cutValues(text) };
   } catch (error) {
     return { error: error instanceof Error && 'code' in error ? String(error.code) : 'unknown error' };
   }
@@ -139,6 +144,17 @@ function permissionWarnings(file: EnvFile): string[] {
   return [
     `${file.path} holds secrets and is open to other users (mode ${mode}); run 'chmod 600 ${file.path}'`,
   ];
+}
+
+/** A secret that lost its end still looks like one. It is never shown. */
+function cutWarnings({ path, cut }: EnvFile): string[] {
+  return cut.map(({ name, quote }) => {
+    const remedy =
+      quote === null
+        ? 'choose a value without one of the three quotes'
+        : `write ${quote} before and after the value, or a space before the # of a comment`;
+    return `${name} in ${path} ends at its '#', which begins a comment; ${remedy}`;
+  });
 }
 
 /** One of them is a mistake: what was made with the weaker one cannot be read with the other. */

@@ -65,7 +65,7 @@ export class ValueReader {
     const value = this.text(name);
     if (value === null) return null;
     if (value.startsWith('~')) this.problem(name, `'~' is not expanded here; write the whole path`);
-    if (value.includes('\0')) this.problem(name, 'holds a NUL byte; write a plain path');
+    if (/\p{Cc}/u.test(value)) this.problem(name, 'holds a control character; write a plain path');
     return resolve(this.#cwd, value);
   }
 

@@ -52,6 +52,8 @@ export interface DeploymentOptions {
   ports?: number;
   /** Begins with an empty data directory, not with one in which the migrations have been applied. */
   empty?: boolean;
+  /** A part of the name of the data directory. */
+  label?: string;
 }
 
 /** A data directory, ports and secrets of its own; nothing runs yet. */
@@ -60,7 +62,7 @@ export async function createDeployment(
   options: DeploymentOptions = {},
 ): Promise<Deployment> {
   const range = options.ports ?? 60;
-  const dataDir = await mkdtemp(join(tmpdir(), 'fathom-test-'));
+  const dataDir = await mkdtemp(join(tmpdir(), `fathom-test-${options.label ?? ''}`));
   if (options.empty !== true) await copyPrepared(dataDir);
   const base = await freePortRange(range + 2);
   const admin = { email: 'admin@fathom.test', password: randomBytes(12).toString('hex') };

@@ -54,6 +54,28 @@ it('everything that is wrong is told at once, one line each, from every file', a
   expect(lines).toContain("AES_MASTER_KEY: 16 bytes, needs 32 (base64); run 'fathomd init'");
 });
 
+it.each([
+  ['FATHOM_DATA_DIR', 'data?x'],
+  ['PB_USER_DBS_PATH', 'databases?x'],
+  ['FATHOM_DATA_DIR', 'data\nx'],
+])('refuses %s %j, which PocketBase would take for another path', async (name, path) => {
+  const { exitCode, lines } = await serve({ [name]: path });
+  expect(exitCode).toBe(78);
+  expect(lines.filter((line) => line.startsWith(`${name}: `))).toHaveLength(1);
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+it('warns of a value that a # cuts short, without its text', async () => {
+  const line = "PB_ADMIN_PASSWORD=correct-horse#battery\nJWT_SECRET='whole#secret' # as it is meant\n";
+  writeFileSync(join(cwd, '.env'), line, { mode: 0o600 });
+  const { lines } = await serve();
+  const warnings = lines.filter((text) => text.includes('warning') && text.includes('#'));
+  expect(warnings).toEqual([expect.stringContaining(`PB_ADMIN_PASSWORD in ${join(cwd, '.env')}`)]);
+  expect(warnings[0]).toContain("write ' before and after");
+  expect(lines.join('\n')).not.toContain('battery');
+  expect(lines.join('\n')).not.toContain('correct-horse');
+});
+
 it('no secret is printed, not even a wrong one, not even with a stack', async () => {
   const wrong = { AES_MASTER_KEY: 'geheim-1', JWT_SECRET: 'geheim-2', PB_ENCRYPTION_KEY: 'geheim-3' };
   const { exitCode, lines } = await serve({ ...wrong, PB_ADMIN_PASSWORD: 'geheim', LOG_LEVEL: 'debug' });

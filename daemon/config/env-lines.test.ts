@@ -1,0 +1,41 @@
+import { parse } from 'dotenv';
+import { expect, it } from 'vitest';
+import { cutValues } from './env-lines.ts';
+
+const cut = (text: string) => cutValues(text).map(({ name, quote }) => `${name} ${quote ?? 'none'}`);
+
+it.each([
+  ['A=abc#def', ["A '"]],
+  ['A=#def', ["A '"]],
+  ['export A = abc#def', ["A '"]],
+  ['A: abc#def', ["A '"]],
+  ["A=it's#def", ['A "']],
+  [`A=it's"#def`, ['A `']],
+  ['A=it\'s"`#def', ['A none']],
+  // A quote without its end is part of the value.
+  ['A="abc#def', ["A '"]],
+  ['A=one#1\r\nB=two#2', ["A '", "B '"]],
+])('finds the values of %j that lose their end', (text, expected) => {
+  expect(cut(text)).toEqual(expected);
+});
+
+it.each([
+  "A='abc#def'",
+  'A="abc#def"',
+  'A=`abc#def`',
+  'A=abc # a comment',
+  'A=\t# a comment',
+  'A="abc"#a comment',
+  '# A=abc#def',
+  'A=abc',
+  "A='first\nB=one#two\n'",
+])('leaves %j alone', (text) => {
+  expect(cut(text)).toEqual([]);
+});
+
+it('finds what dotenv cuts, also when it is written again in the quote that is proposed', () => {
+  const value = 'p4ss#word';
+  const [found] = cutValues(`A=${value}`);
+  expect(parse(`A=${value}`)['A']).not.toBe(value);
+  expect(parse(`A=${found?.quote}${value}${found?.quote}`)['A']).toBe(value);
+});
