@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { countsBy, EXAMPLE_ID, EXAMPLE_TIME } from './api/fields.ts';
+import { isDeeperThan, MAX_JSON_DEPTH } from './json-depth.ts';
 import { type QueueStats, type Schedule, TASK_STATUSES, type Task, type TaskSummary } from './task.ts';
 
 const time = z.iso.datetime();
@@ -9,11 +10,21 @@ const taskType = z
   .max(120)
   .regex(/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, "is not the name of a handler like 'report.weekly'");
 
+function toUtc(given: string): string {
+  const ms = Date.parse(given);
+  return Number.isNaN(ms) ? '' : new Date(ms).toISOString();
+}
+
 const EXAMPLE_PAYLOAD = { url: 'https://hooks.example.com/report' };
 
 const base = {
   type: taskType,
-  payload: z.unknown().optional(),
+  payload: z
+    .unknown()
+    .optional()
+    .refine((payload) => !isDeeperThan(payload, MAX_JSON_DEPTH), {
+      error: `is nested more than ${MAX_JSON_DEPTH} deep`,
+    }),
   user_id: z
     .string()
     .regex(/^[a-z0-9]{15}$/, 'is not the id of a user')
@@ -27,7 +38,10 @@ const base = {
 export const newTaskSchema = z
   .strictObject({
     ...base,
-    run_at: z.iso.datetime({ offset: true }).optional(),
+    run_at: z.iso
+      .datetime({ offset: true })
+      .refine((given) => /^\d{4}-/.test(toUtc(given)), { error: 'is not in the years 0000 to 9999 in UTC' })
+      .optional(),
     /** The whole payload is secret; its member `secrets` always is. */
     secret: z.boolean().optional(),
   })
@@ -118,6 +132,7 @@ export const taskSchema: z.ZodType<Task> = z
           message: z.string(),
           code: z.string().exactOptional(),
           stack: z.string().exactOptional(),
+          causes: z.array(z.string()).exactOptional(),
         }),
       )
       .nullable(),

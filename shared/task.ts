@@ -34,6 +34,8 @@ export interface AttemptError {
   message: string;
   code?: string;
   stack?: string;
+  /** What led to it, the outermost first. */
+  causes?: string[];
 }
 
 /** A task as lists and the stream tell it. Times are RFC 3339. */

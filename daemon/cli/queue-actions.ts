@@ -84,7 +84,10 @@ async function emailsFor(
 export async function showTask(args: Common & { id: string }, context: CliContext): Promise<number> {
   const task = await connect(args, context).queue.get(args.id);
   if (args.json) printJson(context, task);
-  else for (const line of taskLines(task)) printLine(context.stdout, printable(line));
+  else {
+    for (const line of taskLines(task)) printLine(context.stdout, printable(line));
+    if (task.warning !== undefined) printWarnings([task.warning], context);
+  }
   return 0;
 }
 
@@ -210,7 +213,8 @@ function taskLines(task: Task): string[] {
       .filter(([, value]) => value !== null)
       .map(([name, value]) => `${name.padEnd(10)}${String(value)}`),
     ...(task.errors ?? []).map(
-      ({ at, attempt, message }) => `error     ${at}  attempt ${attempt}: ${message}`,
+      ({ at, attempt, message, causes = [] }) =>
+        `error     ${at}  attempt ${attempt}: ${[message, ...causes].join(' ← ')}`,
     ),
   ];
 }

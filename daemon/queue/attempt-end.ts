@@ -54,7 +54,7 @@ export function afterRefusal(
 const REFUSED = 'the end of the attempt was refused';
 
 function entryOf(
-  { name, message, code, stack }: HandlerError,
+  { name, message, code, stack, causes }: HandlerError,
   { task, worker, now }: { task: ClaimedTask; worker: string; now: Date },
 ): AttemptError {
   return {
@@ -66,6 +66,7 @@ function entryOf(
     message,
     ...(code === null ? {} : { code }),
     ...(stack === null ? {} : { stack }),
+    ...(causes.length === 0 ? {} : { causes }),
   };
 }
 

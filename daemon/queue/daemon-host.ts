@@ -62,5 +62,6 @@ export function daemonQueue({
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,
     publish: (event) => bus.publish(event),
+    hasDatabase: (userId) => catalog.findByUser(userId) !== null,
   });
 }

@@ -1,4 +1,3 @@
-import { messageOf } from '../../shared/errors.ts';
 import { after } from '../base/after.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -8,6 +7,7 @@ import { isUnrecoverable, type PreparedTask } from './prepare.ts';
 import { type HandlerError, handlerError } from './runner/messages.ts';
 import type { Runner } from './runner/runner.ts';
 import type { RunnerPool } from './runner/runner-pool.ts';
+import { describeThrown } from './runner/thrown.ts';
 
 /** What a handler has after it was told to stop; then its process is killed. */
 const GRACE_MS = 2_000;
@@ -144,7 +144,7 @@ export class Execution {
     } catch (error) {
       return {
         kind: 'failed',
-        error: handlerError(messageOf(error), { unrecoverable: isUnrecoverable(error) }),
+        error: { ...describeThrown(error), unrecoverable: isUnrecoverable(error), stack: null },
       };
     }
     if (this.#ending !== null) {
@@ -168,7 +168,7 @@ export class Execution {
     this.#runner = null;
     runners.give(runner);
     const answer = end.answer === undefined ? {} : { answer: prepared.redact(end.answer) };
-    if (end.kind === 'done') return { kind: 'done', result: prepared.redact(end.result), ...answer };
+    if (end.kind === 'done') return { kind: 'done', result: prepared.redactJson(end.result), ...answer };
     return { kind: 'failed', error: redacted(end.error, prepared.redact), ...answer };
   }
 
@@ -204,7 +204,10 @@ export class Execution {
 function redacted(error: HandlerError, redact: (text: string) => string): HandlerError {
   return {
     ...error,
+    name: redact(error.name),
     message: redact(error.message),
+    code: error.code === null ? null : redact(error.code),
     stack: error.stack === null ? null : redact(error.stack),
+    causes: error.causes.map(redact),
   };
 }

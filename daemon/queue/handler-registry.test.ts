@@ -15,10 +15,30 @@ it('a handler that everybody may change is not run, wherever a link leads to it'
 
   await chmod(file, 0o666);
   expect(() => find('report.weekly')).toThrow(`'chmod o-w ${file}'`);
-  expect(doubtAbout('report.weekly', directory)).toContain(`'chmod o-w ${file}'`);
+  expect(doubtAbout({ type: 'report.weekly' }, { tasksDir: directory, hasDatabase: () => true })).toContain(
+    `'chmod o-w ${file}'`,
+  );
   expect(() => find('linked')).toThrow('everybody on this host may change');
   await chmod(file, 0o664);
   await chmod(directory, 0o1777);
   expect(() => find('report.weekly')).toThrow(`'chmod o-w ${directory}'`);
   expect(findHandler('http.request', directory)?.database).toBe('unused');
+});
+
+it.each([
+  ['database.vacuum', {}, /works for a user/],
+  ['database.provision', { user_id: null }, /works for a user/],
+  ['database.vacuum', { user_id: 'with' }, null],
+  ['database.vacuum', { user_id: 'without' }, /has no database/],
+  ['database.provision', { user_id: 'without' }, null],
+  ['http.request', { payload: {} }, /payload is not right/],
+  ['http.request', { payload: { url: 'https://a.example/' } }, null],
+  ['http.request', {}, null],
+  ['mail.send', { payload: { to: 'a@example.com\n' } }, /payload is not right/],
+  ['no.such', {}, /there is no handler 'no\.such'/],
+  ['vacuum', {}, /there is no handler 'vacuum'/],
+])('%s with %o is doubted: %s', (type, task, expected) => {
+  const doubt = doubtAbout({ type, ...task }, { tasksDir: '/nowhere', hasDatabase: (id) => id === 'with' });
+  if (expected === null) expect(doubt).toBeNull();
+  else expect(doubt).toMatch(expected);
 });

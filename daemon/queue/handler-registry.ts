@@ -1,9 +1,12 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { z } from 'zod';
 import { closestWord } from '../../shared/closest.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { modulePath } from '../base/package.ts';
+import { httpPayloadSchema } from './handlers/http-payload.ts';
+import { mailPayloadSchema } from './handlers/mail-payload.ts';
 
 export interface FoundHandler {
   /** URL of its module; differs when the file was changed, so that a running process loads it anew. */
@@ -13,15 +16,20 @@ export interface FoundHandler {
 }
 
 /** The handlers of Fathom itself. */
-const BUILT_IN: ReadonlyMap<string, FoundHandler> = new Map([
-  ['database.provision', own('database-provision', 'unused')],
-  ['database.vacuum', own('database-vacuum', 'required')],
-  ['http.request', own('http-request', 'unused')],
-  ['mail.send', own('mail-send', 'unused')],
+const BUILT_IN: ReadonlyMap<string, BuiltInHandler> = new Map([
+  ['database.provision', own('database-provision', { database: 'unused', needsUser: true })],
+  ['database.vacuum', own('database-vacuum', { database: 'required', needsUser: true })],
+  ['http.request', own('http-request', { database: 'unused', payload: httpPayloadSchema })],
+  ['mail.send', own('mail-send', { database: 'unused', payload: mailPayloadSchema })],
 ]);
 
-function own(file: string, database: FoundHandler['database']): FoundHandler {
-  return { module: pathToFileURL(modulePath(`daemon/queue/handlers/${file}`)).href, database };
+interface BuiltInHandler extends FoundHandler {
+  needsUser?: true;
+  payload?: z.ZodType;
+}
+
+function own(file: string, handler: Omit<BuiltInHandler, 'module'>): BuiltInHandler {
+  return { module: pathToFileURL(modulePath(`daemon/queue/handlers/${file}`)).href, ...handler };
 }
 
 const WRITABLE_BY_ALL = 0o002;
@@ -58,17 +66,47 @@ function refuseIfOpenToAll(path: string, mode: number): void {
   );
 }
 
-/** Why a task of this type would be dead at once, or null. A worker elsewhere may still have the handler. */
-export function doubtAbout(type: string, tasksDir: string): string | null {
+/** What is known of a task before it runs. */
+export interface PlannedTask {
+  type: string;
+  user_id?: string | null | undefined;
+  /** Left out where all of it is secret. */
+  payload?: unknown;
+}
+
+/** Why a task can only fail as things are, or null. A worker elsewhere may still have the handler. */
+export function doubtAbout(
+  task: PlannedTask,
+  { tasksDir, hasDatabase }: { tasksDir: string; hasDatabase: (userId: string) => boolean },
+): string | null {
+  const { type, user_id } = task;
+  let found: FoundHandler | null;
   try {
-    if (findHandler(type, tasksDir)) return null;
-    const known = [...BUILT_IN.keys(), ...administrators(tasksDir)].toSorted();
-    const meant = closestWord(type, known);
-    const question = meant === null ? '.' : `; did you mean '${meant}'?`;
-    return `there is no handler '${type}' here now${question} There are ${known.join(', ')}; put ${type}.ts into ${tasksDir} for another`;
+    found = findHandler(type, tasksDir);
   } catch (error) {
     return messageOf(error);
   }
+  if (!found) return unknownType(type, tasksDir);
+  const builtIn = BUILT_IN.get(type);
+  const hasUser = user_id !== undefined && user_id !== null;
+  if (builtIn?.needsUser && !hasUser) {
+    return `'${type}' works for a user and this task has none, so it fails; name one with user_id ('--user ID')`;
+  }
+  if (hasUser && found.database !== 'unused' && !hasDatabase(user_id)) {
+    return `the user '${user_id}' has no database now, so this task fails; 'fathomd queue add database.provision --user ${user_id}' makes one`;
+  }
+  if (builtIn?.payload === undefined || !('payload' in task)) return null;
+  const parsed = builtIn.payload.safeParse(task.payload);
+  return parsed.success
+    ? null
+    : `the payload is not right, so this task fails: ${z.prettifyError(parsed.error)}`;
+}
+
+function unknownType(type: string, tasksDir: string): string {
+  const known = [...BUILT_IN.keys(), ...administrators(tasksDir)].toSorted();
+  const meant = closestWord(type, known);
+  const question = meant === null ? '.' : `; did you mean '${meant}'?`;
+  return `there is no handler '${type}' here now${question} There are ${known.join(', ')}; put ${type}.ts into ${tasksDir} for another`;
 }
 
 function administrators(tasksDir: string): string[] {

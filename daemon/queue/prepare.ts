@@ -21,6 +21,8 @@ export interface PreparedTask {
   request: Omit<RunRequest, 'leaseMs'>;
   /** Hides the task's secrets. */
   redact: (text: string) => string;
+  /** The same in JSON text, which stays JSON. */
+  redactJson: (json: string) => string;
   /** A token for the user's database, new if need be. */
   token: () => Promise<string>;
   provision: () => Promise<{ name: string }>;
@@ -37,7 +39,7 @@ export function preparer(deps: {
   return async (task, signal) => {
     const handler = findHandler(task.type, deps.tasksDir);
     if (!handler) throw new UnknownType(task.type, deps.tasksDir);
-    const { payload, redact } = openPayload(task, deps.masterKeys);
+    const { payload, redact, redactJson } = openPayload(task, deps.masterKeys);
     const { user } = task;
     const access = () => {
       if (!user) throw new FathomError('request.invalid', `a task of type '${task.type}' needs a user_id`);
@@ -56,6 +58,7 @@ export function preparer(deps: {
         allowedTargets: deps.allowedTargets,
       },
       redact,
+      redactJson,
       token: async () => (await access()).token,
       provision: async () => {
         if (!user) throw new FathomError('request.invalid', `a task of type '${type}' needs a user_id`);

@@ -1,12 +1,12 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import type { NewTask, ScheduledTask } from '../../shared/task.ts';
+import type { NewTask, Task } from '../../shared/task.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
 import type { MasterKeys } from '../security/envelope.ts';
 import type { Seal } from '../security/master-keys.ts';
-import { doubtAbout } from './handler-registry.ts';
+import { doubtAbout, type PlannedTask } from './handler-registry.ts';
 import { HookClient } from './hook-client.ts';
 import { preparer, type TaskHost } from './prepare.ts';
 import { QueueWatch } from './queue-watch.ts';
@@ -58,6 +58,7 @@ export interface QueueOptions extends Omit<WorkerOptions, 'hooks' | 'onActivity'
   controlPlane: { url: string; hookToken: string };
   seal: Seal;
   publish: (event: FleetEvent) => void;
+  hasDatabase: (userId: string) => boolean;
 }
 
 /** The queue as the daemon runs it: its own worker, the schedules, the stream's watch, and the retention. */
@@ -79,13 +80,12 @@ export class Queue {
     this.#hooks = hooks;
     this.store = new TaskStore({ hooks, seal: options.seal });
     this.watch = new QueueWatch({ store: this.store, clock, log, publish: options.publish });
-    const doubt = ({ type }: ScheduledTask) => doubtAbout(type, options.tasksDir);
     this.schedules = new Schedules({
       hooks,
       store: this.store,
       clock,
       log,
-      doubt,
+      doubt: (task) => this.#doubt({ ...task, payload: task.payload ?? null }),
       onTask: () => this.wake(),
     });
     const { worker, close } = createWorker({ ...options, hooks, onActivity: () => this.watch.poke() });
@@ -105,8 +105,20 @@ export class Queue {
   async add(task: NewTask): ReturnType<TaskStore['add']> {
     const added = await this.store.add(task, (row) => this.#worker.add(row));
     this.watch.poke();
-    const warning = doubtAbout(task.type, this.#options.tasksDir);
+    const warning = this.#doubt({ ...task, payload: task.payload ?? null });
     return warning === null ? added : { ...added, task: { ...added.task, warning } };
+  }
+
+  /** One that waits says why it can only fail, if that is known. @throws FathomError `not_found` */
+  async get(id: string): Promise<Task> {
+    return this.#explained(await this.store.get(id));
+  }
+
+  /** @throws FathomError as `TaskStore.retry` */
+  async retry(id: string): Promise<Task> {
+    const task = await this.store.retry(id);
+    this.wake();
+    return this.#explained(task);
   }
 
   /** A task was changed, or added by somebody else. */
@@ -139,6 +151,17 @@ export class Queue {
     // Ends the requests that are not answered yet, for which the others may wait.
     this.#hooks.close();
     await others;
+  }
+
+  #explained(task: Task): Task {
+    if (task.status !== 'pending') return task;
+    const { type, user_id, payload } = task;
+    const warning = this.#doubt(task.secret ? { type, user_id } : { type, user_id, payload });
+    return warning === null ? task : { ...task, warning };
+  }
+
+  #doubt(task: PlannedTask): string | null {
+    return doubtAbout(task, this.#options);
   }
 
   async #prune(): Promise<void> {

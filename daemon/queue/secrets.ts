@@ -33,29 +33,55 @@ export function sealPayload(
   return { payload: JSON.stringify(shown), sealed: sealJson({ secrets }) };
 }
 
-/** The payload as it was given, and a function that hides its secrets in any text. @throws FathomError `secret.undecryptable` */
+/** The payload as it was given, and what hides its secrets. @throws FathomError `secret.undecryptable` */
 export function openPayload(
   task: { id: string; payload: unknown; sealed: string | null },
   masters: readonly MasterKey[],
-): { payload: unknown; redact: (text: string) => string } {
-  if (task.sealed === null) return { payload: task.payload, redact: (text) => text };
+): { payload: unknown } & Redaction {
+  if (task.sealed === null) return { payload: task.payload, redact: same, redactJson: same };
   const opened = JSON.parse(unseal(masters, task.sealed, belongsTo(task.id)).toString()) as Record<
     string,
     unknown
   >;
   const payload = 'whole' in opened ? opened['whole'] : { ...(task.payload as object), ...opened };
-  const values = [...new Set(texts(Object.values(opened)))]
-    .filter(({ length }) => length >= MIN_REDACTED)
-    .toSorted((a, b) => b.length - a.length);
-  return {
-    payload,
-    redact: (text) => values.reduce((rest, value) => hide(rest, value), text),
-  };
+  return { payload, ...redactionOf(texts(Object.values(opened))) };
 }
 
-/** Also as it looks inside JSON, where quotes and line ends are written otherwise. */
-function hide(text: string, value: string): string {
-  return text.replaceAll(value, '[secret]').replaceAll(JSON.stringify(value).slice(1, -1), '[secret]');
+export interface Redaction {
+  /** Hides the secrets in any text. */
+  redact: (text: string) => string;
+  /** Hides them in JSON text: in its texts and names, and numbers that are one. Numbers that hold one stay whole. */
+  redactJson: (json: string) => string;
+}
+
+/** In one pass, so that what stands in for one secret is not searched for another. */
+export function redactionOf(secrets: readonly string[]): Redaction {
+  const values = [...new Set(secrets)].filter(({ length }) => length >= MIN_REDACTED);
+  if (values.length === 0) return { redact: same, redactJson: same };
+  const forms = [...new Set(values.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
+  const pattern = new RegExp(
+    forms.map((form) => form.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'),
+    'g',
+  );
+  const redact = (text: string) => text.replace(pattern, HIDDEN);
+  const redactValue = (value: unknown): unknown => {
+    if (typeof value === 'string') return redact(value);
+    if (typeof value === 'number') return values.includes(String(value)) ? HIDDEN : value;
+    if (Array.isArray(value)) return value.map(redactValue);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, inner]) => [redact(name), redactValue(inner)]),
+    );
+  };
+  return { redact, redactJson: (json) => JSON.stringify(redactValue(JSON.parse(json))) };
+}
+
+const HIDDEN = '[secret]';
+const same = (text: string) => text;
+
+/** Also as it looks inside JSON and in addresses, where some characters are written otherwise. */
+function formsOf(value: string): string[] {
+  return [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value.toWellFormed())];
 }
 
 function texts(value: unknown): string[] {

@@ -1,6 +1,7 @@
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
@@ -182,5 +183,60 @@ describe('a clock that was set back', () => {
     expect(await next('every-minute')).toBeLessThanOrEqual(60_000);
     expect(await next('once-later')).toBeGreaterThan(20 * 365 * 86_400_000);
     await removeAll();
+  });
+});
+
+describe('a task or schedule', () => {
+  it('that can only fail is added with a warning, over the API and the command line', async () => {
+    await fathom.client.queue.pause();
+    const { user, database } = await signUp(fathom.url, 'warned@example.com');
+    await fathom.client.databases.delete(database.name);
+    for (const [task, warning] of [
+      [{ type: 'database.vacuum' }, /works for a user/],
+      [{ type: 'database.vacuum', user_id: user.id }, /has no database now/],
+      [{ type: 'no.such' }, /there is no handler/],
+      [{ type: 'http.request', payload: { url: 'ftp://a.example/' } }, /payload is not right/],
+    ] as const) {
+      const added = await fathom.client.queue.add(task);
+      expect(added.warning).toMatch(warning);
+      expect((await fathom.client.queue.get(added.id)).warning).toMatch(warning);
+      expect((await fathom.client.queue.setSchedule('warned', { cron: DAILY, task })).warning).toMatch(
+        warning,
+      );
+      expect((await schedules())[0]?.warning).toMatch(warning);
+    }
+    const socket = ['--socket', fathom.socketPath];
+    const add = await fathomd(['queue', 'add', 'database.vacuum', ...socket]);
+    const schedule = await fathomd([
+      'queue',
+      'schedule',
+      'warned',
+      'database.vacuum',
+      '--cron',
+      DAILY,
+      ...socket,
+    ]);
+    for (const { stderr, exitCode } of [add, schedule]) {
+      expect({ stderr, exitCode }).toMatchObject({
+        stderr: expect.stringMatching(/warning: 'database\.vacuum' works for a user/) as string,
+        exitCode: 0,
+      });
+    }
+    await removeAll();
+  });
+
+  it('whose payload is nested too deep for the database, or whose time is none, is refused', async () => {
+    const deep = `${'['.repeat(2_000)}${']'.repeat(2_000)}`;
+    const body = `{"type":"noop","payload":${deep}}`;
+    const at = (path: string) => `${fathom.url}/api/v1/queue/${path}`;
+    const refused = { status: 400, body: { code: 'request.invalid' } };
+    expect(await call('POST', at('tasks'), { token: admin, body })).toMatchObject(refused);
+    const schedule = { token: admin, body: `{"cron":"${DAILY}","task":${body}}` };
+    expect(await call('PUT', at('schedules/deep'), schedule)).toMatchObject(refused);
+    const late = { type: 'noop', run_at: '9999-12-31T23:59:59-01:00' };
+    expect(await call('POST', at('tasks'), { token: admin, body: late })).toMatchObject(refused);
+    const payload = JSON.parse(`${'['.repeat(400)}${']'.repeat(400)}`) as unknown;
+    const kept = await fathom.client.queue.add({ type: 'noop', payload });
+    expect((await fathom.client.queue.get(kept.id)).payload).toEqual(payload);
   });
 });

@@ -76,10 +76,14 @@ describe('a task', () => {
   });
 });
 
-async function attempt(way: string, more: { max_attempts?: number; timeout_s?: number } = {}): Promise<Task> {
+async function attempt(
+  way: string,
+  more: { max_attempts?: number; timeout_s?: number } = {},
+  payload: object = {},
+): Promise<Task> {
   const { id } = await fathom.client.queue.add({
     type: 'misbehave',
-    payload: { way },
+    payload: { way, ...payload },
     max_attempts: 1,
     timeout_s: 60,
     ...more,
@@ -108,6 +112,20 @@ describe('a handler that goes wrong', () => {
       expect(task.errors?.[0]?.code).toBe(code);
     });
   }
+
+  it('and throws no error keeps what it says, and an error its causes', async () => {
+    const [odd, caused] = [await attempt('throwsObject'), await attempt('throwsCause')];
+    expect(odd).toMatchObject({ last_error: 'no error at all', errors: [{ code: 'E_ODD' }] });
+    expect(caused).toMatchObject({
+      last_error: 'could not save',
+      errors: [{ causes: ['Error: the other side is away'] }],
+    });
+  });
+
+  it.each(['deep', 'circular'])('and returns what is no JSON (%s) is not tried again', async (way) => {
+    const task = await attempt(way, { max_attempts: 5 }, { depth: 5_000 });
+    expect(task).toMatchObject({ attempts: 1, errors: [{ name: 'UnrecoverableError' }] });
+  });
 
   it('is tried again until its attempts are used up, and each error is kept', async () => {
     const task = await attempt('throws', { max_attempts: 3 });
@@ -181,6 +199,15 @@ describe('people at the queue', () => {
     await finished(fathom, String(first?.id));
     const next = await fathom.client.queue.add({ type: 'noop', unique_key: 'only one' });
     expect(next.id).not.toBe(first?.id);
+  });
+
+  it('see the numbers of a result in which a secret occurs, and not the secret', async () => {
+    const payload = { way: 'numbers', secrets: { pin: '1234' } };
+    const { id } = await fathom.client.queue.add({ type: 'misbehave', payload });
+    expect(await finished(fathom, id)).toMatchObject({
+      status: 'done',
+      result: { order: 12_345, paid: true, note: 'pin [secret]' },
+    });
   });
 
   it('never see what is secret, anywhere', async () => {

@@ -23,6 +23,11 @@ export function taskLines(view: View, task: Task, owner: Instance | null): strin
   const { glyph, token } = taskLook(task.status);
   return [
     line('Status', [token, `${glyph} ${task.status}`], ['plain', `  ${taskWhy(task, fleet.now)}`]),
+    ...(task.warning === undefined
+      ? []
+      : wrapWords(sanitise(task.warning), size.columns - LABEL - 2).map((text, index) =>
+          line(index === 0 ? 'Warning' : '', ['bad', text]),
+        )),
     plain('Type', task.type),
     line('For', ...ownerSpans(task, owner, fleet.now)),
     plain(
@@ -75,6 +80,9 @@ function attemptOf({ theme, size }: View, error: AttemptError, whole: boolean): 
   return [
     paintLine(theme, head, size.columns),
     ...message.map((text) => paintLine(theme, [['bad', `     ${text}`]], size.columns)),
+    ...(error.causes ?? [])
+      .flatMap((cause) => wrapWords(`caused by ${sanitise(cause)}`, size.columns - 8))
+      .map((text) => paintLine(theme, [['plain', `     ${text}`]], size.columns)),
     ...(whole ? stackLines(error) : []).map((text) =>
       paintLine(theme, [['muted', `     ${text}`]], size.columns),
     ),

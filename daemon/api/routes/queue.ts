@@ -35,16 +35,12 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
 
   serve(app, getTask, async (request) => {
     const caller = requireCaller(request);
-    const task = await queue.store.get(request.params.id);
+    const task = await queue.get(request.params.id);
     requireOwnerOrAll(request, task.user_id ?? '');
     return seesAll(caller, 'queue.read') ? task : { ...task, answer: null };
   });
 
-  serve(app, retryTask, async (request) => {
-    const task = await queue.store.retry(request.params.id);
-    queue.wake();
-    return task;
-  });
+  serve(app, retryTask, (request) => queue.retry(request.params.id));
 
   serve(app, cancelTask, async (request) => {
     const task = await queue.cancel(request.params.id);

@@ -1,20 +1,19 @@
 /** The thread of a runner in which the handler's module is loaded and called. */
 import { Socket } from 'node:net';
-import { inspect } from 'node:util';
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../../shared/errors.ts';
+import { isDeeperThan, MAX_JSON_DEPTH } from '../../../shared/json-depth.ts';
 import { databaseClient } from './database-client.ts';
 import { eachLine } from './lines.ts';
 import {
   type FromRunner,
-  type HandlerError,
   type HostMethod,
   type LogLevel,
   type RunRequest,
-  retryAfterOf,
   TASK_PIPE,
   type ToRunner,
 } from './messages.ts';
+import { describeThrown, textOfAny } from './thrown.ts';
 
 const MAX_RESULT_CHARACTERS = 256 * 1024;
 const MAX_TEXT = 4_000;
@@ -48,24 +47,6 @@ function ask(method: HostMethod): Promise<unknown> {
   return answer.promise;
 }
 
-function describe(error: unknown): HandlerError {
-  const fields = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>;
-  const name = error instanceof Error ? error.name : 'Error';
-  return {
-    name,
-    message: messageOf(error).slice(0, MAX_TEXT),
-    stack: error instanceof Error ? (error.stack ?? '').slice(0, MAX_TEXT) : null,
-    code: typeof fields['code'] === 'string' ? fields['code'] : null,
-    unrecoverable: name === 'UnrecoverableError',
-    retryAfterMs: retryAfterOf(fields['retryAfterMs']),
-  };
-}
-
-/** Handlers are JavaScript: what they give where a text is expected may be anything. */
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : inspect(value, { depth: 2, breakLength: Infinity });
-}
-
 interface HandlerModule {
   default?: unknown;
   handle?: unknown;
@@ -95,7 +76,7 @@ async function run(
     if (running?.signal === signal) tell(message);
   };
   const log = (level: LogLevel) => (text: unknown) =>
-    tellWhileRunning({ kind: 'log', level, text: textOf(text).slice(0, MAX_TEXT) });
+    tellWhileRunning({ kind: 'log', level, text: textOfAny(text).slice(0, MAX_TEXT) });
   const { database, user, task } = request;
   const result: unknown = await handler(request.payload, {
     database: database && (await databaseClient(database, () => ask('token') as Promise<string>)),
@@ -107,7 +88,7 @@ async function run(
       tellWhileRunning({
         kind: 'progress',
         percent: bounded,
-        message: message === undefined ? null : textOf(message).slice(0, 1_000),
+        message: message === undefined ? null : textOfAny(message).slice(0, 1_000),
       });
     },
     log: Object.assign(log('info'), {
@@ -122,13 +103,27 @@ async function run(
     keepAnswer,
     allowedTargets: request.allowedTargets,
   });
-  const text = JSON.stringify(result) ?? 'null';
+  const text = jsonOf(result);
   if (text.length > MAX_RESULT_CHARACTERS) {
     throw new UnrecoverableError(
       `the result is ${text.length} characters of JSON, ${MAX_RESULT_CHARACTERS} are allowed; keep it in the database`,
     );
   }
   return text;
+}
+
+/** The handler has done its work, and would return the same again: another attempt would be useless. */
+function jsonOf(result: unknown): string {
+  try {
+    const text = JSON.stringify(result) ?? 'null';
+    // Shorter ones cannot be.
+    if (text.length > 2 * MAX_JSON_DEPTH && isDeeperThan(JSON.parse(text), MAX_JSON_DEPTH)) {
+      throw new Error(`it is nested more than ${MAX_JSON_DEPTH} deep`);
+    }
+    return text;
+  } catch (error) {
+    throw new UnrecoverableError(`the result cannot be kept as JSON: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function attempt(request: RunRequest): Promise<void> {
@@ -140,7 +135,7 @@ async function attempt(request: RunRequest): Promise<void> {
   try {
     end = { kind: 'done', result: await run(request, running.signal, keepAnswer), ...kept };
   } catch (error) {
-    end = { kind: 'failed', error: describe(error), ...kept };
+    end = { kind: 'failed', error: describeThrown(error), ...kept };
   }
   running = null;
   tell(end);

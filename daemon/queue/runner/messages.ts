@@ -5,6 +5,8 @@ export interface HandlerError {
   message: string;
   stack: string | null;
   code: string | null;
+  /** What led to it, the outermost first. */
+  causes: string[];
   /** Trying again would be useless. */
   unrecoverable: boolean;
   /** Not before that many milliseconds, see `retryAfterOf`. */
@@ -81,6 +83,7 @@ export function handlerError(
     message,
     stack: null,
     code: options.code ?? null,
+    causes: [],
     unrecoverable: options.unrecoverable ?? false,
     retryAfterMs: null,
   };
