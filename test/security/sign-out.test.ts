@@ -1,4 +1,4 @@
-import { cp, rename, rm } from 'node:fs/promises';
+import { cp, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -131,6 +131,23 @@ describe('signing out everywhere', () => {
     const { database } = await signIn(fathom.url, 'stopped@example.com');
     expect(await refreshStatus(database.url, database.token)).toBe(200);
     expect(await refreshStatus(database.url, token)).toBe(401);
+  });
+
+  it('does not say that it is done while the own database cannot be written', async () => {
+    const session = await signUp(fathom.url, 'unwritten@example.com');
+    const { name, token } = session.database;
+    const operate = (verb: string) => api<Instance>('POST', `/api/v1/databases/${name}/${verb}`, admin);
+    const signOut = () => api('DELETE', `/api/v1/sessions?user_id=${session.user.id}`, admin);
+    await operate('stop');
+    const file = join(fathom.dataDir, 'user_dbs', name, 'pb_data', 'data.db');
+    await rename(file, `${file}-away`);
+    await writeFile(file, 'no database'.repeat(100));
+    expect(await signOut()).toMatchObject({ status: 409, body: { code: 'conflict' } });
+    expect(await statusOf(session.token)).toBe(401);
+    await rename(`${file}-away`, file);
+    expect((await signOut()).status).toBe(204);
+    const started = await operate('start');
+    expect(await refreshStatus(started.body.url ?? '', token)).toBe(401);
   });
 
   it.each([

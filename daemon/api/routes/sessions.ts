@@ -33,7 +33,11 @@ export function sessionRoutes(app: Api, { sessionRepository, identities, ownerSy
     requireOwnerOrAll(request, user);
     await sessionRepository.endAll(user, { keys: request.query.keys === 'true' });
     identities.changed(user);
-    await ownerSync.carryOver(user);
+    if (await ownerSync.carryOver(user)) return;
+    throw new FathomError(
+      'conflict',
+      'the sessions have ended, but the own database cannot be written now: its tokens end as soon as it can; repeat this to see that they have',
+    );
   });
 
   serve(app, endSession, async (request) => {
