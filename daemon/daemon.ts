@@ -5,6 +5,7 @@ import type { DaemonStatus } from '../shared/status.ts';
 import type { NewTask } from '../shared/task.ts';
 import type { ApiDeps } from './api/deps.ts';
 import { identityServices } from './api/identity-services.ts';
+import { keepRunFiles } from './api/keep-run-files.ts';
 import { listenOnSocket, listenOnTcp } from './api/listen.ts';
 import { Activity } from './api/metrics/activity.ts';
 import { readQueueStats } from './api/queue-stats.ts';
@@ -109,7 +110,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   ]) {
     await makePrivateDir(directory);
   }
-  resources.defer(lockDataDir(join(config.dataDir, 'run')));
+  const lock = lockDataDir(config.dataDir);
+  resources.defer(() => lock.release());
   const binary = await verifyBinary(config.binaryPath);
   const ownLog = config.log.dir
     ? new InstanceLog(join(config.log.dir, 'fathomd.log'), clock, config.log)
@@ -251,6 +253,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => tcp.close());
   const socket = await listenOnSocket(api, config, options.adminSocketFd ?? null);
   resources.defer(() => socket.close());
+  resources.defer(keepRunFiles({ directory: join(config.dataDir, 'run'), lock, socket }, { clock, log }));
 
   const found = byInstance(await driver.find());
   const globalSpec = globalInstance({

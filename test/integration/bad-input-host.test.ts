@@ -1,12 +1,14 @@
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { exists } from '../../daemon/base/exists.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { expectWholeFleet } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
+import { until } from '../helpers/until.ts';
 
 /** Starts a daemon that cannot start: its exit code and what it says, the log lines left out. */
 async function failedStart(fathom: Deployment, env: Record<string, string> = {}) {
@@ -83,6 +85,25 @@ describe('a host that is not as it should be', () => {
       new RegExp(`^fathomd: another fathomd \\(pid ${first.pid}\\) uses this data directory`),
     );
     await expect(signUp(fathom.url, 'unharmed@example.com')).resolves.toBeDefined();
+
+    // What a cleaner of temporary directories does.
+    await rm(join(fathom.dataDir, 'run'), { recursive: true });
+    const third = fathom.launch({ SERVER_PORT: '11999' });
+    expect(await third.exited).toBe(75);
+    await until(() => exists(fathom.socketPath), { what: 'the local socket to be open again' });
+    expect(await fathom.client.status()).toMatchObject({ pid: first.pid, ready: true });
+    const { items } = await fathom.client.databases.list();
+    expect(items.map(({ restarts }) => restarts)).toEqual(items.map(() => 0));
+    expect(await readFile(join(fathom.dataDir, 'run', 'fathomd.pid'), 'utf8')).toBe(`${first.pid}\n`);
+    expect((await stat(fathom.socketPath)).mode & 0o777).toBe(0o660);
+    const fourth = fathom.launch({ SERVER_PORT: '11999' });
+    expect(await fourth.exited).toBe(75);
+    expect(fourth.output()).toContain(`another fathomd (pid ${first.pid})`);
+
+    const other = await deployment({ FATHOM_SOCKET: fathom.socketPath });
+    const sameSocket = await failedStart(other);
+    expect(sameSocket).toEqual({ code: 75, said: expect.stringContaining('FATHOM_SOCKET') });
+    expect(await fathom.client.status()).toMatchObject({ pid: first.pid });
   });
 });
 
