@@ -13,8 +13,11 @@ import {
   seesAll,
 } from './caller.ts';
 
+const HOOK_TOKEN = 'the token of the hooks';
 const REQUIRED = expect.objectContaining({ code: 'auth.required' }) as Error;
 const FORBIDDEN = expect.objectContaining({ code: 'auth.forbidden' }) as Error;
+
+const NOT_FOUND = expect.objectContaining({ code: 'not_found' }) as Error;
 
 const local: Caller = { kind: 'local' };
 
@@ -29,8 +32,8 @@ function session(role: Role, permissions: Permission[] | null = null): Caller {
   };
 }
 
-function by(caller: Caller | null, permission?: RoutePermission): FastifyRequest {
-  return { caller, routeOptions: { config: { permission } } } as unknown as FastifyRequest;
+function by(caller: Caller | null, permission?: RoutePermission, headers: object = {}): FastifyRequest {
+  return { caller, headers, routeOptions: { config: { permission } } } as unknown as FastifyRequest;
 }
 
 describe('who makes a request', () => {
@@ -61,13 +64,26 @@ describe('who makes a request', () => {
 
 describe('what a caller may do', () => {
   it('is asked before a route is entered', () => {
-    expect(() => authorise(by(null, 'public'))).not.toThrow();
-    expect(() => authorise(by(null, 'users.write'))).toThrow(REQUIRED);
-    expect(() => authorise(by(session('user'), 'users.write'))).toThrow(FORBIDDEN);
-    expect(() => authorise(by(session('user'), 'users.read'))).not.toThrow();
-    expect(() => authorise(by(session('admin'), 'users.write'))).not.toThrow();
-    expect(() => authorise(by(local, 'users.write'))).not.toThrow();
-    expect(() => authorise(by(session('admin', ['users.read']), 'users.write'))).toThrow(FORBIDDEN);
+    expect(() => authorise(by(null, 'public'), HOOK_TOKEN)).not.toThrow();
+    expect(() => authorise(by(null, 'users.write'), HOOK_TOKEN)).toThrow(REQUIRED);
+    expect(() => authorise(by(session('user'), 'users.write'), HOOK_TOKEN)).toThrow(FORBIDDEN);
+    expect(() => authorise(by(session('user'), 'users.read'), HOOK_TOKEN)).not.toThrow();
+    expect(() => authorise(by(session('admin'), 'users.write'), HOOK_TOKEN)).not.toThrow();
+    expect(() => authorise(by(local, 'users.write'), HOOK_TOKEN)).not.toThrow();
+    expect(() => authorise(by(session('admin', ['users.read']), 'users.write'), HOOK_TOKEN)).toThrow(
+      FORBIDDEN,
+    );
+  });
+
+  it('includes the routes of hooks only with the hook token, and for no other caller', () => {
+    for (const caller of [null, local, session('admin')]) {
+      for (const given of [undefined, '', `${HOOK_TOKEN}x`, [HOOK_TOKEN, HOOK_TOKEN]]) {
+        const request = by(caller, 'hook', { 'x-fathom-hook-token': given });
+        expect(() => authorise(request, HOOK_TOKEN)).toThrow(NOT_FOUND);
+      }
+    }
+    const request = by(null, 'hook', { 'x-fathom-hook-token': HOOK_TOKEN });
+    expect(() => authorise(request, HOOK_TOKEN)).not.toThrow();
   });
 
   it('depends on whose it is', () => {

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { FathomError } from '../../shared/errors.ts';
 import type { Identities } from '../control-plane/identities.ts';
+import { HOOK_TOKEN_HEADER, isHookToken } from '../security/hook-token.ts';
 import {
   type Caller,
   isRole,
@@ -70,11 +71,20 @@ async function holderOf(
   return identities.identify(token);
 }
 
-/** Before anything else of the request is looked at. @throws FathomError `auth.required`, `auth.forbidden` */
-export function authorise(request: FastifyRequest): void {
+/**
+ * Checks the permission of the route before the body is read.
+ *
+ * @param hookToken authenticates the hooks of the global PocketBase
+ * @throws FathomError `auth.required`, `auth.forbidden`; `not_found` for a hook route without the hook token
+ */
+export function authorise(request: FastifyRequest, hookToken: string): void {
   const { permission } = request.routeOptions.config;
-  // Requests that no route answers have none.
-  if (permission === undefined || permission === 'public' || permission === 'hook') return;
+  // A request without a route has no permission.
+  if (permission === undefined || permission === 'public') return;
+  if (permission === 'hook') {
+    if (isHookToken(request.headers[HOOK_TOKEN_HEADER], hookToken)) return;
+    throw new FathomError('not_found', 'not found');
+  }
   const caller = requireCaller(request);
   if (scopeOf(caller, permission) !== null) return;
   const asked =

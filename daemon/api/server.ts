@@ -135,7 +135,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     // Before its body is looked at.
     if (request.is404) return routes.answer(request, reply);
     request.caller = await identify(request.headers, { ...deps, transport });
-    authorise(request);
+    authorise(request, deps.hookToken);
   });
 
   app.addHook('onResponse', (request, reply, done) => {

@@ -4,6 +4,19 @@ import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
 import { call, PASSWORD, type Session, signUp } from '../helpers/http-call.ts';
 
+/** Below `/internal/`. */
+const HOOK_PATHS = [
+  'users/created',
+  'users/signed-in',
+  'users/changed',
+  'identities/changed',
+  'sign-ins/begun',
+  'sign-ins/ended',
+  'sign-ups',
+  'superuser',
+  'queue/wake',
+];
+
 let fathom: Deployment;
 let superuser: PocketBase;
 let ann: Session;
@@ -178,9 +191,12 @@ describe('nobody makes themselves more than a user', () => {
 
   it('by pretending to be a hook or the daemon', async () => {
     for (const headers of [{}, { 'x-fathom-hook-token': '' }, { 'x-fathom-hook-token': 'x'.repeat(43) }]) {
-      for (const path of ['/internal/users/created', '/internal/users/signed-in']) {
-        const body = { user_id: ann.user.id, email: 'ann@example.com' };
-        expect(await call('POST', `${fathom.url}${path}`, { body, headers })).toMatchObject({ status: 404 });
+      for (const path of HOOK_PATHS) {
+        // A body without the fields of the hook: the token is checked before it.
+        for (const body of [{}, { user_id: ann.user.id, email: 'ann@example.com' }]) {
+          const answer = await call('POST', `${fathom.url}/internal/${path}`, { body, headers });
+          expect(answer, path).toMatchObject({ status: 404 });
+        }
       }
     }
   });

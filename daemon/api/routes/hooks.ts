@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { messageOf } from '../../../shared/errors.ts';
 import { databaseAccessSchema } from '../../../shared/protocol.ts';
-import { HOOK_TOKEN_HEADER, isHookToken } from '../../security/hook-token.ts';
 import { accessTo, databaseOf } from '../database-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Api } from '../server.ts';
@@ -11,7 +10,7 @@ const changedBody = z.object({ user_id: z.string() });
 const userBody = z.object({ user_id: z.string(), email: z.string() });
 const signedInBody = userBody.extend({ expires_at_s: z.number().nullable() });
 
-/** Called by the hooks of the global PocketBase (`pb_hooks/global`), and by nobody else. */
+/** The hooks of the global PocketBase (`pb_hooks/global`) call these routes. The permission `hook` keeps other callers out. */
 export function hookRoutes(app: Api, deps: ApiDeps): void {
   const retryLater = async (userId: string) => {
     try {
@@ -27,16 +26,10 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
     }
   };
 
-  const fromHook = (given: unknown) => {
-    // To anybody else these routes do not exist.
-    if (!isHookToken(given, deps.hookToken)) throw new FathomError('not_found', 'not found');
-  };
-
   app.post(
     '/internal/users/created',
     { config: { permission: 'hook' }, schema: { hide: true, body: userBody } },
     (request, reply) => {
-      fromHook(request.headers[HOOK_TOKEN_HEADER]);
       const { user_id: id, email } = request.body;
       // The sign-up need not wait: a sign-in that follows joins what has begun here.
       deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
@@ -58,7 +51,6 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request) => {
-      fromHook(request.headers[HOOK_TOKEN_HEADER]);
       // The hook asks for users with the role `user` alone, and provisioning looks at the record itself.
       const { user_id: id, email, expires_at_s } = request.body;
       const limit = expires_at_s === null ? null : { expiresAt: new Date(expires_at_s * 1000) };
@@ -72,7 +64,6 @@ export function hookRoutes(app: Api, deps: ApiDeps): void {
       path,
       { config: { permission: 'hook' }, schema: { hide: true, body: changedBody } },
       (request, reply) => {
-        fromHook(request.headers[HOOK_TOKEN_HEADER]);
         deps.identities.changed(request.body.user_id);
         if (path === USER_CHANGED) deps.ownerSync.changed(request.body.user_id);
         return reply.code(204).send();

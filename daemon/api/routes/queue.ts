@@ -10,15 +10,13 @@ import {
   retryDeadLetters,
   retryTask,
 } from '../../../shared/api/queue.ts';
-import { FathomError } from '../../../shared/errors.ts';
-import { HOOK_TOKEN_HEADER, isHookToken } from '../../security/hook-token.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { serve } from '../serve.ts';
 import type { Api } from '../server.ts';
 
 /** The queue of tasks: administrators work with it, users may look at their own tasks. */
-export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
+export function queueRoutes(app: Api, { queue }: ApiDeps): void {
   serve(app, createTask, async (request, reply) => {
     const { created, task } = await queue.add(request.body);
     // 200: an unfinished task has this key already, and this is it.
@@ -70,10 +68,7 @@ export function queueRoutes(app: Api, { queue, hookToken }: ApiDeps): void {
   app.post(
     '/internal/queue/wake',
     { config: { permission: 'hook' }, schema: { hide: true } },
-    (request, reply) => {
-      if (!isHookToken(request.headers[HOOK_TOKEN_HEADER], hookToken)) {
-        throw new FathomError('not_found', 'not found');
-      }
+    (_request, reply) => {
       queue.wake();
       return reply.code(202).send({ status: 'accepted' });
     },

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { FathomError } from '../../../shared/errors.ts';
-import { HOOK_TOKEN_HEADER, isHookToken } from '../../security/hook-token.ts';
 import { RateLimitedError, type SignInAttempt } from '../../security/sign-in-limits.ts';
 import type { ApiDeps } from '../deps.ts';
 import { believedAddress } from '../limits.ts';
@@ -27,17 +25,13 @@ const superuser = z.object({
 
 /** Sign-ins straight at the global PocketBase, and what superusers do there: told by its hooks. */
 export function signInHookRoutes(app: Api, deps: ApiDeps): void {
-  const { hookToken, signInLimits, audit } = deps;
+  const { signInLimits, audit } = deps;
   const addressOf = ({ peer, forwarded }: z.infer<typeof origin>) =>
     believedAddress(peer, forwarded, deps.trustedProxies);
   const open = new Map<string, SignInAttempt>();
   const config = { permission: 'hook' } as const;
-  const fromHook = (headers: Record<string, unknown>) => {
-    if (!isHookToken(headers[HOOK_TOKEN_HEADER], hookToken)) throw new FathomError('not_found', 'not found');
-  };
 
   app.post('/internal/sign-ins/begun', { config, schema: { hide: true, body: begun } }, (request) => {
-    fromHook(request.headers);
     const { collection, identity } = request.body;
     const address = addressOf(request.body);
     return retryAfter(() => {
@@ -55,7 +49,6 @@ export function signInHookRoutes(app: Api, deps: ApiDeps): void {
   });
 
   app.post('/internal/sign-ups', { config, schema: { hide: true, body: signUp } }, (request) => {
-    fromHook(request.headers);
     const address = addressOf(request.body);
     return retryAfter(() => {
       if (request.body.refused) signInLimits.signUpRefused(address);
@@ -68,7 +61,6 @@ export function signInHookRoutes(app: Api, deps: ApiDeps): void {
     '/internal/sign-ins/ended',
     { config, schema: { hide: true, body: ended } },
     async (request, reply) => {
-      fromHook(request.headers);
       const { attempt, ok, collection, identity, user_id } = request.body;
       if (ok) open.get(attempt)?.succeeded();
       else open.get(attempt)?.failed();
@@ -91,7 +83,6 @@ export function signInHookRoutes(app: Api, deps: ApiDeps): void {
     '/internal/superuser',
     { config, schema: { hide: true, body: superuser } },
     async (request, reply) => {
-      fromHook(request.headers);
       const { action, target, actor, ok } = request.body;
       await audit.record({
         actor_kind: 'superuser',
