@@ -57,7 +57,18 @@ export interface LogLine {
   position?: number;
   /** The run that begins with this line, in a snapshot: of those that the daemon has started. */
   run?: LogRun;
+  /** From PocketBase's own log of requests, mails and jobs; absent for what the process printed. */
+  source?: 'requests';
 }
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+export type LogLevelName = (typeof LOG_LEVELS)[number];
+
+export const LOG_SOURCES = ['all', 'output', 'requests'] as const;
+
+/** What a process printed, what PocketBase logged of requests, mails and jobs, or both by time. */
+export type LogSource = (typeof LOG_SOURCES)[number];
 
 /** A run of an instance, as it was when its process was started. */
 export interface LogRun {
@@ -71,7 +82,7 @@ export interface LogRun {
 
 /** The end of a log. */
 export interface LogTail {
-  lines: Pick<LogLine, 'at' | 'text'>[];
+  lines: Pick<LogLine, 'at' | 'text' | 'source'>[];
   /** After the last complete line: where a subscription goes on. */
   position: number;
   /** The last line is still being written. */

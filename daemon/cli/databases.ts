@@ -1,4 +1,5 @@
 import type { PositionalOptions } from 'yargs';
+import { LOG_LEVELS, LOG_SOURCES } from '../../shared/events.ts';
 import { INSTANCE_PHASES } from '../../shared/instance.ts';
 import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
@@ -16,11 +17,22 @@ const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
 function logsCommand(words: ['logs'] | ['databases', 'logs']) {
   return command({
     words,
-    summary: 'what one printed',
+    summary: 'show the logs of an instance',
     positionals: NAME,
     options: {
       tail: { type: 'number', default: 200, requiresArg: true, describe: 'how many lines' },
       follow: { type: 'boolean', alias: 'f', default: false, describe: 'go on with new ones until Ctrl-C' },
+      source: {
+        choices: LOG_SOURCES,
+        default: 'all' as const,
+        requiresArg: true,
+        describe: "what the process printed, PocketBase's log of requests and mails, or both by time",
+      },
+      level: {
+        choices: LOG_LEVELS,
+        requiresArg: true,
+        describe: 'least level of requests (default: warn; info with --source requests)',
+      },
       ...COMMON,
     },
     async run(args, context) {

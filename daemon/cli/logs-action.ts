@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { FathomError } from '../../shared/errors.ts';
-import type { LogLine } from '../../shared/events.ts';
+import type { LogLevelName, LogLine, LogSource } from '../../shared/events.ts';
 import { type ConnectArguments, connect, connectionOf } from './connect.ts';
 import { type CliContext, printJson, printLine } from './context.ts';
 import { printable } from './printable.ts';
@@ -13,6 +13,8 @@ export interface LogsArguments extends ConnectArguments {
   name: string;
   tail: number;
   follow: boolean;
+  source: LogSource;
+  level: LogLevelName | undefined;
   json: boolean;
 }
 
@@ -20,7 +22,8 @@ export async function showLogs(args: LogsArguments, context: CliContext): Promis
   if (!Number.isSafeInteger(args.tail) || args.tail < 0)
     throw new UsageError('--tail needs a whole number like 200');
   if (args.follow) return followLogs(args, context);
-  const { lines } = await connect(args, context).databases.logs(args.name, { tail: args.tail });
+  const { tail, source, level } = args;
+  const { lines } = await connect(args, context).databases.logs(args.name, { tail, source, level });
   if (args.json) printJson(context, lines);
   else for (const line of lines) printLine(context.stdout, formatLine(line));
   return 0;
@@ -34,7 +37,10 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
   const print = (line: Pick<LogLine, 'text'>): void => {
     printLine(context.stdout, args.json ? JSON.stringify(line) : formatLine(line));
   };
-  const before = await connect(args, context).databases.logs(args.name, { tail: args.tail });
+  const { tail, source, level } = args;
+  if (level !== undefined && source !== 'requests')
+    throw new UsageError('--level is for --source requests; with --follow, that shows warnings and errors');
+  const before = await connect(args, context).databases.logs(args.name, { tail, source, level });
   // A line that is still being written comes when it is complete.
   for (const line of before.partial ? before.lines.slice(0, -1) : before.lines) print(line);
   let position = before.position;
@@ -53,7 +59,7 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
     onEvent({ event }) {
       if (event.kind !== 'log.line') return;
       position = event.line.position ?? position;
-      print(event.line);
+      if (source === 'all' || source === (event.line.source ?? 'output')) print(event.line);
     },
     onTopicRefused(topic, message, code) {
       if (code === 'daemon.starting') setTimeout(() => stream.subscribe(topic), ASK_AGAIN_MS);

@@ -1,6 +1,7 @@
 import type { PhaseReason } from '../../shared/instance.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import type { InstanceLog } from '../pocketbase/instance-log.ts';
+import { RequestLog } from '../pocketbase/request-log.ts';
 
 /** What should exist: everything a runner has to know of one instance. */
 export interface InstanceSpec {
@@ -43,6 +44,11 @@ export function lockFileOf(directory: string): string {
 /** There once the global instance has run: from then on its data is not made anew, should it be gone. */
 export function hasRunMarkerOf(directory: string): string {
   return `${directory}/has-run`;
+}
+
+/** Where PocketBase keeps its own log. */
+export function requestLogOf({ directory }: Pick<InstanceSpec, 'directory'>): RequestLog {
+  return new RequestLog(`${dataDirOf(directory)}/auxiliary.db`);
 }
 
 export function dataDirOf(directory: string): string {

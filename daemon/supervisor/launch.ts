@@ -15,7 +15,7 @@ import {
 } from '../pocketbase/process-driver.ts';
 import type { InstanceFiles } from './instance-files.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from './instance-spec.ts';
-import { lastLines } from './last-lines.ts';
+import { endOfLog, lastLines } from './last-lines.ts';
 import type { PortAllocator } from './ports.ts';
 import { endProcess } from './terminate.ts';
 
@@ -82,7 +82,7 @@ export async function launch(
       if (spec.applyMigrations) {
         limitation = await spec.applyMigrations(signal);
         // What migrations printed is not why the process ends that is started now.
-        logStart = await spec.log.end();
+        logStart = await endOfLog(spec.log);
       }
       if (signal.aborted) return { kind: 'interrupted', process: null };
       spec.prepare();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isDatabaseName } from '../database-name.ts';
+import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
 import { INSTANCE_PHASES } from '../instance.ts';
 import { JOURNAL_KEPT, type JournalEntry } from '../journal.ts';
 import {
@@ -118,16 +119,32 @@ export const getDatabaseLogs = endpoint({
   params,
   query: z.object({
     tail: z.coerce.number().int().min(0).max(5000).default(200).meta({ description: 'Number of lines.' }),
+    source: z.enum(LOG_SOURCES).default('output').meta({
+      description:
+        'What the process printed (`output`), the log that PocketBase keeps of requests, mails and jobs (`requests`), or both by time (`all`). Only who may see all databases is shown `requests`.',
+    }),
+    level: z.enum(LOG_LEVELS).optional().meta({
+      description:
+        'Least level of entries from `requests`: `info` for that source alone, `warn` among the output, unless given.',
+    }),
   }),
   responses: {
     200: {
       description: 'The last lines.',
       schema: z
         .object({
-          lines: z.array(z.object({ at: z.iso.datetime(), text: z.string() })).meta({
-            description:
-              'Each with the best time there is: the one it begins with, else that of a line near it.',
-          }),
+          lines: z
+            .array(
+              z.object({
+                at: z.iso.datetime(),
+                text: z.string(),
+                source: z.literal('requests').optional(),
+              }),
+            )
+            .meta({
+              description:
+                'Each with the best time there is: the one it begins with, else that of a line near it.',
+            }),
           position: z.int().meta({
             description: 'After the last complete line: where a subscription to `logs:NAME` goes on.',
           }),

@@ -1,7 +1,7 @@
 import type { MigrationStatus } from '../api/migrations.ts';
 import type { AuditEntry } from '../audit.ts';
 import { FathomError } from '../errors.ts';
-import type { LogTail } from '../events.ts';
+import type { LogLevelName, LogSource, LogTail } from '../events.ts';
 import type { Instance, Probe, Usage } from '../instance.ts';
 import type { JournalEntry } from '../journal.ts';
 import type { Page, Session } from '../protocol.ts';
@@ -171,7 +171,11 @@ export class FathomClient {
     /** With all its data. */
     delete: (name: string): Promise<void> =>
       this.http.request('DELETE', databasePath(name), { timeoutMs: ACTION_TIMEOUT_MS }),
-    logs: (name: string, query: { tail?: number | undefined } = {}, options: CallOptions = {}) =>
+    logs: (
+      name: string,
+      query: { tail?: number | undefined; source?: LogSource; level?: LogLevelName | undefined } = {},
+      options: CallOptions = {},
+    ) =>
       this.http.request<LogTail>('GET', `${databasePath(name)}/logs`, {
         ...options,
         query,

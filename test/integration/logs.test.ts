@@ -6,11 +6,15 @@ import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../daemon/base/clock.ts';
 import type { Finding } from '../../daemon/doctor/finding.ts';
 import { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
+import type { LogTail } from '../../shared/events.ts';
 import { bareInstance } from '../helpers/bare-instance.ts';
 import { SERVE } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import { signUp, writeAndRead } from '../helpers/fleet-actions.ts';
+import { instance, signUp, writeAndRead } from '../helpers/fleet-actions.ts';
+import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
+import { call, signIn } from '../helpers/http-call.ts';
+import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
 
 const MIB = 1024 * 1024;
@@ -158,4 +162,75 @@ it('a daemon whose output, log file and logs of instances cannot be written star
   const [first] = text.split('\n');
   expect(JSON.parse(first ?? '')).toMatchObject({ level: 40, dropped: expect.any(Number) });
   expect(await daemon.stop()).toBe(0);
+});
+
+const failed = (some: { text: string }[]) => some.filter(({ text }) => /^ERROR GET .* 400 /.test(text));
+const good = (some: { text: string }[]) => some.some(({ text }) => /^INFO GET .* 200/.test(text));
+
+it("PocketBase's own log of requests and mails is in the logs of an instance, without secrets, for administrators", async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const tenant = await signUp(fathom);
+  const { url } = await instance(fathom, tenant.name);
+  const stream = new StreamReader(fathom);
+  await stream.subscribe(1, `logs:${tenant.name}`);
+  const secret = 'a-very-secret-value';
+  const headers = { authorization: tenant.ownerToken };
+  const path = `/api/collections/documents/records?filter=nope='${secret}'&token=${secret}`;
+  expect((await fetch(`${url}${path}`, { headers })).status).toBe(400);
+  // A mail that cannot be sent.
+  const plane = await controlPlane(fathom);
+  const smtp = { enabled: true, host: '127.0.0.1', port: 1, username: 'u', password: secret };
+  await plane.settings.update({ smtp });
+  await plane.collection('users').requestPasswordReset(tenant.email);
+
+  const lines = (source: 'all' | 'output' | 'requests', name = tenant.name) =>
+    fathom.client.databases.logs(name, { source }).then((tail) => tail.lines);
+  // PocketBase writes it every few seconds.
+  await until(async () => failed(await lines('requests')).length > 0, { what: 'the request in the log' });
+  const [entry] = failed(await lines('all'));
+  expect(entry).toMatchObject({ source: 'requests' });
+  expect(entry?.text).toContain("/api/collections/documents/records?filter=nope='…'&token=…");
+  expect(entry?.text).toContain('nope');
+  expect(failed(await lines('output'))).toEqual([]);
+  // Databases of users log nothing that went well.
+  expect(good(await lines('requests', 'global'))).toBe(true);
+  expect(good(await lines('all', 'global'))).toBe(false);
+  await until(
+    async () =>
+      (await lines('requests', 'global')).some(({ text }) => /mail/i.test(text) && /refused/.test(text)),
+    {
+      what: 'the failed mail in the log',
+    },
+  );
+  const event = () =>
+    stream
+      .events(`logs:${tenant.name}`)
+      .find((one) => one.kind === 'log.line' && one.line.source === 'requests');
+  const told = await until(event, { what: 'the request in the stream' });
+  expect(JSON.stringify(told)).toContain('400');
+  const everything = [...(await lines('requests')), ...(await lines('requests', 'global')), told];
+  expect(JSON.stringify(everything)).not.toContain(secret);
+
+  const { stdout } = await fathomd(['logs', tenant.name, '--source', 'requests', '--level', 'error'], {
+    cwd: fathom.dataDir,
+    env: fathom.env,
+  });
+  expect(
+    stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .every((line) => line.startsWith('ERROR ')),
+  ).toBe(true);
+  expect(failed(stdout.split('\n').map((text) => ({ text })))).toHaveLength(1);
+  // It is read beside PocketBase, also when that is stopped.
+  await fathom.client.databases.stop(tenant.name);
+  expect(failed(await lines('all'))).toHaveLength(1);
+
+  const logs = `${fathom.url}/api/v1/databases/${tenant.name}/logs`;
+  const { token } = await signIn(fathom.url, tenant.email);
+  expect((await call('GET', `${logs}?source=requests`, { token })).status).toBe(403);
+  const own = await call<LogTail>('GET', `${logs}?source=all`, { token });
+  expect(own).toMatchObject({ status: 200 });
+  expect(failed(own.body.lines)).toEqual([]);
 });

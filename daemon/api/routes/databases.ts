@@ -13,9 +13,9 @@ import {
 } from '../../../shared/api/databases.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { Instance } from '../../../shared/instance.ts';
-import { timesOf } from '../../pocketbase/log-times.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { tailOfLogs } from '../instance-logs.ts';
 import { pageFrom } from '../page.ts';
 import { instanceFor } from '../public-words.ts';
 import { serve } from '../serve.ts';
@@ -75,11 +75,18 @@ export function databaseRoutes(app: Api, deps: ApiDeps): void {
   });
 
   serve(app, getDatabaseLogs, async (request) => {
-    allowed(request, request.params.name);
-    const { tail } = request.query;
-    const { lines, end, rest } = await fleet.get(request.params.name).spec.log.tailWithEnd(tail);
-    const all = rest === '' ? lines : [...lines, rest].slice(-tail);
-    return { lines: timesOf(all, clock.now()), position: end, partial: rest !== '' };
+    const { name } = request.params;
+    allowed(request, name);
+    const { source, ...query } = request.query;
+    // PocketBase shows its log to superusers alone: it has the addresses of all clients.
+    const isAllowed = seesAll(requireCaller(request), 'databases.read');
+    if (source === 'requests' && !isAllowed)
+      throw new FathomError('auth.forbidden', "the source 'requests' is for administrators; use 'output'");
+    return tailOfLogs(
+      fleet.get(name).spec,
+      { ...query, source: isAllowed ? source : ('output' as const) },
+      clock,
+    );
   });
 
   serve(app, getDatabaseMetrics, (request) => {

@@ -1,12 +1,14 @@
 import type { WebSocket } from 'ws';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { type FleetEvent, topicOf } from '../../../shared/events.ts';
+import { type FleetEvent, type LogLine, topicOf } from '../../../shared/events.ts';
 import type { Instance } from '../../../shared/instance.ts';
 import { type ClientFrame, clientFrameSchema } from '../../../shared/protocol.ts';
 import type { HealthSnapshot } from '../../../shared/status.ts';
 import { timesOf } from '../../pocketbase/log-times.ts';
+import { type InstanceSpec, requestLogOf } from '../../supervisor/instance-spec.ts';
 import { type Caller, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
+import { byTime, LEVEL_AMONG_OUTPUT, requestLines } from '../instance-logs.ts';
 import { eventFor, instanceFor } from '../public-words.ts';
 import { Line } from './line.ts';
 import { Outbox } from './outbox.ts';
@@ -169,7 +171,9 @@ export class StreamReader {
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
     if (!this.#maySee(name)) throw new FathomError('not_found', `there is no database named '${name}'`);
-    const { log } = this.#deps.fleet.get(name).spec;
+    const { spec } = this.#deps.fleet.get(name);
+    const { log } = spec;
+    const seesRequests = seesAll(this.#caller, 'databases.read');
     const ended = new AbortController();
     this.#subscriptions.set(topic, () => ended.abort());
     const readAt = this.#deps.clock.now();
@@ -179,8 +183,17 @@ export class StreamReader {
         ? await log.tailWithEnd(LOG_SNAPSHOT_LINES)
         : { lines: [], end: from, runs: new Map() };
     if (ended.signal.aborted) return;
-    const told = timesOf(lines, readAt).map((line, index) => ({ ...line, run: runs.get(index) }));
-    this.#outbox.snapshot(topic, told);
+    const printed = timesOf(lines, readAt).map((line, index) => ({ ...line, run: runs.get(index) }));
+    const requests = from === undefined && seesRequests ? this.#failedRequests(spec, printed[0]?.at) : [];
+    this.#outbox.snapshot(topic, byTime(printed, requests));
+    if (seesRequests) {
+      void requestLogOf(spec).follow(
+        LEVEL_AMONG_OUTPUT,
+        ({ at, text }) =>
+          this.#outbox.event(topic, { kind: 'log.line', name, line: { at, text, source: 'requests' } }),
+        { clock: this.#deps.clock, signal: ended.signal },
+      );
+    }
     log
       .follow(
         end,
@@ -197,6 +210,17 @@ export class StreamReader {
           message: `${topic}: ${messageOf(error)}`,
         });
       });
+  }
+
+  /** Those since the first line that is shown. */
+  #failedRequests(spec: InstanceSpec, since = ''): LogLine[] {
+    try {
+      return requestLines(spec, LOG_SNAPSHOT_LINES, LEVEL_AMONG_OUTPUT).filter(({ at }) => at >= since);
+    } catch (error) {
+      return [
+        { at: this.#deps.clock.now().toISOString(), text: `WARN ${messageOf(error)}`, source: 'requests' },
+      ];
+    }
   }
 
   #unsubscribe(topic: string): void {
