@@ -73,7 +73,7 @@ function askDaemon(
   user: { id: string; email: string },
   { daemonSocket, hookToken }: RemoteHostDeps,
 ): Promise<{ name: string }> {
-  const body = JSON.stringify({ user_id: user.id, email: user.email });
+  const body = JSON.stringify({ user_id: user.id, email: user.email, expires_at_s: null });
   return new Promise((resolve, reject) => {
     const fail = (why: string) =>
       reject(new FathomError('daemon.unreachable', `no database was made: ${why}`));
