@@ -28,7 +28,7 @@ it('one command at a time changes the installation; the next one is told who is 
   const began = Date.now();
   const first = await atWork('fathomd upgrade next.tgz', directory);
   const refused = await alone('fathomd rollback', async () => 'done', directory).catch(String);
-  const told = new RegExp(`'fathomd upgrade next.tgz' \\(pid ${first.pid}, since (\\S+)\\)`).exec(refused);
+  const told = new RegExp(`fathomd upgrade next.tgz \\(pid ${first.pid}, since (\\S+)\\)`).exec(refused);
   expect(Date.parse(told?.[1] ?? '')).toBeGreaterThanOrEqual(began);
   expect(refused).toContain(`'kill ${first.pid}' interrupts it`);
 
@@ -44,7 +44,7 @@ it('a command that was killed is in nobody’s way, and is not named as the next
   await once(killed, 'exit');
   const next = await atWork('fathomd install', directory);
   await expect(alone('fathomd install', async () => 'done', directory)).rejects.toThrow(
-    `'fathomd install' (pid ${next.pid}`,
+    `fathomd install (pid ${next.pid}`,
   );
 });
 

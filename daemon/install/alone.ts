@@ -39,10 +39,11 @@ export async function alone<T>(
 }
 
 function refusal(holder: Holder | null): string {
-  const next = 'wait until it has ended, then give this command again';
+  const next = 'wait until it ends, then run this command again';
   if (holder === null) return `another command changes this installation; ${next}`;
   const { pid, command, since } = holder;
-  return `'${command}' (pid ${pid}, since ${since}) changes this installation; ${next}; if it hangs, 'kill ${pid}' interrupts it, and whatever a 'kill -9 ${pid}' leaves undone the next command takes up`;
+  // Without quotes: the command line of that process, not a command to run.
+  return `another command changes this installation: ${command} (pid ${pid}, since ${since}); ${next}; if it hangs, 'kill ${pid}' interrupts it, and the next command completes what a 'kill -9 ${pid}' leaves undone`;
 }
 
 /** Null in the moment before it is written, when the note is that of an earlier one that was killed. */

@@ -138,7 +138,7 @@ export async function checkUninstall(stage: Stage, releases: Releases, report: R
       const refused = await container.try(again, ['install']);
       mustBe(refused.code, 1, 'the exit code of a second command');
       const holder = await container.shell('cat /root/uninstall');
-      mustMatch(refused.text, new RegExp(`'fathomd uninstall' \\(pid ${holder}, since `), 'what it is told');
+      mustMatch(refused.text, new RegExp(`: fathomd uninstall \\(pid ${holder}, since `), 'what it is told');
 
       await container.shell(KILL_UNINSTALL);
       mustMatch(
