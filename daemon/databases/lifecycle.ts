@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
 import { type Instance, LACKS_MIGRATIONS } from '../../shared/instance.ts';
@@ -10,6 +10,7 @@ import type { DatabaseRepository } from '../control-plane/databases.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { Provisioner } from './provisioner.ts';
+import { removeDatabaseDirectory, removeTree } from './remove-directory.ts';
 import type { TemplateStore } from './template.ts';
 
 export interface LifecycleDeps {
@@ -85,11 +86,22 @@ export class DatabaseLifecycle {
     await makeDirectory(userDatabasesDir);
     for (const directory of await readdir(userDatabasesDir)) {
       if (directory.startsWith(DELETED_PREFIX) || directory.startsWith('.staging-')) {
-        await rm(join(userDatabasesDir, directory), { recursive: true, force: true });
+        const path = join(userDatabasesDir, directory);
+        await this.#finish(path, () => removeTree(path));
       }
     }
     for (const { row } of this.#deps.catalog.entries())
-      if (row.state === 'deleting') await this.delete(row.name);
+      if (row.state === 'deleting') await this.#finish(row.name, () => this.delete(row.name));
+  }
+
+  /** What cannot be removed, as on a read-only disk, does not keep the daemon from its start. */
+  async #finish(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const next = 'fix the cause and restart the daemon';
+      this.#deps.log.error({ err: error }, `cannot finish the deletion of ${what}; ${next}`);
+    }
   }
 
   #available(name: string): CatalogEntry {
@@ -114,16 +126,9 @@ export class DatabaseLifecycle {
     return this.#available(name);
   }
 
-  /** Out of sight by one rename, then removed: a database is there as a whole or not at all. */
   async #removeDirectory(name: string): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(name);
-    const doomed = join(dirname(directory), `${DELETED_PREFIX}${name}-${randomUUID()}`);
-    try {
-      await rename(directory, doomed);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw error;
-    }
-    await rm(doomed, { recursive: true, force: true });
+    const hidden = join(dirname(directory), `${DELETED_PREFIX}${name}-${randomUUID()}`);
+    await removeDatabaseDirectory(directory, hidden);
   }
 }

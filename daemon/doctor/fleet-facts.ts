@@ -1,4 +1,4 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -72,7 +72,7 @@ export async function gatherFleet(
     ...directories.map((name) => join(userDatabasesDir, name)),
   ];
   const seen = (
-    await Promise.all(own.map(async (path) => ({ path, facts: await lstat(path).catch(() => null) })))
+    await Promise.all(own.map(async (path) => ({ path, facts: await stat(path).catch(() => null) })))
   ).flatMap(({ path, facts }) => (facts ? [{ path, facts }] : []));
   const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
   return {

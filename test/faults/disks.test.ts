@@ -1,5 +1,6 @@
 import { appendFile, mkdir, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Finding } from '../../daemon/doctor/finding.ts';
 import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
@@ -236,6 +237,26 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     const daemon = fathom.launch();
     expect(await daemon.exited).toBe(69);
     expect(daemon.output()).toMatch(/the global PocketBase does not start: the disk is full/);
+  });
+
+  it('that keeps a deleted database from being removed does not keep the daemon from its start', async () => {
+    const fathom = await deployment();
+    const daemon = await fathom.start();
+    const [stuck, other] = [await signUp(fathom, 'stuck'), await signUp(fathom, 'other')];
+    const file = join(fathom.dataDir, 'user_dbs', stuck.name, 'pb_data', 'types.d.ts');
+    await execa('mount', ['--bind', file, file]);
+    await expect(fathom.client.databases.delete(stuck.name)).rejects.toMatchObject({ code: 'internal' });
+    await daemon.stop();
+
+    const next = await fathom.start();
+    expect(next.output()).toContain('cannot finish the deletion of');
+    expect(await instance(fathom, other.name)).toMatchObject({ phase: 'running' });
+    const { stdout } = await execa('findmnt', ['--list', '--noheadings', '--output', 'TARGET']);
+    const target = stdout.split('\n').find((line) => line.startsWith(fathom.dataDir));
+    await execa('umount', [target ?? 'nothing is mounted']);
+    await next.stop();
+    await fathom.start();
+    expect(await readdir(join(fathom.dataDir, 'user_dbs'))).toEqual([other.name]);
   });
 
   it('that turns read-only after an error is named; who dies then waits, and comes back once it is mended', async () => {

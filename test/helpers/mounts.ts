@@ -1,4 +1,4 @@
-import { truncate, writeFile } from 'node:fs/promises';
+import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { getuid } from 'node:process';
 import { execa } from 'execa';
@@ -15,6 +15,26 @@ export async function mountTmpfs(directory: string, megabytes: number): Promise<
   onTestFinished(async () => {
     await execa('umount', ['--lazy', directory]);
   });
+}
+
+/** An overlay whose lower layer `fill` makes, as that of a container image is; gone at the end of the test. */
+export async function mountOverlay(
+  fill: (directory: string) => Promise<void>,
+): Promise<{ lower: string; merged: string }> {
+  // Its layers have to lie on a file system that is no overlay itself.
+  const root = await scratch();
+  await mountTmpfs(root, 16);
+  const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) =>
+    join(root, name),
+  ) as [string, string, string, string];
+  for (const directory of [lower, upper, work, merged]) await mkdir(directory);
+  await fill(lower);
+  const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  await execa('mount', ['-t', 'overlay', '-o', layers, 'overlay', merged]);
+  onTestFinished(async () => {
+    await execa('umount', ['--lazy', merged]);
+  });
+  return { lower, merged };
 }
 
 /** An ext4 of its own over a directory, gone at the end of the test. */

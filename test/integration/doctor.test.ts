@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, copyFile, mkdir, open, rename, stat, utimes } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, open, rename, stat, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Finding } from '../../daemon/doctor/finding.ts';
@@ -56,6 +56,11 @@ it('finds what is really broken, while the daemon runs and while it does not, an
     await signUp(fathom, 'ill'),
   ];
   const users = join(fathom.dataDir, 'user_dbs');
+  // Moved to another disk, with a link in its place.
+  await fathom.client.databases.stop(ill.name);
+  await rename(join(users, ill.name), join(fathom.dataDir, 'moved'));
+  await symlink(join(fathom.dataDir, 'moved'), join(users, ill.name));
+  await fathom.client.databases.start(ill.name);
   expect(await doctor(fathom)).toMatchObject({ troubles: [], exitCode: 0, stderr: '' });
 
   // While the daemon runs.
