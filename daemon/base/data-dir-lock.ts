@@ -9,8 +9,8 @@ const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 export interface DataDirLock {
   /** Writes the PID file again when it was removed. */
-  restorePidFile(): void;
-  release(): void;
+  restorePidFile: () => void;
+  release: () => void;
 }
 
 /**
