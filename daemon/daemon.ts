@@ -149,8 +149,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const users = new UserRepository(controlPlane);
   const repository = new DatabaseRepository(controlPlane);
   const masterKeys = masterKeysOf(config);
-  const globalData = join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db');
-  const seal = guardedSeal(masterKeys, keyUseOf(globalData));
+  const seal = guardedSeal(masterKeys, keyUseOf(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
   const identity = identityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
 
   const databases = databaseServices({

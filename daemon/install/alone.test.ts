@@ -11,7 +11,9 @@ async function atWork(command: string, directory: string) {
     import { alone } from ${JSON.stringify(join(import.meta.dirname, 'alone.ts'))};
     await alone(${JSON.stringify(command)}, () => {
       console.log('at work');
-      return new Promise((resolve) => process.once('SIGTERM', resolve));
+      // A signal handler alone does not keep Node from ending.
+      process.stdin.resume();
+      return new Promise((resolve) => process.once('SIGTERM', resolve)).finally(() => process.stdin.pause());
     }, ${JSON.stringify(directory)});`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['pipe', 'pipe', 'ignore'],

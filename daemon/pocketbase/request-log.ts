@@ -71,10 +71,10 @@ export class RequestLog {
       seen = stamp;
       const { rows, end } = this.#tryRead(
         (database) => {
-          const end = lastRow(database);
-          // Rows are counted anew when PocketBase has compacted its file.
-          const after = end < last ? end : last;
-          return { rows: lastRows(database, { count: FOLLOW_ENTRIES, level, after }), end };
+          const newest = lastRow(database);
+          // Rows are counted again from 1 when PocketBase has compacted its file.
+          const after = Math.min(last, newest);
+          return { rows: lastRows(database, { count: FOLLOW_ENTRIES, level, after }), end: newest };
         },
         { rows: [], end: last },
         report,
