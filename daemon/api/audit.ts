@@ -21,7 +21,7 @@ export function hasToBeNamed(
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Writes down what changes something, before it is answered. */
-export function auditRequests(app: Api, { audit }: Pick<ApiDeps, 'audit'>): void {
+export function auditRequests(app: Api, deps: Pick<ApiDeps, 'audit' | 'trustedProxies'>): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const { audit: action } = request.routeOptions.config;
     if (typeof action !== 'string') return;
@@ -30,7 +30,9 @@ export function auditRequests(app: Api, { audit }: Pick<ApiDeps, 'audit'>): void
     if (request.caller === null && !(BY_ANYBODY.has(action) && isAttempt(reply.statusCode, request.body)))
       return;
     if (reply.statusCode === 429) return;
-    await audit.record(entryFor(request, action, reply.statusCode, payload));
+    const { address } = originOf(request, deps);
+    const answer = { action, status: reply.statusCode, payload };
+    await deps.audit.record(entryFor(request, address, answer));
   });
 }
 
@@ -40,7 +42,11 @@ function isAttempt(status: number, body: unknown): boolean {
   return typeof asRecord(body)['email'] === 'string' && ![400, 413, 415].includes(status);
 }
 
-function entryFor(request: FastifyRequest, action: string, status: number, payload: unknown): NewAuditEntry {
+function entryFor(
+  request: FastifyRequest,
+  address: string,
+  { action, status, payload }: { action: string; status: number; payload: unknown },
+): NewAuditEntry {
   const { caller } = request;
   const body = asRecord(request.body);
   const { name, id } = asRecord(request.params);
@@ -53,7 +59,7 @@ function entryFor(request: FastifyRequest, action: string, status: number, paylo
   return {
     actor_kind: caller?.kind ?? 'anonymous',
     actor: caller === null || caller.kind === 'local' ? '' : caller.userId,
-    address: originOf(request).address,
+    address,
     action,
     target: named ?? (status < 400 ? idIn(payload) : ''),
     outcome: status < 400 ? 'ok' : status === 401 || status === 403 ? 'refused' : 'failed',

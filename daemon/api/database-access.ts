@@ -9,6 +9,7 @@ import { ownerToken, type TokenLimit } from '../databases/owner-access.ts';
 import type { IssuedSession } from '../security/sessions.ts';
 import { LOCAL_ADDRESS } from '../security/sign-in-limits.ts';
 import type { ApiDeps } from './deps.ts';
+import { clientAddress } from './limits.ts';
 
 /** How long a sign-in waits for a database that is on its way up, before it answers with the status as it is. */
 const START_PATIENCE_MS = 15_000;
@@ -37,7 +38,7 @@ export async function databaseOf(user: { id: string; email: string }, deps: ApiD
 /** A new session, with the database and a token that signs the owner in there. */
 export async function sessionFor(user: User, request: FastifyRequest, deps: ApiDeps): Promise<Session> {
   const issued = await deps.sessions.issue(user);
-  await deps.sessionRepository.open({ ...issued, ...originOf(request), user: user.id });
+  await deps.sessionRepository.open({ ...issued, ...originOf(request, deps), user: user.id });
   return describeSession(user, issued, deps);
 }
 
@@ -56,9 +57,12 @@ export async function describeSession(
 }
 
 /** What a list of sessions shows of the program that opened one. */
-export function originOf(request: FastifyRequest): Origin {
+export function originOf(
+  request: FastifyRequest,
+  { trustedProxies }: Pick<ApiDeps, 'trustedProxies'>,
+): Origin {
   const userAgent = (request.headers['user-agent'] ?? '').replace(/\p{C}/gu, '').slice(0, 300);
-  return { user_agent: userAgent, address: request.ip ?? LOCAL_ADDRESS };
+  return { user_agent: userAgent, address: clientAddress(request.raw, trustedProxies) || LOCAL_ADDRESS };
 }
 
 /** The database, with a token of its owner there. */

@@ -20,7 +20,7 @@ export async function limitRequests(app: Api, deps: ApiDeps, transport: Transpor
     app.rateLimit({
       max: () => deps.settings.limits.requestsPerMinute,
       timeWindow: 60_000,
-      keyGenerator: (request) => networkOf(request.ip),
+      keyGenerator: (request) => networkOf(clientAddress(request.raw, deps.trustedProxies)),
       allowList: (request) => isHookToken(request.headers[HOOK_TOKEN_HEADER], deps.hookToken),
       errorResponseBuilder: (_request, { ttl }) => new RateLimitedError('too many requests', ttl),
     }),
@@ -28,8 +28,9 @@ export async function limitRequests(app: Api, deps: ApiDeps, transport: Transpor
 }
 
 /**
- * Who connects, for requests that Fastify does not see: the peer, or whom it names in X-Forwarded-For if it is one of
- * TRUSTED_PROXIES, from the right for as long as those named are.
+ * The address that a request comes from: the peer, or the address that it names in X-Forwarded-For if it is one of
+ * TRUSTED_PROXIES, from the right for as long as those named are. Empty on the local socket. Fastify's `request.ip` would
+ * count each port as an address of its own.
  */
 export function clientAddress(request: IncomingMessage, trustedProxies: readonly string[]): string {
   const forwarded = String(request.headers['x-forwarded-for'] ?? '');
@@ -50,6 +51,9 @@ export function believedAddress(peer: string, forwarded: string, trustedProxies:
   return address;
 }
 
+/** Without the port that some proxies add (`192.0.2.1:4711`, `[2001:db8::1]:4711`), nor the form of a mapped IPv4 address. */
 function plain(address: string): string {
-  return address.replace(/^::ffff:/, '');
+  const bare =
+    /^\[(?<host>[^\]]*)\](?::\d+)?$|^(?<host>[\d.]+):\d+$/.exec(address)?.groups?.['host'] ?? address;
+  return bare.replace(/^::ffff:(?=[\d.]+$)/i, '');
 }

@@ -77,7 +77,6 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
       request.caller = null;
       void sendProblem(toFathomError(error), request, reply);
     },
-    trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     forceCloseConnections: true,

@@ -37,6 +37,17 @@ describe('behind trusted proxies', () => {
     await expect(direct.authWithPassword('ann@example.com', PASSWORD)).rejects.toMatchObject({ status: 429 });
     // A stranger cannot lock the owner out.
     expect((await login(fathom.url, 'ann@example.com', PASSWORD, at('10.0.0.9'))).status).toBe(200);
+    // A proxy that adds the port of the client does not make each connection another address.
+    for (const port of [1, 2, 3, 4]) {
+      const from = at(`192.0.2.9:${port}`);
+      expect((await login(fathom.url, `nobody${port}@example.com`, 'x', from)).status).toBe(401);
+    }
+    const { items } = await fathom.client.http.request<{ items: { address: string }[] }>(
+      'GET',
+      '/api/v1/audit',
+      { query: { action: 'sign-in' } },
+    );
+    expect(items[0]?.address).toBe('192.0.2.9');
     // Nor does it tell whether there is such an account.
     for (let count = 0; count < 4; count += 1) await login(fathom.url, 'no@example.com', 'x', at('10.2.0.1'));
     expect((await login(fathom.url, 'no@example.com', 'x', at('10.2.0.1'))).status).toBe(429);

@@ -27,7 +27,7 @@ import type { Api } from '../server.ts';
 /** Signing up and in, and what concerns the caller alone. */
 export function authRoutes(app: Api, deps: ApiDeps): void {
   serve(app, register, async (request) => {
-    const { address } = originOf(request);
+    const { address } = originOf(request, deps);
     deps.signInLimits.countSignUp(address);
     const { email, password, name, ...further } = request.body;
     const user = await deps.users.create({ email, password, name, further }).catch((error: unknown) => {
@@ -45,7 +45,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
 
   serve(app, login, async (request) => {
     const { email, password } = request.body;
-    const attempt = deps.signInLimits.beginSignIn(email, originOf(request).address);
+    const attempt = deps.signInLimits.beginSignIn(email, originOf(request, deps).address);
     const user = await deps.users.authenticate(email, password).catch((error: unknown) => {
       attempt.failed();
       throw error;
@@ -71,7 +71,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
     const old = await deps.sessions.verify(sessionToken(request));
     const user = await caller(old.userId);
     const issued = await deps.sessions.issue(user);
-    const renewed = await deps.sessionRepository.renew(old.hash, { ...issued, ...originOf(request) });
+    const renewed = await deps.sessionRepository.renew(old.hash, { ...issued, ...originOf(request, deps) });
     deps.identities.changed(user.id);
     if (!renewed) throw new FathomError('auth.required', 'the session has ended; sign in again');
     return describeSession(user, issued, deps);
