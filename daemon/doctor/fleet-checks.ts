@@ -1,4 +1,5 @@
 import { isInTrouble } from '../../shared/instance.ts';
+import { firstProblem } from '../pocketbase/page-damage.ts';
 import { type Finding, type Fix, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 
@@ -171,7 +172,7 @@ function rowsAndDirectories({ rows, directories, damaged }: FleetFacts): Finding
     findings.push(
       (name === 'global' ? fatal : warning)(
         'damaged',
-        `the database of ${name} is damaged: ${problem.split('\n')[0]}`,
+        `the database of ${name} is damaged: ${firstProblem(problem)}`,
         'stop it, copy pb_data away, restore a backup, start it',
       ),
     );

@@ -183,8 +183,8 @@ function sameAddress(database: DatabaseSync): [string, string][] {
 async function findDamaged(databases: { name: string; file: string }[]): Promise<FleetFacts['damaged']> {
   const damaged: FleetFacts['damaged'] = [];
   for (const { name, file } of databases) {
-    const size = (await stat(file).catch(() => null))?.size ?? 0;
-    if (size === 0 || size > CHECK_UP_TO_BYTES) continue;
+    const size = (await stat(file).catch(() => null))?.size ?? null;
+    if (size === null || size > CHECK_UP_TO_BYTES) continue;
     try {
       const [answer] = reading(file, (database) => database.prepare('PRAGMA quick_check(1)').all());
       const verdict = String(answer?.['quick_check'] ?? '');

@@ -1,6 +1,6 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../shared/instance.ts';
 import type { LimitsOfDisk } from './disk-state.ts';
 
@@ -79,16 +79,66 @@ export function whyNotSeen(dataDir: string): PhaseReason | null {
     return null;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return code === 'EACCES' || code === 'EPERM' ? accessDenied(dataDir) : null;
+    return code === 'EACCES' || code === 'EPERM' ? accessDenied(join(dataDir, 'data.db')) : null;
   }
 }
 
-/** Names what cannot be entered or opened. */
+/** Names the file or directory that denies access to a path, with its owner and mode. */
 export function accessDenied(path: string): PhaseReason {
+  const denying = denyingPart(path);
+  const own = process.geteuid?.() ?? 0;
+  let state = '';
+  let remedy = `'chown ${own}' and 'chmod u+rwX' it`;
+  try {
+    const { uid, mode } = statSync(denying);
+    state = ` (owner uid ${uid}, mode ${(mode & 0o777).toString(8).padStart(3, '0')})`;
+    remedy = uid === own ? `run 'chmod u+rwX ${denying}'` : `run 'chown -R ${own} ${denying}'`;
+  } catch {
+    // The directory above it denies even a look.
+  }
   return {
     code: 'permission_denied',
-    message: `${path} cannot be read and written by the user of the daemon; correct its owner and mode ('fathomd doctor' names them), the instance then works again by itself`,
+    message: `${denying}${state} cannot be read and written by the user of the daemon (uid ${own}); ${remedy}, the instance then works again by itself`,
   };
+}
+
+/** The first directory on the way that cannot be entered; else the one that takes no new file, or the file itself. */
+function denyingPart(path: string): string {
+  const above = dirname(path);
+  if (above === path) return path;
+  const denying = denyingPart(above);
+  if (denying !== above) return denying;
+  if (!allows(above, constants.X_OK)) return above;
+  if (glance(path) === null && !allows(above, constants.W_OK)) return above;
+  return path;
+}
+
+/**
+ * Why the files of an instance cannot be used by a process that is started on them: its directory, where the lock is made, its
+ * `pb_data`, or one of the files in there. Null when they can, or are not there.
+ */
+export function whyNotUsable(directory: string, dataDir: string): PhaseReason | null {
+  const lock = join(directory, 'lock');
+  if (glance(lock) === null && !allows(directory, constants.W_OK)) return accessDenied(lock);
+  const files = DATABASES.flatMap((name) => [name, `${name}-wal`, `${name}-shm`]);
+  const needed: [string, number][] = [
+    [lock, constants.R_OK],
+    [dataDir, constants.R_OK | constants.W_OK | constants.X_OK],
+    ...files.map((file): [string, number] => [join(dataDir, file), constants.R_OK | constants.W_OK]),
+  ];
+  const denied = needed.find(([path, mode]) => !allows(path, mode));
+  return denied ? accessDenied(denied[0]) : null;
+}
+
+/** True for what is not there as well, and on a read-only file system: both have reasons of their own. */
+function allows(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== 'EACCES' && code !== 'EPERM';
+  }
 }
 
 /**
@@ -109,11 +159,7 @@ export function damageOf(dataDir: string, next: string): PhaseReason | null {
   }
   const walHead = headOf(wal, 4);
   // Zeros are what a power failure may leave, and hold nothing. Anything else SQLite would drop without a word.
-  if (
-    walHead?.length === 4 &&
-    walHead.some((byte) => byte !== 0) &&
-    !WAL_MAGICS.has(walHead.readUInt32BE())
-  ) {
+  if (walHead?.length === 4 && walHead.some((byte) => byte !== 0) && !isWal(walHead)) {
     return corrupt(
       `pb_data/data.db-wal, which holds the latest changes, is damaged; restore pb_data from a backup, or move this file away to go on without them, ${next}`,
     );
@@ -201,21 +247,45 @@ function withRoles(files: readonly Omit<OpenFile, 'role'>[]): OpenFile[] {
     const role = ROLES.find((name) => name === basename(file.path));
     return role ? [{ ...file, role }] : [];
   });
+  return withRenamedWals([...named, ...renamedDatabases(named, files)], files);
+}
+
+function renamedDatabases(named: readonly OpenFile[], files: readonly Omit<OpenFile, 'role'>[]): OpenFile[] {
   const isMissing = (role: DatabaseFile) => !named.some((file) => file.role === role);
   const missing = DATABASES.filter((role) => isMissing(role) && !isMissing(`${role}-wal`));
-  if (missing.length === 0) return named;
+  if (missing.length === 0) return [];
   const known = new Set(named.map(({ handle }) => handle));
   const renamed = files.filter(
     ({ handle }) =>
       !known.has(handle) && headOf(handle, DATABASE_MAGIC.length)?.toString('latin1') === DATABASE_MAGIC,
   );
+  return missing.flatMap((role, index) => {
+    const file = renamed[index];
+    return file ? [{ ...file, role }] : [];
+  });
+}
+
+/** A WAL that was renamed. Nothing is written into it before the first change, so an empty one has no sign and nothing to lose. */
+function withRenamedWals(known: readonly OpenFile[], files: readonly Omit<OpenFile, 'role'>[]): OpenFile[] {
+  const missing = DATABASES.filter(
+    (name) => known.some(({ role }) => role === name) && !known.some(({ role }) => role === `${name}-wal`),
+  );
+  if (missing.length === 0) return [...known];
+  const handles = new Set(known.map(({ handle }) => handle));
+  const renamed = files.filter(({ handle }) => !handles.has(handle) && isWal(headOf(handle, 4)));
+  // With fewer WALs than databases without one, it is not known whose it is: that of another would damage a database.
+  if (renamed.length !== missing.length) return [...known];
   return [
-    ...named,
-    ...missing.flatMap((role, index) => {
+    ...known,
+    ...missing.flatMap((name, index) => {
       const file = renamed[index];
-      return file ? [{ ...file, role }] : [];
+      return file ? [{ ...file, role: `${name}-wal` as const }] : [];
     }),
   ];
+}
+
+function isWal(head: Buffer | null): boolean {
+  return head?.length === 4 && WAL_MAGICS.has(head.readUInt32BE());
 }
 
 /** Names a file, whatever its path; null where it cannot be seen. */

@@ -26,6 +26,12 @@ export async function checkPages(check: PageCheck): Promise<PageVerdict> {
   }
 }
 
+/** The first problem that SQLite lists. It heads the list with the name of the schema: `*** in database main ***`. */
+export function firstProblem(verdict: string): string {
+  const lines = verdict.split('\n');
+  return lines.find((line) => !line.startsWith('***')) ?? verdict;
+}
+
 const CORRUPTION = ['malformed', 'SQLITE_CORRUPT', 'not a database'];
 
 /**

@@ -1,15 +1,27 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+
+/** SQLite's own code for a file that is no database. */
+const SQLITE_NOTADB = 26;
 
 /**
  * Opens a PocketBase database file beside PocketBase itself, which SQLite's WAL mode allows. Calls are synchronous, so
  * they are kept to a few rows and, unless told otherwise, never wait for a lock: a busy database throws SQLITE_BUSY, for the
  * caller to come back.
+ *
+ * SQLite takes an empty file for a new database and deletes the WAL beside it, even of a database opened read-only. That WAL
+ * may hold the only copy of the data, so an empty file is refused.
+ *
+ * @throws the error of SQLite, or one with its code for a file that is empty
  */
 export function withDatabase<T>(
   path: string,
   options: { readOnly: boolean; timeoutMs?: number },
   work: (database: DatabaseSync) => T,
 ): T {
+  if (statSync(path, { throwIfNoEntry: false })?.size === 0) {
+    throw Object.assign(new Error(`${path} is empty: file is not a database`), { errcode: SQLITE_NOTADB });
+  }
   const database = new DatabaseSync(path, { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 });
   try {
     return work(database);

@@ -9,8 +9,9 @@ import {
   damageOf,
   dataInspector,
   glance,
+  openFiles,
   whyNotClose,
-  whyNotSeen,
+  whyNotUsable,
 } from '../pocketbase/data-state.ts';
 import { diskInspector, readOnly } from '../pocketbase/disk-state.ts';
 import { onceMended } from '../pocketbase/once-mended.ts';
@@ -42,6 +43,14 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
   /** The devices on which directories of databases were seen to lie. */
   const devices = new Map<string, number>();
   const limitsOfDisk = diskInspector(clock);
+  /** Where the `data.db` of a directory was moved to under its process: the next start names the place. */
+  const moved = new Map<string, string>();
+  const noteMove = async (directory: string, pid: number, reason: PhaseReason | null) => {
+    if (reason?.code !== 'data_dir_missing') return;
+    const file = (await openFiles(pid))?.find(({ role, deleted }) => role === 'data.db' && !deleted);
+    if (file) moved.set(directory, file.path);
+    else moved.delete(directory);
+  };
   const damageOfPages = ({ name, directory }: InstanceSpec): PhaseReason | null => {
     const found = damage.get(name);
     if (!found) return null;
@@ -51,7 +60,7 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
     whatIsWrong: async (spec) => {
       const [binary, data] = await Promise.all([
         changedBinary(spec.binary),
-        whatIsWrongWithData(spec, devices),
+        whatIsWrongWithData(spec, { devices, moved }),
       ]);
       return binary ?? data;
     },
@@ -65,10 +74,15 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
       });
       return async () => {
         const { broken, limited } = await inspect();
+        await noteMove(spec.directory, pid, broken);
         return { broken, limited: limited ?? damageOfPages(spec) };
       };
     },
-    whyNotClose: (directory, pid) => whyNotClose(dataDirOf(directory), pid),
+    whyNotClose: async (directory, pid) => {
+      const reason = await whyNotClose(dataDirOf(directory), pid);
+      await noteMove(directory, pid, reason);
+      return reason;
+    },
     whySilent,
     rescue: (directory, pid, now) => rescueFiles(pid, directory, { now, clock }),
   };
@@ -76,16 +90,16 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
 
 async function whatIsWrongWithData(
   spec: InstanceSpec,
-  devices: Map<string, number>,
+  { devices, moved }: { devices: Map<string, number>; moved: ReadonlyMap<string, string> },
 ): Promise<PhaseReason | null> {
   const dataDir = dataDirOf(spec.directory);
   const dataFile = `${dataDir}/data.db`;
   const parent = dirname(spec.directory);
   const [device, there] = await Promise.all([deviceOf(parent), isThere(dataFile)]);
-  if (there === 'denied') return accessDenied(dataDir);
+  if (there === 'denied') return accessDenied(dataFile);
   if (there) {
     if (device !== null) devices.set(parent, device);
-    return whyNotSeen(dataDir) ?? damageOf(dataDir, onceMended(spec)) ?? readOnly(dataDir);
+    return whyNotUsable(spec.directory, dataDir) ?? damageOf(dataDir, onceMended(spec)) ?? readOnly(dataDir);
   }
   if (devices.has(parent) && devices.get(parent) !== device) {
     return {
@@ -97,6 +111,11 @@ async function whatIsWrongWithData(
   const marker = hasRunMarkerOf(spec.directory);
   if (spec.kind === 'global' && (await isThere(marker)) === false) return null;
   const orAnew = spec.kind === 'user' ? '' : `or remove ${marker} to begin anew, `;
+  const place = moved.get(spec.directory);
+  if (place !== undefined && glance(place) !== null) {
+    const message = `${dataFile} was moved to ${place}; move it back, with the files that were beside it, ${onceMended(spec)}`;
+    return { code: 'data_dir_missing', message };
+  }
   const rescued = await lastRescued(spec.directory);
   const from = rescued === null ? 'a backup' : `${rescued}, where what was deleted under it was saved`;
   const message = `${dataFile} is missing; restore it from ${from}, ${orAnew}${onceMended(spec)}`;

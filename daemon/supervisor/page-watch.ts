@@ -6,7 +6,7 @@ import type { Logger } from '../base/log.ts';
 import { repeat } from '../base/repeat.ts';
 import { glance } from '../pocketbase/data-state.ts';
 import { onceMended } from '../pocketbase/once-mended.ts';
-import { checkPages, corruptionLogged } from '../pocketbase/page-damage.ts';
+import { checkPages, corruptionLogged, firstProblem } from '../pocketbase/page-damage.ts';
 import type { Fleet } from './fleet.ts';
 
 /** How often PocketBase's own logs are looked at for words of a damaged database. */
@@ -105,10 +105,9 @@ export function watchPages(deps: {
 }
 
 function damaged(problem: string, instance: Pick<Instance, 'name' | 'kind'>): PhaseReason {
-  const [first] = problem.split('\n');
   return {
     code: 'database_corrupt',
-    message: `data.db is damaged inside (${first}); what can be read is still served; stop it, restore it from a backup, ${onceMended(instance)}`,
+    message: `data.db is damaged inside (${firstProblem(problem)}); what can be read is still served; stop it, restore it from a backup, ${onceMended(instance)}`,
   };
 }
 

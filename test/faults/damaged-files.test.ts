@@ -1,4 +1,16 @@
-import { chmod, copyFile, cp, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  copyFile,
+  cp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { bringSettings, readSettings } from '../../daemon/pocketbase/settings.ts';
@@ -246,6 +258,9 @@ it('a pb_data that must not be entered is named, while it runs and when it start
     'to be told as denied',
   );
   expect(told).toMatchObject({ phase: 'running', pid });
+  // What to change, and how it is now.
+  expect(told.reason?.message).toContain(`${data} (owner uid 0, mode 000)`);
+  expect(told.reason?.message).toContain(`'chmod u+rwX ${data}'`);
 
   kill(pid, 'SIGKILL');
   const waiting = await untilInstance(
@@ -263,6 +278,22 @@ it('a pb_data that must not be entered is named, while it runs and when it start
     'to run',
   );
   await write(fathom, tenant, 'again');
+
+  // A directory of another user in its place, as after 'mkdir' and 'mv' of a rescued copy: no lock can be made in there.
+  const directory = directoryOf(fathom, tenant);
+  await fathom.client.databases.stop(tenant.name);
+  await rm(join(directory, 'lock'));
+  await chown(directory, 4321, 4321);
+  await chmod(directory, 0o755);
+  const failing = fathom.client.databases.start(tenant.name);
+  await expect(failing).rejects.toMatchObject({ code: 'instance.failed' });
+  const { reason } = await instance(fathom, tenant.name);
+  expect(reason).toMatchObject({
+    code: 'permission_denied',
+    message: expect.stringContaining(`'chown -R 0 ${directory}'`),
+  });
+  await chown(directory, 0, 0);
+  await fathom.client.databases.start(tenant.name);
 
   // The same for one file.
   await chmod(join(data, 'data.db'), 0);

@@ -1,8 +1,9 @@
-import { cp, mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { cp, mkdir, open, readdir, rename, rm, stat, symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { instance, kill, ownerOf, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
 import { call } from '../helpers/http-call.ts';
@@ -142,6 +143,37 @@ it('a WAL that is deleted is put back, so nothing is lost with the process', asy
   expect(titlesIn(await rescuedOf(databasesOf(fathom), tenant.name))).toEqual(ALL);
 });
 
+it('a WAL that is renamed is saved and put back, and the cause is named', async () => {
+  const { fathom } = shared;
+  const { tenant } = await withRecords(fathom);
+  const wal = join(dataOf(fathom, tenant), 'data.db-wal');
+  await rename(wal, join(fathom.dataDir, `${tenant.name}.away`));
+
+  await fathom.client.databases.restart(tenant.name);
+  expect(await titlesServed(fathom, tenant)).toEqual(ALL);
+  expect(titlesIn(await rescuedOf(databasesOf(fathom), tenant.name))).toEqual(ALL);
+});
+
+it('a directory that is moved away is named as what to move back, until it is', async () => {
+  const { fathom } = shared;
+  const { tenant } = await withRecords(fathom);
+  const elsewhere = join(fathom.dataDir, `${tenant.name}.elsewhere`);
+  await rename(directoryOf(fathom, tenant), elsewhere);
+  await expect(fathom.client.databases.restart(tenant.name)).rejects.toMatchObject({
+    code: 'instance.failed',
+  });
+
+  const isGivenUp = ({ phase }: { phase: string }) => phase === 'failed';
+  const { reason } = await untilInstance(fathom, tenant.name, isGivenUp, 'to be given up');
+  expect(reason).toMatchObject({
+    code: 'data_dir_missing',
+    message: expect.stringContaining(join(elsewhere, 'pb_data', 'data.db')),
+  });
+  await rename(elsewhere, directoryOf(fathom, tenant));
+  await fathom.client.databases.start(tenant.name);
+  expect(await titlesServed(fathom, tenant)).toEqual(ALL);
+});
+
 it('a directory that is moved away, with another one in its place, leaves both as they are', async () => {
   const { fathom } = shared;
   const { tenant, backup } = await withRecords(fathom);
@@ -195,6 +227,25 @@ it('a database that is damaged is killed, not closed: its WAL stays', async () =
   await handle.write('this is no database', 0);
 
   await fathom.client.databases.stop(tenant.name);
+  expect((await stat(`${file}-wal`)).size).toBe(size);
+});
+
+it('a database that was emptied keeps its WAL, which may hold all of it, over starts and the doctor', async () => {
+  const { fathom } = shared;
+  const { tenant } = await withRecords(fathom);
+  const file = join(dataOf(fathom, tenant), 'data.db');
+  const { size } = await stat(`${file}-wal`);
+  await truncate(file, 0);
+
+  const failure = { code: 'instance.failed' };
+  await expect(fathom.client.databases.restart(tenant.name)).rejects.toMatchObject(failure);
+  // Its account is carried over, and its files are read.
+  await fathomd(['users', 'sign-out', tenant.email], { env: fathom.env });
+  const { stdout } = await fathomd(['doctor', '--json'], { env: fathom.env });
+  expect(JSON.parse(stdout)).toContainEqual(
+    expect.objectContaining({ id: 'damaged', summary: expect.stringContaining(tenant.name) }),
+  );
+  await expect(fathom.client.databases.start(tenant.name)).rejects.toMatchObject(failure);
   expect((await stat(`${file}-wal`)).size).toBe(size);
 });
 
