@@ -117,7 +117,6 @@ describe('a global PocketBase that is killed during sign-ups', () => {
     expect(refused()).not.toEqual([]);
     for (const { status, body } of refused()) {
       expect({ status, code: body.code }).toEqual({ status: 503, code: 'control_plane.unavailable' });
-      expect(body.detail).toMatch(/^the global PocketBase does not answer; .*try again in a moment/);
     }
 
     // The databases that were there never noticed.
