@@ -131,7 +131,7 @@ describe('browsing a user database', () => {
       // The owner has the instance itself for that.
       expect((await call('GET', base + path, { token: ann.token })).status).toBe(403);
       for (const method of ['POST', 'PATCH', 'PUT', 'DELETE']) {
-        expect((await call(method, base + path, { token: admin, body: {} })).status).toBe(404);
+        expect((await call(method, base + path, { token: admin, body: {} })).status).toBe(405);
       }
     }
   });
