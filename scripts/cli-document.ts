@@ -9,6 +9,9 @@ import { markdownTable } from './markdown-table.ts';
 
 const SHARED: Readonly<Record<string, Options>> = { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS };
 
+/** More choices are listed with the meaning of the option. */
+const MAX_CHOICES_IN_NAME = 8;
+
 /** The whole of `docs/cli.md`. */
 export function cliDocument(): string {
   const groups = [...Map.groupBy(COMMANDS, ({ words }) => (words.length === 1 ? '' : words[0]))];
@@ -69,10 +72,16 @@ function optionTable(options: Readonly<Record<string, Options>>): string {
           ? type === 'number'
             ? ' N'
             : ' VALUE'
-          : ` ${choices.join('|')}`;
+          : choices.length > MAX_CHOICES_IN_NAME
+            ? ' VALUE'
+            : ` ${choices.join('|')}`;
+      const listed =
+        choices !== undefined && choices.length > MAX_CHOICES_IN_NAME
+          ? `: ${choices.map((choice) => `\`${choice}\``).join(', ')}`
+          : '';
       const short = typeof option.alias === 'string' ? `, \`-${option.alias}\`` : '';
       const presetText = isSwitch || preset === undefined ? '' : ` (default ${String(preset)})`;
-      return [`\`--${name}${value}\`${short}`, `${describe}${presetText}`];
+      return [`\`--${name}${value}\`${short}`, `${describe}${listed}${presetText}`];
     }),
   );
 }

@@ -20,9 +20,10 @@ export function checkValues(
     const value = args[name];
     if (value === undefined) continue;
     if (type === 'boolean') checkSwitch(argv, [name, alias ?? []].flat());
-    else if (type === 'number' && (!Number.isSafeInteger(value) || isGivenEmpty(argv, name)))
-      throw new UsageError(`--${name} needs a whole number`);
-    else if (type === 'string' && [value].flat().some((one) => typeof one !== 'string' || one === ''))
+    else if (type === 'number' && (!Number.isSafeInteger(value) || givenText(argv, name) === '')) {
+      const given = givenText(argv, name);
+      throw new UsageError(`--${name} needs a whole number${given ? `, not '${given}'` : ''}`);
+    } else if (type === 'string' && [value].flat().some((one) => typeof one !== 'string' || one === ''))
       throw new UsageError(`--${name} needs a value that is not empty`);
   }
 }
@@ -35,8 +36,10 @@ function checkSwitch(argv: readonly string[], names: readonly string[]): void {
   }
 }
 
-function isGivenEmpty(argv: readonly string[], name: string): boolean {
-  return argv.some(
-    (word, index) => word === `--${name}=` || (word === `--${name}` && argv[index + 1] === ''),
-  );
+/** What stands behind an option the last time that it is given; undefined if it is not given. */
+function givenText(argv: readonly string[], name: string): string | undefined {
+  const option = `--${name}`;
+  const index = argv.findLastIndex((word) => word === option || word.startsWith(`${option}=`));
+  const word = argv[index];
+  return word === option ? argv[index + 1] : word?.slice(option.length + 1);
 }

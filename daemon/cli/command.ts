@@ -38,22 +38,22 @@ export function command<
 
 /** Of commands that read the daemon's settings. */
 export const SETTINGS_OPTIONS = {
-  'env-file': { type: 'string', requiresArg: true, describe: 'as for serve' },
-  'data-dir': { type: 'string', requiresArg: true, describe: 'as for serve' },
+  'env-file': { type: 'string', requiresArg: true, describe: 'Env file of the daemon, as for serve' },
+  'data-dir': { type: 'string', requiresArg: true, describe: 'Data directory of the daemon, as for serve' },
 } as const satisfies OptionTable;
 
 /** Shared by every list and report. */
 export const JSON_OPTION = {
-  json: { type: 'boolean', default: false, describe: 'print JSON and nothing else' },
+  json: { type: 'boolean', default: false, describe: 'Print JSON and nothing else' },
 } as const satisfies OptionTable;
 
 /** Of commands that print a table. */
 export const TABLE_OPTIONS = {
   ...JSON_OPTION,
-  wide: { type: 'boolean', default: false, describe: 'show all columns, wider than the terminal' },
+  wide: { type: 'boolean', default: false, describe: 'Show all columns, also wider than the terminal' },
 } as const satisfies OptionTable;
 
 /** Of commands that show whether something is wrong. */
 export const CHECK_OPTION = {
-  check: { type: 'boolean', default: false, describe: 'exit with 1 when something is wrong' },
+  check: { type: 'boolean', default: false, describe: 'Exit with 1 when something is wrong' },
 } as const satisfies OptionTable;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ERROR_CODES } from '../../shared/errors.ts';
-import { COMMANDS } from './commands.ts';
+import { COMMANDS, GROUPS } from './commands.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 
 it('gives every command but those that set up, run and replace the daemon --json', () => {
@@ -20,4 +20,13 @@ it('gives every command but those that set up, run and replace the daemon --json
 it('has an exit code in the table for every error', () => {
   const known = Object.keys(EXIT_CODES).map(Number);
   expect(known).toEqual(expect.arrayContaining(Object.values(ERROR_CODES).map(({ exit }) => exit)));
+});
+
+it('describes commands and options with a capital letter and without a full stop', () => {
+  const texts = COMMANDS.flatMap(({ words, summary, options, positionals }) =>
+    [summary, ...Object.values({ ...options, ...positionals }).map(({ describe }) => describe ?? '')].map(
+      (text) => [words.join(' '), text],
+    ),
+  ).concat(Object.entries(GROUPS));
+  expect(texts.filter(([, text = '']) => !/^[A-Z][^\n]*[^.\n]$/.test(text))).toEqual([]);
 });

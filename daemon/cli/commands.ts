@@ -22,12 +22,12 @@ export const COMMANDS = [
 ];
 
 export const GROUPS: Readonly<Record<string, string>> = {
-  users: 'the people that have a database',
-  keys: 'API keys of programs',
-  audit: 'who did what',
-  secrets: 'what is stored encrypted',
-  databases: 'their databases, and the global one',
-  migrations: 'what user databases are made from',
-  queue: 'tasks over all databases',
-  pocketbase: 'which PocketBase is run',
+  users: 'Manage users and their roles',
+  keys: 'Manage API keys of programs',
+  audit: 'Read and verify the audit log',
+  secrets: 'Show and rotate the keys of stored secrets',
+  databases: 'Show, start, stop and delete databases',
+  migrations: 'Show the migrations of user databases',
+  queue: 'Manage tasks and schedules',
+  pocketbase: 'List and install releases of PocketBase',
 };

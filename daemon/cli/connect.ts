@@ -10,24 +10,24 @@ export const CONNECT_OPTIONS = {
     type: 'string',
     requiresArg: true,
     conflicts: 'url',
-    describe: 'local socket of the daemon (default: FATHOM_SOCKET)',
+    describe: 'Local socket of the daemon (default: FATHOM_SOCKET)',
   },
   url: {
     type: 'string',
     requiresArg: true,
-    describe: 'address of a daemon, with the token of an administrator in FATHOM_TOKEN',
+    describe: 'Address of a daemon; FATHOM_TOKEN holds the token of an administrator',
   },
   'data-dir': {
     type: 'string',
     requiresArg: true,
     conflicts: ['url', 'socket'],
-    describe: 'that of the daemon, as for serve',
+    describe: 'Data directory of the daemon, as for serve',
   },
   'env-file': {
     type: 'string',
     requiresArg: true,
     conflicts: ['url', 'socket'],
-    describe: 'that of the daemon, as for serve',
+    describe: 'Env file of the daemon, as for serve',
   },
 } as const satisfies Readonly<Record<string, Options>>;
 

@@ -4,24 +4,24 @@ import { LOCAL_OPTIONS } from './connect.ts';
 const DATA_DIR = {
   type: 'string',
   requiresArg: true,
-  describe: 'where everything is kept (FATHOM_DATA_DIR)',
+  describe: 'Directory for all data (FATHOM_DATA_DIR, default ./var)',
 } as const;
 const ENV_FILE = {
   type: 'string',
   requiresArg: true,
-  describe: 'settings and secrets, instead of .env and .env.local',
+  describe: 'File with settings and secrets, read instead of .env and .env.local',
 } as const;
 const DEMO = {
   type: 'boolean',
   default: false,
-  describe: 'add three users with databases and some tasks',
+  describe: 'Add three users with databases, and some tasks',
 } as const;
 
 /** The daemon itself. */
 export const daemonCommands = [
   command({
     words: ['serve'],
-    summary: 'run the daemon; needs its secrets, see init',
+    summary: 'Run the daemon in the foreground; needs the secrets that init writes',
     options: { 'env-file': ENV_FILE, 'data-dir': DATA_DIR, demo: { ...DEMO, hidden: true } },
     async run(args, context) {
       const { serve } = await import('./serve.ts');
@@ -30,7 +30,7 @@ export const daemonCommands = [
   }),
   command({
     words: ['worker'],
-    summary: 'a queue worker of its own process, beside the daemon',
+    summary: 'Run an additional queue worker beside the daemon',
     options: { 'env-file': ENV_FILE, 'data-dir': DATA_DIR },
     async run(args, context) {
       const { runWorker } = await import('./worker.ts');
@@ -39,7 +39,7 @@ export const daemonCommands = [
   }),
   command({
     words: ['start'],
-    summary: 'daemon and console together, with secrets made on the first start',
+    summary: 'Start the daemon and open the console; the first start creates the secrets',
     options: { 'data-dir': DATA_DIR, demo: DEMO },
     async run(args, context) {
       const { start } = await import('./start.ts');
@@ -48,9 +48,9 @@ export const daemonCommands = [
   }),
   command({
     words: ['stop'],
-    summary: 'stop the daemon and all databases, and wait for the end',
+    summary: 'Stop the daemon and all databases, and wait until they have ended',
     options: {
-      timeout: { type: 'number', requiresArg: true, describe: 'seconds to wait (default 90)' },
+      timeout: { type: 'number', requiresArg: true, describe: 'Seconds to wait (default 90)' },
       ...JSON_OPTION,
       ...LOCAL_OPTIONS,
     },

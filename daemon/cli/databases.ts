@@ -5,11 +5,16 @@ import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from './command.ts'
 import { CONNECT_OPTIONS } from './connect.ts';
 
 const NAME = {
-  name: { type: 'string', demandOption: true, describe: 'as in the list' },
+  name: { type: 'string', demandOption: true, describe: "Name of a database, see 'databases list'" },
 } as const satisfies Record<string, PositionalOptions>;
 
 const NAMES = {
-  name: { type: 'string', array: true, demandOption: true, describe: 'as in the list; may be several' },
+  name: {
+    type: 'string',
+    array: true,
+    demandOption: true,
+    describe: "Names of databases, see 'databases list'",
+  },
 } as const satisfies Record<string, PositionalOptions>;
 
 const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
@@ -17,21 +22,26 @@ const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
 function logsCommand(words: ['logs'] | ['databases', 'logs']) {
   return command({
     words,
-    summary: 'show the logs of an instance',
+    summary: 'Show the logs of a database',
     positionals: NAME,
     options: {
-      tail: { type: 'number', default: 200, requiresArg: true, describe: 'how many lines' },
-      follow: { type: 'boolean', alias: 'f', default: false, describe: 'go on with new ones until Ctrl-C' },
+      tail: { type: 'number', default: 200, requiresArg: true, describe: 'Number of lines to show' },
+      follow: {
+        type: 'boolean',
+        alias: 'f',
+        default: false,
+        describe: 'Show new lines as they appear, until Ctrl-C',
+      },
       source: {
         choices: LOG_SOURCES,
         default: 'all' as const,
         requiresArg: true,
-        describe: "what the process printed, PocketBase's log of requests and mails, or both by time",
+        describe: "Output of the process, PocketBase's log of requests and mails, or both by time",
       },
       level: {
         choices: LOG_LEVELS,
         requiresArg: true,
-        describe: 'least level of requests (default: warn; info with --source requests)',
+        describe: 'Lowest level of requests to show (default: warn; info with --source requests)',
       },
       ...COMMON,
     },
@@ -45,9 +55,9 @@ function logsCommand(words: ['logs'] | ['databases', 'logs']) {
 export const databaseCommands = [
   command({
     words: ['databases', 'list'],
-    summary: 'list databases and how they are',
+    summary: 'List databases with their state',
     options: {
-      phase: { choices: INSTANCE_PHASES, requiresArg: true, describe: 'only these' },
+      phase: { choices: INSTANCE_PHASES, requiresArg: true, describe: 'Show only databases in this phase' },
       ...CHECK_OPTION,
       ...TABLE_OPTIONS,
       ...CONNECT_OPTIONS,
@@ -59,7 +69,7 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'show'],
-    summary: 'show one with all that is known of it',
+    summary: 'Show everything that is known about a database',
     positionals: NAME,
     options: COMMON,
     async run(args, context) {
@@ -69,7 +79,7 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'collections'],
-    summary: 'list the collections of one',
+    summary: 'List the collections of a database',
     positionals: NAME,
     options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
     async run(args, context) {
@@ -79,13 +89,17 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'records'],
-    summary: 'show a page of the records of a collection, without what is secret',
+    summary: 'Show records of a collection; secrets and hidden fields are left out',
     positionals: {
       ...NAME,
-      collection: { type: 'string', demandOption: true, describe: 'as in databases collections' },
+      collection: {
+        type: 'string',
+        demandOption: true,
+        describe: "Name of a collection, see 'databases collections'",
+      },
     },
     options: {
-      page: { type: 'number', default: 1, requiresArg: true, describe: 'of 50 records each' },
+      page: { type: 'number', default: 1, requiresArg: true, describe: 'Page to show, of 50 records each' },
       ...COMMON,
     },
     async run(args, context) {
@@ -95,10 +109,10 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'start'],
-    summary: 'start some and wait until they run',
+    summary: 'Start databases and wait until they run',
     positionals: NAMES,
     options: {
-      force: { type: 'boolean', default: false, describe: 'even if it was given up on' },
+      force: { type: 'boolean', default: false, describe: 'Start databases in the phase failed as well' },
       ...COMMON,
     },
     async run(args, context) {
@@ -108,7 +122,7 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'stop'],
-    summary: 'stop some and keep them stopped',
+    summary: 'Stop databases and keep them stopped',
     positionals: NAMES,
     options: COMMON,
     async run(args, context) {
@@ -118,7 +132,7 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'restart'],
-    summary: 'stop some, start them and wait until they run',
+    summary: 'Stop databases, start them and wait until they run',
     positionals: NAMES,
     options: COMMON,
     async run(args, context) {
@@ -128,7 +142,7 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'delete'],
-    summary: 'delete one with everything in it; its name is asked for, or read from stdin',
+    summary: 'Delete a database with all its data; asks for the name, or reads it from stdin',
     positionals: NAME,
     options: COMMON,
     async run(args, context) {

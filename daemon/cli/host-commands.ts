@@ -5,9 +5,9 @@ import { CONNECT_OPTIONS } from './connect.ts';
 export const hostCommands = [
   command({
     words: ['init'],
-    summary: 'write an env file with fresh secrets; never overwrites',
+    summary: 'Write an env file with new secrets; never overwrites a file',
     options: {
-      'env-file': { type: 'string', requiresArg: true, describe: 'the file to write (default: .env)' },
+      'env-file': { type: 'string', requiresArg: true, describe: 'File to write (default .env)' },
     },
     async run(args, context) {
       const { init } = await import('./init.ts');
@@ -16,17 +16,17 @@ export const hostCommands = [
   }),
   command({
     words: ['doctor'],
-    summary: 'check this host and say what to do about each finding',
+    summary: 'Check this host and show what to do about each finding',
     options: {
       ...JSON_OPTION,
       fix: {
         type: 'boolean',
         default: false,
-        describe: 'mend what is safe: modes, a stale socket, what was left half made; never data',
+        describe: 'Repair what is safe: file modes, a stale socket, unfinished directories; never data',
       },
       check: {
         ...CHECK_OPTION.check,
-        describe: 'exit with 1 for a warning as well, not only for what is fatal',
+        describe: 'Exit with 1 for warnings as well, not only for fatal findings',
       },
       ...SETTINGS_OPTIONS,
     },
@@ -37,7 +37,7 @@ export const hostCommands = [
   }),
   command({
     words: ['status'],
-    summary: 'the daemon at a glance',
+    summary: 'Show the state of the daemon',
     options: { ...JSON_OPTION, ...CHECK_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { status } = await import('./status.ts');

@@ -35,9 +35,17 @@ export function inWords(
   const wrong = fields.flatMap((field) =>
     named
       .filter(({ place }) => place === field.path)
-      .map(({ quoted }) => `${quoted} ${field.message}; ${see}`),
+      .map(
+        ({ quoted, place }) => `${aboutValue(quoted, field.message)}${place === 'email' ? '' : `; ${see}`}`,
+      ),
   );
   return code === 'request.invalid' && wrong[0] !== undefined ? new FathomError(code, wrong[0]) : error;
+}
+
+/** The API says "is not the name of a database", PocketBase "Must be a valid email address." */
+function aboutValue(quoted: string, message: string): string {
+  if (!/^[A-Z]/.test(message)) return `${quoted} ${message}`;
+  return `${quoted}: ${message.charAt(0).toLowerCase()}${message.slice(1).replace(/\.$/, '')}`;
 }
 
 function whatIsNeeded(message: string, token: boolean): string {

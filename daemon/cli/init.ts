@@ -32,9 +32,11 @@ async function refuseToHideSecrets(path: string, { env, cwd }: CliContext): Prom
   if (place === null || place === path) return;
   const own = join(dataDir, '.env');
   const kept =
-    place === own ? `${own} holds them, and 'fathomd serve' reads it` : `put those back into ${own}`;
+    place === own
+      ? `run 'fathomd serve', which reads ${own}`
+      : `put the file with those secrets back to ${own}`;
   throw new FathomError(
     'config.exists',
-    `what lies in ${dataDir} needs the secrets it was made with, and fresh ones in ${path} would come before them; ${kept}; or set FATHOM_DATA_DIR for a new fleet`,
+    `${path} was not written: the data in ${dataDir} needs the secrets that it was made with, and new secrets in ${path} would replace them; ${kept}, or set FATHOM_DATA_DIR for a new fleet`,
   );
 }

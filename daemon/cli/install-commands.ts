@@ -4,7 +4,7 @@ import { command } from './command.ts';
 export const installCommands = [
   command({
     words: ['install'],
-    summary: 'install this package as a service of systemd',
+    summary: 'Install this package as a systemd service',
     async run(_args, context) {
       const actions = await import('./install-actions.ts');
       return actions.install(context);
@@ -12,8 +12,10 @@ export const installCommands = [
   }),
   command({
     words: ['upgrade'],
-    summary: 'change to another release, and back by itself if that does not become ready, or ends soon',
-    positionals: { tarball: { type: 'string', demandOption: true, describe: "made by 'npm pack'" } },
+    summary: 'Install another release; go back if it does not become ready or ends within 20 seconds',
+    positionals: {
+      tarball: { type: 'string', demandOption: true, describe: "Package that 'npm pack' made" },
+    },
     async run(args, context) {
       const actions = await import('./install-actions.ts');
       return actions.upgrade(args.tarball, context);
@@ -21,7 +23,7 @@ export const installCommands = [
   }),
   command({
     words: ['rollback'],
-    summary: 'change to the release that was installed before',
+    summary: 'Go back to the release that was installed before',
     async run(_args, context) {
       const actions = await import('./install-actions.ts');
       return actions.rollback(context);
@@ -29,9 +31,9 @@ export const installCommands = [
   }),
   command({
     words: ['uninstall'],
-    summary: 'stop the fleet and remove the program; the data stays',
+    summary: 'Stop all databases and remove the program; keep the data',
     options: {
-      purge: { type: 'boolean', default: false, describe: 'remove all data, settings and secrets as well' },
+      purge: { type: 'boolean', default: false, describe: 'Remove all data, settings and secrets as well' },
     },
     async run(args, context) {
       const actions = await import('./install-actions.ts');

@@ -4,7 +4,7 @@ import { CONNECT_OPTIONS } from './connect.ts';
 export const migrationCommands = [
   command({
     words: ['migrations', 'status'],
-    summary: 'Show the migrations of user databases and what keeps them from being used',
+    summary: 'Show the migrations of user databases, and why they are refused',
     options: { ...CHECK_OPTION, ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { showMigrations } = await import('./migrations-action.ts');

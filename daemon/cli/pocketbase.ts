@@ -6,7 +6,7 @@ const COMMON = { ...SETTINGS_OPTIONS, ...JSON_OPTION } as const;
 export const pocketbaseCommands = [
   command({
     words: ['pocketbase', 'list'],
-    summary: 'which versions of PocketBase are here, which one is chosen, and what runs each',
+    summary: 'List the installed releases of PocketBase and which instances run them',
     options: { ...SETTINGS_OPTIONS, ...CHECK_OPTION, ...TABLE_OPTIONS },
     async run(args, context) {
       const { listVersions } = await import('./pocketbase-actions.ts');
@@ -15,14 +15,13 @@ export const pocketbaseCommands = [
   }),
   command({
     words: ['pocketbase', 'install'],
-    summary:
-      'download a release of PocketBase, check its SHA-256 and put it beside the others; choosing it is a setting',
-    positionals: { release: { type: 'string', demandOption: true, describe: 'its version, like 0.40.1' } },
+    summary: 'Download a release of PocketBase and check its SHA-256; PB_BINARY_PATH selects it',
+    positionals: { release: { type: 'string', demandOption: true, describe: 'Version, like 0.40.1' } },
     options: {
       from: {
         type: 'string',
         requiresArg: true,
-        describe: "https address of a copy of PocketBase's releases (default: GitHub)",
+        describe: "HTTPS address of a mirror of PocketBase's releases (default: GitHub)",
       },
       ...COMMON,
     },

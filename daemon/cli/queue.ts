@@ -4,7 +4,7 @@ import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from './command.ts'
 import { CONNECT_OPTIONS } from './connect.ts';
 
 const ID = {
-  id: { type: 'string', demandOption: true, describe: 'as in the list' },
+  id: { type: 'string', demandOption: true, describe: "Id of a task, see 'queue list'" },
 } as const satisfies Record<string, PositionalOptions>;
 
 const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
@@ -14,11 +14,11 @@ const TEXT = { type: 'string', requiresArg: true } as const;
 export const queueCommands = [
   command({
     words: ['queue', 'list'],
-    summary: 'list tasks, the latest first',
+    summary: 'List tasks, the latest first',
     options: {
-      status: { ...TEXT, choices: TASK_STATUSES, describe: 'only these' },
-      type: { ...TEXT, describe: 'only those of this handler' },
-      limit: { ...NUMBER, default: 50, describe: 'how many' },
+      status: { ...TEXT, choices: TASK_STATUSES, describe: 'Show only tasks with this status' },
+      type: { ...TEXT, describe: 'Show only tasks of this type' },
+      limit: { ...NUMBER, default: 50, describe: 'Number of tasks to show' },
       ...TABLE_OPTIONS,
       ...CONNECT_OPTIONS,
     },
@@ -29,7 +29,7 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'show'],
-    summary: 'show one task with everything that came of it',
+    summary: 'Show a task with payload, result and errors',
     positionals: ID,
     options: COMMON,
     async run(args, context) {
@@ -39,17 +39,22 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'add'],
-    summary: 'add a task; a payload of - is read from stdin, which keeps secrets out of the process list',
-    positionals: { type: { type: 'string', demandOption: true, describe: "a handler's name" } },
+    summary: 'Add a task',
+    positionals: {
+      type: { type: 'string', demandOption: true, describe: 'Type of the task: the name of its handler' },
+    },
     options: {
-      payload: { ...TEXT, describe: 'JSON, or - for stdin' },
-      secret: { type: 'boolean', default: false, describe: 'keep the whole payload encrypted' },
-      user: { ...TEXT, describe: 'id of the user whose database it works on' },
-      priority: { ...NUMBER, describe: 'higher first (default 0)' },
-      'run-at': { ...TEXT, describe: 'not before, like 2024-01-15T10:00:00Z' },
-      'max-attempts': { ...NUMBER, describe: 'then it is dead (default 5)' },
-      timeout: { ...NUMBER, describe: 'seconds that an attempt may take (default 300)' },
-      'unique-key': { ...TEXT, describe: 'no second unfinished task with this key' },
+      payload: {
+        ...TEXT,
+        describe: 'JSON, or - to read it from stdin, which hides secrets from the process list',
+      },
+      secret: { type: 'boolean', default: false, describe: 'Store the whole payload encrypted' },
+      user: { ...TEXT, describe: 'Id of the user whose database the task works on' },
+      priority: { ...NUMBER, describe: 'Tasks with a higher number run first (default 0)' },
+      'run-at': { ...TEXT, describe: 'Earliest time to run, like 2024-01-15T10:00:00Z' },
+      'max-attempts': { ...NUMBER, describe: 'Attempts before the task is dead (default 5)' },
+      timeout: { ...NUMBER, describe: 'Seconds that an attempt may take (default 300)' },
+      'unique-key': { ...TEXT, describe: 'Add nothing while a task with this key is not finished' },
       ...COMMON,
     },
     async run(args, context) {
@@ -60,10 +65,16 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'retry'],
-    summary: 'put a dead task back; with --signature all with that error',
-    positionals: { id: { type: 'string', demandOption: true, describe: 'of a task, or a signature' } },
+    summary: 'Retry a dead task, or all dead tasks with one error',
+    positionals: {
+      id: {
+        type: 'string',
+        demandOption: true,
+        describe: "Id of a task; with --signature an error, see 'queue dead'",
+      },
+    },
     options: {
-      signature: { type: 'boolean', default: false, describe: 'what is named is an error, see queue dead' },
+      signature: { type: 'boolean', default: false, describe: 'Retry all dead tasks with the given error' },
       ...COMMON,
     },
     async run(args, context) {
@@ -73,7 +84,7 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'cancel'],
-    summary: 'cancel a task; a running one is stopped',
+    summary: 'Cancel a task; a running task is stopped',
     positionals: ID,
     options: COMMON,
     async run(args, context) {
@@ -83,7 +94,7 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'pause'],
-    summary: 'begin no more tasks, also after a restart; what runs goes on',
+    summary: 'Start no more tasks until resume, also after a restart; running tasks go on',
     options: COMMON,
     async run(args, context) {
       const { pauseQueue } = await import('./queue-actions.ts');
@@ -92,7 +103,7 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'resume'],
-    summary: 'begin tasks again',
+    summary: 'Start tasks again after pause',
     options: COMMON,
     async run(args, context) {
       const { pauseQueue } = await import('./queue-actions.ts');
@@ -101,7 +112,7 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'dead'],
-    summary: 'list the dead letters by their errors; --check fails while there are some',
+    summary: 'List dead tasks, grouped by error',
     options: { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listDead } = await import('./queue-actions.ts');
@@ -110,7 +121,7 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'schedules'],
-    summary: 'list the schedules; --check fails while one cannot add its task',
+    summary: 'List schedules',
     options: { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listSchedules } = await import('./schedule-actions.ts');
@@ -119,16 +130,20 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'schedule'],
-    summary: 'add or replace a schedule, which adds a task of a type again and again',
+    summary: 'Add or replace a schedule, which adds a task at each time of a cron expression',
     positionals: {
-      name: { type: 'string', demandOption: true, describe: 'of the schedule' },
-      type: { type: 'string', demandOption: true, describe: "a handler's name" },
+      name: { type: 'string', demandOption: true, describe: 'Name of the schedule' },
+      type: { type: 'string', demandOption: true, describe: 'Type of the task: the name of its handler' },
     },
     options: {
-      cron: { ...TEXT, demandOption: true, describe: "like '0 6 * * *'; six fields begin with seconds" },
-      timezone: { ...TEXT, describe: 'like Europe/Berlin (default UTC)' },
-      payload: { ...TEXT, describe: 'JSON, or - for stdin; without secrets' },
-      user: { ...TEXT, describe: 'id of the user whose database it works on' },
+      cron: {
+        ...TEXT,
+        demandOption: true,
+        describe: "Cron expression like '0 6 * * *'; with six fields, the first is seconds",
+      },
+      timezone: { ...TEXT, describe: 'Time zone, like Europe/Berlin (default UTC)' },
+      payload: { ...TEXT, describe: 'JSON, or - to read it from stdin; secrets are not possible' },
+      user: { ...TEXT, describe: 'Id of the user whose database the task works on' },
       ...COMMON,
     },
     async run(args, context) {
@@ -138,8 +153,8 @@ export const queueCommands = [
   }),
   command({
     words: ['queue', 'unschedule'],
-    summary: 'remove a schedule; its tasks that are there stay',
-    positionals: { name: { type: 'string', demandOption: true, describe: 'of the schedule' } },
+    summary: 'Remove a schedule; tasks that it added stay',
+    positionals: { name: { type: 'string', demandOption: true, describe: 'Name of the schedule' } },
     options: COMMON,
     async run(args, context) {
       const { removeSchedule } = await import('./schedule-actions.ts');

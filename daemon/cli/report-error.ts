@@ -11,7 +11,7 @@ export function reportError(error: unknown, context: CliContext): number {
   if (error instanceof FathomError) printWarnings(error.warnings, context);
   printLine(stderr, `fathomd: ${printable(withOwnCommand(messageOf(error), context))}`);
   if (error instanceof FathomError) {
-    for (const { path, message } of error.fields)
+    for (const { path, message } of error.fields.filter((field) => !messageOf(error).includes(field.message)))
       printLine(stderr, printable(`${path}: ${withOwnCommand(message, context)}`));
   }
   const verbose = ['debug', 'trace'].includes(env['LOG_LEVEL']?.toLowerCase() ?? '');

@@ -151,7 +151,7 @@ export async function showSecrets(
     { title: 'KEY', cell: ({ key_id }) => key_id },
     { title: 'SECRETS', cell: ({ count }) => String(count) },
     {
-      title: '',
+      title: 'STATE',
       cell: ({ key_id, opens }) =>
         key_id === current_key ? 'current' : opens ? 'to be rotated' : 'key not configured',
     },

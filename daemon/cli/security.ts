@@ -1,10 +1,11 @@
+import { PERMISSION_NAMES } from '../../shared/api/permissions.ts';
 import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 export const securityCommands = [
   command({
     words: ['keys', 'list'],
-    summary: 'list API keys',
+    summary: 'List API keys',
     options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listKeys } = await import('./security-actions.ts');
@@ -13,19 +14,23 @@ export const securityCommands = [
   }),
   command({
     words: ['keys', 'add'],
-    summary: 'make an API key; it is shown once',
+    summary: 'Create an API key and show it once',
     positionals: {
-      user: { type: 'string', demandOption: true, describe: 'whose key it is: e-mail address or id' },
+      user: { type: 'string', demandOption: true, describe: 'Owner of the key: e-mail address or id' },
     },
     options: {
-      name: { type: 'string', requiresArg: true, demandOption: true, describe: 'what it is for' },
+      name: { type: 'string', requiresArg: true, demandOption: true, describe: 'Purpose of the key' },
       permission: {
-        type: 'string',
+        choices: PERMISSION_NAMES,
         array: true,
         requiresArg: true,
-        describe: 'confine it to this permission; all that its user may do, if left out',
+        describe: 'Limit the key to this permission; repeat for more (default: all permissions of the user)',
       },
-      expires: { type: 'string', requiresArg: true, describe: 'when it ends, like 2030-01-31T00:00:00Z' },
+      expires: {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Time when the key expires, like 2030-01-31T00:00:00Z (default: never)',
+      },
       ...JSON_OPTION,
       ...CONNECT_OPTIONS,
     },
@@ -36,8 +41,8 @@ export const securityCommands = [
   }),
   command({
     words: ['keys', 'revoke'],
-    summary: 'end an API key at once',
-    positionals: { id: { type: 'string', demandOption: true, describe: 'id of the key' } },
+    summary: 'Revoke an API key',
+    positionals: { id: { type: 'string', demandOption: true, describe: "Id of the key, see 'keys list'" } },
     options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { revokeKey } = await import('./security-actions.ts');
@@ -46,18 +51,31 @@ export const securityCommands = [
   }),
   command({
     words: ['audit', 'list'],
-    summary: 'the last entries of the audit log, the newest first',
+    summary: 'List entries of the audit log, the newest first',
     options: {
-      action: { type: 'string', requiresArg: true, describe: 'only this, like users.create' },
-      actor: { type: 'string', requiresArg: true, describe: 'only what this one did' },
-      target: { type: 'string', requiresArg: true, describe: 'only what was done to this' },
-      outcome: { choices: ['ok', 'refused', 'failed'], requiresArg: true, describe: 'only these' },
-      limit: { type: 'number', default: 50, requiresArg: true, describe: 'how many, at most 500' },
+      action: { type: 'string', requiresArg: true, describe: 'Show only this action, like user.create' },
+      actor: {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Show only actions of this user id, or of local',
+      },
+      target: { type: 'string', requiresArg: true, describe: 'Show only actions on this target' },
+      outcome: {
+        choices: ['ok', 'refused', 'failed'],
+        requiresArg: true,
+        describe: 'Show only entries with this outcome',
+      },
+      limit: {
+        type: 'number',
+        default: 50,
+        requiresArg: true,
+        describe: 'Number of entries to show, at most 500',
+      },
       page: {
         type: 'number',
         default: 1,
         requiresArg: true,
-        describe: 'of so many; 2 goes on after the first',
+        describe: 'Page to show, of --limit entries each',
       },
       ...TABLE_OPTIONS,
       ...CONNECT_OPTIONS,
@@ -69,7 +87,7 @@ export const securityCommands = [
   }),
   command({
     words: ['audit', 'verify'],
-    summary: 'check that no entry of the audit log was edited or is missing; ends with 1 if one is',
+    summary: 'Check that no entry of the audit log was edited or is missing; exit with 1 if one was',
     options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { verifyAudit } = await import('./security-actions.ts');
@@ -78,7 +96,7 @@ export const securityCommands = [
   }),
   command({
     words: ['secrets', 'status'],
-    summary: 'which master keys the stored secrets need; --check fails while one is an earlier one',
+    summary: 'Show which master keys the stored secrets need',
     options: { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { showSecrets } = await import('./security-actions.ts');
@@ -87,8 +105,7 @@ export const securityCommands = [
   }),
   command({
     words: ['secrets', 'rotate'],
-    summary:
-      'wrap the keys of all stored secrets with AES_MASTER_KEY; can be repeated, and goes on where it was cut short',
+    summary: 'Wrap the keys of all stored secrets with the current AES_MASTER_KEY; safe to repeat',
     options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { rotateSecrets } = await import('./security-actions.ts');

@@ -21,6 +21,12 @@ it.each([
   ],
   [['databases', 'list', '--phase', 'faild'], "did you mean 'failed'?"],
   [['audit', 'list', '--outcome', 'x'], "--outcome: 'x' is not one of ok, refused, failed"],
+  [
+    ['keys', 'add', 'a@b.example', '--name', 'x', '--permission', 'metric.read'],
+    "--permission: 'metric.read' is not one of account.use, ",
+  ],
+  [['queue', 'list', '--limit', 'few'], "--limit needs a whole number, not 'few'"],
+  [['queue', 'list', '--limit=1.5'], "--limit needs a whole number, not '1.5'"],
   [['queue', 'list', '--status'], '--status needs one of pending, '],
   [['queue', 'list', '--limit'], '--limit needs a whole number'],
   [['status', '--url'], '--url needs a value'],

@@ -4,7 +4,7 @@ import { command, JSON_OPTION, TABLE_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
 
 const WHO = {
-  user: { type: 'string', demandOption: true, describe: 'e-mail address or id' },
+  user: { type: 'string', demandOption: true, describe: 'E-mail address or id' },
 } as const satisfies Record<string, PositionalOptions>;
 
 const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
@@ -12,7 +12,7 @@ const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
 export const userCommands = [
   command({
     words: ['users', 'list'],
-    summary: 'list users and their databases',
+    summary: 'List users and their databases',
     options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { listUsers } = await import('./users-actions.ts');
@@ -21,18 +21,18 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'add'],
-    summary: 'add a user; the password is asked for, read from stdin, or generated and shown once',
-    positionals: { email: { type: 'string', demandOption: true, describe: 'e-mail address' } },
+    summary: 'Add a user; asks for the password, reads it from stdin, or generates and shows it once',
+    positionals: { email: { type: 'string', demandOption: true, describe: 'E-mail address' } },
     options: {
-      name: { type: 'string', requiresArg: true, describe: 'name to show' },
-      role: { choices: ROLES, default: 'user', describe: 'only a user is given a database' },
+      name: { type: 'string', requiresArg: true, describe: 'Display name' },
+      role: { choices: ROLES, default: 'user', describe: 'Role; only the role user has a database' },
       field: {
         type: 'string',
         array: true,
         requiresArg: true,
-        describe: 'NAME=VALUE of a field that you have added to the accounts; may be several',
+        describe: 'NAME=VALUE of a field that you added to the accounts; repeat for more',
       },
-      'password-stdin': { type: 'boolean', default: false, describe: 'read the password from stdin' },
+      'password-stdin': { type: 'boolean', default: false, describe: 'Read the password from stdin' },
       ...COMMON,
     },
     async run(args, context) {
@@ -42,7 +42,7 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'show'],
-    summary: 'show one with its database',
+    summary: 'Show a user with its database',
     positionals: WHO,
     options: COMMON,
     async run(args, context) {
@@ -52,13 +52,13 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'set'],
-    summary: 'give one another role, or lock it out and let it in again; counts at once',
+    summary: 'Change the role of a user, or lock it out; takes effect at once',
     positionals: WHO,
     options: {
-      role: { choices: ROLES, describe: 'what it may do from now on' },
+      role: { choices: ROLES, describe: 'New role' },
       active: {
         type: 'boolean',
-        describe: 'whether it may sign in; --no-active locks it out and keeps its data',
+        describe: 'Let the user sign in; --no-active locks it out and keeps its data',
       },
       ...COMMON,
     },
@@ -69,10 +69,10 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'sign-out'],
-    summary: 'end all sessions and tokens of a user',
+    summary: 'End all sessions and tokens of a user',
     positionals: WHO,
     options: {
-      keys: { type: 'boolean', default: false, describe: 'revoke the API keys of the user as well' },
+      keys: { type: 'boolean', default: false, describe: 'Revoke the API keys of the user as well' },
       ...COMMON,
     },
     async run(args, context) {
@@ -82,7 +82,7 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'delete'],
-    summary: 'delete one with its database; its e-mail address is asked for, or read from stdin',
+    summary: 'Delete a user and its database; asks for the e-mail address, or reads it from stdin',
     positionals: WHO,
     options: COMMON,
     async run(args, context) {

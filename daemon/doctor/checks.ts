@@ -234,7 +234,7 @@ function judgePort(id: FindingId, what: string, { state, port, variable }: PortF
 
 export function checkInotify({ inotifyInstances, databases }: HostFacts): Finding[] {
   if (inotifyInstances === null) return [];
-  const summary = `fs.inotify.max_user_instances is ${inotifyInstances}, every PocketBase takes one (${databases} databases)`;
+  const summary = `fs.inotify.max_user_instances is ${inotifyInstances}, every PocketBase takes one (databases: ${databases})`;
   if (databases + 1 < inotifyInstances * NEARLY_USED) return [ok('inotify', summary)];
   const value = Math.max(1024, 2 ** Math.ceil(Math.log2(databases * 2 + INOTIFY_SPARE)));
   return [
@@ -248,7 +248,7 @@ export function checkInotify({ inotifyInstances, databases }: HostFacts): Findin
 
 export function checkOpenFiles({ openFiles, databases }: HostFacts): Finding[] {
   if (openFiles === null) return [];
-  const summary = `${openFiles === Number.POSITIVE_INFINITY ? 'any number of' : openFiles} open files allowed (${databases} databases)`;
+  const summary = `${openFiles === Number.POSITIVE_INFINITY ? 'any number of' : openFiles} open files allowed (databases: ${databases})`;
   const wanted = Math.max(databases * 2, COMFORTABLE_DATABASES) * FILES_PER_DATABASE;
   if (openFiles >= wanted) return [ok('open_files', summary)];
   return [

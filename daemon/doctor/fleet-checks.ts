@@ -178,7 +178,9 @@ function rowsAndDirectories({ rows, directories, damaged }: FleetFacts): Finding
     );
   }
   if (findings.length === 0 && rows !== null) {
-    findings.push(ok('control_plane', `${directories.length} databases, each with its row, none damaged`));
+    findings.push(
+      ok('control_plane', `each database has its row, none is damaged (databases: ${directories.length})`),
+    );
   }
   return findings;
 }

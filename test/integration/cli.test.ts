@@ -68,7 +68,7 @@ describe('init', () => {
     writeFileSync(join(cwd, 'var/.env'), '', { mode: 0o600 });
     const refused = await fathomd(['init']);
     expect(refused).toMatchObject({ exitCode: 73, stdout: '' });
-    expect(refused.stderr).toContain(`${cwd}/var/.env holds them, and 'fathomd serve' reads it`);
+    expect(refused.stderr).toContain(`run 'fathomd serve', which reads ${cwd}/var/.env`);
     expect(existsSync(join(cwd, '.env'))).toBe(false);
     expect((await fathomd(['init', '--env-file', 'new.env'])).exitCode).toBe(0);
   });
