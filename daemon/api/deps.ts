@@ -36,7 +36,7 @@ export interface ApiDeps {
   catalog: Catalog;
   lifecycle: DatabaseLifecycle;
   provisioner: Provisioner;
-  template: Pick<TemplateStore, 'files' | 'problem' | 'warnings'>;
+  template: Pick<TemplateStore, 'files' | 'problem' | 'readNow' | 'warnings'>;
   ownerSync: OwnerSync;
   users: UserRepository;
   sessions: Sessions;

@@ -27,7 +27,7 @@ export async function showMigrations(
     printTable(status.files, COLUMNS, args, context);
     for (const line of remarks(status)) printLine(context.stdout, printable(line));
   }
-  return args.check && (status.problem !== null || status.drift.length > 0) ? 1 : 0;
+  return args.check && (!status.in_use || status.drift.length > 0) ? 1 : 0;
 }
 
 /** What was started now did not get the files as they are. */
@@ -42,18 +42,25 @@ export async function warnOfRefusedMigrations(client: FathomClient, context: Cli
   }
 }
 
-function remarks({ problem, warnings, drift }: MigrationStatus): string[] {
+function remarks({ problem, untried, warnings, drift }: MigrationStatus): string[] {
   return [
     ...(problem === null
       ? []
-      : [`${refusal(problem)}; correct the file, then run 'fathomd databases start NAME'`]),
+      : [`${refusal(problem)}; correct the file, then run 'fathomd databases restart NAME'`]),
+    ...(untried.length === 0
+      ? []
+      : [`not tried out yet: ${listNames(untried)}; run 'fathomd databases restart NAME' with one database`]),
     ...warnings.map((warning) => `warning: ${warning}`),
     ...drift.map(({ file, change, databases }) => {
-      const more = databases.length > NAMED ? ` and ${databases.length - NAMED} more` : '';
       const what = change === 'changed' ? 'was changed after it was applied' : 'is missing, and is applied';
-      return `drift: ${file} ${what} in ${databases.slice(0, NAMED).join(', ')}${more}`;
+      return `drift: ${file} ${what} in ${listNames(databases)}`;
     }),
   ];
+}
+
+function listNames(names: readonly string[]): string {
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  return `${names.slice(0, NAMED).join(', ')}${more}`;
 }
 
 function refusal({ message }: NonNullable<MigrationStatus['problem']>): string {

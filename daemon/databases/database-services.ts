@@ -70,6 +70,7 @@ export function databaseServices(deps: {
     directory: join(config.dataDir, 'templates'),
     packageDir: deps.migrationsDir,
     applications: config.applications,
+    guard,
     binary,
     log,
   });

@@ -12,6 +12,7 @@ import { SingleFlight } from '../base/single-flight.ts';
 import type { Binary } from '../pocketbase/binary.ts';
 import { withDatabase } from '../pocketbase/sqlite.ts';
 import { shortenTypesFile } from '../pocketbase/types-file.ts';
+import type { GuardSettings } from '../security/guard-settings.ts';
 import { replaceCollectionSecrets } from './collection-secrets.ts';
 import { recordApplied } from './migrations/applied.ts';
 import {
@@ -49,6 +50,8 @@ export interface TemplateOptions {
   /** The migrations of the package. */
   packageDir: string;
   applications: ApplicationSettings;
+  /** In the settings of every database. */
+  guard: GuardSettings;
   binary: Binary;
   log: Logger;
 }
@@ -82,7 +85,13 @@ export class TemplateStore {
     return this.#set?.files ?? [];
   }
 
-  /** Why the files as they are now are not in use. */
+  /** Reads the files as they are now, and does not try them out. Never rejects. */
+  readNow(): Promise<MigrationSet> {
+    const { packageDir, applications } = this.#options;
+    return readMigrationSet(packageDir, applications);
+  }
+
+  /** Why the files as they were read last are not in use. */
   get problem(): MigrationProblem | null {
     return this.#problem;
   }
@@ -116,8 +125,8 @@ export class TemplateStore {
   }
 
   async #refresh(): Promise<void> {
-    const { packageDir, applications, log } = this.#options;
-    const set = await readMigrationSet(packageDir, applications);
+    const { log } = this.#options;
+    const set = await this.readNow();
     if (set.hash === this.#set?.hash) return;
     this.#set = set;
     try {
@@ -163,7 +172,7 @@ export class TemplateStore {
   }
 
   async #build(set: MigrationSet, final: string): Promise<void> {
-    const { directory, binary } = this.#options;
+    const { directory, binary, guard } = this.#options;
     const building = join(directory, `.building-${randomUUID()}`);
     const template = templateIn(building, set);
     const scratch = join(building, 'scratch');
@@ -180,7 +189,7 @@ export class TemplateStore {
       );
       await rm(join(template.pbData, '.notify'), { recursive: true, force: true });
       shortenTypesFile(template.pbData);
-      const warnings = await tryOutMigrations({ template, current: this.#current, scratch, run });
+      const warnings = await tryOutMigrations({ template, current: this.#current, scratch, guard, run });
       await rm(scratch, { recursive: true, force: true });
       await rm(join(building, 'marked'), { recursive: true, force: true });
       await writeFile(join(building, WARNINGS_FILE), JSON.stringify(warnings), { mode: 0o600 });

@@ -208,16 +208,30 @@ function accounts({ openAccounts }: FleetFacts, daemonRuns: boolean): Finding[] 
 
 function migrations({ migrations: facts }: FleetFacts): Finding[] {
   if (facts === null) return [];
-  const { count, problem, drift } = facts;
-  const again = "then run 'fathomd databases start NAME', or restart the daemon";
+  const { count, problem, untried, drift } = facts;
+  const again = "then run 'fathomd databases restart NAME', or restart the daemon";
+  const findings: Finding[] = [];
+  if (problem !== null) {
+    findings.push(
+      warning(
+        'migrations',
+        `the migrations of user databases are not used: ${problem.message}`,
+        `correct the file, ${again}; databases keep the last good ones`,
+      ),
+    );
+  }
+  if (untried.length > 0) {
+    findings.push(
+      warning(
+        'migrations',
+        `the daemon has not tried out ${list(untried)}`,
+        "run 'fathomd databases restart NAME' with one database",
+      ),
+    );
+  }
+  if (findings.length === 0) findings.push(ok('migrations', `${count} files of migrations`));
   return [
-    problem === null
-      ? ok('migrations', `${count} files of migrations`)
-      : warning(
-          'migrations',
-          `the migrations of user databases are not used: ${problem.message}`,
-          `correct the file, ${again}; databases keep the last good ones`,
-        ),
+    ...findings,
     ...drift.map(({ file, change, databases }) =>
       warning(
         'migration_drift',

@@ -11,6 +11,8 @@ import { dataDirOf } from '../supervisor/instance-spec.ts';
 export interface MigrationFacts {
   count: number;
   problem: MigrationProblem | null;
+  /** Files that the daemon has not tried out yet. */
+  untried: string[];
   drift: MigrationDrift[];
 }
 
@@ -45,6 +47,7 @@ export async function gatherMigrations(
   return {
     count: set.files.length,
     problem: set.problem ?? tried?.problem ?? null,
+    untried: tried?.untried ?? [],
     drift: set.problem ? [] : await readDrift(set.files, databases),
   };
 }

@@ -9,7 +9,7 @@ onRecordAuthWithPasswordRequest((e) => {
   const attempt = { collection: e.collection.name, identity: e.identity, ...daemon.originOf(e) };
   const verdict = daemon.tell(e.app, '/internal/sign-ins/begun', attempt, 3);
   if (verdict && verdict.retry_after_s) {
-    throw new TooManyRequestsError(`Too many sign-ins have failed. Try again in ${verdict.retry_after_s} s.`);
+    require(`${__hooks}/lib/sign-in.js`).refuse(e, 'Too many sign-ins have failed.', verdict.retry_after_s);
   }
   let ok = false;
   try {
@@ -34,7 +34,7 @@ onRecordCreateRequest((e) => {
   const asked = { ...daemon.originOf(e), refused: false };
   const verdict = daemon.tell(e.app, '/internal/sign-ups', asked, 3);
   if (verdict && verdict.retry_after_s) {
-    throw new TooManyRequestsError(`Too many accounts. Try again in ${verdict.retry_after_s} s.`);
+    require(`${__hooks}/lib/sign-in.js`).refuse(e, 'Too many accounts.', verdict.retry_after_s);
   }
   let made = false;
   try {

@@ -32,9 +32,11 @@ const statusSchema = z.object({
   files: z.array(
     z.object({ name: z.string(), application: z.string(), path: z.string(), sha256: z.string() }),
   ),
-  /** Whether databases get these files; when not, `problem` says why. */
+  /** Whether databases get these files; when not, `problem` or `untried` says why. */
   in_use: z.boolean(),
   problem: problemSchema.nullable(),
+  /** Files that were added, changed or removed since the daemon tried the migrations out. */
+  untried: z.array(z.string()),
   warnings: z.array(z.string()),
   drift: z.array(driftSchema),
 });
@@ -49,7 +51,8 @@ export const getMigrations = endpoint({
   path: '/api/v1/migrations',
   tag: 'Databases',
   summary: 'Show the migrations of user databases',
-  description: 'Why they are refused, warnings, and files that changed after databases applied them.',
+  description:
+    'Why they are refused, files that are not tried out yet, warnings, and files that changed after databases applied them.',
   permission: 'status.read',
   responses: {
     200: {
@@ -73,6 +76,7 @@ export const getMigrations = endpoint({
               line: 2,
               message: '1800000000_notes.js:2: SyntaxError: Unexpected token ;',
             },
+            untried: [],
             warnings: [],
             drift: [],
           },

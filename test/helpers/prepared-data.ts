@@ -31,6 +31,10 @@ export async function setup(): Promise<() => Promise<void>> {
     directory: join(prepared, 'templates'),
     packageDir: join(PACKAGE, 'pb_migrations', 'user'),
     applications: { appDir: join(prepared, 'apps'), applications: null },
+    guard: {
+      rateLimits: { enabled: true, rules: [], excludedIPs: [] },
+      trustedProxy: { headers: [], useLeftmostIP: false },
+    },
     binary,
     log,
   }).get();

@@ -66,6 +66,22 @@ describe('files that a migration seeds', () => {
   });
 });
 
+it('a file that no start has read yet is shown as not tried out', async () => {
+  const shown = async () => {
+    const { in_use, untried } = await fathom.client.migrations.status();
+    const there = { cwd: fathom.dataDir, env: fathom.env };
+    const { exitCode } = await fathomd(['migrations', 'status', '--check'], there);
+    const { stdout } = await fathomd(['doctor', '--json'], there);
+    const inDoctor = (JSON.parse(stdout) as Finding[]).find(({ id }) => id === 'migrations')?.level;
+    return { in_use, untried, exitCode, inDoctor };
+  };
+  await putMigration(fathom, '1900000001_new.js', makesCollection('unread'));
+  const untried = ['1900000001_new.js'];
+  expect(await shown()).toEqual({ in_use: false, untried, exitCode: 1, inDoctor: 'warning' });
+  await restarted();
+  expect(await shown()).toEqual({ in_use: true, untried: [], exitCode: 0, inDoctor: 'ok' });
+});
+
 describe('a set of migrations that is no good', () => {
   beforeEach(() => rm(join(migrationsOf(fathom), '1900000000_x.js'), { force: true }));
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { SMTPServer } from 'smtp-server';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { PASSWORD, signIn, signUp, type Tenant } from '../helpers/fleet-actions.ts';
@@ -145,6 +146,19 @@ describe('a user database as it is made', () => {
 });
 
 describe('what a migration switches on', () => {
+  it('reaches a database that is there: the example of the page', async () => {
+    const { fathom } = shared;
+    const tenant = await signUp(fathom, 'example');
+    const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'user-databases.md'), 'utf8');
+    const [, example = ''] = /```js\n(.*?)```/s.exec(page) ?? [];
+    await putMigration(fathom, '1790000000_example.js', example);
+    await fathom.client.databases.restart(tenant.name);
+    expect((await fathom.client.migrations.status()).problem).toBeNull();
+    const expected = { batch: { enabled: true }, smtp: { enabled: true, host: 'mail.example.com' } };
+    expect(await settingsOf(tenant)).toMatchObject(expected);
+    expect(await settingsOf(await signUp(fathom, 'later'))).toMatchObject(expected);
+  });
+
   it('is there after the next start: batch, mail, files in S3, backups, further accounts', async () => {
     const { fathom } = shared;
     const mails: string[] = [];

@@ -7,9 +7,11 @@ import type { MigrationFile } from './migration-set.ts';
 
 /** Which migrations user databases have, and what is not as the files say. */
 export async function migrationStatus(
-  { files, problem, warnings }: Pick<TemplateStore, 'files' | 'problem' | 'warnings'>,
+  template: Pick<TemplateStore, 'files' | 'problem' | 'warnings' | 'readNow'>,
   databases: readonly { name: string; dataDir: string }[],
 ): Promise<MigrationStatus> {
+  const { files, problem } = await template.readNow();
+  const untried = problem === null ? untriedFiles(files, template.files) : [];
   return {
     files: files.map(({ path, application, origin, sha256 }) => ({
       name: path,
@@ -17,11 +19,22 @@ export async function migrationStatus(
       path: origin,
       sha256,
     })),
-    in_use: problem === null,
-    problem,
-    warnings: [...warnings],
+    in_use: problem === null && template.problem === null && untried.length === 0,
+    problem: problem ?? template.problem,
+    untried,
+    warnings: [...template.warnings],
     drift: await readDrift(files, databases),
   };
+}
+
+/** Names of the files that were added, changed or removed since the set was tried out. */
+function untriedFiles(now: readonly MigrationFile[], tried: readonly MigrationFile[]): string[] {
+  const before = new Map(tried.map(({ path, sha256 }) => [path, sha256]));
+  const paths = new Set(now.map(({ path }) => path));
+  return [
+    ...now.filter(({ path, sha256 }) => before.get(path) !== sha256).map(({ path }) => path),
+    ...[...before.keys()].filter((path) => !paths.has(path)),
+  ].toSorted();
 }
 
 /** Reads every database, one at a time, so that nobody waits for it. */

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { makeDirectory } from '../../base/dir.ts';
 import { ENCRYPTION_VARIABLE } from '../../pocketbase/command.ts';
 import { inTransaction, withDatabase } from '../../pocketbase/sqlite.ts';
+import type { GuardSettings } from '../../security/guard-settings.ts';
 import { superuserKeys } from '../../security/instance-access.ts';
 import { cloneTemplate } from '../clone.ts';
 import {
@@ -30,10 +31,6 @@ const NOW = new Date(0);
 const ENCRYPTION_KEY = 'f'.repeat(32);
 const SUPERUSER = superuserKeys(new Uint8Array(32));
 const OWNERSHIP: Ownership = { ownerId: OWNER.id, superuser: SUPERUSER, now: NOW };
-const GUARD = {
-  rateLimits: { enabled: true as const, rules: [], excludedIPs: [] },
-  trustedProxy: { headers: [], useLeftmostIP: false },
-};
 
 interface TryOut {
   template: Template;
@@ -41,6 +38,8 @@ interface TryOut {
   current: Template | null;
   /** A directory to work in. */
   scratch: string;
+  /** In the settings of existing databases. A migration that saves the settings has PocketBase validate them all. */
+  guard: GuardSettings;
   run: Omit<ScratchRun, 'dataDir' | 'migrationsDir'>;
 }
 
@@ -51,12 +50,18 @@ interface TryOut {
  * @returns warnings about what Fathom sets right
  * @throws SetRefused
  */
-export async function tryOutMigrations({ template, current, scratch, run }: TryOut): Promise<string[]> {
+export async function tryOutMigrations({
+  template,
+  current,
+  scratch,
+  guard,
+  run,
+}: TryOut): Promise<string[]> {
   await makeDirectory(scratch);
   const data = join(template.pbData, 'data.db');
   const warnings = withDatabase(data, { readOnly: true }, promisesToSetRight);
   try {
-    await cloneFor(template, join(scratch, 'new'));
+    await cloneFor(template, join(scratch, 'new'), guard);
   } catch (error) {
     throw new SetRefused({
       code: 'accounts_lost',
@@ -67,13 +72,13 @@ export async function tryOutMigrations({ template, current, scratch, run }: TryO
   }
   if (current === null || current.hash === template.hash) return warnings;
   const environment = { [ENCRYPTION_VARIABLE]: ENCRYPTION_KEY };
-  const existing = await cloneFor(current, join(scratch, 'existing'));
+  const existing = await cloneFor(current, join(scratch, 'existing'), guard);
   const before = accessIn(existing);
   const upgrade = { ...run, environment, dataDir: existing };
   await migrateScratch({ ...upgrade, migrationsDir: template.migrationsDir }, template.files);
   const lost = whatOwnerLost(existing, before);
   if (lost !== null) {
-    const file = await findCulprit({ template, current, scratch, run: { ...run, environment } });
+    const file = await findCulprit({ template, current, scratch, guard, run: { ...run, environment } });
     const message = `${file ?? 'a migration'}: ${lost}; owners could not sign in any more`;
     throw new SetRefused({ code: 'accounts_lost', file, line: null, message });
   }
@@ -84,8 +89,8 @@ export async function tryOutMigrations({ template, current, scratch, run }: TryO
 }
 
 /** The first file after which the owner's account is not what it was. */
-async function findCulprit({ template, current, scratch, run }: TryOut & { current: Template }) {
-  const data = await cloneFor(current, join(scratch, 'one-by-one'));
+async function findCulprit({ template, current, scratch, guard, run }: TryOut & { current: Template }) {
+  const data = await cloneFor(current, join(scratch, 'one-by-one'), guard);
   const before = accessIn(data);
   const pending = withDatabase(join(data, 'data.db'), { readOnly: true }, (database) =>
     pendingMigrations(database, template.files),
@@ -102,7 +107,7 @@ async function findCulprit({ template, current, scratch, run }: TryOut & { curre
   return null;
 }
 
-async function cloneFor(template: Template, directory: string): Promise<string> {
+async function cloneFor(template: Template, directory: string, guard: GuardSettings): Promise<string> {
   await cloneTemplate({
     template: template.pbData,
     directory,
@@ -110,7 +115,7 @@ async function cloneFor(template: Template, directory: string): Promise<string> 
     owner: OWNER,
     superuser: SUPERUSER,
     encryptionKey: ENCRYPTION_KEY,
-    guard: GUARD,
+    guard,
     now: NOW,
   });
   return join(directory, 'pb_data');

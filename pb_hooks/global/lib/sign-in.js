@@ -13,4 +13,12 @@ function audited(e, identity) {
   }
 }
 
-module.exports = { audited };
+/** Answers 429. PocketBase exposes no header to scripts of other origins by itself. */
+function refuse(e, reason, retryAfterS) {
+  const headers = (e.requestEvent || e).response.header();
+  headers.set('Retry-After', String(retryAfterS));
+  headers.set('Access-Control-Expose-Headers', 'Retry-After');
+  throw new TooManyRequestsError(`${reason} Try again in ${retryAfterS} s.`);
+}
+
+module.exports = { audited, refuse };
