@@ -6,6 +6,7 @@ import { drawAnew } from './screens/draw-anew.ts';
 import { frameOf } from './screens/frame.ts';
 import { type Input, runRead } from './screens/run-press.ts';
 import { Screen } from './widgets/Screen.tsx';
+import { useMouse } from './widgets/use-mouse.ts';
 import { useObservable } from './widgets/use-observable.ts';
 import { useStops } from './widgets/use-stops.ts';
 
@@ -16,10 +17,15 @@ export function App({ console }: { console: Console }) {
   const run = (inputs: readonly Input[]) => runRead(console, inputs, size);
   useInput((input, key) => read(pressesOf(input, key), run));
   usePaste((paste) => read([{ paste }], run));
-  useStops(useCallback(() => drawAnew(console), [console]));
+  const ui = useObservable(console.ui);
+  useMouse(ui.mouse);
+  useStops(
+    ui.mouse,
+    useCallback(() => drawAnew(console), [console]),
+  );
   const look = {
     fleet: useObservable(console.fleet.store),
-    ui: useObservable(console.ui),
+    ui,
     servers: useObservable(console.servers.state),
     rows: console.rows,
   };

@@ -6,8 +6,10 @@ import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { Target } from '../../shared/client/http.ts';
 import { App } from '../../tui/app.tsx';
 import { copyToClipboard } from '../../tui/launch/clipboard.ts';
+import { TerminalInput } from '../../tui/launch/terminal-input.ts';
 import type { Console } from '../../tui/screens/console.ts';
 import { createConsole } from '../../tui/screens/create-console.ts';
+import { runMouse } from '../../tui/screens/run-mouse.ts';
 import { ProfileFiles } from '../../tui/servers/profile-files.ts';
 import { saveText } from '../../tui/servers/saved-files.ts';
 import { Servers } from '../../tui/servers/servers.ts';
@@ -16,6 +18,14 @@ import { connectFleet } from '../../tui/store/fleet-connection.ts';
 import type { ThemeName } from '../../tui/theme.ts';
 
 const DEADLINE = 60_000;
+/** In the place of the time that the console waits: what was written to the keyboard has been read then. */
+function afterPendingInput(_: number, callback: () => void): () => void {
+  let next = setImmediate(() => {
+    next = setImmediate(callback);
+  });
+  return () => clearImmediate(next);
+}
+
 /** Turns of the event loop: to read a key, to draw, and until a dialog takes input. */
 const TURNS_OF_A_PRESS = 5;
 
@@ -27,6 +37,7 @@ export interface HarnessOptions {
   theme?: ThemeName;
   ownsDaemon?: boolean;
   readOnly?: boolean;
+  mouse?: boolean;
   /** Whose settings: `XDG_CONFIG_HOME` is read. */
   env?: Record<string, string>;
   session?: Console['session'];
@@ -116,6 +127,8 @@ export class ConsoleHarness {
     this.console = createConsole({
       fleet,
       theme: options.theme ?? '16',
+      mouse: options.mouse ?? false,
+      after: afterPendingInput,
       copy: (text) =>
         copyToClipboard(text, clipboardWays(options.env ?? {}), (sequence) => this.#screen.write(sequence)),
       save: (name, text) => saveText(options.env ?? {}, name, text),
@@ -134,7 +147,9 @@ export class ConsoleHarness {
     });
     this.#ink = render(createElement(App, { console: this.console }), {
       stdout: this.#screen as unknown as NodeJS.WriteStream,
-      stdin: this.#keyboard as unknown as NodeJS.ReadStream,
+      stdin: new TerminalInput(this.#keyboard, (event) =>
+        runMouse(this.console, event, { columns: this.#screen.columns, rows: this.#screen.rows }),
+      ) as unknown as NodeJS.ReadStream,
       alternateScreen: true,
       exitOnCtrlC: false,
       interactive: true,
@@ -230,6 +245,17 @@ export class ConsoleHarness {
   /** All of them in one read. */
   pressAtOnce(...keys: string[]): void {
     this.#type(keys.map((key) => KEYS[key] ?? key).join(''));
+  }
+
+  /** A press and a release of the left button on the first row that contains this text. */
+  click(text: string): void {
+    const row = this.lines.findIndex((line) => line.includes(text));
+    const column = this.columnOf(text, text);
+    for (const end of ['M', 'm']) this.#type(`\u001B[<0;${column + 1};${row + 1}${end}`);
+  }
+
+  wheel(by: 1 | -1): void {
+    this.#type(`\u001B[<${by === 1 ? 65 : 64};2;5M`);
   }
 
   paste(text: string): void {

@@ -10,8 +10,8 @@ import { openConsole } from './journey-stage.ts';
 import { hasTmux } from './tmux-terminal.ts';
 
 const shared = sharedDeployment();
-const AS_BEFORE = { alternate: false, cursor: true, raw: false };
-const TAKEN = { alternate: true, cursor: false, raw: true };
+const AS_BEFORE = { alternate: false, cursor: true, mouse: false, raw: false };
+const TAKEN = { alternate: true, cursor: false, mouse: true, raw: true };
 
 describe.skipIf(!hasTmux())('the terminal of the console', () => {
   it.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('is given back after %s', async (signal) => {
@@ -84,7 +84,7 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     const terminal = await openConsole(shared.fathom, { env: { FATHOM_OWNS_DAEMON: '1' } });
     await terminal.shows('● live');
     await terminal.press('q');
-    await terminal.shows('keep running?');
+    await terminal.shows('keep running?', 'leave, stop the daemon');
     await terminal.press('s');
     await terminal.shows('exit=3');
     expect(await terminal.state()).toEqual(AS_BEFORE);
@@ -94,14 +94,17 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     const { name } = await signUp(shared.fathom, 'looked');
     const terminal = await openConsole(shared.fathom, { args: ['--read-only'] });
     await terminal.shows('● live', 'read-only');
+    await terminal.press('m');
+    await terminal.shows('The mouse selects text again');
+    expect(await terminal.state()).toMatchObject({ mouse: false });
     await terminal.press('2');
     await terminal.shows('PHASE', name);
     // Without bracketed paste, a text that holds a question and its answer.
     await terminal.type('gxyz\r');
-    await terminal.shows('Stop?', `stop ${name}`);
+    await terminal.shows('Stop?', 'y stop', `stop ${name}`);
     await terminal.press('n');
     await terminal.press('r');
-    await terminal.shows('Restart?');
+    await terminal.shows('Restart?', 'y restart');
     await terminal.press('y');
     await terminal.shows(`✗ restart ${name} did not work`, 'asked for no more than a viewer may do');
     await terminal.press('6');

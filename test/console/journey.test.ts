@@ -31,7 +31,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.shows('2 instances');
 
     await terminal.press('g', 'x');
-    await terminal.shows('Stop?', `stop ${name}`);
+    await terminal.shows('Stop?', 'y stop', `stop ${name}`);
     await terminal.press('y');
     await terminal.shows(`✓ stopped ${name}`, `○ ${name}`);
     expect((await fathom.client.databases.get(name)).phase).toBe('stopped');
@@ -52,7 +52,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     );
     await terminal.press('q');
     await terminal.shows('Left the console; the daemon keeps running.', 'exit=0');
-    expect(await terminal.state()).toEqual({ alternate: false, cursor: true, raw: false });
+    expect(await terminal.state()).toEqual({ alternate: false, cursor: true, mouse: false, raw: false });
   });
 
   it('restarts the five that are marked, and no other', async () => {
@@ -69,7 +69,12 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.press('Enter');
     await terminal.shows('6 shown', '1/6');
     await terminal.press('Space', 'Space', 'Space', 'Space', 'Space', 'r');
-    await terminal.shows('5 marked', 'Restart?', /restart 5 instances, about \d+ s, four at a time/);
+    await terminal.shows(
+      '5 marked',
+      'Restart?',
+      'y restart',
+      /restart 5 instances, about \d+ s, four at a time/,
+    );
     await terminal.press('y');
     await terminal.shows('✓ restarted 5 instances');
     const after = await instances();
@@ -136,7 +141,11 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.press('Left');
     await terminal.shows('1 dead task of 1 kind', 'misbehave: it broke after # steps');
     await terminal.press('r');
-    await terminal.shows('Retry?', 'retry 1 dead task, all of “misbehave: it broke after # steps”');
+    await terminal.shows(
+      'Retry?',
+      'y retry',
+      'retry 1 dead task, all of “misbehave: it broke after # steps”',
+    );
     await terminal.press('y');
     await terminal.shows('✓ retried 1 dead task');
     await until(async () => ((await fathom.client.queue.get(id)).errors ?? []).length === 4, {

@@ -64,7 +64,7 @@ describe.skipIf(!hasTmux())('signing in to a remote daemon', () => {
 
     // The keys are there: it is the daemon that refuses.
     await terminal.press('2', 'g', 'x');
-    await terminal.shows('Stop?', name);
+    await terminal.shows('Stop?', 'y stop', name);
     await terminal.press('y');
     await terminal.shows(`✗ stop ${name}`, 'databases.operate');
     expect((await fathom.client.databases.get(name)).phase).toBe('running');

@@ -63,12 +63,17 @@ export class TmuxTerminal implements AsyncDisposable {
   }
 
   /** How the program left the terminal. */
-  async state(): Promise<{ alternate: boolean; cursor: boolean; raw: boolean }> {
-    const [alternate, cursor, tty = ''] = (
-      await this.#ask('#{alternate_on} #{cursor_flag} #{pane_tty}')
+  async state(): Promise<{ alternate: boolean; cursor: boolean; mouse: boolean; raw: boolean }> {
+    const [alternate, cursor, mouse, tty = ''] = (
+      await this.#ask('#{alternate_on} #{cursor_flag} #{mouse_any_flag} #{pane_tty}')
     ).split(' ');
     const { stdout } = await run('stty', ['-a', '-F', tty]);
-    return { alternate: alternate === '1', cursor: cursor === '1', raw: /-icanon|-echo\b/.test(stdout) };
+    return {
+      alternate: alternate === '1',
+      cursor: cursor === '1',
+      mouse: mouse === '1',
+      raw: /-icanon|-echo\b/.test(stdout),
+    };
   }
 
   /** What a shell does with a terminal on which a program was stopped. */

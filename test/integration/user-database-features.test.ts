@@ -145,6 +145,10 @@ describe('a user database as it is made', () => {
   });
 });
 
+function portOfServer(address: unknown): number {
+  return (address as AddressInfo).port;
+}
+
 describe('what a migration switches on', () => {
   it('reaches a database that is there: the example of the page', async () => {
     const { fathom } = shared;
@@ -184,7 +188,6 @@ describe('what a migration switches on', () => {
     });
     await new Promise<void>((resolve) => s3.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => new Promise<void>((resolve) => s3.close(() => resolve())));
-    const portOfServer = (address: unknown) => (address as AddressInfo).port;
 
     const tenant = await signUp(fathom, 'switched');
     await putMigration(
@@ -234,8 +237,12 @@ describe('what a migration switches on', () => {
     // Fathom's rules of these stay.
     expect(JSON.stringify(settings['rateLimits'])).not.toContain('/api/batch');
     expect(settings['rateLimits']).toMatchObject({ enabled: true });
-    const one = { method: 'POST', url: '/api/collections/documents/records', body: { title: 'in a batch' } };
-    expect((await ask(port, 'POST', '/api/batch', { token, body: { requests: [one] } })).status).toBe(200);
+    const create = {
+      method: 'POST',
+      url: '/api/collections/documents/records',
+      body: { title: 'in a batch' },
+    };
+    expect((await ask(port, 'POST', '/api/batch', { token, body: { requests: [create] } })).status).toBe(200);
     const form = new FormData();
     form.set('files', new Blob(['hello']), 'a.txt');
     await ask(port, 'POST', '/api/collections/documents/records', { token, body: form });

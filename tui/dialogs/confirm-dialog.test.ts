@@ -16,7 +16,10 @@ it.each([
     const names = Array.from({ length: count }, (_, index) => `2026-11-21-${100 + index}-somebody`);
     for (const verb of Object.keys(QUESTIONS) as ConfirmedVerb[]) {
       const action = { verb, names, what: `12 dead tasks, all of “${ERROR}”` };
-      const box = confirmDialog({ theme: createThemes('none').live, columns, rows }, action, []);
+      const box = confirmDialog({ theme: createThemes('none').live, columns, rows }, action, {
+        past: [],
+        ready: true,
+      });
       const text = box.rows.map(stripVTControlCharacters).join(' ').replace(/[│ ]+/g, ' ');
       expect(box.rows.length).toBeLessThanOrEqual(rows);
       expect(text).toContain(`${QUESTIONS[verb].word} 12 dead tasks`);

@@ -12,7 +12,12 @@ const LEAST_LISTED = 2;
 const ANSWERS = 1;
 
 /** States what an action will hit before it does. */
-export function confirmDialog(over: Room, action: Action<ConfirmedVerb>, past: readonly ActionLine[]): Box {
+export function confirmDialog(
+  over: Room,
+  action: Action<ConfirmedVerb>,
+  /** Whether it takes an answer by now. */
+  { past, ready }: { past: readonly ActionLine[]; ready: boolean },
+): Box {
   const { names, verb } = action;
   const { word, consequence, asks } = QUESTIONS[verb];
   const words = (text: string) => wrapWords(text, over.columns - 8);
@@ -32,14 +37,16 @@ export function confirmDialog(over: Room, action: Action<ConfirmedVerb>, past: r
     ...listed.map((name): Span[] => [['muted', `  ${name}`]]),
     ...(more > 0 ? [[['muted', `  and ${more} more`]] as Span[]] : []),
     ...(listed.length > 0 ? [[]] : []),
-    [
-      ['accent', 'y'],
-      ['plain', ` ${word}      `],
-      ['accent', 'n'],
-      ['plain', ' or '],
-      ['accent', 'Esc'],
-      ['plain', ' leave as it is'],
-    ],
+    ready
+      ? [
+          ['accent', 'y'],
+          ['plain', ` ${word}      `],
+          ['accent', 'n'],
+          ['plain', ' or '],
+          ['accent', 'Esc'],
+          ['plain', ' leave as it is'],
+        ]
+      : [['muted', '…']],
   ];
   const title = `${word.slice(0, 1).toUpperCase()}${word.slice(1)}?`;
   return framed(over, { title, lines, tone: asks === 'always' ? 'warn' : 'accent' });

@@ -25,7 +25,7 @@ it.each([
   [80, 21],
   [160, 47],
 ])('shows where one types, what went wrong and the way out in %i×%i', (columns, rows) => {
-  const box = formDialog({ theme: createThemes('none').live, columns, rows }, form);
+  const box = formDialog({ theme: createThemes('none').live, columns, rows }, form, true);
   const lines = box.rows.map(stripVTControlCharacters);
   expect(lines.length).toBeLessThanOrEqual(rows);
   const text = lines.join('\n');

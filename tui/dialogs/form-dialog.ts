@@ -8,7 +8,7 @@ import { framed, type Room } from './framed.ts';
 const VALUE = 56;
 
 /** Lines to fill in. Of a secret only that there is one is drawn, not even how long it is. */
-export function formDialog(over: Room, form: Form): Box {
+export function formDialog(over: Room, form: Form, ready: boolean): Box {
   const { fields, at, error, busy, command } = form;
   const label = Math.max(0, ...fields.map((field) => widthOf(field.label)));
   const room = Math.max(10, Math.min(VALUE, over.columns - label - 12));
@@ -31,18 +31,20 @@ export function formDialog(over: Room, form: Form): Box {
     ...(error === null ? [] : words(error).map((text): Span[] => [['bad', text]])),
     busy
       ? [['busy', '◌ waiting for the answer']]
-      : [
-          ['accent', '⏎'],
-          ['plain', ` ${form.verb}     `],
-          ...(fields.length > 1
-            ? ([
-                ['accent', 'Tab'],
-                ['plain', ' next line     '],
-              ] as Span[])
-            : []),
-          ['accent', 'Esc'],
-          ['plain', ' cancel'],
-        ],
+      : fields.length === 0 && !ready
+        ? [['muted', '…']]
+        : [
+            ['accent', '⏎'],
+            ['plain', ` ${form.verb}     `],
+            ...(fields.length > 1
+              ? ([
+                  ['accent', 'Tab'],
+                  ['plain', ' next line     '],
+                ] as Span[])
+              : []),
+            ['accent', 'Esc'],
+            ['plain', ' cancel'],
+          ],
   ];
   // Where one types and what went wrong are always seen; the rest as far as there is room.
   const whole = [[], ...about, [], ...same, ...input];

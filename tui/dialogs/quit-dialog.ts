@@ -3,7 +3,7 @@ import type { Box } from '../widgets/repaint.ts';
 import { framed, type Room } from './framed.ts';
 
 /** Asked only by the console that came up together with its daemon (`npm start`). */
-export function quitDialog(over: Room): Box {
+export function quitDialog(over: Room, ready: boolean): Box {
   const lines: Span[][] = [
     [],
     [['plain', 'Should the daemon, and with it every database, keep running?']],
@@ -23,5 +23,7 @@ export function quitDialog(over: Room): Box {
       ['plain', '     stay here'],
     ],
   ];
+  // The answers are shown when they are taken.
+  if (!ready) lines.splice(3, 3, [['muted', '…']], [], []);
   return framed(over, { title: 'Leave the console', lines });
 }

@@ -231,6 +231,12 @@ export const BINDINGS: readonly Binding[] = [
       'save this screen, all of a list or a log, into a file of yours',
       { menu: 'save this screen into a file' },
     ],
+    [
+      'mouse',
+      'm',
+      'the mouse for the console, or for selecting text',
+      { menu: 'the mouse for the console, or for selecting text' },
+    ],
     ['history.back', '[', 'to what was looked at before'],
     ['history.forward', ']', 'and forward again'],
     [

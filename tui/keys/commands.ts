@@ -13,6 +13,7 @@ export type Command =
   | 'refresh'
   | 'problem.next'
   | 'problem.before'
+  | 'mouse'
   | 'problems.only'
   | 'copy'
   | 'copy.choose'

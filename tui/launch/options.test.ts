@@ -16,6 +16,7 @@ describe('readOptions', () => {
         explicit: true,
         readOnly: true,
         theme: 'light',
+        mouse: true,
         profile: null,
       },
     });

@@ -13,6 +13,7 @@ export interface Options {
   explicit: boolean;
   readOnly: boolean;
   theme: ThemeName | undefined;
+  mouse: boolean;
   /** The one that was asked for by its name. */
   profile: Profile | null;
 }
@@ -34,6 +35,7 @@ The console of Fathom: watches and steers the fleet of a daemon.
   --profile NAME a server that was added on the screen Servers
   --read-only    only look: the daemon refuses this console's actions
   --theme T      ${THEME_NAMES.join(', ')}; default: what the terminal tells
+  --no-mouse     leave the mouse to the terminal, for selecting text; m switches it
   --help         this text
   --version      of Fathom
 
@@ -48,6 +50,7 @@ const OPTIONS = {
   profile: { type: 'string' },
   'read-only': { type: 'boolean' },
   theme: { type: 'string' },
+  'no-mouse': { type: 'boolean' },
   help: { type: 'boolean' },
   version: { type: 'boolean' },
 } as const satisfies ParseArgsConfig['options'];
@@ -77,6 +80,7 @@ export async function readOptions(
         explicit: named.length > 0,
         readOnly: values['read-only'] ?? false,
         theme: checkedTheme(values.theme),
+        mouse: !(values['no-mouse'] ?? false),
         profile,
       },
     };

@@ -15,7 +15,7 @@ export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 7
 
 /** Runs the console until it is left; the answer is the exit code, and what to say afterwards. */
 export async function runConsole(
-  { target, explicit, profile, readOnly, theme }: Options,
+  { target, explicit, profile, readOnly, theme, mouse }: Options,
   files: () => Promise<ProfileFiles>,
 ): Promise<{ exitCode: number; farewell: string | null }> {
   const servers = new Servers(files, profile?.name ?? null);
@@ -39,6 +39,7 @@ export async function runConsole(
       servers,
       theme: chooseTheme(process.env, { option: theme, profile: named?.theme ?? undefined }),
       readOnly,
+      mouse,
       copy: async (text) => {
         const { copyToClipboard } = await import('./clipboard.ts');
         return copyToClipboard(text, clipboardWays(process.env), (sequence) =>

@@ -13,6 +13,7 @@ import { cursorOf, filterOf, reachOf } from '../store/ui-state.ts';
 import type { Wants } from '../store/wants.ts';
 import { paintSplit, type Span } from '../widgets/line.ts';
 import { drawTable } from '../widgets/table.ts';
+import { type TabStrip, tabSpans } from '../widgets/tabs.ts';
 import { endSession, revokeKey, runUserCommand } from './account-actions.ts';
 import { keyColumns, sessionColumns, userColumns } from './account-columns.ts';
 import { detailRows, withDetail } from './chosen-line.ts';
@@ -39,6 +40,7 @@ export const accountsScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: accountsLines,
   list: listOf,
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
   instance: ({ fleet, ui }) => {
     const look = { fleet, ui };
     const user = chosenOf(look);
@@ -181,6 +183,7 @@ function listOf(look: Look): List {
   return {
     id: listId(tab),
     keys: accountsOf(look).map(({ id }) => id),
+    from: () => 2,
     room: listRows,
     filterHint: tab === 'users' ? 'address, name, role, active, database' : 'name, owner, address, …',
     older: olderOf(look),
@@ -218,11 +221,8 @@ function run(console: Console, command: Command): boolean {
   const look = lookOf(console);
   const tab = tabOf(look.ui.at);
   const chosen = chosenOf(look);
-  const turn = (by: number) => {
-    const next = (ACCOUNT_TABS.indexOf(tab) + by + ACCOUNT_TABS.length) % ACCOUNT_TABS.length;
-    turnTo(console, { screen: 'accounts', tab: ACCOUNT_TABS[next] ?? 'users' });
-    return true;
-  };
+  const turn = (by: number) =>
+    turnToTab(console, (ACCOUNT_TABS.indexOf(tab) + by + ACCOUNT_TABS.length) % ACCOUNT_TABS.length);
   switch (command) {
     case 'tab.next':
       return turn(1);
@@ -245,6 +245,16 @@ function run(console: Console, command: Command): boolean {
   }
 }
 
+function turnToTab(console: Console, index: number): true {
+  turnTo(console, { screen: 'accounts', tab: ACCOUNT_TABS[index] ?? 'users' });
+  return true;
+}
+
+function stripOf(tab: AccountTab): TabStrip {
+  const titles = ACCOUNT_TABS.map((one) => TITLES[one]);
+  return { before: [['plain', ' ']], titles, chosen: ACCOUNT_TABS.indexOf(tab) };
+}
+
 function accountsLines(view: View): string[] {
   const { fleet, ui, theme, size } = view;
   const tab = tabOf(ui.at);
@@ -252,15 +262,11 @@ function accountsLines(view: View): string[] {
   const index = indexIn(view, accounts);
   const page = pageFor(view, tab);
   const filter = filterOf(ui, listId(tab));
-  const tabs = ACCOUNT_TABS.flatMap((one): Span[] => [
-    [one === tab ? 'chosen' : 'muted', ` ${TITLES[one]} `],
-    ['plain', ' '],
-  ]);
   const right: Span[] = [
     ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
     ...placeSpans(index, accounts.length, olderOf(view)),
   ];
-  const head = paintSplit(theme, [['plain', ' '], ...tabs], right, size.columns);
+  const head = paintSplit(theme, tabSpans(stripOf(tab)), right, size.columns);
   if (page === null || page.value === null) {
     const [token, words]: Span = page?.error
       ? ['bad', `✗ ${page.error} · ^R tries again`]

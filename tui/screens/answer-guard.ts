@@ -7,17 +7,30 @@ export interface Press {
 }
 
 /**
- * Decides whether input may go to a dialog: only what was typed after the dialog was on the screen. Input that was
- * typed before (a fast paste, a slow line, keys typed ahead) is read later, and would answer a question that was not seen.
+ * Milliseconds without a key after which a question takes one: longer than between the keys of a paste that comes key by
+ * key, shorter than a person needs to read it.
+ */
+const QUIET_MS = 100;
+
+/**
+ * Decides whether input may go to a dialog: only what is typed after the dialog was on the screen. Input that was typed
+ * before (a paste, a slow line, keys typed ahead) comes later, and would answer a question that was not seen.
  */
 export class AnswerGuard {
-  readonly #afterPendingInput: (callback: () => void) => void;
+  readonly #after: (ms: number, callback: () => void) => () => void;
+  readonly #onOpen: (question: object) => void;
+  #cancel: (() => void) | null = null;
   /** The dialog that is on the screen. */
   #drawn: object | null = null;
   #open = false;
 
-  constructor(afterPendingInput: (callback: () => void) => void = afterTwoTurns) {
-    this.#afterPendingInput = afterPendingInput;
+  constructor(
+    after: (ms: number, callback: () => void) => () => void,
+    /** Keys are taken from now on. */
+    onOpen: (question: object) => void,
+  ) {
+    this.#after = after;
+    this.#onOpen = onOpen;
   }
 
   /** A frame with this dialog was written to the terminal. */
@@ -26,15 +39,42 @@ export class AnswerGuard {
     if (question === this.#drawn) return;
     this.#drawn = question;
     this.#open = false;
+    this.#wait();
+  }
+
+  /** Something was read from the terminal: a question that is not open yet waits again. */
+  typed(): void {
+    if (!this.#open) this.#wait();
+  }
+
+  #wait(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+    const question = this.#drawn;
     if (question === null) return;
-    this.#afterPendingInput(() => {
-      if (this.#drawn === question) this.#open = true;
+    this.#cancel = this.#after(QUIET_MS, () => {
+      this.#open = true;
+      this.#onOpen(question);
     });
   }
 
   accepts(dialog: Dialog): boolean {
     const question = questionOf(dialog);
-    return question === null || (this.#open && this.#drawn === question);
+    if (question === null) return true;
+    return this.#drawn === question && (this.#open || !isAnsweredByOneKey(dialog));
+  }
+}
+
+/** Where a single key is enough; a form wants its lines filled in before. */
+function isAnsweredByOneKey(dialog: Dialog): boolean {
+  switch (dialog.kind) {
+    case 'confirm':
+    case 'quit':
+      return true;
+    case 'form':
+      return dialog.form.fields.length === 0;
+    default:
+      return false;
   }
 }
 
@@ -51,9 +91,4 @@ export function questionOf(dialog: Dialog | null): object | null {
     default:
       return null;
   }
-}
-
-/** One whole turn of the event loop reads what the terminal's buffer held when the dialog was drawn. */
-function afterTwoTurns(callback: () => void): void {
-  setImmediate(() => setImmediate(callback));
 }

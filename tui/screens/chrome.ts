@@ -8,30 +8,49 @@ import type { Theme } from '../theme.ts';
 import { actionSpans, keyHints } from '../widgets/footer.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
 import { linkSpan } from '../widgets/link-words.ts';
+import { type TabStrip, tabSpans } from '../widgets/tabs.ts';
 import { cut } from '../widgets/text.ts';
 import type { Console } from './console.ts';
 import type { View } from './screen.ts';
 
 export function headerLine(
   theme: Theme,
-  { title: program, readOnly }: Pick<Console, 'title' | 'readOnly'>,
-  { fleet, ui: { at }, size: { columns } }: Pick<View, 'fleet' | 'ui' | 'size'>,
+  console: Pick<Console, 'title' | 'readOnly'>,
+  view: Pick<View, 'fleet' | 'ui' | 'size'>,
 ): string {
-  const [token, words] = linkSpan(fleet.link, fleet.now);
-  const current = topOf(at).screen;
-  const right: Span[] = [...(readOnly ? [['warn', 'read-only '] as Span] : []), [token, `${words} `]];
-  const name: Span = ['title', ` ${cut(program, 16)} `];
-  const tabs = (titleOf: (tab: (typeof TOP_SCREENS)[number]) => string) =>
-    TOP_SCREENS.map((tab): Span => [tab.id === current ? 'chosen' : 'muted', ` ${titleOf(tab)} `]);
-  // From whole titles to bare numbers: as much as the width holds, the link always.
-  const widths = [
-    tabs(({ key, title }) => `${key} ${title}`),
-    tabs(({ key, title, short, id }) => `${key} ${id === current ? title : short}`),
-    tabs(({ key, title, id }) => (id === current ? `${key} ${title}` : key)),
+  return paintSplit(
+    theme,
+    tabSpans(headerTabs(console, view)),
+    headerRight(console, view),
+    view.size.columns,
+  );
+}
+
+/** From whole titles to bare numbers: as much as the width holds, the link always. */
+export function headerTabs(
+  console: Pick<Console, 'title' | 'readOnly'>,
+  view: Pick<View, 'fleet' | 'ui' | 'size'>,
+): TabStrip {
+  const current = topOf(view.ui.at).screen;
+  const stripOf = (titleOf: (tab: (typeof TOP_SCREENS)[number]) => string): TabStrip => ({
+    before: [['title', ` ${cut(console.title, 16)} `]],
+    titles: TOP_SCREENS.map(titleOf),
+    chosen: TOP_SCREENS.findIndex(({ id }) => id === current),
+    gap: '',
+  });
+  const bare = stripOf(({ key, title, id }) => (id === current ? `${key} ${title}` : key));
+  const strips = [
+    stripOf(({ key, title }) => `${key} ${title}`),
+    stripOf(({ key, title, short, id }) => `${key} ${id === current ? title : short}`),
+    bare,
   ];
-  const room = columns - 1 - widthOfSpans(right);
-  const shown = widths.find((spans) => widthOfSpans([name, ...spans]) <= room) ?? widths.at(-1) ?? [];
-  return paintSplit(theme, [name, ...shown], right, columns);
+  const room = view.size.columns - 1 - widthOfSpans(headerRight(console, view));
+  return strips.find((strip) => widthOfSpans(tabSpans(strip)) <= room) ?? bare;
+}
+
+function headerRight({ readOnly }: Pick<Console, 'readOnly'>, { fleet }: Pick<View, 'fleet'>): Span[] {
+  const [token, words] = linkSpan(fleet.link, fleet.now);
+  return [...(readOnly ? [['warn', 'read-only '] as Span] : []), [token, `${words} `]];
 }
 
 /** Milliseconds for which the answer to a key stays, when no other key takes it away. */

@@ -1,3 +1,4 @@
+import { type StreamClock, systemClock } from '../../shared/client/stream-clock.ts';
 import type { LinkState } from '../../shared/client/stream-link.ts';
 import type { FleetConnection } from '../store/fleet-connection.ts';
 import { Observable } from '../store/observable.ts';
@@ -27,17 +28,27 @@ export interface ConsoleOptions
   > {
   fleet: FleetConnection;
   theme: ThemeName;
+  /** Whether the console begins with the mouse. */
+  mouse: boolean;
+  after?: StreamClock['after'];
 }
 
 /** The console without a terminal. What a screen wants is brought as soon as it is looked at. */
-export function createConsole({ fleet, theme, ...options }: ConsoleOptions): Console {
+export function createConsole({
+  fleet,
+  theme,
+  mouse,
+  after = (ms, callback) => systemClock.after(ms, callback),
+  ...options
+}: ConsoleOptions): Console {
+  const ui = new Observable({ ...initialUi(), mouse });
   const console: Console = {
     ...options,
     fleet,
-    ui: new Observable(initialUi()),
+    ui,
     rows: createRowSelector(),
     themes: createThemes(theme),
-    answers: new AnswerGuard(),
+    answers: new AnswerGuard(after, (answerable) => ui.update((state) => ({ ...state, answerable }))),
   };
   const bring = () => {
     fleet.want(screenOf(console.ui.get()).wants?.(lookOf(console)) ?? NOTHING);

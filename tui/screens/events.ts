@@ -3,6 +3,7 @@ import { EVENT_TABS, type EventTab, type Location } from '../store/location.ts';
 import { type TimelineEntry, timelineOf } from '../store/timeline.ts';
 import { cursorOf, filterOf } from '../store/ui-state.ts';
 import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
+import { type TabStrip, tabSpans } from '../widgets/tabs.ts';
 import { detailRows } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { open, turnTo } from './navigate.ts';
@@ -17,6 +18,7 @@ export const eventsScreen: Screen = {
   place: () => 'events',
   lines: eventsLines,
   list: listOf,
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
   instance(look) {
     const on = chosenOf(look)?.on ?? '';
     return look.fleet.instances.has(on) ? on : null;
@@ -32,12 +34,20 @@ export const eventsScreen: Screen = {
     if (command === 'open') return openChosen(console);
     const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
     if (by === 0) return false;
-    const next =
-      (EVENT_TABS.indexOf(tabOf(console.ui.get().at)) + by + EVENT_TABS.length) % EVENT_TABS.length;
-    turnTo(console, { screen: 'events', tab: EVENT_TABS[next] ?? 'all' });
-    return true;
+    const tab = EVENT_TABS.indexOf(tabOf(console.ui.get().at));
+    return turnToTab(console, (tab + by + EVENT_TABS.length) % EVENT_TABS.length);
   },
 };
+
+function turnToTab(console: Console, index: number): true {
+  turnTo(console, { screen: 'events', tab: EVENT_TABS[index] ?? 'all' });
+  return true;
+}
+
+function stripOf(tab: EventTab): TabStrip {
+  const titles = EVENT_TABS.map((one) => TITLES[one]);
+  return { before: [['plain', ' ']], titles, chosen: EVENT_TABS.indexOf(tab) };
+}
 
 /** The instance that it was about, else all that is known of it. */
 function openChosen(console: Console): true {
@@ -70,6 +80,7 @@ function listOf(look: Look): List {
   return {
     id: listId(look.ui.at),
     keys: entriesOf(look).map(({ key }) => key),
+    from: () => 2,
     room: listRows,
     filterHint: 'who, what, on what, outcome, detail',
     older: olderOf(look, tabOf(look.ui.at), null),
@@ -118,17 +129,10 @@ function eventsLines(view: View): string[] {
 function headLine(view: View, index: number, count: number): string {
   const { fleet, ui, theme, size } = view;
   const chosen = tabOf(ui.at);
-  const tabs = EVENT_TABS.flatMap((tab): Span[] => [
-    [tab === chosen ? 'chosen' : 'muted', ` ${TITLES[tab]} `],
-    ['plain', ' '],
-  ]);
+  const tabs = tabSpans(stripOf(chosen));
   const problem = timelineProblem(fleet, chosen, null);
   if (problem !== null) {
-    return paintLine(
-      theme,
-      [['plain', ' '], ...tabs, ['bad', ` ✗ ${problem} · ^R tries again`]],
-      size.columns,
-    );
+    return paintLine(theme, [...tabs, ['bad', ` ✗ ${problem} · ^R tries again`]], size.columns);
   }
   const filter = filterOf(ui, listId(ui.at));
   const right: Span[] = [
@@ -137,5 +141,5 @@ function headLine(view: View, index: number, count: number): string {
     ['muted', 'the latest first  '],
     ...placeSpans(index, count, olderOf(view, chosen, null)),
   ];
-  return paintSplit(theme, [['plain', ' '], ...tabs], right, size.columns);
+  return paintSplit(theme, tabs, right, size.columns);
 }

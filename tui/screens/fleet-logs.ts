@@ -4,6 +4,7 @@ import { LOG_CHOICES, type Location, type LogChoice } from '../store/location.ts
 import { namesOf } from '../store/rows.ts';
 import { filterOf } from '../store/ui-state.ts';
 import { paintLine, type Span } from '../widgets/line.ts';
+import { type TabStrip, tabSpans } from '../widgets/tabs.ts';
 import type { Console } from './console.ts';
 import { clearSearch, logCopies, plainLog, runInLog } from './log.ts';
 import { logLines } from './log-lines.ts';
@@ -26,6 +27,7 @@ export const fleetLogsScreen: Screen = {
     );
     return [head, ...(names.length === 0 ? [] : logLines(view, view.fleet.log))];
   },
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(choiceOf(ui.at)), turn: turnToChoice }),
   wants: (look) => ({ logs: followed(look).names }),
   copies: logCopies,
   plain: plainLog,
@@ -53,10 +55,6 @@ function followed({ fleet, ui, rows }: Look): { names: readonly string[]; total:
 }
 
 function headSpans(choice: LogChoice, shown: number, total: number): Span[] {
-  const tabs = LOG_CHOICES.flatMap((one): Span[] => [
-    [one === choice ? 'chosen' : 'muted', ` ${one} `],
-    ['plain', ' '],
-  ]);
   const empty: Readonly<Record<LogChoice, string>> = {
     all: 'there are no instances yet',
     marked: 'nothing is marked: Space on the screen Instances marks',
@@ -68,13 +66,20 @@ function headSpans(choice: LogChoice, shown: number, total: number): Span[] {
       : total > shown
         ? ['warn', ` the first ${shown} of ${plural(total, 'instance')}: mark or filter to choose others`]
         : ['muted', ` ${plural(total, 'instance')}`];
-  return [['plain', ' '], ...tabs, count];
+  return [...tabSpans(stripOf(choice)), count];
 }
 
 function run(console: Console, command: Command, size: Size): boolean {
   if (command !== 'log.choose') return runInLog(console, command, size);
   const { at } = console.ui.get();
-  const next = LOG_CHOICES[(LOG_CHOICES.indexOf(choiceOf(at)) + 1) % LOG_CHOICES.length] ?? 'all';
-  turnTo(console, { screen: 'fleet-logs', choice: next });
+  return turnToChoice(console, (LOG_CHOICES.indexOf(choiceOf(at)) + 1) % LOG_CHOICES.length);
+}
+
+function turnToChoice(console: Console, index: number): true {
+  turnTo(console, { screen: 'fleet-logs', choice: LOG_CHOICES[index] ?? 'all' });
   return true;
+}
+
+function stripOf(choice: LogChoice): TabStrip {
+  return { before: [['plain', ' ']], titles: LOG_CHOICES, chosen: LOG_CHOICES.indexOf(choice) };
 }

@@ -7,6 +7,7 @@ import { paletteEntries } from '../dialogs/palette.ts';
 import { paletteDialog } from '../dialogs/palette-dialog.ts';
 import { quitDialog } from '../dialogs/quit-dialog.ts';
 import type { Box, Frame } from '../widgets/repaint.ts';
+import { questionOf } from './answer-guard.ts';
 import { footerLine, headerLine, statusLine } from './chrome.ts';
 import { bodySize, type Console, isTooSmall, SMALLEST } from './console.ts';
 import type { Look, Size, View } from './screen.ts';
@@ -49,17 +50,18 @@ function dialogOf({ fleet, ui }: Look, over: Room): Box | null {
       ui.prompt.choice,
     );
   }
+  const ready = ui.dialog !== null && ui.answerable === questionOf(ui.dialog);
   switch (ui.dialog?.kind) {
     case 'confirm':
-      return confirmDialog(over, ui.dialog.action, fleet.actions);
+      return confirmDialog(over, ui.dialog.action, { past: fleet.actions, ready });
     case 'help':
       return helpDialog(over, placeBelow(ui, fleet), ui.dialog.top);
     case 'form':
-      return formDialog(over, ui.dialog.form);
+      return formDialog(over, ui.dialog.form, ready);
     case 'copy':
       return copyDialog(over, ui.dialog.choices, ui.dialog.choice);
     case 'quit':
-      return quitDialog(over);
+      return quitDialog(over, ready);
     case undefined:
       return null;
   }

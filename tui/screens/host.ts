@@ -9,6 +9,7 @@ import { cursorOf, filterOf } from '../store/ui-state.ts';
 import type { Token } from '../theme.ts';
 import { paintSplit, type Span } from '../widgets/line.ts';
 import { type Column, drawTable } from '../widgets/table.ts';
+import { type TabStrip, tabSpans } from '../widgets/tabs.ts';
 import { detailRows, withDetail } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { turnTo } from './navigate.ts';
@@ -26,6 +27,7 @@ export const hostScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: hostLines,
   list: listOf,
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
   copies: copiesOf,
   plain: (look) => (tabOf(look.ui.at) === 'daemon-log' ? plainLog(look) : null),
   wants: ({ fleet, ui }) => ({ pages: [requestFor(tabOf(ui.at), fleet.now)] }),
@@ -41,9 +43,18 @@ function tabOf(at: Location): HostTab {
 }
 
 function turn(console: Console, by: 1 | -1): true {
-  const next = (HOST_TABS.indexOf(tabOf(console.ui.get().at)) + by + HOST_TABS.length) % HOST_TABS.length;
-  turnTo(console, { screen: 'host', tab: HOST_TABS[next] ?? 'doctor' });
+  const tab = HOST_TABS.indexOf(tabOf(console.ui.get().at));
+  return turnToTab(console, (tab + by + HOST_TABS.length) % HOST_TABS.length);
+}
+
+function turnToTab(console: Console, index: number): true {
+  turnTo(console, { screen: 'host', tab: HOST_TABS[index] ?? 'doctor' });
   return true;
+}
+
+function stripOf(tab: HostTab): TabStrip {
+  const titles = HOST_TABS.map((one) => TITLES[one]);
+  return { before: [['plain', ' ']], titles, chosen: HOST_TABS.indexOf(tab) };
 }
 
 function requestFor(tab: HostTab, now: number): PageRequest {
@@ -105,6 +116,7 @@ function listOf(look: Look): List {
   return {
     id: listId(tab),
     keys: keysOf(look),
+    from: () => 2,
     room: listRows,
     filterHint: tab === 'doctor' ? 'ok, warning, fatal, what is found' : 'level or text',
   };
@@ -172,10 +184,6 @@ function hostLines(view: View): string[] {
 function headLine(view: View): string {
   const { fleet, ui, theme, size } = view;
   const tab = tabOf(ui.at);
-  const tabs = HOST_TABS.flatMap((one): Span[] => [
-    [one === tab ? 'chosen' : 'muted', ` ${TITLES[one]} `],
-    ['plain', ' '],
-  ]);
   const filter = filterOf(ui, listId(tab));
   const report = pageOf(fleet, 'doctor', '')?.value ?? null;
   const right: Span[] = filter === '' ? [] : [['warn', `/${filter}  `]];
@@ -190,7 +198,7 @@ function headLine(view: View): string {
   } else if (tab === 'daemon-log') {
     right.push(['muted', `the latest first  ${indexIn(view) + 1}/${linesOf(view).length} `]);
   }
-  return paintSplit(theme, [['plain', ' '], ...tabs], right, size.columns);
+  return paintSplit(theme, tabSpans(stripOf(tab)), right, size.columns);
 }
 
 const FINDING_LOOKS: Readonly<Record<DoctorFinding['level'], readonly [string, Token]>> = {

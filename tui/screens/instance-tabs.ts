@@ -82,6 +82,7 @@ const probes: InstanceTab = {
   list: (look, name) => ({
     id: probesId(name),
     keys: probesOf(look, name).map(({ at }) => at),
+    from: () => 3,
     room: listRows,
   }),
   command: (name) => `databases show ${name}`,
@@ -139,6 +140,7 @@ function eventsList(look: Look, name: string): List {
   return {
     id: `events:${name}`,
     keys: eventsOf(look, name).map(({ key }) => key),
+    from: () => 2,
     room: eventRows,
     filterHint: 'who, what, outcome, detail',
     older: olderOf(look, 'all', name),
@@ -175,6 +177,7 @@ function collectionsList(look: Look, name: string): List {
   return {
     id: collectionsId(name),
     keys: collectionsOf(look, name).map((one) => one.name),
+    from: () => 2,
     room: listRows,
     filterHint: 'name or type of a collection',
   };

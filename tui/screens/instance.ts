@@ -2,6 +2,7 @@ import type { Command } from '../keys/commands.ts';
 import { INSTANCE_TABS, type Tab } from '../store/location.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../widgets/line.ts';
 import { phaseSpan } from '../widgets/phase-counts.ts';
+import { type TabStrip, tabSpans } from '../widgets/tabs.ts';
 import { cut } from '../widgets/text.ts';
 import type { Console } from './console.ts';
 import { instanceCopies } from './instance-copies.ts';
@@ -17,6 +18,7 @@ export const instanceScreen: Screen = {
   lines: instanceLines,
   list: (look: Look): List | null => tabOf(look).list?.(look, nameOf(look)) ?? null,
   text: (view: View): LongText | null => tabOf(view).text?.(view, nameOf(view)) ?? null,
+  tabs: (view) => ({ row: 0, strip: stripOf(view), turn: turnToTab }),
   instance: nameOf,
   describe: (look) => tabOf(look).describe?.(look, nameOf(look)) ?? { kind: 'instance', name: nameOf(look) },
   command: (look) => tabOf(look).command(nameOf(look)),
@@ -42,6 +44,11 @@ function tabOf({ ui }: Pick<Look, 'ui'>): InstanceTab {
 
 function nameOf({ ui }: Pick<Look, 'ui'>): string {
   return instanceSpot(ui.at).name;
+}
+
+function turnToTab(console: Console, index: number): void {
+  const { name } = instanceSpot(console.ui.get().at);
+  turnTo(console, { screen: 'instance', name, tab: INSTANCE_TABS[index] ?? 'summary' });
 }
 
 function run(console: Console, command: Command, size: Size): boolean {
@@ -85,19 +92,43 @@ const LEAST_NAME = 20;
 
 /** The tabs are whole; the name and what is said beside them give way. */
 function tabsLine(view: View): string {
-  const { ui, theme, size, fleet } = view;
-  const { name, tab: chosen } = instanceSpot(ui.at);
-  const tabs = INSTANCE_TABS.flatMap((tab): Span[] => [
-    [tab === chosen ? 'chosen' : 'muted', ` ${INSTANCE_TAB[tab].title} `],
-    ['plain', ' '],
-  ]);
-  const instance = fleet.instances.get(name);
+  const { theme, size } = view;
+  const note = noteOf(view);
+  const room = roomOfName(view);
+  const left = tabSpans(stripOf(view));
+  return note === null || room.beside < LEAST_NAME
+    ? paintLine(theme, left, size.columns)
+    : paintSplit(theme, left, note, size.columns);
+}
+
+function stripOf(view: View): TabStrip {
+  const { name, tab } = instanceSpot(view.ui.at);
+  const { alone, beside } = roomOfName(view);
+  const shown = cut(name, beside < LEAST_NAME ? alone : beside);
+  return {
+    before: [
+      ['strong', ` ${shown}`],
+      ['plain', '  '],
+    ],
+    titles: TITLES,
+    chosen: INSTANCE_TABS.indexOf(tab),
+  };
+}
+
+const TITLES = INSTANCE_TABS.map((tab) => INSTANCE_TAB[tab].title);
+
+/** Columns of the name: without what is said beside the tabs, and with it. */
+function roomOfName(view: View): { alone: number; beside: number } {
+  const tabs = tabSpans({ before: [], titles: TITLES, chosen: 0 });
+  const alone = view.size.columns - 3 - widthOfSpans(tabs);
+  return { alone, beside: alone - widthOfSpans(noteOf(view) ?? []) - 1 };
+}
+
+/** At the right of the tabs; null where there is nothing to say. */
+function noteOf(view: View): Span[] | null {
+  const { name, tab } = instanceSpot(view.ui.at);
+  const instance = view.fleet.instances.get(name);
   const note =
-    INSTANCE_TAB[chosen].note?.(view, name) ?? (instance === undefined ? [] : [phaseSpan(instance.phase)]);
-  const right: Span[] = note.length === 0 ? [] : [...note, ['plain', ' ']];
-  const room = size.columns - 3 - widthOfSpans(tabs);
-  const beside = room - widthOfSpans(right) - 1;
-  const left = (width: number): Span[] => [['strong', ` ${cut(name, width)}`], ['plain', '  '], ...tabs];
-  if (beside < LEAST_NAME) return paintLine(theme, left(room), size.columns);
-  return paintSplit(theme, left(beside), right, size.columns);
+    INSTANCE_TAB[tab].note?.(view, name) ?? (instance === undefined ? [] : [phaseSpan(instance.phase)]);
+  return note.length === 0 ? null : [...note, ['plain', ' ']];
 }

@@ -58,6 +58,7 @@ function listOf(look: Look): List {
   return {
     id: LIST,
     keys: namesOf(rowsOf(look)),
+    from: () => 2,
     room: listRows,
     filterHint: 'name, owner, phase, why, port',
   };

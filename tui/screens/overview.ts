@@ -29,7 +29,12 @@ const LIST = 'problems';
 export const overviewScreen: Screen = {
   place: () => 'overview',
   lines: overviewLines,
-  list: (look) => ({ id: LIST, keys: rowsOf(look).map(({ key }) => key), room: problemRoom }),
+  list: (look) => ({
+    id: LIST,
+    keys: rowsOf(look).map(({ key }) => key),
+    from: problemsFrom,
+    room: problemRoom,
+  }),
   targets: (look) => groupNames(chosenRow(look)),
   instance: (look) => chosenProblem(look)?.name ?? null,
   describe(look) {
@@ -109,8 +114,13 @@ function overviewLines(view: View): string[] {
 }
 
 /** Rows between the heading of the problems and what is said of the chosen one. */
+/** Row of the first problem: below the facts and the heading. */
+function problemsFrom(size: Size): number {
+  return (showsUsage(size) ? 11 : 5) + 1;
+}
+
 function problemRoom(size: Size): number {
-  return Math.max(1, size.rows - (showsUsage(size) ? 11 : 5) - 1 - detailRows(size));
+  return Math.max(1, size.rows - problemsFrom(size) - detailRows(size));
 }
 
 /** What is wrong matters more than what is used. */

@@ -1,5 +1,6 @@
 import type { DeadGroup, TaskSummary } from '../../shared/task.ts';
 import type { Cursor } from '../store/cursor.ts';
+import type { FleetState } from '../store/fleet-state.ts';
 import { plural, shortDuration, since } from '../store/format.ts';
 import { QUEUE_TABS, type QueueTab } from '../store/location.ts';
 import { taskWhy, triesOf } from '../store/task-words.ts';
@@ -7,6 +8,7 @@ import { type Token, taskLook } from '../theme.ts';
 import { paintLine, paintSplit, type Span } from '../widgets/line.ts';
 import { sparkline } from '../widgets/sparkline.ts';
 import { type Column, drawTable, widthFor } from '../widgets/table.ts';
+import { type TabStrip, tabSpans } from '../widgets/tabs.ts';
 import type { View } from './screen.ts';
 import { ownerOf } from './task-actions.ts';
 
@@ -19,6 +21,18 @@ const TITLES: Readonly<Record<QueueTab, string>> = {
   failures: 'By error',
 };
 
+/** The tabs, with how many tasks are in each. */
+export function queueStrip({ queue }: Pick<FleetState, 'queue'>, tab: QueueTab): TabStrip {
+  const counts = queue?.stats?.counts;
+  const countOf = (one: QueueTab) => (one === 'recent' || one === 'failures' ? undefined : counts?.[one]);
+  return {
+    before: [['plain', ' ']],
+    titles: QUEUE_TABS.map((one) => `${TITLES[one]}${countOf(one) === undefined ? '' : ` ${countOf(one)}`}`),
+    chosen: QUEUE_TABS.indexOf(tab),
+    tone: (index) => (QUEUE_TABS[index] === 'dead' && (counts?.dead ?? 0) > 0 ? 'bad' : null),
+  };
+}
+
 /** How the queue is, and the tabs. */
 export function queueHead(
   view: View,
@@ -30,16 +44,6 @@ export function queueHead(
   }: { tab: QueueTab; signature: string | undefined; place: Span[]; filter: string },
 ): string[] {
   const { fleet, theme, size } = view;
-  const counts = fleet.queue?.stats?.counts;
-  const tabs = QUEUE_TABS.flatMap((one): Span[] => {
-    const count = one === 'recent' || one === 'failures' ? undefined : counts?.[one];
-    const title = ` ${TITLES[one]}${count === undefined ? '' : ` ${count}`} `;
-    const alarming = one === 'dead' && (count ?? 0) > 0;
-    return [
-      [one === tab ? 'chosen' : alarming ? 'bad' : 'muted', title],
-      ['plain', ' '],
-    ];
-  });
   const right: Span[] = [];
   if (filter !== '') right.push(['warn', `/${filter}  `]);
   right.push(...place);
@@ -47,7 +51,7 @@ export function queueHead(
     ['title', ` ${TITLES[tab]} tasks of one error  `],
     ['bad', signature ?? ''],
   ];
-  const left: Span[] = signature === undefined ? [['plain', ' '], ...tabs] : one;
+  const left: Span[] = signature === undefined ? tabSpans(queueStrip(fleet, tab)) : one;
   return [stateLine(view), paintSplit(theme, left, right, size.columns)];
 }
 

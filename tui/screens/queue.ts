@@ -17,7 +17,7 @@ import { detailRows, withDetail } from './chosen-line.ts';
 import { type Console, lookOf } from './console.ts';
 import { dropMarks, toggleAll, toggleMark } from './marks.ts';
 import { open, turnTo } from './navigate.ts';
-import { failuresTable, queueHead, taskDetail, taskTable } from './queue-lines.ts';
+import { failuresTable, queueHead, queueStrip, taskDetail, taskTable } from './queue-lines.ts';
 import { nothingMatches, placeSpans } from './reach-back.ts';
 import type { List, Look, Older, Screen, Size, View } from './screen.ts';
 import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
@@ -30,6 +30,11 @@ export const queueScreen: Screen = {
   place: ({ at }) => (spotOf(at).tab === 'failures' ? 'failures' : 'queue'),
   lines: queueLines,
   list: listOf,
+  tabs({ fleet, ui }) {
+    const { tab, signature } = spotOf(ui.at);
+    // Those of one error are a place of their own.
+    return signature === undefined ? { row: 1, strip: queueStrip(fleet, tab), turn: turnToTab } : null;
+  },
   instance: (look) => ownerOf(look.fleet, chosenTask(look))?.name ?? null,
   describe(look) {
     const task = chosenTask(look);
@@ -135,6 +140,7 @@ function listOf(look: Look): List {
   return {
     id: listId(tab, signature),
     keys: failures ? failuresOf(look).map((one) => one.signature) : tasksOf(look).map(({ id }) => id),
+    from: () => 3,
     room: listRows,
     filterHint: failures ? 'a part of the error' : 'type, owner, status, error, id',
     ...(failures ? {} : { older: olderOf(look) }),
@@ -216,8 +222,7 @@ function run(console: Console, command: Command, size: Size): boolean {
   const look = lookOf(console);
   const { tab, signature } = spotOf(look.ui.at);
   const turn = (by: number) => {
-    const next = (QUEUE_TABS.indexOf(tab) + by + QUEUE_TABS.length) % QUEUE_TABS.length;
-    turnTo(console, { screen: 'queue', tab: QUEUE_TABS[next] ?? 'recent' });
+    turnToTab(console, (QUEUE_TABS.indexOf(tab) + by + QUEUE_TABS.length) % QUEUE_TABS.length);
     return true;
   };
   switch (command) {
@@ -233,6 +238,10 @@ function run(console: Console, command: Command, size: Size): boolean {
         ? runFailures(console, look, command)
         : runTasks(console, look, command, { size, listed: signature });
   }
+}
+
+function turnToTab(console: Console, index: number): void {
+  turnTo(console, { screen: 'queue', tab: QUEUE_TABS[index] ?? 'recent' });
 }
 
 function runFailures(console: Console, look: Look, command: Command): boolean {

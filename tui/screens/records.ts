@@ -112,6 +112,7 @@ function listOf(look: Look): List {
   return {
     id: listId(look.ui.at),
     keys: recordsOf(look).map(keyOf),
+    from: () => 3,
     room: listRows,
     filterHint: 'anything in the records of this page',
   };

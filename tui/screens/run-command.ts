@@ -44,6 +44,7 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
   'problem.next': (console) => walkProblems(console, 1),
   'problem.before': (console) => walkProblems(console, -1),
   describe,
+  mouse: toggleMouse,
   copy: offerCopies,
   save: (console) => void saveScreen(console),
   filter: askForFilter,
@@ -57,6 +58,17 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
 
 function change({ ui }: Console, part: Partial<UiState>): void {
   ui.update((state) => ({ ...state, ...part }));
+}
+
+function toggleMouse(console: Console): void {
+  const mouse = !console.ui.get().mouse;
+  change(console, { mouse });
+  say(
+    console,
+    mouse
+      ? 'The mouse chooses and scrolls. Hold Shift (Option on a Mac) to select text.'
+      : 'The mouse selects text again. m gives it back to the console.',
+  );
 }
 
 function refresh(console: Console): void {

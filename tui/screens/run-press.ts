@@ -19,6 +19,7 @@ export type Input = string | { paste: string };
  */
 export function runRead(console: Console, inputs: readonly Input[], size: Size): void {
   const alone = inputs.length === 1;
+  console.answers.typed();
   for (const input of inputs) {
     const before = questionOf(console.ui.get().dialog);
     if (typeof input === 'string') runPress(console, input, { size, alone });

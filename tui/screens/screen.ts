@@ -10,6 +10,7 @@ import type { ServersState } from '../store/servers-state.ts';
 import type { UiState } from '../store/ui-state.ts';
 import type { Wants } from '../store/wants.ts';
 import type { Theme } from '../theme.ts';
+import type { TabStrip } from '../widgets/tabs.ts';
 import type { Console } from './console.ts';
 
 /** Columns and rows: of the terminal, or of the part between the header and the two lines at the bottom. */
@@ -37,6 +38,8 @@ export interface List {
   /** Its cursor and filter are kept under this name. */
   id: string;
   keys: readonly string[];
+  /** Row of the body in which its first one in view stands. */
+  from(size: Size): number;
   /** Rows of it in view. */
   room(size: Size): number;
   /** What the filter looks at, in words; without it there is none. */
@@ -52,6 +55,14 @@ export interface Older {
   behind: Behind;
   /** Why they cannot be read. */
   error: string | null;
+}
+
+/** Tabs on a row of the body. */
+export interface Tabs {
+  row: number;
+  strip: TabStrip;
+  /** Shows the one with this index. */
+  turn(console: Console, index: number): void;
 }
 
 /** Something longer than the screen, without a cursor; the frame scrolls it. */
@@ -74,6 +85,7 @@ export interface Screen {
   lines(view: View): readonly string[];
   list?(look: Look): List | null;
   text?(view: View): LongText | null;
+  tabs?(view: View): Tabs | null;
   /** The instance that it is about, or that the cursor is on. */
   instance?(look: Look): string | null;
   /** What actions hit, where the cursor is on several. */

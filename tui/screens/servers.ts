@@ -23,7 +23,12 @@ export const serversScreen: Screen = {
   place: () => 'servers',
   alone: true,
   lines: serversLines,
-  list: ({ servers }) => ({ id: LIST, keys: servers.profiles.map(({ name }) => name), room: listRows }),
+  list: ({ servers }) => ({
+    id: LIST,
+    keys: servers.profiles.map(({ name }) => name),
+    from: () => 2,
+    room: listRows,
+  }),
   copies(look) {
     const profile = chosen(look);
     return copyChoices(['n', 'the name', profile?.name], ['u', 'the address', profile?.address]);

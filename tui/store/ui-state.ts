@@ -23,11 +23,15 @@ export interface UiState {
   marks: ReadonlySet<string>;
   /** Lists of instances show only those that are not fine. */
   problemsOnly: boolean;
+  /** The terminal reports the mouse, and does not select text by itself. */
+  mouse: boolean;
   /** Causes whose problems are shown one by one. */
   expanded: ReadonlySet<string>;
   log: LogView;
   prompt: Prompt | null;
   dialog: Dialog | null;
+  /** The question that takes keys by now: its answers are shown. */
+  answerable: object | null;
   /** Number of the last failed action that was taken note of. */
   dismissed: number;
   /** One sentence in answer to a key; the next key takes it away. */
@@ -84,10 +88,12 @@ export function initialUi(): UiState {
     sort: { column: 'name', reversed: false },
     marks: new Set(),
     problemsOnly: false,
+    mouse: false,
     expanded: new Set(),
     log: INITIAL_LOG_VIEW,
     prompt: null,
     dialog: null,
+    answerable: null,
     dismissed: 0,
     notice: null,
     drawing: 0,

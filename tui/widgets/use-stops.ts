@@ -1,16 +1,21 @@
-import { useApp } from 'ink';
+import { useApp, useStdout } from 'ink';
 import { useEffect } from 'react';
+import { MOUSE_OFF, MOUSE_ON } from '../keys/mouse.ts';
 
 /**
  * Gives the terminal back while the process is stopped (SIGTSTP), and takes it again when it goes on, also after a SIGSTOP,
  * of which nobody is told before: the shell has left its own modes and words on it. `drawAnew` is called then;
  * always give the same one.
  */
-export function useStops(drawAnew: () => void): void {
+export function useStops(mouse: boolean, drawAnew: () => void): void {
   const { suspendTerminal } = useApp();
+  const { stdout } = useStdout();
   useEffect(() => {
     const handOver = async (meanwhile: () => void) => {
+      // Of the mouse Ink knows nothing.
+      if (mouse) stdout.write(MOUSE_OFF);
       await suspendTerminal(meanwhile);
+      if (mouse) stdout.write(MOUSE_ON);
       // Nobody tells a process in the background of another size: Node looks again, as after a resize.
       process.kill(process.pid, 'SIGWINCH');
       drawAnew();
@@ -24,5 +29,5 @@ export function useStops(drawAnew: () => void): void {
       process.off('SIGTSTP', stop);
       process.off('SIGCONT', goOn);
     };
-  }, [drawAnew, suspendTerminal]);
+  }, [drawAnew, mouse, stdout, suspendTerminal]);
 }
