@@ -26,6 +26,12 @@ find_node() {
   [ "$major" -ge 24 ] || fail "Node 24 or newer is needed, found $version at $node; run 'npm ci' or install Node 24"
 }
 
+# Where getcwd(2) fails, Node ends with a stack trace.
+cwd=$(readlink /proc/self/cwd)
+case $cwd in
+  *' (deleted)') [ -d "$cwd" ] || fail 'the working directory was removed; change to another directory and run this again' ;;
+esac
+
 [ -f "$root/dist/$entry" ] || fail "dist/$entry is missing; run 'npm run build'"
 find_node
 # What crashes must not leave its memory, and with it every secret, in a file: neither this process nor one that it starts.

@@ -31,7 +31,7 @@ import type { ProvisionStep } from './databases/provisioner.ts';
 import { EventBus } from './events/bus.ts';
 import { Journal } from './events/journal.ts';
 import { verifyBinary } from './pocketbase/binary.ts';
-import { connectHost } from './pocketbase/command.ts';
+import { urlHost } from './pocketbase/command.ts';
 import { fleetIdOf } from './pocketbase/fleet-id.ts';
 import { InstanceLog } from './pocketbase/instance-log.ts';
 import { keyUseOf } from './pocketbase/key-use.ts';
@@ -112,6 +112,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   }
   const lock = lockDataDir(config.dataDir);
   resources.defer(() => lock.release());
+  // The directory of the start may be removed, as by the next deployment; no process can be started in one that is gone.
+  process.chdir(config.dataDir);
   const binary = await verifyBinary(config.binaryPath);
   const ownLog = config.log.dir
     ? new InstanceLog(join(config.log.dir, 'fathomd.log'), clock, config.log)
@@ -326,9 +328,4 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
       reload(next, { config, settings, signInLimits: identity.signInLimits, controlPlane, log }),
     instances: () => fleet.countByPhase(),
   };
-}
-
-function urlHost(host: string): string {
-  const reachable = connectHost(host);
-  return reachable.includes(':') ? `[${reachable}]` : reachable;
 }

@@ -130,3 +130,9 @@ export function inheritedEnvironment(environment: NodeJS.ProcessEnv): Record<str
     INHERITED.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
   );
 }
+
+/** The host of a URL at which an address that is listened on can be reached. */
+export function urlHost(host: string): string {
+  const reachable = connectHost(host);
+  return reachable.includes(':') ? `[${reachable}]` : reachable;
+}

@@ -30,6 +30,17 @@ describe('the command line', () => {
     expect((await fathomd(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+$/);
   });
 
+  it('exits 69 in a directory that was removed', async () => {
+    const { exitCode, stderr } = await execa('sh', ['-c', 'rmdir "$PWD"; exec "$0" status', FATHOMD], {
+      cwd,
+      env: BASE_ENVIRONMENT,
+      extendEnv: false,
+      reject: false,
+    });
+    expect(exitCode).toBe(69);
+    expect(stderr).not.toContain('node:internal');
+  });
+
   it.each([
     [['databses', 'list'], "did you mean 'databases'?"],
     [['serve', '--env-fil', 'x'], "did you mean '--env-file'?"],

@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { HookClient } from '../../daemon/queue/hook-client.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { FATHOMD } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { signUp } from '../helpers/http-call.ts';
 import { finished, hookAccess, startWorkers, TEST_TASKS, WORKER } from '../helpers/queue.ts';
@@ -116,6 +118,22 @@ describe('a daemon that is told to stop', () => {
     expect(await fathom.client.queue.get(id)).toMatchObject({ status: 'pending', attempts: 0, errors: null });
     await fathom.client.queue.cancel(id);
     await fathom.client.queue.resume();
+  });
+
+  it('runs tasks after the directory of its start was removed', async () => {
+    expect(await daemon.stop()).toBe(0);
+    const gone = join(fathom.dataDir, 'gone');
+    daemon = await fathom.start({}, ['sh', '-c', 'mkdir "$1"; cd "$1"; exec "$0" serve', FATHOMD, gone]);
+    await rmdir(gone);
+    // The process of the handler ends with it, so the next task needs a new one.
+    const { id: last } = await fathom.client.queue.add({
+      type: 'misbehave',
+      payload: { way: 'exits' },
+      max_attempts: 1,
+    });
+    expect(await finished(fathom, last)).toMatchObject({ status: 'dead' });
+    const { id } = await fathom.client.queue.add({ type: 'where', max_attempts: 1 });
+    expect(await finished(fathom, id)).toMatchObject({ status: 'done', result: fathom.dataDir });
   });
 });
 
