@@ -24,7 +24,7 @@ export const INSTANCE_PHASES = [
 export type InstancePhase = (typeof INSTANCE_PHASES)[number];
 
 export const PHASE_TRANSITIONS: Readonly<Record<InstancePhase, readonly InstancePhase[]>> = {
-  stopped: ['queued'],
+  stopped: ['queued', 'failed'],
   queued: ['starting', 'running', 'backing_off', 'failed', 'stopping', 'stopped'],
   starting: ['running', 'queued', 'backing_off', 'failed', 'stopping'],
   running: ['unresponsive', 'queued', 'backing_off', 'failed', 'stopping'],
@@ -64,6 +64,7 @@ export const PHASE_REASON_CODES = [
   'binary_changed',
   'out_of_files',
   'spawn_failed',
+  'provision_failed',
 ] as const;
 
 export type PhaseReasonCode = (typeof PHASE_REASON_CODES)[number];

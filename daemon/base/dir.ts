@@ -1,3 +1,4 @@
+import { mkdirSync, statSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { FathomError, messageOf } from '../../shared/errors.ts';
@@ -16,6 +17,17 @@ export async function makeDirectory(path: string): Promise<void> {
       // Somebody else made it meanwhile.
       if (errorCode(error) !== 'EEXIST' || !(await isDirectory(one))) throw error;
     }
+  }
+}
+
+/** As `makeDirectory`, in place. */
+export function makeDirectorySync(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  makeDirectorySync(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 

@@ -128,3 +128,9 @@ it('a program whose output nobody reads, or whose reader is gone, comes to its e
   // That of a pipeline is its last one's.
   expect(codes).toEqual([7, 0]);
 });
+
+it('gives up on a directory that cannot be made, where Node itself tries for ever', () => {
+  const sink = lineSink(logFile('/proc/no-such-directory/deeper/fathomd.log'), notice, atMs().now);
+  sink.write('a line\n');
+  expect(sink.losses).toMatchObject({ dropped: 1, problem: expect.stringContaining('ENOENT') });
+});

@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  type Stats,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, type Stats, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
+import { makeDirectorySync } from './dir.ts';
 
 /** How long a reader that does not read is waited for, once; then lines are dropped until it reads again. */
 const READER_WAIT_MS = 100;
@@ -165,7 +157,7 @@ export function logFile(path: string): SinkTarget {
         return openSync(path, 'a', 0o600);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-        mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+        makeDirectorySync(dirname(path));
         return openSync(path, 'a', 0o600);
       }
     },

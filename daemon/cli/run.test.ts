@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,6 +77,18 @@ it('serve without secrets exits 78 and names each of them, one line each', async
       (name) => `${name}: is not set; run 'fathomd init'`,
     ),
   );
+});
+
+it('serve without its secrets beside data asks for the env file, and not for fresh ones, which would not open it', async () => {
+  const data = join(cwd, 'var', 'global', 'pb_data');
+  mkdirSync(data, { recursive: true });
+  writeFileSync(join(data, 'data.db'), '');
+  for (const AES_MASTER_KEY of ['', 'c2hvcnQ=', '?']) {
+    const { code, err } = await run(['serve'], { env: { AES_MASTER_KEY } });
+    expect(code).toBe(78);
+    expect(err).toContain(`what lies in ${join(cwd, 'var')}`);
+    expect(err).not.toContain('fathomd init');
+  }
 });
 
 it('a daemon that does not run exits 69', async () => {

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { FieldError } from '../../shared/errors.ts';
 import type { Sources } from './sources.ts';
 import type { Variable } from './variables.ts';
@@ -89,13 +90,13 @@ export class ValueReader {
     if (!BASE64.test(value)) {
       this.problem(
         name,
-        `is not base64 (standard alphabet, padded), needs ${bytes} bytes of it; run 'fathomd init'`,
+        `is not base64 (standard alphabet, padded), needs ${bytes} bytes of it${this.#howToGetOne()}`,
       );
       return NOTHING;
     }
     const key = Uint8Array.from(Buffer.from(value, 'base64'));
     if (key.length !== bytes)
-      this.problem(name, `${key.length} bytes, needs ${bytes} (base64); run 'fathomd init'`);
+      this.problem(name, `${key.length} bytes, needs ${bytes} (base64)${this.#howToGetOne()}`);
     return key;
   }
 
@@ -127,9 +128,19 @@ export class ValueReader {
     return value;
   }
 
+  /** Fresh secrets do not open what earlier ones closed. */
+  #howToGetOne(): string {
+    if (!this.#hasData()) return `; run 'fathomd init'`;
+    return `; what lies in ${this.#sources.dataDir} needs the one it was made with: put the env file back that held it`;
+  }
+
+  #hasData(): boolean {
+    return existsSync(join(this.#sources.dataDir, 'global', 'pb_data', 'data.db'));
+  }
+
   #whereToSetIt(): string {
     const { namedFile } = this.#sources;
-    if (namedFile === null) return `; run 'fathomd init'`;
+    if (namedFile === null || this.#hasData()) return this.#howToGetOne();
     return `, and no file but ${namedFile} is read; 'fathomd init --env-file ANOTHER' makes fresh ones to take it from`;
   }
 }

@@ -109,7 +109,7 @@ export class Provisioner {
     // Known from here on, so that what gets stuck below is seen and can be deleted.
     const entry = catalog.register(database, owner.email);
     // A ready database whose directory is gone was lost, not left half made: that is for a person to mend.
-    if (database.state === 'provisioning') await this.#makeDirectory(reservation);
+    if (database.state === 'provisioning') await this.#make(entry, reservation);
     onStep('cloned', database.name);
 
     if (entry.row.desired === 'running') {
@@ -151,6 +151,18 @@ export class Provisioner {
       const { reason } = runner.state;
       if (reason?.code !== 'ports_exhausted') throw error;
       throw new FathomError('ports.exhausted', reason.message, { cause: error });
+    }
+  }
+
+  async #make(entry: CatalogEntry, reservation: Reservation): Promise<void> {
+    try {
+      await this.#makeDirectory(reservation);
+    } catch (error) {
+      const { name, desired, state } = entry.row;
+      const message = `it could not be made: ${messageOf(error)}; correct that, then run 'fathomd databases start ${name}'`;
+      if (desired === 'running' && state === 'provisioning')
+        entry.runner.giveUp({ code: 'provision_failed', message });
+      throw error;
     }
   }
 
@@ -201,7 +213,7 @@ function refuseAnothers(directory: string, { recordId }: SuperuserKeys): void {
   if (isOurs) return;
   throw new FathomError(
     'provision.failed',
-    `${directory} holds a database that was made for another account; move it away and try again`,
+    `${directory} holds a database that was made for another account; move it away`,
   );
 }
 

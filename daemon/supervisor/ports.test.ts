@@ -61,6 +61,14 @@ describe('claiming a port', () => {
     expect(await portIsFree(HOST, base + 3)).toBe(false);
   });
 
+  it('names an address that this host does not have, instead of calling its ports taken', async () => {
+    // 192.0.2.0/24 is for documentation (RFC 5737).
+    await expect(portIsFree('192.0.2.1', 9000)).rejects.toThrow('EADDRNOTAVAIL');
+    const ports = new PortAllocator({ host: '192.0.2.1', base: 9000, range: 1000 });
+    await expect(ports.claim('a', 9000)).rejects.toThrow('PB_BIND_ADDRESS');
+    await expect(ports.claimFixed(8090)).rejects.toThrow('PB_BIND_ADDRESS');
+  });
+
   it('takes the next one after the preferred, and wraps around', async () => {
     const ports = allocator(3, [9001]);
     expect(await ports.claim('a', 9001)).toBe(9002);

@@ -16,13 +16,22 @@ export type PortCheck = (host: string, port: number) => Promise<boolean>;
 /** Says nothing of the port. */
 const OWN_TROUBLE: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
-/** True when nothing listens there now. Rejects when the daemon itself has no file descriptors left to find out. */
+/** No other port of that address is better. */
+const WRONG_ADDRESS: ReadonlySet<string | undefined> = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']);
+
+/**
+ * True when nothing listens there now. Rejects when the daemon itself has no file descriptors left to find out, and for an
+ * address that this host does not have.
+ */
 export const portIsFree: PortCheck = (host, port) =>
   new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (OWN_TROUBLE.has(error.code)) reject(error);
-      else resolve(false);
+      else if (WRONG_ADDRESS.has(error.code)) {
+        const remedy = 'set PB_BIND_ADDRESS to an address of this host, like 127.0.0.1';
+        reject(new Error(`${host} is no address of this host (${error.code}); ${remedy}`));
+      } else resolve(false);
     });
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
   });

@@ -63,6 +63,13 @@ export class Runner {
     this.#go(force ? IDLE.has(this.state.phase) : this.state.phase === 'stopped');
   }
 
+  /** There is nothing to start yet. A forced start tries it. */
+  giveUp(reason: PhaseReason): void {
+    if (this.#closing !== 'no' || !IDLE.has(this.state.phase)) return;
+    this.#gaveUp = true;
+    this.state.enter('failed', reason, { desired: 'running', nextAttemptAt: null });
+  }
+
   /** Wants it stopped. */
   stop(): void {
     if (this.#closing !== 'no') return;

@@ -287,8 +287,7 @@ it('a pb_data that must not be entered is named, while it runs and when it start
   await chmod(directory, 0o755);
   const failing = fathom.client.databases.start(tenant.name);
   await expect(failing).rejects.toMatchObject({ code: 'instance.failed' });
-  const { reason } = await instance(fathom, tenant.name);
-  expect(reason).toMatchObject({
+  expect((await instance(fathom, tenant.name)).reason).toMatchObject({
     code: 'permission_denied',
     message: expect.stringContaining(`'chown -R 0 ${directory}'`),
   });

@@ -163,8 +163,12 @@ it('a directory that is moved away is named as what to move back, until it is', 
     code: 'instance.failed',
   });
 
-  const isGivenUp = ({ phase }: { phase: string }) => phase === 'failed';
-  const { reason } = await untilInstance(fathom, tenant.name, isGivenUp, 'to be given up');
+  const { reason } = await untilInstance(
+    fathom,
+    tenant.name,
+    ({ phase }) => phase === 'failed',
+    'to be given up',
+  );
   expect(reason).toMatchObject({
     code: 'data_dir_missing',
     message: expect.stringContaining(join(elsewhere, 'pb_data', 'data.db')),

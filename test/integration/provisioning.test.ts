@@ -61,6 +61,12 @@ describe('what a person changes in the control plane', () => {
     await expect(fathom.client.databases.start(lost.name)).rejects.toMatchObject({
       code: 'provision.failed',
     });
+    // It is not taken for one that was stopped on purpose.
+    expect(await fathom.client.databases.get(lost.name)).toMatchObject({
+      phase: 'failed',
+      desired: 'running',
+      reason: { code: 'provision_failed', message: expect.stringContaining(lost.name) },
+    });
     await rm(join(fathom.dataDir, 'user_dbs', lost.name), { recursive: true });
     // The remedy that is named for what is not running makes it, too.
     expect(await fathom.client.databases.start(lost.name)).toMatchObject({ phase: 'running' });

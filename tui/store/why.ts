@@ -51,6 +51,7 @@ const REASON_WORDS: Readonly<Record<PhaseReasonCode, string | null>> = {
   out_of_files: 'no file descriptors left',
   secret_undecryptable: 'master key does not fit',
   spawn_failed: 'could not be spawned',
+  provision_failed: 'could not be made',
 };
 
 export function severityOf(instance: Instance, now: number): Severity {
