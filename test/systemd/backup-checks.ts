@@ -72,7 +72,10 @@ export async function checkBackup(stage: Stage, report: Report): Promise<void> {
     const next = { email: 'later@elsewhere.example.com', password: 'correct-horse-battery' };
     const refused = await stage.call('POST', `${API}/register`, next);
     mustBe(refused.status, 502, 'the status of a sign-up in its place');
-    mustMatch(refused.body, /move it away/, 'what it is told');
+    mustMatch(refused.body, /"code":"provision.failed"/, 'the code');
+    const { request_id: request } = JSON.parse(refused.body) as { request_id: string };
+    const cause = await container.shell(`journalctl -u fathomd -o cat | grep -F ${request}`);
+    mustMatch(cause, /move it away/, 'what the administrator finds in the journal');
     await container.shell(`mv /var/lib/fathom/user_dbs/${database.name} /root/`);
     const given = await session('login', next.email);
     mustBe([given.database.name, await titles(given)], [database.name, []], 'the next database');
