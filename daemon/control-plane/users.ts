@@ -187,8 +187,12 @@ function isRecordId(text: string): boolean {
   return /^[a-z0-9]{15}$/.test(text);
 }
 
+/** A signed token. Anything else may be no value of a header, and the error of that names all of it. */
+const SIGNED_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /** Those of an impersonation are not: a session would outlive them. */
 function isRenewable(token: string): boolean {
+  if (!SIGNED_TOKEN.test(token)) return false;
   try {
     return decodeJwt(token)['refreshable'] === true;
   } catch (error) {

@@ -2,15 +2,16 @@ import PocketBase, { ClientResponseError, getTokenPayload } from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { utcDay } from '../../shared/database-name.ts';
 import type { Page } from '../../shared/protocol.ts';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';
 
 let fathom: Deployment;
+let daemon: Daemon;
 
 beforeAll(async () => {
   fathom = await createDeployment();
-  await fathom.start();
+  daemon = await fathom.start();
 });
 
 afterAll(() => fathom.dispose());
@@ -188,6 +189,13 @@ describe('signing up straight at the global PocketBase', () => {
     for (const wrong of [token, database.token, superuser.authStore.token, file, 'x', `${signedIn.token}x`]) {
       expect(await exchange(wrong)).toMatchObject({ status: 401, body: { code: 'auth.failed' } });
     }
+    // No value of a header: neither is the global PocketBase to blame, nor does the token stand in the log.
+    for (const odd of ['\r\nX-Other: x', '\n', '\0', ' ', 'é']) {
+      for (const wrong of [`${signedIn.token}${odd}`, `${odd}${signedIn.token}`]) {
+        expect(await exchange(wrong)).toMatchObject({ status: 401, body: { code: 'auth.failed' } });
+      }
+    }
+    expect(daemon.output()).not.toContain(signedIn.token);
     await superuser.collection('users').update(user.id, { is_active: false });
     expect((await exchange(signedIn.token)).status).toBe(401);
     const log = await fathom.client.audit({ action: 'sign-in', target: user.id });
