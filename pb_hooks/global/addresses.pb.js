@@ -36,12 +36,14 @@ onRecordRequestOTPRequest((e) => {
 // A provider tells an address only when the person has proved to have it. PocketBase calls an account verified when the
 // letters are the same, and until then each sign-in by a provider takes it over again.
 onRecordAuthWithOAuth2Request((e) => {
-  const { findByAddress, keyOf } = require(`${__hooks}/lib/addresses.js`);
+  const { findByAddress, isSameMailbox } = require(`${__hooks}/lib/addresses.js`);
   const { email } = e.oAuth2User;
   if (!e.record && email !== '') {
-    e.record = findByAddress(e.app, email);
+    const found = findByAddress(e.app, email);
+    // Otherwise a new account is made, which is refused as the address is taken.
+    e.record = found && isSameMailbox(found.email(), email) ? found : null;
     e.isNewRecord = !e.record;
   }
-  if (e.record && !e.record.verified() && keyOf(e.record.email()) === keyOf(email)) e.record.setEmail(email);
+  if (e.record && !e.record.verified() && isSameMailbox(e.record.email(), email)) e.record.setEmail(email);
   e.next();
 }, 'users');

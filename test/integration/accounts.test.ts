@@ -90,6 +90,10 @@ describe('an address', () => {
     ['quotes', '"ann"@example.com'],
     ['domain in two writings', 'ann@bücher.example'],
     ['domain without a dot', 'ann@localhost'],
+    ['a letter that folds to @', 'ann＠example.com@example.com'],
+    ['a letter that folds to a quote', 'a＂nn@example.com'],
+    ['a letter that folds to two dots', 'a‥nn@example.com'],
+    ['a letter that folds to words', 'ﷺ@example.com'],
   ])('with %s is refused at both doors', async (_, email) => {
     expect(await refusals(email)).toEqual(['request.invalid', 'validation_is_email']);
   });
@@ -108,13 +112,39 @@ describe('an address', () => {
     // Its own, in another writing, is no other account's.
     expect(await users.update(user.id, { email: 'Changes@example.com' })).toMatchObject({ id: user.id });
 
-    const zoe = await signUp(fathom.url, 'STRASSE@example.com');
-    const first = await signInWithCode(fathom.globalUrl, 'straße');
-    expect(first.record).toMatchObject({ id: zoe.user.id, email: 'straße@example.com', verified: true });
+    const noel = await signUp(fathom.url, 'NOËL@example.com');
+    const first = await signInWithCode(fathom.globalUrl, 'noël');
+    expect(first.record).toMatchObject({ id: noel.user.id, email: 'noël@example.com', verified: true });
     // Verified from then on: the next sign-in takes nothing over, and ends nothing.
     const { token } = first;
-    await signInWithCode(fathom.globalUrl, 'straße');
+    await signInWithCode(fathom.globalUrl, 'noël');
     expect((await call('POST', `${fathom.url}/api/v1/auth/exchange`, { body: { token } })).status).toBe(200);
+  });
+
+  it.each([
+    ['strasse@example.com', 'straße'],
+    ['ivy@example.com', 'ıvy'],
+    ['fiona@example.com', 'ﬁona'],
+    ['wide@example.com', 'ｗide'],
+  ])(
+    '%s is not opened by a provider that has verified %s, which can be another mailbox',
+    async (email, other) => {
+      const { token, user } = await signUp(fathom.url, email);
+      await expect(signInWithCode(fathom.globalUrl, other)).rejects.toMatchObject({ status: 400 });
+      expect(await call('GET', `${fathom.url}/api/v1/me`, { token })).toMatchObject({
+        status: 200,
+        body: { id: user.id, email },
+      });
+      expect((await signInWithCode(fathom.globalUrl, email.split('@')[0] ?? '')).record.id).toBe(user.id);
+    },
+  );
+
+  it('cannot take that of somebody else by signs that letters fold to', async () => {
+    expect(await refusals('kim＠example.com/1@evil.example.com')).toEqual([
+      'request.invalid',
+      'validation_is_email',
+    ]);
+    expect((await signUp(fathom.url, 'kim@example.com')).user.email).toBe('kim@example.com');
   });
 
   it('is made once, however many writings ask at the same time', async () => {

@@ -70,7 +70,7 @@ function problem(message) {
   return { code: 'validation_is_email', message };
 }
 
-/** What is wrong with an address, or null. */
+/** What is wrong with an address, or null. Its key is one as well: '＠' and '，' are letters that fold to signs. */
 function problemOf(address) {
   if (address.length > MAX_CHARACTERS) {
     return {
@@ -78,6 +78,10 @@ function problemOf(address) {
       message: `Must be no more than ${MAX_CHARACTERS} characters.`,
     };
   }
+  return problemOfForm(address) || problemOfForm(keyOf(address));
+}
+
+function problemOfForm(address) {
   const at = address.lastIndexOf('@');
   if (at < 1) return problem('Must be a valid email address.');
   if (Array.from(address).some(isUnseen))
@@ -95,6 +99,15 @@ function findByAddress(app, address) {
   const exact = orNull(() => app.findAuthRecordByEmail('users', address));
   if (exact || !hasKeys(app)) return exact;
   return orNull(() => app.findFirstRecordByData('users', 'email_key', keyOf(address)));
+}
+
+/**
+ * Whether a provider that has verified `proved` has verified `address`: the same letters, in whatever case. The key also joins
+ * what are different mailboxes elsewhere (ı and i, ß and ss).
+ */
+function isSameMailbox(address, proved) {
+  const [one, other] = [address, proved].map((it) => it.normalize('NFC').toLowerCase());
+  return one === other;
 }
 
 /** False until the migration that adds them. */
@@ -137,4 +150,4 @@ function refusal({ code, message }) {
   return new BadRequestError('The e-mail address is refused.', { email: new ValidationError(code, message) });
 }
 
-module.exports = { check, findByAddress, hasKeys, keyOf, markOf, prepare, taken };
+module.exports = { check, findByAddress, hasKeys, isSameMailbox, keyOf, markOf, prepare, taken };
