@@ -58,7 +58,10 @@ export const endSessions = endpoint({
   audit: 'sessions.end',
   query: z.object({
     ...ofUser,
-    keys: z.enum(['true', 'false']).default('false').meta({ description: 'Delete API keys as well.' }),
+    keys: z
+      .enum(['true', 'false'])
+      .default('false')
+      .meta({ description: 'Delete API keys as well; needs the permission api-keys.write, too.' }),
   }),
   responses: noContent('The sessions have ended.'),
   errors: ['conflict'],

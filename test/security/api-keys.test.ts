@@ -82,6 +82,22 @@ describe('an API key', () => {
     expect((await api('POST', '/api-keys', bob.token, forOther)).status).toBe(403);
   });
 
+  it('that ends sessions ends no keys without the permission for those', async () => {
+    const cara = await signUp(fathom.url, 'cara@example.com');
+    const few = await makeKey(cara.token, { name: 'few', permissions: ['sessions.end'] });
+    expect((await api('DELETE', '/sessions?keys=true', few.key)).status).toBe(403);
+    expect((await api('GET', '/me', cara.token)).status).toBe(200);
+    expect((await api('DELETE', '/sessions', few.key)).status).toBe(204);
+    expect((await api('GET', '/me', cara.token)).status).toBe(401);
+    const again = await signIn(fathom.url, 'cara@example.com');
+    const both = await makeKey(again.token, {
+      name: 'both',
+      permissions: ['sessions.end', 'api-keys.write'],
+    });
+    expect((await api('DELETE', '/sessions?keys=true', both.key)).status).toBe(204);
+    expect((await api('DELETE', '/sessions', few.key)).status).toBe(401);
+  });
+
   it('is refused from the moment it is revoked, on HTTP and on the stream', async () => {
     const made = await makeKey(ann.token, { name: 'short' });
     const { opened, closed } = stream(made.key);

@@ -1,5 +1,6 @@
 import { endSession, endSessions, listSessions } from '../../../shared/api/sessions.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import { requireScope } from '../../security/permissions.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import { serve } from '../serve.ts';
@@ -31,7 +32,9 @@ export function sessionRoutes(app: Api, { sessionRepository, identities, ownerSy
   serve(app, endSessions, async (request) => {
     const user = request.query.user_id ?? requireUserId(request);
     requireOwnerOrAll(request, user);
-    await sessionRepository.endAll(user, { keys: request.query.keys === 'true' });
+    const keys = request.query.keys === 'true';
+    if (keys) requireScope(requireCaller(request), 'api-keys.write', user);
+    await sessionRepository.endAll(user, { keys });
     identities.changed(user);
     if (await ownerSync.carryOver(user)) return;
     throw new FathomError(
