@@ -10,9 +10,16 @@ import type { Binary } from '../pocketbase/binary.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
 import { InstanceLog } from '../pocketbase/instance-log.ts';
 import type { ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { Settings } from '../pocketbase/settings.ts';
 import { settingsKeys } from '../security/derived-keys.ts';
 import { type MasterKey, unseal } from '../security/envelope.ts';
-import { type GuardSettings, guardId, withGuard } from '../security/guard-settings.ts';
+import {
+  daemonAddresses,
+  type GuardSettings,
+  guardId,
+  withDaemonLetIn,
+  withGuard,
+} from '../security/guard-settings.ts';
 import { superuserKeys, superuserTokens } from '../security/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from '../supervisor/instance-spec.ts';
@@ -176,8 +183,11 @@ export class Catalog {
       clock,
       settings.logLimits,
     );
-    const settingsToDate = () =>
-      prepareSettings({ name: row.name, directory, keys, log, change: (it) => withGuard(it, guard) });
+    const change = (stored: Settings) => {
+      const guarded = withGuard(stored, guard);
+      return withDaemonLetIn(guarded ?? stored, daemonAddresses(settings.bindAddress)) ?? guarded;
+    };
+    const settingsToDate = () => prepareSettings({ name: row.name, directory, keys, log, change });
     return {
       name: row.name,
       kind: 'user',

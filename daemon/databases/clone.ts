@@ -7,7 +7,7 @@ import { inTransaction, pocketBaseDate, withDatabase } from '../pocketbase/sqlit
 import type { GuardSettings } from '../security/guard-settings.ts';
 import type { SuperuserKeys } from '../security/instance-access.ts';
 import { randomSecret, replaceCollectionSecrets } from './collection-secrets.ts';
-import { enforceOwnership, insertOwner } from './ownership.ts';
+import { enforceOwnership, insertOwner, removeTriggers } from './ownership.ts';
 import { keepTokenEpoch } from './token-epoch.ts';
 
 /** The owner as the global PocketBase knows it. */
@@ -73,6 +73,8 @@ async function copyTree(from: string, to: string): Promise<void> {
 function personalise(database: DatabaseSync, request: CloneRequest): void {
   const now = pocketBaseDate(request.now);
   const { owner, superuser } = request;
+  // Those of migrations would bring back what is removed here.
+  removeTriggers(database);
   // JWTs of one clone must mean nothing to another.
   replaceCollectionSecrets(database, randomSecret);
   database.exec('DELETE FROM _superusers; DELETE FROM users');

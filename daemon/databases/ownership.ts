@@ -46,6 +46,13 @@ const OPTIONAL_COLUMNS: Readonly<Record<string, string>> = {
 /** Not a bcrypt hash, so no password matches. */
 const NO_PASSWORD = '!';
 
+/** What holds accounts, who may do what with them, and settings. */
+const GUARDED_TABLES: readonly string[] = ['users', '_superusers', '_collections', '_params'];
+const WRITES_GUARDED =
+  /\b(?:_superusers|_collections|_params)\b|\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|FROM)\s+["'`[]?users\b/i;
+/** Those of Fathom (owner-account.ts). */
+const OWN_TRIGGERS: readonly string[] = ['_fathom_token_ended', '_fathom_token_kept_out'];
+
 interface Row {
   id: string;
   rules: Record<string, SQLOutputValue>;
@@ -68,6 +75,7 @@ export function brokenPromises(database: DatabaseSync, ownerId: string): string[
         ? []
         : [`users.${option} is not as Fathom sets it`],
     ),
+    ...foreignTriggers(database).map((name) => `the trigger ${name} can change accounts`),
     ...(Number(others) > 0 ? [`users holds ${Number(others)} accounts besides the owner`] : []),
   ];
 }
@@ -85,6 +93,8 @@ export function enforceOwnership(
   before: Access | null,
 ): string[] {
   return [
+    // They would undo what follows, or add to it later.
+    ...removeTriggers(database),
     ...(before ? restoreAccess(database, before) : []),
     ...closeUsers(database),
     ...nameOwnerOfDocuments(database, ownership.ownerId),
@@ -103,6 +113,7 @@ export function needsEnforcement(database: DatabaseSync, ownership: Ownership): 
   const documents = readCollection(database, 'documents');
   return (
     hasOpenUsers(database) ||
+    foreignTriggers(database).length > 0 ||
     (documents !== null && Object.keys(documentRules(documents, ownership.ownerId)).length > 0) ||
     (ownership.superuser !== null && !hasSuperuser(database, ownership.superuser))
   );
@@ -154,6 +165,25 @@ export function requiredFields(database: DatabaseSync): string[] {
   return (readCollection(database, 'users')?.fields ?? [])
     .filter(({ name, required }) => required === true && !known.includes(name))
     .map(({ name }) => name);
+}
+
+function foreignTriggers(database: DatabaseSync): string[] {
+  return database
+    .prepare("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
+    .all()
+    .filter(({ name, tbl_name: table, sql }) => {
+      const isGuarded =
+        GUARDED_TABLES.includes(String(table).toLowerCase()) || WRITES_GUARDED.test(String(sql));
+      return isGuarded && !OWN_TRIGGERS.includes(String(name));
+    })
+    .map(({ name }) => String(name));
+}
+
+/** Removes triggers that can change accounts. @returns what was removed, in words */
+export function removeTriggers(database: DatabaseSync): string[] {
+  const names = foreignTriggers(database);
+  for (const name of names) database.exec(`DROP TRIGGER "${name.replaceAll('"', '""')}"`);
+  return names.map((name) => `removed the trigger ${name}, which can change accounts`);
 }
 
 function restoreAccess(database: DatabaseSync, before: Access): string[] {

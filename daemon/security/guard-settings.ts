@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { LimitsConfig } from '../config/limits.ts';
 
@@ -82,6 +83,29 @@ export function withGuard(
 ): Record<string, unknown> | null {
   const { rateLimits, trustedProxy } = settings;
   return isDeepStrictEqual({ rateLimits, trustedProxy }, guard) ? null : { ...settings, ...guard };
+}
+
+/** Where the daemon's own requests to a PocketBase at that address come from. */
+export function daemonAddresses(bindAddress: string): string[] {
+  const isOne = isIP(bindAddress) !== 0 && bindAddress !== '0.0.0.0' && bindAddress !== '::';
+  return [...new Set(['127.0.0.1', '::1', ...(isOne ? [bindAddress] : [])])];
+}
+
+/**
+ * The settings with a list of addresses of superusers that the daemon is on: otherwise it could neither probe nor administer.
+ *
+ * @returns null when it is let in already
+ */
+export function withDaemonLetIn(
+  settings: Record<string, unknown>,
+  addresses: readonly string[],
+): Record<string, unknown> | null {
+  const { superuserIPs } = settings;
+  if (!Array.isArray(superuserIPs) || superuserIPs.length === 0) return null;
+  const missing = addresses.filter((address) => !superuserIPs.includes(address));
+  return missing.length === 0
+    ? null
+    : { ...settings, superuserIPs: [...(superuserIPs as unknown[]), ...missing] };
 }
 
 /** Names a guard: a process that was started with another one has not read it. */

@@ -8,6 +8,7 @@ import type { Binary } from '../pocketbase/binary.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
 import { InstanceLog } from '../pocketbase/instance-log.ts';
 import { settingsKeys } from '../security/derived-keys.ts';
+import { daemonAddresses, withDaemonLetIn } from '../security/guard-settings.ts';
 import { hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
 import { prepareSettings } from './prepare-settings.ts';
 
@@ -32,6 +33,7 @@ export function globalInstance(options: {
   const { config, root, log } = options;
   const directory = join(config.dataDir, 'global');
   const keys = settingsKeys(config, GLOBAL_NAME);
+  const addresses = daemonAddresses(config.bindAddress);
   return {
     name: GLOBAL_NAME,
     kind: 'global',
@@ -52,11 +54,19 @@ export function globalInstance(options: {
       PB_ADMIN_PASSWORD: config.admin.password,
       FATHOM_HOOK_URL: options.hookUrl,
       FATHOM_HOOK_TOKEN: options.hookToken,
+      FATHOM_DAEMON_ADDRESSES: addresses.join(','),
       FATHOM_OAUTH_SECRETS: JSON.stringify(oauthSecrets(config.oauth)),
     },
     applyMigrations: null,
-    // What they should be is told to it when it runs: on the first start there is no file yet.
-    prepare: () => prepareSettings({ name: GLOBAL_NAME, directory, keys, log, change: () => null }),
+    // What else they should be is told to it when it runs: on the first start there is no file yet.
+    prepare: () =>
+      prepareSettings({
+        name: GLOBAL_NAME,
+        directory,
+        keys,
+        log,
+        change: (it) => withDaemonLetIn(it, addresses),
+      }),
     onReplaced: () => {},
     publicUrl: (port) =>
       `http://${config.bindAddress.includes(':') ? `[${config.bindAddress}]` : config.bindAddress}:${port}`,

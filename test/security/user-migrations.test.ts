@@ -6,6 +6,7 @@ import { readCollectionSecrets } from '../../daemon/databases/collection-secrets
 import type { Finding } from '../../daemon/doctor/finding.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
+import { controlPlane } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
@@ -38,6 +39,8 @@ beforeAll(async () => {
   await putSnapshotOfPlainProject(fathom);
   await putFixture(fathom, '1999999999_opens_users.js');
   daemon = await fathom.start();
+  // Refused, they would open nothing.
+  expect(await fathom.client.http.request('GET', '/api/v1/migrations')).toMatchObject({ problem: null });
   late = await signUp(fathom.url, 'late@example.com');
   early = await signIn(fathom.url, 'early@example.com');
   old = await signIn(fathom.url, 'old@example.com');
@@ -147,6 +150,16 @@ describe('migrations that open the accounts of user databases', () => {
     }
   });
 
+  it('leave no trigger that can change accounts, and the others', () => {
+    for (const session of [early, old, late]) {
+      const triggers = readUserDatabase(fathom, nameOf(session), (database) =>
+        database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").all(),
+      ).map(({ name }) => name);
+      expect(triggers).toContain('counts');
+      expect(triggers.filter((name) => !String(name).startsWith('_fathom_'))).toEqual(['counts']);
+    }
+  });
+
   it('rules of documents name the owner', () => {
     for (const session of [early, old, late]) {
       const rules = readUserDatabase(fathom, nameOf(session), (database) =>
@@ -196,4 +209,12 @@ it('a database that was opened while it runs is closed by the next daemon', asyn
     { what: 'another process' },
   );
   expect(usersOf(early).createRule).toBeNull();
+});
+
+it('lists of addresses of superusers let the daemon in, at the global PocketBase too', async () => {
+  const superuser = await controlPlane(fathom);
+  const { superuserIPs } = await superuser.settings.update({ superuserIPs: ['203.0.113.9'] });
+  expect(superuserIPs).toEqual(['203.0.113.9', '127.0.0.1', '::1']);
+  expect((await signIn(fathom.url, 'late@example.com')).user.id).toBe(late.user.id);
+  await superuser.settings.update({ superuserIPs: [] });
 });

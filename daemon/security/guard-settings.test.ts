@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { daemonAddresses, withDaemonLetIn } from './guard-settings.ts';
+
+it.each([
+  ['127.0.0.1', ['127.0.0.1', '::1']],
+  ['0.0.0.0', ['127.0.0.1', '::1']],
+  ['::', ['127.0.0.1', '::1']],
+  ['10.0.0.5', ['127.0.0.1', '::1', '10.0.0.5']],
+  ['db.example.com', ['127.0.0.1', '::1']],
+])('the daemon calls %s from %j', (bindAddress, addresses) => {
+  expect(daemonAddresses(bindAddress)).toEqual(addresses);
+});
+
+it.each([
+  [undefined, null],
+  [[], null],
+  [['127.0.0.1', '::1'], null],
+  [['203.0.113.9'], ['203.0.113.9', '127.0.0.1', '::1']],
+  [
+    ['::1', '10.0.0.0/8'],
+    ['::1', '10.0.0.0/8', '127.0.0.1'],
+  ],
+])('of superusers from %j, those become %j', (superuserIPs, wanted) => {
+  const changed = withDaemonLetIn({ meta: {}, superuserIPs }, daemonAddresses('127.0.0.1'));
+  expect(changed).toEqual(wanted === null ? null : { meta: {}, superuserIPs: wanted });
+});
