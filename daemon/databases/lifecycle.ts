@@ -74,8 +74,9 @@ export class DatabaseLifecycle {
     // Or it would put a directory into place that no row names any more, or write 'ready' over this.
     await provisioner.settled(entry.row.user);
     if (entry.row.state !== 'deleting') await catalog.update(entry, { state: 'deleting' });
-    await fleet.remove(name);
+    // Listed until its data is gone, so that a deletion that failed can be repeated.
     await this.#removeDirectory(name);
+    await fleet.remove(name);
     await repository.delete(entry.row.id);
     catalog.forget(name);
     log.warn({ instance: name, user: entry.row.user }, 'deleted a database');
@@ -128,7 +129,12 @@ export class DatabaseLifecycle {
 
   async #removeDirectory(name: string): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(name);
-    const hidden = join(dirname(directory), `${DELETED_PREFIX}${name}-${randomUUID()}`);
-    await removeDatabaseDirectory(directory, hidden);
+    const parent = dirname(directory);
+    const prefix = `${DELETED_PREFIX}${name}-`;
+    // What an attempt that failed has left. No other database has this date and number, so none has this prefix.
+    for (const left of await readdir(parent)) {
+      if (left.startsWith(prefix)) await removeTree(join(parent, left));
+    }
+    await removeDatabaseDirectory(directory, join(parent, `${prefix}${randomUUID()}`));
   }
 }
