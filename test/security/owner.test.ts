@@ -37,6 +37,13 @@ async function tokenCounts({ database }: Session): Promise<boolean> {
   return (await refreshStatus(database.url, database.token)) === 200;
 }
 
+/** Waits until the instance refuses the token. It may not listen before, as it starts or executes itself again. */
+async function untilRefused({ database: { url, token } }: Session): Promise<void> {
+  await until(async () => (await refreshStatus(url, token).catch(() => null)) === 401, {
+    what: 'the token to be refused',
+  });
+}
+
 async function change(session: Session, changes: object): Promise<void> {
   await (await controlPlane(fathom)).collection('users').update(session.user.id, changes);
 }
@@ -111,7 +118,7 @@ describe("an owner's own database follows the account", () => {
     global.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run('k'.repeat(50), signedOut.user.id);
     global.close();
     daemon = await fathom.start();
-    await until(async () => !(await tokenCounts(signedOut)), { what: 'the token to be refused' });
+    await untilRefused(signedOut);
     const { database } = await signIn(fathom.url, 'caught@example.com');
     await until(() => opens({ ...session, database }, 'caught@example.com', PASSWORD), {
       what: 'the address',
@@ -211,11 +218,7 @@ describe('a pb_data that is put back from a backup', () => {
       what: 'the restore',
     });
     await until(() => daemon.output().includes('goes on with another data.db'), { what: 'it to be seen' });
-    const { url, token } = session.database;
-    // Nothing listens while PocketBase executes itself again.
-    await until(async () => (await refreshStatus(url, token).catch(() => null)) === 401, {
-      what: 'the token to end again',
-    });
+    await untilRefused(session);
     expect(await opens(session, 'itself@example.com', PASSWORD)).toBe(false);
     expect((await fathom.client.databases.get(row.name)).pid).toBe(pid);
   });
