@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
 import { type Instance, LACKS_MIGRATIONS } from '../../shared/instance.ts';
 import { makeDirectory } from '../base/dir.ts';
+import { exists } from '../base/exists.ts';
 import type { Logger } from '../base/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { DatabaseRepository } from '../control-plane/databases.ts';
@@ -132,7 +133,8 @@ export class DatabaseLifecycle {
     const parent = dirname(directory);
     const prefix = `${DELETED_PREFIX}${name}-`;
     // What an attempt that failed has left. No other database has this date and number, so none has this prefix.
-    for (const left of await readdir(parent)) {
+    const entries = (await exists(parent)) ? await readdir(parent) : [];
+    for (const left of entries) {
       if (left.startsWith(prefix)) await removeTree(join(parent, left));
     }
     await removeDatabaseDirectory(directory, join(parent, `${prefix}${randomUUID()}`));

@@ -155,10 +155,13 @@ it('a daemon whose output, log file and logs of instances cannot be written star
   await fathom.client.databases.restart(tenant.name);
   await writeAndRead(fathom, tenant, 'with a log');
   expect((await fathom.client.databases.logs(tenant.name)).lines.length).toBeGreaterThan(0);
-  // Provisioning is logged.
-  await signUp(fathom);
   const path = join(blocker, 'logs', 'fathomd.log');
-  const text = await until(() => readFile(path, 'utf8').catch(() => ''), { what: 'the log of the daemon' });
+  const logAndRead = async () => {
+    // Provisioning is logged. The daemon tries to open its log again only once a second, when it has a line.
+    await signUp(fathom);
+    return readFile(path, 'utf8').catch(() => '');
+  };
+  const text = await until(logAndRead, { what: 'the log of the daemon' });
   const [first] = text.split('\n');
   expect(JSON.parse(first ?? '')).toMatchObject({ level: 40, dropped: expect.any(Number) });
   expect(await daemon.stop()).toBe(0);
