@@ -48,7 +48,7 @@ export class FleetUsers {
     const response = await fetch(`${this.#deployment.url}/internal/users/signed-in`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: this.#hookToken },
-      body: JSON.stringify(user),
+      body: JSON.stringify({ ...user, expires_at_s: null }),
     });
     const answer = (await response.json()) as { database: Database };
     if (!response.ok) throw new Error(`provisioning failed: ${JSON.stringify(answer)}`);
