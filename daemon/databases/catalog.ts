@@ -203,11 +203,8 @@ export class Catalog {
       hooksDir: null,
       hooksPool: 1,
       environment: { [ENCRYPTION_VARIABLE]: keys[0], [GUARD_VARIABLE]: guardId(guard) },
-      applyMigrations: (signal) => {
-        // PocketBase reads them, with the key of today.
-        settingsToDate();
-        return this.#applyMigrations(row, instanceLog, keys[0], signal);
-      },
+      applyMigrations: (signal) =>
+        this.#applyMigrations(row, { instanceLog, key: keys[0], settingsToDate }, signal),
       prepare: () => {
         this.#keepOwnership(row);
         accounts.beforeStart(row.name);
@@ -226,8 +223,11 @@ export class Catalog {
 
   async #applyMigrations(
     row: DatabaseRow,
-    instanceLog: InstanceLog,
-    key: string,
+    {
+      instanceLog,
+      key,
+      settingsToDate,
+    }: { instanceLog: InstanceLog; key: string; settingsToDate: () => void },
     signal: AbortSignal,
   ): Promise<PhaseReason | null> {
     const { template, binary, driver, clock, log } = this.#deps;
@@ -242,6 +242,8 @@ export class Catalog {
       instanceLog,
       ownerId: row.user,
       template: template.current,
+      // PocketBase reads the settings with today's key.
+      beforeMigrating: settingsToDate,
       driver,
       clock,
       log,

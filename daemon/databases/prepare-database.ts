@@ -36,6 +36,8 @@ export interface MigrationRun {
   instanceLog: InstanceLog;
   ownerId: string;
   template: Template;
+  /** Called only if migrations are pending: each start brings the settings up to date after them anyway. */
+  beforeMigrating: () => void;
   driver: ProcessDriver;
   clock: Clock;
   log: Logger;
@@ -57,6 +59,7 @@ export async function applyMigrations(run: MigrationRun, signal: AbortSignal): P
     unrecorded: hasTable(database, '_migrations') && hasUnrecorded(database, files),
   }));
   if (open.pending.length > 0) {
+    run.beforeMigrating();
     change(file, (database) => keepAccessBefore(database, run.ownerId));
     const reason = await migrate(run, open.pending, signal);
     if (reason) return reason;
