@@ -1,4 +1,4 @@
-import { chmod, constants, copyFile, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, constants, copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { makeDirectory } from '../base/dir.ts';
@@ -47,9 +47,13 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
   await makeDirectory(data);
   try {
     await copyTree(request.template, data);
-    withDatabase(join(data, 'data.db'), { readOnly: false }, (database) => {
+    const file = join(data, 'data.db');
+    withDatabase(file, { readOnly: false }, (database) => {
+      // Synced once, below: before that nothing else knows of the file.
+      database.exec('PRAGMA synchronous = OFF');
       inTransaction(database, () => personalise(database, request));
     });
+    await sync(file);
     await rename(staging, request.directory);
   } catch (error) {
     await rm(staging, { recursive: true, force: true });
@@ -59,15 +63,21 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
 
 /** All that migrations left, with the files of records; blocks are shared where the file system can. */
 async function copyTree(from: string, to: string): Promise<void> {
-  await makeDirectory(to);
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
-    if (entry.isDirectory()) await copyTree(source, target);
-    else {
+    if (entry.isDirectory()) {
+      await mkdir(target, { mode: 0o700 });
+      await copyTree(source, target);
+    } else {
       await copyFile(source, target, constants.COPYFILE_FICLONE);
       await chmod(target, 0o600);
     }
   }
+}
+
+async function sync(path: string): Promise<void> {
+  await using file = await open(path);
+  await file.sync();
 }
 
 function personalise(database: DatabaseSync, request: CloneRequest): void {

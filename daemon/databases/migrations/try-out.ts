@@ -59,7 +59,8 @@ export async function tryOutMigrations({
 }: TryOut): Promise<string[]> {
   await makeDirectory(scratch);
   const data = join(template.pbData, 'data.db');
-  const warnings = withDatabase(data, { readOnly: true }, promisesToSetRight);
+  // Not read-only: that leaves files of a WAL, which every clone would copy.
+  const warnings = withDatabase(data, { readOnly: false }, promisesToSetRight);
   try {
     await cloneFor(template, join(scratch, 'new'), guard);
   } catch (error) {
