@@ -79,9 +79,9 @@ const daemon = await build({
   entryPoints: [
     'daemon/main.ts',
     'daemon/daemon.ts',
-    'daemon/cli/worker.ts',
-    'daemon/pocketbase/spawner.ts',
-    'daemon/pocketbase/page-checker.ts',
+    'daemon/cli/daemon/run/worker.ts',
+    'daemon/pocketbase/process/spawner/spawner.ts',
+    'daemon/pocketbase/data/page-checker.ts',
     'daemon/queue/runner/runner-main.ts',
     'daemon/queue/runner/handler-thread.ts',
     'daemon/queue/handlers/*.ts',
@@ -109,7 +109,7 @@ const tui = await build({
 
 /** What `/docs` shows in a browser: a script and a style sheet. */
 const viewer = await build({
-  entryPoints: { viewer: 'daemon/api/docs-viewer.js' },
+  entryPoints: { viewer: 'daemon/http/document/docs-viewer.js' },
   outdir: 'dist/docs',
   bundle: true,
   minify: true,

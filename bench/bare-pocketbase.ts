@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { verifyBinary } from '../daemon/pocketbase/binary.ts';
-import { instanceEncryptionKey } from '../daemon/security/derived-keys.ts';
+import { instanceEncryptionKey } from '../daemon/keys/derived-keys.ts';
+import { verifyBinary } from '../daemon/pocketbase/binary/binary.ts';
 
 /** The floor: the same binary, started by hand. */
 export const { path: BINARY } = await verifyBinary(null);

@@ -1,6 +1,6 @@
 /**
  * A stub of the daemon with a thousand instances, in a process of its own. At rest it sends what a real daemon does with
- * as many: itself once a second, of the instances a hundred usages and thirty-three probes (`daemon/supervisor/monitor.ts`,
+ * as many: itself once a second, of the instances a hundred usages and thirty-three probes (`daemon/supervisor/health/monitor.ts`,
  * PB_HEALTH_INTERVAL). Every `FeedRequest` over IPC is answered with how many events have been sent so far.
  */
 import { daemonUsage, fleetOf, globalInstance, instance, usage } from '../test/console/fleet-fixtures.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { processStat } from '../daemon/pocketbase/procfs.ts';
+import { processStat } from '../daemon/pocketbase/process/procfs.ts';
 import type { FeedRequest } from './console-feed.ts';
 import { median, ms, quantile, report, residentBytes } from './measure.ts';
 import { PseudoTerminal } from './pseudo-terminal.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import PocketBase from 'pocketbase';
-import { HOOK_TOKEN_HEADER, hookTokenOf } from '../daemon/security/hook-token.ts';
+import { HOOK_TOKEN_HEADER, hookTokenOf } from '../daemon/keys/hook-token.ts';
 import type { Deployment } from '../test/helpers/deployment.ts';
 
 export interface Database {

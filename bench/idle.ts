@@ -1,4 +1,4 @@
-import { processStat } from '../daemon/pocketbase/procfs.ts';
+import { processStat } from '../daemon/pocketbase/process/procfs.ts';
 import { createDeployment } from '../test/helpers/deployment.ts';
 import { until } from '../test/helpers/until.ts';
 import { FleetUsers } from './fleet-user.ts';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
-import { HookClient } from '../daemon/queue/hook-client.ts';
+import { HookClient } from '../daemon/queue/store/hook-client.ts';
 import { createDeployment, type Deployment } from '../test/helpers/deployment.ts';
 import { hookAccess, TEST_TASKS } from '../test/helpers/queue.ts';
 import { until } from '../test/helpers/until.ts';

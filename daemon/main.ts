@@ -1,6 +1,6 @@
 import { exemptFromProxy } from '../shared/proxy-exemptions.ts';
 import { processContext } from './cli/context.ts';
-import { handleOutputFailure } from './cli/output-failure.ts';
+import { handleOutputFailure } from './cli/output/output-failure.ts';
 import { runCli } from './cli/run.ts';
 
 handleOutputFailure(process);

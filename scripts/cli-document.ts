@@ -3,7 +3,7 @@ import type { AnyCommand } from '../daemon/cli/command.ts';
 import { CHECK_OPTION, TABLE_OPTIONS } from '../daemon/cli/command.ts';
 import { COMMANDS, GROUPS } from '../daemon/cli/commands.ts';
 import { CONNECT_OPTIONS } from '../daemon/cli/connect.ts';
-import { EXIT_CODES } from '../daemon/cli/exit-codes.ts';
+import { EXIT_CODES } from '../daemon/cli/output/exit-codes.ts';
 import { ERROR_CODES } from '../shared/errors.ts';
 import { markdownTable } from './markdown-table.ts';
 

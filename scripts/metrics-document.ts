@@ -1,4 +1,4 @@
-import { METRIC_NAMES, type MetricName, specOf } from '../daemon/api/metrics/metrics-table.ts';
+import { METRIC_NAMES, type MetricName, specOf } from '../daemon/metrics/metrics-table.ts';
 import { markdownTable } from './markdown-table.ts';
 
 /** The whole of `docs/metrics.md`. */
@@ -8,7 +8,7 @@ export function metricsDocument(): string {
   );
   return [
     '# Metrics',
-    '<!-- written by `npm run docs:metrics` from daemon/api/metrics/metrics-table.ts -->',
+    '<!-- written by `npm run docs:metrics` from daemon/metrics/metrics-table.ts -->',
     ABOUT,
     '## Open to everybody',
     table(open ?? []),

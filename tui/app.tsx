@@ -2,13 +2,13 @@ import { useInput, usePaste, useWindowSize } from 'ink';
 import { useCallback, useMemo } from 'react';
 import { pressesOf } from './keys/presses.ts';
 import type { Console } from './screens/console.ts';
-import { drawAnew } from './screens/draw-anew.ts';
-import { frameOf } from './screens/frame.ts';
-import { type Input, runRead } from './screens/run-press.ts';
-import { Screen } from './widgets/Screen.tsx';
-import { useMouse } from './widgets/use-mouse.ts';
-import { useObservable } from './widgets/use-observable.ts';
-import { useStops } from './widgets/use-stops.ts';
+import { frameOf } from './screens/frame/frame.ts';
+import { drawAnew } from './screens/frame/redraw.ts';
+import { type Input, runRead } from './screens/presses/run-press.ts';
+import { Screen } from './widgets/drawing/Screen.tsx';
+import { useMouse } from './widgets/drawing/use-mouse.ts';
+import { useObservable } from './widgets/drawing/use-observable.ts';
+import { useStops } from './widgets/drawing/use-stops.ts';
 
 /** Keys go in; whatever is known and looked at comes out as a frame. */
 export function App({ console }: { console: Console }) {

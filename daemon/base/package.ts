@@ -9,7 +9,7 @@ export function packageRoot(from: string = import.meta.dirname): string {
   return packageRoot(parent);
 }
 
-/** A module that is loaded by its path, as `daemon/pocketbase/spawner`: built when this file is, a source when this is one. */
+/** A module that is loaded by its path, as `daemon/pocketbase/process/spawner/spawner`: built when this file is, a source when this is one. */
 export function modulePath(name: string): string {
   return extname(import.meta.filename) === '.ts'
     ? join(packageRoot(), `${name}.ts`)

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ERROR_CODES } from '../../shared/errors.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
-import { EXIT_CODES } from './exit-codes.ts';
+import { EXIT_CODES } from './output/exit-codes.ts';
 
 it('gives every command but those that set up, run and replace the daemon --json', () => {
   const without = COMMANDS.filter(({ options }) => !('json' in options)).map(({ words }) => words.join(' '));

@@ -1,12 +1,12 @@
-import { daemonCommands } from './daemon-commands.ts';
-import { databaseCommands } from './databases.ts';
-import { hostCommands } from './host-commands.ts';
-import { installCommands } from './install-commands.ts';
-import { migrationCommands } from './migrations.ts';
-import { pocketbaseCommands } from './pocketbase.ts';
-import { queueCommands } from './queue.ts';
-import { securityCommands } from './security.ts';
-import { userCommands } from './users.ts';
+import { securityCommands } from './accounts/security.ts';
+import { userCommands } from './accounts/users.ts';
+import { daemonCommands } from './daemon/daemon-commands.ts';
+import { databaseCommands } from './databases/databases.ts';
+import { migrationCommands } from './databases/migrations.ts';
+import { hostCommands } from './host/host-commands.ts';
+import { installCommands } from './host/install-commands.ts';
+import { pocketbaseCommands } from './host/pocketbase.ts';
+import { queueCommands } from './queue/queue.ts';
 
 /** Every command, in the order of the help. */
 export const COMMANDS = [

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../base/package.ts';
-import { isRelease } from '../install/layout.ts';
+import { isRelease } from '../host/install/release/layout.ts';
 import type { CliContext } from './context.ts';
 
 type Program = 'fathomd' | 'fathom-tui';

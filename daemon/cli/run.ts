@@ -1,12 +1,12 @@
 import yargs, { type Argv } from 'yargs';
 import { packageVersion } from '../base/package.ts';
-import { checkValues } from './argument-values.ts';
 import type { AnyCommand } from './command.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
 import type { CliContext } from './context.ts';
-import { inWords } from './in-words.ts';
-import { reportError } from './report-error.ts';
-import { usageError } from './usage-error.ts';
+import { checkValues } from './input/argument-values.ts';
+import { usageError } from './input/usage-error.ts';
+import { inWords } from './output/in-words.ts';
+import { reportError } from './output/report-error.ts';
 
 /** Longer lines are hard to read. */
 const HELP_COLUMNS = 100;

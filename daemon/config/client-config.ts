@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import type { FieldError } from '../../shared/errors.ts';
-import { type ConfigInput, readSources } from './sources.ts';
+import { type ConfigInput, readSources } from './sources/sources.ts';
 
 /** What a client of the daemon on the same host needs: no secrets, and nothing that must be valid for it. */
 export interface ClientConfig {

@@ -4,10 +4,10 @@ import { FathomError, type FieldError } from '../../shared/errors.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
-import { type ConfigInput, readSources, type Sources } from './sources.ts';
+import { type ConfigInput, readSources, type Sources } from './sources/sources.ts';
 import { ValueReader } from './value-reader.ts';
 
-export type { ConfigInput } from './sources.ts';
+export type { ConfigInput } from './sources/sources.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 

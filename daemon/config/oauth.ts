@@ -1,5 +1,5 @@
+import type { Variable } from './sources/variables.ts';
 import type { ValueReader } from './value-reader.ts';
-import type { Variable } from './variables.ts';
 
 export interface OAuthClient {
   clientId: string;

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { FieldError } from '../../shared/errors.ts';
-import type { Sources } from './sources.ts';
-import type { Variable } from './variables.ts';
+import type { Sources } from './sources/sources.ts';
+import type { Variable } from './sources/variables.ts';
 
 /** What stands in for a value that was wrong; the configuration is thrown away once there is a problem. */
 const NOTHING = new Uint8Array();

@@ -1,6 +1,6 @@
 import PocketBase, { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
-import { HOOK_TOKEN_HEADER } from '../security/hook-token.ts';
+import { HOOK_TOKEN_HEADER } from '../keys/hook-token.ts';
 
 /** Shorter than what Fathom's own clients wait for the daemon, so that they hear which of the two does not answer. */
 const READ_TIMEOUT_MS = 8_000;

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import type { Config } from '../config/config.ts';
-import { guardSettings, withGuard } from '../security/guard-settings.ts';
+import { guardSettings, withGuard } from '../pocketbase/data/guard-settings.ts';
 import type { ControlPlaneClient } from './client.ts';
 
 const LOOPBACK = ['127.0.0.1', '::1'];

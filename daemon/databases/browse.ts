@@ -5,7 +5,7 @@ import {
   type RecordModel,
 } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
-import { SUPERUSERS_COLLECTION_ID } from '../security/instance-access.ts';
+import { SUPERUSERS_COLLECTION_ID } from '../keys/instance-access.ts';
 import type { CatalogEntry } from './catalog.ts';
 import { superuserOf } from './instance-client.ts';
 

@@ -2,33 +2,33 @@ import { join } from 'node:path';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { PhaseReason } from '../../shared/instance.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
 import type { Config, LogLimits } from '../config/config.ts';
-import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
-import type { Binary } from '../pocketbase/binary.ts';
-import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
-import { InstanceLog } from '../pocketbase/instance-log.ts';
-import type { ProcessDriver } from '../pocketbase/process-driver.ts';
-import type { Settings } from '../pocketbase/settings.ts';
-import { settingsKeys } from '../security/derived-keys.ts';
-import { type MasterKey, unseal } from '../security/envelope.ts';
+import { settingsKeys } from '../keys/derived-keys.ts';
+import { type MasterKey, unseal } from '../keys/envelope.ts';
+import { superuserKeys, superuserTokens } from '../keys/instance-access.ts';
+import type { Binary } from '../pocketbase/binary/binary.ts';
 import {
   daemonAddresses,
   type GuardSettings,
   guardId,
   withDaemonLetIn,
   withGuard,
-} from '../security/guard-settings.ts';
-import { superuserKeys, superuserTokens } from '../security/instance-access.ts';
+} from '../pocketbase/data/guard-settings.ts';
+import type { Settings } from '../pocketbase/data/settings.ts';
+import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
+import { ENCRYPTION_VARIABLE } from '../pocketbase/process/command.ts';
+import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from '../supervisor/instance-spec.ts';
-import type { PortAllocator } from '../supervisor/ports.ts';
-import { prepareSettings } from '../supervisor/prepare-settings.ts';
 import type { Runner } from '../supervisor/runner.ts';
-import type { Ownership } from './ownership.ts';
-import { applyMigrations, isOpenToOthers, prepareDatabase } from './prepare-database.ts';
-import type { TemplateStore } from './template.ts';
+import type { PortAllocator } from '../supervisor/start/ports.ts';
+import { prepareSettings } from '../supervisor/start/prepare-settings.ts';
+import type { DatabaseRepository, DatabaseRow } from './database-repository.ts';
+import type { Ownership } from './owner/ownership.ts';
+import { applyMigrations, isOpenToOthers, prepareDatabase } from './provisioning/prepare-database.ts';
+import type { TemplateStore } from './provisioning/template.ts';
 
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;

@@ -1,6 +1,6 @@
 import PocketBase from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
-import { connectHost, listenAddress } from '../pocketbase/command.ts';
+import { connectHost, listenAddress } from '../pocketbase/process/command.ts';
 import type { CatalogEntry } from './catalog.ts';
 
 const TIMEOUT_MS = 10_000;

@@ -1,8 +1,8 @@
 import { messageOf } from '../../shared/errors.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
-import { repeat } from '../base/repeat.ts';
+import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
+import type { Clock } from '../base/time/clock.ts';
+import { repeat } from '../base/time/repeat.ts';
 import type { EventBus } from '../events/bus.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import type { Reconciler } from './reconcile.ts';

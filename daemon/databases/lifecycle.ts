@@ -3,16 +3,16 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FathomError } from '../../shared/errors.ts';
 import { type Instance, LACKS_MIGRATIONS } from '../../shared/instance.ts';
-import { makeDirectory } from '../base/dir.ts';
-import { exists } from '../base/exists.ts';
-import type { Logger } from '../base/log.ts';
+import { makeDirectory } from '../base/files/dir.ts';
+import { exists } from '../base/files/exists.ts';
+import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import type { DatabaseRepository } from '../control-plane/databases.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
-import type { Provisioner } from './provisioner.ts';
+import type { DatabaseRepository } from './database-repository.ts';
+import type { Provisioner } from './provisioning/provisioner.ts';
+import type { TemplateStore } from './provisioning/template.ts';
 import { removeDatabaseDirectory, removeTree } from './remove-directory.ts';
-import type { TemplateStore } from './template.ts';
 
 export interface LifecycleDeps {
   catalog: Catalog;

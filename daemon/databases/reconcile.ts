@@ -1,14 +1,14 @@
 import { type ErrorCode, FathomError, messageOf } from '../../shared/errors.ts';
-import type { Logger } from '../base/log.ts';
-import type { DatabaseRepository, DatabaseRow } from '../control-plane/databases.ts';
-import type { UserRepository } from '../control-plane/users.ts';
-import type { FoundProcess } from '../pocketbase/process-driver.ts';
+import type { UserRepository } from '../accounts/user-repository.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { byInstance, isOutdated, whyNotAdopt } from '../supervisor/takeover.ts';
+import { byInstance, isOutdated, whyNotAdopt } from '../supervisor/start/takeover.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
-import { isOpenToOthers } from './prepare-database.ts';
-import type { Provisioner } from './provisioner.ts';
+import type { DatabaseRepository, DatabaseRow } from './database-repository.ts';
+import { isOpenToOthers } from './provisioning/prepare-database.ts';
+import type { Provisioner } from './provisioning/provisioner.ts';
 
 export interface ReconcileDeps {
   catalog: Catalog;

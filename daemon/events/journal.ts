@@ -1,5 +1,5 @@
 import { JOURNAL_KEPT, type JournalEntry, journalEntryOf } from '../../shared/journal.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from './bus.ts';
 
 /** What happened to the instances since the daemon started, the latest last: for whoever looks afterwards. */

@@ -2,9 +2,9 @@ import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import type { QueueSnapshot } from '../../shared/status.ts';
 import type { TaskSummary } from '../../shared/task.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
-import type { TaskStore } from './task-store.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { TaskStore } from './store/task-store.ts';
 
 /** Changes by other processes are seen within this time; those of this daemon at once. */
 const LOOK_EVERY_MS = 500;

@@ -1,19 +1,19 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import type { NewTask, Task } from '../../shared/task.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
-import { repeat } from '../base/repeat.ts';
-import type { MasterKeys } from '../security/envelope.ts';
-import type { Seal } from '../security/master-keys.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import { repeat } from '../base/time/repeat.ts';
+import type { MasterKeys } from '../keys/envelope.ts';
+import type { Seal } from '../keys/master-keys.ts';
 import { doubtAbout, type PlannedTask } from './handler-registry.ts';
-import { HookClient } from './hook-client.ts';
-import { preparer, type TaskHost } from './prepare.ts';
 import { QueueWatch } from './queue-watch.ts';
 import { RunnerPool } from './runner/runner-pool.ts';
 import { Schedules } from './schedules.ts';
-import { TaskStore } from './task-store.ts';
-import { Worker, type WorkerDeps } from './worker.ts';
+import { HookClient } from './store/hook-client.ts';
+import { TaskStore } from './store/task-store.ts';
+import { preparer, type TaskHost } from './worker/prepare.ts';
+import { Worker, type WorkerDeps } from './worker/worker.ts';
 
 /** How long a worker may be silent before its task is another's. */
 const LEASE_MS = 30_000;

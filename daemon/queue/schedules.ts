@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { scheduledTaskSchema } from '../../shared/queue-protocol.ts';
 import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/task.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
-import type { AddedTask } from './claimed-task.ts';
-import type { HookClient } from './hook-client.ts';
-import { newId, type TaskStore, unknownUser } from './task-store.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { AddedTask } from './store/claimed-task.ts';
+import type { HookClient } from './store/hook-client.ts';
+import { newId, type TaskStore, unknownUser } from './store/task-store.ts';
 
 /** Longest sleep, so that a host that was suspended is not late for long. */
 const LOOK_EVERY_MS = 30_000;

@@ -2,19 +2,19 @@ import { FathomError } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
 import type { HealthSnapshot } from '../../shared/status.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
+import type { Logger } from '../base/log/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
+import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from '../events/bus.ts';
-import type { InstanceLog } from '../pocketbase/instance-log.ts';
-import type { Prober } from '../pocketbase/probe.ts';
-import type { FoundProcess, ProcessDriver } from '../pocketbase/process-driver.ts';
+import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
+import type { Prober } from '../pocketbase/process/probe.ts';
+import type { FoundProcess, ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import { Sampler, type SampleTarget } from './health/sampler.ts';
 import type { InstanceFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
-import type { PortAllocator } from './ports.ts';
 import { Runner } from './runner.ts';
-import { Sampler, type SampleTarget } from './sampler.ts';
-import { endFound } from './terminate.ts';
+import type { PortAllocator } from './start/ports.ts';
+import { endFound } from './start/terminate.ts';
 
 /** Throughput is flat from four starts at a time on; beyond that each one only waits longer (measured). */
 const PARALLEL_STARTS = 4;

@@ -1,16 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
 import { oauthSecrets } from '../config/oauth.ts';
-import type { Binary } from '../pocketbase/binary.ts';
-import { ENCRYPTION_VARIABLE } from '../pocketbase/command.ts';
-import { InstanceLog } from '../pocketbase/instance-log.ts';
-import { settingsKeys } from '../security/derived-keys.ts';
-import { daemonAddresses, withDaemonLetIn } from '../security/guard-settings.ts';
+import { settingsKeys } from '../keys/derived-keys.ts';
+import type { Binary } from '../pocketbase/binary/binary.ts';
+import { daemonAddresses, withDaemonLetIn } from '../pocketbase/data/guard-settings.ts';
+import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
+import { ENCRYPTION_VARIABLE } from '../pocketbase/process/command.ts';
 import { hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
-import { prepareSettings } from './prepare-settings.ts';
+import { prepareSettings } from './start/prepare-settings.ts';
 
 export const GLOBAL_NAME = 'global';
 /** A sign-in holds three at a time, and waits in them while a database is provisioned. */

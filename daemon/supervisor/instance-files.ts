@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../shared/instance.ts';
-import type { Clock } from '../base/clock.ts';
-import { changedBinary } from '../pocketbase/binary.ts';
+import type { Clock } from '../base/time/clock.ts';
+import { changedBinary } from '../pocketbase/binary/binary.ts';
 import {
   accessDenied,
   type DataState,
@@ -12,13 +12,13 @@ import {
   openFiles,
   whyNotClose,
   whyNotUsable,
-} from '../pocketbase/data-state.ts';
-import { diskInspector, readOnly } from '../pocketbase/disk-state.ts';
-import { onceMended } from '../pocketbase/once-mended.ts';
-import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/rescue.ts';
-import { whySilent } from '../pocketbase/why-silent.ts';
+} from '../pocketbase/data/data-state.ts';
+import { diskInspector, readOnly } from '../pocketbase/data/disk-state.ts';
+import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/data/rescue.ts';
+import { onceMended } from '../pocketbase/process/once-mended.ts';
+import { whySilent } from '../pocketbase/process/why-silent.ts';
+import type { DamageRecord } from './health/page-watch.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
-import type { DamageRecord } from './page-watch.ts';
 
 /** What the supervisor reads and saves of the host's files; injected, as a test's instances have none. */
 export interface InstanceFiles {

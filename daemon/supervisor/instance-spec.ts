@@ -1,7 +1,7 @@
 import type { PhaseReason } from '../../shared/instance.ts';
-import type { Binary } from '../pocketbase/binary.ts';
-import type { InstanceLog } from '../pocketbase/instance-log.ts';
-import { RequestLog } from '../pocketbase/request-log.ts';
+import type { Binary } from '../pocketbase/binary/binary.ts';
+import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
+import { RequestLog } from '../pocketbase/logs/request-log.ts';
 
 /** What should exist: everything a runner has to know of one instance. */
 export interface InstanceSpec {

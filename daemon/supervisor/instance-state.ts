@@ -9,7 +9,7 @@ import {
   type Probe,
   type Usage,
 } from '../../shared/instance.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Clock } from '../base/time/clock.ts';
 import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
 
 /** Half an hour at the default interval. */

@@ -1,11 +1,11 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
-import type { Clock } from '../base/clock.ts';
-import { makeDirectory } from '../base/dir.ts';
-import type { Logger } from '../base/log.ts';
-import { repeat } from '../base/repeat.ts';
-import type { InstanceLog } from '../pocketbase/instance-log.ts';
+import { makeDirectory } from '../base/files/dir.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import { repeat } from '../base/time/repeat.ts';
+import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import type { Fleet } from './fleet.ts';
 
 /** What a log may grow beyond its limit in this time is all that it takes more. */

@@ -1,16 +1,16 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import type { EndedBy, InstancePhase, PhaseReason } from '../../shared/instance.ts';
-import { deadline } from '../base/clock.ts';
-import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process-driver.ts';
+import { deadline } from '../base/time/clock.ts';
+import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process/process-driver.ts';
+import { type RunFailure, watchRun } from './health/watch.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
-import { type LaunchDeps, type LaunchOutcome, launch } from './launch.ts';
-import { PreparedFile } from './prepared-file.ts';
 import { afterFailure } from './restart-policy.ts';
-import { findHolder, takeOver } from './takeover.ts';
-import { endProcess, HUNG_GRACE_MS } from './terminate.ts';
-import { type RunFailure, watchRun } from './watch.ts';
+import { type LaunchDeps, type LaunchOutcome, launch } from './start/launch.ts';
+import { PreparedFile } from './start/prepared-file.ts';
+import { findHolder, takeOver } from './start/takeover.ts';
+import { endProcess, HUNG_GRACE_MS } from './start/terminate.ts';
 
 export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;

@@ -9,12 +9,12 @@ import { copyToClipboard } from '../../tui/launch/clipboard.ts';
 import { TerminalInput } from '../../tui/launch/terminal-input.ts';
 import type { Console } from '../../tui/screens/console.ts';
 import { createConsole } from '../../tui/screens/create-console.ts';
-import { runMouse } from '../../tui/screens/run-mouse.ts';
+import { runMouse } from '../../tui/screens/presses/run-mouse.ts';
 import { ProfileFiles } from '../../tui/servers/profile-files.ts';
 import { saveText } from '../../tui/servers/saved-files.ts';
 import { Servers } from '../../tui/servers/servers.ts';
-import { clipboardWays } from '../../tui/store/clipboard-ways.ts';
-import { connectFleet } from '../../tui/store/fleet-connection.ts';
+import { clipboardWays } from '../../tui/store/copy/clipboard-ways.ts';
+import { connectFleet } from '../../tui/store/fleet/fleet-connection.ts';
 import type { ThemeName } from '../../tui/theme.ts';
 
 const DEADLINE = 60_000;

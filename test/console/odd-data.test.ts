@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { NO_TASKS } from '../../shared/task.ts';
 import { lookOf } from '../../tui/screens/console.ts';
-import { frameOf } from '../../tui/screens/frame.ts';
+import { frameOf } from '../../tui/screens/frame/frame.ts';
 import { widthOf } from '../../tui/widgets/text.ts';
 import type { ConsoleHarness } from './console-harness.ts';
 import {

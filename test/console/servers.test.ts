@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Profile } from '../../tui/store/profile.ts';
+import type { Profile } from '../../tui/store/servers/profile.ts';
 import { daemon, open } from './stage.ts';
 
 async function settings(): Promise<string> {

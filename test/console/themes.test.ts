@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { INSTANCE_PHASES } from '../../shared/instance.ts';
-import { phaseWord } from '../../tui/store/why.ts';
+import { phaseWord } from '../../tui/store/words/why.ts';
 import { phaseLook, THEME_NAMES } from '../../tui/theme.ts';
 import { failed, instance } from './fleet-fixtures.ts';
 import { daemon, open } from './stage.ts';

@@ -13,9 +13,9 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bringSettings, readSettings } from '../../daemon/pocketbase/settings.ts';
-import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
-import { instanceEncryptionKey } from '../../daemon/security/derived-keys.ts';
+import { instanceEncryptionKey } from '../../daemon/keys/derived-keys.ts';
+import { bringSettings, readSettings } from '../../daemon/pocketbase/data/settings.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Instance } from '../../shared/instance.ts';
 import { type Deployment, SERVE } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';

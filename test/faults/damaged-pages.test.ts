@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import { createDeployment, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { instance, ownerOf, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
 

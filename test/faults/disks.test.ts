@@ -2,8 +2,8 @@ import { appendFile, mkdir, readdir, readFile, rm, stat, statfs, writeFile } fro
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Finding } from '../../daemon/doctor/finding.ts';
-import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
+import type { Finding } from '../../daemon/host/doctor/finding.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import {

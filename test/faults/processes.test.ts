@@ -3,7 +3,7 @@ import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, it, onTestFinished } from 'vitest';
-import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import {
   instance,

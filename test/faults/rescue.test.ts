@@ -1,7 +1,7 @@
 import { cp, mkdir, open, readdir, rename, rm, stat, symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, kill, ownerOf, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../daemon/base/clock.ts';
-import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
-import { ENCRYPTION_VARIABLE, type InstanceCommand } from '../../daemon/pocketbase/command.ts';
-import { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
-import { probe, READINESS_PATH, waitUntilReady } from '../../daemon/pocketbase/probe.ts';
-import { ChildProcessDriver, type InstanceProcess } from '../../daemon/pocketbase/process-driver.ts';
+import { systemClock } from '../../daemon/base/time/clock.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
+import { InstanceLog } from '../../daemon/pocketbase/logs/instance-log.ts';
+import { ENCRYPTION_VARIABLE, type InstanceCommand } from '../../daemon/pocketbase/process/command.ts';
+import { probe, READINESS_PATH, waitUntilReady } from '../../daemon/pocketbase/process/probe.ts';
+import { ChildProcessDriver, type InstanceProcess } from '../../daemon/pocketbase/process/process-driver.ts';
 import { freePortRange } from './free-ports.ts';
 import { scratch } from './scratch.ts';
 

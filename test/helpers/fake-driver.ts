@@ -1,12 +1,12 @@
-import type { Clock } from '../../daemon/base/clock.ts';
-import type { InstanceCommand } from '../../daemon/pocketbase/command.ts';
-import type { Prober } from '../../daemon/pocketbase/probe.ts';
+import type { Clock } from '../../daemon/base/time/clock.ts';
+import type { InstanceCommand } from '../../daemon/pocketbase/process/command.ts';
+import type { Prober } from '../../daemon/pocketbase/process/probe.ts';
 import type {
   FoundProcess,
   InstanceProcess,
   ProcessDriver,
   ProcessExit,
-} from '../../daemon/pocketbase/process-driver.ts';
+} from '../../daemon/pocketbase/process/process-driver.ts';
 
 /** How the next process that is started behaves. */
 export type Fate =

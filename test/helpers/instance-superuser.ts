@@ -1,8 +1,8 @@
 import PocketBase from 'pocketbase';
-import { systemClock } from '../../daemon/base/clock.ts';
-import { keyId } from '../../daemon/security/derived-keys.ts';
-import { unseal } from '../../daemon/security/envelope.ts';
-import { superuserTokens } from '../../daemon/security/instance-access.ts';
+import { systemClock } from '../../daemon/base/time/clock.ts';
+import { keyId } from '../../daemon/keys/derived-keys.ts';
+import { unseal } from '../../daemon/keys/envelope.ts';
+import { superuserTokens } from '../../daemon/keys/instance-access.ts';
 import type { Deployment } from './deployment.ts';
 import type { DatabaseRow } from './fleet-state.ts';
 

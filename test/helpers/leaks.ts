@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { findByEnvironment } from '../../daemon/pocketbase/procfs.ts';
+import { findByEnvironment } from '../../daemon/pocketbase/process/procfs.ts';
 
 /** By which the daemon marks the processes of a data directory. */
 export function fleetIdOf(dataDir: string): string {

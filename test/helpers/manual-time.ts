@@ -1,4 +1,4 @@
-import type { Clock } from '../../daemon/base/clock.ts';
+import type { Clock } from '../../daemon/base/time/clock.ts';
 
 /** A clock that stands still until a test moves it; whoever sleeps on it wakes in the order of the times. */
 export class ManualTime implements Clock {

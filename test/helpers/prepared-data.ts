@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
-import { createLog } from '../../daemon/base/log.ts';
-import { randomSecret, replaceCollectionSecrets } from '../../daemon/databases/collection-secrets.ts';
-import { TemplateStore } from '../../daemon/databases/template.ts';
-import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
-import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
+import { createLog } from '../../daemon/base/log/log.ts';
+import { randomSecret, replaceCollectionSecrets } from '../../daemon/databases/owner/collection-secrets.ts';
+import { TemplateStore } from '../../daemon/databases/provisioning/template.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 
 const PACKAGE = join(import.meta.dirname, '..', '..');
 const GLOBAL_DATA = join('global', 'pb_data');

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { HookClientOptions } from '../../daemon/queue/hook-client.ts';
-import { hookTokenOf } from '../../daemon/security/hook-token.ts';
+import { hookTokenOf } from '../../daemon/keys/hook-token.ts';
+import type { HookClientOptions } from '../../daemon/queue/store/hook-client.ts';
 import type { Task } from '../../shared/task.ts';
 import type { Daemon, Deployment } from './deployment.ts';
 import { FATHOMD } from './fathomd.ts';

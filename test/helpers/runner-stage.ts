@@ -1,10 +1,10 @@
-import type { Logger } from '../../daemon/base/log.ts';
+import type { Logger } from '../../daemon/base/log/log.ts';
 import { Semaphore } from '../../daemon/base/semaphore.ts';
-import type { InstanceLog } from '../../daemon/pocketbase/instance-log.ts';
+import type { InstanceLog } from '../../daemon/pocketbase/logs/instance-log.ts';
 import type { InstanceFiles } from '../../daemon/supervisor/instance-files.ts';
 import type { InstanceSpec } from '../../daemon/supervisor/instance-spec.ts';
-import { PortAllocator } from '../../daemon/supervisor/ports.ts';
 import { Runner } from '../../daemon/supervisor/runner.ts';
+import { PortAllocator } from '../../daemon/supervisor/start/ports.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { canTransition, type InstancePhase } from '../../shared/instance.ts';
 import { FakeDriver, type Fate } from './fake-driver.ts';

@@ -2,8 +2,8 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
-import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
-import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Deployment } from './deployment.ts';
 
 const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'migrations');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { User } from '../../shared/client/fathom-client.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import type { Page } from '../../shared/protocol.ts';

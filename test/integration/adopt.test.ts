@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { appendFile, copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { verifyBinary } from '../../daemon/pocketbase/binary.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { LogLine, LogRun } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';

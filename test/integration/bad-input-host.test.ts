@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/pro
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { exists } from '../../daemon/base/exists.ts';
+import { exists } from '../../daemon/base/files/exists.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { expectWholeFleet } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';

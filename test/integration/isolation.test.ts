@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { superuserKeys } from '../../daemon/security/instance-access.ts';
+import { superuserKeys } from '../../daemon/keys/instance-access.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { type DatabaseRow, databaseRows } from '../helpers/fleet-state.ts';
 import { type Session, signUp } from '../helpers/http-call.ts';

@@ -3,7 +3,7 @@ import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Finding } from '../../daemon/doctor/finding.ts';
+import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import type { MigrationProblem } from '../../shared/api/migrations.ts';
 import { BROKEN_MIGRATIONS } from '../fixtures/broken-migrations.ts';
 import { createDeployment, type Daemon, type Deployment, SCRIPTED } from '../helpers/deployment.ts';

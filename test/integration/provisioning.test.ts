@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withDatabase } from '../../daemon/pocketbase/sqlite.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import { type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { HookClient } from '../../daemon/queue/hook-client.ts';
+import { HookClient } from '../../daemon/queue/store/hook-client.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { FATHOMD } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';

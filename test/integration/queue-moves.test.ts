@@ -15,7 +15,7 @@ import {
   record,
 } from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { HookClient } from '../../daemon/queue/hook-client.ts';
+import { HookClient } from '../../daemon/queue/store/hook-client.ts';
 import { TASK_TRANSITIONS, type TaskStatus } from '../../shared/task.ts';
 import { leaseFaults, logLeases, readLeases } from '../chaos/lease-log.ts';
 import type { Deployment } from '../helpers/deployment.ts';

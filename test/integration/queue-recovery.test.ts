@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { systemClock } from '../../daemon/base/clock.ts';
+import { systemClock } from '../../daemon/base/time/clock.ts';
 import { QueueWatch } from '../../daemon/queue/queue-watch.ts';
 import { MAX_RETRY_AFTER_MS } from '../../daemon/queue/runner/messages.ts';
-import { TaskStore } from '../../daemon/queue/task-store.ts';
+import { TaskStore } from '../../daemon/queue/store/task-store.ts';
 import { taskSchema } from '../../shared/queue-protocol.ts';
 import type { Task } from '../../shared/task.ts';
 import { until } from '../helpers/until.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { isAlive, processStat } from '../../daemon/pocketbase/procfs.ts';
+import { isAlive, processStat } from '../../daemon/pocketbase/process/procfs.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, kill, signUpMany } from '../helpers/fleet-actions.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { PERMISSIONS, type Permission, ROLES, type Role } from '../../daemon/security/permissions.ts';
+import { PERMISSIONS, type Permission, ROLES, type Role } from '../../daemon/accounts/permissions.ts';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';

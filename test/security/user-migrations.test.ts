@@ -2,8 +2,8 @@ import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { dirname, join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCollectionSecrets } from '../../daemon/databases/collection-secrets.ts';
-import type { Finding } from '../../daemon/doctor/finding.ts';
+import { readCollectionSecrets } from '../../daemon/databases/owner/collection-secrets.ts';
+import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { findByEnvironment, isAlive, processStat } from '../../daemon/pocketbase/procfs.ts';
+import { findByEnvironment, isAlive, processStat } from '../../daemon/pocketbase/process/procfs.ts';
 import { until } from '../helpers/until.ts';
 
 const PREFIX = 'fathom-systemd-';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkImportBoundaries, findImports, formatViolation } from '../helpers/import-boundaries.ts';
+import { checkImportBoundaries, findImports, formatViolation } from '../../scripts/import-boundaries.ts';
 
 let root: string;
 

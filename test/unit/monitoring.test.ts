@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { METRIC_NAMES, specOf } from '../../daemon/api/metrics/metrics-table.ts';
+import { METRIC_NAMES, specOf } from '../../daemon/metrics/metrics-table.ts';
 import { metricsDocument } from '../../scripts/metrics-document.ts';
 
 const docs = (path: string) => readFileSync(join(import.meta.dirname, '../../docs', path), 'utf8');

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it } from 'vitest';
-import { type ConfirmedVerb, QUESTIONS } from '../store/actions.ts';
+import { type ConfirmedVerb, QUESTIONS } from '../store/actions/actions.ts';
 import { createThemes } from '../theme.ts';
 import { confirmDialog } from './confirm-dialog.ts';
 

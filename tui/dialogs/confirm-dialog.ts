@@ -1,7 +1,7 @@
-import { type ActionLine, describeAction } from '../store/action-line.ts';
-import { type Action, type ConfirmedVerb, QUESTIONS } from '../store/actions.ts';
+import { type ActionLine, describeAction } from '../store/actions/action-line.ts';
+import { type Action, type ConfirmedVerb, QUESTIONS } from '../store/actions/actions.ts';
+import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
-import type { Box } from '../widgets/repaint.ts';
 import { wrapWords } from '../widgets/text.ts';
 import { framed, type Room } from './framed.ts';
 

@@ -1,8 +1,8 @@
-import type { CopyChoice } from '../store/copy-choice.ts';
-import { visibleTop } from '../store/cursor.ts';
-import { sanitise } from '../store/sanitise.ts';
+import type { CopyChoice } from '../store/copy/copy-choice.ts';
+import { visibleTop } from '../store/view/cursor.ts';
+import { sanitise } from '../store/words/sanitise.ts';
+import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
-import type { Box } from '../widgets/repaint.ts';
 import { fit, widthOf } from '../widgets/text.ts';
 import { framed, type Room } from './framed.ts';
 

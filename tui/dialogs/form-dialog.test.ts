@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { expect, it } from 'vitest';
 import { deletionConsequences } from '../../shared/deletion.ts';
 import { instance } from '../../test/console/fleet-fixtures.ts';
-import type { Form } from '../store/form.ts';
+import type { Form } from '../store/view/form.ts';
 import { createThemes } from '../theme.ts';
 import { formDialog } from './form-dialog.ts';
 

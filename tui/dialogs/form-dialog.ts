@@ -1,7 +1,7 @@
-import type { Form } from '../store/form.ts';
-import { sanitise } from '../store/sanitise.ts';
+import type { Form } from '../store/view/form.ts';
+import { sanitise } from '../store/words/sanitise.ts';
+import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
-import type { Box } from '../widgets/repaint.ts';
 import { cutStart, fit, widthOf, wrapWords } from '../widgets/text.ts';
 import { framed, type Room } from './framed.ts';
 

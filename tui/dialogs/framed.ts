@@ -1,7 +1,7 @@
 import type { Theme, Token } from '../theme.ts';
+import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
 import { paintLine, widthOfSpans } from '../widgets/line.ts';
-import type { Box } from '../widgets/repaint.ts';
 import { cut, widthOf } from '../widgets/text.ts';
 
 /** What a dialog lies over: the part of the screen between the header and the two lines at the bottom. */

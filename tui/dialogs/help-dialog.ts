@@ -1,5 +1,5 @@
 import type { Place } from '../keys/places.ts';
-import type { Box } from '../widgets/repaint.ts';
+import type { Box } from '../widgets/drawing/repaint.ts';
 import { framed, type Room } from './framed.ts';
 import { helpLines, helpRows } from './help-lines.ts';
 

@@ -1,6 +1,6 @@
-import { visibleTop } from '../store/cursor.ts';
+import { visibleTop } from '../store/view/cursor.ts';
+import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
-import type { Box } from '../widgets/repaint.ts';
 import { fit } from '../widgets/text.ts';
 import { framed, type Room } from './framed.ts';
 import type { PaletteEntry } from './palette.ts';

@@ -2,7 +2,7 @@ import { BINDINGS } from '../keys/bindings.ts';
 import type { Command } from '../keys/commands.ts';
 import { GROUPS_OF, type Place } from '../keys/places.ts';
 import { keyLabel } from '../keys/presses.ts';
-import type { FleetState } from '../store/fleet-state.ts';
+import type { FleetState } from '../store/fleet/fleet-state.ts';
 
 export interface PaletteEntry {
   title: string;

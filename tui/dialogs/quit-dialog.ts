@@ -1,5 +1,5 @@
+import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
-import type { Box } from '../widgets/repaint.ts';
 import { framed, type Room } from './framed.ts';
 
 /** Asked only by the console that came up together with its daemon (`npm start`). */

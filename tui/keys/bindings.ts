@@ -1,4 +1,4 @@
-import { TOP_SCREENS } from '../store/location.ts';
+import { TOP_SCREENS } from '../store/view/location.ts';
 import type { Command } from './commands.ts';
 
 /**

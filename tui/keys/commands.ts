@@ -1,4 +1,4 @@
-import type { TopScreen } from '../store/location.ts';
+import type { TopScreen } from '../store/view/location.ts';
 
 /** All that a key can mean. */
 export type Command =

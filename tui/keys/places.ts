@@ -1,4 +1,4 @@
-import type { TopScreen } from '../store/location.ts';
+import type { TopScreen } from '../store/view/location.ts';
 import { BINDINGS, type Binding, type KeyGroup } from './bindings.ts';
 import type { Command } from './commands.ts';
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { type ClipboardWays, MOST_BY_TERMINAL, osc52 } from '../store/clipboard-ways.ts';
+import { type ClipboardWays, MOST_BY_TERMINAL, osc52 } from '../store/copy/clipboard-ways.ts';
 
 /** Milliseconds until a program that does not take the text is given up. */
 const PROGRAM_TIMEOUT_MS = 2_000;

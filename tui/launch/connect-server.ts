@@ -3,8 +3,8 @@ import type { HttpClientOptions, Target } from '../../shared/client/http.ts';
 import { systemClock } from '../../shared/client/stream-clock.ts';
 import type { ProfileFiles } from '../servers/profile-files.ts';
 import { ServerSession } from '../servers/server-session.ts';
-import { connectFleet, type FleetConnection } from '../store/fleet-connection.ts';
-import { describeTarget } from '../store/target.ts';
+import { connectFleet, type FleetConnection } from '../store/fleet/fleet-connection.ts';
+import { describeTarget } from '../store/servers/target.ts';
 
 export interface ServerConnection {
   fleet: FleetConnection;

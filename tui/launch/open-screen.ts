@@ -2,7 +2,7 @@ import { render } from 'ink';
 import { createElement } from 'react';
 import { App } from '../app.tsx';
 import type { Console } from '../screens/console.ts';
-import { runMouse } from '../screens/run-mouse.ts';
+import { runMouse } from '../screens/presses/run-mouse.ts';
 import { TerminalInput } from './terminal-input.ts';
 
 /** Takes the terminal over until it is unmounted; what is shown may change meanwhile. */

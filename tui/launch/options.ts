@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Target } from '../../shared/client/http.ts';
-import { closestOption } from '../store/closest-option.ts';
-import { type Profile, targetOfProfile } from '../store/profile.ts';
-import { resolveTarget } from '../store/target.ts';
+import { closestOption } from '../store/servers/closest-option.ts';
+import { type Profile, targetOfProfile } from '../store/servers/profile.ts';
+import { resolveTarget } from '../store/servers/target.ts';
 import { THEME_NAMES, type ThemeName } from '../theme.ts';
 
 export interface Options {

@@ -1,12 +1,12 @@
 import type { ServerSession } from '../servers/server-session.ts';
 import type { Servers } from '../servers/servers.ts';
-import type { FleetConnection } from '../store/fleet-connection.ts';
+import type { FleetConnection } from '../store/fleet/fleet-connection.ts';
 import type { Observable } from '../store/observable.ts';
-import type { Profile } from '../store/profile.ts';
-import type { RowSelector } from '../store/rows.ts';
-import type { UiState } from '../store/ui-state.ts';
+import type { Profile } from '../store/servers/profile.ts';
+import type { RowSelector } from '../store/view/rows.ts';
+import type { UiState } from '../store/view/ui-state.ts';
 import type { Themes } from '../theme.ts';
-import type { AnswerGuard } from './answer-guard.ts';
+import type { AnswerGuard } from './presses/answer-guard.ts';
 import type { Look, Size } from './screen.ts';
 
 /** What the screens work with; built once by `create-console.ts`. */

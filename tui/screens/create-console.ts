@@ -1,14 +1,14 @@
 import { type StreamClock, systemClock } from '../../shared/client/stream-clock.ts';
 import type { LinkState } from '../../shared/client/stream-link.ts';
-import type { FleetConnection } from '../store/fleet-connection.ts';
+import type { FleetConnection } from '../store/fleet/fleet-connection.ts';
 import { Observable } from '../store/observable.ts';
-import { createRowSelector } from '../store/rows.ts';
-import { initialUi } from '../store/ui-state.ts';
-import { NOTHING } from '../store/wants.ts';
+import { NOTHING } from '../store/pages/wants.ts';
+import { createRowSelector } from '../store/view/rows.ts';
+import { initialUi } from '../store/view/ui-state.ts';
 import { createThemes, type ThemeName } from '../theme.ts';
-import { AnswerGuard } from './answer-guard.ts';
 import { type Console, lookOf } from './console.ts';
-import { offerSignIn } from './forms.ts';
+import { AnswerGuard } from './presses/answer-guard.ts';
+import { offerSignIn } from './presses/forms.ts';
 import { screenOf } from './screens.ts';
 
 export interface ConsoleOptions

@@ -1,21 +1,21 @@
 import type { Place } from '../keys/places.ts';
-import type { FleetState } from '../store/fleet-state.ts';
-import type { ScreenId } from '../store/location.ts';
-import type { UiState } from '../store/ui-state.ts';
-import { accountsScreen } from './accounts.ts';
-import { databasesScreen } from './databases.ts';
-import { describeScreen } from './describe.ts';
-import { eventsScreen } from './events.ts';
-import { fleetLogsScreen } from './fleet-logs.ts';
-import { hostScreen } from './host.ts';
-import { instanceScreen } from './instance.ts';
-import { instancesScreen } from './instances.ts';
-import { overviewScreen } from './overview.ts';
-import { queueScreen } from './queue.ts';
-import { recordsScreen } from './records.ts';
+import type { FleetState } from '../store/fleet/fleet-state.ts';
+import type { ScreenId } from '../store/view/location.ts';
+import type { UiState } from '../store/view/ui-state.ts';
+import { accountsScreen } from './accounts/accounts.ts';
+import { databasesScreen } from './databases/databases.ts';
+import { recordsScreen } from './databases/records.ts';
+import { eventsScreen } from './events/events.ts';
+import { describeScreen } from './frame/describe.ts';
+import { hostScreen } from './host/host.ts';
+import { serversScreen } from './host/servers.ts';
+import { instanceScreen } from './instance/instance.ts';
+import { instancesScreen } from './instances/instances.ts';
+import { fleetLogsScreen } from './logs/fleet-logs.ts';
+import { overviewScreen } from './overview/overview.ts';
+import { queueScreen } from './queue/queue.ts';
+import { taskScreen } from './queue/task.ts';
 import type { Screen } from './screen.ts';
-import { serversScreen } from './servers.ts';
-import { taskScreen } from './task.ts';
 
 const SCREENS: Readonly<Record<ScreenId, Screen>> = {
   'fleet-logs': fleetLogsScreen,

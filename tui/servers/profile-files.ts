@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type Conf from 'conf';
-import type { Profile } from '../store/profile.ts';
+import type { Profile } from '../store/servers/profile.ts';
 
 /** What was kept of a sign-in: under the address that gave it, so that it is never sent to another. */
 export interface KeptSession {

@@ -7,9 +7,9 @@ import {
   type ProfileInput,
   targetOfProfile,
   withProfile,
-} from '../store/profile.ts';
-import { sanitise } from '../store/sanitise.ts';
-import { type ServerState, type ServersState, UNKNOWN_SERVERS } from '../store/servers-state.ts';
+} from '../store/servers/profile.ts';
+import { type ServerState, type ServersState, UNKNOWN_SERVERS } from '../store/servers/servers-state.ts';
+import { sanitise } from '../store/words/sanitise.ts';
 import type { ProfileFiles } from './profile-files.ts';
 
 const ASK_EVERY_MS = 5_000;

@@ -1,8 +1,8 @@
 import { bindingsOf, type Place } from '../keys/places.ts';
 import { keyLabel } from '../keys/presses.ts';
-import type { ActionLine } from '../store/action-line.ts';
-import { sayAction } from '../store/action-line.ts';
-import { longDuration } from '../store/format.ts';
+import type { ActionLine } from '../store/actions/action-line.ts';
+import { sayAction } from '../store/actions/action-line.ts';
+import { longDuration } from '../store/words/format.ts';
 import type { Theme, Token } from '../theme.ts';
 import { paintLine, type Span, widthOfSpans } from './line.ts';
 

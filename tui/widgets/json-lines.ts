@@ -1,4 +1,4 @@
-import { sanitise } from '../store/sanitise.ts';
+import { sanitise } from '../store/words/sanitise.ts';
 
 /**
  * A value as indented JSON, line by line. JSON escapes what moves a cursor; the rest that a terminal would obey goes, and

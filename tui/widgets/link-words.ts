@@ -1,5 +1,5 @@
 import type { LinkState } from '../../shared/client/stream-link.ts';
-import { longDuration, shortDuration } from '../store/format.ts';
+import { longDuration, shortDuration } from '../store/words/format.ts';
 import type { Span } from './line.ts';
 
 /** The link in the header: `● live`, `▲ stale 14 s, retry 3 in 2 s`. */

@@ -1,5 +1,5 @@
 import type { InstancePhase } from '../../shared/instance.ts';
-import { phaseWord } from '../store/why.ts';
+import { phaseWord } from '../store/words/why.ts';
 import { phaseLook } from '../theme.ts';
 import type { Span } from './line.ts';
 

@@ -1,4 +1,4 @@
-import { type Cursor, cursorIndex, visibleTop } from '../store/cursor.ts';
+import { type Cursor, cursorIndex, visibleTop } from '../store/view/cursor.ts';
 import type { Theme, Token } from '../theme.ts';
 import { paintLine, type Span } from './line.ts';
 import { fit, widthOf } from './text.ts';

@@ -3,7 +3,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
 import { messageOf } from '../../../shared/errors.ts';
-import { makeDirectory } from '../../base/dir.ts';
+import { makeDirectory } from '../../base/files/dir.ts';
 
 /** A directory of migrations: those of the package, or of one application. */
 export interface MigrationSource {

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
-import { verifyBinary } from '../../pocketbase/binary.ts';
+import { verifyBinary } from '../../pocketbase/binary/binary.ts';
 import { readMigrationSet, writeMigrationSet } from './migration-set.ts';
 import { migrateScratch } from './scratch.ts';
 

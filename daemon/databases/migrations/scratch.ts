@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
-import { inheritedEnvironment, migrateArguments } from '../../pocketbase/command.ts';
-import { describeFailure, migrationFailure } from '../../pocketbase/migrate.ts';
+import { inheritedEnvironment, migrateArguments } from '../../pocketbase/process/command.ts';
+import { describeFailure, migrationFailure } from '../../pocketbase/process/migrate.ts';
 import { isMigration, type MigrationFile, writeMigrationSet } from './migration-set.ts';
 
 /** Why a set is not used, as an error on the way to whoever says so. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { MigrationDrift, MigrationStatus } from '../../../shared/api/migrations.ts';
-import { withDatabase } from '../../pocketbase/sqlite.ts';
-import type { TemplateStore } from '../template.ts';
+import { withDatabase } from '../../pocketbase/data/sqlite.ts';
+import type { TemplateStore } from '../provisioning/template.ts';
 import { driftOf, groupDrift } from './applied.ts';
 import type { MigrationFile } from './migration-set.ts';
 

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { makeDirectory } from '../../base/dir.ts';
-import { ENCRYPTION_VARIABLE } from '../../pocketbase/command.ts';
-import { inTransaction, withDatabase } from '../../pocketbase/sqlite.ts';
-import type { GuardSettings } from '../../security/guard-settings.ts';
-import { superuserKeys } from '../../security/instance-access.ts';
-import { cloneTemplate } from '../clone.ts';
+import { makeDirectory } from '../../base/files/dir.ts';
+import { superuserKeys } from '../../keys/instance-access.ts';
+import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
+import { inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { ENCRYPTION_VARIABLE } from '../../pocketbase/process/command.ts';
 import {
   type Access,
   brokenPromises,
@@ -13,8 +12,9 @@ import {
   type Ownership,
   readAccess,
   requiredFields,
-} from '../ownership.ts';
-import type { Template } from '../template.ts';
+} from '../owner/ownership.ts';
+import { cloneTemplate } from '../provisioning/clone.ts';
+import type { Template } from '../provisioning/template.ts';
 import { pendingMigrations } from './applied.ts';
 import { type MigrationFile, writeMigrationSet } from './migration-set.ts';
 import { migrateScratch, type ScratchRun, SetRefused } from './scratch.ts';

@@ -1,0 +1,118 @@
+import type { FastifyRequest } from 'fastify';
+import {
+  createTicket,
+  exchangeToken,
+  getMe,
+  getMyDatabase,
+  login,
+  logout,
+  refreshSession,
+  register,
+} from '../../../shared/api/auth.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import { requireCaller, requireUserId } from '../../http/caller.ts';
+import type { ApiDeps } from '../../http/deps.ts';
+import { serve } from '../../http/serve.ts';
+import type { Api } from '../../http/server.ts';
+import type { User } from '../user-repository.ts';
+import {
+  accountExists,
+  databaseFor,
+  describeSession,
+  originOf,
+  sessionFor,
+  summarise,
+} from './database-access.ts';
+
+/** Signing up and in, and what concerns the caller alone. */
+export function authRoutes(app: Api, deps: ApiDeps): void {
+  serve(app, register, async (request) => {
+    const { address } = originOf(request, deps);
+    deps.signInLimits.countSignUp(address);
+    const { email, password, name, ...further } = request.body;
+    const user = await deps.users.create({ email, password, name, further }).catch((error: unknown) => {
+      if (error instanceof FathomError && error.code === 'auth.email_taken') {
+        deps.signInLimits.signUpRefused(address);
+      }
+      throw error;
+    });
+    try {
+      return await sessionFor(user, request, deps);
+    } catch (error) {
+      throw accountExists(error);
+    }
+  });
+
+  serve(app, login, async (request) => {
+    const { email, password } = request.body;
+    const attempt = deps.signInLimits.beginSignIn(email, originOf(request, deps).address);
+    const user = await deps.users.authenticate(email, password).catch((error: unknown) => {
+      attempt.failed();
+      throw error;
+    });
+    if (!user) {
+      attempt.failed();
+      throw new FathomError('auth.failed', 'e-mail or password is wrong, or the account is not active');
+    }
+    attempt.succeeded();
+    return sessionFor(user, request, deps);
+  });
+
+  serve(app, exchangeToken, async (request) => {
+    const user = await deps.users.authenticateByToken(request.body.token);
+    if (user) return sessionFor(user, request, deps);
+    throw new FathomError(
+      'auth.failed',
+      'the token is not one of a sign-in at the global PocketBase, or has ended',
+    );
+  });
+
+  serve(app, refreshSession, async (request) => {
+    const old = await deps.sessions.verify(sessionToken(request));
+    const user = await caller(old.userId);
+    const issued = await deps.sessions.issue(user);
+    const renewed = await deps.sessionRepository.renew(old.hash, { ...issued, ...originOf(request, deps) });
+    deps.identities.changed(user.id);
+    if (!renewed) throw new FathomError('auth.required', 'the session has ended; sign in again');
+    return describeSession(user, issued, deps);
+  });
+
+  serve(app, logout, async (request) => {
+    sessionToken(request);
+    const session = requireCaller(request);
+    if (session.kind === 'session') {
+      await deps.sessionRepository.delete('sessions', session.id);
+      deps.identities.changed(session.userId);
+    }
+  });
+
+  const caller = async (userId: string): Promise<User> => {
+    const user = await deps.users.find(userId);
+    if (!user) throw new FathomError('auth.required', 'this account is gone');
+    return user;
+  };
+
+  serve(app, getMe, async (request) => {
+    const { id, email, role } = await caller(requireUserId(request));
+    return { id, email, role };
+  });
+
+  serve(app, getMyDatabase, async (request) => {
+    const entry = await databaseFor(await caller(requireUserId(request)), deps);
+    if (!entry) throw new FathomError('not_found', "this account's role is not given a database");
+    return summarise(entry);
+  });
+
+  serve(app, createTicket, async (request) => {
+    const { ticket, expiresAt } = deps.tickets.issue(requireCaller(request));
+    return { ticket, expires_at: expiresAt.toISOString() };
+  });
+}
+
+/** @throws FathomError `conflict` for whoever comes without a session */
+function sessionToken(request: FastifyRequest): string {
+  if (requireCaller(request).kind !== 'session') {
+    throw new FathomError('conflict', 'there is no session here: it is for those who signed in');
+  }
+  return (request.headers.authorization ?? '').split(' ')[1] ?? '';
+}

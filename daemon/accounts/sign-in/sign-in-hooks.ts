@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import type { ApiDeps } from '../../http/deps.ts';
+import { believedAddress } from '../../http/limits.ts';
+import type { Api } from '../../http/server.ts';
+import { RateLimitedError, type SignInAttempt } from './sign-in-limits.ts';
+
+/** Attempts whose end has not been told; the oldest are taken to have failed. */
+const MAX_OPEN = 10_000;
+
+/** Who connected to the global PocketBase, and the header of proxies. */
+const originShape = { peer: z.string(), forwarded: z.string() };
+const origin = z.object(originShape);
+/** One that is asked for, or was refused. */
+const signUp = origin.extend({ refused: z.boolean() });
+const begun = z.object({ collection: z.string(), identity: z.string(), ...originShape });
+const ended = begun.extend({ ok: z.boolean(), attempt: z.string(), user_id: z.string() });
+const superuser = z.object({
+  action: z.string(),
+  target: z.string(),
+  actor: z.string(),
+  ok: z.boolean(),
+  ...originShape,
+});
+
+/** Sign-ins straight at the global PocketBase, and what superusers do there: told by its hooks. */
+export function signInHookRoutes(app: Api, deps: ApiDeps): void {
+  const { signInLimits, audit } = deps;
+  const addressOf = ({ peer, forwarded }: z.infer<typeof origin>) =>
+    believedAddress(peer, forwarded, deps.trustedProxies);
+  const open = new Map<string, SignInAttempt>();
+  const config = { permission: 'hook' } as const;
+
+  app.post('/internal/sign-ins/begun', { config, schema: { hide: true, body: begun } }, (request) => {
+    const { collection, identity } = request.body;
+    const address = addressOf(request.body);
+    return retryAfter(() => {
+      // A user is the same behind both doors.
+      const account = collection === 'users' ? identity : `${collection}/${identity}`;
+      const id = randomUUID();
+      open.set(id, signInLimits.beginSignIn(account, address));
+      const [oldest] = open.keys();
+      if (open.size > MAX_OPEN && oldest !== undefined) {
+        open.get(oldest)?.failed();
+        open.delete(oldest);
+      }
+      return id;
+    });
+  });
+
+  app.post('/internal/sign-ups', { config, schema: { hide: true, body: signUp } }, (request) => {
+    const address = addressOf(request.body);
+    return retryAfter(() => {
+      if (request.body.refused) signInLimits.signUpRefused(address);
+      else signInLimits.countSignUp(address);
+      return '';
+    });
+  });
+
+  app.post(
+    '/internal/sign-ins/ended',
+    { config, schema: { hide: true, body: ended } },
+    async (request, reply) => {
+      const { attempt, ok, collection, identity, user_id } = request.body;
+      if (ok) open.get(attempt)?.succeeded();
+      else open.get(attempt)?.failed();
+      open.delete(attempt);
+      await audit.record({
+        actor_kind: ok && collection === '_superusers' ? 'superuser' : 'anonymous',
+        actor: ok ? user_id : '',
+        address: addressOf(request.body),
+        action: 'sign-in',
+        target: identity,
+        outcome: ok ? 'ok' : 'refused',
+        detail: JSON.stringify({ at: 'global', collection }),
+        request_id: request.id,
+      });
+      return reply.code(204).send();
+    },
+  );
+
+  app.post(
+    '/internal/superuser',
+    { config, schema: { hide: true, body: superuser } },
+    async (request, reply) => {
+      const { action, target, actor, ok } = request.body;
+      await audit.record({
+        actor_kind: 'superuser',
+        actor,
+        address: addressOf(request.body),
+        action,
+        target,
+        outcome: ok ? 'ok' : 'failed',
+        detail: JSON.stringify({ at: 'global' }),
+        request_id: request.id,
+      });
+      return reply.code(204).send();
+    },
+  );
+}
+
+function retryAfter(begin: () => string): { attempt: string; retry_after_s: number } {
+  try {
+    return { attempt: begin(), retry_after_s: 0 };
+  } catch (error) {
+    if (!(error instanceof RateLimitedError)) throw error;
+    return { attempt: '', retry_after_s: error.retryAfterS };
+  }
+}

@@ -1,0 +1,66 @@
+import { expect, it } from 'vitest';
+import { ManualTime } from '../../../test/helpers/manual-time.ts';
+import { networkOf, RateLimitedError, SignInLimits } from './sign-in-limits.ts';
+
+const SETTINGS = { signInsPerAccount: 3, signInsPerAddress: 5, signUpsPerAddress: 2 };
+
+it('an account is closed to guesses from wherever, in whatever case', async () => {
+  const time = new ManualTime();
+  const limits = new SignInLimits(SETTINGS, time);
+  limits.beginSignIn('ann@example.com', '10.0.0.1').failed();
+  limits.beginSignIn('ANN@example.com', '10.0.0.2').failed();
+  limits.beginSignIn(' ann@example.com ', '10.0.0.3').failed();
+  expect(() => limits.beginSignIn('ann@example.com', '10.0.0.4')).toThrow(RateLimitedError);
+  await time.advance(5 * 60_000);
+  expect(() => limits.beginSignIn('ann@example.com', '10.0.0.4')).not.toThrow();
+});
+
+it('an address is closed to guesses at whatever account', () => {
+  const limits = new SignInLimits(SETTINGS, new ManualTime());
+  for (let count = 0; count < 5; count += 1) limits.beginSignIn(`${count}@example.com`, '10.0.0.1');
+  expect(() => limits.beginSignIn('x@example.com', '10.0.0.1')).toThrow('try again in 180 s');
+  expect(() => limits.beginSignIn('x@example.com', '10.0.0.2')).not.toThrow();
+});
+
+it('what succeeds does not count', () => {
+  const limits = new SignInLimits(SETTINGS, new ManualTime());
+  for (let count = 0; count < 20; count += 1) limits.beginSignIn('a@example.com', '10.0.0.1').succeeded();
+});
+
+it('a stranger locks nobody out where they have signed in before', () => {
+  const limits = new SignInLimits(SETTINGS, new ManualTime());
+  limits.beginSignIn('a@example.com', '10.0.0.1').succeeded();
+  for (const address of ['10.1.0.1', '10.1.0.2', '10.1.0.3']) {
+    limits.beginSignIn('a@example.com', address).failed();
+  }
+  expect(() => limits.beginSignIn('a@example.com', '10.1.0.4')).toThrow(RateLimitedError);
+  expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).not.toThrow();
+});
+
+it('sign-ups from one address are counted', () => {
+  const limits = new SignInLimits(SETTINGS, new ManualTime());
+  limits.countSignUp('10.0.0.1');
+  limits.countSignUp('10.0.0.1');
+  expect(() => limits.countSignUp('10.0.0.1')).toThrow('try again in 1800 s');
+});
+
+it('a subscriber of IPv6 is a /64', () => {
+  expect(networkOf('2001:db8:1:2:3:4:5:6')).toBe('2001:db8:1:2::/64');
+  expect(networkOf('2001:db8:1:2::1')).toBe('2001:db8:1:2::/64');
+  expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0::/64');
+  expect(networkOf('::1')).toBe('0:0:0:0::/64');
+  expect(networkOf('::ffff:10.0.0.1')).toBe('10.0.0.1');
+  expect(networkOf('10.0.0.1')).toBe('10.0.0.1');
+});
+
+it('guesses made at once are paid for afterwards, and are not without bound', async () => {
+  const time = new ManualTime();
+  const limits = new SignInLimits({ ...SETTINGS, signInsPerAddress: 1000 }, time);
+  const attempts = Array.from({ length: 32 }, () => limits.beginSignIn('a@example.com', '10.0.0.1'));
+  expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).toThrow('under way');
+  for (const attempt of attempts) attempt.failed();
+  await time.advance(29 * 5 * 60_000);
+  expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).toThrow('have failed');
+  await time.advance(5 * 60_000);
+  expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).not.toThrow();
+});

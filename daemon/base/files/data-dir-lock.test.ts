@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { scratch } from '../../../test/helpers/scratch.ts';
+import { lockDataDir } from './data-dir-lock.ts';
+
+async function dataDirectory(): Promise<string> {
+  const directory = await scratch();
+  await mkdir(join(directory, 'run'));
+  return directory;
+}
+
+it('one daemon has a data directory; the next one is told who, until the first lets go', async () => {
+  const directory = await dataDirectory();
+  const { release } = lockDataDir(directory);
+  expect(() => lockDataDir(directory)).toThrow(
+    `another fathomd (pid ${process.pid}) uses this data directory`,
+  );
+  const pidFile = join(directory, 'run', 'fathomd.pid');
+  expect(existsSync(pidFile)).toBe(true);
+  release();
+  expect(existsSync(pidFile)).toBe(false);
+  lockDataDir(directory).release();
+});
+
+it('removing all files of the run directory does not let a second daemon in', async () => {
+  const directory = await dataDirectory();
+  const { restorePidFile, release } = lockDataDir(directory);
+  await rm(join(directory, 'run'), { recursive: true });
+  await mkdir(join(directory, 'run'));
+  expect(() => lockDataDir(directory)).toThrow(expect.objectContaining({ code: 'data_dir.locked' }));
+  restorePidFile();
+  expect(() => lockDataDir(directory)).toThrow(`another fathomd (pid ${process.pid})`);
+  release();
+  lockDataDir(directory).release();
+});
+
+it('a lock is held without anybody holding on to it, and is gone with a daemon that was killed', async () => {
+  const directory = await dataDirectory();
+  const program = `
+    import { lockDataDir } from ${JSON.stringify(join(import.meta.dirname, 'data-dir-lock.ts'))};
+    lockDataDir(${JSON.stringify(directory)});
+    gc();
+    console.log('locked');
+    setInterval(() => {}, 1000);`;
+  const holder = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => {
+    holder.kill('SIGKILL');
+  });
+  await once(holder.stdout, 'data');
+  expect(() => lockDataDir(directory)).toThrow(`(pid ${holder.pid})`);
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  lockDataDir(directory).release();
+});
+
+it('a directory that is not there cannot be locked', () => {
+  expect(() => lockDataDir('/nowhere/at/all')).toThrow(/cannot be written/);
+});

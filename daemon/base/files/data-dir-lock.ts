@@ -1,0 +1,104 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { lockDirectory } from './directory-lock.ts';
+import { lockForProcess } from './process-lock.ts';
+
+/** errno(3): no space, and no space left for this user. */
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
+export interface DataDirLock {
+  /** Writes the PID file again when it was removed. */
+  restorePidFile: () => void;
+  release: () => void;
+}
+
+/**
+ * Makes this process the only daemon of a data directory, for as long as it lives.
+ *
+ * @param dataDir the data directory, with the directory `run` in it
+ * @throws FathomError `data_dir.locked`, `data_dir.unusable`
+ */
+export function lockDataDir(dataDir: string): DataDirLock {
+  const runDir = join(dataDir, 'run');
+  const pidFile = join(runDir, 'fathomd.pid');
+  try {
+    const unlock = lock(dataDir, runDir);
+    if (unlock === null) throw lockedByAnother(dataDir, pidIn(pidFile));
+    try {
+      notePid(pidFile);
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+    return {
+      restorePidFile: () => {
+        if (pidIn(pidFile) === null) notePid(pidFile);
+      },
+      release: () => {
+        // While it still holds the lock, so that it is not the next one's.
+        if (pidIn(pidFile) === String(process.pid)) rmSync(pidFile, { force: true });
+        unlock();
+      },
+    };
+  } catch (error) {
+    if (error instanceof FathomError) throw error;
+    throw new FathomError(
+      'data_dir.unusable',
+      `${runDir} cannot be written: ${messageOf(error)}; give it to the user that runs fathomd, or set FATHOM_DATA_DIR`,
+      { cause: error },
+    );
+  }
+}
+
+/** The directory, and the lock file of releases that knew no other: either alone keeps another daemon out. */
+function lock(dataDir: string, runDir: string): (() => void) | null {
+  const unlockFile = lockForProcess(join(runDir, 'daemon.lock'));
+  if (unlockFile === null) return null;
+  const unlockDirectory = lockDirectoryIfPossible(dataDir);
+  if (unlockDirectory === null) {
+    unlockFile();
+    return null;
+  }
+  return () => {
+    unlockDirectory();
+    unlockFile();
+  };
+}
+
+/** Where directories cannot be locked, as on NFS, the lock file has to do. */
+function lockDirectoryIfPossible(dataDir: string): (() => void) | null {
+  try {
+    return lockDirectory(dataDir);
+  } catch {
+    return () => {};
+  }
+}
+
+function lockedByAnother(dataDir: string, pid: string | null): FathomError {
+  const who = pid === null ? '' : ` (pid ${pid})`;
+  return new FathomError(
+    'data_dir.locked',
+    `another fathomd${who} uses this data directory (${dataDir}); stop it first, or set FATHOM_DATA_DIR`,
+  );
+}
+
+/** It only names the holder of the lock: a full disk does not keep the daemon from its start. */
+function notePid(pidFile: string): void {
+  try {
+    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!FULL.has(code)) throw error;
+    // Half a number would name another process.
+    rmSync(pidFile, { force: true });
+  }
+}
+
+function pidIn(pidFile: string): string | null {
+  try {
+    return readFileSync(pidFile, 'utf8').trim();
+  } catch {
+    return null;
+  }
+}

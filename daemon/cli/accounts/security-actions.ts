@@ -1,0 +1,179 @@
+import type { AuditEntry, AuditVerification } from '../../../shared/audit.ts';
+import type { AuditQuery } from '../../../shared/client/fathom-client.ts';
+import type { Page } from '../../../shared/protocol.ts';
+import type { RotationResult, SecretsStatus } from '../../../shared/secrets.ts';
+import { type ConnectArguments, connect } from '../connect.ts';
+import { type CliContext, printJson, printLine } from '../context.ts';
+import { checkLimit } from '../input/page-limit.ts';
+import { UsageError } from '../input/usage-error.ts';
+import { userIdOf } from '../input/user-id.ts';
+import { printMessage } from '../output/print-message.ts';
+import { printable } from '../output/printable.ts';
+import { type Column, printTable, type TableArguments } from '../output/table.ts';
+
+interface ApiKey {
+  id: string;
+  user_id: string;
+  name: string;
+  prefix: string;
+  permissions: string[];
+  expires_at: string | null;
+  last_used_at: string | null;
+}
+
+type Arguments = ConnectArguments & { json: boolean };
+
+const KEY_COLUMNS: readonly Column<ApiKey>[] = [
+  { title: 'ID', cell: (key) => key.id },
+  { title: 'KEY', cell: (key) => `fk_${key.prefix}_…` },
+  { title: 'NAME', cell: (key) => key.name, cutTo: 12 },
+  { title: 'USER', cell: (key) => key.user_id, hide: 2 },
+  { title: 'EXPIRES', cell: (key) => key.expires_at, hide: 1 },
+  { title: 'LAST USED', cell: (key) => key.last_used_at, hide: 3 },
+  { title: 'PERMISSIONS', cell: (key) => key.permissions.join(' '), cutTo: 16 },
+];
+
+const AUDIT_COLUMNS: readonly Column<AuditEntry>[] = [
+  { title: 'AT', cell: (entry) => entry.at },
+  { title: 'WHO', cell: (entry) => entry.actor || entry.actor_kind, cutTo: 12 },
+  { title: 'FROM', cell: (entry) => entry.address, hide: 1 },
+  { title: 'ACTION', cell: (entry) => entry.action },
+  { title: 'ON', cell: (entry) => entry.target, cutTo: 12 },
+  {
+    title: 'OUTCOME',
+    cell: (entry) => entry.outcome,
+    colour: (entry) => (entry.outcome === 'ok' ? null : 'yellow'),
+  },
+  { title: 'DETAIL', cell: (entry) => entry.detail, cutTo: 12, hide: 2 },
+];
+
+export async function listKeys(
+  args: ConnectArguments & TableArguments,
+  context: CliContext,
+): Promise<number> {
+  const query = { per_page: 500 };
+  const { items } = await connect(args, context).http.request<Page<ApiKey>>('GET', '/api/v1/api-keys', {
+    query,
+  });
+  return print(args, context, items, KEY_COLUMNS);
+}
+
+export async function addKey(
+  args: Arguments & {
+    user: string;
+    name: string;
+    permission?: string[] | undefined;
+    expires?: string | undefined;
+  },
+  context: CliContext,
+): Promise<number> {
+  const { user, name, permission, expires } = args;
+  const client = connect(args, context);
+  const body = {
+    user_id: await userIdOf(client, user),
+    name,
+    ...(permission === undefined ? {} : { permissions: permission }),
+    ...(expires === undefined ? {} : { expires_at: expires }),
+  };
+  const made = await client.http.request<ApiKey & { key: string }>('POST', '/api/v1/api-keys', { body });
+  // The only time that it is shown.
+  if (args.json) printJson(context, made);
+  else printLine(context.stdout, made.key);
+  return 0;
+}
+
+export async function revokeKey(args: Arguments & { id: string }, context: CliContext): Promise<number> {
+  await connect(args, context).http.request('DELETE', `/api/v1/api-keys/${encodeURIComponent(args.id)}`);
+  if (args.json) printJson(context, { revoked: args.id });
+  else printLine(context.stdout, printable(`revoked ${args.id}`));
+  return 0;
+}
+
+export async function listAudit(
+  args: ConnectArguments &
+    TableArguments &
+    Omit<AuditQuery, 'page' | 'per_page'> & { page: number; limit: number },
+  context: CliContext,
+): Promise<number> {
+  const { action, actor, target, outcome, page, limit } = args;
+  checkLimit(limit);
+  if (!Number.isSafeInteger(page) || page < 1) throw new UsageError('--page needs a whole number from 1');
+  const query = { action, actor, target, outcome, page, per_page: limit };
+  const { items } = await connect(args, context).audit(query);
+  return print(args, context, items, AUDIT_COLUMNS);
+}
+
+export async function verifyAudit(args: Arguments, context: CliContext): Promise<number> {
+  const found = await connect(args, context).http.request<AuditVerification>(
+    'GET',
+    '/api/v1/audit/verification',
+    { timeoutMs: 600_000 },
+  );
+  if (args.json) printJson(context, found);
+  else if (found.ok) printLine(context.stdout, `${found.checked} entries, none edited, none missing`);
+  else printLine(context.stdout, printable(`${found.checked} entries are good, then: ${found.problem}`));
+  return found.ok ? 0 : 1;
+}
+
+export async function rotateSecrets(args: Arguments, context: CliContext): Promise<number> {
+  const { http } = connect(args, context);
+  const result = await http.request<RotationResult>('POST', '/api/v1/secrets/rotate', {
+    timeoutMs: 600_000,
+  });
+  const { rotated, current, failed } = result;
+  if (args.json) printJson(context, result);
+  else if (failed === 0) {
+    const next = 'AES_PREVIOUS_MASTER_KEY may go';
+    printLine(context.stdout, `${rotated} rotated, ${current} were current; ${next}`);
+  } else
+    printMessage(
+      context,
+      `${rotated} rotated, ${failed} could not be opened; 'fathomd secrets status' names their keys`,
+    );
+  return failed === 0 ? 0 : 1;
+}
+
+export async function showSecrets(
+  args: ConnectArguments & TableArguments & { check: boolean },
+  context: CliContext,
+): Promise<number> {
+  const status = await connect(args, context).http.request<SecretsStatus>('GET', '/api/v1/secrets');
+  const { current_key, rotating, secrets } = status;
+  const left = countOf(secrets.filter(({ key_id, opens }) => opens && key_id !== current_key));
+  const closed = countOf(secrets.filter(({ opens }) => !opens));
+  const exitCode = args.check && left + closed > 0 ? 1 : 0;
+  if (args.json) {
+    printJson(context, status);
+    return exitCode;
+  }
+  const columns: readonly Column<SecretsStatus['secrets'][number]>[] = [
+    { title: 'TABLE', cell: ({ collection }) => collection },
+    { title: 'KEY', cell: ({ key_id }) => key_id },
+    { title: 'SECRETS', cell: ({ count }) => String(count) },
+    {
+      title: 'STATE',
+      cell: ({ key_id, opens }) =>
+        key_id === current_key ? 'current' : opens ? 'to be rotated' : 'key not configured',
+    },
+  ];
+  printTable(secrets, columns, args, context);
+  if (closed > 0) printMessage(context, `${closed} cannot be opened: 'fathomd doctor' looks for their key`);
+  if (rotating) printLine(context.stdout, `a rotation is under way, ${left} are left`);
+  else if (left > 0) printMessage(context, `${left} need an earlier key: run 'fathomd secrets rotate'`);
+  return exitCode;
+}
+
+function countOf(secrets: SecretsStatus['secrets']): number {
+  return secrets.reduce((sum, { count }) => sum + count, 0);
+}
+
+function print<T>(
+  args: TableArguments,
+  context: CliContext,
+  items: T[],
+  columns: readonly Column<T>[],
+): number {
+  if (args.json) printJson(context, items);
+  else printTable(items, columns, args, context);
+  return 0;
+}

@@ -1,0 +1,140 @@
+import type { NewUser, User } from '../../../shared/client/fathom-client.ts';
+import { userDeletionConsequences } from '../../../shared/deletion.ts';
+import { type ConnectArguments, connect } from '../connect.ts';
+import { type CliContext, printJson, printLine } from '../context.ts';
+import { choosePassword } from '../input/password.ts';
+import { typed } from '../input/typed.ts';
+import { UsageError } from '../input/usage-error.ts';
+import { userIdOf } from '../input/user-id.ts';
+import { printable } from '../output/printable.ts';
+import { type Column, printTable, type TableArguments } from '../output/table.ts';
+
+const COLUMNS: readonly Column<User>[] = [
+  { title: 'ID', cell: (user) => user.id },
+  { title: 'E-MAIL', cell: (user) => user.email, cutTo: 16 },
+  { title: 'ROLE', cell: (user) => user.role },
+  {
+    title: 'ACTIVE',
+    cell: (user) => (user.is_active ? 'yes' : 'no'),
+    colour: (user) => (user.is_active ? null : 'yellow'),
+  },
+  { title: 'DATABASE', cell: (user) => user.database, hide: 1 },
+  { title: 'CREATED', cell: (user) => user.created, hide: 2 },
+];
+
+export async function listUsers(
+  args: ConnectArguments & TableArguments,
+  context: CliContext,
+): Promise<number> {
+  const users = await connect(args, context).users.all();
+  if (args.json) printJson(context, users);
+  else printTable(users, COLUMNS, args, context);
+  return 0;
+}
+
+/** @throws UsageError for what is not NAME=VALUE */
+function fieldOf(text: string): [string, string] {
+  const [name = '', ...value] = text.split('=');
+  if (name !== '' && value.length > 0) return [name, value.join('=')];
+  throw new UsageError(`--field needs NAME=VALUE, not '${text}'`);
+}
+
+export interface AddUserArguments extends ConnectArguments {
+  email: string;
+  name?: string | undefined;
+  role: string;
+  field?: string[] | undefined;
+  passwordStdin: boolean;
+  json: boolean;
+}
+
+export async function addUser(args: AddUserArguments, context: CliContext): Promise<number> {
+  const { email, name, role } = args;
+  const further = Object.fromEntries((args.field ?? []).map(fieldOf));
+  const client = connect(args, context);
+  const { password, generated } = await choosePassword(args, context);
+  const body: NewUser = { ...further, email, password, role, ...(name === undefined ? {} : { name }) };
+  const user = await client.users.add(body);
+  // The only time that it is shown, and only when nobody knows it yet.
+  if (args.json) printJson(context, generated ? { ...user, password } : user);
+  else {
+    const database = user.database === null ? '' : `, database ${user.database}`;
+    printLine(context.stdout, printable(`added ${user.email} (${user.id})${database}`));
+    if (generated) printLine(context.stdout, `password: ${password}`);
+  }
+  return 0;
+}
+
+type OneUser = ConnectArguments & { user: string; json: boolean };
+
+export async function showUser(args: OneUser, context: CliContext): Promise<number> {
+  const client = connect(args, context);
+  const user = await client.users.get(await userIdOf(client, args.user));
+  if (args.json) printJson(context, user);
+  else for (const line of userLines(user)) printLine(context.stdout, printable(line));
+  return 0;
+}
+
+function userLines(user: User): string[] {
+  const fields: [string, string][] = [
+    ['e-mail', user.email],
+    ['id', user.id],
+    ['name', user.name || '–'],
+    ['role', user.role],
+    ['active', user.is_active ? 'yes' : 'no: locked out, its data is kept'],
+    ['database', user.database ?? '–'],
+    ['created', user.created],
+  ];
+  return fields.map(([name, value]) => `${name.padEnd(10)}${value}`);
+}
+
+export async function setUser(
+  args: OneUser & { role?: string | undefined; active?: boolean | undefined },
+  context: CliContext,
+): Promise<number> {
+  const { role, active } = args;
+  if (role === undefined && active === undefined) {
+    throw new UsageError('nothing to set; name --role, --active or --no-active');
+  }
+  const client = connect(args, context);
+  const user = await client.users.update(await userIdOf(client, args.user), {
+    ...(role === undefined ? {} : { role }),
+    ...(active === undefined ? {} : { is_active: active }),
+  });
+  if (args.json) printJson(context, user);
+  else {
+    const state = user.is_active ? 'active' : 'not active: locked out, its data is kept';
+    printLine(context.stdout, printable(`${user.email} (${user.id}) is ${user.role} and ${state}`));
+  }
+  return 0;
+}
+
+export async function signOutUser(args: OneUser & { keys: boolean }, context: CliContext): Promise<number> {
+  const client = connect(args, context);
+  // An id that nobody has would be signed out just as well.
+  const { id, email } = await client.users.get(await userIdOf(client, args.user));
+  await client.users.signOut(id, { keys: args.keys });
+  const rest = args.keys ? 'API keys are revoked' : 'API keys stay; --keys revokes them';
+  if (args.json) printJson(context, { signed_out: id, keys_revoked: args.keys });
+  else printLine(context.stdout, printable(`${email} (${id}) is signed out everywhere; ${rest}`));
+  return 0;
+}
+
+/** Whoever deletes a user types the address of who is deleted. */
+export async function deleteUser(args: OneUser, context: CliContext): Promise<number> {
+  const client = connect(args, context);
+  const { id, email, database } = await client.users.get(await userIdOf(client, args.user));
+  const instance = database === null ? null : await client.databases.get(database);
+  const question = [...userDeletionConsequences(email, instance), `Type '${email}' to delete it: `];
+  if ((await typed(question.map(printable).join('\n'), context)) !== email) {
+    throw new UsageError(`that is not '${email}'; nothing was deleted`);
+  }
+  await client.users.delete(id);
+  if (args.json) {
+    printJson(context, { deleted: id, database });
+    return 0;
+  }
+  const gone = database === null ? '' : `, and the database ${database}`;
+  printLine(context.stdout, printable(`${email} (${id}) is deleted${gone}`));
+  return 0;
+}

@@ -1,0 +1,93 @@
+import type { PositionalOptions } from 'yargs';
+import { ROLES } from '../../accounts/permissions.ts';
+import { command, JSON_OPTION, TABLE_OPTIONS } from '../command.ts';
+import { CONNECT_OPTIONS } from '../connect.ts';
+
+const WHO = {
+  user: { type: 'string', demandOption: true, describe: 'E-mail address or id' },
+} as const satisfies Record<string, PositionalOptions>;
+
+const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
+
+export const userCommands = [
+  command({
+    words: ['users', 'list'],
+    summary: 'List users and their databases',
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { listUsers } = await import('./users-actions.ts');
+      return listUsers(args, context);
+    },
+  }),
+  command({
+    words: ['users', 'add'],
+    summary: 'Add a user; asks for the password, reads it from stdin, or generates and shows it once',
+    positionals: { email: { type: 'string', demandOption: true, describe: 'E-mail address' } },
+    options: {
+      name: { type: 'string', requiresArg: true, describe: 'Display name' },
+      role: { choices: ROLES, default: 'user', describe: 'Role; only the role user has a database' },
+      field: {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'NAME=VALUE of a field that you added to the accounts; repeat for more',
+      },
+      'password-stdin': { type: 'boolean', default: false, describe: 'Read the password from stdin' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { addUser } = await import('./users-actions.ts');
+      return addUser({ ...args, passwordStdin: args['password-stdin'] }, context);
+    },
+  }),
+  command({
+    words: ['users', 'show'],
+    summary: 'Show a user with its database',
+    positionals: WHO,
+    options: COMMON,
+    async run(args, context) {
+      const { showUser } = await import('./users-actions.ts');
+      return showUser(args, context);
+    },
+  }),
+  command({
+    words: ['users', 'set'],
+    summary: 'Change the role of a user, or lock it out; takes effect at once',
+    positionals: WHO,
+    options: {
+      role: { choices: ROLES, describe: 'New role' },
+      active: {
+        type: 'boolean',
+        describe: 'Let the user sign in; --no-active locks it out and keeps its data',
+      },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { setUser } = await import('./users-actions.ts');
+      return setUser(args, context);
+    },
+  }),
+  command({
+    words: ['users', 'sign-out'],
+    summary: 'End all sessions and tokens of a user',
+    positionals: WHO,
+    options: {
+      keys: { type: 'boolean', default: false, describe: 'Revoke the API keys of the user as well' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { signOutUser } = await import('./users-actions.ts');
+      return signOutUser(args, context);
+    },
+  }),
+  command({
+    words: ['users', 'delete'],
+    summary: 'Delete a user and its database; asks for the e-mail address, or reads it from stdin',
+    positionals: WHO,
+    options: COMMON,
+    async run(args, context) {
+      const { deleteUser } = await import('./users-actions.ts');
+      return deleteUser(args, context);
+    },
+  }),
+];

@@ -1,0 +1,179 @@
+import { EventEmitter } from 'node:events';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { RunningDaemon } from '../../../daemon.ts';
+import { type ForegroundOptions, runInForeground } from './foreground.ts';
+
+class TestDaemon implements RunningDaemon {
+  readonly #end = Promise.withResolvers<void>();
+  readonly stopCalled = Promise.withResolvers<void>();
+  readonly stopped = this.#end.promise;
+  stops = 0;
+  fleet: string | undefined;
+  broken: Error | null = null;
+
+  reload(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  instances(): ReturnType<RunningDaemon['instances']> {
+    throw new Error('not asked');
+  }
+
+  async stop(fleet?: 'stop' | 'leave'): Promise<void> {
+    this.stops += 1;
+    this.fleet = fleet;
+    this.stopCalled.resolve();
+    if (this.broken) throw this.broken;
+  }
+
+  finish(): void {
+    this.#end.resolve();
+  }
+
+  crash(error: Error): void {
+    this.#end.reject(error);
+  }
+}
+
+let signals: EventEmitter;
+let daemon: TestDaemon;
+let err: string;
+let exits: number[];
+
+beforeEach(() => {
+  signals = new EventEmitter();
+  daemon = new TestDaemon();
+  err = '';
+  exits = [];
+});
+
+function run(
+  launch: () => Promise<RunningDaemon> = async () => daemon,
+  onRunning?: (stop: AbortSignal) => Promise<void>,
+  more: Partial<ForegroundOptions> = {},
+) {
+  const context = { stderr: { write: (text: string) => (err += text) } };
+  return runInForeground({
+    launch,
+    context,
+    signals,
+    exit: (code) => exits.push(code),
+    ...(onRunning === undefined ? {} : { onRunning }),
+    ...more,
+  });
+}
+
+describe('signals', () => {
+  it.each(['SIGTERM', 'SIGINT'])('%s stops the daemon in order and exits 0', async (signal) => {
+    const running = Promise.withResolvers<void>();
+    const code = run(undefined, async () => running.resolve());
+    await running.promise;
+    signals.emit(signal, signal);
+    await daemon.stopCalled.promise;
+    daemon.finish();
+    expect(await code).toBe(0);
+    expect(err).toBe(`fathomd: ${signal}, stopping\n`);
+  });
+
+  it('come a second time: said, not done; a third time: leaves at once', async () => {
+    const running = Promise.withResolvers<void>();
+    const code = run(undefined, async () => running.resolve());
+    await running.promise;
+    signals.emit('SIGINT', 'SIGINT');
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(err).toContain('SIGTERM, stopping already; once more leaves at once');
+    expect(exits).toEqual([]);
+    signals.emit('SIGINT', 'SIGINT');
+    await daemon.stopCalled.promise;
+    expect(exits).toEqual([130]);
+    expect(daemon.stops).toBe(1);
+    daemon.finish();
+    await code;
+  });
+
+  it('during the start are kept until there is something to stop', async () => {
+    const launched = Promise.withResolvers<RunningDaemon>();
+    const code = run(() => launched.promise);
+    signals.emit('SIGTERM', 'SIGTERM');
+    launched.resolve(daemon);
+    await daemon.stopCalled.promise;
+    daemon.finish();
+    expect(await code).toBe(0);
+  });
+
+  it('are nobody’s any more afterwards', async () => {
+    const code = run();
+    daemon.finish();
+    await code;
+    expect(signals.eventNames()).toEqual([]);
+  });
+});
+
+it('leaves the instances to the next daemon when that is what the stop is for', async () => {
+  const running = Promise.withResolvers<void>();
+  const code = run(undefined, async () => running.resolve(), { onStop: async () => 'leave' });
+  await running.promise;
+  signals.emit('SIGTERM', 'SIGTERM');
+  await daemon.stopCalled.promise;
+  expect(daemon.fleet).toBe('leave');
+  daemon.finish();
+  await code;
+});
+
+describe('SIGHUP', () => {
+  it('reloads, and goes on', async () => {
+    const [running, reloaded] = [Promise.withResolvers<void>(), Promise.withResolvers<RunningDaemon>()];
+    const code = run(undefined, async () => running.resolve(), {
+      onReload: async (which) => reloaded.resolve(which),
+    });
+    await running.promise;
+    signals.emit('SIGHUP', 'SIGHUP');
+    expect(await reloaded.promise).toBe(daemon);
+    expect(daemon.stops).toBe(0);
+    daemon.finish();
+    await code;
+  });
+
+  it('stops where the daemon has a terminal, which is gone then', async () => {
+    const running = Promise.withResolvers<void>();
+    const code = run(undefined, async () => running.resolve());
+    await running.promise;
+    signals.emit('SIGHUP', 'SIGHUP');
+    await daemon.stopCalled.promise;
+    expect(daemon.fleet).toBe('stop');
+    daemon.finish();
+    await code;
+  });
+});
+
+describe('what breaks is thrown', () => {
+  it('by the start', async () => {
+    await expect(run(async () => Promise.reject(new Error('no port')))).rejects.toThrow('no port');
+    expect(signals.eventNames()).toEqual([]);
+  });
+
+  it('by the running daemon', async () => {
+    const code = run();
+    daemon.crash(new Error('it broke'));
+    await expect(code).rejects.toThrow('it broke');
+  });
+
+  it('by the stop', async () => {
+    daemon.broken = new Error('cannot stop');
+    const running = Promise.withResolvers<void>();
+    const code = run(undefined, async () => running.resolve());
+    await running.promise;
+    signals.emit('SIGTERM', 'SIGTERM');
+    await expect(code).rejects.toThrow('cannot stop');
+  });
+});
+
+it('tells whoever waits for readiness that it stops', async () => {
+  const waiting = Promise.withResolvers<AbortSignal>();
+  const code = run(undefined, async (stopping) => waiting.resolve(stopping));
+  const stopping = await waiting.promise;
+  expect(stopping.aborted).toBe(false);
+  daemon.finish();
+  await code;
+  expect(stopping.aborted).toBe(true);
+});

@@ -1,0 +1,78 @@
+import { packageVersion } from '../../../base/package.ts';
+import { systemClock } from '../../../base/time/clock.ts';
+import { type LoadedConfig, loadConfig } from '../../../config/config.ts';
+import { keyWarnings } from '../../../host/doctor/key-checks.ts';
+import { inheritedSocket } from '../../../host/systemd/activation.ts';
+import { Service } from '../../../host/systemd/service.ts';
+import { statusLine } from '../../../host/systemd/status-line.ts';
+import type { CliContext } from '../../context.ts';
+import { printWarnings } from '../../output/print-message.ts';
+import { diagnose } from './diagnose.ts';
+import { type ForegroundOptions, runInForeground } from './foreground.ts';
+import { reloadDaemon } from './reload.ts';
+import { serviceContext } from './service-context.ts';
+
+export interface ServeArguments {
+  envFile?: string | undefined;
+  dataDir?: string | undefined;
+  demo: boolean;
+}
+
+/** Generates nothing: a service that cannot find its secrets must not make itself new ones. */
+export async function serve(
+  { envFile, dataDir, demo }: ServeArguments,
+  context: CliContext,
+): Promise<number> {
+  const { env, cwd } = context;
+  const load = () => loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
+  return serveConfig(load(), { demo, load, envFile, dataDir }, context);
+}
+
+export async function serveConfig(
+  loaded: LoadedConfig,
+  options: { demo: boolean; load: () => LoadedConfig } & Pick<ServeArguments, 'envFile' | 'dataDir'> &
+    Pick<ForegroundOptions, 'onRunning'>,
+  givenContext: CliContext,
+): Promise<number> {
+  const context = serviceContext(givenContext);
+  const { config, warnings } = loaded;
+  printWarnings([...warnings, ...keyWarnings(loaded)], context);
+  const { env, stdout } = context;
+  const service = Service.of({
+    env,
+    pid: process.pid,
+    clock: systemClock,
+    onProblem: (problem) => printWarnings([problem], context),
+  });
+  try {
+    const { runDaemon } = await import('../../../daemon.ts');
+    const adminSocketFd = inheritedSocket(env, process.pid);
+    return await runInForeground({
+      launch: () =>
+        runDaemon(config, {
+          demo: options.demo,
+          version: packageVersion(),
+          adminSocketFd,
+          diagnose: () => diagnose(options, context),
+        }),
+      onRunning: async (stopping, daemon) => {
+        service?.ready(() => statusLine(daemon.instances()));
+        await options.onRunning?.(stopping, daemon);
+      },
+      onStop: async () => {
+        const fleet = (await service?.fleetEnd()) ?? 'stop';
+        service?.stopping(fleet);
+        return fleet;
+      },
+      // Where it has a terminal, SIGHUP says that this is gone.
+      ...(stdout.isTTY === true
+        ? {}
+        : { onReload: (daemon) => reloadDaemon(daemon, options.load, service, context) }),
+      context,
+      signals: process,
+      exit: (code) => process.exit(code),
+    });
+  } finally {
+    await service?.close();
+  }
+}

@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import { packageRoot } from '../../base/package.ts';
+import type { LoadedConfig } from '../../config/config.ts';
+import { keyWarnings } from '../../host/doctor/key-checks.ts';
+import { type CliContext, environmentWith, printLine } from '../context.ts';
+import { printWarnings } from '../output/print-message.ts';
+import { printable } from '../output/printable.ts';
+import { consoleCommand, ownCommand } from '../own-command.ts';
+import { awaitReady } from './await-ready.ts';
+import { type DaemonProcess, spawnDaemon } from './daemon-process.ts';
+import { nextSteps } from './next-steps.ts';
+import { isService, stopDaemon } from './stop.ts';
+
+/** With this exit code the console says that the daemon shall stop, too. */
+const STOP_DAEMON_TOO = 3;
+const POLL_EVERY_MS = 200;
+/** After that the console is opened all the same: it shows what is wrong, and goes on waiting. */
+const READY_WITHIN_MS = 60_000;
+
+export async function startOnTerminal(
+  loaded: LoadedConfig,
+  options: { demo: boolean; dataDir: string | undefined },
+  context: CliContext,
+): Promise<number> {
+  const { config, warnings } = loaded;
+  printWarnings([...warnings, ...keyWarnings(loaded)], context);
+  const daemon = await spawnDaemon(config.dataDir, options, context);
+  printLine(context.stdout, `starting the daemon (pid ${daemon.pid}, log ${daemon.logFile})`);
+  const outcome = await waitForDaemon(daemon, loaded, options.dataDir, context);
+  if (outcome !== 'open') return outcome;
+  const code = await openConsole({ socketPath: config.socketPath, ownsDaemon: true }, context);
+  if (code !== STOP_DAEMON_TOO) {
+    daemon.release();
+    if (daemon.exitCode === null) printLine(context.stdout, howToStop(options.dataDir, context));
+    return code;
+  }
+  printLine(context.stdout, 'stopping the daemon');
+  await daemon.stop();
+  return 0;
+}
+
+/** The console on a daemon that runs already: it asks what becomes of that, unless systemd runs it. */
+export async function openOnRunning(
+  { socketPath, pid, dataDir }: { socketPath: string; pid: number; dataDir: string | undefined },
+  context: CliContext,
+): Promise<number> {
+  const ownsDaemon = !isService(pid);
+  const code = await openConsole({ socketPath, ownsDaemon }, context);
+  if (code === STOP_DAEMON_TOO) {
+    printLine(context.stdout, 'stopping the daemon');
+    return stopDaemon({ 'data-dir': dataDir, json: false }, context);
+  }
+  if (ownsDaemon) printLine(context.stdout, howToStop(dataDir, context));
+  return code;
+}
+
+function howToStop(dataDir: string | undefined, context: CliContext): string {
+  const option = dataDir === undefined ? '' : ` --data-dir ${dataDir}`;
+  return `stop the daemon with '${ownCommand('fathomd', context)} stop${option}'`;
+}
+
+function ignore(): void {}
+
+/** The console in this terminal, until it is left; its exit code. */
+export async function openConsole(
+  { socketPath, ownsDaemon }: { socketPath: string; ownsDaemon: boolean },
+  context: CliContext,
+): Promise<number> {
+  // Ctrl-C belongs to the console, which shares this terminal and its signals.
+  process.on('SIGINT', ignore);
+  try {
+    const result = await execa(join(packageRoot(), 'bin', 'fathom-tui'), ['--socket', socketPath], {
+      stdio: 'inherit',
+      reject: false,
+      cwd: context.cwd,
+      extendEnv: false,
+      env: environmentWith(context, { FATHOM_OWNS_DAEMON: ownsDaemon ? '1' : null }),
+    });
+    if (result.exitCode === undefined && result.signal === undefined)
+      throw new Error(`the console could not be opened: ${messageOf(result.cause)}`);
+    return result.exitCode ?? 1;
+  } finally {
+    process.off('SIGINT', ignore);
+  }
+}
+
+async function waitForDaemon(
+  daemon: DaemonProcess,
+  { config, adminPasswordOrigin }: LoadedConfig,
+  dataDir: string | undefined,
+  context: CliContext,
+): Promise<'open' | number> {
+  const client = new FathomClient({ target: { socketPath: config.socketPath } });
+  const interrupted = new AbortController();
+  const exited = new AbortController();
+  const onInterrupt = (): void => interrupted.abort();
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onInterrupt);
+  void daemon.exited.then(() => exited.abort());
+  try {
+    const status = await awaitReady({
+      status: (signal) => client.status({ signal }),
+      onWaiting: (what) => printLine(context.stdout, printable(`waiting for ${what} …`)),
+      signal: AbortSignal.any([interrupted.signal, exited.signal, AbortSignal.timeout(READY_WITHIN_MS)]),
+      pollEveryMs: POLL_EVERY_MS,
+    });
+    if (interrupted.signal.aborted) {
+      printLine(context.stdout, 'stopping the daemon');
+      await daemon.stop();
+      return 130;
+    }
+    if (daemon.exitCode !== null) {
+      for (const line of await daemon.lastLines()) printLine(context.stderr, printable(line));
+      printLine(
+        context.stderr,
+        `fathomd: the daemon ended with exit code ${daemon.exitCode}; its log is ${daemon.logFile}`,
+      );
+      return daemon.exitCode || 70;
+    }
+    if (status !== null) {
+      const command = consoleCommand(config.socketPath, dataDir, context);
+      for (const line of nextSteps(config, status, adminPasswordOrigin, command))
+        printLine(context.stdout, line);
+    }
+    return 'open';
+  } finally {
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onInterrupt);
+  }
+}

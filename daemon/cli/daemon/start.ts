@@ -1,0 +1,86 @@
+import { join, resolve } from 'node:path';
+import { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import type { DaemonStatus } from '../../../shared/status.ts';
+import { loadClientConfig } from '../../config/client-config.ts';
+import { type LoadedConfig, loadConfig } from '../../config/config.ts';
+import { ensureSecrets, generateSecret } from '../../config/sources/secrets-file.ts';
+import { type ConfigInput, readSources } from '../../config/sources/sources.ts';
+import { GENERATED_SECRETS } from '../../config/sources/variables.ts';
+import { type CliContext, printLine } from '../context.ts';
+import { consoleCommand } from '../own-command.ts';
+import { awaitReady } from './await-ready.ts';
+import { nextSteps } from './next-steps.ts';
+import { serveConfig } from './run/serve.ts';
+import { serviceContext } from './run/service-context.ts';
+
+export interface StartArguments {
+  dataDir?: string | undefined;
+  demo: boolean;
+}
+
+const POLL_EVERY_MS = 200;
+
+/** What `npm start` runs: on a terminal the daemon and its console, otherwise the daemon in the foreground. */
+export async function start({ dataDir, demo }: StartArguments, context: CliContext): Promise<number> {
+  const input: ConfigInput = { commandLine: { dataDir }, env: context.env, cwd: context.cwd };
+  if (context.stdin.isTTY !== true || context.stdout.isTTY !== true) {
+    const loaded = await loadWithSecrets(input, context);
+    return startInForeground(
+      loaded,
+      { demo, dataDir, load: () => loadConfig(input) },
+      serviceContext(context),
+    );
+  }
+  const { socketPath } = loadClientConfig(input);
+  const terminal = await import('./start-on-terminal.ts');
+  const status = await statusOf(socketPath);
+  if (status !== null) return terminal.openOnRunning({ socketPath, pid: status.pid, dataDir }, context);
+  const loaded = await loadWithSecrets(input, context);
+  return terminal.startOnTerminal(loaded, { demo, dataDir }, context);
+}
+
+/** The configuration, after the secrets that are set nowhere were made. Whatever it refuses, nothing was written then. */
+export async function loadWithSecrets(input: ConfigInput, { stderr }: CliContext): Promise<LoadedConfig> {
+  const { dataDir, namedFile, get } = readSources(input);
+  // Secrets beside the named file would not be read, neither now nor at the next start.
+  if (namedFile !== null) return loadConfig(input);
+  const userDatabasesDir = resolve(input.cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));
+  const missing = GENERATED_SECRETS.filter((name) => get(name) === undefined);
+  const standIns = Object.fromEntries(missing.map((name) => [name, generateSecret(name)]));
+  loadConfig({ ...input, env: { ...input.env, ...standIns } });
+  const added = await ensureSecrets({ dataDir, userDatabasesDir, missing });
+  if (added.length > 0) printLine(stderr, `fathomd: generated ${added.join(', ')} into ${dataDir}/.env`);
+  return loadConfig(input);
+}
+
+async function startInForeground(
+  loaded: LoadedConfig,
+  options: StartArguments & { load: () => LoadedConfig },
+  context: CliContext,
+): Promise<number> {
+  const client = new FathomClient({ target: { socketPath: loaded.config.socketPath } });
+  const onRunning = async (stopping: AbortSignal): Promise<void> => {
+    const status = await awaitReady({
+      status: (signal) => client.status({ signal }),
+      onWaiting: () => {},
+      signal: stopping,
+      pollEveryMs: POLL_EVERY_MS,
+    });
+    if (status === null) return;
+    const openConsole = consoleCommand(loaded.config.socketPath, options.dataDir, context);
+    for (const line of nextSteps(loaded.config, status, loaded.adminPasswordOrigin, openConsole))
+      printLine(context.stdout, line);
+  };
+  return serveConfig(loaded, { ...options, onRunning }, context);
+}
+
+/** Null when none runs. */
+async function statusOf(socketPath: string): Promise<DaemonStatus | null> {
+  try {
+    return await new FathomClient({ target: { socketPath } }).status();
+  } catch (error) {
+    if (error instanceof FathomError && error.code === 'daemon.unreachable') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import { loadClientConfig } from '../../config/client-config.ts';
+import { SERVICE, SOCKET } from '../../host/install/release/layout.ts';
+import { isAlive, processStat } from '../../pocketbase/process/procfs.ts';
+import { type ConnectArguments, connectionOf } from '../connect.ts';
+import { type CliContext, printJson, printLine } from '../context.ts';
+import { printable } from '../output/printable.ts';
+
+/** As long as systemd gives it (TimeoutStopSec). */
+const STOP_WITHIN_S = 90;
+const STATUS_TIMEOUT_MS = 5_000;
+const POLL_EVERY_MS = 50;
+
+type LocalArguments = Omit<ConnectArguments, 'url'>;
+
+/** Stops the fleet and the daemon, and waits for the end. That none runs is what was wanted. */
+export async function stopDaemon(
+  args: LocalArguments & { timeout?: number | undefined; json: boolean },
+  context: CliContext,
+): Promise<number> {
+  const pid = await findDaemon(args, context);
+  if (pid !== null) await endDaemon(pid, { timeoutMs: (args.timeout ?? STOP_WITHIN_S) * 1000 });
+  if (args.json) printJson(context, { stopped: pid });
+  else {
+    const { target } = connectionOf(args, context);
+    const where = 'socketPath' in target ? target.socketPath : '';
+    printLine(
+      context.stdout,
+      printable(pid === null ? `no daemon runs at ${where}` : `the daemon is stopped (pid ${pid})`),
+    );
+  }
+  return 0;
+}
+
+/** The process id of the daemon of this data directory, or null. One that does not answer is found by its PID file. */
+async function findDaemon(args: LocalArguments, context: CliContext): Promise<number | null> {
+  const { target } = connectionOf(args, context);
+  // A connection would start it, if it does not run.
+  if ('socketPath' in target && target.socketPath === SOCKET) throw systemdRunsIt();
+  try {
+    return (await new FathomClient({ target, timeoutMs: STATUS_TIMEOUT_MS }).status()).pid;
+  } catch (error) {
+    if (!(error instanceof FathomError && error.code === 'daemon.unreachable')) throw error;
+    const { env, cwd } = context;
+    const commandLine = { dataDir: args['data-dir'], envFile: args['env-file'] };
+    return args.socket === undefined ? pidInFile(loadClientConfig({ commandLine, env, cwd }).dataDir) : null;
+  }
+}
+
+function pidInFile(dataDir: string): number | null {
+  const pid = Number(readOrEmpty(join(dataDir, 'run', 'fathomd.pid')));
+  return Number.isSafeInteger(pid) && pid > 0 && isDaemon(pid) ? pid : null;
+}
+
+/**
+ * SIGTERM, which ends the instances as well.
+ *
+ * @throws FathomError `conflict` when systemd runs it or it does not end in time, `auth.forbidden` when it is not ours
+ */
+async function endDaemon(pid: number, { timeoutMs }: { timeoutMs: number }): Promise<void> {
+  if (isService(pid)) throw systemdRunsIt();
+  const process = processStat(pid);
+  if (process === null || !isDaemon(pid)) return;
+  signal(pid);
+  const deadline = performance.now() + timeoutMs;
+  while (isAlive(pid, process.startTime)) {
+    if (performance.now() > deadline) {
+      throw new FathomError(
+        'conflict',
+        `the daemon (pid ${pid}) did not end within ${timeoutMs / 1000} s; see its log, or run 'kill -9 ${pid}': databases go on, and the next daemon takes them over`,
+      );
+    }
+    await sleep(POLL_EVERY_MS);
+  }
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // It ended by itself.
+    if (code === 'ESRCH') return;
+    throw new FathomError(
+      'auth.forbidden',
+      `the daemon (pid ${pid}) belongs to another user; run this as that user or as root`,
+      { cause: error },
+    );
+  }
+}
+
+/** What systemd runs is for systemctl: its socket would start the daemon again. */
+export function isService(pid: number): boolean {
+  return readOrEmpty(`/proc/${pid}/cgroup`).includes(`/${SERVICE}`);
+}
+
+/** A pid of another namespace, or one that was reused, names something else. */
+function isDaemon(pid: number): boolean {
+  return readOrEmpty(`/proc/${pid}/cmdline`).includes('daemon/main.js');
+}
+
+function systemdRunsIt(): FathomError {
+  return new FathomError('conflict', "systemd runs this daemon; stop it with 'systemctl stop fathomd'");
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

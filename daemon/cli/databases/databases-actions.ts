@@ -1,0 +1,114 @@
+import { deletionConsequences } from '../../../shared/deletion.ts';
+import {
+  type Instance,
+  type InstancePhase,
+  isInTrouble,
+  LACKS_MIGRATIONS,
+} from '../../../shared/instance.ts';
+import { type ConnectArguments, connect } from '../connect.ts';
+import { type CliContext, type Colour, printJson, printLine } from '../context.ts';
+import { typed } from '../input/typed.ts';
+import { UsageError } from '../input/usage-error.ts';
+import { inWords } from '../output/in-words.ts';
+import { printable } from '../output/printable.ts';
+import { reportError } from '../output/report-error.ts';
+import { type Column, printTable, type TableArguments } from '../output/table.ts';
+import { warnOfRefusedMigrations } from './migrations-action.ts';
+
+const PHASE_COLOURS: Readonly<Record<InstancePhase, Colour>> = {
+  running: 'green',
+  queued: 'yellow',
+  starting: 'yellow',
+  stopping: 'yellow',
+  backing_off: 'yellow',
+  unresponsive: 'red',
+  failed: 'red',
+  stopped: 'dim',
+};
+
+const COLUMNS: readonly Column<Instance>[] = [
+  { title: 'NAME', cell: (one) => one.name },
+  { title: 'PHASE', cell: (one) => one.phase, colour: (one) => PHASE_COLOURS[one.phase] },
+  { title: 'PORT', cell: (one) => one.port, hide: 2 },
+  { title: 'PID', cell: (one) => one.pid, hide: 4 },
+  { title: 'RESTARTS', cell: (one) => one.restarts, hide: 3 },
+  { title: 'OWNER', cell: (one) => one.email, cutTo: 12, hide: 1 },
+  { title: 'WHY', cell: (one) => one.reason?.message ?? '', cutTo: 20 },
+];
+
+export async function listDatabases(
+  args: ConnectArguments & TableArguments & { phase?: InstancePhase | undefined; check: boolean },
+  context: CliContext,
+): Promise<number> {
+  const all = await connect(args, context).databases.all();
+  const databases = all.filter(({ phase }) => args.phase === undefined || phase === args.phase);
+  if (args.json) printJson(context, databases);
+  else printTable(databases, COLUMNS, args, context);
+  return args.check && databases.some(isInTrouble) ? 1 : 0;
+}
+
+export interface ActArguments extends ConnectArguments {
+  name: string[];
+  force?: boolean;
+  json: boolean;
+}
+
+/** All at once, as the daemon has an order of its own. What did not work is told of each; the exit code is that of the first. */
+export async function actOnDatabases(
+  action: 'start' | 'stop' | 'restart',
+  args: ActArguments,
+  context: CliContext,
+): Promise<number> {
+  const client = connect(args, context);
+  const { databases } = client;
+  const { force = false } = args;
+  const act = (name: string): Promise<Instance> =>
+    action === 'start' ? databases.start(name, { force }) : databases[action](name);
+  const [only, ...others] = args.name;
+  if (only !== undefined && others.length === 0) {
+    const instance = await act(only);
+    if (args.json) printJson(context, instance);
+    else tell(instance, context);
+    if (action !== 'stop') await warnOfRefusedMigrations(client, context);
+    return 0;
+  }
+  const outcomes = await Promise.allSettled(args.name.map(act));
+  const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  if (args.json) printJson(context, done);
+  else for (const instance of done) tell(instance, context);
+  if (action !== 'stop') await warnOfRefusedMigrations(client, context);
+  const command = { words: ['databases', action], positionals: { name: {} } } as const;
+  const codes = outcomes.flatMap((outcome, index) => {
+    if (outcome.status === 'fulfilled') return [];
+    return [reportError(inWords(outcome.reason, command, { name: args.name[index] }, context), context)];
+  });
+  return codes[0] ?? 0;
+}
+
+function tell(instance: Instance, context: CliContext): void {
+  const where = instance.phase === 'running' && instance.url !== null ? ` at ${instance.url}` : '';
+  const { phase, reason } = instance;
+  const but =
+    phase === 'running' && reason && LACKS_MIGRATIONS.has(reason.code) ? `, but ${reason.message}` : '';
+  printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}${but}`));
+}
+
+/** Whoever deletes a user's data types the name of what is deleted. */
+export async function deleteDatabase(
+  { name, json, ...args }: ConnectArguments & { name: string; json: boolean },
+  context: CliContext,
+): Promise<number> {
+  const { databases } = connect(args, context);
+  const instance = await databases.get(name);
+  if (instance.kind === 'global') {
+    throw new UsageError('the global database holds all accounts and is never deleted; nothing was done');
+  }
+  const question = [...deletionConsequences(instance), `Type '${name}' to delete it: `];
+  if ((await typed(question.map(printable).join('\n'), context)) !== name) {
+    throw new UsageError(`that is not '${name}'; nothing was deleted`);
+  }
+  await databases.delete(name);
+  if (json) printJson(context, { deleted: name });
+  else printLine(context.stdout, printable(`${name} is deleted`));
+  return 0;
+}

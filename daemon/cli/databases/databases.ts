@@ -1,0 +1,155 @@
+import type { PositionalOptions } from 'yargs';
+import { LOG_LEVELS, LOG_SOURCES } from '../../../shared/events.ts';
+import { INSTANCE_PHASES } from '../../../shared/instance.ts';
+import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from '../command.ts';
+import { CONNECT_OPTIONS } from '../connect.ts';
+
+const NAME = {
+  name: { type: 'string', demandOption: true, describe: "Name of a database, see 'databases list'" },
+} as const satisfies Record<string, PositionalOptions>;
+
+const NAMES = {
+  name: {
+    type: 'string',
+    array: true,
+    demandOption: true,
+    describe: "Names of databases, see 'databases list'",
+  },
+} as const satisfies Record<string, PositionalOptions>;
+
+const COMMON = { ...JSON_OPTION, ...CONNECT_OPTIONS } as const;
+
+function logsCommand(words: ['logs'] | ['databases', 'logs']) {
+  return command({
+    words,
+    summary: 'Show the logs of a database',
+    positionals: NAME,
+    options: {
+      tail: { type: 'number', default: 200, requiresArg: true, describe: 'Number of lines to show' },
+      follow: {
+        type: 'boolean',
+        alias: 'f',
+        default: false,
+        describe: 'Show new lines as they appear, until Ctrl-C',
+      },
+      source: {
+        choices: LOG_SOURCES,
+        default: 'all' as const,
+        requiresArg: true,
+        describe: "Output of the process, PocketBase's log of requests and mails, or both by time",
+      },
+      level: {
+        choices: LOG_LEVELS,
+        requiresArg: true,
+        describe: 'Lowest level of requests to show (default: warn; info with --source requests)',
+      },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { showLogs } = await import('./logs-action.ts');
+      return showLogs(args, context);
+    },
+  });
+}
+
+export const databaseCommands = [
+  command({
+    words: ['databases', 'list'],
+    summary: 'List databases with their state',
+    options: {
+      phase: { choices: INSTANCE_PHASES, requiresArg: true, describe: 'Show only databases in this phase' },
+      ...CHECK_OPTION,
+      ...TABLE_OPTIONS,
+      ...CONNECT_OPTIONS,
+    },
+    async run(args, context) {
+      const { listDatabases } = await import('./databases-actions.ts');
+      return listDatabases(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'show'],
+    summary: 'Show everything that is known about a database',
+    positionals: NAME,
+    options: COMMON,
+    async run(args, context) {
+      const { showDatabase } = await import('./databases-browse.ts');
+      return showDatabase(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'collections'],
+    summary: 'List the collections of a database',
+    positionals: NAME,
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { listCollections } = await import('./databases-browse.ts');
+      return listCollections(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'records'],
+    summary: 'Show records of a collection; secrets and hidden fields are left out',
+    positionals: {
+      ...NAME,
+      collection: {
+        type: 'string',
+        demandOption: true,
+        describe: "Name of a collection, see 'databases collections'",
+      },
+    },
+    options: {
+      page: { type: 'number', default: 1, requiresArg: true, describe: 'Page to show, of 50 records each' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { listRecords } = await import('./databases-browse.ts');
+      return listRecords(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'start'],
+    summary: 'Start databases and wait until they run',
+    positionals: NAMES,
+    options: {
+      force: { type: 'boolean', default: false, describe: 'Start databases in the phase failed as well' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('start', args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'stop'],
+    summary: 'Stop databases and keep them stopped',
+    positionals: NAMES,
+    options: COMMON,
+    async run(args, context) {
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('stop', args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'restart'],
+    summary: 'Stop databases, start them and wait until they run',
+    positionals: NAMES,
+    options: COMMON,
+    async run(args, context) {
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('restart', args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'delete'],
+    summary: 'Delete a database with all its data; asks for the name, or reads it from stdin',
+    positionals: NAME,
+    options: COMMON,
+    async run(args, context) {
+      const { deleteDatabase } = await import('./databases-actions.ts');
+      return deleteDatabase(args, context);
+    },
+  }),
+  logsCommand(['databases', 'logs']),
+  logsCommand(['logs']),
+];

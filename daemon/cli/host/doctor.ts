@@ -1,0 +1,68 @@
+import { judge } from '../../host/doctor/checks.ts';
+import { gatherFacts } from '../../host/doctor/facts/gather.ts';
+import type { Finding, Level } from '../../host/doctor/finding.ts';
+import { applyFixes, describeFix } from '../../host/doctor/fix.ts';
+import { verifyBinary } from '../../pocketbase/binary/binary.ts';
+import { type CliContext, type Colour, painter, printJson, printLine } from '../context.ts';
+import { printable } from '../output/printable.ts';
+import { withOwnCommand } from '../own-command.ts';
+
+export interface DoctorArguments {
+  json: boolean;
+  fix: boolean;
+  /** A warning fails as well. */
+  check: boolean;
+  envFile?: string | undefined;
+  dataDir?: string | undefined;
+}
+
+const MARKS: Readonly<Record<Level, { word: string; colour: Colour }>> = {
+  ok: { word: 'ok     ', colour: 'green' },
+  warning: { word: 'warning', colour: 'yellow' },
+  fatal: { word: 'fatal  ', colour: 'red' },
+};
+
+/** Exit 1 when a finding is fatal, with `check` also when one is a warning. */
+export async function doctor(
+  { json, fix, check, envFile, dataDir }: DoctorArguments,
+  context: CliContext,
+): Promise<number> {
+  const { env, cwd, stdout, stderr } = context;
+  const look = async (): Promise<Finding[]> => {
+    const facts = await gatherFacts({ commandLine: { envFile, dataDir }, env, cwd }, verifyBinary);
+    return judge(facts).map((finding) => ({
+      ...finding,
+      remedy: finding.remedy === null ? null : withOwnCommand(finding.remedy, context),
+    }));
+  };
+  let findings = await look();
+  if (fix) {
+    const fixed = await applyFixes(findings);
+    for (const one of fixed) {
+      const outcome = one.problem === null ? '' : ` failed: ${one.problem}`;
+      printLine(stderr, printable(`fathomd: ${describeFix(one.fix)}${outcome}`));
+    }
+    // What was found before is not so any more.
+    if (fixed.length > 0) findings = await look();
+  }
+  if (json) printJson(context, findings);
+  else printFindings(findings, painter(stdout, env), (line) => printLine(stdout, line));
+  const failing: readonly Level[] = check ? ['fatal', 'warning'] : ['fatal'];
+  return findings.some(({ level }) => failing.includes(level)) ? 1 : 0;
+}
+
+function printFindings(
+  findings: readonly Finding[],
+  paint: (colour: Colour, text: string) => string,
+  print: (line: string) => void,
+): void {
+  for (const { id, level, summary, remedy } of findings) {
+    const { word, colour } = MARKS[level];
+    // What is found is named as in the table of docs/operations.md.
+    const name = level === 'ok' ? '' : paint('dim', ` (${id})`);
+    print(`${paint(colour, word)}  ${printable(summary)}${name}`);
+    if (remedy !== null) print(`         → ${printable(remedy)}`);
+  }
+  const count = (wanted: Level): number => findings.filter(({ level }) => level === wanted).length;
+  print(`${count('ok')} ok, ${count('warning')} to look at, ${count('fatal')} fatal`);
+}

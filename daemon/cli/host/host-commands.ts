@@ -1,0 +1,47 @@
+import { CHECK_OPTION, command, JSON_OPTION, SETTINGS_OPTIONS } from '../command.ts';
+import { CONNECT_OPTIONS } from '../connect.ts';
+
+/** Setting up a host and looking at it. */
+export const hostCommands = [
+  command({
+    words: ['init'],
+    summary: 'Write an env file with new secrets; never overwrites a file',
+    options: {
+      'env-file': { type: 'string', requiresArg: true, describe: 'File to write (default .env)' },
+    },
+    async run(args, context) {
+      const { init } = await import('./init.ts');
+      return init({ envFile: args['env-file'] }, context);
+    },
+  }),
+  command({
+    words: ['doctor'],
+    summary: 'Check this host and show what to do about each finding',
+    options: {
+      ...JSON_OPTION,
+      fix: {
+        type: 'boolean',
+        default: false,
+        describe: 'Repair what is safe: file modes, a stale socket, unfinished directories; never data',
+      },
+      check: {
+        ...CHECK_OPTION.check,
+        describe: 'Exit with 1 for warnings as well, not only for fatal findings',
+      },
+      ...SETTINGS_OPTIONS,
+    },
+    async run(args, context) {
+      const { doctor } = await import('./doctor.ts');
+      return doctor({ ...args, envFile: args['env-file'], dataDir: args['data-dir'] }, context);
+    },
+  }),
+  command({
+    words: ['status'],
+    summary: 'Show the state of the daemon',
+    options: { ...JSON_OPTION, ...CHECK_OPTION, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { status } = await import('./status.ts');
+      return status(args, context);
+    },
+  }),
+];

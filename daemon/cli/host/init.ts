@@ -1,0 +1,42 @@
+import { join, resolve } from 'node:path';
+import { FathomError } from '../../../shared/errors.ts';
+import { createEnvFile, placeWithSecrets } from '../../config/sources/secrets-file.ts';
+import { readSources } from '../../config/sources/sources.ts';
+import { type CliContext, printLine } from '../context.ts';
+import { ownCommand } from '../own-command.ts';
+
+export async function init(
+  { envFile }: { envFile?: string | undefined },
+  context: CliContext,
+): Promise<number> {
+  const { cwd, stdout } = context;
+  const path = envFile === undefined ? join(cwd, '.env') : resolve(cwd, envFile);
+  if (envFile === undefined) await refuseToHideSecrets(path, context);
+  await createEnvFile(path);
+  printLine(stdout, `wrote ${path} with fresh secrets, readable by you alone; keep a copy in a safe place`);
+  printLine(
+    stdout,
+    'the first administrator is admin@fathom.local, the password is PB_ADMIN_PASSWORD in there',
+  );
+  const option = envFile === undefined ? '' : ` --env-file ${path}`;
+  const fathomd = ownCommand('fathomd', context);
+  printLine(stdout, `next: '${fathomd} doctor${option}', then '${fathomd} serve${option}'`);
+  return 0;
+}
+
+/** A `.env` in the working directory is read before the one in the data directory: there it would be the wrong keys. */
+async function refuseToHideSecrets(path: string, { env, cwd }: CliContext): Promise<void> {
+  const { dataDir, get } = readSources({ commandLine: {}, env, cwd });
+  const userDatabasesDir = resolve(cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));
+  const place = await placeWithSecrets({ dataDir, userDatabasesDir });
+  if (place === null || place === path) return;
+  const own = join(dataDir, '.env');
+  const kept =
+    place === own
+      ? `run 'fathomd serve', which reads ${own}`
+      : `put the file with those secrets back to ${own}`;
+  throw new FathomError(
+    'config.exists',
+    `${path} was not written: the data in ${dataDir} needs the secrets that it was made with, and new secrets in ${path} would replace them; ${kept}, or set FATHOM_DATA_DIR for a new fleet`,
+  );
+}

@@ -1,0 +1,66 @@
+import { resolve } from 'node:path';
+import { packageRoot } from '../../base/package.ts';
+import { alone } from '../../host/install/alone.ts';
+import { checkHost } from '../../host/install/host.ts';
+import { install as installPackage } from '../../host/install/install.ts';
+import type { Trial } from '../../host/install/trial.ts';
+import { CONFIRMATION, uninstall as uninstallProgram } from '../../host/install/uninstall.ts';
+import { rollBack, upgrade as upgradeTo } from '../../host/install/upgrade.ts';
+import { type CliContext, printLine } from '../context.ts';
+import { typed } from '../input/typed.ts';
+import { UsageError } from '../input/usage-error.ts';
+import { continueWithoutOutput } from '../output/output-failure.ts';
+import { printable } from '../output/printable.ts';
+
+const QUESTION = `This removes all databases of all users. Type '${CONFIRMATION}': `;
+
+export async function install(context: CliContext): Promise<number> {
+  await asAdministrator('install', context, (host) => installPackage(packageRoot(), host));
+  return 0;
+}
+
+export async function upgrade(tarball: string, context: CliContext): Promise<number> {
+  const stays = await asAdministrator(`upgrade ${tarball}`, context, (host) =>
+    upgradeTo(resolve(context.cwd, tarball), host),
+  );
+  return stays ? 0 : 1;
+}
+
+export async function rollback(context: CliContext): Promise<number> {
+  return (await asAdministrator('rollback', context, rollBack)) ? 0 : 1;
+}
+
+export async function uninstall({ purge }: { purge: boolean }, context: CliContext): Promise<number> {
+  if (purge && (await typed(QUESTION, context)) !== CONFIRMATION) {
+    throw new UsageError(`that is not '${CONFIRMATION}'; nothing was removed`);
+  }
+  const words = purge ? 'uninstall --purge' : 'uninstall';
+  await asAdministrator(words, context, (host) => uninstallProgram({ purge }, host));
+  return 0;
+}
+
+/**
+ * As root, on a host with systemd, one command at a time. Ctrl-C and SIGTERM end what is under way, in order. The end of the
+ * terminal does not: what was asked for goes on.
+ */
+async function asAdministrator<T>(
+  words: string,
+  { stdout }: CliContext,
+  work: (host: Trial) => Promise<T>,
+): Promise<T> {
+  await checkHost(process.getuid?.() ?? -1);
+  const say = (line: string): void => printLine(stdout, printable(line));
+  continueWithoutOutput();
+  const interrupted = new AbortController();
+  const onInterrupt = (): void => {
+    if (interrupted.signal.aborted) say('this is interrupted already; wait for the end');
+    interrupted.abort();
+  };
+  const handlers = { SIGINT: onInterrupt, SIGTERM: onInterrupt, SIGHUP: () => {} };
+  for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
+  try {
+    return await alone(`fathomd ${words}`, () => work({ say, interrupted: interrupted.signal }));
+  } finally {
+    for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);
+  }
+}

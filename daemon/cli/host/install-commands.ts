@@ -1,0 +1,43 @@
+import { command } from '../command.ts';
+
+/** Fathom as a service of this host; for root. */
+export const installCommands = [
+  command({
+    words: ['install'],
+    summary: 'Install this package as a systemd service',
+    async run(_args, context) {
+      const actions = await import('./install-actions.ts');
+      return actions.install(context);
+    },
+  }),
+  command({
+    words: ['upgrade'],
+    summary: 'Install another release; go back if it does not become ready or ends within 20 seconds',
+    positionals: {
+      tarball: { type: 'string', demandOption: true, describe: "Package that 'npm pack' made" },
+    },
+    async run(args, context) {
+      const actions = await import('./install-actions.ts');
+      return actions.upgrade(args.tarball, context);
+    },
+  }),
+  command({
+    words: ['rollback'],
+    summary: 'Go back to the release that was installed before',
+    async run(_args, context) {
+      const actions = await import('./install-actions.ts');
+      return actions.rollback(context);
+    },
+  }),
+  command({
+    words: ['uninstall'],
+    summary: 'Stop all databases and remove the program; keep the data',
+    options: {
+      purge: { type: 'boolean', default: false, describe: 'Remove all data, settings and secrets as well' },
+    },
+    async run(args, context) {
+      const actions = await import('./install-actions.ts');
+      return actions.uninstall(args, context);
+    },
+  }),
+];

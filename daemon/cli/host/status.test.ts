@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { DaemonStatus } from '../../../shared/status.ts';
+import { NO_TASKS } from '../../../shared/task.ts';
+import { problemsOf, statusLines } from './status.ts';
+
+const status: DaemonStatus = {
+  version: '0.1.0',
+  protocol: 1,
+  pid: 42,
+  started_at: '2024-01-15T00:00:00Z',
+  ready: true,
+  waiting_for: null,
+  api_url: 'http://127.0.0.1:3000',
+  global_url: 'http://127.0.0.1:8090',
+  data_dir: '/srv/fathom',
+  pocketbase_version: '0.39.1',
+  pocketbase_path: '/opt/pocketbase',
+  instances: {
+    stopped: 0,
+    queued: 0,
+    starting: 0,
+    running: 3,
+    unresponsive: 0,
+    backing_off: 1,
+    stopping: 0,
+    failed: 0,
+  },
+  total_instances: 4,
+  queue: { ...NO_TASKS, pending: 2 },
+  queue_paused: false,
+  log: { dropped: 0, problem: null },
+  usage: null,
+  permissions: [],
+};
+
+it('counts what there is and leaves out what there is not', () => {
+  expect(statusLines(status)).toEqual([
+    'daemon     ready (Fathom 0.1.0, pid 42, since 2024-01-15T00:00:00Z)',
+    'instances  3 running, 1 backing off',
+    'tasks      2 pending',
+    'api        http://127.0.0.1:3000',
+    'global     http://127.0.0.1:8090 (PocketBase 0.39.1)',
+    'data       /srv/fathom',
+  ]);
+});
+
+it('says what a daemon that is not ready waits for', () => {
+  const starting = { ...status, ready: false, waiting_for: 'the global PocketBase', queue: null };
+  expect(statusLines(starting)[0]).toContain('starting, waiting for the global PocketBase');
+  expect(statusLines(starting)[2]).toContain('unknown');
+});
+
+describe('problemsOf', () => {
+  const fine = { ready: true, waiting_for: null, queue: NO_TASKS };
+  const instance = { desired: 'running', phase: 'running', reason: null } as const;
+  const reason = { code: 'disk_full', message: '' } as const;
+
+  it.each([
+    ['nothing is wrong', fine, [instance], 0],
+    ['the daemon is starting', { ...fine, ready: false }, [], 1],
+    ['the global PocketBase does not answer', { ...fine, queue: null }, [instance], 1],
+    ['an instance failed', fine, [{ ...instance, phase: 'failed' as const }], 1],
+    ['one runs on a full disk', fine, [{ ...instance, reason }], 1],
+    ['one is stopped on purpose', fine, [{ desired: 'stopped', phase: 'stopped', reason: null } as const], 0],
+    [
+      'one is being restarted',
+      fine,
+      [{ ...instance, reason: { code: 'requested', message: '' } as const }],
+      0,
+    ],
+  ])('%s', (_what, answer, instances, count) => {
+    expect(problemsOf(answer, instances)).toHaveLength(count);
+  });
+});

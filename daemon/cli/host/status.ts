@@ -1,0 +1,68 @@
+import { INSTANCE_PHASES, type Instance, isInTrouble } from '../../../shared/instance.ts';
+import type { DaemonStatus } from '../../../shared/status.ts';
+import { TASK_STATUSES } from '../../../shared/task.ts';
+import { type ConnectArguments, connect } from '../connect.ts';
+import { type CliContext, printJson, printLine } from '../context.ts';
+import { printable } from '../output/printable.ts';
+import { withOwnCommand } from '../own-command.ts';
+
+export async function status(
+  args: ConnectArguments & { json: boolean; check: boolean },
+  context: CliContext,
+): Promise<number> {
+  const client = connect(args, context);
+  const answer = await client.status();
+  if (args.json) printJson(context, answer);
+  else for (const line of statusLines(answer)) printLine(context.stdout, printable(line));
+  if (!args.check) return 0;
+  const problems = problemsOf(answer, answer.ready ? await client.databases.all() : []);
+  for (const problem of problems)
+    printLine(context.stderr, printable(`fathomd: ${withOwnCommand(problem, context)}`));
+  return problems.length > 0 ? 1 : 0;
+}
+
+/** What `--check` fails for. */
+export function problemsOf(
+  { ready, waiting_for, queue }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue'>,
+  instances: readonly Pick<Instance, 'desired' | 'phase' | 'reason'>[],
+): string[] {
+  const ill = instances.filter(isInTrouble).length;
+  const see = "see 'fathomd databases list'";
+  return [
+    ...(ready ? [] : [`the daemon is not ready: it waits for ${waiting_for ?? 'the fleet'}`]),
+    ...(queue === null ? ['the global PocketBase does not answer'] : []),
+    ...(ill > 0 ? [`${ill} of ${instances.length} databases are in trouble; ${see}`] : []),
+  ];
+}
+
+export function statusLines(answer: DaemonStatus): string[] {
+  const ready = answer.ready ? 'ready' : `starting, waiting for ${answer.waiting_for ?? 'the fleet'}`;
+  const fields: [string, string][] = [
+    ['daemon', `${ready} (Fathom ${answer.version}, pid ${answer.pid}, since ${answer.started_at})`],
+    ['instances', counted(INSTANCE_PHASES, answer.instances)],
+    [
+      'tasks',
+      answer.queue === null
+        ? 'unknown, the global PocketBase does not answer'
+        : counted(TASK_STATUSES, answer.queue),
+    ],
+    ['api', answer.api_url],
+    ['global', `${answer.global_url} (PocketBase ${answer.pocketbase_version})`],
+    ['data', answer.data_dir],
+    ...logLosses(answer),
+  ];
+  return fields.map(([name, value]) => `${name.padEnd(11)}${value}`);
+}
+
+/** Nothing while every line is written; a daemon of an earlier release does not count them. */
+function logLosses({ log }: Partial<DaemonStatus>): [string, string][] {
+  if (log === undefined || log.dropped === 0) return [];
+  const now = log.problem === null ? 'written again now' : log.problem;
+  return [['log', `${log.dropped} lines lost since the start (${now})`]];
+}
+
+/** `3 running, 1 backing off`; what does not occur is left out. */
+function counted(names: readonly string[], counts: Readonly<Record<string, number>>): string {
+  const present = names.filter((name) => counts[name]);
+  return present.map((name) => `${counts[name]} ${name.replace('_', ' ')}`).join(', ') || 'none';
+}

@@ -1,0 +1,49 @@
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { randomPassword } from '../../config/sources/secrets-file.ts';
+import { type CliContext, type Output, printLine } from '../context.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Never from argv, which every user of the host can read: stdin, a hidden prompt, or a generated one. */
+export async function choosePassword(
+  { passwordStdin }: { passwordStdin: boolean },
+  { stdin, stderr }: CliContext,
+): Promise<{ password: string; generated: boolean }> {
+  if (passwordStdin) {
+    const password = (await text(stdin)).replace(/\r?\n$/, '');
+    if (password === '')
+      throw new UsageError('stdin holds no password; pipe one in, or leave --password-stdin out');
+    return { password, generated: false };
+  }
+  if (stdin.isTTY === true) {
+    const password = await ask('Password (empty: generate one): ', stdin, stderr);
+    if (password !== '') {
+      if ((await ask('Again: ', stdin, stderr)) !== password)
+        throw new UsageError('the two passwords differ; try again');
+      return { password, generated: false };
+    }
+  }
+  return { password: randomPassword(), generated: true };
+}
+
+/** Reads a line without showing it. */
+async function ask(question: string, stdin: NodeJS.ReadableStream, stderr: Output): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const prompt = createInterface({ input: stdin, output: nowhere, terminal: true, historySize: 0 });
+  const cancelled = new AbortController();
+  prompt.on('SIGINT', () => cancelled.abort());
+  prompt.on('close', () => cancelled.abort());
+  try {
+    // Listening before asking: a quick answer must not be lost.
+    const answer = prompt.question('', { signal: cancelled.signal });
+    stderr.write(question);
+    return await answer;
+  } catch (error) {
+    if (cancelled.signal.aborted) throw new UsageError('no password was given; nothing was done');
+    throw error;
+  } finally {
+    prompt.close();
+    printLine(stderr, '');
+  }
+}

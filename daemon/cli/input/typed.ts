@@ -1,0 +1,14 @@
+import { createInterface } from 'node:readline/promises';
+import type { CliContext } from '../context.ts';
+
+/** The first line of standard input, from a person or from a script that means it. */
+export async function typed(question: string, { stdin, stderr }: CliContext): Promise<string> {
+  const lines = createInterface({ input: stdin });
+  try {
+    stderr.write(question);
+    for await (const line of lines) return line.trim();
+    return '';
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,21 @@
+import type { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { FathomError } from '../../../shared/errors.ts';
+
+/**
+ * The id of a user that was named by its id or its e-mail address.
+ *
+ * @throws FathomError `not_found`, `conflict` for an address that several accounts have in other writings; that there is a
+ * user of an id that is given is left to whatever is done with it
+ */
+export async function userIdOf({ users }: FathomClient, who: string): Promise<string> {
+  if (/^[a-z0-9]{15}$/.test(who)) return who;
+  const found = who.includes('@') ? (await users.list({ email: who })).items : [];
+  const exact = found.find(({ email }) => email === who);
+  const [user, ...others] = exact ? [exact] : found;
+  if (user !== undefined && others.length === 0) return user.id;
+  if (user !== undefined) {
+    const accounts = found.map(({ id, email }) => `${id} (${email})`).join(', ');
+    throw new FathomError('conflict', `'${who}' may be any of ${accounts}; name the user by its id`);
+  }
+  throw new FathomError('not_found', `there is no user '${who}'; 'fathomd users list' shows all`);
+}

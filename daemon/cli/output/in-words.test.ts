@@ -1,0 +1,42 @@
+import { Writable } from 'node:stream';
+import { expect, it } from 'vitest';
+import { ApiError } from '../../../shared/client/api-error.ts';
+import { inWords } from './in-words.ts';
+import { reportError } from './report-error.ts';
+
+function refused(path: string, message: string, detail = 'the request does not match the schema'): ApiError {
+  return new ApiError(400, { code: 'request.invalid', detail, errors: [{ path, message }] });
+}
+
+it.each([
+  ['email', "'foo': must be a valid email address"],
+  ['user', "'foo': must be a valid email address; see 'fathomd users list'"],
+])("quotes a refused <%s> and PocketBase's sentence", (place, sentence) => {
+  const error = refused(place, 'Must be a valid email address.');
+  const words = inWords(
+    error,
+    { words: ['users', 'add'], positionals: { [place]: {} } },
+    { [place]: 'foo' },
+    { env: {} },
+  );
+  expect(words).toMatchObject({ code: 'request.invalid', message: sentence });
+});
+
+it('prints a reason once that is both the message and that of a field', () => {
+  let text = '';
+  const stderr = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk);
+      done();
+    },
+  });
+  const context = { stderr, env: {} } as unknown as Parameters<typeof reportError>[1];
+  reportError(
+    refused('cron', "'x y' has 2 fields", "the schedule cannot be used: 'x y' has 2 fields"),
+    context,
+  );
+  expect(text.match(/has 2 fields/g)).toHaveLength(1);
+  text = '';
+  reportError(refused('cron', "'x y' has 2 fields"), context);
+  expect(text).toContain("cron: 'x y' has 2 fields");
+});

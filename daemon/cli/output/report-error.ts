@@ -1,0 +1,21 @@
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { type CliContext, printLine } from '../context.ts';
+import { UsageError } from '../input/usage-error.ts';
+import { withOwnCommand } from '../own-command.ts';
+import { printWarnings } from './print-message.ts';
+import { printable } from './printable.ts';
+
+/** Says on stderr what went wrong, one line and one more for each field, and returns the exit code. */
+export function reportError(error: unknown, context: CliContext): number {
+  const { stderr, env } = context;
+  if (error instanceof FathomError) printWarnings(error.warnings, context);
+  printLine(stderr, `fathomd: ${printable(withOwnCommand(messageOf(error), context))}`);
+  if (error instanceof FathomError) {
+    for (const { path, message } of error.fields.filter((field) => !messageOf(error).includes(field.message)))
+      printLine(stderr, printable(`${path}: ${withOwnCommand(message, context)}`));
+  }
+  const verbose = ['debug', 'trace'].includes(env['LOG_LEVEL']?.toLowerCase() ?? '');
+  if (verbose && error instanceof Error && error.stack !== undefined) printLine(stderr, error.stack);
+  if (error instanceof FathomError) return error.exitCode;
+  return error instanceof UsageError ? 2 : 70;
+}

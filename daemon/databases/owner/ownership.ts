@@ -1,0 +1,359 @@
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../../keys/instance-access.ts';
+import { pocketBaseDate } from '../../pocketbase/data/sqlite.ts';
+import { randomSecret, readCollectionSecrets, replaceCollectionSecrets } from './collection-secrets.ts';
+
+/**
+ * What Fathom promises about every user database, whatever migrations and dashboards do to it: `users` holds the owner
+ * alone, nobody signs up, the owner signs in with the password of the account and in no other way, and the rules of
+ * `documents` name the owner. Checked and put right in the file, by SQL, while no PocketBase runs on it.
+ */
+export interface Ownership {
+  ownerId: string;
+  /** Null where its secret cannot be opened: then Fathom's superuser is left as it is. */
+  superuser: SuperuserKeys | null;
+  now: Date;
+}
+
+/** Who had access before migrations ran: what they add to it, or take from it, does not last. */
+export interface Access {
+  superusers: string[];
+  users: string[];
+  /** Signing secrets by collection and purpose. */
+  secrets: [collection: string, purpose: string, secret: string][];
+  owner: Record<string, string | number> | null;
+}
+
+const OWN_RECORD = 'id = @request.auth.id';
+const RULES: Readonly<Record<string, string | null>> = {
+  listRule: OWN_RECORD,
+  viewRule: OWN_RECORD,
+  createRule: null,
+  updateRule: `${OWN_RECORD} && @request.body.email:isset = false && @request.body.password:isset = false`,
+  deleteRule: null,
+};
+/** Each rule of `documents` as Fathom makes it: at first for whoever is in `users`, then for an id. */
+const RULE_OF_DOCUMENTS =
+  /^@request\.auth\.id (?:!= ''|= '[^']*') && @request\.auth\.collectionName = 'users'$/;
+/** Columns that PocketBase itself keeps in every auth collection. */
+const ACCOUNT_COLUMNS = ['id', 'email', 'emailVisibility', 'verified', 'password', 'tokenKey'] as const;
+/** What Fathom writes into them where an application has left them as they were, by the type that they have then. */
+const OPTIONAL_COLUMNS: Readonly<Record<string, string>> = {
+  name: 'text',
+  created: 'autodate',
+  updated: 'autodate',
+};
+/** Not a bcrypt hash, so no password matches. */
+const NO_PASSWORD = '!';
+
+/** What holds accounts, who may do what with them, and settings. */
+const GUARDED_TABLES: readonly string[] = ['users', '_superusers', '_collections', '_params'];
+const WRITES_GUARDED =
+  /\b(?:_superusers|_collections|_params)\b|\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|FROM)\s+["'`[]?users\b/i;
+/** Those of Fathom (owner-account.ts). */
+const OWN_TRIGGERS: readonly string[] = ['_fathom_token_ended', '_fathom_token_kept_out'];
+
+interface Row {
+  id: string;
+  rules: Record<string, SQLOutputValue>;
+  options: Record<string, unknown>;
+  indexes: string[];
+  fields: { name: string; type: string; required?: boolean }[];
+}
+
+/** Sentences about what is not as promised, none when all is well. Says nothing about the rules of `documents`. */
+export function brokenPromises(database: DatabaseSync, ownerId: string): string[] {
+  const users = readCollection(database, 'users');
+  if (!users) return ["there is no collection 'users'"];
+  const others = database.prepare('SELECT count(*) AS n FROM users WHERE id <> ?').get(ownerId)?.['n'];
+  return [
+    ...Object.entries(RULES).flatMap(([rule, wanted]) =>
+      users.rules[rule] === wanted ? [] : [`users.${rule} is ${shown(users.rules[rule])}`],
+    ),
+    ...Object.entries(wantedOptions(users.options)).flatMap(([option, wanted]) =>
+      JSON.stringify(users.options[option]) === JSON.stringify(wanted)
+        ? []
+        : [`users.${option} is not as Fathom sets it`],
+    ),
+    ...foreignTriggers(database).map((name) => `the trigger ${name} can change accounts`),
+    ...(Number(others) > 0 ? [`users holds ${Number(others)} accounts besides the owner`] : []),
+  ];
+}
+
+/**
+ * Puts right what is not as promised.
+ *
+ * @param before who had access before migrations; null when none ran
+ * @returns what was changed, in words
+ * @throws the error of SQLite
+ */
+export function enforceOwnership(
+  database: DatabaseSync,
+  ownership: Ownership,
+  before: Access | null,
+): string[] {
+  return [
+    // They would undo what follows, or add to it later.
+    ...removeTriggers(database),
+    ...(before ? restoreAccess(database, before) : []),
+    ...closeUsers(database),
+    ...nameOwnerOfDocuments(database, ownership.ownerId),
+    ...keepSuperuser(database, ownership),
+  ];
+}
+
+/** Whether a running PocketBase has to be restarted for that: rules of `documents` can wait for its next start. */
+export function hasOpenUsers(database: DatabaseSync): boolean {
+  const users = readCollection(database, 'users');
+  return users !== null && usersAsPromised(users) !== null;
+}
+
+/** Whether `enforceOwnership` would change anything; reads only. */
+export function needsEnforcement(database: DatabaseSync, ownership: Ownership): boolean {
+  const documents = readCollection(database, 'documents');
+  return (
+    hasOpenUsers(database) ||
+    foreignTriggers(database).length > 0 ||
+    (documents !== null && Object.keys(documentRules(documents, ownership.ownerId)).length > 0) ||
+    (ownership.superuser !== null && !hasSuperuser(database, ownership.superuser))
+  );
+}
+
+export function readAccess(database: DatabaseSync, ownerId: string): Access {
+  const ids = (table: string) =>
+    database
+      .prepare(`SELECT id FROM ${table}`)
+      .all()
+      .map((row) => String(row['id']));
+  const owner = database
+    .prepare('SELECT id, email, emailVisibility, verified, password, tokenKey FROM users WHERE id = ?')
+    .get(ownerId);
+  return {
+    superusers: ids('_superusers'),
+    users: ids('users'),
+    secrets: readCollectionSecrets(database),
+    owner: owner ? ({ ...owner } as Record<string, string | number>) : null,
+  };
+}
+
+/** Whether `users` has a field of that name, of the type with which PocketBase makes it. */
+export function hasField(database: DatabaseSync, name: string): boolean {
+  const fields = readCollection(database, 'users')?.fields ?? [];
+  return fields.some((field) => field.name === name && field.type === OPTIONAL_COLUMNS[name]);
+}
+
+/** The owner's record, in the columns that are there. */
+export function insertOwner(
+  database: DatabaseSync,
+  owner: Readonly<Record<string, string | number>>,
+  { name, now }: { name: string; now: string },
+): void {
+  const optional: Record<string, string> = { name, created: now, updated: now };
+  const values = {
+    ...Object.fromEntries(ACCOUNT_COLUMNS.map((column) => [column, owner[column] ?? ''])),
+    ...Object.fromEntries(Object.entries(optional).filter(([column]) => hasField(database, column))),
+  };
+  const columns = Object.keys(values);
+  database
+    .prepare(`INSERT INTO users (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`)
+    .run(...Object.values(values));
+}
+
+/** Fields of `users` that a record has to have, and that Fathom, which makes the owner's, knows nothing of. */
+export function requiredFields(database: DatabaseSync): string[] {
+  const known: readonly string[] = ACCOUNT_COLUMNS;
+  return (readCollection(database, 'users')?.fields ?? [])
+    .filter(({ name, required }) => required === true && !known.includes(name))
+    .map(({ name }) => name);
+}
+
+function foreignTriggers(database: DatabaseSync): string[] {
+  return database
+    .prepare("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
+    .all()
+    .filter(({ name, tbl_name: table, sql }) => {
+      const isGuarded =
+        GUARDED_TABLES.includes(String(table).toLowerCase()) || WRITES_GUARDED.test(String(sql));
+      return isGuarded && !OWN_TRIGGERS.includes(String(name));
+    })
+    .map(({ name }) => String(name));
+}
+
+/** Removes triggers that can change accounts. @returns what was removed, in words */
+export function removeTriggers(database: DatabaseSync): string[] {
+  const names = foreignTriggers(database);
+  for (const name of names) database.exec(`DROP TRIGGER "${name.replaceAll('"', '""')}"`);
+  return names.map((name) => `removed the trigger ${name}, which can change accounts`);
+}
+
+function restoreAccess(database: DatabaseSync, before: Access): string[] {
+  const added = removeOthers(database, '_superusers', before.superusers);
+  const accounts = removeOthers(database, 'users', before.users);
+  const known = new Map(
+    before.secrets.map(([collection, purpose, secret]) => [`${collection}/${purpose}`, secret]),
+  );
+  replaceCollectionSecrets(
+    database,
+    (collection, purpose) => known.get(`${collection}/${purpose}`) ?? randomSecret(),
+  );
+  return [
+    ...(added > 0 ? [`removed ${added} superusers that migrations added`] : []),
+    ...(accounts > 0 ? [`removed ${accounts} accounts that migrations added to users`] : []),
+    ...(before.owner && restoreOwner(database, before.owner) ? ["restored the owner's record in users"] : []),
+  ];
+}
+
+function removeOthers(
+  database: DatabaseSync,
+  table: 'users' | '_superusers',
+  keep: readonly string[],
+): number {
+  const removal = database.prepare(`DELETE FROM ${table} WHERE id NOT IN (SELECT value FROM json_each(?))`);
+  return Number(removal.run(JSON.stringify(keep)).changes);
+}
+
+function restoreOwner(database: DatabaseSync, owner: Record<string, string | number>): boolean {
+  const now = database.prepare('SELECT * FROM users WHERE id = ?').get(owner['id'] ?? '');
+  if (!now) {
+    insertOwner(database, owner, { name: '', now: '' });
+    return true;
+  }
+  const changed = Object.entries(owner).filter(([column, value]) => now[column] !== value);
+  for (const [column, value] of changed) {
+    // A token key that a migration chose is known to others, and one that has ended does not come back.
+    const restored = column === 'tokenKey' ? randomSecret() : value;
+    database.prepare(`UPDATE users SET "${column}" = ? WHERE id = ?`).run(restored, owner['id'] ?? '');
+  }
+  return changed.length > 0;
+}
+
+function closeUsers(database: DatabaseSync): string[] {
+  const users = readCollection(database, 'users');
+  const wanted = users && usersAsPromised(users);
+  if (!users || !wanted) return [];
+  const columns = Object.keys(RULES).map((rule) => `${rule} = ?`);
+  database
+    .prepare(`UPDATE _collections SET ${columns.join(', ')}, options = ?, indexes = ? WHERE id = ?`)
+    .run(...Object.values(RULES), JSON.stringify(wanted.options), JSON.stringify(wanted.indexes), users.id);
+  for (const [position, index] of wanted.indexes.entries()) {
+    if (index !== users.indexes[position])
+      database.exec(`DROP INDEX IF EXISTS ${indexName(index)}; ${index}`);
+  }
+  return ['closed users, which holds the owner alone'];
+}
+
+/** Null when it is as promised. */
+function usersAsPromised(users: Row): Pick<Row, 'options' | 'indexes'> | null {
+  const options = { ...users.options, ...wantedOptions(users.options) };
+  // One address, one account, however it is capitalised: PocketBase looks accounts up as this index compares.
+  const indexes = users.indexes.map((index) =>
+    index.replace(/\(\s*[`"]?email[`"]?\s*\)/, '(`email` COLLATE NOCASE)'),
+  );
+  const same =
+    Object.entries(RULES).every(([rule, wanted]) => users.rules[rule] === wanted) &&
+    JSON.stringify(options) === JSON.stringify(users.options) &&
+    JSON.stringify(indexes) === JSON.stringify(users.indexes);
+  return same ? null : { options, indexes };
+}
+
+/** A password is the only way in, so that locking the account locks the database, too. */
+function wantedOptions(options: Record<string, unknown>): Record<string, unknown> {
+  const password = section(options, 'passwordAuth');
+  const identity = Array.isArray(password['identityFields']) ? (password['identityFields'] as unknown[]) : [];
+  return {
+    authRule: '',
+    manageRule: null,
+    authAlert: { ...section(options, 'authAlert'), enabled: false },
+    oauth2: { ...section(options, 'oauth2'), enabled: false },
+    otp: { ...section(options, 'otp'), enabled: false },
+    mfa: { ...section(options, 'mfa'), enabled: false },
+    passwordAuth: {
+      ...password,
+      enabled: true,
+      identityFields: identity.includes('email') ? identity : ['email', ...identity],
+    },
+  };
+}
+
+function section(options: Record<string, unknown>, name: string): Record<string, unknown> {
+  const value = options[name];
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function nameOwnerOfDocuments(database: DatabaseSync, ownerId: string): string[] {
+  const documents = readCollection(database, 'documents');
+  if (!documents) return [];
+  const changes = Object.entries(documentRules(documents, ownerId));
+  for (const [rule, wanted] of changes) {
+    database.prepare(`UPDATE _collections SET ${rule} = ? WHERE id = ?`).run(wanted, documents.id);
+  }
+  return changes.length > 0 ? ["wrote the owner's id into the rules of documents"] : [];
+}
+
+/** The rules to change. One that an application has replaced by another one is the application's. */
+function documentRules({ rules }: Row, ownerId: string): Record<string, string> {
+  const wanted = `@request.auth.id = '${ownerId}' && @request.auth.collectionName = 'users'`;
+  return Object.fromEntries(
+    Object.entries(rules).flatMap(([rule, is]) =>
+      typeof is === 'string' && is !== wanted && RULE_OF_DOCUMENTS.test(is) ? [[rule, wanted]] : [],
+    ),
+  );
+}
+
+function hasSuperuser(
+  database: DatabaseSync,
+  { recordId, tokenKey, collectionSecret }: SuperuserKeys,
+): boolean {
+  return (
+    database.prepare('SELECT 1 FROM _superusers WHERE id = ? AND tokenKey = ?').get(recordId, tokenKey) !==
+      undefined &&
+    readCollectionSecrets(database).some(
+      ([collection, purpose, secret]) =>
+        collection === SUPERUSERS_COLLECTION_ID && purpose === 'authToken' && secret === collectionSecret,
+    )
+  );
+}
+
+/** Fathom signs in as it: without it nothing could be probed, browsed or ended there. */
+function keepSuperuser(database: DatabaseSync, { superuser, now }: Ownership): string[] {
+  if (superuser === null || hasSuperuser(database, superuser)) return [];
+  const known = new Map(
+    readCollectionSecrets(database).map(([id, purpose, secret]) => [`${id}/${purpose}`, secret]),
+  );
+  replaceCollectionSecrets(database, (collection, purpose) =>
+    collection === SUPERUSERS_COLLECTION_ID && purpose === 'authToken'
+      ? superuser.collectionSecret
+      : (known.get(`${collection}/${purpose}`) ?? randomSecret()),
+  );
+  const at = pocketBaseDate(now);
+  const email = 'fathom@localhost.internal';
+  database.prepare('DELETE FROM _superusers WHERE id = ? OR email = ?').run(superuser.recordId, email);
+  database
+    .prepare(
+      'INSERT INTO _superusers (id, email, password, tokenKey, verified, created, updated) VALUES (?, ?, ?, ?, 1, ?, ?)',
+    )
+    .run(superuser.recordId, email, NO_PASSWORD, superuser.tokenKey, at, at);
+  return ["restored Fathom's superuser"];
+}
+
+function readCollection(database: DatabaseSync, name: string): Row | null {
+  const row = database.prepare('SELECT * FROM _collections WHERE name = ?').get(name);
+  if (!row) return null;
+  const json = (column: string, empty: string) => JSON.parse(String(row[column] ?? empty)) as unknown;
+  return {
+    id: String(row['id']),
+    rules: Object.fromEntries(Object.keys(RULES).map((rule) => [rule, row[rule] ?? null])),
+    options: (json('options', '{}') ?? {}) as Row['options'],
+    indexes: (json('indexes', '[]') ?? []) as string[],
+    fields: (json('fields', '[]') ?? []) as Row['fields'],
+  };
+}
+
+function indexName(sql: string): string {
+  return /INDEX\s+(?:IF NOT EXISTS\s+)?(`[^`]+`|\S+)/i.exec(sql)?.[1] ?? '``';
+}
+
+function shown(rule: SQLOutputValue | undefined): string {
+  if (rule === null || rule === undefined) return 'closed';
+  return rule === '' ? 'open to everybody' : `'${String(rule)}'`;
+}

@@ -1,0 +1,237 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import type { MigrationProblem } from '../../../shared/api/migrations.ts';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { makeDirectory } from '../../base/files/dir.ts';
+import { exists } from '../../base/files/exists.ts';
+import { replaceFile } from '../../base/files/replace-file.ts';
+import type { Logger } from '../../base/log/log.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
+import type { Binary } from '../../pocketbase/binary/binary.ts';
+import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
+import { withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
+import { recordApplied } from '../migrations/applied.ts';
+import {
+  type ApplicationSettings,
+  type MigrationFile,
+  type MigrationSet,
+  migrationNames,
+  readMigrationSet,
+  writeMigrationSet,
+} from '../migrations/migration-set.ts';
+import { migrateScratch, SetRefused } from '../migrations/scratch.ts';
+import { tryOutMigrations } from '../migrations/try-out.ts';
+import { replaceCollectionSecrets } from '../owner/collection-secrets.ts';
+
+/** How long a set may take on an empty database: in the end systemd waits for it. */
+const CHECK_TIMEOUT_MS = 30_000;
+/** As long as PocketBase's own, which is what it insists on. */
+const NO_SECRET = '0'.repeat(50);
+/** Names the template that was found good last. */
+const GOOD_FILE = 'good';
+const WARNINGS_FILE = 'warnings.json';
+
+/** A set of migrations that was tried out, and the empty database that it makes. */
+export interface Template {
+  /** Of its migrations. */
+  hash: string;
+  /** To clone. It holds no secret at all. */
+  pbData: string;
+  /** A copy of its migrations: what is edited meanwhile reaches no database untried. */
+  migrationsDir: string;
+  files: readonly MigrationFile[];
+}
+
+export interface TemplateOptions {
+  directory: string;
+  /** The migrations of the package. */
+  packageDir: string;
+  applications: ApplicationSettings;
+  /** In the settings of every database. */
+  guard: GuardSettings;
+  binary: Binary;
+  log: Logger;
+}
+
+/**
+ * The template of user databases, made once per binary and set of migrations: booting a clone takes a fraction of a first
+ * boot. A changed set is tried out first, and the last good one stays in use when it is refused:
+ *
+ *   read ──▶ build on an empty database ──▶ try out (a new owner, an existing database) ──▶ in use
+ *     └──────────────┴───────────────────────────┴──▶ refused, with file, line and reason
+ */
+export class TemplateStore {
+  readonly #options: TemplateOptions;
+  readonly #looks = new SingleFlight<void>();
+  #set: MigrationSet | null = null;
+  #current: Template | null = null;
+  #problem: MigrationProblem | null = null;
+  #warnings: readonly string[] = [];
+
+  constructor(options: TemplateOptions) {
+    this.#options = options;
+  }
+
+  /** What databases are made from, and get at their next start; null when no set was ever good. */
+  get current(): Template | null {
+    return this.#current;
+  }
+
+  /** The files as they were read last. */
+  get files(): readonly MigrationFile[] {
+    return this.#set?.files ?? [];
+  }
+
+  /** Reads the files as they are now, and does not try them out. Never rejects. */
+  readNow(): Promise<MigrationSet> {
+    const { packageDir, applications } = this.#options;
+    return readMigrationSet(packageDir, applications);
+  }
+
+  /** Why the files as they were read last are not in use. */
+  get problem(): MigrationProblem | null {
+    return this.#problem;
+  }
+
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  /** @throws FathomError `provision.failed` when no set was ever good */
+  async get(): Promise<Template> {
+    if (!this.#current) await this.refresh();
+    if (this.#current) return this.#current;
+    throw new FathomError(
+      'provision.failed',
+      `the migrations of user databases do not apply: ${this.#problem?.message ?? 'unknown'}; correct the file`,
+    );
+  }
+
+  /** Reads the files, and tries them out when they have changed. Never rejects. */
+  refresh(): Promise<void> {
+    return this.#looks.run('look', () => this.#refresh());
+  }
+
+  /** What is neither in use nor being made. Call it before anything is cloned. */
+  async prune(): Promise<void> {
+    const { directory } = this.#options;
+    const kept = new Set([GOOD_FILE, await this.#goodName()]);
+    for (const entry of await readdir(directory)) {
+      if (!kept.has(entry)) await rm(join(directory, entry), { recursive: true, force: true });
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    const { log } = this.#options;
+    const set = await this.readNow();
+    if (set.hash === this.#set?.hash) return;
+    this.#set = set;
+    try {
+      await makeDirectory(this.#options.directory);
+      this.#current ??= await this.#lastGood();
+      if (set.problem) throw new SetRefused(set.problem);
+      await this.#use(set);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    this.#problem = null;
+    for (const warning of this.#warnings) log.warn(`migrations of user databases: ${warning}`);
+  }
+
+  #refuse(error: unknown): void {
+    const { log } = this.#options;
+    this.#warnings = [];
+    if (error instanceof SetRefused) this.#problem = error.problem;
+    else {
+      this.#problem = { code: 'unusable', file: null, line: null, message: messageOf(error) };
+      // Not for what the files say: it is tried again when somebody asks.
+      this.#set = null;
+    }
+    const { file, line, message, code } = this.#problem;
+    const instead = this.#current
+      ? 'databases are made and started with those that were good last'
+      : 'no database can be made';
+    log.error({ file, line, code }, `the migrations of user databases are not used: ${message}; ${instead}`);
+  }
+
+  async #use(set: MigrationSet): Promise<void> {
+    const { binary, directory, log } = this.#options;
+    const name = `${binary.version}-${binary.sha256.slice(0, 8)}-${set.hash.slice(0, 12)}`;
+    const final = join(directory, name);
+    if (!(await exists(join(final, 'pb_data', 'data.db')))) {
+      await this.#build(set, final);
+      log.info({ template: final }, 'made the template of user databases');
+    }
+    await replaceFile(join(directory, GOOD_FILE), name, { mode: 0o600, synced: false });
+    this.#warnings = JSON.parse(await readFile(join(final, WARNINGS_FILE), 'utf8')) as string[];
+    this.#current = templateIn(final, set);
+  }
+
+  async #build(set: MigrationSet, final: string): Promise<void> {
+    const { directory, binary, guard } = this.#options;
+    const building = join(directory, `.building-${randomUUID()}`);
+    const template = templateIn(building, set);
+    const scratch = join(building, 'scratch');
+    try {
+      await makeDirectory(template.pbData);
+      await writeMigrationSet(set.files, template.migrationsDir);
+      const run = { binary: binary.path, environment: {}, timeoutMs: CHECK_TIMEOUT_MS };
+      await migrateScratch(
+        { ...run, dataDir: template.pbData, migrationsDir: template.migrationsDir },
+        set.files,
+      );
+      withDatabase(join(template.pbData, 'data.db'), { readOnly: false }, (database) =>
+        complete(database, set.files),
+      );
+      await rm(join(template.pbData, '.notify'), { recursive: true, force: true });
+      shortenTypesFile(template.pbData);
+      const warnings = await tryOutMigrations({ template, current: this.#current, scratch, guard, run });
+      await rm(scratch, { recursive: true, force: true });
+      await rm(join(building, 'marked'), { recursive: true, force: true });
+      await writeFile(join(building, WARNINGS_FILE), JSON.stringify(warnings), { mode: 0o600 });
+      // Earlier releases had a template of another form under the same name.
+      await rm(final, { recursive: true, force: true });
+      await rename(building, final);
+    } catch (error) {
+      await rm(building, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async #lastGood(): Promise<Template | null> {
+    const name = await this.#goodName();
+    if (name === null) return null;
+    const directory = join(this.#options.directory, name);
+    if (!(await exists(join(directory, 'pb_data', 'data.db')))) return null;
+    const none = { appDir: join(directory, 'none'), applications: null };
+    return templateIn(directory, await readMigrationSet(join(directory, 'migrations'), none));
+  }
+
+  async #goodName(): Promise<string | null> {
+    const path = join(this.#options.directory, GOOD_FILE);
+    return (await exists(path)) ? (await readFile(path, 'utf8')).trim() : null;
+  }
+}
+
+function templateIn(directory: string, { hash, files }: MigrationSet): Template {
+  return { hash, files, pbData: join(directory, 'pb_data'), migrationsDir: join(directory, 'migrations') };
+}
+
+/** Proves that the migrations applied, and leaves all in the one file that is copied. @throws SetRefused */
+function complete(database: DatabaseSync, files: readonly MigrationFile[]): void {
+  const rows = database.prepare('SELECT file FROM _migrations').all();
+  const applied = new Set(rows.map((row) => row['file']));
+  const [missing] = migrationNames(files).filter((file) => !applied.has(file));
+  if (missing !== undefined) {
+    const message = `${missing} does not call migrate(); put what other files load into a folder below`;
+    throw new SetRefused({ code: 'not_a_migration', file: missing, line: null, message });
+  }
+  recordApplied(database, files);
+  replaceCollectionSecrets(database, () => NO_SECRET);
+  // What was replaced or deleted must not live on in free pages of every clone.
+  database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
+}

@@ -1,0 +1,24 @@
+import * as endpoints from '../../../shared/api/databases.ts';
+import type { ApiDeps } from '../../http/deps.ts';
+import { pageFrom } from '../../http/page.ts';
+import { serve } from '../../http/serve.ts';
+import type { Api } from '../../http/server.ts';
+import { listCollections, listRecords } from '../browse.ts';
+
+/** Looking into user databases, for those who see everything: read-only, without secrets. */
+export function browseRoutes(app: Api, { catalog }: ApiDeps): void {
+  serve(app, endpoints.listCollections, async (request) => {
+    return pageFrom(await listCollections(catalog.get(request.params.name)), request.query);
+  });
+
+  serve(app, endpoints.listRecords, async (request) => {
+    const { name, collection } = request.params;
+    const { page, per_page, sort } = request.query;
+    const { items, total } = await listRecords(catalog.get(name), collection, {
+      page,
+      perPage: per_page,
+      sort,
+    });
+    return { items, page, per_page, total };
+  });
+}

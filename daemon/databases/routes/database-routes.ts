@@ -1,0 +1,110 @@
+import type { FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import {
+  type DATABASE_SORTS,
+  deleteDatabase,
+  getDatabase,
+  getDatabaseLogs,
+  getDatabaseMetrics,
+  listDatabases,
+  restartDatabase,
+  startDatabase,
+  stopDatabase,
+} from '../../../shared/api/databases.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import type { Instance } from '../../../shared/instance.ts';
+import { requireCaller, requireOwnerOrAll, seesAll } from '../../http/caller.ts';
+import type { ApiDeps } from '../../http/deps.ts';
+import { pageFrom } from '../../http/page.ts';
+import { instanceFor } from '../../http/public-words.ts';
+import { serve } from '../../http/serve.ts';
+import type { Api } from '../../http/server.ts';
+import { tailOfLogs } from '../../pocketbase/logs/instance-logs.ts';
+
+const GLOBAL = 'global';
+/** User databases and their instances. The global one is listed as well, as an instance that only the daemon stops. */
+export function databaseRoutes(app: Api, deps: ApiDeps): void {
+  const { fleet, catalog, lifecycle, clock } = deps;
+
+  const allowed = (request: FastifyRequest, name: string) =>
+    requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
+
+  serve(app, listDatabases, (request) => {
+    const caller = requireCaller(request);
+    const { page, per_page, sort, phase, search } = request.query;
+    const all = seesAll(caller, 'databases.read');
+    const own = caller.kind === 'local' ? null : caller.userId;
+    const matching = fleet
+      .list()
+      .filter((instance) => all || instance.user_id === own)
+      .filter((instance) => phase === undefined || instance.phase === phase)
+      .filter(
+        ({ name, email }) =>
+          search === undefined || name.includes(search) || email?.includes(search) === true,
+      )
+      .toSorted(bySort(sort))
+      .map((instance) => instanceFor(caller, instance));
+    return pageFrom(matching, { page, per_page });
+  });
+
+  serve(app, getDatabase, (request) => {
+    allowed(request, request.params.name);
+    return instanceFor(request.caller, fleet.get(request.params.name).state.view());
+  });
+
+  type Operation = typeof startDatabase | typeof stopDatabase | typeof restartDatabase;
+  const operate = (operation: Operation, run: (name: string) => Promise<Instance>) => {
+    serve(app, operation, async (request) => {
+      const { name } = request.params;
+      allowed(request, name);
+      if (name === GLOBAL && operation !== restartDatabase) {
+        const remedy = "'fathomd databases restart global' restarts it";
+        throw new FathomError('conflict', `the global database starts and stops with the daemon; ${remedy}`);
+      }
+      return instanceFor(request.caller, await run(name));
+    });
+  };
+  // A person who says start means it: this also leaves `failed`.
+  operate(startDatabase, (name) => lifecycle.start(name, { force: true }));
+  operate(stopDatabase, (name) => lifecycle.stop(name));
+  // The global instance, too, may be restarted; it comes back before anything else is done.
+  operate(restartDatabase, (name) => (name === GLOBAL ? fleet.restart(GLOBAL) : lifecycle.restart(name)));
+
+  serve(app, deleteDatabase, async (request) => {
+    await lifecycle.delete(request.params.name);
+  });
+
+  serve(app, getDatabaseLogs, async (request) => {
+    const { name } = request.params;
+    allowed(request, name);
+    const { source, ...query } = request.query;
+    // PocketBase shows its log to superusers alone: it has the addresses of all clients.
+    const isAllowed = seesAll(requireCaller(request), 'databases.read');
+    if (source === 'requests' && !isAllowed)
+      throw new FathomError('auth.forbidden', "the source 'requests' is for administrators; use 'output'");
+    return tailOfLogs(
+      fleet.get(name).spec,
+      { ...query, source: isAllowed ? source : ('output' as const) },
+      clock,
+    );
+  });
+
+  serve(app, getDatabaseMetrics, (request) => {
+    allowed(request, request.params.name);
+    const { state } = fleet.get(request.params.name);
+    const { usage, probe, restarts } = state.view();
+    return { usage, probe, probes: [...state.probes], restarts };
+  });
+}
+
+type Sort = z.output<typeof listDatabases.query>['sort'];
+
+function bySort(sort: Sort): (a: Instance, b: Instance) => number {
+  const descending = sort.startsWith('-');
+  const field = (descending ? sort.slice(1) : sort) as (typeof DATABASE_SORTS)[number];
+  const sign = descending ? -1 : 1;
+  return (a, b) => {
+    const [left, right] = [a[field] ?? '', b[field] ?? ''];
+    return sign * (left < right ? -1 : left > right ? 1 : a.name.localeCompare(b.name));
+  };
+}

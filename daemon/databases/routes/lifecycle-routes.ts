@@ -1,0 +1,82 @@
+import {
+  getInstanceStatus,
+  initInstance,
+  listInstances,
+  stopInstance,
+} from '../../../shared/api/lifecycle.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import { lifecycleStatus } from '../../../shared/instance.ts';
+import type { LifecycleInstance } from '../../../shared/protocol.ts';
+import { requireOwnerOrAll } from '../../http/caller.ts';
+import type { ApiDeps } from '../../http/deps.ts';
+import { serve } from '../../http/serve.ts';
+import type { Api } from '../../http/server.ts';
+import type { CatalogEntry } from '../catalog.ts';
+
+/** The lifecycle API of earlier clients: other paths and another form of errors, the same fleet. */
+export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
+  const { catalog, fleet, lifecycle, provisioner, users } = deps;
+
+  serve(app, initInstance, async (request) => {
+    const { id } = request.params;
+    requireOwnerOrAll(request, id);
+    const user = await users.find(id);
+    if (!user) throw new FathomError('not_found', `there is no user '${id}'`);
+    const before = catalog.findByUser(id);
+    const entry = await provisioner.ensure(user);
+    if (request.body?.force_restart && before) await lifecycle.restart(entry.row.name);
+    else if (entry.runner.state.phase === 'failed') throw givenUp(entry);
+    else await lifecycle.start(entry.row.name, { force: false });
+    const instance = toLifecycle(entry);
+    return {
+      success: true as const,
+      message: `PocketBase instance initialized on port ${instance.port}`,
+      instance,
+    };
+  });
+
+  serve(app, getInstanceStatus, async (request) => {
+    const { id } = request.params;
+    requireOwnerOrAll(request, id);
+    const entry = catalog.findByUser(id);
+    if (!entry && !(await users.find(id))) throw new FathomError('not_found', `there is no user '${id}'`);
+    return { user_id: id, instance: entry && toLifecycle(entry) };
+  });
+
+  serve(app, stopInstance, async (request) => {
+    const { id } = request.params;
+    requireOwnerOrAll(request, id);
+    const entry = catalog.findByUser(id);
+    if (!entry) throw new FathomError('not_found', `the user '${id}' has no instance`);
+    await lifecycle.stop(entry.row.name);
+    return { success: true as const, message: 'PocketBase instance stopped successfully' };
+  });
+
+  serve(app, listInstances, () => {
+    const instances: Record<string, LifecycleInstance> = {};
+    for (const entry of catalog.entries()) {
+      if (fleet.find(entry.row.name)) instances[entry.row.user] = toLifecycle(entry);
+    }
+    return { instances, count: Object.keys(instances).length };
+  });
+}
+
+function givenUp({ row, runner }: CatalogEntry): FathomError {
+  return new FathomError(
+    'instance.failed',
+    `${row.name} has failed: ${runner.state.reason?.message ?? 'no reason is known'}; send force_restart to try again`,
+  );
+}
+
+function toLifecycle({ row, runner }: CatalogEntry): LifecycleInstance {
+  const view = runner.state.view();
+  return {
+    user_id: row.user,
+    port: view.port ?? 0,
+    db_path: view.db_path,
+    url: view.url ?? '',
+    status: lifecycleStatus(view.phase),
+    created_at: view.created_at,
+    last_health_check: view.probe?.at ?? null,
+  };
+}

@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { freePortRange } from '../../../../test/helpers/free-ports.ts';
+import { createEnvFile } from '../../../config/sources/secrets-file.ts';
+import { gatherFacts, type VerifyBinary } from './gather.ts';
+
+let cwd: string;
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'fathom-doctor-'));
+});
+
+afterEach(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+const verified: VerifyBinary = async (path) => ({
+  path: path ?? 'embedded',
+  version: '0.39.1',
+  sha256: '6781',
+});
+
+function gather(env: Record<string, string> = {}, verify: VerifyBinary = verified) {
+  return gatherFacts({ commandLine: {}, env, cwd }, verify);
+}
+
+it('changes nothing on the host', async () => {
+  await gather();
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+it('gathers what can be known even though the configuration is not valid', async () => {
+  const facts = await gather({ PB_BINARY_PATH: '/opt/pb' });
+  expect(facts).toMatchObject({
+    config: { valid: false },
+    binary: { usable: true, path: '/opt/pb' },
+    dataDir: { path: join(cwd, 'var'), state: 'absent', mode: null },
+    ports: [],
+    daemon: { state: 'absent', socketPath: join(cwd, 'var/run/fathomd.sock') },
+    flock: 'ok',
+  });
+  expect(facts.disks.flatMap(({ places }) => places.map(({ setting }) => setting))).toEqual([
+    'FATHOM_DATA_DIR',
+    'PB_USER_DBS_PATH',
+    'FATHOM_SOCKET',
+  ]);
+  expect(facts.disks[0]?.freeBytes).toBeGreaterThan(0);
+});
+
+it('tells a port that is taken from one that is free', async () => {
+  await createEnvFile(join(cwd, '.env'));
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { ports } = await gather({
+    SERVER_PORT: String((taken.address() as AddressInfo).port),
+    PB_GLOBAL_PORT: String(await freePortRange(1)),
+    PB_BASE_PORT: '1024',
+    PB_PORT_RANGE: '1',
+  });
+  expect(ports.map(({ state }) => state)).toEqual(['taken', 'free']);
+  taken.close();
+  await once(taken, 'close');
+});
+
+it('sees modes, databases and why a binary cannot be used', async () => {
+  await createEnvFile(join(cwd, '.env'));
+  chmodSync(join(cwd, '.env'), 0o640);
+  mkdirSync(join(cwd, 'var/user_dbs/2024-01-15-001-johndoe'), { recursive: true });
+  mkdirSync(join(cwd, 'var/user_dbs/lost+found'));
+  chmodSync(join(cwd, 'var'), 0o755);
+  const facts = await gather({}, async () => {
+    throw new Error('wrong hash');
+  });
+  expect(facts).toMatchObject({
+    config: { valid: true, warnings: [] },
+    envFiles: [{ path: join(cwd, '.env'), mode: 0o640, exposed: true }],
+    binary: { usable: false, problem: 'wrong hash' },
+    dataDir: { state: 'writable', mode: 0o755 },
+    databases: 1,
+  });
+});
+
+it('tells a data directory that is a file', async () => {
+  writeFileSync(join(cwd, 'var'), '');
+  expect((await gather()).dataDir.state).toBe('not_a_directory');
+});
+
+it('tells a socket behind which nobody answers', async () => {
+  mkdirSync(join(cwd, 'var/run'), { recursive: true });
+  writeFileSync(join(cwd, 'var/run/fathomd.sock'), '');
+  expect((await gather()).daemon.state).toBe('silent');
+});

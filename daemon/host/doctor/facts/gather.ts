@@ -1,0 +1,266 @@
+import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { FathomClient } from '../../../../shared/client/fathom-client.ts';
+import { isDatabaseName } from '../../../../shared/database-name.ts';
+import { FathomError, messageOf } from '../../../../shared/errors.ts';
+import type { DaemonStatus } from '../../../../shared/status.ts';
+import { packageRoot, packageVersion } from '../../../base/package.ts';
+import { loadClientConfig } from '../../../config/client-config.ts';
+import { type Config, loadConfig } from '../../../config/config.ts';
+import {
+  type ConfigInput,
+  exposesSecrets,
+  readSources,
+  type Sources,
+} from '../../../config/sources/sources.ts';
+import { isRelease } from '../../install/release/layout.ts';
+import { toldOf, unfinished, WAYS_TO_SETTLE } from '../../install/release/unfinished.ts';
+import { uninstalling, WAYS_ON } from '../../install/uninstalling.ts';
+import { diskFacts } from './disks.ts';
+import { gatherFleet } from './fleet-facts.ts';
+import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
+import { networkDisks } from './network-disks.ts';
+import { weakSecrets } from './secrets-strength.ts';
+import { masterKeyFacts, sessionKeyFacts, settingsKeyFacts } from './stored-keys.ts';
+
+/** Proves that a binary can be used; the path is PB_BINARY_PATH, null the embedded default. */
+export type VerifyBinary = (
+  path: string | null,
+) => Promise<{ path: string; version: string; sha256: string }>;
+
+/** Looks at the host, and changes nothing on it. */
+export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary): Promise<HostFacts> {
+  const sources = readSources(input);
+  const { config, facts: configFacts } = tryConfig(input);
+  const { dataDir, socketPath } = loadClientConfig(input);
+  const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
+  const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
+  const { daemon, status } = await askDaemon(socketPath);
+  const places = await writtenPlaces({ config, dataDir, userDatabasesDir, socketPath });
+  const [binary, dataDirFacts, ports, disks, onNetwork, inotifyInstances, openFiles, databases, flock] =
+    await Promise.all([
+      tryBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),
+      directoryFacts(dataDir),
+      config === null ? [] : portFacts(config, status),
+      diskFacts(places),
+      networkDisks(await Promise.all([dataDir, userDatabasesDir].map(nearestExisting))),
+      readNumber('/proc/sys/fs/inotify/max_user_instances'),
+      openFilesLimit(),
+      countDatabases(userDatabasesDir),
+      flockFacts(),
+    ]);
+  return {
+    nodeVersion: process.versions.node,
+    config: withoutFileModes(configFacts, sources),
+    envFiles: sources.files.map((file) => ({
+      path: file.path,
+      mode: file.mode,
+      exposed: exposesSecrets(file),
+    })),
+    binary,
+    dataDir: dataDirFacts,
+    ports,
+    disks,
+    networkDisks: onNetwork,
+    inotifyInstances,
+    openFiles,
+    databases,
+    flock,
+    daemon,
+    fathomVersion: packageVersion(),
+    unfinishedChange: isRelease(packageRoot()) ? await unfinishedChange() : null,
+    now: new Date(),
+    weakSecrets: weakSecrets(sources.get),
+    settingsKey: config && settingsKeyFacts(globalData, config, sources),
+    masterKey: config && masterKeyFacts(globalData, config, sources),
+    sessionKey: config && sessionKeyFacts(globalData, config, sources),
+    fleet: await gatherFleet(
+      { dataDir, userDatabasesDir, socketPath, applications: config?.applications ?? null },
+      new FathomClient({ target: { socketPath }, timeoutMs: 5000 }),
+      daemon.state === 'ready' || daemon.state === 'starting',
+    ),
+  };
+}
+
+async function unfinishedChange(): Promise<HostFacts['unfinishedChange']> {
+  const left = await uninstalling();
+  if (left !== null) return { told: 'an uninstall was interrupted', remedy: WAYS_ON[left] };
+  const change = await unfinished();
+  return change && { told: toldOf(change), remedy: WAYS_TO_SETTLE };
+}
+
+function tryConfig(input: ConfigInput): { config: Config | null; facts: HostFacts['config'] } {
+  try {
+    const { config, warnings } = loadConfig(input);
+    return { config, facts: { valid: true, warnings } };
+  } catch (error) {
+    if (error instanceof FathomError && error.code === 'config.invalid') {
+      return { config: null, facts: { valid: false, problems: error.fields, warnings: error.warnings } };
+    }
+    throw error;
+  }
+}
+
+/** The files have findings of their own. */
+function withoutFileModes(facts: HostFacts['config'], { files }: Sources): HostFacts['config'] {
+  const exposed = files.filter(exposesSecrets);
+  return {
+    ...facts,
+    warnings: facts.warnings.filter((text) => !exposed.some(({ path }) => text.startsWith(`${path} `))),
+  };
+}
+
+async function tryBinary(verifyBinary: VerifyBinary, path: string | null): Promise<HostFacts['binary']> {
+  try {
+    const binary = await verifyBinary(path);
+    return { usable: true, path: binary.path, version: binary.version, sha256: binary.sha256 };
+  } catch (error) {
+    return { usable: false, problem: messageOf(error) };
+  }
+}
+
+async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; status: DaemonStatus | null }> {
+  try {
+    await access(socketPath);
+  } catch {
+    return { daemon: { state: 'absent', socketPath }, status: null };
+  }
+  try {
+    const status = await new FathomClient({ target: { socketPath }, timeoutMs: 3000 }).status();
+    const { version, pid } = status;
+    const state = status.ready ? 'ready' : 'starting';
+    return { daemon: { state, version, pid, log: logLosses(status) }, status };
+  } catch (error) {
+    return { daemon: { state: 'silent', problem: messageOf(error) }, status: null };
+  }
+}
+
+/** A daemon of an earlier release does not count them. */
+function logLosses({ log = { dropped: 0, problem: null } }: Partial<DaemonStatus>): DaemonStatus['log'] {
+  return log;
+}
+
+async function directoryFacts(path: string): Promise<DirectoryFacts> {
+  try {
+    const found = await stat(path);
+    const mode = found.mode & 0o777;
+    if (!found.isDirectory()) return { path, state: 'not_a_directory', mode };
+    return { path, state: (await mayWrite(path)) ? 'writable' : 'not_writable', mode };
+  } catch {
+    return {
+      path,
+      state: (await mayWrite(await nearestExisting(path))) ? 'absent' : 'cannot_be_made',
+      mode: null,
+    };
+  }
+}
+
+async function mayWrite(path: string): Promise<boolean> {
+  return access(path, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  return there || dirname(path) === path ? path : nearestExisting(dirname(path));
+}
+
+async function portFacts(
+  { server, bindAddress, globalPort }: Config,
+  status: DaemonStatus | null,
+): Promise<PortFacts[]> {
+  // Whatever the daemon that answers says of itself is its own; nobody else could hold it.
+  const held =
+    status === null ? [] : [status.api_url, status.global_url].map((url) => Number(URL.parse(url)?.port));
+  const wanted = [
+    { variable: 'SERVER_PORT' as const, host: server.host, port: server.port },
+    { variable: 'PB_GLOBAL_PORT' as const, host: bindAddress, port: globalPort },
+  ];
+  return Promise.all(
+    wanted.map(async (one): Promise<PortFacts> => {
+      const state = await tryPort(one.host, one.port);
+      return { ...one, state: state === 'taken' && held.includes(one.port) ? 'ours' : state };
+    }),
+  );
+}
+
+async function tryPort(host: string, port: number): Promise<PortFacts['state']> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EACCES') resolve('forbidden');
+      else resolve(error.code === 'EADDRINUSE' ? 'taken' : 'no_such_address');
+    });
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve('free')));
+  });
+}
+
+/** Where Fathom writes; of a directory that is not made yet, the one in which it will be. */
+async function writtenPlaces({
+  config,
+  dataDir,
+  userDatabasesDir,
+  socketPath,
+}: {
+  config: Config | null;
+  dataDir: string;
+  userDatabasesDir: string;
+  socketPath: string;
+}): Promise<{ setting: string; path: string }[]> {
+  const logDir = config?.log.dir ?? null;
+  const places = [
+    { setting: 'FATHOM_DATA_DIR', path: dataDir },
+    { setting: 'PB_USER_DBS_PATH', path: userDatabasesDir },
+    ...(logDir === null ? [] : [{ setting: 'LOG_DIR', path: logDir }]),
+    { setting: 'FATHOM_SOCKET', path: dirname(socketPath) },
+  ];
+  return Promise.all(
+    places.map(async ({ setting, path }) => ({ setting, path: await nearestExisting(path) })),
+  );
+}
+
+async function readNumber(path: string): Promise<number | null> {
+  try {
+    const number = Number.parseInt(await readFile(path, 'utf8'), 10);
+    return Number.isNaN(number) ? null : number;
+  } catch {
+    return null;
+  }
+}
+
+async function openFilesLimit(): Promise<number | null> {
+  try {
+    const limits = await readFile('/proc/self/limits', 'utf8');
+    const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
+    if (hard === undefined) return null;
+    return hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard);
+  } catch {
+    return null;
+  }
+}
+
+async function countDatabases(path: string): Promise<number> {
+  try {
+    return (await readdir(path)).filter(isDatabaseName).length;
+  } catch {
+    return 0;
+  }
+}
+
+async function flockFacts(): Promise<HostFacts['flock']> {
+  const result = await execa('flock', ['--help'], {
+    reject: false,
+    all: true,
+    stdin: 'ignore',
+    timeout: 5000,
+  });
+  if (result.code === 'ENOENT' || result.code === 'EACCES') return 'missing';
+  return result.all.includes('--no-fork') ? 'ok' : 'no_fork_unknown';
+}

@@ -1,0 +1,68 @@
+import type { FieldError } from '../../../../shared/errors.ts';
+import type { DaemonStatus } from '../../../../shared/status.ts';
+import type { DiskFacts } from './disks.ts';
+import type { FleetFacts } from './fleet-facts.ts';
+import type { NetworkDisk } from './network-disks.ts';
+import type { WeakSecret } from './secrets-strength.ts';
+import type { KeyFacts, MasterKeyFacts, SessionKeyFacts } from './stored-keys.ts';
+
+/** What was seen on the host; the checks judge this and nothing else. */
+export interface HostFacts {
+  /** As `process.versions.node`. */
+  nodeVersion: string;
+  config: ({ valid: true } | { valid: false; problems: readonly FieldError[] }) & {
+    warnings: readonly string[];
+  };
+  envFiles: readonly { path: string; mode: number; exposed: boolean }[];
+  binary:
+    | { usable: true; path: string; version: string; sha256: string }
+    | { usable: false; problem: string };
+  dataDir: DirectoryFacts;
+  ports: readonly PortFacts[];
+  /** Every file system that Fathom writes to. */
+  disks: readonly DiskFacts[];
+  /** Directories of the fleet that lie on a network file system. */
+  networkDisks: readonly NetworkDisk[];
+  /** `fs.inotify.max_user_instances`; null when it cannot be read. */
+  inotifyInstances: number | null;
+  /** The hard limit, up to which Node raises its own; null when it cannot be read. */
+  openFiles: number | null;
+  /** User databases on disk. */
+  databases: number;
+  flock: 'ok' | 'missing' | 'no_fork_unknown';
+  daemon: DaemonFacts;
+  /** Of the program that asks. */
+  fathomVersion: string;
+  /** A change of the installation that has not come to its end, and what to do about it; null when there is none. */
+  unfinishedChange: { told: string; remedy: string } | null;
+  now: Date;
+  weakSecrets: readonly WeakSecret[];
+  /** Null before the first start, and where it cannot be told. */
+  settingsKey: KeyFacts | null;
+  /** As above; null also while there are no secrets. */
+  masterKey: MasterKeyFacts | null;
+  sessionKey: SessionKeyFacts | null;
+  /** Null before the first start. */
+  fleet: FleetFacts | null;
+}
+
+export interface DirectoryFacts {
+  path: string;
+  /** `absent` with a parent in which it can be made. */
+  state: 'writable' | 'absent' | 'cannot_be_made' | 'not_writable' | 'not_a_directory';
+  /** Permission bits, when it exists. */
+  mode: number | null;
+}
+
+export interface PortFacts {
+  variable: 'SERVER_PORT' | 'PB_GLOBAL_PORT';
+  host: string;
+  port: number;
+  state: 'free' | 'ours' | 'taken' | 'forbidden' | 'no_such_address';
+}
+
+export type DaemonFacts =
+  | { state: 'ready' | 'starting'; version: string; pid: number; log: DaemonStatus['log'] }
+  /** Nothing listens on its socket. */
+  | { state: 'absent'; socketPath: string }
+  | { state: 'silent'; problem: string };

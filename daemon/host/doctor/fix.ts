@@ -1,0 +1,34 @@
+import { chmod, rm } from 'node:fs/promises';
+import { messageOf } from '../../../shared/errors.ts';
+import type { Finding, Fix } from './finding.ts';
+
+export interface Fixed {
+  fix: Fix;
+  /** Null when it was done. */
+  problem: string | null;
+}
+
+/** Does what is safe about the findings, one after the other; what cannot be done is told. */
+export async function applyFixes(findings: readonly Finding[]): Promise<Fixed[]> {
+  const done: Fixed[] = [];
+  for (const fix of findings.flatMap(({ fixes }) => fixes ?? [])) {
+    try {
+      await apply(fix);
+      done.push({ fix, problem: null });
+    } catch (error) {
+      done.push({ fix, problem: messageOf(error) });
+    }
+  }
+  return done;
+}
+
+async function apply(fix: Fix): Promise<void> {
+  if (fix.kind === 'chmod') await chmod(fix.path, fix.mode);
+  else await rm(fix.path, { recursive: true, force: true });
+}
+
+export function describeFix(fix: Fix): string {
+  return fix.kind === 'chmod'
+    ? `chmod ${fix.mode.toString(8).padStart(4, '0')} ${fix.path}`
+    : `removed ${fix.path}`;
+}

@@ -1,0 +1,30 @@
+import { getDaemonLog, getDoctorReport } from '../../shared/api/host.ts';
+import { FathomError } from '../../shared/errors.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import type { ApiDeps, DoctorReport } from '../http/deps.ts';
+import { serve } from '../http/serve.ts';
+import type { Api } from '../http/server.ts';
+
+/** Milliseconds for which a report is handed out again: it takes most of a second of processor time. */
+const REPORT_AGE_MS = 2_000;
+
+/** The host, and what the daemon says of itself. */
+export function hostRoutes(app: Api, { diagnose, recentLog, clock }: ApiDeps): void {
+  const flights = new SingleFlight<DoctorReport>();
+  let last: DoctorReport | null = null;
+
+  serve(app, getDoctorReport, async () => {
+    if (diagnose === null)
+      throw new FathomError('not_found', "run 'fathomd doctor' on the host of this daemon");
+    const now = clock.now().getTime();
+    const age = last === null ? Number.POSITIVE_INFINITY : now - Date.parse(last.at);
+    if (last !== null && age >= 0 && age < REPORT_AGE_MS) return last;
+    last = await flights.run('doctor', async () => ({
+      at: clock.now().toISOString(),
+      findings: await diagnose(),
+    }));
+    return last;
+  });
+
+  serve(app, getDaemonLog, ({ query: { tail } }) => ({ lines: recentLog.lines(tail) }));
+}

@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import { chmod, readFile, rm } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import { FathomError } from '../../../shared/errors.ts';
+import { makePrivateDir } from '../../base/files/dir.ts';
+import { exists } from '../../base/files/exists.ts';
+import type { Config } from '../../config/config.ts';
+import { openFilesLimit } from '../../metrics/process-reading.ts';
+import { attachStream } from '../../stream/stream-server.ts';
+import type { Transport } from '../caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import { type Api, createApi } from '../server.ts';
+import { openToGroup } from './socket-group.ts';
+
+export interface Listening {
+  close: () => Promise<void>;
+}
+
+/** @throws FathomError `server.port_in_use` */
+export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Promise<Listening> {
+  const { api, close } = await create(deps, 'tcp');
+  try {
+    api.server.maxConnections = await maxConnections();
+    await api.listen({ host, port });
+  } catch (error) {
+    await close();
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new FathomError(
+      'server.port_in_use',
+      code === 'EADDRINUSE'
+        ? `SERVER_PORT ${port} on ${host} is in use by another process; end it, or set SERVER_PORT to a free port`
+        : `cannot listen on ${host}:${port}: ${message}; correct SERVER_HOST and SERVER_PORT`,
+      { cause: error },
+    );
+  }
+  return { close };
+}
+
+/** Half of the files that may be open: the other half is for the local socket and for the databases, whoever connects here. */
+async function maxConnections(): Promise<number> {
+  return Math.floor(openFilesLimit(await readFile('/proc/self/limits', 'utf8')) / 2);
+}
+
+export interface LocalSocket extends Listening {
+  /** Opens it again when its file was removed. Returns whether it was. */
+  restore: () => Promise<boolean>;
+}
+
+/**
+ * Whoever can open this socket is an administrator: its owner and its group.
+ *
+ * @param inherited the descriptor of one that is open already and outlives this daemon, or null
+ * @throws FathomError `data_dir.locked` when another process listens on it, `data_dir.unusable`
+ */
+export async function listenOnSocket(
+  deps: ApiDeps,
+  { socketPath: path, socketGroup: group }: Pick<Config, 'socketPath' | 'socketGroup'>,
+  inherited: number | null,
+): Promise<LocalSocket> {
+  const { api, close } = await create(deps, 'socket');
+  const restored: Server[] = [];
+  try {
+    if (inherited === null) {
+      // Another deployment may be configured with the same path: the lock on the data directory does not cover that.
+      if (await isListening(path)) throw socketInUse(path);
+      // Left by a daemon that was killed.
+      await rm(path, { force: true });
+      await openSocket(path, group, () => api.listen({ path }));
+    } else {
+      await api.ready();
+      api.server.listen({ fd: inherited });
+      await once(api.server, 'listening');
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    restore: async () => {
+      if (await exists(path)) return false;
+      await makePrivateDir(dirname(path));
+      const server = createServer((socket) => void api.server.emit('connection', socket));
+      await openSocket(path, group, async () => void (await once(server.listen(path), 'listening')));
+      restored.push(server);
+      return true;
+    },
+    close: async () => {
+      for (const server of restored) server.close();
+      await close();
+    },
+  };
+}
+
+/** @throws FathomError `data_dir.unusable`, and what `openToGroup` throws */
+async function openSocket(path: string, group: string | null, listen: () => Promise<unknown>): Promise<void> {
+  try {
+    await listen();
+    await chmod(path, 0o660);
+    if (group !== null) await openToGroup(path, group);
+  } catch (error) {
+    if (error instanceof FathomError) throw error;
+    throw new FathomError(
+      'data_dir.unusable',
+      `cannot listen on the socket ${path}: ${(error as Error).message}; correct FATHOM_SOCKET`,
+      { cause: error },
+    );
+  }
+}
+
+async function isListening(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function socketInUse(path: string): FathomError {
+  return new FathomError(
+    'data_dir.locked',
+    `another process listens on the socket ${path}; stop it first, or set FATHOM_SOCKET to another path`,
+  );
+}
+
+async function create(deps: ApiDeps, transport: Transport): Promise<Listening & { api: Api }> {
+  const api = await createApi(deps, transport);
+  const closeStreams = attachStream(api, deps, transport);
+  return {
+    api,
+    close: async () => {
+      closeStreams();
+      // Of a server that it did not open itself, Fastify would wait for the last client to go.
+      api.server.closeAllConnections();
+      await api.close();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { SignJWT } from 'jose';
+import type { Clock } from '../base/time/clock.ts';
+import { deriveKey } from './derived-keys.ts';
+
+/**
+ * Fathom's own superuser on one instance. It has no password that anybody could guess: PocketBase signs a superuser's
+ * token with the record's token key and the collection's secret, both follow from one random secret, and so Fathom
+ * signs its tokens itself. Source: PocketBase, core/record_tokens.go.
+ */
+export interface SuperuserKeys {
+  recordId: string;
+  tokenKey: string;
+  collectionSecret: string;
+}
+
+/** The id of PocketBase's `_superusers` collection: crc32 of its type and name, the same everywhere. */
+export const SUPERUSERS_COLLECTION_ID = 'pbc_3142635823';
+
+const SECRET_BYTES = 32;
+/** PocketBase's own keys are 50 characters. */
+const KEY_CHARACTERS = 50;
+const TOKEN_LIFETIME_S = 3600;
+const RENEW_BEFORE_S = 300;
+
+export function newSuperuserSecret(): Buffer {
+  return randomBytes(SECRET_BYTES);
+}
+
+export function superuserKeys(secret: Uint8Array): SuperuserKeys {
+  const key = (purpose: string) =>
+    deriveKey(secret, `superuser/${purpose}`, 38).toString('base64url').slice(0, KEY_CHARACTERS);
+  return {
+    recordId: deriveKey(secret, 'superuser/id', 8).toString('hex').slice(0, 15),
+    tokenKey: key('token-key'),
+    collectionSecret: key('collection-secret'),
+  };
+}
+
+/** A token that PocketBase takes for its own. `key` is the record's token key followed by the collection's secret. */
+export function signPocketBaseToken(
+  key: string,
+  claims: { id: string; collectionId: string; refreshable: boolean },
+  expiresAt: Date,
+): Promise<string> {
+  return new SignJWT({ ...claims, type: 'auth' })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setExpirationTime(expiresAt)
+    .sign(new TextEncoder().encode(key));
+}
+
+/** Hands out a superuser token for one instance, signed anew when it is about to expire. */
+export function superuserTokens(secret: Uint8Array, clock: Clock): () => Promise<string> {
+  const keys = superuserKeys(secret);
+  let token: string | null = null;
+  let expiresAt = 0;
+  return async () => {
+    const now = clock.now().getTime();
+    if (token === null || now > expiresAt - RENEW_BEFORE_S * 1000) {
+      expiresAt = now + TOKEN_LIFETIME_S * 1000;
+      token = await signPocketBaseToken(
+        keys.tokenKey + keys.collectionSecret,
+        { id: keys.recordId, collectionId: SUPERUSERS_COLLECTION_ID, refreshable: false },
+        new Date(expiresAt),
+      );
+    }
+    return token;
+  };
+}

@@ -1,0 +1,112 @@
+import { expect, it } from 'vitest';
+import type { Instance } from '../../shared/instance.ts';
+import { NO_TASKS } from '../../shared/task.ts';
+import { EventBus } from '../events/bus.ts';
+import { Activity } from './activity.ts';
+import { METRIC_NAMES, specOf } from './metrics-table.ts';
+import { renderMetrics } from './render.ts';
+import { type Reading, samplesOf } from './samples.ts';
+
+const bus = new EventBus((error) => {
+  throw error;
+});
+
+function instance(changes: Partial<Instance> & { name: string }): Instance {
+  return {
+    kind: 'user',
+    phase: 'running',
+    desired: 'running',
+    reason: null,
+    restarts: 0,
+    started_at: null,
+    usage: null,
+    probe: null,
+    ...changes,
+  } as Instance;
+}
+
+function reading(changes: Partial<Reading> = {}): Reading {
+  return {
+    version: '1.2.3',
+    pocketbaseVersion: '0.39.1',
+    isReady: true,
+    instances: [],
+    queue: { paused: false, max_running: 2, counts: NO_TASKS },
+    usage: null,
+    droppedLogLines: 0,
+    process: {
+      cpuSeconds: 1,
+      residentBytes: 2,
+      heapUsedBytes: 3,
+      startedAtSeconds: 4,
+      openFiles: 5,
+      maxFiles: Number.POSITIVE_INFINITY,
+    },
+    activity: new Activity(bus),
+    ...changes,
+  };
+}
+
+it('tells a database that is stopped on purpose from one that is in trouble', () => {
+  const now = reading({
+    instances: [
+      instance({ name: 'stopped', phase: 'stopped', desired: 'stopped' }),
+      instance({ name: 'failed', phase: 'failed', reason: { code: 'disk_full', message: '' } }),
+      instance({ name: 'hung', phase: 'unresponsive' }),
+      instance({ name: 'fine' }),
+    ],
+  });
+  const byDatabase = (name: Parameters<typeof samplesOf>[0]) =>
+    Object.fromEntries(samplesOf(name, now).map(({ labels, value }) => [labels['database'], value]));
+  expect(byDatabase('fathom_instance_up')).toEqual({ stopped: 0, failed: 0, hung: 0, fine: 1 });
+  expect(byDatabase('fathom_instance_desired')).toEqual({ stopped: 0, failed: 1, hung: 1, fine: 1 });
+  expect(samplesOf('fathom_instance_trouble', now).map(({ labels }) => labels['reason'])).toEqual([
+    'disk_full',
+    'unresponsive',
+  ]);
+  expect(samplesOf('fathom_instances_in_trouble', now)).toEqual([{ labels: {}, value: 2 }]);
+});
+
+it('leaves out what cannot be read', () => {
+  const now = reading({ queue: null, instances: [instance({ name: 'new' })] });
+  for (const name of ['fathom_queue_tasks', 'fathom_queue_paused', 'fathom_disk_free_bytes'] as const)
+    expect(samplesOf(name, now)).toEqual([]);
+  expect(samplesOf('fathom_instance_pss_bytes', now)).toEqual([]);
+});
+
+it('counts restarts and starts as they happen', () => {
+  const activity = new Activity(bus);
+  const enter = (to: Instance['phase'], second: number, restarts: number) =>
+    bus.publish({
+      kind: 'instance.phase',
+      name: 'x',
+      from: 'queued',
+      to,
+      at: new Date(second * 1000).toISOString(),
+      instance: instance({ name: 'x', restarts }),
+    });
+  enter('starting', 1, 0);
+  enter('running', 3, 0);
+  enter('queued', 9, 1);
+  enter('running', 10, 1);
+  enter('backing_off', 11, 3);
+  const now = reading({ activity });
+  expect(samplesOf('fathom_restarts_total', now)).toContainEqual({ labels: { kind: 'user' }, value: 3 });
+  const starts = samplesOf('fathom_instance_start_duration_seconds', now);
+  const of = (suffix: string) =>
+    starts.find((sample) => sample.suffix === suffix && sample.labels['kind'] === 'user')?.value;
+  expect({ sum: of('_sum'), count: of('_count') }).toEqual({ sum: 2, count: 1 });
+  expect(starts).toContainEqual({ labels: { kind: 'user', le: 1 }, value: 0, suffix: '_bucket' });
+  expect(starts).toContainEqual({ labels: { kind: 'user', le: '+Inf' }, value: 1, suffix: '_bucket' });
+});
+
+it('shows names of databases only where they are allowed', async () => {
+  const now = reading({ instances: [instance({ name: '2024-01-15-001-jo', phase: 'failed' })] });
+  expect((await renderMetrics(now, { perDatabase: false })).text).not.toContain('001-jo');
+  expect((await renderMetrics(now, { perDatabase: true })).text).toContain('database="2024-01-15-001-jo"');
+});
+
+it('names counters by _total, and nothing else', () => {
+  for (const name of METRIC_NAMES)
+    expect(name.endsWith('_total'), name).toBe(specOf(name).type === 'counter');
+});

@@ -1,0 +1,133 @@
+import type { DaemonUsage } from '../../shared/events.ts';
+import { INSTANCE_PHASES, type Instance, isInTrouble } from '../../shared/instance.ts';
+import { type QueueStats, TASK_STATUSES } from '../../shared/task.ts';
+import type { Histogram } from '../base/tally.ts';
+import type { Activity } from './activity.ts';
+import { type MetricName, specOf } from './metrics-table.ts';
+
+/** What is known at the moment of a scrape. */
+export interface Reading {
+  version: string;
+  pocketbaseVersion: string;
+  isReady: boolean;
+  instances: readonly Instance[];
+  /** Null when the control plane does not answer. */
+  queue: QueueStats | null;
+  /** Null before the first sample. */
+  usage: DaemonUsage | null;
+  droppedLogLines: number;
+  process: ProcessReading;
+  activity: Activity;
+}
+
+/** Of the daemon's own process. */
+export interface ProcessReading {
+  cpuSeconds: number;
+  residentBytes: number;
+  heapUsedBytes: number;
+  /** Unix time. */
+  startedAtSeconds: number;
+  openFiles: number;
+  /** Infinity without a limit. */
+  maxFiles: number;
+}
+
+export interface Sample {
+  labels: Readonly<Record<string, string | number>>;
+  value: number;
+  /** Of the series of a histogram: `_bucket`, `_sum`, `_count`. */
+  suffix?: string;
+}
+
+type Read = (reading: Reading) => { labels: readonly string[]; value: number | Histogram }[];
+
+const SOURCES: Readonly<Record<MetricName, Read>> = {
+  fathom_build_info: ({ version, pocketbaseVersion }) => one(1, version, pocketbaseVersion),
+  fathom_ready: ({ isReady }) => one(Number(isReady)),
+  fathom_instances: ({ instances }) =>
+    INSTANCE_PHASES.map((phase) => ({
+      labels: [phase],
+      value: count(instances, (is) => is.phase === phase),
+    })),
+  fathom_instances_desired: ({ instances }) =>
+    ['running', 'stopped'].map((desired) => ({
+      labels: [desired],
+      value: count(instances, (is) => is.desired === desired),
+    })),
+  fathom_instances_in_trouble: ({ instances }) => one(count(instances, isInTrouble)),
+  fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
+  fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
+  fathom_provision_duration_seconds: ({ activity }) => activity.provisions.entries(),
+  fathom_http_requests_total: ({ activity }) => activity.httpRequests.entries(),
+  fathom_http_request_duration_seconds: ({ activity }) => activity.httpDurations.entries(),
+  fathom_queue_tasks: ({ queue }) =>
+    queue === null ? [] : TASK_STATUSES.map((status) => ({ labels: [status], value: queue.counts[status] })),
+  fathom_queue_paused: ({ queue }) => one(queue && Number(queue.paused)),
+  fathom_queue_max_running: ({ queue }) => one(queue && queue.max_running),
+  fathom_queue_attempts_total: ({ activity }) => activity.attempts.entries(),
+  fathom_queue_attempt_duration_seconds: ({ activity }) => activity.attemptDurations.entries(),
+  process_cpu_seconds_total: ({ process }) => one(process.cpuSeconds),
+  process_resident_memory_bytes: ({ process }) => one(process.residentBytes),
+  process_start_time_seconds: ({ process }) => one(process.startedAtSeconds),
+  process_open_fds: ({ process }) => one(process.openFiles),
+  process_max_fds: ({ process }) => one(process.maxFiles),
+  nodejs_heap_size_used_bytes: ({ process }) => one(process.heapUsedBytes),
+  fathom_daemon_event_loop_delay_seconds: ({ usage }) => one(usage && usage.event_loop_delay_ms / 1000),
+  fathom_log_dropped_lines_total: ({ droppedLogLines }) => one(droppedLogLines),
+  fathom_disk_free_bytes: ({ usage }) => one(usage && usage.disk_free_bytes),
+  fathom_instance_up: each(({ phase }) => Number(phase === 'running')),
+  fathom_instance_desired: each(({ desired }) => Number(desired === 'running')),
+  fathom_instance_trouble: ({ instances }) =>
+    instances
+      .filter(isInTrouble)
+      .map(({ name, kind, phase, reason }) => ({ labels: [name, kind, reason?.code ?? phase], value: 1 })),
+  fathom_instance_restarts_total: each(({ restarts }) => restarts),
+  fathom_instance_start_time_seconds: each(({ started_at }) =>
+    started_at === null ? null : Date.parse(started_at) / 1000,
+  ),
+  fathom_instance_pss_bytes: each(({ usage }) => usage?.pss_bytes),
+  fathom_instance_cpu_usage_ratio: each(({ usage }) =>
+    typeof usage?.cpu_percent === 'number' ? usage.cpu_percent / 100 : null,
+  ),
+  fathom_instance_disk_bytes: each(({ usage }) => usage?.disk_bytes),
+  fathom_instance_open_connections: each(({ usage }) => usage?.open_connections),
+  fathom_instance_probe_duration_seconds: each(({ probe }) => (probe ? probe.latency_ms / 1000 : null)),
+};
+
+/** The series of one metric. Pure. */
+export function samplesOf(name: MetricName, reading: Reading): Sample[] {
+  const { labels: names } = specOf(name);
+  return SOURCES[name](reading).flatMap(({ labels: values, value }) => {
+    const labels = Object.fromEntries(names.map((label, index) => [label, values[index] ?? '']));
+    return typeof value === 'number' ? [{ labels, value }] : histogramSamples(labels, value);
+  });
+}
+
+function histogramSamples(labels: Record<string, string>, { buckets, sum, count: all }: Histogram): Sample[] {
+  return [
+    ...buckets.map(({ bound, count: upTo }) => ({
+      labels: { ...labels, le: bound },
+      value: upTo,
+      suffix: '_bucket',
+    })),
+    { labels: { ...labels, le: '+Inf' }, value: all, suffix: '_bucket' },
+    { labels, value: sum, suffix: '_sum' },
+    { labels, value: all, suffix: '_count' },
+  ];
+}
+
+function one(value: number | null, ...labels: string[]): { labels: string[]; value: number }[] {
+  return value === null ? [] : [{ labels, value }];
+}
+
+function each(value: (instance: Instance) => number | null | undefined): Read {
+  return ({ instances }) =>
+    instances.flatMap((instance) => {
+      const reading = value(instance);
+      return typeof reading === 'number' ? [{ labels: [instance.name, instance.kind], value: reading }] : [];
+    });
+}
+
+function count(instances: readonly Instance[], is: (instance: Instance) => boolean): number {
+  return instances.filter(is).length;
+}

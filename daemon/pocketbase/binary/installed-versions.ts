@@ -1,0 +1,139 @@
+import { chown, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { unzipSync } from 'fflate';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { makePrivateDir } from '../../base/files/dir.ts';
+import { withFileLock } from '../../base/files/file-lock.ts';
+import { syncDirectory, writeAndClose } from '../../base/files/replace-file.ts';
+import { type Binary, hashRecordOf, verifyBinary } from './binary.ts';
+import { sha256Of } from './executable-hash.ts';
+import { downloadRelease } from './release-download.ts';
+
+const EXECUTABLE = 'pocketbase';
+const INCOMING = '.incoming-';
+const MAX_EXECUTABLE_BYTES = 512 * 1024 * 1024;
+
+/** Each version in a directory of its own below the data directory, named after it. */
+function versionsDir(dataDir: string): string {
+  return join(dataDir, 'pocketbase');
+}
+
+function executableOf(dataDir: string, version: string): string {
+  return join(versionsDir(dataDir), version, EXECUTABLE);
+}
+
+/** Paths of what was installed, by version. */
+export async function installedVersions(dataDir: string): Promise<Map<string, string>> {
+  const entries = await readdir(versionsDir(dataDir), { withFileTypes: true }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw new FathomError(
+        'data_dir.unusable',
+        `${versionsDir(dataDir)} cannot be read (${error.message}); run this as root, or as the user that runs fathomd`,
+        { cause: error },
+      );
+    },
+  );
+  const versions = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
+  return new Map(versions.map(({ name }) => [name, executableOf(dataDir, name)]));
+}
+
+/**
+ * Downloads a release and puts it beside the others. Nothing of it is run before it is proven, and it has its place only as
+ * a whole: what is cut short leaves nothing that could be taken for a PocketBase.
+ *
+ * @throws FathomError as `downloadRelease`; `binary.unusable`, `data_dir.unusable`
+ */
+export async function installVersion(
+  version: string,
+  { dataDir, from, arch }: { dataDir: string; from: string; arch: string },
+): Promise<{ binary: Binary; already: boolean }> {
+  const path = executableOf(dataDir, version);
+  const there = await whole(path, version);
+  if (there !== null) return { binary: there, already: true };
+  const content = executableIn(await downloadRelease(version, from, arch), version);
+  const directory = versionsDir(dataDir);
+  await makePrivateDir(dataDir);
+  await makePrivateDir(directory);
+  const lock = join(directory, '.lock');
+  return withFileLock(lock, async () => {
+    await giveToOwner(dataDir, [directory, lock]);
+    // Another command may have been faster.
+    if ((await whole(path, version)) === null) await place(content, version, dataDir);
+    return { binary: await verifyBinary(path), already: false };
+  });
+}
+
+/** While the lock is held. */
+async function place(content: Uint8Array, version: string, dataDir: string): Promise<void> {
+  const directory = versionsDir(dataDir);
+  // Left by a command that was killed.
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(INCOMING)) await rm(join(directory, name), { recursive: true, force: true });
+  }
+  const incoming = await mkdtemp(join(directory, INCOMING));
+  try {
+    const path = join(incoming, EXECUTABLE);
+    const record = hashRecordOf(path);
+    await writeAndClose(await open(path, 'wx', 0o700), content);
+    await writeAndClose(await open(record, 'wx', 0o600), `${sha256Of(content)}  ${EXECUTABLE}\n`);
+    await prove(path, version);
+    await giveToOwner(dataDir, [incoming, path, record]);
+    await syncDirectory(incoming);
+    const target = join(directory, version);
+    // What lies there is not whole.
+    await rm(target, { recursive: true, force: true });
+    await rename(incoming, target);
+    await syncDirectory(directory);
+  } finally {
+    await rm(incoming, { recursive: true, force: true });
+  }
+}
+
+/** Root installs for the user that runs the daemon. */
+async function giveToOwner(dataDir: string, paths: readonly string[]): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = await stat(dataDir);
+  for (const path of paths) await chown(path, uid, gid);
+}
+
+/** Null when it is not there, or not as it was installed. */
+async function whole(path: string, version: string): Promise<Binary | null> {
+  try {
+    const binary = await verifyBinary(path);
+    return binary.version === version ? binary : null;
+  } catch (error) {
+    if (error instanceof FathomError && error.code === 'binary.unusable') return null;
+    throw error;
+  }
+}
+
+function executableIn(archive: Uint8Array, version: string): Uint8Array {
+  let content: Uint8Array | undefined;
+  try {
+    content = unzipSync(archive, {
+      filter: ({ name, originalSize }) => name === EXECUTABLE && originalSize <= MAX_EXECUTABLE_BYTES,
+    })[EXECUTABLE];
+  } catch (error) {
+    throw odd(version, `its archive cannot be opened (${messageOf(error)})`, error);
+  }
+  if (content === undefined)
+    throw odd(version, `its archive holds no '${EXECUTABLE}' of a size that makes sense`);
+  return content;
+}
+
+async function prove(path: string, version: string): Promise<void> {
+  const found = await verifyBinary(path).catch((error: unknown) => {
+    throw odd(
+      version,
+      `it cannot be run here, perhaps as the file system is mounted noexec (${messageOf(error)})`,
+      error,
+    );
+  });
+  if (found.version !== version) throw odd(version, `it says that it is ${found.version}`);
+}
+
+function odd(version: string, why: string, cause?: unknown): FathomError {
+  const message = `the release of PocketBase ${version} is of no use: ${why}; nothing was installed. Choose another version`;
+  return new FathomError('binary.unusable', message, { cause });
+}

@@ -1,0 +1,182 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type BareInstance, bareInstance } from '../../../test/helpers/bare-instance.ts';
+import { ENCRYPTION_VARIABLE, type InstanceCommand } from './command.ts';
+import { exitReason } from './exit-reason.ts';
+
+const INSTANCE = { name: '2024-01-15-001-jo', kind: 'user' } as const;
+
+/** Starts it, and tells why it ended by itself. */
+async function reasonOf(instance: BareInstance, changes: Partial<InstanceCommand> = {}) {
+  const from = await instance.log.end();
+  const process = await instance.start(changes);
+  const exit = await process.exited;
+  return { exit, reason: exitReason(exit, await instance.log.tail(50, from), INSTANCE) };
+}
+
+/** A data directory as a run leaves it. */
+async function runOnce(instance: BareInstance): Promise<void> {
+  const process = await instance.start();
+  await instance.untilReady();
+  process.signal('SIGTERM');
+  // PocketBase listens a moment before it handles signals.
+  expect([
+    { code: 0, signal: null },
+    { code: null, signal: 'SIGTERM' },
+  ]).toContainEqual(await process.exited);
+}
+
+/** From the one line that it printed. */
+const told = (line: string) => exitReason({ code: 1, signal: null }, [line], INSTANCE).code;
+
+describe('why PocketBase ended', () => {
+  it('a port in use, which exits 0', async () => {
+    const instance = await bareInstance();
+    const foreign = createServer().listen(instance.command.port, '127.0.0.1');
+    await once(foreign, 'listening');
+    onTestFinished(() => {
+      foreign.close();
+    });
+    const { exit, reason } = await reasonOf(instance);
+    expect(exit).toEqual({ code: 0, signal: null });
+    expect(reason).toEqual({
+      code: 'port_in_use',
+      message: `port ${instance.command.port}: address in use by another process`,
+      log_tail: [`Error: listen tcp 127.0.0.1:${instance.command.port}: bind: address already in use`],
+    });
+  });
+
+  it('a migration that fails, which exits 0', async () => {
+    const instance = await bareInstance();
+    const file = join(instance.directory, 'migrations', '1_bad.js');
+    await writeFile(file, 'migrate((app) => {\nthrow new Error("no such thing") }, (app) => {})');
+    const { exit, reason } = await reasonOf(instance);
+    expect(exit.code).toBe(0);
+    expect(reason.code).toBe('migration_failed');
+    expect(reason.message).toContain('1_bad.js:2: Error: no such thing; ');
+  });
+
+  it('a migration that does not parse, or fails while it is loaded', async () => {
+    const instance = await bareInstance();
+    const file = join(instance.directory, 'migrations', '1_bad.js');
+    await writeFile(file, 'migrate((app) => {\n  const x = ;\n});');
+    const { reason } = await reasonOf(instance);
+    expect(reason.code).toBe('migration_broken');
+    expect(reason.message).toContain('1_bad.js:2: SyntaxError: Unexpected token ;');
+    await writeFile(file, '\n\nnowhere();');
+    await expect(reasonOf(instance)).resolves.toMatchObject({
+      reason: {
+        code: 'migration_broken',
+        message: expect.stringContaining('1_bad.js:3: ReferenceError: ') as string,
+      },
+    });
+  });
+
+  it('a hook that does not parse, named above a long stack', async () => {
+    const instance = await bareInstance();
+    const hooksDir = join(instance.directory, 'hooks');
+    await mkdir(hooksDir);
+    await writeFile(join(hooksDir, 'broken.pb.js'), 'routerAdd("GET", "/x", (e) => {');
+    const { exit, reason } = await reasonOf(instance, { hooksDir });
+    expect(exit.code).toBe(2);
+    expect(reason.code).toBe('hook_broken');
+    expect(reason.message).toMatch(
+      /^hook broken\.pb\.js is broken: SyntaxError: .* then run 'fathomd databases start 2024-01-15-001-jo'$/,
+    );
+    expect(reason.log_tail?.[0]).toMatch(/^panic: SyntaxError/);
+  });
+
+  it('a hook that throws while it is loaded', async () => {
+    const instance = await bareInstance();
+    const hooksDir = join(instance.directory, 'hooks');
+    await mkdir(hooksDir);
+    await writeFile(join(hooksDir, 'throwing.pb.js'), 'throw new Error("boom")');
+    const { reason } = await reasonOf(instance, { hooksDir });
+    expect(reason).toMatchObject({ code: 'hook_broken' });
+    expect(reason.message).toMatch(/^hook throwing\.pb\.js is broken: Error: boom/);
+  });
+
+  it.each(['data.db', 'auxiliary.db'])('a %s that is no database, or damaged within', async (file) => {
+    const instance = await bareInstance();
+    await runOnce(instance);
+    const path = join(instance.command.dataDir, file);
+    const whole = await readFile(path);
+    await rm(`${path}-wal`, { force: true });
+
+    await writeFile(path, randomBytes(whole.length));
+    expect((await reasonOf(instance)).reason).toMatchObject({
+      code: 'database_corrupt',
+      log_tail: [expect.stringMatching(/file is not a database/)],
+    });
+
+    await writeFile(path, Buffer.concat([whole.subarray(0, 100), randomBytes(whole.length - 100)]));
+    expect((await reasonOf(instance)).reason).toMatchObject({
+      code: 'database_corrupt',
+      log_tail: [expect.stringMatching(/malformed/)],
+    });
+  });
+
+  it('settings that were encrypted with another key', async () => {
+    const instance = await bareInstance();
+    await runOnce(instance);
+    const other = createHash('md5').update('another').digest('hex');
+    const { exit, reason } = await reasonOf(instance, { environment: { [ENCRYPTION_VARIABLE]: other } });
+    expect(exit.code).toBe(1);
+    expect(reason.code).toBe('encryption_key_wrong');
+  });
+
+  it('a directory that another process has locked', async () => {
+    const instance = await bareInstance();
+    await instance.start();
+    // It is there before flock(1) has taken the lock for it.
+    await instance.untilReady();
+    const { exit, reason } = await reasonOf(instance, { port: instance.command.port + 1 });
+    expect([exit.code, reason.code]).toEqual([200, 'data_dir_locked']);
+  });
+
+  it('a signal, whatever it printed before', async () => {
+    const instance = await bareInstance();
+    const process = await instance.start();
+    process.signal('SIGKILL');
+    const exit = await process.exited;
+    expect(exit).toEqual({ code: null, signal: 'SIGKILL' });
+    const lines = ['permission denied', 'listen tcp 1.2.3.4:5: bind: address already in use'];
+    const reason = exitReason(exit, lines, INSTANCE);
+    expect(reason).toMatchObject({ code: 'killed', message: expect.stringMatching(/^killed by SIGKILL/) });
+    expect(exitReason({ code: null, signal: 'SIGSEGV' }, [], INSTANCE)).toEqual({
+      code: 'killed',
+      message: 'killed by SIGSEGV',
+    });
+  });
+
+  it('an exit 0 that nobody asked for is told as one, with the last line', () => {
+    expect(exitReason({ code: 0, signal: null }, ['2024/01/15 something odd', ''], INSTANCE)).toMatchObject({
+      code: 'exited',
+      message: 'exit 0 · 2024/01/15 something odd',
+    });
+    expect(exitReason({ code: null, signal: null }, [], INSTANCE)).toEqual({
+      code: 'exited',
+      message: 'the process is gone',
+    });
+  });
+
+  it('a panic of another kind is told by its first line, not by the end of its stack', () => {
+    const stack = Array.from({ length: 40 }, (_, index) => `\tfile.go:${index} +0x1`);
+    const lines = ['started', 'panic: runtime error: index out of range', '', ...stack];
+    expect(exitReason({ code: 2, signal: null }, lines, INSTANCE)).toMatchObject({
+      code: 'exited',
+      message: 'exit 2 · panic: runtime error: index out of range',
+    });
+  });
+
+  it('a full disk and a directory that may not be written are told by what SQLite says', () => {
+    expect(told('2024/01/15 database or disk is full (13)')).toBe('disk_full');
+    expect(told('write x: no space left on device')).toBe('disk_full');
+    expect(told('2024/01/15 attempt to write a readonly database (8)')).toBe('permission_denied');
+    expect(told('2024/01/15 unable to open database file (14)')).toBe('permission_denied');
+  });
+});

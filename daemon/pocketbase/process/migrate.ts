@@ -1,0 +1,45 @@
+import type { PhaseReasonCode } from '../../../shared/instance.ts';
+
+/** Why migrations did not apply, as PocketBase says it. */
+export interface MigrationFailure {
+  /** `migration_broken`: the file does not load, as with a syntax error. `migration_failed`: it ran, and failed. */
+  code: Extract<PhaseReasonCode, 'migration_failed' | 'migration_broken'>;
+  /** Null where PocketBase names none. */
+  file: string | null;
+  line: number | null;
+  /** Without file and line. */
+  why: string;
+}
+
+const LOADING = /registerMigrations: failed to run migration (.+?\.[jt]s): (.+)/;
+const APPLYING = /failed to apply migration (.+?\.[jt]s): (.+)/;
+const READING = /registerMigrations: (.+)/;
+/** PocketBase gives every script this name. */
+const POSITION = /\bpb\.js:(\d+):\d+|\bLine (\d+):\d+/;
+
+/** Null when the text tells of no migration. Up to 0.39 PocketBase exits 0 after a failed one. */
+export function migrationFailure(text: string): MigrationFailure | null {
+  const loading = LOADING.exec(text);
+  if (loading) return failure('migration_broken', loading[1] ?? null, loading[2] ?? '');
+  const applying = APPLYING.exec(text);
+  if (applying) return failure('migration_failed', applying[1] ?? null, applying[2] ?? '');
+  const reading = READING.exec(text);
+  return reading && failure('migration_broken', null, reading[1] ?? '');
+}
+
+/** `file:line: why`, as far as it is known. */
+export function describeFailure({ file, line, why }: Omit<MigrationFailure, 'code'>): string {
+  const where = file === null ? '' : `${file}${line === null ? '' : `:${line}`}: `;
+  return `${where}${why}`;
+}
+
+function failure(code: MigrationFailure['code'], file: string | null, text: string): MigrationFailure {
+  const position = POSITION.exec(text);
+  const line = position?.[1] ?? position?.[2];
+  const why = text
+    .replace(/\s*\(?\bat (?:\S+ \()?\S*pb\.js:\d+:\d+\(\d+\)\)?/, '')
+    .replace(/\S*pb\.js: Line \d+:\d+ /, '')
+    .replace(/^(\w*Error: )\1/, '$1')
+    .trim();
+  return { code, file, line: line === undefined ? null : Number(line), why };
+}

@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, it, onTestFinished } from 'vitest';
+import { bareInstance } from '../../../test/helpers/bare-instance.ts';
+import { until } from '../../../test/helpers/until.ts';
+import { FLEET_VARIABLE, INSTANCE_VARIABLE } from './command.ts';
+import { isAlive } from './procfs.ts';
+
+it('finds what it started by fleet, and takes it over: exit, signal and start time', async () => {
+  const instance = await bareInstance();
+  const started = await instance.start();
+  const [found, ...others] = await until(
+    async () => {
+      const all = await instance.driver.find();
+      // flock(1) becomes PocketBase under the same pid.
+      return all[0]?.executable === instance.command.binary ? all : null;
+    },
+    { what: 'PocketBase in /proc' },
+  );
+  expect(others).toEqual([]);
+  expect(found).toMatchObject({
+    instance: 'bare',
+    pid: started.pid,
+    startTime: started.startTime,
+    dataDir: instance.command.dataDir,
+    address: `127.0.0.1:${instance.command.port}`,
+  });
+  await instance.untilReady();
+  const adopted = instance.driver.adopt(found as NonNullable<typeof found>);
+  expect(adopted.signal('SIGTERM')).toBe(true);
+  expect(await adopted.exited).toEqual({ code: null, signal: null });
+  // PocketBase may answer before it minds signals.
+  expect([
+    { code: 0, signal: null },
+    { code: null, signal: 'SIGTERM' },
+  ]).toContainEqual(await started.exited);
+  expect([adopted.signal('SIGKILL'), started.signal('SIGKILL')]).toEqual([false, false]);
+});
+
+it('a pid that belongs to another process by now is gone, and never signalled', async () => {
+  const bystander = spawn('/bin/sleep', ['600'], { detached: true, stdio: 'ignore' });
+  await once(bystander, 'spawn');
+  onTestFinished(() => {
+    bystander.kill('SIGKILL');
+  });
+  const { driver } = await bareInstance();
+  const pid = bystander.pid as number;
+  const before = driver.adopt({
+    instance: 'bare',
+    pid,
+    startTime: 1,
+    startedAt: new Date(0),
+    dataDir: null,
+    address: null,
+    executable: null,
+    sha256: null,
+    hooksDir: null,
+    environment: new Map(),
+  });
+  expect(await before.exited).toEqual({ code: null, signal: null });
+  expect(before.signal('SIGKILL')).toBe(false);
+  expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
+});
+
+it('signals a process that leads no group of its own', async () => {
+  const { driver, fleetId } = await bareInstance();
+  const env = { [FLEET_VARIABLE]: fleetId, [INSTANCE_VARIABLE]: 'other' };
+  const child = spawn('/bin/sleep', ['600'], { env, stdio: 'ignore' });
+  await once(child, 'spawn');
+  const [found] = await until(
+    async () => {
+      const all = await driver.find();
+      return all.length > 0 ? all : null;
+    },
+    { what: 'the process' },
+  );
+  const ended = once(child, 'exit');
+  expect(driver.adopt(found as NonNullable<typeof found>).signal('SIGTERM')).toBe(true);
+  expect(await ended).toEqual([null, 'SIGTERM']);
+});
+
+it('tells whether an instance has its port', async () => {
+  const instance = await bareInstance();
+  const process = await instance.start();
+  await until(() => process.mayListen(), { what: 'it to listen' });
+  process.signal('SIGKILL');
+  await process.exited;
+  expect(await process.mayListen()).toBe(false);
+});
+
+it('a program that is not there is an error of the start', async () => {
+  const instance = await bareInstance();
+  // flock(1) reports it, after it has taken the lock.
+  const process = await instance.start({ binary: '/nowhere/pocketbase' });
+  const exit = await process.exited;
+  expect(exit.code).not.toBe(0);
+  expect((await instance.log.tail(5)).join('\n')).toMatch(/\/nowhere\/pocketbase/);
+  expect(isAlive(process.pid, process.startTime)).toBe(false);
+});
+
+it('what it started goes on when the driver is closed, which waits for it no more', async () => {
+  const instance = await bareInstance();
+  const process = await instance.start();
+  instance.driver.close();
+  expect(await process.exited).toMatchObject({ code: null });
+  expect(isAlive(process.pid, process.startTime)).toBe(true);
+});

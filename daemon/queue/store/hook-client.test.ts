@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../../../test/helpers/until.ts';
+import { HookClient } from './hook-client.ts';
+
+it('answers also after it was closed, and keeps no connection then, which would hold up the end of the process', async () => {
+  const server = createServer((_, response) => response.end('{"ok":true}'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const client = new HookClient({ url: `http://127.0.0.1:${port}`, hookToken: 'token' });
+  onTestFinished(() => {
+    client.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  const ended = once(server, 'connection').then(([socket]) => once(socket, 'close'));
+  client.close();
+  expect(await client.call('stats', {})).toEqual({ ok: true });
+  await ended;
+});
+
+it('asks port 80 where that is the one that is named', async () => {
+  // Nobody can be connected to there, and no packet leaves the host.
+  const client = new HookClient({ url: 'http://255.255.255.255:80', hookToken: 'token' });
+  await expect(client.call('stats', {})).rejects.toThrow('255.255.255.255:80');
+});
+
+const MOST = 64;
+
+/** A server that answers each when the test says so. */
+async function held() {
+  const asked: { n: number; answer: () => void }[] = [];
+  const server = createServer((request, response) => {
+    request.setEncoding('utf8').once('data', (text) => {
+      asked.push({ n: JSON.parse(String(text)).n, answer: () => response.end('{}') });
+    });
+  });
+  let connections = 0;
+  server.on('connection', () => {
+    connections += 1;
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    made: () => connections,
+  };
+}
+
+describe('more requests than there may be connections', () => {
+  it('wait for those before them, the first to come being the next', async () => {
+    const { url, asked, made } = await held();
+    const client = new HookClient({ url, hookToken: 'token' });
+    onTestFinished(() => client.close());
+    const calls = Array.from({ length: MOST + 20 }, (_, n) => client.call('stats', { n }));
+    await until(() => asked.length === MOST, { what: 'all connections to be taken' });
+    // Each answer makes room for one.
+    for (const [at, call] of calls.entries()) {
+      const { answer } = await until(() => asked.find(({ n }) => n === at), { what: `request ${at}` });
+      answer();
+      await call;
+    }
+    const waited = asked.slice(MOST).map(({ n }) => n);
+    expect(waited).toEqual(Array.from({ length: 20 }, (_, n) => MOST + n));
+    expect(made()).toBe(MOST);
+  });
+
+  it('are refused when it takes too long', async () => {
+    const { url } = await held();
+    const client = new HookClient({ url, hookToken: 'token', patienceMs: 100 });
+    onTestFinished(() => client.close());
+    const calls = Array.from({ length: MOST + 1 }, () => client.call('stats', {}));
+    await expect(calls.at(-1)).rejects.toMatchObject({
+      code: 'control_plane.unavailable',
+      message: expect.stringMatching(/does not keep up with the queue: 64 requests wait/),
+    });
+    await Promise.allSettled(calls);
+  });
+});

@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../../../test/helpers/until.ts';
+import { HttpConnection } from './http-connection.ts';
+
+const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n';
+
+/** A connection to a server that does `answer` with each piece that arrives. */
+async function connected(answer: (socket: Socket, text: string) => void, timeoutMs = 20_000) {
+  const server = createServer((socket) => {
+    socket.setNoDelay(true).setEncoding('utf8');
+    socket.on('data', (text) => answer(socket, String(text)));
+    // It ends as the test wants it.
+    socket.on('error', () => {});
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const connection = new HttpConnection({ host: '127.0.0.1', port, timeoutMs });
+  onTestFinished(() => {
+    connection.close();
+    server.close();
+  });
+  return connection;
+}
+
+const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+
+const ask = (connection: HttpConnection) => connection.send('/path', { host: 'here' }, '{"é":1}');
+
+describe('a kept connection', () => {
+  it('sends one request after the other, and takes status and body of each', async () => {
+    const received: string[] = [];
+    const connection = await connected((socket, text) => {
+      received.push(text);
+      const body = `n° ${received.length}`;
+      socket.write(`${HEAD}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    });
+    expect(await ask(connection)).toEqual({ status: 200, body: 'n° 1' });
+    expect(connection.idle).toBe(true);
+    expect(await ask(connection)).toEqual({ status: 200, body: 'n° 2' });
+    expect(received[1]).toBe('POST /path HTTP/1.1\r\nhost: here\r\ncontent-length: 8\r\n\r\n{"é":1}');
+  });
+
+  it('puts an answer together that comes in chunks and in pieces, cut anywhere', async () => {
+    const chunks = chunk('{"é') + chunk('":"long é"}') + chunk('');
+    const whole = Buffer.from(`HTTP/1.1 503 Unavailable\r\ntransfer-encoding: chunked\r\n\r\n${chunks}`);
+    let cut = 0;
+    const connection = await connected((socket) => {
+      socket.write(whole.subarray(0, cut));
+      setImmediate(() => socket.write(whole.subarray(cut)));
+    });
+    for (cut = 1; cut < whole.length; cut += 1) {
+      expect(await ask(connection), `cut at ${cut}`).toEqual({ status: 503, body: '{"é":"long é"}' });
+    }
+  });
+
+  it('is not used again when the server says so', async () => {
+    const connection = await connected((socket) =>
+      socket.write(`${HEAD}connection: close\r\ncontent-length: 2\r\n\r\nok`),
+    );
+    expect(await ask(connection)).toMatchObject({ body: 'ok' });
+    expect(connection.idle).toBe(false);
+    expect(connection.ended).toBe(true);
+  });
+
+  it.each([
+    ['ends without an answer', '', /ended without an answer/],
+    ['ends in the middle of its answer', `${HEAD}content-length: 9\r\n\r\nhalf`, /ended without an answer/],
+    ['does not speak HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', /parse error/i],
+  ])('fails when the server %s', async (_, answer, message) => {
+    const connection = await connected((socket) => socket.end(answer));
+    await expect(ask(connection)).rejects.toThrow(message);
+    expect(connection.ended).toBe(true);
+  });
+
+  it('fails when no answer comes in time, and where nobody listens', async () => {
+    const connection = await connected(() => {}, 50);
+    await expect(ask(connection)).rejects.toThrow('no answer within 0.05 s');
+    const nobody = new HttpConnection({ host: '127.0.0.1', port: 1, timeoutMs: 1_000 });
+    await expect(ask(nobody)).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('takes what nobody asked for as no answer to the next request', async () => {
+    let server: Socket | undefined;
+    const connection = await connected((socket) => {
+      server = socket;
+      socket.write(`${HEAD}content-length: 2\r\n\r\nok`);
+    });
+    await ask(connection);
+    server?.write(`${HEAD}content-length: 2\r\n\r\nno`);
+    await until(() => connection.ended, { what: 'the end of the connection' });
+  });
+
+  it('takes the beginning of a second answer, behind the first, for no part of the next one', async () => {
+    const connection = await connected((socket) =>
+      socket.write(`${HEAD}content-length: 2\r\n\r\nok${HEAD}content-length: 40\r\n\r\nno`),
+    );
+    expect(await ask(connection)).toMatchObject({ body: 'ok' });
+    expect(connection.idle).toBe(false);
+  });
+});

@@ -1,0 +1,157 @@
+import { randomInt } from 'node:crypto';
+import { FathomError } from '../../../shared/errors.ts';
+import {
+  type DeadGroup,
+  type NewTask,
+  NO_TASKS,
+  type QueueStats,
+  type Task,
+  type TaskCounts,
+  type TaskStatus,
+  type TaskSummary,
+} from '../../../shared/task.ts';
+import type { Seal } from '../../keys/master-keys.ts';
+import type { AddedTask } from './claimed-task.ts';
+import type { HookClient } from './hook-client.ts';
+import { sealPayload } from './payload-secrets.ts';
+
+const ID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const ID_LENGTH = 15;
+
+export interface TaskQuery {
+  page: number;
+  perPage: number;
+  sort: string;
+  full?: boolean;
+  status?: string | undefined;
+  type?: string | undefined;
+  user_id?: string | undefined;
+  signature?: string | undefined;
+}
+
+export function unknownUser(id: string | undefined): FathomError {
+  return new FathomError('not_found', `there is no user '${id}'`);
+}
+
+const DEFAULTS = { priority: 0, max_attempts: 5, timeout_s: 300 };
+
+/** Tasks, as people and the daemon handle them. */
+export class TaskStore {
+  readonly #hooks: HookClient;
+  readonly #seal: Seal;
+
+  constructor(deps: { hooks: HookClient; seal: Seal }) {
+    this.#hooks = deps.hooks;
+    this.#seal = deps.seal;
+  }
+
+  /**
+   * The new task, or the unfinished one that has its key.
+   *
+   * @param enqueue takes it to the control plane
+   * @throws FathomError `not_found` for an unknown user
+   */
+  async add(
+    task: NewTask,
+    enqueue: (row: object) => Promise<AddedTask>,
+  ): Promise<{ created: boolean; task: Task }> {
+    const added = await enqueue(this.row(task));
+    if (added.task) return { created: added.created, task: added.task };
+    throw unknownUser(task.user_id);
+  }
+
+  /** The task as the control plane takes it, secrets sealed. */
+  row(task: NewTask): object {
+    const id = newId();
+    const { payload, secret = false, run_at, ...rest } = task;
+    return {
+      ...DEFAULTS,
+      ...rest,
+      id,
+      ...sealPayload(payload, { taskId: id, whole: secret, seal: this.#seal }),
+      ...(run_at === undefined ? {} : { run_at: new Date(run_at).toISOString().replace('T', ' ') }),
+    };
+  }
+
+  /** @throws FathomError `not_found` */
+  async get(id: string): Promise<Task> {
+    const { task } = await this.#hooks.call<{ task: Task | null }>('get', { id });
+    return existing(task, id);
+  }
+
+  async list({ perPage, ...query }: TaskQuery): Promise<{ items: (Task | TaskSummary)[]; total: number }> {
+    return this.#hooks.call('list', { ...query, per_page: perPage });
+  }
+
+  async changes(since: string, limit: number): Promise<TaskSummary[]> {
+    return (await this.#hooks.call<{ items: TaskSummary[] }>('changes', { since, limit })).items;
+  }
+
+  async stats(): Promise<QueueStats & { now: string }> {
+    return withAllCounts(await this.#hooks.call<RawStats>('stats', {}));
+  }
+
+  async configure(settings: { paused?: boolean; max_running?: number }): Promise<QueueStats> {
+    const { now: _, ...stats } = withAllCounts(await this.#hooks.call<RawStats>('configure', settings));
+    return stats;
+  }
+
+  /** @throws FathomError `not_found`, `conflict` when it is finished */
+  async cancel(id: string): Promise<Task> {
+    const answer = await this.#hooks.call<{ changed: boolean; task: Task | null }>('cancel', { id });
+    const task = existing(answer.task, id);
+    if (!answer.changed)
+      throw new FathomError(
+        'conflict',
+        `the task is ${task.status}; only waiting and running ones can be cancelled`,
+      );
+    return task;
+  }
+
+  /** @throws FathomError `not_found`, `conflict` when it is not dead, or another task has its key */
+  async retry(id: string): Promise<Task> {
+    const { ids } = await this.#hooks.call<{ ids: string[] }>('retry', { id });
+    const task = await this.get(id);
+    if (ids.length > 0) return task;
+    if (task.status !== 'dead')
+      throw new FathomError('conflict', `the task is ${task.status}; only dead ones can be retried`);
+    throw new FathomError('conflict', `another task with the key '${task.unique_key}' is waiting or running`);
+  }
+
+  /** Retries all dead letters of one kind of error; their ids. */
+  async retrySignature(signature: string): Promise<string[]> {
+    return (await this.#hooks.call<{ ids: string[] }>('retry', { signature })).ids;
+  }
+
+  /** Kinds of errors among the dead letters, the most frequent first. */
+  async dead(page: number, perPage: number): Promise<{ items: DeadGroup[]; total: number }> {
+    return this.#hooks.call('dead', { page, per_page: perPage });
+  }
+
+  /** Removes finished tasks past their time, a bounded number; how many. */
+  async prune(body: { finished_days: number; dead_days: number; limit: number }): Promise<number> {
+    return (await this.#hooks.call<{ removed: number }>('prune', body)).removed;
+  }
+}
+
+interface RawStats {
+  paused: boolean;
+  max_running: number;
+  counts: Partial<Record<TaskStatus, number>>;
+  now: string;
+}
+
+function withAllCounts(stats: RawStats): QueueStats & { now: string } {
+  const counts: TaskCounts = { ...NO_TASKS, ...stats.counts };
+  return { ...stats, counts };
+}
+
+function existing(task: Task | null, id: string): Task {
+  if (!task) throw new FathomError('not_found', `there is no task '${id}'`);
+  return task;
+}
+
+/** As PocketBase makes them. */
+export function newId(): string {
+  return Array.from({ length: ID_LENGTH }, () => ID_ALPHABET[randomInt(ID_ALPHABET.length)]).join('');
+}

@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import { FathomError } from '../../../shared/errors.ts';
+import type { Config } from '../../config/config.ts';
+import type { Catalog } from '../../databases/catalog.ts';
+import type { Provisioner } from '../../databases/provisioning/provisioner.ts';
+import type { EventBus } from '../../events/bus.ts';
+import { connectHost } from '../../pocketbase/process/command.ts';
+import { Queue, type QueueOptions } from '../queue.ts';
+import type { TaskHost } from './prepare.ts';
+
+/** What tasks reach of the daemon that runs them. `host`: where user instances listen. */
+function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: string }): TaskHost {
+  return {
+    async databaseOf(userId) {
+      const entry = deps.catalog.findByUser(userId);
+      if (!entry) throw new FathomError('not_found', `the user '${userId}' has no database`);
+      const { name, phase, port } = entry.runner.state.view();
+      if (phase !== 'running' || port === null) {
+        throw new FathomError(
+          'instance.not_running',
+          `the database ${name} is ${phase}; it has to run for this`,
+        );
+      }
+      return {
+        name,
+        url: `http://${deps.host}:${port}`,
+        token: await entry.superuserToken(),
+        data_dir: join(deps.catalog.directoryOf(name), 'pb_data'),
+      };
+    },
+    async provision(user) {
+      const entry = await deps.provisioner.ensure(user);
+      return { name: entry.row.name };
+    },
+  };
+}
+
+/** The queue as the configuration wants it. */
+export function daemonQueue({
+  config,
+  bus,
+  catalog,
+  provisioner,
+  extraTargets = [],
+  ...options
+}: Pick<QueueOptions, 'controlPlane' | 'masterKeys' | 'seal' | 'leaseMs' | 'onAttempt' | 'clock' | 'log'> & {
+  config: Config;
+  bus: EventBus;
+  catalog: Catalog;
+  provisioner: Provisioner;
+  /** What tasks may connect to, beside the setting. */
+  extraTargets?: readonly string[];
+}): Queue {
+  const reachable = connectHost(config.bindAddress);
+  const host = reachable.includes(':') ? `[${reachable}]` : reachable;
+  return new Queue({
+    ...options,
+    random: Math.random,
+    host: daemonHost({ catalog, provisioner, host }),
+    tasksDir: config.tasksDir,
+    allowedTargets: [...config.worker.allowedTargets, ...extraTargets],
+    slots: config.worker.concurrency,
+    pollIntervalMs: config.worker.pollIntervalMs,
+    publish: (event) => bus.publish(event),
+    hasDatabase: (userId) => catalog.findByUser(userId) !== null,
+  });
+}

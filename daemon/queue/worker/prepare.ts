@@ -1,0 +1,81 @@
+import { FathomError } from '../../../shared/errors.ts';
+import type { MasterKey } from '../../keys/envelope.ts';
+import { findHandler } from '../handler-registry.ts';
+import type { DatabaseAccess, RunRequest } from '../runner/messages.ts';
+import type { ClaimedTask } from '../store/claimed-task.ts';
+import { openPayload } from '../store/payload-secrets.ts';
+
+/** What tasks reach of Fathom: the daemon's own worker and `fathomd worker` each have their way. */
+export interface TaskHost {
+  /**
+   * Access to the database of a user. `signal`: it is not needed any more.
+   *
+   * @throws FathomError `not_found` when there is none, `instance.not_running`
+   */
+  databaseOf(userId: string, signal: AbortSignal): Promise<DatabaseAccess>;
+  /** Gives the user a database, if there is none; its name. */
+  provision(user: { id: string; email: string }): Promise<{ name: string }>;
+}
+
+export interface PreparedTask {
+  request: Omit<RunRequest, 'leaseMs'>;
+  /** Hides the task's secrets. */
+  redact: (text: string) => string;
+  /** The same in JSON text, which stays JSON. */
+  redactJson: (json: string) => string;
+  /** A token for the user's database, new if need be. */
+  token: () => Promise<string>;
+  provision: () => Promise<{ name: string }>;
+}
+
+/** Turns a claimed task into what a runner needs: the handler's module, the payload with its secrets, the access. */
+export function preparer(deps: {
+  host: TaskHost;
+  masterKeys: readonly MasterKey[];
+  tasksDir: string;
+  /** Entries of QUEUE_ALLOWED_TARGETS. */
+  allowedTargets: readonly string[];
+}): (task: ClaimedTask, signal: AbortSignal) => Promise<PreparedTask> {
+  return async (task, signal) => {
+    const handler = findHandler(task.type, deps.tasksDir);
+    if (!handler) throw new UnknownType(task.type, deps.tasksDir);
+    const { payload, redact, redactJson } = openPayload(task, deps.masterKeys);
+    const { user } = task;
+    const access = () => {
+      if (!user) throw new FathomError('request.invalid', `a task of type '${task.type}' needs a user_id`);
+      return deps.host.databaseOf(user.id, signal);
+    };
+    const wanted = handler.database === 'required' || (handler.database === 'if_any' && user !== null);
+    const { id, type, attempt, max_attempts, epoch } = task;
+    return {
+      request: {
+        kind: 'run',
+        module: handler.module,
+        payload,
+        task: { id, type, attempt, max_attempts, epoch },
+        user,
+        database: wanted ? await access() : null,
+        allowedTargets: deps.allowedTargets,
+      },
+      redact,
+      redactJson,
+      token: async () => (await access()).token,
+      provision: async () => {
+        if (!user) throw new FathomError('request.invalid', `a task of type '${type}' needs a user_id`);
+        return deps.host.provision(user);
+      },
+    };
+  };
+}
+
+class UnknownType extends Error {
+  constructor(type: string, tasksDir: string) {
+    super(`no handler for '${type}'; put ${type}.ts into ${tasksDir} and retry the task`);
+  }
+}
+
+/** Whether trying again without a person's help would be useless. */
+export function isUnrecoverable(error: unknown): boolean {
+  if (error instanceof UnknownType) return true;
+  return error instanceof FathomError && ['request.invalid', 'secret.undecryptable'].includes(error.code);
+}

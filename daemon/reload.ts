@@ -1,0 +1,30 @@
+import type { SignInLimits } from './accounts/sign-in/sign-in-limits.ts';
+import { configureSignInProviders } from './accounts/sign-in/sign-in-providers.ts';
+import type { Logger } from './base/log/log.ts';
+import type { Config } from './config/config.ts';
+import { type LiveSettings, needRestart } from './config/live-settings.ts';
+import type { ControlPlaneClient } from './control-plane/client.ts';
+
+/**
+ * Applies a new configuration to the running daemon: log level, limits, CORS and sign-in providers; no instance notices.
+ *
+ * @returns what else differs, for which the daemon has to be restarted
+ */
+export async function reload(
+  next: Config,
+  running: {
+    config: Config;
+    settings: LiveSettings;
+    signInLimits: SignInLimits;
+    controlPlane: ControlPlaneClient;
+    log: Logger;
+  },
+): Promise<string[]> {
+  const { config, settings, signInLimits, controlPlane, log } = running;
+  log.level = next.log.level;
+  settings.corsOrigins = next.corsOrigins;
+  settings.limits = next.limits;
+  signInLimits.configure(next.limits);
+  await configureSignInProviders(controlPlane, next.oauth);
+  return needRestart(config, next);
+}

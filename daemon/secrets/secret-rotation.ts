@@ -1,0 +1,101 @@
+import { messageOf } from '../../shared/errors.ts';
+import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
+import type { Logger } from '../base/log/log.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import type { ControlPlaneClient } from '../control-plane/client.ts';
+import { type MasterKeys, prefixOf, rewrap } from '../keys/envelope.ts';
+
+const PAGE = 200;
+
+interface Envelope {
+  id: string;
+  belongs_to: string;
+  envelope: string;
+}
+
+interface Kept {
+  collections: string[];
+  counts: { collection: string; key_id: string; count: number }[];
+}
+
+/**
+ * Wraps the data key of every envelope in the control plane with the first of the master keys. One row at a time, each by
+ * one statement that replaces just what was read: whenever this is cut short, each row is whole and readable with one of
+ * the keys, and the next run goes on with those that are left.
+ */
+export class SecretRotation {
+  readonly #deps: { client: ControlPlaneClient; masterKeys: MasterKeys; log: Logger };
+  readonly #runs = new SingleFlight<RotationResult>();
+  #running = false;
+
+  constructor(deps: { client: ControlPlaneClient; masterKeys: MasterKeys; log: Logger }) {
+    this.#deps = deps;
+  }
+
+  /** Whoever asks while it runs is told how that run ended. */
+  rotate(): Promise<RotationResult> {
+    return this.#runs.run('all', () => this.#rotate());
+  }
+
+  async status(): Promise<SecretsStatus> {
+    const { counts } = await this.#kept();
+    const { masterKeys } = this.#deps;
+    const configured = new Set(masterKeys.map(({ id }) => id));
+    const secrets = counts.map((one) => ({ ...one, opens: configured.has(one.key_id) }));
+    return { current_key: masterKeys[0].id, rotating: this.#running, secrets };
+  }
+
+  async #rotate(): Promise<RotationResult> {
+    const result: RotationResult = { rotated: 0, current: 0, failed: 0 };
+    this.#running = true;
+    try {
+      const { collections, counts } = await this.#kept();
+      const [current] = this.#deps.masterKeys;
+      for (const { key_id, count } of counts) if (key_id === current.id) result.current += count;
+      for (const collection of collections) await this.#rotateCollection(collection, result);
+    } finally {
+      this.#running = false;
+    }
+    this.#deps.log.info(result, 'rotated the stored secrets');
+    return result;
+  }
+
+  async #rotateCollection(collection: string, result: RotationResult): Promise<void> {
+    const { masterKeys, log } = this.#deps;
+    let after = '';
+    for (;;) {
+      const rows = await this.#post<Envelope[]>(`${collection}/outdated`, {
+        after,
+        limit: PAGE,
+        current: prefixOf(masterKeys[0]),
+      });
+      for (const row of rows) {
+        after = row.id;
+        try {
+          if (await this.#rewrap(collection, row)) result.rotated += 1;
+        } catch (error) {
+          result.failed += 1;
+          log.error({ secret: row.belongs_to }, `a secret was not rotated: ${messageOf(error)}`);
+        }
+      }
+      if (rows.length < PAGE) return;
+    }
+  }
+
+  /** False when it was deleted or replaced meanwhile. */
+  async #rewrap(collection: string, { id, belongs_to, envelope }: Envelope): Promise<boolean> {
+    const fresh = rewrap(this.#deps.masterKeys, envelope, belongs_to);
+    const body = { id, old: envelope, fresh };
+    return (await this.#post<{ replaced: boolean }>(`${collection}/replace`, body)).replaced;
+  }
+
+  #kept(): Promise<Kept> {
+    return this.#deps.client.call((client) => client.send<Kept>('/api/fathom/secrets', { method: 'GET' }));
+  }
+
+  #post<T>(path: string, body: object): Promise<T> {
+    return this.#deps.client.call((client) =>
+      client.send<T>(`/api/fathom/secrets/${path}`, { method: 'POST', body }),
+    );
+  }
+}

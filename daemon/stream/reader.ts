@@ -1,0 +1,287 @@
+import type { WebSocket } from 'ws';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
+import type { Instance } from '../../shared/instance.ts';
+import { type ClientFrame, clientFrameSchema } from '../../shared/protocol.ts';
+import type { HealthSnapshot } from '../../shared/status.ts';
+import { type Caller, seesAll } from '../http/caller.ts';
+import type { ApiDeps } from '../http/deps.ts';
+import { eventFor, instanceFor } from '../http/public-words.ts';
+import { byTime, LEVEL_AMONG_OUTPUT, requestLines } from '../pocketbase/logs/instance-logs.ts';
+import { timesOf } from '../pocketbase/logs/log-times.ts';
+import { type InstanceSpec, requestLogOf } from '../supervisor/instance-spec.ts';
+import { Line } from './line.ts';
+import { Outbox } from './outbox.ts';
+
+/** Lines of a log that its snapshot holds. */
+const LOG_SNAPSHOT_LINES = 200;
+/** Entries of the audit log that its snapshot holds, the newest last. */
+const AUDIT_SNAPSHOT_ENTRIES = 100;
+const LOG_TOPIC = 'logs:';
+
+/** One connection of the stream: what it subscribed to, and what of it the caller may see. */
+export class StreamReader {
+  readonly #deps: ApiDeps;
+  readonly #caller: Caller;
+  readonly #spend: () => Promise<void>;
+  readonly #outbox: Outbox;
+  readonly #line: Line;
+  /** By topic, what ends the subscription. */
+  readonly #subscriptions = new Map<string, () => void>();
+
+  /** @param spend resolves when the caller may make one more subscription */
+  constructor(socket: WebSocket, caller: Caller, spend: () => Promise<void>, deps: ApiDeps) {
+    this.#deps = deps;
+    this.#caller = caller;
+    this.#spend = spend;
+    this.#outbox = new Outbox(socket);
+    this.#line = new Line(socket);
+    socket.on('message', (data, isBinary) =>
+      this.#receive(isBinary ? null : Buffer.concat([data].flat() as Buffer[]).toString()),
+    );
+    socket.on('close', () => {
+      for (const end of this.#subscriptions.values()) end();
+      this.#subscriptions.clear();
+    });
+    // What follows is 'close'.
+    socket.on('error', (error) => deps.log.debug({ err: error }, 'a stream connection failed'));
+  }
+
+  #receive(text: string | null): void {
+    const value = parseJson(text);
+    const frame = clientFrameSchema.safeParse(value);
+    if (!frame.success) {
+      const [issue] = frame.error.issues;
+      const where = issue?.path.join('.') ?? '';
+      const what = value === null ? 'it has to be JSON, as text' : (issue?.message ?? '');
+      const message = `not a frame of this protocol: ${where ? `${where}: ` : ''}${what}`;
+      this.#outbox.send({ type: 'error', id: idOf(text), code: 'request.invalid', message });
+      return;
+    }
+    const { data } = frame;
+    if (data.type === 'ping') this.#outbox.send({ type: 'pong', id: data.id });
+    else this.#line.add(() => this.#change(data));
+  }
+
+  async #change({ id, type, topics, ...frame }: Exclude<ClientFrame, { type: 'ping' }>): Promise<void> {
+    // Nobody reads the answers any more.
+    if (this.#outbox.closed) return;
+    try {
+      for (const topic of topics) {
+        if (type === 'unsubscribe') this.#unsubscribe(topic);
+        else await this.#subscribe(topic, 'from' in frame ? frame.from : undefined);
+      }
+      this.#outbox.send({ type: 'ok', id });
+    } catch (error) {
+      const code = error instanceof FathomError ? error.code : 'internal';
+      this.#outbox.send({ type: 'error', id, code, message: messageOf(error) });
+    }
+  }
+
+  async #subscribe(topic: string, from: number | undefined): Promise<void> {
+    this.#unsubscribe(topic);
+    await this.#spend();
+    // It may have gone while a topic before this one was read.
+    if (this.#outbox.closed) return;
+    if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length), from);
+    else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#instances());
+    else if (topic === 'health')
+      this.#subscribeToFleet(topic, () => this.#health(), this.#deps.monitor.watch());
+    else if (topic === 'queue') await this.#subscribeToQueue(topic);
+    else if (topic === 'audit') await this.#subscribeToAudit(topic);
+    else throw new FathomError('not_found', `the topic '${topic}' is not offered by this daemon`);
+  }
+
+  /** Snapshot and subscription in one turn of the event loop: nothing is missed in between. */
+  #subscribeToFleet(topic: string, snapshot: () => unknown, release?: () => void): void {
+    this.#outbox.snapshot(topic, snapshot());
+    const unsubscribe = this.#deps.bus.subscribe((event) => {
+      if (topicOf(event) === topic && this.#maySeeEvent(event)) {
+        this.#outbox.event(topic, eventFor(this.#caller, event));
+      }
+    });
+    this.#subscriptions.set(topic, () => {
+      unsubscribe();
+      release?.();
+    });
+  }
+
+  #subscribeToQueue(topic: string): Promise<void> {
+    const { watch } = this.#deps.queue;
+    const read = async () => {
+      const { now, stats, tasks } = await watch.snapshot();
+      return {
+        snapshot: {
+          stats: seesAll(this.#caller, 'queue.read') ? stats : null,
+          tasks: tasks.filter(({ user_id }) => this.#ownsTask(user_id)),
+        },
+        lacks: (event: FleetEvent) => event.kind !== 'queue.task' || event.task.updated >= now,
+      };
+    };
+    return this.#subscribeToStored(topic, read, watch.watch());
+  }
+
+  #subscribeToAudit(topic: string): Promise<void> {
+    if (!seesAll(this.#caller, 'audit.read')) {
+      throw new FathomError('auth.forbidden', 'this needs the permission audit.read');
+    }
+    return this.#subscribeToStored(topic, async () => {
+      const { items } = await this.#deps.auditRepository.list({ page: 1, perPage: AUDIT_SNAPSHOT_ENTRIES });
+      const last = items[0]?.seq ?? 0;
+      return {
+        snapshot: items.toReversed(),
+        lacks: (event) => event.kind === 'audit.entry' && event.entry.seq > last,
+      };
+    });
+  }
+
+  /** Its snapshot is read from the control plane: events wait meanwhile, and those that it contains are dropped. */
+  async #subscribeToStored(
+    topic: string,
+    read: () => Promise<{ snapshot: unknown; lacks: (event: FleetEvent) => boolean }>,
+    release?: () => void,
+  ): Promise<void> {
+    const early: FleetEvent[] = [];
+    let tell = (event: FleetEvent): void => {
+      early.push(event);
+    };
+    const unsubscribe = this.#deps.bus.subscribe((event) => {
+      if (topicOf(event) === topic && this.#maySeeEvent(event)) tell(event);
+    });
+    const end = () => {
+      unsubscribe();
+      release?.();
+    };
+    this.#subscriptions.set(topic, end);
+    try {
+      const { snapshot, lacks } = await read();
+      if (this.#subscriptions.get(topic) !== end) return;
+      this.#outbox.snapshot(topic, snapshot);
+      tell = (event) => this.#outbox.event(topic, event);
+      for (const event of early) if (lacks(event)) tell(event);
+    } catch (error) {
+      if (this.#subscriptions.get(topic) === end) this.#unsubscribe(topic);
+      throw error;
+    }
+  }
+
+  async #subscribeToLog(topic: string, name: string, from: number | undefined): Promise<void> {
+    const waitingFor = this.#deps.waitingFor();
+    if (waitingFor !== null && this.#deps.fleet.find(name) === null) {
+      throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
+    }
+    if (!this.#maySee(name)) throw new FathomError('not_found', `there is no database named '${name}'`);
+    const { spec } = this.#deps.fleet.get(name);
+    const { log } = spec;
+    const seesRequests = seesAll(this.#caller, 'databases.read');
+    const ended = new AbortController();
+    this.#subscriptions.set(topic, () => ended.abort());
+    const readAt = this.#deps.clock.now();
+    // Who names a position has everything before it already.
+    const { lines, end, runs } =
+      from === undefined
+        ? await log.tailWithEnd(LOG_SNAPSHOT_LINES)
+        : { lines: [], end: from, runs: new Map() };
+    if (ended.signal.aborted) return;
+    const printed = timesOf(lines, readAt).map((line, index) => ({ ...line, run: runs.get(index) }));
+    const requests = from === undefined && seesRequests ? this.#failedRequests(spec, printed[0]?.at) : [];
+    this.#outbox.snapshot(topic, byTime(printed, requests));
+    if (seesRequests) {
+      void requestLogOf(spec).follow(
+        LEVEL_AMONG_OUTPUT,
+        ({ at, text }) =>
+          this.#outbox.event(topic, { kind: 'log.line', name, line: { at, text, source: 'requests' } }),
+        { clock: this.#deps.clock, signal: ended.signal },
+      );
+    }
+    log
+      .follow(
+        end,
+        (line) => this.#outbox.event(topic, { kind: 'log.line', name, line }),
+        ended.signal,
+        // What a slow reader has not taken yet waits in the file, not here.
+        () => this.#outbox.drained(),
+      )
+      .catch((error: unknown) => {
+        this.#outbox.send({
+          type: 'error',
+          id: null,
+          code: 'internal',
+          message: `${topic}: ${messageOf(error)}`,
+        });
+      });
+  }
+
+  /** Those since the first line that is shown. */
+  #failedRequests(spec: InstanceSpec, since = ''): LogLine[] {
+    try {
+      return requestLines(spec, LOG_SNAPSHOT_LINES, LEVEL_AMONG_OUTPUT).filter(({ at }) => at >= since);
+    } catch (error) {
+      return [
+        { at: this.#deps.clock.now().toISOString(), text: `WARN ${messageOf(error)}`, source: 'requests' },
+      ];
+    }
+  }
+
+  #unsubscribe(topic: string): void {
+    this.#subscriptions.get(topic)?.();
+    this.#subscriptions.delete(topic);
+    this.#outbox.forget(topic);
+  }
+
+  #instances(): Instance[] {
+    return this.#deps.fleet
+      .list()
+      .filter(({ name }) => this.#maySee(name))
+      .map((instance) => instanceFor(this.#caller, instance));
+  }
+
+  #health(): HealthSnapshot {
+    const instances = Object.entries(this.#deps.fleet.health()).filter(([name]) => this.#maySee(name));
+    return {
+      daemon: seesAll(this.#caller, 'stream.open') ? this.#deps.monitor.usage : null,
+      instances: Object.fromEntries(instances),
+    };
+  }
+
+  /** Those who run the fleet see all, everybody else the own database. */
+  #maySee(name: string): boolean {
+    if (seesAll(this.#caller, 'stream.open')) return true;
+    return this.#owns(this.#deps.catalog.find(name)?.row.user ?? null);
+  }
+
+  #owns(userId: string | null): boolean {
+    return this.#caller.kind !== 'local' && userId === this.#caller.userId;
+  }
+
+  #ownsTask(userId: string | null): boolean {
+    return seesAll(this.#caller, 'queue.read') || (userId !== null && this.#owns(userId));
+  }
+
+  #maySeeEvent(event: FleetEvent): boolean {
+    if (event.kind === 'queue.task') return this.#ownsTask(event.task.user_id);
+    if (event.kind === 'queue.stats') return seesAll(this.#caller, 'queue.read');
+    if (event.kind === 'daemon.usage') return seesAll(this.#caller, 'stream.open');
+    // Only those who may read it are subscribed.
+    if (event.kind === 'audit.entry') return true;
+    // Told before the catalog knows the database.
+    if (event.kind === 'instance.added')
+      return this.#owns(event.instance.user_id) || seesAll(this.#caller, 'stream.open');
+    return this.#maySee(event.name);
+  }
+}
+
+function parseJson(text: string | null): unknown {
+  try {
+    return text === null ? null : JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The id of a frame that is otherwise not understood, so that its sender can tell which one it was. */
+function idOf(text: string | null): number | string | null {
+  const frame = parseJson(text);
+  const id = typeof frame === 'object' && frame !== null && 'id' in frame ? frame.id : null;
+  return typeof id === 'number' || (typeof id === 'string' && id.length <= 64) ? id : null;
+}

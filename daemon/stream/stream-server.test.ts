@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+import { ManualTime } from '../../test/helpers/manual-time.ts';
+import { until } from '../../test/helpers/until.ts';
+import { Tickets } from '../accounts/sessions/tickets.ts';
+import { EventBus, type FleetListener } from '../events/bus.ts';
+import type { Caller } from '../http/caller.ts';
+import type { ApiDeps } from '../http/deps.ts';
+import type { Api } from '../http/server.ts';
+import { attachStream } from './stream-server.ts';
+
+const HEARTBEAT_MS = 30_000;
+
+/** How many listen to it. */
+class CountedBus extends EventBus {
+  listeners = 0;
+
+  override subscribe(listener: FleetListener): () => void {
+    this.listeners += 1;
+    const unsubscribe = super.subscribe(listener);
+    return () => {
+      this.listeners -= 1;
+      unsubscribe();
+    };
+  }
+}
+
+/** The stream alone, with one account that a test changes. */
+async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' }) {
+  const time = new ManualTime();
+  const tickets = new Tickets<Caller>(time);
+  const roleAtFirst = account.role;
+  const state = {
+    account: account as typeof account | null,
+    lookUps: 0,
+    fails: false,
+    connected: false,
+    bus: new CountedBus(() => {}),
+  };
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const deps = {
+    tickets,
+    clock: time,
+    settings: { corsOrigins: [], limits: { requestsPerMinute: 1000 } },
+    bus: state.bus,
+    auditRepository: {
+      list: () => (state.fails ? Promise.reject(new Error('away')) : Promise.resolve({ items: [] })),
+    },
+    log: { debug: () => {}, error: () => {} },
+    trustedProxies: [],
+    identities: {
+      onChange: () => () => {},
+      stillGood: ({ role }: { role: string }) => {
+        if (!state.connected) return Promise.resolve(true);
+        state.lookUps += 1;
+        if (state.fails) return Promise.reject(new Error('away'));
+        return Promise.resolve(state.account?.is_active === true && state.account.role === role);
+      },
+    },
+  } as unknown as ApiDeps;
+  const close = attachStream({ server } as unknown as Api, deps, 'tcp');
+  onTestFinished(() => {
+    close();
+    server.close();
+  });
+  const connect = async (options: { autoPong?: boolean } = {}) => {
+    const expiresAt = new Date(time.now().getTime() + 3_600_000);
+    const caller = {
+      kind: 'session',
+      id: 's',
+      userId: 'a',
+      role: roleAtFirst,
+      expiresAt,
+      permissions: null,
+    } as const;
+    const { ticket } = tickets.issue(caller);
+    const { port } = server.address() as AddressInfo;
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?ticket=${ticket}`, 'fathom.v1', options);
+    let pings = 0;
+    socket.on('ping', () => {
+      pings += 1;
+    });
+    const closed = once(socket, 'close').then(([code]) => code as number);
+    await once(socket, 'open');
+    state.connected = true;
+    return { socket, closed, pings: () => pings };
+  };
+  return { time, state, connect };
+}
+
+it('a reader that answers pings stays, one that is silent is cut off at the second', async () => {
+  const { time, connect } = await streamOf({ is_active: true, role: 'user' });
+  const [alive, silent] = [await connect(), await connect({ autoPong: false })];
+  await time.advance(HEARTBEAT_MS);
+  await until(() => alive.pings() === 1 && silent.pings() === 1, { what: 'the first pings' });
+  // A pong travels after a ping and before what is sent next.
+  alive.socket.send('{}');
+  await once(alive.socket, 'message');
+  await time.advance(HEARTBEAT_MS);
+  expect(await silent.closed).toBe(1006);
+  await until(() => alive.pings() === 2, { what: 'the second ping' });
+  expect(alive.socket.readyState).toBe(WebSocket.OPEN);
+});
+
+it('an account that was switched off, changed or deleted loses its stream; an outage changes nothing', async () => {
+  for (const changed of [{ is_active: false, role: 'user' }, { is_active: true, role: 'admin' }, null]) {
+    const { time, state, connect } = await streamOf({ is_active: true, role: 'user' });
+    const reader = await connect();
+    state.fails = true;
+    await time.advance(HEARTBEAT_MS);
+    await until(() => state.lookUps === 1 && reader.pings() === 1, { what: 'the first look' });
+    expect(reader.socket.readyState).toBe(WebSocket.OPEN);
+    reader.socket.send('{}');
+    await once(reader.socket, 'message');
+    Object.assign(state, { fails: false, account: changed });
+    await time.advance(HEARTBEAT_MS);
+    expect(await reader.closed).toBe(1008);
+  }
+});
+
+it('a topic whose snapshot cannot be read leaves nothing behind, and can be asked for again', async () => {
+  const { state, connect } = await streamOf({ is_active: true, role: 'admin' });
+  const { socket } = await connect();
+  const ask = async () => {
+    socket.send(JSON.stringify({ type: 'subscribe', id: 1, topics: ['audit'] }));
+    const [data] = (await once(socket, 'message')) as [Buffer];
+    return JSON.parse(data.toString()) as unknown;
+  };
+  state.fails = true;
+  expect(await ask()).toMatchObject({ type: 'error', id: 1, message: 'away' });
+  expect(state.bus.listeners).toBe(0);
+  state.fails = false;
+  expect(await ask()).toMatchObject({ type: 'snapshot', topic: 'audit' });
+  expect(state.bus.listeners).toBe(1);
+});

@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { copyFile, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { expect, it, onTestFinished } from 'vitest';
+import { type BareInstance, bareInstance } from '../../../test/helpers/bare-instance.ts';
+import { freePortRange } from '../../../test/helpers/free-ports.ts';
+import { createLog } from '../../base/log/log.ts';
+import { Semaphore } from '../../base/semaphore.ts';
+import { systemClock } from '../../base/time/clock.ts';
+import { verifyBinary } from '../../pocketbase/binary/binary.ts';
+import { probe } from '../../pocketbase/process/probe.ts';
+import type { InstanceProcess } from '../../pocketbase/process/process-driver.ts';
+import { hostFiles } from '../instance-files.ts';
+import type { InstanceSpec } from '../instance-spec.ts';
+import { launch } from './launch.ts';
+import { PortAllocator, type PortCheck, portIsFree } from './ports.ts';
+
+const NEVER = new AbortController().signal;
+
+async function launched(
+  instance: BareInstance,
+  base: number,
+  isFree: PortCheck,
+  {
+    kind = 'global',
+    prepared = null,
+    prepare = () => {},
+  }: Partial<Pick<InstanceSpec, 'kind' | 'prepare'>> & { prepared?: string | null } = {},
+) {
+  const { command, directory, log, driver } = instance;
+  const spec = {
+    ...command,
+    kind,
+    directory,
+    log,
+    binary: { ...(await verifyBinary(null)), path: command.binary },
+    port: { preferred: base },
+    prepare,
+  } as unknown as InstanceSpec;
+  const deps = {
+    driver,
+    probe,
+    clock: systemClock,
+    starts: new Semaphore(4),
+    files: hostFiles(systemClock),
+    log: createLog({ level: 'silent' }),
+    ports: new PortAllocator({ host: command.host, base, range: 3, isFree }),
+  };
+  const tried: number[] = [];
+  let process: InstanceProcess | null = null as InstanceProcess | null;
+  const outcome = await launch(spec, { lastPort: null, prepared }, deps, NEVER, (spawned, { port }) => {
+    tried.push(port);
+    process = spawned;
+    onTestFinished(() => {
+      spawned.signal('SIGKILL');
+    });
+  });
+  return { outcome, tried, process };
+}
+
+/** Answers every request with 200, as another PocketBase would. */
+async function answering(host: string, port: number): Promise<void> {
+  const server = createServer((_request, response) => response.end('{}')).listen(port, host);
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+  });
+}
+
+it('a port lost between the look and the start leads to the next, though a stranger answers there', async () => {
+  const instance = await bareInstance();
+  const base = await freePortRange(3);
+  const { outcome, tried } = await launched(instance, base, async (host, port) => {
+    const free = await portIsFree(host, port);
+    if (port === base) await answering(host, port);
+    return free;
+  });
+  expect(tried).toEqual([base, base + 1]);
+  expect(outcome).toMatchObject({ kind: 'running', running: { port: base + 1 } });
+});
+
+it('no port is left: that is the reason, and nothing was started', async () => {
+  const { outcome, tried } = await launched(await bareInstance(), 9000, () => Promise.resolve(false));
+  expect(tried).toEqual([]);
+  expect(outcome).toMatchObject({ kind: 'failed', reason: { code: 'ports_exhausted' }, exit: null });
+});
+
+it('a user database without its file is never made anew, nor one whose file is empty', async () => {
+  const instance = await bareInstance();
+  const base = await freePortRange(3);
+  const first = await launched(instance, base, portIsFree, { kind: 'user' });
+  expect(first.outcome).toMatchObject({ kind: 'failed', reason: { code: 'data_dir_missing' } });
+
+  const process = await instance.start();
+  await instance.untilReady();
+  process.signal('SIGTERM');
+  await process.exited;
+  await writeFile(`${instance.command.dataDir}/data.db`, '');
+  const empty = await launched(instance, base, portIsFree, { kind: 'user' });
+  expect(empty.outcome).toMatchObject({ kind: 'failed', reason: { code: 'database_corrupt' } });
+
+  await rm(instance.directory, { recursive: true });
+  const gone = await launched(instance, base, portIsFree, { kind: 'user' });
+  expect(gone.outcome).toMatchObject({ kind: 'failed', reason: { code: 'data_dir_missing' } });
+  expect([...first.tried, ...empty.tried, ...gone.tried]).toEqual([]);
+});
+
+it('settings and migrations are seen to once for each database file', async () => {
+  const instance = await bareInstance();
+  const base = await freePortRange(3);
+  const file = `${instance.command.dataDir}/data.db`;
+  const stamp = () =>
+    hostFiles(systemClock).database({ directory: instance.directory } as InstanceSpec)?.stamp ?? null;
+  let prepared: string | null = null;
+  const seenTo: boolean[] = [];
+  const run = async () => {
+    let times = 0;
+    const { outcome, process } = await launched(instance, base, portIsFree, {
+      prepared,
+      prepare: () => (times += 1),
+    });
+    if (outcome.kind !== 'running') throw new Error(JSON.stringify(outcome));
+    const migrates = (await readFile(`/proc/${process?.pid}/cmdline`, 'utf8')).includes(
+      `--migrationsDir=${instance.command.migrationsDir}`,
+    );
+    process?.signal('SIGKILL');
+    await process?.exited;
+    prepared = stamp();
+    seenTo.push(times === 1 && migrates);
+    if (migrates !== (times === 1)) throw new Error('one without the other');
+  };
+  await run();
+  await run();
+  await copyFile(file, `${file}.backup`);
+  const { ino, atime, mtime } = await stat(file);
+  await copyFile(`${file}.backup`, file);
+  await utimes(file, atime, mtime);
+  expect(await stat(file)).toMatchObject({ ino, mtime });
+  await run();
+  await run();
+  await rename(`${file}.backup`, file);
+  await run();
+  expect(seenTo).toEqual([true, false, true, false, true]);
+});
+
+it('a binary that is gone is waited for', async () => {
+  const instance = await bareInstance();
+  const missing = { ...instance, command: { ...instance.command, binary: '/nowhere/pocketbase' } };
+  const { outcome } = await launched(missing, 9000, () => Promise.resolve(true));
+  expect(outcome).toMatchObject({ kind: 'failed', reason: { code: 'binary_missing' } });
+});

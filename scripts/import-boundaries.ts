@@ -1,0 +1,173 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+
+/**
+ * Imports point one way. Each layer names the layers right below it and may import those, everything
+ * below those, and itself. A path ending in `/` is a folder (the longest match wins), one with `*` is what lies at any
+ * depth and ends so (it wins over folders), any other is a file.
+ * A new folder of product source is added here, and nowhere else.
+ */
+const layers: Record<string, readonly string[]> = {
+  'shared/': [],
+  'shared/client/': ['shared/'],
+
+  'daemon/base/': ['shared/'],
+  'daemon/config/': ['daemon/base/'],
+  'daemon/events/': ['daemon/base/'],
+  'daemon/keys/': ['daemon/base/'],
+  'daemon/metrics/': ['daemon/events/'],
+  'daemon/control-plane/': ['daemon/keys/', 'daemon/config/'],
+  'daemon/secrets/': ['daemon/control-plane/'],
+  'daemon/accounts/': ['daemon/control-plane/', 'daemon/events/'],
+  'daemon/audit/': ['daemon/control-plane/', 'daemon/events/'],
+  'daemon/pocketbase/': ['daemon/keys/', 'daemon/config/', 'daemon/events/'],
+  'daemon/supervisor/': ['daemon/pocketbase/'],
+  'daemon/databases/': ['daemon/supervisor/', 'daemon/accounts/', 'daemon/audit/'],
+  'daemon/queue/': ['daemon/databases/'],
+  'daemon/http/': ['daemon/accounts/', 'daemon/metrics/'],
+  'daemon/*-routes.ts': ['daemon/http/', 'daemon/queue/', 'daemon/secrets/'],
+  'daemon/stream/': ['daemon/http/', 'daemon/queue/'],
+  'daemon/daemon.ts': ['daemon/*-routes.ts', 'daemon/stream/'],
+  'daemon/host/systemd/': ['daemon/base/'],
+  'daemon/host/install/': ['daemon/config/', 'shared/client/'],
+  'daemon/host/doctor/': ['daemon/databases/', 'daemon/secrets/', 'daemon/host/install/'],
+  'daemon/cli/': ['daemon/daemon.ts', 'daemon/host/doctor/', 'daemon/host/systemd/'],
+  'daemon/main.ts': ['daemon/cli/'],
+
+  'tui/theme.ts': ['shared/'],
+  'tui/store/': ['shared/client/', 'tui/theme.ts'],
+  'tui/servers/': ['tui/store/'],
+  'tui/keys/': ['tui/store/'],
+  'tui/widgets/': ['tui/keys/', 'tui/theme.ts'],
+  'tui/dialogs/': ['tui/widgets/'],
+  'tui/screens/': ['tui/dialogs/', 'tui/servers/'],
+  'tui/app.tsx': ['tui/screens/'],
+  'tui/launch/': ['tui/app.tsx'],
+  'tui/main.tsx': ['tui/launch/'],
+};
+
+/**
+ * `layer-order`: imports a layer above or beside its own. `two-sides`: tui and daemon meet only in shared.
+ * `shared-alone`: shared imports nothing local but shared. `product-only`: product code imports test code or
+ * anything else that is not built. `unknown-layer`: the file lies in no layer of the table.
+ */
+type Rule = 'layer-order' | 'two-sides' | 'shared-alone' | 'product-only' | 'unknown-layer';
+
+export interface Violation {
+  file: string;
+  line: number;
+  rule: Rule;
+  message: string;
+}
+
+interface Import {
+  specifier: string;
+  line: number;
+}
+
+/** Checks every source file under `daemon`, `tui` and `shared` of `root`; violations come in file and line order. */
+export function checkImportBoundaries(root: string): Violation[] {
+  return sourceFiles(root).flatMap((file) => checkFile(file, readFileSync(join(root, file), 'utf8')));
+}
+
+export function formatViolation({ file, line, rule, message }: Violation): string {
+  return `${file}:${line}: ${rule}: ${message}`;
+}
+
+function sourceFiles(root: string): string[] {
+  const files = ['daemon', 'tui', 'shared'].flatMap((side) => filesBelow(root, side));
+  return files.filter((file) => /\.(?:[cm]?[jt]s|[jt]sx)$/.test(file)).toSorted();
+}
+
+function filesBelow(root: string, folder: string): string[] {
+  try {
+    const entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => posix.join(entry.parentPath, entry.name).slice(posix.join(root, '/').length));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function checkFile(file: string, source: string): Violation[] {
+  const layer = layerOf(file);
+  if (layer === undefined) {
+    const message = `${file} lies in no layer; move it, or add its layer to scripts/import-boundaries.ts`;
+    return [{ file, line: 1, rule: 'unknown-layer', message }];
+  }
+  return findImports(source).flatMap(({ specifier, line }) => {
+    if (!specifier.startsWith('.')) return [];
+    const target = posix.normalize(posix.join(dirname(file), specifier));
+    const rule = brokenRule(file, layer, target);
+    return rule === undefined ? [] : [{ file, line, rule, message: `${layer} may not import ${target}` }];
+  });
+}
+
+function brokenRule(file: string, layer: string, target: string): Rule | undefined {
+  const from = sideOf(layer);
+  const to = sideOf(target);
+  const targetLayer = layerOf(target);
+  if (isTest(file) && (to === 'test' || targetLayer === 'shared/client/')) return undefined;
+  if (targetLayer !== undefined && reachable(layer).has(targetLayer)) return undefined;
+  if (from === 'shared' && to !== 'shared') return 'shared-alone';
+  if ((from === 'tui' && to === 'daemon') || (from === 'daemon' && to === 'tui')) return 'two-sides';
+  return targetLayer === undefined && to !== from ? 'product-only' : 'layer-order';
+}
+
+/** The layer of a file; a test belongs to the layer of the source it stands beside. */
+function layerOf(file: string): string | undefined {
+  const path = file.replace(/\.test(?=\.tsx?$)/, '');
+  return Object.keys(layers)
+    .filter((layer) => holds(layer, path))
+    .toSorted((a, b) => Number(b.includes('*')) - Number(a.includes('*')) || b.length - a.length)[0];
+}
+
+function holds(layer: string, path: string): boolean {
+  if (layer.endsWith('/')) return path.startsWith(layer);
+  const [start, end] = layer.split('*');
+  return end === undefined ? path === layer : path.startsWith(start ?? '') && path.endsWith(end);
+}
+
+function reachable(layer: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(layer)) return seen;
+  seen.add(layer);
+  for (const below of layers[layer] ?? []) reachable(below, seen);
+  return seen;
+}
+
+function sideOf(path: string): string {
+  return path.split('/', 1)[0] ?? '';
+}
+
+function isTest(file: string): boolean {
+  return /\.test\.tsx?$/.test(file);
+}
+
+/**
+ * Scanned left to right, so that comments, templates, regular expressions and other strings are consumed whole and
+ * an import written inside one is not seen. TypeScript 7 has no stable parser API yet.
+ */
+const token = new RegExp(
+  [
+    String.raw`\/\/[^\n]*|\/\*[\s\S]*?\*\/`,
+    String.raw`(?<![\w$.])(?:import|export)\b(?:\/\*[\s\S]*?\*\/|\/\/[^\n]*|[^'"\x60;()=])*?(?<=\bfrom\s*|\bimport\s*)(?:'(?<single>[^'\n]+)'|"(?<double>[^"\n]+)")`,
+    String.raw`(?<![\w$.])(?:import|require)\s*\(\s*(?:'(?<calledSingle>[^'\n]+)'|"(?<calledDouble>[^"\n]+)")`,
+    String.raw`\x60(?:[^\x60\\]|\\[\s\S])*\x60`,
+    String.raw`'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"`,
+    String.raw`(?<=[=(,:[!&|?{};]\s*)\/(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/`,
+  ].join('|'),
+  'g',
+);
+
+/** Static imports, re-exports, dynamic imports, `import('x')` types and `require`, with their line (from 1). */
+export function findImports(source: string): Import[] {
+  return [...source.matchAll(token)].flatMap((match) => {
+    const { single, double, calledSingle, calledDouble } = match.groups ?? {};
+    const specifier = single ?? double ?? calledSingle ?? calledDouble;
+    return specifier === undefined
+      ? []
+      : [{ specifier, line: source.slice(0, match.index).split('\n').length }];
+  });
+}

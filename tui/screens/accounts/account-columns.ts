@@ -1,0 +1,119 @@
+import type { ApiKey, SessionRow, User } from '../../../shared/client/fathom-client.ts';
+import { shortDuration, since } from '../../store/words/format.ts';
+import type { Column } from '../../widgets/table.ts';
+import { widthFor } from '../../widgets/table.ts';
+import type { View } from '../screen.ts';
+
+type Account = User | ApiKey | SessionRow;
+type OwnerOf = (id: string) => string;
+
+/** A column of one kind of accounts; the list holds no other kind. */
+function column<T extends Account>(one: {
+  title: string;
+  width: number;
+  align?: 'left' | 'right';
+  text: (account: T) => string;
+  tone?: (account: T) => 'plain' | 'muted' | 'warn' | 'bad';
+}): Column<Account> {
+  return one as unknown as Column<Account>;
+}
+
+export function userColumns({ size, fleet }: View, accounts: readonly Account[]): Column<Account>[] {
+  const users = accounts as readonly User[];
+  const email = widthFor(
+    users.map((one) => one.email),
+    16,
+    size.columns < 100 ? 28 : 44,
+  );
+  return [
+    column<User>({ title: 'E-MAIL', width: email, text: (user) => user.email }),
+    column<User>({
+      title: 'ROLE',
+      width: 8,
+      text: ({ role }) => role,
+      tone: ({ role }) => (role === 'user' ? 'plain' : 'warn'),
+    }),
+    column<User>({
+      title: 'STATE',
+      width: 10,
+      text: ({ is_active: active }) => (active ? '● active' : '○ inactive'),
+      tone: ({ is_active: active }) => (active ? 'plain' : 'muted'),
+    }),
+    column<User>({
+      title: 'AGE',
+      width: 5,
+      align: 'right',
+      text: ({ created }) => shortDuration(since(created, fleet.now)),
+    }),
+    column<User>({ title: 'DATABASE', width: 0, text: ({ database }) => database ?? '–' }),
+  ];
+}
+
+export function keyColumns(
+  { size, fleet }: View,
+  accounts: readonly Account[],
+  ownerOf: OwnerOf,
+): Column<Account>[] {
+  const keys = accounts as readonly ApiKey[];
+  const expiry = ({ expires_at: at }: ApiKey) => (at === null ? 'never' : left(at, fleet.now));
+  return [
+    column<ApiKey>({
+      title: 'NAME',
+      width: widthFor(
+        keys.map(({ name }) => name),
+        10,
+        24,
+      ),
+      text: ({ name }) => name,
+    }),
+    column<ApiKey>({
+      title: 'EXPIRES',
+      width: 8,
+      text: expiry,
+      tone: (key) => (expiry(key) === 'expired' ? 'bad' : 'plain'),
+    }),
+    column<ApiKey>({
+      title: 'USED',
+      width: 6,
+      align: 'right',
+      text: ({ last_used_at: at }) => (at === null ? 'never' : shortDuration(since(at, fleet.now))),
+    }),
+    column<ApiKey>({ title: 'KEY', width: 16, text: ({ prefix }) => `fk_${prefix}` }),
+    column<ApiKey>({
+      title: 'OF',
+      width: size.columns < 100 ? 20 : 32,
+      text: ({ user_id }) => ownerOf(user_id),
+    }),
+    column<ApiKey>({ title: 'MAY', width: 0, text: ({ permissions }) => permissions.join(' ') }),
+  ];
+}
+
+export function sessionColumns(
+  { size, fleet }: View,
+  _: readonly Account[],
+  ownerOf: OwnerOf,
+): Column<Account>[] {
+  return [
+    column<SessionRow>({
+      title: 'OF',
+      width: size.columns < 100 ? 24 : 36,
+      text: ({ user_id }) => ownerOf(user_id),
+    }),
+    column<SessionRow>({ title: 'HERE', width: 6, text: ({ current }) => (current ? '◂ this' : '') }),
+    column<SessionRow>({
+      title: 'SINCE',
+      width: 6,
+      align: 'right',
+      text: ({ created }) => shortDuration(since(created, fleet.now)),
+    }),
+    column<SessionRow>({ title: 'EXPIRES', width: 8, text: ({ expires_at: at }) => left(at, fleet.now) }),
+    column<SessionRow>({ title: 'FROM', width: 16, text: ({ address }) => address || '–' }),
+    column<SessionRow>({ title: 'WITH', width: 0, text: ({ user_agent: agent }) => agent }),
+  ];
+}
+
+/** `in 23 h`, or that it has ended. */
+function left(at: string, now: number): string {
+  const ms = Date.parse(at) - now;
+  return ms <= 0 ? 'expired' : `in ${shortDuration(ms)}`;
+}

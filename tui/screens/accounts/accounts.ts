@@ -1,0 +1,306 @@
+import { ROLES } from '../../../shared/api/permissions.ts';
+import type { ApiKey, SessionRow, User } from '../../../shared/client/fathom-client.ts';
+import type { Command } from '../../keys/commands.ts';
+import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
+import { instanceOf } from '../../store/events/owners.ts';
+import type { FleetState } from '../../store/fleet/fleet-state.ts';
+import { behind, readLatest } from '../../store/pages/latest.ts';
+import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
+import type { Wants } from '../../store/pages/wants.ts';
+import { cursorIndex } from '../../store/view/cursor.ts';
+import { wordFilter } from '../../store/view/filter.ts';
+import { ACCOUNT_TABS, type AccountTab, type Location } from '../../store/view/location.ts';
+import { cursorOf, filterOf, reachOf } from '../../store/view/ui-state.ts';
+import { paintSplit, type Span } from '../../widgets/line.ts';
+import { drawTable } from '../../widgets/table.ts';
+import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
+import { type Console, lookOf } from '../console.ts';
+import { nothingMatches, placeSpans } from '../events/reach-back.ts';
+import { detailRows, withDetail } from '../frame/chosen-line.ts';
+import { open, turnTo } from '../presses/navigate.ts';
+import type { List, Look, Older, Screen, Size, View } from '../screen.ts';
+import { endSession, revokeKey, runUserCommand } from './account-actions.ts';
+import { keyColumns, sessionColumns, userColumns } from './account-columns.ts';
+
+export const ACCOUNT_WORDS: Readonly<Record<AccountTab, string>> = {
+  users: 'User',
+  keys: 'API key',
+  sessions: 'Session',
+};
+const TITLES: Readonly<Record<AccountTab, string>> = {
+  users: 'Users',
+  keys: 'API keys',
+  sessions: 'Sessions',
+};
+
+type Account = User | ApiKey | SessionRow;
+
+/** Who may do what, and where they are signed in. */
+export const accountsScreen: Screen = {
+  place: ({ at }) => tabOf(at),
+  lines: accountsLines,
+  list: listOf,
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
+  instance: ({ fleet, ui }) => {
+    const look = { fleet, ui };
+    const user = chosenOf(look);
+    return instanceOf(fleet.instances, user === undefined ? null : ownerIdOf(user))?.name ?? null;
+  },
+  describe(look) {
+    const chosen = chosenOf(look);
+    return chosen === undefined ? null : { kind: 'account', tab: tabOf(look.ui.at), id: chosen.id };
+  },
+  copies: copiesOf,
+  command: ({ ui }) => accountCommand(tabOf(ui.at)),
+  wants: (look) => wantsAccounts(look, tabOf(look.ui.at)),
+  run,
+};
+
+function tabOf(at: Location): AccountTab {
+  return at.screen === 'accounts' ? at.tab : 'users';
+}
+
+/** Sessions have no command of their own. */
+export function accountCommand(tab: AccountTab, id?: string): string | null {
+  if (tab === 'users') return id === undefined ? 'users list' : `users show ${id}`;
+  return tab === 'keys' ? 'keys list' : null;
+}
+
+function listId(tab: AccountTab): string {
+  return `accounts:${tab}`;
+}
+
+/** The daemon looks for it among all users: a word that is part of an address, as also names of databases have it. */
+function searchOf(filter: string): string | undefined {
+  const [word = ''] = filter.split(/\s+/);
+  const other = word.startsWith('!') || [...ROLES, 'active', 'inactive'].some((one) => one.startsWith(word));
+  if (word === '' || other) return undefined;
+  const part = word.replace(/^\d{4}-\d{2}-\d{2}-\d+-/, '').replaceAll('\\', '');
+  return part === '' ? undefined : part;
+}
+
+export function wantsAccounts({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>, tab: AccountTab): Wants {
+  const asked = reachOf(ui, listId(tab));
+  // What this console did changes them.
+  const ended = fleet.actions.findLast(({ ended_at }) => ended_at !== null)?.id ?? 0;
+  const version = `${asked} ${ended}`;
+  const search = tab === 'users' ? searchOf(filterOf(ui, listId('users'))) : undefined;
+  // Keys and sessions know ids alone: the addresses come from the users.
+  const users: PageRequest = {
+    slot: 'users',
+    key: search ?? '',
+    version,
+    load: (to) => readLatest(asked, idOf, (page) => to.users.list({ ...page, search, sort: '-created' })),
+  };
+  if (tab === 'users') return { pages: [users] };
+  const own: PageRequest =
+    tab === 'keys'
+      ? {
+          slot: 'keys',
+          key: '',
+          version,
+          load: (to) => readLatest(asked, idOf, (page) => to.apiKeys.list(page)),
+        }
+      : {
+          slot: 'sessions',
+          key: '',
+          version,
+          load: (to) => readLatest(asked, idOf, (page) => to.sessions.list(page)),
+        };
+  return { pages: [users, own] };
+}
+
+function idOf({ id }: Account): string {
+  return id;
+}
+
+function pageFor({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>, tab: AccountTab) {
+  if (tab !== 'users') return pageOf(fleet, tab, '');
+  return pageOf(fleet, 'users', searchOf(filterOf(ui, listId('users'))) ?? '');
+}
+
+/** As they were read last, whatever was searched for. */
+export function accountOf({ pages }: FleetState, tab: AccountTab, id: string): Account | undefined {
+  const items: readonly Account[] = pages[tab]?.value?.items ?? [];
+  return items.find((one) => one.id === id);
+}
+
+function ownerIdOf(account: Account): string {
+  return 'user_id' in account ? account.user_id : account.id;
+}
+
+/** The address of a user, as far as it is known here. */
+function ownerOf(fleet: FleetState, id: string): string {
+  const user = fleet.pages.users?.value?.items.find((one) => one.id === id);
+  return user?.email ?? instanceOf(fleet.instances, id)?.email ?? id;
+}
+
+const remembered = new WeakMap<FleetState, Map<string, readonly Account[]>>();
+
+/** Made once for each state of the fleet, as several parts of the screen ask for it. */
+function accountsOf({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>): readonly Account[] {
+  const tab = tabOf(ui.at);
+  const filter = filterOf(ui, listId(tab));
+  const made = remembered.get(fleet) ?? new Map<string, readonly Account[]>();
+  remembered.set(fleet, made);
+  const key = `${tab} ${filter}`;
+  const all: readonly Account[] = pageFor({ fleet, ui }, tab)?.value?.items ?? [];
+  const lets = wordFilter(filter);
+  const accounts =
+    made.get(key) ?? (lets === null ? all : all.filter((one) => lets(cellsOf(fleet, one).join('\n'))));
+  made.set(key, accounts);
+  return accounts;
+}
+
+/** What a row says, for the filter and the clipboard. */
+function cellsOf(fleet: FleetState, account: Account): (string | null)[] {
+  if ('email' in account) {
+    const { email, name, role, is_active, database, created } = account;
+    return [email, name, role, is_active ? 'active' : 'inactive', database, created];
+  }
+  const owner = ownerOf(fleet, account.user_id);
+  if ('prefix' in account) {
+    const { name, prefix, permissions, expires_at, last_used_at } = account;
+    return [name, owner, `fk_${prefix}`, permissions.join(' '), expires_at, last_used_at];
+  }
+  return [owner, account.address, account.user_agent, account.created, account.expires_at];
+}
+
+function chosenOf(look: Pick<Look, 'fleet' | 'ui'>): Account | undefined {
+  const accounts = accountsOf(look);
+  return accounts[indexIn(look, accounts)];
+}
+
+function indexIn({ ui }: Pick<Look, 'ui'>, accounts: readonly Account[]): number {
+  return cursorIndex(
+    accounts.map(({ id }) => id),
+    cursorOf(ui, listId(tabOf(ui.at))),
+  );
+}
+
+function listOf(look: Look): List {
+  const tab = tabOf(look.ui.at);
+  return {
+    id: listId(tab),
+    keys: accountsOf(look).map(({ id }) => id),
+    from: () => 2,
+    room: listRows,
+    filterHint: tab === 'users' ? 'address, name, role, active, database' : 'name, owner, address, …',
+    older: olderOf(look),
+  };
+}
+
+/** What the tabs, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
+}
+
+function olderOf(look: Look): Older {
+  const id = listId(tabOf(look.ui.at));
+  const page = pageFor(look, tabOf(look.ui.at));
+  const reading = page ?? { key: '', value: null, error: null };
+  return { id, error: page?.error ?? null, behind: behind(reading, reachOf(look.ui, id)) };
+}
+
+function copiesOf(look: Look): CopyChoice[] {
+  const account = chosenOf(look);
+  if (account === undefined) return [];
+  const owner = ownerOf(look.fleet, ownerIdOf(account));
+  return copyChoices(
+    ['n', 'the id', account.id],
+    ['o', 'the e-mail address', owner],
+    ['d', 'the database', 'database' in account ? account.database : null],
+    ['p', 'the beginning of the key', 'prefix' in account ? `fk_${account.prefix}` : null],
+    ['b', 'the address', 'address' in account ? account.address : null],
+    ['r', 'the row', rowText(cellsOf(look.fleet, account))],
+    ['v', 'all of it, as JSON', JSON.stringify(account, null, 2)],
+  );
+}
+
+function run(console: Console, command: Command): boolean {
+  const look = lookOf(console);
+  const tab = tabOf(look.ui.at);
+  const chosen = chosenOf(look);
+  const turn = (by: number) =>
+    turnToTab(console, (ACCOUNT_TABS.indexOf(tab) + by + ACCOUNT_TABS.length) % ACCOUNT_TABS.length);
+  switch (command) {
+    case 'tab.next':
+      return turn(1);
+    case 'tab.before':
+      return turn(-1);
+    case 'open':
+      if (chosen !== undefined)
+        open(console, { screen: 'describe', thing: { kind: 'account', tab, id: chosen.id } });
+      return true;
+    case 'key.revoke':
+      revokeKey(console, chosen !== undefined && 'prefix' in chosen ? chosen : undefined);
+      return true;
+    case 'session.end': {
+      const session = chosen !== undefined && 'address' in chosen ? chosen : undefined;
+      endSession(console, session, session === undefined ? '' : ownerOf(look.fleet, session.user_id));
+      return true;
+    }
+    default:
+      return runUserCommand(console, command, chosen !== undefined && 'email' in chosen ? chosen : undefined);
+  }
+}
+
+function turnToTab(console: Console, index: number): true {
+  turnTo(console, { screen: 'accounts', tab: ACCOUNT_TABS[index] ?? 'users' });
+  return true;
+}
+
+function stripOf(tab: AccountTab): TabStrip {
+  const titles = ACCOUNT_TABS.map((one) => TITLES[one]);
+  return { before: [['plain', ' ']], titles, chosen: ACCOUNT_TABS.indexOf(tab) };
+}
+
+function accountsLines(view: View): string[] {
+  const { fleet, ui, theme, size } = view;
+  const tab = tabOf(ui.at);
+  const accounts = accountsOf(view);
+  const index = indexIn(view, accounts);
+  const page = pageFor(view, tab);
+  const filter = filterOf(ui, listId(tab));
+  const right: Span[] = [
+    ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
+    ...placeSpans(index, accounts.length, olderOf(view)),
+  ];
+  const head = paintSplit(theme, tabSpans(stripOf(tab)), right, size.columns);
+  if (page === null || page.value === null) {
+    const [token, words]: Span = page?.error
+      ? ['bad', `✗ ${page.error} · ^R tries again`]
+      : ['busy', '◌ reading them'];
+    return [head, '', theme.paint(token, ` ${words}`)];
+  }
+  const columns =
+    tab === 'users'
+      ? userColumns(view, accounts)
+      : tab === 'keys'
+        ? keyColumns(view, accounts, (id) => ownerOf(fleet, id))
+        : sessionColumns(view, accounts, (id) => ownerOf(fleet, id));
+  const empty = filter === '' ? EMPTY[tab] : nothingMatches(olderOf(view));
+  const table = drawTable<Account>(
+    theme,
+    { columns, rows: accounts, keyOf: ({ id }) => id, cursor: cursorOf(ui, listId(tab)), empty },
+    size.columns,
+    listRows(size),
+  );
+  return [head, ...withDetail(view, table, detailOf(view, accounts[index], page.error))];
+}
+
+const EMPTY: Readonly<Record<AccountTab, string>> = {
+  users: 'No users yet.',
+  keys: "No API keys yet: 'fathomd keys add' makes one.",
+  sessions: 'No user is signed in.',
+};
+
+function detailOf({ fleet }: View, account: Account | undefined, error: string | null): Span[] {
+  if (error !== null) return [['bad', ` ✗ ${error} · ^R tries again`]];
+  if (account === undefined) return [];
+  if ('permissions' in account) return [['muted', ` ${account.id} · may: ${account.permissions.join(', ')}`]];
+  if ('user_agent' in account) return [['muted', ` ${account.id} · ${account.user_agent}`]];
+  const own = instanceOf(fleet.instances, account.id);
+  const facts = [account.id, account.name, own === null ? null : own.url];
+  return [['muted', ` ${facts.filter((fact) => fact !== null && fact !== '').join(' · ')}`]];
+}

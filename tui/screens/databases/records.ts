@@ -1,0 +1,210 @@
+import type { DatabaseRecord } from '../../../shared/client/fathom-client.ts';
+import { copyChoices } from '../../store/copy/copy-choice.ts';
+import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
+import { cursorIndex } from '../../store/view/cursor.ts';
+import { wordFilter } from '../../store/view/filter.ts';
+import type { Location } from '../../store/view/location.ts';
+import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
+import { plural } from '../../store/words/format.ts';
+import { sanitise } from '../../store/words/sanitise.ts';
+import { paintSplit, type Span } from '../../widgets/line.ts';
+import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
+import { wrapWords } from '../../widgets/text.ts';
+import { type Console, lookOf } from '../console.ts';
+import { open, turnTo } from '../presses/navigate.ts';
+import { say } from '../presses/say.ts';
+import type { List, Look, Screen, Size, View } from '../screen.ts';
+
+const PER_PAGE = 50;
+const WIDEST = 30;
+
+/** One page of a collection's records; the daemon covers what is secret. */
+export const recordsScreen: Screen = {
+  place: () => 'records',
+  lines: recordsLines,
+  list: listOf,
+  instance: ({ ui }) => spotOf(ui.at).name,
+  describe(look) {
+    const id = chosenId(look);
+    return id === null ? null : { kind: 'record', ...placeOf(look.ui.at), id };
+  },
+  command({ ui }) {
+    const { name, collection, page } = spotOf(ui.at);
+    return `databases records ${name} ${collection} --page ${page}`;
+  },
+  copies(look) {
+    const id = chosenId(look);
+    const record = recordsOf(look).find((one) => keyOf(one) === id);
+    return copyChoices(
+      ['n', 'the id', id],
+      ['v', 'the record, as JSON', record && JSON.stringify(record, null, 2)],
+    );
+  },
+  wants: ({ ui }) => ({ pages: [recordsRequest(placeOf(ui.at))] }),
+  run(console, command) {
+    switch (command) {
+      case 'open': {
+        const id = chosenId(lookOf(console));
+        if (id === null) return true;
+        open(console, { screen: 'describe', thing: { kind: 'record', ...placeOf(console.ui.get().at), id } });
+        return true;
+      }
+      case 'records.next':
+        return turnPage(console, 1);
+      case 'records.before':
+        return turnPage(console, -1);
+      default:
+        return false;
+    }
+  },
+};
+
+interface RecordsPlace {
+  name: string;
+  collection: string;
+  page: number;
+}
+
+function spotOf(at: Location): Extract<Location, { screen: 'records' }> {
+  if (at.screen !== 'records') throw new Error(`${at.screen} shows no records`);
+  return at;
+}
+
+function placeOf(at: Location): RecordsPlace {
+  const { name, collection, page } = spotOf(at);
+  return { name, collection, page };
+}
+
+/** Records are not sanitised on their way in: their keys are shown as well, so whoever draws them does it. */
+export function recordsRequest({ name, collection, page }: RecordsPlace): PageRequest {
+  return {
+    slot: 'records',
+    key: recordsKey({ name, collection, page }),
+    load: ({ databases }) => databases.records(name, collection, { page, per_page: PER_PAGE }),
+  };
+}
+
+export function recordsKey({ name, collection, page }: RecordsPlace): string {
+  return `${name}/${collection}?${page}`;
+}
+
+function listId(at: Location): string {
+  const { name, collection } = spotOf(at);
+  return `records:${name}/${collection}`;
+}
+
+function pageFor({ fleet, ui }: Look) {
+  return pageOf(fleet, 'records', recordsKey(placeOf(ui.at)));
+}
+
+function recordsOf(look: Look): readonly DatabaseRecord[] {
+  const records = pageFor(look)?.value?.items ?? [];
+  const lets = wordFilter(filterOf(look.ui, listId(look.ui.at)));
+  return lets === null ? records : records.filter((record) => lets(JSON.stringify(record)));
+}
+
+function keyOf(record: DatabaseRecord): string {
+  return cellOf(record['id']);
+}
+
+/** A view may have rows without an id of their own. */
+function listOf(look: Look): List {
+  return {
+    id: listId(look.ui.at),
+    keys: recordsOf(look).map(keyOf),
+    from: () => 3,
+    room: listRows,
+    filterHint: 'anything in the records of this page',
+  };
+}
+
+/** What the two lines above and the headings leave. */
+function listRows({ rows }: Size): number {
+  return Math.max(1, rows - 3);
+}
+
+function chosenId(look: Look): string | null {
+  const { keys, id } = listOf(look);
+  return keys[cursorIndex(keys, cursorOf(look.ui, id))] ?? null;
+}
+
+function lastPage(total: number): number {
+  return Math.max(1, Math.ceil(total / PER_PAGE));
+}
+
+function turnPage(console: Console, by: 1 | -1): true {
+  const place = placeOf(console.ui.get().at);
+  const total = pageFor(lookOf(console))?.value?.total;
+  if (total === undefined) return true;
+  const page = place.page + by;
+  if (page < 1 || page > lastPage(total)) {
+    say(console, by === 1 ? 'This is the last page.' : 'This is the first page.');
+    return true;
+  }
+  turnTo(console, { screen: 'records', ...place, page });
+  return true;
+}
+
+function recordsLines(view: View): string[] {
+  const { ui, theme, size } = view;
+  const page = pageFor(view);
+  const { name, collection } = spotOf(ui.at);
+  const filter = filterOf(ui, listId(ui.at));
+  const total = page?.value?.total ?? null;
+  const right: Span[] = [
+    ...(filter === '' ? [] : [['warn', `/${filter} on this page  `] as Span]),
+    [
+      'muted',
+      total === null ? '' : `${plural(total, 'record')}, page ${spotOf(ui.at).page} of ${lastPage(total)} `,
+    ],
+  ];
+  const left: Span[] = [
+    ['strong', ` ${name}`],
+    ['muted', ' › '],
+    ['title', collection],
+    ['muted', '  read-only'],
+  ];
+  const head = [paintSplit(theme, left, right, size.columns), ''];
+  if (page === null || page.value === null) {
+    const [token, words]: Span = page?.error
+      ? ['bad', `✗ ${page.error} · ^R tries again`]
+      : ['busy', '◌ reading the records'];
+    return [...head, ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
+  }
+  const rows = recordsOf(view);
+  const cursor = cursorOf(ui, listId(ui.at));
+  const empty =
+    filter === '' ? 'There are no records in it.' : 'Nothing matches the filter. Esc shows all again.';
+  return [
+    ...head,
+    ...drawTable(
+      theme,
+      { columns: columnsOf(rows, size.columns), rows, keyOf, cursor, empty },
+      size.columns,
+      listRows(size),
+    ),
+  ];
+}
+
+/** As many fields as fit, in the order of the schema; the last one takes the rest. */
+function columnsOf(rows: readonly DatabaseRecord[], width: number): Column<DatabaseRecord>[] {
+  const names = Object.keys(rows[0] ?? {});
+  const columns: Column<DatabaseRecord>[] = [];
+  let left = width - 4;
+  for (const name of names) {
+    const title = sanitise(name).toUpperCase();
+    const own = widthFor([title, ...rows.map((row) => cellOf(row[name]))], 4, WIDEST);
+    if (own + 1 > left) break;
+    left -= own + 1;
+    columns.push({ title, width: own, text: (row) => cellOf(row[name]) });
+  }
+  return columns;
+}
+
+const SHOWN_OF_CELL = 200;
+
+function cellOf(value: unknown): string {
+  if (value === undefined || value === null || value === '') return '–';
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return sanitise(text.slice(0, SHOWN_OF_CELL));
+}

@@ -1,0 +1,145 @@
+import { type TimelineEntry, timelineOf } from '../../store/events/timeline.ts';
+import { cursorIndex } from '../../store/view/cursor.ts';
+import { EVENT_TABS, type EventTab, type Location } from '../../store/view/location.ts';
+import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
+import { paintLine, paintSplit, type Span } from '../../widgets/line.ts';
+import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
+import { type Console, lookOf } from '../console.ts';
+import { detailRows } from '../frame/chosen-line.ts';
+import { open, turnTo } from '../presses/navigate.ts';
+import type { List, Look, Screen, Size, View } from '../screen.ts';
+import { nothingMatches, placeSpans } from './reach-back.ts';
+import { eventCopies, olderOf, timelineLines, timelineProblem, wantsTimeline } from './timeline.ts';
+
+const TITLES: Readonly<Record<EventTab, string>> = { all: 'All', fleet: 'Instances', audit: 'Audit' };
+
+/** What happened to the fleet, and who did what. */
+export const eventsScreen: Screen = {
+  place: () => 'events',
+  lines: eventsLines,
+  list: listOf,
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
+  instance(look) {
+    const on = chosenOf(look)?.on ?? '';
+    return look.fleet.instances.has(on) ? on : null;
+  },
+  describe(look) {
+    const chosen = chosenOf(look);
+    return chosen === undefined ? null : { kind: 'event', key: chosen.key, name: null };
+  },
+  command: () => 'audit list',
+  copies: (look) => eventCopies(chosenOf(look)),
+  wants: (look) => wantsTimeline(look, null),
+  run(console, command) {
+    if (command === 'open') return openChosen(console);
+    const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
+    if (by === 0) return false;
+    const tab = EVENT_TABS.indexOf(tabOf(console.ui.get().at));
+    return turnToTab(console, (tab + by + EVENT_TABS.length) % EVENT_TABS.length);
+  },
+};
+
+function turnToTab(console: Console, index: number): true {
+  turnTo(console, { screen: 'events', tab: EVENT_TABS[index] ?? 'all' });
+  return true;
+}
+
+function stripOf(tab: EventTab): TabStrip {
+  const titles = EVENT_TABS.map((one) => TITLES[one]);
+  return { before: [['plain', ' ']], titles, chosen: EVENT_TABS.indexOf(tab) };
+}
+
+/** The instance that it was about, else all that is known of it. */
+function openChosen(console: Console): true {
+  const chosen = chosenOf(lookOf(console));
+  if (chosen === undefined) return true;
+  const exists = console.fleet.store.get().instances.has(chosen.on);
+  open(
+    console,
+    exists
+      ? { screen: 'instance', name: chosen.on, tab: 'summary' }
+      : { screen: 'describe', thing: { kind: 'event', key: chosen.key, name: null } },
+  );
+  return true;
+}
+
+function tabOf(at: Location): EventTab {
+  if (at.screen !== 'events') throw new Error(`${at.screen} shows no events`);
+  return at.tab;
+}
+
+function listId(at: Location): string {
+  return `events:${tabOf(at)}`;
+}
+
+function entriesOf({ fleet, ui }: Look): readonly TimelineEntry[] {
+  return timelineOf(fleet, { tab: tabOf(ui.at), name: null, filter: filterOf(ui, listId(ui.at)) });
+}
+
+function listOf(look: Look): List {
+  return {
+    id: listId(look.ui.at),
+    keys: entriesOf(look).map(({ key }) => key),
+    from: () => 2,
+    room: listRows,
+    filterHint: 'who, what, on what, outcome, detail',
+    older: olderOf(look, tabOf(look.ui.at), null),
+  };
+}
+
+/** What the tabs, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
+}
+
+function chosenOf(look: Look): TimelineEntry | undefined {
+  const entries = entriesOf(look);
+  return entries[
+    cursorIndex(
+      entries.map(({ key }) => key),
+      cursorOf(look.ui, listId(look.ui.at)),
+    )
+  ];
+}
+
+function eventsLines(view: View): string[] {
+  const { ui, size } = view;
+  const id = listId(ui.at);
+  const entries = entriesOf(view);
+  const cursor = cursorOf(ui, id);
+  const index = cursorIndex(
+    entries.map(({ key }) => key),
+    cursor,
+  );
+  return [
+    headLine(view, index, entries.length),
+    ...timelineLines(view, entries, {
+      cursor,
+      index,
+      room: listRows(size),
+      named: true,
+      empty:
+        filterOf(ui, id) === ''
+          ? 'Nothing has happened yet.'
+          : nothingMatches(olderOf(view, tabOf(ui.at), null)),
+    }),
+  ];
+}
+
+function headLine(view: View, index: number, count: number): string {
+  const { fleet, ui, theme, size } = view;
+  const chosen = tabOf(ui.at);
+  const tabs = tabSpans(stripOf(chosen));
+  const problem = timelineProblem(fleet, chosen, null);
+  if (problem !== null) {
+    return paintLine(theme, [...tabs, ['bad', ` ✗ ${problem} · ^R tries again`]], size.columns);
+  }
+  const filter = filterOf(ui, listId(ui.at));
+  const right: Span[] = [
+    ...(fleet.audit === null ? [['busy', '◌ reading the audit log  '] as Span] : []),
+    ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
+    ['muted', 'the latest first  '],
+    ...placeSpans(index, count, olderOf(view, chosen, null)),
+  ];
+  return paintSplit(theme, tabs, right, size.columns);
+}

@@ -1,0 +1,147 @@
+import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
+import { behindTimeline, type TimelineEntry, timelineKey } from '../../store/events/timeline.ts';
+import type { FleetState } from '../../store/fleet/fleet-state.ts';
+import { readLatest } from '../../store/pages/latest.ts';
+import { pageOf } from '../../store/pages/pages.ts';
+import type { Wants } from '../../store/pages/wants.ts';
+import type { Cursor } from '../../store/view/cursor.ts';
+import type { EventTab } from '../../store/view/location.ts';
+import { reachOf } from '../../store/view/ui-state.ts';
+import { stamp } from '../../store/words/format.ts';
+import type { Token } from '../../theme.ts';
+import type { Span } from '../../widgets/line.ts';
+import { type Column, drawTable } from '../../widgets/table.ts';
+import { withDetail } from '../frame/chosen-line.ts';
+import type { Look, Older, View } from '../screen.ts';
+
+/** What a timeline is made from: of all instances, or of one. */
+export function wantsTimeline({ ui }: Pick<Look, 'ui'>, name: string | null): Wants {
+  const asked = reachOf(ui, timelineReach(name));
+  const key = timelineKey(name);
+  const version = String(asked);
+  return {
+    topics: ['audit'],
+    pages: [
+      {
+        slot: 'journal',
+        key,
+        version,
+        async load(to) {
+          const { items } = await to.events({
+            ...(name === null ? {} : { name }),
+            limit: Math.min(asked, MOST_EVENTS),
+          });
+          return { items, asked, all: items.length < asked };
+        },
+      },
+      {
+        slot: 'audit',
+        key,
+        version,
+        load: (to) =>
+          readLatest(
+            asked,
+            ({ seq }) => seq,
+            (page) => to.audit({ ...page, ...(name === null ? {} : { target: name }) }),
+          ),
+      },
+    ],
+  };
+}
+
+/** What the daemon remembers of instances. */
+const MOST_EVENTS = 5_000;
+
+/** All timelines of the same thing reach back equally far. */
+export function timelineReach(name: string | null): string {
+  return `timeline:${name ?? ''}`;
+}
+
+/** What is behind the last one, and why that cannot be read. */
+export function olderOf(
+  { fleet, ui }: Pick<Look, 'fleet' | 'ui'>,
+  tab: EventTab,
+  name: string | null,
+): Older {
+  const id = timelineReach(name);
+  const error = timelineProblem(fleet, tab, name);
+  return { id, error, behind: behindTimeline(fleet, { tab, name }, reachOf(ui, id)) };
+}
+
+/** Why it is not whole; null when nothing is wrong. */
+export function timelineProblem(fleet: FleetState, tab: EventTab, name: string | null): string | null {
+  const key = timelineKey(name);
+  const journal = tab === 'audit' ? null : pageOf(fleet, 'journal', key)?.error;
+  const audit = tab === 'fleet' ? null : (fleet.refusals['audit'] ?? pageOf(fleet, 'audit', key)?.error);
+  return audit ?? journal ?? null;
+}
+
+export function eventCopies(entry: TimelineEntry | undefined): CopyChoice[] {
+  if (entry === undefined) return [];
+  const { at, who, what, on, outcome, detail, source } = entry;
+  return copyChoices(
+    ['e', 'the detail', detail],
+    ['t', 'on what it was', on],
+    ['b', 'who did it', who],
+    ['x', 'the event', rowText([at, what, on, outcome, who, detail])],
+    ['z', 'the event, as JSON', JSON.stringify(source, null, 2)],
+  );
+}
+
+const TONES: Readonly<Record<TimelineEntry['outcome'], Token>> = {
+  '': 'plain',
+  ok: 'good',
+  refused: 'warn',
+  failed: 'bad',
+};
+
+/** Only those of other days have their day, and the oldest comes last. */
+function timeWidth(entries: readonly TimelineEntry[], now: number): number {
+  const oldest = entries.at(-1);
+  return oldest === undefined ? 8 : stamp(oldest.at, now).length;
+}
+
+/** Heading, rows, and all of the chosen one. `named` shows on what it was; of one instance that is known. */
+export function timelineLines(
+  view: View,
+  entries: readonly TimelineEntry[],
+  {
+    cursor,
+    index,
+    room,
+    named,
+    empty,
+    problem = null,
+  }: { cursor: Cursor; index: number; room: number; named: boolean; empty: string; problem?: string | null },
+): string[] {
+  const { fleet, theme, size } = view;
+  const wide = size.columns >= 120;
+  const names = size.columns >= 150 ? 42 : wide ? 30 : 22;
+  const on: Column<TimelineEntry> = { title: 'ON', width: names, text: (entry) => entry.on };
+  const columns: Column<TimelineEntry>[] = [
+    { title: 'TIME', width: timeWidth(entries, fleet.now), text: ({ at }) => stamp(at, fleet.now) },
+    { title: 'WHAT', width: wide ? 24 : named ? 18 : 22, text: ({ what }) => what },
+    ...(named ? [on] : []),
+    { title: 'OUTCOME', width: 7, text: ({ outcome }) => outcome, tone: ({ outcome }) => TONES[outcome] },
+    { title: 'WHO', width: wide ? 24 : 10, text: ({ who }) => who },
+    { title: 'DETAIL', width: 0, text: ({ detail }) => detail, tone: () => 'muted' },
+  ];
+  const table = drawTable(
+    theme,
+    { columns, rows: entries, keyOf: ({ key }) => key, cursor, empty },
+    size.columns,
+    room,
+  );
+  const said: Span[] =
+    problem === null ? chosenSpans(entries[index]) : [['bad', ` ✗ ${problem} · ^R tries again`]];
+  return withDetail(view, table, said);
+}
+
+function chosenSpans(chosen: TimelineEntry | undefined): Span[] {
+  if (chosen === undefined) return [];
+  return [
+    ['plain', ` ${chosen.who} · ${chosen.what} · ${chosen.on} `],
+    [TONES[chosen.outcome], `${chosen.outcome} `],
+    ['muted', chosen.detail],
+  ];
+}

@@ -1,0 +1,82 @@
+import { confirmDialog } from '../../dialogs/confirm-dialog.ts';
+import { copyDialog } from '../../dialogs/copy-dialog.ts';
+import { formDialog } from '../../dialogs/form-dialog.ts';
+import type { Room } from '../../dialogs/framed.ts';
+import { helpDialog } from '../../dialogs/help-dialog.ts';
+import { paletteEntries } from '../../dialogs/palette.ts';
+import { paletteDialog } from '../../dialogs/palette-dialog.ts';
+import { quitDialog } from '../../dialogs/quit-dialog.ts';
+import type { Box, Frame } from '../../widgets/drawing/repaint.ts';
+import { bodySize, type Console, isTooSmall, SMALLEST } from '../console.ts';
+import { questionOf } from '../presses/answer-guard.ts';
+import type { Look, Size, View } from '../screen.ts';
+import { placeBelow, placeOf, screenOf, waits } from '../screens.ts';
+import { footerLine, headerLine, statusLine } from './chrome.ts';
+import { waitingLines } from './waiting-lines.ts';
+
+/** The whole console: a header, one screen, a status line and the keys; a dialog lies over the screen. */
+export function frameOf(console: Console, look: Look, size: Size): Frame {
+  const { fleet, ui } = look;
+  if (isTooSmall(size)) return tooSmall(size, ui.drawing);
+  const { live, stale } = console.themes;
+  const body = bodySize(size);
+  const theme = fleet.link.kind === 'live' || screenOf(ui).alone === true ? live : stale;
+  const view: View = { ...look, theme, size: body };
+  const box = dialogOf(look, { theme: live, ...body });
+  return {
+    columns: size.columns,
+    rows: [
+      headerLine(live, console, view),
+      ...exactly(body.rows, bodyLines(console, view)),
+      statusLine(live, fleet, ui, size.columns),
+      footerLine(live, ui, placeOf(ui, fleet), size.columns),
+    ],
+    // Below the header.
+    box: box === null ? null : { ...box, top: box.top + 1 },
+    drawing: ui.drawing,
+  };
+}
+
+function bodyLines({ themes, address }: Console, view: View): readonly string[] {
+  if (waits(view.ui, view.fleet)) return waitingLines({ ...view, theme: themes.live }, address);
+  return screenOf(view.ui).lines(view);
+}
+
+function dialogOf({ fleet, ui }: Look, over: Room): Box | null {
+  if (ui.prompt?.kind === 'palette') {
+    return paletteDialog(
+      over,
+      paletteEntries(placeBelow(ui, fleet), fleet, ui.prompt.text),
+      ui.prompt.choice,
+    );
+  }
+  const ready = ui.dialog !== null && ui.answerable === questionOf(ui.dialog);
+  switch (ui.dialog?.kind) {
+    case 'confirm':
+      return confirmDialog(over, ui.dialog.action, { past: fleet.actions, ready });
+    case 'help':
+      return helpDialog(over, placeBelow(ui, fleet), ui.dialog.top);
+    case 'form':
+      return formDialog(over, ui.dialog.form, ready);
+    case 'copy':
+      return copyDialog(over, ui.dialog.choices, ui.dialog.choice);
+    case 'quit':
+      return quitDialog(over, ready);
+    case undefined:
+      return null;
+  }
+}
+
+function tooSmall(size: Size, drawing: number): Frame {
+  const lines = [
+    `${size.columns}×${size.rows} is too small`,
+    `needs ${SMALLEST.columns}×${SMALLEST.rows}`,
+    'q leaves',
+  ].map((line) => line.slice(0, size.columns));
+  return { columns: size.columns, rows: exactly(size.rows, lines), box: null, drawing };
+}
+
+/** What is too much is cut, what is missing is blank. */
+function exactly(height: number, lines: readonly string[]): string[] {
+  return Array.from({ length: height }, (_, index) => lines[index] ?? '');
+}

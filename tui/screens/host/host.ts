@@ -1,0 +1,273 @@
+import type { DaemonLogLine, DoctorFinding } from '../../../shared/client/fathom-client.ts';
+import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
+import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
+import { cursorIndex } from '../../store/view/cursor.ts';
+import { wordFilter } from '../../store/view/filter.ts';
+import { HOST_TABS, type HostTab, type Location } from '../../store/view/location.ts';
+import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
+import { longDuration, plural, since, stamp } from '../../store/words/format.ts';
+import type { Token } from '../../theme.ts';
+import { paintSplit, type Span } from '../../widgets/line.ts';
+import { type Column, drawTable } from '../../widgets/table.ts';
+import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
+import { type Console, lookOf } from '../console.ts';
+import { detailRows, withDetail } from '../frame/chosen-line.ts';
+import { turnTo } from '../presses/navigate.ts';
+import { say } from '../presses/say.ts';
+import type { List, Look, Screen, Size, View } from '../screen.ts';
+
+const TITLES: Readonly<Record<HostTab, string>> = { doctor: 'Doctor', 'daemon-log': 'Daemon log' };
+/** Lines of the daemon's log that are read. */
+const LOG_LINES = 1_000;
+/** Milliseconds between two readings of it. */
+const LOG_EVERY = 2_000;
+
+/** The host of the daemon: what the doctor finds on it, and what the daemon itself logs. */
+export const hostScreen: Screen = {
+  place: ({ at }) => tabOf(at),
+  lines: hostLines,
+  list: listOf,
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
+  copies: copiesOf,
+  plain: (look) => (tabOf(look.ui.at) === 'daemon-log' ? plainLog(look) : null),
+  wants: ({ fleet, ui }) => ({ pages: [requestFor(tabOf(ui.at), fleet.now)] }),
+  run(console, command) {
+    const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
+    if (by !== 0) return turn(console, by);
+    return command === 'open' && tellAll(console);
+  },
+};
+
+function tabOf(at: Location): HostTab {
+  return at.screen === 'host' ? at.tab : 'doctor';
+}
+
+function turn(console: Console, by: 1 | -1): true {
+  const tab = HOST_TABS.indexOf(tabOf(console.ui.get().at));
+  return turnToTab(console, (tab + by + HOST_TABS.length) % HOST_TABS.length);
+}
+
+function turnToTab(console: Console, index: number): true {
+  turnTo(console, { screen: 'host', tab: HOST_TABS[index] ?? 'doctor' });
+  return true;
+}
+
+function stripOf(tab: HostTab): TabStrip {
+  const titles = HOST_TABS.map((one) => TITLES[one]);
+  return { before: [['plain', ' ']], titles, chosen: HOST_TABS.indexOf(tab) };
+}
+
+function requestFor(tab: HostTab, now: number): PageRequest {
+  if (tab === 'doctor') return { slot: 'doctor', key: '', load: (to) => to.doctor() };
+  const version = String(Math.floor(now / LOG_EVERY));
+  return {
+    slot: 'daemonLog',
+    key: '',
+    version,
+    load: async (to) => (await to.daemonLog(LOG_LINES)).lines,
+  };
+}
+
+function listId(tab: HostTab): string {
+  return `host:${tab}`;
+}
+
+const ORDER: readonly DoctorFinding['level'][] = ['fatal', 'warning', 'ok'];
+
+/** Worst first. */
+function findingsOf({ fleet, ui }: Look): readonly DoctorFinding[] {
+  const all = pageOf(fleet, 'doctor', '')?.value?.findings ?? [];
+  const lets = wordFilter(filterOf(ui, listId('doctor')));
+  const shown = lets === null ? all : all.filter((one) => lets(Object.values(one).join('\n')));
+  return shown.toSorted((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
+}
+
+/** The latest first. */
+function linesOf({ fleet, ui }: Look): readonly DaemonLogLine[] {
+  const all = pageOf(fleet, 'daemonLog', '')?.value ?? [];
+  const lets = wordFilter(filterOf(ui, listId('daemon-log')));
+  return (lets === null ? all : all.filter(({ level, text }) => lets(`${level} ${text}`))).toReversed();
+}
+
+function findingKey({ id, summary }: DoctorFinding): string {
+  return `${id} ${summary}`;
+}
+
+/** Several lines may be of the same moment. */
+function lineKeys(lines: readonly DaemonLogLine[]): string[] {
+  const seen = new Map<string, number>();
+  return lines
+    .toReversed()
+    .map(({ at, text }) => {
+      const key = `${at} ${text}`;
+      const nth = (seen.get(key) ?? 0) + 1;
+      seen.set(key, nth);
+      return `${key} ${nth}`;
+    })
+    .toReversed();
+}
+
+function keysOf(look: Look): string[] {
+  return tabOf(look.ui.at) === 'doctor' ? findingsOf(look).map(findingKey) : lineKeys(linesOf(look));
+}
+
+function listOf(look: Look): List {
+  const tab = tabOf(look.ui.at);
+  return {
+    id: listId(tab),
+    keys: keysOf(look),
+    from: () => 2,
+    room: listRows,
+    filterHint: tab === 'doctor' ? 'ok, warning, fatal, what is found' : 'level or text',
+  };
+}
+
+/** What the tabs, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
+}
+
+function indexIn(look: Look): number {
+  return cursorIndex(keysOf(look), cursorOf(look.ui, listId(tabOf(look.ui.at))));
+}
+
+function copiesOf(look: Look): CopyChoice[] {
+  if (tabOf(look.ui.at) === 'doctor') {
+    const finding = findingsOf(look)[indexIn(look)];
+    return copyChoices(['s', 'what was found', finding?.summary], ['w', 'what to do', finding?.remedy]);
+  }
+  const line = linesOf(look)[indexIn(look)];
+  return copyChoices(['l', 'the line', line && lineText(line)]);
+}
+
+function lineText({ at, level, text }: DaemonLogLine): string {
+  return `${at} ${level} ${text}`;
+}
+
+function plainLog(look: Look): string {
+  return linesOf(look)
+    .toReversed()
+    .map((line) => `${lineText(line)}\n`)
+    .join('');
+}
+
+/** Where the rows below the list are not enough for all of it. */
+function tellAll(console: Console): true {
+  const look = lookOf(console);
+  const finding = tabOf(look.ui.at) === 'doctor' ? findingsOf(look)[indexIn(look)] : undefined;
+  if (finding !== undefined) say(console, finding.remedy ?? 'Nothing is to be done about this.');
+  return true;
+}
+
+function hostLines(view: View): string[] {
+  const { fleet, ui, theme } = view;
+  const tab = tabOf(ui.at);
+  const page = tab === 'doctor' ? pageOf(fleet, 'doctor', '') : pageOf(fleet, 'daemonLog', '');
+  const head = headLine(view);
+  if (page === null || page.value === null) {
+    const [token, words]: Span = page?.error
+      ? ['bad', `✗ ${page.error} · ^R tries again`]
+      : ['busy', tab === 'doctor' ? '◌ checking the host' : '◌ reading the log of the daemon'];
+    return [head, '', theme.paint(token, ` ${words}`)];
+  }
+  const index = indexIn(view);
+  const said = page.error === null ? null : ([['bad', ` ✗ ${page.error} · ^R tries again`]] as Span[]);
+  if (tab === 'doctor') {
+    const table = findingsTable(view);
+    return [head, ...withDetail(view, table, said ?? findingDetail(findingsOf(view)[index]))];
+  }
+  const line = linesOf(view)[index];
+  const table = logTable(view);
+  return [head, ...withDetail(view, table, said ?? [[levelTone(line), ` ${line?.text ?? ''}`]])];
+}
+
+function headLine(view: View): string {
+  const { fleet, ui, theme, size } = view;
+  const tab = tabOf(ui.at);
+  const filter = filterOf(ui, listId(tab));
+  const report = pageOf(fleet, 'doctor', '')?.value ?? null;
+  const right: Span[] = filter === '' ? [] : [['warn', `/${filter}  `]];
+  if (tab === 'doctor' && report !== null) {
+    const count = (level: DoctorFinding['level']) =>
+      report.findings.filter((one) => one.level === level).length;
+    right.push(
+      [count('fatal') > 0 ? 'bad' : 'muted', `${count('fatal')} fatal  `],
+      [count('warning') > 0 ? 'warn' : 'muted', `${plural(count('warning'), 'warning')}  `],
+      ['muted', `${longDuration(since(report.at, fleet.now))} ago, ^R checks again `],
+    );
+  } else if (tab === 'daemon-log') {
+    right.push(['muted', `the latest first  ${indexIn(view) + 1}/${linesOf(view).length} `]);
+  }
+  return paintSplit(theme, tabSpans(stripOf(tab)), right, size.columns);
+}
+
+const FINDING_LOOKS: Readonly<Record<DoctorFinding['level'], readonly [string, Token]>> = {
+  ok: ['● ok', 'good'],
+  warning: ['▲ warning', 'warn'],
+  fatal: ['✗ fatal', 'bad'],
+};
+
+function findingsTable(view: View): string[] {
+  const { ui, theme, size } = view;
+  const columns: Column<DoctorFinding>[] = [
+    {
+      title: 'LEVEL',
+      width: 9,
+      text: ({ level }) => FINDING_LOOKS[level][0],
+      tone: ({ level }) => FINDING_LOOKS[level][1],
+    },
+    { title: 'FINDING', width: 0, text: ({ summary }) => summary },
+    { title: 'KIND', width: 18, text: ({ id }) => id, tone: () => 'muted' },
+  ];
+  return drawTable(
+    theme,
+    {
+      columns,
+      rows: findingsOf(view),
+      keyOf: findingKey,
+      cursor: cursorOf(ui, listId('doctor')),
+      empty: 'Nothing matches the filter. Esc shows all again.',
+    },
+    size.columns,
+    listRows(size),
+  );
+}
+
+function findingDetail(finding: DoctorFinding | undefined): Span[] {
+  if (finding === undefined) return [];
+  const token = FINDING_LOOKS[finding.level][1];
+  if (finding.remedy === null) return [['muted', ` ${finding.summary}`]];
+  return [
+    [token, ` ${finding.summary}`],
+    ['plain', ` → ${finding.remedy}`],
+  ];
+}
+
+function levelTone(line: DaemonLogLine | undefined): Token {
+  if (line?.level === 'error' || line?.level === 'fatal') return 'bad';
+  return line?.level === 'warn' ? 'warn' : 'plain';
+}
+
+function logTable(view: View): string[] {
+  const { fleet, ui, theme, size } = view;
+  const lines = linesOf(view);
+  const keys = lineKeys(lines);
+  const oldest = lines.at(-1);
+  const rows = lines.map((line, index) => ({ ...line, key: keys[index] ?? '' }));
+  const columns: Column<(typeof rows)[number]>[] = [
+    {
+      title: 'TIME',
+      width: oldest === undefined ? 8 : stamp(oldest.at, fleet.now).length,
+      text: ({ at }) => (at === '' ? '' : stamp(at, fleet.now)),
+    },
+    { title: 'LEVEL', width: 5, text: ({ level }) => level, tone: levelTone },
+    { title: 'LINE', width: 0, text: ({ text }) => text, tone: levelTone },
+  ];
+  const empty = filterOf(ui, listId('daemon-log')) === '' ? 'Nothing was logged yet.' : 'Nothing matches.';
+  return drawTable(
+    theme,
+    { columns, rows, keyOf: ({ key }) => key, cursor: cursorOf(ui, listId('daemon-log')), empty },
+    size.columns,
+    listRows(size),
+  );
+}

@@ -1,0 +1,156 @@
+import { messageOf } from '../../../shared/errors.ts';
+import type { Command } from '../../keys/commands.ts';
+import { copyChoices } from '../../store/copy/copy-choice.ts';
+import type { Profile } from '../../store/servers/profile.ts';
+import type { ServersState } from '../../store/servers/servers-state.ts';
+import { cursorIndex } from '../../store/view/cursor.ts';
+import { cursorOf } from '../../store/view/ui-state.ts';
+import { latency } from '../../store/words/format.ts';
+import type { Token } from '../../theme.ts';
+import { paintLine, type Span } from '../../widgets/line.ts';
+import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
+import { wrapWords } from '../../widgets/text.ts';
+import { type Console, lookOf } from '../console.ts';
+import { detailRows, withDetail } from '../frame/chosen-line.ts';
+import { openForm, removalForm, serverForm } from '../presses/forms.ts';
+import { say } from '../presses/say.ts';
+import type { Look, Screen, Size, View } from '../screen.ts';
+
+const LIST = 'servers';
+
+/** The daemons that this administrator knows by name: which answer, and which one this console is on. */
+export const serversScreen: Screen = {
+  place: () => 'servers',
+  alone: true,
+  lines: serversLines,
+  list: ({ servers }) => ({
+    id: LIST,
+    keys: servers.profiles.map(({ name }) => name),
+    from: () => 2,
+    room: listRows,
+  }),
+  copies(look) {
+    const profile = chosen(look);
+    return copyChoices(['n', 'the name', profile?.name], ['u', 'the address', profile?.address]);
+  },
+  run,
+};
+
+/** What the heading, the table's own and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
+}
+
+function chosen({ servers, ui }: Look): Profile | undefined {
+  return servers.profiles[
+    cursorIndex(
+      servers.profiles.map(({ name }) => name),
+      cursorOf(ui, LIST),
+    )
+  ];
+}
+
+function run(console: Console, command: Command): boolean {
+  const profile = chosen(lookOf(console));
+  switch (command) {
+    case 'server.add':
+      openForm(console, serverForm(null, suggestedAddress(console)));
+      return true;
+    case 'open':
+      if (profile !== undefined) void connectTo(console, profile);
+      return true;
+    case 'server.edit':
+      if (profile !== undefined) openForm(console, serverForm(profile, ''));
+      return true;
+    case 'server.remove':
+      if (profile !== undefined) openForm(console, removalForm(profile));
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** To the present one as well: its address or theme may have been changed. */
+async function connectTo(console: Console, profile: Profile): Promise<void> {
+  try {
+    await console.connectTo(profile);
+  } catch (error) {
+    say(console, `${profile.name} cannot be opened: ${messageOf(error)}`);
+  }
+}
+
+/** The daemon at hand is the likeliest to be given a name, if it has none. */
+function suggestedAddress({ address, servers }: Console): string {
+  const known = servers.state.get().profiles.some((profile) => profile.address === address);
+  return known ? '' : address;
+}
+
+function serversLines(view: View): string[] {
+  const { servers, ui, theme, size } = view;
+  if (servers.problem !== null) {
+    return wrapWords(`✗ ${servers.problem}`, size.columns - 2).map((text) => theme.paint('bad', ` ${text}`));
+  }
+  const columns: Column<Profile>[] = [
+    {
+      title: 'NAME',
+      width: widthFor(
+        servers.profiles.map(({ name }) => name),
+        8,
+        32,
+      ),
+      text: ({ name }) => name,
+    },
+    {
+      title: 'STATE',
+      width: 13,
+      text: (profile) => stateOf(servers, profile).text,
+      tone: (profile) => stateOf(servers, profile).token,
+    },
+    { title: 'ANSWERS', width: 8, align: 'right', text: (profile) => stateOf(servers, profile).latency },
+    { title: 'ADDRESS', width: 0, text: (profile) => `${profile.address}${whyNot(servers, profile)}` },
+    { title: 'HERE', width: 10, text: ({ name }) => (name === servers.current ? '◂ this one' : '') },
+    { title: 'THEME', width: 6, text: ({ theme: own }) => own ?? '' },
+  ];
+  const table = drawTable(
+    theme,
+    {
+      columns,
+      rows: servers.profiles,
+      keyOf: ({ name }) => name,
+      cursor: cursorOf(ui, LIST),
+      empty: 'No servers are kept yet: a adds one, for fathom-tui --profile NAME.',
+    },
+    size.columns,
+    listRows(size),
+  );
+  return [head(view), ...withDetail(view, table, detail(view))];
+}
+
+function head({ servers, theme, size }: View): string {
+  const { profiles, health } = servers;
+  const away = profiles.filter(({ address }) => health[address]?.kind === 'unreachable').length;
+  const spans: Span[] = [['strong', ` ${profiles.length} server${profiles.length === 1 ? '' : 's'}`]];
+  if (away > 0) spans.push(['bad', `  ✗ ${away} unreachable`]);
+  return paintLine(theme, spans, size.columns);
+}
+
+function stateOf(
+  { health }: ServersState,
+  { address }: Profile,
+): { text: string; token: Token; latency: string } {
+  const state = health[address];
+  if (state === undefined) return { text: '◌ asking', token: 'busy', latency: '' };
+  if (state.kind === 'unreachable') return { text: '✗ unreachable', token: 'bad', latency: '' };
+  return { text: '● live', token: 'good', latency: latency(state.latency_ms) };
+}
+
+function whyNot({ health }: ServersState, { address }: Profile): string {
+  const state = health[address];
+  return state?.kind === 'unreachable' ? ` · ${state.why}` : '';
+}
+
+function detail(view: View): Span[] {
+  const profile = chosen(view);
+  const state = profile === undefined ? undefined : view.servers.health[profile.address];
+  return state?.kind === 'unreachable' ? [['bad', ` ${state.why}`]] : [];
+}

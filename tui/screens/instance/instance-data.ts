@@ -1,0 +1,69 @@
+import type { Collection } from '../../../shared/client/fathom-client.ts';
+import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
+import type { Cursor } from '../../store/view/cursor.ts';
+import { wordFilter } from '../../store/view/filter.ts';
+import { filterOf } from '../../store/view/ui-state.ts';
+import type { Span } from '../../widgets/line.ts';
+import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
+import { wrapWords } from '../../widgets/text.ts';
+import type { Look, View } from '../screen.ts';
+
+/** The collections of one database, read anew when its phase changes. */
+export function collectionsRequest({ fleet }: Look, name: string): PageRequest {
+  return {
+    slot: 'collections',
+    key: name,
+    version: fleet.instances.get(name)?.phase ?? '',
+    load: async ({ databases }) => (await databases.collections(name)).items,
+  };
+}
+
+export function collectionsId(name: string): string {
+  return `collections:${name}`;
+}
+
+export function collectionsOf({ fleet, ui }: Look, name: string): readonly Collection[] {
+  const read = pageOf(fleet, 'collections', name)?.value ?? [];
+  // What the owner put there comes before what PocketBase needs for itself.
+  const all = read.toSorted((a, b) => Number(a.system) - Number(b.system));
+  const lets = wordFilter(filterOf(ui, collectionsId(name)));
+  return lets === null ? all : all.filter((one) => lets(`${one.name} ${one.type}`));
+}
+
+/** Heading and rows. */
+export function collectionsLines(view: View, name: string, cursor: Cursor, room: number): string[] {
+  const { fleet, theme, size } = view;
+  const page = pageOf(fleet, 'collections', name);
+  if (page === null || page.value === null || page.error !== null) {
+    const [token, words]: Span = page?.error
+      ? ['bad', `✗ ${page.error} · ^R tries again`]
+      : ['busy', '◌ reading its collections'];
+    return ['', ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
+  }
+  const rows = collectionsOf(view, name);
+  const columns: Column<Collection>[] = [
+    {
+      title: 'COLLECTION',
+      width: widthFor(
+        rows.map((one) => one.name),
+        12,
+        40,
+      ),
+      text: (one) => one.name,
+    },
+    { title: 'TYPE', width: 6, text: ({ type }) => type },
+    {
+      title: 'RECORDS',
+      width: 9,
+      align: 'right',
+      text: ({ records }) => (records === null ? '–' : String(records)),
+    },
+    { title: '', width: 0, text: ({ records }) => (records === null ? 'not shown, or not countable' : '') },
+  ];
+  return drawTable(
+    theme,
+    { columns, rows, keyOf: (one) => one.name, cursor, empty: 'Nothing matches.' },
+    size.columns,
+    room,
+  );
+}

@@ -1,0 +1,79 @@
+import type { Instance, Probe } from '../../../shared/instance.ts';
+import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
+import type { Cursor } from '../../store/view/cursor.ts';
+import { latency, plural, shortDuration, since, stamp } from '../../store/words/format.ts';
+import { paintLine, type Span } from '../../widgets/line.ts';
+import { sparkline } from '../../widgets/sparkline.ts';
+import { type Column, drawTable } from '../../widgets/table.ts';
+import type { Look, View } from '../screen.ts';
+
+/** The probes that the daemon remembers, read anew after each one. */
+export function probesRequest({ fleet }: Look, name: string): PageRequest {
+  return {
+    slot: 'probes',
+    key: name,
+    version: fleet.instances.get(name)?.probe?.at ?? '',
+    load: async ({ databases }) => (await databases.metrics(name)).probes,
+  };
+}
+
+export function probesId(name: string): string {
+  return `probes:${name}`;
+}
+
+/** The latest first. */
+export function probesOf({ fleet }: Look, name: string): readonly Probe[] {
+  return (pageOf(fleet, 'probes', name)?.value ?? []).toReversed();
+}
+
+/** A summary, heading and rows. */
+export function probesLines(view: View, instance: Instance, cursor: Cursor, room: number): string[] {
+  const { fleet, theme, size } = view;
+  const page = pageOf(fleet, 'probes', instance.name);
+  if (page === null || page.value === null) {
+    const words: Span = page?.error
+      ? ['bad', ` ✗ ${page.error} · ^R tries again`]
+      : ['busy', ' ◌ reading its probes'];
+    return ['', paintLine(theme, [words], size.columns)];
+  }
+  const probes = probesOf(view, instance.name);
+  const columns: Column<Probe>[] = [
+    { title: 'TIME', width: 11, text: ({ at }) => stamp(at, fleet.now) },
+    { title: 'AGO', width: 5, align: 'right', text: ({ at }) => shortDuration(since(at, fleet.now)) },
+    {
+      title: 'OUTCOME',
+      width: 8,
+      text: ({ ok }) => (ok ? '● ok' : '✗ failed'),
+      tone: ({ ok }) => (ok ? 'good' : 'bad'),
+    },
+    { title: 'LATENCY', width: 8, align: 'right', text: ({ latency_ms: ms }) => latency(ms) },
+    { title: 'WHY', width: 0, text: ({ error }) => error ?? '', tone: () => 'bad' },
+  ];
+  const empty = 'It has not been probed yet: probes begin when it runs.';
+  return [
+    summaryLine(view, probes),
+    ...drawTable(theme, { columns, rows: probes, keyOf: ({ at }) => at, cursor, empty }, size.columns, room),
+  ];
+}
+
+function summaryLine({ theme, size }: View, probes: readonly Probe[]): string {
+  const good = probes.filter(({ ok }) => ok);
+  const sorted = good.map(({ latency_ms: ms }) => ms).toSorted((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  const failed = probes.length - good.length;
+  const bars = sparkline(
+    probes.toReversed().map(({ latency_ms: ms }) => ms),
+    Math.min(60, size.columns - 64),
+    5,
+  );
+  return paintLine(
+    theme,
+    [
+      ['plain', ` ${plural(probes.length, 'probe')}`],
+      [failed === 0 ? 'muted' : 'bad', `, ${failed} failed`],
+      ['muted', median === undefined ? '' : `, half of the good ones within ${latency(median)}`],
+      ['accent', `  ${bars}`],
+    ],
+    size.columns,
+  );
+}

@@ -1,0 +1,134 @@
+import type { Command } from '../../keys/commands.ts';
+import { INSTANCE_TABS, type Tab } from '../../store/view/location.ts';
+import { paintLine, paintSplit, type Span, widthOfSpans } from '../../widgets/line.ts';
+import { phaseSpan } from '../../widgets/phase-counts.ts';
+import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
+import { cut } from '../../widgets/text.ts';
+import type { Console } from '../console.ts';
+import { clearSearch, runInLog } from '../logs/log.ts';
+import { scrollLog } from '../logs/scroll-log.ts';
+import { open, turnTo } from '../presses/navigate.ts';
+import type { List, LongText, Look, Screen, Size, View } from '../screen.ts';
+import { instanceCopies } from './instance-copies.ts';
+import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts';
+
+/** One instance, in tabs. */
+export const instanceScreen: Screen = {
+  place: ({ at }) => instanceSpot(at).tab,
+  lines: instanceLines,
+  list: (look: Look): List | null => tabOf(look).list?.(look, nameOf(look)) ?? null,
+  text: (view: View): LongText | null => tabOf(view).text?.(view, nameOf(view)) ?? null,
+  tabs: (view) => ({ row: 0, strip: stripOf(view), turn: turnToTab }),
+  instance: nameOf,
+  describe: (look) => tabOf(look).describe?.(look, nameOf(look)) ?? { kind: 'instance', name: nameOf(look) },
+  command: (look) => tabOf(look).command(nameOf(look)),
+  copies(look) {
+    const instance = look.fleet.instances.get(nameOf(look));
+    const own = tabOf(look).copies?.(look, nameOf(look)) ?? [];
+    return instance === undefined ? own : [...own, ...instanceCopies(instance, look.fleet.now)];
+  },
+  plain: (look) => tabOf(look).plain?.(look) ?? null,
+  wants: (look) => tabOf(look).wants(look, nameOf(look)),
+  move(console, by, size) {
+    if (instanceSpot(console.ui.get().at).tab !== 'logs') return false;
+    scrollLog(console, by, size);
+    return true;
+  },
+  run,
+  clear: (console) => instanceSpot(console.ui.get().at).tab === 'logs' && clearSearch(console),
+};
+
+function tabOf({ ui }: Pick<Look, 'ui'>): InstanceTab {
+  return INSTANCE_TAB[instanceSpot(ui.at).tab];
+}
+
+function nameOf({ ui }: Pick<Look, 'ui'>): string {
+  return instanceSpot(ui.at).name;
+}
+
+function turnToTab(console: Console, index: number): void {
+  const { name } = instanceSpot(console.ui.get().at);
+  turnTo(console, { screen: 'instance', name, tab: INSTANCE_TABS[index] ?? 'summary' });
+}
+
+function run(console: Console, command: Command, size: Size): boolean {
+  const { name, tab } = instanceSpot(console.ui.get().at);
+  const turn = (to: Tab | undefined) => {
+    turnTo(console, { screen: 'instance', name, tab: to ?? 'summary' });
+    return true;
+  };
+  const beside = (by: number) =>
+    INSTANCE_TABS[(INSTANCE_TABS.indexOf(tab) + by + INSTANCE_TABS.length) % INSTANCE_TABS.length];
+  switch (command) {
+    case 'tab.next':
+      return turn(beside(1));
+    case 'tab.before':
+      return turn(beside(-1));
+    case 'logs':
+      return turn('logs');
+    case 'open': {
+      const spot = INSTANCE_TAB[tab].opens?.(console) ?? null;
+      if (spot !== null) open(console, spot);
+      return true;
+    }
+    default:
+      return tab === 'logs' && runInLog(console, command, size);
+  }
+}
+
+function instanceLines(view: View): string[] {
+  const name = nameOf(view);
+  const head = tabsLine(view);
+  const instance = view.fleet.instances.get(name);
+  if (instance === undefined) {
+    const gone = view.theme.paint('warn', ` ${name} is not there any more: it was deleted. Esc leads back.`);
+    return [head, '', gone];
+  }
+  return [head, ...tabOf(view).lines(view, instance)];
+}
+
+/** Columns: the day, the number and the beginning of the owner's name. */
+const LEAST_NAME = 20;
+
+/** The tabs are whole; the name and what is said beside them give way. */
+function tabsLine(view: View): string {
+  const { theme, size } = view;
+  const note = noteOf(view);
+  const room = roomOfName(view);
+  const left = tabSpans(stripOf(view));
+  return note === null || room.beside < LEAST_NAME
+    ? paintLine(theme, left, size.columns)
+    : paintSplit(theme, left, note, size.columns);
+}
+
+function stripOf(view: View): TabStrip {
+  const { name, tab } = instanceSpot(view.ui.at);
+  const { alone, beside } = roomOfName(view);
+  const shown = cut(name, beside < LEAST_NAME ? alone : beside);
+  return {
+    before: [
+      ['strong', ` ${shown}`],
+      ['plain', '  '],
+    ],
+    titles: TITLES,
+    chosen: INSTANCE_TABS.indexOf(tab),
+  };
+}
+
+const TITLES = INSTANCE_TABS.map((tab) => INSTANCE_TAB[tab].title);
+
+/** Columns of the name: without what is said beside the tabs, and with it. */
+function roomOfName(view: View): { alone: number; beside: number } {
+  const tabs = tabSpans({ before: [], titles: TITLES, chosen: 0 });
+  const alone = view.size.columns - 3 - widthOfSpans(tabs);
+  return { alone, beside: alone - widthOfSpans(noteOf(view) ?? []) - 1 };
+}
+
+/** At the right of the tabs; null where there is nothing to say. */
+function noteOf(view: View): Span[] | null {
+  const { name, tab } = instanceSpot(view.ui.at);
+  const instance = view.fleet.instances.get(name);
+  const note =
+    INSTANCE_TAB[tab].note?.(view, name) ?? (instance === undefined ? [] : [phaseSpan(instance.phase)]);
+  return note.length === 0 ? null : [...note, ['plain', ' ']];
+}

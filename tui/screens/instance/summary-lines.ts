@@ -1,0 +1,111 @@
+import type { Instance, LastExit } from '../../../shared/instance.ts';
+import { byteSize, clockTime, latency, longDuration, percent, since } from '../../store/words/format.ts';
+import { whyLine } from '../../store/words/why.ts';
+import { phaseLook } from '../../theme.ts';
+import { paintLine, type Span } from '../../widgets/line.ts';
+import { phaseSpan } from '../../widgets/phase-counts.ts';
+import { fit, wrapWords } from '../../widgets/text.ts';
+import type { View } from '../screen.ts';
+
+const LABEL = 12;
+
+/** Everything that is known of one instance. */
+export function summaryLines(view: View, instance: Instance): string[] {
+  const { now } = view.fleet;
+  // What was measured of a process that is gone is no news.
+  const usage = instance.pid === null ? null : instance.usage;
+  const line = (label: string, ...spans: Span[]) =>
+    paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
+  const plain = (label: string, text: string) => line(label, ['plain', text]);
+  return [
+    line('Phase', phaseSpan(instance.phase), [
+      'muted',
+      ` for ${longDuration(since(instance.since, now))}, should be ${instance.desired}`,
+    ]),
+    ...reasonLines(view, instance),
+    ...tailLines(view, instance),
+    '',
+    plain('Owner', instance.email ?? 'nobody: this is the global database'),
+    plain('Address', instance.url ?? 'none while it does not run'),
+    plain('Process', processText(instance, now)),
+    plain('Last exit', instance.last_exit === null ? 'none seen' : exitText(instance.last_exit, now)),
+    plain('Restarts', restartsText(instance)),
+    '',
+    plain('Probe', probeText(instance, now)),
+    plain(
+      'Memory',
+      measured(usage?.pss_bytes, (value) => `${byteSize(value)}, its share of shared pages counted once`),
+    ),
+    plain(
+      'CPU',
+      measured(usage?.cpu_percent, (value) => `${percent(value)} % of one core`),
+    ),
+    plain('Disk', measured(instance.usage?.disk_bytes, byteSize)),
+    plain('Connections', measured(usage?.open_connections, String)),
+    '',
+    plain('Data', instance.db_path),
+    plain('PocketBase', instance.pocketbase_version),
+    plain('Created', instance.created_at),
+  ];
+}
+
+function reasonLines({ fleet, theme, size }: View, instance: Instance): string[] {
+  const why = whyLine(instance, fleet.now);
+  const message = instance.reason?.message ?? '';
+  const texts = [why ?? '', why?.includes(message) === true ? '' : message].filter((text) => text !== '');
+  const { token } = phaseLook(instance.phase);
+  return texts.flatMap((text, nth) =>
+    wrapWords(text, size.columns - LABEL - 2).map((part, index) =>
+      paintLine(
+        theme,
+        [
+          ['title', ` ${fit(nth === 0 && index === 0 ? 'Why' : '', LABEL)}`],
+          [nth === 0 ? token : 'plain', part],
+        ],
+        size.columns,
+      ),
+    ),
+  );
+}
+
+function processText({ pid, port, started_at: at }: Instance, now: number): string {
+  if (pid === null) return port === null ? 'none' : `none; port ${port} is kept for it`;
+  const up = at === null ? '' : `, up ${longDuration(since(at, now))}`;
+  return `pid ${pid}, port ${port ?? 'unknown'}${up}`;
+}
+
+const ENDED_BY_WORDS = {
+  request: 'asked for',
+  fathomd: 'ended by fathomd',
+  nobody: 'nobody asked for it',
+} as const;
+
+function exitText({ code, signal, at, uptime_s: uptime, ended_by: endedBy }: LastExit, now: number): string {
+  const how = signal === null ? `exit ${code ?? 'unknown'}` : signal;
+  return `${how}, ${longDuration(since(at, now))} ago (${clockTime(at)}), after ${longDuration(uptime * 1000)}; ${ENDED_BY_WORDS[endedBy ?? 'nobody']}`;
+}
+
+function restartsText({ restarts, attempt, max_attempts: most }: Instance): string {
+  if (attempt === 0) return String(restarts);
+  return `${restarts}; attempt ${attempt}${most === null ? '' : ` of ${most}`}`;
+}
+
+function probeText({ probe }: Instance, now: number): string {
+  if (probe === null) return 'not probed yet';
+  const outcome = probe.ok ? `ok in ${latency(probe.latency_ms)}` : `failed: ${probe.error ?? 'no answer'}`;
+  return `${outcome}, ${longDuration(since(probe.at, now))} ago`;
+}
+
+function measured(value: number | null | undefined, say: (value: number) => string): string {
+  return value === null || value === undefined ? 'not measured' : say(value);
+}
+
+function tailLines({ theme, size }: View, { reason }: Instance): string[] {
+  const tail = reason?.log_tail ?? [];
+  if (tail.length === 0) return [];
+  return [
+    '',
+    theme.paint('title', ' Its last words'),
+    ...tail.map((text) => paintLine(theme, [['muted', ` │ ${text}`]], size.columns)),
+  ];
+}

@@ -1,0 +1,149 @@
+import type { Instance } from '../../../shared/instance.ts';
+import type { Sort, SortColumn } from '../../store/view/sort.ts';
+import { bytes, latency, percent, shortDuration, since } from '../../store/words/format.ts';
+import { phaseWord, severityOf, whyLine } from '../../store/words/why.ts';
+import { phaseLook, type Theme, type Token } from '../../theme.ts';
+import { fit, widthOf } from '../../widgets/text.ts';
+
+/** From this width on the owner is shown, then the process id, then the reason beside the numbers. */
+const OWNER_FROM = 110;
+const PID_FROM = 100;
+const LEAST_WHY = 56;
+
+interface Column {
+  id: SortColumn | 'pid' | 'why';
+  title: string;
+  width: number;
+  align: 'left' | 'right';
+  text(instance: Instance, now: number): string;
+}
+
+export interface TableLayout {
+  columns: readonly Column[];
+  width: number;
+  /** Index of the first column that gives way to the reason of a row that is not fine; null when it has its own. */
+  whyFrom: number | null;
+}
+
+/** Cursor, mark, glyph and a space, before the first column. */
+const GUTTER = 4;
+
+/** Depends on the width and the longest name only, so that the columns stand still while rows come and go. */
+export function layoutTable(width: number, instances: Iterable<Instance>): TableLayout {
+  const most = width < 90 ? 26 : 40;
+  let longest = 12;
+  for (const { name } of instances) longest = Math.max(longest, Math.min(most, widthOf(name)));
+  const columns: Column[] = [column('name', 'NAME', longest, 'left', ({ name }) => name)];
+  if (width >= OWNER_FROM) {
+    columns.push(column('owner', 'OWNER', width >= 150 ? 28 : 22, 'left', ({ email }) => email ?? '–'));
+  }
+  const whyFrom = columns.length;
+  columns.push(
+    column('phase', 'PHASE', 12, 'left', ({ phase }) => phaseWord(phase)),
+    column('port', 'PORT', 5, 'right', ({ port }) => (port === null ? '–' : String(port))),
+  );
+  if (width >= PID_FROM) {
+    columns.push(column('pid', 'PID', 7, 'right', ({ pid }) => (pid === null ? '–' : String(pid))));
+  }
+  columns.push(
+    column('uptime', 'UP', 5, 'right', uptimeText),
+    column('restarts', 'RST', 4, 'right', ({ restarts }) => String(restarts)),
+    column('pss', 'PSS', 5, 'right', ({ usage, pid }) =>
+      measured(pid === null ? null : usage?.pss_bytes, bytes),
+    ),
+    column('cpu', 'CPU%', 5, 'right', ({ usage, pid }) =>
+      measured(pid === null ? null : usage?.cpu_percent, percent),
+    ),
+    column('latency', 'PROBE', 7, 'right', ({ probe, pid }) =>
+      measured(pid === null ? null : probe?.latency_ms, latency),
+    ),
+  );
+  const used = columns.reduce((sum, one) => sum + one.width + 1, GUTTER);
+  const left = width - used;
+  if (left < LEAST_WHY) return { columns, width, whyFrom };
+  columns.push(column('why', 'WHY', left, 'left', (instance, now) => whyLine(instance, now) ?? ''));
+  return { columns, width, whyFrom: null };
+}
+
+function column(
+  id: Column['id'],
+  title: string,
+  width: number,
+  align: Column['align'],
+  text: Column['text'],
+): Column {
+  return { id, title, width, align, text };
+}
+
+function uptimeText({ started_at: at, pid }: Instance, now: number): string {
+  return at === null || pid === null ? '–' : shortDuration(since(at, now));
+}
+
+/** What was measured of a process that is gone is no news: its rows show a dash. */
+function measured(value: number | null | undefined, say: (value: number) => string): string {
+  return value === null || value === undefined ? '–' : say(value);
+}
+
+export function tableHead(theme: Theme, { columns, width }: TableLayout, sort: Sort): string {
+  const titles = columns.map(({ id, title, width: room, align }) => {
+    const arrow = id === sort.column ? (sort.reversed ? '▴' : '▾') : '';
+    return fit(title + arrow, room, align);
+  });
+  return theme.paint('muted', fit(`${' '.repeat(GUTTER)}${titles.join(' ')}`, width));
+}
+
+export interface RowState {
+  chosen: boolean;
+  marked: boolean;
+}
+
+export function tableRow(
+  theme: Theme,
+  layout: TableLayout,
+  instance: Instance,
+  now: number,
+  { chosen, marked }: RowState,
+): string {
+  const { glyph, token } = phaseLook(instance.phase);
+  const gutter = `${chosen ? '▸' : ' '}${marked ? '*' : ' '}`;
+  const { before, after } = cells(layout, instance, now);
+  // One colour for the chosen row, so that the inversion is a whole bar.
+  if (chosen) return theme.paint('chosen', fit(`${gutter}${glyph} ${before}${after}`, layout.width));
+  return (
+    theme.paint(marked ? 'accent' : 'plain', gutter) +
+    theme.paint(token, `${glyph} `) +
+    theme.paint(marked ? 'accent' : 'plain', before) +
+    theme.paint(toneOf(instance, now), after)
+  );
+}
+
+function cells(
+  { columns, width, whyFrom }: TableLayout,
+  instance: Instance,
+  now: number,
+): { before: string; after: string } {
+  const why = whyFrom === null ? null : whyLine(instance, now);
+  const shown = whyFrom !== null && why !== null ? columns.slice(0, whyFrom) : columns;
+  const split = whyFrom ?? columns.findIndex(({ id }) => id === 'phase');
+  const texts = shown.map((one) => fit(one.text(instance, now), one.width, one.align));
+  const before = texts
+    .slice(0, split)
+    .map((text) => `${text} `)
+    .join('');
+  const room = width - GUTTER - widthOf(before);
+  return { before, after: fit(why ?? texts.slice(split).join(' '), room) };
+}
+
+function toneOf(instance: Instance, now: number): Token {
+  switch (severityOf(instance, now)) {
+    case 'down':
+    case 'impaired':
+      return 'bad';
+    case 'recovering':
+    case 'slow':
+    case 'recovered':
+      return 'warn';
+    case 'ok':
+      return instance.phase === 'running' ? 'plain' : phaseLook(instance.phase).token;
+  }
+}

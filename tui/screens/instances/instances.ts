@@ -1,0 +1,141 @@
+import type { Instance } from '../../../shared/instance.ts';
+import { notReadyYet } from '../../store/fleet/fleet-state.ts';
+import { NO_PROBLEMS } from '../../store/fleet/problem-rows.ts';
+import { countPhases } from '../../store/fleet/problems.ts';
+import { cursorIndex, visibleTop } from '../../store/view/cursor.ts';
+import { namesOf } from '../../store/view/rows.ts';
+import { nextSort, type Sort } from '../../store/view/sort.ts';
+import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
+import { plural } from '../../store/words/format.ts';
+import { paintSplit, type Span } from '../../widgets/line.ts';
+import { phaseCounts } from '../../widgets/phase-counts.ts';
+import { type Console, lookOf } from '../console.ts';
+import { detailRows, withChosen } from '../frame/chosen-line.ts';
+import { dropMarks, showAllInstances, toggleAll, toggleMark, toggleProblemsOnly } from '../frame/marks.ts';
+import { say } from '../presses/say.ts';
+import type { List, Look, Screen, Size, View } from '../screen.ts';
+import { layoutTable, tableHead, tableRow } from './instance-table.ts';
+
+const LIST = 'instances';
+
+/** Rows of the list: what the summary, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 2 - detailRows(size));
+}
+
+export const instancesScreen: Screen = {
+  place: () => 'instances',
+  lines: instancesLines,
+  list: listOf,
+  describe: (look) => {
+    const name = chosenName(look);
+    return name === null ? null : { kind: 'instance', name };
+  },
+  instance: chosenName,
+  command: () => 'databases list',
+  run(console, command, size) {
+    switch (command) {
+      case 'problems.only':
+        return toggleProblemsOnly(console);
+      case 'mark':
+        return mark(console, size);
+      case 'mark.all':
+        return markAll(console);
+      case 'sort.next':
+        return sort(console, nextSort(console.ui.get().sort));
+      case 'sort.reverse': {
+        const before = console.ui.get().sort;
+        return sort(console, { ...before, reversed: !before.reversed });
+      }
+      default:
+        return false;
+    }
+  },
+  clear: (console) => dropMarks(console) || showAllInstances(console),
+};
+
+function listOf(look: Look): List {
+  return {
+    id: LIST,
+    keys: namesOf(rowsOf(look)),
+    from: () => 2,
+    room: listRows,
+    filterHint: 'name, owner, phase, why, port',
+  };
+}
+
+function chosenName(look: Look): string | null {
+  return namesOf(rowsOf(look))[chosenIndex(look)] ?? null;
+}
+
+function rowsOf({ rows, fleet, ui }: Look): readonly Instance[] {
+  return rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort, problemsOnly: ui.problemsOnly });
+}
+
+function chosenIndex(look: Look): number {
+  return cursorIndex(namesOf(rowsOf(look)), cursorOf(look.ui, LIST));
+}
+
+function instancesLines(view: View): string[] {
+  const { fleet, ui, theme, size } = view;
+  const rows = rowsOf(view);
+  const room = listRows(size);
+  const index = chosenIndex(view);
+  const top = visibleTop(cursorOf(ui, LIST).top, index, room, rows.length);
+  const layout = layoutTable(size.columns, fleet.instances.values());
+  const table = rows.slice(top, top + room).map((instance, offset) =>
+    tableRow(theme, layout, instance, fleet.now, {
+      chosen: top + offset === index,
+      marked: ui.marks.has(instance.name),
+    }),
+  );
+  if (rows.length === 0) table.push(theme.paint('muted', emptyText(view)));
+  while (table.length < room) table.push('');
+  return [
+    summaryLine(view, rows, index),
+    tableHead(theme, layout, ui.sort),
+    ...withChosen(view, table, rows[index]),
+  ];
+}
+
+function emptyText({ fleet, ui }: View): string {
+  if (fleet.instances.size === 0) {
+    return `    ${notReadyYet(fleet) ?? 'No instances yet: each user gets one when signing up.'}`;
+  }
+  if (ui.problemsOnly && filterOf(ui, LIST) === '') return `    ✓ ${NO_PROBLEMS}`;
+  return `    Nothing matches "${filterOf(ui, LIST)}". Esc shows all ${fleet.instances.size} again.`;
+}
+
+function summaryLine({ fleet, ui, theme, size }: View, rows: readonly Instance[], index: number): string {
+  const counts = countPhases(fleet.instances.values());
+  const left: Span[] = [['strong', ` ${plural(fleet.instances.size, 'instance')}`]];
+  left.push(...phaseCounts(counts));
+  const right: Span[] = [];
+  const marked = [...ui.marks].filter((name) => fleet.instances.has(name)).length;
+  if (marked > 0) right.push(['accent', `${marked} marked  `]);
+  if (ui.problemsOnly) right.push(['warn', '! problems only  ']);
+  const filter = filterOf(ui, LIST);
+  if (filter !== '') right.push(['warn', `/${filter}  ${rows.length} shown  `]);
+  right.push(['muted', rows.length === 0 ? '' : `${index + 1}/${rows.length} `]);
+  return paintSplit(theme, left, right, size.columns);
+}
+
+function sort({ ui }: Console, wanted: Sort): true {
+  ui.update((state) => ({ ...state, sort: wanted }));
+  return true;
+}
+
+function mark(console: Console, size: Size): true {
+  const look = lookOf(console);
+  const instance = rowsOf(look)[chosenIndex(look)];
+  if (instance?.kind === 'user') toggleMark(console, listOf(look), instance.name, size);
+  else if (instance !== undefined)
+    say(console, 'The global database belongs to the daemon and is not acted on from here.');
+  return true;
+}
+
+function markAll(console: Console): true {
+  const shown = rowsOf(lookOf(console)).filter(({ kind }) => kind === 'user');
+  toggleAll(console, namesOf(shown));
+  return true;
+}

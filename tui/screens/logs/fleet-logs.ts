@@ -1,0 +1,85 @@
+import type { Command } from '../../keys/commands.ts';
+import { LOG_CHOICES, type Location, type LogChoice } from '../../store/view/location.ts';
+import { namesOf } from '../../store/view/rows.ts';
+import { filterOf } from '../../store/view/ui-state.ts';
+import { plural } from '../../store/words/format.ts';
+import { paintLine, type Span } from '../../widgets/line.ts';
+import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
+import type { Console } from '../console.ts';
+import { turnTo } from '../presses/navigate.ts';
+import type { Look, Screen, Size } from '../screen.ts';
+import { clearSearch, logCopies, plainLog, runInLog } from './log.ts';
+import { logLines } from './log-lines.ts';
+import { scrollLog } from './scroll-log.ts';
+
+/** Each is followed by the daemon for this console alone: enough to see what goes on, without being a burden. */
+const MOST = 50;
+
+/** The logs of several instances, merged by time. */
+export const fleetLogsScreen: Screen = {
+  place: () => 'fleet-logs',
+  lines(view) {
+    const { names, total } = followed(view);
+    const head = paintLine(
+      view.theme,
+      headSpans(choiceOf(view.ui.at), names.length, total),
+      view.size.columns,
+    );
+    return [head, ...(names.length === 0 ? [] : logLines(view, view.fleet.log))];
+  },
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(choiceOf(ui.at)), turn: turnToChoice }),
+  wants: (look) => ({ logs: followed(look).names }),
+  copies: logCopies,
+  plain: plainLog,
+  move(console, by, size) {
+    scrollLog(console, by, size);
+    return true;
+  },
+  run,
+  clear: clearSearch,
+};
+
+function choiceOf(at: Location): LogChoice {
+  return at.screen === 'fleet-logs' ? at.choice : 'all';
+}
+
+/** In the order of their names, whatever the list is sorted by: the choice must not change with every measure. */
+function followed({ fleet, ui, rows }: Look): { names: readonly string[]; total: number } {
+  const chosen: Readonly<Record<LogChoice, () => string[]>> = {
+    all: () => [...fleet.instances.keys()],
+    marked: () => [...ui.marks].filter((name) => fleet.instances.has(name)),
+    filtered: () => namesOf(rows(fleet, { filter: filterOf(ui, 'instances'), sort: ui.sort })),
+  };
+  const all = chosen[choiceOf(ui.at)]().toSorted();
+  return { names: all.slice(0, MOST), total: all.length };
+}
+
+function headSpans(choice: LogChoice, shown: number, total: number): Span[] {
+  const empty: Readonly<Record<LogChoice, string>> = {
+    all: 'there are no instances yet',
+    marked: 'nothing is marked: Space on the screen Instances marks',
+    filtered: 'the filter of the screen Instances leaves nothing',
+  };
+  const count: Span =
+    total === 0
+      ? ['warn', ` ${empty[choice]}`]
+      : total > shown
+        ? ['warn', ` the first ${shown} of ${plural(total, 'instance')}: mark or filter to choose others`]
+        : ['muted', ` ${plural(total, 'instance')}`];
+  return [...tabSpans(stripOf(choice)), count];
+}
+
+function run(console: Console, command: Command, size: Size): boolean {
+  if (command !== 'log.choose') return runInLog(console, command, size);
+  const { at } = console.ui.get();
+  return turnToChoice(console, (LOG_CHOICES.indexOf(choiceOf(at)) + 1) % LOG_CHOICES.length);
+}
+
+function turnToChoice(console: Console, index: number): true {
+  turnTo(console, { screen: 'fleet-logs', choice: LOG_CHOICES[index] ?? 'all' });
+  return true;
+}
+
+function stripOf(choice: LogChoice): TabStrip {
+  return { before: [['plain', ' ']], titles: LOG_CHOICES, chosen: LOG_CHOICES.indexOf(choice) };
+}

@@ -1,0 +1,68 @@
+import type { Command } from '../../keys/commands.ts';
+import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
+import { endOf, LEVELS, logText, shownLines } from '../../store/logs/log-buffer.ts';
+import type { LogView, UiState } from '../../store/view/ui-state.ts';
+import type { Console } from '../console.ts';
+import type { Look, Size } from '../screen.ts';
+import { findMatch } from './scroll-log.ts';
+
+/** What the keys of a log do; false for all others. */
+export function runInLog(console: Console, command: Command, size: Size): boolean {
+  const { ui, fleet } = console;
+  const { log } = ui.get();
+  const see = (part: Partial<LogView>) => change(console, { log: { ...log, ...part } });
+  switch (command) {
+    case 'search':
+      change(console, { prompt: { kind: 'search', text: '', before: log.search } });
+      return true;
+    case 'search.older':
+      findMatch(console, 'older', size);
+      return true;
+    case 'search.newer':
+      findMatch(console, 'newer', size);
+      return true;
+    case 'log.follow': {
+      const buffer = fleet.store.get().log?.buffer;
+      const follows = log.end === null && log.moment === null;
+      see({ end: follows && buffer !== undefined ? endOf(buffer) : null, moment: null });
+      return true;
+    }
+    case 'log.level': {
+      const level = LEVELS[(LEVELS.indexOf(log.level) + 1) % LEVELS.length] ?? 'all';
+      see({ level, match: null });
+      return true;
+    }
+    case 'log.wrap':
+      see({ wrap: !log.wrap });
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The line that was found last, else the newest one, and every line that is shown. */
+export function logCopies({ fleet, ui }: Look): CopyChoice[] {
+  if (fleet.log === null) return [];
+  const { buffer } = fleet.log;
+  const number =
+    ui.log.match ?? shownLines(buffer, ui.log.level).findLast((one) => one < (ui.log.end ?? endOf(buffer)));
+  const line = number === undefined ? undefined : buffer.lines[number - buffer.first];
+  return copyChoices(['l', ui.log.match === null ? 'the last line' : 'the line that was found', line?.text]);
+}
+
+/** The whole log that is read, for a file. */
+export function plainLog({ fleet, ui }: Look): string {
+  return fleet.log === null ? '' : logText(fleet.log.buffer, ui.log.level, fleet.log.names.length > 1);
+}
+
+/** Takes back the search; false when there is none. */
+export function clearSearch(console: Console): boolean {
+  const { log } = console.ui.get();
+  if (log.search === '') return false;
+  change(console, { log: { ...log, search: '', match: null } });
+  return true;
+}
+
+function change({ ui }: Console, part: Partial<UiState>): void {
+  ui.update((state) => ({ ...state, ...part }));
+}

@@ -1,0 +1,327 @@
+import type { Instance } from '../../../shared/instance.ts';
+import { copyChoices } from '../../store/copy/copy-choice.ts';
+import { fleetUsage } from '../../store/fleet/fleet-reducer.ts';
+import { notReadyYet } from '../../store/fleet/fleet-state.ts';
+import type { History } from '../../store/fleet/history.ts';
+import { type ProblemRow, problemRows } from '../../store/fleet/problem-rows.ts';
+import { countPhases, type Problem, problemsOf, spotOfProblem } from '../../store/fleet/problems.ts';
+import { cursorIndex, visibleTop } from '../../store/view/cursor.ts';
+import { cursorOf } from '../../store/view/ui-state.ts';
+import { byteSize, latency, longDuration, percent, plural, since } from '../../store/words/format.ts';
+import { whyLine } from '../../store/words/why.ts';
+import { phaseLook, type Token } from '../../theme.ts';
+import { paintLine, type Span } from '../../widgets/line.ts';
+import { phaseCounts, phaseSpan } from '../../widgets/phase-counts.ts';
+import { sparkline } from '../../widgets/sparkline.ts';
+import { fit, widthOf } from '../../widgets/text.ts';
+import { type Console, lookOf } from '../console.ts';
+import { detailRows, withChosen, withDetail } from '../frame/chosen-line.ts';
+import { instanceCopies } from '../instance/instance-copies.ts';
+import { open } from '../presses/navigate.ts';
+import { say } from '../presses/say.ts';
+import type { Look, Screen, Size, View } from '../screen.ts';
+
+const LABEL = 10;
+const MIB = 1024 ** 2;
+
+const LIST = 'problems';
+
+export const overviewScreen: Screen = {
+  place: () => 'overview',
+  lines: overviewLines,
+  list: (look) => ({
+    id: LIST,
+    keys: rowsOf(look).map(({ key }) => key),
+    from: problemsFrom,
+    room: problemRoom,
+  }),
+  targets: (look) => groupNames(chosenRow(look)),
+  instance: (look) => chosenProblem(look)?.name ?? null,
+  describe(look) {
+    const name = chosenProblem(look)?.name ?? null;
+    return name === null ? null : { kind: 'instance', name };
+  },
+  command: () => 'status',
+  copies(look) {
+    const row = chosenRow(look);
+    if (row?.group) {
+      const names = groupNames(row);
+      return copyChoices(['w', 'the cause', row.group.cause], ['n', 'the names', names.join('\n')]);
+    }
+    const problem = chosenProblem(look);
+    const instance = look.fleet.instances.get(problem?.name ?? '');
+    if (instance !== undefined) return instanceCopies(instance, look.fleet.now);
+    return copyChoices(['w', 'the problem', problem && `${problem.title} ${problem.why}`]);
+  },
+  run(console, command) {
+    const row = chosenRow(lookOf(console));
+    if (command === 'open' && row?.group) return toggleGroup(console, row.group.cause);
+    const problem = chosenProblem(lookOf(console));
+    if (command !== 'open' || problem === undefined || problem.name !== null) return false;
+    const spot = spotOfProblem(problem);
+    if (spot.screen === 'overview') say(console, `The ${problem.title} ${problem.why}.`);
+    else open(console, spot);
+    return true;
+  },
+};
+
+function rowsOf({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>): ProblemRow[] {
+  return problemRows(problemsOf(fleet), ui.expanded);
+}
+
+function chosenRow(look: Look): ProblemRow | undefined {
+  const rows = rowsOf(look);
+  return rows[chosenIndex(rows, look.ui)];
+}
+
+/** The problem of its own that the cursor is on. */
+function chosenProblem(look: Look): Problem | undefined {
+  const row = chosenRow(look);
+  return row === undefined || row.group !== null ? undefined : row.problems[0];
+}
+
+function chosenIndex(rows: readonly ProblemRow[], ui: Look['ui']): number {
+  return cursorIndex(
+    rows.map(({ key }) => key),
+    cursorOf(ui, LIST),
+  );
+}
+
+/** The instances of a group; none of what is one problem. */
+function groupNames(row: ProblemRow | undefined): string[] {
+  return row?.group ? row.problems.flatMap(({ name }) => (name === null ? [] : [name])) : [];
+}
+
+function toggleGroup({ ui }: Console, cause: string): true {
+  ui.update((state) => {
+    const expanded = new Set(state.expanded);
+    if (!expanded.delete(cause)) expanded.add(cause);
+    return { ...state, expanded };
+  });
+  return true;
+}
+
+function overviewLines(view: View): string[] {
+  const head = [
+    daemonLine(view),
+    globalLine(view),
+    fleetLine(view),
+    queueLine(view),
+    ...(showsUsage(view.size) ? ['', ...usageLines(view)] : []),
+    '',
+  ];
+  return [...head, ...problemLines(view, problemRoom(view.size))];
+}
+
+/** Rows between the heading of the problems and what is said of the chosen one. */
+/** Row of the first problem: below the facts and the heading. */
+function problemsFrom(size: Size): number {
+  return (showsUsage(size) ? 11 : 5) + 1;
+}
+
+function problemRoom(size: Size): number {
+  return Math.max(1, size.rows - problemsFrom(size) - detailRows(size));
+}
+
+/** What is wrong matters more than what is used. */
+function showsUsage({ rows }: Size): boolean {
+  return rows >= 17;
+}
+
+function labelled(view: View, label: string, spans: readonly Span[]): string {
+  return paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
+}
+
+function facts(parts: readonly (string | null)[]): Span {
+  return ['plain', parts.filter((part) => part !== null && part !== '').join(' · ')];
+}
+
+function daemonLine(view: View): string {
+  const { status, status_problem: problem, now } = view.fleet;
+  if (problem !== null) return labelled(view, 'Daemon', [['bad', `▲ its status cannot be read: ${problem}`]]);
+  if (status === null) return labelled(view, 'Daemon', [['muted', 'its status has not been read yet']]);
+  const state: Span = status.ready
+    ? ['good', '● ready  ']
+    : ['warn', `◐ not ready, waits for ${status.waiting_for ?? 'its start'}  `];
+  const up = longDuration(since(status.started_at, now));
+  return labelled(view, 'Daemon', [
+    state,
+    facts([`up ${up}`, status.api_url, `fathomd ${status.version}`, `pid ${status.pid}`, status.data_dir]),
+  ]);
+}
+
+function globalLine(view: View): string {
+  const global = [...view.fleet.instances.values()].find(({ kind }) => kind === 'global');
+  if (global === undefined)
+    return labelled(view, 'Global', [['muted', 'the global database is not known yet']]);
+  const why = whyLine(global, view.fleet.now);
+  return labelled(view, 'Global', [
+    phaseSpan(global.phase),
+    ['plain', '  '],
+    why === null ? facts(globalFacts(global, view.fleet.now)) : [phaseLook(global.phase).token, why],
+  ]);
+}
+
+function globalFacts(global: Instance, now: number): (string | null)[] {
+  const pss = global.usage?.pss_bytes ?? null;
+  return [
+    global.started_at === null ? null : `up ${longDuration(since(global.started_at, now))}`,
+    global.url,
+    global.probe === null ? null : `probe ${latency(global.probe.latency_ms)}`,
+    pss === null ? null : byteSize(pss),
+    `PocketBase ${global.pocketbase_version}`,
+  ];
+}
+
+function fleetLine(view: View): string {
+  const users = [...view.fleet.instances.values()].filter(({ kind }) => kind === 'user');
+  const counts = countPhases(users);
+  const spans: Span[] = [['strong', plural(users.length, 'database')], ...phaseCounts(counts)];
+  if (users.length === 0) {
+    const waits = notReadyYet(view.fleet);
+    spans.push(
+      waits === null ? ['muted', ' yet: each user gets one when signing up'] : ['warn', `  ${waits}`],
+    );
+  }
+  return labelled(view, 'Fleet', spans);
+}
+
+function queueLine(view: View): string {
+  const queue = view.fleet.status?.queue ?? null;
+  if (queue === null) return labelled(view, 'Queue', [['muted', 'not known']]);
+  const paused: Span[] = view.fleet.status?.queue_paused === true ? [['warn', '‖ paused  ']] : [];
+  return labelled(view, 'Queue', [
+    ...paused,
+    ['plain', `${queue.pending} pending  ${queue.processing} processing  `],
+    ['muted', `${queue.done} done  `],
+    [badness(queue.failed), `${queue.failed} failed  `],
+    [badness(queue.dead), `${queue.dead} dead  `],
+    ['accent', depthBars(view)],
+  ]);
+}
+
+/** How many tasks waited or ran, where there is room for it beside the counts. */
+function depthBars({ fleet, size }: View): string {
+  const width = Math.min(40, size.columns - 80);
+  return width < 8 ? '' : sparkline(fleet.history.queue_depth, width, 5);
+}
+
+function badness(count: number): Token {
+  return count > 0 ? 'bad' : 'muted';
+}
+
+function usageLines(view: View): string[] {
+  const { fleet } = view;
+  const { history, usage } = fleet;
+  const used = fleetUsage(fleet.instances);
+  const daemonCpu = usage?.cpu_percent ?? null;
+  return [
+    measure(view, 'Fleet', 'CPU', `${percent(used.cpu_percent)} %`, history.fleet_cpu, 5),
+    measure(view, '', 'memory', byteSize(used.pss_bytes), history.fleet_memory, 64 * MIB),
+    measure(
+      view,
+      'fathomd',
+      'CPU',
+      daemonCpu === null ? '–' : `${percent(daemonCpu)} %`,
+      history.daemon_cpu,
+      5,
+    ),
+    measure(
+      view,
+      '',
+      'memory',
+      usage === null ? '–' : byteSize(usage.rss_bytes),
+      history.daemon_memory,
+      64 * MIB,
+    ),
+    labelled(view, 'Host', [usage === null ? ['muted', 'not measured yet'] : hostFacts(usage)]),
+  ];
+}
+
+function measure(
+  view: View,
+  label: string,
+  what: string,
+  value: string,
+  history: History,
+  floor: number,
+): string {
+  const width = Math.min(60, view.size.columns - LABEL - 24);
+  return labelled(view, label, [
+    ['muted', fit(what, 7)],
+    ['plain', fit(value, 9, 'right')],
+    ['accent', `  ${sparkline(history, width, floor)}`],
+  ]);
+}
+
+function hostFacts(usage: NonNullable<View['fleet']['usage']>): Span {
+  const disk = usage.disk_free_bytes;
+  return facts([
+    `load ${usage.load_1m.toFixed(2)}`,
+    `${byteSize(usage.memory_free_bytes)} of memory free`,
+    disk === null ? null : `${byteSize(disk)} of disk free`,
+    `event loop ${latency(usage.event_loop_delay_ms)} late`,
+  ]);
+}
+
+function problemLines(view: View, room: number): string[] {
+  const { fleet, theme, size, ui } = view;
+  const all = rowsOf(view);
+  if (all.length === 0) {
+    return [paintLine(theme, [['good', ' ✓ No problems.']], size.columns)];
+  }
+  const index = chosenIndex(all, ui);
+  const top = visibleTop(cursorOf(ui, LIST).top, index, room, all.length);
+  const shown = all.slice(top, top + room);
+  const longest = Math.max(...all.map((row) => widthOf(titleOf(row))));
+  const nameWidth = Math.min(longest, size.columns < 90 ? 26 : 40);
+  const range = shown.length < all.length ? `, rows ${top + 1}–${top + shown.length} of ${all.length}` : '';
+  const count = all.reduce((sum, { member, problems }) => sum + (member ? 0 : problems.length), 0);
+  const head = paintLine(
+    theme,
+    [
+      ['title', ' Problems'],
+      ['bad', `  ${count}`],
+      ['muted', `  worst first${range}`],
+    ],
+    size.columns,
+  );
+  const rows = shown.map((row, offset) => problemLine(view, row, nameWidth, top + offset === index));
+  while (rows.length < room) rows.push('');
+  const chosen = all[index];
+  if (chosen?.group) return [head, ...withDetail(view, rows, groupDetail(chosen))];
+  return [head, ...withChosen(view, rows, fleet.instances.get(chosen?.problems[0].name ?? ''))];
+}
+
+function titleOf({ group, problems, member }: ProblemRow): string {
+  if (group === null) return `${member ? '  ' : ''}${problems[0].title}`;
+  return `${group.open ? '−' : '+'} ${plural(problems.length, 'database')}`;
+}
+
+function groupDetail({ group, problems }: ProblemRow): Span[] {
+  return [
+    ['bad', ` ${group?.cause ?? ''}`],
+    ['muted', `  ⏎ ${group?.open === true ? 'hides' : 'shows'} them: `],
+    ['plain', problems.map(({ title }) => title).join(', ')],
+  ];
+}
+
+function problemLine({ theme, size }: View, row: ProblemRow, nameWidth: number, chosen: boolean): string {
+  const [problem] = row.problems;
+  const { glyph, token } = problem.phase === null ? HOST_LOOK : phaseLook(problem.phase);
+  const name = fit(titleOf(row), nameWidth);
+  const why = row.group?.cause ?? problem.why;
+  if (chosen) return theme.paint('chosen', fit(`▸ ${glyph} ${name}  ${why}`, size.columns));
+  return paintLine(
+    theme,
+    [
+      ['plain', '  '],
+      [token, `${glyph} `],
+      ['plain', `${name}  `],
+      [token, why],
+    ],
+    size.columns,
+  );
+}
+
+const HOST_LOOK = { glyph: '▲', token: 'warn' } as const;

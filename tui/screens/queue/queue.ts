@@ -1,0 +1,297 @@
+import type { DeadGroup, TaskSummary } from '../../../shared/task.ts';
+import type { Command } from '../../keys/commands.ts';
+import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
+import type { FleetState } from '../../store/fleet/fleet-state.ts';
+import { behind, FIRST_REACH, readLatest } from '../../store/pages/latest.ts';
+import { type PageRequest, type PageState, pageOf } from '../../store/pages/pages.ts';
+import { holdsAll } from '../../store/queue/queue-state.ts';
+import { taskWhy } from '../../store/queue/task-words.ts';
+import { cursorIndex } from '../../store/view/cursor.ts';
+import { wordFilter } from '../../store/view/filter.ts';
+import { type Location, QUEUE_TABS, type QueueTab } from '../../store/view/location.ts';
+import { cursorOf, filterOf, reachOf } from '../../store/view/ui-state.ts';
+import { plural } from '../../store/words/format.ts';
+import type { Span } from '../../widgets/line.ts';
+import { type Console, lookOf } from '../console.ts';
+import { nothingMatches, placeSpans } from '../events/reach-back.ts';
+import { detailRows, withDetail } from '../frame/chosen-line.ts';
+import { dropMarks, toggleAll, toggleMark } from '../frame/marks.ts';
+import { act } from '../presses/act.ts';
+import { open, turnTo } from '../presses/navigate.ts';
+import type { List, Look, Older, Screen, Size, View } from '../screen.ts';
+import { failuresTable, queueHead, queueStrip, taskDetail, taskTable } from './queue-lines.ts';
+import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
+
+/** Between two readings of what changes all the time; longer, where more is read. */
+const REST_MS = 500;
+
+/** The queue: what changed last, one status at a time, and dead letters grouped by their error. */
+export const queueScreen: Screen = {
+  place: ({ at }) => (spotOf(at).tab === 'failures' ? 'failures' : 'queue'),
+  lines: queueLines,
+  list: listOf,
+  tabs({ fleet, ui }) {
+    const { tab, signature } = spotOf(ui.at);
+    // Those of one error are a place of their own.
+    return signature === undefined ? { row: 1, strip: queueStrip(fleet, tab), turn: turnToTab } : null;
+  },
+  instance: (look) => ownerOf(look.fleet, chosenTask(look))?.name ?? null,
+  describe(look) {
+    const task = chosenTask(look);
+    return task === undefined ? null : { kind: 'task', id: task.id };
+  },
+  command({ ui }) {
+    const { tab } = spotOf(ui.at);
+    if (tab === 'failures') return 'queue dead';
+    return tab === 'recent' ? 'queue list' : `queue list --status ${tab}`;
+  },
+  copies: copiesOf,
+  wants: (look) => ({ topics: ['queue'], pages: requests(look) }),
+  run,
+  clear: dropMarks,
+};
+
+type QueueSpot = Extract<Location, { screen: 'queue' }>;
+
+function spotOf(at: Location): QueueSpot {
+  if (at.screen !== 'queue') throw new Error(`${at.screen} is not the queue`);
+  return at;
+}
+
+function requests({ fleet: { queue }, ui }: Look): PageRequest[] {
+  const { tab, signature } = spotOf(ui.at);
+  const id = listId(tab, signature);
+  const asked = reachOf(ui, id);
+  // Nothing is known of changes yet: the first snapshot asks. And the stream brings the latest.
+  if (queue === null || (tab === 'recent' && asked === FIRST_REACH)) return [];
+  const version = String(queue.version);
+  if (tab === 'failures') {
+    return [{ slot: 'failures', key: tab, version, load: async (to) => (await to.queue.dead()).items }];
+  }
+  return [
+    {
+      slot: 'tasks',
+      key: id,
+      version: `${version} ${asked}`,
+      restMs: REST_MS * (asked / FIRST_REACH),
+      load: ({ queue: tasks }) =>
+        readLatest(
+          asked,
+          (task) => task.id,
+          (page) =>
+            tasks.list({ ...page, status: tab === 'recent' ? undefined : tab, signature, sort: '-updated' }),
+        ),
+    },
+  ];
+}
+
+function listId(tab: QueueTab, signature: string | undefined): string {
+  return `queue:${tab}:${signature ?? ''}`;
+}
+
+function pageFor({ fleet, ui }: Look): PageState | null {
+  const { tab, signature } = spotOf(ui.at);
+  if (tab === 'failures') return pageOf(fleet, 'failures', tab);
+  return pageOf(fleet, 'tasks', listId(tab, signature));
+}
+
+const remembered = new WeakMap<FleetState, Map<string, readonly TaskSummary[]>>();
+
+/** Made once for each state of the fleet, as several parts of the screen ask for it. */
+function tasksOf(look: Look): readonly TaskSummary[] {
+  const { tab, signature } = spotOf(look.ui.at);
+  const id = listId(tab, signature);
+  const key = `${id} ${filterOf(look.ui, id)}`;
+  const made = remembered.get(look.fleet) ?? new Map<string, readonly TaskSummary[]>();
+  remembered.set(look.fleet, made);
+  const tasks = made.get(key) ?? selectTasks(look);
+  made.set(key, tasks);
+  return tasks;
+}
+
+/** What is in the tab, the latest first; what the stream has told since the page was read takes its place. */
+function selectTasks({ fleet, ui }: Look): readonly TaskSummary[] {
+  const { tab, signature } = spotOf(ui.at);
+  if (fleet.queue === null || tab === 'failures') return [];
+  const live = fleet.queue.tasks;
+  const lets = wordFilter(filterOf(ui, listId(tab, signature)));
+  const read = pageOf(fleet, 'tasks', listId(tab, signature))?.value?.items ?? [];
+  const all =
+    tab === 'recent'
+      ? [...[...live.values()].toReversed(), ...read.filter(({ id }) => !live.has(id))]
+      : read.map((task) => live.get(task.id) ?? task).filter(({ status }) => status === tab);
+  return lets === null ? all : all.filter((task) => lets(searchText(fleet, task)));
+}
+
+function searchText(fleet: FleetState, task: TaskSummary): string {
+  const owner = ownerOf(fleet, task);
+  return [task.id, task.type, task.status, taskWhy(task, fleet.now), owner?.name, owner?.email].join('\n');
+}
+
+function failuresOf({ fleet, ui }: Look): readonly DeadGroup[] {
+  const groups = pageOf(fleet, 'failures', 'failures')?.value ?? [];
+  const lets = wordFilter(filterOf(ui, listId('failures', undefined)));
+  return lets === null ? groups : groups.filter(({ signature }) => lets(signature));
+}
+
+function listOf(look: Look): List {
+  const { tab, signature } = spotOf(look.ui.at);
+  const failures = tab === 'failures';
+  return {
+    id: listId(tab, signature),
+    keys: failures ? failuresOf(look).map((one) => one.signature) : tasksOf(look).map(({ id }) => id),
+    from: () => 3,
+    room: listRows,
+    filterHint: failures ? 'a part of the error' : 'type, owner, status, error, id',
+    ...(failures ? {} : { older: olderOf(look) }),
+  };
+}
+
+/** Rows of the list: what the two lines above, the headings and what is said of the chosen one leave. */
+function listRows(size: Size): number {
+  return Math.max(1, size.rows - 3 - detailRows(size));
+}
+
+function chosenTask(look: Look): TaskSummary | undefined {
+  const tasks = tasksOf(look);
+  return tasks[indexIn(look)];
+}
+
+function indexIn(look: Look): number {
+  const { id, keys } = listOf(look);
+  return cursorIndex(keys, cursorOf(look.ui, id));
+}
+
+function queueLines(view: View): string[] {
+  const { fleet, ui, theme, size } = view;
+  const { tab, signature } = spotOf(ui.at);
+  const list = listOf(view);
+  const index = indexIn(view);
+  const page = pageFor(view);
+  const head = queueHead(view, {
+    tab,
+    signature,
+    place:
+      list.older === undefined
+        ? [['muted', `${index + 1}/${list.keys.length} `]]
+        : placeSpans(index, list.keys.length, list.older),
+    filter: filterOf(ui, list.id),
+  });
+  const cursor = cursorOf(ui, list.id);
+  if (fleet.queue === null) return head;
+  if (tab !== 'recent' && page !== null && page.value === null) {
+    return [...head, '', theme.paint(page.error === null ? 'busy' : 'bad', ` ${page.error ?? '◌ reading'}`)];
+  }
+  const room = listRows(size);
+  if (tab === 'failures') {
+    const groups = failuresOf(view);
+    const table = failuresTable(view, groups, cursor, room);
+    const whole: Span[] = [['bad', ` ${page?.error ?? groups[index]?.signature ?? ''}`]];
+    return [...head, ...withDetail(view, table, whole)];
+  }
+  const tasks = tasksOf(view);
+  const empty = filterOf(ui, list.id) === '' ? NO_TASKS : nothingMatches(olderOf(view));
+  const table = taskTable(view, tasks, { cursor, room, empty });
+  const error = page?.error ?? null;
+  const said: Span[] = error === null ? taskDetail(view, tasks[index]) : [['bad', ` ${error}`]];
+  return [...head, ...withDetail(view, table, said)];
+}
+
+const NO_TASKS = 'No tasks here. fathomd queue add, or the API, adds one.';
+
+function olderOf(look: Look): Older {
+  const { tab, signature } = spotOf(look.ui.at);
+  const id = listId(tab, signature);
+  const page = pageOf(look.fleet, 'tasks', id);
+  if (tab === 'recent' && page === null && holdsAll(look.fleet.queue))
+    return { id, error: null, behind: 'all' };
+  const reading = tab !== 'recent' && page === null ? { key: id, value: null, error: null } : page;
+  return { id, error: page?.error ?? null, behind: behind(reading, reachOf(look.ui, id)) };
+}
+
+function copiesOf(look: Look): CopyChoice[] {
+  if (spotOf(look.ui.at).tab !== 'failures') return taskCopies(look, chosenTask(look));
+  const group = failuresOf(look)[indexIn(look)];
+  return copyChoices(
+    ['e', 'the error', group?.signature],
+    ['r', 'the row', group && rowText([group.count, group.last, group.signature])],
+  );
+}
+
+function run(console: Console, command: Command, size: Size): boolean {
+  const look = lookOf(console);
+  const { tab, signature } = spotOf(look.ui.at);
+  const turn = (by: number) => {
+    turnToTab(console, (QUEUE_TABS.indexOf(tab) + by + QUEUE_TABS.length) % QUEUE_TABS.length);
+    return true;
+  };
+  switch (command) {
+    case 'tab.next':
+      return turn(1);
+    case 'tab.before':
+      return turn(-1);
+    case 'queue.pause':
+      togglePause(console);
+      return true;
+    default:
+      return tab === 'failures'
+        ? runFailures(console, look, command)
+        : runTasks(console, look, command, { size, listed: signature });
+  }
+}
+
+function turnToTab(console: Console, index: number): void {
+  turnTo(console, { screen: 'queue', tab: QUEUE_TABS[index] ?? 'recent' });
+}
+
+function runFailures(console: Console, look: Look, command: Command): boolean {
+  const group = failuresOf(look)[indexIn(look)];
+  if (group === undefined) return command === 'open';
+  const { signature, count } = group;
+  switch (command) {
+    case 'open':
+      open(console, { screen: 'queue', tab: 'dead', signature });
+      return true;
+    case 'failures.retry':
+      act(console, {
+        verb: 'retryFailures',
+        names: [signature],
+        what: `${plural(count, 'dead task')}, all of “${signature}”`,
+      });
+      return true;
+    default:
+      return false;
+  }
+}
+
+function runTasks(
+  console: Console,
+  look: Look,
+  command: Command,
+  { size }: { size: Size; listed: string | undefined },
+): boolean {
+  const tasks = tasksOf(look);
+  const chosen = chosenTask(look);
+  switch (command) {
+    case 'open':
+      if (chosen !== undefined) open(console, { screen: 'task', id: chosen.id });
+      return true;
+    case 'mark':
+      if (chosen !== undefined) toggleMark(console, listOf(look), chosen.id, size);
+      return true;
+    case 'mark.all':
+      toggleAll(
+        console,
+        tasks.map(({ id }) => id),
+      );
+      return true;
+    case 'task.retry':
+    case 'task.cancel': {
+      const marked = tasks.filter(({ id }) => look.ui.marks.has(id));
+      actOnTasks(console, command, marked.length > 0 || chosen === undefined ? marked : [chosen]);
+      return true;
+    }
+    default:
+      return runTaskCommand(console, command, chosen);
+  }
+}

@@ -1,0 +1,83 @@
+import type { Instance } from '../../../shared/instance.ts';
+import type { TaskSummary } from '../../../shared/task.ts';
+import type { Command } from '../../keys/commands.ts';
+import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
+import { instanceOf } from '../../store/events/owners.ts';
+import type { FleetState } from '../../store/fleet/fleet-state.ts';
+import { CAN_CANCEL, CAN_RETRY, taskWhy } from '../../store/queue/task-words.ts';
+import type { Console } from '../console.ts';
+import { act } from '../presses/act.ts';
+import { open } from '../presses/navigate.ts';
+import { say } from '../presses/say.ts';
+import type { Look } from '../screen.ts';
+
+/** The instance of the user for whom a task works. */
+export function ownerOf(
+  { instances }: Pick<FleetState, 'instances'>,
+  task: Pick<TaskSummary, 'user_id'> | undefined,
+): Instance | null {
+  return instanceOf(instances, task?.user_id ?? null);
+}
+
+export function taskCopies({ fleet }: Look, task: TaskSummary | undefined): CopyChoice[] {
+  if (task === undefined) return [];
+  const owner = ownerOf(fleet, task);
+  const why = taskWhy(task, fleet.now);
+  return copyChoices(
+    ['n', 'the id', task.id],
+    ['e', 'the error', task.last_error],
+    ['w', 'the reason', why],
+    ['o', 'the owner', owner?.email],
+    ['d', 'the database', owner?.name],
+    ['r', 'the row', rowText([task.id, task.type, task.status, owner?.email, why])],
+    ['v', 'all of it, as JSON', JSON.stringify(task, null, 2)],
+  );
+}
+
+const POSSIBLE = {
+  'task.retry': { verb: 'retry', can: CAN_RETRY, hint: 'Only dead tasks can be retried.' },
+  'task.cancel': {
+    verb: 'cancel',
+    can: CAN_CANCEL,
+    hint: 'Only tasks that wait or run can be cancelled.',
+  },
+} as const;
+
+export function actOnTasks(
+  console: Console,
+  command: keyof typeof POSSIBLE,
+  tasks: readonly TaskSummary[],
+): void {
+  const { verb, can, hint } = POSSIBLE[command];
+  const names = tasks.filter(({ status }) => can.has(status)).map(({ id }) => id);
+  const [only] = tasks;
+  if (names.length === 0) return say(console, only === undefined ? 'There is no task to act on.' : hint);
+  const what = names.length === 1 && only !== undefined ? `task ${only.type} (${only.id})` : undefined;
+  act(console, { verb, names, ...(what === undefined ? {} : { what }) });
+}
+
+export function togglePause(console: Console): void {
+  const stats = console.fleet.store.get().queue?.stats ?? null;
+  if (stats === null) return say(console, 'The queue is not known yet.');
+  act(console, { verb: stats.paused ? 'resume' : 'pause', names: ['queue'], what: 'the queue' });
+}
+
+/** From a task to its instance, and to its log at that moment; false for all other commands. */
+export function runTaskCommand(console: Console, command: Command, task: TaskSummary | undefined): boolean {
+  if (command !== 'task.instance' && command !== 'logs') return false;
+  const owner = ownerOf(console.fleet.store.get(), task);
+  if (owner === null) {
+    say(console, task === undefined ? 'There is no task.' : 'This task works for nobody in particular.');
+    return true;
+  }
+  const { name } = owner;
+  const moment = task === undefined ? undefined : momentOf(task);
+  if (command === 'task.instance') open(console, { screen: 'instance', name, tab: 'summary' });
+  else open(console, { screen: 'instance', name, tab: 'logs', ...(moment === undefined ? {} : { moment }) });
+  return true;
+}
+
+/** When it was last worked on. */
+function momentOf({ finished_at, claimed_at, updated }: TaskSummary): string {
+  return finished_at ?? claimed_at ?? updated;
+}

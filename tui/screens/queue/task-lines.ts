@@ -1,0 +1,112 @@
+import type { Instance } from '../../../shared/instance.ts';
+import type { AttemptError, Task } from '../../../shared/task.ts';
+import { taskWhy } from '../../store/queue/task-words.ts';
+import { clockTime, latency, longDuration, plural, since } from '../../store/words/format.ts';
+import { sanitise } from '../../store/words/sanitise.ts';
+import { phaseWord, whyLine } from '../../store/words/why.ts';
+import { phaseLook, taskLook } from '../../theme.ts';
+import { jsonLines } from '../../widgets/json-lines.ts';
+import { paintLine, type Span } from '../../widgets/line.ts';
+import { fit, wrapWords } from '../../widgets/text.ts';
+import type { View } from '../screen.ts';
+
+const LABEL = 12;
+
+/** Everything that is known of one task: what it is, its attempts, and what it was given. */
+export function taskLines(view: View, task: Task, owner: Instance | null): string[] {
+  const { theme, size, fleet } = view;
+  const line = (label: string, ...spans: Span[]) =>
+    paintLine(theme, [['title', ` ${fit(label, LABEL)}`], ...spans], size.columns);
+  const plain = (label: string, text: string) => line(label, ['plain', text]);
+  const when = (label: string, at: string | null) =>
+    at === null ? [] : [plain(label, `${clockTime(at)}, ${longDuration(since(at, fleet.now))} ago`)];
+  const { glyph, token } = taskLook(task.status);
+  return [
+    line('Status', [token, `${glyph} ${task.status}`], ['plain', `  ${taskWhy(task, fleet.now)}`]),
+    ...(task.warning === undefined
+      ? []
+      : wrapWords(sanitise(task.warning), size.columns - LABEL - 2).map((text, index) =>
+          line(index === 0 ? 'Warning' : '', ['bad', text]),
+        )),
+    plain('Type', task.type),
+    line('For', ...ownerSpans(task, owner, fleet.now)),
+    plain(
+      'Attempts',
+      `${task.attempts} of ${task.max_attempts}, each at most ${longDuration(task.timeout_s * 1000)}`,
+    ),
+    ...(task.worker_id === null ? [] : [plain('Worker', task.worker_id)]),
+    ...when('Created', task.created),
+    ...when('Claimed', task.claimed_at),
+    ...when('Finished', task.finished_at),
+    plain('Priority', String(task.priority)),
+    ...(task.unique_key === null ? [] : [plain('Key', task.unique_key)]),
+    '',
+    ...attemptLines(view, task.errors ?? []),
+    theme.paint('title', ` Payload${task.secret ? '  its secrets are not shown' : ''}`),
+    ...jsonLines(task.payload).map((text) => paintLine(theme, [['plain', `   ${text}`]], size.columns)),
+    ...resultLines(view, task),
+  ];
+}
+
+function ownerSpans({ user_id }: Task, owner: Instance | null, now: number): Span[] {
+  if (user_id === null) return [['muted', 'nobody in particular']];
+  if (owner === null) return [['plain', `user ${user_id}, whose database is not there`]];
+  const { glyph, token } = phaseLook(owner.phase);
+  return [
+    ['plain', `${owner.name}  `],
+    [token, `${glyph} ${whyLine(owner, now) ?? phaseWord(owner.phase)}`],
+    ['muted', '  i opens it'],
+  ];
+}
+
+function attemptLines(view: View, errors: readonly AttemptError[]): string[] {
+  const { theme } = view;
+  if (errors.length === 0) return [];
+  const title = theme.paint('title', ` ${plural(errors.length, 'failed attempt')}, the latest first`);
+  return [title, ...errors.toReversed().flatMap((error, index) => attemptOf(view, error, index === 0)), ''];
+}
+
+/** `whole` with its stack: one is enough where they are alike, and the latest tells most. */
+function attemptOf({ theme, size }: View, error: AttemptError, whole: boolean): string[] {
+  const lasted = since(error.started_at, Date.parse(error.at));
+  const head: Span[] = [
+    ['bad', `   ✗ ${error.attempt}`],
+    ['plain', `  ${clockTime(error.at)} after ${latency(lasted)}`],
+    ['muted', `  on ${error.worker}`],
+  ];
+  const name = error.name === undefined ? '' : `${error.name}: `;
+  const code = error.code === undefined ? '' : ` (${error.code})`;
+  const message = wrapWords(`${name}${error.message}${code}`, size.columns - 8);
+  return [
+    paintLine(theme, head, size.columns),
+    ...message.map((text) => paintLine(theme, [['bad', `     ${text}`]], size.columns)),
+    ...(error.causes ?? [])
+      .flatMap((cause) => wrapWords(`caused by ${sanitise(cause)}`, size.columns - 8))
+      .map((text) => paintLine(theme, [['plain', `     ${text}`]], size.columns)),
+    ...(whole ? stackLines(error) : []).map((text) =>
+      paintLine(theme, [['muted', `     ${text}`]], size.columns),
+    ),
+  ];
+}
+
+/** Without its first line, which repeats the message. */
+function stackLines({ stack }: AttemptError): string[] {
+  if (stack === undefined) return [];
+  return stack
+    .split(/\s+(?=at )/)
+    .slice(1)
+    .map((text) => sanitise(text).trim());
+}
+
+function resultLines({ theme, size }: View, { status, result, answer }: Task): string[] {
+  const part = (title: string, lines: readonly string[]) => [
+    '',
+    theme.paint('title', ` ${title}`),
+    ...lines.map((text) => paintLine(theme, [['plain', `   ${text}`]], size.columns)),
+  ];
+  const hasResult = status === 'done' && result !== null && result !== undefined;
+  return [
+    ...(hasResult ? part('Result', jsonLines(result)) : []),
+    ...(answer === null ? [] : part('Answer', answer.split('\n').map(sanitise))),
+  ];
+}

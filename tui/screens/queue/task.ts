@@ -1,0 +1,89 @@
+import type { Task, TaskSummary } from '../../../shared/task.ts';
+import { type PageState, pageOf } from '../../store/pages/pages.ts';
+import type { Location } from '../../store/view/location.ts';
+import { lookOf } from '../console.ts';
+import type { LongText, Look, Screen, View } from '../screen.ts';
+import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
+import { taskLines } from './task-lines.ts';
+
+/** One task with all that came of it. */
+export const taskScreen: Screen = {
+  place: () => 'task',
+  lines(view) {
+    const text = textOf(view);
+    return [headOf(view), '', ...bodyOf(view).slice(view.ui.tops[text.id] ?? 0)];
+  },
+  text: textOf,
+  instance: (look) => ownerOf(look.fleet, taskOf(look))?.name ?? null,
+  describe: ({ ui }) => ({ kind: 'task', id: idOf(ui.at) }),
+  command: ({ ui }) => `queue show ${idOf(ui.at)}`,
+  copies: (look) => taskCopies(look, pageFor(look)?.value ?? taskOf(look)),
+  wants: ({ fleet, ui }) => wantsTask(fleet.queue, idOf(ui.at)),
+  run(console, command) {
+    const task = taskOf(lookOf(console));
+    switch (command) {
+      case 'task.retry':
+      case 'task.cancel':
+        actOnTasks(console, command, task === undefined ? [] : [task]);
+        return true;
+      case 'queue.pause':
+        togglePause(console);
+        return true;
+      default:
+        return runTaskCommand(console, command, task);
+    }
+  },
+};
+
+function idOf(at: Location): string {
+  if (at.screen !== 'task') throw new Error(`${at.screen} is not a task`);
+  return at.id;
+}
+
+/** The task is read again whenever the stream tells that it has changed. */
+export function wantsTask(queue: { tasks: ReadonlyMap<string, TaskSummary> } | null, id: string) {
+  const version = queue?.tasks.get(id)?.updated ?? '';
+  return {
+    topics: ['queue'] as const,
+    pages: [
+      {
+        slot: 'task' as const,
+        key: id,
+        version,
+        load: (to: { queue: { get(id: string): Promise<Task> } }) => to.queue.get(id),
+      },
+    ],
+  };
+}
+
+function pageFor({ fleet, ui }: Look): PageState<Task> | null {
+  return pageOf(fleet, 'task', idOf(ui.at));
+}
+
+/** What the stream says now, where it says something, else as it was read. */
+function taskOf(look: Look): TaskSummary | undefined {
+  const id = idOf(look.ui.at);
+  return look.fleet.queue?.tasks.get(id) ?? pageFor(look)?.value ?? undefined;
+}
+
+function headOf({ theme, ui }: View): string {
+  return theme.paint('strong', ` Task ${idOf(ui.at)}`);
+}
+
+function bodyOf(view: View): string[] {
+  const page = pageFor(view);
+  const { theme } = view;
+  if (page?.value === undefined || page.value === null) {
+    return [theme.paint(page?.error ? 'bad' : 'busy', ` ${page?.error ?? '◌ reading the task'}`)];
+  }
+  const task = { ...page.value, ...taskOf(view) };
+  return taskLines(view, task, ownerOf(view.fleet, task));
+}
+
+function textOf(view: View): LongText {
+  return {
+    id: `task:${idOf(view.ui.at)}`,
+    length: bodyOf(view).length,
+    room: Math.max(1, view.size.rows - 2),
+  };
+}

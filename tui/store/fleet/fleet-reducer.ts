@@ -1,0 +1,231 @@
+import type { AuditEntry } from '../../../shared/audit.ts';
+import type { DaemonUsage, FleetEvent, Topic } from '../../../shared/events.ts';
+import type { Instance } from '../../../shared/instance.ts';
+import { type JournalEntry, journalEntryOf } from '../../../shared/journal.ts';
+import type { SnapshotFrame } from '../../../shared/server-frames.ts';
+import type { HealthSnapshot } from '../../../shared/status.ts';
+import type { QueueStats, TaskSummary } from '../../../shared/task.ts';
+import type { ActionLine } from '../actions/action-line.ts';
+import type { LogEntry } from '../logs/log-buffer.ts';
+import {
+  entryOf,
+  openLog,
+  runBegun,
+  withLogLines,
+  withPresentRun,
+  withRefusal,
+  withSnapshot,
+} from '../logs/open-log.ts';
+import { queueOf, withTasks } from '../queue/queue-state.ts';
+import { sanitise, sanitiseAll } from '../words/sanitise.ts';
+import type { FleetChange, FleetHistory, FleetState } from './fleet-state.ts';
+import { remember } from './history.ts';
+
+const KEPT_ACTIONS = 50;
+/** Of the audit log, and of what happened to instances. */
+const KEPT_ENTRIES = 1_000;
+
+/** Pure. Whatever came from outside is sanitised here, once, on its way in. */
+export function reduceFleet(state: FleetState, change: FleetChange): FleetState {
+  switch (change.kind) {
+    case 'tick':
+      return { ...state, now: change.now };
+    case 'link':
+      return { ...state, link: sanitiseAll(change.link), now: change.now };
+    case 'snapshot':
+      return applySnapshot({ ...state, now: change.now }, change.frame);
+    case 'events':
+      return applyEvents({ ...state, now: change.now }, change.events);
+    case 'status':
+      return {
+        ...state,
+        status: sanitiseAll(change.status),
+        status_problem: null,
+        usage: state.usage ?? change.status.usage,
+      };
+    case 'status.failed':
+      return { ...state, status_problem: sanitise(change.message) };
+    case 'action':
+      return { ...state, actions: withAction(state.actions, change.action) };
+    case 'log.open':
+      return { ...state, log: openLog(state.log, change.names) };
+    case 'log.refused':
+      return { ...state, log: withRefusal(state.log, change.name, sanitise(change.message)) };
+    case 'log.close':
+      return { ...state, log: null };
+    case 'topic.refused': {
+      const refusals = { ...state.refusals, [change.topic]: sanitise(change.message) };
+      return { ...state, refusals };
+    }
+    case 'topic.left':
+      return leaveTopic(state, change.topic);
+    case 'page':
+      return { ...state, pages: { ...state.pages, [change.slot]: change.page ?? undefined } };
+  }
+}
+
+/** What is no longer followed is no longer true. */
+function leaveTopic(state: FleetState, topic: Topic): FleetState {
+  return {
+    ...withoutRefusal(state, topic),
+    queue: topic === 'queue' ? null : state.queue,
+    audit: topic === 'audit' ? null : state.audit,
+  };
+}
+
+function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
+  switch (frame.topic) {
+    case 'instances': {
+      const instances = new Map(sanitiseAll(frame.data).map((one) => [one.name, one]));
+      return { ...state, instances, snapshot_at: state.now };
+    }
+    case 'audit':
+      return { ...withoutRefusal(state, 'audit'), audit: sanitiseAll(frame.data).slice(-KEPT_ENTRIES) };
+    case 'health':
+      return applyHealth(state, frame.data);
+    case 'queue':
+      return { ...withoutRefusal(state, 'queue'), queue: queueOf(frame.data, state.queue) };
+    default: {
+      const name = frame.topic.slice('logs:'.length);
+      const log = withSnapshot(state.log, name, sanitiseAll(frame.data));
+      return { ...state, log: withPresentRun(log, state.instances.get(name)) };
+    }
+  }
+}
+
+function withoutRefusal(state: FleetState, topic: Topic): FleetState {
+  const { [topic]: _, ...refusals } = state.refusals;
+  return { ...state, refusals };
+}
+
+function applyHealth(state: FleetState, health: HealthSnapshot): FleetState {
+  const instances = new Map(state.instances);
+  for (const [name, { probe, usage }] of Object.entries(health.instances)) {
+    const known = instances.get(name);
+    if (known === undefined) continue;
+    instances.set(name, {
+      ...known,
+      probe: sanitiseAll(probe) ?? known.probe,
+      usage: usage ?? known.usage,
+    });
+  }
+  return { ...state, instances, usage: health.daemon ?? state.usage };
+}
+
+/** One copy of the table per batch, however many events it holds. */
+function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetState {
+  const instances = new Map(state.instances);
+  const lines: LogEntry[] = [];
+  const tasks: TaskSummary[] = [];
+  const audited: AuditEntry[] = [];
+  const happened: JournalEntry[] = [];
+  const at = new Date(state.now).toISOString();
+  let stats: QueueStats | null = null;
+  let { usage, history } = state;
+  for (const event of events) {
+    const entry = journalEntryOf(event, at);
+    if (entry !== null) happened.push(sanitiseAll(entry));
+    switch (event.kind) {
+      case 'instance.added':
+      case 'instance.phase':
+      case 'instance.changed': {
+        const instance = sanitiseAll(event.instance);
+        const run = runBegun(instances.get(instance.name), instance, state.now);
+        if (run !== null) lines.push(run);
+        instances.set(instance.name, instance);
+        break;
+      }
+      case 'audit.entry':
+        audited.push(sanitiseAll(event.entry));
+        break;
+      case 'instance.moved':
+        // Told as an entry; the port comes with the phase.
+        break;
+      case 'instance.removed':
+        instances.delete(event.name);
+        break;
+      case 'instance.probe':
+        merge(instances, event.name, { probe: sanitiseAll(event.probe) });
+        break;
+      case 'instance.usage':
+        merge(instances, event.name, { usage: event.usage });
+        break;
+      case 'daemon.usage':
+        usage = event.usage;
+        history = sample(history, event.usage, instances, depthOf(state));
+        break;
+      case 'log.line':
+        lines.push(entryOf(event.name, sanitiseAll(event.line)));
+        break;
+      case 'queue.task':
+        tasks.push(event.task);
+        break;
+      case 'queue.stats':
+        stats = event.stats;
+        break;
+    }
+  }
+  const untold = tasks.length === 0 && stats === null;
+  const queue = state.queue === null || untold ? state.queue : withTasks(state.queue, tasks, stats);
+  return {
+    ...state,
+    instances,
+    usage,
+    history,
+    queue,
+    log: withLogLines(state.log, lines),
+    audit: state.audit === null ? null : withEntries(state.audit, audited),
+    journal: withEntries(state.journal, happened),
+  };
+}
+
+function withEntries<T>(entries: readonly T[], added: readonly T[]): readonly T[] {
+  return added.length === 0 ? entries : [...entries, ...added].slice(-KEPT_ENTRIES);
+}
+
+function merge(instances: Map<string, Instance>, name: string, part: Partial<Instance>): void {
+  const known = instances.get(name);
+  if (known !== undefined) instances.set(name, { ...known, ...part });
+}
+
+function sample(
+  history: FleetHistory,
+  usage: DaemonUsage,
+  instances: ReadonlyMap<string, Instance>,
+  depth: number,
+): FleetHistory {
+  const fleet = fleetUsage(instances);
+  return {
+    fleet_cpu: remember(history.fleet_cpu, fleet.cpu_percent),
+    fleet_memory: remember(history.fleet_memory, fleet.pss_bytes),
+    daemon_cpu: remember(history.daemon_cpu, usage.cpu_percent ?? 0),
+    daemon_memory: remember(history.daemon_memory, usage.rss_bytes),
+    queue_depth: remember(history.queue_depth, depth),
+  };
+}
+
+/** Tasks that wait or run, as far as it is known. */
+function depthOf({ queue, status }: FleetState): number {
+  const counts = queue?.stats?.counts ?? status?.queue ?? null;
+  return counts === null ? 0 : counts.pending + counts.processing;
+}
+
+/** What all instances use together: percent of one core, and bytes. */
+export function fleetUsage(instances: ReadonlyMap<string, Instance>): {
+  cpu_percent: number;
+  pss_bytes: number;
+} {
+  let cpu_percent = 0;
+  let pss_bytes = 0;
+  for (const { usage, pid } of instances.values()) {
+    if (usage === null || pid === null) continue;
+    cpu_percent += usage.cpu_percent ?? 0;
+    pss_bytes += usage.pss_bytes ?? 0;
+  }
+  return { cpu_percent, pss_bytes };
+}
+
+function withAction(actions: readonly ActionLine[], action: ActionLine): readonly ActionLine[] {
+  const others = actions.filter(({ id }) => id !== action.id);
+  return [...others, action].toSorted((a, b) => a.id - b.id).slice(-KEPT_ACTIONS);
+}

@@ -1,0 +1,85 @@
+import { expect, it } from 'vitest';
+import { instance, usage } from '../../../test/console/fleet-fixtures.ts';
+import { ManualClock } from '../../../test/console/manual-clock.ts';
+import { FleetStore } from './fleet-store.ts';
+
+function storeWith(...names: string[]) {
+  const clock = new ManualClock();
+  const store = new FleetStore(clock);
+  const data = names.map((name) => instance(name));
+  store.dispatch({
+    kind: 'snapshot',
+    now: clock.now(),
+    frame: { type: 'snapshot', topic: 'instances', seq: 0, data },
+  });
+  let notified = 0;
+  store.subscribe(() => {
+    notified += 1;
+  });
+  return { clock, store, count: () => notified };
+}
+
+it('notifies at most ten times a second, however much happens, and loses nothing', () => {
+  const { clock, store, count } = storeWith('a');
+  for (let event = 1; event <= 900; event += 1) {
+    store.gather({ kind: 'instance.changed', name: 'a', instance: instance('a', { restarts: event }) });
+    clock.advance(1);
+  }
+  clock.advance(99);
+  expect(count()).toBeLessThanOrEqual(10);
+  expect(count()).toBeGreaterThanOrEqual(9);
+  expect(store.get().instances.get('a')?.restarts).toBe(900);
+});
+
+it('lets measures wait for the next second, or for something that does not', () => {
+  const { clock, store, count } = storeWith('a');
+  const pss = () => store.get().instances.get('a')?.usage?.pss_bytes;
+  store.gather({ kind: 'instance.usage', name: 'a', usage: usage(1, 0) });
+  clock.advance(999);
+  expect(count()).toBe(0);
+  clock.advance(1);
+  expect(pss()).toBe(1);
+  store.gather({ kind: 'instance.usage', name: 'a', usage: usage(2, 0) });
+  store.gather({ kind: 'instance.removed', name: 'b' });
+  clock.advance(100);
+  expect(pss()).toBe(2);
+});
+
+it('shows what can wait together with what comes next, in order', () => {
+  const { clock, store, count } = storeWith('a');
+  for (const message of ['first', 'second']) store.later({ kind: 'topic.refused', topic: 'queue', message });
+  clock.advance(999);
+  expect(count()).toBe(0);
+  clock.advance(1);
+  expect(count()).toBe(1);
+  expect(store.get().refusals).toEqual({ queue: 'second' });
+});
+
+it('shows a single event at once', () => {
+  const { clock, store, count } = storeWith('a');
+  store.gather({ kind: 'instance.removed', name: 'a' });
+  clock.advance(0);
+  expect(count()).toBe(1);
+});
+
+it('applies what was gathered before whatever comes after it', () => {
+  const { clock, store } = storeWith('a');
+  store.gather({ kind: 'instance.added', instance: instance('b') });
+  store.dispatch({
+    kind: 'snapshot',
+    now: clock.now(),
+    frame: { type: 'snapshot', topic: 'instances', seq: 5, data: [instance('c')] },
+  });
+  clock.advance(100);
+  expect([...store.get().instances.keys()]).toEqual(['c']);
+});
+
+it('lets time pass once a second, so that ages and countdowns move; not after it was closed', () => {
+  const { clock, store, count } = storeWith();
+  clock.advance(3_000);
+  expect(count()).toBe(3);
+  expect(store.get().now).toBe(clock.now());
+  store.close();
+  clock.advance(3_000);
+  expect(count()).toBe(3);
+});

@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import {
+  ago,
+  backingOff,
+  daemonUsage,
+  failed,
+  globalInstance,
+  instance,
+} from '../../../test/console/fleet-fixtures.ts';
+import { initialState } from './fleet-state.ts';
+import { problemsOf } from './problems.ts';
+
+function titles(instances: ReturnType<typeof instance>[], changes = {}) {
+  const state = {
+    ...initialState(Date.now()),
+    instances: new Map(instances.map((one) => [one.name, one])),
+    ...changes,
+  };
+  return problemsOf(state).map(({ title }) => title);
+}
+
+it('puts the worst first and the global database before the others', () => {
+  const list = [
+    instance('fine'),
+    backingOff('c-backing-off'),
+    failed('b-failed'),
+    failed('a-failed'),
+    failed('global', { kind: 'global' }),
+    instance('slow', { phase: 'unresponsive', since: ago(5) }),
+  ];
+  expect(titles(list)).toEqual(['global', 'a-failed', 'b-failed', 'slow', 'c-backing-off']);
+});
+
+it('tells a host that runs out of disk or memory', () => {
+  const usage = daemonUsage({ disk_free_bytes: 10_000_000, memory_free_bytes: 1_000_000 });
+  expect(titles([globalInstance()], { usage })).toEqual(['host', 'host']);
+});
+
+it('finds nothing wrong with a fleet that runs', () => {
+  expect(titles([globalInstance(), instance('a')])).toEqual([]);
+});

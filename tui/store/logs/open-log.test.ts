@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { instance } from '../../../test/console/fleet-fixtures.ts';
+import { MAX_LOG_LINES, shownLines } from './log-buffer.ts';
+import { entryOf, openLog, runBegun, withLogLines, withPresentRun, withSnapshot } from './open-log.ts';
+
+function at(second: number): string {
+  return new Date(Date.UTC(2026, 10, 21, 12, 0, second)).toISOString();
+}
+
+function texts(log: ReturnType<typeof openLog> | null): string[] | undefined {
+  return log?.buffer.lines.map(({ name, text }) => `${name} ${text}`);
+}
+
+describe('the logs of several instances', () => {
+  const both = openLog(null, ['a', 'b']);
+
+  it('are merged by time, also where they come late; lines of one keep their order', () => {
+    let log = withSnapshot(both, 'a', [
+      { at: at(1), text: 'one' },
+      { at: at(5), text: 'five' },
+      { at: at(5), text: 'five again' },
+    ]);
+    log = withSnapshot(log, 'b', [{ at: at(3), text: 'three' }]);
+    log = withLogLines(log, [
+      entryOf('a', { at: at(9), text: 'nine' }),
+      entryOf('b', { at: at(7), text: 'seven' }),
+      entryOf('c', { at: at(8), text: 'of another' }),
+    ]);
+    expect(texts(log)).toEqual(['a one', 'b three', 'a five', 'a five again', 'b seven', 'a nine']);
+    expect(log?.waiting.size).toBe(0);
+  });
+
+  it('go on after a reconnection without telling a line twice', () => {
+    let log = withSnapshot(both, 'a', [{ at: at(1), text: 'one' }]);
+    log = withSnapshot(log, 'b', [{ at: at(2), text: 'two' }]);
+    log = withSnapshot(log, 'a', [
+      { at: at(1), text: 'one' },
+      { at: at(3), text: 'three' },
+    ]);
+    expect(texts(log)).toEqual(['a one', 'b two', 'a three']);
+  });
+
+  it('keep what is still wanted when others are chosen, and no more lines than fit', () => {
+    const many = Array.from({ length: MAX_LOG_LINES + 10 }, (_, n) => ({ at: at(n), text: `${n}` }));
+    const full = withSnapshot(withSnapshot(both, 'a', many), 'b', [{ at: at(99_999), text: 'last' }]);
+    expect(full?.buffer.lines).toHaveLength(MAX_LOG_LINES);
+    const one = openLog(full, ['b', 'c']);
+    expect(texts(one)).toEqual(['b last']);
+    expect(one.waiting).toEqual(new Set(['c']));
+  });
+
+  it('show what is at least so bad, and always where a run begins', () => {
+    const died = { code: null, signal: 'SIGKILL', at: at(1), uptime_s: 9, ended_by: null };
+    const before = instance('a', { pid: 10 });
+    const begun = runBegun(before, { ...before, pid: 11, run: 2, started_at: at(2), last_exit: died }, 0);
+    expect(begun?.text).toBe('run 2 begins · pid 11 · the one before ended with SIGKILL');
+    expect(runBegun(before, { ...before, run: 2 }, 0)).toBeNull();
+    const log = withLogLines(both, [
+      entryOf('a', { at: at(1), text: 'GET /api 200' }),
+      entryOf('a', { at: at(1), text: 'WARN slow query' }),
+      entryOf('a', { at: at(1), text: 'panic: no memory' }),
+      ...(begun === null ? [] : [begun]),
+    ]);
+    if (log === null) throw new Error('no log');
+    expect(shownLines(log.buffer, 'all')).toEqual([0, 1, 2, 3]);
+    expect(shownLines(log.buffer, 'warn')).toEqual([1, 2, 3]);
+    expect(shownLines(log.buffer, 'error')).toEqual([2, 3]);
+  });
+});
+
+describe('the present run', () => {
+  const exit = { code: 1, signal: null, at: at(6), uptime_s: 5, ended_by: null };
+  const second = instance('a', {
+    pid: 12,
+    run: 2,
+    started_at: new Date(Date.parse(at(6)) + 400).toISOString(),
+    last_exit: exit,
+  });
+  const printed = withSnapshot(openLog(null, ['a', 'b']), 'a', [
+    { at: at(1), text: 'Server started' },
+    { at: at(3), text: 'panic' },
+    // Stamped with whole seconds: before the time at which the process was started.
+    { at: at(6), text: 'Server started' },
+  ]);
+
+  it('is set apart from the one before, though nobody watched when it began; once', () => {
+    const told = withPresentRun(printed, second);
+    const run = 'a run 2 begins · pid 12 · the one before ended with exit 1';
+    expect(texts(told)).toEqual(['a Server started', 'a panic', run, 'a Server started']);
+    expect(withPresentRun(told, second)).toBe(told);
+  });
+
+  it('has no number when an earlier daemon started it', () => {
+    const told = withPresentRun(printed, { ...second, run: null, last_exit: null });
+    expect(texts(told)).toContain('a a run begins · pid 12 · started by an earlier daemon');
+    // Whoever saw it begin knows more.
+    const seen = withPresentRun(printed, second);
+    expect(withPresentRun(seen, { ...second, run: null, last_exit: null })).toBe(seen);
+  });
+
+  it('is found among runs of the same second by what it said', () => {
+    const started = { at: at(6), text: '2026/11/21 12:00:06 Server started at http://127.0.0.1:9000' };
+    const fast = withSnapshot(openLog(null, ['a']), 'a', [started, { at: at(6), text: 'panic' }, started]);
+    const words = withPresentRun(fast, second)?.buffer.lines.map(({ text }) => text.slice(0, 11));
+    expect(words).toEqual(['2026/11/21 ', 'panic', 'run 2 begin', '2026/11/21 ']);
+  });
+
+  it('is not told where it is the first one, or began before what is known', () => {
+    expect(withPresentRun(printed, { ...second, started_at: at(0) })).toBe(printed);
+    expect(withPresentRun(printed, { ...second, started_at: at(9) })).toBe(printed);
+    expect(withPresentRun(printed, { ...second, pid: null })).toBe(printed);
+  });
+});

@@ -1,0 +1,32 @@
+import type { Instance } from '../../../shared/instance.ts';
+import { phaseWord } from '../words/why.ts';
+
+/**
+ * Every word must occur in the text; `!word` must not. Case does not matter, and a lone `!` says nothing yet. Null for a
+ * query that lets everything through.
+ */
+export function wordFilter(query: string): ((text: string) => boolean) | null {
+  const words = query
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '' && word !== '!');
+  if (words.length === 0) return null;
+  return (text) => {
+    const lower = text.toLowerCase();
+    return words.every((word) =>
+      word.startsWith('!') ? !lower.includes(word.slice(1)) : lower.includes(word),
+    );
+  };
+}
+
+/** By name, owner, phase, reason or port. */
+export function filterInstances(instances: readonly Instance[], query: string): readonly Instance[] {
+  const lets = wordFilter(query);
+  return lets === null ? instances : instances.filter((instance) => lets(searchText(instance)));
+}
+
+function searchText({ name, email, phase, reason, port }: Instance): string {
+  const why = reason === null ? '' : `${reason.code} ${reason.message}`;
+  const address = port === null ? '' : `:${port}`;
+  return [name, email ?? '', phase, phaseWord(phase), why, address].join('\n');
+}
