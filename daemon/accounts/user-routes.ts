@@ -1,14 +1,22 @@
 import { createUser, deleteUser, getUser, listUsers, updateUser } from '../../shared/api/users.ts';
 import { FathomError } from '../../shared/errors.ts';
+import type { Catalog } from '../databases/catalog.ts';
+import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
+import type { DatabaseAccessDeps } from '../databases/owner/database-access.ts';
+import { accountExists, databaseFor } from '../databases/owner/database-access.ts';
+import type { Api } from '../http/api.ts';
 import { requireOwnerOrAll } from '../http/caller.ts';
-import type { ApiDeps } from '../http/deps.ts';
 import { serve } from '../http/serve.ts';
-import type { Api } from '../http/server.ts';
-import { accountExists, databaseFor } from './sign-in/database-access.ts';
-import type { User } from './user-repository.ts';
+import type { User, UserRepository } from './user-repository.ts';
+
+export interface UserRoutesDeps extends DatabaseAccessDeps {
+  users: UserRepository;
+  catalog: Catalog;
+  lifecycle: DatabaseLifecycle;
+}
 
 /** The people of Fathom, for administrators. */
-export function userRoutes(app: Api, deps: ApiDeps): void {
+export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   const withDatabase = (user: User) => ({
     ...user,
     database: deps.catalog.findByUser(user.id)?.row.name ?? null,

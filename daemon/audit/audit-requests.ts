@@ -1,8 +1,7 @@
-import type { FastifyContextConfig, FastifyRequest } from 'fastify';
-import { originOf } from '../accounts/sign-in/database-access.ts';
-import type { ApiDeps } from '../http/deps.ts';
-import type { Api } from '../http/server.ts';
-import type { NewAuditEntry } from './audit-trail.ts';
+import type { FastifyRequest } from 'fastify';
+import type { Api } from '../http/api.ts';
+import { originOf } from '../http/client-address.ts';
+import type { AuditTrail, NewAuditEntry } from './audit-trail.ts';
 
 /** By strangers, too. */
 const BY_ANYBODY: ReadonlySet<string> = new Set(['sign-up', 'sign-in']);
@@ -10,18 +9,13 @@ const BY_ANYBODY: ReadonlySet<string> = new Set(['sign-up', 'sign-in']);
 /** Of what was sent, what says what was done. Never anything secret. */
 const TOLD = ['role', 'is_active', 'permissions', 'user_id', 'force_restart', 'type', 'cron', 'name'];
 
-/** Whether a route has to say what the audit log calls it. Hooks of the global PocketBase tell what was done elsewhere. */
-export function hasToBeNamed(
-  methods: string | readonly string[],
-  { permission }: FastifyContextConfig,
-): boolean {
-  return permission !== 'hook' && [methods].flat().some((method) => !READING.has(method));
+export interface AuditRequestsDeps {
+  audit: AuditTrail;
+  trustedProxies: readonly string[];
 }
 
-const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
 /** Writes down what changes something, before it is answered. */
-export function auditRequests(app: Api, deps: Pick<ApiDeps, 'audit' | 'trustedProxies'>): void {
+export function auditRequests(app: Api, deps: AuditRequestsDeps): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const { audit: action } = request.routeOptions.config;
     if (typeof action !== 'string') return;
@@ -30,7 +24,7 @@ export function auditRequests(app: Api, deps: Pick<ApiDeps, 'audit' | 'trustedPr
     if (request.caller === null && !(BY_ANYBODY.has(action) && isAttempt(reply.statusCode, request.body)))
       return;
     if (reply.statusCode === 429) return;
-    const { address } = originOf(request, deps);
+    const { address } = originOf(request, deps.trustedProxies);
     const answer = { action, status: reply.statusCode, payload };
     await deps.audit.record(entryFor(request, address, answer));
   });

@@ -1,12 +1,18 @@
 import { listEvents } from '../../shared/api/databases.ts';
+import type { Catalog } from '../databases/catalog.ts';
+import type { Api } from '../http/api.ts';
 import { requireCaller, seesAll } from '../http/caller.ts';
-import type { ApiDeps } from '../http/deps.ts';
 import { reasonFor } from '../http/public-words.ts';
 import { serve } from '../http/serve.ts';
-import type { Api } from '../http/server.ts';
+import type { Journal } from './journal.ts';
+
+export interface EventRoutesDeps {
+  journal: Journal;
+  catalog: Catalog;
+}
 
 /** What happened to the instances since the daemon started; what happens from now on is told by the stream. */
-export function eventRoutes(app: Api, { journal, catalog }: ApiDeps): void {
+export function eventRoutes(app: Api, { journal, catalog }: EventRoutesDeps): void {
   serve(app, listEvents, (request) => {
     const caller = requireCaller(request);
     const { name, page, per_page, limit } = request.query;

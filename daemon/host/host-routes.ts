@@ -1,15 +1,25 @@
+import type { z } from 'zod';
 import { getDaemonLog, getDoctorReport } from '../../shared/api/host.ts';
 import { FathomError } from '../../shared/errors.ts';
+import type { RecentLog } from '../base/log/recent-log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import type { ApiDeps, DoctorReport } from '../http/deps.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Api } from '../http/api.ts';
 import { serve } from '../http/serve.ts';
-import type { Api } from '../http/server.ts';
+
+type DoctorReport = z.output<(typeof getDoctorReport)['responses'][200]['schema']>;
 
 /** Milliseconds for which a report is handed out again: it takes most of a second of processor time. */
 const REPORT_AGE_MS = 2_000;
 
+export interface HostRoutesDeps {
+  diagnose: (() => Promise<DoctorReport['findings']>) | null;
+  recentLog: RecentLog;
+  clock: Clock;
+}
+
 /** The host, and what the daemon says of itself. */
-export function hostRoutes(app: Api, { diagnose, recentLog, clock }: ApiDeps): void {
+export function hostRoutes(app: Api, { diagnose, recentLog, clock }: HostRoutesDeps): void {
   const flights = new SingleFlight<DoctorReport>();
   let last: DoctorReport | null = null;
 

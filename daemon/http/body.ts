@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { FathomError } from '../../shared/errors.ts';
-import type { Api } from './server.ts';
+import type { Api } from './api.ts';
 
 /** What JSON in UTF-8 may be called; RFC 8259 knows no other encoding. */
 const CHARSETS: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);

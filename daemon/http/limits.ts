@@ -1,18 +1,23 @@
-import type { IncomingMessage } from 'node:http';
-import { isIP, isIPv6 } from 'node:net';
 import rateLimit from '@fastify/rate-limit';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
-import { blockListOf } from '../config/limits.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import { HOOK_TOKEN_HEADER, isHookToken } from '../keys/hook-token.ts';
+import type { Api } from './api.ts';
 import type { Transport } from './caller.ts';
-import type { ApiDeps } from './deps.ts';
-import type { Api } from './server.ts';
+import { clientAddress } from './client-address.ts';
 
 /** Addresses counted at a time. */
 const CACHED_ADDRESSES = 20_000;
 
+export interface LimitDeps {
+  settings: LiveSettings;
+  trustedProxies: readonly string[];
+  /** Requests of the hooks of the global PocketBase are not counted. */
+  hookToken: string;
+}
+
 /** Before anything is looked up for a request: so many a minute from one address. The local socket is not limited. */
-export async function limitRequests(app: Api, deps: ApiDeps, transport: Transport): Promise<void> {
+export async function limitRequests(app: Api, deps: LimitDeps, transport: Transport): Promise<void> {
   if (transport === 'socket') return;
   await app.register(rateLimit, { global: false, cache: CACHED_ADDRESSES });
   app.addHook(
@@ -25,35 +30,4 @@ export async function limitRequests(app: Api, deps: ApiDeps, transport: Transpor
       errorResponseBuilder: (_request, { ttl }) => new RateLimitedError('too many requests', ttl),
     }),
   );
-}
-
-/**
- * The address that a request comes from: the peer, or the address that it names in X-Forwarded-For if it is one of
- * TRUSTED_PROXIES, from the right for as long as those named are. Empty on the local socket. Fastify's `request.ip` would
- * count each port as an address of its own.
- */
-export function clientAddress(request: IncomingMessage, trustedProxies: readonly string[]): string {
-  const forwarded = String(request.headers['x-forwarded-for'] ?? '');
-  return believedAddress(request.socket.remoteAddress ?? '', forwarded, trustedProxies);
-}
-
-/** @param forwarded the values of X-Forwarded-For, whoever wrote them */
-export function believedAddress(peer: string, forwarded: string, trustedProxies: readonly string[]): string {
-  const named = forwarded.split(',').map((address) => plain(address.trim()));
-  const trusted = blockListOf(trustedProxies);
-  let address = plain(peer);
-  while (isIP(address) !== 0 && trusted?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) {
-    const before = named.pop();
-    // What is no address was not written by a proxy.
-    if (before === undefined || isIP(before) === 0) break;
-    address = before;
-  }
-  return address;
-}
-
-/** Without the port that some proxies add (`192.0.2.1:4711`, `[2001:db8::1]:4711`), nor the form of a mapped IPv4 address. */
-function plain(address: string): string {
-  const bare =
-    /^\[(?<host>[^\]]*)\](?::\d+)?$|^(?<host>[\d.]+):\d+$/.exec(address)?.groups?.['host'] ?? address;
-  return bare.replace(/^::ffff:(?=[\d.]+$)/i, '');
 }

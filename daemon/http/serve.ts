@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Endpoint } from '../../shared/api/endpoint.ts';
-import type { Api } from './server.ts';
+import type { Api } from './api.ts';
 
 type Output<S> = S extends z.ZodType ? z.output<S> : undefined;
 type Part<E, K extends string> = Output<E extends Readonly<Record<K, infer S>> ? S : undefined>;

@@ -1,36 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { type FastifyBaseLogger, type FastifyContextConfig, fastify, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
-import { apiKeyRoutes } from '../accounts/sessions/api-key-routes.ts';
-import { sessionRoutes } from '../accounts/sessions/session-routes.ts';
-import { authRoutes } from '../accounts/sign-in/auth-routes.ts';
-import { signInHookRoutes } from '../accounts/sign-in/sign-in-hooks.ts';
-import { hookRoutes } from '../accounts/sign-in/signed-in-hooks.ts';
-import { userRoutes } from '../accounts/user-routes.ts';
-import { auditRequests, hasToBeNamed } from '../audit/audit-requests.ts';
-import { auditRoutes } from '../audit/audit-routes.ts';
-import { browseRoutes } from '../databases/routes/browse-routes.ts';
-import { databaseRoutes } from '../databases/routes/database-routes.ts';
-import { lifecycleRoutes } from '../databases/routes/lifecycle-routes.ts';
-import { migrationRoutes } from '../databases/routes/migration-routes.ts';
-import { eventRoutes } from '../events/event-routes.ts';
-import { hostRoutes } from '../host/host-routes.ts';
-import { queueRoutes } from '../queue/queue-routes.ts';
-import { scheduleRoutes } from '../queue/schedule-routes.ts';
-import { secretRoutes } from '../secrets/secret-routes.ts';
-import { healthRoutes } from '../status/health-routes.ts';
-import { statusRoutes } from '../status/status-routes.ts';
+import type { Identities } from '../accounts/sessions/identities.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Activity } from '../metrics/activity.ts';
+import type { Api } from './api.ts';
 import { readBodies } from './body.ts';
 import { authorise, identify, type Transport } from './caller.ts';
-import type { ApiDeps } from './deps.ts';
-import { documentRoutes } from './document/document-routes.ts';
-import { KnownRoutes } from './known-routes.ts';
-import { limitRequests } from './limits.ts';
+import { type LimitDeps, limitRequests } from './limits.ts';
 import { refuseConnection, refuseExpectation, sendError, sendProblem, toFathomError } from './problem.ts';
+import { RouteTable } from './route-table.ts';
 
 /** Every request body of the API is small; files go to the user's own PocketBase. */
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -53,16 +35,25 @@ const CORS = {
   maxAge: 7200,
 };
 
-export type Api = FastifyInstance<
-  Server,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
+/** What the server itself needs, whatever it serves. */
+export interface ServerDeps extends LimitDeps {
+  log: Logger;
+  identities: Identities;
+  activity: Activity;
+  /** Null when the daemon is ready, else what it waits for. */
+  waitingFor: () => string | null;
+}
 
-/** The HTTP API for one transport: TCP, where callers prove who they are, or the local socket, where they need not. */
-export async function createApi(deps: ApiDeps, transport: Transport): Promise<Api> {
+/**
+ * The HTTP API for one transport: TCP, where callers prove who they are, or the local socket, where they need not.
+ *
+ * @param register adds the routes
+ */
+export async function createApi(
+  deps: ServerDeps,
+  transport: Transport,
+  register: (api: Api) => void,
+): Promise<Api> {
   const loggerInstance: FastifyBaseLogger = deps.log;
   const app: Api = fastify({
     loggerInstance,
@@ -94,7 +85,7 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     if (problem.status >= 500) request.log.error({ err: error, reqId: request.id }, problem.message);
     return sendError(problem, request, reply);
   });
-  const routes = new KnownRoutes();
+  const routes = new RouteTable();
   app.setNotFoundHandler((request, reply) => routes.answer(request, reply));
   app.server.on('checkExpectation', refuseExpectation);
   readBodies(app);
@@ -142,26 +133,16 @@ export async function createApi(deps: ApiDeps, transport: Transport): Promise<Ap
     deps.activity.noteRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
-  auditRequests(app, deps);
-
-  healthRoutes(app, deps);
-  authRoutes(app, deps);
-  statusRoutes(app, deps);
-  hostRoutes(app, deps);
-  userRoutes(app, deps);
-  sessionRoutes(app, deps);
-  apiKeyRoutes(app, deps);
-  databaseRoutes(app, deps);
-  browseRoutes(app, deps);
-  eventRoutes(app, deps);
-  lifecycleRoutes(app, deps);
-  migrationRoutes(app, deps);
-  queueRoutes(app, deps);
-  scheduleRoutes(app, deps);
-  auditRoutes(app, deps);
-  secretRoutes(app, deps);
-  hookRoutes(app, deps);
-  signInHookRoutes(app, deps);
-  documentRoutes(app, deps);
+  register(app);
   return app;
 }
+
+/** Whether a route has to say what the audit log calls it. Hooks of the global PocketBase tell what was done elsewhere. */
+export function hasToBeNamed(
+  methods: string | readonly string[],
+  { permission }: FastifyContextConfig,
+): boolean {
+  return permission !== 'hook' && [methods].flat().some((method) => !READING.has(method));
+}
+
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);

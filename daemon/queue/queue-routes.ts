@@ -10,13 +10,17 @@ import {
   retryDeadLetters,
   retryTask,
 } from '../../shared/api/queue.ts';
+import type { Api } from '../http/api.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../http/caller.ts';
-import type { ApiDeps } from '../http/deps.ts';
 import { serve } from '../http/serve.ts';
-import type { Api } from '../http/server.ts';
+import type { Queue } from './queue.ts';
+
+export interface QueueRoutesDeps {
+  queue: Queue;
+}
 
 /** The queue of tasks: administrators work with it, users may look at their own tasks. */
-export function queueRoutes(app: Api, { queue }: ApiDeps): void {
+export function queueRoutes(app: Api, { queue }: QueueRoutesDeps): void {
   serve(app, createTask, async (request, reply) => {
     const { created, task } = await queue.add(request.body);
     // 200: an unfinished task has this key already, and this is it.

@@ -1,14 +1,24 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { QueueStats } from '../../shared/task.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
 import { deadline } from '../base/time/clock.ts';
-import type { ApiDeps } from '../http/deps.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import type { Queue } from './queue.ts';
 
 /** The status of a daemon whose global PocketBase hangs is asked for by people who wait. */
 const PATIENCE_MS = 1_000;
 
+export interface QueueStatsDeps {
+  queue: Queue;
+  fleet: Fleet;
+  clock: Clock;
+  log: Logger;
+}
+
 /** The global PocketBase as it is when it does not run; null when it runs. Nothing works without it. */
-export function missingInstance(fleet: ApiDeps['fleet']): string | null {
+export function missingInstance(fleet: Fleet): string | null {
   const phase = fleet.find(GLOBAL_NAME)?.state.phase;
   return phase === 'running' ? null : `the global PocketBase (${phase ?? 'unknown'})`;
 }
@@ -19,7 +29,7 @@ export async function readQueueStats({
   fleet,
   clock,
   log,
-}: Pick<ApiDeps, 'queue' | 'fleet' | 'clock' | 'log'>): Promise<QueueStats | null> {
+}: QueueStatsDeps): Promise<QueueStats | null> {
   if (missingInstance(fleet) !== null) return null;
   const { signal, cancel } = deadline(clock, PATIENCE_MS);
   const late = new Promise<null>((resolve) => {

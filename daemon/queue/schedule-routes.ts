@@ -1,11 +1,15 @@
 import { deleteSchedule, listSchedules, setSchedule } from '../../shared/api/queue.ts';
-import type { ApiDeps } from '../http/deps.ts';
+import type { Api } from '../http/api.ts';
 import { pageFrom } from '../http/page.ts';
 import { serve } from '../http/serve.ts';
-import type { Api } from '../http/server.ts';
+import type { Queue } from './queue.ts';
+
+export interface ScheduleRoutesDeps {
+  queue: Queue;
+}
 
 /** Tasks that are added again and again, for administrators. */
-export function scheduleRoutes(app: Api, { queue }: ApiDeps): void {
+export function scheduleRoutes(app: Api, { queue }: ScheduleRoutesDeps): void {
   serve(app, listSchedules, async (request) => {
     return pageFrom(await queue.schedules.list(), request.query);
   });

@@ -1,10 +1,14 @@
 import { getSecrets, rotateSecrets } from '../../shared/api/secrets.ts';
-import type { ApiDeps } from '../http/deps.ts';
+import type { Api } from '../http/api.ts';
 import { serve } from '../http/serve.ts';
-import type { Api } from '../http/server.ts';
+import type { SecretRotation } from './secret-rotation.ts';
+
+export interface SecretRoutesDeps {
+  secretRotation: SecretRotation;
+}
 
 /** The master key and what it seals. */
-export function secretRoutes(app: Api, { secretRotation }: ApiDeps): void {
+export function secretRoutes(app: Api, { secretRotation }: SecretRoutesDeps): void {
   serve(app, getSecrets, () => secretRotation.status());
 
   serve(app, rotateSecrets, () => secretRotation.rotate());

@@ -1,13 +1,25 @@
 import { getFleetHealth, getHealth, getMetrics, getReadiness } from '../../shared/api/daemon.ts';
+import type { Losses } from '../base/log/log-sink.ts';
+import type { Api } from '../http/api.ts';
 import { seesAll } from '../http/caller.ts';
-import type { ApiDeps } from '../http/deps.ts';
 import { serve } from '../http/serve.ts';
-import type { Api } from '../http/server.ts';
+import type { Activity } from '../metrics/activity.ts';
 import { readProcess } from '../metrics/process-reading.ts';
+import type { QueueStatsDeps } from '../queue/queue-stats.ts';
 import { missingInstance, readQueueStats } from '../queue/queue-stats.ts';
+import type { Monitor } from '../supervisor/health/monitor.ts';
+
+export interface HealthRoutesDeps extends QueueStatsDeps {
+  monitor: Monitor;
+  activity: Activity;
+  logLosses: () => Losses;
+  version: string;
+  pocketbaseVersion: string;
+  waitingFor: () => string | null;
+}
 
 /** For whoever watches the daemon from outside; none of these needs a session. */
-export function healthRoutes(app: Api, deps: ApiDeps): void {
+export function healthRoutes(app: Api, deps: HealthRoutesDeps): void {
   const { fleet, waitingFor, clock, monitor } = deps;
   /** Null when it is ready. */
   const whatIsMissing = () => waitingFor() ?? missingInstance(fleet);

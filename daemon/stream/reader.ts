@@ -4,11 +4,18 @@ import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
 import { type ClientFrame, clientFrameSchema } from '../../shared/protocol.ts';
 import type { HealthSnapshot } from '../../shared/status.ts';
+import type { AuditRepository } from '../audit/audit-repository.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Catalog } from '../databases/catalog.ts';
+import type { EventBus } from '../events/bus.ts';
 import { type Caller, seesAll } from '../http/caller.ts';
-import type { ApiDeps } from '../http/deps.ts';
 import { eventFor, instanceFor } from '../http/public-words.ts';
-import { byTime, LEVEL_AMONG_OUTPUT, requestLines } from '../pocketbase/logs/instance-logs.ts';
 import { timesOf } from '../pocketbase/logs/log-times.ts';
+import type { Queue } from '../queue/queue.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import type { Monitor } from '../supervisor/health/monitor.ts';
+import { byTime, LEVEL_AMONG_OUTPUT, requestLines } from '../supervisor/instance-logs.ts';
 import { type InstanceSpec, requestLogOf } from '../supervisor/instance-spec.ts';
 import { Line } from './line.ts';
 import { Outbox } from './outbox.ts';
@@ -19,9 +26,21 @@ const LOG_SNAPSHOT_LINES = 200;
 const AUDIT_SNAPSHOT_ENTRIES = 100;
 const LOG_TOPIC = 'logs:';
 
+export interface StreamReaderDeps {
+  auditRepository: AuditRepository;
+  bus: EventBus;
+  catalog: Catalog;
+  clock: Clock;
+  fleet: Fleet;
+  log: Logger;
+  monitor: Monitor;
+  queue: Queue;
+  waitingFor: () => string | null;
+}
+
 /** One connection of the stream: what it subscribed to, and what of it the caller may see. */
 export class StreamReader {
-  readonly #deps: ApiDeps;
+  readonly #deps: StreamReaderDeps;
   readonly #caller: Caller;
   readonly #spend: () => Promise<void>;
   readonly #outbox: Outbox;
@@ -30,7 +49,7 @@ export class StreamReader {
   readonly #subscriptions = new Map<string, () => void>();
 
   /** @param spend resolves when the caller may make one more subscription */
-  constructor(socket: WebSocket, caller: Caller, spend: () => Promise<void>, deps: ApiDeps) {
+  constructor(socket: WebSocket, caller: Caller, spend: () => Promise<void>, deps: StreamReaderDeps) {
     this.#deps = deps;
     this.#caller = caller;
     this.#spend = spend;

@@ -7,10 +7,9 @@ import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { until } from '../../test/helpers/until.ts';
 import { Tickets } from '../accounts/sessions/tickets.ts';
 import { EventBus, type FleetListener } from '../events/bus.ts';
+import type { Api } from '../http/api.ts';
 import type { Caller } from '../http/caller.ts';
-import type { ApiDeps } from '../http/deps.ts';
-import type { Api } from '../http/server.ts';
-import { attachStream } from './stream-server.ts';
+import { attachStream, type StreamDeps } from './stream-server.ts';
 
 const HEARTBEAT_MS = 30_000;
 
@@ -61,7 +60,7 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
         return Promise.resolve(state.account?.is_active === true && state.account.role === role);
       },
     },
-  } as unknown as ApiDeps;
+  } as unknown as StreamDeps;
   const close = attachStream({ server } as unknown as Api, deps, 'tcp');
   onTestFinished(() => {
     close();

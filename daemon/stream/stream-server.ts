@@ -4,15 +4,17 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../shared/errors.ts';
 import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../shared/protocol.ts';
 import { scopeOf } from '../accounts/permissions.ts';
-import type { Identity } from '../accounts/sessions/identities.ts';
+import type { Identities, Identity } from '../accounts/sessions/identities.ts';
+import type { Tickets } from '../accounts/sessions/tickets.ts';
 import { Buckets } from '../accounts/sign-in/buckets.ts';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
 import { repeat } from '../base/time/repeat.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
+import type { Api } from '../http/api.ts';
 import { type Caller, identify, type Transport } from '../http/caller.ts';
-import type { ApiDeps } from '../http/deps.ts';
-import { clientAddress } from '../http/limits.ts';
+import { clientAddress } from '../http/client-address.ts';
 import { rawProblem, toFathomError } from '../http/problem.ts';
-import type { Api } from '../http/server.ts';
+import type { StreamReaderDeps } from './reader.ts';
 import { StreamReader } from './reader.ts';
 
 /** Longest wait for Node's timers, in milliseconds. */
@@ -26,8 +28,15 @@ const MAX_STREAMS_OF_ONE = 100;
 /** A reader that has not answered one ping by the next is gone, whatever TCP says. */
 const HEARTBEAT_MS = 30_000;
 
+export interface StreamDeps extends StreamReaderDeps {
+  identities: Identities;
+  settings: LiveSettings;
+  tickets: Tickets<Caller>;
+  trustedProxies: readonly string[];
+}
+
 /** `GET /ws`: who connects is known before the connection is upgraded. Returns what closes all connections. */
-export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () => void {
+export function attachStream(api: Api, deps: StreamDeps, transport: Transport): () => void {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_CLIENT_FRAME_BYTES,
@@ -118,7 +127,7 @@ export function attachStream(api: Api, deps: ApiDeps, transport: Transport): () 
 }
 
 /** Closes the connection when the session or key behind it ends, or the role changes that it was opened with. */
-function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: ApiDeps): void {
+function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: StreamDeps): void {
   const close = () => webSocket.close(POLICY_VIOLATION, 'the session has ended');
   const leftMs = (identity.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - deps.clock.now().getTime();
   const timer = setTimeout(close, Math.min(leftMs, MAX_TIMER_MS));
@@ -138,7 +147,7 @@ function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: ApiDeps
 async function callerOf(
   request: IncomingMessage,
   url: URL,
-  deps: ApiDeps,
+  deps: StreamDeps,
   transport: Transport,
 ): Promise<Caller> {
   const ticket = url.searchParams.get('ticket');
@@ -160,7 +169,7 @@ async function callerOf(
 }
 
 /** In case a change was not told. One that nobody can answer now is asked for again at the next beat. */
-async function isStillGood(caller: Caller, { identities, log }: ApiDeps): Promise<boolean> {
+async function isStillGood(caller: Caller, { identities, log }: StreamDeps): Promise<boolean> {
   if (caller.kind === 'local') return true;
   try {
     return await identities.stillGood(caller);

@@ -1,16 +1,28 @@
 import { createApiKey, deleteApiKey, listApiKeys } from '../../../shared/api/api-keys.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import type { Api } from '../../http/api.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../../http/caller.ts';
-import type { ApiDeps } from '../../http/deps.ts';
 import { serve } from '../../http/serve.ts';
-import type { Api } from '../../http/server.ts';
 import { type Caller, PERMISSION_NAMES, PERMISSIONS, scopeOf } from '../permissions.ts';
+import type { UserRepository } from '../user-repository.ts';
 import { newApiKey } from './api-keys.ts';
-import type { ApiKeyRow } from './session-repository.ts';
+import type { Identities } from './identities.ts';
+import type { ApiKeyRow, SessionRepository } from './session-repository.ts';
 import { isOwn } from './session-routes.ts';
 
+export interface ApiKeyRoutesDeps {
+  sessionRepository: SessionRepository;
+  identities: Identities;
+  users: UserRepository;
+  clock: Clock;
+}
+
 /** Keys for programs. */
-export function apiKeyRoutes(app: Api, { sessionRepository, identities, users, clock }: ApiDeps): void {
+export function apiKeyRoutes(
+  app: Api,
+  { sessionRepository, identities, users, clock }: ApiKeyRoutesDeps,
+): void {
   serve(app, listApiKeys, async (request) => {
     const { page, per_page, user_id } = request.query;
     const caller = requireCaller(request);

@@ -1,13 +1,24 @@
 import { endSession, endSessions, listSessions } from '../../../shared/api/sessions.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
+import type { Api } from '../../http/api.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../../http/caller.ts';
-import type { ApiDeps } from '../../http/deps.ts';
 import { serve } from '../../http/serve.ts';
-import type { Api } from '../../http/server.ts';
 import { requireScope } from '../permissions.ts';
+import type { Identities } from './identities.ts';
+import type { SessionRepository } from './session-repository.ts';
+
+export interface SessionRoutesDeps {
+  sessionRepository: SessionRepository;
+  identities: Identities;
+  ownerSync: OwnerSync;
+}
 
 /** Where one is signed in, and signing out there. */
-export function sessionRoutes(app: Api, { sessionRepository, identities, ownerSync }: ApiDeps): void {
+export function sessionRoutes(
+  app: Api,
+  { sessionRepository, identities, ownerSync }: SessionRoutesDeps,
+): void {
   serve(app, listSessions, async (request) => {
     const { page, per_page, user_id } = request.query;
     const caller = requireCaller(request);

@@ -10,24 +10,36 @@ import {
   register,
 } from '../../../shared/api/auth.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import { requireCaller, requireUserId } from '../../http/caller.ts';
-import type { ApiDeps } from '../../http/deps.ts';
-import { serve } from '../../http/serve.ts';
-import type { Api } from '../../http/server.ts';
-import type { User } from '../user-repository.ts';
+import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import {
   accountExists,
   databaseFor,
   describeSession,
-  originOf,
   sessionFor,
   summarise,
-} from './database-access.ts';
+} from '../../databases/owner/database-access.ts';
+import type { Api } from '../../http/api.ts';
+import type { Caller } from '../../http/caller.ts';
+import { requireCaller, requireUserId } from '../../http/caller.ts';
+import { originOf } from '../../http/client-address.ts';
+import { serve } from '../../http/serve.ts';
+import type { Identities } from '../sessions/identities.ts';
+import type { Tickets } from '../sessions/tickets.ts';
+import type { User, UserRepository } from '../user-repository.ts';
+import type { SignInLimits } from './sign-in-limits.ts';
+
+export interface AuthRoutesDeps extends DatabaseAccessDeps {
+  users: UserRepository;
+  identities: Identities;
+  tickets: Tickets<Caller>;
+  signInLimits: SignInLimits;
+  trustedProxies: readonly string[];
+}
 
 /** Signing up and in, and what concerns the caller alone. */
-export function authRoutes(app: Api, deps: ApiDeps): void {
+export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   serve(app, register, async (request) => {
-    const { address } = originOf(request, deps);
+    const { address } = originOf(request, deps.trustedProxies);
     deps.signInLimits.countSignUp(address);
     const { email, password, name, ...further } = request.body;
     const user = await deps.users.create({ email, password, name, further }).catch((error: unknown) => {
@@ -37,7 +49,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
       throw error;
     });
     try {
-      return await sessionFor(user, request, deps);
+      return await sessionFor(user, originOf(request, deps.trustedProxies), deps);
     } catch (error) {
       throw accountExists(error);
     }
@@ -45,7 +57,7 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
 
   serve(app, login, async (request) => {
     const { email, password } = request.body;
-    const attempt = deps.signInLimits.beginSignIn(email, originOf(request, deps).address);
+    const attempt = deps.signInLimits.beginSignIn(email, originOf(request, deps.trustedProxies).address);
     const user = await deps.users.authenticate(email, password).catch((error: unknown) => {
       attempt.failed();
       throw error;
@@ -55,12 +67,12 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
       throw new FathomError('auth.failed', 'e-mail or password is wrong, or the account is not active');
     }
     attempt.succeeded();
-    return sessionFor(user, request, deps);
+    return sessionFor(user, originOf(request, deps.trustedProxies), deps);
   });
 
   serve(app, exchangeToken, async (request) => {
     const user = await deps.users.authenticateByToken(request.body.token);
-    if (user) return sessionFor(user, request, deps);
+    if (user) return sessionFor(user, originOf(request, deps.trustedProxies), deps);
     throw new FathomError(
       'auth.failed',
       'the token is not one of a sign-in at the global PocketBase, or has ended',
@@ -71,7 +83,10 @@ export function authRoutes(app: Api, deps: ApiDeps): void {
     const old = await deps.sessions.verify(sessionToken(request));
     const user = await caller(old.userId);
     const issued = await deps.sessions.issue(user);
-    const renewed = await deps.sessionRepository.renew(old.hash, { ...issued, ...originOf(request, deps) });
+    const renewed = await deps.sessionRepository.renew(old.hash, {
+      ...issued,
+      ...originOf(request, deps.trustedProxies),
+    });
     deps.identities.changed(user.id);
     if (!renewed) throw new FathomError('auth.required', 'the session has ended; sign in again');
     return describeSession(user, issued, deps);

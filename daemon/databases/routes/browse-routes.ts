@@ -1,12 +1,16 @@
 import * as endpoints from '../../../shared/api/databases.ts';
-import type { ApiDeps } from '../../http/deps.ts';
+import type { Api } from '../../http/api.ts';
 import { pageFrom } from '../../http/page.ts';
 import { serve } from '../../http/serve.ts';
-import type { Api } from '../../http/server.ts';
 import { listCollections, listRecords } from '../browse.ts';
+import type { Catalog } from '../catalog.ts';
+
+export interface BrowseRoutesDeps {
+  catalog: Catalog;
+}
 
 /** Looking into user databases, for those who see everything: read-only, without secrets. */
-export function browseRoutes(app: Api, { catalog }: ApiDeps): void {
+export function browseRoutes(app: Api, { catalog }: BrowseRoutesDeps): void {
   serve(app, endpoints.listCollections, async (request) => {
     return pageFrom(await listCollections(catalog.get(request.params.name)), request.query);
   });

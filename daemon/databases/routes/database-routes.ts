@@ -13,17 +13,27 @@ import {
 } from '../../../shared/api/databases.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { Instance } from '../../../shared/instance.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import type { Api } from '../../http/api.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../../http/caller.ts';
-import type { ApiDeps } from '../../http/deps.ts';
 import { pageFrom } from '../../http/page.ts';
 import { instanceFor } from '../../http/public-words.ts';
 import { serve } from '../../http/serve.ts';
-import type { Api } from '../../http/server.ts';
-import { tailOfLogs } from '../../pocketbase/logs/instance-logs.ts';
+import type { Fleet } from '../../supervisor/fleet.ts';
+import { tailOfLogs } from '../../supervisor/instance-logs.ts';
+import type { Catalog } from '../catalog.ts';
+import type { DatabaseLifecycle } from '../lifecycle.ts';
+
+export interface DatabaseRoutesDeps {
+  fleet: Fleet;
+  catalog: Catalog;
+  lifecycle: DatabaseLifecycle;
+  clock: Clock;
+}
 
 const GLOBAL = 'global';
 /** User databases and their instances. The global one is listed as well, as an instance that only the daemon stops. */
-export function databaseRoutes(app: Api, deps: ApiDeps): void {
+export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   const { fleet, catalog, lifecycle, clock } = deps;
 
   const allowed = (request: FastifyRequest, name: string) =>

@@ -7,14 +7,25 @@ import {
 import { FathomError } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
 import type { LifecycleInstance } from '../../../shared/protocol.ts';
+import type { UserRepository } from '../../accounts/user-repository.ts';
+import type { Api } from '../../http/api.ts';
 import { requireOwnerOrAll } from '../../http/caller.ts';
-import type { ApiDeps } from '../../http/deps.ts';
 import { serve } from '../../http/serve.ts';
-import type { Api } from '../../http/server.ts';
-import type { CatalogEntry } from '../catalog.ts';
+import type { Fleet } from '../../supervisor/fleet.ts';
+import type { Catalog, CatalogEntry } from '../catalog.ts';
+import type { DatabaseLifecycle } from '../lifecycle.ts';
+import type { Provisioner } from '../provisioning/provisioner.ts';
+
+export interface LifecycleRoutesDeps {
+  catalog: Catalog;
+  fleet: Fleet;
+  lifecycle: DatabaseLifecycle;
+  provisioner: Provisioner;
+  users: UserRepository;
+}
 
 /** The lifecycle API of earlier clients: other paths and another form of errors, the same fleet. */
-export function lifecycleRoutes(app: Api, deps: ApiDeps): void {
+export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
   const { catalog, fleet, lifecycle, provisioner, users } = deps;
 
   serve(app, initInstance, async (request) => {

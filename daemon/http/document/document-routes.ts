@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getOpenApi } from '../../../shared/api/daemon.ts';
 import { packageRoot } from '../../base/package.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { Api } from '../api.ts';
 import { serve } from '../serve.ts';
-import type { Api } from '../server.ts';
 
 // Links are relative, for proxies that serve the API below a path.
 const PAGE = `<!doctype html>
@@ -40,8 +39,12 @@ const CONTENT_SECURITY_POLICY = {
   },
 };
 
+export interface DocumentRoutesDeps {
+  version: string;
+}
+
 /** The description of the API: for programs, and for a browser. */
-export function documentRoutes(app: Api, { version }: ApiDeps): void {
+export function documentRoutes(app: Api, { version }: DocumentRoutesDeps): void {
   let document: Promise<string> | undefined;
 
   serve(app, getOpenApi, async (_request, reply) => {

@@ -7,19 +7,24 @@ import { makePrivateDir } from '../../base/files/dir.ts';
 import { exists } from '../../base/files/exists.ts';
 import type { Config } from '../../config/config.ts';
 import { openFilesLimit } from '../../metrics/process-reading.ts';
-import { attachStream } from '../../stream/stream-server.ts';
+import type { Api } from '../api.ts';
 import type { Transport } from '../caller.ts';
-import type { ApiDeps } from '../deps.ts';
-import { type Api, createApi } from '../server.ts';
 import { openToGroup } from './socket-group.ts';
+
+/** An API that does not listen yet. `close` ends it and its connections. */
+export interface Served extends Listening {
+  api: Api;
+}
+
+export type CreateServer = (transport: Transport) => Promise<Served>;
 
 export interface Listening {
   close: () => Promise<void>;
 }
 
 /** @throws FathomError `server.port_in_use` */
-export async function listenOnTcp(deps: ApiDeps, host: string, port: number): Promise<Listening> {
-  const { api, close } = await create(deps, 'tcp');
+export async function listenOnTcp(create: CreateServer, host: string, port: number): Promise<Listening> {
+  const { api, close } = await create('tcp');
   try {
     api.server.maxConnections = await maxConnections();
     await api.listen({ host, port });
@@ -54,11 +59,11 @@ export interface LocalSocket extends Listening {
  * @throws FathomError `data_dir.locked` when another process listens on it, `data_dir.unusable`
  */
 export async function listenOnSocket(
-  deps: ApiDeps,
+  create: CreateServer,
   { socketPath: path, socketGroup: group }: Pick<Config, 'socketPath' | 'socketGroup'>,
   inherited: number | null,
 ): Promise<LocalSocket> {
-  const { api, close } = await create(deps, 'socket');
+  const { api, close } = await create('socket');
   const restored: Server[] = [];
   try {
     if (inherited === null) {
@@ -125,18 +130,4 @@ function socketInUse(path: string): FathomError {
     'data_dir.locked',
     `another process listens on the socket ${path}; stop it first, or set FATHOM_SOCKET to another path`,
   );
-}
-
-async function create(deps: ApiDeps, transport: Transport): Promise<Listening & { api: Api }> {
-  const api = await createApi(deps, transport);
-  const closeStreams = attachStream(api, deps, transport);
-  return {
-    api,
-    close: async () => {
-      closeStreams();
-      // Of a server that it did not open itself, Fastify would wait for the last client to go.
-      api.server.closeAllConnections();
-      await api.close();
-    },
-  };
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { believedAddress } from './limits.ts';
+import { believedAddress } from './client-address.ts';
 
 const PROXIES = ['127.0.0.1', '10.0.0.0/8', '2001:db8:ff::/48'];
 

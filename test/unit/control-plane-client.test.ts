@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ClientResponseError } from 'pocketbase';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { UserRepository } from '../accounts/user-repository.ts';
-import { DatabaseRepository } from '../databases/database-repository.ts';
-import { ControlPlaneClient } from './client.ts';
+import { UserRepository } from '../../daemon/accounts/user-repository.ts';
+import { ControlPlaneClient } from '../../daemon/control-plane/client.ts';
+import { DatabaseRepository } from '../../daemon/databases/database-repository.ts';
 
 interface Reply {
   status: number;

@@ -1,8 +1,8 @@
-import { FathomError, messageOf } from '../../../shared/errors.ts';
-import type { LogLevelName, LogLine, LogSource, LogTail } from '../../../shared/events.ts';
-import type { Clock } from '../../base/time/clock.ts';
-import { type InstanceSpec, requestLogOf } from '../../supervisor/instance-spec.ts';
-import { timesOf } from './log-times.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { LogLevelName, LogLine, LogSource, LogTail } from '../../shared/events.ts';
+import type { Clock } from '../base/time/clock.ts';
+import { timesOf } from '../pocketbase/logs/log-times.ts';
+import { type InstanceSpec, requestLogOf } from './instance-spec.ts';
 
 /** Among what a process printed, only requests that failed are shown. */
 export const LEVEL_AMONG_OUTPUT: LogLevelName = 'warn';

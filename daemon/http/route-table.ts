@@ -8,7 +8,7 @@ interface Route {
 }
 
 /** Which methods a path has, for requests that no route answers. */
-export class KnownRoutes {
+export class RouteTable {
   readonly #routes: Route[] = [];
 
   /** @param url as the router knows it, with parameters like `:id` */

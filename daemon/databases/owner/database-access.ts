@@ -1,15 +1,15 @@
-import type { FastifyRequest } from 'fastify';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
 import type { DatabaseAccess, DatabaseSummary, Session } from '../../../shared/protocol.ts';
-import type { CatalogEntry } from '../../databases/catalog.ts';
-import { ownerToken, type TokenLimit } from '../../databases/owner/owner-access.ts';
-import type { ApiDeps } from '../../http/deps.ts';
-import { clientAddress } from '../../http/limits.ts';
-import type { Origin } from '../sessions/session-repository.ts';
-import type { IssuedSession } from '../sessions/sessions.ts';
-import type { User } from '../user-repository.ts';
-import { LOCAL_ADDRESS } from './sign-in-limits.ts';
+import type { Origin, SessionRepository } from '../../accounts/sessions/session-repository.ts';
+import type { IssuedSession, Sessions } from '../../accounts/sessions/sessions.ts';
+import type { User } from '../../accounts/user-repository.ts';
+import type { Logger } from '../../base/log/log.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import type { CatalogEntry } from '../catalog.ts';
+import type { Provisioner } from '../provisioning/provisioner.ts';
+import { ownerToken, type TokenLimit } from './owner-access.ts';
+import type { OwnerSync } from './owner-sync.ts';
 
 /** How long a sign-in waits for a database that is on its way up, before it answers with the status as it is. */
 const START_PATIENCE_MS = 15_000;
@@ -19,13 +19,25 @@ export function summarise({ runner }: CatalogEntry): DatabaseSummary {
   return { name, url, port, status: lifecycleStatus(phase) };
 }
 
+export interface DatabaseAccessDeps {
+  provisioner: Provisioner;
+  sessions: Sessions;
+  sessionRepository: SessionRepository;
+  ownerSync: OwnerSync;
+  clock: Clock;
+  log: Logger;
+}
+
 /** The database of who is given one; null for everybody else. */
-export async function databaseFor(user: User, deps: ApiDeps): Promise<CatalogEntry | null> {
+export async function databaseFor(user: User, deps: DatabaseAccessDeps): Promise<CatalogEntry | null> {
   return user.role === 'user' ? databaseOf(user, deps) : null;
 }
 
 /** The user's database, provisioned if there is none; waits for one that is starting. */
-export async function databaseOf(user: { id: string; email: string }, deps: ApiDeps): Promise<CatalogEntry> {
+export async function databaseOf(
+  user: { id: string; email: string },
+  deps: DatabaseAccessDeps,
+): Promise<CatalogEntry> {
   const entry = await deps.provisioner.ensure(user);
   const { state } = entry.runner;
   await state.until(
@@ -36,16 +48,16 @@ export async function databaseOf(user: { id: string; email: string }, deps: ApiD
 }
 
 /** A new session, with the database and a token that signs the owner in there. */
-export async function sessionFor(user: User, request: FastifyRequest, deps: ApiDeps): Promise<Session> {
+export async function sessionFor(user: User, origin: Origin, deps: DatabaseAccessDeps): Promise<Session> {
   const issued = await deps.sessions.issue(user);
-  await deps.sessionRepository.open({ ...issued, ...originOf(request, deps), user: user.id });
+  await deps.sessionRepository.open({ ...issued, ...origin, user: user.id });
   return describeSession(user, issued, deps);
 }
 
 export async function describeSession(
   user: User,
   { token, expiresAt }: IssuedSession,
-  deps: ApiDeps,
+  deps: DatabaseAccessDeps,
 ): Promise<Session> {
   const entry = await databaseFor(user, deps);
   return {
@@ -56,20 +68,11 @@ export async function describeSession(
   };
 }
 
-/** What a list of sessions shows of the program that opened one. */
-export function originOf(
-  request: FastifyRequest,
-  { trustedProxies }: Pick<ApiDeps, 'trustedProxies'>,
-): Origin {
-  const userAgent = (request.headers['user-agent'] ?? '').replace(/\p{C}/gu, '').slice(0, 300);
-  return { user_agent: userAgent, address: clientAddress(request.raw, trustedProxies) || LOCAL_ADDRESS };
-}
-
 /** The database, with a token of its owner there. */
 export async function accessTo(
   entry: CatalogEntry,
   limit: TokenLimit | null,
-  deps: ApiDeps,
+  deps: DatabaseAccessDeps,
 ): Promise<DatabaseAccess> {
   return { ...summarise(entry), token: await tokenOfOwner(entry, limit, deps) };
 }
@@ -78,7 +81,7 @@ export async function accessTo(
 async function tokenOfOwner(
   { row, runner }: CatalogEntry,
   limit: TokenLimit | null,
-  { clock, log, ownerSync }: ApiDeps,
+  { clock, log, ownerSync }: DatabaseAccessDeps,
 ): Promise<string | null> {
   try {
     // The account may have changed a moment ago, by this very sign-in: what ends by that must not be given out.

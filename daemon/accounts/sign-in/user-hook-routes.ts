@@ -1,17 +1,24 @@
 import { z } from 'zod';
 import { messageOf } from '../../../shared/errors.ts';
 import { databaseAccessSchema } from '../../../shared/protocol.ts';
-import type { ApiDeps } from '../../http/deps.ts';
-import type { Api } from '../../http/server.ts';
-import { accessTo, databaseOf } from './database-access.ts';
+import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
+import { accessTo, databaseOf } from '../../databases/owner/database-access.ts';
+import type { Api } from '../../http/api.ts';
+import type { Queue } from '../../queue/queue.ts';
+import type { Identities } from '../sessions/identities.ts';
 
 const USER_CHANGED = '/internal/users/changed';
 const changedBody = z.object({ user_id: z.string() });
 const userBody = z.object({ user_id: z.string(), email: z.string() });
 const signedInBody = userBody.extend({ expires_at_s: z.number().nullable() });
 
+export interface UserHookDeps extends DatabaseAccessDeps {
+  queue: Queue;
+  identities: Identities;
+}
+
 /** The hooks of the global PocketBase (`pb_hooks/global`) call these routes. The permission `hook` keeps other callers out. */
-export function hookRoutes(app: Api, deps: ApiDeps): void {
+export function hookRoutes(app: Api, deps: UserHookDeps): void {
   const retryLater = async (userId: string) => {
     try {
       const unique_key = `provision:${userId}`;

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { ApiDeps } from '../../http/deps.ts';
-import { believedAddress } from '../../http/limits.ts';
-import type { Api } from '../../http/server.ts';
+import type { AuditTrail } from '../../audit/audit-trail.ts';
+import type { Api } from '../../http/api.ts';
+import { believedAddress } from '../../http/client-address.ts';
+import type { SignInLimits } from './sign-in-limits.ts';
 import { RateLimitedError, type SignInAttempt } from './sign-in-limits.ts';
 
 /** Attempts whose end has not been told; the oldest are taken to have failed. */
@@ -23,8 +24,14 @@ const superuser = z.object({
   ...originShape,
 });
 
+export interface SignInHookDeps {
+  signInLimits: SignInLimits;
+  audit: AuditTrail;
+  trustedProxies: readonly string[];
+}
+
 /** Sign-ins straight at the global PocketBase, and what superusers do there: told by its hooks. */
-export function signInHookRoutes(app: Api, deps: ApiDeps): void {
+export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   const { signInLimits, audit } = deps;
   const addressOf = ({ peer, forwarded }: z.infer<typeof origin>) =>
     believedAddress(peer, forwarded, deps.trustedProxies);

@@ -1,9 +1,9 @@
-import type { SignInLimits } from './accounts/sign-in/sign-in-limits.ts';
-import { configureSignInProviders } from './accounts/sign-in/sign-in-providers.ts';
-import type { Logger } from './base/log/log.ts';
-import type { Config } from './config/config.ts';
-import { type LiveSettings, needRestart } from './config/live-settings.ts';
-import type { ControlPlaneClient } from './control-plane/client.ts';
+import type { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
+import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Config } from '../config/config.ts';
+import { type LiveSettings, needRestart } from '../config/live-settings.ts';
+import type { ControlPlaneClient } from '../control-plane/client.ts';
 
 /**
  * Applies a new configuration to the running daemon: log level, limits, CORS and sign-in providers; no instance notices.

@@ -1,0 +1,203 @@
+import { join } from 'node:path';
+import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
+import { UserRepository } from '../accounts/user-repository.ts';
+import { packageRoot } from '../base/package.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Config } from '../config/config.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
+import { ControlPlaneClient } from '../control-plane/client.ts';
+import { DatabaseRepository } from '../databases/database-repository.ts';
+import { type DatabaseServices, databaseServices } from '../databases/database-services.ts';
+import type { ProvisionStep } from '../databases/provisioning/provisioner.ts';
+import { EventBus } from '../events/bus.ts';
+import { Journal } from '../events/journal.ts';
+import type { MasterKeys } from '../keys/envelope.ts';
+import { hookTokenOf } from '../keys/hook-token.ts';
+import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
+import { Activity } from '../metrics/activity.ts';
+import { keyUseOf } from '../pocketbase/data/key-use.ts';
+import { urlHost } from '../pocketbase/process/command.ts';
+import { fleetIdOf } from '../pocketbase/process/fleet-id.ts';
+import { probe } from '../pocketbase/process/probe.ts';
+import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
+import { readQueueStats } from '../queue/queue-stats.ts';
+import { daemonQueue } from '../queue/worker/daemon-host.ts';
+import { Fleet } from '../supervisor/fleet.ts';
+import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import { Monitor } from '../supervisor/health/monitor.ts';
+import type { DamageRecord } from '../supervisor/health/page-watch.ts';
+import { hostFiles } from '../supervisor/instance-files.ts';
+import { PortAllocator } from '../supervisor/start/ports.ts';
+import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
+import { identityServices } from './identity-services.ts';
+import type { Host } from './prepare-host.ts';
+import type { Services } from './routes.ts';
+
+export interface ServiceOptions {
+  demo: boolean;
+  version: string;
+  /** Called after each step of a provisioning. */
+  onProvisionStep?: (step: ProvisionStep, name: string) => void;
+  /** Migrations of user databases; the package's own by default. */
+  userMigrationsDir?: string;
+  /** Checks the host. */
+  diagnose?: NonNullable<Services['diagnose']>;
+  /** How long an instance that is to stop may take, in milliseconds. */
+  stopGraceMs?: number;
+  /** How long a task's worker may be silent, in milliseconds. */
+  leaseMs?: number;
+}
+
+/** Everything that the daemon consists of; nothing of it has started. */
+export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconciler' | 'tryMigrations'> {
+  driver: ChildProcessDriver;
+  controlPlane: ControlPlaneClient;
+  masterKeys: MasterKeys;
+  seal: Seal;
+  damage: DamageRecord;
+  apiUrl: string;
+}
+
+export async function createServices({
+  config,
+  options,
+  host,
+  clock,
+  waitingFor,
+  resources,
+}: {
+  config: Config;
+  options: ServiceOptions;
+  host: Host;
+  clock: Clock;
+  /** Null when the daemon is ready, else what it waits for. */
+  waitingFor: () => string | null;
+  resources: AsyncDisposableStack;
+}): Promise<DaemonServices> {
+  const { binary, log, instanceLogsDir } = host;
+  const startedAt = clock.now();
+  const random = Math.random;
+  const settings: LiveSettings = { corsOrigins: config.corsOrigins, limits: config.limits };
+  const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
+  const journal = new Journal(bus, clock);
+  const activity = new Activity(bus);
+  const driver = new ChildProcessDriver({ fleetId: await fleetIdOf(config.dataDir), clock });
+  resources.defer(() => driver.close());
+  const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
+  const damage: DamageRecord = new Map();
+  const fleet = new Fleet({
+    driver,
+    ports,
+    probe,
+    clock,
+    bus,
+    log,
+    random,
+    healthIntervalMs: config.healthIntervalMs,
+    stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
+    files: hostFiles(clock, damage),
+  });
+  const monitor = new Monitor({
+    fleet,
+    bus,
+    clock,
+    log,
+    directories: [config.dataDir, config.userDatabasesDir, host.logsDir],
+  });
+
+  const apiUrl = `http://${urlHost(config.server.host)}:${config.server.port}`;
+  const globalUrl = `http://${urlHost(config.bindAddress)}:${config.globalPort}`;
+  const hookToken = hookTokenOf(config.jwt.secret);
+  const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
+  const users = new UserRepository(controlPlane);
+  const masterKeys = masterKeysOf(config);
+  const seal = guardedSeal(masterKeys, keyUseOf(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
+  const identity = identityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
+
+  const databases = databaseServices({
+    config,
+    repository: new DatabaseRepository(controlPlane),
+    users,
+    fleet,
+    ports,
+    driver,
+    binary,
+    masterKeys,
+    seal,
+    migrationsDir: options.userMigrationsDir ?? join(packageRoot(), 'pb_migrations', 'user'),
+    instanceLogsDir,
+    onProvisionStep: options.onProvisionStep,
+    onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),
+    bus,
+    clock,
+    log,
+    random,
+  });
+  const queue = daemonQueue({
+    config,
+    controlPlane: { url: globalUrl, hookToken },
+    catalog: databases.catalog,
+    provisioner: databases.provisioner,
+    masterKeys,
+    seal,
+    // Where the demo's webhook goes.
+    extraTargets: options.demo ? [new URL(apiUrl).host] : [],
+    leaseMs: options.leaseMs,
+    onAttempt: (type, outcome, seconds) => activity.noteAttempt(type, outcome, seconds),
+    bus,
+    clock,
+    log,
+  });
+
+  const status: Services['status'] = async () => {
+    const tasks = waitingFor() === null ? await readQueueStats({ queue, fleet, clock, log }) : null;
+    return {
+      version: options.version,
+      protocol: PROTOCOL_VERSION,
+      pid: process.pid,
+      started_at: startedAt.toISOString(),
+      ready: waitingFor() === null,
+      waiting_for: waitingFor(),
+      api_url: apiUrl,
+      global_url: globalUrl,
+      data_dir: config.dataDir,
+      pocketbase_version: binary.version,
+      pocketbase_path: binary.path,
+      instances: fleet.countByPhase(),
+      total_instances: fleet.size,
+      queue: tasks?.counts ?? null,
+      queue_paused: tasks?.paused ?? null,
+      usage: monitor.usage,
+      log: host.logLosses(),
+    };
+  };
+  return {
+    ...identity,
+    ...databases,
+    activity,
+    apiUrl,
+    bus,
+    clock,
+    controlPlane,
+    damage,
+    diagnose: options.diagnose ?? null,
+    driver,
+    fleet,
+    hookToken,
+    journal,
+    log,
+    logLosses: host.logLosses,
+    masterKeys,
+    monitor,
+    pocketbaseVersion: binary.version,
+    queue,
+    recentLog: host.recentLog,
+    seal,
+    settings,
+    status,
+    trustedProxies: config.trustedProxies,
+    users,
+    version: options.version,
+    waitingFor,
+  };
+}

@@ -1,0 +1,61 @@
+import { dirname, join } from 'node:path';
+import { exemptFromProxy } from '../../shared/proxy-exemptions.ts';
+import { type DataDirLock, lockDataDir } from '../base/files/data-dir-lock.ts';
+import { makePrivateDir } from '../base/files/dir.ts';
+import { createLog, type Logger, logOutput } from '../base/log/log.ts';
+import type { Losses } from '../base/log/log-sink.ts';
+import { RecentLog } from '../base/log/recent-log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Config } from '../config/config.ts';
+import { type Binary, verifyBinary } from '../pocketbase/binary/binary.ts';
+import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
+import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import { prepareLogs } from '../supervisor/log-keeper.ts';
+
+/** What the daemon has of the host: its directories, the lock on its data, PocketBase's executable and its own log. */
+export interface Host {
+  lock: DataDirLock;
+  binary: Binary;
+  log: Logger;
+  recentLog: RecentLog;
+  /** Lines of the daemon's log that could not be written. */
+  logLosses: () => Losses;
+  /** The daemon's log file; null when it logs to standard output. */
+  ownLog: InstanceLog | null;
+  logsDir: string;
+  instanceLogsDir: string;
+}
+
+/** @throws FathomError `data_dir.locked`, `data_dir.unusable`, `pocketbase.missing`, `pocketbase.unusable` */
+export async function prepareHost(
+  config: Config,
+  { clock, resources }: { clock: Clock; resources: AsyncDisposableStack },
+): Promise<Host> {
+  // What this process and those that it starts make is for its user alone; the local socket is opened up by name.
+  process.umask(0o077);
+  exemptFromProxy([config.server.host, config.bindAddress]);
+  const logsDir = config.log.dir ?? join(config.dataDir, 'logs');
+  for (const directory of [
+    config.dataDir,
+    config.userDatabasesDir,
+    join(config.dataDir, 'run'),
+    dirname(config.socketPath),
+    join(config.dataDir, GLOBAL_NAME),
+  ]) {
+    await makePrivateDir(directory);
+  }
+  const lock = lockDataDir(config.dataDir);
+  resources.defer(() => lock.release());
+  // The directory of the start may be removed, as by the next deployment; no process can be started in one that is gone.
+  process.chdir(config.dataDir);
+  const binary = await verifyBinary(config.binaryPath);
+  const ownLog = config.log.dir
+    ? new InstanceLog(join(config.log.dir, 'fathomd.log'), clock, config.log)
+    : null;
+  const output = logOutput({ file: ownLog?.path ?? null });
+  const recentLog = new RecentLog();
+  const log = createLog({ level: config.log.level, output, recent: recentLog });
+  const instanceLogsDir = join(logsDir, 'instances');
+  await prepareLogs(instanceLogsDir, ownLog, log);
+  return { lock, binary, log, recentLog, logLosses: () => output.losses(), ownLog, logsDir, instanceLogsDir };
+}

@@ -1,0 +1,91 @@
+import { type ApiKeyRoutesDeps, apiKeyRoutes } from '../accounts/sessions/api-key-routes.ts';
+import { type SessionRoutesDeps, sessionRoutes } from '../accounts/sessions/session-routes.ts';
+import { type AuthRoutesDeps, authRoutes } from '../accounts/sign-in/auth-routes.ts';
+import { type SignInHookDeps, signInHookRoutes } from '../accounts/sign-in/sign-in-hook-routes.ts';
+import { hookRoutes, type UserHookDeps } from '../accounts/sign-in/user-hook-routes.ts';
+import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
+import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
+import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
+import { type BrowseRoutesDeps, browseRoutes } from '../databases/routes/browse-routes.ts';
+import { type DatabaseRoutesDeps, databaseRoutes } from '../databases/routes/database-routes.ts';
+import { type LifecycleRoutesDeps, lifecycleRoutes } from '../databases/routes/lifecycle-routes.ts';
+import { type MigrationRoutesDeps, migrationRoutes } from '../databases/routes/migration-routes.ts';
+import { type EventRoutesDeps, eventRoutes } from '../events/event-routes.ts';
+import { type HostRoutesDeps, hostRoutes } from '../host/host-routes.ts';
+import type { Api } from '../http/api.ts';
+import type { Transport } from '../http/caller.ts';
+import { type DocumentRoutesDeps, documentRoutes } from '../http/document/document-routes.ts';
+import type { Served } from '../http/listen/listen.ts';
+import { createApi, type ServerDeps } from '../http/server.ts';
+import { type QueueRoutesDeps, queueRoutes } from '../queue/queue-routes.ts';
+import { type ScheduleRoutesDeps, scheduleRoutes } from '../queue/schedule-routes.ts';
+import { type SecretRoutesDeps, secretRoutes } from '../secrets/secret-routes.ts';
+import { type HealthRoutesDeps, healthRoutes } from '../status/health-routes.ts';
+import { type StatusRoutesDeps, statusRoutes } from '../status/status-routes.ts';
+import { attachStream, type StreamDeps } from '../stream/stream-server.ts';
+
+/** The services that the routes name; a route that needs another one asks for it here by its type. */
+export interface Services
+  extends ServerDeps,
+    StreamDeps,
+    AuditRequestsDeps,
+    ApiKeyRoutesDeps,
+    AuditRoutesDeps,
+    AuthRoutesDeps,
+    BrowseRoutesDeps,
+    DatabaseRoutesDeps,
+    DocumentRoutesDeps,
+    EventRoutesDeps,
+    HealthRoutesDeps,
+    HostRoutesDeps,
+    LifecycleRoutesDeps,
+    MigrationRoutesDeps,
+    QueueRoutesDeps,
+    ScheduleRoutesDeps,
+    SecretRoutesDeps,
+    SessionRoutesDeps,
+    SignInHookDeps,
+    StatusRoutesDeps,
+    UserHookDeps,
+    UserRoutesDeps {}
+
+/** The whole API of one transport, with its stream. */
+export async function serveAll(services: Services, transport: Transport): Promise<Served> {
+  const api = await createApi(services, transport, (app) => registerAll(app, services));
+  const closeStreams = attachStream(api, services, transport);
+  return {
+    api,
+    close: async () => {
+      closeStreams();
+      // Fastify would wait for the last client of a server that it did not open itself.
+      api.server.closeAllConnections();
+      await api.close();
+    },
+  };
+}
+
+function registerAll(app: Api, services: Services): void {
+  auditRequests(app, services);
+  healthRoutes(app, services);
+  statusRoutes(app, services);
+  documentRoutes(app, services);
+  hostRoutes(app, services);
+
+  authRoutes(app, services);
+  userRoutes(app, services);
+  sessionRoutes(app, services);
+  apiKeyRoutes(app, services);
+  auditRoutes(app, services);
+  secretRoutes(app, services);
+
+  databaseRoutes(app, services);
+  browseRoutes(app, services);
+  lifecycleRoutes(app, services);
+  migrationRoutes(app, services);
+  eventRoutes(app, services);
+  queueRoutes(app, services);
+  scheduleRoutes(app, services);
+
+  hookRoutes(app, services);
+  signInHookRoutes(app, services);
+}
