@@ -114,6 +114,7 @@ export function databaseServices(deps: {
     clock,
     log,
     onProvisioned: deps.onProvisioned,
+    onCloned: (userId, accountAtMs) => ownerSync.noteCloned(userId, accountAtMs),
     onStep: (step, name) => {
       onProvisionStep(step, name);
       // The account may have changed while its database was made.

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { messageOf } from '../../../shared/errors.ts';
 import { databaseAccessSchema } from '../../../shared/protocol.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
-import { accessTo, databaseOf } from '../../databases/owner/database-access.ts';
+import { openDatabase } from '../../databases/owner/database-access.ts';
 import type { Api } from '../../http/api.ts';
 import type { Queue } from '../../queue/queue.ts';
 import type { Identities } from '../sessions/identities.ts';
@@ -61,7 +61,7 @@ export function hookRoutes(app: Api, deps: UserHookDeps): void {
       // The hook asks for users with the role `user` alone, and provisioning looks at the record itself.
       const { user_id: id, email, expires_at_s } = request.body;
       const limit = expires_at_s === null ? null : { expiresAt: new Date(expires_at_s * 1000) };
-      return { database: await accessTo(await databaseOf({ id, email }, deps), limit, deps) };
+      return { database: await openDatabase({ id, email }, limit, deps) };
     },
   );
 

@@ -59,33 +59,35 @@ export async function describeSession(
   { token, expiresAt }: IssuedSession,
   deps: DatabaseAccessDeps,
 ): Promise<Session> {
-  const entry = await databaseFor(user, deps);
   return {
     token,
     expires_at: expiresAt.toISOString(),
     user: { id: user.id, email: user.email, role: user.role },
-    database: entry && (await accessTo(entry, null, deps)),
+    database: user.role === 'user' ? await openDatabase(user, null, deps) : null,
   };
 }
 
-/** The database, with a token of its owner there. */
-export async function accessTo(
-  entry: CatalogEntry,
+/** The user's database as `databaseOf` returns it, with a token of its owner there. */
+export async function openDatabase(
+  user: { id: string; email: string },
   limit: TokenLimit | null,
   deps: DatabaseAccessDeps,
 ): Promise<DatabaseAccess> {
-  return { ...summarise(entry), token: await tokenOfOwner(entry, limit, deps) };
+  const sinceMs = deps.clock.monotonic();
+  const entry = await databaseOf(user, deps);
+  return { ...summarise(entry), token: await tokenOfOwner(entry, { limit, sinceMs }, deps) };
 }
 
 /** Null, and a line in the log, when the instance's files cannot be read now: the session is good without it. */
 async function tokenOfOwner(
   { row, runner }: CatalogEntry,
-  limit: TokenLimit | null,
+  { limit, sinceMs }: { limit: TokenLimit | null; sinceMs: number },
   { clock, log, ownerSync }: DatabaseAccessDeps,
 ): Promise<string | null> {
   try {
     // The account may have changed a moment ago, by this very sign-in: what ends by that must not be given out.
-    if (!(await ownerSync.carryOver(row.user))) throw new Error('the account is not carried over yet');
+    if (!(await ownerSync.carryOver(row.user, sinceMs)))
+      throw new Error('the account is not carried over yet');
     return await ownerToken(runner.state.view().db_path, row.user, { clock, limit });
   } catch (error) {
     log.warn({ instance: row.name }, `no token for the owner: ${messageOf(error)}`);

@@ -18,10 +18,10 @@ const MAX_ATTEMPTS = 30;
 const PATIENCE_MS = 10_000;
 
 export interface OwnerSyncDeps {
-  repository: DatabaseRepository;
-  catalog: Catalog;
-  fleet: Fleet;
-  bus: EventBus;
+  repository: Pick<DatabaseRepository, 'owners'>;
+  catalog: Pick<Catalog, 'directoryOf' | 'find'>;
+  fleet: Pick<Fleet, 'restart'>;
+  bus: Pick<EventBus, 'subscribe'>;
   clock: Clock;
   log: Logger;
   random: () => number;
@@ -39,6 +39,8 @@ export class OwnerSync {
   readonly #unfinished = new Set<string>();
   /** As they were read last, by database: a start waits for nobody, and the global PocketBase may be away. */
   readonly #accounts = new Map<string, OwnerAccount>();
+  /** When the account was read with which a database was made, by user, until anything of it may have changed. */
+  readonly #clonedAt = new Map<string, number>();
   readonly #stopping = new AbortController();
   #unsubscribe: (() => void) | null = null;
 
@@ -98,13 +100,20 @@ export class OwnerSync {
     this.#begin('');
   }
 
+  /** A new database has the account as it was at a time of the monotonic clock. */
+  noteCloned(userId: string, accountAtMs: number): void {
+    this.#clonedAt.set(userId, accountAtMs);
+  }
+
   /**
-   * Looks at the user's database now, and resolves when it is as the account is: what has ended has ended there as well, and
-   * what is given out from then on is good.
+   * Resolves when the user's database is as the account is, or was at `sinceMs` or later: what has ended has ended there as
+   * well, and what is given out from then on is good.
    *
+   * @param sinceMs of the monotonic clock; now by default
    * @returns false when that was not possible in time: it goes on
    */
-  async carryOver(userId: string): Promise<boolean> {
+  async carryOver(userId: string, sinceMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    if ((this.#clonedAt.get(userId) ?? Number.NEGATIVE_INFINITY) >= sinceMs) return true;
     this.#begin(userId);
     const { signal, cancel } = deadline(this.#deps.clock, PATIENCE_MS);
     const late = new Promise<void>((resolve) => {
@@ -122,6 +131,8 @@ export class OwnerSync {
 
   /** @param key a user, or nothing for all of them */
   #begin(key: string): void {
+    if (key === '') this.#clonedAt.clear();
+    else this.#clonedAt.delete(key);
     if (this.#stopping.signal.aborted) return;
     if (this.#running.has(key)) {
       this.#waiting.add(key);

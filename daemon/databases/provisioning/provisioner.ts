@@ -42,6 +42,8 @@ export interface ProvisionerDeps {
   log: Logger;
   /** Told after each step. */
   onStep: (step: ProvisionStep, name: string) => void;
+  /** Told when a database was made with the account as it was at a time of the monotonic clock. */
+  onCloned: (userId: string, accountAtMs: number) => void;
   /** Told when a user was given a database, or could not be. */
   onProvisioned: (outcome: 'ok' | 'failed', seconds: number) => void;
 }
@@ -95,7 +97,7 @@ export class Provisioner {
 
   async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {
     const { catalog, clock, onStep, repository, seal } = this.#deps;
-    const started = clock.monotonic();
+    const startedMs = clock.monotonic();
     const reservation = await repository.reserve({
       user: user.id,
       username: usernameOf(user.email),
@@ -109,7 +111,7 @@ export class Provisioner {
     // Known from here on, so that what gets stuck below is seen and can be deleted.
     const entry = catalog.register(database, owner.email);
     // A ready database whose directory is gone was lost, not left half made: that is for a person to mend.
-    if (database.state === 'provisioning') await this.#make(entry, reservation);
+    if (database.state === 'provisioning') await this.#make(entry, reservation, startedMs);
     onStep('cloned', database.name);
 
     if (entry.row.desired === 'running') {
@@ -120,7 +122,7 @@ export class Provisioner {
     if (entry.row.state === 'deleting') throw beingDeleted(database.name);
     if (entry.row.state !== 'ready') {
       this.#deps.log.info(
-        { instance: database.name, user: user.id, took_ms: Math.round(clock.monotonic() - started) },
+        { instance: database.name, user: user.id, took_ms: Math.round(clock.monotonic() - startedMs) },
         'provisioned a database',
       );
       this.#markReady(entry);
@@ -154,9 +156,9 @@ export class Provisioner {
     }
   }
 
-  async #make(entry: CatalogEntry, reservation: Reservation): Promise<void> {
+  async #make(entry: CatalogEntry, reservation: Reservation, accountAtMs: number): Promise<void> {
     try {
-      await this.#makeDirectory(reservation);
+      await this.#makeDirectory(reservation, accountAtMs);
     } catch (error) {
       const { name, desired, state } = entry.row;
       const message = `it could not be made: ${messageOf(error)}; correct that, then run 'fathomd databases start ${name}'`;
@@ -166,7 +168,7 @@ export class Provisioner {
     }
   }
 
-  async #makeDirectory({ database, owner }: Reservation): Promise<void> {
+  async #makeDirectory({ created, database, owner }: Reservation, accountAtMs: number): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(database.name);
     const secret = unseal(this.#deps.masterKeys, database.superuser_secret, secretBelongsTo(database.user));
     if (await exists(directory)) return refuseAnothers(directory, superuserKeys(secret));
@@ -191,6 +193,8 @@ export class Provisioner {
         },
       );
     }
+    // Only then the same transaction has checked that the account is active.
+    if (created) this.#deps.onCloned(database.user, accountAtMs);
   }
 }
 
