@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FathomError } from '../../shared/errors.ts';
+import { FathomError, type FieldError } from '../../shared/errors.ts';
+import { textWith } from '../../test/helpers/text-with.ts';
 import { type ConfigInput, loadConfig } from './config.ts';
 
 const SECRETS = {
@@ -27,18 +28,22 @@ function load(env: Record<string, string | undefined> = {}, commandLine: ConfigI
   return loadConfig({ commandLine, env: { ...SECRETS, ...env }, cwd });
 }
 
-function problemsOf(
+function fieldsOf(
   env: Record<string, string | undefined>,
   commandLine: ConfigInput['commandLine'] = {},
-): string[] {
+): readonly FieldError[] {
   try {
     load(env, commandLine);
   } catch (error) {
     if (!(error instanceof FathomError)) throw error;
     expect(error).toMatchObject({ code: 'config.invalid', exitCode: 78 });
-    return error.fields.map(({ path, message }) => `${path}: ${message}`);
+    return error.fields;
   }
   return [];
+}
+
+function problemsOf(env: Record<string, string | undefined>): string[] {
+  return fieldsOf(env).map(({ path, message }) => `${path}: ${message}`);
 }
 
 function writePrivate(path: string, text: string): void {
@@ -138,29 +143,32 @@ describe('precedence', () => {
 
 describe('problems', () => {
   it('are reported together', () => {
-    const problems = problemsOf({
+    const problems = fieldsOf({
       AES_MASTER_KEY: undefined,
       SERVER_PORT: 'x',
       LOG_LEVEL: 'loud',
       PB_ADMIN_EMAIL: 'me',
     });
-    expect(problems.map((problem) => problem.split(':')[0])).toEqual(
+    expect(problems.map(({ path }) => path)).toEqual(
       expect.arrayContaining(['AES_MASTER_KEY', 'SERVER_PORT', 'LOG_LEVEL', 'PB_ADMIN_EMAIL']),
     );
     expect(problems).toHaveLength(4);
   });
 
-  it('name the variable, what is wrong and how to mend it', () => {
+  it('name the variable, its value and the command that fixes it', () => {
     const AES_MASTER_KEY = randomBytes(16).toString('base64');
-    expect(problemsOf({ AES_MASTER_KEY })).toEqual([
-      "AES_MASTER_KEY: 16 bytes, needs 32 (base64); run 'fathomd init'",
+    expect(fieldsOf({ AES_MASTER_KEY })).toEqual([
+      { path: 'AES_MASTER_KEY', message: textWith(16, 32, "'fathomd init'") },
     ]);
-    expect(problemsOf({ JWT_SECRET: undefined })).toEqual(["JWT_SECRET: is not set; run 'fathomd init'"]);
+    expect(fieldsOf({ JWT_SECRET: undefined })).toEqual([
+      { path: 'JWT_SECRET', message: textWith("'fathomd init'") },
+    ]);
   });
 
-  it('stop at a named file that cannot be read, as everything else would follow from it', () => {
-    expect(problemsOf({ AES_MASTER_KEY: undefined }, { envFile: 'absent.env' })).toEqual([
-      `--env-file: ${join(cwd, 'absent.env')} cannot be read (ENOENT); name a file that can, or 'fathomd init --env-file ${join(cwd, 'absent.env')}' makes one with fresh secrets`,
+  it('are not searched further when the named file cannot be read', () => {
+    const path = join(cwd, 'absent.env');
+    expect(fieldsOf({ AES_MASTER_KEY: undefined }, { envFile: 'absent.env' })).toEqual([
+      { path: '--env-file', message: textWith(path, 'ENOENT', `fathomd init --env-file ${path}`) },
     ]);
   });
 
@@ -208,9 +216,7 @@ describe('problems', () => {
     ['CORS_ORIGINS', 'https://a.example, b.example'],
     ['CORS_ORIGINS', 'file:///tmp'],
   ])('are found in %s=%s', (name, value) => {
-    const problems = problemsOf({ [name]: value });
-    expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatch(new RegExp(`^${name}: .+`));
+    expect(fieldsOf({ [name]: value })).toEqual([{ path: name, message: expect.stringMatching(/./) }]);
   });
 
   it.each([
@@ -228,18 +234,22 @@ describe('problems', () => {
   });
 
   it('are found where ports collide', () => {
-    expect(problemsOf({ SERVER_PORT: '8090' })[0]).toMatch(/^PB_GLOBAL_PORT: 8090 is SERVER_PORT too/);
-    expect(problemsOf({ SERVER_PORT: '9000' })[0]).toMatch(
-      /^SERVER_PORT: 9000 lies in the range .*9000–9999/,
-    );
-    expect(problemsOf({ PB_GLOBAL_PORT: '9999' })[0]).toMatch(/^PB_GLOBAL_PORT: 9999 lies in the range/);
+    expect(fieldsOf({ SERVER_PORT: '8090' })).toEqual([
+      { path: 'PB_GLOBAL_PORT', message: textWith(8090, 'SERVER_PORT') },
+    ]);
+    expect(fieldsOf({ SERVER_PORT: '9000' })).toEqual([
+      { path: 'SERVER_PORT', message: textWith(9000, 9999) },
+    ]);
+    expect(fieldsOf({ PB_GLOBAL_PORT: '9999' })).toEqual([
+      { path: 'PB_GLOBAL_PORT', message: textWith(9000, 9999) },
+    ]);
     expect(problemsOf({ SERVER_PORT: '10000' })).toEqual([]);
   });
 
   it('are found where the range passes the last port', () => {
-    expect(problemsOf({ PB_BASE_PORT: '65000', PB_PORT_RANGE: '537' })[0]).toMatch(
-      /^PB_PORT_RANGE: 65000 \+ 537/,
-    );
+    expect(fieldsOf({ PB_BASE_PORT: '65000', PB_PORT_RANGE: '537' })).toEqual([
+      { path: 'PB_PORT_RANGE', message: textWith(65000, 537) },
+    ]);
     expect(problemsOf({ PB_BASE_PORT: '65000', PB_PORT_RANGE: '536' })).toEqual([]);
   });
 
@@ -258,8 +268,12 @@ describe('sign-in providers', () => {
   });
 
   it('want both of the pair', () => {
-    expect(problemsOf({ GOOGLE_CLIENT_ID: 'id' })[0]).toMatch(/^GOOGLE_CLIENT_SECRET: is not set while/);
-    expect(problemsOf({ GOOGLE_CLIENT_SECRET: 'geheim' })[0]).toMatch(/^GOOGLE_CLIENT_ID: is not set while/);
+    expect(fieldsOf({ GOOGLE_CLIENT_ID: 'id' })).toEqual([
+      { path: 'GOOGLE_CLIENT_SECRET', message: textWith('GOOGLE_CLIENT_ID') },
+    ]);
+    expect(fieldsOf({ GOOGLE_CLIENT_SECRET: 'geheim' })).toEqual([
+      { path: 'GOOGLE_CLIENT_ID', message: textWith('GOOGLE_CLIENT_SECRET') },
+    ]);
   });
 
   it('want the endpoints of OpenID Connect', () => {
@@ -283,8 +297,8 @@ describe('warnings', () => {
   it('offer the variable that was probably meant', () => {
     writePrivate(join(cwd, '.env'), 'SERVER_PROT=1');
     expect(load({ PB_BSE_PORT: '1' }).warnings).toEqual([
-      'PB_BSE_PORT is not a setting; did you mean PB_BASE_PORT?',
-      'SERVER_PROT is not a setting; did you mean SERVER_PORT?',
+      textWith('PB_BSE_PORT', 'PB_BASE_PORT'),
+      textWith('SERVER_PROT', 'SERVER_PORT'),
     ]);
   });
 
@@ -292,7 +306,7 @@ describe('warnings', () => {
     expect(() => load({ SERVER_PORT: 'x', PB_USER_DB_PATH: '/x' })).toThrow(
       expect.objectContaining({
         fields: [expect.objectContaining({ path: 'SERVER_PORT' })],
-        warnings: ['PB_USER_DB_PATH is not a setting; did you mean PB_USER_DBS_PATH?'],
+        warnings: [textWith('PB_USER_DB_PATH', 'PB_USER_DBS_PATH')],
       }),
     );
   });
@@ -307,20 +321,18 @@ describe('warnings', () => {
     chmodSync(path, 0o644);
     expect(load().warnings).toEqual([]);
     writePrivate(path, `JWT_SECRET=${SECRETS.JWT_SECRET}`);
-    expect(load().warnings).toEqual([expect.stringContaining(`run 'chmod 600 ${path}'`)]);
+    expect(load().warnings).toEqual([expect.stringContaining(`'chmod 600 ${path}'`)]);
   });
 
   it('tell of a file that cannot be read', () => {
     mkdirSync(join(cwd, '.env'));
-    expect(load().warnings).toEqual([
-      expect.stringContaining(`${join(cwd, '.env')} cannot be read (EISDIR)`),
-    ]);
+    expect(load().warnings).toEqual([textWith(join(cwd, '.env'), 'EISDIR')]);
   });
 
   it('tell of an address that leads nowhere', () => {
-    expect(load({ PB_BIND_ADDRESS: '0.0.0.0' }).warnings[0]).toMatch(
-      /^PB_PUBLIC_URL: with PB_BIND_ADDRESS 0\.0\.0\.0/,
-    );
+    expect(load({ PB_BIND_ADDRESS: '0.0.0.0' }).warnings).toEqual([
+      textWith('PB_PUBLIC_URL', 'PB_BIND_ADDRESS', '0.0.0.0'),
+    ]);
     expect(
       load({ PB_BIND_ADDRESS: '0.0.0.0', PB_PUBLIC_URL: 'https://{name}.example.com' }).warnings,
     ).toEqual([]);

@@ -111,6 +111,6 @@ describe('what a caller may do', () => {
   it('needs somebody in particular for what is about oneself', () => {
     expect(() => requireCaller(by(null))).toThrow(REQUIRED);
     expect(requireUserId(by(session('user')))).toBe('ann');
-    expect(() => requireUserId(by(local))).toThrow('the local socket is nobody in particular');
+    expect(() => requireUserId(by(local))).toThrow(expect.objectContaining({ code: 'conflict' }) as Error);
   });
 });

@@ -38,12 +38,12 @@ describe('whatever was thrown, as a problem', () => {
 
   it('tells of the control plane only that it refused', () => {
     const refusal = new ClientResponseError({ status: 400, response: { message: 'column xyz' } });
-    expect(toFathomError(refusal)).toMatchObject({
+    const problem = toFathomError(refusal);
+    expect(problem).toMatchObject({
       code: 'control_plane.unavailable',
       status: 503,
-      message: expect.stringMatching(
-        /^the global PocketBase could not do this \(400\); 'fathomd databases list'/,
-      ),
     });
+    expect(problem.message).toContain('400');
+    expect(problem.message).not.toContain('column xyz');
   });
 });

@@ -29,7 +29,7 @@ describe('an envelope', () => {
     const sealed = seal(older, Buffer.from('x'), HERE);
     expect(unseal([master, older], sealed, HERE).toString()).toBe('x');
     expect(() => unseal([master], sealed, HERE)).toThrow(UNDECRYPTABLE);
-    expect(() => unseal([master], sealed, HERE)).toThrow('the master key b2, which is not configured');
+    expect(() => unseal([master], sealed, HERE)).toThrow(older.id);
   });
 
   it('is wrapped anew by another master key, and its value stays as it is', () => {

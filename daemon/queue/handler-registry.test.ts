@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { textWith } from '../../test/helpers/text-with.ts';
 import { doubtAbout, findHandler } from './handler-registry.ts';
 
 it('a handler that everybody may change is not run, wherever a link leads to it', async () => {
@@ -18,7 +19,7 @@ it('a handler that everybody may change is not run, wherever a link leads to it'
   expect(doubtAbout({ type: 'report.weekly' }, { tasksDir: directory, hasDatabase: () => true })).toContain(
     `'chmod o-w ${file}'`,
   );
-  expect(() => find('linked')).toThrow('everybody on this host may change');
+  expect(() => find('linked')).toThrow('linked.mjs');
   await chmod(file, 0o664);
   await chmod(directory, 0o1777);
   expect(() => find('report.weekly')).toThrow(`'chmod o-w ${directory}'`);
@@ -26,19 +27,19 @@ it('a handler that everybody may change is not run, wherever a link leads to it'
 });
 
 it.each([
-  ['database.vacuum', {}, /works for a user/],
-  ['database.provision', { user_id: null }, /works for a user/],
+  ['database.vacuum', {}, ['database.vacuum', 'user_id']],
+  ['database.provision', { user_id: null }, ['database.provision', 'user_id']],
   ['database.vacuum', { user_id: 'with' }, null],
-  ['database.vacuum', { user_id: 'without' }, /has no database/],
+  ['database.vacuum', { user_id: 'without' }, ['without', 'database.provision']],
   ['database.provision', { user_id: 'without' }, null],
-  ['http.request', { payload: {} }, /payload is not right/],
+  ['http.request', { payload: {} }, ['url']],
   ['http.request', { payload: { url: 'https://a.example/' } }, null],
   ['http.request', {}, null],
-  ['mail.send', { payload: { to: 'a@example.com\n' } }, /payload is not right/],
-  ['no.such', {}, /there is no handler 'no\.such'/],
-  ['vacuum', {}, /there is no handler 'vacuum'/],
+  ['mail.send', { payload: { to: 'a@example.com\n' } }, ['to']],
+  ['no.such', {}, ["'no.such'"]],
+  ['vacuum', {}, ["'vacuum'", 'database.vacuum']],
 ])('%s with %o is doubted: %s', (type, task, expected) => {
   const doubt = doubtAbout({ type, ...task }, { tasksDir: '/nowhere', hasDatabase: (id) => id === 'with' });
   if (expected === null) expect(doubt).toBeNull();
-  else expect(doubt).toMatch(expected);
+  else expect(doubt).toEqual(textWith(...expected));
 });

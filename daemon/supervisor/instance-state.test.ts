@@ -43,7 +43,7 @@ describe('entering a phase', () => {
         state.enter(next, null);
         expect(state.phase).toBe(next);
       } else {
-        expect(() => state.enter(next, null)).toThrow(`a: no transition from ${phase} to ${next}`);
+        expect(() => state.enter(next, null)).toThrow();
         expect([state.phase, events.length]).toEqual([phase, told]);
       }
     }

@@ -37,7 +37,7 @@ describe('a session', () => {
     await clock.advance(HOUR_MS);
     await expect(sessions.verify(token)).resolves.toBeDefined();
     await clock.advance(10_000);
-    await expect(sessions.verify(token)).rejects.toThrow('the session has expired; sign in again');
+    await expect(sessions.verify(token)).rejects.toThrow(REFUSED);
   });
 });
 

@@ -5,6 +5,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 
 async function dataDirectory(): Promise<string> {
@@ -17,7 +18,7 @@ it('one daemon has a data directory; the next one is told who, until the first l
   const directory = await dataDirectory();
   const { release } = lockDataDir(directory);
   expect(() => lockDataDir(directory)).toThrow(
-    `another fathomd (pid ${process.pid}) uses this data directory`,
+    expect.objectContaining({ code: 'data_dir.locked', message: textWith(process.pid, directory) }),
   );
   const pidFile = join(directory, 'run', 'fathomd.pid');
   expect(existsSync(pidFile)).toBe(true);
@@ -33,7 +34,7 @@ it('removing all files of the run directory does not let a second daemon in', as
   await mkdir(join(directory, 'run'));
   expect(() => lockDataDir(directory)).toThrow(expect.objectContaining({ code: 'data_dir.locked' }));
   restorePidFile();
-  expect(() => lockDataDir(directory)).toThrow(`another fathomd (pid ${process.pid})`);
+  expect(() => lockDataDir(directory)).toThrow(`${process.pid}`);
   release();
   lockDataDir(directory).release();
 });
@@ -53,12 +54,14 @@ it('a lock is held without anybody holding on to it, and is gone with a daemon t
     holder.kill('SIGKILL');
   });
   await once(holder.stdout, 'data');
-  expect(() => lockDataDir(directory)).toThrow(`(pid ${holder.pid})`);
+  expect(() => lockDataDir(directory)).toThrow(`${holder.pid}`);
   holder.kill('SIGKILL');
   await once(holder, 'exit');
   lockDataDir(directory).release();
 });
 
 it('a directory that is not there cannot be locked', () => {
-  expect(() => lockDataDir('/nowhere/at/all')).toThrow(/cannot be written/);
+  expect(() => lockDataDir('/nowhere/at/all')).toThrow(
+    expect.objectContaining({ code: 'data_dir.unusable' }),
+  );
 });

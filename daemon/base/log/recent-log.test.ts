@@ -4,7 +4,8 @@ import { RecentLog } from './recent-log.ts';
 
 it('keeps what is logged, with its fields in words and without its secrets', () => {
   const recent = new RecentLog();
-  const log = createLog({ level: 'info', recent });
+  const output = { sinks: [], losses: () => ({ dropped: 0, problem: null }) };
+  const log = createLog({ level: 'info', output, recent });
   log.debug('not at this level');
   log.warn({ instance: '2024-01-15-001-johndoe', ms: 12, token: 'hidden' }, 'is slow');
   log.error({ err: new Error('disk is full') }, 'a task failed');

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type BareInstance, bareInstance } from '../../../test/helpers/bare-instance.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { ENCRYPTION_VARIABLE, type InstanceCommand } from './command.ts';
 import { exitReason } from './exit-reason.ts';
 
@@ -45,7 +46,7 @@ describe('why PocketBase ended', () => {
     expect(exit).toEqual({ code: 0, signal: null });
     expect(reason).toEqual({
       code: 'port_in_use',
-      message: `port ${instance.command.port}: address in use by another process`,
+      message: textWith(instance.command.port),
       log_tail: [`Error: listen tcp 127.0.0.1:${instance.command.port}: bind: address already in use`],
     });
   });
@@ -57,7 +58,7 @@ describe('why PocketBase ended', () => {
     const { exit, reason } = await reasonOf(instance);
     expect(exit.code).toBe(0);
     expect(reason.code).toBe('migration_failed');
-    expect(reason.message).toContain('1_bad.js:2: Error: no such thing; ');
+    expect(reason.message).toContain('1_bad.js:2: Error: no such thing');
   });
 
   it('a migration that does not parse, or fails while it is loaded', async () => {
@@ -84,9 +85,8 @@ describe('why PocketBase ended', () => {
     const { exit, reason } = await reasonOf(instance, { hooksDir });
     expect(exit.code).toBe(2);
     expect(reason.code).toBe('hook_broken');
-    expect(reason.message).toMatch(
-      /^hook broken\.pb\.js is broken: SyntaxError: .* then run 'fathomd databases start 2024-01-15-001-jo'$/,
-    );
+    const restart = `'fathomd databases start ${INSTANCE.name}'`;
+    expect(reason.message).toEqual(textWith('broken.pb.js', 'SyntaxError', restart));
     expect(reason.log_tail?.[0]).toMatch(/^panic: SyntaxError/);
   });
 
@@ -97,7 +97,7 @@ describe('why PocketBase ended', () => {
     await writeFile(join(hooksDir, 'throwing.pb.js'), 'throw new Error("boom")');
     const { reason } = await reasonOf(instance, { hooksDir });
     expect(reason).toMatchObject({ code: 'hook_broken' });
-    expect(reason.message).toMatch(/^hook throwing\.pb\.js is broken: Error: boom/);
+    expect(reason.message).toEqual(textWith('throwing.pb.js', 'Error: boom'));
   });
 
   it.each(['data.db', 'auxiliary.db'])('a %s that is no database, or damaged within', async (file) => {
@@ -146,21 +146,21 @@ describe('why PocketBase ended', () => {
     expect(exit).toEqual({ code: null, signal: 'SIGKILL' });
     const lines = ['permission denied', 'listen tcp 1.2.3.4:5: bind: address already in use'];
     const reason = exitReason(exit, lines, INSTANCE);
-    expect(reason).toMatchObject({ code: 'killed', message: expect.stringMatching(/^killed by SIGKILL/) });
+    expect(reason).toMatchObject({ code: 'killed', message: textWith('SIGKILL') });
     expect(exitReason({ code: null, signal: 'SIGSEGV' }, [], INSTANCE)).toEqual({
       code: 'killed',
-      message: 'killed by SIGSEGV',
+      message: textWith('SIGSEGV'),
     });
   });
 
   it('an exit 0 that nobody asked for is told as one, with the last line', () => {
     expect(exitReason({ code: 0, signal: null }, ['2024/01/15 something odd', ''], INSTANCE)).toMatchObject({
       code: 'exited',
-      message: 'exit 0 · 2024/01/15 something odd',
+      message: textWith(0, 'something odd'),
     });
     expect(exitReason({ code: null, signal: null }, [], INSTANCE)).toEqual({
       code: 'exited',
-      message: 'the process is gone',
+      message: expect.any(String),
     });
   });
 
@@ -169,7 +169,7 @@ describe('why PocketBase ended', () => {
     const lines = ['started', 'panic: runtime error: index out of range', '', ...stack];
     expect(exitReason({ code: 2, signal: null }, lines, INSTANCE)).toMatchObject({
       code: 'exited',
-      message: 'exit 2 · panic: runtime error: index out of range',
+      message: textWith(2, 'panic: runtime error: index out of range'),
     });
   });
 

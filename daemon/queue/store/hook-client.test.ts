@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { until } from '../../../test/helpers/until.ts';
 import { HookClient } from './hook-client.ts';
 
@@ -80,7 +81,7 @@ describe('more requests than there may be connections', () => {
     const calls = Array.from({ length: MOST + 1 }, () => client.call('stats', {}));
     await expect(calls.at(-1)).rejects.toMatchObject({
       code: 'control_plane.unavailable',
-      message: expect.stringMatching(/does not keep up with the queue: 64 requests wait/),
+      message: textWith(MOST),
     });
     await Promise.allSettled(calls);
   });

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freePortRange } from '../../../test/helpers/free-ports.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { PortAllocator, portIsFree, portOffset } from './ports.ts';
 
 const HOST = '127.0.0.1';
@@ -89,18 +90,16 @@ describe('claiming a port', () => {
     ports.rest('stopped');
     expect(await ports.claim('b', 9000)).toBe(9001);
     expect(await ports.claim('c', 9001)).toBe(9000);
-    await expect(ports.claim('stopped', 9000)).rejects.toThrow(/no free port/);
+    await expect(ports.claim('stopped', 9000)).rejects.toMatchObject({ code: 'ports.exhausted' });
   });
 
-  it('says who has them when there is none left', async () => {
+  it('counts the ports of the fleet and of other processes when none is free', async () => {
     const ports = allocator(3, [9001]);
     await ports.claim('a', 9000);
     await ports.claim('b', 9000);
     await expect(ports.claim('c', 9000)).rejects.toMatchObject({
       code: 'ports.exhausted',
-      message: expect.stringMatching(
-        /9000–9002: 2 belong to the fleet, 1 to other processes; raise PB_PORT_RANGE/,
-      ),
+      message: textWith(9000, 9002, 2, 1, 'PB_PORT_RANGE'),
     });
     ports.release('a');
     expect(await ports.claim('c', 9002)).toBe(9000);
@@ -147,7 +146,7 @@ describe('claiming a port', () => {
     await occupy(port);
     await expect(ports.claimFixed(port)).rejects.toMatchObject({
       code: 'server.port_in_use',
-      message: expect.stringMatching(/PB_GLOBAL_PORT/),
+      message: textWith(port, 'PB_GLOBAL_PORT'),
     });
   });
 

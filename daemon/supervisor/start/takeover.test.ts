@@ -42,12 +42,12 @@ it('what serves the same data on the same host is taken over, on whatever port i
 });
 
 it('anything else is not, and it is said why', () => {
-  expect(why({ executable: null, sha256: null })).toBe('it runs an unknown executable');
-  expect(why({ dataDir: '/data/b/pb_data' })).toBe('its data directory is /data/b/pb_data');
-  expect(why({ address: '0.0.0.0:9007' })).toBe('it listens on 0.0.0.0:9007');
-  expect(why({ address: '127.0.0.1:0' })).toBe('it listens on 127.0.0.1:0');
-  expect(why({ address: null })).toBe('it listens on an unknown address');
-  expect(why({}, { fixed: 8090 })).toBe('it listens on port 9007');
+  expect(why({ executable: null, sha256: null })).toEqual(expect.any(String));
+  expect(why({ dataDir: '/data/b/pb_data' })).toContain('/data/b/pb_data');
+  expect(why({ address: '0.0.0.0:9007' })).toContain('0.0.0.0:9007');
+  expect(why({ address: '127.0.0.1:0' })).toContain('127.0.0.1:0');
+  expect(why({ address: null })).toEqual(expect.any(String));
+  expect(why({}, { fixed: 8090 })).toContain('9007');
   expect(why({}, { fixed: 9007 })).toBeNull();
 });
 
@@ -81,7 +81,9 @@ it('the global one has to be what this daemon would start', () => {
   const serving = { ...found, hooksDir: '/opt/fathom/2/hooks', environment: new Map([['KEY', 'k']]) };
   const reason = (changes: Partial<FoundProcess>) => whyNotAdopt({ ...serving, ...changes }, globalSpec);
   expect(reason({})).toBeNull();
-  expect(reason({ sha256: 'another' })).toBe('it runs /opt/fathom/1/pocketbase (deleted)');
-  expect(reason({ hooksDir: '/opt/fathom/1/hooks' })).toBe('its hooks are those in /opt/fathom/1/hooks');
-  expect(reason({ environment: new Map([['KEY', 'secret']]) })).toBe('it was started with another KEY');
+  expect(reason({ sha256: 'another' })).toContain('/opt/fathom/1/pocketbase');
+  expect(reason({ hooksDir: '/opt/fathom/1/hooks' })).toContain('/opt/fathom/1/hooks');
+  const otherKey = reason({ environment: new Map([['KEY', 'secret']]) });
+  expect(otherKey).toContain('KEY');
+  expect(otherKey).not.toContain('secret');
 });
