@@ -1,4 +1,5 @@
 import { setGlobalProxyFromEnv } from 'node:http';
+import { urlHost } from './host.ts';
 
 /** Node wants an IPv6 address as in a URL, Go as it is. */
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]', '::1'];
@@ -21,12 +22,8 @@ export function exemptFromProxy(hosts: readonly string[] = []): void {
 
 /** The value of NO_PROXY that holds these hosts as well. */
 export function exemptions(before: string | undefined, hosts: readonly string[]): string {
-  const own = hosts.filter((host) => !WILDCARDS.has(host)).flatMap(asInUrl);
+  const own = hosts.filter((host) => !WILDCARDS.has(host)).flatMap((host) => [urlHost(host), host]);
   const known = (before ?? '').split(',').map((entry) => entry.trim());
   const all = [...known.filter((entry) => entry !== ''), ...LOOPBACK, ...own];
   return [...new Set(all)].join(',');
-}
-
-function asInUrl(host: string): string[] {
-  return host.includes(':') ? [`[${host}]`, host] : [host];
 }

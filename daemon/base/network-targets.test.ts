@@ -48,7 +48,7 @@ describe('an address', () => {
     'http://0177.0.0.1/',
     'http://127.1/',
     'http://[::ffff:7f00:1]/',
-  ])('of %s is read as what it is connected to', (url) =>
+  ])('of %s is recognized in its normalized form', (url) =>
     expect(isPublicAddress(hostOf(new URL(url)))).toBe(false),
   );
 });
@@ -63,7 +63,7 @@ describe('an allowed target', () => {
     ['127.0.0.1', { kind: 'network', address: '127.0.0.1', prefix: 32 }],
     ['10.0.0.0/8', { kind: 'network', address: '10.0.0.0', prefix: 8 }],
     ['fd00::/8', { kind: 'network', address: 'fd00::', prefix: 8 }],
-  ])('%s is read', (text, expected) => expect(parseAllowedTarget(text)).toEqual(expected));
+  ])('%s is parsed', (text, expected) => expect(parseAllowedTarget(text)).toEqual(expected));
 
   it.each([
     '',
@@ -86,14 +86,14 @@ describe('a connection', () => {
   const may = (host: string, port: number, ...addresses: string[]) =>
     mayConnect({ host, port, addresses: addresses.map(at) }, allowed);
 
-  it('is made to what is public, and to what is allowed by name, port or network', () => {
+  it('is allowed to public addresses, and to targets allowed by name, port or network', () => {
     expect(may('a.example', 443, '1.1.1.1', '2606:4700::1111')).toBe(true);
     expect(may('Intranet.example.com.', 443, '192.168.0.1')).toBe(true);
     expect(may('localhost', 8080, '127.0.0.1', '::1')).toBe(true);
     expect(may('a.example', 443, '10.0.0.7', 'fd00::1', '1.1.1.1')).toBe(true);
   });
 
-  it('is not made to anything else, nor where one of several addresses is not', () => {
+  it('is refused otherwise, also when only one of several addresses is not allowed', () => {
     expect(may('localhost', 8081, '127.0.0.1')).toBe(false);
     expect(may('other.intranet.example.com', 443, '192.168.0.1')).toBe(false);
     expect(may('a.example', 443, '1.1.1.1', '127.0.0.1')).toBe(false);

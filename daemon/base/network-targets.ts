@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 
-/** A host or network that an administrator lets tasks connect to, although it is not public. */
+/** A host or network that is not public and that an administrator allows tasks to connect to. */
 export type AllowedTarget =
   | { kind: 'host'; host: string; port: number | null }
   | { kind: 'network'; address: string; prefix: number };
@@ -10,7 +10,7 @@ export interface Address {
   family: 4 | 6;
 }
 
-/** Neither private, nor of one host or link, nor for a purpose of its own. Source: IANA, special-purpose address registries. */
+/** Private, local and reserved networks. Source: IANA, special-purpose address registries. */
 const NOT_PUBLIC: readonly [network: string, prefix: number][] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -33,13 +33,13 @@ const NOT_PUBLIC: readonly [network: string, prefix: number][] = [
   ['2002::', 16],
   ['3fff::', 20],
 ];
-/** Everything else of IPv6 is no unicast address of the Internet. */
+/** The unicast addresses of the Internet; all other IPv6 addresses have another purpose. */
 const GLOBAL_IPV6 = listOf([['2000::', 3]]);
 const EXCLUDED = listOf(NOT_PUBLIC);
-/** In the last four bytes of these stands an IPv4 address: mapped ones, and those behind a NAT64. */
+/** Prefixes of IPv6 addresses that end in an IPv4 address: mapped addresses and NAT64. */
 const EMBEDDING: readonly string[] = ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0'];
 
-/** Whether an address is one of the public Internet, in whatever form it is written. */
+/** Whether an address is on the public Internet. Takes every notation of an IP address. */
 export function isPublicAddress(address: string): boolean {
   if (isIP(address) === 4) return !EXCLUDED.check(address, 'ipv4');
   const embedded = embeddedIPv4(address);
@@ -64,7 +64,7 @@ function embeddedIPv4(address: string): string | null {
     .join('.');
 }
 
-/** Eight numbers. `URL` writes every form of an address in one way, with `::` for zeros. */
+/** The eight groups of an IPv6 address. `URL` normalizes the notation, with `::` for zeros. */
 function groupsOf(address: string): number[] {
   const [bare = ''] = address.split('%');
   const written = new URL(`http://[${bare}]`).hostname.slice(1, -1);
@@ -77,15 +77,15 @@ function numbersOf(groups: string): number[] {
   return groups === '' ? [] : groups.split(':').map((group) => Number.parseInt(group, 16));
 }
 
-/** `example.com`, `example.com:8080`, `10.0.0.7`, `[fd00::1]:8080` or `10.0.0.0/8`; null for anything else. */
+/** Parses `example.com`, `example.com:8080`, `10.0.0.7`, `[fd00::1]:8080` or `10.0.0.0/8`; null for anything else. */
 export function parseAllowedTarget(text: string): AllowedTarget | null {
   const [address = '', bits, ...rest] = text.split('/');
   const version = isIP(address);
   if (bits !== undefined || version !== 0) {
     const most = version === 6 ? 128 : 32;
     const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
-    const isRight = version !== 0 && rest.length === 0 && prefix >= 0 && prefix <= most;
-    return isRight ? { kind: 'network', address, prefix } : null;
+    const isValid = version !== 0 && rest.length === 0 && prefix >= 0 && prefix <= most;
+    return isValid ? { kind: 'network', address, prefix } : null;
   }
   const url = /^[\w.:[\]-]+$/.test(text) ? URL.parse(`http://${text}`) : null;
   if (url === null || `${url.hostname}${portOf(text)}` !== text.toLowerCase()) return null;
@@ -100,23 +100,25 @@ function portOf(text: string): string {
   return /:\d{1,5}$/.exec(text.replace(/^\[.*\]/, ''))?.[0] ?? '';
 }
 
-/** The host of a URL without brackets, and without the dot at the end of a name. */
+/** The host of a URL, without brackets and without a trailing dot. */
 export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
 }
 
-/** Whether a host with these addresses may be connected to: it is public, or allowed by name, or each address is. */
+/** Whether a connection is allowed: the host is allowed by name, or each of its addresses is public or allowed. */
 export function mayConnect(
   target: { host: string; port: number; addresses: readonly Address[] },
   allowed: readonly AllowedTarget[],
 ): boolean {
   const host = target.host.toLowerCase().replace(/\.$/, '');
   const isNamed = allowed.some(
-    (one) => one.kind === 'host' && one.host === host && (one.port ?? target.port) === target.port,
+    (entry) => entry.kind === 'host' && entry.host === host && (entry.port ?? target.port) === target.port,
   );
   if (isNamed) return true;
   const networks = listOf(
-    allowed.flatMap((one): [string, number][] => (one.kind === 'network' ? [[one.address, one.prefix]] : [])),
+    allowed.flatMap((entry): [string, number][] =>
+      entry.kind === 'network' ? [[entry.address, entry.prefix]] : [],
+    ),
   );
   return target.addresses.every(
     ({ address, family }) =>

@@ -1,15 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 
-/** The folder of package.json, above the sources as above what is built. */
+/** The folder of package.json, which is above both the sources and the build. */
 export function packageRoot(from: string = import.meta.dirname): string {
   if (existsSync(join(from, 'package.json'))) return from;
   const parent = dirname(from);
-  if (parent === from) throw new Error('the folder of the package was not found; install Fathom again');
+  if (parent === from) throw new Error('cannot find the package.json of Fathom; install Fathom again');
   return packageRoot(parent);
 }
 
-/** A module that is loaded by its path, as `daemon/pocketbase/process/spawner/spawner`: built when this file is, a source when this is one. */
+/**
+ * The path of a module that another process loads: in the build when this file is built, else in the sources.
+ *
+ * @param name path from the package root without extension, such as `daemon/pocketbase/process/spawner/spawner`
+ */
 export function modulePath(name: string): string {
   return extname(import.meta.filename) === '.ts'
     ? join(packageRoot(), `${name}.ts`)

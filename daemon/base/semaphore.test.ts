@@ -3,7 +3,7 @@ import { Semaphore } from './semaphore.ts';
 
 const never = new AbortController().signal;
 
-it('lets no more than the limit in, and the others in the order in which they came', async () => {
+it('admits at most the limit, and then the waiting callers in order', async () => {
   const semaphore = new Semaphore(2);
   const entered: number[] = [];
   const holders = Array.from({ length: 5 }, async (_, index) => {
@@ -21,7 +21,7 @@ it('lets no more than the limit in, and the others in the order in which they ca
   expect(entered).toEqual([0, 1, 2, 3, 4]);
 });
 
-it('a release counts once, however often it is called', async () => {
+it('a second call of a release has no effect', async () => {
   const semaphore = new Semaphore(1);
   const release = await semaphore.acquire(never);
   const second = semaphore.acquire(never);
@@ -39,20 +39,20 @@ it('a release counts once, however often it is called', async () => {
   expect(await third).not.toBeNull();
 });
 
-it('whoever gives up waiting takes no place, and no signal is listened to afterwards', async () => {
+it('a caller whose signal aborts gets null and takes no slot', async () => {
   const semaphore = new Semaphore(1);
   const release = await semaphore.acquire(never);
-  const impatient = new AbortController();
-  const left = semaphore.acquire(impatient.signal);
+  const controller = new AbortController();
+  const aborted = semaphore.acquire(controller.signal);
   const waiting = semaphore.acquire(never);
-  impatient.abort();
-  expect(await left).toBeNull();
+  controller.abort();
+  expect(await aborted).toBeNull();
   release?.();
   expect(await waiting).not.toBeNull();
-  expect(await semaphore.acquire(impatient.signal)).toBeNull();
+  expect(await semaphore.acquire(controller.signal)).toBeNull();
 });
 
-it('an abort after entering takes nothing back', async () => {
+it('an abort after the acquire does not release', async () => {
   const semaphore = new Semaphore(1);
   const release = await semaphore.acquire(never);
   const controller = new AbortController();

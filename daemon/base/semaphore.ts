@@ -1,4 +1,4 @@
-/** Lets a bounded number of holders in, first come first served. */
+/** Limits the number of holders. Waiting callers are served in order. */
 export class Semaphore {
   readonly #limit: number;
   #held = 0;
@@ -8,12 +8,11 @@ export class Semaphore {
     this.#limit = limit;
   }
 
-  /** How many are in. */
   get held(): number {
     return this.#held;
   }
 
-  /** The release function, safe to call twice; null when the signal aborted first. */
+  /** Resolves with the release function, which is safe to call twice; null when the signal aborts first. */
   acquire(signal: AbortSignal): Promise<(() => void) | null> {
     if (signal.aborted) return Promise.resolve(null);
     if (this.#held < this.#limit) return Promise.resolve(this.#hold());

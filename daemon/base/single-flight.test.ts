@@ -3,15 +3,15 @@ import { SingleFlight } from './single-flight.ts';
 
 const fail = () => Promise.reject(new Error('no'));
 
-it('calls that overlap share one run; another key and a later call have their own', async () => {
+it('concurrent calls share one run; another key and a later call start a new one', async () => {
   const flights = new SingleFlight<number>();
   let runs = 0;
   const gate = Promise.withResolvers<void>();
   const work = async () => {
     runs += 1;
-    const mine = runs;
+    const run = runs;
     await gate.promise;
-    return mine;
+    return run;
   };
   const [first, second, other] = [flights.run('a', work), flights.run('a', work), flights.run('b', work)];
   gate.resolve();
@@ -19,14 +19,14 @@ it('calls that overlap share one run; another key and a later call have their ow
   expect(await flights.run('a', work)).toBe(3);
 });
 
-it('a failure goes to everybody who shared it and is forgotten', async () => {
+it('a failure rejects all calls that shared the run, and is not kept', async () => {
   const flights = new SingleFlight<string>();
   const both = await Promise.allSettled([flights.run('a', fail), flights.run('a', fail)]);
   expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   expect(await flights.run('a', () => Promise.resolve('yes'))).toBe('yes');
 });
 
-it('idle and settled wait for what runs, also for what fails', async () => {
+it('idle and settled wait for runs in progress, also for one that fails', async () => {
   const flights = new SingleFlight<void>();
   const gate = Promise.withResolvers<void>();
   const done: string[] = [];

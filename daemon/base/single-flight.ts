@@ -1,4 +1,4 @@
-/** Calls with the same key that overlap share one run and its outcome. */
+/** Concurrent calls with the same key share one run and its result. */
 export class SingleFlight<T> {
   readonly #running = new Map<string, Promise<T>>();
 
@@ -10,13 +10,13 @@ export class SingleFlight<T> {
     return started;
   }
 
-  /** Resolves when nothing runs for this key, however it ended. */
+  /** Resolves when no run of this key is in progress, also after a failure. */
   async settled(key: string): Promise<void> {
     const running = this.#running.get(key);
     if (running) await Promise.allSettled([running]);
   }
 
-  /** Resolves when nothing runs any more, however it ended. */
+  /** Resolves when no run is in progress, also after failures. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running.values());
   }

@@ -12,14 +12,14 @@ it('counts by labels', () => {
   ]);
 });
 
-it('counts together what comes with too many labels', () => {
+it('counts label sets beyond the limit as `other`', () => {
   const tally = new Tally();
   for (let index = 0; index < 5_000; index++) tally.add([`label-${index}`, 'x']);
   expect(tally.entries()).toHaveLength(1_001);
   expect(tally.entries().at(-1)).toEqual({ labels: ['other', 'other'], value: 4_000 });
 });
 
-it('puts each value into every bucket that holds it', () => {
+it('adds a value to every bucket whose bound is at least as large', () => {
   const distribution = new Distribution([0.1, 1]);
   for (const value of [0.1, 0.5, 7]) distribution.observe([], value);
   expect(distribution.entries()).toEqual([

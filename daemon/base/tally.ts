@@ -1,25 +1,26 @@
-/** Label values in a fixed order; what they are called is known where they are shown. */
+/** Label values in a fixed order. The metrics table has their names. */
 type Labels = readonly string[];
 
-/** More label sets than that are counted as `other`: values that callers choose must not grow the memory. */
+/** Further label sets are counted as `other`: callers choose some values, and memory must stay bounded. */
 const MAX_LABEL_SETS = 1_000;
 const OTHER = 'other';
 
-class Labelled<V> {
+/** A bounded map from label values to `V`. */
+class LabelledValues<V> {
   readonly #values = new Map<string, { labels: Labels; value: V }>();
   readonly #initial: () => V;
 
   constructor(initial: () => V, known: readonly Labels[]) {
     this.#initial = initial;
-    for (const labels of known) this.of(labels);
+    for (const labels of known) this.get(labels);
   }
 
-  of(labels: Labels): { labels: Labels; value: V } {
+  get(labels: Labels): { labels: Labels; value: V } {
     const key = labels.join('\0');
     const known = this.#values.get(key);
     if (known !== undefined) return known;
     if (this.#values.size >= MAX_LABEL_SETS && labels.some((label) => label !== OTHER))
-      return this.of(labels.map(() => OTHER));
+      return this.get(labels.map(() => OTHER));
     const added = { labels, value: this.#initial() };
     this.#values.set(key, added);
     return added;
@@ -30,17 +31,17 @@ class Labelled<V> {
   }
 }
 
-/** Counts by label values, since the start of the process. */
+/** Counts events by label values since the start of the process. */
 export class Tally {
-  readonly #counts: Labelled<number>;
+  readonly #counts: LabelledValues<number>;
 
-  /** @param known label sets that are shown before they occur: the increase to the first one is seen then */
+  /** @param known label sets that start at 0, so that a reader sees the first increase */
   constructor(known: readonly Labels[] = []) {
-    this.#counts = new Labelled(() => 0, known);
+    this.#counts = new LabelledValues(() => 0, known);
   }
 
   add(labels: Labels): void {
-    this.#counts.of(labels).value += 1;
+    this.#counts.get(labels).value += 1;
   }
 
   entries(): { labels: Labels; value: number }[] {
@@ -48,21 +49,21 @@ export class Tally {
   }
 }
 
-/** A histogram: how many values were at most as large as each bound. */
+/** How many values were at most as large as each bound. */
 export interface Histogram {
-  /** Each with all smaller values, as Prometheus wants them. */
+  /** Cumulative, as in Prometheus. */
   buckets: { bound: number; count: number }[];
   sum: number;
   count: number;
 }
 
-/** Sizes of what happened, by label values, since the start of the process. */
+/** Histograms by label values since the start of the process. */
 export class Distribution {
-  readonly #histograms: Labelled<Histogram>;
+  readonly #histograms: LabelledValues<Histogram>;
 
   /**
-   * @param bounds ascending; what is larger is in the count alone
-   * @param known as for `Tally`
+   * @param bounds ascending; larger values are only in the count
+   * @param known label sets that start at 0
    */
   constructor(bounds: readonly number[], known: readonly Labels[] = []) {
     const empty = (): Histogram => ({
@@ -70,11 +71,11 @@ export class Distribution {
       sum: 0,
       count: 0,
     });
-    this.#histograms = new Labelled(empty, known);
+    this.#histograms = new LabelledValues(empty, known);
   }
 
   observe(labels: Labels, value: number): void {
-    const { value: histogram } = this.#histograms.of(labels);
+    const { value: histogram } = this.#histograms.get(labels);
     histogram.sum += value;
     histogram.count += 1;
     for (const bucket of histogram.buckets) if (value <= bucket.bound) bucket.count += 1;

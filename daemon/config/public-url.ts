@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { urlHost } from '../../shared/host.ts';
 
 const PLACEHOLDERS = ['name', 'port', 'host'];
 
@@ -13,7 +13,7 @@ export function expandPublicUrl(template: string, { name, port, host }: PublicUr
   return template
     .replaceAll('{name}', name)
     .replaceAll('{port}', String(port))
-    .replaceAll('{host}', isIPv6(host) ? `[${host}]` : host)
+    .replaceAll('{host}', urlHost(host))
     .replace(/\/+$/, '');
 }
 

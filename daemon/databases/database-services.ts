@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
+import { connectHost } from '../../shared/host.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -10,7 +11,6 @@ import type { MasterKeys } from '../keys/envelope.ts';
 import type { Seal } from '../keys/master-keys.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import { guardSettings } from '../pocketbase/data/guard-settings.ts';
-import { connectHost } from '../pocketbase/process/command.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';

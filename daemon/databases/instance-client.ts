@@ -1,6 +1,6 @@
 import PocketBase from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
-import { connectHost, listenAddress } from '../pocketbase/process/command.ts';
+import { connectAddress } from '../../shared/host.ts';
 import type { CatalogEntry } from './catalog.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -14,7 +14,7 @@ export async function superuserOf({ row, runner, superuserToken }: CatalogEntry)
       `${row.name} does not run now (${phase}); start it to look into it`,
     );
   }
-  const client = new PocketBase(`http://${listenAddress(connectHost(runner.spec.host), observed.port)}`);
+  const client = new PocketBase(`http://${connectAddress(runner.spec.host, observed.port)}`);
   client.authStore.save(await superuserToken());
   client.autoCancellation(false);
   client.beforeSend = (url, options) => ({

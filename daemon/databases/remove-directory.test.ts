@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { expect, it } from 'vitest';
 import { mayMount, mountOverlay, mountTmpfs } from '../../test/helpers/mounts.ts';
 import { scratch } from '../../test/helpers/scratch.ts';
-import { exists } from '../base/files/exists.ts';
+import { exists } from '../base/files/dir.ts';
 import { removeDatabaseDirectory, removeTree } from './remove-directory.ts';
 
 /** A database's directory with a file in `pb_data/storage`. */

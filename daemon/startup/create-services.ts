@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { connectAddress } from '../../shared/host.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
 import { UserRepository } from '../accounts/user-repository.ts';
 import { packageRoot } from '../base/package.ts';
@@ -16,7 +17,6 @@ import { hookTokenOf } from '../keys/hook-token.ts';
 import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
 import { Activity } from '../metrics/activity.ts';
 import { keyUseOf } from '../pocketbase/data/key-use.ts';
-import { urlHost } from '../pocketbase/process/command.ts';
 import { fleetIdOf } from '../pocketbase/process/fleet-id.ts';
 import { probe } from '../pocketbase/process/probe.ts';
 import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
@@ -105,8 +105,8 @@ export async function createServices({
     directories: [config.dataDir, config.userDatabasesDir, host.logsDir],
   });
 
-  const apiUrl = `http://${urlHost(config.server.host)}:${config.server.port}`;
-  const globalUrl = `http://${urlHost(config.bindAddress)}:${config.globalPort}`;
+  const apiUrl = `http://${connectAddress(config.server.host, config.server.port)}`;
+  const globalUrl = `http://${connectAddress(config.bindAddress, config.globalPort)}`;
   const hookToken = hookTokenOf(config.jwt.secret);
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hostAndPort } from '../../shared/host.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
@@ -68,8 +69,7 @@ export function globalInstance(options: {
         change: (it) => withDaemonLetIn(it, addresses),
       }),
     onReplaced: () => {},
-    publicUrl: (port) =>
-      `http://${config.bindAddress.includes(':') ? `[${config.bindAddress}]` : config.bindAddress}:${port}`,
+    publicUrl: (port) => `http://${hostAndPort(config.bindAddress, port)}`,
     probeAuthorization: options.authorization,
     onPort: () => {
       // Without it the next start is taken for the first one, which is what it was before.

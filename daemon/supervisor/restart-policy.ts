@@ -1,5 +1,5 @@
+import { fullJitterMs } from '../../shared/backoff.ts';
 import type { PhaseReasonCode } from '../../shared/instance.ts';
-import { fullJitterMs } from '../base/time/backoff.ts';
 
 /** Uptime after which a run counts as stable, and earlier failures are forgotten. */
 export const STABLE_AFTER_MS = 10_000;

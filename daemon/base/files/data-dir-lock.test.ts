@@ -14,7 +14,7 @@ async function dataDirectory(): Promise<string> {
   return directory;
 }
 
-it('one daemon has a data directory; the next one is told who, until the first lets go', async () => {
+it('refuses a second daemon with the pid of the first, until the first releases the lock', async () => {
   const directory = await dataDirectory();
   const { release } = lockDataDir(directory);
   expect(() => lockDataDir(directory)).toThrow(
@@ -27,7 +27,7 @@ it('one daemon has a data directory; the next one is told who, until the first l
   lockDataDir(directory).release();
 });
 
-it('removing all files of the run directory does not let a second daemon in', async () => {
+it('refuses a second daemon also after the run directory was emptied', async () => {
   const directory = await dataDirectory();
   const { restorePidFile, release } = lockDataDir(directory);
   await rm(join(directory, 'run'), { recursive: true });
@@ -39,7 +39,7 @@ it('removing all files of the run directory does not let a second daemon in', as
   lockDataDir(directory).release();
 });
 
-it('a lock is held without anybody holding on to it, and is gone with a daemon that was killed', async () => {
+it('a lock survives garbage collection and ends with a killed daemon', async () => {
   const directory = await dataDirectory();
   const program = `
     import { lockDataDir } from ${JSON.stringify(join(import.meta.dirname, 'data-dir-lock.ts'))};
@@ -60,8 +60,8 @@ it('a lock is held without anybody holding on to it, and is gone with a daemon t
   lockDataDir(directory).release();
 });
 
-it('a directory that is not there cannot be locked', () => {
-  expect(() => lockDataDir('/nowhere/at/all')).toThrow(
+it('cannot lock a directory that does not exist', () => {
+  expect(() => lockDataDir('/no-such-directory')).toThrow(
     expect.objectContaining({ code: 'data_dir.unusable' }),
   );
 });

@@ -26,17 +26,17 @@ export function lockDataDir(dataDir: string): DataDirLock {
     const unlock = lock(dataDir, runDir);
     if (unlock === null) throw lockedByAnother(dataDir, pidIn(pidFile));
     try {
-      notePid(pidFile);
+      writePid(pidFile);
     } catch (error) {
       unlock();
       throw error;
     }
     return {
       restorePidFile: () => {
-        if (pidIn(pidFile) === null) notePid(pidFile);
+        if (pidIn(pidFile) === null) writePid(pidFile);
       },
       release: () => {
-        // While it still holds the lock, so that it is not the next one's.
+        // Before the unlock: after it, the file may belong to the next daemon.
         if (pidIn(pidFile) === String(process.pid)) rmSync(pidFile, { force: true });
         unlock();
       },
@@ -45,13 +45,13 @@ export function lockDataDir(dataDir: string): DataDirLock {
     if (error instanceof FathomError) throw error;
     throw new FathomError(
       'data_dir.unusable',
-      `${runDir} cannot be written: ${messageOf(error)}; give it to the user that runs fathomd, or set FATHOM_DATA_DIR`,
+      `cannot write to ${runDir}: ${messageOf(error)}; make the user that runs fathomd its owner, or set FATHOM_DATA_DIR`,
       { cause: error },
     );
   }
 }
 
-/** The directory, and the lock file of releases that knew no other: either alone keeps another daemon out. */
+/** Locks the directory, and the file that older releases lock. Another daemon needs both. */
 function lock(dataDir: string, runDir: string): (() => void) | null {
   const unlockFile = lockForProcess(join(runDir, 'daemon.lock'));
   if (unlockFile === null) return null;
@@ -66,7 +66,7 @@ function lock(dataDir: string, runDir: string): (() => void) | null {
   };
 }
 
-/** Where directories cannot be locked, as on NFS, the lock file has to do. */
+/** Some file systems, such as NFS, cannot lock directories. There the lock file alone is used. */
 function lockDirectoryIfPossible(dataDir: string): (() => void) | null {
   try {
     return lockDirectory(dataDir);
@@ -76,21 +76,21 @@ function lockDirectoryIfPossible(dataDir: string): (() => void) | null {
 }
 
 function lockedByAnother(dataDir: string, pid: string | null): FathomError {
-  const who = pid === null ? '' : ` (pid ${pid})`;
+  const holder = pid === null ? '' : ` (pid ${pid})`;
   return new FathomError(
     'data_dir.locked',
-    `another fathomd${who} uses this data directory (${dataDir}); stop it first, or set FATHOM_DATA_DIR`,
+    `another fathomd${holder} uses this data directory (${dataDir}); stop it first, or set FATHOM_DATA_DIR`,
   );
 }
 
-/** It only names the holder of the lock: a full disk does not keep the daemon from its start. */
-function notePid(pidFile: string): void {
+/** Best effort on a full disk: the file only names the holder of the lock. */
+function writePid(pidFile: string): void {
   try {
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (!FULL.has(code)) throw error;
-    // Half a number would name another process.
+    // A truncated number would name another process.
     rmSync(pidFile, { force: true });
   }
 }

@@ -4,23 +4,23 @@ import { expect, it } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { makeDirectory } from './dir.ts';
 
-it('makes what is missing of a path for its owner alone, also twice at once, and leaves what is there', async () => {
+it('creates missing directories with mode 0700, also concurrently, and keeps existing ones', async () => {
   const directory = await scratch();
-  mkdirSync(join(directory, 'there'), { mode: 0o755 });
-  const path = join(directory, 'there', 'a', 'b');
+  mkdirSync(join(directory, 'existing'), { mode: 0o755 });
+  const path = join(directory, 'existing', 'a', 'b');
   await Promise.all([makeDirectory(path), makeDirectory(path), makeDirectory(join(path, 'c'))]);
-  const modes = ['there', 'there/a', 'there/a/b', 'there/a/b/c'].map(
+  const modes = ['existing', 'existing/a', 'existing/a/b', 'existing/a/b/c'].map(
     (name) => statSync(join(directory, name)).mode & 0o777,
   );
   expect(modes).toEqual([0o755, 0o700, 0o700, 0o700]);
   await makeDirectory(path);
 });
 
-it('gives up where a directory cannot be made, with the reason', async () => {
+it('fails with the reason where a directory cannot be created', async () => {
   const directory = await scratch();
   writeFileSync(join(directory, 'file'), '');
   await expect(makeDirectory(join(directory, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
   await expect(makeDirectory(join(directory, 'file', 'a'))).rejects.toMatchObject({ code: 'EEXIST' });
-  // Root is told ENOENT there, everybody else EACCES.
+  // The code depends on the user: ENOENT for root, EACCES for others.
   await expect(makeDirectory('/proc/fathom/a')).rejects.toMatchObject({ path: '/proc/fathom' });
 });

@@ -1,59 +1,72 @@
 import { mkdirSync, statSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { access, mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 
+/** Whether this user can reach something at a path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
- * Makes a directory that only its owner can enter, with its parents; one that is there stays as it is. Node's own `recursive`
- * tries for ever where a parent that is there answers ENOENT, as /proc does, and says ENOENT of a file system that is read-only.
+ * Creates a directory and its missing parents, mode 0700. Directories that exist keep their mode. Node's own `recursive`
+ * never returns where a parent answers ENOENT although it exists, as in /proc, and reports a read-only file system as
+ * ENOENT.
  */
 export async function makeDirectory(path: string): Promise<void> {
   const missing: string[] = [];
-  for (let one = resolve(path); !(await isDirectory(one)); one = dirname(one)) missing.push(one);
-  for (const one of missing.toReversed()) {
+  for (let next = resolve(path); !(await isDirectory(next)); next = dirname(next)) missing.push(next);
+  for (const directory of missing.toReversed()) {
     try {
-      await mkdir(one, { mode: 0o700 });
+      await mkdir(directory, { mode: 0o700 });
     } catch (error) {
-      // Somebody else made it meanwhile.
-      if (errorCode(error) !== 'EEXIST' || !(await isDirectory(one))) throw error;
+      // Another caller has created it in the meantime.
+      if (systemErrorCode(error) !== 'EEXIST' || !(await isDirectory(directory))) throw error;
     }
   }
 }
 
-/** As `makeDirectory`, in place. */
+/** The synchronous `makeDirectory`. */
 export function makeDirectorySync(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   makeDirectorySync(dirname(path));
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+    if (systemErrorCode(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 
-/** As `makeDirectory`, with what to do when it cannot be made. */
+/** `makeDirectory` with a remedy in its error. @throws FathomError `data_dir.unusable` */
 export async function makePrivateDir(path: string): Promise<void> {
   try {
     await makeDirectory(path);
   } catch (error) {
     throw new FathomError(
       'data_dir.unusable',
-      `cannot make the directory ${path}: ${messageOf(error)}; give it to the user that runs fathomd, or set FATHOM_DATA_DIR`,
+      `cannot create the directory ${path}: ${messageOf(error)}; make the user that runs fathomd the owner of its parent, or set FATHOM_DATA_DIR`,
       { cause: error },
     );
   }
 }
 
-/** False for what is not there, and for a file, which is then in the way of whoever makes it. */
+/** False for a missing path and for a file. A caller that creates a directory there then gets EEXIST. */
 async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return false;
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
     throw error;
   }
 }
 
-function errorCode(error: unknown): string | undefined {
+/** The code of a system error, such as `ENOENT`. */
+export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

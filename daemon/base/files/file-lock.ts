@@ -4,21 +4,21 @@ import { text } from 'node:stream/consumers';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 
 /**
- * Runs `work` while holding a lock of the kernel's on `path` (created when missing, and left behind: removing a lock
- * file races with whoever waits for it). Node has no flock(2), so flock(1) holds it around a `cat`, which ends when
- * its input does: however this process dies, the lock goes with it.
+ * Runs `work` while this process holds a lock on the file `path`. The file is created when missing and left behind:
+ * removing it would race with the processes that wait for the lock. Node has no flock(2), so flock(1) holds the lock
+ * while it runs `cat`. `cat` ends when its input closes, so the lock ends with this process.
  */
 export async function withFileLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const holder = spawn('flock', ['-x', path, 'cat'], { stdio: ['pipe', 'pipe', 'pipe'] });
-  const complaint = text(holder.stderr);
-  // Its end is awaited below; a broken pipe must not surface as an uncaught error before that.
+  const stderr = text(holder.stderr);
+  // A broken pipe must not become an uncaught error; the exit is awaited below.
   holder.stdin.on('error', () => {});
   const exited = once(holder, 'close').then(
-    async ([code]) => unusable(path, `flock exited with ${String(code)}: ${(await complaint).trim()}`),
-    (error: unknown) => unusable(path, messageOf(error)),
+    async ([code]) => cannotLock(path, `flock exited with ${String(code)}: ${(await stderr).trim()}`),
+    (error: unknown) => cannotLock(path, messageOf(error)),
   );
   try {
-    // cat echoes only once flock has let it start.
+    // `cat` echoes this once flock has the lock.
     holder.stdin.write('locked\n');
     const failure = await Promise.race([once(holder.stdout, 'data').then(() => null), exited]);
     if (failure !== null) throw failure;
@@ -29,7 +29,7 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>): Pro
   }
 }
 
-function unusable(path: string, detail: string): FathomError {
-  const next = `the command 'flock' (package util-linux) must be installed and its directory writable`;
-  return new FathomError('data_dir.unusable', `${path} cannot be locked (${detail}); ${next}`);
+function cannotLock(path: string, detail: string): FathomError {
+  const remedy = `install the command 'flock' (package util-linux) and make the directory writable`;
+  return new FathomError('data_dir.unusable', `cannot lock ${path} (${detail}); ${remedy}`);
 }

@@ -1,20 +1,20 @@
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf } from '../../../shared/errors.ts';
 
-/** Kept from the garbage collector, which would close a file that nobody holds, and so let go of its lock. */
+/** Keeps open databases from the garbage collector: it would close them and release their locks. */
 const held = new Set<DatabaseSync>();
 
 /**
- * Takes a lock for as long as this process lives. It is the kernel's, taken through SQLite's exclusive mode on an empty file
- * (Node has no file locks of its own), so it goes with the process however that ends, and what it starts does not inherit it.
+ * Locks a file for the lifetime of this process. Node has no file locks, so the lock is taken by SQLite in exclusive mode
+ * on an empty file. The kernel releases it when the process ends. Child processes do not inherit it.
  *
- * @param path of the file, which is made when missing and left behind; nobody else should be able to open it
- * @returns what releases the lock; null while another process has it
+ * @param path of the file, created when missing and left behind; no other user should be able to open it
+ * @returns the function that releases the lock; null while another process holds it
  */
 export function lockForProcess(path: string): (() => void) | null {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    // Without a journal the lock needs no space on the disk.
+    // A journal in memory: the lock then needs no space on the disk.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();

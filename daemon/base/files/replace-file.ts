@@ -2,10 +2,10 @@ import { constants, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * Readers see the old file or the new one, never half of it, also after a crash.
+ * Replaces a file atomically: readers see the old content or the new content, also after a crash.
  *
- * @param options.synced also after a power cut, when this has returned; false for what is written so often that it cannot wait
- * for the disk: a power cut may then bring the old file back, or leave an empty one
+ * @param options.synced waits until the file is on the disk, so that it survives a power failure. False for files that are
+ * written too often to wait: after a power failure they may have the old content, or none.
  */
 export async function replaceFile(
   path: string,
@@ -13,7 +13,7 @@ export async function replaceFile(
   { mode, gid, synced }: { mode: number; gid?: number; synced: boolean },
 ): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.new`);
-  // A crash may have left it. It is made anew, never written through a link that lies there.
+  // A crash may have left it. Always create the file: an existing one could be a link.
   await rm(temporary, { force: true });
   try {
     const file = await open(temporary, 'wx', 0o600);
@@ -30,7 +30,7 @@ export async function replaceFile(
   }
 }
 
-/** On the disk when this returns, unless `finish` says otherwise. */
+/** Writes a file and closes it. By default the content is on the disk when this returns. */
 export async function writeAndClose(
   file: FileHandle,
   content: string | Uint8Array,
@@ -41,7 +41,7 @@ export async function writeAndClose(
   await finish();
 }
 
-/** Without it a power cut may undo a rename in there, after others went on from it. */
+/** Makes renames in a directory durable: without it, a power failure may undo them. */
 export async function syncDirectory(path: string): Promise<void> {
   await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   await handle.sync();

@@ -17,7 +17,7 @@ import { lineSink, logFile, type SinkTarget } from './log-sink.ts';
 
 const notice = (dropped: number) => `${dropped} lost\n`;
 
-/** Opens the path that it is told of now. */
+/** A target whose path a test can change. */
 function movable(path: string): SinkTarget & { path: string } {
   const target = {
     name: 'a file',
@@ -33,7 +33,7 @@ function atMs() {
   return { now: () => now, later: (ms: number) => void (now += ms) };
 }
 
-it('drops what a full disk does not take, counts it, and says so once there is space', async () => {
+it('drops and counts lines while the disk is full, and reports them once there is space', async () => {
   const file = join(await scratch(), 'log');
   const time = atMs();
   const target = movable('/dev/full');
@@ -49,7 +49,7 @@ it('drops what a full disk does not take, counts it, and says so once there is s
   expect(readFileSync(file, 'utf8')).toBe('3 lost\nfour\nfive\n');
 });
 
-it('makes a file again that was removed with its directory, or replaced', async () => {
+it('creates the file again after it was removed with its directory, or replaced', async () => {
   const directory = join(await scratch(), 'logs');
   const path = join(directory, 'fathomd.log');
   const time = atMs();
@@ -67,7 +67,7 @@ it('makes a file again that was removed with its directory, or replaced', async 
   expect(sink.losses).toEqual({ dropped: 0, problem: null });
 });
 
-it('goes on when its directory cannot be made, and tries again now and then', async () => {
+it('continues when the directory cannot be created, and retries after a second', async () => {
   const blocker = join(await scratch(), 'file');
   writeFileSync(blocker, '');
   const path = join(blocker, 'fathomd.log');
@@ -77,14 +77,14 @@ it('goes on when its directory cannot be made, and tries again now and then', as
   expect(sink.losses).toEqual({ dropped: 1, problem: expect.stringContaining('ENOTDIR') });
   rmSync(blocker);
   mkdirSync(blocker);
-  // Not at once.
+  // Before the next retry is due.
   sink.write('two\n');
   time.later(2_000);
   sink.write('three\n');
   expect(readFileSync(path, 'utf8')).toBe('2 lost\nthree\n');
 });
 
-it('does not wait for a pipe that is not read, and goes on when it is', async () => {
+it('does not block on a pipe without a reader, and continues once it is read', async () => {
   const path = join(await scratch(), 'pipe');
   execFileSync('mkfifo', [path]);
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -110,7 +110,7 @@ it('does not wait for a pipe that is not read, and goes on when it is', async ()
   ).toEqual([`${dropped} lost`, 'after']);
 });
 
-it('a program whose output nobody reads, or whose reader is gone, comes to its end', async () => {
+it('a program exits although its output is not read, or its reader is gone', async () => {
   const program = `
     import { lineSink, standardStream } from ${JSON.stringify(join(import.meta.dirname, 'log-sink.ts'))};
     const sink = lineSink(standardStream(1), () => 'lost');
@@ -121,15 +121,15 @@ it('a program whose output nobody reads, or whose reader is gone, comes to its e
   execFileSync('mkfifo', [path]);
   const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   onTestFinished(() => closeSync(pipe));
-  // A pipe of its own: what the test runner gives is a socket.
+  // A named pipe, because the test runner hands over a socket.
   const unread = spawn('sh', ['-c', `exec "$@" > '${path}'`, 'sh', process.execPath, ...args]);
   const closed = spawn('sh', ['-c', '"$@" | exec true', 'sh', process.execPath, ...args]);
-  const codes = await Promise.all([unread, closed].map(async (one) => (await once(one, 'exit'))[0]));
-  // That of a pipeline is its last one's.
+  const codes = await Promise.all([unread, closed].map(async (child) => (await once(child, 'exit'))[0]));
+  // The exit code of a pipeline is that of its last command.
   expect(codes).toEqual([7, 0]);
 });
 
-it('gives up on a directory that cannot be made, where Node itself tries for ever', () => {
+it('returns where Node itself retries without end: a directory that cannot be created', () => {
   const sink = lineSink(logFile('/proc/no-such-directory/deeper/fathomd.log'), notice, atMs().now);
   sink.write('a line\n');
   expect(sink.losses).toMatchObject({ dropped: 1, problem: expect.stringContaining('ENOENT') });

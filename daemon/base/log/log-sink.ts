@@ -3,42 +3,42 @@ import { dirname } from 'node:path';
 import { messageOf } from '../../../shared/errors.ts';
 import { makeDirectorySync } from '../files/dir.ts';
 
-/** How long a reader that does not read is waited for, once; then lines are dropped until it reads again. */
+/** The wait for a reader that does not read, once. After it, lines are dropped until the reader reads again. */
 const READER_WAIT_MS = 100;
 const READER_POLL_MS = 5;
-/** How often it is checked that the open file is still the one with that name. */
-const LOOK_EVERY_MS = 1_000;
-/** How often a file that could not be opened is tried again. */
+/** How often to check that the open file is still the one with that name. */
+const CHECK_FILE_EVERY_MS = 1_000;
+/** How often to retry a file that could not be opened. */
 const REOPEN_EVERY_MS = 1_000;
 const NEWLINE = Buffer.from('\n');
 
 export interface Losses {
   /** Lines that could not be written since the program started. */
   dropped: number;
-  /** Why nothing can be written now; null while it works. */
+  /** Why no line can be written now; null while writes succeed. */
   problem: string | null;
 }
 
-/** Writes lines of text. Never throws and never waits for long: what cannot be written is dropped and counted. */
+/** Writes lines of text. Never throws and never blocks for long: lines that cannot be written are dropped and counted. */
 export interface LineSink {
   write(line: string): void;
   readonly losses: Losses;
 }
 
-/** What a sink does to the system. */
+/** Where a sink writes. */
 export interface SinkTarget {
   /** For messages: `standard output`, or a path. */
   readonly name: string;
   /** @throws the error of open(2) */
   open(): number;
-  /** Whether the open descriptor is still what the name means. */
+  /** Whether the open descriptor still belongs to the name. */
   isCurrent(fd: number): boolean;
 }
 
 /**
- * A sink that reports its losses in itself once it works again.
+ * A sink that writes a notice about dropped lines once it works again.
  *
- * @param notice the line that reports them
+ * @param notice the line that reports the dropped lines
  * @param monotonicMs milliseconds of a clock that never goes back
  */
 export function lineSink(
@@ -47,10 +47,10 @@ export function lineSink(
   monotonicMs: () => number = () => performance.now(),
 ): LineSink {
   let fd: number | null = null;
-  let lookAtMs = 0;
+  let checkFileAtMs = 0;
   let reopenAtMs = 0;
-  /** A line was cut, so the next one needs a beginning of its own. */
-  let torn = false;
+  /** The last line was cut, so the next write starts with a newline. */
+  let isCut = false;
   let unreported = 0;
   let dropped = 0;
   let problem: string | null = null;
@@ -61,35 +61,35 @@ export function lineSink(
   };
   const descriptor = (): number => {
     const now = monotonicMs();
-    if (fd !== null && now >= lookAtMs) {
-      lookAtMs = now + LOOK_EVERY_MS;
+    if (fd !== null && now >= checkFileAtMs) {
+      checkFileAtMs = now + CHECK_FILE_EVERY_MS;
       if (!target.isCurrent(fd)) close();
     }
     if (fd === null) {
       if (now < reopenAtMs) throw new Error(problem ?? 'is not open');
       reopenAtMs = now + REOPEN_EVERY_MS;
       fd = target.open();
-      torn = false;
+      isCut = false;
     }
     return fd;
   };
-  const writeWhole = (text: string): void => {
+  const writeAll = (text: string): void => {
     const to = descriptor();
     const line = Buffer.from(text);
-    const bytes = torn ? Buffer.concat([NEWLINE, line]) : line;
+    const bytes = isCut ? Buffer.concat([NEWLINE, line]) : line;
     let written = 0;
     try {
-      const patienceMs = problem === null ? READER_WAIT_MS : 0;
-      const deadlineMs = monotonicMs() + patienceMs;
+      const waitMs = problem === null ? READER_WAIT_MS : 0;
+      const deadlineMs = monotonicMs() + waitMs;
       while (written < bytes.length) {
         const count = tryWrite(to, bytes, written);
         if (count !== null) written += count;
-        else if (monotonicMs() >= deadlineMs) throw new Error('nothing reads it');
+        else if (monotonicMs() >= deadlineMs) throw new Error('the reader does not read');
         else pause(READER_POLL_MS);
       }
-      torn = false;
+      isCut = false;
     } catch (error) {
-      torn ||= written > 0;
+      isCut ||= written > 0;
       throw error;
     }
   };
@@ -97,8 +97,8 @@ export function lineSink(
   return {
     write(line) {
       try {
-        // Together, or a notice that fits where the line does not would be repeated.
-        writeWhole(unreported === 0 ? line : notice(unreported, problem ?? '') + line);
+        // In one write: if the notice fitted alone, it would be written again with the next line.
+        writeAll(unreported === 0 ? line : notice(unreported, problem ?? '') + line);
         unreported = 0;
         problem = null;
       } catch (error) {
@@ -113,7 +113,7 @@ export function lineSink(
   };
 }
 
-/** How many bytes were written; null while a reader does not take any. @throws the error of write(2) */
+/** Returns the number of bytes written; null while the reader accepts none. @throws the error of write(2) */
 function tryWrite(fd: number, bytes: Buffer, offset: number): number | null {
   try {
     return writeSync(fd, bytes, offset);
@@ -123,7 +123,7 @@ function tryWrite(fd: number, bytes: Buffer, offset: number): number | null {
   }
 }
 
-/** Standard output (1) or error (2) as this process was given it. */
+/** Standard output (1) or standard error (2) of this process. */
 export function standardStream(fd: 1 | 2): SinkTarget {
   return {
     name: fd === 1 ? 'standard output' : 'standard error',
@@ -133,9 +133,9 @@ export function standardStream(fd: 1 | 2): SinkTarget {
 }
 
 /**
- * A pipe that is not read, and a terminal that is held, would stop the whole program at a write: they are opened once more,
- * so that a write that would wait fails instead. Others share the descriptor itself, which is left as it is. A file would be
- * written from its beginning, and a socket cannot be opened.
+ * A write to a pipe without a reader, or to a paused terminal, would block the whole program. So both are opened again as
+ * non-blocking: such a write then fails. The inherited descriptor stays unchanged because other processes share it. Files
+ * and sockets keep it: a file would be written from its start, and a socket cannot be opened.
  */
 function openWithoutWaiting(fd: number, stats: Stats): number {
   if (!stats.isFIFO() && !stats.isCharacterDevice()) return fd;
@@ -143,12 +143,12 @@ function openWithoutWaiting(fd: number, stats: Stats): number {
   try {
     return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
-    // Another user's terminal, or a pipe that nobody reads any more: writing says so.
+    // Another user's terminal, or a pipe without a reader: the write reports the error.
     return fd;
   }
 }
 
-/** A file that is appended to, and made again when it was removed or replaced. */
+/** A file to append to. It is created again after it was removed or replaced. */
 export function logFile(path: string): SinkTarget {
   return {
     name: path,
@@ -162,15 +162,15 @@ export function logFile(path: string): SinkTarget {
       }
     },
     isCurrent: (fd) => {
-      const there = statSync(path, { throwIfNoEntry: false });
+      const named = statSync(path, { throwIfNoEntry: false });
       const open = fstatSync(fd);
-      return there?.ino === open.ino && there.dev === open.dev;
+      return named?.ino === open.ino && named.dev === open.dev;
     },
   };
 }
 
-const waiting = new Int32Array(new SharedArrayBuffer(4));
+const neverNotified = new Int32Array(new SharedArrayBuffer(4));
 
 function pause(ms: number): void {
-  Atomics.wait(waiting, 0, 0, ms);
+  Atomics.wait(neverNotified, 0, 0, ms);
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { goesToJournal, journalPrefix } from './log.ts';
 
-it('tells the journal from any other output by its inode, as the variable alone is inherited', () => {
+it('recognizes the journal by the inode of the output', () => {
   expect(goesToJournal('9:4711', { dev: 9, ino: 4711 })).toBe(true);
   expect(goesToJournal('9:4711', { dev: 9, ino: 4712 })).toBe(false);
   expect(goesToJournal(undefined, { dev: 9, ino: 4711 })).toBe(false);

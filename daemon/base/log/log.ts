@@ -11,7 +11,7 @@ import {
 
 export type { Logger };
 
-/** Names of fields that never reach a log, wherever they hang. */
+/** Fields that are never logged, down to the third level of an object. */
 const SECRET_FIELDS = [
   'password',
   'token',
@@ -23,10 +23,10 @@ const SECRET_FIELDS = [
 ];
 const WARNING = 40;
 
-/** Where log lines go: standard output, and a file. */
+/** The destinations of log lines: standard output, and a file if there is one. */
 export interface LogOutput {
   sinks: readonly { sink: LineSink; priorities: boolean }[];
-  /** Of all sinks together; `problem` names the first that does not work. */
+  /** The losses of all sinks together; `problem` names the first sink that fails. */
   losses(): Losses;
 }
 
@@ -53,14 +53,14 @@ export function logOutput({ file }: { file: string | null }): LogOutput {
   };
 }
 
-/** Not through the logger, whose level may leave it out. */
+/** Built without the logger: its level could suppress the line. */
 function lossLine(target: SinkTarget, dropped: number, problem: string, priorities: boolean): string {
-  const msg = `${dropped} log lines could not be written to ${target.name} and are lost: ${problem}`;
+  const msg = `cannot write to ${target.name}: ${dropped} log lines are lost: ${problem}`;
   const line = JSON.stringify({ level: WARNING, time: new Date().toISOString(), dropped, msg });
   return `${priorities ? journalPrefix(WARNING) : ''}${line}\n`;
 }
 
-/** JSON lines, on standard output unless told otherwise. */
+/** A logger of JSON lines; standard output is the default. */
 export function createLog({
   level,
   output = logOutput({ file: null }),
@@ -68,10 +68,10 @@ export function createLog({
 }: {
   level: string;
   output?: LogOutput;
-  /** Is given every line as well. */
+  /** Receives every line too. */
   recent?: { write(line: string): void };
 }): Logger {
-  // What is logged is decided by the logger's level alone, which a reload may change.
+  // Streams take every level: only the logger's own level decides, because a reload may change it.
   const streams = [
     ...output.sinks.map(({ sink, priorities }) => ({
       level: 'trace',
@@ -92,7 +92,13 @@ export function createLog({
     pino.multistream(streams as Parameters<typeof pino.multistream>[0]),
   );
 }
-/** Whether standard output is the journal's; the variable is inherited by those whose output is not. Source: systemd.exec(5). */
+
+/**
+ * Whether standard output goes to the journal. The variable alone is not enough: child processes with another output
+ * inherit it. Source: systemd.exec(5).
+ *
+ * @param variable `JOURNAL_STREAM`
+ */
 export function goesToJournal(
   variable: string | undefined,
   { dev, ino }: { dev: number; ino: number },
@@ -100,7 +106,7 @@ export function goesToJournal(
   return variable === `${dev}:${ino}`;
 }
 
-/** The level as the journal reads it: a prefix of each line. Source: sd-daemon(3). */
+/** The priority of a pino level as the journal reads it: a prefix of each line. Source: sd-daemon(3). */
 export function journalPrefix(level: number): string {
   if (level >= 60) return '<2>';
   if (level >= 50) return '<3>';
@@ -110,7 +116,7 @@ export function journalPrefix(level: number): string {
 
 function withPriorities(destination: { write(line: string): unknown }) {
   return {
-    // Asks pino to say the level of what it writes.
+    // Makes pino set `lastLevel` before each write.
     [Symbol.for('pino.metadata')]: true as const,
     lastLevel: 30,
     write(line: string) {

@@ -1,4 +1,4 @@
-/** The daemon's own log, as the API shows it. */
+/** A line of the daemon's own log, as the API shows it. */
 export interface RecentLine {
   at: string;
   level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -13,36 +13,36 @@ const LEVELS: Readonly<Record<number, RecentLine['level']>> = {
   50: 'error',
   60: 'fatal',
 };
-const MOST_LINES = 2_000;
-/** Characters of one line; a stack is longer than what it says. */
-const LONGEST_LINE = 4_000;
+const MAX_LINES = 2_000;
+/** Characters; longer lines, such as those with a stack, are cut. */
+const MAX_LINE_LENGTH = 4_000;
 
-/** The last lines of the log, in memory: they are there whatever becomes of the disk, and where none is written to. */
+/** The last lines of the log, in memory: available without a log file and when the disk fails. */
 export class RecentLog {
   #lines: string[] = [];
 
-  /** A line of pino's, as JSON. It is read when somebody asks. */
+  /** Takes a JSON line from pino. It is parsed only when it is read. */
   write(line: string): void {
-    this.#lines.push(line.slice(0, LONGEST_LINE));
-    // Now and then, so that a line costs nothing but its memory.
-    if (this.#lines.length >= 2 * MOST_LINES) this.#lines = this.#lines.slice(-MOST_LINES);
+    this.#lines.push(line.slice(0, MAX_LINE_LENGTH));
+    // Not at every line: copying would cost more than the memory.
+    if (this.#lines.length >= 2 * MAX_LINES) this.#lines = this.#lines.slice(-MAX_LINES);
   }
 
-  /** The last ones, oldest first. */
+  /** The last `tail` lines, oldest first. */
   lines(tail: number): RecentLine[] {
-    return this.#lines.slice(-Math.min(tail, MOST_LINES)).map(readLine);
+    return this.#lines.slice(-Math.min(tail, MAX_LINES)).map(readLine);
   }
 }
 
 function readLine(line: string): RecentLine {
   const fields = parse(line);
-  // Too long to be whole JSON.
+  // A line that was cut is not valid JSON.
   if (fields === null)
     return { at: /"time":"([^"]+)"/.exec(line)?.[1] ?? '', level: levelIn(line), text: line };
   const { level, time, msg, ...others } = fields;
   const rest = Object.entries(others)
     .map(([name, value]) => [name, valueText(value)] as const)
-    // An error that says the same as the line.
+    // Leave out an error with the same text as the line.
     .filter(([, value]) => value !== JSON.stringify(msg))
     .map(([name, value]) => `${name}=${value}`);
   return {
@@ -56,7 +56,7 @@ function levelIn(line: string): RecentLine['level'] {
   return LEVELS[Number(/"level":(\d+)/.exec(line)?.[1])] ?? 'info';
 }
 
-/** Of an error, its message; a stack belongs into the log itself. */
+/** An error is shown by its message; its stack is only in the log file. */
 function valueText(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'message' in value) return JSON.stringify(value.message);
   return typeof value === 'string' && /^\S+$/.test(value) ? value : JSON.stringify(value);

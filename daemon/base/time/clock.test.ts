@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { deadline, systemClock } from './clock.ts';
 
-it('a sleep ends with its signal, and at once when that has aborted before', async () => {
+it('a sleep ends when its signal aborts, and at once when it has already aborted', async () => {
   const controller = new AbortController();
   const sleep = systemClock.sleep(3_600_000, controller.signal);
   controller.abort();
@@ -10,7 +10,7 @@ it('a sleep ends with its signal, and at once when that has aborted before', asy
   await systemClock.sleep(3_600_000, controller.signal);
 });
 
-it('a sleep that ends in time leaves no listener behind', async () => {
+it('a sleep that ends by its timer removes its listener', async () => {
   const controller = new AbortController();
   let listeners = 0;
   const signal = new Proxy(controller.signal, {
@@ -25,7 +25,7 @@ it('a sleep that ends in time leaves no listener behind', async () => {
   expect(listeners).toBe(0);
 });
 
-it('a deadline passes once its time is over, and never when it was cancelled', async () => {
+it('a deadline aborts after its time, and never after it was cancelled', async () => {
   const time = new ManualTime();
   const [kept, cancelled] = [deadline(time, 100), deadline(time, 100)];
   cancelled.cancel();

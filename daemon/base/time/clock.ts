@@ -1,21 +1,10 @@
-/** Time, injected so that tests decide what it is. All durations are milliseconds. */
+/** Time, injected so that tests control it. All durations are milliseconds. */
 export interface Clock {
   now(): Date;
   /** Milliseconds that never jump, for measuring durations. */
   monotonic(): number;
-  /** Resolves after `ms`, or at once when the signal aborts; never rejects. */
+  /** Resolves after `ms`, or at once when the signal aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-}
-
-/** Aborts after `ms` on that clock; `cancel` when it is not needed any more, so that nothing waits for it. */
-export function deadline(clock: Clock, ms: number): { signal: AbortSignal; cancel: () => void } {
-  const passed = new AbortController();
-  const cancelled = new AbortController();
-  void clock.sleep(ms, cancelled.signal).then(() => {
-    if (!cancelled.signal.aborted) passed.abort();
-    return undefined;
-  });
-  return { signal: passed.signal, cancel: () => cancelled.abort() };
 }
 
 export const systemClock: Clock = {
@@ -36,3 +25,30 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', done);
     }),
 };
+
+/** A signal that aborts after `ms`. Call `cancel` when it is no longer needed, to end the timer. */
+export function deadline(clock: Clock, ms: number): { signal: AbortSignal; cancel: () => void } {
+  const passed = new AbortController();
+  const cancelled = new AbortController();
+  void runAfter(clock, ms, cancelled.signal, () => passed.abort());
+  return { signal: passed.signal, cancel: () => cancelled.abort() };
+}
+
+/** Runs `work` after `ms`, unless the signal aborts first. */
+export async function runAfter(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+  work: () => void,
+): Promise<void> {
+  await clock.sleep(ms, signal);
+  if (!signal.aborted) work();
+}
+
+/** Whether `work` settles within `ms`; a rejection counts as settled. Does not stop `work`. */
+export async function settlesWithin(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
+  const settled = new AbortController();
+  const end = Promise.allSettled([work]).then(() => settled.abort());
+  await Promise.race([end, clock.sleep(ms, settled.signal)]);
+  return settled.signal.aborted;
+}

@@ -1,6 +1,6 @@
+import { fullJitterMs } from '../../../shared/backoff.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
-import { fullJitterMs } from '../../base/time/backoff.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import type { EventBus } from '../../events/bus.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { usernameOf, utcDay } from '../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { exists } from '../../base/files/exists.ts';
+import { exists } from '../../base/files/dir.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Clock } from '../../base/time/clock.ts';

@@ -1,5 +1,5 @@
+import { hostAndPort } from '../../../shared/host.ts';
 import type { DaemonStatus } from '../../../shared/status.ts';
-import { listenAddress } from '../../pocketbase/process/command.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import type { HostFacts, PortFacts } from './facts/host-facts.ts';
@@ -207,7 +207,7 @@ export function checkPorts({ ports, fleet }: HostFacts): Finding[] {
     const what = `${port.variable} ${port.host}:${port.port}`;
     const id = port.variable === 'SERVER_PORT' ? 'port_server_port' : 'port_pb_global_port';
     // The next daemon takes it over, so this is as it should be; that there is no daemon has a finding of its own.
-    if (port.state === 'taken' && global?.address === listenAddress(port.host, port.port))
+    if (port.state === 'taken' && global?.address === hostAndPort(port.host, port.port))
       return ok(id, `${what} is held by our global PocketBase, which runs on without a daemon`);
     return judgePort(id, what, port);
   });

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { FathomError } from '../../../shared/errors.ts';
-import { exists } from '../../base/files/exists.ts';
+import { exists } from '../../base/files/dir.ts';
 import { replaceFile } from '../../base/files/replace-file.ts';
 import { CURRENT, isRelease, SERVICE, SYSTEM_FILES } from './release/layout.ts';
 

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { exists } from '../../base/files/exists.ts';
+import { exists } from '../../base/files/dir.ts';
 import { isLoaded, run } from './host.ts';
 import {
   ACCOUNT,

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { FathomError } from '../../../shared/errors.ts';
-import { exists } from '../../base/files/exists.ts';
+import { exists } from '../../base/files/dir.ts';
 import { replaceFile } from '../../base/files/replace-file.ts';
 import { DATA, RELEASES, SETTINGS, UNINSTALLING } from './release/layout.ts';
 

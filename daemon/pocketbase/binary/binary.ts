@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { PhaseReason } from '../../../shared/instance.ts';
-import { exists } from '../../base/files/exists.ts';
+import { exists } from '../../base/files/dir.ts';
 import { hashOf } from './executable-hash.ts';
 
 export interface Binary {

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { messageOf } from '../../../shared/errors.ts';
-import { exists } from '../../base/files/exists.ts';
+import { exists } from '../../base/files/dir.ts';
 import { FLEET_VARIABLE, INSTANCE_VARIABLE } from '../process/command.ts';
 import { fleetIdOf } from '../process/fleet-id.ts';
 import { findByEnvironment } from '../process/procfs.ts';

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { hostAndPort } from '../../../shared/host.ts';
 
 /** What one PocketBase process needs to be started. */
 export interface InstanceCommand {
@@ -64,7 +65,7 @@ interface Directories {
 function serveArguments(command: InstanceCommand, directories: Directories): string[] {
   return [
     'serve',
-    `--http=${listenAddress(command.host, command.port)}`,
+    `--http=${hostAndPort(command.host, command.port)}`,
     `--publicDir=${noDirectory(command)}`,
     `--hooksPool=${command.hooksPool}`,
     ...commonArguments(directories),
@@ -86,18 +87,6 @@ function commonArguments({ dataDir, migrationsDir, hooksDir }: Directories): str
     '--automigrate=false',
     '--dev=false',
   ];
-}
-
-/** `host:port`, with the brackets that an IPv6 address needs. */
-export function listenAddress(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** Where to reach what listens on `host`: the wildcard addresses are reached over loopback. */
-export function connectHost(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '::1';
-  return host;
 }
 
 /** A path beside the data that nobody makes: PocketBase takes a directory that is not there for an empty one. */
@@ -129,10 +118,4 @@ export function inheritedEnvironment(environment: NodeJS.ProcessEnv): Record<str
   return Object.fromEntries(
     INHERITED.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
   );
-}
-
-/** The host of a URL at which an address that is listened on can be reached. */
-export function urlHost(host: string): string {
-  const reachable = connectHost(host);
-  return reachable.includes(':') ? `[${reachable}]` : reachable;
 }

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
+import { hostAndPort } from '../../../shared/host.ts';
 import type { Probe } from '../../../shared/instance.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import { listenAddress } from './command.ts';
 
 export interface ProbeTarget {
   host: string;
@@ -79,7 +79,7 @@ function answer(
     });
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    const lines = Object.entries({ host: listenAddress(host, port), connection: 'close', ...headers });
+    const lines = Object.entries({ host: hostAndPort(host, port), connection: 'close', ...headers });
     socket.write(
       `GET ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
     );

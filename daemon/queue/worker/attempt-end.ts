@@ -1,5 +1,5 @@
+import { fullJitterMs } from '../../../shared/backoff.ts';
 import type { AttemptError } from '../../../shared/task.ts';
-import { fullJitterMs } from '../../base/time/backoff.ts';
 import { type HandlerError, handlerError, retryAfterOf } from '../runner/messages.ts';
 import type { ClaimedTask, Outcome } from '../store/claimed-task.ts';
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
+import { connectHost, urlHost } from '../../../shared/host.ts';
 import type { Config } from '../../config/config.ts';
 import type { Catalog } from '../../databases/catalog.ts';
 import type { Provisioner } from '../../databases/provisioning/provisioner.ts';
 import type { EventBus } from '../../events/bus.ts';
-import { connectHost } from '../../pocketbase/process/command.ts';
 import { Queue, type QueueOptions } from '../queue.ts';
 import type { TaskHost } from './prepare.ts';
 
@@ -51,8 +51,7 @@ export function daemonQueue({
   /** What tasks may connect to, beside the setting. */
   extraTargets?: readonly string[];
 }): Queue {
-  const reachable = connectHost(config.bindAddress);
-  const host = reachable.includes(':') ? `[${reachable}]` : reachable;
+  const host = urlHost(connectHost(config.bindAddress));
   return new Queue({
     ...options,
     random: Math.random,

@@ -1,6 +1,5 @@
 import type { Logger } from '../../base/log/log.ts';
-import { after } from '../../base/time/after.ts';
-import type { Clock } from '../../base/time/clock.ts';
+import { type Clock, runAfter } from '../../base/time/clock.ts';
 import { type HandlerError, handlerError } from '../runner/messages.ts';
 import type { Runner } from '../runner/runner.ts';
 import type { RunnerPool } from '../runner/runner-pool.ts';
@@ -127,7 +126,7 @@ export class Execution {
 
   async #attempt(): Promise<AttemptEnd> {
     const { clock, log, runners, prepare } = this.#deps;
-    void after(clock, this.task.timeout_s * 1000, this.#over.signal, () =>
+    void runAfter(clock, this.task.timeout_s * 1000, this.#over.signal, () =>
       this.#stop('timeout', `out of time after ${this.task.timeout_s} s`),
     );
     let prepared: PreparedTask;
@@ -181,7 +180,7 @@ export class Execution {
     const runner = this.#runner;
     if (!runner) return;
     runner.abort(reason);
-    void after(this.#deps.clock, this.#graceMs, this.#over.signal, () =>
+    void runAfter(this.#deps.clock, this.#graceMs, this.#over.signal, () =>
       runner.kill(handlerError(reason, { code: ending })),
     );
   }
@@ -197,7 +196,7 @@ export class Execution {
     this.#deadline = deadline;
     // Not kept waiting by a handler's grace: its process ends itself when this is over.
     const leftMs = Math.max(0, this.#leftMs() - this.#graceMs);
-    void after(this.#deps.clock, leftMs, deadline.signal, () => this.lose());
+    void runAfter(this.#deps.clock, leftMs, deadline.signal, () => this.lose());
   }
 }
 

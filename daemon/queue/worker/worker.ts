@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
-import { settlesWithin } from '../../base/time/after.ts';
-import type { Clock } from '../../base/time/clock.ts';
+import { type Clock, settlesWithin } from '../../base/time/clock.ts';
 import type {
   AddAnswer,
   AddedTask,

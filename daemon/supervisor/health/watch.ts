@@ -1,7 +1,7 @@
+import { connectHost } from '../../../shared/host.ts';
 import type { EndedBy, PhaseReason } from '../../../shared/instance.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import { connectHost } from '../../pocketbase/process/command.ts';
 import { exitReason } from '../../pocketbase/process/exit-reason.ts';
 import type { Prober } from '../../pocketbase/process/probe.ts';
 import { type ProcessExit, watchExit } from '../../pocketbase/process/process-driver.ts';

@@ -1,10 +1,10 @@
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { connectHost } from '../../../shared/host.ts';
 import type { PhaseReason, Probe } from '../../../shared/instance.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Semaphore } from '../../base/semaphore.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import { accessDenied } from '../../pocketbase/data/data-state.ts';
-import { connectHost } from '../../pocketbase/process/command.ts';
 import { exitReason } from '../../pocketbase/process/exit-reason.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../../pocketbase/process/probe.ts';
 import {

@@ -1,5 +1,5 @@
+import { connectHost, hostAndPort } from '../../../shared/host.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
-import { connectHost, listenAddress } from '../../pocketbase/process/command.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../../pocketbase/process/probe.ts';
 import {
   type FoundProcess,
@@ -23,7 +23,7 @@ export function whyNotAdopt(found: FoundProcess, spec: InstanceSpec): string | n
   if (found.dataDir !== dataDirOf(spec.directory))
     return `its data directory is ${found.dataDir ?? 'unknown'}`;
   const port = portOf(found);
-  if (port === null || found.address !== listenAddress(spec.host, port)) {
+  if (port === null || found.address !== hostAndPort(spec.host, port)) {
     return `it listens on ${found.address ?? 'an unknown address'}`;
   }
   if ('fixed' in spec.port && spec.port.fixed !== port) return `it listens on port ${port}`;

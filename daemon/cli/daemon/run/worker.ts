@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { FleetStream } from '../../../../shared/client/stream.ts';
+import { connectHost, urlHost } from '../../../../shared/host.ts';
 import { exemptFromProxy } from '../../../../shared/proxy-exemptions.ts';
 import { makePrivateDir } from '../../../base/files/dir.ts';
 import { createLog } from '../../../base/log/log.ts';
@@ -9,7 +10,6 @@ import { ControlPlaneClient } from '../../../control-plane/client.ts';
 import { keyWarnings } from '../../../host/doctor/key-checks.ts';
 import { hookTokenOf } from '../../../keys/hook-token.ts';
 import { masterKeysOf } from '../../../keys/master-keys.ts';
-import { urlHost } from '../../../pocketbase/process/command.ts';
 import { createWorker, DRAIN_MS } from '../../../queue/queue.ts';
 import { HookClient } from '../../../queue/store/hook-client.ts';
 import { remoteHost } from '../../../queue/worker/remote-host.ts';
@@ -41,7 +41,7 @@ export async function runWorker(
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
   const log = createLog({ level: config.log.level });
-  const host = urlHost(config.bindAddress);
+  const host = urlHost(connectHost(config.bindAddress));
   const url = `http://${host}:${config.globalPort}`;
   const hookToken = hookTokenOf(config.jwt.secret);
   const masterKeys = masterKeysOf(config);

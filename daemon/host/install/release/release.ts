@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../../shared/errors.ts';
-import { exists } from '../../../base/files/exists.ts';
+import { exists } from '../../../base/files/dir.ts';
 import { syncDirectory } from '../../../base/files/replace-file.ts';
 import { run } from '../host.ts';
 import { CURRENT, FALLBACK, PREVIOUS, RELEASES } from './layout.ts';

@@ -1,7 +1,7 @@
 import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError } from '../../../../shared/errors.ts';
-import { exists } from '../../../base/files/exists.ts';
+import { exists } from '../../../base/files/dir.ts';
 import { replaceFile } from '../../../base/files/replace-file.ts';
 import { generateSecret } from '../../../config/sources/secrets-file.ts';
 import { GENERATED_SECRETS } from '../../../config/sources/variables.ts';

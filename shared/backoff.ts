@@ -1,9 +1,9 @@
 /**
- * Exponential back-off with full jitter: anywhere between 0 and `base * 2^(attempt-1)`, at most `cap`.
+ * Exponential back-off with full jitter: a random wait from 0 to `base * 2^(attempt-1)`, at most `cap`.
  * Source: Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
  *
  * @param attempt counts from 1
- * @param random a number in [0, 1)
+ * @param random returns a number in [0, 1)
  * @returns milliseconds
  */
 export function fullJitterMs(

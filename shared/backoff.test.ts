@@ -9,7 +9,7 @@ it('the ceiling doubles with each attempt up to the cap', () => {
   expect(ceilings).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]);
 });
 
-it('the wait lies anywhere between nothing and the ceiling, whatever the attempt', () => {
+it('the wait is between 0 and the ceiling for every attempt', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 10_000 }),
