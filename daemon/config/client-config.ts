@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { FieldError } from '../../shared/errors.ts';
 import { type ConfigInput, readSources } from './sources/sources.ts';
+import { SETTINGS } from './sources/variables.ts';
 
 /** What a client of the daemon on the same host needs: no secrets, and nothing that must be valid for it. */
 export interface ClientConfig {
@@ -16,6 +17,7 @@ export function loadClientConfig(input: ConfigInput): ClientConfig {
   return {
     dataDir,
     problems,
-    socketPath: socket === undefined ? join(dataDir, 'run', 'fathomd.sock') : resolve(input.cwd, socket),
+    socketPath:
+      socket === undefined ? join(dataDir, SETTINGS.FATHOM_SOCKET.default) : resolve(input.cwd, socket),
   };
 }

@@ -1,15 +1,13 @@
-import { join } from 'node:path';
 import { z } from 'zod';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
 import { type ConfigInput, readSources, type Sources } from './sources/sources.ts';
+import type { SETTINGS } from './sources/variables.ts';
 import { ValueReader } from './value-reader.ts';
 
 export type { ConfigInput } from './sources/sources.ts';
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
 /** A Unix socket's address has room for 108 bytes, the last of them NUL: unix(7). */
 export const MAX_SOCKET_PATH_BYTES = 107;
@@ -62,7 +60,7 @@ export interface Config {
   /** Still opens the settings that it encrypted; each PocketBase is given the new one when it starts. */
   previousPbEncryptionKey: Uint8Array | null;
   admin: { email: string; password: string };
-  log: { level: (typeof LOG_LEVELS)[number]; dir: string | null } & LogLimits;
+  log: { level: (typeof SETTINGS.LOG_LEVEL.choices)[number]; dir: string | null } & LogLimits;
   oauth: OAuthConfig;
 }
 
@@ -98,58 +96,57 @@ function readConfig(read: ValueReader, dataDir: string): Config {
   read.path('FATHOM_DATA_DIR');
   return {
     dataDir,
-    userDatabasesDir: read.path('PB_USER_DBS_PATH') ?? join(dataDir, 'user_dbs'),
-    socketPath: readSocketPath(read, dataDir),
+    userDatabasesDir: read.pathInData('PB_USER_DBS_PATH'),
+    socketPath: readSocketPath(read),
     socketGroup: read.text('FATHOM_SOCKET_GROUP'),
-    server: { host: read.host('SERVER_HOST', '127.0.0.1'), port: read.port('SERVER_PORT', 3000) },
+    server: { host: read.host('SERVER_HOST'), port: read.wholeNumber('SERVER_PORT') },
     corsOrigins: readOrigins(read),
     limits: readLimits(read),
     trustedProxies: readTrustedProxies(read),
-    globalPort: read.port('PB_GLOBAL_PORT', 8090),
-    bindAddress: read.host('PB_BIND_ADDRESS', '127.0.0.1'),
+    globalPort: read.wholeNumber('PB_GLOBAL_PORT'),
+    bindAddress: read.host('PB_BIND_ADDRESS'),
     publicUrl: readPublicUrl(read),
     ports: {
-      base: read.port('PB_BASE_PORT', 9000),
-      range: read.wholeNumber('PB_PORT_RANGE', 1000, { min: 1, max: 65_535 }),
+      base: read.wholeNumber('PB_BASE_PORT'),
+      range: read.wholeNumber('PB_PORT_RANGE'),
     },
     applications: {
-      appDir: read.path('FATHOM_APP_DIR') ?? join(dataDir, 'apps'),
+      appDir: read.pathInData('FATHOM_APP_DIR'),
       applications: readApplications(read),
     },
     binaryPath: read.path('PB_BINARY_PATH'),
-    healthIntervalMs: read.wholeNumber('PB_HEALTH_INTERVAL', 30, { min: 1, max: 86_400 }) * 1000,
+    healthIntervalMs: read.wholeNumber('PB_HEALTH_INTERVAL') * 1000,
     worker: {
-      concurrency: read.wholeNumber('WORKER_CONCURRENCY', 1, { min: 1, max: 1000 }),
-      pollIntervalMs: read.wholeNumber('QUEUE_POLL_INTERVAL', 5, { min: 1, max: 86_400 }) * 1000,
+      concurrency: read.wholeNumber('WORKER_CONCURRENCY'),
+      pollIntervalMs: read.wholeNumber('QUEUE_POLL_INTERVAL') * 1000,
       allowedTargets: readAllowedTargets(read),
     },
-    tasksDir: read.path('FATHOM_TASKS_DIR') ?? join(dataDir, 'tasks'),
+    tasksDir: read.pathInData('FATHOM_TASKS_DIR'),
     jwt: {
-      secret: new TextEncoder().encode(read.secretText('JWT_SECRET', { min: 32 })),
-      previousSecret: read.optionalSecretText('JWT_PREVIOUS_SECRET', { min: 32 }),
-      expirationHours: read.wholeNumber('JWT_EXPIRATION_HOURS', 24, { min: 1, max: 8760 }),
+      secret: new TextEncoder().encode(read.secretText('JWT_SECRET')),
+      previousSecret: read.optionalSecretText('JWT_PREVIOUS_SECRET'),
+      expirationHours: read.wholeNumber('JWT_EXPIRATION_HOURS'),
     },
-    aesMasterKey: read.key('AES_MASTER_KEY', 32),
-    previousAesMasterKey: read.optionalKey('AES_PREVIOUS_MASTER_KEY', 32),
-    pbEncryptionKey: read.key('PB_ENCRYPTION_KEY', 32),
-    previousPbEncryptionKey: read.optionalKey('PB_PREVIOUS_ENCRYPTION_KEY', 32),
+    aesMasterKey: read.key('AES_MASTER_KEY'),
+    previousAesMasterKey: read.optionalKey('AES_PREVIOUS_MASTER_KEY'),
+    pbEncryptionKey: read.key('PB_ENCRYPTION_KEY'),
+    previousPbEncryptionKey: read.optionalKey('PB_PREVIOUS_ENCRYPTION_KEY'),
     admin: {
       email: readEmail(read),
-      // What bcrypt reads, and what the sign-in accepts.
-      password: read.secretText('PB_ADMIN_PASSWORD', { min: 8, max: 71 }),
+      password: read.secretText('PB_ADMIN_PASSWORD'),
     },
     log: {
-      level: read.oneOf('LOG_LEVEL', 'info', LOG_LEVELS),
+      level: read.choice('LOG_LEVEL'),
       dir: read.path('LOG_DIR'),
-      retentionMs: read.wholeNumber('LOG_RETENTION_DAYS', 14, { min: 1, max: 3650 }) * 86_400_000,
-      maxBytes: read.wholeNumber('LOG_MAX_MB', 32, { min: 1, max: 1_000_000 }) * 1024 * 1024,
+      retentionMs: read.wholeNumber('LOG_RETENTION_DAYS') * 86_400_000,
+      maxBytes: read.wholeNumber('LOG_MAX_MB') * 1024 * 1024,
     },
     oauth: readOAuth(read),
   };
 }
 
-function readSocketPath(read: ValueReader, dataDir: string): string {
-  const path = read.path('FATHOM_SOCKET') ?? join(dataDir, 'run', 'fathomd.sock');
+function readSocketPath(read: ValueReader): string {
+  const path = read.pathInData('FATHOM_SOCKET');
   const bytes = Buffer.byteLength(path);
   if (bytes > MAX_SOCKET_PATH_BYTES) {
     const mend = 'set FATHOM_SOCKET to a shorter path';
@@ -197,14 +194,14 @@ function readApplications(read: ValueReader): string[] | null {
 }
 
 function readPublicUrl(read: ValueReader): string {
-  const template = read.text('PB_PUBLIC_URL') ?? 'http://{host}:{port}';
+  const template = read.textOrDefault('PB_PUBLIC_URL');
   const problem = publicUrlProblem(template);
   if (problem !== null) read.problem('PB_PUBLIC_URL', problem);
   return template;
 }
 
 function readEmail(read: ValueReader): string {
-  const email = read.text('PB_ADMIN_EMAIL') ?? 'admin@fathom.local';
+  const email = read.textOrDefault('PB_ADMIN_EMAIL');
   // The same rule as for signing in, or the administrator could never do so.
   if (!z.regexes.email.test(email) || email.length > 254) {
     read.problem('PB_ADMIN_EMAIL', 'is not an e-mail address; write one like admin@example.com');

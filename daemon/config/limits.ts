@@ -11,12 +11,11 @@ export interface LimitsConfig {
 }
 
 export function readLimits(read: ValueReader): LimitsConfig {
-  const limit = { min: 1, max: 100_000_000 };
   return {
-    requestsPerMinute: read.wholeNumber('RATE_LIMIT_PER_MINUTE', 6000, limit),
-    signInsPerAccount: read.wholeNumber('SIGN_IN_FAILURES_PER_ACCOUNT', 10, limit),
-    signInsPerAddress: read.wholeNumber('SIGN_IN_FAILURES_PER_ADDRESS', 100, limit),
-    signUpsPerAddress: read.wholeNumber('SIGN_UPS_PER_ADDRESS', 200, limit),
+    requestsPerMinute: read.wholeNumber('RATE_LIMIT_PER_MINUTE'),
+    signInsPerAccount: read.wholeNumber('SIGN_IN_FAILURES_PER_ACCOUNT'),
+    signInsPerAddress: read.wholeNumber('SIGN_IN_FAILURES_PER_ADDRESS'),
+    signUpsPerAddress: read.wholeNumber('SIGN_UPS_PER_ADDRESS'),
   };
 }
 

@@ -3,12 +3,21 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { FieldError } from '../../shared/errors.ts';
 import type { Sources } from './sources/sources.ts';
-import type { Variable } from './sources/variables.ts';
+import { SETTINGS, type Variable, type VariableOf } from './sources/variables.ts';
 
 /** What stands in for a value that was wrong; the configuration is thrown away once there is a problem. */
 const NOTHING = new Uint8Array();
+const KEY_BYTES = 32;
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+type VariableWithDefault = {
+  [Name in VariableOf<'text'>]: (typeof SETTINGS)[Name] extends { default: string } ? Name : never;
+}[VariableOf<'text'>];
+
+type PathInData = {
+  [Name in VariableOf<'path'>]: (typeof SETTINGS)[Name] extends { default: string } ? Name : never;
+}[VariableOf<'path'>];
 
 /**
  * Reads values one by one and gathers everything that is wrong instead of stopping at the first.
@@ -36,7 +45,13 @@ export class ValueReader {
     return this.#sources.get(name)?.trim() ?? null;
   }
 
-  wholeNumber(name: Variable, fallback: number, { min, max }: { min: number; max: number }): number {
+  /** The default where the setting has one and no value. */
+  textOrDefault(name: VariableWithDefault): string {
+    return this.text(name) ?? SETTINGS[name].default;
+  }
+
+  wholeNumber(name: VariableOf<'number'>): number {
+    const { default: fallback, min, max } = SETTINGS[name];
     const value = this.text(name);
     if (value === null) return fallback;
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
@@ -48,21 +63,23 @@ export class ValueReader {
     return fallback;
   }
 
-  port(name: Variable, fallback: number): number {
-    return this.wholeNumber(name, fallback, { min: 1, max: 65_535 });
-  }
-
-  oneOf<const T extends string>(name: Variable, fallback: T, allowed: readonly T[]): T {
+  choice<Name extends VariableOf<'choice'>>(name: Name): (typeof SETTINGS)[Name]['choices'][number] {
+    const { default: fallback, choices } = SETTINGS[name];
     const value = this.text(name);
     if (value === null) return fallback;
-    const found = allowed.find((one) => one === value.toLowerCase());
+    const found = choices.find((choice) => choice === value.toLowerCase());
     if (found === undefined)
-      this.problem(name, `${shown(value)} is unknown; use one of ${allowed.join(', ')}`);
+      this.problem(name, `${shown(value)} is unknown; use one of ${choices.join(', ')}`);
     return found ?? fallback;
   }
 
+  /** Absolute; the default is below the data directory. */
+  pathInData(name: PathInData): string {
+    return this.path(name) ?? join(this.#sources.dataDir, SETTINGS[name].default);
+  }
+
   /** Absolute; null when not set. */
-  path(name: Variable): string | null {
+  path(name: VariableOf<'path'>): string | null {
     const value = this.text(name);
     if (value === null) return null;
     if (value.startsWith('~')) this.problem(name, `'~' is not expanded here; write the whole path`);
@@ -70,7 +87,8 @@ export class ValueReader {
     return resolve(this.#cwd, value);
   }
 
-  host(name: Variable, fallback: string): string {
+  host(name: VariableOf<'host'>): string {
+    const { default: fallback } = SETTINGS[name];
     const value = this.text(name) ?? fallback;
     // Digits and dots only is a mistyped address, never a name.
     const isName = HOST_NAME.test(value) && !/^[\d.]+$/.test(value);
@@ -84,28 +102,29 @@ export class ValueReader {
   }
 
   /** Bytes of a base64 value, strictly: Node's own decoder drops what it does not understand and shortens the key. */
-  key(name: Variable, bytes: number): Uint8Array {
+  key(name: VariableOf<'key'>): Uint8Array {
     const value = this.#secret(name);
     if (value === null) return NOTHING;
     if (!BASE64.test(value)) {
       this.problem(
         name,
-        `is not base64 (standard alphabet, padded), needs ${bytes} bytes of it${this.#howToGetOne()}`,
+        `is not base64 (standard alphabet, padded), needs ${KEY_BYTES} bytes of it${this.#howToGetOne()}`,
       );
       return NOTHING;
     }
     const key = Uint8Array.from(Buffer.from(value, 'base64'));
-    if (key.length !== bytes)
-      this.problem(name, `${key.length} bytes, needs ${bytes} (base64)${this.#howToGetOne()}`);
+    if (key.length !== KEY_BYTES)
+      this.problem(name, `${key.length} bytes, needs ${KEY_BYTES} (base64)${this.#howToGetOne()}`);
     return key;
   }
 
-  optionalKey(name: Variable, bytes: number): Uint8Array | null {
-    return this.#sources.get(name) === undefined ? null : this.key(name, bytes);
+  optionalKey(name: VariableOf<'key'>): Uint8Array | null {
+    return this.#sources.get(name) === undefined ? null : this.key(name);
   }
 
   /** A secret that is used as it is written; length in bytes of UTF-8. */
-  secretText(name: Variable, { min, max }: { min: number; max?: number }): string {
+  secretText(name: VariableOf<'secret'>): string {
+    const { min, max }: { min: number; max?: number } = SETTINGS[name];
     const value = this.#secret(name);
     if (value === null) return '';
     const bytes = Buffer.byteLength(value);
@@ -117,9 +136,9 @@ export class ValueReader {
   }
 
   /** UTF-8 bytes of a secret that need not be there. */
-  optionalSecretText(name: Variable, limits: { min: number; max?: number }): Uint8Array | null {
+  optionalSecretText(name: VariableOf<'secret'>): Uint8Array | null {
     if (this.#sources.get(name) === undefined) return null;
-    return new TextEncoder().encode(this.secretText(name, limits));
+    return new TextEncoder().encode(this.secretText(name));
   }
 
   #secret(name: Variable): string | null {

@@ -8,17 +8,10 @@ import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { makeDirectory } from '../../base/files/dir.ts';
 import { withFileLock } from '../../base/files/file-lock.ts';
 import { replaceFile, writeAndClose } from '../../base/files/replace-file.ts';
-import { GENERATED_SECRETS, type GeneratedSecret } from './variables.ts';
+import { GENERATED_SECRETS, type GeneratedSecret, SETTINGS } from './variables.ts';
 
 const HEADER = `# Secrets of this Fathom. Keep a copy in a safe place: without the keys, what they encrypt is lost.
 `;
-
-const NOTES: Readonly<Record<GeneratedSecret, string>> = {
-  AES_MASTER_KEY: 'Encrypts the secrets that Fathom stores',
-  JWT_SECRET: 'Signs sessions; a new one signs everybody out',
-  PB_ENCRYPTION_KEY: 'Encrypts the settings of every PocketBase',
-  PB_ADMIN_PASSWORD: 'First administrator, and superuser of the global PocketBase',
-};
 
 /** Writes a fresh set of secrets, mode 0600; throws `config.exists` rather than replace a file. */
 export async function createEnvFile(path: string): Promise<void> {
@@ -109,7 +102,7 @@ function appended(before: string, names: readonly GeneratedSecret[]): string {
 }
 
 function secretLines(names: readonly GeneratedSecret[]): string {
-  return names.map((name) => `# ${NOTES[name]}.\n${name}=${generateSecret(name)}\n`).join('');
+  return names.map((name) => `# ${SETTINGS[name].about}\n${name}=${generateSecret(name)}\n`).join('');
 }
 
 /** Fresh random bytes, in the form that the setting has. */

@@ -7,8 +7,9 @@ import { readCredentials } from './credentials.ts';
 import { type CutValue, cutValues } from './env-lines.ts';
 import {
   GENERATED_SECRETS,
+  isSecret,
   OTHER_VARIABLES,
-  SECRET_VARIABLES,
+  SETTINGS,
   VARIABLES,
   type Variable,
 } from './variables.ts';
@@ -101,7 +102,7 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
     add(join(cwd, '.env'), { required: false });
     add(join(cwd, '.env.local'), { required: false });
   }
-  const dataDir = resolve(cwd, get('FATHOM_DATA_DIR')?.trim() ?? 'var');
+  const dataDir = resolve(cwd, get('FATHOM_DATA_DIR')?.trim() ?? SETTINGS.FATHOM_DATA_DIR.default);
   if (namedFile === null) add(join(dataDir, '.env'), { required: false });
 
   warnings.push(
@@ -123,9 +124,7 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
 
 /** True when the file's mode lets anyone but its owner in, and there is something to see. */
 export function exposesSecrets({ mode, values }: EnvFile): boolean {
-  const holdsSecrets = Object.entries(values).some(
-    ([name, value]) => SECRET_VARIABLES.has(name) && value !== '',
-  );
+  const holdsSecrets = Object.entries(values).some(([name, value]) => isSecret(name) && value !== '');
   return holdsSecrets && (mode & 0o077) !== 0;
 }
 

@@ -1,11 +1,81 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import { VARIABLES } from './variables.ts';
+import { parse } from 'dotenv';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { loadConfig } from '../config.ts';
+import { needRestart } from '../live-settings.ts';
+import { generateSecret } from './secrets-file.ts';
+import { GENERATED_SECRETS, SETTINGS, type Setting, VARIABLES, type Variable } from './variables.ts';
 
-it('are all in .env.sample, and nothing else is', () => {
+const SECRETS = Object.fromEntries(GENERATED_SECRETS.map((name) => [name, generateSecret(name)]));
+
+/** A set of settings that is valid, so that each one can be changed alone. */
+const BEFORE: Partial<Record<Variable, string>> = {
+  ...SECRETS,
+  FATHOM_SOCKET: '/run/fathom/fathomd.sock',
+  GOOGLE_CLIENT_ID: 'google',
+  GOOGLE_CLIENT_SECRET: 'google-secret',
+  GITHUB_CLIENT_ID: 'github',
+  GITHUB_CLIENT_SECRET: 'github-secret',
+  OIDC_CLIENT_ID: 'oidc',
+  OIDC_CLIENT_SECRET: 'oidc-secret',
+  OIDC_AUTH_URL: 'https://id.example.com/auth',
+  OIDC_TOKEN_URL: 'https://id.example.com/token',
+  OIDC_USER_INFO_URL: 'https://id.example.com/me',
+};
+
+const CHANGED: Partial<Record<Variable, string>> = {
+  PB_ADMIN_EMAIL: 'other@example.com',
+  FATHOM_SOCKET: '/run/other.sock',
+  CORS_ORIGINS: 'https://app.example.com',
+  TRUSTED_PROXIES: '10.0.0.1',
+  QUEUE_ALLOWED_TARGETS: 'localhost:25',
+  PB_PUBLIC_URL: 'https://{name}.example.com',
+  LOG_LEVEL: 'debug',
+};
+
+let cwd: string;
+
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'fathom-variables-'));
+});
+
+afterEach(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+const load = (env: Partial<Record<Variable, string>>) => loadConfig({ commandLine: {}, env, cwd }).config;
+
+function changedValue(name: Variable): string {
+  const setting: Setting = SETTINGS[name];
+  if (CHANGED[name] !== undefined) return CHANGED[name];
+  switch (setting.type) {
+    case 'key':
+    case 'secret':
+      return generateSecret(setting.type === 'key' ? 'AES_MASTER_KEY' : 'PB_ADMIN_PASSWORD').repeat(
+        setting.type === 'key' ? 1 : 2,
+      );
+    case 'number':
+      return String(setting.default + 1);
+    case 'host':
+      return '127.0.0.2';
+    case 'path':
+      return '/srv/other';
+    default:
+      return setting.type === 'URL' ? 'https://other.example.com' : 'other';
+  }
+}
+
+it.each(VARIABLES)('%s is applied by a reload if the table says so', (name) => {
+  const left = needRestart(load(BEFORE), load({ ...BEFORE, [name]: changedValue(name) }));
+  const setting: Setting = SETTINGS[name];
+  expect(left.length === 0).toBe(setting.reload ?? false);
+});
+
+it('takes the defaults of .env.sample', () => {
   const sample = readFileSync(join(import.meta.dirname, '../../../.env.sample'), 'utf8');
-  const shown = [...sample.matchAll(/^#?([A-Z][A-Z0-9_]+)=/gm)].map((match) => match[1]);
-  expect(new Set(shown)).toEqual(new Set(VARIABLES));
-  expect(shown).toHaveLength(VARIABLES.length);
+  const everything = parse(sample.replaceAll(/^#(?=[A-Z_]+=)/gm, ''));
+  expect(Object.keys(everything).toSorted()).toEqual([...VARIABLES].toSorted());
+  expect(load({ ...everything, ...SECRETS })).toEqual(load(SECRETS));
 });

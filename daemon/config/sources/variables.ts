@@ -1,74 +1,337 @@
+const DAYS_OF_A_YEAR = 365;
+const SECONDS_OF_A_DAY = 86_400;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+
+/** Sections of `.env.sample` and `docs/settings.md`, in their order. */
+export const SETTING_GROUPS = {
+  secrets: 'Secrets',
+  administrator: 'First administrator',
+  files: 'Files',
+  server: 'HTTP API and stream',
+  limits: 'Limits',
+  instances: 'PocketBase',
+  queue: 'Queue',
+  logs: 'Logs',
+  providers: 'Sign-in providers',
+} as const;
+
+type Kind =
+  /** Base64 of 32 bytes. */
+  | { type: 'key' }
+  /** Used as it is written; length in bytes of UTF-8. */
+  | { type: 'secret'; min: number; max?: number }
+  | { type: 'number'; default: number; min: number; max: number; unit?: string }
+  | { type: 'host'; default: string }
+  | { type: 'choice'; default: string; choices: readonly string[] }
+  /** `default` is below FATHOM_DATA_DIR, except that of FATHOM_DATA_DIR, which is below the working directory. */
+  | { type: 'path'; default?: string }
+  | { type: 'text' | 'URL' | 'list'; default?: string };
+
+export type Setting = Kind & {
+  group: keyof typeof SETTING_GROUPS;
+  /** Full sentences for `.env.sample` and `docs/settings.md`. */
+  about: string;
+  /** The daemon needs it and has no default. */
+  required?: true;
+  /** A reload of the daemon applies it; otherwise only a restart does. */
+  reload?: true;
+  /** Its value is never shown, not even a wrong one. */
+  hidden?: true;
+};
+
+const PORT = { type: 'number', min: 1, max: 65_535 } as const;
+const LIMIT = { type: 'number', group: 'limits', min: 1, max: 100_000_000, reload: true } as const;
+const PROVIDER = { type: 'text', group: 'providers', reload: true } as const;
+
+/** Every setting of the daemon. After a change, run `npm run docs:settings`. */
+export const SETTINGS = {
+  AES_MASTER_KEY: {
+    type: 'key',
+    group: 'secrets',
+    about: 'Encrypts the secrets that Fathom stores.',
+    required: true,
+    hidden: true,
+  },
+  JWT_SECRET: {
+    type: 'secret',
+    group: 'secrets',
+    about: 'Signs sessions. A new value signs all users out, unless JWT_PREVIOUS_SECRET holds the old one.',
+    min: 32,
+    required: true,
+    hidden: true,
+  },
+  PB_ENCRYPTION_KEY: {
+    type: 'key',
+    group: 'secrets',
+    about: 'Encrypts the settings of every PocketBase.',
+    required: true,
+    hidden: true,
+  },
+  PB_ADMIN_PASSWORD: {
+    type: 'secret',
+    group: 'administrator',
+    about: 'Password of the first administrator, who is also a superuser of the global PocketBase.',
+    // bcrypt reads no more, and a sign-in accepts no less.
+    min: 8,
+    max: 71,
+    required: true,
+    hidden: true,
+  },
+  PB_ADMIN_EMAIL: {
+    type: 'text',
+    group: 'administrator',
+    about: 'E-mail address of the first administrator.',
+    default: 'admin@fathom.local',
+  },
+  AES_PREVIOUS_MASTER_KEY: {
+    type: 'key',
+    group: 'secrets',
+    about: "The AES_MASTER_KEY before the current one. Remove it after 'fathomd secrets rotate'.",
+    hidden: true,
+  },
+  JWT_PREVIOUS_SECRET: {
+    type: 'secret',
+    group: 'secrets',
+    about:
+      'The JWT_SECRET before the current one. Sessions that it signed stay valid. ' +
+      'Remove it after JWT_EXPIRATION_HOURS.',
+    min: 32,
+    hidden: true,
+  },
+  PB_PREVIOUS_ENCRYPTION_KEY: {
+    type: 'key',
+    group: 'secrets',
+    about:
+      'The PB_ENCRYPTION_KEY before the current one. ' +
+      'Remove it when the daemon has started every PocketBase with the current one.',
+    hidden: true,
+  },
+
+  FATHOM_DATA_DIR: {
+    type: 'path',
+    group: 'files',
+    about: 'Directory of all data.',
+    default: 'var',
+  },
+  PB_USER_DBS_PATH: {
+    type: 'path',
+    group: 'files',
+    about: 'Directory of the user databases, with one directory for each.',
+    default: 'user_dbs',
+  },
+  FATHOM_SOCKET: {
+    type: 'path',
+    group: 'files',
+    about: 'Local admin socket. The path has at most 107 bytes.',
+    default: 'run/fathomd.sock',
+  },
+  FATHOM_SOCKET_GROUP: {
+    type: 'text',
+    group: 'files',
+    about:
+      'Name or number of a group whose members can open the local admin socket. Its members are administrators. ' +
+      'Needs a FATHOM_SOCKET outside of FATHOM_DATA_DIR.',
+  },
+  FATHOM_TASKS_DIR: {
+    type: 'path',
+    group: 'files',
+    about: 'Directory of your task handlers.',
+    default: 'tasks',
+  },
+  FATHOM_APP_DIR: {
+    type: 'path',
+    group: 'files',
+    about:
+      'Directory of your applications, with one directory for each: APPLICATION/migrations/*.js. ' +
+      'Upgrades do not change it.',
+    default: 'apps',
+  },
+  FATHOM_APPS: {
+    type: 'list',
+    group: 'files',
+    about: 'Applications that user databases get. Without it, they get all applications in FATHOM_APP_DIR.',
+  },
+  PB_BINARY_PATH: {
+    type: 'path',
+    group: 'files',
+    about:
+      'PocketBase executable to run instead of the embedded one. ' +
+      "'fathomd pocketbase install VERSION' downloads one and prints this line.",
+  },
+
+  SERVER_HOST: {
+    type: 'host',
+    group: 'server',
+    about: 'Address of the HTTP API and the stream.',
+    default: '127.0.0.1',
+  },
+  SERVER_PORT: { ...PORT, group: 'server', about: 'Port of the HTTP API and the stream.', default: 3000 },
+  CORS_ORIGINS: {
+    type: 'list',
+    group: 'server',
+    about: 'Origins of web applications that may call the API, like https://app.example.com.',
+    reload: true,
+  },
+  TRUSTED_PROXIES: {
+    type: 'list',
+    group: 'server',
+    about:
+      'Addresses or networks of the reverse proxies in front of the API. ' +
+      'Fathom takes the address of a client from their X-Forwarded-For.',
+  },
+  JWT_EXPIRATION_HOURS: {
+    type: 'number',
+    group: 'server',
+    about: 'Lifetime of a session.',
+    default: 24,
+    min: 1,
+    max: 24 * DAYS_OF_A_YEAR,
+    unit: 'hours',
+  },
+
+  RATE_LIMIT_PER_MINUTE: { ...LIMIT, about: 'Requests of one address per minute.', default: 6000 },
+  SIGN_IN_FAILURES_PER_ACCOUNT: {
+    ...LIMIT,
+    about: 'Failed sign-ins at one account in 15 minutes.',
+    default: 10,
+  },
+  SIGN_IN_FAILURES_PER_ADDRESS: {
+    ...LIMIT,
+    about:
+      'Failed sign-ins from one address in 15 minutes. At the address of a database, all sign-ins count.',
+    default: 100,
+  },
+  SIGN_UPS_PER_ADDRESS: { ...LIMIT, about: 'New accounts from one address in an hour.', default: 200 },
+
+  PB_GLOBAL_PORT: { ...PORT, group: 'instances', about: 'Port of the global PocketBase.', default: 8090 },
+  PB_BIND_ADDRESS: {
+    type: 'host',
+    group: 'instances',
+    about: 'Address on which user databases listen.',
+    default: '127.0.0.1',
+  },
+  PB_PUBLIC_URL: {
+    type: 'text',
+    group: 'instances',
+    about: 'URL of a user database for its owner. {name}, {port} and {host} are replaced.',
+    default: 'http://{host}:{port}',
+  },
+  PB_BASE_PORT: { ...PORT, group: 'instances', about: 'First port of user databases.', default: 9000 },
+  PB_PORT_RANGE: {
+    ...PORT,
+    group: 'instances',
+    about: 'Number of ports of user databases, from PB_BASE_PORT on.',
+    default: 1000,
+  },
+  PB_HEALTH_INTERVAL: {
+    type: 'number',
+    group: 'instances',
+    about: 'Time between two probes of an instance.',
+    default: 30,
+    min: 1,
+    max: SECONDS_OF_A_DAY,
+    unit: 'seconds',
+  },
+
+  WORKER_CONCURRENCY: {
+    type: 'number',
+    group: 'queue',
+    about: 'Tasks that may run at a time, over all workers.',
+    default: 1,
+    min: 1,
+    max: 1000,
+  },
+  QUEUE_POLL_INTERVAL: {
+    type: 'number',
+    group: 'queue',
+    about: 'Time between two checks for due tasks. A new task starts at once without waiting for a check.',
+    default: 5,
+    min: 1,
+    max: SECONDS_OF_A_DAY,
+    unit: 'seconds',
+  },
+  QUEUE_ALLOWED_TARGETS: {
+    type: 'list',
+    group: 'queue',
+    about:
+      'Hosts and networks that are not public and that http.request and mail.send may connect to, ' +
+      'like localhost:25, intranet.example.com or 10.0.0.0/8.',
+  },
+
+  LOG_LEVEL: {
+    type: 'choice',
+    group: 'logs',
+    about: 'Lowest level that the daemon logs.',
+    default: 'info',
+    choices: LOG_LEVELS,
+    reload: true,
+  },
+  LOG_DIR: {
+    type: 'path',
+    group: 'logs',
+    about:
+      'Directory of the log of the daemon and the logs of instances. Without it, the daemon logs to standard output only, ' +
+      'and the logs of instances are in FATHOM_DATA_DIR/logs.',
+  },
+  LOG_RETENTION_DAYS: {
+    type: 'number',
+    group: 'logs',
+    about: 'Age at which a part of a log is removed.',
+    default: 14,
+    min: 1,
+    max: 10 * DAYS_OF_A_YEAR,
+    unit: 'days',
+  },
+  LOG_MAX_MB: {
+    type: 'number',
+    group: 'logs',
+    about: 'Size of one log that is kept: of each instance, and of the daemon in LOG_DIR.',
+    default: 32,
+    min: 1,
+    max: 1_000_000,
+    unit: 'MiB',
+  },
+
+  GOOGLE_CLIENT_ID: { ...PROVIDER, about: 'Client ID at Google. Set it together with GOOGLE_CLIENT_SECRET.' },
+  GOOGLE_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at Google.', hidden: true },
+  GITHUB_CLIENT_ID: { ...PROVIDER, about: 'Client ID at GitHub. Set it together with GITHUB_CLIENT_SECRET.' },
+  GITHUB_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at GitHub.', hidden: true },
+  OIDC_CLIENT_ID: {
+    ...PROVIDER,
+    about:
+      'Client ID at a provider of OpenID Connect. Set it together with OIDC_CLIENT_SECRET and the three URLs.',
+  },
+  OIDC_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at that provider.', hidden: true },
+  OIDC_AUTH_URL: { ...PROVIDER, type: 'URL', about: "The provider's authorization_endpoint." },
+  OIDC_TOKEN_URL: { ...PROVIDER, type: 'URL', about: "The provider's token_endpoint." },
+  OIDC_USER_INFO_URL: { ...PROVIDER, type: 'URL', about: "The provider's userinfo_endpoint." },
+  OIDC_DISPLAY_NAME: { ...PROVIDER, about: 'Name of the provider on the sign-in button.' },
+} as const satisfies Record<string, Setting>;
+
+export type Variable = keyof typeof SETTINGS;
+
+/** The settings of one type, such as `number`. */
+export type VariableOf<T extends Setting['type']> = {
+  [Name in Variable]: (typeof SETTINGS)[Name]['type'] extends T ? Name : never;
+}[Variable];
+
+export const VARIABLES = Object.keys(SETTINGS) as readonly Variable[];
+
 /** Generated on the first start where they are set nowhere, and by `fathomd init`. */
 export const GENERATED_SECRETS = [
   'AES_MASTER_KEY',
   'JWT_SECRET',
   'PB_ENCRYPTION_KEY',
   'PB_ADMIN_PASSWORD',
-] as const;
+] as const satisfies readonly Variable[];
 
 export type GeneratedSecret = (typeof GENERATED_SECRETS)[number];
 
-/** Variables whose values are never shown, not even wrong ones. */
-export const SECRET_VARIABLES: ReadonlySet<string> = new Set([
-  ...GENERATED_SECRETS,
-  'JWT_PREVIOUS_SECRET',
-  'AES_PREVIOUS_MASTER_KEY',
-  'PB_PREVIOUS_ENCRYPTION_KEY',
-  'GOOGLE_CLIENT_SECRET',
-  'GITHUB_CLIENT_SECRET',
-  'OIDC_CLIENT_SECRET',
-]);
-
-/** Every variable that the configuration reads. */
-export const VARIABLES = [
-  ...GENERATED_SECRETS,
-  'JWT_PREVIOUS_SECRET',
-  'AES_PREVIOUS_MASTER_KEY',
-  'PB_PREVIOUS_ENCRYPTION_KEY',
-  'PB_ADMIN_EMAIL',
-  'FATHOM_DATA_DIR',
-  'PB_USER_DBS_PATH',
-  'FATHOM_SOCKET',
-  'FATHOM_SOCKET_GROUP',
-  'SERVER_HOST',
-  'SERVER_PORT',
-  'PB_GLOBAL_PORT',
-  'PB_BIND_ADDRESS',
-  'PB_PUBLIC_URL',
-  'PB_BASE_PORT',
-  'PB_PORT_RANGE',
-  'FATHOM_APP_DIR',
-  'FATHOM_APPS',
-  'PB_BINARY_PATH',
-  'PB_HEALTH_INTERVAL',
-  'WORKER_CONCURRENCY',
-  'QUEUE_POLL_INTERVAL',
-  'QUEUE_ALLOWED_TARGETS',
-  'FATHOM_TASKS_DIR',
-  'JWT_EXPIRATION_HOURS',
-  'CORS_ORIGINS',
-  'RATE_LIMIT_PER_MINUTE',
-  'SIGN_IN_FAILURES_PER_ACCOUNT',
-  'SIGN_IN_FAILURES_PER_ADDRESS',
-  'SIGN_UPS_PER_ADDRESS',
-  'TRUSTED_PROXIES',
-  'LOG_LEVEL',
-  'LOG_DIR',
-  'LOG_RETENTION_DAYS',
-  'LOG_MAX_MB',
-  'GOOGLE_CLIENT_ID',
-  'GOOGLE_CLIENT_SECRET',
-  'GITHUB_CLIENT_ID',
-  'GITHUB_CLIENT_SECRET',
-  'OIDC_CLIENT_ID',
-  'OIDC_CLIENT_SECRET',
-  'OIDC_AUTH_URL',
-  'OIDC_TOKEN_URL',
-  'OIDC_USER_INFO_URL',
-  'OIDC_DISPLAY_NAME',
-] as const;
-
-export type Variable = (typeof VARIABLES)[number];
+export function isSecret(name: string): boolean {
+  const setting: Setting | undefined = Object.hasOwn(SETTINGS, name) ? SETTINGS[name as Variable] : undefined;
+  return setting?.hidden ?? false;
+}
 
 /** Read by the command line and the console, not by the configuration; here so that they are no typos. */
 export const OTHER_VARIABLES: readonly string[] = ['FATHOM_TOKEN', 'FATHOM_OWNS_DAEMON', 'FATHOM_ENV_FILE'];
