@@ -1,11 +1,11 @@
 /** One line of the audit log. */
 export interface AuditEntry {
-  /** Counts on by one, from 1. */
+  /** Sequence number: 1 for the first entry, then one more for each. */
   seq: number;
   at: string;
-  /** `local` is whoever could open the local socket. */
+  /** `local`: the request came through the local socket. */
   actor_kind: 'local' | 'session' | 'key' | 'anonymous' | 'superuser';
-  /** A user's id; the e-mail address of a superuser of the global PocketBase. */
+  /** The id of a user, or the e-mail address of a superuser of the global PocketBase. */
   actor: string;
   address: string;
   /** For example `database.stop`. */
@@ -16,11 +16,11 @@ export interface AuditEntry {
   request_id: string;
 }
 
-/** What `fathomd audit verify` finds. */
+/** The result of `fathomd audit verify`. */
 export interface AuditVerification {
   ok: boolean;
-  /** Rows that were read. */
+  /** Number of entries that were read. */
   checked: number;
-  /** The first thing that is wrong, in a sentence. */
+  /** The first error that was found, as a sentence. */
   problem: string | null;
 }

@@ -1,6 +1,6 @@
 const UNITS = ['B', 'K', 'M', 'G', 'T', 'P'] as const;
 
-/** Binary units, at most five columns, for columns: `912 K`, `43 M`, `3.2 G`. */
+/** A size in binary units, at most five characters wide, for tables: `912 K`, `43 M`, `3.2 G`. */
 export function bytes(count: number): string {
   let value = count;
   let unit = 0;
@@ -12,7 +12,7 @@ export function bytes(count: number): string {
   return `${digits} ${UNITS[unit] ?? ''}`;
 }
 
-/** The same for sentences: `0 B`, `912 KiB`, `43 MiB`. */
+/** A size in binary units for sentences: `0 B`, `912 KiB`, `43 MiB`. */
 export function byteSize(count: number): string {
   const short = bytes(count);
   return short.endsWith(' B') ? short : `${short}iB`;

@@ -11,22 +11,22 @@ describe('editDistance', () => {
     ['stop', 'slop', 1],
     ['kitten', 'sitting', 3],
     ['', 'abc', 3],
-  ])('counts the slips between %j and %j', (a, b, distance) => {
+  ])('counts the typing errors between %j and %j', (a, b, distance) => {
     expect(editDistance(a, b)).toBe(distance);
     expect(editDistance(b, a)).toBe(distance);
   });
 });
 
 describe('closestWord', () => {
-  it('offers the nearest of several', () => {
+  it('returns the closest candidate', () => {
     expect(closestWord('databses', ['database', 'databases', 'status'])).toBe('databases');
   });
 
-  it('offers nothing for a word that resembles none', () => {
+  it('returns null when no candidate is close', () => {
     expect(closestWord('frobnicate', ['databases', 'status'])).toBeNull();
   });
 
-  it('allows a short word one slip only', () => {
+  it('allows only one typing error in a short word', () => {
     expect(closestWord('ad', ['add'])).toBe('add');
     expect(closestWord('abc', ['add'])).toBeNull();
   });

@@ -1,6 +1,6 @@
 /**
- * The word that was probably meant, or null: at most two slips (a letter missing, added, replaced, or two swapped),
- * one for short words, so that unrelated words are never offered.
+ * Finds the candidate that was probably meant, or null. A typing error is a letter that is missing, added or replaced,
+ * or two swapped letters. Two errors are allowed, and one in words of less than six letters.
  */
 export function closestWord(word: string, candidates: Iterable<string>): string | null {
   const allowed = word.length >= 6 ? 2 : 1;
@@ -17,7 +17,7 @@ export function closestWord(word: string, candidates: Iterable<string>): string 
   return best;
 }
 
-/** Optimal string alignment: like Levenshtein, and two neighbours swapped count as one slip. */
+/** The optimal string alignment distance: like Levenshtein, but swapping two neighbouring letters counts as one error. */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

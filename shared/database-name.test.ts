@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { anyText } from '../test/helpers/any-text.ts';
 import { isDatabaseName, parseDatabaseName, usernameOf, utcDay } from './database-name.ts';
 
-/** As the hook of the global PocketBase makes it. */
+/** Builds a name like the hook of the global PocketBase does. */
 function nameOf(number: number, username: string): string {
   return `2024-01-15-${String(number).padStart(3, '0')}-${username}`;
 }
@@ -21,11 +21,11 @@ describe('usernameOf', () => {
     ['', 'user'],
     ['no-at-sign', 'no-at-sign'],
     [`${'a'.repeat(300)}@example.com`, 'a'.repeat(40)],
-  ])('of %s', (email, username) => {
+  ])('derives the username from %s', (email, username) => {
     expect(usernameOf(email)).toBe(username);
   });
 
-  it('makes a valid name of any text', () => {
+  it('returns a valid username for any text', () => {
     assert(
       property(anyText(), integer({ min: 1, max: 100_000 }), (email, number) => {
         const name = nameOf(number, usernameOf(email));
@@ -37,7 +37,7 @@ describe('usernameOf', () => {
 });
 
 describe('names of databases', () => {
-  it('have three digits, and more when a day has more', () => {
+  it('have a number of at least three digits', () => {
     expect([1, 42, 999, 1000].map((number) => parseDatabaseName(nameOf(number, 'johndoe')))).toEqual(
       [1, 42, 999, 1000].map((number) => ({ day: '2024-01-15', number, username: 'johndoe' })),
     );
@@ -61,11 +61,11 @@ describe('names of databases', () => {
     '.staging-2024-01-15-001-johndoe',
     `2024-01-15-001-${'a'.repeat(41)}`,
     '2024-01-15-001-john\u0000doe',
-  ])('%j is none', (text) => {
+  ])('reject %j', (text) => {
     expect(isDatabaseName(text)).toBe(false);
   });
 
-  it('never lead anywhere, whatever is inserted', () => {
+  it('never contain path separators or other special characters', () => {
     assert(
       property(
         string(),
@@ -81,7 +81,7 @@ describe('names of databases', () => {
 });
 
 describe('utcDay', () => {
-  it('is the day in UTC, whatever the time zone', () => {
+  it('returns the UTC day, independent of the time zone', () => {
     expect(utcDay(new Date('2024-01-15T23:59:59.999Z'))).toBe('2024-01-15');
     expect(utcDay(new Date('2024-01-16T00:30:00+02:00'))).toBe('2024-01-15');
     assert(

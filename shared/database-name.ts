@@ -4,14 +4,14 @@ const MAX_USERNAME = 40;
 const PATTERN = /^(\d{4}-\d{2}-\d{2})-(\d{3,})-([a-z0-9_-]{1,40})$/;
 
 export interface DatabaseName {
-  /** UTC day of creation, `yyyy-mm-dd`. */
+  /** Day of creation in UTC, `yyyy-mm-dd`. */
   day: string;
-  /** Counted per day from 1; shown with at least three digits. */
+  /** Starts at 1 every day; written with at least three digits. */
   number: number;
   username: string;
 }
 
-/** The part of an address before the @, reduced to what is safe in a path, a URL and a shell; never empty. */
+/** The part before the @, without characters that are unsafe in a path, a URL or a shell; `user` if nothing is left. */
 export function usernameOf(email: string): string {
   const at = email.lastIndexOf('@');
   const local = at === -1 ? email : email.slice(0, at);
@@ -22,7 +22,7 @@ export function usernameOf(email: string): string {
   return reduced === '' ? 'user' : reduced;
 }
 
-/** Null for anything that is not a database name, path traversal included. */
+/** Returns null for text that is not a database name, including path traversal. */
 export function parseDatabaseName(text: string): DatabaseName | null {
   const match = PATTERN.exec(text);
   if (!match) return null;
@@ -36,7 +36,7 @@ export function isDatabaseName(text: string): boolean {
   return parseDatabaseName(text) !== null;
 }
 
-/** The UTC day of a moment, `yyyy-mm-dd`. */
+/** The day of a date in UTC, `yyyy-mm-dd`. */
 export function utcDay(at: Date): string {
   return at.toISOString().slice(0, 10);
 }

@@ -1,31 +1,29 @@
 import { byteSize } from './byte-size.ts';
 import type { Instance } from './instance.ts';
 
-type Deleted = Pick<Instance, 'email' | 'usage'>;
-
-/** What deleting a database does to its data and to its owner, in sentences: for whoever is asked to confirm it. */
-export function deletionConsequences({ email, usage }: Deleted): string[] {
+/** What deleting a database does, in sentences: shown before a user confirms it. */
+export function deletionConsequences({ email, usage }: Pick<Instance, 'email' | 'usage'>): string[] {
   return [
-    `Everything in it is gone at once: ${contentsOf({ usage })}.`,
-    `${email ?? 'Its owner'} is cut off and keeps the account. While that is active, it is given a new and empty database of another name, within a minute or when signing in.`,
+    `All data is deleted immediately: ${contentsOf({ usage })}.`,
+    `${email ?? 'The owner'} loses access to this database and keeps the account. An active account gets a new, empty database with another name within a minute, or at the next sign-in.`,
   ];
 }
 
-/** The same of deleting an account; null has no database. */
+/** What deleting an account does, in sentences. `database` is null if the account has none. */
 export function userDeletionConsequences(
   email: string,
   database: Pick<Instance, 'name' | 'usage'> | null,
 ): string[] {
   return [
-    `${email} is cut off at once: sessions, API keys and schedules end. The address may sign up again, as a new account with a new and empty database.`,
+    `${email} loses access immediately: all sessions, API keys and schedules end. The address can sign up again and then gets a new account with a new, empty database.`,
     database === null
-      ? 'There is no database of this account.'
-      : `The database ${database.name} is deleted with everything in it: ${contentsOf(database)}.`,
+      ? 'This account has no database.'
+      : `The database ${database.name} is deleted with all its data: ${contentsOf(database)}.`,
   ];
 }
 
 function contentsOf({ usage }: Pick<Instance, 'usage'>): string {
   const disk = usage?.disk_bytes ?? null;
   const size = disk === null ? '' : `, ${byteSize(disk)} on disk`;
-  return `records, uploaded files and PocketBase's own backups of it${size}. Nothing but a copy that was made elsewhere brings it back`;
+  return `records, uploaded files and PocketBase's own backups${size}. Only a copy stored elsewhere can restore it`;
 }

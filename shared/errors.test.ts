@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, FathomError, messageOf } from './errors.ts';
 
-describe('the table of errors', () => {
+describe('the error table', () => {
   it.each(Object.entries(ERROR_CODES))(
     '%s has a status, an exit code and a title',
     (code, { status, exit, title }) => {
@@ -27,7 +27,7 @@ describe('a FathomError', () => {
 });
 
 describe('messageOf', () => {
-  it('is the sentence of whatever was thrown', () => {
+  it('returns a message for any thrown value', () => {
     expect([new Error('a'), 'b', 3, undefined, null].map(messageOf)).toEqual([
       'a',
       'b',

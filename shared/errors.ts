@@ -1,6 +1,6 @@
 /**
- * Every error that leaves the daemon has a code from this table. `status` is for HTTP, `exit` for the command line
- * (sysexits(3) where one fits).
+ * Every error that the daemon reports has a code from this table. `status` is the HTTP status, `exit` the exit code of
+ * a command (from sysexits(3) where one fits).
  */
 export const ERROR_CODES = {
   'request.invalid': { status: 400, exit: 2, title: 'The request is not valid' },
@@ -39,12 +39,12 @@ export interface FieldError {
   message: string;
 }
 
-/** An error that a person can act on: `message` says what is wrong and what to do next. */
+/** An error that the user can act on: `message` says what failed, why, and what to do. */
 export class FathomError extends Error {
   override readonly name = 'FathomError';
   readonly code: ErrorCode;
   readonly fields: readonly FieldError[];
-  /** What is odd beside it, and may be its cause. */
+  /** Other things that look wrong and may be the cause. */
   readonly warnings: readonly string[];
 
   constructor(
@@ -67,7 +67,7 @@ export class FathomError extends Error {
   }
 }
 
-/** The sentence of anything that was thrown. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -10,12 +10,12 @@ const probe: FleetEvent = {
 const line: FleetEvent = { kind: 'log.line', name: 'a', line: { at, text: 'hello' } };
 const removed: FleetEvent = { kind: 'instance.removed', name: 'a' };
 
-it('what is a reading replaces the one before, of the same instance alone', () => {
+it('a measurement replaces the previous one of the same instance only', () => {
   expect(coalesceKey(probe)).toBe('instance.probe:a');
   expect(coalesceKey({ ...probe, name: 'b' })).not.toBe(coalesceKey(probe));
 });
 
-it('what happened, and what was printed, is told one by one', () => {
+it('state changes and log lines are delivered one by one', () => {
   expect(coalesceKey(removed)).toBeNull();
   expect(coalesceKey(line)).toBeNull();
 });

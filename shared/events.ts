@@ -2,11 +2,11 @@ import type { AuditEntry } from './audit.ts';
 import type { Instance, InstancePhase, LastExit, Probe, Usage } from './instance.ts';
 import type { QueueStats, TaskSummary } from './task.ts';
 
-/** Everything that can happen in the fleet, told once; the stream, the metrics and the console all read this. */
+/** Everything that can happen in the fleet. The stream, the metrics and the console read these events. */
 export type FleetEvent =
-  /** An instance became known: at start, or by provisioning. */
+  /** An instance was added: at the start of the daemon, or by provisioning. */
   | { kind: 'instance.added'; instance: Instance }
-  /** An instance entered another phase. `instance` is its whole state after the change. */
+  /** An instance changed its phase. `instance` is its complete state after the change. */
   | {
       kind: 'instance.phase';
       name: string;
@@ -15,23 +15,23 @@ export type FleetEvent =
       at: string;
       instance: Instance;
     }
-  /** Something other than the phase changed (address, desired state). */
+  /** Another field than the phase changed (address, desired state). */
   | { kind: 'instance.changed'; name: string; instance: Instance }
-  /** It runs on another port than before: `from` was taken by something else. */
+  /** The instance runs on a new port because another program uses the port `from`. */
   | { kind: 'instance.moved'; name: string; from: number; to: number; at: string }
   /** The database was deleted. */
   | { kind: 'instance.removed'; name: string }
   /** A liveness probe ended. */
   | { kind: 'instance.probe'; name: string; probe: Probe }
-  /** What an instance uses of the host was sampled. */
+  /** The resource usage of an instance was measured. */
   | { kind: 'instance.usage'; name: string; usage: Usage }
-  /** What the daemon itself uses, and the fleet in sum. */
+  /** The resource usage of the daemon and its host was measured. */
   | { kind: 'daemon.usage'; usage: DaemonUsage }
-  /** A task of the queue was added, or changed; its state afterwards. */
+  /** A queue task was added or changed. `task` is its state after the change. */
   | { kind: 'queue.task'; task: TaskSummary }
-  /** The queue at a glance, after tasks changed or it was paused. */
+  /** The state of the queue, after tasks changed or the queue was paused or resumed. */
   | { kind: 'queue.stats'; stats: QueueStats }
-  /** Somebody did something; for those who may read the audit log. */
+  /** An entry was added to the audit log. Only sent to clients that may read it. */
   | { kind: 'audit.entry'; entry: AuditEntry }
   /** One line that an instance printed. */
   | { kind: 'log.line'; name: string; line: LogLine };
@@ -43,21 +43,21 @@ export interface DaemonUsage {
   event_loop_delay_ms: number;
   load_1m: number;
   memory_free_bytes: number;
-  /** On the fullest disk that Fathom writes to: of its data, its databases, its logs. */
+  /** Free space on the fullest disk that holds data, databases or logs of Fathom. */
   disk_free_bytes: number | null;
   /** A directory on that disk. */
   disk_path: string | null;
 }
 
 export interface LogLine {
-  /** When the daemon read it; for lines from before, what PocketBase stamped on them or on a line before. */
+  /** When the daemon read the line. For older lines: the timestamp that PocketBase wrote on it or on a line before. */
   at: string;
   text: string;
-  /** The byte of the whole log after this line, from which a subscription goes on; absent where it is not known. */
+  /** Byte offset in the log after this line: a subscription continues from it. Absent if unknown. */
   position?: number;
-  /** The run that begins with this line, in a snapshot: of those that the daemon has started. */
+  /** Snapshots only: the run that starts with this line, if this daemon started it. */
   run?: LogRun;
-  /** From PocketBase's own log of requests, mails and jobs; absent for what the process printed. */
+  /** `requests`: from PocketBase's own log of requests, mails and jobs. Absent: printed by the process. */
   source?: 'requests';
 }
 
@@ -67,31 +67,31 @@ export type LogLevelName = (typeof LOG_LEVELS)[number];
 
 export const LOG_SOURCES = ['all', 'output', 'requests'] as const;
 
-/** What a process printed, what PocketBase logged of requests, mails and jobs, or both by time. */
+/** `output`: printed by the process. `requests`: PocketBase's log of requests, mails and jobs. `all`: both, by time. */
 export type LogSource = (typeof LOG_SOURCES)[number];
 
-/** A run of an instance, as it was when its process was started. */
+/** A run of an instance: from the start of its process to its exit. */
 export interface LogRun {
   pid: number;
   started_at: string;
-  /** As in `Instance`: null for one that an earlier daemon started. */
+  /** Number of the run, as in `Instance`; null if an earlier daemon started it. */
   run: number | null;
-  /** How the one before ended. */
+  /** The exit of the previous run. */
   last_exit: LastExit | null;
 }
 
 /** The end of a log. */
 export interface LogTail {
   lines: Pick<LogLine, 'at' | 'text' | 'source'>[];
-  /** After the last complete line: where a subscription goes on. */
+  /** Byte offset after the last complete line: a subscription continues from it. */
   position: number;
-  /** The last line is still being written. */
+  /** The last line is incomplete. */
   partial: boolean;
 }
 
 export type Topic = 'instances' | 'health' | 'queue' | 'audit' | `logs:${string}`;
 
-/** Events with the same key replace each other for a reader that is behind; null must be delivered one by one. */
+/** For a slow reader, an event replaces an earlier one with the same key. Events with null are all delivered. */
 export function coalesceKey(event: FleetEvent): string | null {
   switch (event.kind) {
     case 'instance.probe':
@@ -113,7 +113,7 @@ export function coalesceKey(event: FleetEvent): string | null {
   }
 }
 
-/** The topic on which an event is told. */
+/** The topic on which an event is sent. */
 export function topicOf(event: FleetEvent): Topic {
   switch (event.kind) {
     case 'instance.added':

@@ -7,7 +7,7 @@ import {
   PHASE_TRANSITIONS,
 } from './instance.ts';
 
-/** Phases that can be reached from `first`, itself included. */
+/** All phases that can be reached from `first`, including `first`. */
 function reachableFrom(first: InstancePhase): Set<InstancePhase> {
   const seen = new Set<InstancePhase>();
   const visit = (phase: InstancePhase): void => {
@@ -19,12 +19,12 @@ function reachableFrom(first: InstancePhase): Set<InstancePhase> {
   return seen;
 }
 
-describe('the table of phases', () => {
-  it.each(INSTANCE_PHASES)('leads from %s to every other phase, so nothing is a dead end', (phase) => {
+describe('the phase transitions', () => {
+  it.each(INSTANCE_PHASES)('lead from %s to every other phase', (phase) => {
     expect(reachableFrom(phase)).toEqual(new Set(INSTANCE_PHASES));
   });
 
-  it('names phases that exist, each once, and never the phase itself', () => {
+  it('contain only known phases, each once, and never the phase itself', () => {
     for (const [from, targets] of Object.entries(PHASE_TRANSITIONS)) {
       expect(new Set(targets).size).toBe(targets.length);
       expect(targets).not.toContain(from);
@@ -32,13 +32,13 @@ describe('the table of phases', () => {
     }
   });
 
-  it('lets nothing run that has not waited for a start slot', () => {
+  it('let an instance start only after it waited for a start slot', () => {
     const beforeRunning = INSTANCE_PHASES.filter((phase) => canTransition(phase, 'running'));
     expect(beforeRunning).toEqual(['queued', 'starting', 'unresponsive']);
     expect(INSTANCE_PHASES.filter((phase) => canTransition(phase, 'starting'))).toEqual(['queued']);
   });
 
-  it('passes through stopping wherever there is a process to be ended', () => {
+  it('pass through stopping wherever a process has to be stopped', () => {
     for (const phase of ['starting', 'running', 'unresponsive'] as const) {
       expect(canTransition(phase, 'stopping')).toBe(true);
       expect(canTransition(phase, 'stopped')).toBe(false);
@@ -47,7 +47,7 @@ describe('the table of phases', () => {
 });
 
 describe('the status of the lifecycle API', () => {
-  it('is one of four for every phase', () => {
+  it('is defined for every phase', () => {
     expect(Object.fromEntries(INSTANCE_PHASES.map((phase) => [phase, lifecycleStatus(phase)]))).toEqual({
       stopped: 'Stopped',
       queued: 'Starting',

@@ -1,14 +1,14 @@
 /**
- * An instance is one PocketBase process and what is known of it.
+ * An instance is one PocketBase process and its observed state.
  *
  *   stopped ──▶ queued ──▶ starting ──▶ running ◀──▶ unresponsive
  *      ▲          ▲  ▲         │           │              │
  *      │          │  └─ backing_off ◀──────┴──────────────┘
  *   stopping ◀────┼──── (any phase with a process)
- *                 └──── failed (the crash loop ended; needs a person, or force_restart)
+ *                 └──── failed (no more attempts; only an administrator or force_restart starts it)
  *
- * `queued` waits for one of the few start slots; a running instance that dies after a stable run goes back to
- * `queued` at once, otherwise it backs off first.
+ * A `queued` instance waits for a start slot. An instance that exits after a stable run is queued at once; after a
+ * short run it backs off first.
  */
 export const INSTANCE_PHASES = [
   'stopped',
@@ -38,7 +38,7 @@ export function canTransition(from: InstancePhase, to: InstancePhase): boolean {
   return PHASE_TRANSITIONS[from].includes(to);
 }
 
-/** Why an instance is not simply running: one code for programs, one sentence for people. */
+/** Codes of the reasons why an instance is not running normally. */
 export const PHASE_REASON_CODES = [
   'requested',
   'exited',
@@ -69,7 +69,7 @@ export const PHASE_REASON_CODES = [
 
 export type PhaseReasonCode = (typeof PHASE_REASON_CODES)[number];
 
-/** One that runs with these is a database as it was before the migrations. */
+/** An instance that runs with one of these reasons runs without the new migrations. */
 export const LACKS_MIGRATIONS: ReadonlySet<PhaseReasonCode | undefined> = new Set([
   'migration_failed',
   'migration_broken',
@@ -77,9 +77,9 @@ export const LACKS_MIGRATIONS: ReadonlySet<PhaseReasonCode | undefined> = new Se
 
 export interface PhaseReason {
   code: PhaseReasonCode;
-  /** One line for a person: what happened and, where there is one, what to do. */
+  /** One line: what happened and, if possible, what to do. */
   message: string;
-  /** The last lines that the process printed, oldest first. */
+  /** The last lines of the process's output, oldest first. */
   log_tail?: string[];
 }
 
@@ -92,8 +92,8 @@ export interface LastExit {
   at: string;
   uptime_s: number;
   /**
-   * `request`: a person, or the daemon's own end, asked for it. `fathomd`: the daemon ended it, as it hung or its files were
-   * wrong; the reason says which. Null: it ended by itself, or somebody else ended it.
+   * `request`: an administrator or the shutdown of the daemon stopped it. `fathomd`: the daemon killed it because it hung
+   * or its files were wrong; the reason says which. Null: it exited by itself, or another program killed it.
    */
   ended_by: EndedBy;
 }
@@ -105,12 +105,12 @@ export interface Probe {
   error: string | null;
 }
 
-/** What one instance uses of the host; null where it could not be read. */
+/** The resource usage of one instance; null where it could not be read. */
 export interface Usage {
   at: string;
-  /** Proportional set size: the binary's shared pages are counted once over the fleet. */
+  /** Proportional set size: shared pages of the binary count once for the whole fleet. */
   pss_bytes: number | null;
-  /** Of one core, since the previous sample. */
+  /** Percent of one core since the previous measurement. */
   cpu_percent: number | null;
   disk_bytes: number | null;
   open_connections: number | null;
@@ -122,7 +122,7 @@ export interface Instance {
   user_id: string | null;
   email: string | null;
   phase: InstancePhase;
-  /** When the phase was entered. */
+  /** Start of the current phase. */
   since: string;
   desired: 'running' | 'stopped';
   /** Null when there is nothing to explain. */
@@ -130,16 +130,16 @@ export interface Instance {
   port: number | null;
   url: string | null;
   pid: number | null;
-  /** When the process that runs now was started. */
+  /** Start of the current process. */
   started_at: string | null;
-  /** Unrequested exits since the daemon has known the instance. */
+  /** Number of unrequested exits since the daemon manages the instance. */
   restarts: number;
   /**
-   * The number of the process that runs now, or ran last: each that this daemon starts gets the next one, whatever ended the
-   * one before. Null when it has started none: what runs is an earlier daemon's.
+   * Number of the current or last run. Each start by this daemon increments it. Null if this daemon has not started the
+   * instance: an earlier daemon started the current process.
    */
   run: number | null;
-  /** Consecutive failed starts or short runs; 0 after a stable run. */
+  /** Number of consecutive failed starts or short runs; 0 after a stable run. */
   attempt: number;
   max_attempts: number | null;
   next_attempt_at: string | null;
@@ -151,7 +151,7 @@ export interface Instance {
   usage: Usage | null;
 }
 
-/** Should run, and does not serve as it should: also one that runs on a full disk. */
+/** Whether an instance should run but does not work as it should, for example because its disk is full. */
 export function isInTrouble({
   desired,
   phase,

@@ -1,22 +1,22 @@
 import type { FleetEvent } from './events.ts';
 import type { InstancePhase, LastExit, PhaseReason } from './instance.ts';
 
-/** Events that the daemon keeps: a few for each of a thousand instances, about 300 bytes each. */
+/** Number of entries that the daemon keeps: a few for each of a thousand instances, about 300 bytes each. */
 export const JOURNAL_KEPT = 5_000;
 
-/** Something that happened to an instance, as it is remembered: short, and without what changes all the time. */
+/** An event in the life of an instance. Measurements are not recorded. */
 export interface JournalEntry {
   at: string;
   name: string;
   kind: 'added' | 'phase' | 'moved' | 'removed';
   from: InstancePhase | null;
   to: InstancePhase | null;
-  /** Why it is in that phase; null when there is nothing to explain. */
+  /** Why the instance is in this phase; null when there is nothing to explain. */
   reason: Pick<PhaseReason, 'code' | 'message'> | null;
   last_exit: LastExit | null;
 }
 
-/** Null for events that are no more than a reading. `now` is for those that bring no time of their own. */
+/** The journal entry for an event; null for measurements. `now` is the time of events without a time of their own. */
 export function journalEntryOf(event: FleetEvent, now: string): JournalEntry | null {
   switch (event.kind) {
     case 'instance.added': {

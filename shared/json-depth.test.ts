@@ -9,11 +9,11 @@ it.each([
   [0, 0, false],
   [1, 0, true],
   [20_000, 500, true],
-])('%i levels are deeper than %i: %s', (depth, most, expected) => {
-  expect(isDeeperThan(nested(depth), most)).toBe(expected);
+])('%i levels are deeper than %i: %s', (depth, limit, expected) => {
+  expect(isDeeperThan(nested(depth), limit)).toBe(expected);
 });
 
-it('counts a circular value as too deep, and a wide one not', () => {
+it('treats a circular value as too deep, but not a wide one', () => {
   const circular: Record<string, unknown> = {};
   circular['self'] = { circular };
   expect(isDeeperThan(circular, 500)).toBe(true);

@@ -1,10 +1,10 @@
-/** SQLite reads JSON that is nested 1,000 deep, and what holds a payload or result nests it a little more. */
+/** SQLite reads JSON up to 1,000 levels deep. Payloads and results are stored inside other JSON, which adds a few. */
 export const MAX_JSON_DEPTH = 500;
 
-/** Whether objects and arrays are nested in each other more than `most` deep; without recursion, and circular ones are. */
-export function isDeeperThan(value: unknown, most: number): boolean {
+/** Whether objects and arrays are nested deeper than `limit`; true for circular values. Works without recursion. */
+export function isDeeperThan(value: unknown, limit: number): boolean {
   let level: unknown[] = [value];
-  for (let depth = 0; depth <= most; depth += 1) {
+  for (let depth = 0; depth <= limit; depth += 1) {
     const seen = new Set<object>();
     for (const one of level) if (typeof one === 'object' && one !== null) seen.add(one);
     if (seen.size === 0) return false;

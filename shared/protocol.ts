@@ -3,10 +3,10 @@ import { exampleOf } from './api/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './api/fields.ts';
 import { ENDED_BY, INSTANCE_PHASES, type Instance, PHASE_REASON_CODES } from './instance.ts';
 
-/** Grows when a client and a daemon of different versions would misunderstand each other. */
+/** Increases with every change that an older client or daemon would misunderstand. */
 export const PROTOCOL_VERSION = 1;
 export const WEBSOCKET_SUBPROTOCOL = 'fathom.v1';
-/** Frames of a client larger than this close the connection with 1009. */
+/** A larger frame from a client closes the connection with code 1009. */
 export const MAX_CLIENT_FRAME_BYTES = 64 * 1024;
 
 const time = z.iso.datetime();
@@ -40,7 +40,7 @@ export const usageSchema = z
   })
   .meta({
     id: 'Usage',
-    description: 'What an instance uses of the host; null where it could not be read.',
+    description: 'The resource usage of an instance; null where it could not be read.',
     examples: [EXAMPLE_USAGE],
   });
 
@@ -86,7 +86,7 @@ export const instanceSchema: z.ZodType<Instance> = z
   })
   .meta({
     id: 'Instance',
-    description: 'A PocketBase process, or the place of one that does not run.',
+    description: 'One PocketBase process, running or not.',
     examples: [
       {
         name: EXAMPLE_DATABASE,
@@ -145,19 +145,19 @@ export type LifecycleInstance = z.infer<typeof lifecycleInstanceSchema>;
 
 export const credentialsSchema = z
   .strictObject({
-    // Whatever was registered straight at PocketBase, whose idea of an address is wider than ours.
+    // Wider than for a registration: accounts made directly in PocketBase may have longer addresses.
     email: z.string().min(1).max(255),
-    // PocketBase hashes with bcrypt, which reads 72 bytes at most.
+    // PocketBase hashes with bcrypt, which reads at most 72 bytes.
     password: z.string().min(1).max(71),
   })
   .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'a-good-password' }] });
 
-/** Further members are fields that the administrator has added to the accounts. */
+/** Other properties are fields that the administrator has added to the accounts. */
 export const registerSchema = z
   .looseObject({
     email: z.string().min(1).max(254).meta({
       format: 'idn-email',
-      description: 'The global PocketBase has the one rule for addresses: see docs/security.md.',
+      description: 'The global PocketBase validates the address: see docs/security.md.',
     }),
     password: z.string().min(8, 'needs at least 8 characters').max(71),
     name: z.string().max(255).optional(),
@@ -185,7 +185,7 @@ export const databaseSummarySchema = z
 
 export type DatabaseSummary = z.infer<typeof databaseSummarySchema>;
 
-/** With a token of the owner there; null when there is none now. */
+/** `token` signs the owner in at this database; null if no token is available at the moment. */
 export const databaseAccessSchema = databaseSummarySchema.extend({ token: z.string().nullable() }).meta({
   id: 'DatabaseAccess',
   examples: [{ ...EXAMPLE_SUMMARY, token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' }],
@@ -208,13 +208,13 @@ export const sessionSchema = z
     token: z.string(),
     expires_at: time,
     user: userSummarySchema,
-    /** Null for whoever is not given a database (administrators). */
+    /** Null for accounts without a database (administrators). */
     database: databaseAccessSchema.nullable(),
   })
   .meta({
     id: 'Session',
     description:
-      "`token` is for this API. `database.token` is for the account's own PocketBase: `pb.authStore.save(token)`.",
+      "Use `token` for this API, and `database.token` for the account's own PocketBase: `pb.authStore.save(token)`.",
     examples: [
       {
         token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature',
@@ -246,16 +246,16 @@ export type Problem = z.infer<typeof problemSchema>;
 
 function perPage(standard: number) {
   const size = z.coerce.number().int().min(1).max(500).default(standard);
-  return size.meta({ description: 'Items on a page.' });
+  return size.meta({ description: 'Number of items per page.' });
 }
 
 export const pageQuerySchema = z.object({
-  page: z.coerce.number().int().min(1).default(1).meta({ description: 'Number of the page, from 1.' }),
+  page: z.coerce.number().int().min(1).default(1).meta({ description: 'Page number, starting at 1.' }),
   per_page: perPage(50),
-  sort: z.string().max(64).optional().meta({ description: 'Field to sort by; `-field` is descending.' }),
+  sort: z.string().max(64).optional().meta({ description: 'Field to sort by; `-field` sorts descending.' }),
 });
 
-/** Of lists that are short as a rule: all of it, when nothing is said. */
+/** For lists that are usually short: one page holds the complete list by default. */
 export const wholePageQuerySchema = pageQuerySchema.omit({ sort: true }).extend({ per_page: perPage(500) });
 
 export interface Page<T> {
@@ -277,13 +277,13 @@ const topic = z.union([
 
 const frameId = z.union([z.int(), z.string().max(64)]);
 
-/** What a client may send over the stream. */
+/** The frames that a client may send over the stream. */
 export const clientFrameSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('subscribe'),
     id: frameId,
     topics: z.array(topic).min(1).max(64),
-    /** Of a log: the position after the last line that is known; then the snapshot is empty, and what follows that comes. */
+    /** Logs only: the position to continue from. The snapshot is then empty, and the lines after the position follow. */
     from: z.int().min(0).optional(),
   }),
   z.strictObject({ type: z.literal('unsubscribe'), id: frameId, topics: z.array(topic).min(1).max(64) }),

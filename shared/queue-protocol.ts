@@ -4,7 +4,7 @@ import { isDeeperThan, MAX_JSON_DEPTH } from './json-depth.ts';
 import { type QueueStats, type Schedule, TASK_STATUSES, type Task, type TaskSummary } from './task.ts';
 
 const time = z.iso.datetime();
-/** The name of a handler: built in, or a file of the administrator's. */
+/** Name of a handler: built in, or a file that the administrator added. */
 const taskType = z
   .string()
   .max(120)
@@ -42,7 +42,7 @@ export const newTaskSchema = z
       .datetime({ offset: true })
       .refine((given) => /^\d{4}-/.test(toUtc(given)), { error: 'is not in the years 0000 to 9999 in UTC' })
       .optional(),
-    /** The whole payload is secret; its member `secrets` always is. */
+    /** True: the whole payload is secret. The property `secrets` of a payload is always secret. */
     secret: z.boolean().optional(),
   })
   .meta({ id: 'NewTask', examples: [{ type: 'http.request', payload: EXAMPLE_PAYLOAD }] });

@@ -1,19 +1,19 @@
-/** How a rotation of the master key ended. */
+/** The result of a rotation of the master key: numbers of secrets. */
 export interface RotationResult {
-  /** Wrapped by the current key now. */
+  /** Encrypted with the current key by this rotation. */
   rotated: number;
-  /** Were wrapped by it already. */
+  /** Already encrypted with the current key. */
   current: number;
-  /** Could not be opened with any key that is configured; the daemon's log says which. */
+  /** Could not be decrypted with any configured key; the daemon's log lists them. */
   failed: number;
 }
 
 /** Which master keys the stored secrets need. */
 export interface SecretsStatus {
-  /** Names AES_MASTER_KEY, and tells nothing of it. */
+  /** An id of AES_MASTER_KEY that reveals nothing about the key. */
   current_key: string;
-  /** A rotation is under way. */
+  /** Whether a rotation is running. */
   rotating: boolean;
-  /** `opens`: the key is configured, as the present one or as the one before. */
+  /** `opens`: the key is configured, as the current or the previous one. */
   secrets: { collection: string; key_id: string; count: number; opens: boolean }[];
 }

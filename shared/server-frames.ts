@@ -5,7 +5,7 @@ import type { HealthSnapshot, QueueSnapshot } from './status.ts';
 
 type FrameId = number | string;
 
-/** The state of a topic at `seq`; the events that follow count on from there, one by one. */
+/** The state of a topic at `seq`. Each event that follows has the next number. */
 export type SnapshotFrame = { type: 'snapshot'; seq: number } & (
   | { topic: 'instances'; data: Instance[] }
   | { topic: 'audit'; data: AuditEntry[] }
@@ -21,7 +21,7 @@ export interface EventFrame {
   event: FleetEvent;
 }
 
-/** What the daemon sends over the stream. */
+/** The frames that the daemon sends over the stream. */
 export type ServerFrame =
   | SnapshotFrame
   | EventFrame

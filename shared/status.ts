@@ -2,31 +2,31 @@ import type { DaemonUsage } from './events.ts';
 import type { InstancePhase, Probe, Usage } from './instance.ts';
 import type { QueueStats, TaskCounts, TaskSummary } from './task.ts';
 
-/** `GET /api/v1/status`: the daemon at a glance. */
+/** The state of the daemon: `GET /api/v1/status`. */
 export interface DaemonStatus {
   version: string;
   protocol: number;
   pid: number;
   started_at: string;
-  /** False until the global PocketBase answers and the fleet's start has begun. */
+  /** True once the global PocketBase answers and the instances are being started. */
   ready: boolean;
-  /** What is being waited for while not ready, or null. */
+  /** What the daemon waits for while it is not ready; otherwise null. */
   waiting_for: string | null;
   api_url: string;
   global_url: string;
   data_dir: string;
   pocketbase_version: string;
-  /** The executable. */
+  /** Path of the executable. */
   pocketbase_path: string;
   instances: Record<InstancePhase, number>;
   total_instances: number;
-  /** Null while the global PocketBase cannot be read. */
+  /** Null while the global PocketBase does not answer. */
   queue: TaskCounts | null;
   queue_paused: boolean | null;
   usage: DaemonUsage | null;
-  /** Log lines of the daemon that could not be written, since it started; and why none can be now, or null. */
+  /** Lines of the daemon's own log that were lost since its start, and why writing fails now, or null. */
   log: { dropped: number; problem: string | null };
-  /** What the caller may do, whoever it belongs to: names of the table of permissions. */
+  /** Names of the permissions that the caller has for everything, not only for its own things. */
   permissions: string[];
 }
 
@@ -36,9 +36,9 @@ export interface HealthSnapshot {
   instances: Record<string, { probe: Probe | null; usage: Usage | null }>;
 }
 
-/** Snapshot of the topic `queue`: what runs, and what changed last. */
+/** Snapshot of the topic `queue`: the running tasks and the last changed ones. */
 export interface QueueSnapshot {
-  /** Null for whoever is no administrator. */
+  /** Null for callers that are not administrators. */
   stats: QueueStats | null;
   tasks: TaskSummary[];
 }

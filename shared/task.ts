@@ -1,11 +1,11 @@
-/** States of a queue task and the moves between them; `dead` is the dead letter queue. */
+/** The states of a queue task. `dead`: the task is in the dead letter queue. */
 export const TASK_STATUSES = ['pending', 'processing', 'done', 'failed', 'dead', 'cancelled'] as const;
 
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
 export const TASK_TRANSITIONS: Readonly<Record<TaskStatus, readonly TaskStatus[]>> = {
   pending: ['processing', 'cancelled'],
-  // Back to pending is a retry, or a lease that ran out.
+  // Back to pending: a retry, or an expired lease.
   processing: ['done', 'pending', 'failed', 'cancelled'],
   failed: ['dead'],
   dead: ['pending'],
@@ -24,7 +24,7 @@ export const NO_TASKS: Readonly<TaskCounts> = {
   cancelled: 0,
 };
 
-/** A failed attempt, as it is kept with its task. */
+/** A failed attempt, as stored with its task. */
 export interface AttemptError {
   at: string;
   attempt: number;
@@ -34,20 +34,20 @@ export interface AttemptError {
   message: string;
   code?: string;
   stack?: string;
-  /** What led to it, the outermost first. */
+  /** The chain of causes, outermost first. */
   causes?: string[];
 }
 
-/** A task as lists and the stream tell it. Times are RFC 3339. */
+/** A task in lists and in the stream. Times are RFC 3339. */
 export interface TaskSummary {
   id: string;
   type: string;
   user_id: string | null;
   status: TaskStatus;
-  /** Higher first. */
+  /** Tasks with a higher number run first. */
   priority: number;
   run_at: string | null;
-  /** Since the last retry by hand. */
+  /** Number of attempts since the last manual retry. */
   attempts: number;
   max_attempts: number;
   timeout_s: number;
@@ -57,66 +57,66 @@ export interface TaskSummary {
   progress: number;
   progress_message: string;
   cancel_requested: boolean;
-  /** What differs from one occurrence to the next is left out: dead letters are grouped by it. */
+  /** The error without the parts that differ between occurrences. Dead letters are grouped by it. */
   error_signature: string | null;
-  /** The first line of what the last failed attempt said. */
+  /** The first line of the last error. */
   last_error: string | null;
   finished_at: string | null;
   created: string;
   updated: string;
 }
 
-/** A task with what it was given and what came of it. */
+/** A task with its payload, result and errors. */
 export interface Task extends TaskSummary {
-  /** Without what is secret of it. */
+  /** Without the secret parts. */
   payload: unknown;
-  /** Whether something of the payload is secret. */
+  /** Whether parts of the payload are secret. */
   secret: boolean;
   lease_expires_at: string | null;
   result: unknown;
-  /** What the other side answered to the last attempt of a handler that connects to one; only administrators see it. */
+  /** The response of the remote server to the last attempt, if the handler calls one. Only administrators see it. */
   answer: string | null;
   errors: AttemptError[] | null;
-  /** Said to whoever adds it: why it may come to nothing. */
+  /** Why the task may fail. Only in the response to the request that adds it. */
   warning?: string;
 }
 
-/** The queue at a glance. */
+/** The state of the queue and the number of tasks by status. */
 export interface QueueStats {
   paused: boolean;
-  /** Tasks that may run at once, over all workers. */
+  /** Maximum number of tasks that run at the same time, over all workers. */
   max_running: number;
   counts: TaskCounts;
 }
 
-/** Dead letters of one kind of error. */
+/** Dead letters with the same error signature. */
 export interface DeadGroup {
   signature: string;
   count: number;
   last: string;
 }
 
-/** A task that is added again and again. */
+/** A schedule adds the same task again and again, at the times of a cron expression. */
 export interface Schedule {
   name: string;
   /** Five fields, or six with seconds first. */
   cron: string;
-  /** As in the IANA database. */
+  /** Name from the IANA time zone database. */
   timezone: string;
   task: unknown;
-  /** Null when it never runs again. */
+  /** Null if it never runs again. */
   next_run_at: string | null;
   last_run_at: string | null;
-  /** Why its tasks may come to nothing. */
+  /** Why its tasks may fail. */
   warning?: string;
-  /** Why it does not run. */
+  /** Why the schedule does not run. */
   error?: string;
 }
 
-/** Its payload is kept as it is, so it cannot hold secrets. */
+/** The payload is stored unencrypted, so it cannot contain secrets. */
 export type ScheduledTask = Omit<NewTask, 'run_at' | 'secret'>;
 
-/** What it takes to add or replace a schedule. */
+/** The request to add or replace a schedule. */
 export interface NewSchedule {
   cron: string;
   /** UTC by default. */
@@ -124,18 +124,18 @@ export interface NewSchedule {
   task: ScheduledTask;
 }
 
-/** What it takes to enqueue a task. */
+/** The request to add a task to the queue. */
 export interface NewTask {
   type: string;
   payload?: unknown;
-  /** The whole payload is secret; otherwise its member `secrets` alone. */
+  /** True: the whole payload is secret. False: only its property `secrets`. */
   secret?: boolean | undefined;
   user_id?: string | undefined;
   priority?: number | undefined;
-  /** RFC 3339; now by default. */
+  /** RFC 3339. Default: now. */
   run_at?: string | undefined;
   max_attempts?: number | undefined;
   timeout_s?: number | undefined;
-  /** While a task with this key is not finished, no second one is made. */
+  /** No second task with this key is added until the first one has finished. */
   unique_key?: string | undefined;
 }
