@@ -258,6 +258,9 @@ export const pageQuerySchema = z.object({
 /** For lists that are usually short: one page holds the complete list by default. */
 export const wholePageQuerySchema = pageQuerySchema.omit({ sort: true }).extend({ per_page: perPage(500) });
 
+/** Which page of a list is wanted; pages count from 1. */
+export type PageRequest = z.infer<typeof wholePageQuerySchema>;
+
 export interface Page<T> {
   items: T[];
   page: number;

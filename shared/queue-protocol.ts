@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { countsBy, EXAMPLE_ID, EXAMPLE_TIME } from './api/fields.ts';
 import { isDeeperThan, MAX_JSON_DEPTH } from './json-depth.ts';
+import { RECORD_ID } from './record-id.ts';
 import { type QueueStats, type Schedule, TASK_STATUSES, type Task, type TaskSummary } from './task.ts';
 
 const time = z.iso.datetime();
@@ -25,10 +26,7 @@ const base = {
     .refine((payload) => !isDeeperThan(payload, MAX_JSON_DEPTH), {
       error: `is nested more than ${MAX_JSON_DEPTH} deep`,
     }),
-  user_id: z
-    .string()
-    .regex(/^[a-z0-9]{15}$/, 'is not the id of a user')
-    .optional(),
+  user_id: z.string().regex(RECORD_ID, 'is not the id of a user').optional(),
   priority: z.int().min(-1_000_000).max(1_000_000).optional(),
   max_attempts: z.int().min(1).max(100).optional(),
   timeout_s: z.int().min(1).max(86_400).optional(),

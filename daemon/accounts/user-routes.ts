@@ -4,9 +4,8 @@ import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { DatabaseAccessDeps } from '../databases/owner/database-access.ts';
 import { accountExists, databaseFor } from '../databases/owner/database-access.ts';
-import type { Api } from '../http/api.ts';
 import { requireOwnerOrAll } from '../http/caller.ts';
-import { serve } from '../http/serve.ts';
+import { type Api, serve } from '../http/serve.ts';
 import type { User, UserRepository } from './user-repository.ts';
 
 export interface UserRoutesDeps extends DatabaseAccessDeps {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import type { Api } from '../http/api.ts';
 import { originOf } from '../http/client-address.ts';
+import type { Api } from '../http/serve.ts';
 import type { AuditTrail, NewAuditEntry } from './audit-trail.ts';
 
 /** By strangers, too. */

@@ -1,6 +1,5 @@
 import { listAudit, verifyAudit } from '../../shared/api/audit.ts';
-import type { Api } from '../http/api.ts';
-import { serve } from '../http/serve.ts';
+import { type Api, serve } from '../http/serve.ts';
 import type { AuditRepository } from './audit-repository.ts';
 import type { AuditTrail } from './audit-trail.ts';
 

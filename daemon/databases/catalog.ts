@@ -9,6 +9,7 @@ import { settingsKeys } from '../keys/derived-keys.ts';
 import { type MasterKey, unseal } from '../keys/envelope.ts';
 import { superuserKeys, superuserTokens } from '../keys/instance-access.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
+import { toIsoTime } from '../pocketbase/data/dates.ts';
 import {
   daemonAddresses,
   type GuardSettings,
@@ -193,7 +194,7 @@ export class Catalog {
       kind: 'user',
       userId: row.user,
       email,
-      createdAt: row.created.replace(' ', 'T'),
+      createdAt: toIsoTime(row.created),
       directory,
       log: instanceLog,
       binary,

@@ -1,9 +1,8 @@
 import { listEvents } from '../../shared/api/databases.ts';
 import type { Catalog } from '../databases/catalog.ts';
-import type { Api } from '../http/api.ts';
 import { requireCaller, seesAll } from '../http/caller.ts';
-import { reasonFor } from '../http/public-words.ts';
-import { serve } from '../http/serve.ts';
+import { redactReason } from '../http/redact.ts';
+import { type Api, serve } from '../http/serve.ts';
 import type { Journal } from './journal.ts';
 
 export interface EventRoutesDeps {
@@ -29,7 +28,7 @@ export function eventRoutes(app: Api, { journal, catalog }: EventRoutesDeps): vo
     return {
       items: wanted
         .slice(Math.max(0, end - size), end)
-        .map((entry) => ({ ...entry, reason: reasonFor(caller, entry.reason) })),
+        .map((entry) => ({ ...entry, reason: redactReason(caller, entry.reason) })),
       page,
       per_page: size,
       total: wanted.length,

@@ -4,8 +4,7 @@ import { FathomError } from '../../shared/errors.ts';
 import type { RecentLog } from '../base/log/recent-log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Clock } from '../base/time/clock.ts';
-import type { Api } from '../http/api.ts';
-import { serve } from '../http/serve.ts';
+import { type Api, serve } from '../http/serve.ts';
 
 type DoctorReport = z.output<(typeof getDoctorReport)['responses'][200]['schema']>;
 

@@ -1,15 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import { FathomError } from '../../shared/errors.ts';
-import type { Api } from './api.ts';
+import type { Api } from './serve.ts';
 
-/** What JSON in UTF-8 may be called; RFC 8259 knows no other encoding. */
+/** Names of UTF-8 and its subset ASCII; JSON has no other encoding (RFC 8259). */
 const CHARSETS: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);
 
 /**
- * Bodies are JSON. An empty one is none, of whatever type: many clients name a type without sending anything. Whether
- * there has to be one, the schema of the route says.
+ * Accepts JSON bodies only. An empty body of any type counts as no body, because many clients name a type without sending
+ * anything. The schema of the route decides whether a body is required.
  */
-export function readBodies(app: Api): void {
+export function acceptJsonBodies(app: Api): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
@@ -35,6 +35,6 @@ function unsupported(request: FastifyRequest): FathomError {
   const type = request.headers['content-type'];
   return new FathomError(
     'request.unsupported_type',
-    `the body is ${type === undefined ? 'of no type' : `'${type}'`}; send JSON in UTF-8 as 'Content-Type: application/json'`,
+    `the body has ${type === undefined ? 'no Content-Type' : `the Content-Type '${type}'`}; send JSON in UTF-8 as 'application/json'`,
   );
 }

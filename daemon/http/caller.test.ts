@@ -5,7 +5,7 @@ import type { Identities } from '../accounts/sessions/identities.ts';
 import {
   authorise,
   type Caller,
-  identify,
+  identifyCaller,
   type RoutePermission,
   requireCaller,
   requireOwnerOrAll,
@@ -16,7 +16,7 @@ import {
 const HOOK_TOKEN = 'the token of the hooks';
 const REQUIRED = expect.objectContaining({ code: 'auth.required' }) as Error;
 const FORBIDDEN = expect.objectContaining({ code: 'auth.forbidden' }) as Error;
-
+const CONFLICT = expect.objectContaining({ code: 'conflict' }) as Error;
 const NOT_FOUND = expect.objectContaining({ code: 'not_found' }) as Error;
 
 const local: Caller = { kind: 'local' };
@@ -36,34 +36,36 @@ function by(caller: Caller | null, permission?: RoutePermission, headers: object
   return { caller, headers, routeOptions: { config: { permission } } } as unknown as FastifyRequest;
 }
 
-describe('who makes a request', () => {
+describe('identifyCaller', () => {
   const identities = { identify: () => Promise.resolve(session('user')) } as unknown as Identities;
 
-  it('is nobody over TCP without a token, and an administrator over the local socket', async () => {
-    expect(await identify({}, { transport: 'tcp', identities })).toBeNull();
-    expect(await identify({}, { transport: 'socket', identities })).toEqual(local);
+  it('returns null over TCP without a token, and an administrator over the local socket', async () => {
+    expect(await identifyCaller({}, { transport: 'tcp', identities })).toBeNull();
+    expect(await identifyCaller({}, { transport: 'socket', identities })).toEqual(local);
   });
 
-  it('is whom the token names, on the socket as well', async () => {
+  it('returns the holder of the token, also on the local socket', async () => {
     for (const transport of ['tcp', 'socket'] as const) {
       for (const header of ['Bearer token', 'bearer token']) {
-        expect(await identify({ authorization: header }, { transport, identities })).toEqual(session('user'));
+        expect(await identifyCaller({ authorization: header }, { transport, identities })).toEqual(
+          session('user'),
+        );
       }
     }
   });
 
   it.each([['Basic x'], ['Bearer'], ['Bearer '], ['token'], [''], ['Bearer a b']])(
-    'is not told by %j',
+    'rejects the Authorization header %j',
     async (header) => {
-      await expect(identify({ authorization: header }, { transport: 'tcp', identities })).rejects.toThrow(
-        REQUIRED,
-      );
+      await expect(
+        identifyCaller({ authorization: header }, { transport: 'tcp', identities }),
+      ).rejects.toThrow(REQUIRED);
     },
   );
 });
 
-describe('what a caller may do', () => {
-  it('is asked before a route is entered', () => {
+describe('permissions of a caller', () => {
+  it('are checked before the route runs', () => {
     expect(() => authorise(by(null, 'public'), HOOK_TOKEN)).not.toThrow();
     expect(() => authorise(by(null, 'users.write'), HOOK_TOKEN)).toThrow(REQUIRED);
     expect(() => authorise(by(session('user'), 'users.write'), HOOK_TOKEN)).toThrow(FORBIDDEN);
@@ -75,7 +77,7 @@ describe('what a caller may do', () => {
     );
   });
 
-  it('includes the routes of hooks only with the hook token, and for no other caller', () => {
+  it('do not include the routes of hooks without the hook token', () => {
     for (const caller of [null, local, session('admin')]) {
       for (const given of [undefined, '', `${HOOK_TOKEN}x`, [HOOK_TOKEN, HOOK_TOKEN]]) {
         const request = by(caller, 'hook', { 'x-fathom-hook-token': given });
@@ -86,7 +88,7 @@ describe('what a caller may do', () => {
     expect(() => authorise(request, HOOK_TOKEN)).not.toThrow();
   });
 
-  it('depends on whose it is', () => {
+  it('depend on the owner', () => {
     const read = 'databases.read';
     expect(() => requireOwnerOrAll(by(session('user'), read), 'ann')).not.toThrow();
     expect(() => requireOwnerOrAll(by(session('user'), read), 'bob')).toThrow(FORBIDDEN);
@@ -108,9 +110,9 @@ describe('what a caller may do', () => {
     expect(seesAll(caller, 'databases.read')).toBe(all);
   });
 
-  it('needs somebody in particular for what is about oneself', () => {
+  it('do not include routes about the own account on the local socket', () => {
     expect(() => requireCaller(by(null))).toThrow(REQUIRED);
     expect(requireUserId(by(session('user')))).toBe('ann');
-    expect(() => requireUserId(by(local))).toThrow(expect.objectContaining({ code: 'conflict' }) as Error);
+    expect(() => requireUserId(by(local))).toThrow(CONFLICT);
   });
 });

@@ -16,7 +16,7 @@ export type { Caller } from '../accounts/permissions.ts';
 
 export type Transport = 'tcp' | 'socket';
 
-/** What a route asks of its caller: a permission of the table, nothing, or to be a hook of the global PocketBase. */
+/** A permission of the table, `public` for every caller, or `hook` for hooks of the global PocketBase. */
 export type RoutePermission = Permission | 'public' | 'hook';
 
 declare module 'fastify' {
@@ -24,14 +24,14 @@ declare module 'fastify' {
     caller: Caller | null;
   }
   interface FastifyContextConfig {
-    /** Of the declaration in `shared/api`; routes that the document hides have none. */
+    /** From the declaration in `shared/api`; hidden routes have none. */
     operationId?: string;
     permission?: RoutePermission;
-    /** What the audit log calls it, or null for what it leaves out; of every route that changes something. */
+    /** The name in the audit log, null for routes that are not recorded. Required for routes that change something. */
     audit?: string | null;
-    /** The form of the lifecycle API instead of RFC 9457. */
+    /** Errors have the form of the lifecycle API instead of RFC 9457. */
     errorForm?: 'lifecycle';
-    /** Answers also while the daemon starts. */
+    /** Available while the daemon starts. */
     whileStarting?: boolean;
   }
 }
@@ -41,25 +41,26 @@ export interface Identification {
   identities: Identities;
 }
 
-/** A role that the caller does not want to go beyond; a console that only looks on sends `viewer`. */
+/** Limits a request to the permissions of this role; a read-only console sends `viewer`. */
 export const ROLE_HEADER = 'fathom-role';
 
 /**
- * @throws FathomError `auth.required` for a token that is not valid, `request.invalid` for a role that there is not; null
- * when there is no token
+ * Returns the caller of a request; null without a token.
+ *
+ * @throws FathomError `auth.required` for an invalid token, `request.invalid` for an unknown role
  */
-export async function identify(
+export async function identifyCaller(
   headers: IncomingHttpHeaders,
   identification: Identification,
 ): Promise<Caller | null> {
-  const caller = await holderOf(headers.authorization, identification);
+  const caller = await identifyHolder(headers.authorization, identification);
   const ceiling = headers[ROLE_HEADER];
   if (ceiling === undefined || caller === null) return caller;
   if (isRole(ceiling)) return { ...caller, ceiling };
-  throw new FathomError('request.invalid', `${ROLE_HEADER}: needs to be one of ${ROLES.join(', ')}`);
+  throw new FathomError('request.invalid', `${ROLE_HEADER}: must be one of ${ROLES.join(', ')}`);
 }
 
-async function holderOf(
+async function identifyHolder(
   authorization: string | undefined,
   { transport, identities }: Identification,
 ): Promise<Caller | null> {
@@ -79,7 +80,7 @@ async function holderOf(
  */
 export function authorise(request: FastifyRequest, hookToken: string): void {
   const { permission } = request.routeOptions.config;
-  // A request without a route has no permission.
+  // A request that matches no route has no permission.
   if (permission === undefined || permission === 'public') return;
   if (permission === 'hook') {
     if (isHookToken(request.headers[HOOK_TOKEN_HEADER], hookToken)) return;
@@ -87,12 +88,12 @@ export function authorise(request: FastifyRequest, hookToken: string): void {
   }
   const caller = requireCaller(request);
   if (scopeOf(caller, permission) !== null) return;
-  const asked =
+  const limit =
     caller.ceiling === undefined ? '' : `; this session asked for no more than a ${caller.ceiling} may do`;
-  throw new FathomError('auth.forbidden', `this needs the permission ${permission}${asked}`);
+  throw new FathomError('auth.forbidden', `this needs the permission ${permission}${limit}`);
 }
 
-/** Whether the caller sees what belongs to others. */
+/** Whether the permission applies to data of all users, not only to the caller's own. */
 export function seesAll(caller: Caller | null, permission: Permission): boolean {
   return caller !== null && scopeOf(caller, permission) === 'all';
 }
@@ -108,18 +109,18 @@ export function requireCaller(request: FastifyRequest): Caller {
   return request.caller;
 }
 
-/** The route's own permission, on something of `owner`. @throws FathomError `auth.required`, `auth.forbidden` */
+/** Checks the permission of the route for data of `owner`. @throws FathomError `auth.required`, `auth.forbidden` */
 export function requireOwnerOrAll(request: FastifyRequest, owner: string | null): void {
   const { permission } = request.routeOptions.config;
   if (permission === undefined || permission === 'public' || permission === 'hook') return;
   requireScope(requireCaller(request), permission, owner);
 }
 
-/** The signed-in user's id. @throws FathomError `auth.required`, `conflict` on the local socket */
+/** Returns the id of the signed-in user. @throws FathomError `auth.required`, `conflict` on the local socket */
 export function requireUserId(request: FastifyRequest): string {
   const caller = requireCaller(request);
   if (caller.kind === 'local') {
-    throw new FathomError('conflict', 'the local socket is nobody in particular; sign in for this');
+    throw new FathomError('conflict', 'the local socket has no user account; sign in for this');
   }
   return caller.userId;
 }

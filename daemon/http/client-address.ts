@@ -5,38 +5,45 @@ import type { Origin } from '../accounts/sessions/session-repository.ts';
 import { LOCAL_ADDRESS } from '../accounts/sign-in/sign-in-limits.ts';
 import { blockListOf } from '../config/limits.ts';
 
-/** What a list of sessions and the audit log show of the program that sent a request. */
+/** Returns the client of a request as sessions and the audit log show it. */
 export function originOf(request: FastifyRequest, trustedProxies: readonly string[]): Origin {
   const userAgent = (request.headers['user-agent'] ?? '').replace(/\p{C}/gu, '').slice(0, 300);
   return { user_agent: userAgent, address: clientAddress(request.raw, trustedProxies) || LOCAL_ADDRESS };
 }
 
 /**
- * The address that a request comes from: the peer, or the address that it names in X-Forwarded-For if it is one of
- * TRUSTED_PROXIES, from the right for as long as those named are. Empty on the local socket. Fastify's `request.ip` would
- * count each port as an address of its own.
+ * Returns the address of the client; empty on the local socket. `request.ip` of Fastify is not used because it contains the
+ * port that some proxies add.
  */
 export function clientAddress(request: IncomingMessage, trustedProxies: readonly string[]): string {
   const forwarded = String(request.headers['x-forwarded-for'] ?? '');
-  return believedAddress(request.socket.remoteAddress ?? '', forwarded, trustedProxies);
+  return resolveClientAddress(request.socket.remoteAddress ?? '', forwarded, trustedProxies);
 }
 
-/** @param forwarded the values of X-Forwarded-For, whoever wrote them */
-export function believedAddress(peer: string, forwarded: string, trustedProxies: readonly string[]): string {
-  const named = forwarded.split(',').map((address) => plain(address.trim()));
+/**
+ * Returns the peer, or when it is one of TRUSTED_PROXIES the last address of X-Forwarded-For that is not.
+ *
+ * @param forwarded the value of X-Forwarded-For, which a client can forge
+ */
+export function resolveClientAddress(
+  peer: string,
+  forwarded: string,
+  trustedProxies: readonly string[],
+): string {
+  const named = forwarded.split(',').map((address) => normalizeAddress(address.trim()));
   const trusted = blockListOf(trustedProxies);
-  let address = plain(peer);
+  let address = normalizeAddress(peer);
   while (isIP(address) !== 0 && trusted?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) {
-    const before = named.pop();
-    // What is no address was not written by a proxy.
-    if (before === undefined || isIP(before) === 0) break;
-    address = before;
+    const previous = named.pop();
+    // A proxy writes nothing but addresses.
+    if (previous === undefined || isIP(previous) === 0) break;
+    address = previous;
   }
   return address;
 }
 
-/** Without the port that some proxies add (`192.0.2.1:4711`, `[2001:db8::1]:4711`), nor the form of a mapped IPv4 address. */
-function plain(address: string): string {
+/** Removes a port (`192.0.2.1:4711`, `[2001:db8::1]:4711`) and the prefix of a mapped IPv4 address. */
+function normalizeAddress(address: string): string {
   const bare =
     /^\[(?<host>[^\]]*)\](?::\d+)?$|^(?<host>[\d.]+):\d+$/.exec(address)?.groups?.['host'] ?? address;
   return bare.replace(/^::ffff:(?=[\d.]+$)/i, '');

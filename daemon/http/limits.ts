@@ -2,21 +2,21 @@ import rateLimit from '@fastify/rate-limit';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import { HOOK_TOKEN_HEADER, isHookToken } from '../keys/hook-token.ts';
-import type { Api } from './api.ts';
 import type { Transport } from './caller.ts';
 import { clientAddress } from './client-address.ts';
+import type { Api } from './serve.ts';
 
-/** Addresses counted at a time. */
+/** Number of addresses that are counted; the least recent ones are dropped. */
 const CACHED_ADDRESSES = 20_000;
 
 export interface LimitDeps {
   settings: LiveSettings;
   trustedProxies: readonly string[];
-  /** Requests of the hooks of the global PocketBase are not counted. */
+  /** Requests with this token come from hooks of the global PocketBase and are not counted. */
   hookToken: string;
 }
 
-/** Before anything is looked up for a request: so many a minute from one address. The local socket is not limited. */
+/** Limits requests per minute and client address, before authentication. The local socket is not limited. */
 export async function limitRequests(app: Api, deps: LimitDeps, transport: Transport): Promise<void> {
   if (transport === 'socket') return;
   await app.register(rateLimit, { global: false, cache: CACHED_ADDRESSES });

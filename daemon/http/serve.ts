@@ -1,12 +1,23 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import type { Endpoint } from '../../shared/api/endpoint.ts';
-import type { Api } from './api.ts';
+import type { Page, PageRequest } from '../../shared/protocol.ts';
+
+/** The server that routes are added to. */
+export type Api = FastifyInstance<
+  Server,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
 
 type Output<S> = S extends z.ZodType ? z.output<S> : undefined;
 type Part<E, K extends string> = Output<E extends Readonly<Record<K, infer S>> ? S : undefined>;
 
-/** A request whose parts have been checked by the schemas of its endpoint. */
+/** A request that matches the schemas of its endpoint. */
 type EndpointRequest<E extends Endpoint> = FastifyRequest & {
   params: Part<E, 'params'>;
   query: Part<E, 'query'>;
@@ -22,14 +33,14 @@ type Handler<E extends Endpoint> = (
 ) => Result<E> | Promise<Result<E>>;
 
 /**
- * Registers an endpoint. The handler returns the body of the answer, if there is one; the status is the
- * lowest one that the endpoint declares unless the handler sets another.
+ * Registers an endpoint. The handler returns the response body, if the endpoint has one. The status is the lowest one that
+ * the endpoint declares, unless the handler sets another.
  */
 export function serve<E extends Endpoint>(app: Api, endpoint: E, handler: Handler<E>): void {
   const { method, path, permission, audit, params, query, body, responses, errorForm, whileStarting } =
     endpoint;
-  const standard = Math.min(...Object.keys(responses).map(Number));
-  const checked = Object.entries(responses).flatMap(([status, { schema, mediaType }]) =>
+  const defaultStatus = Math.min(...Object.keys(responses).map(Number));
+  const schemas = Object.entries(responses).flatMap(([status, { schema, mediaType }]) =>
     schema === undefined || mediaType !== undefined ? [] : [[status, schema]],
   );
   app.route({
@@ -46,11 +57,16 @@ export function serve<E extends Endpoint>(app: Api, endpoint: E, handler: Handle
       ...(params && { params }),
       ...(query && { querystring: query }),
       ...(body && { body }),
-      response: Object.fromEntries(checked) as Record<number, z.ZodType>,
+      response: Object.fromEntries(schemas) as Record<number, z.ZodType>,
     },
     handler: async (request, reply) => {
-      void reply.code(standard);
+      void reply.code(defaultStatus);
       return handler(request as EndpointRequest<E>, reply);
     },
   });
+}
+
+/** Returns one page of a complete list. */
+export function slicePage<T>(list: readonly T[], { page, per_page }: PageRequest): Page<T> {
+  return { items: list.slice((page - 1) * per_page, page * per_page), page, per_page, total: list.length };
 }

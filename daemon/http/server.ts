@@ -7,21 +7,21 @@ import { FathomError } from '../../shared/errors.ts';
 import type { Identities } from '../accounts/sessions/identities.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Activity } from '../metrics/activity.ts';
-import type { Api } from './api.ts';
-import { readBodies } from './body.ts';
-import { authorise, identify, type Transport } from './caller.ts';
+import { acceptJsonBodies } from './body.ts';
+import { authorise, identifyCaller, type Transport } from './caller.ts';
 import { type LimitDeps, limitRequests } from './limits.ts';
 import { refuseConnection, refuseExpectation, sendError, sendProblem, toFathomError } from './problem.ts';
 import { RouteTable } from './route-table.ts';
+import type { Api } from './serve.ts';
 
-/** Every request body of the API is small; files go to the user's own PocketBase. */
+/** Bodies of the API are small; files are uploaded to the user's own PocketBase. */
 const BODY_LIMIT_BYTES = 64 * 1024;
 
 const REQUEST_TIMEOUT_MS = 60_000;
 
 const CORS = {
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-  /** What a script may read of an answer beside its body. */
+  /** Headers that scripts in a browser may read. */
   exposedHeaders: [
     'Allow',
     'Retry-After',
@@ -31,21 +31,21 @@ const CORS = {
     'X-RateLimit-Remaining',
     'X-RateLimit-Reset',
   ],
-  /** Seconds; the longest that Chromium keeps a preflight. */
+  /** Seconds; Chromium caches a preflight no longer than this. */
   maxAge: 7200,
 };
 
-/** What the server itself needs, whatever it serves. */
+/** What the server needs, apart from its routes. */
 export interface ServerDeps extends LimitDeps {
   log: Logger;
   identities: Identities;
   activity: Activity;
-  /** Null when the daemon is ready, else what it waits for. */
+  /** What the daemon waits for; null when it is ready. */
   waitingFor: () => string | null;
 }
 
 /**
- * The HTTP API for one transport: TCP, where callers prove who they are, or the local socket, where they need not.
+ * Creates the HTTP API for one transport: TCP, where callers authenticate, or the local socket, where they do not.
  *
  * @param register adds the routes
  */
@@ -57,23 +57,23 @@ export async function createApi(
   const loggerInstance: FastifyBaseLogger = deps.log;
   const app: Api = fastify({
     loggerInstance,
-    // Made for each request, so that it has the log level of now.
+    // Created for each request, so that a change of the log level takes effect.
     childLoggerFactory: (logger, bindings, options) => logger.child({ ...bindings, transport }, options),
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: () => randomUUID(),
-    // Malformed URLs would otherwise be answered in a form of their own.
+    // For malformed URLs; the default response of Fastify has another form.
     frameworkErrors: (error, request, reply) => {
-      // Such a request was not decorated.
+      // Fastify did not decorate this request.
       request.caller = null;
       void sendProblem(toFathomError(error), request, reply);
     },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     forceCloseConnections: true,
-    // Whatever else is offered, like HTTP/2 (h2c) by Java's client, the request is answered as it is.
+    // Other upgrades are ignored, for example HTTP/2 (h2c), which Java's client offers.
     http: { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
-    // Whoever sends slower than that is not waited for: a request has to have arrived, an answer may take longer.
+    // Limits the time until the request has arrived; the response may take longer.
     requestTimeout: REQUEST_TIMEOUT_MS,
     clientErrorHandler: refuseConnection,
   }).withTypeProvider<ZodTypeProvider>();
@@ -88,7 +88,7 @@ export async function createApi(
   const routes = new RouteTable();
   app.setNotFoundHandler((request, reply) => routes.answer(request, reply));
   app.server.on('checkExpectation', refuseExpectation);
-  readBodies(app);
+  acceptJsonBodies(app);
 
   await app.register(helmet);
   await app.register(cors, {
@@ -96,22 +96,20 @@ export async function createApi(
       const { corsOrigins } = deps.settings;
       done(null, {
         ...CORS,
-        // With no origin allowed there is no CORS at all, not even an answer to a preflight.
+        // Without an allowed origin CORS is off, also for preflights.
         origin: corsOrigins.length > 0 && [...corsOrigins],
         preflight: headers.origin !== undefined && headers['access-control-request-method'] !== undefined,
       });
     },
   });
   app.addHook('onRoute', ({ method, url, config, schema }) => {
-    // Nothing is open because somebody forgot to close it.
+    // A route must declare its permission, its endpoint and its name in the audit log; it cannot forget one.
     if (!config?.permission)
-      throw new Error(`${String(method)} ${url} names no permission; see permissions.ts`);
-    // Nor does it stay out of the document.
+      throw new Error(`${String(method)} ${url} declares no permission; see permissions.ts`);
     if (config.operationId === undefined && !schema?.hide)
-      throw new Error(`${String(method)} ${url} is not declared; see shared/api`);
-    // Nor is anything changed unseen.
-    if (config.audit === undefined && hasToBeNamed(method, config))
-      throw new Error(`${String(method)} ${url} does not say what the audit log calls it; see caller.ts`);
+      throw new Error(`${String(method)} ${url} is not declared in shared/api`);
+    if (config.audit === undefined && needsAuditName(method, config))
+      throw new Error(`${String(method)} ${url} declares no name for the audit log; see caller.ts`);
     routes.add(method, url, config.permission);
   });
   app.decorateRequest('caller', null);
@@ -122,9 +120,9 @@ export async function createApi(
     if (waitingFor !== null && !request.routeOptions.config.whileStarting) {
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
-    // Before its body is looked at.
+    // Before the body is read.
     if (request.is404) return routes.answer(request, reply);
-    request.caller = await identify(request.headers, { ...deps, transport });
+    request.caller = await identifyCaller(request.headers, { ...deps, transport });
     authorise(request, deps.hookToken);
   });
 
@@ -137,12 +135,9 @@ export async function createApi(
   return app;
 }
 
-/** Whether a route has to say what the audit log calls it. Hooks of the global PocketBase tell what was done elsewhere. */
-export function hasToBeNamed(
-  methods: string | readonly string[],
-  { permission }: FastifyContextConfig,
-): boolean {
-  return permission !== 'hook' && [methods].flat().some((method) => !READING.has(method));
+/** Whether a route must declare a name for the audit log: all that change something, except those of hooks. */
+function needsAuditName(methods: string | readonly string[], { permission }: FastifyContextConfig): boolean {
+  return permission !== 'hook' && [methods].flat().some((method) => !SAFE_METHODS.has(method));
 }
 
-const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);

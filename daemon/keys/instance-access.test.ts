@@ -1,5 +1,6 @@
 import { jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
+import { RECORD_ID } from '../../shared/record-id.ts';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import {
   newSuperuserSecret,
@@ -15,7 +16,7 @@ describe("the keys of an instance's superuser", () => {
     expect(secret).toHaveLength(32);
     expect(superuserKeys(secret)).toEqual(superuserKeys(Buffer.from(secret)));
     expect(superuserKeys(secret)).toEqual({
-      recordId: expect.stringMatching(/^[a-z0-9]{15}$/) as string,
+      recordId: expect.stringMatching(RECORD_ID) as string,
       tokenKey: expect.stringMatching(/^[\w-]{50}$/) as string,
       collectionSecret: expect.stringMatching(/^[\w-]{50}$/) as string,
     });

@@ -10,9 +10,8 @@ import {
   retryDeadLetters,
   retryTask,
 } from '../../shared/api/queue.ts';
-import type { Api } from '../http/api.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../http/caller.ts';
-import { serve } from '../http/serve.ts';
+import { type Api, serve } from '../http/serve.ts';
 import type { Queue } from './queue.ts';
 
 export interface QueueRoutesDeps {

@@ -1,7 +1,5 @@
 import { deleteSchedule, listSchedules, setSchedule } from '../../shared/api/queue.ts';
-import type { Api } from '../http/api.ts';
-import { pageFrom } from '../http/page.ts';
-import { serve } from '../http/serve.ts';
+import { type Api, serve, slicePage } from '../http/serve.ts';
 import type { Queue } from './queue.ts';
 
 export interface ScheduleRoutesDeps {
@@ -11,7 +9,7 @@ export interface ScheduleRoutesDeps {
 /** Tasks that are added again and again, for administrators. */
 export function scheduleRoutes(app: Api, { queue }: ScheduleRoutesDeps): void {
   serve(app, listSchedules, async (request) => {
-    return pageFrom(await queue.schedules.list(), request.query);
+    return slicePage(await queue.schedules.list(), request.query);
   });
 
   serve(app, setSchedule, async (request) => {

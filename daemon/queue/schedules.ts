@@ -2,12 +2,13 @@ import { Cron } from 'croner';
 import { z } from 'zod';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { scheduledTaskSchema } from '../../shared/queue-protocol.ts';
+import { newRecordId } from '../../shared/record-id.ts';
 import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/task.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { AddedTask } from './store/claimed-task.ts';
 import type { HookClient } from './store/hook-client.ts';
-import { newId, type TaskStore, unknownUser } from './store/task-store.ts';
+import { type TaskStore, unknownUser } from './store/task-store.ts';
 
 /** Longest sleep, so that a host that was suspended is not late for long. */
 const LOOK_EVERY_MS = 30_000;
@@ -105,7 +106,7 @@ export class Schedules {
       );
     }
     const { item } = await this.#deps.hooks.call<{ item: Schedule | null }>('schedule', {
-      id: newId(),
+      id: newRecordId(),
       name,
       cron,
       timezone,

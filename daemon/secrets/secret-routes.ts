@@ -1,6 +1,5 @@
 import { getSecrets, rotateSecrets } from '../../shared/api/secrets.ts';
-import type { Api } from '../http/api.ts';
-import { serve } from '../http/serve.ts';
+import { type Api, serve } from '../http/serve.ts';
 import type { SecretRotation } from './secret-rotation.ts';
 
 export interface SecretRoutesDeps {

@@ -12,10 +12,10 @@ import { type LifecycleRoutesDeps, lifecycleRoutes } from '../databases/routes/l
 import { type MigrationRoutesDeps, migrationRoutes } from '../databases/routes/migration-routes.ts';
 import { type EventRoutesDeps, eventRoutes } from '../events/event-routes.ts';
 import { type HostRoutesDeps, hostRoutes } from '../host/host-routes.ts';
-import type { Api } from '../http/api.ts';
 import type { Transport } from '../http/caller.ts';
 import { type DocumentRoutesDeps, documentRoutes } from '../http/document/document-routes.ts';
 import type { Served } from '../http/listen/listen.ts';
+import type { Api } from '../http/serve.ts';
 import { createApi, type ServerDeps } from '../http/server.ts';
 import { type QueueRoutesDeps, queueRoutes } from '../queue/queue-routes.ts';
 import { type ScheduleRoutesDeps, scheduleRoutes } from '../queue/schedule-routes.ts';

@@ -1,8 +1,7 @@
 import { getFleetHealth, getHealth, getMetrics, getReadiness } from '../../shared/api/daemon.ts';
 import type { Losses } from '../base/log/log-sink.ts';
-import type { Api } from '../http/api.ts';
 import { seesAll } from '../http/caller.ts';
-import { serve } from '../http/serve.ts';
+import { type Api, serve } from '../http/serve.ts';
 import type { Activity } from '../metrics/activity.ts';
 import { readProcess } from '../metrics/process-reading.ts';
 import type { QueueStatsDeps } from '../queue/queue-stats.ts';

@@ -1,9 +1,8 @@
 import { getStatus } from '../../shared/api/daemon.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
 import { PERMISSION_NAMES } from '../accounts/permissions.ts';
-import type { Api } from '../http/api.ts';
 import { seesAll } from '../http/caller.ts';
-import { serve } from '../http/serve.ts';
+import { type Api, serve } from '../http/serve.ts';
 
 export interface StatusRoutesDeps {
   status: () => Promise<Omit<DaemonStatus, 'permissions'>>;

@@ -10,7 +10,7 @@ import type { Clock } from '../base/time/clock.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { EventBus } from '../events/bus.ts';
 import { type Caller, seesAll } from '../http/caller.ts';
-import { eventFor, instanceFor } from '../http/public-words.ts';
+import { redactEvent, redactInstance } from '../http/redact.ts';
 import { timesOf } from '../pocketbase/logs/log-times.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -116,7 +116,7 @@ export class StreamReader {
     this.#outbox.snapshot(topic, snapshot());
     const unsubscribe = this.#deps.bus.subscribe((event) => {
       if (topicOf(event) === topic && this.#maySeeEvent(event)) {
-        this.#outbox.event(topic, eventFor(this.#caller, event));
+        this.#outbox.event(topic, redactEvent(this.#caller, event));
       }
     });
     this.#subscriptions.set(topic, () => {
@@ -252,7 +252,7 @@ export class StreamReader {
     return this.#deps.fleet
       .list()
       .filter(({ name }) => this.#maySee(name))
-      .map((instance) => instanceFor(this.#caller, instance));
+      .map((instance) => redactInstance(this.#caller, instance));
   }
 
   #health(): HealthSnapshot {

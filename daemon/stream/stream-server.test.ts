@@ -7,8 +7,8 @@ import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { until } from '../../test/helpers/until.ts';
 import { Tickets } from '../accounts/sessions/tickets.ts';
 import { EventBus, type FleetListener } from '../events/bus.ts';
-import type { Api } from '../http/api.ts';
 import type { Caller } from '../http/caller.ts';
+import type { Api } from '../http/serve.ts';
 import { attachStream, type StreamDeps } from './stream-server.ts';
 
 const HEARTBEAT_MS = 30_000;

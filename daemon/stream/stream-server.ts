@@ -10,10 +10,10 @@ import { Buckets } from '../accounts/sign-in/buckets.ts';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
 import { repeat } from '../base/time/repeat.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
-import type { Api } from '../http/api.ts';
-import { type Caller, identify, type Transport } from '../http/caller.ts';
+import { type Caller, identifyCaller, type Transport } from '../http/caller.ts';
 import { clientAddress } from '../http/client-address.ts';
-import { rawProblem, toFathomError } from '../http/problem.ts';
+import { formatProblemResponse, toFathomError } from '../http/problem.ts';
+import type { Api } from '../http/serve.ts';
 import type { StreamReaderDeps } from './reader.ts';
 import { StreamReader } from './reader.ts';
 
@@ -152,7 +152,9 @@ async function callerOf(
 ): Promise<Caller> {
   const ticket = url.searchParams.get('ticket');
   const caller =
-    ticket === null ? await identify(request.headers, { ...deps, transport }) : deps.tickets.redeem(ticket);
+    ticket === null
+      ? await identifyCaller(request.headers, { ...deps, transport })
+      : deps.tickets.redeem(ticket);
   // The session may have ended since the ticket was given.
   const ended =
     ticket !== null && caller && caller.kind !== 'local' && !(await deps.identities.stillGood(caller));
@@ -187,5 +189,5 @@ function checkOrigin(origin: string | undefined, allowed: readonly string[]): vo
 }
 
 function refuse(socket: Duplex, { status, code, message }: FathomError): void {
-  socket.end(rawProblem(status, { type: 'about:blank', title: message, status, code }));
+  socket.end(formatProblemResponse(status, { type: 'about:blank', title: message, status, code }));
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isDatabaseName } from '../database-name.ts';
+import { RECORD_ID } from '../record-id.ts';
 
 /** Fields and parameters that several resources have. */
 
@@ -11,7 +12,7 @@ export const EXAMPLE_DATABASE = '2026-01-15-001-johndoe';
 export function recordId(of: string): z.ZodString {
   return z
     .string()
-    .regex(/^[a-z0-9]{15}$/, `is not the id of ${of}`)
+    .regex(RECORD_ID, `is not the id of ${of}`)
     .meta({ description: `Id of ${of}.`, examples: [EXAMPLE_ID] });
 }
 

@@ -1,9 +1,8 @@
 import { createApiKey, deleteApiKey, listApiKeys } from '../../../shared/api/api-keys.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import type { Api } from '../../http/api.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../../http/caller.ts';
-import { serve } from '../../http/serve.ts';
+import { type Api, serve } from '../../http/serve.ts';
 import { type Caller, PERMISSION_NAMES, PERMISSIONS, scopeOf } from '../permissions.ts';
 import type { UserRepository } from '../user-repository.ts';
 import { newApiKey } from './api-keys.ts';

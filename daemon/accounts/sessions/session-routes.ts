@@ -1,9 +1,8 @@
 import { endSession, endSessions, listSessions } from '../../../shared/api/sessions.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
-import type { Api } from '../../http/api.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../../http/caller.ts';
-import { serve } from '../../http/serve.ts';
+import { type Api, serve } from '../../http/serve.ts';
 import { requireScope } from '../permissions.ts';
 import type { Identities } from './identities.ts';
 import type { SessionRepository } from './session-repository.ts';

@@ -18,11 +18,10 @@ import {
   sessionFor,
   summarise,
 } from '../../databases/owner/database-access.ts';
-import type { Api } from '../../http/api.ts';
 import type { Caller } from '../../http/caller.ts';
 import { requireCaller, requireUserId } from '../../http/caller.ts';
 import { originOf } from '../../http/client-address.ts';
-import { serve } from '../../http/serve.ts';
+import { type Api, serve } from '../../http/serve.ts';
 import type { Identities } from '../sessions/identities.ts';
 import type { Tickets } from '../sessions/tickets.ts';
 import type { User, UserRepository } from '../user-repository.ts';

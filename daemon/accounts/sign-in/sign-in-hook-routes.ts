@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { AuditTrail } from '../../audit/audit-trail.ts';
-import type { Api } from '../../http/api.ts';
-import { believedAddress } from '../../http/client-address.ts';
+import { resolveClientAddress } from '../../http/client-address.ts';
+import type { Api } from '../../http/serve.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { RateLimitedError, type SignInAttempt } from './sign-in-limits.ts';
 
@@ -34,7 +34,7 @@ export interface SignInHookDeps {
 export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   const { signInLimits, audit } = deps;
   const addressOf = ({ peer, forwarded }: z.infer<typeof origin>) =>
-    believedAddress(peer, forwarded, deps.trustedProxies);
+    resolveClientAddress(peer, forwarded, deps.trustedProxies);
   const open = new Map<string, SignInAttempt>();
   const config = { permission: 'hook' } as const;
 

@@ -3,7 +3,7 @@ import { messageOf } from '../../../shared/errors.ts';
 import { databaseAccessSchema } from '../../../shared/protocol.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import { openDatabase } from '../../databases/owner/database-access.ts';
-import type { Api } from '../../http/api.ts';
+import type { Api } from '../../http/serve.ts';
 import type { Queue } from '../../queue/queue.ts';
 import type { Identities } from '../sessions/identities.ts';
 

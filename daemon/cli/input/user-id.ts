@@ -1,5 +1,6 @@
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import { isRecordId } from '../../../shared/record-id.ts';
 
 /**
  * The id of a user that was named by its id or its e-mail address.
@@ -8,7 +9,7 @@ import { FathomError } from '../../../shared/errors.ts';
  * user of an id that is given is left to whatever is done with it
  */
 export async function userIdOf({ users }: FathomClient, who: string): Promise<string> {
-  if (/^[a-z0-9]{15}$/.test(who)) return who;
+  if (isRecordId(who)) return who;
   const found = who.includes('@') ? (await users.list({ email: who })).items : [];
   const exact = found.find(({ email }) => email === who);
   const [user, ...others] = exact ? [exact] : found;

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { inTransaction, pocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';
+import { inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { OwnerAccount } from '../database-repository.ts';
 import { randomSecret } from './collection-secrets.ts';
 import { hasField } from './ownership.ts';
@@ -77,7 +78,7 @@ function write(database: DatabaseSync, account: OwnerAccount, now: Date): boolea
       .run(account.email, account.verified ? 1 : 0, passwordOf(account), account.id);
     // An application may have removed it.
     if (hasField(database, 'updated')) {
-      database.prepare('UPDATE users SET updated = ? WHERE id = ?').run(pocketBaseDate(now), account.id);
+      database.prepare('UPDATE users SET updated = ? WHERE id = ?').run(toPocketBaseDate(now), account.id);
     }
   }
   if (differs.credentials) {

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../../keys/instance-access.ts';
-import { pocketBaseDate } from '../../pocketbase/data/sqlite.ts';
+import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';
 import { randomSecret, readCollectionSecrets, replaceCollectionSecrets } from './collection-secrets.ts';
 
 /**
@@ -325,7 +325,7 @@ function keepSuperuser(database: DatabaseSync, { superuser, now }: Ownership): s
       ? superuser.collectionSecret
       : (known.get(`${collection}/${purpose}`) ?? randomSecret()),
   );
-  const at = pocketBaseDate(now);
+  const at = toPocketBaseDate(now);
   const email = 'fathom@localhost.internal';
   database.prepare('DELETE FROM _superusers WHERE id = ? OR email = ?').run(superuser.recordId, email);
   database

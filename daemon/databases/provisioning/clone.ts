@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { makeDirectory } from '../../base/files/dir.ts';
 import type { SuperuserKeys } from '../../keys/instance-access.ts';
+import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';
 import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
 import { readSettings, storeSettings } from '../../pocketbase/data/settings.ts';
-import { inTransaction, pocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret, replaceCollectionSecrets } from '../owner/collection-secrets.ts';
 import { enforceOwnership, insertOwner, removeTriggers } from '../owner/ownership.ts';
 import { keepTokenEpoch } from '../owner/token-epoch.ts';
@@ -81,7 +82,7 @@ async function sync(path: string): Promise<void> {
 }
 
 function personalise(database: DatabaseSync, request: CloneRequest): void {
-  const now = pocketBaseDate(request.now);
+  const now = toPocketBaseDate(request.now);
   const { owner, superuser } = request;
   // Those of migrations would bring back what is removed here.
   removeTriggers(database);

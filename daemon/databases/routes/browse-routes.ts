@@ -1,7 +1,5 @@
 import * as endpoints from '../../../shared/api/databases.ts';
-import type { Api } from '../../http/api.ts';
-import { pageFrom } from '../../http/page.ts';
-import { serve } from '../../http/serve.ts';
+import { type Api, serve, slicePage } from '../../http/serve.ts';
 import { listCollections, listRecords } from '../browse.ts';
 import type { Catalog } from '../catalog.ts';
 
@@ -12,7 +10,7 @@ export interface BrowseRoutesDeps {
 /** Looking into user databases, for those who see everything: read-only, without secrets. */
 export function browseRoutes(app: Api, { catalog }: BrowseRoutesDeps): void {
   serve(app, endpoints.listCollections, async (request) => {
-    return pageFrom(await listCollections(catalog.get(request.params.name)), request.query);
+    return slicePage(await listCollections(catalog.get(request.params.name)), request.query);
   });
 
   serve(app, endpoints.listRecords, async (request) => {

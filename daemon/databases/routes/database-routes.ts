@@ -14,11 +14,9 @@ import {
 import { FathomError } from '../../../shared/errors.ts';
 import type { Instance } from '../../../shared/instance.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import type { Api } from '../../http/api.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../../http/caller.ts';
-import { pageFrom } from '../../http/page.ts';
-import { instanceFor } from '../../http/public-words.ts';
-import { serve } from '../../http/serve.ts';
+import { redactInstance } from '../../http/redact.ts';
+import { type Api, serve, slicePage } from '../../http/serve.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { tailOfLogs } from '../../supervisor/instance-logs.ts';
 import type { Catalog } from '../catalog.ts';
@@ -53,13 +51,13 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
           search === undefined || name.includes(search) || email?.includes(search) === true,
       )
       .toSorted(bySort(sort))
-      .map((instance) => instanceFor(caller, instance));
-    return pageFrom(matching, { page, per_page });
+      .map((instance) => redactInstance(caller, instance));
+    return slicePage(matching, { page, per_page });
   });
 
   serve(app, getDatabase, (request) => {
     allowed(request, request.params.name);
-    return instanceFor(request.caller, fleet.get(request.params.name).state.view());
+    return redactInstance(request.caller, fleet.get(request.params.name).state.view());
   });
 
   type Operation = typeof startDatabase | typeof stopDatabase | typeof restartDatabase;
@@ -71,7 +69,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
         const remedy = "'fathomd databases restart global' restarts it";
         throw new FathomError('conflict', `the global database starts and stops with the daemon; ${remedy}`);
       }
-      return instanceFor(request.caller, await run(name));
+      return redactInstance(request.caller, await run(name));
     });
   };
   // A person who says start means it: this also leaves `failed`.

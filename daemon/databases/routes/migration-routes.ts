@@ -1,6 +1,5 @@
 import { getMigrations } from '../../../shared/api/migrations.ts';
-import type { Api } from '../../http/api.ts';
-import { serve } from '../../http/serve.ts';
+import { type Api, serve } from '../../http/serve.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { Catalog } from '../catalog.ts';
 import { migrationStatus } from '../migrations/status.ts';

@@ -1,4 +1,4 @@
-// The script of /docs. It runs in a browser, and the build bundles it.
+// The script of /docs, bundled by the build. It runs in a browser.
 import 'swagger-ui-dist/swagger-ui.css';
 import SwaggerUI from 'swagger-ui-dist/swagger-ui-es-bundle.js';
 
@@ -9,6 +9,6 @@ SwaggerUI({
   displayRequestDuration: true,
   docExpansion: 'list',
   defaultModelsExpandDepth: 0,
-  // Otherwise the document is sent to a service on the Internet.
+  // Without this, Swagger UI sends the document to a service on the Internet.
   validatorUrl: null,
 });

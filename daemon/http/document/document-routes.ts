@@ -2,10 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getOpenApi } from '../../../shared/api/daemon.ts';
 import { packageRoot } from '../../base/package.ts';
-import type { Api } from '../api.ts';
-import { serve } from '../serve.ts';
+import { type Api, serve } from '../serve.ts';
 
-// Links are relative, for proxies that serve the API below a path.
+// Links are relative, because a proxy may serve the API below a path.
 const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -24,7 +23,7 @@ const PAGE = `<!doctype html>
 
 const ASSETS = { 'viewer.js': 'text/javascript; charset=utf-8', 'viewer.css': 'text/css; charset=utf-8' };
 
-/** Nothing from elsewhere, and nothing inline. `data:` is for the icons in the style sheet. */
+/** Allows nothing from other origins and nothing inline. `data:` is for the icons in the style sheet. */
 const CONTENT_SECURITY_POLICY = {
   useDefaults: false,
   directives: {
@@ -43,12 +42,12 @@ export interface DocumentRoutesDeps {
   version: string;
 }
 
-/** The description of the API: for programs, and for a browser. */
+/** Registers the OpenAPI document and its viewer `/docs`. */
 export function documentRoutes(app: Api, { version }: DocumentRoutesDeps): void {
   let document: Promise<string> | undefined;
 
   serve(app, getOpenApi, async (_request, reply) => {
-    // Loaded and built when it is first asked for: most daemons never are.
+    // Loaded on the first request, because most daemons never get one.
     document ??= import('./openapi.ts').then(({ openApiDocument }) =>
       JSON.stringify(openApiDocument(version)),
     );

@@ -9,13 +9,13 @@ const document = openApiDocument('1.2.3');
 const operations = ENDPOINTS.map((endpoint): [string, Endpoint] => [endpoint.operationId, endpoint]);
 
 describe('the OpenAPI document', () => {
-  it('has one operation for each endpoint, with ids of their own', () => {
+  it('has one operation with its own id for each endpoint', () => {
     const described = Object.values(document.paths ?? {}).flatMap((path) => Object.keys(path));
     expect(described).toHaveLength(ENDPOINTS.length);
     expect(new Set(ENDPOINTS.map(({ operationId }) => operationId)).size).toBe(ENDPOINTS.length);
   });
 
-  it('refers to what is there', () => {
+  it('has no broken references', () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/(\w+)"/g)];
     expect(references.length).toBeGreaterThan(100);
     for (const [, kind = '', name = ''] of references) {
@@ -23,11 +23,11 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('shows no route of hooks', () => {
+  it('leaves out the routes of hooks', () => {
     expect(JSON.stringify(document)).not.toContain('/internal/');
   });
 
-  it.each(operations)('%s says what a client needs to know', (_, endpoint) => {
+  it.each(operations)('%s has a summary, a permission, parameters and error responses', (_, endpoint) => {
     const { path, method, permission, params } = endpoint;
     const operation = document.paths?.[path]?.[method.toLowerCase() as 'get'];
     expect(operation).toMatchObject({ operationId: endpoint.operationId, 'x-permission': permission });

@@ -41,7 +41,7 @@ const ERROR_HEADERS: Readonly<Record<number, Record<string, ReturnType<typeof he
   503: WAIT,
 };
 
-/** The OpenAPI document of the whole API. */
+/** Builds the OpenAPI document of the whole API. */
 export function openApiDocument(version: string): ReturnType<typeof createDocument> {
   const paths: ZodOpenApiPathsObject = {};
   for (const endpoint of ENDPOINTS) {
@@ -91,7 +91,9 @@ function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
     }),
     responses: {
       ...errorResponses(endpoint),
-      ...Object.fromEntries(Object.entries(responses).map(([status, one]) => [status, responseOf(one)])),
+      ...Object.fromEntries(
+        Object.entries(responses).map(([status, response]) => [status, responseOf(response)]),
+      ),
     },
   };
 }
@@ -108,24 +110,24 @@ function mediaOf(schema: z.ZodType) {
   return { schema, example: exampleOf(schema) };
 }
 
-/** One response for each status, with all codes that it can have. */
+/** Returns one response for each status, with all its error codes. */
 function errorResponses(endpoint: Endpoint): ZodOpenApiResponsesObject {
   const codes = Map.groupBy(errorsOf(endpoint), (code) => ERROR_CODES[code].status);
   return Object.fromEntries(
-    [...codes].map(([status, together]) => [status, errorResponse(status, together, endpoint.errorForm)]),
+    [...codes].map(([status, group]) => [status, errorResponse(status, group, endpoint.errorForm)]),
   );
 }
 
-const shared = new Map<string, ZodOpenApiResponseObject>();
+const knownResponses = new Map<string, ZodOpenApiResponseObject>();
 
-/** Equal responses are one object, which the document then names once. */
+/** Returns the same object for equal responses, so that the document describes each once. */
 function errorResponse(
   status: number,
   codes: readonly ErrorCode[],
   form: Endpoint['errorForm'],
 ): ZodOpenApiResponseObject {
   const id = [form ?? 'problem', ...codes.toSorted()].map(inPascalCase).join('');
-  const known = shared.get(id);
+  const known = knownResponses.get(id);
   if (known) return known;
   const response = {
     id,
@@ -133,7 +135,7 @@ function errorResponse(
     headers: { ...HEADERS, ...ERROR_HEADERS[status] },
     content: form === 'lifecycle' ? LIFECYCLE_CONTENT : problemContent(codes),
   };
-  shared.set(id, response);
+  knownResponses.set(id, response);
   return response;
 }
 

@@ -14,24 +14,24 @@ export interface RunFiles {
   socket: Pick<LocalSocket, 'restore'>;
 }
 
-/** Restores the local socket and the PID file: cleaners of temporary directories remove files that are still in use. */
+/** Restores the local socket and the PID file when a cleaner of temporary directories has removed them. */
 export function keepRunFiles(
   { directory, lock, socket }: RunFiles,
   { clock, log }: { clock: Clock; log: Logger },
 ): () => Promise<void> {
-  let problem: string | null = null;
+  let lastProblem: string | null = null;
   return repeat(clock, CHECK_EVERY_MS, async () => {
     try {
       await makePrivateDir(directory);
       lock.restorePidFile();
-      if (await socket.restore()) log.warn('the file of the local socket was removed; it is open again');
-      problem = null;
+      if (await socket.restore()) log.warn('the file of the local socket was removed; it was created again');
+      lastProblem = null;
     } catch (error) {
       const message = messageOf(error);
-      // Once, not every few seconds.
-      if (message !== problem)
+      // The same problem is logged once, not every two seconds.
+      if (message !== lastProblem)
         log.error({ err: error }, 'the local socket or the PID file cannot be restored');
-      problem = message;
+      lastProblem = message;
     }
   });
 }

@@ -6,11 +6,11 @@ import { FathomError } from '../../../shared/errors.ts';
 import { exists, makePrivateDir } from '../../base/files/dir.ts';
 import type { Config } from '../../config/config.ts';
 import { openFilesLimit } from '../../metrics/process-reading.ts';
-import type { Api } from '../api.ts';
 import type { Transport } from '../caller.ts';
-import { openToGroup } from './socket-group.ts';
+import type { Api } from '../serve.ts';
+import { allowGroup } from './socket-group.ts';
 
-/** An API that does not listen yet. `close` ends it and its connections. */
+/** An API that does not listen yet. `close` closes it and its connections. */
 export interface Served extends Listening {
   api: Api;
 }
@@ -41,21 +41,21 @@ export async function listenOnTcp(create: CreateServer, host: string, port: numb
   return { close };
 }
 
-/** Half of the files that may be open: the other half is for the local socket and for the databases, whoever connects here. */
+/** Half of the limit of open files: TCP clients must leave the rest for the local socket and the databases. */
 async function maxConnections(): Promise<number> {
   return Math.floor(openFilesLimit(await readFile('/proc/self/limits', 'utf8')) / 2);
 }
 
 export interface LocalSocket extends Listening {
-  /** Opens it again when its file was removed. Returns whether it was. */
+  /** Opens the socket again when its file was removed. Returns whether it was removed. */
   restore: () => Promise<boolean>;
 }
 
 /**
- * Whoever can open this socket is an administrator: its owner and its group.
+ * Listens on the local socket. Its file permissions are the authentication: every client is an administrator.
  *
- * @param inherited the descriptor of one that is open already and outlives this daemon, or null
- * @throws FathomError `data_dir.locked` when another process listens on it, `data_dir.unusable`
+ * @param inherited the descriptor of an open socket that outlives this daemon, or null
+ * @throws FathomError `data_dir.locked` when another process listens on the socket, `data_dir.unusable`
  */
 export async function listenOnSocket(
   create: CreateServer,
@@ -66,9 +66,9 @@ export async function listenOnSocket(
   const restored: Server[] = [];
   try {
     if (inherited === null) {
-      // Another deployment may be configured with the same path: the lock on the data directory does not cover that.
+      // The lock on the data directory does not cover this path: another deployment may use the same one.
       if (await isListening(path)) throw socketInUse(path);
-      // Left by a daemon that was killed.
+      // A daemon that was killed leaves its socket file behind.
       await rm(path, { force: true });
       await openSocket(path, group, () => api.listen({ path }));
     } else {
@@ -96,12 +96,12 @@ export async function listenOnSocket(
   };
 }
 
-/** @throws FathomError `data_dir.unusable`, and what `openToGroup` throws */
+/** @throws FathomError `data_dir.unusable`, and the errors of `allowGroup` */
 async function openSocket(path: string, group: string | null, listen: () => Promise<unknown>): Promise<void> {
   try {
     await listen();
     await chmod(path, 0o660);
-    if (group !== null) await openToGroup(path, group);
+    if (group !== null) await allowGroup(path, group);
   } catch (error) {
     if (error instanceof FathomError) throw error;
     throw new FathomError(

@@ -2,38 +2,39 @@ import { chmod, chown, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 
-const ENTER_BY_GROUP = 0o010;
-const ENTER_BY_ALL = 0o001;
+const EXECUTE_BY_GROUP = 0o010;
+const EXECUTE_BY_ALL = 0o001;
 
 /**
- * Gives the socket, and the way into its directory, to a group.
+ * Gives a group access to the socket and its directory.
  *
- * @throws FathomError `config.invalid` when there is no such group, or this user may not give files to it
+ * @throws FathomError `config.invalid` when the group does not exist, or this user may not give files to it
  */
-export async function openToGroup(path: string, group: string): Promise<void> {
-  const gid = await groupId(group);
+export async function allowGroup(path: string, group: string): Promise<void> {
+  const gid = await findGroupId(group);
   const directory = dirname(path);
-  const { mode, gid: owner } = await stat(directory);
+  const { mode, gid: directoryGid } = await stat(directory);
   try {
-    await give(path, gid);
-    const entered = (mode & ENTER_BY_ALL) !== 0 || (owner === gid && (mode & ENTER_BY_GROUP) !== 0);
-    if (entered) return;
-    await give(directory, gid);
-    await chmod(directory, (mode & 0o700) | ENTER_BY_GROUP);
+    await changeGroup(path, gid);
+    const canEnter =
+      (mode & EXECUTE_BY_ALL) !== 0 || (directoryGid === gid && (mode & EXECUTE_BY_GROUP) !== 0);
+    if (canEnter) return;
+    await changeGroup(directory, gid);
+    await chmod(directory, (mode & 0o700) | EXECUTE_BY_GROUP);
   } catch (error) {
     throw invalid(
-      `'${group}' cannot be given ${path} (${messageOf(error)}); make the user that runs fathomd a member of it`,
+      `cannot give ${path} to the group '${group}' (${messageOf(error)}); make the user that runs fathomd a member of it`,
       error,
     );
   }
 }
 
-function give(path: string, gid: number): Promise<void> {
+function changeGroup(path: string, gid: number): Promise<void> {
   return chown(path, process.getuid?.() ?? -1, gid);
 }
 
-/** Asked of the system, which may know groups that stand in no file. */
-async function groupId(group: string): Promise<number> {
+/** Asks the system with `getent`, because not all groups are in /etc/group. */
+async function findGroupId(group: string): Promise<number> {
   if (/^\d+$/.test(group)) return Number(group);
   const { execa } = await import('execa');
   const { exitCode, stdout } = await execa('getent', ['group', '--', group], { reject: false });

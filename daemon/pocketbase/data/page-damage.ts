@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { modulePath } from '../../base/package.ts';
-import { pocketBaseDate, withDatabase } from './sqlite.ts';
+import { toPocketBaseDate } from './dates.ts';
+import { withDatabase } from './sqlite.ts';
 
 const PROGRAM = modulePath('daemon/pocketbase/data/page-checker');
 
@@ -49,7 +50,7 @@ export function corruptionLogged(
     const pattern = CORRUPTION.map(() => 'data LIKE ? OR message LIKE ?').join(' OR ');
     const row = database
       .prepare(`SELECT 1 FROM _logs WHERE rowid > ? AND created >= ? AND (${pattern}) LIMIT 1`)
-      .get(after, pocketBaseDate(since), ...CORRUPTION.flatMap((words) => [`%${words}%`, `%${words}%`]));
+      .get(after, toPocketBaseDate(since), ...CORRUPTION.flatMap((words) => [`%${words}%`, `%${words}%`]));
     return { last, isCorrupt: row !== undefined };
   });
 }

@@ -42,8 +42,3 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
     throw error;
   }
 }
-
-/** PocketBase's text form of a moment: `2024-01-15 10:00:00.000Z`. */
-export function pocketBaseDate(at: Date): string {
-  return at.toISOString().replace('T', ' ');
-}

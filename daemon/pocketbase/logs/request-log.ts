@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { messageOf } from '../../../shared/errors.ts';
 import type { LogLevelName } from '../../../shared/events.ts';
 import type { Clock } from '../../base/time/clock.ts';
+import { toIsoTime } from '../data/dates.ts';
 import { withDatabase } from '../data/sqlite.ts';
 import { describeEntry } from './request-log-text.ts';
 
@@ -156,8 +157,7 @@ function toRow(row: Record<string, unknown>): LogRow {
   const text = (name: string): string => (typeof row[name] === 'string' ? row[name] : '');
   return {
     id: Number(row['id']),
-    // PocketBase writes a space where ISO 8601 has a T.
-    at: text('created').replace(' ', 'T'),
+    at: toIsoTime(text('created')),
     level: levelOf(Number(row['level'])),
     message: text('message'),
     isRequest: row['type'] === 'request',

@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto';
 import { FathomError } from '../../../shared/errors.ts';
+import { newRecordId } from '../../../shared/record-id.ts';
 import {
   type DeadGroup,
   type NewTask,
@@ -11,12 +11,10 @@ import {
   type TaskSummary,
 } from '../../../shared/task.ts';
 import type { Seal } from '../../keys/master-keys.ts';
+import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';
 import type { AddedTask } from './claimed-task.ts';
 import type { HookClient } from './hook-client.ts';
 import { sealPayload } from './payload-secrets.ts';
-
-const ID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
-const ID_LENGTH = 15;
 
 export interface TaskQuery {
   page: number;
@@ -62,14 +60,14 @@ export class TaskStore {
 
   /** The task as the control plane takes it, secrets sealed. */
   row(task: NewTask): object {
-    const id = newId();
+    const id = newRecordId();
     const { payload, secret = false, run_at, ...rest } = task;
     return {
       ...DEFAULTS,
       ...rest,
       id,
       ...sealPayload(payload, { taskId: id, whole: secret, seal: this.#seal }),
-      ...(run_at === undefined ? {} : { run_at: new Date(run_at).toISOString().replace('T', ' ') }),
+      ...(run_at === undefined ? {} : { run_at: toPocketBaseDate(new Date(run_at)) }),
     };
   }
 
@@ -149,9 +147,4 @@ function withAllCounts(stats: RawStats): QueueStats & { now: string } {
 function existing(task: Task | null, id: string): Task {
   if (!task) throw new FathomError('not_found', `there is no task '${id}'`);
   return task;
-}
-
-/** As PocketBase makes them. */
-export function newId(): string {
-  return Array.from({ length: ID_LENGTH }, () => ID_ALPHABET[randomInt(ID_ALPHABET.length)]).join('');
 }

@@ -1,0 +1,46 @@
+import type { ErrorCode, FathomError } from '../../shared/errors.ts';
+import type { FleetEvent } from '../../shared/events.ts';
+import type { Instance, PhaseReason } from '../../shared/instance.ts';
+import { type Caller, seesAll } from './caller.ts';
+
+const LATER = 'Try again later, or ask an administrator.';
+
+/**
+ * Messages for users, by error codes whose own messages name paths, settings and commands of the host. An administrator
+ * finds the cause in the daemon's log by the request id.
+ */
+const PUBLIC_DETAILS: Partial<Record<ErrorCode, string>> = {
+  'provision.failed': 'The database cannot be created now. The account was created; sign in later.',
+  'ports.exhausted': 'There is no room for the database now. The account was created; sign in later.',
+  'instance.failed': `The database does not run. ${LATER}`,
+  'control_plane.unavailable': `The accounts cannot be reached or changed now. ${LATER}`,
+  'secret.undecryptable': `The database cannot be reached now. ${LATER}`,
+  internal: `The request failed. ${LATER}`,
+};
+
+/** Whether the caller may see details of the host. */
+function isOperator(caller: Caller | null): boolean {
+  return seesAll(caller, 'databases.read');
+}
+
+/** Returns the message of an error that the caller may see. */
+export function redactDetail(caller: Caller | null, { code, message }: FathomError): string {
+  return isOperator(caller) ? message : (PUBLIC_DETAILS[code] ?? message);
+}
+
+/** Hides paths of the host and the output of the process from callers who may see their own database only. */
+export function redactInstance(caller: Caller | null, instance: Instance): Instance {
+  if (isOperator(caller)) return instance;
+  return { ...instance, db_path: `${instance.name}/pb_data`, reason: redactReason(caller, instance.reason) };
+}
+
+/** Hides what `redactInstance` hides. */
+export function redactEvent(caller: Caller | null, event: FleetEvent): FleetEvent {
+  return 'instance' in event ? { ...event, instance: redactInstance(caller, event.instance) } : event;
+}
+
+/** Hides the message, which may contain output of the process. */
+export function redactReason(caller: Caller | null, reason: PhaseReason | null): PhaseReason | null {
+  if (reason === null || reason.code === 'requested' || isOperator(caller)) return reason;
+  return { code: reason.code, message: 'an administrator sees the cause' };
+}
