@@ -40,6 +40,7 @@ export type Setting = Kind & {
   hidden?: true;
 };
 
+const KEY = { type: 'key', group: 'secrets', hidden: true } as const;
 const PORT = { type: 'number', min: 1, max: 65_535 } as const;
 const LIMIT = { type: 'number', group: 'limits', min: 1, max: 100_000_000, reload: true } as const;
 const PROVIDER = { type: 'text', group: 'providers', reload: true } as const;
@@ -47,11 +48,9 @@ const PROVIDER = { type: 'text', group: 'providers', reload: true } as const;
 /** Every setting of the daemon. After a change, run `npm run docs:settings`. */
 export const SETTINGS = {
   AES_MASTER_KEY: {
-    type: 'key',
-    group: 'secrets',
+    ...KEY,
     about: 'Encrypts the secrets that Fathom stores.',
     required: true,
-    hidden: true,
   },
   JWT_SECRET: {
     type: 'secret',
@@ -62,11 +61,9 @@ export const SETTINGS = {
     hidden: true,
   },
   PB_ENCRYPTION_KEY: {
-    type: 'key',
-    group: 'secrets',
+    ...KEY,
     about: 'Encrypts the settings of every PocketBase.',
     required: true,
-    hidden: true,
   },
   PB_ADMIN_PASSWORD: {
     type: 'secret',
@@ -85,10 +82,8 @@ export const SETTINGS = {
     default: 'admin@fathom.local',
   },
   AES_PREVIOUS_MASTER_KEY: {
-    type: 'key',
-    group: 'secrets',
+    ...KEY,
     about: "The AES_MASTER_KEY before the current one. Remove it after 'fathomd secrets rotate'.",
-    hidden: true,
   },
   JWT_PREVIOUS_SECRET: {
     type: 'secret',
@@ -100,12 +95,10 @@ export const SETTINGS = {
     hidden: true,
   },
   PB_PREVIOUS_ENCRYPTION_KEY: {
-    type: 'key',
-    group: 'secrets',
+    ...KEY,
     about:
       'The PB_ENCRYPTION_KEY before the current one. ' +
       'Remove it when the daemon has started every PocketBase with the current one.',
-    hidden: true,
   },
 
   FATHOM_DATA_DIR: {
