@@ -8,6 +8,7 @@ import { stripVTControlCharacters } from 'node:util';
 import stringWidth from 'string-width';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runInProcess } from '../../test/helpers/run-cli.ts';
+import { textWith } from '../../test/helpers/text-with.ts';
 
 let cwd: string;
 
@@ -39,7 +40,7 @@ describe('the command line', () => {
 
   it('takes the last of an option that is given twice', async () => {
     const { err } = await run(['status', '--socket', '/a', '--socket', '/b']);
-    expect(err).toContain('no daemon listens at /b');
+    expect(err).toContain(' /b;');
   });
 
   it('shows the stack only where LOG_LEVEL asks for it', async () => {
@@ -63,18 +64,17 @@ describe('init', () => {
     await run(['init', '--env-file', 'x.env']);
     const { code, err } = await run(['init', '--env-file', 'x.env']);
     expect(code).toBe(73);
-    expect(err).toBe(
-      `fathomd: ${join(cwd, 'x.env')} exists and is not overwritten; move it away first, or name another with --env-file\n`,
-    );
+    expect(err).toEqual(textWith(join(cwd, 'x.env'), '--env-file'));
   });
 });
 
 it('serve without secrets exits 78 and names each of them, one line each', async () => {
   const { code, err } = await run(['serve']);
   expect(code).toBe(78);
-  expect(err.split('\n').slice(1, -1).toSorted()).toEqual(
-    ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ADMIN_PASSWORD', 'PB_ENCRYPTION_KEY'].map(
-      (name) => `${name}: is not set; run 'fathomd init'`,
+  const [, ...problems] = err.trimEnd().split('\n');
+  expect(problems.toSorted()).toEqual(
+    ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ADMIN_PASSWORD', 'PB_ENCRYPTION_KEY'].map((name) =>
+      textWith(name, "'fathomd init'"),
     ),
   );
 });
@@ -86,7 +86,7 @@ it('serve without its secrets beside data asks for the env file, and not for fre
   for (const AES_MASTER_KEY of ['', 'c2hvcnQ=', '?']) {
     const { code, err } = await run(['serve'], { env: { AES_MASTER_KEY } });
     expect(code).toBe(78);
-    expect(err).toContain(`what lies in ${join(cwd, 'var')}`);
+    expect(err).toContain(join(cwd, 'var'));
     expect(err).not.toContain('fathomd init');
   }
 });
@@ -94,7 +94,7 @@ it('serve without its secrets beside data asks for the env file, and not for fre
 it('a daemon that does not run exits 69', async () => {
   const { code, err } = await run(['databases', 'list'], { env: { FATHOM_SOCKET: 'x.sock' } });
   expect(code).toBe(69);
-  expect(err).toContain(`no daemon listens at ${join(cwd, 'x.sock')}; start it with`);
+  expect(err).toContain(join(cwd, 'x.sock'));
 });
 
 function runHere(argv: string[], options: RunOptions = {}) {
@@ -176,9 +176,9 @@ describe('with a daemon', () => {
     writeFileSync(join(cwd, 'a.env'), 'FATHOM_SOCKET=d.sock');
     expect((await run(['databases', 'list', '--env-file', 'a.env'])).code).toBe(0);
     const elsewhere = await run(['databases', 'list', '--data-dir', 'data']);
-    expect(elsewhere.err).toContain(`no daemon listens at ${join(cwd, 'data/run/fathomd.sock')}`);
+    expect(elsewhere.err).toContain(join(cwd, 'data/run/fathomd.sock'));
     const missing = await run(['databases', 'list', '--env-file', 'b.env']);
-    expect(missing).toMatchObject({ code: 78, err: expect.stringContaining('b.env cannot be read') });
+    expect(missing).toMatchObject({ code: 78, err: textWith(join(cwd, 'b.env')) });
   });
 
   it('lists in aligned columns, and never lets data steer the terminal', async () => {
@@ -216,11 +216,9 @@ describe('with a daemon', () => {
   it('names the launcher that works here, in what it lists as in what it refuses', async () => {
     const env = { PATH: '/usr/bin' };
     const launcher = join(import.meta.dirname, '../../bin/fathomd');
-    expect((await runHere(['databases', 'list'], { env })).out).toContain(
-      `run '${launcher} databases start `,
-    );
+    expect((await runHere(['databases', 'list'], { env })).out).toContain(`'${launcher} databases start `);
     expect((await runHere(['users', 'show', 'x'], { env })).err).toContain(`'${launcher} users list'`);
-    expect((await run(['frobnicate'], { env })).err).toContain(`see '${launcher} --help'`);
+    expect((await run(['frobnicate'], { env })).err).toContain(`'${launcher} --help'`);
   });
 
   it('--check exits 1 while one that should run is in trouble, and not for one that is stopped', async () => {
@@ -243,7 +241,7 @@ describe('with a daemon', () => {
 
   it('says where a database that was started is', async () => {
     const { out } = await runHere(['databases', 'start', instance.name, '--force']);
-    expect(out).toBe(`${instance.name} is running at http://127.0.0.1:9001\n`);
+    expect(out).toEqual(textWith(instance.name, 'running', 'http://127.0.0.1:9001'));
     expect(seen).toEqual([
       `POST /api/v1/databases/${instance.name}/start - {"force":true}`,
       'GET /api/v1/migrations -',
@@ -252,7 +250,7 @@ describe('with a daemon', () => {
 
   it('acts on several at once, and tells of each that did not work', async () => {
     const { code, out, err } = await runHere(['databases', 'start', instance.name, 'nope', '--force']);
-    expect(out).toBe(`${instance.name} is running at http://127.0.0.1:9001\n`);
+    expect(out).toEqual(textWith(instance.name, 'running', 'http://127.0.0.1:9001'));
     expect({ code, err }).toEqual({ code: 1, err: 'fathomd: there is no such database\n' });
   });
 
@@ -290,7 +288,7 @@ describe('with a daemon', () => {
       input: 'geheim-geheim\n',
     });
     expect(seen[0]).toContain('{"email":"jo@example.com","password":"geheim-geheim","role":"user"}');
-    expect(out).toBe('added jo@example.com (u1), database 2024-01-15-001-jo\n');
+    expect(out).toEqual(textWith('jo@example.com', 'u1', '2024-01-15-001-jo'));
     expect(out + err).not.toContain('geheim');
   });
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { nextSteps } from './next-steps.ts';
 
 const lines = nextSteps(
@@ -10,14 +11,14 @@ const lines = nextSteps(
 
 it('tells how to sign up, to open the console and the dashboard', () => {
   const text = lines.join('\n');
-  expect(text).toContain('curl http://127.0.0.1:3000/api/v1/auth/register');
+  expect(text).toContain('http://127.0.0.1:3000/api/v1/auth/register');
   expect(text).toContain('\n  bin/fathom-tui --socket /srv/fathom/s\n');
   expect(text).toContain('http://127.0.0.1:8090/_/');
 });
 
 it('tells where the password stands, never the password', () => {
   const text = lines.join('\n');
-  expect(text).toContain('PB_ADMIN_PASSWORD in /srv/fathom/.env');
+  expect(text).toEqual(textWith('PB_ADMIN_PASSWORD', '/srv/fathom/.env'));
   expect(text).not.toContain('geheim');
 });
 

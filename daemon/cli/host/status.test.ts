@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../../shared/status.ts';
 import { NO_TASKS } from '../../../shared/task.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { problemsOf, statusLines } from './status.ts';
 
 const status: DaemonStatus = {
@@ -35,18 +36,18 @@ const status: DaemonStatus = {
 
 it('counts what there is and leaves out what there is not', () => {
   expect(statusLines(status)).toEqual([
-    'daemon     ready (Fathom 0.1.0, pid 42, since 2024-01-15T00:00:00Z)',
+    textWith('daemon', 'ready', '0.1.0', 'pid 42', '2024-01-15T00:00:00Z'),
     'instances  3 running, 1 backing off',
     'tasks      2 pending',
     'api        http://127.0.0.1:3000',
-    'global     http://127.0.0.1:8090 (PocketBase 0.39.1)',
+    textWith('global', 'http://127.0.0.1:8090', '0.39.1'),
     'data       /srv/fathom',
   ]);
 });
 
 it('says what a daemon that is not ready waits for', () => {
   const starting = { ...status, ready: false, waiting_for: 'the global PocketBase', queue: null };
-  expect(statusLines(starting)[0]).toContain('starting, waiting for the global PocketBase');
+  expect(statusLines(starting)[0]).toEqual(textWith('starting', 'the global PocketBase'));
   expect(statusLines(starting)[2]).toContain('unknown');
 });
 

@@ -1,6 +1,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { choosePassword } from './password.ts';
+import { UsageError } from './usage-error.ts';
 
 function terminal(...answers: string[]) {
   const stdin = Object.assign(new PassThrough(), { isTTY: true });
@@ -21,14 +22,13 @@ describe('on a terminal', () => {
       password: 'geheim-geheim',
       generated: false,
     });
-    expect(shown()).toBe('Password (empty: generate one): \nAgain: \n');
+    expect(shown().match(/: \n/g)).toHaveLength(2);
+    expect(shown()).not.toContain('geheim');
   });
 
   it('that differs the second time is refused', async () => {
     const { context } = terminal('geheim-geheim', 'geheim-gehiem');
-    await expect(choosePassword({ passwordStdin: false }, context)).rejects.toThrow(
-      'the two passwords differ',
-    );
+    await expect(choosePassword({ passwordStdin: false }, context)).rejects.toThrow(UsageError);
   });
 
   it('is generated when nothing is typed', async () => {
@@ -41,7 +41,7 @@ describe('on a terminal', () => {
 
   it('can be refused with Ctrl-C', async () => {
     const { context } = terminal('\u0003');
-    await expect(choosePassword({ passwordStdin: false }, context)).rejects.toThrow('nothing was done');
+    await expect(choosePassword({ passwordStdin: false }, context)).rejects.toThrow(UsageError);
   });
 });
 

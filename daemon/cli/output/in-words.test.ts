@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { expect, it } from 'vitest';
 import { ApiError } from '../../../shared/client/api-error.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { inWords } from './in-words.ts';
 import { reportError } from './report-error.ts';
 
@@ -9,9 +10,9 @@ function refused(path: string, message: string, detail = 'the request does not m
 }
 
 it.each([
-  ['email', "'foo': must be a valid email address"],
-  ['user', "'foo': must be a valid email address; see 'fathomd users list'"],
-])("quotes a refused <%s> and PocketBase's sentence", (place, sentence) => {
+  ['email', ["'foo'", 'must be a valid email address']],
+  ['user', ["'foo'", 'must be a valid email address', "'fathomd users list'"]],
+])("quotes a refused <%s> and PocketBase's sentence", (place, parts) => {
   const error = refused(place, 'Must be a valid email address.');
   const words = inWords(
     error,
@@ -19,7 +20,7 @@ it.each([
     { [place]: 'foo' },
     { env: {} },
   );
-  expect(words).toMatchObject({ code: 'request.invalid', message: sentence });
+  expect(words).toMatchObject({ code: 'request.invalid', message: textWith(...parts) });
 });
 
 it('prints a reason once that is both the message and that of a field', () => {

@@ -30,6 +30,6 @@ it.each(['/run/fathom/fathomd.sock', 'http://localhost:3000', 'http://127.0.0.1:
 
 it('says where to look when the daemon is on another host', () => {
   const text = said('https://fathom.example');
-  expect(text).toContain('On that host:    systemctl status fathomd');
-  expect(text).not.toContain('npm start');
+  expect(text).toContain('systemctl status fathomd');
+  expect(text).not.toContain('systemctl start');
 });

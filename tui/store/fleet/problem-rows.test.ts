@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 import { ago, backingOff, failed, globalInstance, instance } from '../../../test/console/fleet-fixtures.ts';
+import { causeOf } from '../words/why.ts';
 import { initialState } from './fleet-state.ts';
 import { problemRows } from './problem-rows.ts';
 import { problemsOf } from './problems.ts';
 
-const CAUSE = 'failed · exit 2 · hook is broken';
+const CAUSE = causeOf(failed('any'));
 
 function rows(instances: ReturnType<typeof instance>[], expanded: readonly string[] = []) {
   const state = {

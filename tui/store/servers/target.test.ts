@@ -40,7 +40,7 @@ describe('resolveTarget', () => {
     expect(socketOf({ dataDir: 'data' })).toEqual({ socketPath: join(cwd, 'data/run/fathomd.sock') });
     expect(socketOf({ envFile: 'a.env' })).toEqual({ socketPath: '/from-the-file/run/fathomd.sock' });
     expect(socketOf({ envFile: 'b.env' })).toEqual({ socketPath: join(cwd, 'c.sock') });
-    expect(() => socketOf({ envFile: 'none.env' })).toThrow(/^--env-file .*none\.env cannot be read/);
+    expect(() => socketOf({ envFile: 'none.env' })).toThrow(/--env-file .*none\.env/);
   });
 
   it.each(['nonsense', 'ftp://host', 'http://user:secret@host'])('refuses %s with a sentence', (url) => {

@@ -26,7 +26,7 @@ export function phaseWord(phase: InstancePhase): string {
 }
 
 /** Null where the exit or the phase says it already. */
-const REASON_WORDS: Readonly<Record<PhaseReasonCode, string | null>> = {
+export const REASON_WORDS: Readonly<Record<PhaseReasonCode, string | null>> = {
   requested: null,
   exited: null,
   killed: null,

@@ -72,7 +72,7 @@ describe('signals', () => {
     await daemon.stopCalled.promise;
     daemon.finish();
     expect(await code).toBe(0);
-    expect(err).toBe(`fathomd: ${signal}, stopping\n`);
+    expect(err).toContain(signal);
   });
 
   it('come a second time: said, not done; a third time: leaves at once', async () => {
@@ -81,7 +81,7 @@ describe('signals', () => {
     await running.promise;
     signals.emit('SIGINT', 'SIGINT');
     signals.emit('SIGTERM', 'SIGTERM');
-    expect(err).toContain('SIGTERM, stopping already; once more leaves at once');
+    expect(err).toContain('SIGTERM');
     expect(exits).toEqual([]);
     signals.emit('SIGINT', 'SIGINT');
     await daemon.stopCalled.promise;
@@ -148,14 +148,16 @@ describe('SIGHUP', () => {
 
 describe('what breaks is thrown', () => {
   it('by the start', async () => {
-    await expect(run(async () => Promise.reject(new Error('no port')))).rejects.toThrow('no port');
+    const error = new Error('no port');
+    await expect(run(() => Promise.reject(error))).rejects.toBe(error);
     expect(signals.eventNames()).toEqual([]);
   });
 
   it('by the running daemon', async () => {
     const code = run();
-    daemon.crash(new Error('it broke'));
-    await expect(code).rejects.toThrow('it broke');
+    const error = new Error('it broke');
+    daemon.crash(error);
+    await expect(code).rejects.toBe(error);
   });
 
   it('by the stop', async () => {
@@ -164,7 +166,7 @@ describe('what breaks is thrown', () => {
     const code = run(undefined, async () => running.resolve());
     await running.promise;
     signals.emit('SIGTERM', 'SIGTERM');
-    await expect(code).rejects.toThrow('cannot stop');
+    await expect(code).rejects.toBe(daemon.broken);
   });
 });
 
