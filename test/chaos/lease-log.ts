@@ -47,6 +47,25 @@ export function readLeases(path: string): { changes: LeaseChange[]; tasks: TaskR
   }));
 }
 
+/** How many tasks have each status, and those that are not finished. */
+export function readUnfinished(path: string): { counts: Record<string, number>; tasks: object[] } {
+  return using(path, (database) => {
+    const counts = database
+      .prepare('SELECT status, COUNT(*) AS count FROM global_queue GROUP BY status')
+      .all();
+    const unfinished = database
+      .prepare(
+        `SELECT id, type, status, run_at, attempts, max_attempts, worker_id, lease_epoch, lease_expires_at
+         FROM global_queue WHERE status NOT IN ('done', 'dead', 'cancelled') ORDER BY run_at`,
+      )
+      .all();
+    return {
+      counts: Object.fromEntries(counts.map(({ status, count }) => [String(status), Number(count)])),
+      tasks: unfinished.map((task) => ({ ...task })),
+    };
+  });
+}
+
 /** What was wrong about the leases: one line each. */
 export function leaseFaults(changes: readonly LeaseChange[]): string[] {
   const faults: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- [--minutes 10] [--seed n]`: rounds of 200 tasks and 40 kills until the time is up. Prints one line for
- * each round, with the seed that repeats its choices; ends with 1 if anything was lost.
+ * `npm run chaos -- [--minutes 10] [--seed n]`: rounds of 200 tasks and 40 kills until the time is up. Prints the
+ * seed of each round, which repeats its choices, and its report; ends with 1 if anything was lost.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -15,11 +15,13 @@ const end = performance.now() + Number(values.minutes) * 60_000;
 let seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
 let faults = 0;
 do {
+  // At once, so that it is also known of a round that does not end.
+  console.log(`seed ${seed}`);
   const fathom = await createDeployment({
     FATHOM_TASKS_DIR: TEST_TASKS,
     WORKER_CONCURRENCY: '2',
     QUEUE_POLL_INTERVAL: '1',
-    LOG_LEVEL: 'error',
+    LOG_LEVEL: 'warn',
   });
   try {
     const report = await queueChaos(fathom, { seed, tasks: 200, kills: 40 });

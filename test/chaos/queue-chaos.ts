@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Daemon, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
+import { ERROR_CODES } from '../../shared/errors.ts';
+import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
 import { until } from '../helpers/until.ts';
+import { KeptProcess } from './kept-process.ts';
 import { leaseFaults, logLeases, readLeases } from './lease-log.ts';
+import { describeQueue } from './queue-state.ts';
 import { seeded } from './random.ts';
 
 const WORKER = [
@@ -18,10 +21,13 @@ const WORKERS = 3;
 /** Of the tasks, those whose handler fails every time. */
 const HOPELESS_SHARE = 0.1;
 const SETTLED_WITHIN_MS = 180_000;
+const CONTROL_PLANE_LOST = ERROR_CODES['control_plane.unavailable'].exit;
 
 export interface ChaosReport {
   seed: number;
   kills: { worker: number; daemon: number; global: number };
+  /** Starts of a daemon that failed because the global PocketBase was killed meanwhile. */
+  failed_starts: number;
   tasks: number;
   done: number;
   dead: number;
@@ -39,6 +45,9 @@ interface Note {
 /**
  * Works on tasks while workers, the daemon and the global PocketBase are killed, one after the other and each right after
  * some more was written by handlers; then everything is left alone until the queue is empty, and looked over.
+ *
+ * Workers and the daemon are launched again whenever they end, as by systemd: a daemon that loses the global PocketBase
+ * during its start ends with the exit code of `control_plane.unavailable`. Every other end is a fault.
  */
 export async function queueChaos(
   fathom: Deployment,
@@ -50,7 +59,10 @@ export async function queueChaos(
   const database = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
   const lease = { TEST_LEASE_MS: String(CHAOS_LEASE_MS) };
 
-  let daemon: Daemon = await fathom.start(lease, SCRIPTED);
+  await using daemon = new KeptProcess(
+    () => fathom.launch(lease, SCRIPTED),
+    await fathom.start(lease, SCRIPTED),
+  );
   logLeases(database);
   const hopeless = new Set<string>();
   for (let count = 0; count < options.tasks; count += 1) {
@@ -67,34 +79,54 @@ export async function queueChaos(
     const payload = { file, ms: between(5, 250) };
     await fathom.client.queue.add({ type: 'interval', payload, max_attempts: between(3, 25) });
   }
-  const workers = Array.from({ length: WORKERS }, () => fathom.launch(lease, WORKER));
+  await using resources = new AsyncDisposableStack();
+  const workers = Array.from({ length: WORKERS }, () =>
+    resources.use(new KeptProcess(() => fathom.launch(lease, WORKER))),
+  );
 
+  const killed: string[] = [];
   const kills = { worker: 0, daemon: 0, global: 0 };
   while (kills.worker + kills.daemon + kills.global < options.kills) {
     await progressOf(file, between(1, 8));
     const choice = random();
+    let what: keyof ChaosReport['kills'];
     if (choice < 0.5) {
-      const index = between(0, WORKERS - 1);
-      await killed(workers[index] as Daemon);
-      workers[index] = fathom.launch(lease, WORKER);
-      kills.worker += 1;
+      await workers[between(0, WORKERS - 1)]?.kill();
+      what = 'worker';
     } else if (choice < 0.75) {
-      await killed(daemon);
-      daemon = fathom.launch(lease, SCRIPTED);
-      kills.daemon += 1;
+      await daemon.kill();
+      what = 'daemon';
     } else {
       const found = (await fleetProcesses(fathom.dataDir)).find(({ instance }) => instance === 'global');
-      if (!found) continue;
-      process.kill(found.pid, 'SIGKILL');
-      kills.global += 1;
+      if (!found || !kill(found.pid)) continue;
+      what = 'global';
     }
+    kills[what] += 1;
+    killed.push(`${new Date().toISOString()} ${what}`);
   }
 
-  await until(() => isEmpty(fathom), { timeoutMs: SETTLED_WITHIN_MS, what: 'the queue to be empty' });
-  for (const worker of workers) await worker.stop();
+  const processes = {
+    daemon,
+    ...Object.fromEntries(workers.map((worker, index) => [`worker ${index}`, worker])),
+  };
+  await until(() => isEmpty(fathom), {
+    timeoutMs: SETTLED_WITHIN_MS,
+    what: async () =>
+      [
+        `the queue to be empty, with seed ${options.seed}; killed:`,
+        ...killed,
+        await describeQueue(fathom, processes),
+      ].join('\n'),
+  });
+  for (const worker of workers) await worker.close();
   const { changes, tasks } = readLeases(database);
   const notes = readNotes(file);
   const faults = [...leaseFaults(changes), ...effectFaults(tasks, notes)];
+  for (const [name, { ends }] of Object.entries(processes)) {
+    for (const { code, output } of ends)
+      if (name !== 'daemon' || code !== CONTROL_PLANE_LOST)
+        faults.push(`${name} ended with ${code}: ${output}`);
+  }
   for (const { id, status } of tasks)
     if (hopeless.has(id) && status !== 'dead') faults.push(`${id} can only fail and is ${status}`);
   const withStatus = (status: string) => tasks.filter((task) => task.status === status).length;
@@ -103,6 +135,7 @@ export async function queueChaos(
   return {
     seed: options.seed,
     kills,
+    failed_starts: daemon.ends.length,
     tasks: tasks.length,
     done: withStatus('done'),
     dead: withStatus('dead'),
@@ -115,9 +148,14 @@ export async function queueChaos(
   };
 }
 
-async function killed(victim: Daemon): Promise<void> {
-  victim.signal('SIGKILL');
-  await victim.exited;
+/** False when it has ended meanwhile, as when a daemon whose start failed ends it. */
+function kill(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
 }
 
 /** Waits until handlers wrote some more lines; what is down meanwhile may hold that up, so not for ever. */

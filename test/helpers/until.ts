@@ -10,7 +10,10 @@ const SHARE_OF_WAIT = 0.1;
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 60_000, what }: { timeoutMs?: number | undefined; what: string | (() => string) },
+  {
+    timeoutMs = 60_000,
+    what,
+  }: { timeoutMs?: number | undefined; what: string | (() => string | Promise<string>) },
 ): Promise<NonNullable<T>> {
   const began = performance.now();
   for (;;) {
@@ -18,7 +21,7 @@ export async function until<T>(
     if (answer) return answer;
     const waitedMs = performance.now() - began;
     if (waitedMs > timeoutMs) {
-      throw new Error(`waited ${timeoutMs / 1000} s for ${typeof what === 'string' ? what : what()}`);
+      throw new Error(`waited ${timeoutMs / 1000} s for ${typeof what === 'string' ? what : await what()}`);
     }
     const nextMs = Math.min(LOOK_EVERY_MS.most, Math.max(LOOK_EVERY_MS.least, waitedMs * SHARE_OF_WAIT));
     await new Promise((resolve) => setTimeout(resolve, nextMs));

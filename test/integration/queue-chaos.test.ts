@@ -13,9 +13,11 @@ it('nothing is lost while workers, the daemon and the global PocketBase are kill
     FATHOM_TASKS_DIR: TEST_TASKS,
     WORKER_CONCURRENCY: '2',
     QUEUE_POLL_INTERVAL: '1',
-    LOG_LEVEL: 'error',
+    LOG_LEVEL: 'warn',
   });
   const seed = Number(process.env['CHAOS_SEED'] ?? randomInt(2 ** 31));
+  // At once, so that it is also known of a run that does not end.
+  console.log(`CHAOS_SEED=${seed}`);
   const report = await queueChaos(fathom, { seed, tasks: 200, kills: KILLS });
   console.log(JSON.stringify(report));
   expect(report.faults).toEqual([]);
