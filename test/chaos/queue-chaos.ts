@@ -28,6 +28,8 @@ export interface ChaosReport {
   kills: { worker: number; daemon: number; global: number };
   /** Starts of a daemon that failed because the global PocketBase was killed meanwhile. */
   failed_starts: number;
+  /** How long processes were killed, and how long the queue then took to become empty. */
+  seconds: { killing: number; settling: number };
   tasks: number;
   done: number;
   dead: number;
@@ -64,6 +66,8 @@ export async function queueChaos(
     await fathom.start(lease, SCRIPTED),
   );
   logLeases(database);
+  // Otherwise little of the work is left when the first process is killed, on a host that adds slowly.
+  await fathom.client.queue.pause();
   const hopeless = new Set<string>();
   for (let count = 0; count < options.tasks; count += 1) {
     if (random() < HOPELESS_SHARE) {
@@ -84,7 +88,10 @@ export async function queueChaos(
     resources.use(new KeptProcess(() => fathom.launch(lease, WORKER))),
   );
 
+  await fathom.client.queue.resume();
+
   const killed: string[] = [];
+  const beganAt = performance.now();
   const kills = { worker: 0, daemon: 0, global: 0 };
   while (kills.worker + kills.daemon + kills.global < options.kills) {
     await progressOf(file, between(1, 8));
@@ -105,6 +112,7 @@ export async function queueChaos(
     killed.push(`${new Date().toISOString()} ${what}`);
   }
 
+  const settlingSince = performance.now();
   const processes = {
     daemon,
     ...Object.fromEntries(workers.map((worker, index) => [`worker ${index}`, worker])),
@@ -118,6 +126,10 @@ export async function queueChaos(
         await describeQueue(fathom, processes),
       ].join('\n'),
   });
+  const seconds = {
+    killing: secondsBetween(beganAt, settlingSince),
+    settling: secondsBetween(settlingSince, performance.now()),
+  };
   for (const worker of workers) await worker.close();
   const { changes, tasks } = readLeases(database);
   const notes = readNotes(file);
@@ -136,6 +148,7 @@ export async function queueChaos(
     seed: options.seed,
     kills,
     failed_starts: daemon.ends.length,
+    seconds,
     tasks: tasks.length,
     done: withStatus('done'),
     dead: withStatus('dead'),
@@ -146,6 +159,10 @@ export async function queueChaos(
     ).length,
     faults,
   };
+}
+
+function secondsBetween(fromMs: number, toMs: number): number {
+  return Math.round((toMs - fromMs) / 100) / 10;
 }
 
 /** False when it has ended meanwhile, as when a daemon whose start failed ends it. */
