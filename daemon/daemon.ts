@@ -39,12 +39,13 @@ export interface RunningDaemon {
  * Builds everything, in the order in which it depends on each other, and registers the release of each thing on the line
  * after it was acquired. Resolves when the fleet's start has begun.
  *
- * @throws FathomError with the exit code for what is wrong; nothing is left running then
+ * @throws FathomError with the exit code for what is wrong; what was started is ended then, and user instances that an
+ * earlier daemon left go on
  */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
-  let fleetEnd: 'stop' | 'leave' = 'stop';
+  let fleetEnd: 'stop' | 'leave' | 'undo' = 'undo';
   let waitingFor: string | null = 'the global PocketBase';
 
   const host = await prepareHost(config, { clock, resources });

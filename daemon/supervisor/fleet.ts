@@ -200,12 +200,22 @@ export class Fleet {
 
   /**
    * Ends supervision. With `stop` every instance is stopped at once, the global one last, as the others' end is noted in it;
-   * with `leave` all go on.
+   * with `leave` all go on. `undo` is for a start that failed: user instances that an earlier daemon left go on, all others
+   * are stopped.
    */
-  async close(how: 'stop' | 'leave'): Promise<void> {
+  async close(how: 'stop' | 'leave' | 'undo'): Promise<void> {
     const runners = [...this.#runners.values()];
     for (const kind of ['user', 'global']) {
-      await Promise.all(runners.filter(({ spec }) => spec.kind === kind).map((runner) => runner.close(how)));
+      await Promise.all(
+        runners
+          .filter(({ spec }) => spec.kind === kind)
+          .map((runner) => runner.close(how === 'undo' ? endAfterFailedStart(runner) : how)),
+      );
     }
   }
+}
+
+/** The global instance may be why the start failed: the next start gets a new one. */
+function endAfterFailedStart({ spec, isAdopted }: Runner): 'stop' | 'leave' {
+  return spec.kind === 'user' && isAdopted ? 'leave' : 'stop';
 }

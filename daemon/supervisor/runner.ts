@@ -47,6 +47,8 @@ export class Runner {
   readonly #patience = new AbortController();
   /** The one process of this instance, from the moment it has a pid until it is gone. */
   #process: InstanceProcess | null = null;
+  /** The last process that was taken over. */
+  #adopted: InstanceProcess | null = null;
 
   constructor(spec: InstanceSpec, deps: RunnerDeps, lastPort: number | null) {
     this.spec = spec;
@@ -85,6 +87,11 @@ export class Runner {
     this.#forgetFailures();
     this.state.note({ desired: 'running' });
     this.#go(true);
+  }
+
+  /** Whether its process was left by an earlier daemon. */
+  get isAdopted(): boolean {
+    return this.#found !== null || (this.#process !== null && this.#process === this.#adopted);
   }
 
   /** Ends the loop for good; with `leave` the process goes on, for the next daemon to take over. */
@@ -248,6 +255,7 @@ export class Runner {
     this.#found = null;
     this.#prepared.forget();
     this.#process = this.#deps.driver.adopt(found);
+    this.#adopted = this.#process;
     const running = await takeOver(found, this.#process, this.spec, this.#deps, signal);
     if (running) return { kind: 'running', running, database: null };
     if (signal.aborted) return { kind: 'interrupted', process: this.#process };

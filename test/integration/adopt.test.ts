@@ -5,6 +5,8 @@ import { appendFile, copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import { ERROR_CODES } from '../../shared/errors.ts';
 import type { LogLine, LogRun } from '../../shared/events.ts';
 import type { Instance } from '../../shared/instance.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
@@ -79,6 +81,36 @@ async function writer(fathom: Deployment, tenant: Tenant) {
     },
   };
 }
+
+/** Makes the control plane refuse the last step of a start, until what it returns is called. */
+function refuseQueueSettings(fathom: Deployment): () => void {
+  const database = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
+  const execute = (sql: string) =>
+    withDatabase(database, { readOnly: false, timeoutMs: 10_000 }, (open) => open.exec(sql));
+  execute(`CREATE TRIGGER refused BEFORE UPDATE ON queue_settings BEGIN SELECT RAISE(ABORT, 'refused'); END`);
+  return () => execute('DROP TRIGGER refused');
+}
+
+it('a failed start leaves the instances of an earlier daemon running, and ends what it started', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  const [left, started] = await signUpMany(fathom, 2);
+  if (!left || !started) throw new Error('tenants');
+  await untilAllRun(fathom);
+  const { pid } = await instance(fathom, left.name);
+  const victim = await instance(fathom, started.name);
+  await killDaemon(daemon);
+  kill(victim.pid, 'SIGKILL');
+
+  const allow = refuseQueueSettings(fathom);
+  expect(await fathom.launch().exited).toBe(ERROR_CODES.internal.exit);
+  expect(await fleetProcesses(fathom.dataDir)).toEqual([{ instance: left.name, pid }]);
+
+  allow();
+  await fathom.start();
+  await untilAllRun(fathom);
+  expect(await instance(fathom, left.name)).toMatchObject({ pid, restarts: 0, run: null });
+});
 
 it('a killed daemon takes no instance along: clients go on, and the next one takes all over', async () => {
   const fathom = await deployment();
