@@ -2,7 +2,7 @@ import type { Options } from 'yargs';
 import { FathomClient } from '../../shared/client/fathom-client.ts';
 import type { HttpClientOptions } from '../../shared/client/http.ts';
 import { FathomError } from '../../shared/errors.ts';
-import { loadClientConfig } from '../config/client-config.ts';
+import { findDaemonSocket, readSettingsFiles } from '../../shared/settings-files.ts';
 import type { CliContext } from './context.ts';
 
 export const CONNECT_OPTIONS = {
@@ -54,10 +54,14 @@ function configuredSocket(
   { 'data-dir': dataDir, 'env-file': envFile }: ConnectArguments,
   { env, cwd }: CliContext,
 ): string {
-  const { socketPath, problems } = loadClientConfig({ commandLine: { dataDir, envFile }, env, cwd });
-  // A file of the environment that this user may not read says nothing of where the daemon listens.
-  if (envFile === undefined || problems.length === 0) return socketPath;
-  throw new FathomError('config.invalid', 'the env file cannot be used:', { fields: problems });
+  const settings = readSettingsFiles({ commandLine: { dataDir, envFile }, env, cwd });
+  const unreadable = settings.unreadable.find(({ path }) => path === settings.namedFile);
+  // A file of the environment that this user may not read says nothing about where the daemon listens.
+  if (envFile === undefined || unreadable === undefined) return findDaemonSocket(settings, cwd);
+  const message = `${unreadable.path} cannot be read (${unreadable.error}); name a readable file`;
+  throw new FathomError('config.invalid', 'the env file cannot be used:', {
+    fields: [{ path: '--env-file', message }],
+  });
 }
 
 export function connect(args: ConnectArguments, context: CliContext): FathomClient {

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import type { SettingsInput } from '../../shared/settings-files.ts';
 import { textWith } from '../../test/helpers/text-with.ts';
-import { type ConfigInput, loadConfig } from './config.ts';
+import { loadConfig } from './config.ts';
 
 const SECRETS = {
   AES_MASTER_KEY: randomBytes(32).toString('base64'),
@@ -24,13 +25,13 @@ afterEach(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-function load(env: Record<string, string | undefined> = {}, commandLine: ConfigInput['commandLine'] = {}) {
+function load(env: Record<string, string | undefined> = {}, commandLine: SettingsInput['commandLine'] = {}) {
   return loadConfig({ commandLine, env: { ...SECRETS, ...env }, cwd });
 }
 
 function problemsOf(
   env: Record<string, string | undefined>,
-  commandLine: ConfigInput['commandLine'] = {},
+  commandLine: SettingsInput['commandLine'] = {},
 ): readonly FieldError[] {
   try {
     load(env, commandLine);

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import type { SettingsInput } from '../../shared/settings-files.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
-import { type ConfigInput, readSources, type Sources } from './sources/sources.ts';
+import { readSources, type Sources } from './sources/sources.ts';
 import type { SETTINGS } from './sources/variables.ts';
 import { ValueReader } from './value-reader.ts';
-
-export type { ConfigInput } from './sources/sources.ts';
 
 /** A Unix socket's address has room for 108 bytes, the last of them NUL: unix(7). */
 export const MAX_SOCKET_PATH_BYTES = 107;
@@ -74,7 +73,7 @@ export interface LoadedConfig {
 }
 
 /** Throws `config.invalid` with one field for each thing that is wrong, all of them together. */
-export function loadConfig(input: ConfigInput): LoadedConfig {
+export function loadConfig(input: SettingsInput): LoadedConfig {
   const sources = readSources(input);
   // Without the file that was named, everything else that is missing would only be its consequence.
   if (sources.problems.length > 0) throw invalidConfig(sources.problems, sources.warnings);

@@ -55,7 +55,7 @@ describe('a host that is not as it should be', () => {
 
     const databases = await failedStart(fathom, { PB_USER_DBS_PATH: join(file, 'user_dbs') });
     expect(databases.code).toBe(73);
-    expect(databases.said).toContain(`${join(file, 'user_dbs')}`);
+    expect(databases.said).toContain(join(file, 'user_dbs'));
   });
 
   it('ends the start when a port is taken', async () => {

@@ -29,7 +29,7 @@ const HELP = `fathom-tui [--url U | --socket S | --data-dir D | --env-file F | -
 The console of Fathom: watches and steers the fleet of a daemon.
 
   --url U        address of the daemon, like http://127.0.0.1:3000
-  --socket S     local socket of the daemon; default: FATHOM_SOCKET, else the one below FATHOM_DATA_DIR or ./var
+  --socket S     local socket of the daemon; default: that of the settings, as for 'fathomd serve'
   --data-dir D   the data directory of the daemon, as 'fathomd serve' has it
   --env-file F   the env file of the daemon, as 'fathomd serve' has it
   --profile NAME a server that was added on the screen Servers

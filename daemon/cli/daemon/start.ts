@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path';
 import { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import type { SettingsInput } from '../../../shared/settings-files.ts';
 import type { DaemonStatus } from '../../../shared/status.ts';
-import { loadClientConfig } from '../../config/client-config.ts';
 import { type LoadedConfig, loadConfig } from '../../config/config.ts';
 import { ensureSecrets, generateSecret } from '../../config/sources/secrets-file.ts';
-import { type ConfigInput, readSources } from '../../config/sources/sources.ts';
+import { readSources } from '../../config/sources/sources.ts';
 import { GENERATED_SECRETS } from '../../config/sources/variables.ts';
 import { type CliContext, printLine } from '../context.ts';
 import { consoleCommand } from '../own-command.ts';
@@ -23,7 +23,7 @@ const POLL_EVERY_MS = 200;
 
 /** What `npm start` runs: on a terminal the daemon and its console, otherwise the daemon in the foreground. */
 export async function start({ dataDir, demo }: StartArguments, context: CliContext): Promise<number> {
-  const input: ConfigInput = { commandLine: { dataDir }, env: context.env, cwd: context.cwd };
+  const input: SettingsInput = { commandLine: { dataDir }, env: context.env, cwd: context.cwd };
   if (context.stdin.isTTY !== true || context.stdout.isTTY !== true) {
     const loaded = await loadWithSecrets(input, context);
     return startInForeground(
@@ -32,7 +32,7 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
       serviceContext(context),
     );
   }
-  const { socketPath } = loadClientConfig(input);
+  const { socketPath } = readSources(input);
   const terminal = await import('./start-on-terminal.ts');
   const status = await statusOf(socketPath);
   if (status !== null) return terminal.openOnRunning({ socketPath, pid: status.pid, dataDir }, context);
@@ -41,7 +41,7 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
 }
 
 /** The configuration, after the secrets that are set nowhere were made. Whatever it refuses, nothing was written then. */
-export async function loadWithSecrets(input: ConfigInput, { stderr }: CliContext): Promise<LoadedConfig> {
+export async function loadWithSecrets(input: SettingsInput, { stderr }: CliContext): Promise<LoadedConfig> {
   const { dataDir, namedFile, get } = readSources(input);
   // Secrets beside the named file would not be read, neither now nor at the next start.
   if (namedFile !== null) return loadConfig(input);

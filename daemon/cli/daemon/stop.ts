@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import { loadClientConfig } from '../../config/client-config.ts';
+import { readSettingsFiles } from '../../../shared/settings-files.ts';
 import { SERVICE, SOCKET } from '../../host/install/release/layout.ts';
 import { isAlive, processStat } from '../../pocketbase/process/procfs.ts';
 import { type ConnectArguments, connectionOf } from '../connect.ts';
@@ -47,7 +47,7 @@ async function findDaemon(args: LocalArguments, context: CliContext): Promise<nu
     if (!(error instanceof FathomError && error.code === 'daemon.unreachable')) throw error;
     const { env, cwd } = context;
     const commandLine = { dataDir: args['data-dir'], envFile: args['env-file'] };
-    return args.socket === undefined ? pidInFile(loadClientConfig({ commandLine, env, cwd }).dataDir) : null;
+    return args.socket === undefined ? pidInFile(readSettingsFiles({ commandLine, env, cwd }).dataDir) : null;
   }
 }
 

@@ -1,7 +1,6 @@
 import { join, resolve } from 'node:path';
 import { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { packageRoot } from '../../base/package.ts';
-import { loadClientConfig } from '../../config/client-config.ts';
 import { readSources, type Sources } from '../../config/sources/sources.ts';
 import { isRelease } from '../../host/install/release/layout.ts';
 import { EMBEDDED } from '../../pocketbase/binary/binary.ts';
@@ -51,10 +50,10 @@ export async function listVersions(
 ): Promise<number> {
   const { env, cwd } = context;
   const input = { commandLine: args, env, cwd };
-  const { dataDir, socketPath } = loadClientConfig(input);
-  const client = new FathomClient({ target: { socketPath }, timeoutMs: 3000 });
+  const sources = readSources(input);
+  const client = new FathomClient({ target: { socketPath: sources.socketPath }, timeoutMs: 3000 });
   const [known, status] = await Promise.all([
-    knownVersions(dataDir, chosenPath(readSources(input), cwd)),
+    knownVersions(sources.dataDir, chosenPath(sources, cwd)),
     // One that does not answer is told of by the doctor; what there is can be seen without it.
     client.status().catch(() => null),
   ]);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Layer } from './sources.ts';
+import type { SettingsLayer } from '../../../shared/settings-files.ts';
 import { VARIABLES } from './variables.ts';
 
 /** How the files are called when systemd was given a directory: `LoadCredential=fathom:/etc/fathom/credentials`. */
@@ -10,7 +10,7 @@ const PREFIX = 'fathom_';
  * What systemd hands over in `$CREDENTIALS_DIRECTORY`: one file for each setting, named after it. Unlike the environment it
  * is seen by this process alone, and by none that it starts.
  */
-export function readCredentials(directory: string | undefined): Layer[] {
+export function readCredentials(directory: string | undefined): SettingsLayer[] {
   if (directory === undefined || directory === '') return [];
   const there = namesIn(directory);
   const values = VARIABLES.flatMap((name) => {

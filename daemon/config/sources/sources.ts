@@ -1,43 +1,24 @@
-import { readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { parse } from 'dotenv';
+import { join } from 'node:path';
 import { closestWord } from '../../../shared/closest.ts';
 import type { FieldError } from '../../../shared/errors.ts';
-import { readCredentials } from './credentials.ts';
-import { type CutValue, cutValues } from './env-lines.ts';
 import {
-  GENERATED_SECRETS,
-  isSecret,
-  OTHER_VARIABLES,
-  SETTINGS,
-  VARIABLES,
-  type Variable,
-} from './variables.ts';
-
-export interface ConfigInput {
-  commandLine: { envFile?: string | undefined; dataDir?: string | undefined };
-  env: Readonly<Record<string, string | undefined>>;
-  /** Relative paths and the files `.env` and `.env.local` are looked up here. */
-  cwd: string;
-}
-
-export interface EnvFile {
-  path: string;
-  /** Permission bits. */
-  mode: number;
-  values: Readonly<Record<string, string>>;
-  /** Values that a `#` cuts short. */
-  cut: readonly CutValue[];
-}
+  type EnvFile,
+  layerWith,
+  readEnvFile,
+  readSettingsFiles,
+  type SettingsFiles,
+  type SettingsInput,
+  type SettingsLayer,
+  socketOf,
+} from '../../../shared/settings-files.ts';
+import { readCredentials } from './credentials.ts';
+import { cutValues } from './env-lines.ts';
+import { GENERATED_SECRETS, isSecret, OTHER_VARIABLES, VARIABLES, type Variable } from './variables.ts';
 
 /** Where values come from, before anything is validated. */
-export interface Sources {
-  /** Absolute. */
-  dataDir: string;
-  /** The files that were found, the strongest first. */
-  files: readonly EnvFile[];
-  /** By `--env-file` or FATHOM_ENV_FILE: then no other file is read, not even `$FATHOM_DATA_DIR/.env`. Null without one. */
-  namedFile: string | null;
+export interface Sources extends SettingsFiles {
+  /** Where a daemon of these settings listens. */
+  socketPath: string;
   warnings: readonly string[];
   problems: readonly FieldError[];
   /** The value that wins. An empty one counts as not set, so that `LOG_DIR=` in a file means what it looks like. */
@@ -45,73 +26,39 @@ export interface Sources {
   /** Where that value stands, for a message: a file's path, `the environment` or `the command line`. */
   originOf: (name: Variable) => string | undefined;
   /** Every place that was read, the strongest first, then the usual files that a named file replaces. */
-  everywhere: () => readonly Layer[];
-}
-
-export interface Layer {
-  origin: string;
-  values: Readonly<Record<string, string | undefined>>;
+  everywhere: () => readonly SettingsLayer[];
 }
 
 /**
- * Command line > environment > credentials > `.env` > `.env.local`, the two files in the working directory, then
- * `$FATHOM_DATA_DIR/.env`, where the first start keeps its secrets. A file named by `--env-file` or by FATHOM_ENV_FILE
- * replaces all three.
- * Nothing is written to `process.env`: child processes get only what they are handed.
+ * Reads the sources of settings (`readSettingsFiles` has their order) and says what is wrong with them.
  */
-export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
-  const warnings: string[] = [];
-  const problems: FieldError[] = [];
-  const files: EnvFile[] = [];
-  const layers: Layer[] = [
-    {
-      origin: 'the command line',
-      values: commandLine.dataDir === undefined ? {} : { FATHOM_DATA_DIR: commandLine.dataDir },
-    },
-    { origin: 'the environment', values: env },
-    ...readCredentials(env['CREDENTIALS_DIRECTORY']),
-  ];
-  const layerOf = (name: Variable): Layer | undefined =>
-    layers.find(({ values }) => values[name] !== undefined && values[name].trim() !== '');
-  const get = (name: Variable): string | undefined => layerOf(name)?.values[name];
-  const originOf = (name: Variable): string | undefined => layerOf(name)?.origin;
-  const add = (path: string, { required }: { required: boolean }): void => {
-    if (files.some((file) => file.path === path)) return;
-    const file = readEnvFile(path);
-    if ('values' in file) {
-      files.push(file);
-      layers.push({ origin: path, values: file.values });
-    } else if (required) {
-      const mend = `name a file that can, or 'fathomd init --env-file ${path}' makes one with fresh secrets`;
-      problems.push({
-        path: commandLine.envFile === undefined ? 'FATHOM_ENV_FILE' : '--env-file',
-        message: `${path} cannot be read (${file.error}); ${file.error === 'ENOENT' ? mend : 'name a file that can'}`,
-      });
-    } else if (file.error !== 'ENOENT' && file.error !== 'ENOTDIR') {
-      warnings.push(
-        `${path} cannot be read (${file.error}) and is left out; run 'chmod 600' on it as its owner`,
-      );
-    }
-  };
-
-  const envFile = commandLine.envFile ?? (env['FATHOM_ENV_FILE'] || undefined);
-  const namedFile = envFile === undefined ? null : resolve(cwd, envFile);
-  if (namedFile !== null) {
-    add(namedFile, { required: true });
-  } else {
-    add(join(cwd, '.env'), { required: false });
-    add(join(cwd, '.env.local'), { required: false });
-  }
-  const dataDir = resolve(cwd, get('FATHOM_DATA_DIR')?.trim() ?? SETTINGS.FATHOM_DATA_DIR.default);
-  if (namedFile === null) add(join(dataDir, '.env'), { required: false });
-
-  warnings.push(
+export function readSources(input: SettingsInput): Sources {
+  const { commandLine, env, cwd } = input;
+  const settings = readSettingsFiles(input, readCredentials(env['CREDENTIALS_DIRECTORY']));
+  const { dataDir, files, namedFile, layers, unreadable } = settings;
+  const get = (name: Variable): string | undefined => layerWith(layers, name)?.values[name];
+  const originOf = (name: Variable): string | undefined => layerWith(layers, name)?.origin;
+  const problems = unreadable
+    .filter(({ path }) => path === namedFile)
+    .map(({ path, error }) => ({
+      path: commandLine.envFile === undefined ? 'FATHOM_ENV_FILE' : '--env-file',
+      message: `${path} cannot be read (${error}); name a readable file${
+        error === 'ENOENT' ? `, or run 'fathomd init --env-file ${path}' to make one with new secrets` : ''
+      }`,
+    }));
+  const warnings = [
+    ...unreadable
+      .filter(({ path }) => path !== namedFile)
+      .map(
+        ({ path, error }) =>
+          `${path} cannot be read (${error}) and is ignored; run 'chmod 600' on it as its owner`,
+      ),
     ...files.flatMap(permissionWarnings),
     ...files.flatMap(cutWarnings),
     ...conflictWarnings({ files, originOf }),
     ...typoWarnings([env, ...files.map((file) => file.values)]),
-  );
-  const everywhere = (): Layer[] => {
+  ];
+  const everywhere = (): SettingsLayer[] => {
     const usual = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
     const unread = usual.filter((path) => files.every((file) => file.path !== path)).map(readEnvFile);
     return [
@@ -119,22 +66,13 @@ export function readSources({ commandLine, env, cwd }: ConfigInput): Sources {
       ...unread.flatMap((file) => ('values' in file ? [{ origin: file.path, values: file.values }] : [])),
     ];
   };
-  return { dataDir, files, namedFile, warnings, problems, get, originOf, everywhere };
+  return { ...settings, socketPath: socketOf(settings, cwd), warnings, problems, get, originOf, everywhere };
 }
 
 /** True when the file's mode lets anyone but its owner in, and there is something to see. */
 export function exposesSecrets({ mode, values }: EnvFile): boolean {
   const holdsSecrets = Object.entries(values).some(([name, value]) => isSecret(name) && value !== '');
   return holdsSecrets && (mode & 0o077) !== 0;
-}
-
-function readEnvFile(path: string): EnvFile | { error: string } {
-  try {
-    const text = readFileSync(path, 'utf8');
-    return { path, mode: statSync(path).mode & 0o777, values: parse(text), cut: cutValues(text) };
-  } catch (error) {
-    return { error: error instanceof Error && 'code' in error ? String(error.code) : 'unknown error' };
-  }
 }
 
 function permissionWarnings(file: EnvFile): string[] {
@@ -146,8 +84,8 @@ function permissionWarnings(file: EnvFile): string[] {
 }
 
 /** A secret that lost its end still looks like one. It is never shown. */
-function cutWarnings({ path, cut }: EnvFile): string[] {
-  return cut.map(({ name, quote }) => {
+function cutWarnings({ path, text }: EnvFile): string[] {
+  return cutValues(text).map(({ name, quote }) => {
     const remedy =
       quote === null
         ? 'choose a value without one of the three quotes'

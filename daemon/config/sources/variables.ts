@@ -1,3 +1,5 @@
+import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
+
 const DAYS_OF_A_YEAR = 365;
 const SECONDS_OF_A_DAY = 86_400;
 
@@ -105,7 +107,7 @@ export const SETTINGS = {
     type: 'path',
     group: 'files',
     about: 'Directory of all data.',
-    default: 'var',
+    default: DEFAULT_DATA_DIR,
   },
   PB_USER_DBS_PATH: {
     type: 'path',

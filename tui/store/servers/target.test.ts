@@ -24,7 +24,6 @@ describe('resolveTarget', () => {
     expect(resolveTarget({ ...none, env: { FATHOM_DATA_DIR: '/data' }, cwd })).toEqual({
       socketPath: '/data/run/fathomd.sock',
     });
-    expect(resolveTarget({ ...none, env: {}, cwd })).toEqual({ socketPath: '/run/fathom/fathomd.sock' });
     mkdirSync(join(cwd, 'var/run'), { recursive: true });
     writeFileSync(join(cwd, 'var/run/fathomd.sock'), '');
     expect(resolveTarget({ ...none, env: {}, cwd })).toEqual({

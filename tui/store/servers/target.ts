@@ -1,8 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { parseEnv } from 'node:util';
+import { resolve } from 'node:path';
 import type { Target } from '../../../shared/client/http.ts';
-import { messageOf } from '../../../shared/errors.ts';
+import { findDaemonSocket, readSettingsFiles } from '../../../shared/settings-files.ts';
 
 export interface TargetInput {
   url: string | undefined;
@@ -13,33 +11,22 @@ export interface TargetInput {
   cwd: string;
 }
 
-/** Of a packaged installation. */
-const SYSTEM_SOCKET = '/run/fathom/fathomd.sock';
-
 /**
- * Which daemon to connect to: what was asked for, else the socket that the environment names, else that of a
- * checkout in this directory, else the one of the system. A data directory and an env file count as they do for the daemon:
- * a socket that is set comes before the one below the data directory.
- * @throws Error with a sentence when the address is none.
+ * Which daemon to connect to: the URL or socket of the command line, else the one that the settings name, as for `fathomd`.
+ *
+ * @throws Error with a sentence when the address or the env file cannot be used
  */
 export function resolveTarget({ url, socket, dataDir, envFile, env, cwd }: TargetInput): Target {
   if (url !== undefined) return { url: checkedUrl('--url', url) };
   if (socket !== undefined) return { socketPath: resolve(cwd, socket) };
-  const file = envFile === undefined ? {} : readEnvFile(resolve(cwd, envFile));
-  const named = env['FATHOM_SOCKET'] || file['FATHOM_SOCKET'];
-  if (named) return { socketPath: resolve(cwd, named) };
-  const data = dataDir ?? (env['FATHOM_DATA_DIR'] || file['FATHOM_DATA_DIR']);
-  if (data) return { socketPath: resolve(cwd, data, 'run/fathomd.sock') };
-  const local = join(cwd, 'var/run/fathomd.sock');
-  return { socketPath: existsSync(local) ? local : SYSTEM_SOCKET };
-}
-
-function readEnvFile(path: string): NodeJS.Dict<string> {
-  try {
-    return parseEnv(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new Error(`--env-file ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  const settings = readSettingsFiles({ commandLine: { dataDir, envFile }, env, cwd });
+  const unreadable = settings.unreadable.find(({ path }) => path === settings.namedFile);
+  if (envFile !== undefined && unreadable !== undefined) {
+    throw new Error(
+      `--env-file ${unreadable.path} cannot be read (${unreadable.error}); name a readable file`,
+    );
   }
+  return { socketPath: findDaemonSocket(settings, cwd) };
 }
 
 /** @throws Error with a sentence about `what` */

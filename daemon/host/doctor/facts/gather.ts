@@ -5,16 +5,11 @@ import { execa } from 'execa';
 import { FathomClient } from '../../../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../../shared/errors.ts';
+import type { SettingsInput } from '../../../../shared/settings-files.ts';
 import type { DaemonStatus } from '../../../../shared/status.ts';
 import { packageRoot, packageVersion } from '../../../base/package.ts';
-import { loadClientConfig } from '../../../config/client-config.ts';
 import { type Config, loadConfig } from '../../../config/config.ts';
-import {
-  type ConfigInput,
-  exposesSecrets,
-  readSources,
-  type Sources,
-} from '../../../config/sources/sources.ts';
+import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
 import { isRelease } from '../../install/release/layout.ts';
 import { toldOf, unfinished, WAYS_TO_SETTLE } from '../../install/release/unfinished.ts';
 import { uninstalling, WAYS_ON } from '../../install/uninstalling.ts';
@@ -31,10 +26,10 @@ export type VerifyBinary = (
 ) => Promise<{ path: string; version: string; sha256: string }>;
 
 /** Looks at the host, and changes nothing on it. */
-export async function gatherFacts(input: ConfigInput, verifyBinary: VerifyBinary): Promise<HostFacts> {
+export async function gatherFacts(input: SettingsInput, verifyBinary: VerifyBinary): Promise<HostFacts> {
   const sources = readSources(input);
   const { config, facts: configFacts } = tryConfig(input);
-  const { dataDir, socketPath } = loadClientConfig(input);
+  const { dataDir, socketPath } = sources;
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
   const { daemon, status } = await askDaemon(socketPath);
@@ -91,7 +86,7 @@ async function unfinishedChange(): Promise<HostFacts['unfinishedChange']> {
   return change && { told: toldOf(change), remedy: WAYS_TO_SETTLE };
 }
 
-function tryConfig(input: ConfigInput): { config: Config | null; facts: HostFacts['config'] } {
+function tryConfig(input: SettingsInput): { config: Config | null; facts: HostFacts['config'] } {
   try {
     const { config, warnings } = loadConfig(input);
     return { config, facts: { valid: true, warnings } };

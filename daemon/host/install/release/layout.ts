@@ -1,3 +1,4 @@
+import { SYSTEM_SOCKET } from '../../../../shared/settings-files.ts';
 /** Where an installed Fathom lies. Releases are beside each other, and `current` says which one runs. */
 export const RELEASES = '/opt/fathom';
 
@@ -17,7 +18,7 @@ export const SETTINGS = '/etc/fathom';
 export const ENV_FILE = `${SETTINGS}/fathom.env`;
 export const CREDENTIALS = `${SETTINGS}/credentials`;
 export const DATA = '/var/lib/fathom';
-export const SOCKET = '/run/fathom/fathomd.sock';
+export const SOCKET = SYSTEM_SOCKET;
 export const ACCOUNT = 'fathom';
 
 export const SERVICE = 'fathomd.service';
