@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import type { PhaseReason } from '../../shared/instance.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config, LogLimits } from '../config/config.ts';
@@ -9,6 +8,7 @@ import { settingsKeys } from '../keys/derived-keys.ts';
 import { type MasterKey, unseal } from '../keys/envelope.ts';
 import { superuserKeys, superuserTokens } from '../keys/instance-access.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
+import type { Adjustment } from '../pocketbase/data/adjustment.ts';
 import { toIsoTime } from '../pocketbase/data/dates.ts';
 import {
   daemonAddresses,
@@ -25,14 +25,17 @@ import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from '../supervisor/instance-spec.ts';
 import type { Runner } from '../supervisor/runner.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
-import { prepareSettings } from '../supervisor/start/prepare-settings.ts';
+import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
 import type { DatabaseRepository, DatabaseRow } from './database-repository.ts';
 import type { Ownership } from './owner/ownership.ts';
-import { applyMigrations, isOpenToOthers, prepareDatabase } from './provisioning/prepare-database.ts';
+import {
+  adjustStopped,
+  isOpenToOthers,
+  type Preparation,
+  prepareDatabase,
+} from './provisioning/prepare-database.ts';
 import type { TemplateStore } from './provisioning/template.ts';
 
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
 /** Says which settings a process has read, so that one with others is not taken over. */
 const GUARD_VARIABLE = 'FATHOM_GUARD';
 
@@ -49,7 +52,7 @@ export interface CatalogDeps {
   clock: Clock;
   log: Logger;
   /** What carries the owner's account into a database. */
-  accounts: { beforeStart(name: string): void; changed(userId: string): void };
+  accounts: { beforeStart(name: string): Adjustment | null; changed(userId: string): void };
   settings: {
     userDatabasesDir: string;
     instanceLogsDir: string;
@@ -164,6 +167,11 @@ export class Catalog {
     return [...this.#entries.values()];
   }
 
+  /** Brings accounts and settings of a database up to date that is stopped and stays so. */
+  adjust({ row, runner }: CatalogEntry): void {
+    adjustStopped(this.#preparation(row, runner.spec.log));
+  }
+
   /** Writes to the control plane and to what is held here. */
   async update(
     entry: CatalogEntry,
@@ -178,17 +186,12 @@ export class Catalog {
   #spec(row: DatabaseRow, email: string | null, superuserToken: () => Promise<string>): InstanceSpec {
     const { settings, binary, clock, ports, guard, config, log, accounts } = this.#deps;
     const directory = this.directoryOf(row.name);
-    const keys = settingsKeys(config, row.name);
+    const [key] = settingsKeys(config, row.name);
     const instanceLog = new InstanceLog(
       join(settings.instanceLogsDir, `${row.name}.log`),
       clock,
       settings.logLimits,
     );
-    const change = (stored: Settings) => {
-      const guarded = withGuard(stored, guard);
-      return withDaemonLetIn(guarded ?? stored, daemonAddresses(settings.bindAddress)) ?? guarded;
-    };
-    const settingsToDate = () => prepareSettings({ name: row.name, directory, keys, log, change });
     return {
       name: row.name,
       kind: 'user',
@@ -203,14 +206,8 @@ export class Catalog {
       migrationsDir: null,
       hooksDir: null,
       hooksPool: 1,
-      environment: { [ENCRYPTION_VARIABLE]: keys[0], [GUARD_VARIABLE]: guardId(guard) },
-      applyMigrations: (signal) =>
-        this.#applyMigrations(row, { instanceLog, key: keys[0], settingsToDate }, signal),
-      prepare: () => {
-        this.#keepOwnership(row);
-        accounts.beforeStart(row.name);
-        settingsToDate();
-      },
+      environment: { [ENCRYPTION_VARIABLE]: key, [GUARD_VARIABLE]: guardId(guard) },
+      prepare: (signal) => prepareDatabase(this.#preparation(row, instanceLog), signal),
       onReplaced: () => {
         log.warn({ instance: row.name }, 'it goes on with another data.db, as after a restore by PocketBase');
         accounts.changed(row.user);
@@ -222,48 +219,30 @@ export class Catalog {
     };
   }
 
-  async #applyMigrations(
-    row: DatabaseRow,
-    {
-      instanceLog,
-      key,
-      settingsToDate,
-    }: { instanceLog: InstanceLog; key: string; settingsToDate: () => void },
-    signal: AbortSignal,
-  ): Promise<PhaseReason | null> {
-    const { template, binary, driver, clock, log } = this.#deps;
-    if (!template.current) return null;
+  /** What there is to do to its files before a start, as things are now. */
+  #preparation(row: DatabaseRow, instanceLog: InstanceLog): Preparation {
+    const { settings, binary, clock, guard, config, log, accounts, driver, template } = this.#deps;
     const directory = this.directoryOf(row.name);
-    const run = {
+    const keys = settingsKeys(config, row.name);
+    const change = (stored: Settings) => {
+      const guarded = withGuard(stored, guard);
+      return withDaemonLetIn(guarded ?? stored, daemonAddresses(settings.bindAddress)) ?? guarded;
+    };
+    return {
       name: row.name,
       dataDir: dataDirOf(directory),
       lockFile: lockFileOf(directory),
       binary: binary.path,
-      environment: { [ENCRYPTION_VARIABLE]: key },
+      environment: { [ENCRYPTION_VARIABLE]: keys[0] },
       instanceLog,
-      ownerId: row.user,
       template: template.current,
-      // PocketBase reads the settings with today's key.
-      beforeMigrating: settingsToDate,
+      ownership: this.#ownershipOf(row),
+      account: accounts.beforeStart(row.name),
+      settings: settingsOfInstance({ name: row.name, keys, log, change }),
       driver,
       clock,
       log,
     };
-    try {
-      return await applyMigrations(run, signal);
-    } catch (error) {
-      if (isUnreadable(error)) return null;
-      throw error;
-    }
-  }
-
-  #keepOwnership(row: DatabaseRow): void {
-    try {
-      const changes = prepareDatabase(dataDirOf(this.directoryOf(row.name)), this.#ownershipOf(row));
-      for (const change of changes) this.#deps.log.warn({ instance: row.name }, change);
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-    }
   }
 
   /** Its start sets right what is open. */
@@ -297,10 +276,4 @@ export class Catalog {
       );
     });
   }
-}
-
-/** Damaged, or no database at all: PocketBase says what is wrong with its file, and that is what is shown. */
-function isUnreadable(error: unknown): boolean {
-  const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
-  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }

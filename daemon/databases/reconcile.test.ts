@@ -100,9 +100,10 @@ beforeEach(async () => {
     config: { pbEncryptionKey: new Uint8Array(32), previousPbEncryptionKey: null },
     guard: {},
     binary: { path: '', version: '0', sha256: '', embedded: true, stamp: '' },
+    template: { current: null },
     clock: time,
     log,
-    accounts: { beforeStart: () => {}, changed: () => {} },
+    accounts: { beforeStart: () => null, changed: () => {} },
     settings: {
       userDatabasesDir: '/nowhere',
       instanceLogsDir: '/nowhere',

@@ -68,8 +68,8 @@ export class Reconciler {
     }
     await Promise.all(ends);
     // The others when they start, which may be long after a previous key is gone.
-    for (const { row, runner } of this.#deps.catalog.entries()) {
-      if (row.state === 'ready' && row.desired === 'stopped') runner.spec.prepare();
+    for (const entry of this.#deps.catalog.entries()) {
+      if (entry.row.state === 'ready' && entry.row.desired === 'stopped') this.#deps.catalog.adjust(entry);
     }
     void this.#renew(outdated);
   }

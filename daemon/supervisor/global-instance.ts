@@ -7,11 +7,12 @@ import type { Config } from '../config/config.ts';
 import { oauthSecrets } from '../config/oauth.ts';
 import { settingsKeys } from '../keys/derived-keys.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
+import { adjustDatabase } from '../pocketbase/data/adjustment.ts';
 import { daemonAddresses, withDaemonLetIn } from '../pocketbase/data/guard-settings.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/process/command.ts';
-import { hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
-import { prepareSettings } from './start/prepare-settings.ts';
+import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
+import { settingsOfInstance } from './start/prepare-settings.ts';
 
 export const GLOBAL_NAME = 'global';
 /** A sign-in holds three at a time, and waits in them while a database is provisioned. */
@@ -35,6 +36,12 @@ export function globalInstance(options: {
   const directory = join(config.dataDir, 'global');
   const keys = settingsKeys(config, GLOBAL_NAME);
   const addresses = daemonAddresses(config.bindAddress);
+  const adjustment = settingsOfInstance({
+    name: GLOBAL_NAME,
+    keys,
+    log,
+    change: (settings) => withDaemonLetIn(settings, addresses),
+  });
   return {
     name: GLOBAL_NAME,
     kind: 'global',
@@ -58,16 +65,11 @@ export function globalInstance(options: {
       FATHOM_DAEMON_ADDRESSES: addresses.join(','),
       FATHOM_OAUTH_SECRETS: JSON.stringify(oauthSecrets(config.oauth)),
     },
-    applyMigrations: null,
-    // What else they should be is told to it when it runs: on the first start there is no file yet.
-    prepare: () =>
-      prepareSettings({
-        name: GLOBAL_NAME,
-        directory,
-        keys,
-        log,
-        change: (it) => withDaemonLetIn(it, addresses),
-      }),
+    prepare: () => {
+      // What else they should be is told to it when it runs: on the first start there is no file yet.
+      adjustDatabase(join(dataDirOf(directory), 'data.db'), [adjustment]);
+      return Promise.resolve(null);
+    },
     onReplaced: () => {},
     publicUrl: (port) => `http://${hostAndPort(config.bindAddress, port)}`,
     probeAuthorization: options.authorization,

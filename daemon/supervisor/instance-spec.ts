@@ -17,15 +17,13 @@ export interface InstanceSpec {
   host: string;
   /** A fixed port is used or waited for; a preferred one is where the search begins. */
   port: { fixed: number } | { preferred: number };
-  /** What PocketBase applies at its start; null where `applyMigrations` does so before. */
+  /** What PocketBase applies at its start; null where `prepare` does so before. */
   migrationsDir: string | null;
   hooksDir: string | null;
   hooksPool: number;
   environment: Record<string, string>;
-  /** Applies migrations before a start. Why it runs without some, or null. Null when PocketBase does so itself. */
-  applyMigrations: ((signal: AbortSignal) => Promise<PhaseReason | null>) | null;
-  /** What is to be done to its files before each start, after migrations; what goes wrong there is told by PocketBase itself. */
-  prepare: () => void;
+  /** Brings its files up to date before a start, unless the signal aborts. Why it runs without some migrations, or null. */
+  prepare: (signal: AbortSignal) => Promise<PhaseReason | null>;
   /** Called when the process went on with another `data.db`, as after PocketBase's own restore. */
   onReplaced: () => void;
   /** The address that users are given. */

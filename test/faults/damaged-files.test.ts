@@ -14,7 +14,8 @@ import {
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { instanceEncryptionKey } from '../../daemon/keys/derived-keys.ts';
-import { bringSettings, readSettings } from '../../daemon/pocketbase/data/settings.ts';
+import { adjustDatabase } from '../../daemon/pocketbase/data/adjustment.ts';
+import { readSettings, settingsAdjustment } from '../../daemon/pocketbase/data/settings.ts';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Instance } from '../../shared/instance.ts';
 import { type Deployment, SERVE } from '../helpers/deployment.ts';
@@ -156,7 +157,14 @@ it('a backup that is copied into the file of a database that crashed, between cr
   await write(fathom, tenant, 'in the backup');
   const backup = join(await backUp(fathom, tenant), 'data.db');
   // As it was when nothing was limited.
-  bringSettings(backup, keys, (settings) => ({ ...settings, rateLimits: { enabled: false, rules: [] } }));
+  const unlimited = settingsAdjustment({
+    keys,
+    change: (settings) => ({ ...settings, rateLimits: { enabled: false, rules: [] } }),
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  adjustDatabase(backup, [unlimited]);
   await write(fathom, tenant, 'after it');
 
   const file = join(directoryOf(fathom, tenant), 'pb_data', 'data.db');

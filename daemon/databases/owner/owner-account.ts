@@ -25,12 +25,7 @@ const KEEP_ENDED_TOKENS_OUT = `
     BEGIN SELECT RAISE(ABORT, 'the account has changed meanwhile'); END`;
 
 /**
- * Writes the account into the owner's own database, beside a PocketBase that may be running on it. PocketBase reads the
- * record anew for each request, so what follows counts at once: a new token key makes every token there worthless, which
- * is what PocketBase itself does when a password or address changes. It does not look at who listens to its realtime.
- *
- * Tokens have ended when the account is in another epoch than the one that the database keeps. So those that ended while the
- * database was stopped, or away, end when this is called next, and those in a copy that was put back end again.
+ * Writes the account into the owner's own database, see `writeAccount`.
  *
  * @param dataDir the instance's `pb_data`
  * @returns whether anything had to be changed; null when the database or the owner's record is not there
@@ -39,12 +34,48 @@ const KEEP_ENDED_TOKENS_OUT = `
 export function writeOwnerAccount(dataDir: string, account: OwnerAccount, now: Date): boolean | null {
   const file = join(dataDir, 'data.db');
   if (!existsSync(file)) return null;
-  const differs = withDatabase(file, { readOnly: true }, (database) => difference(database, account));
-  if (differs === null) return null;
-  if (!differs.account && !differs.epoch) return false;
+  const differs = withDatabase(file, { readOnly: true }, (database) => accountDiffers(database, account));
+  if (differs !== true) return differs;
   return withDatabase(file, { readOnly: false }, (database) =>
-    inTransaction(database, () => write(database, account, now)),
+    inTransaction(database, () => writeAccount(database, account, now)),
   );
+}
+
+/** Whether the account has to be written; null when the owner's record is not there. Reads only. */
+export function accountDiffers(database: DatabaseSync, account: OwnerAccount): boolean | null {
+  const differs = difference(database, account);
+  return differs && (differs.account || differs.epoch);
+}
+
+/**
+ * Writes the account within a write transaction, beside a PocketBase that may be running on it. PocketBase reads the
+ * record anew for each request, so what follows counts at once: a new token key makes every token there worthless, which
+ * is what PocketBase itself does when a password or address changes. It does not look at who listens to its realtime.
+ *
+ * Tokens have ended when the account is in another epoch than the one that the database keeps. So those that ended while the
+ * database was stopped, or away, end when this is called next, and those in a copy that was put back end again.
+ *
+ * @returns whether anything that PocketBase sees had to be changed; null when the owner's record is not there
+ */
+export function writeAccount(database: DatabaseSync, account: OwnerAccount, now: Date): boolean | null {
+  // Looked at again: it may have changed before the write lock was ours.
+  const differs = difference(database, account);
+  if (differs === null) return null;
+  if (differs.account) {
+    database
+      .prepare('UPDATE users SET email = ?, verified = ?, password = ? WHERE id = ?')
+      .run(account.email, account.verified ? 1 : 0, passwordOf(account), account.id);
+    // An application may have removed it.
+    if (hasField(database, 'updated')) {
+      database.prepare('UPDATE users SET updated = ? WHERE id = ?').run(toPocketBaseDate(now), account.id);
+    }
+  }
+  if (differs.credentials) {
+    database.exec(KEEP_ENDED_TOKENS_OUT);
+    database.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run(randomSecret(), account.id);
+  }
+  keepTokenEpoch(database, account.id, account.token_epoch);
+  return differs.account;
 }
 
 interface Difference {
@@ -66,27 +97,6 @@ function difference(database: DatabaseSync, account: OwnerAccount): Difference |
     // A database of a Fathom that kept no epoch is taken as it is: nobody is signed out by an upgrade.
     (epoch && kept !== null);
   return { account: credentials || Boolean(row['verified']) !== account.verified, credentials, epoch };
-}
-
-function write(database: DatabaseSync, account: OwnerAccount, now: Date): boolean | null {
-  // Looked at again: it may have changed before the write lock was ours.
-  const differs = difference(database, account);
-  if (differs === null) return null;
-  if (differs.account) {
-    database
-      .prepare('UPDATE users SET email = ?, verified = ?, password = ? WHERE id = ?')
-      .run(account.email, account.verified ? 1 : 0, passwordOf(account), account.id);
-    // An application may have removed it.
-    if (hasField(database, 'updated')) {
-      database.prepare('UPDATE users SET updated = ? WHERE id = ?').run(toPocketBaseDate(now), account.id);
-    }
-  }
-  if (differs.credentials) {
-    database.exec(KEEP_ENDED_TOKENS_OUT);
-    database.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run(randomSecret(), account.id);
-  }
-  keepTokenEpoch(database, account.id, account.token_epoch);
-  return differs.account;
 }
 
 /** Nobody signs in to the database of an account that is not active. */

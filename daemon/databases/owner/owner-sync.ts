@@ -3,13 +3,14 @@ import { messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import type { EventBus } from '../../events/bus.ts';
+import type { Adjustment } from '../../pocketbase/data/adjustment.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { Catalog } from '../catalog.ts';
 import type { DatabaseRepository, OwnerAccount } from '../database-repository.ts';
 import { superuserOf } from '../instance-client.ts';
-import { writeOwnerAccount } from './owner-account.ts';
+import { accountDiffers, writeAccount, writeOwnerAccount } from './owner-account.ts';
 
 /** A database that is busy is tried again soon, and not for ever: the next start of the global PocketBase looks at all. */
 const BACKOFF = { baseMs: 50, capMs: 5_000 };
@@ -61,20 +62,30 @@ export class OwnerSync {
   }
 
   /**
-   * Carries the account over into a database that is about to start: its files may have been put back from a backup, in which
+   * What carries the account over into a database that is about to start: its files may have been put back from a backup, in which
    * the owner has an earlier password, or was not locked out yet.
    */
-  beforeStart(database: string): void {
+  beforeStart(database: string): Adjustment | null {
+    const { clock, log } = this.#deps;
     const account = this.#accounts.get(database);
-    if (!account) return;
-    const written = this.#write(account, 1);
-    if (written === true) {
-      this.#deps.log.info(
-        { instance: database, user: account.id },
-        'carried an account over before its start',
-      );
-    }
-    if (written === 'busy') this.#begin(account.id);
+    if (!account) return null;
+    return {
+      isNeeded: (file) => {
+        const differs = accountDiffers(file, account) === true;
+        if (!differs) this.#unfinished.delete(account.id);
+        return differs;
+      },
+      apply: (file) => {
+        const isChanged = writeAccount(file, account, clock.now()) === true;
+        this.#unfinished.delete(account.id);
+        if (isChanged) {
+          log.info({ instance: database, user: account.id }, 'carried an account over before its start');
+        }
+      },
+      onFailure: (error) => {
+        if (this.#noteFailure(account, 1, error) === 'busy') this.#begin(account.id);
+      },
+    };
   }
 
   /** Looks at all databases now, and whenever the global PocketBase comes back: its calls may have been missed. */
@@ -180,20 +191,25 @@ export class OwnerSync {
 
   /** Whether anything was written; busy is to be tried again. */
   #write(owner: OwnerAccount, attempt: number): boolean | 'busy' {
-    const { catalog, clock, log } = this.#deps;
+    const { catalog, clock } = this.#deps;
     try {
       const dataDir = dataDirOf(catalog.directoryOf(owner.database));
       const changed = writeOwnerAccount(dataDir, owner, clock.now()) === true;
       this.#unfinished.delete(owner.id);
       return changed;
     } catch (error) {
-      // Its files go, or are gone.
-      if (catalog.find(owner.database)?.row.state === 'deleting') return false;
-      if (isBusy(error) && attempt < MAX_ATTEMPTS) return 'busy';
-      this.#unfinished.add(owner.id);
-      log.error({ instance: owner.database }, `an account was not carried over: ${messageOf(error)}`);
-      return false;
+      return this.#noteFailure(owner, attempt, error);
     }
+  }
+
+  #noteFailure(owner: OwnerAccount, attempt: number, error: unknown): false | 'busy' {
+    const { catalog, log } = this.#deps;
+    // Its files go, or are gone.
+    if (catalog.find(owner.database)?.row.state === 'deleting') return false;
+    if (isBusy(error) && attempt < MAX_ATTEMPTS) return 'busy';
+    this.#unfinished.add(owner.id);
+    log.error({ instance: owner.database }, `an account was not carried over: ${messageOf(error)}`);
+    return false;
   }
 
   /**

@@ -4,7 +4,13 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { PhaseReason } from '../../../shared/instance.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
-import { inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import {
+  type Adjustment,
+  adjustDatabase,
+  applyAdjustments,
+  neededAdjustments,
+} from '../../pocketbase/data/adjustment.ts';
+import { inTransaction, isUnreadable, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import type { InstanceLog } from '../../pocketbase/logs/instance-log.ts';
 import { type InstanceCommand, LOCKED_EXIT_CODE } from '../../pocketbase/process/command.ts';
@@ -31,68 +37,117 @@ const LOG_TAIL_LINES = 50;
 /** Who had access before migrations that are under way; a daemon that dies meanwhile leaves it to the next start. */
 const BEFORE_TABLE = '_fathom_access_before';
 
-export interface MigrationRun {
+export interface Preparation {
   name: string;
   dataDir: string;
   lockFile: string;
   binary: string;
   environment: Record<string, string>;
   instanceLog: InstanceLog;
-  ownerId: string;
-  template: Template;
-  /** Called only if migrations are pending: each start brings the settings up to date after them anyway. */
-  beforeMigrating: () => void;
+  /** Null when no migrations were ever good. */
+  template: Template | null;
+  ownership: Ownership;
+  /** The account of the owner; null when it is not known. */
+  account: Adjustment | null;
+  settings: Adjustment;
   driver: ProcessDriver;
   clock: Clock;
   log: Logger;
 }
 
-/**
- * Applies what a database has not applied yet, before it is started: what migrations did to its accounts is set right by
- * `prepareDatabase` before anybody can sign in.
- *
- * @returns why it runs without them; null when it has them all
- * @throws the error of SQLite, or of starting a process
- */
-export async function applyMigrations(run: MigrationRun, signal: AbortSignal): Promise<PhaseReason | null> {
-  const file = join(run.dataDir, 'data.db');
-  const { files } = run.template;
-  if (!existsSync(file)) return null;
-  const open = withDatabase(file, { readOnly: true }, (database) => ({
-    pending: hasTable(database, '_migrations') ? pendingMigrations(database, files) : [],
-    unrecorded: hasTable(database, '_migrations') && hasUnrecorded(database, files),
-  }));
-  if (open.pending.length > 0) {
-    run.beforeMigrating();
-    change(file, (database) => keepAccessBefore(database, run.ownerId));
-    const reason = await migrate(run, open.pending, signal);
-    if (reason) return reason;
-  }
-  if (open.pending.length > 0 || open.unrecorded) change(file, (database) => recordApplied(database, files));
-  return null;
-}
+/** With migrations to apply. */
+type MigrationRun = Preparation & { template: Template };
 
 /**
- * Brings the accounts in a database that does not run to what Fathom promises.
+ * Brings a database that does not run to what Fathom promises: its migrations, and then its accounts and settings, which
+ * migrations may have changed.
  *
- * @throws the error of SQLite: started as it is, it could be open to others
+ * @returns why it runs without migrations; null when it has them all
+ * @throws the error of SQLite, as started as it is it could be open to others; or that of starting a process
  */
-export function prepareDatabase(dataDir: string, ownership: Ownership): string[] {
-  const file = join(dataDir, 'data.db');
-  if (!existsSync(file)) return [];
-  shortenTypesFile(dataDir);
-  const isFine = withDatabase(file, { readOnly: true }, (database) =>
-    hasTable(database, '_collections')
-      ? !hasTable(database, BEFORE_TABLE) && !needsEnforcement(database, ownership)
-      : true,
-  );
-  if (isFine) return [];
-  return change(file, (database) => {
-    const before = accessBefore(database);
-    const changes = enforceOwnership(database, ownership, before);
-    database.exec(`DROP TABLE IF EXISTS ${BEFORE_TABLE}`);
-    return changes;
-  });
+export async function prepareDatabase(run: Preparation, signal: AbortSignal): Promise<PhaseReason | null> {
+  const file = fileOf(run);
+  if (!existsSync(file)) return null;
+  const adjustments = adjustmentsOf(run);
+  const { pending, needed } = inspect(file, run.template, adjustments);
+  if (!run.template || pending.length === 0) {
+    shortenTypesFile(run.dataDir);
+    applyAdjustments(file, needed);
+    return null;
+  }
+  let reason: PhaseReason | null = null;
+  try {
+    // PocketBase reads the settings with today's key.
+    adjustDatabase(file, [run.settings]);
+    change(file, (database) => keepAccessBefore(database, run.ownership.ownerId));
+    reason = await migrate({ ...run, template: run.template }, pending, signal);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+  }
+  if (!signal.aborted) adjustStopped(run);
+  return reason;
+}
+
+/** As `prepareDatabase`, without the migrations: for a database that is not to be started now. */
+export function adjustStopped(run: Preparation): void {
+  if (!existsSync(fileOf(run))) return;
+  shortenTypesFile(run.dataDir);
+  adjustDatabase(fileOf(run), adjustmentsOf(run));
+}
+
+function adjustmentsOf({ name, template, ownership, account, settings, log }: Preparation): Adjustment[] {
+  return [
+    ...(template ? [recordOfMigrations(template)] : []),
+    {
+      isNeeded: (database) =>
+        hasTable(database, '_collections') &&
+        (hasTable(database, BEFORE_TABLE) || needsEnforcement(database, ownership)),
+      apply: (database) => {
+        const changes = enforceOwnership(database, ownership, accessBefore(database));
+        database.exec(`DROP TABLE IF EXISTS ${BEFORE_TABLE}`);
+        for (const sentence of changes) log.warn({ instance: name }, sentence);
+      },
+      onFailure: throwUnlessUnreadable,
+    },
+    ...(account ? [account] : []),
+    settings,
+  ];
+}
+
+function recordOfMigrations({ files }: Template): Adjustment {
+  return {
+    isNeeded: (database) => hasTable(database, '_migrations') && hasUnrecorded(database, files),
+    apply: (database) => recordApplied(database, files),
+    onFailure: throwUnlessUnreadable,
+  };
+}
+
+function throwUnlessUnreadable(error: unknown): void {
+  if (!isUnreadable(error)) throw error;
+}
+
+/** All that has to be known before a start, over one connection. */
+function inspect(
+  file: string,
+  template: Template | null,
+  adjustments: readonly Adjustment[],
+): { pending: string[]; needed: readonly Adjustment[] } {
+  try {
+    return withDatabase(file, { readOnly: true }, (database) => {
+      const pending =
+        template && hasTable(database, '_migrations') ? pendingMigrations(database, template.files) : [];
+      // Migrations may change what is needed.
+      return { pending, needed: pending.length > 0 ? [] : neededAdjustments(database, adjustments) };
+    });
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    for (const { onFailure } of adjustments) onFailure(error);
+    return { pending: [], needed: [] };
+  }
+}
+
+function fileOf({ dataDir }: Pick<Preparation, 'dataDir'>): string {
+  return join(dataDir, 'data.db');
 }
 
 /** Whether its accounts are open to others, as an earlier release let migrations do; its start sets that right. */

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import { inTransaction, withDatabase } from './sqlite.ts';
+import type { Adjustment } from './adjustment.ts';
 
 /** Settings of a PocketBase, of which Fathom knows some. Source: core/settings_model.go. */
 export type Settings = Record<string, unknown>;
@@ -44,28 +44,30 @@ export function storeSettings(database: DatabaseSync, settings: Settings, key: s
 /**
  * Brings the settings in the file of a PocketBase that does not run to what they should be, encrypted with the first key.
  *
- * @param change null when nothing has to be changed
- * @returns whether anything was written
- * @throws NoKeyFits; the error of SQLite
+ * @param options.change null when nothing has to be changed
  */
-export function bringSettings(
-  file: string,
-  keys: readonly [string, ...string[]],
-  change: (settings: Settings) => Settings | null,
-): boolean {
-  const plan = (database: DatabaseSync): Settings | null => {
+export function settingsAdjustment({
+  keys,
+  change,
+  onFailure,
+}: {
+  keys: readonly [string, ...string[]];
+  change: (settings: Settings) => Settings | null;
+  onFailure: (error: unknown) => void;
+}): Adjustment {
+  const wanted = (database: DatabaseSync): Settings | null => {
     const stored = readSettings(database, keys);
     if (!stored) return null;
     return change(stored.settings) ?? (stored.key === keys[0] ? null : stored.settings);
   };
-  if (withDatabase(file, { readOnly: true }, plan) === null) return false;
-  return withDatabase(file, { readOnly: false }, (database) =>
-    inTransaction(database, () => {
-      const settings = plan(database);
+  return {
+    isNeeded: (database) => wanted(database) !== null,
+    apply: (database) => {
+      const settings = wanted(database);
       if (settings) storeSettings(database, settings, keys[0]);
-      return settings !== null;
-    }),
-  );
+    },
+    onFailure,
+  };
 }
 
 /** As PocketBase does it: base64 of nonce, AES-256-GCM ciphertext and tag. Source: tools/security/encrypt.go. */

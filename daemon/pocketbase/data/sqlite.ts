@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
-/** SQLite's own code for a file that is no database. */
+/** SQLite's own codes for a file that is damaged, and for one that is no database. */
+const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
 /**
@@ -19,15 +20,26 @@ export function withDatabase<T>(
   options: { readOnly: boolean; timeoutMs?: number },
   work: (database: DatabaseSync) => T,
 ): T {
-  if (statSync(path, { throwIfNoEntry: false })?.size === 0) {
-    throw Object.assign(new Error(`${path} is empty: file is not a database`), { errcode: SQLITE_NOTADB });
-  }
-  const database = new DatabaseSync(path, { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 });
+  const database = openDatabase(path, options);
   try {
     return work(database);
   } finally {
     database.close();
   }
+}
+
+/** As `withDatabase`, for the caller to close. */
+export function openDatabase(path: string, options: { readOnly: boolean; timeoutMs?: number }): DatabaseSync {
+  if (statSync(path, { throwIfNoEntry: false })?.size === 0) {
+    throw Object.assign(new Error(`${path} is empty: file is not a database`), { errcode: SQLITE_NOTADB });
+  }
+  return new DatabaseSync(path, { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 });
+}
+
+/** Damaged, or no database at all: PocketBase says what is wrong with its file, and that is what is shown. */
+export function isUnreadable(error: unknown): boolean {
+  const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }
 
 /** Runs `work` in one write transaction. */

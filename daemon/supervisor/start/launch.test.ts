@@ -24,7 +24,7 @@ async function launched(
   {
     kind = 'global',
     prepared = null,
-    prepare = () => {},
+    prepare = () => Promise.resolve(null),
   }: Partial<Pick<InstanceSpec, 'kind' | 'prepare'>> & { prepared?: string | null } = {},
 ) {
   const { command, directory, log, driver } = instance;
@@ -117,7 +117,10 @@ it('settings and migrations are seen to once for each database file', async () =
     let times = 0;
     const { outcome, process } = await launched(instance, base, portIsFree, {
       prepared,
-      prepare: () => (times += 1),
+      prepare: () => {
+        times += 1;
+        return Promise.resolve(null);
+      },
     });
     if (outcome.kind !== 'running') throw new Error(JSON.stringify(outcome));
     const migrates = (await readFile(`/proc/${process?.pid}/cmdline`, 'utf8')).includes(

@@ -79,13 +79,10 @@ export async function launch(
     database = file?.identity ?? null;
     migrate = file === null || file.stamp !== prepared;
     if (migrate) {
-      if (spec.applyMigrations) {
-        limitation = await spec.applyMigrations(signal);
-        // What migrations printed is not why the process ends that is started now.
-        logStart = await endOfLog(spec.log);
-      }
+      limitation = await spec.prepare(signal);
       if (signal.aborted) return { kind: 'interrupted', process: null };
-      spec.prepare();
+      // What migrations printed is not why the process ends that is started now.
+      logStart = await endOfLog(spec.log);
     }
   } catch (error) {
     // What is gone is also why its log could not be opened.

@@ -1,30 +1,33 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
-import { bringSettings, type Settings } from '../../pocketbase/data/settings.ts';
-import { dataDirOf } from '../instance-spec.ts';
+import type { Adjustment } from '../../pocketbase/data/adjustment.ts';
+import { type Settings, settingsAdjustment } from '../../pocketbase/data/settings.ts';
 
 /** Brings the stored settings of an instance that does not run to what they should be, under the current key. */
-export function prepareSettings({
+export function settingsOfInstance({
   name,
-  directory,
   keys,
   change,
   log,
 }: {
   name: string;
-  directory: string;
   keys: readonly [string, ...string[]];
   change: (settings: Settings) => Settings | null;
   log: Logger;
-}): void {
-  const file = join(dataDirOf(directory), 'data.db');
-  if (!existsSync(file)) return;
-  try {
-    if (bringSettings(file, keys, change)) log.info({ instance: name }, 'brought its settings up to date');
-  } catch (error) {
+}): Adjustment {
+  const adjustment = settingsAdjustment({
+    keys,
+    change,
     // Started all the same: PocketBase says what is wrong with its file, and that is what is shown.
-    log.warn({ instance: name }, `its settings were left as they are: ${messageOf(error)}`);
-  }
+    onFailure: (error) => {
+      log.warn({ instance: name }, `its settings were left as they are: ${messageOf(error)}`);
+    },
+  });
+  return {
+    ...adjustment,
+    apply: (database) => {
+      adjustment.apply(database);
+      log.info({ instance: name }, 'brought its settings up to date');
+    },
+  };
 }
