@@ -77,16 +77,22 @@ function numbersOf(groups: string): number[] {
   return groups === '' ? [] : groups.split(':').map((group) => Number.parseInt(group, 16));
 }
 
-/** Parses `example.com`, `example.com:8080`, `10.0.0.7`, `[fd00::1]:8080` or `10.0.0.0/8`; null for anything else. */
-export function parseAllowedTarget(text: string): AllowedTarget | null {
+/** Parses an IP address or a network such as `10.0.0.0/8`; null for anything else. */
+export function parseNetwork(
+  text: string,
+): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | null {
   const [address = '', bits, ...rest] = text.split('/');
   const version = isIP(address);
-  if (bits !== undefined || version !== 0) {
-    const most = version === 6 ? 128 : 32;
-    const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
-    const isValid = version !== 0 && rest.length === 0 && prefix >= 0 && prefix <= most;
-    return isValid ? { kind: 'network', address, prefix } : null;
-  }
+  const maxPrefix = version === 6 ? 128 : 32;
+  const prefix = bits === undefined ? maxPrefix : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+  if (version === 0 || rest.length > 0 || !(prefix >= 0 && prefix <= maxPrefix)) return null;
+  return { address, prefix, family: version === 6 ? 'ipv6' : 'ipv4' };
+}
+
+/** Parses `example.com`, `example.com:8080`, `10.0.0.7`, `[fd00::1]:8080` or `10.0.0.0/8`; null for anything else. */
+export function parseAllowedTarget(text: string): AllowedTarget | null {
+  const network = parseNetwork(text);
+  if (network !== null) return { kind: 'network', address: network.address, prefix: network.prefix };
   const url = /^[\w.:[\]-]+$/.test(text) ? URL.parse(`http://${text}`) : null;
   if (url === null || `${url.hostname}${portOf(text)}` !== text.toLowerCase()) return null;
   return {

@@ -48,7 +48,7 @@ function writePrivate(path: string, text: string): void {
 }
 
 describe('defaults', () => {
-  it('are those of the contract', () => {
+  it('are the documented ones', () => {
     const { config } = load();
     expect(config).toMatchObject({
       dataDir: join(cwd, 'var'),
@@ -71,26 +71,26 @@ describe('defaults', () => {
     expect(config.jwt.expirationHours).toBe(24);
   });
 
-  it('take the place of empty values', () => {
+  it('replace empty values', () => {
     expect(load({ SERVER_PORT: '', LOG_DIR: ' ' }).config).toMatchObject({
       server: { port: 3000 },
       log: { dir: null },
     });
   });
 
-  it('follow the data directory', () => {
+  it('of paths depend on the data directory', () => {
     expect(load({}, { dataDir: '/srv/fathom' }).config.socketPath).toBe('/srv/fathom/run/fathomd.sock');
   });
 });
 
-it('is frozen through and through', () => {
+it('is frozen at every level', () => {
   const { config } = load({ CORS_ORIGINS: 'https://a.example' });
   expect(Object.isFrozen(config)).toBe(true);
   expect(Object.isFrozen(config.server)).toBe(true);
   expect(Object.isFrozen(config.corsOrigins)).toBe(true);
 });
 
-it('decodes the keys and takes JWT_SECRET as it is written', () => {
+it('decodes the keys, and uses JWT_SECRET as text', () => {
   const { config } = load();
   expect(Buffer.from(config.aesMasterKey).toString('base64')).toBe(SECRETS.AES_MASTER_KEY);
   expect(config.pbEncryptionKey).toHaveLength(32);
@@ -98,7 +98,7 @@ it('decodes the keys and takes JWT_SECRET as it is written', () => {
 });
 
 describe('precedence', () => {
-  it('goes command line, environment, .env, .env.local', () => {
+  it('is command line, environment, .env, .env.local', () => {
     writePrivate(join(cwd, '.env'), 'FATHOM_DATA_DIR=b\nSERVER_PORT=4002\nPB_GLOBAL_PORT=5002');
     writePrivate(join(cwd, '.env.local'), 'PB_GLOBAL_PORT=5003\nLOG_LEVEL=warn');
     const { config } = load({ FATHOM_DATA_DIR: 'a', SERVER_PORT: '4001' }, { dataDir: 'c' });
@@ -108,7 +108,7 @@ describe('precedence', () => {
     expect(config.log.level).toBe('warn');
   });
 
-  it('puts the file in the data directory last', () => {
+  it('ends with the file in the data directory', () => {
     mkdirSync(join(cwd, 'data'));
     writePrivate(join(cwd, '.env'), 'FATHOM_DATA_DIR=data\nSERVER_PORT=4002');
     writePrivate(join(cwd, 'data/.env'), 'SERVER_PORT=4003\nLOG_LEVEL=warn');
@@ -117,7 +117,7 @@ describe('precedence', () => {
     expect(config.log.level).toBe('warn');
   });
 
-  it('reads no other file when one is named', () => {
+  it('ignores all other files when one is named', () => {
     writePrivate(join(cwd, '.env'), 'LOG_LEVEL=warn');
     writePrivate(join(cwd, 'other.env'), 'SERVER_PORT=4004');
     const { config } = load({}, { envFile: 'other.env' });
@@ -125,13 +125,13 @@ describe('precedence', () => {
     expect(config.log.level).toBe('info');
   });
 
-  it('names where the password of the administrator stands', () => {
+  it('reports the source of the administrator password', () => {
     writePrivate(join(cwd, '.env'), 'PB_ADMIN_PASSWORD=another-password');
     expect(load().adminPasswordOrigin).toBe('the environment');
     expect(load({ PB_ADMIN_PASSWORD: undefined }).adminPasswordOrigin).toBe(join(cwd, '.env'));
   });
 
-  it('leaves the environment of the process alone', () => {
+  it('does not change the environment of the process', () => {
     writePrivate(join(cwd, '.env'), 'FATHOM_CONFIG_TEST=1');
     load();
     expect(process.env['FATHOM_CONFIG_TEST']).toBeUndefined();
@@ -178,7 +178,7 @@ describe('problems', () => {
     ['PB_ADMIN_PASSWORD', 'geheim'],
     ['PB_ADMIN_PASSWORD', 'geheim'.repeat(12)],
     ['PB_ADMIN_PASSWORD', 'ä'.repeat(36)],
-  ])('never show a wrong value of %s', (name, value) => {
+  ])('never show an invalid value of %s', (name, value) => {
     const [problem, ...others] = problemsOf({ [name]: value });
     expect([problem?.path, others]).toEqual([name, []]);
     expect(problem?.message).not.toContain(value);
@@ -249,21 +249,21 @@ describe('problems', () => {
     expect(problemsOf({ PB_BASE_PORT: '65000', PB_PORT_RANGE: '536' })).toEqual([]);
   });
 
-  it('show a wrong value short and on one line', () => {
+  it('show an invalid value shortened and on one line', () => {
     const [problem] = problemsOf({ SERVER_PORT: `1\n\u001B[31m${'9'.repeat(100)}` });
-    // oxlint-disable-next-line no-control-regex -- what must not be in there
+    // oxlint-disable-next-line no-control-regex -- the characters that must be absent
     expect(problem?.message).not.toMatch(/[\n\u001B]/);
     expect(problem?.message.length).toBeLessThan(150);
   });
 });
 
 describe('sign-in providers', () => {
-  it('are switched on by their pair', () => {
+  it('are enabled by id and secret', () => {
     const { config } = load({ GITHUB_CLIENT_ID: 'id', GITHUB_CLIENT_SECRET: 'secret' });
     expect(config.oauth.github).toEqual({ clientId: 'id', clientSecret: 'secret' });
   });
 
-  it('want both of the pair', () => {
+  it('need both id and secret', () => {
     expect(problemsOf({ GOOGLE_CLIENT_ID: 'id' })).toEqual([
       { path: 'GOOGLE_CLIENT_SECRET', message: textWith('GOOGLE_CLIENT_ID') },
     ]);
@@ -272,7 +272,7 @@ describe('sign-in providers', () => {
     ]);
   });
 
-  it('want the endpoints of OpenID Connect', () => {
+  it('need the endpoints of OpenID Connect', () => {
     const pair = { OIDC_CLIENT_ID: 'id', OIDC_CLIENT_SECRET: 'secret' };
     expect(problemsOf(pair)).toHaveLength(3);
     const urls = {
@@ -290,7 +290,7 @@ describe('sign-in providers', () => {
 });
 
 describe('warnings', () => {
-  it('offer the variable that was probably meant', () => {
+  it('suggest the closest variable for an unknown one', () => {
     writePrivate(join(cwd, '.env'), 'SERVER_PROT=1');
     expect(load({ PB_BSE_PORT: '1' }).warnings).toEqual([
       textWith('PB_BSE_PORT', 'PB_BASE_PORT'),
@@ -298,7 +298,7 @@ describe('warnings', () => {
     ]);
   });
 
-  it('go along with what is wrong, as they may be why', () => {
+  it('are part of the error when the configuration is invalid', () => {
     expect(() => load({ SERVER_PORT: 'x', PB_USER_DB_PATH: '/x' })).toThrow(
       expect.objectContaining({
         fields: [expect.objectContaining({ path: 'SERVER_PORT' })],
@@ -307,11 +307,11 @@ describe('warnings', () => {
     );
   });
 
-  it('leave the variables of other programs alone', () => {
+  it('ignore the variables of other programs', () => {
     expect(load({ HOME: '/root', PATH: '/bin', GITHUB_TOKEN: 'x', FATHOM_TOKEN: 'x' }).warnings).toEqual([]);
   });
 
-  it('tell of a file with secrets that others can read', () => {
+  it('report a file with secrets that other users can read', () => {
     const path = join(cwd, '.env');
     writePrivate(path, 'JWT_SECRET=');
     chmodSync(path, 0o644);
@@ -320,12 +320,12 @@ describe('warnings', () => {
     expect(load().warnings).toEqual([expect.stringContaining(`'chmod 600 ${path}'`)]);
   });
 
-  it('tell of a file that cannot be read', () => {
+  it('report a file that cannot be read', () => {
     mkdirSync(join(cwd, '.env'));
     expect(load().warnings).toEqual([textWith(join(cwd, '.env'), 'EISDIR')]);
   });
 
-  it('tell of an address that leads nowhere', () => {
+  it('report a public URL that other machines cannot reach', () => {
     expect(load({ PB_BIND_ADDRESS: '0.0.0.0' }).warnings).toEqual([
       textWith('PB_PUBLIC_URL', 'PB_BIND_ADDRESS', '0.0.0.0'),
     ]);

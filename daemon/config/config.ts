@@ -8,55 +8,55 @@ import { readSources, type Sources } from './sources/sources.ts';
 import type { SETTINGS } from './sources/variables.ts';
 import { ValueReader } from './value-reader.ts';
 
-/** A Unix socket's address has room for 108 bytes, the last of them NUL: unix(7). */
+/** The address of a Unix socket has 108 bytes including the final NUL: unix(7). */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
-/** The name of a directory, that leads nowhere else. */
+/** A directory name without path separators or a leading dot. */
 const APPLICATION_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 
-/** How much of one log is kept, and for how long. */
+/** Size and retention limits of one log. */
 export interface LogLimits {
   maxBytes: number;
   retentionMs: number;
 }
 
-/** Validated once at start and frozen; everything further in may rely on it. */
+/** The configuration, validated at start and frozen. */
 export interface Config {
-  /** This and every other path is absolute. */
+  /** Like every other path here: absolute. */
   dataDir: string;
   userDatabasesDir: string;
   socketPath: string;
-  /** Name or number of the group that may open it; null leaves it to the daemon's own user. */
+  /** Name or number of the group that may connect to the socket; null limits it to the daemon's own user. */
   socketGroup: string | null;
   server: { host: string; port: number };
   corsOrigins: readonly string[];
   limits: LimitsConfig;
-  /** Addresses and networks whose X-Forwarded-For is believed. */
+  /** Addresses and networks whose X-Forwarded-For header is trusted. */
   trustedProxies: readonly string[];
   globalPort: number;
-  /** Where user instances listen. */
+  /** The address that all instances listen on. */
   bindAddress: string;
-  /** Template of the URL handed to end users, see `expandPublicUrl`. */
+  /** Template of the URL that end users get, see `expandPublicUrl`. */
   publicUrl: string;
   /** User instances listen on ports from `base` to `base + range - 1`. */
   ports: { base: number; range: number };
-  /** The administrator's own applications; null takes all that are there. */
+  /** The administrator's own applications; null uses all in the directory. */
   applications: { appDir: string; applications: readonly string[] | null };
-  /** Null is the embedded default. */
+  /** Null uses the embedded PocketBase. */
   binaryPath: string | null;
   healthIntervalMs: number;
-  /** `allowedTargets`: what tasks may connect to although it is not public, see `parseAllowedTarget`. */
+  /** `allowedTargets`: targets that are not public and that tasks may connect to, see `parseAllowedTarget`. */
   worker: { concurrency: number; pollIntervalMs: number; allowedTargets: readonly string[] };
   /** The administrator's own task handlers. */
   tasksDir: string;
-  /** `previousSecret` still reads tokens that it signed. */
+  /** `previousSecret` still verifies tokens that it signed. */
   jwt: { secret: Uint8Array; previousSecret: Uint8Array | null; expirationHours: number };
   /** 32 bytes each. */
   aesMasterKey: Uint8Array;
-  /** Still opens what it sealed, until that is rotated. */
+  /** Decrypts values that it encrypted until they are rotated. */
   previousAesMasterKey: Uint8Array | null;
   pbEncryptionKey: Uint8Array;
-  /** Still opens the settings that it encrypted; each PocketBase is given the new one when it starts. */
+  /** Decrypts settings that it encrypted. Each PocketBase gets the new key when it starts. */
   previousPbEncryptionKey: Uint8Array | null;
   admin: { email: string; password: string };
   log: { level: (typeof SETTINGS.LOG_LEVEL.choices)[number]; dir: string | null } & LogLimits;
@@ -65,17 +65,17 @@ export interface Config {
 
 export interface LoadedConfig {
   config: Config;
-  /** Worth telling the administrator, one line each; nothing that stops the daemon. */
+  /** One line each. Warnings do not stop the daemon. */
   warnings: readonly string[];
-  /** Where PB_ADMIN_PASSWORD stands, for people who look for it. */
+  /** The source of PB_ADMIN_PASSWORD, to show to the administrator. */
   adminPasswordOrigin: string;
   sources: Sources;
 }
 
-/** Throws `config.invalid` with one field for each thing that is wrong, all of them together. */
+/** @throws FathomError `config.invalid` with one field for each problem */
 export function loadConfig(input: SettingsInput): LoadedConfig {
   const sources = readSources(input);
-  // Without the file that was named, everything else that is missing would only be its consequence.
+  // A missing file would also cause problems with settings that it contains.
   if (sources.problems.length > 0) throw invalidConfig(sources.problems, sources.warnings);
   const read = new ValueReader(sources, input.cwd);
   const config = readConfig(read, sources.dataDir);
@@ -85,7 +85,7 @@ export function loadConfig(input: SettingsInput): LoadedConfig {
   if (read.problems.length > 0) throw invalidConfig(read.problems, sources.warnings);
   return {
     config: deepFreeze(config),
-    warnings: [...sources.warnings, ...reachWarnings(config)],
+    warnings: [...sources.warnings, ...publicUrlWarnings(config), ...proxyWarnings(config)],
     adminPasswordOrigin: sources.originOf('PB_ADMIN_PASSWORD') ?? 'nowhere',
     sources,
   };
@@ -148,45 +148,37 @@ function readSocketPath(read: ValueReader): string {
   const path = read.pathInData('FATHOM_SOCKET');
   const bytes = Buffer.byteLength(path);
   if (bytes > MAX_SOCKET_PATH_BYTES) {
-    const mend = 'set FATHOM_SOCKET to a shorter path';
     read.problem(
       'FATHOM_SOCKET',
-      `${path} has ${bytes} bytes, Unix sockets allow ${MAX_SOCKET_PATH_BYTES}; ${mend}`,
+      `${path} has ${bytes} bytes, Unix sockets allow ${MAX_SOCKET_PATH_BYTES}; use a shorter path`,
     );
   }
   return path;
 }
 
 function readOrigins(read: ValueReader): string[] {
-  const origins = (read.text('CORS_ORIGINS') ?? '')
-    .split(',')
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== '');
+  const origins = read.list('CORS_ORIGINS');
   for (const [index, origin] of origins.entries()) {
     const url = URL.parse(origin);
     if (url !== null && ['http:', 'https:'].includes(url.protocol) && url.origin === origin) continue;
-    // Shown only when it can be mended by cutting; anything else may hold a password.
-    const mend = url === null || url.origin === 'null' ? 'https://app.example.com' : url.origin;
+    // Only the origin of the entry is shown: the rest may contain a password.
+    const example = url === null || url.origin === 'null' ? 'https://app.example.com' : url.origin;
     read.problem(
       'CORS_ORIGINS',
-      `entry ${index + 1} is not an origin; write one like ${mend}, without a path`,
+      `entry ${index + 1} is not an origin; write it like ${example}, without a path`,
     );
   }
   return origins;
 }
 
 function readApplications(read: ValueReader): string[] | null {
-  const text = read.text('FATHOM_APPS');
-  if (text === null) return null;
-  const names = text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-  const wrong = names.findIndex((name) => !APPLICATION_NAME.test(name));
-  if (wrong !== -1) {
+  if (read.text('FATHOM_APPS') === null) return null;
+  const names = read.list('FATHOM_APPS');
+  const invalid = names.findIndex((name) => !APPLICATION_NAME.test(name));
+  if (invalid !== -1) {
     read.problem(
       'FATHOM_APPS',
-      `entry ${wrong + 1} is not the name of an application; use the name of a directory in FATHOM_APP_DIR, like crm`,
+      `entry ${invalid + 1} is not an application name; use the name of a directory in FATHOM_APP_DIR, like crm`,
     );
   }
   return names;
@@ -201,9 +193,9 @@ function readPublicUrl(read: ValueReader): string {
 
 function readEmail(read: ValueReader): string {
   const email = read.textOrDefault('PB_ADMIN_EMAIL');
-  // The same rule as for signing in, or the administrator could never do so.
+  // The same rule as at the sign-in, so that the administrator can sign in.
   if (!z.regexes.email.test(email) || email.length > 254) {
-    read.problem('PB_ADMIN_EMAIL', 'is not an e-mail address; write one like admin@example.com');
+    read.problem('PB_ADMIN_EMAIL', 'is not an e-mail address; write it like admin@example.com');
   }
   return email;
 }
@@ -213,60 +205,56 @@ function checkPorts(read: ValueReader, { server, globalPort, ports }: Config): v
   if (!read.hasProblem('PB_BASE_PORT') && !read.hasProblem('PB_PORT_RANGE') && end > 65_536) {
     read.problem(
       'PB_PORT_RANGE',
-      `${ports.base} + ${ports.range} passes port 65535; lower PB_BASE_PORT or PB_PORT_RANGE`,
+      `${ports.base} + ${ports.range} exceeds port 65535; lower PB_BASE_PORT or PB_PORT_RANGE`,
     );
   }
   if (server.port === globalPort) {
-    read.problem('PB_GLOBAL_PORT', `${globalPort} is SERVER_PORT too; give each a port of its own`);
+    read.problem('PB_GLOBAL_PORT', `${globalPort} is also SERVER_PORT; use two different ports`);
   }
   for (const [name, port] of [
     ['SERVER_PORT', server.port],
     ['PB_GLOBAL_PORT', globalPort],
   ] as const) {
     if (read.hasProblem(name) || port < ports.base || port >= end) continue;
-    const taken = `${port} lies in the range of user databases (${ports.base}–${end - 1})`;
-    read.problem(name, `${taken}; move it, PB_BASE_PORT or PB_PORT_RANGE`);
+    const conflict = `${port} is in the port range of user databases (${ports.base}–${end - 1})`;
+    read.problem(name, `${conflict}; change it, PB_BASE_PORT or PB_PORT_RANGE`);
   }
 }
 
 function checkSocketGroup(read: ValueReader, { socketGroup, socketPath, dataDir }: Config): void {
   if (socketGroup === null || !socketPath.startsWith(`${dataDir}/`)) return;
-  const reach = `its members cannot reach ${socketPath}, as nobody else enters the data directory`;
-  read.problem('FATHOM_SOCKET_GROUP', `${reach}; set FATHOM_SOCKET to a path like /run/fathom/fathomd.sock`);
+  const reason = `its members cannot reach ${socketPath}: the data directory is closed to other users`;
+  read.problem('FATHOM_SOCKET_GROUP', `${reason}; set FATHOM_SOCKET to a path like /run/fathom/fathomd.sock`);
 }
 
-/** PocketBase takes what follows a `?` for options of SQLite, and would put the files elsewhere. */
+/** PocketBase reads the part after a `?` as SQLite options, and would store the files in another directory. */
 function checkDataPaths(read: ValueReader, { dataDir, userDatabasesDir }: Config): void {
   const paths = [
     ['FATHOM_DATA_DIR', dataDir],
     ['PB_USER_DBS_PATH', userDatabasesDir],
   ] as const;
-  const wrong = paths.find(([, path]) => path.includes('?'));
-  if (wrong === undefined) return;
-  const [name, path] = wrong;
-  read.problem(name, `${path} holds a '?', which PocketBase does not take for a part of the path; rename it`);
+  const invalid = paths.find(([, path]) => path.includes('?'));
+  if (invalid === undefined) return;
+  const [name, path] = invalid;
+  read.problem(name, `${path} contains a '?', which PocketBase cannot use in a path; rename the directory`);
 }
 
-function reachWarnings(config: Config): string[] {
-  return [...publicUrlWarnings(config), ...proxyWarnings(config)];
-}
-
-/** PocketBase believes the header of whoever connects. */
+/** PocketBase trusts the header of every client. */
 function proxyWarnings({ bindAddress, trustedProxies }: Config): string[] {
-  const own = ['127.0.0.1', '::1', 'localhost'].includes(bindAddress);
-  if (own || trustedProxies.length === 0) return [];
-  const who = 'every PocketBase takes the last address in X-Forwarded-For for the caller';
-  return [`TRUSTED_PROXIES: ${who}; let nobody but the proxies reach its ports on ${bindAddress}`];
+  const isLoopback = ['127.0.0.1', '::1', 'localhost'].includes(bindAddress);
+  if (isLoopback || trustedProxies.length === 0) return [];
+  const reason = 'every PocketBase takes the last address in X-Forwarded-For as the client address';
+  return [`TRUSTED_PROXIES: ${reason}; allow only the proxies to reach its ports on ${bindAddress}`];
 }
 
 function publicUrlWarnings({ bindAddress, publicUrl }: Config): string[] {
-  const wildcard = ['0.0.0.0', '::'].includes(bindAddress);
-  if (!wildcard || !publicUrl.includes('{host}')) return [];
-  const why = `with PB_BIND_ADDRESS ${bindAddress} its {host} leads nowhere from other machines`;
-  return [`PB_PUBLIC_URL: ${why}; put the public name of this host into it`];
+  const isWildcard = ['0.0.0.0', '::'].includes(bindAddress);
+  if (!isWildcard || !publicUrl.includes('{host}')) return [];
+  const reason = `with PB_BIND_ADDRESS ${bindAddress}, other machines cannot reach its {host}`;
+  return [`PB_PUBLIC_URL: ${reason}; replace {host} by the public name of this host`];
 }
 
-/** With the warnings: a name that was mistyped may be why something is missing. */
+/** Includes the warnings: a mistyped name may be the reason for a missing setting. */
 function invalidConfig(problems: readonly FieldError[], warnings: readonly string[]): FathomError {
   const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
   return new FathomError('config.invalid', `the configuration is not valid (${count}):`, {
@@ -276,9 +264,9 @@ function invalidConfig(problems: readonly FieldError[], warnings: readonly strin
 }
 
 function deepFreeze<T extends object>(value: T): T {
-  for (const inner of Object.values(value)) {
+  for (const field of Object.values(value)) {
     // Typed arrays cannot be frozen.
-    if (typeof inner === 'object' && inner !== null && !ArrayBuffer.isView(inner)) deepFreeze(inner);
+    if (typeof field === 'object' && field !== null && !ArrayBuffer.isView(field)) deepFreeze(field);
   }
   return Object.freeze(value);
 }

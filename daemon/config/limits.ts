@@ -1,9 +1,9 @@
-import { BlockList, isIP } from 'node:net';
-import { parseAllowedTarget } from '../base/network-targets.ts';
+import { BlockList } from 'node:net';
+import { parseAllowedTarget, parseNetwork } from '../base/network-targets.ts';
 import type { ValueReader } from './value-reader.ts';
 
 export interface LimitsConfig {
-  /** Of one address. */
+  /** Requests of one client address. */
   requestsPerMinute: number;
   signInsPerAccount: number;
   signInsPerAddress: number;
@@ -19,49 +19,39 @@ export function readLimits(read: ValueReader): LimitsConfig {
   };
 }
 
-/** Hosts and networks that tasks may connect to although they are not public. */
+/** Hosts and networks that are not public and that tasks may connect to. */
 export function readAllowedTargets(read: ValueReader): string[] {
-  const entries = entriesOf(read.text('QUEUE_ALLOWED_TARGETS'));
+  const entries = read.list('QUEUE_ALLOWED_TARGETS');
   for (const [index, entry] of entries.entries()) {
     if (parseAllowedTarget(entry) !== null) continue;
     read.problem(
       'QUEUE_ALLOWED_TARGETS',
-      `entry ${index + 1} is neither a host, with or without a port, nor a network; write one like localhost:25 or 10.0.0.0/8`,
+      `entry ${index + 1} is not a host, a host with a port, or a network; write it like localhost:25 or 10.0.0.0/8`,
     );
   }
   return entries;
 }
 
-function entriesOf(text: string | null): string[] {
-  return (text ?? '')
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '');
-}
-
-/** Addresses and networks (CIDR) whose X-Forwarded-For is believed. */
+/** Addresses and networks (CIDR) whose X-Forwarded-For header is trusted. */
 export function readTrustedProxies(read: ValueReader): string[] {
-  const entries = entriesOf(read.text('TRUSTED_PROXIES'));
+  const entries = read.list('TRUSTED_PROXIES');
   for (const [index, entry] of entries.entries()) {
     if (blockListOf([entry]) !== null) continue;
     read.problem(
       'TRUSTED_PROXIES',
-      `entry ${index + 1} is neither an IP address nor a network; write one like 127.0.0.1 or 10.0.0.0/8`,
+      `entry ${index + 1} is not an IP address or a network; write it like 127.0.0.1 or 10.0.0.0/8`,
     );
   }
   return entries;
 }
 
-/** Null when an entry is not an address or network. */
+/** Null when an entry is not an address or a network. */
 export function blockListOf(entries: readonly string[]): BlockList | null {
   const list = new BlockList();
   for (const entry of entries) {
-    const [address = '', bits, ...rest] = entry.split('/');
-    const version = isIP(address);
-    const most = version === 6 ? 128 : 32;
-    const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
-    if (version === 0 || rest.length > 0 || !(prefix >= 0 && prefix <= most)) return null;
-    list.addSubnet(address, prefix, version === 6 ? 'ipv6' : 'ipv4');
+    const network = parseNetwork(entry);
+    if (network === null) return null;
+    list.addSubnet(network.address, network.prefix, network.family);
   }
   return list;
 }

@@ -10,11 +10,11 @@ export interface OidcClient extends OAuthClient {
   authUrl: string;
   tokenUrl: string;
   userInfoUrl: string;
-  /** On the sign-in button; null leaves PocketBase's own word. */
+  /** The text of the sign-in button; null uses PocketBase's default. */
   displayName: string | null;
 }
 
-/** Sign-in providers of the global PocketBase; null is switched off. */
+/** Sign-in providers of the global PocketBase; null disables one. */
 export interface OAuthConfig {
   google: OAuthClient | null;
   github: OAuthClient | null;
@@ -29,7 +29,7 @@ export function readOAuth(read: ValueReader): OAuthConfig {
   };
 }
 
-/** By the name that PocketBase has for the provider. */
+/** The client secrets by PocketBase's name of the provider. */
 export function oauthSecrets({ google, github, oidc }: OAuthConfig): Record<string, string> {
   const clients = Object.entries({ google, github, oidc });
   return Object.fromEntries(
@@ -41,8 +41,8 @@ function readClient(read: ValueReader, idName: Variable, secretName: Variable): 
   const clientId = read.text(idName);
   const clientSecret = read.text(secretName);
   if (clientId !== null && clientSecret !== null) return { clientId, clientSecret };
-  if (clientId !== null) read.problem(secretName, `is not set while ${idName} is; set both or neither`);
-  if (clientSecret !== null) read.problem(idName, `is not set while ${secretName} is; set both or neither`);
+  if (clientId !== null) read.problem(secretName, `is required with ${idName}; set both or neither`);
+  if (clientSecret !== null) read.problem(idName, `is required with ${secretName}; set both or neither`);
   return null;
 }
 
@@ -61,7 +61,7 @@ function readOidc(read: ValueReader): OidcClient | null {
 function readEndpoint(read: ValueReader, name: Variable): string {
   const value = read.text(name);
   if (value === null) {
-    read.problem(name, 'is not set while OIDC_CLIENT_ID is; copy it from the provider’s discovery document');
+    read.problem(name, 'is required with OIDC_CLIENT_ID; copy it from the provider’s discovery document');
     return '';
   }
   const url = URL.parse(value);
@@ -73,7 +73,7 @@ function readEndpoint(read: ValueReader, name: Variable): string {
   ) {
     read.problem(
       name,
-      'is not an http or https URL without user name and password; copy it from the provider',
+      'must be an http or https URL without user name and password; copy it from the provider',
     );
   }
   return value;

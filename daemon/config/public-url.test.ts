@@ -4,7 +4,7 @@ import { expandPublicUrl, publicUrlProblem } from './public-url.ts';
 const parts = { name: '2024-01-15-001-johndoe', port: 9123, host: '127.0.0.1' };
 
 describe('expandPublicUrl', () => {
-  it('fills in every placeholder, each as often as it stands', () => {
+  it('fills in every occurrence of every placeholder', () => {
     expect(expandPublicUrl('http://{host}:{port}/{name}/{name}', parts)).toBe(
       'http://127.0.0.1:9123/2024-01-15-001-johndoe/2024-01-15-001-johndoe',
     );
@@ -14,7 +14,7 @@ describe('expandPublicUrl', () => {
     expect(expandPublicUrl('http://{host}:{port}', { ...parts, host: '::1' })).toBe('http://[::1]:9123');
   });
 
-  it('ends without a slash, so that paths can be appended', () => {
+  it('removes trailing slashes, so that paths can be appended', () => {
     expect(expandPublicUrl('https://{name}.example.com//', parts)).toBe(
       'https://2024-01-15-001-johndoe.example.com',
     );

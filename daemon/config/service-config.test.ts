@@ -3,8 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scratch } from '../../test/helpers/scratch.ts';
+import { textWith } from '../../test/helpers/text-with.ts';
 import { loadConfig } from './config.ts';
-import { needRestart } from './live-settings.ts';
+import { settingsThatNeedRestart } from './live-settings.ts';
 
 const SECRETS = {
   AES_MASTER_KEY: randomBytes(32).toString('base64'),
@@ -17,7 +18,7 @@ function load(cwd: string, env: Record<string, string | undefined> = {}, envFile
   return loadConfig({ commandLine: { envFile }, env: { ...SECRETS, ...env }, cwd }).config;
 }
 
-it('credentials of systemd come before files, by either of their names', async () => {
+it('systemd credentials have priority over files, under both of their names', async () => {
   const cwd = await scratch();
   await mkdir(join(cwd, 'credentials'));
   await writeFile(join(cwd, 'credentials', 'fathom_PB_ADMIN_PASSWORD'), 'handed-over-one\n');
@@ -41,7 +42,7 @@ it('FATHOM_ENV_FILE names the file, unless the command line does', async () => {
   expect(load(cwd, { FATHOM_ENV_FILE: 'a.env' }, 'b.env').log.level).toBe('error');
 });
 
-it('a secret that another file holds otherwise is told, unless neither is used', async () => {
+it('warns about a secret with different values in two files, unless neither is used', async () => {
   const cwd = await scratch();
   const same = 'PB_ADMIN_PASSWORD=the-same-one';
   await mkdir(join(cwd, 'var'));
@@ -49,16 +50,20 @@ it('a secret that another file holds otherwise is told, unless neither is used',
   await writeFile(join(cwd, 'var/.env'), `JWT_SECRET=${'b'.repeat(40)}\n${same}`, { mode: 0o600 });
   const unset = { ...SECRETS, JWT_SECRET: undefined, PB_ADMIN_PASSWORD: undefined };
   expect(loadConfig({ commandLine: {}, env: unset, cwd }).warnings).toEqual([
-    `JWT_SECRET: read from ${cwd}/.env before other values in ${cwd}/var/.env; remove those that are not meant`,
+    textWith('JWT_SECRET', `${cwd}/.env`, `${cwd}/var/.env`),
   ]);
   expect(loadConfig({ commandLine: {}, env: SECRETS, cwd }).warnings).toEqual([]);
 });
 
-it('it is told what a reload leaves to a restart', async () => {
+it('lists the changed settings that need a restart', async () => {
   const cwd = await scratch();
   const before = load(cwd);
   const reloaded = { LOG_LEVEL: 'debug', CORS_ORIGINS: 'https://a.example', RATE_LIMIT_PER_MINUTE: '7' };
-  expect(needRestart(before, load(cwd, reloaded))).toEqual([]);
+  expect(settingsThatNeedRestart(before, load(cwd, reloaded))).toEqual([]);
   const other = { SERVER_PORT: '3001', AES_MASTER_KEY: randomBytes(32).toString('base64'), LOG_DIR: '/logs' };
-  expect(needRestart(before, load(cwd, other)).toSorted()).toEqual(['aesMasterKey', 'log', 'server']);
+  expect(settingsThatNeedRestart(before, load(cwd, other)).toSorted()).toEqual([
+    'aesMasterKey',
+    'log',
+    'server',
+  ]);
 });

@@ -5,8 +5,8 @@ import type { FieldError } from '../../shared/errors.ts';
 import type { Sources } from './sources/sources.ts';
 import { SETTINGS, type Variable, type VariableOf } from './sources/variables.ts';
 
-/** What stands in for a value that was wrong; the configuration is thrown away once there is a problem. */
-const NOTHING = new Uint8Array();
+/** The value of an invalid key. It is never used: a configuration with problems is rejected. */
+const INVALID_KEY = new Uint8Array();
 const KEY_BYTES = 32;
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -20,8 +20,8 @@ type PathInData = {
 }[VariableOf<'path'>];
 
 /**
- * Reads values one by one and gathers everything that is wrong instead of stopping at the first.
- * Messages show a wrong value only where it cannot be a secret.
+ * Reads and validates values one by one, and collects all problems instead of stopping at the first.
+ * A message shows an invalid value only where it cannot be a secret.
  */
 export class ValueReader {
   readonly problems: FieldError[] = [];
@@ -45,9 +45,16 @@ export class ValueReader {
     return this.#sources.get(name)?.trim() ?? null;
   }
 
-  /** The default where the setting has one and no value. */
   textOrDefault(name: VariableWithDefault): string {
     return this.text(name) ?? SETTINGS[name].default;
+  }
+
+  /** The entries of a comma-separated list. */
+  list(name: VariableOf<'list'>): string[] {
+    return (this.text(name) ?? '')
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== '');
   }
 
   wholeNumber(name: VariableOf<'number'>): number {
@@ -58,7 +65,7 @@ export class ValueReader {
     if (number >= min && number <= max) return number;
     this.problem(
       name,
-      `${shown(value)} is not a whole number from ${min} to ${max}; the default is ${fallback}`,
+      `${quoteValue(value)} is not a whole number from ${min} to ${max}; the default is ${fallback}`,
     );
     return fallback;
   }
@@ -69,7 +76,7 @@ export class ValueReader {
     if (value === null) return fallback;
     const found = choices.find((choice) => choice === value.toLowerCase());
     if (found === undefined)
-      this.problem(name, `${shown(value)} is unknown; use one of ${choices.join(', ')}`);
+      this.problem(name, `${quoteValue(value)} is unknown; use one of ${choices.join(', ')}`);
     return found ?? fallback;
   }
 
@@ -82,39 +89,39 @@ export class ValueReader {
   path(name: VariableOf<'path'>): string | null {
     const value = this.text(name);
     if (value === null) return null;
-    if (value.startsWith('~')) this.problem(name, `'~' is not expanded here; write the whole path`);
-    if (/\p{Cc}/u.test(value)) this.problem(name, 'holds a control character; write a plain path');
+    if (value.startsWith('~')) this.problem(name, `'~' is not expanded here; write the full path`);
+    if (/\p{Cc}/u.test(value)) this.problem(name, 'contains a control character; write a plain path');
     return resolve(this.#cwd, value);
   }
 
   host(name: VariableOf<'host'>): string {
     const { default: fallback } = SETTINGS[name];
     const value = this.text(name) ?? fallback;
-    // Digits and dots only is a mistyped address, never a name.
+    // A value of digits and dots is a mistyped address, never a name.
     const isName = HOST_NAME.test(value) && !/^[\d.]+$/.test(value);
     if (isIP(value) === 0 && !isName) {
       this.problem(
         name,
-        `${shown(value)} is neither an IP address nor a host name; use one like ${fallback}, without port or brackets`,
+        `${quoteValue(value)} is not an IP address or a host name; write it like ${fallback}, without port or brackets`,
       );
     }
     return value;
   }
 
-  /** Bytes of a base64 value, strictly: Node's own decoder drops what it does not understand and shortens the key. */
+  /** The bytes of a base64 value. Strict: Node's own decoder skips invalid characters, which would shorten the key. */
   key(name: VariableOf<'key'>): Uint8Array {
     const value = this.#secret(name);
-    if (value === null) return NOTHING;
+    if (value === null) return INVALID_KEY;
     if (!BASE64.test(value)) {
       this.problem(
         name,
-        `is not base64 (standard alphabet, padded), needs ${KEY_BYTES} bytes of it${this.#howToGetOne()}`,
+        `is not base64 (standard alphabet, padded) of ${KEY_BYTES} bytes${this.#keyRemedy()}`,
       );
-      return NOTHING;
+      return INVALID_KEY;
     }
     const key = Uint8Array.from(Buffer.from(value, 'base64'));
     if (key.length !== KEY_BYTES)
-      this.problem(name, `${key.length} bytes, needs ${KEY_BYTES} (base64)${this.#howToGetOne()}`);
+      this.problem(name, `has ${key.length} bytes, needs ${KEY_BYTES} (base64)${this.#keyRemedy()}`);
     return key;
   }
 
@@ -122,20 +129,20 @@ export class ValueReader {
     return this.#sources.get(name) === undefined ? null : this.key(name);
   }
 
-  /** A secret that is used as it is written; length in bytes of UTF-8. */
+  /** A secret that is used as text. The limits are bytes of UTF-8. */
   secretText(name: VariableOf<'secret'>): string {
     const { min, max }: { min: number; max?: number } = SETTINGS[name];
     const value = this.#secret(name);
     if (value === null) return '';
     const bytes = Buffer.byteLength(value);
     if (bytes < min)
-      this.problem(name, `${bytes} bytes, needs at least ${min}; run 'fathomd init' for a fresh one`);
+      this.problem(name, `has ${bytes} bytes, needs at least ${min}; run 'fathomd init' to generate one`);
     if (max !== undefined && bytes > max)
-      this.problem(name, `${bytes} bytes, may have at most ${max}; shorten it`);
+      this.problem(name, `has ${bytes} bytes, at most ${max} are allowed; shorten it`);
     return value;
   }
 
-  /** UTF-8 bytes of a secret that need not be there. */
+  /** The UTF-8 bytes of an optional secret; null when it is not set. */
   optionalSecretText(name: VariableOf<'secret'>): Uint8Array | null {
     if (this.#sources.get(name) === undefined) return null;
     return new TextEncoder().encode(this.secretText(name));
@@ -143,29 +150,29 @@ export class ValueReader {
 
   #secret(name: Variable): string | null {
     const value = this.#sources.get(name) ?? null;
-    if (value === null) this.problem(name, `is not set${this.#whereToSetIt()}`);
+    if (value === null) this.problem(name, `is not set${this.#missingSecretRemedy()}`);
     return value;
   }
 
-  /** Fresh secrets do not open what earlier ones closed. */
-  #howToGetOne(): string {
+  /** With existing data, a new key is no remedy: it cannot decrypt that data. */
+  #keyRemedy(): string {
     if (!this.#hasData()) return `; run 'fathomd init'`;
-    return `; what lies in ${this.#sources.dataDir} needs the one it was made with: put the env file back that held it`;
+    return `; the data in ${this.#sources.dataDir} needs the original value: restore the env file that contained it`;
   }
 
   #hasData(): boolean {
     return existsSync(join(this.#sources.dataDir, 'global', 'pb_data', 'data.db'));
   }
 
-  #whereToSetIt(): string {
+  #missingSecretRemedy(): string {
     const { namedFile } = this.#sources;
-    if (namedFile === null || this.#hasData()) return this.#howToGetOne();
-    return `, and no file but ${namedFile} is read; 'fathomd init --env-file ANOTHER' makes fresh ones to take it from`;
+    if (namedFile === null || this.#hasData()) return this.#keyRemedy();
+    return ` in ${namedFile}, the only file that is read; run 'fathomd init --env-file ANOTHER' and copy it from there`;
   }
 }
 
-/** A wrong value for a message: short and on one line. */
-function shown(value: string): string {
+/** An invalid value for a message: shortened and on one line. */
+function quoteValue(value: string): string {
   const short = value.length > 40 ? `${value.slice(0, 40)}…` : value;
   return `'${short.replace(/\p{C}/gu, '?')}'`;
 }

@@ -2,13 +2,13 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { FathomError } from '../../shared/errors.ts';
 
 /**
- * AES-256-GCM envelope of one secret: a data key of its own encrypts the value, the master key wraps the data key.
+ * AES-256-GCM envelope of one secret: a random data key encrypts the value, the master key wraps the data key.
  *
  *   v1.<key id>.<wrapped data key>.<value>      each part base64url of nonce (12) + ciphertext + tag (16)
  *
- * Where the secret belongs (`collection/id/field`) is authenticated with both, so that a value copied from one row to
- * another does not decrypt there. The master key is named with the data key alone: another one wraps that anew, and the
- * value stays as it is.
+ * Both are authenticated together with the place of the secret (`collection/id/field`), so that a value that is copied to
+ * another row does not decrypt there. Only the data key depends on the master key: a rotation wraps it again and does not
+ * change the value.
  */
 const VERSION = 'v1';
 const NONCE_BYTES = 12;
@@ -16,12 +16,12 @@ const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 
 export interface MasterKey {
-  /** Names the key in what it encrypted, so that several can be valid at a time. */
+  /** Part of each envelope, so that several keys can be valid at the same time. */
   id: string;
   key: Uint8Array;
 }
 
-/** The first one seals; the others still open what they sealed. */
+/** The first key encrypts; the others only decrypt. */
 export type MasterKeys = readonly [MasterKey, ...MasterKey[]];
 
 export function seal(master: MasterKey, plaintext: Uint8Array, belongsTo: string): string {
@@ -29,16 +29,12 @@ export function seal(master: MasterKey, plaintext: Uint8Array, belongsTo: string
   return assemble(master, dataKey, encrypt(dataKey, plaintext, valueContext(belongsTo)), belongsTo);
 }
 
-/** @throws FathomError `secret.undecryptable`, without saying anything of the content */
+/** @throws FathomError `secret.undecryptable`, which reveals nothing about the content */
 export function unseal(masters: readonly MasterKey[], envelope: string, belongsTo: string): Buffer {
   return open(masters, envelope, belongsTo).plaintext;
 }
 
-/**
- * The envelope with its data key wrapped by the first of the master keys.
- *
- * @throws as `unseal`: what does not open is left as it is
- */
+/** Wraps the data key of an envelope with the first master key. @throws FathomError `secret.undecryptable` */
 export function rewrap(masters: MasterKeys, envelope: string, belongsTo: string): string {
   const { dataKey, value } = open(masters, envelope, belongsTo);
   return assemble(masters[0], dataKey, value, belongsTo);
@@ -49,7 +45,7 @@ function assemble(master: MasterKey, dataKey: Uint8Array, value: string, belongs
   return `${prefixOf(master)}${wrapped}.${value}`;
 }
 
-/** How the envelopes begin that this key seals. */
+/** The start of all envelopes of this key. */
 export function prefixOf({ id }: MasterKey): string {
   return `${VERSION}.${id}.`;
 }
@@ -112,7 +108,7 @@ function encrypt(key: Uint8Array, plaintext: Uint8Array, associated: string): st
 
 function decrypt(key: Uint8Array, text: string, associated: string): Buffer {
   const sealed = Buffer.from(text, 'base64url');
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new Error('too short');
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new Error('the ciphertext is too short');
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), {
     authTagLength: TAG_BYTES,
   });

@@ -1,14 +1,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import { deriveKey } from './derived-keys.ts';
 
-/** By which the daemon, its workers and the hooks of the global PocketBase know each other. */
+/** Authenticates requests between the daemon, its workers and the hooks of the global PocketBase. */
 export const HOOK_TOKEN_HEADER = 'x-fathom-hook-token';
 
 export function hookTokenOf(jwtSecret: Uint8Array): string {
   return deriveKey(jwtSecret, 'hook-token', 32).toString('base64url');
 }
 
-export function isHookToken(given: unknown, expected: string): boolean {
-  const [a, b] = [Buffer.from(typeof given === 'string' ? given : ''), Buffer.from(expected)];
+export function isHookToken(received: unknown, expected: string): boolean {
+  const [a, b] = [Buffer.from(typeof received === 'string' ? received : ''), Buffer.from(expected)];
   return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -11,7 +11,7 @@ import {
 } from './instance-access.ts';
 
 describe("the keys of an instance's superuser", () => {
-  it('follow from its secret, in the form of PocketBase', () => {
+  it('are derived from its secret, in the format of PocketBase', () => {
     const secret = newSuperuserSecret();
     expect(secret).toHaveLength(32);
     expect(superuserKeys(secret)).toEqual(superuserKeys(Buffer.from(secret)));
@@ -22,7 +22,7 @@ describe("the keys of an instance's superuser", () => {
     });
   });
 
-  it('have nothing in common with those of another', () => {
+  it('differ for every secret', () => {
     const all = Array.from({ length: 50 }, () => Object.values(superuserKeys(newSuperuserSecret()))).flat();
     expect(new Set(all).size).toBe(150);
   });
@@ -49,7 +49,7 @@ describe('a superuser token', () => {
     });
   });
 
-  it('is kept for as long as it is good for some minutes more', async () => {
+  it('is renewed shortly before it expires', async () => {
     const clock = new ManualTime();
     const token = superuserTokens(newSuperuserSecret(), clock);
     const first = await token();
@@ -61,7 +61,7 @@ describe('a superuser token', () => {
     expect(await token()).toBe(second);
   });
 
-  it('of an owner may be renewed', async () => {
+  it('of an owner is refreshable', async () => {
     const expiresAt = new Date('2024-01-15T10:00:00Z');
     const token = await signPocketBaseToken(
       'key',

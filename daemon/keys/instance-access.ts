@@ -4,9 +4,9 @@ import type { Clock } from '../base/time/clock.ts';
 import { deriveKey } from './derived-keys.ts';
 
 /**
- * Fathom's own superuser on one instance. It has no password that anybody could guess: PocketBase signs a superuser's
- * token with the record's token key and the collection's secret, both follow from one random secret, and so Fathom
- * signs its tokens itself. Source: PocketBase, core/record_tokens.go.
+ * Fathom's own superuser of one instance. It has no usable password. PocketBase signs a superuser's token with the
+ * record's token key and the collection's secret. Fathom derives both from one random secret and signs the tokens itself.
+ * Source: PocketBase, core/record_tokens.go.
  */
 export interface SuperuserKeys {
   recordId: string;
@@ -14,11 +14,11 @@ export interface SuperuserKeys {
   collectionSecret: string;
 }
 
-/** The id of PocketBase's `_superusers` collection: crc32 of its type and name, the same everywhere. */
+/** The id of the `_superusers` collection in every PocketBase: crc32 of its type and name. */
 export const SUPERUSERS_COLLECTION_ID = 'pbc_3142635823';
 
 const SECRET_BYTES = 32;
-/** PocketBase's own keys are 50 characters. */
+/** The length of PocketBase's own keys. */
 const KEY_CHARACTERS = 50;
 const TOKEN_LIFETIME_S = 3600;
 const RENEW_BEFORE_S = 300;
@@ -37,7 +37,11 @@ export function superuserKeys(secret: Uint8Array): SuperuserKeys {
   };
 }
 
-/** A token that PocketBase takes for its own. `key` is the record's token key followed by the collection's secret. */
+/**
+ * Signs an authentication token that PocketBase accepts.
+ *
+ * @param key the record's token key followed by the collection's secret
+ */
 export function signPocketBaseToken(
   key: string,
   claims: { id: string; collectionId: string; refreshable: boolean },
@@ -49,7 +53,7 @@ export function signPocketBaseToken(
     .sign(new TextEncoder().encode(key));
 }
 
-/** Hands out a superuser token for one instance, signed anew when it is about to expire. */
+/** Returns a function that provides a superuser token for one instance, and renews it shortly before it expires. */
 export function superuserTokens(secret: Uint8Array, clock: Clock): () => Promise<string> {
   const keys = superuserKeys(secret);
   let token: string | null = null;

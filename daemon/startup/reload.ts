@@ -2,7 +2,7 @@ import type { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Config } from '../config/config.ts';
-import { type LiveSettings, needRestart } from '../config/live-settings.ts';
+import { type LiveSettings, settingsThatNeedRestart } from '../config/live-settings.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
 
 /**
@@ -26,5 +26,5 @@ export async function reload(
   settings.limits = next.limits;
   signInLimits.configure(next.limits);
   await configureSignInProviders(controlPlane, next.oauth);
-  return needRestart(config, next);
+  return settingsThatNeedRestart(config, next);
 }

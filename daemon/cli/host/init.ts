@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
-import { createEnvFile, placeWithSecrets } from '../../config/sources/secrets-file.ts';
+import { createEnvFile, findEarlierSecrets } from '../../config/sources/secrets-file.ts';
 import { readSources } from '../../config/sources/sources.ts';
 import { type CliContext, printLine } from '../context.ts';
 import { ownCommand } from '../own-command.ts';
@@ -28,7 +28,7 @@ export async function init(
 async function refuseToHideSecrets(path: string, { env, cwd }: CliContext): Promise<void> {
   const { dataDir, get } = readSources({ commandLine: {}, env, cwd });
   const userDatabasesDir = resolve(cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));
-  const place = await placeWithSecrets({ dataDir, userDatabasesDir });
+  const place = await findEarlierSecrets({ dataDir, userDatabasesDir });
   if (place === null || place === path) return;
   const own = join(dataDir, '.env');
   const kept =

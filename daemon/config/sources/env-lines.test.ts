@@ -12,10 +12,10 @@ it.each([
   ["A=it's#def", ['A "']],
   [`A=it's"#def`, ['A `']],
   ['A=it\'s"`#def', ['A none']],
-  // A quote without its end is part of the value.
+  // An unmatched quote is part of the value.
   ['A="abc#def', ["A '"]],
   ['A=one#1\r\nB=two#2', ["A '", "B '"]],
-])('finds the values of %j that lose their end', (text, expected) => {
+])('finds the values of %j that are cut', (text, expected) => {
   expect(cut(text)).toEqual(expected);
 });
 
@@ -29,11 +29,11 @@ it.each([
   '# A=abc#def',
   'A=abc',
   "A='first\nB=one#two\n'",
-])('leaves %j alone', (text) => {
+])('finds nothing in %j', (text) => {
   expect(cut(text)).toEqual([]);
 });
 
-it('finds what dotenv cuts, also when it is written again in the quote that is proposed', () => {
+it('proposes a quote with which dotenv keeps the whole value', () => {
   const value = 'p4ss#word';
   const [found] = cutValues(`A=${value}`);
   expect(parse(`A=${value}`)['A']).not.toBe(value);

@@ -1,23 +1,26 @@
 import { parse } from 'dotenv';
 
-/** An assignment as dotenv finds it, but with its comment. A value in quotes may span lines. */
+/** An assignment as dotenv parses it, but including its comment. A quoted value may span lines. */
 const ASSIGNMENT =
   /^\s*(?:export\s+)?([\w.-]+)(?:\s*=|:\s)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^\r\n]*)/gm;
 
 export interface CutValue {
   name: string;
-  /** The quote to write around the value; null when it has every kind. */
+  /** The quote to write around the value; null when the value contains all three. */
   quote: "'" | '"' | '`' | null;
 }
 
-/** Values without quotes that lose their end, as a `#` begins a comment also within a word. One after a space is meant so. */
+/**
+ * Finds unquoted values that a `#` cuts short: in an env file it starts a comment also within a word. A `#` after a space
+ * is taken as an intended comment.
+ */
 export function cutValues(text: string): CutValue[] {
   return [...text.matchAll(ASSIGNMENT)].flatMap(([assignment, name = '', written = '']) => {
     const hash = written.indexOf('#');
     if (hash === -1 || /\s/.test(written.charAt(hash - 1))) return [];
     const kept = parse(assignment)[name];
     if (kept !== written.slice(0, hash).trim()) return [];
-    const quote = (["'", '"', '`'] as const).find((one) => !written.includes(one)) ?? null;
+    const quote = (["'", '"', '`'] as const).find((mark) => !written.includes(mark)) ?? null;
     return [{ name, quote }];
   });
 }

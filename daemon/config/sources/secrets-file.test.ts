@@ -35,7 +35,7 @@ function ensure(missing: readonly GeneratedSecret[] = GENERATED_SECRETS) {
 }
 
 describe('createEnvFile', () => {
-  it('writes everything that a valid configuration needs, for its owner alone', async () => {
+  it('writes all secrets of a valid configuration, mode 0600', async () => {
     const path = join(dir, 'deep/er/.env');
     await createEnvFile(path);
     expect(modeOf(path)).toBe(0o600);
@@ -46,7 +46,7 @@ describe('createEnvFile', () => {
     expect(values['PB_ADMIN_PASSWORD']).toMatch(/^[\w-]{24}$/);
   });
 
-  it('makes different secrets each time', async () => {
+  it('generates different secrets each time', async () => {
     await createEnvFile(join(dir, 'a'));
     await createEnvFile(join(dir, 'b'));
     const [a, b] = ['a', 'b'].map((name) => parse(readFileSync(join(dir, name))));
@@ -62,14 +62,14 @@ describe('createEnvFile', () => {
     expect(readFileSync(join(dir, '.env'), 'utf8')).toBe('KEEP=1');
   });
 
-  it('says which directory cannot be written', async () => {
+  it('rejects a directory that cannot be written', async () => {
     writeFileSync(join(dir, 'file'), '');
     await expect(createEnvFile(join(dir, 'file/.env'))).rejects.toMatchObject({ code: 'data_dir.unusable' });
   });
 });
 
 describe('ensureSecrets', () => {
-  it('generates what is missing, once', async () => {
+  it('generates missing secrets once', async () => {
     expect(await ensure()).toEqual(GENERATED_SECRETS);
     const first = readFileSync(join(dir, '.env'), 'utf8');
     expect(modeOf(join(dir, '.env'))).toBe(0o600);
@@ -77,7 +77,7 @@ describe('ensureSecrets', () => {
     expect(readFileSync(join(dir, '.env'), 'utf8')).toBe(first);
   });
 
-  it('appends only what is missing and keeps every line that is there', async () => {
+  it('appends only missing secrets and keeps existing lines', async () => {
     writeFileSync(join(dir, '.env'), '# mine\nJWT_SECRET=kept\nSERVER_PORT=4000', { mode: 0o644 });
     expect(await ensure()).toEqual(['AES_MASTER_KEY', 'PB_ENCRYPTION_KEY', 'PB_ADMIN_PASSWORD']);
     const text = readFileSync(join(dir, '.env'), 'utf8');
@@ -86,12 +86,12 @@ describe('ensureSecrets', () => {
     expect(modeOf(join(dir, '.env'))).toBe(0o600);
   });
 
-  it('leaves out what is set elsewhere', async () => {
+  it('generates only the requested secrets', async () => {
     await ensure(['AES_MASTER_KEY']);
     expect(Object.keys(parse(readFileSync(join(dir, '.env'))))).toEqual(['AES_MASTER_KEY']);
   });
 
-  it('makes one set of secrets for any number of starts at once', async () => {
+  it('generates one set of secrets for concurrent starts', async () => {
     const added = await Promise.all(Array.from({ length: 8 }, () => ensure()));
     expect(added.flat()).toEqual(GENERATED_SECRETS);
     expect(readFileSync(join(dir, '.env'), 'utf8').match(/^AES_MASTER_KEY=/gm)).toHaveLength(1);
@@ -103,7 +103,7 @@ describe('ensureSecrets', () => {
   });
 
   it.each(['user_dbs/2024-01-15-001-johndoe', 'global/pb_data'])(
-    'makes no new key once there is %s, which needs the old one',
+    'generates no new key when %s exists, which needs the original one',
     async (database) => {
       mkdirSync(join(dir, database), { recursive: true });
       await expect(ensure()).rejects.toMatchObject({
@@ -114,7 +114,7 @@ describe('ensureSecrets', () => {
     },
   );
 
-  it('says what to do when the directory cannot be used', async () => {
+  it('rejects a data directory that is a file', async () => {
     const file = join(dir, 'file');
     writeFileSync(file, '');
     chmodSync(file, 0o600);

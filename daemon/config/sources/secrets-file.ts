@@ -5,27 +5,27 @@ import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
 import { isDatabaseName } from '../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { makeDirectory } from '../../base/files/dir.ts';
+import { makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
 import { withFileLock } from '../../base/files/file-lock.ts';
 import { replaceFile, writeAndClose } from '../../base/files/replace-file.ts';
 import { GENERATED_SECRETS, type GeneratedSecret, SETTINGS } from './variables.ts';
 
-const HEADER = `# Secrets of this Fathom. Keep a copy in a safe place: without the keys, what they encrypt is lost.
+const HEADER = `# Secrets of this Fathom. Keep a copy in a safe place: without the keys, encrypted data is lost.
 `;
 
-/** Writes a fresh set of secrets, mode 0600; throws `config.exists` rather than replace a file. */
+/** Writes a new set of secrets, mode 0600. @throws FathomError `config.exists` when the file exists */
 export async function createEnvFile(path: string): Promise<void> {
   const text = `${HEADER}\nPB_ADMIN_EMAIL=admin@fathom.local\n${secretLines(GENERATED_SECRETS)}`;
   await makeDirectory(dirname(path)).catch((error: unknown) => {
-    throw unwritable(path, error);
+    throw cannotWrite(path, error);
   });
   let file: FileHandle;
   try {
     file = await open(path, 'wx', 0o600);
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw unwritable(path, error);
-    const next = 'move it away first, or name another with --env-file';
-    throw new FathomError('config.exists', `${path} exists and is not overwritten; ${next}`, {
+    if (systemErrorCode(error) !== 'EEXIST') throw cannotWrite(path, error);
+    const remedy = 'move it away, or name another file with --env-file';
+    throw new FathomError('config.exists', `${path} exists and is not overwritten; ${remedy}`, {
       cause: error,
     });
   }
@@ -33,14 +33,17 @@ export async function createEnvFile(path: string): Promise<void> {
     await writeAndClose(file, text);
   } catch (error) {
     await rm(path, { force: true });
-    throw unwritable(path, error);
+    throw cannotWrite(path, error);
   }
 }
 
-/** What needs the secrets it was made with, and of which fresh ones would hide that they are lost; null when there is nothing. */
-export async function placeWithSecrets(dirs: DataDirs): Promise<string | null> {
-  const own = join(dirs.dataDir, '.env');
-  return existsSync(own) ? own : placeWithKeys(dirs);
+/**
+ * The path of an env file or of data that belongs to earlier secrets. New secrets would hide that the earlier ones are
+ * lost. Null when there is neither.
+ */
+export async function findEarlierSecrets(dirs: DataDirs): Promise<string | null> {
+  const envFile = join(dirs.dataDir, '.env');
+  return existsSync(envFile) ? envFile : findEncryptedData(dirs);
 }
 
 interface DataDirs {
@@ -53,9 +56,11 @@ export interface EnsureSecretsOptions extends DataDirs {
 }
 
 /**
- * Generates those of `missing` that `$FATHOM_DATA_DIR/.env` does not hold yet and appends them there.
- * Whoever comes second waits and then finds the first one's, so two starts at once agree. Returns what was added.
- * Once there are databases, a new key would only hide that theirs is lost: that throws `config.invalid`.
+ * Generates the missing secrets that `$FATHOM_DATA_DIR/.env` does not have yet, and appends them there. A lock makes
+ * concurrent starts use the same secrets.
+ *
+ * @returns the names of the secrets that were added
+ * @throws FathomError `config.invalid` when a key is missing and data exists, which needs the original key
  */
 export async function ensureSecrets(options: EnsureSecretsOptions): Promise<readonly GeneratedSecret[]> {
   const { dataDir, missing } = options;
@@ -65,38 +70,40 @@ export async function ensureSecrets(options: EnsureSecretsOptions): Promise<read
     await makeDirectory(dataDir);
     return await withFileLock(`${path}.lock`, async () => {
       const before = await readIfThere(path);
-      const held = parse(before);
-      const wanted = missing.filter((name) => (held[name] ?? '').trim() === '');
-      await refuseNewKeys(options, wanted);
-      if (wanted.length > 0) await replaceFile(path, appended(before, wanted), { mode: 0o600, synced: true });
-      return wanted;
+      const existing = parse(before);
+      const added = missing.filter((name) => (existing[name] ?? '').trim() === '');
+      await refuseNewKeys(options, added);
+      if (added.length > 0)
+        await replaceFile(path, appendSecrets(before, added), { mode: 0o600, synced: true });
+      return added;
     });
   } catch (error) {
-    throw error instanceof FathomError ? error : unwritable(path, error);
+    throw error instanceof FathomError ? error : cannotWrite(path, error);
   }
 }
 
 async function refuseNewKeys(
   options: EnsureSecretsOptions,
-  wanted: readonly GeneratedSecret[],
+  names: readonly GeneratedSecret[],
 ): Promise<void> {
-  const keys = wanted.filter((name) => name === 'AES_MASTER_KEY' || name === 'PB_ENCRYPTION_KEY');
+  const keys = names.filter((name) => name === 'AES_MASTER_KEY' || name === 'PB_ENCRYPTION_KEY');
   if (keys.length === 0) return;
-  const place = await placeWithKeys(options);
-  if (place === null) return;
-  const message = `is not set, but what lies in ${place} needs the one it was made with; put it back into ${options.dataDir}/.env`;
+  const data = await findEncryptedData(options);
+  if (data === null) return;
+  const message = `is not set, but the data in ${data} needs its original key; put that key into ${options.dataDir}/.env`;
   throw new FathomError('config.invalid', 'the configuration is not valid:', {
     fields: keys.map((path) => ({ path, message })),
   });
 }
 
-async function placeWithKeys({ dataDir, userDatabasesDir }: DataDirs): Promise<string | null> {
+/** The directory whose data was encrypted with earlier keys; null without such data. */
+async function findEncryptedData({ dataDir, userDatabasesDir }: DataDirs): Promise<string | null> {
   const global = join(dataDir, 'global', 'pb_data');
   const users = await readdir(userDatabasesDir).catch(() => []);
   return users.some(isDatabaseName) ? userDatabasesDir : existsSync(global) ? global : null;
 }
 
-function appended(before: string, names: readonly GeneratedSecret[]): string {
+function appendSecrets(before: string, names: readonly GeneratedSecret[]): string {
   const start = before === '' ? HEADER : before.replace(/\n*$/, '\n');
   return `${start}\n${secretLines(names)}`;
 }
@@ -105,7 +112,7 @@ function secretLines(names: readonly GeneratedSecret[]): string {
   return names.map((name) => `# ${SETTINGS[name].about}\n${name}=${generateSecret(name)}\n`).join('');
 }
 
-/** Fresh random bytes, in the form that the setting has. */
+/** Random bytes in the format of the setting. */
 export function generateSecret(name: GeneratedSecret): string {
   switch (name) {
     case 'AES_MASTER_KEY':
@@ -127,18 +134,14 @@ async function readIfThere(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return '';
+    if (systemErrorCode(error) === 'ENOENT') return '';
     throw error;
   }
 }
 
-function unwritable(path: string, cause: unknown): FathomError {
-  const next = `make ${dirname(path)} writable for this user, or name another directory`;
-  return new FathomError('data_dir.unusable', `${path} cannot be written (${messageOf(cause)}); ${next}`, {
+function cannotWrite(path: string, cause: unknown): FathomError {
+  const remedy = `make ${dirname(path)} writable for this user, or name another directory`;
+  return new FathomError('data_dir.unusable', `cannot write ${path} (${messageOf(cause)}); ${remedy}`, {
     cause,
   });
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

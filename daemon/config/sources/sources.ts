@@ -15,23 +15,21 @@ import { readCredentials } from './credentials.ts';
 import { cutValues } from './env-lines.ts';
 import { GENERATED_SECRETS, isSecret, OTHER_VARIABLES, VARIABLES, type Variable } from './variables.ts';
 
-/** Where values come from, before anything is validated. */
+/** The values of all sources, before validation. */
 export interface Sources extends SettingsFiles {
-  /** Where a daemon of these settings listens. */
+  /** The socket of a daemon with these settings. */
   socketPath: string;
   warnings: readonly string[];
   problems: readonly FieldError[];
-  /** The value that wins. An empty one counts as not set, so that `LOG_DIR=` in a file means what it looks like. */
+  /** The value with the highest priority. An empty value, as in `LOG_DIR=`, counts as not set. */
   get: (name: Variable) => string | undefined;
-  /** Where that value stands, for a message: a file's path, `the environment` or `the command line`. */
+  /** The source of that value, for messages. */
   originOf: (name: Variable) => string | undefined;
-  /** Every place that was read, the strongest first, then the usual files that a named file replaces. */
+  /** Every source that was read, highest priority first, then the default files that a named file replaces. */
   everywhere: () => readonly SettingsLayer[];
 }
 
-/**
- * Reads the sources of settings (`readSettingsFiles` has their order) and says what is wrong with them.
- */
+/** Reads the sources of settings in the order of `readSettingsFiles`, with their problems and warnings. */
 export function readSources(input: SettingsInput): Sources {
   const { commandLine, env, cwd } = input;
   const settings = readSettingsFiles(input, readCredentials(env['CREDENTIALS_DIRECTORY']));
@@ -42,8 +40,8 @@ export function readSources(input: SettingsInput): Sources {
     .filter(({ path }) => path === namedFile)
     .map(({ path, error }) => ({
       path: commandLine.envFile === undefined ? 'FATHOM_ENV_FILE' : '--env-file',
-      message: `${path} cannot be read (${error}); name a readable file${
-        error === 'ENOENT' ? `, or run 'fathomd init --env-file ${path}' to make one with new secrets` : ''
+      message: `cannot read ${path} (${error}); name a readable file${
+        error === 'ENOENT' ? `, or run 'fathomd init --env-file ${path}' to create one with new secrets` : ''
       }`,
     }));
   const warnings = [
@@ -51,7 +49,7 @@ export function readSources(input: SettingsInput): Sources {
       .filter(({ path }) => path !== namedFile)
       .map(
         ({ path, error }) =>
-          `${path} cannot be read (${error}) and is ignored; run 'chmod 600' on it as its owner`,
+          `cannot read ${path} (${error}), it is ignored; run 'chmod 600' on it as its owner`,
       ),
     ...files.flatMap(permissionWarnings),
     ...files.flatMap(cutWarnings),
@@ -59,8 +57,8 @@ export function readSources(input: SettingsInput): Sources {
     ...typoWarnings([env, ...files.map((file) => file.values)]),
   ];
   const everywhere = (): SettingsLayer[] => {
-    const usual = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
-    const unread = usual.filter((path) => files.every((file) => file.path !== path)).map(readEnvFile);
+    const defaults = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
+    const unread = defaults.filter((path) => files.every((file) => file.path !== path)).map(readEnvFile);
     return [
       ...layers,
       ...unread.flatMap((file) => ('values' in file ? [{ origin: file.path, values: file.values }] : [])),
@@ -69,42 +67,42 @@ export function readSources(input: SettingsInput): Sources {
   return { ...settings, socketPath: socketOf(settings, cwd), warnings, problems, get, originOf, everywhere };
 }
 
-/** True when the file's mode lets anyone but its owner in, and there is something to see. */
+/** Whether a file contains secrets and its mode lets other users in. */
 export function exposesSecrets({ mode, values }: EnvFile): boolean {
-  const holdsSecrets = Object.entries(values).some(([name, value]) => isSecret(name) && value !== '');
-  return holdsSecrets && (mode & 0o077) !== 0;
+  const hasSecrets = Object.entries(values).some(([name, value]) => isSecret(name) && value !== '');
+  return hasSecrets && (mode & 0o077) !== 0;
 }
 
 function permissionWarnings(file: EnvFile): string[] {
   if (!exposesSecrets(file)) return [];
   const mode = file.mode.toString(8).padStart(4, '0');
   return [
-    `${file.path} holds secrets and is open to other users (mode ${mode}); run 'chmod 600 ${file.path}'`,
+    `${file.path} contains secrets and other users can access it (mode ${mode}); run 'chmod 600 ${file.path}'`,
   ];
 }
 
-/** A secret that lost its end still looks like one. It is never shown. */
+/** A secret that was cut short still looks like one, so it is not shown. */
 function cutWarnings({ path, text }: EnvFile): string[] {
   return cutValues(text).map(({ name, quote }) => {
     const remedy =
       quote === null
         ? 'choose a value without one of the three quotes'
         : `write ${quote} before and after the value, or a space before the # of a comment`;
-    return `${name} in ${path} ends at its '#', which begins a comment; ${remedy}`;
+    return `${name} in ${path} ends at its '#', which starts a comment; ${remedy}`;
   });
 }
 
-/** One of them is a mistake: what was made with the weaker one cannot be read with the other. */
+/** Two files with different secrets: data that was encrypted with one cannot be decrypted with the other. */
 function conflictWarnings({ files, originOf }: Pick<Sources, 'files' | 'originOf'>): string[] {
   const conflicts = GENERATED_SECRETS.flatMap((name) => {
-    const holding = files.filter(({ values }) => (values[name] ?? '').trim() !== '');
-    const used = holding.find(({ path }) => path === originOf(name));
-    const other = holding.find(({ values }) => values[name]?.trim() !== used?.values[name]?.trim());
-    return used && other ? [{ name, where: `${used.path} before other values in ${other.path}` }] : [];
+    const filesWithValue = files.filter(({ values }) => (values[name] ?? '').trim() !== '');
+    const used = filesWithValue.find(({ path }) => path === originOf(name));
+    const other = filesWithValue.find(({ values }) => values[name]?.trim() !== used?.values[name]?.trim());
+    return used && other ? [{ name, where: `${used.path}, but ${other.path} has other values` }] : [];
   });
-  return [...Map.groupBy(conflicts, ({ where }) => where)].map(([where, some]) => {
-    const names = some.map(({ name }) => name).join(', ');
-    return `${names}: read from ${where}; remove those that are not meant`;
+  return [...Map.groupBy(conflicts, ({ where }) => where)].map(([where, group]) => {
+    const names = group.map(({ name }) => name).join(', ');
+    return `${names}: read from ${where}; remove the wrong ones`;
   });
 }
 
@@ -112,7 +110,7 @@ function typoWarnings(layers: readonly Readonly<Record<string, string | undefine
   const known = new Set<string>([...VARIABLES, ...OTHER_VARIABLES]);
   const unknown = new Set(layers.flatMap((layer) => Object.keys(layer)).filter((name) => !known.has(name)));
   return [...unknown].flatMap((name) => {
-    const meant = closestWord(name, VARIABLES);
-    return meant === null ? [] : [`${name} is not a setting; did you mean ${meant}?`];
+    const closest = closestWord(name, VARIABLES);
+    return closest === null ? [] : [`${name} is not a setting; did you mean ${closest}?`];
   });
 }

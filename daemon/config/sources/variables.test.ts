@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'dotenv';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadConfig } from '../config.ts';
-import { needRestart } from '../live-settings.ts';
+import { settingsThatNeedRestart } from '../live-settings.ts';
 import { generateSecret } from './secrets-file.ts';
 import { GENERATED_SECRETS, SETTINGS, type Setting, VARIABLES, type Variable } from './variables.ts';
 
@@ -68,7 +68,7 @@ function changedValue(name: Variable): string {
 }
 
 it.each(VARIABLES)('%s is applied by a reload if the table says so', (name) => {
-  const left = needRestart(load(BEFORE), load({ ...BEFORE, [name]: changedValue(name) }));
+  const left = settingsThatNeedRestart(load(BEFORE), load({ ...BEFORE, [name]: changedValue(name) }));
   const setting: Setting = SETTINGS[name];
   expect(left.length === 0).toBe(setting.reload ?? false);
 });

@@ -313,7 +313,7 @@ export type VariableOf<T extends Setting['type']> = {
 
 export const VARIABLES = Object.keys(SETTINGS) as readonly Variable[];
 
-/** Generated on the first start where they are set nowhere, and by `fathomd init`. */
+/** Secrets that the first start generates when they are not set, and that `fathomd init` generates. */
 export const GENERATED_SECRETS = [
   'AES_MASTER_KEY',
   'JWT_SECRET',
@@ -328,5 +328,5 @@ export function isSecret(name: string): boolean {
   return setting?.hidden ?? false;
 }
 
-/** Read by the command line and the console, not by the configuration; here so that they are no typos. */
+/** Variables that only the command line and the console read. Listed so that they are not reported as typos. */
 export const OTHER_VARIABLES: readonly string[] = ['FATHOM_TOKEN', 'FATHOM_OWNS_DAEMON', 'FATHOM_ENV_FILE'];

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { LoadedConfig } from '../../config/config.ts';
-import { describeMissing } from '../../keys/master-keys.ts';
+import { describeMissingKeys } from '../../keys/master-keys.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import type { HostFacts } from './facts/host-facts.ts';
 import { masterKeyFacts, settingsKeyFacts } from './facts/stored-keys.ts';
@@ -35,7 +35,7 @@ export function checkMasterKey({ masterKey }: Pick<HostFacts, 'masterKey'>): Fin
   if (masterKey === null) return [];
   const { origin, id, opens, missing, rightOne } = masterKey;
   if (missing.length === 0) return [ok('master_key', `AES_MASTER_KEY (key ${id}) opens every stored secret`)];
-  const needed = describeMissing(missing);
+  const needed = describeMissingKeys(missing);
   if (opens) {
     const former = rightOne ?? 'that key';
     return [

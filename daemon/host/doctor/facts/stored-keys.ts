@@ -4,7 +4,7 @@ import type { Sources } from '../../../config/sources/sources.ts';
 import type { Variable } from '../../../config/sources/variables.ts';
 import { keyId, settingsKeys } from '../../../keys/derived-keys.ts';
 import { unseal } from '../../../keys/envelope.ts';
-import { fitOf, type KeyFit, masterKeysOf, opensNothing } from '../../../keys/master-keys.ts';
+import { type KeyMatch, masterKeysOf, matchKeys, opensNothing } from '../../../keys/master-keys.ts';
 import { readKeyUse } from '../../../pocketbase/data/key-use.ts';
 import { NoKeyFits, readSettings } from '../../../pocketbase/data/settings.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
@@ -24,7 +24,7 @@ export interface KeyFacts {
 export interface MasterKeyFacts extends KeyFacts {
   /** Of AES_MASTER_KEY. */
   id: string;
-  missing: KeyFit['missing'];
+  missing: KeyMatch['missing'];
 }
 
 export interface SessionKeyFacts extends KeyFacts {
@@ -124,11 +124,11 @@ function lastSessionKey(
 function fitInFile(
   file: string,
   config: Pick<Config, 'aesMasterKey' | 'previousAesMasterKey'>,
-): KeyFit | null {
+): KeyMatch | null {
   if (!existsSync(file)) return null;
   try {
     const use = readKeyUse(file);
-    return use.size === 0 ? null : fitOf(masterKeysOf(config), use);
+    return use.size === 0 ? null : matchKeys(masterKeysOf(config), use);
   } catch {
     // Other findings say why it cannot be read.
     return null;
