@@ -1,36 +1,33 @@
 import { useInput, usePaste, useWindowSize } from 'ink';
 import { useCallback, useMemo } from 'react';
 import { pressesOf } from './keys/presses.ts';
-import type { Console } from './screens/console.ts';
+import { type Console, redraw } from './screens/console.ts';
 import { frameOf } from './screens/frame/frame.ts';
-import { drawAnew } from './screens/frame/redraw.ts';
-import { type Input, runRead } from './screens/presses/run-press.ts';
+import { handleInput, type Input } from './screens/input/handle-input.ts';
+import { useMouse, useObservable, useSuspend } from './widgets/drawing/hooks.ts';
 import { Screen } from './widgets/drawing/Screen.tsx';
-import { useMouse } from './widgets/drawing/use-mouse.ts';
-import { useObservable } from './widgets/drawing/use-observable.ts';
-import { useStops } from './widgets/drawing/use-stops.ts';
 
 /** Keys go in; whatever is known and looked at comes out as a frame. */
 export function App({ console }: { console: Console }) {
   const size = useWindowSize();
   const read = useMemo(() => gatherReads<Input>(), []);
-  const run = (inputs: readonly Input[]) => runRead(console, inputs, size);
+  const run = (inputs: readonly Input[]) => handleInput(console, inputs, size);
   useInput((input, key) => read(pressesOf(input, key), run));
   usePaste((paste) => read([{ paste }], run));
   const ui = useObservable(console.ui);
   useMouse(ui.mouse);
-  useStops(
+  useSuspend(
     ui.mouse,
-    useCallback(() => drawAnew(console), [console]),
+    useCallback(() => redraw(console), [console]),
   );
-  const look = {
+  const state = {
     fleet: useObservable(console.fleet.store),
     ui,
     servers: useObservable(console.servers.state),
     rows: console.rows,
   };
   return (
-    <Screen frame={frameOf(console, look, size)} onDrawn={() => console.answers.drawn(look.ui.dialog)} />
+    <Screen frame={frameOf(console, state, size)} onDrawn={() => console.answers.drawn(state.ui.dialog)} />
   );
 }
 

@@ -14,17 +14,23 @@ function cacheCompiledCode(): void {
   if (home) enableCompileCache(join(home, 'fathom'));
 }
 
+/** What has to be so before React and Ink are loaded. */
+function prepareEnvironment(): void {
+  // Ink's colours do not know NO_COLOR.
+  if (process.env['NO_COLOR']) process.env['FORCE_COLOR'] = '0';
+  // Warnings of Node would be written across the screen.
+  process.removeAllListeners('warning');
+}
+
 async function main(): Promise<number> {
   exemptFromProxy();
   cacheCompiledCode();
-  const [{ readOptions }, { EXIT, runConsole }, { prepareEnvironment }, { settingsOnDemand }] =
-    await Promise.all([
-      import('./launch/options.ts'),
-      import('./launch/run-console.ts'),
-      import('./launch/prepare.ts'),
-      import('./servers/profile-files.ts'),
-    ]);
-  const files = settingsOnDemand(process.env);
+  const [{ readOptions }, { EXIT, runConsole }, { lazySettings }] = await Promise.all([
+    import('./launch/options.ts'),
+    import('./launch/run-console.ts'),
+    import('./servers/profile-files.ts'),
+  ]);
+  const files = lazySettings(process.env);
   const read = await readOptions(process.argv.slice(2), async () => (await files()).profiles);
   if (read.kind === 'answered') {
     console.log(read.text);

@@ -9,11 +9,11 @@ import { copyToClipboard } from '../../tui/launch/clipboard.ts';
 import { TerminalInput } from '../../tui/launch/terminal-input.ts';
 import type { Console } from '../../tui/screens/console.ts';
 import { createConsole } from '../../tui/screens/create-console.ts';
-import { runMouse } from '../../tui/screens/presses/run-mouse.ts';
+import { handleMouse } from '../../tui/screens/input/handle-mouse.ts';
 import { ProfileFiles } from '../../tui/servers/profile-files.ts';
 import { saveText } from '../../tui/servers/saved-files.ts';
 import { Servers } from '../../tui/servers/servers.ts';
-import { clipboardWays } from '../../tui/store/copy/clipboard-ways.ts';
+import { clipboardMethods } from '../../tui/store/copy/clipboard-methods.ts';
 import { connectFleet } from '../../tui/store/fleet/fleet-connection.ts';
 import type { ThemeName } from '../../tui/theme.ts';
 
@@ -130,7 +130,9 @@ export class ConsoleHarness {
       mouse: options.mouse ?? false,
       after: afterPendingInput,
       copy: (text) =>
-        copyToClipboard(text, clipboardWays(options.env ?? {}), (sequence) => this.#screen.write(sequence)),
+        copyToClipboard(text, clipboardMethods(options.env ?? {}), (sequence) =>
+          this.#screen.write(sequence),
+        ),
       save: (name, text) => saveText(options.env ?? {}, name, text),
       targetArguments: '',
       readOnly: options.readOnly ?? false,
@@ -148,7 +150,7 @@ export class ConsoleHarness {
     this.#ink = render(createElement(App, { console: this.console }), {
       stdout: this.#screen as unknown as NodeJS.WriteStream,
       stdin: new TerminalInput(this.#keyboard, (event) =>
-        runMouse(this.console, event, { columns: this.#screen.columns, rows: this.#screen.rows }),
+        handleMouse(this.console, event, { columns: this.#screen.columns, rows: this.#screen.rows }),
       ) as unknown as NodeJS.ReadStream,
       alternateScreen: true,
       exitOnCtrlC: false,

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { NO_TASKS } from '../../shared/task.ts';
-import { lookOf } from '../../tui/screens/console.ts';
+import { stateOf } from '../../tui/screens/console.ts';
 import { frameOf } from '../../tui/screens/frame/frame.ts';
 import { widthOf } from '../../tui/widgets/text.ts';
 import type { ConsoleHarness } from './console-harness.ts';
@@ -94,7 +94,7 @@ function expectWhole(screen: ConsoleHarness, columns: number, rows: number): voi
   expect(lines.slice(1).filter((line) => line.includes('● live'))).toEqual([]);
   expect(screen.text).not.toMatch(/[\u202A-\u202E]/);
   // The terminal would cut what is too long, but not say so.
-  const frame = frameOf(screen.console, lookOf(screen.console), { columns, rows });
+  const frame = frameOf(screen.console, stateOf(screen.console), { columns, rows });
   expect(frame.rows.filter((row) => widthOf(stripVTControlCharacters(row)) > columns)).toEqual([]);
 }
 

@@ -78,6 +78,6 @@ describe('moving past the end', () => {
     await screen.shows('▲ stale');
     screen.press('j');
     await screen.shows('Older ones are read when the daemon answers again.', '300/300+');
-    expect(screen.console.ui.get().reaches).toEqual({});
+    expect(screen.console.ui.get().limits).toEqual({});
   });
 });

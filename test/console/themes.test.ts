@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { INSTANCE_PHASES } from '../../shared/instance.ts';
-import { phaseWord } from '../../tui/store/words/why.ts';
+import { phaseText } from '../../tui/store/text/reason.ts';
 import { phaseLook, THEME_NAMES } from '../../tui/theme.ts';
 import { failed, instance } from './fleet-fixtures.ts';
 import { daemon, open } from './stage.ts';
@@ -25,7 +25,7 @@ describe.each(THEME_NAMES)('theme %s', (theme) => {
     for (const { name, phase } of everyPhase()) {
       const row = screen.line(name);
       expect(row).toContain(`${phaseLook(phase).glyph} ${name}`);
-      expect(row).toContain(phaseWord(phase));
+      expect(row).toContain(phaseText(phase));
     }
     expect(screen.line(CRASHING)).toMatch(/✗ .*failed 3 m ago/);
 

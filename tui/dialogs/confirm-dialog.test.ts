@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it } from 'vitest';
-import { type ConfirmedVerb, QUESTIONS } from '../store/actions/actions.ts';
+import { CONFIRMED_ACTIONS, type ConfirmedVerb } from '../store/actions/actions.ts';
 import { createThemes } from '../theme.ts';
 import { confirmDialog } from './confirm-dialog.ts';
 
@@ -14,7 +14,7 @@ it.each([
   'shows what it does, and the answers, however long the question: %i×%i, %i names',
   (columns, rows, count) => {
     const names = Array.from({ length: count }, (_, index) => `2026-11-21-${100 + index}-somebody`);
-    for (const verb of Object.keys(QUESTIONS) as ConfirmedVerb[]) {
+    for (const verb of Object.keys(CONFIRMED_ACTIONS) as ConfirmedVerb[]) {
       const action = { verb, names, what: `12 dead tasks, all of “${ERROR}”` };
       const box = confirmDialog({ theme: createThemes('none').live, columns, rows }, action, {
         past: [],
@@ -22,8 +22,8 @@ it.each([
       });
       const text = box.rows.map(stripVTControlCharacters).join(' ').replace(/[│ ]+/g, ' ');
       expect(box.rows.length).toBeLessThanOrEqual(rows);
-      expect(text).toContain(`${QUESTIONS[verb].word} 12 dead tasks`);
-      expect(text).toContain(QUESTIONS[verb].consequence);
+      expect(text).toContain(`${CONFIRMED_ACTIONS[verb].word} 12 dead tasks`);
+      expect(text).toContain(CONFIRMED_ACTIONS[verb].consequence);
       expect(text).toMatch(/ y \S+.* n .*Esc /);
     }
   },

@@ -1,30 +1,30 @@
 import { type ActionLine, describeAction } from '../store/actions/action-line.ts';
-import { type Action, type ConfirmedVerb, QUESTIONS } from '../store/actions/actions.ts';
+import { type Action, CONFIRMED_ACTIONS, type ConfirmedVerb } from '../store/actions/actions.ts';
 import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
 import { wrapWords } from '../widgets/text.ts';
-import { framed, type Room } from './framed.ts';
+import { type DialogArea, drawDialog } from './dialog-box.ts';
 
 const SHOWN_NAMES = 8;
 /** Rows of one name and of how many more there are. */
-const LEAST_LISTED = 2;
+const MIN_LISTED = 2;
 /** Rows of the answers. */
 const ANSWERS = 1;
 
 /** States what an action will hit before it does. */
 export function confirmDialog(
-  over: Room,
+  over: DialogArea,
   action: Action<ConfirmedVerb>,
   /** Whether it takes an answer by now. */
   { past, ready }: { past: readonly ActionLine[]; ready: boolean },
 ): Box {
   const { names, verb } = action;
-  const { word, consequence, asks } = QUESTIONS[verb];
+  const { word, consequence, asks } = CONFIRMED_ACTIONS[verb];
   const words = (text: string) => wrapWords(text, over.columns - 8);
   const consequences = words(consequence);
   const several = names.length > 1;
   // The question may hold a whole error; what it does and the answers are always seen.
-  const rows = over.rows - 2 - ANSWERS - consequences.length - (several ? LEAST_LISTED : 0);
+  const rows = over.rows - 2 - ANSWERS - consequences.length - (several ? MIN_LISTED : 0);
   const asked = shortened(words(describeAction(action, past)), Math.max(1, rows));
   // Names are listed only where one line is not enough to know them.
   const listed = several ? names.slice(0, Math.min(SHOWN_NAMES, Math.max(1, over.rows - 10))) : [];
@@ -49,7 +49,7 @@ export function confirmDialog(
       : [['muted', '…']],
   ];
   const title = `${word.slice(0, 1).toUpperCase()}${word.slice(1)}?`;
-  return framed(over, { title, lines, tone: asks === 'always' ? 'warn' : 'accent' });
+  return drawDialog(over, { title, lines, tone: asks === 'always' ? 'warn' : 'accent' });
 }
 
 function shortened(lines: readonly string[], rows: number): readonly string[] {

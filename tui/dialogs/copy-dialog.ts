@@ -1,15 +1,15 @@
 import type { CopyChoice } from '../store/copy/copy-choice.ts';
+import { sanitise } from '../store/text/sanitise.ts';
 import { visibleTop } from '../store/view/cursor.ts';
-import { sanitise } from '../store/words/sanitise.ts';
 import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
 import { fit, widthOf } from '../widgets/text.ts';
-import { framed, type Room } from './framed.ts';
+import { type DialogArea, drawDialog } from './dialog-box.ts';
 
 const WIDEST = 90;
 
 /** What can be copied, each with its key and its beginning. */
-export function copyDialog(over: Room, choices: readonly CopyChoice[], choice: number): Box {
+export function copyDialog(over: DialogArea, choices: readonly CopyChoice[], choice: number): Box {
   const width = Math.min(WIDEST, over.columns - 8);
   const room = Math.max(1, over.rows - 4);
   const top = visibleTop(0, choice, room, choices.length);
@@ -24,5 +24,5 @@ export function copyDialog(over: Room, choices: readonly CopyChoice[], choice: n
       ['muted', shown],
     ];
   });
-  return framed(over, { title: 'Copy', lines });
+  return drawDialog(over, { title: 'Copy', lines });
 }

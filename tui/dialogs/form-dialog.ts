@@ -1,14 +1,14 @@
+import { sanitise } from '../store/text/sanitise.ts';
 import type { Form } from '../store/view/form.ts';
-import { sanitise } from '../store/words/sanitise.ts';
 import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
 import { cutStart, fit, widthOf, wrapWords } from '../widgets/text.ts';
-import { framed, type Room } from './framed.ts';
+import { type DialogArea, drawDialog } from './dialog-box.ts';
 
 const VALUE = 56;
 
 /** Lines to fill in. Of a secret only that there is one is drawn, not even how long it is. */
-export function formDialog(over: Room, form: Form, ready: boolean): Box {
+export function formDialog(over: DialogArea, form: Form, ready: boolean): Box {
   const { fields, at, error, busy, command } = form;
   const label = Math.max(0, ...fields.map((field) => widthOf(field.label)));
   const room = Math.max(10, Math.min(VALUE, over.columns - label - 12));
@@ -51,7 +51,7 @@ export function formDialog(over: Room, form: Form, ready: boolean): Box {
   const least = input.filter((spans) => spans.length > 0);
   const left = Math.max(0, over.rows - 2 - least.length);
   const lines = whole.length <= over.rows - 2 ? whole : [...shortened(about, left), ...least];
-  return framed(over, { title: form.title, lines, tone: form.danger ? 'bad' : 'accent' });
+  return drawDialog(over, { title: form.title, lines, tone: form.danger ? 'bad' : 'accent' });
 }
 
 function shortened(lines: readonly Span[][], room: number): readonly Span[][] {

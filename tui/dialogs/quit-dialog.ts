@@ -1,9 +1,9 @@
 import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
-import { framed, type Room } from './framed.ts';
+import { type DialogArea, drawDialog } from './dialog-box.ts';
 
 /** Asked only by the console that came up together with its daemon (`npm start`). */
-export function quitDialog(over: Room, ready: boolean): Box {
+export function quitDialog(over: DialogArea, ready: boolean): Box {
   const lines: Span[][] = [
     [],
     [['plain', 'Should the daemon, and with it every database, keep running?']],
@@ -25,5 +25,5 @@ export function quitDialog(over: Room, ready: boolean): Box {
   ];
   // The answers are shown when they are taken.
   if (!ready) lines.splice(3, 3, [['muted', '…']], [], []);
-  return framed(over, { title: 'Leave the console', lines });
+  return drawDialog(over, { title: 'Leave the console', lines });
 }

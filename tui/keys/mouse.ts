@@ -12,7 +12,7 @@ const REPORT = /\u001B\[<(\d+);(\d+);(\d+)([Mm])/g;
 // oxlint-disable-next-line no-control-regex -- see above
 const UNFINISHED = /\u001B(?:\[(?:<[\d;]*)?)?$/;
 /** With it, what was begun is no key. */
-const SURE = '\u001B[<';
+const CERTAIN = '\u001B[<';
 const REST = /^[\d;]*(?:[Mm]|$)/;
 
 /** Takes reports of the mouse out of what a terminal sends: nothing of them may ever be taken for keys. */
@@ -22,7 +22,7 @@ export class MouseReports {
 
   take(chunk: string): { keys: string; events: MouseEvent[] } {
     // Without its end, the beginning of a report says nothing.
-    const text = this.#begun.startsWith(SURE) && !REST.test(chunk) ? chunk : this.#begun + chunk;
+    const text = this.#begun.startsWith(CERTAIN) && !REST.test(chunk) ? chunk : this.#begun + chunk;
     this.#begun = UNFINISHED.exec(text)?.[0] ?? '';
     const events: MouseEvent[] = [];
     const keys = text.replace(UNFINISHED, '').replace(REPORT, (_, button, column, row, end) => {
@@ -35,7 +35,7 @@ export class MouseReports {
 
   /** True while Esc, or what may be the beginning of another key, waits for what comes after it. */
   get mayBeKey(): boolean {
-    return this.#begun !== '' && !this.#begun.startsWith(SURE);
+    return this.#begun !== '' && !this.#begun.startsWith(CERTAIN);
   }
 
   /** Nothing came after it: it was a key. */

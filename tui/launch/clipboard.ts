@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { type ClipboardWays, MOST_BY_TERMINAL, osc52 } from '../store/copy/clipboard-ways.ts';
+import { type ClipboardMethods, MAX_TERMINAL_BYTES, osc52 } from '../store/copy/clipboard-methods.ts';
 
 /** Milliseconds until a program that does not take the text is given up. */
 const PROGRAM_TIMEOUT_MS = 2_000;
@@ -11,10 +11,10 @@ const PROGRAM_TIMEOUT_MS = 2_000;
  */
 export async function copyToClipboard(
   text: string,
-  { programs, terminal }: ClipboardWays,
+  { programs, terminal }: ClipboardMethods,
   write: (sequence: string) => void,
 ): Promise<boolean> {
-  const sent = terminal !== null && Buffer.byteLength(text) <= MOST_BY_TERMINAL;
+  const sent = terminal !== null && Buffer.byteLength(text) <= MAX_TERMINAL_BYTES;
   if (sent) write(terminal(osc52(text)));
   for (const command of programs) if (await feed(command, text)) return true;
   return sent;

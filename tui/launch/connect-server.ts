@@ -60,8 +60,8 @@ async function sessionFor(
     kept,
     async keep(one) {
       const file = await files();
-      if (one === null) file.forgetSession(address);
-      else file.keepSession(address, one);
+      if (one === null) file.deleteSession(address);
+      else file.saveSession(address, one);
     },
     // Without the token that has ended: a daemon refuses whoever shows one.
     login: async (body) => (await clientFor({ target })).auth.login(body),

@@ -2,7 +2,7 @@ import { render } from 'ink';
 import { createElement } from 'react';
 import { App } from '../app.tsx';
 import type { Console } from '../screens/console.ts';
-import { runMouse } from '../screens/presses/run-mouse.ts';
+import { handleMouse } from '../screens/input/handle-mouse.ts';
 import { TerminalInput } from './terminal-input.ts';
 
 /** Takes the terminal over until it is unmounted; what is shown may change meanwhile. */
@@ -10,7 +10,7 @@ export function openScreen(console: Console) {
   let shown = console;
   const input = new TerminalInput(process.stdin, (event) => {
     const { columns, rows } = process.stdout;
-    runMouse(shown, event, { columns, rows });
+    handleMouse(shown, event, { columns, rows });
   });
   const ink = render(frame(console), {
     // What Ink takes for a terminal, it asks for no more than this has.

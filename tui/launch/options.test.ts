@@ -32,6 +32,12 @@ describe('readOptions', () => {
       ['--urll', 'x'],
       ["'--urll'", '--url?'],
     ],
+    [
+      ['--sokcet', 'x'],
+      ["'--sokcet'", '--socket?'],
+    ],
+    [['--readonly'], ["'--readonly'", '--read-only?']],
+    [['--frobnicate=1'], ["'--frobnicate'"]],
     [['--url'], ['--url']],
     [
       ['--url', 'http://a', '--socket', 'b'],

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Target } from '../../shared/client/http.ts';
-import { closestOption } from '../store/servers/closest-option.ts';
+import { closestWord } from '../../shared/closest.ts';
 import { type Profile, targetOfProfile } from '../store/servers/profile.ts';
 import { resolveTarget } from '../store/servers/target.ts';
 import { THEME_NAMES, type ThemeName } from '../theme.ts';
@@ -110,6 +110,16 @@ function refusalOf(error: unknown, args: readonly string[]): string {
   const message = (error instanceof Error ? error.message : String(error)).replace(/\. To specify.*$/s, '');
   const meant = closestOption(args, Object.keys(OPTIONS));
   return meant === null ? message : `${message}; did you mean --${meant}?`;
+}
+
+/** The known option nearest to an unknown one among `args`, or null when none is near. */
+function closestOption(args: readonly string[], known: readonly string[]): string | null {
+  const given = args
+    .filter((arg) => arg.startsWith('-'))
+    .map((arg) => arg.replace(/^-+/, '').replace(/=.*/, '').toLowerCase())
+    .find((name) => name !== '' && !known.includes(name));
+  if (given === undefined) return null;
+  return closestWord(given, known);
 }
 
 function version(): string {

@@ -4,7 +4,7 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Console } from '../screens/console.ts';
 import type { ProfileFiles } from '../servers/profile-files.ts';
 import { Servers } from '../servers/servers.ts';
-import { clipboardWays } from '../store/copy/clipboard-ways.ts';
+import { clipboardMethods } from '../store/copy/clipboard-methods.ts';
 import { type Profile, targetOfProfile } from '../store/servers/profile.ts';
 import { argumentsFor, describeTarget } from '../store/servers/target.ts';
 import { chooseTheme } from '../theme.ts';
@@ -42,7 +42,7 @@ export async function runConsole(
       mouse,
       copy: async (text) => {
         const { copyToClipboard } = await import('./clipboard.ts');
-        return copyToClipboard(text, clipboardWays(process.env), (sequence) =>
+        return copyToClipboard(text, clipboardMethods(process.env), (sequence) =>
           process.stdout.write(sequence),
         );
       },

@@ -1,13 +1,34 @@
 import type { ServerSession } from '../servers/server-session.ts';
 import type { Servers } from '../servers/servers.ts';
 import type { FleetConnection } from '../store/fleet/fleet-connection.ts';
+import type { FleetState } from '../store/fleet/fleet-state.ts';
 import type { Observable } from '../store/observable.ts';
-import type { Profile } from '../store/servers/profile.ts';
+import type { Profile, ServersState } from '../store/servers/profile.ts';
+import { sanitise } from '../store/text/sanitise.ts';
 import type { RowSelector } from '../store/view/rows.ts';
 import type { UiState } from '../store/view/ui-state.ts';
-import type { Themes } from '../theme.ts';
-import type { AnswerGuard } from './presses/answer-guard.ts';
-import type { Look, Size } from './screen.ts';
+import type { Theme, Themes } from '../theme.ts';
+import type { AnswerGuard } from './input/answer-guard.ts';
+
+/** Columns and rows: of the terminal, or of the part between the header and the two lines at the bottom. */
+export interface Size {
+  columns: number;
+  rows: number;
+}
+
+/** What is known, and what of it is looked at. */
+export interface ConsoleState {
+  fleet: FleetState;
+  ui: UiState;
+  rows: RowSelector;
+  servers: ServersState;
+}
+
+/** All that a screen draws from. */
+export interface View extends ConsoleState {
+  theme: Theme;
+  size: Size;
+}
 
 /** What the screens work with; built once by `create-console.ts`. */
 export interface Console {
@@ -38,7 +59,7 @@ export interface Console {
   leave(daemon: 'keep' | 'stop'): void;
 }
 
-export function lookOf({ fleet, ui, rows, servers }: Console): Look {
+export function stateOf({ fleet, ui, rows, servers }: Console): ConsoleState {
   return { fleet: fleet.store.get(), ui: ui.get(), rows, servers: servers.state.get() };
 }
 
@@ -52,4 +73,15 @@ export function isTooSmall({ columns, rows }: Size): boolean {
 
 export function bodySize({ columns, rows }: Size): Size {
   return { columns, rows: Math.max(0, rows - CHROME_ROWS) };
+}
+
+/** Shows a sentence in the status line, as the answer to a key. The next key removes it. */
+export function showNotice({ ui, fleet }: Console, text: string): void {
+  const { now } = fleet.store.get();
+  ui.update((state) => ({ ...state, notice: { text: sanitise(text), at: now } }));
+}
+
+/** Draws everything again: another program has written to the terminal. */
+export function redraw({ ui }: Console): void {
+  ui.update((state) => ({ ...state, redraws: state.redraws + 1 }));
 }

@@ -2,13 +2,13 @@ import { type StreamClock, systemClock } from '../../shared/client/stream-clock.
 import type { LinkState } from '../../shared/client/stream-link.ts';
 import type { FleetConnection } from '../store/fleet/fleet-connection.ts';
 import { Observable } from '../store/observable.ts';
-import { NOTHING } from '../store/pages/wants.ts';
+import { NO_NEEDS } from '../store/pages/pages.ts';
 import { createRowSelector } from '../store/view/rows.ts';
 import { initialUi } from '../store/view/ui-state.ts';
 import { createThemes, type ThemeName } from '../theme.ts';
-import { type Console, lookOf } from './console.ts';
-import { AnswerGuard } from './presses/answer-guard.ts';
-import { offerSignIn } from './presses/forms.ts';
+import { type Console, stateOf } from './console.ts';
+import { AnswerGuard } from './input/answer-guard.ts';
+import { offerSignIn } from './input/forms.ts';
 import { screenOf } from './screens.ts';
 
 export interface ConsoleOptions
@@ -51,24 +51,24 @@ export function createConsole({
     answers: new AnswerGuard(after, (answerable) => ui.update((state) => ({ ...state, answerable }))),
   };
   const bring = () => {
-    fleet.want(screenOf(console.ui.get()).wants?.(lookOf(console)) ?? NOTHING);
+    fleet.want(screenOf(console.ui.get()).needs?.(stateOf(console)) ?? NO_NEEDS);
     console.servers.watch(console.ui.get().at.screen === 'servers');
   };
   console.ui.subscribe(bring);
   fleet.store.subscribe(bring);
-  askToSignIn(console);
+  offerSignInWhenRefused(console);
   return console;
 }
 
 /** Once for every refusal that signing in would mend: whoever closes the form is not asked again. */
-function askToSignIn(console: Console): void {
+function offerSignInWhenRefused(console: Console): void {
   let last: LinkState | null = null;
-  const look = () => {
+  const check = () => {
     const { link } = console.fleet.store.get();
     if (link === last) return;
     last = link;
     if (link.kind === 'refused') offerSignIn(console);
   };
-  console.fleet.store.subscribe(look);
-  look();
+  console.fleet.store.subscribe(check);
+  check();
 }

@@ -2,36 +2,16 @@ import type { Command } from '../keys/commands.ts';
 import type { Place } from '../keys/places.ts';
 import type { CopyChoice } from '../store/copy/copy-choice.ts';
 import type { FleetState } from '../store/fleet/fleet-state.ts';
-import type { Behind } from '../store/pages/latest.ts';
-import type { Wants } from '../store/pages/wants.ts';
-import type { ServersState } from '../store/servers/servers-state.ts';
+import type { OlderStatus } from '../store/pages/latest.ts';
+import type { DataNeeds } from '../store/pages/pages.ts';
+import type { ServersState } from '../store/servers/profile.ts';
 import type { Move } from '../store/view/cursor.ts';
 import type { Thing } from '../store/view/location.ts';
 import type { RowSelector } from '../store/view/rows.ts';
 import type { UiState } from '../store/view/ui-state.ts';
 import type { Theme } from '../theme.ts';
 import type { TabStrip } from '../widgets/tabs.ts';
-import type { Console } from './console.ts';
-
-/** Columns and rows: of the terminal, or of the part between the header and the two lines at the bottom. */
-export interface Size {
-  columns: number;
-  rows: number;
-}
-
-/** What is known, and what of it is looked at. */
-export interface Look {
-  fleet: FleetState;
-  ui: UiState;
-  rows: RowSelector;
-  servers: ServersState;
-}
-
-/** All that a screen draws from. */
-export interface View extends Look {
-  theme: Theme;
-  size: Size;
-}
+import type { Console, ConsoleState, Size, View } from './console.ts';
 
 /** Something with a cursor; the frame moves it. */
 export interface List {
@@ -45,14 +25,14 @@ export interface List {
   /** What the filter looks at, in words; without it there is none. */
   filterHint?: string;
   /** It shows the latest of many: what is behind the last one. */
-  older?: Older;
+  older?: OlderItems;
 }
 
 /** Read when one moves past the end. */
-export interface Older {
+export interface OlderItems {
   /** How far back is kept under this name. */
   id: string;
-  behind: Behind;
+  behind: OlderStatus;
   /** Why they cannot be read. */
   error: string | null;
 }
@@ -83,23 +63,23 @@ export interface Screen {
   alone?: true;
   /** The body from its top; rows that are missing are blank. */
   lines(view: View): readonly string[];
-  list?(look: Look): List | null;
+  list?(state: ConsoleState): List | null;
   text?(view: View): LongText | null;
   tabs?(view: View): Tabs | null;
   /** The instance that it is about, or that the cursor is on. */
-  instance?(look: Look): string | null;
+  instance?(state: ConsoleState): string | null;
   /** What actions hit, where the cursor is on several. */
-  targets?(look: Look): readonly string[];
+  targets?(state: ConsoleState): readonly string[];
   /** What `d` shows. */
-  describe?(look: Look): Thing | null;
+  describe?(state: ConsoleState): Thing | null;
   /** The command of `fathomd` that tells the same, without the program's name. */
-  command?(look: Look): string | null;
+  command?(state: ConsoleState): string | null;
   /** What can be copied beside the command; what is asked for most comes first. */
-  copies?(look: Look): CopyChoice[];
+  copies?(state: ConsoleState): CopyChoice[];
   /** All of it as text, where that is more than what is drawn. */
-  plain?(look: Look): string | null;
+  plain?(state: ConsoleState): string | null;
   /** What it shows beyond the fleet itself, for as long as it is looked at. */
-  wants?(look: Look): Wants;
+  needs?(state: ConsoleState): DataNeeds;
   /** A movement that the frame does not know how to make; false leaves it to the frame. */
   move?(console: Console, by: Move | 'page.up' | 'page.down', size: Size): boolean;
   /** What its own keys do, or an own meaning of a common one; false leaves it to the frame. */

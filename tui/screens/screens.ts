@@ -48,10 +48,10 @@ export function placeOf(ui: UiState, fleet: FleetState): Place {
 
 /** The same, whatever dialog lies above. */
 export function placeBelow(ui: UiState, fleet: FleetState): Place {
-  return waits(ui, fleet) ? 'waiting' : screenOf(ui).place(ui);
+  return isWaiting(ui, fleet) ? 'waiting' : screenOf(ui).place(ui);
 }
 
 /** There is nothing to show yet. */
-export function waits(ui: UiState, { snapshot_at: at }: FleetState): boolean {
+export function isWaiting(ui: UiState, { snapshot_at: at }: FleetState): boolean {
   return at === null && screenOf(ui).alone !== true;
 }

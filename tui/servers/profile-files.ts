@@ -5,7 +5,7 @@ import type Conf from 'conf';
 import type { Profile } from '../store/servers/profile.ts';
 
 /** What was kept of a sign-in: under the address that gave it, so that it is never sent to another. */
-export interface KeptSession {
+export interface SavedSession {
   token: string;
   /** RFC 3339. */
   expires_at: string;
@@ -16,7 +16,7 @@ interface ProfilesFile {
 }
 
 interface SessionsFile {
-  sessions: Readonly<Record<string, KeptSession>>;
+  sessions: Readonly<Record<string, SavedSession>>;
 }
 
 /** The administrator's own settings of the console: profiles in one file, tokens in another, both readable by nobody else. */
@@ -56,22 +56,22 @@ export class ProfileFiles {
     this.#profiles.set('profiles', profiles);
   }
 
-  session(address: string): KeptSession | null {
+  session(address: string): SavedSession | null {
     return this.#sessions.get('sessions')[address] ?? null;
   }
 
-  keepSession(address: string, session: KeptSession): void {
+  saveSession(address: string, session: SavedSession): void {
     this.#sessions.set('sessions', { ...this.#sessions.get('sessions'), [address]: session });
   }
 
-  forgetSession(address: string): void {
+  deleteSession(address: string): void {
     const { [address]: _, ...others } = this.#sessions.get('sessions');
     this.#sessions.set('sessions', others);
   }
 }
 
 /** Opens them once, when somebody first asks; again when they could not be read. */
-export function settingsOnDemand(env: NodeJS.ProcessEnv): () => Promise<ProfileFiles> {
+export function lazySettings(env: NodeJS.ProcessEnv): () => Promise<ProfileFiles> {
   let opened: Promise<ProfileFiles> | null = null;
   return () =>
     (opened ??= ProfileFiles.open(env).catch((error: unknown) => {

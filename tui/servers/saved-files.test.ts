@@ -2,8 +2,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { savedFileName } from '../store/copy/saved-file.ts';
-import { saveText } from './saved-files.ts';
+import { savedFileName, saveText } from './saved-files.ts';
 
 it('writes new files for their owner alone, and never over another', async () => {
   const state = await mkdtemp(join(tmpdir(), 'fathom-saved-'));

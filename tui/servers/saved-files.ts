@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 
 /** Kept names that one moment may bring. */
-const MOST_ALIKE = 100;
+const MAX_SUFFIX = 100;
 
 /**
  * Writes a text into a new file that its owner alone may read, and never over another one. Logs and records hold what
@@ -17,7 +17,7 @@ export async function saveText(env: NodeJS.ProcessEnv, name: string, text: strin
   const folder = join(env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state'), 'fathom');
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    for (let nth = 1; nth < MOST_ALIKE; nth += 1) {
+    for (let nth = 1; nth < MAX_SUFFIX; nth += 1) {
       const path = join(folder, nth === 1 ? name : name.replace(/(?=\.txt$)/, `-${nth}`));
       if (await writeNew(path, text)) return path;
     }
@@ -39,4 +39,14 @@ async function writeNew(path: string, text: string): Promise<boolean> {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
   }
+}
+
+/** Name of the file in which something is kept: what it is and when, in characters that need no quotes. */
+export function savedFileName(what: string, now: number): string {
+  const time = new Date(now).toISOString().replace(/[-:]/g, '').slice(0, 15);
+  const name = what
+    .replace(/[^A-Za-z0-9._@-]+/g, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 100);
+  return `${name === '' ? 'fathom' : name}-${time}.txt`;
 }

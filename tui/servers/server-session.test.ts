@@ -1,15 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/console/manual-clock.ts';
-import type { KeptSession } from './profile-files.ts';
+import type { SavedSession } from './profile-files.ts';
 import { ServerSession } from './server-session.ts';
 
 const HOUR = 3_600_000;
 
 /** A session against a daemon that numbers its tokens; each lives for an hour. */
-function stage({ kept = null, token }: { kept?: KeptSession | null; token?: string } = {}) {
+function stage({ kept = null, token }: { kept?: SavedSession | null; token?: string } = {}) {
   const clock = new ManualClock();
-  const file: (KeptSession | null)[] = [];
+  const file: (SavedSession | null)[] = [];
   let number = 0;
   let away = false;
   const issue = async () => {

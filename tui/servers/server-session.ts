@@ -1,6 +1,6 @@
 import type { StreamClock } from '../../shared/client/stream-clock.ts';
 import type { Session } from '../../shared/protocol.ts';
-import type { KeptSession } from './profile-files.ts';
+import type { SavedSession } from './profile-files.ts';
 
 /** Milliseconds after which a renewal that failed is tried again, and the longest wait for one (a timer's limit). */
 const RETRY_MS = 60_000;
@@ -9,9 +9,9 @@ const LONGEST_MS = 24 * 3_600_000;
 export interface SessionOptions {
   /** From the environment, or kept from before. */
   token: string | undefined;
-  kept: KeptSession | null;
+  kept: SavedSession | null;
   /** Writes down what is to be kept; null forgets it. */
-  keep(session: KeptSession | null): Promise<void>;
+  keep(session: SavedSession | null): Promise<void>;
   login(body: { email: string; password: string }): Promise<Session>;
   refresh(): Promise<Session>;
   clock: StreamClock;

@@ -5,15 +5,17 @@ import {
   checkProfile,
   type Profile,
   type ProfileInput,
+  type ServerState,
+  type ServersState,
   targetOfProfile,
+  UNKNOWN_SERVERS,
   withProfile,
 } from '../store/servers/profile.ts';
-import { type ServerState, type ServersState, UNKNOWN_SERVERS } from '../store/servers/servers-state.ts';
-import { sanitise } from '../store/words/sanitise.ts';
+import { sanitise } from '../store/text/sanitise.ts';
 import type { ProfileFiles } from './profile-files.ts';
 
-const ASK_EVERY_MS = 5_000;
-const PATIENCE_MS = 3_000;
+const POLL_MS = 5_000;
+const TIMEOUT_MS = 3_000;
 
 /** The profiles, and how their daemons are while somebody looks. */
 export class Servers {
@@ -30,7 +32,7 @@ export class Servers {
   watch(looking: boolean): void {
     if (looking === (this.#timer !== undefined)) return;
     clearInterval(this.#timer);
-    this.#timer = looking ? setInterval(() => void this.#askAll(), ASK_EVERY_MS) : undefined;
+    this.#timer = looking ? setInterval(() => void this.#checkAll(), POLL_MS) : undefined;
     if (looking) void this.#load();
   }
 
@@ -53,7 +55,7 @@ export class Servers {
     const gone = files.profiles.find((profile) => profile.name === name);
     files.profiles = files.profiles.filter((profile) => profile.name !== name);
     if (gone !== undefined && files.profiles.every(({ address }) => address !== gone.address)) {
-      files.forgetSession(gone.address);
+      files.deleteSession(gone.address);
     }
     this.#show(files);
   }
@@ -65,14 +67,14 @@ export class Servers {
       this.state.update((state) => ({ ...state, problem: messageOf(error) }));
       return;
     }
-    await this.#askAll();
+    await this.#checkAll();
   }
 
   #show({ profiles }: ProfileFiles): void {
     this.state.update((state) => ({ ...state, profiles, problem: null }));
   }
 
-  async #askAll(): Promise<void> {
+  async #checkAll(): Promise<void> {
     await Promise.all(this.state.get().profiles.map((profile) => this.#ask(profile)));
   }
 
@@ -85,7 +87,7 @@ export class Servers {
 async function healthOf(profile: Profile): Promise<ServerState> {
   const asked = performance.now();
   try {
-    const client = new HttpClient({ target: targetOfProfile(profile), timeoutMs: PATIENCE_MS });
+    const client = new HttpClient({ target: targetOfProfile(profile), timeoutMs: TIMEOUT_MS });
     await client.request('GET', '/health');
     return { kind: 'live', latency_ms: performance.now() - asked };
   } catch (error) {

@@ -1,8 +1,7 @@
 import { bindingsOf, type Place } from '../keys/places.ts';
 import { keyLabel } from '../keys/presses.ts';
-import type { ActionLine } from '../store/actions/action-line.ts';
-import { sayAction } from '../store/actions/action-line.ts';
-import { longDuration } from '../store/words/format.ts';
+import { type ActionLine, actionText } from '../store/actions/action-line.ts';
+import { longDuration } from '../store/text/format.ts';
 import type { Theme, Token } from '../theme.ts';
 import { paintLine, type Span, widthOfSpans } from './line.ts';
 
@@ -51,7 +50,7 @@ export function actionSpans(actions: readonly ActionLine[], dismissed: number, n
   const when = line.ended_at === null ? longDuration(age) : `${longDuration(age)} ago`;
   return [
     [token, ` ${glyph} `],
-    [line.state === 'failed' ? 'bad' : 'plain', sayAction(line)],
+    [line.state === 'failed' ? 'bad' : 'plain', actionText(line)],
     ['muted', `  ${when}, by ${line.by}`],
   ];
 }

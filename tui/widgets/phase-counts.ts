@@ -1,5 +1,5 @@
 import type { InstancePhase } from '../../shared/instance.ts';
-import { phaseWord } from '../store/words/why.ts';
+import { phaseText } from '../store/text/reason.ts';
 import { phaseLook } from '../theme.ts';
 import type { Span } from './line.ts';
 
@@ -21,7 +21,7 @@ export function phaseCounts(counts: Readonly<Record<InstancePhase, number>>): Sp
     const { glyph, token } = phaseLook(phase);
     return [
       ['plain', '  '],
-      [token, `${glyph} ${counts[phase]} ${phaseWord(phase)}`],
+      [token, `${glyph} ${counts[phase]} ${phaseText(phase)}`],
     ];
   });
 }
@@ -29,5 +29,5 @@ export function phaseCounts(counts: Readonly<Record<InstancePhase, number>>): Sp
 /** `● running` */
 export function phaseSpan(phase: InstancePhase): Span {
   const { glyph, token } = phaseLook(phase);
-  return [token, `${glyph} ${phaseWord(phase)}`];
+  return [token, `${glyph} ${phaseText(phase)}`];
 }

@@ -24,7 +24,7 @@ export interface Table<T> {
 
 /** Cursor, mark and a space, before the first column. */
 const GUTTER = 3;
-const LEAST_REST = 8;
+const MIN_REST = 8;
 
 /** The heading and `room` rows, of which only those in view are drawn. */
 export function drawTable<T>(theme: Theme, table: Table<T>, width: number, room: number): string[] {
@@ -56,7 +56,7 @@ function withWidths<T>(columns: readonly Column<T>[], width: number): Column<T>[
   const fixed = columns.reduce((sum, column) => sum + column.width + 1, GUTTER);
   const left = width - fixed;
   if (rest === undefined) return [...columns];
-  if (left < LEAST_REST && columns.length > 2) {
+  if (left < MIN_REST && columns.length > 2) {
     const last = columns.findLast((column) => column !== rest);
     return withWidths(
       columns.filter((column) => column !== last),

@@ -1,4 +1,5 @@
 import stringWidth from 'string-width';
+import { sanitise } from '../store/text/sanitise.ts';
 
 /** Characters of one column and one code unit each: ASCII, and what frames and bars are made of. */
 const PLAIN = /^[\u0020-\u007E\u2500-\u259F]*$/;
@@ -89,6 +90,14 @@ export function wrapWords(text: string, width: number): string[] {
     line = pieces.at(-1) ?? '';
   }
   return [...lines, line];
+}
+
+/**
+ * A value as indented JSON, line by line. JSON escapes what moves a cursor; the rest that a terminal would obey goes, and
+ * keys are others' text as well.
+ */
+export function jsonLines(value: unknown): string[] {
+  return (JSON.stringify(value, null, 2) ?? 'null').split('\n').map(sanitise);
 }
 
 let shared: Intl.Segmenter | undefined;

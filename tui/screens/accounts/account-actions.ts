@@ -1,12 +1,10 @@
 import { ROLES } from '../../../shared/api/permissions.ts';
 import type { ApiKey, SessionRow, User } from '../../../shared/client/fathom-client.ts';
 import type { Command } from '../../keys/commands.ts';
-import type { Console } from '../console.ts';
-import { act } from '../presses/act.ts';
-import { openForm } from '../presses/forms.ts';
-import { open } from '../presses/navigate.ts';
-import { say } from '../presses/say.ts';
-import { whyNotAllowed } from '../presses/why-not-allowed.ts';
+import { type Console, showNotice } from '../console.ts';
+import { openForm } from '../input/forms.ts';
+import { openSpot } from '../input/navigate.ts';
+import { denialReason, startAction } from '../input/start-action.ts';
 
 /** What is done to a user; false for all other commands. */
 export function runUserCommand(console: Console, command: Command, user: User | undefined): boolean {
@@ -16,19 +14,19 @@ export function runUserCommand(console: Console, command: Command, user: User | 
       return true;
     case 'user.activity':
       withUser(console, user, 'users.write', ({ id, email, is_active }) =>
-        act(console, { verb: is_active ? 'deactivate' : 'activate', names: [id], what: email }),
+        startAction(console, { verb: is_active ? 'deactivate' : 'activate', names: [id], what: email }),
       );
       return true;
     case 'user.sign-out':
       withUser(console, user, 'sessions.end', ({ id, email }) =>
-        act(console, { verb: 'signOut', names: [id], what: email }),
+        startAction(console, { verb: 'signOut', names: [id], what: email }),
       );
       return true;
     case 'user.instance': {
       const name = user?.database ?? null;
       if (name === null)
-        say(console, user === undefined ? 'There is no user.' : `${user.email} has no database.`);
-      else open(console, { screen: 'instance', name, tab: 'summary' });
+        showNotice(console, user === undefined ? 'There is no user.' : `${user.email} has no database.`);
+      else openSpot(console, { screen: 'instance', name, tab: 'summary' });
       return true;
     }
     default:
@@ -37,18 +35,22 @@ export function runUserCommand(console: Console, command: Command, user: User | 
 }
 
 export function revokeKey(console: Console, key: ApiKey | undefined): void {
-  if (key === undefined) return say(console, 'There is no API key.');
-  const why = whyNotAllowed(console, 'api-keys.write');
-  if (why !== null) return say(console, why);
-  act(console, { verb: 'revokeKey', names: [key.id], what: `the API key ${key.name} (fk_${key.prefix}…)` });
+  if (key === undefined) return showNotice(console, 'There is no API key.');
+  const why = denialReason(console, 'api-keys.write');
+  if (why !== null) return showNotice(console, why);
+  startAction(console, {
+    verb: 'revokeKey',
+    names: [key.id],
+    what: `the API key ${key.name} (fk_${key.prefix}…)`,
+  });
 }
 
 export function endSession(console: Console, session: SessionRow | undefined, owner: string): void {
-  if (session === undefined) return say(console, 'There is no session.');
-  const why = whyNotAllowed(console, 'sessions.end');
-  if (why !== null) return say(console, why);
+  if (session === undefined) return showNotice(console, 'There is no session.');
+  const why = denialReason(console, 'sessions.end');
+  if (why !== null) return showNotice(console, why);
   const whose = session.current ? 'the session of this console' : `the session of ${owner}`;
-  act(console, {
+  startAction(console, {
     verb: 'endSession',
     names: [session.id],
     what: `${whose} from ${session.address || 'the local socket'}`,
@@ -57,7 +59,7 @@ export function endSession(console: Console, session: SessionRow | undefined, ow
 
 /** @throws Error with a sentence, where it must not be done */
 export function setRole(console: Console, { id, email }: { id: string; email: string }, role: string): null {
-  const why = whyNotAllowed(console, 'users.write');
+  const why = denialReason(console, 'users.write');
   if (why !== null) throw new Error(why);
   void console.fleet.actions.run({ verb: 'setRole', names: [id], what: `${email} to ${role}`, value: role });
   return null;
@@ -69,8 +71,8 @@ function withUser(
   permission: string,
   run: (user: User) => void,
 ): void {
-  const why = user === undefined ? 'There is no user.' : whyNotAllowed(console, permission);
-  if (why !== null || user === undefined) return say(console, why ?? '');
+  const why = user === undefined ? 'There is no user.' : denialReason(console, permission);
+  if (why !== null || user === undefined) return showNotice(console, why ?? '');
   run(user);
 }
 

@@ -1,8 +1,7 @@
 import type { ApiKey, SessionRow, User } from '../../../shared/client/fathom-client.ts';
-import { shortDuration, since } from '../../store/words/format.ts';
-import type { Column } from '../../widgets/table.ts';
-import { widthFor } from '../../widgets/table.ts';
-import type { View } from '../screen.ts';
+import { shortDuration, since } from '../../store/text/format.ts';
+import { type Column, widthFor } from '../../widgets/table.ts';
+import type { View } from '../console.ts';
 
 type Account = User | ApiKey | SessionRow;
 type OwnerOf = (id: string) => string;

@@ -2,27 +2,25 @@ import { ROLES } from '../../../shared/api/permissions.ts';
 import type { ApiKey, SessionRow, User } from '../../../shared/client/fathom-client.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
-import { instanceOf } from '../../store/events/owners.ts';
-import type { FleetState } from '../../store/fleet/fleet-state.ts';
+import { type FleetState, instanceOfUser } from '../../store/fleet/fleet-state.ts';
 import { behind, readLatest } from '../../store/pages/latest.ts';
-import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
-import type { Wants } from '../../store/pages/wants.ts';
+import { type DataNeeds, type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { wordFilter } from '../../store/view/filter.ts';
 import { ACCOUNT_TABS, type AccountTab, type Location } from '../../store/view/location.ts';
-import { cursorOf, filterOf, reachOf } from '../../store/view/ui-state.ts';
+import { cursorOf, filterOf, limitOf } from '../../store/view/ui-state.ts';
 import { paintSplit, type Span } from '../../widgets/line.ts';
 import { drawTable } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
-import { type Console, lookOf } from '../console.ts';
-import { nothingMatches, placeSpans } from '../events/reach-back.ts';
-import { detailRows, withDetail } from '../frame/chosen-line.ts';
-import { open, turnTo } from '../presses/navigate.ts';
-import type { List, Look, Older, Screen, Size, View } from '../screen.ts';
+import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
+import { noMatchText, positionSpans } from '../events/older-items.ts';
+import { detailRows, withDetail } from '../frame/list-detail.ts';
+import { openSpot, switchTo } from '../input/navigate.ts';
+import type { List, OlderItems, Screen } from '../screen.ts';
 import { endSession, revokeKey, runUserCommand } from './account-actions.ts';
 import { keyColumns, sessionColumns, userColumns } from './account-columns.ts';
 
-export const ACCOUNT_WORDS: Readonly<Record<AccountTab, string>> = {
+export const ACCOUNT_NOUNS: Readonly<Record<AccountTab, string>> = {
   users: 'User',
   keys: 'API key',
   sessions: 'Session',
@@ -40,19 +38,19 @@ export const accountsScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: accountsLines,
   list: listOf,
-  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: switchToTab }),
   instance: ({ fleet, ui }) => {
-    const look = { fleet, ui };
-    const user = chosenOf(look);
-    return instanceOf(fleet.instances, user === undefined ? null : ownerIdOf(user))?.name ?? null;
+    const state = { fleet, ui };
+    const user = chosenOf(state);
+    return instanceOfUser(fleet.instances, user === undefined ? null : ownerIdOf(user))?.name ?? null;
   },
-  describe(look) {
-    const chosen = chosenOf(look);
-    return chosen === undefined ? null : { kind: 'account', tab: tabOf(look.ui.at), id: chosen.id };
+  describe(state) {
+    const chosen = chosenOf(state);
+    return chosen === undefined ? null : { kind: 'account', tab: tabOf(state.ui.at), id: chosen.id };
   },
   copies: copiesOf,
   command: ({ ui }) => accountCommand(tabOf(ui.at)),
-  wants: (look) => wantsAccounts(look, tabOf(look.ui.at)),
+  needs: (state) => accountNeeds(state, tabOf(state.ui.at)),
   run,
 };
 
@@ -79,8 +77,8 @@ function searchOf(filter: string): string | undefined {
   return part === '' ? undefined : part;
 }
 
-export function wantsAccounts({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>, tab: AccountTab): Wants {
-  const asked = reachOf(ui, listId(tab));
+export function accountNeeds({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>, tab: AccountTab): DataNeeds {
+  const asked = limitOf(ui, listId(tab));
   // What this console did changes them.
   const ended = fleet.actions.findLast(({ ended_at }) => ended_at !== null)?.id ?? 0;
   const version = `${asked} ${ended}`;
@@ -114,7 +112,7 @@ function idOf({ id }: Account): string {
   return id;
 }
 
-function pageFor({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>, tab: AccountTab) {
+function pageFor({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>, tab: AccountTab) {
   if (tab !== 'users') return pageOf(fleet, tab, '');
   return pageOf(fleet, 'users', searchOf(filterOf(ui, listId('users'))) ?? '');
 }
@@ -132,22 +130,22 @@ function ownerIdOf(account: Account): string {
 /** The address of a user, as far as it is known here. */
 function ownerOf(fleet: FleetState, id: string): string {
   const user = fleet.pages.users?.value?.items.find((one) => one.id === id);
-  return user?.email ?? instanceOf(fleet.instances, id)?.email ?? id;
+  return user?.email ?? instanceOfUser(fleet.instances, id)?.email ?? id;
 }
 
-const remembered = new WeakMap<FleetState, Map<string, readonly Account[]>>();
+const cache = new WeakMap<FleetState, Map<string, readonly Account[]>>();
 
 /** Made once for each state of the fleet, as several parts of the screen ask for it. */
-function accountsOf({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>): readonly Account[] {
+function accountsOf({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>): readonly Account[] {
   const tab = tabOf(ui.at);
   const filter = filterOf(ui, listId(tab));
-  const made = remembered.get(fleet) ?? new Map<string, readonly Account[]>();
-  remembered.set(fleet, made);
+  const made = cache.get(fleet) ?? new Map<string, readonly Account[]>();
+  cache.set(fleet, made);
   const key = `${tab} ${filter}`;
   const all: readonly Account[] = pageFor({ fleet, ui }, tab)?.value?.items ?? [];
-  const lets = wordFilter(filter);
+  const matches = wordFilter(filter);
   const accounts =
-    made.get(key) ?? (lets === null ? all : all.filter((one) => lets(cellsOf(fleet, one).join('\n'))));
+    made.get(key) ?? (matches === null ? all : all.filter((one) => matches(cellsOf(fleet, one).join('\n'))));
   made.set(key, accounts);
   return accounts;
 }
@@ -166,27 +164,27 @@ function cellsOf(fleet: FleetState, account: Account): (string | null)[] {
   return [owner, account.address, account.user_agent, account.created, account.expires_at];
 }
 
-function chosenOf(look: Pick<Look, 'fleet' | 'ui'>): Account | undefined {
-  const accounts = accountsOf(look);
-  return accounts[indexIn(look, accounts)];
+function chosenOf(state: Pick<ConsoleState, 'fleet' | 'ui'>): Account | undefined {
+  const accounts = accountsOf(state);
+  return accounts[indexIn(state, accounts)];
 }
 
-function indexIn({ ui }: Pick<Look, 'ui'>, accounts: readonly Account[]): number {
+function indexIn({ ui }: Pick<ConsoleState, 'ui'>, accounts: readonly Account[]): number {
   return cursorIndex(
     accounts.map(({ id }) => id),
     cursorOf(ui, listId(tabOf(ui.at))),
   );
 }
 
-function listOf(look: Look): List {
-  const tab = tabOf(look.ui.at);
+function listOf(state: ConsoleState): List {
+  const tab = tabOf(state.ui.at);
   return {
     id: listId(tab),
-    keys: accountsOf(look).map(({ id }) => id),
+    keys: accountsOf(state).map(({ id }) => id),
     from: () => 2,
     room: listRows,
     filterHint: tab === 'users' ? 'address, name, role, active, database' : 'name, owner, address, …',
-    older: olderOf(look),
+    older: olderItems(state),
   };
 }
 
@@ -195,34 +193,34 @@ function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
-function olderOf(look: Look): Older {
-  const id = listId(tabOf(look.ui.at));
-  const page = pageFor(look, tabOf(look.ui.at));
+function olderItems(state: ConsoleState): OlderItems {
+  const id = listId(tabOf(state.ui.at));
+  const page = pageFor(state, tabOf(state.ui.at));
   const reading = page ?? { key: '', value: null, error: null };
-  return { id, error: page?.error ?? null, behind: behind(reading, reachOf(look.ui, id)) };
+  return { id, error: page?.error ?? null, behind: behind(reading, limitOf(state.ui, id)) };
 }
 
-function copiesOf(look: Look): CopyChoice[] {
-  const account = chosenOf(look);
+function copiesOf(state: ConsoleState): CopyChoice[] {
+  const account = chosenOf(state);
   if (account === undefined) return [];
-  const owner = ownerOf(look.fleet, ownerIdOf(account));
+  const owner = ownerOf(state.fleet, ownerIdOf(account));
   return copyChoices(
     ['n', 'the id', account.id],
     ['o', 'the e-mail address', owner],
     ['d', 'the database', 'database' in account ? account.database : null],
     ['p', 'the beginning of the key', 'prefix' in account ? `fk_${account.prefix}` : null],
     ['b', 'the address', 'address' in account ? account.address : null],
-    ['r', 'the row', rowText(cellsOf(look.fleet, account))],
+    ['r', 'the row', rowText(cellsOf(state.fleet, account))],
     ['v', 'all of it, as JSON', JSON.stringify(account, null, 2)],
   );
 }
 
 function run(console: Console, command: Command): boolean {
-  const look = lookOf(console);
-  const tab = tabOf(look.ui.at);
-  const chosen = chosenOf(look);
+  const state = stateOf(console);
+  const tab = tabOf(state.ui.at);
+  const chosen = chosenOf(state);
   const turn = (by: number) =>
-    turnToTab(console, (ACCOUNT_TABS.indexOf(tab) + by + ACCOUNT_TABS.length) % ACCOUNT_TABS.length);
+    switchToTab(console, (ACCOUNT_TABS.indexOf(tab) + by + ACCOUNT_TABS.length) % ACCOUNT_TABS.length);
   switch (command) {
     case 'tab.next':
       return turn(1);
@@ -230,14 +228,14 @@ function run(console: Console, command: Command): boolean {
       return turn(-1);
     case 'open':
       if (chosen !== undefined)
-        open(console, { screen: 'describe', thing: { kind: 'account', tab, id: chosen.id } });
+        openSpot(console, { screen: 'describe', thing: { kind: 'account', tab, id: chosen.id } });
       return true;
     case 'key.revoke':
       revokeKey(console, chosen !== undefined && 'prefix' in chosen ? chosen : undefined);
       return true;
     case 'session.end': {
       const session = chosen !== undefined && 'address' in chosen ? chosen : undefined;
-      endSession(console, session, session === undefined ? '' : ownerOf(look.fleet, session.user_id));
+      endSession(console, session, session === undefined ? '' : ownerOf(state.fleet, session.user_id));
       return true;
     }
     default:
@@ -245,8 +243,8 @@ function run(console: Console, command: Command): boolean {
   }
 }
 
-function turnToTab(console: Console, index: number): true {
-  turnTo(console, { screen: 'accounts', tab: ACCOUNT_TABS[index] ?? 'users' });
+function switchToTab(console: Console, index: number): true {
+  switchTo(console, { screen: 'accounts', tab: ACCOUNT_TABS[index] ?? 'users' });
   return true;
 }
 
@@ -264,7 +262,7 @@ function accountsLines(view: View): string[] {
   const filter = filterOf(ui, listId(tab));
   const right: Span[] = [
     ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
-    ...placeSpans(index, accounts.length, olderOf(view)),
+    ...positionSpans(index, accounts.length, olderItems(view)),
   ];
   const head = paintSplit(theme, tabSpans(stripOf(tab)), right, size.columns);
   if (page === null || page.value === null) {
@@ -279,7 +277,7 @@ function accountsLines(view: View): string[] {
       : tab === 'keys'
         ? keyColumns(view, accounts, (id) => ownerOf(fleet, id))
         : sessionColumns(view, accounts, (id) => ownerOf(fleet, id));
-  const empty = filter === '' ? EMPTY[tab] : nothingMatches(olderOf(view));
+  const empty = filter === '' ? EMPTY[tab] : noMatchText(olderItems(view));
   const table = drawTable<Account>(
     theme,
     { columns, rows: accounts, keyOf: ({ id }) => id, cursor: cursorOf(ui, listId(tab)), empty },
@@ -300,7 +298,7 @@ function detailOf({ fleet }: View, account: Account | undefined, error: string |
   if (account === undefined) return [];
   if ('permissions' in account) return [['muted', ` ${account.id} · may: ${account.permissions.join(', ')}`]];
   if ('user_agent' in account) return [['muted', ` ${account.id} · ${account.user_agent}`]];
-  const own = instanceOf(fleet.instances, account.id);
+  const own = instanceOfUser(fleet.instances, account.id);
   const facts = [account.id, account.name, own === null ? null : own.url];
   return [['muted', ` ${facts.filter((fact) => fact !== null && fact !== '').join(' · ')}`]];
 }

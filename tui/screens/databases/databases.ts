@@ -1,19 +1,19 @@
 import type { Instance } from '../../../shared/instance.ts';
 import { notReadyYet } from '../../store/fleet/fleet-state.ts';
 import { NO_PROBLEMS } from '../../store/fleet/problem-rows.ts';
+import { byteSize, bytes, plural } from '../../store/text/format.ts';
+import { phaseText, reasonLine } from '../../store/text/reason.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { namesOf } from '../../store/view/rows.ts';
 import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
-import { byteSize, bytes, plural } from '../../store/words/format.ts';
-import { phaseWord, whyLine } from '../../store/words/why.ts';
 import { phaseLook } from '../../theme.ts';
 import { paintSplit, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
-import { lookOf } from '../console.ts';
-import { detailRows, withChosen } from '../frame/chosen-line.ts';
+import { type ConsoleState, type Size, stateOf, type View } from '../console.ts';
+import { detailRows, withInstanceDetail } from '../frame/list-detail.ts';
 import { showAllInstances, toggleProblemsOnly } from '../frame/marks.ts';
-import { open } from '../presses/navigate.ts';
-import type { List, Look, Screen, Size, View } from '../screen.ts';
+import { openSpot } from '../input/navigate.ts';
+import type { List, Screen } from '../screen.ts';
 
 const LIST = 'databases';
 
@@ -23,8 +23,8 @@ export const databasesScreen: Screen = {
   lines: databasesLines,
   list: listOf,
   instance: chosenName,
-  describe(look) {
-    const name = chosenName(look);
+  describe(state) {
+    const name = chosenName(state);
     return name === null ? null : { kind: 'instance', name };
   },
   command: () => 'databases list',
@@ -32,21 +32,21 @@ export const databasesScreen: Screen = {
   run(console, command) {
     if (command === 'problems.only') return toggleProblemsOnly(console);
     if (command !== 'open') return false;
-    const name = chosenName(lookOf(console));
-    if (name !== null) open(console, { screen: 'instance', name, tab: 'data' });
+    const name = chosenName(stateOf(console));
+    if (name !== null) openSpot(console, { screen: 'instance', name, tab: 'data' });
     return true;
   },
 };
 
-function rowsOf({ fleet, ui, rows }: Look): readonly Instance[] {
+function rowsOf({ fleet, ui, rows }: ConsoleState): readonly Instance[] {
   const all = rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort, problemsOnly: ui.problemsOnly });
   return all.filter(({ kind }) => kind === 'user');
 }
 
-function listOf(look: Look): List {
+function listOf(state: ConsoleState): List {
   return {
     id: LIST,
-    keys: namesOf(rowsOf(look)),
+    keys: namesOf(rowsOf(state)),
     from: () => 2,
     room: listRows,
     filterHint: 'name, owner, phase, why, port',
@@ -58,9 +58,9 @@ function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
-function chosenName(look: Look): string | null {
-  const names = namesOf(rowsOf(look));
-  return names[cursorIndex(names, cursorOf(look.ui, LIST))] ?? null;
+function chosenName(state: ConsoleState): string | null {
+  const names = namesOf(rowsOf(state));
+  return names[cursorIndex(names, cursorOf(state.ui, LIST))] ?? null;
 }
 
 function databasesLines(view: View): string[] {
@@ -98,7 +98,7 @@ function databasesLines(view: View): string[] {
     {
       title: 'PHASE',
       width: 0,
-      text: (one) => `${phaseLook(one.phase).glyph} ${whyLine(one, fleet.now) ?? phaseWord(one.phase)}`,
+      text: (one) => `${phaseLook(one.phase).glyph} ${reasonLine(one, fleet.now) ?? phaseText(one.phase)}`,
       tone: ({ phase }) => phaseLook(phase).token,
     },
   ];
@@ -119,5 +119,5 @@ function databasesLines(view: View): string[] {
     size.columns,
     listRows(size),
   );
-  return [head, ...withChosen(view, table, rows[cursorIndex(namesOf(rows), cursor)])];
+  return [head, ...withInstanceDetail(view, table, rows[cursorIndex(namesOf(rows), cursor)])];
 }

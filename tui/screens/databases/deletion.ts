@@ -1,17 +1,16 @@
 import { deletionConsequences } from '../../../shared/deletion.ts';
 import type { Instance } from '../../../shared/instance.ts';
 import type { Form } from '../../store/view/form.ts';
-import { actionsOff } from '../../widgets/link-words.ts';
-import type { Console } from '../console.ts';
-import { openForm } from '../presses/forms.ts';
-import { say } from '../presses/say.ts';
-import { whyNotAllowed } from '../presses/why-not-allowed.ts';
+import { actionsOffReason } from '../../widgets/link-text.ts';
+import { type Console, showNotice } from '../console.ts';
+import { openForm } from '../input/forms.ts';
+import { denialReason } from '../input/start-action.ts';
 
 /** Asks for the name of the database that is to go; says why where it cannot. */
 export function offerDeletion(console: Console, name: string | null): void {
   const instance = name === null ? undefined : console.fleet.store.get().instances.get(name);
-  const why = whyNotDelete(console, instance);
-  if (why !== null || instance === undefined) return say(console, why ?? '');
+  const why = deletionDenialReason(console, instance);
+  if (why !== null || instance === undefined) return showNotice(console, why ?? '');
   openForm(console, deletionForm(instance));
 }
 
@@ -19,21 +18,21 @@ export function offerDeletion(console: Console, name: string | null): void {
 export function deleteDatabase(console: Console, name: string, typed: string): null {
   if (typed !== name) throw new Error(`that is not ${name}`);
   // Whatever happened while the question stood.
-  const why = whyNotDelete(console, console.fleet.store.get().instances.get(name));
+  const why = deletionDenialReason(console, console.fleet.store.get().instances.get(name));
   if (why !== null) throw new Error(why);
   void console.fleet.actions.run({ verb: 'delete', names: [name] });
   return null;
 }
 
-function whyNotDelete(console: Console, instance: Instance | undefined): string | null {
-  const off = actionsOff(console.fleet.store.get().link);
+function deletionDenialReason(console: Console, instance: Instance | undefined): string | null {
+  const off = actionsOffReason(console.fleet.store.get().link);
   if (off !== null) return off;
   if (instance === undefined) return 'There is no database to delete.';
   if (instance.kind === 'global') return 'The global database holds all accounts and is never deleted.';
   const { at, marks } = console.ui.get();
   if (at.screen === 'instances' && marks.size > 0)
     return 'Databases are deleted one at a time, by name: Esc drops the marks.';
-  return whyNotAllowed(console, 'databases.delete');
+  return denialReason(console, 'databases.delete');
 }
 
 function deletionForm(instance: Instance): Form {

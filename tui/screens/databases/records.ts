@@ -1,19 +1,18 @@
 import type { DatabaseRecord } from '../../../shared/client/fathom-client.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
+import { plural } from '../../store/text/format.ts';
+import { sanitise } from '../../store/text/sanitise.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { wordFilter } from '../../store/view/filter.ts';
 import type { Location } from '../../store/view/location.ts';
 import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
-import { plural } from '../../store/words/format.ts';
-import { sanitise } from '../../store/words/sanitise.ts';
 import { paintSplit, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { wrapWords } from '../../widgets/text.ts';
-import { type Console, lookOf } from '../console.ts';
-import { open, turnTo } from '../presses/navigate.ts';
-import { say } from '../presses/say.ts';
-import type { List, Look, Screen, Size, View } from '../screen.ts';
+import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
+import { openSpot, switchTo } from '../input/navigate.ts';
+import type { List, Screen } from '../screen.ts';
 
 const PER_PAGE = 50;
 const WIDEST = 30;
@@ -24,29 +23,32 @@ export const recordsScreen: Screen = {
   lines: recordsLines,
   list: listOf,
   instance: ({ ui }) => spotOf(ui.at).name,
-  describe(look) {
-    const id = chosenId(look);
-    return id === null ? null : { kind: 'record', ...placeOf(look.ui.at), id };
+  describe(state) {
+    const id = chosenId(state);
+    return id === null ? null : { kind: 'record', ...placeOf(state.ui.at), id };
   },
   command({ ui }) {
     const { name, collection, page } = spotOf(ui.at);
     return `databases records ${name} ${collection} --page ${page}`;
   },
-  copies(look) {
-    const id = chosenId(look);
-    const record = recordsOf(look).find((one) => keyOf(one) === id);
+  copies(state) {
+    const id = chosenId(state);
+    const record = recordsOf(state).find((one) => keyOf(one) === id);
     return copyChoices(
       ['n', 'the id', id],
       ['v', 'the record, as JSON', record && JSON.stringify(record, null, 2)],
     );
   },
-  wants: ({ ui }) => ({ pages: [recordsRequest(placeOf(ui.at))] }),
+  needs: ({ ui }) => ({ pages: [recordsRequest(placeOf(ui.at))] }),
   run(console, command) {
     switch (command) {
       case 'open': {
-        const id = chosenId(lookOf(console));
+        const id = chosenId(stateOf(console));
         if (id === null) return true;
-        open(console, { screen: 'describe', thing: { kind: 'record', ...placeOf(console.ui.get().at), id } });
+        openSpot(console, {
+          screen: 'describe',
+          thing: { kind: 'record', ...placeOf(console.ui.get().at), id },
+        });
         return true;
       }
       case 'records.next':
@@ -93,14 +95,14 @@ function listId(at: Location): string {
   return `records:${name}/${collection}`;
 }
 
-function pageFor({ fleet, ui }: Look) {
+function pageFor({ fleet, ui }: ConsoleState) {
   return pageOf(fleet, 'records', recordsKey(placeOf(ui.at)));
 }
 
-function recordsOf(look: Look): readonly DatabaseRecord[] {
-  const records = pageFor(look)?.value?.items ?? [];
-  const lets = wordFilter(filterOf(look.ui, listId(look.ui.at)));
-  return lets === null ? records : records.filter((record) => lets(JSON.stringify(record)));
+function recordsOf(state: ConsoleState): readonly DatabaseRecord[] {
+  const records = pageFor(state)?.value?.items ?? [];
+  const matches = wordFilter(filterOf(state.ui, listId(state.ui.at)));
+  return matches === null ? records : records.filter((record) => matches(JSON.stringify(record)));
 }
 
 function keyOf(record: DatabaseRecord): string {
@@ -108,10 +110,10 @@ function keyOf(record: DatabaseRecord): string {
 }
 
 /** A view may have rows without an id of their own. */
-function listOf(look: Look): List {
+function listOf(state: ConsoleState): List {
   return {
-    id: listId(look.ui.at),
-    keys: recordsOf(look).map(keyOf),
+    id: listId(state.ui.at),
+    keys: recordsOf(state).map(keyOf),
     from: () => 3,
     room: listRows,
     filterHint: 'anything in the records of this page',
@@ -123,9 +125,9 @@ function listRows({ rows }: Size): number {
   return Math.max(1, rows - 3);
 }
 
-function chosenId(look: Look): string | null {
-  const { keys, id } = listOf(look);
-  return keys[cursorIndex(keys, cursorOf(look.ui, id))] ?? null;
+function chosenId(state: ConsoleState): string | null {
+  const { keys, id } = listOf(state);
+  return keys[cursorIndex(keys, cursorOf(state.ui, id))] ?? null;
 }
 
 function lastPage(total: number): number {
@@ -134,14 +136,14 @@ function lastPage(total: number): number {
 
 function turnPage(console: Console, by: 1 | -1): true {
   const place = placeOf(console.ui.get().at);
-  const total = pageFor(lookOf(console))?.value?.total;
+  const total = pageFor(stateOf(console))?.value?.total;
   if (total === undefined) return true;
   const page = place.page + by;
   if (page < 1 || page > lastPage(total)) {
-    say(console, by === 1 ? 'This is the last page.' : 'This is the first page.');
+    showNotice(console, by === 1 ? 'This is the last page.' : 'This is the first page.');
     return true;
   }
-  turnTo(console, { screen: 'records', ...place, page });
+  switchTo(console, { screen: 'records', ...place, page });
   return true;
 }
 
@@ -201,10 +203,10 @@ function columnsOf(rows: readonly DatabaseRecord[], width: number): Column<Datab
   return columns;
 }
 
-const SHOWN_OF_CELL = 200;
+const MAX_CELL = 200;
 
 function cellOf(value: unknown): string {
   if (value === undefined || value === null || value === '') return '–';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return sanitise(text.slice(0, SHOWN_OF_CELL));
+  return sanitise(text.slice(0, MAX_CELL));
 }

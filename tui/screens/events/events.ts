@@ -4,12 +4,12 @@ import { EVENT_TABS, type EventTab, type Location } from '../../store/view/locat
 import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
 import { paintLine, paintSplit, type Span } from '../../widgets/line.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
-import { type Console, lookOf } from '../console.ts';
-import { detailRows } from '../frame/chosen-line.ts';
-import { open, turnTo } from '../presses/navigate.ts';
-import type { List, Look, Screen, Size, View } from '../screen.ts';
-import { nothingMatches, placeSpans } from './reach-back.ts';
-import { eventCopies, olderOf, timelineLines, timelineProblem, wantsTimeline } from './timeline.ts';
+import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
+import { detailRows } from '../frame/list-detail.ts';
+import { openSpot, switchTo } from '../input/navigate.ts';
+import type { List, Screen } from '../screen.ts';
+import { noMatchText, positionSpans } from './older-items.ts';
+import { eventCopies, olderItems, timelineError, timelineLines, timelineNeeds } from './timeline.ts';
 
 const TITLES: Readonly<Record<EventTab, string>> = { all: 'All', fleet: 'Instances', audit: 'Audit' };
 
@@ -18,29 +18,29 @@ export const eventsScreen: Screen = {
   place: () => 'events',
   lines: eventsLines,
   list: listOf,
-  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
-  instance(look) {
-    const on = chosenOf(look)?.on ?? '';
-    return look.fleet.instances.has(on) ? on : null;
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: switchToTab }),
+  instance(state) {
+    const on = chosenOf(state)?.on ?? '';
+    return state.fleet.instances.has(on) ? on : null;
   },
-  describe(look) {
-    const chosen = chosenOf(look);
+  describe(state) {
+    const chosen = chosenOf(state);
     return chosen === undefined ? null : { kind: 'event', key: chosen.key, name: null };
   },
   command: () => 'audit list',
-  copies: (look) => eventCopies(chosenOf(look)),
-  wants: (look) => wantsTimeline(look, null),
+  copies: (state) => eventCopies(chosenOf(state)),
+  needs: (state) => timelineNeeds(state, null),
   run(console, command) {
     if (command === 'open') return openChosen(console);
     const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
     if (by === 0) return false;
     const tab = EVENT_TABS.indexOf(tabOf(console.ui.get().at));
-    return turnToTab(console, (tab + by + EVENT_TABS.length) % EVENT_TABS.length);
+    return switchToTab(console, (tab + by + EVENT_TABS.length) % EVENT_TABS.length);
   },
 };
 
-function turnToTab(console: Console, index: number): true {
-  turnTo(console, { screen: 'events', tab: EVENT_TABS[index] ?? 'all' });
+function switchToTab(console: Console, index: number): true {
+  switchTo(console, { screen: 'events', tab: EVENT_TABS[index] ?? 'all' });
   return true;
 }
 
@@ -51,10 +51,10 @@ function stripOf(tab: EventTab): TabStrip {
 
 /** The instance that it was about, else all that is known of it. */
 function openChosen(console: Console): true {
-  const chosen = chosenOf(lookOf(console));
+  const chosen = chosenOf(stateOf(console));
   if (chosen === undefined) return true;
   const exists = console.fleet.store.get().instances.has(chosen.on);
-  open(
+  openSpot(
     console,
     exists
       ? { screen: 'instance', name: chosen.on, tab: 'summary' }
@@ -72,18 +72,18 @@ function listId(at: Location): string {
   return `events:${tabOf(at)}`;
 }
 
-function entriesOf({ fleet, ui }: Look): readonly TimelineEntry[] {
+function entriesOf({ fleet, ui }: ConsoleState): readonly TimelineEntry[] {
   return timelineOf(fleet, { tab: tabOf(ui.at), name: null, filter: filterOf(ui, listId(ui.at)) });
 }
 
-function listOf(look: Look): List {
+function listOf(state: ConsoleState): List {
   return {
-    id: listId(look.ui.at),
-    keys: entriesOf(look).map(({ key }) => key),
+    id: listId(state.ui.at),
+    keys: entriesOf(state).map(({ key }) => key),
     from: () => 2,
     room: listRows,
     filterHint: 'who, what, on what, outcome, detail',
-    older: olderOf(look, tabOf(look.ui.at), null),
+    older: olderItems(state, tabOf(state.ui.at), null),
   };
 }
 
@@ -92,12 +92,12 @@ function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
-function chosenOf(look: Look): TimelineEntry | undefined {
-  const entries = entriesOf(look);
+function chosenOf(state: ConsoleState): TimelineEntry | undefined {
+  const entries = entriesOf(state);
   return entries[
     cursorIndex(
       entries.map(({ key }) => key),
-      cursorOf(look.ui, listId(look.ui.at)),
+      cursorOf(state.ui, listId(state.ui.at)),
     )
   ];
 }
@@ -121,7 +121,7 @@ function eventsLines(view: View): string[] {
       empty:
         filterOf(ui, id) === ''
           ? 'Nothing has happened yet.'
-          : nothingMatches(olderOf(view, tabOf(ui.at), null)),
+          : noMatchText(olderItems(view, tabOf(ui.at), null)),
     }),
   ];
 }
@@ -130,7 +130,7 @@ function headLine(view: View, index: number, count: number): string {
   const { fleet, ui, theme, size } = view;
   const chosen = tabOf(ui.at);
   const tabs = tabSpans(stripOf(chosen));
-  const problem = timelineProblem(fleet, chosen, null);
+  const problem = timelineError(fleet, chosen, null);
   if (problem !== null) {
     return paintLine(theme, [...tabs, ['bad', ` ✗ ${problem} · ^R tries again`]], size.columns);
   }
@@ -139,7 +139,7 @@ function headLine(view: View, index: number, count: number): string {
     ...(fleet.audit === null ? [['busy', '◌ reading the audit log  '] as Span] : []),
     ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
     ['muted', 'the latest first  '],
-    ...placeSpans(index, count, olderOf(view, chosen, null)),
+    ...positionSpans(index, count, olderItems(view, chosen, null)),
   ];
   return paintSplit(theme, tabs, right, size.columns);
 }

@@ -1,22 +1,22 @@
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
-import { behindTimeline, type TimelineEntry, timelineKey } from '../../store/events/timeline.ts';
+import { type TimelineEntry, timelineKey, timelineOlderStatus } from '../../store/events/timeline.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
 import { readLatest } from '../../store/pages/latest.ts';
-import { pageOf } from '../../store/pages/pages.ts';
-import type { Wants } from '../../store/pages/wants.ts';
+import { type DataNeeds, pageOf } from '../../store/pages/pages.ts';
+import { stamp } from '../../store/text/format.ts';
 import type { Cursor } from '../../store/view/cursor.ts';
 import type { EventTab } from '../../store/view/location.ts';
-import { reachOf } from '../../store/view/ui-state.ts';
-import { stamp } from '../../store/words/format.ts';
+import { limitOf } from '../../store/view/ui-state.ts';
 import type { Token } from '../../theme.ts';
 import type { Span } from '../../widgets/line.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
-import { withDetail } from '../frame/chosen-line.ts';
-import type { Look, Older, View } from '../screen.ts';
+import type { ConsoleState, View } from '../console.ts';
+import { withDetail } from '../frame/list-detail.ts';
+import type { OlderItems } from '../screen.ts';
 
 /** What a timeline is made from: of all instances, or of one. */
-export function wantsTimeline({ ui }: Pick<Look, 'ui'>, name: string | null): Wants {
-  const asked = reachOf(ui, timelineReach(name));
+export function timelineNeeds({ ui }: Pick<ConsoleState, 'ui'>, name: string | null): DataNeeds {
+  const asked = limitOf(ui, timelineLimitId(name));
   const key = timelineKey(name);
   const version = String(asked);
   return {
@@ -29,7 +29,7 @@ export function wantsTimeline({ ui }: Pick<Look, 'ui'>, name: string | null): Wa
         async load(to) {
           const { items } = await to.events({
             ...(name === null ? {} : { name }),
-            limit: Math.min(asked, MOST_EVENTS),
+            limit: Math.min(asked, MAX_EVENTS),
           });
           return { items, asked, all: items.length < asked };
         },
@@ -50,26 +50,26 @@ export function wantsTimeline({ ui }: Pick<Look, 'ui'>, name: string | null): Wa
 }
 
 /** What the daemon remembers of instances. */
-const MOST_EVENTS = 5_000;
+const MAX_EVENTS = 5_000;
 
 /** All timelines of the same thing reach back equally far. */
-export function timelineReach(name: string | null): string {
+export function timelineLimitId(name: string | null): string {
   return `timeline:${name ?? ''}`;
 }
 
 /** What is behind the last one, and why that cannot be read. */
-export function olderOf(
-  { fleet, ui }: Pick<Look, 'fleet' | 'ui'>,
+export function olderItems(
+  { fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>,
   tab: EventTab,
   name: string | null,
-): Older {
-  const id = timelineReach(name);
-  const error = timelineProblem(fleet, tab, name);
-  return { id, error, behind: behindTimeline(fleet, { tab, name }, reachOf(ui, id)) };
+): OlderItems {
+  const id = timelineLimitId(name);
+  const error = timelineError(fleet, tab, name);
+  return { id, error, behind: timelineOlderStatus(fleet, { tab, name }, limitOf(ui, id)) };
 }
 
 /** Why it is not whole; null when nothing is wrong. */
-export function timelineProblem(fleet: FleetState, tab: EventTab, name: string | null): string | null {
+export function timelineError(fleet: FleetState, tab: EventTab, name: string | null): string | null {
   const key = timelineKey(name);
   const journal = tab === 'audit' ? null : pageOf(fleet, 'journal', key)?.error;
   const audit = tab === 'fleet' ? null : (fleet.refusals['audit'] ?? pageOf(fleet, 'audit', key)?.error);

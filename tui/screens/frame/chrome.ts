@@ -1,17 +1,16 @@
 import type { Place } from '../../keys/places.ts';
 import { keyLabel } from '../../keys/presses.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
-import { TOP_SCREENS, topOf } from '../../store/view/location.ts';
+import { clockTime } from '../../store/text/format.ts';
+import { TOP_SCREENS, topLocationOf } from '../../store/view/location.ts';
 import type { Prompt, UiState } from '../../store/view/ui-state.ts';
-import { clockTime } from '../../store/words/format.ts';
 import type { Theme } from '../../theme.ts';
 import { actionSpans, keyHints } from '../../widgets/footer.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../../widgets/line.ts';
-import { linkSpan } from '../../widgets/link-words.ts';
+import { linkSpan } from '../../widgets/link-text.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { cut } from '../../widgets/text.ts';
-import type { Console } from '../console.ts';
-import type { View } from '../screen.ts';
+import type { Console, View } from '../console.ts';
 
 export function headerLine(
   theme: Theme,
@@ -31,7 +30,7 @@ export function headerTabs(
   console: Pick<Console, 'title' | 'readOnly'>,
   view: Pick<View, 'fleet' | 'ui' | 'size'>,
 ): TabStrip {
-  const current = topOf(view.ui.at).screen;
+  const current = topLocationOf(view.ui.at).screen;
   const stripOf = (titleOf: (tab: (typeof TOP_SCREENS)[number]) => string): TabStrip => ({
     before: [['title', ` ${cut(console.title, 16)} `]],
     titles: TOP_SCREENS.map(titleOf),
@@ -79,7 +78,7 @@ function staleSpans({ link, snapshot_at: at }: FleetState): Span[] | null {
   ];
 }
 
-function promptWords(prompt: Prompt): { sign: string; hint: string } {
+function promptText(prompt: Prompt): { sign: string; hint: string } {
   switch (prompt.kind) {
     case 'filter':
       return { sign: '/', hint: `${prompt.hint} · !word excludes · ⏎ keep · Esc undo` };
@@ -92,7 +91,7 @@ function promptWords(prompt: Prompt): { sign: string; hint: string } {
 
 export function footerLine(theme: Theme, ui: UiState, place: Place, columns: number): string {
   if (ui.prompt === null || ui.dialog !== null) return keyHints(theme, place, columns);
-  const { sign, hint } = promptWords(ui.prompt);
+  const { sign, hint } = promptText(ui.prompt);
   const typed: Span[] = [
     ['accent', ` ${sign}`],
     ['plain', ui.prompt.text],

@@ -1,16 +1,16 @@
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { timelineOf } from '../../store/events/timeline.ts';
-import { type PageState, pageOf } from '../../store/pages/pages.ts';
-import { NOTHING } from '../../store/pages/wants.ts';
+import { NO_NEEDS, type PageState, pageOf } from '../../store/pages/pages.ts';
+import { sanitise } from '../../store/text/sanitise.ts';
 import type { Location, Thing } from '../../store/view/location.ts';
-import { sanitise } from '../../store/words/sanitise.ts';
-import { jsonLines } from '../../widgets/json-lines.ts';
 import { paintLine } from '../../widgets/line.ts';
-import { ACCOUNT_WORDS, accountCommand, accountOf, wantsAccounts } from '../accounts/accounts.ts';
+import { jsonLines } from '../../widgets/text.ts';
+import { ACCOUNT_NOUNS, accountCommand, accountNeeds, accountOf } from '../accounts/accounts.ts';
+import type { ConsoleState, View } from '../console.ts';
 import { recordsKey, recordsRequest } from '../databases/records.ts';
-import { wantsTimeline } from '../events/timeline.ts';
-import { wantsTask } from '../queue/task.ts';
-import type { LongText, Look, Screen, View } from '../screen.ts';
+import { timelineNeeds } from '../events/timeline.ts';
+import { taskNeeds } from '../queue/task.ts';
+import type { LongText, Screen } from '../screen.ts';
 
 /** One thing as it is, in JSON. */
 export const describeScreen: Screen = {
@@ -44,19 +44,19 @@ export const describeScreen: Screen = {
         return `databases records ${thing.name} ${thing.collection} --page ${thing.page}`;
     }
   },
-  copies: (look) => copyChoices(['v', 'all of it, as JSON', bodyOf(look).join('\n')]),
-  wants(look) {
-    const { fleet, ui } = look;
+  copies: (state) => copyChoices(['v', 'all of it, as JSON', bodyOf(state).join('\n')]),
+  needs(state) {
+    const { fleet, ui } = state;
     const thing = thingOf(ui.at);
     switch (thing.kind) {
       case 'instance':
-        return NOTHING;
+        return NO_NEEDS;
       case 'task':
-        return wantsTask(fleet.queue, thing.id);
+        return taskNeeds(fleet.queue, thing.id);
       case 'account':
-        return wantsAccounts(look, thing.tab);
+        return accountNeeds(state, thing.tab);
       case 'event':
-        return wantsTimeline(look, thing.name);
+        return timelineNeeds(state, thing.name);
       case 'record':
         return { pages: [recordsRequest(thing)] };
     }
@@ -75,7 +75,7 @@ function titleOf(thing: Thing): string {
     case 'task':
       return `Task ${thing.id}`;
     case 'account':
-      return ACCOUNT_WORDS[thing.tab];
+      return ACCOUNT_NOUNS[thing.tab];
     case 'event':
       return 'Event';
     case 'record':
@@ -83,7 +83,7 @@ function titleOf(thing: Thing): string {
   }
 }
 
-function bodyOf({ fleet, ui }: Look): string[] {
+function bodyOf({ fleet, ui }: ConsoleState): string[] {
   const thing = thingOf(ui.at);
   switch (thing.kind) {
     case 'instance': {
@@ -118,14 +118,14 @@ function pageLines<T>(page: PageState<T> | null, pick: (value: T) => object | un
     : linesOf(value);
 }
 
-const remembered = new WeakMap<object, string[]>();
+const cache = new WeakMap<object, string[]>();
 
 /** Made once for each value: a screen is drawn many times a second. */
 function linesOf(value: object): string[] {
-  const known = remembered.get(value);
+  const known = cache.get(value);
   if (known !== undefined) return known;
   const lines = jsonLines(value);
-  remembered.set(value, lines);
+  cache.set(value, lines);
   return lines;
 }
 

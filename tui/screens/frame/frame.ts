@@ -1,28 +1,34 @@
 import { confirmDialog } from '../../dialogs/confirm-dialog.ts';
 import { copyDialog } from '../../dialogs/copy-dialog.ts';
+import type { DialogArea } from '../../dialogs/dialog-box.ts';
 import { formDialog } from '../../dialogs/form-dialog.ts';
-import type { Room } from '../../dialogs/framed.ts';
 import { helpDialog } from '../../dialogs/help-dialog.ts';
-import { paletteEntries } from '../../dialogs/palette.ts';
-import { paletteDialog } from '../../dialogs/palette-dialog.ts';
+import { paletteDialog, paletteEntries } from '../../dialogs/palette.ts';
 import { quitDialog } from '../../dialogs/quit-dialog.ts';
 import type { Box, Frame } from '../../widgets/drawing/repaint.ts';
-import { bodySize, type Console, isTooSmall, SMALLEST } from '../console.ts';
-import { questionOf } from '../presses/answer-guard.ts';
-import type { Look, Size, View } from '../screen.ts';
-import { placeBelow, placeOf, screenOf, waits } from '../screens.ts';
+import {
+  bodySize,
+  type Console,
+  type ConsoleState,
+  isTooSmall,
+  type Size,
+  SMALLEST,
+  type View,
+} from '../console.ts';
+import { questionOf } from '../input/answer-guard.ts';
+import { isWaiting, placeBelow, placeOf, screenOf } from '../screens.ts';
 import { footerLine, headerLine, statusLine } from './chrome.ts';
 import { waitingLines } from './waiting-lines.ts';
 
 /** The whole console: a header, one screen, a status line and the keys; a dialog lies over the screen. */
-export function frameOf(console: Console, look: Look, size: Size): Frame {
-  const { fleet, ui } = look;
-  if (isTooSmall(size)) return tooSmall(size, ui.drawing);
+export function frameOf(console: Console, state: ConsoleState, size: Size): Frame {
+  const { fleet, ui } = state;
+  if (isTooSmall(size)) return tooSmall(size, ui.redraws);
   const { live, stale } = console.themes;
   const body = bodySize(size);
   const theme = fleet.link.kind === 'live' || screenOf(ui).alone === true ? live : stale;
-  const view: View = { ...look, theme, size: body };
-  const box = dialogOf(look, { theme: live, ...body });
+  const view: View = { ...state, theme, size: body };
+  const box = dialogOf(state, { theme: live, ...body });
   return {
     columns: size.columns,
     rows: [
@@ -33,16 +39,16 @@ export function frameOf(console: Console, look: Look, size: Size): Frame {
     ],
     // Below the header.
     box: box === null ? null : { ...box, top: box.top + 1 },
-    drawing: ui.drawing,
+    redraws: ui.redraws,
   };
 }
 
 function bodyLines({ themes, address }: Console, view: View): readonly string[] {
-  if (waits(view.ui, view.fleet)) return waitingLines({ ...view, theme: themes.live }, address);
+  if (isWaiting(view.ui, view.fleet)) return waitingLines({ ...view, theme: themes.live }, address);
   return screenOf(view.ui).lines(view);
 }
 
-function dialogOf({ fleet, ui }: Look, over: Room): Box | null {
+function dialogOf({ fleet, ui }: ConsoleState, over: DialogArea): Box | null {
   if (ui.prompt?.kind === 'palette') {
     return paletteDialog(
       over,
@@ -67,13 +73,13 @@ function dialogOf({ fleet, ui }: Look, over: Room): Box | null {
   }
 }
 
-function tooSmall(size: Size, drawing: number): Frame {
+function tooSmall(size: Size, redraws: number): Frame {
   const lines = [
     `${size.columns}×${size.rows} is too small`,
     `needs ${SMALLEST.columns}×${SMALLEST.rows}`,
     'q leaves',
   ].map((line) => line.slice(0, size.columns));
-  return { columns: size.columns, rows: exactly(size.rows, lines), box: null, drawing };
+  return { columns: size.columns, rows: exactly(size.rows, lines), box: null, redraws };
 }
 
 /** What is too much is cut, what is missing is blank. */

@@ -1,7 +1,7 @@
 import { moveCursor } from '../../store/view/cursor.ts';
 import { cursorOf } from '../../store/view/ui-state.ts';
-import type { Console } from '../console.ts';
-import type { List, Size } from '../screen.ts';
+import type { Console, Size } from '../console.ts';
+import type { List } from '../screen.ts';
 
 /** Marks or unmarks one, and goes on to the next row: marking several in a row is one key each. */
 export function toggleMark({ ui }: Console, list: List, key: string, size: Size): void {
@@ -39,7 +39,7 @@ export function showAllInstances({ ui }: Console): boolean {
 }
 
 /** True when there were any. */
-export function dropMarks({ ui }: Console): boolean {
+export function clearMarks({ ui }: Console): boolean {
   if (ui.get().marks.size === 0) return false;
   ui.update((state) => ({ ...state, marks: new Set() }));
   return true;

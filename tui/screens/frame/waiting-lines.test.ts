@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { initialState } from '../../store/fleet/fleet-state.ts';
 import { createThemes } from '../../theme.ts';
-import type { View } from '../screen.ts';
+import type { View } from '../console.ts';
 import { waitingLines } from './waiting-lines.ts';
 
 const link = {
@@ -28,7 +28,7 @@ it.each(['/run/fathom/fathomd.sock', 'http://localhost:3000', 'http://127.0.0.1:
   },
 );
 
-it('says where to look when the daemon is on another host', () => {
+it('says where to state when the daemon is on another host', () => {
   const text = said('https://fathom.example');
   expect(text).toContain('systemctl status fathomd');
   expect(text).not.toContain('systemctl start');

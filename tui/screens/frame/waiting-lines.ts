@@ -1,7 +1,7 @@
-import { shortDuration } from '../../store/words/format.ts';
+import { shortDuration } from '../../store/text/format.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
 import { wrapWords } from '../../widgets/text.ts';
-import type { View } from '../screen.ts';
+import type { View } from '../console.ts';
 
 /** Nothing has been seen yet: what is waited for, and what to do about it. */
 export function waitingLines(view: View, address: string): string[] {

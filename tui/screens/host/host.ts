@@ -1,20 +1,19 @@
 import type { DaemonLogLine, DoctorFinding } from '../../../shared/client/fathom-client.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
+import { longDuration, plural, since, stamp } from '../../store/text/format.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { wordFilter } from '../../store/view/filter.ts';
 import { HOST_TABS, type HostTab, type Location } from '../../store/view/location.ts';
 import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
-import { longDuration, plural, since, stamp } from '../../store/words/format.ts';
 import type { Token } from '../../theme.ts';
 import { paintSplit, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
-import { type Console, lookOf } from '../console.ts';
-import { detailRows, withDetail } from '../frame/chosen-line.ts';
-import { turnTo } from '../presses/navigate.ts';
-import { say } from '../presses/say.ts';
-import type { List, Look, Screen, Size, View } from '../screen.ts';
+import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
+import { detailRows, withDetail } from '../frame/list-detail.ts';
+import { switchTo } from '../input/navigate.ts';
+import type { List, Screen } from '../screen.ts';
 
 const TITLES: Readonly<Record<HostTab, string>> = { doctor: 'Doctor', 'daemon-log': 'Daemon log' };
 /** Lines of the daemon's log that are read. */
@@ -27,14 +26,14 @@ export const hostScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: hostLines,
   list: listOf,
-  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: turnToTab }),
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: switchToTab }),
   copies: copiesOf,
-  plain: (look) => (tabOf(look.ui.at) === 'daemon-log' ? plainLog(look) : null),
-  wants: ({ fleet, ui }) => ({ pages: [requestFor(tabOf(ui.at), fleet.now)] }),
+  plain: (state) => (tabOf(state.ui.at) === 'daemon-log' ? plainLog(state) : null),
+  needs: ({ fleet, ui }) => ({ pages: [requestFor(tabOf(ui.at), fleet.now)] }),
   run(console, command) {
     const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
     if (by !== 0) return turn(console, by);
-    return command === 'open' && tellAll(console);
+    return command === 'open' && showRemedy(console);
   },
 };
 
@@ -44,11 +43,11 @@ function tabOf(at: Location): HostTab {
 
 function turn(console: Console, by: 1 | -1): true {
   const tab = HOST_TABS.indexOf(tabOf(console.ui.get().at));
-  return turnToTab(console, (tab + by + HOST_TABS.length) % HOST_TABS.length);
+  return switchToTab(console, (tab + by + HOST_TABS.length) % HOST_TABS.length);
 }
 
-function turnToTab(console: Console, index: number): true {
-  turnTo(console, { screen: 'host', tab: HOST_TABS[index] ?? 'doctor' });
+function switchToTab(console: Console, index: number): true {
+  switchTo(console, { screen: 'host', tab: HOST_TABS[index] ?? 'doctor' });
   return true;
 }
 
@@ -75,18 +74,18 @@ function listId(tab: HostTab): string {
 const ORDER: readonly DoctorFinding['level'][] = ['fatal', 'warning', 'ok'];
 
 /** Worst first. */
-function findingsOf({ fleet, ui }: Look): readonly DoctorFinding[] {
+function findingsOf({ fleet, ui }: ConsoleState): readonly DoctorFinding[] {
   const all = pageOf(fleet, 'doctor', '')?.value?.findings ?? [];
-  const lets = wordFilter(filterOf(ui, listId('doctor')));
-  const shown = lets === null ? all : all.filter((one) => lets(Object.values(one).join('\n')));
+  const matches = wordFilter(filterOf(ui, listId('doctor')));
+  const shown = matches === null ? all : all.filter((one) => matches(Object.values(one).join('\n')));
   return shown.toSorted((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
 }
 
 /** The latest first. */
-function linesOf({ fleet, ui }: Look): readonly DaemonLogLine[] {
+function linesOf({ fleet, ui }: ConsoleState): readonly DaemonLogLine[] {
   const all = pageOf(fleet, 'daemonLog', '')?.value ?? [];
-  const lets = wordFilter(filterOf(ui, listId('daemon-log')));
-  return (lets === null ? all : all.filter(({ level, text }) => lets(`${level} ${text}`))).toReversed();
+  const matches = wordFilter(filterOf(ui, listId('daemon-log')));
+  return (matches === null ? all : all.filter(({ level, text }) => matches(`${level} ${text}`))).toReversed();
 }
 
 function findingKey({ id, summary }: DoctorFinding): string {
@@ -107,15 +106,15 @@ function lineKeys(lines: readonly DaemonLogLine[]): string[] {
     .toReversed();
 }
 
-function keysOf(look: Look): string[] {
-  return tabOf(look.ui.at) === 'doctor' ? findingsOf(look).map(findingKey) : lineKeys(linesOf(look));
+function keysOf(state: ConsoleState): string[] {
+  return tabOf(state.ui.at) === 'doctor' ? findingsOf(state).map(findingKey) : lineKeys(linesOf(state));
 }
 
-function listOf(look: Look): List {
-  const tab = tabOf(look.ui.at);
+function listOf(state: ConsoleState): List {
+  const tab = tabOf(state.ui.at);
   return {
     id: listId(tab),
-    keys: keysOf(look),
+    keys: keysOf(state),
     from: () => 2,
     room: listRows,
     filterHint: tab === 'doctor' ? 'ok, warning, fatal, what is found' : 'level or text',
@@ -127,16 +126,16 @@ function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
-function indexIn(look: Look): number {
-  return cursorIndex(keysOf(look), cursorOf(look.ui, listId(tabOf(look.ui.at))));
+function indexIn(state: ConsoleState): number {
+  return cursorIndex(keysOf(state), cursorOf(state.ui, listId(tabOf(state.ui.at))));
 }
 
-function copiesOf(look: Look): CopyChoice[] {
-  if (tabOf(look.ui.at) === 'doctor') {
-    const finding = findingsOf(look)[indexIn(look)];
+function copiesOf(state: ConsoleState): CopyChoice[] {
+  if (tabOf(state.ui.at) === 'doctor') {
+    const finding = findingsOf(state)[indexIn(state)];
     return copyChoices(['s', 'what was found', finding?.summary], ['w', 'what to do', finding?.remedy]);
   }
-  const line = linesOf(look)[indexIn(look)];
+  const line = linesOf(state)[indexIn(state)];
   return copyChoices(['l', 'the line', line && lineText(line)]);
 }
 
@@ -144,18 +143,18 @@ function lineText({ at, level, text }: DaemonLogLine): string {
   return `${at} ${level} ${text}`;
 }
 
-function plainLog(look: Look): string {
-  return linesOf(look)
+function plainLog(state: ConsoleState): string {
+  return linesOf(state)
     .toReversed()
     .map((line) => `${lineText(line)}\n`)
     .join('');
 }
 
 /** Where the rows below the list are not enough for all of it. */
-function tellAll(console: Console): true {
-  const look = lookOf(console);
-  const finding = tabOf(look.ui.at) === 'doctor' ? findingsOf(look)[indexIn(look)] : undefined;
-  if (finding !== undefined) say(console, finding.remedy ?? 'Nothing is to be done about this.');
+function showRemedy(console: Console): true {
+  const state = stateOf(console);
+  const finding = tabOf(state.ui.at) === 'doctor' ? findingsOf(state)[indexIn(state)] : undefined;
+  if (finding !== undefined) showNotice(console, finding.remedy ?? 'Nothing is to be done about this.');
   return true;
 }
 

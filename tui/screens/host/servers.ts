@@ -1,20 +1,18 @@
 import { messageOf } from '../../../shared/errors.ts';
 import type { Command } from '../../keys/commands.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
-import type { Profile } from '../../store/servers/profile.ts';
-import type { ServersState } from '../../store/servers/servers-state.ts';
+import type { Profile, ServersState } from '../../store/servers/profile.ts';
+import { latency } from '../../store/text/format.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { cursorOf } from '../../store/view/ui-state.ts';
-import { latency } from '../../store/words/format.ts';
 import type { Token } from '../../theme.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { wrapWords } from '../../widgets/text.ts';
-import { type Console, lookOf } from '../console.ts';
-import { detailRows, withDetail } from '../frame/chosen-line.ts';
-import { openForm, removalForm, serverForm } from '../presses/forms.ts';
-import { say } from '../presses/say.ts';
-import type { Look, Screen, Size, View } from '../screen.ts';
+import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
+import { detailRows, withDetail } from '../frame/list-detail.ts';
+import { openForm, removalForm, serverForm } from '../input/forms.ts';
+import type { Screen } from '../screen.ts';
 
 const LIST = 'servers';
 
@@ -29,8 +27,8 @@ export const serversScreen: Screen = {
     from: () => 2,
     room: listRows,
   }),
-  copies(look) {
-    const profile = chosen(look);
+  copies(state) {
+    const profile = chosen(state);
     return copyChoices(['n', 'the name', profile?.name], ['u', 'the address', profile?.address]);
   },
   run,
@@ -41,7 +39,7 @@ function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
 
-function chosen({ servers, ui }: Look): Profile | undefined {
+function chosen({ servers, ui }: ConsoleState): Profile | undefined {
   return servers.profiles[
     cursorIndex(
       servers.profiles.map(({ name }) => name),
@@ -51,7 +49,7 @@ function chosen({ servers, ui }: Look): Profile | undefined {
 }
 
 function run(console: Console, command: Command): boolean {
-  const profile = chosen(lookOf(console));
+  const profile = chosen(stateOf(console));
   switch (command) {
     case 'server.add':
       openForm(console, serverForm(null, suggestedAddress(console)));
@@ -75,7 +73,7 @@ async function connectTo(console: Console, profile: Profile): Promise<void> {
   try {
     await console.connectTo(profile);
   } catch (error) {
-    say(console, `${profile.name} cannot be opened: ${messageOf(error)}`);
+    showNotice(console, `${profile.name} cannot be opened: ${messageOf(error)}`);
   }
 }
 
@@ -103,10 +101,10 @@ function serversLines(view: View): string[] {
     {
       title: 'STATE',
       width: 13,
-      text: (profile) => stateOf(servers, profile).text,
-      tone: (profile) => stateOf(servers, profile).token,
+      text: (profile) => healthText(servers, profile).text,
+      tone: (profile) => healthText(servers, profile).token,
     },
-    { title: 'ANSWERS', width: 8, align: 'right', text: (profile) => stateOf(servers, profile).latency },
+    { title: 'ANSWERS', width: 8, align: 'right', text: (profile) => healthText(servers, profile).latency },
     { title: 'ADDRESS', width: 0, text: (profile) => `${profile.address}${whyNot(servers, profile)}` },
     { title: 'HERE', width: 10, text: ({ name }) => (name === servers.current ? '◂ this one' : '') },
     { title: 'THEME', width: 6, text: ({ theme: own }) => own ?? '' },
@@ -134,7 +132,7 @@ function head({ servers, theme, size }: View): string {
   return paintLine(theme, spans, size.columns);
 }
 
-function stateOf(
+function healthText(
   { health }: ServersState,
   { address }: Profile,
 ): { text: string; token: Token; latency: string } {

@@ -6,10 +6,10 @@ import { filterOf } from '../../store/view/ui-state.ts';
 import type { Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { wrapWords } from '../../widgets/text.ts';
-import type { Look, View } from '../screen.ts';
+import type { ConsoleState, View } from '../console.ts';
 
 /** The collections of one database, read anew when its phase changes. */
-export function collectionsRequest({ fleet }: Look, name: string): PageRequest {
+export function collectionsRequest({ fleet }: ConsoleState, name: string): PageRequest {
   return {
     slot: 'collections',
     key: name,
@@ -22,12 +22,12 @@ export function collectionsId(name: string): string {
   return `collections:${name}`;
 }
 
-export function collectionsOf({ fleet, ui }: Look, name: string): readonly Collection[] {
+export function collectionsOf({ fleet, ui }: ConsoleState, name: string): readonly Collection[] {
   const read = pageOf(fleet, 'collections', name)?.value ?? [];
   // What the owner put there comes before what PocketBase needs for itself.
   const all = read.toSorted((a, b) => Number(a.system) - Number(b.system));
-  const lets = wordFilter(filterOf(ui, collectionsId(name)));
-  return lets === null ? all : all.filter((one) => lets(`${one.name} ${one.type}`));
+  const matches = wordFilter(filterOf(ui, collectionsId(name)));
+  return matches === null ? all : all.filter((one) => matches(`${one.name} ${one.type}`));
 }
 
 /** Heading and rows. */

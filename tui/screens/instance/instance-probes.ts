@@ -1,14 +1,14 @@
 import type { Instance, Probe } from '../../../shared/instance.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
+import { latency, plural, shortDuration, since, stamp } from '../../store/text/format.ts';
 import type { Cursor } from '../../store/view/cursor.ts';
-import { latency, plural, shortDuration, since, stamp } from '../../store/words/format.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
 import { sparkline } from '../../widgets/sparkline.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
-import type { Look, View } from '../screen.ts';
+import type { ConsoleState, View } from '../console.ts';
 
 /** The probes that the daemon remembers, read anew after each one. */
-export function probesRequest({ fleet }: Look, name: string): PageRequest {
+export function probesRequest({ fleet }: ConsoleState, name: string): PageRequest {
   return {
     slot: 'probes',
     key: name,
@@ -22,7 +22,7 @@ export function probesId(name: string): string {
 }
 
 /** The latest first. */
-export function probesOf({ fleet }: Look, name: string): readonly Probe[] {
+export function probesOf({ fleet }: ConsoleState, name: string): readonly Probe[] {
   return (pageOf(fleet, 'probes', name)?.value ?? []).toReversed();
 }
 

@@ -1,18 +1,18 @@
 import type { Instance } from '../../../shared/instance.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
 import { type TimelineEntry, timelineOf } from '../../store/events/timeline.ts';
-import { NOTHING, type Wants } from '../../store/pages/wants.ts';
+import { type DataNeeds, NO_NEEDS } from '../../store/pages/pages.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import type { Location, Spot, Tab, Thing } from '../../store/view/location.ts';
 import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
 import type { Span } from '../../widgets/line.ts';
-import { type Console, lookOf } from '../console.ts';
-import { nothingMatches, placeSpans } from '../events/reach-back.ts';
-import { eventCopies, olderOf, timelineLines, timelineProblem, wantsTimeline } from '../events/timeline.ts';
-import { detailRows } from '../frame/chosen-line.ts';
+import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
+import { noMatchText, positionSpans } from '../events/older-items.ts';
+import { eventCopies, olderItems, timelineError, timelineLines, timelineNeeds } from '../events/timeline.ts';
+import { detailRows } from '../frame/list-detail.ts';
 import { logCopies, plainLog } from '../logs/log.ts';
 import { logLines } from '../logs/log-lines.ts';
-import type { List, LongText, Look, Size, View } from '../screen.ts';
+import type { List, LongText } from '../screen.ts';
 import { collectionsId, collectionsLines, collectionsOf, collectionsRequest } from './instance-data.ts';
 import { probesId, probesLines, probesOf, probesRequest } from './instance-probes.ts';
 import { summaryLines } from './summary-lines.ts';
@@ -21,16 +21,16 @@ import { summaryLines } from './summary-lines.ts';
 export interface InstanceTab {
   title: string;
   lines(view: View, instance: Instance): readonly string[];
-  list?(look: Look, name: string): List;
+  list?(state: ConsoleState, name: string): List;
   text?(view: View, name: string): LongText | null;
-  describe?(look: Look, name: string): Thing | null;
+  describe?(state: ConsoleState, name: string): Thing | null;
   /** Before what can be copied of the instance. */
-  copies?(look: Look, name: string): CopyChoice[];
-  plain?(look: Look): string;
+  copies?(state: ConsoleState, name: string): CopyChoice[];
+  plain?(state: ConsoleState): string;
   /** At the right of the tabs. */
   note?(view: View, name: string): Span[];
   command(name: string): string;
-  wants(look: Look, name: string): Wants;
+  needs(state: ConsoleState, name: string): DataNeeds;
   /** Where Enter leads. */
   opens?(console: Console): Spot | null;
 }
@@ -63,7 +63,7 @@ const summary: InstanceTab = {
     return { id: `summary:${name}`, length: summaryLines(view, instance).length, room };
   },
   command: (name) => `databases show ${name}`,
-  wants: () => NOTHING,
+  needs: () => NO_NEEDS,
 };
 
 const logs: InstanceTab = {
@@ -72,21 +72,21 @@ const logs: InstanceTab = {
   command: (name) => `databases logs ${name}`,
   copies: logCopies,
   plain: plainLog,
-  wants: (_, name) => ({ logs: [name] }),
+  needs: (_, name) => ({ logs: [name] }),
 };
 
 const probes: InstanceTab = {
   title: 'Probes',
   lines: (view, instance) =>
     probesLines(view, instance, cursorOf(view.ui, probesId(instance.name)), listRows(view.size)),
-  list: (look, name) => ({
+  list: (state, name) => ({
     id: probesId(name),
-    keys: probesOf(look, name).map(({ at }) => at),
+    keys: probesOf(state, name).map(({ at }) => at),
     from: () => 3,
     room: listRows,
   }),
   command: (name) => `databases show ${name}`,
-  wants: (look, name) => ({ pages: [probesRequest(look, name)] }),
+  needs: (state, name) => ({ pages: [probesRequest(state, name)] }),
 };
 
 const events: InstanceTab = {
@@ -98,85 +98,91 @@ const events: InstanceTab = {
     const empty =
       filterOf(view.ui, id) === ''
         ? 'Nothing has happened to it since the daemon started.'
-        : nothingMatches(olderOf(view, 'all', name));
+        : noMatchText(olderItems(view, 'all', name));
     const room = eventRows(view.size);
     return timelineLines(view, entries, {
       cursor,
       index: cursorIndex(keys, cursor),
       room,
       named: false,
-      problem: timelineProblem(view.fleet, 'all', name),
+      problem: timelineError(view.fleet, 'all', name),
       empty,
     });
   },
   list: eventsList,
-  describe(look, name) {
-    const { id, keys } = eventsList(look, name);
-    const key = keys[cursorIndex(keys, cursorOf(look.ui, id))];
+  describe(state, name) {
+    const { id, keys } = eventsList(state, name);
+    const key = keys[cursorIndex(keys, cursorOf(state.ui, id))];
     return key === undefined ? null : { kind: 'event', key, name };
   },
   command: () => 'audit list',
-  copies(look, name) {
-    const { id, keys } = eventsList(look, name);
-    return eventCopies(eventsOf(look, name)[cursorIndex(keys, cursorOf(look.ui, id))]);
+  copies(state, name) {
+    const { id, keys } = eventsList(state, name);
+    return eventCopies(eventsOf(state, name)[cursorIndex(keys, cursorOf(state.ui, id))]);
   },
-  wants: wantsTimeline,
+  needs: timelineNeeds,
   note(view, name) {
     const { keys, id } = eventsList(view, name);
-    return placeSpans(cursorIndex(keys, cursorOf(view.ui, id)), keys.length, olderOf(view, 'all', name));
+    return positionSpans(
+      cursorIndex(keys, cursorOf(view.ui, id)),
+      keys.length,
+      olderItems(view, 'all', name),
+    );
   },
   opens(console) {
-    const look = lookOf(console);
-    const thing = events.describe?.(look, instanceSpot(look.ui.at).name) ?? null;
+    const state = stateOf(console);
+    const thing = events.describe?.(state, instanceSpot(state.ui.at).name) ?? null;
     return thing === null ? null : { screen: 'describe', thing };
   },
 };
 
-function eventsOf({ fleet, ui }: Look, name: string): readonly TimelineEntry[] {
+function eventsOf({ fleet, ui }: ConsoleState, name: string): readonly TimelineEntry[] {
   return timelineOf(fleet, { tab: 'all', name, filter: filterOf(ui, `events:${name}`) });
 }
 
-function eventsList(look: Look, name: string): List {
+function eventsList(state: ConsoleState, name: string): List {
   return {
     id: `events:${name}`,
-    keys: eventsOf(look, name).map(({ key }) => key),
+    keys: eventsOf(state, name).map(({ key }) => key),
     from: () => 2,
     room: eventRows,
     filterHint: 'who, what, outcome, detail',
-    older: olderOf(look, 'all', name),
+    older: olderItems(state, 'all', name),
   };
 }
 
 const data: InstanceTab = {
   title: 'Data',
   lines(view, { name, kind }) {
-    if (kind === 'global') return ['', view.theme.paint('muted', ` ${GLOBAL_IS_NOT_SHOWN}`)];
+    if (kind === 'global') return ['', view.theme.paint('muted', ` ${GLOBAL_NOT_SHOWN}`)];
     return collectionsLines(view, name, cursorOf(view.ui, collectionsId(name)), listRows(view.size));
   },
   list: collectionsList,
   command: (name) => `databases collections ${name}`,
-  copies(look, name) {
-    const { id, keys } = collectionsList(look, name);
-    return copyChoices(['k', 'the collection', keys[cursorIndex(keys, cursorOf(look.ui, id))]]);
+  copies(state, name) {
+    const { id, keys } = collectionsList(state, name);
+    return copyChoices(['k', 'the collection', keys[cursorIndex(keys, cursorOf(state.ui, id))]]);
   },
-  wants: (look, name) =>
-    look.fleet.instances.get(name)?.kind === 'user' ? { pages: [collectionsRequest(look, name)] } : NOTHING,
+  needs: (state, name) =>
+    state.fleet.instances.get(name)?.kind === 'user'
+      ? { pages: [collectionsRequest(state, name)] }
+      : NO_NEEDS,
   opens(console) {
-    const look = lookOf(console);
-    const { name } = instanceSpot(look.ui.at);
-    const { id, keys } = collectionsList(look, name);
-    const collection = keys[cursorIndex(keys, cursorOf(look.ui, id))];
+    const state = stateOf(console);
+    const { name } = instanceSpot(state.ui.at);
+    const { id, keys } = collectionsList(state, name);
+    const collection = keys[cursorIndex(keys, cursorOf(state.ui, id))];
     return collection === undefined ? null : { screen: 'records', name, collection, page: 1 };
   },
 };
 
-const GLOBAL_IS_NOT_SHOWN =
+const GLOBAL_NOT_SHOWN =
   'The global database holds what Fathom itself keeps; its dashboard shows it to superusers.';
 
-function collectionsList(look: Look, name: string): List {
+function collectionsList(state: ConsoleState, name: string): List {
   return {
     id: collectionsId(name),
-    keys: collectionsOf(look, name).map((one) => one.name),
+    keys: collectionsOf(state, name).map((one) => one.name),
     from: () => 2,
     room: listRows,
     filterHint: 'name or type of a collection',

@@ -4,11 +4,11 @@ import { paintLine, paintSplit, type Span, widthOfSpans } from '../../widgets/li
 import { phaseSpan } from '../../widgets/phase-counts.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { cut } from '../../widgets/text.ts';
-import type { Console } from '../console.ts';
+import type { Console, ConsoleState, Size, View } from '../console.ts';
+import { openSpot, switchTo } from '../input/navigate.ts';
 import { clearSearch, runInLog } from '../logs/log.ts';
 import { scrollLog } from '../logs/scroll-log.ts';
-import { open, turnTo } from '../presses/navigate.ts';
-import type { List, LongText, Look, Screen, Size, View } from '../screen.ts';
+import type { List, LongText, Screen } from '../screen.ts';
 import { instanceCopies } from './instance-copies.ts';
 import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts';
 
@@ -16,19 +16,20 @@ import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts
 export const instanceScreen: Screen = {
   place: ({ at }) => instanceSpot(at).tab,
   lines: instanceLines,
-  list: (look: Look): List | null => tabOf(look).list?.(look, nameOf(look)) ?? null,
+  list: (state: ConsoleState): List | null => tabOf(state).list?.(state, nameOf(state)) ?? null,
   text: (view: View): LongText | null => tabOf(view).text?.(view, nameOf(view)) ?? null,
-  tabs: (view) => ({ row: 0, strip: stripOf(view), turn: turnToTab }),
+  tabs: (view) => ({ row: 0, strip: stripOf(view), turn: switchToTab }),
   instance: nameOf,
-  describe: (look) => tabOf(look).describe?.(look, nameOf(look)) ?? { kind: 'instance', name: nameOf(look) },
-  command: (look) => tabOf(look).command(nameOf(look)),
-  copies(look) {
-    const instance = look.fleet.instances.get(nameOf(look));
-    const own = tabOf(look).copies?.(look, nameOf(look)) ?? [];
-    return instance === undefined ? own : [...own, ...instanceCopies(instance, look.fleet.now)];
+  describe: (state) =>
+    tabOf(state).describe?.(state, nameOf(state)) ?? { kind: 'instance', name: nameOf(state) },
+  command: (state) => tabOf(state).command(nameOf(state)),
+  copies(state) {
+    const instance = state.fleet.instances.get(nameOf(state));
+    const own = tabOf(state).copies?.(state, nameOf(state)) ?? [];
+    return instance === undefined ? own : [...own, ...instanceCopies(instance, state.fleet.now)];
   },
-  plain: (look) => tabOf(look).plain?.(look) ?? null,
-  wants: (look) => tabOf(look).wants(look, nameOf(look)),
+  plain: (state) => tabOf(state).plain?.(state) ?? null,
+  needs: (state) => tabOf(state).needs(state, nameOf(state)),
   move(console, by, size) {
     if (instanceSpot(console.ui.get().at).tab !== 'logs') return false;
     scrollLog(console, by, size);
@@ -38,23 +39,23 @@ export const instanceScreen: Screen = {
   clear: (console) => instanceSpot(console.ui.get().at).tab === 'logs' && clearSearch(console),
 };
 
-function tabOf({ ui }: Pick<Look, 'ui'>): InstanceTab {
+function tabOf({ ui }: Pick<ConsoleState, 'ui'>): InstanceTab {
   return INSTANCE_TAB[instanceSpot(ui.at).tab];
 }
 
-function nameOf({ ui }: Pick<Look, 'ui'>): string {
+function nameOf({ ui }: Pick<ConsoleState, 'ui'>): string {
   return instanceSpot(ui.at).name;
 }
 
-function turnToTab(console: Console, index: number): void {
+function switchToTab(console: Console, index: number): void {
   const { name } = instanceSpot(console.ui.get().at);
-  turnTo(console, { screen: 'instance', name, tab: INSTANCE_TABS[index] ?? 'summary' });
+  switchTo(console, { screen: 'instance', name, tab: INSTANCE_TABS[index] ?? 'summary' });
 }
 
 function run(console: Console, command: Command, size: Size): boolean {
   const { name, tab } = instanceSpot(console.ui.get().at);
   const turn = (to: Tab | undefined) => {
-    turnTo(console, { screen: 'instance', name, tab: to ?? 'summary' });
+    switchTo(console, { screen: 'instance', name, tab: to ?? 'summary' });
     return true;
   };
   const beside = (by: number) =>
@@ -68,7 +69,7 @@ function run(console: Console, command: Command, size: Size): boolean {
       return turn('logs');
     case 'open': {
       const spot = INSTANCE_TAB[tab].opens?.(console) ?? null;
-      if (spot !== null) open(console, spot);
+      if (spot !== null) openSpot(console, spot);
       return true;
     }
     default:
@@ -88,7 +89,7 @@ function instanceLines(view: View): string[] {
 }
 
 /** Columns: the day, the number and the beginning of the owner's name. */
-const LEAST_NAME = 20;
+const MIN_NAME = 20;
 
 /** The tabs are whole; the name and what is said beside them give way. */
 function tabsLine(view: View): string {
@@ -96,7 +97,7 @@ function tabsLine(view: View): string {
   const note = noteOf(view);
   const room = roomOfName(view);
   const left = tabSpans(stripOf(view));
-  return note === null || room.beside < LEAST_NAME
+  return note === null || room.beside < MIN_NAME
     ? paintLine(theme, left, size.columns)
     : paintSplit(theme, left, note, size.columns);
 }
@@ -104,7 +105,7 @@ function tabsLine(view: View): string {
 function stripOf(view: View): TabStrip {
   const { name, tab } = instanceSpot(view.ui.at);
   const { alone, beside } = roomOfName(view);
-  const shown = cut(name, beside < LEAST_NAME ? alone : beside);
+  const shown = cut(name, beside < MIN_NAME ? alone : beside);
   return {
     before: [
       ['strong', ` ${shown}`],

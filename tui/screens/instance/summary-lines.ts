@@ -1,11 +1,11 @@
 import type { Instance, LastExit } from '../../../shared/instance.ts';
-import { byteSize, clockTime, latency, longDuration, percent, since } from '../../store/words/format.ts';
-import { whyLine } from '../../store/words/why.ts';
+import { byteSize, clockTime, latency, longDuration, percent, since } from '../../store/text/format.ts';
+import { reasonLine } from '../../store/text/reason.ts';
 import { phaseLook } from '../../theme.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
 import { phaseSpan } from '../../widgets/phase-counts.ts';
 import { fit, wrapWords } from '../../widgets/text.ts';
-import type { View } from '../screen.ts';
+import type { View } from '../console.ts';
 
 const LABEL = 12;
 
@@ -28,7 +28,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
     plain('Owner', instance.email ?? 'nobody: this is the global database'),
     plain('Address', instance.url ?? 'none while it does not run'),
     plain('Process', processText(instance, now)),
-    plain('Last exit', instance.last_exit === null ? 'none seen' : exitText(instance.last_exit, now)),
+    plain('Last exit', instance.last_exit === null ? 'none seen' : lastExitText(instance.last_exit, now)),
     plain('Restarts', restartsText(instance)),
     '',
     plain('Probe', probeText(instance, now)),
@@ -50,7 +50,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
 }
 
 function reasonLines({ fleet, theme, size }: View, instance: Instance): string[] {
-  const why = whyLine(instance, fleet.now);
+  const why = reasonLine(instance, fleet.now);
   const message = instance.reason?.message ?? '';
   const texts = [why ?? '', why?.includes(message) === true ? '' : message].filter((text) => text !== '');
   const { token } = phaseLook(instance.phase);
@@ -74,15 +74,18 @@ function processText({ pid, port, started_at: at }: Instance, now: number): stri
   return `pid ${pid}, port ${port ?? 'unknown'}${up}`;
 }
 
-const ENDED_BY_WORDS = {
+const ENDED_BY_TEXTS = {
   request: 'asked for',
   fathomd: 'ended by fathomd',
   nobody: 'nobody asked for it',
 } as const;
 
-function exitText({ code, signal, at, uptime_s: uptime, ended_by: endedBy }: LastExit, now: number): string {
+function lastExitText(
+  { code, signal, at, uptime_s: uptime, ended_by: endedBy }: LastExit,
+  now: number,
+): string {
   const how = signal === null ? `exit ${code ?? 'unknown'}` : signal;
-  return `${how}, ${longDuration(since(at, now))} ago (${clockTime(at)}), after ${longDuration(uptime * 1000)}; ${ENDED_BY_WORDS[endedBy ?? 'nobody']}`;
+  return `${how}, ${longDuration(since(at, now))} ago (${clockTime(at)}), after ${longDuration(uptime * 1000)}; ${ENDED_BY_TEXTS[endedBy ?? 'nobody']}`;
 }
 
 function restartsText({ restarts, attempt, max_attempts: most }: Instance): string {

@@ -1,14 +1,14 @@
 import type { Instance } from '../../../shared/instance.ts';
+import { bytes, latency, percent, shortDuration, since } from '../../store/text/format.ts';
+import { phaseText, reasonLine, severityOf } from '../../store/text/reason.ts';
 import type { Sort, SortColumn } from '../../store/view/sort.ts';
-import { bytes, latency, percent, shortDuration, since } from '../../store/words/format.ts';
-import { phaseWord, severityOf, whyLine } from '../../store/words/why.ts';
 import { phaseLook, type Theme, type Token } from '../../theme.ts';
 import { fit, widthOf } from '../../widgets/text.ts';
 
 /** From this width on the owner is shown, then the process id, then the reason beside the numbers. */
 const OWNER_FROM = 110;
 const PID_FROM = 100;
-const LEAST_WHY = 56;
+const MIN_REASON = 56;
 
 interface Column {
   id: SortColumn | 'pid' | 'why';
@@ -39,7 +39,7 @@ export function layoutTable(width: number, instances: Iterable<Instance>): Table
   }
   const whyFrom = columns.length;
   columns.push(
-    column('phase', 'PHASE', 12, 'left', ({ phase }) => phaseWord(phase)),
+    column('phase', 'PHASE', 12, 'left', ({ phase }) => phaseText(phase)),
     column('port', 'PORT', 5, 'right', ({ port }) => (port === null ? '–' : String(port))),
   );
   if (width >= PID_FROM) {
@@ -60,8 +60,8 @@ export function layoutTable(width: number, instances: Iterable<Instance>): Table
   );
   const used = columns.reduce((sum, one) => sum + one.width + 1, GUTTER);
   const left = width - used;
-  if (left < LEAST_WHY) return { columns, width, whyFrom };
-  columns.push(column('why', 'WHY', left, 'left', (instance, now) => whyLine(instance, now) ?? ''));
+  if (left < MIN_REASON) return { columns, width, whyFrom };
+  columns.push(column('why', 'WHY', left, 'left', (instance, now) => reasonLine(instance, now) ?? ''));
   return { columns, width, whyFrom: null };
 }
 
@@ -122,7 +122,7 @@ function cells(
   instance: Instance,
   now: number,
 ): { before: string; after: string } {
-  const why = whyFrom === null ? null : whyLine(instance, now);
+  const why = whyFrom === null ? null : reasonLine(instance, now);
   const shown = whyFrom !== null && why !== null ? columns.slice(0, whyFrom) : columns;
   const split = whyFrom ?? columns.findIndex(({ id }) => id === 'phase');
   const texts = shown.map((one) => fit(one.text(instance, now), one.width, one.align));

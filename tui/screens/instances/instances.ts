@@ -2,18 +2,17 @@ import type { Instance } from '../../../shared/instance.ts';
 import { notReadyYet } from '../../store/fleet/fleet-state.ts';
 import { NO_PROBLEMS } from '../../store/fleet/problem-rows.ts';
 import { countPhases } from '../../store/fleet/problems.ts';
+import { plural } from '../../store/text/format.ts';
 import { cursorIndex, visibleTop } from '../../store/view/cursor.ts';
 import { namesOf } from '../../store/view/rows.ts';
 import { nextSort, type Sort } from '../../store/view/sort.ts';
 import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
-import { plural } from '../../store/words/format.ts';
 import { paintSplit, type Span } from '../../widgets/line.ts';
 import { phaseCounts } from '../../widgets/phase-counts.ts';
-import { type Console, lookOf } from '../console.ts';
-import { detailRows, withChosen } from '../frame/chosen-line.ts';
-import { dropMarks, showAllInstances, toggleAll, toggleMark, toggleProblemsOnly } from '../frame/marks.ts';
-import { say } from '../presses/say.ts';
-import type { List, Look, Screen, Size, View } from '../screen.ts';
+import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
+import { detailRows, withInstanceDetail } from '../frame/list-detail.ts';
+import { clearMarks, showAllInstances, toggleAll, toggleMark, toggleProblemsOnly } from '../frame/marks.ts';
+import type { List, Screen } from '../screen.ts';
 import { layoutTable, tableHead, tableRow } from './instance-table.ts';
 
 const LIST = 'instances';
@@ -27,8 +26,8 @@ export const instancesScreen: Screen = {
   place: () => 'instances',
   lines: instancesLines,
   list: listOf,
-  describe: (look) => {
-    const name = chosenName(look);
+  describe: (state) => {
+    const name = chosenName(state);
     return name === null ? null : { kind: 'instance', name };
   },
   instance: chosenName,
@@ -51,29 +50,29 @@ export const instancesScreen: Screen = {
         return false;
     }
   },
-  clear: (console) => dropMarks(console) || showAllInstances(console),
+  clear: (console) => clearMarks(console) || showAllInstances(console),
 };
 
-function listOf(look: Look): List {
+function listOf(state: ConsoleState): List {
   return {
     id: LIST,
-    keys: namesOf(rowsOf(look)),
+    keys: namesOf(rowsOf(state)),
     from: () => 2,
     room: listRows,
     filterHint: 'name, owner, phase, why, port',
   };
 }
 
-function chosenName(look: Look): string | null {
-  return namesOf(rowsOf(look))[chosenIndex(look)] ?? null;
+function chosenName(state: ConsoleState): string | null {
+  return namesOf(rowsOf(state))[chosenIndex(state)] ?? null;
 }
 
-function rowsOf({ rows, fleet, ui }: Look): readonly Instance[] {
+function rowsOf({ rows, fleet, ui }: ConsoleState): readonly Instance[] {
   return rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort, problemsOnly: ui.problemsOnly });
 }
 
-function chosenIndex(look: Look): number {
-  return cursorIndex(namesOf(rowsOf(look)), cursorOf(look.ui, LIST));
+function chosenIndex(state: ConsoleState): number {
+  return cursorIndex(namesOf(rowsOf(state)), cursorOf(state.ui, LIST));
 }
 
 function instancesLines(view: View): string[] {
@@ -94,7 +93,7 @@ function instancesLines(view: View): string[] {
   return [
     summaryLine(view, rows, index),
     tableHead(theme, layout, ui.sort),
-    ...withChosen(view, table, rows[index]),
+    ...withInstanceDetail(view, table, rows[index]),
   ];
 }
 
@@ -126,16 +125,16 @@ function sort({ ui }: Console, wanted: Sort): true {
 }
 
 function mark(console: Console, size: Size): true {
-  const look = lookOf(console);
-  const instance = rowsOf(look)[chosenIndex(look)];
-  if (instance?.kind === 'user') toggleMark(console, listOf(look), instance.name, size);
+  const state = stateOf(console);
+  const instance = rowsOf(state)[chosenIndex(state)];
+  if (instance?.kind === 'user') toggleMark(console, listOf(state), instance.name, size);
   else if (instance !== undefined)
-    say(console, 'The global database belongs to the daemon and is not acted on from here.');
+    showNotice(console, 'The global database belongs to the daemon and is not acted on from here.');
   return true;
 }
 
 function markAll(console: Console): true {
-  const shown = rowsOf(lookOf(console)).filter(({ kind }) => kind === 'user');
+  const shown = rowsOf(stateOf(console)).filter(({ kind }) => kind === 'user');
   toggleAll(console, namesOf(shown));
   return true;
 }

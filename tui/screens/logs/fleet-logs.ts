@@ -1,13 +1,13 @@
 import type { Command } from '../../keys/commands.ts';
+import { plural } from '../../store/text/format.ts';
 import { LOG_CHOICES, type Location, type LogChoice } from '../../store/view/location.ts';
 import { namesOf } from '../../store/view/rows.ts';
 import { filterOf } from '../../store/view/ui-state.ts';
-import { plural } from '../../store/words/format.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
-import type { Console } from '../console.ts';
-import { turnTo } from '../presses/navigate.ts';
-import type { Look, Screen, Size } from '../screen.ts';
+import type { Console, ConsoleState, Size } from '../console.ts';
+import { switchTo } from '../input/navigate.ts';
+import type { Screen } from '../screen.ts';
 import { clearSearch, logCopies, plainLog, runInLog } from './log.ts';
 import { logLines } from './log-lines.ts';
 import { scrollLog } from './scroll-log.ts';
@@ -27,8 +27,8 @@ export const fleetLogsScreen: Screen = {
     );
     return [head, ...(names.length === 0 ? [] : logLines(view, view.fleet.log))];
   },
-  tabs: ({ ui }) => ({ row: 0, strip: stripOf(choiceOf(ui.at)), turn: turnToChoice }),
-  wants: (look) => ({ logs: followed(look).names }),
+  tabs: ({ ui }) => ({ row: 0, strip: stripOf(choiceOf(ui.at)), turn: switchToChoice }),
+  needs: (state) => ({ logs: followed(state).names }),
   copies: logCopies,
   plain: plainLog,
   move(console, by, size) {
@@ -44,7 +44,7 @@ function choiceOf(at: Location): LogChoice {
 }
 
 /** In the order of their names, whatever the list is sorted by: the choice must not change with every measure. */
-function followed({ fleet, ui, rows }: Look): { names: readonly string[]; total: number } {
+function followed({ fleet, ui, rows }: ConsoleState): { names: readonly string[]; total: number } {
   const chosen: Readonly<Record<LogChoice, () => string[]>> = {
     all: () => [...fleet.instances.keys()],
     marked: () => [...ui.marks].filter((name) => fleet.instances.has(name)),
@@ -72,11 +72,11 @@ function headSpans(choice: LogChoice, shown: number, total: number): Span[] {
 function run(console: Console, command: Command, size: Size): boolean {
   if (command !== 'log.choose') return runInLog(console, command, size);
   const { at } = console.ui.get();
-  return turnToChoice(console, (LOG_CHOICES.indexOf(choiceOf(at)) + 1) % LOG_CHOICES.length);
+  return switchToChoice(console, (LOG_CHOICES.indexOf(choiceOf(at)) + 1) % LOG_CHOICES.length);
 }
 
-function turnToChoice(console: Console, index: number): true {
-  turnTo(console, { screen: 'fleet-logs', choice: LOG_CHOICES[index] ?? 'all' });
+function switchToChoice(console: Console, index: number): true {
+  switchTo(console, { screen: 'fleet-logs', choice: LOG_CHOICES[index] ?? 'all' });
   return true;
 }
 

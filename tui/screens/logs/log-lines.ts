@@ -7,12 +7,12 @@ import {
   shownLines,
 } from '../../store/logs/log-buffer.ts';
 import type { OpenLog } from '../../store/logs/open-log.ts';
+import { clockTime, plural } from '../../store/text/format.ts';
 import type { LogView } from '../../store/view/ui-state.ts';
-import { clockTime, plural } from '../../store/words/format.ts';
 import type { Theme, Token } from '../../theme.ts';
 import { paintLine, paintSplit, type Span } from '../../widgets/line.ts';
 import { cut, fit, widthOf, wrap } from '../../widgets/text.ts';
-import type { Size, View } from '../screen.ts';
+import type { Size, View } from '../console.ts';
 
 /** Time and a gap, before each line. */
 const GUTTER = 10;
@@ -77,17 +77,17 @@ export function logLines(view: View, log: OpenLog | null): string[] {
   }
   if (body.length === 0) body.push(theme.paint('muted', ` ${nothingText(buffer, several)}`));
   const state = stateSpans(buffer, ui.log, end);
-  if (refusal !== undefined) state.push(['bad', `  ✗ ${refusalWords(refusal, others.length)}`]);
+  if (refusal !== undefined) state.push(['bad', `  ✗ ${refusalText(refusal, others.length)}`]);
   return [stateLine(view, state, searchSpans(buffer, ui.log)), ...body];
 }
 
-function refusalWords([name, why]: readonly [string, string], others: number): string {
+function refusalText([name, why]: readonly [string, string], others: number): string {
   const rest = others === 0 ? '' : `, nor ${others} more`;
   return `${name} cannot be read${rest}: ${why}`;
 }
 
 const TONES: Readonly<Record<LogEntry['level'], Token>> = { info: 'plain', warn: 'warn', error: 'bad' };
-const LEVEL_WORDS: Readonly<Record<LevelFilter, string>> = {
+const LEVEL_TEXTS: Readonly<Record<LevelFilter, string>> = {
   all: '',
   warn: ', only warnings and errors',
   error: ', only errors',
@@ -117,7 +117,7 @@ function stateLine({ theme, size }: View, left: readonly Span[], right: readonly
 function stateSpans(buffer: LogBuffer, view: LogView, end: number): Span[] {
   const count: Span = [
     'muted',
-    `  ${plural(buffer.lines.length, 'line')}${buffer.first > 0 ? ', older ones are gone' : ''}${LEVEL_WORDS[view.level]}`,
+    `  ${plural(buffer.lines.length, 'line')}${buffer.first > 0 ? ', older ones are gone' : ''}${LEVEL_TEXTS[view.level]}`,
   ];
   if (view.end === null && view.moment !== null) {
     return [['warn', ` ‖ as it was at ${clockTime(view.moment)}`], count, ['muted', ' · G follows the end']];

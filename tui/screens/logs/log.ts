@@ -2,8 +2,7 @@ import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
 import { endOf, LEVELS, logText, shownLines } from '../../store/logs/log-buffer.ts';
 import type { LogView, UiState } from '../../store/view/ui-state.ts';
-import type { Console } from '../console.ts';
-import type { Look, Size } from '../screen.ts';
+import type { Console, ConsoleState, Size } from '../console.ts';
 import { findMatch } from './scroll-log.ts';
 
 /** What the keys of a log do; false for all others. */
@@ -41,7 +40,7 @@ export function runInLog(console: Console, command: Command, size: Size): boolea
 }
 
 /** The line that was found last, else the newest one, and every line that is shown. */
-export function logCopies({ fleet, ui }: Look): CopyChoice[] {
+export function logCopies({ fleet, ui }: ConsoleState): CopyChoice[] {
   if (fleet.log === null) return [];
   const { buffer } = fleet.log;
   const number =
@@ -51,7 +50,7 @@ export function logCopies({ fleet, ui }: Look): CopyChoice[] {
 }
 
 /** The whole log that is read, for a file. */
-export function plainLog({ fleet, ui }: Look): string {
+export function plainLog({ fleet, ui }: ConsoleState): string {
   return fleet.log === null ? '' : logText(fleet.log.buffer, ui.log.level, fleet.log.names.length > 1);
 }
 

@@ -1,8 +1,6 @@
 import { endOf, findLines, shownLines } from '../../store/logs/log-buffer.ts';
 import type { Move } from '../../store/view/cursor.ts';
-import type { Console } from '../console.ts';
-import { say } from '../presses/say.ts';
-import type { Size } from '../screen.ts';
+import { type Console, type Size, showNotice } from '../console.ts';
 import { logRows, visibleEnd } from './log-lines.ts';
 
 /** Moves the view of the open log; reaching the end follows it again. */
@@ -28,14 +26,17 @@ export function findMatch(console: Console, direction: 'older' | 'newer', size: 
   const state = ui.get();
   if (buffer === undefined) return;
   const { search, match, level } = state.log;
-  if (search === '') return say(console, 'There is no search yet: / starts one.');
+  if (search === '') return showNotice(console, 'There is no search yet: / starts one.');
   const found = findLines(buffer, search, level);
   const next =
     direction === 'older'
       ? found.findLast((number) => match === null || number < match)
       : found.find((number) => match !== null && number > match);
   if (next === undefined) {
-    return say(console, found.length === 0 ? `Nothing here contains "${search}".` : `No ${direction} match.`);
+    return showNotice(
+      console,
+      found.length === 0 ? `Nothing here contains "${search}".` : `No ${direction} match.`,
+    );
   }
   // In the middle of the page, so that what led to it and what followed are in view.
   const end = Math.min(endOf(buffer), next + 1 + Math.floor(logRows(size) / 2));

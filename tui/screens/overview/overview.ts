@@ -1,25 +1,23 @@
 import type { Instance } from '../../../shared/instance.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { fleetUsage } from '../../store/fleet/fleet-reducer.ts';
-import { notReadyYet } from '../../store/fleet/fleet-state.ts';
-import type { History } from '../../store/fleet/history.ts';
+import { type History, notReadyYet } from '../../store/fleet/fleet-state.ts';
 import { type ProblemRow, problemRows } from '../../store/fleet/problem-rows.ts';
 import { countPhases, type Problem, problemsOf, spotOfProblem } from '../../store/fleet/problems.ts';
+import { byteSize, latency, longDuration, percent, plural, since } from '../../store/text/format.ts';
+import { reasonLine } from '../../store/text/reason.ts';
 import { cursorIndex, visibleTop } from '../../store/view/cursor.ts';
 import { cursorOf } from '../../store/view/ui-state.ts';
-import { byteSize, latency, longDuration, percent, plural, since } from '../../store/words/format.ts';
-import { whyLine } from '../../store/words/why.ts';
 import { phaseLook, type Token } from '../../theme.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
 import { phaseCounts, phaseSpan } from '../../widgets/phase-counts.ts';
 import { sparkline } from '../../widgets/sparkline.ts';
 import { fit, widthOf } from '../../widgets/text.ts';
-import { type Console, lookOf } from '../console.ts';
-import { detailRows, withChosen, withDetail } from '../frame/chosen-line.ts';
+import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
+import { detailRows, withDetail, withInstanceDetail } from '../frame/list-detail.ts';
+import { openSpot } from '../input/navigate.ts';
 import { instanceCopies } from '../instance/instance-copies.ts';
-import { open } from '../presses/navigate.ts';
-import { say } from '../presses/say.ts';
-import type { Look, Screen, Size, View } from '../screen.ts';
+import type { Screen } from '../screen.ts';
 
 const LABEL = 10;
 const MIB = 1024 ** 2;
@@ -29,58 +27,58 @@ const LIST = 'problems';
 export const overviewScreen: Screen = {
   place: () => 'overview',
   lines: overviewLines,
-  list: (look) => ({
+  list: (state) => ({
     id: LIST,
-    keys: rowsOf(look).map(({ key }) => key),
+    keys: rowsOf(state).map(({ key }) => key),
     from: problemsFrom,
     room: problemRoom,
   }),
-  targets: (look) => groupNames(chosenRow(look)),
-  instance: (look) => chosenProblem(look)?.name ?? null,
-  describe(look) {
-    const name = chosenProblem(look)?.name ?? null;
+  targets: (state) => groupNames(chosenRow(state)),
+  instance: (state) => chosenProblem(state)?.name ?? null,
+  describe(state) {
+    const name = chosenProblem(state)?.name ?? null;
     return name === null ? null : { kind: 'instance', name };
   },
   command: () => 'status',
-  copies(look) {
-    const row = chosenRow(look);
+  copies(state) {
+    const row = chosenRow(state);
     if (row?.group) {
       const names = groupNames(row);
       return copyChoices(['w', 'the cause', row.group.cause], ['n', 'the names', names.join('\n')]);
     }
-    const problem = chosenProblem(look);
-    const instance = look.fleet.instances.get(problem?.name ?? '');
-    if (instance !== undefined) return instanceCopies(instance, look.fleet.now);
+    const problem = chosenProblem(state);
+    const instance = state.fleet.instances.get(problem?.name ?? '');
+    if (instance !== undefined) return instanceCopies(instance, state.fleet.now);
     return copyChoices(['w', 'the problem', problem && `${problem.title} ${problem.why}`]);
   },
   run(console, command) {
-    const row = chosenRow(lookOf(console));
+    const row = chosenRow(stateOf(console));
     if (command === 'open' && row?.group) return toggleGroup(console, row.group.cause);
-    const problem = chosenProblem(lookOf(console));
+    const problem = chosenProblem(stateOf(console));
     if (command !== 'open' || problem === undefined || problem.name !== null) return false;
     const spot = spotOfProblem(problem);
-    if (spot.screen === 'overview') say(console, `The ${problem.title} ${problem.why}.`);
-    else open(console, spot);
+    if (spot.screen === 'overview') showNotice(console, `The ${problem.title} ${problem.why}.`);
+    else openSpot(console, spot);
     return true;
   },
 };
 
-function rowsOf({ fleet, ui }: Pick<Look, 'fleet' | 'ui'>): ProblemRow[] {
+function rowsOf({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>): ProblemRow[] {
   return problemRows(problemsOf(fleet), ui.expanded);
 }
 
-function chosenRow(look: Look): ProblemRow | undefined {
-  const rows = rowsOf(look);
-  return rows[chosenIndex(rows, look.ui)];
+function chosenRow(state: ConsoleState): ProblemRow | undefined {
+  const rows = rowsOf(state);
+  return rows[chosenIndex(rows, state.ui)];
 }
 
 /** The problem of its own that the cursor is on. */
-function chosenProblem(look: Look): Problem | undefined {
-  const row = chosenRow(look);
+function chosenProblem(state: ConsoleState): Problem | undefined {
+  const row = chosenRow(state);
   return row === undefined || row.group !== null ? undefined : row.problems[0];
 }
 
-function chosenIndex(rows: readonly ProblemRow[], ui: Look['ui']): number {
+function chosenIndex(rows: readonly ProblemRow[], ui: ConsoleState['ui']): number {
   return cursorIndex(
     rows.map(({ key }) => key),
     cursorOf(ui, LIST),
@@ -154,7 +152,7 @@ function globalLine(view: View): string {
   const global = [...view.fleet.instances.values()].find(({ kind }) => kind === 'global');
   if (global === undefined)
     return labelled(view, 'Global', [['muted', 'the global database is not known yet']]);
-  const why = whyLine(global, view.fleet.now);
+  const why = reasonLine(global, view.fleet.now);
   return labelled(view, 'Global', [
     phaseSpan(global.phase),
     ['plain', '  '],
@@ -178,9 +176,9 @@ function fleetLine(view: View): string {
   const counts = countPhases(users);
   const spans: Span[] = [['strong', plural(users.length, 'database')], ...phaseCounts(counts)];
   if (users.length === 0) {
-    const waits = notReadyYet(view.fleet);
+    const isWaiting = notReadyYet(view.fleet);
     spans.push(
-      waits === null ? ['muted', ' yet: each user gets one when signing up'] : ['warn', `  ${waits}`],
+      isWaiting === null ? ['muted', ' yet: each user gets one when signing up'] : ['warn', `  ${isWaiting}`],
     );
   }
   return labelled(view, 'Fleet', spans);
@@ -194,8 +192,8 @@ function queueLine(view: View): string {
     ...paused,
     ['plain', `${queue.pending} pending  ${queue.processing} processing  `],
     ['muted', `${queue.done} done  `],
-    [badness(queue.failed), `${queue.failed} failed  `],
-    [badness(queue.dead), `${queue.dead} dead  `],
+    [countToken(queue.failed), `${queue.failed} failed  `],
+    [countToken(queue.dead), `${queue.dead} dead  `],
     ['accent', depthBars(view)],
   ]);
 }
@@ -206,7 +204,7 @@ function depthBars({ fleet, size }: View): string {
   return width < 8 ? '' : sparkline(fleet.history.queue_depth, width, 5);
 }
 
-function badness(count: number): Token {
+function countToken(count: number): Token {
   return count > 0 ? 'bad' : 'muted';
 }
 
@@ -290,7 +288,7 @@ function problemLines(view: View, room: number): string[] {
   while (rows.length < room) rows.push('');
   const chosen = all[index];
   if (chosen?.group) return [head, ...withDetail(view, rows, groupDetail(chosen))];
-  return [head, ...withChosen(view, rows, fleet.instances.get(chosen?.problems[0].name ?? ''))];
+  return [head, ...withInstanceDetail(view, rows, fleet.instances.get(chosen?.problems[0].name ?? ''))];
 }
 
 function titleOf({ group, problems, member }: ProblemRow): string {

@@ -1,15 +1,15 @@
 import type { DeadGroup, TaskSummary } from '../../../shared/task.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
-import { taskWhy, triesOf } from '../../store/queue/task-words.ts';
+import { attemptsText, taskReason } from '../../store/queue/task-text.ts';
+import { plural, shortDuration, since } from '../../store/text/format.ts';
 import type { Cursor } from '../../store/view/cursor.ts';
 import { QUEUE_TABS, type QueueTab } from '../../store/view/location.ts';
-import { plural, shortDuration, since } from '../../store/words/format.ts';
 import { type Token, taskLook } from '../../theme.ts';
 import { paintLine, paintSplit, type Span } from '../../widgets/line.ts';
 import { sparkline } from '../../widgets/sparkline.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
-import type { View } from '../screen.ts';
+import type { View } from '../console.ts';
 import { ownerOf } from './task-actions.ts';
 
 const TITLES: Readonly<Record<QueueTab, string>> = {
@@ -116,8 +116,8 @@ export function taskTable(
       text: ({ status }) => `${taskLook(status).glyph} ${status}`,
       tone: toneOf,
     },
-    { title: 'TRIES', width: 5, align: 'right', text: triesOf },
-    { title: 'WHY', width: 0, text: (task) => taskWhy(task, fleet.now), tone: toneOf },
+    { title: 'TRIES', width: 5, align: 'right', text: attemptsText },
+    { title: 'WHY', width: 0, text: (task) => taskReason(task, fleet.now), tone: toneOf },
   ];
   const changed: Column<TaskSummary> = {
     title: 'CHANGED',
@@ -143,7 +143,7 @@ export function taskDetail({ fleet }: View, task: TaskSummary | undefined): Span
   const facts = [task.id, owner?.name, task.unique_key === null ? null : `key ${task.unique_key}`];
   return [
     [taskLook(task.status).token, ` ${task.status}`],
-    ['plain', `  ${taskWhy(task, fleet.now)}`],
+    ['plain', `  ${taskReason(task, fleet.now)}`],
     ['muted', `  ${facts.filter((fact) => typeof fact === 'string').join(' · ')}`],
   ];
 }

@@ -2,23 +2,23 @@ import type { DeadGroup, TaskSummary } from '../../../shared/task.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
-import { behind, FIRST_REACH, readLatest } from '../../store/pages/latest.ts';
+import { behind, FIRST_LIMIT, readLatest } from '../../store/pages/latest.ts';
 import { type PageRequest, type PageState, pageOf } from '../../store/pages/pages.ts';
-import { holdsAll } from '../../store/queue/queue-state.ts';
-import { taskWhy } from '../../store/queue/task-words.ts';
+import { hasAllTasks } from '../../store/queue/queue-state.ts';
+import { taskReason } from '../../store/queue/task-text.ts';
+import { plural } from '../../store/text/format.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { wordFilter } from '../../store/view/filter.ts';
 import { type Location, QUEUE_TABS, type QueueTab } from '../../store/view/location.ts';
-import { cursorOf, filterOf, reachOf } from '../../store/view/ui-state.ts';
-import { plural } from '../../store/words/format.ts';
+import { cursorOf, filterOf, limitOf } from '../../store/view/ui-state.ts';
 import type { Span } from '../../widgets/line.ts';
-import { type Console, lookOf } from '../console.ts';
-import { nothingMatches, placeSpans } from '../events/reach-back.ts';
-import { detailRows, withDetail } from '../frame/chosen-line.ts';
-import { dropMarks, toggleAll, toggleMark } from '../frame/marks.ts';
-import { act } from '../presses/act.ts';
-import { open, turnTo } from '../presses/navigate.ts';
-import type { List, Look, Older, Screen, Size, View } from '../screen.ts';
+import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
+import { noMatchText, positionSpans } from '../events/older-items.ts';
+import { detailRows, withDetail } from '../frame/list-detail.ts';
+import { clearMarks, toggleAll, toggleMark } from '../frame/marks.ts';
+import { openSpot, switchTo } from '../input/navigate.ts';
+import { startAction } from '../input/start-action.ts';
+import type { List, OlderItems, Screen } from '../screen.ts';
 import { failuresTable, queueHead, queueStrip, taskDetail, taskTable } from './queue-lines.ts';
 import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
 
@@ -33,11 +33,11 @@ export const queueScreen: Screen = {
   tabs({ fleet, ui }) {
     const { tab, signature } = spotOf(ui.at);
     // Those of one error are a place of their own.
-    return signature === undefined ? { row: 1, strip: queueStrip(fleet, tab), turn: turnToTab } : null;
+    return signature === undefined ? { row: 1, strip: queueStrip(fleet, tab), turn: switchToTab } : null;
   },
-  instance: (look) => ownerOf(look.fleet, chosenTask(look))?.name ?? null,
-  describe(look) {
-    const task = chosenTask(look);
+  instance: (state) => ownerOf(state.fleet, chosenTask(state))?.name ?? null,
+  describe(state) {
+    const task = chosenTask(state);
     return task === undefined ? null : { kind: 'task', id: task.id };
   },
   command({ ui }) {
@@ -46,9 +46,9 @@ export const queueScreen: Screen = {
     return tab === 'recent' ? 'queue list' : `queue list --status ${tab}`;
   },
   copies: copiesOf,
-  wants: (look) => ({ topics: ['queue'], pages: requests(look) }),
+  needs: (state) => ({ topics: ['queue'], pages: requests(state) }),
   run,
-  clear: dropMarks,
+  clear: clearMarks,
 };
 
 type QueueSpot = Extract<Location, { screen: 'queue' }>;
@@ -58,12 +58,12 @@ function spotOf(at: Location): QueueSpot {
   return at;
 }
 
-function requests({ fleet: { queue }, ui }: Look): PageRequest[] {
+function requests({ fleet: { queue }, ui }: ConsoleState): PageRequest[] {
   const { tab, signature } = spotOf(ui.at);
   const id = listId(tab, signature);
-  const asked = reachOf(ui, id);
+  const asked = limitOf(ui, id);
   // Nothing is known of changes yet: the first snapshot asks. And the stream brings the latest.
-  if (queue === null || (tab === 'recent' && asked === FIRST_REACH)) return [];
+  if (queue === null || (tab === 'recent' && asked === FIRST_LIMIT)) return [];
   const version = String(queue.version);
   if (tab === 'failures') {
     return [{ slot: 'failures', key: tab, version, load: async (to) => (await to.queue.dead()).items }];
@@ -73,7 +73,7 @@ function requests({ fleet: { queue }, ui }: Look): PageRequest[] {
       slot: 'tasks',
       key: id,
       version: `${version} ${asked}`,
-      restMs: REST_MS * (asked / FIRST_REACH),
+      restMs: REST_MS * (asked / FIRST_LIMIT),
       load: ({ queue: tasks }) =>
         readLatest(
           asked,
@@ -89,61 +89,61 @@ function listId(tab: QueueTab, signature: string | undefined): string {
   return `queue:${tab}:${signature ?? ''}`;
 }
 
-function pageFor({ fleet, ui }: Look): PageState | null {
+function pageFor({ fleet, ui }: ConsoleState): PageState | null {
   const { tab, signature } = spotOf(ui.at);
   if (tab === 'failures') return pageOf(fleet, 'failures', tab);
   return pageOf(fleet, 'tasks', listId(tab, signature));
 }
 
-const remembered = new WeakMap<FleetState, Map<string, readonly TaskSummary[]>>();
+const cache = new WeakMap<FleetState, Map<string, readonly TaskSummary[]>>();
 
 /** Made once for each state of the fleet, as several parts of the screen ask for it. */
-function tasksOf(look: Look): readonly TaskSummary[] {
-  const { tab, signature } = spotOf(look.ui.at);
+function tasksOf(state: ConsoleState): readonly TaskSummary[] {
+  const { tab, signature } = spotOf(state.ui.at);
   const id = listId(tab, signature);
-  const key = `${id} ${filterOf(look.ui, id)}`;
-  const made = remembered.get(look.fleet) ?? new Map<string, readonly TaskSummary[]>();
-  remembered.set(look.fleet, made);
-  const tasks = made.get(key) ?? selectTasks(look);
+  const key = `${id} ${filterOf(state.ui, id)}`;
+  const made = cache.get(state.fleet) ?? new Map<string, readonly TaskSummary[]>();
+  cache.set(state.fleet, made);
+  const tasks = made.get(key) ?? selectTasks(state);
   made.set(key, tasks);
   return tasks;
 }
 
 /** What is in the tab, the latest first; what the stream has told since the page was read takes its place. */
-function selectTasks({ fleet, ui }: Look): readonly TaskSummary[] {
+function selectTasks({ fleet, ui }: ConsoleState): readonly TaskSummary[] {
   const { tab, signature } = spotOf(ui.at);
   if (fleet.queue === null || tab === 'failures') return [];
   const live = fleet.queue.tasks;
-  const lets = wordFilter(filterOf(ui, listId(tab, signature)));
+  const matches = wordFilter(filterOf(ui, listId(tab, signature)));
   const read = pageOf(fleet, 'tasks', listId(tab, signature))?.value?.items ?? [];
   const all =
     tab === 'recent'
       ? [...[...live.values()].toReversed(), ...read.filter(({ id }) => !live.has(id))]
       : read.map((task) => live.get(task.id) ?? task).filter(({ status }) => status === tab);
-  return lets === null ? all : all.filter((task) => lets(searchText(fleet, task)));
+  return matches === null ? all : all.filter((task) => matches(searchText(fleet, task)));
 }
 
 function searchText(fleet: FleetState, task: TaskSummary): string {
   const owner = ownerOf(fleet, task);
-  return [task.id, task.type, task.status, taskWhy(task, fleet.now), owner?.name, owner?.email].join('\n');
+  return [task.id, task.type, task.status, taskReason(task, fleet.now), owner?.name, owner?.email].join('\n');
 }
 
-function failuresOf({ fleet, ui }: Look): readonly DeadGroup[] {
+function failuresOf({ fleet, ui }: ConsoleState): readonly DeadGroup[] {
   const groups = pageOf(fleet, 'failures', 'failures')?.value ?? [];
-  const lets = wordFilter(filterOf(ui, listId('failures', undefined)));
-  return lets === null ? groups : groups.filter(({ signature }) => lets(signature));
+  const matches = wordFilter(filterOf(ui, listId('failures', undefined)));
+  return matches === null ? groups : groups.filter(({ signature }) => matches(signature));
 }
 
-function listOf(look: Look): List {
-  const { tab, signature } = spotOf(look.ui.at);
+function listOf(state: ConsoleState): List {
+  const { tab, signature } = spotOf(state.ui.at);
   const failures = tab === 'failures';
   return {
     id: listId(tab, signature),
-    keys: failures ? failuresOf(look).map((one) => one.signature) : tasksOf(look).map(({ id }) => id),
+    keys: failures ? failuresOf(state).map((one) => one.signature) : tasksOf(state).map(({ id }) => id),
     from: () => 3,
     room: listRows,
     filterHint: failures ? 'a part of the error' : 'type, owner, status, error, id',
-    ...(failures ? {} : { older: olderOf(look) }),
+    ...(failures ? {} : { older: olderItems(state) }),
   };
 }
 
@@ -152,14 +152,14 @@ function listRows(size: Size): number {
   return Math.max(1, size.rows - 3 - detailRows(size));
 }
 
-function chosenTask(look: Look): TaskSummary | undefined {
-  const tasks = tasksOf(look);
-  return tasks[indexIn(look)];
+function chosenTask(state: ConsoleState): TaskSummary | undefined {
+  const tasks = tasksOf(state);
+  return tasks[indexIn(state)];
 }
 
-function indexIn(look: Look): number {
-  const { id, keys } = listOf(look);
-  return cursorIndex(keys, cursorOf(look.ui, id));
+function indexIn(state: ConsoleState): number {
+  const { id, keys } = listOf(state);
+  return cursorIndex(keys, cursorOf(state.ui, id));
 }
 
 function queueLines(view: View): string[] {
@@ -174,7 +174,7 @@ function queueLines(view: View): string[] {
     place:
       list.older === undefined
         ? [['muted', `${index + 1}/${list.keys.length} `]]
-        : placeSpans(index, list.keys.length, list.older),
+        : positionSpans(index, list.keys.length, list.older),
     filter: filterOf(ui, list.id),
   });
   const cursor = cursorOf(ui, list.id);
@@ -190,7 +190,7 @@ function queueLines(view: View): string[] {
     return [...head, ...withDetail(view, table, whole)];
   }
   const tasks = tasksOf(view);
-  const empty = filterOf(ui, list.id) === '' ? NO_TASKS : nothingMatches(olderOf(view));
+  const empty = filterOf(ui, list.id) === '' ? NO_TASKS : noMatchText(olderItems(view));
   const table = taskTable(view, tasks, { cursor, room, empty });
   const error = page?.error ?? null;
   const said: Span[] = error === null ? taskDetail(view, tasks[index]) : [['bad', ` ${error}`]];
@@ -199,19 +199,19 @@ function queueLines(view: View): string[] {
 
 const NO_TASKS = 'No tasks here. fathomd queue add, or the API, adds one.';
 
-function olderOf(look: Look): Older {
-  const { tab, signature } = spotOf(look.ui.at);
+function olderItems(state: ConsoleState): OlderItems {
+  const { tab, signature } = spotOf(state.ui.at);
   const id = listId(tab, signature);
-  const page = pageOf(look.fleet, 'tasks', id);
-  if (tab === 'recent' && page === null && holdsAll(look.fleet.queue))
+  const page = pageOf(state.fleet, 'tasks', id);
+  if (tab === 'recent' && page === null && hasAllTasks(state.fleet.queue))
     return { id, error: null, behind: 'all' };
   const reading = tab !== 'recent' && page === null ? { key: id, value: null, error: null } : page;
-  return { id, error: page?.error ?? null, behind: behind(reading, reachOf(look.ui, id)) };
+  return { id, error: page?.error ?? null, behind: behind(reading, limitOf(state.ui, id)) };
 }
 
-function copiesOf(look: Look): CopyChoice[] {
-  if (spotOf(look.ui.at).tab !== 'failures') return taskCopies(look, chosenTask(look));
-  const group = failuresOf(look)[indexIn(look)];
+function copiesOf(state: ConsoleState): CopyChoice[] {
+  if (spotOf(state.ui.at).tab !== 'failures') return taskCopies(state, chosenTask(state));
+  const group = failuresOf(state)[indexIn(state)];
   return copyChoices(
     ['e', 'the error', group?.signature],
     ['r', 'the row', group && rowText([group.count, group.last, group.signature])],
@@ -219,10 +219,10 @@ function copiesOf(look: Look): CopyChoice[] {
 }
 
 function run(console: Console, command: Command, size: Size): boolean {
-  const look = lookOf(console);
-  const { tab, signature } = spotOf(look.ui.at);
+  const state = stateOf(console);
+  const { tab, signature } = spotOf(state.ui.at);
   const turn = (by: number) => {
-    turnToTab(console, (QUEUE_TABS.indexOf(tab) + by + QUEUE_TABS.length) % QUEUE_TABS.length);
+    switchToTab(console, (QUEUE_TABS.indexOf(tab) + by + QUEUE_TABS.length) % QUEUE_TABS.length);
     return true;
   };
   switch (command) {
@@ -235,25 +235,25 @@ function run(console: Console, command: Command, size: Size): boolean {
       return true;
     default:
       return tab === 'failures'
-        ? runFailures(console, look, command)
-        : runTasks(console, look, command, { size, listed: signature });
+        ? runFailures(console, state, command)
+        : runTasks(console, state, command, { size, listed: signature });
   }
 }
 
-function turnToTab(console: Console, index: number): void {
-  turnTo(console, { screen: 'queue', tab: QUEUE_TABS[index] ?? 'recent' });
+function switchToTab(console: Console, index: number): void {
+  switchTo(console, { screen: 'queue', tab: QUEUE_TABS[index] ?? 'recent' });
 }
 
-function runFailures(console: Console, look: Look, command: Command): boolean {
-  const group = failuresOf(look)[indexIn(look)];
+function runFailures(console: Console, state: ConsoleState, command: Command): boolean {
+  const group = failuresOf(state)[indexIn(state)];
   if (group === undefined) return command === 'open';
   const { signature, count } = group;
   switch (command) {
     case 'open':
-      open(console, { screen: 'queue', tab: 'dead', signature });
+      openSpot(console, { screen: 'queue', tab: 'dead', signature });
       return true;
     case 'failures.retry':
-      act(console, {
+      startAction(console, {
         verb: 'retryFailures',
         names: [signature],
         what: `${plural(count, 'dead task')}, all of “${signature}”`,
@@ -266,18 +266,18 @@ function runFailures(console: Console, look: Look, command: Command): boolean {
 
 function runTasks(
   console: Console,
-  look: Look,
+  state: ConsoleState,
   command: Command,
   { size }: { size: Size; listed: string | undefined },
 ): boolean {
-  const tasks = tasksOf(look);
-  const chosen = chosenTask(look);
+  const tasks = tasksOf(state);
+  const chosen = chosenTask(state);
   switch (command) {
     case 'open':
-      if (chosen !== undefined) open(console, { screen: 'task', id: chosen.id });
+      if (chosen !== undefined) openSpot(console, { screen: 'task', id: chosen.id });
       return true;
     case 'mark':
-      if (chosen !== undefined) toggleMark(console, listOf(look), chosen.id, size);
+      if (chosen !== undefined) toggleMark(console, listOf(state), chosen.id, size);
       return true;
     case 'mark.all':
       toggleAll(
@@ -287,7 +287,7 @@ function runTasks(
       return true;
     case 'task.retry':
     case 'task.cancel': {
-      const marked = tasks.filter(({ id }) => look.ui.marks.has(id));
+      const marked = tasks.filter(({ id }) => state.ui.marks.has(id));
       actOnTasks(console, command, marked.length > 0 || chosen === undefined ? marked : [chosen]);
       return true;
     }

@@ -2,27 +2,24 @@ import type { Instance } from '../../../shared/instance.ts';
 import type { TaskSummary } from '../../../shared/task.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
-import { instanceOf } from '../../store/events/owners.ts';
-import type { FleetState } from '../../store/fleet/fleet-state.ts';
-import { CAN_CANCEL, CAN_RETRY, taskWhy } from '../../store/queue/task-words.ts';
-import type { Console } from '../console.ts';
-import { act } from '../presses/act.ts';
-import { open } from '../presses/navigate.ts';
-import { say } from '../presses/say.ts';
-import type { Look } from '../screen.ts';
+import { type FleetState, instanceOfUser } from '../../store/fleet/fleet-state.ts';
+import { CAN_CANCEL, CAN_RETRY, taskReason } from '../../store/queue/task-text.ts';
+import { type Console, type ConsoleState, showNotice } from '../console.ts';
+import { openSpot } from '../input/navigate.ts';
+import { startAction } from '../input/start-action.ts';
 
 /** The instance of the user for whom a task works. */
 export function ownerOf(
   { instances }: Pick<FleetState, 'instances'>,
   task: Pick<TaskSummary, 'user_id'> | undefined,
 ): Instance | null {
-  return instanceOf(instances, task?.user_id ?? null);
+  return instanceOfUser(instances, task?.user_id ?? null);
 }
 
-export function taskCopies({ fleet }: Look, task: TaskSummary | undefined): CopyChoice[] {
+export function taskCopies({ fleet }: ConsoleState, task: TaskSummary | undefined): CopyChoice[] {
   if (task === undefined) return [];
   const owner = ownerOf(fleet, task);
-  const why = taskWhy(task, fleet.now);
+  const why = taskReason(task, fleet.now);
   return copyChoices(
     ['n', 'the id', task.id],
     ['e', 'the error', task.last_error],
@@ -51,15 +48,16 @@ export function actOnTasks(
   const { verb, can, hint } = POSSIBLE[command];
   const names = tasks.filter(({ status }) => can.has(status)).map(({ id }) => id);
   const [only] = tasks;
-  if (names.length === 0) return say(console, only === undefined ? 'There is no task to act on.' : hint);
+  if (names.length === 0)
+    return showNotice(console, only === undefined ? 'There is no task to act on.' : hint);
   const what = names.length === 1 && only !== undefined ? `task ${only.type} (${only.id})` : undefined;
-  act(console, { verb, names, ...(what === undefined ? {} : { what }) });
+  startAction(console, { verb, names, ...(what === undefined ? {} : { what }) });
 }
 
 export function togglePause(console: Console): void {
   const stats = console.fleet.store.get().queue?.stats ?? null;
-  if (stats === null) return say(console, 'The queue is not known yet.');
-  act(console, { verb: stats.paused ? 'resume' : 'pause', names: ['queue'], what: 'the queue' });
+  if (stats === null) return showNotice(console, 'The queue is not known yet.');
+  startAction(console, { verb: stats.paused ? 'resume' : 'pause', names: ['queue'], what: 'the queue' });
 }
 
 /** From a task to its instance, and to its log at that moment; false for all other commands. */
@@ -67,13 +65,17 @@ export function runTaskCommand(console: Console, command: Command, task: TaskSum
   if (command !== 'task.instance' && command !== 'logs') return false;
   const owner = ownerOf(console.fleet.store.get(), task);
   if (owner === null) {
-    say(console, task === undefined ? 'There is no task.' : 'This task works for nobody in particular.');
+    showNotice(
+      console,
+      task === undefined ? 'There is no task.' : 'This task works for nobody in particular.',
+    );
     return true;
   }
   const { name } = owner;
   const moment = task === undefined ? undefined : momentOf(task);
-  if (command === 'task.instance') open(console, { screen: 'instance', name, tab: 'summary' });
-  else open(console, { screen: 'instance', name, tab: 'logs', ...(moment === undefined ? {} : { moment }) });
+  if (command === 'task.instance') openSpot(console, { screen: 'instance', name, tab: 'summary' });
+  else
+    openSpot(console, { screen: 'instance', name, tab: 'logs', ...(moment === undefined ? {} : { moment }) });
   return true;
 }
 

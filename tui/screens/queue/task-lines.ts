@@ -1,14 +1,13 @@
 import type { Instance } from '../../../shared/instance.ts';
 import type { AttemptError, Task } from '../../../shared/task.ts';
-import { taskWhy } from '../../store/queue/task-words.ts';
-import { clockTime, latency, longDuration, plural, since } from '../../store/words/format.ts';
-import { sanitise } from '../../store/words/sanitise.ts';
-import { phaseWord, whyLine } from '../../store/words/why.ts';
+import { taskReason } from '../../store/queue/task-text.ts';
+import { clockTime, latency, longDuration, plural, since } from '../../store/text/format.ts';
+import { phaseText, reasonLine } from '../../store/text/reason.ts';
+import { sanitise } from '../../store/text/sanitise.ts';
 import { phaseLook, taskLook } from '../../theme.ts';
-import { jsonLines } from '../../widgets/json-lines.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
-import { fit, wrapWords } from '../../widgets/text.ts';
-import type { View } from '../screen.ts';
+import { fit, jsonLines, wrapWords } from '../../widgets/text.ts';
+import type { View } from '../console.ts';
 
 const LABEL = 12;
 
@@ -22,7 +21,7 @@ export function taskLines(view: View, task: Task, owner: Instance | null): strin
     at === null ? [] : [plain(label, `${clockTime(at)}, ${longDuration(since(at, fleet.now))} ago`)];
   const { glyph, token } = taskLook(task.status);
   return [
-    line('Status', [token, `${glyph} ${task.status}`], ['plain', `  ${taskWhy(task, fleet.now)}`]),
+    line('Status', [token, `${glyph} ${task.status}`], ['plain', `  ${taskReason(task, fleet.now)}`]),
     ...(task.warning === undefined
       ? []
       : wrapWords(sanitise(task.warning), size.columns - LABEL - 2).map((text, index) =>
@@ -54,7 +53,7 @@ function ownerSpans({ user_id }: Task, owner: Instance | null, now: number): Spa
   const { glyph, token } = phaseLook(owner.phase);
   return [
     ['plain', `${owner.name}  `],
-    [token, `${glyph} ${whyLine(owner, now) ?? phaseWord(owner.phase)}`],
+    [token, `${glyph} ${reasonLine(owner, now) ?? phaseText(owner.phase)}`],
     ['muted', '  i opens it'],
   ];
 }
@@ -63,11 +62,15 @@ function attemptLines(view: View, errors: readonly AttemptError[]): string[] {
   const { theme } = view;
   if (errors.length === 0) return [];
   const title = theme.paint('title', ` ${plural(errors.length, 'failed attempt')}, the latest first`);
-  return [title, ...errors.toReversed().flatMap((error, index) => attemptOf(view, error, index === 0)), ''];
+  return [
+    title,
+    ...errors.toReversed().flatMap((error, index) => attemptErrorLines(view, error, index === 0)),
+    '',
+  ];
 }
 
 /** `whole` with its stack: one is enough where they are alike, and the latest tells most. */
-function attemptOf({ theme, size }: View, error: AttemptError, whole: boolean): string[] {
+function attemptErrorLines({ theme, size }: View, error: AttemptError, whole: boolean): string[] {
   const lasted = since(error.started_at, Date.parse(error.at));
   const head: Span[] = [
     ['bad', `   ✗ ${error.attempt}`],

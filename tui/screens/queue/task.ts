@@ -1,8 +1,8 @@
 import type { Task, TaskSummary } from '../../../shared/task.ts';
 import { type PageState, pageOf } from '../../store/pages/pages.ts';
 import type { Location } from '../../store/view/location.ts';
-import { lookOf } from '../console.ts';
-import type { LongText, Look, Screen, View } from '../screen.ts';
+import { type ConsoleState, stateOf, type View } from '../console.ts';
+import type { LongText, Screen } from '../screen.ts';
 import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
 import { taskLines } from './task-lines.ts';
 
@@ -14,13 +14,13 @@ export const taskScreen: Screen = {
     return [headOf(view), '', ...bodyOf(view).slice(view.ui.tops[text.id] ?? 0)];
   },
   text: textOf,
-  instance: (look) => ownerOf(look.fleet, taskOf(look))?.name ?? null,
+  instance: (state) => ownerOf(state.fleet, taskOf(state))?.name ?? null,
   describe: ({ ui }) => ({ kind: 'task', id: idOf(ui.at) }),
   command: ({ ui }) => `queue show ${idOf(ui.at)}`,
-  copies: (look) => taskCopies(look, pageFor(look)?.value ?? taskOf(look)),
-  wants: ({ fleet, ui }) => wantsTask(fleet.queue, idOf(ui.at)),
+  copies: (state) => taskCopies(state, pageFor(state)?.value ?? taskOf(state)),
+  needs: ({ fleet, ui }) => taskNeeds(fleet.queue, idOf(ui.at)),
   run(console, command) {
-    const task = taskOf(lookOf(console));
+    const task = taskOf(stateOf(console));
     switch (command) {
       case 'task.retry':
       case 'task.cancel':
@@ -41,7 +41,7 @@ function idOf(at: Location): string {
 }
 
 /** The task is read again whenever the stream tells that it has changed. */
-export function wantsTask(queue: { tasks: ReadonlyMap<string, TaskSummary> } | null, id: string) {
+export function taskNeeds(queue: { tasks: ReadonlyMap<string, TaskSummary> } | null, id: string) {
   const version = queue?.tasks.get(id)?.updated ?? '';
   return {
     topics: ['queue'] as const,
@@ -56,14 +56,14 @@ export function wantsTask(queue: { tasks: ReadonlyMap<string, TaskSummary> } | n
   };
 }
 
-function pageFor({ fleet, ui }: Look): PageState<Task> | null {
+function pageFor({ fleet, ui }: ConsoleState): PageState<Task> | null {
   return pageOf(fleet, 'task', idOf(ui.at));
 }
 
 /** What the stream says now, where it says something, else as it was read. */
-function taskOf(look: Look): TaskSummary | undefined {
-  const id = idOf(look.ui.at);
-  return look.fleet.queue?.tasks.get(id) ?? pageFor(look)?.value ?? undefined;
+function taskOf(state: ConsoleState): TaskSummary | undefined {
+  const id = idOf(state.ui.at);
+  return state.fleet.queue?.tasks.get(id) ?? pageFor(state)?.value ?? undefined;
 }
 
 function headOf({ theme, ui }: View): string {

@@ -1,5 +1,5 @@
-import { longDuration } from '../words/format.ts';
-import { ACTIONS, type Action, objectOf, type Verb } from './actions.ts';
+import { longDuration } from '../text/format.ts';
+import { ACTIONS, type Action, actionTarget, type Verb } from './actions.ts';
 
 /**
  * One action of this console, from the key to its end: sent → running → done or why not. `running` means that the
@@ -31,7 +31,7 @@ export function estimate(verb: Verb, count: number, past: readonly ActionLine[])
 /** What a confirmation says: `restart 37 instances, about 40 s, four at a time`. */
 export function describeAction(action: Action, past: readonly ActionLine[]): string {
   const { verb, names } = action;
-  const sentence = `${ACTIONS[verb].word} ${objectOf(action)}`;
+  const sentence = `${ACTIONS[verb].word} ${actionTarget(action)}`;
   if (names.length === 1) return sentence;
   const seconds = estimate(verb, names.length, past) / 1000;
   // Rounded to what an estimate is worth.
@@ -42,8 +42,8 @@ export function describeAction(action: Action, past: readonly ActionLine[]): str
 }
 
 /** An action line in words: `restart 37 instances: running, 12 done, 1 failed: 2024-…: exit 1`. */
-export function sayAction(line: ActionLine): string {
-  const object = objectOf(line);
+export function actionText(line: ActionLine): string {
+  const object = actionTarget(line);
   const { word, past } = ACTIONS[line.verb];
   const [failure] = line.failures;
   const why =

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fleetOf, instance } from '../../../test/console/fleet-fixtures.ts';
 import { ManualClock } from '../../../test/console/manual-clock.ts';
 import { FleetStore } from '../fleet/fleet-store.ts';
-import { type ActionLine, describeAction, sayAction } from './action-line.ts';
+import { type ActionLine, actionText, describeAction } from './action-line.ts';
 import { ActionRunner } from './action-runner.ts';
 import type { FleetCommands } from './actions.ts';
 
@@ -46,7 +46,7 @@ describe('ActionRunner', () => {
   it('goes from sent through running to done', async () => {
     const { clock, store, runner } = setUp({
       restart: async (name) => {
-        store.gather({
+        store.enqueue({
           kind: 'instance.changed',
           name,
           instance: instance(name, { phase: 'stopping', since: new Date().toISOString() }),
@@ -57,7 +57,7 @@ describe('ActionRunner', () => {
     const states = statesOf(store);
     await runner.run({ verb: 'restart', names: ['2026-11-21-001-user001'] });
     expect(states).toEqual(['sent', 'running', 'done']);
-    expect(sayAction(store.get().actions[0] as ActionLine)).toBe('restarted 2026-11-21-001-user001 in 2 s');
+    expect(actionText(store.get().actions[0] as ActionLine)).toBe('restarted 2026-11-21-001-user001 in 2 s');
   });
 
   it('says why it did not work, with the words of the daemon', async () => {
@@ -67,7 +67,7 @@ describe('ActionRunner', () => {
       },
     });
     await runner.run({ verb: 'stop', names: ['2026-11-21-001-user001'] });
-    expect(sayAction(store.get().actions[0] as ActionLine)).toBe(
+    expect(actionText(store.get().actions[0] as ActionLine)).toBe(
       'stop 2026-11-21-001-user001 did not work: the daemon is busy',
     );
   });
@@ -86,7 +86,7 @@ describe('ActionRunner', () => {
     });
     await runner.run({ verb: 'start', names: names });
     expect(most).toBe(4);
-    expect(sayAction(store.get().actions[0] as ActionLine)).toBe(
+    expect(actionText(store.get().actions[0] as ActionLine)).toBe(
       'start 40 instances: 39 done, 1 failed: 2026-11-21-007-user007: no free port',
     );
   });

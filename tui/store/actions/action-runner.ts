@@ -1,7 +1,7 @@
 import { type StreamClock, systemClock } from '../../../shared/client/stream-clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { FleetStore } from '../fleet/fleet-store.ts';
-import { sanitise } from '../words/sanitise.ts';
+import { sanitise } from '../text/sanitise.ts';
 import { ACTIONS_AT_ONCE, type ActionLine } from './action-line.ts';
 import { ACTIONS, type Action, type FleetCommands, type Verb } from './actions.ts';
 

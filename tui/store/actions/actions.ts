@@ -1,5 +1,5 @@
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
-import { plural } from '../words/format.ts';
+import { plural } from '../text/format.ts';
 
 /** What the console asks of the daemon over HTTP; each rejects with an error whose message is a sentence. */
 export type FleetCommands = Pick<
@@ -180,7 +180,7 @@ export type Verb = keyof typeof KINDS;
 export const ACTIONS: Readonly<Record<Verb, ActionKind>> = KINDS;
 
 export type ConfirmedVerb = keyof typeof CONFIRMED;
-export const QUESTIONS: Readonly<Record<ConfirmedVerb, ConfirmedKind>> = CONFIRMED;
+export const CONFIRMED_ACTIONS: Readonly<Record<ConfirmedVerb, ConfirmedKind>> = CONFIRMED;
 
 /** What somebody wants done, and to what. */
 export interface Action<V extends Verb = Verb> {
@@ -193,12 +193,12 @@ export interface Action<V extends Verb = Verb> {
 }
 
 /** `2024-01-15-001-johndoe`, `37 instances`. */
-export function objectOf({ verb, names, what }: Action): string {
+export function actionTarget({ verb, names, what }: Action): string {
   if (what !== undefined) return what;
   const [only] = names;
   return names.length === 1 && only !== undefined ? only : plural(names.length, ACTIONS[verb].noun);
 }
 
-export function asksFirst({ verb, names }: Action<ConfirmedVerb>): boolean {
-  return QUESTIONS[verb].asks === 'always' || names.length > 1;
+export function needsConfirmation({ verb, names }: Action<ConfirmedVerb>): boolean {
+  return CONFIRMED_ACTIONS[verb].asks === 'always' || names.length > 1;
 }

@@ -1,14 +1,13 @@
 import type { AuditEntry } from '../../../shared/audit.ts';
 import type { InstancePhase } from '../../../shared/instance.ts';
 import type { JournalEntry } from '../../../shared/journal.ts';
-import type { FleetState } from '../fleet/fleet-state.ts';
-import { type Behind, behind, behindBoth } from '../pages/latest.ts';
+import { type FleetState, instanceOfUser } from '../fleet/fleet-state.ts';
+import { behind, combineOlderStatus, type OlderStatus } from '../pages/latest.ts';
 import { pageOf } from '../pages/pages.ts';
+import { exitText, phaseText } from '../text/reason.ts';
+import { sanitise } from '../text/sanitise.ts';
 import { wordFilter } from '../view/filter.ts';
 import type { EventTab } from '../view/location.ts';
-import { sanitise } from '../words/sanitise.ts';
-import { exitWords, phaseWord } from '../words/why.ts';
-import { instanceOf } from './owners.ts';
 
 /** Something that happened, or that somebody did: who, what, on what, how it went. */
 export interface TimelineEntry {
@@ -30,13 +29,13 @@ export interface TimelineQuery {
   filter: string;
 }
 
-const remembered = new WeakMap<FleetState, Map<string, readonly TimelineEntry[]>>();
+const cache = new WeakMap<FleetState, Map<string, readonly TimelineEntry[]>>();
 
 /** The latest first; made once for each state of the fleet, as several parts of a screen ask for it. */
 export function timelineOf(fleet: FleetState, query: TimelineQuery): readonly TimelineEntry[] {
   const key = JSON.stringify(query);
-  const made = remembered.get(fleet) ?? new Map<string, readonly TimelineEntry[]>();
-  remembered.set(fleet, made);
+  const made = cache.get(fleet) ?? new Map<string, readonly TimelineEntry[]>();
+  cache.set(fleet, made);
   const entries = made.get(key) ?? makeTimeline(fleet, query);
   made.set(key, entries);
   return entries;
@@ -45,12 +44,12 @@ export function timelineOf(fleet: FleetState, query: TimelineQuery): readonly Ti
 function makeTimeline(fleet: FleetState, { tab, name, filter }: TimelineQuery): TimelineEntry[] {
   const happened = tab === 'audit' ? [] : journalOf(fleet, name).map(ofJournal);
   const done = tab === 'fleet' ? [] : auditOf(fleet, name).map((entry) => ofAudit(entry, fleet));
-  const lets = wordFilter(filter);
+  const matches = wordFilter(filter);
   const from = horizonOf(fleet, { tab, name });
   return [...happened, ...done]
     .filter((entry) => name === null || entry.on === name)
     .filter(({ at }) => at >= from)
-    .filter((entry) => lets === null || lets(textOf(entry)))
+    .filter((entry) => matches === null || matches(textOf(entry)))
     .toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : a.key < b.key ? 1 : -1));
 }
 
@@ -91,17 +90,17 @@ function horizonOf(fleet: FleetState, { tab, name }: Pick<TimelineQuery, 'tab' |
 }
 
 /** Whether there is more behind the last one. */
-export function behindTimeline(
+export function timelineOlderStatus(
   fleet: FleetState,
   { tab, name }: Pick<TimelineQuery, 'tab' | 'name'>,
   asked: number,
-): Behind {
+): OlderStatus {
   const [journal, audit] = (['journal', 'audit'] as const).map((slot) => {
     const page = pageOf(fleet, slot, timelineKey(name));
     return behind(page ?? { key: '', value: null, error: null }, asked);
-  }) as [Behind, Behind];
+  }) as [OlderStatus, OlderStatus];
   if (tab === 'fleet') return journal;
-  return tab === 'audit' ? audit : behindBoth(journal, audit);
+  return tab === 'audit' ? audit : combineOlderStatus(journal, audit);
 }
 
 /** Names are never used again, so an addition and a removal happen once. */
@@ -114,7 +113,7 @@ const RETURNING: ReadonlySet<InstancePhase> = new Set(['starting', 'running']);
 function ofJournal(entry: JournalEntry): TimelineEntry {
   const { kind, from, to, reason, last_exit: exit, at, name } = entry;
   // Why it left a phase is told once, and not again with every step of its return.
-  const told = to !== null && RETURNING.has(to) ? [] : [exitWords(exit), reason?.message];
+  const told = to !== null && RETURNING.has(to) ? [] : [exitText(exit), reason?.message];
   const words = told.filter((part) => typeof part === 'string' && part !== '');
   return {
     key: keyOf(entry),
@@ -122,7 +121,7 @@ function ofJournal(entry: JournalEntry): TimelineEntry {
     who: 'fathomd',
     what:
       kind === 'phase'
-        ? `${from === null ? '' : phaseWord(from)} → ${to === null ? '' : phaseWord(to)}`
+        ? `${from === null ? '' : phaseText(from)} → ${to === null ? '' : phaseText(to)}`
         : kind,
     on: name,
     outcome: '',
@@ -132,7 +131,7 @@ function ofJournal(entry: JournalEntry): TimelineEntry {
 }
 
 /** What the daemon wrote down as JSON, in words: `502 · type report.weekly`. That it worked is told by the outcome. */
-function detailWords(detail: string): string {
+function detailText(detail: string): string {
   const told: unknown = parseJson(detail);
   if (typeof told !== 'object' || told === null) return detail;
   return Object.entries(told)
@@ -155,11 +154,11 @@ function ofAudit(entry: AuditEntry, fleet: FleetState): TimelineEntry {
   return {
     key: `audit ${seq}`,
     at,
-    who: actor === '' ? kind : (instanceOf(fleet.instances, actor)?.email ?? actor),
+    who: actor === '' ? kind : (instanceOfUser(fleet.instances, actor)?.email ?? actor),
     what: action,
     on: target,
     outcome,
-    detail: [detailWords(detail), address, `request ${request_id}`].filter((part) => part !== '').join(' · '),
+    detail: [detailText(detail), address, `request ${request_id}`].filter((part) => part !== '').join(' · '),
     source: entry,
   };
 }

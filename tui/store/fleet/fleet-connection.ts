@@ -5,8 +5,8 @@ import { messageOf } from '../../../shared/errors.ts';
 import type { Topic } from '../../../shared/events.ts';
 import { ActionRunner } from '../actions/action-runner.ts';
 import type { FleetCommands } from '../actions/actions.ts';
-import { PageKeeper } from '../pages/page-keeper.ts';
-import type { Wants } from '../pages/wants.ts';
+import { PageLoader } from '../pages/page-loader.ts';
+import type { DataNeeds } from '../pages/pages.ts';
 import { FleetStore } from './fleet-store.ts';
 
 /** Milliseconds between two looks at what the stream does not tell (readiness, the queue). */
@@ -19,7 +19,7 @@ export interface FleetConnection {
   store: FleetStore;
   actions: ActionRunner;
   /** Brings what a screen shows, and lets go of what was wanted before and is no longer. */
-  want(wants: Wants): void;
+  want(needs: DataNeeds): void;
   /** Tries to connect at once; on a live link, what was asked for is read again. */
   refresh(): void;
   close(): void;
@@ -40,7 +40,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   const store = new FleetStore(clock);
   const commands = once(options.commands);
   const { access, random } = options;
-  const pages = new PageKeeper({ store, commands, clock });
+  const pages = new PageLoader({ store, commands, clock });
   const poll = statusPoll(store, commands, clock);
   const stream = new FleetStream({
     target: access.target,
@@ -62,7 +62,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
       }
     },
     onSnapshot: (frame) => store.dispatch({ kind: 'snapshot', frame, now: clock.now() }),
-    onEvent: ({ event }) => store.gather(event),
+    onEvent: ({ event }) => store.enqueue(event),
     onTopicRefused(topic, message) {
       if (topic.startsWith('logs:')) store.dispatch({ kind: 'log.refused', name: topic.slice(5), message });
       else {
@@ -79,9 +79,9 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   return {
     store,
     actions: new ActionRunner({ store, commands, clock, by: options.by }),
-    want(wants) {
-      follow(wants);
-      pages.want(wants.pages ?? []);
+    want(needs) {
+      follow(needs);
+      pages.want(needs.pages ?? []);
     },
     refresh() {
       const { link } = store.get();
@@ -97,7 +97,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   };
 }
 
-function topicKeeper(store: FleetStore, stream: FleetStream): (wants: Wants) => void {
+function topicKeeper(store: FleetStore, stream: FleetStream): (needs: DataNeeds) => void {
   let topics: ReadonlySet<Topic> = new Set();
   return ({ logs = [], topics: listed = [] }) => {
     const before = store.get().log?.names ?? [];
@@ -125,7 +125,7 @@ function statusPoll(store: FleetStore, commands: () => Promise<FleetCommands>, c
     try {
       const status = await (await commands()).status();
       const usual = status.ready && store.get().status?.ready === true;
-      if (mine === round) store[usual ? 'later' : 'dispatch']({ kind: 'status', status });
+      if (mine === round) store[usual ? 'dispatchLater' : 'dispatch']({ kind: 'status', status });
     } catch (error) {
       // When the daemon is gone, the link says so.
       if (mine === round) store.dispatch({ kind: 'status.failed', message: messageOf(error) });

@@ -16,10 +16,9 @@ import {
   withRefusal,
   withSnapshot,
 } from '../logs/open-log.ts';
-import { queueOf, withTasks } from '../queue/queue-state.ts';
-import { sanitise, sanitiseAll } from '../words/sanitise.ts';
-import type { FleetChange, FleetHistory, FleetState } from './fleet-state.ts';
-import { remember } from './history.ts';
+import { queueFromSnapshot, withTasks } from '../queue/queue-state.ts';
+import { sanitise, sanitiseAll } from '../text/sanitise.ts';
+import type { FleetChange, FleetHistory, FleetState, History } from './fleet-state.ts';
 
 const KEPT_ACTIONS = 50;
 /** Of the audit log, and of what happened to instances. */
@@ -84,7 +83,7 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
     case 'health':
       return applyHealth(state, frame.data);
     case 'queue':
-      return { ...withoutRefusal(state, 'queue'), queue: queueOf(frame.data, state.queue) };
+      return { ...withoutRefusal(state, 'queue'), queue: queueFromSnapshot(frame.data, state.queue) };
     default: {
       const name = frame.topic.slice('logs:'.length);
       const log = withSnapshot(state.log, name, sanitiseAll(frame.data));
@@ -196,12 +195,19 @@ function sample(
 ): FleetHistory {
   const fleet = fleetUsage(instances);
   return {
-    fleet_cpu: remember(history.fleet_cpu, fleet.cpu_percent),
-    fleet_memory: remember(history.fleet_memory, fleet.pss_bytes),
-    daemon_cpu: remember(history.daemon_cpu, usage.cpu_percent ?? 0),
-    daemon_memory: remember(history.daemon_memory, usage.rss_bytes),
-    queue_depth: remember(history.queue_depth, depth),
+    fleet_cpu: append(history.fleet_cpu, fleet.cpu_percent),
+    fleet_memory: append(history.fleet_memory, fleet.pss_bytes),
+    daemon_cpu: append(history.daemon_cpu, usage.cpu_percent ?? 0),
+    daemon_memory: append(history.daemon_memory, usage.rss_bytes),
+    queue_depth: append(history.queue_depth, depth),
   };
+}
+
+const MAX_SAMPLES = 240;
+
+/** A new array each time, with at most `MAX_SAMPLES` values. */
+function append(history: History, value: number): History {
+  return [...history, value].slice(-MAX_SAMPLES);
 }
 
 /** Tasks that wait or run, as far as it is known. */

@@ -9,7 +9,6 @@ import type { ActionLine } from '../actions/action-line.ts';
 import type { OpenLog } from '../logs/open-log.ts';
 import type { PageState, Pages, Slot } from '../pages/pages.ts';
 import type { QueueState } from '../queue/queue-state.ts';
-import type { History } from './history.ts';
 
 /** Everything the console knows; replaced as a whole, never changed in place. */
 export interface FleetState {
@@ -36,6 +35,9 @@ export interface FleetState {
   refusals: Readonly<Record<string, string>>;
   actions: readonly ActionLine[];
 }
+
+/** The last measurements of one value, oldest first. */
+export type History = readonly number[];
 
 /** CPU in percent of one core, memory in bytes; one sample per `daemon.usage`. */
 export interface FleetHistory {
@@ -86,4 +88,23 @@ export function initialState(now: number): FleetState {
 export function notReadyYet({ status }: FleetState): string | null {
   if (status === null || status.ready) return null;
   return `The daemon is not ready, so this is not all: it waits for ${status.waiting_for ?? 'its start'}.`;
+}
+
+const cache = new WeakMap<ReadonlyMap<string, Instance>, Map<string, Instance>>();
+
+/** The instance of a user; looked up in an index that is made once for each state of the fleet. */
+export function instanceOfUser(
+  instances: ReadonlyMap<string, Instance>,
+  user: string | null,
+): Instance | null {
+  if (user === null) return null;
+  let index = cache.get(instances);
+  if (index === undefined) {
+    index = new Map();
+    for (const instance of instances.values()) {
+      if (instance.user_id !== null) index.set(instance.user_id, instance);
+    }
+    cache.set(instances, index);
+  }
+  return index.get(user) ?? null;
 }

@@ -22,7 +22,7 @@ function storeWith(...names: string[]) {
 it('notifies at most ten times a second, however much happens, and loses nothing', () => {
   const { clock, store, count } = storeWith('a');
   for (let event = 1; event <= 900; event += 1) {
-    store.gather({ kind: 'instance.changed', name: 'a', instance: instance('a', { restarts: event }) });
+    store.enqueue({ kind: 'instance.changed', name: 'a', instance: instance('a', { restarts: event }) });
     clock.advance(1);
   }
   clock.advance(99);
@@ -34,20 +34,21 @@ it('notifies at most ten times a second, however much happens, and loses nothing
 it('lets measures wait for the next second, or for something that does not', () => {
   const { clock, store, count } = storeWith('a');
   const pss = () => store.get().instances.get('a')?.usage?.pss_bytes;
-  store.gather({ kind: 'instance.usage', name: 'a', usage: usage(1, 0) });
+  store.enqueue({ kind: 'instance.usage', name: 'a', usage: usage(1, 0) });
   clock.advance(999);
   expect(count()).toBe(0);
   clock.advance(1);
   expect(pss()).toBe(1);
-  store.gather({ kind: 'instance.usage', name: 'a', usage: usage(2, 0) });
-  store.gather({ kind: 'instance.removed', name: 'b' });
+  store.enqueue({ kind: 'instance.usage', name: 'a', usage: usage(2, 0) });
+  store.enqueue({ kind: 'instance.removed', name: 'b' });
   clock.advance(100);
   expect(pss()).toBe(2);
 });
 
 it('shows what can wait together with what comes next, in order', () => {
   const { clock, store, count } = storeWith('a');
-  for (const message of ['first', 'second']) store.later({ kind: 'topic.refused', topic: 'queue', message });
+  for (const message of ['first', 'second'])
+    store.dispatchLater({ kind: 'topic.refused', topic: 'queue', message });
   clock.advance(999);
   expect(count()).toBe(0);
   clock.advance(1);
@@ -57,14 +58,14 @@ it('shows what can wait together with what comes next, in order', () => {
 
 it('shows a single event at once', () => {
   const { clock, store, count } = storeWith('a');
-  store.gather({ kind: 'instance.removed', name: 'a' });
+  store.enqueue({ kind: 'instance.removed', name: 'a' });
   clock.advance(0);
   expect(count()).toBe(1);
 });
 
 it('applies what was gathered before whatever comes after it', () => {
   const { clock, store } = storeWith('a');
-  store.gather({ kind: 'instance.added', instance: instance('b') });
+  store.enqueue({ kind: 'instance.added', instance: instance('b') });
   store.dispatch({
     kind: 'snapshot',
     now: clock.now(),

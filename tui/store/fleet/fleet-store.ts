@@ -38,12 +38,12 @@ export class FleetStore {
   }
 
   /** With the next change, the next second's at the latest: what nobody waits for needs no frame of its own. */
-  later(change: FleetChange): void {
+  dispatchLater(change: FleetChange): void {
     this.#later.push(change);
   }
 
   /** Measures wait for the next second: a fleet at rest is not drawn more often than its clock. */
-  gather(event: FleetEvent): void {
+  enqueue(event: FleetEvent): void {
     this.#gathered.push(event);
     if (this.#cancelFlush !== null || isMeasure(event)) return;
     const wait = Math.max(0, this.#flushedAt + NOTIFY_EVERY - this.#clock.now());

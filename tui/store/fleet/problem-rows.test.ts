@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ago, backingOff, failed, globalInstance, instance } from '../../../test/console/fleet-fixtures.ts';
-import { causeOf } from '../words/why.ts';
+import { causeOf } from '../text/reason.ts';
 import { initialState } from './fleet-state.ts';
 import { problemRows } from './problem-rows.ts';
 import { problemsOf } from './problems.ts';

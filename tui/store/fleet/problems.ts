@@ -1,7 +1,7 @@
 import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../../shared/instance.ts';
+import { byteSize, plural } from '../text/format.ts';
+import { causeOf, reasonLine, SEVERITIES, type Severity, severityOf } from '../text/reason.ts';
 import type { Spot } from '../view/location.ts';
-import { byteSize, plural } from '../words/format.ts';
-import { causeOf, SEVERITIES, type Severity, severityOf, whyLine } from '../words/why.ts';
 import type { FleetState } from './fleet-state.ts';
 
 const LOW_DISK_BYTES = 1024 ** 3;
@@ -38,7 +38,7 @@ function instanceProblems({ instances, now }: FleetState): Problem[] {
     severity: severityOf(instance, now),
     phase: instance.phase,
     title: instance.name,
-    why: whyLine(instance, now) ?? '',
+    why: reasonLine(instance, now) ?? '',
     cause: instance.kind === 'user' ? causeOf(instance) : null,
   }));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Page } from '../../../shared/protocol.ts';
-import { behind, behindBoth, FIRST_REACH, furtherThan, LONGEST_REACH, readLatest } from './latest.ts';
+import { behind, combineOlderStatus, FIRST_LIMIT, MAX_LIMIT, nextLimit, readLatest } from './latest.ts';
 
 /** A list of `total` numbers, the highest first, to which `growth` are added before each page but the first. */
 function source(total: number, growth = 0) {
@@ -46,23 +46,23 @@ const page = (asked: number, all: boolean) => ({ key: '', error: null, value: { 
 
 describe('what is behind the last one', () => {
   it.each([
-    [null, FIRST_REACH, 'more'],
+    [null, FIRST_LIMIT, 'more'],
     [null, 400, 'reading'],
     [page(200, false), 200, 'more'],
     [page(200, false), 400, 'reading'],
     [page(400, true), 400, 'all'],
-    [page(LONGEST_REACH, false), LONGEST_REACH, 'longest'],
+    [page(MAX_LIMIT, false), MAX_LIMIT, 'longest'],
   ] as const)('%j, of which %i are asked for: %s', (read, asked, words) => {
     expect(behind(read, asked)).toBe(words);
   });
 
   it('is nothing only when both of two have nothing more', () => {
-    expect(behindBoth('all', 'more')).toBe('more');
-    expect(behindBoth('reading', 'more')).toBe('reading');
-    expect(behindBoth('all', 'all')).toBe('all');
+    expect(combineOlderStatus('all', 'more')).toBe('more');
+    expect(combineOlderStatus('reading', 'more')).toBe('reading');
+    expect(combineOlderStatus('all', 'all')).toBe('all');
   });
 
   it('is reached in a few steps', () => {
-    expect([200, 3_200, 6_400].map(furtherThan)).toEqual([400, 6_400, 6_400]);
+    expect([200, 3_200, 6_400].map(nextLimit)).toEqual([400, 6_400, 6_400]);
   });
 });

@@ -1,5 +1,4 @@
 import type { Page } from '../../../shared/protocol.ts';
-import type { PageState } from './pages.ts';
 
 /** The latest of many, the newest first or last, as far back as was asked for. */
 export interface Latest<T> {
@@ -10,15 +9,15 @@ export interface Latest<T> {
 }
 
 /** What a list begins with. */
-export const FIRST_REACH = 200;
+export const FIRST_LIMIT = 200;
 /** A console is for looking: whoever needs more than this has a command or the API. */
-export const LONGEST_REACH = 6_400;
+export const MAX_LIMIT = 6_400;
 /** The most that the API gives at once. */
 const PER_PAGE = 500;
 
 /** Twice as far back: what is read anew with each step stays in proportion to what is new. */
-export function furtherThan(asked: number): number {
-  return Math.min(LONGEST_REACH, asked * 2);
+export function nextLimit(asked: number): number {
+  return Math.min(MAX_LIMIT, asked * 2);
 }
 
 /** Page by page. What comes in meanwhile moves some to the next page: each is there once. */
@@ -41,18 +40,18 @@ export async function readLatest<T>(
 }
 
 /** Whether there is more behind the last one that is shown. `longest`: there is, but not for this console. */
-export type Behind = 'more' | 'reading' | 'all' | 'longest';
+export type OlderStatus = 'more' | 'reading' | 'all' | 'longest';
 
 /** `page` is null where none is read before one looks further back. */
-export function behind(page: PageState<Latest<unknown>> | null, asked: number): Behind {
-  if (page === null) return asked > FIRST_REACH ? 'reading' : 'more';
+export function behind(page: { value: Latest<unknown> | null } | null, asked: number): OlderStatus {
+  if (page === null) return asked > FIRST_LIMIT ? 'reading' : 'more';
   if (page.value === null || page.value.asked < asked) return 'reading';
   if (page.value.all) return 'all';
-  return asked < LONGEST_REACH ? 'more' : 'longest';
+  return asked < MAX_LIMIT ? 'more' : 'longest';
 }
 
 /** Of a list that is made from two. */
-export function behindBoth(one: Behind, other: Behind): Behind {
-  const order: readonly Behind[] = ['reading', 'more', 'longest', 'all'];
+export function combineOlderStatus(one: OlderStatus, other: OlderStatus): OlderStatus {
+  const order: readonly OlderStatus[] = ['reading', 'more', 'longest', 'all'];
   return order[Math.min(order.indexOf(one), order.indexOf(other))] ?? 'all';
 }

@@ -8,6 +8,7 @@ import type {
   SessionRow,
   User,
 } from '../../../shared/client/fathom-client.ts';
+import type { Topic } from '../../../shared/events.ts';
 import type { Probe } from '../../../shared/instance.ts';
 import type { JournalEntry } from '../../../shared/journal.ts';
 import type { Page } from '../../../shared/protocol.ts';
@@ -47,6 +48,16 @@ interface RequestOf<S extends Slot> {
 }
 
 export type PageRequest = { [S in Slot]: RequestOf<S> }[Slot];
+
+/** What a screen shows beyond the fleet itself; held up to date while it is looked at, and no longer. */
+export interface DataNeeds {
+  /** Instances whose logs are read. */
+  logs?: readonly string[];
+  topics?: readonly Topic[];
+  pages?: readonly PageRequest[];
+}
+
+export const NO_NEEDS: DataNeeds = {};
 
 export interface PageState<T = unknown> {
   key: string;

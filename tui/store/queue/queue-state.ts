@@ -1,6 +1,6 @@
 import type { QueueSnapshot } from '../../../shared/status.ts';
 import type { QueueStats, TaskSummary } from '../../../shared/task.ts';
-import { sanitiseAll } from '../words/sanitise.ts';
+import { sanitiseAll } from '../text/sanitise.ts';
 
 /** What the stream tells of the queue, while it is looked at. */
 export interface QueueState {
@@ -15,7 +15,7 @@ export interface QueueState {
 const KEPT = 500;
 
 /** A new version even when nothing was known to have changed: whatever was lost may have. */
-export function queueOf({ stats, tasks }: QueueSnapshot, before: QueueState | null): QueueState {
+export function queueFromSnapshot({ stats, tasks }: QueueSnapshot, before: QueueState | null): QueueState {
   const ordered = sanitiseAll(tasks).toSorted((a, b) => (a.updated < b.updated ? -1 : 1));
   return {
     stats,
@@ -44,7 +44,7 @@ export function withTasks(
 }
 
 /** Whether the stream has told all tasks that there are; false where that is not known. */
-export function holdsAll(queue: QueueState | null): boolean {
+export function hasAllTasks(queue: QueueState | null): boolean {
   if (queue === null || queue.stats === null) return false;
   const total = Object.values(queue.stats.counts).reduce((sum, count) => sum + count, 0);
   return queue.tasks.size >= total;

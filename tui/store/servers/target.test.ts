@@ -2,7 +2,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closestOption } from './closest-option.ts';
 import { resolveTarget } from './target.ts';
 
 let cwd: string;
@@ -44,16 +43,5 @@ describe('resolveTarget', () => {
 
   it.each(['nonsense', 'ftp://host', 'http://user:secret@host'])('refuses %s with a sentence', (url) => {
     expect(() => resolveTarget({ ...none, url, env: {}, cwd })).toThrow(/--url/);
-  });
-});
-
-describe('closestOption', () => {
-  const known = ['url', 'socket', 'read-only'];
-
-  it('finds what was meant, and nothing where nothing is near', () => {
-    expect(closestOption(['--sokcet', 'x'], known)).toBe('socket');
-    expect(closestOption(['--readonly'], known)).toBe('read-only');
-    expect(closestOption(['--frobnicate=1'], known)).toBeNull();
-    expect(closestOption(['stray'], known)).toBeNull();
   });
 });

@@ -1,5 +1,5 @@
 import type { Instance } from '../../../shared/instance.ts';
-import { phaseWord } from '../words/why.ts';
+import { phaseText } from '../text/reason.ts';
 
 /**
  * Every word must occur in the text; `!word` must not. Case does not matter, and a lone `!` says nothing yet. Null for a
@@ -21,12 +21,12 @@ export function wordFilter(query: string): ((text: string) => boolean) | null {
 
 /** By name, owner, phase, reason or port. */
 export function filterInstances(instances: readonly Instance[], query: string): readonly Instance[] {
-  const lets = wordFilter(query);
-  return lets === null ? instances : instances.filter((instance) => lets(searchText(instance)));
+  const matches = wordFilter(query);
+  return matches === null ? instances : instances.filter((instance) => matches(searchText(instance)));
 }
 
 function searchText({ name, email, phase, reason, port }: Instance): string {
   const why = reason === null ? '' : `${reason.code} ${reason.message}`;
   const address = port === null ? '' : `:${port}`;
-  return [name, email ?? '', phase, phaseWord(phase), why, address].join('\n');
+  return [name, email ?? '', phase, phaseText(phase), why, address].join('\n');
 }

@@ -68,21 +68,24 @@ export interface Trail {
 export const NO_TRAIL: Trail = { before: [], after: [] };
 const KEPT = 50;
 /** How far Esc leads back through what was opened from one another. */
-const DEEPEST = 8;
+const MAX_DEPTH = 8;
 
-export interface Whereabouts {
+export interface HistoryPosition {
   at: Location;
   trail: Trail;
 }
 
 /** To another place; to the present one again is no step. */
-export function goTo({ at, trail }: Whereabouts, to: Location): Whereabouts {
-  if (sameSpot(at, to)) return { at: to, trail };
+export function goTo({ at, trail }: HistoryPosition, to: Location): HistoryPosition {
+  if (isSameSpot(at, to)) return { at: to, trail };
   return { at: to, trail: { before: [...trail.before, at].slice(-KEPT), after: [] } };
 }
 
 /** To what was looked at before, or after going back; null when there is nothing. */
-export function step({ at, trail }: Whereabouts, direction: 'back' | 'forward'): Whereabouts | null {
+export function stepInHistory(
+  { at, trail }: HistoryPosition,
+  direction: 'back' | 'forward',
+): HistoryPosition | null {
   const [come, go] = direction === 'back' ? [trail.before, trail.after] : [trail.after, trail.before];
   const to = come.at(-1);
   if (to === undefined) return null;
@@ -92,7 +95,7 @@ export function step({ at, trail }: Whereabouts, direction: 'back' | 'forward'):
     : { at: to, trail: { before: added, after: left } };
 }
 
-export function top(screen: TopScreen): Location {
+export function topLocation(screen: TopScreen): Location {
   if (screen === 'queue') return { screen, tab: 'recent', from: null };
   if (screen === 'fleet-logs') return { screen, choice: 'all', from: null };
   if (screen === 'accounts') return { screen, tab: 'users', from: null };
@@ -103,18 +106,18 @@ export function top(screen: TopScreen): Location {
 
 /** A place that is opened from another, to which Esc then leads. */
 export function openedFrom(from: Location, spot: Spot): Location {
-  return { ...spot, from: depthOf(from) < DEEPEST ? from : topOf(from) };
+  return { ...spot, from: depthOf(from) < MAX_DEPTH ? from : topLocationOf(from) };
 }
 
 /** The numbered screen to which a place belongs. */
-export function topOf(location: Location): Location {
-  return location.from === null ? location : topOf(location.from);
+export function topLocationOf(location: Location): Location {
+  return location.from === null ? location : topLocationOf(location.from);
 }
 
 function depthOf({ from }: Location): number {
   return from === null ? 0 : 1 + depthOf(from);
 }
 
-function sameSpot(a: Location, b: Location): boolean {
+function isSameSpot(a: Location, b: Location): boolean {
   return JSON.stringify({ ...a, from: null }) === JSON.stringify({ ...b, from: null });
 }

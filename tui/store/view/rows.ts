@@ -1,6 +1,6 @@
 import type { Instance } from '../../../shared/instance.ts';
 import type { FleetState } from '../fleet/fleet-state.ts';
-import { severityOf } from '../words/why.ts';
+import { severityOf } from '../text/reason.ts';
 import { filterInstances } from './filter.ts';
 import { type Sort, sortInstances } from './sort.ts';
 

@@ -1,5 +1,5 @@
 import type { Instance } from '../../../shared/instance.ts';
-import { SEVERITIES, severityOf } from '../words/why.ts';
+import { SEVERITIES, severityOf } from '../text/reason.ts';
 
 /** In the order in which `o` walks them, which is the order of the columns. */
 export const SORT_COLUMNS = [

@@ -1,10 +1,10 @@
 import type { Action, ConfirmedVerb } from '../actions/actions.ts';
 import type { CopyChoice } from '../copy/copy-choice.ts';
 import type { LevelFilter } from '../logs/log-buffer.ts';
-import { FIRST_REACH } from '../pages/latest.ts';
+import { FIRST_LIMIT } from '../pages/latest.ts';
 import { type Cursor, TOP_OF_LIST } from './cursor.ts';
 import type { Form } from './form.ts';
-import { type Location, NO_TRAIL, type Trail, top } from './location.ts';
+import { type Location, NO_TRAIL, type Trail, topLocation } from './location.ts';
 import type { Sort } from './sort.ts';
 
 /** What the administrator looks at; the fleet itself is in `FleetState`. */
@@ -16,7 +16,7 @@ export interface UiState {
   /** By list. */
   filters: Readonly<Record<string, string>>;
   /** How many of its latest are wanted, by list; missing for what a list begins with. */
-  reaches: Readonly<Record<string, number>>;
+  limits: Readonly<Record<string, number>>;
   /** First row in view, by text. */
   tops: Readonly<Record<string, number>>;
   sort: Sort;
@@ -37,7 +37,7 @@ export interface UiState {
   /** One sentence in answer to a key; the next key takes it away. */
   notice: { text: string; at: number } | null;
   /** Counts how often everything was to be drawn anew, as something else has written to the terminal. */
-  drawing: number;
+  redraws: number;
 }
 
 export interface LogView {
@@ -79,11 +79,11 @@ export const INITIAL_LOG_VIEW: LogView = {
 
 export function initialUi(): UiState {
   return {
-    at: top('overview'),
+    at: topLocation('overview'),
     trail: NO_TRAIL,
     cursors: {},
     filters: {},
-    reaches: {},
+    limits: {},
     tops: {},
     sort: { column: 'name', reversed: false },
     marks: new Set(),
@@ -96,7 +96,7 @@ export function initialUi(): UiState {
     answerable: null,
     dismissed: 0,
     notice: null,
-    drawing: 0,
+    redraws: 0,
   };
 }
 
@@ -108,8 +108,8 @@ export function filterOf({ filters }: Pick<UiState, 'filters'>, list: string): s
   return filters[list] ?? '';
 }
 
-export function reachOf({ reaches }: Pick<UiState, 'reaches'>, list: string): number {
-  return reaches[list] ?? FIRST_REACH;
+export function limitOf({ limits }: Pick<UiState, 'limits'>, list: string): number {
+  return limits[list] ?? FIRST_LIMIT;
 }
 
 export function withFilter(ui: UiState, list: string, text: string): UiState {

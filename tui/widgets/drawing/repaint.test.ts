@@ -41,7 +41,7 @@ function frame(rows: string[], box: Frame['box'] = null): Frame {
     columns: COLUMNS,
     rows: Array.from({ length: ROWS }, (_, row) => rows[row] ?? ''),
     box,
-    drawing: 0,
+    redraws: 0,
   };
 }
 
@@ -72,7 +72,7 @@ describe('what is written', () => {
   it('is the whole frame when the terminal has another size by now, or everything is to be drawn anew', () => {
     const rows = ['one', 'two'];
     expect(repaint({ ...frame(rows), columns: COLUMNS + 1 }, frame(rows))).toMatch(/one.*two/s);
-    expect(repaint(frame(rows), { ...frame(rows), drawing: 1 })).toMatch(/one.*two/s);
+    expect(repaint(frame(rows), { ...frame(rows), redraws: 1 })).toMatch(/one.*two/s);
   });
 
   it('shows the same as on a terminal that has shown nothing else', async () => {
@@ -96,7 +96,7 @@ describe('what is written', () => {
         columns: fc.constant(COLUMNS),
         rows: fc.array(row, { minLength: ROWS, maxLength: ROWS }),
         box: fc.option(box),
-        drawing: fc.nat(1),
+        redraws: fc.nat(1),
       }),
       { minLength: 2, maxLength: 6 },
     );

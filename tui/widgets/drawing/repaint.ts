@@ -6,7 +6,7 @@ export interface Frame {
   rows: readonly string[];
   box: Box | null;
   /** Another number than before begins anew, whatever is thought to be on the screen. */
-  drawing: number;
+  redraws: number;
 }
 
 /** Painted rows whose first one stands `left` columns and `top` rows from the upper left corner. */
@@ -23,7 +23,7 @@ const END = '\u001B[H\u001B[?7h\u001B[?2026l';
 const CLEAR = '\u001B[2J';
 
 /** Everything that moves the cursor or is obeyed; colours remain. Data is made harmless before; this is the last gate. */
-const OBEYED = /\u001B(?!\[[\d;]*m)|[\u0000-\u001A\u001C-\u001F\u007F-\u009F]/g;
+const CONTROLS = /\u001B(?!\[[\d;]*m)|[\u0000-\u001A\u001C-\u001F\u007F-\u009F]/g;
 
 /**
  * What to write so that a terminal that shows `before` shows `after`: every row that differs, each at its own place, so
@@ -31,20 +31,20 @@ const OBEYED = /\u001B(?!\[[\d;]*m)|[\u0000-\u001A\u001C-\u001F\u007F-\u009F]/g;
  * another size or another drawing begins anew.
  */
 export function repaint(before: Frame | null, after: Frame): string {
-  const known = before !== null && goesOn(before, after) ? before : null;
+  const known = before !== null && isSameScreen(before, after) ? before : null;
   let changed = '';
   for (let row = 0; row < after.rows.length; row += 1) {
-    if (known === null || differs(known, after, row)) changed += drawRow(after, row);
+    if (known === null || rowDiffers(known, after, row)) changed += drawRow(after, row);
   }
   if (known !== null && changed === '') return '';
   return BEGIN + (known === null ? CLEAR : '') + changed + END;
 }
 
-function goesOn(a: Frame, b: Frame): boolean {
-  return a.drawing === b.drawing && a.columns === b.columns && a.rows.length === b.rows.length;
+function isSameScreen(a: Frame, b: Frame): boolean {
+  return a.redraws === b.redraws && a.columns === b.columns && a.rows.length === b.rows.length;
 }
 
-function differs(before: Frame, after: Frame, row: number): boolean {
+function rowDiffers(before: Frame, after: Frame, row: number): boolean {
   return (
     before.rows[row] !== after.rows[row] ||
     boxRow(before, row) !== boxRow(after, row) ||
@@ -59,11 +59,11 @@ function boxRow({ box }: Frame, row: number): string | undefined {
 function drawRow(frame: Frame, row: number): string {
   const above = boxRow(frame, row);
   // Erased first: at the end of a full row, the cursor stands on its last character.
-  const below = `\u001B[${row + 1};1H\u001B[2K${harmless(frame.rows[row] ?? '')}`;
+  const below = `\u001B[${row + 1};1H\u001B[2K${stripControls(frame.rows[row] ?? '')}`;
   if (above === undefined) return below;
-  return `${below}\u001B[${(frame.box?.left ?? 0) + 1}G${harmless(above)}`;
+  return `${below}\u001B[${(frame.box?.left ?? 0) + 1}G${stripControls(above)}`;
 }
 
-function harmless(text: string): string {
-  return text.replace(OBEYED, '');
+function stripControls(text: string): string {
+  return text.replace(CONTROLS, '');
 }

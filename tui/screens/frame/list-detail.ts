@@ -1,0 +1,48 @@
+import type { Instance } from '../../../shared/instance.ts';
+import { reasonLine } from '../../store/text/reason.ts';
+import { phaseLook } from '../../theme.ts';
+import { paintWrapped, type Span } from '../../widgets/line.ts';
+import type { Size, View } from '../console.ts';
+
+/** Rows below a list for all that is to be said about the chosen one. */
+export function detailRows({ columns, rows }: Size): number {
+  if (rows < 15) return 1;
+  return columns < 100 && rows > 18 ? 3 : 2;
+}
+
+/**
+ * The rows of a list, and below them what is to be said of the chosen one. It takes the empty rows at the list's end where it
+ * needs them: what it says is what to do.
+ */
+export function withDetail(
+  { theme, size }: Pick<View, 'theme' | 'size'>,
+  list: readonly string[],
+  spans: readonly Span[],
+): string[] {
+  const below = detailRows(size);
+  // One stays empty between them.
+  const free = Math.max(0, list.length - list.findLastIndex((row) => row !== '') - 2);
+  const lines = paintWrapped(theme, spans, size.columns, below + free);
+  const used = Math.max(below, lines.findLastIndex((line) => line !== '') + 1);
+  return [...list.slice(0, list.length + below - used), ...lines.slice(0, used)];
+}
+
+/** With the whole story of one instance; a row has room for its short form only. */
+export function withInstanceDetail(
+  view: Pick<View, 'fleet' | 'theme' | 'size'>,
+  list: readonly string[],
+  instance: Instance | undefined,
+): string[] {
+  if (instance === undefined) return withDetail(view, list, []);
+  const why = reasonLine(instance, view.fleet.now);
+  const { token } = phaseLook(instance.phase);
+  const facts = [instance.email, instance.url].filter((fact) => fact !== null).join(' · ');
+  if (why === null) return withDetail(view, list, [['muted', ` ${facts}`]]);
+  // The short form first, whole where the row had to cut it; then the sentence that says what to do.
+  const message = instance.reason?.message ?? '';
+  const more = message === '' || why.includes(message) ? '' : ` — ${message}`;
+  return withDetail(view, list, [
+    [token, ` ${why}`],
+    ['plain', more],
+  ]);
+}

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
+import { ago, ahead, backingOff, failed, instance } from '../../../test/console/fleet-fixtures.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
+import { phaseText, REASON_TEXTS, reasonLine, severityOf } from './reason.ts';
+
+const say = (one: ReturnType<typeof instance>) => reasonLine(one, Date.now());
+const words = (phase: InstancePhase, after: string, ...more: (string | null)[]) =>
+  [`${phaseText(phase)}${after}`, ...more].join(' · ');
+
+describe('reasonLine', () => {
+  it('tells a crash loop in one line', () => {
+    expect(say(backingOff('a'))).toBe(
+      words('backing_off', ' 8 s', 'exit 1', REASON_TEXTS.port_in_use, 'attempt 4/10'),
+    );
+  });
+
+  it('does not count below zero when the attempt is due', () => {
+    const line = say(backingOff('a', { next_attempt_at: ago(3), max_attempts: null }));
+    expect(line).toMatch(/ attempt 4$/);
+    expect(line).not.toContain('-');
+  });
+
+  it('tells why an instance has failed for good', () => {
+    expect(say(failed('a', { since: ago(20) }))).toBe(
+      words('failed', ' 20 s ago', 'exit 2', REASON_TEXTS.hook_broken, 'attempt 3/3'),
+    );
+  });
+
+  it('says nothing about an instance that simply runs, or was stopped by a person', () => {
+    expect(say(instance('a'))).toBeNull();
+    expect(say(instance('a', { phase: 'stopped', desired: 'stopped' }))).toBeNull();
+    const reason = { code: 'requested', message: 'stopped by an administrator' } as const;
+    expect(say(instance('a', { phase: 'stopped', desired: 'stopped', reason }))).toBeNull();
+  });
+
+  it('keeps a crash in view for a while after the instance runs again', () => {
+    const exit = { code: null, signal: 'SIGKILL', uptime_s: 60, ended_by: null };
+    const one = instance('a', { restarts: 1, last_exit: { ...exit, at: ago(12) } });
+    expect(say(one)).toEqual(textWith(phaseText('running'), '12 s', 'SIGKILL', 'restart 1'));
+    expect(severityOf(one, Date.now())).toBe('recovered');
+    expect(say(instance('a', { restarts: 1, last_exit: { ...exit, at: ago(600) } }))).toBeNull();
+    expect(say(instance('a', { last_exit: { ...exit, at: ago(12), ended_by: 'request' } }))).toBeNull();
+    const ended = { ...exit, at: ago(12), ended_by: 'fathomd' } as const;
+    expect(say(instance('a', { restarts: 1, last_exit: ended }))).toEqual(
+      textWith(phaseText('running'), '12 s', 'fathomd', 'restart 1'),
+    );
+  });
+
+  it('tells a failing probe even while the phase is running', () => {
+    const error = 'no answer within 5 s';
+    const probe = { at: ago(1), ok: false, latency_ms: 5000, error };
+    expect(say(instance('a', { probe }))).toEqual(textWith(phaseText('running'), error));
+  });
+
+  it('begins with the phase, and explains every phase but a plain running and stopped', () => {
+    for (const phase of INSTANCE_PHASES) {
+      const why = say(backingOff('a', { phase, next_attempt_at: ahead(5), desired: 'running' }));
+      expect(why?.startsWith(phaseText(phase)), `${phase}: ${why}`).toBe(true);
+    }
+  });
+});
+
+describe('severityOf', () => {
+  it('only counts a start or a stop when it is slow', () => {
+    expect(severityOf(instance('a', { phase: 'starting', since: ago(5) }), Date.now())).toBe('ok');
+    expect(severityOf(instance('a', { phase: 'starting', since: ago(31) }), Date.now())).toBe('slow');
+  });
+});

@@ -1,0 +1,176 @@
+import type { Instance, InstancePhase, LastExit, PhaseReasonCode } from '../../../shared/instance.ts';
+import { longDuration, shortDuration, since } from './format.ts';
+
+/** Worst first; `ok` is not a problem. */
+export const SEVERITIES = ['down', 'impaired', 'recovering', 'slow', 'recovered', 'ok'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** Milliseconds after which a start, a stop or a wait for a slot is worth a line. */
+const SLOW_AFTER = 30_000;
+/** Milliseconds for which a crash stays in view after the instance runs again. */
+const RECOVERED_FOR = 120_000;
+
+const PHASE_TEXTS: Readonly<Record<InstancePhase, string>> = {
+  stopped: 'stopped',
+  queued: 'queued',
+  starting: 'starting',
+  running: 'running',
+  unresponsive: 'unresponsive',
+  backing_off: 'backing off',
+  stopping: 'stopping',
+  failed: 'failed',
+};
+
+export function phaseText(phase: InstancePhase): string {
+  return PHASE_TEXTS[phase];
+}
+
+/** Null where the exit or the phase says it already. */
+export const REASON_TEXTS: Readonly<Record<PhaseReasonCode, string | null>> = {
+  requested: null,
+  exited: null,
+  killed: null,
+  start_timeout: 'did not become ready in time',
+  unresponsive: null,
+  port_in_use: 'address in use',
+  ports_exhausted: 'no free port',
+  migration_failed: 'migration failed',
+  migration_broken: 'migration does not load',
+  hook_broken: 'hook is broken',
+  database_corrupt: 'database is corrupt',
+  encryption_key_wrong: 'wrong encryption key',
+  data_dir_missing: 'data directory is missing',
+  data_dir_replaced: 'its files were replaced',
+  volume_missing: 'its disk is not mounted',
+  data_dir_locked: 'data directory is locked',
+  disk_full: 'disk is full',
+  read_only: 'file system is read-only',
+  permission_denied: 'permission denied',
+  binary_missing: 'PocketBase binary is missing',
+  binary_changed: 'PocketBase binary was changed',
+  out_of_files: 'no file descriptors left',
+  secret_undecryptable: 'master key does not fit',
+  spawn_failed: 'could not be spawned',
+  provision_failed: 'could not be made',
+};
+
+export function severityOf(instance: Instance, now: number): Severity {
+  switch (instance.phase) {
+    case 'failed':
+      return 'down';
+    case 'unresponsive':
+      return 'impaired';
+    case 'backing_off':
+      return 'recovering';
+    case 'stopped':
+      return instance.desired === 'running' ? 'recovering' : 'ok';
+    case 'queued':
+    case 'starting':
+    case 'stopping':
+      return since(instance.since, now) > SLOW_AFTER ? 'slow' : 'ok';
+    case 'running':
+      if (isLimited(instance)) return 'impaired';
+      return crashedRecently(instance, now) ? 'recovered' : 'ok';
+  }
+}
+
+/**
+ * Why an instance is not simply running, in one line that begins with its phase: `backing off 8 s · exit 1 · address in use · attempt 4/10`.
+ * Null when there is nothing to explain.
+ */
+export function reasonLine(instance: Instance, now: number): string | null {
+  const { reason, phase } = instance;
+  const words = reason === null ? null : REASON_TEXTS[reason.code];
+  const lasting = shortDuration(since(instance.since, now));
+  switch (phase) {
+    case 'failed':
+      return join(
+        `failed ${lasting} ago`,
+        exitText(instance.last_exit),
+        words ?? detail(instance),
+        attempts(instance),
+      );
+    case 'backing_off':
+      return join(backingOff(instance, now), exitText(instance.last_exit), words, attempts(instance));
+    case 'unresponsive':
+      return join(`unresponsive for ${lasting}`, reason?.message ?? instance.probe?.error);
+    case 'queued':
+      return join('queued, waits for a start slot', exitText(instance.last_exit), words, attempts(instance));
+    case 'starting':
+      return join(`starting for ${lasting}`, exitText(instance.last_exit), words, attempts(instance));
+    case 'stopping':
+      return `stopping for ${lasting}`;
+    case 'stopped':
+      if (instance.desired === 'running') return join('stopped, but should run', words);
+      return reason === null || reason.code === 'requested' ? null : join('stopped', words ?? reason.message);
+    case 'running':
+      return runningReason(instance, now);
+  }
+}
+
+/** The same without what differs between instances with one cause: times, counts, names, ports. */
+export function causeOf(instance: Instance): string {
+  const { phase, reason, last_exit: exit, probe } = instance;
+  const words = reason === null ? null : (REASON_TEXTS[reason.code] ?? detail(instance));
+  const failing = probe !== null && !probe.ok ? `probe fails: ${probe.error ?? 'no answer'}` : null;
+  const told = words ?? (phase === 'running' || phase === 'unresponsive' ? failing : null);
+  return join(phaseText(phase), exitText(exit), told === null ? null : withoutOwnValues(told, instance));
+}
+
+function withoutOwnValues(text: string, { name, port, pid }: Instance): string {
+  return text
+    .replaceAll(name, '…')
+    .replace(/\d+/g, (digits) => (digits === String(port) || digits === String(pid) ? '…' : digits))
+    .replace(/\b\d+(?:\.\d+)? ?(?:ms|s|m|h)\b/g, '…');
+}
+
+function runningReason(instance: Instance, now: number): string | null {
+  const { probe, reason, last_exit: exit } = instance;
+  if (reason !== null && isLimited(instance)) return join('running, but', REASON_TEXTS[reason.code]);
+  if (probe !== null && !probe.ok) return join('running, but its probe fails', probe.error);
+  if (exit === null || !crashedRecently(instance, now)) return null;
+  return join(
+    `running again, died ${shortDuration(since(exit.at, now))} ago`,
+    exitText(exit),
+    instance.reason === null ? null : REASON_TEXTS[instance.reason.code],
+    `restart ${instance.restarts}`,
+  );
+}
+
+/** It runs, though not everything works: its probe fails, or the daemon says why not. */
+function isLimited({ probe, reason }: Instance): boolean {
+  return (probe !== null && !probe.ok) || reason !== null;
+}
+
+function crashedRecently({ last_exit: exit }: Instance, now: number): boolean {
+  return exit !== null && exit.ended_by !== 'request' && since(exit.at, now) < RECOVERED_FOR;
+}
+
+function backingOff(instance: Instance, now: number): string {
+  const due = instance.next_attempt_at === null ? Number.NaN : Date.parse(instance.next_attempt_at);
+  if (Number.isNaN(due)) return 'backing off';
+  const left = due - now;
+  return left > 0 ? `backing off ${longDuration(left)}` : 'backing off, due now';
+}
+
+export function exitText(exit: LastExit | null): string | null {
+  if (exit === null || exit.ended_by === 'request') return null;
+  // Its signal says nothing: the daemon sent it.
+  if (exit.ended_by === 'fathomd') return 'ended by fathomd';
+  if (exit.signal !== null) return exit.signal;
+  return exit.code === null ? null : `exit ${exit.code}`;
+}
+
+function detail({ reason }: Instance): string | null {
+  if (reason === null || reason.code === 'exited' || reason.code === 'killed') return null;
+  return reason.message;
+}
+
+function attempts({ attempt, max_attempts: most }: Instance): string | null {
+  if (attempt === 0) return null;
+  return most === null ? `attempt ${attempt}` : `attempt ${attempt}/${most}`;
+}
+
+function join(...parts: readonly (string | null | undefined)[]): string {
+  return parts.filter((part) => part !== null && part !== undefined && part !== '').join(' · ');
+}
