@@ -22,7 +22,7 @@ export async function benchIdle(): Promise<boolean> {
 
     // A daemon that only supervises, not one that just provisioned.
     const daemon = await fathom.start();
-    await until(async () => (await fathom.client.status()).instances.running === DATABASES + 1, {
+    await until(async () => (await fathom.client.daemon.status()).instances.running === DATABASES + 1, {
       timeoutMs: 60_000,
       what: 'all databases to run',
     });

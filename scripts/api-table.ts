@@ -1,5 +1,5 @@
 import { type Endpoint, TAGS } from '../shared/api/endpoint.ts';
-import { ENDPOINTS } from '../shared/api/endpoints.ts';
+import { ENDPOINTS } from '../shared/api/resources.ts';
 
 const BEGIN = '<!-- operations: written by `npm run docs:api` -->';
 const END = '<!-- end of operations -->';

@@ -1,5 +1,5 @@
 import type { Options } from 'yargs';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { createClient, type FathomClient } from '../../shared/client/fathom-client.ts';
 import type { HttpClientOptions } from '../../shared/client/http.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { findDaemonSocket, readSettingsFiles } from '../../shared/settings-files.ts';
@@ -65,5 +65,5 @@ function configuredSocket(
 }
 
 export function connect(args: ConnectArguments, context: CliContext): FathomClient {
-  return new FathomClient(connectionOf(args, context));
+  return createClient(connectionOf(args, context));
 }

@@ -1,4 +1,4 @@
-import { listEvents } from '../../shared/api/databases.ts';
+import { listEvents } from '../../shared/api/events.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import { requireCaller, seesAll } from '../http/caller.ts';
 import { redactReason } from '../http/redact.ts';

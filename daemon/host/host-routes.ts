@@ -1,12 +1,9 @@
-import type { z } from 'zod';
-import { getDaemonLog, getDoctorReport } from '../../shared/api/host.ts';
+import { type DoctorReport, getDaemonLog, getDoctorReport } from '../../shared/api/daemon.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { RecentLog } from '../base/log/recent-log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { type Api, serve } from '../http/serve.ts';
-
-type DoctorReport = z.output<(typeof getDoctorReport)['responses'][200]['schema']>;
 
 /** Milliseconds for which a report is handed out again: it takes most of a second of processor time. */
 const REPORT_AGE_MS = 2_000;

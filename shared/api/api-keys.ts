@@ -32,6 +32,8 @@ const apiKeySchema = z
   })
   .meta({ id: 'ApiKey', examples: [EXAMPLE_KEY] });
 
+export type ApiKey = z.infer<typeof apiKeySchema>;
+
 export const listApiKeys = endpoint({
   operationId: 'listApiKeys',
   method: 'GET',
@@ -90,3 +92,10 @@ export const deleteApiKey = endpoint({
   responses: noContent('The key is deleted.'),
   errors: ['not_found'],
 });
+
+/** Methods of `client.apiKeys`. */
+export const apiKeys = {
+  list: listApiKeys,
+  add: createApiKey,
+  revoke: deleteApiKey,
+};

@@ -73,4 +73,11 @@ export const verifyAudit = endpoint({
         .meta({ id: 'AuditVerification', examples: [{ ok: true, checked: 42, problem: null }] }),
     },
   },
+  timeoutMs: 600_000,
 });
+
+/** Methods of `client.audit`. */
+export const audit = {
+  list: listAudit,
+  verify: verifyAudit,
+};

@@ -6,7 +6,7 @@ import {
   sessionSchema,
   userSummarySchema,
 } from '../protocol.ts';
-import { endpoint, noContent } from './endpoint.ts';
+import { endpoint, noContent, OPERATION_TIMEOUT_MS } from './endpoint.ts';
 import { EXAMPLE_TIME } from './fields.ts';
 
 const tag = 'Sign-in';
@@ -28,6 +28,7 @@ export const register = endpoint({
   body: registerSchema,
   responses: { 201: { description: 'The account is created and signed in.', schema: sessionSchema } },
   errors: ['auth.email_taken', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
 export const login = endpoint({
@@ -58,6 +59,7 @@ export const exchangeToken = endpoint({
     .meta({ id: 'GlobalToken', examples: [{ token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' }] }),
   responses: { 200: { description: 'A new session.', schema: sessionSchema } },
   errors: ['auth.failed', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
 export const refreshSession = endpoint({
@@ -122,3 +124,15 @@ export const createTicket = endpoint({
   audit: null,
   responses: { 201: { description: 'The ticket.', schema: ticketSchema } },
 });
+
+/** Methods of `client.auth`. */
+export const auth = {
+  register,
+  login,
+  exchange: exchangeToken,
+  refresh: refreshSession,
+  logout,
+  me: getMe,
+  database: getMyDatabase,
+  ticket: createTicket,
+};

@@ -3,7 +3,7 @@ import type { DaemonUsage } from '../events.ts';
 import { INSTANCE_PHASES } from '../instance.ts';
 import type { DaemonStatus } from '../status.ts';
 import { TASK_STATUSES } from '../task.ts';
-import { endpoint } from './endpoint.ts';
+import { endpoint, OPERATION_TIMEOUT_MS } from './endpoint.ts';
 import { countsBy, EXAMPLE_TIME } from './fields.ts';
 
 const tag = 'Daemon';
@@ -202,3 +202,83 @@ export const getOpenApi = endpoint({
   },
   whileStarting: true,
 });
+
+const findingSchema = z
+  .object({
+    id: z.string().meta({ description: 'Kind of the finding; see docs/operations.md.' }),
+    level: z.enum(['ok', 'warning', 'fatal']),
+    summary: z.string(),
+    remedy: z.string().nullable().meta({ description: 'What to do; null when nothing is wrong.' }),
+  })
+  .meta({
+    id: 'Finding',
+    examples: [
+      {
+        id: 'disk',
+        level: 'warning',
+        summary: '812 MiB free for /var/lib/fathom',
+        remedy: 'free some space, or move the data to a larger disk',
+      },
+    ],
+  });
+
+const reportSchema = z
+  .object({ at: time, findings: z.array(findingSchema) })
+  .meta({ id: 'DoctorReport', examples: [{ at: EXAMPLE_TIME, findings: [] }] });
+
+export type DoctorFinding = z.infer<typeof findingSchema>;
+export type DoctorReport = z.infer<typeof reportSchema>;
+
+export const getDoctorReport = endpoint({
+  operationId: 'getDoctorReport',
+  method: 'GET',
+  path: '/api/v1/doctor',
+  tag,
+  summary: 'Check the host of the daemon',
+  description: 'Runs `fathomd doctor` on the host. Requests within 2 seconds share one report.',
+  permission: 'host.read',
+  responses: { 200: { description: 'Every finding.', schema: reportSchema } },
+  errors: ['not_found'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
+const logSchema = z
+  .object({
+    lines: z.array(
+      z.object({
+        at: z.string(),
+        level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
+        text: z.string(),
+      }),
+    ),
+  })
+  .meta({
+    id: 'DaemonLog',
+    examples: [{ lines: [{ at: EXAMPLE_TIME, level: 'info', text: 'the daemon is ready databases=3' }] }],
+  });
+
+export type DaemonLogLine = z.infer<typeof logSchema>['lines'][number];
+
+export const getDaemonLog = endpoint({
+  operationId: 'getDaemonLog',
+  method: 'GET',
+  path: '/api/v1/daemon/log',
+  tag,
+  summary: 'Show the last lines of the daemon log',
+  description: 'Of this run of the daemon, at most the last 2,000 lines, oldest first.',
+  permission: 'host.read',
+  query: z.object({ tail: z.coerce.number().int().min(1).max(2_000).default(200) }),
+  responses: { 200: { description: 'The lines.', schema: logSchema } },
+});
+
+/** Methods of `client.daemon`. */
+export const daemon = {
+  status: getStatus,
+  health: getHealth,
+  readiness: getReadiness,
+  fleetHealth: getFleetHealth,
+  metrics: getMetrics,
+  openApi: getOpenApi,
+  doctor: getDoctorReport,
+  log: getDaemonLog,
+};

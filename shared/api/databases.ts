@@ -1,18 +1,8 @@
 import { z } from 'zod';
 import { isDatabaseName } from '../database-name.ts';
 import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
-import { INSTANCE_PHASES } from '../instance.ts';
-import { JOURNAL_KEPT, type JournalEntry } from '../journal.ts';
-import {
-  instanceSchema,
-  lastExitSchema,
-  pageOf,
-  pageQuerySchema,
-  probeSchema,
-  reasonSchema,
-  usageSchema,
-} from '../protocol.ts';
-import { endpoint, exampleOf, noContent } from './endpoint.ts';
+import { instanceSchema, pageOf, pageQuerySchema, probeSchema, usageSchema } from '../protocol.ts';
+import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from './endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './fields.ts';
 
 const tag = 'Databases';
@@ -57,7 +47,13 @@ export const getDatabase = endpoint({
   errors: ['not_found'],
 });
 
-const operation = { method: 'POST', tag, permission: 'databases.operate', params } as const;
+const operation = {
+  method: 'POST',
+  tag,
+  permission: 'databases.operate',
+  params,
+  timeoutMs: OPERATION_TIMEOUT_MS,
+} as const;
 const reached = { 200: { description: 'The instance after the operation.', schema: instanceSchema } };
 const errors = ['not_found', 'conflict', 'instance.failed', 'ports.exhausted'] as const;
 
@@ -106,6 +102,7 @@ export const deleteDatabase = endpoint({
   params,
   responses: noContent('The database is deleted.'),
   errors: ['not_found', 'conflict', 'instance.failed'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
 export const getDatabaseLogs = endpoint({
@@ -215,6 +212,8 @@ const collectionSchema = z
     examples: [{ name: 'documents', type: 'base', system: false, records: 12 }],
   });
 
+export type Collection = z.infer<typeof collectionSchema>;
+
 export const listCollections = endpoint({
   operationId: 'listCollections',
   method: 'GET',
@@ -228,6 +227,12 @@ export const listCollections = endpoint({
   responses: { 200: { description: 'One page of collections.', schema: pageOf(collectionSchema) } },
   errors: ['not_found', 'instance.not_running', 'instance.failed'],
 });
+
+const recordSchema = z
+  .record(z.string(), z.unknown())
+  .meta({ id: 'DatabaseRecord', examples: [{ id: 'r1a2b3c4d5e6f7g', title: 'First' }] });
+
+export type DatabaseRecord = z.infer<typeof recordSchema>;
 
 export const listRecords = endpoint({
   operationId: 'listRecords',
@@ -248,62 +253,22 @@ export const listRecords = endpoint({
   responses: {
     200: {
       description: 'One page of records.',
-      schema: pageOf(
-        z
-          .record(z.string(), z.unknown())
-          .meta({ id: 'DatabaseRecord', examples: [{ id: 'r1a2b3c4d5e6f7g', title: 'First' }] }),
-      ),
+      schema: pageOf(recordSchema),
     },
   },
   errors: ['not_found', 'instance.not_running', 'instance.failed'],
 });
 
-const phase = z.enum(INSTANCE_PHASES).nullable();
-
-const journalEntrySchema: z.ZodType<JournalEntry> = z
-  .object({
-    at: z.iso.datetime(),
-    name: z.string(),
-    kind: z.enum(['added', 'phase', 'moved', 'removed']),
-    from: phase,
-    to: phase,
-    reason: reasonSchema.omit({ log_tail: true }).nullable(),
-    last_exit: lastExitSchema.nullable(),
-  })
-  .meta({
-    id: 'JournalEntry',
-    examples: [
-      {
-        at: EXAMPLE_TIME,
-        name: EXAMPLE_DATABASE,
-        kind: 'phase',
-        from: 'starting',
-        to: 'running',
-        reason: null,
-        last_exit: null,
-      },
-    ],
-  });
-
-export const listEvents = endpoint({
-  operationId: 'listEvents',
-  method: 'GET',
-  path: '/api/v1/events',
-  tag,
-  summary: 'List what happened to instances',
-  description: 'Since the daemon started. Page 1 is the latest; each page is oldest first.',
-  permission: 'databases.read',
-  query: z.object({
-    ...pageQuerySchema.pick({ page: true }).shape,
-    name: z.string().max(128).optional().meta({ description: 'Only of this database.' }),
-    per_page: z.coerce.number().int().min(1).max(500).default(200).meta({ description: 'Items on a page.' }),
-    limit: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .max(JOURNAL_KEPT)
-      .optional()
-      .meta({ description: 'Instead of `per_page`: the number of latest events.' }),
-  }),
-  responses: { 200: { description: 'One page of events.', schema: pageOf(journalEntrySchema) } },
-});
+/** Methods of `client.databases`. */
+export const databases = {
+  list: listDatabases,
+  get: getDatabase,
+  start: startDatabase,
+  stop: stopDatabase,
+  restart: restartDatabase,
+  delete: deleteDatabase,
+  logs: getDatabaseLogs,
+  metrics: getDatabaseMetrics,
+  collections: listCollections,
+  records: listRecords,
+};

@@ -53,7 +53,15 @@ export interface Endpoint {
   errorForm?: 'lifecycle';
   /** Answers also while the daemon starts. */
   whileStarting?: true;
+  /** How long a client should wait for the answer, in milliseconds; 10 s by default. */
+  timeoutMs?: number;
 }
+
+/** Longer than the daemon itself waits for an instance to start or stop. */
+export const OPERATION_TIMEOUT_MS = 120_000;
+
+/** The operations of one resource, by the name of their method in the client: `client.users.list()`. */
+export type Resource = Readonly<Record<string, Endpoint>>;
 
 /** Keeps the exact type of a declaration. */
 export function endpoint<const E extends Endpoint>(declaration: E): E {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lifecycleInstanceSchema } from '../protocol.ts';
-import { endpoint, exampleOf } from './endpoint.ts';
+import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './endpoint.ts';
 import { EXAMPLE_ID } from './fields.ts';
 
 const tag = 'Lifecycle';
@@ -53,6 +53,7 @@ export const initInstance = endpoint({
   },
   errors: ['not_found', 'conflict', 'instance.failed', 'ports.exhausted', 'provision.failed'],
   errorForm,
+  timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
 export const getInstanceStatus = endpoint({
@@ -98,6 +99,7 @@ export const stopInstance = endpoint({
   },
   errors: ['not_found', 'conflict', 'instance.failed'],
   errorForm,
+  timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
 export const listInstances = endpoint({
@@ -119,3 +121,11 @@ export const listInstances = endpoint({
   },
   errorForm,
 });
+
+/** Methods of `client.lifecycle`. */
+export const lifecycle = {
+  start: initInstance,
+  status: getInstanceStatus,
+  stop: stopInstance,
+  list: listInstances,
+};

@@ -85,3 +85,8 @@ export const getMigrations = endpoint({
     },
   },
 });
+
+/** Methods of `client.migrations`. */
+export const migrations = {
+  status: getMigrations,
+};

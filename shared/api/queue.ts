@@ -15,6 +15,8 @@ import { EXAMPLE_ID, idParams } from './fields.ts';
 
 const tag = 'Queue';
 const params = idParams('a task');
+/** Longer than the daemon waits for the global PocketBase: a client that times out first would not know of its task. */
+const ADD_TIMEOUT_MS = 30_000;
 const SORTS = ['created', 'updated', 'run_at', 'priority', 'finished_at'] as const;
 
 export const createTask = endpoint({
@@ -32,6 +34,7 @@ export const createTask = endpoint({
     200: { description: 'An unfinished task has the key already.', schema: taskSchema },
   },
   errors: ['not_found'],
+  timeoutMs: ADD_TIMEOUT_MS,
 });
 
 export const listTasks = endpoint({
@@ -217,3 +220,20 @@ export const deleteSchedule = endpoint({
   responses: noContent('The schedule is deleted.'),
   errors: ['not_found'],
 });
+
+/** Methods of `client.queue`. */
+export const queue = {
+  add: createTask,
+  list: listTasks,
+  get: getTask,
+  retry: retryTask,
+  cancel: cancelTask,
+  stats: getQueueStats,
+  pause: pauseQueue,
+  resume: resumeQueue,
+  dead: listDeadLetters,
+  retryDead: retryDeadLetters,
+  schedules: listSchedules,
+  setSchedule,
+  removeSchedule: deleteSchedule,
+};

@@ -55,4 +55,11 @@ export const rotateSecrets = endpoint({
     },
   },
   errors: ['conflict', 'secret.undecryptable'],
+  timeoutMs: 600_000,
 });
+
+/** Methods of `client.secrets`. */
+export const secrets = {
+  status: getSecrets,
+  rotate: rotateSecrets,
+};

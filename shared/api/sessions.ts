@@ -31,6 +31,8 @@ const sessionRowSchema = z
     ],
   });
 
+export type SessionRow = z.infer<typeof sessionRowSchema>;
+
 export const listSessions = endpoint({
   operationId: 'listSessions',
   method: 'GET',
@@ -80,3 +82,10 @@ export const endSession = endpoint({
   responses: noContent('The session has ended.'),
   errors: ['not_found'],
 });
+
+/** Methods of `client.sessions`. */
+export const sessions = {
+  list: listSessions,
+  end: endSession,
+  endAll: endSessions,
+};

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageOf, pageQuerySchema, registerSchema } from '../protocol.ts';
-import { endpoint, noContent } from './endpoint.ts';
+import { endpoint, noContent, OPERATION_TIMEOUT_MS } from './endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME, idParams } from './fields.ts';
 import { ROLES } from './permissions.ts';
 
@@ -31,6 +31,8 @@ const userSchema = z
       },
     ],
   });
+
+export type User = z.infer<typeof userSchema>;
 
 /** PocketBase's filters know no backslash but one that escapes a quote: any other would end the text elsewhere. */
 const comparable = z.string().regex(/^[^\\\p{C}]*$/u, 'holds a backslash or a control character');
@@ -74,6 +76,7 @@ export const createUser = endpoint({
   }),
   responses: { 201: { description: 'The user.', schema: userSchema } },
   errors: ['auth.email_taken', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
 export const getUser = endpoint({
@@ -118,4 +121,14 @@ export const deleteUser = endpoint({
   params,
   responses: noContent('The user is deleted.'),
   errors: ['not_found', 'instance.failed'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
 });
+
+/** Methods of `client.users`. */
+export const users = {
+  list: listUsers,
+  add: createUser,
+  get: getUser,
+  update: updateUser,
+  delete: deleteUser,
+};

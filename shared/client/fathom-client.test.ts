@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FathomClient } from './fathom-client.ts';
+import { createClient, type FathomClient } from './fathom-client.ts';
 
 const ITEMS = Array.from({ length: 1100 }, (_, index) => ({ id: `u${index}` }));
 
@@ -25,7 +25,7 @@ beforeEach(async () => {
   server = createServer((request, response) => void answer(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  client = new FathomClient({
+  client = createClient({
     target: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
   });
 });
@@ -35,41 +35,44 @@ afterEach(async () => {
   await once(server, 'close');
 });
 
-it('speaks to the routes of the contract', async () => {
-  await client.status();
-  await client.wsTicket();
+it('sends the method, path, query and body of each operation', async () => {
+  await client.daemon.status();
+  await client.auth.ticket();
   await client.auth.login({ email: 'a@b.c', password: 'x' });
   await client.databases.list({ per_page: 5 });
   await client.databases.get('n');
-  await client.databases.start('n', { force: true });
+  await client.databases.start('n');
   await client.databases.stop('n');
   await client.databases.restart('n');
   await client.databases.logs('n', { tail: 3 });
-  await client.databases.collections('n');
+  await client.databases.collections('n', { per_page: 500 });
   await client.databases.records('n', 'posts', { page: 2 });
   await client.databases.delete('n');
   await client.users.update('u1', { is_active: false });
   await client.users.delete('u1');
+  await client.sessions.endAll({ user_id: 'u1', keys: true });
   expect(seen).toEqual([
     'GET /api/v1/status',
-    'POST /api/v1/ws-ticket {}',
+    'POST /api/v1/ws-ticket',
     'POST /api/v1/auth/login {"email":"a@b.c","password":"x"}',
     'GET /api/v1/databases?per_page=5',
     'GET /api/v1/databases/n',
-    'POST /api/v1/databases/n/start {"force":true}',
-    'POST /api/v1/databases/n/stop {}',
-    'POST /api/v1/databases/n/restart {}',
+    'POST /api/v1/databases/n/start',
+    'POST /api/v1/databases/n/stop',
+    'POST /api/v1/databases/n/restart',
     'GET /api/v1/databases/n/logs?tail=3',
     'GET /api/v1/databases/n/collections?per_page=500',
     'GET /api/v1/databases/n/collections/posts/records?page=2',
     'DELETE /api/v1/databases/n',
     'PATCH /api/v1/users/u1 {"is_active":false}',
     'DELETE /api/v1/users/u1',
+    'DELETE /api/v1/sessions?user_id=u1&keys=true',
   ]);
 });
 
-it.each(['.', '..', ''])('refuses %j as a name, which would change the path', (name) => {
-  expect(() => client.databases.stop(name)).toThrow(expect.objectContaining({ code: 'request.invalid' }));
+it.each(['.', '..', ''])('rejects %j as a name, which would change the path', async (name) => {
+  await expect(client.databases.stop(name)).rejects.toMatchObject({ code: 'request.invalid' });
+  expect(seen).toEqual([]);
 });
 
 it('keeps a name inside its place in the path', async () => {

@@ -1,5 +1,6 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import type { Method } from '../api/endpoint.ts';
 import { FathomError, messageOf } from '../errors.ts';
 import { ApiError } from './api-error.ts';
 
@@ -18,14 +19,16 @@ export interface HttpClientOptions {
   timeoutMs?: number | undefined;
 }
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-
 export interface RequestOptions {
-  query?: Readonly<Record<string, string | number | undefined>>;
+  query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
   body?: unknown;
   /** Aborting rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   timeoutMs?: number | undefined;
+  /** Statuses from 400 whose body is returned instead of thrown. */
+  resultStatuses?: readonly number[] | undefined;
+  /** Type of a response that is text; JSON by default. */
+  mediaType?: string | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -62,12 +65,8 @@ export class HttpClient {
     const timeout = AbortSignal.timeout(timeoutMs);
     const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
     try {
-      const response = await this.#send(method, this.#urlOf(path, options.query), options.body, signal);
-      return this.#answer(
-        response.statusCode ?? 0,
-        response.headers['content-type'] ?? '',
-        await readAll(response),
-      ) as T;
+      const response = await this.#send(method, this.#urlOf(path, options.query), signal, options);
+      return this.#result(response, await readAll(response), options) as T;
     } catch (error) {
       if (error instanceof FathomError) throw error;
       options.signal?.throwIfAborted();
@@ -83,11 +82,16 @@ export class HttpClient {
     return url;
   }
 
-  #send(method: Method, url: URL, body: unknown, signal: AbortSignal): Promise<IncomingMessage> {
+  #send(
+    method: Method,
+    url: URL,
+    signal: AbortSignal,
+    { body, mediaType: accept = 'application/json' }: RequestOptions = {},
+  ): Promise<IncomingMessage> {
     const { target, token, role } = this.#options;
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const headers = {
-      accept: 'application/json',
+      accept,
       ...(payload === undefined
         ? {}
         : { 'content-type': 'application/json', 'content-length': payload.length }),
@@ -103,18 +107,24 @@ export class HttpClient {
     });
   }
 
-  #answer(status: number, type: string, text: string): unknown {
+  #result(
+    { statusCode: status = 0, headers }: IncomingMessage,
+    text: string,
+    options: RequestOptions,
+  ): unknown {
+    const type = headers['content-type'] ?? '';
     const isJson = /^application\/(?:[\w.-]+\+)?json\b/i.test(type);
     const value = isJson ? parseJson(text) : undefined;
-    if (status >= 200 && status < 300) {
+    if ((status >= 200 && status < 300) || options.resultStatuses?.includes(status)) {
       if (text === '') return undefined;
       if (value !== undefined) return value;
+      if (options.mediaType !== undefined && type.startsWith(options.mediaType)) return text;
     } else if (value !== undefined && status >= 400) {
       throw new ApiError(status, typeof value === 'object' && value !== null ? value : {});
     }
     throw new FathomError(
       'daemon.unreachable',
-      `${this.address} answered ${status} but is no Fathom daemon; check the address`,
+      `${this.address} answered ${status} but is not a Fathom daemon; check the address`,
     );
   }
 
@@ -135,7 +145,7 @@ export class HttpClient {
   async #isAlive(): Promise<boolean> {
     try {
       const signal = AbortSignal.timeout(ALIVE_TIMEOUT_MS);
-      const response = await this.#send('GET', this.#urlOf('/health'), undefined, signal);
+      const response = await this.#send('GET', this.#urlOf('/health'), signal);
       response.resume();
       return response.statusCode === 200;
     } catch {

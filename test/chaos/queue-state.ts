@@ -43,7 +43,10 @@ async function stateOf(process: Daemon): Promise<string> {
 
 async function statusOf({ client }: Deployment): Promise<string> {
   try {
-    const [{ ready, waiting_for }, { items }] = await Promise.all([client.status(), client.databases.list()]);
+    const [{ ready, waiting_for }, { items }] = await Promise.all([
+      client.daemon.status(),
+      client.databases.list(),
+    ]);
     return JSON.stringify({ ready, waiting_for, instances: items });
   } catch (error) {
     return messageOf(error);

@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { createClient } from '../../shared/client/fathom-client.ts';
 import { signIn, signUp } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
 import { until } from '../helpers/until.ts';
@@ -19,7 +19,7 @@ const USER = {
 const shared = sharedDeployment();
 
 const refused = (token: string) => {
-  const client = new FathomClient({ target: { url: shared.fathom.url }, token });
+  const client = createClient({ target: { url: shared.fathom.url }, token });
   return until(
     () =>
       client.databases.list().then(
@@ -77,9 +77,7 @@ describe('Accounts of a real daemon', () => {
   it('lists API keys and sessions with their owners, and ends them', async () => {
     const { fathom } = shared;
     const carl = await signUp(fathom, 'carl');
-    const made = await fathom.client.http.request<{ key: string }>('POST', '/api/v1/api-keys', {
-      body: { name: 'nightly', user_id: carl.userId },
-    });
+    const made = await fathom.client.apiKeys.add({ name: 'nightly', user_id: carl.userId });
     const screen = open({ socketPath: fathom.socketPath }, { columns: 160, rows: 30 });
     await screen.shows('● live', '● ready');
     screen.press('8', 'tab');
@@ -103,9 +101,9 @@ describe('Accounts of a real daemon', () => {
   it('shows the sessions of everybody to an administrator alone', async () => {
     const { fathom } = shared;
     const dora = await signUp(fathom, 'dora');
-    const own = new FathomClient({ target: { url: fathom.url }, token: dora.token });
-    await expect(own.sessions.list()).rejects.toMatchObject({ code: 'auth.forbidden' });
-    const all = await fathom.client.sessions.list();
+    const own = createClient({ target: { url: fathom.url }, token: dora.token });
+    await expect(own.sessions.list({ all: true })).rejects.toMatchObject({ code: 'auth.forbidden' });
+    const all = await fathom.client.sessions.list({ all: true });
     expect(all.items.map(({ user_id }) => user_id)).toContain(dora.userId);
   });
 });
@@ -189,13 +187,15 @@ describe('Host of a real daemon', () => {
   it('is for those who see everything', async () => {
     const { fathom } = shared;
     const { token } = await signUp(fathom, 'emil');
-    for (const path of ['/api/v1/doctor', '/api/v1/daemon/log'] as const) {
-      const own = new FathomClient({ target: { url: fathom.url }, token });
-      await expect(own.http.request('GET', path)).rejects.toMatchObject({ code: 'auth.forbidden' });
-      const viewer = new FathomClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
-      await expect(viewer.http.request('GET', path)).resolves.toBeDefined();
+    const own = createClient({ target: { url: fathom.url }, token });
+    const viewer = createClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
+    for (const method of ['doctor', 'log'] as const) {
+      await expect(own.daemon[method]()).rejects.toMatchObject({ code: 'auth.forbidden' });
+      await expect(viewer.daemon[method]()).resolves.toBeDefined();
     }
-    await expect(fathom.client.daemonLog(3_000)).rejects.toMatchObject({ code: 'request.invalid' });
-    expect((await fathom.client.daemonLog(2)).lines).toHaveLength(2);
+    await expect(fathom.client.daemon.log({ tail: 3_000 })).rejects.toMatchObject({
+      code: 'request.invalid',
+    });
+    expect((await fathom.client.daemon.log({ tail: 2 })).lines).toHaveLength(2);
   });
 });

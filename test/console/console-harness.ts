@@ -2,7 +2,7 @@ import { PassThrough, Writable } from 'node:stream';
 import xterm from '@xterm/headless';
 import { render } from 'ink';
 import { createElement } from 'react';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { createClient } from '../../shared/client/fathom-client.ts';
 import type { Target } from '../../shared/client/http.ts';
 import { App } from '../../tui/app.tsx';
 import { copyToClipboard } from '../../tui/launch/clipboard.ts';
@@ -120,7 +120,7 @@ export class ConsoleHarness {
     const fleet = connectFleet({
       access: { target },
       by: 'tester',
-      commands: async () => new FathomClient({ target }),
+      commands: async () => createClient({ target }),
     });
     const { promise, resolve } = Promise.withResolvers<'keep' | 'stop'>();
     this.left = promise;

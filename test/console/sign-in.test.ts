@@ -74,11 +74,8 @@ describe.skipIf(!hasTmux())('signing in to a remote daemon', () => {
     // Whoever kept it is not asked again, until the session ends.
     const second = await openConsole();
     await second.shows('● live', '1 database');
-    const { items } = await fathom.client.http.request<{ items: { id: string }[] }>(
-      'GET',
-      '/api/v1/sessions',
-    );
-    for (const { id } of items) await fathom.client.http.request('DELETE', `/api/v1/sessions/${id}`);
+    const { items } = await fathom.client.sessions.list();
+    for (const { id } of items) await fathom.client.sessions.end(id);
     await second.shows('Sign in to', 'the daemon refused the token');
     await second.press(VIEWER.email, 'Tab', VIEWER.password, 'Enter');
     await second.shows('● live', 'whose role is viewer');

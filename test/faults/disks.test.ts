@@ -131,7 +131,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await stream.subscribe(1, 'health');
     const { usage } = await until(
       async () => {
-        const status = await fathom.client.status();
+        const status = await fathom.client.daemon.status();
         return status.usage?.disk_path === userDatabases ? status : null;
       },
       { what: 'the disk of the databases to be told' },
@@ -207,8 +207,8 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await appendFile(ownLog, '\n'.repeat(PAGE_BYTES - ((await stat(ownLog)).size % PAGE_BYTES)));
     const freeLogs = await fill(logs);
     await signUp(fathom);
-    expect((await fathom.client.status()).log.dropped).toBeGreaterThan(0);
-    expect((await fathom.client.status()).log.problem).toContain(`${ownLog}: ENOSPC`);
+    expect((await fathom.client.daemon.status()).log.dropped).toBeGreaterThan(0);
+    expect((await fathom.client.daemon.status()).log.problem).toContain(`${ownLog}: ENOSPC`);
     await writeAndRead(fathom, tenant, 'meanwhile');
     expect(await first.stop()).toBe(0);
 
@@ -226,7 +226,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await until(async () => (await readFile(ownLog, 'utf8')).includes('"dropped":'), {
       what: 'the log to say what is lost',
     });
-    expect((await fathom.client.status()).log.problem).toBeNull();
+    expect((await fathom.client.daemon.status()).log.problem).toBeNull();
   });
 
   it('that is full when the daemon starts is named as the cause', async () => {

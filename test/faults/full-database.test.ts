@@ -27,7 +27,7 @@ const NO_MORE = 1;
 const ENOUGH = 1_000_000_000;
 
 async function entries(fathom: Deployment, action: string): Promise<AuditEntry[]> {
-  const { items } = await fathom.client.audit({ page: 1, per_page: 500 });
+  const { items } = await fathom.client.audit.list({ page: 1, per_page: 500 });
   return items.filter((entry) => entry.action === action);
 }
 

@@ -21,7 +21,7 @@ import { until } from '../helpers/until.ts';
 const shared = sharedDeployment({ PB_HEALTH_INTERVAL: '1', LOG_DIR: 'logs' });
 
 async function daemonPid(fathom: Deployment): Promise<number> {
-  return (await fathom.client.status()).pid;
+  return (await fathom.client.daemon.status()).pid;
 }
 
 async function spawnerPid(fathom: Deployment): Promise<number> {
@@ -134,7 +134,7 @@ it('a daemon without file descriptors ends no healthy instance, says so, and is 
   await undo();
   await until(
     () =>
-      fathom.client.status().then(
+      fathom.client.daemon.status().then(
         () => true,
         () => false,
       ),

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { createClient, type FathomClient } from '../../shared/client/fathom-client.ts';
 import { BASE_ENVIRONMENT, FATHOMD } from './fathomd.ts';
 import { freePortRange } from './free-ports.ts';
 import { assertNothingLeft } from './leaks.ts';
@@ -104,7 +104,7 @@ export async function createDeployment(
     globalUrl: `http://127.0.0.1:${settings['PB_GLOBAL_PORT']}`,
     socketPath,
     admin,
-    client: new FathomClient({ target: { socketPath } }),
+    client: createClient({ target: { socketPath } }),
     launch,
     start: async (extra, command) => {
       const daemon = launch(extra, command);

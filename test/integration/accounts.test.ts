@@ -5,9 +5,8 @@ import { execa } from 'execa';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
-import type { User } from '../../shared/client/fathom-client.ts';
+import type { User } from '../../shared/api/users.ts';
 import { foldAddress } from '../../shared/email-address.ts';
-import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
@@ -322,7 +321,7 @@ it('two accounts of one address that were there before are kept, told by the doc
   const ambiguous = await command(['users', 'set', 'ju\u0308rgen@EXAMPLE.com', '--no-active']);
   expect(ambiguous).toMatchObject({ exitCode: 1, stdout: '' });
   for (const id of ids) expect(ambiguous.stderr).toContain(id);
-  const { items } = await old.client.http.request<Page<User>>('GET', '/api/v1/users?is_active=false');
+  const { items } = await old.client.users.list({ is_active: false });
   expect(items.map(({ id }) => id)).toEqual([ids[1]]);
 
   const doctor = await fathomd(['doctor', '--json'], { env: old.env });

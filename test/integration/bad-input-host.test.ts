@@ -91,7 +91,7 @@ describe('a host that is not as it should be', () => {
     const third = fathom.launch({ SERVER_PORT: '11999' });
     expect(await third.exited).toBe(75);
     await until(() => exists(fathom.socketPath), { what: 'the local socket to be open again' });
-    expect(await fathom.client.status()).toMatchObject({ pid: first.pid, ready: true });
+    expect(await fathom.client.daemon.status()).toMatchObject({ pid: first.pid, ready: true });
     const { items } = await fathom.client.databases.list();
     expect(items.map(({ restarts }) => restarts)).toEqual(items.map(() => 0));
     expect(await readFile(join(fathom.dataDir, 'run', 'fathomd.pid'), 'utf8')).toBe(`${first.pid}\n`);
@@ -103,7 +103,7 @@ describe('a host that is not as it should be', () => {
     const other = await deployment({ FATHOM_SOCKET: fathom.socketPath });
     const sameSocket = await failedStart(other);
     expect(sameSocket).toEqual({ code: 75, said: expect.stringContaining('FATHOM_SOCKET') });
-    expect(await fathom.client.status()).toMatchObject({ pid: first.pid });
+    expect(await fathom.client.daemon.status()).toMatchObject({ pid: first.pid });
   });
 });
 

@@ -34,7 +34,7 @@ describe('serve --demo', () => {
     // With the demo data there, an ordinary start is an ordinary start.
     await fathom.start();
     expect((await fathom.client.users.list()).total).toBe(4);
-    const audit = (await fathom.client.audit()).items.map(({ action, target }) => `${action} ${target}`);
+    const audit = (await fathom.client.audit.list()).items.map(({ action, target }) => `${action} ${target}`);
     expect(audit.filter((line) => line.startsWith('user.create'))).toHaveLength(3);
     const { items } = await fathom.client.queue.list();
     expect(items.every(({ run_at, timeout_s }) => run_at !== null && timeout_s === 300)).toBe(true);

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { createClient } from '../../shared/client/fathom-client.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import {
   instance,
@@ -83,8 +83,8 @@ it('a global PocketBase that hangs is not taken for a daemon that does: the stat
   const { fathom } = shared;
   const { pid } = await instance(fathom, 'global');
   kill(pid, 'SIGSTOP');
-  const impatient = new FathomClient({ target: { socketPath: fathom.socketPath }, timeoutMs: 5_000 });
-  expect(await impatient.status()).toMatchObject({ ready: true, queue: null });
+  const impatient = createClient({ target: { socketPath: fathom.socketPath }, timeoutMs: 5_000 });
+  expect(await impatient.daemon.status()).toMatchObject({ ready: true, queue: null });
   const { stdout } = await fathomd(['doctor', '--json'], { env: fathom.env });
   expect(JSON.parse(stdout)).toContainEqual(expect.objectContaining({ id: 'daemon', level: 'ok' }));
   await expect(impatient.users.list()).rejects.toMatchObject({ code: 'control_plane.unavailable' });

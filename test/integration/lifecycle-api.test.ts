@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { createClient } from '../../shared/client/fathom-client.ts';
 import type { LifecycleInstance } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
@@ -237,11 +237,11 @@ describe('what watches the daemon', () => {
     const { token } = ann;
     expect((await call('GET', `${fathom.url}/api/v1/status`, { token })).status).toBe(403);
     expect((await call('GET', `${fathom.url}/api/v1/status`)).status).toBe(401);
-    const local = new FathomClient({ target: { socketPath: fathom.socketPath } });
-    expect((await local.status()).permissions).toContain('databases.delete');
-    const looking = new FathomClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
-    expect((await looking.status()).permissions).toEqual(expect.arrayContaining(['databases.read']));
-    expect((await looking.status()).permissions).not.toContain('databases.delete');
+    const local = createClient({ target: { socketPath: fathom.socketPath } });
+    expect((await local.daemon.status()).permissions).toContain('databases.delete');
+    const looking = createClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
+    expect((await looking.daemon.status()).permissions).toEqual(expect.arrayContaining(['databases.read']));
+    expect((await looking.daemon.status()).permissions).not.toContain('databases.delete');
   });
 
   it('metrics name databases to administrators alone', async () => {

@@ -137,7 +137,7 @@ it('a daemon whose output, log file and logs of instances cannot be written star
   await writeAndRead(fathom, tenant, 'without a log');
   await fathom.client.databases.restart(tenant.name);
 
-  const { log } = await fathom.client.status();
+  const { log } = await fathom.client.daemon.status();
   expect(log).toEqual({
     dropped: expect.any(Number),
     problem: expect.stringMatching(/^standard output: ENOSPC/),

@@ -42,7 +42,7 @@ it('a port that was taken meanwhile is left to whoever has it, and the new one i
   );
   expect((await signIn(fathom, tenant)).database).toMatchObject({ port: moved.port, url: moved.url });
 
-  const { items } = await fathom.client.events({ name: tenant.name });
+  const { items } = await fathom.client.events.list({ name: tenant.name });
   expect(items).toContainEqual(
     expect.objectContaining({
       kind: 'moved',

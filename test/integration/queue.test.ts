@@ -153,7 +153,7 @@ describe('a handler that goes wrong', () => {
     expect(page).toEqual({ page: 1, per_page: 500, total: groups.length });
     const group = groups.find(({ signature }) => signature === dead.error_signature);
     expect(group?.count).toBeGreaterThanOrEqual(1);
-    const { ids } = await fathom.client.queue.retryDead(String(dead.error_signature));
+    const { ids } = await fathom.client.queue.retryDead({ signature: String(dead.error_signature) });
     expect(ids).toContain(dead.id);
     expect((await finished(fathom, dead.id)).errors).toHaveLength(3);
   });

@@ -198,7 +198,7 @@ describe('signing up straight at the global PocketBase', () => {
     expect(daemon.output()).not.toContain(signedIn.token);
     await superuser.collection('users').update(user.id, { is_active: false });
     expect((await exchange(signedIn.token)).status).toBe(401);
-    const log = await fathom.client.audit({ action: 'sign-in', target: user.id });
+    const log = await fathom.client.audit.list({ action: 'sign-in', target: user.id });
     expect(log.items).toMatchObject([{ outcome: 'ok' }]);
   });
 

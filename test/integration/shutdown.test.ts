@@ -41,7 +41,7 @@ it('SIGTERM ends everything in order, instances that are stopped or busy include
   expect(await daemon.exited).toBe(0);
   expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
   expect(await stream.closed).toMatchObject({ code: 1001 });
-  await expect(fathom.client.status()).rejects.toMatchObject({ code: 'daemon.unreachable' });
+  await expect(fathom.client.daemon.status()).rejects.toMatchObject({ code: 'daemon.unreachable' });
 
   // Nobody counts it as a failure afterwards.
   daemon = await fathom.start();

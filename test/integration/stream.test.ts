@@ -241,7 +241,7 @@ describe('a reader that does not read', () => {
   it('is closed with 1013 while the memory of the daemon stays as it is', async () => {
     const { fathom } = shared;
     await signUp(fathom);
-    const { pid } = await fathom.client.status();
+    const { pid } = await fathom.client.daemon.status();
     const rss = async () =>
       Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
     const slow = open();

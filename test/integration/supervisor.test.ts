@@ -76,7 +76,7 @@ describe('the process that starts the others', () => {
     const { fathom } = shared;
     const tenant = await signUp(fathom);
     const before = await instance(fathom, tenant.name);
-    const { pid: daemon } = await fathom.client.status();
+    const { pid: daemon } = await fathom.client.daemon.status();
     const children = (await readFile(`/proc/${daemon}/task/${daemon}/children`, 'utf8')).trim().split(' ');
     const spawners = children.filter((pid) =>
       readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('spawner'),
@@ -109,7 +109,7 @@ describe('a crash loop', () => {
       Buffer.concat([whole.subarray(0, 16), Buffer.alloc(whole.length - 16, 'no database')]),
     );
 
-    const started = fathom.client.databases.start(broken.name, { force: true });
+    const started = fathom.client.databases.start(broken.name);
     await expect(started).rejects.toMatchObject({ code: 'instance.failed' });
     // Meanwhile another one is stopped and started as if nothing was wrong.
     await fathom.client.databases.stop(healthy.name);

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { createClient } from '../../shared/client/fathom-client.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { signUp, writeAndRead } from '../helpers/fleet-actions.ts';
@@ -105,7 +105,9 @@ it('commands reach a daemon on loopback, whatever proxy is named', async () => {
   });
   onTestFinished(() => void forward.close());
   const { token } = await signIn(fathom.url, fathom.admin.email, fathom.admin.password);
-  expect(await new FathomClient({ target: { url: local }, token }).status()).toMatchObject({ ready: true });
+  expect(await createClient({ target: { url: local }, token }).daemon.status()).toMatchObject({
+    ready: true,
+  });
   const { stdout } = await fathomd(['status', '--json', '--url', local], {
     cwd: fathom.dataDir,
     env: { FATHOM_TOKEN: token, NODE_USE_ENV_PROXY: '1', HTTP_PROXY: proxyUrl },

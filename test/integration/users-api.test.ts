@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { User } from '../../shared/client/fathom-client.ts';
+import type { User } from '../../shared/api/users.ts';
 import { parseDatabaseName } from '../../shared/database-name.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
@@ -40,7 +40,7 @@ function me(token: string) {
 }
 
 async function audited(target: string) {
-  const { items } = await fathom.client.audit({ target });
+  const { items } = await fathom.client.audit.list({ target });
   return items.map(({ action, detail }) => ({ action, detail: JSON.parse(detail) as object }));
 }
 

@@ -48,11 +48,7 @@ describe('behind trusted proxies', () => {
       const from = at(`192.0.2.9:${port}`);
       expect((await login(fathom.url, `nobody${port}@example.com`, 'x', from)).status).toBe(401);
     }
-    const { items } = await fathom.client.http.request<{ items: { address: string }[] }>(
-      'GET',
-      '/api/v1/audit',
-      { query: { action: 'sign-in' } },
-    );
+    const { items } = await fathom.client.audit.list({ action: 'sign-in' });
     expect(items[0]?.address).toBe('192.0.2.9');
     // Nor does it tell whether there is such an account.
     for (let count = 0; count < 4; count += 1) await login(fathom.url, 'no@example.com', 'x', at('10.2.0.1'));
@@ -67,13 +63,7 @@ describe('behind trusted proxies', () => {
     const url = `${fathom.globalUrl}/api/collections/users/auth-with-password`;
     expect((await call('POST', url, { body, headers })).status).toBe(200);
     const query = { action: 'sign-in' };
-    const { items } = await fathom.client.http.request<{ items: { address: string }[] }>(
-      'GET',
-      '/api/v1/audit',
-      {
-        query,
-      },
-    );
+    const { items } = await fathom.client.audit.list(query);
     expect(items[0]?.address).toBe('192.0.2.7');
   });
 
@@ -152,10 +142,7 @@ describe('guessing passwords straight at a database', () => {
       );
     }
     expect(resets.slice(-2)).toEqual([204, 429]);
-    const { items } = await fathom.client.http.request<{ items: { address: string }[] }>(
-      'GET',
-      '/api/v1/audit',
-    );
+    const { items } = await fathom.client.audit.list();
     expect(items.map(({ address }) => address)).toContain('127.0.0.1');
   });
 });
@@ -180,7 +167,7 @@ describe('limits', () => {
     expect(last.headers.get('content-type')).toContain('application/problem+json');
     expect(Number(last.headers.get('retry-after'))).toBeGreaterThan(0);
     // The local socket is the administrator's, and the hooks go on.
-    await expect(fathom.client.status()).resolves.toMatchObject({ ready: true });
+    await expect(fathom.client.daemon.status()).resolves.toMatchObject({ ready: true });
   });
 });
 
@@ -200,7 +187,7 @@ it('connections that say nothing leave the administrator a way in', async () => 
       () => true,
     );
   await until(full, { what: 'the daemon to take no more of them' });
-  await expect(fathom.client.status()).resolves.toMatchObject({ ready: true });
+  await expect(fathom.client.daemon.status()).resolves.toMatchObject({ ready: true });
 });
 
 describe('asking whether an address is registered', () => {

@@ -116,10 +116,7 @@ it('who signs in with OpenID Connect for the first time is given a database like
     body: { token: second.token },
   });
   expect(exchanged).toMatchObject({ status: 200, body: { user: { id: first.record.id } } });
-  const { items } = await fathom.client.http.request<{ items: { action: string; target: string }[] }>(
-    'GET',
-    '/api/v1/audit?action=sign-in&outcome=ok',
-  );
+  const { items } = await fathom.client.audit.list({ action: 'sign-in', outcome: 'ok' });
   expect(items.filter(({ target }) => target === 'oidc')).toHaveLength(2);
 
   // PocketBase keeps collections as they are: the secret is in none of its files.

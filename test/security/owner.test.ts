@@ -166,7 +166,7 @@ describe('a pb_data that is put back from a backup', () => {
   it('revives no token that has ended, though the password is the same', async () => {
     const session = await signUp(fathom.url, 'everywhere@example.com');
     const backup = await backUp(session);
-    await fathom.client.users.signOut(session.user.id);
+    await fathom.client.sessions.endAll({ user_id: session.user.id });
     await until(async () => !(await tokenCounts(session)), { what: 'the token to end' });
     await operate(session, 'stop');
     await putBack(session, backup);

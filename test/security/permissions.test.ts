@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PERMISSIONS, type Permission, ROLES, type Role } from '../../daemon/accounts/permissions.ts';
-import { FathomClient } from '../../shared/client/fathom-client.ts';
+import { createClient } from '../../shared/client/fathom-client.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
@@ -127,7 +127,7 @@ it('whoever asks for no more than a viewer may do gets no more, over both transp
   expect((await call('POST', `${fathom.url}/api/v1/queue/pause`, asAdmin)).status).toBe(403);
   expect((await call<Page<object>>('GET', list, asAdmin)).body.total).toBe(3);
 
-  const onSocket = new FathomClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
+  const onSocket = createClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
   await expect(onSocket.databases.restart(bob.database.name)).rejects.toThrow(
     'databases.operate; this session asked for no more than a viewer may do',
   );

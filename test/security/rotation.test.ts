@@ -6,7 +6,7 @@ import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import { unseal } from '../../daemon/keys/envelope.ts';
 import { masterKeysOf } from '../../daemon/keys/master-keys.ts';
 import { readKeyUse } from '../../daemon/pocketbase/data/key-use.ts';
-import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
+import type { SecretsStatus } from '../../shared/secrets.ts';
 import { seeded } from '../chaos/random.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { untilReplaced } from '../helpers/fleet-actions.ts';
@@ -22,9 +22,8 @@ const SECRETS = TASKS + USERS + 2;
 const KILLS = 2;
 
 const secretOf = (task: number) => `a secret of task ${task}`;
-const status = ({ client }: Deployment) => client.http.request<SecretsStatus>('GET', '/api/v1/secrets');
-const rotate = ({ client }: Deployment) =>
-  client.http.request<RotationResult>('POST', '/api/v1/secrets/rotate');
+const status = ({ client }: Deployment) => client.secrets.status();
+const rotate = ({ client }: Deployment) => client.secrets.rotate();
 
 async function withSecrets(fathom: Deployment): Promise<void> {
   for (let user = 0; user < USERS; user += 1) await signUp(fathom.url, `user${user}@example.com`);
@@ -107,9 +106,7 @@ it('the master key is changed online, whenever that is cut short it goes on, and
     const collections = `${fathom.url}/api/v1/databases/${name}/collections`;
     expect((await call('GET', collections, { token })).status).toBe(200);
   }
-  await expect(fathom.client.http.request('GET', '/api/v1/audit/verification')).resolves.toMatchObject({
-    ok: true,
-  });
+  await expect(fathom.client.audit.verify()).resolves.toMatchObject({ ok: true });
 }, 180_000);
 
 it('the key of the settings is changed by one start with both; settings hold no secret in the open', async () => {
@@ -147,9 +144,7 @@ it('the key of the settings is changed by one start with both; settings hold no 
   }
   const kept = await (await controlPlane(fathom)).settings.getAll();
   expect(kept['smtp']).toMatchObject({ host: smtp.host, username: smtp.username });
-  await expect(fathom.client.http.request('GET', '/api/v1/audit/verification')).resolves.toMatchObject({
-    ok: true,
-  });
+  await expect(fathom.client.audit.verify()).resolves.toMatchObject({ ok: true });
 });
 
 it('a master key that opens nothing seals nothing, and the start and the doctor name the right one', async () => {

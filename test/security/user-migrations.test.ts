@@ -40,7 +40,7 @@ beforeAll(async () => {
   await putFixture(fathom, '1999999999_opens_users.js');
   daemon = await fathom.start();
   // Refused, they would open nothing.
-  expect(await fathom.client.http.request('GET', '/api/v1/migrations')).toMatchObject({ problem: null });
+  expect(await fathom.client.migrations.status()).toMatchObject({ problem: null });
   late = await signUp(fathom.url, 'late@example.com');
   early = await signIn(fathom.url, 'early@example.com');
   old = await signIn(fathom.url, 'old@example.com');

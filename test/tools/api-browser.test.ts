@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ENDPOINTS } from '../../shared/api/endpoints.ts';
+import { ENDPOINTS } from '../../shared/api/resources.ts';
 import { hasChromium, launchChromium } from '../helpers/chromium.ts';
 import { type Deployment, startedDeployment } from '../helpers/harness.ts';
 import { until } from '../helpers/until.ts';

@@ -73,6 +73,6 @@ async function sessionFor(
 
 /** Loaded when it is first needed: the start does not wait for it. */
 async function clientFor(access: HttpClientOptions) {
-  const { FathomClient } = await import('../../shared/client/fathom-client.ts');
-  return new FathomClient(access);
+  const { createClient } = await import('../../shared/client/fathom-client.ts');
+  return createClient(access);
 }

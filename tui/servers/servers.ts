@@ -1,4 +1,3 @@
-import { HttpClient } from '../../shared/client/http.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { Observable } from '../store/observable.ts';
 import {
@@ -85,10 +84,11 @@ export class Servers {
 }
 
 async function healthOf(profile: Profile): Promise<ServerState> {
-  const asked = performance.now();
   try {
-    const client = new HttpClient({ target: targetOfProfile(profile), timeoutMs: TIMEOUT_MS });
-    await client.request('GET', '/health');
+    const { createClient } = await import('../../shared/client/fathom-client.ts');
+    const client = createClient({ target: targetOfProfile(profile), timeoutMs: TIMEOUT_MS });
+    const asked = performance.now();
+    await client.daemon.health();
     return { kind: 'live', latency_ms: performance.now() - asked };
   } catch (error) {
     return { kind: 'unreachable', why: sanitise(messageOf(error)) };

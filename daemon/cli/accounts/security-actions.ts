@@ -1,7 +1,7 @@
-import type { AuditEntry, AuditVerification } from '../../../shared/audit.ts';
-import type { AuditQuery } from '../../../shared/client/fathom-client.ts';
-import type { Page } from '../../../shared/protocol.ts';
-import type { RotationResult, SecretsStatus } from '../../../shared/secrets.ts';
+import type { ApiKey } from '../../../shared/api/api-keys.ts';
+import type { Permission } from '../../../shared/api/permissions.ts';
+import type { AuditEntry } from '../../../shared/audit.ts';
+import type { SecretsStatus } from '../../../shared/secrets.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { checkLimit } from '../input/page-limit.ts';
@@ -10,16 +10,6 @@ import { userIdOf } from '../input/user-id.ts';
 import { printMessage } from '../output/print-message.ts';
 import { printable } from '../output/printable.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
-
-interface ApiKey {
-  id: string;
-  user_id: string;
-  name: string;
-  prefix: string;
-  permissions: string[];
-  expires_at: string | null;
-  last_used_at: string | null;
-}
 
 type Arguments = ConnectArguments & { json: boolean };
 
@@ -51,10 +41,7 @@ export async function listKeys(
   args: ConnectArguments & TableArguments,
   context: CliContext,
 ): Promise<number> {
-  const query = { per_page: 500 };
-  const { items } = await connect(args, context).http.request<Page<ApiKey>>('GET', '/api/v1/api-keys', {
-    query,
-  });
+  const items = await connect(args, context).apiKeys.all();
   return print(args, context, items, KEY_COLUMNS);
 }
 
@@ -62,20 +49,19 @@ export async function addKey(
   args: Arguments & {
     user: string;
     name: string;
-    permission?: string[] | undefined;
+    permission?: Permission[] | undefined;
     expires?: string | undefined;
   },
   context: CliContext,
 ): Promise<number> {
   const { user, name, permission, expires } = args;
   const client = connect(args, context);
-  const body = {
+  const made = await client.apiKeys.add({
     user_id: await userIdOf(client, user),
     name,
-    ...(permission === undefined ? {} : { permissions: permission }),
-    ...(expires === undefined ? {} : { expires_at: expires }),
-  };
-  const made = await client.http.request<ApiKey & { key: string }>('POST', '/api/v1/api-keys', { body });
+    permissions: permission,
+    expires_at: expires,
+  });
   // The only time that it is shown.
   if (args.json) printJson(context, made);
   else printLine(context.stdout, made.key);
@@ -83,7 +69,7 @@ export async function addKey(
 }
 
 export async function revokeKey(args: Arguments & { id: string }, context: CliContext): Promise<number> {
-  await connect(args, context).http.request('DELETE', `/api/v1/api-keys/${encodeURIComponent(args.id)}`);
+  await connect(args, context).apiKeys.revoke(args.id);
   if (args.json) printJson(context, { revoked: args.id });
   else printLine(context.stdout, printable(`revoked ${args.id}`));
   return 0;
@@ -91,24 +77,26 @@ export async function revokeKey(args: Arguments & { id: string }, context: CliCo
 
 export async function listAudit(
   args: ConnectArguments &
-    TableArguments &
-    Omit<AuditQuery, 'page' | 'per_page'> & { page: number; limit: number },
+    TableArguments & {
+      action?: string | undefined;
+      actor?: string | undefined;
+      target?: string | undefined;
+      outcome?: AuditEntry['outcome'] | undefined;
+      page: number;
+      limit: number;
+    },
   context: CliContext,
 ): Promise<number> {
   const { action, actor, target, outcome, page, limit } = args;
   checkLimit(limit);
   if (!Number.isSafeInteger(page) || page < 1) throw new UsageError('--page needs a whole number from 1');
   const query = { action, actor, target, outcome, page, per_page: limit };
-  const { items } = await connect(args, context).audit(query);
+  const { items } = await connect(args, context).audit.list(query);
   return print(args, context, items, AUDIT_COLUMNS);
 }
 
 export async function verifyAudit(args: Arguments, context: CliContext): Promise<number> {
-  const found = await connect(args, context).http.request<AuditVerification>(
-    'GET',
-    '/api/v1/audit/verification',
-    { timeoutMs: 600_000 },
-  );
+  const found = await connect(args, context).audit.verify();
   if (args.json) printJson(context, found);
   else if (found.ok) printLine(context.stdout, `${found.checked} entries, none edited, none missing`);
   else printLine(context.stdout, printable(`${found.checked} entries are good, then: ${found.problem}`));
@@ -116,10 +104,7 @@ export async function verifyAudit(args: Arguments, context: CliContext): Promise
 }
 
 export async function rotateSecrets(args: Arguments, context: CliContext): Promise<number> {
-  const { http } = connect(args, context);
-  const result = await http.request<RotationResult>('POST', '/api/v1/secrets/rotate', {
-    timeoutMs: 600_000,
-  });
+  const result = await connect(args, context).secrets.rotate();
   const { rotated, current, failed } = result;
   if (args.json) printJson(context, result);
   else if (failed === 0) {
@@ -137,7 +122,7 @@ export async function showSecrets(
   args: ConnectArguments & TableArguments & { check: boolean },
   context: CliContext,
 ): Promise<number> {
-  const status = await connect(args, context).http.request<SecretsStatus>('GET', '/api/v1/secrets');
+  const status = await connect(args, context).secrets.status();
   const { current_key, rotating, secrets } = status;
   const left = countOf(secrets.filter(({ key_id, opens }) => opens && key_id !== current_key));
   const closed = countOf(secrets.filter(({ opens }) => !opens));

@@ -1,4 +1,5 @@
-import type { NewUser, User } from '../../../shared/client/fathom-client.ts';
+import type { Role } from '../../../shared/api/permissions.ts';
+import type { User } from '../../../shared/api/users.ts';
 import { userDeletionConsequences } from '../../../shared/deletion.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
@@ -42,7 +43,7 @@ function fieldOf(text: string): [string, string] {
 export interface AddUserArguments extends ConnectArguments {
   email: string;
   name?: string | undefined;
-  role: string;
+  role: Role;
   field?: string[] | undefined;
   passwordStdin: boolean;
   json: boolean;
@@ -53,8 +54,7 @@ export async function addUser(args: AddUserArguments, context: CliContext): Prom
   const further = Object.fromEntries((args.field ?? []).map(fieldOf));
   const client = connect(args, context);
   const { password, generated } = await choosePassword(args, context);
-  const body: NewUser = { ...further, email, password, role, ...(name === undefined ? {} : { name }) };
-  const user = await client.users.add(body);
+  const user = await client.users.add({ ...further, email, password, role, name });
   // The only time that it is shown, and only when nobody knows it yet.
   if (args.json) printJson(context, generated ? { ...user, password } : user);
   else {
@@ -89,7 +89,7 @@ function userLines(user: User): string[] {
 }
 
 export async function setUser(
-  args: OneUser & { role?: string | undefined; active?: boolean | undefined },
+  args: OneUser & { role?: Role | undefined; active?: boolean | undefined },
   context: CliContext,
 ): Promise<number> {
   const { role, active } = args;
@@ -97,10 +97,7 @@ export async function setUser(
     throw new UsageError('nothing to set; name --role, --active or --no-active');
   }
   const client = connect(args, context);
-  const user = await client.users.update(await userIdOf(client, args.user), {
-    ...(role === undefined ? {} : { role }),
-    ...(active === undefined ? {} : { is_active: active }),
-  });
+  const user = await client.users.update(await userIdOf(client, args.user), { role, is_active: active });
   if (args.json) printJson(context, user);
   else {
     const state = user.is_active ? 'active' : 'not active: locked out, its data is kept';
@@ -113,7 +110,7 @@ export async function signOutUser(args: OneUser & { keys: boolean }, context: Cl
   const client = connect(args, context);
   // An id that nobody has would be signed out just as well.
   const { id, email } = await client.users.get(await userIdOf(client, args.user));
-  await client.users.signOut(id, { keys: args.keys });
+  await client.sessions.endAll({ user_id: id, keys: args.keys });
   const rest = args.keys ? 'API keys are revoked' : 'API keys stay; --keys revokes them';
   if (args.json) printJson(context, { signed_out: id, keys_revoked: args.keys });
   else printLine(context.stdout, printable(`${email} (${id}) is signed out everywhere; ${rest}`));

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { createClient } from '../../../shared/client/fathom-client.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { packageRoot } from '../../base/package.ts';
 import type { LoadedConfig } from '../../config/config.ts';
@@ -93,7 +93,7 @@ async function waitForDaemon(
   dataDir: string | undefined,
   context: CliContext,
 ): Promise<'open' | number> {
-  const client = new FathomClient({ target: { socketPath: config.socketPath } });
+  const client = createClient({ target: { socketPath: config.socketPath } });
   const interrupted = new AbortController();
   const exited = new AbortController();
   const onInterrupt = (): void => interrupted.abort();
@@ -102,7 +102,7 @@ async function waitForDaemon(
   void daemon.exited.then(() => exited.abort());
   try {
     const status = await awaitReady({
-      status: (signal) => client.status({ signal }),
+      status: (signal) => client.daemon.status({ signal }),
       onWaiting: (what) => printLine(context.stdout, printable(`waiting for ${what} …`)),
       signal: AbortSignal.any([interrupted.signal, exited.signal, AbortSignal.timeout(READY_WITHIN_MS)]),
       pollEveryMs: POLL_EVERY_MS,

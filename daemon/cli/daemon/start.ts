@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { createClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { SettingsInput } from '../../../shared/settings-files.ts';
 import type { DaemonStatus } from '../../../shared/status.ts';
@@ -59,10 +59,10 @@ async function startInForeground(
   options: StartArguments & { load: () => LoadedConfig },
   context: CliContext,
 ): Promise<number> {
-  const client = new FathomClient({ target: { socketPath: loaded.config.socketPath } });
+  const client = createClient({ target: { socketPath: loaded.config.socketPath } });
   const onRunning = async (stopping: AbortSignal): Promise<void> => {
     const status = await awaitReady({
-      status: (signal) => client.status({ signal }),
+      status: (signal) => client.daemon.status({ signal }),
       onWaiting: () => {},
       signal: stopping,
       pollEveryMs: POLL_EVERY_MS,
@@ -78,7 +78,7 @@ async function startInForeground(
 /** Null when none runs. */
 async function statusOf(socketPath: string): Promise<DaemonStatus | null> {
   try {
-    return await new FathomClient({ target: { socketPath } }).status();
+    return await createClient({ target: { socketPath } }).daemon.status();
   } catch (error) {
     if (error instanceof FathomError && error.code === 'daemon.unreachable') return null;
     throw error;

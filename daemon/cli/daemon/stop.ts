@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { createClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { readSettingsFiles } from '../../../shared/settings-files.ts';
 import { SERVICE, SOCKET } from '../../host/install/release/layout.ts';
@@ -42,7 +42,7 @@ async function findDaemon(args: LocalArguments, context: CliContext): Promise<nu
   // A connection would start it, if it does not run.
   if ('socketPath' in target && target.socketPath === SOCKET) throw systemdRunsIt();
   try {
-    return (await new FathomClient({ target, timeoutMs: STATUS_TIMEOUT_MS }).status()).pid;
+    return (await createClient({ target, timeoutMs: STATUS_TIMEOUT_MS }).daemon.status()).pid;
   } catch (error) {
     if (!(error instanceof FathomError && error.code === 'daemon.unreachable')) throw error;
     const { env, cwd } = context;

@@ -49,7 +49,6 @@ export async function listDatabases(
 
 export interface ActArguments extends ConnectArguments {
   name: string[];
-  force?: boolean;
   json: boolean;
 }
 
@@ -61,9 +60,7 @@ export async function actOnDatabases(
 ): Promise<number> {
   const client = connect(args, context);
   const { databases } = client;
-  const { force = false } = args;
-  const act = (name: string): Promise<Instance> =>
-    action === 'start' ? databases.start(name, { force }) : databases[action](name);
+  const act = (name: string): Promise<Instance> => databases[action](name);
   const [only, ...others] = args.name;
   if (only !== undefined && others.length === 0) {
     const instance = await act(only);

@@ -1,4 +1,4 @@
-import type { Collection } from '../../../shared/client/fathom-client.ts';
+import type { Collection } from '../../../shared/api/databases.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { printable } from '../output/printable.ts';
@@ -25,7 +25,7 @@ export async function listCollections(
   args: BrowseArguments & TableArguments,
   context: CliContext,
 ): Promise<number> {
-  const { items } = await connect(args, context).databases.collections(args.name);
+  const { items } = await connect(args, context).databases.collections(args.name, { per_page: 500 });
   // Those of the application first, as in the console.
   const sorted = items.toSorted((a, b) => Number(a.system) - Number(b.system));
   if (args.json) printJson(context, sorted);

@@ -112,7 +112,12 @@ export const databaseCommands = [
     summary: 'Start databases and wait until they run',
     positionals: NAMES,
     options: {
-      force: { type: 'boolean', default: false, describe: 'Start databases in the phase failed as well' },
+      force: {
+        type: 'boolean',
+        default: false,
+        hidden: true,
+        describe: 'Accepted for older scripts: start leaves the phase failed in any case',
+      },
       ...COMMON,
     },
     async run(args, context) {

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { createClient } from '../../../shared/client/fathom-client.ts';
 import { packageRoot } from '../../base/package.ts';
 import { readSources, type Sources } from '../../config/sources/sources.ts';
 import { isRelease } from '../../host/install/release/layout.ts';
@@ -51,11 +51,11 @@ export async function listVersions(
   const { env, cwd } = context;
   const input = { commandLine: args, env, cwd };
   const sources = readSources(input);
-  const client = new FathomClient({ target: { socketPath: sources.socketPath }, timeoutMs: 3000 });
+  const client = createClient({ target: { socketPath: sources.socketPath }, timeoutMs: 3000 });
   const [known, status] = await Promise.all([
     knownVersions(sources.dataDir, chosenPath(sources, cwd)),
     // One that does not answer is told of by the doctor; what there is can be seen without it.
-    client.status().catch(() => null),
+    client.daemon.status().catch(() => null),
   ]);
   const listed = known.map((one) => ({
     ...one,

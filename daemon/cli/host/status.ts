@@ -11,7 +11,7 @@ export async function status(
   context: CliContext,
 ): Promise<number> {
   const client = connect(args, context);
-  const answer = await client.status();
+  const answer = await client.daemon.status();
   if (args.json) printJson(context, answer);
   else for (const line of statusLines(answer)) printLine(context.stdout, printable(line));
   if (!args.check) return 0;

@@ -51,7 +51,8 @@ export interface Common extends ConnectArguments {
 }
 
 export async function listTasks(
-  args: Common & TableArguments & { status?: string | undefined; type?: string | undefined; limit: number },
+  args: Common &
+    TableArguments & { status?: TaskStatus | undefined; type?: string | undefined; limit: number },
   context: CliContext,
 ): Promise<number> {
   checkLimit(args.limit);
@@ -124,7 +125,7 @@ export async function retryTask(
 ): Promise<number> {
   const { queue } = connect(args, context);
   if (!args.signature) return tell(await queue.retry(args.id), args, context);
-  const { ids } = await queue.retryDead(args.id);
+  const { ids } = await queue.retryDead({ signature: args.id });
   if (args.json) printJson(context, ids);
   else
     printLine(

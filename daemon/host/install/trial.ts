@@ -1,4 +1,4 @@
-import { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { createClient } from '../../../shared/client/fathom-client.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { DaemonStatus } from '../../../shared/status.ts';
 import { systemClock } from '../../base/time/clock.ts';
@@ -60,7 +60,7 @@ async function probation(interrupted: AbortSignal): Promise<string | null> {
 }
 
 function daemonStatus(): Promise<DaemonStatus> {
-  return new FathomClient({ target: { socketPath: SOCKET } }).status();
+  return createClient({ target: { socketPath: SOCKET } }).daemon.status();
 }
 
 function unready({ ready, waiting_for }: DaemonStatus): string | null {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { type Endpoint, errorsOf, exampleOf } from '../../../shared/api/endpoint.ts';
-import { ENDPOINTS } from '../../../shared/api/endpoints.ts';
+import { ENDPOINTS } from '../../../shared/api/resources.ts';
 import { ERROR_CODES } from '../../../shared/errors.ts';
 import { openApiDocument } from './openapi.ts';
 

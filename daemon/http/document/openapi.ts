@@ -13,8 +13,8 @@ import {
   type ResponseContract,
   TAGS,
 } from '../../../shared/api/endpoint.ts';
-import { ENDPOINTS } from '../../../shared/api/endpoints.ts';
 import { lifecycleFailureSchema } from '../../../shared/api/lifecycle.ts';
+import { ENDPOINTS } from '../../../shared/api/resources.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../shared/errors.ts';
 import { type Problem, problemSchema } from '../../../shared/protocol.ts';
 

@@ -1,5 +1,7 @@
+import type { ApiKey } from '../../../shared/api/api-keys.ts';
 import { ROLES } from '../../../shared/api/permissions.ts';
-import type { ApiKey, SessionRow, User } from '../../../shared/client/fathom-client.ts';
+import type { SessionRow } from '../../../shared/api/sessions.ts';
+import type { User } from '../../../shared/api/users.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import { type FleetState, instanceOfUser } from '../../store/fleet/fleet-state.ts';
@@ -103,7 +105,7 @@ export function accountNeeds({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>, 
           slot: 'sessions',
           key: '',
           version,
-          load: (to) => readLatest(asked, idOf, (page) => to.sessions.list(page)),
+          load: (to) => readLatest(asked, idOf, (page) => to.sessions.list({ ...page, all: true })),
         };
   return { pages: [users, own] };
 }

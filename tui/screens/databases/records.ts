@@ -1,4 +1,4 @@
-import type { DatabaseRecord } from '../../../shared/client/fathom-client.ts';
+import type { DatabaseRecord } from '../../../shared/api/databases.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { plural } from '../../store/text/format.ts';

@@ -27,7 +27,7 @@ export function timelineNeeds({ ui }: Pick<ConsoleState, 'ui'>, name: string | n
         key,
         version,
         async load(to) {
-          const { items } = await to.events({
+          const { items } = await to.events.list({
             ...(name === null ? {} : { name }),
             limit: Math.min(asked, MAX_EVENTS),
           });
@@ -42,7 +42,7 @@ export function timelineNeeds({ ui }: Pick<ConsoleState, 'ui'>, name: string | n
           readLatest(
             asked,
             ({ seq }) => seq,
-            (page) => to.audit({ ...page, ...(name === null ? {} : { target: name }) }),
+            (page) => to.audit.list({ ...page, ...(name === null ? {} : { target: name }) }),
           ),
       },
     ],

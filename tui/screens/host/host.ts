@@ -1,4 +1,4 @@
-import type { DaemonLogLine, DoctorFinding } from '../../../shared/client/fathom-client.ts';
+import type { DaemonLogLine, DoctorFinding } from '../../../shared/api/daemon.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { longDuration, plural, since, stamp } from '../../store/text/format.ts';
@@ -57,13 +57,13 @@ function stripOf(tab: HostTab): TabStrip {
 }
 
 function requestFor(tab: HostTab, now: number): PageRequest {
-  if (tab === 'doctor') return { slot: 'doctor', key: '', load: (to) => to.doctor() };
+  if (tab === 'doctor') return { slot: 'doctor', key: '', load: (to) => to.daemon.doctor() };
   const version = String(Math.floor(now / LOG_EVERY));
   return {
     slot: 'daemonLog',
     key: '',
     version,
-    load: async (to) => (await to.daemonLog(LOG_LINES)).lines,
+    load: async (to) => (await to.daemon.log({ tail: LOG_LINES })).lines,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Collection } from '../../../shared/client/fathom-client.ts';
+import type { Collection } from '../../../shared/api/databases.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import type { Cursor } from '../../store/view/cursor.ts';
 import { wordFilter } from '../../store/view/filter.ts';
@@ -14,7 +14,7 @@ export function collectionsRequest({ fleet }: ConsoleState, name: string): PageR
     slot: 'collections',
     key: name,
     version: fleet.instances.get(name)?.phase ?? '',
-    load: async ({ databases }) => (await databases.collections(name)).items,
+    load: async ({ databases }) => (await databases.collections(name, { per_page: 500 })).items,
   };
 }
 

@@ -1,19 +1,11 @@
+import type { Role } from '../../../shared/api/permissions.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { plural } from '../text/format.ts';
 
 /** What the console asks of the daemon over HTTP; each rejects with an error whose message is a sentence. */
 export type FleetCommands = Pick<
   FathomClient,
-  | 'status'
-  | 'events'
-  | 'audit'
-  | 'databases'
-  | 'queue'
-  | 'users'
-  | 'sessions'
-  | 'apiKeys'
-  | 'doctor'
-  | 'daemonLog'
+  'audit' | 'apiKeys' | 'daemon' | 'databases' | 'events' | 'queue' | 'sessions' | 'users'
 >;
 
 interface ActionKind {
@@ -43,8 +35,7 @@ const CONFIRMED = {
     consequence: 'They are started, whatever stopped them.',
     usualMs: 1_500,
     asks: 'if several',
-    // A person asks, so the end of the crash loop does not stand in the way.
-    run: ({ databases }, name) => databases.start(name, { force: true }),
+    run: ({ databases }, name) => databases.start(name),
   },
   stop: {
     word: 'stop',
@@ -89,7 +80,7 @@ const CONFIRMED = {
     consequence: 'They run again from their first attempt, as many at once as the queue allows.',
     usualMs: 1_000,
     asks: 'always',
-    run: ({ queue }, signature) => queue.retryDead(signature),
+    run: ({ queue }, signature) => queue.retryDead({ signature }),
   },
   pause: {
     word: 'pause',
@@ -134,7 +125,7 @@ const CONFIRMED = {
     consequence: 'All its sessions and tokens end: it has to sign in again everywhere. Its API keys stay.',
     usualMs: 500,
     asks: 'always',
-    run: ({ users }, id) => users.signOut(id),
+    run: ({ sessions }, id) => sessions.endAll({ user_id: id }),
   },
   revokeKey: {
     word: 'revoke',
@@ -172,7 +163,7 @@ const KINDS = {
     past: 'changed the role of',
     noun: 'user',
     usualMs: 500,
-    run: ({ users }, id, role) => users.update(id, { role }),
+    run: ({ users }, id, role) => users.update(id, { role: role as Role }),
   },
 } as const satisfies Record<string, ActionKind>;
 

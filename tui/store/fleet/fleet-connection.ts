@@ -123,7 +123,7 @@ function statusPoll(store: FleetStore, commands: () => Promise<FleetCommands>, c
   let round = 0;
   const look = async (mine: number): Promise<void> => {
     try {
-      const status = await (await commands()).status();
+      const status = await (await commands()).daemon.status();
       const usual = status.ready && store.get().status?.ready === true;
       if (mine === round) store[usual ? 'dispatchLater' : 'dispatch']({ kind: 'status', status });
     } catch (error) {

@@ -1,13 +1,9 @@
+import type { ApiKey } from '../../../shared/api/api-keys.ts';
+import type { DaemonLogLine, DoctorReport } from '../../../shared/api/daemon.ts';
+import type { Collection, DatabaseRecord } from '../../../shared/api/databases.ts';
+import type { SessionRow } from '../../../shared/api/sessions.ts';
+import type { User } from '../../../shared/api/users.ts';
 import type { AuditEntry } from '../../../shared/audit.ts';
-import type {
-  ApiKey,
-  Collection,
-  DaemonLogLine,
-  DatabaseRecord,
-  DoctorReport,
-  SessionRow,
-  User,
-} from '../../../shared/client/fathom-client.ts';
 import type { Topic } from '../../../shared/events.ts';
 import type { Probe } from '../../../shared/instance.ts';
 import type { JournalEntry } from '../../../shared/journal.ts';

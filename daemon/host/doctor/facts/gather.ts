@@ -2,7 +2,7 @@ import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { FathomClient } from '../../../../shared/client/fathom-client.ts';
+import { createClient } from '../../../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../../shared/errors.ts';
 import type { SettingsInput } from '../../../../shared/settings-files.ts';
@@ -73,7 +73,7 @@ export async function gatherFacts(input: SettingsInput, verifyBinary: VerifyBina
     sessionKey: config && sessionKeyFacts(globalData, config, sources),
     fleet: await gatherFleet(
       { dataDir, userDatabasesDir, socketPath, applications: config?.applications ?? null },
-      new FathomClient({ target: { socketPath }, timeoutMs: 5000 }),
+      createClient({ target: { socketPath }, timeoutMs: 5000 }),
       daemon.state === 'ready' || daemon.state === 'starting',
     ),
   };
@@ -123,7 +123,7 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
     return { daemon: { state: 'absent', socketPath }, status: null };
   }
   try {
-    const status = await new FathomClient({ target: { socketPath }, timeoutMs: 3000 }).status();
+    const status = await createClient({ target: { socketPath }, timeoutMs: 3000 }).daemon.status();
     const { version, pid } = status;
     const state = status.ready ? 'ready' : 'starting';
     return { daemon: { state, version, pid, log: logLosses(status) }, status };
