@@ -13,52 +13,53 @@ export {
 } from '../../shared/api/permissions.ts';
 
 /**
- * Who makes a request: whoever can open the local socket is an administrator, as with the Docker socket. `ceiling` is a
- * role that the caller asked not to go beyond; it takes away and never adds.
+ * Who makes a request. `local` is a client of the local socket, which is an administrator, as with the Docker socket.
+ * `ceiling` limits the caller to the permissions of that role; it never adds any.
  */
 export type Caller = { ceiling?: Role } & (
   | { kind: 'local' }
   | {
       kind: 'session' | 'key';
-      /** Of the row of the session or key. */
+      /** Id of the session or key. */
       id: string;
       userId: string;
       role: Role;
-      /** Null never ends by itself. */
+      /** Null: does not expire. */
       expiresAt: Date | null;
-      /** What a key is confined to; null leaves all that the role may do. */
+      /** Permissions of a key; null: all permissions of the role. */
       permissions: ReadonlySet<Permission> | null;
     }
 );
 
-/** Pure. */
+/** Returns the data to which the permission of a caller applies. */
 export function scopeOf(caller: Caller, permission: Permission): Scope {
-  const scope = ownScope(caller, permission);
+  const scope = scopeWithoutCeiling(caller, permission);
   if (caller.ceiling === undefined) return scope;
-  const most: Scope = PERMISSIONS[permission][caller.ceiling];
-  return WIDTH.indexOf(most) < WIDTH.indexOf(scope) ? most : scope;
+  const limit: Scope = PERMISSIONS[permission][caller.ceiling];
+  return BY_WIDTH.indexOf(limit) < BY_WIDTH.indexOf(scope) ? limit : scope;
 }
 
-/** From nothing to everything. */
-const WIDTH: readonly Scope[] = [null, 'own', 'all'];
+const BY_WIDTH: readonly Scope[] = [null, 'own', 'all'];
 
-function ownScope(caller: Caller, permission: Permission): Scope {
+function scopeWithoutCeiling(caller: Caller, permission: Permission): Scope {
   if (caller.kind === 'local') return PERMISSIONS[permission].admin;
   if (caller.permissions !== null && !caller.permissions.has(permission)) return null;
   return PERMISSIONS[permission][caller.role];
 }
 
+export function isOwner(caller: Caller, userId: string): boolean {
+  return caller.kind !== 'local' && caller.userId === userId;
+}
+
 /**
- * What belongs to `owner` (null: to nobody in particular) may be touched with this permission.
+ * Checks a permission on data of one user.
  *
+ * @param owner null for data without an owner, or of several
  * @throws FathomError `auth.forbidden`
  */
 export function requireScope(caller: Caller, permission: Permission, owner: string | null): void {
   const scope = scopeOf(caller, permission);
   if (scope === 'all') return;
-  if (scope === 'own' && caller.kind !== 'local' && owner !== null && caller.userId === owner) return;
-  throw new FathomError(
-    'auth.forbidden',
-    `this needs the permission ${permission} on what is not the caller's own`,
-  );
+  if (scope === 'own' && owner !== null && isOwner(caller, owner)) return;
+  throw new FathomError('auth.forbidden', `this needs the permission ${permission} on data of other users`);
 }

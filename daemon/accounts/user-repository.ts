@@ -1,31 +1,27 @@
 import { decodeJwt, errors } from 'jose';
 import type { RecordModel } from 'pocketbase';
+import type { User as ApiUser } from '../../shared/api/users.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import type { Page, PageRequest } from '../../shared/protocol.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/client.ts';
+import { findRecord, listRecords } from '../control-plane/records.ts';
+import { toIsoTime } from '../pocketbase/data/dates.ts';
 import type { Role } from './permissions.ts';
 
-export interface User {
-  id: string;
-  email: string;
-  name: string;
-  role: Role;
-  is_active: boolean;
-  created: string;
-}
+/** An account. The API adds the name of its database. */
+export type User = Omit<ApiUser, 'database'>;
 
 export interface NewUser {
   email: string;
   password: string;
   name?: string | undefined;
   role?: Role | undefined;
-  /** Fields that the administrator has added to the accounts. */
-  further?: Record<string, unknown> | undefined;
+  /** Values of fields that an administrator has added to the accounts. */
+  customFields?: Record<string, unknown> | undefined;
 }
 
-export interface UserQuery {
-  page: number;
-  perPage: number;
+export interface UserQuery extends PageRequest {
   sort: string;
   email?: string | undefined;
   /** A part of the address or the name. */
@@ -34,7 +30,10 @@ export interface UserQuery {
   is_active?: boolean | undefined;
 }
 
-/** Of accounts that were there before addresses had keys, several may have the same: the later ones are marked behind a slash. */
+/**
+ * Filters of `list`. Accounts from before `email_key` existed may share an address; the keys of later ones have a slash and
+ * a mark appended.
+ */
 const FILTERS = [
   ['email', 'email = {:email} || email_key = {:key} || (email_key > {:marked} && email_key < {:end})'],
   ['search', 'email ~ {:search} || email_key ~ {:folded} || name ~ {:search}'],
@@ -42,7 +41,7 @@ const FILTERS = [
   ['is_active', 'is_active = {:is_active}'],
 ] as const;
 
-/** The people of Fathom, in the global PocketBase. */
+/** User accounts in the global PocketBase. */
 export class UserRepository {
   readonly #client: ControlPlaneClient;
 
@@ -51,12 +50,12 @@ export class UserRepository {
   }
 
   /** @throws FathomError `auth.email_taken`, `request.invalid`, `control_plane.unavailable` */
-  async create({ email, password, name, role, further = {} }: NewUser): Promise<User> {
-    await this.#refuseUnknown(Object.keys(further));
+  async create({ email, password, name, role, customFields = {} }: NewUser): Promise<User> {
+    await this.#requireCustomFields(Object.keys(customFields));
     try {
       const record = await this.#client.call((client) =>
         client.collection('users').create({
-          ...further,
+          ...customFields,
           email,
           password,
           passwordConfirm: password,
@@ -67,15 +66,15 @@ export class UserRepository {
       );
       return toUser(record);
     } catch (error) {
-      if (isStatus(error, 400)) throw refused(error.response['data'], error);
+      if (isStatus(error, 400)) throw toUserError(error.response['data'], error);
       throw error;
     }
   }
 
-  /** The user whose password this is; null when there is none, or it is not active. */
+  /** Returns the user; null when the address or password is wrong, or the account is not active. */
   async authenticate(email: string, password: string): Promise<User | null> {
     try {
-      const { record } = await this.#client.callAnonymously<{ record: RecordModel }>(
+      const { record } = await this.#client.postAsUser<{ record: RecordModel }>(
         '/api/collections/users/auth-with-password',
         { identity: email, password },
       );
@@ -86,11 +85,11 @@ export class UserRepository {
     }
   }
 
-  /** The active user whom the global PocketBase knows by this token, which it would renew; null for any other token. */
+  /** Returns the active user of a renewable token of the global PocketBase; null for any other token. */
   async authenticateByToken(token: string): Promise<User | null> {
     if (!isRenewable(token)) return null;
     try {
-      const { record } = await this.#client.callAnonymously<{ record: RecordModel }>(
+      const { record } = await this.#client.postAsUser<{ record: RecordModel }>(
         '/api/collections/users/auth-refresh',
         {},
         token,
@@ -103,32 +102,31 @@ export class UserRepository {
   }
 
   async find(id: string): Promise<User | null> {
-    // Anything else could lead to another path: '..' is resolved within a URL.
-    if (!isRecordId(id)) return null;
-    try {
-      return toUser(await this.#client.call((client) => client.collection('users').getOne(id)));
-    } catch (error) {
-      if (isStatus(error, 404)) return null;
-      throw error;
-    }
+    const record = await findRecord(this.#client, 'users', id);
+    return record && toUser(record);
   }
 
-  /** With `email`, whom this address belongs to, however it is written. */
-  async list({ page, perPage, sort, ...wanted }: UserQuery): Promise<{ items: User[]; total: number }> {
-    const key = foldAddress(wanted.email ?? '');
-    const folded = foldAddress(wanted.search ?? '');
-    const values = { ...wanted, key, marked: `${key}/`, end: `${key}0`, folded };
-    const conditions = FILTERS.filter(([name]) => wanted[name] !== undefined).map(([, text]) => `(${text})`);
-    const { items, totalItems } = await this.#client.call((client) =>
-      client
-        .collection('users')
-        .getList(page, perPage, { sort, filter: client.filter(conditions.join(' && '), values) }),
-    );
-    return { items: items.map(toUser), total: totalItems };
+  /** @throws FathomError `not_found` */
+  async get(id: string): Promise<User> {
+    const user = await this.find(id);
+    if (!user) throw unknownUser(id);
+    return user;
   }
 
-  /** Active users with the role `user` that have no database yet. */
-  async withoutDatabase(): Promise<User[]> {
+  /** Lists users. The filter `email` matches an address in any case and composition of its letters. */
+  list({ page, per_page, sort, ...filters }: UserQuery): Promise<Page<User>> {
+    const key = foldAddress(filters.email ?? '');
+    const folded = foldAddress(filters.search ?? '');
+    const values = { ...filters, key, marked: `${key}/`, end: `${key}0`, folded };
+    const conditions = FILTERS.filter(([name]) => filters[name] !== undefined).map(([, text]) => `(${text})`);
+    return this.#client.call((client) => {
+      const filter = client.filter(conditions.join(' && '), values);
+      return listRecords(client.collection('users'), { page, per_page }, { sort, filter }, toUser);
+    });
+  }
+
+  /** Lists active users with the role `user` that have no database yet. */
+  async listWithoutDatabase(): Promise<User[]> {
     const records = await this.#client.call((client) =>
       client.collection('users').getFullList({
         filter: "role = 'user' && is_active = true && user_databases_via_user.id = null",
@@ -138,17 +136,18 @@ export class UserRepository {
     return records.map(toUser);
   }
 
-  /** @throws FathomError `request.invalid` for what is no field that an administrator has added to the accounts */
-  async #refuseUnknown(names: readonly string[]): Promise<void> {
+  /** @throws FathomError `request.invalid` for names of fields that no administrator has added to the accounts */
+  async #requireCustomFields(names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
     const { fields } = await this.#client.call((client) => client.collections.getOne('users'));
-    const added = fields.filter(
-      ({ name, type, system, hidden }) => !system && !hidden && type !== 'autodate' && !OWN_FIELDS.has(name),
+    const custom = fields.filter(
+      ({ name, type, system, hidden }) =>
+        !system && !hidden && type !== 'autodate' && !FATHOM_FIELDS.has(name),
     );
-    const unknown = names.filter((name) => !added.some((field) => field.name === name));
+    const unknown = names.filter((name) => !custom.some((field) => field.name === name));
     if (unknown.length === 0) return;
     throw new FathomError('request.invalid', 'the request does not match the schema', {
-      fields: unknown.map((path) => ({ path, message: 'is no field that can be set here' })),
+      fields: unknown.map((path) => ({ path, message: 'is not a field that can be set here' })),
     });
   }
 
@@ -160,13 +159,13 @@ export class UserRepository {
     try {
       return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));
     } catch (error) {
-      if (isStatus(error, 400)) throw refused(error.response['data'], error);
+      if (isStatus(error, 400)) throw toUserError(error.response['data'], error);
       if (!isStatus(error, 404)) throw error;
-      throw new FathomError('not_found', `there is no user '${id}'`, { cause: error });
+      throw unknownUser(id, error);
     }
   }
 
-  /** Whoever it was is gone afterwards. @throws FathomError `conflict` while the user has a database */
+  /** Does nothing when the user is already deleted. @throws FathomError `conflict` while the user has a database */
   async delete(id: string): Promise<void> {
     try {
       await this.#client.call((client) => client.collection('users').delete(id));
@@ -180,17 +179,18 @@ export class UserRepository {
   }
 }
 
-/** Of the accounts, those that are the daemon's to set. */
-const OWN_FIELDS: ReadonlySet<string> = new Set(['name', 'role', 'is_active', 'email_key']);
+/** Fields of accounts that the daemon sets. */
+const FATHOM_FIELDS: ReadonlySet<string> = new Set(['name', 'role', 'is_active', 'email_key']);
 
-function isRecordId(text: string): boolean {
-  return /^[a-z0-9]{15}$/.test(text);
+/** @param cause the error of PocketBase, if there is one */
+export function unknownUser(id: string | undefined, cause?: unknown): FathomError {
+  return new FathomError('not_found', `there is no user '${id}'`, { cause });
 }
 
-/** A signed token. Anything else may be no value of a header, and the error of that names all of it. */
+/** Other text is not sent: it may be invalid in a header, and the error would contain all of it. */
 const SIGNED_TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-/** Those of an impersonation are not: a session would outlive them. */
+/** Tokens of an impersonation are not renewable; a session would outlive them. */
 function isRenewable(token: string): boolean {
   if (!SIGNED_TOKEN.test(token)) return false;
   try {
@@ -208,22 +208,23 @@ function toUser(record: RecordModel): User {
     name: String(record['name'] ?? ''),
     role: record['role'] as Role,
     is_active: record['is_active'] === true,
-    created: String(record['created']).replace(' ', 'T'),
+    created: toIsoTime(String(record['created'])),
   };
 }
 
-function refused(data: unknown, cause: unknown): FathomError {
+/** Converts a refusal by the global PocketBase; `data` is its errors by field. */
+function toUserError(data: unknown, cause: unknown): FathomError {
   const fields = fieldsOf(data);
   if (fields.some(({ path, code }) => path === 'email' && code === 'validation_not_unique')) {
     return new FathomError('auth.email_taken', 'this e-mail address cannot be registered; sign in instead', {
       cause,
     });
   }
-  // A mistake of the caller names a field; without one it is PocketBase that cannot write.
+  // PocketBase names a field when a value is invalid. Without one, it cannot write.
   if (fields.length === 0) {
     return new FathomError(
       'control_plane.unavailable',
-      "the global PocketBase cannot store this (a full disk, perhaps); 'fathomd databases list' says why, then try again",
+      "the global PocketBase cannot store this (a full disk, perhaps); see 'fathomd databases list', then try again",
       { cause },
     );
   }

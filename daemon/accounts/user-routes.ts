@@ -14,35 +14,28 @@ export interface UserRoutesDeps extends DatabaseAccessDeps {
   lifecycle: DatabaseLifecycle;
 }
 
-/** The people of Fathom, for administrators. */
+/** Registers the routes of user accounts, for administrators. */
 export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   const withDatabase = (user: User) => ({
     ...user,
     database: deps.catalog.findByUser(user.id)?.row.name ?? null,
   });
 
-  const existing = async (id: string): Promise<User> => {
-    const user = await deps.users.find(id);
-    if (!user) throw new FathomError('not_found', `there is no user '${id}'`);
-    return user;
-  };
-
   serve(app, listUsers, async (request) => {
     requireOwnerOrAll(request, null);
-    const { page, per_page, is_active, ...wanted } = request.query;
-    const { items, total } = await deps.users.list({
-      ...wanted,
+    const { is_active, ...filters } = request.query;
+    const users = await deps.users.list({
+      ...filters,
       is_active: is_active === undefined ? undefined : is_active === 'true',
-      page,
-      perPage: per_page,
     });
-    return { items: items.map(withDatabase), page, per_page, total };
+    return { ...users, items: users.items.map(withDatabase) };
   });
 
   serve(app, createUser, async (request) => {
-    const { email, password, name, role, ...further } = request.body;
-    const user = await deps.users.create({ email, password, name, role, further }).catch((error: unknown) => {
-      throw takenByUser(error, email);
+    const { email, password, name, role, ...customFields } = request.body;
+    const account = { email, password, name, role, customFields };
+    const user = await deps.users.create(account).catch((error: unknown) => {
+      throw withRemedy(error, email);
     });
     try {
       await databaseFor(user, deps);
@@ -54,17 +47,17 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
 
   serve(app, getUser, async (request) => {
     requireOwnerOrAll(request, request.params.id);
-    return withDatabase(await existing(request.params.id));
+    return withDatabase(await deps.users.get(request.params.id));
   });
 
   serve(app, updateUser, async (request) => {
-    await existing(request.params.id);
+    await deps.users.get(request.params.id);
     return withDatabase(await deps.users.update(request.params.id, request.body));
   });
 
   serve(app, deleteUser, async (request) => {
-    const user = await existing(request.params.id);
-    // Whoever is not active is not given a database: not meanwhile, and not if this is cut short halfway.
+    const user = await deps.users.get(request.params.id);
+    // An inactive user gets no new database, neither now nor after an interrupted deletion.
     await deps.users.update(user.id, { is_active: false });
     await deps.provisioner.settled(user.id);
     const entry = deps.catalog.findByUser(user.id);
@@ -73,9 +66,9 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   });
 }
 
-/** To whoever signs up, the same refusal tells nothing of the account. */
-function takenByUser(error: unknown, email: string): unknown {
+/** Administrators may know who has the address; a sign-up gets a message that does not say so. */
+function withRemedy(error: unknown, email: string): unknown {
   if (!(error instanceof FathomError) || error.code !== 'auth.email_taken') return error;
-  const message = `there is a user with the e-mail address ${email} already; 'fathomd users show ${email}' tells of it`;
+  const message = `there is a user with the e-mail address ${email} already; see 'fathomd users show ${email}'`;
   return new FathomError(error.code, message, { cause: error });
 }

@@ -2,7 +2,7 @@ import PocketBase, { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
 import { HOOK_TOKEN_HEADER } from '../keys/hook-token.ts';
 
-/** Shorter than what Fathom's own clients wait for the daemon, so that they hear which of the two does not answer. */
+/** Shorter than the timeout of Fathom's clients, so that they receive an error that names the global PocketBase. */
 const READ_TIMEOUT_MS = 8_000;
 
 export interface ControlPlaneOptions {
@@ -11,7 +11,7 @@ export interface ControlPlaneOptions {
   hookToken: string;
 }
 
-/** The daemon's access to the global PocketBase, as its superuser. */
+/** Calls the global PocketBase as its superuser. */
 export class ControlPlaneClient {
   readonly #options: ControlPlaneOptions;
   readonly #client: PocketBase;
@@ -22,23 +22,23 @@ export class ControlPlaneClient {
     this.#client = new PocketBase(options.url);
     this.#client.autoCancellation(false);
     this.#client.beforeSend = (url, request) => {
-      // By it the hooks know that a request is the daemon's own, and do not call it back.
+      // Hooks recognize requests of the daemon by this header and do not call it back.
       request.headers = { ...request.headers, [HOOK_TOKEN_HEADER]: options.hookToken };
       if (request.method === 'GET') request.signal ??= AbortSignal.timeout(READ_TIMEOUT_MS);
       return { url, options: request };
     };
   }
 
-  /** The superuser's token, for probes. @throws FathomError `control_plane.unavailable` */
+  /** Returns the superuser's token, for probes. @throws FathomError `control_plane.unavailable` */
   token(): Promise<string> {
     return this.call(({ authStore }) => Promise.resolve(authStore.token));
   }
 
   /**
-   * Runs `work` signed in; signs in once more when the token was refused.
+   * Runs `work` with a signed-in client. Signs in again when the token is rejected.
    *
    * @throws FathomError `control_plane.unavailable` when the global PocketBase does not answer
-   * @throws ClientResponseError for every other refusal
+   * @throws ClientResponseError for other error responses
    */
   async call<T>(work: (client: PocketBase) => Promise<T>): Promise<T> {
     try {
@@ -55,13 +55,23 @@ export class ControlPlaneClient {
     }
   }
 
+  /** Sends a GET request to a route of the hooks. @throws as `call` */
+  get<T>(path: string, query: Record<string, string> = {}): Promise<T> {
+    return this.call((client) => client.send<T>(path, { method: 'GET', query }));
+  }
+
+  /** Sends a POST request to a route of the hooks. @throws as `call` */
+  post<T>(path: string, body: object): Promise<T> {
+    return this.call((client) => client.send<T>(path, { method: 'POST', body }));
+  }
+
   /**
-   * A request without the superuser's rights.
+   * Sends a POST request without the superuser's rights.
    *
-   * @param token of the user in whose name it is made; nobody's by default
+   * @param token of a user; none by default
    * @throws as `call`
    */
-  async callAnonymously<T>(path: string, body: unknown, token = ''): Promise<T> {
+  async postAsUser<T>(path: string, body: object, token = ''): Promise<T> {
     try {
       return await this.#client.send<T>(path, { method: 'POST', body, headers: { Authorization: token } });
     } catch (error) {
@@ -80,7 +90,7 @@ export class ControlPlaneClient {
           if (!isStatus(error, 400)) throw error;
           throw new FathomError(
             'control_plane.unavailable',
-            'the global PocketBase refuses PB_ADMIN_EMAIL and PB_ADMIN_PASSWORD; restart the daemon, which sets them anew',
+            'the global PocketBase refuses PB_ADMIN_EMAIL and PB_ADMIN_PASSWORD; restart the daemon to set them again',
             { cause: error },
           );
         },
@@ -93,7 +103,7 @@ export class ControlPlaneClient {
 }
 
 function translate(error: unknown): unknown {
-  // Status 0: no answer at all.
+  // Status 0: no response.
   if (error instanceof ClientResponseError && error.status === 0) {
     return new FathomError(
       'control_plane.unavailable',
@@ -107,21 +117,21 @@ function translate(error: unknown): unknown {
   return error;
 }
 
-/** It answers, and cannot read what it should. */
+/** The error for a global PocketBase that answers but cannot read its data. */
 export function unreadable(cause: unknown): FathomError {
   return new FathomError(
     'control_plane.unavailable',
-    "the global PocketBase cannot read its own data.db, which is probably damaged; 'fathomd doctor' tells, and a backup of the global directory mends it",
+    "the global PocketBase cannot read its own data.db, which is probably damaged; check it with 'fathomd doctor' and restore a backup of the global directory",
     { cause },
   );
 }
 
-/** Whether a request was refused with that status. */
+/** Whether the error is a response with this status. */
 export function isStatus(error: unknown, status: number): error is ClientResponseError {
   return error instanceof ClientResponseError && error.status === status;
 }
 
-/** What PocketBase says of each field that it refuses; nothing when the fields are not the reason. */
+/** Returns the fields that PocketBase rejected, with the reasons; empty when no field is the reason. */
 export function fieldsOf(data: unknown): { path: string; code: string; message: string }[] {
   const fields = Object.entries((data ?? {}) as Record<string, { code: string; message: string }>);
   return fields.map(([path, { code, message }]) => ({ path, code, message }));

@@ -1,4 +1,5 @@
 import { FathomError } from '../../shared/errors.ts';
+import { unknownUser } from '../accounts/user-repository.ts';
 import { type ControlPlaneClient, isStatus, unreadable } from '../control-plane/client.ts';
 
 /** A row of `user_databases`: what should exist. */
@@ -70,8 +71,7 @@ export class DatabaseRepository {
         client.send<Reservation>('/api/fathom/databases/reserve', { method: 'POST', body: request }),
       );
     } catch (error) {
-      if (isStatus(error, 404))
-        throw new FathomError('not_found', `there is no user '${request.user}'`, { cause: error });
+      if (isStatus(error, 404)) throw unknownUser(request.user, error);
       if (isStatus(error, 403)) {
         throw new FathomError('conflict', "only active users with the role 'user' are given a database", {
           cause: error,

@@ -111,7 +111,7 @@ beforeEach(async () => {
     },
   } as unknown as CatalogDeps);
   const provisioner = { settled: () => Promise.resolve() } as unknown as Provisioner;
-  const users = { withoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
+  const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
   const template = { refresh: () => Promise.resolve() };
   lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
   reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, log });

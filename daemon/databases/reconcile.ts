@@ -102,7 +102,7 @@ export class Reconciler {
       .entries()
       .filter(({ row }) => row.state === 'provisioning')
       .map(({ row, runner }) => ({ id: row.user, email: runner.spec.email ?? '' }));
-    for (const user of [...unfinished, ...(await users.withoutDatabase())]) {
+    for (const user of [...unfinished, ...(await users.listWithoutDatabase())]) {
       await provisioner.ensure(user).catch((error: unknown) => {
         // Deleted, or not to be given a database, since the list was read.
         if (error instanceof FathomError && OUTDATED.has(error.code)) return;

@@ -4,11 +4,12 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import { scheduledTaskSchema } from '../../shared/queue-protocol.ts';
 import { newRecordId } from '../../shared/record-id.ts';
 import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/task.ts';
+import { unknownUser } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { AddedTask } from './store/claimed-task.ts';
 import type { HookClient } from './store/hook-client.ts';
-import { type TaskStore, unknownUser } from './store/task-store.ts';
+import type { TaskStore } from './store/task-store.ts';
 
 /** Longest sleep, so that a host that was suspended is not late for long. */
 const LOOK_EVERY_MS = 30_000;

@@ -9,12 +9,11 @@ export interface SealedSecretsDeps {
 }
 
 /**
- * Reads a secret that the control plane keeps under a name, in an envelope; the first time it is put there.
+ * Reads a secret that the control plane stores in an envelope. Stores `initial` when there is none.
  *
- * @param initial what it is when there is none yet
  * @throws FathomError `secret.undecryptable`, and as `ControlPlaneClient.call`
  */
-export async function sealedSecret(
+export async function readSealedSecret(
   name: string,
   initial: Uint8Array,
   deps: SealedSecretsDeps,
@@ -26,10 +25,10 @@ export async function sealedSecret(
 }
 
 /**
- * Puts a secret in the place of the one that is kept under the name.
+ * Replaces a secret.
  *
- * @returns the former one; null when there was none
- * @throws as `sealedSecret`; the former one is kept then
+ * @returns the previous value; null when there was none
+ * @throws as `readSealedSecret`; then the previous value stays
  */
 export async function exchangeSealedSecret(
   name: string,
@@ -41,13 +40,13 @@ export async function exchangeSealedSecret(
     await create(name, value, deps);
     return null;
   }
-  const former = unseal(deps.masterKeys, row.envelope, belongsTo(name));
-  if (former.equals(value)) return former;
+  const previous = unseal(deps.masterKeys, row.envelope, belongsTo(name));
+  if (previous.equals(value)) return previous;
   const envelope = deps.seal(value, belongsTo(name));
   await deps.client.call((pocketbase) =>
     pocketbase.collection('sealed_secrets').update(row.id, { envelope }),
   );
-  return former;
+  return previous;
 }
 
 async function create(name: string, value: Uint8Array, { client, seal }: SealedSecretsDeps): Promise<void> {
@@ -55,7 +54,7 @@ async function create(name: string, value: Uint8Array, { client, seal }: SealedS
   await client.call((pocketbase) => pocketbase.collection('sealed_secrets').create({ name, envelope }));
 }
 
-/** The row that an envelope is bound to. */
+/** Returns the owner to which the envelope of a secret is bound. */
 export function belongsTo(name: string): string {
   return `sealed_secrets/${name}/envelope`;
 }

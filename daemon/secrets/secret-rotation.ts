@@ -13,15 +13,15 @@ interface Envelope {
   envelope: string;
 }
 
-interface Kept {
+interface StoredSecrets {
   collections: string[];
   counts: { collection: string; key_id: string; count: number }[];
 }
 
 /**
- * Wraps the data key of every envelope in the control plane with the first of the master keys. One row at a time, each by
- * one statement that replaces just what was read: whenever this is cut short, each row is whole and readable with one of
- * the keys, and the next run goes on with those that are left.
+ * Wraps the data key of every envelope in the control plane with the first master key. Each row is replaced by one
+ * statement, if it has not changed since it was read. After an interruption every row is readable with one of the keys, and
+ * the next run continues with the rest.
  */
 export class SecretRotation {
   readonly #deps: { client: ControlPlaneClient; masterKeys: MasterKeys; log: Logger };
@@ -32,16 +32,16 @@ export class SecretRotation {
     this.#deps = deps;
   }
 
-  /** Whoever asks while it runs is told how that run ended. */
+  /** Concurrent calls share one run and its result. */
   rotate(): Promise<RotationResult> {
     return this.#runs.run('all', () => this.#rotate());
   }
 
   async status(): Promise<SecretsStatus> {
-    const { counts } = await this.#kept();
+    const { counts } = await this.#readSecrets();
     const { masterKeys } = this.#deps;
     const configured = new Set(masterKeys.map(({ id }) => id));
-    const secrets = counts.map((one) => ({ ...one, opens: configured.has(one.key_id) }));
+    const secrets = counts.map((count) => ({ ...count, opens: configured.has(count.key_id) }));
     return { current_key: masterKeys[0].id, rotating: this.#running, secrets };
   }
 
@@ -49,7 +49,7 @@ export class SecretRotation {
     const result: RotationResult = { rotated: 0, current: 0, failed: 0 };
     this.#running = true;
     try {
-      const { collections, counts } = await this.#kept();
+      const { collections, counts } = await this.#readSecrets();
       const [current] = this.#deps.masterKeys;
       for (const { key_id, count } of counts) if (key_id === current.id) result.current += count;
       for (const collection of collections) await this.#rotateCollection(collection, result);
@@ -82,20 +82,18 @@ export class SecretRotation {
     }
   }
 
-  /** False when it was deleted or replaced meanwhile. */
+  /** Returns false when the row was deleted or replaced in the meantime. */
   async #rewrap(collection: string, { id, belongs_to, envelope }: Envelope): Promise<boolean> {
     const fresh = rewrap(this.#deps.masterKeys, envelope, belongs_to);
     const body = { id, old: envelope, fresh };
     return (await this.#post<{ replaced: boolean }>(`${collection}/replace`, body)).replaced;
   }
 
-  #kept(): Promise<Kept> {
-    return this.#deps.client.call((client) => client.send<Kept>('/api/fathom/secrets', { method: 'GET' }));
+  #readSecrets(): Promise<StoredSecrets> {
+    return this.#deps.client.get('/api/fathom/secrets');
   }
 
   #post<T>(path: string, body: object): Promise<T> {
-    return this.#deps.client.call((client) =>
-      client.send<T>(`/api/fathom/secrets/${path}`, { method: 'POST', body }),
-    );
+    return this.#deps.client.post(`/api/fathom/secrets/${path}`, body);
   }
 }

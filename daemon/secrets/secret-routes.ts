@@ -6,7 +6,7 @@ export interface SecretRoutesDeps {
   secretRotation: SecretRotation;
 }
 
-/** The master key and what it seals. */
+/** Registers the routes about the master key and the secrets that it seals. */
 export function secretRoutes(app: Api, { secretRotation }: SecretRoutesDeps): void {
   serve(app, getSecrets, () => secretRotation.status());
 

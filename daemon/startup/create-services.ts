@@ -29,7 +29,7 @@ import type { DamageRecord } from '../supervisor/health/page-watch.ts';
 import { hostFiles } from '../supervisor/instance-files.ts';
 import { PortAllocator } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
-import { identityServices } from './identity-services.ts';
+import { createIdentityServices } from './identity-services.ts';
 import type { Host } from './prepare-host.ts';
 import type { Services } from './routes.ts';
 
@@ -112,7 +112,7 @@ export async function createServices({
   const users = new UserRepository(controlPlane);
   const masterKeys = masterKeysOf(config);
   const seal = guardedSeal(masterKeys, keyUseOf(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
-  const identity = identityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
+  const identity = createIdentityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
 
   const databases = databaseServices({
     config,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ApiKeyRepository } from '../accounts/sessions/api-key-repository.ts';
 import { Identities } from '../accounts/sessions/identities.ts';
 import { SessionRepository } from '../accounts/sessions/session-repository.ts';
 import { Sessions } from '../accounts/sessions/sessions.ts';
@@ -15,12 +16,13 @@ import type { Caller } from '../http/caller.ts';
 import { deriveKey } from '../keys/derived-keys.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
 import type { Seal } from '../keys/master-keys.ts';
-import { sealedSecret } from '../secrets/sealed-secrets.ts';
+import { readSealedSecret } from '../secrets/sealed-secrets.ts';
 import { SecretRotation } from '../secrets/secret-rotation.ts';
 
 interface IdentityServices {
   sessions: Sessions;
   sessionRepository: SessionRepository;
+  apiKeyRepository: ApiKeyRepository;
   identities: Identities;
   tickets: Tickets<Caller>;
   audit: AuditTrail;
@@ -29,8 +31,8 @@ interface IdentityServices {
   secretRotation: SecretRotation;
 }
 
-/** What tells who calls, and writes down what they did. */
-export function identityServices(deps: {
+/** Creates the services that identify callers and record what they did. */
+export function createIdentityServices(deps: {
   config: Config;
   controlPlane: ControlPlaneClient;
   masterKeys: MasterKeys;
@@ -42,18 +44,20 @@ export function identityServices(deps: {
   const { config, controlPlane, masterKeys, seal, bus, clock, log } = deps;
   const sessions = new Sessions({ ...config.jwt, clock });
   const sessionRepository = new SessionRepository(controlPlane);
+  const apiKeyRepository = new ApiKeyRepository(controlPlane);
   const auditRepository = new AuditRepository(controlPlane);
   return {
     sessions,
     sessionRepository,
-    identities: new Identities({ sessions, repository: sessionRepository, clock, log }),
+    apiKeyRepository,
+    identities: new Identities({ sessions, sessionRepository, apiKeyRepository, clock, log }),
     tickets: new Tickets<Caller>(clock),
     auditRepository,
     audit: new AuditTrail({
       repository: auditRepository,
-      // Kept, as the chain outlives the key that it was first derived from.
+      // Stored, because the chain must survive a change of the key from which it was derived.
       key: () =>
-        sealedSecret('audit-chain', deriveKey(config.pbEncryptionKey, 'audit-chain', 32), {
+        readSealedSecret('audit-chain', deriveKey(config.pbEncryptionKey, 'audit-chain', 32), {
           client: controlPlane,
           masterKeys,
           seal,

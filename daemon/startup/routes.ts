@@ -2,7 +2,7 @@ import { type ApiKeyRoutesDeps, apiKeyRoutes } from '../accounts/sessions/api-ke
 import { type SessionRoutesDeps, sessionRoutes } from '../accounts/sessions/session-routes.ts';
 import { type AuthRoutesDeps, authRoutes } from '../accounts/sign-in/auth-routes.ts';
 import { type SignInHookDeps, signInHookRoutes } from '../accounts/sign-in/sign-in-hook-routes.ts';
-import { hookRoutes, type UserHookDeps } from '../accounts/sign-in/user-hook-routes.ts';
+import { type UserHookDeps, userHookRoutes } from '../accounts/sign-in/user-hook-routes.ts';
 import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
 import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
@@ -86,6 +86,6 @@ function registerAll(app: Api, services: Services): void {
   queueRoutes(app, services);
   scheduleRoutes(app, services);
 
-  hookRoutes(app, services);
+  userHookRoutes(app, services);
   signInHookRoutes(app, services);
 }

@@ -1,7 +1,9 @@
+import { lookup } from 'node:dns/promises';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Config } from '../config/config.ts';
-import { configureGuard } from '../control-plane/guard.ts';
+import type { ControlPlaneClient } from '../control-plane/client.ts';
+import { guardSettings, withGuard } from '../pocketbase/data/guard-settings.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import { noteSessionKey } from '../secrets/session-key.ts';
 import { globalInstance } from '../supervisor/global-instance.ts';
@@ -9,11 +11,13 @@ import { startGlobal } from '../supervisor/start/start-global.ts';
 import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
 
+const LOOPBACK = ['127.0.0.1', '::1'];
+
 /**
- * Starts the global PocketBase, or takes over the one that a former daemon left, and brings its settings up to date. The
- * migrations of user databases are tried out meanwhile.
+ * Starts the global PocketBase, or takes over the process that an earlier daemon left, and updates its settings. Tests the
+ * migrations of user databases at the same time.
  *
- * @param processes those of it that run already
+ * @param processes running processes of the global PocketBase
  * @throws FathomError `control_plane.unavailable`
  */
 export async function startControlPlane(
@@ -43,4 +47,16 @@ export async function startControlPlane(
   });
   await configureSignInProviders(controlPlane, config.oauth);
   await configureGuard(controlPlane, config);
+}
+
+/** Sets the rate limits and trusted proxies of the global PocketBase. */
+async function configureGuard(client: ControlPlaneClient, config: Config): Promise<void> {
+  const { limits, trustedProxies, bindAddress } = config;
+  // The daemon limits sign-ins through its API itself. It connects from loopback or from the bind address.
+  const { address } = await lookup(bindAddress);
+  const exempt = [...new Set([...LOOPBACK, address])].filter((one) => one !== '0.0.0.0' && one !== '::');
+  const guard = guardSettings({ limits, trustedProxies, general: '', exempt });
+  await client.call(async (pocketbase) => {
+    if (withGuard(await pocketbase.settings.getAll(), guard)) await pocketbase.settings.update(guard);
+  });
 }

@@ -53,7 +53,7 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
     trustedProxies: [],
     identities: {
       onChange: () => () => {},
-      stillGood: ({ role }: { role: string }) => {
+      isStillValid: ({ role }: { role: string }) => {
         if (!state.connected) return Promise.resolve(true);
         state.lookUps += 1;
         if (state.fails) return Promise.reject(new Error('away'));

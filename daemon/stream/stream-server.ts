@@ -157,7 +157,7 @@ async function callerOf(
       : deps.tickets.redeem(ticket);
   // The session may have ended since the ticket was given.
   const ended =
-    ticket !== null && caller && caller.kind !== 'local' && !(await deps.identities.stillGood(caller));
+    ticket !== null && caller && caller.kind !== 'local' && !(await deps.identities.isStillValid(caller));
   if (!caller || ended) {
     throw new FathomError(
       'auth.required',
@@ -174,7 +174,7 @@ async function callerOf(
 async function isStillGood(caller: Caller, { identities, log }: StreamDeps): Promise<boolean> {
   if (caller.kind === 'local') return true;
   try {
-    return await identities.stillGood(caller);
+    return await identities.isStillValid(caller);
   } catch (error) {
     log.debug({ err: error }, 'whether a session is still good could not be asked');
     return true;

@@ -74,7 +74,7 @@ describe("the daemon's access to the global PocketBase", () => {
     await expect(client.call((pocketbase) => pocketbase.send('/api/x', {}))).rejects.toMatchObject(
       unavailable,
     );
-    await expect(client.callAnonymously('/api/x', {})).rejects.toMatchObject(unavailable);
+    await expect(client.postAsUser('/api/x', {})).rejects.toMatchObject(unavailable);
   });
 });
 

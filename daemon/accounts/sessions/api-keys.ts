@@ -1,8 +1,8 @@
 import { createHash, randomInt } from 'node:crypto';
 
 /**
- * `fk_<prefix>_<secret>`: the prefix names the key and may be shown, the secret holds more than 256 random bits, so a
- * plain hash of it is as good as a slow one.
+ * `fk_<prefix>_<secret>`. The prefix identifies the key and may be shown. The secret has more than 256 random bits, so a
+ * fast hash is safe.
  */
 const FORM = /^fk_([a-z0-9]{12})_([A-Za-z0-9]{44})$/;
 const PREFIX_ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';

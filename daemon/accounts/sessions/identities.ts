@@ -2,93 +2,97 @@ import { hash } from 'node:crypto';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
+import { toIsoTime } from '../../pocketbase/data/dates.ts';
 import { type Caller, isPermission } from '../permissions.ts';
+import type { ApiKeyRepository } from './api-key-repository.ts';
 import { apiKeyHash, isApiKey } from './api-keys.ts';
 import type { SessionRepository } from './session-repository.ts';
 import type { Sessions } from './sessions.ts';
 
-/** A hook tells of every change at once; this bounds what a call that was lost could do. */
-const TRUST_MS = 30_000;
-/** The oldest make room. */
-const MAX_KNOWN = 20_000;
-/** The last use of a key is written down this often at most. */
+/** Hooks report every change at once. This limits how long a lost report has an effect. */
+const CACHE_MS = 30_000;
+/** Beyond this number the oldest entries are dropped. */
+const MAX_CACHED = 20_000;
+/** The last use of a key is stored at most this often. */
 const NOTE_USE_MS = 60_000;
 
 export type Identity = Exclude<Caller, { kind: 'local' }>;
 
-interface Known {
+interface CachedIdentity {
   identity: Identity;
-  askAgainMs: number;
+  expiresMs: number;
 }
 
 /**
- * Who stands behind a token. The global PocketBase decides; its answer is kept, by a hash of the token, until it tells
- * of a change of that user, its sessions or its keys. So a check costs a hash and a look into a map.
+ * Resolves tokens to users. The global PocketBase decides; its answer is cached, by a hash of the token, until it reports a
+ * change of the user, its sessions or its keys. So most checks cost a hash and a lookup in a map.
  */
 export class Identities {
   readonly #sessions: Sessions;
-  readonly #repository: SessionRepository;
+  readonly #sessionRepository: SessionRepository;
+  readonly #apiKeyRepository: ApiKeyRepository;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #known = new Map<string, Known>();
+  readonly #cache = new Map<string, CachedIdentity>();
   readonly #listeners = new Set<(userId: string) => void>();
   readonly #usesNoted = new Map<string, number>();
-  /** Counts changes, so that an answer which was on its way during one is not kept. */
+  /** Counts changes, so that an answer that was requested before a change is not cached. */
   #changes = 0;
 
-  constructor(options: { sessions: Sessions; repository: SessionRepository; clock: Clock; log: Logger }) {
+  constructor(options: {
+    sessions: Sessions;
+    sessionRepository: SessionRepository;
+    apiKeyRepository: ApiKeyRepository;
+    clock: Clock;
+    log: Logger;
+  }) {
     this.#sessions = options.sessions;
-    this.#repository = options.repository;
+    this.#sessionRepository = options.sessionRepository;
+    this.#apiKeyRepository = options.apiKeyRepository;
     this.#clock = options.clock;
     this.#log = options.log;
   }
 
-  /** @throws FathomError `auth.required` for a token that is not, or no longer, good */
+  /** @throws FathomError `auth.required` for a token that is invalid or has ended */
   async identify(token: string): Promise<Identity> {
     const digest = hash('sha256', token, 'base64');
     const nowMs = this.#clock.now().getTime();
-    const known = this.#known.get(digest);
-    if (known && known.askAgainMs > nowMs) {
-      this.#noteUse(known.identity, nowMs);
-      return known.identity;
+    const cached = this.#cache.get(digest);
+    if (cached && cached.expiresMs > nowMs) {
+      this.#noteUse(cached.identity, nowMs);
+      return cached.identity;
     }
-    const before = this.#changes;
-    const identity = isApiKey(token) ? await this.#key(token) : await this.#session(token);
-    if (before === this.#changes) this.#keep(digest, identity, nowMs);
+    const changesBefore = this.#changes;
+    const identity = isApiKey(token) ? await this.#identifyKey(token) : await this.#identifySession(token);
+    if (changesBefore === this.#changes) this.#store(digest, identity, nowMs);
     this.#noteUse(identity, nowMs);
     return identity;
   }
 
-  /** Forgets what is known of a user: the next request asks anew. */
-  changed(userId: string): void {
+  /** Drops the cached identities of a user after a change, and calls the listeners. */
+  invalidate(userId: string): void {
     this.#changes += 1;
-    for (const [digest, { identity }] of this.#known) {
-      if (identity.userId === userId) this.#known.delete(digest);
+    for (const [digest, { identity }] of this.#cache) {
+      if (identity.userId === userId) this.#cache.delete(digest);
     }
     for (const listener of this.#listeners) listener(userId);
   }
 
-  /** Forgets everything: changes may have been missed. */
-  forgetAll(): void {
-    this.#changes += 1;
-    this.#known.clear();
-  }
-
-  /** Told of each user of whom something changed. Returns the way to unsubscribe. */
+  /** Calls the listener with the id of each user that changes. Returns a function that unsubscribes. */
   onChange(listener: (userId: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Whether what was identified earlier would still be, with the same role. */
-  async stillGood({ kind, id, userId, role }: Identity): Promise<boolean> {
-    const now = await this.#repository.resolve(kind, { id });
-    return now.user?.id === userId && now.user.is_active && now.user.role === role;
+  /** Whether the session or key still exists and its user is active with the same role. Does not use the cache. */
+  async isStillValid({ kind, id, userId, role }: Identity): Promise<boolean> {
+    const { user } = await this.#sessionRepository.resolveIdentity(kind, { id });
+    return user?.id === userId && user.is_active && user.role === role;
   }
 
-  async #session(token: string): Promise<Identity> {
+  async #identifySession(token: string): Promise<Identity> {
     const claims = await this.#sessions.verify(token);
-    const { id, user } = await this.#repository.resolve('session', {
+    const { id, user } = await this.#sessionRepository.resolveIdentity('session', {
       hash: claims.hash,
       user: claims.userId,
     });
@@ -100,13 +104,13 @@ export class Identities {
     return { kind: 'session', id, userId: user.id, role, expiresAt: claims.expiresAt, permissions: null };
   }
 
-  async #key(token: string): Promise<Identity> {
-    const { id, user, expires_at, permissions } = await this.#repository.resolve('key', {
+  async #identifyKey(token: string): Promise<Identity> {
+    const { id, user, expires_at, permissions } = await this.#sessionRepository.resolveIdentity('key', {
       hash: apiKeyHash(token),
     });
     if (id === null || !user) throw new FathomError('auth.required', 'this API key is not valid');
     if (!user.is_active) throw new FathomError('auth.required', 'this account is not active');
-    const expiresAt = expires_at ? new Date(expires_at.replace(' ', 'T')) : null;
+    const expiresAt = expires_at ? new Date(toIsoTime(expires_at)) : null;
     if (expiresAt && expiresAt <= this.#clock.now()) {
       throw new FathomError('auth.required', 'this API key has expired');
     }
@@ -114,20 +118,20 @@ export class Identities {
     return { kind: 'key', id, userId: user.id, role: user.role, expiresAt, permissions: allowed };
   }
 
-  #keep(digest: string, identity: Identity, nowMs: number): void {
-    this.#known.delete(digest);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size >= MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+  #store(digest: string, identity: Identity, nowMs: number): void {
+    this.#cache.delete(digest);
+    const [oldest] = this.#cache.keys();
+    if (this.#cache.size >= MAX_CACHED && oldest !== undefined) this.#cache.delete(oldest);
     const endMs = identity.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
-    this.#known.set(digest, { identity, askAgainMs: Math.min(nowMs + TRUST_MS, endMs) });
+    this.#cache.set(digest, { identity, expiresMs: Math.min(nowMs + CACHE_MS, endMs) });
   }
 
   #noteUse({ kind, id }: Identity, nowMs: number): void {
     if (kind !== 'key' || nowMs < (this.#usesNoted.get(id) ?? 0) + NOTE_USE_MS) return;
-    if (this.#usesNoted.size >= MAX_KNOWN) this.#usesNoted.clear();
+    if (this.#usesNoted.size >= MAX_CACHED) this.#usesNoted.clear();
     this.#usesNoted.set(id, nowMs);
-    this.#repository.noteUse(id, new Date(nowMs)).catch((error: unknown) => {
-      this.#log.warn({ key: id }, `the use of an API key could not be written down: ${messageOf(error)}`);
+    this.#apiKeyRepository.noteUse(id, new Date(nowMs)).catch((error: unknown) => {
+      this.#log.warn({ key: id }, `cannot store the last use of an API key: ${messageOf(error)}`);
     });
   }
 }

@@ -1,50 +1,31 @@
 import type { RecordModel } from 'pocketbase';
+import type { SessionRow as ApiSession } from '../../../shared/api/sessions.ts';
+import type { Page, PageRequest } from '../../../shared/protocol.ts';
 import { type ControlPlaneClient, isStatus } from '../../control-plane/client.ts';
-import type { Permission, Role } from '../permissions.ts';
+import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
+import { toIsoTime } from '../../pocketbase/data/dates.ts';
+import type { Role } from '../permissions.ts';
 
-export interface SessionRow {
-  id: string;
-  user: string;
-  user_agent: string;
-  address: string;
-  expires_at: string;
-  created: string;
-}
+/** A session. The API adds whether it is the one of the request. */
+export type StoredSession = Omit<ApiSession, 'current'>;
 
-export interface ApiKeyRow {
-  id: string;
-  user: string;
-  name: string;
-  prefix: string;
-  permissions: Permission[];
-  /** Null never ends by itself. */
-  expires_at: string | null;
-  last_used_at: string | null;
-  created: string;
-}
-
-/** Where a session was opened. */
+/** The client that opened a session. */
 export interface Origin {
   user_agent: string;
   address: string;
 }
 
-export interface Resolution {
-  /** Of the session's or the key's row; null when it is gone. */
+/** What the global PocketBase knows of a session token or API key. */
+interface ResolvedIdentity {
+  /** Id of the session or key; null when it has ended. */
   id: string | null;
   expires_at: string | null;
   permissions: unknown;
-  /** Null when the account is gone. */
+  /** Null when the account was deleted. */
   user: { id: string; email: string; role: Role; is_active: boolean } | null;
 }
 
-export interface ListOptions {
-  user: string | null;
-  page: number;
-  perPage: number;
-}
-
-/** Sessions and API keys as the global PocketBase keeps them. */
+/** Sessions in the global PocketBase. */
 export class SessionRepository {
   readonly #client: ControlPlaneClient;
 
@@ -52,12 +33,12 @@ export class SessionRepository {
     this.#client = client;
   }
 
-  /** @param user told about even when there is no such session any more */
-  resolve(
+  /** @param by.user an account to return even when the session has ended */
+  resolveIdentity(
     kind: 'session' | 'key',
     by: { hash: string; user?: string } | { id: string },
-  ): Promise<Resolution> {
-    return this.#post<Resolution>('/api/fathom/identity/resolve', { kind, ...by });
+  ): Promise<ResolvedIdentity> {
+    return this.#client.post('/api/fathom/identity/resolve', { kind, ...by });
   }
 
   async open(session: Origin & { hash: string; user: string; expiresAt: Date }): Promise<void> {
@@ -66,12 +47,12 @@ export class SessionRepository {
     await this.#client.call((client) => client.collection('sessions').create(body));
   }
 
-  /** Puts a new token in the place of the old one; false when the old one has ended. */
-  async renew(old: string, session: Origin & { hash: string; expiresAt: Date }): Promise<boolean> {
+  /** Replaces the token of a session. Returns false when the session has ended. */
+  async renew(oldHash: string, session: Origin & { hash: string; expiresAt: Date }): Promise<boolean> {
     const { hash, user_agent, address, expiresAt } = session;
-    const body = { old, hash, user_agent, address, expires_at: expiresAt.toISOString() };
+    const body = { old: oldHash, hash, user_agent, address, expires_at: expiresAt.toISOString() };
     try {
-      await this.#post('/api/fathom/sessions/renew', body);
+      await this.#client.post('/api/fathom/sessions/renew', body);
       return true;
     } catch (error) {
       if (isStatus(error, 404)) return false;
@@ -79,100 +60,43 @@ export class SessionRepository {
     }
   }
 
-  /** Sessions, tokens of the global PocketBase and, as `OwnerAccount.token_epoch` changes, those of the own database. */
+  /** Ends all sessions and all tokens of the global PocketBase, and changes the `token_epoch` of the own database. */
   async endAll(user: string, { keys }: { keys: boolean }): Promise<void> {
-    await this.#post('/api/fathom/sessions/end', { user, keys });
+    await this.#client.post('/api/fathom/sessions/end', { user, keys });
   }
 
-  async find(id: string): Promise<SessionRow | null> {
-    const record = await this.#one('sessions', id);
+  async find(id: string): Promise<StoredSession | null> {
+    const record = await findRecord(this.#client, 'sessions', id);
     return record && toSession(record);
   }
 
-  async list(options: ListOptions): Promise<{ items: SessionRow[]; total: number }> {
-    const { items, total } = await this.#list('sessions', options);
-    return { items: items.map(toSession), total };
-  }
-
-  async createKey(
-    row: Pick<ApiKeyRow, 'user' | 'name' | 'prefix' | 'permissions' | 'expires_at'> & { hash: string },
-  ): Promise<ApiKeyRow> {
-    const body = { ...row, expires_at: row.expires_at ?? '' };
-    return toKey(await this.#client.call((client) => client.collection('api_keys').create(body)));
-  }
-
-  async findKey(id: string): Promise<ApiKeyRow | null> {
-    const record = await this.#one('api_keys', id);
-    return record && toKey(record);
-  }
-
-  async listKeys(options: ListOptions): Promise<{ items: ApiKeyRow[]; total: number }> {
-    const { items, total } = await this.#list('api_keys', options);
-    return { items: items.map(toKey), total };
-  }
-
-  async noteUse(keyId: string, at: Date): Promise<void> {
-    await this.#post('/api/fathom/api-keys/used', { id: keyId, at: at.toISOString().replace('T', ' ') });
-  }
-
-  /** Whatever it was, it is gone afterwards. */
-  async delete(collection: 'sessions' | 'api_keys', id: string): Promise<void> {
-    try {
-      await this.#client.call((client) => client.collection(collection).delete(id));
-    } catch (error) {
-      if (!isStatus(error, 404)) throw error;
-    }
-  }
-
-  #post<T>(path: string, body: unknown): Promise<T> {
-    return this.#client.call((client) => client.send<T>(path, { method: 'POST', body }));
-  }
-
-  async #one(collection: string, id: string): Promise<RecordModel | null> {
-    if (!/^[a-z0-9]{15}$/.test(id)) return null;
-    try {
-      return await this.#client.call((client) => client.collection(collection).getOne(id));
-    } catch (error) {
-      if (isStatus(error, 404)) return null;
-      throw error;
-    }
-  }
-
-  async #list(collection: string, { user, page, perPage }: ListOptions) {
-    const { items, totalItems } = await this.#client.call((client) =>
-      client.collection(collection).getList(page, perPage, {
-        sort: '-created',
-        ...(user === null ? {} : { filter: client.filter('user = {:user}', { user }) }),
-      }),
+  /** Lists the sessions of one user, or of all users (null). */
+  list(user: string | null, page: PageRequest): Promise<Page<StoredSession>> {
+    return this.#client.call((client) =>
+      listRecords(
+        client.collection('sessions'),
+        page,
+        {
+          sort: '-created',
+          ...(user === null ? {} : { filter: client.filter('user = {:user}', { user }) }),
+        },
+        toSession,
+      ),
     );
-    return { items, total: totalItems };
+  }
+
+  delete(id: string): Promise<void> {
+    return deleteRecord(this.#client, 'sessions', id);
   }
 }
 
-function toSession(record: RecordModel): SessionRow {
+function toSession(record: RecordModel): StoredSession {
   return {
     id: record.id,
-    user: String(record['user']),
+    user_id: String(record['user']),
     user_agent: String(record['user_agent'] ?? ''),
     address: String(record['address'] ?? ''),
-    expires_at: time(record['expires_at']) ?? '',
-    created: time(record['created']) ?? '',
+    expires_at: toIsoTime(String(record['expires_at'] ?? '')),
+    created: toIsoTime(String(record['created'] ?? '')),
   };
-}
-
-function toKey(record: RecordModel): ApiKeyRow {
-  return {
-    id: record.id,
-    user: String(record['user']),
-    name: String(record['name']),
-    prefix: String(record['prefix']),
-    permissions: (record['permissions'] ?? []) as Permission[],
-    expires_at: time(record['expires_at']),
-    last_used_at: time(record['last_used_at']),
-    created: time(record['created']) ?? '',
-  };
-}
-
-function time(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value.replace(' ', 'T') : null;
 }

@@ -8,16 +8,16 @@ import { Sessions } from './sessions.ts';
 const secret = new TextEncoder().encode('a secret that is long enough for HS256');
 const HOUR_MS = 3_600_000;
 
-function stage(expirationHours = 24) {
+function createSessions(expirationHours = 24) {
   const clock = new ManualTime();
   return { clock, sessions: new Sessions({ secret, previousSecret: null, expirationHours, clock }) };
 }
 
 const REFUSED = expect.objectContaining({ code: 'auth.required' }) as Error;
 
-describe('a session', () => {
-  it('says who it is, and for how long', async () => {
-    const { clock, sessions } = stage(2);
+describe('a session token', () => {
+  it('contains the user, a hash of its id and the time of expiry', async () => {
+    const { clock, sessions } = createSessions(2);
     const { token, expiresAt } = await sessions.issue({ id: 'ann', role: 'user' });
     expect(expiresAt.getTime() - clock.now().getTime()).toBe(2 * HOUR_MS);
     expect(await sessions.verify(token)).toEqual({
@@ -31,8 +31,8 @@ describe('a session', () => {
     expect(decodeJwt(other.token).jti).not.toBe(decodeJwt(token).jti);
   });
 
-  it('ends, and says so', async () => {
-    const { clock, sessions } = stage(1);
+  it('expires', async () => {
+    const { clock, sessions } = createSessions(1);
     const { token } = await sessions.issue({ id: 'ann', role: 'user' });
     await clock.advance(HOUR_MS);
     await expect(sessions.verify(token)).resolves.toBeDefined();
@@ -43,7 +43,7 @@ describe('a session', () => {
 
 const claims = { role: 'admin', tenant_id: 'ann' };
 
-/** What the daemon itself would issue, but for what is given. */
+/** A token as the daemon issues it, except for the given parts. */
 function forged(
   { alg = 'HS256', typ = 'fathom-session+jwt', aud = 'fathom-api', iss = 'fathom', kid = keyId(secret) } = {},
   payload: Record<string, unknown> = claims,
@@ -58,21 +58,21 @@ function forged(
     .setExpirationTime(new Date(Date.UTC(2024, 0, 15, 11)));
 }
 
-describe('what is no session', () => {
-  it('the form that is forged below is accepted when nothing is wrong with it', async () => {
-    const { sessions } = stage();
+describe('rejects', () => {
+  it('no unchanged token of `forged`', async () => {
+    const { sessions } = createSessions();
     await expect(sessions.verify(await forged().sign(secret))).resolves.toMatchObject({ userId: 'ann' });
   });
 
   it.each([
     ['another key', () => forged().sign(Buffer.from('another secret, long enough for HS256'))],
     ['another algorithm', () => forged({ alg: 'HS512' }).sign(Buffer.concat([secret, secret]))],
-    ['another key by the name of ours', () => forged().sign(Buffer.from('b'.repeat(40)))],
-    ['a key nobody knows', () => forged({ kid: 'unknown' }).sign(secret)],
+    ["another key with the id of the daemon's key", () => forged().sign(Buffer.from('b'.repeat(40)))],
+    ['an unknown key', () => forged({ kid: 'unknown' }).sign(secret)],
     ['another tenant', () => forged({}, { ...claims, tenant_id: 'bob' }).sign(secret)],
     ['a role that does not exist', () => forged({}, { ...claims, role: 'god' }).sign(secret)],
     [
-      'a token of the future',
+      'a token issued in the future',
       () =>
         forged()
           .setIssuedAt(new Date(Date.UTC(2024, 0, 15, 10, 30)))
@@ -85,22 +85,22 @@ describe('what is no session', () => {
           .setNotBefore(new Date(Date.UTC(2024, 0, 15, 10, 30)))
           .sign(secret),
     ],
-    ['a token without an end', () => new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(secret)],
+    ['a token without expiry', () => new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(secret)],
     ['another type of token', () => forged({ typ: 'JWT' }).sign(secret)],
     ['another audience', () => forged({ aud: 'elsewhere' }).sign(secret)],
     ['another issuer', () => forged({ iss: 'elsewhere' }).sign(secret)],
     ['no role', () => forged({}, { tenant_id: 'ann' }).sign(secret)],
     ['no signature', () => Promise.resolve(new UnsecuredJWT(claims).setSubject('ann').encode())],
-    ['no token', () => Promise.resolve('nonsense')],
-    ['nothing', () => Promise.resolve('')],
+    ['text that is not a token', () => Promise.resolve('nonsense')],
+    ['an empty token', () => Promise.resolve('')],
   ])('%s', async (_, forge) => {
-    const { sessions } = stage();
+    const { sessions } = createSessions();
     await expect(sessions.verify(await forge())).rejects.toThrow(REFUSED);
   });
 });
 
-it('tokens of the key before are read as long as that key is kept', async () => {
-  const { clock, sessions } = stage();
+it('accepts tokens of the previous key while it is configured', async () => {
+  const { clock, sessions } = createSessions();
   const { token } = await sessions.issue({ id: 'ann', role: 'user' });
   const next = { secret: Buffer.from('n'.repeat(40)), expirationHours: 1, clock };
   const during = new Sessions({ ...next, previousSecret: secret });

@@ -10,12 +10,12 @@ const ISSUER = 'fathom';
 const AUDIENCE = 'fathom-api';
 const TYPE = 'fathom-session+jwt';
 const CLOCK_TOLERANCE_S = 5;
-/** A token of ours has about 450 characters. */
+/** Fathom's tokens have about 450 characters. */
 const MAX_TOKEN_CHARACTERS = 2048;
 
 export interface SessionClaims {
   userId: string;
-  /** Of the token's id: what the table of sessions knows it by. */
+  /** Hash of the token's id; the key of the session's record. */
   hash: string;
   expiresAt: Date;
 }
@@ -26,9 +26,9 @@ export interface IssuedSession {
   expiresAt: Date;
 }
 
-/** Session tokens of Fathom's API: signed by the daemon, read by the daemon. Whether they still count is not said here. */
+/** Signs and verifies session tokens of Fathom's API. `Identities` knows whether a session has ended. */
 export class Sessions {
-  /** By key id: the key that signs, and the one before it, so that changing keys signs nobody out. */
+  /** By key id: the current key and the previous one, so that sessions survive a change of the key. */
   readonly #keys: ReadonlyMap<string, Uint8Array>;
   readonly #signing: { id: string; key: Uint8Array };
   readonly #lifetimeMs: number;
@@ -66,7 +66,7 @@ export class Sessions {
     return { token, hash: hashOf(id), expiresAt };
   }
 
-  /** @throws FathomError `auth.required` for anything but a token that this deployment signed and that has not expired */
+  /** @throws FathomError `auth.required` unless this deployment signed the token and it has not expired */
   async verify(token: string): Promise<SessionClaims> {
     const options: JWTVerifyOptions = {
       algorithms: [ALGORITHM],
@@ -106,7 +106,7 @@ export class Sessions {
       !ROLES.some((known) => known === role) ||
       !(issuedAhead <= CLOCK_TOLERANCE_S)
     ) {
-      throw new errors.JWTClaimValidationFailed('a claim is wrong', {});
+      throw new errors.JWTClaimValidationFailed('a claim is invalid', {});
     }
     return { userId: sub, hash: hashOf(jti), expiresAt: new Date(Number(exp) * 1000) };
   }

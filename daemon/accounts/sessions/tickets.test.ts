@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { Tickets } from './tickets.ts';
 
-it('a ticket opens once', () => {
+it('redeems a ticket once', () => {
   const tickets = new Tickets<string>(new ManualTime());
   const { ticket } = tickets.issue('me');
   expect(tickets.redeem(ticket)).toBe('me');
@@ -10,7 +10,7 @@ it('a ticket opens once', () => {
   expect(tickets.redeem('another')).toBeNull();
 });
 
-it('a ticket is good for half a minute', async () => {
+it('rejects a ticket after 30 seconds', async () => {
   const time = new ManualTime();
   const tickets = new Tickets<string>(time);
   const [kept, late] = [tickets.issue('me'), tickets.issue('me')];
@@ -21,7 +21,7 @@ it('a ticket is good for half a minute', async () => {
   expect(tickets.redeem(late.ticket)).toBeNull();
 });
 
-it('holds a bounded number: the oldest make room', () => {
+it('drops the oldest tickets beyond its limit', () => {
   const tickets = new Tickets<number>(new ManualTime());
   const issued = Array.from({ length: 10_001 }, (_, index) => tickets.issue(index).ticket);
   expect(tickets.redeem(issued[0] ?? '')).toBeNull();

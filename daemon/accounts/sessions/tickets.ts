@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../base/time/clock.ts';
 
 const LIFETIME_MS = 30_000;
-/** More than this many unused tickets at a time are not a person opening consoles. */
+/** Unused tickets; beyond this number the oldest are dropped. */
 const MAX_OPEN = 10_000;
 
-/** One-use tickets that open a WebSocket where no header can be set, so that no session token stands in a URL. */
+/** One-use tickets for a WebSocket: browsers cannot set its headers, and a session token must not be in a URL. */
 export class Tickets<T> {
   readonly #clock: Clock;
   readonly #open = new Map<string, { holder: T; expiresMs: number }>();
@@ -17,7 +17,7 @@ export class Tickets<T> {
   issue(holder: T): { ticket: string; expiresAt: Date } {
     const now = this.#clock.now().getTime();
     for (const [ticket, { expiresMs }] of this.#open) {
-      // In order of issue, so the first that is still good ends the search.
+      // Tickets are in order of issue, so all after the first valid one are valid, too.
       if (expiresMs > now && this.#open.size < MAX_OPEN) break;
       this.#open.delete(ticket);
     }
@@ -27,7 +27,7 @@ export class Tickets<T> {
     return { ticket, expiresAt: new Date(expiresMs) };
   }
 
-  /** Whoever it was given to, once; null for a ticket that is unknown, used or expired. */
+  /** Returns the holder, once; null for a ticket that is unknown, used or expired. */
   redeem(ticket: string): T | null {
     const found = this.#open.get(ticket);
     this.#open.delete(ticket);

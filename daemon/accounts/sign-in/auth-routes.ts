@@ -35,15 +35,15 @@ export interface AuthRoutesDeps extends DatabaseAccessDeps {
   trustedProxies: readonly string[];
 }
 
-/** Signing up and in, and what concerns the caller alone. */
+/** Registers sign-up, sign-in and the routes about the caller's own account. */
 export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   serve(app, register, async (request) => {
     const { address } = originOf(request, deps.trustedProxies);
     deps.signInLimits.countSignUp(address);
-    const { email, password, name, ...further } = request.body;
-    const user = await deps.users.create({ email, password, name, further }).catch((error: unknown) => {
+    const { email, password, name, ...customFields } = request.body;
+    const user = await deps.users.create({ email, password, name, customFields }).catch((error: unknown) => {
       if (error instanceof FathomError && error.code === 'auth.email_taken') {
-        deps.signInLimits.signUpRefused(address);
+        deps.signInLimits.countRefusedSignUp(address);
       }
       throw error;
     });
@@ -74,19 +74,19 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
     if (user) return sessionFor(user, originOf(request, deps.trustedProxies), deps);
     throw new FathomError(
       'auth.failed',
-      'the token is not one of a sign-in at the global PocketBase, or has ended',
+      'the token does not come from a sign-in at the global PocketBase, or has expired',
     );
   });
 
   serve(app, refreshSession, async (request) => {
     const old = await deps.sessions.verify(sessionToken(request));
-    const user = await caller(old.userId);
+    const user = await findCaller(old.userId);
     const issued = await deps.sessions.issue(user);
     const renewed = await deps.sessionRepository.renew(old.hash, {
       ...issued,
       ...originOf(request, deps.trustedProxies),
     });
-    deps.identities.changed(user.id);
+    deps.identities.invalidate(user.id);
     if (!renewed) throw new FathomError('auth.required', 'the session has ended; sign in again');
     return describeSession(user, issued, deps);
   });
@@ -95,25 +95,25 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
     sessionToken(request);
     const session = requireCaller(request);
     if (session.kind === 'session') {
-      await deps.sessionRepository.delete('sessions', session.id);
-      deps.identities.changed(session.userId);
+      await deps.sessionRepository.delete(session.id);
+      deps.identities.invalidate(session.userId);
     }
   });
 
-  const caller = async (userId: string): Promise<User> => {
+  const findCaller = async (userId: string): Promise<User> => {
     const user = await deps.users.find(userId);
-    if (!user) throw new FathomError('auth.required', 'this account is gone');
+    if (!user) throw new FathomError('auth.required', 'this account was deleted');
     return user;
   };
 
   serve(app, getMe, async (request) => {
-    const { id, email, role } = await caller(requireUserId(request));
+    const { id, email, role } = await findCaller(requireUserId(request));
     return { id, email, role };
   });
 
   serve(app, getMyDatabase, async (request) => {
-    const entry = await databaseFor(await caller(requireUserId(request)), deps);
-    if (!entry) throw new FathomError('not_found', "this account's role is not given a database");
+    const entry = await databaseFor(await findCaller(requireUserId(request)), deps);
+    if (!entry) throw new FathomError('not_found', 'accounts with this role have no database');
     return summarise(entry);
   });
 
@@ -123,10 +123,10 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   });
 }
 
-/** @throws FathomError `conflict` for whoever comes without a session */
+/** @throws FathomError `conflict` for a caller without a session */
 function sessionToken(request: FastifyRequest): string {
   if (requireCaller(request).kind !== 'session') {
-    throw new FathomError('conflict', 'there is no session here: it is for those who signed in');
+    throw new FathomError('conflict', 'this request has no session; sign in first');
   }
   return (request.headers.authorization ?? '').split(' ')[1] ?? '';
 }

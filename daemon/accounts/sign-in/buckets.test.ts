@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { Buckets } from './buckets.ts';
 
-it('gives so many at once, then one after the other', async () => {
+it('allows the capacity at once, then one token per interval', async () => {
   const time = new ManualTime();
   const buckets = new Buckets({ capacity: 3, windowMs: 3000, clock: time });
   for (let count = 0; count < 3; count += 1) {
@@ -17,7 +17,7 @@ it('gives so many at once, then one after the other', async () => {
   expect(buckets.waitMs('a')).toBe(0);
 });
 
-it('takes back what was not used, and forgets', () => {
+it('takes tokens back and forgets keys', () => {
   const buckets = new Buckets({ capacity: 1, windowMs: 1000, clock: new ManualTime() });
   buckets.take('a');
   expect(buckets.waitMs('a')).toBe(1000);

@@ -1,18 +1,15 @@
 import type { Clock } from '../../base/time/clock.ts';
 
-/** Past this, those that have been left alone longest make room. */
+/** Beyond this number, the least recently used keys are dropped. */
 const MAX_KEYS = 50_000;
 
-/**
- * So many per window for each key, as a token bucket: it starts full and fills evenly, so there is no moment at which a new
- * window opens for everybody.
- */
+/** A token bucket for each key. It starts full and fills evenly, so there is no moment at which all keys start again. */
 export class Buckets {
   readonly #windowMs: number;
   #capacity = 0;
   #msPerToken = 0;
   readonly #clock: Clock;
-  /** By key, when the bucket will be full again; what is not here is full. */
+  /** The time at which the bucket of a key is full again; buckets that are not listed are full. */
   readonly #fullAtMs = new Map<string, number>();
 
   constructor(options: { capacity: number; windowMs: number; clock: Clock }) {
@@ -21,13 +18,13 @@ export class Buckets {
     this.resize(options.capacity);
   }
 
-  /** What has been taken stays taken, measured in time. */
+  /** Changes the capacity. Buckets that are filling keep the time at which they are full. */
   resize(capacity: number): void {
     this.#capacity = capacity;
     this.#msPerToken = this.#windowMs / capacity;
   }
 
-  /** Milliseconds until there is one to take; 0 when there is. */
+  /** Returns the milliseconds until a token is available; 0 when there is one. */
   waitMs(key: string): number {
     const nowMs = this.#clock.now().getTime();
     const takenMs = Math.max(0, (this.#fullAtMs.get(key) ?? 0) - nowMs);

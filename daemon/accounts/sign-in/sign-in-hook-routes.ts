@@ -6,13 +6,12 @@ import type { Api } from '../../http/serve.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { RateLimitedError, type SignInAttempt } from './sign-in-limits.ts';
 
-/** Attempts whose end has not been told; the oldest are taken to have failed. */
+/** Attempts whose end was not reported; beyond this number the oldest count as failed. */
 const MAX_OPEN = 10_000;
 
-/** Who connected to the global PocketBase, and the header of proxies. */
+/** The peer that connected to the global PocketBase, and its X-Forwarded-For. */
 const originShape = { peer: z.string(), forwarded: z.string() };
 const origin = z.object(originShape);
-/** One that is asked for, or was refused. */
 const signUp = origin.extend({ refused: z.boolean() });
 const begun = z.object({ collection: z.string(), identity: z.string(), ...originShape });
 const ended = begun.extend({ ok: z.boolean(), attempt: z.string(), user_id: z.string() });
@@ -30,7 +29,7 @@ export interface SignInHookDeps {
   trustedProxies: readonly string[];
 }
 
-/** Sign-ins straight at the global PocketBase, and what superusers do there: told by its hooks. */
+/** Registers routes for hooks that report sign-ins at the global PocketBase and actions of its superusers. */
 export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   const { signInLimits, audit } = deps;
   const addressOf = ({ peer, forwarded }: z.infer<typeof origin>) =>
@@ -41,8 +40,8 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   app.post('/internal/sign-ins/begun', { config, schema: { hide: true, body: begun } }, (request) => {
     const { collection, identity } = request.body;
     const address = addressOf(request.body);
-    return retryAfter(() => {
-      // A user is the same behind both doors.
+    return withRetryAfter(() => {
+      // Sign-ins of users share one counter with Fathom's API.
       const account = collection === 'users' ? identity : `${collection}/${identity}`;
       const id = randomUUID();
       open.set(id, signInLimits.beginSignIn(account, address));
@@ -57,8 +56,8 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
 
   app.post('/internal/sign-ups', { config, schema: { hide: true, body: signUp } }, (request) => {
     const address = addressOf(request.body);
-    return retryAfter(() => {
-      if (request.body.refused) signInLimits.signUpRefused(address);
+    return withRetryAfter(() => {
+      if (request.body.refused) signInLimits.countRefusedSignUp(address);
       else signInLimits.countSignUp(address);
       return '';
     });
@@ -106,7 +105,7 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   );
 }
 
-function retryAfter(begin: () => string): { attempt: string; retry_after_s: number } {
+function withRetryAfter(begin: () => string): { attempt: string; retry_after_s: number } {
   try {
     return { attempt: begin(), retry_after_s: 0 };
   } catch (error) {

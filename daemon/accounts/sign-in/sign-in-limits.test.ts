@@ -7,7 +7,7 @@ const retryAfter = (seconds: number) =>
 
 const SETTINGS = { signInsPerAccount: 3, signInsPerAddress: 5, signUpsPerAddress: 2 };
 
-it('an account is closed to guesses from wherever, in whatever case', async () => {
+it('limits failed sign-ins to one account from several addresses, in any letter case', async () => {
   const time = new ManualTime();
   const limits = new SignInLimits(SETTINGS, time);
   limits.beginSignIn('ann@example.com', '10.0.0.1').failed();
@@ -18,19 +18,19 @@ it('an account is closed to guesses from wherever, in whatever case', async () =
   expect(() => limits.beginSignIn('ann@example.com', '10.0.0.4')).not.toThrow();
 });
 
-it('an address is closed to guesses at whatever account', () => {
+it('limits failed sign-ins from one address to several accounts', () => {
   const limits = new SignInLimits(SETTINGS, new ManualTime());
   for (let count = 0; count < 5; count += 1) limits.beginSignIn(`${count}@example.com`, '10.0.0.1');
   expect(() => limits.beginSignIn('x@example.com', '10.0.0.1')).toThrow(retryAfter(180));
   expect(() => limits.beginSignIn('x@example.com', '10.0.0.2')).not.toThrow();
 });
 
-it('what succeeds does not count', () => {
+it('does not count successful sign-ins', () => {
   const limits = new SignInLimits(SETTINGS, new ManualTime());
   for (let count = 0; count < 20; count += 1) limits.beginSignIn('a@example.com', '10.0.0.1').succeeded();
 });
 
-it('a stranger locks nobody out where they have signed in before', () => {
+it('does not lock an owner out at an address that has signed in before', () => {
   const limits = new SignInLimits(SETTINGS, new ManualTime());
   limits.beginSignIn('a@example.com', '10.0.0.1').succeeded();
   for (const address of ['10.1.0.1', '10.1.0.2', '10.1.0.3']) {
@@ -40,14 +40,14 @@ it('a stranger locks nobody out where they have signed in before', () => {
   expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).not.toThrow();
 });
 
-it('sign-ups from one address are counted', () => {
+it('limits sign-ups from one address', () => {
   const limits = new SignInLimits(SETTINGS, new ManualTime());
   limits.countSignUp('10.0.0.1');
   limits.countSignUp('10.0.0.1');
   expect(() => limits.countSignUp('10.0.0.1')).toThrow(retryAfter(1800));
 });
 
-it('a subscriber of IPv6 is a /64', () => {
+it('counts a /64 of IPv6 as one network', () => {
   expect(networkOf('2001:db8:1:2:3:4:5:6')).toBe('2001:db8:1:2::/64');
   expect(networkOf('2001:db8:1:2::1')).toBe('2001:db8:1:2::/64');
   expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0::/64');
@@ -56,7 +56,7 @@ it('a subscriber of IPv6 is a /64', () => {
   expect(networkOf('10.0.0.1')).toBe('10.0.0.1');
 });
 
-it('guesses made at once are paid for afterwards, and are not without bound', async () => {
+it('limits concurrent sign-ins and counts their failures afterwards', async () => {
   const time = new ManualTime();
   const limits = new SignInLimits({ ...SETTINGS, signInsPerAddress: 1000 }, time);
   const attempts = Array.from({ length: 32 }, () => limits.beginSignIn('a@example.com', '10.0.0.1'));

@@ -6,25 +6,25 @@ import { Buckets } from './buckets.ts';
 
 const SIGN_IN_WINDOW_MS = 15 * 60_000;
 const SIGN_UP_WINDOW_MS = 60 * 60_000;
-/** Who comes over the local socket is an administrator. */
+/** The address of callers on the local socket. They are administrators and are not limited. */
 export const LOCAL_ADDRESS = 'local';
-/** Sign-ins to one account at a time. */
-const MAX_UNDER_WAY = 32;
-/** So many sign-ups are gone by one that was refused. */
-const REFUSED_SIGN_UP = 5;
-/** Pairs of account and address that have signed in; the oldest make room. */
+/** Concurrent sign-ins to one account. */
+const MAX_CONCURRENT = 32;
+/** A refused sign-up counts as this many. */
+const REFUSED_SIGN_UP_COST = 5;
+/** Pairs of account and address that have signed in; beyond this number the oldest are dropped. */
 const MAX_TRUSTED = 20_000;
 
 export interface LimitSettings {
-  /** Failed sign-ins of one account in a quarter of an hour, from wherever. */
+  /** Failed sign-ins to one account in 15 minutes, from any address. */
   signInsPerAccount: number;
-  /** Failed sign-ins from one address in a quarter of an hour, to whatever account. */
+  /** Failed sign-ins from one address in 15 minutes, to any account. */
   signInsPerAddress: number;
   /** New accounts from one address in an hour. */
   signUpsPerAddress: number;
 }
 
-/** Told with `Retry-After`. */
+/** Reported with the header `Retry-After`. */
 export class RateLimitedError extends FathomError {
   readonly retryAfterS: number;
 
@@ -35,25 +35,26 @@ export class RateLimitedError extends FathomError {
   }
 }
 
-/** An attempt that has begun. Whoever began it says how it ended. */
+/** A sign-in that has begun. The caller reports how it ended. */
 export interface SignInAttempt {
   succeeded(): void;
   failed(): void;
 }
 
 /**
- * What slows down guessing of passwords. Failures of an account count when they are known, as one person's programs may
- * well sign in many times at once; so that guesses made at once do not slip through, only so many may be under way, and
- * each failure beyond the limit makes the wait longer. Those of an address count when they begin.
+ * Limits guessing of passwords.
  *
- * So that a stranger cannot lock somebody out by failing in their name, an address from which the account was opened before
- * has a count of its own for it.
+ * - Per account, failures count when they end, because the programs of one user may sign in many times at once. The number
+ *   of concurrent sign-ins is limited, and each failure beyond the limit makes the wait longer.
+ * - Per address, sign-ins count when they begin.
+ * - An address that has signed in to the account before has its own counter for it. So an attacker who fails on purpose
+ *   cannot lock the owner out.
  */
 export class SignInLimits {
   readonly #accounts: Buckets;
   readonly #addresses: Buckets;
   readonly #signUps: Buckets;
-  readonly #underWay = new Map<string, number>();
+  readonly #concurrent = new Map<string, number>();
   readonly #trusted = new Set<string>();
 
   constructor(settings: LimitSettings, clock: Clock) {
@@ -72,25 +73,25 @@ export class SignInLimits {
   /** @throws RateLimitedError */
   beginSignIn(account: string, address: string): SignInAttempt {
     if (address === LOCAL_ADDRESS) return { succeeded: () => {}, failed: () => {} };
-    const who = foldAddress(account).slice(0, 254);
-    const from = networkOf(address);
-    const pair = `${from} ${who}`;
-    const counted = this.#trusted.has(pair) ? pair : who;
-    const waitMs = Math.max(this.#accounts.waitMs(counted), this.#addresses.waitMs(from));
+    const accountKey = foldAddress(account).slice(0, 254);
+    const network = networkOf(address);
+    const pair = `${network} ${accountKey}`;
+    const counter = this.#trusted.has(pair) ? pair : accountKey;
+    const waitMs = Math.max(this.#accounts.waitMs(counter), this.#addresses.waitMs(network));
     if (waitMs > 0) throw new RateLimitedError('too many sign-ins have failed', waitMs);
-    const underWay = this.#underWay.get(counted) ?? 0;
-    if (underWay >= MAX_UNDER_WAY) throw new RateLimitedError('too many sign-ins are under way', 1000);
-    this.#underWay.set(counted, underWay + 1);
-    this.#addresses.take(from);
+    const concurrent = this.#concurrent.get(counter) ?? 0;
+    if (concurrent >= MAX_CONCURRENT) throw new RateLimitedError('too many sign-ins at the same time', 1000);
+    this.#concurrent.set(counter, concurrent + 1);
+    this.#addresses.take(network);
     return {
       failed: () => {
-        this.#ended(counted);
-        this.#accounts.take(counted);
+        this.#end(counter);
+        this.#accounts.take(counter);
       },
       succeeded: () => {
-        this.#ended(counted);
-        this.#accounts.forget(counted);
-        this.#addresses.giveBack(from);
+        this.#end(counter);
+        this.#accounts.forget(counter);
+        this.#addresses.giveBack(network);
         this.#trust(pair);
       },
     };
@@ -99,22 +100,22 @@ export class SignInLimits {
   /** @throws RateLimitedError */
   countSignUp(address: string): void {
     if (address === LOCAL_ADDRESS) return;
-    const from = networkOf(address);
-    const waitMs = this.#signUps.waitMs(from);
-    if (waitMs > 0) throw new RateLimitedError('too many accounts were made from this address', waitMs);
-    this.#signUps.take(from);
+    const network = networkOf(address);
+    const waitMs = this.#signUps.waitMs(network);
+    if (waitMs > 0) throw new RateLimitedError('too many accounts were created from this address', waitMs);
+    this.#signUps.take(network);
   }
 
-  /** It was refused, and that told that there is such an account: it counts several times. */
-  signUpRefused(address: string): void {
+  /** Counts a sign-up that was refused several times, because the refusal reveals that the account exists. */
+  countRefusedSignUp(address: string): void {
     if (address === LOCAL_ADDRESS) return;
-    for (let more = 1; more < REFUSED_SIGN_UP; more += 1) this.#signUps.take(networkOf(address));
+    for (let count = 1; count < REFUSED_SIGN_UP_COST; count += 1) this.#signUps.take(networkOf(address));
   }
 
-  #ended(counted: string): void {
-    const left = (this.#underWay.get(counted) ?? 1) - 1;
-    if (left > 0) this.#underWay.set(counted, left);
-    else this.#underWay.delete(counted);
+  #end(counter: string): void {
+    const left = (this.#concurrent.get(counter) ?? 1) - 1;
+    if (left > 0) this.#concurrent.set(counter, left);
+    else this.#concurrent.delete(counter);
   }
 
   #trust(pair: string): void {
@@ -125,7 +126,7 @@ export class SignInLimits {
   }
 }
 
-/** One subscriber has a whole /64 of IPv6, and may change addresses within it at will. */
+/** Returns the /64 of an IPv6 address, because one subscriber can use all addresses of a /64; IPv4 stays as it is. */
 export function networkOf(address: string): string {
   if (!isIPv6(address) || address.startsWith('::ffff:')) return address.replace('::ffff:', '');
   const [head = '', tail] = address.split('::');

@@ -2,14 +2,14 @@ import type { OAuthClient, OAuthConfig } from '../../config/oauth.ts';
 import type { ControlPlaneClient } from '../../control-plane/client.ts';
 
 /**
- * As PocketBase keeps a provider of a collection. Each member is told, always: what is left out keeps what the provider had that
- * stood in the same place of the list before, and a secret would go to the wrong address.
+ * A provider in the settings of a collection. Every member must be sent: PocketBase keeps a missing member of the provider
+ * that was at the same index before, and would send a secret to the wrong address.
  */
 interface Provider {
   name: string;
   clientId: string;
   clientSecret: string;
-  /** Null leaves PocketBase's own default; so do empty URLs and names. */
+  /** Null, empty URLs and empty names select PocketBase's defaults. */
   pkce: boolean | null;
   authURL: string;
   tokenURL: string;
@@ -18,11 +18,11 @@ interface Provider {
   extra: null;
 }
 
-const ITS_OWN = { pkce: null, authURL: '', tokenURL: '', userInfoURL: '', displayName: '', extra: null };
+const DEFAULTS = { pkce: null, authURL: '', tokenURL: '', userInfoURL: '', displayName: '', extra: null };
 
 /**
- * Switches on the configured providers at the global PocketBase, and every other one off. The table of collections is not
- * encrypted, so the secrets are not put there: the process has them in its environment (`pb_hooks/global/oauth.pb.js`).
+ * Enables the configured providers at the global PocketBase and disables all others. Secrets are not stored in the
+ * collection, which is not encrypted: the process has them in its environment (`pb_hooks/global/oauth.pb.js`).
  */
 export async function configureSignInProviders(
   client: ControlPlaneClient,
@@ -38,12 +38,12 @@ export async function configureSignInProviders(
 
 function providersOf({ google, github, oidc }: OAuthConfig): Provider[] {
   const providers: Provider[] = [];
-  if (google) providers.push({ ...ITS_OWN, name: 'google', ...withoutSecret(google) });
-  if (github) providers.push({ ...ITS_OWN, name: 'github', ...withoutSecret(github) });
+  if (google) providers.push({ ...DEFAULTS, name: 'google', ...withoutSecret(google) });
+  if (github) providers.push({ ...DEFAULTS, name: 'github', ...withoutSecret(github) });
   if (oidc) {
     const { authUrl, tokenUrl, userInfoUrl, displayName } = oidc;
     providers.push({
-      ...ITS_OWN,
+      ...DEFAULTS,
       name: 'oidc',
       ...withoutSecret(oidc),
       pkce: true,
@@ -56,7 +56,7 @@ function providersOf({ google, github, oidc }: OAuthConfig): Provider[] {
   return providers;
 }
 
-/** PocketBase wants something there, as long as the secret: its place is filled while requests may be reading it. */
+/** PocketBase requires a value. It has the length of the secret, because a hook overwrites it in place. */
 function withoutSecret({ clientId, clientSecret }: OAuthClient): OAuthClient {
   return { clientId, clientSecret: '*'.repeat(Buffer.byteLength(clientSecret)) };
 }

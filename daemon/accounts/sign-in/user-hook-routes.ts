@@ -17,9 +17,9 @@ export interface UserHookDeps extends DatabaseAccessDeps {
   identities: Identities;
 }
 
-/** The hooks of the global PocketBase (`pb_hooks/global`) call these routes. The permission `hook` keeps other callers out. */
-export function hookRoutes(app: Api, deps: UserHookDeps): void {
-  const retryLater = async (userId: string) => {
+/** Registers the routes that hooks of the global PocketBase (`pb_hooks/global`) call when accounts change. */
+export function userHookRoutes(app: Api, deps: UserHookDeps): void {
+  const addProvisionTask = async (userId: string) => {
     try {
       const unique_key = `provision:${userId}`;
       await deps.queue.add({
@@ -29,7 +29,7 @@ export function hookRoutes(app: Api, deps: UserHookDeps): void {
         max_attempts: 20,
       });
     } catch (error) {
-      deps.log.warn({ user: userId }, `the queue takes no task now: ${messageOf(error)}`);
+      deps.log.warn({ user: userId }, `cannot add a task that provisions later: ${messageOf(error)}`);
     }
   };
 
@@ -38,10 +38,10 @@ export function hookRoutes(app: Api, deps: UserHookDeps): void {
     { config: { permission: 'hook' }, schema: { hide: true, body: userBody } },
     (request, reply) => {
       const { user_id: id, email } = request.body;
-      // The sign-up need not wait: a sign-in that follows joins what has begun here.
+      // The sign-up does not wait for the database; a following sign-in waits for this provisioning.
       deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
-        deps.log.error({ user: id }, `provisioning failed, it will be tried again: ${messageOf(error)}`);
-        return retryLater(id);
+        deps.log.error({ user: id }, `provisioning failed and will be retried: ${messageOf(error)}`);
+        return addProvisionTask(id);
       });
       return reply.code(202).send({ status: 'accepted' });
     },
@@ -58,20 +58,20 @@ export function hookRoutes(app: Api, deps: UserHookDeps): void {
       },
     },
     async (request) => {
-      // The hook asks for users with the role `user` alone, and provisioning looks at the record itself.
+      // The hook sends only users with the role `user`, and provisioning checks the record itself.
       const { user_id: id, email, expires_at_s } = request.body;
       const limit = expires_at_s === null ? null : { expiresAt: new Date(expires_at_s * 1000) };
       return { database: await openDatabase({ id, email }, limit, deps) };
     },
   );
 
-  // The account, its password or its role; or sessions and keys of it.
+  // The first path reports changes of the account, the second one changes of its sessions and API keys.
   for (const path of [USER_CHANGED, '/internal/identities/changed']) {
     app.post(
       path,
       { config: { permission: 'hook' }, schema: { hide: true, body: changedBody } },
       (request, reply) => {
-        deps.identities.changed(request.body.user_id);
+        deps.identities.invalidate(request.body.user_id);
         if (path === USER_CHANGED) deps.ownerSync.changed(request.body.user_id);
         return reply.code(204).send();
       },

@@ -30,8 +30,7 @@ export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
   serve(app, initInstance, async (request) => {
     const { id } = request.params;
     requireOwnerOrAll(request, id);
-    const user = await users.find(id);
-    if (!user) throw new FathomError('not_found', `there is no user '${id}'`);
+    const user = await users.get(id);
     const before = catalog.findByUser(id);
     const entry = await provisioner.ensure(user);
     if (request.body?.force_restart && before) await lifecycle.restart(entry.row.name);
@@ -49,7 +48,7 @@ export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
     const { id } = request.params;
     requireOwnerOrAll(request, id);
     const entry = catalog.findByUser(id);
-    if (!entry && !(await users.find(id))) throw new FathomError('not_found', `there is no user '${id}'`);
+    if (!entry) await users.get(id);
     return { user_id: id, instance: entry && toLifecycle(entry) };
   });
 

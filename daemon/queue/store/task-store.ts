@@ -10,6 +10,7 @@ import {
   type TaskStatus,
   type TaskSummary,
 } from '../../../shared/task.ts';
+import { unknownUser } from '../../accounts/user-repository.ts';
 import type { Seal } from '../../keys/master-keys.ts';
 import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';
 import type { AddedTask } from './claimed-task.ts';
@@ -25,10 +26,6 @@ export interface TaskQuery {
   type?: string | undefined;
   user_id?: string | undefined;
   signature?: string | undefined;
-}
-
-export function unknownUser(id: string | undefined): FathomError {
-  return new FathomError('not_found', `there is no user '${id}'`);
 }
 
 const DEFAULTS = { priority: 0, max_attempts: 5, timeout_s: 300 };

@@ -9,7 +9,7 @@ import { readKeyUse } from '../../../pocketbase/data/key-use.ts';
 import { NoKeyFits, readSettings } from '../../../pocketbase/data/settings.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
 import { belongsTo } from '../../../secrets/sealed-secrets.ts';
-import { readsSessionsOf, SESSION_KEY } from '../../../secrets/session-key.ts';
+import { hasSessionKey, SESSION_KEY } from '../../../secrets/session-key.ts';
 import { GLOBAL_NAME } from '../../../supervisor/global-instance.ts';
 
 /** A configured key, compared with the data that it has to open. */
@@ -98,7 +98,7 @@ export function sessionKeyFacts(
   return {
     former,
     origin: originOf('JWT_SECRET') ?? '',
-    opens: readsSessionsOf(config.jwt, former),
+    opens: hasSessionKey(config.jwt, former),
     rightOne: right[0] ?? null,
   };
 }

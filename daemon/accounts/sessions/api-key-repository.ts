@@ -1,0 +1,66 @@
+import type { RecordModel } from 'pocketbase';
+import type { ApiKey } from '../../../shared/api/api-keys.ts';
+import type { Page, PageRequest } from '../../../shared/protocol.ts';
+import type { ControlPlaneClient } from '../../control-plane/client.ts';
+import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
+import { toIsoTime, toPocketBaseDate } from '../../pocketbase/data/dates.ts';
+import type { Permission } from '../permissions.ts';
+
+export type NewApiKey = Pick<ApiKey, 'user_id' | 'name' | 'prefix' | 'permissions' | 'expires_at'> & {
+  hash: string;
+};
+
+/** API keys in the global PocketBase. */
+export class ApiKeyRepository {
+  readonly #client: ControlPlaneClient;
+
+  constructor(client: ControlPlaneClient) {
+    this.#client = client;
+  }
+
+  async create({ user_id, expires_at, ...key }: NewApiKey): Promise<ApiKey> {
+    const body = { ...key, user: user_id, expires_at: expires_at ?? '' };
+    return toApiKey(await this.#client.call((client) => client.collection('api_keys').create(body)));
+  }
+
+  async find(id: string): Promise<ApiKey | null> {
+    const record = await findRecord(this.#client, 'api_keys', id);
+    return record && toApiKey(record);
+  }
+
+  /** Lists the keys of one user, or of all users (null). */
+  list(user: string | null, page: PageRequest): Promise<Page<ApiKey>> {
+    return this.#client.call((client) =>
+      listRecords(
+        client.collection('api_keys'),
+        page,
+        {
+          sort: '-created',
+          ...(user === null ? {} : { filter: client.filter('user = {:user}', { user }) }),
+        },
+        toApiKey,
+      ),
+    );
+  }
+
+  async noteUse(id: string, at: Date): Promise<void> {
+    await this.#client.post('/api/fathom/api-keys/used', { id, at: toPocketBaseDate(at) });
+  }
+
+  delete(id: string): Promise<void> {
+    return deleteRecord(this.#client, 'api_keys', id);
+  }
+}
+
+function toApiKey(record: RecordModel): ApiKey {
+  return {
+    id: record.id,
+    user_id: String(record['user']),
+    name: String(record['name']),
+    prefix: String(record['prefix']),
+    permissions: (record['permissions'] ?? []) as Permission[],
+    expires_at: toIsoTime(String(record['expires_at'] ?? '')) || null,
+    last_used_at: toIsoTime(String(record['last_used_at'] ?? '')) || null,
+    created: toIsoTime(String(record['created'] ?? '')),
+  };
+}
