@@ -39,3 +39,9 @@ it('tells a host that runs out of disk or memory', () => {
 it('finds nothing wrong with a fleet that runs', () => {
   expect(titles([globalInstance(), instance('a')])).toEqual([]);
 });
+
+it('finds the problems of a state once', () => {
+  const state = { ...initialState(Date.now()), instances: new Map([['a', failed('a')]]) };
+  expect(problemsOf(state)).toBe(problemsOf(state));
+  expect(problemsOf({ ...state })).not.toBe(problemsOf(state));
+});

@@ -21,8 +21,17 @@ export interface Problem {
   cause: string | null;
 }
 
+/** Of each state, as a frame asks for them several times. */
+const remembered = new WeakMap<FleetState, readonly Problem[]>();
+
 /** Worst first; the global database before the others, then by name. */
-export function problemsOf(state: FleetState): Problem[] {
+export function problemsOf(state: FleetState): readonly Problem[] {
+  const problems = remembered.get(state) ?? findProblems(state);
+  remembered.set(state, problems);
+  return problems;
+}
+
+function findProblems(state: FleetState): readonly Problem[] {
   return [...hostProblems(state), ...instanceProblems(state)].toSorted(
     (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity),
   );
