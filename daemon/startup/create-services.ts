@@ -17,7 +17,7 @@ import { hookTokenOf } from '../keys/hook-token.ts';
 import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
 import { Activity } from '../metrics/activity.ts';
 import { keyUseOf } from '../pocketbase/data/key-use.ts';
-import { fleetIdOf } from '../pocketbase/process/fleet-id.ts';
+import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
 import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { readQueueStats } from '../queue/queue-stats.ts';

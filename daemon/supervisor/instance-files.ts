@@ -15,8 +15,8 @@ import {
 } from '../pocketbase/data/data-state.ts';
 import { diskInspector, readOnly } from '../pocketbase/data/disk-state.ts';
 import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/data/rescue.ts';
-import { onceMended } from '../pocketbase/process/once-mended.ts';
-import { whySilent } from '../pocketbase/process/why-silent.ts';
+import { restartHint } from '../pocketbase/process/exit-reason.ts';
+import { unresponsiveReason } from '../pocketbase/process/unresponsive-reason.ts';
 import type { DamageRecord } from './health/page-watch.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
 
@@ -34,7 +34,7 @@ export interface InstanceFiles {
   /** Why a process must not close its files, see `endProcess`; null when it may. */
   whyNotClose(directory: string, pid: number): Promise<PhaseReason | null>;
   /** Why a process does not answer, as far as the host knows. */
-  whySilent(pid: number): Promise<PhaseReason | null>;
+  unresponsiveReason(pid: number): Promise<PhaseReason | null>;
   /** Saves what only a halted process holds; where to, or null when that is nothing. */
   rescue(directory: string, pid: number, now: Date): Promise<string | null>;
 }
@@ -68,7 +68,7 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
     inspector: (spec, pid, launchedOn) => {
       const inspect = dataInspector(dataDirOf(spec.directory), pid, {
         limitsOfDisk,
-        next: onceMended(spec),
+        next: restartHint(spec),
         launchedOn,
         onReplaced: spec.onReplaced,
       });
@@ -83,7 +83,7 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
       await noteMove(directory, pid, reason);
       return reason;
     },
-    whySilent,
+    unresponsiveReason,
     rescue: (directory, pid, now) => rescueFiles(pid, directory, { now, clock }),
   };
 }
@@ -99,7 +99,7 @@ async function whatIsWrongWithData(
   if (there === 'denied') return accessDenied(dataFile);
   if (there) {
     if (device !== null) devices.set(parent, device);
-    return whyNotUsable(spec.directory, dataDir) ?? damageOf(dataDir, onceMended(spec)) ?? readOnly(dataDir);
+    return whyNotUsable(spec.directory, dataDir) ?? damageOf(dataDir, restartHint(spec)) ?? readOnly(dataDir);
   }
   if (devices.has(parent) && devices.get(parent) !== device) {
     return {
@@ -113,12 +113,12 @@ async function whatIsWrongWithData(
   const orAnew = spec.kind === 'user' ? '' : `or remove ${marker} to begin anew, `;
   const place = moved.get(spec.directory);
   if (place !== undefined && glance(place) !== null) {
-    const message = `${dataFile} was moved to ${place}; move it back, with the files that were beside it, ${onceMended(spec)}`;
+    const message = `${dataFile} was moved to ${place}; move it back, with the files that were beside it, ${restartHint(spec)}`;
     return { code: 'data_dir_missing', message };
   }
   const rescued = await lastRescued(spec.directory);
   const from = rescued === null ? 'a backup' : `${rescued}, where what was deleted under it was saved`;
-  const message = `${dataFile} is missing; restore it from ${from}, ${orAnew}${onceMended(spec)}`;
+  const message = `${dataFile} is missing; restore it from ${from}, ${orAnew}${restartHint(spec)}`;
   return { code: 'data_dir_missing', message };
 }
 

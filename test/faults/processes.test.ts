@@ -15,6 +15,7 @@ import {
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 // Relative to the data directory.
@@ -63,9 +64,7 @@ it('an instance that is stopped is said to be, and replaced', async () => {
   );
   expect(suspected.reason).toMatchObject({
     code: 'unresponsive',
-    message: expect.stringMatching(
-      `^probe [12]/3 failed: no answer within 2 s; the process is stopped \\(SIGSTOP\\); 'kill -CONT ${before.pid}' lets it go on$`,
-    ),
+    message: textWith('SIGSTOP', `'kill -CONT ${before.pid}'`),
   });
   await untilReplaced(fathom, before);
 });
@@ -112,7 +111,7 @@ it('an instance without file descriptors is replaced by one that has some, and t
     ({ phase, reason }) => phase === 'unresponsive' && reason?.code === 'out_of_files',
     'to be found out',
   );
-  expect(hungUp.reason?.message).toMatch(/it has \d+ of \d+ allowed files open; raise LimitNOFILE/);
+  expect(hungUp.reason?.message).toContain('LimitNOFILE');
   await untilReplaced(fathom, before);
   await writeAndRead(fathom, tenant, 'after');
 });
@@ -168,14 +167,12 @@ it('a binary that is gone, or has become another one, is named; instances that r
       ({ phase, reason }) => phase === 'backing_off' && reason?.code === code,
       `to wait for ${code}`,
     );
-  expect((await waits('binary_missing')).reason?.message).toMatch(/is gone; put it back/);
+  expect((await waits('binary_missing')).reason?.message).toContain(binary);
 
   // Still a PocketBase, as far as anybody can see: only its bytes tell.
   await copyFile(`${binary}.away`, binary);
   await writeFile(binary, '\n', { flag: 'a' });
-  expect((await waits('binary_changed')).reason?.message).toMatch(
-    /is not the PocketBase 0\.39\.1 any more that this daemon was started with; put that back, or restart the daemon/,
-  );
+  expect((await waits('binary_changed')).reason?.message).toMatch(/PocketBase 0\.39\.1/);
   expect(await instance(fathom, other.name)).toMatchObject({ pid: otherBefore.pid, restarts: 0 });
   await writeAndRead(fathom, other, 'meanwhile');
 

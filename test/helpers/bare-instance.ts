@@ -67,7 +67,7 @@ export async function bareInstance(): Promise<BareInstance> {
     untilReady: async () => {
       const target = { host: command.host, port: command.port, path: READINESS_PATH };
       const signal = AbortSignal.timeout(READY_TIMEOUT_MS);
-      const ready = await waitUntilReady(target, { probe, clock: systemClock, signal, bootsUnderWay: 1 });
+      const ready = await waitUntilReady(target, { probe, clock: systemClock, signal, concurrentStarts: 1 });
       if (!ready) throw new Error(`PocketBase was not ready: ${(await log.tail(5)).join(' ')}`);
     },
   };

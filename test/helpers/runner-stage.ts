@@ -16,7 +16,7 @@ export const NO_FILES: InstanceFiles = {
   database: () => null,
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),
   whyNotClose: () => Promise.resolve(null),
-  whySilent: () => Promise.resolve(null),
+  unresponsiveReason: () => Promise.resolve(null),
   rescue: () => Promise.resolve(null),
 };
 

@@ -38,13 +38,11 @@ describe('a host that is not as it should be', () => {
 
     const missing = await failedStart(fathom, { PB_BINARY_PATH: '/nowhere/pocketbase' });
     expect(missing.code).toBe(78);
-    expect(missing.said).toMatch(
-      /^fathomd: \/nowhere\/pocketbase cannot be used as PocketBase: .*PB_BINARY_PATH/,
-    );
+    expect(missing.said).toMatch(/\/nowhere\/pocketbase.*PB_BINARY_PATH/);
 
     const wrong = await failedStart(fathom, { PB_BINARY_PATH: '/bin/true' });
     expect(wrong.code).toBe(78);
-    expect(wrong.said).toMatch(/\/bin\/true cannot be used as PocketBase: it does not answer '--version'/);
+    expect(wrong.said).toMatch(/\/bin\/true.*--version/);
 
     const notExecutable = await failedStart(fathom, { PB_BINARY_PATH: file });
     expect(notExecutable.code).toBe(78);

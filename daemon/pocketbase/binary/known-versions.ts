@@ -1,26 +1,25 @@
 import { realpath } from 'node:fs/promises';
 import { messageOf } from '../../../shared/errors.ts';
 import { exists } from '../../base/files/dir.ts';
-import { FLEET_VARIABLE, INSTANCE_VARIABLE } from '../process/command.ts';
-import { fleetIdOf } from '../process/fleet-id.ts';
+import { FLEET_VARIABLE, fleetIdOf, INSTANCE_VARIABLE } from '../process/command.ts';
 import { findByEnvironment } from '../process/procfs.ts';
 import { verifyBinary } from './binary.ts';
 import { ExecutableHashes } from './executable-hash.ts';
 import { installedVersions } from './installed-versions.ts';
 
-/** One executable of PocketBase on this host, and which instances run it. */
+/** A PocketBase executable on this host, with the instances that run it. */
 export interface KnownVersion {
-  /** Null when it was not asked: it is not proven, or was only seen in a process. */
+  /** Null when it is unknown: the executable is not verified, or only a process uses it. */
   version: string | null;
-  /** `setting` is named by PB_BINARY_PATH alone, `running` by nothing but a process. */
+  /** `setting` is known only from PB_BINARY_PATH, `running` only from a process. */
   source: 'embedded' | 'installed' | 'setting' | 'running';
   path: string | null;
   sha256: string | null;
-  /** Whether the next start of the daemon runs it. */
+  /** Whether the daemon uses it from its next start on. */
   chosen: boolean;
   /** Names of the instances whose processes run it now. */
   instances: string[];
-  /** Why it cannot be used. */
+  /** Why it cannot be used; null when it can. */
   problem: string | null;
 }
 
@@ -29,32 +28,32 @@ export async function knownVersions(dataDir: string, choice: string | null): Pro
   const chosen = choice && (await realpath(choice).catch(() => choice));
   const installed = await installedVersions(dataDir);
   const known = await Promise.all([
-    look('embedded', null, chosen),
-    ...[...installed].map(([version, path]) => look('installed', path, chosen, version)),
+    describeVersion('embedded', null, chosen),
+    ...[...installed].map(([version, path]) => describeVersion('installed', path, chosen, version)),
   ]);
-  if (!known.some((one) => one.chosen)) known.push(await look('setting', choice, chosen));
+  if (!known.some((entry) => entry.chosen)) known.push(await describeVersion('setting', choice, chosen));
   const hashes = new ExecutableHashes();
-  for (const { pid, environment, executable } of await processes(dataDir)) {
+  for (const { pid, environment, executable } of await findProcesses(dataDir)) {
     const sha256 = await hashes.of(pid);
-    // By its content, where it was moved or deleted since.
-    let one =
+    // Matched by content when the file was moved or deleted.
+    let entry =
       known.find(({ path }) => path !== null && path === executable) ??
       known.find((other) => sha256 !== null && other.sha256 === sha256);
-    if (one === undefined) {
-      const seen = { version: null, source: 'running', path: executable, sha256 } as const;
-      one = { ...seen, chosen: false, instances: [], problem: null };
-      known.push(one);
+    if (entry === undefined) {
+      const fromProcess = { version: null, source: 'running', path: executable, sha256 } as const;
+      entry = { ...fromProcess, chosen: false, instances: [], problem: null };
+      known.push(entry);
     }
-    one.instances.push(environment.get(INSTANCE_VARIABLE) ?? '');
+    entry.instances.push(environment.get(INSTANCE_VARIABLE) ?? '');
   }
-  return known.map((one) => ({ ...one, instances: one.instances.toSorted() }));
+  return known.map((entry) => ({ ...entry, instances: entry.instances.toSorted() }));
 }
 
-async function processes(dataDir: string) {
+async function findProcesses(dataDir: string) {
   return (await exists(dataDir)) ? findByEnvironment(FLEET_VARIABLE, await fleetIdOf(dataDir)) : [];
 }
 
-async function look(
+async function describeVersion(
   source: KnownVersion['source'],
   path: string | null,
   chosen: string | null,

@@ -1,21 +1,21 @@
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { sha256Of } from './executable-hash.ts';
 
-/** Each version in a directory of its own, `v0.40.1`. */
+/** One directory for each version, such as `v0.40.1`. */
 export const OFFICIAL_RELEASES = 'https://github.com/pocketbase/pocketbase/releases/download';
 
 const CHECKSUMS = { maxBytes: 64 * 1024, timeoutMs: 30_000 };
-/** They have 16 MB; a line that takes longer than this is better served by a copy. */
+/** An archive has 16 MB. On a connection that needs more time, `--from` a local copy is the better way. */
 const ARCHIVE = { maxBytes: 128 * 1024 * 1024, timeoutMs: 600_000 };
 
-/** Node's names of processors, and those of PocketBase's releases. */
+/** The names of processors in PocketBase's releases, by Node's names. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /**
- * The archive of a release for this processor, proven by the SHA-256 that the release's `checksums.txt` has for it.
+ * Downloads the archive of a release for a processor, and verifies its SHA-256 with the release's `checksums.txt`.
  *
- * @param from an address that has what `OFFICIAL_RELEASES` has
- * @param arch as `process.arch`
+ * @param from a URL with the same layout as `OFFICIAL_RELEASES`
+ * @param arch a value of `process.arch`
  * @throws FathomError `not_found`, `binary.download`, `binary.unusable`
  */
 export async function downloadRelease(version: string, from: string, arch: string): Promise<Uint8Array> {
@@ -23,7 +23,7 @@ export async function downloadRelease(version: string, from: string, arch: strin
   const checksums = await download(`${release}/checksums.txt`, CHECKSUMS, () => {
     throw new FathomError(
       'not_found',
-      `there is no PocketBase ${version} at ${from}; https://github.com/pocketbase/pocketbase/releases lists the versions`,
+      `cannot find PocketBase ${version} at ${from}; choose a version from https://github.com/pocketbase/pocketbase/releases`,
     );
   });
   const name = `pocketbase_${version}_linux_${ARCHITECTURES[arch] ?? arch}.zip`;
@@ -31,22 +31,22 @@ export async function downloadRelease(version: string, from: string, arch: strin
   if (expected === null) {
     throw new FathomError(
       'not_found',
-      `PocketBase ${version} has no ${name} in its checksums.txt; build it for this processor, and set PB_BINARY_PATH to it`,
+      `PocketBase ${version} has no ${name} in its checksums.txt; build PocketBase for this processor and set PB_BINARY_PATH to it`,
     );
   }
   const url = `${release}/${name}`;
   const archive = await download(url, ARCHIVE, () => {
-    throw unavailable(url, 'it is in checksums.txt, but not there (404)');
+    throw downloadFailed(url, 'the server answers 404, although checksums.txt lists the file');
   });
   const sha256 = sha256Of(archive);
   if (sha256 === expected) return archive;
   throw new FathomError(
     'binary.unusable',
-    `${url} is not what was released: its SHA-256 is ${sha256}, checksums.txt says ${expected}; nothing was installed. Try again; if it stays so, do not use it`,
+    `${url} has the SHA-256 ${sha256}, but checksums.txt has ${expected}; nothing was installed. Try again; if it fails again, do not use this file`,
   );
 }
 
-/** Pure. Lines as of sha256sum(1). */
+/** The checksum of a file in the output of sha256sum(1); null when it is not listed. */
 export function checksumOf(name: string, checksums: string): string | null {
   for (const line of checksums.split('\n')) {
     const [sha256, file] = line.trim().split(/\s+\*?/);
@@ -62,33 +62,34 @@ async function download(
 ): Promise<Uint8Array> {
   const signal = AbortSignal.timeout(timeoutMs);
   const response = await fetch(url, { signal }).catch((error: unknown) => {
-    throw unavailable(url, reasonOf(error), error);
+    throw downloadFailed(url, reasonOf(error), error);
   });
   if (response.status === 404) return missing();
-  if (!response.ok || response.body === null) throw unavailable(url, `it answers ${response.status}`);
-  const pieces: Uint8Array[] = [];
+  if (!response.ok || response.body === null)
+    throw downloadFailed(url, `the server answers ${response.status}`);
+  const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const piece of response.body) {
-      size += piece.length;
-      if (size > maxBytes) throw new Error(`more than ${maxBytes} bytes`);
-      pieces.push(piece);
+    for await (const chunk of response.body) {
+      size += chunk.length;
+      if (size > maxBytes) throw new Error(`it is larger than ${maxBytes} bytes`);
+      chunks.push(chunk);
     }
   } catch (error) {
-    throw unavailable(url, `it broke off after ${size} bytes: ${reasonOf(error)}`, error);
+    throw downloadFailed(url, `the download ended after ${size} bytes: ${reasonOf(error)}`, error);
   }
-  return Buffer.concat(pieces);
+  return Buffer.concat(chunks);
 }
 
-/** What fetch throws names the reason in its cause, and some of those have no text. */
+/** The reason of an error of fetch is in its cause, which may have a code but no message. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   return messageOf(cause) || code;
 }
 
-function unavailable(url: string, why: string, cause?: unknown): FathomError {
-  const next =
-    "nothing was installed. Try again, name a copy of PocketBase's releases with --from, or bring the executable here yourself and set PB_BINARY_PATH to it";
-  return new FathomError('binary.download', `${url} cannot be downloaded: ${why}; ${next}`, { cause });
+function downloadFailed(url: string, why: string, cause?: unknown): FathomError {
+  const remedy =
+    "nothing was installed. Try again, name a copy of PocketBase's releases with --from, or copy the executable to this host and set PB_BINARY_PATH to it";
+  return new FathomError('binary.download', `cannot download ${url}: ${why}; ${remedy}`, { cause });
 }

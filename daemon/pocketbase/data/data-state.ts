@@ -22,7 +22,7 @@ const WAL_MAGICS: ReadonlySet<number> = new Set([0x377f0682, 0x377f0683]);
 /**
  * Looks at the files of an instance, again and again, while the process `pid` serves from them.
  *
- * @param options.next what starts it again once they are repaired, see `onceMended`
+ * @param options.next what starts it again once they are repaired, see `restartHint`
  * @param options.launchedOn the `data.db` that the process was started on; null where that is not known
  * @param options.onReplaced called when the process itself goes on with another `data.db`, as after PocketBase's own restore
  */

@@ -1,42 +1,52 @@
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hostAndPort } from '../../../shared/host.ts';
 
-/** What one PocketBase process needs to be started. */
+/** How to start one PocketBase process. */
 export interface InstanceCommand {
-  /** `migrate` applies migrations and ends. */
+  /** `migrate` applies migrations and exits. */
   mode?: 'serve' | 'migrate';
   name: string;
   binary: string;
   /** PocketBase's own directory (`pb_data`). */
   dataDir: string;
-  /** Held locked by the process itself as long as it lives. */
+  /** The process itself holds a lock on this file for its lifetime. */
   lockFile: string;
   logFile: string;
   host: string;
   port: number;
-  /** Null applies none: right for a process that takes the place of one that had applied them. */
+  /** Null applies none: for a process that replaces one that had already applied them. */
   migrationsDir: string | null;
   /** Null runs without hooks, which saves memory and start time. */
   hooksDir: string | null;
-  /** JavaScript runtimes kept warm; about 0.3 MB each. */
+  /** Number of JavaScript runtimes that are kept warm; each takes about 0.3 MB. */
   hooksPool: number;
-  /** Only what this process needs; secrets come in here and never through argv. */
+  /** Only what this process needs. Secrets are passed here and never through argv. */
   environment: Record<string, string>;
 }
 
-/** The exit code of flock(1) when somebody else holds the lock. */
+/** The exit code of flock(1) when another process holds the lock. */
 export const LOCKED_EXIT_CODE = 200;
 
-/** Names the variable that holds the key with which PocketBase encrypts its settings. */
+/** The variable with the key that PocketBase encrypts its settings with. */
 export const ENCRYPTION_VARIABLE = 'PB_ENCRYPTION_KEY';
 
-/** Marks every process of one fleet and says which instance it is, for whoever finds it in /proc later. */
+/** Variables that identify the fleet and the instance of a process, to find it in /proc later. */
 export const FLEET_VARIABLE = 'FATHOM_FLEET';
 export const INSTANCE_VARIABLE = 'FATHOM_INSTANCE';
 
+/** The value of `FATHOM_FLEET` for a data directory. */
+export async function fleetIdOf(dataDir: string): Promise<string> {
+  return createHash('sha256')
+    .update(await realpath(dataDir))
+    .digest('hex')
+    .slice(0, 16);
+}
+
 /**
- * The arguments of `flock`, which takes the lock on the directory and then becomes PocketBase (`--no-fork`): the kernel frees
- * the lock when, and only when, the process is gone. Every directory is named, as PocketBase's defaults lie beside its
+ * The arguments of `flock`, which locks the directory and then becomes PocketBase (`--no-fork`): the kernel releases the
+ * lock exactly when the process ends. All directories are explicit, because PocketBase's defaults are beside its
  * executable.
  */
 export function lockedArguments(command: InstanceCommand): string[] {
@@ -72,7 +82,7 @@ function serveArguments(command: InstanceCommand, directories: Directories): str
   ];
 }
 
-/** Applies migrations, and ends. */
+/** Arguments of a PocketBase that applies migrations and exits. */
 export function migrateArguments(directories: Directories): string[] {
   return ['migrate', 'up', ...commonArguments(directories)];
 }
@@ -89,12 +99,12 @@ function commonArguments({ dataDir, migrationsDir, hooksDir }: Directories): str
   ];
 }
 
-/** A path beside the data that nobody makes: PocketBase takes a directory that is not there for an empty one. */
+/** A path that never exists: PocketBase treats a missing directory as empty. */
 function noDirectory(command: InstanceCommand): string {
   return `${dirname(command.dataDir)}/none`;
 }
 
-/** The value of `--flag=value` in the arguments of a process that was found. */
+/** The value of `--flag=value` in the arguments of a process; null without that flag. */
 export function flagValue(argv: readonly string[], flag: string): string | null {
   const prefix = `--${flag}=`;
   return argv.find((argument) => argument.startsWith(prefix))?.slice(prefix.length) ?? null;

@@ -11,7 +11,7 @@ import { exitReason } from './exit-reason.ts';
 
 const INSTANCE = { name: '2024-01-15-001-jo', kind: 'user' } as const;
 
-/** Starts it, and tells why it ended by itself. */
+/** Starts an instance that ends by itself, and returns the reason. */
 async function reasonOf(instance: BareInstance, changes: Partial<InstanceCommand> = {}) {
   const from = await instance.log.end();
   const process = await instance.start(changes);
@@ -19,23 +19,23 @@ async function reasonOf(instance: BareInstance, changes: Partial<InstanceCommand
   return { exit, reason: exitReason(exit, await instance.log.tail(50, from), INSTANCE) };
 }
 
-/** A data directory as a run leaves it. */
+/** Leaves a data directory as after a run. */
 async function runOnce(instance: BareInstance): Promise<void> {
   const process = await instance.start();
   await instance.untilReady();
   process.signal('SIGTERM');
-  // PocketBase listens a moment before it handles signals.
+  // PocketBase listens before it handles signals.
   expect([
     { code: 0, signal: null },
     { code: null, signal: 'SIGTERM' },
   ]).toContainEqual(await process.exited);
 }
 
-/** From the one line that it printed. */
-const told = (line: string) => exitReason({ code: 1, signal: null }, [line], INSTANCE).code;
+/** The reason code of a process with one line of output. */
+const codeOf = (line: string) => exitReason({ code: 1, signal: null }, [line], INSTANCE).code;
 
-describe('why PocketBase ended', () => {
-  it('a port in use, which exits 0', async () => {
+describe('the reason of an exit is', () => {
+  it('a port in use, with exit code 0', async () => {
     const instance = await bareInstance();
     const foreign = createServer().listen(instance.command.port, '127.0.0.1');
     await once(foreign, 'listening');
@@ -51,7 +51,7 @@ describe('why PocketBase ended', () => {
     });
   });
 
-  it('a migration that fails, which exits 0', async () => {
+  it('a migration that fails, with exit code 0', async () => {
     const instance = await bareInstance();
     const file = join(instance.directory, 'migrations', '1_bad.js');
     await writeFile(file, 'migrate((app) => {\nthrow new Error("no such thing") }, (app) => {})');
@@ -61,7 +61,7 @@ describe('why PocketBase ended', () => {
     expect(reason.message).toContain('1_bad.js:2: Error: no such thing');
   });
 
-  it('a migration that does not parse, or fails while it is loaded', async () => {
+  it('a migration that does not parse, or that throws when it is loaded', async () => {
     const instance = await bareInstance();
     const file = join(instance.directory, 'migrations', '1_bad.js');
     await writeFile(file, 'migrate((app) => {\n  const x = ;\n});');
@@ -77,7 +77,7 @@ describe('why PocketBase ended', () => {
     });
   });
 
-  it('a hook that does not parse, named above a long stack', async () => {
+  it('a hook that does not parse, taken from the start of a long stack', async () => {
     const instance = await bareInstance();
     const hooksDir = join(instance.directory, 'hooks');
     await mkdir(hooksDir);
@@ -90,7 +90,7 @@ describe('why PocketBase ended', () => {
     expect(reason.log_tail?.[0]).toMatch(/^panic: SyntaxError/);
   });
 
-  it('a hook that throws while it is loaded', async () => {
+  it('a hook that throws when it is loaded', async () => {
     const instance = await bareInstance();
     const hooksDir = join(instance.directory, 'hooks');
     await mkdir(hooksDir);
@@ -100,27 +100,27 @@ describe('why PocketBase ended', () => {
     expect(reason.message).toEqual(textWith('throwing.pb.js', 'Error: boom'));
   });
 
-  it.each(['data.db', 'auxiliary.db'])('a %s that is no database, or damaged within', async (file) => {
+  it.each(['data.db', 'auxiliary.db'])('a %s that is not a database, or is damaged', async (file) => {
     const instance = await bareInstance();
     await runOnce(instance);
     const path = join(instance.command.dataDir, file);
-    const whole = await readFile(path);
+    const content = await readFile(path);
     await rm(`${path}-wal`, { force: true });
 
-    await writeFile(path, randomBytes(whole.length));
+    await writeFile(path, randomBytes(content.length));
     expect((await reasonOf(instance)).reason).toMatchObject({
       code: 'database_corrupt',
       log_tail: [expect.stringMatching(/file is not a database/)],
     });
 
-    await writeFile(path, Buffer.concat([whole.subarray(0, 100), randomBytes(whole.length - 100)]));
+    await writeFile(path, Buffer.concat([content.subarray(0, 100), randomBytes(content.length - 100)]));
     expect((await reasonOf(instance)).reason).toMatchObject({
       code: 'database_corrupt',
       log_tail: [expect.stringMatching(/malformed/)],
     });
   });
 
-  it('settings that were encrypted with another key', async () => {
+  it('a wrong encryption key', async () => {
     const instance = await bareInstance();
     await runOnce(instance);
     const other = createHash('md5').update('another').digest('hex');
@@ -132,13 +132,13 @@ describe('why PocketBase ended', () => {
   it('a directory that another process has locked', async () => {
     const instance = await bareInstance();
     await instance.start();
-    // It is there before flock(1) has taken the lock for it.
+    // The process exists before flock(1) has the lock.
     await instance.untilReady();
     const { exit, reason } = await reasonOf(instance, { port: instance.command.port + 1 });
     expect([exit.code, reason.code]).toEqual([200, 'data_dir_locked']);
   });
 
-  it('a signal, whatever it printed before', async () => {
+  it('a signal, regardless of the output', async () => {
     const instance = await bareInstance();
     const process = await instance.start();
     process.signal('SIGKILL');
@@ -153,7 +153,7 @@ describe('why PocketBase ended', () => {
     });
   });
 
-  it('an exit 0 that nobody asked for is told as one, with the last line', () => {
+  it('an unexpected exit 0, with the last line of the output', () => {
     expect(exitReason({ code: 0, signal: null }, ['2024/01/15 something odd', ''], INSTANCE)).toMatchObject({
       code: 'exited',
       message: textWith(0, 'something odd'),
@@ -164,7 +164,7 @@ describe('why PocketBase ended', () => {
     });
   });
 
-  it('a panic of another kind is told by its first line, not by the end of its stack', () => {
+  it('any other panic, with its first line and not the end of its stack', () => {
     const stack = Array.from({ length: 40 }, (_, index) => `\tfile.go:${index} +0x1`);
     const lines = ['started', 'panic: runtime error: index out of range', '', ...stack];
     expect(exitReason({ code: 2, signal: null }, lines, INSTANCE)).toMatchObject({
@@ -173,10 +173,10 @@ describe('why PocketBase ended', () => {
     });
   });
 
-  it('a full disk and a directory that may not be written are told by what SQLite says', () => {
-    expect(told('2024/01/15 database or disk is full (13)')).toBe('disk_full');
-    expect(told('write x: no space left on device')).toBe('disk_full');
-    expect(told('2024/01/15 attempt to write a readonly database (8)')).toBe('permission_denied');
-    expect(told('2024/01/15 unable to open database file (14)')).toBe('permission_denied');
+  it('a full disk or a read-only directory, from the error of SQLite', () => {
+    expect(codeOf('2024/01/15 database or disk is full (13)')).toBe('disk_full');
+    expect(codeOf('write x: no space left on device')).toBe('disk_full');
+    expect(codeOf('2024/01/15 attempt to write a readonly database (8)')).toBe('permission_denied');
+    expect(codeOf('2024/01/15 unable to open database file (14)')).toBe('permission_denied');
   });
 });

@@ -1,10 +1,10 @@
 import type { PhaseReasonCode } from '../../../shared/instance.ts';
 
-/** Why migrations did not apply, as PocketBase says it. */
+/** Why migrations were not applied, from the output of PocketBase. */
 export interface MigrationFailure {
-  /** `migration_broken`: the file does not load, as with a syntax error. `migration_failed`: it ran, and failed. */
+  /** `migration_broken`: the file does not load, for example because of a syntax error. `migration_failed`: it ran and failed. */
   code: Extract<PhaseReasonCode, 'migration_failed' | 'migration_broken'>;
-  /** Null where PocketBase names none. */
+  /** Null when PocketBase names no file. */
   file: string | null;
   line: number | null;
   /** Without file and line. */
@@ -14,10 +14,10 @@ export interface MigrationFailure {
 const LOADING = /registerMigrations: failed to run migration (.+?\.[jt]s): (.+)/;
 const APPLYING = /failed to apply migration (.+?\.[jt]s): (.+)/;
 const READING = /registerMigrations: (.+)/;
-/** PocketBase gives every script this name. */
+/** PocketBase calls every script `pb.js`. */
 const POSITION = /\bpb\.js:(\d+):\d+|\bLine (\d+):\d+/;
 
-/** Null when the text tells of no migration. Up to 0.39 PocketBase exits 0 after a failed one. */
+/** Null when the text reports no failed migration. The exit code does not help: up to 0.39 it is 0 after a failure. */
 export function migrationFailure(text: string): MigrationFailure | null {
   const loading = LOADING.exec(text);
   if (loading) return failure('migration_broken', loading[1] ?? null, loading[2] ?? '');
@@ -27,7 +27,7 @@ export function migrationFailure(text: string): MigrationFailure | null {
   return reading && failure('migration_broken', null, reading[1] ?? '');
 }
 
-/** `file:line: why`, as far as it is known. */
+/** `file:line: why`; file and line only when they are known. */
 export function describeFailure({ file, line, why }: Omit<MigrationFailure, 'code'>): string {
   const where = file === null ? '' : `${file}${line === null ? '' : `:${line}`}: `;
   return `${where}${why}`;

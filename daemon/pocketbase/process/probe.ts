@@ -10,20 +10,20 @@ export interface ProbeTarget {
   headers?: Record<string, string>;
 }
 
-/** Answers of `/api/health`: the process serves. It says nothing of the database behind. */
+/** Shows that the process serves requests. It does not read the database. */
 export const READINESS_PATH = '/api/health';
-/** Reads a row's worth from the database, as `/api/health` answers even when that is gone. Needs a superuser's token. */
+/** Reads one row from the database. Needs a superuser token. */
 export const LIVENESS_PATH = '/api/collections/users/records?perPage=1&skipTotal=1&fields=id';
 
 export type Prober = typeof probe;
 
-/** One request on a connection of its own; never rejects. */
+/** Sends one request on a new connection. Never rejects. */
 export async function probe(
   target: ProbeTarget,
   { clock, timeoutMs, signal }: { clock: Clock; timeoutMs: number; signal: AbortSignal },
 ): Promise<Probe> {
   const started = clock.monotonic();
-  const error = await answer(target, signal, timeoutMs);
+  const error = await sendRequest(target, signal, timeoutMs);
   return {
     at: clock.now().toISOString(),
     ok: error === null,
@@ -32,19 +32,19 @@ export async function probe(
   };
 }
 
-/** Every probe reads into it: what arrives is looked at before the next one reads. */
+/** Shared by all probes: each read is processed before the next one. */
 const READ_BUFFER = Buffer.alloc(4096);
 const STATUS_LINE = /^HTTP\/1\.\d (\d{3}) /;
 const BODY_LENGTH = /^content-length: *(\d+)\r$/im;
 const END_OF_HEAD = '\r\n\r\n';
-/** More than the head of any answer; of the rest only the length matters. */
-const KEPT = 8_192;
+/** Bytes; more than the head of any response. Only the length of the rest is needed. */
+const KEPT_BYTES = 8_192;
 
 /**
- * Null for a whole 2xx answer, else what was wrong. A fleet is probed all day, what an answer says does not matter, and
- * node:http takes the daemon three times as long as this.
+ * Resolves with null for a complete 2xx response, else with the error. Written by hand because a fleet is probed all the
+ * time and node:http takes three times as much processor time.
  */
-function answer(
+function sendRequest(
   { host, port, path, headers = {} }: ProbeTarget,
   signal: AbortSignal,
   timeoutMs: number,
@@ -53,12 +53,12 @@ function answer(
     let start = '';
     let received = 0;
     let error: string | null = null;
-    const end = (why: string) => {
-      error ??= why;
+    const fail = (reason: string) => {
+      error ??= reason;
       socket.destroy();
     };
-    const abort = () => end('aborted');
-    const timer = setTimeout(() => end(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+    const abort = () => fail('aborted');
+    const timer = setTimeout(() => fail(`no response within ${timeoutMs / 1000} s`), timeoutMs);
     const socket = connect({
       host,
       port,
@@ -66,16 +66,16 @@ function answer(
         buffer: READ_BUFFER,
         callback: (length) => {
           received += length;
-          if (start.length < KEPT) start += READ_BUFFER.toString('latin1', 0, length);
+          if (start.length < KEPT_BYTES) start += READ_BUFFER.toString('latin1', 0, length);
           return true;
         },
       },
     });
-    socket.once('error', ({ code, message }: NodeJS.ErrnoException) => end(code ?? message));
+    socket.once('error', ({ code, message }: NodeJS.ErrnoException) => fail(code ?? message));
     socket.once('close', () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
-      resolve(error ?? whatIsWrongWith(start, received));
+      resolve(error ?? responseError(start, received));
     });
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
@@ -86,49 +86,54 @@ function answer(
   });
 }
 
-/** `start` is the beginning of the `received` bytes of an answer. */
-function whatIsWrongWith(start: string, received: number): string | null {
+/**
+ * The error of a response; null for a complete 2xx response.
+ *
+ * @param start the start of the response
+ * @param received the length of the response in bytes
+ */
+function responseError(start: string, received: number): string | null {
   const status = STATUS_LINE.exec(start)?.[1];
   if (status === undefined) {
-    return start === '' ? 'ended the connection without an answer' : 'gave no HTTP answer';
+    return start === '' ? 'closed the connection without a response' : 'sent no HTTP response';
   }
   if (!status.startsWith('2')) return `answered ${status}`;
   const head = start.slice(0, start.indexOf(END_OF_HEAD) + END_OF_HEAD.length);
   const bodyLength = Number(BODY_LENGTH.exec(head)?.[1] ?? 0);
-  const isWhole = head.endsWith(END_OF_HEAD) && received >= head.length + bodyLength;
-  return isWhole ? null : 'ended the connection in the middle of its answer';
+  const isComplete = head.endsWith(END_OF_HEAD) && received >= head.length + bodyLength;
+  return isComplete ? null : 'closed the connection before the end of its response';
 }
 
 /**
- * The first look waits for somewhat less than a boot takes on an idle host, the next ones come often. Each look takes time
- * from the boots it waits for, so with several under way, which slow each other down, they come more rarely.
+ * The first probe is sent a little before a start is done on an idle host, the next ones follow quickly. Probes take
+ * processor time from the instances that start, so the intervals grow with the number of concurrent starts.
  */
-const FIRST_LOOK_MS = 14;
-const NEXT_LOOK_MS = 2;
-const SLOW_LOOK_MS = 50;
+const FIRST_PROBE_AFTER_MS = 14;
+const PROBE_INTERVAL_MS = 2;
+const SLOW_PROBE_INTERVAL_MS = 50;
 const SLOW_AFTER_MS = 500;
 
 /**
- * Probes until the first good answer, and returns it; null when the signal aborts first.
+ * Probes until the first success, and returns it; null when the signal aborts first.
  *
- * @param options.bootsUnderWay how many instances boot at this time, this one included
+ * @param options.concurrentStarts number of instances that are starting, including this one
  */
 export async function waitUntilReady(
   target: ProbeTarget,
   {
-    probe: look,
+    probe: sendProbe,
     clock,
     signal,
-    bootsUnderWay,
-  }: { probe: Prober; clock: Clock; signal: AbortSignal; bootsUnderWay: number },
+    concurrentStarts,
+  }: { probe: Prober; clock: Clock; signal: AbortSignal; concurrentStarts: number },
 ): Promise<Probe | null> {
   const started = clock.monotonic();
-  await clock.sleep(FIRST_LOOK_MS * bootsUnderWay, signal);
+  await clock.sleep(FIRST_PROBE_AFTER_MS * concurrentStarts, signal);
   while (!signal.aborted) {
-    const result = await look(target, { clock, timeoutMs: 5000, signal });
+    const result = await sendProbe(target, { clock, timeoutMs: 5000, signal });
     if (result.ok) return result;
     const isSlow = clock.monotonic() - started > SLOW_AFTER_MS;
-    await clock.sleep(isSlow ? SLOW_LOOK_MS : NEXT_LOOK_MS * bootsUnderWay, signal);
+    await clock.sleep(isSlow ? SLOW_PROBE_INTERVAL_MS : PROBE_INTERVAL_MS * concurrentStarts, signal);
   }
   return null;
 }

@@ -6,7 +6,7 @@ import { until } from '../../../test/helpers/until.ts';
 import { FLEET_VARIABLE, INSTANCE_VARIABLE } from './command.ts';
 import { isAlive } from './procfs.ts';
 
-it('finds what it started by fleet, and takes it over: exit, signal and start time', async () => {
+it('finds its processes by fleet, and adopts one with its exit, signals and start time', async () => {
   const instance = await bareInstance();
   const started = await instance.start();
   const [found, ...others] = await until(
@@ -29,7 +29,7 @@ it('finds what it started by fleet, and takes it over: exit, signal and start ti
   const adopted = instance.driver.adopt(found as NonNullable<typeof found>);
   expect(adopted.signal('SIGTERM')).toBe(true);
   expect(await adopted.exited).toEqual({ code: null, signal: null });
-  // PocketBase may answer before it minds signals.
+  // PocketBase responds before it handles signals.
   expect([
     { code: 0, signal: null },
     { code: null, signal: 'SIGTERM' },
@@ -37,7 +37,7 @@ it('finds what it started by fleet, and takes it over: exit, signal and start ti
   expect([adopted.signal('SIGKILL'), started.signal('SIGKILL')]).toEqual([false, false]);
 });
 
-it('a pid that belongs to another process by now is gone, and never signalled', async () => {
+it('never signals another process that reuses a pid', async () => {
   const bystander = spawn('/bin/sleep', ['600'], { detached: true, stdio: 'ignore' });
   await once(bystander, 'spawn');
   onTestFinished(() => {
@@ -62,7 +62,7 @@ it('a pid that belongs to another process by now is gone, and never signalled', 
   expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
 });
 
-it('signals a process that leads no group of its own', async () => {
+it('signals a process that does not lead a process group', async () => {
   const { driver, fleetId } = await bareInstance();
   const env = { [FLEET_VARIABLE]: fleetId, [INSTANCE_VARIABLE]: 'other' };
   const child = spawn('/bin/sleep', ['600'], { env, stdio: 'ignore' });
@@ -79,26 +79,26 @@ it('signals a process that leads no group of its own', async () => {
   expect(await ended).toEqual([null, 'SIGTERM']);
 });
 
-it('tells whether an instance has its port', async () => {
+it('reports whether an instance listens', async () => {
   const instance = await bareInstance();
   const process = await instance.start();
-  await until(() => process.mayListen(), { what: 'it to listen' });
+  await until(() => process.mayListen(), { what: 'the instance to listen' });
   process.signal('SIGKILL');
   await process.exited;
   expect(await process.mayListen()).toBe(false);
 });
 
-it('a program that is not there is an error of the start', async () => {
+it('a missing program makes the process exit with an error', async () => {
   const instance = await bareInstance();
-  // flock(1) reports it, after it has taken the lock.
-  const process = await instance.start({ binary: '/nowhere/pocketbase' });
+  // flock(1) reports it after it has taken the lock.
+  const process = await instance.start({ binary: '/no-such-directory/pocketbase' });
   const exit = await process.exited;
   expect(exit.code).not.toBe(0);
-  expect((await instance.log.tail(5)).join('\n')).toMatch(/\/nowhere\/pocketbase/);
+  expect((await instance.log.tail(5)).join('\n')).toMatch(/\/no-such-directory\/pocketbase/);
   expect(isAlive(process.pid, process.startTime)).toBe(false);
 });
 
-it('what it started goes on when the driver is closed, which waits for it no more', async () => {
+it('its processes keep running when the driver is closed, but their exits are no longer awaited', async () => {
   const instance = await bareInstance();
   const process = await instance.start();
   instance.driver.close();

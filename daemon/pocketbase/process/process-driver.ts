@@ -11,36 +11,33 @@ import {
 } from './command.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
 import { SpawnerClient } from './spawner/spawner-client.ts';
+import type { ProcessExit } from './spawner/spawner-protocol.ts';
 
-export interface ProcessExit {
-  /** Null when a signal ended it, or when it was not our child and nobody could tell. */
-  code: number | null;
-  signal: string | null;
-}
+export type { ProcessExit };
 
 export interface InstanceProcess {
   readonly pid: number;
   readonly startTime: number;
-  /** Why its log file could not be opened, so that it runs without one. */
+  /** Why its log file could not be opened. The process then runs without a log. */
   readonly logProblem?: string | null;
-  /** Settles once, when the process is gone. Never rejects. */
+  /** Resolves when the process has ended. Never rejects. */
   readonly exited: Promise<ProcessExit>;
-  /** Signals the whole process group; false when it is gone already, never one that has its pid by now. */
+  /** Signals the process group. False when the process has ended; never signals a process that reuses the pid. */
   signal(signal: NodeJS.Signals): boolean;
-  /** Whether it could be the one that answers on its port: one that lost the port to another process is not. */
+  /** Whether the process may be listening. False when another process has its port. */
   mayListen(): Promise<boolean>;
 }
 
-/** The end of a process as something that can be waited for together with other things. */
+/** The exit of a process as a signal, to wait for it together with other events. */
 export function watchExit(process: InstanceProcess): { signal: AbortSignal; exit: () => ProcessExit | null } {
-  const gone = new AbortController();
+  const ended = new AbortController();
   let exit: ProcessExit | null = null;
-  const note = async () => {
+  const waitForExit = async () => {
     exit = await process.exited;
-    gone.abort();
+    ended.abort();
   };
-  void note();
-  return { signal: gone.signal, exit: () => exit };
+  void waitForExit();
+  return { signal: ended.signal, exit: () => exit };
 }
 
 /** A process of this fleet that an earlier daemon left running. */
@@ -50,16 +47,16 @@ export interface FoundProcess {
   startTime: number;
   startedAt: Date;
   dataDir: string | null;
-  /** `host:port` that it was told to listen on. */
+  /** The `host:port` in its arguments. */
   address: string | null;
   executable: string | null;
-  /** Of the executable; null when it cannot be read. */
+  /** SHA-256 of the executable; null when it cannot be read. */
   sha256: string | null;
   hooksDir: string | null;
   environment: ReadonlyMap<string, string>;
 }
 
-/** What the daemon does to processes. Child processes now; one systemd unit per instance would be another one. */
+/** Starts and finds instance processes. */
 export interface ProcessDriver {
   /** @throws the error of spawn(2) when the process could not be started at all */
   spawn(command: InstanceCommand): Promise<InstanceProcess>;
@@ -67,7 +64,7 @@ export interface ProcessDriver {
   find(): Promise<FoundProcess[]>;
 }
 
-/** How often an adopted process, which is not our child, is looked at. */
+/** How often to check an adopted process, which is not a child of this one. */
 const ADOPTED_POLL_MS = 250;
 
 export class ChildProcessDriver implements ProcessDriver {
@@ -83,14 +80,14 @@ export class ChildProcessDriver implements ProcessDriver {
   }
 
   async spawn(command: InstanceCommand): Promise<InstanceProcess> {
-    // The process writes its log itself, so that it goes on when the daemon is gone and no burst passes through it.
+    // The process writes its own log: it continues without the daemon, and bursts do not load the daemon.
     const { pid, startTime, logProblem, exited } = await this.#spawner.spawn({
       file: 'flock',
       args: lockedArguments(command),
       env: {
         ...inheritedEnvironment(process.env),
         ...command.environment,
-        // For flock(1) to be found.
+        // To find flock(1).
         PATH: process.env['PATH'] ?? '/usr/bin:/bin',
         [FLEET_VARIABLE]: this.#fleetId,
         [INSTANCE_VARIABLE]: command.name,
@@ -101,13 +98,13 @@ export class ChildProcessDriver implements ProcessDriver {
       pid,
       startTime,
       logProblem,
-      exited: exited.then((exit) => exit ?? this.#gone(pid, startTime)),
+      exited: exited.then((exit) => exit ?? this.#pollExit(pid, startTime)),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
       mayListen: () => mayListen(pid, startTime),
     };
   }
 
-  /** What was started runs on, but its end is not waited for any more: that would keep a daemon that leaves. */
+  /** Stops to wait for exits, so that the daemon can exit. The processes keep running. */
   close(): void {
     this.#closed.abort();
     this.#spawner.close();
@@ -118,7 +115,7 @@ export class ChildProcessDriver implements ProcessDriver {
     return {
       pid,
       startTime,
-      exited: this.#gone(pid, startTime),
+      exited: this.#pollExit(pid, startTime),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
       mayListen: () => mayListen(pid, startTime),
     };
@@ -142,32 +139,29 @@ export class ChildProcessDriver implements ProcessDriver {
     return Promise.all(processes.map(describe));
   }
 
-  async #gone(pid: number, startTime: number): Promise<ProcessExit> {
+  async #pollExit(pid: number, startTime: number): Promise<ProcessExit> {
     const { signal } = this.#closed;
     while (isAlive(pid, startTime) && !signal.aborted) await this.#clock.sleep(ADOPTED_POLL_MS, signal);
     return { code: null, signal: null };
   }
 }
 
-/** Hundredths of a second since boot, the unit of a process's start time. */
+/** Hundredths of a second since boot, the unit of the start time of a process. */
 async function bootTicks(): Promise<number> {
   return Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 100;
 }
 
-/**
- * One that cannot be seen may have its port for as long as it lives: its end is in /proc some time before the spawner's
- * report of it is here.
- */
+/** Without access to its sockets, a live process counts as listening. */
 async function mayListen(pid: number, startTime: number): Promise<boolean> {
   return (await pollsSocket(pid)) ?? isAlive(pid, startTime);
 }
 
-/** The process and what it started; one that somebody started within another group is signalled alone. */
+/** Signals the group that a process leads, or the process alone if it leads none. */
 function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
-  return send(-pid, signal) || send(pid, signal);
+  return sendSignal(-pid, signal) || sendSignal(pid, signal);
 }
 
-function send(pid: number, signal: NodeJS.Signals): boolean {
+function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(pid, signal);
     return true;

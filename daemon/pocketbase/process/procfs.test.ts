@@ -17,7 +17,7 @@ import {
   pssBytes,
 } from './procfs.ts';
 
-/** A process that does nothing, ended with the test. */
+/** A process that sleeps until the end of the test. */
 async function sleeper(path = '/bin/sleep', env: Record<string, string> = {}): Promise<number> {
   const child = spawn(path, ['600'], { env, stdio: 'ignore' });
   await once(child, 'spawn');
@@ -37,7 +37,7 @@ async function listening(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-it('reads the own process', async () => {
+it('reads its own process', async () => {
   const stat = processStat(process.pid);
   expect(stat).toMatchObject({ zombie: false });
   expect(stat?.startTime).toBeGreaterThan(0);
@@ -45,14 +45,14 @@ it('reads the own process', async () => {
   expect(await pssBytes(process.pid)).toBeGreaterThan(1024 * 1024);
 });
 
-it('a process that is not there reads as null', async () => {
+it('returns null for a process that has ended', async () => {
   const child = spawn('/bin/true');
   await once(child, 'exit');
   const pid = child.pid as number;
   expect([processStat(pid), await pssBytes(pid), await pollsSocket(pid)]).toEqual([null, null, null]);
 });
 
-it('is not confused by spaces and parentheses in the name of a program', async () => {
+it('reads a process whose name has spaces and parentheses', async () => {
   const path = join(await scratch(), ') S (a) 1 2');
   await copyFile('/bin/sleep', path);
   const pid = await sleeper(path);
@@ -62,7 +62,7 @@ it('is not confused by spaces and parentheses in the name of a program', async (
   expect(stat?.startTime).toBeGreaterThanOrEqual(own?.startTime ?? Number.POSITIVE_INFINITY);
 });
 
-it('a pid alone is no process: another start time is another process', async () => {
+it('identifies a process by its pid and start time', async () => {
   const { startTime } = processStat(process.pid) ?? { startTime: 0 };
   expect([isAlive(process.pid, startTime), isThatProcess(process.pid, startTime)]).toEqual([true, true]);
   expect([isAlive(process.pid, startTime + 1), isThatProcess(process.pid, startTime + 1)]).toEqual([
@@ -71,8 +71,8 @@ it('a pid alone is no process: another start time is another process', async () 
   ]);
 });
 
-it('one that is dead but not waited for is not alive', async () => {
-  // What the shell becomes does not know of its child, and never waits for it.
+it('a zombie is not alive', async () => {
+  // The program that replaces the shell does not know of its child, and never waits for it.
   const shell = spawn('/bin/sh', ['-c', '/bin/sleep 600 & echo $!; exec /bin/sleep 601'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -82,9 +82,9 @@ it('one that is dead but not waited for is not alive', async () => {
   const [output] = (await once(shell.stdout, 'data')) as [Buffer];
   const pid = Number(output.toString());
   const cmdline = `/proc/${shell.pid}/cmdline`;
-  // The shell's own arguments name both programs; until it is gone, it may wait for its child after all.
+  // Before that, the shell itself could still wait for its child.
   await until(async () => (await readFile(cmdline, 'utf8')).startsWith('/bin/sleep'), {
-    what: 'the shell to be gone',
+    what: 'the shell to be replaced',
   });
   process.kill(pid, 'SIGKILL');
   const stat = await until(
@@ -97,7 +97,7 @@ it('one that is dead but not waited for is not alive', async () => {
   expect(isAlive(pid, stat.startTime)).toBe(false);
 });
 
-it('finds processes by a variable of their environment, with what they were started as', async () => {
+it('finds processes by a variable of their environment, with their arguments and executable', async () => {
   const mark = `mark-${process.pid}-${Date.now()}`;
   const pid = await sleeper('/bin/sleep', { UNIT_MARK: mark, OTHER: 'a=b' });
   await sleeper('/bin/sleep', { UNIT_MARK: `${mark}-not` });
@@ -114,7 +114,7 @@ it('finds processes by a variable of their environment, with what they were star
   expect(found[0]?.executable).toMatch(/\/(sleep|coreutils|busybox)$/);
 });
 
-it('counts connections by the port at which they came in', async () => {
+it('counts connections by local port', async () => {
   const port = await listening();
   expect((await connectionsByLocalPort()).get(port)).toBeUndefined();
   const sockets = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
@@ -123,11 +123,11 @@ it('counts connections by the port at which they came in', async () => {
   for (const socket of sockets) socket.destroy();
 });
 
-it('sees who waits at a socket, and not who only has one', async () => {
+it('detects a process that polls a socket, and not one that only has one open', async () => {
   await listening();
   expect(await pollsSocket(process.pid)).toBe(true);
   expect(await pollsSocket(await sleeper())).toBe(false);
-  // Its input is a socket that nothing polls.
+  // Its input is a socket that it does not poll.
   const child = spawn('/bin/sleep', ['600'], { stdio: ['pipe', 'ignore', 'ignore'] });
   onTestFinished(() => {
     child.kill('SIGKILL');

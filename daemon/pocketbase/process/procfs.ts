@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
-/** Reads of /proc (proc(5)). A process that is gone, or not ours to look at, reads as null. */
+/** Reads /proc (proc(5)). The result is null for a process that has ended or belongs to another user. */
 
 /** USER_HZ: fixed at 100 on every Linux architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
@@ -16,38 +16,38 @@ async function readOrNull(path: string): Promise<string | null> {
   }
 }
 
-/** Fields of `/proc/<pid>/stat` after the command name, which may itself hold spaces and parentheses. */
+/** The fields of `/proc/<pid>/stat` after the command name, which may contain spaces and parentheses. */
 function fieldsOf(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 export interface ProcessStat {
-  /** Clock ticks since boot: together with the pid it names a process, whatever pid is reused later. */
+  /** Clock ticks since boot. With the pid it identifies a process, because pids are reused. */
   startTime: number;
   /** User and system time together. */
   cpuSeconds: number;
-  /** Memory it has, in pages of the host. */
+  /** Resident memory in pages of the host. */
   residentPages: number;
   /** One letter, as ps(1) shows it. */
   state: string;
-  /** Dead but not yet waited for. */
+  /** Ended, but its parent has not read the exit status yet. */
   zombie: boolean;
 }
 
-/** Of the daemon's own trouble, which says nothing of the process. */
-const CANNOT_LOOK: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
+/** Errors of the daemon itself, which say nothing about the process. */
+const OWN_ERRORS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /**
- * Reads in place: unlike other files of a process, this one never waits, and a trip through the thread pool costs more.
+ * Reads synchronously: this file never blocks, and the thread pool would cost more.
  *
- * @returns null when the process is gone, `unknown` when the daemon has no file descriptors left to look
+ * @returns null when the process has ended, `unknown` when the daemon has no free file descriptor or memory
  */
-function lookAt(pid: number): ProcessStat | null | 'unknown' {
+function readStat(pid: number): ProcessStat | null | 'unknown' {
   let fields: string[];
   try {
     fields = fieldsOf(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch (error) {
-    return CANNOT_LOOK.has((error as NodeJS.ErrnoException).code) ? 'unknown' : null;
+    return OWN_ERRORS.has((error as NodeJS.ErrnoException).code) ? 'unknown' : null;
   }
   return {
     startTime: Number(fields[START_TIME]),
@@ -59,28 +59,27 @@ function lookAt(pid: number): ProcessStat | null | 'unknown' {
 }
 
 export function processStat(pid: number): ProcessStat | null {
-  const seen = lookAt(pid);
-  return seen === 'unknown' ? null : seen;
+  const stat = readStat(pid);
+  return stat === 'unknown' ? null : stat;
 }
 
-/** True while the very process of that start time lives, and while nothing says that it does not. */
+/** Whether the process with that pid and start time is alive. True when it cannot be read. */
 export function isAlive(pid: number, startTime: number): boolean {
-  const seen = lookAt(pid);
-  if (seen === 'unknown') return true;
-  return seen !== null && seen.startTime === startTime && !seen.zombie;
+  const stat = readStat(pid);
+  if (stat === 'unknown') return true;
+  return stat !== null && stat.startTime === startTime && !stat.zombie;
 }
 
-/** Whether a pid still names that very process, dead or alive, and was not taken over by another one. */
+/** Whether a pid still belongs to the process with that start time, alive or zombie. True when it cannot be read. */
 export function isThatProcess(pid: number, startTime: number): boolean {
-  const seen = lookAt(pid);
-  return seen === 'unknown' || seen?.startTime === startTime;
+  const stat = readStat(pid);
+  return stat === 'unknown' || stat?.startTime === startTime;
 }
 
 /**
- * Whether a process waits for something at a socket, as a server does; null where that cannot be seen. A socket that is only
- * open says nothing: Go has one for a port that it then does not get, and its poller is told of it after listen(2) alone.
- * (/proc/net/tcp would tell which one listens, at 10 ms of processor time a look.) Source: listenStream in Go's
- * net/sock_posix.go; proc_pid_fdinfo(5).
+ * Whether a process polls a socket, as a server does; null when that cannot be read. An open socket is not enough: Go
+ * opens one before bind(2), which may fail, and polls it only after listen(2). /proc/net/tcp would show the listening
+ * socket too, but takes 10 ms of processor time. Source: listenStream in Go's net/sock_posix.go; proc_pid_fdinfo(5).
  */
 export async function pollsSocket(pid: number): Promise<boolean | null> {
   try {
@@ -88,11 +87,11 @@ export async function pollsSocket(pid: number): Promise<boolean | null> {
     const targets = await Promise.all(
       files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')),
     );
-    const those = (kind: string) => files.filter((_, index) => targets[index]?.startsWith(kind));
-    const sockets = new Set(those('socket:'));
+    const filesOfKind = (kind: string) => files.filter((_, index) => targets[index]?.startsWith(kind));
+    const sockets = new Set(filesOfKind('socket:'));
     if (sockets.size === 0) return false;
     const polled = await Promise.all(
-      those('anon_inode:[eventpoll]').map((file) => readFile(`/proc/${pid}/fdinfo/${file}`, 'utf8')),
+      filesOfKind('anon_inode:[eventpoll]').map((file) => readFile(`/proc/${pid}/fdinfo/${file}`, 'utf8')),
     );
     return polled.some((text) =>
       [...text.matchAll(/^tfd:\s+(\d+)/gm)].some(([, fd = '']) => sockets.has(fd)),
@@ -102,7 +101,7 @@ export async function pollsSocket(pid: number): Promise<boolean | null> {
   }
 }
 
-/** Proportional set size in bytes: shared pages are divided among those who share them. */
+/** Proportional set size in bytes: a shared page counts in equal parts for each process that maps it. */
 export async function pssBytes(pid: number): Promise<number | null> {
   const text = await readOrNull(`/proc/${pid}/smaps_rollup`);
   const match = text === null ? null : /^Pss:\s+(\d+) kB/m.exec(text);
@@ -114,11 +113,11 @@ export interface ProcessIdentity {
   startTime: number;
   argv: string[];
   environment: Map<string, string>;
-  /** The executable's path; ends in ` (deleted)` when the file was replaced. */
+  /** The path of the executable; ends in ` (deleted)` when the file was removed or replaced. */
   executable: string | null;
 }
 
-/** Every process whose environment holds `name=value`. */
+/** Finds all processes with `name=value` in their environment. */
 export async function findByEnvironment(name: string, value: string): Promise<ProcessIdentity[]> {
   const entries = await readdir('/proc');
   const found = await Promise.all(
@@ -154,7 +153,7 @@ export async function findByEnvironment(name: string, value: string): Promise<Pr
 
 const ESTABLISHED = '01';
 
-/** Established TCP connections counted by local port, over IPv4 and IPv6. */
+/** The number of established TCP connections by local port, over IPv4 and IPv6. */
 export async function connectionsByLocalPort(): Promise<Map<number, number>> {
   const counts = new Map<number, number>();
   for (const path of ['/proc/net/tcp', '/proc/net/tcp6']) {

@@ -50,7 +50,7 @@ function watch(
       clock,
       random: () => 0.5,
       inspect: () => Promise.resolve(data),
-      whySilent: () => Promise.resolve(null),
+      unresponsiveReason: () => Promise.resolve(null),
       atOnce: false,
       onProbe: (_probe, inARow) => {
         failures.push(inARow);
@@ -77,16 +77,16 @@ it('three failures in a row are the end, fewer are forgiven, and a suspicion loo
 });
 
 it.each([
-  ['nothing', 'ended the connection without an answer'],
-  ['SSH-2.0-OpenSSH_9.2\r\n', 'gave no HTTP answer'],
-  ['HTTP/1.1 20', 'gave no HTTP answer'],
+  ['nothing', 'closed the connection without a response'],
+  ['SSH-2.0-OpenSSH_9.2\r\n', 'sent no HTTP response'],
+  ['HTTP/1.1 20', 'sent no HTTP response'],
   [
     'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n',
-    'ended the connection in the middle of its answer',
+    'closed the connection before the end of its response',
   ],
   [
     'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"items":[',
-    'ended the connection in the middle of its answer',
+    'closed the connection before the end of its response',
   ],
   ['HTTP/1.1 503 Service Unavailable\r\n\r\n', 'answered 503'],
   ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}', null],

@@ -25,7 +25,7 @@ export interface LivenessOptions {
   /** Looks at the instance's files, without PocketBase. */
   inspect: () => Promise<DataState>;
   /** Why the process may be silent. */
-  whySilent: () => Promise<PhaseReason | null>;
+  unresponsiveReason: () => Promise<PhaseReason | null>;
   /** The first probe does not wait: the run before this one failed. */
   atOnce: boolean;
   /** `failures` in a row up to this probe, 0 when it was good; what is known of the cause, or of what does not work. */
@@ -64,7 +64,8 @@ export async function watchLiveness(
     const isOwnTrouble = OWN_TROUBLE.has(result.error);
     if (!isOwnTrouble) failures = result.ok ? 0 : failures + 1;
     let reason = data.broken ?? (isOwnTrouble ? OUT_OF_FILES : (data.limited ?? noAccess));
-    if (!result.ok && !data.broken && !isOwnTrouble) reason = (await options.whySilent()) ?? data.limited;
+    if (!result.ok && !data.broken && !isOwnTrouble)
+      reason = (await options.unresponsiveReason()) ?? data.limited;
     if (signal.aborted) return 'aborted';
     options.onProbe(result, failures, reason);
     if (failures >= UNRESPONSIVE_AFTER) return 'unresponsive';

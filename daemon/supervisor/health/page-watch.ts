@@ -6,7 +6,7 @@ import type { Clock } from '../../base/time/clock.ts';
 import { repeat } from '../../base/time/repeat.ts';
 import { glance } from '../../pocketbase/data/data-state.ts';
 import { checkPages, corruptionLogged, firstProblem } from '../../pocketbase/data/page-damage.ts';
-import { onceMended } from '../../pocketbase/process/once-mended.ts';
+import { restartHint } from '../../pocketbase/process/exit-reason.ts';
 import type { Fleet } from '../fleet.ts';
 
 /** How often PocketBase's own logs are looked at for words of a damaged database. */
@@ -107,7 +107,7 @@ export function watchPages(deps: {
 function damaged(problem: string, instance: Pick<Instance, 'name' | 'kind'>): PhaseReason {
   return {
     code: 'database_corrupt',
-    message: `data.db is damaged inside (${firstProblem(problem)}); what can be read is still served; stop it, restore it from a backup, ${onceMended(instance)}`,
+    message: `data.db is damaged inside (${firstProblem(problem)}); what can be read is still served; stop it, restore it from a backup, ${restartHint(instance)}`,
   };
 }
 

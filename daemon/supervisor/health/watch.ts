@@ -69,7 +69,7 @@ export async function watchRun(
       clock,
       random: deps.random,
       inspect: deps.files.inspector(spec, process.pid, launchedOn),
-      whySilent: () => deps.files.whySilent(process.pid),
+      unresponsiveReason: () => deps.files.unresponsiveReason(process.pid),
       atOnce: state.observed.attempt > 0,
       onProbe: (result, failures, reason) => {
         if (failures === 0) goodUntil = clock.monotonic();

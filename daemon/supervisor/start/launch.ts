@@ -196,7 +196,7 @@ async function launchOn(
       probe: look,
       clock,
       signal: ended,
-      bootsUnderWay: Math.max(1, starts.held),
+      concurrentStarts: Math.max(1, starts.held),
     });
     // An answer counts only from our process: one that took the port a moment before answers as well.
   } while (probe && !gone.exit() && !(await process.mayListen()));

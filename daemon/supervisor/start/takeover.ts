@@ -67,7 +67,7 @@ export async function takeOver(
       probe: look,
       clock,
       signal: AbortSignal.any([signal, gone.signal, tooLong.signal]),
-      bootsUnderWay: 1,
+      concurrentStarts: 1,
     },
   );
   tooLong.cancel();

@@ -9,8 +9,12 @@ import type { Instance } from '../../../../shared/instance.ts';
 import type { ApplicationSettings } from '../../../databases/migrations/migration-set.ts';
 import { RESCUED_PREFIX } from '../../../pocketbase/data/rescue.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
-import { FLEET_VARIABLE, flagValue, INSTANCE_VARIABLE } from '../../../pocketbase/process/command.ts';
-import { fleetIdOf } from '../../../pocketbase/process/fleet-id.ts';
+import {
+  FLEET_VARIABLE,
+  flagValue,
+  fleetIdOf,
+  INSTANCE_VARIABLE,
+} from '../../../pocketbase/process/command.ts';
 import { findByEnvironment, isAlive, processStat } from '../../../pocketbase/process/procfs.ts';
 import { dataDirOf } from '../../../supervisor/instance-spec.ts';
 import { findOpenAccounts, gatherMigrations, type MigrationFacts } from './user-databases.ts';

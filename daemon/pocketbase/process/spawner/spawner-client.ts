@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { modulePath } from '../../../base/package.ts';
-import type { ProcessExit } from '../process-driver.ts';
-import type { SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
+import type { ProcessExit, SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
 
 const PROGRAM = modulePath('daemon/pocketbase/process/spawner/spawner');
 
@@ -9,21 +8,21 @@ export interface Spawned {
   pid: number;
   /** Ticks since boot, see `ProcessStat`. */
   startTime: number;
-  /** Why the log file could not be opened; null when it is. */
+  /** Why the log file could not be opened; null when it is open. */
   logProblem: string | null;
-  /** Settles with the exit, or with null when the spawner was gone before and nobody can tell. */
+  /** Resolves with the exit; with null when the spawner ended first and the exit is unknown. */
   exited: Promise<ProcessExit | null>;
 }
 
-/** Of one that runs: an answer takes milliseconds, and a second on a host that is overloaded. */
-const ANSWER_WITHIN_MS = 5_000;
-/** Of one that starts: Node takes many seconds for that on such a host, and another one would take no less. */
-const START_WITHIN_MS = 60_000;
+/** The timeout of a running spawner. A response takes milliseconds, and a second on an overloaded host. */
+const RESPONSE_TIMEOUT_MS = 5_000;
+/** The timeout of a starting spawner. Node takes many seconds to start on an overloaded host. */
+const START_TIMEOUT_MS = 60_000;
 const PING_EVERY_MS = 5_000;
 
-class SpawnerSilent extends Error {
+class SpawnerTimeout extends Error {
   constructor() {
-    super('the process that starts others did not answer, and was replaced');
+    super('the spawner process did not respond in time and was replaced');
   }
 }
 
@@ -35,84 +34,84 @@ interface Pending {
   exited: PromiseWithResolvers<ProcessExit | null>;
 }
 
-/** Starts processes through the spawner; starts the spawner when there is none. */
+/** Starts processes through the spawner. Starts the spawner when none runs. */
 export class SpawnerClient {
-  readonly #answerWithinMs: number;
+  readonly #responseTimeoutMs: number;
   #spawner: ChildProcess | null = null;
-  /** Those that have started, as they have said something. */
-  readonly #heard = new WeakSet<ChildProcess>();
+  /** Spawners that have sent a message, so their start is complete. */
+  readonly #started = new WeakSet<ChildProcess>();
   #lastId = 0;
   readonly #pending = new Map<number, Pending>();
 
-  constructor(answerWithinMs = ANSWER_WITHIN_MS) {
-    this.#answerWithinMs = answerWithinMs;
+  constructor(responseTimeoutMs = RESPONSE_TIMEOUT_MS) {
+    this.#responseTimeoutMs = responseTimeoutMs;
   }
 
   /**
-   * A spawner that does not answer (stopped, hung) is replaced by another one, once.
+   * Starts a process. A spawner that does not respond is replaced, and the request is sent once more.
    *
    * @throws the error of spawn(2) or open(2)
    */
   async spawn(request: Omit<SpawnRequest, 'id'>): Promise<Spawned> {
     try {
-      return await this.#ask(request);
+      return await this.#send(request);
     } catch (error) {
-      if (!(error instanceof SpawnerSilent)) throw error;
-      return this.#ask(request);
+      if (!(error instanceof SpawnerTimeout)) throw error;
+      return this.#send(request);
     }
   }
 
-  async #ask(request: Omit<SpawnRequest, 'id'>): Promise<Spawned> {
+  async #send(request: Omit<SpawnRequest, 'id'>): Promise<Spawned> {
     this.#lastId += 1;
     const id = this.#lastId;
-    const spawner = this.#running();
+    const spawner = this.#runningSpawner();
     const pending: Pending = {
       spawner,
       spawned: Promise.withResolvers<SpawnedProcess>(),
       exited: Promise.withResolvers<ProcessExit | null>(),
     };
     this.#pending.set(id, pending);
-    const answered = this.#expectAnswer(spawner);
+    const cancelTimeout = this.#startTimeout(spawner);
     try {
       spawner.send({ ...request, id } satisfies SpawnRequest);
       return { ...(await pending.spawned.promise), exited: pending.exited.promise };
     } finally {
-      answered();
+      cancelTimeout();
     }
   }
 
-  /** Replaces a spawner that has not answered in time, unless the returned function was called. */
-  #expectAnswer(spawner: ChildProcess): () => void {
-    const withinMs = this.#heard.has(spawner) ? this.#answerWithinMs : START_WITHIN_MS;
-    const patience = setTimeout(() => this.#replace(spawner), withinMs);
-    patience.unref();
-    return () => clearTimeout(patience);
+  /** Replaces the spawner after the timeout, unless the returned function is called first. */
+  #startTimeout(spawner: ChildProcess): () => void {
+    const timeoutMs = this.#started.has(spawner) ? this.#responseTimeoutMs : START_TIMEOUT_MS;
+    const timer = setTimeout(() => this.#replace(spawner), timeoutMs);
+    timer.unref();
+    return () => clearTimeout(timer);
   }
 
-  /** Without it nobody would notice that one stands still, nor what ended since. */
+  /** Pings the spawner: a stopped or hung one would report no more exits. */
   #watch(spawner: ChildProcess): void {
-    let answered: (() => void) | null = null;
+    let cancelTimeout: (() => void) | null = null;
     const pings = setInterval(() => {
-      if (answered) return;
-      answered = this.#expectAnswer(spawner);
+      if (cancelTimeout) return;
+      cancelTimeout = this.#startTimeout(spawner);
       spawner.send({ id: 0, kind: 'ping' } satisfies SpawnerPing);
     }, PING_EVERY_MS);
     pings.unref();
     spawner.on('message', (report) => {
       if ((report as SpawnerReport).kind !== 'pong') return;
-      answered?.();
-      answered = null;
+      cancelTimeout?.();
+      cancelTimeout = null;
     });
     spawner.once('disconnect', () => {
       clearInterval(pings);
-      answered?.();
+      cancelTimeout?.();
     });
   }
 
-  /** It cannot come to itself any more and start what by then is started by another one. */
+  /** Kills the spawner, so that it cannot start a process later that its successor has started too. */
   #replace(spawner: ChildProcess): void {
     spawner.kill('SIGKILL');
-    this.#lost(spawner, new SpawnerSilent());
+    this.#abandon(spawner, new SpawnerTimeout());
   }
 
   close(): void {
@@ -120,7 +119,7 @@ export class SpawnerClient {
     this.#spawner = null;
   }
 
-  #running(): ChildProcess {
+  #runningSpawner(): ChildProcess {
     if (this.#spawner?.connected) return this.#spawner;
     const spawner = fork(PROGRAM, [], {
       execArgv: ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning'],
@@ -128,12 +127,12 @@ export class SpawnerClient {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     spawner.on('message', (report) => {
-      this.#heard.add(spawner);
+      this.#started.add(spawner);
       this.#receive(report as SpawnerReport);
     });
-    spawner.once('error', (error) => this.#lost(spawner, error));
-    spawner.once('disconnect', () => this.#lost(spawner, new Error('the spawner is gone')));
-    // It must not keep a daemon alive that has nothing else to do.
+    spawner.once('error', (error) => this.#abandon(spawner, error));
+    spawner.once('disconnect', () => this.#abandon(spawner, new Error('the spawner process has ended')));
+    // The spawner must not keep the daemon from exiting.
     spawner.unref();
     spawner.channel?.unref();
     this.#watch(spawner);
@@ -158,11 +157,11 @@ export class SpawnerClient {
     }
   }
 
-  /** Starts that were under way fail and are tried again; what runs has to be watched in another way. */
-  #lost(spawner: ChildProcess, error: Error): void {
+  /** Fails the pending starts of a spawner. Exits of its running processes have to be polled from now on. */
+  #abandon(spawner: ChildProcess, error: Error): void {
     if (this.#spawner === spawner) this.#spawner = null;
-    for (const [id, { spawner: asked, spawned, exited }] of this.#pending) {
-      if (asked !== spawner) continue;
+    for (const [id, { spawner: owner, spawned, exited }] of this.#pending) {
+      if (owner !== spawner) continue;
       spawned.reject(error);
       exited.resolve(null);
       this.#pending.delete(id);

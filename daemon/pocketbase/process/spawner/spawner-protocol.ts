@@ -1,4 +1,10 @@
-/** What the daemon asks of the spawner, and what it is told. */
+/** Messages between the daemon and the spawner. */
+
+export interface ProcessExit {
+  /** Null when a signal ended the process, or when its exit is unknown because it is not a child. */
+  code: number | null;
+  signal: string | null;
+}
 
 export interface SpawnRequest {
   id: number;
@@ -9,7 +15,7 @@ export interface SpawnRequest {
   logFile: string;
 }
 
-/** Asks whether it is still there. */
+/** Checks that the spawner responds. */
 export interface SpawnerPing {
   id: number;
   kind: 'ping';
@@ -17,7 +23,7 @@ export interface SpawnerPing {
 
 export type SpawnerReport =
   | { id: number; kind: 'pong' }
-  /** `logProblem`: why the log file could not be opened; null when it is. */
+  /** `logProblem`: why the log file could not be opened; null when it is open. */
   | { id: number; kind: 'spawned'; pid: number; startTime: number; logProblem: string | null }
   | { id: number; kind: 'failed'; code: string | null; message: string }
-  | { id: number; kind: 'exited'; code: number | null; signal: string | null };
+  | ({ id: number; kind: 'exited' } & ProcessExit);

@@ -1,16 +1,16 @@
 /**
- * A process of its own that does nothing but start processes. fork(2) copies the page tables of whoever calls it, which
- * costs the daemon 5 to 10 ms of a blocked event loop for each start and this small process less than 2.
+ * A separate process that only starts other processes. fork(2) copies the page tables of its caller: in the daemon each
+ * start would block the event loop for 5 to 10 ms, in this small process for less than 2 ms.
  *
- * It ends with the daemon; what it started runs on, as a later daemon takes that over.
+ * It ends with the daemon. The processes that it started keep running: the next daemon takes them over.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { processStat } from '../procfs.ts';
 import type { SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
 
-function tell(report: SpawnerReport): void {
-  // The channel closes under it when the daemon is killed.
+function send(report: SpawnerReport): void {
+  // The channel may close during the call, when the daemon is killed.
   if (process.connected) process.send?.(report, undefined, undefined, () => {});
 }
 
@@ -18,20 +18,20 @@ function start({ id, file, args, env, logFile }: SpawnRequest): void {
   try {
     const { fd: log, problem } = openLog(logFile);
     try {
-      // Its own process group: a Ctrl-C in the daemon's terminal is the daemon's to handle.
+      // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
       const child = spawn(file, args, { detached: true, env, stdio: ['ignore', log, log] });
-      child.once('spawn', () => started(id, child.pid as number, problem));
-      child.once('error', (error) => fail(id, error));
-      child.once('exit', (code, signal) => tell({ id, kind: 'exited', code, signal }));
+      child.once('spawn', () => sendSpawned(id, child.pid as number, problem));
+      child.once('error', (error) => sendFailed(id, error));
+      child.once('exit', (code, signal) => send({ id, kind: 'exited', code, signal }));
     } finally {
       closeSync(log);
     }
   } catch (error) {
-    fail(id, error as Error);
+    sendFailed(id, error as Error);
   }
 }
 
-/** A log that cannot be opened does not keep a process from its start. */
+/** Best effort: a log that cannot be opened does not block the start. */
 function openLog(path: string): { fd: number; problem: string | null } {
   try {
     return { fd: openSync(path, 'a', 0o600), problem: null };
@@ -42,20 +42,20 @@ function openLog(path: string): { fd: number; problem: string | null } {
   }
 }
 
-/** Its start time is read here: the daemon may have no file descriptor left for that. */
-function started(id: number, pid: number, logProblem: string | null): void {
-  tell({ id, kind: 'spawned', pid, startTime: processStat(pid)?.startTime ?? 0, logProblem });
+/** Reads the start time here, because the daemon may have no free file descriptor. */
+function sendSpawned(id: number, pid: number, logProblem: string | null): void {
+  send({ id, kind: 'spawned', pid, startTime: processStat(pid)?.startTime ?? 0, logProblem });
 }
 
-function fail(id: number, error: NodeJS.ErrnoException): void {
-  tell({ id, kind: 'failed', code: error.code ?? null, message: error.message });
+function sendFailed(id: number, error: NodeJS.ErrnoException): void {
+  send({ id, kind: 'failed', code: error.code ?? null, message: error.message });
 }
 
 process.on('message', (message) => {
   const request = message as SpawnRequest | SpawnerPing;
-  if ('kind' in request) tell({ id: request.id, kind: 'pong' });
+  if ('kind' in request) send({ id: request.id, kind: 'pong' });
   else start(request);
 });
 process.on('disconnect', () => process.exit(0));
-// Sent to the whole group by a terminal or a service manager: the daemon decides what follows from them.
+// A terminal or a service manager sends these to the whole group. Only the daemon handles them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});

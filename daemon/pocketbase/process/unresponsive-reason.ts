@@ -2,21 +2,24 @@ import { readdir, readFile } from 'node:fs/promises';
 import type { PhaseReason } from '../../../shared/instance.ts';
 import { processStat } from './procfs.ts';
 
-/** Why a process does not answer, as far as the kernel knows; null when it does not. */
-export async function whySilent(pid: number): Promise<PhaseReason | null> {
+/** Why a process does not respond, from its state in /proc; null when that shows no reason. */
+export async function unresponsiveReason(pid: number): Promise<PhaseReason | null> {
   const state = processStat(pid)?.state;
   if (state === 'T' || state === 't') {
-    const stopped = state === 'T' ? 'stopped (SIGSTOP)' : 'held by a debugger';
-    return { code: 'unresponsive', message: `the process is ${stopped}; 'kill -CONT ${pid}' lets it go on` };
+    const stopped = state === 'T' ? 'stopped (SIGSTOP)' : 'stopped by a debugger';
+    return {
+      code: 'unresponsive',
+      message: `the process is ${stopped}; continue it with 'kill -CONT ${pid}'`,
+    };
   }
   if (state === 'D') {
-    return { code: 'unresponsive', message: "the process waits for the disk; see 'dmesg'" };
+    return { code: 'unresponsive', message: "the process is waiting for the disk; see 'dmesg'" };
   }
   const files = await openFileCount(pid);
   if (files && files.open >= files.limit) {
     return {
       code: 'out_of_files',
-      message: `it has ${files.open} of ${files.limit} allowed files open; raise LimitNOFILE of the daemon, from which it has this`,
+      message: `the process has ${files.open} of ${files.limit} allowed files open; raise LimitNOFILE of the daemon, which sets this limit`,
     };
   }
   return null;
