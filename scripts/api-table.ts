@@ -1,24 +1,34 @@
 import { type Endpoint, TAGS } from '../shared/api/endpoint.ts';
+import { PERMISSION_NAMES, PERMISSIONS, ROLES } from '../shared/api/permissions.ts';
 import { ENDPOINTS } from '../shared/api/resources.ts';
+import { markdownTable, withGeneratedPart } from './markdown.ts';
 
-const BEGIN = '<!-- operations: written by `npm run docs:api` -->';
-const END = '<!-- end of operations -->';
-
-/** The document with its tables of operations replaced. @throws Error when it has no place for them */
+/** `docs/api.md` with its tables of permissions and operations replaced. */
 export function withApiTables(document: string): string {
-  const from = document.indexOf(BEGIN);
-  const to = document.indexOf(END);
-  if (from === -1 || to === -1) throw new Error(`docs/api.md needs the lines '${BEGIN}' and '${END}'`);
-  const tables = Object.keys(TAGS).map(tableOf).join('\n\n');
-  return `${document.slice(0, from + BEGIN.length)}\n\n${tables}\n\n${document.slice(to)}`;
+  const operations = Object.keys(TAGS).map(operationTable).join('\n\n');
+  const withPermissions = withGeneratedPart(document, 'permissions', permissionTable());
+  return withGeneratedPart(withPermissions, 'operations', operations);
 }
 
-function tableOf(tag: string): string {
+function permissionTable(): string {
+  return markdownTable(
+    ['permission', ...ROLES.map((role) => `\`${role}\``)],
+    PERMISSION_NAMES.map((name) => [
+      `\`${name}\``,
+      ...ROLES.map((role) => {
+        const scope = PERMISSIONS[name][role];
+        return scope === null ? '–' : `\`${scope}\``;
+      }),
+    ]),
+  );
+}
+
+function operationTable(tag: string): string {
   const rows = ENDPOINTS.filter((endpoint) => endpoint.tag === tag).map(rowOf);
-  return [`### ${tag}`, '', '| operation | what it does | permission |', '|---|---|---|', ...rows].join('\n');
+  return [`### ${tag}`, '', markdownTable(['operation', 'what it does', 'permission'], rows)].join('\n');
 }
 
-function rowOf({ method, path, summary, description, permission }: Endpoint): string {
-  const words = [`${summary}.`, description].filter((one) => one !== undefined).join(' ');
-  return `| ${method} \`${path}\` | ${words.replaceAll('|', '\\|')} | \`${permission}\` |`;
+function rowOf({ method, path, summary, description, permission }: Endpoint): string[] {
+  const text = [`${summary}.`, description].filter((one) => one !== undefined).join(' ');
+  return [`${method} \`${path}\``, text, `\`${permission}\``];
 }

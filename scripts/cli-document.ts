@@ -5,7 +5,7 @@ import { COMMANDS, GROUPS } from '../daemon/cli/commands.ts';
 import { CONNECT_OPTIONS } from '../daemon/cli/connect.ts';
 import { EXIT_CODES } from '../daemon/cli/output/exit-codes.ts';
 import { ERROR_CODES } from '../shared/errors.ts';
-import { markdownTable } from './markdown-table.ts';
+import { markdownTable } from './markdown.ts';
 
 const SHARED: Readonly<Record<string, Options>> = { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS };
 
@@ -32,13 +32,13 @@ export function cliDocument(): string {
     .concat('\n');
 }
 
-const ABOUT = `\`fathomd --help\` and \`fathomd COMMAND --help\` show the same. In a clone the commands are \`bin/fathomd\` and
-\`bin/fathom-tui\`; after \`fathomd install\`, \`fathomd\` and \`fathom-tui\`. Messages name the one that works where you are.
+const ABOUT = `\`fathomd --help\` and \`fathomd COMMAND --help\` show the same. In a clone, the commands are \`bin/fathomd\` and
+\`bin/fathom-tui\`; on an installed server, \`fathomd\` and \`fathom-tui\`. Messages name the one that works.
 
-- **On a terminal** a table is as wide as the terminal: long texts are cut, columns of less weight are left out, and a
-  line says so. \`--wide\` shows everything. Colours are left out with \`NO_COLOR\`, or with \`TERM=dumb\`.
-- **In a pipe or a file** a table is never cut. Columns are two spaces or more apart, no cell holds two spaces, and \`–\`
-  stands for nothing: \`fathomd databases list | awk -F '  +' '$2 == "failed" {print $1}'\`.
+- **On a terminal**, a table is as wide as the terminal. Long texts are cut and less important columns are left out; a
+  line says so. \`--wide\` shows everything. \`NO_COLOR\` and \`TERM=dumb\` switch colours off.
+- **In a pipe or a file**, a table is never cut. Columns are at least two spaces apart, no cell contains two spaces, and
+  \`–\` is an empty cell: \`fathomd databases list | awk -F '  +' '$2 == "failed" {print $1}'\`.
 - **\`--json\`** prints JSON and nothing else, for scripts. Warnings and errors go to standard error.
 - **\`--check\`** makes the exit code 1 when something is wrong, for cron and monitoring; the output stays the same.`;
 

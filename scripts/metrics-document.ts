@@ -1,5 +1,5 @@
 import { METRIC_NAMES, type MetricName, specOf } from '../daemon/metrics/metrics-table.ts';
-import { markdownTable } from './markdown-table.ts';
+import { markdownTable } from './markdown.ts';
 
 /** The whole of `docs/metrics.md`. */
 export function metricsDocument(): string {
@@ -10,7 +10,7 @@ export function metricsDocument(): string {
     '# Metrics',
     '<!-- written by `npm run docs:metrics` from daemon/metrics/metrics-table.ts -->',
     ABOUT,
-    '## Open to everybody',
+    '## Without a token',
     table(open ?? []),
     '## Of each database',
     NAMED,
@@ -20,19 +20,23 @@ export function metricsDocument(): string {
     .concat('\n');
 }
 
-const ABOUT = `\`GET /metrics\` answers in Prometheus' text format. Counters and histograms begin with the daemon: a restart sets them to
-0, which \`rate()\` and \`increase()\` expect. Readings of memory, processor and disk are at most 60 seconds old.
+const ABOUT = `\`GET /metrics\` answers in the text format of Prometheus. Counters and histograms start at 0 with the daemon, as \`rate()\`
+and \`increase()\` expect. Readings of memory, processor and disk are at most 60 seconds old.
 
-[monitoring/](monitoring/) has a scrape configuration, alerts and a dashboard for Grafana that work with these names. A
-release keeps names and labels, or lists old and new ones in the [changelog](../CHANGELOG.md).
+[Monitoring](monitoring/README.md) has a scrape configuration, alerts and a dashboard. A release keeps names and labels,
+or lists old and new ones in the [changelog](../CHANGELOG.md).
 
-**Number of series.** About 150 for the daemon with a few routes in use, about 2,000 with all of them, and 18 for each
-task handler; past 1,000 combinations of labels the rest is counted as \`other\`. 9 series for each database: 1,000
-databases make 9,000. A deleted database leaves none behind.`;
+| part | number of series |
+|---|---|
+| the daemon | about 150 with a few routes in use, about 2,000 with all of them |
+| each task handler | 18 |
+| each database | 9; a deleted database leaves none |
 
-const NAMED = `The name of a database holds a part of its owner's e-mail address, so these are shown to sessions of administrators,
-operators and viewers, over the local socket, and to API keys with the permission \`metrics.read\` (or
-\`databases.read\`). \`database\` is the name, \`kind\` is \`user\` or \`global\`.`;
+More than 1,000 combinations of labels are counted as \`other\`.`;
+
+const NAMED = `The name of a database contains a part of its owner's e-mail address. So these series need the permission \`metrics.read\`
+or \`databases.read\` on all databases: a session of an administrator, operator or viewer, an API key, or the local socket.
+\`database\` is the name, \`kind\` is \`user\` or \`global\`.`;
 
 function table(names: readonly MetricName[]): string {
   return markdownTable(

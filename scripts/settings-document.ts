@@ -1,5 +1,5 @@
 import { SETTING_GROUPS, SETTINGS, type Setting, type Variable } from '../daemon/config/sources/variables.ts';
-import { markdownTable } from './markdown-table.ts';
+import { markdownTable } from './markdown.ts';
 
 const WIDTH = 110;
 const NAMES = Object.keys(SETTINGS) as Variable[];

@@ -5,6 +5,7 @@ import { withApiTables } from './api-table.ts';
 import { cliDocument } from './cli-document.ts';
 import { withKeyTables } from './key-tables.ts';
 import { metricsDocument } from './metrics-document.ts';
+import { withPhaseDiagram } from './phase-diagram.ts';
 import { envSample, settingsDocument } from './settings-document.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -14,6 +15,7 @@ const WRITERS: Readonly<Record<string, Readonly<Record<string, (current: () => s
   cli: { 'docs/cli.md': cliDocument },
   keys: { 'docs/console.md': (current) => withKeyTables(current()) },
   metrics: { 'docs/metrics.md': metricsDocument },
+  phases: { 'docs/architecture.md': (current) => withPhaseDiagram(current()) },
   settings: { 'docs/settings.md': settingsDocument, '.env.sample': envSample },
 };
 

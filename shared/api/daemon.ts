@@ -205,7 +205,7 @@ export const getOpenApi = endpoint({
 
 const findingSchema = z
   .object({
-    id: z.string().meta({ description: 'Kind of the finding; see docs/operations.md.' }),
+    id: z.string().meta({ description: 'Kind of the finding; see docs/doctor.md.' }),
     level: z.enum(['ok', 'warning', 'fatal']),
     summary: z.string(),
     remedy: z.string().nullable().meta({ description: 'What to do; null when nothing is wrong.' }),

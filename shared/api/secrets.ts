@@ -43,7 +43,7 @@ export const rotateSecrets = endpoint({
   path: '/api/v1/secrets/rotate',
   tag,
   summary: 'Wrap all secrets with the current master key',
-  description: 'Set `AES_MASTER_KEY` to the new key and keep the old one before; see docs/security.md.',
+  description: 'Set `AES_MASTER_KEY` to the new key and keep the old one before; see docs/secrets.md.',
   permission: 'secrets.rotate',
   audit: 'secrets.rotate',
   responses: {

@@ -3,25 +3,25 @@ import { join } from 'node:path';
 import { mustBe, mustMatch, type Report } from './report.ts';
 import type { Stage } from './stage.ts';
 
-const OPERATIONS = join(import.meta.dirname, '..', '..', 'docs', 'operations.md');
+const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'backup.md');
 const API = 'https://fathom.example.com/api/v1/auth';
 
 interface Session {
   database: { name: string; url: string; token: string };
 }
 
-/** The commands of docs/operations.md about backups, word for word and in their order. */
+/** The commands of docs/backup.md, word for word and in their order. */
 async function commandsOfDocs(): Promise<{
   backUpAll: string;
   restoreAll: string;
   backUpOne: string;
   restoreOne: string;
 }> {
-  const section = /## What to back up\n([^]*?)\n## /.exec(await readFile(OPERATIONS, 'utf8'))?.[1] ?? '';
-  const blocks = [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, commands]) => commands ?? '');
+  const page = await readFile(PAGE, 'utf8');
+  const blocks = [...page.matchAll(/```sh\n([^]*?)```/g)].map(([, commands]) => commands ?? '');
   const [backUpAll, restoreAll, backUpOne, restoreOne] = blocks;
   if (!backUpAll || !restoreAll || !backUpOne || !restoreOne || blocks.length !== 4) {
-    throw new Error(`docs/operations.md has ${blocks.length} blocks of commands about backups, not 4`);
+    throw new Error(`docs/backup.md has ${blocks.length} blocks of commands, not 4`);
   }
   return { backUpAll, restoreAll, backUpOne, restoreOne };
 }

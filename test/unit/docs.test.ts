@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { withPhaseDiagram } from '../../scripts/phase-diagram.ts';
 import { ERROR_CODES } from '../../shared/errors.ts';
 import { INSTANCE_PHASES, PHASE_REASON_CODES } from '../../shared/instance.ts';
 
@@ -11,6 +12,27 @@ describe('the documentation', () => {
     const text = await docs('states.md');
     for (const word of [...INSTANCE_PHASES, ...PHASE_REASON_CODES.filter((code) => code !== 'requested')]) {
       expect(text).toContain(`\`${word}\``);
+    }
+  });
+
+  it('has a diagram of the phases; `npm run docs:phases` writes it', async () => {
+    const text = await docs('architecture.md');
+    expect(text).toBe(withPhaseDiagram(text));
+  });
+
+  it('gives each decision a number, a status and a date', async () => {
+    const folder = join(import.meta.dirname, '../../docs/decisions');
+    const names = (await readdir(folder)).filter((name) => /^\d/.test(name)).toSorted();
+    const index = await docs('decisions/README.md');
+    for (const [at, name] of names.entries()) {
+      const number = String(at + 1).padStart(4, '0');
+      const text = await readFile(join(folder, name), 'utf8');
+      expect(text).toMatch(
+        new RegExp(
+          `^# ${number}: .+\n\nStatus: (accepted|superseded by \\d{4}) · Date: \\d{4}-\\d\\d-\\d\\d\n`,
+        ),
+      );
+      expect(index).toContain(`[${number}](${name})`);
     }
   });
 

@@ -58,7 +58,7 @@ function printFindings(
 ): void {
   for (const { id, level, summary, remedy } of findings) {
     const { word, colour } = MARKS[level];
-    // What is found is named as in the table of docs/operations.md.
+    // What is found is named as in the table of docs/doctor.md.
     const name = level === 'ok' ? '' : paint('dim', ` (${id})`);
     print(`${paint(colour, word)}  ${printable(summary)}${name}`);
     if (remedy !== null) print(`         → ${printable(remedy)}`);

@@ -105,7 +105,7 @@ function wayThere(path: string, place: string): string[] {
   const restart = isRelease(packageRoot()) ? ": 'systemctl restart fathomd'" : '';
   return [
     'Nothing is changed by that. To go over to it:',
-    '  back up first: another PocketBase may change databases for good (docs/operations.md, What to back up)',
+    '  back up first: another PocketBase may change databases for good (docs/backup.md)',
     `  put this line into ${place}:`,
     `    PB_BINARY_PATH=${/[\s#'"]/.test(path) ? JSON.stringify(path) : path}`,
     `  restart the daemon${restart}, which replaces the instances one after the other`,

@@ -287,8 +287,8 @@ it('lets a data directory be absent before the first start', () => {
 });
 
 it('has a line in the documentation for every kind of finding, and for no other', () => {
-  const operations = readFileSync(join(import.meta.dirname, '../../../docs/operations.md'), 'utf8');
-  const section = operations.split('## What the doctor finds')[1]?.split('\n## ')[0] ?? '';
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/doctor.md'), 'utf8');
+  const section = page.split('## Findings')[1]?.split('\n## ')[0] ?? '';
   const rows = section.split('\n').filter((line) => line.startsWith('| `'));
   const documented = rows.flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([a-z_]+)`/g)]);
   expect(documented.map(([, id]) => id ?? '').toSorted()).toEqual([...FINDING_IDS].toSorted());

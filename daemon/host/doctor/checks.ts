@@ -93,7 +93,7 @@ export function checkSecrets({ weakSecrets }: HostFacts): Finding[] {
     warning(
       'secrets',
       `${variable} ${why}`,
-      "take one that 'fathomd init --env-file fresh.env' makes; docs/security.md says how to change each",
+      "take one that 'fathomd init --env-file fresh.env' makes; docs/secrets.md says how to change each",
     ),
   );
 }

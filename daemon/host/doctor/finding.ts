@@ -1,6 +1,6 @@
 export type Level = 'ok' | 'warning' | 'fatal';
 
-/** Every kind of finding; docs/operations.md has a line for each, which a test holds together. */
+/** Every kind of finding; docs/doctor.md has a line for each, which a test holds together. */
 export const FINDING_IDS = [
   'node',
   'config',

@@ -87,7 +87,7 @@ function stale({ staleSocket, stalePidFile, leftovers, rescued }: FleetFacts): F
       warning(
         'rescued',
         `saved from databases whose files were deleted while they ran: ${list(rescued)}`,
-        'move what is needed back into place (docs/states.md), remove what is not',
+        'move what is needed back into place (docs/troubleshooting.md), remove what is not',
       ),
     );
   }

@@ -51,7 +51,7 @@ export function checkMasterKey({ masterKey }: Pick<HostFacts, 'masterKey'>): Fin
       'master_key',
       `AES_MASTER_KEY in ${origin} (key ${id}) opens no stored secret: ${needed}`,
       rightOne === null
-        ? 'set AES_MASTER_KEY to that key, from your copy of the secrets, and run this again: it names the key that is set; docs/security.md says what to do when it is lost'
+        ? 'set AES_MASTER_KEY to that key, from your copy of the secrets, and run this again: it names the key that is set; docs/secrets.md says what to do when it is lost'
         : `${rightOne} is the right one: set AES_MASTER_KEY to that value, then restart the daemon`,
     ),
   ];

@@ -8,7 +8,7 @@ export interface HttpAnswer {
 
 /**
  * A kept HTTP/1.1 connection that takes one request after the other. `node:http` needs twice as long for a short request
- * and its answer (docs/decisions/2026-11-21-queue-connection.md).
+ * and its answer (docs/decisions/0014-queue-connection.md).
  */
 export class HttpConnection {
   readonly #socket: Socket;

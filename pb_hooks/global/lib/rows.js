@@ -1,7 +1,7 @@
 /**
  * What `take` makes of each row, with which `model` is filled one after the other. PocketBase's all() takes an error after
  * the first row for the end of the rows, and a statement that writes commits after its last one: on a full disk it would
- * look as if it had been done (docs/decisions/2026-11-21-rows-to-the-end.md).
+ * look as if it had been done (docs/decisions/0015-complete-reads.md).
  *
  * @throws the error of the database, wherever it comes up
  */
