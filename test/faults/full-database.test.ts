@@ -32,7 +32,10 @@ async function entries(fathom: Deployment, action: string): Promise<AuditEntry[]
 }
 
 const verified = async (fathom: Deployment) =>
-  (await fathomd(['audit', 'verify', '--socket', fathom.socketPath], { cwd: fathom.dataDir })).stdout;
+  JSON.parse(
+    (await fathomd(['audit', 'verify', '--json', '--socket', fathom.socketPath], { cwd: fathom.dataDir }))
+      .stdout,
+  ) as { ok: boolean };
 
 it('a control plane that is full gives no API key that is not kept, takes none back, and tells the audit log all of it later', async () => {
   const { fathom } = shared;
@@ -69,7 +72,7 @@ it('a control plane that is full gives no API key that is not kept, takes none b
   });
   const outcomes = (await entries(fathom, 'api-key.create')).map(({ outcome }) => outcome).toReversed();
   expect(outcomes).toEqual([...given.map(() => 'ok'), 'failed']);
-  expect(await verified(fathom)).toMatch(/none edited, none missing/);
+  expect(await verified(fathom)).toMatchObject({ ok: true });
   const before = await instance(fathom, 'global');
   kill(before.pid, 'SIGKILL');
   await untilReplaced(fathom, before);
@@ -90,5 +93,5 @@ it('an end of the audit log that cannot be kept is kept once it can be, though n
   expect(last?.seq).toBeGreaterThan(await keptEnd());
   await rm(obstacle, { recursive: true });
   await until(async () => (await keptEnd()) === last?.seq, { what: 'the end to be kept' });
-  expect(await verified(fathom)).toMatch(/none edited, none missing/);
+  expect(await verified(fathom)).toMatchObject({ ok: true });
 });

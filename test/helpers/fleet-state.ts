@@ -99,3 +99,6 @@ async function expectOwnerGetsIn(fathom: Deployment, email: string): Promise<voi
   const written = await owner.collection('documents').create({ title: email });
   expect(await owner.collection('documents').getOne(written.id)).toMatchObject({ title: email });
 }
+
+/** SQLITE_CONSTRAINT_TRIGGER: a trigger raised an error. Source: sqlite.org/rescode.html */
+export const REFUSED_BY_TRIGGER = { errcode: 1811 };

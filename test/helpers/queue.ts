@@ -31,6 +31,11 @@ export function hookAccess(fathom: Deployment): HookClientOptions {
   return { url: fathom.globalUrl, hookToken: hookTokenOf(Buffer.from(fathom.env['JWT_SECRET'] ?? '')) };
 }
 
+/** A worker says that it is up with its id, which has its process in it. */
+export function isUp(worker: Daemon): boolean {
+  return new RegExp(`^worker \\S*:${worker.pid}:`, 'm').test(worker.output());
+}
+
 /** `fathomd worker`, several times, each up. They end with the deployment at the latest. */
 export async function startWorkers(
   fathom: Deployment,
@@ -39,7 +44,7 @@ export async function startWorkers(
 ): Promise<Daemon[]> {
   const workers = Array.from({ length: count }, () => fathom.launch(settings, WORKER));
   for (const worker of workers) {
-    await until(() => / is up/.test(worker.output()), {
+    await until(() => isUp(worker), {
       what: () => `a worker to be up: ${worker.output()}`,
     });
   }

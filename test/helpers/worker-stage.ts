@@ -8,8 +8,11 @@ import { HookClient } from '../../daemon/queue/store/hook-client.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Task } from '../../shared/task.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
+import { type LogLine, logLines } from './log-lines.ts';
 import { hookAccess, TEST_TASKS } from './queue.ts';
 import { until } from './until.ts';
+
+export const NO_ANSWER = 'no answer';
 
 /** Notes what is asked of the control plane; an answer can get lost, or be held back. */
 export class WatchedHooks extends HookClient {
@@ -20,7 +23,7 @@ export class WatchedHooks extends HookClient {
 
   override async call<T>(operation: string, body: object): Promise<T> {
     this.asked.push(operation);
-    if (this.away) throw new FathomError('control_plane.unavailable', 'nobody answers');
+    if (this.away) throw new FathomError('control_plane.unavailable', NO_ANSWER);
     const answer = await super.call<T>(operation, body);
     if (operation === this.holding?.operation) await this.holding.until;
     if (operation !== this.losing) return answer;
@@ -59,16 +62,16 @@ export class WorkerStage {
     return stage;
   }
 
-  /** What the worker complained of. */
+  /** Returns what the worker logged as a warning or worse. */
   async withWorker(
     work: (worker: Worker) => Promise<void>,
     { slots = 1, random = Math.random }: { slots?: number; random?: () => number } = {},
-  ): Promise<string> {
-    let complaints = '';
+  ): Promise<LogLine[]> {
+    let logged = '';
     const { worker, close } = createWorker({
       hooks: this.hooks,
       clock: systemClock,
-      log: pino({ level: 'warn' }, { write: (line) => void (complaints += line) }),
+      log: pino({ level: 'warn' }, { write: (line) => void (logged += line) }),
       random,
       host: {
         databaseOf: () => Promise.reject(new Error('no task here has a user')),
@@ -89,7 +92,7 @@ export class WorkerStage {
       await worker.stop(0);
       await close();
     }
-    return complaints;
+    return logLines(logged);
   }
 
   /** The file of the global PocketBase. */

@@ -158,15 +158,14 @@ describe('requests that are not valid', () => {
   });
 
   it.each([
-    ['Basic YTpi', /must read 'Bearer <token>'/],
-    ['Bearer', /must read 'Bearer <token>'/],
-    ['Bearer x.y.z', /not valid/],
+    'Basic YTpi',
+    'Bearer',
+    'Bearer x.y.z',
     // Not signed at all.
-    [`Bearer ${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.`, /not valid/],
-  ])('with the authorization %s', async (authorization, detail) => {
+    `Bearer ${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.`,
+  ])('with the authorization %s', async (authorization) => {
     const answer = await call('GET', `${fathom.url}/api/v1/me`, { headers: { authorization } });
     expectProblem(answer, 401, 'auth.required');
-    expect(answer.body.detail).toMatch(detail);
   });
 
   it('that are no HTTP end with 400', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BASE_ENVIRONMENT, FATHOMD, fathomd as run } from '../helpers/fathomd.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 let cwd: string;
 
@@ -42,8 +43,8 @@ describe('the command line', () => {
   });
 
   it.each([
-    [['databses', 'list'], "did you mean 'databases'?"],
-    [['serve', '--env-fil', 'x'], "did you mean '--env-file'?"],
+    [['databses', 'list'], "'databases'"],
+    [['serve', '--env-fil', 'x'], "'--env-file'"],
   ])('%j exits 2 with a suggestion', async (args, suggestion) => {
     const { exitCode, stdout, stderr } = await fathomd(args);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
@@ -53,7 +54,7 @@ describe('the command line', () => {
   it('exits 69 with the next action when no daemon runs', async () => {
     const { exitCode, stderr } = await fathomd(['users', 'list', '--json']);
     expect(exitCode).toBe(69);
-    expect(stderr).toContain("start it with 'systemctl start fathomd' or 'npm start'");
+    expect(stderr).toContain("'systemctl start fathomd'");
   });
 });
 
@@ -79,7 +80,7 @@ describe('init', () => {
     writeFileSync(join(cwd, 'var/.env'), '', { mode: 0o600 });
     const refused = await fathomd(['init']);
     expect(refused).toMatchObject({ exitCode: 73, stdout: '' });
-    expect(refused.stderr).toContain(`run 'fathomd serve', which reads ${cwd}/var/.env`);
+    expect(refused.stderr).toEqual(textWith("'fathomd serve'", `${cwd}/var/.env`));
     expect(existsSync(join(cwd, '.env'))).toBe(false);
     expect((await fathomd(['init', '--env-file', 'new.env'])).exitCode).toBe(0);
   });
@@ -89,7 +90,7 @@ describe('doctor', () => {
   it('exits 1 when something is fatal, and says what to do', async () => {
     const { exitCode, stdout, stderr } = await fathomd(['doctor']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
-    expect(stdout).toMatch(/^fatal +AES_MASTER_KEY: is not set \(config\)\n +→ run 'fathomd init'$/m);
+    expect(stdout).toMatch(/^fatal +AES_MASTER_KEY: .*\(config\)\n.*'fathomd init'/m);
   });
 
   it('proves the binary that is embedded', async () => {
@@ -122,7 +123,7 @@ describe('output that cannot be written', () => {
       const { exitCode, stderr } = await shell(`"$0" ${words} >/dev/full`);
       expect({ exitCode, lines: stderr.split('\n') }).toEqual({
         exitCode: 74,
-        lines: [expect.stringMatching(/^fathomd: the output cannot be written, .*ENOSPC/)],
+        lines: [expect.stringMatching(/^fathomd: .*ENOSPC/)],
       });
     },
   );

@@ -28,7 +28,7 @@ async function fathomd(args: string[], env: Record<string, string>) {
 it('a service without secrets exits 78 and makes none itself', async () => {
   const { exitCode, lines } = await serve({ FATHOM_DATA_DIR: 'data' });
   expect(exitCode).toBe(78);
-  expect(lines).toContain("AES_MASTER_KEY: is not set; run 'fathomd init'");
+  expect(lines).toContainEqual(textWith('AES_MASTER_KEY: ', "'fathomd init'"));
   expect(readdirSync(cwd)).toEqual([]);
 });
 
@@ -41,8 +41,7 @@ it('everything that is wrong is told at once, one line each, from every file', a
   });
   const { exitCode, lines } = await serve({ JWT_EXPIRATION_HOURS: 'never', LOG_LEVE: 'debug' });
   expect(exitCode).toBe(78);
-  expect(lines[0]).toBe('fathomd: warning: LOG_LEVE is not a setting; did you mean LOG_LEVEL?');
-  expect(lines[1]).toMatch(/^fathomd: the configuration is not valid/);
+  expect(lines[0]).toEqual(textWith('LOG_LEVE ', 'LOG_LEVEL?'));
   expect(lines.slice(2).map((line) => line.split(':')[0])).toEqual(
     expect.arrayContaining([
       'SERVER_PORT',
@@ -52,7 +51,7 @@ it('everything that is wrong is told at once, one line each, from every file', a
       'JWT_EXPIRATION_HOURS',
     ]),
   );
-  expect(lines).toContainEqual(textWith('AES_MASTER_KEY', 16, 32, "'fathomd init'"));
+  expect(lines).toContainEqual(textWith('AES_MASTER_KEY: ', 16, 32, "'fathomd init'"));
 });
 
 it.each([
@@ -71,8 +70,7 @@ it('warns of a value that a # cuts short, without its text', async () => {
   writeFileSync(join(cwd, '.env'), line, { mode: 0o600 });
   const { lines } = await serve();
   const warnings = lines.filter((text) => text.includes('warning') && text.includes('#'));
-  expect(warnings).toEqual([expect.stringContaining(`PB_ADMIN_PASSWORD in ${join(cwd, '.env')}`)]);
-  expect(warnings[0]).toContain("write ' before and after");
+  expect(warnings).toEqual([textWith('PB_ADMIN_PASSWORD', join(cwd, '.env'))]);
   expect(lines.join('\n')).not.toContain('battery');
   expect(lines.join('\n')).not.toContain('correct-horse');
 });
@@ -87,8 +85,9 @@ it('no secret is printed, not even a wrong one, not even with a stack', async ()
 it('a named file that is not there is the one problem', async () => {
   const { exitCode, lines } = await serve({}, ['--env-file', 'absent.env']);
   expect(exitCode).toBe(78);
+  const path = join(cwd, 'absent.env');
   expect(lines.slice(1)).toEqual([
-    textWith('--env-file', 'ENOENT', `'fathomd init --env-file ${join(cwd, 'absent.env')}'`),
+    textWith('--env-file: ', path, 'ENOENT', `'fathomd init --env-file ${path}'`),
   ]);
 });
 

@@ -11,6 +11,7 @@ import {
 } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 const shared = sharedDeployment({ PB_HEALTH_INTERVAL: '1' });
 
@@ -45,7 +46,7 @@ it('what hangs is replaced after three probes, the global PocketBase too; what c
     pid: slowBefore.pid,
     reason: {
       code: 'unresponsive',
-      message: expect.stringMatching(/^probe [12]\/3 failed: /),
+      message: expect.stringMatching(/[12]\/3.* 2 s/),
     },
     probe: { ok: false },
   });
@@ -58,9 +59,7 @@ it('what hangs is replaced after three probes, the global PocketBase too; what c
     .flatMap((event) =>
       event.kind === 'instance.phase' && event.name === hung.name ? [event.instance.reason] : [],
     );
-  expect(why.map((reason) => reason?.message ?? '')).toContainEqual(
-    expect.stringMatching(/^gave no good answer to 3 probes in a row .* so it was ended$/),
-  );
+  expect(why).toContainEqual({ code: 'unresponsive', message: textWith(3) });
   await writeAndRead(fathom, hung, 'after');
 
   const recovered = await untilInstance(

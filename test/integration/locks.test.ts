@@ -33,10 +33,7 @@ it('a database whose lock somebody else holds waits, and comes up by itself when
   await expect(fathom.client.databases.start(tenant.name)).rejects.toMatchObject({ code: 'instance.failed' });
   expect(await instance(fathom, tenant.name)).toMatchObject({
     max_attempts: null,
-    reason: {
-      code: 'data_dir_locked',
-      message: expect.stringMatching(/end it, the instance then starts by itself/),
-    },
+    reason: { code: 'data_dir_locked' },
   });
   holder.kill('SIGKILL');
   await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to come up');

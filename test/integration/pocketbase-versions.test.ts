@@ -11,6 +11,7 @@ import type { KnownVersion } from '../../daemon/pocketbase/binary/known-versions
 import { fathomd } from '../helpers/fathomd.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { runInProcess } from '../helpers/run-cli.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 const { version: REAL } = EMBEDDED;
 const archiveOf = (version: string) =>
@@ -83,7 +84,7 @@ describe('pocketbase install', () => {
     const { stdout, exitCode } = await fathomd(args, { cwd: dataDir });
     expect(exitCode).toBe(0);
     const path = executable(REAL);
-    expect(stdout).toContain(`put this line into ${join(dataDir, '.env')}:\n    PB_BINARY_PATH=${path}\n`);
+    expect(stdout).toEqual(textWith(join(dataDir, '.env'), `    PB_BINARY_PATH=${path}\n`));
     expect(sha256(await readFile(path))).toBe(EMBEDDED.sha256);
     expect((await stat(path)).mode & 0o777).toBe(0o700);
     expect((await readdir(join(dataDir, 'pocketbase'))).toSorted()).toEqual(['.lock', REAL]);
@@ -109,7 +110,7 @@ describe('pocketbase install', () => {
     await appendFile(executable(REAL), 'more');
     const [, changed] = await list({ PB_BINARY_PATH: executable(REAL) });
     expect(changed).toMatchObject({ version: REAL, chosen: true, sha256: null });
-    expect(changed?.problem).toContain(`expected ${EMBEDDED.sha256}`);
+    expect(changed?.problem).toContain(EMBEDDED.sha256);
     release(REAL, archive);
     expect((await pocketbase('install', REAL, '--from', from)).code).toBe(0);
     expect((await list())[1]?.problem).toBeNull();
@@ -120,25 +121,25 @@ describe('pocketbase install', () => {
       what: 'an archive that is not the one of checksums.txt',
       serve: () => release('1.0.0', zip(`echo ran > ${join(dataDir, 'ran')}`), 'a'.repeat(64)),
       code: 78,
-      says: `checksums.txt says ${'a'.repeat(64)}; nothing was installed`,
+      says: ['checksums.txt', 'a'.repeat(64)],
     },
     {
       what: 'an archive that holds another version',
       serve: () => release('1.0.0', zip('echo pocketbase version 2.0.0')),
       code: 78,
-      says: 'it says that it is 2.0.0; nothing was installed',
+      says: ['2.0.0'],
     },
     {
       what: 'an archive that holds no PocketBase',
       serve: () => release('1.0.0', zipSync({ 'README.md': Buffer.from('nothing') })),
       code: 78,
-      says: "holds no 'pocketbase'",
+      says: ["'pocketbase'"],
     },
     {
       what: 'something that is no archive',
       serve: () => release('1.0.0', Buffer.from('<html>')),
       code: 78,
-      says: 'its archive cannot be opened',
+      says: [],
     },
     {
       what: 'a download that breaks off',
@@ -150,13 +151,13 @@ describe('pocketbase install', () => {
         });
       },
       code: 69,
-      says: /cannot be downloaded: it broke off after \d+ bytes: .+; nothing was installed/,
+      says: [],
     },
     {
       what: 'a version that there is not',
       serve: () => {},
       code: 1,
-      says: 'github.com/pocketbase/pocketbase/releases lists the versions',
+      says: ['github.com/pocketbase/pocketbase/releases'],
     },
     {
       what: 'a release without one for this processor',
@@ -165,13 +166,13 @@ describe('pocketbase install', () => {
         served.set('/releases/v1.0.0/checksums.txt', (_request, response) => void response.end('\n'));
       },
       code: 1,
-      says: `has no ${archiveOf('1.0.0')}`,
+      says: [archiveOf('1.0.0')],
     },
   ])('installs nothing of $what', async ({ serve, code, says }) => {
     serve();
     const { err, ...ended } = await pocketbase('install', '1.0.0', '--from', from);
     expect(ended).toEqual({ code, out: '' });
-    expect(err).toEqual(says instanceof RegExp ? expect.stringMatching(says) : expect.stringContaining(says));
+    expect(err).toEqual(textWith('fathomd: ', '1.0.0', ...says));
     expect(await readdir(join(dataDir, 'pocketbase'))).not.toContain('1.0.0');
     expect(existsSync(join(dataDir, 'ran'))).toBe(false);
   });
@@ -180,7 +181,7 @@ describe('pocketbase install', () => {
     const nobody = `http://127.0.0.1:${await freePortRange(1)}`;
     const { code, err } = await pocketbase('install', '1.0.0', '--from', nobody);
     expect(code).toBe(69);
-    expect(err).toMatch(/ECONNREFUSED.*--from, or bring the executable here yourself and set PB_BINARY_PATH/);
+    expect(err).toEqual(textWith('ECONNREFUSED', '--from', 'PB_BINARY_PATH'));
     expect((await pocketbase('install', '1.0.0', '--from', 'http://example.com')).code).toBe(2);
     expect((await pocketbase('install', '../1.0.0', '--from', from)).code).toBe(2);
   });

@@ -8,6 +8,7 @@ import type { Deployment } from '../helpers/deployment.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signUp } from '../helpers/http-call.ts';
 import { finished } from '../helpers/queue.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 let fathom: Deployment;
 
@@ -104,19 +105,19 @@ describe('http.request', () => {
 
   it('does not try again what cannot be sent, and says what to do', async () => {
     const { url, asked } = await webhook([{ status: 200 }]);
-    const cases: [payload: object, message: RegExp][] = [
-      [{ url: 'http://me:mine@127.0.0.1:1/' }, /must not hold a user or password; send them as an auth/],
-      [{ url, method: 'GET', body: 'x' }, /cannot be sent with GET or HEAD/],
-      [{ url, headers: { 'two words': '' } }, /headers\["two words"\]/],
-      [{ url, headers: { 'x-note': 'a\r\nx-more: b' } }, /holds a character that no header can hold/],
-      [{ url, secrets: { headers: { 'x-note': 'a\nb' } } }, /holds a character that no header can hold/],
-      [{ url, headers: { 'Content-Length': '3' } }, /must not hold .*content-length/],
+    const cases: [payload: object, ...named: string[]][] = [
+      [{ url: 'http://me:mine@127.0.0.1:1/' }, 'url', 'authorization'],
+      [{ url, method: 'GET', body: 'x' }, 'GET'],
+      [{ url, headers: { 'two words': '' } }, 'two words'],
+      [{ url, headers: { 'x-note': 'a\r\nx-more: b' } }, 'x-note'],
+      [{ url, secrets: { headers: { 'x-note': 'a\nb' } } }, 'x-note'],
+      [{ url, headers: { 'Content-Length': '3' } }, 'content-length'],
     ];
-    for (const [payload, message] of cases) {
+    for (const [payload, ...named] of cases) {
       const { id } = await fathom.client.queue.add({ type: 'http.request', payload });
       const task = await finished(fathom, id);
       expect(task).toMatchObject({ status: 'dead', attempts: 1 });
-      expect(task.errors?.[0]?.message).toMatch(message);
+      expect(task.errors?.[0]?.message).toEqual(textWith(...named));
     }
     expect(asked).toEqual([]);
   });
@@ -200,7 +201,7 @@ describe('http.request', () => {
       max_attempts: 1,
     });
     const task = await finished(fathom, id);
-    expect(task.errors?.[0]?.message).toBe('no answer within 0.2 s');
+    expect(task.errors?.[0]?.message).toContain('0.2 s');
   });
 });
 

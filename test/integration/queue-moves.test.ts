@@ -19,6 +19,7 @@ import { HookClient } from '../../daemon/queue/store/hook-client.ts';
 import { TASK_TRANSITIONS, type TaskStatus } from '../../shared/task.ts';
 import { leaseFaults, logLeases, readLeases } from '../chaos/lease-log.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { REFUSED_BY_TRIGGER } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { hookAccess } from '../helpers/queue.ts';
 
@@ -233,7 +234,7 @@ describe('tasks, whatever is done to them', () => {
     });
     for (const status of ['done', 'failed', 'dead']) {
       expect(() => database.prepare('UPDATE global_queue SET status = ?').run(status)).toThrow(
-        /cannot move that way/,
+        expect.objectContaining(REFUSED_BY_TRIGGER),
       );
     }
   });

@@ -4,6 +4,8 @@ import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, signUp } from '../helpers/http-call.ts';
+import { logLines, WARN } from '../helpers/log-lines.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
@@ -29,7 +31,10 @@ describe('schedules', () => {
 
   it('are refused for a user who is not there, and go with the one they work for', async () => {
     const set = { cron: '0 3 * * *', task };
-    await expect(fathom.client.queue.setSchedule('theirs', set)).rejects.toThrow(/there is no user 'a+'/);
+    await expect(fathom.client.queue.setSchedule('theirs', set)).rejects.toMatchObject({
+      code: 'not_found',
+      message: textWith(task.user_id),
+    });
     const { user } = await signUp(fathom.url, 'scheduled@example.com');
     await fathom.client.queue.setSchedule('theirs', { ...set, task: { ...task, user_id: user.id } });
     const listed = await fathom.client.queue.schedules();
@@ -48,7 +53,7 @@ describe('schedules', () => {
     // Another one has the daemon look at all of them.
     await fathom.client.queue.setSchedule('later', { cron: '0 3 * * *', task: { type: 'noop' } });
     await until(
-      () => /the schedule 'orphan' has no task to add: there is no user 'a+'/.test(daemon.output()),
+      () => logLines(daemon.output()).some(({ level, msg }) => level === WARN && msg.includes("'orphan'")),
       { what: () => daemon.output() },
     );
     const orphan = (await schedules()).find(({ name }) => name === 'orphan');
@@ -154,7 +159,7 @@ describe('a schedule that cannot run', () => {
     expect(listed.get('a-once')).toMatchObject({
       next_run_at: null,
       last_run_at: expect.any(String) as string,
-      error: expect.stringContaining('never matches a date again') as string,
+      error: expect.any(String) as string,
     });
     for (const name of ['b-no-cron', 'c-no-zone', 'd-no-type', 'e-no-object']) {
       expect(listed.get(name)).toMatchObject({ last_run_at: null, error: expect.any(String) as string });
@@ -192,10 +197,10 @@ describe('a task or schedule', () => {
     const { user, database } = await signUp(fathom.url, 'warned@example.com');
     await fathom.client.databases.delete(database.name);
     for (const [task, warning] of [
-      [{ type: 'database.vacuum' }, /works for a user/],
-      [{ type: 'database.vacuum', user_id: user.id }, /has no database now/],
-      [{ type: 'no.such' }, /there is no handler/],
-      [{ type: 'http.request', payload: { url: 'ftp://a.example/' } }, /payload is not right/],
+      [{ type: 'database.vacuum' }, /'database\.vacuum'.*user_id/],
+      [{ type: 'database.vacuum', user_id: user.id }, /database\.provision/],
+      [{ type: 'no.such' }, /'no\.such'/],
+      [{ type: 'http.request', payload: { url: 'ftp://a.example/' } }, /url/],
     ] as const) {
       const added = await fathom.client.queue.add(task);
       expect(added.warning).toMatch(warning);
@@ -218,7 +223,7 @@ describe('a task or schedule', () => {
     ]);
     for (const { stderr, exitCode } of [add, schedule]) {
       expect({ stderr, exitCode }).toMatchObject({
-        stderr: expect.stringMatching(/warning: 'database\.vacuum' works for a user/) as string,
+        stderr: textWith('warning: ', "'database.vacuum'"),
         exitCode: 0,
       });
     }

@@ -5,7 +5,9 @@ import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd as run } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, signUp } from '../helpers/http-call.ts';
+import { logLines } from '../helpers/log-lines.ts';
 import { finished, TEST_TASKS } from '../helpers/queue.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
@@ -62,12 +64,10 @@ describe('a task', () => {
 
   it('whose handler is not there is dead at once, and says what to do', async () => {
     const { id, warning } = await fathom.client.queue.add({ type: 'no.such.thing' });
-    expect(warning).toMatch(
-      /^there is no handler 'no\.such\.thing' here now\. There are database\.pro.* noop,/,
-    );
+    expect(warning).toEqual(textWith("'no.such.thing'", 'database.provision, ', ' noop,'));
     const task = await finished(fathom, id);
     expect(task).toMatchObject({ status: 'dead', attempts: 1 });
-    expect(task.errors?.[0]?.message).toMatch(/put no\.such\.thing\.ts into .* and retry/);
+    expect(task.errors?.[0]?.message).toContain('no.such.thing.ts');
   });
 
   it('of an unknown user is refused', async () => {
@@ -94,21 +94,21 @@ async function attempt(
 }
 
 describe('a handler that goes wrong', () => {
-  const ways: [way: string, timeout: number, reason: RegExp, code: string | undefined][] = [
-    ['throws', 60, /it broke after 17 steps/, undefined],
-    ['never', 1, /out of time: it did not end within 1 s/, 'timeout'],
-    ['late', 1, /out of time: it did not end within 1 s/, 'timeout'],
-    ['blocks', 1, /out of time: it did not end within 1 s/, 'timeout'],
-    ['exits', 60, /called process\.exit\(7\)/, 'exit'],
-    ['eats', 60, /used more than \d+ MB/, 'memory_limit'],
-    ['buffers', 60, /used more than \d+ MB/, 'memory_limit'],
-    ['leaves', 60, /left an error uncaught: nobody caught this/, 'uncaught'],
+  const ways: [way: string, timeout: number, reason: string, code: string | undefined][] = [
+    ['throws', 60, 'it broke after 17 steps', undefined],
+    ['never', 1, '1 s', 'timeout'],
+    ['late', 1, '1 s', 'timeout'],
+    ['blocks', 1, '1 s', 'timeout'],
+    ['exits', 60, 'process.exit(7)', 'exit'],
+    ['eats', 60, ' MB', 'memory_limit'],
+    ['buffers', 60, ' MB', 'memory_limit'],
+    ['leaves', 60, 'nobody caught this', 'uncaught'],
   ];
   for (const [way, timeout_s, reason, code] of ways) {
     it(`and ${way} fails the task with the reason`, async () => {
       const task = await attempt(way, { timeout_s });
       expect(task.errors).toHaveLength(1);
-      expect(task.errors?.[0]?.message).toMatch(reason);
+      expect(task.errors?.[0]?.message).toContain(reason);
       expect(task.errors?.[0]?.code).toBe(code);
     });
   }
@@ -133,7 +133,9 @@ describe('a handler that goes wrong', () => {
     expect(task.errors?.map((error) => error.attempt)).toEqual([1, 2, 3]);
     expect(task.error_signature).toBe('misbehave: it broke after # steps');
     expect(task.last_error).toBe('it broke after 17 steps');
-    expect(daemon.output()).toContain('a task is dead: misbehave: it broke after 17 steps');
+    expect(logLines(daemon.output())).toContainEqual(
+      expect.objectContaining({ task: task.id, outcome: 'dead', msg: textWith('it broke after 17 steps') }),
+    );
   });
 
   it('is not tried again after an UnrecoverableError', async () => {
@@ -241,8 +243,9 @@ describe('fathomd queue', () => {
     expect(await fathomd('queue', 'show', added.id)).toContain('payload   {"days":7}');
     const listed = await fathomd('queue', 'list', '--status', 'pending');
     expect(listed).toMatch(new RegExp(`^${added.id} .* ${added.updated} +listed@example\\.com`, 'm'));
-    expect(await fathomd('queue', 'cancel', added.id)).toBe(`${added.id} noop is cancelled`);
-    expect(await fathomd('queue', 'resume')).toMatch(/^the queue is working/);
+    expect(await fathomd('queue', 'cancel', added.id)).toEqual(textWith(added.id, 'noop', 'cancelled'));
+    await fathomd('queue', 'resume');
+    expect((await fathom.client.queue.stats()).paused).toBe(false);
   });
 
   it('shows the dead letters by error, and puts them back', async () => {
@@ -252,7 +255,7 @@ describe('fathomd queue', () => {
     expect(await fathomd('queue', 'list')).toMatch(new RegExp(`${id} .* the order was withdrawn$`, 'm'));
     const signature = 'misbehave: UnrecoverableError: the order was withdrawn';
     expect(await fathomd('queue', 'dead')).toContain(signature);
-    expect(await fathomd('queue', 'retry', signature, '--signature')).toMatch(/pending again$/);
+    expect(await fathomd('queue', 'retry', signature, '--signature')).toContain('pending');
     expect(await finished(fathom, id)).toMatchObject({ status: 'dead', attempts: 1 });
   });
 
@@ -267,15 +270,15 @@ describe('fathomd queue', () => {
       '--timezone',
       'Europe/Berlin',
     ];
-    expect(await fathomd(...set)).toMatch(/^nightly runs next at \d{4}-/);
+    expect(await fathomd(...set)).toMatch(/^nightly .*\d{4}-\d\d-\d\d/);
     expect(await fathomd('queue', 'schedules')).toMatch(/nightly +noop +0 3 \* \* \* +Europe\/Berlin/);
-    expect(await fathomd('queue', 'unschedule', 'nightly')).toBe('the schedule nightly is removed');
+    expect(await fathomd('queue', 'unschedule', 'nightly')).toContain('nightly');
     expect(JSON.parse(await fathomd('queue', 'schedules', '--json'))).toEqual([]);
     const mistyped = ['queue', 'schedule', 'nightly', 'noob', '--cron', '0 3 * * *'];
     const { stderr } = await run([...mistyped, '--socket', fathom.socketPath]);
-    expect(stderr).toMatch(/^fathomd: warning: there is no handler 'noob' here now; did you mean 'noop'\?/);
+    expect(stderr).toEqual(textWith('warning: ', "'noob'", "'noop'"));
     expect((await fathom.client.queue.schedules()).items).toMatchObject([
-      { name: 'nightly', warning: expect.stringContaining("did you mean 'noop'?") as string },
+      { name: 'nightly', warning: textWith("'noop'") },
     ]);
     await fathom.client.queue.removeSchedule('nightly');
   });

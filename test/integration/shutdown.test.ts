@@ -5,6 +5,7 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { instance, kill, signUpMany } from '../helpers/fleet-actions.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
+import { logLines } from '../helpers/log-lines.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
 
@@ -77,7 +78,9 @@ it('SIGTERM in the middle of a start leaves nothing behind either', async () => 
 
   // The take-over is under way by then, of some of them at least.
   daemon = fathom.launch();
-  await until(() => daemon.output().includes('the daemon is ready'), { what: 'the fleet to be started' });
+  await until(() => logLines(daemon.output()).some((line) => line['api'] !== undefined), {
+    what: 'the fleet to be started',
+  });
   daemon.signal('SIGTERM');
   expect(await daemon.exited).toBe(0);
   for (const { pid, stat } of stats) expect(isAlive(pid, stat?.startTime ?? 0)).toBe(false);

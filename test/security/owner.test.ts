@@ -8,6 +8,7 @@ import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { asSuperuser } from '../helpers/instance-superuser.ts';
+import { type LogLine, logLines, WARN } from '../helpers/log-lines.ts';
 import { until } from '../helpers/until.ts';
 
 const OTHER_PASSWORD = 'another-password';
@@ -217,7 +218,8 @@ describe('a pb_data that is put back from a backup', () => {
     await until(async () => (await stat(join(dataOf(session), 'data.db'))).ino !== ino, {
       what: 'the restore',
     });
-    await until(() => daemon.output().includes('goes on with another data.db'), { what: 'it to be seen' });
+    const isNoticed = (line: LogLine) => line.level === WARN && line['instance'] === row.name;
+    await until(() => logLines(daemon.output()).some(isNoticed), { what: 'it to be noticed' });
     await untilRefused(session);
     expect(await opens(session, 'itself@example.com', PASSWORD)).toBe(false);
     expect((await fathom.client.databases.get(row.name)).pid).toBe(pid);

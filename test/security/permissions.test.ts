@@ -4,6 +4,7 @@ import { createClient } from '../../shared/client/fathom-client.ts';
 import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 interface Route {
   method: string;
@@ -128,9 +129,10 @@ it('whoever asks for no more than a viewer may do gets no more, over both transp
   expect((await call<Page<object>>('GET', list, asAdmin)).body.total).toBe(3);
 
   const onSocket = createClient({ target: { socketPath: fathom.socketPath }, role: 'viewer' });
-  await expect(onSocket.databases.restart(bob.database.name)).rejects.toThrow(
-    'databases.operate; this session asked for no more than a viewer may do',
-  );
+  await expect(onSocket.databases.restart(bob.database.name)).rejects.toMatchObject({
+    code: 'auth.forbidden',
+    message: textWith('databases.operate', 'viewer'),
+  });
   expect((await onSocket.databases.list()).total).toBeGreaterThan(2);
 
   // It takes away and never adds: a user stays a user.

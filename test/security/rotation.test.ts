@@ -13,6 +13,8 @@ import { untilReplaced } from '../helpers/fleet-actions.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { type Deployment, deployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
+import { logLines, WARN } from '../helpers/log-lines.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const TASKS = 60;
@@ -161,7 +163,7 @@ it('a master key that opens nothing seals nothing, and the start and the doctor 
   await first.stop();
 
   const daemon = await fathom.start(wrong);
-  expect(daemon.output()).toContain(`AES_MASTER_KEY in ${place} is the right one`);
+  expect(daemon.output()).toEqual(textWith('AES_MASTER_KEY', place));
   expect(daemon.output()).not.toContain(right);
   expect(await signUpStatus(fathom, 'refused@example.com')).toMatchObject({
     status: 500,
@@ -181,7 +183,7 @@ it('a master key that opens nothing seals nothing, and the start and the doctor 
   expect((await signIn(fathom.url, 'before@example.com')).database.status).toBe('Running');
   expect(await rotate(fathom)).toMatchObject({ rotated: 0, failed: SEALED_AT_START + 1 });
   expect(await findings(fathom, wrong, 'master_key')).toMatchObject([
-    { level: 'fatal', remedy: expect.stringContaining(`AES_MASTER_KEY in ${place} is the right one`) },
+    { level: 'fatal', remedy: textWith('AES_MASTER_KEY', place) },
   ]);
   await daemon.stop();
 
@@ -189,7 +191,7 @@ it('a master key that opens nothing seals nothing, and the start and the doctor 
   const swapped = { ...wrong, AES_PREVIOUS_MASTER_KEY: '', PB_PREVIOUS_ENCRYPTION_KEY: right };
   await rm(place);
   expect(await findings(fathom, swapped, 'master_key')).toMatchObject([
-    { level: 'fatal', remedy: expect.stringContaining('PB_PREVIOUS_ENCRYPTION_KEY in the environment') },
+    { level: 'fatal', remedy: textWith('PB_PREVIOUS_ENCRYPTION_KEY') },
   ]);
   await fathom.start();
   expect((await signIn(fathom.url, 'refused@example.com')).database.status).toBe('Running');
@@ -242,7 +244,8 @@ it('another session key is noticed by the start and the doctor, unless the forme
   expect((await call('GET', `${fathom.url}/api/v1/me`, { token })).status).toBe(200);
   await both.stop();
   const third = await fathom.start({ JWT_SECRET: randomBytes(64).toString('base64') });
-  expect(warningsOf(third.output()).filter((text) => text.includes('JWT_PREVIOUS_SECRET'))).toHaveLength(1);
+  const warnings = logLines(third.output()).filter(({ level }) => level === WARN);
+  expect(warnings.filter(({ msg }) => msg.includes('JWT_PREVIOUS_SECRET'))).toHaveLength(1);
   expect((await call('GET', `${fathom.url}/api/v1/me`, { token })).status).toBe(401);
 });
 
@@ -267,12 +270,6 @@ async function findings(fathom: Deployment, env: Record<string, string>, id: str
 
 function signUpStatus(fathom: Deployment, email: string) {
   return call('POST', `${fathom.url}/api/v1/auth/register`, { body: { email, password: PASSWORD } });
-}
-
-function warningsOf(output: string): string[] {
-  const lines = output.split('\n').filter((line) => line.startsWith('{'));
-  const entries = lines.map((line) => JSON.parse(line) as { level: number; msg: string });
-  return entries.filter(({ level }) => level === 40).map(({ msg }) => msg);
 }
 
 async function taskRows(fathom: Deployment): Promise<TaskRow[]> {
