@@ -8,10 +8,10 @@ import type { Transport } from './http/caller.ts';
 import { keepRunFiles } from './http/listen/keep-run-files.ts';
 import { listenOnSocket, listenOnTcp } from './http/listen/listen.ts';
 import { createServices, type DaemonServices, type ServiceOptions } from './startup/create-services.ts';
-import { keepWatch } from './startup/keep-watch.ts';
+import { startPeriodicChecks } from './startup/periodic-checks.ts';
 import { type Host, prepareHost } from './startup/prepare-host.ts';
 import { reload } from './startup/reload.ts';
-import { serveAll } from './startup/routes.ts';
+import { createApiWithStream } from './startup/routes.ts';
 import { startControlPlane } from './startup/start-control-plane.ts';
 import { GLOBAL_NAME } from './supervisor/global-instance.ts';
 import { byInstance } from './supervisor/start/takeover.ts';
@@ -19,28 +19,28 @@ import { byInstance } from './supervisor/start/takeover.ts';
 const PAGE_CHECK_MS = 3_600_000;
 
 export interface DaemonOptions extends ServiceOptions {
-  /** The local socket, when it was opened for this process; null opens it. */
+  /** Descriptor of the local socket, if another process opened it; null opens it. */
   adminSocketFd?: number | null;
-  /** How often each database is read through, in milliseconds. */
+  /** How often each database file is checked, in milliseconds. */
   pageCheckMs?: number;
 }
 
 export interface RunningDaemon {
-  /** Ends everything in order, or everything but the instances; safe to call again. */
+  /** Stops everything in order, or leaves the instances running. May be called again. */
   stop(fleet?: 'stop' | 'leave'): Promise<void>;
-  /** Applies what can be applied under way; says what else differs and needs a restart. */
+  /** Applies a new configuration. Returns the changes that need a restart. */
   reload(config: Config): Promise<string[]>;
   instances(): DaemonStatus['instances'];
-  /** Resolves when the daemon has stopped, rejects when it broke. */
+  /** Resolves when the daemon has stopped, rejects when it failed. */
   stopped: Promise<void>;
 }
 
 /**
- * Builds everything, in the order in which it depends on each other, and registers the release of each thing on the line
- * after it was acquired. Resolves when the fleet's start has begun.
+ * Starts the daemon, each part after those that it depends on. The release of each resource is registered on the line after
+ * it was acquired. Resolves when the start of the instances has begun.
  *
- * @throws FathomError with the exit code for what is wrong; what was started is ended then, and user instances that an
- * earlier daemon left go on
+ * @throws FathomError with an exit code. Everything that was started is stopped; user instances of an earlier daemon keep
+ * running
  */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
   await using resources = new AsyncDisposableStack();
@@ -58,7 +58,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     resources,
   });
   const { fleet, queue, catalog, log } = services;
-  // The fleet is stopped last, after everything that could ask something of it.
+  // The fleet is stopped last, after everything that uses it.
   resources.defer(() => fleet.close(fleetEnd));
   resources.defer(() => services.audit.stop());
   await listen(config, { host, services, resources, adminSocketFd: options.adminSocketFd ?? null });
@@ -84,7 +84,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   waitingFor = null;
   log.info({ databases: catalog.entries().length, api: services.apiUrl }, 'the daemon is ready');
 
-  keepWatch({
+  startPeriodicChecks({
     host,
     services,
     resources,
@@ -92,13 +92,13 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     pageCheckMs: options.pageCheckMs ?? PAGE_CHECK_MS,
   });
 
-  const held = resources.move();
+  const acquired = resources.move();
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
   return {
-    stop: (fleetIs = 'stop') => {
-      if (stopping === null) fleetEnd = fleetIs;
-      stopping ??= held.disposeAsync().then(stopped.resolve, stopped.reject);
+    stop: (instances = 'stop') => {
+      if (stopping === null) fleetEnd = instances;
+      stopping ??= acquired.disposeAsync().then(stopped.resolve, stopped.reject);
       return stopped.promise;
     },
     stopped: stopped.promise,
@@ -107,7 +107,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   };
 }
 
-/** Opens the API on TCP and on the local socket. It answers that the daemon is starting, until it is ready. */
+/** Opens the API on TCP and on the local socket. Until the daemon is ready, most routes respond `daemon.starting`. */
 async function listen(
   config: Config,
   {
@@ -117,7 +117,7 @@ async function listen(
     adminSocketFd,
   }: { host: Host; services: DaemonServices; resources: AsyncDisposableStack; adminSocketFd: number | null },
 ): Promise<void> {
-  const create = (transport: Transport) => serveAll(services, transport);
+  const create = (transport: Transport) => createApiWithStream(services, transport);
   const tcp = await listenOnTcp(create, config.server.host, config.server.port);
   resources.defer(() => tcp.close());
   const socket = await listenOnSocket(create, config, adminSocketFd);

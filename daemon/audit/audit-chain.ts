@@ -1,14 +1,14 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { AuditEntry } from '../../shared/audit.ts';
 
-/** A row as it is kept. */
+/** A stored entry. */
 export interface AuditRow extends AuditEntry {
   /** Hash of the row before it; empty for the first. */
   previous: string;
   hash: string;
 }
 
-/** The end of the chain. */
+/** The last row of the chain. */
 export interface AuditHead {
   seq: number;
   hash: string;
@@ -16,18 +16,21 @@ export interface AuditHead {
 
 export const EMPTY_CHAIN: AuditHead = { seq: 0, hash: '' };
 
-/** Keyed, so that whoever can write the table but does not have the daemon's keys cannot make a chain that fits. */
-export function link(key: KeyObject, head: AuditHead, entry: Omit<AuditEntry, 'seq'>): AuditRow {
+/**
+ * Creates the row that follows `head`. The hash is keyed: write access to the table alone is not enough to forge a valid
+ * chain.
+ */
+export function linkEntry(key: KeyObject, head: AuditHead, entry: Omit<AuditEntry, 'seq'>): AuditRow {
   const numbered = { ...entry, seq: head.seq + 1 };
   return { ...numbered, previous: head.hash, hash: hashOf(key, head.hash, numbered) };
 }
 
-/** What is wrong with a row that should follow `head`, in a sentence; null when it fits. */
-export function whyNotLinked(key: KeyObject, head: AuditHead, row: AuditRow): string | null {
+/** Returns why a row does not follow `head`, as a sentence; null when it does. */
+export function findBreak(key: KeyObject, head: AuditHead, row: AuditRow): string | null {
   if (row.seq !== head.seq + 1) {
     return row.seq > head.seq + 1
       ? `row ${head.seq + 1} is missing`
-      : `row ${row.seq} stands where row ${head.seq + 1} should be`;
+      : `row ${row.seq} is in the place of row ${head.seq + 1}`;
   }
   if (row.previous !== head.hash) return `row ${row.seq} does not follow the row before it`;
   if (row.hash !== hashOf(key, row.previous, row)) return `row ${row.seq} was edited`;

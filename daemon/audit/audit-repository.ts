@@ -1,18 +1,18 @@
 import type { RecordModel } from 'pocketbase';
 import type { AuditEntry } from '../../shared/audit.ts';
+import type { Page, PageRequest } from '../../shared/protocol.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
+import { listRecords } from '../control-plane/records.ts';
 import { type AuditHead, type AuditRow, EMPTY_CHAIN } from './audit-chain.ts';
 
-export interface AuditQuery {
-  page: number;
-  perPage: number;
+export interface AuditQuery extends PageRequest {
   action?: string | undefined;
   actor?: string | undefined;
   target?: string | undefined;
   outcome?: string | undefined;
 }
 
-/** The audit log as the global PocketBase keeps it. */
+/** The audit log in the global PocketBase. */
 export class AuditRepository {
   readonly #client: ControlPlaneClient;
 
@@ -20,12 +20,12 @@ export class AuditRepository {
     this.#client = client;
   }
 
-  /** All of them, or none. */
+  /** Adds the rows in one transaction. */
   async append(rows: readonly AuditRow[]): Promise<void> {
-    await this.#client.call((client) => client.send('/api/fathom/audit', { method: 'POST', body: { rows } }));
+    await this.#client.post('/api/fathom/audit', { rows });
   }
 
-  async head(): Promise<AuditHead> {
+  async readHead(): Promise<AuditHead> {
     const { items } = await this.#client.call((client) =>
       client.collection('audit_log').getList(1, 1, { sort: '-seq', skipTotal: true }),
     );
@@ -33,23 +33,22 @@ export class AuditRepository {
     return last ? { seq: Number(last['seq']), hash: String(last['hash']) } : EMPTY_CHAIN;
   }
 
-  /** The newest first. */
-  async list(query: AuditQuery): Promise<{ items: AuditEntry[]; total: number }> {
-    const { page, perPage, action, actor, target, outcome } = query;
-    const wanted = Object.entries({ action, actor, target, outcome }).filter(
+  /** Lists entries, the newest first. */
+  list({ page, per_page, action, actor, target, outcome }: AuditQuery): Promise<Page<AuditEntry>> {
+    const filters = Object.entries({ action, actor, target, outcome }).filter(
       ([, value]) => value !== undefined,
     );
-    const { items, totalItems } = await this.#client.call((client) =>
-      client.collection('audit_log').getList(page, perPage, {
-        sort: '-seq',
-        filter: wanted.map(([field, value]) => client.filter(`${field} = {:value}`, { value })).join(' && '),
-      }),
-    );
-    return { items: items.map(toRow).map(entryOf), total: totalItems };
+    return this.#client.call((client) => {
+      const conditions = filters.map(([field, value]) => client.filter(`${field} = {:value}`, { value }));
+      const options = { sort: '-seq', filter: conditions.join(' && ') };
+      return listRecords(client.collection('audit_log'), { page, per_page }, options, (record) =>
+        toEntry(toRow(record)),
+      );
+    });
   }
 
-  /** In order. */
-  async after(seq: number, limit: number): Promise<AuditRow[]> {
+  /** Lists rows after `seq`, the oldest first. */
+  async listAfter(seq: number, limit: number): Promise<AuditRow[]> {
     const { items } = await this.#client.call((client) =>
       client.collection('audit_log').getList(1, limit, {
         sort: 'seq',
@@ -61,7 +60,8 @@ export class AuditRepository {
   }
 }
 
-export function entryOf(row: AuditRow): AuditEntry {
+/** Removes the hashes of the chain. */
+export function toEntry(row: AuditRow): AuditEntry {
   const { seq, at, actor_kind, actor, address, action, target, outcome, detail, request_id } = row;
   return { seq, at, actor_kind, actor, address, action, target, outcome, detail, request_id };
 }

@@ -3,40 +3,39 @@ import { originOf } from '../http/client-address.ts';
 import type { Api } from '../http/serve.ts';
 import type { AuditTrail, NewAuditEntry } from './audit-trail.ts';
 
-/** By strangers, too. */
-const BY_ANYBODY: ReadonlySet<string> = new Set(['sign-up', 'sign-in']);
+/** Actions that are recorded for callers without an account, too. */
+const PUBLIC_ACTIONS: ReadonlySet<string> = new Set(['sign-up', 'sign-in']);
 
-/** Of what was sent, what says what was done. Never anything secret. */
-const TOLD = ['role', 'is_active', 'permissions', 'user_id', 'force_restart', 'type', 'cron', 'name'];
+/** Members of the body that go into the detail. None of them is secret. */
+const RECORDED = ['role', 'is_active', 'permissions', 'user_id', 'force_restart', 'type', 'cron', 'name'];
 
 export interface AuditRequestsDeps {
   audit: AuditTrail;
   trustedProxies: readonly string[];
 }
 
-/** Writes down what changes something, before it is answered. */
+/** Records each request that changes something, before the response is sent. */
 export function auditRequests(app: Api, deps: AuditRequestsDeps): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const { audit: action } = request.routeOptions.config;
     if (typeof action !== 'string') return;
-    // Strangers must not be able to fill the log: those who guess passwords are slowed down before, and what names no account
-    // in the right form is no attempt at one.
-    if (request.caller === null && !(BY_ANYBODY.has(action) && isAttempt(reply.statusCode, request.body)))
+    // Callers without an account must not fill the log: rate limits bound their sign-ins, and malformed ones are left out.
+    if (request.caller === null && !(PUBLIC_ACTIONS.has(action) && isAttempt(reply.statusCode, request.body)))
       return;
     if (reply.statusCode === 429) return;
     const { address } = originOf(request, deps.trustedProxies);
-    const answer = { action, status: reply.statusCode, payload };
-    await deps.audit.record(entryFor(request, address, answer));
+    const response = { action, status: reply.statusCode, payload };
+    await deps.audit.record(toAuditEntry(request, address, response));
   });
 }
 
-/** Of strangers: one that was looked into. Before that, a token that is not valid ends a request, or a body without the right form. */
+/** Whether an unauthenticated request was a sign-in or sign-up, rather than one with a malformed body or token. */
 function isAttempt(status: number, body: unknown): boolean {
   if (status < 400) return true;
   return typeof asRecord(body)['email'] === 'string' && ![400, 413, 415].includes(status);
 }
 
-function entryFor(
+function toAuditEntry(
   request: FastifyRequest,
   address: string,
   { action, status, payload }: { action: string; status: number; payload: unknown },
@@ -45,29 +44,29 @@ function entryFor(
   const body = asRecord(request.body);
   const { name, id } = asRecord(request.params);
   const { user_id } = asRecord(request.query);
-  const facts = { ...asRecord(body['task']), ...body };
-  const told = Object.fromEntries(
-    TOLD.flatMap((key) => (facts[key] === undefined ? [] : [[key, facts[key]]])),
+  const members = { ...asRecord(body['task']), ...body };
+  const recorded = Object.fromEntries(
+    RECORDED.flatMap((key) => (members[key] === undefined ? [] : [[key, members[key]]])),
   );
-  const named = [name, id, user_id, body['email'], body['signature']].find((it) => typeof it === 'string');
+  const target = [name, id, user_id, body['email'], body['signature']].find((it) => typeof it === 'string');
   return {
     actor_kind: caller?.kind ?? 'anonymous',
     actor: caller === null || caller.kind === 'local' ? '' : caller.userId,
     address,
     action,
-    target: named ?? (status < 400 ? idIn(payload) : ''),
+    target: target ?? (status < 400 ? createdId(payload) : ''),
     outcome: status < 400 ? 'ok' : status === 401 || status === 403 ? 'refused' : 'failed',
-    detail: JSON.stringify({ status, ...told }),
+    detail: JSON.stringify({ status, ...recorded }),
     request_id: request.id,
   };
 }
 
-/** Of what was made, by the answer. */
-function idIn(payload: unknown): string {
+/** Returns the id of the created resource or user in the response body. */
+function createdId(payload: unknown): string {
   if (typeof payload !== 'string' || !payload.startsWith('{')) return '';
   const { id, user } = asRecord(JSON.parse(payload));
-  const named = id ?? asRecord(user)['id'];
-  return typeof named === 'string' ? named : '';
+  const created = id ?? asRecord(user)['id'];
+  return typeof created === 'string' ? created : '';
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -8,13 +8,9 @@ export interface AuditRoutesDeps {
   auditRepository: AuditRepository;
 }
 
-/** Who did what. */
+/** Registers the routes of the audit log. */
 export function auditRoutes(app: Api, { audit, auditRepository }: AuditRoutesDeps): void {
-  serve(app, listAudit, async (request) => {
-    const { page, per_page, ...wanted } = request.query;
-    const { items, total } = await auditRepository.list({ ...wanted, page, perPage: per_page });
-    return { items, page, per_page, total };
-  });
+  serve(app, listAudit, (request) => auditRepository.list(request.query));
 
   serve(app, verifyAudit, () => audit.verify());
 }

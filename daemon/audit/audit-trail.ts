@@ -6,23 +6,23 @@ import { replaceFile } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from '../events/bus.ts';
-import { type AuditHead, EMPTY_CHAIN, link, whyNotLinked } from './audit-chain.ts';
-import { type AuditRepository, entryOf } from './audit-repository.ts';
+import { type AuditHead, EMPTY_CHAIN, findBreak, linkEntry } from './audit-chain.ts';
+import { type AuditRepository, toEntry } from './audit-repository.ts';
 
-/** While the global PocketBase is away; past this the oldest are told in the log alone. */
+/** Entries that wait for the global PocketBase; beyond this number the oldest only go to the daemon's log. */
 const MAX_WAITING = 10_000;
 const BATCH = 200;
 const RETRY_MS = 1_000;
-/** Longest that whoever did something waits until it is written down. */
-const PATIENCE_MS = 2_000;
+/** How long a request waits until its entry is stored. */
+const STORE_TIMEOUT_MS = 2_000;
 
 export type NewAuditEntry = Omit<AuditEntry, 'seq' | 'at'>;
 
 export interface AuditTrailDeps {
   repository: AuditRepository;
-  /** Keys the chain. Asked for until it is told. */
+  /** Reads the key of the chain; called again after a failure. */
   key: () => Promise<Uint8Array>;
-  /** Where the end of the chain is kept apart from it, so that rows missing at the end are noticed. */
+  /** A file with the last row of the chain. It reveals rows that are missing at the end of the table. */
   headFile: string;
   bus: EventBus;
   clock: Clock;
@@ -34,15 +34,15 @@ interface Waiting {
   stored: () => void;
 }
 
-/** Writes the audit log, in order and in one place: what comes while a batch is written goes with the next one. */
+/** Writes the audit log in order: entries that arrive while a batch is written go into the next batch. */
 export class AuditTrail {
   readonly #deps: AuditTrailDeps;
   readonly #stopping = new AbortController();
   #waiting: Waiting[] = [];
-  /** In the table, but the end of the chain is not kept yet. */
+  /** Entries that are in the table, but not in the head file yet. */
   #written: Waiting[] = [];
   #head: AuditHead | null = null;
-  /** Not as bytes: from those Node makes a key for every row, which takes six times as long as the hash. */
+  /** Not raw bytes: Node would convert them for every row, which takes six times as long as the hash. */
   #key: KeyObject | null = null;
   #writing: Promise<void> | null = null;
 
@@ -50,47 +50,50 @@ export class AuditTrail {
     this.#deps = deps;
   }
 
-  /** Resolves when it is written down, or after a while when that is not possible now: it is tried again by itself. */
+  /** Resolves when the entry is stored, or after a timeout; then storing is retried in the background. */
   async record(entry: NewAuditEntry): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const at = this.#deps.clock.now().toISOString();
-    this.#waiting.push({ entry: { ...bounded(entry), at }, stored: resolve });
+    this.#waiting.push({ entry: { ...truncate(entry), at }, stored: resolve });
     const [oldest] = this.#waiting;
     if (this.#waiting.length > MAX_WAITING && oldest) {
       this.#waiting.shift();
       this.#deps.log.error(
         { audit: oldest.entry },
-        'the audit log cannot be written; this entry is lost to it',
+        'the audit log cannot be written; this entry is only in this log',
       );
     }
     this.#writing ??= this.#write().finally(() => {
       this.#writing = null;
     });
-    const patience = new AbortController();
-    await Promise.race([promise, this.#deps.clock.sleep(PATIENCE_MS, patience.signal)]);
-    patience.abort();
+    const timeout = new AbortController();
+    await Promise.race([promise, this.#deps.clock.sleep(STORE_TIMEOUT_MS, timeout.signal)]);
+    timeout.abort();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#writing;
     for (const { entry } of this.#waiting) {
-      this.#deps.log.error({ audit: entry }, 'the audit log could not be written before the end');
+      this.#deps.log.error(
+        { audit: entry },
+        'this entry could not be written to the audit log before the stop',
+      );
     }
   }
 
-  /** Reads the whole log. */
+  /** Checks the whole chain. */
   async verify(): Promise<AuditVerification> {
     const { repository } = this.#deps;
-    const key = await this.#keyOfChain();
-    // Read before the rows: what is written meanwhile only adds to them.
-    const kept = await this.#keptHead();
+    const key = await this.#readKey();
+    // Read before the rows, because rows may be added during the check.
+    const storedHead = await this.#readHeadFile();
     let head = EMPTY_CHAIN;
-    const end = kept ?? EMPTY_CHAIN;
+    const end = storedHead ?? EMPTY_CHAIN;
     for (;;) {
-      const rows = await repository.after(head.seq, 500);
+      const rows = await repository.listAfter(head.seq, 500);
       for (const row of rows) {
-        const problem = whyNotLinked(key, head, row);
+        const problem = findBreak(key, head, row);
         if (problem !== null) return { ok: false, checked: head.seq, problem };
         head = { seq: row.seq, hash: row.hash };
         if (row.seq === end.seq && row.hash !== end.hash) {
@@ -100,8 +103,8 @@ export class AuditTrail {
       if (rows.length < 500) break;
     }
     const problem =
-      kept === null && head.seq > 0
-        ? `${this.#deps.headFile} is gone or damaged, so nobody can tell whether the last rows are there`
+      storedHead === null && head.seq > 0
+        ? `${this.#deps.headFile} is missing or damaged: the last rows of the log may be missing`
         : head.seq < end.seq
           ? `the log ends at row ${head.seq}, but row ${end.seq} was written`
           : null;
@@ -114,7 +117,7 @@ export class AuditTrail {
     let reported = '';
     while (this.#waiting.length + this.#written.length > 0) {
       try {
-        await this.#keepHead(await this.#append(this.#waiting.slice(0, BATCH)));
+        await this.#writeHeadFile(await this.#append(this.#waiting.slice(0, BATCH)));
         for (const { stored } of this.#written.splice(0)) stored();
         failures = 0;
         reported = '';
@@ -122,9 +125,8 @@ export class AuditTrail {
         this.#head = null;
         failures += 1;
         const problem = messageOf(error);
-        // Every second until it works: said once.
-        if (problem !== reported)
-          log.warn(`the audit log cannot be written now, it is tried again: ${problem}`);
+        // The same problem is logged once, not with every retry.
+        if (problem !== reported) log.warn(`cannot write the audit log, retrying: ${problem}`);
         reported = problem;
         if (this.#stopping.signal.aborted && failures > 1) return;
         await clock.sleep(RETRY_MS, this.#stopping.signal);
@@ -132,15 +134,15 @@ export class AuditTrail {
     }
   }
 
-  /** The end of the chain, with the batch behind it. */
+  /** Appends a batch. Returns the new last row of the chain. */
   async #append(batch: readonly Waiting[]): Promise<AuditHead> {
     const { repository, bus } = this.#deps;
-    const key = await this.#keyOfChain();
-    // Asked after each failure: the rows may have been written although no answer came.
-    let head = (this.#head ??= await this.#endOfChain());
+    const key = await this.#readKey();
+    // Read again after each failure: the rows may have been written although no response arrived.
+    let head = (this.#head ??= await this.#findHead());
     if (batch.length === 0) return head;
     const rows = batch.map(({ entry }) => {
-      const row = link(key, head, entry);
+      const row = linkEntry(key, head, entry);
       head = { seq: row.seq, hash: row.hash };
       return row;
     });
@@ -148,47 +150,47 @@ export class AuditTrail {
     this.#head = head;
     this.#waiting = this.#waiting.slice(batch.length);
     this.#written.push(...batch);
-    for (const row of rows) bus.publish({ kind: 'audit.entry', entry: entryOf(row) });
+    for (const row of rows) bus.publish({ kind: 'audit.entry', entry: toEntry(row) });
     return head;
   }
 
-  async #keyOfChain(): Promise<KeyObject> {
+  async #readKey(): Promise<KeyObject> {
     this.#key ??= createSecretKey(await this.#deps.key());
     return this.#key;
   }
 
   /**
-   * What the next row follows: the last one in the table, or one that is not there any more though it was written, which then
-   * stays missed.
+   * Returns the row that the next one follows: the last one in the table, or a later one from the head file. In the second
+   * case rows are missing from the table, and a verification shows the gap.
    */
-  async #endOfChain(): Promise<AuditHead> {
-    const [written, kept] = [await this.#deps.repository.head(), await this.#keptHead()];
-    if (kept === null) {
-      if (written.seq > 0) this.#missHead();
-      else await this.#keepHead(EMPTY_CHAIN);
-      return written;
+  async #findHead(): Promise<AuditHead> {
+    const [inTable, inFile] = [await this.#deps.repository.readHead(), await this.#readHeadFile()];
+    if (inFile === null) {
+      if (inTable.seq > 0) this.#reportMissingHead();
+      else await this.#writeHeadFile(EMPTY_CHAIN);
+      return inTable;
     }
-    return kept.seq >= written.seq ? kept : written;
+    return inFile.seq >= inTable.seq ? inFile : inTable;
   }
 
-  #missHead(): void {
+  #reportMissingHead(): void {
     const { headFile, log } = this.#deps;
-    log.error(`${headFile} is gone or damaged: the last rows of the audit log may be missing, too`);
-    void this.recordOwn({ action: 'audit.head-missing', target: '', outcome: 'failed', detail: '' });
+    log.error(`${headFile} is missing or damaged: the last rows of the audit log may be missing`);
+    void this.recordDaemonAction({ action: 'audit.head-missing', target: '', outcome: 'failed', detail: '' });
   }
 
-  /** What the daemon does or finds by itself; as `record`. */
-  recordOwn(entry: Pick<NewAuditEntry, 'action' | 'target' | 'outcome' | 'detail'>): Promise<void> {
+  /** Records an action of the daemon itself, as `record`. */
+  recordDaemonAction(entry: Pick<NewAuditEntry, 'action' | 'target' | 'outcome' | 'detail'>): Promise<void> {
     return this.record({ actor_kind: 'local', actor: '', address: 'local', request_id: '', ...entry });
   }
 
-  async #keepHead(head: AuditHead): Promise<void> {
-    // For every row, and PocketBase does not wait for the disk either.
+  async #writeHeadFile(head: AuditHead): Promise<void> {
+    // Written for every batch, so not synced to the disk. PocketBase does not sync its rows either.
     await replaceFile(this.#deps.headFile, JSON.stringify(head), { mode: 0o600, synced: false });
   }
 
-  /** Null when there is none, or only what a power cut left of it. */
-  async #keptHead(): Promise<AuditHead | null> {
+  /** Returns null when the file is missing, or damaged by a power failure. */
+  async #readHeadFile(): Promise<AuditHead | null> {
     try {
       return JSON.parse(await readFile(this.#deps.headFile, 'utf8')) as AuditHead;
     } catch (error) {
@@ -198,8 +200,8 @@ export class AuditTrail {
   }
 }
 
-/** What a caller sent has to fit the columns. */
-function bounded(entry: NewAuditEntry): NewAuditEntry {
+/** Shortens values to the lengths of their columns. */
+function truncate(entry: NewAuditEntry): NewAuditEntry {
   return {
     ...entry,
     actor: entry.actor.slice(0, 254),

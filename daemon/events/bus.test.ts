@@ -4,7 +4,7 @@ import { EventBus } from './bus.ts';
 
 const removed = (name: string): FleetEvent => ({ kind: 'instance.removed', name });
 
-it('tells every listener each event in order, until it unsubscribes, which may be said twice', () => {
+it('sends each event to every listener in order until it unsubscribes', () => {
   const bus = new EventBus(() => {});
   const heard: string[] = [];
   const stop = bus.subscribe((event) => heard.push(`a ${event.kind}`));
@@ -16,7 +16,7 @@ it('tells every listener each event in order, until it unsubscribes, which may b
   expect(heard).toEqual(['a instance.removed', 'b instance.removed', 'b instance.removed']);
 });
 
-it("one listener's fault keeps nothing from the others, and is told", () => {
+it('reports an error of a listener and calls the others', () => {
   const faults: unknown[] = [];
   const bus = new EventBus((error) => faults.push(error));
   const fault = new Error('mine');
@@ -31,7 +31,7 @@ it("one listener's fault keeps nothing from the others, and is told", () => {
   expect([heard, faults]).toEqual([1, [fault]]);
 });
 
-it('reading a snapshot and subscribing in one turn misses nothing and repeats nothing', async () => {
+it('loses and repeats no event for a reader that reads a snapshot and subscribes in one turn', async () => {
   const bus = new EventBus(() => {});
   const state: string[] = [];
   bus.subscribe((event) => {

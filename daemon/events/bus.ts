@@ -3,8 +3,8 @@ import type { FleetEvent } from '../../shared/events.ts';
 export type FleetListener = (event: FleetEvent) => void;
 
 /**
- * Tells every listener each event, in order and at once. As listeners run synchronously, reading a snapshot and
- * subscribing in the same turn of the event loop misses nothing and repeats nothing.
+ * Sends each event to every listener, in order. Listeners run synchronously. So a reader that reads a snapshot and
+ * subscribes in the same turn of the event loop loses no event and gets none twice.
  */
 export class EventBus {
   readonly #listeners = new Set<FleetListener>();
@@ -19,13 +19,13 @@ export class EventBus {
       try {
         listener(event);
       } catch (error) {
-        // One reader's fault must not keep the event from the others, nor stop supervision.
+        // An error of one listener must not affect the others or the publisher.
         this.#onListenerError(error);
       }
     }
   }
 
-  /** Returns the way to unsubscribe, safe to call twice. */
+  /** Returns a function that unsubscribes; it may be called twice. */
   subscribe(listener: FleetListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -10,7 +10,7 @@ export interface EventRoutesDeps {
   catalog: Catalog;
 }
 
-/** What happened to the instances since the daemon started; what happens from now on is told by the stream. */
+/** Registers the list of events since the daemon started. The stream sends later events. */
 export function eventRoutes(app: Api, { journal, catalog }: EventRoutesDeps): void {
   serve(app, listEvents, (request) => {
     const caller = requireCaller(request);
@@ -18,20 +18,20 @@ export function eventRoutes(app: Api, { journal, catalog }: EventRoutesDeps): vo
     const size = limit ?? per_page;
     const all = seesAll(caller, 'databases.read');
     const own = caller.kind === 'local' ? null : caller.userId;
-    const wanted = journal.entries(
+    const matching = journal.listEntries(
       (entry) =>
         (name === undefined || entry.name === name) &&
         (all || (own !== null && catalog.find(entry.name)?.row.user === own)),
     );
-    // The first page has the latest, each page the oldest first.
-    const end = Math.max(0, wanted.length - (page - 1) * size);
+    // Page 1 has the latest events; within a page the oldest is first.
+    const end = Math.max(0, matching.length - (page - 1) * size);
     return {
-      items: wanted
+      items: matching
         .slice(Math.max(0, end - size), end)
         .map((entry) => ({ ...entry, reason: redactReason(caller, entry.reason) })),
       page,
       per_page: size,
-      total: wanted.length,
+      total: matching.length,
     };
   });
 }

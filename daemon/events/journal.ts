@@ -2,7 +2,7 @@ import { JOURNAL_KEPT, type JournalEntry, journalEntryOf } from '../../shared/jo
 import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from './bus.ts';
 
-/** What happened to the instances since the daemon started, the latest last: for whoever looks afterwards. */
+/** Keeps the last events of instances since the daemon started. */
 export class Journal {
   readonly #entries: JournalEntry[] = [];
 
@@ -15,8 +15,8 @@ export class Journal {
     });
   }
 
-  /** Those wanted, oldest first. */
-  entries(wanted: (entry: JournalEntry) => boolean): JournalEntry[] {
-    return this.#entries.filter(wanted);
+  /** Lists the entries that match, oldest first. */
+  listEntries(matches: (entry: JournalEntry) => boolean): JournalEntry[] {
+    return this.#entries.filter(matches);
   }
 }

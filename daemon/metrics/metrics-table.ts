@@ -2,19 +2,19 @@ interface Metric {
   type: 'gauge' | 'counter' | 'histogram';
   help: string;
   labels: readonly string[];
-  /** How many series there are at most, for people. */
+  /** The largest number of series, as text for the documentation. */
   series: string;
-  /** Names databases, and with them people: shown with the permission `metrics.read` only. */
+  /** Contains names of databases, which may identify people: needs the permission `metrics.read`. */
   perDatabase?: true;
 }
 
 const OF_DATABASE = { labels: ['database', 'kind'], series: 'one per database', perDatabase: true } as const;
 
-/** Every metric, and the only place that declares one. */
+/** Declares every metric. */
 export const METRICS = {
   fathom_build_info: {
     type: 'gauge',
-    help: 'Always 1; the labels say what runs',
+    help: 'Always 1; the labels have the versions',
     labels: ['version', 'pocketbase_version'],
     series: '1',
   },
@@ -38,7 +38,7 @@ export const METRICS = {
   },
   fathom_instances_in_trouble: {
     type: 'gauge',
-    help: 'Instances that should run and are in trouble; one that was stopped on purpose is none',
+    help: 'Instances that should run and are in trouble; stopped ones do not count',
     labels: [],
     series: '1',
   },
@@ -56,21 +56,21 @@ export const METRICS = {
   },
   fathom_provision_duration_seconds: {
     type: 'histogram',
-    help: 'Time to give a user a database',
+    help: 'Time to create a database for a user',
     labels: ['outcome'],
     series: '26',
   },
   fathom_http_requests_total: {
     type: 'counter',
-    help: 'Answered requests; route is none where no route answered',
+    help: 'Requests by response; route is none when no route matched',
     labels: ['method', 'route', 'status'],
-    series: 'those that occurred, 1,000 at most',
+    series: 'one per combination that occurred, 1,000 at most',
   },
   fathom_http_request_duration_seconds: {
     type: 'histogram',
-    help: 'Time until a request was answered',
+    help: 'Time until the response to a request',
     labels: ['method', 'route'],
-    series: '11 per route that was asked for, about 1,000 in all',
+    series: '11 per requested route, about 1,000 in all',
   },
   fathom_queue_tasks: {
     type: 'gauge',
@@ -78,10 +78,10 @@ export const METRICS = {
     labels: ['status'],
     series: '6',
   },
-  fathom_queue_paused: { type: 'gauge', help: '1 while no task is begun', labels: [], series: '1' },
+  fathom_queue_paused: { type: 'gauge', help: '1 while the queue is paused', labels: [], series: '1' },
   fathom_queue_max_running: {
     type: 'gauge',
-    help: 'Tasks that may run at a time, over all workers',
+    help: 'Tasks that may run at the same time, over all workers',
     labels: [],
     series: '1',
   },
@@ -148,7 +148,7 @@ export const METRICS = {
   },
   fathom_instance_desired: {
     type: 'gauge',
-    help: '1 when the instance should run, 0 when it was stopped on purpose',
+    help: '1 when the instance should run, 0 when it should be stopped',
     ...OF_DATABASE,
   },
   fathom_instance_trouble: {
@@ -175,7 +175,7 @@ export const METRICS = {
   },
   fathom_instance_cpu_usage_ratio: {
     type: 'gauge',
-    help: 'Share of one core over the last sample, 1 for a whole one',
+    help: 'Share of one core over the last sample, 1 for a full core',
     ...OF_DATABASE,
   },
   fathom_instance_disk_bytes: { type: 'gauge', help: 'Size of the data directory', ...OF_DATABASE },

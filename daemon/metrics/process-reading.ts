@@ -18,7 +18,7 @@ export async function readProcess(): Promise<ProcessReading> {
   };
 }
 
-/** Of the text of `/proc/<pid>/limits`; Infinity without a limit. */
+/** Reads the limit of open files from the text of `/proc/<pid>/limits`; Infinity without a limit. */
 export function openFilesLimit(limits: string): number {
   const limit = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
   return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);

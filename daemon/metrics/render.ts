@@ -2,7 +2,7 @@ import { type Gauge, Registry } from 'prom-client';
 import { METRIC_NAMES, specOf } from './metrics-table.ts';
 import { type Reading, samplesOf } from './samples.ts';
 
-/** The metrics of this moment in Prometheus' text format. */
+/** Renders the metrics in the text format of Prometheus. */
 export async function renderMetrics(
   reading: Reading,
   { perDatabase }: { perDatabase: boolean },
@@ -17,7 +17,7 @@ export async function renderMetrics(
       metricName: name + suffix,
     }));
     const metric = { name, help, type, get: async () => ({ name, help, type, values }) };
-    // All that a registry asks of a metric; its own classes would count by themselves, from the first scrape on.
+    // The registry needs only these members; the classes of prom-client would keep counts of their own.
     registry.registerMetric(metric as unknown as Gauge);
   }
   return { contentType: registry.contentType, text: await registry.metrics() };

@@ -47,7 +47,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
   };
 }
 
-it('tells a database that is stopped on purpose from one that is in trouble', () => {
+it('distinguishes a stopped database from one in trouble', () => {
   const now = reading({
     instances: [
       instance({ name: 'stopped', phase: 'stopped', desired: 'stopped' }),
@@ -67,14 +67,14 @@ it('tells a database that is stopped on purpose from one that is in trouble', ()
   expect(samplesOf('fathom_instances_in_trouble', now)).toEqual([{ labels: {}, value: 2 }]);
 });
 
-it('leaves out what cannot be read', () => {
+it('leaves out values that cannot be read', () => {
   const now = reading({ queue: null, instances: [instance({ name: 'new' })] });
   for (const name of ['fathom_queue_tasks', 'fathom_queue_paused', 'fathom_disk_free_bytes'] as const)
     expect(samplesOf(name, now)).toEqual([]);
   expect(samplesOf('fathom_instance_pss_bytes', now)).toEqual([]);
 });
 
-it('counts restarts and starts as they happen', () => {
+it('counts restarts and measures starts', () => {
   const activity = new Activity(bus);
   const enter = (to: Instance['phase'], second: number, restarts: number) =>
     bus.publish({
@@ -100,13 +100,13 @@ it('counts restarts and starts as they happen', () => {
   expect(starts).toContainEqual({ labels: { kind: 'user', le: '+Inf' }, value: 1, suffix: '_bucket' });
 });
 
-it('shows names of databases only where they are allowed', async () => {
+it('shows names of databases only with the permission', async () => {
   const now = reading({ instances: [instance({ name: '2024-01-15-001-jo', phase: 'failed' })] });
   expect((await renderMetrics(now, { perDatabase: false })).text).not.toContain('001-jo');
   expect((await renderMetrics(now, { perDatabase: true })).text).toContain('database="2024-01-15-001-jo"');
 });
 
-it('names counters by _total, and nothing else', () => {
+it('gives counters, and no other metrics, a name that ends in _total', () => {
   for (const name of METRIC_NAMES)
     expect(name.endsWith('_total'), name).toBe(specOf(name).type === 'counter');
 });

@@ -5,7 +5,7 @@ import type { Histogram } from '../base/tally.ts';
 import type { Activity } from './activity.ts';
 import { type MetricName, specOf } from './metrics-table.ts';
 
-/** What is known at the moment of a scrape. */
+/** The values of one scrape. */
 export interface Reading {
   version: string;
   pocketbaseVersion: string;
@@ -20,7 +20,7 @@ export interface Reading {
   activity: Activity;
 }
 
-/** Of the daemon's own process. */
+/** Values of the daemon's own process. */
 export interface ProcessReading {
   cpuSeconds: number;
   residentBytes: number;
@@ -35,7 +35,7 @@ export interface ProcessReading {
 export interface Sample {
   labels: Readonly<Record<string, string | number>>;
   value: number;
-  /** Of the series of a histogram: `_bucket`, `_sum`, `_count`. */
+  /** Suffix of a series of a histogram: `_bucket`, `_sum`, `_count`. */
   suffix?: string;
 }
 
@@ -94,7 +94,7 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_instance_probe_duration_seconds: each(({ probe }) => (probe ? probe.latency_ms / 1000 : null)),
 };
 
-/** The series of one metric. Pure. */
+/** Returns the series of one metric. */
 export function samplesOf(name: MetricName, reading: Reading): Sample[] {
   const { labels: names } = specOf(name);
   return SOURCES[name](reading).flatMap(({ labels: values, value }) => {

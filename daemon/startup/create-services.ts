@@ -42,13 +42,13 @@ export interface ServiceOptions {
   userMigrationsDir?: string;
   /** Checks the host. */
   diagnose?: NonNullable<Services['diagnose']>;
-  /** How long an instance that is to stop may take, in milliseconds. */
+  /** How long the stop of an instance may take before it is killed, in milliseconds. */
   stopGraceMs?: number;
-  /** How long a task's worker may be silent, in milliseconds. */
+  /** Lifetime of a lease on a task, in milliseconds. */
   leaseMs?: number;
 }
 
-/** Everything that the daemon consists of; nothing of it has started. */
+/** All services of the daemon. */
 export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconciler' | 'tryMigrations'> {
   driver: ChildProcessDriver;
   controlPlane: ControlPlaneClient;
@@ -58,6 +58,7 @@ export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconc
   apiUrl: string;
 }
 
+/** Creates all services; none has started. */
 export async function createServices({
   config,
   options,
@@ -70,7 +71,7 @@ export async function createServices({
   options: ServiceOptions;
   host: Host;
   clock: Clock;
-  /** Null when the daemon is ready, else what it waits for. */
+  /** What the daemon waits for; null when it is ready. */
   waitingFor: () => string | null;
   resources: AsyncDisposableStack;
 }): Promise<DaemonServices> {
@@ -140,7 +141,7 @@ export async function createServices({
     provisioner: databases.provisioner,
     masterKeys,
     seal,
-    // Where the demo's webhook goes.
+    // The demo sends a webhook to the API.
     extraTargets: options.demo ? [new URL(apiUrl).host] : [],
     leaseMs: options.leaseMs,
     onAttempt: (type, outcome, seconds) => activity.noteAttempt(type, outcome, seconds),

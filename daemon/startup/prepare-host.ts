@@ -12,13 +12,13 @@ import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { prepareLogs } from '../supervisor/log-keeper.ts';
 
-/** What the daemon has of the host: its directories, the lock on its data, PocketBase's executable and its own log. */
+/** Resources of the host: directories, the lock on the data directory, PocketBase's executable and the daemon's log. */
 export interface Host {
   lock: DataDirLock;
   binary: Binary;
   log: Logger;
   recentLog: RecentLog;
-  /** Lines of the daemon's log that could not be written. */
+  /** Returns the lines of the daemon's log that could not be written. */
   logLosses: () => Losses;
   /** The daemon's log file; null when it logs to standard output. */
   ownLog: InstanceLog | null;
@@ -31,7 +31,7 @@ export async function prepareHost(
   config: Config,
   { clock, resources }: { clock: Clock; resources: AsyncDisposableStack },
 ): Promise<Host> {
-  // What this process and those that it starts make is for its user alone; the local socket is opened up by name.
+  // Files of this process and its children are private; only the local socket is opened to a group.
   process.umask(0o077);
   exemptFromProxy([config.server.host, config.bindAddress]);
   const logsDir = config.log.dir ?? join(config.dataDir, 'logs');
@@ -46,7 +46,7 @@ export async function prepareHost(
   }
   const lock = lockDataDir(config.dataDir);
   resources.defer(() => lock.release());
-  // The directory of the start may be removed, as by the next deployment; no process can be started in one that is gone.
+  // The current directory may be removed, for example by the next deployment. Then no process could be started.
   process.chdir(config.dataDir);
   const binary = await verifyBinary(config.binaryPath);
   const ownLog = config.log.dir

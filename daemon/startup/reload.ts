@@ -6,9 +6,10 @@ import { type LiveSettings, settingsThatNeedRestart } from '../config/live-setti
 import type { ControlPlaneClient } from '../control-plane/client.ts';
 
 /**
- * Applies a new configuration to the running daemon: log level, limits, CORS and sign-in providers; no instance notices.
+ * Applies a new configuration to the running daemon: log level, limits, CORS and sign-in providers. Instances are not
+ * restarted.
  *
- * @returns what else differs, for which the daemon has to be restarted
+ * @returns the other settings that differ and need a restart of the daemon
  */
 export async function reload(
   next: Config,

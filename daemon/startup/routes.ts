@@ -20,11 +20,10 @@ import { createApi, type ServerDeps } from '../http/server.ts';
 import { type QueueRoutesDeps, queueRoutes } from '../queue/queue-routes.ts';
 import { type ScheduleRoutesDeps, scheduleRoutes } from '../queue/schedule-routes.ts';
 import { type SecretRoutesDeps, secretRoutes } from '../secrets/secret-routes.ts';
-import { type HealthRoutesDeps, healthRoutes } from '../status/health-routes.ts';
 import { type StatusRoutesDeps, statusRoutes } from '../status/status-routes.ts';
 import { attachStream, type StreamDeps } from '../stream/stream-server.ts';
 
-/** The services that the routes name; a route that needs another one asks for it here by its type. */
+/** The services that routes use. Each file of routes declares its own part. */
 export interface Services
   extends ServerDeps,
     StreamDeps,
@@ -36,7 +35,6 @@ export interface Services
     DatabaseRoutesDeps,
     DocumentRoutesDeps,
     EventRoutesDeps,
-    HealthRoutesDeps,
     HostRoutesDeps,
     LifecycleRoutesDeps,
     MigrationRoutesDeps,
@@ -49,24 +47,23 @@ export interface Services
     UserHookDeps,
     UserRoutesDeps {}
 
-/** The whole API of one transport, with its stream. */
-export async function serveAll(services: Services, transport: Transport): Promise<Served> {
-  const api = await createApi(services, transport, (app) => registerAll(app, services));
+/** Creates the API of one transport, with its stream. */
+export async function createApiWithStream(services: Services, transport: Transport): Promise<Served> {
+  const api = await createApi(services, transport, (app) => registerRoutes(app, services));
   const closeStreams = attachStream(api, services, transport);
   return {
     api,
     close: async () => {
       closeStreams();
-      // Fastify would wait for the last client of a server that it did not open itself.
+      // On a server that Fastify did not open itself, it would wait for the last client.
       api.server.closeAllConnections();
       await api.close();
     },
   };
 }
 
-function registerAll(app: Api, services: Services): void {
+function registerRoutes(app: Api, services: Services): void {
   auditRequests(app, services);
-  healthRoutes(app, services);
   statusRoutes(app, services);
   documentRoutes(app, services);
   hostRoutes(app, services);

@@ -1,16 +1,81 @@
-import { getStatus } from '../../shared/api/daemon.ts';
+import { getFleetHealth, getHealth, getMetrics, getReadiness, getStatus } from '../../shared/api/daemon.ts';
 import type { DaemonStatus } from '../../shared/status.ts';
 import { PERMISSION_NAMES } from '../accounts/permissions.ts';
+import type { Losses } from '../base/log/log-sink.ts';
 import { seesAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
+import type { Activity } from '../metrics/activity.ts';
+import { readProcess } from '../metrics/process-reading.ts';
+import type { QueueStatsDeps } from '../queue/queue-stats.ts';
+import { missingInstance, readQueueStats } from '../queue/queue-stats.ts';
+import type { Monitor } from '../supervisor/health/monitor.ts';
 
-export interface StatusRoutesDeps {
+export interface StatusRoutesDeps extends QueueStatsDeps {
   status: () => Promise<Omit<DaemonStatus, 'permissions'>>;
+  monitor: Monitor;
+  activity: Activity;
+  logLosses: () => Losses;
+  version: string;
+  pocketbaseVersion: string;
+  waitingFor: () => string | null;
 }
 
+/** Registers the health checks and metrics, which need no session, and the status of the daemon. */
 export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
+  const { fleet, waitingFor, clock, monitor } = deps;
+  /** Returns null when the daemon is ready. */
+  const findMissing = () => waitingFor() ?? missingInstance(fleet);
+
   serve(app, getStatus, async ({ caller }) => ({
     ...(await deps.status()),
     permissions: PERMISSION_NAMES.filter((permission) => seesAll(caller, permission)),
   }));
+
+  serve(app, getHealth, () => ({
+    status: 'ok' as const,
+  }));
+
+  serve(app, getReadiness, async (_request, reply) => {
+    const waiting = findMissing();
+    return reply
+      .code(waiting === null ? 200 : 503)
+      .send({ status: waiting === null ? 'ok' : 'waiting', waiting_for: waiting });
+  });
+
+  serve(app, getFleetHealth, () => {
+    const instances = fleet.list().filter(({ kind }) => kind === 'user');
+    const running = instances.filter(({ phase }) => phase === 'running').length;
+    const wanted = instances.filter(({ desired }) => desired === 'running').length;
+    return {
+      status: running >= wanted ? ('ok' as const) : ('degraded' as const),
+      total_instances: instances.length,
+      running_instances: running,
+      timestamp: clock.now().toISOString(),
+    };
+  });
+
+  // Names of databases may identify people, so series of single databases need a permission on all of them.
+  serve(app, getMetrics, async (request, reply) => {
+    // Loaded on the first request: with its dependencies it is a tenth of the code that a daemon loads at its start.
+    const { renderMetrics } = await import('../metrics/render.ts');
+    const { contentType, text } = await renderMetrics(
+      {
+        version: deps.version,
+        pocketbaseVersion: deps.pocketbaseVersion,
+        isReady: findMissing() === null,
+        instances: fleet.list(),
+        queue: await readQueueStats(deps),
+        usage: monitor.usage,
+        droppedLogLines: deps.logLosses().dropped,
+        process: await readProcess(),
+        activity: deps.activity,
+      },
+      {
+        perDatabase: (['metrics.read', 'databases.read'] as const).some((permission) =>
+          seesAll(request.caller, permission),
+        ),
+      },
+    );
+    return reply.type(contentType).send(text);
+  });
 }

@@ -5,7 +5,7 @@ import type { FleetEvent } from '../../shared/events.ts';
 import type { EventFrame, ServerFrame } from '../../shared/server-frames.ts';
 import { Outbox } from './outbox.ts';
 
-/** A connection whose other end reads when the test says so. */
+/** A socket whose client reads when the test calls `read`. */
 class Socket {
   readonly OPEN = 1;
   readyState = 1;
@@ -28,12 +28,12 @@ class Socket {
     this.readyState = 2;
   }
 
-  gone(): void {
+  disconnect(): void {
     this.readyState = 3;
     this.#onClose();
   }
 
-  /** Takes everything that was sent, and what that brings. */
+  /** Reads all frames, also those that are sent meanwhile. */
   read(): void {
     for (let taken = this.#taken.shift(); taken; taken = this.#taken.shift()) taken();
   }
@@ -63,11 +63,11 @@ const probe = (name: string, latency_ms = 1): FleetEvent => ({
   probe: { at, ok: true, latency_ms, error: null },
 });
 const line = (text: string): FleetEvent => ({ kind: 'log.line', name: 'a', line: { at, text } });
-/** Fills what is handed to the socket, so that what follows waits. */
+/** Fills the socket, so that following events wait. */
 const fill = (box: Outbox) => box.event('logs:a', line('x'.repeat(70_000)));
 
-describe('what goes to one reader', () => {
-  it('waits when the reader is behind: a newer reading takes the place of the older one', () => {
+describe('the outbox of one client', () => {
+  it('replaces a waiting reading by a newer one', () => {
     const { socket, box } = outbox();
     box.snapshot('health', {});
     fill(box);
@@ -78,7 +78,7 @@ describe('what goes to one reader', () => {
     expect(socket.sequences('health')).toEqual([1, 2, 3, 4]);
   });
 
-  it('lines and changes come one by one, in order', () => {
+  it('sends all lines in order', () => {
     const { socket, box } = outbox();
     fill(box);
     for (let index = 0; index < 1_000; index += 1) box.event('logs:a', line(`${index}`));
@@ -86,7 +86,7 @@ describe('what goes to one reader', () => {
     expect(socket.events.slice(1)).toEqual(Array.from({ length: 1_000 }, (_, index) => line(`${index}`)));
   });
 
-  it('a snapshot contains what waited for its topic, and nothing of that comes after it', () => {
+  it('drops waiting events of a topic when it sends a snapshot of it', () => {
     const { socket, box } = outbox();
     fill(box);
     box.event('health', probe('a'));
@@ -99,7 +99,7 @@ describe('what goes to one reader', () => {
     ]);
   });
 
-  it('a topic that is no longer wanted takes what waited for it along', () => {
+  it('drops waiting events of a topic that was unsubscribed', () => {
     const { socket, box } = outbox();
     fill(box);
     box.event('health', probe('a'));
@@ -108,7 +108,7 @@ describe('what goes to one reader', () => {
     expect(socket.frames).toHaveLength(1);
   });
 
-  it('the sequence of each topic grows by one without a gap, whatever happens in between', () => {
+  it('numbers the frames of each topic without gaps', () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant('event' as const),
@@ -136,8 +136,8 @@ describe('what goes to one reader', () => {
   });
 });
 
-describe('a reader that does not keep up', () => {
-  it('is closed with 1013 past the bound, and nothing is kept for it from then on', async () => {
+describe('a client that is too slow', () => {
+  it('is closed with 1013 beyond the limit of waiting events, which are dropped', async () => {
     const { socket, box } = outbox();
     fill(box);
     for (let index = 0; index < 5_000; index += 1) box.event('logs:a', line('x'));
@@ -150,7 +150,7 @@ describe('a reader that does not keep up', () => {
     expect(socket.frames).toHaveLength(1);
   });
 
-  it('and that goes on asking is closed as well: answers are bounded too', () => {
+  it('is closed beyond the limit of unsent snapshots', () => {
     const { socket, box } = outbox();
     const data = [{ text: 'x'.repeat(1024 * 1024) }];
     for (let index = 0; index < 100; index += 1) box.snapshot('logs:a', data);
@@ -158,7 +158,7 @@ describe('a reader that does not keep up', () => {
     expect(socket.frames.length).toBeLessThanOrEqual(9);
   });
 
-  it('holds back whoever can wait, until it has read, or is gone', async () => {
+  it('delays a source that waits for `drained`, until it has read or disconnected', async () => {
     const { socket, box } = outbox();
     await box.drained();
     fill(box);
@@ -174,7 +174,7 @@ describe('a reader that does not keep up', () => {
     await waiting;
     fill(box);
     const forever = box.drained();
-    socket.gone();
+    socket.disconnect();
     await forever;
   });
 });

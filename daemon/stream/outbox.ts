@@ -2,28 +2,28 @@ import type { WebSocket } from 'ws';
 import { coalesceKey, type FleetEvent } from '../../shared/events.ts';
 import type { ServerFrame } from '../../shared/server-frames.ts';
 
-/** Bytes handed to the socket that the reader has not taken yet; past this, events wait here and are coalesced. */
+/** Unsent bytes of the socket beyond which events wait here and are coalesced. */
 const HIGH_WATER_BYTES = 64 * 1024;
-/** Past this a reader that goes on asking is closed: answers and snapshots do not wait, so only this bounds them. */
+/** Unsent bytes beyond which the connection is closed. Responses and snapshots never wait, so only this limits them. */
 const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
-/** Events that may wait for one reader; past this it is closed, and may come back for a new snapshot. */
+/** Waiting events of one client beyond which the connection is closed; the client reconnects and gets a new snapshot. */
 const MAX_WAITING = 5_000;
 /** RFC 6455 registry: "Try Again Later". */
 const TRY_AGAIN_LATER = 1013;
 
-interface Waiting {
+interface WaitingEvent {
   topic: string;
   event: FleetEvent;
 }
 
 /**
- * What goes to one reader. A slow one never grows the daemon's memory: events of one key replace each other while they
- * wait. The sequence number is given when an event is sent, so it counts on by one whatever was coalesced.
+ * Sends frames to one client. A slow client does not grow the daemon's memory: a newer event replaces a waiting one with the
+ * same key. Events are numbered when they are sent, so the sequence has no gaps.
  */
 export class Outbox {
   readonly #socket: WebSocket;
   readonly #sequences = new Map<string, number>();
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting = new Map<string, WaitingEvent>();
   readonly #drained = new Set<() => void>();
   #unkeyed = 0;
   #unsentBytes = 0;
@@ -34,17 +34,17 @@ export class Outbox {
     socket.once('close', () => this.#close());
   }
 
-  /** Nothing is sent any more: the reader is gone, or was too slow. */
+  /** Nothing is sent any more: the client has disconnected or was too slow. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Answers and errors; small, and in order with everything else. */
+  /** Sends a response or an error. */
   send(frame: ServerFrame): void {
     this.#write(frame);
   }
 
-  /** A topic's state; what waited for that topic is contained in it and dropped. */
+  /** Sends the state of a topic. Waiting events of the topic are dropped, because the snapshot contains them. */
   snapshot(topic: string, data: unknown): void {
     this.forget(topic);
     this.#write({ type: 'snapshot', topic, seq: this.#next(topic), data } as ServerFrame);
@@ -59,14 +59,14 @@ export class Outbox {
     const key = coalesceKey(event);
     if (key === null) this.#unkeyed += 1;
     this.#waiting.set(key === null ? `#${this.#unkeyed}` : `${topic} ${key}`, { topic, event });
-    if (this.#waiting.size > MAX_WAITING) this.#giveUp();
+    if (this.#waiting.size > MAX_WAITING) this.#disconnect();
   }
 
   forget(topic: string): void {
     for (const [key, waiting] of this.#waiting) if (waiting.topic === topic) this.#waiting.delete(key);
   }
 
-  /** Resolves when nothing waits here, or never will again: whoever can hold back its events asks this first. */
+  /** Resolves when no events wait, or after the close. A source that can pause calls this before it sends more. */
   async drained(): Promise<void> {
     while (!this.#closed && (this.#waiting.size > 0 || this.#unsentBytes >= HIGH_WATER_BYTES)) {
       await new Promise<void>((resolve) => {
@@ -84,7 +84,7 @@ export class Outbox {
   #write(frame: ServerFrame): void {
     if (this.#closed || this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.#unsentBytes > MAX_UNSENT_BYTES) {
-      this.#giveUp();
+      this.#disconnect();
       return;
     }
     const text = JSON.stringify(frame);
@@ -105,8 +105,8 @@ export class Outbox {
     this.#wake();
   }
 
-  /** A reader this slow also takes its time over the closing handshake: what it is told ends here, at once. */
-  #giveUp(): void {
+  /** Disconnects a client that is too slow. Nothing is sent after this, because its closing handshake may take long. */
+  #disconnect(): void {
     if (this.#closed) return;
     this.#close();
     this.#socket.close(TRY_AGAIN_LATER, 'too slow; connect again');

@@ -13,7 +13,7 @@ import { attachStream, type StreamDeps } from './stream-server.ts';
 
 const HEARTBEAT_MS = 30_000;
 
-/** How many listen to it. */
+/** Counts its listeners. */
 class CountedBus extends EventBus {
   listeners = 0;
 
@@ -27,7 +27,7 @@ class CountedBus extends EventBus {
   }
 }
 
-/** The stream alone, with one account that a test changes. */
+/** A stream without the rest of the daemon, for one account that the test changes. */
 async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' }) {
   const time = new ManualTime();
   const tickets = new Tickets<Caller>(time);
@@ -91,12 +91,12 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
   return { time, state, connect };
 }
 
-it('a reader that answers pings stays, one that is silent is cut off at the second', async () => {
+it('disconnects a client that has not answered a ping when the next one is due', async () => {
   const { time, connect } = await streamOf({ is_active: true, role: 'user' });
   const [alive, silent] = [await connect(), await connect({ autoPong: false })];
   await time.advance(HEARTBEAT_MS);
   await until(() => alive.pings() === 1 && silent.pings() === 1, { what: 'the first pings' });
-  // A pong travels after a ping and before what is sent next.
+  // The pong arrives before the frame that is sent next.
   alive.socket.send('{}');
   await once(alive.socket, 'message');
   await time.advance(HEARTBEAT_MS);
@@ -105,13 +105,13 @@ it('a reader that answers pings stays, one that is silent is cut off at the seco
   expect(alive.socket.readyState).toBe(WebSocket.OPEN);
 });
 
-it('an account that was switched off, changed or deleted loses its stream; an outage changes nothing', async () => {
+it('closes the stream of a deactivated, changed or deleted account, but not during an outage', async () => {
   for (const changed of [{ is_active: false, role: 'user' }, { is_active: true, role: 'admin' }, null]) {
     const { time, state, connect } = await streamOf({ is_active: true, role: 'user' });
     const reader = await connect();
     state.fails = true;
     await time.advance(HEARTBEAT_MS);
-    await until(() => state.lookUps === 1 && reader.pings() === 1, { what: 'the first look' });
+    await until(() => state.lookUps === 1 && reader.pings() === 1, { what: 'the first check' });
     expect(reader.socket.readyState).toBe(WebSocket.OPEN);
     reader.socket.send('{}');
     await once(reader.socket, 'message');
@@ -121,7 +121,7 @@ it('an account that was switched off, changed or deleted loses its stream; an ou
   }
 });
 
-it('a topic whose snapshot cannot be read leaves nothing behind, and can be asked for again', async () => {
+it('ends the subscription to a topic whose snapshot cannot be read, and accepts it again', async () => {
   const { state, connect } = await streamOf({ is_active: true, role: 'admin' });
   const { socket } = await connect();
   const ask = async () => {

@@ -14,28 +14,28 @@ import { type Caller, identifyCaller, type Transport } from '../http/caller.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { formatProblemResponse, toFathomError } from '../http/problem.ts';
 import type { Api } from '../http/serve.ts';
-import type { StreamReaderDeps } from './reader.ts';
-import { StreamReader } from './reader.ts';
 
-/** Longest wait for Node's timers, in milliseconds. */
+import { StreamConnection, type StreamConnectionDeps } from './stream-connection.ts';
+
+/** The longest timeout of Node's timers, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** RFC 6455: policy violation; here the session behind the connection has ended. */
+/** RFC 6455: policy violation; here the session of the connection has ended. */
 const POLICY_VIOLATION = 1008;
 /** RFC 6455: going away. */
 const GOING_AWAY = 1001;
-/** More than that is a program that does not close what it opens. */
-const MAX_STREAMS_OF_ONE = 100;
-/** A reader that has not answered one ping by the next is gone, whatever TCP says. */
+/** A program that opens more probably does not close its connections. */
+const MAX_STREAMS_PER_USER = 100;
+/** A client that has not answered a ping when the next one is due is disconnected. */
 const HEARTBEAT_MS = 30_000;
 
-export interface StreamDeps extends StreamReaderDeps {
+export interface StreamDeps extends StreamConnectionDeps {
   identities: Identities;
   settings: LiveSettings;
   tickets: Tickets<Caller>;
   trustedProxies: readonly string[];
 }
 
-/** `GET /ws`: who connects is known before the connection is upgraded. Returns what closes all connections. */
+/** Serves the stream at `/ws`. Callers authenticate before the upgrade. Returns a function that closes all connections. */
 export function attachStream(api: Api, deps: StreamDeps, transport: Transport): () => void {
   const server = new WebSocketServer({
     noServer: true,
@@ -43,8 +43,8 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
     handleProtocols: (offered) => (offered.has(WEBSOCKET_SUBPROTOCOL) ? WEBSOCKET_SUBPROTOCOL : false),
   });
 
-  const readers = new Map<WebSocket, { caller: Caller; answered: boolean }>();
-  const asManyAsRequests = () => {
+  const connections = new Map<WebSocket, { caller: Caller; answered: boolean }>();
+  const createLimit = () => {
     const capacity = () => deps.settings.limits.requestsPerMinute;
     const buckets = new Buckets({ capacity: capacity(), windowMs: 60_000, clock: deps.clock });
     return (from: string) => {
@@ -54,13 +54,13 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
       return waitMs;
     };
   };
-  const takeUpgrade = asManyAsRequests();
-  const takeSubscription = asManyAsRequests();
+  const takeUpgrade = createLimit();
+  const takeSubscription = createLimit();
 
-  const openOf = (caller: Caller) =>
+  const countStreams = (caller: Caller) =>
     caller.kind === 'local'
       ? 0
-      : [...readers.values()].filter(
+      : [...connections.values()].filter(
           (other) => other.caller.kind !== 'local' && other.caller.userId === caller.userId,
         ).length;
 
@@ -68,31 +68,30 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
     const url = URL.parse(request.url ?? '/', 'http://localhost');
     if (url?.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
     checkOrigin(request.headers.origin, deps.settings.corsOrigins);
-    // Not limited, as its requests are not.
-    const from = transport === 'tcp' ? networkOf(clientAddress(request, deps.trustedProxies)) : null;
-    const waitMs = from === null ? 0 : takeUpgrade(from);
+    // The local socket is not limited.
+    const network = transport === 'tcp' ? networkOf(clientAddress(request, deps.trustedProxies)) : null;
+    const waitMs = network === null ? 0 : takeUpgrade(network);
     if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
-    const caller = await callerOf(request, url, deps, transport);
-    if (openOf(caller) >= MAX_STREAMS_OF_ONE) {
-      throw new RateLimitedError(`${MAX_STREAMS_OF_ONE} streams are open for this account`, HEARTBEAT_MS);
+    const caller = await authenticate(request, url, deps, transport);
+    if (countStreams(caller) >= MAX_STREAMS_PER_USER) {
+      throw new RateLimitedError(`${MAX_STREAMS_PER_USER} streams are open for this account`, HEARTBEAT_MS);
     }
-    // Whoever asks faster than that waits: the answers are the same, and late.
-    const spend = async () => {
+    const awaitSubscriptionLimit = async () => {
       for (;;) {
-        const waits = from === null ? 0 : takeSubscription(from);
-        if (waits === 0) return;
-        await deps.clock.sleep(waits);
+        const subscriptionWaitMs = network === null ? 0 : takeSubscription(network);
+        if (subscriptionWaitMs === 0) return;
+        await deps.clock.sleep(subscriptionWaitMs);
       }
     };
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      const reader = { caller, answered: true };
-      readers.set(webSocket, reader);
+      const connection = { caller, answered: true };
+      connections.set(webSocket, connection);
       webSocket.on('pong', () => {
-        reader.answered = true;
+        connection.answered = true;
       });
-      webSocket.once('close', () => readers.delete(webSocket));
-      // oxlint-disable-next-line no-new -- it lives as long as the connection that it listens to
-      new StreamReader(webSocket, caller, spend, deps);
+      webSocket.once('close', () => connections.delete(webSocket));
+      // oxlint-disable-next-line no-new -- it lives as long as the socket that it listens to
+      new StreamConnection(webSocket, caller, awaitSubscriptionLimit, deps);
       if (caller.kind !== 'local') endWithIdentity(webSocket, caller, deps);
     });
   };
@@ -103,14 +102,14 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
   });
 
   const stopHeartbeat = repeat(deps.clock, HEARTBEAT_MS, async () => {
-    for (const [webSocket, reader] of readers) {
-      if (!reader.answered) {
+    for (const [webSocket, connection] of connections) {
+      if (!connection.answered) {
         webSocket.terminate();
         continue;
       }
-      reader.answered = false;
+      connection.answered = false;
       webSocket.ping();
-      if (!(await isStillGood(reader.caller, deps))) {
+      if (!(await isStillValid(connection.caller, deps))) {
         webSocket.close(POLICY_VIOLATION, 'the account has changed; sign in again');
       }
     }
@@ -126,17 +125,17 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
   };
 }
 
-/** Closes the connection when the session or key behind it ends, or the role changes that it was opened with. */
+/** Closes the connection when its session or key ends, or the role of the user changes. */
 function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: StreamDeps): void {
   const close = () => webSocket.close(POLICY_VIOLATION, 'the session has ended');
   const leftMs = (identity.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - deps.clock.now().getTime();
   const timer = setTimeout(close, Math.min(leftMs, MAX_TIMER_MS));
-  const endUnlessGood = async () => {
-    if (!(await isStillGood(identity, deps))) close();
+  const closeUnlessValid = async () => {
+    if (!(await isStillValid(identity, deps))) close();
   };
   const unsubscribe = deps.identities.onChange((userId) => {
     if (userId !== identity.userId) return;
-    void endUnlessGood();
+    void closeUnlessValid();
   });
   webSocket.once('close', () => {
     clearTimeout(timer);
@@ -144,7 +143,7 @@ function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: StreamD
   });
 }
 
-async function callerOf(
+async function authenticate(
   request: IncomingMessage,
   url: URL,
   deps: StreamDeps,
@@ -170,18 +169,18 @@ async function callerOf(
   return caller;
 }
 
-/** In case a change was not told. One that nobody can answer now is asked for again at the next beat. */
-async function isStillGood(caller: Caller, { identities, log }: StreamDeps): Promise<boolean> {
+/** Asks the control plane, in case a change was not reported. When it cannot answer, the next heartbeat asks again. */
+async function isStillValid(caller: Caller, { identities, log }: StreamDeps): Promise<boolean> {
   if (caller.kind === 'local') return true;
   try {
     return await identities.isStillValid(caller);
   } catch (error) {
-    log.debug({ err: error }, 'whether a session is still good could not be asked');
+    log.debug({ err: error }, 'cannot check whether a session is still valid');
     return true;
   }
 }
 
-/** Browsers send an origin; programs need not. @throws FathomError `auth.forbidden` */
+/** Checks the origin that browsers send; programs may leave it out. @throws FathomError `auth.forbidden` */
 function checkOrigin(origin: string | undefined, allowed: readonly string[]): void {
   if (origin !== undefined && !allowed.includes(origin)) {
     throw new FathomError('auth.forbidden', 'this origin is not in CORS_ORIGINS');

@@ -28,7 +28,7 @@ export async function seedDemo(deps: {
       throw error;
     }
     const detail = JSON.stringify({ by: '--demo' });
-    await deps.audit.recordOwn({ action: 'user.create', target: email, outcome: 'ok', detail });
+    await deps.audit.recordDaemonAction({ action: 'user.create', target: email, outcome: 'ok', detail });
   }
   if (created.length === 0) return;
   await Promise.all(created.map((user) => deps.provisioner.ensure(user)));

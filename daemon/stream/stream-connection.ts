@@ -17,16 +17,16 @@ import type { Fleet } from '../supervisor/fleet.ts';
 import type { Monitor } from '../supervisor/health/monitor.ts';
 import { byTime, LEVEL_AMONG_OUTPUT, requestLines } from '../supervisor/instance-logs.ts';
 import { type InstanceSpec, requestLogOf } from '../supervisor/instance-spec.ts';
-import { Line } from './line.ts';
+import { FrameQueue } from './frame-queue.ts';
 import { Outbox } from './outbox.ts';
 
-/** Lines of a log that its snapshot holds. */
+/** Lines in the snapshot of a log. */
 const LOG_SNAPSHOT_LINES = 200;
-/** Entries of the audit log that its snapshot holds, the newest last. */
+/** Entries in the snapshot of the audit log, the newest last. */
 const AUDIT_SNAPSHOT_ENTRIES = 100;
 const LOG_TOPIC = 'logs:';
 
-export interface StreamReaderDeps {
+export interface StreamConnectionDeps {
   auditRepository: AuditRepository;
   bus: EventBus;
   catalog: Catalog;
@@ -38,23 +38,28 @@ export interface StreamReaderDeps {
   waitingFor: () => string | null;
 }
 
-/** One connection of the stream: what it subscribed to, and what of it the caller may see. */
-export class StreamReader {
-  readonly #deps: StreamReaderDeps;
+/** One connection of the stream: its subscriptions, limited to what its caller may see. */
+export class StreamConnection {
+  readonly #deps: StreamConnectionDeps;
   readonly #caller: Caller;
-  readonly #spend: () => Promise<void>;
+  readonly #awaitLimit: () => Promise<void>;
   readonly #outbox: Outbox;
-  readonly #line: Line;
-  /** By topic, what ends the subscription. */
+  readonly #frames: FrameQueue;
+  /** Functions that end the subscriptions, by topic. */
   readonly #subscriptions = new Map<string, () => void>();
 
-  /** @param spend resolves when the caller may make one more subscription */
-  constructor(socket: WebSocket, caller: Caller, spend: () => Promise<void>, deps: StreamReaderDeps) {
+  /** @param awaitLimit resolves when the rate limit allows one more subscription */
+  constructor(
+    socket: WebSocket,
+    caller: Caller,
+    awaitLimit: () => Promise<void>,
+    deps: StreamConnectionDeps,
+  ) {
     this.#deps = deps;
     this.#caller = caller;
-    this.#spend = spend;
+    this.#awaitLimit = awaitLimit;
     this.#outbox = new Outbox(socket);
-    this.#line = new Line(socket);
+    this.#frames = new FrameQueue(socket);
     socket.on('message', (data, isBinary) =>
       this.#receive(isBinary ? null : Buffer.concat([data].flat() as Buffer[]).toString()),
     );
@@ -62,7 +67,7 @@ export class StreamReader {
       for (const end of this.#subscriptions.values()) end();
       this.#subscriptions.clear();
     });
-    // What follows is 'close'.
+    // 'close' follows.
     socket.on('error', (error) => deps.log.debug({ err: error }, 'a stream connection failed'));
   }
 
@@ -72,18 +77,22 @@ export class StreamReader {
     if (!frame.success) {
       const [issue] = frame.error.issues;
       const where = issue?.path.join('.') ?? '';
-      const what = value === null ? 'it has to be JSON, as text' : (issue?.message ?? '');
+      const what = value === null ? 'it must be JSON in a text frame' : (issue?.message ?? '');
       const message = `not a frame of this protocol: ${where ? `${where}: ` : ''}${what}`;
       this.#outbox.send({ type: 'error', id: idOf(text), code: 'request.invalid', message });
       return;
     }
     const { data } = frame;
     if (data.type === 'ping') this.#outbox.send({ type: 'pong', id: data.id });
-    else this.#line.add(() => this.#change(data));
+    else this.#frames.add(() => this.#changeSubscriptions(data));
   }
 
-  async #change({ id, type, topics, ...frame }: Exclude<ClientFrame, { type: 'ping' }>): Promise<void> {
-    // Nobody reads the answers any more.
+  async #changeSubscriptions({
+    id,
+    type,
+    topics,
+    ...frame
+  }: Exclude<ClientFrame, { type: 'ping' }>): Promise<void> {
     if (this.#outbox.closed) return;
     try {
       for (const topic of topics) {
@@ -99,19 +108,19 @@ export class StreamReader {
 
   async #subscribe(topic: string, from: number | undefined): Promise<void> {
     this.#unsubscribe(topic);
-    await this.#spend();
-    // It may have gone while a topic before this one was read.
+    await this.#awaitLimit();
+    // The connection may have closed while the snapshot of an earlier topic was read.
     if (this.#outbox.closed) return;
     if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length), from);
-    else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#instances());
+    else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#listInstances());
     else if (topic === 'health')
-      this.#subscribeToFleet(topic, () => this.#health(), this.#deps.monitor.watch());
+      this.#subscribeToFleet(topic, () => this.#readHealth(), this.#deps.monitor.watch());
     else if (topic === 'queue') await this.#subscribeToQueue(topic);
     else if (topic === 'audit') await this.#subscribeToAudit(topic);
-    else throw new FathomError('not_found', `the topic '${topic}' is not offered by this daemon`);
+    else throw new FathomError('not_found', `this daemon has no topic '${topic}'`);
   }
 
-  /** Snapshot and subscription in one turn of the event loop: nothing is missed in between. */
+  /** Takes the snapshot and subscribes in one turn of the event loop, so that no event is lost in between. */
   #subscribeToFleet(topic: string, snapshot: () => unknown, release?: () => void): void {
     this.#outbox.snapshot(topic, snapshot());
     const unsubscribe = this.#deps.bus.subscribe((event) => {
@@ -134,7 +143,7 @@ export class StreamReader {
           stats: seesAll(this.#caller, 'queue.read') ? stats : null,
           tasks: tasks.filter(({ user_id }) => this.#ownsTask(user_id)),
         },
-        lacks: (event: FleetEvent) => event.kind !== 'queue.task' || event.task.updated >= now,
+        isNewer: (event: FleetEvent) => event.kind !== 'queue.task' || event.task.updated >= now,
       };
     };
     return this.#subscribeToStored(topic, read, watch.watch());
@@ -145,27 +154,30 @@ export class StreamReader {
       throw new FathomError('auth.forbidden', 'this needs the permission audit.read');
     }
     return this.#subscribeToStored(topic, async () => {
-      const { items } = await this.#deps.auditRepository.list({ page: 1, perPage: AUDIT_SNAPSHOT_ENTRIES });
+      const { items } = await this.#deps.auditRepository.list({ page: 1, per_page: AUDIT_SNAPSHOT_ENTRIES });
       const last = items[0]?.seq ?? 0;
       return {
         snapshot: items.toReversed(),
-        lacks: (event) => event.kind === 'audit.entry' && event.entry.seq > last,
+        isNewer: (event) => event.kind === 'audit.entry' && event.entry.seq > last,
       };
     });
   }
 
-  /** Its snapshot is read from the control plane: events wait meanwhile, and those that it contains are dropped. */
+  /**
+   * Subscribes to a topic whose snapshot is read from the control plane. Events wait until the snapshot is sent, and those
+   * that it contains are dropped.
+   */
   async #subscribeToStored(
     topic: string,
-    read: () => Promise<{ snapshot: unknown; lacks: (event: FleetEvent) => boolean }>,
+    read: () => Promise<{ snapshot: unknown; isNewer: (event: FleetEvent) => boolean }>,
     release?: () => void,
   ): Promise<void> {
     const early: FleetEvent[] = [];
-    let tell = (event: FleetEvent): void => {
+    let send = (event: FleetEvent): void => {
       early.push(event);
     };
     const unsubscribe = this.#deps.bus.subscribe((event) => {
-      if (topicOf(event) === topic && this.#maySeeEvent(event)) tell(event);
+      if (topicOf(event) === topic && this.#maySeeEvent(event)) send(event);
     });
     const end = () => {
       unsubscribe();
@@ -173,11 +185,11 @@ export class StreamReader {
     };
     this.#subscriptions.set(topic, end);
     try {
-      const { snapshot, lacks } = await read();
+      const { snapshot, isNewer } = await read();
       if (this.#subscriptions.get(topic) !== end) return;
       this.#outbox.snapshot(topic, snapshot);
-      tell = (event) => this.#outbox.event(topic, event);
-      for (const event of early) if (lacks(event)) tell(event);
+      send = (event) => this.#outbox.event(topic, event);
+      for (const event of early) if (isNewer(event)) send(event);
     } catch (error) {
       if (this.#subscriptions.get(topic) === end) this.#unsubscribe(topic);
       throw error;
@@ -196,7 +208,7 @@ export class StreamReader {
     const ended = new AbortController();
     this.#subscriptions.set(topic, () => ended.abort());
     const readAt = this.#deps.clock.now();
-    // Who names a position has everything before it already.
+    // A client that sends a position already has everything before it.
     const { lines, end, runs } =
       from === undefined
         ? await log.tailWithEnd(LOG_SNAPSHOT_LINES)
@@ -218,7 +230,7 @@ export class StreamReader {
         end,
         (line) => this.#outbox.event(topic, { kind: 'log.line', name, line }),
         ended.signal,
-        // What a slow reader has not taken yet waits in the file, not here.
+        // For a slow client, lines wait in the file instead of in memory.
         () => this.#outbox.drained(),
       )
       .catch((error: unknown) => {
@@ -231,7 +243,7 @@ export class StreamReader {
       });
   }
 
-  /** Those since the first line that is shown. */
+  /** Returns failed requests since the first line of the snapshot. */
   #failedRequests(spec: InstanceSpec, since = ''): LogLine[] {
     try {
       return requestLines(spec, LOG_SNAPSHOT_LINES, LEVEL_AMONG_OUTPUT).filter(({ at }) => at >= since);
@@ -248,14 +260,14 @@ export class StreamReader {
     this.#outbox.forget(topic);
   }
 
-  #instances(): Instance[] {
+  #listInstances(): Instance[] {
     return this.#deps.fleet
       .list()
       .filter(({ name }) => this.#maySee(name))
       .map((instance) => redactInstance(this.#caller, instance));
   }
 
-  #health(): HealthSnapshot {
+  #readHealth(): HealthSnapshot {
     const instances = Object.entries(this.#deps.fleet.health()).filter(([name]) => this.#maySee(name));
     return {
       daemon: seesAll(this.#caller, 'stream.open') ? this.#deps.monitor.usage : null,
@@ -263,7 +275,7 @@ export class StreamReader {
     };
   }
 
-  /** Those who run the fleet see all, everybody else the own database. */
+  /** Whether the caller may see this instance: operators see all, users their own. */
   #maySee(name: string): boolean {
     if (seesAll(this.#caller, 'stream.open')) return true;
     return this.#owns(this.#deps.catalog.find(name)?.row.user ?? null);
@@ -281,9 +293,9 @@ export class StreamReader {
     if (event.kind === 'queue.task') return this.#ownsTask(event.task.user_id);
     if (event.kind === 'queue.stats') return seesAll(this.#caller, 'queue.read');
     if (event.kind === 'daemon.usage') return seesAll(this.#caller, 'stream.open');
-    // Only those who may read it are subscribed.
+    // The permission was checked when the caller subscribed.
     if (event.kind === 'audit.entry') return true;
-    // Told before the catalog knows the database.
+    // This event is published before the catalog contains the database.
     if (event.kind === 'instance.added')
       return this.#owns(event.instance.user_id) || seesAll(this.#caller, 'stream.open');
     return this.#maySee(event.name);
@@ -298,7 +310,7 @@ function parseJson(text: string | null): unknown {
   }
 }
 
-/** The id of a frame that is otherwise not understood, so that its sender can tell which one it was. */
+/** Returns the id of an invalid frame, so that its sender knows which one was rejected. */
 function idOf(text: string | null): number | string | null {
   const frame = parseJson(text);
   const id = typeof frame === 'object' && frame !== null && 'id' in frame ? frame.id : null;

@@ -4,8 +4,8 @@ import { keepLogs } from '../supervisor/log-keeper.ts';
 import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
 
-/** Begins what goes on for as long as the daemon runs: usage, damaged pages, old logs, accounts and rows that change. */
-export function keepWatch({
+/** Starts the periodic checks: usage, damaged pages, old logs, changed accounts and changed rows. */
+export function startPeriodicChecks({
   host,
   services,
   resources,
@@ -15,9 +15,9 @@ export function keepWatch({
   host: Host;
   services: DaemonServices;
   resources: AsyncDisposableStack;
-  /** For how long logs are kept. */
+  /** How long logs are kept, in milliseconds. */
   retentionMs: number;
-  /** How often each database is read through. */
+  /** How often each database file is checked, in milliseconds. */
   pageCheckMs: number;
 }): void {
   const { fleet, monitor, damage, provisioner, ownerSync, reconciler, bus, clock, log } = services;
