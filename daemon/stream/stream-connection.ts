@@ -11,7 +11,7 @@ import type { Catalog } from '../databases/catalog.ts';
 import type { EventBus } from '../events/bus.ts';
 import { type Caller, seesAll } from '../http/caller.ts';
 import { redactEvent, redactInstance } from '../http/redact.ts';
-import { timesOf } from '../pocketbase/logs/log-times.ts';
+import { withTimes } from '../pocketbase/logs/log-times.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Monitor } from '../supervisor/health/monitor.ts';
@@ -214,7 +214,7 @@ export class StreamConnection {
         ? await log.tailWithEnd(LOG_SNAPSHOT_LINES)
         : { lines: [], end: from, runs: new Map() };
     if (ended.signal.aborted) return;
-    const printed = timesOf(lines, readAt).map((line, index) => ({ ...line, run: runs.get(index) }));
+    const printed = withTimes(lines, readAt).map((line, index) => ({ ...line, run: runs.get(index) }));
     const requests = from === undefined && seesRequests ? this.#failedRequests(spec, printed[0]?.at) : [];
     this.#outbox.snapshot(topic, byTime(printed, requests));
     if (seesRequests) {

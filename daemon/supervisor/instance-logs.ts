@@ -1,7 +1,7 @@
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { LogLevelName, LogLine, LogSource, LogTail } from '../../shared/events.ts';
 import type { Clock } from '../base/time/clock.ts';
-import { timesOf } from '../pocketbase/logs/log-times.ts';
+import { withTimes } from '../pocketbase/logs/log-times.ts';
 import { type InstanceSpec, requestLogOf } from './instance-spec.ts';
 
 /** Among what a process printed, only requests that failed are shown. */
@@ -20,7 +20,7 @@ export async function tailOfLogs(
 ): Promise<LogTail> {
   const { lines: printed, end, rest } = await spec.log.tailWithEnd(tail);
   const all = rest === '' ? printed : [...printed, rest].slice(-tail);
-  const output = source === 'requests' ? [] : timesOf(all, clock.now());
+  const output = source === 'requests' ? [] : withTimes(all, clock.now());
   const floor = level ?? (source === 'requests' ? 'info' : LEVEL_AMONG_OUTPUT);
   const requests = source === 'output' ? [] : requestLines(spec, tail, floor);
   return {

@@ -221,8 +221,8 @@ export class Runner {
   }
 
   /** A log that cannot be marked stands in nobody's way. */
-  #noteRun(position: number, run: LogRun): void {
-    this.spec.log.noteRun(position, run).catch((error: unknown) => {
+  #recordRun(position: number, run: LogRun): void {
+    this.spec.log.recordRun(position, run).catch((error: unknown) => {
       this.#deps.log.warn(
         { instance: this.spec.name },
         `the next daemon will not know where this run begins in the log: ${messageOf(error)}`,
@@ -235,7 +235,7 @@ export class Runner {
     this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
-      this.#noteRun(logStart, this.state.beginRun(process.pid, port));
+      this.#recordRun(logStart, this.state.beginRun(process.pid, port));
     });
     const isWhole = outcome.kind === 'running' && outcome.running.limitation === null;
     this.#prepared.startedOn(isWhole ? outcome.database : null);

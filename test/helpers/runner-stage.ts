@@ -115,7 +115,7 @@ export class Stage {
         path: `${directory}/log`,
         prepare: () => Promise.resolve(0),
         end: () => Promise.resolve(0),
-        noteRun: () => Promise.resolve(),
+        recordRun: () => Promise.resolve(),
         tail: () => Promise.resolve(lines()),
       } as unknown as InstanceLog,
       binary: { path: process.execPath, version: '0', sha256: '', embedded: true, stamp: '' },

@@ -16,7 +16,7 @@ async function newLog(content = ''): Promise<InstanceLog> {
   return log;
 }
 
-/** Follows until the test ends. */
+/** Follows the log until the test ends. */
 function follow(log: InstanceLog, from = 0, ready?: () => Promise<void>): string[] {
   const lines: string[] = [];
   const ended = new AbortController();
@@ -33,37 +33,37 @@ const numbered = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => `line ${first + index} äöü €`);
 
 describe('the tail of a log', () => {
-  it('is the last lines, oldest first, a line that is not complete yet included', async () => {
+  it('has the last lines, oldest first, including an incomplete one', async () => {
     const log = await newLog('one\ntwo\nthree\nfou');
     expect(await log.tail(2)).toEqual(['three', 'fou']);
     expect(await log.tail(10)).toEqual(['one', 'two', 'three', 'fou']);
   });
 
-  it('begins where it is told to, and with everything when the file was emptied since', async () => {
+  it('begins at a position, or at the start when the file was emptied after it', async () => {
     const log = await newLog('earlier run\nthis run\n');
     expect(await log.tail(10, 'earlier run\n'.length)).toEqual(['this run']);
     expect(await log.tail(10, 9999)).toEqual(['earlier run', 'this run']);
   });
 
-  it('is empty for a log that is not there or has nothing in it', async () => {
+  it('is empty for a missing or empty log', async () => {
     const log = await newLog();
     expect(await log.tail(5)).toEqual([]);
     const absent = new InstanceLog(join(await scratch(), 'absent.log'), systemClock, LIMITS);
     expect([await absent.end(), await absent.tail(5)]).toEqual([0, []]);
   });
 
-  it('says with which lines runs begin; one that printed nothing gives its place to the next', async () => {
+  it('has the runs by their first line, except runs without output', async () => {
     const log = await newLog('one ä\n\nthree\nfour\nfiv');
     const starts = {
       first: 0,
       empty: Buffer.byteLength('one ä\n'),
       four: Buffer.byteLength('one ä\n\nthree\n'),
     };
-    await log.noteRun(starts.first, run(1));
-    await log.noteRun(starts.empty, run(2));
-    await log.noteRun(starts.four, run(3));
-    await log.noteRun(starts.four, run(4));
-    await log.noteRun(await log.end(), run(5));
+    await log.recordRun(starts.first, run(1));
+    await log.recordRun(starts.empty, run(2));
+    await log.recordRun(starts.four, run(3));
+    await log.recordRun(starts.four, run(4));
+    await log.recordRun(await log.end(), run(5));
     const pids = async (count: number) =>
       [...(await log.tailWithEnd(count)).runs]
         .map(([index, { pid }]) => [index, pid])
@@ -76,16 +76,18 @@ describe('the tail of a log', () => {
     expect(await pids(2)).toEqual([[1, 4]]);
   });
 
-  it('says so to the next daemon as well, whose own runs alone have numbers', async () => {
+  it('has the runs of an earlier daemon, without numbers', async () => {
     const log = await newLog('one\ntwo\n');
-    await log.noteRun(0, run(1));
-    await log.noteRun(4, run(2));
-    // A daemon was killed while it wrote.
+    await log.recordRun(0, run(1));
+    await log.recordRun(4, run(2));
+    // As after a daemon that was killed during a write.
     await appendFile(log.path.replace(/\.log$/, '.runs'), '[8,{"pid":');
     const next = new InstanceLog(log.path, systemClock, LIMITS);
-    const told = async () =>
-      [...(await next.tailWithEnd(10)).runs.values()].map((one) => [one.pid, one.run]).toReversed();
-    expect(await told()).toEqual([
+    const runs = async () =>
+      [...(await next.tailWithEnd(10)).runs.values()]
+        .map(({ pid, run: number }) => [pid, number])
+        .toReversed();
+    expect(await runs()).toEqual([
       [1, null],
       [2, null],
     ]);
@@ -93,13 +95,13 @@ describe('the tail of a log', () => {
     await truncate(log.path, 0);
     const start = await next.prepare();
     await appendFile(log.path, 'three\nfour\n');
-    await next.noteRun(start, run(3));
-    expect([start, await told()]).toEqual([0, [[3, 1]]]);
+    await next.recordRun(start, run(3));
+    expect([start, await runs()]).toEqual([0, [[3, 1]]]);
   });
 
-  it('a hundred restarts later the file of the runs is still a small one', async () => {
+  it('keeps the last 50 runs in their file', async () => {
     const log = await newLog();
-    for (let position = 0; position < 150; position += 1) await log.noteRun(position, run(position));
+    for (let position = 0; position < 150; position += 1) await log.recordRun(position, run(position));
     const next = new InstanceLog(log.path, systemClock, LIMITS);
     await next.tailWithEnd(1);
     const kept = await readFile(log.path.replace(/\.log$/, '.runs'), 'utf8');
@@ -107,7 +109,7 @@ describe('the tail of a log', () => {
     expect(pids).toEqual(Array.from({ length: 50 }, (_, index) => String(100 + index)));
   });
 
-  it('of a long file never begins within a line', async () => {
+  it('of a long file begins with a complete line', async () => {
     const all = numbered(0, 30_000);
     const log = await newLog(`${all.join('\n')}\n`);
     const tail = await log.tail(100_000);
@@ -115,7 +117,7 @@ describe('the tail of a log', () => {
     expect(tail).toEqual(all.slice(-tail.length));
   });
 
-  it('tells the byte from which following goes on, whatever bytes are there', async () => {
+  it('has the position after its last line, also before invalid UTF-8', async () => {
     const log = await newLog();
     await writeFile(log.path, Buffer.from([...Buffer.from('good\n'), 0xff, 0xc3]));
     const { lines, end } = await log.tailWithEnd(10);
@@ -124,7 +126,7 @@ describe('the tail of a log', () => {
 });
 
 describe('following a log', () => {
-  it('hands over whole lines as they are completed', async () => {
+  it('reports each line when it is complete', async () => {
     const log = await newLog('before\n');
     const lines = follow(log, await log.end());
     await appendFile(log.path, 'hal');
@@ -136,7 +138,7 @@ describe('following a log', () => {
     expect(lines.at(-1)).toBe('unfinished');
   });
 
-  it('loses none of a burst of 50,000 lines, nor a character that two reads share', async () => {
+  it('reports all of a burst of 50,000 lines, with characters that span two reads', async () => {
     const log = await newLog();
     const lines = follow(log);
     const burst = numbered(0, 50_000);
@@ -147,7 +149,7 @@ describe('following a log', () => {
     expect(lines).toEqual(burst);
   });
 
-  it('goes on from where it was over a rotation, over a fresh file, and over one that was emptied by hand', async () => {
+  it('continues after a rotation, after a new file, and after one that was emptied by hand', async () => {
     const log = await newLog('1\n');
     const lines = follow(log);
     await until(() => lines.length === 1, { what: 'the first line' });
@@ -172,7 +174,7 @@ describe('following a log', () => {
       asked += 1;
       return asked > 1 ? gate.promise : Promise.resolve();
     });
-    await until(() => asked > 1, { what: 'the reader to be asked again' });
+    await until(() => asked > 1, { what: 'the second call of ready' });
     const first = lines.length;
     expect(first).toBeGreaterThan(0);
     expect(first).toBeLessThan(5_000);
@@ -180,7 +182,7 @@ describe('following a log', () => {
     await until(() => lines.length >= 20_000, { what: 'the rest' });
   });
 
-  it('hands over a line without an end in pieces, rather than collecting it for ever', async () => {
+  it('reports a line without an end in parts', async () => {
     const log = await newLog('x'.repeat(MIB));
     const lines = follow(log);
     await until(() => lines.join('').length === MIB, { what: 'all of it' });

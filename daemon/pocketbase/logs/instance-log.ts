@@ -4,15 +4,15 @@ import type { LogLimits } from '../../config/config.ts';
 import { LogFiles } from './log-files.ts';
 import { LogRuns } from './log-runs.ts';
 
-/** How much of the end of a log is read for a tail. */
+/** Maximum number of bytes that are read for a tail. */
 const TAIL_BYTES = 256 * 1024;
-/** How much is read in one go while following; what comes faster waits in the file. */
+/** Maximum number of bytes per read while following. */
 const FOLLOW_BYTES = 64 * 1024;
 const FOLLOW_POLL_MS = 250;
 const MAX_LINE_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
-/** The lines that an instance prints: written to a file by the process itself, read here. */
+/** Reads the log file of an instance. The instance itself writes it. */
 export class InstanceLog {
   readonly path: string;
   readonly #files: LogFiles;
@@ -27,31 +27,31 @@ export class InstanceLog {
   }
 
   /**
-   * Makes the directory, and a fresh file if the one that is there has grown large. Call while no process writes.
+   * Creates the directory, and a new file if the current one is large. Call it while no process writes.
    *
-   * @returns the position where the next run's lines begin
+   * @returns the position at which the lines of the next run begin
    */
   prepare(): Promise<number> {
     return this.#files.prepare();
   }
 
-  /** Notes where the lines of a process begin, also for the next daemon; one that printed nothing gives its place to the next. */
-  noteRun(position: number, run: LogRun): Promise<void> {
-    return this.#runs.note(position, run);
+  /** Stores the position at which the lines of a run begin, also for the next daemon. */
+  recordRun(position: number, run: LogRun): Promise<void> {
+    return this.#runs.add(position, run);
   }
 
-  /** Whether `tidy` may find something to do: one system call for a log that is small. */
+  /** Whether `tidy` may have work to do. Takes one system call for a small log. */
   hasGrown(): Promise<boolean> {
     return this.#files.hasGrown();
   }
 
-  /** Keeps the log within its limits, also under a process that writes. */
+  /** Keeps the log within its limits, also while a process writes. */
   async tidy(): Promise<void> {
     await this.#files.rotate();
-    await this.#files.retire(this.#clock.now());
+    await this.#files.removeExpired(this.#clock.now());
   }
 
-  /** The position of the next byte that will be written. Positions stay what they are over rotations and restarts. */
+  /** The position of the next byte that will be written. Positions do not change with rotations and restarts. */
   end(): Promise<number> {
     return this.#files.end();
   }
@@ -63,32 +63,34 @@ export class InstanceLog {
   }
 
   /**
-   * The complete lines among them, the position after the last of these, from which `follow` goes on, and what is there.
-   * `runs` has those that begin with one of the lines, by its index.
+   * The last `count` complete lines at or after a position, oldest first.
+   *
+   * @returns `end`: the position after them, where `follow` continues; `rest`: the incomplete line at the end; `runs`: the
+   *   runs that begin with one of the lines, by its index
    */
   async tailWithEnd(
     count: number,
     from = 0,
   ): Promise<{ lines: string[]; end: number; rest: string; runs: ReadonlyMap<number, LogRun> }> {
     const size = await this.#files.end();
-    // Past the end: the file was emptied by hand, so everything in it is newer.
+    // A position past the end: the file was emptied by hand, so all of it is newer.
     const first = from > size ? 0 : from;
-    const wanted = Math.max(first, size - TAIL_BYTES);
-    const { bytes, start } = await this.#readTo(wanted, size);
+    const readFrom = Math.max(first, size - TAIL_BYTES);
+    const { bytes, start } = await this.#readRange(readFrom, size);
     const complete = bytes.lastIndexOf(NEWLINE) + 1;
     const lines = bytes.toString('utf8', 0, complete).split('\n').slice(0, -1);
-    // The first piece may be the end of a longer line.
-    if (wanted > first && start === wanted) lines.shift();
-    const shown = lines.slice(-count);
+    // The first line may be incomplete.
+    if (readFrom > first && start === readFrom) lines.shift();
+    const tail = lines.slice(-count);
     return {
-      lines: shown,
+      lines: tail,
       end: start + complete,
       rest: bytes.toString('utf8', complete),
-      runs: runsAmong(await this.#runs.all(), bytes.subarray(0, complete), start, shown.length),
+      runs: runsOfLines(await this.#runs.all(), bytes.subarray(0, complete), start, tail.length),
     };
   }
 
-  /** Hands over every line from a position on until the signal aborts. Asks `ready` before it reads more. */
+  /** Calls `onLine` for every line from a position on, until the signal aborts. Waits for `ready` before each read. */
   async follow(
     from: number,
     onLine: (line: LogLine) => void,
@@ -110,7 +112,7 @@ export class InstanceLog {
         const read = await this.#files.read(position, FOLLOW_BYTES);
         if (read.bytes.length === 0) break;
         position = read.position + read.bytes.length;
-        const { lines, left } = completeLines(Buffer.concat([rest, read.bytes]));
+        const { lines, left } = splitLines(Buffer.concat([rest, read.bytes]));
         rest = left;
         let after = position - left.length - lines.reduce((sum, { bytes }) => sum + bytes, 0);
         const at = this.#clock.now().toISOString();
@@ -123,24 +125,28 @@ export class InstanceLog {
     }
   }
 
-  async #readTo(from: number, end: number): Promise<{ bytes: Buffer; start: number }> {
-    const pieces: Buffer[] = [];
+  async #readRange(from: number, end: number): Promise<{ bytes: Buffer; start: number }> {
+    const chunks: Buffer[] = [];
     let start = from;
     let position = from;
     while (position < end) {
       const read = await this.#files.read(position, end - position);
       if (read.bytes.length === 0) break;
-      // What was before is not kept any more.
-      if (pieces.length === 0) start = read.position;
-      pieces.push(read.bytes);
+      // Earlier bytes have been removed.
+      if (chunks.length === 0) start = read.position;
+      chunks.push(read.bytes);
       position = read.position + read.bytes.length;
     }
-    return { bytes: Buffer.concat(pieces), start };
+    return { bytes: Buffer.concat(chunks), start };
   }
 }
 
-/** The runs that begin with one of the last `count` lines of `bytes`, which lie at a position of the log. */
-function runsAmong(
+/**
+ * The runs that begin with one of the last `count` lines of `bytes`, by the index of the line.
+ *
+ * @param position of `bytes` in the log
+ */
+function runsOfLines(
   runs: ReadonlyMap<number, LogRun>,
   bytes: Buffer,
   position: number,
@@ -149,7 +155,7 @@ function runsAmong(
   const found = new Map<number, LogRun>();
   let start = bytes.length;
   for (let index = count - 1; index >= 0 && runs.size > 0; index -= 1) {
-    // The byte before is the end of this line, or there is none.
+    // Start - 1 is the newline of the line before, so the search begins at start - 2.
     start = start < 2 ? 0 : bytes.lastIndexOf(NEWLINE, start - 2) + 1;
     const run = runs.get(position + start);
     if (run !== undefined) found.set(index, run);
@@ -157,8 +163,8 @@ function runsAmong(
   return found;
 }
 
-/** Decoded line by line, as a piece that was read may end within a character. */
-function completeLines(bytes: Buffer<ArrayBuffer>): {
+/** Splits bytes into complete lines. Decodes each line as a whole, because a read may end within a character. */
+function splitLines(bytes: Buffer<ArrayBuffer>): {
   lines: { text: string; bytes: number }[];
   left: Buffer<ArrayBuffer>;
 } {
@@ -168,7 +174,7 @@ function completeLines(bytes: Buffer<ArrayBuffer>): {
     lines.push({ text: bytes.toString('utf8', start, end), bytes: end + 1 - start });
     start = end + 1;
   }
-  // A line without an end is handed over in pieces, rather than collected for ever.
+  // A line that is too long is passed on in parts, so that memory stays bounded.
   if (start === 0 && bytes.length >= MAX_LINE_BYTES) {
     lines.push({ text: bytes.toString('utf8'), bytes: bytes.length });
     start = bytes.length;

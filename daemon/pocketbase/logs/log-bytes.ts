@@ -6,9 +6,9 @@ const COPY_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /**
- * Copies whole lines, at most `length` bytes, and makes sure that they are on the disk.
+ * Copies complete lines, at most `length` bytes, and waits until they are on the disk.
  *
- * @returns how many bytes they are
+ * @returns the number of copied bytes
  */
 export async function copyLines(from: string, to: string, position: number, length: number): Promise<number> {
   await using source = await open(from, 'r');
@@ -25,21 +25,21 @@ export async function copyLines(from: string, to: string, position: number, leng
     if (newline !== -1) lines = copied + newline + 1;
     copied += bytesRead;
   }
-  // A line without an end is cut.
-  const whole = lines > 0 ? lines : copied;
-  await target.truncate(whole);
+  // A single line that is longer than `length` is cut.
+  const complete = lines > 0 ? lines : copied;
+  await target.truncate(complete);
   await target.sync();
-  return whole;
+  return complete;
 }
 
 const run = promisify(execFile);
 
-/** Frees the beginning of a file; everything behind stays where it is. Node has no call for it. Source: fallocate(1). */
+/** Frees the disk space of the first bytes of a file, and keeps all offsets. Node has no call for it. Source: fallocate(1). */
 export async function punchHole(path: string, length: number): Promise<void> {
   await run('fallocate', ['--punch-hole', '--offset', '0', '--length', String(length), path]);
 }
 
-/** In bytes; 0 when it is not there. */
+/** The size in bytes; 0 for a missing file. */
 export async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
@@ -49,7 +49,7 @@ export async function sizeOf(path: string): Promise<number> {
   }
 }
 
-/** Up to `length` bytes from `position` on; none where the file ends, or is not there. */
+/** Reads up to `length` bytes from `position`; none at the end of the file, or when it is missing. */
 export async function readBytes(
   path: string,
   position: number,

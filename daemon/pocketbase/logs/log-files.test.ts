@@ -21,7 +21,6 @@ import { LogFiles } from './log-files.ts';
 const KIB = 1024;
 const LIMITS = { maxBytes: 256 * KIB, retentionMs: 60_000 };
 const DAY_MS = 86_400_000;
-/** Under a process that writes. */
 const ROTATIONS = 12;
 
 async function newFiles(limits = LIMITS): Promise<LogFiles> {
@@ -33,12 +32,12 @@ async function newFiles(limits = LIMITS): Promise<LogFiles> {
 const numbered = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => `line ${String(first + index).padStart(12, '0')}\n`).join('');
 
-async function everything(files: LogFiles): Promise<string> {
-  const pieces: Buffer[] = [];
+async function readAll(files: LogFiles): Promise<string> {
+  const chunks: Buffer[] = [];
   for (let position = 0; ; ) {
     const read = await files.read(position, 10_000);
-    if (read.bytes.length === 0) return Buffer.concat(pieces).toString();
-    pieces.push(read.bytes);
+    if (read.bytes.length === 0) return Buffer.concat(chunks).toString();
+    chunks.push(read.bytes);
     position = read.position + read.bytes.length;
   }
 }
@@ -51,54 +50,54 @@ async function bytesOnDisk({ live }: LogFiles): Promise<number> {
   return (await stat(live)).blocks * 512;
 }
 
-it('a process that writes all the time loses no line to rotations, and none comes twice', async () => {
+it('rotations lose and repeat no line while a process writes', async () => {
   const files = await newFiles({ maxBytes: 64 * 1024 * KIB, retentionMs: 60_000 });
   const partBytes = 16 * KIB;
   const small = new LogFiles(files.live, { maxBytes: 4 * partBytes, retentionMs: 60_000 });
-  const told = `${files.live}.told`;
-  // One write per line, as PocketBase does it, no further than it is told, so that a slow disk is not left behind for good.
-  const script = `const fs = require('node:fs'); const [, live, told] = process.argv;
+  const limitFile = `${files.live}.limit`;
+  // One write per line, as PocketBase does it. A limit in a file keeps the writer from getting too far ahead of a slow disk.
+  const script = `const fs = require('node:fs'); const [, live, limitFile] = process.argv;
     const fd = fs.openSync(live, 'a'); const nap = new Int32Array(new SharedArrayBuffer(4));
     for (let i = 0, bytes = 0; ; i++) {
       if (i % 20 === 0) {
-        let word;
-        do { Atomics.wait(nap, 0, 0, 1); word = fs.readFileSync(told, 'utf8'); } while (bytes > Number(word));
-        if (word === 'end') { console.log(i); break; }
+        let limit;
+        do { Atomics.wait(nap, 0, 0, 1); limit = fs.readFileSync(limitFile, 'utf8'); } while (bytes > Number(limit));
+        if (limit === 'end') { console.log(i); break; }
       }
       bytes += fs.writeSync(fd, 'line ' + String(i).padStart(12, '0') + '\\n');
     }`;
-  const allow = async () => writeFile(told, String((await small.end()) + 4 * partBytes));
-  await allow();
-  const writer = spawn(process.execPath, ['-e', script, files.live, told], {
+  const raiseLimit = async () => writeFile(limitFile, String((await small.end()) + 4 * partBytes));
+  await raiseLimit();
+  const writer = spawn(process.execPath, ['-e', script, files.live, limitFile], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => {
     writer.kill('SIGKILL');
   });
   const exited = once(writer, 'exit');
-  const said = textOf(writer.stdout);
+  const output = textOf(writer.stdout);
   for (let rotation = 0; rotation < ROTATIONS; rotation += 1) {
     await until(async () => (await small.end()) - small.liveStart > partBytes, {
-      what: 'enough to set aside',
+      what: 'enough bytes for a part',
     });
-    await allow();
+    await raiseLimit();
     await small.rotate();
   }
-  await writeFile(told, 'end');
+  await writeFile(limitFile, 'end');
   expect(await exited).toEqual([0, null]);
-  const count = Number(await said);
+  const count = Number(await output);
   await small.rotate();
   expect((await partsOf(small)).length).toBeGreaterThanOrEqual(ROTATIONS);
-  expect((await everything(small)) === numbered(0, count)).toBe(true);
+  expect((await readAll(small)) === numbered(0, count)).toBe(true);
   expect(await bytesOnDisk(small)).toBeLessThan(256 * KIB);
 
   // The next daemon reads the same, at the same positions.
   const next = new LogFiles(files.live, LIMITS);
   expect(await next.end()).toBe(await small.end());
-  expect((await everything(next)) === numbered(0, count)).toBe(true);
+  expect((await readAll(next)) === numbered(0, count)).toBe(true);
 });
 
-it('what is written as fast as it is set aside keeps nobody waiting for the end of it', async () => {
+it('a rotation ends although a process writes as fast as it rotates', async () => {
   const files = await newFiles({ maxBytes: 64 * KIB, retentionMs: 60_000 });
   const lines = 1_000;
   let written = 0;
@@ -120,10 +119,10 @@ it('what is written as fast as it is set aside keeps nobody waiting for the end 
   over.abort();
   await writing;
   expect(files.liveStart).toBeGreaterThan(0);
-  expect((await everything(files)) === numbered(0, written)).toBe(true);
+  expect((await readAll(files)) === numbered(0, written)).toBe(true);
 });
 
-it('a fresh live file begins when nobody writes, and positions count on', async () => {
+it('prepare starts a new live file, and positions continue', async () => {
   const files = await newFiles();
   await writeFile(files.live, numbered(0, 10_000));
   await files.rotate();
@@ -133,19 +132,19 @@ it('a fresh live file begins when nobody writes, and positions count on', async 
   await expect(stat(files.live)).rejects.toThrow(/ENOENT/);
   expect(await files.end()).toBe(end);
   await appendFile(files.live, 'next run\n');
-  expect(await everything(files)).toBe(`${numbered(0, 10_000)}unfinishednext run\n`);
+  expect(await readAll(files)).toBe(`${numbered(0, 10_000)}unfinishednext run\n`);
   const again = new LogFiles(files.live, LIMITS);
-  expect(await everything(again)).toBe(`${numbered(0, 10_000)}unfinishednext run\n`);
-  // A small one is gone on with.
+  expect(await readAll(again)).toBe(`${numbered(0, 10_000)}unfinishednext run\n`);
+  // A small file is kept.
   await again.prepare();
   expect((await stat(files.live)).size).toBe('next run\n'.length);
 });
 
-it('who reads while parts are set aside and fresh files begin is never sent back, and gets every byte once', async () => {
+it('a concurrent reader gets every byte once, in order, during rotations and new files', async () => {
   const files = await newFiles({ maxBytes: 64 * KIB, retentionMs: 60_000 });
   const rounds = 90;
   const lines = 500;
-  const pieces: Buffer[] = [];
+  const chunks: Buffer[] = [];
   let position = 0;
   const written = new AbortController();
   const reader = async () => {
@@ -153,7 +152,7 @@ it('who reads while parts are set aside and fresh files begin is never sent back
       const end = await files.end();
       if (end < position) throw new Error(`${position} was read, and it ends at ${end}`);
       const read = await files.read(position, 3 * KIB);
-      pieces.push(read.bytes);
+      chunks.push(read.bytes);
       position = read.position + read.bytes.length;
     }
   };
@@ -165,72 +164,72 @@ it('who reads while parts are set aside and fresh files begin is never sent back
   }
   written.abort();
   await reading;
-  expect(Buffer.concat(pieces).toString()).toBe(numbered(0, rounds * lines));
+  expect(Buffer.concat(chunks).toString()).toBe(numbered(0, rounds * lines));
 });
 
-it('a daemon that ended in the middle of a rotation leaves no doubt about what was set aside', async () => {
+it('recovers from a daemon that ended during a rotation', async () => {
   const files = await newFiles();
   const text = numbered(0, 10_000);
   await writeFile(files.live, text);
-  const whole = `${files.live}.whole`;
-  await copyFile(files.live, whole);
+  const backup = `${files.live}.backup`;
+  await copyFile(files.live, backup);
   await files.rotate();
 
-  // The part is there, and nothing was freed yet.
-  await copyFile(whole, files.live);
-  await rm(whole);
+  // The part exists, but its space in the live file is not freed.
+  await copyFile(backup, files.live);
+  await rm(backup);
   const beforeFreeing = new LogFiles(files.live, LIMITS);
-  expect((await everything(beforeFreeing)) === text).toBe(true);
+  expect((await readAll(beforeFreeing)) === text).toBe(true);
   expect(await bytesOnDisk(beforeFreeing)).toBeLessThan(text.length);
 
-  // A copy that was not finished.
+  // An incomplete copy.
   const copy = join(files.live.replace(/\.log$/, '.old'), 'a.log.copying');
   await writeFile(copy, 'half a cop');
-  expect((await everything(new LogFiles(files.live, LIMITS))) === text).toBe(true);
+  expect((await readAll(new LogFiles(files.live, LIMITS))) === text).toBe(true);
   await expect(stat(copy)).rejects.toThrow(/ENOENT/);
 
-  // The live file was removed for a fresh one, which was not noted yet.
+  // The live file was removed for a new one, which is not recorded.
   const all = new LogFiles(files.live, LIMITS);
   await all.prepare();
   const [last] = (await partsOf(all)).slice(-1);
   const directory = files.live.replace(/\.log$/, '.old');
   await copyFile(join(directory, last ?? ''), join(directory, (last ?? '').replace('.log', '-123456.log')));
   await rm(join(directory, last ?? ''));
-  const unnoted = new LogFiles(files.live, LIMITS);
-  expect(await unnoted.end()).toBe(text.length);
+  const unrecorded = new LogFiles(files.live, LIMITS);
+  expect(await unrecorded.end()).toBe(text.length);
   await writeFile(files.live, 'x'.repeat(200_000));
-  expect((await everything(new LogFiles(files.live, LIMITS))) === text + 'x'.repeat(200_000)).toBe(true);
+  expect((await readAll(new LogFiles(files.live, LIMITS))) === text + 'x'.repeat(200_000)).toBe(true);
 });
 
-it('keeps no more than it may: the oldest parts go first, and old ones however few they are', async () => {
+it('removes the oldest parts of a log that is too large, and all expired parts', async () => {
   const files = await newFiles();
   for (let round = 0; round < 10; round += 1) {
     await appendFile(files.live, numbered(round * 5_000, 5_000));
     await files.rotate();
-    await files.retire(new Date());
+    await files.removeExpired(new Date());
   }
-  const text = await everything(files);
+  const text = await readAll(files);
   expect(text.length).toBeLessThanOrEqual(LIMITS.maxBytes);
   expect(text.length).toBeGreaterThan(LIMITS.maxBytes / 2);
   expect(numbered(0, 50_000).endsWith(text)).toBe(true);
 
   const live = await readFile(files.live);
-  await files.retire(new Date(Date.now() + DAY_MS));
+  await files.removeExpired(new Date(Date.now() + DAY_MS));
   const end = await files.end();
-  expect(live.subarray(-(await everything(files)).length).toString()).toBe(await everything(files));
-  expect((await everything(files)).length).toBeLessThan(64 * KIB);
-  // Positions are what they were for the next daemon too.
+  expect(live.subarray(-(await readAll(files)).length).toString()).toBe(await readAll(files));
+  expect((await readAll(files)).length).toBeLessThan(64 * KIB);
+  // The next daemon has the same positions.
   const again = new LogFiles(files.live, LIMITS);
-  expect([await again.end(), await everything(again)]).toEqual([end, await everything(files)]);
+  expect([await again.end(), await readAll(again)]).toEqual([end, await readAll(files)]);
 });
 
-it('a part that was set aside lately stays, one that was not goes', async () => {
+it('removes an expired part and keeps a recent one', async () => {
   const files = await newFiles();
   await appendFile(files.live, numbered(0, 8_000));
   await files.rotate();
   const [first = '', ...others] = await partsOf(files);
   const old = new Date(Date.now() - 2 * LIMITS.retentionMs);
   await utimes(join(files.live.replace(/\.log$/, '.old'), first), old, old);
-  await files.retire(new Date());
+  await files.removeExpired(new Date());
   expect(await partsOf(files)).toEqual(others);
 });

@@ -5,11 +5,11 @@ import { SingleFlight } from '../../base/single-flight.ts';
 import type { LogLimits } from '../../config/config.ts';
 import { copyLines, punchHole, readBytes, sizeOf } from './log-bytes.ts';
 
-/** A part is set aside when it has this size, or a quarter of what may be kept, whichever is less. */
+/** Maximum size of a part; a quarter of the limit of the log if that is less. */
 const PART_BYTES = 8 * 1024 * 1024;
-/** What a file system may keep of a hole, and of its own account of the file. */
-const FREED_SLACK_BYTES = 64 * 1024;
-/** `<position of its end>[-<byte at which the live file goes on>].log` */
+/** Disk space that a file system may still use for a hole and for metadata. */
+const HOLE_SLACK_BYTES = 64 * 1024;
+/** `<position of its end>[-<offset in the live file after it>].log` */
 const PART_NAME = /^(\d{16})(?:-(\d+))?\.log$/;
 
 /** Bytes of the log that were moved out of the live file. */
@@ -20,13 +20,17 @@ interface Part {
 }
 
 /**
- * The bytes of one instance's log, as one stream that never ends: a position in it means the same for as long as the log is
- * kept, over rotations, restarts of the instance and of the daemon.
+ * The log of one instance as one continuous stream of bytes. A position in it does not change with rotations and restarts
+ * of the instance or the daemon.
  *
- * PocketBase appends to the live file and cannot be told to open another one, with or without a daemon. So what is set
- * aside is copied into a part, and its place in the live file is then freed (a hole). A writer that only ever appends loses
- * nothing by that, whenever it writes. The part's name says where the live file goes on, so a crash at any moment leaves no
- * doubt about what was set aside. The next start of the instance, when nobody writes, begins a fresh live file.
+ *   parts (oldest first)                         live file
+ *   | 0 … 8 MiB | 8 … 16 MiB | 16 … 20 MiB |  (hole)   | 20 MiB … end |
+ *                                             offset 0   #live.offset
+ *
+ * PocketBase appends to the live file and cannot be made to open another one. So a rotation copies lines into a part and
+ * then frees their space in the live file with a hole. This is safe while a process appends. The name of a part has the
+ * offset in the live file after it, so the state is clear after a crash at any time. The next start of the instance, when
+ * no process writes, begins a new live file.
  */
 export class LogFiles {
   readonly live: string;
@@ -34,11 +38,11 @@ export class LogFiles {
   readonly #limits: LogLimits;
   readonly #partBytes: number;
   #parts: Part[] = [];
-  /** The position `start` of the log lies at byte `at` of the live file; what is before is in the parts. */
-  #live = { start: 0, at: 0 };
+  /** Position `start` of the log is at byte `offset` of the live file. Earlier positions are in the parts. */
+  #live = { start: 0, offset: 0 };
   #loaded: Promise<void> | null = null;
   #changes: Promise<unknown> = Promise.resolve();
-  readonly #noting = new SingleFlight<void>();
+  readonly #reset = new SingleFlight<void>();
 
   constructor(live: string, limits: LogLimits) {
     this.live = live;
@@ -47,7 +51,7 @@ export class LogFiles {
     this.#partBytes = Math.min(PART_BYTES, Math.ceil(limits.maxBytes / 4));
   }
 
-  /** The position from which on nothing was set aside yet. */
+  /** The first position that is in the live file. */
   get liveStart(): number {
     return this.#live.start;
   }
@@ -56,14 +60,14 @@ export class LogFiles {
   async end(): Promise<number> {
     await this.#load();
     const bytes = await this.#liveBytes();
-    // Looked at last: it may have been moved meanwhile.
+    // Read after the await, which may have changed it.
     return this.#live.start + bytes;
   }
 
   /**
-   * Up to `length` bytes from a position on. What is not kept any more is skipped, so they may begin later.
+   * Reads up to `length` bytes from a position on. Positions that have been removed are skipped.
    *
-   * @returns none at the end
+   * @returns the bytes and their position; no bytes at the end
    */
   async read(position: number, length: number): Promise<{ bytes: Buffer<ArrayBuffer>; position: number }> {
     await this.#load();
@@ -75,58 +79,58 @@ export class LogFiles {
         from = Math.max(from, part.start);
         const bytes = await readBytes(path, from - part.start, Math.min(length, part.end - from));
         if (bytes.length > 0) return { bytes, position: from };
-        // It was retired meanwhile, if it was not just given another name.
+        // The part was removed, unless it was only renamed.
         if (part.path === path) from = part.end;
         continue;
       }
       const live = this.#live;
-      const bytes = await readBytes(this.live, from - live.start + live.at, length);
-      // Set aside while it was read: then it may have been freed already, and reads as zeros.
+      const bytes = await readBytes(this.live, from - live.start + live.offset, length);
+      // If a rotation took place during the read, the bytes may be zeros of a hole: read again.
       if (live === this.#live) return { bytes, position: from };
     }
   }
 
   /**
-   * Call before a process begins to write, and while none does.
+   * Starts a new live file if the current one is large. Call it while no process writes.
    *
-   * @returns the position of its first byte
+   * @returns the position of the next byte
    */
   prepare(): Promise<number> {
-    return this.#alone(async () => {
+    return this.#exclusively(async () => {
       const size = await this.#liveBytes();
-      if (this.#live.at === 0 && size <= this.#partBytes) {
+      if (this.#live.offset === 0 && size <= this.#partBytes) {
         if (size === 0) await makeDirectory(dirname(this.live));
         return this.#live.start + size;
       }
-      while ((await this.#liveBytes()) > 0) await this.#setAside(this.#partBytes, false);
+      while ((await this.#liveBytes()) > 0) await this.#moveToPart(this.#partBytes, false);
       await rm(this.live, { force: true });
-      await this.#beginAnew();
+      await this.#resetLiveFile();
       return this.#live.start;
     });
   }
 
-  /** Whether there is anything to set aside, or to remove some day. */
+  /** Whether the log has parts or needs a rotation. */
   async hasGrown(): Promise<boolean> {
     await this.#load();
     return this.#parts.length > 0 || (await this.#liveBytes()) > this.#partBytes;
   }
 
-  /** Sets aside what has grown large, also under a process that writes, however fast: what comes meanwhile is for the next time. */
+  /** Moves lines of a large live file into parts, also while a process writes. Stops at the end as of the call. */
   rotate(): Promise<void> {
-    return this.#alone(async () => {
+    return this.#exclusively(async () => {
       const end = await this.end();
       while (end - this.#live.start > this.#partBytes && (await this.#liveBytes()) > this.#partBytes) {
-        await this.#setAside(this.#partBytes, true);
+        await this.#moveToPart(this.#partBytes, true);
       }
     });
   }
 
-  /** Removes what is too old, and the oldest of what is too much. */
-  retire(now: Date): Promise<void> {
-    return this.#alone(() => this.#retire(now));
+  /** Removes parts that are too old, and the oldest parts of a log that is too large. */
+  removeExpired(now: Date): Promise<void> {
+    return this.#exclusively(() => this.#removeExpired(now));
   }
 
-  async #retire(now: Date): Promise<void> {
+  async #removeExpired(now: Date): Promise<void> {
     let kept = (await this.#liveBytes()) + this.#parts.reduce((sum, { start, end }) => sum + end - start, 0);
     for (const part of this.#parts.slice()) {
       const { mtimeMs } = await stat(part.path);
@@ -134,7 +138,7 @@ export class LogFiles {
       if (part.start === part.end || (!isOld && kept <= this.#limits.maxBytes)) continue;
       kept -= part.end - part.start;
       if (part === this.#parts.at(-1)) {
-        // Its name is still needed: it says where the live file goes on.
+        // Its name is still needed for the offset in the live file.
         part.start = part.end;
         await truncate(part.path, 0);
       } else {
@@ -146,13 +150,13 @@ export class LogFiles {
 
   async #liveBytes(): Promise<number> {
     const size = await sizeOf(this.live);
-    // Somebody emptied or removed it by hand.
-    if (size < this.#live.at) await this.#beginAnew();
-    return size - this.#live.at;
+    // A user has emptied or removed the file.
+    if (size < this.#live.offset) await this.#resetLiveFile();
+    return size - this.#live.offset;
   }
 
-  /** One change of the files after the other. */
-  #alone<T>(work: () => Promise<T>): Promise<T> {
+  /** Serializes changes of the files. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#changes.then(() => this.#load()).then(work);
     this.#changes = result.catch(() => {});
     return result;
@@ -173,41 +177,41 @@ export class LogFiles {
       if (error.code === 'ENOENT') return [];
       throw error;
     });
-    let at = 0;
+    let offset = 0;
     this.#parts = [];
     for (const name of names.toSorted()) {
       const path = join(this.#directory, name);
       const match = PART_NAME.exec(name);
       if (!match) {
-        // Half copied when a daemon ended; what it should have held is still in the live file.
+        // An incomplete copy of a daemon that ended. Its lines are still in the live file.
         if (name.endsWith('.copying')) await rm(path, { force: true });
         continue;
       }
       const end = Number(match[1]);
       this.#parts.push({ path, start: end - (await sizeOf(path)), end });
-      at = Number(match[2] ?? 0);
+      offset = Number(match[2] ?? 0);
     }
-    this.#live = { start: this.#parts.at(-1)?.end ?? 0, at };
-    if (at > 0) await this.#finishSettingAside(at);
+    this.#live = { start: this.#parts.at(-1)?.end ?? 0, offset };
+    if (offset > 0) await this.#finishRotation(offset);
   }
 
-  /** The daemon may have ended before what was set aside was freed, or before the fresh live file was noted. */
-  async #finishSettingAside(at: number): Promise<void> {
-    if ((await sizeOf(this.live)) < at) {
-      await this.#beginAnew();
+  /** Completes the rotation of a daemon that ended before it made the hole, or before it recorded the new live file. */
+  async #finishRotation(offset: number): Promise<void> {
+    if ((await sizeOf(this.live)) < offset) {
+      await this.#resetLiveFile();
       return;
     }
     const { size, blocks } = await stat(this.live);
-    if (blocks * 512 > size - at + FREED_SLACK_BYTES) await punchHole(this.live, at);
+    if (blocks * 512 > size - offset + HOLE_SLACK_BYTES) await punchHole(this.live, offset);
   }
 
-  /** The live file is a new one: nothing of it was set aside yet. Whoever reads may find that out while it is being noted. */
-  #beginAnew(): Promise<void> {
-    return this.#noting.run(this.live, () => this.#noteFresh());
+  /** Records that the live file is a new one, with offset 0. Concurrent calls share one run. */
+  #resetLiveFile(): Promise<void> {
+    return this.#reset.run(this.live, () => this.#recordNewLiveFile());
   }
 
-  async #noteFresh(): Promise<void> {
-    this.#live = { start: this.#live.start, at: 0 };
+  async #recordNewLiveFile(): Promise<void> {
+    this.#live = { start: this.#live.start, offset: 0 };
     const last = this.#parts.at(-1);
     if (!last) return;
     const path = join(this.#directory, partName(last.end));
@@ -216,31 +220,34 @@ export class LogFiles {
     last.path = path;
   }
 
-  /** Moves the first lines of the live file, up to `length` bytes, into a part of their own. */
-  async #setAside(length: number, free: boolean): Promise<void> {
-    const { start, at } = this.#live;
+  /**
+   * Moves the first lines of the live file, up to `length` bytes, into a new part.
+   *
+   * @param free whether to free their space in the live file
+   */
+  async #moveToPart(length: number, free: boolean): Promise<void> {
+    const { start, offset } = this.#live;
     await makeDirectory(this.#directory);
     const copy = join(this.#directory, `${basename(this.live)}.copying`);
-    const copied = await copyLines(this.live, copy, at, Math.min(length, await this.#liveBytes()));
+    const copied = await copyLines(this.live, copy, offset, Math.min(length, await this.#liveBytes()));
     const end = start + copied;
-    const path = join(this.#directory, partName(end, at + copied));
+    const path = join(this.#directory, partName(end, offset + copied));
     await rename(copy, path);
-    // The former part's name says where the live file went on before this one.
     this.#parts.push({ path, start, end });
-    this.#live = { start: end, at: at + copied };
+    this.#live = { start: end, offset: offset + copied };
     if (!free) return;
     try {
-      await punchHole(this.live, at + copied);
+      await punchHole(this.live, offset + copied);
     } catch (error) {
-      // On a file system without holes the copy would only take space twice.
+      // On a file system without holes, the copy would only take more space.
       this.#parts.pop();
-      this.#live = { start, at };
+      this.#live = { start, offset };
       await rm(path, { force: true });
       throw error;
     }
   }
 }
 
-function partName(end: number, liveAt?: number): string {
-  return `${String(end).padStart(16, '0')}${liveAt === undefined ? '' : `-${liveAt}`}.log`;
+function partName(end: number, liveOffset?: number): string {
+  return `${String(end).padStart(16, '0')}${liveOffset === undefined ? '' : `-${liveOffset}`}.log`;
 }

@@ -2,11 +2,11 @@ import { appendFile, readFile } from 'node:fs/promises';
 import type { LogRun } from '../../../shared/events.ts';
 import { replaceFile } from '../../base/files/replace-file.ts';
 
-const KEPT_RUNS = 50;
+const MAX_RUNS = 50;
 
 /**
- * At which positions of an instance's log its runs begin: what was started last. Kept beside the log, one line of JSON each, so
- * that the next daemon knows them as well.
+ * The positions in an instance's log at which its last runs begin. Stored beside the log, one line of JSON for each run, so
+ * that the next daemon knows them too.
  */
 export class LogRuns {
   readonly #path: string;
@@ -17,24 +17,24 @@ export class LogRuns {
     this.#path = path;
   }
 
-  async note(position: number, run: LogRun): Promise<void> {
+  async add(position: number, run: LogRun): Promise<void> {
     await this.#load();
     this.#set(position, run);
-    await appendFile(this.#path, line([position, run]), { mode: 0o600 });
+    await appendFile(this.#path, toLine([position, run]), { mode: 0o600 });
   }
 
-  /** By position. Of those that an earlier daemon started, the number is nobody's any more. */
+  /** The runs by position. `run` is null for runs of an earlier daemon, because numbers start again with each daemon. */
   async all(): Promise<ReadonlyMap<number, LogRun>> {
     await this.#load();
     return this.#runs;
   }
 
   #set(position: number, run: LogRun): void {
-    // Beyond the end of a log that was emptied by hand; one that printed nothing gives its place to the next.
-    for (const noted of this.#runs.keys()) if (noted >= position) this.#runs.delete(noted);
+    // Later positions are past the end of a log that was emptied by hand. A run without output has the position of the next.
+    for (const other of this.#runs.keys()) if (other >= position) this.#runs.delete(other);
     this.#runs.set(position, run);
     const [oldest] = this.#runs.keys();
-    if (this.#runs.size > KEPT_RUNS && oldest !== undefined) this.#runs.delete(oldest);
+    if (this.#runs.size > MAX_RUNS && oldest !== undefined) this.#runs.delete(oldest);
   }
 
   #load(): Promise<void> {
@@ -50,19 +50,19 @@ export class LogRuns {
       if (error.code === 'ENOENT') return '';
       throw error;
     });
-    const lines = text.split('\n').filter((one) => one !== '');
-    for (const entry of lines.flatMap(parsed)) this.#set(entry[0], { ...entry[1], run: null });
-    if (lines.length <= 2 * KEPT_RUNS) return;
-    await replaceFile(this.#path, [...this.#runs].map(line).join(''), { mode: 0o600, synced: false });
+    const lines = text.split('\n').filter((line) => line !== '');
+    for (const [position, run] of lines.flatMap(parseLine)) this.#set(position, { ...run, run: null });
+    if (lines.length <= 2 * MAX_RUNS) return;
+    await replaceFile(this.#path, [...this.#runs].map(toLine).join(''), { mode: 0o600, synced: false });
   }
 }
 
-function line(entry: [number, LogRun]): string {
+function toLine(entry: [number, LogRun]): string {
   return `${JSON.stringify(entry)}\n`;
 }
 
-/** Nothing for a line that a power cut left half written. */
-function parsed(text: string): [number, LogRun][] {
+/** Empty for a line that was cut by a power failure. */
+function parseLine(text: string): [number, LogRun][] {
   try {
     return [JSON.parse(text) as [number, LogRun]];
   } catch {

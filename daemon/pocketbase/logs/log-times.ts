@@ -1,13 +1,13 @@
 import type { LogLine } from '../../../shared/events.ts';
 
-/** As Go's `log` begins a line, in the time zone of the process, which is the daemon's as well. */
+/** The time at the start of a line of Go's `log`, in the time zone of the daemon and its instances. */
 const STAMP = /^(\d{4})\/(\d{2})\/(\d{2}) (\d{2}):(\d{2}):(\d{2})/;
 
 /**
- * Lines that were read back from a file, with the best time there is for each: the one it begins with, else that of the
- * nearest line before it, else of the first one after it, else of the reading.
+ * Adds a time to lines from a log file: the time in the line, else the time of the line before it, else the first time in
+ * a later line, else `readAt`.
  */
-export function timesOf(lines: readonly string[], readAt: Date): LogLine[] {
+export function withTimes(lines: readonly string[], readAt: Date): LogLine[] {
   const stamps = lines.map((text) => stampOf(text, readAt));
   let at = stamps.find((stamp) => stamp !== null) ?? readAt.toISOString();
   return lines.map((text, index) => {
@@ -16,7 +16,7 @@ export function timesOf(lines: readonly string[], readAt: Date): LogLine[] {
   });
 }
 
-/** Null for none, and for one that lies after the reading: then the clock was set, or it is no stamp. */
+/** Null without a time, and for a time in the future: then the clock was changed, or the text is not a time. */
 function stampOf(text: string, readAt: Date): string | null {
   const parts = STAMP.exec(text)?.slice(1).map(Number);
   if (parts === undefined) return null;

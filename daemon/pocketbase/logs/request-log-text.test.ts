@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { LogRow } from './request-log.ts';
-import { describeEntry, hideSecrets, withoutSecrets } from './request-log-text.ts';
+
+import { describeEntry, hideSecrets, type LogRow, redactUrl } from './request-log-text.ts';
 
 const ROW: LogRow = {
   id: 1,
@@ -41,7 +41,7 @@ it.each<[Partial<LogRow>, string]>([
     },
     'WARN Failed to send password reset email · error: dial tcp 127.0.0.1:25: refused, smtpPassword: …',
   ],
-])('tells %j in one line', (changes, text) => {
+])('describes %j in one line', (changes, text) => {
   expect(describeEntry({ ...ROW, ...changes })).toEqual({
     at: ROW.at,
     level: changes.level ?? 'error',
@@ -56,8 +56,8 @@ it.each([
   ['/api/x?filter=(title%3D"pa55"', "/api/x?filter=(title='…'"],
   ['/api/x', '/api/x'],
   ['/api/realtime/eyJhbGciOiJIUzI1NiJ9.eyJpZCI6IjEifQ.c2ln', '/api/realtime/…'],
-])('leaves secrets out of %s', (url, shown) => {
-  expect(withoutSecrets(url)).toBe(shown);
+])('hides secrets in %s', (url, redacted) => {
+  expect(redactUrl(url)).toBe(redacted);
 });
 
 it.each([
@@ -66,7 +66,7 @@ it.each([
   ['{"password":"pa55","identity":"jo"}', '{"password":…,"identity":"jo"}'],
   ['key fk_12ab34_secretsecret is unknown', 'key … is unknown'],
   ['invalid refresh_token=abc123&x=1', 'invalid refresh_token=…&x=1'],
-])('hides what looks like a secret in %j', (text, shown) => {
+])('hides secrets in the text %j', (text, redacted) => {
   if (text.startsWith('Authorization')) expect(hideSecrets(text)).not.toContain('abc.def');
-  else expect(hideSecrets(text)).toBe(shown);
+  else expect(hideSecrets(text)).toBe(redacted);
 });

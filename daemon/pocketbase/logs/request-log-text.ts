@@ -1,6 +1,30 @@
-import type { LogRow, RequestLogEntry } from './request-log.ts';
+import type { LogLevelName } from '../../../shared/events.ts';
 
-/** Parameters of an address whose values say nothing of anybody. */
+/** An entry of PocketBase's own log, without secrets. */
+export interface RequestLogEntry {
+  at: string;
+  level: LogLevelName;
+  text: string;
+}
+
+/** A row of PocketBase's table `_logs`. */
+export interface LogRow {
+  id: number;
+  at: string;
+  level: LogLevelName;
+  message: string;
+  isRequest: boolean;
+  method: string;
+  url: string;
+  status: number | null;
+  error: string;
+  details: string;
+  address: string;
+  /** All logged values as JSON text. */
+  data: string;
+}
+
+/** Query parameters whose values contain no secrets and no personal data. */
 const HARMLESS: ReadonlySet<string> = new Set([
   'page',
   'perPage',
@@ -13,68 +37,62 @@ const HARMLESS: ReadonlySet<string> = new Set([
 ]);
 const HIDDEN = '…';
 
-/** One line for people: what was asked, how it ended and why, without secrets. */
+/** Describes a row in one line: the request or message, its status and error, without secrets. */
 export function describeEntry(row: LogRow): RequestLogEntry {
   const parts = row.isRequest ? requestParts(row) : messageParts(row);
-  const said = parts.filter((part) => part !== '').join(' · ');
-  return { at: row.at, level: row.level, text: oneLine(`${row.level.toUpperCase()} ${said}`) };
+  const description = parts.filter((part) => part !== '').join(' · ');
+  return { at: row.at, level: row.level, text: toOneLine(`${row.level.toUpperCase()} ${description}`) };
 }
 
 function requestParts({ method, url, status, error, details, address }: LogRow): string[] {
   return [
-    `${method} ${withoutSecrets(url)} ${status ?? ''}`.trimEnd(),
+    `${method} ${redactUrl(url)} ${status ?? ''}`.trimEnd(),
     hideSecrets(error),
-    reasons(details),
+    describeJson(details),
     address === '' ? '' : `from ${address}`,
   ];
 }
 
-/** What PocketBase or a hook says by itself: a mail that was not sent, a job that failed. */
+/** A message of PocketBase or of a hook, such as a mail that was not sent. */
 function messageParts({ message, error, details, data }: LogRow): string[] {
-  const more = error === '' && details === '' ? reasons(data) : reasons(details);
+  const more = error === '' && details === '' ? describeJson(data) : describeJson(details);
   return [hideSecrets(message), hideSecrets(error), more];
 }
 
-/** `/api/files/x?token=…&thumb=100x100`: values that may be secret, or of a person, are left out. */
-export function withoutSecrets(url: string): string {
+/** Hides query values that may be secret or personal: `/api/files/x?token=…&thumb=100x100`. */
+export function redactUrl(url: string): string {
   const [path = '', query] = url.split(/\?(.*)/s, 2);
   if (query === undefined || query === '') return hideSecrets(path);
-  const shown = [...new URLSearchParams(query)].map(([name, value]) => {
+  const parameters = [...new URLSearchParams(query)].map(([name, value]) => {
     if (HARMLESS.has(name)) return `${name}=${value}`;
-    // What a filter compares with is data; what it compares is why it is wrong.
+    // The field names of a filter stay visible, because they explain an error. Its values are data.
     return `${name}=${name === 'filter' ? value.replaceAll(/'[^']*'|"[^"]*"/g, `'${HIDDEN}'`) : HIDDEN}`;
   });
-  return hideSecrets(`${path}?${shown.join('&')}`);
+  return hideSecrets(`${path}?${parameters.join('&')}`);
 }
 
-/** The sentences of nested reasons: `{"email": {"code": …, "message": "Must be unique."}}` is `email: Must be unique.` */
-function reasons(json: string): string {
+/** The messages in nested JSON: `{"email": {"code": …, "message": "Must be unique."}}` gives `email: Must be unique.` */
+function describeJson(json: string): string {
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch {
     return hideSecrets(json);
   }
-  return sentences(value, '').join(', ');
+  return messagesIn(value, '').join(', ');
 }
 
 const SECRET_NAME = /password|secret|token|authorization|cookie|api_?key|otp/i;
 
-function sentences(value: unknown, name: string): string[] {
+function messagesIn(value: unknown, name: string): string[] {
+  const withName = (text: string): string => (name === '' ? text : `${name}: ${text}`);
   if (value === null || value === undefined || value === '') return [];
-  if (typeof value !== 'object')
-    return [named(name, SECRET_NAME.test(name) ? HIDDEN : hideSecrets(plain(value)))];
-  if ('message' in value && typeof value.message === 'string')
-    return [named(name, hideSecrets(value.message))];
-  return Object.entries(value).flatMap(([key, inner]) => sentences(inner, key));
-}
-
-function plain(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function named(name: string, text: string): string {
-  return name === '' ? text : `${name}: ${text}`;
+  if (typeof value !== 'object') {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    return [withName(SECRET_NAME.test(name) ? HIDDEN : hideSecrets(text))];
+  }
+  if ('message' in value && typeof value.message === 'string') return [withName(hideSecrets(value.message))];
+  return Object.entries(value).flatMap(([key, field]) => messagesIn(field, key));
 }
 
 const SECRETS: readonly [RegExp, string][] = [
@@ -82,7 +100,7 @@ const SECRETS: readonly [RegExp, string][] = [
   [/\beyJ[\w-]*\.[\w-]+\.[\w-]*/g, HIDDEN],
   [/\b(bearer|basic)\s+[\w.~+/=-]+/gi, `$1 ${HIDDEN}`],
   [/\bfk_\w+/g, HIDDEN],
-  // The password in an address.
+  // The password in a URL.
   [/(\w+:\/\/[^\s:/@]*:)[^\s@/]+@/g, `$1${HIDDEN}@`],
   [
     /\b((?:\w*(?:password|secret|token|api_?key)|authorization|code_verifier|ticket)["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s&,;}"']+)/gi,
@@ -90,11 +108,11 @@ const SECRETS: readonly [RegExp, string][] = [
   ],
 ];
 
-/** Whatever looks like a secret in a text that somebody else wrote. */
+/** Hides everything in a text that looks like a secret. */
 export function hideSecrets(text: string): string {
-  return SECRETS.reduce((rest, [pattern, hidden]) => rest.replaceAll(pattern, hidden), text);
+  return SECRETS.reduce((rest, [pattern, replacement]) => rest.replaceAll(pattern, replacement), text);
 }
 
-function oneLine(text: string): string {
+function toOneLine(text: string): string {
   return text.replaceAll(/\s+/g, ' ').trim();
 }

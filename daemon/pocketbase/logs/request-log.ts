@@ -5,30 +5,23 @@ import type { LogLevelName } from '../../../shared/events.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { toIsoTime } from '../data/dates.ts';
 import { withDatabase } from '../data/sqlite.ts';
-import { describeEntry } from './request-log-text.ts';
+import { describeEntry, type LogRow, type RequestLogEntry } from './request-log-text.ts';
 
-/** How often a log that is followed is looked at. PocketBase itself writes every three seconds. */
+/** How often a followed log is read. PocketBase itself writes every three seconds. */
 const FOLLOW_POLL_MS = 1_000;
-/** Handed over in one go while following; what comes faster than that is left out. */
+/** Entries per read while following; older ones are skipped. */
 const FOLLOW_ENTRIES = 200;
-/** A lock is held for moments only. */
+/** Locks are short. */
 const TIMEOUT_MS = 250;
-/** PocketBase keeps up to 3,000 characters of an address, and errors of any length. */
+/** PocketBase stores up to 3,000 characters of a URL, and errors of any length. */
 const MAX_TEXT = 4_000;
 
-/** PocketBase's levels, those of Go's slog. */
+/** The levels of PocketBase, which are those of Go's slog. */
 const LEVELS = { debug: -4, info: 0, warn: 4, error: 8 } as const satisfies Record<LogLevelName, number>;
 
-/** One entry of PocketBase's own log, without secrets. */
-export interface RequestLogEntry {
-  at: string;
-  level: LogLevelName;
-  text: string;
-}
-
 /**
- * PocketBase's own log, which it keeps in the table `_logs` of its `auxiliary.db`: requests with what went wrong, failed
- * mails, and what hooks log. Read beside PocketBase, whether it runs or not.
+ * PocketBase's own log, the table `_logs` in `auxiliary.db`: failed requests, failed mails and the messages of hooks. It
+ * can be read while PocketBase runs and while it is stopped.
  */
 export class RequestLog {
   readonly #file: string;
@@ -39,7 +32,7 @@ export class RequestLog {
   }
 
   /**
-   * The last entries of at least a level, oldest first; none before PocketBase has made the log.
+   * The last entries of at least a level, oldest first; none before PocketBase has created the log.
    *
    * @throws the error of SQLite
    */
@@ -47,33 +40,36 @@ export class RequestLog {
     return this.#read((database) => lastRows(database, { count, level, after: 0 }).map(describeEntry), []);
   }
 
-  /** Hands over every entry of at least a level from now on, until the signal aborts. What cannot be read is said once. */
+  /**
+   * Calls `onEntry` for every new entry of at least a level, until the signal aborts. Reports once that the log cannot be
+   * read.
+   */
   async follow(
     level: LogLevelName,
     onEntry: (entry: RequestLogEntry) => void,
     { clock, signal }: { clock: Clock; signal: AbortSignal },
   ): Promise<void> {
     let last = this.#tryRead(lastRow, 0, () => {});
-    let seen = this.#stamp();
+    let lastStamp = this.#stamp();
     let reported = false;
     const report = (problem: string): void => {
       if (!reported)
         onEntry({
           at: clock.now().toISOString(),
           level: 'warn',
-          text: `WARN its request log cannot be read: ${problem}`,
+          text: `WARN cannot read the request log: ${problem}`,
         });
       reported = true;
     };
     while (!signal.aborted) {
       await clock.sleep(FOLLOW_POLL_MS, signal);
       const stamp = this.#stamp();
-      if (signal.aborted || stamp === seen) continue;
-      seen = stamp;
+      if (signal.aborted || stamp === lastStamp) continue;
+      lastStamp = stamp;
       const { rows, end } = this.#tryRead(
         (database) => {
           const newest = lastRow(database);
-          // Rows are counted again from 1 when PocketBase has compacted its file.
+          // Row ids start at 1 again after PocketBase has compacted its file.
           const after = Math.min(last, newest);
           return { rows: lastRows(database, { count: FOLLOW_ENTRIES, level, after }), end: newest };
         },
@@ -85,7 +81,7 @@ export class RequestLog {
     }
   }
 
-  /** Changes with each write: looking at two files costs less than opening one. */
+  /** Changes with each write. Two calls of stat(2) cost less than opening the database. */
   #stamp(): string {
     return [this.#file, `${this.#file}-wal`]
       .map((path) => {
@@ -95,44 +91,28 @@ export class RequestLog {
       .join(' ');
   }
 
-  #tryRead<T>(work: (database: DatabaseSync) => T, otherwise: T, report: (problem: string) => void): T {
+  #tryRead<T>(work: (database: DatabaseSync) => T, fallback: T, report: (problem: string) => void): T {
     try {
-      return this.#read(work, otherwise);
+      return this.#read(work, fallback);
     } catch (error) {
       report(messageOf(error));
-      return otherwise;
+      return fallback;
     }
   }
 
-  #read<T>(work: (database: DatabaseSync) => T, otherwise: T): T {
-    if (statSync(this.#file, { throwIfNoEntry: false }) === undefined) return otherwise;
+  #read<T>(work: (database: DatabaseSync) => T, fallback: T): T {
+    if (statSync(this.#file, { throwIfNoEntry: false }) === undefined) return fallback;
     return withDatabase(this.#file, { readOnly: true, timeoutMs: TIMEOUT_MS }, (database) =>
-      database.prepare("SELECT 1 FROM sqlite_master WHERE name = '_logs'").get() ? work(database) : otherwise,
+      database.prepare("SELECT 1 FROM sqlite_master WHERE name = '_logs'").get() ? work(database) : fallback,
     );
   }
-}
-
-export interface LogRow {
-  id: number;
-  at: string;
-  level: LogLevelName;
-  message: string;
-  isRequest: boolean;
-  method: string;
-  url: string;
-  status: number | null;
-  error: string;
-  details: string;
-  address: string;
-  /** JSON text of everything that was logged. */
-  data: string;
 }
 
 function lastRow(database: DatabaseSync): number {
   return Number(database.prepare('SELECT MAX(rowid) AS last FROM _logs').get()?.['last'] ?? 0);
 }
 
-/** Oldest first. Level by level, as there is an index for that: a few failures among a million requests are found at once. */
+/** Oldest first. One query per level, because the index is on the level: a few errors among a million rows are found fast. */
 function lastRows(
   database: DatabaseSync,
   { count, level, after }: { count: number; level: LogLevelName; after: number },
@@ -147,8 +127,8 @@ function lastRows(
      FROM _logs WHERE level = ? AND rowid > ? ORDER BY rowid DESC LIMIT ?`,
   );
   return Object.values(LEVELS)
-    .filter((one) => one >= LEVELS[level])
-    .flatMap((one) => statement.all(one, after, count).map(toRow))
+    .filter((candidate) => candidate >= LEVELS[level])
+    .flatMap((candidate) => statement.all(candidate, after, count).map(toRow))
     .toSorted((a, b) => a.id - b.id)
     .slice(-count);
 }
