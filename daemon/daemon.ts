@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { DaemonStatus } from '../shared/status.ts';
-import type { NewTask } from '../shared/task.ts';
+import type { DaemonStatus } from '../shared/api/daemon.ts';
+import type { NewTask } from '../shared/api/queue.ts';
 import { systemClock } from './base/time/clock.ts';
 import type { Config } from './config/config.ts';
 import { seedDemo } from './databases/provisioning/demo.ts';

@@ -1,5 +1,5 @@
-import { type Endpoint, TAGS } from '../shared/api/endpoint.ts';
-import { PERMISSION_NAMES, PERMISSIONS, ROLES } from '../shared/api/permissions.ts';
+import { PERMISSION_NAMES, PERMISSIONS, ROLES } from '../shared/api/accounts/permissions.ts';
+import { type Endpoint, TAGS } from '../shared/api/contract/endpoint.ts';
 import { ENDPOINTS } from '../shared/api/resources.ts';
 import { markdownTable, withGeneratedPart } from './markdown.ts';
 

@@ -1,5 +1,5 @@
+import type { Instance } from './api/instances.ts';
 import { byteSize } from './byte-size.ts';
-import type { Instance } from './instance.ts';
 
 /** What deleting a database does, in sentences: shown before a user confirms it. */
 export function deletionConsequences({ email, usage }: Pick<Instance, 'email' | 'usage'>): string[] {

@@ -1,6 +1,8 @@
-import type { AuditEntry } from './audit.ts';
-import type { Instance, InstancePhase, LastExit, Probe, Usage } from './instance.ts';
-import type { QueueStats, TaskSummary } from './task.ts';
+import type { AuditEntry } from './api/audit.ts';
+import type { DaemonUsage } from './api/daemon.ts';
+import type { Instance, LastExit, Probe, Usage } from './api/instances.ts';
+import type { QueueStats, TaskSummary } from './api/queue.ts';
+import type { InstancePhase } from './instance.ts';
 
 /** Everything that can happen in the fleet. The stream, the metrics and the console read these events. */
 export type FleetEvent =
@@ -36,19 +38,6 @@ export type FleetEvent =
   /** One line that an instance printed. */
   | { kind: 'log.line'; name: string; line: LogLine };
 
-export interface DaemonUsage {
-  at: string;
-  rss_bytes: number;
-  cpu_percent: number | null;
-  event_loop_delay_ms: number;
-  load_1m: number;
-  memory_free_bytes: number;
-  /** Free space on the fullest disk that holds data, databases or logs of Fathom. */
-  disk_free_bytes: number | null;
-  /** A directory on that disk. */
-  disk_path: string | null;
-}
-
 export interface LogLine {
   /** When the daemon read the line. For older lines: the timestamp that PocketBase wrote on it or on a line before. */
   at: string;
@@ -78,15 +67,6 @@ export interface LogRun {
   run: number | null;
   /** The exit of the previous run. */
   last_exit: LastExit | null;
-}
-
-/** The end of a log. */
-export interface LogTail {
-  lines: Pick<LogLine, 'at' | 'text' | 'source'>[];
-  /** Byte offset after the last complete line: a subscription continues from it. */
-  position: number;
-  /** The last line is incomplete. */
-  partial: boolean;
 }
 
 export type Topic = 'instances' | 'health' | 'queue' | 'audit' | `logs:${string}`;

@@ -1,20 +1,5 @@
+import type { JournalEntry } from './api/events.ts';
 import type { FleetEvent } from './events.ts';
-import type { InstancePhase, LastExit, PhaseReason } from './instance.ts';
-
-/** Number of entries that the daemon keeps: a few for each of a thousand instances, about 300 bytes each. */
-export const JOURNAL_KEPT = 5_000;
-
-/** An event in the life of an instance. Measurements are not recorded. */
-export interface JournalEntry {
-  at: string;
-  name: string;
-  kind: 'added' | 'phase' | 'moved' | 'removed';
-  from: InstancePhase | null;
-  to: InstancePhase | null;
-  /** Why the instance is in this phase; null when there is nothing to explain. */
-  reason: Pick<PhaseReason, 'code' | 'message'> | null;
-  last_exit: LastExit | null;
-}
 
 /** The journal entry for an event; null for measurements. `now` is the time of events without a time of their own. */
 export function journalEntryOf(event: FleetEvent, now: string): JournalEntry | null {

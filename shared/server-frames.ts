@@ -1,7 +1,21 @@
-import type { AuditEntry } from './audit.ts';
+import type { AuditEntry } from './api/audit.ts';
+import type { DaemonUsage } from './api/daemon.ts';
+import type { Instance, Probe, Usage } from './api/instances.ts';
+import type { QueueStats, TaskSummary } from './api/queue.ts';
 import type { FleetEvent, LogLine } from './events.ts';
-import type { Instance } from './instance.ts';
-import type { HealthSnapshot, QueueSnapshot } from './status.ts';
+
+/** Snapshot of the topic `health`. */
+export interface HealthSnapshot {
+  daemon: DaemonUsage | null;
+  instances: Record<string, { probe: Probe | null; usage: Usage | null }>;
+}
+
+/** Snapshot of the topic `queue`: the running tasks and the last changed ones. */
+export interface QueueSnapshot {
+  /** Null for callers that are not administrators. */
+  stats: QueueStats | null;
+  tasks: TaskSummary[];
+}
 
 type FrameId = number | string;
 

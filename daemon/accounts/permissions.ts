@@ -1,4 +1,9 @@
-import { PERMISSIONS, type Permission, type Role, type Scope } from '../../shared/api/permissions.ts';
+import {
+  PERMISSIONS,
+  type Permission,
+  type Role,
+  type Scope,
+} from '../../shared/api/accounts/permissions.ts';
 import { FathomError } from '../../shared/errors.ts';
 
 export {
@@ -10,7 +15,7 @@ export {
   ROLES,
   type Role,
   type Scope,
-} from '../../shared/api/permissions.ts';
+} from '../../shared/api/accounts/permissions.ts';
 
 /**
  * Who makes a request. `local` is a client of the local socket, which is an administrator, as with the Docker socket.

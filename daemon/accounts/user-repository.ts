@@ -1,9 +1,9 @@
 import { decodeJwt, errors } from 'jose';
 import type { RecordModel } from 'pocketbase';
-import type { User as ApiUser } from '../../shared/api/users.ts';
+import type { User as ApiUser } from '../../shared/api/accounts/users.ts';
+import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
-import type { Page, PageRequest } from '../../shared/protocol.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/client.ts';
 import { findRecord, listRecords } from '../control-plane/records.ts';
 import { toIsoTime } from '../pocketbase/data/dates.ts';

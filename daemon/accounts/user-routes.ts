@@ -1,4 +1,4 @@
-import { createUser, deleteUser, getUser, listUsers, updateUser } from '../../shared/api/users.ts';
+import { createUser, deleteUser, getUser, listUsers, updateUser } from '../../shared/api/accounts/users.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';

@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import type { AuditEntry } from '../../shared/audit.ts';
+import type { AuditEntry } from '../../shared/api/audit.ts';
 
 /** A stored entry. */
 export interface AuditRow extends AuditEntry {

@@ -1,6 +1,6 @@
 import type { RecordModel } from 'pocketbase';
-import type { AuditEntry } from '../../shared/audit.ts';
-import type { Page, PageRequest } from '../../shared/protocol.ts';
+import type { AuditEntry } from '../../shared/api/audit.ts';
+import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
 import { listRecords } from '../control-plane/records.ts';
 import { type AuditHead, type AuditRow, EMPTY_CHAIN } from './audit-chain.ts';

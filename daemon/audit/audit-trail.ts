@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { AuditEntry, AuditVerification } from '../../shared/audit.ts';
+import type { AuditEntry, AuditVerification } from '../../shared/api/audit.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';

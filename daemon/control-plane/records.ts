@@ -1,5 +1,5 @@
 import type { RecordListOptions, RecordModel, RecordService } from 'pocketbase';
-import type { Page, PageRequest } from '../../shared/protocol.ts';
+import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 import { isRecordId } from '../../shared/record-id.ts';
 import { type ControlPlaneClient, isStatus } from './client.ts';
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Instance } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
-import { type Instance, LACKS_MIGRATIONS } from '../../shared/instance.ts';
+import { LACKS_MIGRATIONS } from '../../shared/instance.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';

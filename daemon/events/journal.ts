@@ -1,4 +1,5 @@
-import { JOURNAL_KEPT, type JournalEntry, journalEntryOf } from '../../shared/journal.ts';
+import { JOURNAL_KEPT, type JournalEntry } from '../../shared/api/events.ts';
+import { journalEntryOf } from '../../shared/journal.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from './bus.ts';
 

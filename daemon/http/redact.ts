@@ -1,6 +1,6 @@
+import type { Instance, PhaseReason } from '../../shared/api/instances.ts';
 import type { ErrorCode, FathomError } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import type { Instance, PhaseReason } from '../../shared/instance.ts';
 import { type Caller, seesAll } from './caller.ts';
 
 const LATER = 'Try again later, or ask an administrator.';

@@ -2,8 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
-import type { Endpoint } from '../../shared/api/endpoint.ts';
-import type { Page, PageRequest } from '../../shared/protocol.ts';
+import type { Endpoint } from '../../shared/api/contract/endpoint.ts';
+import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 
 /** The server that routes are added to. */
 export type Api = FastifyInstance<

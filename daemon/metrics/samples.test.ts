@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Instance } from '../../shared/instance.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import { NO_TASKS } from '../../shared/task.ts';
 import { EventBus } from '../events/bus.ts';
 import { Activity } from './activity.ts';

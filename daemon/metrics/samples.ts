@@ -1,6 +1,8 @@
-import type { DaemonUsage } from '../../shared/events.ts';
-import { INSTANCE_PHASES, type Instance, isInTrouble } from '../../shared/instance.ts';
-import { type QueueStats, TASK_STATUSES } from '../../shared/task.ts';
+import type { DaemonUsage } from '../../shared/api/daemon.ts';
+import type { Instance } from '../../shared/api/instances.ts';
+import type { QueueStats } from '../../shared/api/queue.ts';
+import { INSTANCE_PHASES, isInTrouble } from '../../shared/instance.ts';
+import { TASK_STATUSES } from '../../shared/task.ts';
 import type { Histogram } from '../base/tally.ts';
 import type { Activity } from './activity.ts';
 import { type MetricName, specOf } from './metrics-table.ts';

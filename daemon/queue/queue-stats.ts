@@ -1,5 +1,5 @@
+import type { QueueStats } from '../../shared/api/queue.ts';
 import { messageOf } from '../../shared/errors.ts';
-import type { QueueStats } from '../../shared/task.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { deadline } from '../base/time/clock.ts';

@@ -1,7 +1,7 @@
+import type { TaskSummary } from '../../shared/api/queue.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import type { QueueSnapshot } from '../../shared/status.ts';
-import type { TaskSummary } from '../../shared/task.ts';
+import type { QueueSnapshot } from '../../shared/server-frames.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { TaskStore } from './store/task-store.ts';

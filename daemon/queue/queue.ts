@@ -1,6 +1,6 @@
+import type { NewTask, Task } from '../../shared/api/queue.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import type { NewTask, Task } from '../../shared/task.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { repeat } from '../base/time/repeat.ts';

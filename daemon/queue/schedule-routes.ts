@@ -1,4 +1,4 @@
-import { deleteSchedule, listSchedules, setSchedule } from '../../shared/api/queue.ts';
+import { deleteSchedule, listSchedules, setSchedule } from '../../shared/api/schedules.ts';
 import { type Api, serve, slicePage } from '../http/serve.ts';
 import type { Queue } from './queue.ts';
 

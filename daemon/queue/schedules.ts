@@ -1,9 +1,9 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
+import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/api/schedules.ts';
+import { scheduledTaskSchema } from '../../shared/api/schedules.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import { scheduledTaskSchema } from '../../shared/queue-protocol.ts';
 import { newRecordId } from '../../shared/record-id.ts';
-import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/task.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';

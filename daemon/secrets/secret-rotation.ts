@@ -1,5 +1,5 @@
+import type { RotationResult, SecretsStatus } from '../../shared/api/secrets.ts';
 import { messageOf } from '../../shared/errors.ts';
-import type { RotationResult, SecretsStatus } from '../../shared/secrets.ts';
 import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';

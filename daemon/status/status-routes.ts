@@ -1,5 +1,5 @@
+import type { DaemonStatus } from '../../shared/api/daemon.ts';
 import { getFleetHealth, getHealth, getMetrics, getReadiness, getStatus } from '../../shared/api/daemon.ts';
-import type { DaemonStatus } from '../../shared/status.ts';
 import { PERMISSION_NAMES } from '../accounts/permissions.ts';
 import type { Losses } from '../base/log/log-sink.ts';
 import { seesAll } from '../http/caller.ts';

@@ -1,9 +1,9 @@
 import type { WebSocket } from 'ws';
+import type { Instance } from '../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
-import type { Instance } from '../../shared/instance.ts';
 import { type ClientFrame, clientFrameSchema } from '../../shared/protocol.ts';
-import type { HealthSnapshot } from '../../shared/status.ts';
+import type { HealthSnapshot } from '../../shared/server-frames.ts';
 import type { AuditRepository } from '../audit/audit-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';

@@ -1,7 +1,8 @@
+import type { Instance } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
-import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
-import type { HealthSnapshot } from '../../shared/status.ts';
+import { INSTANCE_PHASES, type InstancePhase } from '../../shared/instance.ts';
+import type { HealthSnapshot } from '../../shared/server-frames.ts';
 import type { Logger } from '../base/log/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { Clock } from '../base/time/clock.ts';

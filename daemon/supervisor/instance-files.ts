@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { PhaseReason } from '../../shared/instance.ts';
+import type { PhaseReason } from '../../shared/api/instances.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { changedBinary } from '../pocketbase/binary/binary.ts';
 import {

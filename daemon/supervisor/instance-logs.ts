@@ -1,5 +1,6 @@
+import type { LogTail } from '../../shared/api/databases.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import type { LogLevelName, LogLine, LogSource, LogTail } from '../../shared/events.ts';
+import type { LogLevelName, LogLine, LogSource } from '../../shared/events.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { withTimes } from '../pocketbase/logs/log-times.ts';
 import { type InstanceSpec, requestLogOf } from './instance-spec.ts';

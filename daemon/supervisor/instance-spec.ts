@@ -1,4 +1,4 @@
-import type { PhaseReason } from '../../shared/instance.ts';
+import type { PhaseReason } from '../../shared/api/instances.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { RequestLog } from '../pocketbase/logs/request-log.ts';

@@ -1,14 +1,6 @@
+import type { Instance, LastExit, PhaseReason, Probe, Usage } from '../../shared/api/instances.ts';
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
-import {
-  canTransition,
-  type EndedBy,
-  type Instance,
-  type InstancePhase,
-  type LastExit,
-  type PhaseReason,
-  type Probe,
-  type Usage,
-} from '../../shared/instance.ts';
+import { canTransition, type EndedBy, type InstancePhase } from '../../shared/instance.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
 

@@ -1,6 +1,7 @@
+import type { PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
-import type { EndedBy, InstancePhase, PhaseReason } from '../../shared/instance.ts';
+import type { EndedBy, InstancePhase } from '../../shared/instance.ts';
 import { deadline } from '../base/time/clock.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process/process-driver.ts';
 import { type RunFailure, watchRun } from './health/watch.ts';

@@ -1,18 +1,22 @@
 import { z } from 'zod';
-import { pageOf, pageQuerySchema } from '../protocol.ts';
-import { endpoint } from './endpoint.ts';
-import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './fields.ts';
+import { endpoint } from './contract/endpoint.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './contract/fields.ts';
+import { pageOf, pageQuerySchema } from './contract/page.ts';
 
 const tag = 'Audit';
 const outcome = z.enum(['ok', 'refused', 'failed']);
 
 const auditEntrySchema = z
   .object({
+    /** Sequence number: 1 for the first entry, then one more for each. */
     seq: z.int(),
     at: z.string(),
+    /** `local`: the request came through the local socket. */
     actor_kind: z.enum(['local', 'session', 'key', 'anonymous', 'superuser']),
+    /** The id of a user, or the e-mail address of a superuser of the global PocketBase. */
     actor: z.string(),
     address: z.string(),
+    /** For example `database.stop`. */
     action: z.string(),
     target: z.string(),
     outcome,
@@ -37,6 +41,8 @@ const auditEntrySchema = z
     ],
   });
 
+export type AuditEntry = z.infer<typeof auditEntrySchema>;
+
 /** PocketBase's filters have no escape for a backslash before a quote, so neither gets into one. */
 const comparable = z.string().regex(/^[^\\'"\p{C}]*$/u, 'holds a quote, a backslash or a control character');
 
@@ -57,6 +63,18 @@ export const listAudit = endpoint({
   responses: { 200: { description: 'One page of entries.', schema: pageOf(auditEntrySchema) } },
 });
 
+const verificationSchema = z
+  .object({
+    ok: z.boolean(),
+    /** Number of entries that were read. */
+    checked: z.int(),
+    /** The first error that was found, as a sentence. */
+    problem: z.string().nullable(),
+  })
+  .meta({ id: 'AuditVerification', examples: [{ ok: true, checked: 42, problem: null }] });
+
+export type AuditVerification = z.infer<typeof verificationSchema>;
+
 export const verifyAudit = endpoint({
   operationId: 'verifyAudit',
   method: 'GET',
@@ -68,9 +86,7 @@ export const verifyAudit = endpoint({
   responses: {
     200: {
       description: 'Whether the chain is complete and unchanged.',
-      schema: z
-        .object({ ok: z.boolean(), checked: z.int(), problem: z.string().nullable() })
-        .meta({ id: 'AuditVerification', examples: [{ ok: true, checked: 42, problem: null }] }),
+      schema: verificationSchema,
     },
   },
   timeoutMs: 600_000,

@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import type { DaemonUsage } from '../events.ts';
 import { INSTANCE_PHASES } from '../instance.ts';
-import type { DaemonStatus } from '../status.ts';
 import { TASK_STATUSES } from '../task.ts';
-import { endpoint, OPERATION_TIMEOUT_MS } from './endpoint.ts';
-import { countsBy, EXAMPLE_TIME } from './fields.ts';
+import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
+import { countsBy, EXAMPLE_TIME } from './contract/fields.ts';
 
 const tag = 'Daemon';
 const time = z.iso.datetime();
@@ -20,7 +18,7 @@ const EXAMPLE_USAGE = {
   disk_path: '/var/lib/fathom',
 };
 
-const daemonUsageSchema: z.ZodType<DaemonUsage> = z
+const daemonUsageSchema = z
   .object({
     at: time,
     rss_bytes: z.number(),
@@ -28,25 +26,32 @@ const daemonUsageSchema: z.ZodType<DaemonUsage> = z
     event_loop_delay_ms: z.number(),
     load_1m: z.number(),
     memory_free_bytes: z.number(),
+    /** Free space on the fullest disk that holds data, databases or logs of Fathom. */
     disk_free_bytes: z.number().nullable(),
+    /** A directory on that disk. */
     disk_path: z.string().nullable(),
   })
   .meta({ id: 'DaemonUsage', examples: [EXAMPLE_USAGE] });
 
+export type DaemonUsage = z.infer<typeof daemonUsageSchema>;
+
 const zeros = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, 0]));
 
-const statusSchema: z.ZodType<DaemonStatus> = z
+const statusSchema = z
   .object({
     version: z.string(),
     protocol: z.int(),
     pid: z.int(),
     started_at: time,
+    /** True once the global PocketBase answers and the instances are being started. */
     ready: z.boolean(),
+    /** What the daemon waits for while it is not ready; otherwise null. */
     waiting_for: z.string().nullable(),
     api_url: z.string(),
     global_url: z.string(),
     data_dir: z.string(),
     pocketbase_version: z.string(),
+    /** Path of the executable. */
     pocketbase_path: z.string(),
     instances: countsBy(INSTANCE_PHASES),
     total_instances: z.int(),
@@ -86,6 +91,8 @@ const statusSchema: z.ZodType<DaemonStatus> = z
       },
     ],
   });
+
+export type DaemonStatus = z.infer<typeof statusSchema>;
 
 export const getStatus = endpoint({
   operationId: 'getStatus',

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { isDatabaseName } from '../database-name.ts';
 import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
-import { instanceSchema, pageOf, pageQuerySchema, probeSchema, usageSchema } from '../protocol.ts';
-import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from './endpoint.ts';
-import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './fields.ts';
+import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
+import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
+import { pageOf, pageQuerySchema } from './contract/page.ts';
+import { instanceSchema, probeSchema, usageSchema } from './instances.ts';
 
 const tag = 'Databases';
 const params = z.object({
@@ -105,6 +106,38 @@ export const deleteDatabase = endpoint({
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
+/** The end of a log. */
+const logTailSchema = z
+  .object({
+    lines: z
+      .array(
+        z.object({
+          at: z.iso.datetime(),
+          text: z.string(),
+          source: z.literal('requests').exactOptional(),
+        }),
+      )
+      .meta({
+        description: 'Each with the best time there is: the one it begins with, else that of a line near it.',
+      }),
+    position: z.int().meta({
+      description: 'After the last complete line: where a subscription to `logs:NAME` goes on.',
+    }),
+    partial: z.boolean().meta({ description: 'The last line is still being written.' }),
+  })
+  .meta({
+    id: 'LogTail',
+    examples: [
+      {
+        lines: [{ at: EXAMPLE_TIME, text: 'Server started at http://127.0.0.1:9123' }],
+        position: 40,
+        partial: false,
+      },
+    ],
+  });
+
+export type LogTail = z.infer<typeof logTailSchema>;
+
 export const getDatabaseLogs = endpoint({
   operationId: 'getDatabaseLogs',
   method: 'GET',
@@ -128,35 +161,7 @@ export const getDatabaseLogs = endpoint({
   responses: {
     200: {
       description: 'The last lines.',
-      schema: z
-        .object({
-          lines: z
-            .array(
-              z.object({
-                at: z.iso.datetime(),
-                text: z.string(),
-                source: z.literal('requests').optional(),
-              }),
-            )
-            .meta({
-              description:
-                'Each with the best time there is: the one it begins with, else that of a line near it.',
-            }),
-          position: z.int().meta({
-            description: 'After the last complete line: where a subscription to `logs:NAME` goes on.',
-          }),
-          partial: z.boolean().meta({ description: 'The last line is still being written.' }),
-        })
-        .meta({
-          id: 'LogTail',
-          examples: [
-            {
-              lines: [{ at: EXAMPLE_TIME, text: 'Server started at http://127.0.0.1:9123' }],
-              position: 40,
-              partial: false,
-            },
-          ],
-        }),
+      schema: logTailSchema,
     },
   },
   errors: ['not_found'],

@@ -1,20 +1,22 @@
 import { z } from 'zod';
 import { INSTANCE_PHASES } from '../instance.ts';
-import { JOURNAL_KEPT, type JournalEntry } from '../journal.ts';
-import { lastExitSchema, pageOf, pageQuerySchema, reasonSchema } from '../protocol.ts';
-import { endpoint } from './endpoint.ts';
-import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './fields.ts';
+import { endpoint } from './contract/endpoint.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
+import { pageOf, pageQuerySchema } from './contract/page.ts';
+import { lastExitSchema, reasonSchema } from './instances.ts';
 
 const tag = 'Databases';
 const phase = z.enum(INSTANCE_PHASES).nullable();
 
-const journalEntrySchema: z.ZodType<JournalEntry> = z
+/** An event in the life of an instance. Measurements are not recorded. */
+const journalEntrySchema = z
   .object({
     at: z.iso.datetime(),
     name: z.string(),
     kind: z.enum(['added', 'phase', 'moved', 'removed']),
     from: phase,
     to: phase,
+    /** Why the instance is in this phase; null when there is nothing to explain. */
     reason: reasonSchema.omit({ log_tail: true }).nullable(),
     last_exit: lastExitSchema.nullable(),
   })
@@ -32,6 +34,11 @@ const journalEntrySchema: z.ZodType<JournalEntry> = z
       },
     ],
   });
+
+export type JournalEntry = z.infer<typeof journalEntrySchema>;
+
+/** Number of entries that the daemon keeps: a few for each of a thousand instances, about 300 bytes each. */
+export const JOURNAL_KEPT = 5_000;
 
 export const listEvents = endpoint({
   operationId: 'listEvents',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { lifecycleInstanceSchema } from '../protocol.ts';
-import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './endpoint.ts';
-import { EXAMPLE_ID } from './fields.ts';
+import { LIFECYCLE_STATUSES } from '../instance.ts';
+import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './contract/fields.ts';
 
 const tag = 'Lifecycle';
 const errorForm = 'lifecycle';
@@ -12,6 +12,33 @@ const params = z.object({
     .max(64)
     .meta({ description: 'Id of a user.', examples: [EXAMPLE_ID] }),
 });
+export const lifecycleInstanceSchema = z
+  .object({
+    user_id: z.string(),
+    port: z.int(),
+    db_path: z.string(),
+    url: z.string(),
+    status: z.enum(LIFECYCLE_STATUSES),
+    created_at: z.iso.datetime(),
+    last_health_check: z.iso.datetime().nullable(),
+  })
+  .meta({
+    id: 'LifecycleInstance',
+    examples: [
+      {
+        user_id: EXAMPLE_ID,
+        port: 9123,
+        db_path: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data`,
+        url: 'http://127.0.0.1:9123',
+        status: 'Running',
+        created_at: EXAMPLE_TIME,
+        last_health_check: EXAMPLE_TIME,
+      },
+    ],
+  });
+
+export type LifecycleInstance = z.infer<typeof lifecycleInstanceSchema>;
+
 const success = z.object({ success: z.literal(true), message: z.string() });
 
 /** Every error of these operations. */

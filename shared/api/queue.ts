@@ -1,23 +1,194 @@
 import { z } from 'zod';
-import { pageOf, pageQuerySchema, wholePageQuerySchema } from '../protocol.ts';
-import {
-  deadGroupSchema,
-  newScheduleSchema,
-  newTaskSchema,
-  queueStatsSchema,
-  scheduleSchema,
-  taskSchema,
-  taskSummarySchema,
-} from '../queue-protocol.ts';
+import { isDeeperThan, MAX_JSON_DEPTH } from '../json-depth.ts';
+import { RECORD_ID } from '../record-id.ts';
 import { TASK_STATUSES } from '../task.ts';
-import { endpoint, noContent } from './endpoint.ts';
-import { EXAMPLE_ID, idParams } from './fields.ts';
+import { endpoint, noContent } from './contract/endpoint.ts';
+import { countsBy, EXAMPLE_ID, EXAMPLE_TIME, idParams } from './contract/fields.ts';
+import { pageOf, pageQuerySchema, wholePageQuerySchema } from './contract/page.ts';
 
 const tag = 'Queue';
 const params = idParams('a task');
 /** Longer than the daemon waits for the global PocketBase: a client that times out first would not know of its task. */
 const ADD_TIMEOUT_MS = 30_000;
 const SORTS = ['created', 'updated', 'run_at', 'priority', 'finished_at'] as const;
+
+const time = z.iso.datetime();
+/** Name of a handler: built in, or a file that the administrator added. */
+const taskType = z
+  .string()
+  .max(120)
+  .regex(/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, "is not the name of a handler like 'report.weekly'");
+
+function toUtc(given: string): string {
+  const ms = Date.parse(given);
+  return Number.isNaN(ms) ? '' : new Date(ms).toISOString();
+}
+
+export const EXAMPLE_PAYLOAD = { url: 'https://hooks.example.com/report' };
+
+/** Fields of a new task and of the task of a schedule. */
+export const taskFields = {
+  type: taskType,
+  payload: z
+    .unknown()
+    .optional()
+    .refine((payload) => !isDeeperThan(payload, MAX_JSON_DEPTH), {
+      error: `is nested more than ${MAX_JSON_DEPTH} deep`,
+    }),
+  user_id: z.string().regex(RECORD_ID, 'is not the id of a user').optional(),
+  priority: z.int().min(-1_000_000).max(1_000_000).optional(),
+  max_attempts: z.int().min(1).max(100).optional(),
+  timeout_s: z.int().min(1).max(86_400).optional(),
+  /** No second task with this key is added until the first one has finished. */
+  unique_key: z.string().min(1).max(255).optional(),
+};
+
+export const newTaskSchema = z
+  .strictObject({
+    ...taskFields,
+    run_at: z.iso
+      .datetime({ offset: true })
+      .refine((given) => /^\d{4}-/.test(toUtc(given)), { error: 'is not in the years 0000 to 9999 in UTC' })
+      .optional(),
+    /** True: the whole payload is secret. The property `secrets` of a payload is always secret. */
+    secret: z.boolean().optional(),
+  })
+  .meta({ id: 'NewTask', examples: [{ type: 'http.request', payload: EXAMPLE_PAYLOAD }] });
+
+/** The request to add a task to the queue. */
+export type NewTask = z.input<typeof newTaskSchema>;
+
+const summary = {
+  id: z.string(),
+  type: z.string(),
+  user_id: z.string().nullable(),
+  status: z.enum(TASK_STATUSES),
+  /** Tasks with a higher number run first. */
+  priority: z.int(),
+  run_at: time.nullable(),
+  /** Number of attempts since the last manual retry. */
+  attempts: z.int(),
+  max_attempts: z.int(),
+  timeout_s: z.int(),
+  unique_key: z.string().nullable(),
+  worker_id: z.string().nullable(),
+  claimed_at: time.nullable(),
+  progress: z.number(),
+  progress_message: z.string(),
+  cancel_requested: z.boolean(),
+  /** The error without the parts that differ between occurrences. Dead letters are grouped by it. */
+  error_signature: z.string().nullable(),
+  /** The first line of the last error. */
+  last_error: z.string().nullable(),
+  finished_at: time.nullable(),
+  created: time,
+  updated: time,
+};
+
+const EXAMPLE_SUMMARY = {
+  id: EXAMPLE_ID,
+  type: 'http.request',
+  user_id: null,
+  status: 'done',
+  priority: 0,
+  run_at: EXAMPLE_TIME,
+  attempts: 1,
+  max_attempts: 5,
+  timeout_s: 60,
+  unique_key: null,
+  worker_id: 'fathomd-4711',
+  claimed_at: EXAMPLE_TIME,
+  progress: 1,
+  progress_message: '',
+  cancel_requested: false,
+  error_signature: null,
+  last_error: null,
+  finished_at: EXAMPLE_TIME,
+  created: EXAMPLE_TIME,
+  updated: EXAMPLE_TIME,
+};
+
+/** A task in lists and in the stream. */
+export const taskSummarySchema = z.object(summary).meta({ id: 'TaskSummary', examples: [EXAMPLE_SUMMARY] });
+
+export type TaskSummary = z.infer<typeof taskSummarySchema>;
+
+/** A task with its payload, result and errors. */
+export const taskSchema = z
+  .object({
+    ...summary,
+    /** Without the secret parts. */
+    payload: z.unknown(),
+    /** Whether parts of the payload are secret. */
+    secret: z.boolean(),
+    lease_expires_at: time.nullable(),
+    result: z.unknown(),
+    /** The response of the remote server to the last attempt, if the handler calls one. Only administrators see it. */
+    answer: z.string().nullable(),
+    errors: z
+      .array(
+        z.object({
+          at: z.string(),
+          attempt: z.int(),
+          worker: z.string(),
+          started_at: z.string(),
+          name: z.string().exactOptional(),
+          message: z.string(),
+          code: z.string().exactOptional(),
+          stack: z.string().exactOptional(),
+          /** The chain of causes, outermost first. */
+          causes: z.array(z.string()).exactOptional(),
+        }),
+      )
+      .nullable(),
+    /** Why the task may fail. Only in the response to the request that adds it. */
+    warning: z.string().exactOptional(),
+  })
+  .meta({
+    id: 'Task',
+    examples: [
+      {
+        ...EXAMPLE_SUMMARY,
+        payload: EXAMPLE_PAYLOAD,
+        secret: false,
+        lease_expires_at: null,
+        result: { status: 200 },
+        answer: 'ok',
+        errors: null,
+      },
+    ],
+  });
+
+export type Task = z.infer<typeof taskSchema>;
+export type AttemptError = NonNullable<Task['errors']>[number];
+
+export const queueStatsSchema = z
+  .object({
+    paused: z.boolean(),
+    /** Maximum number of tasks that run at the same time, over all workers. */
+    max_running: z.int(),
+    counts: countsBy(TASK_STATUSES),
+  })
+  .meta({
+    id: 'QueueStats',
+    examples: [
+      {
+        paused: false,
+        max_running: 1,
+        counts: { pending: 2, processing: 1, done: 40, failed: 0, dead: 1, cancelled: 0 },
+      },
+    ],
+  });
+
+export type QueueStats = z.infer<typeof queueStatsSchema>;
+
+/** Dead letters with the same error signature. */
+export const deadGroupSchema = z.object({ signature: z.string(), count: z.int(), last: time }).meta({
+  id: 'DeadGroup',
+  examples: [{ signature: 'http.request: connect ECONNREFUSED', count: 3, last: EXAMPLE_TIME }],
+});
+
+export type DeadGroup = z.infer<typeof deadGroupSchema>;
 
 export const createTask = endpoint({
   operationId: 'createTask',
@@ -172,55 +343,6 @@ export const retryDeadLetters = endpoint({
   },
 });
 
-const scheduleParams = z.object({
-  name: z
-    .string()
-    .max(120)
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'is not a name like nightly-report')
-    .meta({ description: 'Name of a schedule.', examples: ['nightly'] }),
-});
-
-export const listSchedules = endpoint({
-  operationId: 'listSchedules',
-  method: 'GET',
-  path: '/api/v1/queue/schedules',
-  tag,
-  summary: 'List schedules',
-  description: 'Tasks that are added again and again.',
-  permission: 'queue.stats',
-  query: wholePageQuerySchema,
-  responses: { 200: { description: 'One page of schedules.', schema: pageOf(scheduleSchema) } },
-});
-
-export const setSchedule = endpoint({
-  operationId: 'setSchedule',
-  method: 'PUT',
-  path: '/api/v1/queue/schedules/{name}',
-  tag,
-  summary: 'Create or replace a schedule',
-  description: 'Adds the task at each time of the cron expression.',
-  permission: 'queue.pause',
-  audit: 'schedule.set',
-  params: scheduleParams,
-  body: newScheduleSchema,
-  responses: { 200: { description: 'The schedule.', schema: scheduleSchema } },
-  errors: ['not_found'],
-});
-
-export const deleteSchedule = endpoint({
-  operationId: 'deleteSchedule',
-  method: 'DELETE',
-  path: '/api/v1/queue/schedules/{name}',
-  tag,
-  summary: 'Delete a schedule',
-  description: 'Tasks that it added stay.',
-  permission: 'queue.pause',
-  audit: 'schedule.remove',
-  params: scheduleParams,
-  responses: noContent('The schedule is deleted.'),
-  errors: ['not_found'],
-});
-
 /** Methods of `client.queue`. */
 export const queue = {
   add: createTask,
@@ -233,7 +355,4 @@ export const queue = {
   resume: resumeQueue,
   dead: listDeadLetters,
   retryDead: retryDeadLetters,
-  schedules: listSchedules,
-  setSchedule,
-  removeSchedule: deleteSchedule,
 };

@@ -1,16 +1,17 @@
-import { apiKeys } from './api-keys.ts';
+import { apiKeys } from './accounts/api-keys.ts';
+import { auth } from './accounts/auth.ts';
+import { sessions } from './accounts/sessions.ts';
+import { users } from './accounts/users.ts';
 import { audit } from './audit.ts';
-import { auth } from './auth.ts';
+import type { Endpoint, Method, Resource } from './contract/endpoint.ts';
 import { daemon } from './daemon.ts';
 import { databases } from './databases.ts';
-import type { Endpoint, Method, Resource } from './endpoint.ts';
 import { events } from './events.ts';
 import { lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations.ts';
 import { queue } from './queue.ts';
+import { schedules } from './schedules.ts';
 import { secrets } from './secrets.ts';
-import { sessions } from './sessions.ts';
-import { users } from './users.ts';
 
 /** Every resource of the HTTP API. The client, the OpenAPI document and docs/api.md derive from this list. */
 export const RESOURCES = {
@@ -22,6 +23,7 @@ export const RESOURCES = {
   events,
   migrations,
   queue,
+  schedules,
   audit,
   secrets,
   daemon,

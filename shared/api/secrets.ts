@@ -1,8 +1,32 @@
 import { z } from 'zod';
-import { endpoint } from './endpoint.ts';
+import { endpoint } from './contract/endpoint.ts';
 
 const tag = 'Secrets';
-const count = z.int();
+
+/** Which master keys the stored secrets need. */
+const statusSchema = z
+  .object({
+    /** An id of AES_MASTER_KEY that reveals nothing about the key. */
+    current_key: z.string(),
+    /** Whether a rotation is running. */
+    rotating: z.boolean(),
+    /** `opens`: the key is configured, as the current or the previous one. */
+    secrets: z.array(
+      z.object({ collection: z.string(), key_id: z.string(), count: z.int(), opens: z.boolean() }),
+    ),
+  })
+  .meta({
+    id: 'SecretsStatus',
+    examples: [
+      {
+        current_key: '9f86d081',
+        rotating: false,
+        secrets: [{ collection: 'user_databases', key_id: '9f86d081', count: 3, opens: true }],
+      },
+    ],
+  });
+
+export type SecretsStatus = z.infer<typeof statusSchema>;
 
 export const getSecrets = endpoint({
   operationId: 'getSecrets',
@@ -15,27 +39,24 @@ export const getSecrets = endpoint({
   responses: {
     200: {
       description: 'Number of secrets by key.',
-      schema: z
-        .object({
-          current_key: z.string(),
-          rotating: z.boolean(),
-          secrets: z.array(
-            z.object({ collection: z.string(), key_id: z.string(), count, opens: z.boolean() }),
-          ),
-        })
-        .meta({
-          id: 'SecretsStatus',
-          examples: [
-            {
-              current_key: '9f86d081',
-              rotating: false,
-              secrets: [{ collection: 'user_databases', key_id: '9f86d081', count: 3, opens: true }],
-            },
-          ],
-        }),
+      schema: statusSchema,
     },
   },
 });
+
+/** The result of a rotation of the master key: numbers of secrets. */
+const rotationSchema = z
+  .object({
+    /** Encrypted with the current key by this rotation. */
+    rotated: z.int(),
+    /** Already encrypted with the current key. */
+    current: z.int(),
+    /** Could not be decrypted with any configured key; the daemon's log lists them. */
+    failed: z.int(),
+  })
+  .meta({ id: 'RotationResult', examples: [{ rotated: 3, current: 0, failed: 0 }] });
+
+export type RotationResult = z.infer<typeof rotationSchema>;
 
 export const rotateSecrets = endpoint({
   operationId: 'rotateSecrets',
@@ -49,9 +70,7 @@ export const rotateSecrets = endpoint({
   responses: {
     200: {
       description: 'Number of secrets that were wrapped, that had been before, and that no key opens.',
-      schema: z
-        .object({ rotated: count, current: count, failed: count })
-        .meta({ id: 'RotationResult', examples: [{ rotated: 3, current: 0, failed: 0 }] }),
+      schema: rotationSchema,
     },
   },
   errors: ['conflict', 'secret.undecryptable'],

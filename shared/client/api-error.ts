@@ -1,5 +1,5 @@
+import type { Problem } from '../api/contract/endpoint.ts';
 import { ERROR_CODES, type ErrorCode, FathomError, type FieldError } from '../errors.ts';
-import type { Problem } from '../protocol.ts';
 
 /** What the daemon answered instead of a result (RFC 9457), for whoever asked. */
 export class ApiError extends FathomError {

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import type { Endpoint } from '../api/endpoint.ts';
+import type { Endpoint } from '../api/contract/endpoint.ts';
+import type { Page } from '../api/contract/page.ts';
 import type { RESOURCES } from '../api/resources.ts';
 import { FathomError } from '../errors.ts';
-import type { Page } from '../protocol.ts';
 import { HttpClient, type HttpClientOptions, type RequestOptions } from './http.ts';
 import { OPERATIONS, type Operation } from './operations.ts';
 

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import type { Method } from '../api/endpoint.ts';
+import type { Method } from '../api/contract/endpoint.ts';
 import { FathomError, messageOf } from '../errors.ts';
 import { ApiError } from './api-error.ts';
 

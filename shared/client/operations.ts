@@ -1,4 +1,4 @@
-import type { Endpoint, Method, Resource } from '../api/endpoint.ts';
+import type { Endpoint, Method, Resource } from '../api/contract/endpoint.ts';
 import { RESOURCES } from '../api/resources.ts';
 
 /** What a call needs of an endpoint at run time. */

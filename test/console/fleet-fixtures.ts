@@ -1,7 +1,7 @@
-import type { AuditEntry } from '../../shared/audit.ts';
-import type { DaemonUsage } from '../../shared/events.ts';
-import type { Instance, Usage } from '../../shared/instance.ts';
-import type { Task, TaskSummary } from '../../shared/task.ts';
+import type { AuditEntry } from '../../shared/api/audit.ts';
+import type { DaemonUsage } from '../../shared/api/daemon.ts';
+import type { Instance, Usage } from '../../shared/api/instances.ts';
+import type { Task, TaskSummary } from '../../shared/api/queue.ts';
 
 const MIB = 1024 ** 2;
 

@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { AuditEntry } from '../../shared/audit.ts';
+import type { AuditEntry } from '../../shared/api/audit.ts';
+import type { Page } from '../../shared/api/contract/page.ts';
+import type { DaemonStatus } from '../../shared/api/daemon.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
-import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../shared/instance.ts';
-import type { Page } from '../../shared/protocol.ts';
-import type { DaemonStatus, QueueSnapshot } from '../../shared/status.ts';
+import { INSTANCE_PHASES, type InstancePhase } from '../../shared/instance.ts';
+import type { QueueSnapshot } from '../../shared/server-frames.ts';
 import { NO_TASKS } from '../../shared/task.ts';
 import { daemonUsage } from './fleet-fixtures.ts';
 

@@ -5,7 +5,7 @@
  *     FATHOM_SOCKET=/tmp/stub.sock bin/fathom-tui
  */
 import { rmSync } from 'node:fs';
-import type { Instance } from '../../shared/instance.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import {
   ago,
   backingOff,

@@ -17,7 +17,7 @@ import { instanceEncryptionKey } from '../../daemon/keys/derived-keys.ts';
 import { adjustDatabase } from '../../daemon/pocketbase/data/adjustment.ts';
 import { readSettings, settingsAdjustment } from '../../daemon/pocketbase/data/settings.ts';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
-import type { Instance } from '../../shared/instance.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import { type Deployment, SERVE } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import {

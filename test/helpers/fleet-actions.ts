@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import PocketBase from 'pocketbase';
-import type { Instance } from '../../shared/instance.ts';
-import type { Session } from '../../shared/protocol.ts';
+import type { Session } from '../../shared/api/accounts/auth.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import type { Deployment } from './deployment.ts';
 import { until } from './until.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { hookTokenOf } from '../../daemon/keys/hook-token.ts';
 import type { HookClientOptions } from '../../daemon/queue/store/hook-client.ts';
-import type { Task } from '../../shared/task.ts';
+import type { Task } from '../../shared/api/queue.ts';
 import type { Daemon, Deployment } from './deployment.ts';
 import { FATHOMD } from './fathomd.ts';
 import { until } from './until.ts';

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
-import type { User } from '../../shared/api/users.ts';
+import type { User } from '../../shared/api/accounts/users.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import { ERROR_CODES } from '../../shared/errors.ts';
 import type { LogLine, LogRun } from '../../shared/events.ts';
-import type { Instance } from '../../shared/instance.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import {
   instance,

@@ -1,6 +1,6 @@
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Page } from '../../shared/protocol.ts';
+import type { Page } from '../../shared/api/contract/page.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';

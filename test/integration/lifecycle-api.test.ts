@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LifecycleInstance } from '../../shared/api/lifecycle.ts';
 import { createClient } from '../../shared/client/fathom-client.ts';
-import type { LifecycleInstance } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, type LifecycleAnswer, type Session, signIn, signUp } from '../helpers/http-call.ts';

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../daemon/base/time/clock.ts';
 import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import { InstanceLog } from '../../daemon/pocketbase/logs/instance-log.ts';
-import type { LogTail } from '../../shared/events.ts';
+import type { LogTail } from '../../shared/api/databases.ts';
 import { bareInstance } from '../helpers/bare-instance.ts';
 import { SERVE } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
-import { type Daemon, type Deployment } from '../helpers/deployment.ts';
+import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signUp } from '../helpers/http-call.ts';

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Task } from '../../shared/task.ts';
+import type { Task } from '../../shared/api/queue.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signUp } from '../helpers/http-call.ts';

@@ -5,8 +5,8 @@ import { systemClock } from '../../daemon/base/time/clock.ts';
 import { QueueWatch } from '../../daemon/queue/queue-watch.ts';
 import { MAX_RETRY_AFTER_MS } from '../../daemon/queue/runner/messages.ts';
 import { TaskStore } from '../../daemon/queue/store/task-store.ts';
-import { taskSchema } from '../../shared/queue-protocol.ts';
-import type { Task } from '../../shared/task.ts';
+import type { Task } from '../../shared/api/queue.ts';
+import { taskSchema } from '../../shared/api/queue.ts';
 import { until } from '../helpers/until.ts';
 import { WorkerStage } from '../helpers/worker-stage.ts';
 

@@ -24,20 +24,20 @@ async function superuser<T>(work: (client: PocketBase) => Promise<T>): Promise<T
   return work(client);
 }
 
-const schedules = async () => (await fathom.client.queue.schedules()).items;
+const schedules = async () => (await fathom.client.schedules.list()).items;
 
 describe('schedules', () => {
   const task = { type: 'noop', user_id: 'a'.repeat(15) };
 
   it('are refused for a user who is not there, and go with the one they work for', async () => {
     const set = { cron: '0 3 * * *', task };
-    await expect(fathom.client.queue.setSchedule('theirs', set)).rejects.toMatchObject({
+    await expect(fathom.client.schedules.set('theirs', set)).rejects.toMatchObject({
       code: 'not_found',
       message: textWith(task.user_id),
     });
     const { user } = await signUp(fathom.url, 'scheduled@example.com');
-    await fathom.client.queue.setSchedule('theirs', { ...set, task: { ...task, user_id: user.id } });
-    const listed = await fathom.client.queue.schedules();
+    await fathom.client.schedules.set('theirs', { ...set, task: { ...task, user_id: user.id } });
+    const listed = await fathom.client.schedules.list();
     expect(listed).toMatchObject({ page: 1, per_page: 500, total: 1, items: [{ name: 'theirs' }] });
     expect((await call('DELETE', `${fathom.url}/api/v1/users/${user.id}`, { token: admin })).status).toBe(
       204,
@@ -51,7 +51,7 @@ describe('schedules', () => {
       client.collection('queue_schedules').create({ name: 'orphan', task, ...times }),
     );
     // Another one has the daemon look at all of them.
-    await fathom.client.queue.setSchedule('later', { cron: '0 3 * * *', task: { type: 'noop' } });
+    await fathom.client.schedules.set('later', { cron: '0 3 * * *', task: { type: 'noop' } });
     await until(
       () => logLines(daemon.output()).some(({ level, msg }) => level === WARN && msg.includes("'orphan'")),
       { what: () => daemon.output() },
@@ -59,7 +59,7 @@ describe('schedules', () => {
     const orphan = (await schedules()).find(({ name }) => name === 'orphan');
     expect(orphan?.last_run_at).toBeNull();
     expect(Date.parse(String(orphan?.next_run_at))).toBeGreaterThan(Date.now());
-    for (const name of ['orphan', 'later']) await fathom.client.queue.removeSchedule(name);
+    for (const name of ['orphan', 'later']) await fathom.client.schedules.delete(name);
   });
 
   it('add their task when it is due; what a daemon missed is made up for once', async () => {
@@ -118,11 +118,11 @@ async function byHand(
       await client.collection('queue_schedules').create({ ...defaults, ...row });
     }
   });
-  await fathom.client.queue.setSchedule('look', { cron: DAILY, task: { type: 'noop' } });
+  await fathom.client.schedules.set('look', { cron: DAILY, task: { type: 'noop' } });
 }
 
 async function removeAll() {
-  for (const { name } of await schedules()) await fathom.client.queue.removeSchedule(name);
+  for (const { name } of await schedules()) await fathom.client.schedules.delete(name);
 }
 
 describe('a schedule that cannot run', () => {
@@ -205,9 +205,7 @@ describe('a task or schedule', () => {
       const added = await fathom.client.queue.add(task);
       expect(added.warning).toMatch(warning);
       expect((await fathom.client.queue.get(added.id)).warning).toMatch(warning);
-      expect((await fathom.client.queue.setSchedule('warned', { cron: DAILY, task })).warning).toMatch(
-        warning,
-      );
+      expect((await fathom.client.schedules.set('warned', { cron: DAILY, task })).warning).toMatch(warning);
       expect((await schedules())[0]?.warning).toMatch(warning);
     }
     const socket = ['--socket', fathom.socketPath];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Task } from '../../shared/api/queue.ts';
 import { FathomError } from '../../shared/errors.ts';
-import type { Task } from '../../shared/task.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd as run } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';
@@ -277,10 +277,10 @@ describe('fathomd queue', () => {
     const mistyped = ['queue', 'schedule', 'nightly', 'noob', '--cron', '0 3 * * *'];
     const { stderr } = await run([...mistyped, '--socket', fathom.socketPath]);
     expect(stderr).toEqual(textWith('warning: ', "'noob'", "'noop'"));
-    expect((await fathom.client.queue.schedules()).items).toMatchObject([
+    expect((await fathom.client.schedules.list()).items).toMatchObject([
       { name: 'nightly', warning: textWith("'noop'") },
     ]);
-    await fathom.client.queue.removeSchedule('nightly');
+    await fathom.client.schedules.delete('nightly');
   });
 });
 

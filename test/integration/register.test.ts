@@ -1,7 +1,7 @@
 import PocketBase, { ClientResponseError, getTokenPayload } from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from '../../shared/api/contract/page.ts';
 import { utcDay } from '../../shared/database-name.ts';
-import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';

@@ -2,7 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Instance } from '../../shared/instance.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import type { ServerFrame } from '../../shared/server-frames.ts';
 import { instance, kill, signUp, untilReplaced } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';

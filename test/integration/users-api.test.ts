@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { User } from '../../shared/api/users.ts';
+import type { User } from '../../shared/api/accounts/users.ts';
+import type { Page } from '../../shared/api/contract/page.ts';
 import { parseDatabaseName } from '../../shared/database-name.ts';
-import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { databaseRows, expectWholeFleet } from '../helpers/fleet-state.ts';

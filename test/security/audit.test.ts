@@ -4,8 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { AuditEntry } from '../../shared/audit.ts';
-import type { Page } from '../../shared/protocol.ts';
+import type { AuditEntry } from '../../shared/api/audit.ts';
+import type { Page } from '../../shared/api/contract/page.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd as run } from '../helpers/fathomd.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
@@ -79,8 +79,8 @@ describe('the audit log', () => {
   it('names what was made, and schedules by their names', async () => {
     const { id } = await fathom.client.queue.add({ type: 'database.vacuum' });
     const task = { type: 'http.request' };
-    await fathom.client.queue.setSchedule('nightly', { cron: '0 3 * * *', task });
-    await fathom.client.queue.removeSchedule('nightly');
+    await fathom.client.schedules.set('nightly', { cron: '0 3 * * *', task });
+    await fathom.client.schedules.delete('nightly');
     const [removed, set, created] = await entries();
     expect(removed).toMatchObject({ action: 'schedule.remove', target: 'nightly', outcome: 'ok' });
     expect(set).toMatchObject({

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PERMISSIONS, type Permission, ROLES, type Role } from '../../daemon/accounts/permissions.ts';
+import type { Page } from '../../shared/api/contract/page.ts';
 import { createClient } from '../../shared/client/fathom-client.ts';
-import type { Page } from '../../shared/protocol.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { textWith } from '../helpers/text-with.ts';

@@ -6,7 +6,7 @@ import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import { unseal } from '../../daemon/keys/envelope.ts';
 import { masterKeysOf } from '../../daemon/keys/master-keys.ts';
 import { readKeyUse } from '../../daemon/pocketbase/data/key-use.ts';
-import type { SecretsStatus } from '../../shared/secrets.ts';
+import type { SecretsStatus } from '../../shared/api/secrets.ts';
 import { seeded } from '../chaos/random.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { untilReplaced } from '../helpers/fleet-actions.ts';

@@ -2,7 +2,7 @@ import { cp, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Instance } from '../../shared/instance.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';

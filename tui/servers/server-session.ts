@@ -1,5 +1,5 @@
+import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { StreamClock } from '../../shared/client/stream-clock.ts';
-import type { Session } from '../../shared/protocol.ts';
 import type { SavedSession } from './profile-files.ts';
 
 /** Milliseconds after which a renewal that failed is tried again, and the longest wait for one (a timer's limit). */

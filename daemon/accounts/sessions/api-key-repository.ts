@@ -1,6 +1,6 @@
 import type { RecordModel } from 'pocketbase';
-import type { ApiKey } from '../../../shared/api/api-keys.ts';
-import type { Page, PageRequest } from '../../../shared/protocol.ts';
+import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
 import type { ControlPlaneClient } from '../../control-plane/client.ts';
 import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
 import { toIsoTime, toPocketBaseDate } from '../../pocketbase/data/dates.ts';

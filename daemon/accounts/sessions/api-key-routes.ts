@@ -1,4 +1,4 @@
-import { createApiKey, deleteApiKey, listApiKeys } from '../../../shared/api/api-keys.ts';
+import { createApiKey, deleteApiKey, listApiKeys } from '../../../shared/api/accounts/api-keys.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../../http/caller.ts';

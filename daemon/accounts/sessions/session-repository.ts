@@ -1,6 +1,6 @@
 import type { RecordModel } from 'pocketbase';
-import type { SessionRow as ApiSession } from '../../../shared/api/sessions.ts';
-import type { Page, PageRequest } from '../../../shared/protocol.ts';
+import type { SessionRow as ApiSession } from '../../../shared/api/accounts/sessions.ts';
+import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
 import { type ControlPlaneClient, isStatus } from '../../control-plane/client.ts';
 import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
 import { toIsoTime } from '../../pocketbase/data/dates.ts';

@@ -1,4 +1,4 @@
-import { endSession, endSessions, listSessions } from '../../../shared/api/sessions.ts';
+import { endSession, endSessions, listSessions } from '../../../shared/api/accounts/sessions.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../../http/caller.ts';

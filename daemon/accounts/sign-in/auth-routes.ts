@@ -8,7 +8,7 @@ import {
   logout,
   refreshSession,
   register,
-} from '../../../shared/api/auth.ts';
+} from '../../../shared/api/accounts/auth.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import {

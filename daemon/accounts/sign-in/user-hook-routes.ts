@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { databaseAccessSchema } from '../../../shared/api/accounts/auth.ts';
 import { messageOf } from '../../../shared/errors.ts';
-import { databaseAccessSchema } from '../../../shared/protocol.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import { openDatabase } from '../../databases/owner/database-access.ts';
 import type { Api } from '../../http/serve.ts';

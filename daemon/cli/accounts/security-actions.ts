@@ -1,7 +1,7 @@
-import type { ApiKey } from '../../../shared/api/api-keys.ts';
-import type { Permission } from '../../../shared/api/permissions.ts';
-import type { AuditEntry } from '../../../shared/audit.ts';
-import type { SecretsStatus } from '../../../shared/secrets.ts';
+import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import type { Permission } from '../../../shared/api/accounts/permissions.ts';
+import type { AuditEntry } from '../../../shared/api/audit.ts';
+import type { SecretsStatus } from '../../../shared/api/secrets.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { checkLimit } from '../input/page-limit.ts';

@@ -1,4 +1,4 @@
-import { PERMISSION_NAMES } from '../../../shared/api/permissions.ts';
+import { PERMISSION_NAMES } from '../../../shared/api/accounts/permissions.ts';
 import { CHECK_OPTION, command, JSON_OPTION, TABLE_OPTIONS } from '../command.ts';
 import { CONNECT_OPTIONS } from '../connect.ts';
 

@@ -1,5 +1,5 @@
-import type { Role } from '../../../shared/api/permissions.ts';
-import type { User } from '../../../shared/api/users.ts';
+import type { Role } from '../../../shared/api/accounts/permissions.ts';
+import type { User } from '../../../shared/api/accounts/users.ts';
 import { userDeletionConsequences } from '../../../shared/deletion.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';

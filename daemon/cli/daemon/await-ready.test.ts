@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import type { DaemonStatus } from '../../../shared/status.ts';
 import { awaitReady } from './await-ready.ts';
 
 function answering(...answers: (Partial<DaemonStatus> | Error)[]) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import type { DaemonStatus } from '../../../shared/status.ts';
 
 export interface AwaitReadyOptions {
   status(signal: AbortSignal): Promise<DaemonStatus>;

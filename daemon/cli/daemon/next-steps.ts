@@ -1,4 +1,4 @@
-import type { DaemonStatus } from '../../../shared/status.ts';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Config } from '../../config/config.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { createClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { SettingsInput } from '../../../shared/settings-files.ts';
-import type { DaemonStatus } from '../../../shared/status.ts';
 import { type LoadedConfig, loadConfig } from '../../config/config.ts';
 import { ensureSecrets, generateSecret } from '../../config/sources/secrets-file.ts';
 import { readSources } from '../../config/sources/sources.ts';

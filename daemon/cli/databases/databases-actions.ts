@@ -1,10 +1,6 @@
+import type { Instance } from '../../../shared/api/instances.ts';
 import { deletionConsequences } from '../../../shared/deletion.ts';
-import {
-  type Instance,
-  type InstancePhase,
-  isInTrouble,
-  LACKS_MIGRATIONS,
-} from '../../../shared/instance.ts';
+import { type InstancePhase, isInTrouble, LACKS_MIGRATIONS } from '../../../shared/instance.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, type Colour, printJson, printLine } from '../context.ts';
 import { typed } from '../input/typed.ts';

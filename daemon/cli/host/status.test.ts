@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DaemonStatus } from '../../../shared/status.ts';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { NO_TASKS } from '../../../shared/task.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
 import { problemsOf, statusLines } from './status.ts';

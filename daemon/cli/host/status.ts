@@ -1,5 +1,6 @@
-import { INSTANCE_PHASES, type Instance, isInTrouble } from '../../../shared/instance.ts';
-import type { DaemonStatus } from '../../../shared/status.ts';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
+import { INSTANCE_PHASES, isInTrouble } from '../../../shared/instance.ts';
 import { TASK_STATUSES } from '../../../shared/task.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';

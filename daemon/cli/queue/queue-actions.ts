@@ -1,7 +1,8 @@
 import { text } from 'node:stream/consumers';
+import type { DeadGroup, Task, TaskSummary } from '../../../shared/api/queue.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import { type DeadGroup, type Task, type TaskStatus, type TaskSummary } from '../../../shared/task.ts';
+import type { TaskStatus } from '../../../shared/task.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, type Colour, printJson, printLine } from '../context.ts';
 import { checkLimit } from '../input/page-limit.ts';

@@ -1,4 +1,4 @@
-import type { Schedule } from '../../../shared/task.ts';
+import type { Schedule } from '../../../shared/api/schedules.ts';
 import { connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { printWarnings } from '../output/print-message.ts';
@@ -19,7 +19,7 @@ export async function listSchedules(
   args: Common & TableArguments & { check: boolean },
   context: CliContext,
 ): Promise<number> {
-  const { items } = await connect(args, context).queue.schedules();
+  const { items } = await connect(args, context).schedules.list();
   if (args.json) printJson(context, items);
   else {
     printTable(items, COLUMNS, args, context);
@@ -44,7 +44,7 @@ export async function setSchedule(
 ): Promise<number> {
   const { name, type, cron, timezone, user } = args;
   const task = { type, user_id: user, ...(await payloadOf(args.payload, context)) };
-  const schedule = await connect(args, context).queue.setSchedule(name, { cron, timezone, task });
+  const schedule = await connect(args, context).schedules.set(name, { cron, timezone, task });
   if (args.json) printJson(context, schedule);
   else {
     printLine(context.stdout, printable(`${name} runs next at ${schedule.next_run_at}`));
@@ -54,7 +54,7 @@ export async function setSchedule(
 }
 
 export async function removeSchedule(args: Common & { name: string }, context: CliContext): Promise<number> {
-  await connect(args, context).queue.removeSchedule(args.name);
+  await connect(args, context).schedules.delete(args.name);
   if (args.json) printJson(context, { removed: args.name });
   else printLine(context.stdout, printable(`the schedule ${args.name} is removed`));
   return 0;

@@ -1,6 +1,6 @@
+import type { DatabaseAccess, DatabaseSummary, Session } from '../../../shared/api/accounts/auth.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
-import type { DatabaseAccess, DatabaseSummary, Session } from '../../../shared/protocol.ts';
 import type { Origin, SessionRepository } from '../../accounts/sessions/session-repository.ts';
 import type { IssuedSession, Sessions } from '../../accounts/sessions/sessions.ts';
 import type { User } from '../../accounts/user-repository.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { NewTask } from '../../../shared/api/queue.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import type { NewTask } from '../../../shared/task.ts';
 import type { User, UserRepository } from '../../accounts/user-repository.ts';
 import type { AuditTrail } from '../../audit/audit-trail.ts';
 import type { Logger } from '../../base/log/log.ts';

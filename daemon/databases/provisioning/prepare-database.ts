@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import type { PhaseReason } from '../../../shared/instance.ts';
+import type { PhaseReason } from '../../../shared/api/instances.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import {

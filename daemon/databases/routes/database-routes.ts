@@ -11,8 +11,8 @@ import {
   startDatabase,
   stopDatabase,
 } from '../../../shared/api/databases.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import type { Instance } from '../../../shared/instance.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../../http/caller.ts';
 import { redactInstance } from '../../http/redact.ts';

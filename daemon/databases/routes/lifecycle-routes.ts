@@ -1,3 +1,4 @@
+import type { LifecycleInstance } from '../../../shared/api/lifecycle.ts';
 import {
   getInstanceStatus,
   initInstance,
@@ -6,7 +7,6 @@ import {
 } from '../../../shared/api/lifecycle.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
-import type { LifecycleInstance } from '../../../shared/protocol.ts';
 import type { UserRepository } from '../../accounts/user-repository.ts';
 import { requireOwnerOrAll } from '../../http/caller.ts';
 import { type Api, serve } from '../../http/serve.ts';

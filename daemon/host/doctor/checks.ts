@@ -1,5 +1,5 @@
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { hostAndPort } from '../../../shared/host.ts';
-import type { DaemonStatus } from '../../../shared/status.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import type { HostFacts, PortFacts } from './facts/host-facts.ts';

@@ -1,6 +1,6 @@
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { createClient } from '../../../shared/client/fathom-client.ts';
 import { messageOf } from '../../../shared/errors.ts';
-import type { DaemonStatus } from '../../../shared/status.ts';
 import { systemClock } from '../../base/time/clock.ts';
 import { run } from './host.ts';
 import { SERVICE, SOCKET } from './release/layout.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { type Endpoint, errorsOf, exampleOf } from '../../../shared/api/endpoint.ts';
+import { type Endpoint, errorsOf, exampleOf } from '../../../shared/api/contract/endpoint.ts';
 import { ENDPOINTS } from '../../../shared/api/resources.ts';
 import { ERROR_CODES } from '../../../shared/errors.ts';
 import { openApiDocument } from './openapi.ts';

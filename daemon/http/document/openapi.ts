@@ -10,13 +10,14 @@ import {
   type Endpoint,
   errorsOf,
   exampleOf,
+  type Problem,
+  problemSchema,
   type ResponseContract,
   TAGS,
-} from '../../../shared/api/endpoint.ts';
+} from '../../../shared/api/contract/endpoint.ts';
 import { lifecycleFailureSchema } from '../../../shared/api/lifecycle.ts';
 import { ENDPOINTS } from '../../../shared/api/resources.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../shared/errors.ts';
-import { type Problem, problemSchema } from '../../../shared/protocol.ts';
 
 const DESCRIPTION = `One PocketBase per user, run as one fleet.
 

@@ -1,8 +1,8 @@
 import { access, constants, readFile, realpath, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import type { PhaseReason } from '../../../shared/instance.ts';
 import { exists } from '../../base/files/dir.ts';
 import { hashFile } from './executable-hash.ts';
 

@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { PhaseReason } from '../../../shared/instance.ts';
+import type { PhaseReason } from '../../../shared/api/instances.ts';
 import type { LimitsOfDisk } from './disk-state.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PhaseReason } from '../../../shared/instance.ts';
+import type { PhaseReason } from '../../../shared/api/instances.ts';
 import type { Clock } from '../../base/time/clock.ts';
 
 /** What the disk of `dataDir` does not allow now; `device` is the one that its files are on. */

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
+import type { Probe } from '../../../shared/api/instances.ts';
 import { hostAndPort } from '../../../shared/host.ts';
-import type { Probe } from '../../../shared/instance.ts';
 import type { Clock } from '../../base/time/clock.ts';
 
 export interface ProbeTarget {

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import type { PhaseReason } from '../../../shared/instance.ts';
+import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { processStat } from './procfs.ts';
 
 /** Why a process does not respond, from its state in /proc; null when that shows no reason. */

@@ -1,4 +1,4 @@
-import type { Task } from '../../../shared/task.ts';
+import type { Task } from '../../../shared/api/queue.ts';
 
 /** A task as the claim hands it to a worker. */
 export interface ClaimedTask {

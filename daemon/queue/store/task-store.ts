@@ -1,15 +1,7 @@
+import type { DeadGroup, NewTask, QueueStats, Task, TaskSummary } from '../../../shared/api/queue.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { newRecordId } from '../../../shared/record-id.ts';
-import {
-  type DeadGroup,
-  type NewTask,
-  NO_TASKS,
-  type QueueStats,
-  type Task,
-  type TaskCounts,
-  type TaskStatus,
-  type TaskSummary,
-} from '../../../shared/task.ts';
+import { NO_TASKS, type TaskCounts, type TaskStatus } from '../../../shared/task.ts';
 import { unknownUser } from '../../accounts/user-repository.ts';
 import type { Seal } from '../../keys/master-keys.ts';
 import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';

@@ -1,5 +1,5 @@
+import type { AttemptError } from '../../../shared/api/queue.ts';
 import { fullJitterMs } from '../../../shared/backoff.ts';
-import type { AttemptError } from '../../../shared/task.ts';
 import { type HandlerError, handlerError, retryAfterOf } from '../runner/messages.ts';
 import type { ClaimedTask, Outcome } from '../store/claimed-task.ts';
 

@@ -1,5 +1,5 @@
+import type { PhaseReason, Probe } from '../../../shared/api/instances.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import type { PhaseReason, Probe } from '../../../shared/instance.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { DataState } from '../../pocketbase/data/data-state.ts';
 import { LIVENESS_PATH, type Prober, READINESS_PATH } from '../../pocketbase/process/probe.ts';

@@ -1,8 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import { freemem, loadavg } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { DaemonUsage } from '../../../shared/api/daemon.ts';
 import { messageOf } from '../../../shared/errors.ts';
-import type { DaemonUsage } from '../../../shared/events.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { EventBus } from '../../events/bus.ts';

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Usage } from '../../../shared/instance.ts';
+import type { Usage } from '../../../shared/api/instances.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { connectionsByLocalPort, processStat, pssBytes } from '../../pocketbase/process/procfs.ts';
 

@@ -1,5 +1,6 @@
+import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { connectHost } from '../../../shared/host.ts';
-import type { EndedBy, PhaseReason } from '../../../shared/instance.ts';
+import type { EndedBy } from '../../../shared/instance.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { exitReason } from '../../pocketbase/process/exit-reason.ts';

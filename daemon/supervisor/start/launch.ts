@@ -1,6 +1,6 @@
+import type { PhaseReason, Probe } from '../../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { connectHost } from '../../../shared/host.ts';
-import type { PhaseReason, Probe } from '../../../shared/instance.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Semaphore } from '../../base/semaphore.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';

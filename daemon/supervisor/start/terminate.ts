@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
+import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { messageOf } from '../../../shared/errors.ts';
-import type { PhaseReason } from '../../../shared/instance.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import {

@@ -1,7 +1,7 @@
-import type { ApiKey } from '../../../shared/api/api-keys.ts';
-import { ROLES } from '../../../shared/api/permissions.ts';
-import type { SessionRow } from '../../../shared/api/sessions.ts';
-import type { User } from '../../../shared/api/users.ts';
+import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import { ROLES } from '../../../shared/api/accounts/permissions.ts';
+import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
+import type { User } from '../../../shared/api/accounts/users.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type Console, showNotice } from '../console.ts';
 import { openForm } from '../input/forms.ts';

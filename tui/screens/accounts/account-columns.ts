@@ -1,6 +1,6 @@
-import type { ApiKey } from '../../../shared/api/api-keys.ts';
-import type { SessionRow } from '../../../shared/api/sessions.ts';
-import type { User } from '../../../shared/api/users.ts';
+import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
+import type { User } from '../../../shared/api/accounts/users.ts';
 import { shortDuration, since } from '../../store/text/format.ts';
 import { type Column, widthFor } from '../../widgets/table.ts';
 import type { View } from '../console.ts';

@@ -1,4 +1,4 @@
-import type { Instance } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { notReadyYet } from '../../store/fleet/fleet-state.ts';
 import { NO_PROBLEMS } from '../../store/fleet/problem-rows.ts';
 import { byteSize, bytes, plural } from '../../store/text/format.ts';

@@ -1,5 +1,5 @@
+import type { Instance } from '../../../shared/api/instances.ts';
 import { deletionConsequences } from '../../../shared/deletion.ts';
-import type { Instance } from '../../../shared/instance.ts';
 import type { Form } from '../../store/view/form.ts';
 import { actionsOffReason } from '../../widgets/link-text.ts';
 import { type Console, showNotice } from '../console.ts';

@@ -1,4 +1,4 @@
-import type { Instance } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { reasonLine } from '../../store/text/reason.ts';
 import { phaseLook } from '../../theme.ts';
 import { paintWrapped, type Span } from '../../widgets/line.ts';

@@ -1,4 +1,4 @@
-import type { Instance, Probe } from '../../../shared/instance.ts';
+import type { Instance, Probe } from '../../../shared/api/instances.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { latency, plural, shortDuration, since, stamp } from '../../store/text/format.ts';
 import type { Cursor } from '../../store/view/cursor.ts';

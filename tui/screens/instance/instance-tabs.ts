@@ -1,4 +1,4 @@
-import type { Instance } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
 import { type TimelineEntry, timelineOf } from '../../store/events/timeline.ts';
 import { type DataNeeds, NO_NEEDS } from '../../store/pages/pages.ts';

@@ -1,4 +1,4 @@
-import type { Instance, LastExit } from '../../../shared/instance.ts';
+import type { Instance, LastExit } from '../../../shared/api/instances.ts';
 import { byteSize, clockTime, latency, longDuration, percent, since } from '../../store/text/format.ts';
 import { reasonLine } from '../../store/text/reason.ts';
 import { phaseLook } from '../../theme.ts';

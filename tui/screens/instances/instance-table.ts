@@ -1,4 +1,4 @@
-import type { Instance } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { bytes, latency, percent, shortDuration, since } from '../../store/text/format.ts';
 import { phaseText, reasonLine, severityOf } from '../../store/text/reason.ts';
 import type { Sort, SortColumn } from '../../store/view/sort.ts';

@@ -1,4 +1,4 @@
-import type { Instance } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { fleetUsage } from '../../store/fleet/fleet-reducer.ts';
 import { type History, notReadyYet } from '../../store/fleet/fleet-state.ts';

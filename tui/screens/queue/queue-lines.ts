@@ -1,4 +1,4 @@
-import type { DeadGroup, TaskSummary } from '../../../shared/task.ts';
+import type { DeadGroup, TaskSummary } from '../../../shared/api/queue.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
 import { attemptsText, taskReason } from '../../store/queue/task-text.ts';
 import { plural, shortDuration, since } from '../../store/text/format.ts';

@@ -1,4 +1,4 @@
-import type { DeadGroup, TaskSummary } from '../../../shared/task.ts';
+import type { DeadGroup, TaskSummary } from '../../../shared/api/queue.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';

@@ -1,5 +1,5 @@
-import type { Instance } from '../../../shared/instance.ts';
-import type { TaskSummary } from '../../../shared/task.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
+import type { TaskSummary } from '../../../shared/api/queue.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import { type FleetState, instanceOfUser } from '../../store/fleet/fleet-state.ts';

@@ -1,5 +1,5 @@
-import type { Instance } from '../../../shared/instance.ts';
-import type { AttemptError, Task } from '../../../shared/task.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
+import type { AttemptError, Task } from '../../../shared/api/queue.ts';
 import { taskReason } from '../../store/queue/task-text.ts';
 import { clockTime, latency, longDuration, plural, since } from '../../store/text/format.ts';
 import { phaseText, reasonLine } from '../../store/text/reason.ts';

@@ -1,4 +1,4 @@
-import type { Task, TaskSummary } from '../../../shared/task.ts';
+import type { Task, TaskSummary } from '../../../shared/api/queue.ts';
 import { type PageState, pageOf } from '../../store/pages/pages.ts';
 import type { Location } from '../../store/view/location.ts';
 import { type ConsoleState, stateOf, type View } from '../console.ts';

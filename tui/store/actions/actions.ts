@@ -1,4 +1,4 @@
-import type { Role } from '../../../shared/api/permissions.ts';
+import type { Role } from '../../../shared/api/accounts/permissions.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { plural } from '../text/format.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { JournalEntry } from '../../../shared/journal.ts';
+import type { JournalEntry } from '../../../shared/api/events.ts';
 import { auditEntry } from '../../../test/console/fleet-fixtures.ts';
 import { initialState } from '../fleet/fleet-state.ts';
 import { timelineOf } from './timeline.ts';

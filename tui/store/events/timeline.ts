@@ -1,6 +1,6 @@
-import type { AuditEntry } from '../../../shared/audit.ts';
+import type { AuditEntry } from '../../../shared/api/audit.ts';
+import type { JournalEntry } from '../../../shared/api/events.ts';
 import type { InstancePhase } from '../../../shared/instance.ts';
-import type { JournalEntry } from '../../../shared/journal.ts';
 import { type FleetState, instanceOfUser } from '../fleet/fleet-state.ts';
 import { behind, combineOlderStatus, type OlderStatus } from '../pages/latest.ts';
 import { pageOf } from '../pages/pages.ts';

@@ -1,10 +1,11 @@
-import type { AuditEntry } from '../../../shared/audit.ts';
-import type { DaemonUsage, FleetEvent, Topic } from '../../../shared/events.ts';
-import type { Instance } from '../../../shared/instance.ts';
-import { type JournalEntry, journalEntryOf } from '../../../shared/journal.ts';
-import type { SnapshotFrame } from '../../../shared/server-frames.ts';
-import type { HealthSnapshot } from '../../../shared/status.ts';
-import type { QueueStats, TaskSummary } from '../../../shared/task.ts';
+import type { AuditEntry } from '../../../shared/api/audit.ts';
+import type { DaemonUsage } from '../../../shared/api/daemon.ts';
+import type { JournalEntry } from '../../../shared/api/events.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
+import type { QueueStats, TaskSummary } from '../../../shared/api/queue.ts';
+import type { FleetEvent, Topic } from '../../../shared/events.ts';
+import { journalEntryOf } from '../../../shared/journal.ts';
+import type { HealthSnapshot, SnapshotFrame } from '../../../shared/server-frames.ts';
 import type { ActionLine } from '../actions/action-line.ts';
 import type { LogEntry } from '../logs/log-buffer.ts';
 import {

@@ -1,10 +1,10 @@
-import type { AuditEntry } from '../../../shared/audit.ts';
+import type { AuditEntry } from '../../../shared/api/audit.ts';
+import type { DaemonStatus, DaemonUsage } from '../../../shared/api/daemon.ts';
+import type { JournalEntry } from '../../../shared/api/events.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import type { LinkState } from '../../../shared/client/stream-link.ts';
-import type { DaemonUsage, FleetEvent, Topic } from '../../../shared/events.ts';
-import type { Instance } from '../../../shared/instance.ts';
-import type { JournalEntry } from '../../../shared/journal.ts';
+import type { FleetEvent, Topic } from '../../../shared/events.ts';
 import type { SnapshotFrame } from '../../../shared/server-frames.ts';
-import type { DaemonStatus } from '../../../shared/status.ts';
 import type { ActionLine } from '../actions/action-line.ts';
 import type { OpenLog } from '../logs/open-log.ts';
 import type { PageState, Pages, Slot } from '../pages/pages.ts';

@@ -1,4 +1,5 @@
-import { INSTANCE_PHASES, type Instance, type InstancePhase } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
+import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
 import { byteSize, plural } from '../text/format.ts';
 import { causeOf, reasonLine, SEVERITIES, type Severity, severityOf } from '../text/reason.ts';
 import type { Spot } from '../view/location.ts';

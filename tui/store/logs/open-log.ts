@@ -1,5 +1,5 @@
+import type { Instance } from '../../../shared/api/instances.ts';
 import type { LogLine, LogRun } from '../../../shared/events.ts';
-import type { Instance } from '../../../shared/instance.ts';
 import {
   EMPTY_LOG,
   endOf,

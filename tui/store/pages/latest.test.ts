@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Page } from '../../../shared/protocol.ts';
+import type { Page } from '../../../shared/api/contract/page.ts';
 import { behind, combineOlderStatus, FIRST_LIMIT, MAX_LIMIT, nextLimit, readLatest } from './latest.ts';
 
 /** A list of `total` numbers, the highest first, to which `growth` are added before each page but the first. */

@@ -1,4 +1,4 @@
-import type { Page } from '../../../shared/protocol.ts';
+import type { Page } from '../../../shared/api/contract/page.ts';
 
 /** The latest of many, the newest first or last, as far back as was asked for. */
 export interface Latest<T> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DeadGroup } from '../../../shared/task.ts';
+import type { DeadGroup } from '../../../shared/api/queue.ts';
 import { ManualClock } from '../../../test/console/manual-clock.ts';
 import type { FleetCommands } from '../actions/actions.ts';
 import { FleetStore } from '../fleet/fleet-store.ts';

@@ -1,6 +1,6 @@
+import type { Task } from '../../../shared/api/queue.ts';
 import type { StreamClock } from '../../../shared/client/stream-clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
-import type { Task } from '../../../shared/task.ts';
 import type { FleetCommands } from '../actions/actions.ts';
 import type { FleetStore } from '../fleet/fleet-store.ts';
 import { sanitise, sanitiseAll } from '../text/sanitise.ts';

@@ -1,14 +1,14 @@
-import type { ApiKey } from '../../../shared/api/api-keys.ts';
+import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
+import type { User } from '../../../shared/api/accounts/users.ts';
+import type { AuditEntry } from '../../../shared/api/audit.ts';
+import type { Page } from '../../../shared/api/contract/page.ts';
 import type { DaemonLogLine, DoctorReport } from '../../../shared/api/daemon.ts';
 import type { Collection, DatabaseRecord } from '../../../shared/api/databases.ts';
-import type { SessionRow } from '../../../shared/api/sessions.ts';
-import type { User } from '../../../shared/api/users.ts';
-import type { AuditEntry } from '../../../shared/audit.ts';
+import type { JournalEntry } from '../../../shared/api/events.ts';
+import type { Probe } from '../../../shared/api/instances.ts';
+import type { DeadGroup, Task, TaskSummary } from '../../../shared/api/queue.ts';
 import type { Topic } from '../../../shared/events.ts';
-import type { Probe } from '../../../shared/instance.ts';
-import type { JournalEntry } from '../../../shared/journal.ts';
-import type { Page } from '../../../shared/protocol.ts';
-import type { DeadGroup, Task, TaskSummary } from '../../../shared/task.ts';
 import type { FleetCommands } from '../actions/actions.ts';
 import type { Latest } from './latest.ts';
 

@@ -1,5 +1,5 @@
-import type { QueueSnapshot } from '../../../shared/status.ts';
-import type { QueueStats, TaskSummary } from '../../../shared/task.ts';
+import type { QueueStats, TaskSummary } from '../../../shared/api/queue.ts';
+import type { QueueSnapshot } from '../../../shared/server-frames.ts';
 import { sanitiseAll } from '../text/sanitise.ts';
 
 /** What the stream tells of the queue, while it is looked at. */

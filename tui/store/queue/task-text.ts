@@ -1,4 +1,5 @@
-import type { TaskStatus, TaskSummary } from '../../../shared/task.ts';
+import type { TaskSummary } from '../../../shared/api/queue.ts';
+import type { TaskStatus } from '../../../shared/task.ts';
 import { longDuration, shortDuration, since } from '../text/format.ts';
 
 /** Why a task is as it is, in one line: `retry in 8 s · shop.sync: the shop answered 503`. */

@@ -1,4 +1,5 @@
-import type { Instance, InstancePhase, LastExit, PhaseReasonCode } from '../../../shared/instance.ts';
+import type { Instance, LastExit } from '../../../shared/api/instances.ts';
+import type { InstancePhase, PhaseReasonCode } from '../../../shared/instance.ts';
 import { longDuration, shortDuration, since } from './format.ts';
 
 /** Worst first; `ok` is not a problem. */

@@ -1,4 +1,4 @@
-import type { Instance } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { phaseText } from '../text/reason.ts';
 
 /**

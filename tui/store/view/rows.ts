@@ -1,4 +1,4 @@
-import type { Instance } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import type { FleetState } from '../fleet/fleet-state.ts';
 import { severityOf } from '../text/reason.ts';
 import { filterInstances } from './filter.ts';

@@ -1,4 +1,4 @@
-import type { Instance } from '../../../shared/instance.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { SEVERITIES, severityOf } from '../text/reason.ts';
 
 /** In the order in which `o` walks them, which is the order of the columns. */

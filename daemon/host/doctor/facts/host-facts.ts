@@ -1,5 +1,5 @@
+import type { DaemonStatus } from '../../../../shared/api/daemon.ts';
 import type { FieldError } from '../../../../shared/errors.ts';
-import type { DaemonStatus } from '../../../../shared/status.ts';
 import type { DiskFacts } from './disks.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import type { NetworkDisk } from './network-disks.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ERROR_CODES, type ErrorCode } from '../errors.ts';
-import type { Permission } from './permissions.ts';
+import { ERROR_CODES, type ErrorCode } from '../../errors.ts';
+import type { Permission } from '../accounts/permissions.ts';
 
 export const TAGS = {
   'Sign-in': 'Sign up and sign in. What concerns the signed-in account alone.',
@@ -97,3 +97,20 @@ export function exampleOf(schema: z.ZodType): unknown {
 export function noContent(description: string): { 204: { description: string } } {
   return { 204: { description } };
 }
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    request_id: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({
+    id: 'Problem',
+    description: 'An error (RFC 9457). `detail` says what failed, why, and what to do.',
+  });
+
+export type Problem = z.infer<typeof problemSchema>;

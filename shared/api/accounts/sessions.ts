@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { pageOf, pageQuerySchema } from '../protocol.ts';
-import { endpoint, noContent } from './endpoint.ts';
-import { EXAMPLE_ID, EXAMPLE_TIME, idParams, recordId } from './fields.ts';
+import { endpoint, noContent } from '../contract/endpoint.ts';
+import { EXAMPLE_ID, EXAMPLE_TIME, idParams, recordId } from '../contract/fields.ts';
+import { pageOf, pageQuerySchema } from '../contract/page.ts';
 
 const tag = 'Sessions';
 const ofUser = { user_id: recordId('a user').optional() };

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { pageOf, pageQuerySchema, registerSchema } from '../protocol.ts';
-import { endpoint, noContent, OPERATION_TIMEOUT_MS } from './endpoint.ts';
-import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME, idParams } from './fields.ts';
+import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME, idParams } from '../contract/fields.ts';
+import { pageOf, pageQuerySchema } from '../contract/page.ts';
+import { registerSchema } from './auth.ts';
 import { ROLES } from './permissions.ts';
 
 const tag = 'Users';

@@ -1,15 +1,93 @@
 import { z } from 'zod';
-import {
-  credentialsSchema,
-  databaseSummarySchema,
-  registerSchema,
-  sessionSchema,
-  userSummarySchema,
-} from '../protocol.ts';
-import { endpoint, noContent, OPERATION_TIMEOUT_MS } from './endpoint.ts';
-import { EXAMPLE_TIME } from './fields.ts';
+import { LIFECYCLE_STATUSES } from '../../instance.ts';
+import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from '../contract/fields.ts';
 
 const tag = 'Sign-in';
+
+export const credentialsSchema = z
+  .strictObject({
+    // Wider than for a registration: accounts made directly in PocketBase may have longer addresses.
+    email: z.string().min(1).max(255),
+    // PocketBase hashes with bcrypt, which reads at most 72 bytes.
+    password: z.string().min(1).max(71),
+  })
+  .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'a-good-password' }] });
+
+/** Other properties are fields that the administrator has added to the accounts. */
+export const registerSchema = z
+  .looseObject({
+    email: z.string().min(1).max(254).meta({
+      format: 'idn-email',
+      description: 'The global PocketBase validates the address: see docs/security.md.',
+    }),
+    password: z.string().min(8, 'needs at least 8 characters').max(71),
+    name: z.string().max(255).optional(),
+  })
+  .meta({
+    id: 'NewAccount',
+    examples: [{ email: 'johndoe@example.com', password: 'a-good-password', name: 'John Doe' }],
+  });
+
+const EXAMPLE_SUMMARY = {
+  name: EXAMPLE_DATABASE,
+  url: 'http://127.0.0.1:9123',
+  port: 9123,
+  status: 'Running',
+};
+
+export const databaseSummarySchema = z
+  .object({
+    name: z.string(),
+    url: z.string().nullable(),
+    port: z.int().nullable(),
+    status: z.enum(LIFECYCLE_STATUSES),
+  })
+  .meta({ id: 'DatabaseSummary', examples: [EXAMPLE_SUMMARY] });
+
+export type DatabaseSummary = z.infer<typeof databaseSummarySchema>;
+
+/** `token` signs the owner in at this database; null if no token is available at the moment. */
+export const databaseAccessSchema = databaseSummarySchema.extend({ token: z.string().nullable() }).meta({
+  id: 'DatabaseAccess',
+  examples: [{ ...EXAMPLE_SUMMARY, token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' }],
+});
+
+export type DatabaseAccess = z.infer<typeof databaseAccessSchema>;
+
+const EXAMPLE_USER = { id: EXAMPLE_ID, email: 'johndoe@example.com', role: 'user' };
+
+export const userSummarySchema = z
+  .object({
+    id: z.string(),
+    email: z.string(),
+    role: z.string(),
+  })
+  .meta({ id: 'UserSummary', examples: [EXAMPLE_USER] });
+
+export const sessionSchema = z
+  .object({
+    token: z.string(),
+    expires_at: z.iso.datetime(),
+    user: userSummarySchema,
+    /** Null for accounts without a database (administrators). */
+    database: databaseAccessSchema.nullable(),
+  })
+  .meta({
+    id: 'Session',
+    description:
+      "Use `token` for this API, and `database.token` for the account's own PocketBase: `pb.authStore.save(token)`.",
+    examples: [
+      {
+        token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature',
+        expires_at: EXAMPLE_TIME,
+        user: EXAMPLE_USER,
+        database: { ...EXAMPLE_SUMMARY, token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' },
+      },
+    ],
+  });
+
+export type Session = z.infer<typeof sessionSchema>;
 
 const ticketSchema = z
   .object({ ticket: z.string(), expires_at: z.iso.datetime() })

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isDatabaseName } from '../database-name.ts';
-import { RECORD_ID } from '../record-id.ts';
+import { isDatabaseName } from '../../database-name.ts';
+import { RECORD_ID } from '../../record-id.ts';
 
 /** Fields and parameters that several resources have. */
 

@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { ENDED_BY, INSTANCE_PHASES, PHASE_REASON_CODES } from '../instance.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './contract/fields.ts';
+
+const time = z.iso.datetime();
+
+const EXAMPLE_PROBE = { at: EXAMPLE_TIME, ok: true, latency_ms: 2.4, error: null };
+
+export const probeSchema = z
+  .object({
+    at: time,
+    ok: z.boolean(),
+    latency_ms: z.number(),
+    error: z.string().nullable(),
+  })
+  .meta({ id: 'Probe', description: 'One liveness probe.', examples: [EXAMPLE_PROBE] });
+
+const EXAMPLE_USAGE = {
+  at: EXAMPLE_TIME,
+  pss_bytes: 7_340_032,
+  cpu_percent: 0.2,
+  disk_bytes: 1_048_576,
+  open_connections: 1,
+};
+
+export const usageSchema = z
+  .object({
+    at: time,
+    /** Proportional set size: shared pages of the binary count once for the whole fleet. */
+    pss_bytes: z.number().nullable(),
+    /** Percent of one core since the previous measurement. */
+    cpu_percent: z.number().nullable(),
+    disk_bytes: z.number().nullable(),
+    open_connections: z.number().nullable(),
+  })
+  .meta({
+    id: 'Usage',
+    description: 'The resource usage of an instance; null where it could not be read.',
+    examples: [EXAMPLE_USAGE],
+  });
+
+export type Probe = z.infer<typeof probeSchema>;
+export type Usage = z.infer<typeof usageSchema>;
+
+/** Why an instance is in its phase. */
+export const reasonSchema = z.object({
+  code: z.enum(PHASE_REASON_CODES),
+  /** One line: what happened and, if possible, what to do. */
+  message: z.string(),
+  /** The last lines of the process's output, oldest first. */
+  log_tail: z.array(z.string()).exactOptional(),
+});
+
+export type PhaseReason = z.infer<typeof reasonSchema>;
+
+export const lastExitSchema = z.object({
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+  at: time,
+  uptime_s: z.number(),
+  /**
+   * `request`: an administrator or the shutdown of the daemon stopped it. `fathomd`: the daemon killed it because it hung
+   * or its files were wrong; the reason says which. Null: it exited by itself, or another program killed it.
+   */
+  ended_by: z.enum(ENDED_BY).nullable(),
+});
+
+export type LastExit = z.infer<typeof lastExitSchema>;
+
+export const instanceSchema = z
+  .object({
+    name: z.string(),
+    kind: z.enum(['global', 'user']),
+    user_id: z.string().nullable(),
+    email: z.string().nullable(),
+    phase: z.enum(INSTANCE_PHASES),
+    /** Start of the current phase. */
+    since: time,
+    desired: z.enum(['running', 'stopped']),
+    /** Null when there is nothing to explain. */
+    reason: reasonSchema.nullable(),
+    port: z.int().nullable(),
+    url: z.string().nullable(),
+    pid: z.int().nullable(),
+    /** Start of the current process. */
+    started_at: time.nullable(),
+    /** Number of unrequested exits since the daemon manages the instance. */
+    restarts: z.int(),
+    /**
+     * Number of the current or last run. Each start by this daemon increments it. Null if this daemon has not started the
+     * instance: an earlier daemon started the current process.
+     */
+    run: z.int().nullable(),
+    /** Number of consecutive failed starts or short runs; 0 after a stable run. */
+    attempt: z.int(),
+    max_attempts: z.int().nullable(),
+    next_attempt_at: time.nullable(),
+    last_exit: lastExitSchema.nullable(),
+    created_at: time,
+    db_path: z.string(),
+    pocketbase_version: z.string(),
+    probe: probeSchema.nullable(),
+    usage: usageSchema.nullable(),
+  })
+  .meta({
+    id: 'Instance',
+    description: 'One PocketBase process, running or not.',
+    examples: [
+      {
+        name: EXAMPLE_DATABASE,
+        kind: 'user',
+        user_id: EXAMPLE_ID,
+        email: 'johndoe@example.com',
+        phase: 'running',
+        since: EXAMPLE_TIME,
+        desired: 'running',
+        reason: null,
+        port: 9123,
+        url: 'http://127.0.0.1:9123',
+        pid: 4711,
+        started_at: EXAMPLE_TIME,
+        restarts: 0,
+        run: 1,
+        attempt: 0,
+        max_attempts: 8,
+        next_attempt_at: null,
+        last_exit: null,
+        created_at: EXAMPLE_TIME,
+        db_path: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data`,
+        pocketbase_version: '0.39.1',
+        probe: EXAMPLE_PROBE,
+        usage: EXAMPLE_USAGE,
+      },
+    ],
+  });
+
+export type Instance = z.infer<typeof instanceSchema>;
