@@ -6,7 +6,7 @@ import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/client.ts';
 import { findRecord, listRecords } from '../control-plane/records.ts';
-import { toIsoTime } from '../pocketbase/data/dates.ts';
+import { toIsoTime } from '../pocketbase/data/sqlite.ts';
 import type { Role } from './permissions.ts';
 
 /** An account. The API adds the name of its database. */

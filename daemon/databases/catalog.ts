@@ -9,15 +9,15 @@ import { type MasterKey, unseal } from '../keys/envelope.ts';
 import { superuserKeys, superuserTokens } from '../keys/instance-access.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { Adjustment } from '../pocketbase/data/adjustment.ts';
-import { toIsoTime } from '../pocketbase/data/dates.ts';
 import {
+  allowDaemonAddresses,
+  applyGuard,
   daemonAddresses,
   type GuardSettings,
   guardId,
-  withDaemonLetIn,
-  withGuard,
 } from '../pocketbase/data/guard-settings.ts';
 import type { Settings } from '../pocketbase/data/settings.ts';
+import { toIsoTime } from '../pocketbase/data/sqlite.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/process/command.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
@@ -225,8 +225,8 @@ export class Catalog {
     const directory = this.directoryOf(row.name);
     const keys = settingsKeys(config, row.name);
     const change = (stored: Settings) => {
-      const guarded = withGuard(stored, guard);
-      return withDaemonLetIn(guarded ?? stored, daemonAddresses(settings.bindAddress)) ?? guarded;
+      const guarded = applyGuard(stored, guard);
+      return allowDaemonAddresses(guarded ?? stored, daemonAddresses(settings.bindAddress)) ?? guarded;
     };
     return {
       name: row.name,

@@ -16,7 +16,7 @@ import type { MasterKeys } from '../keys/envelope.ts';
 import { hookTokenOf } from '../keys/hook-token.ts';
 import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
 import { Activity } from '../metrics/activity.ts';
-import { keyUseOf } from '../pocketbase/data/key-use.ts';
+import { cachedKeyUse } from '../pocketbase/data/key-use.ts';
 import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
 import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
@@ -112,7 +112,7 @@ export async function createServices({
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);
   const masterKeys = masterKeysOf(config);
-  const seal = guardedSeal(masterKeys, keyUseOf(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
+  const seal = guardedSeal(masterKeys, cachedKeyUse(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
   const identity = createIdentityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
 
   const databases = databaseServices({

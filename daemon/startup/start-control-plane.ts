@@ -3,7 +3,7 @@ import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.
 import { packageRoot } from '../base/package.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
-import { guardSettings, withGuard } from '../pocketbase/data/guard-settings.ts';
+import { applyGuard, guardSettings } from '../pocketbase/data/guard-settings.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import { noteSessionKey } from '../secrets/session-key.ts';
 import { globalInstance } from '../supervisor/global-instance.ts';
@@ -57,6 +57,6 @@ async function configureGuard(client: ControlPlaneClient, config: Config): Promi
   const exempt = [...new Set([...LOOPBACK, address])].filter((one) => one !== '0.0.0.0' && one !== '::');
   const guard = guardSettings({ limits, trustedProxies, general: '', exempt });
   await client.call(async (pocketbase) => {
-    if (withGuard(await pocketbase.settings.getAll(), guard)) await pocketbase.settings.update(guard);
+    if (applyGuard(await pocketbase.settings.getAll(), guard)) await pocketbase.settings.update(guard);
   });
 }

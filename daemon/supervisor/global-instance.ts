@@ -8,7 +8,7 @@ import { oauthSecrets } from '../config/oauth.ts';
 import { settingsKeys } from '../keys/derived-keys.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import { adjustDatabase } from '../pocketbase/data/adjustment.ts';
-import { daemonAddresses, withDaemonLetIn } from '../pocketbase/data/guard-settings.ts';
+import { allowDaemonAddresses, daemonAddresses } from '../pocketbase/data/guard-settings.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { ENCRYPTION_VARIABLE } from '../pocketbase/process/command.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
@@ -40,7 +40,7 @@ export function globalInstance(options: {
     name: GLOBAL_NAME,
     keys,
     log,
-    change: (settings) => withDaemonLetIn(settings, addresses),
+    change: (settings) => allowDaemonAddresses(settings, addresses),
   });
   return {
     name: GLOBAL_NAME,

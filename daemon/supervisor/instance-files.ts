@@ -6,14 +6,14 @@ import { changedBinary } from '../pocketbase/binary/binary.ts';
 import {
   accessDenied,
   type DataState,
-  damageOf,
   dataInspector,
-  glance,
+  fileState,
+  findDamage,
   openFiles,
-  whyNotClose,
-  whyNotUsable,
+  unsafeToCloseReason,
+  unusableReason,
 } from '../pocketbase/data/data-state.ts';
-import { diskInspector, readOnly } from '../pocketbase/data/disk-state.ts';
+import { diskInspector, readOnlyReason } from '../pocketbase/data/disk-state.ts';
 import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/data/rescue.ts';
 import { restartHint } from '../pocketbase/process/exit-reason.ts';
 import { unresponsiveReason } from '../pocketbase/process/unresponsive-reason.ts';
@@ -32,7 +32,7 @@ export interface InstanceFiles {
   /** Looks at the files of a run, again and again; `launchedOn` is the `identity` of its database at its start. */
   inspector(spec: InstanceSpec, pid: number, launchedOn: string | null): () => Promise<DataState>;
   /** Why a process must not close its files, see `endProcess`; null when it may. */
-  whyNotClose(directory: string, pid: number): Promise<PhaseReason | null>;
+  unsafeToCloseReason(directory: string, pid: number): Promise<PhaseReason | null>;
   /** Why a process does not answer, as far as the host knows. */
   unresponsiveReason(pid: number): Promise<PhaseReason | null>;
   /** Saves what only a halted process holds; where to, or null when that is nothing. */
@@ -42,7 +42,7 @@ export interface InstanceFiles {
 export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): InstanceFiles {
   /** The devices on which directories of databases were seen to lie. */
   const devices = new Map<string, number>();
-  const limitsOfDisk = diskInspector(clock);
+  const inspectDisk = diskInspector(clock);
   /** Where the `data.db` of a directory was moved to under its process: the next start names the place. */
   const moved = new Map<string, string>();
   const noteMove = async (directory: string, pid: number, reason: PhaseReason | null) => {
@@ -54,7 +54,9 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
   const damageOfPages = ({ name, directory }: InstanceSpec): PhaseReason | null => {
     const found = damage.get(name);
     if (!found) return null;
-    return glance(join(dataDirOf(directory), 'data.db'))?.identity === found.identity ? found.reason : null;
+    return fileState(join(dataDirOf(directory), 'data.db'))?.identity === found.identity
+      ? found.reason
+      : null;
   };
   return {
     whatIsWrong: async (spec) => {
@@ -64,10 +66,10 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
       ]);
       return binary ?? data;
     },
-    database: (spec) => glance(join(dataDirOf(spec.directory), 'data.db')),
+    database: (spec) => fileState(join(dataDirOf(spec.directory), 'data.db')),
     inspector: (spec, pid, launchedOn) => {
       const inspect = dataInspector(dataDirOf(spec.directory), pid, {
-        limitsOfDisk,
+        inspectDisk,
         next: restartHint(spec),
         launchedOn,
         onReplaced: spec.onReplaced,
@@ -78,8 +80,8 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
         return { broken, limited: limited ?? damageOfPages(spec) };
       };
     },
-    whyNotClose: async (directory, pid) => {
-      const reason = await whyNotClose(dataDirOf(directory), pid);
+    unsafeToCloseReason: async (directory, pid) => {
+      const reason = await unsafeToCloseReason(dataDirOf(directory), pid);
       await noteMove(directory, pid, reason);
       return reason;
     },
@@ -99,7 +101,11 @@ async function whatIsWrongWithData(
   if (there === 'denied') return accessDenied(dataFile);
   if (there) {
     if (device !== null) devices.set(parent, device);
-    return whyNotUsable(spec.directory, dataDir) ?? damageOf(dataDir, restartHint(spec)) ?? readOnly(dataDir);
+    return (
+      unusableReason(spec.directory, dataDir) ??
+      findDamage(dataDir, restartHint(spec)) ??
+      readOnlyReason(dataDir)
+    );
   }
   if (devices.has(parent) && devices.get(parent) !== device) {
     return {
@@ -112,7 +118,7 @@ async function whatIsWrongWithData(
   if (spec.kind === 'global' && (await isThere(marker)) === false) return null;
   const orAnew = spec.kind === 'user' ? '' : `or remove ${marker} to begin anew, `;
   const place = moved.get(spec.directory);
-  if (place !== undefined && glance(place) !== null) {
+  if (place !== undefined && fileState(place) !== null) {
     const message = `${dataFile} was moved to ${place}; move it back, with the files that were beside it, ${restartHint(spec)}`;
     return { code: 'data_dir_missing', message };
   }

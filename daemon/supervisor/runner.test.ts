@@ -15,7 +15,7 @@ describe('files that cannot be saved', () => {
     isFull = true;
     stage.files = {
       ...NO_FILES,
-      whyNotClose: () => Promise.resolve({ code: 'data_dir_missing', message: 'deleted' }),
+      unsafeToCloseReason: () => Promise.resolve({ code: 'data_dir_missing', message: 'deleted' }),
       rescue: () => (isFull ? Promise.reject(new Error('ENOSPC')) : Promise.resolve('/rescued')),
     };
     stage.add(1);

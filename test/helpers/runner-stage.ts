@@ -15,7 +15,7 @@ export const NO_FILES: InstanceFiles = {
   whatIsWrong: () => Promise.resolve(null),
   database: () => null,
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),
-  whyNotClose: () => Promise.resolve(null),
+  unsafeToCloseReason: () => Promise.resolve(null),
   unresponsiveReason: () => Promise.resolve(null),
   rescue: () => Promise.resolve(null),
 };

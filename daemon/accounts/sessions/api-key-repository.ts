@@ -3,7 +3,7 @@ import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
 import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
 import type { ControlPlaneClient } from '../../control-plane/client.ts';
 import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
-import { toIsoTime, toPocketBaseDate } from '../../pocketbase/data/dates.ts';
+import { toIsoTime, toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
 import type { Permission } from '../permissions.ts';
 
 export type NewApiKey = Pick<ApiKey, 'user_id' | 'name' | 'prefix' | 'permissions' | 'expires_at'> & {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import { toIsoTime } from '../../pocketbase/data/dates.ts';
+import { toIsoTime } from '../../pocketbase/data/sqlite.ts';
 import { type Caller, isPermission } from '../permissions.ts';
 import type { ApiKeyRepository } from './api-key-repository.ts';
 import { apiKeyHash, isApiKey } from './api-keys.ts';

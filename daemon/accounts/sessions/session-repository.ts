@@ -3,7 +3,7 @@ import type { SessionRow as ApiSession } from '../../../shared/api/accounts/sess
 import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
 import { type ControlPlaneClient, isStatus } from '../../control-plane/client.ts';
 import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
-import { toIsoTime } from '../../pocketbase/data/dates.ts';
+import { toIsoTime } from '../../pocketbase/data/sqlite.ts';
 import type { Role } from '../permissions.ts';
 
 /** A session. The API adds whether it is the one of the request. */

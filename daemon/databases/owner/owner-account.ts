@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';
-import { inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { OwnerAccount } from '../database-repository.ts';
 import { randomSecret } from './collection-secrets.ts';
 import { hasField } from './ownership.ts';

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../../keys/instance-access.ts';
-import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';
+import { toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret, readCollectionSecrets, replaceCollectionSecrets } from './collection-secrets.ts';
 
 /**

@@ -25,7 +25,7 @@ function notesIn(file: string): unknown[] {
   }
 }
 
-/** Keeps a note in the database. */
+/** Adds a note to the database. */
 function note(text: string, fails?: (error: unknown) => void): Adjustment {
   return {
     isNeeded: (database) => !database.prepare('SELECT 1 FROM notes WHERE text = ?').get(text),
@@ -40,14 +40,14 @@ function note(text: string, fails?: (error: unknown) => void): Adjustment {
   };
 }
 
-it('makes each adjustment once', async () => {
+it('applies each adjustment once', async () => {
   const file = await databaseFile();
   adjustDatabase(file, [note('a'), note('b')]);
   adjustDatabase(file, [note('a'), note('b')]);
   expect(notesIn(file)).toEqual(['a', 'b']);
 });
 
-it('undoes an adjustment that fails, and makes the others', async () => {
+it('rolls back an adjustment that fails, and applies the others', async () => {
   const file = await databaseFile();
   const errors: unknown[] = [];
   adjustDatabase(file, [note('a', (error) => errors.push(error)), note('b')]);
@@ -55,7 +55,7 @@ it('undoes an adjustment that fails, and makes the others', async () => {
   expect(notesIn(file)).toEqual(['b']);
 });
 
-it('asks every adjustment what a file means that is no database', async () => {
+it('reports a file that is not a database to every adjustment', async () => {
   const file = join(await scratch(), 'data.db');
   for (const content of ['', 'no database at all, in more bytes than the sign of one']) {
     await writeFile(file, content);
@@ -66,7 +66,7 @@ it('asks every adjustment what a file means that is no database', async () => {
   }
 });
 
-it('stops at a failure that keeps the instance from its start', async () => {
+it('stops at a failure that blocks the start', async () => {
   const file = await databaseFile();
   const never: Adjustment = {
     ...note('a'),

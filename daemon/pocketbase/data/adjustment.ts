@@ -2,21 +2,21 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { inTransaction, openDatabase } from './sqlite.ts';
 
-/** One thing that has to be true of a database file before a start. */
+/** A change that a database file needs before its instance starts. */
 export interface Adjustment {
-  /** Whether the file has to be changed; reads only. */
+  /** Whether the change is still missing. Only reads. */
   isNeeded: (database: DatabaseSync) => boolean;
-  /** Changes the file, within a write transaction. */
+  /** Makes the change within a write transaction. */
   apply: (database: DatabaseSync) => void;
-  /** Called when the file cannot be opened, read or written. What it throws keeps the instance from its start. */
+  /** Called when the file cannot be opened, read or written. An error that it throws blocks the start. */
   onFailure: (error: unknown) => void;
 }
 
-/** Makes the adjustments that are needed: over one connection to look, and one to write if there is something to write. */
+/** Applies the adjustments that are needed, over one connection that reads and, if needed, one that writes. */
 export function adjustDatabase(file: string, adjustments: readonly Adjustment[]): void {
   if (!existsSync(file)) return;
   let needed: readonly Adjustment[] = [];
-  overEach(file, { readOnly: true }, adjustments, (database) => {
+  openForAdjustments(file, { readOnly: true }, adjustments, (database) => {
     needed = neededAdjustments(database, adjustments);
   });
   applyAdjustments(file, needed);
@@ -38,7 +38,7 @@ export function neededAdjustments(
 
 export function applyAdjustments(file: string, needed: readonly Adjustment[]): void {
   if (needed.length === 0) return;
-  overEach(file, { readOnly: false }, needed, (database) => {
+  openForAdjustments(file, { readOnly: false }, needed, (database) => {
     for (const adjustment of needed) {
       try {
         inTransaction(database, () => adjustment.apply(database));
@@ -49,7 +49,8 @@ export function applyAdjustments(file: string, needed: readonly Adjustment[]): v
   });
 }
 
-function overEach(
+/** Opens the file and runs `work`. A file that cannot be opened is a failure of each adjustment. */
+function openForAdjustments(
   file: string,
   options: { readOnly: boolean },
   adjustments: readonly Adjustment[],

@@ -2,16 +2,13 @@ import { accessSync, closeSync, constants, openSync, readSync, statSync } from '
 import { readdir, readlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../../shared/api/instances.ts';
-import type { LimitsOfDisk } from './disk-state.ts';
+import type { DiskInspector } from './disk-state.ts';
 
-/**
- * What can be seen of an instance's files without asking PocketBase, which goes on serving from its memory and its open
- * files whatever happens to those on the disk. Two system calls while they do not change, so it may be asked at each probe.
- */
+/** The state of an instance's files on the disk. PocketBase does not notice when they change: it serves from open files. */
 export interface DataState {
-  /** It must not go on: what it is given from now on would be lost. Null when nothing is wrong. */
+  /** Why the process must stop: new data would be lost. Null without a problem. */
   broken: PhaseReason | null;
-  /** It may go on, though not everything works. */
+  /** Why some requests fail while the process can keep running. Null without a problem. */
   limited: PhaseReason | null;
 }
 
@@ -20,60 +17,61 @@ const DATABASE_MAGIC = 'SQLite format 3\0';
 const WAL_MAGICS: ReadonlySet<number> = new Set([0x377f0682, 0x377f0683]);
 
 /**
- * Looks at the files of an instance, again and again, while the process `pid` serves from them.
+ * Returns a function that checks the files of the running process `pid`. It takes a few system calls while the files do not
+ * change, so it can run at each probe.
  *
- * @param options.next what starts it again once they are repaired, see `restartHint`
- * @param options.launchedOn the `data.db` that the process was started on; null where that is not known
- * @param options.onReplaced called when the process itself goes on with another `data.db`, as after PocketBase's own restore
+ * @param options.next the end of a remedy, see `restartHint`
+ * @param options.launchedOn identity of the `data.db` that the process was started on; null when it is unknown
+ * @param options.onReplaced called when the process itself opens another `data.db`, as after PocketBase's own restore
  */
 export function dataInspector(
   dataDir: string,
   pid: number,
   {
-    limitsOfDisk,
+    inspectDisk,
     next,
     launchedOn,
     onReplaced,
-  }: { limitsOfDisk: LimitsOfDisk; next: string; launchedOn: string | null; onReplaced: () => void },
+  }: { inspectDisk: DiskInspector; next: string; launchedOn: string | null; onReplaced: () => void },
 ): () => Promise<DataState> {
-  /** The files that the process was seen to have open. */
-  let held = '';
+  /** Identities of the files that the process has open. */
+  let openIdentities = '';
   let database = launchedOn;
-  /** What the files were when they were seen to be undamaged: read again only once that has changed. */
-  let sound: string | null = null;
+  /** The stamp of files that were found undamaged. They are read again only when it changes. */
+  let undamagedStamp: string | null = null;
   return async () => {
-    const denied = whyNotSeen(dataDir);
+    const denied = accessReason(dataDir);
     if (denied) return { broken: null, limited: denied };
-    const data = glance(join(dataDir, 'data.db'));
-    const logs = glance(join(dataDir, 'auxiliary.db'));
-    const wal = glance(join(dataDir, 'data.db-wal'));
+    const data = fileState(join(dataDir, 'data.db'));
+    const logs = fileState(join(dataDir, 'auxiliary.db'));
+    const wal = fileState(join(dataDir, 'data.db-wal'));
     const onDisk = [data, wal, logs].map((file) => file?.identity).join(' ');
-    const isHeld = data !== null && logs !== null && onDisk === held;
-    const moved = isHeld ? null : await strayReason(pid, dataDir, next);
-    if (!moved) {
-      held = onDisk;
+    const isOpen = data !== null && logs !== null && onDisk === openIdentities;
+    const misplaced = isOpen ? null : await misplacedReason(pid, dataDir, next);
+    if (!misplaced) {
+      openIdentities = onDisk;
       if (data !== null && database !== null && data.identity !== database) onReplaced();
       database = data?.identity ?? database;
     }
-    const seen = `${data?.stamp} ${wal?.stamp}`;
-    const broken = moved ?? (seen === sound ? null : damageOf(dataDir, next));
-    sound = broken ? null : seen;
-    return { broken, limited: data ? await limitsOfDisk(data.device, dataDir) : null };
+    const stamp = `${data?.stamp} ${wal?.stamp}`;
+    const broken = misplaced ?? (stamp === undamagedStamp ? null : findDamage(dataDir, next));
+    undamagedStamp = broken ? null : stamp;
+    return { broken, limited: data ? await inspectDisk(data.device, dataDir) : null };
   };
 }
 
 /**
- * Why a process must not close its files: closing removes and overwrites files by their paths, where others lie by now, or
- * writes to what is damaged. Null when it may.
+ * Why a process must not close its files normally: that would remove or overwrite other files at the same paths, or write
+ * to damaged files. Null when it is safe.
  */
-export async function whyNotClose(dataDir: string, pid: number): Promise<PhaseReason | null> {
-  if (whyNotSeen(dataDir)) return null;
+export async function unsafeToCloseReason(dataDir: string, pid: number): Promise<PhaseReason | null> {
+  if (accessReason(dataDir)) return null;
   const next = 'then start it';
-  return (await strayReason(pid, dataDir, next)) ?? damageOf(dataDir, next);
+  return (await misplacedReason(pid, dataDir, next)) ?? findDamage(dataDir, next);
 }
 
-/** Why the files of an instance can be neither seen nor opened; null when they can, or are not there. */
-export function whyNotSeen(dataDir: string): PhaseReason | null {
+/** Why this user cannot access `data.db`; null when it can, or when the file is missing. */
+function accessReason(dataDir: string): PhaseReason | null {
   try {
     accessSync(join(dataDir, 'data.db'), constants.R_OK | constants.W_OK);
     return null;
@@ -94,32 +92,32 @@ export function accessDenied(path: string): PhaseReason {
     state = ` (owner uid ${uid}, mode ${(mode & 0o777).toString(8).padStart(3, '0')})`;
     remedy = uid === own ? `run 'chmod u+rwX ${denying}'` : `run 'chown -R ${own} ${denying}'`;
   } catch {
-    // The directory above it denies even a look.
+    // Its parent directory denies access too.
   }
   return {
     code: 'permission_denied',
-    message: `${denying}${state} cannot be read and written by the user of the daemon (uid ${own}); ${remedy}, the instance then works again by itself`,
+    message: `the user of the daemon (uid ${own}) cannot read and write ${denying}${state}; ${remedy}, the instance then works again by itself`,
   };
 }
 
-/** The first directory on the way that cannot be entered; else the one that takes no new file, or the file itself. */
+/** The first parent directory that cannot be entered; else the directory that cannot be written, or the file itself. */
 function denyingPart(path: string): string {
-  const above = dirname(path);
-  if (above === path) return path;
-  const denying = denyingPart(above);
-  if (denying !== above) return denying;
-  if (!allows(above, constants.X_OK)) return above;
-  if (glance(path) === null && !allows(above, constants.W_OK)) return above;
+  const parent = dirname(path);
+  if (parent === path) return path;
+  const denying = denyingPart(parent);
+  if (denying !== parent) return denying;
+  if (!allows(parent, constants.X_OK)) return parent;
+  if (fileState(path) === null && !allows(parent, constants.W_OK)) return parent;
   return path;
 }
 
 /**
- * Why the files of an instance cannot be used by a process that is started on them: its directory, where the lock is made, its
- * `pb_data`, or one of the files in there. Null when they can, or are not there.
+ * Why a new process could not use the files of an instance: no access to its directory, where the lock is created, to
+ * `pb_data`, or to a file in it. Null when it could, or when the files are missing.
  */
-export function whyNotUsable(directory: string, dataDir: string): PhaseReason | null {
+export function unusableReason(directory: string, dataDir: string): PhaseReason | null {
   const lock = join(directory, 'lock');
-  if (glance(lock) === null && !allows(directory, constants.W_OK)) return accessDenied(lock);
+  if (fileState(lock) === null && !allows(directory, constants.W_OK)) return accessDenied(lock);
   const files = DATABASES.flatMap((name) => [name, `${name}-wal`, `${name}-shm`]);
   const needed: [string, number][] = [
     [lock, constants.R_OK],
@@ -130,7 +128,7 @@ export function whyNotUsable(directory: string, dataDir: string): PhaseReason | 
   return denied ? accessDenied(denied[0]) : null;
 }
 
-/** True for what is not there as well, and on a read-only file system: both have reasons of their own. */
+/** Also true for a missing file and on a read-only file system, which are reported elsewhere. */
 function allows(path: string, mode: number): boolean {
   try {
     accessSync(path, mode);
@@ -142,26 +140,26 @@ function allows(path: string, mode: number): boolean {
 }
 
 /**
- * What SQLite would refuse, or silently leave out, when the files are opened. Reads in place, as a start may wait for it and
- * trips through the thread pool take longer: call it for files that could be looked at a moment ago.
+ * Damage that SQLite would refuse, or silently ignore, when it opens the files. Reads synchronously, because a start may wait
+ * for it and the thread pool takes longer. Call it only for files that were readable just before.
  */
-export function damageOf(dataDir: string, next: string): PhaseReason | null {
+export function findDamage(dataDir: string, next: string): PhaseReason | null {
   const [database, wal] = ['data.db', 'data.db-wal'].map((file) => join(dataDir, file)) as [string, string];
   const head = headOf(database, DATABASE_MAGIC.length);
-  // PocketBase takes an empty file for a new database, and prints a link that makes whoever opens it a superuser.
+  // PocketBase treats an empty file as a new database and prints a link that creates a superuser.
   if (head?.length === 0) {
     return corrupt(`${database} is empty; restore it from a backup, ${next}`);
   }
   if (head !== null && head.toString('latin1') !== DATABASE_MAGIC) {
     return corrupt(
-      `pb_data/data.db is damaged: it does not begin as a database does; restore it from a backup, ${next}`,
+      `pb_data/data.db is damaged: it does not begin like a database; restore it from a backup, ${next}`,
     );
   }
   const walHead = headOf(wal, 4);
-  // Zeros are what a power failure may leave, and hold nothing. Anything else SQLite would drop without a word.
+  // A power failure may leave zeros, which contain no data. Any other invalid head makes SQLite ignore the WAL silently.
   if (walHead?.length === 4 && walHead.some((byte) => byte !== 0) && !isWal(walHead)) {
     return corrupt(
-      `pb_data/data.db-wal, which holds the latest changes, is damaged; restore pb_data from a backup, or move this file away to go on without them, ${next}`,
+      `pb_data/data.db-wal, which has the latest changes, is damaged; restore pb_data from a backup, or move this file away to continue without them, ${next}`,
     );
   }
   return null;
@@ -171,32 +169,32 @@ function corrupt(message: string): PhaseReason {
   return { code: 'database_corrupt', message };
 }
 
-/** The files on the disk are not the ones that the process has open: what it writes will be gone with it. */
-async function strayReason(pid: number, dataDir: string, next: string): Promise<PhaseReason | null> {
-  if (straysOf(await openFiles(pid), dataDir).length === 0) return null;
-  // A process that closed its files, or began to use others, between the two looks at it is seen again as it is now.
-  const strays = straysOf(await openFiles(pid), dataDir);
-  const stray = strays.find(({ role }) => role === 'data.db') ?? strays[0];
-  if (!stray) return null;
-  const file = join(dataDir, stray.role);
-  const isThere = identityOf(file) !== null;
-  if (isThere || stray.role !== 'data.db') {
-    const what = isThere ? 'replaced' : 'removed';
+/** The files of the process are no longer at their paths: new data would be lost when the process ends. */
+async function misplacedReason(pid: number, dataDir: string, next: string): Promise<PhaseReason | null> {
+  if (misplacedFiles(await openFiles(pid), dataDir).length === 0) return null;
+  // Check twice: the process may have closed its files, or opened others, during the first check.
+  const files = misplacedFiles(await openFiles(pid), dataDir);
+  const file = files.find(({ role }) => role === 'data.db') ?? files[0];
+  if (!file) return null;
+  const path = join(dataDir, file.role);
+  const exists = identityOf(path) !== null;
+  if (exists || file.role !== 'data.db') {
+    const change = exists ? 'replaced' : 'removed';
     return {
       code: 'data_dir_replaced',
-      message: `${file} was ${what} under the running process, which is restarted on the files that are there now`,
+      message: `${path} was ${change} while the process was running; the process is restarted with the current files`,
     };
   }
-  const where = stray.deleted ? 'was deleted' : `was moved to ${stray.path}`;
+  const change = file.deleted ? 'was deleted' : `was moved to ${file.path}`;
   return {
     code: 'data_dir_missing',
-    message: `${file} ${where} under the running process; put it back, ${next}`,
+    message: `${path} ${change} while the process was running; put it back, ${next}`,
   };
 }
 
-/** Files that are open and not in their place. One that is in its place is enough where a role is held twice. */
-function straysOf(held: readonly OpenFile[] | null, dataDir: string): OpenFile[] {
-  const files = held ?? [];
+/** Open files that are not at their path. If a role is open twice, one file at its path is enough. */
+function misplacedFiles(open: readonly OpenFile[] | null, dataDir: string): OpenFile[] {
+  const files = open ?? [];
   return files.filter(({ role }) => {
     const onDisk = identityOf(join(dataDir, role));
     return !files.some((file) => file.role === role && file.identity === onDisk);
@@ -208,18 +206,18 @@ type DatabaseName = (typeof DATABASES)[number];
 type DatabaseFile = DatabaseName | `${DatabaseName}-wal`;
 const ROLES: readonly DatabaseFile[] = DATABASES.flatMap((name) => [name, `${name}-wal` as const]);
 
-/** A file that a process has open. */
+/** A database file that a process has open. */
 export interface OpenFile {
-  /** What it is to PocketBase, whatever its name is by now. */
+  /** Its name for PocketBase, also after it was renamed. */
   role: DatabaseFile;
-  /** To read it by, even though it has no name any more. */
+  /** The path in /proc, from which it can be read also after it was deleted. */
   handle: string;
   path: string;
   deleted: boolean;
   identity: string | null;
 }
 
-/** PocketBase's database files that a process has open, each once; null where that cannot be seen. */
+/** The open database files of a PocketBase process, each once; null when they cannot be read. */
 export async function openFiles(pid: number): Promise<OpenFile[] | null> {
   const directory = `/proc/${pid}/fd`;
   let descriptors: string[];
@@ -241,7 +239,7 @@ export async function openFiles(pid: number): Promise<OpenFile[] | null> {
   return withRoles([...files.values()]);
 }
 
-/** By their names; those that were renamed by what they hold, in the order in which PocketBase opens them. */
+/** Finds roles by name; for renamed files by content, in the order in which PocketBase opens them. */
 function withRoles(files: readonly Omit<OpenFile, 'role'>[]): OpenFile[] {
   const named = files.flatMap((file) => {
     const role = ROLES.find((name) => name === basename(file.path));
@@ -265,7 +263,7 @@ function renamedDatabases(named: readonly OpenFile[], files: readonly Omit<OpenF
   });
 }
 
-/** A WAL that was renamed. Nothing is written into it before the first change, so an empty one has no sign and nothing to lose. */
+/** Adds renamed WALs. A WAL without changes is empty: it cannot be recognized, and contains no data. */
 function withRenamedWals(known: readonly OpenFile[], files: readonly Omit<OpenFile, 'role'>[]): OpenFile[] {
   const missing = DATABASES.filter(
     (name) => known.some(({ role }) => role === name) && !known.some(({ role }) => role === `${name}-wal`),
@@ -273,7 +271,7 @@ function withRenamedWals(known: readonly OpenFile[], files: readonly Omit<OpenFi
   if (missing.length === 0) return [...known];
   const handles = new Set(known.map(({ handle }) => handle));
   const renamed = files.filter(({ handle }) => !handles.has(handle) && isWal(headOf(handle, 4)));
-  // With fewer WALs than databases without one, it is not known whose it is: that of another would damage a database.
+  // With fewer WALs than databases, their owner is unknown. A wrong WAL would damage a database.
   if (renamed.length !== missing.length) return [...known];
   return [
     ...known,
@@ -288,16 +286,16 @@ function isWal(head: Buffer | null): boolean {
   return head?.length === 4 && WAL_MAGICS.has(head.readUInt32BE());
 }
 
-/** Names a file, whatever its path; null where it cannot be seen. */
+/** Identifies a file independent of its path; null when it cannot be read. */
 function identityOf(path: string): string | null {
-  return glance(path)?.identity ?? null;
+  return fileState(path)?.identity ?? null;
 }
 
 /**
- * In place: as long as a process has a file open, the kernel has its name and inode in memory, so this does not wait for the
- * disk, and a trip through the thread pool, at each probe of a fleet, takes many times as long. `stamp` changes whenever the file does.
+ * The identity of a file, and a stamp that changes when the file changes; null when it cannot be read. Synchronous: the
+ * kernel keeps name and inode of an open file in memory, and the thread pool would take many times as long at each probe.
  */
-export function glance(
+export function fileState(
   path: string,
 ): { identity: string; stamp: string; device: number; size: number } | null {
   try {
@@ -309,7 +307,7 @@ export function glance(
   }
 }
 
-/** The first bytes of a file; null where it cannot be read now, which others find out better. */
+/** The first bytes of a file; null when it cannot be read, which other checks report. */
 function headOf(path: string, length: number): Buffer | null {
   let file: number;
   try {

@@ -4,36 +4,36 @@ import { join } from 'node:path';
 import type { PhaseReason } from '../../../shared/api/instances.ts';
 import type { Clock } from '../../base/time/clock.ts';
 
-/** What the disk of `dataDir` does not allow now; `device` is the one that its files are on. */
-export type LimitsOfDisk = (device: number, dataDir: string) => Promise<PhaseReason | null>;
+/** Why writes to the disk of `dataDir` fail now, null when they work. `device` is the device of its files. */
+export type DiskInspector = (device: number, dataDir: string) => Promise<PhaseReason | null>;
 
-/** With less than this a write of some size fails. */
+/** With less free space, larger writes fail. */
 const FULL_BYTES = 1024 * 1024;
-/** A fleet lies on one disk, or a few: what one instance shows holds for all that are looked at in this time. */
-const HOLDS_FOR_MS = 1_000;
+/** The result for a disk is shared by all instances on it for this time. */
+const CACHE_MS = 1_000;
 
 type Limit = 'read_only' | 'disk_full' | null;
 
-/** Looks at each disk once for all instances on it. */
-export function diskInspector(clock: Clock): LimitsOfDisk {
-  const looks = new Map<number, { atMs: number; limit: Promise<Limit> }>();
+/** Checks each disk once for all instances on it. */
+export function diskInspector(clock: Clock): DiskInspector {
+  const checks = new Map<number, { atMs: number; limit: Promise<Limit> }>();
   return async (device, dataDir) => {
     const atMs = clock.monotonic();
-    let look = looks.get(device);
-    if (!look || atMs - look.atMs >= HOLDS_FOR_MS) {
-      look = { atMs, limit: limitOf(dataDir) };
-      looks.set(device, look);
+    let check = checks.get(device);
+    if (!check || atMs - check.atMs >= CACHE_MS) {
+      check = { atMs, limit: findLimit(dataDir) };
+      checks.set(device, check);
     }
-    return reasonOf(await look.limit, dataDir);
+    return reasonOf(await check.limit, dataDir);
   };
 }
 
-/** Nothing can be written, whoever asks. */
-export function readOnly(dataDir: string): PhaseReason | null {
+/** The reason of a read-only file system; null when it can be written. */
+export function readOnlyReason(dataDir: string): PhaseReason | null {
   return isReadOnly(dataDir) ? reasonOf('read_only', dataDir) : null;
 }
 
-async function limitOf(dataDir: string): Promise<Limit> {
+async function findLimit(dataDir: string): Promise<Limit> {
   if (isReadOnly(dataDir)) return 'read_only';
   const disk = await statfs(dataDir).catch(() => null);
   return disk === null || disk.bavail * disk.bsize >= FULL_BYTES ? null : 'disk_full';
@@ -41,7 +41,7 @@ async function limitOf(dataDir: string): Promise<Limit> {
 
 function isReadOnly(dataDir: string): boolean {
   try {
-    // Only opening tells: after an error, access(2) still says yes on some file systems.
+    // Opens the file, because access(2) still succeeds on some file systems after an error.
     closeSync(openSync(join(dataDir, 'data.db'), 'r+'));
     return false;
   } catch (error) {
@@ -54,12 +54,12 @@ function reasonOf(limit: Limit, dataDir: string): PhaseReason | null {
     case 'read_only':
       return {
         code: 'read_only',
-        message: `the file system of ${dataDir} is read-only; see 'dmesg' for why, then 'mount -o remount,rw' it; writes work again by themselves`,
+        message: `the file system of ${dataDir} is read-only; find the cause with 'dmesg', then run 'mount -o remount,rw' on it; writes then work again by themselves`,
       };
     case 'disk_full':
       return {
         code: 'disk_full',
-        message: `the disk of ${dataDir} is full, so writes fail; free some space, they then work again by themselves`,
+        message: `the disk of ${dataDir} is full, so writes fail; free some space, writes then work again by themselves`,
       };
     default:
       return null;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { daemonAddresses, withDaemonLetIn } from './guard-settings.ts';
+import { allowDaemonAddresses, daemonAddresses } from './guard-settings.ts';
 
 it.each([
   ['127.0.0.1', ['127.0.0.1', '::1']],
@@ -7,7 +7,7 @@ it.each([
   ['::', ['127.0.0.1', '::1']],
   ['10.0.0.5', ['127.0.0.1', '::1', '10.0.0.5']],
   ['db.example.com', ['127.0.0.1', '::1']],
-])('the daemon calls %s from %j', (bindAddress, addresses) => {
+])('the daemon connects to %s from %j', (bindAddress, addresses) => {
   expect(daemonAddresses(bindAddress)).toEqual(addresses);
 });
 
@@ -20,7 +20,7 @@ it.each([
     ['::1', '10.0.0.0/8'],
     ['::1', '10.0.0.0/8', '127.0.0.1'],
   ],
-])('of superusers from %j, those become %j', (superuserIPs, wanted) => {
-  const changed = withDaemonLetIn({ meta: {}, superuserIPs }, daemonAddresses('127.0.0.1'));
-  expect(changed).toEqual(wanted === null ? null : { meta: {}, superuserIPs: wanted });
+])('changes the superuser addresses %j to %j', (superuserIPs, expected) => {
+  const changed = allowDaemonAddresses({ meta: {}, superuserIPs }, daemonAddresses('127.0.0.1'));
+  expect(changed).toEqual(expected === null ? null : { meta: {}, superuserIPs: expected });
 });

@@ -5,21 +5,21 @@ import type { LimitsConfig } from '../../config/limits.ts';
 
 interface RateLimitRule {
   label: string;
-  /** Empty: for everybody. */
+  /** Empty: all clients. */
   audience: '' | '@guest' | '@auth';
   /** Seconds. */
   duration: number;
   maxRequests: number;
 }
 
-/** What the configuration says of every PocketBase's own settings; a superuser's changes to these do not last. */
+/** Settings of every PocketBase that the configuration defines. A superuser's changes to them are undone at the next start. */
 export interface GuardSettings {
   rateLimits: { enabled: true; rules: RateLimitRule[]; excludedIPs: string[] };
   trustedProxy: { headers: string[]; useLeftmostIP: boolean };
 }
 
 const QUARTER_OF_AN_HOUR_S = 900;
-/** Requests that send a mail, or redeem what stood in one. */
+/** Requests that send a mail, or that use a token from one. */
 const MAILED = [
   'requestOTP',
   'requestPasswordReset',
@@ -31,16 +31,16 @@ const MAILED = [
 ];
 const MAILED_PER_ADDRESS = 20;
 /**
- * Connections to the realtime in a minute. PocketBase keeps one that says nothing for five minutes, and at the global one each
- * holds a JavaScript runtime of the hooks, a quarter of a megabyte.
+ * Realtime connections per minute. PocketBase keeps an idle one for five minutes. In the global PocketBase each one takes a
+ * JavaScript runtime of the hooks, which has 0.25 MB.
  */
 const REALTIME_PER_ADDRESS = 120;
 
 /**
- * PocketBase's own limits, so that nobody guesses passwords at an address where Fathom's API does not stand before it.
+ * PocketBase's own rate limits. They protect against password guessing where clients reach PocketBase without Fathom's API.
  *
- * @param general whom the limit on requests of any kind is for
- * @param exempt addresses from which the daemon itself calls without being a superuser
+ * @param general the clients that the limit on all requests applies to
+ * @param exempt addresses from which the daemon sends requests without being a superuser
  */
 export function guardSettings({
   limits,
@@ -65,7 +65,7 @@ export function guardSettings({
       excludedIPs: [...exempt],
     },
     trustedProxy: {
-      // Of several proxies in a row the last one is believed: PocketBase knows no list of addresses.
+      // With several proxies in a row, the last one is trusted: PocketBase has no list of trusted addresses.
       headers: trustedProxies.length > 0 ? ['X-Forwarded-For'] : [],
       useLeftmostIP: false,
     },
@@ -76,8 +76,8 @@ function perQuarter(label: string, maxRequests: number): RateLimitRule {
   return { label, audience: '', duration: QUARTER_OF_AN_HOUR_S, maxRequests };
 }
 
-/** The settings with the guard's in them; null when they are there already. */
-export function withGuard(
+/** The settings with the guard applied; null when they already have it. */
+export function applyGuard(
   settings: Record<string, unknown>,
   guard: GuardSettings,
 ): Record<string, unknown> | null {
@@ -85,18 +85,19 @@ export function withGuard(
   return isDeepStrictEqual({ rateLimits, trustedProxy }, guard) ? null : { ...settings, ...guard };
 }
 
-/** Where the daemon's own requests to a PocketBase at that address come from. */
+/** The client addresses of the daemon's own requests to a PocketBase that listens on `bindAddress`. */
 export function daemonAddresses(bindAddress: string): string[] {
-  const isOne = isIP(bindAddress) !== 0 && bindAddress !== '0.0.0.0' && bindAddress !== '::';
-  return [...new Set(['127.0.0.1', '::1', ...(isOne ? [bindAddress] : [])])];
+  const isAddress = isIP(bindAddress) !== 0 && bindAddress !== '0.0.0.0' && bindAddress !== '::';
+  return [...new Set(['127.0.0.1', '::1', ...(isAddress ? [bindAddress] : [])])];
 }
 
 /**
- * The settings with a list of addresses of superusers that the daemon is on: otherwise it could neither probe nor administer.
+ * The settings with the daemon's addresses in the list of superuser addresses. Otherwise the daemon could not probe or
+ * administer the instance.
  *
- * @returns null when it is let in already
+ * @returns null when the list is empty or already has them
  */
-export function withDaemonLetIn(
+export function allowDaemonAddresses(
   settings: Record<string, unknown>,
   addresses: readonly string[],
 ): Record<string, unknown> | null {
@@ -108,7 +109,7 @@ export function withDaemonLetIn(
     : { ...settings, superuserIPs: [...(superuserIPs as unknown[]), ...missing] };
 }
 
-/** Names a guard: a process that was started with another one has not read it. */
+/** An id of a guard, to recognize processes that were started with another one. */
 export function guardId(guard: GuardSettings): string {
   return createHash('sha256').update(JSON.stringify(guard)).digest('hex').slice(0, 12);
 }

@@ -4,14 +4,14 @@ import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { KeyUse } from '../../keys/master-keys.ts';
 import { withDatabase } from './sqlite.ts';
 
-/** Every envelope of the control plane. `pb_hooks/global/lib/secrets.js` has the same list, which a test compares. */
+/** All envelopes of the control plane. A test compares the list with the one in `pb_hooks/global/lib/secrets.js`. */
 const ENVELOPES = [
   ['sealed_secrets', 'envelope'],
   ['user_databases', 'superuser_secret'],
   ['global_queue', 'secrets'],
 ] as const;
 
-/** A lock is held for moments only. */
+/** Locks are short. */
 const TIMEOUT_MS = 1_000;
 
 /**
@@ -31,7 +31,7 @@ export function readKeyUse(file: string): KeyUse {
 }
 
 function keysIn(database: DatabaseSync, table: string, field: string): { id: string; count: number }[] {
-  // An envelope begins `v1.<key id>.`.
+  // An envelope starts with `v1.<key id>.`.
   return database
     .prepare(
       `SELECT substr(${field}, 4, instr(substr(${field}, 4), '.') - 1) AS id, COUNT(*) AS count
@@ -41,7 +41,7 @@ function keysIn(database: DatabaseSync, table: string, field: string): { id: str
     .map((row) => ({ id: String(row['id']), count: Number(row['count']) }));
 }
 
-/** A database of an earlier release may not have it yet. */
+/** The database of an earlier release may not have the table. */
 function hasTable(database: DatabaseSync, name: string): boolean {
   return (
     database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(name) !== undefined
@@ -49,13 +49,12 @@ function hasTable(database: DatabaseSync, name: string): boolean {
 }
 
 /**
- * Remembers what `readKeyUse` found as long as the file is the same one: a restore puts another file in its place, also under
- * a running PocketBase.
+ * Caches the result of `readKeyUse` until the file is replaced: a restore replaces it, also while PocketBase runs.
  *
  * @returns null while there is no file
  * @throws FathomError `control_plane.unavailable`
  */
-export function keyUseOf(file: string): () => KeyUse | null {
+export function cachedKeyUse(file: string): () => KeyUse | null {
   let known: { dev: number; ino: number; use: KeyUse } | null = null;
   return () => {
     const stats = statSync(file, { throwIfNoEntry: false });
@@ -72,7 +71,7 @@ function readNow(file: string): KeyUse {
   } catch (error) {
     throw new FathomError(
       'control_plane.unavailable',
-      `cannot read which master key the secrets in ${file} need: ${messageOf(error)}; 'fathomd doctor' says more`,
+      `cannot read which master key the secrets in ${file} need: ${messageOf(error)}; run 'fathomd doctor'`,
       { cause: error },
     );
   }

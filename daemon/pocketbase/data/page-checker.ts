@@ -5,9 +5,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { PageCheck, PageVerdict } from './page-damage.ts';
 import { withDatabase } from './sqlite.ts';
 
-/** The program of a worker thread: reads one database through, at the lowest priority, and posts the verdict. */
+/** A worker thread that checks all pages of one database with the lowest priority, and posts the result. */
 
-// Linux gives each thread a priority of its own, by the thread's id.
+// On Linux each thread has its own priority, which is set by the thread id.
 setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_LOW);
 
 function check({ file, isThorough }: PageCheck): PageVerdict {
@@ -16,8 +16,8 @@ function check({ file, isThorough }: PageCheck): PageVerdict {
     const [row] = withDatabase(file, { readOnly: true, timeoutMs: 2_000 }, (database) =>
       database.prepare(`PRAGMA ${pragma}(1)`).all(),
     );
-    const answer = String(row?.[pragma] ?? '');
-    return { problem: answer === 'ok' ? null : answer };
+    const result = String(row?.[pragma] ?? '');
+    return { problem: result === 'ok' ? null : result };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return /malformed|not a database/.test(message) ? { problem: message } : { unread: message };

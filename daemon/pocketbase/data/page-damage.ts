@@ -1,22 +1,21 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { modulePath } from '../../base/package.ts';
-import { toPocketBaseDate } from './dates.ts';
-import { withDatabase } from './sqlite.ts';
+import { toPocketBaseDate, withDatabase } from './sqlite.ts';
 
 const PROGRAM = modulePath('daemon/pocketbase/data/page-checker');
 
 export interface PageCheck {
   /** A `data.db`. */
   file: string;
-  /** Compares indexes with their tables as well, which takes several times as long. */
+  /** Also compares indexes with their tables, which takes several times as long. */
   isThorough: boolean;
 }
 
-/** The first thing that is wrong inside a database, null when nothing is; or why it could not be read now. */
+/** The first damage in a database, null without damage; or why the database could not be read now. */
 export type PageVerdict = { problem: string | null } | { unread: string };
 
-/** Reads a database through, beside the PocketBase that serves it, in a thread of the lowest priority. */
+/** Checks all pages of a database in a thread with the lowest priority, also while PocketBase serves it. */
 export async function checkPages(check: PageCheck): Promise<PageVerdict> {
   const worker = new Worker(PROGRAM, { workerData: check });
   try {
@@ -27,7 +26,7 @@ export async function checkPages(check: PageCheck): Promise<PageVerdict> {
   }
 }
 
-/** The first problem that SQLite lists. It heads the list with the name of the schema: `*** in database main ***`. */
+/** The first problem in SQLite's list, which starts with the name of the schema: `*** in database main ***`. */
 export function firstProblem(verdict: string): string {
   const lines = verdict.split('\n');
   return lines.find((line) => !line.startsWith('***')) ?? verdict;
@@ -36,9 +35,10 @@ export function firstProblem(verdict: string): string {
 const CORRUPTION = ['malformed', 'SQLITE_CORRUPT', 'not a database'];
 
 /**
- * Whether PocketBase's own log tells of a damaged database since a moment, in rows after `after`; and its last row by now.
+ * Whether PocketBase's own log reports a damaged database since a time, in rows after `after`.
  *
  * @param file an `auxiliary.db`
+ * @returns `last`: the last row of the log
  * @throws the error of SQLite
  */
 export function corruptionLogged(

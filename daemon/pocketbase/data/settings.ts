@@ -2,37 +2,41 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Adjustment } from './adjustment.ts';
 
-/** Settings of a PocketBase, of which Fathom knows some. Source: core/settings_model.go. */
+/** The settings of a PocketBase; Fathom changes some of them. Source: core/settings_model.go. */
 export type Settings = Record<string, unknown>;
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** They are there and encrypted, with another key. */
-export class NoKeyFits extends Error {
+/** The settings exist, but no configured key decrypts them. */
+export class NoMatchingKey extends Error {
   constructor() {
-    super('its settings cannot be decrypted with any key that is configured');
+    super('no configured key decrypts the settings');
   }
 }
 
-/** The stored settings, and the key that opened them; null for a database that has none yet. */
+/**
+ * The stored settings and the key that decrypts them; null for a database that has none yet.
+ *
+ * @throws NoMatchingKey; the error of SQLite
+ */
 export function readSettings(
   database: DatabaseSync,
   keys: readonly string[],
 ): { settings: Settings; key: string | null } | null {
-  // Stored as a blob by some versions, as text by others.
+  // Some versions store a blob, others text.
   const row = database
     .prepare("SELECT CAST(value AS TEXT) AS value FROM _params WHERE id = 'settings'")
     .get();
   if (!row) return null;
   const value = String(row['value']);
-  // Not encrypted, as PocketBase itself looks first.
+  // Not encrypted. PocketBase checks this first too.
   if (value.startsWith('{')) return { settings: JSON.parse(value) as Settings, key: null };
   for (const key of keys) {
     const text = decrypt(value, key);
     if (text !== null) return { settings: JSON.parse(text) as Settings, key };
   }
-  throw new NoKeyFits();
+  throw new NoMatchingKey();
 }
 
 export function storeSettings(database: DatabaseSync, settings: Settings, key: string): void {
@@ -42,9 +46,9 @@ export function storeSettings(database: DatabaseSync, settings: Settings, key: s
 }
 
 /**
- * Brings the settings in the file of a PocketBase that does not run to what they should be, encrypted with the first key.
+ * Updates the settings of a stopped PocketBase and encrypts them with the first key.
  *
- * @param options.change null when nothing has to be changed
+ * @param options.change returns the new settings; null when they are correct
  */
 export function settingsAdjustment({
   keys,
@@ -55,29 +59,29 @@ export function settingsAdjustment({
   change: (settings: Settings) => Settings | null;
   onFailure: (error: unknown) => void;
 }): Adjustment {
-  const wanted = (database: DatabaseSync): Settings | null => {
+  const newSettings = (database: DatabaseSync): Settings | null => {
     const stored = readSettings(database, keys);
     if (!stored) return null;
     return change(stored.settings) ?? (stored.key === keys[0] ? null : stored.settings);
   };
   return {
-    isNeeded: (database) => wanted(database) !== null,
+    isNeeded: (database) => newSettings(database) !== null,
     apply: (database) => {
-      const settings = wanted(database);
+      const settings = newSettings(database);
       if (settings) storeSettings(database, settings, keys[0]);
     },
     onFailure,
   };
 }
 
-/** As PocketBase does it: base64 of nonce, AES-256-GCM ciphertext and tag. Source: tools/security/encrypt.go. */
+/** PocketBase's format: base64 of nonce, AES-256-GCM ciphertext and tag. Source: tools/security/encrypt.go. */
 function encrypt(json: string, key: string): string {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', Buffer.from(key), nonce);
   return Buffer.concat([nonce, cipher.update(json), cipher.final(), cipher.getAuthTag()]).toString('base64');
 }
 
-/** Null when this is not the key. */
+/** Null for a wrong key. */
 function decrypt(text: string, key: string): string | null {
   const sealed = Buffer.from(text, 'base64');
   if (sealed.length < NONCE_BYTES + TAG_BYTES) return null;

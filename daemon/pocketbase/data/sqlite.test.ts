@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { withDatabase } from './sqlite.ts';
 
-it('refuses an empty file, beside which SQLite would delete the WAL', async () => {
+it('refuses an empty file and keeps the WAL beside it', async () => {
   const directory = await scratch();
   const [file, emptied] = [join(directory, 'data.db'), join(directory, 'emptied.db')];
   const database = new DatabaseSync(file);

@@ -1,19 +1,19 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
-/** SQLite's own codes for a file that is damaged, and for one that is no database. */
+/** SQLite's codes for a damaged file, and for a file that is not a database. */
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
 /**
- * Opens a PocketBase database file beside PocketBase itself, which SQLite's WAL mode allows. Calls are synchronous, so
- * they are kept to a few rows and, unless told otherwise, never wait for a lock: a busy database throws SQLITE_BUSY, for the
- * caller to come back.
+ * Opens a PocketBase database while PocketBase may use it too, which SQLite's WAL mode allows. Calls are synchronous, so
+ * keep them to a few rows. By default they do not wait for a lock: a busy database throws SQLITE_BUSY, and the caller
+ * retries later.
  *
- * SQLite takes an empty file for a new database and deletes the WAL beside it, even of a database opened read-only. That WAL
- * may hold the only copy of the data, so an empty file is refused.
+ * SQLite treats an empty file as a new database and deletes the WAL beside it, also when it opens the file read-only. That
+ * WAL may be the only copy of the data, so an empty file is refused.
  *
- * @throws the error of SQLite, or one with its code for a file that is empty
+ * @throws the error of SQLite, or one with the code of SQLITE_NOTADB for an empty file
  */
 export function withDatabase<T>(
   path: string,
@@ -28,7 +28,7 @@ export function withDatabase<T>(
   }
 }
 
-/** As `withDatabase`, for the caller to close. */
+/** `withDatabase` for a caller that closes the database itself. */
 export function openDatabase(path: string, options: { readOnly: boolean; timeoutMs?: number }): DatabaseSync {
   if (statSync(path, { throwIfNoEntry: false })?.size === 0) {
     throw Object.assign(new Error(`${path} is empty: file is not a database`), { errcode: SQLITE_NOTADB });
@@ -36,10 +36,20 @@ export function openDatabase(path: string, options: { readOnly: boolean; timeout
   return new DatabaseSync(path, { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 });
 }
 
-/** Damaged, or no database at all: PocketBase says what is wrong with its file, and that is what is shown. */
+/** Whether the file is damaged or not a database. Callers then let PocketBase start, because it reports the problem. */
 export function isUnreadable(error: unknown): boolean {
   const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+}
+
+/** PocketBase stores times as `2024-01-15 10:00:00.000Z`; ISO 8601 has a `T` in place of the space. */
+export function toPocketBaseDate(at: Date): string {
+  return at.toISOString().replace('T', ' ');
+}
+
+/** @param stored a stored time; an unset one is the empty string and stays so */
+export function toIsoTime(stored: string): string {
+  return stored.replace(' ', 'T');
 }
 
 /** Runs `work` in one write transaction. */

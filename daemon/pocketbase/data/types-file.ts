@@ -5,10 +5,11 @@ const TYPES_FILE = 'types.d.ts';
 const SHORT_BYTES = 1024;
 
 /**
- * PocketBase writes 0.8 MB of TypeScript declarations beside each database, unless the file that is there begins with the
- * line of its own. That line is all that is kept: instances run without hooks. Source: plugins/jsvm, refreshTypesFile.
+ * Shortens PocketBase's `types.d.ts` to its first line. PocketBase writes 0.8 MB of TypeScript declarations beside each
+ * database, unless the existing file begins with the same line. Instances run without hooks and do not need them. Source:
+ * plugins/jsvm, refreshTypesFile.
  *
- * @returns whether anything was written
+ * @returns whether the file was changed
  */
 export function shortenTypesFile(dataDir: string): boolean {
   const path = join(dataDir, TYPES_FILE);
@@ -17,7 +18,7 @@ export function shortenTypesFile(dataDir: string): boolean {
   const [firstLine = ''] = readFileSync(path, 'utf8').slice(0, SHORT_BYTES).split('\n', 1);
   const temporary = join(dataDir, `.${TYPES_FILE}.new`);
   writeFileSync(temporary, `${firstLine}\n// Shortened by Fathom.\n`, { mode: 0o600 });
-  // Another file, never the same one cut: earlier releases of Fathom linked one file into all databases.
+  // Replace the file instead of truncating it: earlier releases of Fathom linked one file into all databases.
   renameSync(temporary, path);
   return true;
 }

@@ -3,8 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { messageOf } from '../../../shared/errors.ts';
 import type { LogLevelName } from '../../../shared/events.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import { toIsoTime } from '../data/dates.ts';
-import { withDatabase } from '../data/sqlite.ts';
+import { toIsoTime, withDatabase } from '../data/sqlite.ts';
 import { describeEntry, type LogRow, type RequestLogEntry } from './request-log-text.ts';
 
 /** How often a followed log is read. PocketBase itself writes every three seconds. */

@@ -4,7 +4,7 @@ import { newRecordId } from '../../../shared/record-id.ts';
 import { NO_TASKS, type TaskCounts, type TaskStatus } from '../../../shared/task.ts';
 import { unknownUser } from '../../accounts/user-repository.ts';
 import type { Seal } from '../../keys/master-keys.ts';
-import { toPocketBaseDate } from '../../pocketbase/data/dates.ts';
+import { toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
 import type { AddedTask } from './claimed-task.ts';
 import type { HookClient } from './hook-client.ts';
 import { sealPayload } from './payload-secrets.ts';

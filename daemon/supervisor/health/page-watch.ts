@@ -4,7 +4,7 @@ import { messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { repeat } from '../../base/time/repeat.ts';
-import { glance } from '../../pocketbase/data/data-state.ts';
+import { fileState } from '../../pocketbase/data/data-state.ts';
 import { checkPages, corruptionLogged, firstProblem } from '../../pocketbase/data/page-damage.ts';
 import { restartHint } from '../../pocketbase/process/exit-reason.ts';
 import type { Fleet } from '../fleet.ts';
@@ -47,7 +47,7 @@ export function watchPages(deps: {
   const check = async (instance: Instance, isThorough: boolean): Promise<void> => {
     const { name } = instance;
     const file = join(instance.db_path, 'data.db');
-    const seen = glance(file);
+    const seen = fileState(file);
     checkedAt.set(name, clock.monotonic());
     if (seen === null) return;
     if (seen.size > LARGEST_BYTES) {
@@ -69,7 +69,7 @@ export function watchPages(deps: {
   /** Whether anything was logged about damage since the last look. */
   const complains = ({ name, db_path }: Instance): boolean => {
     const file = join(db_path, 'auxiliary.db');
-    const stamp = `${glance(file)?.stamp} ${glance(`${file}-wal`)?.stamp}`;
+    const stamp = `${fileState(file)?.stamp} ${fileState(`${file}-wal`)?.stamp}`;
     const known = logs.get(name);
     if (known?.stamp === stamp) return false;
     try {

@@ -47,7 +47,7 @@ export async function endProcess(
   { clock, files, log }: EndDeps,
   { graceMs, onUnsaved, patience }: EndOptions,
 ): Promise<{ exit: ProcessExit; rescued: string | null } | null> {
-  const wrong = directory === null ? null : await files.whyNotClose(directory, process.pid);
+  const wrong = directory === null ? null : await files.unsafeToCloseReason(directory, process.pid);
   if (directory === null || wrong === null) {
     return { exit: await terminate(process, { clock, graceMs }), rescued: null };
   }

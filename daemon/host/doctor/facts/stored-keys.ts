@@ -6,7 +6,7 @@ import { keyId, settingsKeys } from '../../../keys/derived-keys.ts';
 import { unseal } from '../../../keys/envelope.ts';
 import { type KeyMatch, masterKeysOf, matchKeys, opensNothing } from '../../../keys/master-keys.ts';
 import { readKeyUse } from '../../../pocketbase/data/key-use.ts';
-import { NoKeyFits, readSettings } from '../../../pocketbase/data/settings.ts';
+import { NoMatchingKey, readSettings } from '../../../pocketbase/data/settings.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
 import { belongsTo } from '../../../secrets/sealed-secrets.ts';
 import { hasSessionKey, SESSION_KEY } from '../../../secrets/session-key.ts';
@@ -140,7 +140,7 @@ function opensSettings(file: string, keys: readonly string[]): boolean | null {
   try {
     return withDatabase(file, { readOnly: true }, (database) => readSettings(database, keys)) && true;
   } catch (error) {
-    return error instanceof NoKeyFits ? false : null;
+    return error instanceof NoMatchingKey ? false : null;
   }
 }
 
