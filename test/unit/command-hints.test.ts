@@ -10,7 +10,8 @@ const files = [
   'README.md',
   'CONTRIBUTING.md',
   '.env.sample',
-  ...filesBelow('docs', /\.(?:md|conf|yml)$/),
+  // Without the examples in docs/contributing, whose commands do not exist.
+  ...filesBelow('docs', /^(?!contributing\/).*\.(?:md|conf|yml)$/),
   ...['daemon', 'shared', 'tui', 'pb_hooks', 'pb_migrations', 'systemd'].flatMap((folder) =>
     filesBelow(folder, /(?<!\.test)\.(?:tsx?|js|service|socket)$|command$/),
   ),
