@@ -6,6 +6,7 @@ import { cliDocument } from './cli-document.ts';
 import { withKeyTables } from './key-tables.ts';
 import { metricsDocument } from './metrics-document.ts';
 import { withPhaseDiagram } from './phase-diagram.ts';
+import { withReasonTable } from './reason-table.ts';
 import { envSample, settingsDocument } from './settings-document.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -16,6 +17,7 @@ const WRITERS: Readonly<Record<string, Readonly<Record<string, (current: () => s
   keys: { 'docs/console.md': (current) => withKeyTables(current()) },
   metrics: { 'docs/metrics.md': metricsDocument },
   phases: { 'docs/architecture.md': (current) => withPhaseDiagram(current()) },
+  reasons: { 'docs/states.md': (current) => withReasonTable(current()) },
   settings: { 'docs/settings.md': settingsDocument, '.env.sample': envSample },
 };
 

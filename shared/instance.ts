@@ -1,3 +1,5 @@
+import type { PhaseReasonCode } from './reasons.ts';
+
 /**
  * An instance is one PocketBase process and its observed state.
  *
@@ -37,43 +39,6 @@ export const PHASE_TRANSITIONS: Readonly<Record<InstancePhase, readonly Instance
 export function canTransition(from: InstancePhase, to: InstancePhase): boolean {
   return PHASE_TRANSITIONS[from].includes(to);
 }
-
-/** Codes of the reasons why an instance is not running normally. */
-export const PHASE_REASON_CODES = [
-  'requested',
-  'exited',
-  'killed',
-  'start_timeout',
-  'unresponsive',
-  'port_in_use',
-  'ports_exhausted',
-  'migration_failed',
-  'migration_broken',
-  'hook_broken',
-  'database_corrupt',
-  'encryption_key_wrong',
-  'secret_undecryptable',
-  'data_dir_missing',
-  'data_dir_replaced',
-  'volume_missing',
-  'data_dir_locked',
-  'disk_full',
-  'read_only',
-  'permission_denied',
-  'binary_missing',
-  'binary_changed',
-  'out_of_files',
-  'spawn_failed',
-  'provision_failed',
-] as const;
-
-export type PhaseReasonCode = (typeof PHASE_REASON_CODES)[number];
-
-/** An instance that runs with one of these reasons runs without the new migrations. */
-export const LACKS_MIGRATIONS: ReadonlySet<PhaseReasonCode | undefined> = new Set([
-  'migration_failed',
-  'migration_broken',
-]);
 
 export const ENDED_BY = ['request', 'fathomd'] as const;
 export type EndedBy = (typeof ENDED_BY)[number] | null;

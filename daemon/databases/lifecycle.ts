@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Instance } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
-import { LACKS_MIGRATIONS } from '../../shared/instance.ts';
+import { lacksMigrations } from '../../shared/reasons.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
@@ -40,7 +40,7 @@ export class DatabaseLifecycle {
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
     // Files that were corrected meanwhile count from here on.
     await this.#deps.template.refresh();
-    if (entry.runner.state.phase === 'running' && LACKS_MIGRATIONS.has(entry.runner.state.reason?.code))
+    if (entry.runner.state.phase === 'running' && lacksMigrations(entry.runner.state.reason))
       return this.#deps.fleet.restart(name);
     return this.#deps.fleet.start(name, options);
   }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PHASE_REASON_CODES, type PhaseReasonCode } from '../../shared/instance.ts';
+import { PHASE_REASON_CODES, type PhaseReasonCode } from '../../shared/reasons.ts';
 import { afterFailure, MAX_ATTEMPTS, STABLE_AFTER_MS } from './restart-policy.ts';
 
 const HOPELESS: PhaseReasonCode[] = [

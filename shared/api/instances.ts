@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { ENDED_BY, INSTANCE_PHASES, PHASE_REASON_CODES } from '../instance.ts';
+import { ENDED_BY, INSTANCE_PHASES } from '../instance.ts';
+import { PHASE_REASON_CODES } from '../reasons.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './contract/fields.ts';
 
 const time = z.iso.datetime();

@@ -1,6 +1,7 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import { deletionConsequences } from '../../../shared/deletion.ts';
-import { type InstancePhase, isInTrouble, LACKS_MIGRATIONS } from '../../../shared/instance.ts';
+import { type InstancePhase, isInTrouble } from '../../../shared/instance.ts';
+import { lacksMigrations } from '../../../shared/reasons.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, type Colour, printJson, printLine } from '../context.ts';
 import { typed } from '../input/typed.ts';
@@ -81,8 +82,7 @@ export async function actOnDatabases(
 function tell(instance: Instance, context: CliContext): void {
   const where = instance.phase === 'running' && instance.url !== null ? ` at ${instance.url}` : '';
   const { phase, reason } = instance;
-  const but =
-    phase === 'running' && reason && LACKS_MIGRATIONS.has(reason.code) ? `, but ${reason.message}` : '';
+  const but = phase === 'running' && reason && lacksMigrations(reason) ? `, but ${reason.message}` : '';
   printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}${but}`));
 }
 

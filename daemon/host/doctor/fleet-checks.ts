@@ -1,4 +1,5 @@
 import { isInTrouble } from '../../../shared/instance.ts';
+import { ruleOf } from '../../../shared/reasons.ts';
 import { firstProblem } from '../../pocketbase/data/page-damage.ts';
 import type { FleetFacts } from './facts/fleet-facts.ts';
 import { type Finding, type Fix, fatal, ok, START_DAEMON, warning } from './finding.ts';
@@ -246,13 +247,13 @@ function instances({ instances: all }: FleetFacts): Finding[] {
   if (all === null) return [];
   const ill = all.filter(isInTrouble);
   if (ill.length === 0) return [ok('instances', `${all.length} instances, none in trouble`)];
-  return [
+  return [...Map.groupBy(ill, ({ reason }) => reason?.code ?? null)].map(([code, some]) =>
     warning(
       'instances',
-      `in trouble: ${list(ill.map(({ name, phase, reason }) => `${name} (${phase}, ${reason?.code ?? ''})`))}`,
-      "'fathomd databases list' says why of each, docs/states.md what to do",
+      `in trouble${code === null ? '' : ` (${code})`}: ${list(some.map(({ name, phase }) => `${name} (${phase})`))}`,
+      `${code === null ? '' : `${ruleOf(code).remedy}; `}'fathomd databases list' shows the message of each, docs/states.md each reason`,
     ),
-  ];
+  );
 }
 
 function list(items: readonly string[]): string {

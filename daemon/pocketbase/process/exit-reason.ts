@@ -1,5 +1,5 @@
 import type { PhaseReason } from '../../../shared/api/instances.ts';
-import type { PhaseReasonCode } from '../../../shared/instance.ts';
+import type { PhaseReasonCode } from '../../../shared/reasons.ts';
 import { LOCKED_EXIT_CODE } from './command.ts';
 import { describeFailure, migrationFailure } from './migrate.ts';
 import type { ProcessExit } from './process-driver.ts';

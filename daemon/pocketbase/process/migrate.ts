@@ -1,4 +1,4 @@
-import type { PhaseReasonCode } from '../../../shared/instance.ts';
+import type { PhaseReasonCode } from '../../../shared/reasons.ts';
 
 /** Why migrations were not applied, from the output of PocketBase. */
 export interface MigrationFailure {

@@ -1,5 +1,5 @@
 import type { PhaseReason, Probe } from '../../../shared/api/instances.ts';
-import type { PhaseReasonCode } from '../../../shared/instance.ts';
+import type { PhaseReasonCode } from '../../../shared/reasons.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { InstanceProcess, ProcessExit } from '../../pocketbase/process/process-driver.ts';
 import type { InstanceSpec } from '../instance-spec.ts';

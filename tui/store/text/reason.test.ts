@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
+import { PHASE_REASONS } from '../../../shared/reasons.ts';
 import { ago, ahead, backingOff, failed, instance } from '../../../test/console/fleet-fixtures.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
-import { phaseText, REASON_TEXTS, reasonLine, severityOf } from './reason.ts';
+import { phaseText, reasonLine, severityOf } from './reason.ts';
 
 const say = (one: ReturnType<typeof instance>) => reasonLine(one, Date.now());
 const words = (phase: InstancePhase, after: string, ...more: (string | null)[]) =>
@@ -11,7 +12,7 @@ const words = (phase: InstancePhase, after: string, ...more: (string | null)[]) 
 describe('reasonLine', () => {
   it('tells a crash loop in one line', () => {
     expect(say(backingOff('a'))).toBe(
-      words('backing_off', ' 8 s', 'exit 1', REASON_TEXTS.port_in_use, 'attempt 4/10'),
+      words('backing_off', ' 8 s', 'exit 1', PHASE_REASONS.port_in_use.text, 'attempt 4/10'),
     );
   });
 
@@ -23,7 +24,7 @@ describe('reasonLine', () => {
 
   it('tells why an instance has failed for good', () => {
     expect(say(failed('a', { since: ago(20) }))).toBe(
-      words('failed', ' 20 s ago', 'exit 2', REASON_TEXTS.hook_broken, 'attempt 3/3'),
+      words('failed', ' 20 s ago', 'exit 2', PHASE_REASONS.hook_broken.text, 'attempt 3/3'),
     );
   });
 

@@ -1,5 +1,6 @@
 import type { Instance, LastExit } from '../../../shared/api/instances.ts';
-import type { InstancePhase, PhaseReasonCode } from '../../../shared/instance.ts';
+import type { InstancePhase } from '../../../shared/instance.ts';
+import { ruleOf } from '../../../shared/reasons.ts';
 import { longDuration, shortDuration, since } from './format.ts';
 
 /** Worst first; `ok` is not a problem. */
@@ -25,35 +26,6 @@ const PHASE_TEXTS: Readonly<Record<InstancePhase, string>> = {
 export function phaseText(phase: InstancePhase): string {
   return PHASE_TEXTS[phase];
 }
-
-/** Null where the exit or the phase says it already. */
-export const REASON_TEXTS: Readonly<Record<PhaseReasonCode, string | null>> = {
-  requested: null,
-  exited: null,
-  killed: null,
-  start_timeout: 'did not become ready in time',
-  unresponsive: null,
-  port_in_use: 'address in use',
-  ports_exhausted: 'no free port',
-  migration_failed: 'migration failed',
-  migration_broken: 'migration does not load',
-  hook_broken: 'hook is broken',
-  database_corrupt: 'database is corrupt',
-  encryption_key_wrong: 'wrong encryption key',
-  data_dir_missing: 'data directory is missing',
-  data_dir_replaced: 'its files were replaced',
-  volume_missing: 'its disk is not mounted',
-  data_dir_locked: 'data directory is locked',
-  disk_full: 'disk is full',
-  read_only: 'file system is read-only',
-  permission_denied: 'permission denied',
-  binary_missing: 'PocketBase binary is missing',
-  binary_changed: 'PocketBase binary was changed',
-  out_of_files: 'no file descriptors left',
-  secret_undecryptable: 'master key does not fit',
-  spawn_failed: 'could not be spawned',
-  provision_failed: 'could not be made',
-};
 
 export function severityOf(instance: Instance, now: number): Severity {
   switch (instance.phase) {
@@ -81,7 +53,7 @@ export function severityOf(instance: Instance, now: number): Severity {
  */
 export function reasonLine(instance: Instance, now: number): string | null {
   const { reason, phase } = instance;
-  const words = reason === null ? null : REASON_TEXTS[reason.code];
+  const words = reason === null ? null : ruleOf(reason.code).text;
   const lasting = shortDuration(since(instance.since, now));
   switch (phase) {
     case 'failed':
@@ -112,7 +84,7 @@ export function reasonLine(instance: Instance, now: number): string | null {
 /** The same without what differs between instances with one cause: times, counts, names, ports. */
 export function causeOf(instance: Instance): string {
   const { phase, reason, last_exit: exit, probe } = instance;
-  const words = reason === null ? null : (REASON_TEXTS[reason.code] ?? detail(instance));
+  const words = reason === null ? null : (ruleOf(reason.code).text ?? detail(instance));
   const failing = probe !== null && !probe.ok ? `probe fails: ${probe.error ?? 'no answer'}` : null;
   const told = words ?? (phase === 'running' || phase === 'unresponsive' ? failing : null);
   return join(phaseText(phase), exitText(exit), told === null ? null : withoutOwnValues(told, instance));
@@ -127,13 +99,13 @@ function withoutOwnValues(text: string, { name, port, pid }: Instance): string {
 
 function runningReason(instance: Instance, now: number): string | null {
   const { probe, reason, last_exit: exit } = instance;
-  if (reason !== null && isLimited(instance)) return join('running, but', REASON_TEXTS[reason.code]);
+  if (reason !== null && isLimited(instance)) return join('running, but', ruleOf(reason.code).text);
   if (probe !== null && !probe.ok) return join('running, but its probe fails', probe.error);
   if (exit === null || !crashedRecently(instance, now)) return null;
   return join(
     `running again, died ${shortDuration(since(exit.at, now))} ago`,
     exitText(exit),
-    instance.reason === null ? null : REASON_TEXTS[instance.reason.code],
+    instance.reason === null ? null : ruleOf(instance.reason.code).text,
     `restart ${instance.restarts}`,
   );
 }

@@ -1,0 +1,196 @@
+/**
+ * How a failure is retried.
+ *
+ * - `on_request`: only a start by a user, an administrator or the daemon's own start tries again.
+ * - `limited`: up to ten times in a row.
+ * - `few`: up to three times in a row, because a restart alone cannot fix the cause.
+ * - `until_gone`: without a limit, because the cause is outside of the instance.
+ */
+export type RetryRule = 'on_request' | 'limited' | 'few' | 'until_gone';
+
+export interface ReasonRule {
+  /** For one line of the console; null where the phase or the exit already says it. */
+  text: string | null;
+  /** What happened, for the documentation. */
+  cause: string;
+  retry: RetryRule;
+  /** What to do. */
+  remedy: string;
+  /** The page of `docs/` with the steps. */
+  page?: string;
+  /** A user database keeps running without its new migrations. */
+  lacksMigrations?: true;
+}
+
+/** Every reason why an instance does not run normally: the supervisor, the doctor, the console and `docs/states.md` use it. */
+export const PHASE_REASONS = {
+  requested: {
+    text: null,
+    cause: 'an administrator, the owner or the end of the daemon stopped it',
+    retry: 'on_request',
+    remedy: 'nothing',
+  },
+  exited: {
+    text: null,
+    cause: 'it ended by itself; the message has its last lines',
+    retry: 'limited',
+    remedy: "read its log: 'fathomd logs NAME'",
+  },
+  killed: {
+    text: null,
+    cause: 'a signal ended it',
+    retry: 'limited',
+    remedy: "after SIGKILL, look for the out-of-memory killer in 'dmesg'",
+  },
+  provision_failed: {
+    text: 'could not be created',
+    cause: 'a new database could not be created',
+    retry: 'on_request',
+    remedy: "fix the cause in the message, then run 'fathomd databases start NAME'",
+  },
+  spawn_failed: {
+    text: 'could not be spawned',
+    cause: 'the process could not be started',
+    retry: 'limited',
+    remedy: "read the message, and the other findings of 'fathomd doctor'",
+  },
+  start_timeout: {
+    text: 'did not become ready in time',
+    cause: 'it did not answer within two minutes',
+    retry: 'limited',
+    remedy: "a migration is long or the host is overloaded: read its log, and check 'uptime'",
+  },
+  unresponsive: {
+    text: null,
+    cause: 'three probes in a row failed, and it was ended',
+    retry: 'limited',
+    remedy: "check 'dmesg', 'iostat' and its log",
+  },
+  migration_failed: {
+    text: 'migration failed',
+    cause: 'a migration failed; the message has file, line and error. A user database runs without it',
+    retry: 'few',
+    remedy: "correct the file, then run 'fathomd databases start NAME'",
+    lacksMigrations: true,
+  },
+  migration_broken: {
+    text: 'migration does not load',
+    cause:
+      'a migration does not load, for example because of a syntax error. A user database runs without it',
+    retry: 'few',
+    remedy: "correct the file, then run 'fathomd databases start NAME'",
+    lacksMigrations: true,
+  },
+  hook_broken: {
+    text: 'hook is broken',
+    cause: 'a hook does not run',
+    retry: 'few',
+    remedy: "correct the file, then run 'fathomd databases start NAME'",
+  },
+  database_corrupt: {
+    text: 'database is corrupt',
+    cause: '`data.db` or its WAL is damaged',
+    retry: 'few',
+    remedy: "stop it, copy pb_data away, restore a backup, then run 'fathomd databases start NAME'",
+    page: 'troubleshooting.md#a-damaged-database',
+  },
+  encryption_key_wrong: {
+    text: 'wrong encryption key',
+    cause: 'the settings cannot be decrypted',
+    retry: 'few',
+    remedy: 'restore the PB_ENCRYPTION_KEY that it was created with',
+  },
+  data_dir_missing: {
+    text: 'data directory is missing',
+    cause: 'its data is gone',
+    retry: 'few',
+    remedy: "move the data or a backup into place, then run 'fathomd databases start NAME'",
+    page: 'troubleshooting.md#data-that-is-gone',
+  },
+  data_dir_replaced: {
+    text: 'its files were replaced',
+    cause: 'another `data.db` is in its place, or `auxiliary.db` or a WAL was replaced or removed',
+    retry: 'limited',
+    remedy: 'nothing: it was ended and runs on the files that are there',
+  },
+  volume_missing: {
+    text: 'its disk is not mounted',
+    cause: 'the disk with its data is not mounted',
+    retry: 'until_gone',
+    remedy: 'mount it',
+  },
+  disk_full: {
+    text: 'disk is full',
+    cause: 'the disk has no space',
+    retry: 'until_gone',
+    remedy: 'free some space',
+  },
+  read_only: {
+    text: 'file system is read-only',
+    cause: 'the file system accepts no writes',
+    retry: 'until_gone',
+    remedy: "read 'dmesg', then run 'mount -o remount,rw' or repair the file system",
+    page: 'troubleshooting.md#a-read-only-file-system',
+  },
+  permission_denied: {
+    text: 'permission denied',
+    cause: 'the user of the daemon cannot read and write the files',
+    retry: 'until_gone',
+    remedy: 'the message names the file, its owner and mode, and the command that corrects it',
+  },
+  binary_missing: {
+    text: 'PocketBase binary is missing',
+    cause: 'the PocketBase executable is gone',
+    retry: 'until_gone',
+    remedy: "run 'npm ci', or restore the executable",
+  },
+  binary_changed: {
+    text: 'PocketBase binary was changed',
+    cause: 'the executable is not the one that the daemon started with',
+    retry: 'until_gone',
+    remedy: 'restore it, or restart the daemon to use the new one',
+  },
+  secret_undecryptable: {
+    text: 'master key does not fit',
+    cause: 'it serves, but the master key does not open its secret',
+    retry: 'limited',
+    remedy: 'set AES_MASTER_KEY or AES_PREVIOUS_MASTER_KEY to the former key and restart the daemon',
+  },
+  out_of_files: {
+    text: 'no file descriptors left',
+    cause: 'the instance or the daemon has no free file descriptors',
+    retry: 'until_gone',
+    remedy: 'raise LimitNOFILE and restart the daemon',
+  },
+  data_dir_locked: {
+    text: 'data directory is locked',
+    cause: 'another process uses the directory',
+    retry: 'until_gone',
+    remedy: "end the process that 'fuser user_dbs/NAME/lock' names",
+  },
+  port_in_use: {
+    text: 'address in use',
+    cause: 'another process uses the port',
+    retry: 'until_gone',
+    remedy: 'end that process',
+  },
+  ports_exhausted: {
+    text: 'no free port',
+    cause: 'all ports are used',
+    retry: 'until_gone',
+    remedy: 'raise PB_PORT_RANGE and restart the daemon, or stop instances',
+  },
+} as const satisfies Readonly<Record<string, ReasonRule>>;
+
+export type PhaseReasonCode = keyof typeof PHASE_REASONS;
+
+export const PHASE_REASON_CODES = Object.keys(PHASE_REASONS) as [PhaseReasonCode, ...PhaseReasonCode[]];
+
+export function ruleOf(code: PhaseReasonCode): ReasonRule {
+  return PHASE_REASONS[code];
+}
+
+/** The instance runs without its new migrations. */
+export function lacksMigrations(reason: { code: PhaseReasonCode } | null): boolean {
+  return reason !== null && ruleOf(reason.code).lacksMigrations === true;
+}
