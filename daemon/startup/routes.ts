@@ -62,7 +62,7 @@ export async function createApiWithStream(services: Services, transport: Transpo
   };
 }
 
-function registerRoutes(app: Api, services: Services): void {
+export function registerRoutes(app: Api, services: Services): void {
   auditRequests(app, services);
   statusRoutes(app, services);
   documentRoutes(app, services);

@@ -3,6 +3,7 @@ import { INSTANCE_PHASES } from '../instance.ts';
 import { TASK_STATUSES } from '../task.ts';
 import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_TIME } from './contract/fields.ts';
+import { taskCountsSchema } from './queue.ts';
 
 const tag = 'Daemon';
 const time = z.iso.datetime();
@@ -55,7 +56,7 @@ const statusSchema = z
     pocketbase_path: z.string(),
     instances: countsBy(INSTANCE_PHASES),
     total_instances: z.int(),
-    queue: countsBy(TASK_STATUSES)
+    queue: taskCountsSchema
       .nullable()
       .meta({ description: 'Null while the global PocketBase cannot be read.' }),
     queue_paused: z.boolean().nullable(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isDeeperThan, MAX_JSON_DEPTH } from '../json-depth.ts';
 import { RECORD_ID } from '../record-id.ts';
 import { TASK_STATUSES } from '../task.ts';
-import { endpoint, noContent } from './contract/endpoint.ts';
+import { endpoint } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_ID, EXAMPLE_TIME, idParams } from './contract/fields.ts';
 import { pageOf, pageQuerySchema, wholePageQuerySchema } from './contract/page.ts';
 
@@ -162,12 +162,15 @@ export const taskSchema = z
 export type Task = z.infer<typeof taskSchema>;
 export type AttemptError = NonNullable<Task['errors']>[number];
 
+/** The number of tasks in each status. */
+export const taskCountsSchema = countsBy(TASK_STATUSES);
+
 export const queueStatsSchema = z
   .object({
     paused: z.boolean(),
     /** Maximum number of tasks that run at the same time, over all workers. */
     max_running: z.int(),
-    counts: countsBy(TASK_STATUSES),
+    counts: taskCountsSchema,
   })
   .meta({
     id: 'QueueStats',
