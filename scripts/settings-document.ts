@@ -45,7 +45,7 @@ A file with secrets needs the mode 0600. \`fathomd doctor\` checks both.
 
 **When a change applies.** A *reload* is \`systemctl reload fathomd\`, or SIGHUP to the daemon. A *restart* is
 \`systemctl restart fathomd\`. Instances keep running through both. After a reload, the log names changed settings that
-need a restart. A worker of its own (\`fathomd worker\`) needs a restart for every change.
+need a restart. An additional worker (\`fathomd worker\`) needs a restart for every change.
 
 **Relative paths** start at the working directory. Lists are separated by commas.`;
 

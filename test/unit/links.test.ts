@@ -57,3 +57,14 @@ it('reaches every page from docs/README.md', () => {
   const reached = pagesReachedFrom('docs/README.md');
   expect(pages.filter((page) => !reached.has(page))).toEqual([]);
 });
+
+it('names files of the repository that exist', () => {
+  const named = pages.flatMap((page) => {
+    const text = read(page);
+    const created = new Set([...text.matchAll(/^\| `([\w./-]+)` \| new:/gm)].map(([, path]) => path));
+    const paths = text.matchAll(/`((?:bench|daemon|pb_hooks|scripts|shared|test|tui)\/[\w./-]+)`/g);
+    return [...paths].flatMap(([, path = '']) => (created.has(path) ? [] : [{ page, path }]));
+  });
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter(({ path }) => !existsSync(join(ROOT, path)))).toEqual([]);
+});

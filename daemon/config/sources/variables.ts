@@ -203,7 +203,7 @@ export const SETTINGS = {
   PB_BIND_ADDRESS: {
     type: 'host',
     group: 'instances',
-    about: 'Address on which user databases listen.',
+    about: 'Address on which the global PocketBase and the user databases listen.',
     default: '127.0.0.1',
   },
   PB_PUBLIC_URL: {
