@@ -44,16 +44,16 @@ describe('Accounts of a real daemon', () => {
     await screen.hides('bert-');
 
     screen.press('e');
-    await screen.shows(`Role of ${ann.email}`, '‹ user ›');
+    await screen.shows(ann.email, '‹ user ›');
     screen.press('space', 'enter');
-    await screen.shows(`changed the role of ${ann.email} to viewer`, /viewer +● active/);
+    await screen.shows(new RegExp(`✓ .*${ann.email}.* viewer`), /viewer +● active/);
     expect((await fathom.client.users.get(ann.userId)).role).toBe('viewer');
 
     const { token } = await signIn(fathom, ann);
     screen.press('u');
     await screen.shows('Sign out?', ann.email);
     screen.press('y');
-    await screen.shows(`signed out ${ann.email}`);
+    await screen.shows(new RegExp(`✓ .*${ann.email}`));
     await refused(token);
 
     screen.press('x');
@@ -86,15 +86,16 @@ describe('Accounts of a real daemon', () => {
     screen.press('x');
     await screen.shows('Revoke?', 'nightly');
     screen.press('y');
-    await screen.shows('revoked the API key nightly', 'No API keys yet');
+    await screen.shows(/✓ .*nightly/);
+    await screen.hides('▸');
     await refused(made.key);
 
     screen.press('tab', '/', carl.email, 'enter');
     await screen.shows('1/1', carl.email);
     screen.press('x');
-    await screen.shows('End?', `the session of ${carl.email}`);
+    await screen.shows('End?', carl.email);
     screen.press('y');
-    await screen.shows('ended the session of');
+    await screen.shows(/✓ /);
     await refused(carl.token);
   });
 
@@ -118,15 +119,15 @@ describe('Accounts', () => {
     screen.press('8');
     await screen.shows('someone@example.com');
     screen.press('x');
-    await screen.shows('you lack the permission users.write');
+    await screen.notices('users.write');
     screen.press('e');
-    await screen.shows('you lack the permission users.write');
+    await screen.notices('users.write');
     screen.press('u');
-    await screen.shows('you lack the permission sessions.end');
+    await screen.notices('sessions.end');
     expect(stub.requests.filter((one) => !one.startsWith('GET'))).toEqual([]);
     // Keys and sessions that may not be read say why.
     screen.press('tab');
-    await screen.shows('✗ There is nothing here');
+    await screen.shows(/✗ /);
   });
 
   it('looks for a name among all users, and leaves control sequences of others out', async () => {
@@ -144,6 +145,9 @@ describe('Accounts', () => {
   });
 });
 
+/** A field of the last line that a daemon logs while it starts. */
+const LAST_OF_START = 'api=http';
+
 describe('Host of a real daemon', () => {
   it('shows what the doctor finds, worst first, with what to do, and checks again', async () => {
     const { fathom } = shared;
@@ -153,11 +157,11 @@ describe('Host of a real daemon', () => {
     const screen = open({ socketPath: fathom.socketPath }, { columns: 160, rows: 40 });
     await screen.shows('● live', '● ready');
     screen.press('9');
-    await screen.shows('▲ warning', 'has mode 0755', `→ run 'chmod 700 ${dataDir}'`, '● ok');
+    await screen.shows('▲ warning', '0755', `'chmod 700 ${dataDir}'`, '● ok');
     expect(screen.line('▸')).toContain('data_dir');
     screen.press('y', 'w');
-    await screen.shows('Copied what to do');
-    expect(screen.clipboard).toBe(`run 'chmod 700 ${dataDir}'`);
+    await screen.notices('chmod 700');
+    expect(screen.clipboard).toContain(`'chmod 700 ${dataDir}'`);
     await chmod(dataDir, 0o700);
     screen.press('/', 'data_dir', 'enter');
     await screen.shows('▲ warning');
@@ -176,12 +180,12 @@ describe('Host of a real daemon', () => {
     const screen = open({ socketPath: fathom.socketPath }, { columns: 160, rows: 40 });
     await screen.shows('● live', '● ready');
     screen.press('9', 'tab');
-    await screen.shows('the daemon is ready', 'the latest first');
-    screen.press('/', 'is ready', 'enter');
+    await screen.shows(LAST_OF_START);
+    screen.press('/', LAST_OF_START, 'enter');
     await screen.shows('1/1');
     screen.press('y', 'l');
-    await screen.shows('Copied the line');
-    expect(screen.clipboard).toMatch(/^\d{4}-.*Z info the daemon is ready databases=\d+ api=http/);
+    await screen.notices(LAST_OF_START);
+    expect(screen.clipboard).toMatch(/^\d{4}-.*Z info .*databases=\d+ api=http/);
   });
 
   it('is for those who see everything', async () => {

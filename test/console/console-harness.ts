@@ -15,6 +15,8 @@ import { saveText } from '../../tui/servers/saved-files.ts';
 import { Servers } from '../../tui/servers/servers.ts';
 import { clipboardMethods } from '../../tui/store/copy/clipboard-methods.ts';
 import { connectFleet } from '../../tui/store/fleet/fleet-connection.ts';
+import type { Location } from '../../tui/store/view/location.ts';
+import type { Dialog, UiState } from '../../tui/store/view/ui-state.ts';
 import type { ThemeName } from '../../tui/theme.ts';
 
 const DEADLINE = 60_000;
@@ -68,7 +70,7 @@ class Screen extends Writable {
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.terminal.write(chunk, () => {
       done();
-      for (const look of this.#watchers) look();
+      this.look();
     });
   }
 
@@ -77,6 +79,11 @@ class Screen extends Writable {
     this.rows = rows;
     this.terminal.resize(columns, rows);
     this.emit('resize');
+  }
+
+  /** Checks again what is waited for. */
+  look(): void {
+    for (const look of this.#watchers) look();
   }
 
   until(condition: () => boolean): Promise<void> {
@@ -112,6 +119,7 @@ export class ConsoleHarness {
   readonly console: Console;
   readonly #screen: Screen;
   readonly #keyboard = new Keyboard();
+  #lastNotice: UiState['notice'] = null;
   #typed: Promise<void> = Promise.resolve();
   readonly #ink: ReturnType<typeof render>;
 
@@ -147,6 +155,8 @@ export class ConsoleHarness {
         resolve(daemon);
       },
     });
+    // A notice that is the same as the one before is not drawn again.
+    this.console.ui.subscribe(() => this.#screen.look());
     this.#ink = render(createElement(App, { console: this.console }), {
       stdout: this.#screen as unknown as NodeJS.WriteStream,
       stdin: new TerminalInput(this.#keyboard, (event) =>
@@ -233,6 +243,38 @@ export class ConsoleHarness {
     const isShown = (text: string | RegExp) =>
       typeof text === 'string' ? this.text.includes(text) : text.test(this.text);
     return this.until(() => texts.every(isShown), texts.join(', '));
+  }
+
+  /** Waits for a new notice in the status line that contains all of these names and values. */
+  async notices(...parts: string[]): Promise<void> {
+    const notice = () => this.console.ui.get().notice;
+    await this.until(
+      () => {
+        const text = notice()?.text ?? null;
+        return text !== null && notice() !== this.#lastNotice && parts.every((part) => text.includes(part));
+      },
+      `a notice with ${parts.join(', ')}`,
+    );
+    this.#lastNotice = notice();
+    await this.shows(this.#lastNotice?.text.slice(0, 20) ?? '');
+  }
+
+  /** Waits for a form that refuses what was typed. */
+  refusesForm(): Promise<void> {
+    return this.until(() => {
+      const { dialog } = this.console.ui.get();
+      return dialog?.kind === 'form' && dialog.form.error !== null && this.text.includes(dialog.form.error);
+    }, 'a form with an error');
+  }
+
+  /** Waits for a dialog of this kind to be drawn; null: for no dialog. */
+  async opens(kind: Dialog['kind'] | null): Promise<void> {
+    await this.until(() => (this.console.ui.get().dialog?.kind ?? null) === kind, `the dialog ${kind}`);
+  }
+
+  /** Waits for this screen. */
+  goesTo(screen: Location['screen']): Promise<void> {
+    return this.until(() => this.console.ui.get().at.screen === screen, `the screen ${screen}`);
   }
 
   hides(...texts: string[]): Promise<void> {

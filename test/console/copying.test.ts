@@ -50,7 +50,7 @@ describe('copying', () => {
     screen.press('j');
     await screen.shows('2/2');
     const reason = await copies('w');
-    expect(reason).toMatch(/^failed .*hook is broken.*\nhook main\.pb\.js is broken/);
+    expect(reason).toMatch(/^failed .*\n.*main\.pb\.js/);
     expect(reason).toContain('exit status 2');
 
     screen.press('y', 'esc');
@@ -66,7 +66,7 @@ describe('copying', () => {
     screen.press('2', 'y');
     await screen.shows('╭─ Copy');
     screen.press('u');
-    await screen.shows('No clipboard takes this here');
+    await screen.notices();
     const { path, text, mode } = await savedIn(state);
     expect(text).toBe('http://127.0.0.1:9001');
     expect(mode).toBe(0o600);
@@ -85,10 +85,10 @@ describe('copying', () => {
     screen.press('y');
     await screen.shows('╭─ Copy');
     screen.press('a');
-    await screen.shows('No clipboard takes this here');
+    await screen.notices();
     expect((await savedIn(state)).text.trimEnd().split('\n')).toHaveLength(200);
     screen.press('y', 'l');
-    await screen.shows('Copied the last line');
+    await screen.notices();
     expect(screen.clipboard).toBe(`199 ${'x'.repeat(500)}`);
   });
 });
@@ -139,6 +139,6 @@ describe('saving', () => {
     const screen = open({ url: stub.url }, { env: { XDG_STATE_HOME: state }, columns: 160 });
     await screen.shows('● live');
     screen.press('2', 'S');
-    await screen.shows('cannot save: ', 'XDG_STATE_HOME names another folder');
+    await screen.notices('XDG_STATE_HOME');
   });
 });

@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { actionsOffReason } from '../../tui/widgets/link-text.ts';
 import { kill, signUpMany, untilInstance } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { openConsole } from './journey-stage.ts';
 import { hasTmux } from './tmux-terminal.ts';
 
+const STALE = { kind: 'stale', since: 0, attempt: 1, next_attempt_at: null, reason: '' } as const;
+const OFF = actionsOffReason(STALE) ?? '';
+
 describe.skipIf(!hasTmux())('the console without its daemon', () => {
   it('waits for it, stays when it is killed, and resyncs with the next one without a wrong row', async () => {
     const deployed = await deployment();
     const terminal = await openConsole(deployed);
-    await terminal.shows('Waiting for the daemon', 'there is no daemon socket', 'systemctl start fathomd');
+    await terminal.shows(deployed.socketPath, 'systemctl start fathomd');
     const first = await deployed.start();
     await terminal.shows('● live', '● ready');
     const [survivor, stopped, killed] = await signUpMany(deployed, 3);
@@ -23,7 +27,7 @@ describe.skipIf(!hasTmux())('the console without its daemon', () => {
     await first.exited;
     await terminal.shows(/▲ stale \d+ s, retry \d+/, survivor.name);
     await terminal.press('r');
-    await terminal.shows('actions are off while the link is gone');
+    await terminal.shows(OFF);
     // What happens meanwhile must not be missed.
     kill(before.pid, 'SIGKILL');
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Deployment } from '../helpers/harness.ts';
+import { until } from '../helpers/until.ts';
 import { TmuxTerminal } from './tmux-terminal.ts';
 
 const CONSOLE = join(import.meta.dirname, '../../bin/fathom-tui');
@@ -21,4 +22,11 @@ export async function openConsole(
     columns: 160,
     rows: 40,
   });
+}
+
+/** Waits until the daemon has refused a sign-in, and the form takes input again. */
+export async function untilSignInRefused(terminal: TmuxTerminal, { client }: Deployment): Promise<void> {
+  const refusals = () => client.audit.list({ action: 'sign-in', outcome: 'refused' });
+  await until(async () => (await refusals()).total > 0, { what: 'a sign-in to be refused' });
+  await terminal.shows('⏎');
 }

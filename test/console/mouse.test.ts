@@ -19,11 +19,12 @@ describe('the mouse', () => {
     screen.click('2026-11-21-003');
     await screen.shows('Summary', 'user003@example.com');
     screen.click('Probes');
-    await screen.shows('reading its probes');
+    await screen.until(() => JSON.stringify(screen.console.ui.get().at).includes('"probes"'));
     screen.click('Logs   Probes');
-    await screen.shows('It has not printed anything yet');
+    await screen.until(() => JSON.stringify(screen.console.ui.get().at).includes('"logs"'));
     screen.click('6 Events');
-    await screen.shows('the latest first');
+    await screen.goesTo('events');
+    await screen.shows('Audit');
     screen.click('Audit');
     await screen.until(() => screen.console.ui.get().at.screen === 'events');
     await screen.until(() => JSON.stringify(screen.console.ui.get().at).includes('"audit"'));

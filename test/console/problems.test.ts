@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { PHASE_REASONS } from '../../shared/reasons.ts';
+import { NO_PROBLEMS } from '../../tui/store/fleet/problem-rows.ts';
 import { backingOff, failed, fleetOf, instance } from './fleet-fixtures.ts';
 import { daemon, open } from './stage.ts';
 
@@ -23,7 +25,7 @@ describe('problems', () => {
     const stub = await daemon(troubled());
     const screen = open({ url: stub.url });
     await screen.shows('● live', '+ 58 databases', CORRUPT, WAITS, 'Problems  60');
-    await screen.shows('data directory is missing');
+    await screen.shows(PHASE_REASONS.data_dir_missing.text);
     screen.press('enter');
     await screen.shows('− 58 databases', '2026-11-22-001-gone', 'of 61');
     await screen.hides(WAITS);
@@ -47,13 +49,13 @@ describe('problems', () => {
     const screen = open({ url: stub.url }, { columns: 160 });
     await screen.shows('● live', '+ 58 databases');
     screen.press('p');
-    await screen.shows('Problem 1 of 3', '57 more have this cause');
+    await screen.notices('1', '3', '57');
     screen.press('p');
-    await screen.shows(`Problem 2 of 3: ${CORRUPT}`);
+    await screen.notices('2', '3', CORRUPT);
     screen.press('p');
-    await screen.shows(`Problem 3 of 3: ${WAITS}`);
+    await screen.notices('3', WAITS);
     screen.press('P', 'P');
-    await screen.shows('Problem 1 of 3');
+    await screen.notices('1', '3');
   });
 
   it('are all that the lists show after !, until it is taken back', async () => {
@@ -75,7 +77,7 @@ describe('problems', () => {
     stub.enter(CORRUPT, 'running', { reason: null, last_exit: null });
     stub.enter('2026-11-21-002-user002', 'running', { reason: null, last_exit: null });
     screen.press('!');
-    await screen.shows('No instance has a problem');
+    await screen.shows(NO_PROBLEMS);
   });
 
   it('in a fleet that is fine are none', async () => {

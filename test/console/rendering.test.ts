@@ -27,7 +27,7 @@ describe('Overview', () => {
     const screen = open({ url: stub.url });
     await screen.shows('Problems');
     screen.press('enter');
-    await screen.shows('Summary', 'port 9002: address in use by another process');
+    await screen.shows('Summary', 'port 9002');
     screen.press('esc');
     await screen.shows('Problems');
   });
@@ -114,7 +114,7 @@ describe('Instances', () => {
     const screen = open({ url: stub.url });
     await screen.shows('● live');
     screen.press('2', '*', 'r');
-    await screen.shows('restart 37 instances, about 30 s, four at a time', 'y restart');
+    await screen.shows('restart 37 instances', '30 s', 'y restart');
     expect(stub.requests.some((request) => request.startsWith('POST'))).toBe(false);
     screen.press('y');
     await screen.shows('✓ restarted 37 instances');
@@ -131,7 +131,7 @@ describe('Instances', () => {
     screen.press('enter', 'n');
     await screen.hides('Stop?');
     screen.paste('xy');
-    await screen.shows('Pasted text is ignored');
+    await screen.notices();
     expect(stub.requests.filter((request) => request.startsWith('POST'))).toEqual([]);
   });
 
@@ -141,8 +141,8 @@ describe('Instances', () => {
     const screen = open({ url: stub.url }, { columns: 120 });
     await screen.shows('● live');
     screen.press('2', 's');
-    await screen.shows('✗ start 2026-11-21-001-user001 did not work: hook main.pb.js is broken');
+    await screen.shows(/✗ start 2026-11-21-001-user001 .*main\.pb\.js/);
     screen.press('esc');
-    await screen.hides('did not work');
+    await screen.hides('✗ start');
   });
 });
