@@ -171,17 +171,13 @@ async function benchHistory(fathom: Deployment): Promise<boolean> {
   }
 }
 
-interface Answer {
-  task: { id: string; epoch: number } | null;
-}
-
 async function claimCost(hooks: HookClient): Promise<number> {
   const lease = { worker: 'bench', lease_ms: 60_000 };
-  let { task } = await hooks.call<Answer>('claim', { ...lease, rescue: true });
+  let { task } = await hooks.call('claim', { ...lease, rescue: true });
   const took: number[] = [];
   for (let count = 0; count < CLAIMS && task; count += 1) {
     const started = performance.now();
-    const answer: Answer = await hooks.call('settle', {
+    const answer = await hooks.call('settle', {
       ...lease,
       id: task.id,
       epoch: task.epoch,
@@ -192,7 +188,7 @@ async function claimCost(hooks: HookClient): Promise<number> {
     task = answer.task;
   }
   if (task) {
-    const outcome = { kind: 'returned' };
+    const outcome = { kind: 'returned' } as const;
     await hooks.call('settle', { ...lease, id: task.id, epoch: task.epoch, claim: false, outcome });
   }
   return median(took);

@@ -1,12 +1,6 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { AuditEntry } from '../../shared/api/audit.ts';
-
-/** A stored entry. */
-export interface AuditRow extends AuditEntry {
-  /** Hash of the row before it; empty for the first. */
-  previous: string;
-  hash: string;
-}
+import type { AuditRow } from '../../shared/hooks/control-plane-routes.ts';
 
 /** The last row of the chain. */
 export interface AuditHead {

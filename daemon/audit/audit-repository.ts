@@ -1,9 +1,10 @@
 import type { RecordModel } from 'pocketbase';
 import type { AuditEntry } from '../../shared/api/audit.ts';
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
+import type { AppendAuditRequest, AuditRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
 import { listRecords } from '../control-plane/records.ts';
-import { type AuditHead, type AuditRow, EMPTY_CHAIN } from './audit-chain.ts';
+import { type AuditHead, EMPTY_CHAIN } from './audit-chain.ts';
 
 export interface AuditQuery extends PageRequest {
   action?: string | undefined;
@@ -22,7 +23,8 @@ export class AuditRepository {
 
   /** Adds the rows in one transaction. */
   async append(rows: readonly AuditRow[]): Promise<void> {
-    await this.#client.post('/api/fathom/audit', { rows });
+    const body: AppendAuditRequest = { rows };
+    await this.#client.post('/api/fathom/audit', body);
   }
 
   async readHead(): Promise<AuditHead> {

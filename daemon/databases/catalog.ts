@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config, LogLimits } from '../config/config.ts';
@@ -26,7 +27,7 @@ import { dataDirOf, type InstanceSpec, lockFileOf } from '../supervisor/instance
 import type { Runner } from '../supervisor/runner.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
-import type { DatabaseRepository, DatabaseRow } from './database-repository.ts';
+import type { DatabaseRepository } from './database-repository.ts';
 import type { Ownership } from './owner/ownership.ts';
 import {
   adjustStopped,

@@ -1,51 +1,13 @@
 import { FathomError } from '../../shared/errors.ts';
+import type {
+  DatabaseRow,
+  ListedDatabase,
+  OwnerAccount,
+  Reservation,
+  ReserveRequest,
+} from '../../shared/hooks/control-plane-routes.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import { type ControlPlaneClient, isStatus, unreadable } from '../control-plane/client.ts';
-
-/** A row of `user_databases`: what should exist. */
-export interface DatabaseRow {
-  id: string;
-  name: string;
-  /** Id of the owner. */
-  user: string;
-  state: 'provisioning' | 'ready' | 'deleting';
-  desired: 'running' | 'stopped';
-  /** The port it last listened on; 0 before its first start. */
-  port: number;
-  /** Fathom's superuser secret of the instance, in an envelope. */
-  superuser_secret: string;
-  created: string;
-}
-
-export interface OwnerRow {
-  id: string;
-  email: string;
-  name: string;
-  verified: boolean;
-  password_hash: string;
-  token_epoch: string;
-}
-
-/** What the owner's own database should hold of the account. */
-export interface OwnerAccount {
-  /** Name of the database. */
-  database: string;
-  id: string;
-  email: string;
-  verified: boolean;
-  is_active: boolean;
-  /** bcrypt. */
-  password_hash: string;
-  /** Another one whenever all tokens of the account end: with a new password or address, deactivation, signing out everywhere. */
-  token_epoch: string;
-}
-
-export interface Reservation {
-  /** False when the user had a database already. */
-  created: boolean;
-  database: DatabaseRow;
-  owner: OwnerRow;
-}
 
 /** User databases as the global PocketBase knows them. */
 export class DatabaseRepository {
@@ -60,12 +22,7 @@ export class DatabaseRepository {
    *
    * @throws FathomError `not_found` for an unknown user, `conflict` for one who is not given a database
    */
-  async reserve(request: {
-    user: string;
-    username: string;
-    day: string;
-    superuser_secret: string;
-  }): Promise<Reservation> {
+  async reserve(request: ReserveRequest): Promise<Reservation> {
     try {
       return await this.#client.call((client) =>
         client.send<Reservation>('/api/fathom/databases/reserve', { method: 'POST', body: request }),
@@ -82,10 +39,10 @@ export class DatabaseRepository {
   }
 
   /** @throws FathomError `control_plane.unavailable`, also when it answers and cannot read them */
-  async list(): Promise<(DatabaseRow & { email: string | null })[]> {
+  async list(): Promise<ListedDatabase[]> {
     try {
       return await this.#client.call((client) =>
-        client.send<(DatabaseRow & { email: string | null })[]>('/api/fathom/databases', { method: 'GET' }),
+        client.send<ListedDatabase[]>('/api/fathom/databases', { method: 'GET' }),
       );
     } catch (error) {
       if (!isStatus(error, 400)) throw error;

@@ -1,4 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
+import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import { FakeDriver } from '../../test/helpers/fake-driver.ts';
 import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
 import { NO_FILES } from '../../test/helpers/runner-stage.ts';
@@ -8,7 +9,7 @@ import { EventBus } from '../events/bus.ts';
 import { Fleet } from '../supervisor/fleet.ts';
 import { PortAllocator } from '../supervisor/start/ports.ts';
 import { Catalog, type CatalogDeps, type CatalogEntry } from './catalog.ts';
-import type { DatabaseRepository, DatabaseRow } from './database-repository.ts';
+import type { DatabaseRepository } from './database-repository.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
 import { Reconciler } from './reconcile.ts';

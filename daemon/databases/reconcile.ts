@@ -1,4 +1,5 @@
 import { type ErrorCode, FathomError, messageOf } from '../../shared/errors.ts';
+import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
@@ -6,7 +7,7 @@ import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { byInstance, isOutdated, whyNotAdopt } from '../supervisor/start/takeover.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
-import type { DatabaseRepository, DatabaseRow } from './database-repository.ts';
+import type { DatabaseRepository } from './database-repository.ts';
 import { isOpenToOthers } from './provisioning/prepare-database.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
 

@@ -7,7 +7,6 @@ import { newRecordId } from '../../shared/record-id.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
-import type { AddedTask } from './store/claimed-task.ts';
 import type { HookClient } from './store/hook-client.ts';
 import type { TaskStore } from './store/task-store.ts';
 
@@ -106,7 +105,7 @@ export class Schedules {
         "the payload of a schedule is kept as it is; leave 'secrets' out",
       );
     }
-    const { item } = await this.#deps.hooks.call<{ item: Schedule | null }>('schedule', {
+    const { item } = await this.#deps.hooks.call('schedule', {
       id: newRecordId(),
       name,
       cron,
@@ -123,12 +122,12 @@ export class Schedules {
 
   /** @throws FathomError `not_found` */
   async remove(name: string): Promise<void> {
-    const { removed } = await this.#deps.hooks.call<{ removed: boolean }>('unschedule', { name });
+    const { removed } = await this.#deps.hooks.call('unschedule', { name });
     if (!removed) throw new FathomError('not_found', `there is no schedule named '${name}'`);
   }
 
   async #all(): Promise<Schedule[]> {
-    return (await this.#deps.hooks.call<{ items: Schedule[] }>('schedules', {})).items;
+    return (await this.#deps.hooks.call('schedules', {})).items;
   }
 
   #explained(schedule: Schedule): Schedule {
@@ -189,7 +188,7 @@ export class Schedules {
       await this.#fire(schedule, next);
     } else if (next !== null && due > (latestRun(cron, timezone, now) ?? due)) {
       // The clock was ahead when this was written: no run can be later than the next one.
-      const { moved } = await this.#deps.hooks.call<{ moved: boolean }>('reschedule', {
+      const { moved } = await this.#deps.hooks.call('reschedule', {
         name,
         expected: next_run_at ?? '',
         next: next.toISOString(),
@@ -216,9 +215,9 @@ export class Schedules {
       throw new FathomError('request.invalid', `its task is not valid: ${z.prettifyError(parsed.error)}`);
     }
     const wanted = parsed.data;
-    const { fired, task } = await this.#deps.hooks.call<AddedTask & { fired: boolean }>('fire', {
+    const { fired, task } = await this.#deps.hooks.call('fire', {
       name,
-      expected: next_run_at,
+      expected: next_run_at ?? '',
       next: next?.toISOString() ?? '',
       task: this.#deps.store.row({ unique_key: `cron:${name}`, ...wanted }),
     });

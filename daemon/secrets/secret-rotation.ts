@@ -1,22 +1,17 @@
 import type { RotationResult, SecretsStatus } from '../../shared/api/secrets.ts';
 import { messageOf } from '../../shared/errors.ts';
+import type {
+  OutdatedRequest,
+  ReplaceRequest,
+  StoredEnvelope,
+  StoredSecrets,
+} from '../../shared/hooks/control-plane-routes.ts';
 import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
 import { type MasterKeys, prefixOf, rewrap } from '../keys/envelope.ts';
 
 const PAGE = 200;
-
-interface Envelope {
-  id: string;
-  belongs_to: string;
-  envelope: string;
-}
-
-interface StoredSecrets {
-  collections: string[];
-  counts: { collection: string; key_id: string; count: number }[];
-}
 
 /**
  * Wraps the data key of every envelope in the control plane with the first master key. Each row is replaced by one
@@ -64,11 +59,8 @@ export class SecretRotation {
     const { masterKeys, log } = this.#deps;
     let after = '';
     for (;;) {
-      const rows = await this.#post<Envelope[]>(`${collection}/outdated`, {
-        after,
-        limit: PAGE,
-        current: prefixOf(masterKeys[0]),
-      });
+      const page: OutdatedRequest = { after, limit: PAGE, current: prefixOf(masterKeys[0]) };
+      const rows = await this.#post<StoredEnvelope[]>(`${collection}/outdated`, page);
       for (const row of rows) {
         after = row.id;
         try {
@@ -83,9 +75,9 @@ export class SecretRotation {
   }
 
   /** Returns false when the row was deleted or replaced in the meantime. */
-  async #rewrap(collection: string, { id, belongs_to, envelope }: Envelope): Promise<boolean> {
+  async #rewrap(collection: string, { id, belongs_to, envelope }: StoredEnvelope): Promise<boolean> {
     const fresh = rewrap(this.#deps.masterKeys, envelope, belongs_to);
-    const body = { id, old: envelope, fresh };
+    const body: ReplaceRequest = { id, old: envelope, fresh };
     return (await this.#post<{ replaced: boolean }>(`${collection}/replace`, body)).replaced;
   }
 

@@ -7,6 +7,7 @@ import { createWorker } from '../../daemon/queue/queue.ts';
 import { HookClient } from '../../daemon/queue/store/hook-client.ts';
 import type { Task } from '../../shared/api/queue.ts';
 import { FathomError } from '../../shared/errors.ts';
+import type { QueueOperations } from '../../shared/hooks/queue-operations.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
 import { type LogLine, logLines } from './log-lines.ts';
 import { hookAccess, TEST_TASKS } from './queue.ts';
@@ -21,10 +22,13 @@ export class WatchedHooks extends HookClient {
   holding: { operation: string; until: Promise<unknown> } | null = null;
   away = false;
 
-  override async call<T>(operation: string, body: object): Promise<T> {
+  override async call<Name extends keyof QueueOperations>(
+    operation: Name,
+    body: QueueOperations[Name]['request'],
+  ): Promise<QueueOperations[Name]['response']> {
     this.asked.push(operation);
     if (this.away) throw new FathomError('control_plane.unavailable', NO_ANSWER);
-    const answer = await super.call<T>(operation, body);
+    const answer = await super.call(operation, body);
     if (operation === this.holding?.operation) await this.holding.until;
     if (operation !== this.losing) return answer;
     this.losing = null;
@@ -117,7 +121,9 @@ export class WorkerStage {
   }
 
   async get(id: string): Promise<Task> {
-    return (await this.hooks.call<{ task: Task }>('get', { id })).task;
+    const { task } = await this.hooks.call('get', { id });
+    if (!task) throw new Error(`no task ${id}`);
+    return task;
   }
 
   /** The task, once it is in that state. */

@@ -89,7 +89,7 @@ describe('a task that is added at a worker', () => {
     expect((await claimUntil(Date.now() - 1)).status).toBe(503);
     expect((await stage.get(task.id)).status).toBe('pending');
     expect(await (await claimUntil(Date.now() + 60_000)).json()).toMatchObject({ task: { id: task.id } });
-    const settled = { id: task.id, epoch: 1, outcome: { kind: 'cancelled' }, claim: false };
+    const settled = { id: task.id, epoch: 1, outcome: { kind: 'cancelled' }, claim: false } as const;
     await stage.hooks.call('settle', { ...LATE, ...settled });
   });
 

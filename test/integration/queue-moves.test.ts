@@ -16,6 +16,7 @@ import {
 } from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HookClient } from '../../daemon/queue/store/hook-client.ts';
+import type { Outcome } from '../../shared/hooks/queue-operations.ts';
 import { TASK_TRANSITIONS, type TaskStatus } from '../../shared/task.ts';
 import { leaseFaults, logLeases, readLeases } from '../chaos/lease-log.ts';
 import type { Deployment } from '../helpers/deployment.ts';
@@ -105,14 +106,14 @@ class Run {
         if (step.claimedBy === null) await hooks.call('enqueue', row);
         else {
           const body = { worker: step.claimedBy, lease_ms: LEASE_MS, row };
-          this.#note(step.claimedBy, await hooks.call<Claimed>('add-and-claim', body));
+          this.#note(step.claimedBy, await hooks.call('add-and-claim', body));
         }
         return;
       }
       case 'claim':
         this.#note(
           step.worker,
-          await hooks.call<Claimed>('claim', { worker: step.worker, lease_ms: LEASE_MS, rescue: true }),
+          await hooks.call('claim', { worker: step.worker, lease_ms: LEASE_MS, rescue: true }),
         );
         return;
       case 'settle':
@@ -126,7 +127,7 @@ class Run {
           lease_ms: LEASE_MS,
           leases: [{ ...lease, progress: 5, message: null }],
         };
-        const { lost } = await hooks.call<{ lost: string[] }>('heartbeat', body);
+        const { lost } = await hooks.call('heartbeat', body);
         expect(lost.length === 0).toBe(valid);
         return;
       }
@@ -148,13 +149,13 @@ class Run {
     }
   }
 
-  async #settle(step: { index: number; outcome: string; claim: boolean }): Promise<void> {
+  async #settle(step: { index: number; outcome: Outcome['kind']; claim: boolean }): Promise<void> {
     const lease = this.#lease(step.index);
     if (!lease) return;
     const valid = isHeld(lease);
     const before = statusOf(lease.id);
     const isLast = this.#isLast(lease);
-    const answer = await hooks.call<Claimed & { accepted: boolean }>('settle', {
+    const answer = await hooks.call('settle', {
       ...lease,
       lease_ms: LEASE_MS,
       claim: step.claim,

@@ -156,7 +156,7 @@ describe('a clock that was set back', () => {
       lost: [],
       cancelled: [],
     });
-    const outcome = { kind: 'done', result: '1' };
+    const outcome = { kind: 'done', result: '1' } as const;
     const settled = { ...ofWorker('there'), id: task.id, epoch: 1, outcome, claim: false };
     expect(await stage.hooks.call('settle', settled)).toMatchObject({ accepted: true });
   });

@@ -1,6 +1,7 @@
 import type { RecordModel } from 'pocketbase';
 import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
 import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
+import type { KeyUsedRequest } from '../../../shared/hooks/control-plane-routes.ts';
 import type { ControlPlaneClient } from '../../control-plane/client.ts';
 import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
 import { toIsoTime, toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
@@ -44,7 +45,8 @@ export class ApiKeyRepository {
   }
 
   async noteUse(id: string, at: Date): Promise<void> {
-    await this.#client.post('/api/fathom/api-keys/used', { id, at: toPocketBaseDate(at) });
+    const body: KeyUsedRequest = { id, at: toPocketBaseDate(at) };
+    await this.#client.post('/api/fathom/api-keys/used', body);
   }
 
   delete(id: string): Promise<void> {

@@ -1,10 +1,15 @@
 import type { RecordModel } from 'pocketbase';
 import type { SessionRow as ApiSession } from '../../../shared/api/accounts/sessions.ts';
 import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
+import type {
+  EndSessionsRequest,
+  RenewSessionRequest,
+  ResolvedIdentity,
+  ResolveRequest,
+} from '../../../shared/hooks/control-plane-routes.ts';
 import { type ControlPlaneClient, isStatus } from '../../control-plane/client.ts';
 import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
 import { toIsoTime } from '../../pocketbase/data/sqlite.ts';
-import type { Role } from '../permissions.ts';
 
 /** A session. The API adds whether it is the one of the request. */
 export type StoredSession = Omit<ApiSession, 'current'>;
@@ -13,16 +18,6 @@ export type StoredSession = Omit<ApiSession, 'current'>;
 export interface Origin {
   user_agent: string;
   address: string;
-}
-
-/** What the global PocketBase knows of a session token or API key. */
-interface ResolvedIdentity {
-  /** Id of the session or key; null when it has ended. */
-  id: string | null;
-  expires_at: string | null;
-  permissions: unknown;
-  /** Null when the account was deleted. */
-  user: { id: string; email: string; role: Role; is_active: boolean } | null;
 }
 
 /** Sessions in the global PocketBase. */
@@ -38,7 +33,8 @@ export class SessionRepository {
     kind: 'session' | 'key',
     by: { hash: string; user?: string } | { id: string },
   ): Promise<ResolvedIdentity> {
-    return this.#client.post('/api/fathom/identity/resolve', { kind, ...by });
+    const body: ResolveRequest = { kind, ...by };
+    return this.#client.post('/api/fathom/identity/resolve', body);
   }
 
   async open(session: Origin & { hash: string; user: string; expiresAt: Date }): Promise<void> {
@@ -50,7 +46,13 @@ export class SessionRepository {
   /** Replaces the token of a session. Returns false when the session has ended. */
   async renew(oldHash: string, session: Origin & { hash: string; expiresAt: Date }): Promise<boolean> {
     const { hash, user_agent, address, expiresAt } = session;
-    const body = { old: oldHash, hash, user_agent, address, expires_at: expiresAt.toISOString() };
+    const body: RenewSessionRequest = {
+      old: oldHash,
+      hash,
+      user_agent,
+      address,
+      expires_at: expiresAt.toISOString(),
+    };
     try {
       await this.#client.post('/api/fathom/sessions/renew', body);
       return true;
@@ -62,7 +64,8 @@ export class SessionRepository {
 
   /** Ends all sessions and all tokens of the global PocketBase, and changes the `token_epoch` of the own database. */
   async endAll(user: string, { keys }: { keys: boolean }): Promise<void> {
-    await this.#client.post('/api/fathom/sessions/end', { user, keys });
+    const body: EndSessionsRequest = { user, keys };
+    await this.#client.post('/api/fathom/sessions/end', body);
   }
 
   async find(id: string): Promise<StoredSession | null> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import { type AttemptVerdict, daemonCallBodies, type Origin } from '../../../shared/hooks/daemon-calls.ts';
 import type { AuditTrail } from '../../audit/audit-trail.ts';
 import { resolveClientAddress } from '../../http/client-address.ts';
 import type { Api } from '../../http/serve.ts';
@@ -8,20 +8,6 @@ import { RateLimitedError, type SignInAttempt } from './sign-in-limits.ts';
 
 /** Attempts whose end was not reported; beyond this number the oldest count as failed. */
 const MAX_OPEN = 10_000;
-
-/** The peer that connected to the global PocketBase, and its X-Forwarded-For. */
-const originShape = { peer: z.string(), forwarded: z.string() };
-const origin = z.object(originShape);
-const signUp = origin.extend({ refused: z.boolean() });
-const begun = z.object({ collection: z.string(), identity: z.string(), ...originShape });
-const ended = begun.extend({ ok: z.boolean(), attempt: z.string(), user_id: z.string() });
-const superuser = z.object({
-  action: z.string(),
-  target: z.string(),
-  actor: z.string(),
-  ok: z.boolean(),
-  ...originShape,
-});
 
 export interface SignInHookDeps {
   signInLimits: SignInLimits;
@@ -32,40 +18,48 @@ export interface SignInHookDeps {
 /** Registers routes for hooks that report sign-ins at the global PocketBase and actions of its superusers. */
 export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   const { signInLimits, audit } = deps;
-  const addressOf = ({ peer, forwarded }: z.infer<typeof origin>) =>
+  const addressOf = ({ peer, forwarded }: Origin) =>
     resolveClientAddress(peer, forwarded, deps.trustedProxies);
   const open = new Map<string, SignInAttempt>();
   const config = { permission: 'hook' } as const;
 
-  app.post('/internal/sign-ins/begun', { config, schema: { hide: true, body: begun } }, (request) => {
-    const { collection, identity } = request.body;
-    const address = addressOf(request.body);
-    return withRetryAfter(() => {
-      // Sign-ins of users share one counter with Fathom's API.
-      const account = collection === 'users' ? identity : `${collection}/${identity}`;
-      const id = randomUUID();
-      open.set(id, signInLimits.beginSignIn(account, address));
-      const [oldest] = open.keys();
-      if (open.size > MAX_OPEN && oldest !== undefined) {
-        open.get(oldest)?.failed();
-        open.delete(oldest);
-      }
-      return id;
-    });
-  });
+  app.post(
+    '/internal/sign-ins/begun',
+    { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ins/begun'] } },
+    (request) => {
+      const { collection, identity } = request.body;
+      const address = addressOf(request.body);
+      return withRetryAfter(() => {
+        // Sign-ins of users share one counter with Fathom's API.
+        const account = collection === 'users' ? identity : `${collection}/${identity}`;
+        const id = randomUUID();
+        open.set(id, signInLimits.beginSignIn(account, address));
+        const [oldest] = open.keys();
+        if (open.size > MAX_OPEN && oldest !== undefined) {
+          open.get(oldest)?.failed();
+          open.delete(oldest);
+        }
+        return id;
+      });
+    },
+  );
 
-  app.post('/internal/sign-ups', { config, schema: { hide: true, body: signUp } }, (request) => {
-    const address = addressOf(request.body);
-    return withRetryAfter(() => {
-      if (request.body.refused) signInLimits.countRefusedSignUp(address);
-      else signInLimits.countSignUp(address);
-      return '';
-    });
-  });
+  app.post(
+    '/internal/sign-ups',
+    { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ups'] } },
+    (request) => {
+      const address = addressOf(request.body);
+      return withRetryAfter(() => {
+        if (request.body.refused) signInLimits.countRefusedSignUp(address);
+        else signInLimits.countSignUp(address);
+        return '';
+      });
+    },
+  );
 
   app.post(
     '/internal/sign-ins/ended',
-    { config, schema: { hide: true, body: ended } },
+    { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ins/ended'] } },
     async (request, reply) => {
       const { attempt, ok, collection, identity, user_id } = request.body;
       if (ok) open.get(attempt)?.succeeded();
@@ -87,7 +81,7 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
 
   app.post(
     '/internal/superuser',
-    { config, schema: { hide: true, body: superuser } },
+    { config, schema: { hide: true, body: daemonCallBodies['/internal/superuser'] } },
     async (request, reply) => {
       const { action, target, actor, ok } = request.body;
       await audit.record({
@@ -105,7 +99,7 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   );
 }
 
-function withRetryAfter(begin: () => string): { attempt: string; retry_after_s: number } {
+function withRetryAfter(begin: () => string): AttemptVerdict {
   try {
     return { attempt: begin(), retry_after_s: 0 };
   } catch (error) {

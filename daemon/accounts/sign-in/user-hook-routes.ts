@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { databaseAccessSchema } from '../../../shared/api/accounts/auth.ts';
 import { messageOf } from '../../../shared/errors.ts';
+import { daemonCallBodies } from '../../../shared/hooks/daemon-calls.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import { openDatabase } from '../../databases/owner/database-access.ts';
 import type { Api } from '../../http/serve.ts';
@@ -8,9 +9,6 @@ import type { Queue } from '../../queue/queue.ts';
 import type { Identities } from '../sessions/identities.ts';
 
 const USER_CHANGED = '/internal/users/changed';
-const changedBody = z.object({ user_id: z.string() });
-const userBody = z.object({ user_id: z.string(), email: z.string() });
-const signedInBody = userBody.extend({ expires_at_s: z.number().nullable() });
 
 export interface UserHookDeps extends DatabaseAccessDeps {
   queue: Queue;
@@ -35,7 +33,10 @@ export function userHookRoutes(app: Api, deps: UserHookDeps): void {
 
   app.post(
     '/internal/users/created',
-    { config: { permission: 'hook' }, schema: { hide: true, body: userBody } },
+    {
+      config: { permission: 'hook' },
+      schema: { hide: true, body: daemonCallBodies['/internal/users/created'] },
+    },
     (request, reply) => {
       const { user_id: id, email } = request.body;
       // The sign-up does not wait for the database; a following sign-in waits for this provisioning.
@@ -53,7 +54,7 @@ export function userHookRoutes(app: Api, deps: UserHookDeps): void {
       config: { permission: 'hook' },
       schema: {
         hide: true,
-        body: signedInBody,
+        body: daemonCallBodies['/internal/users/signed-in'],
         response: { 200: z.object({ database: databaseAccessSchema }) },
       },
     },
@@ -66,10 +67,10 @@ export function userHookRoutes(app: Api, deps: UserHookDeps): void {
   );
 
   // The first path reports changes of the account, the second one changes of its sessions and API keys.
-  for (const path of [USER_CHANGED, '/internal/identities/changed']) {
+  for (const path of [USER_CHANGED, '/internal/identities/changed'] as const) {
     app.post(
       path,
-      { config: { permission: 'hook' }, schema: { hide: true, body: changedBody } },
+      { config: { permission: 'hook' }, schema: { hide: true, body: daemonCallBodies[path] } },
       (request, reply) => {
         deps.identities.invalidate(request.body.user_id);
         if (path === USER_CHANGED) deps.ownerSync.changed(request.body.user_id);

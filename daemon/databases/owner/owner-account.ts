@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import type { OwnerAccount } from '../../../shared/hooks/control-plane-routes.ts';
 import { inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
-import type { OwnerAccount } from '../database-repository.ts';
 import { randomSecret } from './collection-secrets.ts';
 import { hasField } from './ownership.ts';
 import { keepTokenEpoch, tokenEpoch } from './token-epoch.ts';

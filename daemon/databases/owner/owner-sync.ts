@@ -1,5 +1,6 @@
 import { fullJitterMs } from '../../../shared/backoff.ts';
 import { messageOf } from '../../../shared/errors.ts';
+import type { OwnerAccount } from '../../../shared/hooks/control-plane-routes.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import type { EventBus } from '../../events/bus.ts';
@@ -8,7 +9,7 @@ import type { Fleet } from '../../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { Catalog } from '../catalog.ts';
-import type { DatabaseRepository, OwnerAccount } from '../database-repository.ts';
+import type { DatabaseRepository } from '../database-repository.ts';
 import { superuserOf } from '../instance-client.ts';
 import { accountDiffers, writeAccount, writeOwnerAccount } from './owner-account.ts';
 

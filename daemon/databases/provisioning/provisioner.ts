@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { usernameOf, utcDay } from '../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import type { Reservation } from '../../../shared/hooks/control-plane-routes.ts';
 import { exists } from '../../base/files/dir.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
@@ -14,7 +15,7 @@ import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import { type Catalog, type CatalogEntry, secretBelongsTo } from '../catalog.ts';
-import type { DatabaseRepository, Reservation } from '../database-repository.ts';
+import type { DatabaseRepository } from '../database-repository.ts';
 import { cloneTemplate } from './clone.ts';
 import type { TemplateStore } from './template.ts';
 

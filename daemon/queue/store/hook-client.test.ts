@@ -36,7 +36,7 @@ async function held() {
   const asked: { n: number; answer: () => void }[] = [];
   const server = createServer((request, response) => {
     request.setEncoding('utf8').once('data', (text) => {
-      asked.push({ n: JSON.parse(String(text)).n, answer: () => response.end('{}') });
+      asked.push({ n: Number(JSON.parse(String(text)).id), answer: () => response.end('{}') });
     });
   });
   let connections = 0;
@@ -61,7 +61,7 @@ describe('more requests than there may be connections', () => {
     const { url, asked, made } = await held();
     const client = new HookClient({ url, hookToken: 'token' });
     onTestFinished(() => client.close());
-    const calls = Array.from({ length: MOST + 20 }, (_, n) => client.call('stats', { n }));
+    const calls = Array.from({ length: MOST + 20 }, (_, n) => client.call('get', { id: String(n) }));
     await until(() => asked.length === MOST, { what: 'all connections to be taken' });
     // Each answer makes room for one.
     for (const [at, call] of calls.entries()) {

@@ -1,4 +1,5 @@
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import type { QueueOperations } from '../../../shared/hooks/queue-operations.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import { HOOK_TOKEN_HEADER } from '../../keys/hook-token.ts';
 import { type HttpAnswer, HttpConnection } from './http-connection.ts';
@@ -47,9 +48,12 @@ export class HookClient {
    * @throws FathomError `control_plane.unavailable` when nobody knows whether it was done, or nothing can be stored now;
    * `config.invalid` when it does not know who asks; `internal` when it was refused
    */
-  async call<T>(operation: string, body: object): Promise<T> {
+  async call<Name extends keyof QueueOperations>(
+    operation: Name,
+    body: QueueOperations[Name]['request'],
+  ): Promise<QueueOperations[Name]['response']> {
     const { status, body: text } = await this.#send(operation, JSON.stringify(body));
-    if (status === 200) return JSON.parse(text) as T;
+    if (status === 200) return JSON.parse(text) as QueueOperations[Name]['response'];
     if (NOT_NOW.has(status)) {
       throw new FathomError(
         'control_plane.unavailable',

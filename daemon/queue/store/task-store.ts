@@ -1,11 +1,11 @@
 import type { DeadGroup, NewTask, QueueStats, Task, TaskSummary } from '../../../shared/api/queue.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import type { AddedTask, NewTaskRow, StoredStats } from '../../../shared/hooks/queue-operations.ts';
 import { newRecordId } from '../../../shared/record-id.ts';
 import { NO_TASKS, type TaskCounts, type TaskStatus } from '../../../shared/task.ts';
 import { unknownUser } from '../../accounts/user-repository.ts';
 import type { Seal } from '../../keys/master-keys.ts';
 import { toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
-import type { AddedTask } from './claimed-task.ts';
 import type { HookClient } from './hook-client.ts';
 import { sealPayload } from './payload-secrets.ts';
 
@@ -40,7 +40,7 @@ export class TaskStore {
    */
   async add(
     task: NewTask,
-    enqueue: (row: object) => Promise<AddedTask>,
+    enqueue: (row: NewTaskRow) => Promise<AddedTask>,
   ): Promise<{ created: boolean; task: Task }> {
     const added = await enqueue(this.row(task));
     if (added.task) return { created: added.created, task: added.task };
@@ -48,13 +48,15 @@ export class TaskStore {
   }
 
   /** The task as the control plane takes it, secrets sealed. */
-  row(task: NewTask): object {
+  row(task: NewTask): NewTaskRow {
     const id = newRecordId();
     const { payload, secret = false, run_at, ...rest } = task;
     return {
-      ...DEFAULTS,
       ...rest,
       id,
+      priority: rest.priority ?? DEFAULTS.priority,
+      max_attempts: rest.max_attempts ?? DEFAULTS.max_attempts,
+      timeout_s: rest.timeout_s ?? DEFAULTS.timeout_s,
       ...sealPayload(payload, { taskId: id, whole: secret, seal: this.#seal }),
       ...(run_at === undefined ? {} : { run_at: toPocketBaseDate(new Date(run_at)) }),
     };
@@ -62,7 +64,7 @@ export class TaskStore {
 
   /** @throws FathomError `not_found` */
   async get(id: string): Promise<Task> {
-    const { task } = await this.#hooks.call<{ task: Task | null }>('get', { id });
+    const { task } = await this.#hooks.call('get', { id });
     return existing(task, id);
   }
 
@@ -71,21 +73,21 @@ export class TaskStore {
   }
 
   async changes(since: string, limit: number): Promise<TaskSummary[]> {
-    return (await this.#hooks.call<{ items: TaskSummary[] }>('changes', { since, limit })).items;
+    return (await this.#hooks.call('changes', { since, limit })).items;
   }
 
   async stats(): Promise<QueueStats & { now: string }> {
-    return withAllCounts(await this.#hooks.call<RawStats>('stats', {}));
+    return withAllCounts(await this.#hooks.call('stats', {}));
   }
 
   async configure(settings: { paused?: boolean; max_running?: number }): Promise<QueueStats> {
-    const { now: _, ...stats } = withAllCounts(await this.#hooks.call<RawStats>('configure', settings));
+    const { now: _, ...stats } = withAllCounts(await this.#hooks.call('configure', settings));
     return stats;
   }
 
   /** @throws FathomError `not_found`, `conflict` when it is finished */
   async cancel(id: string): Promise<Task> {
-    const answer = await this.#hooks.call<{ changed: boolean; task: Task | null }>('cancel', { id });
+    const answer = await this.#hooks.call('cancel', { id });
     const task = existing(answer.task, id);
     if (!answer.changed)
       throw new FathomError(
@@ -97,7 +99,7 @@ export class TaskStore {
 
   /** @throws FathomError `not_found`, `conflict` when it is not dead, or another task has its key */
   async retry(id: string): Promise<Task> {
-    const { ids } = await this.#hooks.call<{ ids: string[] }>('retry', { id });
+    const { ids } = await this.#hooks.call('retry', { id });
     const task = await this.get(id);
     if (ids.length > 0) return task;
     if (task.status !== 'dead')
@@ -107,7 +109,7 @@ export class TaskStore {
 
   /** Retries all dead letters of one kind of error; their ids. */
   async retrySignature(signature: string): Promise<string[]> {
-    return (await this.#hooks.call<{ ids: string[] }>('retry', { signature })).ids;
+    return (await this.#hooks.call('retry', { signature })).ids;
   }
 
   /** Kinds of errors among the dead letters, the most frequent first. */
@@ -117,18 +119,11 @@ export class TaskStore {
 
   /** Removes finished tasks past their time, a bounded number; how many. */
   async prune(body: { finished_days: number; dead_days: number; limit: number }): Promise<number> {
-    return (await this.#hooks.call<{ removed: number }>('prune', body)).removed;
+    return (await this.#hooks.call('prune', body)).removed;
   }
 }
 
-interface RawStats {
-  paused: boolean;
-  max_running: number;
-  counts: Partial<Record<TaskStatus, number>>;
-  now: string;
-}
-
-function withAllCounts(stats: RawStats): QueueStats & { now: string } {
+function withAllCounts(stats: StoredStats): QueueStats & { now: string } {
   const counts: TaskCounts = { ...NO_TASKS, ...stats.counts };
   return { ...stats, counts };
 }

@@ -1,7 +1,7 @@
 import type { AttemptError } from '../../../shared/api/queue.ts';
 import { fullJitterMs } from '../../../shared/backoff.ts';
+import type { ClaimedTask, Outcome } from '../../../shared/hooks/queue-operations.ts';
 import { type HandlerError, handlerError, retryAfterOf } from '../runner/messages.ts';
-import type { ClaimedTask, Outcome } from '../store/claimed-task.ts';
 
 const RETRY = { baseMs: 2_000, capMs: 3_600_000 };
 const MAX_SIGNATURE = 300;

@@ -1,10 +1,10 @@
+import type { ClaimedTask } from '../../../shared/hooks/queue-operations.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { type Clock, runAfter } from '../../base/time/clock.ts';
 import { type HandlerError, handlerError } from '../runner/messages.ts';
 import type { Runner } from '../runner/runner.ts';
 import type { RunnerPool } from '../runner/runner-pool.ts';
 import { describeThrown } from '../runner/thrown.ts';
-import type { ClaimedTask } from '../store/claimed-task.ts';
 import type { AttemptEnd } from './attempt-end.ts';
 import { isUnrecoverable, type PreparedTask } from './prepare.ts';
 

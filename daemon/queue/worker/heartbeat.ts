@@ -85,7 +85,7 @@ export class Heartbeat {
   async #renew(executions: readonly Execution[], withProgress: boolean): Promise<void> {
     const { clock, hooks, leaseMs, worker } = this.#deps;
     const sentAtMs = clock.monotonic();
-    const { lost, cancelled } = await hooks.call<{ lost: string[]; cancelled: string[] }>('heartbeat', {
+    const { lost, cancelled } = await hooks.call('heartbeat', {
       worker,
       lease_ms: leaseMs,
       leases: executions.map(({ task, progress }) => ({

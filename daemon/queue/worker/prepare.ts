@@ -1,8 +1,8 @@
 import { FathomError } from '../../../shared/errors.ts';
+import type { ClaimedTask } from '../../../shared/hooks/queue-operations.ts';
 import type { MasterKey } from '../../keys/envelope.ts';
 import { findHandler } from '../handler-registry.ts';
 import type { DatabaseAccess, RunRequest } from '../runner/messages.ts';
-import type { ClaimedTask } from '../store/claimed-task.ts';
 import { openPayload } from '../store/payload-secrets.ts';
 
 /** What tasks reach of Fathom: the daemon's own worker and `fathomd worker` each have their way. */

@@ -1,20 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import type {
+  AddedTask,
+  ClaimedTask,
+  NewTaskRow,
+  Outcome,
+  QueueOperations,
+} from '../../../shared/hooks/queue-operations.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { type Clock, settlesWithin } from '../../base/time/clock.ts';
-import type {
-  AddAnswer,
-  AddedTask,
-  ClaimAnswer,
-  ClaimedTask,
-  Outcome,
-  SettleAnswer,
-} from '../store/claimed-task.ts';
 import { type HookClient, isRefused } from '../store/hook-client.ts';
 import { type AttemptEnd, afterRefusal, outcomeOf } from './attempt-end.ts';
 import { Execution, type ExecutionDeps } from './execution.ts';
 import { Heartbeat } from './heartbeat.ts';
+
+/** Operations whose response can contain a claimed task. */
+type ClaimingOperation = 'claim' | 'settle' | 'add-and-claim';
 
 export interface WorkerDeps extends Omit<ExecutionDeps, 'onProgress'> {
   clock: Clock;
@@ -95,16 +97,16 @@ export class Worker {
   }
 
   /** Adds a task; in the same request that claims one, if it could begin one now: that halves the way to the handler. */
-  async add(row: object): Promise<AddedTask> {
+  async add(row: NewTaskRow): Promise<AddedTask> {
     const isFree = this.#taking && this.#slots.size < this.#deps.slots;
     // With a request under way, or its answer lost, it would have to wait.
     if (!isFree || this.#inDoubt) {
-      const added = await this.#deps.hooks.call<AddedTask>('enqueue', row);
+      const added = await this.#deps.hooks.call('enqueue', row);
       if (added.created) this.wake();
       return added;
     }
     const askedAtMs = this.#deps.clock.monotonic();
-    const answer = this.#ask<AddAnswer>('add-and-claim', { row });
+    const answer = this.#ask('add-and-claim', { row });
     // Of an error, whoever adds it hears.
     this.#occupy(
       answer.then(({ task }) => task).catch(() => null),
@@ -180,7 +182,7 @@ export class Worker {
   async #look(): Promise<number | null> {
     while (this.#taking && this.#slots.size < this.#deps.slots) {
       const askedAtMs = this.#deps.clock.monotonic();
-      const { task, due_in_ms } = await this.#ask<ClaimAnswer>('claim', { rescue: true });
+      const { task, due_in_ms } = await this.#ask('claim', { rescue: true });
       if (task === null) return due_in_ms;
       this.#occupy(Promise.resolve(task), askedAtMs);
     }
@@ -242,7 +244,7 @@ export class Worker {
     while (execution.holdsLease && !this.#abandoned) {
       try {
         const body = { id: task.id, epoch: task.epoch, outcome, claim: this.#taking };
-        const answer = await this.#ask<SettleAnswer>('settle', body, task);
+        const answer = await this.#ask('settle', body, task);
         if (!answer.accepted) log.warn({ task: task.id }, refusal(isUnsure));
         return answer.task;
       } catch (error) {
@@ -270,17 +272,17 @@ export class Worker {
    * One request after the other, so that what is known to be held here is all that can be. A task that came with a lost
    * answer is given back by the next request, which names those that are known.
    */
-  #ask<T extends ClaimAnswer>(operation: string, body: object, settled?: ClaimedTask): Promise<T> {
+  #ask<Name extends ClaimingOperation>(
+    operation: Name,
+    body: Omit<QueueOperations[Name]['request'], 'worker' | 'lease_ms' | 'held'>,
+    settled?: ClaimedTask,
+  ): Promise<QueueOperations[Name]['response']> {
     const answer = this.#asking.then(async () => {
       if (this.#abandoned) throw new FathomError('control_plane.unavailable', 'the worker has stopped');
       const held = this.#inDoubt ? { held: [...this.#held].map(({ id, epoch }) => `${id}:${epoch}`) } : {};
       this.#inDoubt = true;
-      const received = await this.#deps.hooks.call<T>(operation, {
-        worker: this.id,
-        lease_ms: this.#deps.leaseMs,
-        ...held,
-        ...body,
-      });
+      const request = { worker: this.id, lease_ms: this.#deps.leaseMs, ...held, ...body };
+      const received = await this.#deps.hooks.call(operation, request);
       this.#inDoubt = false;
       if (settled !== undefined) this.#held.delete(settled);
       if (received.task) this.#held.add(received.task);

@@ -1,0 +1,138 @@
+import type { Role } from '../api/accounts/permissions.ts';
+import type { AuditEntry } from '../api/audit.ts';
+
+// Requests and responses of the routes that `pb_hooks/global` adds to the global PocketBase for the daemon.
+
+/** A row of `user_databases`: the desired state. */
+export interface DatabaseRow {
+  id: string;
+  name: string;
+  /** Id of the owner. */
+  user: string;
+  state: 'provisioning' | 'ready' | 'deleting';
+  desired: 'running' | 'stopped';
+  /** The port of the last start; 0 before the first start. */
+  port: number;
+  /** Fathom's superuser secret of the instance, in an envelope. */
+  superuser_secret: string;
+  created: string;
+}
+
+export type ListedDatabase = DatabaseRow & {
+  /** Of the owner; null when it cannot be read. */
+  email: string | null;
+};
+
+export interface OwnerRow {
+  id: string;
+  email: string;
+  name: string;
+  verified: boolean;
+  password_hash: string;
+  token_epoch: string;
+}
+
+/** The account of an owner, as it is copied to the owner's database. */
+export interface OwnerAccount {
+  /** Name of the database. */
+  database: string;
+  id: string;
+  email: string;
+  verified: boolean;
+  is_active: boolean;
+  /** bcrypt. */
+  password_hash: string;
+  /** Changes whenever all tokens of the account end: new password or address, deactivation, sign-out everywhere. */
+  token_epoch: string;
+}
+
+export interface ReserveRequest {
+  /** Id of the owner. */
+  user: string;
+  /** The part of the name that comes from the e-mail address. */
+  username: string;
+  /** YYYY-MM-DD. */
+  day: string;
+  superuser_secret: string;
+}
+
+export interface Reservation {
+  /** False when the user had a database already. */
+  created: boolean;
+  database: DatabaseRow;
+  owner: OwnerRow;
+}
+
+/** Finds a session or an API key by its hash or its id. `user`: an account to return even when the session has ended. */
+export type ResolveRequest =
+  | { kind: 'session' | 'key'; hash: string; user?: string }
+  | { kind: 'session' | 'key'; id: string };
+
+export interface ResolvedIdentity {
+  /** Id of the session or key; null when it has ended. */
+  id: string | null;
+  expires_at: string | null;
+  permissions: unknown;
+  /** Null when the account was deleted. */
+  user: { id: string; email: string; role: Role; is_active: boolean } | null;
+}
+
+export interface RenewSessionRequest {
+  /** Hash of the token that ends. */
+  old: string;
+  hash: string;
+  user_agent: string;
+  address: string;
+  expires_at: string;
+}
+
+export interface EndSessionsRequest {
+  user: string;
+  /** Whether API keys end as well. */
+  keys: boolean;
+}
+
+export interface KeyUsedRequest {
+  id: string;
+  /** In PocketBase's form. */
+  at: string;
+}
+
+/** A row of the audit log, with its place in the chain. */
+export interface AuditRow extends AuditEntry {
+  /** Hash of the row before. */
+  previous: string;
+  hash: string;
+}
+
+export interface AppendAuditRequest {
+  rows: readonly AuditRow[];
+}
+
+export interface StoredSecrets {
+  /** Tables with envelopes. */
+  collections: string[];
+  /** Number of envelopes per table and master key. */
+  counts: { collection: string; key_id: string; count: number }[];
+}
+
+export interface StoredEnvelope {
+  id: string;
+  /** The secret that the envelope is bound to. */
+  belongs_to: string;
+  envelope: string;
+}
+
+export interface OutdatedRequest {
+  /** The last id of the page before. */
+  after: string;
+  limit: number;
+  /** Prefix of the envelopes that are up to date. */
+  current: string;
+}
+
+export interface ReplaceRequest {
+  id: string;
+  old: string;
+  fresh: string;
+}
