@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { textWith } from '../../test/helpers/text-with.ts';
-import { doubtAbout, findHandler } from './handler-registry.ts';
+import { findHandler, predictFailure } from './handler-registry.ts';
 
-it('a handler that everybody may change is not run, wherever a link leads to it', async () => {
+it('rejects a handler file or directory that all users of the host can change, also behind a link', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'fathom-tasks-'));
   onTestFinished(() => rm(directory, { recursive: true }));
   const file = join(directory, 'report.weekly.mjs');
@@ -16,9 +16,9 @@ it('a handler that everybody may change is not run, wherever a link leads to it'
 
   await chmod(file, 0o666);
   expect(() => find('report.weekly')).toThrow(`'chmod o-w ${file}'`);
-  expect(doubtAbout({ type: 'report.weekly' }, { tasksDir: directory, hasDatabase: () => true })).toContain(
-    `'chmod o-w ${file}'`,
-  );
+  expect(
+    predictFailure({ type: 'report.weekly' }, { tasksDir: directory, hasDatabase: () => true }),
+  ).toContain(`'chmod o-w ${file}'`);
   expect(() => find('linked')).toThrow('linked.mjs');
   await chmod(file, 0o664);
   await chmod(directory, 0o1777);
@@ -38,8 +38,11 @@ it.each([
   ['mail.send', { payload: { to: 'a@example.com\n' } }, ['to']],
   ['no.such', {}, ["'no.such'"]],
   ['vacuum', {}, ["'vacuum'", 'database.vacuum']],
-])('%s with %o is doubted: %s', (type, task, expected) => {
-  const doubt = doubtAbout({ type, ...task }, { tasksDir: '/nowhere', hasDatabase: (id) => id === 'with' });
-  if (expected === null) expect(doubt).toBeNull();
-  else expect(doubt).toEqual(textWith(...expected));
+])('%s with %o: %s', (type, task, expected) => {
+  const failure = predictFailure(
+    { type, ...task },
+    { tasksDir: '/nowhere', hasDatabase: (id) => id === 'with' },
+  );
+  if (expected === null) expect(failure).toBeNull();
+  else expect(failure).toEqual(textWith(...expected));
 });

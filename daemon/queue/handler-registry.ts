@@ -9,18 +9,18 @@ import { httpPayloadSchema } from './handlers/http-payload.ts';
 import { mailPayloadSchema } from './handlers/mail-payload.ts';
 
 export interface FoundHandler {
-  /** URL of its module; differs when the file was changed, so that a running process loads it anew. */
+  /** URL of the module. It changes with the file, so that a running process loads the new version. */
   module: string;
-  /** What it needs of the user's database. `if_any`: handed over when the task has a user. */
+  /** Whether the handler needs the user's database. `if_any`: it gets the database when the task has a user. */
   database: 'required' | 'unused' | 'if_any';
 }
 
-/** The handlers of Fathom itself. */
+/** The built-in handlers. */
 const BUILT_IN: ReadonlyMap<string, BuiltInHandler> = new Map([
-  ['database.provision', own('database-provision', { database: 'unused', needsUser: true })],
-  ['database.vacuum', own('database-vacuum', { database: 'required', needsUser: true })],
-  ['http.request', own('http-request', { database: 'unused', payload: httpPayloadSchema })],
-  ['mail.send', own('mail-send', { database: 'unused', payload: mailPayloadSchema })],
+  ['database.provision', builtIn('database-provision', { database: 'unused', needsUser: true })],
+  ['database.vacuum', builtIn('database-vacuum', { database: 'required', needsUser: true })],
+  ['http.request', builtIn('http-request', { database: 'unused', payload: httpPayloadSchema })],
+  ['mail.send', builtIn('mail-send', { database: 'unused', payload: mailPayloadSchema })],
 ]);
 
 interface BuiltInHandler extends FoundHandler {
@@ -28,54 +28,59 @@ interface BuiltInHandler extends FoundHandler {
   payload?: z.ZodType;
 }
 
-function own(file: string, handler: Omit<BuiltInHandler, 'module'>): BuiltInHandler {
+function builtIn(file: string, handler: Omit<BuiltInHandler, 'module'>): BuiltInHandler {
   return { module: pathToFileURL(modulePath(`daemon/queue/handlers/${file}`)).href, ...handler };
 }
 
 const WRITABLE_BY_ALL = 0o002;
-const OF_ADMINISTRATOR = ['.ts', '.mts', '.js', '.mjs'];
+/** Files of handlers that administrators add. */
+const CUSTOM_SUFFIXES = ['.ts', '.mts', '.js', '.mjs'];
 
 /**
- * `report.weekly` is the file `report.weekly.ts` (`.mts`, `.js`, `.mjs`) in `tasksDir`; null when there is none.
+ * Finds the handler of a type. `report.weekly` is the file `report.weekly.ts` (`.mts`, `.js`, `.mjs`) in `tasksDir`; null when
+ * there is none.
  *
- * @throws FathomError `request.invalid` when everybody may write it
+ * @throws FathomError `request.invalid` when all users of the host can write the file or directory
  */
 export function findHandler(type: string, tasksDir: string): FoundHandler | null {
-  const builtIn = BUILT_IN.get(type);
-  if (builtIn) return builtIn;
-  // A type becomes a file name here: it must never lead out of the directory.
+  const known = BUILT_IN.get(type);
+  if (known) return known;
+  // The type becomes a file name, which must not lead out of the directory.
   if (!/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(type)) return null;
-  for (const suffix of OF_ADMINISTRATOR) {
+  for (const suffix of CUSTOM_SUFFIXES) {
     const path = join(tasksDir, type + suffix);
-    // A few microseconds each; a turn through the thread pool would cost more than the whole claim does.
+    // Synchronous: each call takes a few microseconds, while the thread pool would take longer than the whole claim.
     const found = statSync(path, { throwIfNoEntry: false });
     if (!found) continue;
-    refuseIfOpenToAll(path, found.mode);
-    refuseIfOpenToAll(tasksDir, statSync(tasksDir).mode);
+    requireNotWorldWritable(path, found.mode);
+    requireNotWorldWritable(tasksDir, statSync(tasksDir).mode);
     return { module: `${pathToFileURL(path).href}?changed=${found.mtimeMs}`, database: 'if_any' };
   }
   return null;
 }
 
-/** What is run here runs as the daemon's user, with access to every database. @throws FathomError `request.invalid` */
-function refuseIfOpenToAll(path: string, mode: number): void {
+/** Handlers run as the daemon's user, with access to every database. @throws FathomError `request.invalid` */
+function requireNotWorldWritable(path: string, mode: number): void {
   if ((mode & WRITABLE_BY_ALL) === 0) return;
   throw new FathomError(
     'request.invalid',
-    `everybody on this host may change ${path}, so it is not run; 'chmod o-w ${path}', see that it is still yours, and retry the task`,
+    `all users of this host can change ${path}, so it is not run; check its content, run 'chmod o-w ${path}' and retry the task`,
   );
 }
 
-/** What is known of a task before it runs. */
+/** The members of a task that are known before it runs. */
 export interface PlannedTask {
   type: string;
   user_id?: string | null | undefined;
-  /** Left out where all of it is secret. */
+  /** Left out when all of it is secret. */
   payload?: unknown;
 }
 
-/** Why a task can only fail as things are, or null. A worker elsewhere may still have the handler. */
-export function doubtAbout(
+/**
+ * Returns why a task will fail now, or null. It is only a warning: another worker may have the handler, and a database may
+ * be created before the task runs.
+ */
+export function predictFailure(
   task: PlannedTask,
   { tasksDir, hasDatabase }: { tasksDir: string; hasDatabase: (userId: string) => boolean },
 ): string | null {
@@ -86,32 +91,32 @@ export function doubtAbout(
   } catch (error) {
     return messageOf(error);
   }
-  if (!found) return unknownType(type, tasksDir);
-  const builtIn = BUILT_IN.get(type);
+  if (!found) return describeUnknownType(type, tasksDir);
+  const known = BUILT_IN.get(type);
   const hasUser = user_id !== undefined && user_id !== null;
-  if (builtIn?.needsUser && !hasUser) {
-    return `'${type}' works for a user and this task has none, so it fails; name one with user_id ('--user ID')`;
+  if (known?.needsUser && !hasUser) {
+    return `'${type}' needs a user and this task has none, so it fails; set user_id ('--user ID')`;
   }
   if (hasUser && found.database !== 'unused' && !hasDatabase(user_id)) {
-    return `the user '${user_id}' has no database now, so this task fails; 'fathomd queue add database.provision --user ${user_id}' makes one`;
+    return `the user '${user_id}' has no database now, so this task fails; 'fathomd queue add database.provision --user ${user_id}' creates one`;
   }
-  if (builtIn?.payload === undefined || !('payload' in task)) return null;
-  const parsed = builtIn.payload.safeParse(task.payload);
+  if (known?.payload === undefined || !('payload' in task)) return null;
+  const parsed = known.payload.safeParse(task.payload);
   return parsed.success
     ? null
-    : `the payload is not right, so this task fails: ${z.prettifyError(parsed.error)}`;
+    : `the payload is invalid, so this task fails: ${z.prettifyError(parsed.error)}`;
 }
 
-function unknownType(type: string, tasksDir: string): string {
-  const known = [...BUILT_IN.keys(), ...administrators(tasksDir)].toSorted();
+function describeUnknownType(type: string, tasksDir: string): string {
+  const known = [...BUILT_IN.keys(), ...listCustomTypes(tasksDir)].toSorted();
   const meant = closestWord(type, known);
   const question = meant === null ? '.' : `; did you mean '${meant}'?`;
   return `there is no handler '${type}' here now${question} There are ${known.join(', ')}; put ${type}.ts into ${tasksDir} for another`;
 }
 
-function administrators(tasksDir: string): string[] {
+function listCustomTypes(tasksDir: string): string[] {
   if (!statSync(tasksDir, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(tasksDir)
-    .filter((file) => OF_ADMINISTRATOR.includes(extname(file)))
+    .filter((file) => CUSTOM_SUFFIXES.includes(extname(file)))
     .map((file) => basename(file, extname(file)));
 }

@@ -18,20 +18,19 @@ export interface QueueRoutesDeps {
   queue: Queue;
 }
 
-/** The queue of tasks: administrators work with it, users may look at their own tasks. */
+/** Registers the routes of tasks. Users can read their own tasks; administrators can do everything. */
 export function queueRoutes(app: Api, { queue }: QueueRoutesDeps): void {
   serve(app, createTask, async (request, reply) => {
     const { created, task } = await queue.add(request.body);
-    // 200: an unfinished task has this key already, and this is it.
+    // 200: an unfinished task with this key exists and is returned.
     return reply.code(created ? 201 : 200).send(task);
   });
 
   serve(app, listTasks, async (request) => {
     const caller = requireCaller(request);
-    const { page, per_page, ...query } = request.query;
+    const { query } = request;
     if (!seesAll(caller, 'queue.read') && caller.kind !== 'local') query.user_id = caller.userId;
-    const { items, total } = await queue.store.list({ ...query, page, perPage: per_page });
-    return { items, page, per_page, total };
+    return queue.store.list(query);
   });
 
   serve(app, getTask, async (request) => {
@@ -49,17 +48,12 @@ export function queueRoutes(app: Api, { queue }: QueueRoutesDeps): void {
     return task;
   });
 
-  serve(app, getQueueStats, async () => {
-    return queue.store.stats();
-  });
+  serve(app, getQueueStats, () => queue.store.readStats());
 
   serve(app, pauseQueue, () => queue.pause(true));
   serve(app, resumeQueue, () => queue.pause(false));
 
-  serve(app, listDeadLetters, async (request) => {
-    const { page, per_page } = request.query;
-    return { ...(await queue.store.dead(page, per_page)), page, per_page };
-  });
+  serve(app, listDeadLetters, (request) => queue.store.listDeadGroups(request.query));
 
   serve(app, retryDeadLetters, async (request) => {
     const ids = await queue.store.retrySignature(request.body.signature);
@@ -67,7 +61,7 @@ export function queueRoutes(app: Api, { queue }: QueueRoutesDeps): void {
     return { ids };
   });
 
-  // Called by a hook of the global PocketBase when a task was made there.
+  // A hook of the global PocketBase calls this after a task was created there.
   app.post(
     '/internal/queue/wake',
     { config: { permission: 'hook' }, schema: { hide: true } },

@@ -7,8 +7,8 @@ import type { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import type { Queue } from './queue.ts';
 
-/** The status of a daemon whose global PocketBase hangs is asked for by people who wait. */
-const PATIENCE_MS = 1_000;
+/** The status must respond soon, also while the global PocketBase hangs. */
+const TIMEOUT_MS = 1_000;
 
 export interface QueueStatsDeps {
   queue: Queue;
@@ -17,13 +17,13 @@ export interface QueueStatsDeps {
   log: Logger;
 }
 
-/** The global PocketBase as it is when it does not run; null when it runs. Nothing works without it. */
+/** Describes the global PocketBase when it does not run; null when it runs. */
 export function missingInstance(fleet: Fleet): string | null {
   const phase = fleet.find(GLOBAL_NAME)?.state.phase;
   return phase === 'running' ? null : `the global PocketBase (${phase ?? 'unknown'})`;
 }
 
-/** The queue at a glance; null when the global PocketBase does not answer soon: its phase says why. */
+/** Reads the state of the queue; null when the global PocketBase does not answer in time. */
 export async function readQueueStats({
   queue,
   fleet,
@@ -31,11 +31,11 @@ export async function readQueueStats({
   log,
 }: QueueStatsDeps): Promise<QueueStats | null> {
   if (missingInstance(fleet) !== null) return null;
-  const { signal, cancel } = deadline(clock, PATIENCE_MS);
+  const { signal, cancel } = deadline(clock, TIMEOUT_MS);
   const late = new Promise<null>((resolve) => {
     signal.addEventListener('abort', () => resolve(null));
   });
-  const stats = queue.store.stats().catch((error: unknown) => {
+  const stats = queue.store.readStats().catch((error: unknown) => {
     log.debug(`the queue cannot be read: ${messageOf(error)}`);
     return null;
   });

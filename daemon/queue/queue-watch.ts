@@ -6,12 +6,12 @@ import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { TaskStore } from './store/task-store.ts';
 
-/** Changes by other processes are seen within this time; those of this daemon at once. */
-const LOOK_EVERY_MS = 500;
-/** Between two looks, however much goes on. */
-const REST_MS = 50;
+/** Changes by other processes are noticed within this time; those of this daemon immediately. */
+const POLL_MS = 500;
+/** Least time between two polls. */
+const MIN_POLL_MS = 50;
 const STATS_EVERY_MS = 1_000;
-const AT_A_TIME = 500;
+const PAGE = 500;
 const SNAPSHOT_TASKS = 200;
 
 export interface QueueWatchDeps {
@@ -22,8 +22,8 @@ export interface QueueWatchDeps {
 }
 
 /**
- * Tells what changes in the queue, whoever changed it: it reads the rows that are newer than the last ones it read. Looks
- * only while somebody watches.
+ * Publishes changes of tasks, also those by other processes: it reads rows that changed after the last ones it read. It
+ * polls only while there are watchers.
  */
 export class QueueWatch {
   readonly #deps: QueueWatchDeps;
@@ -31,16 +31,16 @@ export class QueueWatch {
   #wake = new AbortController();
   #loop: Promise<void> | null = null;
   #cursor: string | null = null;
-  /** Told already of the moment of the cursor: other rows may still come with the same time. */
-  #told = new Set<string>();
+  /** Published tasks with the time of the cursor: more rows may get the same time. */
+  #published = new Set<string>();
   #statsAtMs = Number.NEGATIVE_INFINITY;
-  #statsOwed = false;
+  #areStatsDue = false;
 
   constructor(deps: QueueWatchDeps) {
     this.#deps = deps;
   }
 
-  /** Until what it returns is called. */
+  /** Adds a watcher. Returns a function that removes it. */
   watch(): () => void {
     this.#watchers += 1;
     this.#loop ??= this.#run().finally(() => {
@@ -55,15 +55,15 @@ export class QueueWatch {
     };
   }
 
-  /** Something has changed. */
-  poke(): void {
+  /** Polls now, because something has changed. */
+  notifyChange(): void {
     if (this.#watchers > 0) this.#wake.abort();
   }
 
-  /** Events of what was changed before `now` are contained in it. */
+  /** Returns the current state. It contains all changes before `now`. */
   async snapshot(): Promise<QueueSnapshot & { now: string }> {
-    const { now, ...stats } = await this.#deps.store.stats();
-    const query = { page: 1, perPage: SNAPSHOT_TASKS, sort: '-updated' };
+    const { now, ...stats } = await this.#deps.store.readStats();
+    const query = { page: 1, per_page: SNAPSHOT_TASKS, sort: '-updated' };
     const [running, latest] = await Promise.all([
       this.#deps.store.list({ ...query, status: 'processing' }),
       this.#deps.store.list(query),
@@ -81,40 +81,40 @@ export class QueueWatch {
   async #run(): Promise<void> {
     while (this.#watchers > 0) {
       try {
-        await this.#look();
+        await this.#publishChanges();
       } catch (error) {
-        this.#deps.log.debug(`the queue cannot be watched: ${messageOf(error)}`);
+        this.#deps.log.debug(`cannot read changes of the queue: ${messageOf(error)}`);
       }
-      await this.#deps.clock.sleep(REST_MS);
-      await this.#deps.clock.sleep(LOOK_EVERY_MS, this.#wake.signal);
+      await this.#deps.clock.sleep(MIN_POLL_MS);
+      await this.#deps.clock.sleep(POLL_MS, this.#wake.signal);
       if (this.#wake.signal.aborted) this.#wake = new AbortController();
     }
     this.#cursor = null;
   }
 
-  async #look(): Promise<void> {
+  async #publishChanges(): Promise<void> {
     const { store, clock, publish } = this.#deps;
-    this.#cursor ??= (await store.stats()).now;
-    // The clock was set back: nothing new would be later than what was read last.
+    this.#cursor ??= (await store.readStats()).now;
+    // After the clock was set back, new changes would be earlier than the cursor.
     const now = clock.now().toISOString();
     if (this.#cursor > now) this.#cursor = now;
     for (;;) {
-      const rows = await store.changes(this.#cursor, AT_A_TIME);
-      const news = rows.filter((task) => !this.#told.has(keyOf(task)));
-      for (const task of news) publish({ kind: 'queue.task', task });
+      const rows = await store.listChanges(this.#cursor, PAGE);
+      const changes = rows.filter((task) => !this.#published.has(keyOf(task)));
+      for (const task of changes) publish({ kind: 'queue.task', task });
       const last = rows.at(-1);
       if (last) {
         this.#cursor = last.updated;
-        this.#told = new Set(rows.filter(({ updated }) => updated === last.updated).map(keyOf));
+        this.#published = new Set(rows.filter(({ updated }) => updated === last.updated).map(keyOf));
       }
-      if (news.length > 0) this.#statsOwed = true;
-      // More of one moment than fit would never be passed: nobody writes that many in a millisecond.
-      if (rows.length < AT_A_TIME || news.length === 0) break;
+      if (changes.length > 0) this.#areStatsDue = true;
+      // A full page of one millisecond would never be passed; PocketBase cannot write that many rows in it.
+      if (rows.length < PAGE || changes.length === 0) break;
     }
-    if (this.#statsOwed && clock.monotonic() - this.#statsAtMs >= STATS_EVERY_MS) {
+    if (this.#areStatsDue && clock.monotonic() - this.#statsAtMs >= STATS_EVERY_MS) {
       this.#statsAtMs = clock.monotonic();
-      this.#statsOwed = false;
-      const { now: _, ...stats } = await store.stats();
+      this.#areStatsDue = false;
+      const { now: _, ...stats } = await store.readStats();
       publish({ kind: 'queue.stats', stats });
     }
   }

@@ -6,20 +6,20 @@ import type { Clock } from '../base/time/clock.ts';
 import { repeat } from '../base/time/repeat.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
 import type { Seal } from '../keys/master-keys.ts';
-import { doubtAbout, type PlannedTask } from './handler-registry.ts';
+import { type PlannedTask, predictFailure } from './handler-registry.ts';
 import { QueueWatch } from './queue-watch.ts';
 import { RunnerPool } from './runner/runner-pool.ts';
 import { Schedules } from './schedules.ts';
 import { HookClient } from './store/hook-client.ts';
 import { TaskStore } from './store/task-store.ts';
-import { preparer, type TaskHost } from './worker/prepare.ts';
+import { createTaskPreparer, type TaskHost } from './worker/prepare.ts';
 import { Worker, type WorkerDeps } from './worker/worker.ts';
 
-/** How long a worker may be silent before its task is another's. */
+/** Lifetime of a lease: after this time without a renewal, another worker may claim the task. */
 const LEASE_MS = 30_000;
-/** What running tasks have at a stop, before they are given back. */
+/** How long a stop waits for running tasks before it gives them back. */
 export const DRAIN_MS = 10_000;
-/** Of one handler's heap. */
+/** Limit of the heap of one handler. */
 const HANDLER_MEMORY_MB = 256;
 
 const PRUNE_EVERY_MS = 3_600_000;
@@ -42,14 +42,14 @@ export interface WorkerOptions {
   onAttempt?: WorkerDeps['onAttempt'];
 }
 
-/** A worker with runners of its own; `close` ends those, after the worker has stopped. */
+/** Creates a worker with its runners. Call `close` after the worker has stopped; it ends the runners. */
 export function createWorker(options: WorkerOptions): { worker: Worker; close: () => Promise<void> } {
   const runners = new RunnerPool({ memoryMb: HANDLER_MEMORY_MB });
   const worker = new Worker({
     ...options,
     leaseMs: options.leaseMs ?? LEASE_MS,
     runners,
-    prepare: preparer(options),
+    prepare: createTaskPreparer(options),
   });
   return { worker, close: () => runners.close() };
 }
@@ -61,7 +61,7 @@ export interface QueueOptions extends Omit<WorkerOptions, 'hooks' | 'onActivity'
   hasDatabase: (userId: string) => boolean;
 }
 
-/** The queue as the daemon runs it: its own worker, the schedules, the stream's watch, and the retention. */
+/** The queue of the daemon: its worker, the schedules, the watch for the stream, and the retention. */
 export class Queue {
   readonly store: TaskStore;
   readonly watch: QueueWatch;
@@ -85,15 +85,19 @@ export class Queue {
       store: this.store,
       clock,
       log,
-      doubt: (task) => this.#doubt({ ...task, payload: task.payload ?? null }),
+      predictFailure: (task) => this.#predictFailure({ ...task, payload: task.payload ?? null }),
       onTask: () => this.wake(),
     });
-    const { worker, close } = createWorker({ ...options, hooks, onActivity: () => this.watch.poke() });
+    const { worker, close } = createWorker({
+      ...options,
+      hooks,
+      onActivity: () => this.watch.notifyChange(),
+    });
     this.#worker = worker;
     this.#closeWorker = close;
   }
 
-  /** Resolves when the worker is up. @throws when it cannot be */
+  /** Resolves when the worker is up. @throws as `Worker.start` */
   async start(): Promise<void> {
     await this.store.configure({ max_running: this.#options.slots });
     await this.#worker.start();
@@ -101,37 +105,37 @@ export class Queue {
     this.#stopPruning = repeat(this.#options.clock, PRUNE_EVERY_MS, () => this.#prune());
   }
 
-  /** The new task, or the unfinished one that has its key. @throws FathomError `not_found` for an unknown user */
+  /** Adds a task, or returns the unfinished one with its key. @throws FathomError `not_found` for an unknown user */
   async add(task: NewTask): ReturnType<TaskStore['add']> {
     const added = await this.store.add(task, (row) => this.#worker.add(row));
-    this.watch.poke();
-    const warning = this.#doubt({ ...task, payload: task.payload ?? null });
+    this.watch.notifyChange();
+    const warning = this.#predictFailure({ ...task, payload: task.payload ?? null });
     return warning === null ? added : { ...added, task: { ...added.task, warning } };
   }
 
-  /** One that waits says why it can only fail, if that is known. @throws FathomError `not_found` */
+  /** Returns a task, with a warning when it waits and is known to fail. @throws FathomError `not_found` */
   async get(id: string): Promise<Task> {
-    return this.#explained(await this.store.get(id));
+    return this.#withWarning(await this.store.get(id));
   }
 
   /** @throws FathomError as `TaskStore.retry` */
   async retry(id: string): Promise<Task> {
     const task = await this.store.retry(id);
     this.wake();
-    return this.#explained(task);
+    return this.#withWarning(task);
   }
 
-  /** A task was changed, or added by somebody else. */
+  /** Call this after a task was changed, or added elsewhere. */
   wake(): void {
     this.#worker.wake();
-    this.watch.poke();
+    this.watch.notifyChange();
   }
 
-  /** Marks it; a handler that runs here is stopped at once, one elsewhere by its worker. */
+  /** Cancels a task. A handler of this worker is stopped immediately, another one by its own worker. */
   async cancel(id: string): ReturnType<TaskStore['cancel']> {
     const task = await this.store.cancel(id);
     this.#worker.cancel(id);
-    this.watch.poke();
+    this.watch.notifyChange();
     return task;
   }
 
@@ -142,33 +146,33 @@ export class Queue {
     return stats;
   }
 
-  /** Drains the worker, within its bound. Safe to call before it was started. */
+  /** Stops the worker after running tasks ended or `DRAIN_MS` passed. May be called before the start. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     const others = Promise.all([this.#stopPruning?.(), this.schedules.stop(), this.watch.stop()]);
     await this.#worker.stop(DRAIN_MS);
     await this.#closeWorker();
-    // Ends the requests that are not answered yet, for which the others may wait.
+    // Ends pending requests, for which the others may wait.
     this.#hooks.close();
     await others;
   }
 
-  #explained(task: Task): Task {
+  #withWarning(task: Task): Task {
     if (task.status !== 'pending') return task;
     const { type, user_id, payload } = task;
-    const warning = this.#doubt(task.secret ? { type, user_id } : { type, user_id, payload });
+    const warning = this.#predictFailure(task.secret ? { type, user_id } : { type, user_id, payload });
     return warning === null ? task : { ...task, warning };
   }
 
-  #doubt(task: PlannedTask): string | null {
-    return doubtAbout(task, this.#options);
+  #predictFailure(task: PlannedTask): string | null {
+    return predictFailure(task, this.#options);
   }
 
   async #prune(): Promise<void> {
     try {
       while (!this.#isStopped && (await this.store.prune(KEEP)) === KEEP.limit);
     } catch (error) {
-      this.#options.log.warn(`finished tasks could not be removed: ${messageOf(error)}`);
+      this.#options.log.warn(`cannot remove finished tasks: ${messageOf(error)}`);
     }
   }
 }

@@ -6,15 +6,13 @@ export interface ScheduleRoutesDeps {
   queue: Queue;
 }
 
-/** Tasks that are added again and again, for administrators. */
+/** Registers the routes of schedules, for administrators. */
 export function scheduleRoutes(app: Api, { queue }: ScheduleRoutesDeps): void {
   serve(app, listSchedules, async (request) => {
     return slicePage(await queue.schedules.list(), request.query);
   });
 
-  serve(app, setSchedule, async (request) => {
-    return queue.schedules.set(request.params.name, request.body);
-  });
+  serve(app, setSchedule, (request) => queue.schedules.set(request.params.name, request.body));
 
   serve(app, deleteSchedule, async (request) => {
     await queue.schedules.remove(request.params.name);

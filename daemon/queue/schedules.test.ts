@@ -5,7 +5,7 @@ function runs(cron: string, timezone: string, after: string, count: number): str
   const found: string[] = [];
   let at = new Date(after);
   while (found.length < count) {
-    at = nextRun(cron, timezone, at) ?? expect.fail('it ends');
+    at = nextRun(cron, timezone, at) ?? expect.fail('there is no next run');
     found.push(at.toISOString());
   }
   return found;
@@ -25,13 +25,13 @@ describe('the next run of a schedule', () => {
     ]);
   });
 
-  it('comes once on the day on which its time is skipped', () => {
+  it('is once on the day on which daylight saving skips its time', () => {
     const found = runs('30 2 * * *', 'Europe/Berlin', '2024-03-30T12:00:00Z', 2);
     expect(found.filter((at) => at.startsWith('2024-03-31'))).toHaveLength(1);
     expect(found[1]).toBe('2024-04-01T00:30:00.000Z');
   });
 
-  it('comes once on the day on which its time comes twice', () => {
+  it('is once on the day on which its time occurs twice', () => {
     const found = runs('30 2 * * *', 'Europe/Berlin', '2024-10-26T12:00:00Z', 2);
     expect(found.filter((at) => at.startsWith('2024-10-27'))).toHaveLength(1);
     expect(found[1]).toBe('2024-10-28T01:30:00.000Z');
@@ -45,13 +45,13 @@ describe('the next run of a schedule', () => {
     ['2030-01-01T00:00', 'UTC'],
     ['0 0 0 1 1 * 2030', 'UTC'],
     ['0 0 * * *', 'Nowhere/Nothing'],
-  ])('of %s in %s is refused', (cron, timezone) => {
+  ])('is refused for %s in %s', (cron, timezone) => {
     expect(() => firstRun(cron, timezone, new Date('2024-01-01T00:00:00Z'))).toThrow(
       expect.objectContaining({ code: 'request.invalid' }) as Error,
     );
   });
 
-  it.each(['@daily', '0 0 29 2 *', '*/5 * * * * *', ' 0 6 * * * '])('of %s is taken', (cron) => {
+  it.each(['@daily', '0 0 29 2 *', '*/5 * * * * *', ' 0 6 * * * '])('is accepted for %s', (cron) => {
     expect(firstRun(cron, 'UTC', new Date('2024-01-01T00:00:00Z')).getTime()).toBeGreaterThan(0);
   });
 });

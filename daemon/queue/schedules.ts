@@ -10,15 +10,15 @@ import type { Clock } from '../base/time/clock.ts';
 import type { HookClient } from './store/hook-client.ts';
 import type { TaskStore } from './store/task-store.ts';
 
-/** Longest sleep, so that a host that was suspended is not late for long. */
-const LOOK_EVERY_MS = 30_000;
-/** A clock that was set back by less than this changes no schedule, so that no run comes twice. */
+/** Longest sleep, so that schedules are not late for long after the host was suspended. */
+const MAX_SLEEP_MS = 30_000;
+/** A clock that is set back by less than this does not move a schedule, so that no run occurs twice. */
 const CLOCK_TOLERANCE_MS = 300_000;
 const FIELD_COUNTS: readonly number[] = [5, 6];
 
 /**
- * The first time after `after` that a cron expression names in a time zone; null when there is none. A time that daylight
- * saving skips is run when the clock has been put forward; one that comes twice is run once.
+ * Returns the first match of a cron expression after `after` in a time zone; null when there is none. A time that daylight
+ * saving skips runs after the change; one that occurs twice runs once.
  *
  * @throws FathomError `request.invalid`
  */
@@ -31,7 +31,7 @@ export function nextRun(cron: string, timezone: string, after: Date): Date | nul
 }
 
 /**
- * The first time of a new schedule. A time or a year makes no schedule: it would end.
+ * Returns the first run of a new schedule. Expressions with a year or a single time are refused, because they end.
  *
  * @throws FathomError `request.invalid`
  */
@@ -60,20 +60,19 @@ export interface SchedulesDeps {
   store: TaskStore;
   clock: Clock;
   log: Logger;
-  /** Why a task may come to nothing. */
-  doubt: (task: ScheduledTask) => string | null;
+  /** Returns why a task will fail, or null. */
+  predictFailure: (task: ScheduledTask) => string | null;
   onTask: () => void;
 }
 
 /**
- * Adds the tasks of schedules when they are due. What is due is written down, so that a daemon that was down makes up for
- * what it missed, once: the next time is counted from now. While the task of the last time is not finished, no second one
- * is added.
+ * Adds the tasks of schedules when they are due. The next run is stored. After a downtime a missed schedule runs once, and
+ * its next run counts from now. While the task of the last run is not finished, no second one is added.
  */
 export class Schedules {
   readonly #deps: SchedulesDeps;
   readonly #stopped = new AbortController();
-  /** Why schedules do not run, by their names. */
+  /** Why schedules do not run, by name. */
   #problems = new Map<string, string>();
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
@@ -93,10 +92,10 @@ export class Schedules {
   }
 
   async list(): Promise<Schedule[]> {
-    return (await this.#all()).map((schedule) => this.#explained(schedule));
+    return (await this.#all()).map((schedule) => this.#withDiagnosis(schedule));
   }
 
-  /** Adds it, or replaces the one of that name. @throws FathomError `request.invalid`, `not_found` for an unknown user */
+  /** Creates or replaces a schedule. @throws FathomError `request.invalid`, `not_found` for an unknown user */
   async set(name: string, { cron, timezone = 'UTC', task }: NewSchedule): Promise<Schedule> {
     const next = firstRun(cron, timezone, this.#deps.clock.now());
     if (typeof task.payload === 'object' && task.payload !== null && 'secrets' in task.payload) {
@@ -117,7 +116,7 @@ export class Schedules {
     if (!item) throw unknownUser(task.user_id);
     this.#problems.delete(name);
     this.#wake.abort();
-    return this.#explained(item);
+    return this.#withDiagnosis(item);
   }
 
   /** @throws FathomError `not_found` */
@@ -130,9 +129,9 @@ export class Schedules {
     return (await this.#deps.hooks.call('schedules', {})).items;
   }
 
-  #explained(schedule: Schedule): Schedule {
+  #withDiagnosis(schedule: Schedule): Schedule {
     const { success, data } = scheduledTaskSchema.safeParse(schedule.task);
-    const warning = success ? this.#deps.doubt(data) : null;
+    const warning = success ? this.#deps.predictFailure(data) : null;
     const error = this.#problems.get(schedule.name);
     return {
       ...schedule,
@@ -144,25 +143,25 @@ export class Schedules {
   async #run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       this.#wake = new AbortController();
-      let waitMs = LOOK_EVERY_MS;
+      let waitMs = MAX_SLEEP_MS;
       try {
-        waitMs = Math.min(waitMs, await this.#fireDue());
+        waitMs = Math.min(waitMs, await this.#runDue());
       } catch (error) {
-        this.#deps.log.warn(`the schedules cannot be looked at: ${messageOf(error)}`);
+        this.#deps.log.warn(`cannot read the schedules: ${messageOf(error)}`);
       }
       await this.#deps.clock.sleep(waitMs, this.#wake.signal);
     }
   }
 
-  /** Milliseconds until the next one is due. What one of them cannot do keeps no other from running. */
-  async #fireDue(): Promise<number> {
+  /** Runs due schedules. Returns the milliseconds until the next one is due. A failure does not affect other schedules. */
+  async #runDue(): Promise<number> {
     const problems = new Map<string, string>();
     let waitMs = Number.POSITIVE_INFINITY;
     for (const schedule of await this.#all()) {
       if (this.#stopped.signal.aborted) break;
       const { name } = schedule;
       try {
-        waitMs = Math.min(waitMs, await this.#attend(schedule, this.#deps.clock.now()));
+        waitMs = Math.min(waitMs, await this.#runIfDue(schedule, this.#deps.clock.now()));
       } catch (error) {
         if (!(error instanceof FathomError) || error.code === 'control_plane.unavailable') throw error;
         problems.set(name, messageOf(error));
@@ -176,18 +175,18 @@ export class Schedules {
   }
 
   /**
-   * Fires one schedule if it is due; milliseconds until it is.
+   * Runs one schedule if it is due. Returns the milliseconds until its next run.
    *
    * @throws FathomError with the reason why it does not run
    */
-  async #attend(schedule: Schedule, now: Date): Promise<number> {
+  async #runIfDue(schedule: Schedule, now: Date): Promise<number> {
     const { name, cron, timezone, next_run_at } = schedule;
     const next = nextRun(cron, timezone, now);
     const due = next_run_at === null ? Number.POSITIVE_INFINITY : Date.parse(next_run_at);
     if (due <= now.getTime()) {
-      await this.#fire(schedule, next);
+      await this.#addTask(schedule, next);
     } else if (next !== null && due > (latestRun(cron, timezone, now) ?? due)) {
-      // The clock was ahead when this was written: no run can be later than the next one.
+      // The clock was ahead when the next run was stored: it is later than the expression allows now.
       const { moved } = await this.#deps.hooks.call('reschedule', {
         name,
         expected: next_run_at ?? '',
@@ -209,28 +208,28 @@ export class Schedules {
     return next.getTime() - now.getTime();
   }
 
-  async #fire({ name, task: stored, next_run_at }: Schedule, next: Date | null): Promise<void> {
+  async #addTask({ name, task: stored, next_run_at }: Schedule, next: Date | null): Promise<void> {
     const parsed = scheduledTaskSchema.safeParse(stored);
     if (!parsed.success) {
       throw new FathomError('request.invalid', `its task is not valid: ${z.prettifyError(parsed.error)}`);
     }
-    const wanted = parsed.data;
+    const scheduled = parsed.data;
     const { fired, task } = await this.#deps.hooks.call('fire', {
       name,
       expected: next_run_at ?? '',
       next: next?.toISOString() ?? '',
-      task: this.#deps.store.row({ unique_key: `cron:${name}`, ...wanted }),
+      task: this.#deps.store.toRow({ unique_key: `cron:${name}`, ...scheduled }),
     });
     if (task) this.#deps.onTask();
     else if (fired) {
       this.#deps.log.warn(
-        `the schedule '${name}' has no task to add: ${unknownUser(wanted.user_id).message}; 'fathomd queue unschedule ${name}' removes it`,
+        `the schedule '${name}' has no task to add: ${unknownUser(scheduled.user_id).message}; 'fathomd queue unschedule ${name}' removes it`,
       );
     }
   }
 }
 
-/** The latest time that can have been written as the next run by `now`, in milliseconds; null when there is none. */
+/** Returns the latest time that can be stored as the next run by `now`, in milliseconds; null when there is none. */
 function latestRun(cron: string, timezone: string, now: Date): number | null {
   const ahead = new Date(now.getTime() + CLOCK_TOLERANCE_MS);
   return nextRun(cron, timezone, ahead)?.getTime() ?? null;

@@ -21,7 +21,7 @@ import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
 import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { readQueueStats } from '../queue/queue-stats.ts';
-import { daemonQueue } from '../queue/worker/daemon-host.ts';
+import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
 import { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { Monitor } from '../supervisor/health/monitor.ts';
@@ -134,7 +134,7 @@ export async function createServices({
     log,
     random,
   });
-  const queue = daemonQueue({
+  const queue = createDaemonQueue({
     config,
     controlPlane: { url: globalUrl, hookToken },
     catalog: databases.catalog,

@@ -211,10 +211,7 @@ describe('frames of a client', () => {
     };
     expect(await answered({ type: 'ping', id: 1 }, 1)).toEqual({ type: 'pong', id: 1 });
     const invalid = { type: 'error', code: 'request.invalid' };
-    expect(await answered('not json', null)).toMatchObject({
-      ...invalid,
-      message: 'not a frame of this protocol: it has to be JSON, as text',
-    });
+    expect(await answered('not json', null)).toMatchObject(invalid);
     expect(await answered(Buffer.from([1, 2, 3]), null)).toMatchObject(invalid);
     expect(await answered('[]', null)).toMatchObject(invalid);
     expect(await answered({ type: 'subscribe', id: 2, topics: [] }, 2)).toMatchObject(invalid);

@@ -1,9 +1,9 @@
-import type { OwnTaskContext } from './context.ts';
+import type { BuiltInTaskContext } from './context.ts';
 
-/** Gives the task's user a database: what a sign-up whose provisioning failed comes back to. */
+/** Creates the database of the task's user. A sign-up adds this task when its provisioning failed. */
 export async function handle(
   _payload: unknown,
-  { provision }: OwnTaskContext,
+  { provision }: BuiltInTaskContext,
 ): Promise<{ database: string }> {
   const { name } = await provision();
   return { database: name };

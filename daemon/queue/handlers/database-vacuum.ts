@@ -1,19 +1,19 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { OwnTaskContext } from './context.ts';
+import type { BuiltInTaskContext } from './context.ts';
 
 const FILES = ['data.db', 'auxiliary.db'];
-/** PocketBase's own writes are short; they wait for ours as long as this. */
+/** How long a statement waits for writes of PocketBase, which are short. */
 const BUSY_TIMEOUT_MS = 10_000;
 
 /**
- * Writes what is in the write-ahead log back and rebuilds the database's files, beside the running PocketBase: its readers
- * go on, its writers wait. Says how many bytes that freed.
+ * Checkpoints the write-ahead log and rebuilds the files of a database while PocketBase runs: its reads continue, its writes
+ * wait. Returns the freed bytes.
  */
 export function handle(
   _payload: unknown,
-  { dataDir, progress, signal }: OwnTaskContext,
+  { dataDir, progress, signal }: BuiltInTaskContext,
 ): { before_bytes: number; after_bytes: number; freed_bytes: number } {
   if (dataDir === null) throw new Error('there is no database to vacuum');
   const paths = FILES.map((file) => join(dataDir, file));
@@ -32,14 +32,14 @@ function vacuum(path: string): void {
   try {
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     database.exec('VACUUM');
-    // VACUUM itself goes through the log.
+    // VACUUM itself writes to the log.
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
     database.close();
   }
 }
 
-/** With what their logs hold. */
+/** Returns the size of the files and their write-ahead logs. */
 function sizeOf(paths: readonly string[]): number {
   return paths
     .flatMap((path) => [path, `${path}-wal`])

@@ -2,8 +2,8 @@ import { z } from 'zod';
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
 const NO_BODY: readonly string[] = ['GET', 'HEAD'];
-/** They say how the connection is used, which is not the payload's to say. */
-const OF_CONNECTION: readonly string[] = [
+/** Headers that control the connection; a payload must not set them. */
+const CONNECTION_HEADERS: readonly string[] = [
   'connection',
   'content-length',
   'expect',
@@ -18,14 +18,14 @@ const OF_CONNECTION: readonly string[] = [
 const headers = z
   .record(
     z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'is not the name of a header'),
-    // oxlint-disable-next-line no-control-regex -- what no header can hold
+    // oxlint-disable-next-line no-control-regex -- characters that are invalid in a header
     z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'holds a character that no header can hold'),
   )
-  .refine((given) => Object.keys(given).every((name) => !OF_CONNECTION.includes(name.toLowerCase())), {
-    error: `must not hold ${OF_CONNECTION.join(', ')}: these are set by the connection`,
+  .refine((given) => Object.keys(given).every((name) => !CONNECTION_HEADERS.includes(name.toLowerCase())), {
+    error: `must not hold ${CONNECTION_HEADERS.join(', ')}: these are set by the connection`,
   });
 
-/** Of `http.request`. */
+/** The payload of `http.request`. */
 export const httpPayloadSchema = z
   .strictObject({
     url: z
@@ -35,10 +35,10 @@ export const httpPayloadSchema = z
       }),
     method: z.enum(METHODS).default('POST'),
     headers: headers.default({}),
-    /** Text as it is; anything else as JSON. */
+    /** A string is sent unchanged, any other value as JSON. */
     body: z.unknown().optional(),
     timeout_s: z.number().positive().max(3600).default(30),
-    /** Kept encrypted: headers as they are, such as an Authorization. */
+    /** Stored encrypted: more headers, such as Authorization. */
     secrets: z.strictObject({ headers: headers.default({}) }).optional(),
   })
   .refine(({ method, body }) => body === undefined || !NO_BODY.includes(method), {

@@ -3,27 +3,27 @@ import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { z } from 'zod';
 import { type Address, hostOf } from '../../base/network-targets.ts';
-import type { OwnTaskContext } from './context.ts';
+import type { BuiltInTaskContext } from './context.ts';
 import { httpPayloadSchema } from './http-payload.ts';
 import { resolveTarget, TargetRefused } from './target.ts';
 
-/** Of the answer, what is kept. */
-const KEPT_CHARACTERS = 4_000;
+/** Stored characters of the response. */
+const STORED_CHARACTERS = 4_000;
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
-/** Answers to which another one may follow. */
-const NOT_NOW: readonly number[] = [408, 429];
+/** Client errors after which a retry may succeed. */
+const RETRYABLE: readonly number[] = [408, 429];
 
 /**
- * A webhook. Answers with 5xx, 408 and 429 are tried again, the last ones not before Retry-After; other 4xx never, nor what
- * cannot be sent. A redirection is an error: followed, it would drop the body, and could lead to where nothing may be sent.
+ * Sends a webhook. Responses with 5xx, 408 and 429 are retried, 408 and 429 not before Retry-After. Other 4xx responses and
+ * invalid requests are not. A redirect is an error: following it would drop the body and could lead to a forbidden target.
  */
 export async function handle(
   given: unknown,
-  { signal, task, keepAnswer, allowedTargets, UnrecoverableError }: OwnTaskContext,
+  { signal, task, keepAnswer, allowedTargets, UnrecoverableError }: BuiltInTaskContext,
 ): Promise<{ status: number }> {
   const parsed = httpPayloadSchema.safeParse(given);
   if (!parsed.success)
-    throw new UnrecoverableError(`the payload is not right: ${z.prettifyError(parsed.error)}`);
+    throw new UnrecoverableError(`the payload is invalid: ${z.prettifyError(parsed.error)}`);
   const { method, body, timeout_s, headers, secrets } = parsed.data;
   const url = new URL(parsed.data.url);
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
@@ -38,7 +38,7 @@ export async function handle(
       headers: {
         ...(text === undefined || typeof body === 'string' ? {} : { 'content-type': 'application/json' }),
         'user-agent': 'fathom',
-        // The same for every attempt, so that the other side can tell a second one.
+        // The same for every attempt, so that the server can recognize a retry.
         'idempotency-key': task.id,
         'accept-encoding': 'identity',
         ...headers,
@@ -51,7 +51,7 @@ export async function handle(
     retryAfter = response.headers['retry-after'];
     const location =
       response.headers.location === undefined ? '' : `location: ${response.headers.location}\n`;
-    keepAnswer(`${location}${await beginningOf(response)}`.slice(0, KEPT_CHARACTERS));
+    keepAnswer(`${location}${await readBeginning(response)}`.slice(0, STORED_CHARACTERS));
   } catch (error) {
     if (error instanceof TargetRefused) throw new UnrecoverableError(error.message);
     if (!signal.aborted && limit.aborted)
@@ -61,16 +61,16 @@ export async function handle(
   if (status >= 200 && status < 300) return { status };
   const message = `${method} ${url.origin} answered ${status}`;
   if (status < 400) {
-    throw new UnrecoverableError(`${message}: redirections are not followed; name the address where it ends`);
+    throw new UnrecoverableError(`${message}: redirects are not followed; use the final address`);
   }
-  if (status < 500 && !NOT_NOW.includes(status)) throw new UnrecoverableError(message);
+  if (status < 500 && !RETRYABLE.includes(status)) throw new UnrecoverableError(message);
   throw Object.assign(new Error(message), {
     code: `http_${status}`,
-    retryAfterMs: retryAfterMs(retryAfter ?? null, Date.now()),
+    retryAfterMs: parseRetryAfterHeader(retryAfter ?? null, Date.now()),
   });
 }
 
-/** Over a connection of its own, to one of `addresses`, whatever the name would be resolved to now. */
+/** Sends the request over a new connection to one of `addresses`; the name is not resolved again. */
 function send(
   url: URL,
   addresses: readonly [Address, ...Address[]],
@@ -100,20 +100,20 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([work, aborted.promise]);
 }
 
-/** What is kept; the rest is not read, so that an answer without end neither fills the memory nor makes the task fail. */
-async function beginningOf(response: IncomingMessage): Promise<string> {
+/** Reads the part of the response that is stored. The rest is not read, because a response can be endless. */
+async function readBeginning(response: IncomingMessage): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   for await (const chunk of response) {
     text += decoder.decode(chunk as Buffer, { stream: true });
-    if (text.length >= KEPT_CHARACTERS) break;
+    if (text.length >= STORED_CHARACTERS) break;
   }
   response.destroy();
   return text;
 }
 
-/** RFC 9110, 10.2.3: seconds, or a date. Null when there is none that makes sense. */
-export function retryAfterMs(header: string | null, nowMs: number): number | null {
+/** Parses Retry-After (RFC 9110, 10.2.3): seconds or a date. Returns null when it is missing or invalid. */
+export function parseRetryAfterHeader(header: string | null, nowMs: number): number | null {
   if (header === null) return null;
   const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
   return Number.isNaN(ms) ? null : Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS);

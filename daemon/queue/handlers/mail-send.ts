@@ -1,29 +1,29 @@
 import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
 import { z } from 'zod';
-import type { OwnTaskContext } from './context.ts';
+import type { BuiltInTaskContext } from './context.ts';
 import { mailPayloadSchema } from './mail-payload.ts';
 import { resolveTarget, TargetRefused } from './target.ts';
 
 const TIMEOUT_MS = 30_000;
 
 /**
- * Sends a mail over SMTP. Answers that are for good (5xx) are not tried again, nor is a mail that some of its recipients
- * got: they would get it again.
+ * Sends a mail over SMTP. It is not retried after a permanent error (5xx), nor when some recipients received it, because
+ * they would receive it again.
  */
 export async function handle(
   given: unknown,
-  { task, allowedTargets, UnrecoverableError }: OwnTaskContext,
+  { task, allowedTargets, UnrecoverableError }: BuiltInTaskContext,
 ): Promise<{ message_id: string; accepted: string[]; rejected: string[] }> {
   const parsed = mailPayloadSchema.safeParse(given);
   if (!parsed.success)
-    throw new UnrecoverableError(`the payload is not right: ${z.prettifyError(parsed.error)}`);
+    throw new UnrecoverableError(`the payload is invalid: ${z.prettifyError(parsed.error)}`);
   const { smtp, secrets, reply_to, ...mail } = parsed.data;
   const [{ address: host }] = await resolveTarget(smtp, allowedTargets).catch((error: unknown) => {
     throw error instanceof TargetRefused ? new UnrecoverableError(error.message) : error;
   });
   const transport = createTransport({
-    // What was checked; its certificate is that of the name.
+    // The checked address. The certificate is verified for the name.
     host,
     ...(isIP(smtp.host) === 0 ? { tls: { servername: smtp.host } } : {}),
     port: smtp.port,
@@ -33,7 +33,7 @@ export async function handle(
     connectionTimeout: TIMEOUT_MS,
     greetingTimeout: TIMEOUT_MS,
     socketTimeout: TIMEOUT_MS,
-    // A payload must not read files of this host or fetch addresses in its name.
+    // A payload must not read files of this host or fetch URLs.
     disableFileAccess: true,
     disableUrlAccess: true,
   });
@@ -41,28 +41,28 @@ export async function handle(
     const sent = await transport.sendMail({
       ...mail,
       ...(reply_to === undefined ? {} : { replyTo: reply_to }),
-      // The same for every attempt, so that a second delivery can be told.
+      // The same for every attempt, so that a second delivery can be recognized.
       messageId: `<${task.id}@fathom>`,
     });
-    const [accepted, rejected] = [sent.accepted.map(address), sent.rejected.map(address)];
+    const [accepted, rejected] = [sent.accepted.map(toAddress), sent.rejected.map(toAddress)];
     if (rejected.length > 0) {
       const reasons = (sent.rejectedErrors ?? []).map(({ message }) => message).join('; ');
       throw new UnrecoverableError(
-        `${accepted.join(', ')} got the mail, ${rejected.join(', ')} did not: ${reasons}; send it to them in a task of their own`,
+        `${accepted.join(', ')} got the mail, ${rejected.join(', ')} did not: ${reasons}; add another task for these`,
       );
     }
     return { message_id: sent.messageId, accepted, rejected };
   } catch (error) {
     const { code, responseCode } = error as { code?: string; responseCode?: number };
-    // Without an answer of the server it is the envelope of the payload that cannot be used.
-    const isForGood = responseCode === undefined ? code === 'EENVELOPE' : responseCode >= 500;
-    if (isForGood) throw new UnrecoverableError((error as Error).message);
+    // EENVELOPE without a response: the payload has no usable sender or recipients.
+    const isPermanent = responseCode === undefined ? code === 'EENVELOPE' : responseCode >= 500;
+    if (isPermanent) throw new UnrecoverableError((error as Error).message);
     throw error;
   } finally {
     transport.close();
   }
 }
 
-function address(given: string | { address: string }): string {
+function toAddress(given: string | { address: string }): string {
   return typeof given === 'string' ? given : given.address;
 }

@@ -2,14 +2,15 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { type Address, mayConnect, parseAllowedTarget } from '../../base/network-targets.ts';
 
-/** The target is not public, and not allowed: trying again would be useless. */
+/** The target is neither public nor allowed; a retry would be useless. */
 export class TargetRefused extends Error {}
 
 /**
- * The addresses of a host. What is connected to has to be one of these: a second look-up could answer otherwise.
+ * Resolves the addresses of a host and checks them. The caller must connect to one of them, because a second lookup may
+ * return others.
  *
  * @param allowed entries of QUEUE_ALLOWED_TARGETS
- * @throws TargetRefused, or the error of the look-up
+ * @throws TargetRefused, or the error of the lookup
  */
 export async function resolveTarget(
   { host, port }: { host: string; port: number },
@@ -28,6 +29,6 @@ export async function resolveTarget(
   const targets = allowed.flatMap((entry) => parseAllowedTarget(entry) ?? []);
   if (mayConnect({ host, port, addresses }, targets)) return addresses;
   throw new TargetRefused(
-    `tasks do not connect to '${host}', which is no public address; an administrator may allow it: QUEUE_ALLOWED_TARGETS=${host}`,
+    `tasks do not connect to '${host}', which is not a public address; an administrator can allow it: QUEUE_ALLOWED_TARGETS=${host}`,
   );
 }

@@ -1,15 +1,15 @@
 import type PocketBase from 'pocketbase';
 import type { DatabaseAccess } from './messages.ts';
 
-/** Half of what a token is good for, so that a long task always has a valid one. */
+/** Half of the lifetime of a token, so that a long task always has a valid one. */
 const RENEW_AFTER_MS = 25 * 60_000;
 
-/** A PocketBase client signed in as superuser of one user database, for as long as the task takes. */
+/** Creates a PocketBase client that stays signed in as superuser of one user database. */
 export async function databaseClient(
   { url, token }: DatabaseAccess,
   renew: () => Promise<string>,
 ): Promise<PocketBase> {
-  // Loaded only where a task works on a database: most of a runner's start would be this.
+  // Loaded only for tasks that use a database: it would take most of the start of a runner.
   const { default: Client } = await import('pocketbase');
   const client = new Client(url);
   client.autoCancellation(false);

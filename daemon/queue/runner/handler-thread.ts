@@ -1,11 +1,12 @@
-/** The thread of a runner in which the handler's module is loaded and called. */
+/** The thread of a runner that loads and calls handlers. */
 import { Socket } from 'node:net';
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../../shared/errors.ts';
 import { isDeeperThan, MAX_JSON_DEPTH } from '../../../shared/json-depth.ts';
 import { databaseClient } from './database-client.ts';
-import { eachLine } from './lines.ts';
+
 import {
+  eachLine,
   type FromRunner,
   type HostMethod,
   type LogLevel,
@@ -13,38 +14,38 @@ import {
   TASK_PIPE,
   type ToRunner,
 } from './messages.ts';
-import { describeThrown, textOfAny } from './thrown.ts';
+import { describeThrown, formatValue } from './thrown.ts';
 
 const MAX_RESULT_CHARACTERS = 256 * 1024;
 const MAX_TEXT = 4_000;
 
 const pipe = new Socket({ fd: TASK_PIPE, readable: true, writable: true });
 
-/** Thrown by handlers where trying again would be useless; told by its name, so any class of that name will do. */
+/** Thrown by handlers when a retry would be useless. It is recognized by its name, so any class of this name works. */
 class UnrecoverableError extends Error {
   override readonly name = 'UnrecoverableError';
 }
 
 let running: AbortController | null = null;
-let lastCall = 0;
+let lastCallId = 0;
 const calls = new Map<number, PromiseWithResolvers<unknown>>();
 
-function tell(message: FromRunner): void {
+function send(message: FromRunner): void {
   pipe.write(`${JSON.stringify(message)}\n`);
 }
 
-/** To the main thread, which guards the lease while a task runs. */
-function report(news: { kind: 'idle' } | { kind: 'lease'; leaseMs: number }): void {
+/** Sends a message to the main thread, which guards the lease while a task runs. */
+function notifyMainThread(message: { kind: 'idle' } | { kind: 'lease'; leaseMs: number }): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
-  parentPort?.postMessage(news);
+  parentPort?.postMessage(message);
 }
 
-function ask(method: HostMethod): Promise<unknown> {
-  lastCall += 1;
-  const answer = Promise.withResolvers<unknown>();
-  calls.set(lastCall, answer);
-  tell({ kind: 'host', call: lastCall, method });
-  return answer.promise;
+function callHost(method: HostMethod): Promise<unknown> {
+  lastCallId += 1;
+  const response = Promise.withResolvers<unknown>();
+  calls.set(lastCallId, response);
+  send({ kind: 'host', call: lastCallId, method });
+  return response.promise;
 }
 
 interface HandlerModule {
@@ -52,12 +53,12 @@ interface HandlerModule {
   handle?: unknown;
 }
 
-let last: { url: string; module: HandlerModule } | null = null;
+let lastModule: { url: string; module: HandlerModule } | null = null;
 
-/** Tasks of one kind often follow each other, and even to find a loaded module takes a while. */
-async function load(url: string): Promise<HandlerModule> {
-  if (last?.url !== url) last = { url, module: (await import(url)) as HandlerModule };
-  return last.module;
+/** Caches the last module, because tasks of one type often follow each other and even a cached `import` takes time. */
+async function loadModule(url: string): Promise<HandlerModule> {
+  if (lastModule?.url !== url) lastModule = { url, module: (await import(url)) as HandlerModule };
+  return lastModule.module;
 }
 
 async function run(
@@ -65,30 +66,30 @@ async function run(
   signal: AbortSignal,
   keepAnswer: (text: string) => void,
 ): Promise<string> {
-  const loaded = await load(request.module);
-  // Fathom's own have names.
+  const loaded = await loadModule(request.module);
+  // Built-in handlers have a named export.
   const handler = loaded.default ?? loaded.handle;
   if (typeof handler !== 'function') {
     throw new UnrecoverableError(`the handler of '${request.task.type}' has no default export to call`);
   }
-  /** What a handler leaves behind must not speak for the task after it. */
-  const tellWhileRunning = (message: FromRunner) => {
-    if (running?.signal === signal) tell(message);
+  /** Ignores messages of code that a handler left running after its end. */
+  const sendWhileRunning = (message: FromRunner) => {
+    if (running?.signal === signal) send(message);
   };
   const log = (level: LogLevel) => (text: unknown) =>
-    tellWhileRunning({ kind: 'log', level, text: textOfAny(text).slice(0, MAX_TEXT) });
+    sendWhileRunning({ kind: 'log', level, text: formatValue(text).slice(0, MAX_TEXT) });
   const { database, user, task } = request;
   const result: unknown = await handler(request.payload, {
-    database: database && (await databaseClient(database, () => ask('token') as Promise<string>)),
+    database: database && (await databaseClient(database, () => callHost('token') as Promise<string>)),
     user,
     task,
     signal,
     progress: (percent: unknown, message?: unknown) => {
       const bounded = Math.min(100, Math.max(0, Number(percent) || 0));
-      tellWhileRunning({
+      sendWhileRunning({
         kind: 'progress',
         percent: bounded,
-        message: message === undefined ? null : textOfAny(message).slice(0, 1_000),
+        message: message === undefined ? null : formatValue(message).slice(0, 1_000),
       });
     },
     log: Object.assign(log('info'), {
@@ -99,11 +100,11 @@ async function run(
     }),
     UnrecoverableError,
     dataDir: database?.data_dir ?? null,
-    provision: () => ask('provision'),
+    provision: () => callHost('provision'),
     keepAnswer,
     allowedTargets: request.allowedTargets,
   });
-  const text = jsonOf(result);
+  const text = toJson(result);
   if (text.length > MAX_RESULT_CHARACTERS) {
     throw new UnrecoverableError(
       `the result is ${text.length} characters of JSON, ${MAX_RESULT_CHARACTERS} are allowed; keep it in the database`,
@@ -112,11 +113,11 @@ async function run(
   return text;
 }
 
-/** The handler has done its work, and would return the same again: another attempt would be useless. */
-function jsonOf(result: unknown): string {
+/** Converts the result to JSON. An error is unrecoverable, because another attempt would return the same result. */
+function toJson(result: unknown): string {
   try {
     const text = JSON.stringify(result) ?? 'null';
-    // Shorter ones cannot be.
+    // A shorter text cannot be nested too deep.
     if (text.length > 2 * MAX_JSON_DEPTH && isDeeperThan(JSON.parse(text), MAX_JSON_DEPTH)) {
       throw new Error(`it is nested more than ${MAX_JSON_DEPTH} deep`);
     }
@@ -126,9 +127,9 @@ function jsonOf(result: unknown): string {
   }
 }
 
-async function attempt(request: RunRequest): Promise<void> {
+async function runTask(request: RunRequest): Promise<void> {
   running = new AbortController();
-  report({ kind: 'lease', leaseMs: request.leaseMs });
+  notifyMainThread({ kind: 'lease', leaseMs: request.leaseMs });
   let end: FromRunner;
   const kept: { answer?: string } = {};
   const keepAnswer = (answer: string) => void Object.assign(kept, { answer });
@@ -138,14 +139,14 @@ async function attempt(request: RunRequest): Promise<void> {
     end = { kind: 'failed', error: describeThrown(error), ...kept };
   }
   running = null;
-  tell(end);
-  report({ kind: 'idle' });
+  send(end);
+  notifyMainThread({ kind: 'idle' });
 }
 
 function receive(message: ToRunner): void {
   switch (message.kind) {
     case 'run':
-      void attempt(message);
+      void runTask(message);
       return;
     case 'abort':
       running?.abort(new DOMException(message.reason, 'AbortError'));
@@ -167,4 +168,4 @@ pipe.on(
 );
 // The main thread ends the process when the worker is gone.
 pipe.on('error', () => {});
-tell({ kind: 'ready' });
+send({ kind: 'ready' });

@@ -1,25 +1,25 @@
-/** What a worker and the process that runs a handler tell each other. */
+/** Messages between a worker and the process that runs a handler. */
 
 export interface HandlerError {
   name: string;
   message: string;
   stack: string | null;
   code: string | null;
-  /** What led to it, the outermost first. */
+  /** The outermost first. */
   causes: string[];
-  /** Trying again would be useless. */
+  /** A retry would be useless. */
   unrecoverable: boolean;
-  /** Not before that many milliseconds, see `retryAfterOf`. */
+  /** Least delay before the next attempt, see `parseRetryAfter`. */
   retryAfterMs: number | null;
 }
 
-/** The longest wait between two attempts, whatever a handler asks for. */
+/** The longest delay between two attempts that a handler can request. */
 export const MAX_RETRY_AFTER_MS = 7 * 86_400_000;
 
-/** What a handler asks for as a number of milliseconds that can be kept; null when it is none. */
-export function retryAfterOf(asked: unknown): number | null {
-  if (typeof asked !== 'number' || Number.isNaN(asked)) return null;
-  return Math.min(Math.max(0, asked), MAX_RETRY_AFTER_MS);
+/** Limits the delay that a handler requests, in milliseconds; null when the value is not a number. */
+export function parseRetryAfter(requested: unknown): number | null {
+  if (typeof requested !== 'number' || Number.isNaN(requested)) return null;
+  return Math.min(Math.max(0, requested), MAX_RETRY_AFTER_MS);
 }
 
 /** Access to the database of the task's user. */
@@ -27,7 +27,7 @@ export interface DatabaseAccess {
   name: string;
   url: string;
   token: string;
-  /** Its `pb_data`. */
+  /** Path of its `pb_data`. */
   data_dir: string;
 }
 
@@ -39,9 +39,9 @@ export interface RunRequest {
   task: { id: string; type: string; attempt: number; max_attempts: number; epoch: number };
   user: { id: string; email: string; name: string } | null;
   database: DatabaseAccess | null;
-  /** Entries of QUEUE_ALLOWED_TARGETS, for handlers of Fathom that connect to others. */
+  /** Entries of QUEUE_ALLOWED_TARGETS, for built-in handlers that connect to other hosts. */
   allowedTargets: readonly string[];
-  /** Milliseconds after which the process ends itself, unless a `lease` message says otherwise. */
+  /** Milliseconds after which the process ends itself, unless a `lease` message extends the time. */
   leaseMs: number;
 }
 
@@ -51,23 +51,33 @@ export type ToRunner =
   | { kind: 'answer'; call: number; value: unknown }
   | { kind: 'refused'; call: number; message: string };
 
-/** To the main thread of a runner: when it has to end itself, unless this comes again. */
-export interface LeaseNews {
+/** Tells the main thread of a runner to end the process after this time. A later message replaces it. */
+export interface LeaseMessage {
   kind: 'lease';
   leaseMs: number;
 }
 
-/** The pipe between a worker and the thread: one JSON text a line. */
+/** File descriptor of the pipe between a worker and the thread. Each line is one JSON message. */
 export const TASK_PIPE = 4;
+
+/** Splits chunks of text into lines. An incomplete line waits for the next chunk. */
+export function eachLine(onLine: (line: string) => void): (chunk: string) => void {
+  let rest = '';
+  return (chunk) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  };
+}
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** What a handler may ask of its worker: a new token for its database, or a database for its user. */
+/** Calls from a handler to its worker: a new token for its database, or a database for its user. */
 export type HostMethod = 'token' | 'provision';
 
 export type FromRunner =
   | { kind: 'ready' }
-  /** `result` is JSON text. `answer`: what the other side said, for administrators. */
+  /** `result` is JSON text. `answer` is the response of a remote server, for administrators. */
   | { kind: 'done'; result: string; answer?: string }
   | { kind: 'failed'; error: HandlerError; answer?: string }
   | { kind: 'progress'; percent: number; message: string | null }

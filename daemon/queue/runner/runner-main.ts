@@ -1,38 +1,37 @@
 /**
- * The process in which handlers run, one task at a time. The handler itself runs in a thread, so that whatever it does
- * there — block, exit, fill its memory — this main thread goes on and can end it all: when the worker is gone, or when the
- * lease is over and nobody renewed it. Tasks go between the worker and the thread over a pipe of their own; what passes
- * here is only what this thread has to know.
+ * The process in which handlers run, one task at a time. The handler runs in a thread. The main thread keeps running when a
+ * handler blocks, exits or fills its memory, and ends the process when the worker is gone or the lease expires. Tasks go
+ * between the worker and the thread over a separate pipe.
  */
 import { Worker } from 'node:worker_threads';
 import { modulePath } from '../../base/package.ts';
-import { type FromRunner, handlerError, type LeaseNews } from './messages.ts';
+import { type FromRunner, handlerError, type LeaseMessage } from './messages.ts';
 
 const THREAD = modulePath('daemon/queue/runner/handler-thread');
 const memoryMb = Number(process.argv[2]);
-/** Lines of a task that are passed on from what it prints. */
+/** Printed lines of one task that are sent to the worker. */
 const MAX_PRINTED_LINES = 1_000;
 
-let busy = false;
-let ending = false;
-let printed = 0;
+let isBusy = false;
+let isEnding = false;
+let printedLines = 0;
 let leaseTimer: NodeJS.Timeout | undefined;
 
-// Node's own warnings go there, and a full disk or a closed pipe must not end what runs.
+// Node writes its warnings to stderr. A full disk or a closed pipe must not end the process.
 process.stderr.on('error', () => {});
 
-function die(): never {
+function killProcess(): never {
   process.kill(process.pid, 'SIGKILL');
   throw new Error('unreachable');
 }
 
-function tell(message: FromRunner, then?: () => void): void {
-  if (process.connected) process.send?.(message, undefined, undefined, () => then?.());
+function send(message: FromRunner, onSent?: () => void): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => onSent?.());
 }
 
-function holdLease(leaseMs: number): void {
+function restartLeaseTimer(leaseMs: number): void {
   clearTimeout(leaseTimer);
-  leaseTimer = setTimeout(die, leaseMs);
+  leaseTimer = setTimeout(killProcess, leaseMs);
 }
 
 const thread = new Worker(THREAD, {
@@ -41,29 +40,29 @@ const thread = new Worker(THREAD, {
   resourceLimits: { maxOldGenerationSizeMb: memoryMb },
 });
 
-/** The thread is gone, and this process with it once the worker was told. */
-function end(message: string, code: string): void {
-  // An error is followed by the thread's exit.
-  if (ending) return;
-  ending = true;
+/** Reports that the thread has ended, then exits. */
+function reportEnd(message: string, code: string): void {
+  // After an error, the event 'exit' follows.
+  if (isEnding) return;
+  isEnding = true;
   clearTimeout(leaseTimer);
-  tell({ kind: 'failed', error: handlerError(message, { code }) }, () => process.exit(0));
+  send({ kind: 'failed', error: handlerError(message, { code }) }, () => process.exit(0));
 }
 
-thread.on('message', (news: LeaseNews | { kind: 'idle' }) => {
-  busy = news.kind === 'lease';
-  printed = 0;
-  if (news.kind === 'lease') holdLease(news.leaseMs);
+thread.on('message', (message: LeaseMessage | { kind: 'idle' }) => {
+  isBusy = message.kind === 'lease';
+  printedLines = 0;
+  if (message.kind === 'lease') restartLeaseTimer(message.leaseMs);
   else clearTimeout(leaseTimer);
 });
 thread.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    end(`the handler used more than ${memoryMb} MB of memory`, 'memory_limit');
+    reportEnd(`the handler used more than ${memoryMb} MB of memory`, 'memory_limit');
   } else {
-    end(`the handler left an error uncaught: ${error.message}`, 'uncaught');
+    reportEnd(`the handler left an error uncaught: ${error.message}`, 'uncaught');
   }
 });
-thread.on('exit', (code) => end(`the handler called process.exit(${code})`, 'exit'));
+thread.on('exit', (code) => reportEnd(`the handler called process.exit(${code})`, 'exit'));
 for (const [stream, level] of [
   [thread.stdout, 'info'],
   [thread.stderr, 'warn'],
@@ -71,17 +70,17 @@ for (const [stream, level] of [
   stream.setEncoding('utf8');
   stream.on('data', (text: string) => {
     for (const line of text.split('\n')) {
-      if (line === '' || !busy || printed >= MAX_PRINTED_LINES) continue;
-      printed += 1;
-      tell({ kind: 'log', level, text: line.slice(0, 2_000) });
+      if (line === '' || !isBusy || printedLines >= MAX_PRINTED_LINES) continue;
+      printedLines += 1;
+      send({ kind: 'log', level, text: line.slice(0, 2_000) });
     }
   });
 }
 
-process.on('message', ({ leaseMs }: LeaseNews) => {
-  if (busy) holdLease(leaseMs);
+process.on('message', ({ leaseMs }: LeaseMessage) => {
+  if (isBusy) restartLeaseTimer(leaseMs);
 });
-// The worker is gone, however that came about: nothing may happen in its name any more.
-process.on('disconnect', die);
-// The whole group gets these from a terminal or a service manager; the worker decides what follows.
+// The worker is gone. A handler must not continue without it.
+process.on('disconnect', killProcess);
+// A terminal or service manager sends these to the whole process group; the worker decides when this process ends.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});

@@ -1,35 +1,35 @@
 import { Runner } from './runner.ts';
 
-/** After so many tasks a runner is replaced, so that what handlers leave behind does not pile up for ever. */
+/** A runner is replaced after this many tasks, so that leftovers of handlers do not accumulate. */
 const MAX_TASKS = 5_000;
 
 export interface RunnerPoolOptions {
   memoryMb: number;
 }
 
-/** Runners that are kept ready, so that a task does not wait for a process to start. */
+/** Keeps runners ready, so that a task does not wait for the start of a process. */
 export class RunnerPool {
   readonly #options: RunnerPoolOptions;
   readonly #idle: Runner[] = [];
   readonly #all = new Set<Runner>();
   readonly #tasks = new WeakMap<Runner, number>();
-  #closed = false;
+  #isClosed = false;
 
   constructor(options: RunnerPoolOptions) {
     this.#options = options;
   }
 
-  /** Resolves when a task could begin at once. @throws when a runner cannot be started */
+  /** Resolves when a runner is ready. @throws when no runner can be started */
   async warm(): Promise<void> {
     const runner = await this.take();
-    this.give(runner);
+    this.giveBack(runner);
   }
 
-  /** @throws when it cannot be started */
+  /** @throws when no runner can be started */
   async take(): Promise<Runner> {
     for (let runner = this.#idle.pop(); runner; runner = this.#idle.pop()) {
-      if (!runner.usable) {
-        this.#forget(runner);
+      if (!runner.isUsable) {
+        this.#remove(runner);
         continue;
       }
       await runner.ready;
@@ -40,20 +40,20 @@ export class RunnerPool {
     return runner;
   }
 
-  /** Back after a task: kept if it is still good, replaced otherwise. */
-  give(runner: Runner): void {
+  /** Returns a runner after a task. One that is not usable any more is replaced. */
+  giveBack(runner: Runner): void {
     const tasks = (this.#tasks.get(runner) ?? 0) + 1;
     this.#tasks.set(runner, tasks);
-    if (runner.usable && tasks < MAX_TASKS && !this.#closed) {
+    if (runner.isUsable && tasks < MAX_TASKS && !this.#isClosed) {
       this.#idle.push(runner);
       return;
     }
-    this.#forget(runner);
-    if (!this.#closed && this.#idle.length === 0) this.#idle.push(this.#start());
+    this.#remove(runner);
+    if (!this.#isClosed && this.#idle.length === 0) this.#idle.push(this.#start());
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
     await Promise.all([...this.#all].map((runner) => runner.close()));
   }
 
@@ -63,7 +63,7 @@ export class RunnerPool {
     return runner;
   }
 
-  #forget(runner: Runner): void {
+  #remove(runner: Runner): void {
     void runner.close().then(() => this.#all.delete(runner));
   }
 }

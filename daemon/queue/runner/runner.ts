@@ -2,12 +2,13 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { modulePath } from '../../base/package.ts';
-import { eachLine } from './lines.ts';
+
 import {
+  eachLine,
   type FromRunner,
   type HandlerError,
   handlerError,
-  type LeaseNews,
+  type LeaseMessage,
   type LogLevel,
   type RunRequest,
   TASK_PIPE,
@@ -15,14 +16,15 @@ import {
 } from './messages.ts';
 
 const PROGRAM = modulePath('daemon/queue/runner/runner-main');
-const LOOK_AT_MEMORY_EVERY_MS = 500;
+const MEMORY_CHECK_MS = 500;
 const PAGE_BYTES = 4096;
-/** What a Node process takes before any handler does, and what lies outside the heap of the thread. */
+/** Memory of a Node process without a handler, and memory outside the heap of the thread. */
 const OVERHEAD_MB = 256;
 
-/** Of the environment, what programs need to run at all; nothing of Fathom's own, which is full of secrets. */
-const PASSED_ON = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS'];
+/** Environment variables that a handler gets. Fathom's own variables contain secrets. */
+const PASSED_VARIABLES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS'];
 
+/** What a handler can use of its worker. */
 export interface RunHost {
   onProgress(percent: number, message: string | null): void;
   onLog(level: LogLevel, text: string): void;
@@ -32,7 +34,7 @@ export interface RunHost {
 
 export type RunnerEnd = Extract<FromRunner, { kind: 'done' | 'failed' }>;
 
-/** One process that runs handlers, one task at a time; it lives on between tasks that end well. */
+/** One process that runs handlers, one task at a time. It is reused while tasks end normally. */
 export class Runner {
   readonly #child: ChildProcess;
   readonly #pipe: Socket;
@@ -40,9 +42,10 @@ export class Runner {
   readonly #ended = Promise.withResolvers<void>();
   #run: { host: RunHost; end: (end: RunnerEnd) => void } | null = null;
   #killedFor: HandlerError | null = null;
-  #alive = true;
-  #spent = false;
-  /** Settles once it can take a task; rejects when it ended before. */
+  #isAlive = true;
+  /** The thread has ended, and the process is about to end. */
+  #isThreadGone = false;
+  /** Resolves when the process can take a task; rejects when it ends before. */
   readonly ready: Promise<void>;
 
   constructor({ memoryMb }: { memoryMb: number }) {
@@ -50,22 +53,21 @@ export class Runner {
     this.#child = fork(PROGRAM, [String(memoryMb)], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       env: Object.fromEntries(
-        PASSED_ON.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+        PASSED_VARIABLES.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
       ),
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
       serialization: 'json',
     });
     const ready = Promise.withResolvers<void>();
     this.ready = ready.promise;
-    // Whoever takes it is told; one that is only kept warm has nobody waiting for this.
+    // A runner that is not taken from the pool has no one to handle the rejection.
     this.ready.catch(() => {});
     const receive = (message: FromRunner) => {
       if (message.kind === 'ready') ready.resolve();
       else this.#receive(message);
     };
     this.#child.on('message', (message: FromRunner) => {
-      // From the main thread: the thread that ran the handler is gone, and the process about to end.
-      if (message.kind === 'failed') this.#spent = true;
+      if (message.kind === 'failed') this.#isThreadGone = true;
       receive(message);
     });
     this.#pipe = this.#child.stdio[TASK_PIPE] as Socket;
@@ -74,37 +76,40 @@ export class Runner {
       'data',
       eachLine((line) => receive(JSON.parse(line) as FromRunner)),
     );
-    // Its end says the same.
+    // The end of the process follows.
     this.#pipe.on('error', () => {});
-    const gone = (why: string) => {
-      if (!this.#alive) return;
-      this.#alive = false;
-      ready.reject(new Error(why));
-      this.#finish({ kind: 'failed', error: this.#killedFor ?? handlerError(why, { code: 'runner_gone' }) });
+    const handleEnd = (reason: string) => {
+      if (!this.#isAlive) return;
+      this.#isAlive = false;
+      ready.reject(new Error(reason));
+      this.#finish({
+        kind: 'failed',
+        error: this.#killedFor ?? handlerError(reason, { code: 'runner_gone' }),
+      });
       this.#ended.resolve();
     };
-    this.#child.once('error', (error) => gone(`the process of the handler failed: ${error.message}`));
+    this.#child.once('error', (error) => handleEnd(`the process of the handler failed: ${error.message}`));
     this.#child.once('exit', (code, signal) =>
-      gone(`the process of the handler ended (${signal ?? `exit code ${code}`})`),
+      handleEnd(`the process of the handler ended (${signal ?? `exit code ${code}`})`),
     );
   }
 
-  /** False once it has ended or is about to. */
-  get usable(): boolean {
-    return this.#alive && !this.#spent && this.#killedFor === null && this.#child.connected;
+  /** False when the process has ended or is about to. */
+  get isUsable(): boolean {
+    return this.#isAlive && !this.#isThreadGone && this.#killedFor === null && this.#child.connected;
   }
 
   async run(request: RunRequest, host: RunHost): Promise<RunnerEnd> {
     const ended = Promise.withResolvers<RunnerEnd>();
     this.#run = { host, end: ended.resolve };
-    if (!this.usable) {
+    if (!this.isUsable) {
       this.#finish({
         kind: 'failed',
         error: handlerError('the process of the handler is gone', { code: 'runner_gone' }),
       });
     }
     this.#send(request);
-    const memory = setInterval(() => void this.#watchMemory(), LOOK_AT_MEMORY_EVERY_MS);
+    const memory = setInterval(() => void this.#checkMemory(), MEMORY_CHECK_MS);
     try {
       return await ended.promise;
     } finally {
@@ -117,19 +122,19 @@ export class Runner {
   }
 
   renewLease(leaseMs: number): void {
-    const news: LeaseNews = { kind: 'lease', leaseMs };
-    if (this.#child.connected) this.#child.send(news, () => {});
+    const message: LeaseMessage = { kind: 'lease', leaseMs };
+    if (this.#child.connected) this.#child.send(message, () => {});
   }
 
-  /** At once; whatever runs ends with `error`. */
+  /** Kills the process immediately; a running task ends with `error`. */
   kill(error: HandlerError): void {
     this.#killedFor ??= error;
     this.#child.kill('SIGKILL');
   }
 
-  /** Ends it and waits until it has. */
+  /** Ends the process and waits for its end. */
   async close(): Promise<void> {
-    if (!this.#alive) return;
+    if (!this.#isAlive) return;
     this.kill(handlerError('the worker stops', { code: 'worker_stopped' }));
     await this.#ended.promise;
   }
@@ -168,8 +173,8 @@ export class Runner {
     this.#run = null;
   }
 
-  /** Memory outside the thread's heap has no limit of its own. */
-  async #watchMemory(): Promise<void> {
+  /** Kills a process that uses too much memory. Node limits only the heap of the thread. */
+  async #checkMemory(): Promise<void> {
     try {
       const statm = await readFile(`/proc/${this.#child.pid}/statm`, 'utf8');
       const residentMb = (Number(statm.split(' ')[1]) * PAGE_BYTES) / (1024 * 1024);
@@ -180,7 +185,7 @@ export class Runner {
         );
       }
     } catch {
-      // It has just ended.
+      // The process has just ended.
     }
   }
 }

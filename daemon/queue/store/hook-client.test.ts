@@ -6,7 +6,7 @@ import { textWith } from '../../../test/helpers/text-with.ts';
 import { until } from '../../../test/helpers/until.ts';
 import { HookClient } from './hook-client.ts';
 
-it('answers also after it was closed, and keeps no connection then, which would hold up the end of the process', async () => {
+it('closes the connection of a call that was made after the close', async () => {
   const server = createServer((_, response) => response.end('{"ok":true}'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -23,16 +23,16 @@ it('answers also after it was closed, and keeps no connection then, which would 
   await ended;
 });
 
-it('asks port 80 where that is the one that is named', async () => {
-  // Nobody can be connected to there, and no packet leaves the host.
+it('connects to port 80 when the URL names it', async () => {
+  // No host can have this address, and no packet leaves this one.
   const client = new HookClient({ url: 'http://255.255.255.255:80', hookToken: 'token' });
   await expect(client.call('stats', {})).rejects.toThrow('255.255.255.255:80');
 });
 
 const MOST = 64;
 
-/** A server that answers each when the test says so. */
-async function held() {
+/** A server that responds to each request when the test calls `answer`. */
+async function manualServer() {
   const asked: { n: number; answer: () => void }[] = [];
   const server = createServer((request, response) => {
     request.setEncoding('utf8').once('data', (text) => {
@@ -56,14 +56,14 @@ async function held() {
   };
 }
 
-describe('more requests than there may be connections', () => {
-  it('wait for those before them, the first to come being the next', async () => {
-    const { url, asked, made } = await held();
+describe('requests beyond the limit of connections', () => {
+  it('wait in the order of their calls', async () => {
+    const { url, asked, made } = await manualServer();
     const client = new HookClient({ url, hookToken: 'token' });
     onTestFinished(() => client.close());
     const calls = Array.from({ length: MOST + 20 }, (_, n) => client.call('get', { id: String(n) }));
     await until(() => asked.length === MOST, { what: 'all connections to be taken' });
-    // Each answer makes room for one.
+    // Each response frees one connection.
     for (const [at, call] of calls.entries()) {
       const { answer } = await until(() => asked.find(({ n }) => n === at), { what: `request ${at}` });
       answer();
@@ -74,9 +74,9 @@ describe('more requests than there may be connections', () => {
     expect(made()).toBe(MOST);
   });
 
-  it('are refused when it takes too long', async () => {
-    const { url } = await held();
-    const client = new HookClient({ url, hookToken: 'token', patienceMs: 100 });
+  it('are rejected after a timeout', async () => {
+    const { url } = await manualServer();
+    const client = new HookClient({ url, hookToken: 'token', timeoutMs: 100 });
     onTestFinished(() => client.close());
     const calls = Array.from({ length: MOST + 1 }, () => client.call('stats', {}));
     await expect(calls.at(-1)).rejects.toMatchObject({

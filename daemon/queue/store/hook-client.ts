@@ -8,45 +8,49 @@ export interface HookClientOptions {
   /** Of the global PocketBase. */
   url: string;
   hookToken: string;
-  /** How long a turn is waited for, and then an answer. */
-  patienceMs?: number;
+  /** How long a call waits for a connection, and then for the response. */
+  timeoutMs?: number;
 }
 
-/** PocketBase waits 10 s for a lock that another program has, and a write behind one that does waits as long again. */
-const PATIENCE_MS = 20_000;
-/** What is done at the last moment is still heard of: an answer is waited for longer than anything is claimed for it. */
-const ON_ITS_WAY_MS = 1_000;
-/** PocketBase writes one after the other anyway; those that it holds up must leave room for those that read. */
+/** PocketBase waits 10 s for the lock of another program, and a second write behind it waits 10 s more. */
+const TIMEOUT_MS = 20_000;
+/** The client waits longer than the hook may work, so that it receives a response at the last moment. */
+const RESPONSE_MARGIN_MS = 1_000;
+/** PocketBase serializes writes. Waiting writes must leave connections for reads. */
 const MAX_CONNECTIONS = 64;
-/** Milliseconds since 1970, by the clock of the host that both are on. */
+/** The time until which the hook may process the request: milliseconds since 1970, by the clock of the common host. */
 const UNTIL_HEADER = 'x-fathom-until';
-/** Answers after which asking again makes sense: too slow, too many requests, nothing can be stored. */
-const NOT_NOW: ReadonlySet<number> = new Set([408, 429, 503]);
-/** An address that names it comes out of `URL` without it. */
+/** Too slow, too many requests, nothing can be stored: a retry makes sense. */
+const RETRYABLE: ReadonlySet<number> = new Set([408, 429, 503]);
+/** `URL` removes the default port. */
 const HTTP_PORT = 80;
 
-/** The queue's operations at the global PocketBase (`pb_hooks/global/lib/queue*.js`), over connections that are kept. */
+/** Calls the queue's hooks of the global PocketBase (`pb_hooks/global/lib/queue*.js`) over persistent connections. */
 export class HookClient {
   readonly #target: { host: string; port: number; timeoutMs: number };
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #patienceMs: number;
+  readonly #timeoutMs: number;
   readonly #connections = new Set<HttpConnection>();
   readonly #turns = new Semaphore(MAX_CONNECTIONS);
   readonly #never = new AbortController().signal;
-  #closed = false;
+  #isClosed = false;
 
-  constructor({ url, hookToken, patienceMs = PATIENCE_MS }: HookClientOptions) {
-    this.#patienceMs = patienceMs;
+  constructor({ url, hookToken, timeoutMs = TIMEOUT_MS }: HookClientOptions) {
+    this.#timeoutMs = timeoutMs;
     const { host, hostname, port } = new URL(url);
-    // A bracketed IPv6 address stands bare here.
+    // Sockets take an IPv6 address without brackets.
     const address = hostname.replace(/^\[|\]$/g, '');
-    this.#target = { host: address, port: Number(port || HTTP_PORT), timeoutMs: patienceMs + ON_ITS_WAY_MS };
+    this.#target = {
+      host: address,
+      port: Number(port || HTTP_PORT),
+      timeoutMs: timeoutMs + RESPONSE_MARGIN_MS,
+    };
     this.#headers = { host, 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: hookToken };
   }
 
   /**
-   * @throws FathomError `control_plane.unavailable` when nobody knows whether it was done, or nothing can be stored now;
-   * `config.invalid` when it does not know who asks; `internal` when it was refused
+   * @throws FathomError `control_plane.unavailable` when the result is unknown or nothing can be stored now;
+   * `config.invalid` when the hook token is wrong; `internal` when the request was refused
    */
   async call<Name extends keyof QueueOperations>(
     operation: Name,
@@ -54,10 +58,10 @@ export class HookClient {
   ): Promise<QueueOperations[Name]['response']> {
     const { status, body: text } = await this.#send(operation, JSON.stringify(body));
     if (status === 200) return JSON.parse(text) as QueueOperations[Name]['response'];
-    if (NOT_NOW.has(status)) {
+    if (RETRYABLE.has(status)) {
       throw new FathomError(
         'control_plane.unavailable',
-        `the global PocketBase cannot keep the queue: ${withAdvice(reasonOf(text))}`,
+        `the global PocketBase cannot keep the queue: ${withRemedy(reasonOf(text))}`,
       );
     }
     if (status === 404) {
@@ -72,20 +76,20 @@ export class HookClient {
     );
   }
 
-  /** What is asked afterwards is answered, but no connection is kept for it. */
+  /** Closes the idle connections. Later calls still work and close their connection. */
   close(): void {
-    this.#closed = true;
+    this.#isClosed = true;
     for (const connection of this.#connections) connection.close();
     this.#connections.clear();
   }
 
   async #send(operation: string, text: string): Promise<HttpAnswer> {
-    const leave = await this.#turn();
-    const connection = this.#free() ?? new HttpConnection(this.#target);
+    const release = await this.#acquireTurn();
+    const connection = this.#findIdle() ?? new HttpConnection(this.#target);
     this.#connections.add(connection);
     try {
-      // What is read later than this, when it was held up, would claim a task that nobody runs.
-      const headers = { ...this.#headers, [UNTIL_HEADER]: String(Date.now() + this.#patienceMs) };
+      // A claim that the hook reads later than this would be for a worker that no longer waits.
+      const headers = { ...this.#headers, [UNTIL_HEADER]: String(Date.now() + this.#timeoutMs) };
       return await connection.send(`/api/fathom/queue/${operation}`, headers, text);
     } catch (error) {
       throw new FathomError(
@@ -94,38 +98,38 @@ export class HookClient {
         { cause: error },
       );
     } finally {
-      // It would hold up the end of the process.
-      if (this.#closed) connection.close();
-      leave();
+      // An open connection would keep the process running.
+      if (this.#isClosed) connection.close();
+      release();
     }
   }
 
-  /** Whoever came first gets the next connection. */
-  async #turn(): Promise<() => void> {
+  /** Waits for a connection, in the order of the calls. */
+  async #acquireTurn(): Promise<() => void> {
     const isFull = this.#turns.held >= MAX_CONNECTIONS;
-    const leave = await this.#turns.acquire(isFull ? AbortSignal.timeout(this.#patienceMs) : this.#never);
-    if (leave) return leave;
+    const release = await this.#turns.acquire(isFull ? AbortSignal.timeout(this.#timeoutMs) : this.#never);
+    if (release) return release;
     throw new FathomError(
       'control_plane.unavailable',
-      `the global PocketBase does not keep up with the queue: ${MAX_CONNECTIONS} requests wait for its answer already; try again in a moment`,
+      `the global PocketBase does not keep up with the queue: ${MAX_CONNECTIONS} requests are waiting; try again in a moment`,
     );
   }
 
-  #free(): HttpConnection | null {
+  #findIdle(): HttpConnection | null {
     for (const connection of this.#connections) {
-      if (connection.idle) return connection;
-      if (connection.ended) this.#connections.delete(connection);
+      if (connection.isIdle) return connection;
+      if (connection.isClosed) this.#connections.delete(connection);
     }
     return null;
   }
 }
 
-/** The control plane is there, and will not take what was asked: asking again would be useless. */
+/** Whether the control plane refused the request; a retry would be useless. */
 export function isRefused(error: unknown): boolean {
   return error instanceof FathomError && error.code === 'internal';
 }
 
-/** What the hook says of it; see `pb_hooks/global/lib/queue-route.js`. */
+/** Returns the message of the hook; see `pb_hooks/global/lib/queue-route.js`. */
 function reasonOf(text: string): string {
   try {
     return (JSON.parse(text) as { message?: string }).message?.replace(/\.$/, '') ?? text;
@@ -134,7 +138,7 @@ function reasonOf(text: string): string {
   }
 }
 
-function withAdvice(reason: string): string {
+function withRemedy(reason: string): string {
   return /locked/.test(reason)
     ? `${reason} by another program; end what 'fuser -v' finds on its data.db`
     : `${reason}; 'fathomd databases list' says more`;

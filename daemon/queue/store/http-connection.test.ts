@@ -6,12 +6,12 @@ import { HttpConnection } from './http-connection.ts';
 
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n';
 
-/** A connection to a server that does `answer` with each piece that arrives. */
+/** A connection to a server that calls `answer` for each chunk that arrives. */
 async function connected(answer: (socket: Socket, text: string) => void, timeoutMs = 20_000) {
   const server = createServer((socket) => {
     socket.setNoDelay(true).setEncoding('utf8');
     socket.on('data', (text) => answer(socket, String(text)));
-    // It ends as the test wants it.
+    // The test ends the connection.
     socket.on('error', () => {});
   });
   server.listen(0, '127.0.0.1');
@@ -29,8 +29,8 @@ const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${te
 
 const ask = (connection: HttpConnection) => connection.send('/path', { host: 'here' }, '{"é":1}');
 
-describe('a kept connection', () => {
-  it('sends one request after the other, and takes status and body of each', async () => {
+describe('a persistent connection', () => {
+  it('sends one request after the other and returns status and body', async () => {
     const received: string[] = [];
     const connection = await connected((socket, text) => {
       received.push(text);
@@ -38,12 +38,12 @@ describe('a kept connection', () => {
       socket.write(`${HEAD}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
     });
     expect(await ask(connection)).toEqual({ status: 200, body: 'n° 1' });
-    expect(connection.idle).toBe(true);
+    expect(connection.isIdle).toBe(true);
     expect(await ask(connection)).toEqual({ status: 200, body: 'n° 2' });
     expect(received[1]).toBe('POST /path HTTP/1.1\r\nhost: here\r\ncontent-length: 8\r\n\r\n{"é":1}');
   });
 
-  it('puts an answer together that comes in chunks and in pieces, cut anywhere', async () => {
+  it('joins a chunked response that arrives in parts', async () => {
     const chunks = chunk('{"é') + chunk('":"long é"}') + chunk('');
     const whole = Buffer.from(`HTTP/1.1 503 Unavailable\r\ntransfer-encoding: chunked\r\n\r\n${chunks}`);
     let cut = 0;
@@ -56,13 +56,13 @@ describe('a kept connection', () => {
     }
   });
 
-  it('is not used again when the server says so', async () => {
+  it('is not reused when the server closes it', async () => {
     const connection = await connected((socket) =>
       socket.write(`${HEAD}connection: close\r\ncontent-length: 2\r\n\r\nok`),
     );
     expect(await ask(connection)).toMatchObject({ body: 'ok' });
-    expect(connection.idle).toBe(false);
-    expect(connection.ended).toBe(true);
+    expect(connection.isIdle).toBe(false);
+    expect(connection.isClosed).toBe(true);
   });
 
   it.each([
@@ -72,17 +72,17 @@ describe('a kept connection', () => {
   ])('fails when the server %s', async (_, answer) => {
     const connection = await connected((socket) => socket.end(answer));
     await expect(ask(connection)).rejects.toThrow();
-    expect(connection.ended).toBe(true);
+    expect(connection.isClosed).toBe(true);
   });
 
-  it('fails when no answer comes in time, and where nobody listens', async () => {
+  it('fails when no response arrives in time, and when no server listens', async () => {
     const connection = await connected(() => {}, 50);
     await expect(ask(connection)).rejects.toThrow('0.05 s');
-    const nobody = new HttpConnection({ host: '127.0.0.1', port: 1, timeoutMs: 1_000 });
-    await expect(ask(nobody)).rejects.toThrow(/ECONNREFUSED/);
+    const unused = new HttpConnection({ host: '127.0.0.1', port: 1, timeoutMs: 1_000 });
+    await expect(ask(unused)).rejects.toThrow(/ECONNREFUSED/);
   });
 
-  it('takes what nobody asked for as no answer to the next request', async () => {
+  it('closes when a response arrives without a request', async () => {
     let server: Socket | undefined;
     const connection = await connected((socket) => {
       server = socket;
@@ -90,14 +90,14 @@ describe('a kept connection', () => {
     });
     await ask(connection);
     server?.write(`${HEAD}content-length: 2\r\n\r\nno`);
-    await until(() => connection.ended, { what: 'the end of the connection' });
+    await until(() => connection.isClosed, { what: 'the end of the connection' });
   });
 
-  it('takes the beginning of a second answer, behind the first, for no part of the next one', async () => {
+  it('closes when a second response begins in the chunk of the first', async () => {
     const connection = await connected((socket) =>
       socket.write(`${HEAD}content-length: 2\r\n\r\nok${HEAD}content-length: 40\r\n\r\nno`),
     );
     expect(await ask(connection)).toMatchObject({ body: 'ok' });
-    expect(connection.idle).toBe(false);
+    expect(connection.isIdle).toBe(false);
   });
 });

@@ -7,30 +7,30 @@ export interface HttpAnswer {
 }
 
 /**
- * A kept HTTP/1.1 connection that takes one request after the other. `node:http` needs twice as long for a short request
- * and its answer (docs/decisions/0014-queue-connection.md).
+ * A persistent HTTP/1.1 connection that sends one request after the other. `node:http` takes twice as long for a short request
+ * and its response (docs/decisions/0014-queue-connection.md).
  */
 export class HttpConnection {
   readonly #socket: Socket;
   readonly #parser = new HTTPParser('RESPONSE');
   readonly #parts: Buffer[] = [];
   #status = 0;
-  #keep = true;
+  #keepAlive = true;
   #waiting: PromiseWithResolvers<HttpAnswer> | null = null;
 
-  /** @param target.timeoutMs an answer has to go on arriving within this; the idle connection ends after it */
+  /** @param target.timeoutMs longest time without data, for a response and for an idle connection */
   constructor(target: { host: string; port: number; timeoutMs: number }) {
     const { host, port, timeoutMs } = target;
     this.#parser.onHeadersComplete = ({ statusCode, shouldKeepAlive }) => {
-      // More than the one answer, in the same piece: its rest would be the beginning of the next one.
+      // A second response in the same chunk would be taken for the response to the next request.
       if (!this.#waiting) this.#socket.destroy();
       this.#status = statusCode;
-      this.#keep = shouldKeepAlive;
+      this.#keepAlive = shouldKeepAlive;
     };
     this.#parser.onBody = (chunk, offset, length) => {
       this.#parts.push(chunk.subarray(offset, offset + length));
     };
-    this.#parser.onMessageComplete = () => this.#answered();
+    this.#parser.onMessageComplete = () => this.#completeResponse();
     this.#socket = connect({ host, port, noDelay: true });
     this.#socket.on('data', (chunk) => {
       if (!this.#waiting) {
@@ -48,17 +48,16 @@ export class HttpConnection {
     this.#socket.once('close', () => this.#fail(new Error('the connection ended without an answer')));
   }
 
-  /** Whether it can take a request. */
-  get idle(): boolean {
-    return this.#waiting === null && !this.ended;
+  /** Whether it can send a request. */
+  get isIdle(): boolean {
+    return this.#waiting === null && !this.isClosed;
   }
 
-  /** Whether it takes none any more. */
-  get ended(): boolean {
+  get isClosed(): boolean {
     return this.#socket.destroyed;
   }
 
-  /** @throws when nobody knows whether the request arrived, or the answer did not come in time or whole */
+  /** @throws when no complete response arrived in time; the request may have been processed */
   send(path: string, headers: Readonly<Record<string, string>>, body: string): Promise<HttpAnswer> {
     const waiting = Promise.withResolvers<HttpAnswer>();
     this.#waiting = waiting;
@@ -72,12 +71,12 @@ export class HttpConnection {
     this.#socket.destroy();
   }
 
-  #answered(): void {
+  #completeResponse(): void {
     const [only] = this.#parts;
     const bytes = this.#parts.length === 1 && only ? only : Buffer.concat(this.#parts);
     const answer = { status: this.#status, body: bytes.toString('utf8') };
     this.#parts.length = 0;
-    if (!this.#keep) this.#socket.destroy();
+    if (!this.#keepAlive) this.#socket.destroy();
     this.#waiting?.resolve(answer);
     this.#waiting = null;
   }

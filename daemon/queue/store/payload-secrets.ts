@@ -1,7 +1,7 @@
 import { type MasterKey, unseal } from '../../keys/envelope.ts';
 import type { Seal } from '../../keys/master-keys.ts';
 
-/** Shorter values are as likely to be ordinary words, and would make a text unreadable without hiding anything. */
+/** Shorter values are often ordinary words; replacing them would make a text unreadable without hiding a secret. */
 const MIN_REDACTED = 4;
 
 function belongsTo(taskId: string): string {
@@ -11,13 +11,12 @@ function belongsTo(taskId: string): string {
 export interface SplitPayload {
   /** JSON text that may be shown. */
   payload: string;
-  /** Envelope of the rest, null when there is none. */
+  /** Envelope of the secret part, null when there is none. */
   sealed: string | null;
 }
 
 /**
- * What is secret of a payload is sealed before it leaves the daemon: its member `secrets`, or the whole of it when it is
- * marked so.
+ * Seals the secret part of a payload before it leaves the daemon: its member `secrets`, or all of it with `whole`.
  */
 export function sealPayload(
   payload: unknown,
@@ -33,31 +32,31 @@ export function sealPayload(
   return { payload: JSON.stringify(shown), sealed: sealJson({ secrets }) };
 }
 
-/** The payload as it was given, and what hides its secrets. @throws FathomError `secret.undecryptable` */
+/** Returns the complete payload, and functions that hide its secrets. @throws FathomError `secret.undecryptable` */
 export function openPayload(
   task: { id: string; payload: unknown; sealed: string | null },
   masters: readonly MasterKey[],
 ): { payload: unknown } & Redaction {
-  if (task.sealed === null) return { payload: task.payload, redact: same, redactJson: same };
+  if (task.sealed === null) return { payload: task.payload, redact: unchanged, redactJson: unchanged };
   const opened = JSON.parse(unseal(masters, task.sealed, belongsTo(task.id)).toString()) as Record<
     string,
     unknown
   >;
   const payload = 'whole' in opened ? opened['whole'] : { ...(task.payload as object), ...opened };
-  return { payload, ...redactionOf(texts(Object.values(opened))) };
+  return { payload, ...createRedaction(textsIn(Object.values(opened))) };
 }
 
 export interface Redaction {
   /** Hides the secrets in any text. */
   redact: (text: string) => string;
-  /** Hides them in JSON text: in its texts and names, and numbers that are one. Numbers that hold one stay whole. */
+  /** Hides them in JSON text: in strings and names, and numbers that equal one. A number that contains one stays. */
   redactJson: (json: string) => string;
 }
 
-/** In one pass, so that what stands in for one secret is not searched for another. */
-export function redactionOf(secrets: readonly string[]): Redaction {
+/** Creates functions that hide secrets in one pass, so that a replacement is not searched again. */
+export function createRedaction(secrets: readonly string[]): Redaction {
   const values = [...new Set(secrets)].filter(({ length }) => length >= MIN_REDACTED);
-  if (values.length === 0) return { redact: same, redactJson: same };
+  if (values.length === 0) return { redact: unchanged, redactJson: unchanged };
   const forms = [...new Set(values.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
   const pattern = new RegExp(
     forms.map((form) => form.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'),
@@ -77,17 +76,17 @@ export function redactionOf(secrets: readonly string[]): Redaction {
 }
 
 const HIDDEN = '[secret]';
-const same = (text: string) => text;
+const unchanged = (text: string) => text;
 
-/** Also as it looks inside JSON and in addresses, where some characters are written otherwise. */
+/** Returns the forms of a value in plain text, in JSON and in URLs, where some characters are escaped. */
 function formsOf(value: string): string[] {
   return [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value.toWellFormed())];
 }
 
-function texts(value: unknown): string[] {
+function textsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   if (typeof value === 'number') return [String(value)];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(texts) : [];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

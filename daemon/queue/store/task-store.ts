@@ -1,3 +1,4 @@
+import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
 import type { DeadGroup, NewTask, QueueStats, Task, TaskSummary } from '../../../shared/api/queue.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { AddedTask, NewTaskRow, StoredStats } from '../../../shared/hooks/queue-operations.ts';
@@ -9,11 +10,8 @@ import { toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
 import type { HookClient } from './hook-client.ts';
 import { sealPayload } from './payload-secrets.ts';
 
-export interface TaskQuery {
-  page: number;
-  perPage: number;
+export interface TaskQuery extends PageRequest {
   sort: string;
-  full?: boolean;
   status?: string | undefined;
   type?: string | undefined;
   user_id?: string | undefined;
@@ -22,7 +20,7 @@ export interface TaskQuery {
 
 const DEFAULTS = { priority: 0, max_attempts: 5, timeout_s: 300 };
 
-/** Tasks, as people and the daemon handle them. */
+/** Adds, reads and changes tasks. Workers claim and settle them through `HookClient`. */
 export class TaskStore {
   readonly #hooks: HookClient;
   readonly #seal: Seal;
@@ -33,22 +31,22 @@ export class TaskStore {
   }
 
   /**
-   * The new task, or the unfinished one that has its key.
+   * Adds a task. Returns the new task, or the unfinished one with the same key.
    *
-   * @param enqueue takes it to the control plane
+   * @param enqueue sends the row to the control plane
    * @throws FathomError `not_found` for an unknown user
    */
   async add(
     task: NewTask,
     enqueue: (row: NewTaskRow) => Promise<AddedTask>,
   ): Promise<{ created: boolean; task: Task }> {
-    const added = await enqueue(this.row(task));
+    const added = await enqueue(this.toRow(task));
     if (added.task) return { created: added.created, task: added.task };
     throw unknownUser(task.user_id);
   }
 
-  /** The task as the control plane takes it, secrets sealed. */
-  row(task: NewTask): NewTaskRow {
+  /** Converts a task to the row that the control plane stores, with sealed secrets. */
+  toRow(task: NewTask): NewTaskRow {
     const id = newRecordId();
     const { payload, secret = false, run_at, ...rest } = task;
     return {
@@ -65,18 +63,20 @@ export class TaskStore {
   /** @throws FathomError `not_found` */
   async get(id: string): Promise<Task> {
     const { task } = await this.#hooks.call('get', { id });
-    return existing(task, id);
+    return requireTask(task, id);
   }
 
-  async list({ perPage, ...query }: TaskQuery): Promise<{ items: (Task | TaskSummary)[]; total: number }> {
-    return this.#hooks.call('list', { ...query, per_page: perPage });
+  async list(query: TaskQuery): Promise<Page<TaskSummary>> {
+    const { page, per_page } = query;
+    return { ...(await this.#hooks.call('list', query)), page, per_page };
   }
 
-  async changes(since: string, limit: number): Promise<TaskSummary[]> {
+  /** Lists tasks that changed at or after `since`, the oldest change first. */
+  async listChanges(since: string, limit: number): Promise<TaskSummary[]> {
     return (await this.#hooks.call('changes', { since, limit })).items;
   }
 
-  async stats(): Promise<QueueStats & { now: string }> {
+  async readStats(): Promise<QueueStats & { now: string }> {
     return withAllCounts(await this.#hooks.call('stats', {}));
   }
 
@@ -87,9 +87,9 @@ export class TaskStore {
 
   /** @throws FathomError `not_found`, `conflict` when it is finished */
   async cancel(id: string): Promise<Task> {
-    const answer = await this.#hooks.call('cancel', { id });
-    const task = existing(answer.task, id);
-    if (!answer.changed)
+    const response = await this.#hooks.call('cancel', { id });
+    const task = requireTask(response.task, id);
+    if (!response.changed)
       throw new FathomError(
         'conflict',
         `the task is ${task.status}; only waiting and running ones can be cancelled`,
@@ -107,17 +107,17 @@ export class TaskStore {
     throw new FathomError('conflict', `another task with the key '${task.unique_key}' is waiting or running`);
   }
 
-  /** Retries all dead letters of one kind of error; their ids. */
+  /** Retries all dead letters of one kind of error. Returns their ids. */
   async retrySignature(signature: string): Promise<string[]> {
     return (await this.#hooks.call('retry', { signature })).ids;
   }
 
-  /** Kinds of errors among the dead letters, the most frequent first. */
-  async dead(page: number, perPage: number): Promise<{ items: DeadGroup[]; total: number }> {
-    return this.#hooks.call('dead', { page, per_page: perPage });
+  /** Lists the kinds of errors among the dead letters, the most frequent first. */
+  async listDeadGroups({ page, per_page }: PageRequest): Promise<Page<DeadGroup>> {
+    return { ...(await this.#hooks.call('dead', { page, per_page })), page, per_page };
   }
 
-  /** Removes finished tasks past their time, a bounded number; how many. */
+  /** Removes finished tasks after their retention, at most `limit`. Returns the number of removed tasks. */
   async prune(body: { finished_days: number; dead_days: number; limit: number }): Promise<number> {
     return (await this.#hooks.call('prune', body)).removed;
   }
@@ -128,7 +128,7 @@ function withAllCounts(stats: StoredStats): QueueStats & { now: string } {
   return { ...stats, counts };
 }
 
-function existing(task: Task | null, id: string): Task {
+function requireTask(task: Task | null, id: string): Task {
   if (!task) throw new FathomError('not_found', `there is no task '${id}'`);
   return task;
 }

@@ -8,8 +8,8 @@ import type { EventBus } from '../../events/bus.ts';
 import { Queue, type QueueOptions } from '../queue.ts';
 import type { TaskHost } from './prepare.ts';
 
-/** What tasks reach of the daemon that runs them. `host`: where user instances listen. */
-function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: string }): TaskHost {
+/** Gives tasks access to the databases of this daemon. `host` is the address of user instances. */
+function createDaemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: string }): TaskHost {
   return {
     async databaseOf(userId) {
       const entry = deps.catalog.findByUser(userId);
@@ -35,8 +35,8 @@ function daemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: st
   };
 }
 
-/** The queue as the configuration wants it. */
-export function daemonQueue({
+/** Creates the queue of the daemon. */
+export function createDaemonQueue({
   config,
   bus,
   catalog,
@@ -48,14 +48,14 @@ export function daemonQueue({
   bus: EventBus;
   catalog: Catalog;
   provisioner: Provisioner;
-  /** What tasks may connect to, beside the setting. */
+  /** More targets, in addition to QUEUE_ALLOWED_TARGETS. */
   extraTargets?: readonly string[];
 }): Queue {
   const host = urlHost(connectHost(config.bindAddress));
   return new Queue({
     ...options,
     random: Math.random,
-    host: daemonHost({ catalog, provisioner, host }),
+    host: createDaemonHost({ catalog, provisioner, host }),
     tasksDir: config.tasksDir,
     allowedTargets: [...config.worker.allowedTargets, ...extraTargets],
     slots: config.worker.concurrency,

@@ -8,42 +8,42 @@ import { describeThrown } from '../runner/thrown.ts';
 import type { AttemptEnd } from './attempt-end.ts';
 import { isUnrecoverable, type PreparedTask } from './prepare.ts';
 
-/** What a handler has after it was told to stop; then its process is killed. */
+/** How long a handler may run after its signal was aborted; then its process is killed. */
 const GRACE_MS = 2_000;
-/** A reason of its own: without one a DOMException with its stack would be made, several times a task. */
+/** An explicit reason is cheap: without one, `abort` creates a DOMException with a stack, several times per task. */
 const ENDED = 'ended';
 
 export interface ExecutionDeps {
   clock: Clock;
   log: Logger;
   runners: RunnerPool;
-  /** Aborted when the task is to stop before it is prepared. */
+  /** `signal` is aborted when the task is stopped during the preparation. */
   prepare: (task: ClaimedTask, signal: AbortSignal) => Promise<PreparedTask>;
   leaseMs: number;
   /** The handler reported progress. */
   onProgress: (execution: Execution) => void;
 }
 
-type Ending = 'timeout' | 'refused' | 'cancelled' | 'returned' | 'lost';
+type StopReason = 'timeout' | 'refused' | 'cancelled' | 'returned' | 'lost';
 
 /**
  * One attempt at one task, from the claim to the end of its handler.
  *
- * It runs until the handler ends, or until one of five things tells it to stop — out of time, progress refused, cancelled,
- * given back, lease lost — of which the first one counts. The handler then sees its signal aborted, and is killed when it goes on. The lease
- * counts from when a renewal was asked for, and a part of it is kept back, so that the handler is gone before the lease is.
+ * It runs until the handler ends or a stop: timeout, progress refused, cancelled, given back, lease lost. The first stop
+ * counts. It aborts the signal of the handler, and kills the handler after a grace period. The lease counts from the moment
+ * at which a renewal was sent, and ends early by a margin, so that the handler is gone before the lease expires.
  */
 export class Execution {
   readonly task: ClaimedTask;
-  /** Monotonic. */
+  /** Monotonic time. */
   readonly claimedAtMs: number;
   progress: { percent: number; message: string | null } | null = null;
   readonly #deps: ExecutionDeps;
   readonly #graceMs: number;
-  readonly #over = new AbortController();
+  readonly #ended = new AbortController();
   readonly #stopped = new AbortController();
   readonly #stopRequested = Promise.withResolvers<null>();
-  #ending: Ending | null = null;
+  #stopReason: StopReason | null = null;
   #refusal = '';
   #runner: Runner | null = null;
   #deadline = new AbortController();
@@ -58,19 +58,19 @@ export class Execution {
     this.#guardLease();
   }
 
-  /** Null when the lease is lost: nothing may be told of it any more. */
+  /** Runs the attempt. Returns null when the lease is lost; then nothing may be reported. */
   async run(): Promise<AttemptEnd | null> {
     const end = await this.#attempt();
-    this.#over.abort(ENDED);
-    if (this.#ending === 'lost') {
+    this.#ended.abort(ENDED);
+    if (this.#stopReason === 'lost') {
       this.#deadline.abort(ENDED);
       return null;
     }
-    if (end.kind === 'done' && this.#ending !== 'timeout' && this.#ending !== 'refused') return end;
-    switch (this.#ending) {
+    if (end.kind === 'done' && this.#stopReason !== 'timeout' && this.#stopReason !== 'refused') return end;
+    switch (this.#stopReason) {
       case 'cancelled':
       case 'returned':
-        return { kind: this.#ending };
+        return { kind: this.#stopReason };
       case 'refused':
         return {
           kind: 'failed',
@@ -88,19 +88,19 @@ export class Execution {
     }
   }
 
-  /** The lease was renewed by a request that was sent at `sentAtMs`. */
-  renewed(sentAtMs: number): void {
+  /** Extends the lease, which was renewed by a request sent at `sentAtMs`. */
+  noteRenewal(sentAtMs: number): void {
     this.#expiresAtMs = sentAtMs + this.#deps.leaseMs;
     this.#runner?.renewLease(this.#leftMs());
     this.#guardLease();
   }
 
-  /** Whether its end may still be told. */
+  /** Whether the end of the attempt may still be reported. */
   get holdsLease(): boolean {
-    return this.#ending !== 'lost' && this.#leftMs() > 0;
+    return this.#stopReason !== 'lost' && this.#leftMs() > 0;
   }
 
-  /** The end was told, or never will be. */
+  /** Releases the timers, after the end was reported or abandoned. */
   close(): void {
     this.#deadline.abort(ENDED);
   }
@@ -117,22 +117,22 @@ export class Execution {
     this.#stop('lost', 'the lease on the task is lost');
   }
 
-  /** Its progress cannot be kept. */
+  /** Stops the attempt because its progress cannot be stored. */
   refuseProgress(reason: string): void {
-    this.#refusal = `the global PocketBase refuses to keep the progress of this attempt: ${reason}`;
+    this.#refusal = `the global PocketBase refuses to store the progress of this attempt: ${reason}`;
     this.progress = null;
     this.#stop('refused', this.#refusal);
   }
 
   async #attempt(): Promise<AttemptEnd> {
     const { clock, log, runners, prepare } = this.#deps;
-    void runAfter(clock, this.task.timeout_s * 1000, this.#over.signal, () =>
+    void runAfter(clock, this.task.timeout_s * 1000, this.#ended.signal, () =>
       this.#stop('timeout', `out of time after ${this.task.timeout_s} s`),
     );
     let prepared: PreparedTask;
     let runner: Runner;
     try {
-      // What it asks may not answer; an end does not wait for that.
+      // The preparation may wait for a response; a stop does not wait for it.
       const first = await Promise.race([
         prepare(this.task, this.#stopped.signal),
         this.#stopRequested.promise,
@@ -146,8 +146,8 @@ export class Execution {
         error: { ...describeThrown(error), unrecoverable: isUnrecoverable(error), stack: null },
       };
     }
-    if (this.#ending !== null) {
-      runners.give(runner);
+    if (this.#stopReason !== null) {
+      runners.giveBack(runner);
       return { kind: 'returned' };
     }
     this.#runner = runner;
@@ -165,27 +165,27 @@ export class Execution {
       },
     );
     this.#runner = null;
-    runners.give(runner);
+    runners.giveBack(runner);
     const answer = end.answer === undefined ? {} : { answer: prepared.redact(end.answer) };
     if (end.kind === 'done') return { kind: 'done', result: prepared.redactJson(end.result), ...answer };
     return { kind: 'failed', error: redacted(end.error, prepared.redact), ...answer };
   }
 
-  #stop(ending: Ending, reason: string): void {
-    // A lost lease overrides whatever else was under way.
-    if (this.#ending !== null && ending !== 'lost') return;
-    this.#ending = ending;
+  #stop(stopReason: StopReason, message: string): void {
+    // A lost lease overrides an earlier reason.
+    if (this.#stopReason !== null && stopReason !== 'lost') return;
+    this.#stopReason = stopReason;
     this.#stopped.abort(ENDED);
     this.#stopRequested.resolve(null);
     const runner = this.#runner;
     if (!runner) return;
-    runner.abort(reason);
-    void runAfter(this.#deps.clock, this.#graceMs, this.#over.signal, () =>
-      runner.kill(handlerError(reason, { code: ending })),
+    runner.abort(message);
+    void runAfter(this.#deps.clock, this.#graceMs, this.#ended.signal, () =>
+      runner.kill(handlerError(message, { code: stopReason })),
     );
   }
 
-  /** Milliseconds that are left before the handler has to be gone. */
+  /** Returns the milliseconds until the handler must be gone. */
   #leftMs(): number {
     return this.#expiresAtMs - this.#deps.leaseMs / 6 - this.#deps.clock.monotonic();
   }
@@ -194,7 +194,7 @@ export class Execution {
     this.#deadline.abort(ENDED);
     const deadline = new AbortController();
     this.#deadline = deadline;
-    // Not kept waiting by a handler's grace: its process ends itself when this is over.
+    // The grace period ends before the lease does; then the process of the handler ends itself.
     const leftMs = Math.max(0, this.#leftMs() - this.#graceMs);
     void runAfter(this.#deps.clock, leftMs, deadline.signal, () => this.lose());
   }

@@ -5,7 +5,7 @@ import { repeat } from '../../base/time/repeat.ts';
 import { type HookClient, isRefused } from '../store/hook-client.ts';
 import type { Execution } from './execution.ts';
 
-/** Progress is told at most this often; the last word wins. */
+/** Progress is reported at most this often; the last value wins. */
 const PROGRESS_EVERY_MS = 500;
 
 export interface HeartbeatDeps {
@@ -13,61 +13,61 @@ export interface HeartbeatDeps {
   log: Logger;
   hooks: HookClient;
   leaseMs: number;
-  /** Its id. */
+  /** Id of the worker. */
   worker: string;
   executions: ReadonlySet<Execution>;
 }
 
 /**
- * Renews the leases of what runs, three times as often as need be, and takes progress along. What it hears back stops
- * executions: those whose lease is lost, and those that a person cancelled.
+ * Renews the leases of running tasks three times per lease, and reports progress. The response names tasks whose lease is
+ * lost and tasks that were cancelled; their executions are stopped.
  */
 export class Heartbeat {
   readonly #deps: HeartbeatDeps;
   readonly #stopped = new AbortController();
-  readonly #reporting = new Set<Execution>();
+  readonly #withProgress = new Set<Execution>();
   #end: (() => Promise<void>) | null = null;
-  #report: Promise<void> = Promise.resolve();
+  #progressReport: Promise<void> = Promise.resolve();
 
   constructor(deps: HeartbeatDeps) {
     this.#deps = deps;
   }
 
   start(): void {
-    this.#end = repeat(this.#deps.clock, this.#deps.leaseMs / 3, () => this.#beat(this.#deps.executions));
+    this.#end = repeat(this.#deps.clock, this.#deps.leaseMs / 3, () => this.#renewAll(this.#deps.executions));
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#end?.();
-    await this.#report;
+    await this.#progressReport;
   }
 
-  /** Tells the progress of an execution soon. */
-  report(execution: Execution): void {
-    if (this.#reporting.size === 0) {
-      this.#report = this.#deps.clock.sleep(PROGRESS_EVERY_MS, this.#stopped.signal).then(() => {
-        const reporting = new Set(this.#reporting);
-        this.#reporting.clear();
-        return this.#beat(reporting);
+  /** Reports the progress of an execution within `PROGRESS_EVERY_MS`. */
+  reportProgress(execution: Execution): void {
+    if (this.#withProgress.size === 0) {
+      this.#progressReport = this.#deps.clock.sleep(PROGRESS_EVERY_MS, this.#stopped.signal).then(() => {
+        const executions = new Set(this.#withProgress);
+        this.#withProgress.clear();
+        return this.#renewAll(executions);
       });
     }
-    this.#reporting.add(execution);
+    this.#withProgress.add(execution);
   }
 
-  async #beat(of: ReadonlySet<Execution>): Promise<void> {
+  async #renewAll(selected: ReadonlySet<Execution>): Promise<void> {
     const { log, worker } = this.#deps;
-    const executions = [...of].filter((execution) => this.#deps.executions.has(execution));
+    const executions = [...selected].filter((execution) => this.#deps.executions.has(execution));
     if (executions.length === 0) return;
     try {
       await this.#renew(executions, true);
     } catch (error) {
       if (isRefused(error)) for (const execution of executions) await this.#renewAlone(execution);
-      else log.warn({ worker }, `the leases could not be renewed: ${messageOf(error)}`);
+      else log.warn({ worker }, `cannot renew the leases: ${messageOf(error)}`);
     }
   }
 
-  /** The leases of several were refused together: what one reports must not cost the others theirs, nor itself. */
+  /** Renews one lease after a request for several was refused. If its progress is the reason, renews it without. */
   async #renewAlone(execution: Execution): Promise<void> {
     const { log, worker } = this.#deps;
     try {
@@ -76,8 +76,8 @@ export class Heartbeat {
       if (isRefused(error)) execution.refuseProgress(messageOf(error));
       try {
         await this.#renew([execution], false);
-      } catch (again) {
-        log.warn({ worker, task: execution.task.id }, `the lease could not be renewed: ${messageOf(again)}`);
+      } catch (secondError) {
+        log.warn({ worker, task: execution.task.id }, `cannot renew the lease: ${messageOf(secondError)}`);
       }
     }
   }
@@ -96,10 +96,10 @@ export class Heartbeat {
       })),
     });
     for (const execution of executions) {
-      // It may have ended meanwhile, and then has no lease to lose.
+      // The execution may have ended in the meantime.
       if (!this.#deps.executions.has(execution)) continue;
       if (lost.includes(execution.task.id)) execution.lose();
-      else execution.renewed(sentAtMs);
+      else execution.noteRenewal(sentAtMs);
       if (cancelled.includes(execution.task.id)) execution.cancel();
     }
   }

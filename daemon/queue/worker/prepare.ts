@@ -5,15 +5,16 @@ import { findHandler } from '../handler-registry.ts';
 import type { DatabaseAccess, RunRequest } from '../runner/messages.ts';
 import { openPayload } from '../store/payload-secrets.ts';
 
-/** What tasks reach of Fathom: the daemon's own worker and `fathomd worker` each have their way. */
+/** Access of tasks to user databases. The daemon's worker and `fathomd worker` have different implementations. */
 export interface TaskHost {
   /**
-   * Access to the database of a user. `signal`: it is not needed any more.
+   * Returns access to the database of a user.
    *
-   * @throws FathomError `not_found` when there is none, `instance.not_running`
+   * @param signal aborted when the access is no longer needed
+   * @throws FathomError `not_found` when the user has no database, `instance.not_running`
    */
   databaseOf(userId: string, signal: AbortSignal): Promise<DatabaseAccess>;
-  /** Gives the user a database, if there is none; its name. */
+  /** Creates the database of a user if there is none. Returns its name. */
   provision(user: { id: string; email: string }): Promise<{ name: string }>;
 }
 
@@ -23,13 +24,13 @@ export interface PreparedTask {
   redact: (text: string) => string;
   /** The same in JSON text, which stays JSON. */
   redactJson: (json: string) => string;
-  /** A token for the user's database, new if need be. */
+  /** Returns a valid token for the user's database. */
   token: () => Promise<string>;
   provision: () => Promise<{ name: string }>;
 }
 
-/** Turns a claimed task into what a runner needs: the handler's module, the payload with its secrets, the access. */
-export function preparer(deps: {
+/** Creates a function that converts a claimed task to the request for a runner, with secrets and database access. */
+export function createTaskPreparer(deps: {
   host: TaskHost;
   masterKeys: readonly MasterKey[];
   tasksDir: string;
@@ -45,7 +46,7 @@ export function preparer(deps: {
       if (!user) throw new FathomError('request.invalid', `a task of type '${task.type}' needs a user_id`);
       return deps.host.databaseOf(user.id, signal);
     };
-    const wanted = handler.database === 'required' || (handler.database === 'if_any' && user !== null);
+    const needsDatabase = handler.database === 'required' || (handler.database === 'if_any' && user !== null);
     const { id, type, attempt, max_attempts, epoch } = task;
     return {
       request: {
@@ -54,7 +55,7 @@ export function preparer(deps: {
         payload,
         task: { id, type, attempt, max_attempts, epoch },
         user,
-        database: wanted ? await access() : null,
+        database: needsDatabase ? await access() : null,
         allowedTargets: deps.allowedTargets,
       },
       redact,
@@ -74,7 +75,7 @@ class UnknownType extends Error {
   }
 }
 
-/** Whether trying again without a person's help would be useless. */
+/** Whether a retry would be useless until an administrator changes something. */
 export function isUnrecoverable(error: unknown): boolean {
   if (error instanceof UnknownType) return true;
   return error instanceof FathomError && ['request.invalid', 'secret.undecryptable'].includes(error.code);

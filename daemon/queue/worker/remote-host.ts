@@ -25,14 +25,14 @@ export interface RemoteHostDeps {
 }
 
 /**
- * What tasks reach of Fathom from a worker of its own process: databases through the control plane, which also works while
- * the daemon is away; making one is the daemon's alone.
+ * Gives tasks in a separate worker process access to databases. It reads them from the control plane, so it also works while
+ * the daemon does not run. Only the daemon can create a database.
  */
-export function remoteHost(deps: RemoteHostDeps): TaskHost {
+export function createRemoteHost(deps: RemoteHostDeps): TaskHost {
   return {
     async databaseOf(userId, signal) {
-      const row = await find(deps.controlPlane, userId, signal);
-      // The name comes from the control plane, which a person can edit: it must never lead out of the directory.
+      const row = await findRow(deps.controlPlane, userId, signal);
+      // An administrator can edit the name in the control plane. It must not lead out of the directory.
       if (!row || !isDatabaseName(row.name)) {
         throw new FathomError('not_found', `the user '${userId}' has no database`);
       }
@@ -47,11 +47,11 @@ export function remoteHost(deps: RemoteHostDeps): TaskHost {
         data_dir: join(deps.userDatabasesDir, row.name, 'pb_data'),
       };
     },
-    provision: (user) => askDaemon(user, deps),
+    provision: (user) => provisionAtDaemon(user, deps),
   };
 }
 
-async function find(
+async function findRow(
   controlPlane: ControlPlaneClient,
   userId: string,
   signal: AbortSignal,
@@ -68,15 +68,15 @@ async function find(
   }
 }
 
-/** The way that the sign-in hook takes. */
-function askDaemon(
+/** Calls the route of the sign-in hook, which provisions a missing database. */
+function provisionAtDaemon(
   user: { id: string; email: string },
   { daemonSocket, hookToken }: RemoteHostDeps,
 ): Promise<{ name: string }> {
   const body = JSON.stringify({ user_id: user.id, email: user.email, expires_at_s: null });
   return new Promise((resolve, reject) => {
-    const fail = (why: string) =>
-      reject(new FathomError('daemon.unreachable', `no database was made: ${why}`));
+    const fail = (reason: string) =>
+      reject(new FathomError('daemon.unreachable', `no database was created: ${reason}`));
     const call = request(
       {
         socketPath: daemonSocket,

@@ -11,7 +11,7 @@ import type {
 import type { Logger } from '../../base/log/log.ts';
 import { type Clock, settlesWithin } from '../../base/time/clock.ts';
 import { type HookClient, isRefused } from '../store/hook-client.ts';
-import { type AttemptEnd, afterRefusal, outcomeOf } from './attempt-end.ts';
+import { type AttemptEnd, decideOutcome, outcomeAfterRefusal } from './attempt-end.ts';
 import { Execution, type ExecutionDeps } from './execution.ts';
 import { Heartbeat } from './heartbeat.ts';
 
@@ -23,32 +23,32 @@ export interface WorkerDeps extends Omit<ExecutionDeps, 'onProgress'> {
   log: Logger;
   random: () => number;
   hooks: HookClient;
-  /** Tasks it takes at a time; how many run over all workers is the control plane's to say. */
+  /** Concurrent tasks of this worker. The control plane limits the number over all workers. */
   slots: number;
-  /** The safety net, for what nobody told this worker. */
+  /** How often the worker looks for tasks without being woken. */
   pollIntervalMs: number;
-  /** A claim or the end of a task changed something. */
+  /** Called after a claim and after the end of a task. */
   onActivity: () => void;
-  /** An attempt ended. `outcome`: as it is told, or `lost` when the lease was. */
+  /** Called after an attempt. `outcome` is the reported one, or `lost` with the lease. */
   onAttempt?: ((type: string, outcome: Outcome['kind'] | 'lost', seconds: number) => void) | undefined;
 }
 
 const RETRY_SETTLE_MS = 200;
-/** Between two looks after one that failed. */
-const RETRY_LOOK_MS = 1_000;
-/** After a stop has given back what ran: for handlers to end or be killed, and for the ends of tasks to be kept. */
+/** Delay after a claim that failed. */
+const RETRY_CLAIM_MS = 1_000;
+/** After a stop gave tasks back: time for handlers to end or be killed, and for their ends to be stored. */
 const GIVE_BACK_MS = 5_000;
-/** For a renewal of leases that is under way at the end of a stop. */
+/** Time for a renewal of leases that is in progress at the end of a stop. */
 const LAST_BEAT_MS = 1_000;
 
 /**
- * Claims tasks and runs them. It looks for one when it is woken, when one it knows of becomes due, and now and then; the
- * end of a task brings the next one along.
+ * Claims tasks and runs them. It claims when it is woken, when the next task becomes due, and at each poll interval. The
+ * response to the end of a task contains the next task.
  *
- *   started ──look──▶ claims until its slots are full or nothing is due ──▶ waits for wake, due time, poll
+ *   started ──▶ claims until the slots are full or nothing is due ──▶ waits for wake, due time, poll
  *   each claim ──▶ execution ──settle──▶ the next task in the same slot, or none
- *   stop: claims nothing more, lets what runs finish within a bound, gives the rest back, and leaves what cannot be
- *         given back to the end of its lease
+ *   stop: claims nothing more, waits a limited time for running tasks, gives the rest back; a task that cannot be given
+ *         back ends with its lease
  */
 export class Worker {
   readonly id = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
@@ -56,18 +56,18 @@ export class Worker {
   readonly #heartbeat: Heartbeat;
   readonly #executions = new Set<Execution>();
   readonly #slots = new Map<symbol, Promise<void>>();
-  /** It is up, and nobody has asked it to stop. */
-  #taking = false;
-  #stopped = false;
-  /** It is stopped, and what is not kept by now is left to the end of its lease. */
-  #abandoned = false;
+  /** Started and not stopped. */
+  #isClaiming = false;
+  #isStopped = false;
+  /** The stop is over. Ends of tasks that are not stored yet are abandoned; their leases expire. */
+  #isAbandoned = false;
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
-  /** What this worker knows to have; the same task can come a second time before the end of the first is known. */
+  /** Tasks with a lease of this worker. A task can be claimed again before its settled first lease is removed. */
   readonly #held = new Set<ClaimedTask>();
-  /** The answer to a request was lost, and with it perhaps a task. */
-  #inDoubt = false;
-  #asking: Promise<void> = Promise.resolve();
+  /** The response to a request was lost, and perhaps a claimed task with it. */
+  #isResponseLost = false;
+  #lastRequest: Promise<void> = Promise.resolve();
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps;
@@ -75,44 +75,44 @@ export class Worker {
   }
 
   /**
-   * Resolves once a task could begin at once, or it was asked to stop; a control plane that is not there yet is waited for.
+   * Starts the worker. Resolves after the first successful claim or a stop; waits for a control plane that is not up yet.
    *
-   * @throws without runners; FathomError `config.invalid` when the control plane does not know this worker
+   * @throws when no runner can be started; FathomError `config.invalid` when the control plane rejects this worker
    */
   async start(): Promise<void> {
     await this.#deps.runners.warm();
-    if (this.#stopped) return;
-    this.#taking = true;
+    if (this.#isStopped) return;
+    this.#isClaiming = true;
     this.#heartbeat.start();
     const first = Promise.withResolvers<void>();
-    this.#loop = this.#keepLooking(first);
+    this.#loop = this.#runLoop(first);
     await first.promise;
-    if (this.#taking)
+    if (this.#isClaiming)
       this.#deps.log.info({ worker: this.id, slots: this.#deps.slots }, 'the queue worker is up');
   }
 
-  /** There may be something to do. */
+  /** Makes the worker look for due tasks now. */
   wake(): void {
     this.#wake.abort('woken');
   }
 
-  /** Adds a task; in the same request that claims one, if it could begin one now: that halves the way to the handler. */
+  /** Adds a task. With a free slot, the same request claims one, which halves the time until the handler starts. */
   async add(row: NewTaskRow): Promise<AddedTask> {
-    const isFree = this.#taking && this.#slots.size < this.#deps.slots;
-    // With a request under way, or its answer lost, it would have to wait.
-    if (!isFree || this.#inDoubt) {
+    const isFree = this.#isClaiming && this.#slots.size < this.#deps.slots;
+    // After a lost response, `#send` must first clear up which tasks are held.
+    if (!isFree || this.#isResponseLost) {
       const added = await this.#deps.hooks.call('enqueue', row);
       if (added.created) this.wake();
       return added;
     }
-    const askedAtMs = this.#deps.clock.monotonic();
-    const answer = this.#ask('add-and-claim', { row });
-    // Of an error, whoever adds it hears.
-    this.#occupy(
-      answer.then(({ task }) => task).catch(() => null),
-      askedAtMs,
+    const sentAtMs = this.#deps.clock.monotonic();
+    const response = this.#send('add-and-claim', { row });
+    // The caller gets an error from the second use of the promise.
+    this.#startSlot(
+      response.then(({ task }) => task).catch(() => null),
+      sentAtMs,
     );
-    return (await answer).added;
+    return (await response).added;
   }
 
   /** Stops the handler of a task, if it runs here. */
@@ -121,83 +121,86 @@ export class Worker {
   }
 
   /**
-   * Takes nothing more, waits for what runs, and gives back what has not ended `withinMs`. Ends at most `GIVE_BACK_MS` and
-   * `LAST_BEAT_MS` after that, whatever the control plane does. Safe to call twice.
+   * Stops claiming, waits up to `withinMs` for running tasks and gives the rest back. Takes at most `GIVE_BACK_MS` and
+   * `LAST_BEAT_MS` longer, even when the control plane does not respond. May be called twice.
    */
   async stop(withinMs: number): Promise<void> {
     const { clock, log } = this.#deps;
-    this.#stopped = true;
-    this.#taking = false;
+    this.#isStopped = true;
+    this.#isClaiming = false;
     this.wake();
-    const idle = this.#idle();
+    const idle = this.#waitUntilIdle();
     if (!(await settlesWithin(clock, withinMs, idle))) {
       for (const execution of this.#executions) execution.giveBack();
       if (!(await settlesWithin(clock, GIVE_BACK_MS, idle))) {
-        this.#abandoned = true;
+        this.#isAbandoned = true;
         const tasks = [...this.#executions].map(({ task }) => task.id);
-        log.warn({ worker: this.id, tasks }, 'stopped without the ends of these tasks: their leases run out');
+        log.warn(
+          { worker: this.id, tasks },
+          'stopped before the ends of these tasks were stored: their leases expire',
+        );
       }
     }
     await settlesWithin(clock, LAST_BEAT_MS, this.#heartbeat.stop());
   }
 
-  async #idle(): Promise<void> {
+  async #waitUntilIdle(): Promise<void> {
     await this.#loop;
     while (this.#slots.size > 0) await Promise.all(this.#slots.values());
   }
 
-  async #keepLooking(first: PromiseWithResolvers<void>): Promise<void> {
+  async #runLoop(first: PromiseWithResolvers<void>): Promise<void> {
     let isUp = false;
-    let trouble: string | null = null;
-    while (this.#taking) {
+    let problem: string | null = null;
+    while (this.#isClaiming) {
       this.#wake = new AbortController();
       let waitMs = this.#deps.pollIntervalMs;
       try {
-        const dueInMs = await this.#look();
+        const dueInMs = await this.#claimDue();
         isUp = true;
         first.resolve();
-        if (trouble !== null) this.#deps.log.info({ worker: this.id }, 'looks for tasks again');
-        trouble = null;
+        if (problem !== null) this.#deps.log.info({ worker: this.id }, 'can claim tasks again');
+        problem = null;
         waitMs = Math.min(waitMs, dueInMs ?? waitMs);
       } catch (error) {
-        // Waiting would not mend it.
+        // A retry would not help.
         if (!isUp && isMisconfigured(error)) {
-          this.#taking = false;
+          this.#isClaiming = false;
           first.reject(error);
           return;
         }
-        // Said once, and not with every look.
-        if (messageOf(error) !== trouble) {
-          trouble = messageOf(error);
-          this.#deps.log.warn({ worker: this.id }, `cannot look for tasks: ${trouble}`);
+        // The same problem is logged once, not with every claim.
+        if (messageOf(error) !== problem) {
+          problem = messageOf(error);
+          this.#deps.log.warn({ worker: this.id }, `cannot claim tasks: ${problem}`);
         }
-        waitMs = Math.min(waitMs, RETRY_LOOK_MS);
+        waitMs = Math.min(waitMs, RETRY_CLAIM_MS);
       }
       await this.#deps.clock.sleep(waitMs, this.#wake.signal);
     }
     first.resolve();
   }
 
-  /** Claims until the slots are full or nothing is due; milliseconds until the next task is. */
-  async #look(): Promise<number | null> {
-    while (this.#taking && this.#slots.size < this.#deps.slots) {
-      const askedAtMs = this.#deps.clock.monotonic();
-      const { task, due_in_ms } = await this.#ask('claim', { rescue: true });
+  /** Claims until the slots are full or nothing is due. Returns the milliseconds until the next task is due. */
+  async #claimDue(): Promise<number | null> {
+    while (this.#isClaiming && this.#slots.size < this.#deps.slots) {
+      const sentAtMs = this.#deps.clock.monotonic();
+      const { task, due_in_ms } = await this.#send('claim', { rescue: true });
       if (task === null) return due_in_ms;
-      this.#occupy(Promise.resolve(task), askedAtMs);
+      this.#startSlot(Promise.resolve(task), sentAtMs);
     }
     return null;
   }
 
-  /** `first` may still be on its way; it has the slot until it is known that there is none. */
-  #occupy(first: Promise<ClaimedTask | null>, askedAtMs: number): void {
+  /** Occupies a slot while the first task is requested, and for all tasks that follow it. */
+  #startSlot(first: Promise<ClaimedTask | null>, sentAtMs: number): void {
     const slot = Symbol('slot');
-    this.#slots.set(slot, this.#fill(slot, first, askedAtMs));
+    this.#slots.set(slot, this.#runSlot(slot, first, sentAtMs));
   }
 
-  async #fill(slot: symbol, first: Promise<ClaimedTask | null>, askedAtMs: number): Promise<void> {
+  async #runSlot(slot: symbol, first: Promise<ClaimedTask | null>, sentAtMs: number): Promise<void> {
     try {
-      await this.#work(await first, askedAtMs);
+      await this.#runTasks(await first, sentAtMs);
     } catch (error) {
       this.#deps.log.error({ err: error, worker: this.id }, 'a slot of the queue worker failed');
     } finally {
@@ -206,22 +209,22 @@ export class Worker {
     }
   }
 
-  /** One task after the other, until there is none. */
-  async #work(first: ClaimedTask | null, firstAskedAtMs: number): Promise<void> {
+  /** Runs one task after the other until there is none. */
+  async #runTasks(first: ClaimedTask | null, firstSentAtMs: number): Promise<void> {
     let task = first;
-    let askedAtMs = firstAskedAtMs;
+    let sentAtMs = firstSentAtMs;
     while (task !== null) {
       this.#deps.onActivity();
-      const execution: Execution = new Execution(task, askedAtMs, {
+      const execution: Execution = new Execution(task, sentAtMs, {
         ...this.#deps,
-        onProgress: (reporting) => this.#heartbeat.report(reporting),
+        onProgress: (reporting) => this.#heartbeat.reportProgress(reporting),
       });
       this.#executions.add(execution);
-      // Asked to stop while the answer was on its way.
-      if (!this.#taking) execution.giveBack();
+      // The stop began after the claim was sent.
+      if (!this.#isClaiming) execution.giveBack();
       try {
         const end = await execution.run();
-        askedAtMs = this.#deps.clock.monotonic();
+        sentAtMs = this.#deps.clock.monotonic();
         if (end === null) this.#noteAttempt(execution, 'lost');
         task = end === null ? null : await this.#settle(execution, end);
       } finally {
@@ -233,28 +236,28 @@ export class Worker {
     }
   }
 
-  /** Tells how the attempt ended, for as long as the lease allows; the next task comes along. */
+  /** Reports the end of an attempt, with retries while the lease lasts. Returns the next task. */
   async #settle(execution: Execution, end: AttemptEnd): Promise<ClaimedTask | null> {
     const { clock, log, random } = this.#deps;
     const { task } = execution;
-    let outcome = outcomeOf(end, { task, worker: this.id, now: clock.now(), random });
+    let outcome = decideOutcome(end, { task, worker: this.id, now: clock.now(), random });
     this.#logOutcome(task, outcome, end);
     this.#noteAttempt(execution, outcome.kind);
-    let isUnsure = false;
-    while (execution.holdsLease && !this.#abandoned) {
+    let isRepeated = false;
+    while (execution.holdsLease && !this.#isAbandoned) {
       try {
-        const body = { id: task.id, epoch: task.epoch, outcome, claim: this.#taking };
-        const answer = await this.#ask('settle', body, task);
-        if (!answer.accepted) log.warn({ task: task.id }, refusal(isUnsure));
-        return answer.task;
+        const body = { id: task.id, epoch: task.epoch, outcome, claim: this.#isClaiming };
+        const response = await this.#send('settle', body, task);
+        if (!response.accepted) log.warn({ task: task.id }, describeRefusal(isRepeated));
+        return response.task;
       } catch (error) {
-        isUnsure = true;
-        log.warn({ task: task.id }, `the end of a task could not be told: ${messageOf(error)}`);
+        isRepeated = true;
+        log.warn({ task: task.id }, `cannot report the end of a task: ${messageOf(error)}`);
         if (isRefused(error)) {
           const reason = messageOf(error);
-          const next = afterRefusal(outcome, reason, { task, worker: this.id, now: clock.now() });
+          const next = outcomeAfterRefusal(outcome, reason, { task, worker: this.id, now: clock.now() });
           if (next === null) {
-            // Taken back, it would end in the same way at once, and again and again.
+            // Kept as held, so that it is not given back: it would end in the same way again and again.
             this.#held.add({ ...task });
             break;
           }
@@ -264,32 +267,34 @@ export class Worker {
         }
       }
     }
-    log.warn({ task: task.id }, 'the end of a task was not kept: its lease runs out');
+    log.warn({ task: task.id }, 'the end of a task was not stored: its lease expires');
     return null;
   }
 
   /**
-   * One request after the other, so that what is known to be held here is all that can be. A task that came with a lost
-   * answer is given back by the next request, which names those that are known.
+   * Sends one request after the other, so that `#held` is complete. After a lost response, the next request names the held
+   * tasks, and the control plane takes back a task that came with the lost response.
    */
-  #ask<Name extends ClaimingOperation>(
+  #send<Name extends ClaimingOperation>(
     operation: Name,
     body: Omit<QueueOperations[Name]['request'], 'worker' | 'lease_ms' | 'held'>,
     settled?: ClaimedTask,
   ): Promise<QueueOperations[Name]['response']> {
-    const answer = this.#asking.then(async () => {
-      if (this.#abandoned) throw new FathomError('control_plane.unavailable', 'the worker has stopped');
-      const held = this.#inDoubt ? { held: [...this.#held].map(({ id, epoch }) => `${id}:${epoch}`) } : {};
-      this.#inDoubt = true;
+    const response = this.#lastRequest.then(async () => {
+      if (this.#isAbandoned) throw new FathomError('control_plane.unavailable', 'the worker has stopped');
+      const held = this.#isResponseLost
+        ? { held: [...this.#held].map(({ id, epoch }) => `${id}:${epoch}`) }
+        : {};
+      this.#isResponseLost = true;
       const request = { worker: this.id, lease_ms: this.#deps.leaseMs, ...held, ...body };
       const received = await this.#deps.hooks.call(operation, request);
-      this.#inDoubt = false;
+      this.#isResponseLost = false;
       if (settled !== undefined) this.#held.delete(settled);
       if (received.task) this.#held.add(received.task);
       return received;
     });
-    this.#asking = ended(answer);
-    return answer;
+    this.#lastRequest = waitForEnd(response);
+    return response;
   }
 
   #noteAttempt({ task, claimedAtMs }: Execution, outcome: Outcome['kind'] | 'lost'): void {
@@ -304,14 +309,14 @@ export class Worker {
   }
 }
 
-async function ended(work: Promise<unknown>): Promise<void> {
+async function waitForEnd(work: Promise<unknown>): Promise<void> {
   await Promise.allSettled([work]);
 }
 
-/** @param isUnsure it was told before, and may have arrived */
-function refusal(isUnsure: boolean): string {
-  return isUnsure
-    ? 'the end of a task was refused when it was told again: it may have arrived the first time, or the lease was lost'
+/** @param isRepeated the end was reported before, and that report may have arrived */
+function describeRefusal(isRepeated: boolean): string {
+  return isRepeated
+    ? 'the end of a task was refused when it was reported again: the first report may have arrived, or the lease was lost'
     : 'the end of a task was refused: its lease was lost';
 }
 

@@ -12,7 +12,7 @@ import { hookTokenOf } from '../../../keys/hook-token.ts';
 import { masterKeysOf } from '../../../keys/master-keys.ts';
 import { createWorker, DRAIN_MS } from '../../../queue/queue.ts';
 import { HookClient } from '../../../queue/store/hook-client.ts';
-import { remoteHost } from '../../../queue/worker/remote-host.ts';
+import { createRemoteHost } from '../../../queue/worker/remote-host.ts';
 import { type CliContext, printLine } from '../../context.ts';
 import { printWarnings } from '../../output/print-message.ts';
 import { serviceContext } from './service-context.ts';
@@ -50,7 +50,7 @@ export async function runWorker(
 
   const { worker, close } = createWorker({
     hooks,
-    host: remoteHost({
+    host: createRemoteHost({
       controlPlane: new ControlPlaneClient({ url, admin: config.admin, hookToken }),
       masterKeys,
       userDatabasesDir: config.userDatabasesDir,
