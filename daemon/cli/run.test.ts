@@ -269,6 +269,18 @@ describe('with a daemon', () => {
     expect(seen).toEqual(['GET /api/v1/audit?actor=jo%40example.com&outcome=refused&page=2&per_page=50 -']);
   });
 
+  it('takes words after -- as arguments, also with a dash', async () => {
+    const socket = ['--socket', join(cwd, 'd.sock')];
+    const { out } = await run(['databases', 'logs', '--tail', '2', ...socket, '--', instance.name]);
+    expect(out).toBe('one \ntwo\n');
+    const { code, err } = await run(['databases', 'stop', ...socket, '--', '--json', instance.name]);
+    expect({ code, out: seen.slice(1) }).toEqual({
+      code: 1,
+      out: ['POST /api/v1/databases/--json/stop -', `POST /api/v1/databases/${instance.name}/stop -`],
+    });
+    expect(err).not.toContain('\u0000');
+  });
+
   it('shows the last lines of a log without their control sequences', async () => {
     const { out } = await runHere(['databases', 'logs', instance.name, '--tail', '2']);
     expect(out).toBe('one \ntwo\n');

@@ -3,7 +3,7 @@ import { packageVersion } from '../base/package.ts';
 import type { AnyCommand } from './command.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
 import type { CliContext } from './context.ts';
-import { checkValues } from './input/argument-values.ts';
+import { checkValues, escapeArguments, unescapeArguments } from './input/argument-values.ts';
 import { usageError } from './input/usage-error.ts';
 import { inWords } from './output/in-words.ts';
 import { reportError } from './output/report-error.ts';
@@ -12,7 +12,8 @@ import { reportError } from './output/report-error.ts';
 const HELP_COLUMNS = 100;
 
 /** Runs one command line and returns the exit code; never throws. */
-export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
+export async function runCli(words: readonly string[], context: CliContext): Promise<number> {
+  const argv = escapeArguments(words);
   let exitCode = 0;
   try {
     const parser = buildParser(argv, context, async (command, args) => {
@@ -24,7 +25,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
       }
     });
     let text = '';
-    await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
+    await parser.parseAsync(argv, {}, (_error: unknown, _args: unknown, output: string) => {
       text = output;
     });
     if (text !== '') context.stdout.write(`${text}\n`);
@@ -85,7 +86,7 @@ function addCommand(
       for (const [name, options] of Object.entries(command.positionals)) builder.positional(name, options);
       return builder.options(command.options);
     },
-    (args) => run(command, lastOfEach(args, command)),
+    (args) => run(command, unescapeArguments(lastOfEach(args, command))),
   );
 }
 

@@ -1,6 +1,24 @@
 import type { AnyCommand } from '../command.ts';
 import { UsageError } from './usage-error.ts';
 
+/** No argument of a process contains it. */
+const ESCAPE = '\u0000';
+
+/** Keeps yargs from reading a word after `--` as an option: it would also lose the arguments among them. */
+export function escapeArguments(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  if (end === -1) return [...argv];
+  const after = argv.slice(end + 1).map((word) => (word.startsWith('-') ? ESCAPE + word : word));
+  return [...argv.slice(0, end), ...after];
+}
+
+/** Restores what `escapeArguments` changed. */
+export function unescapeArguments(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const restore = (value: unknown): unknown =>
+    Array.isArray(value) ? value.map(restore) : typeof value === 'string' ? value.replace(ESCAPE, '') : value;
+  return Object.fromEntries(Object.entries(args).map(([name, value]) => [name, restore(value)]));
+}
+
 /**
  * What yargs lets through: `--limit few` is NaN to it, `--limit=` is 0, `--active=yes` is false, and `--data-dir ""` is the
  * working directory.
