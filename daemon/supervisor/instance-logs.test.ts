@@ -1,5 +1,11 @@
-import { expect, it } from 'vitest';
-import { byTime } from './instance-logs.ts';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../base/time/clock.ts';
+import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
+import { byTime, tailOfLogs } from './instance-logs.ts';
+import type { InstanceSpec } from './instance-spec.ts';
 
 const line = (at: string, text: string) => ({ at, text });
 
@@ -9,4 +15,14 @@ it('merges two logs by time, and keeps the order of each', () => {
   expect(byTime(output, requests).map(({ text }) => text)).toEqual(['x', 'a', 'b', 'c', 'y', 'z']);
   expect(byTime([], requests)).toEqual(requests);
   expect(byTime(output, [])).toEqual(output);
+});
+
+it('reports a log that cannot be read as a failure of the instance', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'fathom-log-'));
+  onTestFinished(() => rmdirSync(directory));
+  const log = new InstanceLog(directory, systemClock, { maxBytes: 1024, retentionMs: 1000 });
+  const spec = { name: 'global', log } as unknown as InstanceSpec;
+  await expect(tailOfLogs(spec, { tail: 1, source: 'output' }, systemClock)).rejects.toMatchObject({
+    code: 'instance.failed',
+  });
 });

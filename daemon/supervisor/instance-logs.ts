@@ -12,14 +12,24 @@ export const LEVEL_AMONG_OUTPUT: LogLevelName = 'warn';
  * The end of the logs of an instance.
  *
  * @param level of what PocketBase logged
- * @throws FathomError `instance.failed` when that cannot be read
+ * @throws FathomError `instance.failed` when a log cannot be read
  */
 export async function tailOfLogs(
   spec: InstanceSpec,
   { tail, source, level }: { tail: number; source: LogSource; level?: LogLevelName | undefined },
   clock: Clock,
 ): Promise<LogTail> {
-  const { lines: printed, end, rest } = await spec.log.tailWithEnd(tail);
+  const {
+    lines: printed,
+    end,
+    rest,
+  } = await spec.log.tailWithEnd(tail).catch((error: unknown) => {
+    throw new FathomError(
+      'instance.failed',
+      `the log of ${spec.name} cannot be read: ${messageOf(error)}; check ${spec.log.path}`,
+      { cause: error },
+    );
+  });
   const all = rest === '' ? printed : [...printed, rest].slice(-tail);
   const output = source === 'requests' ? [] : withTimes(all, clock.now());
   const floor = level ?? (source === 'requests' ? 'info' : LEVEL_AMONG_OUTPUT);

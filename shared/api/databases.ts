@@ -164,7 +164,7 @@ export const getDatabaseLogs = endpoint({
       schema: logTailSchema,
     },
   },
-  errors: ['not_found'],
+  errors: ['not_found', 'instance.failed'],
 });
 
 export const getDatabaseMetrics = endpoint({
