@@ -68,3 +68,27 @@ it('names files of the repository that exist', () => {
   expect(named.length).toBeGreaterThan(50);
   expect(named.filter(({ path }) => !existsSync(join(ROOT, path)))).toEqual([]);
 });
+
+it('imports what exists in the examples of new files', () => {
+  const imports = pages.flatMap((page) => {
+    const text = read(page);
+    const examples = [...text.matchAll(/^`((?:[\w.-]+\/)+[\w.-]+)`:\n\n```\w+\n([^]*?)```$/gm)];
+    const created = new Set(examples.map(([, path = '']) => path));
+    return examples.flatMap(([, file = '', code = '']) =>
+      [...code.matchAll(/^import (?:type )?\{([^}]*)\} from '(\.[^']*)';$/gm)].flatMap(
+        ([, names = '', specifier = '']) => {
+          const target = join(dirname(file), specifier);
+          return created.has(target)
+            ? []
+            : names.split(',').map((name) => ({ page, target, name: name.replace('type ', '').trim() }));
+        },
+      ),
+    );
+  });
+  expect(imports.length).toBeGreaterThan(10);
+  const missing = imports.filter(
+    ({ target, name }) =>
+      !existsSync(join(ROOT, target)) || !new RegExp(`^export .*\\b${name}\\b`, 'm').test(read(target)),
+  );
+  expect(missing).toEqual([]);
+});
