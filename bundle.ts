@@ -1,6 +1,6 @@
 /**
- * Bundles daemon and console into `dist/`: their start would otherwise look for and read hundreds of small files, which takes
- * as long as everything else together.
+ * Bundles daemon and console into `dist/`. Without bundles, their start would take twice as long, to find and read hundreds of
+ * small files.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -9,8 +9,8 @@ import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 import { OPERATIONS } from './shared/client/operations.ts';
 
 /**
- * Node's own modules are required, not imported: to import one, Node reads all that it exports, and among what
- * `node:http` exports is a whole second HTTP client, loaded when it is looked at.
+ * Loads Node's own modules with `require`. An import would read every export of `node:http`, and one of them loads a second HTTP
+ * client when it is read.
  */
 const requireBuiltins: Plugin = {
   name: 'require-builtins',
@@ -25,8 +25,8 @@ const requireBuiltins: Plugin = {
 };
 
 /**
- * In place of two packages that yargs uses. What it measures and says is English in ASCII, and to load the tables for every
- * other script and language takes a command as long as everything else that it does.
+ * Replaces two packages that yargs uses. Its texts are English in ASCII, and loading the tables for other scripts and languages
+ * would double the duration of a command.
  */
 const PLAIN = {
   'string-width': 'export default (text) => text.length;',
@@ -68,17 +68,17 @@ const operationTable: Plugin = {
 
 const BOTH: BuildOptions = {
   bundle: true,
-  // What is imported on demand stays in files of its own.
+  // Modules that are imported on demand stay separate files.
   splitting: true,
   format: 'esm',
   platform: 'node',
-  // As it is written: for a named version, regular expressions with newer properties become calls that compile them anew
-  // for every character that is drawn.
+  // Keeps the syntax. For a named version, esbuild turns newer regular expressions into calls that compile them for every
+  // character that is drawn.
   target: 'esnext',
   sourcemap: true,
   plugins: [requireBuiltins, operationTable],
   banner: {
-    // Packages in the older module format ask for Node's own modules this way.
+    // CommonJS packages load Node's own modules with `require`.
     js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
   },
   logLevel: 'warning',
@@ -89,7 +89,7 @@ rmSync('dist', { recursive: true, force: true });
 
 const daemon = await build({
   ...BOTH,
-  // What has a file of its own in `dist/` under its own name: programs, what they load by its path, and what tests compose.
+  // Files with their own name in `dist/`: programs, modules that they load by path, and modules that tests import.
   entryPoints: [
     'daemon/main.ts',
     'daemon/daemon.ts',
@@ -114,7 +114,7 @@ const tui = await build({
   define: {
     // React's development build is half as fast.
     'process.env.NODE_ENV': '"production"',
-    // Ink's layout engine would load Node's whole HTTP client to read what it holds in itself; it does without.
+    // Without it, the layout engine of Ink does not load an HTTP client to read its embedded data.
     fetch: 'undefined',
   },
   // Only in development, and not installed.
@@ -124,7 +124,7 @@ const tui = await build({
 if (Object.keys(tui.metafile?.inputs ?? {}).some((file) => file.includes('node_modules/zod/')))
   throw new Error('the console loads zod; import types only from shared/api');
 
-/** What `/docs` shows in a browser: a script and a style sheet. */
+/** The script and style sheet of `/docs`. */
 const viewer = await build({
   entryPoints: { viewer: 'daemon/http/document/docs-viewer.js' },
   outdir: 'dist/docs',
@@ -138,7 +138,7 @@ const viewer = await build({
 
 writeFileSync('dist/LICENSES.txt', licensesOf([daemon.metafile, tui.metafile, viewer.metafile]));
 
-/** What the packages that are bundled ask for: that their licences go along. */
+/** The licences of the bundled packages, which must be distributed with them. */
 function licensesOf(bundles: readonly (Metafile | undefined)[]): string {
   const files = bundles.flatMap((bundle) => Object.keys(bundle?.inputs ?? {}));
   const directories = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);

@@ -4,17 +4,17 @@ import type { CliContext } from './context.ts';
 type OptionTable = Readonly<Record<string, Options>>;
 type PositionalTable = Readonly<Record<string, PositionalOptions>>;
 
-/** One verb as data: yargs is set up from it, and suggestions are looked up in it. */
+/** A command as data. The parser, the suggestions and docs/cli.md derive from it. */
 interface Command<O extends OptionTable, P extends PositionalTable> {
   /** `['databases', 'logs']` */
   words: readonly [string] | readonly [string, string];
   summary: string;
-  /** In the order in which they stand; all are required. */
+  /** In their order on the command line. All are required. */
   positionals: P;
   options: O;
-  /** Left out of the help. */
+  /** Not shown in the help. */
   hidden: boolean;
-  /** The exit code. What it needs is imported in here, so that `--help` loads none of it. */
+  /** Returns the exit code. Imports its modules when it runs, so that other commands start without them. */
   run(args: InferredOptionTypes<O> & InferredOptionTypes<P>, context: CliContext): Promise<number>;
 }
 
@@ -32,28 +32,28 @@ export function command<
   const P extends PositionalTable = PositionalTable & Record<never, never>,
 >(spec: CommandSpec<O, P>): AnyCommand {
   const { words, summary, positionals = {}, options = {}, hidden = false } = spec;
-  // yargs checks the arguments against the tables from which their type is made.
+  // yargs checks the arguments against the same tables that their types are inferred from.
   return { words, summary, positionals, options, hidden, run: spec.run };
 }
 
-/** Of commands that read the daemon's settings. */
+/** Options of commands that read the settings of the daemon. */
 export const SETTINGS_OPTIONS = {
   'env-file': { type: 'string', requiresArg: true, describe: 'Env file of the daemon, as for serve' },
   'data-dir': { type: 'string', requiresArg: true, describe: 'Data directory of the daemon, as for serve' },
 } as const satisfies OptionTable;
 
-/** Shared by every list and report. */
+/** Option of every list and report. */
 export const JSON_OPTION = {
   json: { type: 'boolean', default: false, describe: 'Print JSON and nothing else' },
 } as const satisfies OptionTable;
 
-/** Of commands that print a table. */
+/** Options of commands that print a table. */
 export const TABLE_OPTIONS = {
   ...JSON_OPTION,
   wide: { type: 'boolean', default: false, describe: 'Show all columns, also wider than the terminal' },
 } as const satisfies OptionTable;
 
-/** Of commands that show whether something is wrong. */
+/** Option of commands that can find a problem. */
 export const CHECK_OPTION = {
   check: { type: 'boolean', default: false, describe: 'Exit with 1 when something is wrong' },
 } as const satisfies OptionTable;

@@ -3,7 +3,7 @@ import { ERROR_CODES } from '../../shared/errors.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
 import { EXIT_CODES } from './output/exit-codes.ts';
 
-it('gives every command but those that set up, run and replace the daemon --json', () => {
+it('has --json for every command except those that set up, run and replace the daemon', () => {
   const without = COMMANDS.filter(({ options }) => !('json' in options)).map(({ words }) => words.join(' '));
   expect(without).toEqual([
     'serve',

@@ -33,7 +33,7 @@ export const CONNECT_OPTIONS = {
 
 const { url: _, ...local } = CONNECT_OPTIONS;
 
-/** Of commands for a daemon of this host. */
+/** Options of commands for a daemon on this host. */
 export const LOCAL_OPTIONS = local;
 
 export interface ConnectArguments {
@@ -43,7 +43,7 @@ export interface ConnectArguments {
   'env-file'?: string | undefined;
 }
 
-/** The daemon that the arguments name, else the one of the configuration. A token comes from FATHOM_TOKEN only. */
+/** The daemon that the arguments name, otherwise the one of the settings. The token is always FATHOM_TOKEN. */
 export function connectionOf(args: ConnectArguments, context: CliContext): HttpClientOptions {
   const token = context.env['FATHOM_TOKEN'] || undefined;
   if (args.url !== undefined) return { target: { url: args.url }, token };
@@ -59,7 +59,7 @@ function configuredSocket(
   // A file of the environment that this user may not read says nothing about where the daemon listens.
   if (envFile === undefined || unreadable === undefined) return findDaemonSocket(settings, cwd);
   const message = `${unreadable.path} cannot be read (${unreadable.error}); name a readable file`;
-  throw new FathomError('config.invalid', 'the env file cannot be used:', {
+  throw new FathomError('config.invalid', 'the env file cannot be read:', {
     fields: [{ path: '--env-file', message }],
   });
 }

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 
-/** The process as a command sees it; tests hand in their own. */
+/** The environment and streams of a command. Tests pass their own. */
 export interface CliContext {
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
@@ -20,7 +20,7 @@ export function processContext(): CliContext {
   return { env, cwd: process.cwd(), stdin, stdout, stderr };
 }
 
-/** For a child process, with some variables set or, by null, left out. */
+/** The environment of a child process. Null removes a variable. */
 export function environmentWith(
   { env }: Pick<CliContext, 'env'>,
   changes: Readonly<Record<string, string | null>> = {},
@@ -41,7 +41,7 @@ export function printJson(context: CliContext, value: unknown): void {
 
 export type Colour = 'green' | 'yellow' | 'red' | 'dim' | 'bold';
 
-/** Colours on a terminal only, and not where NO_COLOR is set (https://no-color.org). */
+/** Colours text on a terminal, unless NO_COLOR is set (https://no-color.org). */
 export function painter(output: Output, env: CliContext['env']): (colour: Colour, text: string) => string {
   const enabled = output.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
   return (colour, text) => (enabled ? styleText(colour, text, { validateStream: false }) : text);

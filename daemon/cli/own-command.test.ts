@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { ownCommand, withOwnCommand } from './own-command.ts';
 
-it('is the name where the shell finds this very package, else a path that works', () => {
+it('is the name if the shell finds this package, otherwise a path', () => {
   const root = mkdtempSync(join(tmpdir(), 'fathom-command-'));
   onTestFinished(() => rmSync(root, { recursive: true }));
   for (const place of ['bin', 'path', 'elsewhere', 'node_modules/.bin']) {
@@ -26,7 +26,7 @@ it('is the name where the shell finds this very package, else a path that works'
   expect(ownCommand('fathom-tui', { env: {}, cwd: '/' }, '/opt/fathom/1.0.0')).toBe('fathom-tui');
 });
 
-it('stands in for the name of a command in a message, and only there', () => {
+it('replaces quoted command names in a message, and nothing else', () => {
   const place = { env: {}, cwd: '/' };
   const own = ownCommand('fathomd', place);
   expect(withOwnCommand("run 'fathomd doctor', see 'fathomd'; fathomd 'fathomdx'", place)).toBe(

@@ -7,13 +7,13 @@ import type { CliContext } from './context.ts';
 type Program = 'fathomd' | 'fathom-tui';
 type Place = Pick<CliContext, 'env' | 'cwd'>;
 
-/** What to type to run a program of this very package: its name where the shell finds it, else its path. */
+/** The command that runs a program of this package: its name if the shell finds it, otherwise its path. */
 export function ownCommand(program: Program, { env, cwd }: Place, root: string = packageRoot()): string {
   if (isRelease(root)) return program;
   const own = realpathSync(join(root, 'bin', program));
-  // npm and npx put directories of their own in front, which the shell does not know.
+  // npm and npx add directories that the shell of the user does not have.
   const places = (env['PATH'] ?? '').split(':').filter((place) => !place.includes('node_modules'));
-  // Of several, the first is run.
+  // The shell runs the first program that it finds.
   for (const place of places) {
     const found = realPath(join(place, program));
     if (found === own) return program;
@@ -23,7 +23,7 @@ export function ownCommand(program: Program, { env, cwd }: Place, root: string =
   return /^[\w./@+-]+$/.test(path) ? path : JSON.stringify(path);
 }
 
-/** Messages name commands as `'fathomd status'`; a person is shown what works here. */
+/** Replaces program names in a message, such as `'fathomd status'`, with the command that works here. */
 export function withOwnCommand(text: string, place: Place): string {
   return text.replace(
     /'(fathomd|fathom-tui)(?=[ '])/g,
@@ -31,7 +31,7 @@ export function withOwnCommand(text: string, place: Place): string {
   );
 }
 
-/** Opens the console of this daemon, which one whose data directory was named would not be found without. */
+/** The command that opens the console of this daemon. With a data directory of its own, it needs the socket. */
 export function consoleCommand(socketPath: string, dataDir: string | undefined, place: Place): string {
   const program = ownCommand('fathom-tui', place);
   return dataDir === undefined ? program : `${program} --socket ${socketPath}`;

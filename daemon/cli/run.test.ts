@@ -31,26 +31,26 @@ function run(argv: readonly string[], options: RunOptions = {}) {
 }
 
 describe('the command line', () => {
-  it('shows help on stdout, without what is hidden', async () => {
+  it('shows help on stdout, without hidden options', async () => {
     const { code, out, err } = await run(['serve', '--help']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toContain('--env-file');
     expect(out).not.toContain('--demo');
   });
 
-  it('takes the last of an option that is given twice', async () => {
+  it('uses the last value of a repeated option', async () => {
     const { err } = await run(['status', '--socket', '/a', '--socket', '/b']);
     expect(err).toContain(' /b;');
   });
 
-  it('shows the stack only where LOG_LEVEL asks for it', async () => {
+  it('shows a stack trace only with LOG_LEVEL debug', async () => {
     expect((await run(['frobnicate'])).err).not.toContain('    at ');
     expect((await run(['frobnicate'], { env: { LOG_LEVEL: 'debug' } })).err).toContain('    at ');
   });
 });
 
 describe('init', () => {
-  it('writes .env here and says what is next, without any secret', async () => {
+  it('writes .env to the working directory and shows no secret', async () => {
     const { code, out } = await run(['init']);
     const path = join(cwd, '.env');
     expect(code).toBe(0);
@@ -60,7 +60,7 @@ describe('init', () => {
     }
   });
 
-  it('exits 73 rather than overwrite', async () => {
+  it('exits 73 instead of overwriting a file', async () => {
     await run(['init', '--env-file', 'x.env']);
     const { code, err } = await run(['init', '--env-file', 'x.env']);
     expect(code).toBe(73);
@@ -79,7 +79,7 @@ it('serve without secrets exits 78 and names each of them, one line each', async
   );
 });
 
-it('serve without its secrets beside data asks for the env file, and not for fresh ones, which would not open it', async () => {
+it('serve without secrets for existing data asks for the env file, not for new secrets', async () => {
   const data = join(cwd, 'var', 'global', 'pb_data');
   mkdirSync(data, { recursive: true });
   writeFileSync(join(data, 'data.db'), '');
@@ -170,7 +170,7 @@ describe('with a daemon', () => {
     await once(server, 'close');
   });
 
-  it('finds its socket in the configuration, secrets or not, and in the one that is named', async () => {
+  it('reads the socket from the settings and from --env-file, also without secrets', async () => {
     const { code } = await run(['databases', 'list'], { env: { FATHOM_SOCKET: 'd.sock' } });
     expect(code).toBe(0);
     writeFileSync(join(cwd, 'a.env'), 'FATHOM_SOCKET=d.sock');
@@ -181,7 +181,7 @@ describe('with a daemon', () => {
     expect(missing).toMatchObject({ code: 78, err: textWith(join(cwd, 'b.env')) });
   });
 
-  it('lists in aligned columns, and never lets data steer the terminal', async () => {
+  it('lists in aligned columns without control sequences from data', async () => {
     const { out } = await runHere(['databases', 'list']);
     expect(out).toBe(
       [
@@ -192,28 +192,25 @@ describe('with a daemon', () => {
     );
   });
 
-  it.each([80, 60, 40, 20])(
-    'fits a terminal of %i columns, and says what shows the rest',
-    async (columns) => {
-      const { out, err } = await runHere(['databases', 'list'], { columns });
-      const shown = stripVTControlCharacters(out).trimEnd().split('\n');
-      expect(shown).toHaveLength(2);
-      expect(Math.max(...shown.map((line) => stringWidth(line)))).toBeLessThanOrEqual(columns);
-      expect(err).toContain('--wide');
-      const wide = await runHere(['databases', 'list', '--wide'], { columns });
-      expect(stripVTControlCharacters(wide.out)).toBe((await runHere(['databases', 'list'])).out);
-      expect(wide.err).toBe('');
-    },
-  );
+  it.each([80, 60, 40, 20])('fits a terminal of %i columns and names --wide', async (columns) => {
+    const { out, err } = await runHere(['databases', 'list'], { columns });
+    const shown = stripVTControlCharacters(out).trimEnd().split('\n');
+    expect(shown).toHaveLength(2);
+    expect(Math.max(...shown.map((line) => stringWidth(line)))).toBeLessThanOrEqual(columns);
+    expect(err).toContain('--wide');
+    const wide = await runHere(['databases', 'list', '--wide'], { columns });
+    expect(stripVTControlCharacters(wide.out)).toBe((await runHere(['databases', 'list'])).out);
+    expect(wide.err).toBe('');
+  });
 
-  it('colours on a terminal only, and not with NO_COLOR', async () => {
+  it('colours text on a terminal only, and not with NO_COLOR', async () => {
     const coloured = await runHere(['databases', 'list'], { columns: 200 });
     expect(coloured.out).toContain('\u001B[31mfailed');
     const plain = await runHere(['databases', 'list'], { columns: 200, env: { NO_COLOR: '1' } });
     expect(plain.out).not.toContain('\u001B');
   });
 
-  it('names the launcher that works here, in what it lists as in what it refuses', async () => {
+  it('names the launcher that works here, in lists and errors', async () => {
     const env = { PATH: '/usr/bin' };
     const launcher = join(import.meta.dirname, '../../bin/fathomd');
     expect((await runHere(['databases', 'list'], { env })).out).toContain(`'${launcher} databases start `);
@@ -221,42 +218,42 @@ describe('with a daemon', () => {
     expect((await run(['frobnicate'], { env })).err).toContain(`'${launcher} --help'`);
   });
 
-  it('--check exits 1 while one that should run is in trouble, and not for one that is stopped', async () => {
+  it('--check exits 1 for a database in trouble, and 0 for a stopped one', async () => {
     expect((await runHere(['databases', 'list'])).code).toBe(0);
     expect((await runHere(['databases', 'list', '--check', '--json'])).code).toBe(1);
     instance = { ...instance, phase: 'stopped', desired: 'stopped' };
     expect((await runHere(['databases', 'list', '--check'])).code).toBe(0);
   });
 
-  it('lists as JSON and nothing else', async () => {
+  it('prints JSON and nothing else with --json', async () => {
     const { out, err } = await runHere(['users', 'list', '--json']);
     expect(JSON.parse(out)).toEqual([user]);
     expect(err).toBe('');
   });
 
-  it('shows what the daemon refuses, with its exit code', async () => {
+  it('prints an error of the daemon with its exit code', async () => {
     const { code, err } = await runHere(['databases', 'stop', 'nope']);
     expect({ code, err }).toEqual({ code: 1, err: 'fathomd: there is no such database\n' });
   });
 
-  it('says where a database that was started is', async () => {
+  it('prints the address of a started database', async () => {
     const { out } = await runHere(['databases', 'start', instance.name, '--force']);
     expect(out).toEqual(textWith(instance.name, 'running', 'http://127.0.0.1:9001'));
     expect(seen).toEqual([`POST /api/v1/databases/${instance.name}/start -`, 'GET /api/v1/migrations -']);
   });
 
-  it('acts on several at once, and tells of each that did not work', async () => {
+  it('starts several databases at once and reports each failure', async () => {
     const { code, out, err } = await runHere(['databases', 'start', instance.name, 'nope', '--force']);
     expect(out).toEqual(textWith(instance.name, 'running', 'http://127.0.0.1:9001'));
     expect({ code, err }).toEqual({ code: 1, err: 'fathomd: there is no such database\n' });
   });
 
-  it('takes the last of an option that is given again', async () => {
+  it('uses the last value of a repeated number', async () => {
     await runHere(['databases', 'logs', instance.name, '--tail', '2', '--tail', '3']);
     expect(seen[0]).toContain('?tail=3');
   });
 
-  it('lists only the databases of a phase', async () => {
+  it('lists only databases in a phase', async () => {
     const [failed, running] = await Promise.all(
       ['failed', 'running'].map((phase) => runHere(['databases', 'list', '--phase', phase, '--json'])),
     );
@@ -264,7 +261,7 @@ describe('with a daemon', () => {
     expect(JSON.parse(running?.out ?? '')).toEqual([]);
   });
 
-  it('asks for the audit entries that are wanted', async () => {
+  it('sends the filters of audit list', async () => {
     await runHere(['audit', 'list', '--outcome', 'refused', '--actor', 'jo@example.com', '--page', '2']);
     expect(seen).toEqual(['GET /api/v1/audit?actor=jo%40example.com&outcome=refused&page=2&per_page=50 -']);
   });
@@ -281,7 +278,7 @@ describe('with a daemon', () => {
     expect(err).not.toContain('\u0000');
   });
 
-  it('shows the last lines of a log without their control sequences', async () => {
+  it('prints the last lines of a log without control sequences', async () => {
     const { out } = await runHere(['databases', 'logs', instance.name, '--tail', '2']);
     expect(out).toBe('one \ntwo\n');
     expect(seen[0]).toContain('?tail=2');
@@ -301,7 +298,7 @@ describe('with a daemon', () => {
     expect(out + err).not.toContain('geheim');
   });
 
-  it('generates a password where nobody can be asked, and shows it once', async () => {
+  it('generates a password without a terminal, and shows it once', async () => {
     const { out } = await runHere(['users', 'add', user.email]);
     const password = /^password: ([\w-]{24})$/m.exec(out)?.[1];
     expect(seen[0]).toContain(`"password":"${password}"`);
@@ -309,7 +306,7 @@ describe('with a daemon', () => {
     expect(JSON.parse(asJson.out)).toEqual({ ...user, password: expect.stringMatching(/^[\w-]{24}$/) });
   });
 
-  it('exits 2 when stdin should hold a password and is empty', async () => {
+  it('exits 2 if --password-stdin reads nothing', async () => {
     const { code } = await runHere(['users', 'add', user.email, '--password-stdin']);
     expect(code).toBe(2);
     expect(seen).toEqual([]);

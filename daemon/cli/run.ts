@@ -43,7 +43,7 @@ function buildParser(
   const parser = yargs()
     .scriptName('fathomd')
     .usage('$0 <command>\n\nOne PocketBase per user, run as one fleet.')
-    // The suggestions are looked up in what yargs says, so it must say it in English.
+    // `usageError` reads the English messages of yargs.
     .locale('en')
     .version(packageVersion())
     .alias('help', 'h')
@@ -53,7 +53,7 @@ function buildParser(
     .demandCommand(1, 'name a command')
     .fail((message: string | null, error: unknown) => {
       if (error instanceof Error && error.name !== 'YError') throw error;
-      throw usageError(message ?? 'this cannot be understood', argv, COMMANDS);
+      throw usageError(message ?? 'invalid command line', argv, COMMANDS);
     });
   for (const [group, members] of Map.groupBy(COMMANDS, ({ words }) => words[0])) {
     const first = members[0];
@@ -63,7 +63,7 @@ function buildParser(
     }
     parser.command(group, GROUPS[group] ?? '', (nested) => {
       for (const member of members) addCommand(nested, member.words[1] ?? '', member, run);
-      return nested.demandCommand(1, `name what to do with ${group}`);
+      return nested.demandCommand(1, `name a command of ${group}`);
     });
   }
   return parser;
@@ -80,7 +80,7 @@ function addCommand(
   );
   parser.command(
     word + places.join(''),
-    // `false` hides a command, which the types leave out.
+    // `false` hides a command. The types of yargs do not allow it.
     command.hidden ? (false as never) : command.summary,
     (builder) => {
       for (const [name, options] of Object.entries(command.positionals)) builder.positional(name, options);
@@ -90,7 +90,7 @@ function addCommand(
   );
 }
 
-/** Of an option that is given again, the last counts. yargs would do so by itself, and then also keep one of several names. */
+/** The last value of an option that is given more than once. yargs can do this, but then also for positional arguments. */
 function lastOfEach(args: Record<string, unknown>, { options }: AnyCommand): Record<string, unknown> {
   const single = Object.keys(options).filter((name) => options[name]?.array !== true);
   const lasts = single.flatMap((name) => (Array.isArray(args[name]) ? [[name, args[name].at(-1)]] : []));

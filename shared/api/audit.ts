@@ -43,8 +43,10 @@ const auditEntrySchema = z
 
 export type AuditEntry = z.infer<typeof auditEntrySchema>;
 
-/** PocketBase's filters have no escape for a backslash before a quote, so neither gets into one. */
-const comparable = z.string().regex(/^[^\\'"\p{C}]*$/u, 'holds a quote, a backslash or a control character');
+/** Filters of PocketBase cannot escape a backslash before a quote, so neither is allowed. */
+const comparable = z
+  .string()
+  .regex(/^[^\\'"\p{C}]*$/u, 'contains a quote, a backslash or a control character');
 
 export const listAudit = endpoint({
   operationId: 'listAudit',

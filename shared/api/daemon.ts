@@ -62,8 +62,8 @@ const statusSchema = z
     queue_paused: z.boolean().nullable(),
     usage: daemonUsageSchema.nullable(),
     log: z.object({
-      dropped: z.int().describe('Log lines of the daemon that could not be written since its start.'),
-      problem: z.string().nullable().describe('Why none can be written now.'),
+      dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
+      problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
     }),
     permissions: z.array(z.string()).meta({ description: 'Permissions of the caller.' }),
   })
@@ -138,7 +138,7 @@ export const getReadiness = endpoint({
   permission: 'public',
   responses: {
     200: { description: 'The daemon is ready.', schema: readinessSchema },
-    503: { description: '`waiting_for` says what is missing.', schema: readinessSchema, failure: true },
+    503: { description: '`waiting_for` names what is missing.', schema: readinessSchema, failure: true },
   },
   whileStarting: true,
 });
@@ -149,7 +149,7 @@ export const getFleetHealth = endpoint({
   path: '/health/pb',
   tag,
   summary: 'Check that the instances run',
-  description: '`degraded` while an instance that should run does not.',
+  description: '`degraded` while an instance does not run that should.',
   permission: 'public',
   responses: {
     200: {
@@ -177,7 +177,7 @@ export const getMetrics = endpoint({
   tag,
   summary: 'Show metrics for Prometheus',
   description:
-    'Series of single databases need the permission metrics.read (or databases.read) on all of them; docs/metrics.md lists all.',
+    'Series of single databases need the permission metrics.read or databases.read for all databases. See docs/metrics.md.',
   permission: 'public',
   responses: {
     200: {
@@ -273,7 +273,7 @@ export const getDaemonLog = endpoint({
   path: '/api/v1/daemon/log',
   tag,
   summary: 'Show the last lines of the daemon log',
-  description: 'Of this run of the daemon, at most the last 2,000 lines, oldest first.',
+  description: 'Lines since the start of the daemon, at most the last 2,000, oldest first.',
   permission: 'host.read',
   query: z.object({ tail: z.coerce.number().int().min(1).max(2_000).default(200) }),
   responses: { 200: { description: 'The lines.', schema: logSchema } },

@@ -22,7 +22,8 @@ export const listDatabases = endpoint({
   path: '/api/v1/databases',
   tag,
   summary: 'List databases',
-  description: 'Users get their own database. Who may read all gets the global database as well.',
+  description:
+    'Users get their own database. Callers with access to all databases get the global one as well.',
   permission: 'databases.read',
   query: pageQuerySchema.extend({
     sort: z
@@ -63,7 +64,7 @@ export const startDatabase = endpoint({
   operationId: 'startDatabase',
   path: '/api/v1/databases/{name}/start',
   summary: 'Start a database',
-  description: 'Leaves the phase `failed` as well. Answers once the instance runs.',
+  description: 'Also starts a database in the phase `failed`. Responds when the instance runs.',
   audit: 'database.start',
   responses: reached,
   errors,
@@ -85,7 +86,7 @@ export const restartDatabase = endpoint({
   operationId: 'restartDatabase',
   path: '/api/v1/databases/{name}/restart',
   summary: 'Restart a database',
-  description: 'Works for `global`, too. Answers once the instance runs.',
+  description: 'Works for `global` as well. Responds when the instance runs.',
   audit: 'database.restart',
   responses: reached,
   errors,
@@ -118,12 +119,12 @@ const logTailSchema = z
         }),
       )
       .meta({
-        description: 'Each with the best time there is: the one it begins with, else that of a line near it.',
+        description: 'Each with its own timestamp, or that of the closest line that has one.',
       }),
     position: z.int().meta({
-      description: 'After the last complete line: where a subscription to `logs:NAME` goes on.',
+      description: 'Position after the last complete line: a subscription to `logs:NAME` continues there.',
     }),
-    partial: z.boolean().meta({ description: 'The last line is still being written.' }),
+    partial: z.boolean().meta({ description: 'The last line is incomplete.' }),
   })
   .meta({
     id: 'LogTail',
@@ -144,18 +145,18 @@ export const getDatabaseLogs = endpoint({
   path: '/api/v1/databases/{name}/logs',
   tag,
   summary: 'Show the end of a log',
-  description: 'The stream goes on with `logs:NAME` from `position`.',
+  description: 'The stream continues with `logs:NAME` from `position`.',
   permission: 'databases.read',
   params,
   query: z.object({
     tail: z.coerce.number().int().min(0).max(5000).default(200).meta({ description: 'Number of lines.' }),
     source: z.enum(LOG_SOURCES).default('output').meta({
       description:
-        'What the process printed (`output`), the log that PocketBase keeps of requests, mails and jobs (`requests`), or both by time (`all`). Only who may see all databases is shown `requests`.',
+        'The output of the process (`output`), the log of PocketBase about requests, mails and jobs (`requests`), or both by time (`all`). `requests` needs access to all databases.',
     }),
     level: z.enum(LOG_LEVELS).optional().meta({
       description:
-        'Least level of entries from `requests`: `info` for that source alone, `warn` among the output, unless given.',
+        'Lowest level of entries from `requests`. The default is `info` for that source alone, and `warn` among the output.',
     }),
   }),
   responses: {
@@ -183,7 +184,7 @@ export const getDatabaseMetrics = endpoint({
         .object({
           usage: usageSchema.nullable(),
           probe: probeSchema.nullable(),
-          probes: z.array(probeSchema).meta({ description: 'The last ones, oldest first.' }),
+          probes: z.array(probeSchema).meta({ description: 'The last probes, oldest first.' }),
           restarts: z.int(),
         })
         .meta({
@@ -207,10 +208,7 @@ const collectionSchema = z
     name: z.string(),
     type: z.string(),
     system: z.boolean().meta({ description: "One of PocketBase's own." }),
-    records: z
-      .int()
-      .nullable()
-      .meta({ description: 'Null when they could not be counted, or may not be read.' }),
+    records: z.int().nullable().meta({ description: 'Null if they cannot be counted or read.' }),
   })
   .meta({
     id: 'Collection',
@@ -225,7 +223,7 @@ export const listCollections = endpoint({
   path: '/api/v1/databases/{name}/collections',
   tag,
   summary: 'List the collections of a database',
-  description: 'For administrators. The instance has to run.',
+  description: 'For administrators. The instance must run.',
   permission: 'databases.browse',
   params: z.object({ name: databaseName }),
   query: pageQuerySchema.omit({ sort: true }),

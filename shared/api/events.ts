@@ -45,12 +45,12 @@ export const listEvents = endpoint({
   method: 'GET',
   path: '/api/v1/events',
   tag,
-  summary: 'List what happened to instances',
+  summary: 'List events of instances',
   description: 'Since the daemon started. Page 1 is the latest; each page is oldest first.',
   permission: 'databases.read',
   query: z.object({
     ...pageQuerySchema.pick({ page: true }).shape,
-    name: z.string().max(128).optional().meta({ description: 'Only of this database.' }),
+    name: z.string().max(128).optional().meta({ description: 'Only events of this database.' }),
     per_page: z.coerce.number().int().min(1).max(500).default(200).meta({ description: 'Items on a page.' }),
     limit: z.coerce
       .number()

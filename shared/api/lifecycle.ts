@@ -41,7 +41,7 @@ export type LifecycleInstance = z.infer<typeof lifecycleInstanceSchema>;
 
 const success = z.object({ success: z.literal(true), message: z.string() });
 
-/** Every error of these operations. */
+/** The format of all errors of this API. */
 export const lifecycleFailureSchema = z
   .object({ success: z.literal(false), message: z.string(), instance: z.null() })
   .meta({
@@ -135,7 +135,7 @@ export const listInstances = endpoint({
   path: '/api/pb_instances',
   tag,
   summary: 'List all instances',
-  description: 'By the id of their users.',
+  description: 'By the ids of their users.',
   permission: 'status.read',
   responses: {
     200: {

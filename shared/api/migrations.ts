@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from './contract/endpoint.ts';
 
-/** Why a set of migrations is not used. */
+/** Why the migrations are not used. */
 const problemSchema = z.object({
   code: z.enum([
     'failed',
@@ -14,13 +14,13 @@ const problemSchema = z.object({
     'accounts_lost',
     'unusable',
   ]),
-  /** Null where it is not one file. */
+  /** Null if no single file is the cause. */
   file: z.string().nullable(),
   line: z.int().nullable(),
   message: z.string(),
 });
 
-/** A file that databases have applied, and that is another one now, or gone. */
+/** A file that was changed or removed after databases applied it. */
 const driftSchema = z.object({
   file: z.string(),
   change: z.enum(['changed', 'missing']),
@@ -28,11 +28,11 @@ const driftSchema = z.object({
 });
 
 const statusSchema = z.object({
-  /** As they are now. */
+  /** The current files. */
   files: z.array(
     z.object({ name: z.string(), application: z.string(), path: z.string(), sha256: z.string() }),
   ),
-  /** Whether databases get these files; when not, `problem` or `untried` says why. */
+  /** Whether databases get these files. If not, `problem` or `untried` says why. */
   in_use: z.boolean(),
   problem: problemSchema.nullable(),
   /** Files that were added, changed or removed since the daemon tried the migrations out. */
@@ -52,11 +52,11 @@ export const getMigrations = endpoint({
   tag: 'Databases',
   summary: 'Show the migrations of user databases',
   description:
-    'Why they are refused, files that are not tried out yet, warnings, and files that changed after databases applied them.',
+    'Errors, files that are not tested yet, warnings, and files that changed after databases applied them.',
   permission: 'status.read',
   responses: {
     200: {
-      description: 'The files, and what is wrong with them.',
+      description: 'The files and their problems.',
       schema: statusSchema.meta({
         id: 'MigrationStatus',
         examples: [

@@ -199,13 +199,13 @@ export const createTask = endpoint({
   path: '/api/v1/queue/tasks',
   tag,
   summary: 'Add a task',
-  description: 'With a `unique_key`, an unfinished task of that key is the answer instead of a second one.',
+  description: 'If an unfinished task has the same `unique_key`, returns that task and adds none.',
   permission: 'queue.create',
   audit: 'task.create',
   body: newTaskSchema,
   responses: {
     201: { description: 'The task was added.', schema: taskSchema },
-    200: { description: 'An unfinished task has the key already.', schema: taskSchema },
+    200: { description: 'An unfinished task has the same key.', schema: taskSchema },
   },
   errors: ['not_found'],
   timeoutMs: ADD_TIMEOUT_MS,
@@ -227,7 +227,11 @@ export const listTasks = endpoint({
     status: z.enum(TASK_STATUSES).optional(),
     type: z.string().max(120).optional(),
     user_id: z.string().max(15).optional(),
-    signature: z.string().max(300).optional().meta({ description: 'Kind of error, as in the dead letters.' }),
+    signature: z
+      .string()
+      .max(300)
+      .optional()
+      .meta({ description: 'Error signature, as in the dead letters.' }),
   }),
   responses: { 200: { description: 'One page of tasks.', schema: pageOf(taskSummarySchema) } },
 });
@@ -253,7 +257,7 @@ export const retryTask = endpoint({
   path: '/api/v1/queue/tasks/{id}/retry',
   tag,
   summary: 'Retry a dead task',
-  description: 'Takes it from the dead letters back to the queue.',
+  description: 'Moves it from the dead letters back to the queue.',
   permission: 'queue.operate',
   audit: 'task.retry',
   params,
@@ -294,7 +298,7 @@ export const pauseQueue = endpoint({
   path: '/api/v1/queue/pause',
   tag,
   summary: 'Pause the queue',
-  description: 'No task begins until the queue is resumed, also after a restart of the daemon.',
+  description: 'No task starts until the queue is resumed, also after a restart of the daemon.',
   permission: 'queue.pause',
   audit: 'queue.pause',
   responses: stats,
@@ -306,7 +310,7 @@ export const resumeQueue = endpoint({
   path: '/api/v1/queue/resume',
   tag,
   summary: 'Resume the queue',
-  description: 'Tasks that are due begin at once.',
+  description: 'Tasks that are due start at once.',
   permission: 'queue.pause',
   audit: 'queue.resume',
   responses: stats,
@@ -318,10 +322,10 @@ export const listDeadLetters = endpoint({
   path: '/api/v1/queue/dead',
   tag,
   summary: 'List the dead letters by error',
-  description: 'One item for each kind of error.',
+  description: 'One item per error signature.',
   permission: 'queue.stats',
   query: wholePageQuerySchema,
-  responses: { 200: { description: 'One page of kinds of errors.', schema: pageOf(deadGroupSchema) } },
+  responses: { 200: { description: 'One page of error signatures.', schema: pageOf(deadGroupSchema) } },
 });
 
 export const retryDeadLetters = endpoint({
@@ -330,7 +334,7 @@ export const retryDeadLetters = endpoint({
   path: '/api/v1/queue/dead/retry',
   tag,
   summary: 'Retry all dead letters of one error',
-  description: 'Takes the tasks of a `signature` back to the queue.',
+  description: 'Moves the tasks with a `signature` back to the queue.',
   permission: 'queue.operate',
   audit: 'tasks.retry',
   body: z

@@ -34,7 +34,7 @@ export const getSecrets = endpoint({
   path: '/api/v1/secrets',
   tag,
   summary: 'Show which master keys stored secrets need',
-  description: 'Names the keys. Shows no secret.',
+  description: 'Shows ids of keys, and no secret.',
   permission: 'secrets.read',
   responses: {
     200: {
@@ -63,13 +63,13 @@ export const rotateSecrets = endpoint({
   method: 'POST',
   path: '/api/v1/secrets/rotate',
   tag,
-  summary: 'Wrap all secrets with the current master key',
+  summary: 'Encrypt all secrets with the current master key',
   description: 'Set `AES_MASTER_KEY` to the new key and keep the old one before; see docs/secrets.md.',
   permission: 'secrets.rotate',
   audit: 'secrets.rotate',
   responses: {
     200: {
-      description: 'Number of secrets that were wrapped, that had been before, and that no key opens.',
+      description: 'Numbers of secrets.',
       schema: rotationSchema,
     },
   },

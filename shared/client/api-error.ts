@@ -1,9 +1,9 @@
 import type { Problem } from '../api/contract/endpoint.ts';
 import { ERROR_CODES, type ErrorCode, FathomError, type FieldError } from '../errors.ts';
 
-/** What the daemon answered instead of a result (RFC 9457), for whoever asked. */
+/** An error response of the daemon (RFC 9457). */
 export class ApiError extends FathomError {
-  /** As the daemon wrote it; `code` is the nearest one that this client knows. */
+  /** The code that the daemon sent. `code` is the closest one that this client knows. */
   readonly problemCode: string;
   /** Finds the request in the daemon's log. */
   readonly requestId: string | null;
@@ -23,7 +23,7 @@ export class ApiError extends FathomError {
   }
 }
 
-/** A newer daemon may send codes from after this client was built; the status then says enough. */
+/** A newer daemon may send a code that this client does not know. The status then gives the closest one. */
 function knownCode(code: unknown, status: number): ErrorCode {
   if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code)) return code as ErrorCode;
   switch (status) {

@@ -75,13 +75,13 @@ it.each(['.', '..', ''])('rejects %j as a name, which would change the path', as
   expect(seen).toEqual([]);
 });
 
-it('keeps a name inside its place in the path', async () => {
+it('encodes a name in the path', async () => {
   await client.databases.get('../users?x=/');
   expect(seen).toEqual(['GET /api/v1/databases/..%2Fusers%3Fx%3D%2F']);
 });
 
 describe('all', () => {
-  it('reads page after page, as large as the API allows', async () => {
+  it('reads all pages with the maximum size', async () => {
     expect(await client.users.all()).toEqual(ITEMS);
     expect(seen).toEqual([1, 2, 3].map((page) => `GET /api/v1/users?page=${page}&per_page=500`));
   });

@@ -67,7 +67,7 @@ describe('a request', () => {
     });
   });
 
-  it('goes to a local socket, whatever characters its path has', async () => {
+  it('uses a local socket with any characters in its path', async () => {
     const socketPath = join(directory(), 'a:b c.sock');
     await listen(createServer(json(200, { ok: true })), socketPath);
     expect(await new HttpClient({ target: { socketPath } }).request('GET', '/')).toEqual({ ok: true });
@@ -80,7 +80,7 @@ describe('a request', () => {
     );
   });
 
-  it('resolves to undefined for an empty answer', async () => {
+  it('resolves to undefined for an empty response', async () => {
     const url = await serve((_request, response) => response.writeHead(204).end());
     expect(await new HttpClient({ target: { url } }).request('DELETE', '/')).toBeUndefined();
   });
@@ -118,7 +118,7 @@ describe('a problem', () => {
     });
   });
 
-  it('with a code from a newer daemon becomes the nearest one that is known', async () => {
+  it('with an unknown code of a newer daemon becomes the closest known code', async () => {
     const url = await serve(json(403, { code: 'auth.too_new', detail: 'no' }, 'application/problem+json'));
     const attempt = new HttpClient({ target: { url } }).request('GET', '/');
     await expect(attempt).rejects.toMatchObject({
@@ -138,7 +138,7 @@ describe('a problem', () => {
   );
 });
 
-describe('without an answer of a daemon, the error says what to do', () => {
+describe('without a response of a daemon, the error says what to do', () => {
   it('when there is no socket', async () => {
     const socketPath = join(directory(), 'none.sock');
     await expect(new HttpClient({ target: { socketPath } }).request('GET', '/')).rejects.toMatchObject({
@@ -148,7 +148,7 @@ describe('without an answer of a daemon, the error says what to do', () => {
     });
   });
 
-  it('when nobody listens on a port', async () => {
+  it('when no process listens on the port', async () => {
     const url = `http://127.0.0.1:${await freePortRange(1)}`;
     await expect(new HttpClient({ target: { url } }).request('GET', '/')).rejects.toMatchObject({
       code: 'daemon.unreachable',
@@ -165,7 +165,7 @@ describe('without an answer of a daemon, the error says what to do', () => {
     });
   });
 
-  it('when the answer stalls half-way', async () => {
+  it('when the response stalls', async () => {
     const url = await serve((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' }).write('{');
     });
@@ -199,7 +199,7 @@ describe('without an answer of a daemon, the error says what to do', () => {
   });
 });
 
-it('rejects with the reason of the caller who aborts', async () => {
+it('rejects with the reason of an abort', async () => {
   const url = await serve(() => {});
   const reason = new Error('left');
   const caller = new AbortController();
@@ -209,13 +209,13 @@ it('rejects with the reason of the caller who aborts', async () => {
 });
 
 describe('an address', () => {
-  it.each(['localhost:3000', 'ws://localhost', 'nonsense'])('that is not http is refused: %s', (url) => {
+  it.each(['localhost:3000', 'ws://localhost', 'nonsense'])('that is not http is rejected: %s', (url) => {
     expect(() => new HttpClient({ target: { url } })).toThrow(
       expect.objectContaining({ code: 'request.invalid' }) as Error,
     );
   });
 
-  it('with a password is refused without showing it', () => {
+  it('with a password is rejected without showing it', () => {
     expect(() => new HttpClient({ target: { url: 'http://me:geheim@host' } })).toThrow(
       /^(?!.*geheim).*FATHOM_TOKEN/,
     );

@@ -15,7 +15,7 @@ export interface HttpClientOptions {
   token?: string | undefined;
   /** A role whose permissions are enough: the daemon grants no more. */
   role?: string | undefined;
-  /** For a whole answer, in milliseconds; 10 s unless told otherwise. */
+  /** Timeout for a complete response in milliseconds; 10 s by default. */
   timeoutMs?: number | undefined;
 }
 
@@ -32,14 +32,14 @@ export interface RequestOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-/** For the question whether a daemon that gave no answer runs at all. */
+/** Timeout for the check whether a daemon that timed out runs at all. */
 const ALIVE_TIMEOUT_MS = 1_000;
-/** An answer past this is no answer of Fathom's: pages are bounded. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Responses of Fathom are smaller: pages have a maximum size. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
 /**
- * JSON over HTTP to one daemon. Every request has a connection of its own, so there is nothing to close and no stale
- * connection to stumble over; whatever is frequent comes over the stream.
+ * JSON over HTTP to one daemon. Every request opens its own connection, so no connection has to be closed or can be stale.
+ * Frequent updates come over the stream instead.
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
@@ -50,15 +50,15 @@ export class HttpClient {
     this.#base = baseUrl(options.target);
   }
 
-  /** For messages. */
+  /** The address of the daemon, for messages. */
   get address(): string {
     const { target } = this.#options;
     return 'url' in target ? this.#base.href.replace(/\/$/, '') : target.socketPath;
   }
 
   /**
-   * Undefined for an empty answer; the type is the caller's word.
-   * @throws ApiError what the daemon answered; FathomError `daemon.unreachable` when there is no answer of a daemon.
+   * Returns undefined for an empty response. The response is not validated against `T`.
+   * @throws ApiError the error response of the daemon; FathomError `daemon.unreachable` if no daemon answers
    */
   async request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -70,7 +70,7 @@ export class HttpClient {
     } catch (error) {
       if (error instanceof FathomError) throw error;
       options.signal?.throwIfAborted();
-      throw timeout.aborted ? await this.#silent(timeoutMs, error) : this.#unreachable(error);
+      throw timeout.aborted ? await this.#timeoutError(timeoutMs, error) : this.#unreachable(error);
     }
   }
 
@@ -128,13 +128,13 @@ export class HttpClient {
     );
   }
 
-  /** A daemon that answers at once elsewhere waits for something itself. */
-  async #silent(timeoutMs: number, cause: unknown): Promise<FathomError> {
+  /** If /health answers at once, the daemon runs and waits for the global PocketBase. */
+  async #timeoutError(timeoutMs: number, cause: unknown): Promise<FathomError> {
     const late = `did not answer within ${timeoutMs / 1000} s`;
     if (await this.#isAlive()) {
       return new FathomError(
         'control_plane.unavailable',
-        `the daemon at ${this.address} ${late}, although it runs: the global PocketBase does not answer it; see 'fathomd databases list'`,
+        `the daemon at ${this.address} ${late}: the global PocketBase does not answer; see 'fathomd databases list'`,
         { cause },
       );
     }
@@ -176,7 +176,7 @@ function baseUrl(target: Target): URL {
   if (url.username !== '' || url.password !== '') {
     throw new FathomError(
       'request.invalid',
-      "the daemon's address must not hold a password; set FATHOM_TOKEN instead",
+      "the daemon's address must not contain a password; set FATHOM_TOKEN instead",
     );
   }
   return url;
@@ -187,7 +187,7 @@ async function readAll(response: IncomingMessage): Promise<string> {
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
+    if (bytes > MAX_RESPONSE_BYTES) throw new Error('the response is too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -212,8 +212,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'no daemon listens',
   EACCES: 'this user may not reach the daemon',
   EPERM: 'this user may not reach the daemon',
-  ECONNRESET: 'the connection broke to the daemon',
-  EPIPE: 'the connection broke to the daemon',
+  ECONNRESET: 'the connection to the daemon broke:',
+  EPIPE: 'the connection to the daemon broke:',
   ENOTFOUND: 'the host name is unknown: no daemon',
   EAI_AGAIN: 'the host name cannot be looked up now: no daemon',
 };

@@ -1,8 +1,8 @@
-/** Time as the stream sees it, so that tests need not wait. */
+/** The clock of the stream. Tests pass a manual one. */
 export interface StreamClock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Calls back once after `ms`; the answer cancels it and may be called at any time. */
+  /** Calls back once after `ms`. The returned function cancels the timer; it may be called at any time. */
   after(ms: number, callback: () => void): () => void;
 }
 

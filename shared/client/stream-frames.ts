@@ -1,8 +1,8 @@
 import type { ServerFrame } from '../server-frames.ts';
 
 /**
- * One frame of the daemon, or null when it is none. Only the envelope is checked: the daemon builds its frames from
- * the same types, and a schema library would cost the console a fifth of its start.
+ * Parses a frame of the daemon; null if it is invalid. Checks only the envelope: the daemon builds its frames from the same
+ * types, and loading zod would take a fifth of the start of the console.
  */
 export function parseServerFrame(text: string): ServerFrame | null {
   let value: unknown;

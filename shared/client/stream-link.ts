@@ -1,22 +1,22 @@
 /**
- * The link to a daemon, for people.
+ * The state of the connection to a daemon.
  *
- *   connecting ──▶ live ──▶ stale ──▶ live …      (for ever)
+ *   connecting ──▶ live ──▶ stale ──▶ live …      (without end)
  *        │          │         │
  *        └──────────┴─────────┴──▶ refused | closed   (final)
  *
- * `live` means that every subscribed topic has its snapshot; times are milliseconds since 1970.
+ * `live`: every subscribed topic has its snapshot. Times are milliseconds since 1970.
  */
 export type LinkState =
   | { kind: 'connecting' }
   | { kind: 'live'; since: number }
-  /** `attempt` counts the tries since the link was lost; `next_attempt_at` is null while one is under way. */
+  /** `attempt`: number of attempts since the connection was lost. `next_attempt_at`: null during an attempt. */
   | { kind: 'stale'; since: number; attempt: number; next_attempt_at: number | null; reason: string }
-  /** Trying again cannot help; `reason` is a sentence that says what would. `signIn`: a new token would. */
+  /** A retry cannot help; `reason` says what to do. `signIn`: a new token would help. */
   | { kind: 'refused'; reason: string; signIn: boolean }
   | { kind: 'closed' };
 
-/** Why a connection ended, and whether to try again. */
+/** Why a connection ended, and whether to retry. */
 export interface Ending {
   final: boolean;
   reason: string;
@@ -39,7 +39,7 @@ export function endingOfClose(code: number, reason: string): Ending {
   return { final: false, reason: reason === '' ? known : reason };
 }
 
-/** What an HTTP answer instead of the WebSocket means. `hasToken`: whether one was sent. */
+/** The meaning of an HTTP response to a WebSocket request. `hasToken`: the request had a token. */
 export function endingOfStatus(status: number, hasToken: boolean): Ending {
   switch (status) {
     case 401:
@@ -48,7 +48,7 @@ export function endingOfStatus(status: number, hasToken: boolean): Ending {
         signIn: true,
         reason: hasToken
           ? 'the daemon refused the token (401): it is wrong or has expired; sign in again, or set FATHOM_TOKEN'
-          : 'the daemon wants to know who this is (401): sign in, set FATHOM_TOKEN, or connect through its local socket',
+          : 'authentication required (401): sign in, set FATHOM_TOKEN, or connect through the local socket',
       };
     case 403:
       return { final: true, reason: 'this token may not watch the fleet (403): use one of an administrator' };
@@ -67,12 +67,12 @@ export function versionRefusal(): Ending {
   return {
     final: true,
     reason:
-      'the daemon speaks another version of the protocol: install the same release of Fathom on both sides',
+      'the daemon uses another version of the protocol: install the same release of Fathom on both sides',
   };
 }
 
 const ERRNO_REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there (connection refused)',
+  ECONNREFUSED: 'no daemon listens there (connection refused)',
   ENOENT: 'there is no daemon socket',
   EACCES: 'the daemon socket may not be opened by this user (permission denied)',
   EPERM: 'the daemon socket may not be opened by this user (permission denied)',

@@ -2,13 +2,13 @@ import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Target } from './http.ts';
 
-// Not imported from protocol.ts, which would load zod; a test holds the two together.
+// Not imported from protocol.ts, which loads zod. A test compares the two.
 const SUBPROTOCOL = 'fathom.v1';
 
 /**
- * Begins to connect to the daemon's stream.
+ * Opens a connection to the daemon's stream.
  *
- * @throws what is wrong with the address
+ * @throws Error if the address is invalid
  */
 export function openSocket({
   target,
@@ -25,7 +25,7 @@ export function openSocket({
   };
   if ('url' in target) return new WebSocket(streamUrl(target.url), SUBPROTOCOL, { headers });
   const path = target.socketPath;
-  // Same as a `ws+unix:` address, but any path will do: the address form splits at the first colon.
+  // A `ws+unix:` address would split the path at its first colon.
   return new WebSocket('ws://localhost/ws', SUBPROTOCOL, { headers, createConnection: () => connect(path) });
 }
 

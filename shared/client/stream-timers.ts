@@ -1,6 +1,6 @@
 import type { StreamClock } from './stream-clock.ts';
 
-/** What is to be called back, `live`, `ping`, `pong`, `stable` and `retry`: at most one of each at a time. */
+/** The timers of a stream, by name: `live`, `ping`, `pong`, `stable` and `retry`. */
 export class StreamTimers {
   readonly #clock: StreamClock;
   readonly #running = new Map<string, () => void>();
@@ -9,7 +9,7 @@ export class StreamTimers {
     this.#clock = clock;
   }
 
-  /** Calls back once after `ms`, instead of the earlier one of that name. */
+  /** Calls back once after `ms`. Replaces the timer of the same name. */
   set(name: string, ms: number, callback: () => void): void {
     this.cancel(name);
     this.#running.set(name, this.#clock.after(ms, callback));

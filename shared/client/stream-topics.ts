@@ -1,11 +1,11 @@
 /**
- * What is known of the topics of one connection.
+ * The state of the topics of one connection.
  *
  *   wanted ── subscribe sent ──▶ awaiting ── snapshot(seq) ──▶ following ── event(seq + 1) ──▶ following
  *                                   ▲                              │
  *                                   └── re-subscribe ◀── any other seq
  *
- * Events are let through only while following, so nothing is ever applied before its snapshot or after a gap.
+ * Events are applied only while following: never before the snapshot or after a gap.
  */
 export type Verdict = 'apply' | 'ignore' | 'gap';
 
@@ -22,7 +22,7 @@ export class TopicTracker {
     this.#topics.delete(topic);
   }
 
-  /** The daemon will not serve this topic on this connection (an unknown instance, for example). */
+  /** The daemon refused this topic, for example because the instance does not exist. */
   refuse(topic: string): void {
     if (this.#topics.has(topic)) this.#topics.set(topic, { state: 'refused' });
   }
@@ -45,7 +45,7 @@ export class TopicTracker {
     return 'apply';
   }
 
-  /** True once every topic has had its snapshot, or was refused. */
+  /** Whether every topic has its snapshot or was refused. */
   get settled(): boolean {
     return Array.from(this.#topics.values()).every(({ state }) => state !== 'awaiting');
   }

@@ -79,14 +79,14 @@ afterEach(async () => {
 });
 
 async function daemon(instances = fleetOf(2)): Promise<StubDaemon> {
-  // Nobody else's while it is closed and another one is to listen there.
+  // No other process takes the port while it is closed for a moment.
   const stub = await new StubDaemon(instances).listen({ port: await freePortRange(1) });
   cleanups.push(() => stub.close());
   return stub;
 }
 
 describe('FleetStream', () => {
-  it('speaks the subprotocol of the daemon', () => {
+  it('uses the subprotocol of the daemon', () => {
     expect(WEBSOCKET_SUBPROTOCOL).toBe('fathom.v1');
   });
 
@@ -102,7 +102,7 @@ describe('FleetStream', () => {
     expect(watched.events[0]).toMatchObject({ kind: 'instance.phase', to: 'unresponsive' });
   });
 
-  it('connects through a unix socket, whatever its path looks like', async () => {
+  it('connects through a unix socket with any path', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fathom:stream-'));
     cleanups.push(() => rm(folder, { recursive: true }));
     const path = join(folder, 'fathomd.sock');
@@ -128,7 +128,7 @@ describe('FleetStream', () => {
     socket.destroy();
   });
 
-  it('asks for a new snapshot after a gap, and applies nothing in between', async () => {
+  it('requests a new snapshot after a gap, and applies nothing in between', async () => {
     const stub = await daemon();
     const watched = new Watched({ url: stub.url });
     await watched.becomes('live');
@@ -144,7 +144,7 @@ describe('FleetStream', () => {
     expect(watched.link.kind).toBe('live');
   });
 
-  it('says since when it is stale, why, and when it tries again; then it resyncs', async () => {
+  it('reports since when it is stale, why, and the next attempt; then it resyncs', async () => {
     const stub = await daemon();
     const watched = new Watched({ url: stub.url });
     await watched.becomes('live');
@@ -164,7 +164,7 @@ describe('FleetStream', () => {
     expect(watched.snapshots.at(-1)?.data).toHaveLength(3);
   });
 
-  it('waits longer and longer for a daemon that is not there, and never gives up', async () => {
+  it('backs off while no daemon answers, and never stops retrying', async () => {
     const stub = await daemon();
     const { port, url } = stub;
     await stub.close();
@@ -193,7 +193,7 @@ describe('FleetStream', () => {
     await watched.becomes('live');
   });
 
-  it('notices a half-open link: nothing comes back, not even an answer to a ping', async () => {
+  it('detects a half-open connection by an unanswered ping', async () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     cleanups.push(() => server.close());
     await once(server, 'listening');
@@ -242,7 +242,7 @@ describe('FleetStream', () => {
     expect(watched.link).toMatchObject(refusal);
   });
 
-  it('gives up on a daemon that does not speak this version of the protocol', async () => {
+  it('stops retrying for another version of the protocol', async () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => false });
     cleanups.push(() => server.close());
     await once(server, 'listening');
@@ -253,7 +253,7 @@ describe('FleetStream', () => {
     expect(watched.link).toMatchObject({ reason: versionRefusal().reason });
   });
 
-  it('tries again when the daemon is only starting', async () => {
+  it('retries while the daemon is starting', async () => {
     const stub = await daemon();
     stub.refuseWith = 503;
     const watched = new Watched({ url: stub.url });
@@ -263,12 +263,12 @@ describe('FleetStream', () => {
     await watched.becomes('live');
   });
 
-  it('takes an address that is none for a final refusal instead of throwing', () => {
+  it('reports an invalid address as a final refusal', () => {
     const watched = new Watched({ url: 'nonsense' });
     expect(watched.link.kind).toBe('refused');
   });
 
-  it('stays live when one topic is refused, and says which', async () => {
+  it('stays live when one topic is refused, and reports it', async () => {
     const stub = await daemon();
     const watched = new Watched({ url: stub.url });
     await watched.becomes('live');
@@ -278,7 +278,7 @@ describe('FleetStream', () => {
     expect(watched.link.kind).toBe('live');
   });
 
-  it('subscribes again after a reconnection to what was asked for meanwhile, and not to what was left', async () => {
+  it('subscribes after a reconnection to the current topics', async () => {
     const stub = await daemon();
     stub.log(ONE, 'first');
     const watched = new Watched({ url: stub.url });
@@ -294,7 +294,7 @@ describe('FleetStream', () => {
     expect(watched.snapshots.map(({ topic }) => topic)).toEqual(['instances', `logs:${ONE}`]);
   });
 
-  it('drops a peer that sends something else than frames', async () => {
+  it('closes the connection after an invalid frame', async () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     cleanups.push(() => server.close());
     await once(server, 'listening');
@@ -305,7 +305,7 @@ describe('FleetStream', () => {
     await watched.becomes('stale');
   });
 
-  it('can be closed twice, before it was live, and stays closed', async () => {
+  it('can be closed twice before it is live, and stays closed', async () => {
     const stub = await daemon();
     const watched = new Watched({ url: stub.url });
     watched.stream.close();

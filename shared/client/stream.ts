@@ -15,30 +15,30 @@ const RECONNECT = { baseMs: 500, capMs: 5_000 };
 
 export interface StreamOptions {
   target: Target;
-  /** Read at every connection: it may be renewed. */
+  /** Read for each connection: it may be renewed. */
   readonly token?: string | undefined;
   /** A role whose permissions are enough: the daemon grants no more. */
   role?: string;
   topics: readonly Topic[];
-  /** Of a log: the position after the last line that was handled, or undefined to begin with a snapshot of it. */
+  /** For a log: the position after the last handled line; undefined requests a snapshot. */
   from?(topic: Topic): number | undefined;
   onLink(state: LinkState): void;
   onSnapshot(frame: SnapshotFrame): void;
   onEvent(frame: EventFrame): void;
-  /** The daemon will not serve a topic on this connection. */
+  /** The daemon refused a topic. */
   onTopicRefused?(topic: Topic, message: string, code: string): void;
   clock?: StreamClock;
   /** In [0, 1). */
   random?: () => number;
-  /** Milliseconds: between pings, for their answer, and for a new connection to bring its first snapshots. */
+  /** Milliseconds: between pings, until a pong, and until a new connection has its first snapshots. */
   pingEvery?: number;
   pongWithin?: number;
   liveWithin?: number;
 }
 
 /**
- * The daemon's stream, kept alive for ever: snapshot, then events with a checked sequence, and a new snapshot after
- * every gap or reconnection. Nothing here throws at its user; whatever goes wrong becomes a `LinkState`.
+ * The stream of a daemon, with automatic reconnection: a snapshot, then events in sequence, and a new snapshot after each gap
+ * or reconnection. Methods never throw; errors become a `LinkState`.
  */
 export class FleetStream {
   readonly #options: StreamOptions;
@@ -68,12 +68,12 @@ export class FleetStream {
     return this.#state;
   }
 
-  /** Connects; does nothing when it has been called before. */
+  /** Connects. Further calls have no effect. */
   start(): void {
     if (this.#socket === null && this.#state.kind === 'connecting') this.#connect();
   }
 
-  /** A topic that is subscribed already is asked for a fresh snapshot. */
+  /** Subscribes to a topic. A topic that is subscribed already gets a new snapshot. */
   subscribe(topic: Topic): void {
     this.#topics.add(topic);
     if (this.#socket?.readyState === WebSocket.OPEN) this.#ask(topic);
@@ -84,14 +84,14 @@ export class FleetStream {
     if (this.#topics.delete(topic)) this.#send({ type: 'unsubscribe', id: this.#nextId(), topics: [topic] });
   }
 
-  /** Tries at once instead of waiting for the next attempt; after a refusal, with the token that there is by now. */
+  /** Reconnects immediately; after a refusal, with the current token. */
   retryNow(): void {
     const state = this.#state;
     const waits = state.kind === 'stale' && state.next_attempt_at !== null;
     if (waits || (state.kind === 'refused' && state.signIn)) this.#connect();
   }
 
-  /** Final; may be called at any time, and again. */
+  /** Closes the stream for good. May be called more than once. */
   close(): void {
     if (this.#state.kind === 'closed') return;
     this.#drop(1000);
@@ -104,7 +104,7 @@ export class FleetStream {
     const socket = this.#open();
     if (socket === null) return;
     this.#socket = socket;
-    // Every handler asks whether it still speaks for the current connection: `ws` reports late.
+    // `ws` may call the handlers of a former connection late.
     const current = () => this.#socket === socket;
     const end = (ending: Ending) => {
       if (current()) this.#ended(ending);
@@ -113,7 +113,7 @@ export class FleetStream {
       if (current()) this.#opened();
     });
     socket.on('message', (data) => {
-      // Always a buffer: nothing here asks `ws` for another type.
+      // Always a buffer: no other binary type is set.
       if (current()) this.#received((data as Buffer).toString('utf8'));
     });
     socket.on('close', (code, reason) => end(endingOfClose(code, reason.toString())));
@@ -151,7 +151,7 @@ export class FleetStream {
   #ask(topic: Topic): void {
     const id = this.#nextId();
     this.#tracker.await(topic);
-    // One frame per topic, so that an error tells which one was refused.
+    // One frame per topic, so that an error belongs to one topic.
     this.#requests.set(id, topic);
     this.#send({ type: 'subscribe', id, topics: [topic], from: this.#options.from?.(topic) });
   }
@@ -159,10 +159,10 @@ export class FleetStream {
   #received(text: string): void {
     const frame = parseServerFrame(text);
     if (frame === null) {
-      this.#ended({ final: false, reason: 'the daemon sent something that is no frame' });
+      this.#ended({ final: false, reason: 'the daemon sent an invalid frame' });
       return;
     }
-    // Whatever arrives shows that the other side lives. No timer is made anew for it: thousands may come in a second.
+    // Any frame shows that the daemon is alive. No timer is restarted for it: thousands of frames may arrive per second.
     this.#heardAt = this.#clock.now();
     if (this.#pinged) this.#schedulePing();
     this.#dispatch(frame);
@@ -203,20 +203,20 @@ export class FleetStream {
     if (this.#state.kind === 'live' || !this.#tracker.settled) return;
     this.#timers.cancel('live');
     this.#staleSince = null;
-    // A link that breaks right after every snapshot must not be retried at full speed.
+    // Back-off continues if the connection breaks shortly after each snapshot.
     this.#timers.set('stable', 5_000, () => {
       this.#attempt = 0;
     });
     this.#enter({ kind: 'live', since: this.#clock.now() });
   }
 
-  /** A half-open connection is silent: only an unanswered ping tells it apart from a quiet fleet. */
+  /** Detects a half-open connection: it looks like a quiet fleet, but does not answer a ping. */
   #schedulePing(wait = this.#pingEvery): void {
     this.#pinged = false;
     this.#timers.cancel('pong');
     this.#timers.set('ping', wait, () => {
       const silent = this.#clock.now() - this.#heardAt;
-      // Below zero, the clock was set back meanwhile, and says nothing.
+      // Negative: the clock was set back meanwhile.
       if (silent >= 0 && silent < this.#pingEvery) return this.#schedulePing(this.#pingEvery - silent);
       this.#pinged = true;
       const patience = this.#options.pongWithin ?? 5_000;

@@ -62,7 +62,7 @@ export async function addKey(
     permissions: permission,
     expires_at: expires,
   });
-  // The only time that it is shown.
+  // The key is shown only once.
   if (args.json) printJson(context, made);
   else printLine(context.stdout, made.key);
   return 0;
@@ -98,8 +98,8 @@ export async function listAudit(
 export async function verifyAudit(args: Arguments, context: CliContext): Promise<number> {
   const found = await connect(args, context).audit.verify();
   if (args.json) printJson(context, found);
-  else if (found.ok) printLine(context.stdout, `${found.checked} entries, none edited, none missing`);
-  else printLine(context.stdout, printable(`${found.checked} entries are good, then: ${found.problem}`));
+  else if (found.ok) printLine(context.stdout, `${found.checked} entries, none changed, none missing`);
+  else printLine(context.stdout, printable(`${found.checked} entries are valid, then: ${found.problem}`));
   return found.ok ? 0 : 1;
 }
 
@@ -108,7 +108,7 @@ export async function rotateSecrets(args: Arguments, context: CliContext): Promi
   const { rotated, current, failed } = result;
   if (args.json) printJson(context, result);
   else if (failed === 0) {
-    const next = 'AES_PREVIOUS_MASTER_KEY may go';
+    const next = 'AES_PREVIOUS_MASTER_KEY can be removed';
     printLine(context.stdout, `${rotated} rotated, ${current} were current; ${next}`);
   } else
     printMessage(
@@ -143,7 +143,7 @@ export async function showSecrets(
   ];
   printTable(secrets, columns, args, context);
   if (closed > 0) printMessage(context, `${closed} cannot be opened: 'fathomd doctor' looks for their key`);
-  if (rotating) printLine(context.stdout, `a rotation is under way, ${left} are left`);
+  if (rotating) printLine(context.stdout, `a rotation is running, ${left} are left`);
   else if (left > 0) printMessage(context, `${left} need an earlier key: run 'fathomd secrets rotate'`);
   return exitCode;
 }

@@ -33,7 +33,7 @@ export async function listUsers(
   return 0;
 }
 
-/** @throws UsageError for what is not NAME=VALUE */
+/** @throws UsageError if the text is not NAME=VALUE */
 function fieldOf(text: string): [string, string] {
   const [name = '', ...value] = text.split('=');
   if (name !== '' && value.length > 0) return [name, value.join('=')];
@@ -55,7 +55,7 @@ export async function addUser(args: AddUserArguments, context: CliContext): Prom
   const client = connect(args, context);
   const { password, generated } = await choosePassword(args, context);
   const user = await client.users.add({ ...further, email, password, role, name });
-  // The only time that it is shown, and only when nobody knows it yet.
+  // A generated password is shown once.
   if (args.json) printJson(context, generated ? { ...user, password } : user);
   else {
     const database = user.database === null ? '' : `, database ${user.database}`;
@@ -108,7 +108,7 @@ export async function setUser(
 
 export async function signOutUser(args: OneUser & { keys: boolean }, context: CliContext): Promise<number> {
   const client = connect(args, context);
-  // An id that nobody has would be signed out just as well.
+  // Checks that the user exists: the API would sign out any id.
   const { id, email } = await client.users.get(await userIdOf(client, args.user));
   await client.sessions.endAll({ user_id: id, keys: args.keys });
   const rest = args.keys ? 'API keys are revoked' : 'API keys stay; --keys revokes them';
@@ -117,7 +117,7 @@ export async function signOutUser(args: OneUser & { keys: boolean }, context: Cl
   return 0;
 }
 
-/** Whoever deletes a user types the address of who is deleted. */
+/** Deletes a user after the caller has typed the e-mail address. */
 export async function deleteUser(args: OneUser, context: CliContext): Promise<number> {
   const client = connect(args, context);
   const { id, email, database } = await client.users.get(await userIdOf(client, args.user));

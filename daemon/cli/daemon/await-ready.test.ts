@@ -14,8 +14,8 @@ function answering(...answers: (Partial<DaemonStatus> | Error)[]) {
 const never = new AbortController().signal;
 
 describe('awaitReady', () => {
-  it('tells each thing that is waited for once', async () => {
-    const told: string[] = [];
+  it('reports each reason for waiting once', async () => {
+    const reported: string[] = [];
     const status = await awaitReady({
       status: answering(
         new FathomError('daemon.unreachable', 'x'),
@@ -25,16 +25,16 @@ describe('awaitReady', () => {
         { ready: false, waiting_for: null },
         { ready: true, pid: 7 },
       ),
-      onWaiting: (what) => told.push(what),
+      onWaiting: (what) => reported.push(what),
       signal: never,
       pollEveryMs: 0,
     });
     expect(status?.pid).toBe(7);
-    expect(told).toHaveLength(3);
-    expect(told[1]).toBe('the global PocketBase');
+    expect(reported).toHaveLength(3);
+    expect(reported[1]).toBe('the global PocketBase');
   });
 
-  it('gives up at once on what will not pass by waiting', async () => {
+  it('throws an error that waiting cannot fix', async () => {
     const refusal = new FathomError('auth.forbidden', 'no');
     const attempt = awaitReady({
       status: answering(refusal),
@@ -45,7 +45,7 @@ describe('awaitReady', () => {
     await expect(attempt).rejects.toBe(refusal);
   });
 
-  it('ends with null when the signal comes first', async () => {
+  it('returns null if the signal aborts first', async () => {
     const stopping = new AbortController();
     const status = await awaitReady({
       status: answering({ ready: false, waiting_for: null }),

@@ -17,7 +17,7 @@ const DEMO = {
   describe: 'Add three users with databases, and some tasks',
 } as const;
 
-/** The daemon itself. */
+/** Commands that start and stop the daemon. */
 export const daemonCommands = [
   command({
     words: ['serve'],

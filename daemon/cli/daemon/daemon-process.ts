@@ -7,23 +7,23 @@ import { makeDirectory } from '../../base/files/dir.ts';
 import { packageRoot } from '../../base/package.ts';
 import { type CliContext, environmentWith } from '../context.ts';
 
-/** How much of the log is looked at for the last lines of a daemon that ended early. */
+/** Bytes at the end of the log that are read for the last lines of a daemon that exited early. */
 const TAIL_BYTES = 16 * 1024;
 const TAIL_LINES = 20;
 
-/** A daemon that was started in the background and outlives this process unless it is stopped. */
+/** A daemon in the background. It continues to run after this process exits. */
 export interface DaemonProcess {
   pid: number;
   logFile: string;
-  /** Null while it runs. */
+  /** Null while the daemon runs. */
   readonly exitCode: number | null;
-  /** Settles when it has ended; never rejects. */
+  /** Resolves when the daemon has exited; never rejects. */
   exited: Promise<void>;
-  /** Asks it to stop and waits until it has. */
+  /** Sends SIGTERM and waits for the exit. */
   stop(): Promise<void>;
-  /** Lets this process end without it. */
+  /** Lets this process exit while the daemon runs. */
   release(): void;
-  /** What this start of it printed last. */
+  /** The last lines of its output since this start. */
   lastLines(): Promise<string[]>;
 }
 
@@ -34,14 +34,14 @@ export async function spawnDaemon(
 ): Promise<DaemonProcess> {
   const { logFile, log } = await openLog(join(dataDir, 'logs'));
   const { size: before } = await log.stat();
-  // execa takes file descriptors; its types leave them out.
+  // execa accepts file descriptors; its types do not.
   const output = log.fd as unknown as 'inherit';
   const dataDirOption = dataDirArgument === undefined ? [] : ['--data-dir', dataDirArgument];
   const child = execa(
     join(packageRoot(), 'bin', 'fathomd'),
     ['serve', ...dataDirOption, ...(demo ? ['--demo'] : [])],
     {
-      // A session of its own, and files instead of pipes: neither this terminal nor this process takes it along.
+      // A separate session, and files instead of pipes: the daemon survives this terminal and this process.
       detached: true,
       cleanup: false,
       reject: false,
@@ -76,7 +76,7 @@ export async function spawnDaemon(
   };
 }
 
-/** A log that cannot be opened does not keep the daemon from its start. */
+/** Best effort: a log that cannot be opened does not block the start. */
 async function openLog(directory: string): Promise<{ logFile: string; log: FileHandle }> {
   const logFile = join(directory, 'fathomd.log');
   try {

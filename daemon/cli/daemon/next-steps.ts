@@ -2,9 +2,10 @@ import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Config } from '../../config/config.ts';
 
 /**
- * What a newcomer does next. `passwordOrigin` says where the password stands; the password itself is never shown.
+ * The next steps for a new administrator. The password itself is never shown.
  *
- * @param openConsole the command that works here
+ * @param passwordOrigin the file or variable with the password
+ * @param openConsole the command that opens the console
  */
 export function nextSteps(
   { admin }: Pick<Config, 'admin'>,
@@ -16,7 +17,7 @@ export function nextSteps(
   return [
     `Fathom is ready at ${status.api_url}`,
     '',
-    'Sign up a user, who is given a database at once:',
+    'Sign up a user with a database:',
     `  curl ${status.api_url}/api/v1/auth/register -H 'Content-Type: application/json' -d ${body}`,
     'Open the console:',
     `  ${openConsole}`,

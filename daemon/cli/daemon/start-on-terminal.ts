@@ -14,10 +14,10 @@ import { type DaemonProcess, spawnDaemon } from './daemon-process.ts';
 import { nextSteps } from './next-steps.ts';
 import { isService, stopDaemon } from './stop.ts';
 
-/** With this exit code the console says that the daemon shall stop, too. */
+/** Exit code of the console: stop the daemon as well. */
 const STOP_DAEMON_TOO = 3;
 const POLL_EVERY_MS = 200;
-/** After that the console is opened all the same: it shows what is wrong, and goes on waiting. */
+/** After that, the console opens in any case: it shows what is missing and continues to wait. */
 const READY_WITHIN_MS = 60_000;
 
 export async function startOnTerminal(
@@ -42,7 +42,7 @@ export async function startOnTerminal(
   return 0;
 }
 
-/** The console on a daemon that runs already: it asks what becomes of that, unless systemd runs it. */
+/** Opens the console on a running daemon. On exit, the console asks whether to stop it, unless systemd runs it. */
 export async function openOnRunning(
   { socketPath, pid, dataDir }: { socketPath: string; pid: number; dataDir: string | undefined },
   context: CliContext,
@@ -64,12 +64,12 @@ function howToStop(dataDir: string | undefined, context: CliContext): string {
 
 function ignore(): void {}
 
-/** The console in this terminal, until it is left; its exit code. */
+/** Runs the console in this terminal and returns its exit code. */
 export async function openConsole(
   { socketPath, ownsDaemon }: { socketPath: string; ownsDaemon: boolean },
   context: CliContext,
 ): Promise<number> {
-  // Ctrl-C belongs to the console, which shares this terminal and its signals.
+  // The console handles Ctrl-C: both processes get the signals of this terminal.
   process.on('SIGINT', ignore);
   try {
     const result = await execa(join(packageRoot(), 'bin', 'fathom-tui'), ['--socket', socketPath], {
@@ -80,7 +80,7 @@ export async function openConsole(
       env: environmentWith(context, { FATHOM_OWNS_DAEMON: ownsDaemon ? '1' : null }),
     });
     if (result.exitCode === undefined && result.signal === undefined)
-      throw new Error(`the console could not be opened: ${messageOf(result.cause)}`);
+      throw new Error(`the console cannot be opened: ${messageOf(result.cause)}`);
     return result.exitCode ?? 1;
   } finally {
     process.off('SIGINT', ignore);
@@ -116,7 +116,7 @@ async function waitForDaemon(
       for (const line of await daemon.lastLines()) printLine(context.stderr, printable(line));
       printLine(
         context.stderr,
-        `fathomd: the daemon ended with exit code ${daemon.exitCode}; its log is ${daemon.logFile}`,
+        `fathomd: the daemon exited with code ${daemon.exitCode}; see ${daemon.logFile}`,
       );
       return daemon.exitCode || 70;
     }

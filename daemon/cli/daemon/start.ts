@@ -21,7 +21,7 @@ export interface StartArguments {
 
 const POLL_EVERY_MS = 200;
 
-/** What `npm start` runs: on a terminal the daemon and its console, otherwise the daemon in the foreground. */
+/** On a terminal, starts the daemon and opens the console. Otherwise, runs the daemon in the foreground. `npm start` calls it. */
 export async function start({ dataDir, demo }: StartArguments, context: CliContext): Promise<number> {
   const input: SettingsInput = { commandLine: { dataDir }, env: context.env, cwd: context.cwd };
   if (context.stdin.isTTY !== true || context.stdout.isTTY !== true) {
@@ -40,10 +40,10 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
   return terminal.startOnTerminal(loaded, { demo, dataDir }, context);
 }
 
-/** The configuration, after the secrets that are set nowhere were made. Whatever it refuses, nothing was written then. */
+/** Generates missing secrets and returns the settings. If a setting is invalid, no file is written. */
 export async function loadWithSecrets(input: SettingsInput, { stderr }: CliContext): Promise<LoadedConfig> {
   const { dataDir, namedFile, get } = readSources(input);
-  // Secrets beside the named file would not be read, neither now nor at the next start.
+  // With a named file, the data directory's own .env is not read: secrets there would have no effect.
   if (namedFile !== null) return loadConfig(input);
   const userDatabasesDir = resolve(input.cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));
   const missing = GENERATED_SECRETS.filter((name) => get(name) === undefined);
@@ -75,7 +75,7 @@ async function startInForeground(
   return serveConfig(loaded, { ...options, onRunning }, context);
 }
 
-/** Null when none runs. */
+/** Null if no daemon runs. */
 async function statusOf(socketPath: string): Promise<DaemonStatus | null> {
   try {
     return await createClient({ target: { socketPath } }).daemon.status();

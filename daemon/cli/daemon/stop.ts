@@ -10,14 +10,14 @@ import { type ConnectArguments, connectionOf } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { printable } from '../output/printable.ts';
 
-/** As long as systemd gives it (TimeoutStopSec). */
+/** The same as TimeoutStopSec of the systemd service. */
 const STOP_WITHIN_S = 90;
 const STATUS_TIMEOUT_MS = 5_000;
 const POLL_EVERY_MS = 50;
 
 type LocalArguments = Omit<ConnectArguments, 'url'>;
 
-/** Stops the fleet and the daemon, and waits for the end. That none runs is what was wanted. */
+/** Stops the instances and the daemon, and waits for the exit. Succeeds if no daemon runs. */
 export async function stopDaemon(
   args: LocalArguments & { timeout?: number | undefined; json: boolean },
   context: CliContext,
@@ -36,10 +36,10 @@ export async function stopDaemon(
   return 0;
 }
 
-/** The process id of the daemon of this data directory, or null. One that does not answer is found by its PID file. */
+/** The process id of the daemon of this data directory, or null. A daemon that does not answer is found by its PID file. */
 async function findDaemon(args: LocalArguments, context: CliContext): Promise<number | null> {
   const { target } = connectionOf(args, context);
-  // A connection would start it, if it does not run.
+  // A connection to this socket would start the daemon.
   if ('socketPath' in target && target.socketPath === SOCKET) throw systemdRunsIt();
   try {
     return (await createClient({ target, timeoutMs: STATUS_TIMEOUT_MS }).daemon.status()).pid;
@@ -57,9 +57,9 @@ function pidInFile(dataDir: string): number | null {
 }
 
 /**
- * SIGTERM, which ends the instances as well.
+ * Sends SIGTERM, which stops the instances as well, and waits for the exit.
  *
- * @throws FathomError `conflict` when systemd runs it or it does not end in time, `auth.forbidden` when it is not ours
+ * @throws FathomError `conflict` if systemd runs the daemon or it does not exit in time, `auth.forbidden` if it belongs to another user
  */
 async function endDaemon(pid: number, { timeoutMs }: { timeoutMs: number }): Promise<void> {
   if (isService(pid)) throw systemdRunsIt();
@@ -71,7 +71,7 @@ async function endDaemon(pid: number, { timeoutMs }: { timeoutMs: number }): Pro
     if (performance.now() > deadline) {
       throw new FathomError(
         'conflict',
-        `the daemon (pid ${pid}) did not end within ${timeoutMs / 1000} s; see its log, or run 'kill -9 ${pid}': databases go on, and the next daemon takes them over`,
+        `the daemon (pid ${pid}) did not exit within ${timeoutMs / 1000} s. See its log, or run 'kill -9 ${pid}': databases keep running, and the next daemon takes them over.`,
       );
     }
     await sleep(POLL_EVERY_MS);
@@ -83,7 +83,7 @@ function signal(pid: number): void {
     process.kill(pid, 'SIGTERM');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // It ended by itself.
+    // The daemon has exited already.
     if (code === 'ESRCH') return;
     throw new FathomError(
       'auth.forbidden',
@@ -93,12 +93,12 @@ function signal(pid: number): void {
   }
 }
 
-/** What systemd runs is for systemctl: its socket would start the daemon again. */
+/** Whether systemd runs the process. Only systemctl may stop it: the socket unit would start it again. */
 export function isService(pid: number): boolean {
   return readOrEmpty(`/proc/${pid}/cgroup`).includes(`/${SERVICE}`);
 }
 
-/** A pid of another namespace, or one that was reused, names something else. */
+/** A pid from another namespace, or a reused one, may belong to another program. */
 function isDaemon(pid: number): boolean {
   return readOrEmpty(`/proc/${pid}/cmdline`).includes('daemon/main.js');
 }

@@ -49,7 +49,7 @@ export interface ActArguments extends ConnectArguments {
   json: boolean;
 }
 
-/** All at once, as the daemon has an order of its own. What did not work is told of each; the exit code is that of the first. */
+/** Sends all requests at once; the daemon orders them. Reports each failure and returns the exit code of the first. */
 export async function actOnDatabases(
   action: 'start' | 'stop' | 'restart',
   args: ActArguments,
@@ -62,14 +62,14 @@ export async function actOnDatabases(
   if (only !== undefined && others.length === 0) {
     const instance = await act(only);
     if (args.json) printJson(context, instance);
-    else tell(instance, context);
+    else printState(instance, context);
     if (action !== 'stop') await warnOfRefusedMigrations(client, context);
     return 0;
   }
   const outcomes = await Promise.allSettled(args.name.map(act));
   const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   if (args.json) printJson(context, done);
-  else for (const instance of done) tell(instance, context);
+  else for (const instance of done) printState(instance, context);
   if (action !== 'stop') await warnOfRefusedMigrations(client, context);
   const command = { words: ['databases', action], positionals: { name: {} } } as const;
   const codes = outcomes.flatMap((outcome, index) => {
@@ -79,14 +79,14 @@ export async function actOnDatabases(
   return codes[0] ?? 0;
 }
 
-function tell(instance: Instance, context: CliContext): void {
+function printState(instance: Instance, context: CliContext): void {
   const where = instance.phase === 'running' && instance.url !== null ? ` at ${instance.url}` : '';
   const { phase, reason } = instance;
   const but = phase === 'running' && reason && lacksMigrations(reason) ? `, but ${reason.message}` : '';
   printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}${but}`));
 }
 
-/** Whoever deletes a user's data types the name of what is deleted. */
+/** Deletes a database after the caller has typed its name. */
 export async function deleteDatabase(
   { name, json, ...args }: ConnectArguments & { name: string; json: boolean },
   context: CliContext,
@@ -94,7 +94,7 @@ export async function deleteDatabase(
   const { databases } = connect(args, context);
   const instance = await databases.get(name);
   if (instance.kind === 'global') {
-    throw new UsageError('the global database holds all accounts and is never deleted; nothing was done');
+    throw new UsageError('the global database contains all accounts and cannot be deleted; nothing was done');
   }
   const question = [...deletionConsequences(instance), `Type '${name}' to delete it: `];
   if ((await typed(question.map(printable).join('\n'), context)) !== name) {

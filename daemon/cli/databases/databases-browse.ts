@@ -9,7 +9,7 @@ interface BrowseArguments extends ConnectArguments {
   json: boolean;
 }
 
-/** JSON either way: there is too much of it for a table. */
+/** Prints JSON in any case: there are too many fields for a table. */
 export async function showDatabase(args: BrowseArguments, context: CliContext): Promise<number> {
   printJson(context, await connect(args, context).databases.get(args.name));
   return 0;
@@ -26,7 +26,7 @@ export async function listCollections(
   context: CliContext,
 ): Promise<number> {
   const { items } = await connect(args, context).databases.collections(args.name, { per_page: 500 });
-  // Those of the application first, as in the console.
+  // Collections of the application come first, as in the console.
   const sorted = items.toSorted((a, b) => Number(a.system) - Number(b.system));
   if (args.json) printJson(context, sorted);
   else printTable(sorted, COLUMNS, args, context);
@@ -35,7 +35,7 @@ export async function listCollections(
 
 const PER_PAGE = 50;
 
-/** One record a line, or the answer of the daemon with `--json`. */
+/** Prints one record per line. With `--json`, prints the response of the daemon. */
 export async function listRecords(
   args: BrowseArguments & { collection: string; page: number },
   context: CliContext,

@@ -6,8 +6,8 @@ import { type CliContext, printJson, printLine } from '../context.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { printable } from '../output/printable.ts';
 
-/** A daemon that is starting does not know the database yet. */
-const ASK_AGAIN_MS = 500;
+/** Delay before a retry while the daemon is starting and does not know the database yet. */
+const RETRY_MS = 500;
 
 export interface LogsArguments extends ConnectArguments {
   name: string;
@@ -29,7 +29,7 @@ export async function showLogs(args: LogsArguments, context: CliContext): Promis
   return 0;
 }
 
-/** Until Ctrl-C. A broken link is mended by the stream, which goes on after the last line that was printed. */
+/** Prints new lines until Ctrl-C. After a lost connection, the stream continues from the last printed line. */
 async function followLogs(args: LogsArguments, context: CliContext): Promise<number> {
   const { FleetStream } = await import('../../../shared/client/stream.ts');
   const { target, token } = connectionOf(args, context);
@@ -41,7 +41,7 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
   if (level !== undefined && source !== 'requests')
     throw new UsageError('--level is for --source requests; with --follow, that shows warnings and errors');
   const before = await connect(args, context).databases.logs(args.name, { tail, source, level });
-  // A line that is still being written comes when it is complete.
+  // An incomplete line is printed when it is complete.
   for (const line of before.partial ? before.lines.slice(0, -1) : before.lines) print(line);
   let position = before.position;
   const stream = new FleetStream({
@@ -62,7 +62,7 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
       if (source === 'all' || source === (event.line.source ?? 'output')) print(event.line);
     },
     onTopicRefused(topic, message, code) {
-      if (code === 'daemon.starting') setTimeout(() => stream.subscribe(topic), ASK_AGAIN_MS);
+      if (code === 'daemon.starting') setTimeout(() => stream.subscribe(topic), RETRY_MS);
       else ended.reject(new FathomError('not_found', message));
     },
   });

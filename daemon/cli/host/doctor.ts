@@ -10,7 +10,7 @@ import { withOwnCommand } from '../own-command.ts';
 export interface DoctorArguments {
   json: boolean;
   fix: boolean;
-  /** A warning fails as well. */
+  /** Exit with 1 for warnings as well. */
   check: boolean;
   envFile?: string | undefined;
   dataDir?: string | undefined;
@@ -42,7 +42,7 @@ export async function doctor(
       const outcome = one.problem === null ? '' : ` failed: ${one.problem}`;
       printLine(stderr, printable(`fathomd: ${describeFix(one.fix)}${outcome}`));
     }
-    // What was found before is not so any more.
+    // The fixes have changed the findings.
     if (fixed.length > 0) findings = await look();
   }
   if (json) printJson(context, findings);

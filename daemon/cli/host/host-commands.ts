@@ -1,7 +1,7 @@
 import { CHECK_OPTION, command, JSON_OPTION, SETTINGS_OPTIONS } from '../command.ts';
 import { CONNECT_OPTIONS } from '../connect.ts';
 
-/** Setting up a host and looking at it. */
+/** Commands that set up and check the host. */
 export const hostCommands = [
   command({
     words: ['init'],

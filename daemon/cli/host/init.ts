@@ -13,10 +13,10 @@ export async function init(
   const path = envFile === undefined ? join(cwd, '.env') : resolve(cwd, envFile);
   if (envFile === undefined) await refuseToHideSecrets(path, context);
   await createEnvFile(path);
-  printLine(stdout, `wrote ${path} with fresh secrets, readable by you alone; keep a copy in a safe place`);
+  printLine(stdout, `wrote ${path} with new secrets, readable only by you; keep a copy in a safe place`);
   printLine(
     stdout,
-    'the first administrator is admin@fathom.local, the password is PB_ADMIN_PASSWORD in there',
+    'the first administrator is admin@fathom.local; the password is PB_ADMIN_PASSWORD in that file',
   );
   const option = envFile === undefined ? '' : ` --env-file ${path}`;
   const fathomd = ownCommand('fathomd', context);
@@ -24,7 +24,7 @@ export async function init(
   return 0;
 }
 
-/** A `.env` in the working directory is read before the one in the data directory: there it would be the wrong keys. */
+/** A `.env` in the working directory takes precedence over the one in the data directory, and would contain the wrong keys. */
 async function refuseToHideSecrets(path: string, { env, cwd }: CliContext): Promise<void> {
   const { dataDir, get } = readSources({ commandLine: {}, env, cwd });
   const userDatabasesDir = resolve(cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));

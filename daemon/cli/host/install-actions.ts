@@ -40,8 +40,8 @@ export async function uninstall({ purge }: { purge: boolean }, context: CliConte
 }
 
 /**
- * As root, on a host with systemd, one command at a time. Ctrl-C and SIGTERM end what is under way, in order. The end of the
- * terminal does not: what was asked for goes on.
+ * Runs one command at a time, as root, on a host with systemd. Ctrl-C and SIGTERM cancel it in order. It continues when the
+ * terminal is closed.
  */
 async function asAdministrator<T>(
   words: string,
@@ -53,7 +53,7 @@ async function asAdministrator<T>(
   continueWithoutOutput();
   const interrupted = new AbortController();
   const onInterrupt = (): void => {
-    if (interrupted.signal.aborted) say('this is interrupted already; wait for the end');
+    if (interrupted.signal.aborted) say('interrupted already; wait until it has stopped');
     interrupted.abort();
   };
   const handlers = { SIGINT: onInterrupt, SIGTERM: onInterrupt, SIGHUP: () => {} };

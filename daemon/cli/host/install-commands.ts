@@ -1,6 +1,6 @@
 import { command } from '../command.ts';
 
-/** Fathom as a service of this host; for root. */
+/** Commands that install Fathom as a service of this host; for root. */
 export const installCommands = [
   command({
     words: ['install'],

@@ -54,7 +54,7 @@ export async function listVersions(
   const client = createClient({ target: { socketPath: sources.socketPath }, timeoutMs: 3000 });
   const [known, status] = await Promise.all([
     knownVersions(sources.dataDir, chosenPath(sources, cwd)),
-    // One that does not answer is told of by the doctor; what there is can be seen without it.
+    // The list works without a daemon. The doctor reports a daemon that does not answer.
     client.daemon.status().catch(() => null),
   ]);
   const listed = known.map((one) => ({
@@ -118,7 +118,7 @@ function chosenPath({ get }: Sources, cwd: string): string | null {
   return path === undefined ? null : resolve(cwd, path);
 }
 
-/** Where it stands now, or else would be read. */
+/** The place of the setting, or the file to add it to. */
 function placeOfSetting(sources: Sources): string {
   const now = sources.originOf('PB_BINARY_PATH');
   return (
@@ -129,10 +129,10 @@ function placeOfSetting(sources: Sources): string {
   );
 }
 
-/** Whoever changes what comes over a line in between would change the checksums along with it. */
+/** Over plain HTTP, an attacker could replace the release and its checksums. */
 function safeAddress(text: string): string {
   const url = URL.parse(text);
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '');
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && local)) return text.replace(/\/+$/, '');
-  throw new UsageError(`--from ${text}: needs to be an https address (http on this host alone)`);
+  throw new UsageError(`--from ${text}: must be an https address (http only on this host)`);
 }

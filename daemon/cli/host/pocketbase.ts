@@ -2,7 +2,7 @@ import { CHECK_OPTION, command, JSON_OPTION, SETTINGS_OPTIONS, TABLE_OPTIONS } f
 
 const COMMON = { ...SETTINGS_OPTIONS, ...JSON_OPTION } as const;
 
-/** On this host, with or without a daemon. */
+/** Commands for this host. They need no daemon. */
 export const pocketbaseCommands = [
   command({
     words: ['pocketbase', 'list'],

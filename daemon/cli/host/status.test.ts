@@ -34,7 +34,7 @@ const status: DaemonStatus = {
   permissions: [],
 };
 
-it('counts what there is and leaves out what there is not', () => {
+it('shows counts without zeros', () => {
   expect(statusLines(status)).toEqual([
     textWith('daemon', 'ready', '0.1.0', 'pid 42', '2024-01-15T00:00:00Z'),
     'instances  3 running, 1 backing off',
@@ -45,7 +45,7 @@ it('counts what there is and leaves out what there is not', () => {
   ]);
 });
 
-it('says what a daemon that is not ready waits for', () => {
+it('shows what a starting daemon waits for', () => {
   const starting = { ...status, ready: false, waiting_for: 'the global PocketBase', queue: null };
   expect(statusLines(starting)[0]).toEqual(textWith('starting', 'the global PocketBase'));
   expect(statusLines(starting)[2]).toContain('unknown');

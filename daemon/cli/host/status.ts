@@ -22,7 +22,7 @@ export async function status(
   return problems.length > 0 ? 1 : 0;
 }
 
-/** What `--check` fails for. */
+/** The problems that make `--check` fail. */
 export function problemsOf(
   { ready, waiting_for, queue }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue'>,
   instances: readonly Pick<Instance, 'desired' | 'phase' | 'reason'>[],
@@ -55,14 +55,14 @@ export function statusLines(answer: DaemonStatus): string[] {
   return fields.map(([name, value]) => `${name.padEnd(11)}${value}`);
 }
 
-/** Nothing while every line is written; a daemon of an earlier release does not count them. */
+/** Empty while every line is written, and for a daemon of an earlier release, which does not count lost lines. */
 function logLosses({ log }: Partial<DaemonStatus>): [string, string][] {
   if (log === undefined || log.dropped === 0) return [];
   const now = log.problem === null ? 'written again now' : log.problem;
   return [['log', `${log.dropped} lines lost since the start (${now})`]];
 }
 
-/** `3 running, 1 backing off`; what does not occur is left out. */
+/** `3 running, 1 backing off`; without zeros. */
 function counted(names: readonly string[], counts: Readonly<Record<string, number>>): string {
   const present = names.filter((name) => counts[name]);
   return present.map((name) => `${counts[name]} ${name.replace('_', ' ')}`).join(', ') || 'none';

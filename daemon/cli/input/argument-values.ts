@@ -20,8 +20,8 @@ export function unescapeArguments(args: Readonly<Record<string, unknown>>): Reco
 }
 
 /**
- * What yargs lets through: `--limit few` is NaN to it, `--limit=` is 0, `--active=yes` is false, and `--data-dir ""` is the
- * working directory.
+ * Rejects values that yargs accepts: it reads `--limit few` as NaN, `--limit=` as 0, `--active=yes` as false, and
+ * `--data-dir ""` as the working directory.
  *
  * @param args as yargs parsed them
  * @throws UsageError
@@ -50,11 +50,11 @@ function checkSwitch(argv: readonly string[], names: readonly string[]): void {
   for (const word of argv) {
     const [, dashes = '', name = '', value = ''] = /^(--?)([^=]+)=(.*)$/.exec(word) ?? [];
     if (!names.includes(name.replace(/^no-/, '')) || value === 'true' || value === 'false') continue;
-    throw new UsageError(`${dashes}${name} takes no value but true and false, not '${value}'`);
+    throw new UsageError(`${dashes}${name} accepts only true and false, not '${value}'`);
   }
 }
 
-/** What stands behind an option the last time that it is given; undefined if it is not given. */
+/** The value of the last occurrence of an option; undefined if there is none. */
 function givenText(argv: readonly string[], name: string): string | undefined {
   const option = `--${name}`;
   const index = argv.findLastIndex((word) => word === option || word.startsWith(`${option}=`));

@@ -1,6 +1,6 @@
 import { UsageError } from './usage-error.ts';
 
-/** As many as the API gives at once. */
+/** The maximum of the API. */
 const MAX_PAGE = 500;
 
 /** @throws UsageError */

@@ -16,7 +16,7 @@ function terminal(...answers: string[]) {
 }
 
 describe('on a terminal', () => {
-  it('is asked for twice and never shown', async () => {
+  it('is read twice and never shown', async () => {
     const { context, shown } = terminal('geheim-geheim', 'geheim-geheim');
     expect(await choosePassword({ passwordStdin: false }, context)).toEqual({
       password: 'geheim-geheim',
@@ -26,12 +26,12 @@ describe('on a terminal', () => {
     expect(shown()).not.toContain('geheim');
   });
 
-  it('that differs the second time is refused', async () => {
+  it('is rejected if the second one differs', async () => {
     const { context } = terminal('geheim-geheim', 'geheim-gehiem');
     await expect(choosePassword({ passwordStdin: false }, context)).rejects.toThrow(UsageError);
   });
 
-  it('is generated when nothing is typed', async () => {
+  it('is generated for empty input', async () => {
     const { context } = terminal('');
     expect(await choosePassword({ passwordStdin: false }, context)).toEqual({
       password: expect.stringMatching(/^[\w-]{24}$/),
@@ -39,13 +39,13 @@ describe('on a terminal', () => {
     });
   });
 
-  it('can be refused with Ctrl-C', async () => {
+  it('is cancelled with Ctrl-C', async () => {
     const { context } = terminal('\u0003');
     await expect(choosePassword({ passwordStdin: false }, context)).rejects.toThrow(UsageError);
   });
 });
 
-it('from stdin loses its last line break and nothing else', async () => {
+it('removes only the last line break from stdin', async () => {
   const context = {
     env: {},
     cwd: '/',

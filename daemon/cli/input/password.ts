@@ -5,7 +5,7 @@ import { randomPassword } from '../../config/sources/secrets-file.ts';
 import { type CliContext, type Output, printLine } from '../context.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Never from argv, which every user of the host can read: stdin, a hidden prompt, or a generated one. */
+/** Reads a password from stdin or a hidden prompt, or generates one. Every user of the host could read it in argv. */
 export async function choosePassword(
   { passwordStdin }: { passwordStdin: boolean },
   { stdin, stderr }: CliContext,
@@ -13,7 +13,7 @@ export async function choosePassword(
   if (passwordStdin) {
     const password = (await text(stdin)).replace(/\r?\n$/, '');
     if (password === '')
-      throw new UsageError('stdin holds no password; pipe one in, or leave --password-stdin out');
+      throw new UsageError('stdin contains no password; pipe one in, or omit --password-stdin');
     return { password, generated: false };
   }
   if (stdin.isTTY === true) {
@@ -27,7 +27,7 @@ export async function choosePassword(
   return { password: randomPassword(), generated: true };
 }
 
-/** Reads a line without showing it. */
+/** Reads a line without echo. */
 async function ask(question: string, stdin: NodeJS.ReadableStream, stderr: Output): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const prompt = createInterface({ input: stdin, output: nowhere, terminal: true, historySize: 0 });
@@ -35,7 +35,7 @@ async function ask(question: string, stdin: NodeJS.ReadableStream, stderr: Outpu
   prompt.on('SIGINT', () => cancelled.abort());
   prompt.on('close', () => cancelled.abort());
   try {
-    // Listening before asking: a quick answer must not be lost.
+    // Listens before the prompt is shown, so that no input is lost.
     const answer = prompt.question('', { signal: cancelled.signal });
     stderr.write(question);
     return await answer;

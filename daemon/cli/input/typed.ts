@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { CliContext } from '../context.ts';
 
-/** The first line of standard input, from a person or from a script that means it. */
+/** Reads the first line of standard input: a confirmation by a person or a script. */
 export async function typed(question: string, { stdin, stderr }: CliContext): Promise<string> {
   const lines = createInterface({ input: stdin });
   try {

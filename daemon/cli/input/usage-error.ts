@@ -1,14 +1,14 @@
 import { closestWord } from '../../../shared/closest.ts';
 import type { AnyCommand } from '../command.ts';
 
-/** The command line itself is wrong: exit 2. */
+/** The command line is invalid: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
 const GLOBAL_OPTIONS = ['help', 'version'];
 
-/** Turns what yargs says into our own sentence, with the word that was probably meant. */
+/** Rewrites a message of yargs and suggests the closest known word. */
 export function usageError(
   said: string,
   argv: readonly string[],
@@ -34,7 +34,7 @@ function inOwnWords(said: string, command: AnyCommand | undefined): string {
   const excluding = /^Arguments (\S+) and (\S+) are mutually exclusive/.exec(said);
   if (excluding !== null)
     return `--${excluding[1]} and --${excluding[2]} exclude each other; give one of them`;
-  // One line for each option: `Argument: role, Given: "king", Choices: "user", "admin"`.
+  // One line per option: `Argument: role, Given: "king", Choices: "user", "admin"`.
   const wrong = [...said.matchAll(/Argument: (\S+), Given: (.*), Choices: (.*)/g)];
   if (wrong.length > 0)
     return wrong.map(([, name, value, choices]) => noChoice(name, value, choices)).join('; ');
@@ -72,7 +72,7 @@ function optionNames(argv: readonly string[], commands: readonly AnyCommand[]): 
   return [...named.flatMap((command) => Object.keys(command.options)), ...GLOBAL_OPTIONS];
 }
 
-/** The words that may stand where the unknown one does. */
+/** The words that are possible in place of the unknown one. */
 function commandNames(unknown: string, argv: readonly string[], commands: readonly AnyCommand[]): string[] {
   const before = wordsOf(argv).slice(0, Math.max(0, wordsOf(argv).indexOf(unknown)));
   return commands

@@ -3,10 +3,9 @@ import { FathomError } from '../../../shared/errors.ts';
 import { isRecordId } from '../../../shared/record-id.ts';
 
 /**
- * The id of a user that was named by its id or its e-mail address.
+ * Finds the id of a user by its id or e-mail address. Does not check that a given id exists.
  *
- * @throws FathomError `not_found`, `conflict` for an address that several accounts have in other writings; that there is a
- * user of an id that is given is left to whatever is done with it
+ * @throws FathomError `not_found`; `conflict` if several accounts have the address in different spellings
  */
 export async function userIdOf({ users }: FathomClient, who: string): Promise<string> {
   if (isRecordId(who)) return who;

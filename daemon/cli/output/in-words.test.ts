@@ -23,7 +23,7 @@ it.each([
   expect(words).toMatchObject({ code: 'request.invalid', message: textWith(...parts) });
 });
 
-it('prints a reason once that is both the message and that of a field', () => {
+it('prints a message once if a field has the same one', () => {
   let text = '';
   const stderr = new Writable({
     write(chunk, _encoding, done) {

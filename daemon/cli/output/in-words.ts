@@ -3,7 +3,7 @@ import { FathomError } from '../../../shared/errors.ts';
 import type { AnyCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
 
-/** What lists the things that a command names. */
+/** The command that lists the possible values of a positional argument. */
 const LISTS: Readonly<Record<string, string>> = {
   databases: 'databases list',
   logs: 'databases list',
@@ -13,7 +13,7 @@ const LISTS: Readonly<Record<string, string>> = {
   keys: 'keys list',
 };
 
-/** The daemon speaks of its API; this says the same to whoever typed the command. Other errors stay as they are. */
+/** Rewrites an error of the API for the command line: with the arguments and commands that the user knows. */
 export function inWords(
   error: unknown,
   { words, positionals }: Pick<AnyCommand, 'words' | 'positionals'>,
@@ -42,7 +42,7 @@ export function inWords(
   return code === 'request.invalid' && wrong[0] !== undefined ? new FathomError(code, wrong[0]) : error;
 }
 
-/** The API says "is not the name of a database", PocketBase "Must be a valid email address." */
+/** The API writes "is not the name of a database", PocketBase "Must be a valid email address." */
 function aboutValue(quoted: string, message: string): string {
   if (!/^[A-Z]/.test(message)) return `${quoted} ${message}`;
   return `${quoted}: ${message.charAt(0).toLowerCase()}${message.slice(1).replace(/\.$/, '')}`;

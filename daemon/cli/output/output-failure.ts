@@ -4,15 +4,15 @@ import { EXIT_OUTPUT_FAILED } from './exit-codes.ts';
 let isOutputRequired = true;
 
 /**
- * Ends the command when its output cannot be written. A reader that closes its pipe early (`fathomd users list | head -1`)
- * and a terminal that goes away are no errors; a full disk is.
+ * Exits when the output cannot be written. A pipe that its reader has closed (`fathomd users list | head -1`) and a closed
+ * terminal are no errors; a full disk is one.
  */
 export function handleOutputFailure({
   stdout,
   stderr,
   exit,
 }: Pick<NodeJS.Process, 'stdout' | 'stderr' | 'exit'>): void {
-  // There is no place left to report it; the exit code still says how the command ended.
+  // The error cannot be reported anywhere. The exit code still shows the result of the command.
   stderr.on('error', () => {});
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (!isOutputRequired) return;
@@ -22,7 +22,7 @@ export function handleOutputFailure({
   });
 }
 
-/** From here on the command comes to its end, whether or not its output can be written. */
+/** From now on, the command continues when its output cannot be written. */
 export function continueWithoutOutput(): void {
   isOutputRequired = false;
 }

@@ -5,7 +5,7 @@ import { withOwnCommand } from '../own-command.ts';
 import { printWarnings } from './print-message.ts';
 import { printable } from './printable.ts';
 
-/** Says on stderr what went wrong, one line and one more for each field, and returns the exit code. */
+/** Prints an error to stderr, with one more line for each field, and returns the exit code. */
 export function reportError(error: unknown, context: CliContext): number {
   const { stderr, env } = context;
   if (error instanceof FathomError) printWarnings(error.warnings, context);

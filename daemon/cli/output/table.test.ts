@@ -6,7 +6,7 @@ const tagged = (colour: string, text: string) => `<${colour}>${text}</>`;
 const plain = (_colour: string, text: string) => text;
 
 describe('formatTable', () => {
-  it('aligns by what a terminal shows', () => {
+  it('aligns by display width', () => {
     const table = formatTable(
       [{ name: '日本' }, { name: 'é' }],
       [
@@ -20,12 +20,12 @@ describe('formatTable', () => {
     ]);
   });
 
-  it('puts numbers on the right and a dash where there is nothing', () => {
+  it('aligns numbers to the right and shows a dash for null', () => {
     const columns = [{ title: 'PORT', cell: (row: number | null) => row }];
     expect(formatTable([1, 9000, null], columns, plain).text).toBe('PORT\n   1\n9000\n   –');
   });
 
-  it('colours after aligning', () => {
+  it('colours after alignment', () => {
     const columns = [
       { title: 'A', cell: (row: string) => row, colour: () => 'green' as const },
       { title: 'B', cell: () => 'b' },
@@ -36,7 +36,7 @@ describe('formatTable', () => {
     ]);
   });
 
-  it('keeps cells apart for whoever splits lines at two spaces', () => {
+  it('separates cells by at least two spaces', () => {
     const columns = [
       { title: 'A', cell: () => '' },
       { title: 'B', cell: () => 'two  spaces\tand a tab' },
@@ -46,12 +46,12 @@ describe('formatTable', () => {
     expect(line?.split(/ {2,}/)).toEqual(['–', 'two spaces and a tab']);
   });
 
-  it('cuts wide characters where a terminal would', () => {
+  it('cuts wide characters by display width', () => {
     const { text, isWhole } = formatTable([1], [{ title: 'A', cell: () => '日本語', cutTo: 1 }], plain, 5);
     expect({ line: text.split('\n')[1], isWhole }).toEqual({ line: '日本…', isWhole: false });
   });
 
-  it('shows the head alone for an empty list', () => {
+  it('shows only the header of an empty list', () => {
     expect(formatTable([], [{ title: 'NAME', cell: () => '' }], plain).text).toBe('NAME');
   });
 });

@@ -7,13 +7,13 @@ export interface Column<T> {
   title: string;
   cell(row: T): string | number | null;
   colour?(row: T): Colour | null;
-  /** Text for people: on a narrow terminal it is cut, to this many characters at least. */
+  /** On a narrow terminal, the text is cut, but not below this number of characters. */
   cutTo?: number;
-  /** Hidden on a terminal that is too narrow; of several the highest number first. */
+  /** The column may be hidden on a narrow terminal; the highest number first. */
   hide?: number;
 }
 
-/** Of TABLE_OPTIONS. */
+/** Values of TABLE_OPTIONS. */
 export interface TableArguments {
   json: boolean;
   wide: boolean;
@@ -24,7 +24,7 @@ type Paint = (colour: Colour, text: string) => string;
 const GAP = '  ';
 const NOTHING = '–';
 
-/** On a terminal as wide as that, unless `wide`; whole elsewhere, with columns two spaces or more apart. */
+/** On a terminal, cuts the table to its width, unless `wide`. Elsewhere, prints everything. */
 export function printTable<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
@@ -42,10 +42,10 @@ export function printTable<T>(
   }));
   const { text, isWhole } = formatTable(rows, localized, painter(stdout, env), available);
   printLine(stdout, text);
-  if (!isWhole) printLine(stderr, 'fathomd: not all of it fits this terminal; --wide shows everything');
+  if (!isWhole) printLine(stderr, 'fathomd: the table is wider than this terminal; --wide shows everything');
 }
 
-/** Aligned by what a terminal shows, two spaces apart; numbers stand on the right. Cut only where `available` says so. */
+/** Aligns columns by display width, two spaces apart, numbers to the right. Cuts only if `available` is given. */
 export function formatTable<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
@@ -87,7 +87,7 @@ export function formatTable<T>(
   };
 }
 
-/** Two spaces end a cell for whoever splits a line at them, so none has two inside, and none is empty but the last. */
+/** Scripts split lines at two spaces: no cell contains two spaces, and only the last may be empty. */
 function cellText(cell: string | number | null, isLast: boolean): string {
   if (cell === null) return NOTHING;
   const text = printable(String(cell)).replace(/\s+/g, ' ').trim();
@@ -95,7 +95,7 @@ function cellText(cell: string | number | null, isLast: boolean): string {
 }
 
 /**
- * The width of each column, null for one that is hidden. Pure.
+ * The width of each column; null for a hidden one. Pure.
  *
  * @param natural the widths that show everything
  */

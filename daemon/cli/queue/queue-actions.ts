@@ -20,7 +20,7 @@ const STATUS_COLOURS: Readonly<Record<TaskStatus, Colour>> = {
   cancelled: 'dim',
 };
 
-/** `emails`: of the users that tasks work for, by their ids. */
+/** @param emails addresses of the users of tasks, by user id */
 const taskColumns = (emails: ReadonlyMap<string, string>): readonly Column<TaskSummary>[] => [
   { title: 'ID', cell: (task) => task.id },
   { title: 'TYPE', cell: (task) => task.type },
@@ -68,7 +68,7 @@ export async function listTasks(
   return 0;
 }
 
-/** None where whoever asks may see tasks and no databases: then ids say for whom a task is. */
+/** Empty if the caller may read tasks but no databases. The table then shows user ids. */
 async function emailsFor(
   tasks: readonly TaskSummary[],
   { databases }: FathomClient,
@@ -117,7 +117,7 @@ export async function addTask(args: AddArguments, context: CliContext): Promise<
     unique_key: args.uniqueKey,
     ...(await payloadOf(args.payload, context)),
   });
-  return tell(task, args, context);
+  return printTask(task, args, context);
 }
 
 export async function retryTask(
@@ -125,7 +125,7 @@ export async function retryTask(
   context: CliContext,
 ): Promise<number> {
   const { queue } = connect(args, context);
-  if (!args.signature) return tell(await queue.retry(args.id), args, context);
+  if (!args.signature) return printTask(await queue.retry(args.id), args, context);
   const { ids } = await queue.retryDead({ signature: args.id });
   if (args.json) printJson(context, ids);
   else
@@ -137,7 +137,7 @@ export async function retryTask(
 }
 
 export async function cancelTask(args: Common & { id: string }, context: CliContext): Promise<number> {
-  return tell(await connect(args, context).queue.cancel(args.id), args, context);
+  return printTask(await connect(args, context).queue.cancel(args.id), args, context);
 }
 
 export async function pauseQueue(
@@ -164,7 +164,7 @@ export async function listDead(
   return args.check && items.length > 0 ? 1 : 0;
 }
 
-function tell(task: Task, args: Common, context: CliContext): number {
+function printTask(task: Task, args: Common, context: CliContext): number {
   if (args.json) printJson(context, task);
   else {
     const stopping = task.status === 'processing' && task.cancel_requested ? ', it is being stopped' : '';
@@ -174,7 +174,7 @@ function tell(task: Task, args: Common, context: CliContext): number {
   return 0;
 }
 
-/** The JSON of `--payload`, read from stdin for `-`; nothing when there is none. @throws UsageError */
+/** The JSON of `--payload`; `-` reads it from stdin. @throws UsageError */
 export async function payloadOf(
   given: string | undefined,
   { stdin }: CliContext,
@@ -187,7 +187,7 @@ function parsePayload(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    // Not shown: it may hold secrets.
+    // The text is not shown: it may contain secrets.
     throw new UsageError(`--payload needs JSON, like '{"days": 7}'`);
   }
 }

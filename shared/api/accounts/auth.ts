@@ -146,9 +146,9 @@ export const refreshSession = endpoint({
   path: '/api/v1/auth/refresh',
   tag,
   summary: 'Renew the session',
-  description: 'Answers with a new token. The old token ends.',
+  description: 'Returns a new token. The old token ends.',
   permission: 'account.use',
-  // It changes nothing that others could ask about later.
+  // Not recorded: it changes nothing but the token.
   audit: null,
   responses: { 200: { description: 'The renewed session.', schema: sessionSchema } },
   errors: ['conflict', 'instance.failed', 'ports.exhausted', 'provision.failed'],

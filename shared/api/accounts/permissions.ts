@@ -1,7 +1,7 @@
 export const ROLES = ['user', 'viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** `all`: on everything; `own`: on what belongs to the caller; null: not at all. */
+/** `all`: for everything. `own`: for what belongs to the caller. Null: not at all. */
 export type Scope = 'all' | 'own' | null;
 
 const grants = (user: Scope, viewer: Scope, operator: Scope, admin: Scope) => ({
@@ -12,17 +12,16 @@ const grants = (user: Scope, viewer: Scope, operator: Scope, admin: Scope) => ({
 });
 
 /**
- * The table of who may do what, and the only one. Every route names its permission; a route that names none does not
- * get registered.
+ * The permissions of each role. Every route names a permission; a route without one is not registered.
  */
 export const PERMISSIONS = {
   //                          user   viewer operator admin
   'account.use': grants('own', 'own', 'own', 'own'),
   'stream.open': grants('own', 'all', 'all', 'all'),
   'status.read': grants(null, 'all', 'all', 'all'),
-  // The names of databases in /metrics; what else stands there is open.
+  // The names of databases in /metrics. The other metrics are public.
   'metrics.read': grants(null, 'all', 'all', 'all'),
-  // The findings of the doctor and the daemon's own log.
+  // The findings of the doctor and the log of the daemon.
   'host.read': grants(null, 'all', 'all', 'all'),
   'users.read': grants('own', 'all', 'all', 'all'),
   'users.write': grants(null, null, null, 'all'),
@@ -31,7 +30,7 @@ export const PERMISSIONS = {
   'databases.browse': grants(null, 'all', 'all', 'all'),
   'databases.delete': grants(null, null, null, 'all'),
   'queue.read': grants('own', 'all', 'all', 'all'),
-  // Over all tasks; handlers reach out in the daemon's name, so users do not make or repeat tasks.
+  // Handlers send requests from the host of the daemon, so users must not create or retry tasks.
   'queue.stats': grants(null, 'all', 'all', 'all'),
   'queue.create': grants(null, null, null, 'all'),
   'queue.operate': grants(null, null, 'all', 'all'),

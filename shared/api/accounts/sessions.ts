@@ -39,7 +39,7 @@ export const listSessions = endpoint({
   path: '/api/v1/sessions',
   tag,
   summary: 'List sessions',
-  description: "The caller's own sessions. Administrators may ask for those of `user_id`, or of all users.",
+  description: "The caller's own sessions. Administrators may list those of `user_id`, or of all users.",
   permission: 'sessions.read',
   query: pageQuerySchema.omit({ sort: true }).extend({
     ...ofUser,

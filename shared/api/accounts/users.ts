@@ -35,8 +35,8 @@ const userSchema = z
 
 export type User = z.infer<typeof userSchema>;
 
-/** PocketBase's filters know no backslash but one that escapes a quote: any other would end the text elsewhere. */
-const comparable = z.string().regex(/^[^\\\p{C}]*$/u, 'holds a backslash or a control character');
+/** In a filter of PocketBase, a backslash escapes a quote. Any other backslash would change where the text ends. */
+const comparable = z.string().regex(/^[^\\\p{C}]*$/u, 'contains a backslash or a control character');
 const params = idParams('a user');
 
 export const listUsers = endpoint({
@@ -54,7 +54,7 @@ export const listUsers = endpoint({
     email: comparable
       .max(255)
       .optional()
-      .meta({ description: 'The e-mail address, in any case and composition of its letters.' }),
+      .meta({ description: 'The e-mail address, regardless of case and Unicode composition.' }),
     search: comparable.max(100).optional().meta({ description: 'A part of the e-mail address or name.' }),
     role: roleSchema.optional(),
     is_active: z.enum(['true', 'false']).optional(),
@@ -99,7 +99,7 @@ export const updateUser = endpoint({
   path: '/api/v1/users/{id}',
   tag,
   summary: 'Change the role or activity of a user',
-  description: 'An account that is not active is signed out and locked out of its database.',
+  description: 'An inactive account is signed out and cannot use its database.',
   permission: 'users.write',
   audit: 'user.update',
   params,

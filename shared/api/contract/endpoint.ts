@@ -3,16 +3,16 @@ import { ERROR_CODES, type ErrorCode } from '../../errors.ts';
 import type { Permission } from '../accounts/permissions.ts';
 
 export const TAGS = {
-  'Sign-in': 'Sign up and sign in. What concerns the signed-in account alone.',
+  'Sign-in': 'Sign up, sign in, and use the own account.',
   Users: 'Accounts.',
-  Sessions: 'Where an account is signed in.',
+  Sessions: 'Sessions of accounts.',
   'API keys': 'Keys for programs.',
   Databases: "Users' databases and the PocketBase instances that serve them.",
   Queue: 'Tasks, dead letters and schedules.',
   Audit: 'The audit log.',
-  Secrets: 'The master key and the secrets that it seals.',
+  Secrets: 'The master key and the secrets that it encrypts.',
   Daemon: 'State, health and metrics of the daemon.',
-  Lifecycle: 'API of earlier clients. Its errors have a form of their own.',
+  Lifecycle: 'API of earlier clients. Its errors have another format.',
 } as const;
 
 export type Tag = keyof typeof TAGS;
@@ -25,11 +25,11 @@ export interface ResponseContract {
   schema?: z.ZodType;
   /** JSON by default. */
   mediaType?: string;
-  /** An answer that is not good news: 503 of a health check. */
+  /** The response reports a failure: 503 of a health check. */
   failure?: true;
 }
 
-/** Everything about one operation of the HTTP API. Routes and the OpenAPI document derive from it. */
+/** One operation of the HTTP API. The route, the client, the OpenAPI document and docs/api.md derive from it. */
 export interface Endpoint {
   operationId: string;
   method: Method;
@@ -40,18 +40,18 @@ export interface Endpoint {
   summary: string;
   description?: string;
   permission: Permission | 'public';
-  /** Name in the audit log, or null for what it leaves out; of every operation that changes something. */
+  /** Name in the audit log; null if it is not recorded. Required for every operation that changes something. */
   audit?: string | null;
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: z.ZodType;
-  /** By status. A handler that sets no status answers with the lowest one. */
+  /** By status. The lowest one is the default. */
   responses: Readonly<Record<number, ResponseContract>>;
-  /** Codes of errors beside those of `errorsOf`. */
+  /** Codes of errors in addition to those of `errorsOf`. */
   errors?: readonly ErrorCode[];
-  /** `lifecycle`: the form of the lifecycle API instead of RFC 9457. */
+  /** `lifecycle`: the format of the lifecycle API instead of RFC 9457. */
   errorForm?: 'lifecycle';
-  /** Answers also while the daemon starts. */
+  /** Available while the daemon starts. */
   whileStarting?: true;
   /** How long a client should wait for the answer, in milliseconds; 10 s by default. */
   timeoutMs?: number;
@@ -63,7 +63,7 @@ export const OPERATION_TIMEOUT_MS = 120_000;
 /** The operations of one resource, by the name of their method in the client: `client.users.list()`. */
 export type Resource = Readonly<Record<string, Endpoint>>;
 
-/** Keeps the exact type of a declaration. */
+/** Declares an endpoint and keeps its exact type. */
 export function endpoint<const E extends Endpoint>(declaration: E): E {
   return declaration;
 }
@@ -73,7 +73,7 @@ export function errorsOf(declaration: Endpoint): ErrorCode[] {
   const { method, permission, errors = [], whileStarting } = declaration;
   const codes: ErrorCode[] = [
     'request.invalid',
-    // A token that is not valid is refused on public operations as well.
+    // Public operations reject an invalid token as well.
     'auth.required',
     ...(permission === 'public' ? [] : (['auth.forbidden'] as const)),
     ...(method === 'GET' || method === 'DELETE'
@@ -87,13 +87,13 @@ export function errorsOf(declaration: Endpoint): ErrorCode[] {
   return [...new Set(codes)].toSorted((a, b) => ERROR_CODES[a].status - ERROR_CODES[b].status);
 }
 
-/** An example of a schema: its own, as `meta` keeps it. */
+/** The first example in the `meta` of a schema. */
 export function exampleOf(schema: z.ZodType): unknown {
   const examples = z.globalRegistry.get(schema)?.['examples'];
   return Array.isArray(examples) ? examples[0] : undefined;
 }
 
-/** Answer without a body. */
+/** A response without a body. */
 export function noContent(description: string): { 204: { description: string } } {
   return { 204: { description } };
 }

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { isDatabaseName } from '../../database-name.ts';
 import { RECORD_ID } from '../../record-id.ts';
 
-/** Fields and parameters that several resources have. */
+/** Fields and parameters that several resources share. */
 
 export const EXAMPLE_ID = 'k3v9x2m7q1w8e5r';
 export const EXAMPLE_TIME = '2026-01-15T08:30:00.000Z';
 export const EXAMPLE_DATABASE = '2026-01-15-001-johndoe';
 
-/** @param of for the message: `a user` */
+/** @param of such as `a user`, for messages */
 export function recordId(of: string): z.ZodString {
   return z
     .string()
@@ -25,7 +25,7 @@ export const databaseName = z
   .refine(isDatabaseName, 'is not the name of a user database')
   .meta({ description: 'Name of a user database.', examples: [EXAMPLE_DATABASE] });
 
-/** A number for each of some names. */
+/** An object with a number for each name. */
 export function countsBy<const K extends string>(names: readonly K[]) {
   const shape = Object.fromEntries(names.map((name) => [name, z.int()])) as Record<K, z.ZodInt>;
   return z.object(shape);

@@ -75,7 +75,7 @@ describe('signals', () => {
     expect(err).toContain(signal);
   });
 
-  it('come a second time: said, not done; a third time: leaves at once', async () => {
+  it('print a notice the second time, and exit immediately the third time', async () => {
     const running = Promise.withResolvers<void>();
     const code = run(undefined, async () => running.resolve());
     await running.promise;
@@ -91,7 +91,7 @@ describe('signals', () => {
     await code;
   });
 
-  it('during the start are kept until there is something to stop', async () => {
+  it('during the start take effect after it', async () => {
     const launched = Promise.withResolvers<RunningDaemon>();
     const code = run(() => launched.promise);
     signals.emit('SIGTERM', 'SIGTERM');
@@ -101,7 +101,7 @@ describe('signals', () => {
     expect(await code).toBe(0);
   });
 
-  it('are nobody’s any more afterwards', async () => {
+  it('have no handlers afterwards', async () => {
     const code = run();
     daemon.finish();
     await code;
@@ -109,7 +109,7 @@ describe('signals', () => {
   });
 });
 
-it('leaves the instances to the next daemon when that is what the stop is for', async () => {
+it('leaves the instances to the next daemon if onStop decides so', async () => {
   const running = Promise.withResolvers<void>();
   const code = run(undefined, async () => running.resolve(), { onStop: async () => 'leave' });
   await running.promise;
@@ -121,7 +121,7 @@ it('leaves the instances to the next daemon when that is what the stop is for', 
 });
 
 describe('SIGHUP', () => {
-  it('reloads, and goes on', async () => {
+  it('reloads and keeps running', async () => {
     const [running, reloaded] = [Promise.withResolvers<void>(), Promise.withResolvers<RunningDaemon>()];
     const code = run(undefined, async () => running.resolve(), {
       onReload: async (which) => reloaded.resolve(which),
@@ -134,7 +134,7 @@ describe('SIGHUP', () => {
     await code;
   });
 
-  it('stops where the daemon has a terminal, which is gone then', async () => {
+  it('stops a daemon that had a terminal', async () => {
     const running = Promise.withResolvers<void>();
     const code = run(undefined, async () => running.resolve());
     await running.promise;
@@ -146,21 +146,21 @@ describe('SIGHUP', () => {
   });
 });
 
-describe('what breaks is thrown', () => {
-  it('by the start', async () => {
+describe('errors are thrown', () => {
+  it('of the start', async () => {
     const error = new Error('no port');
     await expect(run(() => Promise.reject(error))).rejects.toBe(error);
     expect(signals.eventNames()).toEqual([]);
   });
 
-  it('by the running daemon', async () => {
+  it('of the running daemon', async () => {
     const code = run();
     const error = new Error('it broke');
     daemon.crash(error);
     await expect(code).rejects.toBe(error);
   });
 
-  it('by the stop', async () => {
+  it('of the stop', async () => {
     daemon.broken = new Error('cannot stop');
     const running = Promise.withResolvers<void>();
     const code = run(undefined, async () => running.resolve());
@@ -170,7 +170,7 @@ describe('what breaks is thrown', () => {
   });
 });
 
-it('tells whoever waits for readiness that it stops', async () => {
+it('aborts the wait for readiness when it stops', async () => {
   const waiting = Promise.withResolvers<AbortSignal>();
   const code = run(undefined, async (stopping) => waiting.resolve(stopping));
   const stopping = await waiting.promise;

@@ -4,21 +4,21 @@ import { type CliContext, printLine } from '../../context.ts';
 
 export interface ForegroundOptions {
   launch(): Promise<RunningDaemon>;
-  /** Called when the daemon runs; aborted when it stops. */
+  /** Called when the daemon runs. The signal aborts when it stops. */
   onRunning?(stopping: AbortSignal, daemon: RunningDaemon): Promise<void>;
-  /** Asked at the first SIGTERM or SIGINT: whether the instances end with the daemon, or are left to the next one. */
+  /** Called at the first SIGTERM or SIGINT. Decides whether the instances stop as well, or stay for the next daemon. */
   onStop?(): Promise<'stop' | 'leave'>;
-  /** Called at SIGHUP. Without it SIGHUP is what it is for any program whose terminal is gone: a wish to end. */
+  /** Called at SIGHUP. Without it, SIGHUP stops the daemon, as the terminal is gone. */
   onReload?(daemon: RunningDaemon): Promise<void>;
   context: Pick<CliContext, 'stderr'>;
   signals: EventEmitter;
-  /** Ends the process at once. */
+  /** Exits the process immediately. */
   exit(code: number): void;
 }
 
 /**
- * Runs a daemon until SIGTERM or SIGINT: the first stops it in order, the second says that this is under way, the
- * third leaves at once. A signal during the start is kept until there is something to stop.
+ * Runs a daemon until SIGTERM or SIGINT. The first signal stops it in order, the second prints a notice, the third exits
+ * immediately. A signal during the start takes effect once the daemon has started.
  */
 export async function runInForeground(options: ForegroundOptions): Promise<number> {
   const { stderr } = options.context;
@@ -36,7 +36,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
       if (options.onStop) fleet = options.onStop();
       if (daemon) stop(daemon).catch(failed.reject);
     } else if (received === 2) {
-      printLine(stderr, `fathomd: ${signal}, stopping already; once more leaves at once`);
+      printLine(stderr, `fathomd: ${signal}, stopping already; a third signal exits immediately`);
     } else {
       options.exit(130);
     }

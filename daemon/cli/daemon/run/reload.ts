@@ -5,7 +5,7 @@ import { type CliContext, printLine } from '../../context.ts';
 import { printWarnings } from '../../output/print-message.ts';
 import { reportError } from '../../output/report-error.ts';
 
-/** What SIGHUP does. A configuration that is not valid changes nothing: the daemon goes on with the one it has. */
+/** Applies changed settings at SIGHUP. If a setting is invalid, the daemon keeps all its current settings. */
 export async function reloadDaemon(
   daemon: Pick<RunningDaemon, 'reload'>,
   load: () => LoadedConfig,
@@ -20,7 +20,7 @@ export async function reloadDaemon(
     const hint = left.length > 0 ? `; to apply ${left.join(', ')} as well, restart the daemon` : '';
     printLine(context.stderr, `fathomd: reloaded log level, limits, CORS and sign-in providers${hint}`);
   } catch (error) {
-    printLine(context.stderr, 'fathomd: not reloaded; what was set before stays in force');
+    printLine(context.stderr, 'fathomd: not reloaded; the previous settings stay in force');
     reportError(error, context);
   } finally {
     service?.reloaded();

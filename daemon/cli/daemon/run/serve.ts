@@ -18,7 +18,7 @@ export interface ServeArguments {
   demo: boolean;
 }
 
-/** Generates nothing: a service that cannot find its secrets must not make itself new ones. */
+/** Generates no secrets: a service that cannot find its secrets must not create new ones. */
 export async function serve(
   { envFile, dataDir, demo }: ServeArguments,
   context: CliContext,
@@ -64,7 +64,7 @@ export async function serveConfig(
         service?.stopping(fleet);
         return fleet;
       },
-      // Where it has a terminal, SIGHUP says that this is gone.
+      // With a terminal, SIGHUP means that the terminal is gone.
       ...(stdout.isTTY === true
         ? {}
         : { onReload: (daemon) => reloadDaemon(daemon, options.load, service, context) }),

@@ -3,8 +3,8 @@ import type { CliContext, Output } from '../../context.ts';
 import { continueWithoutOutput } from '../../output/output-failure.ts';
 
 /**
- * The context of a program that goes on whatever becomes of its output: a full disk, a closed pipe, a pipe that is not read, a
- * terminal that is gone. Outputs other than those of this process are left as they are.
+ * The context of a program that continues to run when its output fails: on a full disk, a closed or blocked pipe, or a lost
+ * terminal. Outputs other than those of this process stay unchanged.
  */
 export function serviceContext(context: CliContext): CliContext {
   continueWithoutOutput();

@@ -20,11 +20,11 @@ import { serviceContext } from './service-context.ts';
 export interface WorkerArguments {
   envFile?: string | undefined;
   dataDir?: string | undefined;
-  /** How long it may be silent, in milliseconds; the daemon's worker has to agree in spirit. */
+  /** Duration of a lease in milliseconds. It should be the same as that of the daemon's worker. */
   leaseMs?: number;
 }
 
-/** A worker of its own process. It reaches the queue itself, and goes on while the daemon is away. */
+/** A worker in its own process. It accesses the queue directly, and continues while the daemon is stopped. */
 export async function runWorker(
   { envFile, dataDir, leaseMs }: WorkerArguments,
   givenContext: CliContext,
@@ -35,7 +35,7 @@ export async function runWorker(
   const { config, warnings } = loaded;
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
   exemptFromProxy([config.server.host, config.bindAddress]);
-  // As the daemon does: the directory of the start may be removed.
+  // Like the daemon: the working directory of the start may be removed later.
   await makePrivateDir(config.dataDir);
   process.chdir(config.dataDir);
   await using resources = new AsyncDisposableStack();
@@ -72,7 +72,7 @@ export async function runWorker(
   });
   resources.defer(close);
   const ended = new AbortController();
-  // The first stops it in order; nobody listens then, so that the second ends it at once.
+  // The first signal stops the worker in order. The handlers are removed then, so a second signal kills the process.
   const signalled = Promise.race(
     ['SIGTERM', 'SIGINT'].map((signal) => once(process, signal, { signal: ended.signal })),
   ).finally(() => ended.abort());
@@ -80,7 +80,7 @@ export async function runWorker(
   const isUp = await Promise.race([worker.start().then(() => true), signalled.then(() => false)]);
   if (!isUp) return 0;
 
-  // Wakes this worker when there is something to do; without the daemon it looks by itself, now and then.
+  // Wakes this worker when a task is due. Without the daemon, the worker polls the queue.
   const stream = new FleetStream({
     target: { socketPath: config.socketPath },
     topics: ['queue'],
