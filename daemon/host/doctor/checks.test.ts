@@ -166,7 +166,7 @@ it('our own global PocketBase may hold its port without a daemon, and no other p
     ports: [port],
     fleet: {
       ...({} as FleetFacts),
-      processes: [{ pid: 7, instance: 'global', executable: '/pb', address }],
+      processes: [{ pid: 7, instance: 'global', sha256: '6781', address }],
     },
   });
   const levels = ['127.0.0.1:8090', '127.0.0.1:8091'].map(

@@ -102,7 +102,7 @@ export function checkSecrets({ weakSecrets }: HostFacts): Finding[] {
 export function checkFleet({ fleet, daemon, binary, now }: HostFacts): Finding[] {
   if (fleet === null) return [];
   const daemonRuns = daemon.state === 'ready' || daemon.state === 'starting';
-  return judgeFleet(fleet, { now, daemonRuns, binaryPath: binary.usable ? binary.path : null });
+  return judgeFleet(fleet, { now, daemonRuns, binary: binary.usable ? binary : null });
 }
 
 export function checkBinary({ binary }: HostFacts): Finding[] {

@@ -11,17 +11,23 @@ const NOT_BEFORE = Date.UTC(2025, 0, 1);
 /** Of a long list, so many are named. */
 const NAMED = 5;
 
+/** Processes are compared with it by content: an upgrade of Fathom moves the file. */
+interface ConfiguredBinary {
+  path: string;
+  sha256: string;
+}
+
 /** What a data directory, its processes and the control plane say together; `daemonRuns` as it answers itself. */
 export function judgeFleet(
   facts: FleetFacts,
-  { now, daemonRuns, binaryPath }: { now: Date; daemonRuns: boolean; binaryPath: string | null },
+  { now, daemonRuns, binary }: { now: Date; daemonRuns: boolean; binary: ConfiguredBinary | null },
 ): Finding[] {
   return [
     permissions(facts),
     owner(facts),
     clock(facts, now),
     ...stale(facts),
-    ...processes(facts, daemonRuns, binaryPath),
+    ...processes(facts, daemonRuns, binary),
     ...rowsAndDirectories(facts),
     ...addresses(facts),
     ...accounts(facts, daemonRuns),
@@ -98,7 +104,7 @@ function stale({ staleSocket, stalePidFile, leftovers, rescued }: FleetFacts): F
 function processes(
   { processes: running, rows }: FleetFacts,
   daemonRuns: boolean,
-  binaryPath: string | null,
+  binary: ConfiguredBinary | null,
 ): Finding[] {
   const findings: Finding[] = [];
   const named = (some: typeof running) => list(some.map(({ instance, pid }) => `${instance} (pid ${pid})`));
@@ -122,13 +128,13 @@ function processes(
       ),
     );
   }
-  const other = running.filter(({ executable }) => binaryPath !== null && executable !== binaryPath);
-  if (other.length > 0) {
+  const other = running.filter(({ sha256 }) => sha256 !== null && sha256 !== binary?.sha256);
+  if (binary !== null && other.length > 0) {
     findings.push(
       warning(
         'other_binary',
-        `run another executable than ${binaryPath}: ${named(other)}`,
-        'restart the daemon, which goes over to the one that is configured',
+        `run another executable than ${binary.path}: ${named(other)}`,
+        'restart the daemon, which restarts these instances with the configured one',
       ),
     );
   }

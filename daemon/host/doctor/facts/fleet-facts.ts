@@ -7,6 +7,7 @@ import type { FathomClient } from '../../../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../../../shared/database-name.ts';
 import { messageOf } from '../../../../shared/errors.ts';
 import type { ApplicationSettings } from '../../../databases/migrations/migration-set.ts';
+import { ExecutableHashes } from '../../../pocketbase/binary/executable-hash.ts';
 import { RESCUED_PREFIX } from '../../../pocketbase/data/rescue.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
 import {
@@ -35,8 +36,10 @@ export interface FleetFacts {
   leftovers: string[];
   /** What was saved from under an instance. */
   rescued: string[];
-  /** `address` as they were told to listen on it. */
-  processes: { pid: number; instance: string; executable: string | null; address: string | null }[];
+  /**
+   * `address` is the one of the command line. `sha256` is that of the executable; null when this user may not read it.
+   */
+  processes: { pid: number; instance: string; sha256: string | null; address: string | null }[];
   /** User databases on disk. */
   directories: string[];
   /** Rows of the control plane, and accounts whose addresses differ in their writing alone, the older one first; why they cannot be read; or null before the first start. */
@@ -79,6 +82,7 @@ export async function gatherFleet(
     await Promise.all(own.map(async (path) => ({ path, facts: await stat(path).catch(() => null) })))
   ).flatMap(({ path, facts }) => (facts ? [{ path, facts }] : []));
   const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
+  const hashes = new ExecutableHashes();
   return {
     // The socket's directory may be meant for a group; that is for its own mode to say.
     open: seen
@@ -107,13 +111,15 @@ export async function gatherFleet(
         .filter((name) => name.startsWith(RESCUED_PREFIX))
         .map((name) => join(dataDir, name)),
     ],
-    processes: (await findByEnvironment(FLEET_VARIABLE, await fleetIdOf(dataDir))).map(
-      ({ pid, environment, executable, argv }) => ({
-        pid,
-        instance: environment.get(INSTANCE_VARIABLE) ?? '',
-        executable,
-        address: flagValue(argv, 'http'),
-      }),
+    processes: await Promise.all(
+      (await findByEnvironment(FLEET_VARIABLE, await fleetIdOf(dataDir))).map(
+        async ({ pid, environment, argv }) => ({
+          pid,
+          instance: environment.get(INSTANCE_VARIABLE) ?? '',
+          sha256: await hashes.of(pid),
+          address: flagValue(argv, 'http'),
+        }),
+      ),
     ),
     directories,
     rows: readRows(globalData, (await stat(globalData).catch(() => null)) !== null),

@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import type { FleetFacts } from './facts/fleet-facts.ts';
+import { judgeFleet } from './fleet-checks.ts';
+
+const FACTS: FleetFacts = {
+  open: [],
+  foreign: [],
+  newest: null,
+  staleSocket: null,
+  stalePidFile: null,
+  leftovers: [],
+  rescued: [],
+  processes: [],
+  directories: [],
+  rows: null,
+  damaged: [],
+  openAccounts: [],
+  migrations: null,
+  instances: null,
+};
+
+function findings(facts: Partial<FleetFacts>) {
+  return judgeFleet(
+    { ...FACTS, ...facts },
+    { now: new Date('2026-01-01'), daemonRuns: true, binary: { path: '/opt/pocketbase', sha256: 'a1' } },
+  );
+}
+
+it.each([
+  ['the configured content, at another path', 'a1', []],
+  ['another content', 'b2', ['other_binary']],
+  ['an executable that this user may not read', null, []],
+])('compares a process with %s', (_, sha256, expected) => {
+  const processes = [{ pid: 7, instance: 'global', sha256, address: null }];
+  const ids = findings({ processes }).map(({ id }) => id);
+  expect(ids.filter((id) => id === 'other_binary')).toEqual(expected);
+});
+
+it('groups instances in trouble by their reason and names its remedy', () => {
+  const ill = (name: string, code: 'disk_full' | 'hook_broken') =>
+    ({ name, desired: 'running', phase: 'failed', reason: { code, message: '' } }) as const;
+  const found = findings({
+    instances: [ill('a', 'disk_full'), ill('b', 'hook_broken'), ill('c', 'disk_full')] as never,
+  }).filter(({ id }) => id === 'instances');
+  expect(found.map(({ level }) => level)).toEqual(['warning', 'warning']);
+  expect(found[0]?.summary).toMatch(/disk_full.*\ba\b.*\bc\b/);
+});
