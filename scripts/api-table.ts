@@ -1,11 +1,11 @@
 import { PERMISSION_NAMES, PERMISSIONS, ROLES } from '../shared/api/accounts/permissions.ts';
-import { type Endpoint, TAGS } from '../shared/api/contract/endpoint.ts';
-import { ENDPOINTS } from '../shared/api/resources.ts';
+import type { Endpoint, Tag } from '../shared/api/contract/endpoint.ts';
+import { ENDPOINTS, TAGS } from '../shared/api/resources.ts';
 import { markdownTable, withGeneratedPart } from './markdown.ts';
 
 /** `docs/api.md` with its tables of permissions and operations replaced. */
 export function withApiTables(document: string): string {
-  const operations = Object.keys(TAGS).map(operationTable).join('\n\n');
+  const operations = TAGS.map(operationTable).join('\n\n');
   const withPermissions = withGeneratedPart(document, 'permissions', permissionTable());
   return withGeneratedPart(withPermissions, 'operations', operations);
 }
@@ -23,9 +23,9 @@ function permissionTable(): string {
   );
 }
 
-function operationTable(tag: string): string {
+function operationTable(tag: Tag): string {
   const rows = ENDPOINTS.filter((endpoint) => endpoint.tag === tag).map(rowOf);
-  return [`### ${tag}`, '', markdownTable(['operation', 'what it does', 'permission'], rows)].join('\n');
+  return [`### ${tag.name}`, '', markdownTable(['operation', 'what it does', 'permission'], rows)].join('\n');
 }
 
 function rowOf({ method, path, summary, description, permission }: Endpoint): string[] {

@@ -3,7 +3,7 @@ import { endpoint } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, pageQuerySchema } from './contract/page.ts';
 
-const tag = 'Audit';
+const tag = { name: 'Audit', description: 'The audit log.' };
 const outcome = z.enum(['ok', 'refused', 'failed']);
 
 const auditEntrySchema = z

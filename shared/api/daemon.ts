@@ -5,7 +5,7 @@ import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_TIME } from './contract/fields.ts';
 import { taskCountsSchema } from './queue.ts';
 
-const tag = 'Daemon';
+const tag = { name: 'Daemon', description: 'State, health and metrics of the daemon.' };
 const time = z.iso.datetime();
 
 const EXAMPLE_USAGE = {

@@ -6,7 +6,10 @@ import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.
 import { pageOf, pageQuerySchema } from './contract/page.ts';
 import { instanceSchema, probeSchema, usageSchema } from './instances.ts';
 
-const tag = 'Databases';
+export const tag = {
+  name: 'Databases',
+  description: "Users' databases and the PocketBase instances that serve them.",
+};
 const params = z.object({
   name: z
     .string()

@@ -3,9 +3,9 @@ import { INSTANCE_PHASES } from '../instance.ts';
 import { endpoint } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, pageQuerySchema } from './contract/page.ts';
+import { tag } from './databases.ts';
 import { lastExitSchema, reasonSchema } from './instances.ts';
 
-const tag = 'Databases';
 const phase = z.enum(INSTANCE_PHASES).nullable();
 
 /** An event in the life of an instance. Measurements are not recorded. */

@@ -3,7 +3,7 @@ import { LIFECYCLE_STATUSES } from '../instance.ts';
 import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './contract/fields.ts';
 
-const tag = 'Lifecycle';
+const tag = { name: 'Lifecycle', description: 'API of earlier clients. Its errors have another format.' };
 const errorForm = 'lifecycle';
 const params = z.object({
   id: z

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { endpoint } from './contract/endpoint.ts';
+import { tag } from './databases.ts';
 
 /** Why the migrations are not used. */
 const problemSchema = z.object({
@@ -49,7 +50,7 @@ export const getMigrations = endpoint({
   operationId: 'getMigrations',
   method: 'GET',
   path: '/api/v1/migrations',
-  tag: 'Databases',
+  tag,
   summary: 'Show the migrations of user databases',
   description:
     'Errors, files that are not tested yet, warnings, and files that changed after databases applied them.',

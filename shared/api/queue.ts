@@ -6,7 +6,7 @@ import { endpoint } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_ID, EXAMPLE_TIME, idParams } from './contract/fields.ts';
 import { pageOf, pageQuerySchema, wholePageQuerySchema } from './contract/page.ts';
 
-const tag = 'Queue';
+export const tag = { name: 'Queue', description: 'Tasks, dead letters and schedules.' };
 const params = idParams('a task');
 /** Longer than the daemon waits for the global PocketBase: a client that times out first would not know of its task. */
 const ADD_TIMEOUT_MS = 30_000;

@@ -3,7 +3,7 @@ import { auth } from './accounts/auth.ts';
 import { sessions } from './accounts/sessions.ts';
 import { users } from './accounts/users.ts';
 import { audit } from './audit.ts';
-import type { Endpoint, Method, Resource } from './contract/endpoint.ts';
+import type { Endpoint, Method, Resource, Tag } from './contract/endpoint.ts';
 import { daemon } from './daemon.ts';
 import { databases } from './databases.ts';
 import { events } from './events.ts';
@@ -36,6 +36,9 @@ const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 export const ENDPOINTS: readonly Endpoint[] = Object.values<Resource>(RESOURCES).flatMap((resource) =>
   Object.values(resource).toSorted(byPath),
 );
+
+/** The tags of the operations, in the order of the resources. */
+export const TAGS: readonly Tag[] = [...new Set(ENDPOINTS.map(({ tag }) => tag))];
 
 function byPath(a: Endpoint, b: Endpoint): number {
   if (a.path !== b.path) return a.path < b.path ? -1 : 1;

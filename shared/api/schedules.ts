@@ -2,9 +2,8 @@ import { z } from 'zod';
 import { endpoint, noContent } from './contract/endpoint.ts';
 import { EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, wholePageQuerySchema } from './contract/page.ts';
-import { EXAMPLE_PAYLOAD, taskFields } from './queue.ts';
+import { EXAMPLE_PAYLOAD, tag, taskFields } from './queue.ts';
 
-const tag = 'Queue';
 const EXAMPLE_SCHEDULE = {
   cron: '0 2 * * *',
   timezone: 'UTC',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from './contract/endpoint.ts';
 
-const tag = 'Secrets';
+const tag = { name: 'Secrets', description: 'The master key and the secrets that it encrypts.' };
 
 /** Which master keys the stored secrets need. */
 const statusSchema = z

@@ -13,10 +13,9 @@ import {
   type Problem,
   problemSchema,
   type ResponseContract,
-  TAGS,
 } from '../../../shared/api/contract/endpoint.ts';
 import { lifecycleFailureSchema } from '../../../shared/api/lifecycle.ts';
-import { ENDPOINTS } from '../../../shared/api/resources.ts';
+import { ENDPOINTS, TAGS } from '../../../shared/api/resources.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../shared/errors.ts';
 
 const DESCRIPTION = `One PocketBase per user, run as one fleet.
@@ -61,7 +60,7 @@ export function openApiDocument(version: string): ReturnType<typeof createDocume
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/', description: 'The daemon that serves this document.' }],
-    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    tags: [...TAGS],
     security: [{ bearer: [] }],
     paths,
     components: {
@@ -76,7 +75,7 @@ function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
   const { operationId, tag, summary, description, permission, params, query, body, responses } = endpoint;
   return {
     operationId,
-    tags: [tag],
+    tags: [tag.name],
     summary,
     description: description ?? summary,
     ...(permission === 'public' ? { security: [] } : {}),

@@ -4,7 +4,7 @@ import { EXAMPLE_ID, EXAMPLE_TIME, idParams, recordId } from '../contract/fields
 import { pageOf, pageQuerySchema } from '../contract/page.ts';
 import { PERMISSION_NAMES } from './permissions.ts';
 
-const tag = 'API keys';
+const tag = { name: 'API keys', description: 'Keys for programs.' };
 const permissionSchema = z.enum(PERMISSION_NAMES).meta({ id: 'Permission' });
 const ofUser = { user_id: recordId('a user').optional() };
 

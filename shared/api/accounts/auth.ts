@@ -3,7 +3,7 @@ import { LIFECYCLE_STATUSES } from '../../instance.ts';
 import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from '../contract/fields.ts';
 
-const tag = 'Sign-in';
+const tag = { name: 'Sign-in', description: 'Sign up, sign in, and use the own account.' };
 
 export const credentialsSchema = z
   .strictObject({

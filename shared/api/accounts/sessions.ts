@@ -3,7 +3,7 @@ import { endpoint, noContent } from '../contract/endpoint.ts';
 import { EXAMPLE_ID, EXAMPLE_TIME, idParams, recordId } from '../contract/fields.ts';
 import { pageOf, pageQuerySchema } from '../contract/page.ts';
 
-const tag = 'Sessions';
+const tag = { name: 'Sessions', description: 'Sessions of accounts.' };
 const ofUser = { user_id: recordId('a user').optional() };
 
 const sessionRowSchema = z

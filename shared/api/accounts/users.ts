@@ -5,7 +5,7 @@ import { pageOf, pageQuerySchema } from '../contract/page.ts';
 import { registerSchema } from './auth.ts';
 import { ROLES } from './permissions.ts';
 
-const tag = 'Users';
+const tag = { name: 'Users', description: 'Accounts.' };
 const roleSchema = z.enum(ROLES).meta({ id: 'Role' });
 
 const userSchema = z

@@ -2,20 +2,11 @@ import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../../errors.ts';
 import type { Permission } from '../accounts/permissions.ts';
 
-export const TAGS = {
-  'Sign-in': 'Sign up, sign in, and use the own account.',
-  Users: 'Accounts.',
-  Sessions: 'Sessions of accounts.',
-  'API keys': 'Keys for programs.',
-  Databases: "Users' databases and the PocketBase instances that serve them.",
-  Queue: 'Tasks, dead letters and schedules.',
-  Audit: 'The audit log.',
-  Secrets: 'The master key and the secrets that it encrypts.',
-  Daemon: 'State, health and metrics of the daemon.',
-  Lifecycle: 'API of earlier clients. Its errors have another format.',
-} as const;
-
-export type Tag = keyof typeof TAGS;
+/** A group of operations in the OpenAPI document and docs/api.md. */
+export interface Tag {
+  name: string;
+  description: string;
+}
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
