@@ -3,7 +3,7 @@ import { FathomError } from '../../shared/errors.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { DatabaseAccessDeps } from '../databases/owner/database-access.ts';
-import { accountExists, databaseFor } from '../databases/owner/database-access.ts';
+import { findOrCreateDatabase, withAccountCreated } from '../databases/owner/database-access.ts';
 import { requireOwnerOrAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
 import type { User, UserRepository } from './user-repository.ts';
@@ -38,9 +38,9 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
       throw withRemedy(error, email);
     });
     try {
-      await databaseFor(user, deps);
+      await findOrCreateDatabase(user, deps);
     } catch (error) {
-      throw accountExists(error);
+      throw withAccountCreated(error);
     }
     return withDatabase(user);
   });

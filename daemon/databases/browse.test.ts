@@ -1,12 +1,12 @@
 import type { CollectionModel, RecordModel } from 'pocketbase';
 import { describe, expect, it } from 'vitest';
-import { presentable } from './browse.ts';
+import { redactRecord } from './browse.ts';
 
 function collection(fields: Partial<CollectionModel['fields'][number]>[]): CollectionModel {
   return { fields } as CollectionModel;
 }
 
-describe('a record as it is shown', () => {
+describe('redactRecord', () => {
   const schema = collection([
     { name: 'id', type: 'text' },
     { name: 'password', type: 'password', hidden: true },
@@ -17,7 +17,7 @@ describe('a record as it is shown', () => {
     { name: 'title', type: 'text' },
   ]);
 
-  it('covers what the schema hides, passwords, and what is secret by its name', () => {
+  it('replaces hidden fields, passwords, and fields with the name of a secret', () => {
     const record = {
       id: 'a',
       password: 'x',
@@ -27,7 +27,7 @@ describe('a record as it is shown', () => {
       client_secret: 'x',
       title: 'shown',
     } as unknown as RecordModel;
-    expect(presentable(record, schema)).toEqual({
+    expect(redactRecord(record, schema)).toEqual({
       id: 'a',
       password: '[redacted]',
       tokenKey: '[redacted]',
@@ -38,7 +38,7 @@ describe('a record as it is shown', () => {
     });
   });
 
-  it('has the fields of the schema alone, in its order', () => {
+  it('returns the fields of the schema in its order', () => {
     const record = {
       collectionId: 'c',
       expand: { x: 1 },
@@ -46,7 +46,7 @@ describe('a record as it is shown', () => {
       extra: 1,
       id: 'a',
     } as unknown as RecordModel;
-    expect(Object.entries(presentable(record, schema))).toEqual([
+    expect(Object.entries(redactRecord(record, schema))).toEqual([
       ['id', 'a'],
       ['title', 'shown'],
     ]);

@@ -4,62 +4,54 @@ import {
   type default as PocketBase,
   type RecordModel,
 } from 'pocketbase';
+import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
+import type { Collection } from '../../shared/api/databases.ts';
 import { FathomError } from '../../shared/errors.ts';
+import { listRecords } from '../control-plane/records.ts';
 import { SUPERUSERS_COLLECTION_ID } from '../keys/instance-access.ts';
 import type { CatalogEntry } from './catalog.ts';
-import { superuserOf } from './instance-client.ts';
+import { createSuperuserClient } from './instance-client.ts';
 
 const REDACTED = '[redacted]';
 /** More collections than this are not counted: each count is a request to the instance. */
 const MAX_COUNTED = 200;
 const PARALLEL_COUNTS = 4;
 
-export interface CollectionSummary {
-  name: string;
-  type: string;
-  /** PocketBase's own. */
-  system: boolean;
-  /** Null when they could not be counted, or may not be looked at. */
-  records: number | null;
-}
-
-export interface RecordQuery {
-  page: number;
-  perPage: number;
-  /** A field, `-` before it for descending. */
-  sort: string | undefined;
+export interface RecordQuery extends PageRequest {
+  /** A field, with `-` before it for descending order. */
+  sort?: string | undefined;
 }
 
 /**
- * Looks into a user database through its own API, without ever writing. It asks as superuser, who is shown hidden fields
- * as well, so what goes out is chosen by the collection's schema.
+ * Lists the collections of a user database through its own API. The client is a superuser, which also gets hidden fields, so
+ * the functions of this file return only what the schema of the collection allows.
  *
  * @throws FathomError `instance.not_running`, `not_found`, `auth.forbidden`, `request.invalid`
  */
-export async function listCollections(entry: CatalogEntry): Promise<CollectionSummary[]> {
-  const collections = await ask(entry, (client) => client.collections.getFullList({ sort: 'name' }));
-  const summaries: CollectionSummary[] = collections.map(({ name, type, system }) => ({
+export async function browseCollections(entry: CatalogEntry): Promise<Collection[]> {
+  const collections = await readInstance(entry, (client) => client.collections.getFullList({ sort: 'name' }));
+  const summaries: Collection[] = collections.map(({ name, type, system }) => ({
     name,
     type,
     system,
     records: null,
   }));
-  // One iterator that all share.
+  // One iterator, shared by the parallel workers.
   const uncounted = summaries
     .filter(({ name }) => name !== '_superusers')
     .slice(0, MAX_COUNTED)
     .values();
   const count = async () => {
-    for (const summary of uncounted) summary.records = await countOf(entry, summary.name);
+    for (const summary of uncounted) summary.records = await countRecords(entry, summary.name);
   };
   await Promise.all(Array.from({ length: PARALLEL_COUNTS }, count));
   return summaries;
 }
 
-/** A view whose query fails is still listed. */
-async function countOf(entry: CatalogEntry, collection: string): Promise<number | null> {
+/** Returns null when counting fails, for example for a view with an invalid query. */
+async function countRecords(entry: CatalogEntry, collection: string): Promise<number | null> {
   try {
-    const { totalItems } = await ask(entry, (client) =>
+    const { totalItems } = await readInstance(entry, (client) =>
       client.collection(collection).getList(1, 1, { fields: 'id' }),
     );
     return totalItems;
@@ -69,26 +61,27 @@ async function countOf(entry: CatalogEntry, collection: string): Promise<number 
   }
 }
 
-export async function listRecords(
+/** Lists records without secrets. @throws as `browseCollections` */
+export async function browseRecords(
   entry: CatalogEntry,
   collectionName: string,
-  { page, perPage, sort }: RecordQuery,
-): Promise<{ items: Record<string, unknown>[]; total: number }> {
-  const collection = await ask(entry, (client) => client.collections.getOne(collectionName));
-  // Looked at after PocketBase has resolved it: it takes ids and any case for the name.
+  { sort, ...page }: RecordQuery,
+): Promise<Page<Record<string, unknown>>> {
+  const collection = await readInstance(entry, (client) => client.collections.getOne(collectionName));
+  // Checked after PocketBase resolved the name, because it accepts ids and any letter case.
   if (collection.id === SUPERUSERS_COLLECTION_ID) {
     throw new FathomError('auth.forbidden', 'superusers are not shown');
   }
-  const { items, totalItems } = await ask(entry, (client) =>
-    client
-      .collection(collection.id)
-      .getList(page, perPage, { sort: checkedSort(collection, sort), skipTotal: false }),
+  const options = { sort: checkSort(collection, sort), skipTotal: false };
+  return readInstance(entry, (client) =>
+    listRecords(client.collection(collection.id), page, options, (record) =>
+      redactRecord(record, collection),
+    ),
   );
-  return { items: items.map((record) => presentable(record, collection)), total: totalItems };
 }
 
-/** The fields of the schema alone, secrets among them covered. */
-export function presentable(record: RecordModel, { fields }: CollectionModel): Record<string, unknown> {
+/** Returns the fields of the schema, with secrets replaced. */
+export function redactRecord(record: RecordModel, { fields }: CollectionModel): Record<string, unknown> {
   return Object.fromEntries(
     fields
       .filter(({ name }) => name in record)
@@ -96,13 +89,13 @@ export function presentable(record: RecordModel, { fields }: CollectionModel): R
   );
 }
 
-/** By name as well: a view shows what another collection hides as an ordinary field. */
+/** Checks the name, too: in a view, a hidden field of another collection is an ordinary field. */
 function isSecret({ name, type, hidden }: CollectionModel['fields'][number]): boolean {
   return hidden || type === 'password' || /password|secret|token_?key/i.test(name);
 }
 
-/** The order of secrets would tell something of them. Newest first by default. */
-function checkedSort({ fields, type, name }: CollectionModel, sort: string | undefined): string {
+/** Refuses to sort by secrets, because the order would reveal something about them. The default is newest first. */
+function checkSort({ fields, type, name }: CollectionModel, sort: string | undefined): string {
   if (sort === undefined) return type === 'view' ? '' : '-@rowid';
   const field = fields.find((candidate) => candidate.name === sort.replace(/^-/, ''));
   if (field && !isSecret(field)) return sort;
@@ -111,8 +104,8 @@ function checkedSort({ fields, type, name }: CollectionModel, sort: string | und
   });
 }
 
-async function ask<T>(entry: CatalogEntry, work: (client: PocketBase) => Promise<T>): Promise<T> {
-  const client = await superuserOf(entry);
+async function readInstance<T>(entry: CatalogEntry, work: (client: PocketBase) => Promise<T>): Promise<T> {
+  const client = await createSuperuserClient(entry);
   try {
     return await work(client);
   } catch (error) {
@@ -126,9 +119,11 @@ function translate(error: unknown, name: string): unknown {
     return new FathomError('not_found', `${name} has no such collection`, { cause: error });
   }
   if (error.status === 0) {
-    return new FathomError('instance.not_running', `${name} does not answer now; look at its log`, {
+    return new FathomError('instance.not_running', `${name} does not answer now; check its log`, {
       cause: error,
     });
   }
-  return new FathomError('instance.failed', `${name} refused to be read (${error.status})`, { cause: error });
+  return new FathomError('instance.failed', `${name} refused the request (${error.status})`, {
+    cause: error,
+  });
 }

@@ -37,7 +37,7 @@ import {
 } from './provisioning/prepare-database.ts';
 import type { TemplateStore } from './provisioning/template.ts';
 
-/** Says which settings a process has read, so that one with others is not taken over. */
+/** Holds a hash of the settings of a process. A process with other settings is not taken over. */
 const GUARD_VARIABLE = 'FATHOM_GUARD';
 
 export interface CatalogDeps {
@@ -52,7 +52,7 @@ export interface CatalogDeps {
   binary: Binary;
   clock: Clock;
   log: Logger;
-  /** What carries the owner's account into a database. */
+  /** Copies the owner's account into a database. */
   accounts: { beforeStart(name: string): Adjustment | null; changed(userId: string): void };
   settings: {
     userDatabasesDir: string;
@@ -63,24 +63,24 @@ export interface CatalogDeps {
   };
 }
 
-/** One user database as the daemon holds it: its row, and the access to its instance. */
+/** One user database: its row and its instance. */
 export interface CatalogEntry {
   row: DatabaseRow;
   runner: Runner;
   superuserToken: () => Promise<string>;
 }
 
-/** What a superuser secret is bound to, so that it means nothing in another row. */
+/** Returns the owner to which the envelope of a superuser secret is bound, so that it is useless in another row. */
 export function secretBelongsTo(userId: string): string {
   return `user_databases/${userId}/superuser_secret`;
 }
 
-/** Names of databases that changed since it was made. */
+/** Names of databases that changed since the watch began. */
 export interface Changes extends Disposable {
   has(name: string): boolean;
 }
 
-/** The user databases that are known, by name: rows of the control plane turned into instances of the fleet. */
+/** All known user databases by name. It creates an instance of the fleet for each row of the control plane. */
 export class Catalog {
   readonly #deps: CatalogDeps;
   readonly #entries = new Map<string, CatalogEntry>();
@@ -91,7 +91,7 @@ export class Catalog {
   }
 
   directoryOf(name: string): string {
-    // The name comes from the control plane, which a person can edit: it must never lead out of the directory.
+    // An administrator can edit the name in the control plane. It must not lead out of the directory.
     if (!isDatabaseName(name)) {
       throw new FathomError(
         'internal',
@@ -101,13 +101,13 @@ export class Catalog {
     return join(this.#deps.settings.userDatabasesDir, name);
   }
 
-  /** Makes the instance of a row known to the fleet, without starting it. */
+  /** Adds the instance of a row to the fleet, without starting it. */
   register(row: DatabaseRow, email: string | null): CatalogEntry {
     const known = this.#entries.get(row.name);
     if (known) return known;
-    const superuserToken = this.#superuserToken(row);
+    const superuserToken = this.#createTokenSource(row);
     const runner = this.#deps.fleet.add(
-      this.#spec(row, email, superuserToken),
+      this.#createSpec(row, email, superuserToken),
       row.port > 0 ? row.port : null,
     );
     const entry = { row, runner, superuserToken };
@@ -116,7 +116,7 @@ export class Catalog {
     return entry;
   }
 
-  /** Begin before rows are read: what the daemon changes meanwhile is newer than they are. */
+  /** Records changes by the daemon from now on. Call this before reading rows, which may be older than these changes. */
   watchChanges(): Changes {
     const changed = new Set<string>();
     this.#watchers.add(changed);
@@ -132,8 +132,8 @@ export class Catalog {
     for (const changed of this.#watchers) changed.add(name);
   }
 
-  /** Without its secret an instance still serves its owner; whoever asks for a token is told why there is none. */
-  #superuserToken(row: DatabaseRow): () => Promise<string> {
+  /** An instance whose secret cannot be opened still serves its owner; each request for a token fails with the reason. */
+  #createTokenSource(row: DatabaseRow): () => Promise<string> {
     const { masterKeys, clock, log } = this.#deps;
     try {
       return superuserTokens(unseal(masterKeys, row.superuser_secret, secretBelongsTo(row.user)), clock);
@@ -168,12 +168,12 @@ export class Catalog {
     return [...this.#entries.values()];
   }
 
-  /** Brings accounts and settings of a database up to date that is stopped and stays so. */
+  /** Updates accounts and settings of a stopped database. */
   adjust({ row, runner }: CatalogEntry): void {
     adjustStopped(this.#preparation(row, runner.spec.log));
   }
 
-  /** Writes to the control plane and to what is held here. */
+  /** Updates the row in the control plane and in memory. */
   async update(
     entry: CatalogEntry,
     changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>,
@@ -184,7 +184,7 @@ export class Catalog {
     this.#noteChange(entry.row.name);
   }
 
-  #spec(row: DatabaseRow, email: string | null, superuserToken: () => Promise<string>): InstanceSpec {
+  #createSpec(row: DatabaseRow, email: string | null, superuserToken: () => Promise<string>): InstanceSpec {
     const { settings, binary, clock, ports, guard, config, log, accounts } = this.#deps;
     const directory = this.directoryOf(row.name);
     const [key] = settingsKeys(config, row.name);
@@ -210,9 +210,9 @@ export class Catalog {
       environment: { [ENCRYPTION_VARIABLE]: key, [GUARD_VARIABLE]: guardId(guard) },
       prepare: (signal) => prepareDatabase(this.#preparation(row, instanceLog), signal),
       onReplaced: () => {
-        log.warn({ instance: row.name }, 'it goes on with another data.db, as after a restore by PocketBase');
+        log.warn({ instance: row.name }, 'its data.db was replaced, as by a restore of PocketBase');
         accounts.changed(row.user);
-        if (isOpenToOthers(dataDirOf(directory))) this.#close(row.name);
+        if (isOpenToOthers(dataDirOf(directory))) this.#restartToClose(row.name);
       },
       publicUrl: (port) => settings.publicUrl(row.name, port),
       probeAuthorization: superuserToken,
@@ -220,7 +220,7 @@ export class Catalog {
     };
   }
 
-  /** What there is to do to its files before a start, as things are now. */
+  /** Describes what `prepareDatabase` must do for this database now. */
   #preparation(row: DatabaseRow, instanceLog: InstanceLog): Preparation {
     const { settings, binary, clock, guard, config, log, accounts, driver, template } = this.#deps;
     const directory = this.directoryOf(row.name);
@@ -246,8 +246,8 @@ export class Catalog {
     };
   }
 
-  /** Its start sets right what is open. */
-  #close(name: string): void {
+  /** Restarts a database whose accounts are open to others; its start restores the rules. */
+  #restartToClose(name: string): void {
     this.#deps.fleet.restart(name).catch((error: unknown) => {
       this.#deps.log.error({ instance: name }, `its accounts are open to others: ${messageOf(error)}`);
     });
@@ -259,21 +259,21 @@ export class Catalog {
     try {
       superuser = superuserKeys(unseal(masterKeys, row.superuser_secret, secretBelongsTo(row.user)));
     } catch {
-      // What is wrong with the secret is shown by whoever needs a token.
+      // A request for a token reports the error.
       superuser = null;
     }
     return { ownerId: row.user, superuser, now: clock.now() };
   }
 
-  /** A port that could not be written down now is written by the next reconciliation. */
+  /** Stores the port of a running instance. After a failure, the next reconciliation stores it. */
   #notePort(name: string, port: number): void {
     const entry = this.#entries.get(name);
-    // The end of provisioning notes the port as well.
+    // The end of provisioning stores the port as well.
     if (!entry || entry.row.port === port || entry.row.state === 'provisioning') return;
     this.update(entry, { port }).catch((error: unknown) => {
       this.#deps.log.warn(
         { instance: name, port },
-        `the port could not be written down yet: ${messageOf(error)}`,
+        `cannot store the port now, the next reconciliation retries: ${messageOf(error)}`,
       );
     });
   }

@@ -8,8 +8,9 @@ import type {
 } from '../../shared/hooks/control-plane-routes.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import { type ControlPlaneClient, isStatus, unreadable } from '../control-plane/client.ts';
+import { deleteRecord } from '../control-plane/records.ts';
 
-/** User databases as the global PocketBase knows them. */
+/** Rows of user databases in the global PocketBase. */
 export class DatabaseRepository {
   readonly #client: ControlPlaneClient;
 
@@ -18,19 +19,17 @@ export class DatabaseRepository {
   }
 
   /**
-   * The user's database: the one that is there, or a new row with the next number of the day, decided in one transaction.
+   * Returns the row of the user's database. Creates one with the next number of the day if there is none, in one transaction.
    *
-   * @throws FathomError `not_found` for an unknown user, `conflict` for one who is not given a database
+   * @throws FathomError `not_found` for an unknown user, `conflict` for a user that may not have a database
    */
   async reserve(request: ReserveRequest): Promise<Reservation> {
     try {
-      return await this.#client.call((client) =>
-        client.send<Reservation>('/api/fathom/databases/reserve', { method: 'POST', body: request }),
-      );
+      return await this.#client.post<Reservation>('/api/fathom/databases/reserve', request);
     } catch (error) {
       if (isStatus(error, 404)) throw unknownUser(request.user, error);
       if (isStatus(error, 403)) {
-        throw new FathomError('conflict', "only active users with the role 'user' are given a database", {
+        throw new FathomError('conflict', "only active users with the role 'user' can have a database", {
           cause: error,
         });
       }
@@ -38,25 +37,22 @@ export class DatabaseRepository {
     }
   }
 
-  /** @throws FathomError `control_plane.unavailable`, also when it answers and cannot read them */
+  /** @throws FathomError `control_plane.unavailable`, also when the global PocketBase cannot read the rows */
   async list(): Promise<ListedDatabase[]> {
     try {
-      return await this.#client.call((client) =>
-        client.send<ListedDatabase[]>('/api/fathom/databases', { method: 'GET' }),
-      );
+      return await this.#client.get<ListedDatabase[]>('/api/fathom/databases');
     } catch (error) {
       if (!isStatus(error, 400)) throw error;
       throw unreadable(error);
     }
   }
 
-  /** Of everybody who has a database, or of one user. */
-  owners(userId?: string): Promise<OwnerAccount[]> {
-    const query = userId === undefined ? {} : { user: userId };
-    return this.#client.call((client) => client.send<OwnerAccount[]>('/api/fathom/owners', { query }));
+  /** Lists the accounts of all users with a database, or of one user. */
+  listOwners(userId?: string): Promise<OwnerAccount[]> {
+    return this.#client.get('/api/fathom/owners', userId === undefined ? {} : { user: userId });
   }
 
-  /** @throws FathomError `not_found` when it was deleted meanwhile */
+  /** @throws FathomError `not_found` when the row was deleted in the meantime */
   async update(id: string, changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>): Promise<void> {
     try {
       await this.#client.call((client) => client.collection('user_databases').update(id, changes));
@@ -66,12 +62,7 @@ export class DatabaseRepository {
     }
   }
 
-  /** Whatever it was, it is gone afterwards. */
-  async delete(id: string): Promise<void> {
-    try {
-      await this.#client.call((client) => client.collection('user_databases').delete(id));
-    } catch (error) {
-      if (!isStatus(error, 404)) throw error;
-    }
+  delete(id: string): Promise<void> {
+    return deleteRecord(this.#client, 'user_databases', id);
   }
 }

@@ -28,16 +28,13 @@ export interface DatabaseServices {
   lifecycle: DatabaseLifecycle;
   reconciler: Reconciler;
   ownerSync: OwnerSync;
-  /**
-   * Tries out the migrations of user databases when they have changed. Those that are no good reach no database. Never
-   * rejects.
-   */
+  /** Tests the migrations of user databases if they have changed. Invalid ones are not used. Never rejects. */
   tryMigrations(): Promise<void>;
   template: TemplateStore;
 }
 
-/** What makes, keeps and ends user databases. */
-export function databaseServices(deps: {
+/** Creates the services of user databases. */
+export function createDatabaseServices(deps: {
   config: Config;
   repository: DatabaseRepository;
   users: UserRepository;
@@ -47,7 +44,7 @@ export function databaseServices(deps: {
   binary: Binary;
   masterKeys: MasterKeys;
   seal: Seal;
-  /** Those of the package. */
+  /** Directory of the package's migrations. */
   migrationsDir: string;
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
@@ -62,7 +59,7 @@ export function databaseServices(deps: {
   const guard = guardSettings({
     limits: config.limits,
     trustedProxies: config.trustedProxies,
-    // The owner's programs may ask for as much as the host gives.
+    // Only guests are limited; the owner's programs are not.
     general: '@guest',
     exempt: [],
   });
@@ -117,7 +114,7 @@ export function databaseServices(deps: {
     onCloned: (userId, accountAtMs) => ownerSync.noteCloned(userId, accountAtMs),
     onStep: (step, name) => {
       onProvisionStep(step, name);
-      // The account may have changed while its database was made.
+      // The account may have changed while its database was created.
       const user = step === 'ready' ? catalog.find(name)?.row.user : undefined;
       if (user !== undefined) ownerSync.changed(user);
     },
@@ -132,7 +129,7 @@ export function databaseServices(deps: {
     async tryMigrations() {
       await template.refresh();
       await template.prune().catch((error: unknown) => {
-        log.warn(`templates of earlier migrations were not removed: ${messageOf(error)}`);
+        log.warn(`cannot remove templates of earlier migrations: ${messageOf(error)}`);
       });
     },
   };

@@ -10,8 +10,8 @@ import type { Reconciler } from './reconcile.ts';
 const INTERVAL_MS = 60_000;
 
 /**
- * Reconciles now, again and again, and as soon as the global PocketBase is back: a sign-up that its outage cut short
- * is completed then. Returns what stops it.
+ * Reconciles now, periodically, and as soon as the global PocketBase runs again, which completes a sign-up that its outage
+ * interrupted. Returns a function that stops this.
  */
 export function keepReconciled(deps: {
   reconciler: Reconciler;
@@ -26,7 +26,7 @@ export function keepReconciled(deps: {
       try {
         await reconciler.catchUp();
       } catch (error) {
-        log.error({ err: error }, `reconciliation failed, it will be tried again: ${messageOf(error)}`);
+        log.error({ err: error }, `reconciliation failed and will be retried: ${messageOf(error)}`);
       }
     });
   const stopRepeating = repeat(clock, INTERVAL_MS, reconcile);

@@ -25,7 +25,7 @@ export interface LifecycleDeps {
 
 const DELETED_PREFIX = '.deleted-';
 
-/** What a person can do to a user database. What is wanted is written down first, so that it outlives the daemon. */
+/** Operations on user databases. The desired state is stored first, so that it survives the daemon. */
 export class DatabaseLifecycle {
   readonly #deps: LifecycleDeps;
   readonly #deletions = new SingleFlight<void>();
@@ -34,11 +34,11 @@ export class DatabaseLifecycle {
     this.#deps = deps;
   }
 
-  /** @throws FathomError `instance.failed` with the reason when it does not come up */
+  /** @throws FathomError `instance.failed` with the reason when the instance does not start */
   async start(name: string, options: { force: boolean }): Promise<Instance> {
-    const entry = await this.#made(name);
+    const entry = await this.#ensureProvisioned(name);
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
-    // Files that were corrected meanwhile count from here on.
+    // Uses migration files that were corrected in the meantime.
     await this.#deps.template.refresh();
     if (entry.runner.state.phase === 'running' && lacksMigrations(entry.runner.state.reason))
       return this.#deps.fleet.restart(name);
@@ -46,22 +46,22 @@ export class DatabaseLifecycle {
   }
 
   async stop(name: string): Promise<Instance> {
-    const entry = this.#available(name);
+    const entry = this.#getAvailable(name);
     if (entry.row.desired !== 'stopped') await this.#deps.catalog.update(entry, { desired: 'stopped' });
     return this.#deps.fleet.stop(name);
   }
 
-  /** @throws FathomError `instance.failed` with the reason when it does not come back */
+  /** @throws FathomError `instance.failed` with the reason when the instance does not start again */
   async restart(name: string): Promise<Instance> {
-    const entry = await this.#made(name);
+    const entry = await this.#ensureProvisioned(name);
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
     await this.#deps.template.refresh();
     return this.#deps.fleet.restart(name);
   }
 
   /**
-   * Deletes the database and everything in it, once for all who ask meanwhile. Can be repeated, and is finished by the next
-   * start if interrupted.
+   * Deletes the database with all its data. Concurrent calls share one deletion. It can be repeated, and the next start of
+   * the daemon finishes an interrupted one.
    */
   delete(name: string): Promise<void> {
     return this.#deletions.run(name, () => this.#delete(name));
@@ -72,10 +72,10 @@ export class DatabaseLifecycle {
     const entry = catalog.get(name);
     await catalog.update(entry, { state: 'deleting', desired: 'stopped' });
     await fleet.stop(name);
-    // Or it would put a directory into place that no row names any more, or write 'ready' over this.
+    // Otherwise provisioning could create a directory without a row, or overwrite the state with 'ready'.
     await provisioner.settled(entry.row.user);
     if (entry.row.state !== 'deleting') await catalog.update(entry, { state: 'deleting' });
-    // Listed until its data is gone, so that a deletion that failed can be repeated.
+    // The database stays listed until its data is deleted, so that a failed deletion can be repeated.
     await this.#removeDirectory(name);
     await fleet.remove(name);
     await repository.delete(entry.row.id);
@@ -83,7 +83,7 @@ export class DatabaseLifecycle {
     log.warn({ instance: name, user: entry.row.user }, 'deleted a database');
   }
 
-  /** Finishes deletions that a daemon before this one began, and removes what it left of half-made directories. */
+  /** Finishes deletions of an earlier daemon, and removes incomplete directories that it left. */
   async finishInterrupted(userDatabasesDir: string): Promise<void> {
     await makeDirectory(userDatabasesDir);
     for (const directory of await readdir(userDatabasesDir)) {
@@ -96,7 +96,7 @@ export class DatabaseLifecycle {
       if (row.state === 'deleting') await this.#finish(row.name, () => this.delete(row.name));
   }
 
-  /** What cannot be removed, as on a read-only disk, does not keep the daemon from its start. */
+  /** Logs a failure: data that cannot be removed, as on a read-only disk, must not prevent the start of the daemon. */
   async #finish(what: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -106,7 +106,7 @@ export class DatabaseLifecycle {
     }
   }
 
-  #available(name: string): CatalogEntry {
+  #getAvailable(name: string): CatalogEntry {
     const entry = this.#deps.catalog.get(name);
     if (entry.row.state === 'deleting')
       throw new FathomError('conflict', `the database ${name} is being deleted`);
@@ -114,28 +114,28 @@ export class DatabaseLifecycle {
   }
 
   /**
-   * Available, and its directory is there: one whose making was interrupted is made now.
+   * Returns the database after its provisioning. Finishes a provisioning that was interrupted.
    *
    * @throws FathomError `provision.failed` and others of `Provisioner.ensure`
    */
-  async #made(name: string): Promise<CatalogEntry> {
-    const entry = this.#available(name);
+  async #ensureProvisioned(name: string): Promise<CatalogEntry> {
+    const entry = this.#getAvailable(name);
     const { provisioner } = this.#deps;
     if (entry.row.state === 'provisioning') await provisioner.settled(entry.row.user);
     if (entry.row.state === 'provisioning') {
       await provisioner.ensure({ id: entry.row.user, email: entry.runner.spec.email ?? '' });
     }
-    return this.#available(name);
+    return this.#getAvailable(name);
   }
 
   async #removeDirectory(name: string): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(name);
     const parent = dirname(directory);
     const prefix = `${DELETED_PREFIX}${name}-`;
-    // What an attempt that failed has left. No other database has this date and number, so none has this prefix.
+    // Left by a failed attempt. The date and number are unique, so no other database has this prefix.
     const entries = (await exists(parent)) ? await readdir(parent) : [];
-    for (const left of entries) {
-      if (left.startsWith(prefix)) await removeTree(join(parent, left));
+    for (const leftover of entries) {
+      if (leftover.startsWith(prefix)) await removeTree(join(parent, leftover));
     }
     await removeDatabaseDirectory(directory, join(parent, `${prefix}${randomUUID()}`));
   }

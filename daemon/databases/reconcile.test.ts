@@ -18,7 +18,7 @@ const NAMES = ['2026-01-15-001-ann', '2026-01-15-002-ben'] as const;
 
 type Row = DatabaseRow & { email: string | null };
 
-/** Rows as the control plane keeps them; a list of them can be held back on its way. */
+/** Rows of the control plane. A test can delay a list of them. */
 class Rows {
   readonly rows = new Map<string, Row>();
   #arrival: Promise<void> = Promise.resolve();
@@ -39,7 +39,7 @@ class Rows {
     }
   }
 
-  /** The next lists arrive only when the returned function is called, as they were when they were asked for. */
+  /** Delays the next lists until the returned function is called. They have the rows of the time of the request. */
   delay(): () => void {
     const arrival = Promise.withResolvers<void>();
     this.#arrival = arrival.promise;
@@ -121,7 +121,7 @@ beforeEach(async () => {
 
 const known = () => catalog.entries().map(({ row }) => row.name);
 
-/** Reconciles with rows that were read before `work` was done. */
+/** Reconciles with rows that were read before `work`. */
 async function reconcileAround(work: () => Promise<unknown>): Promise<void> {
   const arrive = rows.delay();
   const caughtUp = reconciler.catchUp();
@@ -131,13 +131,13 @@ async function reconcileAround(work: () => Promise<unknown>): Promise<void> {
   await caughtUp;
 }
 
-it('a database that is deleted after its row was read does not come back', async () => {
+it('does not register a database that was deleted after its row was read', async () => {
   await reconcileAround(() => lifecycle.delete(NAMES[0]));
   expect(known()).toEqual([NAMES[1]]);
   expect(fleet.find(NAMES[0])).toBeNull();
 });
 
-it('a deletion that is under way when rows arrive is not undone by them', async () => {
+it('does not undo a deletion that is in progress when the rows arrive', async () => {
   let began: Promise<void> = Promise.resolve();
   const release = Promise.withResolvers<void>();
   rows.delete = async (id) => {
@@ -154,13 +154,13 @@ it('a deletion that is under way when rows arrive is not undone by them', async 
   expect(known()).toEqual([NAMES[1]]);
 });
 
-it('a stop after the row was read is not undone by it', async () => {
+it('does not undo a stop after the row was read', async () => {
   await reconcileAround(() => lifecycle.stop(NAMES[0]));
   expect(catalog.get(NAMES[0]).row.desired).toBe('stopped');
   expect(fleet.get(NAMES[0]).state.observed.desired).toBe('stopped');
 });
 
-it('a database that is made after the rows were read is not taken for one without a row', async () => {
+it('does not stop a database that was created after the rows were read', async () => {
   const row = { ...(rows.rows.get(NAMES[0]) as Row), id: 'new', name: '2026-01-15-003-eve', user: 'user3' };
   let entry: CatalogEntry | null = null;
   await reconcileAround(() => {
@@ -171,7 +171,7 @@ it('a database that is made after the rows were read is not taken for one withou
   expect(catalog.find(row.name)).toBe(entry);
 });
 
-it('what a person wrote into a row counts, and an entry without a row is dropped', async () => {
+it('applies an edited row and stops a database without a row', async () => {
   rows.rows.delete(NAMES[0]);
   Object.assign(rows.rows.get(NAMES[1]) ?? {}, { desired: 'stopped' });
   await reconciler.catchUp();
@@ -180,7 +180,7 @@ it('what a person wrote into a row counts, and an entry without a row is dropped
   expect(fleet.get(NAMES[1]).state.observed.desired).toBe('stopped');
 });
 
-it('rows that cannot be read drop nothing', async () => {
+it('stops no database when the rows cannot be read', async () => {
   const cause = new Error('no answer');
   rows.list = () => Promise.reject(cause);
   await expect(reconciler.catchUp()).rejects.toBe(cause);

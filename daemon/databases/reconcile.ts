@@ -20,26 +20,26 @@ export interface ReconcileDeps {
   log: Logger;
 }
 
-/** Errors of provisioning for a user or a database that is not there any more, or is about to go. */
+/** Errors of provisioning when the user or database was deleted or changed in the meantime. */
 const OUTDATED: ReadonlySet<ErrorCode> = new Set(['not_found', 'conflict']);
 
-/** Brings the fleet to what the control plane says: at start, and again and again in case something was missed. */
+/** Adjusts the fleet to the rows of the control plane: at the start, and periodically in case a change was missed. */
 export class Reconciler {
   readonly #deps: ReconcileDeps;
-  readonly #renewal = new AbortController();
+  readonly #restarts = new AbortController();
 
   constructor(deps: ReconcileDeps) {
     this.#deps = deps;
   }
 
-  /** Makes all databases known. One whose name is none, as a person may have written it, is told and left out. */
+  /** Registers all databases. Rows with an invalid name are logged and skipped. */
   async load(): Promise<void> {
     for (const row of await this.#deps.repository.list()) this.#register(row);
   }
 
   /**
-   * Begins the start of all databases that should run, taking over processes that still do. Resolves when those that
-   * may not go on are gone, so that nothing writes any more to what is cleared away next.
+   * Begins to start all databases that should run, and takes over processes that still run. Resolves when processes that may
+   * not continue have ended, so that no process writes to files that are removed next.
    */
   async startAll(found: readonly FoundProcess[]): Promise<void> {
     const processes = byInstance(found);
@@ -61,66 +61,63 @@ export class Reconciler {
         continue;
       }
       const end = process && objection !== null ? this.#end(process, objection) : Promise.resolve();
-      // One that is still being made is started when it is complete.
+      // Provisioning starts a database that is not complete yet.
       ends.push(end.then(() => (row.state === 'ready' ? runner.start({ force: false }) : undefined)));
     }
     for (const orphans of processes.values()) {
       for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
     }
     await Promise.all(ends);
-    // The others when they start, which may be long after a previous key is gone.
+    // Running ones are adjusted when they start. Stopped ones may start long after a previous key was removed.
     for (const entry of this.#deps.catalog.entries()) {
       if (entry.row.state === 'ready' && entry.row.desired === 'stopped') this.#deps.catalog.adjust(entry);
     }
-    void this.#renew(outdated);
+    void this.#restartOutdated(outdated);
   }
 
-  /** Ends what goes on by itself; safe to call again. */
+  /** Stops the restarts of outdated instances. May be called again. */
   stop(): void {
-    this.#renewal.abort();
+    this.#restarts.abort();
   }
 
-  /** Another binary, as after an upgrade, or other keys and settings: one instance after the other is started anew, so that all others serve. */
-  async #renew(names: readonly string[]): Promise<void> {
+  /** Restarts instances with another binary, key or settings one after the other, so that all others keep serving. */
+  async #restartOutdated(names: readonly string[]): Promise<void> {
     const { fleet, log } = this.#deps;
     for (const name of names) {
-      if (this.#renewal.signal.aborted) return;
-      log.info(
-        { instance: name },
-        'it was started with another binary, key, settings or rules than it should have, so it is restarted',
-      );
+      if (this.#restarts.signal.aborted) return;
+      log.info({ instance: name }, 'restarting it, because its binary, key, settings or rules are outdated');
       await fleet.restart(name).catch((error: unknown) => {
-        if (!this.#renewal.signal.aborted) log.warn({ instance: name }, messageOf(error));
+        if (!this.#restarts.signal.aborted) log.warn({ instance: name }, messageOf(error));
       });
     }
   }
 
-  /** What was missed: users without a database, provisioning that was interrupted, rows that a person edited or deleted. */
+  /** Handles missed changes: users without a database, interrupted provisioning, edited or deleted rows. */
   async catchUp(): Promise<void> {
     const { catalog, provisioner, users, log } = this.#deps;
-    await this.#followRows();
+    await this.#applyRows();
     const unfinished = catalog
       .entries()
       .filter(({ row }) => row.state === 'provisioning')
       .map(({ row, runner }) => ({ id: row.user, email: runner.spec.email ?? '' }));
     for (const user of [...unfinished, ...(await users.listWithoutDatabase())]) {
       await provisioner.ensure(user).catch((error: unknown) => {
-        // Deleted, or not to be given a database, since the list was read.
+        // The user was deleted, or may not have a database any more, since the list was read.
         if (error instanceof FathomError && OUTDATED.has(error.code)) return;
-        log.error({ user: user.id }, `provisioning is still not possible: ${messageOf(error)}`);
+        log.error({ user: user.id }, `provisioning still fails: ${messageOf(error)}`);
       });
     }
   }
 
-  /** Rows say what should be, except of databases that the daemon changed since they were read. */
-  async #followRows(): Promise<void> {
+  /** Applies the rows, except those of databases that the daemon changed after the rows were read. */
+  async #applyRows(): Promise<void> {
     const { catalog, repository } = this.#deps;
     using changed = catalog.watchChanges();
     const rows = await repository.list();
     for (const row of rows) {
       if (changed.has(row.name)) continue;
       const entry = catalog.find(row.name) ?? this.#register(row);
-      if (entry && row.state === 'ready') await this.#follow(entry, row);
+      if (entry && row.state === 'ready') await this.#applyRow(entry, row);
     }
     const named = new Set(rows.map(({ name }) => name));
     for (const { row } of catalog.entries()) {
@@ -128,7 +125,7 @@ export class Reconciler {
     }
   }
 
-  async #follow(entry: CatalogEntry, row: DatabaseRow): Promise<void> {
+  async #applyRow(entry: CatalogEntry, row: DatabaseRow): Promise<void> {
     if (entry.row.desired !== row.desired) {
       entry.row.desired = row.desired;
       if (row.desired === 'running') entry.runner.start({ force: false });
@@ -138,17 +135,17 @@ export class Reconciler {
     if (port !== null && port !== row.port) await this.#deps.catalog.update(entry, { port });
   }
 
-  /** No row names it any more: its process ends, and its directory stays for a person to look at. */
+  /** Stops a database without a row. Its directory stays for an administrator to inspect. */
   async #drop({ name, user, state }: DatabaseRow): Promise<void> {
     const { catalog, fleet, provisioner, log } = this.#deps;
     await provisioner.settled(user);
     await fleet.remove(name);
     catalog.forget(name);
-    // A deletion that is under way has its own line.
+    // A deletion logs its own line.
     if (state === 'deleting') return;
     log.warn(
       { instance: name, user },
-      'its row in user_databases is gone, so it was stopped; its directory was left as it is',
+      'its row in user_databases was deleted, so it was stopped; its directory is kept',
     );
   }
 
@@ -161,11 +158,11 @@ export class Reconciler {
     }
   }
 
-  async #end(process: FoundProcess, why: string): Promise<void> {
+  async #end(process: FoundProcess, reason: string): Promise<void> {
     const { fleet, log } = this.#deps;
     log.warn(
       { instance: process.instance, pid: process.pid },
-      `ending a process that an earlier daemon left: ${why}`,
+      `ending a process that an earlier daemon left: ${reason}`,
     );
     await fleet.endFound(process);
   }

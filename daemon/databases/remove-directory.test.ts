@@ -31,7 +31,7 @@ it('removes the data behind a link in place of the directory, and behind one in 
   expect(await readdir(join(disk, 'part'))).toEqual([]);
 });
 
-it('follows no other link, and accepts a directory that is gone or a link that leads nowhere', async () => {
+it('follows no other link, and accepts a missing directory and a broken link', async () => {
   const [databases, disk] = [await scratch(), await scratch()];
   await fill(join(databases, 'db'));
   await writeFile(join(disk, 'shared'), 'of all databases');

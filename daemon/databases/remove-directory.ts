@@ -8,9 +8,11 @@ const CANNOT_MOVE: ReadonlySet<string> = new Set(['EBUSY', 'EXDEV']);
 const STILL_MOUNTED: ReadonlySet<string> = new Set(['EBUSY', 'ENOTEMPTY']);
 
 /**
- * Removes a database's directory with everything in it. Where possible it disappears in one step, under the name `hidden`.
- * Symbolic links in place of the directory or its `pb_data` are followed, as an administrator sets them to move a database
- * to another disk; no other link is. A mount point is emptied and stays; the next removal of what holds it, after `umount`, removes it.
+ * Removes the directory of a database with all its data. If possible it is first renamed to `hidden`, in one step.
+ *
+ * - Symbolic links in place of the directory or its `pb_data` are followed, because administrators use them to move a database
+ *   to another disk. Other links are not.
+ * - A mount point is emptied and stays. The next removal of its parent, after `umount`, removes it.
  */
 export async function removeDatabaseDirectory(directory: string, hidden: string): Promise<void> {
   for (const link of [join(directory, 'pb_data'), directory]) {
@@ -29,7 +31,7 @@ export async function removeDatabaseDirectory(directory: string, hidden: string)
   await removeTree(hidden);
 }
 
-/** As `rm -rf`, but a mount point in it is emptied, not removed. */
+/** Removes a tree like `rm -rf`, but only empties mount points in it. */
 export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
@@ -42,7 +44,7 @@ export async function removeTree(path: string): Promise<void> {
   }
 }
 
-/** Where a symbolic link leads; null for what is no link, is not there or leads nowhere. */
+/** Returns the target of a symbolic link; null for a missing path, a broken link, and everything else. */
 async function linkTarget(path: string): Promise<string | null> {
   try {
     return (await lstat(path)).isSymbolicLink() ? await realpath(path) : null;

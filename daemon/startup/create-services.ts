@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import { ControlPlaneClient } from '../control-plane/client.ts';
 import { DatabaseRepository } from '../databases/database-repository.ts';
-import { type DatabaseServices, databaseServices } from '../databases/database-services.ts';
+import { createDatabaseServices, type DatabaseServices } from '../databases/database-services.ts';
 import type { ProvisionStep } from '../databases/provisioning/provisioner.ts';
 import { EventBus } from '../events/bus.ts';
 import { Journal } from '../events/journal.ts';
@@ -115,7 +115,7 @@ export async function createServices({
   const seal = guardedSeal(masterKeys, cachedKeyUse(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
   const identity = createIdentityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
 
-  const databases = databaseServices({
+  const databases = createDatabaseServices({
     config,
     repository: new DatabaseRepository(controlPlane),
     users,

@@ -90,11 +90,6 @@ export class Fleet {
     return runner;
   }
 
-  findByUser(userId: string): Runner | null {
-    for (const runner of this.#runners.values()) if (runner.spec.userId === userId) return runner;
-    return null;
-  }
-
   list(): Instance[] {
     return [...this.#runners.values()].map((runner) => runner.state.view());
   }

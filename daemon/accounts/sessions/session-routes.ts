@@ -40,7 +40,7 @@ export function sessionRoutes(
     if (keys) requireScope(requireCaller(request), 'api-keys.write', user);
     await sessionRepository.endAll(user, { keys });
     identities.invalidate(user);
-    if (await ownerSync.carryOver(user)) return;
+    if (await ownerSync.syncNow(user)) return;
     throw new FathomError(
       'conflict',
       'the sessions have ended, but the tokens of the own database have not: its files cannot be written now. Repeat this to check',

@@ -12,11 +12,11 @@ import {
 import { FathomError } from '../../../shared/errors.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import {
-  accountExists,
-  databaseFor,
   describeSession,
-  sessionFor,
-  summarise,
+  findOrCreateDatabase,
+  openSession,
+  summarizeDatabase,
+  withAccountCreated,
 } from '../../databases/owner/database-access.ts';
 import type { Caller } from '../../http/caller.ts';
 import { requireCaller, requireUserId } from '../../http/caller.ts';
@@ -48,9 +48,9 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
       throw error;
     });
     try {
-      return await sessionFor(user, originOf(request, deps.trustedProxies), deps);
+      return await openSession(user, originOf(request, deps.trustedProxies), deps);
     } catch (error) {
-      throw accountExists(error);
+      throw withAccountCreated(error);
     }
   });
 
@@ -66,12 +66,12 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
       throw new FathomError('auth.failed', 'e-mail or password is wrong, or the account is not active');
     }
     attempt.succeeded();
-    return sessionFor(user, originOf(request, deps.trustedProxies), deps);
+    return openSession(user, originOf(request, deps.trustedProxies), deps);
   });
 
   serve(app, exchangeToken, async (request) => {
     const user = await deps.users.authenticateByToken(request.body.token);
-    if (user) return sessionFor(user, originOf(request, deps.trustedProxies), deps);
+    if (user) return openSession(user, originOf(request, deps.trustedProxies), deps);
     throw new FathomError(
       'auth.failed',
       'the token does not come from a sign-in at the global PocketBase, or has expired',
@@ -112,9 +112,9 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   });
 
   serve(app, getMyDatabase, async (request) => {
-    const entry = await databaseFor(await findCaller(requireUserId(request)), deps);
+    const entry = await findOrCreateDatabase(await findCaller(requireUserId(request)), deps);
     if (!entry) throw new FathomError('not_found', 'accounts with this role have no database');
-    return summarise(entry);
+    return summarizeDatabase(entry);
   });
 
   serve(app, createTicket, async (request) => {

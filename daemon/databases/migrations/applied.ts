@@ -1,25 +1,26 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { MigrationDrift } from '../../../shared/api/migrations.ts';
+import { hasTable } from '../../pocketbase/data/sqlite.ts';
 import { isMigration, type MigrationFile } from './migration-set.ts';
 
 type Hashed = Pick<MigrationFile, 'path' | 'sha256'>;
 
 const TABLE = '_fathom_migrations';
 
-/** Names of the migrations of a set that a database has not applied, in order. */
+/** Lists the migrations of a set that a database has not applied, in order. */
 export function pendingMigrations(database: DatabaseSync, files: readonly Hashed[]): string[] {
   const applied = appliedNames(database);
   return files.map(({ path }) => path).filter((path) => isMigration(path) && !applied.has(path));
 }
 
-/** Whether a migration is applied whose content nobody has written down, as in databases of earlier releases. */
+/** Whether the hash of an applied migration is not recorded, as in databases of earlier releases. */
 export function hasUnrecorded(database: DatabaseSync, files: readonly Hashed[]): boolean {
   const applied = appliedNames(database);
   const recorded = recordedHashes(database);
   return files.some(({ path }) => applied.has(path) && !recorded.has(path));
 }
 
-/** Writes down what was applied; what is there already stays. */
+/** Records the hashes of applied migrations; existing records stay. */
 export function recordApplied(database: DatabaseSync, files: readonly Hashed[]): void {
   database.exec(
     `CREATE TABLE IF NOT EXISTS ${TABLE} (file TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID`,
@@ -29,20 +30,20 @@ export function recordApplied(database: DatabaseSync, files: readonly Hashed[]):
   for (const { path, sha256 } of files) if (applied.has(path)) insert.run(path, sha256);
 }
 
-/** What a database has applied and is not so in the files any more. */
-export function driftOf(
+/** Lists applied migrations whose files were changed or removed. */
+export function findDrift(
   database: DatabaseSync,
   files: readonly Hashed[],
 ): Omit<MigrationDrift, 'databases'>[] {
   const now = new Map(files.map(({ path, sha256 }) => [path, sha256]));
   return [...recordedHashes(database)].flatMap(([file, sha256]) => {
-    const is = now.get(file);
-    if (is === sha256) return [];
-    return [{ file, change: is === undefined ? ('missing' as const) : ('changed' as const) }];
+    const current = now.get(file);
+    if (current === sha256) return [];
+    return [{ file, change: current === undefined ? ('missing' as const) : ('changed' as const) }];
   });
 }
 
-/** By file and kind of change, which databases. */
+/** Groups databases by file and kind of change. */
 export function groupDrift(
   all: readonly { name: string; drift: readonly Omit<MigrationDrift, 'databases'>[] }[],
 ): MigrationDrift[] {
@@ -68,10 +69,7 @@ function appliedNames(database: DatabaseSync): Set<string> {
 }
 
 function recordedHashes(database: DatabaseSync): Map<string, string> {
-  const isThere = database
-    .prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?")
-    .get(TABLE);
-  if (!isThere) return new Map();
+  if (!hasTable(database, TABLE)) return new Map();
   return new Map(
     database
       .prepare(`SELECT file, sha256 FROM ${TABLE}`)

@@ -5,51 +5,51 @@ import type { MigrationProblem } from '../../../shared/api/migrations.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { makeDirectory } from '../../base/files/dir.ts';
 
-/** A directory of migrations: those of the package, or of one application. */
+/** A directory of migrations: of the package, or of one application. */
 export interface MigrationSource {
   application: string;
   directory: string;
 }
 
 export interface MigrationFile {
-  /** Below the directory; PocketBase runs those at its top level. */
+  /** Relative to the directory. PocketBase runs files at the top level only. */
   path: string;
   application: string;
-  /** Where it lies. */
+  /** Absolute path. */
   origin: string;
   content: Uint8Array;
   sha256: string;
 }
 
-/** All files from which user databases are made, in the order in which PocketBase runs them. */
+/** All files of migrations, in the order in which PocketBase runs them. */
 export interface MigrationSet {
-  /** Over names and contents. */
+  /** Hash of names and contents. */
   hash: string;
   files: readonly MigrationFile[];
-  /** What keeps it from being used. */
+  /** Why the set cannot be used. */
   problem: MigrationProblem | null;
 }
 
 export interface ApplicationSettings {
-  /** Holds one directory per application. */
+  /** Contains one directory per application. */
   appDir: string;
-  /** Null takes all that are there. */
+  /** Null selects all applications of the directory. */
   applications: readonly string[] | null;
 }
 
 /** The application that is part of the package. */
 export const OWN_APPLICATION = 'documents';
-/** As PocketBase chooses them. */
+/** The files that PocketBase runs. */
 const MIGRATION = /\.(?:js|ts)$/;
 
-/** Reads every source as it is now. What cannot be read is the set's problem; never rejects. */
+/** Reads all sources. A file that cannot be read becomes the problem of the set. Never rejects. */
 export async function readMigrationSet(
   packageDir: string,
   { appDir, applications }: ApplicationSettings,
 ): Promise<MigrationSet> {
   const files = new Map<string, MigrationFile>();
   try {
-    for (const source of await sources(packageDir, appDir, applications)) {
+    for (const source of await listSources(packageDir, appDir, applications)) {
       for (const file of await readSource(source)) {
         const other = files.get(file.path);
         if (other && other.sha256 !== file.sha256) {
@@ -73,7 +73,7 @@ export async function readMigrationSet(
   }
 }
 
-/** Names of the migrations of a set, without files that they only read. */
+/** Returns the names of the migrations, without other files. */
 export function migrationNames(files: readonly Pick<MigrationFile, 'path'>[]): string[] {
   return files.map(({ path }) => path).filter(isMigration);
 }
@@ -82,7 +82,7 @@ export function isMigration(path: string): boolean {
   return !path.includes('/') && MIGRATION.test(path);
 }
 
-/** Puts the files of a set into one directory, as PocketBase takes them. */
+/** Writes the files of a set into one directory for PocketBase. */
 export async function writeMigrationSet(files: readonly MigrationFile[], directory: string): Promise<void> {
   await makeDirectory(directory);
   for (const { path, content } of files) {
@@ -100,13 +100,13 @@ class SetProblem extends Error {
   }
 }
 
-async function sources(
+async function listSources(
   packageDir: string,
   appDir: string,
   chosen: readonly string[] | null,
 ): Promise<MigrationSource[]> {
-  const there = await applicationsIn(appDir);
-  const missing = (chosen ?? []).find((name) => name !== OWN_APPLICATION && !there.includes(name));
+  const available = await listApplications(appDir);
+  const missing = (chosen ?? []).find((name) => name !== OWN_APPLICATION && !available.includes(name));
   if (missing !== undefined) {
     throw new SetProblem(
       'unreadable',
@@ -114,14 +114,14 @@ async function sources(
       `FATHOM_APPS names '${missing}', and there is no directory ${join(appDir, missing)}`,
     );
   }
-  const names = chosen?.filter((name) => name !== OWN_APPLICATION) ?? there;
+  const names = chosen?.filter((name) => name !== OWN_APPLICATION) ?? available;
   return [
     { application: OWN_APPLICATION, directory: packageDir },
     ...names.map((name) => ({ application: name, directory: join(appDir, name, 'migrations') })),
   ];
 }
 
-async function applicationsIn(appDir: string): Promise<string[]> {
+async function listApplications(appDir: string): Promise<string[]> {
   const entries = await listDirectory(appDir);
   const names = await Promise.all(
     entries.map(async ({ name }) => ((await stat(join(appDir, name))).isDirectory() ? [name] : [])),
@@ -143,7 +143,7 @@ async function readSource({ application, directory }: MigrationSource): Promise<
   return files;
 }
 
-/** Hidden files are an editor's. One that is not there has none. */
+/** Lists a directory without hidden files, which editors create. A missing directory is empty. */
 async function listDirectory(directory: string) {
   try {
     const entries = await readdir(directory, { withFileTypes: true });

@@ -6,7 +6,7 @@ import { verifyBinary } from '../../pocketbase/binary/binary.ts';
 import { readMigrationSet, writeMigrationSet } from './migration-set.ts';
 import { migrateScratch } from './scratch.ts';
 
-it('a migration that does not end is ended, and named', async () => {
+it('ends and names a migration that does not end', async () => {
   const endless = {
     '1_loops.js': 'migrate((app) => { for (;;) {} });',
     // With 200 rows or more PocketBase hangs, up to 0.40.3.

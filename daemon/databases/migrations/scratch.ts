@@ -4,7 +4,7 @@ import { inheritedEnvironment, migrateArguments } from '../../pocketbase/process
 import { describeFailure, migrationFailure } from '../../pocketbase/process/migrate.ts';
 import { isMigration, type MigrationFile, writeMigrationSet } from './migration-set.ts';
 
-/** Why a set is not used, as an error on the way to whoever says so. */
+/** Thrown when a set of migrations cannot be used. */
 export class SetRefused extends Error {
   readonly problem: MigrationProblem;
 
@@ -23,11 +23,11 @@ export interface ScratchRun {
 }
 
 const TAIL_CHARACTERS = 300;
-/** A run that is to say which file does not end needs no more than a moment for the others. */
+/** Timeout of the run that finds the endless migration; the others take only a moment. */
 const FIND_TIMEOUT_MS = 10_000;
 const MARK = 'fathom: now applies ';
 
-/** Applies migrations to a database that is for trying only. @throws SetRefused */
+/** Applies migrations to a test database. @throws SetRefused */
 export async function migrateScratch(run: ScratchRun, files: readonly MigrationFile[]): Promise<void> {
   const { text, exitCode, timedOut } = await migrate(run);
   if (timedOut) throw new SetRefused(await findEndless(run, files));
@@ -45,10 +45,10 @@ export async function migrateScratch(run: ScratchRun, files: readonly MigrationF
   if (other !== null) throw new SetRefused({ code: 'failed', file: null, line: null, message: other });
 }
 
-/** Runs it once more, with every file saying that its turn has come. */
+/** Runs the migrations again, with a line in the output at the start of each file. */
 async function findEndless(run: ScratchRun, files: readonly MigrationFile[]): Promise<MigrationProblem> {
   const migrationsDir = join(run.migrationsDir, '..', 'marked');
-  await writeMigrationSet(files.map(marked), migrationsDir);
+  await writeMigrationSet(files.map(addMark), migrationsDir);
   const { text } = await migrate({
     ...run,
     migrationsDir,
@@ -63,8 +63,8 @@ async function findEndless(run: ScratchRun, files: readonly MigrationFile[]): Pr
   return { code: 'timed_out', file, line: null, message: `${file ?? 'one of the files'} ${why}` };
 }
 
-/** In front of its first line, so that lines keep their numbers. */
-function marked(file: MigrationFile): MigrationFile {
+/** Adds the code to the first line, so that lines keep their numbers. */
+function addMark(file: MigrationFile): MigrationFile {
   if (!isMigration(file.path)) return file;
   const mark = JSON.stringify(`${MARK}${file.path}`);
   const prelude = `migrate=((run)=>(up,down)=>run((app)=>{console.log(${mark});return up(app)},down))(migrate);`;

@@ -2,15 +2,15 @@ import { join } from 'node:path';
 import type { MigrationDrift, MigrationStatus } from '../../../shared/api/migrations.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { TemplateStore } from '../provisioning/template.ts';
-import { driftOf, groupDrift } from './applied.ts';
+import { findDrift, groupDrift } from './applied.ts';
 import type { MigrationFile } from './migration-set.ts';
 
-/** Which migrations user databases have, and what is not as the files say. */
-export async function migrationStatus(
-  template: Pick<TemplateStore, 'files' | 'problem' | 'warnings' | 'readNow'>,
+/** Returns the migrations of user databases, their problems, and databases that differ from the files. */
+export async function readMigrationStatus(
+  template: Pick<TemplateStore, 'files' | 'problem' | 'warnings' | 'readFiles'>,
   databases: readonly { name: string; dataDir: string }[],
 ): Promise<MigrationStatus> {
-  const { files, problem } = await template.readNow();
+  const { files, problem } = await template.readFiles();
   const untried = problem === null ? untriedFiles(files, template.files) : [];
   return {
     files: files.map(({ path, application, origin, sha256 }) => ({
@@ -27,7 +27,7 @@ export async function migrationStatus(
   };
 }
 
-/** Names of the files that were added, changed or removed since the set was tried out. */
+/** Lists files that were added, changed or removed since the set was tested. */
 function untriedFiles(now: readonly MigrationFile[], tried: readonly MigrationFile[]): string[] {
   const before = new Map(tried.map(({ path, sha256 }) => [path, sha256]));
   const paths = new Set(now.map(({ path }) => path));
@@ -37,7 +37,7 @@ function untriedFiles(now: readonly MigrationFile[], tried: readonly MigrationFi
   ].toSorted();
 }
 
-/** Reads every database, one at a time, so that nobody waits for it. */
+/** Reads every database. Other work runs between two of them. */
 export async function readDrift(
   files: readonly MigrationFile[],
   databases: readonly { name: string; dataDir: string }[],
@@ -46,11 +46,11 @@ export async function readDrift(
   for (const { name, dataDir } of databases) {
     try {
       const drift = withDatabase(join(dataDir, 'data.db'), { readOnly: true }, (database) =>
-        driftOf(database, files),
+        findDrift(database, files),
       );
       all.push({ name, drift });
     } catch {
-      // What is wrong with its file is shown as the state of the database.
+      // The state of the database shows a damaged file.
     }
     await new Promise((resolve) => setImmediate(resolve));
   }

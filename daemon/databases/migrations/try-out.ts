@@ -7,14 +7,14 @@ import { inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { ENCRYPTION_VARIABLE } from '../../pocketbase/process/command.ts';
 import {
   type Access,
-  brokenPromises,
   enforceOwnership,
+  findRequiredFields,
+  findViolations,
   type Ownership,
   readAccess,
-  requiredFields,
 } from '../owner/ownership.ts';
-import { cloneTemplate } from '../provisioning/clone.ts';
-import type { Template } from '../provisioning/template.ts';
+import { cloneTemplate, type Template } from '../provisioning/clone.ts';
+
 import { pendingMigrations } from './applied.ts';
 import { type MigrationFile, writeMigrationSet } from './migration-set.ts';
 import { migrateScratch, type ScratchRun, SetRefused } from './scratch.ts';
@@ -34,20 +34,20 @@ const OWNERSHIP: Ownership = { ownerId: OWNER.id, superuser: SUPERUSER, now: NOW
 
 interface TryOut {
   template: Template;
-  /** What existing databases are like; null when there is none. */
+  /** The template of existing databases; null when there is none. */
   current: Template | null;
-  /** A directory to work in. */
+  /** A temporary directory. */
   scratch: string;
-  /** In the settings of existing databases. A migration that saves the settings has PocketBase validate them all. */
+  /** Part of the settings of existing databases. PocketBase validates all settings when a migration saves them. */
   guard: GuardSettings;
   run: Omit<ScratchRun, 'dataDir' | 'migrationsDir'>;
 }
 
 /**
- * Makes a database for an owner from the new template, and brings one of the template before to it, as happens to
- * databases that are there.
+ * Tests a template: creates a database for an owner from it, and migrates a database of the previous template, as for
+ * existing databases.
  *
- * @returns warnings about what Fathom sets right
+ * @returns warnings about what Fathom will correct
  * @throws SetRefused
  */
 export async function tryOutMigrations({
@@ -59,10 +59,10 @@ export async function tryOutMigrations({
 }: TryOut): Promise<string[]> {
   await makeDirectory(scratch);
   const data = join(template.pbData, 'data.db');
-  // Not read-only: that leaves files of a WAL, which every clone would copy.
-  const warnings = withDatabase(data, { readOnly: false }, promisesToSetRight);
+  // Not read-only: this would leave files of a WAL, which every clone would copy.
+  const warnings = withDatabase(data, { readOnly: false }, collectWarnings);
   try {
-    await cloneFor(template, join(scratch, 'new'), guard);
+    await cloneForOwner(template, join(scratch, 'new'), guard);
   } catch (error) {
     throw new SetRefused({
       code: 'accounts_lost',
@@ -73,11 +73,11 @@ export async function tryOutMigrations({
   }
   if (current === null || current.hash === template.hash) return warnings;
   const environment = { [ENCRYPTION_VARIABLE]: ENCRYPTION_KEY };
-  const existing = await cloneFor(current, join(scratch, 'existing'), guard);
-  const before = accessIn(existing);
+  const existing = await cloneForOwner(current, join(scratch, 'existing'), guard);
+  const before = readOwnerAccess(existing);
   const upgrade = { ...run, environment, dataDir: existing };
   await migrateScratch({ ...upgrade, migrationsDir: template.migrationsDir }, template.files);
-  const lost = whatOwnerLost(existing, before);
+  const lost = findLoss(existing, before);
   if (lost !== null) {
     const file = await findCulprit({ template, current, scratch, guard, run: { ...run, environment } });
     const message = `${file ?? 'a migration'}: ${lost}; owners could not sign in any more`;
@@ -89,10 +89,10 @@ export async function tryOutMigrations({
   return warnings;
 }
 
-/** The first file after which the owner's account is not what it was. */
+/** Returns the first file that changes the owner's account. */
 async function findCulprit({ template, current, scratch, guard, run }: TryOut & { current: Template }) {
-  const data = await cloneFor(current, join(scratch, 'one-by-one'), guard);
-  const before = accessIn(data);
+  const data = await cloneForOwner(current, join(scratch, 'one-by-one'), guard);
+  const before = readOwnerAccess(data);
   const pending = withDatabase(join(data, 'data.db'), { readOnly: true }, (database) =>
     pendingMigrations(database, template.files),
   );
@@ -103,12 +103,12 @@ async function findCulprit({ template, current, scratch, guard, run }: TryOut & 
     const migrationsDir = join(scratch, `step-${step}`);
     await writeMigrationSet(files, migrationsDir);
     await migrateScratch({ ...run, dataDir: data, migrationsDir }, files);
-    if (whatOwnerLost(data, before) !== null) return name;
+    if (findLoss(data, before) !== null) return name;
   }
   return null;
 }
 
-async function cloneFor(template: Template, directory: string, guard: GuardSettings): Promise<string> {
+async function cloneForOwner(template: Template, directory: string, guard: GuardSettings): Promise<string> {
   await cloneTemplate({
     template: template.pbData,
     directory,
@@ -122,17 +122,17 @@ async function cloneFor(template: Template, directory: string, guard: GuardSetti
   return join(directory, 'pb_data');
 }
 
-function accessIn(dataDir: string): Access {
+function readOwnerAccess(dataDir: string): Access {
   return withDatabase(join(dataDir, 'data.db'), { readOnly: true }, (database) =>
     readAccess(database, OWNER.id),
   );
 }
 
-/** Null when the owner's account is as it was. */
-function whatOwnerLost(dataDir: string, before: Access): string | null {
+/** Describes what the owner's account has lost; null when it is unchanged. */
+function findLoss(dataDir: string, before: Access): string | null {
   let after: Access;
   try {
-    after = accessIn(dataDir);
+    after = readOwnerAccess(dataDir);
   } catch (error) {
     return `users lost what an account needs (${error instanceof Error ? error.message : String(error)})`;
   }
@@ -143,25 +143,25 @@ function whatOwnerLost(dataDir: string, before: Access): string | null {
   return changed.length === 0 ? null : `the owner's ${changed.join(', ')} in users is lost`;
 }
 
-/** What Fathom does not leave as migrations make it, and what it cannot set right. */
-function promisesToSetRight(database: DatabaseSync): string[] {
+/** Describes what Fathom will correct in every database. @throws SetRefused for what it cannot correct */
+function collectWarnings(database: DatabaseSync): string[] {
   const count = (table: string) =>
     Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'] ?? 0);
   const hasUsers = database
     .prepare("SELECT 1 FROM _collections WHERE name = 'users' AND type = 'auth'")
     .get();
   if (!hasUsers) {
-    const message = "there is no collection 'users' of accounts any more; owners could not sign in";
+    const message = "the collection 'users' is gone or has no accounts; owners could not sign in";
     throw new SetRefused({ code: 'accounts_lost', file: null, line: null, message });
   }
   const superusers = count('_superusers');
   return [
-    ...brokenPromises(database, '').map((broken) => `${broken}; Fathom sets that back in every database`),
+    ...findViolations(database, '').map((broken) => `${broken}; Fathom resets this in every database`),
     ...(superusers > 0
       ? [`${superusers} superusers are added; Fathom removes them from every database`]
       : []),
-    ...requiredFields(database).map(
-      (field) => `users.${field} is required, and Fathom makes the owner's record without it`,
+    ...findRequiredFields(database).map(
+      (field) => `users.${field} is required, and Fathom creates the owner's record without it`,
     ),
   ];
 }

@@ -11,7 +11,7 @@ export function randomSecret(): string {
   ).join('');
 }
 
-/** Every signing secret of every auth collection of a PocketBase database. */
+/** Reads all signing secrets of all auth collections of a PocketBase database. */
 export function readCollectionSecrets(
   database: DatabaseSync,
 ): [collectionId: string, purpose: string, secret: string][] {
@@ -23,9 +23,9 @@ export function readCollectionSecrets(
 }
 
 /**
- * Replaces every signing secret of every auth collection of a PocketBase database.
+ * Replaces all signing secrets of all auth collections of a PocketBase database.
  *
- * @param secretFor of a collection's id and a purpose such as `authToken`
+ * @param secretFor returns the secret for the id of a collection and a purpose such as `authToken`
  */
 export function replaceCollectionSecrets(
   database: DatabaseSync,

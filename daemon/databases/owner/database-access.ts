@@ -8,13 +8,13 @@ import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Provisioner } from '../provisioning/provisioner.ts';
-import { ownerToken, type TokenLimit } from './owner-access.ts';
+import { signOwnerToken, type TokenLimit } from './owner-access.ts';
 import type { OwnerSync } from './owner-sync.ts';
 
-/** How long a sign-in waits for a database that is on its way up, before it answers with the status as it is. */
-const START_PATIENCE_MS = 15_000;
+/** How long a sign-in waits for a starting database before it responds with the current status. */
+const START_TIMEOUT_MS = 15_000;
 
-export function summarise({ runner }: CatalogEntry): DatabaseSummary {
+export function summarizeDatabase({ runner }: CatalogEntry): DatabaseSummary {
   const { name, url, port, phase } = runner.state.view();
   return { name, url, port, status: lifecycleStatus(phase) };
 }
@@ -28,13 +28,16 @@ export interface DatabaseAccessDeps {
   log: Logger;
 }
 
-/** The database of who is given one; null for everybody else. */
-export async function databaseFor(user: User, deps: DatabaseAccessDeps): Promise<CatalogEntry | null> {
-  return user.role === 'user' ? databaseOf(user, deps) : null;
+/** Returns the database of a user, as `ensureDatabase`; null for roles without a database. */
+export async function findOrCreateDatabase(
+  user: User,
+  deps: DatabaseAccessDeps,
+): Promise<CatalogEntry | null> {
+  return user.role === 'user' ? ensureDatabase(user, deps) : null;
 }
 
-/** The user's database, provisioned if there is none; waits for one that is starting. */
-export async function databaseOf(
+/** Returns the user's database. Provisions it if there is none, and waits while it is starting. */
+async function ensureDatabase(
   user: { id: string; email: string },
   deps: DatabaseAccessDeps,
 ): Promise<CatalogEntry> {
@@ -42,13 +45,13 @@ export async function databaseOf(
   const { state } = entry.runner;
   await state.until(
     () => state.observed.desired === 'stopped' || ['running', 'failed', 'backing_off'].includes(state.phase),
-    AbortSignal.timeout(START_PATIENCE_MS),
+    AbortSignal.timeout(START_TIMEOUT_MS),
   );
   return entry;
 }
 
-/** A new session, with the database and a token that signs the owner in there. */
-export async function sessionFor(user: User, origin: Origin, deps: DatabaseAccessDeps): Promise<Session> {
+/** Opens a session. The response contains the database and a token of its owner. */
+export async function openSession(user: User, origin: Origin, deps: DatabaseAccessDeps): Promise<Session> {
   const issued = await deps.sessions.issue(user);
   await deps.sessionRepository.open({ ...issued, ...origin, user: user.id });
   return describeSession(user, issued, deps);
@@ -67,40 +70,40 @@ export async function describeSession(
   };
 }
 
-/** The user's database as `databaseOf` returns it, with a token of its owner there. */
+/** Returns the user's database, as `ensureDatabase`, with a token of its owner. */
 export async function openDatabase(
   user: { id: string; email: string },
   limit: TokenLimit | null,
   deps: DatabaseAccessDeps,
 ): Promise<DatabaseAccess> {
   const sinceMs = deps.clock.monotonic();
-  const entry = await databaseOf(user, deps);
-  return { ...summarise(entry), token: await tokenOfOwner(entry, { limit, sinceMs }, deps) };
+  const entry = await ensureDatabase(user, deps);
+  return { ...summarizeDatabase(entry), token: await createOwnerToken(entry, { limit, sinceMs }, deps) };
 }
 
-/** Null, and a line in the log, when the instance's files cannot be read now: the session is good without it. */
-async function tokenOfOwner(
+/** Returns null and logs a warning when the files of the instance cannot be read now; the session works without it. */
+async function createOwnerToken(
   { row, runner }: CatalogEntry,
   { limit, sinceMs }: { limit: TokenLimit | null; sinceMs: number },
   { clock, log, ownerSync }: DatabaseAccessDeps,
 ): Promise<string | null> {
   try {
-    // The account may have changed a moment ago, by this very sign-in: what ends by that must not be given out.
-    if (!(await ownerSync.carryOver(row.user, sinceMs)))
-      throw new Error('the account is not carried over yet');
-    return await ownerToken(runner.state.view().db_path, row.user, { clock, limit });
+    // This sign-in may have changed the account, which ends earlier tokens. The new token must be signed after that.
+    if (!(await ownerSync.syncNow(row.user, sinceMs)))
+      throw new Error('the account is not copied into the database yet');
+    return await signOwnerToken(runner.state.view().db_path, row.user, { clock, limit });
   } catch (error) {
     log.warn({ instance: row.name }, `no token for the owner: ${messageOf(error)}`);
     return null;
   }
 }
 
-/** The account is there although its database is not: say so, whatever the reason was. */
-export function accountExists(error: unknown): unknown {
+/** Adds to an error that the account was created, although its database was not. */
+export function withAccountCreated(error: unknown): unknown {
   if (!(error instanceof FathomError)) return error;
   return new FathomError(
     error.code,
-    `${error.message}. The account was created; sign in later, its database is made as soon as possible`,
+    `${error.message}. The account was created; sign in later, its database is created as soon as possible`,
     { cause: error },
   );
 }

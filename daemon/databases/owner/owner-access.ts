@@ -3,20 +3,20 @@ import type { Clock } from '../../base/time/clock.ts';
 import { signPocketBaseToken } from '../../keys/instance-access.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 
-/** Of a sign-in that ends by itself and is not renewed. */
+/** The limit of a token from a sign-in that cannot be renewed. */
 export interface TokenLimit {
   expiresAt: Date;
 }
 
 /**
- * A token with which the owner is signed in at the own instance, as if by password. It is signed with the instance's own
- * keys, so PocketBase renews it and forgets it like any other.
+ * Signs a token for the owner at the own instance, as after a sign-in with a password. It is signed with the keys of the
+ * instance, so PocketBase renews and ends it like any other.
  *
  * @param dataDir the instance's `pb_data`
- * @param limit null for a token of the usual lifetime, which PocketBase renews
- * @returns null when the owner's record is not there
+ * @param limit null for a renewable token of the usual lifetime
+ * @returns null when the owner's record is missing
  */
-export async function ownerToken(
+export async function signOwnerToken(
   dataDir: string,
   ownerId: string,
   { clock, limit }: { clock: Clock; limit: TokenLimit | null },

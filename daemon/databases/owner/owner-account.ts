@@ -2,17 +2,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { OwnerAccount } from '../../../shared/hooks/control-plane-routes.ts';
-import { inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { hasTable, inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret } from './collection-secrets.ts';
 import { hasField } from './ownership.ts';
-import { keepTokenEpoch, tokenEpoch } from './token-epoch.ts';
 
 /** Not a bcrypt hash, so no password matches. */
 const NO_PASSWORD = '!';
 
 /**
- * A token key that has ended does not come back. PocketBase saves a record as it read it a moment before, every column of
- * it: whoever renamed themselves again and again with a stolen token had the old password and key written over the new ones.
+ * Prevents an ended token key from being restored. PocketBase saves all columns of a record as it read them before. So a
+ * client with a stolen token that renames the account repeatedly could overwrite the new password and key with the old ones.
  */
 const KEEP_ENDED_TOKENS_OUT = `
   CREATE TABLE IF NOT EXISTS _fathom_ended_tokens (key TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -27,8 +26,8 @@ const KEEP_ENDED_TOKENS_OUT = `
  * Writes the account into the owner's own database, see `writeAccount`.
  *
  * @param dataDir the instance's `pb_data`
- * @returns whether anything had to be changed; null when the database or the owner's record is not there
- * @throws the error of SQLite, for one that is busy
+ * @returns whether the account was changed; null when the database or the owner's record is missing
+ * @throws the error of SQLite, for example when the database is busy
  */
 export function writeOwnerAccount(dataDir: string, account: OwnerAccount, now: Date): boolean | null {
   const file = join(dataDir, 'data.db');
@@ -40,31 +39,31 @@ export function writeOwnerAccount(dataDir: string, account: OwnerAccount, now: D
   );
 }
 
-/** Whether the account has to be written; null when the owner's record is not there. Reads only. */
+/** Whether the account differs; null when the owner's record is missing. Reads only. */
 export function accountDiffers(database: DatabaseSync, account: OwnerAccount): boolean | null {
-  const differs = difference(database, account);
+  const differs = compareAccount(database, account);
   return differs && (differs.account || differs.epoch);
 }
 
 /**
- * Writes the account within a write transaction, beside a PocketBase that may be running on it. PocketBase reads the
- * record anew for each request, so what follows counts at once: a new token key makes every token there worthless, which
- * is what PocketBase itself does when a password or address changes. It does not look at who listens to its realtime.
+ * Writes the account in a write transaction, while PocketBase may run on the database. PocketBase reads the record for each
+ * request, so the change applies immediately. A new token key invalidates every token, as in PocketBase itself when a
+ * password or address changes. Existing realtime connections are not affected.
  *
- * Tokens have ended when the account is in another epoch than the one that the database keeps. So those that ended while the
- * database was stopped, or away, end when this is called next, and those in a copy that was put back end again.
+ * The database stores the token epoch of the account. If it differs, tokens have ended. So tokens that ended while the
+ * database was stopped end with the next call, and tokens in a restored copy end again.
  *
- * @returns whether anything that PocketBase sees had to be changed; null when the owner's record is not there
+ * @returns whether anything that PocketBase sees was changed; null when the owner's record is missing
  */
 export function writeAccount(database: DatabaseSync, account: OwnerAccount, now: Date): boolean | null {
-  // Looked at again: it may have changed before the write lock was ours.
-  const differs = difference(database, account);
+  // Compared again: the account may have changed before the write lock was acquired.
+  const differs = compareAccount(database, account);
   if (differs === null) return null;
   if (differs.account) {
     database
       .prepare('UPDATE users SET email = ?, verified = ?, password = ? WHERE id = ?')
       .run(account.email, account.verified ? 1 : 0, passwordOf(account), account.id);
-    // An application may have removed it.
+    // An application may have removed this field.
     if (hasField(database, 'updated')) {
       database.prepare('UPDATE users SET updated = ? WHERE id = ?').run(toPocketBaseDate(now), account.id);
     }
@@ -73,32 +72,48 @@ export function writeAccount(database: DatabaseSync, account: OwnerAccount, now:
     database.exec(KEEP_ENDED_TOKENS_OUT);
     database.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run(randomSecret(), account.id);
   }
-  keepTokenEpoch(database, account.id, account.token_epoch);
+  storeTokenEpoch(database, account.id, account.token_epoch);
   return differs.account;
 }
 
 interface Difference {
-  /** Something that PocketBase sees: the address, the password, verification, or tokens that have ended. */
+  /** Something that PocketBase sees: address, password, verification, or ended tokens. */
   account: boolean;
-  /** Something with which one signs in, or tokens have ended. */
+  /** Address, password, or ended tokens. */
   credentials: boolean;
   epoch: boolean;
 }
 
-function difference(database: DatabaseSync, account: OwnerAccount): Difference | null {
+function compareAccount(database: DatabaseSync, account: OwnerAccount): Difference | null {
   const row = database.prepare('SELECT email, verified, password FROM users WHERE id = ?').get(account.id);
   if (!row) return null;
-  const kept = tokenEpoch(database, account.id);
-  const epoch = kept !== account.token_epoch;
+  const stored = readTokenEpoch(database, account.id);
+  const epoch = stored !== account.token_epoch;
   const credentials =
     row['email'] !== account.email ||
     row['password'] !== passwordOf(account) ||
-    // A database of a Fathom that kept no epoch is taken as it is: nobody is signed out by an upgrade.
-    (epoch && kept !== null);
+    // A database of an earlier release has no epoch. Its tokens stay valid, so that an upgrade signs no user out.
+    (epoch && stored !== null);
   return { account: credentials || Boolean(row['verified']) !== account.verified, credentials, epoch };
 }
 
-/** Nobody signs in to the database of an account that is not active. */
+/** An inactive account gets no valid password, so that its owner cannot sign in to the database. */
 function passwordOf({ is_active, password_hash }: OwnerAccount): string {
   return is_active ? password_hash : NO_PASSWORD;
+}
+
+const EPOCH_TABLE = '_fathom_owner';
+
+/** Returns the stored token epoch of the account; null when there is none. */
+function readTokenEpoch(database: DatabaseSync, ownerId: string): string | null {
+  if (!hasTable(database, EPOCH_TABLE)) return null;
+  const row = database.prepare(`SELECT token_epoch FROM ${EPOCH_TABLE} WHERE id = ?`).get(ownerId);
+  return row ? String(row['token_epoch']) : null;
+}
+
+export function storeTokenEpoch(database: DatabaseSync, ownerId: string, epoch: string): void {
+  database.exec(
+    `CREATE TABLE IF NOT EXISTS ${EPOCH_TABLE} (id TEXT PRIMARY KEY, token_epoch TEXT NOT NULL) WITHOUT ROWID`,
+  );
+  database.prepare(`INSERT OR REPLACE INTO ${EPOCH_TABLE} VALUES (?, ?)`).run(ownerId, epoch);
 }

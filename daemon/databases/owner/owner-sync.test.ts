@@ -7,14 +7,14 @@ import { OwnerSync } from './owner-sync.ts';
 
 const USER = 'ann000000000001';
 
-/** Without any database; counts how often the account is read. */
+/** A sync without databases that counts how often the account is read. */
 async function stage() {
   const directory = await scratch();
   const time = new ManualTime();
   let reads = 0;
   const ownerSync = new OwnerSync({
     repository: {
-      owners: () => {
+      listOwners: () => {
         reads += 1;
         return Promise.resolve([]);
       },
@@ -29,28 +29,28 @@ async function stage() {
   return { ownerSync, time, reads: () => reads };
 }
 
-it('does not read the account again for a database that was just made with it', async () => {
+it('does not read the account again for a database that was just created with it', async () => {
   const { ownerSync, time, reads } = await stage();
   const requestedAtMs = time.monotonic();
   ownerSync.noteCloned(USER, time.monotonic());
-  expect(await ownerSync.carryOver(USER, requestedAtMs)).toBe(true);
+  expect(await ownerSync.syncNow(USER, requestedAtMs)).toBe(true);
   expect(reads()).toBe(0);
 });
 
-it('reads the account for a request that came after a database was made', async () => {
+it('reads the account for a request after the creation of the database', async () => {
   const { ownerSync, time, reads } = await stage();
   ownerSync.noteCloned(USER, time.monotonic());
   await time.advance(1);
-  expect(await ownerSync.carryOver(USER)).toBe(true);
+  expect(await ownerSync.syncNow(USER)).toBe(true);
   expect(reads()).toBe(1);
 });
 
-it('reads the account when it has changed since a database was made', async () => {
+it('reads the account when it changed after the creation of the database', async () => {
   const { ownerSync, time, reads } = await stage();
   const requestedAtMs = time.monotonic();
   ownerSync.noteCloned(USER, time.monotonic());
   ownerSync.changed(USER);
   await settle();
-  expect(await ownerSync.carryOver(USER, requestedAtMs)).toBe(true);
+  expect(await ownerSync.syncNow(USER, requestedAtMs)).toBe(true);
   expect(reads()).toBe(2);
 });

@@ -10,17 +10,17 @@ import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { Catalog } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
-import { superuserOf } from '../instance-client.ts';
+import { createSuperuserClient } from '../instance-client.ts';
 import { accountDiffers, writeAccount, writeOwnerAccount } from './owner-account.ts';
 
-/** A database that is busy is tried again soon, and not for ever: the next start of the global PocketBase looks at all. */
+/** Retries for a busy database. After the last one, the next start of the global PocketBase checks all databases. */
 const BACKOFF = { baseMs: 50, capMs: 5_000 };
 const MAX_ATTEMPTS = 30;
-/** Longest that a request waits for a database that is busy. */
-const PATIENCE_MS = 10_000;
+/** How long a request waits for a busy database. */
+const SYNC_TIMEOUT_MS = 10_000;
 
 export interface OwnerSyncDeps {
-  repository: Pick<DatabaseRepository, 'owners'>;
+  repository: Pick<DatabaseRepository, 'listOwners'>;
   catalog: Pick<Catalog, 'directoryOf' | 'find'>;
   fleet: Pick<Fleet, 'restart'>;
   bus: Pick<EventBus, 'subscribe'>;
@@ -30,18 +30,18 @@ export interface OwnerSyncDeps {
 }
 
 /**
- * Carries what changes of an account (password, address, activity, the end of its tokens) into the owner's own database, whether it runs or not.
- * Changes of one user that come while one is being carried over are carried over together, after it.
+ * Copies changes of an account (password, address, activity, the end of its tokens) into the owner's own database, running
+ * or not. Changes of a user during a run are copied together by the next run.
  */
 export class OwnerSync {
   readonly #deps: OwnerSyncDeps;
   readonly #waiting = new Set<string>();
   readonly #running = new Map<string, Promise<void>>();
-  /** Users whose account could not be carried over when that was tried last. */
+  /** Users whose last run failed. */
   readonly #unfinished = new Set<string>();
-  /** As they were read last, by database: a start waits for nobody, and the global PocketBase may be away. */
+  /** The accounts that were read last, by database, for starts while the global PocketBase does not answer. */
   readonly #accounts = new Map<string, OwnerAccount>();
-  /** When the account was read with which a database was made, by user, until anything of it may have changed. */
+  /** By user, when the account of a new database was read. Removed when the account may have changed. */
   readonly #clonedAt = new Map<string, number>();
   readonly #stopping = new AbortController();
   #unsubscribe: (() => void) | null = null;
@@ -50,21 +50,21 @@ export class OwnerSync {
     this.#deps = deps;
   }
 
-  /** Reads all accounts, for the starts that come before `start`. Never rejects: databases are started without them, too. */
+  /** Reads all accounts, for instances that start before `start`. Never rejects: databases start without them, too. */
   async load(): Promise<void> {
     try {
       await this.#read(undefined);
     } catch (error) {
       this.#deps.log.error(
         { err: error },
-        `the accounts cannot be read, so databases start with the ones that they have: ${messageOf(error)}`,
+        `cannot read the accounts, so databases start with the accounts that they have: ${messageOf(error)}`,
       );
     }
   }
 
   /**
-   * What carries the account over into a database that is about to start: its files may have been put back from a backup, in which
-   * the owner has an earlier password, or was not locked out yet.
+   * Returns the adjustment that writes the account before a start. A restored backup may contain an earlier password, or an
+   * account that was still active.
    */
   beforeStart(database: string): Adjustment | null {
     const { clock, log } = this.#deps;
@@ -80,7 +80,7 @@ export class OwnerSync {
         const isChanged = writeAccount(file, account, clock.now()) === true;
         this.#unfinished.delete(account.id);
         if (isChanged) {
-          log.info({ instance: database, user: account.id }, 'carried an account over before its start');
+          log.info({ instance: database, user: account.id }, 'updated the account before the start');
         }
       },
       onFailure: (error) => {
@@ -89,13 +89,14 @@ export class OwnerSync {
     };
   }
 
-  /** Looks at all databases now, and whenever the global PocketBase comes back: its calls may have been missed. */
+  /** Checks all databases now, and after each start of the global PocketBase, whose reports may have been missed. */
   start(): void {
     this.#unsubscribe ??= this.#deps.bus.subscribe((event) => {
-      if (event.kind === 'instance.phase' && event.name === GLOBAL_NAME && event.to === 'running') this.all();
+      if (event.kind === 'instance.phase' && event.name === GLOBAL_NAME && event.to === 'running')
+        this.syncAll();
       if (event.kind === 'instance.removed') this.#accounts.delete(event.name);
     });
-    this.all();
+    this.syncAll();
   }
 
   async stop(): Promise<void> {
@@ -104,30 +105,31 @@ export class OwnerSync {
     while (this.#running.size > 0) await Promise.allSettled(this.#running.values());
   }
 
+  /** Starts to copy the account, after it may have changed. */
   changed(userId: string): void {
     this.#begin(userId);
   }
 
-  all(): void {
+  syncAll(): void {
     this.#begin('');
   }
 
-  /** A new database has the account as it was at a time of the monotonic clock. */
+  /** Notes when the account of a new database was read, in monotonic time. */
   noteCloned(userId: string, accountAtMs: number): void {
     this.#clonedAt.set(userId, accountAtMs);
   }
 
   /**
-   * Resolves when the user's database is as the account is, or was at `sinceMs` or later: what has ended has ended there as
-   * well, and what is given out from then on is good.
+   * Waits until the user's database has the account of now, or of `sinceMs` or later. Then ended tokens are invalid in the
+   * database, and new tokens are valid.
    *
-   * @param sinceMs of the monotonic clock; now by default
-   * @returns false when that was not possible in time: it goes on
+   * @param sinceMs monotonic time; now by default
+   * @returns false after a timeout or failure; the run continues
    */
-  async carryOver(userId: string, sinceMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+  async syncNow(userId: string, sinceMs = Number.POSITIVE_INFINITY): Promise<boolean> {
     if ((this.#clonedAt.get(userId) ?? Number.NEGATIVE_INFINITY) >= sinceMs) return true;
     this.#begin(userId);
-    const { signal, cancel } = deadline(this.#deps.clock, PATIENCE_MS);
+    const { signal, cancel } = deadline(this.#deps.clock, SYNC_TIMEOUT_MS);
     const late = new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve());
     });
@@ -141,7 +143,7 @@ export class OwnerSync {
     return !this.#running.has(userId) && !this.#unfinished.has(userId);
   }
 
-  /** @param key a user, or nothing for all of them */
+  /** @param key id of a user; empty for all users */
   #begin(key: string): void {
     if (key === '') this.#clonedAt.clear();
     else this.#clonedAt.delete(key);
@@ -153,7 +155,7 @@ export class OwnerSync {
     const run = this.#run(key === '' ? undefined : key)
       .catch((error: unknown) => {
         if (key !== '') this.#unfinished.add(key);
-        this.#deps.log.error({ user: key }, `an account was not carried over: ${messageOf(error)}`);
+        this.#deps.log.error({ user: key }, `cannot copy an account into its database: ${messageOf(error)}`);
       })
       .finally(() => {
         this.#running.delete(key);
@@ -171,26 +173,29 @@ export class OwnerSync {
         if (written === 'busy') busy.push(owner);
         else if (written) {
           await this.#endRealtime(owner);
-          this.#deps.log.info({ instance: owner.database, user: owner.id }, 'carried an account over');
+          this.#deps.log.info(
+            { instance: owner.database, user: owner.id },
+            'copied an account into its database',
+          );
         }
-        // One at a time: others wait for the event loop meanwhile.
+        // Lets other work run between two databases.
         await new Promise((resolve) => setImmediate(resolve));
       }
       if (busy.length === 0) return;
       await this.#deps.clock.sleep(fullJitterMs(attempt, BACKOFF, this.#deps.random), this.#stopping.signal);
-      // As the accounts are by then.
+      // The accounts may have changed in the meantime.
       const ids = new Set(busy.map(({ id }) => id));
       owners = (await this.#read(userId)).filter(({ id }) => ids.has(id));
     }
   }
 
   async #read(userId: string | undefined): Promise<OwnerAccount[]> {
-    const owners = await this.#deps.repository.owners(userId);
+    const owners = await this.#deps.repository.listOwners(userId);
     for (const owner of owners) this.#accounts.set(owner.database, owner);
     return owners;
   }
 
-  /** Whether anything was written; busy is to be tried again. */
+  /** Returns whether the account was written; `busy` needs a retry. */
   #write(owner: OwnerAccount, attempt: number): boolean | 'busy' {
     const { catalog, clock } = this.#deps;
     try {
@@ -205,43 +210,46 @@ export class OwnerSync {
 
   #noteFailure(owner: OwnerAccount, attempt: number, error: unknown): false | 'busy' {
     const { catalog, log } = this.#deps;
-    // Its files go, or are gone.
+    // Its files are being deleted.
     if (catalog.find(owner.database)?.row.state === 'deleting') return false;
     if (isBusy(error) && attempt < MAX_ATTEMPTS) return 'busy';
     this.#unfinished.add(owner.id);
-    log.error({ instance: owner.database }, `an account was not carried over: ${messageOf(error)}`);
+    log.error({ instance: owner.database }, `cannot copy an account into its database: ${messageOf(error)}`);
     return false;
   }
 
   /**
-   * A subscription stays signed in until PocketBase itself saves the record, and then goes on as nobody's if the token key
-   * is another one. Source: apis/realtime.go, realtimeUpdateClientsAuth. A restart ends it as well, where the record cannot be
-   * saved: a field that an application has made required refuses each save.
+   * Ends realtime subscriptions of the owner. They stay signed in until PocketBase itself saves the record; with another token
+   * key they then lose their sign-in (apis/realtime.go, realtimeUpdateClientsAuth). If the record cannot be saved, for example
+   * because an application made a field required, a restart ends them.
    */
   async #endRealtime({ database, id }: OwnerAccount): Promise<void> {
     const { catalog, fleet, log } = this.#deps;
     const entry = catalog.find(database);
-    // Nobody listens to one that does not run.
+    // An instance that does not run has no subscriptions.
     if (entry?.runner.state.phase !== 'running') return;
     try {
-      await (await superuserOf(entry)).collection('users').update(id, {});
+      await (await createSuperuserClient(entry)).collection('users').update(id, {});
     } catch (error) {
       const { phase, observed } = entry.runner.state;
-      // It ends, as with a deletion, and so does everybody's realtime.
+      // The instance stops, as for a deletion, and so do all subscriptions.
       if (phase !== 'running' || observed.desired !== 'running') return;
       log.info(
         { instance: database },
-        `restarting it, since who listens to its realtime could not be signed out: ${messageOf(error)}`,
+        `restarting it, because its realtime subscriptions could not be signed out: ${messageOf(error)}`,
       );
       await fleet.restart(database).catch((failure: unknown) => {
-        log.warn({ instance: database }, `it did not come back at once: ${messageOf(failure)}`);
+        log.warn(
+          { instance: database },
+          `it did not start again at the first attempt: ${messageOf(failure)}`,
+        );
       });
     }
   }
 }
 
 function isBusy(error: unknown): boolean {
-  // SQLITE_BUSY and SQLITE_LOCKED, with whatever extension.
+  // SQLITE_BUSY and SQLITE_LOCKED, with any extension.
   const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
   return code === 5 || code === 6;
 }

@@ -4,18 +4,18 @@ import { toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret, readCollectionSecrets, replaceCollectionSecrets } from './collection-secrets.ts';
 
 /**
- * What Fathom promises about every user database, whatever migrations and dashboards do to it: `users` holds the owner
- * alone, nobody signs up, the owner signs in with the password of the account and in no other way, and the rules of
- * `documents` name the owner. Checked and put right in the file, by SQL, while no PocketBase runs on it.
+ * The rules of every user database, which migrations and dashboards cannot change permanently: `users` contains only the
+ * owner, sign-up is closed, the owner signs in with the password of the account only, and the rules of `documents` name the
+ * owner. They are checked and restored in the file, by SQL, while no PocketBase runs on it.
  */
 export interface Ownership {
   ownerId: string;
-  /** Null where its secret cannot be opened: then Fathom's superuser is left as it is. */
+  /** Null when its secret cannot be opened; then Fathom's superuser is not changed. */
   superuser: SuperuserKeys | null;
   now: Date;
 }
 
-/** Who had access before migrations ran: what they add to it, or take from it, does not last. */
+/** The access before migrations ran. Their changes to it are reverted. */
 export interface Access {
   superusers: string[];
   users: string[];
@@ -32,12 +32,12 @@ const RULES: Readonly<Record<string, string | null>> = {
   updateRule: `${OWN_RECORD} && @request.body.email:isset = false && @request.body.password:isset = false`,
   deleteRule: null,
 };
-/** Each rule of `documents` as Fathom makes it: at first for whoever is in `users`, then for an id. */
+/** A rule of `documents` by Fathom: at first for every record of `users`, then for one id. */
 const RULE_OF_DOCUMENTS =
   /^@request\.auth\.id (?:!= ''|= '[^']*') && @request\.auth\.collectionName = 'users'$/;
-/** Columns that PocketBase itself keeps in every auth collection. */
+/** Columns of every auth collection of PocketBase. */
 const ACCOUNT_COLUMNS = ['id', 'email', 'emailVisibility', 'verified', 'password', 'tokenKey'] as const;
-/** What Fathom writes into them where an application has left them as they were, by the type that they have then. */
+/** Columns that Fathom writes if an application has not removed them or changed their type. */
 const OPTIONAL_COLUMNS: Readonly<Record<string, string>> = {
   name: 'text',
   created: 'autodate',
@@ -46,14 +46,14 @@ const OPTIONAL_COLUMNS: Readonly<Record<string, string>> = {
 /** Not a bcrypt hash, so no password matches. */
 const NO_PASSWORD = '!';
 
-/** What holds accounts, who may do what with them, and settings. */
+/** Tables with accounts, their rules and settings. */
 const GUARDED_TABLES: readonly string[] = ['users', '_superusers', '_collections', '_params'];
 const WRITES_GUARDED =
   /\b(?:_superusers|_collections|_params)\b|\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|FROM)\s+["'`[]?users\b/i;
-/** Those of Fathom (owner-account.ts). */
-const OWN_TRIGGERS: readonly string[] = ['_fathom_token_ended', '_fathom_token_kept_out'];
+/** Fathom's triggers (owner-account.ts). */
+const FATHOM_TRIGGERS: readonly string[] = ['_fathom_token_ended', '_fathom_token_kept_out'];
 
-interface Row {
+interface CollectionRow {
   id: string;
   rules: Record<string, SQLOutputValue>;
   options: Record<string, unknown>;
@@ -61,30 +61,30 @@ interface Row {
   fields: { name: string; type: string; required?: boolean }[];
 }
 
-/** Sentences about what is not as promised, none when all is well. Says nothing about the rules of `documents`. */
-export function brokenPromises(database: DatabaseSync, ownerId: string): string[] {
+/** Lists violations of the rules as sentences. Does not check the rules of `documents`. */
+export function findViolations(database: DatabaseSync, ownerId: string): string[] {
   const users = readCollection(database, 'users');
   if (!users) return ["there is no collection 'users'"];
   const others = database.prepare('SELECT count(*) AS n FROM users WHERE id <> ?').get(ownerId)?.['n'];
   return [
     ...Object.entries(RULES).flatMap(([rule, wanted]) =>
-      users.rules[rule] === wanted ? [] : [`users.${rule} is ${shown(users.rules[rule])}`],
+      users.rules[rule] === wanted ? [] : [`users.${rule} is ${formatRule(users.rules[rule])}`],
     ),
-    ...Object.entries(wantedOptions(users.options)).flatMap(([option, wanted]) =>
+    ...Object.entries(requiredOptions(users.options)).flatMap(([option, wanted]) =>
       JSON.stringify(users.options[option]) === JSON.stringify(wanted)
         ? []
         : [`users.${option} is not as Fathom sets it`],
     ),
-    ...foreignTriggers(database).map((name) => `the trigger ${name} can change accounts`),
+    ...findForeignTriggers(database).map((name) => `the trigger ${name} can change accounts`),
     ...(Number(others) > 0 ? [`users holds ${Number(others)} accounts besides the owner`] : []),
   ];
 }
 
 /**
- * Puts right what is not as promised.
+ * Restores the rules.
  *
- * @param before who had access before migrations; null when none ran
- * @returns what was changed, in words
+ * @param before the access before migrations; null when none ran
+ * @returns the changes, as text
  * @throws the error of SQLite
  */
 export function enforceOwnership(
@@ -93,19 +93,19 @@ export function enforceOwnership(
   before: Access | null,
 ): string[] {
   return [
-    // They would undo what follows, or add to it later.
+    // Triggers could undo the following changes.
     ...removeTriggers(database),
     ...(before ? restoreAccess(database, before) : []),
-    ...closeUsers(database),
-    ...nameOwnerOfDocuments(database, ownership.ownerId),
-    ...keepSuperuser(database, ownership),
+    ...restoreUsers(database),
+    ...restoreDocumentRules(database, ownership.ownerId),
+    ...restoreSuperuser(database, ownership),
   ];
 }
 
-/** Whether a running PocketBase has to be restarted for that: rules of `documents` can wait for its next start. */
+/** Whether `users` is open to others, so that a running PocketBase must be restarted. Rules of `documents` can wait. */
 export function hasOpenUsers(database: DatabaseSync): boolean {
   const users = readCollection(database, 'users');
-  return users !== null && usersAsPromised(users) !== null;
+  return users !== null && correctUsers(users) !== null;
 }
 
 /** Whether `enforceOwnership` would change anything; reads only. */
@@ -113,8 +113,8 @@ export function needsEnforcement(database: DatabaseSync, ownership: Ownership): 
   const documents = readCollection(database, 'documents');
   return (
     hasOpenUsers(database) ||
-    foreignTriggers(database).length > 0 ||
-    (documents !== null && Object.keys(documentRules(documents, ownership.ownerId)).length > 0) ||
+    findForeignTriggers(database).length > 0 ||
+    (documents !== null && Object.keys(outdatedDocumentRules(documents, ownership.ownerId)).length > 0) ||
     (ownership.superuser !== null && !hasSuperuser(database, ownership.superuser))
   );
 }
@@ -136,13 +136,13 @@ export function readAccess(database: DatabaseSync, ownerId: string): Access {
   };
 }
 
-/** Whether `users` has a field of that name, of the type with which PocketBase makes it. */
+/** Whether `users` has the optional field with its original type. */
 export function hasField(database: DatabaseSync, name: string): boolean {
   const fields = readCollection(database, 'users')?.fields ?? [];
   return fields.some((field) => field.name === name && field.type === OPTIONAL_COLUMNS[name]);
 }
 
-/** The owner's record, in the columns that are there. */
+/** Inserts the owner's record, with the optional columns that exist. */
 export function insertOwner(
   database: DatabaseSync,
   owner: Readonly<Record<string, string | number>>,
@@ -159,29 +159,29 @@ export function insertOwner(
     .run(...Object.values(values));
 }
 
-/** Fields of `users` that a record has to have, and that Fathom, which makes the owner's, knows nothing of. */
-export function requiredFields(database: DatabaseSync): string[] {
+/** Lists required fields of `users` that Fathom does not know when it creates the owner's record. */
+export function findRequiredFields(database: DatabaseSync): string[] {
   const known: readonly string[] = ACCOUNT_COLUMNS;
   return (readCollection(database, 'users')?.fields ?? [])
     .filter(({ name, required }) => required === true && !known.includes(name))
     .map(({ name }) => name);
 }
 
-function foreignTriggers(database: DatabaseSync): string[] {
+function findForeignTriggers(database: DatabaseSync): string[] {
   return database
     .prepare("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
     .all()
     .filter(({ name, tbl_name: table, sql }) => {
       const isGuarded =
         GUARDED_TABLES.includes(String(table).toLowerCase()) || WRITES_GUARDED.test(String(sql));
-      return isGuarded && !OWN_TRIGGERS.includes(String(name));
+      return isGuarded && !FATHOM_TRIGGERS.includes(String(name));
     })
     .map(({ name }) => String(name));
 }
 
-/** Removes triggers that can change accounts. @returns what was removed, in words */
+/** Removes triggers that can change accounts. @returns the removals, as text */
 export function removeTriggers(database: DatabaseSync): string[] {
-  const names = foreignTriggers(database);
+  const names = findForeignTriggers(database);
   for (const name of names) database.exec(`DROP TRIGGER "${name.replaceAll('"', '""')}"`);
   return names.map((name) => `removed the trigger ${name}, which can change accounts`);
 }
@@ -220,16 +220,16 @@ function restoreOwner(database: DatabaseSync, owner: Record<string, string | num
   }
   const changed = Object.entries(owner).filter(([column, value]) => now[column] !== value);
   for (const [column, value] of changed) {
-    // A token key that a migration chose is known to others, and one that has ended does not come back.
+    // A token key from a migration may be known to others, and an ended one must not be restored.
     const restored = column === 'tokenKey' ? randomSecret() : value;
     database.prepare(`UPDATE users SET "${column}" = ? WHERE id = ?`).run(restored, owner['id'] ?? '');
   }
   return changed.length > 0;
 }
 
-function closeUsers(database: DatabaseSync): string[] {
+function restoreUsers(database: DatabaseSync): string[] {
   const users = readCollection(database, 'users');
-  const wanted = users && usersAsPromised(users);
+  const wanted = users && correctUsers(users);
   if (!users || !wanted) return [];
   const columns = Object.keys(RULES).map((rule) => `${rule} = ?`);
   database
@@ -239,13 +239,13 @@ function closeUsers(database: DatabaseSync): string[] {
     if (index !== users.indexes[position])
       database.exec(`DROP INDEX IF EXISTS ${indexName(index)}; ${index}`);
   }
-  return ['closed users, which holds the owner alone'];
+  return ['closed users, which contains only the owner'];
 }
 
-/** Null when it is as promised. */
-function usersAsPromised(users: Row): Pick<Row, 'options' | 'indexes'> | null {
-  const options = { ...users.options, ...wantedOptions(users.options) };
-  // One address, one account, however it is capitalised: PocketBase looks accounts up as this index compares.
+/** Returns the corrected options and indexes; null when nothing must be changed. */
+function correctUsers(users: CollectionRow): Pick<CollectionRow, 'options' | 'indexes'> | null {
+  const options = { ...users.options, ...requiredOptions(users.options) };
+  // PocketBase looks accounts up with this index, so an address must be unique in any letter case.
   const indexes = users.indexes.map((index) =>
     index.replace(/\(\s*[`"]?email[`"]?\s*\)/, '(`email` COLLATE NOCASE)'),
   );
@@ -256,8 +256,8 @@ function usersAsPromised(users: Row): Pick<Row, 'options' | 'indexes'> | null {
   return same ? null : { options, indexes };
 }
 
-/** A password is the only way in, so that locking the account locks the database, too. */
-function wantedOptions(options: Record<string, unknown>): Record<string, unknown> {
+/** Returns the options that allow sign-in with a password only, so that locking the account locks the database. */
+function requiredOptions(options: Record<string, unknown>): Record<string, unknown> {
   const password = section(options, 'passwordAuth');
   const identity = Array.isArray(password['identityFields']) ? (password['identityFields'] as unknown[]) : [];
   return {
@@ -280,22 +280,24 @@ function section(options: Record<string, unknown>, name: string): Record<string,
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-function nameOwnerOfDocuments(database: DatabaseSync, ownerId: string): string[] {
+function restoreDocumentRules(database: DatabaseSync, ownerId: string): string[] {
   const documents = readCollection(database, 'documents');
   if (!documents) return [];
-  const changes = Object.entries(documentRules(documents, ownerId));
+  const changes = Object.entries(outdatedDocumentRules(documents, ownerId));
   for (const [rule, wanted] of changes) {
     database.prepare(`UPDATE _collections SET ${rule} = ? WHERE id = ?`).run(wanted, documents.id);
   }
   return changes.length > 0 ? ["wrote the owner's id into the rules of documents"] : [];
 }
 
-/** The rules to change. One that an application has replaced by another one is the application's. */
-function documentRules({ rules }: Row, ownerId: string): Record<string, string> {
+/** Returns the rules to change. Rules that an application has replaced are not changed. */
+function outdatedDocumentRules({ rules }: CollectionRow, ownerId: string): Record<string, string> {
   const wanted = `@request.auth.id = '${ownerId}' && @request.auth.collectionName = 'users'`;
   return Object.fromEntries(
-    Object.entries(rules).flatMap(([rule, is]) =>
-      typeof is === 'string' && is !== wanted && RULE_OF_DOCUMENTS.test(is) ? [[rule, wanted]] : [],
+    Object.entries(rules).flatMap(([rule, current]) =>
+      typeof current === 'string' && current !== wanted && RULE_OF_DOCUMENTS.test(current)
+        ? [[rule, wanted]]
+        : [],
     ),
   );
 }
@@ -314,8 +316,8 @@ function hasSuperuser(
   );
 }
 
-/** Fathom signs in as it: without it nothing could be probed, browsed or ended there. */
-function keepSuperuser(database: DatabaseSync, { superuser, now }: Ownership): string[] {
+/** Restores Fathom's superuser, which probes, browsing and sign-outs need. */
+function restoreSuperuser(database: DatabaseSync, { superuser, now }: Ownership): string[] {
   if (superuser === null || hasSuperuser(database, superuser)) return [];
   const known = new Map(
     readCollectionSecrets(database).map(([id, purpose, secret]) => [`${id}/${purpose}`, secret]),
@@ -336,16 +338,16 @@ function keepSuperuser(database: DatabaseSync, { superuser, now }: Ownership): s
   return ["restored Fathom's superuser"];
 }
 
-function readCollection(database: DatabaseSync, name: string): Row | null {
+function readCollection(database: DatabaseSync, name: string): CollectionRow | null {
   const row = database.prepare('SELECT * FROM _collections WHERE name = ?').get(name);
   if (!row) return null;
   const json = (column: string, empty: string) => JSON.parse(String(row[column] ?? empty)) as unknown;
   return {
     id: String(row['id']),
     rules: Object.fromEntries(Object.keys(RULES).map((rule) => [rule, row[rule] ?? null])),
-    options: (json('options', '{}') ?? {}) as Row['options'],
+    options: (json('options', '{}') ?? {}) as CollectionRow['options'],
     indexes: (json('indexes', '[]') ?? []) as string[],
-    fields: (json('fields', '[]') ?? []) as Row['fields'],
+    fields: (json('fields', '[]') ?? []) as CollectionRow['fields'],
   };
 }
 
@@ -353,7 +355,7 @@ function indexName(sql: string): string {
   return /INDEX\s+(?:IF NOT EXISTS\s+)?(`[^`]+`|\S+)/i.exec(sql)?.[1] ?? '``';
 }
 
-function shown(rule: SQLOutputValue | undefined): string {
+function formatRule(rule: SQLOutputValue | undefined): string {
   if (rule === null || rule === undefined) return 'closed';
-  return rule === '' ? 'open to everybody' : `'${String(rule)}'`;
+  return rule === '' ? 'open to all' : `'${String(rule)}'`;
 }

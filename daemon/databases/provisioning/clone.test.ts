@@ -16,7 +16,7 @@ const GUARD: GuardSettings = {
   trustedProxy: { headers: [], useLeftmostIP: false },
 };
 
-/** As much of PocketBase's tables as cloning touches. */
+/** The parts of PocketBase's tables that cloning uses. */
 async function stage(): Promise<CloneRequest> {
   const root = await scratch();
   const template = join(root, 'template');
@@ -84,7 +84,7 @@ function rows(request: CloneRequest, sql: string): Record<string, unknown>[] {
 }
 
 describe('a clone of the template', () => {
-  it('has its owner, and one superuser whom no password opens', async () => {
+  it('has its owner, and one superuser without a valid password', async () => {
     const request = await stage();
     await cloneTemplate(request);
     expect(rows(request, 'SELECT id, email, verified, name, password, created FROM users')).toEqual([
@@ -102,7 +102,7 @@ describe('a clone of the template', () => {
     ]);
   });
 
-  it('has secrets of its own in every auth collection, and leaves the rest as it was', async () => {
+  it('has new secrets in every auth collection, and no other changes', async () => {
     const request = await stage();
     await cloneTemplate(request);
     const options = rows(request, 'SELECT name, options FROM _collections').map(({ name, options: text }) => [
@@ -147,7 +147,7 @@ describe('a clone of the template', () => {
     });
   });
 
-  it('is for the daemon alone to read, with the files of records, and shares none with the template', async () => {
+  it('has private files, also those of records, and shares none with the template', async () => {
     const request = await stage();
     await cloneTemplate(request);
     const data = join(request.directory, 'pb_data');
@@ -164,7 +164,7 @@ describe('a clone of the template', () => {
     }
   });
 
-  it('appears as a whole or not at all', async () => {
+  it('appears complete or not at all', async () => {
     const request = await stage();
     const database = new DatabaseSync(join(request.template, 'data.db'));
     database.exec('DROP TABLE users');
@@ -173,7 +173,7 @@ describe('a clone of the template', () => {
     expect(await readdir(join(request.directory, '..'))).toEqual([]);
   });
 
-  it('takes no notice of what an attempt that was killed left behind', async () => {
+  it('ignores files that a killed attempt left behind', async () => {
     const request = await stage();
     const left = join(request.directory, '..', `.staging-${NAME}`, 'pb_data');
     await mkdir(left, { recursive: true });

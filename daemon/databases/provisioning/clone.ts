@@ -6,11 +6,23 @@ import type { SuperuserKeys } from '../../keys/instance-access.ts';
 import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
 import { readSettings, storeSettings } from '../../pocketbase/data/settings.ts';
 import { inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import type { MigrationFile } from '../migrations/migration-set.ts';
 import { randomSecret, replaceCollectionSecrets } from '../owner/collection-secrets.ts';
+import { storeTokenEpoch } from '../owner/owner-account.ts';
 import { enforceOwnership, insertOwner, removeTriggers } from '../owner/ownership.ts';
-import { keepTokenEpoch } from '../owner/token-epoch.ts';
 
-/** The owner as the global PocketBase knows it. */
+/** A tested set of migrations, and the empty database that it creates. */
+export interface Template {
+  /** Hash of its migrations. */
+  hash: string;
+  /** The `pb_data` to clone. It contains no secrets. */
+  pbData: string;
+  /** A copy of the migrations, so that later changes of the files reach no database untested. */
+  migrationsDir: string;
+  files: readonly MigrationFile[];
+}
+
+/** The owner's account in the global PocketBase. */
 export interface Owner {
   id: string;
   email: string;
@@ -25,21 +37,21 @@ export interface Owner {
 export interface CloneRequest {
   /** The template's `pb_data`. */
   template: string;
-  /** The database's directory; it appears complete or not at all. */
+  /** The directory of the database; it appears complete or not at all. */
   directory: string;
   name: string;
   owner: Owner;
   superuser: SuperuserKeys;
-  /** 32 characters, with which PocketBase encrypts the settings of this instance. */
+  /** 32 characters; PocketBase encrypts the settings of this instance with them. */
   encryptionKey: string;
   guard: GuardSettings;
   now: Date;
 }
 
-/** PocketBase's level for warnings: what it logs of ordinary requests, probes included, is not written to disk. */
+/** Only warnings are written to disk; PocketBase logs ordinary requests and probes below this level. */
 const LOG_LEVEL_WARN = 4;
 
-/** Clones the template under a hidden name, makes it this owner's alone, and moves it into place in one step. */
+/** Clones the template under a hidden name, personalizes it for the owner, and moves it into place in one step. */
 export async function cloneTemplate(request: CloneRequest): Promise<void> {
   const staging = join(dirname(request.directory), `.staging-${request.name}`);
   await rm(staging, { recursive: true, force: true });
@@ -49,9 +61,9 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
     await copyTree(request.template, data);
     const file = join(data, 'data.db');
     withDatabase(file, { readOnly: false }, (database) => {
-      // Synced once, below: before that nothing else knows of the file.
+      // The file is synced once, below. No other process uses it before.
       database.exec('PRAGMA synchronous = OFF');
-      inTransaction(database, () => personalise(database, request));
+      inTransaction(database, () => personalize(database, request));
     });
     await sync(file);
     await rename(staging, request.directory);
@@ -61,7 +73,7 @@ export async function cloneTemplate(request: CloneRequest): Promise<void> {
   }
 }
 
-/** All that migrations left, with the files of records; blocks are shared where the file system can. */
+/** Copies everything, with the files of records. Blocks are shared if the file system supports it. */
 async function copyTree(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
@@ -80,12 +92,12 @@ async function sync(path: string): Promise<void> {
   await file.sync();
 }
 
-function personalise(database: DatabaseSync, request: CloneRequest): void {
+function personalize(database: DatabaseSync, request: CloneRequest): void {
   const now = toPocketBaseDate(request.now);
   const { owner, superuser } = request;
-  // Those of migrations would bring back what is removed here.
+  // Triggers of migrations could restore what is removed here.
   removeTriggers(database);
-  // JWTs of one clone must mean nothing to another.
+  // Tokens of one clone must be invalid in another.
   replaceCollectionSecrets(database, randomSecret);
   database.exec('DELETE FROM _superusers; DELETE FROM users');
   insertOwner(
@@ -101,7 +113,7 @@ function personalise(database: DatabaseSync, request: CloneRequest): void {
     { name: owner.name, now },
   );
   enforceOwnership(database, { ownerId: owner.id, superuser, now: request.now }, null);
-  keepTokenEpoch(database, owner.id, owner.token_epoch);
+  storeTokenEpoch(database, owner.id, owner.token_epoch);
   writeSettings(database, request);
 }
 

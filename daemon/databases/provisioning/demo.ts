@@ -6,22 +6,22 @@ import type { AuditTrail } from '../../audit/audit-trail.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Provisioner } from './provisioner.ts';
 
-const PEOPLE = ['ada@example.com', 'grace@example.com', 'linus@example.com'];
+const EMAILS = ['ada@example.com', 'grace@example.com', 'linus@example.com'];
 
-/** Three users with their databases and a handful of tasks, so that a newcomer sees the fleet alive. Only once. */
+/** Creates three users with databases and some tasks, to show a fleet with data. Does nothing when they exist. */
 export async function seedDemo(deps: {
   users: UserRepository;
   provisioner: Provisioner;
   addTask: (task: NewTask) => Promise<unknown>;
   audit: AuditTrail;
-  /** Of the daemon, where the demo's webhook goes. */
+  /** URL of the daemon, the target of the demo's webhook. */
   apiUrl: string;
   log: Logger;
 }): Promise<void> {
   const created: User[] = [];
-  for (const email of PEOPLE) {
+  for (const email of EMAILS) {
     try {
-      // Nobody signs in as these, so nobody has to know their passwords.
+      // These users never sign in, so their passwords are random.
       created.push(await deps.users.create({ email, password: randomBytes(24).toString('base64url') }));
     } catch (error) {
       if (error instanceof FathomError && error.code === 'auth.email_taken') continue;
@@ -38,5 +38,5 @@ export async function seedDemo(deps: {
   ]);
   tasks.push({ type: 'http.request', payload: { method: 'GET', url: `${deps.apiUrl}/health` } });
   for (const task of tasks) await deps.addTask(task);
-  deps.log.info({ users: created.length, tasks: tasks.length }, 'made the demo data');
+  deps.log.info({ users: created.length, tasks: tasks.length }, 'created the demo data');
 }

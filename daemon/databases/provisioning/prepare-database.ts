@@ -10,7 +10,7 @@ import {
   applyAdjustments,
   neededAdjustments,
 } from '../../pocketbase/data/adjustment.ts';
-import { inTransaction, isUnreadable, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { hasTable, inTransaction, isUnreadable, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import type { InstanceLog } from '../../pocketbase/logs/instance-log.ts';
 import { type InstanceCommand, LOCKED_EXIT_CODE } from '../../pocketbase/process/command.ts';
@@ -29,13 +29,13 @@ import {
   type Ownership,
   readAccess,
 } from '../owner/ownership.ts';
-import type { Template } from './template.ts';
+import type { Template } from './clone.ts';
 
-/** Of a large database: those that take longer are rolled back. */
+/** Timeout of migrations of a large database; after it they are rolled back. */
 const MIGRATE_TIMEOUT_MS = 120_000;
 const LOG_TAIL_LINES = 50;
-/** Who had access before migrations that are under way; a daemon that dies meanwhile leaves it to the next start. */
-const BEFORE_TABLE = '_fathom_access_before';
+/** Table with the access before running migrations. After a crash of the daemon, the next start uses it. */
+const ACCESS_TABLE = '_fathom_access_before';
 
 export interface Preparation {
   name: string;
@@ -44,10 +44,10 @@ export interface Preparation {
   binary: string;
   environment: Record<string, string>;
   instanceLog: InstanceLog;
-  /** Null when no migrations were ever good. */
+  /** Null when no valid set of migrations exists. */
   template: Template | null;
   ownership: Ownership;
-  /** The account of the owner; null when it is not known. */
+  /** Writes the owner's account; null when the account is unknown. */
   account: Adjustment | null;
   settings: Adjustment;
   driver: ProcessDriver;
@@ -59,16 +59,16 @@ export interface Preparation {
 type MigrationRun = Preparation & { template: Template };
 
 /**
- * Brings a database that does not run to what Fathom promises: its migrations, and then its accounts and settings, which
- * migrations may have changed.
+ * Prepares a database for its start: applies migrations, and then corrects accounts and settings, which migrations may have
+ * changed.
  *
- * @returns why it runs without migrations; null when it has them all
- * @throws the error of SQLite, as started as it is it could be open to others; or that of starting a process
+ * @returns why it runs without migrations; null when all are applied
+ * @throws the error of SQLite: without the corrections the database could be open to others; or that of starting a process
  */
 export async function prepareDatabase(run: Preparation, signal: AbortSignal): Promise<PhaseReason | null> {
   const file = fileOf(run);
   if (!existsSync(file)) return null;
-  const adjustments = adjustmentsOf(run);
+  const adjustments = createAdjustments(run);
   const { pending, needed } = inspect(file, run.template, adjustments);
   if (!run.template || pending.length === 0) {
     shortenTypesFile(run.dataDir);
@@ -77,9 +77,9 @@ export async function prepareDatabase(run: Preparation, signal: AbortSignal): Pr
   }
   let reason: PhaseReason | null = null;
   try {
-    // PocketBase reads the settings with today's key.
+    // PocketBase reads the settings with the current key.
     adjustDatabase(file, [run.settings]);
-    change(file, (database) => keepAccessBefore(database, run.ownership.ownerId));
+    change(file, (database) => storeAccess(database, run.ownership.ownerId));
     reason = await migrate({ ...run, template: run.template }, pending, signal);
   } catch (error) {
     if (!isUnreadable(error)) throw error;
@@ -88,23 +88,23 @@ export async function prepareDatabase(run: Preparation, signal: AbortSignal): Pr
   return reason;
 }
 
-/** As `prepareDatabase`, without the migrations: for a database that is not to be started now. */
+/** Corrects accounts and settings as `prepareDatabase`, for a database that stays stopped. */
 export function adjustStopped(run: Preparation): void {
   if (!existsSync(fileOf(run))) return;
   shortenTypesFile(run.dataDir);
-  adjustDatabase(fileOf(run), adjustmentsOf(run));
+  adjustDatabase(fileOf(run), createAdjustments(run));
 }
 
-function adjustmentsOf({ name, template, ownership, account, settings, log }: Preparation): Adjustment[] {
+function createAdjustments({ name, template, ownership, account, settings, log }: Preparation): Adjustment[] {
   return [
-    ...(template ? [recordOfMigrations(template)] : []),
+    ...(template ? [recordMigrations(template)] : []),
     {
       isNeeded: (database) =>
         hasTable(database, '_collections') &&
-        (hasTable(database, BEFORE_TABLE) || needsEnforcement(database, ownership)),
+        (hasTable(database, ACCESS_TABLE) || needsEnforcement(database, ownership)),
       apply: (database) => {
-        const changes = enforceOwnership(database, ownership, accessBefore(database));
-        database.exec(`DROP TABLE IF EXISTS ${BEFORE_TABLE}`);
+        const changes = enforceOwnership(database, ownership, readStoredAccess(database));
+        database.exec(`DROP TABLE IF EXISTS ${ACCESS_TABLE}`);
         for (const sentence of changes) log.warn({ instance: name }, sentence);
       },
       onFailure: throwUnlessUnreadable,
@@ -114,7 +114,7 @@ function adjustmentsOf({ name, template, ownership, account, settings, log }: Pr
   ];
 }
 
-function recordOfMigrations({ files }: Template): Adjustment {
+function recordMigrations({ files }: Template): Adjustment {
   return {
     isNeeded: (database) => hasTable(database, '_migrations') && hasUnrecorded(database, files),
     apply: (database) => recordApplied(database, files),
@@ -126,7 +126,7 @@ function throwUnlessUnreadable(error: unknown): void {
   if (!isUnreadable(error)) throw error;
 }
 
-/** All that has to be known before a start, over one connection. */
+/** Reads everything that is needed before a start, over one connection. */
 function inspect(
   file: string,
   template: Template | null,
@@ -150,12 +150,12 @@ function fileOf({ dataDir }: Pick<Preparation, 'dataDir'>): string {
   return join(dataDir, 'data.db');
 }
 
-/** Whether its accounts are open to others, as an earlier release let migrations do; its start sets that right. */
+/** Whether the accounts are open to others, which earlier releases allowed migrations to do. A start corrects this. */
 export function isOpenToOthers(dataDir: string): boolean {
   try {
     return withDatabase(join(dataDir, 'data.db'), { readOnly: true }, hasOpenUsers);
   } catch {
-    // What is wrong with its files is found by its probes.
+    // Probes report a damaged file.
     return false;
   }
 }
@@ -169,7 +169,7 @@ async function migrate(
   const logStart = await instanceLog.end();
   const process = await run.driver.spawn(commandOf(run));
   const outcome = await waitFor(process, clock, signal);
-  // Somebody else runs on it: its start says so.
+  // Another process runs on the database; its start reports this.
   if (outcome === 'aborted' || (await process.exited).code === LOCKED_EXIT_CODE) return null;
   const lines = await instanceLog.tail(LOG_TAIL_LINES, logStart);
   const failure = outcome === 'late' ? null : migrationFailure(lines.join('\n'));
@@ -214,7 +214,7 @@ function commandOf(run: MigrationRun): InstanceCommand {
   };
 }
 
-/** Ends it when it takes too long, or when nobody waits any more: what it did is rolled back then. */
+/** Waits for the end of the migrations. Kills the process after the timeout or an abort; then they are rolled back. */
 async function waitFor(
   process: InstanceProcess,
   clock: Clock,
@@ -233,25 +233,19 @@ async function waitFor(
   return signal.aborted ? 'aborted' : 'late';
 }
 
-function keepAccessBefore(database: DatabaseSync, ownerId: string): void {
-  // Of migrations that were interrupted, what was before the first of them counts.
-  if (hasTable(database, BEFORE_TABLE)) return;
-  database.exec(`CREATE TABLE ${BEFORE_TABLE} (value TEXT NOT NULL)`);
+function storeAccess(database: DatabaseSync, ownerId: string): void {
+  // After an interruption, the access before the first migration counts.
+  if (hasTable(database, ACCESS_TABLE)) return;
+  database.exec(`CREATE TABLE ${ACCESS_TABLE} (value TEXT NOT NULL)`);
   database
-    .prepare(`INSERT INTO ${BEFORE_TABLE} VALUES (?)`)
+    .prepare(`INSERT INTO ${ACCESS_TABLE} VALUES (?)`)
     .run(JSON.stringify(readAccess(database, ownerId)));
 }
 
-function accessBefore(database: DatabaseSync): Access | null {
-  if (!hasTable(database, BEFORE_TABLE)) return null;
-  const row = database.prepare(`SELECT value FROM ${BEFORE_TABLE}`).get();
+function readStoredAccess(database: DatabaseSync): Access | null {
+  if (!hasTable(database, ACCESS_TABLE)) return null;
+  const row = database.prepare(`SELECT value FROM ${ACCESS_TABLE}`).get();
   return row ? (JSON.parse(String(row['value'])) as Access) : null;
-}
-
-function hasTable(database: DatabaseSync, name: string): boolean {
-  return (
-    database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(name) !== undefined
-  );
 }
 
 function change<T>(file: string, work: (database: DatabaseSync) => T): T {

@@ -20,13 +20,13 @@ import { cloneTemplate } from './clone.ts';
 import type { TemplateStore } from './template.ts';
 
 /**
- * The steps of provisioning, in order. Each can be repeated, and each leaves behind what the next one needs, so a daemon
- * that died after any of them goes on from there:
+ * The steps of provisioning, in order. Each can be repeated and stores what the next one needs, so a new daemon continues
+ * after any step:
  *
- *   reserved   the row is there (state `provisioning`), with the number, the name and the encrypted superuser secret
- *   cloned     the directory is there; it appears complete, by one rename
+ *   reserved   the row exists (state `provisioning`), with the number, the name and the encrypted superuser secret
+ *   cloned     the directory exists; it appears complete, by one rename
  *   running    the process answers
- *   ready      the row says so
+ *   ready      the row has the state `ready`
  */
 export type ProvisionStep = 'reserved' | 'cloned' | 'running' | 'ready';
 
@@ -41,15 +41,15 @@ export interface ProvisionerDeps {
   guard: GuardSettings;
   clock: Clock;
   log: Logger;
-  /** Told after each step. */
+  /** Called after each step. */
   onStep: (step: ProvisionStep, name: string) => void;
-  /** Told when a database was made with the account as it was at a time of the monotonic clock. */
+  /** Called after a database was created. `accountAtMs`: when its account was read, in monotonic time. */
   onCloned: (userId: string, accountAtMs: number) => void;
-  /** Told when a user was given a database, or could not be. */
+  /** Called at the end of each provisioning. */
   onProvisioned: (outcome: 'ok' | 'failed', seconds: number) => void;
 }
 
-/** Gives each user one database, however many ask for it at a time. */
+/** Creates the databases of users. Concurrent calls for one user share one provisioning. */
 export class Provisioner {
   readonly #deps: ProvisionerDeps;
   readonly #flights = new SingleFlight<CatalogEntry>();
@@ -60,7 +60,7 @@ export class Provisioner {
   }
 
   /**
-   * The user's database, made if there is none. When it is new, it runs on return.
+   * Returns the user's database, and creates it if there is none. A new database runs on return.
    *
    * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`, `ports.exhausted`
    */
@@ -70,13 +70,13 @@ export class Provisioner {
     return this.#flights.run(user.id, () => this.#measure(() => this.#provision(user)));
   }
 
-  /** Resolves when no provisioning for this user is under way, however it ended. */
+  /** Resolves when no provisioning for this user is in progress. Never rejects. */
   async settled(userId: string): Promise<void> {
     await this.#flights.settled(userId);
     await this.#notes.settled(userId);
   }
 
-  /** Resolves when no provisioning is under way. */
+  /** Resolves when no provisioning is in progress. */
   async idle(): Promise<void> {
     await this.#flights.idle();
     await this.#notes.idle();
@@ -103,23 +103,23 @@ export class Provisioner {
       user: user.id,
       username: usernameOf(user.email),
       day: utcDay(clock.now()),
-      // Wins only if there is no row yet.
+      // Used only when there is no row yet.
       superuser_secret: seal(newSuperuserSecret(), secretBelongsTo(user.id)),
     });
     const { database, owner } = reservation;
     if (database.state === 'deleting') throw beingDeleted(database.name);
     onStep('reserved', database.name);
-    // Known from here on, so that what gets stuck below is seen and can be deleted.
+    // Registered now, so that a database whose provisioning fails is listed and can be deleted.
     const entry = catalog.register(database, owner.email);
-    // A ready database whose directory is gone was lost, not left half made: that is for a person to mend.
-    if (database.state === 'provisioning') await this.#make(entry, reservation, startedMs);
+    // A ready database without a directory has lost its data: an administrator must decide what to do.
+    if (database.state === 'provisioning') await this.#create(entry, reservation, startedMs);
     onStep('cloned', database.name);
 
     if (entry.row.desired === 'running') {
       await this.#start(entry);
       onStep('running', database.name);
     }
-    // Deleted meanwhile: whoever does that waits for this to end.
+    // A deletion has begun and waits for the end of this provisioning.
     if (entry.row.state === 'deleting') throw beingDeleted(database.name);
     if (entry.row.state !== 'ready') {
       this.#deps.log.info(
@@ -131,22 +131,22 @@ export class Provisioner {
     return entry;
   }
 
-  /** The user need not wait for this: should it be lost, the next start finds everything there and notes it then. */
+  /** Stores the state `ready` in the background. If this fails, the next start of the daemon stores it. */
   #markReady(entry: CatalogEntry): void {
     const { name, user } = entry.row;
-    const noted = this.#notes.run(user, async () => {
+    const stored = this.#notes.run(user, async () => {
       await this.#deps.catalog.update(entry, { state: 'ready', port: entry.runner.state.observed.port ?? 0 });
       this.#deps.onStep('ready', name);
     });
-    noted.catch((error: unknown) => {
+    stored.catch((error: unknown) => {
       this.#deps.log.warn(
         { instance: name },
-        `not noted as ready yet, it will be tried again: ${messageOf(error)}`,
+        `cannot store the state 'ready', it will be retried: ${messageOf(error)}`,
       );
     });
   }
 
-  /** Tries at once, whatever back-off an earlier failure left: somebody is waiting for this database. */
+  /** Starts the instance. A new one starts without the back-off of earlier failures, because a user waits for it. */
   async #start({ row, runner }: CatalogEntry): Promise<void> {
     try {
       await this.#deps.fleet.start(row.name, { force: row.state === 'provisioning' });
@@ -157,22 +157,22 @@ export class Provisioner {
     }
   }
 
-  async #make(entry: CatalogEntry, reservation: Reservation, accountAtMs: number): Promise<void> {
+  async #create(entry: CatalogEntry, reservation: Reservation, accountAtMs: number): Promise<void> {
     try {
-      await this.#makeDirectory(reservation, accountAtMs);
+      await this.#createDirectory(reservation, accountAtMs);
     } catch (error) {
       const { name, desired, state } = entry.row;
-      const message = `it could not be made: ${messageOf(error)}; correct that, then run 'fathomd databases start ${name}'`;
+      const message = `it could not be created: ${messageOf(error)}; fix the cause, then run 'fathomd databases start ${name}'`;
       if (desired === 'running' && state === 'provisioning')
         entry.runner.giveUp({ code: 'provision_failed', message });
       throw error;
     }
   }
 
-  async #makeDirectory({ created, database, owner }: Reservation, accountAtMs: number): Promise<void> {
+  async #createDirectory({ created, database, owner }: Reservation, accountAtMs: number): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(database.name);
     const secret = unseal(this.#deps.masterKeys, database.superuser_secret, secretBelongsTo(database.user));
-    if (await exists(directory)) return refuseAnothers(directory, superuserKeys(secret));
+    if (await exists(directory)) return requireSameDatabase(directory, superuserKeys(secret));
     const request = {
       directory,
       name: database.name,
@@ -186,39 +186,35 @@ export class Provisioner {
       await cloneTemplate({ ...request, template: (await this.#deps.template.get()).pbData });
     } catch (error) {
       if (error instanceof FathomError) throw error;
-      throw new FathomError(
-        'provision.failed',
-        `${directory} could not be made: ${(error as Error).message}`,
-        {
-          cause: error,
-        },
-      );
+      throw new FathomError('provision.failed', `cannot create ${directory}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
-    // Only then the same transaction has checked that the account is active.
+    // For an existing row, the transaction did not check whether the account is active.
     if (created) this.#deps.onCloned(database.user, accountAtMs);
   }
 }
 
 /**
- * A control plane that was put back from a backup gives the names again that it gave after it: what lies there then is
- * somebody's data, and not this account's.
+ * Refuses a directory that belongs to another account. After a restore from a backup, the control plane assigns names again
+ * that it had assigned after the backup.
  *
  * @throws FathomError `provision.failed`
  */
-function refuseAnothers(directory: string, { recordId }: SuperuserKeys): void {
+function requireSameDatabase(directory: string, { recordId }: SuperuserKeys): void {
   let isOurs: boolean;
   try {
     isOurs = withDatabase(join(dataDirOf(directory), 'data.db'), { readOnly: true }, (database) =>
       Boolean(database.prepare('SELECT 1 FROM _superusers WHERE id = ?').get(recordId)),
     );
   } catch {
-    // What is wrong with the file is told by its start.
+    // The start reports a damaged file.
     return;
   }
   if (isOurs) return;
   throw new FathomError(
     'provision.failed',
-    `${directory} holds a database that was made for another account; move it away`,
+    `${directory} contains the database of another account; move it away`,
   );
 }
 

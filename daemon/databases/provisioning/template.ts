@@ -24,47 +24,37 @@ import {
 import { migrateScratch, SetRefused } from '../migrations/scratch.ts';
 import { tryOutMigrations } from '../migrations/try-out.ts';
 import { replaceCollectionSecrets } from '../owner/collection-secrets.ts';
+import type { Template } from './clone.ts';
 
-/** How long a set may take on an empty database: in the end systemd waits for it. */
+/** How long migrations may take on an empty database. The start of the daemon, and so systemd, waits for them. */
 const CHECK_TIMEOUT_MS = 30_000;
-/** As long as PocketBase's own, which is what it insists on. */
+/** PocketBase requires secrets of this length. */
 const NO_SECRET = '0'.repeat(50);
-/** Names the template that was found good last. */
+/** File with the name of the last valid template. */
 const GOOD_FILE = 'good';
 const WARNINGS_FILE = 'warnings.json';
-
-/** A set of migrations that was tried out, and the empty database that it makes. */
-export interface Template {
-  /** Of its migrations. */
-  hash: string;
-  /** To clone. It holds no secret at all. */
-  pbData: string;
-  /** A copy of its migrations: what is edited meanwhile reaches no database untried. */
-  migrationsDir: string;
-  files: readonly MigrationFile[];
-}
 
 export interface TemplateOptions {
   directory: string;
   /** The migrations of the package. */
   packageDir: string;
   applications: ApplicationSettings;
-  /** In the settings of every database. */
+  /** Part of the settings of every database. */
   guard: GuardSettings;
   binary: Binary;
   log: Logger;
 }
 
 /**
- * The template of user databases, made once per binary and set of migrations: booting a clone takes a fraction of a first
- * boot. A changed set is tried out first, and the last good one stays in use when it is refused:
+ * Builds the template of user databases, once per binary and set of migrations. Starting a clone takes a fraction of a first
+ * start. A changed set is tested first; when it is refused, the last valid one stays in use:
  *
- *   read ──▶ build on an empty database ──▶ try out (a new owner, an existing database) ──▶ in use
+ *   read ──▶ build on an empty database ──▶ test (a new owner, an existing database) ──▶ in use
  *     └──────────────┴───────────────────────────┴──▶ refused, with file, line and reason
  */
 export class TemplateStore {
   readonly #options: TemplateOptions;
-  readonly #looks = new SingleFlight<void>();
+  readonly #refreshes = new SingleFlight<void>();
   #set: MigrationSet | null = null;
   #current: Template | null = null;
   #problem: MigrationProblem | null = null;
@@ -74,23 +64,23 @@ export class TemplateStore {
     this.#options = options;
   }
 
-  /** What databases are made from, and get at their next start; null when no set was ever good. */
+  /** The template of new databases, and of others at their next start; null when no valid set exists. */
   get current(): Template | null {
     return this.#current;
   }
 
-  /** The files as they were read last. */
+  /** The files of the last refresh. */
   get files(): readonly MigrationFile[] {
     return this.#set?.files ?? [];
   }
 
-  /** Reads the files as they are now, and does not try them out. Never rejects. */
-  readNow(): Promise<MigrationSet> {
+  /** Reads the current files without testing them. Never rejects. */
+  readFiles(): Promise<MigrationSet> {
     const { packageDir, applications } = this.#options;
     return readMigrationSet(packageDir, applications);
   }
 
-  /** Why the files as they were read last are not in use. */
+  /** Why the files of the last refresh are not in use. */
   get problem(): MigrationProblem | null {
     return this.#problem;
   }
@@ -99,7 +89,7 @@ export class TemplateStore {
     return this.#warnings;
   }
 
-  /** @throws FathomError `provision.failed` when no set was ever good */
+  /** @throws FathomError `provision.failed` when no valid set exists */
   async get(): Promise<Template> {
     if (!this.#current) await this.refresh();
     if (this.#current) return this.#current;
@@ -109,15 +99,15 @@ export class TemplateStore {
     );
   }
 
-  /** Reads the files, and tries them out when they have changed. Never rejects. */
+  /** Reads the files, and tests them if they have changed. Never rejects. */
   refresh(): Promise<void> {
-    return this.#looks.run('look', () => this.#refresh());
+    return this.#refreshes.run('refresh', () => this.#refresh());
   }
 
-  /** What is neither in use nor being made. Call it before anything is cloned. */
+  /** Removes unused templates. Call this before a database is cloned. */
   async prune(): Promise<void> {
     const { directory } = this.#options;
-    const kept = new Set([GOOD_FILE, await this.#goodName()]);
+    const kept = new Set([GOOD_FILE, await this.#readGoodName()]);
     for (const entry of await readdir(directory)) {
       if (!kept.has(entry)) await rm(join(directory, entry), { recursive: true, force: true });
     }
@@ -125,12 +115,12 @@ export class TemplateStore {
 
   async #refresh(): Promise<void> {
     const { log } = this.#options;
-    const set = await this.readNow();
+    const set = await this.readFiles();
     if (set.hash === this.#set?.hash) return;
     this.#set = set;
     try {
       await makeDirectory(this.#options.directory);
-      this.#current ??= await this.#lastGood();
+      this.#current ??= await this.#readLastGood();
       if (set.problem) throw new SetRefused(set.problem);
       await this.#use(set);
     } catch (error) {
@@ -147,13 +137,11 @@ export class TemplateStore {
     if (error instanceof SetRefused) this.#problem = error.problem;
     else {
       this.#problem = { code: 'unusable', file: null, line: null, message: messageOf(error) };
-      // Not for what the files say: it is tried again when somebody asks.
+      // The files are not the cause, so the next refresh tries again.
       this.#set = null;
     }
     const { file, line, message, code } = this.#problem;
-    const instead = this.#current
-      ? 'databases are made and started with those that were good last'
-      : 'no database can be made';
+    const instead = this.#current ? 'the last valid migrations stay in use' : 'no database can be created';
     log.error({ file, line, code }, `the migrations of user databases are not used: ${message}; ${instead}`);
   }
 
@@ -163,7 +151,7 @@ export class TemplateStore {
     const final = join(directory, name);
     if (!(await exists(join(final, 'pb_data', 'data.db')))) {
       await this.#build(set, final);
-      log.info({ template: final }, 'made the template of user databases');
+      log.info({ template: final }, 'created the template of user databases');
     }
     await replaceFile(join(directory, GOOD_FILE), name, { mode: 0o600, synced: false });
     this.#warnings = JSON.parse(await readFile(join(final, WARNINGS_FILE), 'utf8')) as string[];
@@ -184,7 +172,7 @@ export class TemplateStore {
         set.files,
       );
       withDatabase(join(template.pbData, 'data.db'), { readOnly: false }, (database) =>
-        complete(database, set.files),
+        finishTemplate(database, set.files),
       );
       await rm(join(template.pbData, '.notify'), { recursive: true, force: true });
       shortenTypesFile(template.pbData);
@@ -192,7 +180,7 @@ export class TemplateStore {
       await rm(scratch, { recursive: true, force: true });
       await rm(join(building, 'marked'), { recursive: true, force: true });
       await writeFile(join(building, WARNINGS_FILE), JSON.stringify(warnings), { mode: 0o600 });
-      // Earlier releases had a template of another form under the same name.
+      // Earlier releases used this name for templates of another form.
       await rm(final, { recursive: true, force: true });
       await rename(building, final);
     } catch (error) {
@@ -201,8 +189,8 @@ export class TemplateStore {
     }
   }
 
-  async #lastGood(): Promise<Template | null> {
-    const name = await this.#goodName();
+  async #readLastGood(): Promise<Template | null> {
+    const name = await this.#readGoodName();
     if (name === null) return null;
     const directory = join(this.#options.directory, name);
     if (!(await exists(join(directory, 'pb_data', 'data.db')))) return null;
@@ -210,7 +198,7 @@ export class TemplateStore {
     return templateIn(directory, await readMigrationSet(join(directory, 'migrations'), none));
   }
 
-  async #goodName(): Promise<string | null> {
+  async #readGoodName(): Promise<string | null> {
     const path = join(this.#options.directory, GOOD_FILE);
     return (await exists(path)) ? (await readFile(path, 'utf8')).trim() : null;
   }
@@ -220,17 +208,17 @@ function templateIn(directory: string, { hash, files }: MigrationSet): Template 
   return { hash, files, pbData: join(directory, 'pb_data'), migrationsDir: join(directory, 'migrations') };
 }
 
-/** Proves that the migrations applied, and leaves all in the one file that is copied. @throws SetRefused */
-function complete(database: DatabaseSync, files: readonly MigrationFile[]): void {
+/** Checks that all migrations were applied, removes secrets, and leaves all data in one file. @throws SetRefused */
+function finishTemplate(database: DatabaseSync, files: readonly MigrationFile[]): void {
   const rows = database.prepare('SELECT file FROM _migrations').all();
   const applied = new Set(rows.map((row) => row['file']));
   const [missing] = migrationNames(files).filter((file) => !applied.has(file));
   if (missing !== undefined) {
-    const message = `${missing} does not call migrate(); put what other files load into a folder below`;
+    const message = `${missing} does not call migrate(); move a file that other files load into a subfolder`;
     throw new SetRefused({ code: 'not_a_migration', file: missing, line: null, message });
   }
   recordApplied(database, files);
   replaceCollectionSecrets(database, () => NO_SECRET);
-  // What was replaced or deleted must not live on in free pages of every clone.
+  // Replaced or deleted data must not stay in free pages of every clone.
   database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
 }

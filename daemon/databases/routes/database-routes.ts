@@ -30,11 +30,12 @@ export interface DatabaseRoutesDeps {
 }
 
 const GLOBAL = 'global';
-/** User databases and their instances. The global one is listed as well, as an instance that only the daemon stops. */
+
+/** Registers the routes of databases. The global one is listed as well; only the daemon stops it. */
 export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   const { fleet, catalog, lifecycle, clock } = deps;
 
-  const allowed = (request: FastifyRequest, name: string) =>
+  const requireAccess = (request: FastifyRequest, name: string) =>
     requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
 
   serve(app, listDatabases, (request) => {
@@ -56,7 +57,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   });
 
   serve(app, getDatabase, (request) => {
-    allowed(request, request.params.name);
+    requireAccess(request, request.params.name);
     return redactInstance(request.caller, fleet.get(request.params.name).state.view());
   });
 
@@ -64,7 +65,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   const operate = (operation: Operation, run: (name: string) => Promise<Instance>) => {
     serve(app, operation, async (request) => {
       const { name } = request.params;
-      allowed(request, name);
+      requireAccess(request, name);
       if (name === GLOBAL && operation !== restartDatabase) {
         const remedy = "'fathomd databases restart global' restarts it";
         throw new FathomError('conflict', `the global database starts and stops with the daemon; ${remedy}`);
@@ -72,10 +73,10 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
       return redactInstance(request.caller, await run(name));
     });
   };
-  // A person who says start means it: this also leaves `failed`.
+  // A requested start also leaves the phase `failed`.
   operate(startDatabase, (name) => lifecycle.start(name, { force: true }));
   operate(stopDatabase, (name) => lifecycle.stop(name));
-  // The global instance, too, may be restarted; it comes back before anything else is done.
+  // The global instance can be restarted, but not stopped.
   operate(restartDatabase, (name) => (name === GLOBAL ? fleet.restart(GLOBAL) : lifecycle.restart(name)));
 
   serve(app, deleteDatabase, async (request) => {
@@ -84,9 +85,9 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
 
   serve(app, getDatabaseLogs, async (request) => {
     const { name } = request.params;
-    allowed(request, name);
+    requireAccess(request, name);
     const { source, ...query } = request.query;
-    // PocketBase shows its log to superusers alone: it has the addresses of all clients.
+    // PocketBase shows its log only to superusers, because it contains the addresses of all clients.
     const isAllowed = seesAll(requireCaller(request), 'databases.read');
     if (source === 'requests' && !isAllowed)
       throw new FathomError('auth.forbidden', "the source 'requests' is for administrators; use 'output'");
@@ -98,7 +99,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   });
 
   serve(app, getDatabaseMetrics, (request) => {
-    allowed(request, request.params.name);
+    requireAccess(request, request.params.name);
     const { state } = fleet.get(request.params.name);
     const { usage, probe, restarts } = state.view();
     return { usage, probe, probes: [...state.probes], restarts };

@@ -23,7 +23,7 @@ export interface LifecycleRoutesDeps {
   users: UserRepository;
 }
 
-/** The lifecycle API of earlier clients: other paths and another form of errors, the same fleet. */
+/** Registers the lifecycle API of earlier clients: other paths and another form of errors for the same fleet. */
 export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
   const { catalog, fleet, lifecycle, provisioner, users } = deps;
 
@@ -34,7 +34,7 @@ export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
     const before = catalog.findByUser(id);
     const entry = await provisioner.ensure(user);
     if (request.body?.force_restart && before) await lifecycle.restart(entry.row.name);
-    else if (entry.runner.state.phase === 'failed') throw givenUp(entry);
+    else if (entry.runner.state.phase === 'failed') throw failedInstance(entry);
     else await lifecycle.start(entry.row.name, { force: false });
     const instance = toLifecycle(entry);
     return {
@@ -70,7 +70,7 @@ export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
   });
 }
 
-function givenUp({ row, runner }: CatalogEntry): FathomError {
+function failedInstance({ row, runner }: CatalogEntry): FathomError {
   return new FathomError(
     'instance.failed',
     `${row.name} has failed: ${runner.state.reason?.message ?? 'no reason is known'}; send force_restart to try again`,

@@ -2,18 +2,18 @@ import { getMigrations } from '../../../shared/api/migrations.ts';
 import { type Api, serve } from '../../http/serve.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { Catalog } from '../catalog.ts';
-import { migrationStatus } from '../migrations/status.ts';
+import { readMigrationStatus } from '../migrations/status.ts';
 import type { TemplateStore } from '../provisioning/template.ts';
 
 export interface MigrationRoutesDeps {
-  template: Pick<TemplateStore, 'files' | 'problem' | 'readNow' | 'warnings'>;
+  template: Pick<TemplateStore, 'files' | 'problem' | 'readFiles' | 'warnings'>;
   catalog: Catalog;
 }
 
-/** The migrations of user databases: whether they are in use, and which databases have others. */
+/** Registers the route that shows the migrations of user databases. */
 export function migrationRoutes(app: Api, { template, catalog }: MigrationRoutesDeps): void {
   serve(app, getMigrations, () =>
-    migrationStatus(
+    readMigrationStatus(
       template,
       catalog.entries().map(({ row, runner }) => ({
         name: row.name,

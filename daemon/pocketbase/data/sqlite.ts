@@ -52,6 +52,12 @@ export function toIsoTime(stored: string): string {
   return stored.replace(' ', 'T');
 }
 
+export function hasTable(database: DatabaseSync, name: string): boolean {
+  return (
+    database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(name) !== undefined
+  );
+}
+
 /** Runs `work` in one write transaction. */
 export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');

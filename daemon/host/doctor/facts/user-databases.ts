@@ -4,7 +4,7 @@ import type { FathomClient } from '../../../../shared/client/fathom-client.ts';
 import { packageRoot } from '../../../base/package.ts';
 import { type ApplicationSettings, readMigrationSet } from '../../../databases/migrations/migration-set.ts';
 import { readDrift } from '../../../databases/migrations/status.ts';
-import { brokenPromises } from '../../../databases/owner/ownership.ts';
+import { findViolations } from '../../../databases/owner/ownership.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
 import { dataDirOf } from '../../../supervisor/instance-spec.ts';
 
@@ -29,7 +29,7 @@ export function findOpenAccounts(
     const owner = owners.get(name);
     if (owner === undefined) return [];
     const problems = reading(join(dataDirOf(join(userDatabasesDir, name)), 'data.db'), (database) =>
-      brokenPromises(database, owner),
+      findViolations(database, owner),
     );
     return problems && problems.length > 0 ? [{ name, problems }] : [];
   });
