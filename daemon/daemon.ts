@@ -14,7 +14,7 @@ import { reload } from './startup/reload.ts';
 import { createApiWithStream } from './startup/routes.ts';
 import { startControlPlane } from './startup/start-control-plane.ts';
 import { GLOBAL_NAME } from './supervisor/global-instance.ts';
-import { byInstance } from './supervisor/start/takeover.ts';
+import { groupByInstance } from './supervisor/start/takeover.ts';
 
 const PAGE_CHECK_MS = 3_600_000;
 
@@ -63,7 +63,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => services.audit.stop());
   await listen(config, { host, services, resources, adminSocketFd: options.adminSocketFd ?? null });
 
-  const found = byInstance(await services.driver.find());
+  const found = groupByInstance(await services.driver.find());
   await startControlPlane(config, { host, services, processes: found.get(GLOBAL_NAME) ?? [] });
   found.delete(GLOBAL_NAME);
 

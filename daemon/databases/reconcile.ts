@@ -5,7 +5,7 @@ import type { Logger } from '../base/log/log.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { byInstance, isOutdated, whyNotAdopt } from '../supervisor/start/takeover.ts';
+import { adoptionProblem, groupByInstance, isOutdated } from '../supervisor/start/takeover.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { isOpenToOthers } from './provisioning/prepare-database.ts';
@@ -42,7 +42,7 @@ export class Reconciler {
    * not continue have ended, so that no process writes to files that are removed next.
    */
   async startAll(found: readonly FoundProcess[]): Promise<void> {
-    const processes = byInstance(found);
+    const processes = groupByInstance(found);
     const ends: Promise<void>[] = [];
     const outdated: string[] = [];
     for (const { row, runner } of this.#deps.catalog.entries()) {
@@ -53,7 +53,7 @@ export class Reconciler {
         if (process) ends.push(this.#end(process, 'this database should not run'));
         continue;
       }
-      const objection = process ? whyNotAdopt(process, runner.spec) : null;
+      const objection = process ? adoptionProblem(process, runner.spec) : null;
       if (process && objection === null) {
         runner.start({ force: false, adopt: process });
         if (isOutdated(process, runner.spec) || isOpenToOthers(dataDirOf(runner.spec.directory)))

@@ -1,6 +1,6 @@
 import { keepReconciled } from '../databases/keep-reconciled.ts';
 import { watchPages } from '../supervisor/health/page-watch.ts';
-import { keepLogs } from '../supervisor/log-keeper.ts';
+import { maintainLogs } from '../supervisor/log-maintenance.ts';
 import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
 
@@ -26,7 +26,7 @@ export function startPeriodicChecks({
   resources.defer(watchPages({ fleet, damage, everyMs: pageCheckMs, clock, log }));
   resources.defer(() => provisioner.idle());
   resources.defer(
-    keepLogs({ fleet, own: host.ownLog, directory: host.instanceLogsDir, retentionMs, clock, log }),
+    maintainLogs({ fleet, own: host.ownLog, directory: host.instanceLogsDir, retentionMs, clock, log }),
   );
   ownerSync.start();
   resources.defer(() => ownerSync.stop());

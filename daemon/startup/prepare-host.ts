@@ -10,7 +10,7 @@ import type { Config } from '../config/config.ts';
 import { type Binary, verifyBinary } from '../pocketbase/binary/binary.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
-import { prepareLogs } from '../supervisor/log-keeper.ts';
+import { prepareLogs } from '../supervisor/log-maintenance.ts';
 
 /** Resources of the host: directories, the lock on the data directory, PocketBase's executable and the daemon's log. */
 export interface Host {

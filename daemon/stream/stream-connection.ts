@@ -15,7 +15,7 @@ import { withTimes } from '../pocketbase/logs/log-times.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Monitor } from '../supervisor/health/monitor.ts';
-import { byTime, LEVEL_AMONG_OUTPUT, requestLines } from '../supervisor/instance-logs.ts';
+import { DEFAULT_REQUEST_LEVEL, mergeByTime, readRequestLines } from '../supervisor/instance-logs.ts';
 import { type InstanceSpec, requestLogOf } from '../supervisor/instance-spec.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { Outbox } from './outbox.ts';
@@ -216,10 +216,10 @@ export class StreamConnection {
     if (ended.signal.aborted) return;
     const printed = withTimes(lines, readAt).map((line, index) => ({ ...line, run: runs.get(index) }));
     const requests = from === undefined && seesRequests ? this.#failedRequests(spec, printed[0]?.at) : [];
-    this.#outbox.snapshot(topic, byTime(printed, requests));
+    this.#outbox.snapshot(topic, mergeByTime(printed, requests));
     if (seesRequests) {
       void requestLogOf(spec).follow(
-        LEVEL_AMONG_OUTPUT,
+        DEFAULT_REQUEST_LEVEL,
         ({ at, text }) =>
           this.#outbox.event(topic, { kind: 'log.line', name, line: { at, text, source: 'requests' } }),
         { clock: this.#deps.clock, signal: ended.signal },
@@ -246,7 +246,9 @@ export class StreamConnection {
   /** Returns failed requests since the first line of the snapshot. */
   #failedRequests(spec: InstanceSpec, since = ''): LogLine[] {
     try {
-      return requestLines(spec, LOG_SNAPSHOT_LINES, LEVEL_AMONG_OUTPUT).filter(({ at }) => at >= since);
+      return readRequestLines(spec, LOG_SNAPSHOT_LINES, DEFAULT_REQUEST_LEVEL).filter(
+        ({ at }) => at >= since,
+      );
     } catch (error) {
       return [
         { at: this.#deps.clock.now().toISOString(), text: `WARN ${messageOf(error)}`, source: 'requests' },

@@ -17,11 +17,11 @@ import { Runner } from './runner.ts';
 import type { PortAllocator } from './start/ports.ts';
 import { endFound } from './start/terminate.ts';
 
-/** Throughput is flat from four starts at a time on; beyond that each one only waits longer (measured). */
-const PARALLEL_STARTS = 4;
-/** Longer than the grace after which a process is killed: what takes longer waits for its files to be saved. */
+/** Measured: more concurrent starts do not increase the throughput, each one only takes longer. */
+const CONCURRENT_STARTS = 4;
+/** Longer than the grace period of a stop. A process that takes longer is waiting for its files to be saved. */
 const END_TIMEOUT_MS = 30_000;
-/** Phases that a wait for "running" ends with. */
+/** Phases that end a wait for the phase `running`. */
 const START_ENDED: ReadonlySet<InstancePhase> = new Set(['running', 'failed', 'backing_off', 'stopped']);
 
 export interface FleetDeps {
@@ -37,11 +37,11 @@ export interface FleetDeps {
   files: InstanceFiles;
 }
 
-/** All instances. One runner each; what they share is the start slots and the ports. */
+/** All instances, with one runner each. They share the start slots and the ports. */
 export class Fleet {
   readonly #deps: FleetDeps;
   readonly #runners = new Map<string, Runner>();
-  readonly #starts = new Semaphore(PARALLEL_STARTS);
+  readonly #starts = new Semaphore(CONCURRENT_STARTS);
   readonly #sampler: Sampler;
 
   constructor(deps: FleetDeps) {
@@ -49,7 +49,7 @@ export class Fleet {
     this.#sampler = new Sampler(deps.clock);
   }
 
-  /** Makes an instance known, without starting it. Known already: the runner that is there. */
+  /** Adds an instance without starting it. Returns the existing runner when the name is known. */
   add(spec: InstanceSpec, lastPort: number | null): Runner {
     const known = this.#runners.get(spec.name);
     if (known) return known;
@@ -64,14 +64,14 @@ export class Fleet {
     return runner;
   }
 
-  /** Stops an instance for good and forgets it. */
+  /** Stops an instance and removes it. */
   async remove(name: string): Promise<void> {
     const runner = this.#runners.get(name);
     if (!runner) return;
     await runner.close('stop');
     this.#runners.delete(name);
     this.#deps.ports.release(name);
-    this.#sampler.forget(name);
+    this.#sampler.remove(name);
     this.#deps.bus.publish({ kind: 'instance.removed', name });
   }
 
@@ -119,7 +119,7 @@ export class Fleet {
   /**
    * Starts an instance and waits until it runs.
    *
-   * @throws FathomError `instance.failed` with the reason when it does not
+   * @throws FathomError `instance.failed` with the reason
    */
   async start(
     name: string,
@@ -131,12 +131,12 @@ export class Fleet {
     return this.#untilRunning(runner, timeoutMs);
   }
 
-  /** Ends a process that an earlier daemon left and that is not to be taken over. */
+  /** Ends a process of an earlier daemon that is not taken over. */
   endFound(found: FoundProcess): Promise<void> {
     return endFound(found, this.#deps, this.#deps.stopGraceMs);
   }
 
-  /** @throws FathomError `conflict` when it is started meanwhile, `instance.failed` when its files cannot be saved yet */
+  /** @throws FathomError `conflict` when it is started again in the meantime, `instance.failed` when its files cannot be saved yet */
   async stop(name: string): Promise<Instance> {
     const runner = this.get(name);
     const { state } = runner;
@@ -148,7 +148,7 @@ export class Fleet {
     if (!ended) {
       throw new FathomError(
         'instance.failed',
-        `${name} does not end: ${state.reason?.message ?? state.phase}`,
+        `${name} does not stop: ${state.reason?.message ?? state.phase}`,
       );
     }
     if (state.phase !== 'stopped') {
@@ -157,7 +157,7 @@ export class Fleet {
     return state.view();
   }
 
-  /** @throws FathomError `instance.failed` with the reason when it does not come back */
+  /** @throws FathomError `instance.failed` with the reason when it does not run again */
   async restart(name: string): Promise<Instance> {
     const runner = this.get(name);
     const before = runner.state.observed.pid;
@@ -175,13 +175,13 @@ export class Fleet {
       AbortSignal.timeout(timeoutMs),
     );
     if (state.phase === 'running') return state.view();
-    const late = `not running after ${timeoutMs / 1000} s`;
-    const why = state.reason?.message ?? (ended ? state.phase : late);
-    const next = state.phase === 'backing_off' ? ' (it will be tried again)' : '';
-    throw new FathomError('instance.failed', `${spec.name}: ${why}${next}`);
+    const timedOut = `not running after ${timeoutMs / 1000} s`;
+    const reason = state.reason?.message ?? (ended ? state.phase : timedOut);
+    const next = state.phase === 'backing_off' ? ' (Fathom will retry)' : '';
+    throw new FathomError('instance.failed', `${spec.name}: ${reason}${next}`);
   }
 
-  /** Samples what every running instance uses of the host; the bus tells it. */
+  /** Samples and publishes the resource usage of every running instance. */
   async sample(): Promise<void> {
     const targets: SampleTarget[] = [];
     for (const { spec, state } of this.#runners.values()) {
@@ -195,9 +195,10 @@ export class Fleet {
   }
 
   /**
-   * Ends supervision. With `stop` every instance is stopped at once, the global one last, as the others' end is noted in it;
-   * with `leave` all go on. `undo` is for a start that failed: user instances that an earlier daemon left go on, all others
-   * are stopped.
+   * Ends the supervision.
+   *
+   * @param how `stop` stops all instances, the global one last because the others report to it; `leave` keeps all processes
+   *   running; `undo`, for a failed start of the daemon, keeps adopted user instances running and stops all others
    */
   async close(how: 'stop' | 'leave' | 'undo'): Promise<void> {
     const runners = [...this.#runners.values()];
@@ -211,7 +212,7 @@ export class Fleet {
   }
 }
 
-/** The global instance may be why the start failed: the next start gets a new one. */
+/** The global instance is always stopped, because it may be the reason of the failed start. */
 function endAfterFailedStart({ spec, isAdopted }: Runner): 'stop' | 'leave' {
   return spec.kind === 'user' && isAdopted ? 'leave' : 'stop';
 }

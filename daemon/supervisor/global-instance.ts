@@ -15,18 +15,18 @@ import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts
 import { settingsOfInstance } from './start/prepare-settings.ts';
 
 export const GLOBAL_NAME = 'global';
-/** A sign-in holds three at a time, and waits in them while a database is provisioned. */
+/** A sign-in uses three runtimes at the same time, and keeps them while a database is provisioned. */
 const HOOKS_POOL = 16;
 
-/** The global PocketBase: the control plane, and where people sign up. */
+/** The global PocketBase: the control plane, where users sign up. */
 export function globalInstance(options: {
   config: Config;
   binary: Binary;
   clock: Clock;
-  /** The package's directory. */
+  /** The directory of the package. */
   root: string;
   logsDir: string;
-  /** Where its hooks reach the daemon. */
+  /** The URL at which its hooks reach the daemon. */
   hookUrl: string;
   hookToken: string;
   authorization: () => Promise<string>;
@@ -66,7 +66,7 @@ export function globalInstance(options: {
       FATHOM_OAUTH_SECRETS: JSON.stringify(oauthSecrets(config.oauth)),
     },
     prepare: () => {
-      // What else they should be is told to it when it runs: on the first start there is no file yet.
+      // Other settings are set through the API when it runs: before the first start there is no file.
       adjustDatabase(join(dataDirOf(directory), 'data.db'), [adjustment]);
       return Promise.resolve(null);
     },
@@ -74,7 +74,7 @@ export function globalInstance(options: {
     publicUrl: (port) => `http://${hostAndPort(config.bindAddress, port)}`,
     probeAuthorization: options.authorization,
     onPort: () => {
-      // Without it the next start is taken for the first one, which is what it was before.
+      // Best effort: without the marker, the next start counts as the first one.
       writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 }).catch(() => {});
     },
   };

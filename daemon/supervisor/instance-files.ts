@@ -17,52 +17,54 @@ import { diskInspector, readOnlyReason } from '../pocketbase/data/disk-state.ts'
 import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/data/rescue.ts';
 import { restartHint } from '../pocketbase/process/exit-reason.ts';
 import { unresponsiveReason } from '../pocketbase/process/unresponsive-reason.ts';
-import type { DamageRecord } from './health/page-watch.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
 
-/** What the supervisor reads and saves of the host's files; injected, as a test's instances have none. */
+/** Damage inside databases by instance. It counts only for the file with that identity. */
+export type DamageRecord = Map<string, { identity: string; reason: PhaseReason }>;
+
+/** Access to the files of instances. Injected, because the instances of unit tests have no files. */
 export interface InstanceFiles {
-  /** What stands in the way of a start; null when nothing does. */
-  whatIsWrong(spec: InstanceSpec): Promise<PhaseReason | null>;
+  /** Why an instance cannot start; null when it can. */
+  startProblem(spec: InstanceSpec): Promise<PhaseReason | null>;
   /**
-   * Which file is the instance's database now: another `identity` after it was replaced, another `stamp` after anything
-   * was written into it. Null when there is none to be seen.
+   * The current database file of an instance: `identity` changes when it is replaced, `stamp` when it is written. Null when
+   * it cannot be read.
    */
   database(spec: InstanceSpec): { identity: string; stamp: string } | null;
-  /** Looks at the files of a run, again and again; `launchedOn` is the `identity` of its database at its start. */
+  /** Returns a function that checks the files of a run. `launchedOn` is the `identity` of its database at its start. */
   inspector(spec: InstanceSpec, pid: number, launchedOn: string | null): () => Promise<DataState>;
-  /** Why a process must not close its files, see `endProcess`; null when it may. */
+  /** Why a process must not close its files normally, see `endProcess`; null when it is safe. */
   unsafeToCloseReason(directory: string, pid: number): Promise<PhaseReason | null>;
-  /** Why a process does not answer, as far as the host knows. */
+  /** Why a process does not respond, from its state in /proc; null when that shows no reason. */
   unresponsiveReason(pid: number): Promise<PhaseReason | null>;
-  /** Saves what only a halted process holds; where to, or null when that is nothing. */
+  /** Copies files that would be lost with a stopped process. Resolves with their directory, or null without such files. */
   rescue(directory: string, pid: number, now: Date): Promise<string | null>;
 }
 
 export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): InstanceFiles {
-  /** The devices on which directories of databases were seen to lie. */
+  /** The devices of directories with databases. */
   const devices = new Map<string, number>();
   const inspectDisk = diskInspector(clock);
-  /** Where the `data.db` of a directory was moved to under its process: the next start names the place. */
+  /** The new paths of `data.db` files that were moved while their process ran, by directory. The next start reports them. */
   const moved = new Map<string, string>();
-  const noteMove = async (directory: string, pid: number, reason: PhaseReason | null) => {
+  const recordMove = async (directory: string, pid: number, reason: PhaseReason | null) => {
     if (reason?.code !== 'data_dir_missing') return;
     const file = (await openFiles(pid))?.find(({ role, deleted }) => role === 'data.db' && !deleted);
     if (file) moved.set(directory, file.path);
     else moved.delete(directory);
   };
-  const damageOfPages = ({ name, directory }: InstanceSpec): PhaseReason | null => {
-    const found = damage.get(name);
-    if (!found) return null;
-    return fileState(join(dataDirOf(directory), 'data.db'))?.identity === found.identity
-      ? found.reason
+  const pageDamage = ({ name, directory }: InstanceSpec): PhaseReason | null => {
+    const entry = damage.get(name);
+    if (!entry) return null;
+    return fileState(join(dataDirOf(directory), 'data.db'))?.identity === entry.identity
+      ? entry.reason
       : null;
   };
   return {
-    whatIsWrong: async (spec) => {
+    startProblem: async (spec) => {
       const [binary, data] = await Promise.all([
         changedBinary(spec.binary),
-        whatIsWrongWithData(spec, { devices, moved }),
+        dataProblem(spec, { devices, moved }),
       ]);
       return binary ?? data;
     },
@@ -76,13 +78,13 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
       });
       return async () => {
         const { broken, limited } = await inspect();
-        await noteMove(spec.directory, pid, broken);
-        return { broken, limited: limited ?? damageOfPages(spec) };
+        await recordMove(spec.directory, pid, broken);
+        return { broken, limited: limited ?? pageDamage(spec) };
       };
     },
     unsafeToCloseReason: async (directory, pid) => {
       const reason = await unsafeToCloseReason(dataDirOf(directory), pid);
-      await noteMove(directory, pid, reason);
+      await recordMove(directory, pid, reason);
       return reason;
     },
     unresponsiveReason,
@@ -90,16 +92,16 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
   };
 }
 
-async function whatIsWrongWithData(
+async function dataProblem(
   spec: InstanceSpec,
   { devices, moved }: { devices: Map<string, number>; moved: ReadonlyMap<string, string> },
 ): Promise<PhaseReason | null> {
   const dataDir = dataDirOf(spec.directory);
   const dataFile = `${dataDir}/data.db`;
   const parent = dirname(spec.directory);
-  const [device, there] = await Promise.all([deviceOf(parent), isThere(dataFile)]);
-  if (there === 'denied') return accessDenied(dataFile);
-  if (there) {
+  const [device, exists] = await Promise.all([deviceOf(parent), fileExists(dataFile)]);
+  if (exists === 'denied') return accessDenied(dataFile);
+  if (exists) {
     if (device !== null) devices.set(parent, device);
     return (
       unusableReason(spec.directory, dataDir) ??
@@ -110,21 +112,21 @@ async function whatIsWrongWithData(
   if (devices.has(parent) && devices.get(parent) !== device) {
     return {
       code: 'volume_missing',
-      message: `the disk that held ${parent} is not mounted any more; mount it, the instance then comes back by itself`,
+      message: `the disk with ${parent} is no longer mounted; mount it, the instance then starts by itself`,
     };
   }
-  // A user database is made by provisioning, the global instance by its first start; neither silently anew.
+  // Only provisioning creates a user database, and only the first start creates the global one.
   const marker = hasRunMarkerOf(spec.directory);
-  if (spec.kind === 'global' && (await isThere(marker)) === false) return null;
-  const orAnew = spec.kind === 'user' ? '' : `or remove ${marker} to begin anew, `;
-  const place = moved.get(spec.directory);
-  if (place !== undefined && fileState(place) !== null) {
-    const message = `${dataFile} was moved to ${place}; move it back, with the files that were beside it, ${restartHint(spec)}`;
+  if (spec.kind === 'global' && (await fileExists(marker)) === false) return null;
+  const orStartEmpty = spec.kind === 'user' ? '' : `or remove ${marker} to start with an empty one, `;
+  const movedTo = moved.get(spec.directory);
+  if (movedTo !== undefined && fileState(movedTo) !== null) {
+    const message = `${dataFile} was moved to ${movedTo}; move it back, with the files that were beside it, ${restartHint(spec)}`;
     return { code: 'data_dir_missing', message };
   }
   const rescued = await lastRescued(spec.directory);
-  const from = rescued === null ? 'a backup' : `${rescued}, where what was deleted under it was saved`;
-  const message = `${dataFile} is missing; restore it from ${from}, ${orAnew}${restartHint(spec)}`;
+  const source = rescued === null ? 'a backup' : `${rescued}, which has copies of the deleted files`;
+  const message = `${dataFile} is missing; restore it from ${source}, ${orStartEmpty}${restartHint(spec)}`;
   return { code: 'data_dir_missing', message };
 }
 
@@ -136,18 +138,18 @@ async function deviceOf(path: string): Promise<number | null> {
 }
 
 async function lastRescued(directory: string): Promise<string | null> {
-  const beside = dirname(directory);
+  const parent = dirname(directory);
   const prefix = `${RESCUED_PREFIX}${basename(directory)}-`;
-  const names = await readdir(beside).catch((): string[] => []);
+  const names = await readdir(parent).catch((): string[] => []);
   const last = names
     .filter((name) => name.startsWith(prefix))
     .toSorted()
     .at(-1);
-  return last === undefined ? null : join(beside, last);
+  return last === undefined ? null : join(parent, last);
 }
 
-/** @throws what keeps it from being seen, other than that it is not there or must not be looked at */
-async function isThere(path: string): Promise<boolean | 'denied'> {
+/** @throws the error of stat(2), except for a missing file or denied access */
+async function fileExists(path: string): Promise<boolean | 'denied'> {
   try {
     await stat(path);
     return true;

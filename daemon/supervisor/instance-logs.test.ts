@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../base/time/clock.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
-import { byTime, tailOfLogs } from './instance-logs.ts';
+import { mergeByTime, tailLogs } from './instance-logs.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 
 const line = (at: string, text: string) => ({ at, text });
@@ -12,9 +12,9 @@ const line = (at: string, text: string) => ({ at, text });
 it('merges two logs by time, and keeps the order of each', () => {
   const output = [line('1', 'a'), line('3', 'b'), line('3', 'c')];
   const requests = [line('0', 'x'), line('3', 'y'), line('4', 'z')];
-  expect(byTime(output, requests).map(({ text }) => text)).toEqual(['x', 'a', 'b', 'c', 'y', 'z']);
-  expect(byTime([], requests)).toEqual(requests);
-  expect(byTime(output, [])).toEqual(output);
+  expect(mergeByTime(output, requests).map(({ text }) => text)).toEqual(['x', 'a', 'b', 'c', 'y', 'z']);
+  expect(mergeByTime([], requests)).toEqual(requests);
+  expect(mergeByTime(output, [])).toEqual(output);
 });
 
 it('reports a log that cannot be read as a failure of the instance', async () => {
@@ -22,7 +22,7 @@ it('reports a log that cannot be read as a failure of the instance', async () =>
   onTestFinished(() => rmdirSync(directory));
   const log = new InstanceLog(directory, systemClock, { maxBytes: 1024, retentionMs: 1000 });
   const spec = { name: 'global', log } as unknown as InstanceSpec;
-  await expect(tailOfLogs(spec, { tail: 1, source: 'output' }, systemClock)).rejects.toMatchObject({
+  await expect(tailLogs(spec, { tail: 1, source: 'output' }, systemClock)).rejects.toMatchObject({
     code: 'instance.failed',
   });
 });

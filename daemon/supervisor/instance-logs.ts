@@ -2,47 +2,51 @@ import type { LogTail } from '../../shared/api/databases.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { LogLevelName, LogLine, LogSource } from '../../shared/events.ts';
 import type { Clock } from '../base/time/clock.ts';
+import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { withTimes } from '../pocketbase/logs/log-times.ts';
 import { type InstanceSpec, requestLogOf } from './instance-spec.ts';
 
-/** Among what a process printed, only requests that failed are shown. */
-export const LEVEL_AMONG_OUTPUT: LogLevelName = 'warn';
+/** The lines of a run that are read to find the reason of its exit. */
+const RUN_LINES = 50;
+
+/** The level of request log entries that are shown together with the output of the process: only failed requests. */
+export const DEFAULT_REQUEST_LEVEL: LogLevelName = 'warn';
 
 /**
- * The end of the logs of an instance.
+ * The last lines of the logs of an instance.
  *
- * @param level of what PocketBase logged
+ * @param options.level of the request log
  * @throws FathomError `instance.failed` when a log cannot be read
  */
-export async function tailOfLogs(
+export async function tailLogs(
   spec: InstanceSpec,
   { tail, source, level }: { tail: number; source: LogSource; level?: LogLevelName | undefined },
   clock: Clock,
 ): Promise<LogTail> {
   const {
-    lines: printed,
+    lines: complete,
     end,
     rest,
   } = await spec.log.tailWithEnd(tail).catch((error: unknown) => {
     throw new FathomError(
       'instance.failed',
-      `the log of ${spec.name} cannot be read: ${messageOf(error)}; check ${spec.log.path}`,
+      `cannot read the log of ${spec.name}: ${messageOf(error)}; check ${spec.log.path}`,
       { cause: error },
     );
   });
-  const all = rest === '' ? printed : [...printed, rest].slice(-tail);
+  const all = rest === '' ? complete : [...complete, rest].slice(-tail);
   const output = source === 'requests' ? [] : withTimes(all, clock.now());
-  const floor = level ?? (source === 'requests' ? 'info' : LEVEL_AMONG_OUTPUT);
-  const requests = source === 'output' ? [] : requestLines(spec, tail, floor);
+  const minimumLevel = level ?? (source === 'requests' ? 'info' : DEFAULT_REQUEST_LEVEL);
+  const requests = source === 'output' ? [] : readRequestLines(spec, tail, minimumLevel);
   return {
-    lines: byTime(output, requests).slice(-tail),
+    lines: mergeByTime(output, requests).slice(-tail),
     position: end,
     partial: rest !== '' && source !== 'requests',
   };
 }
 
 /** @throws FathomError `instance.failed` */
-export function requestLines(spec: InstanceSpec, count: number, level: LogLevelName): LogLine[] {
+export function readRequestLines(spec: InstanceSpec, count: number, level: LogLevelName): LogLine[] {
   try {
     return requestLogOf(spec)
       .tail(count, level)
@@ -50,14 +54,14 @@ export function requestLines(spec: InstanceSpec, count: number, level: LogLevelN
   } catch (error) {
     throw new FathomError(
       'instance.failed',
-      `the request log of ${spec.name} cannot be read: ${messageOf(error)}; '--source output' leaves it out`,
+      `cannot read the request log of ${spec.name}: ${messageOf(error)}; use '--source output' to leave it out`,
       { cause: error },
     );
   }
 }
 
-/** Lines of one source keep their order; the time of what was printed is a good guess. */
-export function byTime(output: readonly LogLine[], requests: readonly LogLine[]): LogLine[] {
+/** Merges two logs by time. The order within each log stays, because the times of output lines are estimates. */
+export function mergeByTime(output: readonly LogLine[], requests: readonly LogLine[]): LogLine[] {
   const merged: LogLine[] = [];
   let next = 0;
   for (const line of output) {
@@ -68,4 +72,18 @@ export function byTime(output: readonly LogLine[], requests: readonly LogLine[])
     merged.push(line);
   }
   return [...merged, ...requests.slice(next)];
+}
+
+/** The position at which the lines of a run begin; 0 when the log cannot be read. */
+export async function endOfLog(log: InstanceLog): Promise<number> {
+  return log.end().catch(() => 0);
+}
+
+/** The last output lines of a run. A log that cannot be read is reported in their place. */
+export async function lastLines(log: InstanceLog, from: number): Promise<string[]> {
+  try {
+    return await log.tail(RUN_LINES, from);
+  } catch (error) {
+    return [`cannot read the log: ${messageOf(error)}`];
+  }
 }

@@ -22,34 +22,34 @@ function newState() {
   return { time, events, state };
 }
 
-/** The shortest way from `stopped` to a phase, over the table. */
-function wayTo(goal: InstancePhase): InstancePhase[] {
-  const ways: InstancePhase[][] = [['stopped']];
-  for (let way = ways.shift(); way; way = ways.shift()) {
-    const last = way.at(-1) ?? 'stopped';
-    if (last === goal) return way.slice(1);
-    for (const next of PHASE_TRANSITIONS[last]) if (!way.includes(next)) ways.push([...way, next]);
+/** The shortest path from `stopped` to a phase in the transition table. */
+function pathTo(goal: InstancePhase): InstancePhase[] {
+  const paths: InstancePhase[][] = [['stopped']];
+  for (let path = paths.shift(); path; path = paths.shift()) {
+    const last = path.at(-1) ?? 'stopped';
+    if (last === goal) return path.slice(1);
+    for (const next of PHASE_TRANSITIONS[last]) if (!path.includes(next)) paths.push([...path, next]);
   }
   throw new Error(`${goal} cannot be reached`);
 }
 
 describe('entering a phase', () => {
-  it.each(INSTANCE_PHASES)('%s: what the table names is let through, everything else refused', (phase) => {
+  it.each(INSTANCE_PHASES)('%s: allows the transitions of the table and refuses all others', (phase) => {
     for (const next of INSTANCE_PHASES) {
       const { state, events } = newState();
-      for (const step of wayTo(phase)) state.enter(step, null);
-      const told = events.length;
+      for (const step of pathTo(phase)) state.enter(step, null);
+      const published = events.length;
       if (next === phase || PHASE_TRANSITIONS[phase].includes(next)) {
         state.enter(next, null);
         expect(state.phase).toBe(next);
       } else {
         expect(() => state.enter(next, null)).toThrow();
-        expect([state.phase, events.length]).toEqual([phase, told]);
+        expect([state.phase, events.length]).toEqual([phase, published]);
       }
     }
   });
 
-  it('is told with the whole state; the same one again is a change, and keeps its time', async () => {
+  it('publishes the whole state; the same phase again is a change and keeps its time', async () => {
     const { state, events, time } = newState();
     state.enter('queued', null);
     const { since } = state.view();
@@ -60,9 +60,9 @@ describe('entering a phase', () => {
   });
 });
 
-it('an exit is noted with how long it ran and who wanted it', async () => {
+it('records an exit with the uptime and who ended the process', async () => {
   const { state, time } = newState();
-  state.note({ pid: 7, startedAt: time.now() });
+  state.update({ pid: 7, startedAt: time.now() });
   await time.advance(12_340);
   state.recordExit({ code: null, signal: 'SIGKILL' }, null);
   expect(state.view()).toMatchObject({
@@ -72,17 +72,17 @@ it('an exit is noted with how long it ran and who wanted it', async () => {
   });
 });
 
-it('whoever waits for a state is woken by it, or by the end of the patience', async () => {
+it('a wait ends when the state is reached, or when the signal aborts', async () => {
   const { state } = newState();
-  const patience = new AbortController();
+  const controller = new AbortController();
   const [running, never] = [
     state.until(() => state.phase === 'starting', new AbortController().signal),
-    state.until(() => state.phase === 'failed', patience.signal),
+    state.until(() => state.phase === 'failed', controller.signal),
   ];
   state.enter('queued', null);
   state.enter('starting', null);
   expect(await running).toBe(true);
-  patience.abort();
+  controller.abort();
   expect(await never).toBe(false);
-  expect(await state.until(() => true, patience.signal)).toBe(true);
+  expect(await state.until(() => true, controller.signal)).toBe(true);
 });

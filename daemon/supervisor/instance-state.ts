@@ -4,10 +4,10 @@ import { canTransition, type EndedBy, type InstancePhase } from '../../shared/in
 import type { Clock } from '../base/time/clock.ts';
 import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
 
-/** Half an hour at the default interval. */
-const KEPT_PROBES = 60;
+/** Half an hour with the default interval. */
+const MAX_PROBES = 60;
 
-/** What is observed of one instance besides its phase. */
+/** The observed state of one instance, except its phase. */
 export interface Observed {
   desired: 'running' | 'stopped';
   port: number | null;
@@ -21,7 +21,7 @@ export interface Observed {
   lastExit: LastExit | null;
 }
 
-/** The state of one instance. It changes through `enter` and `note` only, and each change is told to the bus. */
+/** The state of one instance. It changes only through `enter` and `update`, and each change is published. */
 export class InstanceState {
   readonly #spec: InstanceSpec;
   readonly #clock: Clock;
@@ -30,7 +30,7 @@ export class InstanceState {
   #since: Date;
   #reason: PhaseReason | null = null;
   #observed: Observed;
-  /** Where it ran last: while it starts, several ports may be tried. */
+  /** The port of its last run. A start may try several ports. */
   #lastPort: number | null;
   readonly #probes: Probe[] = [];
   #usage: Usage | null = null;
@@ -76,7 +76,7 @@ export class InstanceState {
     return this.#probes.at(-1) ?? null;
   }
 
-  /** The last ones, oldest first. */
+  /** The last probes, oldest first. */
   get probes(): readonly Probe[] {
     return this.#probes;
   }
@@ -85,11 +85,11 @@ export class InstanceState {
     return this.#usage;
   }
 
-  /** Enters a phase; entering the same one again only notes what changed. */
+  /** Enters a phase. For the current phase, only updates reason and changes. */
   enter(phase: InstancePhase, reason: PhaseReason | null, changes: Partial<Observed> = {}): void {
     if (phase === this.#phase) {
       this.#reason = reason;
-      this.note(changes);
+      this.update(changes);
       return;
     }
     const from = this.#phase;
@@ -108,11 +108,11 @@ export class InstanceState {
       at: this.#since.toISOString(),
       instance: this.view(),
     });
-    if (phase === 'running') this.#noteMove();
+    if (phase === 'running') this.#publishMove();
     this.#wake();
   }
 
-  #noteMove(): void {
+  #publishMove(): void {
     const { port } = this.#observed;
     const from = this.#lastPort;
     this.#lastPort = port;
@@ -121,17 +121,17 @@ export class InstanceState {
     this.#publish({ kind: 'instance.moved', name: this.#spec.name, from, to: port, at });
   }
 
-  note(changes: Partial<Observed>): void {
+  update(changes: Partial<Observed>): void {
     this.#observed = { ...this.#observed, ...changes };
     this.#publish({ kind: 'instance.changed', name: this.#spec.name, instance: this.view() });
     this.#wake();
   }
 
-  /** Its next process was started. */
+  /** Records a new process and returns its run. */
   beginRun(pid: number, port: number): LogRun {
     const startedAt = this.#clock.now();
     const run = (this.#observed.run ?? 0) + 1;
-    this.note({ pid, port, startedAt, run });
+    this.update({ pid, port, startedAt, run });
     return { pid, run, started_at: startedAt.toISOString(), last_exit: this.#observed.lastExit };
   }
 
@@ -139,7 +139,7 @@ export class InstanceState {
     const now = this.#clock.now();
     const { startedAt } = this.#observed;
     const uptime_s = startedAt ? Math.round((now.getTime() - startedAt.getTime()) / 100) / 10 : 0;
-    this.note({
+    this.update({
       pid: null,
       startedAt: null,
       lastExit: { code, signal, at: now.toISOString(), uptime_s, ended_by: endedBy },
@@ -148,7 +148,7 @@ export class InstanceState {
 
   recordProbe(probe: Probe): void {
     this.#probes.push(probe);
-    if (this.#probes.length > KEPT_PROBES) this.#probes.shift();
+    if (this.#probes.length > MAX_PROBES) this.#probes.shift();
     this.#publish({ kind: 'instance.probe', name: this.#spec.name, probe });
   }
 
@@ -157,7 +157,7 @@ export class InstanceState {
     this.#publish({ kind: 'instance.usage', name: this.#spec.name, usage });
   }
 
-  /** Waits until the state satisfies the condition; false when the signal aborted first. */
+  /** Waits until the state satisfies the condition. Resolves with false when the signal aborts first. */
   async until(condition: () => boolean, signal: AbortSignal): Promise<boolean> {
     while (!condition()) {
       if (signal.aborted) return false;

@@ -60,7 +60,7 @@ async function apply(step: Command): Promise<void> {
   return undefined;
 }
 
-/** As at the daemon's own start: processes of an earlier one are handed over before anything else happens. */
+/** As at the start of the daemon: instances get the processes of an earlier daemon first. */
 function takeOver(left: readonly boolean[]): void {
   for (const [index, { spec }] of stage.runners.entries()) {
     const { name, directory, binary } = spec;
@@ -71,18 +71,21 @@ function takeOver(left: readonly boolean[]): void {
   }
 }
 
-describe('any order of commands and misfortunes', () => {
-  it('never makes two processes of one instance, keeps to the table, and ends where it is wanted', async () => {
+describe('any order of commands and failures', () => {
+  it('never starts two processes of one instance, and reaches the desired state by valid transitions', async () => {
     const scenario = fc.record({
       left: fc.array(fc.boolean(), { minLength: COUNT, maxLength: COUNT }),
       commands: fc.array(command, { maxLength: 40 }),
-      wanted: fc.array(fc.constantFrom('start', 'stop', 'restart'), { minLength: COUNT, maxLength: COUNT }),
+      lastCommands: fc.array(fc.constantFrom('start', 'stop', 'restart'), {
+        minLength: COUNT,
+        maxLength: COUNT,
+      }),
       slots: fc.integer({ min: 1, max: COUNT }),
       end: fc.constantFrom('stop', 'leave'),
       random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
     });
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ left, commands, wanted, slots, end, random }) => {
+      fc.asyncProperty(scenario, async ({ left, commands, lastCommands, slots, end, random }) => {
         stage = new Stage();
         stage.random = () => random;
         stage.add(COUNT, slots);
@@ -91,16 +94,16 @@ describe('any order of commands and misfortunes', () => {
 
         stage.fate = () => ({ kind: 'serves', afterMs: 20 });
         for (const body of stage.driver.alive.values()) body.hung = false;
-        for (const [index, want] of wanted.entries()) {
+        for (const [index, last] of lastCommands.entries()) {
           const runner = stage.runners[index] as Runner;
-          if (want === 'start') runner.start({ force: true });
-          else if (want === 'stop') runner.stop();
+          if (last === 'start') runner.start({ force: true });
+          else if (last === 'stop') runner.stop();
           else runner.restart();
         }
-        const goal = (index: number) => (wanted[index] === 'stop' ? 'stopped' : 'running');
+        const goal = (index: number) => (lastCommands[index] === 'stop' ? 'stopped' : 'running');
         await stage.until(
           () => stage.runners.every(({ state }, index) => state.phase === goal(index)),
-          wanted.join(', '),
+          lastCommands.join(', '),
         );
         for (const [index, { spec, state }] of stage.runners.entries()) {
           const pids = stage.driver.of(spec.name).map(({ process: { pid } }) => pid);

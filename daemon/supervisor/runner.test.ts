@@ -22,7 +22,7 @@ describe('files that cannot be saved', () => {
     stage.first.start({ force: false });
   });
 
-  it('a process that is to stop is kept, with the reason, until there is space', async () => {
+  it('a stop keeps the process, with the reason, until there is space', async () => {
     await stage.untilPhase('running');
     stage.first.stop();
     await stage.until(() => stage.first.state.reason?.code === 'data_dir_missing', 'the reason');
@@ -35,7 +35,7 @@ describe('files that cannot be saved', () => {
     await stage.close();
   });
 
-  it('the end of the daemon leaves such a process to the next one, and does not wait for ever', async () => {
+  it('the end of the daemon does not wait for ever, and leaves the process to the next daemon', async () => {
     await stage.untilPhase('running');
     await stage.close('stop');
     expect(stage.driver.alive.size).toBe(1);
@@ -43,7 +43,7 @@ describe('files that cannot be saved', () => {
 });
 
 describe('commands in each phase', () => {
-  it('a stop while the start has not got as far as a process', async () => {
+  it('stop during a start, before there is a process', async () => {
     stage.add(1);
     for (let turns = 0; turns < 12; turns += 1) {
       stage.first.start({ force: false });
@@ -56,7 +56,7 @@ describe('commands in each phase', () => {
     await stage.close();
   });
 
-  it('a start after a stop that followed a failure for good', async () => {
+  it('start leaves `failed` only after a stop', async () => {
     stage.add(1);
     stage.fate = () => ({ kind: 'dies', afterMs: 5, code: 1, says: 'file is not a database (26)' });
     stage.first.start({ force: false });
@@ -77,7 +77,7 @@ describe('commands in each phase', () => {
     await stage.close();
   });
 
-  it('a forced start leaves `failed` within the call, and cuts a back-off short', async () => {
+  it('a forced start ends a back-off within the call', async () => {
     stage.add(1);
     stage.random = () => 0.99;
     stage.fate = () => ({ kind: 'dies', afterMs: 5, code: 1, says: 'x' });
@@ -96,7 +96,7 @@ describe('commands in each phase', () => {
     await stage.close();
   });
 
-  it('a forced start takes nothing from one that is running or starting', async () => {
+  it('a forced start keeps the process of a running or starting instance', async () => {
     stage.add(1);
     stage.first.start({ force: false });
     await stage.until(() => stage.first.state.observed.pid !== null, 'a process');
@@ -109,7 +109,7 @@ describe('commands in each phase', () => {
     await stage.close();
   });
 
-  it('a restart brings a new process, and is no failure', async () => {
+  it('a restart starts a new process and does not count as a failure', async () => {
     stage.add(1);
     stage.first.start({ force: false });
     await stage.untilPhase('running');
@@ -125,7 +125,7 @@ describe('commands in each phase', () => {
     await stage.close();
   });
 
-  it('what an earlier daemon left is ended by a stop or the end that comes before its turn', async () => {
+  it('a stop or close before its turn ends the process of an earlier daemon', async () => {
     for (const end of ['stop', 'close'] as const) {
       stage = new Stage();
       stage.add(2);
@@ -153,7 +153,7 @@ describe('commands in each phase', () => {
     }
   });
 
-  it('a process that was taken over is watched, counted from its own start, and can be left again', async () => {
+  it('an adopted process is watched, and keeps running with `leave`', async () => {
     stage.add(1);
     const command = {
       name: 'i0',
@@ -169,7 +169,7 @@ describe('commands in each phase', () => {
     expect([...stage.driver.alive.keys()]).toEqual([found.pid]);
   });
 
-  it('one slot that waits for a silent start is passed on', async () => {
+  it('a start that takes too long releases its slot', async () => {
     stage.add(2);
     const [silent, healthy] = stage.runners as [Runner, Runner];
     stage.fate = () => ({ kind: 'silent' });
@@ -182,7 +182,7 @@ describe('commands in each phase', () => {
     await stage.close();
   });
 
-  it('failures are forgotten once it has run for a while', async () => {
+  it('a stable run resets the failures', async () => {
     stage.add(1);
     stage.first.start({ force: false });
     await stage.untilPhase('running');
@@ -199,7 +199,7 @@ describe('commands in each phase', () => {
     await stage.close();
   });
 
-  it('a hung process that never gave a good answer is no stable run, however long it hung', async () => {
+  it('the time of a hung process without a successful probe does not count as a stable run', async () => {
     stage.add(1);
     let starts = 0;
     stage.fate = () => {
@@ -211,7 +211,7 @@ describe('commands in each phase', () => {
     for (let round = 1; round <= 3; round += 1) {
       await stage.until(() => stage.first.state.phase === 'running' && starts === round, `start ${round}`);
       for (const body of stage.driver.of('i0')) body.hung = true;
-      await stage.until(() => stage.first.state.observed.restarts === round, 'it to be replaced');
+      await stage.until(() => stage.first.state.observed.restarts === round, 'a new process');
       attempts.push(stage.first.state.observed.attempt);
     }
     expect(attempts).toEqual([1, 2, 3]);

@@ -7,7 +7,7 @@ import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/p
 import { type RunFailure, watchRun } from './health/watch.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
-import { afterFailure } from './restart-policy.ts';
+import { decideAfterFailure } from './restart-policy.ts';
 import { type LaunchDeps, type LaunchOutcome, launch } from './start/launch.ts';
 import { PreparedFile } from './start/prepared-file.ts';
 import { findHolder, takeOver } from './start/takeover.ts';
@@ -17,19 +17,28 @@ export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
   random: () => number;
   healthIntervalMs: number;
-  /** How long a process that is to stop may take before it is killed. */
+  /** The time between SIGTERM and SIGKILL when a process is stopped. */
   stopGraceMs: number;
 }
 
-/** A start that takes longer waits for something; it gives its slot to the next one and goes on beside it. */
-const SLOT_PATIENCE_MS = 5_000;
-/** Phases that only a command or time ends: nothing is under way that could be interrupted. */
+/** A start that takes longer than this releases its slot and continues. */
+const SLOT_TIMEOUT_MS = 5_000;
+/** Phases without an operation in progress. Only a command or time ends them. */
 const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_off']);
 
 /**
- * Drives one instance towards what is desired of it, turn after turn: wait for a start slot, launch, watch; when the
- * process is gone and nobody asked for it, decide what follows. Commands only write down what is wanted and end the wait
- * of the current turn, so there is never more than one hand on the process.
+ * Drives one instance towards its desired state in a loop of turns. Each turn waits for a start slot, launches the process
+ * and watches it. After an unexpected exit, the restart policy decides what follows.
+ *
+ *   stopped ─▶ queued ─▶ starting ─▶ running ◀─▶ unresponsive
+ *                ▲           └──────────┴────────────┤ unexpected exit or failed start
+ *                ├─────────────── restart at once ◀──┤
+ *                ├────────────────── backing_off ◀───┤
+ *                └── forced start ──── failed ◀──────┘ too many attempts
+ *
+ * A stop leads from every phase to stopped, through stopping if there is a process.
+ *
+ * Commands only set the desired state and end the wait of the current turn, so operations on the process are serialized.
  */
 export class Runner {
   readonly spec: InstanceSpec;
@@ -38,17 +47,17 @@ export class Runner {
   #turn = new AbortController();
   #loop: Promise<void> | null = null;
   #closing: 'no' | 'stop' | 'leave' = 'no';
-  #gaveUp = false;
+  #hasFailed = false;
   readonly #prepared = new PreparedFile();
-  /** Why the next turn has to wait, and how long; null starts at once. */
+  /** The delay before the next turn, with its reason; null starts at once. */
   #backoff: { reason: PhaseReason; delayMs: number } | null = null;
-  /** A process that an earlier daemon left running. */
+  /** A process of an earlier daemon that is not adopted yet. */
   #found: FoundProcess | null = null;
-  /** Ends the wait for files that cannot be saved: only the end of the daemon, or of the database, does not wait for ever. */
-  readonly #patience = new AbortController();
-  /** The one process of this instance, from the moment it has a pid until it is gone. */
+  /** Ends the attempts to save files. Aborts only after `close`, when the daemon ends or the database is removed. */
+  readonly #stopSaving = new AbortController();
+  /** The current process of this instance, until it has ended. */
   #process: InstanceProcess | null = null;
-  /** The last process that was taken over. */
+  /** The last process that was adopted. */
   #adopted: InstanceProcess | null = null;
 
   constructor(spec: InstanceSpec, deps: RunnerDeps, lastPort: number | null) {
@@ -57,68 +66,68 @@ export class Runner {
     this.state = new InstanceState(spec, deps, lastPort);
   }
 
-  /** Wants it running. `force` also leaves `failed`, cuts a back-off short and forgets earlier failures. */
+  /** Sets the desired state to running. `force` also leaves `failed`, ends a back-off and resets the failures. */
   start({ force, adopt }: { force: boolean; adopt?: FoundProcess }): void {
     if (this.#closing !== 'no') return;
     if (adopt) this.#found = adopt;
-    if (force) this.#forgetFailures();
-    this.state.note({ desired: 'running' });
-    this.#go(force ? IDLE.has(this.state.phase) : this.state.phase === 'stopped');
+    if (force) this.#resetFailures();
+    this.state.update({ desired: 'running' });
+    this.#runLoop({ interrupt: force ? IDLE.has(this.state.phase) : this.state.phase === 'stopped' });
   }
 
-  /** There is nothing to start yet. A forced start tries it. */
-  giveUp(reason: PhaseReason): void {
+  /** Enters `failed` for a database that cannot be started yet. A forced start tries it. */
+  markFailed(reason: PhaseReason): void {
     if (this.#closing !== 'no' || !IDLE.has(this.state.phase)) return;
-    this.#gaveUp = true;
+    this.#hasFailed = true;
     this.state.enter('failed', reason, { desired: 'running', nextAttemptAt: null });
   }
 
-  /** Wants it stopped. */
+  /** Sets the desired state to stopped. */
   stop(): void {
     if (this.#closing !== 'no') return;
-    this.#prepared.forget();
-    this.state.note({ desired: 'stopped' });
+    this.#prepared.reset();
+    this.state.update({ desired: 'stopped' });
     this.#turn.abort();
     this.#loop ??= this.#run();
   }
 
-  /** Wants a new process, whatever the state. */
+  /** Starts a new process in every state. */
   restart(): void {
     if (this.#closing !== 'no') return;
-    this.#forgetFailures();
-    this.state.note({ desired: 'running' });
-    this.#go(true);
+    this.#resetFailures();
+    this.state.update({ desired: 'running' });
+    this.#runLoop({ interrupt: true });
   }
 
-  /** Whether its process was left by an earlier daemon. */
+  /** Whether its process was started by an earlier daemon. */
   get isAdopted(): boolean {
     return this.#found !== null || (this.#process !== null && this.#process === this.#adopted);
   }
 
-  /** Ends the loop for good; with `leave` the process goes on, for the next daemon to take over. */
+  /** Ends the loop. With `leave`, the process keeps running and the next daemon takes it over. */
   async close(how: 'stop' | 'leave'): Promise<void> {
     if (this.#closing === 'no') {
       this.#closing = how;
-      // Whoever waits for it to run need not any more.
-      if (how === 'stop') this.state.note({ desired: 'stopped' });
+      // Ends the waits for the phase `running`.
+      if (how === 'stop') this.state.update({ desired: 'stopped' });
     }
     this.#turn.abort();
     this.#loop ??= this.#run();
-    const enough = deadline(this.#deps.clock, how === 'leave' ? 0 : this.#deps.stopGraceMs);
-    enough.signal.addEventListener('abort', () => this.#patience.abort());
+    const timeout = deadline(this.#deps.clock, how === 'leave' ? 0 : this.#deps.stopGraceMs);
+    timeout.signal.addEventListener('abort', () => this.#stopSaving.abort());
     await this.#loop;
-    enough.cancel();
+    timeout.cancel();
   }
 
-  #forgetFailures(): void {
-    this.#gaveUp = false;
+  #resetFailures(): void {
+    this.#hasFailed = false;
     this.#backoff = null;
-    this.#prepared.forget();
-    this.state.note({ attempt: 0, nextAttemptAt: null });
+    this.#prepared.reset();
+    this.state.update({ attempt: 0, nextAttemptAt: null });
   }
 
-  /** The phase is left at once, so that whoever waits for the outcome does not take the old one for it. */
-  #go(interrupt: boolean): void {
+  /** Starts the loop, or ends its current turn. An idle phase is left at once, so that waits do not end with it. */
+  #runLoop({ interrupt }: { interrupt: boolean }): void {
     if (interrupt) {
       if (IDLE.has(this.state.phase)) {
         this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
@@ -128,7 +137,7 @@ export class Runner {
     this.#loop ??= this.#run();
   }
 
-  get #wanted(): boolean {
+  get #shouldRun(): boolean {
     return this.#closing === 'no' && this.state.observed.desired === 'running';
   }
 
@@ -137,34 +146,33 @@ export class Runner {
       this.#turn = new AbortController();
       const { signal } = this.#turn;
       try {
-        if (this.#wanted && !this.#gaveUp) await this.#drive(signal);
-        else await this.#rest(signal);
+        if (this.#shouldRun && !this.#hasFailed) await this.#startAndWatch(signal);
+        else await this.#waitForCommand(signal);
       } catch (error) {
         await this.#recover(error);
       }
     }
-    if (this.#closing === 'stop') await this.#endFound();
+    if (this.#closing === 'stop') await this.#endFoundProcess();
     if (IDLE.has(this.state.phase) || this.state.phase === 'queued') {
       this.state.enter('stopped', null, { nextAttemptAt: null });
     }
   }
 
-  /** Nothing to do until a command comes. */
-  async #rest(signal: AbortSignal): Promise<void> {
-    this.#deps.ports.rest(this.spec.name);
-    if (!this.#wanted) {
-      await this.#endFound();
-      // A start may have come while that took its time.
-      if (this.#wanted) return;
+  async #waitForCommand(signal: AbortSignal): Promise<void> {
+    this.#deps.ports.markInactive(this.spec.name);
+    if (!this.#shouldRun) {
+      await this.#endFoundProcess();
+      // A start command may have come in the meantime.
+      if (this.#shouldRun) return;
       this.#backoff = null;
-      this.#gaveUp = false;
+      this.#hasFailed = false;
       this.state.enter('stopped', null, { nextAttemptAt: null, attempt: 0, maxAttempts: null });
     }
     if (!signal.aborted)
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   }
 
-  async #drive(signal: AbortSignal): Promise<void> {
+  async #startAndWatch(signal: AbortSignal): Promise<void> {
     const { clock, starts } = this.#deps;
     if (this.#backoff) {
       const { delayMs, reason } = this.#backoff;
@@ -178,7 +186,7 @@ export class Runner {
     const release = await starts.acquire(signal);
     if (!release) return;
     const started = new AbortController();
-    void clock.sleep(SLOT_PATIENCE_MS, started.signal).then(release);
+    void clock.sleep(SLOT_TIMEOUT_MS, started.signal).then(release);
     let outcome: LaunchOutcome;
     try {
       outcome = (await this.#adopt(signal)) ?? (await this.#launch(signal));
@@ -194,39 +202,39 @@ export class Runner {
         this.#deps,
         signal,
       );
-      if (end) this.#afterFailure(end);
-      else if (this.#closing !== 'leave') await this.#end(outcome.running.process);
+      if (end) this.#handleFailure(end);
+      else if (this.#closing !== 'leave') await this.#stopProcess(outcome.running.process);
     } else if (outcome.kind === 'failed') {
       if (outcome.reason.code === 'data_dir_locked') {
-        // Should it be a process of this very instance that was lost sight of, the next turn takes that over.
+        // The lock may belong to a lost process of this instance: the next turn adopts it.
         this.#found = await findHolder(this.#deps.driver, this.spec);
       }
-      this.#afterFailure({ ...outcome, uptimeMs: 0 });
+      this.#handleFailure({ ...outcome, uptimeMs: 0 });
     } else if (!outcome.process) this.state.enter('queued', null);
-    else if (this.#closing !== 'leave') await this.#end(outcome.process);
+    else if (this.#closing !== 'leave') await this.#stopProcess(outcome.process);
   }
 
-  /** A fault of ours must not leave the instance, nor its process, without anybody looking after it. */
-  async #recover(fault: unknown): Promise<void> {
+  /** Continues after an internal error, so that the instance and its process stay supervised. */
+  async #recover(internalError: unknown): Promise<void> {
     const { clock, log } = this.#deps;
-    log.error({ err: fault, instance: this.spec.name }, 'supervision of an instance failed');
+    log.error({ err: internalError, instance: this.spec.name }, 'the supervision of an instance failed');
     try {
       const exit = this.#process && (await this.#endProcess(this.#process, HUNG_GRACE_MS));
-      const message = `supervision failed: ${messageOf(fault)}; look at the daemon's log`;
+      const message = `supervision failed: ${messageOf(internalError)}; see the daemon's log`;
       const reason: PhaseReason = { code: exit ? 'exited' : 'spawn_failed', message };
-      this.#afterFailure({ reason, exit, endedBy: exit ? 'fathomd' : null, uptimeMs: 0 });
+      this.#handleFailure({ reason, exit, endedBy: exit ? 'fathomd' : null, uptimeMs: 0 });
     } catch (error) {
-      log.error({ err: error, instance: this.spec.name }, 'and could not be taken up again yet');
+      log.error({ err: error, instance: this.spec.name }, 'the supervision of an instance failed again');
       await clock.sleep(1_000, this.#turn.signal);
     }
   }
 
-  /** A log that cannot be marked stands in nobody's way. */
+  /** Best effort: a log whose runs cannot be recorded does not block the start. */
   #recordRun(position: number, run: LogRun): void {
     this.spec.log.recordRun(position, run).catch((error: unknown) => {
       this.#deps.log.warn(
         { instance: this.spec.name },
-        `the next daemon will not know where this run begins in the log: ${messageOf(error)}`,
+        `cannot record where this run begins in the log: ${messageOf(error)}`,
       );
     });
   }
@@ -238,14 +246,14 @@ export class Runner {
       this.#process = process;
       this.#recordRun(logStart, this.state.beginRun(process.pid, port));
     });
-    const isWhole = outcome.kind === 'running' && outcome.running.limitation === null;
-    this.#prepared.startedOn(isWhole ? outcome.database : null);
-    // One that lost its port is gone, and there was no next one.
-    const gone =
+    const isPrepared = outcome.kind === 'running' && outcome.running.limitation === null;
+    this.#prepared.recordStart(isPrepared ? outcome.database : null);
+    // A process that lost its port has ended, and no other was started.
+    const hasEnded =
       outcome.kind === 'interrupted' ? !outcome.process : outcome.kind === 'failed' && !outcome.exit;
-    if (gone && this.#process) {
+    if (hasEnded && this.#process) {
       this.#process = null;
-      this.state.note({ pid: null, startedAt: null });
+      this.state.update({ pid: null, startedAt: null });
     }
     return outcome;
   }
@@ -254,7 +262,7 @@ export class Runner {
     const found = this.#found;
     if (!found) return null;
     this.#found = null;
-    this.#prepared.forget();
+    this.#prepared.reset();
     this.#process = this.#deps.driver.adopt(found);
     this.#adopted = this.#process;
     const running = await takeOver(found, this.#process, this.spec, this.#deps, signal);
@@ -267,71 +275,69 @@ export class Runner {
     return null;
   }
 
-  /** The process that an earlier daemon left is not to be taken over after all. */
-  async #endFound(): Promise<void> {
+  async #endFoundProcess(): Promise<void> {
     if (!this.#found) return;
     const process = this.#deps.driver.adopt(this.#found);
     this.#found = null;
     await this.#endProcess(process, this.#deps.stopGraceMs);
   }
 
-  /** Ends a process because a person, or the daemon's own end, asked for it. */
-  async #end(process: InstanceProcess): Promise<void> {
+  /** Ends a process after a command, or when the daemon ends. */
+  async #stopProcess(process: InstanceProcess): Promise<void> {
     this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
     const exit = await this.#endProcess(process, this.#deps.stopGraceMs);
     if (!exit) return;
     this.#recordExit(exit, 'request');
-    if (this.#wanted) this.state.enter('queued', null);
-    else this.state.enter('stopped', null);
+    this.state.enter(this.#shouldRun ? 'queued' : 'stopped', null);
   }
 
-  /** Null when its files could not be saved before the daemon ended: it is left to the next one. */
+  /** Null when its files could not be saved before the daemon ends. The next daemon then finds the process. */
   async #endProcess(process: InstanceProcess, graceMs: number): Promise<ProcessExit | null> {
     const ended = await endProcess(process, this.spec.directory, this.#deps, {
       graceMs,
-      onUnsaved: (reason) => this.state.enter(this.state.phase, reason),
-      patience: this.#patience.signal,
+      onSaveFailed: (reason) => this.state.enter(this.state.phase, reason),
+      stopSaving: this.#stopSaving.signal,
     });
     return ended?.exit ?? null;
   }
 
-  #afterFailure({ reason, exit, endedBy, uptimeMs }: RunFailure): void {
+  #handleFailure({ reason, exit, endedBy, uptimeMs }: RunFailure): void {
     if (exit) this.#recordExit(exit, endedBy);
     const { attempt, restarts } = this.state.observed;
-    const verdict = afterFailure(
+    const decision = decideAfterFailure(
       {
         reason: reason.code,
         attempt,
-        before: this.state.reason?.code ?? null,
+        previousReason: this.state.reason?.code ?? null,
         uptimeMs,
         mayGiveUp: this.spec.kind === 'user',
       },
       this.#deps.random,
     );
     const counted = {
-      attempt: verdict.attempt,
-      maxAttempts: verdict.maxAttempts,
+      attempt: decision.attempt,
+      maxAttempts: decision.maxAttempts,
       restarts: restarts + (exit ? 1 : 0),
     };
     this.#deps.log.warn(
-      { instance: this.spec.name, reason: reason.code, ...counted, decision: verdict.kind },
+      { instance: this.spec.name, reason: reason.code, ...counted, decision: decision.kind },
       reason.message,
     );
-    if (verdict.kind === 'give_up') {
-      this.#gaveUp = true;
+    if (decision.kind === 'give_up') {
+      this.#hasFailed = true;
       this.state.enter('failed', reason, counted);
-    } else if (verdict.delayMs === 0) {
+    } else if (decision.delayMs === 0) {
       this.state.enter('queued', reason, counted);
     } else {
-      this.#backoff = { reason, delayMs: verdict.delayMs };
+      this.#backoff = { reason, delayMs: decision.delayMs };
       this.state.enter('backing_off', reason, counted);
     }
   }
 
   #recordExit(exit: ProcessExit, endedBy: EndedBy): void {
     this.#process = null;
-    if (endedBy === 'request') this.#prepared.forget();
-    else this.#prepared.leftAs(this.#deps.files.database(this.spec));
+    if (endedBy === 'request') this.#prepared.reset();
+    else this.#prepared.recordExit(this.#deps.files.database(this.spec));
     this.state.recordExit(exit, endedBy);
   }
 }

@@ -12,7 +12,7 @@ import { ManualTime, settle } from './manual-time.ts';
 
 /** Everything is in its place. */
 export const NO_FILES: InstanceFiles = {
-  whatIsWrong: () => Promise.resolve(null),
+  startProblem: () => Promise.resolve(null),
   database: () => null,
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),
   unsafeToCloseReason: () => Promise.resolve(null),

@@ -164,7 +164,7 @@ export class Provisioner {
       const { name, desired, state } = entry.row;
       const message = `it could not be created: ${messageOf(error)}; fix the cause, then run 'fathomd databases start ${name}'`;
       if (desired === 'running' && state === 'provisioning')
-        entry.runner.giveUp({ code: 'provision_failed', message });
+        entry.runner.markFailed({ code: 'provision_failed', message });
       throw error;
     }
   }

@@ -18,7 +18,7 @@ import { requireCaller, requireOwnerOrAll, seesAll } from '../../http/caller.ts'
 import { redactInstance } from '../../http/redact.ts';
 import { type Api, serve, slicePage } from '../../http/serve.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
-import { tailOfLogs } from '../../supervisor/instance-logs.ts';
+import { tailLogs } from '../../supervisor/instance-logs.ts';
 import type { Catalog } from '../catalog.ts';
 import type { DatabaseLifecycle } from '../lifecycle.ts';
 
@@ -91,7 +91,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
     const isAllowed = seesAll(requireCaller(request), 'databases.read');
     if (source === 'requests' && !isAllowed)
       throw new FathomError('auth.forbidden', "the source 'requests' is for administrators; use 'output'");
-    return tailOfLogs(
+    return tailLogs(
       fleet.get(name).spec,
       { ...query, source: isAllowed ? source : ('output' as const) },
       clock,

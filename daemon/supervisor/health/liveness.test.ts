@@ -8,8 +8,8 @@ import type { DataState } from '../../pocketbase/data/data-state.ts';
 import { LIVENESS_PATH, probe, READINESS_PATH } from '../../pocketbase/process/probe.ts';
 import { watchLiveness } from './liveness.ts';
 
-/** Waits for nothing, but remembers what it was asked to wait. */
-function hurried(startedAtMs = 0): Clock & { waits: number[] } {
+/** A clock that does not wait, but records the waits. */
+function instantClock(startedAtMs = 0): Clock & { waits: number[] } {
   const waits: number[] = [];
   return {
     ...systemClock,
@@ -22,7 +22,7 @@ function hurried(startedAtMs = 0): Clock & { waits: number[] } {
   };
 }
 
-async function answers(listener: RequestListener): Promise<number> {
+async function serve(listener: RequestListener): Promise<number> {
   const server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {
@@ -52,25 +52,25 @@ function watch(
       inspect: () => Promise.resolve(data),
       unresponsiveReason: () => Promise.resolve(null),
       atOnce: false,
-      onProbe: (_probe, inARow) => {
-        failures.push(inARow);
+      onProbe: (_probe, failed) => {
+        failures.push(failed);
         if (statuses.length === 0) stop.abort();
       },
     },
     stop.signal,
   );
-  return verdict.then((how) => ({ how, failures }));
+  return verdict.then((result) => ({ result, failures }));
 }
 
-it('three failures in a row are the end, fewer are forgiven, and a suspicion looks again sooner', async () => {
+it('ends after three failures in a row, and probes sooner after a failure', async () => {
   const statuses = [false, false, true, false, false, false];
-  const port = await answers((_request, response) => {
+  const port = await serve((_request, response) => {
     response.statusCode = statuses.shift() === true ? 200 : 500;
     response.end();
   });
-  const clock = hurried();
+  const clock = instantClock();
   expect(await watch(port, clock, null, [true])).toEqual({
-    how: 'unresponsive',
+    result: 'unresponsive',
     failures: [1, 2, 0, 1, 2, 3],
   });
   expect(clock.waits).toEqual([15_000, 3_000, 3_000, 30_000, 3_000, 3_000]);
@@ -90,9 +90,9 @@ it.each([
   ],
   ['HTTP/1.1 503 Service Unavailable\r\n\r\n', 'answered 503'],
   ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}', null],
-])('an answer counts only when it is whole: %j', async (said, error) => {
+])('a response counts only when it is complete: %j', async (text, error) => {
   const server = createSocketServer((socket) => {
-    socket.once('data', () => socket.end(said === 'nothing' ? '' : said));
+    socket.once('data', () => socket.end(text === 'nothing' ? '' : text));
   }).listen(0, '::1');
   await once(server, 'listening');
   onTestFinished(() => {
@@ -104,29 +104,29 @@ it.each([
   expect(result).toMatchObject({ ok: error === null, error });
 });
 
-it('probes of a second are made together, whenever their instances were started', async () => {
-  const port = await answers((_request, response) => {
+it('sends all probes of one second together', async () => {
+  const port = await serve((_request, response) => {
     response.statusCode = 500;
     response.end();
   });
   for (const startedAtMs of [70_300, 70_900]) {
-    const clock = hurried(startedAtMs);
+    const clock = instantClock(startedAtMs);
     await watch(port, clock, null, [true]);
     expect(clock.waits.map((ms) => (startedAtMs + ms) % 1_000)).toEqual([0, 0, 0]);
   }
 });
 
-it('reads from the database as the superuser; without a token it asks only whether the process serves', async () => {
+it('reads the database as superuser, and only probes whether the process serves without a token', async () => {
   const statuses = [true, true, true];
-  const seen: string[] = [];
-  const port = await answers((request, response) => {
+  const requests: string[] = [];
+  const port = await serve((request, response) => {
     statuses.pop();
-    seen.push(`${request.url} ${request.headers.authorization ?? '-'}`);
+    requests.push(`${request.url} ${request.headers.authorization ?? '-'}`);
     response.end();
   });
   const tokens = [
     () => Promise.resolve('token'),
-    () => Promise.reject(new Error('the control plane is away')),
+    () => Promise.reject(new Error('the control plane is unavailable')),
     () => Promise.withResolvers<string>().promise,
   ];
   let turn = 0;
@@ -134,7 +134,7 @@ it('reads from the database as the superuser; without a token it asks only wheth
     turn += 1;
     return (tokens[turn - 1] ?? tokens[0])?.() ?? Promise.resolve('');
   };
-  const { how } = await watch(port, hurried(), authorization, statuses);
-  expect(how).toBe('aborted');
-  expect(seen).toEqual([`${LIVENESS_PATH} token`, `${READINESS_PATH} -`, `${READINESS_PATH} -`]);
+  const { result } = await watch(port, instantClock(), authorization, statuses);
+  expect(result).toBe('aborted');
+  expect(requests).toEqual([`${LIVENESS_PATH} token`, `${READINESS_PATH} -`, `${READINESS_PATH} -`]);
 });

@@ -8,23 +8,23 @@ import { fileState } from '../../pocketbase/data/data-state.ts';
 import { checkPages, corruptionLogged, firstProblem } from '../../pocketbase/data/page-damage.ts';
 import { restartHint } from '../../pocketbase/process/exit-reason.ts';
 import type { Fleet } from '../fleet.ts';
+import type { DamageRecord } from '../instance-files.ts';
 
-/** How often PocketBase's own logs are looked at for words of a damaged database. */
-const LOOK_EVERY_MS = 10_000;
-/** The start of a fleet has better use for processor and disk. */
+/** How often to search PocketBase's own logs for reports of a damaged database. */
+const READ_LOGS_EVERY_MS = 10_000;
+/** The start of a fleet needs processor and disk itself. */
 const FIRST_CHECK_AFTER_MS = 5 * 60_000;
-/** After a check comes a pause of so many times its duration: checks take at most a hundredth of one processor. */
+/** The pause after a check, as a multiple of its duration: checks take at most 1 % of one processor. */
 const PAUSE_FACTOR = 99;
-const LONGEST_PAUSE_MS = 60_000;
-/** A larger one is not read through: a long read keeps SQLite from shortening the WAL, and the daemon from ending. */
-const LARGEST_BYTES = 256 * 1024 * 1024;
-
-/** What was found inside databases, by instance; it counts for that very file. */
-export type DamageRecord = Map<string, { identity: string; reason: PhaseReason }>;
+const MAX_PAUSE_MS = 60_000;
+/** Larger databases are not checked: a long read blocks SQLite from shortening the WAL, and delays the daemon's stop. */
+const MAX_BYTES = 256 * 1024 * 1024;
 
 /**
- * Looks inside the databases of instances that run, where probes do not: each every `everyMs`, and at once when
- * PocketBase's log says that SQLite found damage. Returns what ends that.
+ * Checks the pages of the databases of running instances, which probes do not read: each every `everyMs`, and at once when
+ * PocketBase's log reports damage.
+ *
+ * @returns the function that stops it
  */
 export function watchPages(deps: {
   fleet: Fleet;
@@ -47,27 +47,27 @@ export function watchPages(deps: {
   const check = async (instance: Instance, isThorough: boolean): Promise<void> => {
     const { name } = instance;
     const file = join(instance.db_path, 'data.db');
-    const seen = fileState(file);
+    const state = fileState(file);
     checkedAt.set(name, clock.monotonic());
-    if (seen === null) return;
-    if (seen.size > LARGEST_BYTES) {
-      const problem = 'PocketBase reports it, see its log';
-      if (isThorough) damage.set(name, { identity: seen.identity, reason: damaged(problem, instance) });
+    if (state === null) return;
+    const recordDamage = (problem: string) =>
+      damage.set(name, { identity: state.identity, reason: damageReason(problem, instance) });
+    if (state.size > MAX_BYTES) {
+      if (isThorough) recordDamage('PocketBase reports it, see its log');
       return;
     }
     try {
       const verdict = await checkPages({ file, isThorough });
-      if ('unread' in verdict)
-        log.debug({ instance: name }, `its pages could not be read: ${verdict.unread}`);
+      if ('unread' in verdict) log.debug({ instance: name }, `cannot read the pages: ${verdict.unread}`);
       else if (verdict.problem === null) damage.delete(name);
-      else damage.set(name, { identity: seen.identity, reason: damaged(verdict.problem, instance) });
+      else recordDamage(verdict.problem);
     } catch (error) {
-      log.warn({ instance: name }, `its pages could not be checked: ${messageOf(error)}`);
+      log.warn({ instance: name }, `cannot check the pages: ${messageOf(error)}`);
     }
   };
 
-  /** Whether anything was logged about damage since the last look. */
-  const complains = ({ name, db_path }: Instance): boolean => {
+  /** Whether the log has new reports of damage. */
+  const reportsDamage = ({ name, db_path }: Instance): boolean => {
     const file = join(db_path, 'auxiliary.db');
     const stamp = `${fileState(file)?.stamp} ${fileState(`${file}-wal`)?.stamp}`;
     const known = logs.get(name);
@@ -77,40 +77,40 @@ export function watchPages(deps: {
       logs.set(name, { stamp, last });
       return isCorrupt;
     } catch (error) {
-      log.debug({ instance: name }, `the log of its PocketBase could not be read: ${messageOf(error)}`);
+      log.debug({ instance: name }, `cannot read the log of its PocketBase: ${messageOf(error)}`);
       return false;
     }
   };
 
-  const stopLooking = repeat(clock, LOOK_EVERY_MS, async () => {
+  const stopReadingLogs = repeat(clock, READ_LOGS_EVERY_MS, async () => {
     for (const instance of running()) {
       if (stopped.signal.aborted) return;
-      if (complains(instance)) await check(instance, true);
+      if (reportsDamage(instance)) await check(instance, true);
     }
-    forgetOthers([checkedAt, logs, damage], new Set(fleet.list().map(({ name }) => name)));
+    keepOnly(new Set(fleet.list().map(({ name }) => name)), [checkedAt, logs, damage]);
   });
-  const stopChecking = repeat(clock, Math.min(LOOK_EVERY_MS, everyMs), async () => {
+  const stopChecking = repeat(clock, Math.min(READ_LOGS_EVERY_MS, everyMs), async () => {
     for (const instance of running().toSorted((a, b) => dueAt(a) - dueAt(b))) {
       const began = clock.monotonic();
       if (stopped.signal.aborted || dueAt(instance) > began) return;
       await check(instance, false);
-      const pauseMs = Math.min(LONGEST_PAUSE_MS, everyMs, (clock.monotonic() - began) * PAUSE_FACTOR);
+      const pauseMs = Math.min(MAX_PAUSE_MS, everyMs, (clock.monotonic() - began) * PAUSE_FACTOR);
       await clock.sleep(pauseMs, stopped.signal);
     }
   });
   return async () => {
     stopped.abort();
-    await Promise.all([stopLooking(), stopChecking()]);
+    await Promise.all([stopReadingLogs(), stopChecking()]);
   };
 }
 
-function damaged(problem: string, instance: Pick<Instance, 'name' | 'kind'>): PhaseReason {
+function damageReason(problem: string, instance: Pick<Instance, 'name' | 'kind'>): PhaseReason {
   return {
     code: 'database_corrupt',
-    message: `data.db is damaged inside (${firstProblem(problem)}); what can be read is still served; stop it, restore it from a backup, ${restartHint(instance)}`,
+    message: `data.db is damaged (${firstProblem(problem)}); the instance still serves the readable data; stop it, restore it from a backup, ${restartHint(instance)}`,
   };
 }
 
-function forgetOthers(maps: readonly Map<string, unknown>[], names: ReadonlySet<string>): void {
+function keepOnly(names: ReadonlySet<string>, maps: readonly Map<string, unknown>[]): void {
   for (const map of maps) for (const name of map.keys()) if (!names.has(name)) map.delete(name);
 }

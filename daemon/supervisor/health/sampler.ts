@@ -4,23 +4,23 @@ import type { Usage } from '../../../shared/api/instances.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { connectionsByLocalPort, processStat, pssBytes } from '../../pocketbase/process/procfs.ts';
 
-/** Walking a data directory costs more than the rest of a sample, and changes slowly. */
+/** Reading the size of a data directory costs more than the rest of a sample, and it changes slowly. */
 const DISK_EVERY_MS = 5 * 60_000;
 
 /**
- * The kernel walks all of a process's memory to tell its share. Whether that can have changed much is seen in what the
- * process has altogether; how many others share it changes slowly.
+ * The kernel walks all memory of a process to compute its proportional set size. It is read again after this time, or when
+ * the resident memory has changed by more than this fraction.
  */
-const SHARE_EVERY_MS = 5 * 60_000;
-const SHARE_CHANGED_BY = 0.02;
+const PSS_EVERY_MS = 5 * 60_000;
+const PSS_RESIDENT_CHANGE = 0.02;
 
-interface Before {
+interface CpuReading {
   pid: number;
   cpuSeconds: number;
   atMs: number;
 }
 
-interface Share {
+interface PssReading {
   pid: number;
   residentPages: number;
   pssBytes: number;
@@ -34,18 +34,18 @@ export interface SampleTarget {
   directory: string;
 }
 
-/** Reads what instances use of the host, and remembers what a rate or a rare reading needs. */
+/** Reads the resource usage of instances. Keeps earlier readings for rates and for values that are read rarely. */
 export class Sampler {
   readonly #clock: Clock;
-  readonly #before = new Map<string, Before>();
-  readonly #share = new Map<string, Share>();
+  readonly #cpu = new Map<string, CpuReading>();
+  readonly #pss = new Map<string, PssReading>();
   readonly #disk = new Map<string, { bytes: number; atMs: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** One usage after the other; the table of connections is read once for all. */
+  /** Yields the usage of each target. The table of connections is read once for all. */
   async *sample(targets: Iterable<SampleTarget>): AsyncGenerator<[name: string, usage: Usage]> {
     const connections = await connectionsByLocalPort();
     for (const target of targets) {
@@ -65,32 +65,32 @@ export class Sampler {
     }
   }
 
-  forget(name: string): void {
-    this.#before.delete(name);
-    this.#share.delete(name);
+  remove(name: string): void {
+    this.#cpu.delete(name);
+    this.#pss.delete(name);
     this.#disk.delete(name);
   }
 
   #cpuPercent({ name, pid }: SampleTarget, cpuSeconds: number): number | null {
     const atMs = this.#clock.monotonic();
-    const before = this.#before.get(name);
-    this.#before.set(name, { pid, cpuSeconds, atMs });
+    const before = this.#cpu.get(name);
+    this.#cpu.set(name, { pid, cpuSeconds, atMs });
     if (!before || before.pid !== pid || atMs <= before.atMs) return null;
     return Math.round(((cpuSeconds - before.cpuSeconds) / ((atMs - before.atMs) / 1000)) * 1000) / 10;
   }
 
   async #pssBytes({ name, pid }: SampleTarget, residentPages: number): Promise<number | null> {
     const atMs = this.#clock.monotonic();
-    const known = this.#share.get(name);
-    const isSame =
+    const known = this.#pss.get(name);
+    const isCurrent =
       known?.pid === pid &&
-      atMs - known.atMs < SHARE_EVERY_MS &&
-      Math.abs(residentPages - known.residentPages) < known.residentPages * SHARE_CHANGED_BY;
-    if (isSame) return known.pssBytes;
+      atMs - known.atMs < PSS_EVERY_MS &&
+      Math.abs(residentPages - known.residentPages) < known.residentPages * PSS_RESIDENT_CHANGE;
+    if (isCurrent) return known.pssBytes;
     const bytes = await pssBytes(pid);
-    // What could not be read once is asked for again.
-    if (bytes === null) this.#share.delete(name);
-    else this.#share.set(name, { pid, residentPages, pssBytes: bytes, atMs });
+    // After a failure, read again at the next sample.
+    if (bytes === null) this.#pss.delete(name);
+    else this.#pss.set(name, { pid, residentPages, pssBytes: bytes, atMs });
     return bytes;
   }
 
@@ -98,14 +98,14 @@ export class Sampler {
     const atMs = this.#clock.monotonic();
     const known = this.#disk.get(name);
     if (known && atMs - known.atMs < DISK_EVERY_MS) return known.bytes;
-    // A file may go while it is walked.
+    // A file may be removed during the walk.
     const bytes = await directoryBytes(directory).catch(() => null);
     if (bytes !== null) this.#disk.set(name, { bytes, atMs });
     return bytes;
   }
 }
 
-/** Bytes on disk of a directory and everything below; a file that hard links share counts with its share. */
+/** Disk usage in bytes of a directory and everything below. A file with hard links counts in equal parts for each link. */
 export async function directoryBytes(directory: string): Promise<number> {
   let total = 0;
   for (const entry of await readdir(directory, { withFileTypes: true })) {

@@ -7,12 +7,12 @@ import { exitReason } from '../../pocketbase/process/exit-reason.ts';
 import type { Prober } from '../../pocketbase/process/probe.ts';
 import { type ProcessExit, watchExit } from '../../pocketbase/process/process-driver.ts';
 import type { InstanceFiles } from '../instance-files.ts';
+import { endOfLog, lastLines } from '../instance-logs.ts';
 import type { InstanceSpec } from '../instance-spec.ts';
 import type { InstanceState } from '../instance-state.ts';
 import { STABLE_AFTER_MS } from '../restart-policy.ts';
-import { endOfLog, lastLines } from '../start/last-lines.ts';
 import type { Running } from '../start/launch.ts';
-import { endHung, noteProbe } from './hung.ts';
+import { endHungProcess, recordProbeResult } from './hung.ts';
 import { watchLiveness } from './liveness.ts';
 
 export interface WatchDeps {
@@ -24,21 +24,21 @@ export interface WatchDeps {
   healthIntervalMs: number;
 }
 
-/** A run that ended though nobody asked for it, or never began. */
+/** An unexpected end of a run, or a failed start. */
 export interface RunFailure {
   reason: PhaseReason;
   /** Null when there was no process. */
   exit: ProcessExit | null;
   endedBy: Exclude<EndedBy, 'request'>;
-  /** From its first good answer to its end, or to its last good answer when it hung. */
+  /** From the first successful probe to the exit; of a hung process, to its last successful probe. */
   uptimeMs: number;
 }
 
 /**
- * From the first good answer until the process is gone, hung, or `command` aborts.
+ * Watches a running process until it exits, hangs, or `command` aborts.
  *
- * @param launchedOn the database file that it was started on; null where that is not known
- * @returns null when a command came first: the process still runs
+ * @param launchedOn identity of the database file that it was started on; null when it is unknown
+ * @returns null when `command` aborted first: the process still runs
  */
 export async function watchRun(
   { process, port, startedAt, probe, limitation }: Running,
@@ -57,9 +57,9 @@ export async function watchRun(
   state.recordProbe(probe);
   spec.onPort(port);
 
-  const gone = watchExit(process);
-  const ended = AbortSignal.any([command, gone.signal]);
-  if (state.observed.attempt > 0) void forgetOnceStable(state, clock, ended);
+  const exitWatch = watchExit(process);
+  const ended = AbortSignal.any([command, exitWatch.signal]);
+  if (state.observed.attempt > 0) void resetAttemptsOnceStable(state, clock, ended);
   const verdict = await watchLiveness(
     {
       host: connectHost(spec.host),
@@ -75,26 +75,30 @@ export async function watchRun(
       onProbe: (result, failures, reason) => {
         if (failures === 0) goodUntil = clock.monotonic();
         why = reason;
-        noteProbe(state, { probe: result, failures, reason: reason ?? limitation }, deps.log);
+        recordProbeResult(state, { probe: result, failures, reason: reason ?? limitation }, deps.log);
       },
     },
     ended,
   );
-  // A run that hung was as long as it gave good answers: one that never did is no stable one.
+  // The time of a hung run counts only up to its last successful probe, so that it does not count as stable.
   const uptimeMs = (verdict === 'unresponsive' ? goodUntil : clock.monotonic()) - runSince;
-  const exit = gone.exit();
+  const exit = exitWatch.exit();
   if (verdict === 'unresponsive') {
-    const hung = await endHung(process, { why, probe: state.probe }, spec, state, deps, command);
+    const hung = await endHungProcess(process, { why, probe: state.probe }, spec, state, deps, command);
     return hung && { ...hung, endedBy: 'fathomd', uptimeMs };
   }
   if (!exit) return null;
-  // Whoever was killed had no time to say why; only an exit of its own leaves its reason in the log.
+  // A killed process could not log a reason.
   const lines = exit.signal === null ? await lastLines(spec.log, logStart) : [];
   return { reason: exitReason(exit, lines, spec), exit, endedBy: null, uptimeMs };
 }
 
-/** Not until the next failure: whoever looks at it sees no trouble that is over. */
-async function forgetOnceStable(state: InstanceState, clock: Clock, ended: AbortSignal): Promise<void> {
+/** Resets the count of failed attempts in the status when the run is stable. */
+async function resetAttemptsOnceStable(
+  state: InstanceState,
+  clock: Clock,
+  ended: AbortSignal,
+): Promise<void> {
   await clock.sleep(STABLE_AFTER_MS, ended);
-  if (!ended.aborted && state.phase === 'running') state.note({ attempt: 0, maxAttempts: null });
+  if (!ended.aborted && state.phase === 'running') state.update({ attempt: 0, maxAttempts: null });
 }

@@ -58,8 +58,8 @@ async function launched(
   return { outcome, tried, process };
 }
 
-/** Answers every request with 200, as another PocketBase would. */
-async function answering(host: string, port: number): Promise<void> {
+/** Responds to every request with 200, like another PocketBase. */
+async function serveOn(host: string, port: number): Promise<void> {
   const server = createServer((_request, response) => response.end('{}')).listen(port, host);
   await once(server, 'listening');
   onTestFinished(() => {
@@ -67,25 +67,25 @@ async function answering(host: string, port: number): Promise<void> {
   });
 }
 
-it('a port lost between the look and the start leads to the next, though a stranger answers there', async () => {
+it('tries the next port when another server takes the port after its check', async () => {
   const instance = await bareInstance();
   const base = await freePortRange(3);
   const { outcome, tried } = await launched(instance, base, async (host, port) => {
     const free = await portIsFree(host, port);
-    if (port === base) await answering(host, port);
+    if (port === base) await serveOn(host, port);
     return free;
   });
   expect(tried).toEqual([base, base + 1]);
   expect(outcome).toMatchObject({ kind: 'running', running: { port: base + 1 } });
 });
 
-it('no port is left: that is the reason, and nothing was started', async () => {
+it('fails without a process when no port is free', async () => {
   const { outcome, tried } = await launched(await bareInstance(), 9000, () => Promise.resolve(false));
   expect(tried).toEqual([]);
   expect(outcome).toMatchObject({ kind: 'failed', reason: { code: 'ports_exhausted' }, exit: null });
 });
 
-it('a user database without its file is never made anew, nor one whose file is empty', async () => {
+it('never creates a missing or empty user database', async () => {
   const instance = await bareInstance();
   const base = await freePortRange(3);
   const first = await launched(instance, base, portIsFree, { kind: 'user' });
@@ -105,14 +105,14 @@ it('a user database without its file is never made anew, nor one whose file is e
   expect([...first.tried, ...empty.tried, ...gone.tried]).toEqual([]);
 });
 
-it('settings and migrations are seen to once for each database file', async () => {
+it('prepares settings and migrations once for each database file', async () => {
   const instance = await bareInstance();
   const base = await freePortRange(3);
   const file = `${instance.command.dataDir}/data.db`;
   const stamp = () =>
     hostFiles(systemClock).database({ directory: instance.directory } as InstanceSpec)?.stamp ?? null;
   let prepared: string | null = null;
-  const seenTo: boolean[] = [];
+  const preparations: boolean[] = [];
   const run = async () => {
     let times = 0;
     const { outcome, process } = await launched(instance, base, portIsFree, {
@@ -129,8 +129,8 @@ it('settings and migrations are seen to once for each database file', async () =
     process?.signal('SIGKILL');
     await process?.exited;
     prepared = stamp();
-    seenTo.push(times === 1 && migrates);
-    if (migrates !== (times === 1)) throw new Error('one without the other');
+    preparations.push(times === 1 && migrates);
+    if (migrates !== (times === 1)) throw new Error('prepared only the settings or only the migrations');
   };
   await run();
   await run();
@@ -143,10 +143,10 @@ it('settings and migrations are seen to once for each database file', async () =
   await run();
   await rename(`${file}.backup`, file);
   await run();
-  expect(seenTo).toEqual([true, false, true, false, true]);
+  expect(preparations).toEqual([true, false, true, false, true]);
 });
 
-it('a binary that is gone is waited for', async () => {
+it('reports a missing binary', async () => {
   const instance = await bareInstance();
   const missing = { ...instance, command: { ...instance.command, binary: '/nowhere/pocketbase' } };
   const { outcome } = await launched(missing, 9000, () => Promise.resolve(true));

@@ -14,15 +14,15 @@ import {
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
 import type { InstanceFiles } from '../instance-files.ts';
+import { endOfLog, lastLines } from '../instance-logs.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from '../instance-spec.ts';
-import { endOfLog, lastLines } from './last-lines.ts';
 import type { PortAllocator } from './ports.ts';
 import { endProcess } from './terminate.ts';
 
-/** A start that has not answered by then is ended: migrations of a large database fit in well. */
+/** The timeout of a start, which includes the migrations of a large database. */
 const START_TIMEOUT_MS = 120_000;
-/** How many ports are tried before a start counts as failed, each found taken only when listening. */
-const PORT_TRIES = 5;
+/** The number of ports to try when another process takes a port between its check and the start. */
+const MAX_PORTS = 5;
 const OUT_OF_FILES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 
 export interface Running {
@@ -30,15 +30,15 @@ export interface Running {
   port: number;
   startedAt: Date;
   probe: Probe;
-  /** What does not work though it runs; null when all does. */
+  /** Why some requests fail although it runs; null without a problem. */
   limitation: PhaseReason | null;
 }
 
 export type LaunchOutcome =
-  /** `database` is the file that it was started on; null where that is not known. */
+  /** `database` is the identity of the file that it was started on; null when it is unknown. */
   | { kind: 'running'; running: Running; database: string | null }
   | { kind: 'failed'; reason: PhaseReason; exit: ProcessExit | null; endedBy: 'fathomd' | null }
-  /** The signal aborted; the process, if there is one, still runs. */
+  /** The signal aborted. The process, if there is one, still runs. */
   | { kind: 'interrupted'; process: InstanceProcess | null };
 
 export interface LaunchDeps {
@@ -46,19 +46,19 @@ export interface LaunchDeps {
   ports: PortAllocator;
   probe: Prober;
   clock: Clock;
-  /** Bounds how many instances start at once. */
+  /** Limits the number of concurrent starts. */
   starts: Semaphore;
   files: InstanceFiles;
   log: Logger;
 }
 
-/** `logStart` is the position in its log where its lines begin. */
+/** `logStart` is the position in the log at which its lines begin. */
 export type OnSpawn = (process: InstanceProcess, at: { port: number; logStart: number }) => void;
 
 /**
- * Starts one process and waits for its first good answer. Calls `onSpawn` when there is a pid.
+ * Starts one process and waits for its first successful probe. Calls `onSpawn` for each new process.
  *
- * @param plan.prepared the stamp of a database file that has its settings and migrations already; null when none has
+ * @param plan.prepared the stamp of a database file whose settings and migrations are already up to date; null without one
  */
 export async function launch(
   spec: InstanceSpec,
@@ -72,8 +72,8 @@ export async function launch(
   let migrate: boolean;
   let limitation: PhaseReason | null = null;
   try {
-    const [wrong, size] = await Promise.all([deps.files.whatIsWrong(spec), prepareLog(spec, deps.log)]);
-    if (wrong) return failed(wrong);
+    const [problem, size] = await Promise.all([deps.files.startProblem(spec), prepareLog(spec, deps.log)]);
+    if (problem) return failed(problem);
     logStart = size;
     const file = deps.files.database(spec);
     database = file?.identity ?? null;
@@ -81,12 +81,12 @@ export async function launch(
     if (migrate) {
       limitation = await spec.prepare(signal);
       if (signal.aborted) return { kind: 'interrupted', process: null };
-      // What migrations printed is not why the process ends that is started now.
+      // The output of migrations is not a reason for the exit of the process that starts now.
       logStart = await endOfLog(spec.log);
     }
   } catch (error) {
-    // What is gone is also why its log could not be opened.
-    return failed((await deps.files.whatIsWrong(spec).catch(() => null)) ?? spawnFailure(error));
+    // Missing files may be the reason of the error.
+    return failed((await deps.files.startProblem(spec).catch(() => null)) ?? spawnFailure(error));
   }
 
   const taken = new Set<number>();
@@ -109,20 +109,20 @@ export async function launch(
       signal,
       onSpawn,
     );
-    const mayMove = 'preferred' in spec.port && attempt < PORT_TRIES;
-    if (outcome.kind !== 'failed' || outcome.reason.code !== 'port_in_use' || !mayMove) return outcome;
+    const canRetry = 'preferred' in spec.port && attempt < MAX_PORTS;
+    if (outcome.kind !== 'failed' || outcome.reason.code !== 'port_in_use' || !canRetry) return outcome;
     taken.add(port);
   }
 }
 
-/** Where the log goes on. Best effort: a log that cannot be made ready does not block the start. */
+/** Prepares the log and returns its end. Best effort: a failure does not block the start. */
 async function prepareLog(spec: InstanceSpec, log: Logger): Promise<number> {
   try {
     return await spec.log.prepare();
   } catch (error) {
-    // Without file descriptors nothing else works either.
+    // Without file descriptors, the start would fail too.
     if (OUT_OF_FILES.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    log.warn({ instance: spec.name }, `its log cannot be made ready: ${messageOf(error)}`);
+    log.warn({ instance: spec.name }, `cannot prepare the log: ${messageOf(error)}`);
     return 0;
   }
 }
@@ -157,7 +157,7 @@ async function launchOn(
   signal: AbortSignal,
   onSpawn: OnSpawn,
 ): Promise<LaunchOutcome> {
-  const { driver, probe: look, clock, starts, log } = deps;
+  const { driver, probe: sendProbe, clock, starts, log } = deps;
   let process: InstanceProcess;
   const startedAt = clock.now();
   try {
@@ -178,41 +178,40 @@ async function launchOn(
     return failed(spawnFailure(error));
   }
   if (process.logProblem) {
-    const remedy = 'mend that, then restart it to have a log again';
     log.warn(
       { instance: spec.name },
-      `it runs without a log, as ${spec.log.path} cannot be opened: ${process.logProblem}; ${remedy}`,
+      `the instance runs without a log: ${spec.log.path} cannot be opened: ${process.logProblem}; fix that, then restart the instance`,
     );
   }
   onSpawn(process, { port, logStart });
 
-  const gone = watchExit(process);
-  const tooLong = deadline(clock, START_TIMEOUT_MS);
+  const exitWatch = watchExit(process);
+  const timeout = deadline(clock, START_TIMEOUT_MS);
   const target = { host: connectHost(spec.host), port, path: READINESS_PATH };
-  const ended = AbortSignal.any([signal, gone.signal, tooLong.signal]);
+  const ended = AbortSignal.any([signal, exitWatch.signal, timeout.signal]);
   let probe: Probe | null;
   do {
     probe = await waitUntilReady(target, {
-      probe: look,
+      probe: sendProbe,
       clock,
       signal: ended,
       concurrentStarts: Math.max(1, starts.held),
     });
-    // An answer counts only from our process: one that took the port a moment before answers as well.
-  } while (probe && !gone.exit() && !(await process.mayListen()));
-  tooLong.cancel();
-  const exit = gone.exit();
+    // The response may come from another process that took the port just before.
+  } while (probe && !exitWatch.exit() && !(await process.mayListen()));
+  timeout.cancel();
+  const exit = exitWatch.exit();
   if (probe && !exit)
     return { kind: 'running', running: { process, port, startedAt, probe, limitation }, database };
   if (exit) return failed(exitReason(exit, await lastLines(spec.log, logStart), spec), exit);
   if (signal.aborted) return { kind: 'interrupted', process };
-  const end = await endProcess(process, spec.directory, deps, { graceMs: 0, patience: signal });
+  const end = await endProcess(process, spec.directory, deps, { graceMs: 0, stopSaving: signal });
   if (!end) return { kind: 'interrupted', process };
   return {
     kind: 'failed',
     reason: {
       code: 'start_timeout',
-      message: `no answer within ${START_TIMEOUT_MS / 1000} s of its start; look at its log`,
+      message: `no response within ${START_TIMEOUT_MS / 1000} s of the start; see the log`,
       log_tail: await lastLines(spec.log, logStart),
     },
     exit: end.exit,
@@ -229,13 +228,13 @@ function spawnFailure(error: unknown): PhaseReason {
     case 'ENOSPC':
       return {
         code: 'disk_full',
-        message: 'the disk is full; free some space, the instance then comes back by itself',
+        message: 'the disk is full; free some space, the instance then starts by itself',
       };
     case 'EROFS':
       return {
         code: 'read_only',
         message:
-          "the file system is read-only; see 'dmesg' for why, then 'mount -o remount,rw' it; the instance then comes back by itself",
+          "the file system is read-only; find the cause with 'dmesg', then run 'mount -o remount,rw' on it; the instance then starts by itself",
       };
     case 'EMFILE':
     case 'ENFILE':
@@ -249,6 +248,6 @@ function spawnFailure(error: unknown): PhaseReason {
       return accessDenied((error as NodeJS.ErrnoException).path ?? 'a file of the instance');
     case undefined:
     default:
-      return { code: 'spawn_failed', message: `the process could not be started: ${messageOf(error)}` };
+      return { code: 'spawn_failed', message: `cannot start the process: ${messageOf(error)}` };
   }
 }

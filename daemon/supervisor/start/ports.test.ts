@@ -16,13 +16,13 @@ async function occupy(port: number, host = HOST): Promise<void> {
   });
 }
 
-/** Nothing is looked at, everything counts as free but `foreign`. */
-function allocator(range: number, foreign: number[] = []): PortAllocator {
+/** An allocator for which all ports are free except `used`. */
+function allocator(range: number, used: number[] = []): PortAllocator {
   return new PortAllocator({
     host: HOST,
     base: 9000,
     range,
-    isFree: (_host, port) => Promise.resolve(!foreign.includes(port)),
+    isFree: (_host, port) => Promise.resolve(!used.includes(port)),
   });
 }
 
@@ -35,7 +35,7 @@ describe('the preferred port of a user', () => {
     ]);
   });
 
-  it('lies in the range, and spreads over it', () => {
+  it('is in the range and evenly distributed', () => {
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 1, max: 60_000 }), (id, range) => {
         expect(portOffset(id, range)).toBeGreaterThanOrEqual(0);
@@ -48,7 +48,7 @@ describe('the preferred port of a user', () => {
 });
 
 describe('claiming a port', () => {
-  it('concurrently gives each owner another one, with real listeners stepped over', async () => {
+  it('gives concurrent owners different ports, and skips ports in use', async () => {
     const base = await freePortRange(24);
     await occupy(base + 3);
     await occupy(base + 4, '0.0.0.0');
@@ -62,7 +62,7 @@ describe('claiming a port', () => {
     expect(await portIsFree(HOST, base + 3)).toBe(false);
   });
 
-  it('names an address that this host does not have, instead of calling its ports taken', async () => {
+  it('rejects an address that this host does not have', async () => {
     // 192.0.2.0/24 is for documentation (RFC 5737).
     await expect(portIsFree('192.0.2.1', 9000)).rejects.toThrow('EADDRNOTAVAIL');
     const ports = new PortAllocator({ host: '192.0.2.1', base: 9000, range: 1000 });
@@ -70,13 +70,13 @@ describe('claiming a port', () => {
     await expect(ports.claimFixed(8090)).rejects.toThrow('PB_BIND_ADDRESS');
   });
 
-  it('takes the next one after the preferred, and wraps around', async () => {
+  it('takes the next port after the preferred one, and wraps around', async () => {
     const ports = allocator(3, [9001]);
     expect(await ports.claim('a', 9001)).toBe(9002);
     expect(await ports.claim('b', 9002)).toBe(9000);
   });
 
-  it('gives the same owner the same port again, and forgets the one it left', async () => {
+  it('gives an owner the same port again, and releases the port that it left', async () => {
     const ports = allocator(3);
     expect(await ports.claim('a', 9000)).toBe(9000);
     expect(await ports.claim('a', 9000)).toBe(9000);
@@ -84,10 +84,10 @@ describe('claiming a port', () => {
     expect(await ports.claim('b', 9000)).toBe(9000);
   });
 
-  it('leaves the port of a stopped instance alone, unless there is no other', async () => {
+  it('uses the port of a stopped instance only when no other port is free', async () => {
     const ports = allocator(2);
     await ports.claim('stopped', 9000);
-    ports.rest('stopped');
+    ports.markInactive('stopped');
     expect(await ports.claim('b', 9000)).toBe(9001);
     expect(await ports.claim('c', 9001)).toBe(9000);
     await expect(ports.claim('stopped', 9000)).rejects.toMatchObject({ code: 'ports.exhausted' });
@@ -105,10 +105,10 @@ describe('claiming a port', () => {
     expect(await ports.claim('c', 9002)).toBe(9000);
   });
 
-  it('any order of commands leaves active owners on ports of their own', async () => {
+  it('gives active owners different ports after any order of commands', async () => {
     const owner = fc.constantFrom('a', 'b', 'c', 'd');
     const command = fc.record({
-      kind: fc.constantFrom('claim', 'rest', 'release', 'reserve'),
+      kind: fc.constantFrom('claim', 'markInactive', 'release', 'reserve'),
       owner,
       port: fc.integer({ min: 9000, max: 9002 }),
     });
@@ -117,29 +117,29 @@ describe('claiming a port', () => {
         const ports = allocator(3);
         const active = new Map<string, number>();
         await Promise.all(
-          commands.map(async ({ kind, owner: who, port }) => {
+          commands.map(async ({ kind, owner: name, port }) => {
             if (kind === 'claim') {
-              const given = await ports.claim(who, port).catch(() => null);
-              if (given !== null) active.set(who, given);
+              const given = await ports.claim(name, port).catch(() => null);
+              if (given !== null) active.set(name, given);
             } else if (kind === 'reserve') {
-              if (!active.has(who)) ports.reserve(who, port, false);
+              if (!active.has(name)) ports.reserve(name, port, false);
             } else {
-              active.delete(who);
-              if (kind === 'rest') ports.rest(who);
-              else ports.release(who);
+              active.delete(name);
+              if (kind === 'markInactive') ports.markInactive(name);
+              else ports.release(name);
             }
           }),
         );
-        // Asked once more, one after the other: whoever holds a port keeps it.
+        // Claimed again in sequence: each owner keeps its port.
         const again = new Map<string, number>();
-        for (const [who, port] of active) again.set(who, await ports.claim(who, port).catch(() => -1));
+        for (const [name, port] of active) again.set(name, await ports.claim(name, port).catch(() => -1));
         const given = [...again.values()].filter((port) => port !== -1);
         expect(new Set(given).size).toBe(given.length);
       }),
     );
   });
 
-  it('a fixed port is free or an error that names the variable', async () => {
+  it('rejects a fixed port in use with the name of the variable', async () => {
     const [port] = [await freePortRange(1)];
     const ports = new PortAllocator({ host: HOST, base: 9000, range: 1 });
     expect(await ports.claimFixed(port)).toBe(port);
@@ -150,7 +150,7 @@ describe('claiming a port', () => {
     });
   });
 
-  it('another owner cannot reserve what is claimed', () => {
+  it('refuses to reserve a port that another owner has claimed', () => {
     const ports = allocator(3);
     expect(ports.reserve('a', 9000, true)).toBe(true);
     expect(ports.reserve('b', 9000, true)).toBe(false);

@@ -3,7 +3,7 @@ import type { Logger } from '../../base/log/log.ts';
 import type { Adjustment } from '../../pocketbase/data/adjustment.ts';
 import { type Settings, settingsAdjustment } from '../../pocketbase/data/settings.ts';
 
-/** Brings the stored settings of an instance that does not run to what they should be, under the current key. */
+/** Updates the stored settings of a stopped instance and encrypts them with the current key. */
 export function settingsOfInstance({
   name,
   keys,
@@ -18,16 +18,16 @@ export function settingsOfInstance({
   const adjustment = settingsAdjustment({
     keys,
     change,
-    // Started all the same: PocketBase says what is wrong with its file, and that is what is shown.
+    // Does not block the start: PocketBase itself reports a problem of its file.
     onFailure: (error) => {
-      log.warn({ instance: name }, `its settings were left as they are: ${messageOf(error)}`);
+      log.warn({ instance: name }, `cannot update the settings: ${messageOf(error)}`);
     },
   });
   return {
     ...adjustment,
     apply: (database) => {
       adjustment.apply(database);
-      log.info({ instance: name }, 'brought its settings up to date');
+      log.info({ instance: name }, 'updated the settings');
     },
   };
 }

@@ -1,30 +1,30 @@
 /**
- * The database file whose settings and migrations a start of this daemon has brought up to date: a process that takes the
- * place of one that crashed need not see to them again, as long as nothing but that one has written into it.
+ * Remembers the database file whose settings and migrations a start has updated. A process that replaces a crashed one
+ * skips these steps, as long as no other process has written to the file.
  */
 export class PreparedFile {
   #identity: string | null = null;
-  #left: string | null = null;
+  #stamp: string | null = null;
 
-  /** How the run that crashed left it; null when the next start has to see to it. */
+  /** The stamp of the file after the crash; null when the next start has to prepare the file. */
   get stamp(): string | null {
-    return this.#left;
+    return this.#stamp;
   }
 
-  /** A process runs that was started on this file; null where that is not known. */
-  startedOn(identity: string | null): void {
+  /** Records that a process runs on this file; null when the file is unknown. */
+  recordStart(identity: string | null): void {
     this.#identity = identity;
-    this.#left = null;
+    this.#stamp = null;
   }
 
-  /** The process is gone by itself: whatever is written from now on is not from it. A backup, perhaps. */
-  leftAs(file: { identity: string; stamp: string } | null): void {
-    this.#left = file !== null && file.identity === this.#identity ? file.stamp : null;
+  /** Records the file after an unexpected exit. A later change, for example by a restore, changes its stamp. */
+  recordExit(file: { identity: string; stamp: string } | null): void {
+    this.#stamp = file !== null && file.identity === this.#identity ? file.stamp : null;
     this.#identity = null;
   }
 
-  /** Somebody asked for another process, or none. */
-  forget(): void {
-    this.startedOn(null);
+  /** Makes the next start prepare the file. */
+  reset(): void {
+    this.recordStart(null);
   }
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { FoundProcess } from '../../pocketbase/process/process-driver.ts';
 import type { InstanceSpec } from '../instance-spec.ts';
-import { byInstance, isOutdated, portOf, whyNotAdopt } from './takeover.ts';
+import { adoptionProblem, groupByInstance, isOutdated, portOf } from './takeover.ts';
 
 const spec = {
   name: '2024-01-15-001-a',
@@ -32,54 +32,54 @@ const found: FoundProcess = {
   environment: new Map(),
 };
 
-const why = (changes: Partial<FoundProcess>, port: InstanceSpec['port'] = spec.port) =>
-  whyNotAdopt({ ...found, ...changes }, { ...spec, port });
+const problem = (changes: Partial<FoundProcess>, port: InstanceSpec['port'] = spec.port) =>
+  adoptionProblem({ ...found, ...changes }, { ...spec, port });
 
-it('what serves the same data on the same host is taken over, on whatever port it has', () => {
-  expect(whyNotAdopt(found, spec)).toBeNull();
+it('adopts a process with the same data and host on any port', () => {
+  expect(adoptionProblem(found, spec)).toBeNull();
   expect(isOutdated(found, spec)).toBe(false);
   expect(portOf(found)).toBe(9007);
 });
 
-it('anything else is not, and it is said why', () => {
-  expect(why({ executable: null, sha256: null })).toEqual(expect.any(String));
-  expect(why({ dataDir: '/data/b/pb_data' })).toContain('/data/b/pb_data');
-  expect(why({ address: '0.0.0.0:9007' })).toContain('0.0.0.0:9007');
-  expect(why({ address: '127.0.0.1:0' })).toContain('127.0.0.1:0');
-  expect(why({ address: null })).toEqual(expect.any(String));
-  expect(why({}, { fixed: 8090 })).toContain('9007');
-  expect(why({}, { fixed: 9007 })).toBeNull();
+it('rejects any other process with the reason', () => {
+  expect(problem({ executable: null, sha256: null })).toEqual(expect.any(String));
+  expect(problem({ dataDir: '/data/b/pb_data' })).toContain('/data/b/pb_data');
+  expect(problem({ address: '0.0.0.0:9007' })).toContain('0.0.0.0:9007');
+  expect(problem({ address: '127.0.0.1:0' })).toContain('127.0.0.1:0');
+  expect(problem({ address: null })).toEqual(expect.any(String));
+  expect(problem({}, { fixed: 8090 })).toContain('9007');
+  expect(problem({}, { fixed: 9007 })).toBeNull();
 });
 
-it('an address of IPv6 is read by its brackets', () => {
-  const six = { ...found, address: '[::1]:9007' };
-  expect(whyNotAdopt(six, { ...spec, host: '::1' })).toBeNull();
+it('parses an IPv6 address in brackets', () => {
+  const ipv6 = { ...found, address: '[::1]:9007' };
+  expect(adoptionProblem(ipv6, { ...spec, host: '::1' })).toBeNull();
 });
 
-it('of two for one instance the older one comes first', () => {
+it('groups processes by instance, oldest first', () => {
   const younger = { ...found, pid: 9, startTime: 200 };
   const other = { ...found, pid: 11, startTime: 50, instance: 'b' };
   expect(
-    [...byInstance([younger, other, found])].map(([name, all]) => [name, all.map(({ pid }) => pid)]),
+    [...groupByInstance([younger, other, found])].map(([name, all]) => [name, all.map(({ pid }) => pid)]),
   ).toEqual([
     ['b', [11]],
     [spec.name, [10, 9]],
   ]);
 });
 
-it('another binary is taken over, and then to be replaced', () => {
+it('adopts a process with another binary or other settings, which is outdated', () => {
   const old = { ...found, sha256: 'another' };
-  expect(whyNotAdopt(old, spec)).toBeNull();
+  expect(adoptionProblem(old, spec)).toBeNull();
   expect(isOutdated(old, spec)).toBe(true);
-  // Or other settings.
+  // Other settings.
   const withKey = { ...spec, environment: { KEY: 'k' } as Record<string, string> };
   expect(isOutdated({ ...found, environment: new Map([['KEY', 'k']]) }, withKey)).toBe(false);
   expect(isOutdated(found, withKey)).toBe(true);
 });
 
-it('the global one has to be what this daemon would start', () => {
+it('adopts a global instance only with the same binary, hooks and settings', () => {
   const serving = { ...found, hooksDir: '/opt/fathom/2/hooks', environment: new Map([['KEY', 'k']]) };
-  const reason = (changes: Partial<FoundProcess>) => whyNotAdopt({ ...serving, ...changes }, globalSpec);
+  const reason = (changes: Partial<FoundProcess>) => adoptionProblem({ ...serving, ...changes }, globalSpec);
   expect(reason({})).toBeNull();
   expect(reason({ sha256: 'another' })).toContain('/opt/fathom/1/pocketbase');
   expect(reason({ hooksDir: '/opt/fathom/1/hooks' })).toContain('/opt/fathom/1/hooks');

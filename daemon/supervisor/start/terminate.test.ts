@@ -5,7 +5,7 @@ import { systemClock } from '../../base/time/clock.ts';
 import type { InstanceProcess, ProcessExit } from '../../pocketbase/process/process-driver.ts';
 import { terminate } from './terminate.ts';
 
-/** A shell in a group of its own that says when it is ready. */
+/** A shell in a new process group that prints when it is ready. */
 async function shell(script: string): Promise<InstanceProcess> {
   const child = spawn('/bin/sh', ['-c', `${script}; echo ready; while :; do sleep 600 & wait; done`], {
     detached: true,
@@ -30,22 +30,22 @@ async function shell(script: string): Promise<InstanceProcess> {
 
 const options = { clock: systemClock, graceMs: 20_000 };
 
-it('a process that heeds SIGTERM ends with it', async () => {
+it('a process that handles SIGTERM ends by itself', async () => {
   expect(await terminate(await shell("trap 'exit 3' TERM"), options)).toEqual({ code: 3, signal: null });
 });
 
-it('one that was stopped ends with it as well, instead of waiting for the whole grace', async () => {
+it('a stopped process is continued, so that it handles SIGTERM', async () => {
   const process = await shell("trap 'exit 3' TERM");
   process.signal('SIGSTOP');
   expect(await terminate(process, options)).toEqual({ code: 3, signal: null });
 });
 
-it('one that ignores it is killed after the grace', async () => {
+it('a process that ignores SIGTERM is killed after the grace period', async () => {
   const process = await shell("trap '' TERM");
   expect(await terminate(process, { ...options, graceMs: 20 })).toEqual({ code: null, signal: 'SIGKILL' });
 });
 
-it('one that is gone already is only told', async () => {
+it('returns the exit of a process that has already ended', async () => {
   const process = await shell("trap 'exit 3' TERM");
   process.signal('SIGKILL');
   await process.exited;

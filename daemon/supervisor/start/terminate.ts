@@ -12,12 +12,12 @@ import {
 } from '../../pocketbase/process/process-driver.ts';
 import type { InstanceFiles } from '../instance-files.ts';
 
-/** PocketBase needs about one second when a slow request is under way. */
+/** PocketBase needs about one second while it serves a slow request. */
 export const STOP_GRACE_MS = 10_000;
-/** A hung process is not waited for as long as one that may be finishing its work. */
+/** Shorter, because a hung process does not finish its work. */
 export const HUNG_GRACE_MS = 2_000;
-/** A disk that is too full to save what a process holds may be given space at any time. */
-const SAVE_AGAIN_MS = 1_000;
+/** The interval of attempts to save files, for example until a full disk has space. */
+const SAVE_RETRY_MS = 1_000;
 
 export interface EndDeps {
   clock: Clock;
@@ -27,53 +27,53 @@ export interface EndDeps {
 
 export interface EndOptions {
   graceMs: number;
-  /** Called while its files cannot be saved: the process stands still until they are. */
-  onUnsaved?: (reason: PhaseReason) => void;
-  /** Ends the wait for files that cannot be saved; the process is left as it is then. */
-  patience?: AbortSignal;
+  /** Called after each failed attempt to save the files of a stopped (SIGSTOP) process. */
+  onSaveFailed?: (reason: PhaseReason) => void;
+  /** Ends the attempts to save files. The process then stays stopped (SIGSTOP). */
+  stopSaving?: AbortSignal;
 }
 
 /**
- * Ends a process without losing what only it holds. One whose files are in their place closes them itself; one whose files
- * were deleted, replaced or damaged would remove or overwrite files that are not its own, so it is halted, its files are
- * saved, and it is killed.
+ * Ends a process without losing data in its open files. Normally the process closes its files itself. When its files were
+ * deleted, replaced or damaged, closing would remove or overwrite other files: then the process is stopped (SIGSTOP), its
+ * files are saved, and it is killed.
  *
- * @param directory the instance's directory; null where that is not known
- * @returns null when its files could not be saved before `patience` ended: the process is still there, halted
+ * @param directory of the instance; null when it is unknown
+ * @returns null when `stopSaving` aborted before the files could be saved: the process still exists and is stopped
  */
 export async function endProcess(
   process: InstanceProcess,
   directory: string | null,
   { clock, files, log }: EndDeps,
-  { graceMs, onUnsaved, patience }: EndOptions,
+  { graceMs, onSaveFailed, stopSaving }: EndOptions,
 ): Promise<{ exit: ProcessExit; rescued: string | null } | null> {
-  const wrong = directory === null ? null : await files.unsafeToCloseReason(directory, process.pid);
-  if (directory === null || wrong === null) {
+  const unsafe = directory === null ? null : await files.unsafeToCloseReason(directory, process.pid);
+  if (directory === null || unsafe === null) {
     return { exit: await terminate(process, { clock, graceMs }), rescued: null };
   }
-  const gone = watchExit(process);
+  const exitWatch = watchExit(process);
   process.signal('SIGSTOP');
   const instance = basename(directory);
   for (let isFirst = true; ; isFirst = false) {
     try {
       const rescued = await files.rescue(directory, process.pid, clock.now());
       process.signal('SIGKILL');
-      log.warn({ instance, reason: wrong.code, rescued }, `ended a process: ${wrong.message}`);
+      log.warn({ instance, reason: unsafe.code, rescued }, `ended a process: ${unsafe.message}`);
       return { exit: await process.exited, rescued };
     } catch (error) {
-      const message = `${wrong.message}; what it holds cannot be saved beside ${directory} yet (${messageOf(error)}), so it is halted until there is space`;
+      const message = `${unsafe.message}; its files cannot be saved beside ${directory} yet (${messageOf(error)}), so the process is stopped until there is space`;
       if (isFirst) log.error({ err: error, instance }, message);
-      onUnsaved?.({ code: wrong.code, message });
+      onSaveFailed?.({ code: unsafe.code, message });
     }
-    const ended = patience ? AbortSignal.any([gone.signal, patience]) : gone.signal;
-    await clock.sleep(SAVE_AGAIN_MS, ended);
-    const exit = gone.exit();
+    const ended = stopSaving ? AbortSignal.any([exitWatch.signal, stopSaving]) : exitWatch.signal;
+    await clock.sleep(SAVE_RETRY_MS, ended);
+    const exit = exitWatch.exit();
     if (exit) return { exit, rescued: null };
-    if (patience?.aborted === true) return null;
+    if (stopSaving?.aborted === true) return null;
   }
 }
 
-/** Ends a process that an earlier daemon left, and that is not to be taken over. */
+/** Ends a process of an earlier daemon that is not taken over. */
 export async function endFound(
   found: FoundProcess,
   { driver, ...deps }: EndDeps & { driver: ProcessDriver },
@@ -83,16 +83,16 @@ export async function endFound(
   await endProcess(driver.adopt(found), directory, deps, { graceMs });
 }
 
-/** SIGTERM, a grace, then SIGKILL, to the process and whatever it started. Resolves when it is gone. */
+/** Sends SIGTERM to the process group, and SIGKILL after `graceMs`. Resolves when the process has ended. */
 export async function terminate(
   process: InstanceProcess,
   { clock, graceMs }: { clock: Clock; graceMs: number },
 ): Promise<ProcessExit> {
-  const gone = watchExit(process);
+  const exitWatch = watchExit(process);
   process.signal('SIGTERM');
-  // One that was stopped (SIGSTOP, a debugger) would not see it otherwise.
+  // A stopped process (SIGSTOP, a debugger) handles SIGTERM only after this.
   process.signal('SIGCONT');
-  await clock.sleep(graceMs, gone.signal);
-  if (!gone.exit()) process.signal('SIGKILL');
+  await clock.sleep(graceMs, exitWatch.signal);
+  if (!exitWatch.exit()) process.signal('SIGKILL');
   return process.exited;
 }

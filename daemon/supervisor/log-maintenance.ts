@@ -8,65 +8,69 @@ import { repeat } from '../base/time/repeat.ts';
 import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import type { Fleet } from './fleet.ts';
 
-/** What a log may grow beyond its limit in this time is all that it takes more. */
+/** A log can exceed its limit only by what it grows in this time. */
 const TIDY_EVERY_MS = 10_000;
-/** Unless that much space has gone, no log has grown by more, and nearly all need not be looked at. */
-const NOTHING_GREW_BYTES = 1024 * 1024;
-/** Space that was freed at the same time may hide what grew. */
-const LOOK_EVERY_ROUNDS = 6;
-/** Logs of databases that are gone only have to grow old. */
-const SWEEP_EVERY_ROUNDS = 360;
+/** While the free space shrinks by less, no log has grown by more, so the logs are not checked. */
+const GROWTH_BYTES = 1024 * 1024;
+/** Logs are checked at least this often, because space that is freed elsewhere may hide their growth. */
+const CHECK_EVERY_ROUNDS = 6;
+/** Logs of removed databases are only removed after their retention. */
+const REMOVE_EVERY_ROUNDS = 360;
 
-/** Best effort: where logs cannot be kept, the daemon and its instances start all the same. */
+/** Creates the log directory. Best effort: a failure does not block the start. */
 export async function prepareLogs(directory: string, own: InstanceLog | null, log: Logger): Promise<void> {
   try {
     await makeDirectory(directory);
     await own?.prepare();
   } catch (error) {
     log.warn(
-      `logs cannot be kept in ${directory}: ${messageOf(error)}; free space there, or set LOG_DIR to a directory that this user can write`,
+      `cannot write logs to ${directory}: ${messageOf(error)}; free space there, or set LOG_DIR to a directory that this user can write`,
     );
   }
 }
 
-/** Keeps every log within its limits, and removes those of databases that are gone. Returns what ends that. */
-export function keepLogs(deps: {
+/**
+ * Keeps every log within its limits, and removes expired logs of removed databases.
+ *
+ * @returns the function that stops it
+ */
+export function maintainLogs(deps: {
   fleet: Fleet;
   /** The daemon's own log file. */
   own: InstanceLog | null;
-  /** Where the logs of instances lie. */
+  /** The directory of the logs of instances. */
   directory: string;
   retentionMs: number;
   clock: Clock;
   log: Logger;
 }): () => Promise<void> {
   const { fleet, own, clock, log } = deps;
-  /** Logs that could not be tidied, so that this is said once until they can. */
-  const told = new Set<string>();
+  /** Logs whose failure has been reported, so that it is reported once. */
+  const reported = new Set<string>();
   const attempt = async <T>(name: string, work: () => Promise<T>): Promise<T | null> => {
     try {
       const result = await work();
-      told.delete(name);
+      reported.delete(name);
       return result;
     } catch (error) {
-      if (told.has(name)) return null;
-      told.add(name);
+      if (reported.has(name)) return null;
+      reported.add(name);
       log.warn(
         { instance: name },
-        `its log cannot be kept within its limit, so it grows: ${messageOf(error)}; it needs free space, and a file system with holes (ext4, xfs, btrfs)`,
+        `cannot keep the log within its limit, so it grows: ${messageOf(error)}; it needs free space, and a file system with holes (ext4, xfs, btrfs)`,
       );
       return null;
     }
   };
   let round = 0;
-  /** The most that was free since the last look. */
-  let wasFree = 0;
+  /** The largest free space since the last check. */
+  let maxFree = 0;
   return repeat(clock, TIDY_EVERY_MS, async () => {
     const free = await freeBytes(deps.directory);
-    if (round % LOOK_EVERY_ROUNDS === 0 || wasFree - free > NOTHING_GREW_BYTES) {
-      wasFree = free;
+    if (round % CHECK_EVERY_ROUNDS === 0 || maxFree - free > GROWTH_BYTES) {
+      maxFree = free;
       const logs = own ? [...fleet.logs(), { name: 'fathomd', log: own }] : fleet.logs();
-      // All at once: one after the other would wake the daemon up for each.
+      // All at the same time: in sequence, each would wake up the daemon.
       const grown = await Promise.all(
         logs.map(({ name, log: file }) => attempt(name, () => file.hasGrown())),
       );
@@ -74,23 +78,23 @@ export function keepLogs(deps: {
         if (grown[index] === true) await attempt(name, () => file.tidy());
       }
     }
-    wasFree = Math.max(wasFree, free);
-    if (round % SWEEP_EVERY_ROUNDS === 0) {
-      await sweep(deps).catch((error: unknown) => {
-        log.warn(`old logs of databases that are gone cannot be removed: ${messageOf(error)}`);
+    maxFree = Math.max(maxFree, free);
+    if (round % REMOVE_EVERY_ROUNDS === 0) {
+      await removeExpiredLogs(deps).catch((error: unknown) => {
+        log.warn(`cannot remove expired logs of removed databases: ${messageOf(error)}`);
       });
     }
     round += 1;
   });
 }
 
-/** 0 where that cannot be seen. */
+/** The free bytes of the disk; 0 when they cannot be read. */
 async function freeBytes(directory: string): Promise<number> {
   const disk = await statfs(directory).catch(() => null);
   return disk === null ? 0 : disk.bfree * disk.bsize;
 }
 
-async function sweep(deps: Parameters<typeof keepLogs>[0]): Promise<void> {
+async function removeExpiredLogs(deps: Parameters<typeof maintainLogs>[0]): Promise<void> {
   const { directory, fleet, clock, retentionMs } = deps;
   for (const file of await readdir(directory)) {
     const path = join(directory, file);
