@@ -36,6 +36,19 @@ export function openDatabase(path: string, options: { readOnly: boolean; timeout
   return new DatabaseSync(path, { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 });
 }
 
+/**
+ * A stamp that changes when a process writes to a database. It leaves out the ctime of the WAL: when root opens a database,
+ * also to read it, SQLite sets the owner of the WAL and thereby changes the ctime.
+ */
+export function writeStamp(path: string): string {
+  return [path, `${path}-wal`]
+    .map((file) => {
+      const stats = statSync(file, { throwIfNoEntry: false });
+      return stats ? `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}` : '';
+    })
+    .join(' ');
+}
+
 /** Whether the file is damaged or not a database. Callers then let PocketBase start, because it reports the problem. */
 export function isUnreadable(error: unknown): boolean {
   const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { messageOf } from '../../../shared/errors.ts';
 import type { LogLevelName } from '../../../shared/events.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import { toIsoTime, withDatabase } from '../data/sqlite.ts';
+import { toIsoTime, withDatabase, writeStamp } from '../data/sqlite.ts';
 import { describeEntry, type LogRow, type RequestLogEntry } from './request-log-text.ts';
 
 /** How often a followed log is read. PocketBase itself writes every three seconds. */
@@ -49,7 +49,7 @@ export class RequestLog {
     { clock, signal }: { clock: Clock; signal: AbortSignal },
   ): Promise<void> {
     let last = this.#tryRead(lastRow, 0, () => {});
-    let lastStamp = this.#stamp();
+    let lastStamp = writeStamp(this.#file);
     let reported = false;
     const report = (problem: string): void => {
       if (!reported)
@@ -62,7 +62,7 @@ export class RequestLog {
     };
     while (!signal.aborted) {
       await clock.sleep(FOLLOW_POLL_MS, signal);
-      const stamp = this.#stamp();
+      const stamp = writeStamp(this.#file);
       if (signal.aborted || stamp === lastStamp) continue;
       lastStamp = stamp;
       const { rows, end } = this.#tryRead(
@@ -81,15 +81,6 @@ export class RequestLog {
   }
 
   /** Changes with each write. Two calls of stat(2) cost less than opening the database. */
-  #stamp(): string {
-    return [this.#file, `${this.#file}-wal`]
-      .map((path) => {
-        const stats = statSync(path, { throwIfNoEntry: false });
-        return stats ? `${stats.ino}/${stats.size}/${stats.mtimeMs}` : '';
-      })
-      .join(' ');
-  }
-
   #tryRead<T>(work: (database: DatabaseSync) => T, fallback: T, report: (problem: string) => void): T {
     try {
       return this.#read(work, fallback);

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/time/clock.ts';
 import { repeat } from '../../base/time/repeat.ts';
 import { fileState } from '../../pocketbase/data/data-state.ts';
 import { checkPages, corruptionLogged, firstProblem } from '../../pocketbase/data/page-damage.ts';
+import { writeStamp } from '../../pocketbase/data/sqlite.ts';
 import { restartHint } from '../../pocketbase/process/exit-reason.ts';
 import type { Fleet } from '../fleet.ts';
 import type { DamageRecord } from '../instance-files.ts';
@@ -69,10 +70,10 @@ export function watchPages(deps: {
   /** Whether the log has new reports of damage. */
   const reportsDamage = ({ name, db_path }: Instance): boolean => {
     const file = join(db_path, 'auxiliary.db');
-    const stamp = `${fileState(file)?.stamp} ${fileState(`${file}-wal`)?.stamp}`;
     const known = logs.get(name);
-    if (known?.stamp === stamp) return false;
     try {
+      const stamp = writeStamp(file);
+      if (known?.stamp === stamp) return false;
       const { last, isCorrupt } = corruptionLogged(file, { since, after: known?.last ?? 0 });
       logs.set(name, { stamp, last });
       return isCorrupt;
