@@ -2,7 +2,6 @@ import { securityCommands } from './accounts/security.ts';
 import { userCommands } from './accounts/users.ts';
 import { daemonCommands } from './daemon/daemon-commands.ts';
 import { databaseCommands } from './databases/databases.ts';
-import { migrationCommands } from './databases/migrations.ts';
 import { hostCommands } from './host/host-commands.ts';
 import { installCommands } from './host/install-commands.ts';
 import { pocketbaseCommands } from './host/pocketbase.ts';
@@ -15,7 +14,6 @@ export const COMMANDS = [
   ...installCommands,
   ...userCommands,
   ...databaseCommands,
-  ...migrationCommands,
   ...queueCommands,
   ...securityCommands,
   ...pocketbaseCommands,

@@ -5,7 +5,7 @@ import { COMMANDS, GROUPS } from './commands.ts';
 import type { CliContext } from './context.ts';
 import { checkValues, escapeArguments, unescapeArguments } from './input/argument-values.ts';
 import { usageError } from './input/usage-error.ts';
-import { inWords } from './output/in-words.ts';
+import { describeApiError } from './output/api-error.ts';
 import { reportError } from './output/report-error.ts';
 
 /** Longer lines are hard to read. */
@@ -21,7 +21,7 @@ export async function runCli(words: readonly string[], context: CliContext): Pro
         checkValues(argv, args, command);
         exitCode = await command.run(args, context);
       } catch (error) {
-        throw inWords(error, command, args, context);
+        throw describeApiError(error, command, args, context);
       }
     });
     let text = '';

@@ -4,11 +4,10 @@ import type { AuditEntry } from '../../../shared/api/audit.ts';
 import type { SecretsStatus } from '../../../shared/api/secrets.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { checkLimit } from '../input/page-limit.ts';
+import { checkLimit } from '../input/argument-values.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { userIdOf } from '../input/user-id.ts';
-import { printMessage } from '../output/print-message.ts';
-import { printable } from '../output/printable.ts';
+import { printable, printMessage } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 type Arguments = ConnectArguments & { json: boolean };

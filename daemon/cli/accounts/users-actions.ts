@@ -3,11 +3,10 @@ import type { User } from '../../../shared/api/accounts/users.ts';
 import { userDeletionConsequences } from '../../../shared/deletion.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { choosePassword } from '../input/password.ts';
-import { typed } from '../input/typed.ts';
+import { choosePassword, readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { userIdOf } from '../input/user-id.ts';
-import { printable } from '../output/printable.ts';
+import { printable } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 const COLUMNS: readonly Column<User>[] = [
@@ -123,7 +122,7 @@ export async function deleteUser(args: OneUser, context: CliContext): Promise<nu
   const { id, email, database } = await client.users.get(await userIdOf(client, args.user));
   const instance = database === null ? null : await client.databases.get(database);
   const question = [...userDeletionConsequences(email, instance), `Type '${email}' to delete it: `];
-  if ((await typed(question.map(printable).join('\n'), context)) !== email) {
+  if ((await readConfirmation(question.map(printable).join('\n'), context)) !== email) {
     throw new UsageError(`that is not '${email}'; nothing was deleted`);
   }
   await client.users.delete(id);

@@ -8,7 +8,7 @@ import { SERVICE, SOCKET } from '../../host/install/release/layout.ts';
 import { isAlive, processStat } from '../../pocketbase/process/procfs.ts';
 import { type ConnectArguments, connectionOf } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { printable } from '../output/printable.ts';
+import { printable } from '../output/print.ts';
 
 /** The same as TimeoutStopSec of the systemd service. */
 const STOP_WITHIN_S = 90;

@@ -4,10 +4,10 @@ import { type InstancePhase, isInTrouble } from '../../../shared/instance.ts';
 import { lacksMigrations } from '../../../shared/reasons.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, type Colour, printJson, printLine } from '../context.ts';
-import { typed } from '../input/typed.ts';
+import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
-import { inWords } from '../output/in-words.ts';
-import { printable } from '../output/printable.ts';
+import { describeApiError } from '../output/api-error.ts';
+import { printable } from '../output/print.ts';
 import { reportError } from '../output/report-error.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 import { warnOfRefusedMigrations } from './migrations-action.ts';
@@ -74,7 +74,9 @@ export async function actOnDatabases(
   const command = { words: ['databases', action], positionals: { name: {} } } as const;
   const codes = outcomes.flatMap((outcome, index) => {
     if (outcome.status === 'fulfilled') return [];
-    return [reportError(inWords(outcome.reason, command, { name: args.name[index] }, context), context)];
+    return [
+      reportError(describeApiError(outcome.reason, command, { name: args.name[index] }, context), context),
+    ];
   });
   return codes[0] ?? 0;
 }
@@ -97,7 +99,7 @@ export async function deleteDatabase(
     throw new UsageError('the global database contains all accounts and cannot be deleted; nothing was done');
   }
   const question = [...deletionConsequences(instance), `Type '${name}' to delete it: `];
-  if ((await typed(question.map(printable).join('\n'), context)) !== name) {
+  if ((await readConfirmation(question.map(printable).join('\n'), context)) !== name) {
     throw new UsageError(`that is not '${name}'; nothing was deleted`);
   }
   await databases.delete(name);

@@ -1,7 +1,7 @@
 import type { Collection } from '../../../shared/api/databases.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { printable } from '../output/printable.ts';
+import { printable } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 interface BrowseArguments extends ConnectArguments {

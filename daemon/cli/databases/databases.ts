@@ -157,4 +157,13 @@ export const databaseCommands = [
   }),
   logsCommand(['databases', 'logs']),
   logsCommand(['logs']),
+  command({
+    words: ['migrations', 'status'],
+    summary: 'Show the migrations of user databases, and why they are refused',
+    options: { ...CHECK_OPTION, ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { showMigrations } = await import('./migrations-action.ts');
+      return showMigrations(args, context);
+    },
+  }),
 ];

@@ -4,7 +4,7 @@ import type { LogLevelName, LogLine, LogSource } from '../../../shared/events.ts
 import { type ConnectArguments, connect, connectionOf } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { UsageError } from '../input/usage-error.ts';
-import { printable } from '../output/printable.ts';
+import { printable } from '../output/print.ts';
 
 /** Delay before a retry while the daemon is starting and does not know the database yet. */
 const RETRY_MS = 500;

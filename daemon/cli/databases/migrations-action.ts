@@ -3,7 +3,7 @@ import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { type ErrorCode, FathomError } from '../../../shared/errors.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { printable } from '../output/printable.ts';
+import { printable } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 const COLUMNS: readonly Column<MigrationStatus['files'][number]>[] = [

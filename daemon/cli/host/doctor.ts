@@ -4,7 +4,7 @@ import type { Finding, Level } from '../../host/doctor/finding.ts';
 import { applyFixes, describeFix } from '../../host/doctor/fix.ts';
 import { verifyBinary } from '../../pocketbase/binary/binary.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from '../context.ts';
-import { printable } from '../output/printable.ts';
+import { printable } from '../output/print.ts';
 import { withOwnCommand } from '../own-command.ts';
 
 export interface DoctorArguments {

@@ -7,10 +7,10 @@ import type { Trial } from '../../host/install/trial.ts';
 import { CONFIRMATION, uninstall as uninstallProgram } from '../../host/install/uninstall.ts';
 import { rollBack, upgrade as upgradeTo } from '../../host/install/upgrade.ts';
 import { type CliContext, printLine } from '../context.ts';
-import { typed } from '../input/typed.ts';
+import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { continueWithoutOutput } from '../output/output-failure.ts';
-import { printable } from '../output/printable.ts';
+import { printable } from '../output/print.ts';
 
 const QUESTION = `This removes all databases of all users. Type '${CONFIRMATION}': `;
 
@@ -31,7 +31,7 @@ export async function rollback(context: CliContext): Promise<number> {
 }
 
 export async function uninstall({ purge }: { purge: boolean }, context: CliContext): Promise<number> {
-  if (purge && (await typed(QUESTION, context)) !== CONFIRMATION) {
+  if (purge && (await readConfirmation(QUESTION, context)) !== CONFIRMATION) {
     throw new UsageError(`that is not '${CONFIRMATION}'; nothing was removed`);
   }
   const words = purge ? 'uninstall --purge' : 'uninstall';

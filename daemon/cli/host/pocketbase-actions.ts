@@ -9,8 +9,7 @@ import { type KnownVersion, knownVersions } from '../../pocketbase/binary/known-
 import { OFFICIAL_RELEASES } from '../../pocketbase/binary/release-download.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { UsageError } from '../input/usage-error.ts';
-import { printMessage } from '../output/print-message.ts';
-import { printable } from '../output/printable.ts';
+import { printable, printMessage } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 interface Arguments {

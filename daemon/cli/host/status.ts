@@ -4,7 +4,7 @@ import { INSTANCE_PHASES, isInTrouble } from '../../../shared/instance.ts';
 import { TASK_STATUSES } from '../../../shared/task.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { printable } from '../output/printable.ts';
+import { printable } from '../output/print.ts';
 import { withOwnCommand } from '../own-command.ts';
 
 export async function status(

@@ -61,3 +61,12 @@ function givenText(argv: readonly string[], name: string): string | undefined {
   const word = argv[index];
   return word === option ? argv[index + 1] : word?.slice(option.length + 1);
 }
+
+/** The maximum of the API. */
+const MAX_PAGE = 500;
+
+/** @throws UsageError */
+export function checkLimit(limit: number): void {
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_PAGE)
+    throw new UsageError(`--limit needs a whole number from 1 to ${MAX_PAGE}`);
+}

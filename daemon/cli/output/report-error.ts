@@ -2,8 +2,7 @@ import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { type CliContext, printLine } from '../context.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { withOwnCommand } from '../own-command.ts';
-import { printWarnings } from './print-message.ts';
-import { printable } from './printable.ts';
+import { printable, printWarnings } from './print.ts';
 
 /** Prints an error to stderr, with one more line for each field, and returns the exit code. */
 export function reportError(error: unknown, context: CliContext): number {

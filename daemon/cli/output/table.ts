@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
 import { type CliContext, type Colour, painter, printLine } from '../context.ts';
 import { withOwnCommand } from '../own-command.ts';
-import { printable } from './printable.ts';
+import { printable } from './print.ts';
 
 export interface Column<T> {
   title: string;

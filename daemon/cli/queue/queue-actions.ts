@@ -5,10 +5,9 @@ import { FathomError } from '../../../shared/errors.ts';
 import type { TaskStatus } from '../../../shared/task.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, type Colour, printJson, printLine } from '../context.ts';
-import { checkLimit } from '../input/page-limit.ts';
+import { checkLimit } from '../input/argument-values.ts';
 import { UsageError } from '../input/usage-error.ts';
-import { printWarnings } from '../output/print-message.ts';
-import { printable } from '../output/printable.ts';
+import { printable, printWarnings } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 const STATUS_COLOURS: Readonly<Record<TaskStatus, Colour>> = {

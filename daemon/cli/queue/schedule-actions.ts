@@ -1,8 +1,7 @@
 import type { Schedule } from '../../../shared/api/schedules.ts';
 import { connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { printWarnings } from '../output/print-message.ts';
-import { printable } from '../output/printable.ts';
+import { printable, printWarnings } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 import { type Common, payloadOf } from './queue-actions.ts';
 

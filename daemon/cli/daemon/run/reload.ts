@@ -2,7 +2,7 @@ import type { LoadedConfig } from '../../../config/config.ts';
 import type { RunningDaemon } from '../../../daemon.ts';
 import type { Service } from '../../../host/systemd/service.ts';
 import { type CliContext, printLine } from '../../context.ts';
-import { printWarnings } from '../../output/print-message.ts';
+import { printWarnings } from '../../output/print.ts';
 import { reportError } from '../../output/report-error.ts';
 
 /** Applies changed settings at SIGHUP. If a setting is invalid, the daemon keeps all its current settings. */

@@ -6,7 +6,7 @@ import { inheritedSocket } from '../../../host/systemd/activation.ts';
 import { Service } from '../../../host/systemd/service.ts';
 import { statusLine } from '../../../host/systemd/status-line.ts';
 import type { CliContext } from '../../context.ts';
-import { printWarnings } from '../../output/print-message.ts';
+import { printWarnings } from '../../output/print.ts';
 import { diagnose } from './diagnose.ts';
 import { type ForegroundOptions, runInForeground } from './foreground.ts';
 import { reloadDaemon } from './reload.ts';

@@ -14,7 +14,7 @@ import { createWorker, DRAIN_MS } from '../../../queue/queue.ts';
 import { HookClient } from '../../../queue/store/hook-client.ts';
 import { createRemoteHost } from '../../../queue/worker/remote-host.ts';
 import { type CliContext, printLine } from '../../context.ts';
-import { printWarnings } from '../../output/print-message.ts';
+import { printWarnings } from '../../output/print.ts';
 import { serviceContext } from './service-context.ts';
 
 export interface WorkerArguments {

@@ -47,3 +47,15 @@ async function ask(question: string, stdin: NodeJS.ReadableStream, stderr: Outpu
     printLine(stderr, '');
   }
 }
+
+/** Reads the first line of standard input: a confirmation by a person or a script. */
+export async function readConfirmation(question: string, { stdin, stderr }: CliContext): Promise<string> {
+  const lines = createInterface({ input: stdin });
+  try {
+    stderr.write(question);
+    for await (const line of lines) return line.trim();
+    return '';
+  } finally {
+    lines.close();
+  }
+}

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { expect, it } from 'vitest';
 import { ApiError } from '../../../shared/client/api-error.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
-import { inWords } from './in-words.ts';
+import { describeApiError } from './api-error.ts';
 import { reportError } from './report-error.ts';
 
 function refused(path: string, message: string, detail = 'the request does not match the schema'): ApiError {
@@ -14,7 +14,7 @@ it.each([
   ['user', ["'foo'", 'must be a valid email address', "'fathomd users list'"]],
 ])("quotes a refused <%s> and PocketBase's sentence", (place, parts) => {
   const error = refused(place, 'Must be a valid email address.');
-  const words = inWords(
+  const words = describeApiError(
     error,
     { words: ['users', 'add'], positionals: { [place]: {} } },
     { [place]: 'foo' },

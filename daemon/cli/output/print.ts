@@ -1,6 +1,16 @@
+import { stripVTControlCharacters } from 'node:util';
 import { type CliContext, printLine } from '../context.ts';
 import { withOwnCommand } from '../own-command.ts';
-import { printable } from './printable.ts';
+
+// C0 except tab, DEL, C1, line separators, and marks that reorder text: they must not reach a terminal.
+const CONTROL =
+  // oxlint-disable-next-line no-control-regex -- the expression removes them
+  /[\u0000-\u0008\u000A-\u001F\u007F-\u009F\u2028\u2029\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069\uFEFF]/g;
+
+/** Untrusted text as one line without control characters of a terminal. */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(CONTROL, '');
+}
 
 /** Prints one line, with commands as they can be typed here. */
 export function printMessage(context: CliContext, message: string): void {

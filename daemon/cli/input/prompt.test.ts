@@ -1,6 +1,6 @@
 import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { choosePassword } from './password.ts';
+import { choosePassword } from './prompt.ts';
 import { UsageError } from './usage-error.ts';
 
 function terminal(...answers: string[]) {

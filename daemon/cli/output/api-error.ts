@@ -3,18 +3,14 @@ import { FathomError } from '../../../shared/errors.ts';
 import type { AnyCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
 
-/** The command that lists the possible values of a positional argument. */
+/** The command that lists the possible values of a positional argument, if it is not `GROUP list`. */
 const LISTS: Readonly<Record<string, string>> = {
-  databases: 'databases list',
   logs: 'databases list',
-  queue: 'queue list',
   'queue unschedule': 'queue schedules',
-  users: 'users list',
-  keys: 'keys list',
 };
 
 /** Rewrites an error of the API for the command line: with the arguments and commands that the user knows. */
-export function inWords(
+export function describeApiError(
   error: unknown,
   { words, positionals }: Pick<AnyCommand, 'words' | 'positionals'>,
   args: object,
@@ -24,11 +20,10 @@ export function inWords(
   const { code, message, fields } = error;
   if (code === 'auth.required')
     return new FathomError(code, whatIsNeeded(message, Boolean(env['FATHOM_TOKEN'])));
-  const list = LISTS[words.join(' ')] ?? LISTS[words[0]];
+  const list = LISTS[words.join(' ')] ?? `${words[0]} list`;
   const named = Object.entries(args).flatMap(([place, value]) =>
     place in positionals ? [value].flat().map((one) => ({ place, quoted: `'${String(one)}'` })) : [],
   );
-  if (list === undefined) return error;
   const see = `see 'fathomd ${list}'`;
   if (code === 'not_found' && named.some(({ quoted }) => message.includes(quoted)))
     return new FathomError(code, `${message}; ${see}`);
