@@ -43,13 +43,13 @@ export const PHASE_REASONS = {
     remedy: "after SIGKILL, look for the out-of-memory killer in 'dmesg'",
   },
   provision_failed: {
-    text: 'could not be created',
+    text: 'database could not be created',
     cause: 'a new database could not be created',
     retry: 'on_request',
     remedy: "fix the cause in the message, then run 'fathomd databases start NAME'",
   },
   spawn_failed: {
-    text: 'could not be spawned',
+    text: 'process could not be started',
     cause: 'the process could not be started',
     retry: 'limited',
     remedy: "read the message, and the other findings of 'fathomd doctor'",
@@ -74,7 +74,7 @@ export const PHASE_REASONS = {
     lacksMigrations: true,
   },
   migration_broken: {
-    text: 'migration does not load',
+    text: 'migration cannot be loaded',
     cause:
       'a migration does not load, for example because of a syntax error. A user database runs without it',
     retry: 'few',
@@ -151,7 +151,7 @@ export const PHASE_REASONS = {
     remedy: 'restore it, or restart the daemon to use the new one',
   },
   secret_undecryptable: {
-    text: 'master key does not fit',
+    text: 'wrong master key',
     cause: 'it serves, but the master key does not open its secret',
     retry: 'limited',
     remedy: 'set AES_MASTER_KEY or AES_PREVIOUS_MASTER_KEY to the former key and restart the daemon',

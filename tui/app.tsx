@@ -7,13 +7,13 @@ import { handleInput, type Input } from './screens/input/handle-input.ts';
 import { useMouse, useObservable, useSuspend } from './widgets/drawing/hooks.ts';
 import { Screen } from './widgets/drawing/Screen.tsx';
 
-/** Keys go in; whatever is known and looked at comes out as a frame. */
+/** The React component of the console: passes keys to the console, and draws a frame for each change of its state. */
 export function App({ console }: { console: Console }) {
   const size = useWindowSize();
-  const read = useMemo(() => gatherReads<Input>(), []);
+  const collect = useMemo(() => collectReads<Input>(), []);
   const run = (inputs: readonly Input[]) => handleInput(console, inputs, size);
-  useInput((input, key) => read(pressesOf(input, key), run));
-  usePaste((paste) => read([{ paste }], run));
+  useInput((input, key) => collect(pressesOf(input, key), run));
+  usePaste((paste) => collect([{ paste }], run));
   const ui = useObservable(console.ui);
   useMouse(ui.mouse);
   useSuspend(
@@ -31,15 +31,15 @@ export function App({ console }: { console: Console }) {
   );
 }
 
-/** Puts together again what came in one read of the terminal: Ink takes it apart, and hands over all of it at once. */
-function gatherReads<T>(): (inputs: readonly T[], run: (all: readonly T[]) => void) => void {
-  let gathered: T[] | null = null;
+/** Collects all input of one read from the terminal. Ink splits it, but delivers all parts in the same tick. */
+function collectReads<T>(): (inputs: readonly T[], run: (all: readonly T[]) => void) => void {
+  let collected: T[] | null = null;
   return (inputs, run) => {
-    if (gathered !== null) return void gathered.push(...inputs);
+    if (collected !== null) return void collected.push(...inputs);
     const all = [...inputs];
-    gathered = all;
+    collected = all;
     queueMicrotask(() => {
-      gathered = null;
+      collected = null;
       run(all);
     });
   };

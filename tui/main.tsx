@@ -3,22 +3,22 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { exemptFromProxy } from '../shared/proxy-exemptions.ts';
 
-// Only what every start needs is loaded at once; the rest while the connection is already on its way.
+// Only modules that every start needs are loaded first; the others while the console already connects.
 
 /**
- * Node keeps the compiled code of the modules, which saves a third of the start. In the user's own directory: the
- * default is below the temporary directory, where others could leave code for the administrator to run.
+ * Caches the compiled code of the modules, which saves a third of the start. Uses the user's own directory: in the
+ * default, below the temporary directory, other users could place code that the administrator then runs.
  */
 function cacheCompiledCode(): void {
   const home = process.env['XDG_CACHE_HOME'] || (process.env['HOME'] && join(process.env['HOME'], '.cache'));
   if (home) enableCompileCache(join(home, 'fathom'));
 }
 
-/** What has to be so before React and Ink are loaded. */
+/** Call this before React and Ink are loaded. */
 function prepareEnvironment(): void {
-  // Ink's colours do not know NO_COLOR.
+  // Ink ignores NO_COLOR.
   if (process.env['NO_COLOR']) process.env['FORCE_COLOR'] = '0';
-  // Warnings of Node would be written across the screen.
+  // Node would print warnings over the screen.
   process.removeAllListeners('warning');
 }
 
@@ -41,12 +41,14 @@ async function main(): Promise<number> {
     return EXIT.usage;
   }
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    console.error("fathom-tui: needs a terminal; 'fathomd status' and the other commands of fathomd do not");
+    console.error(
+      "fathom-tui: needs a terminal. Use 'fathomd status' and other fathomd commands without one.",
+    );
     return EXIT.noTerminal;
   }
   prepareEnvironment();
-  const { exitCode, farewell } = await runConsole(read.options, files);
-  if (farewell !== null) (exitCode === EXIT.done ? console.log : console.error)(farewell);
+  const { exitCode, message } = await runConsole(read.options, files);
+  if (message !== null) (exitCode === EXIT.done ? console.log : console.error)(message);
   return exitCode;
 }
 

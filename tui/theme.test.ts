@@ -30,7 +30,7 @@ describe('the palettes', () => {
   it.each([
     ['dark', '#1c1c1c'],
     ['light', '#ffffff'],
-  ] as const)('%s stands out from its background', (name, background) => {
+  ] as const)('%s has enough contrast with its background', (name, background) => {
     for (const code of Object.values(PALETTES[name])) {
       const colour = /38;5;(\d+)/.exec(code)?.[1];
       if (colour === undefined) continue;
@@ -38,7 +38,7 @@ describe('the palettes', () => {
     }
   });
 
-  it('none holds no colour', () => {
+  it('none has no colours', () => {
     for (const code of Object.values(PALETTES.none)) expect(code).toMatch(/^[127]?$/);
   });
 });
@@ -50,7 +50,7 @@ it('gives every phase a shape of its own', () => {
 
 type Rgb = readonly number[];
 
-/** Of the 256 colours: a cube of 6 × 6 × 6 from 16 on, then 24 greys. */
+/** The 256 colours are a cube of 6 × 6 × 6 from index 16, then 24 greys. */
 function colourOf(index: number): Rgb {
   if (index >= 232) return Array.from({ length: 3 }, () => 8 + (index - 232) * 10);
   const place = index - 16;
@@ -63,7 +63,7 @@ function rgbOf(hex: string): Rgb {
   return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }
 
-/** As the Web Content Accessibility Guidelines define it. */
+/** The contrast as defined by the Web Content Accessibility Guidelines. */
 function contrast(one: Rgb, other: Rgb): number {
   const [low = 0, high = 0] = [luminance(one), luminance(other)].toSorted((a, b) => a - b);
   return (high + 0.05) / (low + 0.05);

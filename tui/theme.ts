@@ -1,7 +1,7 @@
 import type { InstancePhase } from '../shared/instance.ts';
 import type { TaskStatus } from '../shared/task.ts';
 
-/** What a piece of text means; never a colour by name outside this file. */
+/** The meaning of a piece of text. Only this file names colours. */
 export type Token =
   | 'plain'
   | 'muted'
@@ -18,13 +18,13 @@ export interface Theme {
   paint(token: Token, text: string): string;
 }
 
-/** `16` suits any background, as the terminal's own colours do; `none` is for NO_COLOR. */
+/** `16` uses the terminal's own colours and works on any background. `none` is for NO_COLOR. */
 export const THEME_NAMES = ['dark', 'light', '16', 'none'] as const;
 export type ThemeName = (typeof THEME_NAMES)[number];
 
 type Palette = Readonly<Record<Token, string>>;
 
-// 256 colours, from the part of the palette that is the same in every terminal; at least 4.5 : 1 against the background.
+// 256 colours, from the part of the palette that all terminals share. The contrast is at least 4.5 : 1.
 const DARK: Palette = {
   plain: '',
   muted: '38;5;246',
@@ -51,7 +51,7 @@ const LIGHT: Palette = {
   chosen: '7',
 };
 
-// The sixteen base colours only, without black, white and the bright ones: they hold on dark and light backgrounds.
+// Base colours without black, white and the bright ones: readable on dark and light backgrounds.
 const SIXTEEN: Palette = {
   plain: '',
   muted: '2',
@@ -65,7 +65,7 @@ const SIXTEEN: Palette = {
   chosen: '7',
 };
 
-// NO_COLOR asks for no colour; weight and inversion remain, so that the chosen row can be seen.
+// NO_COLOR forbids colours. Weight and inversion remain, so that the selected row is visible.
 const NONE: Palette = {
   plain: '',
   muted: '2',
@@ -86,7 +86,7 @@ export const PALETTES: Readonly<Record<ThemeName, Palette>> = {
   none: NONE,
 };
 
-/** Everything muted: the last snapshot while the link is gone. The chosen row stays visible. */
+/** All text muted, for old data while there is no connection. The selected row stays visible. */
 const STALE: Palette = {
   plain: '2',
   muted: '2',
@@ -109,22 +109,22 @@ export function createThemes(name: ThemeName): Themes {
   return { live: themeOf(PALETTES[name]), stale: themeOf(STALE) };
 }
 
-/** What was asked for on the command line, else NO_COLOR, else that of the profile, else what the terminal can. */
+/** The theme of the command line, else NO_COLOR, else the theme of the profile, else one detected from the terminal. */
 export function chooseTheme(
   env: Readonly<Record<string, string | undefined>>,
-  asked: { option?: ThemeName | undefined; profile?: ThemeName | undefined } = {},
+  { option, profile }: { option?: ThemeName | undefined; profile?: ThemeName | undefined } = {},
 ): ThemeName {
-  if (asked.option !== undefined) return asked.option;
+  if (option !== undefined) return option;
   if (env['NO_COLOR']) return 'none';
-  return asked.profile ?? detectTheme(env);
+  return profile ?? detectTheme(env);
 }
 
 function detectTheme(env: Readonly<Record<string, string | undefined>>): ThemeName {
   const term = env['TERM'] ?? '';
   if (term === 'dumb') return 'none';
-  const many = /^(?:truecolor|24bit)$/.test(env['COLORTERM'] ?? '') || /256color|direct/.test(term);
-  if (!many) return '16';
-  // `foreground;background`, where the terminal tells; 7 and 9 to 15 are the light ones.
+  const has256Colours = /^(?:truecolor|24bit)$/.test(env['COLORTERM'] ?? '') || /256color|direct/.test(term);
+  if (!has256Colours) return '16';
+  // `foreground;background`, if the terminal sets it. 7 and 9 to 15 are light.
   const background = Number(/;(\d+)$/.exec(env['COLORFGBG'] ?? '')?.[1] ?? Number.NaN);
   return background === 7 || background >= 9 ? 'light' : 'dark';
 }
@@ -143,7 +143,7 @@ export interface PhaseLook {
   token: Token;
 }
 
-// One column each, and different in shape: colour is never the only sign.
+// Each glyph is one column wide and has its own shape, because colour must never be the only sign.
 const PHASE_LOOKS: Readonly<Record<InstancePhase, PhaseLook>> = {
   stopped: { glyph: '○', token: 'muted' },
   queued: { glyph: '◌', token: 'busy' },

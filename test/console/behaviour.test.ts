@@ -68,8 +68,7 @@ describe('Logs', () => {
     screen.press('2', 'l');
     await screen.until(({ console }) => console.fleet.store.get().log !== null);
     screen.press('esc');
-    await screen.shows('NAME');
-    expect(screen.console.fleet.store.get().log).toBeNull();
+    await screen.until(({ console }) => console.fleet.store.get().log === null);
   });
 });
 
@@ -185,7 +184,7 @@ describe('terminals', () => {
     await screen.shows('Broadcast message');
     screen.press('ctrl+r');
     await screen.hides('Broadcast message');
-    await screen.shows('● live', 'No problems', 'q leave');
+    await screen.shows('● live', 'No problems', 'q quit');
   });
 
   it('follows the size of the terminal, down to a notice', async () => {
@@ -209,7 +208,7 @@ describe('terminals', () => {
     screen.resize(80, 24);
     await screen.shows('NAME', 'Stop?');
     screen.press('esc');
-    await screen.shows('NAME', 'user016', 'q leave');
+    await screen.shows('NAME', 'user016', 'q quit');
     expect(stub.requests.filter((one) => one.startsWith('POST'))).toEqual([]);
     expect(screen.lines.every((line) => line.length <= 80)).toBe(true);
   });

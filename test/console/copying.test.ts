@@ -103,7 +103,7 @@ describe('saving', () => {
     screen.press('2', 'l');
     await screen.shows('line 60');
     screen.press('S');
-    await screen.shows('Saved: ');
+    await screen.shows('Saved to ');
     const { path, text, mode } = await savedIn(state);
     expect(path).toMatch(/2026-11-21-001-user001-logs-\d{8}T\d{6}\.txt$/);
     await screen.shows(path);
@@ -119,7 +119,7 @@ describe('saving', () => {
     const screen = open({ url: stub.url }, { env: { XDG_STATE_HOME: state } });
     await screen.shows('● live');
     screen.press('2', 'S');
-    await screen.shows('Saved: ');
+    await screen.shows('Saved to ');
     const { text, path } = await savedIn(state);
     expect(text.match(/-user\d{3} /g)).toHaveLength(100);
     expect(text).not.toContain('\n\n\n');
@@ -128,7 +128,7 @@ describe('saving', () => {
     screen.press('/', 'broken', 'enter', 'enter');
     await screen.shows('Last exit');
     screen.press('S');
-    await screen.shows('Saved: ');
+    await screen.shows('Saved to ');
     expect((await savedIn(state)).text).toContain('ReferenceError: foo is not defined; correct it');
   });
 

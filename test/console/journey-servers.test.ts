@@ -31,7 +31,7 @@ describe.skipIf(!hasTmux())('the console between two daemons', () => {
     expect(await terminal.painted()).toContain(DARK_TITLE);
 
     await terminal.press('7');
-    await terminal.shows(/away +● live/, /home +● live .*◂ this one/);
+    await terminal.shows(/away +● live/, /home +● live .*◂ current/);
     await terminal.press('g', 'Enter');
     // It knows nothing of the other one yet: nothing of this one may stand in for that.
     const asked = await terminal.shows('E-mail', away.url, /^ away /m);

@@ -34,7 +34,7 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     expect(await terminal.text()).not.toContain('● live');
     process.kill(pid, 'SIGCONT');
     await becomes(TAKEN);
-    await terminal.shows('1 Overview', '● live', 'leave');
+    await terminal.shows('1 Overview', '● live', 'quit');
 
     // Nobody tells a program of this one before.
     process.kill(pid, 'SIGSTOP');
@@ -65,10 +65,7 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     await writeFile(join(settings, 'fathom/console-tokens.json'), '{"sessions": ');
     const env = { XDG_CONFIG_HOME: settings };
     const terminal = await openConsole(shared.fathom, { env, target: ['--url', shared.fathom.url] });
-    const told = await terminal.shows(
-      'exit=78',
-      `fathom-tui: the settings in ${settings}/fathom cannot be used`,
-    );
+    const told = await terminal.shows('exit=78', `fathom-tui: cannot use the settings in ${settings}/fathom`);
     expect(told).not.toMatch(/^ +at /m);
   });
 

@@ -43,11 +43,9 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.shows(
       'following',
       new RegExp(
-        [
-          'run 1 begins · pid \\d+ · the first since the daemon started',
-          `run 2 begins · pid \\d+ · the one before ended with SIGKILL`,
-          'run 3 begins · pid \\d+ · after a stop that was asked for',
-        ].join('[^]*Server started at[^]*'),
+        ['run 1 starts · pid \\d+', `run 2 starts · pid \\d+ · .*SIGKILL`, 'run 3 starts · pid \\d+'].join(
+          '[^]*Server started at[^]*',
+        ),
       ),
     );
     await terminal.press('q');
@@ -130,7 +128,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     const terminal = await openConsole(fathom);
     await terminal.shows('● live');
     await terminal.press('3');
-    await terminal.shows('works', 'Pending 0', 'Dead 0');
+    await terminal.shows('▸ running', 'Pending 0', 'Dead 0');
     const { id } = await fathom.client.queue.add({
       type: 'misbehave',
       payload: { way: 'throws' },
@@ -144,7 +142,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.shows(
       'Retry?',
       'y retry',
-      'retry 1 dead task, all of “misbehave: it broke after # steps”',
+      'retry 1 dead task with the error “misbehave: it broke after # steps”',
     );
     await terminal.press('y');
     await terminal.shows('✓ retried 1 dead task');

@@ -38,7 +38,7 @@ const PLACES: readonly (readonly [keys: readonly string[], shows: string])[] = [
   [['2', 'g', 'l', 'tab', 'tab'], 'database.stop'],
   [['2', 'g', 'l', 'tab', 'tab', 'tab'], 'documents'],
   [['2', 'g', 'd'], '"desired"'],
-  [['3'], 'TRIES'],
+  [['3'], 'ATTEMPTS'],
   [['3', 'left'], 'ERROR · '],
   [['5'], 'DISK'],
   [['6'], 'OUTCOME'],
@@ -90,7 +90,7 @@ function expectWhole(screen: ConsoleHarness, columns: number, rows: number): voi
   const { lines } = screen;
   expect(lines).toHaveLength(rows);
   expect(lines[0]).toMatch(/^ Fathom .*● live ?$/);
-  expect(lines.at(-1)).toMatch(/q leave *$/);
+  expect(lines.at(-1)).toMatch(/q quit *$/);
   expect(lines.slice(1).filter((line) => line.includes('● live'))).toEqual([]);
   expect(screen.text).not.toMatch(/[\u202A-\u202E]/);
   // The terminal would cut what is too long, but not say so.
@@ -114,7 +114,7 @@ describe('what others have written', () => {
       expectWhole(screen, columns, rows);
     }
     screen.press('3');
-    await screen.shows('TRIES', '1/2');
+    await screen.shows('ATTEMPTS', '1/2');
     screen.press('G', 'enter');
     await screen.shows('Payload');
     expectWhole(screen, columns, rows);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PHASE_REASONS } from '../../shared/reasons.ts';
-import { NO_PROBLEMS } from '../../tui/store/fleet/problem-rows.ts';
+import { NO_PROBLEMS } from '../../tui/screens/frame/hints.ts';
 import { backingOff, failed, fleetOf, instance } from './fleet-fixtures.ts';
 import { daemon, open } from './stage.ts';
 

@@ -19,7 +19,7 @@ describe('Overview', () => {
     expect(problems[0]).toContain('2024-01-15-002-jane');
     expect(problems[1]).toContain('backing off');
     expect(screen.lines.every((line) => line.length <= 80)).toBe(true);
-    expect(screen.lines.at(-1)).toContain('? help  q leave');
+    expect(screen.lines.at(-1)).toContain('? help  q quit');
   });
 
   it('opens the instance of a problem, and comes back', async () => {

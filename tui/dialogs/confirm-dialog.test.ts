@@ -11,9 +11,9 @@ it.each([
   [60, 9, 40],
   [80, 21, 40],
 ])(
-  'shows what it does, and the answers, however long the question: %i×%i, %i names',
+  'shows the consequences and the answers also for a long question: %i×%i, %i names',
   (columns, rows, count) => {
-    const names = Array.from({ length: count }, (_, index) => `2026-11-21-${100 + index}-somebody`);
+    const names = Array.from({ length: count }, (_, index) => `2026-11-21-${100 + index}-user`);
     for (const verb of Object.keys(CONFIRMED_ACTIONS) as ConfirmedVerb[]) {
       const action = { verb, names, what: `12 dead tasks, all of “${ERROR}”` };
       const box = confirmDialog({ theme: createThemes('none').live, columns, rows }, action, {

@@ -1,3 +1,4 @@
+import { keyFor, keysFor } from '../keys/places.ts';
 import { type ActionLine, describeAction } from '../store/actions/action-line.ts';
 import { type Action, CONFIRMED_ACTIONS, type ConfirmedVerb } from '../store/actions/actions.ts';
 import type { Box } from '../widgets/drawing/repaint.ts';
@@ -6,16 +7,16 @@ import { wrapWords } from '../widgets/text.ts';
 import { type DialogArea, drawDialog } from './dialog-box.ts';
 
 const SHOWN_NAMES = 8;
-/** Rows of one name and of how many more there are. */
+/** Minimum rows for names: one name, and the number of others. */
 const MIN_LISTED = 2;
-/** Rows of the answers. */
+/** Rows for the answers. */
 const ANSWERS = 1;
 
-/** States what an action will hit before it does. */
+/** Asks before an action runs: shows its targets and what it does. */
 export function confirmDialog(
   over: DialogArea,
   action: Action<ConfirmedVerb>,
-  /** Whether it takes an answer by now. */
+  /** `ready`: the dialog accepts an answer. */
   { past, ready }: { past: readonly ActionLine[]; ready: boolean },
 ): Box {
   const { names, verb } = action;
@@ -23,10 +24,10 @@ export function confirmDialog(
   const words = (text: string) => wrapWords(text, over.columns - 8);
   const consequences = words(consequence);
   const several = names.length > 1;
-  // The question may hold a whole error; what it does and the answers are always seen.
+  // The question may contain a long error. The consequences and the answers are always visible.
   const rows = over.rows - 2 - ANSWERS - consequences.length - (several ? MIN_LISTED : 0);
   const asked = shortened(words(describeAction(action, past)), Math.max(1, rows));
-  // Names are listed only where one line is not enough to know them.
+  // A single name is part of the question.
   const listed = several ? names.slice(0, Math.min(SHOWN_NAMES, Math.max(1, over.rows - 10))) : [];
   const more = several ? names.length - listed.length : 0;
   const lines: Span[][] = [
@@ -39,12 +40,10 @@ export function confirmDialog(
     ...(listed.length > 0 ? [[]] : []),
     ready
       ? [
-          ['accent', 'y'],
+          ['accent', keyFor('confirm.yes')],
           ['plain', ` ${word}      `],
-          ['accent', 'n'],
-          ['plain', ' or '],
-          ['accent', 'Esc'],
-          ['plain', ' leave as it is'],
+          ['accent', keysFor('confirm.no')],
+          ['plain', ' cancel'],
         ]
       : [['muted', '…']],
   ];

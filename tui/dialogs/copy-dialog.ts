@@ -6,11 +6,11 @@ import type { Span } from '../widgets/line.ts';
 import { fit, widthOf } from '../widgets/text.ts';
 import { type DialogArea, drawDialog } from './dialog-box.ts';
 
-const WIDEST = 90;
+const MAX_WIDTH = 90;
 
-/** What can be copied, each with its key and its beginning. */
+/** Lists what can be copied: the key, a description and the start of each text. */
 export function copyDialog(over: DialogArea, choices: readonly CopyChoice[], choice: number): Box {
-  const width = Math.min(WIDEST, over.columns - 8);
+  const width = Math.min(MAX_WIDTH, over.columns - 8);
   const room = Math.max(1, over.rows - 4);
   const top = visibleTop(0, choice, room, choices.length);
   const label = Math.max(0, ...choices.map(({ what }) => widthOf(what)));

@@ -3,14 +3,14 @@ import type { Box } from '../widgets/drawing/repaint.ts';
 import { paintLine, type Span, widthOfSpans } from '../widgets/line.ts';
 import { cut, widthOf } from '../widgets/text.ts';
 
-/** What a dialog lies over: the part of the screen between the header and the two lines at the bottom. */
+/** The area for a dialog: the part of the screen between the header and the two lines at the bottom. */
 export interface DialogArea {
   theme: Theme;
   columns: number;
   rows: number;
 }
 
-/** A framed box in the middle, over whatever is below. */
+/** Draws a box with a frame and a title in the middle of the area. */
 export function drawDialog(
   { theme, columns, rows }: DialogArea,
   { title, lines, tone = 'accent' }: { title: string; lines: readonly (readonly Span[])[]; tone?: Token },
@@ -18,7 +18,7 @@ export function drawDialog(
   const widest = Math.max(widthOf(title) + 2, ...lines.map(widthOfSpans));
   const inner = Math.min(columns - 4, Math.max(40, widest + 2));
   const room = Math.max(1, rows - 2);
-  // What is said comes before the room around it.
+  // Blank lines are left out if there is not enough room.
   const dense = lines.length > room ? lines.filter((spans) => spans.length > 0) : lines;
   const shown = dense.slice(0, room);
   const heading = cut(` ${title} `, inner - 1);

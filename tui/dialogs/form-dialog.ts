@@ -1,3 +1,4 @@
+import { keyFor } from '../keys/places.ts';
 import { sanitise } from '../store/text/sanitise.ts';
 import type { Form } from '../store/view/form.ts';
 import type { Box } from '../widgets/drawing/repaint.ts';
@@ -7,7 +8,7 @@ import { type DialogArea, drawDialog } from './dialog-box.ts';
 
 const VALUE = 56;
 
-/** Lines to fill in. Of a secret only that there is one is drawn, not even how long it is. */
+/** Draws a form. Secrets are not drawn, not even their length. */
 export function formDialog(over: DialogArea, form: Form, ready: boolean): Box {
   const { fields, at, error, busy, command } = form;
   const label = Math.max(0, ...fields.map((field) => widthOf(field.label)));
@@ -30,41 +31,44 @@ export function formDialog(over: DialogArea, form: Form, ready: boolean): Box {
     ...(fields.length > 0 ? [[]] : []),
     ...(error === null ? [] : words(error).map((text): Span[] => [['bad', text]])),
     busy
-      ? [['busy', '◌ waiting for the answer']]
+      ? [['busy', '◌ waiting for the response']]
       : fields.length === 0 && !ready
         ? [['muted', '…']]
         : [
-            ['accent', '⏎'],
+            ['accent', keyFor('form.send')],
             ['plain', ` ${form.verb}     `],
             ...(fields.length > 1
               ? ([
-                  ['accent', 'Tab'],
-                  ['plain', ' next line     '],
+                  ['accent', keyFor('form.next')],
+                  ['plain', ' next field     '],
                 ] as Span[])
               : []),
-            ['accent', 'Esc'],
+            ['accent', keyFor('form.cancel')],
             ['plain', ' cancel'],
           ],
   ];
-  // Where one types and what went wrong are always seen; the rest as far as there is room.
-  const whole = [[], ...about, [], ...same, ...input];
+  // The input and the error are always visible, the other lines only if there is enough room.
+  const complete = [[], ...about, [], ...same, ...input];
   const least = input.filter((spans) => spans.length > 0);
   const left = Math.max(0, over.rows - 2 - least.length);
-  const lines = whole.length <= over.rows - 2 ? whole : [...shortened(about, left), ...least];
+  const lines = complete.length <= over.rows - 2 ? complete : [...shortened(about, left), ...least];
   return drawDialog(over, { title: form.title, lines, tone: form.danger ? 'bad' : 'accent' });
 }
 
 function shortened(lines: readonly Span[][], room: number): readonly Span[][] {
   if (lines.length <= room) return lines;
-  return [...lines.slice(0, Math.max(0, room - 1)), [['warn', '… a larger terminal shows all of this']]];
+  return [
+    ...lines.slice(0, Math.max(0, room - 1)),
+    [['warn', '… use a larger terminal to see the whole text']],
+  ];
 }
 
 function commandLines(command: readonly string[]): Span[][] {
   return [
     [
-      ['muted', 'The same, to copy with '],
-      ['accent', '^Y'],
-      ['muted', ':'],
+      ['muted', 'Command that does the same ('],
+      ['accent', keyFor('form.copy')],
+      ['muted', ' copies it):'],
     ],
     ...command.map((text): Span[] => [['muted', text]]),
     [],

@@ -1,5 +1,5 @@
 import { BINDINGS, type Binding, GROUP_TITLES, type KeyGroup } from '../keys/bindings.ts';
-import { GROUPS_OF, type Place } from '../keys/places.ts';
+import { GROUPS_OF, keyFor, type Place } from '../keys/places.ts';
 import { keyLabel } from '../keys/presses.ts';
 import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
@@ -7,27 +7,38 @@ import { fit } from '../widgets/text.ts';
 import { type DialogArea, drawDialog } from './dialog-box.ts';
 
 const KEYS = 16;
-const CONFIRMED_ACTIONS: ReadonlySet<KeyGroup> = new Set(['confirm', 'form', 'copying', 'quit']);
+const DIALOG_GROUPS: ReadonlySet<KeyGroup> = new Set([
+  'help',
+  'prompt',
+  'editing',
+  'confirm',
+  'form',
+  'choice',
+  'copying',
+  'quit',
+]);
 
 export function helpDialog(over: DialogArea, place: Place, top: number): Box {
   const all = helpLines(place);
   const room = helpRows(over.rows);
   const shown = all.slice(top, top + room);
-  // The widest line of all, so that the box does not change its size while it is scrolled.
+  // The width of the widest line, so that scrolling does not change the size of the box.
   const width = Math.max(...all.map((spans) => spans.reduce((sum, [, text]) => sum + text.length, 0)));
   const rest =
-    all.length > room ? `${top + 1}–${Math.min(all.length, top + room)} of ${all.length}, ↑↓ scroll, ` : '';
+    all.length > room
+      ? `${top + 1}–${Math.min(all.length, top + room)} of ${all.length}, ${keyFor('up')}${keyFor('down')} scroll, `
+      : '';
   return drawDialog(over, {
-    title: `Keys   ${rest}Esc closes`,
+    title: `Keys   ${rest}${keyFor('help.close')} closes`,
     lines: [...shown, [['plain', ' '.repeat(width)]]],
   });
 }
 
-/** The key table in words: the groups of this place first, then the others. Questions explain themselves. */
+/** The key table as text: first the groups of this place, then the others. Dialogs show their own keys. */
 export function helpLines(place: Place): Span[][] {
   const here = GROUPS_OF[place];
   const elsewhere = (Object.keys(GROUP_TITLES) as KeyGroup[]).filter(
-    (group) => !here.includes(group) && !CONFIRMED_ACTIONS.has(group),
+    (group) => !here.includes(group) && !DIALOG_GROUPS.has(group),
   );
   return [...here, ...elsewhere].flatMap((group) => [
     [['title', GROUP_TITLES[group]] as const],
@@ -43,7 +54,7 @@ function helpLine({ keys, help }: Binding): Span[] {
   ];
 }
 
-/** Rows of help that a dialog shows at once. */
+/** Number of visible rows of help. */
 export function helpRows(rows: number): number {
   return Math.max(1, rows - 4);
 }

@@ -11,14 +11,14 @@ import { type DialogArea, drawDialog } from './dialog-box.ts';
 
 export interface PaletteEntry {
   title: string;
-  /** The key that does the same, so that the palette teaches the keys. */
+  /** The key that does the same. */
   key: string;
   run: { kind: 'command'; command: Command } | { kind: 'instance'; name: string };
 }
 
 const MAX_INSTANCES = 20;
 
-/** What the typed words leave of all that can be done in this place: screens and actions, then instances by name. */
+/** The screens, commands and instances that match the typed text, in this order. */
 export function paletteEntries(place: Place, fleet: FleetState, text: string): PaletteEntry[] {
   const words = text
     .toLowerCase()
@@ -56,6 +56,6 @@ export function paletteDialog(over: DialogArea, entries: readonly PaletteEntry[]
       ['accent', fit(key, 4, 'right')],
     ];
   });
-  if (lines.length === 0) lines.push([['muted', fit('Nothing has this name.', width)]]);
-  return drawDialog(over, { title: 'Go to, or do', lines });
+  if (lines.length === 0) lines.push([['muted', fit('No match.', width)]]);
+  return drawDialog(over, { title: 'Screens and commands', lines });
 }

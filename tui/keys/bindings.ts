@@ -2,39 +2,43 @@ import { TOP_SCREENS } from '../store/view/location.ts';
 import type { Command } from './commands.ts';
 
 /**
- * The one table of keys: input, the hints in the footer, the help, the palette and `docs/console.md` are all made from
- * it. Of the groups that are in force together (`places.ts`) no two may share a key; a test holds that.
+ * The table of all keys. Input, the hints in the footer, texts that name a key, the help, the palette and
+ * `docs/console.md` read it. Groups that are active together (`places.ts`) may not share a key; a test checks this.
  */
 export type KeyGroup = keyof typeof GROUP_TITLES;
 
 export const GROUP_TITLES = {
   list: 'Lists',
-  filter: 'What a list shows',
+  filter: 'Filter',
   problems: 'Problems',
   marks: 'Marks',
-  sort: 'Order',
-  subject: 'The chosen instance',
-  deletion: 'The chosen database',
-  actions: 'Instances: the marked ones, else the chosen one',
-  tasks: 'Tasks: the marked ones, else the chosen one',
-  failures: 'All tasks with one error',
+  sort: 'Sorting',
+  subject: 'Selected instance',
+  deletion: 'Selected database',
+  actions: 'Instances: all marked ones, or the selected one',
+  tasks: 'Tasks: all marked ones, or the selected one',
+  failures: 'Tasks with the same error',
   queue: 'Queue',
-  task: 'The chosen task',
+  task: 'Selected task',
   records: 'Records',
-  thing: 'What is chosen',
-  users: 'The chosen user',
-  keys: 'The chosen API key',
-  sessions: 'The chosen session',
+  thing: 'Selected item',
+  users: 'Selected user',
+  keys: 'Selected API key',
+  sessions: 'Selected session',
   servers: 'Servers',
   tabs: 'Tabs',
   logs: 'Logs of several instances',
   log: 'Log',
   scroll: 'Scrolling',
   everywhere: 'Everywhere',
-  confirm: 'Question',
+  help: 'Help',
+  prompt: 'Input line',
+  editing: 'Text input',
+  confirm: 'Confirmation',
   form: 'Form',
-  copying: 'Copying',
-  quit: 'Leaving',
+  choice: 'Field with options',
+  copying: 'Copy dialog',
+  quit: 'Quit dialog',
 } as const;
 
 export interface Binding {
@@ -42,57 +46,57 @@ export interface Binding {
   keys: readonly string[];
   group: KeyGroup;
   help: string;
-  /** Shown in the footer, where there is room; the most useful come first in the table. */
+  /** Short text for the footer, if the key is shown there. The footer shows the first ones that fit. */
   hint?: string;
-  /** Its name in the palette; what only moves about is not in there. */
+  /** Title in the palette. Commands that only move the cursor have none. */
   menu?: string;
 }
 
 export const BINDINGS: readonly Binding[] = [
-  { command: 'open', keys: ['enter'], group: 'list', help: 'open the chosen one', hint: 'open' },
-  { command: 'filter', keys: ['/'], group: 'filter', help: 'filter; !word excludes', hint: 'filter' },
+  ...group('list', [['open', 'enter', 'open the selected row', { hint: 'open' }]]),
+  ...group('filter', [['filter', '/', 'filter the rows; !word excludes a word', { hint: 'filter' }]]),
   ...group('problems', [
     [
       'problems.only',
       '!',
-      'only instances with a problem, or all again',
-      { hint: 'problems only', menu: 'only instances with a problem, or all again' },
+      'show only instances with a problem, or all',
+      { hint: 'problems only', menu: 'show only instances with a problem, or all' },
     ],
   ]),
   ...group('actions', [
-    ['start', 's', 'start', { hint: 'start', menu: 'start the marked instances, else the chosen one' }],
+    ['start', 's', 'start', { hint: 'start', menu: 'start the marked instances or the selected one' }],
     [
       'stop',
       'x',
-      'stop, after a question',
-      { hint: 'stop', menu: 'stop the marked instances, else the chosen one' },
+      'stop (asks first)',
+      { hint: 'stop', menu: 'stop the marked instances or the selected one' },
     ],
     [
       'restart',
       'r',
-      'restart, after a question',
-      { hint: 'restart', menu: 'restart the marked instances, else the chosen one' },
+      'restart (asks first)',
+      { hint: 'restart', menu: 'restart the marked instances or the selected one' },
     ],
   ]),
   ...group('tasks', [
     [
       'task.retry',
       'r',
-      'retry dead ones',
-      { hint: 'retry', menu: 'retry the marked tasks, else the chosen one' },
+      'retry dead tasks',
+      { hint: 'retry', menu: 'retry the marked tasks or the selected one' },
     ],
     [
       'task.cancel',
       'x',
-      'cancel, after a question',
-      { hint: 'cancel', menu: 'cancel the marked tasks, else the chosen one' },
+      'cancel (asks first)',
+      { hint: 'cancel', menu: 'cancel the marked tasks or the selected one' },
     ],
   ]),
   ...group('failures', [
     [
       'failures.retry',
       'r',
-      'retry them all, after a question',
+      'retry all of them (asks first)',
       { hint: 'retry all', menu: 'retry all tasks with this error' },
     ],
   ]),
@@ -100,186 +104,246 @@ export const BINDINGS: readonly Binding[] = [
     [
       'task.instance',
       'i',
-      'the instance of its user',
-      { hint: 'instance', menu: 'the instance of the chosen task' },
+      "open the instance of the task's user",
+      { hint: 'instance', menu: 'open the instance of the selected task' },
     ],
     [
       'logs',
       'l',
-      'the log of that instance, at the moment of the task',
-      { hint: 'log', menu: 'the log at the moment of the chosen task' },
+      'open the log of that instance at the time of the task',
+      { hint: 'log', menu: 'open the log at the time of the selected task' },
     ],
   ]),
   ...group('queue', [
-    [
-      'queue.pause',
-      'z',
-      'pause the queue, or resume it',
-      { hint: 'pause', menu: 'pause or resume the queue' },
-    ],
+    ['queue.pause', 'z', 'pause or resume the queue', { hint: 'pause', menu: 'pause or resume the queue' }],
   ]),
   ...group('users', [
-    ['user.role', 'e', 'change its role', { hint: 'role', menu: 'change the role of the chosen user' }],
+    ['user.role', 'e', 'change the role', { hint: 'role', menu: 'change the role of the selected user' }],
     [
       'user.activity',
       'x',
-      'deactivate it, or activate it again, after a question',
-      { hint: 'deactivate', menu: 'deactivate the chosen user, or activate it again' },
+      'deactivate or activate (asks first)',
+      { hint: 'deactivate', menu: 'deactivate or activate the selected user' },
     ],
     [
       'user.sign-out',
       'u',
-      'sign it out everywhere, after a question',
-      { hint: 'sign out', menu: 'sign the chosen user out everywhere' },
+      'end all sessions (asks first)',
+      { hint: 'sign out', menu: 'end all sessions of the selected user' },
     ],
-    ['user.instance', 'i', 'its instance', { hint: 'instance', menu: 'the instance of the chosen user' }],
+    [
+      'user.instance',
+      'i',
+      "open the user's instance",
+      { hint: 'instance', menu: 'open the instance of the selected user' },
+    ],
   ]),
   ...group('keys', [
-    ['key.revoke', 'x', 'revoke it, after a question', { hint: 'revoke', menu: 'revoke the chosen API key' }],
+    ['key.revoke', 'x', 'revoke (asks first)', { hint: 'revoke', menu: 'revoke the selected API key' }],
   ]),
   ...group('sessions', [
-    ['session.end', 'x', 'end it, after a question', { hint: 'end', menu: 'end the chosen session' }],
+    ['session.end', 'x', 'end (asks first)', { hint: 'end', menu: 'end the selected session' }],
   ]),
   ...group('servers', [
     ['server.add', 'a', 'add a server', { hint: 'add', menu: 'add a server' }],
-    ['server.edit', 'e', 'change the chosen one', { hint: 'change', menu: 'change the chosen server' }],
-    ['server.remove', 'D', 'remove the chosen one', { hint: 'remove', menu: 'remove the chosen server' }],
+    [
+      'server.edit',
+      'e',
+      'change the selected server',
+      { hint: 'change', menu: 'change the selected server' },
+    ],
+    [
+      'server.remove',
+      'D',
+      'remove the selected server',
+      { hint: 'remove', menu: 'remove the selected server' },
+    ],
   ]),
-  ...group('subject', [['logs', 'l', 'its log', { hint: 'logs', menu: 'logs of the chosen instance' }]]),
+  ...group('subject', [
+    ['logs', 'l', 'open its log', { hint: 'logs', menu: 'open the log of the selected instance' }],
+  ]),
   ...group('deletion', [
     [
       'database.delete',
       'D',
-      'delete it with all its data, after typing its name',
-      { menu: 'delete the chosen database' },
+      'delete it with all its data (asks for its name)',
+      { menu: 'delete the selected database' },
     ],
   ]),
   ...group('marks', [
-    ['mark', 'space', 'mark or unmark', { hint: 'mark' }],
-    ['mark.all', '*', 'mark all that are shown, or none', { menu: 'mark all that are shown' }],
+    ['mark', 'space', 'mark or unmark the selected row', { hint: 'mark' }],
+    ['mark.all', '*', 'mark all rows, or none', { menu: 'mark all rows, or none' }],
   ]),
   ...group('sort', [
     ['sort.next', 'o', 'sort by the next column', { hint: 'sort', menu: 'sort by the next column' }],
-    ['sort.reverse', 'O', 'turn the order around'],
+    ['sort.reverse', 'O', 'reverse the order'],
   ]),
   ...group('records', [
-    ['records.next', '> .', 'the next page', { hint: 'next page' }],
-    ['records.before', '< ,', 'the page before', { hint: 'page before' }],
+    ['records.next', '> .', 'next page', { hint: 'next page' }],
+    ['records.previous', '< ,', 'previous page', { hint: 'previous page' }],
   ]),
   ...group('thing', [
-    [
-      'describe',
-      'd',
-      'describe: all that is known, as JSON',
-      { hint: 'describe', menu: 'describe: show it as JSON' },
-    ],
+    ['describe', 'd', 'show all its fields as JSON', { hint: 'describe', menu: 'describe: show it as JSON' }],
   ]),
   ...group('tabs', [
-    ['tab.next', 'tab right', 'the next tab', { hint: 'tab' }],
-    ['tab.before', 'left', 'the tab before'],
+    ['tab.next', 'tab right', 'next tab', { hint: 'tab' }],
+    ['tab.previous', 'left', 'previous tab'],
   ]),
   ...group('logs', [
-    ['log.choose', 'c', 'whose: all, the marked or the filtered instances', { hint: 'whose' }],
+    ['log.choose', 'c', 'switch between all, the marked and the filtered instances', { hint: 'instances' }],
   ]),
   ...group('log', [
     ['log.follow', 'f', 'follow the end, or pause', { hint: 'follow' }],
-    ['search', '/', 'search, from the newest line up', { hint: 'search' }],
-    ['search.older', 'n', 'older match', { hint: 'older' }],
-    ['search.newer', 'N', 'newer match'],
-    ['log.level', 'v', 'everything, warnings and errors, or errors', { hint: 'level' }],
-    ['log.wrap', 'w', 'wrap long lines, or cut them', { hint: 'wrap' }],
+    ['search', '/', 'search upwards from the newest line', { hint: 'search' }],
+    ['search.older', 'n', 'go to the next older match', { hint: 'older' }],
+    ['search.newer', 'N', 'go to the next newer match'],
+    ['log.level', 'v', 'show all lines, warnings and errors, or only errors', { hint: 'level' }],
+    ['log.wrap', 'w', 'wrap or cut long lines', { hint: 'wrap' }],
   ]),
   ...group('list', [
-    ['down', 'down j', 'down'],
-    ['up', 'up k', 'up'],
-    ['page.down', 'pagedown ctrl+f', 'a page down'],
-    ['page.up', 'pageup ctrl+b', 'a page up'],
-    ['first', 'g home', 'the first'],
-    ['last', 'G end', 'the last'],
+    ['down', 'down j', 'next row'],
+    ['up', 'up k', 'previous row'],
+    ['page.down', 'pagedown ctrl+f', 'next page'],
+    ['page.up', 'pageup ctrl+b', 'previous page'],
+    ['first', 'g home', 'first row'],
+    ['last', 'G end', 'last row'],
   ]),
   ...group('scroll', [
-    ['down', 'down j', 'a line down'],
-    ['up', 'up k', 'a line up; a log stops following'],
-    ['page.down', 'pagedown ctrl+f', 'a page down'],
-    ['page.up', 'pageup ctrl+b', 'a page up'],
-    ['first', 'g home', 'the beginning'],
-    ['last', 'G end', 'the end; a log follows it'],
+    ['down', 'down j', 'one line down'],
+    ['up', 'up k', 'one line up; a log stops following its end'],
+    ['page.down', 'pagedown ctrl+f', 'one page down'],
+    ['page.up', 'pageup ctrl+b', 'one page up'],
+    ['first', 'g home', 'go to the start'],
+    ['last', 'G end', 'go to the end; a log follows it'],
   ]),
   ...TOP_SCREENS.map(
-    ({ id, key, title }): Binding => ({
+    ({ id, title }, index): Binding => ({
       command: `screen.${id}`,
-      keys: [key],
+      keys: [String(index + 1)],
       group: 'everywhere',
       help: title,
       menu: title.toLowerCase(),
     }),
   ),
   ...group('everywhere', [
-    ['palette', ':', 'go anywhere, do anything', { hint: 'menu' }],
-    ['back', 'esc', 'back; clears a filter, marks or a message'],
-    ['problem.next', 'p', 'the next problem, worst first', { hint: 'problem', menu: 'the next problem' }],
-    ['problem.before', 'P', 'the problem before'],
+    ['palette', ':', 'open the palette: search all screens, instances and commands', { hint: 'menu' }],
+    ['back', 'esc', 'go back; first clears a filter, marks or a message'],
+    [
+      'problem.next',
+      'p',
+      'go to the next problem, worst first',
+      { hint: 'problem', menu: 'go to the next problem' },
+    ],
+    ['problem.previous', 'P', 'go to the previous problem'],
     [
       'copy',
       'y',
-      'copy from what is chosen: name, URL, reason, row, command …',
-      { hint: 'copy', menu: 'copy from what is chosen' },
+      'copy the name, URL, reason, row or command of the selected item',
+      { hint: 'copy', menu: 'copy from the selected item' },
     ],
-    [
-      'save',
-      'S',
-      'save this screen, all of a list or a log, into a file of yours',
-      { menu: 'save this screen into a file' },
-    ],
+    ['save', 'S', 'save the complete screen, list or log to a file', { menu: 'save the screen to a file' }],
     [
       'mouse',
       'm',
-      'the mouse for the console, or for selecting text',
-      { menu: 'the mouse for the console, or for selecting text' },
+      'switch the mouse between the console and selecting text',
+      { menu: 'switch the mouse between the console and selecting text' },
     ],
-    ['history.back', '[', 'to what was looked at before'],
-    ['history.forward', ']', 'and forward again'],
+    ['history.back', '[', 'go back in the history'],
+    ['history.forward', ']', 'go forward in the history'],
     [
       'refresh',
       'ctrl+r',
-      'reconnect now, or read and draw everything again',
-      { menu: 'reconnect now, or read again' },
+      'reconnect, or load and draw everything again',
+      { menu: 'reconnect, or load everything again' },
     ],
-    ['help', '?', 'this help', { hint: 'help', menu: 'help' }],
-    ['leave', 'q', 'leave the console', { hint: 'leave', menu: 'quit: leave the console' }],
-    ['interrupt', 'ctrl+c', 'leave the console'],
+    ['help', '?', 'show this help', { hint: 'help', menu: 'help' }],
+    ['leave', 'q', 'quit the console', { hint: 'quit', menu: 'quit the console' }],
+    ['interrupt', 'ctrl+c', 'quit the console'],
+  ]),
+  ...group('help', [
+    ['help.close', 'esc q', 'close; any other key also closes it'],
+    ['interrupt', 'ctrl+c', 'close'],
+  ]),
+  ...group('prompt', [
+    ['prompt.accept', 'enter', 'accept the text'],
+    ['prompt.cancel', 'esc', 'cancel'],
+    ['interrupt', 'ctrl+c', 'cancel'],
+    ['up', 'up', 'previous entry of the palette'],
+    ['down', 'down', 'next entry of the palette'],
+  ]),
+  ...group('editing', [
+    ['text.backspace', 'backspace', 'delete the last character'],
+    ['text.delete-word', 'ctrl+w', 'delete the last word'],
+    ['text.clear', 'ctrl+u', 'delete the whole text'],
   ]),
   ...group('confirm', [
-    ['confirm.yes', 'y', 'yes, do it', { hint: 'yes' }],
+    ['confirm.yes', 'y', 'yes', { hint: 'yes' }],
     ['confirm.no', 'n esc q', 'no', { hint: 'no' }],
     ['interrupt', 'ctrl+c', 'no'],
   ]),
   ...group('form', [
-    ['form.send', 'enter', 'send it', { hint: 'send' }],
-    ['form.next', 'tab down', 'the next line', { hint: 'next' }],
-    ['form.before', 'up', 'the line before'],
-    ['form.copy', 'ctrl+y', 'copy the command for fathomd that does the same, if there is one'],
-    ['form.cancel', 'esc', 'leave it', { hint: 'cancel' }],
-    ['interrupt', 'ctrl+c', 'leave it'],
+    ['form.send', 'enter', 'submit the form', { hint: 'submit' }],
+    ['form.next', 'tab down', 'next field', { hint: 'next' }],
+    ['form.previous', 'up', 'previous field'],
+    ['form.copy', 'ctrl+y', 'copy the fathomd command that does the same, if there is one'],
+    ['form.cancel', 'esc', 'cancel', { hint: 'cancel' }],
+    ['interrupt', 'ctrl+c', 'cancel'],
+  ]),
+  ...group('choice', [
+    ['choice.next', 'space right', 'next option'],
+    ['choice.previous', 'left', 'previous option'],
   ]),
   ...group('copying', [
-    ['copy.choose', 'enter y', 'copy the chosen one; each has a key of its own, too', { hint: 'copy' }],
-    ['down', 'down tab', 'down'],
-    ['up', 'up', 'up'],
-    ['copy.cancel', 'esc q', 'copy nothing', { hint: 'cancel' }],
-    ['interrupt', 'ctrl+c', 'copy nothing'],
+    [
+      'copy.choose',
+      'enter y',
+      'copy the selected entry; each entry also has a key of its own',
+      { hint: 'copy' },
+    ],
+    ['down', 'down tab', 'next entry'],
+    ['up', 'up', 'previous entry'],
+    ['copy.cancel', 'esc q', 'cancel', { hint: 'cancel' }],
+    ['interrupt', 'ctrl+c', 'cancel'],
   ]),
   ...group('quit', [
-    ['quit.keep', 'k enter', 'leave, keep it running', { hint: 'keep' }],
-    ['quit.stop', 's', 'leave and stop it', { hint: 'stop' }],
-    ['quit.cancel', 'esc n', 'stay here', { hint: 'stay' }],
-    ['interrupt', 'ctrl+c', 'leave, keep it running'],
+    ['quit.keep', 'k enter', 'quit; the daemon keeps running', { hint: 'keep' }],
+    ['quit.stop', 's', 'quit and stop the daemon', { hint: 'stop' }],
+    ['quit.cancel', 'esc n', 'stay in the console', { hint: 'stay' }],
+    ['interrupt', 'ctrl+c', 'quit; the daemon keeps running'],
   ]),
 ];
 
+/** The keys of the entries in the copy dialog. One dialog never shows two entries with the same key. */
+export const COPY_KEYS = {
+  name: 'n',
+  id: 'n',
+  url: 'u',
+  owner: 'o',
+  reason: 'w',
+  directory: 'p',
+  row: 'r',
+  json: 'v',
+  error: 'e',
+  detail: 'e',
+  target: 't',
+  actor: 'b',
+  address: 'b',
+  event: 'x',
+  eventJson: 'z',
+  collection: 'k',
+  line: 'l',
+  database: 'd',
+  keyPrefix: 'p',
+  finding: 's',
+  remedy: 'w',
+  command: 'c',
+  instanceCommand: 'i',
+  screen: 'a',
+} as const;
+
 type Row = readonly [command: Command, keys: string, help: string, more?: Pick<Binding, 'hint' | 'menu'>];
 
-/** Rows of one group; several keys of a row are set apart by a space. */
+/** Rows of one group. Several keys of a row are separated by spaces. */
 function group(name: KeyGroup, rows: readonly Row[]): Binding[] {
   return rows.map(([command, keys, help, more]) => ({
     command,

@@ -1,6 +1,6 @@
 import type { TopScreen } from '../store/view/location.ts';
 
-/** All that a key can mean. */
+/** All commands that a key can run. */
 export type Command =
   | `screen.${TopScreen}`
   | 'palette'
@@ -12,7 +12,7 @@ export type Command =
   | 'interrupt'
   | 'refresh'
   | 'problem.next'
-  | 'problem.before'
+  | 'problem.previous'
   | 'mouse'
   | 'problems.only'
   | 'copy'
@@ -26,7 +26,7 @@ export type Command =
   | 'failures.retry'
   | 'queue.pause'
   | 'records.next'
-  | 'records.before'
+  | 'records.previous'
   | 'database.delete'
   | 'user.role'
   | 'user.activity'
@@ -38,10 +38,18 @@ export type Command =
   | 'server.edit'
   | 'server.remove'
   | 'form.next'
-  | 'form.before'
+  | 'form.previous'
   | 'form.send'
   | 'form.copy'
   | 'form.cancel'
+  | 'choice.next'
+  | 'choice.previous'
+  | 'help.close'
+  | 'prompt.accept'
+  | 'prompt.cancel'
+  | 'text.backspace'
+  | 'text.delete-word'
+  | 'text.clear'
   | 'up'
   | 'down'
   | 'page.up'
@@ -59,7 +67,7 @@ export type Command =
   | 'stop'
   | 'restart'
   | 'tab.next'
-  | 'tab.before'
+  | 'tab.previous'
   | 'log.follow'
   | 'log.level'
   | 'log.choose'

@@ -1,29 +1,29 @@
-/** What a person did with the mouse. Columns and rows count from 0. */
+/** A click or a turn of the wheel. Columns and rows start at 0. */
 export type MouseEvent =
   | { kind: 'click'; column: number; row: number }
   | { kind: 'wheel'; by: 1 | -1; column: number; row: number };
 
-/** Presses, releases and the wheel, in the form that has no bound on columns (SGR, 1006). Source: xterm's ctlseqs. */
+/** Report presses, releases and the wheel, in the format without a column limit (SGR, 1006). See xterm's ctlseqs. */
 export const MOUSE_ON = '\u001B[?1000h\u001B[?1006h';
 export const MOUSE_OFF = '\u001B[?1006l\u001B[?1000l';
 
-// oxlint-disable-next-line no-control-regex -- control sequences are what this file is about
+// oxlint-disable-next-line no-control-regex -- matches control sequences on purpose
 const REPORT = /\u001B\[<(\d+);(\d+);(\d+)([Mm])/g;
 // oxlint-disable-next-line no-control-regex -- see above
 const UNFINISHED = /\u001B(?:\[(?:<[\d;]*)?)?$/;
-/** With it, what was begun is no key. */
-const CERTAIN = '\u001B[<';
+/** Input with this prefix is a mouse report, never a key. */
+const REPORT_START = '\u001B[<';
 const REST = /^[\d;]*(?:[Mm]|$)/;
 
-/** Takes reports of the mouse out of what a terminal sends: nothing of them may ever be taken for keys. */
+/** Separates mouse reports from the keys in terminal input. No part of a report may ever be read as keys. */
 export class MouseReports {
-  /** The beginning of a report whose end has not come yet. */
-  #begun = '';
+  /** The start of an incomplete report. */
+  #pending = '';
 
   take(chunk: string): { keys: string; events: MouseEvent[] } {
-    // Without its end, the beginning of a report says nothing.
-    const text = this.#begun.startsWith(CERTAIN) && !REST.test(chunk) ? chunk : this.#begun + chunk;
-    this.#begun = UNFINISHED.exec(text)?.[0] ?? '';
+    // An incomplete report that does not continue is dropped.
+    const text = this.#pending.startsWith(REPORT_START) && !REST.test(chunk) ? chunk : this.#pending + chunk;
+    this.#pending = UNFINISHED.exec(text)?.[0] ?? '';
     const events: MouseEvent[] = [];
     const keys = text.replace(UNFINISHED, '').replace(REPORT, (_, button, column, row, end) => {
       const event = eventOf(Number(button), Number(column) - 1, Number(row) - 1, end === 'M');
@@ -33,21 +33,21 @@ export class MouseReports {
     return { keys, events };
   }
 
-  /** True while Esc, or what may be the beginning of another key, waits for what comes after it. */
+  /** True while the input ends with Esc or with the start of another key's sequence. */
   get mayBeKey(): boolean {
-    return this.#begun !== '' && !this.#begun.startsWith(CERTAIN);
+    return this.#pending !== '' && !this.#pending.startsWith(REPORT_START);
   }
 
-  /** Nothing came after it: it was a key. */
+  /** Returns the pending input as a key, after nothing followed it in time. */
   release(): string {
     if (!this.mayBeKey) return '';
-    const key = this.#begun;
-    this.#begun = '';
+    const key = this.#pending;
+    this.#pending = '';
     return key;
   }
 }
 
-/** Null for what means nothing here: releases, other buttons, clicks with a modifier. */
+/** Null for unused reports: releases, other buttons, clicks with a modifier. */
 function eventOf(button: number, column: number, row: number, pressed: boolean): MouseEvent | null {
   if (!pressed || column < 0 || row < 0) return null;
   if (button === 0) return { kind: 'click', column, row };

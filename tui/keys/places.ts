@@ -1,8 +1,9 @@
 import type { TopScreen } from '../store/view/location.ts';
 import { BINDINGS, type Binding, type KeyGroup } from './bindings.ts';
 import type { Command } from './commands.ts';
+import { keyLabel } from './presses.ts';
 
-/** Where keys have a meaning of their own. */
+/** A screen, tab or dialog with its own set of keys. */
 export type Place =
   | 'waiting'
   | Exclude<TopScreen, 'accounts' | 'host'>
@@ -14,6 +15,8 @@ export type Place =
   | 'data'
   | 'records'
   | 'describe'
+  | 'help'
+  | 'prompt'
   | 'confirm'
   | 'form'
   | 'users'
@@ -24,7 +27,7 @@ export type Place =
   | 'copy'
   | 'quit';
 
-/** The groups of keys in force; the footer shows their hints in this order. */
+/** The active key groups of each place. The footer shows their hints in this order. */
 export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   waiting: ['everywhere'],
   overview: ['list', 'actions', 'subject', 'thing', 'everywhere'],
@@ -58,17 +61,30 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   keys: ['list', 'tabs', 'filter', 'keys', 'thing', 'everywhere'],
   sessions: ['list', 'tabs', 'filter', 'sessions', 'thing', 'everywhere'],
   'fleet-logs': ['logs', 'log', 'scroll', 'everywhere'],
+  help: ['scroll', 'help'],
+  prompt: ['prompt', 'editing'],
   confirm: ['confirm'],
-  form: ['form'],
+  form: ['form', 'choice', 'editing'],
   copy: ['copying'],
   quit: ['quit'],
 };
 
-/** In the order of the groups. */
+/** All bindings of a place, in the order of its groups. */
 export function bindingsOf(place: Place): Binding[] {
   return GROUPS_OF[place].flatMap((active) => BINDINGS.filter(({ group }) => group === active));
 }
 
 export function commandOf(place: Place, press: string): Command | null {
   return bindingsOf(place).find(({ keys }) => keys.includes(press))?.command ?? null;
+}
+
+/** The labels of a command's first two keys: `n or Esc`. */
+export function keysFor(command: Command): string {
+  const keys = BINDINGS.find((binding) => binding.command === command)?.keys ?? [];
+  return keys.slice(0, 2).map(keyLabel).join(' or ');
+}
+
+/** The label of a command's first key, for texts that name it: `^R`. */
+export function keyFor(command: Command): string {
+  return keyLabel(BINDINGS.find((binding) => binding.command === command)?.keys[0] ?? '');
 }

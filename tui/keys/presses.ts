@@ -17,7 +17,7 @@ export function keyLabel(key: string): string {
   return KEY_LABELS[key] ?? key.replace(/^ctrl\+(.)$/, (_, letter: string) => `^${letter.toUpperCase()}`);
 }
 
-/** The part of Ink's `Key` that is read here. */
+/** The used part of Ink's `Key`. */
 export interface KeyFlags {
   upArrow: boolean;
   downArrow: boolean;
@@ -52,12 +52,12 @@ const NAMED = [
   ['delete', 'backspace'],
 ] as const;
 
-/** Of one byte, so that Esc before it cannot be told from Meta: leaving with Esc must never become a yes. */
+/** Keys of one byte. Esc followed by one of them looks like the key with Meta, but Esc must never confirm anything. */
 const AFTER_ESC: ReadonlySet<string> = new Set(['enter', 'tab', 'backspace']);
 
 /**
- * Key presses by name. Ink hands over several as one text when they arrive together (a held key, a slow line), and
- * Esc followed quickly by a letter as that letter with Meta: both are taken apart again.
+ * Splits input from Ink into key presses by name. Ink combines keys that arrive together (a held key, a slow line) into
+ * one text, and reports Esc followed quickly by a letter as that letter with Meta.
  */
 export function pressesOf(input: string, key: KeyFlags): string[] {
   const named = NAMED.find(([flag]) => key[flag]);
@@ -87,8 +87,15 @@ function pressOf(text: string): string {
   }
 }
 
-/** The first 26 control characters are what Ctrl makes of letters. */
+/** The first 26 control characters are Ctrl with a letter. */
 function controlKey(text: string): string | null {
   const code = text.charCodeAt(0);
   return text.length === 1 && code >= 1 && code <= 26 ? `ctrl+${String.fromCharCode(code + 96)}` : null;
+}
+
+/** The text that a key press types; null for keys without a visible character. */
+export function typedText(press: string): string | null {
+  if (press === 'space') return ' ';
+  // Names of keys are longer than one character.
+  return /^[a-z+]{2,}/.test(press) || /\p{Control}/u.test(press) ? null : press;
 }

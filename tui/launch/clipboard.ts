@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { type ClipboardMethods, MAX_TERMINAL_BYTES, osc52 } from '../store/copy/clipboard-methods.ts';
 
-/** Milliseconds until a program that does not take the text is given up. */
+/** Milliseconds until a program that does not read the text is stopped. */
 const PROGRAM_TIMEOUT_MS = 2_000;
 
 /**
- * Hands a text to the clipboard by every way that there is: whether a terminal has taken it, it does not say.
+ * Copies a text to the clipboard with the terminal and with a program, because a terminal does not confirm that it worked.
  *
- * @returns false where there was none
+ * @returns false if no method is available
  */
 export async function copyToClipboard(
   text: string,
@@ -16,12 +16,12 @@ export async function copyToClipboard(
 ): Promise<boolean> {
   const sent = terminal !== null && Buffer.byteLength(text) <= MAX_TERMINAL_BYTES;
   if (sent) write(terminal(osc52(text)));
-  for (const command of programs) if (await feed(command, text)) return true;
+  for (const command of programs) if (await runWithInput(command, text)) return true;
   return sent;
 }
 
-/** The text goes by standard input: arguments can be read by every user of the host. */
-function feed([program = '', ...args]: readonly string[], text: string): Promise<boolean> {
+/** Passes the text as standard input, because all users of the host can read arguments. */
+function runWithInput([program = '', ...args]: readonly string[], text: string): Promise<boolean> {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -29,7 +29,7 @@ function feed([program = '', ...args]: readonly string[], text: string): Promise
     });
     child.once('error', () => resolve(false));
     child.once('exit', (code) => resolve(code === 0));
-    // A program that has ended already says so by its exit.
+    // A program that has exited already reports it by its exit code.
     child.stdin.once('error', () => {});
     child.stdin.end(text);
   });

@@ -12,16 +12,16 @@ export interface ServerConnection {
   close(): void;
 }
 
-/** Connects to a daemon, as whoever has the token, or was signed in before. @throws Error when the settings cannot be read */
+/** Connects to a daemon with the given token or the saved session. @throws Error if the settings cannot be read */
 export async function connectServer(
   { target, token, readOnly }: { target: Target; token: string | undefined; readOnly: boolean },
   files: () => Promise<ProfileFiles>,
 ): Promise<ServerConnection> {
   const session = 'url' in target ? await sessionFor(target, token, files) : null;
-  // Read at every request: it is renewed.
+  // The token is read for each request, because it is renewed.
   const access: HttpClientOptions = {
     target,
-    // The daemon refuses what a viewer may not do; nothing here needs to.
+    // The daemon refuses all actions of a viewer.
     ...(readOnly ? { role: 'viewer' } : {}),
     get token() {
       return session === null ? token : session.token;
@@ -39,7 +39,7 @@ export async function connectServer(
   };
 }
 
-/** A process may run as a user that the host has no name for, as in a container. */
+/** In a container, the user may have no name. */
 function localUser(): string {
   try {
     return userInfo().username;
@@ -54,16 +54,16 @@ async function sessionFor(
   files: () => Promise<ProfileFiles>,
 ): Promise<ServerSession> {
   const address = describeTarget(target);
-  const kept = token === undefined ? (await files()).session(address) : null;
+  const saved = token === undefined ? (await files()).session(address) : null;
   const session: ServerSession = new ServerSession({
     token,
-    kept,
-    async keep(one) {
+    saved,
+    async save(one) {
       const file = await files();
       if (one === null) file.deleteSession(address);
       else file.saveSession(address, one);
     },
-    // Without the token that has ended: a daemon refuses whoever shows one.
+    // Without the expired token: the daemon refuses a sign-in with it.
     login: async (body) => (await clientFor({ target })).auth.login(body),
     refresh: async () => (await clientFor({ target, token: session.token })).auth.refresh(),
     clock: systemClock,
@@ -71,7 +71,7 @@ async function sessionFor(
   return session;
 }
 
-/** Loaded when it is first needed: the start does not wait for it. */
+/** Loads the client when it is first needed, so that the start does not wait for it. */
 async function clientFor(access: HttpClientOptions) {
   const { createClient } = await import('../../shared/client/fathom-client.ts');
   return createClient(access);

@@ -5,7 +5,7 @@ import type { Console } from '../screens/console.ts';
 import { handleMouse } from '../screens/input/handle-mouse.ts';
 import { TerminalInput } from './terminal-input.ts';
 
-/** Takes the terminal over until it is unmounted; what is shown may change meanwhile. */
+/** Takes the terminal over until it is unmounted. `show` replaces the console. */
 export function openScreen(console: Console) {
   let shown = console;
   const input = new TerminalInput(process.stdin, (event) => {
@@ -13,11 +13,11 @@ export function openScreen(console: Console) {
     handleMouse(shown, event, { columns, rows });
   });
   const ink = render(frame(console), {
-    // What Ink takes for a terminal, it asks for no more than this has.
+    // Ink uses only the properties that this input has.
     stdin: input as unknown as NodeJS.ReadStream,
     alternateScreen: true,
     exitOnCtrlC: false,
-    // A terminal is a terminal, whatever the environment says about continuous integration.
+    // Ink would disable interactive mode if the environment looks like continuous integration.
     interactive: true,
   });
   return {

@@ -9,16 +9,16 @@ import { THEME_NAMES, type ThemeName } from '../theme.ts';
 
 export interface Options {
   target: Target;
-  /** The command line names the daemon: commands that are copied name it as well. */
+  /** The command line names the daemon. Commands that the user copies then name it too. */
   explicit: boolean;
   readOnly: boolean;
   theme: ThemeName | undefined;
   mouse: boolean;
-  /** The one that was asked for by its name. */
+  /** The profile of the option --profile. */
   profile: Profile | null;
 }
 
-/** What was asked for on the command line; or what to print instead. */
+/** The result of reading the command line: options, a text to print, or an error. */
 export type ReadOptions =
   | { kind: 'run'; options: Options }
   | { kind: 'answered'; text: string }
@@ -26,22 +26,23 @@ export type ReadOptions =
 
 const HELP = `fathom-tui [--url U | --socket S | --data-dir D | --env-file F | --profile NAME] [--read-only] [--theme T]
 
-The console of Fathom: watches and steers the fleet of a daemon.
+Show and manage the fleet of a fathomd daemon.
 
-  --url U        address of the daemon, like http://127.0.0.1:3000
-  --socket S     local socket of the daemon; default: that of the settings, as for 'fathomd serve'
-  --data-dir D   the data directory of the daemon, as 'fathomd serve' has it
-  --env-file F   the env file of the daemon, as 'fathomd serve' has it
-  --profile NAME a server that was added on the screen Servers
-  --read-only    only look: the daemon refuses this console's actions
-  --theme T      ${THEME_NAMES.join(', ')}; default: what the terminal tells
-  --no-mouse     leave the mouse to the terminal, for selecting text; m switches it
-  --help         this text
-  --version      of Fathom
+  --url U         URL of the daemon, for example http://127.0.0.1:3000
+  --socket S      Local socket of the daemon (default: from the settings, as for 'fathomd serve')
+  --data-dir D    Data directory of the daemon, as for 'fathomd serve'
+  --env-file F    Env file of the daemon, as for 'fathomd serve'
+  --profile NAME  Server that was added on the screen Servers
+  --read-only     Allow no actions
+  --theme T       Colours: ${THEME_NAMES.join(', ')} (default: detected from the terminal)
+  --no-mouse      Do not use the mouse, so that the terminal can select text
+  --help          Show this help
+  --version       Show the version
 
-FATHOM_TOKEN may hold the session or API key for a URL; without it the console asks to sign in. The local socket needs neither.`;
+Set FATHOM_TOKEN to a session token or an API key for a URL; otherwise the console asks you to sign in. The local socket
+needs no sign-in.`;
 
-// Node's own parser: the library of the commands would take a tenth of the start.
+// Node's own parser: the library that fathomd uses would make the start 10 % slower.
 const OPTIONS = {
   url: { type: 'string' },
   socket: { type: 'string' },
@@ -55,7 +56,7 @@ const OPTIONS = {
   version: { type: 'boolean' },
 } as const satisfies ParseArgsConfig['options'];
 
-/** `profiles` are only read when one is asked for. */
+/** @param profiles called only if the command line names a profile */
 export async function readOptions(
   args: readonly string[],
   profiles: () => Promise<readonly Profile[]>,
@@ -67,7 +68,9 @@ export async function readOptions(
     const { url, socket, 'data-dir': dataDir, 'env-file': envFile } = values;
     const named = [url, socket, values.profile, dataDir ?? envFile].filter((one) => one !== undefined);
     if (named.length > 1)
-      throw new Error('--url, --socket, --profile and --data-dir or --env-file each name a daemon: give one');
+      throw new Error(
+        'use only one of --url, --socket, --profile, and --data-dir with --env-file: each names a daemon',
+      );
     const profile = values.profile === undefined ? null : profileNamed(values.profile, await profiles());
     const target =
       profile === null
@@ -94,25 +97,25 @@ function profileNamed(name: string, profiles: readonly Profile[]): Profile {
   if (found !== undefined) return found;
   const names = profiles.map((profile) => profile.name).join(', ');
   throw new Error(
-    `--profile ${name}: ${names === '' ? 'there are none yet; add one on the screen Servers' : `there are ${names}`}`,
+    `--profile ${name}: ${names === '' ? 'no profiles exist; add one on the screen Servers' : `known profiles: ${names}`}`,
   );
 }
 
 function checkedTheme(name: string | undefined): ThemeName | undefined {
   if (name === undefined) return undefined;
   const known = THEME_NAMES.find((theme) => theme === name);
-  if (known === undefined) throw new Error(`--theme ${name}: there are ${THEME_NAMES.join(', ')}`);
+  if (known === undefined) throw new Error(`--theme ${name}: known themes: ${THEME_NAMES.join(', ')}`);
   return known;
 }
 
 function refusalOf(error: unknown, args: readonly string[]): string {
-  // Node's sentence goes on about arguments that this command does not have.
+  // The rest of Node's message is about positional arguments, which this command does not have.
   const message = (error instanceof Error ? error.message : String(error)).replace(/\. To specify.*$/s, '');
   const meant = closestOption(args, Object.keys(OPTIONS));
   return meant === null ? message : `${message}; did you mean --${meant}?`;
 }
 
-/** The known option nearest to an unknown one among `args`, or null when none is near. */
+/** The known option that is most similar to an unknown one in `args`; null if none is similar. */
 function closestOption(args: readonly string[], known: readonly string[]): string | null {
   const given = args
     .filter((arg) => arg.startsWith('-'))
@@ -123,7 +126,7 @@ function closestOption(args: readonly string[], known: readonly string[]): strin
 }
 
 function version(): string {
-  // Two folders up, from the source as from `dist/tui/`.
+  // Two folders up, both from the source and from `dist/tui/`.
   const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

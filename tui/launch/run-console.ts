@@ -13,19 +13,23 @@ import type { Options } from './options.ts';
 
 export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 70, settings: 78 } as const;
 
-/** Runs the console until it is left; the answer is the exit code, and what to say afterwards. */
+/**
+ * Runs the console until the user quits.
+ *
+ * @returns the exit code, and a last message
+ */
 export async function runConsole(
   { target, explicit, profile, readOnly, theme, mouse }: Options,
   files: () => Promise<ProfileFiles>,
-): Promise<{ exitCode: number; farewell: string | null }> {
+): Promise<{ exitCode: number; message: string | null }> {
   const servers = new Servers(files, profile?.name ?? null);
   const open = (to: Target, token?: string) => connectServer({ target: to, token, readOnly }, files);
-  // The connection is on its way while the rest is loaded. The environment's token is for this daemon and no other.
+  // Connects while the rest is loaded. The token from the environment is only for this daemon.
   let connection: ServerConnection;
   try {
     connection = await open(target, process.env['FATHOM_TOKEN'] || undefined);
   } catch (error) {
-    return { exitCode: EXIT.settings, farewell: `fathom-tui: ${messageOf(error)}` };
+    return { exitCode: EXIT.settings, message: `fathom-tui: ${messageOf(error)}` };
   }
   const [{ openScreen }, { createConsole }] = await Promise.all([
     import('./open-screen.ts'),
@@ -81,10 +85,10 @@ export async function runConsole(
   }
   const { link } = connection.fleet.store.get();
   connection.close();
-  const left = exitCode === EXIT.done && link.kind === 'live';
-  return { exitCode, farewell: left ? 'Left the console; the daemon keeps running.' : null };
+  const keepsRunning = exitCode === EXIT.done && link.kind === 'live';
+  return { exitCode, message: keepsRunning ? 'The daemon keeps running.' : null };
 }
 
 function reportCrash(error: unknown): void {
-  process.stderr.write(`fathom-tui: has crashed; the daemon is not affected.\n${inspect(error)}\n`);
+  process.stderr.write(`fathom-tui: crashed. The daemon is not affected.\n${inspect(error)}\n`);
 }

@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { type MouseEvent, MouseReports } from '../keys/mouse.ts';
 
-/** Milliseconds in which the rest of a sequence follows its Esc; Ink waits as long again. */
+/** Milliseconds to wait for the rest of a sequence after Esc. Ink waits for the same time again. */
 const REST_WITHIN_MS = 15;
 
-/** The part of a terminal's input that is used here. */
+/** The used part of the standard input. */
 export interface Terminal extends NodeJS.ReadableStream {
   isTTY?: boolean;
   setRawMode(raw: boolean): unknown;
@@ -13,8 +13,8 @@ export interface Terminal extends NodeJS.ReadableStream {
 }
 
 /**
- * What Ink reads in the place of the terminal: the keys without the reports of the mouse, which it would drop, or take for
- * typed text where one arrives in parts.
+ * The input that Ink reads instead of the terminal: keys without mouse reports. Ink would drop the reports, or read those
+ * that arrive in parts as typed text.
  */
 export class TerminalInput extends PassThrough {
   readonly isTTY = true;
@@ -38,7 +38,7 @@ export class TerminalInput extends PassThrough {
     terminal.setEncoding('utf8');
   }
 
-  /** Ink takes the terminal with it, and gives it back. */
+  /** Ink calls this to take the terminal over, and to give it back. */
   setRawMode(raw: boolean): this {
     this.#terminal.setRawMode(raw);
     this.#terminal.off('data', this.#take);

@@ -10,13 +10,13 @@ import type { UiState } from '../store/view/ui-state.ts';
 import type { Theme, Themes } from '../theme.ts';
 import type { AnswerGuard } from './input/answer-guard.ts';
 
-/** Columns and rows: of the terminal, or of the part between the header and the two lines at the bottom. */
+/** Columns and rows of the terminal, or of the body: the part between the header and the two lines at the bottom. */
 export interface Size {
   columns: number;
   rows: number;
 }
 
-/** What is known, and what of it is looked at. */
+/** Everything that the screens read. */
 export interface ConsoleState {
   fleet: FleetState;
   ui: UiState;
@@ -24,37 +24,37 @@ export interface ConsoleState {
   servers: ServersState;
 }
 
-/** All that a screen draws from. */
+/** Everything that a screen needs to draw itself. `size` is the size of the body. */
 export interface View extends ConsoleState {
   theme: Theme;
   size: Size;
 }
 
-/** What the screens work with; built once by `create-console.ts`. */
+/** One console on one daemon, built by `create-console.ts`. */
 export interface Console {
   fleet: FleetConnection;
   ui: Observable<UiState>;
   rows: RowSelector;
   themes: Themes;
-  /** Which input a dialog takes. */
+  /** Decides whether an open dialog accepts input. */
   answers: AnswerGuard;
   readOnly: boolean;
-  /** True when this console was opened by whoever also started the daemon: `q` then asks about it. */
+  /** The daemon was started together with this console. Quitting then asks whether to stop it. */
   ownsDaemon: boolean;
-  /** Where the daemon is looked for, in words. */
+  /** URL or socket path of the daemon. */
   address: string;
-  /** The header begins with it: the name of the server, or else of the program. */
+  /** Start of the header: the name of the server profile, or of the program. */
   title: string;
   servers: Servers;
-  /** Who this console is to the daemon; null on its local socket, where nobody signs in. */
+  /** The session of this console; null on the local socket, which needs no sign-in. */
   session: ServerSession | null;
-  /** Leaves this daemon for another. @throws Error with a sentence, when what is kept of it cannot be read */
+  /** Connects to another daemon. @throws Error with a sentence, if its saved session cannot be read */
   connectTo(profile: Profile): Promise<void>;
-  /** Hands a text to the clipboard; false where there is none. */
+  /** Copies a text to the clipboard. @returns false if there is no clipboard */
   copy(text: string): Promise<boolean>;
-  /** Keeps a text in a new file of this user; the answer is its path. @throws Error with a sentence */
+  /** Saves a text to a new file of this user. @returns its path @throws Error with a sentence */
   save(name: string, text: string): Promise<string>;
-  /** What `fathomd` is to be given so that it asks the same daemon. */
+  /** Options that connect `fathomd` to the same daemon, with a space before them. */
   targetArguments: string;
   leave(daemon: 'keep' | 'stop'): void;
 }
@@ -63,7 +63,7 @@ export function stateOf({ fleet, ui, rows, servers }: Console): ConsoleState {
   return { fleet: fleet.store.get(), ui: ui.get(), rows, servers: servers.state.get() };
 }
 
-/** Header, status line and key hints. */
+/** The header, the status line and the footer. */
 const CHROME_ROWS = 3;
 export const SMALLEST: Size = { columns: 60, rows: 12 };
 

@@ -28,12 +28,12 @@ export interface ConsoleOptions
   > {
   fleet: FleetConnection;
   theme: ThemeName;
-  /** Whether the console begins with the mouse. */
+  /** Whether the mouse is on at the start. */
   mouse: boolean;
   after?: StreamClock['after'];
 }
 
-/** The console without a terminal. What a screen wants is brought as soon as it is looked at. */
+/** Creates a console without a terminal. Loads the data of each screen when it is shown. */
 export function createConsole({
   fleet,
   theme,
@@ -50,17 +50,17 @@ export function createConsole({
     themes: createThemes(theme),
     answers: new AnswerGuard(after, (answerable) => ui.update((state) => ({ ...state, answerable }))),
   };
-  const bring = () => {
-    fleet.want(screenOf(console.ui.get()).needs?.(stateOf(console)) ?? NO_NEEDS);
+  const updateNeeds = () => {
+    fleet.setNeeds(screenOf(console.ui.get()).needs?.(stateOf(console)) ?? NO_NEEDS);
     console.servers.watch(console.ui.get().at.screen === 'servers');
   };
-  console.ui.subscribe(bring);
-  fleet.store.subscribe(bring);
+  console.ui.subscribe(updateNeeds);
+  fleet.store.subscribe(updateNeeds);
   offerSignInWhenRefused(console);
   return console;
 }
 
-/** Once for every refusal that signing in would mend: whoever closes the form is not asked again. */
+/** Opens the sign-in form once for each refusal. After the user closes it, it stays closed. */
 function offerSignInWhenRefused(console: Console): void {
   let last: LinkState | null = null;
   const check = () => {

@@ -1,39 +1,35 @@
 import type { Command } from '../keys/commands.ts';
 import type { Place } from '../keys/places.ts';
 import type { CopyChoice } from '../store/copy/copy-choice.ts';
-import type { FleetState } from '../store/fleet/fleet-state.ts';
 import type { OlderStatus } from '../store/pages/latest.ts';
 import type { DataNeeds } from '../store/pages/pages.ts';
-import type { ServersState } from '../store/servers/profile.ts';
 import type { Move } from '../store/view/cursor.ts';
 import type { Thing } from '../store/view/location.ts';
-import type { RowSelector } from '../store/view/rows.ts';
 import type { UiState } from '../store/view/ui-state.ts';
-import type { Theme } from '../theme.ts';
 import type { TabStrip } from '../widgets/tabs.ts';
 import type { Console, ConsoleState, Size, View } from './console.ts';
 
-/** Something with a cursor; the frame moves it. */
+/** A list with a cursor. */
 export interface List {
-  /** Its cursor and filter are kept under this name. */
+  /** Name under which the cursor and the filter are stored. */
   id: string;
   keys: readonly string[];
-  /** Row of the body in which its first one in view stands. */
+  /** Row of the body with the first visible list row. */
   from(size: Size): number;
-  /** Rows of it in view. */
+  /** Number of visible list rows. */
   room(size: Size): number;
-  /** What the filter looks at, in words; without it there is none. */
+  /** Names of the fields that the filter searches. Absent: the list has no filter. */
   filterHint?: string;
-  /** It shows the latest of many: what is behind the last one. */
+  /** For lists that show only the newest items: the state of the older ones. */
   older?: OlderItems;
 }
 
-/** Read when one moves past the end. */
+/** Older items of a list. They are loaded when the cursor moves past the end. */
 export interface OlderItems {
-  /** How far back is kept under this name. */
+  /** Name under which the number of items to load is stored. */
   id: string;
-  behind: OlderStatus;
-  /** Why they cannot be read. */
+  status: OlderStatus;
+  /** Why they cannot be loaded. */
   error: string | null;
 }
 
@@ -41,11 +37,11 @@ export interface OlderItems {
 export interface Tabs {
   row: number;
   strip: TabStrip;
-  /** Shows the one with this index. */
+  /** Shows the tab with this index. */
   turn(console: Console, index: number): void;
 }
 
-/** Something longer than the screen, without a cursor; the frame scrolls it. */
+/** A text without a cursor that is longer than the screen and can be scrolled. */
 export interface LongText {
   id: string;
   length: number;
@@ -53,37 +49,37 @@ export interface LongText {
 }
 
 /**
- * One screen: pure functions of what is known, and what its own keys do. It is one file and an entry in `screens.ts`; a
- * numbered one also stands in `store/location.ts`, and its keys in `keys/`.
+ * One screen: pure functions of the state, and the commands of its own keys. A new screen is a file, an entry in
+ * `screens.ts`, a location in `store/view/location.ts` and a place in `keys/places.ts`.
  */
 export interface Screen {
-  /** Which keys are in force. */
+  /** Which keys are active. */
   place(ui: UiState): Place;
-  /** It shows nothing of the daemon, and so is there without one. */
-  alone?: true;
-  /** The body from its top; rows that are missing are blank. */
+  /** The screen shows no data of the daemon and works without a connection. */
+  worksOffline?: true;
+  /** The rows of the body from the top. Missing rows are blank. */
   lines(view: View): readonly string[];
   list?(state: ConsoleState): List | null;
   text?(view: View): LongText | null;
   tabs?(view: View): Tabs | null;
-  /** The instance that it is about, or that the cursor is on. */
+  /** Name of the instance that is shown or selected. */
   instance?(state: ConsoleState): string | null;
-  /** What actions hit, where the cursor is on several. */
+  /** Names of the instances that actions apply to, if the selected row is a group. */
   targets?(state: ConsoleState): readonly string[];
-  /** What `d` shows. */
+  /** What the command `describe` shows. */
   describe?(state: ConsoleState): Thing | null;
-  /** The command of `fathomd` that tells the same, without the program's name. */
+  /** The `fathomd` command that shows the same, without the program's name. */
   command?(state: ConsoleState): string | null;
-  /** What can be copied beside the command; what is asked for most comes first. */
+  /** Entries of the copy dialog, the most useful ones first. */
   copies?(state: ConsoleState): CopyChoice[];
-  /** All of it as text, where that is more than what is drawn. */
+  /** The complete content as text, if the drawn rows are only a part of it. */
   plain?(state: ConsoleState): string | null;
-  /** What it shows beyond the fleet itself, for as long as it is looked at. */
+  /** Data that the screen needs in addition to the instances. */
   needs?(state: ConsoleState): DataNeeds;
-  /** A movement that the frame does not know how to make; false leaves it to the frame. */
+  /** Handles a movement itself. @returns false for the common behaviour */
   move?(console: Console, by: Move | 'page.up' | 'page.down', size: Size): boolean;
-  /** What its own keys do, or an own meaning of a common one; false leaves it to the frame. */
+  /** Runs its own commands, or a common one in its own way. @returns false for the common behaviour */
   run?(console: Console, command: Command, size: Size): boolean;
-  /** Esc takes something away before it leaves the screen: true when it did. */
+  /** Removes something on Esc, such as marks. @returns false if there was nothing: Esc then goes back */
   clear?(console: Console): boolean;
 }

@@ -37,7 +37,7 @@ export function screenOf({ at }: Pick<UiState, 'at'>): Screen {
   return SCREENS[at.screen];
 }
 
-/** Which part of the key table is in force. */
+/** The place whose keys are active. */
 export function placeOf(ui: UiState, fleet: FleetState): Place {
   if (ui.dialog?.kind === 'confirm') return 'confirm';
   if (ui.dialog?.kind === 'quit') return 'quit';
@@ -46,12 +46,12 @@ export function placeOf(ui: UiState, fleet: FleetState): Place {
   return placeBelow(ui, fleet);
 }
 
-/** The same, whatever dialog lies above. */
+/** The place of the screen below a dialog. */
 export function placeBelow(ui: UiState, fleet: FleetState): Place {
   return isWaiting(ui, fleet) ? 'waiting' : screenOf(ui).place(ui);
 }
 
-/** There is nothing to show yet. */
+/** Whether the screen has no data to show yet. */
 export function isWaiting(ui: UiState, { snapshot_at: at }: FleetState): boolean {
-  return at === null && screenOf(ui).alone !== true;
+  return at === null && screenOf(ui).worksOffline !== true;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type Conf from 'conf';
 import type { Profile } from '../store/servers/profile.ts';
 
-/** What was kept of a sign-in: under the address that gave it, so that it is never sent to another. */
+/** A session that the user saved. Stored by the address of its daemon, so that it is never sent to another one. */
 export interface SavedSession {
   token: string;
   /** RFC 3339. */
@@ -19,7 +19,7 @@ interface SessionsFile {
   sessions: Readonly<Record<string, SavedSession>>;
 }
 
-/** The administrator's own settings of the console: profiles in one file, tokens in another, both readable by nobody else. */
+/** The user's settings of the console: profiles in one file, tokens in another. Only the user can read them. */
 export class ProfileFiles {
   readonly #profiles: Conf<ProfilesFile>;
   readonly #sessions: Conf<SessionsFile>;
@@ -29,7 +29,7 @@ export class ProfileFiles {
     this.#sessions = sessions;
   }
 
-  /** The library is loaded only when somebody has, or looks for, profiles. @throws Error with a sentence */
+  /** Loads the settings library only when it is needed. @throws Error with a sentence */
   static async open(env: NodeJS.ProcessEnv): Promise<ProfileFiles> {
     const folder = settingsFolder(env);
     const { default: Settings } = await import('conf');
@@ -42,7 +42,7 @@ export class ProfileFiles {
       );
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      throw new Error(`the settings in ${folder} cannot be used: ${why}; mend or remove them`, {
+      throw new Error(`cannot use the settings in ${folder}: ${why}. Repair or remove the files.`, {
         cause: error,
       });
     }
@@ -70,7 +70,7 @@ export class ProfileFiles {
   }
 }
 
-/** Opens them once, when somebody first asks; again when they could not be read. */
+/** Opens the settings once, on the first call; again if that failed. */
 export function lazySettings(env: NodeJS.ProcessEnv): () => Promise<ProfileFiles> {
   let opened: Promise<ProfileFiles> | null = null;
   return () =>
@@ -80,7 +80,7 @@ export function lazySettings(env: NodeJS.ProcessEnv): () => Promise<ProfileFiles
     }));
 }
 
-/** As the XDG Base Directory Specification has it. */
+/** According to the XDG Base Directory Specification. */
 function settingsFolder(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config'), 'fathom');
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { savedFileName, saveText } from './saved-files.ts';
 
-it('writes new files for their owner alone, and never over another', async () => {
+it('writes files that only the owner can read, and never overwrites one', async () => {
   const state = await mkdtemp(join(tmpdir(), 'fathom-saved-'));
   onTestFinished(() => rm(state, { recursive: true, force: true }));
   const name = savedFileName('2024-01-15-001-johndoe-logs', Date.UTC(2026, 10, 21, 12, 30, 5));
@@ -17,7 +17,7 @@ it('writes new files for their owner alone, and never over another', async () =>
   expect((await stat(dirname(first))).mode & 0o777).toBe(0o700);
 });
 
-it('makes a name of whatever it is about', () => {
+it('builds a safe file name from any description', () => {
   expect(savedFileName('../../etc/passwd 日本', 0)).toBe('etc-passwd-19700101T000000.txt');
   expect(savedFileName('...', 0)).toBe('fathom-19700101T000000.txt');
 });

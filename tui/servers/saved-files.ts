@@ -3,12 +3,12 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 
-/** Kept names that one moment may bring. */
+/** Largest number that is added to a name which exists. */
 const MAX_SUFFIX = 100;
 
 /**
- * Writes a text into a new file that its owner alone may read, and never over another one. Logs and records hold what
- * is not for everybody. The folder is that of the XDG Base Directory Specification.
+ * Writes a text to a new file that only its owner can read, because logs and records may be confidential. Never overwrites
+ * a file. The folder follows the XDG Base Directory Specification.
  *
  * @returns the path
  * @throws Error with a sentence
@@ -21,15 +21,15 @@ export async function saveText(env: NodeJS.ProcessEnv, name: string, text: strin
       const path = join(folder, nth === 1 ? name : name.replace(/(?=\.txt$)/, `-${nth}`));
       if (await writeNew(path, text)) return path;
     }
-    throw new Error(`${name} is there already`);
+    throw new Error(`${name} already exists`);
   } catch (error) {
-    throw new Error(`cannot save: ${messageOf(error)}; XDG_STATE_HOME names another folder`, {
+    throw new Error(`Cannot save the file: ${messageOf(error)}. Set XDG_STATE_HOME to use another folder.`, {
       cause: error,
     });
   }
 }
 
-/** False where there is such a file. */
+/** @returns false if the file exists */
 async function writeNew(path: string, text: string): Promise<boolean> {
   try {
     await using file = await open(path, 'wx', 0o600);
@@ -41,7 +41,7 @@ async function writeNew(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Name of the file in which something is kept: what it is and when, in characters that need no quotes. */
+/** A file name with a description and the time, without characters that need quotes in a shell. */
 export function savedFileName(what: string, now: number): string {
   const time = new Date(now).toISOString().replace(/[-:]/g, '').slice(0, 15);
   const name = what

@@ -7,13 +7,13 @@ import { ServerSession } from './server-session.ts';
 const HOUR = 3_600_000;
 
 /** A session against a daemon that numbers its tokens; each lives for an hour. */
-function stage({ kept = null, token }: { kept?: SavedSession | null; token?: string } = {}) {
+function setUp({ saved = null, token }: { saved?: SavedSession | null; token?: string } = {}) {
   const clock = new ManualClock();
   const file: (SavedSession | null)[] = [];
   let number = 0;
-  let away = false;
+  let isDown = false;
   const issue = async () => {
-    if (away) throw new Error('the daemon is away');
+    if (isDown) throw new Error('the daemon is down');
     number += 1;
     return {
       token: `token-${number}`,
@@ -24,49 +24,49 @@ function stage({ kept = null, token }: { kept?: SavedSession | null; token?: str
   };
   const session = new ServerSession({
     token,
-    kept,
-    keep: async (one) => void file.push(one),
+    saved,
+    save: async (one) => void file.push(one),
     login: issue,
     refresh: issue,
     clock,
   });
-  return { session, clock, file, leave: (gone: boolean) => (away = gone) };
+  return { session, clock, file, setDown: (down: boolean) => (isDown = down) };
 }
 
-/** And lets what came due end. */
+/** Advances the clock and lets the callbacks that are due finish. */
 async function pass(clock: ManualClock, ms: number): Promise<void> {
   clock.advance(ms);
   await setImmediate();
 }
 
 describe('a session', () => {
-  it('is renewed at half of its life, and again when that failed', async () => {
-    const { session, clock, file, leave } = stage();
+  it('is renewed after half of its lifetime, and again after a failure', async () => {
+    const { session, clock, file, setDown } = setUp();
     expect(session.token).toBeUndefined();
     expect(await session.signIn('a@example.com', 'secret', false)).toMatchObject({ role: 'viewer' });
     expect(session.token).toBe('token-1');
     await pass(clock, HOUR / 2);
     expect(session.token).toBe('token-2');
-    leave(true);
+    setDown(true);
     await pass(clock, HOUR / 2);
     expect(session.token).toBe('token-2');
-    leave(false);
+    setDown(false);
     await pass(clock, 60_000);
     expect(session.token).toBe('token-3');
     expect(file).toEqual([null]);
   });
 
-  it('is kept only when asked for, and with every renewal', async () => {
-    const { session, clock, file } = stage();
+  it('is saved only on request, and after each renewal', async () => {
+    const { session, clock, file } = setUp();
     await session.signIn('a@example.com', 'secret', true);
     await pass(clock, HOUR / 2);
     expect(file.map((one) => one?.token)).toEqual(['token-1', 'token-2']);
   });
 
-  it('goes on from what was kept, unless that has ended or another token is given', () => {
-    const kept = { token: 'old', expires_at: new Date(new ManualClock().now() + HOUR).toISOString() };
-    expect(stage({ kept }).session.token).toBe('old');
-    expect(stage({ kept, token: 'given' }).session.token).toBe('given');
-    expect(stage({ kept: { ...kept, expires_at: '2020-01-01T00:00:00Z' } }).session.token).toBeUndefined();
+  it('uses the saved session, unless it has expired or another token is given', () => {
+    const saved = { token: 'old', expires_at: new Date(new ManualClock().now() + HOUR).toISOString() };
+    expect(setUp({ saved }).session.token).toBe('old');
+    expect(setUp({ saved, token: 'given' }).session.token).toBe('given');
+    expect(setUp({ saved: { ...saved, expires_at: '2020-01-01T00:00:00Z' } }).session.token).toBeUndefined();
   });
 });

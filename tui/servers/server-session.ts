@@ -2,47 +2,51 @@ import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { StreamClock } from '../../shared/client/stream-clock.ts';
 import type { SavedSession } from './profile-files.ts';
 
-/** Milliseconds after which a renewal that failed is tried again, and the longest wait for one (a timer's limit). */
+/** Milliseconds until a failed renewal is tried again. */
 const RETRY_MS = 60_000;
-const LONGEST_MS = 24 * 3_600_000;
+/** Maximum milliseconds until a renewal: timers have a limit. */
+const MAX_WAIT_MS = 24 * 3_600_000;
 
 export interface SessionOptions {
-  /** From the environment, or kept from before. */
+  /** The token from the environment. */
   token: string | undefined;
-  kept: SavedSession | null;
-  /** Writes down what is to be kept; null forgets it. */
-  keep(session: SavedSession | null): Promise<void>;
+  saved: SavedSession | null;
+  /** Saves a session; null deletes the saved one. */
+  save(session: SavedSession | null): Promise<void>;
   login(body: { email: string; password: string }): Promise<Session>;
   refresh(): Promise<Session>;
   clock: StreamClock;
 }
 
-/** Who this console is to one daemon: a token that is renewed in time, and replaced by signing in. */
+/** The session of this console on one daemon. Renews its token in time. */
 export class ServerSession {
   readonly #options: SessionOptions;
   #token: string | undefined;
-  #keeps: boolean;
+  #isSaved: boolean;
   #cancel: () => void = () => {};
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const { kept, clock } = options;
-    const good = kept !== null && Date.parse(kept.expires_at) > clock.now();
-    this.#token = options.token ?? (good ? kept.token : undefined);
-    this.#keeps = options.token === undefined && good;
-    if (this.#keeps && good) this.#renewBefore(kept.expires_at);
+    const { saved, clock } = options;
+    const isValid = saved !== null && Date.parse(saved.expires_at) > clock.now();
+    this.#token = options.token ?? (isValid ? saved.token : undefined);
+    this.#isSaved = options.token === undefined && isValid;
+    if (this.#isSaved && isValid) this.#renewBefore(saved.expires_at);
   }
 
   get token(): string | undefined {
     return this.#token;
   }
 
-  /** Kept on this machine only when asked for. @throws ApiError, FathomError what the daemon said */
-  async signIn(email: string, password: string, keep: boolean): Promise<Session['user']> {
+  /**
+   * @param save whether to save the session on this machine
+   * @throws ApiError, FathomError from the daemon
+   */
+  async signIn(email: string, password: string, save: boolean): Promise<Session['user']> {
     const session = await this.#options.login({ email, password });
-    this.#keeps = keep;
-    if (!keep) await this.#options.keep(null);
-    await this.#take(session);
+    this.#isSaved = save;
+    if (!save) await this.#options.save(null);
+    await this.#use(session);
     return session.user;
   }
 
@@ -50,16 +54,16 @@ export class ServerSession {
     this.#cancel();
   }
 
-  async #take({ token, expires_at }: Session): Promise<void> {
+  async #use({ token, expires_at }: Session): Promise<void> {
     this.#token = token;
     this.#renewBefore(expires_at);
-    if (this.#keeps) await this.#options.keep({ token, expires_at });
+    if (this.#isSaved) await this.#options.save({ token, expires_at });
   }
 
-  /** At half of its life: one that cannot be renewed then has time for another try. */
+  /** Renews the session after half of its lifetime, so that there is time for other attempts. */
   #renewBefore(expiresAt: string): void {
     const left = Date.parse(expiresAt) - this.#options.clock.now();
-    this.#renewIn(Math.min(Math.max(0, left / 2), LONGEST_MS));
+    this.#renewIn(Math.min(Math.max(0, left / 2), MAX_WAIT_MS));
   }
 
   #renewIn(ms: number): void {
@@ -71,10 +75,10 @@ export class ServerSession {
     const before = this.#token;
     try {
       const session = await this.#options.refresh();
-      // Somebody may have signed in meanwhile.
-      if (this.#token === before) await this.#take(session);
+      // The user may have signed in again in the meantime.
+      if (this.#token === before) await this.#use(session);
     } catch {
-      // A session that has ended shows in the link, which then asks to sign in; a daemon that is away comes back.
+      // If the session has ended, the stream is refused and the console asks to sign in.
       if (this.#token === before) this.#renewIn(RETRY_MS);
     }
   }

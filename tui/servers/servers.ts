@@ -16,7 +16,7 @@ import type { ProfileFiles } from './profile-files.ts';
 const POLL_MS = 5_000;
 const TIMEOUT_MS = 3_000;
 
-/** The profiles, and how their daemons are while somebody looks. */
+/** The saved profiles, and the health of their daemons while the screen Servers is shown. */
 export class Servers {
   readonly state: Observable<ServersState>;
   readonly #open: () => Promise<ProfileFiles>;
@@ -27,15 +27,18 @@ export class Servers {
     this.state = new Observable<ServersState>({ ...UNKNOWN_SERVERS, current });
   }
 
-  /** Asks all of them now and then, or no longer. */
-  watch(looking: boolean): void {
-    if (looking === (this.#timer !== undefined)) return;
+  /** Starts or stops checking the daemons regularly. */
+  watch(isShown: boolean): void {
+    if (isShown === (this.#timer !== undefined)) return;
     clearInterval(this.#timer);
-    this.#timer = looking ? setInterval(() => void this.#checkAll(), POLL_MS) : undefined;
-    if (looking) void this.#load();
+    this.#timer = isShown ? setInterval(() => void this.#checkAll(), POLL_MS) : undefined;
+    if (isShown) void this.#load();
   }
 
-  /** `before` is the one that it replaces. @throws Error with a sentence */
+  /**
+   * @param before name of the profile that is replaced; null for a new one
+   * @throws Error with a sentence
+   */
   async save(input: ProfileInput, before: string | null): Promise<Profile> {
     const files = await this.#open();
     const profile = checkProfile(input, files.profiles, before);
@@ -44,17 +47,21 @@ export class Servers {
     const { current } = this.state.get();
     if (before !== null && current === before)
       this.state.update((state) => ({ ...state, current: profile.name }));
-    void this.#ask(profile);
+    void this.#check(profile);
     return profile;
   }
 
-  /** With what was kept of signing in to it, unless another profile has the same address. @throws Error with a sentence */
+  /**
+   * Removes a profile, and its saved session unless another profile has the same address.
+   *
+   * @throws Error with a sentence
+   */
   async remove(name: string): Promise<void> {
     const files = await this.#open();
-    const gone = files.profiles.find((profile) => profile.name === name);
+    const removed = files.profiles.find((profile) => profile.name === name);
     files.profiles = files.profiles.filter((profile) => profile.name !== name);
-    if (gone !== undefined && files.profiles.every(({ address }) => address !== gone.address)) {
-      files.deleteSession(gone.address);
+    if (removed !== undefined && files.profiles.every(({ address }) => address !== removed.address)) {
+      files.deleteSession(removed.address);
     }
     this.#show(files);
   }
@@ -74,12 +81,12 @@ export class Servers {
   }
 
   async #checkAll(): Promise<void> {
-    await Promise.all(this.state.get().profiles.map((profile) => this.#ask(profile)));
+    await Promise.all(this.state.get().profiles.map((profile) => this.#check(profile)));
   }
 
-  async #ask(profile: Profile): Promise<void> {
-    const answer = await healthOf(profile);
-    this.state.update((state) => ({ ...state, health: { ...state.health, [profile.address]: answer } }));
+  async #check(profile: Profile): Promise<void> {
+    const health = await healthOf(profile);
+    this.state.update((state) => ({ ...state, health: { ...state.health, [profile.address]: health } }));
   }
 }
 
@@ -87,9 +94,9 @@ async function healthOf(profile: Profile): Promise<ServerState> {
   try {
     const { createClient } = await import('../../shared/client/fathom-client.ts');
     const client = createClient({ target: targetOfProfile(profile), timeoutMs: TIMEOUT_MS });
-    const asked = performance.now();
+    const startedAt = performance.now();
     await client.daemon.health();
-    return { kind: 'live', latency_ms: performance.now() - asked };
+    return { kind: 'live', latency_ms: performance.now() - startedAt };
   } catch (error) {
     return { kind: 'unreachable', why: sanitise(messageOf(error)) };
   }

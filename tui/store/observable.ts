@@ -1,4 +1,4 @@
-/** A value with listeners; what React's `useSyncExternalStore` wants, without React. */
+/** A value with listeners. Works with React's `useSyncExternalStore`, but does not depend on React. */
 export class Observable<T> {
   #value: T;
   readonly #listeners = new Set<() => void>();

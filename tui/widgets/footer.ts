@@ -5,12 +5,12 @@ import { longDuration } from '../store/text/format.ts';
 import type { Theme, Token } from '../theme.ts';
 import { paintLine, type Span, widthOfSpans } from './line.ts';
 
-/** Milliseconds for which a finished action stays in view when nothing else takes its place. */
-const SHOWN_FOR = 20_000;
-/** What every screen must always offer, whatever else has to give way. */
+/** Milliseconds for which a finished action is shown. */
+const SHOWN_FOR_MS = 20_000;
+/** Commands that the footer always shows. */
 const ESSENTIAL: ReadonlySet<string> = new Set(['help', 'leave', 'palette']);
 
-/** The keys of a place, as many as fit; the essential ones are kept at the right. */
+/** As many keys of a place as fit. The essential ones are at the right. */
 export function keyHints(theme: Theme, place: Place, width: number): string {
   const hinted = bindingsOf(place).filter(({ hint }) => hint !== undefined);
   const essential = hinted
@@ -40,11 +40,11 @@ const ACTION_LOOKS: Readonly<Record<ActionLine['state'], readonly [Token, string
   failed: ['bad', '✗'],
 };
 
-/** The last action in words, or null when it is long over. A failure stays until it was `dismissed`. */
+/** The progress of the last action; null if it ended long ago. A failure stays until it is dismissed. */
 export function actionSpans(actions: readonly ActionLine[], dismissed: number, now: number): Span[] | null {
   const line = actions.at(-1);
   if (line === undefined || (line.state === 'failed' && line.id <= dismissed)) return null;
-  if (line.state === 'done' && now - (line.ended_at ?? now) > SHOWN_FOR) return null;
+  if (line.state === 'done' && now - (line.ended_at ?? now) > SHOWN_FOR_MS) return null;
   const [token, glyph] = ACTION_LOOKS[line.state];
   const age = line.ended_at === null ? now - line.at : now - line.ended_at;
   const when = line.ended_at === null ? longDuration(age) : `${longDuration(age)} ago`;

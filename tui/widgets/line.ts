@@ -1,10 +1,10 @@
 import type { Theme, Token } from '../theme.ts';
-import { cut, take, widthOf } from './text.ts';
+import { cut, takeColumns, widthOf } from './text.ts';
 
-/** A piece of a line with what it means; several make a line. */
+/** A piece of a line, and its meaning. */
 export type Span = readonly [Token, string];
 
-/** One painted line of at most `width` columns; what does not fit is cut with an ellipsis. */
+/** Paints spans as one line, and cuts it after `width` columns. */
 export function paintLine(theme: Theme, spans: readonly Span[], width: number): string {
   let left = width;
   let line = '';
@@ -17,7 +17,7 @@ export function paintLine(theme: Theme, spans: readonly Span[], width: number): 
   return line;
 }
 
-/** Left and right spans on one line, the space between filled; the left side gives way. */
+/** Paints spans at both ends of a line. If there is not enough room, the left side is cut. */
 export function paintSplit(
   theme: Theme,
   left: readonly Span[],
@@ -36,15 +36,15 @@ export function widthOfSpans(spans: readonly Span[]): number {
   return spans.reduce((sum, [, text]) => sum + widthOf(text), 0);
 }
 
-/** Exactly `rows` painted lines, broken between words; what does not fit into them is cut with an ellipsis. */
+/** Paints spans as exactly `rows` lines, wrapped between words. The last line is cut. */
 export function paintWrapped(theme: Theme, spans: readonly Span[], width: number, rows: number): string[] {
   const lines: string[] = [];
   let rest = spans;
   while (lines.length < rows - 1 && widthOfSpans(rest) > width) {
     const text = rest.map(([, part]) => part).join('');
-    const whole = take(text, width);
-    const space = whole.lastIndexOf(' ');
-    const end = space > 0 ? space : whole.length;
+    const line = takeColumns(text, width);
+    const space = line.lastIndexOf(' ');
+    const end = space > 0 ? space : line.length;
     lines.push(paintLine(theme, slice(rest, 0, end), width));
     rest = [['plain', ' '], ...slice(rest, space > 0 ? end + 1 : end)];
   }
@@ -53,7 +53,7 @@ export function paintWrapped(theme: Theme, spans: readonly Span[], width: number
   return lines;
 }
 
-/** The part of the line between two places, counted in code units. */
+/** The spans between two positions, counted in code units. */
 function slice(spans: readonly Span[], start: number, end = Number.POSITIVE_INFINITY): Span[] {
   let at = 0;
   return spans.flatMap(([token, text]): Span[] => {

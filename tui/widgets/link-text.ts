@@ -2,7 +2,7 @@ import type { LinkState } from '../../shared/client/stream-link.ts';
 import { longDuration, shortDuration } from '../store/text/format.ts';
 import type { Span } from './line.ts';
 
-/** The link in the header: `● live`, `▲ stale 14 s, retry 3 in 2 s`. */
+/** The state of the connection in the header: `● live`, `▲ stale 14 s, retry 3 in 2 s`. */
 export function linkSpan(link: LinkState, now: number): Span {
   switch (link.kind) {
     case 'connecting':
@@ -27,18 +27,18 @@ function retryText(attempt: number, next: number | null, now: number): string {
   return wait < 1000 ? `retry ${attempt}` : `retry ${attempt} in ${longDuration(wait)}`;
 }
 
-/** Why actions are off; null when they are on. What the caller may not do, the daemon refuses. */
+/** Why the console cannot run actions now; null if it can. Permissions are checked by the daemon. */
 export function actionsOffReason(link: LinkState): string | null {
   switch (link.kind) {
     case 'live':
       return null;
     case 'connecting':
-      return 'actions are off until the daemon answers';
+      return 'Cannot run actions: the console is still connecting';
     case 'stale':
-      return `actions are off while the link is gone: ${link.reason}`;
+      return `Cannot run actions without a connection: ${link.reason}`;
     case 'refused':
-      return `actions are off: ${link.reason}`;
+      return `Cannot run actions: ${link.reason}`;
     case 'closed':
-      return 'actions are off: the console is leaving';
+      return 'Cannot run actions: the console is closing';
   }
 }

@@ -3,7 +3,7 @@ import { phaseText } from '../store/text/reason.ts';
 import { phaseLook } from '../theme.ts';
 import type { Span } from './line.ts';
 
-// What runs, then what needs a person, then what is on its way: whatever has to be cut matters least.
+// Running first, then phases that need attention, then the others: the end may be cut.
 const ORDER: readonly InstancePhase[] = [
   'running',
   'failed',
@@ -15,7 +15,7 @@ const ORDER: readonly InstancePhase[] = [
   'stopped',
 ];
 
-/** `  ● 42 running  ✗ 1 failed`, without the phases that nobody is in. */
+/** The number of instances in each phase, without zeros: `  ● 42 running  ✗ 1 failed`. */
 export function phaseCounts(counts: Readonly<Record<InstancePhase, number>>): Span[] {
   return ORDER.filter((phase) => counts[phase] > 0).flatMap((phase): Span[] => {
     const { glyph, token } = phaseLook(phase);

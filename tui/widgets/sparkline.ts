@@ -1,8 +1,8 @@
 const BARS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const;
 
 /**
- * The last `width` samples as bars, from 0 to the largest of them or `floor`, so that noise around zero stays low.
- * Padded on the left: now is always at the right edge.
+ * The last `width` samples as bars. The scale ends at the largest sample or at `floor`, so that small values stay low.
+ * Padded on the left, so that the newest sample is at the right edge.
  */
 export function sparkline(samples: readonly number[], width: number, floor: number): string {
   const shown = samples.slice(-width);

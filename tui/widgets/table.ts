@@ -5,7 +5,7 @@ import { fit, widthOf } from './text.ts';
 
 export interface Column<T> {
   title: string;
-  /** The column with 0 takes what the others leave. */
+  /** The column with the width 0 gets the rest of the line. */
   width: number;
   align?: 'left' | 'right';
   text: (row: T) => string;
@@ -18,15 +18,15 @@ export interface Table<T> {
   keyOf: (row: T) => string;
   cursor: Cursor;
   marks?: ReadonlySet<string>;
-  /** Said where there are no rows. */
+  /** Shown if there are no rows. */
   empty: string;
 }
 
-/** Cursor, mark and a space, before the first column. */
+/** Width of the cursor, the mark and a space before the first column. */
 const GUTTER = 3;
 const MIN_REST = 8;
 
-/** The heading and `room` rows, of which only those in view are drawn. */
+/** The heading and `room` rows. Rows that are not visible are not drawn. */
 export function drawTable<T>(theme: Theme, table: Table<T>, width: number, room: number): string[] {
   const columns = withWidths(table.columns, width);
   const { rows, keyOf, cursor, marks } = table;
@@ -38,7 +38,7 @@ export function drawTable<T>(theme: Theme, table: Table<T>, width: number, room:
     const marked = marks?.has(keyOf(row)) === true;
     const gutter = `${chosen ? '▸' : ' '}${marked ? '*' : ' '} `;
     const texts = columns.map((column) => fit(column.text(row), column.width, column.align));
-    // One colour for the chosen row, so that the inversion is a whole bar.
+    // One colour for the selected row, so that its inverted bar has no gaps.
     if (chosen) return theme.paint('chosen', fit(gutter + texts.join(' '), width));
     const spans = columns.map(
       (column, nth): Span => [marked ? 'accent' : (column.tone?.(row) ?? 'plain'), `${texts[nth] ?? ''} `],
@@ -50,7 +50,7 @@ export function drawTable<T>(theme: Theme, table: Table<T>, width: number, room:
   return [paintLine(theme, [['muted', ' '.repeat(GUTTER) + head]], width), ...drawn];
 }
 
-/** Columns from the right give way when there is no room for the one that takes the rest. */
+/** Sets the width of the column that gets the rest. Drops columns from the right if there is not enough room for it. */
 function withWidths<T>(columns: readonly Column<T>[], width: number): Column<T>[] {
   const rest = columns.find((column) => column.width === 0);
   const fixed = columns.reduce((sum, column) => sum + column.width + 1, GUTTER);
@@ -66,7 +66,7 @@ function withWidths<T>(columns: readonly Column<T>[], width: number): Column<T>[
   return columns.map((column) => (column === rest ? { ...column, width: Math.max(1, left) } : column));
 }
 
-/** As wide as the longest text, within bounds. */
+/** The width of the longest text, between `least` and `most`. */
 export function widthFor(texts: Iterable<string>, least: number, most: number): number {
   let width = least;
   for (const text of texts) width = Math.max(width, Math.min(most, widthOf(text)));

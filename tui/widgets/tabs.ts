@@ -2,15 +2,15 @@ import type { Token } from '../theme.ts';
 import { type Span, widthOfSpans } from './line.ts';
 import { widthOf } from './text.ts';
 
-/** Tabs on one row, for drawing them and for finding the one that was clicked. */
+/** Tabs on one row. Used to draw them and to find the tab of a click. */
 export interface TabStrip {
   before: readonly Span[];
   titles: readonly string[];
-  /** Index of the one that is shown. */
+  /** Index of the current tab. */
   chosen: number;
-  /** Where it is not muted. */
+  /** The colour of a tab that is not muted. */
   tone?: (index: number) => Token | null;
-  /** Between two; one column by default. */
+  /** Text between two tabs; one space by default. */
   gap?: string;
 }
 
@@ -24,7 +24,7 @@ export function tabSpans({ before, titles, chosen, tone, gap = ' ' }: TabStrip):
   ];
 }
 
-/** Index of the tab in a column; null beside them. */
+/** Index of the tab in a column; null if there is none. */
 export function tabAt({ before, titles, gap = ' ' }: TabStrip, column: number): number | null {
   let from = widthOfSpans(before);
   for (const [index, title] of titles.entries()) {

@@ -35,7 +35,7 @@ describe('fit', () => {
     expect(fit('12', 5, 'right')).toBe('   12');
   });
 
-  it('always takes exactly its width', () => {
+  it('always has exactly the width', () => {
     const text = fc.array(fc.constantFrom('a', '山', '🚀', '👩‍🚀', 'é', ' ', '한'), { maxLength: 30 });
     fc.assert(
       fc.property(text, fc.integer({ min: 1, max: 40 }), (parts, width) => {
@@ -47,7 +47,7 @@ describe('fit', () => {
 });
 
 describe('wrap', () => {
-  it('loses nothing and never exceeds the width', () => {
+  it('keeps the whole text and never exceeds the width', () => {
     const text = '山田 and a 🚀 go for a long walk';
     const lines = wrap(text, 7);
     expect(lines.join('')).toBe(text);
@@ -56,7 +56,7 @@ describe('wrap', () => {
     expect(wrap('abcd', 2)).toEqual(['ab', 'cd']);
   });
 
-  it('breaks between words where it can', () => {
+  it('breaks between words if possible', () => {
     expect(wrapWords('one two three', 8)).toEqual(['one two', 'three']);
     expect(wrapWords('unbreakable', 4)).toEqual(['unbr', 'eaka', 'ble']);
   });
@@ -65,7 +65,7 @@ describe('wrap', () => {
 describe('lines', () => {
   const theme = createThemes('16').live;
 
-  it('are cut at their width, over all spans', () => {
+  it('are cut at the width, across all spans', () => {
     const line = paintLine(
       { paint: (_, text) => text },
       [
@@ -78,7 +78,7 @@ describe('lines', () => {
     expect(paintLine(theme, [['bad', 'x']], 5)).toBe('\u001B[31mx\u001B[0m');
   });
 
-  it('keep their right side when there is too little room for both', () => {
+  it('keep the right side if there is not enough room for both', () => {
     const plain = { paint: (_: unknown, text: string) => text };
     expect(paintSplit(plain, [['plain', 'left']], [['plain', 'right']], 12)).toBe('left   right');
     expect(paintSplit(plain, [['plain', 'too long']], [['plain', 'right']], 12)).toBe('too l… right');
@@ -101,7 +101,7 @@ describe('paintWrapped', () => {
     ['plain', ' — restore it from a backup'],
   ];
 
-  it('goes on in the next row, and cuts the last one', () => {
+  it('wraps into the next row and cuts the last one', () => {
     expect(paintWrapped(live, spans, 24, 3)).toEqual([
       ' failed · corrupt —',
       ' restore it from a',
@@ -111,7 +111,7 @@ describe('paintWrapped', () => {
     expect(paintWrapped(live, spans, 80, 2)).toEqual([' failed · corrupt — restore it from a backup', '']);
   });
 
-  it('always has its rows, none wider than it may be', () => {
+  it('always has the number of rows, none wider than the width', () => {
     const text = fc.array(fc.constantFrom('a', ' ', '山', '👩‍🚀', 'word '), { maxLength: 40 });
     fc.assert(
       fc.property(

@@ -1,27 +1,27 @@
 import stringWidth from 'string-width';
 import { sanitise } from '../store/text/sanitise.ts';
 
-/** Characters of one column and one code unit each: ASCII, and what frames and bars are made of. */
+/** Only characters with one column and one code unit: ASCII, box drawing and block elements. */
 const PLAIN = /^[\u0020-\u007E\u2500-\u259F]*$/;
 
-/** What is looked up again and again: words with a glyph, in every row of every frame. */
-const REMEMBERED_LENGTH = 40;
-const REMEMBERED_TEXTS = 4_000;
+/** Limits of the cache for short texts with a glyph, which occur in every row of every frame. */
+const MAX_CACHED_LENGTH = 40;
+const MAX_CACHED_TEXTS = 4_000;
 const widths = new Map<string, number>();
 
-/** Columns that a text takes; it must hold no control sequences. */
+/** Number of columns of a text. The text must not contain control sequences. */
 export function widthOf(text: string): number {
   if (PLAIN.test(text)) return text.length;
-  if (text.length > REMEMBERED_LENGTH) return stringWidth(text);
+  if (text.length > MAX_CACHED_LENGTH) return stringWidth(text);
   const known = widths.get(text);
   if (known !== undefined) return known;
-  if (widths.size >= REMEMBERED_TEXTS) widths.clear();
+  if (widths.size >= MAX_CACHED_TEXTS) widths.clear();
   const width = stringWidth(text);
   widths.set(text, width);
   return width;
 }
 
-/** The text in exactly `width` columns: cut with an ellipsis, or padded. Never splits a wide character. */
+/** Cuts or pads a text to exactly `width` columns. Never splits a wide character. */
 export function fit(text: string, width: number, align: 'left' | 'right' = 'left'): string {
   if (width <= 0) return '';
   const shown = cut(text, width);
@@ -29,14 +29,14 @@ export function fit(text: string, width: number, align: 'left' | 'right' = 'left
   return align === 'left' ? shown + padding : padding + shown;
 }
 
-/** The text in at most `width` columns. */
+/** Cuts a text after `width` columns, with an ellipsis. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   if (width <= 1) return width === 1 ? '…' : '';
-  return `${take(text, width - 1)}…`;
+  return `${takeColumns(text, width - 1)}…`;
 }
 
-/** The end of the text in at most `width` columns: where one types is always seen. */
+/** Cuts the start of a text, so that the end, where the user types, stays visible. */
 export function cutStart(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let shown = '';
@@ -47,8 +47,8 @@ export function cutStart(text: string, width: number): string {
   return `…${shown}`;
 }
 
-/** As many whole characters from the start as `width` columns hold. */
-export function take(text: string, width: number): string {
+/** The first complete characters of a text that fit into `width` columns. */
+export function takeColumns(text: string, width: number): string {
   if (PLAIN.test(text)) return text.slice(0, width);
   let taken = '';
   let columns = 0;
@@ -60,13 +60,13 @@ export function take(text: string, width: number): string {
   return taken;
 }
 
-/** The text in pieces of at most `width` columns; one empty piece for an empty text. */
+/** Splits a text into pieces of at most `width` columns; an empty text is one empty piece. */
 export function wrap(text: string, width: number): string[] {
   const pieces: string[] = [];
   let rest = text;
   while (widthOf(rest) > width) {
-    const piece = take(rest, width);
-    // A character wider than the whole line has to go somewhere.
+    const piece = takeColumns(rest, width);
+    // A character that is wider than the line stays as it is.
     if (piece === '') break;
     pieces.push(piece);
     rest = rest.slice(piece.length);
@@ -74,7 +74,7 @@ export function wrap(text: string, width: number): string[] {
   return rest === '' && pieces.length > 0 ? pieces : [...pieces, rest];
 }
 
-/** The text in lines of at most `width` columns, broken between words. */
+/** Wraps a text between words into lines of at most `width` columns. */
 export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -92,17 +92,14 @@ export function wrapWords(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-/**
- * A value as indented JSON, line by line. JSON escapes what moves a cursor; the rest that a terminal would obey goes, and
- * keys are others' text as well.
- */
+/** A value as lines of indented JSON. Also sanitises keys, and characters that JSON does not escape. */
 export function jsonLines(value: unknown): string[] {
   return (JSON.stringify(value, null, 2) ?? 'null').split('\n').map(sanitise);
 }
 
 let shared: Intl.Segmenter | undefined;
 
-// Made when the first wide text asks for it: it costs a millisecond of the start.
+// Created when it is first needed: it would take a millisecond of the start.
 function segmenter(): Intl.Segmenter {
   return (shared ??= new Intl.Segmenter());
 }

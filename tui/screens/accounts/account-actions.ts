@@ -8,7 +8,7 @@ import { openForm } from '../input/forms.ts';
 import { openSpot } from '../input/navigate.ts';
 import { denialReason, startAction } from '../input/start-action.ts';
 
-/** What is done to a user; false for all other commands. */
+/** Runs a command on a user. @returns false for other commands */
 export function runUserCommand(console: Console, command: Command, user: User | undefined): boolean {
   switch (command) {
     case 'user.role':
@@ -26,8 +26,7 @@ export function runUserCommand(console: Console, command: Command, user: User | 
       return true;
     case 'user.instance': {
       const name = user?.database ?? null;
-      if (name === null)
-        showNotice(console, user === undefined ? 'There is no user.' : `${user.email} has no database.`);
+      if (name === null) showNotice(console, user === undefined ? NO_USER : `${user.email} has no database.`);
       else openSpot(console, { screen: 'instance', name, tab: 'summary' });
       return true;
     }
@@ -36,8 +35,10 @@ export function runUserCommand(console: Console, command: Command, user: User | 
   }
 }
 
+const NO_USER = 'No user is selected.';
+
 export function revokeKey(console: Console, key: ApiKey | undefined): void {
-  if (key === undefined) return showNotice(console, 'There is no API key.');
+  if (key === undefined) return showNotice(console, 'No API key is selected.');
   const why = denialReason(console, 'api-keys.write');
   if (why !== null) return showNotice(console, why);
   startAction(console, {
@@ -48,7 +49,7 @@ export function revokeKey(console: Console, key: ApiKey | undefined): void {
 }
 
 export function endSession(console: Console, session: SessionRow | undefined, owner: string): void {
-  if (session === undefined) return showNotice(console, 'There is no session.');
+  if (session === undefined) return showNotice(console, 'No session is selected.');
   const why = denialReason(console, 'sessions.end');
   if (why !== null) return showNotice(console, why);
   const whose = session.current ? 'the session of this console' : `the session of ${owner}`;
@@ -59,7 +60,7 @@ export function endSession(console: Console, session: SessionRow | undefined, ow
   });
 }
 
-/** @throws Error with a sentence, where it must not be done */
+/** @throws Error with a sentence, if it is not allowed */
 export function setRole(console: Console, { id, email }: { id: string; email: string }, role: string): null {
   const why = denialReason(console, 'users.write');
   if (why !== null) throw new Error(why);
@@ -73,7 +74,7 @@ function withUser(
   permission: string,
   run: (user: User) => void,
 ): void {
-  const why = user === undefined ? 'There is no user.' : denialReason(console, permission);
+  const why = user === undefined ? NO_USER : denialReason(console, permission);
   if (why !== null || user === undefined) return showNotice(console, why ?? '');
   run(user);
 }
@@ -83,10 +84,10 @@ function roleForm({ id, email, role }: User) {
     purpose: { kind: 'set-role', id, email },
     title: `Role of ${email}`,
     about: [
-      'user: has a database of its own. viewer: sees everything. operator: also starts, stops and retries.',
-      'admin: may do everything. A new role signs the user out.',
+      'user: has its own database. viewer: sees everything. operator: can also start, stop and retry.',
+      'admin: can do everything. Changing the role signs the user out.',
     ].join('\n'),
-    verb: 'set it',
+    verb: 'change',
     command: `users set ${email} --role ${role}`,
     fields: [{ name: 'role', label: 'Role', value: role, kind: { options: ROLES } }],
     at: 0,

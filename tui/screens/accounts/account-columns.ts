@@ -8,7 +8,7 @@ import type { View } from '../console.ts';
 type Account = User | ApiKey | SessionRow;
 type OwnerOf = (id: string) => string;
 
-/** A column of one kind of accounts; the list holds no other kind. */
+/** A column for one kind of account. Each tab lists only one kind. */
 function column<T extends Account>(one: {
   title: string;
   width: number;
@@ -81,11 +81,11 @@ export function keyColumns(
     }),
     column<ApiKey>({ title: 'KEY', width: 16, text: ({ prefix }) => `fk_${prefix}` }),
     column<ApiKey>({
-      title: 'OF',
+      title: 'OWNER',
       width: size.columns < 100 ? 20 : 32,
       text: ({ user_id }) => ownerOf(user_id),
     }),
-    column<ApiKey>({ title: 'MAY', width: 0, text: ({ permissions }) => permissions.join(' ') }),
+    column<ApiKey>({ title: 'PERMISSIONS', width: 0, text: ({ permissions }) => permissions.join(' ') }),
   ];
 }
 
@@ -96,7 +96,7 @@ export function sessionColumns(
 ): Column<Account>[] {
   return [
     column<SessionRow>({
-      title: 'OF',
+      title: 'USER',
       width: size.columns < 100 ? 24 : 36,
       text: ({ user_id }) => ownerOf(user_id),
     }),
@@ -109,11 +109,11 @@ export function sessionColumns(
     }),
     column<SessionRow>({ title: 'EXPIRES', width: 8, text: ({ expires_at: at }) => left(at, fleet.now) }),
     column<SessionRow>({ title: 'FROM', width: 16, text: ({ address }) => address || '–' }),
-    column<SessionRow>({ title: 'WITH', width: 0, text: ({ user_agent: agent }) => agent }),
+    column<SessionRow>({ title: 'USER AGENT', width: 0, text: ({ user_agent: agent }) => agent }),
   ];
 }
 
-/** `in 23 h`, or that it has ended. */
+/** `in 23 h`, or `expired`. */
 function left(at: string, now: number): string {
   const ms = Date.parse(at) - now;
   return ms <= 0 ? 'expired' : `in ${shortDuration(ms)}`;

@@ -2,10 +2,11 @@ import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
 import { ROLES } from '../../../shared/api/accounts/permissions.ts';
 import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
 import type { User } from '../../../shared/api/accounts/users.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import { type FleetState, instanceOfUser } from '../../store/fleet/fleet-state.ts';
-import { behind, readLatest } from '../../store/pages/latest.ts';
+import { olderStatus, readLatest } from '../../store/pages/latest.ts';
 import { type DataNeeds, type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { wordFilter } from '../../store/view/filter.ts';
@@ -16,6 +17,7 @@ import { drawTable } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
 import { noMatchText, positionSpans } from '../events/older-items.ts';
+import { loadError } from '../frame/hints.ts';
 import { detailRows, withDetail } from '../frame/list-detail.ts';
 import { openSpot, switchTo } from '../input/navigate.ts';
 import type { List, OlderItems, Screen } from '../screen.ts';
@@ -35,7 +37,7 @@ const TITLES: Readonly<Record<AccountTab, string>> = {
 
 type Account = User | ApiKey | SessionRow;
 
-/** Who may do what, and where they are signed in. */
+/** Users, API keys and sessions. */
 export const accountsScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: accountsLines,
@@ -60,7 +62,7 @@ function tabOf(at: Location): AccountTab {
   return at.screen === 'accounts' ? at.tab : 'users';
 }
 
-/** Sessions have no command of their own. */
+/** The `fathomd` command that shows the same; null for sessions, which have none. */
 export function accountCommand(tab: AccountTab, id?: string): string | null {
   if (tab === 'users') return id === undefined ? 'users list' : `users show ${id}`;
   return tab === 'keys' ? 'keys list' : null;
@@ -70,7 +72,7 @@ function listId(tab: AccountTab): string {
   return `accounts:${tab}`;
 }
 
-/** The daemon looks for it among all users: a word that is part of an address, as also names of databases have it. */
+/** The part of a filter that the daemon searches in all users: part of an e-mail address or of a database name. */
 function searchOf(filter: string): string | undefined {
   const [word = ''] = filter.split(/\s+/);
   const other = word.startsWith('!') || [...ROLES, 'active', 'inactive'].some((one) => one.startsWith(word));
@@ -80,17 +82,17 @@ function searchOf(filter: string): string | undefined {
 }
 
 export function accountNeeds({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>, tab: AccountTab): DataNeeds {
-  const asked = limitOf(ui, listId(tab));
-  // What this console did changes them.
-  const ended = fleet.actions.findLast(({ ended_at }) => ended_at !== null)?.id ?? 0;
-  const version = `${asked} ${ended}`;
+  const limit = limitOf(ui, listId(tab));
+  // Actions of this console may change the accounts.
+  const lastAction = fleet.actions.findLast(({ ended_at }) => ended_at !== null)?.id ?? 0;
+  const version = `${limit} ${lastAction}`;
   const search = tab === 'users' ? searchOf(filterOf(ui, listId('users'))) : undefined;
-  // Keys and sessions know ids alone: the addresses come from the users.
+  // Keys and sessions contain only user ids: the e-mail addresses come from the users.
   const users: PageRequest = {
     slot: 'users',
     key: search ?? '',
     version,
-    load: (to) => readLatest(asked, idOf, (page) => to.users.list({ ...page, search, sort: '-created' })),
+    load: (to) => readLatest(limit, idOf, (page) => to.users.list({ ...page, search, sort: '-created' })),
   };
   if (tab === 'users') return { pages: [users] };
   const own: PageRequest =
@@ -99,13 +101,13 @@ export function accountNeeds({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>, 
           slot: 'keys',
           key: '',
           version,
-          load: (to) => readLatest(asked, idOf, (page) => to.apiKeys.list(page)),
+          load: (to) => readLatest(limit, idOf, (page) => to.apiKeys.list(page)),
         }
       : {
           slot: 'sessions',
           key: '',
           version,
-          load: (to) => readLatest(asked, idOf, (page) => to.sessions.list({ ...page, all: true })),
+          load: (to) => readLatest(limit, idOf, (page) => to.sessions.list({ ...page, all: true })),
         };
   return { pages: [users, own] };
 }
@@ -119,7 +121,7 @@ function pageFor({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>, tab: Account
   return pageOf(fleet, 'users', searchOf(filterOf(ui, listId('users'))) ?? '');
 }
 
-/** As they were read last, whatever was searched for. */
+/** The account from the last loaded page. */
 export function accountOf({ pages }: FleetState, tab: AccountTab, id: string): Account | undefined {
   const items: readonly Account[] = pages[tab]?.value?.items ?? [];
   return items.find((one) => one.id === id);
@@ -129,7 +131,7 @@ function ownerIdOf(account: Account): string {
   return 'user_id' in account ? account.user_id : account.id;
 }
 
-/** The address of a user, as far as it is known here. */
+/** The e-mail address of a user if it is loaded, else the id. */
 function ownerOf(fleet: FleetState, id: string): string {
   const user = fleet.pages.users?.value?.items.find((one) => one.id === id);
   return user?.email ?? instanceOfUser(fleet.instances, id)?.email ?? id;
@@ -137,7 +139,7 @@ function ownerOf(fleet: FleetState, id: string): string {
 
 const cache = new WeakMap<FleetState, Map<string, readonly Account[]>>();
 
-/** Made once for each state of the fleet, as several parts of the screen ask for it. */
+/** Cached for each state of the fleet, because several parts of the screen use it. */
 function accountsOf({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>): readonly Account[] {
   const tab = tabOf(ui.at);
   const filter = filterOf(ui, listId(tab));
@@ -152,7 +154,7 @@ function accountsOf({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>): readonly
   return accounts;
 }
 
-/** What a row says, for the filter and the clipboard. */
+/** The texts of a row, for the filter and the clipboard. */
 function cellsOf(fleet: FleetState, account: Account): (string | null)[] {
   if ('email' in account) {
     const { email, name, role, is_active, database, created } = account;
@@ -185,12 +187,12 @@ function listOf(state: ConsoleState): List {
     keys: accountsOf(state).map(({ id }) => id),
     from: () => 2,
     room: listRows,
-    filterHint: tab === 'users' ? 'address, name, role, active, database' : 'name, owner, address, …',
+    filterHint: tab === 'users' ? 'e-mail, name, role, active, database' : 'name, owner, address, …',
     older: olderItems(state),
   };
 }
 
-/** What the tabs, the headings and what is said of the chosen one leave. */
+/** Rows without the tabs, the heading and the details. */
 function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
@@ -198,8 +200,11 @@ function listRows(size: Size): number {
 function olderItems(state: ConsoleState): OlderItems {
   const id = listId(tabOf(state.ui.at));
   const page = pageFor(state, tabOf(state.ui.at));
-  const reading = page ?? { key: '', value: null, error: null };
-  return { id, error: page?.error ?? null, behind: behind(reading, limitOf(state.ui, id)) };
+  return {
+    id,
+    error: page?.error ?? null,
+    status: olderStatus(page ?? { value: null }, limitOf(state.ui, id)),
+  };
 }
 
 function copiesOf(state: ConsoleState): CopyChoice[] {
@@ -207,13 +212,13 @@ function copiesOf(state: ConsoleState): CopyChoice[] {
   if (account === undefined) return [];
   const owner = ownerOf(state.fleet, ownerIdOf(account));
   return copyChoices(
-    ['n', 'the id', account.id],
-    ['o', 'the e-mail address', owner],
-    ['d', 'the database', 'database' in account ? account.database : null],
-    ['p', 'the beginning of the key', 'prefix' in account ? `fk_${account.prefix}` : null],
-    ['b', 'the address', 'address' in account ? account.address : null],
-    ['r', 'the row', rowText(cellsOf(state.fleet, account))],
-    ['v', 'all of it, as JSON', JSON.stringify(account, null, 2)],
+    [COPY_KEYS.id, 'the id', account.id],
+    [COPY_KEYS.owner, 'the e-mail address', owner],
+    [COPY_KEYS.database, 'the database', 'database' in account ? account.database : null],
+    [COPY_KEYS.keyPrefix, 'the start of the key', 'prefix' in account ? `fk_${account.prefix}` : null],
+    [COPY_KEYS.address, 'the address', 'address' in account ? account.address : null],
+    [COPY_KEYS.row, 'the row', rowText(cellsOf(state.fleet, account))],
+    [COPY_KEYS.json, 'all fields as JSON', JSON.stringify(account, null, 2)],
   );
 }
 
@@ -226,7 +231,7 @@ function run(console: Console, command: Command): boolean {
   switch (command) {
     case 'tab.next':
       return turn(1);
-    case 'tab.before':
+    case 'tab.previous':
       return turn(-1);
     case 'open':
       if (chosen !== undefined)
@@ -268,9 +273,7 @@ function accountsLines(view: View): string[] {
   ];
   const head = paintSplit(theme, tabSpans(stripOf(tab)), right, size.columns);
   if (page === null || page.value === null) {
-    const [token, words]: Span = page?.error
-      ? ['bad', `✗ ${page.error} · ^R tries again`]
-      : ['busy', '◌ reading them'];
+    const [token, words]: Span = page?.error ? ['bad', loadError(page.error)] : ['busy', '◌ loading'];
     return [head, '', theme.paint(token, ` ${words}`)];
   }
   const columns =
@@ -291,14 +294,15 @@ function accountsLines(view: View): string[] {
 
 const EMPTY: Readonly<Record<AccountTab, string>> = {
   users: 'No users yet.',
-  keys: "No API keys yet: 'fathomd keys add' makes one.",
+  keys: "No API keys yet. Add one with 'fathomd keys add'.",
   sessions: 'No user is signed in.',
 };
 
 function detailOf({ fleet }: View, account: Account | undefined, error: string | null): Span[] {
-  if (error !== null) return [['bad', ` ✗ ${error} · ^R tries again`]];
+  if (error !== null) return [['bad', ` ${loadError(error)}`]];
   if (account === undefined) return [];
-  if ('permissions' in account) return [['muted', ` ${account.id} · may: ${account.permissions.join(', ')}`]];
+  if ('permissions' in account)
+    return [['muted', ` ${account.id} · permissions: ${account.permissions.join(', ')}`]];
   if ('user_agent' in account) return [['muted', ` ${account.id} · ${account.user_agent}`]];
   const own = instanceOfUser(fleet.instances, account.id);
   const facts = [account.id, account.name, own === null ? null : own.url];

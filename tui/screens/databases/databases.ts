@@ -1,6 +1,6 @@
 import type { Instance } from '../../../shared/api/instances.ts';
+import { keyFor } from '../../keys/places.ts';
 import { notReadyYet } from '../../store/fleet/fleet-state.ts';
-import { NO_PROBLEMS } from '../../store/fleet/problem-rows.ts';
 import { byteSize, bytes, plural } from '../../store/text/format.ts';
 import { phaseText, reasonLine } from '../../store/text/reason.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
@@ -10,6 +10,7 @@ import { phaseLook } from '../../theme.ts';
 import { paintSplit, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { type ConsoleState, type Size, stateOf, type View } from '../console.ts';
+import { NO_MATCH, NO_PROBLEMS } from '../frame/hints.ts';
 import { detailRows, withInstanceDetail } from '../frame/list-detail.ts';
 import { showAllInstances, toggleProblemsOnly } from '../frame/marks.ts';
 import { openSpot } from '../input/navigate.ts';
@@ -17,7 +18,7 @@ import type { List, Screen } from '../screen.ts';
 
 const LIST = 'databases';
 
-/** User databases, to look into. */
+/** The databases of the users. */
 export const databasesScreen: Screen = {
   place: () => 'databases',
   lines: databasesLines,
@@ -49,11 +50,11 @@ function listOf(state: ConsoleState): List {
     keys: namesOf(rowsOf(state)),
     from: () => 2,
     room: listRows,
-    filterHint: 'name, owner, phase, why, port',
+    filterHint: 'name, owner, phase, reason, port',
   };
 }
 
-/** What the summary, the headings and what is said of the chosen one leave. */
+/** Rows without the summary, the heading and the details. */
 function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
@@ -78,7 +79,7 @@ function databasesLines(view: View): string[] {
     theme,
     [
       ['strong', ` ${plural(rows.length, 'database')}`],
-      ['muted', `  ${byteSize(disk)} on disk, where measured · ⏎ looks into one, read-only`],
+      ['muted', `  ${byteSize(disk)} on disk · ${keyFor('open')} shows the data, read-only`],
     ],
     right,
     size.columns,
@@ -109,10 +110,10 @@ function databasesLines(view: View): string[] {
   if (size.columns >= 100) columns.splice(1, 0, ...wide);
   const empty =
     ui.problemsOnly && filter === ''
-      ? `✓ ${NO_PROBLEMS}`
+      ? NO_PROBLEMS
       : filter === ''
         ? (notReadyYet(fleet) ?? 'No databases yet: each user gets one when signing up.')
-        : 'Nothing matches the filter. Esc shows all again.';
+        : NO_MATCH;
   const table = drawTable(
     theme,
     { columns, rows, keyOf: ({ name }) => name, cursor, empty },

@@ -1,4 +1,5 @@
 import type { DatabaseRecord } from '../../../shared/api/databases.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { plural } from '../../store/text/format.ts';
@@ -11,13 +12,14 @@ import { paintSplit, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { wrapWords } from '../../widgets/text.ts';
 import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
+import { loadError, NO_MATCH } from '../frame/hints.ts';
 import { openSpot, switchTo } from '../input/navigate.ts';
 import type { List, Screen } from '../screen.ts';
 
 const PER_PAGE = 50;
-const WIDEST = 30;
+const MAX_COLUMN_WIDTH = 30;
 
-/** One page of a collection's records; the daemon covers what is secret. */
+/** One page of the records of a collection. The daemon hides secret fields. */
 export const recordsScreen: Screen = {
   place: () => 'records',
   lines: recordsLines,
@@ -35,8 +37,8 @@ export const recordsScreen: Screen = {
     const id = chosenId(state);
     const record = recordsOf(state).find((one) => keyOf(one) === id);
     return copyChoices(
-      ['n', 'the id', id],
-      ['v', 'the record, as JSON', record && JSON.stringify(record, null, 2)],
+      [COPY_KEYS.id, 'the id', id],
+      [COPY_KEYS.json, 'the record as JSON', record && JSON.stringify(record, null, 2)],
     );
   },
   needs: ({ ui }) => ({ pages: [recordsRequest(placeOf(ui.at))] }),
@@ -53,7 +55,7 @@ export const recordsScreen: Screen = {
       }
       case 'records.next':
         return turnPage(console, 1);
-      case 'records.before':
+      case 'records.previous':
         return turnPage(console, -1);
       default:
         return false;
@@ -68,7 +70,7 @@ interface RecordsPlace {
 }
 
 function spotOf(at: Location): Extract<Location, { screen: 'records' }> {
-  if (at.screen !== 'records') throw new Error(`${at.screen} shows no records`);
+  if (at.screen !== 'records') throw new Error(`not a records screen: ${at.screen}`);
   return at;
 }
 
@@ -77,7 +79,7 @@ function placeOf(at: Location): RecordsPlace {
   return { name, collection, page };
 }
 
-/** Records are not sanitised on their way in: their keys are shown as well, so whoever draws them does it. */
+/** Records are stored unchanged, because their keys are shown too. Code that draws them must sanitise them. */
 export function recordsRequest({ name, collection, page }: RecordsPlace): PageRequest {
   return {
     slot: 'records',
@@ -109,18 +111,18 @@ function keyOf(record: DatabaseRecord): string {
   return cellOf(record['id']);
 }
 
-/** A view may have rows without an id of their own. */
+/** Records of a view may have no id. */
 function listOf(state: ConsoleState): List {
   return {
     id: listId(state.ui.at),
     keys: recordsOf(state).map(keyOf),
     from: () => 3,
     room: listRows,
-    filterHint: 'anything in the records of this page',
+    filterHint: 'all fields of the records on this page',
   };
 }
 
-/** What the two lines above and the headings leave. */
+/** Rows without the two lines at the top and the heading. */
 function listRows({ rows }: Size): number {
   return Math.max(1, rows - 3);
 }
@@ -169,14 +171,13 @@ function recordsLines(view: View): string[] {
   const head = [paintSplit(theme, left, right, size.columns), ''];
   if (page === null || page.value === null) {
     const [token, words]: Span = page?.error
-      ? ['bad', `✗ ${page.error} · ^R tries again`]
-      : ['busy', '◌ reading the records'];
+      ? ['bad', loadError(page.error)]
+      : ['busy', '◌ loading the records'];
     return [...head, ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
   }
   const rows = recordsOf(view);
   const cursor = cursorOf(ui, listId(ui.at));
-  const empty =
-    filter === '' ? 'There are no records in it.' : 'Nothing matches the filter. Esc shows all again.';
+  const empty = filter === '' ? 'This collection has no records.' : NO_MATCH;
   return [
     ...head,
     ...drawTable(
@@ -188,14 +189,14 @@ function recordsLines(view: View): string[] {
   ];
 }
 
-/** As many fields as fit, in the order of the schema; the last one takes the rest. */
+/** As many fields as fit, in the order of the schema. */
 function columnsOf(rows: readonly DatabaseRecord[], width: number): Column<DatabaseRecord>[] {
   const names = Object.keys(rows[0] ?? {});
   const columns: Column<DatabaseRecord>[] = [];
   let left = width - 4;
   for (const name of names) {
     const title = sanitise(name).toUpperCase();
-    const own = widthFor([title, ...rows.map((row) => cellOf(row[name]))], 4, WIDEST);
+    const own = widthFor([title, ...rows.map((row) => cellOf(row[name]))], 4, MAX_COLUMN_WIDTH);
     if (own + 1 > left) break;
     left -= own + 1;
     columns.push({ title, width: own, text: (row) => cellOf(row[name]) });

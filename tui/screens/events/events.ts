@@ -5,6 +5,7 @@ import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
 import { paintLine, paintSplit, type Span } from '../../widgets/line.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
+import { loadError } from '../frame/hints.ts';
 import { detailRows } from '../frame/list-detail.ts';
 import { openSpot, switchTo } from '../input/navigate.ts';
 import type { List, Screen } from '../screen.ts';
@@ -13,7 +14,7 @@ import { eventCopies, olderItems, timelineError, timelineLines, timelineNeeds } 
 
 const TITLES: Readonly<Record<EventTab, string>> = { all: 'All', fleet: 'Instances', audit: 'Audit' };
 
-/** What happened to the fleet, and who did what. */
+/** Events of the instances, and the audit log. */
 export const eventsScreen: Screen = {
   place: () => 'events',
   lines: eventsLines,
@@ -32,7 +33,7 @@ export const eventsScreen: Screen = {
   needs: (state) => timelineNeeds(state, null),
   run(console, command) {
     if (command === 'open') return openChosen(console);
-    const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
+    const by = command === 'tab.next' ? 1 : command === 'tab.previous' ? -1 : 0;
     if (by === 0) return false;
     const tab = EVENT_TABS.indexOf(tabOf(console.ui.get().at));
     return switchToTab(console, (tab + by + EVENT_TABS.length) % EVENT_TABS.length);
@@ -49,7 +50,7 @@ function stripOf(tab: EventTab): TabStrip {
   return { before: [['plain', ' ']], titles, chosen: EVENT_TABS.indexOf(tab) };
 }
 
-/** The instance that it was about, else all that is known of it. */
+/** Opens the instance of the selected event if it exists, else the fields of the event. */
 function openChosen(console: Console): true {
   const chosen = chosenOf(stateOf(console));
   if (chosen === undefined) return true;
@@ -64,7 +65,7 @@ function openChosen(console: Console): true {
 }
 
 function tabOf(at: Location): EventTab {
-  if (at.screen !== 'events') throw new Error(`${at.screen} shows no events`);
+  if (at.screen !== 'events') throw new Error(`not an events screen: ${at.screen}`);
   return at.tab;
 }
 
@@ -82,12 +83,12 @@ function listOf(state: ConsoleState): List {
     keys: entriesOf(state).map(({ key }) => key),
     from: () => 2,
     room: listRows,
-    filterHint: 'who, what, on what, outcome, detail',
+    filterHint: 'actor, event, target, outcome, detail',
     older: olderItems(state, tabOf(state.ui.at), null),
   };
 }
 
-/** What the tabs, the headings and what is said of the chosen one leave. */
+/** Rows without the tabs, the heading and the details. */
 function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
@@ -118,10 +119,7 @@ function eventsLines(view: View): string[] {
       index,
       room: listRows(size),
       named: true,
-      empty:
-        filterOf(ui, id) === ''
-          ? 'Nothing has happened yet.'
-          : noMatchText(olderItems(view, tabOf(ui.at), null)),
+      empty: filterOf(ui, id) === '' ? 'No events yet.' : noMatchText(olderItems(view, tabOf(ui.at), null)),
     }),
   ];
 }
@@ -132,13 +130,13 @@ function headLine(view: View, index: number, count: number): string {
   const tabs = tabSpans(stripOf(chosen));
   const problem = timelineError(fleet, chosen, null);
   if (problem !== null) {
-    return paintLine(theme, [...tabs, ['bad', ` ✗ ${problem} · ^R tries again`]], size.columns);
+    return paintLine(theme, [...tabs, ['bad', ` ${loadError(problem)}`]], size.columns);
   }
   const filter = filterOf(ui, listId(ui.at));
   const right: Span[] = [
-    ...(fleet.audit === null ? [['busy', '◌ reading the audit log  '] as Span] : []),
+    ...(fleet.audit === null ? [['busy', '◌ loading the audit log  '] as Span] : []),
     ...(filter === '' ? [] : [['warn', `/${filter}  `] as Span]),
-    ['muted', 'the latest first  '],
+    ['muted', 'newest first  '],
     ...positionSpans(index, count, olderItems(view, chosen, null)),
   ];
   return paintSplit(theme, tabs, right, size.columns);

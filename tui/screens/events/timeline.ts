@@ -1,3 +1,4 @@
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import { type TimelineEntry, timelineKey, timelineOlderStatus } from '../../store/events/timeline.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
@@ -11,14 +12,15 @@ import type { Token } from '../../theme.ts';
 import type { Span } from '../../widgets/line.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
 import type { ConsoleState, View } from '../console.ts';
+import { loadError } from '../frame/hints.ts';
 import { withDetail } from '../frame/list-detail.ts';
 import type { OlderItems } from '../screen.ts';
 
-/** What a timeline is made from: of all instances, or of one. */
+/** The data of a timeline: of one instance, or of all if `name` is null. */
 export function timelineNeeds({ ui }: Pick<ConsoleState, 'ui'>, name: string | null): DataNeeds {
-  const asked = limitOf(ui, timelineLimitId(name));
+  const limit = limitOf(ui, timelineLimitId(name));
   const key = timelineKey(name);
-  const version = String(asked);
+  const version = String(limit);
   return {
     topics: ['audit'],
     pages: [
@@ -29,9 +31,9 @@ export function timelineNeeds({ ui }: Pick<ConsoleState, 'ui'>, name: string | n
         async load(to) {
           const { items } = await to.events.list({
             ...(name === null ? {} : { name }),
-            limit: Math.min(asked, MAX_EVENTS),
+            limit: Math.min(limit, MAX_EVENTS),
           });
-          return { items, asked, all: items.length < asked };
+          return { items, limit, complete: items.length < limit };
         },
       },
       {
@@ -40,7 +42,7 @@ export function timelineNeeds({ ui }: Pick<ConsoleState, 'ui'>, name: string | n
         version,
         load: (to) =>
           readLatest(
-            asked,
+            limit,
             ({ seq }) => seq,
             (page) => to.audit.list({ ...page, ...(name === null ? {} : { target: name }) }),
           ),
@@ -49,15 +51,15 @@ export function timelineNeeds({ ui }: Pick<ConsoleState, 'ui'>, name: string | n
   };
 }
 
-/** What the daemon remembers of instances. */
+/** The number of entries in the daemon's journal. */
 const MAX_EVENTS = 5_000;
 
-/** All timelines of the same thing reach back equally far. */
+/** Name of the limit that all timelines of the same instance share. */
 export function timelineLimitId(name: string | null): string {
   return `timeline:${name ?? ''}`;
 }
 
-/** What is behind the last one, and why that cannot be read. */
+/** The state of the entries that are older than the loaded ones. */
 export function olderItems(
   { fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>,
   tab: EventTab,
@@ -65,10 +67,10 @@ export function olderItems(
 ): OlderItems {
   const id = timelineLimitId(name);
   const error = timelineError(fleet, tab, name);
-  return { id, error, behind: timelineOlderStatus(fleet, { tab, name }, limitOf(ui, id)) };
+  return { id, error, status: timelineOlderStatus(fleet, { tab, name }, limitOf(ui, id)) };
 }
 
-/** Why it is not whole; null when nothing is wrong. */
+/** Why the timeline is incomplete; null if it is not. */
 export function timelineError(fleet: FleetState, tab: EventTab, name: string | null): string | null {
   const key = timelineKey(name);
   const journal = tab === 'audit' ? null : pageOf(fleet, 'journal', key)?.error;
@@ -80,11 +82,11 @@ export function eventCopies(entry: TimelineEntry | undefined): CopyChoice[] {
   if (entry === undefined) return [];
   const { at, who, what, on, outcome, detail, source } = entry;
   return copyChoices(
-    ['e', 'the detail', detail],
-    ['t', 'on what it was', on],
-    ['b', 'who did it', who],
-    ['x', 'the event', rowText([at, what, on, outcome, who, detail])],
-    ['z', 'the event, as JSON', JSON.stringify(source, null, 2)],
+    [COPY_KEYS.detail, 'the detail', detail],
+    [COPY_KEYS.target, 'the target', on],
+    [COPY_KEYS.actor, 'the actor', who],
+    [COPY_KEYS.event, 'the event', rowText([at, what, on, outcome, who, detail])],
+    [COPY_KEYS.eventJson, 'the event as JSON', JSON.stringify(source, null, 2)],
   );
 }
 
@@ -95,13 +97,13 @@ const TONES: Readonly<Record<TimelineEntry['outcome'], Token>> = {
   failed: 'bad',
 };
 
-/** Only those of other days have their day, and the oldest comes last. */
+/** Times of other days are longer, and the oldest entry is the last one. */
 function timeWidth(entries: readonly TimelineEntry[], now: number): number {
   const oldest = entries.at(-1);
   return oldest === undefined ? 8 : stamp(oldest.at, now).length;
 }
 
-/** Heading, rows, and all of the chosen one. `named` shows on what it was; of one instance that is known. */
+/** Heading, rows and details of the selected entry. `named`: with a column for the name of the instance. */
 export function timelineLines(
   view: View,
   entries: readonly TimelineEntry[],
@@ -132,9 +134,8 @@ export function timelineLines(
     size.columns,
     room,
   );
-  const said: Span[] =
-    problem === null ? chosenSpans(entries[index]) : [['bad', ` ✗ ${problem} · ^R tries again`]];
-  return withDetail(view, table, said);
+  const detail: Span[] = problem === null ? chosenSpans(entries[index]) : [['bad', ` ${loadError(problem)}`]];
+  return withDetail(view, table, detail);
 }
 
 function chosenSpans(chosen: TimelineEntry | undefined): Span[] {

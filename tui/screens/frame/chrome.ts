@@ -1,8 +1,7 @@
-import type { Place } from '../../keys/places.ts';
-import { keyLabel } from '../../keys/presses.ts';
+import { keyFor, type Place } from '../../keys/places.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
 import { clockTime } from '../../store/text/format.ts';
-import { TOP_SCREENS, topLocationOf } from '../../store/view/location.ts';
+import { TOP_SCREENS, type TopScreen, topLocationOf } from '../../store/view/location.ts';
 import type { Prompt, UiState } from '../../store/view/ui-state.ts';
 import type { Theme } from '../../theme.ts';
 import { actionSpans, keyHints } from '../../widgets/footer.ts';
@@ -25,7 +24,7 @@ export function headerLine(
   );
 }
 
-/** From whole titles to bare numbers: as much as the width holds, the link always. */
+/** Shows full titles, short titles or only keys, depending on the width. The state of the connection is always shown. */
 export function headerTabs(
   console: Pick<Console, 'title' | 'readOnly'>,
   view: Pick<View, 'fleet' | 'ui' | 'size'>,
@@ -37,14 +36,18 @@ export function headerTabs(
     chosen: TOP_SCREENS.findIndex(({ id }) => id === current),
     gap: '',
   });
-  const bare = stripOf(({ key, title, id }) => (id === current ? `${key} ${title}` : key));
+  const keysOnly = stripOf(({ title, id }) => (id === current ? `${screenKey(id)} ${title}` : screenKey(id)));
   const strips = [
-    stripOf(({ key, title }) => `${key} ${title}`),
-    stripOf(({ key, title, short, id }) => `${key} ${id === current ? title : short}`),
-    bare,
+    stripOf(({ id, title }) => `${screenKey(id)} ${title}`),
+    stripOf(({ title, short, id }) => `${screenKey(id)} ${id === current ? title : short}`),
+    keysOnly,
   ];
   const room = view.size.columns - 1 - widthOfSpans(headerRight(console, view));
-  return strips.find((strip) => widthOfSpans(tabSpans(strip)) <= room) ?? bare;
+  return strips.find((strip) => widthOfSpans(tabSpans(strip)) <= room) ?? keysOnly;
+}
+
+function screenKey(id: TopScreen): string {
+  return keyFor(`screen.${id}`);
 }
 
 function headerRight({ readOnly }: Pick<Console, 'readOnly'>, { fleet }: Pick<View, 'fleet'>): Span[] {
@@ -52,10 +55,10 @@ function headerRight({ readOnly }: Pick<Console, 'readOnly'>, { fleet }: Pick<Vi
   return [...(readOnly ? [['warn', 'read-only '] as Span] : []), [token, `${words} `]];
 }
 
-/** Milliseconds for which the answer to a key stays, when no other key takes it away. */
+/** Milliseconds until a notice disappears without a key. */
 const NOTICE_FOR = 6_000;
 
-/** What just happened: the answer to a key, else the link, else the last action. */
+/** Shows the notice for the last key, else a lost connection, else the last action. */
 export function statusLine(theme: Theme, fleet: FleetState, ui: UiState, columns: number): string {
   if (ui.notice !== null && fleet.now - ui.notice.at < NOTICE_FOR) {
     return paintLine(theme, [['warn', ` ${ui.notice.text}`]], columns);
@@ -66,26 +69,38 @@ export function statusLine(theme: Theme, fleet: FleetState, ui: UiState, columns
 }
 
 function staleSpans({ link, snapshot_at: at }: FleetState): Span[] | null {
-  // Without a snapshot the waiting screen tells all this.
+  // Without a snapshot, the waiting screen shows this.
   if (at === null) return null;
   if (link.kind === 'refused') return [['bad', ` ✗ ${link.reason}`]];
   if (link.kind !== 'stale') return null;
   return [
     ['bad', ` ▲ ${link.reason}`],
-    ['muted', `; this is how it was at ${clockTime(new Date(link.since).toISOString())} · `],
-    ['accent', keyLabel('ctrl+r')],
+    ['muted', `; showing the state at ${clockTime(new Date(link.since).toISOString())} · `],
+    ['accent', keyFor('refresh')],
     ['muted', ' tries now'],
   ];
 }
 
+const ACCEPT = keyFor('prompt.accept');
+const CANCEL = keyFor('prompt.cancel');
+
 function promptText(prompt: Prompt): { sign: string; hint: string } {
   switch (prompt.kind) {
     case 'filter':
-      return { sign: '/', hint: `${prompt.hint} · !word excludes · ⏎ keep · Esc undo` };
+      return {
+        sign: keyFor('filter'),
+        hint: `${prompt.hint} · !word excludes · ${ACCEPT} apply · ${CANCEL} undo`,
+      };
     case 'search':
-      return { sign: '/', hint: '⏎ newest match · n older · N newer · Esc undo' };
+      return {
+        sign: keyFor('search'),
+        hint: `${ACCEPT} newest match · ${keyFor('search.older')} older · ${keyFor('search.newer')} newer · ${CANCEL} undo`,
+      };
     case 'palette':
-      return { sign: ':', hint: '↑↓ choose · ⏎ do it · Esc close' };
+      return {
+        sign: keyFor('palette'),
+        hint: `${keyFor('up')}${keyFor('down')} select · ${ACCEPT} run · ${CANCEL} close`,
+      };
   }
 }
 
@@ -97,7 +112,7 @@ export function footerLine(theme: Theme, ui: UiState, place: Place, columns: num
     ['plain', ui.prompt.text],
     ['chosen', ' '],
   ];
-  // What is typed comes before what explains it.
+  // The typed text is more important than the help.
   const help: Span = ['muted', `  ${hint} `];
   const fits = widthOfSpans([...typed, help]) <= columns;
   return fits ? paintSplit(theme, typed, [help], columns) : paintLine(theme, typed, columns);

@@ -1,3 +1,4 @@
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { timelineOf } from '../../store/events/timeline.ts';
 import { NO_NEEDS, type PageState, pageOf } from '../../store/pages/pages.ts';
@@ -12,7 +13,7 @@ import { timelineNeeds } from '../events/timeline.ts';
 import { taskNeeds } from '../queue/task.ts';
 import type { LongText, Screen } from '../screen.ts';
 
-/** One thing as it is, in JSON. */
+/** One item with all its fields, as JSON. */
 export const describeScreen: Screen = {
   place: () => 'describe',
   lines(view) {
@@ -44,7 +45,7 @@ export const describeScreen: Screen = {
         return `databases records ${thing.name} ${thing.collection} --page ${thing.page}`;
     }
   },
-  copies: (state) => copyChoices(['v', 'all of it, as JSON', bodyOf(state).join('\n')]),
+  copies: (state) => copyChoices([COPY_KEYS.json, 'all fields as JSON', bodyOf(state).join('\n')]),
   needs(state) {
     const { fleet, ui } = state;
     const thing = thingOf(ui.at);
@@ -64,7 +65,7 @@ export const describeScreen: Screen = {
 };
 
 function thingOf(at: Location): Thing {
-  if (at.screen !== 'describe') throw new Error(`${at.screen} describes nothing`);
+  if (at.screen !== 'describe') throw new Error(`not a describe screen: ${at.screen}`);
   return at.thing;
 }
 
@@ -88,19 +89,19 @@ function bodyOf({ fleet, ui }: ConsoleState): string[] {
   switch (thing.kind) {
     case 'instance': {
       const instance = fleet.instances.get(thing.name);
-      return instance === undefined ? ['It is not there any more: it was deleted.'] : linesOf(instance);
+      return instance === undefined ? ['The instance was deleted.'] : linesOf(instance);
     }
     case 'task':
       return pageLines(pageOf(fleet, 'task', thing.id), (task) => task);
     case 'account': {
       const account = accountOf(fleet, thing.tab, thing.id);
-      return account === undefined ? ['It is not there any more.'] : linesOf(account);
+      return account === undefined ? ['The account does not exist any more.'] : linesOf(account);
     }
     case 'event': {
       const all = timelineOf(fleet, { tab: 'all', name: thing.name, filter: '' });
       const entry = all.find(({ key }) => key === thing.key);
       return entry === undefined
-        ? ['It is not in view any more: newer ones took its place.']
+        ? ['The event is not loaded any more: newer events replaced it.']
         : linesOf(entry.source);
     }
     case 'record':
@@ -111,16 +112,14 @@ function bodyOf({ fleet, ui }: ConsoleState): string[] {
 }
 
 function pageLines<T>(page: PageState<T> | null, pick: (value: T) => object | undefined): string[] {
-  if (page === null || page.value === null) return [page?.error ?? '◌ reading it'];
+  if (page === null || page.value === null) return [page?.error ?? '◌ loading'];
   const value = pick(page.value);
-  return value === undefined
-    ? ['It is not there any more: it was changed or deleted meanwhile.']
-    : linesOf(value);
+  return value === undefined ? ['The item was changed or deleted.'] : linesOf(value);
 }
 
 const cache = new WeakMap<object, string[]>();
 
-/** Made once for each value: a screen is drawn many times a second. */
+/** Cached for each value, because a screen is drawn many times a second. */
 function linesOf(value: object): string[] {
   const known = cache.get(value);
   if (known !== undefined) return known;

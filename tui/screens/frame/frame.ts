@@ -5,6 +5,7 @@ import { formDialog } from '../../dialogs/form-dialog.ts';
 import { helpDialog } from '../../dialogs/help-dialog.ts';
 import { paletteDialog, paletteEntries } from '../../dialogs/palette.ts';
 import { quitDialog } from '../../dialogs/quit-dialog.ts';
+import { keyFor } from '../../keys/places.ts';
 import type { Box, Frame } from '../../widgets/drawing/repaint.ts';
 import {
   bodySize,
@@ -20,13 +21,13 @@ import { isWaiting, placeBelow, placeOf, screenOf } from '../screens.ts';
 import { footerLine, headerLine, statusLine } from './chrome.ts';
 import { waitingLines } from './waiting-lines.ts';
 
-/** The whole console: a header, one screen, a status line and the keys; a dialog lies over the screen. */
+/** Draws the whole console: header, screen, status line and footer, with an open dialog over the screen. */
 export function frameOf(console: Console, state: ConsoleState, size: Size): Frame {
   const { fleet, ui } = state;
   if (isTooSmall(size)) return tooSmall(size, ui.redraws);
   const { live, stale } = console.themes;
   const body = bodySize(size);
-  const theme = fleet.link.kind === 'live' || screenOf(ui).alone === true ? live : stale;
+  const theme = fleet.link.kind === 'live' || screenOf(ui).worksOffline === true ? live : stale;
   const view: View = { ...state, theme, size: body };
   const box = dialogOf(state, { theme: live, ...body });
   return {
@@ -37,7 +38,7 @@ export function frameOf(console: Console, state: ConsoleState, size: Size): Fram
       statusLine(live, fleet, ui, size.columns),
       footerLine(live, ui, placeOf(ui, fleet), size.columns),
     ],
-    // Below the header.
+    // The body starts below the header.
     box: box === null ? null : { ...box, top: box.top + 1 },
     redraws: ui.redraws,
   };
@@ -77,12 +78,12 @@ function tooSmall(size: Size, redraws: number): Frame {
   const lines = [
     `${size.columns}×${size.rows} is too small`,
     `needs ${SMALLEST.columns}×${SMALLEST.rows}`,
-    'q leaves',
+    `${keyFor('leave')} quits`,
   ].map((line) => line.slice(0, size.columns));
   return { columns: size.columns, rows: exactly(size.rows, lines), box: null, redraws };
 }
 
-/** What is too much is cut, what is missing is blank. */
+/** Exactly `height` lines: cuts the rest or adds blank lines. */
 function exactly(height: number, lines: readonly string[]): string[] {
   return Array.from({ length: height }, (_, index) => lines[index] ?? '');
 }

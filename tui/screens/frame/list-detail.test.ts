@@ -12,7 +12,7 @@ const VIEW = {
 const WORDS = Array.from({ length: 40 }, (_, index) => `word${index}`);
 const LONG = failed('a', { reason: { code: 'database_corrupt', message: WORDS.join(' ') } });
 
-it('what is to be done is told whole, in rows that the list leaves empty', () => {
+it('shows the whole message, using empty rows of the list', () => {
   const list = ['one', 'two', ...Array<string>(10).fill('')];
   const lines = withInstanceDetail(VIEW, list, LONG);
   expect(lines).toHaveLength(list.length + 3);
@@ -20,7 +20,7 @@ it('what is to be done is told whole, in rows that the list leaves empty', () =>
   expect(lines.join(' ').match(/word\d+/g)).toEqual(WORDS);
 });
 
-it('a list that is full loses no row, and what is told is cut', () => {
+it('cuts the message when the list is full', () => {
   const list = Array<string>(12).fill('row');
   const lines = withInstanceDetail(VIEW, list, LONG);
   expect(lines.slice(0, 12)).toEqual(list);
@@ -28,7 +28,7 @@ it('a list that is full loses no row, and what is told is cut', () => {
   expect(lines.at(-1)).toMatch(/word\d+ .*…$/);
 });
 
-it('one line stands where the first of several would', () => {
+it('starts a short message on the same row as a long one', () => {
   const lines = withInstanceDetail(VIEW, ['one', '', ''], instance('a', { email: 'a@b.c' }));
   expect(lines.slice(0, 3)).toEqual(['one', '', '']);
   expect(lines[3]).toContain('a@b.c');

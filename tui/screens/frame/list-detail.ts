@@ -4,15 +4,15 @@ import { phaseLook } from '../../theme.ts';
 import { paintWrapped, type Span } from '../../widgets/line.ts';
 import type { Size, View } from '../console.ts';
 
-/** Rows below a list for all that is to be said about the chosen one. */
+/** Number of rows below a list for details of the selected row. */
 export function detailRows({ columns, rows }: Size): number {
   if (rows < 15) return 1;
   return columns < 100 && rows > 18 ? 3 : 2;
 }
 
 /**
- * The rows of a list, and below them what is to be said of the chosen one. It takes the empty rows at the list's end where it
- * needs them: what it says is what to do.
+ * The rows of a list, and below them details of the selected row. Long details also use the empty rows at the end of the
+ * list, because they say what to do.
  */
 export function withDetail(
   { theme, size }: Pick<View, 'theme' | 'size'>,
@@ -20,14 +20,14 @@ export function withDetail(
   spans: readonly Span[],
 ): string[] {
   const below = detailRows(size);
-  // One stays empty between them.
+  // One empty row stays between the list and the details.
   const free = Math.max(0, list.length - list.findLastIndex((row) => row !== '') - 2);
   const lines = paintWrapped(theme, spans, size.columns, below + free);
   const used = Math.max(below, lines.findLastIndex((line) => line !== '') + 1);
   return [...list.slice(0, list.length + below - used), ...lines.slice(0, used)];
 }
 
-/** With the whole story of one instance; a row has room for its short form only. */
+/** The rows of a list, and below them the complete reason of the selected instance: its row only has room for a part. */
 export function withInstanceDetail(
   view: Pick<View, 'fleet' | 'theme' | 'size'>,
   list: readonly string[],
@@ -38,7 +38,7 @@ export function withInstanceDetail(
   const { token } = phaseLook(instance.phase);
   const facts = [instance.email, instance.url].filter((fact) => fact !== null).join(' · ');
   if (why === null) return withDetail(view, list, [['muted', ` ${facts}`]]);
-  // The short form first, whole where the row had to cut it; then the sentence that says what to do.
+  // The reason of the row without cuts, then the message that says what to do.
   const message = instance.reason?.message ?? '';
   const more = message === '' || why.includes(message) ? '' : ` — ${message}`;
   return withDetail(view, list, [

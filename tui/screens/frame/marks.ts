@@ -3,7 +3,7 @@ import { cursorOf } from '../../store/view/ui-state.ts';
 import type { Console, Size } from '../console.ts';
 import type { List } from '../screen.ts';
 
-/** Marks or unmarks one, and goes on to the next row: marking several in a row is one key each. */
+/** Marks or unmarks a row, and moves to the next one. */
 export function toggleMark({ ui }: Console, list: List, key: string, size: Size): void {
   ui.update((state) => {
     const marks = new Set(state.marks);
@@ -13,7 +13,7 @@ export function toggleMark({ ui }: Console, list: List, key: string, size: Size)
   });
 }
 
-/** Marks all of these, or none where all are marked already. */
+/** Marks all these rows, or unmarks them if all are marked. */
 export function toggleAll({ ui }: Console, keys: readonly string[]): void {
   ui.update((state) => {
     const all = keys.length > 0 && keys.every((key) => state.marks.has(key));
@@ -31,14 +31,14 @@ export function toggleProblemsOnly({ ui }: Console): true {
   return true;
 }
 
-/** True when there was something to take back. */
+/** @returns false if all instances are shown already */
 export function showAllInstances({ ui }: Console): boolean {
   if (!ui.get().problemsOnly) return false;
   ui.update((state) => ({ ...state, problemsOnly: false }));
   return true;
 }
 
-/** True when there were any. */
+/** @returns false if no row is marked */
 export function clearMarks({ ui }: Console): boolean {
   if (ui.get().marks.size === 0) return false;
   ui.update((state) => ({ ...state, marks: new Set() }));

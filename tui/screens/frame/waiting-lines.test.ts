@@ -12,7 +12,7 @@ const link = {
   reason: 'nobody listens',
 } as const;
 
-function said(address: string): string {
+function textFor(address: string): string {
   const view = {
     fleet: { ...initialState(0), link },
     theme: createThemes('none').live,
@@ -24,12 +24,12 @@ function said(address: string): string {
 it.each(['/run/fathom/fathomd.sock', 'http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000'])(
   'says how to start the daemon of this host: %s',
   (address) => {
-    expect(said(address)).toContain('systemctl start fathomd');
+    expect(textFor(address)).toContain('systemctl start fathomd');
   },
 );
 
 it('says where to state when the daemon is on another host', () => {
-  const text = said('https://fathom.example');
+  const text = textFor('https://fathom.example');
   expect(text).toContain('systemctl status fathomd');
   expect(text).not.toContain('systemctl start');
 });

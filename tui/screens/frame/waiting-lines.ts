@@ -1,9 +1,10 @@
+import { keyFor } from '../../keys/places.ts';
 import { shortDuration } from '../../store/text/format.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
 import { wrapWords } from '../../widgets/text.ts';
 import type { View } from '../console.ts';
 
-/** Nothing has been seen yet: what is waited for, and what to do about it. */
+/** Shown before the first data arrives: what the console waits for, and what the user can do. */
 export function waitingLines(view: View, address: string): string[] {
   const { theme, size } = view;
   const line = (...spans: Span[]) => paintLine(theme, spans, size.columns);
@@ -36,16 +37,16 @@ function advice({ fleet }: View, address: string): string[] {
     case 'stale':
       return [
         ...(isHere(address) ? HERE : THERE),
-        'Look elsewhere:  fathom-tui --socket S      or  --url U, or 7 for the servers that you keep',
+        `Other daemon:    fathom-tui --socket S      or  --url U, or ${SERVERS} for your servers`,
         '',
         'This console connects by itself as soon as the daemon answers.',
-        '^R tries now, q leaves.',
+        `${keyFor('refresh')} tries now, ${QUITS}.`,
       ];
     case 'refused':
       return [
         fleet.link.signIn
-          ? '^R signs in, 7 shows other servers, q leaves.'
-          : 'Trying again would not help, so it has stopped. 7 shows other servers, q leaves.',
+          ? `${keyFor('refresh')} signs in, ${SERVERS} shows other servers, ${QUITS}.`
+          : `The console stopped trying, because another attempt cannot succeed. ${SERVERS} shows other servers, ${QUITS}.`,
       ];
     case 'connecting':
     case 'live':
@@ -54,16 +55,19 @@ function advice({ fleet }: View, address: string): string[] {
   }
 }
 
+const SERVERS = keyFor('screen.servers');
+const QUITS = `${keyFor('leave')} quits`;
+
 const HERE = [
   'Start it:        systemctl start fathomd    or, in a checkout,  npm start',
-  'See why not:     journalctl -u fathomd -e   or  fathomd doctor (in a checkout: bin/fathomd doctor)',
+  'Find the cause:  journalctl -u fathomd -e   or  fathomd doctor (in a checkout: bin/fathomd doctor)',
 ];
 const THERE = [
   'On that host:    systemctl status fathomd   or  journalctl -u fathomd -e',
-  'Another address: 7, then e',
+  `Another address: ${SERVERS}, then ${keyFor('server.edit')}`,
 ];
 
-/** A local socket, or an address of this host alone. */
+/** Whether the address is a local socket or a loopback address. */
 function isHere(address: string): boolean {
   const host = URL.parse(address)?.hostname;
   return host === undefined || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(host);

@@ -1,4 +1,6 @@
 import type { DaemonLogLine, DoctorFinding } from '../../../shared/api/daemon.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
+import { keyFor } from '../../keys/places.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { longDuration, plural, since, stamp } from '../../store/text/format.ts';
@@ -11,17 +13,18 @@ import { paintSplit, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
+import { loadError, NO_MATCH } from '../frame/hints.ts';
 import { detailRows, withDetail } from '../frame/list-detail.ts';
 import { switchTo } from '../input/navigate.ts';
 import type { List, Screen } from '../screen.ts';
 
 const TITLES: Readonly<Record<HostTab, string>> = { doctor: 'Doctor', 'daemon-log': 'Daemon log' };
-/** Lines of the daemon's log that are read. */
+/** Number of lines of the daemon's log to load. */
 const LOG_LINES = 1_000;
-/** Milliseconds between two readings of it. */
-const LOG_EVERY = 2_000;
+/** Milliseconds between two requests for the log. */
+const LOG_INTERVAL_MS = 2_000;
 
-/** The host of the daemon: what the doctor finds on it, and what the daemon itself logs. */
+/** The host of the daemon: the findings of the doctor, and the log of the daemon. */
 export const hostScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: hostLines,
@@ -31,7 +34,7 @@ export const hostScreen: Screen = {
   plain: (state) => (tabOf(state.ui.at) === 'daemon-log' ? plainLog(state) : null),
   needs: ({ fleet, ui }) => ({ pages: [requestFor(tabOf(ui.at), fleet.now)] }),
   run(console, command) {
-    const by = command === 'tab.next' ? 1 : command === 'tab.before' ? -1 : 0;
+    const by = command === 'tab.next' ? 1 : command === 'tab.previous' ? -1 : 0;
     if (by !== 0) return turn(console, by);
     return command === 'open' && showRemedy(console);
   },
@@ -58,7 +61,7 @@ function stripOf(tab: HostTab): TabStrip {
 
 function requestFor(tab: HostTab, now: number): PageRequest {
   if (tab === 'doctor') return { slot: 'doctor', key: '', load: (to) => to.daemon.doctor() };
-  const version = String(Math.floor(now / LOG_EVERY));
+  const version = String(Math.floor(now / LOG_INTERVAL_MS));
   return {
     slot: 'daemonLog',
     key: '',
@@ -81,7 +84,7 @@ function findingsOf({ fleet, ui }: ConsoleState): readonly DoctorFinding[] {
   return shown.toSorted((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
 }
 
-/** The latest first. */
+/** Newest first. */
 function linesOf({ fleet, ui }: ConsoleState): readonly DaemonLogLine[] {
   const all = pageOf(fleet, 'daemonLog', '')?.value ?? [];
   const matches = wordFilter(filterOf(ui, listId('daemon-log')));
@@ -92,7 +95,7 @@ function findingKey({ id, summary }: DoctorFinding): string {
   return `${id} ${summary}`;
 }
 
-/** Several lines may be of the same moment. */
+/** Unique keys, also for equal lines of the same time. */
 function lineKeys(lines: readonly DaemonLogLine[]): string[] {
   const seen = new Map<string, number>();
   return lines
@@ -117,11 +120,11 @@ function listOf(state: ConsoleState): List {
     keys: keysOf(state),
     from: () => 2,
     room: listRows,
-    filterHint: tab === 'doctor' ? 'ok, warning, fatal, what is found' : 'level or text',
+    filterHint: tab === 'doctor' ? 'level, finding' : 'level, text',
   };
 }
 
-/** What the tabs, the headings and what is said of the chosen one leave. */
+/** Rows without the tabs, the heading and the details. */
 function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
@@ -133,10 +136,13 @@ function indexIn(state: ConsoleState): number {
 function copiesOf(state: ConsoleState): CopyChoice[] {
   if (tabOf(state.ui.at) === 'doctor') {
     const finding = findingsOf(state)[indexIn(state)];
-    return copyChoices(['s', 'what was found', finding?.summary], ['w', 'what to do', finding?.remedy]);
+    return copyChoices(
+      [COPY_KEYS.finding, 'the finding', finding?.summary],
+      [COPY_KEYS.remedy, 'what to do', finding?.remedy],
+    );
   }
   const line = linesOf(state)[indexIn(state)];
-  return copyChoices(['l', 'the line', line && lineText(line)]);
+  return copyChoices([COPY_KEYS.line, 'the line', line && lineText(line)]);
 }
 
 function lineText({ at, level, text }: DaemonLogLine): string {
@@ -150,11 +156,11 @@ function plainLog(state: ConsoleState): string {
     .join('');
 }
 
-/** Where the rows below the list are not enough for all of it. */
+/** Shows the remedy of the selected finding, which may be too long for the rows below the list. */
 function showRemedy(console: Console): true {
   const state = stateOf(console);
   const finding = tabOf(state.ui.at) === 'doctor' ? findingsOf(state)[indexIn(state)] : undefined;
-  if (finding !== undefined) showNotice(console, finding.remedy ?? 'Nothing is to be done about this.');
+  if (finding !== undefined) showNotice(console, finding.remedy ?? 'This finding needs no action.');
   return true;
 }
 
@@ -165,19 +171,19 @@ function hostLines(view: View): string[] {
   const head = headLine(view);
   if (page === null || page.value === null) {
     const [token, words]: Span = page?.error
-      ? ['bad', `✗ ${page.error} · ^R tries again`]
-      : ['busy', tab === 'doctor' ? '◌ checking the host' : '◌ reading the log of the daemon'];
+      ? ['bad', loadError(page.error)]
+      : ['busy', tab === 'doctor' ? '◌ checking the host' : '◌ loading the log of the daemon'];
     return [head, '', theme.paint(token, ` ${words}`)];
   }
   const index = indexIn(view);
-  const said = page.error === null ? null : ([['bad', ` ✗ ${page.error} · ^R tries again`]] as Span[]);
+  const error = page.error === null ? null : ([['bad', ` ${loadError(page.error)}`]] as Span[]);
   if (tab === 'doctor') {
     const table = findingsTable(view);
-    return [head, ...withDetail(view, table, said ?? findingDetail(findingsOf(view)[index]))];
+    return [head, ...withDetail(view, table, error ?? findingDetail(findingsOf(view)[index]))];
   }
   const line = linesOf(view)[index];
   const table = logTable(view);
-  return [head, ...withDetail(view, table, said ?? [[levelTone(line), ` ${line?.text ?? ''}`]])];
+  return [head, ...withDetail(view, table, error ?? [[levelTone(line), ` ${line?.text ?? ''}`]])];
 }
 
 function headLine(view: View): string {
@@ -192,10 +198,10 @@ function headLine(view: View): string {
     right.push(
       [count('fatal') > 0 ? 'bad' : 'muted', `${count('fatal')} fatal  `],
       [count('warning') > 0 ? 'warn' : 'muted', `${plural(count('warning'), 'warning')}  `],
-      ['muted', `${longDuration(since(report.at, fleet.now))} ago, ^R checks again `],
+      ['muted', `${longDuration(since(report.at, fleet.now))} ago, ${keyFor('refresh')} checks again `],
     );
   } else if (tab === 'daemon-log') {
-    right.push(['muted', `the latest first  ${indexIn(view) + 1}/${linesOf(view).length} `]);
+    right.push(['muted', `newest first  ${indexIn(view) + 1}/${linesOf(view).length} `]);
   }
   return paintSplit(theme, tabSpans(stripOf(tab)), right, size.columns);
 }
@@ -225,7 +231,7 @@ function findingsTable(view: View): string[] {
       rows: findingsOf(view),
       keyOf: findingKey,
       cursor: cursorOf(ui, listId('doctor')),
-      empty: 'Nothing matches the filter. Esc shows all again.',
+      empty: NO_MATCH,
     },
     size.columns,
     listRows(size),
@@ -262,7 +268,7 @@ function logTable(view: View): string[] {
     { title: 'LEVEL', width: 5, text: ({ level }) => level, tone: levelTone },
     { title: 'LINE', width: 0, text: ({ text }) => text, tone: levelTone },
   ];
-  const empty = filterOf(ui, listId('daemon-log')) === '' ? 'Nothing was logged yet.' : 'Nothing matches.';
+  const empty = filterOf(ui, listId('daemon-log')) === '' ? 'The log is empty.' : NO_MATCH;
   return drawTable(
     theme,
     { columns, rows, keyOf: ({ key }) => key, cursor: cursorOf(ui, listId('daemon-log')), empty },

@@ -1,8 +1,10 @@
 import { messageOf } from '../../../shared/errors.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import type { Command } from '../../keys/commands.ts';
+import { keyFor } from '../../keys/places.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import type { Profile, ServersState } from '../../store/servers/profile.ts';
-import { latency } from '../../store/text/format.ts';
+import { latency, plural } from '../../store/text/format.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { cursorOf } from '../../store/view/ui-state.ts';
 import type { Token } from '../../theme.ts';
@@ -16,10 +18,10 @@ import type { Screen } from '../screen.ts';
 
 const LIST = 'servers';
 
-/** The daemons that this administrator knows by name: which answer, and which one this console is on. */
+/** The saved server profiles: which daemons answer, and which one this console uses. */
 export const serversScreen: Screen = {
   place: () => 'servers',
-  alone: true,
+  worksOffline: true,
   lines: serversLines,
   list: ({ servers }) => ({
     id: LIST,
@@ -29,12 +31,15 @@ export const serversScreen: Screen = {
   }),
   copies(state) {
     const profile = chosen(state);
-    return copyChoices(['n', 'the name', profile?.name], ['u', 'the address', profile?.address]);
+    return copyChoices(
+      [COPY_KEYS.name, 'the name', profile?.name],
+      [COPY_KEYS.url, 'the address', profile?.address],
+    );
   },
   run,
 };
 
-/** What the heading, the table's own and what is said of the chosen one leave. */
+/** Rows without the summary, the heading and the details. */
 function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
@@ -68,16 +73,16 @@ function run(console: Console, command: Command): boolean {
   }
 }
 
-/** To the present one as well: its address or theme may have been changed. */
+/** Also connects to the current server again: its address or theme may have changed. */
 async function connectTo(console: Console, profile: Profile): Promise<void> {
   try {
     await console.connectTo(profile);
   } catch (error) {
-    showNotice(console, `${profile.name} cannot be opened: ${messageOf(error)}`);
+    showNotice(console, `Cannot connect to ${profile.name}: ${messageOf(error)}`);
   }
 }
 
-/** The daemon at hand is the likeliest to be given a name, if it has none. */
+/** Suggests the address of the current daemon, unless a profile has it already. */
 function suggestedAddress({ address, servers }: Console): string {
   const known = servers.state.get().profiles.some((profile) => profile.address === address);
   return known ? '' : address;
@@ -104,9 +109,9 @@ function serversLines(view: View): string[] {
       text: (profile) => healthText(servers, profile).text,
       tone: (profile) => healthText(servers, profile).token,
     },
-    { title: 'ANSWERS', width: 8, align: 'right', text: (profile) => healthText(servers, profile).latency },
+    { title: 'LATENCY', width: 8, align: 'right', text: (profile) => healthText(servers, profile).latency },
     { title: 'ADDRESS', width: 0, text: (profile) => `${profile.address}${whyNot(servers, profile)}` },
-    { title: 'HERE', width: 10, text: ({ name }) => (name === servers.current ? '◂ this one' : '') },
+    { title: 'HERE', width: 10, text: ({ name }) => (name === servers.current ? '◂ current' : '') },
     { title: 'THEME', width: 6, text: ({ theme: own }) => own ?? '' },
   ];
   const table = drawTable(
@@ -116,7 +121,7 @@ function serversLines(view: View): string[] {
       rows: servers.profiles,
       keyOf: ({ name }) => name,
       cursor: cursorOf(ui, LIST),
-      empty: 'No servers are kept yet: a adds one, for fathom-tui --profile NAME.',
+      empty: `No servers yet. ${keyFor('server.add')} adds one for 'fathom-tui --profile NAME'.`,
     },
     size.columns,
     listRows(size),
@@ -126,9 +131,9 @@ function serversLines(view: View): string[] {
 
 function head({ servers, theme, size }: View): string {
   const { profiles, health } = servers;
-  const away = profiles.filter(({ address }) => health[address]?.kind === 'unreachable').length;
-  const spans: Span[] = [['strong', ` ${profiles.length} server${profiles.length === 1 ? '' : 's'}`]];
-  if (away > 0) spans.push(['bad', `  ✗ ${away} unreachable`]);
+  const unreachable = profiles.filter(({ address }) => health[address]?.kind === 'unreachable').length;
+  const spans: Span[] = [['strong', ` ${plural(profiles.length, 'server')}`]];
+  if (unreachable > 0) spans.push(['bad', `  ✗ ${unreachable} unreachable`]);
   return paintLine(theme, spans, size.columns);
 }
 
@@ -137,7 +142,7 @@ function healthText(
   { address }: Profile,
 ): { text: string; token: Token; latency: string } {
   const state = health[address];
-  if (state === undefined) return { text: '◌ asking', token: 'busy', latency: '' };
+  if (state === undefined) return { text: '◌ checking', token: 'busy', latency: '' };
   if (state.kind === 'unreachable') return { text: '✗ unreachable', token: 'bad', latency: '' };
   return { text: '● live', token: 'good', latency: latency(state.latency_ms) };
 }

@@ -27,7 +27,7 @@ function stage() {
 
 const stop = (name: string): Dialog => ({ kind: 'confirm', action: { verb: 'stop', names: [name] } });
 
-it('takes input when the question is on the screen and no key came for a moment', () => {
+it('accepts input after the question is on the screen and no key came for a moment', () => {
   const { guard, pass } = stage();
   const question = stop('one');
   guard.typed();
@@ -37,12 +37,12 @@ it('takes input when the question is on the screen and no key came for a moment'
   expect(guard.accepts(question)).toBe(false);
   pass(1);
   expect(guard.accepts(question)).toBe(true);
-  // The answer itself does not close it again.
+  // The answer itself does not start the wait again.
   guard.typed();
   expect(guard.accepts(question)).toBe(true);
 });
 
-it('waits as long as the keys of a paste come one by one', () => {
+it('waits while the keys of a paste arrive one by one', () => {
   const { guard, pass } = stage();
   const question = stop('one');
   guard.drawn(question);
@@ -55,7 +55,7 @@ it('waits as long as the keys of a paste come one by one', () => {
   expect(guard.accepts(question)).toBe(true);
 });
 
-it('waits again for another question that takes its place', () => {
+it('waits again when another question replaces it', () => {
   const { guard, pass } = stage();
   const [first, second] = [stop('one'), stop('two')];
   guard.drawn(first);
@@ -65,14 +65,14 @@ it('waits again for another question that takes its place', () => {
   expect(guard.accepts(second)).toBe(false);
   pass(100);
   expect(guard.accepts(second)).toBe(true);
-  // The next one is open, and not drawn yet.
+  // The next question is not drawn yet.
   expect(guard.accepts(stop('two'))).toBe(false);
   guard.drawn(null);
   pass(100);
   expect(guard.accepts(second)).toBe(false);
 });
 
-it('takes what is typed into a form once it is on the screen, and a key for the help at any time', () => {
+it('accepts text for a form once it is on the screen, and keys for the help at any time', () => {
   const { guard, pass } = stage();
   const purpose = { kind: 'sign-in' } as const;
   const form = (value: string): Dialog => ({
@@ -92,7 +92,7 @@ it('takes what is typed into a form once it is on the screen, and a key for the 
   guard.drawn(form(''));
   expect(guard.accepts(form('a'))).toBe(true);
   expect(guard.accepts({ kind: 'help', top: 0 })).toBe(true);
-  // One that asks for nothing but Enter is a question.
+  // A form without fields is a question.
   const removal: Dialog = {
     kind: 'form',
     form: {

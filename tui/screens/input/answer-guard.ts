@@ -1,50 +1,50 @@
 import type { Dialog } from '../../store/view/ui-state.ts';
 
-/** A key, and whether it was the only one of its read: several at once are a paste, or were typed ahead. */
+/** A key press. `isSingle`: the only one in its read. Several in one read were pasted or typed ahead. */
 export interface Press {
   press: string;
-  alone: boolean;
+  isSingle: boolean;
 }
 
 /**
- * Milliseconds without a key after which a question takes one: longer than between the keys of a paste that comes key by
- * key, shorter than a person needs to read it.
+ * Milliseconds without a key before a question accepts one: longer than the time between the keys of a slow paste,
+ * shorter than a user needs to read the question.
  */
 const QUIET_MS = 100;
 
 /**
- * Decides whether input may go to a dialog: only what is typed after the dialog was on the screen. Input that was typed
- * before (a paste, a slow line, keys typed ahead) comes later, and would answer a question that was not seen.
+ * Decides whether a dialog accepts input. Only input that the user typed after the dialog was drawn is accepted: pasted
+ * text or keys typed ahead may arrive later, and would answer a question that the user has not seen.
  */
 export class AnswerGuard {
   readonly #after: (ms: number, callback: () => void) => () => void;
   readonly #onOpen: (question: object) => void;
   #cancel: (() => void) | null = null;
-  /** The dialog that is on the screen. */
+  /** The question on the screen. */
   #drawn: object | null = null;
-  #open = false;
+  #isOpen = false;
 
   constructor(
     after: (ms: number, callback: () => void) => () => void,
-    /** Keys are taken from now on. */
+    /** Called when a question starts to accept keys. */
     onOpen: (question: object) => void,
   ) {
     this.#after = after;
     this.#onOpen = onOpen;
   }
 
-  /** A frame with this dialog was written to the terminal. */
+  /** Call this after a frame with `dialog` was written to the terminal. */
   drawn(dialog: Dialog | null): void {
     const question = questionOf(dialog);
     if (question === this.#drawn) return;
     this.#drawn = question;
-    this.#open = false;
+    this.#isOpen = false;
     this.#wait();
   }
 
-  /** Something was read from the terminal: a question that is not open yet waits again. */
+  /** Call this for every read from the terminal. A question that does not accept keys yet waits again. */
   typed(): void {
-    if (!this.#open) this.#wait();
+    if (!this.#isOpen) this.#wait();
   }
 
   #wait(): void {
@@ -53,7 +53,7 @@ export class AnswerGuard {
     const question = this.#drawn;
     if (question === null) return;
     this.#cancel = this.#after(QUIET_MS, () => {
-      this.#open = true;
+      this.#isOpen = true;
       this.#onOpen(question);
     });
   }
@@ -61,11 +61,11 @@ export class AnswerGuard {
   accepts(dialog: Dialog): boolean {
     const question = questionOf(dialog);
     if (question === null) return true;
-    return this.#drawn === question && (this.#open || !isAnsweredByOneKey(dialog));
+    return this.#drawn === question && (this.#isOpen || !isAnsweredByOneKey(dialog));
   }
 }
 
-/** Where a single key is enough; a form wants its lines filled in before. */
+/** Whether one key is enough to answer. A form with fields needs more. */
 function isAnsweredByOneKey(dialog: Dialog): boolean {
   switch (dialog.kind) {
     case 'confirm':
@@ -78,7 +78,7 @@ function isAnsweredByOneKey(dialog: Dialog): boolean {
   }
 }
 
-/** What stays the same while one dialog is open, and differs from that of every other; null for what answers nothing. */
+/** An object that identifies an open question; null for dialogs that ask nothing. */
 export function questionOf(dialog: Dialog | null): object | null {
   switch (dialog?.kind) {
     case 'form':

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { messageOf } from '../../../shared/errors.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import { commandOf } from '../../keys/places.ts';
 import { savedFileName } from '../../servers/saved-files.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
@@ -12,15 +13,15 @@ import { type Console, type ConsoleState, showNotice, stateOf } from '../console
 import { instanceCopies } from '../instance/instance-copies.ts';
 import { screenOf } from '../screens.ts';
 
-/** As wide and long as no terminal is, so that nothing is cut. */
-const WHOLE = { columns: 400, rows: 10_000 };
+/** Larger than any terminal, so that no text is cut. */
+const UNLIMITED = { columns: 400, rows: 10_000 };
 const MAX_COPY_PREVIEW = 200;
 
-/** Asks what to copy of what is chosen. */
+/** Opens the copy dialog for the selected item. */
 export function offerCopies(console: Console): void {
   const state = stateOf(console);
   const choices = [...chosenCopies(state), ...commandCopies(console, state), ...screenCopies(state)];
-  if (choices.length === 0) return showNotice(console, 'There is nothing to copy here.');
+  if (choices.length === 0) return showNotice(console, 'This screen has nothing to copy.');
   console.ui.update((ui) => ({ ...ui, dialog: { kind: 'copy', choices, choice: 0 } }));
 }
 
@@ -33,28 +34,33 @@ function chosenCopies(state: ConsoleState): CopyChoice[] {
 
 function commandCopies({ targetArguments }: Console, state: ConsoleState): CopyChoice[] {
   const screen = screenOf(state.ui);
-  const tells = screen.command?.(state) ?? null;
+  const command = screen.command?.(state) ?? null;
   const name = screen.instance?.(state) ?? null;
-  const shows = name === null ? null : `databases show ${name}`;
-  const line = (words: string | null) =>
-    words === null ? null : `fathomd ${words} --json${targetArguments}`;
+  const instanceCommand = name === null ? null : `databases show ${name}`;
+  const line = (one: string | null) => (one === null ? null : `fathomd ${one} --json${targetArguments}`);
   return copyChoices(
-    ['c', 'the command that tells this', line(tells)],
-    ['i', 'the command for the instance', shows === tells ? null : line(shows)],
+    [COPY_KEYS.command, 'the command that shows this', line(command)],
+    [
+      COPY_KEYS.instanceCommand,
+      'the command that shows the instance',
+      instanceCommand === command ? null : line(instanceCommand),
+    ],
   );
 }
 
 function screenCopies(state: ConsoleState): CopyChoice[] {
-  return state.fleet.snapshot_at === null ? [] : copyChoices(['a', 'all of this screen', screenText(state)]);
+  return state.fleet.snapshot_at === null
+    ? []
+    : copyChoices([COPY_KEYS.screen, 'the whole screen', screenText(state)]);
 }
 
-/** The present screen as text: a list with all of its rows, a log with all of its lines. */
+/** The current screen as text: a list with all its rows, a log with all its lines. */
 function screenText(state: ConsoleState): string {
   const screen = screenOf(state.ui);
   const text = screen.plain?.(state) ?? null;
   if (text !== null) return text;
   const theme = createThemes('none').live;
-  const lines = screen.lines({ ...state, theme, size: WHOLE });
+  const lines = screen.lines({ ...state, theme, size: UNLIMITED });
   return `${lines
     .map((line) => stripVTControlCharacters(line).trimEnd())
     .join('\n')
@@ -96,43 +102,44 @@ export function handleCopyKey(
   }
 }
 
-/** Hands a command of fathomd to the clipboard. */
+/** Copies a fathomd command to the clipboard. */
 export function copyCommand(console: Console, command: string): void {
   void copyText(console, 'the command', `fathomd ${command}${console.targetArguments}`);
 }
 
-/** Into the clipboard, or into a file where there is none that would take it. */
+/** Copies a text to the clipboard, or saves it to a file if there is no clipboard. */
 async function copyText(console: Console, what: string, text: string): Promise<void> {
   try {
-    if (await console.copy(text)) return showNotice(console, `Copied ${what}: ${shownText(text)}`);
+    if (await console.copy(text)) return showNotice(console, `Copied ${what}: ${previewText(text)}`);
     const path = await console.save(savedFileName('copied', console.fleet.store.get().now), text);
-    showNotice(console, `No clipboard takes this here; ${what} is in ${shownPath(path)}`);
+    showNotice(console, `No clipboard available: saved ${what} to ${shortPath(path)}`);
   } catch (error) {
     showNotice(console, messageOf(error));
   }
 }
 
-/** As short as a shell takes it: the line that says it is one. */
-function shownPath(path: string): string {
+/** The path with `~` for the home directory, so that it fits into one line. */
+function shortPath(path: string): string {
   const home = `${homedir()}/`;
   return path.startsWith(home) ? `~/${path.slice(home.length)}` : path;
 }
 
-function shownText(text: string): string {
+function previewText(text: string): string {
   const lines = text.trimEnd().split('\n');
   return lines.length > 1 ? plural(lines.length, 'line') : sanitise(text.slice(0, MAX_COPY_PREVIEW));
 }
 
-/** Keeps the present screen in a file, and says in which. */
+/** Saves the current screen to a file and shows its path. */
 export async function saveScreen(console: Console): Promise<void> {
   const state = stateOf(console);
-  if (state.fleet.snapshot_at === null) return showNotice(console, 'There is nothing to save yet.');
+  if (state.fleet.snapshot_at === null)
+    return showNotice(console, 'Nothing to save: the console has no data yet.');
   const { at } = state.ui;
   const about = screenOf(state.ui).instance?.(state) ?? '';
   const place = at.screen === 'instance' ? `${about}-${at.tab}` : at.screen;
   try {
     const path = await console.save(savedFileName(place, state.fleet.now), screenText(state));
-    showNotice(console, `Saved: ${shownPath(path)}`);
+    showNotice(console, `Saved to ${shortPath(path)}`);
   } catch (error) {
     showNotice(console, messageOf(error));
   }

@@ -1,7 +1,15 @@
 import { messageOf } from '../../../shared/errors.ts';
-import { commandOf } from '../../keys/places.ts';
+import { editText } from '../../keys/edit-text.ts';
+import { commandOf, keyFor } from '../../keys/places.ts';
 import { sanitise } from '../../store/text/sanitise.ts';
-import { type Form, moveInForm, typeInForm, valueOf } from '../../store/view/form.ts';
+import {
+  currentField,
+  type Form,
+  moveInForm,
+  setCurrentValue,
+  stepOption,
+  valueOf,
+} from '../../store/view/form.ts';
 import { setRole } from '../accounts/account-actions.ts';
 import { type Console, showNotice } from '../console.ts';
 import { deleteDatabase } from '../databases/deletion.ts';
@@ -9,71 +17,86 @@ import type { Press } from './answer-guard.ts';
 import { copyCommand } from './copying.ts';
 import { KEEP_SIGNED_IN } from './forms.ts';
 
-/** What keys do in a form. While it is sent, only leaving does anything. */
-export function handleFormKey(console: Console, form: Form, { press, alone }: Press): void {
-  switch (commandOf('form', press)) {
+/** Handles a key in a form. While the form waits for a response, only closing it works. */
+export function handleFormKey(console: Console, form: Form, { press, isSingle }: Press): void {
+  const command = commandOf('form', press);
+  switch (command) {
     case 'interrupt':
     case 'form.cancel':
-      return show(console, null);
+      return showForm(console, null);
     case 'form.copy':
-      return copy(console, form);
-    case 'form.next':
-      return form.busy ? undefined : show(console, moveInForm(form, 1));
-    case 'form.before':
-      return form.busy ? undefined : show(console, moveInForm(form, -1));
-    case 'form.send':
-      // Where nothing is typed, Enter is all that is asked for.
-      return form.busy || (form.fields.length === 0 && !alone) ? undefined : void send(console, form);
+      return form.command === undefined ? undefined : copyCommand(console, form.command);
     default:
-      return form.busy ? undefined : show(console, typeInForm(form, press));
+  }
+  if (form.busy) return;
+  switch (command) {
+    case 'form.next':
+      return showForm(console, moveInForm(form, 1));
+    case 'form.previous':
+      return showForm(console, moveInForm(form, -1));
+    case 'form.send':
+      // A form without fields is a yes-or-no question: one key confirms it.
+      return form.fields.length === 0 && !isSingle ? undefined : void submit(console, form);
+    default:
+      return showForm(console, editCurrentField(form, press));
   }
 }
 
-function show({ ui }: Console, form: Form | null): void {
+function editCurrentField(form: Form, press: string): Form {
+  const field = currentField(form);
+  if (field === undefined) return form;
+  if (typeof field.kind === 'object') {
+    const command = commandOf('form', press);
+    if (command === 'choice.next') return stepOption(form, 1);
+    return command === 'choice.previous' ? stepOption(form, -1) : form;
+  }
+  const text = editText(field.value, press);
+  return text === null ? form : setCurrentValue(form, text);
+}
+
+function showForm({ ui }: Console, form: Form | null): void {
   ui.update((state) => ({ ...state, dialog: form === null ? null : { kind: 'form', form } }));
 }
 
-function copy(console: Console, { command }: Form): void {
-  if (command !== undefined) copyCommand(console, command);
-}
-
-async function send(console: Console, form: Form): Promise<void> {
+async function submit(console: Console, form: Form): Promise<void> {
   const sent: Form = { ...form, busy: true, error: null };
-  show(console, sent);
-  // Somebody may have closed it, or another may have been opened, before the answer came.
-  const still = () => {
+  showForm(console, sent);
+  // The user may close the form, or another one may open, before the response arrives.
+  const isStillOpen = () => {
     const { dialog } = console.ui.get();
     return dialog?.kind === 'form' && dialog.form === sent;
   };
   try {
     const done = await applyForm(console, form);
-    if (still()) show(console, null);
-    // What is an action has a line of its own.
+    if (isStillOpen()) showForm(console, null);
     if (done !== null) showNotice(console, done);
   } catch (error) {
-    if (still()) show(console, { ...form, error: sanitise(messageOf(error)) });
+    if (isStillOpen()) showForm(console, { ...form, error: sanitise(messageOf(error)) });
     else showNotice(console, messageOf(error));
   }
 }
 
-/** What was done, in a sentence; null where an action line tells it. @throws Error with a sentence */
+/**
+ * @returns what was done, as a sentence; null where the line of an action shows it
+ * @throws Error with a sentence for the user
+ */
 async function applyForm(console: Console, form: Form): Promise<string | null> {
   const value = (name: string) => valueOf(form, name);
   switch (form.purpose.kind) {
     case 'sign-in': {
-      if (console.session === null) throw new Error('whoever can open the local socket is signed in already');
+      if (console.session === null) throw new Error('the local socket needs no sign-in');
       const { email, role } = await console.session.signIn(
         value('email').trim(),
         value('password'),
         value('keep') === KEEP_SIGNED_IN,
       );
       console.fleet.refresh();
-      return `Signed in as ${email}, whose role is ${role}.`;
+      return `Signed in as ${email} with the role ${role}.`;
     }
     case 'server': {
       const input = { name: value('name'), address: value('address'), theme: value('theme') };
       const { name } = await console.servers.save(input, form.purpose.before);
-      return `${name} is saved; ⏎ connects to it.`;
+      return `Saved ${name}. ${keyFor('open')} connects to it.`;
     }
     case 'delete-database':
       return deleteDatabase(console, form.purpose.name, value('name').trim());
@@ -81,6 +104,6 @@ async function applyForm(console: Console, form: Form): Promise<string | null> {
       return setRole(console, form.purpose, value('role'));
     case 'remove-server':
       await console.servers.remove(form.purpose.name);
-      return `${form.purpose.name} is removed.`;
+      return `Removed ${form.purpose.name}.`;
   }
 }

@@ -3,8 +3,8 @@ import type { Form } from '../../store/view/form.ts';
 import { THEME_NAMES } from '../../theme.ts';
 import type { Console } from '../console.ts';
 
-/** The theme that is what the terminal tells. */
-export const TERMINAL_THEME = 'as the terminal tells';
+/** The option for no theme of its own. */
+export const TERMINAL_THEME = 'detect from the terminal';
 export const KEEP_SIGNED_IN = 'yes';
 
 const BLANK = { at: 0, error: null, busy: false } as const;
@@ -29,13 +29,13 @@ function signInForm(address: string, reason: string): Form {
   };
 }
 
-/** Of a server that is known, or of a new one. */
+/** The form for a new server, or for the changes of a known one. */
 export function serverForm(known: Profile | null, suggested: string): Form {
   return {
     ...BLANK,
     purpose: { kind: 'server', before: known?.name ?? null },
     title: known === null ? 'Add a server' : `Change ${known.name}`,
-    about: 'A URL like https://fathom.example, or the path of a local socket.',
+    about: 'The address is a URL like https://fathom.example, or the path of a local socket.',
     verb: 'save',
     fields: [
       { name: 'name', label: 'Name', value: known?.name ?? '', kind: 'text' },
@@ -55,13 +55,13 @@ export function removalForm({ name, address }: Profile): Form {
     ...BLANK,
     purpose: { kind: 'remove-server', name },
     title: `Remove ${name}?`,
-    about: `This console forgets ${address}, and that you signed in to it. The server itself is not touched.`,
+    about: `Removes ${address} and its saved session from this console. The server itself does not change.`,
     verb: 'remove',
     fields: [],
   };
 }
 
-/** Does nothing where signing in would not help. */
+/** Opens the sign-in form, if the daemon refused the connection for a reason that signing in solves. */
 export function offerSignIn(console: Console): void {
   const { link } = console.fleet.store.get();
   if (link.kind !== 'refused' || !link.signIn || console.session === null) return;

@@ -10,16 +10,16 @@ import { isWaiting, placeBelow, screenOf } from '../screens.ts';
 import { navigateTo } from './navigate.ts';
 import { runCommand } from './run-command.ts';
 
-/** Rows of a text, or of a list, that one step of the wheel moves. */
+/** Number of rows per step of the wheel. */
 const WHEEL_ROWS = 3;
 
-/** A click chooses a row or a tab, and the wheel scrolls. Nothing is done to the fleet by the mouse. */
+/** Handles the mouse: a click selects a row or a tab, the wheel scrolls. The mouse never runs an action. */
 export function handleMouse(console: Console, event: MouseEvent, size: Size): void {
   if (isTooSmall(size)) return;
   const { dialog, prompt } = console.ui.get();
   if (dialog?.kind === 'help' && event.kind === 'wheel')
     return scrollHelp(console, dialog.top, event.by, size);
-  // What lies over the screen is answered by keys alone.
+  // Dialogs and prompts accept only keys.
   if (dialog !== null || prompt !== null) return;
   if (event.kind === 'wheel') return scroll(console, event.by, bodySize(size));
   click(console, event, size);
@@ -48,18 +48,18 @@ function click(console: Console, { column, row }: { column: number; row: number 
   }
   if (isWaiting(state.ui, state.fleet)) return;
   const screen = screenOf(state.ui);
-  // The header is above the body.
+  // The header takes the first row.
   const line = row - 1;
   const tabs = screen.tabs?.(view) ?? null;
   if (tabs?.row === line) {
     const index = tabAt(tabs.strip, column);
     return index === null ? undefined : tabs.turn(console, index);
   }
-  choose(console, line, body);
+  selectRow(console, line, body);
 }
 
-/** The row under the mouse; a click on the chosen one opens it. */
-function choose(console: Console, line: number, size: Size): void {
+/** Selects the row under the mouse. A click on the selected row opens it. */
+function selectRow(console: Console, line: number, size: Size): void {
   const state = stateOf(console);
   const list = screenOf(state.ui).list?.(state) ?? null;
   if (list === null) return;

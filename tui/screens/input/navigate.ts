@@ -2,7 +2,7 @@ import { goTo, type Location, openedFrom, type Spot, stepInHistory } from '../..
 import { INITIAL_LOG_VIEW } from '../../store/view/ui-state.ts';
 import { type Console, showNotice } from '../console.ts';
 
-/** To another place. A log is seen from its end, or as it was at a moment, whatever was read before. */
+/** Shows another location. A log opens at its end, or at the time in `to.moment`. */
 export function navigateTo({ ui }: Console, to: Location): void {
   const moment = to.screen === 'instance' ? (to.moment ?? null) : null;
   ui.update((state) => ({
@@ -12,18 +12,18 @@ export function navigateTo({ ui }: Console, to: Location): void {
   }));
 }
 
-/** To a place that Esc leaves for the present one. */
+/** Opens a spot from the current location, to which Esc returns. */
 export function openSpot(console: Console, spot: Spot): void {
   navigateTo(console, openedFrom(console.ui.get().at, spot));
 }
 
-/** The same place, seen otherwise (another tab): no step of the history. */
+/** Replaces the current location, for example with another tab, without a step in the history. */
 export function switchTo({ ui }: Console, spot: Spot): void {
   ui.update((state) => ({ ...state, at: { ...spot, from: state.at.from } }));
 }
 
 export function moveInHistory(console: Console, direction: 'back' | 'forward'): void {
-  const there = stepInHistory(console.ui.get(), direction);
-  if (there === null) return showNotice(console, `There is nothing to go ${direction} to.`);
-  console.ui.update((state) => ({ ...state, ...there }));
+  const position = stepInHistory(console.ui.get(), direction);
+  if (position === null) return showNotice(console, `The history has no step ${direction}.`);
+  console.ui.update((state) => ({ ...state, ...position }));
 }

@@ -1,5 +1,6 @@
 import { type PaletteEntry, paletteEntries } from '../../dialogs/palette.ts';
-import { editText } from '../../store/view/edit-text.ts';
+import { editText } from '../../keys/edit-text.ts';
+import { commandOf } from '../../keys/places.ts';
 import { type Prompt, withFilter } from '../../store/view/ui-state.ts';
 import type { Console, Size } from '../console.ts';
 import { findMatch } from '../logs/scroll-log.ts';
@@ -7,27 +8,29 @@ import { placeBelow } from '../screens.ts';
 import { openSpot } from './navigate.ts';
 import { runCommand } from './run-command.ts';
 
-/** What keys do while a line is typed. `size` is the body's. */
+/** Handles a key in the input line. `size` is the size of the body. */
 export function handlePromptKey(console: Console, prompt: Prompt, press: string, size: Size): void {
-  switch (press) {
-    case 'esc':
-    case 'ctrl+c':
+  const command = commandOf('prompt', press);
+  switch (command) {
+    case 'prompt.cancel':
+    case 'interrupt':
       return cancel(console, prompt);
-    case 'enter':
+    case 'prompt.accept':
       return accept(console, prompt, size);
     case 'up':
+      return moveChoice(console, prompt, -1);
     case 'down':
-      return choose(console, prompt, press === 'up' ? -1 : 1);
+      return moveChoice(console, prompt, 1);
     default: {
-      // Backspace in an empty prompt leaves it, as in vi.
-      if (press === 'backspace' && prompt.text === '') return cancel(console, prompt);
+      // Backspace in an empty prompt closes it, as in vi.
+      if (command === 'text.backspace' && prompt.text === '') return cancel(console, prompt);
       const text = editText(prompt.text, press);
       if (text !== null) setPrompt(console, { ...prompt, text });
     }
   }
 }
 
-/** Filter and search take effect while they are typed; the palette begins at its first entry again. */
+/** A filter or search applies while it is typed. The palette selects its first entry again. */
 export function setPrompt({ ui }: Console, prompt: Prompt): void {
   const state = ui.get();
   switch (prompt.kind) {
@@ -67,7 +70,7 @@ function runEntry(console: Console, { run }: PaletteEntry, size: Size): void {
   else runCommand(console, run.command, size);
 }
 
-function choose(console: Console, prompt: Prompt, by: number): void {
+function moveChoice(console: Console, prompt: Prompt, by: number): void {
   if (prompt.kind !== 'palette') return;
   const count = entriesOf(console, prompt.text).length;
   const choice = Math.min(Math.max(0, prompt.choice + by), Math.max(0, count - 1));

@@ -1,4 +1,5 @@
 import type { Command } from '../../keys/commands.ts';
+import { keyFor } from '../../keys/places.ts';
 import type { ConfirmedVerb } from '../../store/actions/actions.ts';
 import { cursorIndex, type Move, moveCursor, scrollTop } from '../../store/view/cursor.ts';
 import { TOP_SCREENS, topLocation } from '../../store/view/location.ts';
@@ -13,14 +14,14 @@ import { offerCopies, saveScreen } from './copying.ts';
 import { moveInHistory, navigateTo, openSpot } from './navigate.ts';
 import { startAction } from './start-action.ts';
 
-/** Does what a key means outside of dialogs and prompts. `size` is the body's. */
+/** Runs the command of a key outside of dialogs and prompts. `size` is the size of the body. */
 export function runCommand(console: Console, command: Command, size: Size): void {
   if (screenOf(console.ui.get()).run?.(console, command, size) === true) return;
-  FRAME[command]?.(console, size);
+  COMMON_COMMANDS[command]?.(console, size);
 }
 
-/** What is the same on every screen; the others' commands are done by them. */
-const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = {
+/** Commands that work the same on every screen. Screens run their own commands. */
+const COMMON_COMMANDS: Partial<Record<Command, (console: Console, size: Size) => void>> = {
   ...Object.fromEntries(
     TOP_SCREENS.map(({ id }) => [`screen.${id}`, (console: Console) => navigateTo(console, topLocation(id))]),
   ),
@@ -39,7 +40,7 @@ const FRAME: Partial<Record<Command, (console: Console, size: Size) => void>> = 
   first: (console, size) => move(console, 'first', size),
   last: (console, size) => move(console, 'last', size),
   'problem.next': (console) => openNextProblem(console, 1),
-  'problem.before': (console) => openNextProblem(console, -1),
+  'problem.previous': (console) => openNextProblem(console, -1),
   describe,
   mouse: toggleMouse,
   copy: offerCopies,
@@ -63,8 +64,8 @@ function toggleMouse(console: Console): void {
   showNotice(
     console,
     mouse
-      ? 'The mouse chooses and scrolls. Hold Shift (Option on a Mac) to select text.'
-      : 'The mouse selects text again. m gives it back to the console.',
+      ? 'The mouse selects rows and scrolls. Hold Shift (Option on a Mac) to select text.'
+      : `The mouse selects text. ${keyFor('mouse')} switches it back.`,
   );
 }
 
@@ -83,18 +84,18 @@ function openInstance(console: Console, tab: 'summary' | 'logs'): void {
   if (name !== null) openSpot(console, { screen: 'instance', name, tab });
 }
 
-/** The instance that the cursor, or the screen, is about. */
+/** The name of the instance that is selected or shown. */
 function chosenInstance(console: Console): string | null {
   return screenOf(console.ui.get()).instance?.(stateOf(console)) ?? null;
 }
 
 function describe(console: Console): void {
   const thing = screenOf(console.ui.get()).describe?.(stateOf(console)) ?? null;
-  if (thing === null) return showNotice(console, 'There is nothing to describe.');
+  if (thing === null) return showNotice(console, 'Nothing is selected.');
   openSpot(console, { screen: 'describe', thing });
 }
 
-/** Esc takes away one thing at a time: a failed action, what the screen has, a filter, and then the screen. */
+/** Esc removes one thing at a time: a failed action, a filter, then marks and the like. Otherwise it goes back. */
 function goBack(console: Console): void {
   const state = console.ui.get();
   const last = console.fleet.store.get().actions.at(-1);
@@ -151,13 +152,13 @@ function actOnInstances(console: Console, verb: ConfirmedVerb): void {
   const several = screenOf(ui).targets?.(state) ?? [];
   if (several.length > 0) return startAction(console, { verb, names: several });
   const chosen = chosenInstance(console);
-  // Away from the list its marks are out of sight.
+  // On other screens the marks are not visible.
   const names = targetsOf(fleet, ui.at.screen === 'instances' ? ui.marks : new Set(), chosen);
   if (names.length > 0) return startAction(console, { verb, names });
   showNotice(
     console,
     chosen === null
-      ? 'There is no instance to act on.'
-      : 'The global database belongs to the daemon: restart fathomd itself.',
+      ? 'No instance is selected.'
+      : 'The daemon manages the global database. To restart it, restart fathomd.',
   );
 }

@@ -2,7 +2,7 @@ import { type Action, type ConfirmedVerb, needsConfirmation } from '../../store/
 import { actionsOffReason } from '../../widgets/link-text.ts';
 import { type Console, showNotice } from '../console.ts';
 
-/** Does it, after a question where there is one to ask; says why where nothing can be done now. */
+/** Runs an action, after a question if it needs one. Shows why if actions are off. */
 export function startAction(console: Console, action: Action<ConfirmedVerb>): void {
   const off = actionsOffReason(console.fleet.store.get().link);
   if (off !== null) return showNotice(console, off);
@@ -10,14 +10,14 @@ export function startAction(console: Console, action: Action<ConfirmedVerb>): vo
   console.ui.update((state) => ({ ...state, dialog: { kind: 'confirm', action } }));
 }
 
-/** Why the daemon would refuse it, before anything is asked; null when it may be done. */
+/** Why the daemon would refuse an action; null if it is allowed. Used before the console asks a question. */
 export function denialReason({ fleet, readOnly }: Console, permission: string): string | null {
   const { link, status, status_problem: problem } = fleet.store.get();
   const off = actionsOffReason(link);
   if (off !== null) return off;
-  if (readOnly) return 'This console only looks: it was started with --read-only.';
-  if (status === null) return `It is not known what you may do here: ${problem ?? 'try again in a moment'}.`;
+  if (readOnly) return 'Not allowed: this console was started with --read-only.';
+  if (status === null) return `Your permissions are not known yet: ${problem ?? 'try again in a moment'}.`;
   return status.permissions.includes(permission)
     ? null
-    : `This is refused: you lack the permission ${permission}.`;
+    : `Not allowed: you need the permission ${permission}.`;
 }

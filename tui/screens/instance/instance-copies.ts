@@ -1,23 +1,24 @@
 import type { Instance } from '../../../shared/api/instances.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import { phaseText, reasonLine } from '../../store/text/reason.ts';
 
-/** What an administrator takes elsewhere of one instance: into a browser, a ticket, a shell. */
+/** What an administrator copies from an instance into a browser, a ticket or a shell. */
 export function instanceCopies(instance: Instance, now: number): CopyChoice[] {
   const { name, url, email, db_path, phase, port } = instance;
   const why = reasonLine(instance, now);
   return copyChoices(
-    ['n', 'the name', name],
-    ['u', 'the URL', url],
-    ['o', 'the owner', email],
-    ['w', 'the reason', fullReasonText(instance, now)],
-    ['p', 'the data directory', db_path],
-    ['r', 'the row', rowText([name, email, phaseText(phase), url ?? port, why])],
-    ['v', 'all of it, as JSON', JSON.stringify(instance, null, 2)],
+    [COPY_KEYS.name, 'the name', name],
+    [COPY_KEYS.url, 'the URL', url],
+    [COPY_KEYS.owner, 'the owner', email],
+    [COPY_KEYS.reason, 'the reason', fullReasonText(instance, now)],
+    [COPY_KEYS.directory, 'the data directory', db_path],
+    [COPY_KEYS.row, 'the row', rowText([name, email, phaseText(phase), url ?? port, why])],
+    [COPY_KEYS.json, 'all fields as JSON', JSON.stringify(instance, null, 2)],
   );
 }
 
-/** The short form, then the sentence that says what to do, then the last lines that it printed. */
+/** The reason of the row, the message that says what to do, and the last lines of output. */
 function fullReasonText(instance: Instance, now: number): string {
   const why = reasonLine(instance, now) ?? '';
   const message = instance.reason?.message ?? '';

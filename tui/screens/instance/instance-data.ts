@@ -7,8 +7,9 @@ import type { Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { wrapWords } from '../../widgets/text.ts';
 import type { ConsoleState, View } from '../console.ts';
+import { loadError, NO_MATCH } from '../frame/hints.ts';
 
-/** The collections of one database, read anew when its phase changes. */
+/** The collections of one database. They are loaded again when its phase changes. */
 export function collectionsRequest({ fleet }: ConsoleState, name: string): PageRequest {
   return {
     slot: 'collections',
@@ -24,7 +25,7 @@ export function collectionsId(name: string): string {
 
 export function collectionsOf({ fleet, ui }: ConsoleState, name: string): readonly Collection[] {
   const read = pageOf(fleet, 'collections', name)?.value ?? [];
-  // What the owner put there comes before what PocketBase needs for itself.
+  // System collections of PocketBase come last.
   const all = read.toSorted((a, b) => Number(a.system) - Number(b.system));
   const matches = wordFilter(filterOf(ui, collectionsId(name)));
   return matches === null ? all : all.filter((one) => matches(`${one.name} ${one.type}`));
@@ -36,8 +37,8 @@ export function collectionsLines(view: View, name: string, cursor: Cursor, room:
   const page = pageOf(fleet, 'collections', name);
   if (page === null || page.value === null || page.error !== null) {
     const [token, words]: Span = page?.error
-      ? ['bad', `✗ ${page.error} · ^R tries again`]
-      : ['busy', '◌ reading its collections'];
+      ? ['bad', loadError(page.error)]
+      : ['busy', '◌ loading the collections'];
     return ['', ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
   }
   const rows = collectionsOf(view, name);
@@ -58,11 +59,11 @@ export function collectionsLines(view: View, name: string, cursor: Cursor, room:
       align: 'right',
       text: ({ records }) => (records === null ? '–' : String(records)),
     },
-    { title: '', width: 0, text: ({ records }) => (records === null ? 'not shown, or not countable' : '') },
+    { title: '', width: 0, text: ({ records }) => (records === null ? 'records cannot be counted' : '') },
   ];
   return drawTable(
     theme,
-    { columns, rows, keyOf: (one) => one.name, cursor, empty: 'Nothing matches.' },
+    { columns, rows, keyOf: (one) => one.name, cursor, empty: NO_MATCH },
     size.columns,
     room,
   );

@@ -6,8 +6,9 @@ import { paintLine, type Span } from '../../widgets/line.ts';
 import { sparkline } from '../../widgets/sparkline.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
 import type { ConsoleState, View } from '../console.ts';
+import { loadError } from '../frame/hints.ts';
 
-/** The probes that the daemon remembers, read anew after each one. */
+/** The last probes of an instance. They are loaded again after each new probe. */
 export function probesRequest({ fleet }: ConsoleState, name: string): PageRequest {
   return {
     slot: 'probes',
@@ -21,19 +22,19 @@ export function probesId(name: string): string {
   return `probes:${name}`;
 }
 
-/** The latest first. */
+/** Newest first. */
 export function probesOf({ fleet }: ConsoleState, name: string): readonly Probe[] {
   return (pageOf(fleet, 'probes', name)?.value ?? []).toReversed();
 }
 
-/** A summary, heading and rows. */
+/** Summary, heading and rows. */
 export function probesLines(view: View, instance: Instance, cursor: Cursor, room: number): string[] {
   const { fleet, theme, size } = view;
   const page = pageOf(fleet, 'probes', instance.name);
   if (page === null || page.value === null) {
     const words: Span = page?.error
-      ? ['bad', ` ✗ ${page.error} · ^R tries again`]
-      : ['busy', ' ◌ reading its probes'];
+      ? ['bad', ` ${loadError(page.error)}`]
+      : ['busy', ' ◌ loading the probes'];
     return ['', paintLine(theme, [words], size.columns)];
   }
   const probes = probesOf(view, instance.name);
@@ -49,7 +50,7 @@ export function probesLines(view: View, instance: Instance, cursor: Cursor, room
     { title: 'LATENCY', width: 8, align: 'right', text: ({ latency_ms: ms }) => latency(ms) },
     { title: 'WHY', width: 0, text: ({ error }) => error ?? '', tone: () => 'bad' },
   ];
-  const empty = 'It has not been probed yet: probes begin when it runs.';
+  const empty = 'No probes yet: they start when the instance is running.';
   return [
     summaryLine(view, probes),
     ...drawTable(theme, { columns, rows: probes, keyOf: ({ at }) => at, cursor, empty }, size.columns, room),
@@ -71,7 +72,7 @@ function summaryLine({ theme, size }: View, probes: readonly Probe[]): string {
     [
       ['plain', ` ${plural(probes.length, 'probe')}`],
       [failed === 0 ? 'muted' : 'bad', `, ${failed} failed`],
-      ['muted', median === undefined ? '' : `, half of the good ones within ${latency(median)}`],
+      ['muted', median === undefined ? '' : `, median latency ${latency(median)}`],
       ['accent', `  ${bars}`],
     ],
     size.columns,

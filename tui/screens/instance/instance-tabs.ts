@@ -1,4 +1,5 @@
 import type { Instance } from '../../../shared/api/instances.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
 import { type TimelineEntry, timelineOf } from '../../store/events/timeline.ts';
 import { type DataNeeds, NO_NEEDS } from '../../store/pages/pages.ts';
@@ -17,35 +18,35 @@ import { collectionsId, collectionsLines, collectionsOf, collectionsRequest } fr
 import { probesId, probesLines, probesOf, probesRequest } from './instance-probes.ts';
 import { summaryLines } from './summary-lines.ts';
 
-/** One tab of an instance; what it leaves out is the same for all of them. */
+/** One tab of an instance. Everything that is the same for all tabs is in `instance.ts`. */
 export interface InstanceTab {
   title: string;
   lines(view: View, instance: Instance): readonly string[];
   list?(state: ConsoleState, name: string): List;
   text?(view: View, name: string): LongText | null;
   describe?(state: ConsoleState, name: string): Thing | null;
-  /** Before what can be copied of the instance. */
+  /** Entries of the copy dialog, before those of the instance. */
   copies?(state: ConsoleState, name: string): CopyChoice[];
   plain?(state: ConsoleState): string;
-  /** At the right of the tabs. */
+  /** Shown at the right of the tabs. */
   note?(view: View, name: string): Span[];
   command(name: string): string;
   needs(state: ConsoleState, name: string): DataNeeds;
-  /** Where Enter leads. */
+  /** What the command `open` opens. */
   opens?(console: Console): Spot | null;
 }
 
 export function instanceSpot(at: Location): Extract<Location, { screen: 'instance' }> {
-  if (at.screen !== 'instance') throw new Error(`${at.screen} is not about one instance`);
+  if (at.screen !== 'instance') throw new Error(`not an instance screen: ${at.screen}`);
   return at;
 }
 
-/** What the tabs, one line and the headings leave. */
+/** Rows without the tabs, one summary line and the heading. */
 function listRows({ rows }: Size): number {
   return Math.max(1, rows - 3);
 }
 
-/** What the tabs, the headings and what is said of the chosen one leave. */
+/** Rows without the tabs, the heading and the details. */
 function eventRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
@@ -97,7 +98,7 @@ const events: InstanceTab = {
     const cursor = cursorOf(view.ui, id);
     const empty =
       filterOf(view.ui, id) === ''
-        ? 'Nothing has happened to it since the daemon started.'
+        ? 'No events since the daemon started.'
         : noMatchText(olderItems(view, 'all', name));
     const room = eventRows(view.size);
     return timelineLines(view, entries, {
@@ -146,7 +147,7 @@ function eventsList(state: ConsoleState, name: string): List {
     keys: eventsOf(state, name).map(({ key }) => key),
     from: () => 2,
     room: eventRows,
-    filterHint: 'who, what, outcome, detail',
+    filterHint: 'actor, event, outcome, detail',
     older: olderItems(state, 'all', name),
   };
 }
@@ -161,7 +162,11 @@ const data: InstanceTab = {
   command: (name) => `databases collections ${name}`,
   copies(state, name) {
     const { id, keys } = collectionsList(state, name);
-    return copyChoices(['k', 'the collection', keys[cursorIndex(keys, cursorOf(state.ui, id))]]);
+    return copyChoices([
+      COPY_KEYS.collection,
+      'the collection',
+      keys[cursorIndex(keys, cursorOf(state.ui, id))],
+    ]);
   },
   needs: (state, name) =>
     state.fleet.instances.get(name)?.kind === 'user'
@@ -177,7 +182,7 @@ const data: InstanceTab = {
 };
 
 const GLOBAL_NOT_SHOWN =
-  'The global database holds what Fathom itself keeps; its dashboard shows it to superusers.';
+  'The global database holds the data of Fathom itself. Superusers can see it in its dashboard.';
 
 function collectionsList(state: ConsoleState, name: string): List {
   return {
@@ -185,7 +190,7 @@ function collectionsList(state: ConsoleState, name: string): List {
     keys: collectionsOf(state, name).map((one) => one.name),
     from: () => 2,
     room: listRows,
-    filterHint: 'name or type of a collection',
+    filterHint: 'name, type',
   };
 }
 

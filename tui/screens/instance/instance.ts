@@ -1,4 +1,5 @@
 import type { Command } from '../../keys/commands.ts';
+import { keyFor } from '../../keys/places.ts';
 import { INSTANCE_TABS, type Tab } from '../../store/view/location.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../../widgets/line.ts';
 import { phaseSpan } from '../../widgets/phase-counts.ts';
@@ -12,7 +13,7 @@ import type { List, LongText, Screen } from '../screen.ts';
 import { instanceCopies } from './instance-copies.ts';
 import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts';
 
-/** One instance, in tabs. */
+/** One instance, with tabs. */
 export const instanceScreen: Screen = {
   place: ({ at }) => instanceSpot(at).tab,
   lines: instanceLines,
@@ -63,7 +64,7 @@ function run(console: Console, command: Command, size: Size): boolean {
   switch (command) {
     case 'tab.next':
       return turn(beside(1));
-    case 'tab.before':
+    case 'tab.previous':
       return turn(beside(-1));
     case 'logs':
       return turn('logs');
@@ -82,30 +83,30 @@ function instanceLines(view: View): string[] {
   const head = tabsLine(view);
   const instance = view.fleet.instances.get(name);
   if (instance === undefined) {
-    const gone = view.theme.paint('warn', ` ${name} is not there any more: it was deleted. Esc leads back.`);
+    const gone = view.theme.paint('warn', ` ${name} was deleted. ${keyFor('back')} goes back.`);
     return [head, '', gone];
   }
   return [head, ...tabOf(view).lines(view, instance)];
 }
 
-/** Columns: the day, the number and the beginning of the owner's name. */
+/** Columns for the day, the number and the start of the owner's name. */
 const MIN_NAME = 20;
 
-/** The tabs are whole; the name and what is said beside them give way. */
+/** Tabs are never cut. The name and the note beside the tabs are shortened or left out. */
 function tabsLine(view: View): string {
   const { theme, size } = view;
   const note = noteOf(view);
-  const room = roomOfName(view);
+  const room = nameWidths(view);
   const left = tabSpans(stripOf(view));
-  return note === null || room.beside < MIN_NAME
+  return note === null || room.withNote < MIN_NAME
     ? paintLine(theme, left, size.columns)
     : paintSplit(theme, left, note, size.columns);
 }
 
 function stripOf(view: View): TabStrip {
   const { name, tab } = instanceSpot(view.ui.at);
-  const { alone, beside } = roomOfName(view);
-  const shown = cut(name, beside < MIN_NAME ? alone : beside);
+  const { withNote, withoutNote } = nameWidths(view);
+  const shown = cut(name, withNote < MIN_NAME ? withoutNote : withNote);
   return {
     before: [
       ['strong', ` ${shown}`],
@@ -118,14 +119,14 @@ function stripOf(view: View): TabStrip {
 
 const TITLES = INSTANCE_TABS.map((tab) => INSTANCE_TAB[tab].title);
 
-/** Columns of the name: without what is said beside the tabs, and with it. */
-function roomOfName(view: View): { alone: number; beside: number } {
+/** Columns for the name, with and without the note beside the tabs. */
+function nameWidths(view: View): { withNote: number; withoutNote: number } {
   const tabs = tabSpans({ before: [], titles: TITLES, chosen: 0 });
-  const alone = view.size.columns - 3 - widthOfSpans(tabs);
-  return { alone, beside: alone - widthOfSpans(noteOf(view) ?? []) - 1 };
+  const withoutNote = view.size.columns - 3 - widthOfSpans(tabs);
+  return { withoutNote, withNote: withoutNote - widthOfSpans(noteOf(view) ?? []) - 1 };
 }
 
-/** At the right of the tabs; null where there is nothing to say. */
+/** The note at the right of the tabs; null if there is none. */
 function noteOf(view: View): Span[] | null {
   const { name, tab } = instanceSpot(view.ui.at);
   const instance = view.fleet.instances.get(name);

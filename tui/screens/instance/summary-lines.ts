@@ -9,10 +9,10 @@ import type { View } from '../console.ts';
 
 const LABEL = 12;
 
-/** Everything that is known of one instance. */
+/** The complete state of one instance. */
 export function summaryLines(view: View, instance: Instance): string[] {
   const { now } = view.fleet;
-  // What was measured of a process that is gone is no news.
+  // Measurements of a process that has exited are outdated.
   const usage = instance.pid === null ? null : instance.usage;
   const line = (label: string, ...spans: Span[]) =>
     paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
@@ -20,21 +20,21 @@ export function summaryLines(view: View, instance: Instance): string[] {
   return [
     line('Phase', phaseSpan(instance.phase), [
       'muted',
-      ` for ${longDuration(since(instance.since, now))}, should be ${instance.desired}`,
+      ` for ${longDuration(since(instance.since, now))}, desired state: ${instance.desired}`,
     ]),
     ...reasonLines(view, instance),
     ...tailLines(view, instance),
     '',
-    plain('Owner', instance.email ?? 'nobody: this is the global database'),
-    plain('Address', instance.url ?? 'none while it does not run'),
+    plain('Owner', instance.email ?? 'none: this is the global database'),
+    plain('Address', instance.url ?? 'none while it is not running'),
     plain('Process', processText(instance, now)),
-    plain('Last exit', instance.last_exit === null ? 'none seen' : lastExitText(instance.last_exit, now)),
+    plain('Last exit', instance.last_exit === null ? 'none' : lastExitText(instance.last_exit, now)),
     plain('Restarts', restartsText(instance)),
     '',
     plain('Probe', probeText(instance, now)),
     plain(
       'Memory',
-      measured(usage?.pss_bytes, (value) => `${byteSize(value)}, its share of shared pages counted once`),
+      measured(usage?.pss_bytes, (value) => `${byteSize(value)} (shared pages divided among the instances)`),
     ),
     plain(
       'CPU',
@@ -69,15 +69,15 @@ function reasonLines({ fleet, theme, size }: View, instance: Instance): string[]
 }
 
 function processText({ pid, port, started_at: at }: Instance, now: number): string {
-  if (pid === null) return port === null ? 'none' : `none; port ${port} is kept for it`;
+  if (pid === null) return port === null ? 'none' : `none; port ${port} is reserved`;
   const up = at === null ? '' : `, up ${longDuration(since(at, now))}`;
   return `pid ${pid}, port ${port ?? 'unknown'}${up}`;
 }
 
 const ENDED_BY_TEXTS = {
-  request: 'asked for',
+  request: 'requested',
   fathomd: 'ended by fathomd',
-  nobody: 'nobody asked for it',
+  other: 'not requested',
 } as const;
 
 function lastExitText(
@@ -85,7 +85,7 @@ function lastExitText(
   now: number,
 ): string {
   const how = signal === null ? `exit ${code ?? 'unknown'}` : signal;
-  return `${how}, ${longDuration(since(at, now))} ago (${clockTime(at)}), after ${longDuration(uptime * 1000)}; ${ENDED_BY_TEXTS[endedBy ?? 'nobody']}`;
+  return `${how}, ${longDuration(since(at, now))} ago (${clockTime(at)}), after ${longDuration(uptime * 1000)}; ${ENDED_BY_TEXTS[endedBy ?? 'other']}`;
 }
 
 function restartsText({ restarts, attempt, max_attempts: most }: Instance): string {
@@ -99,8 +99,8 @@ function probeText({ probe }: Instance, now: number): string {
   return `${outcome}, ${longDuration(since(probe.at, now))} ago`;
 }
 
-function measured(value: number | null | undefined, say: (value: number) => string): string {
-  return value === null || value === undefined ? 'not measured' : say(value);
+function measured(value: number | null | undefined, format: (value: number) => string): string {
+  return value === null || value === undefined ? 'not measured' : format(value);
 }
 
 function tailLines({ theme, size }: View, { reason }: Instance): string[] {
@@ -108,7 +108,7 @@ function tailLines({ theme, size }: View, { reason }: Instance): string[] {
   if (tail.length === 0) return [];
   return [
     '',
-    theme.paint('title', ' Its last words'),
+    theme.paint('title', ' Last lines of output'),
     ...tail.map((text) => paintLine(theme, [['muted', ` │ ${text}`]], size.columns)),
   ];
 }

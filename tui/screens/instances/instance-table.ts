@@ -5,7 +5,7 @@ import type { Sort, SortColumn } from '../../store/view/sort.ts';
 import { phaseLook, type Theme, type Token } from '../../theme.ts';
 import { fit, widthOf } from '../../widgets/text.ts';
 
-/** From this width on the owner is shown, then the process id, then the reason beside the numbers. */
+/** Minimum widths for the columns owner and process id, and for a separate column with the reason. */
 const OWNER_FROM = 110;
 const PID_FROM = 100;
 const MIN_REASON = 56;
@@ -21,14 +21,14 @@ interface Column {
 export interface TableLayout {
   columns: readonly Column[];
   width: number;
-  /** Index of the first column that gives way to the reason of a row that is not fine; null when it has its own. */
+  /** Index of the first column that the reason replaces in rows with a problem; null if the reason has its own column. */
   whyFrom: number | null;
 }
 
-/** Cursor, mark, glyph and a space, before the first column. */
+/** Width of the cursor, the mark, the glyph and a space before the first column. */
 const GUTTER = 4;
 
-/** Depends on the width and the longest name only, so that the columns stand still while rows come and go. */
+/** Depends only on the width and the longest name, so that the columns do not move when rows change. */
 export function layoutTable(width: number, instances: Iterable<Instance>): TableLayout {
   const most = width < 90 ? 26 : 40;
   let longest = 12;
@@ -79,9 +79,9 @@ function uptimeText({ started_at: at, pid }: Instance, now: number): string {
   return at === null || pid === null ? '–' : shortDuration(since(at, now));
 }
 
-/** What was measured of a process that is gone is no news: its rows show a dash. */
-function measured(value: number | null | undefined, say: (value: number) => string): string {
-  return value === null || value === undefined ? '–' : say(value);
+/** A dash for values that are missing or belong to a process that has exited. */
+function measured(value: number | null | undefined, format: (value: number) => string): string {
+  return value === null || value === undefined ? '–' : format(value);
 }
 
 export function tableHead(theme: Theme, { columns, width }: TableLayout, sort: Sort): string {
@@ -107,7 +107,7 @@ export function tableRow(
   const { glyph, token } = phaseLook(instance.phase);
   const gutter = `${chosen ? '▸' : ' '}${marked ? '*' : ' '}`;
   const { before, after } = cells(layout, instance, now);
-  // One colour for the chosen row, so that the inversion is a whole bar.
+  // One colour for the selected row, so that its inverted bar has no gaps.
   if (chosen) return theme.paint('chosen', fit(`${gutter}${glyph} ${before}${after}`, layout.width));
   return (
     theme.paint(marked ? 'accent' : 'plain', gutter) +

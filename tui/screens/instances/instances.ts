@@ -1,6 +1,5 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import { notReadyYet } from '../../store/fleet/fleet-state.ts';
-import { NO_PROBLEMS } from '../../store/fleet/problem-rows.ts';
 import { countPhases } from '../../store/fleet/problems.ts';
 import { plural } from '../../store/text/format.ts';
 import { cursorIndex, visibleTop } from '../../store/view/cursor.ts';
@@ -10,6 +9,7 @@ import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
 import { paintSplit, type Span } from '../../widgets/line.ts';
 import { phaseCounts } from '../../widgets/phase-counts.ts';
 import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
+import { NO_MATCH, NO_PROBLEMS } from '../frame/hints.ts';
 import { detailRows, withInstanceDetail } from '../frame/list-detail.ts';
 import { clearMarks, showAllInstances, toggleAll, toggleMark, toggleProblemsOnly } from '../frame/marks.ts';
 import type { List, Screen } from '../screen.ts';
@@ -17,7 +17,7 @@ import { layoutTable, tableHead, tableRow } from './instance-table.ts';
 
 const LIST = 'instances';
 
-/** Rows of the list: what the summary, the headings and what is said of the chosen one leave. */
+/** Rows without the summary, the heading and the details. */
 function listRows(size: Size): number {
   return Math.max(1, size.rows - 2 - detailRows(size));
 }
@@ -59,7 +59,7 @@ function listOf(state: ConsoleState): List {
     keys: namesOf(rowsOf(state)),
     from: () => 2,
     room: listRows,
-    filterHint: 'name, owner, phase, why, port',
+    filterHint: 'name, owner, phase, reason, port',
   };
 }
 
@@ -101,8 +101,8 @@ function emptyText({ fleet, ui }: View): string {
   if (fleet.instances.size === 0) {
     return `    ${notReadyYet(fleet) ?? 'No instances yet: each user gets one when signing up.'}`;
   }
-  if (ui.problemsOnly && filterOf(ui, LIST) === '') return `    ✓ ${NO_PROBLEMS}`;
-  return `    Nothing matches "${filterOf(ui, LIST)}". Esc shows all ${fleet.instances.size} again.`;
+  if (ui.problemsOnly && filterOf(ui, LIST) === '') return `    ${NO_PROBLEMS}`;
+  return `    ${NO_MATCH}`;
 }
 
 function summaryLine({ fleet, ui, theme, size }: View, rows: readonly Instance[], index: number): string {
@@ -129,7 +129,7 @@ function mark(console: Console, size: Size): true {
   const instance = rowsOf(state)[chosenIndex(state)];
   if (instance?.kind === 'user') toggleMark(console, listOf(state), instance.name, size);
   else if (instance !== undefined)
-    showNotice(console, 'The global database belongs to the daemon and is not acted on from here.');
+    showNotice(console, 'The global database is managed by the daemon and cannot be marked.');
   return true;
 }
 

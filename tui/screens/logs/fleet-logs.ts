@@ -1,4 +1,5 @@
 import type { Command } from '../../keys/commands.ts';
+import { keyFor } from '../../keys/places.ts';
 import { plural } from '../../store/text/format.ts';
 import { LOG_CHOICES, type Location, type LogChoice } from '../../store/view/location.ts';
 import { namesOf } from '../../store/view/rows.ts';
@@ -12,14 +13,14 @@ import { clearSearch, logCopies, plainLog, runInLog } from './log.ts';
 import { logLines } from './log-lines.ts';
 import { scrollLog } from './scroll-log.ts';
 
-/** Each is followed by the daemon for this console alone: enough to see what goes on, without being a burden. */
-const MOST = 50;
+/** Limits the work of the daemon, which follows each log for this console. */
+const MAX_LOGS = 50;
 
 /** The logs of several instances, merged by time. */
 export const fleetLogsScreen: Screen = {
   place: () => 'fleet-logs',
   lines(view) {
-    const { names, total } = followed(view);
+    const { names, total } = followedLogs(view);
     const head = paintLine(
       view.theme,
       headSpans(choiceOf(view.ui.at), names.length, total),
@@ -28,7 +29,7 @@ export const fleetLogsScreen: Screen = {
     return [head, ...(names.length === 0 ? [] : logLines(view, view.fleet.log))];
   },
   tabs: ({ ui }) => ({ row: 0, strip: stripOf(choiceOf(ui.at)), turn: switchToChoice }),
-  needs: (state) => ({ logs: followed(state).names }),
+  needs: (state) => ({ logs: followedLogs(state).names }),
   copies: logCopies,
   plain: plainLog,
   move(console, by, size) {
@@ -43,22 +44,22 @@ function choiceOf(at: Location): LogChoice {
   return at.screen === 'fleet-logs' ? at.choice : 'all';
 }
 
-/** In the order of their names, whatever the list is sorted by: the choice must not change with every measure. */
-function followed({ fleet, ui, rows }: ConsoleState): { names: readonly string[]; total: number } {
+/** Sorted by name, so that the choice does not change with each measurement. */
+function followedLogs({ fleet, ui, rows }: ConsoleState): { names: readonly string[]; total: number } {
   const chosen: Readonly<Record<LogChoice, () => string[]>> = {
     all: () => [...fleet.instances.keys()],
     marked: () => [...ui.marks].filter((name) => fleet.instances.has(name)),
     filtered: () => namesOf(rows(fleet, { filter: filterOf(ui, 'instances'), sort: ui.sort })),
   };
   const all = chosen[choiceOf(ui.at)]().toSorted();
-  return { names: all.slice(0, MOST), total: all.length };
+  return { names: all.slice(0, MAX_LOGS), total: all.length };
 }
 
 function headSpans(choice: LogChoice, shown: number, total: number): Span[] {
   const empty: Readonly<Record<LogChoice, string>> = {
-    all: 'there are no instances yet',
-    marked: 'nothing is marked: Space on the screen Instances marks',
-    filtered: 'the filter of the screen Instances leaves nothing',
+    all: 'no instances yet',
+    marked: `no instance is marked: mark some with ${keyFor('mark')} on the screen Instances`,
+    filtered: 'no instance matches the filter of the screen Instances',
   };
   const count: Span =
     total === 0

@@ -1,3 +1,4 @@
+import { keyFor } from '../../keys/places.ts';
 import {
   endOf,
   findLines,
@@ -14,15 +15,15 @@ import { paintLine, paintSplit, type Span } from '../../widgets/line.ts';
 import { cut, fit, widthOf, wrap } from '../../widgets/text.ts';
 import type { Size, View } from '../console.ts';
 
-/** Time and a gap, before each line. */
+/** Width of the time before each line. */
 const GUTTER = 10;
 
-/** Rows of log: what the tabs and the state line leave. */
+/** Rows without the tabs and the state line. */
 export function logRows({ rows }: Size): number {
   return Math.max(1, rows - 2);
 }
 
-/** One past the last line in view: the end of the log while following, never before the first full page. */
+/** The number after the last visible line: the end of the log while following; never before the first full page. */
 export function visibleEnd(buffer: LogBuffer, view: LogView, rows: number): number {
   const end = endOf(buffer);
   const wanted = view.end ?? (view.moment === null ? end : lineAt(buffer, view.moment) + Math.ceil(rows / 2));
@@ -31,7 +32,7 @@ export function visibleEnd(buffer: LogBuffer, view: LogView, rows: number): numb
   return Math.min(end, Math.max(wanted, least));
 }
 
-/** Number of the last line that had been printed by then; the first one where all are newer. */
+/** Number of the last line that is not newer than `moment`; the first line if all are newer. */
 function lineAt({ first, lines }: LogBuffer, moment: string): number {
   const then = Date.parse(moment);
   return (
@@ -43,7 +44,7 @@ function lineAt({ first, lines }: LogBuffer, moment: string): number {
   );
 }
 
-/** The line that the view is about: a match that was jumped to, or that of a moment. */
+/** The line that the view shows on purpose: a match of the search, or the line at a moment. */
 function currentLine(buffer: LogBuffer, { match, moment, end }: LogView): number | null {
   return match ?? (moment === null || end !== null ? null : lineAt(buffer, moment));
 }
@@ -53,11 +54,11 @@ export function logLines(view: View, log: OpenLog | null): string[] {
   const rows = logRows(size);
   const several = log !== null && log.names.length > 1;
   if (log === null || log.waiting.size === log.names.length) {
-    return [stateLine(view, [['busy', several ? ' ◌ reading their logs' : ' ◌ reading its log']], [])];
+    return [stateLine(view, [['busy', several ? ' ◌ loading the logs' : ' ◌ loading the log']], [])];
   }
   const [refusal, ...others] = Object.entries(log.refusals);
   if (refusal !== undefined && !several) {
-    return [stateLine(view, [['bad', ` ✗ its log cannot be read: ${refusal[1]}`]], [])];
+    return [stateLine(view, [['bad', ` ✗ cannot read the log: ${refusal[1]}`]], [])];
   }
   const { buffer } = log;
   const names = several ? nameColumn(log.names, size.columns) : null;
@@ -69,7 +70,7 @@ export function logLines(view: View, log: OpenLog | null): string[] {
     const number = shown[index] ?? 0;
     const line = buffer.lines[number - buffer.first];
     if (line === undefined) break;
-    // Lines that were read together have one time; said once a page, it is not taken for the time of each.
+    // Lines that were read together have the same time. It is shown once per page: it is not the time of each line.
     const before = buffer.lines[(shown[index - 1] ?? -1) - buffer.first];
     const dated = before?.at !== line.at || body.length === rows - 1;
     const drawn = drawLine(theme, line, ui.log, size.columns, { current: current === number, dated, names });
@@ -82,8 +83,8 @@ export function logLines(view: View, log: OpenLog | null): string[] {
 }
 
 function refusalText([name, why]: readonly [string, string], others: number): string {
-  const rest = others === 0 ? '' : `, nor ${others} more`;
-  return `${name} cannot be read${rest}: ${why}`;
+  const rest = others === 0 ? '' : ` and ${others} more`;
+  return `cannot read ${name}${rest}: ${why}`;
 }
 
 const TONES: Readonly<Record<LogEntry['level'], Token>> = { info: 'plain', warn: 'warn', error: 'bad' };
@@ -94,8 +95,10 @@ const LEVEL_TEXTS: Readonly<Record<LevelFilter, string>> = {
 };
 
 function nothingText({ lines }: LogBuffer, several: boolean): string {
-  if (lines.length > 0) return 'Nothing of this level. v shows the others.';
-  return several ? 'They have not printed anything yet.' : 'It has not printed anything yet.';
+  if (lines.length > 0) return `No lines of this level. ${keyFor('log.level')} changes the level.`;
+  return several
+    ? 'These instances have not printed anything yet.'
+    : 'This instance has not printed anything yet.';
 }
 
 interface NameColumn {
@@ -103,7 +106,7 @@ interface NameColumn {
   short(name: string): string;
 }
 
-/** Where it is narrow, without the day, which is the longest part and the same for most. */
+/** Names without the day in a narrow terminal: it is the longest part and the same for most names. */
 function nameColumn(names: readonly string[], columns: number): NameColumn {
   const short = (name: string) => (columns < 120 ? name.replace(/^\d{4}-\d{2}-\d{2}-/, '') : name);
   const most = columns < 120 ? 18 : 34;
@@ -117,10 +120,14 @@ function stateLine({ theme, size }: View, left: readonly Span[], right: readonly
 function stateSpans(buffer: LogBuffer, view: LogView, end: number): Span[] {
   const count: Span = [
     'muted',
-    `  ${plural(buffer.lines.length, 'line')}${buffer.first > 0 ? ', older ones are gone' : ''}${LEVEL_TEXTS[view.level]}`,
+    `  ${plural(buffer.lines.length, 'line')}${buffer.first > 0 ? ', older lines dropped' : ''}${LEVEL_TEXTS[view.level]}`,
   ];
   if (view.end === null && view.moment !== null) {
-    return [['warn', ` ‖ as it was at ${clockTime(view.moment)}`], count, ['muted', ' · G follows the end']];
+    return [
+      ['warn', ` ‖ log at ${clockTime(view.moment)}`],
+      count,
+      ['muted', ` · ${keyFor('last')} follows the end`],
+    ];
   }
   if (view.end === null) return [['good', ' ▾ following'], count];
   const newer = endOf(buffer) - end;
@@ -131,8 +138,7 @@ function searchSpans(buffer: LogBuffer, view: LogView): Span[] {
   if (view.search === '') return [];
   const found = findLines(buffer, view.search, view.level);
   const at = view.match === null ? -1 : found.indexOf(view.match);
-  const place =
-    at === -1 ? plural(found.length, 'match').replace('matchs', 'matches') : `${at + 1}/${found.length}`;
+  const place = at === -1 ? plural(found.length, 'match', 'matches') : `${at + 1}/${found.length}`;
   return [[found.length === 0 ? 'bad' : 'accent', `/${view.search}  ${place} `]];
 }
 
@@ -143,25 +149,25 @@ function drawLine(
   columns: number,
   { current, dated, names }: { current: boolean; dated: boolean; names: NameColumn | null },
 ): string[] {
-  const whose = names === null ? '' : `${fit(names.short(line.name), names.width)} `;
+  const owner = names === null ? '' : `${fit(names.short(line.name), names.width)} `;
   if (line.run === true) {
-    const rule = ` ${whose}── ${clockTime(line.at)} ${line.text} `;
+    const rule = ` ${owner}── ${clockTime(line.at)} ${line.text} `;
     return [
       paintLine(theme, [['title', `${rule}${'─'.repeat(Math.max(0, columns - widthOf(rule)))}`]], columns),
     ];
   }
-  const room = Math.max(10, columns - GUTTER - widthOf(whose));
+  const room = Math.max(10, columns - GUTTER - widthOf(owner));
   const parts = view.wrap ? wrap(line.text, room) : [cut(line.text, room)];
   return parts.map((part, index) => {
     const gutter =
       index === 0
         ? `${current ? '▸' : ' '}${dated ? clockTime(line.at) : ' '.repeat(8)} `
-        : ' '.repeat(GUTTER + widthOf(whose));
+        : ' '.repeat(GUTTER + widthOf(owner));
     return paintLine(
       theme,
       [
         [current ? 'accent' : 'muted', gutter],
-        ['accent', index === 0 ? whose : ''],
+        ['accent', index === 0 ? owner : ''],
         ...highlight(part, view.search, TONES[line.level]),
       ],
       columns,
@@ -169,7 +175,7 @@ function drawLine(
   });
 }
 
-/** The text with each match set apart; matching ignores case as the search does. */
+/** Highlights each match. Like the search, it ignores case. */
 function highlight(text: string, search: string, tone: Token): Span[] {
   if (search === '') return [[tone, text]];
   const pattern = new RegExp(search.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gi');

@@ -1,3 +1,4 @@
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices } from '../../store/copy/copy-choice.ts';
 import { endOf, LEVELS, logText, shownLines } from '../../store/logs/log-buffer.ts';
@@ -5,7 +6,7 @@ import type { LogView, UiState } from '../../store/view/ui-state.ts';
 import type { Console, ConsoleState, Size } from '../console.ts';
 import { findMatch } from './scroll-log.ts';
 
-/** What the keys of a log do; false for all others. */
+/** Runs a command of a log. @returns false for other commands */
 export function runInLog(console: Console, command: Command, size: Size): boolean {
   const { ui, fleet } = console;
   const { log } = ui.get();
@@ -39,22 +40,26 @@ export function runInLog(console: Console, command: Command, size: Size): boolea
   }
 }
 
-/** The line that was found last, else the newest one, and every line that is shown. */
+/** The match of the search, else the last visible line. */
 export function logCopies({ fleet, ui }: ConsoleState): CopyChoice[] {
   if (fleet.log === null) return [];
   const { buffer } = fleet.log;
   const number =
     ui.log.match ?? shownLines(buffer, ui.log.level).findLast((one) => one < (ui.log.end ?? endOf(buffer)));
   const line = number === undefined ? undefined : buffer.lines[number - buffer.first];
-  return copyChoices(['l', ui.log.match === null ? 'the last line' : 'the line that was found', line?.text]);
+  return copyChoices([
+    COPY_KEYS.line,
+    ui.log.match === null ? 'the last line' : 'the matching line',
+    line?.text,
+  ]);
 }
 
-/** The whole log that is read, for a file. */
+/** All loaded lines, as text. */
 export function plainLog({ fleet, ui }: ConsoleState): string {
   return fleet.log === null ? '' : logText(fleet.log.buffer, ui.log.level, fleet.log.names.length > 1);
 }
 
-/** Takes back the search; false when there is none. */
+/** @returns false if there is no search */
 export function clearSearch(console: Console): boolean {
   const { log } = console.ui.get();
   if (log.search === '') return false;

@@ -1,9 +1,10 @@
+import { keyFor } from '../../keys/places.ts';
 import { endOf, findLines, shownLines } from '../../store/logs/log-buffer.ts';
 import type { Move } from '../../store/view/cursor.ts';
 import { type Console, type Size, showNotice } from '../console.ts';
 import { logRows, visibleEnd } from './log-lines.ts';
 
-/** Moves the view of the open log; reaching the end follows it again. */
+/** Scrolls the open log. At the end, the log follows new lines again. */
 export function scrollLog({ fleet, ui }: Console, by: Move | 'page.up' | 'page.down', size: Size): void {
   const buffer = fleet.store.get().log?.buffer;
   const state = ui.get();
@@ -19,14 +20,14 @@ export function scrollLog({ fleet, ui }: Console, by: Move | 'page.up' | 'page.d
   ui.set({ ...state, log: { ...state.log, end, moment: null } });
 }
 
-/** Shows the next match above or below the one that was shown last; the first search begins at the newest line. */
+/** Shows the next match above or below the current one. The first search starts at the newest line. */
 export function findMatch(console: Console, direction: 'older' | 'newer', size: Size): void {
   const { fleet, ui } = console;
   const buffer = fleet.store.get().log?.buffer;
   const state = ui.get();
   if (buffer === undefined) return;
   const { search, match, level } = state.log;
-  if (search === '') return showNotice(console, 'There is no search yet: / starts one.');
+  if (search === '') return showNotice(console, `No search text. ${keyFor('search')} starts a search.`);
   const found = findLines(buffer, search, level);
   const next =
     direction === 'older'
@@ -35,10 +36,10 @@ export function findMatch(console: Console, direction: 'older' | 'newer', size: 
   if (next === undefined) {
     return showNotice(
       console,
-      found.length === 0 ? `Nothing here contains "${search}".` : `No ${direction} match.`,
+      found.length === 0 ? `No line contains "${search}".` : `No ${direction} match.`,
     );
   }
-  // In the middle of the page, so that what led to it and what followed are in view.
+  // In the middle of the page, so that the lines before and after it are visible.
   const end = Math.min(endOf(buffer), next + 1 + Math.floor(logRows(size) / 2));
   ui.set({ ...state, log: { ...state.log, match: next, end, moment: null } });
 }

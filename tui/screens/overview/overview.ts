@@ -1,4 +1,5 @@
 import type { Instance } from '../../../shared/api/instances.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { fleetUsage } from '../../store/fleet/fleet-reducer.ts';
 import { type History, notReadyYet } from '../../store/fleet/fleet-state.ts';
@@ -44,12 +45,15 @@ export const overviewScreen: Screen = {
     const row = chosenRow(state);
     if (row?.group) {
       const names = groupNames(row);
-      return copyChoices(['w', 'the cause', row.group.cause], ['n', 'the names', names.join('\n')]);
+      return copyChoices(
+        [COPY_KEYS.reason, 'the cause', row.group.cause],
+        [COPY_KEYS.name, 'the names', names.join('\n')],
+      );
     }
     const problem = chosenProblem(state);
     const instance = state.fleet.instances.get(problem?.name ?? '');
     if (instance !== undefined) return instanceCopies(instance, state.fleet.now);
-    return copyChoices(['w', 'the problem', problem && `${problem.title} ${problem.why}`]);
+    return copyChoices([COPY_KEYS.reason, 'the problem', problem && `${problem.title} ${problem.why}`]);
   },
   run(console, command) {
     const row = chosenRow(stateOf(console));

@@ -1,4 +1,5 @@
 import type { DeadGroup, TaskSummary } from '../../../shared/api/queue.ts';
+import { keyFor } from '../../keys/places.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
 import { attemptsText, taskReason } from '../../store/queue/task-text.ts';
 import { plural, shortDuration, since } from '../../store/text/format.ts';
@@ -10,6 +11,7 @@ import { sparkline } from '../../widgets/sparkline.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import type { View } from '../console.ts';
+import { loadError } from '../frame/hints.ts';
 import { ownerOf } from './task-actions.ts';
 
 const TITLES: Readonly<Record<QueueTab, string>> = {
@@ -21,7 +23,7 @@ const TITLES: Readonly<Record<QueueTab, string>> = {
   failures: 'By error',
 };
 
-/** The tabs, with how many tasks are in each. */
+/** The tabs, each with its number of tasks. */
 export function queueStrip({ queue }: Pick<FleetState, 'queue'>, tab: QueueTab): TabStrip {
   const counts = queue?.stats?.counts;
   const countOf = (one: QueueTab) => (one === 'recent' || one === 'failures' ? undefined : counts?.[one]);
@@ -33,7 +35,7 @@ export function queueStrip({ queue }: Pick<FleetState, 'queue'>, tab: QueueTab):
   };
 }
 
-/** How the queue is, and the tabs. */
+/** The state of the queue, and the tabs. */
 export function queueHead(
   view: View,
   {
@@ -48,7 +50,7 @@ export function queueHead(
   if (filter !== '') right.push(['warn', `/${filter}  `]);
   right.push(...place);
   const one: Span[] = [
-    ['title', ` ${TITLES[tab]} tasks of one error  `],
+    ['title', ` ${TITLES[tab]} tasks with the error  `],
     ['bad', signature ?? ''],
   ];
   const left: Span[] = signature === undefined ? tabSpans(queueStrip(fleet, tab)) : one;
@@ -59,20 +61,16 @@ function stateLine(view: View): string {
   const { fleet, theme, size } = view;
   const refusal = fleet.refusals['queue'];
   if (refusal !== undefined) {
-    return paintLine(
-      theme,
-      [['bad', ` ✗ the queue cannot be read: ${refusal} · ^R tries again`]],
-      size.columns,
-    );
+    return paintLine(theme, [['bad', ` ${loadError(`cannot read the queue: ${refusal}`)}`]], size.columns);
   }
-  if (fleet.queue === null) return paintLine(theme, [['busy', ' ◌ reading the queue']], size.columns);
+  if (fleet.queue === null) return paintLine(theme, [['busy', ' ◌ loading the queue']], size.columns);
   const { stats } = fleet.queue;
   if (stats === null) return paintLine(theme, [['muted', ' your own tasks']], size.columns);
   const state: Span[] = stats.paused
-    ? [['warn', ' ‖ paused: no task begins · z resumes']]
+    ? [['warn', ` ‖ paused: no task starts · ${keyFor('queue.pause')} resumes`]]
     : [
-        ['good', ' ▸ works'],
-        ['muted', `, at most ${stats.max_running} at once`],
+        ['good', ' ▸ running'],
+        ['muted', `, at most ${stats.max_running} at the same time`],
       ];
   const done: Span = ['muted', `  ${stats.counts.done} done, ${stats.counts.cancelled} cancelled`];
   const width = Math.min(40, size.columns - 60);
@@ -116,7 +114,7 @@ export function taskTable(
       text: ({ status }) => `${taskLook(status).glyph} ${status}`,
       tone: toneOf,
     },
-    { title: 'TRIES', width: 5, align: 'right', text: attemptsText },
+    { title: 'ATTEMPTS', width: 8, align: 'right', text: attemptsText },
     { title: 'WHY', width: 0, text: (task) => taskReason(task, fleet.now), tone: toneOf },
   ];
   const changed: Column<TaskSummary> = {
@@ -136,7 +134,7 @@ export function taskTable(
   );
 }
 
-/** What the row of the chosen task had no room for. */
+/** Details of the selected task that do not fit into its row. */
 export function taskDetail({ fleet }: View, task: TaskSummary | undefined): Span[] {
   if (task === undefined) return [];
   const owner = ownerOf(fleet, task);
@@ -159,7 +157,7 @@ export function failuresTable(
     { title: 'DEAD', width: 6, align: 'right', text: ({ count }) => String(count), tone: () => 'bad' },
     { title: 'LAST', width: 6, align: 'right', text: ({ last }) => shortDuration(since(last, fleet.now)) },
     {
-      title: `ERROR · ${plural(total, 'dead task')} of ${plural(groups.length, 'kind')}`,
+      title: `ERROR · ${plural(total, 'dead task')}, ${plural(groups.length, 'error')}`,
       width: 0,
       text: ({ signature }) => signature,
     },

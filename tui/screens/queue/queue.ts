@@ -1,8 +1,9 @@
 import type { DeadGroup, TaskSummary } from '../../../shared/api/queue.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import type { FleetState } from '../../store/fleet/fleet-state.ts';
-import { behind, FIRST_LIMIT, readLatest } from '../../store/pages/latest.ts';
+import { FIRST_LIMIT, olderStatus, readLatest } from '../../store/pages/latest.ts';
 import { type PageRequest, type PageState, pageOf } from '../../store/pages/pages.ts';
 import { hasAllTasks } from '../../store/queue/queue-state.ts';
 import { taskReason } from '../../store/queue/task-text.ts';
@@ -22,17 +23,17 @@ import type { List, OlderItems, Screen } from '../screen.ts';
 import { failuresTable, queueHead, queueStrip, taskDetail, taskTable } from './queue-lines.ts';
 import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
 
-/** Between two readings of what changes all the time; longer, where more is read. */
-const REST_MS = 500;
+/** Milliseconds between two requests for the first page of tasks. More items take longer, so the pause is longer too. */
+const INTERVAL_MS = 500;
 
-/** The queue: what changed last, one status at a time, and dead letters grouped by their error. */
+/** The queue: the last changed tasks, the tasks of each status, and dead letters grouped by error. */
 export const queueScreen: Screen = {
   place: ({ at }) => (spotOf(at).tab === 'failures' ? 'failures' : 'queue'),
   lines: queueLines,
   list: listOf,
   tabs({ fleet, ui }) {
     const { tab, signature } = spotOf(ui.at);
-    // Those of one error are a place of their own.
+    // The tasks of one error are shown without tabs.
     return signature === undefined ? { row: 1, strip: queueStrip(fleet, tab), turn: switchToTab } : null;
   },
   instance: (state) => ownerOf(state.fleet, chosenTask(state))?.name ?? null,
@@ -54,16 +55,16 @@ export const queueScreen: Screen = {
 type QueueSpot = Extract<Location, { screen: 'queue' }>;
 
 function spotOf(at: Location): QueueSpot {
-  if (at.screen !== 'queue') throw new Error(`${at.screen} is not the queue`);
+  if (at.screen !== 'queue') throw new Error(`not a queue screen: ${at.screen}`);
   return at;
 }
 
 function requests({ fleet: { queue }, ui }: ConsoleState): PageRequest[] {
   const { tab, signature } = spotOf(ui.at);
   const id = listId(tab, signature);
-  const asked = limitOf(ui, id);
-  // Nothing is known of changes yet: the first snapshot asks. And the stream brings the latest.
-  if (queue === null || (tab === 'recent' && asked === FIRST_LIMIT)) return [];
+  const limit = limitOf(ui, id);
+  // Before the first snapshot there is no version. The stream itself delivers the most recent tasks.
+  if (queue === null || (tab === 'recent' && limit === FIRST_LIMIT)) return [];
   const version = String(queue.version);
   if (tab === 'failures') {
     return [{ slot: 'failures', key: tab, version, load: async (to) => (await to.queue.dead()).items }];
@@ -72,11 +73,11 @@ function requests({ fleet: { queue }, ui }: ConsoleState): PageRequest[] {
     {
       slot: 'tasks',
       key: id,
-      version: `${version} ${asked}`,
-      restMs: REST_MS * (asked / FIRST_LIMIT),
+      version: `${version} ${limit}`,
+      intervalMs: INTERVAL_MS * (limit / FIRST_LIMIT),
       load: ({ queue: tasks }) =>
         readLatest(
-          asked,
+          limit,
           (task) => task.id,
           (page) =>
             tasks.list({ ...page, status: tab === 'recent' ? undefined : tab, signature, sort: '-updated' }),
@@ -97,7 +98,7 @@ function pageFor({ fleet, ui }: ConsoleState): PageState | null {
 
 const cache = new WeakMap<FleetState, Map<string, readonly TaskSummary[]>>();
 
-/** Made once for each state of the fleet, as several parts of the screen ask for it. */
+/** Cached for each state of the fleet, because several parts of the screen use it. */
 function tasksOf(state: ConsoleState): readonly TaskSummary[] {
   const { tab, signature } = spotOf(state.ui.at);
   const id = listId(tab, signature);
@@ -109,17 +110,17 @@ function tasksOf(state: ConsoleState): readonly TaskSummary[] {
   return tasks;
 }
 
-/** What is in the tab, the latest first; what the stream has told since the page was read takes its place. */
+/** The tasks of the tab, newest first. Newer states from the stream replace those of the loaded page. */
 function selectTasks({ fleet, ui }: ConsoleState): readonly TaskSummary[] {
   const { tab, signature } = spotOf(ui.at);
   if (fleet.queue === null || tab === 'failures') return [];
   const live = fleet.queue.tasks;
   const matches = wordFilter(filterOf(ui, listId(tab, signature)));
-  const read = pageOf(fleet, 'tasks', listId(tab, signature))?.value?.items ?? [];
+  const loaded = pageOf(fleet, 'tasks', listId(tab, signature))?.value?.items ?? [];
   const all =
     tab === 'recent'
-      ? [...[...live.values()].toReversed(), ...read.filter(({ id }) => !live.has(id))]
-      : read.map((task) => live.get(task.id) ?? task).filter(({ status }) => status === tab);
+      ? [...[...live.values()].toReversed(), ...loaded.filter(({ id }) => !live.has(id))]
+      : loaded.map((task) => live.get(task.id) ?? task).filter(({ status }) => status === tab);
   return matches === null ? all : all.filter((task) => matches(searchText(fleet, task)));
 }
 
@@ -142,12 +143,12 @@ function listOf(state: ConsoleState): List {
     keys: failures ? failuresOf(state).map((one) => one.signature) : tasksOf(state).map(({ id }) => id),
     from: () => 3,
     room: listRows,
-    filterHint: failures ? 'a part of the error' : 'type, owner, status, error, id',
+    filterHint: failures ? 'error' : 'type, owner, status, error, id',
     ...(failures ? {} : { older: olderItems(state) }),
   };
 }
 
-/** Rows of the list: what the two lines above, the headings and what is said of the chosen one leave. */
+/** Rows without the two lines at the top, the heading and the details. */
 function listRows(size: Size): number {
   return Math.max(1, size.rows - 3 - detailRows(size));
 }
@@ -180,47 +181,47 @@ function queueLines(view: View): string[] {
   const cursor = cursorOf(ui, list.id);
   if (fleet.queue === null) return head;
   if (tab !== 'recent' && page !== null && page.value === null) {
-    return [...head, '', theme.paint(page.error === null ? 'busy' : 'bad', ` ${page.error ?? '◌ reading'}`)];
+    return [...head, '', theme.paint(page.error === null ? 'busy' : 'bad', ` ${page.error ?? '◌ loading'}`)];
   }
   const room = listRows(size);
   if (tab === 'failures') {
     const groups = failuresOf(view);
     const table = failuresTable(view, groups, cursor, room);
-    const whole: Span[] = [['bad', ` ${page?.error ?? groups[index]?.signature ?? ''}`]];
-    return [...head, ...withDetail(view, table, whole)];
+    const detail: Span[] = [['bad', ` ${page?.error ?? groups[index]?.signature ?? ''}`]];
+    return [...head, ...withDetail(view, table, detail)];
   }
   const tasks = tasksOf(view);
   const empty = filterOf(ui, list.id) === '' ? NO_TASKS : noMatchText(olderItems(view));
   const table = taskTable(view, tasks, { cursor, room, empty });
   const error = page?.error ?? null;
-  const said: Span[] = error === null ? taskDetail(view, tasks[index]) : [['bad', ` ${error}`]];
-  return [...head, ...withDetail(view, table, said)];
+  const detail: Span[] = error === null ? taskDetail(view, tasks[index]) : [['bad', ` ${error}`]];
+  return [...head, ...withDetail(view, table, detail)];
 }
 
-const NO_TASKS = 'No tasks here. fathomd queue add, or the API, adds one.';
+const NO_TASKS = "No tasks. Add one with 'fathomd queue add' or the API.";
 
 function olderItems(state: ConsoleState): OlderItems {
   const { tab, signature } = spotOf(state.ui.at);
   const id = listId(tab, signature);
   const page = pageOf(state.fleet, 'tasks', id);
   if (tab === 'recent' && page === null && hasAllTasks(state.fleet.queue))
-    return { id, error: null, behind: 'all' };
-  const reading = tab !== 'recent' && page === null ? { key: id, value: null, error: null } : page;
-  return { id, error: page?.error ?? null, behind: behind(reading, limitOf(state.ui, id)) };
+    return { id, error: null, status: 'none' };
+  const shown = tab !== 'recent' && page === null ? { value: null } : page;
+  return { id, error: page?.error ?? null, status: olderStatus(shown, limitOf(state.ui, id)) };
 }
 
 function copiesOf(state: ConsoleState): CopyChoice[] {
   if (spotOf(state.ui.at).tab !== 'failures') return taskCopies(state, chosenTask(state));
   const group = failuresOf(state)[indexIn(state)];
   return copyChoices(
-    ['e', 'the error', group?.signature],
-    ['r', 'the row', group && rowText([group.count, group.last, group.signature])],
+    [COPY_KEYS.error, 'the error', group?.signature],
+    [COPY_KEYS.row, 'the row', group && rowText([group.count, group.last, group.signature])],
   );
 }
 
 function run(console: Console, command: Command, size: Size): boolean {
   const state = stateOf(console);
-  const { tab, signature } = spotOf(state.ui.at);
+  const { tab } = spotOf(state.ui.at);
   const turn = (by: number) => {
     switchToTab(console, (QUEUE_TABS.indexOf(tab) + by + QUEUE_TABS.length) % QUEUE_TABS.length);
     return true;
@@ -228,7 +229,7 @@ function run(console: Console, command: Command, size: Size): boolean {
   switch (command) {
     case 'tab.next':
       return turn(1);
-    case 'tab.before':
+    case 'tab.previous':
       return turn(-1);
     case 'queue.pause':
       togglePause(console);
@@ -236,7 +237,7 @@ function run(console: Console, command: Command, size: Size): boolean {
     default:
       return tab === 'failures'
         ? runFailures(console, state, command)
-        : runTasks(console, state, command, { size, listed: signature });
+        : runTasks(console, state, command, size);
   }
 }
 
@@ -256,7 +257,7 @@ function runFailures(console: Console, state: ConsoleState, command: Command): b
       startAction(console, {
         verb: 'retryFailures',
         names: [signature],
-        what: `${plural(count, 'dead task')}, all of “${signature}”`,
+        what: `${plural(count, 'dead task')} with the error “${signature}”`,
       });
       return true;
     default:
@@ -264,12 +265,7 @@ function runFailures(console: Console, state: ConsoleState, command: Command): b
   }
 }
 
-function runTasks(
-  console: Console,
-  state: ConsoleState,
-  command: Command,
-  { size }: { size: Size; listed: string | undefined },
-): boolean {
+function runTasks(console: Console, state: ConsoleState, command: Command, size: Size): boolean {
   const tasks = tasksOf(state);
   const chosen = chosenTask(state);
   switch (command) {

@@ -1,5 +1,6 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import type { TaskSummary } from '../../../shared/api/queue.ts';
+import { COPY_KEYS } from '../../keys/bindings.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
 import { type FleetState, instanceOfUser } from '../../store/fleet/fleet-state.ts';
@@ -8,7 +9,7 @@ import { type Console, type ConsoleState, showNotice } from '../console.ts';
 import { openSpot } from '../input/navigate.ts';
 import { startAction } from '../input/start-action.ts';
 
-/** The instance of the user for whom a task works. */
+/** The instance of the user to whom a task belongs. */
 export function ownerOf(
   { instances }: Pick<FleetState, 'instances'>,
   task: Pick<TaskSummary, 'user_id'> | undefined,
@@ -21,35 +22,34 @@ export function taskCopies({ fleet }: ConsoleState, task: TaskSummary | undefine
   const owner = ownerOf(fleet, task);
   const why = taskReason(task, fleet.now);
   return copyChoices(
-    ['n', 'the id', task.id],
-    ['e', 'the error', task.last_error],
-    ['w', 'the reason', why],
-    ['o', 'the owner', owner?.email],
-    ['d', 'the database', owner?.name],
-    ['r', 'the row', rowText([task.id, task.type, task.status, owner?.email, why])],
-    ['v', 'all of it, as JSON', JSON.stringify(task, null, 2)],
+    [COPY_KEYS.id, 'the id', task.id],
+    [COPY_KEYS.error, 'the error', task.last_error],
+    [COPY_KEYS.reason, 'the reason', why],
+    [COPY_KEYS.owner, 'the owner', owner?.email],
+    [COPY_KEYS.database, 'the database', owner?.name],
+    [COPY_KEYS.row, 'the row', rowText([task.id, task.type, task.status, owner?.email, why])],
+    [COPY_KEYS.json, 'all fields as JSON', JSON.stringify(task, null, 2)],
   );
 }
 
-const POSSIBLE = {
+const TASK_COMMANDS = {
   'task.retry': { verb: 'retry', can: CAN_RETRY, hint: 'Only dead tasks can be retried.' },
   'task.cancel': {
     verb: 'cancel',
     can: CAN_CANCEL,
-    hint: 'Only tasks that wait or run can be cancelled.',
+    hint: 'Only pending or processing tasks can be cancelled.',
   },
 } as const;
 
 export function actOnTasks(
   console: Console,
-  command: keyof typeof POSSIBLE,
+  command: keyof typeof TASK_COMMANDS,
   tasks: readonly TaskSummary[],
 ): void {
-  const { verb, can, hint } = POSSIBLE[command];
+  const { verb, can, hint } = TASK_COMMANDS[command];
   const names = tasks.filter(({ status }) => can.has(status)).map(({ id }) => id);
   const [only] = tasks;
-  if (names.length === 0)
-    return showNotice(console, only === undefined ? 'There is no task to act on.' : hint);
+  if (names.length === 0) return showNotice(console, only === undefined ? 'No task is selected.' : hint);
   const what = names.length === 1 && only !== undefined ? `task ${only.type} (${only.id})` : undefined;
   startAction(console, { verb, names, ...(what === undefined ? {} : { what }) });
 }
@@ -60,14 +60,14 @@ export function togglePause(console: Console): void {
   startAction(console, { verb: stats.paused ? 'resume' : 'pause', names: ['queue'], what: 'the queue' });
 }
 
-/** From a task to its instance, and to its log at that moment; false for all other commands. */
+/** Opens the instance of a task, or its log at the time of the task. @returns false for other commands */
 export function runTaskCommand(console: Console, command: Command, task: TaskSummary | undefined): boolean {
   if (command !== 'task.instance' && command !== 'logs') return false;
   const owner = ownerOf(console.fleet.store.get(), task);
   if (owner === null) {
     showNotice(
       console,
-      task === undefined ? 'There is no task.' : 'This task works for nobody in particular.',
+      task === undefined ? 'No task is selected.' : 'This task belongs to no user with a database.',
     );
     return true;
   }
@@ -79,7 +79,7 @@ export function runTaskCommand(console: Console, command: Command, task: TaskSum
   return true;
 }
 
-/** When it was last worked on. */
+/** The time of the last work on a task. */
 function momentOf({ finished_at, claimed_at, updated }: TaskSummary): string {
   return finished_at ?? claimed_at ?? updated;
 }

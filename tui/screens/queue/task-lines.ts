@@ -1,5 +1,6 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import type { AttemptError, Task } from '../../../shared/api/queue.ts';
+import { keyFor } from '../../keys/places.ts';
 import { taskReason } from '../../store/queue/task-text.ts';
 import { clockTime, latency, longDuration, plural, since } from '../../store/text/format.ts';
 import { phaseText, reasonLine } from '../../store/text/reason.ts';
@@ -11,7 +12,7 @@ import type { View } from '../console.ts';
 
 const LABEL = 12;
 
-/** Everything that is known of one task: what it is, its attempts, and what it was given. */
+/** All fields of a task, its failed attempts, its payload and its result. */
 export function taskLines(view: View, task: Task, owner: Instance | null): string[] {
   const { theme, size, fleet } = view;
   const line = (label: string, ...spans: Span[]) =>
@@ -41,27 +42,27 @@ export function taskLines(view: View, task: Task, owner: Instance | null): strin
     ...(task.unique_key === null ? [] : [plain('Key', task.unique_key)]),
     '',
     ...attemptLines(view, task.errors ?? []),
-    theme.paint('title', ` Payload${task.secret ? '  its secrets are not shown' : ''}`),
+    theme.paint('title', ` Payload${task.secret ? '  (secrets are hidden)' : ''}`),
     ...jsonLines(task.payload).map((text) => paintLine(theme, [['plain', `   ${text}`]], size.columns)),
     ...resultLines(view, task),
   ];
 }
 
 function ownerSpans({ user_id }: Task, owner: Instance | null, now: number): Span[] {
-  if (user_id === null) return [['muted', 'nobody in particular']];
-  if (owner === null) return [['plain', `user ${user_id}, whose database is not there`]];
+  if (user_id === null) return [['muted', 'no user']];
+  if (owner === null) return [['plain', `user ${user_id}, who has no database`]];
   const { glyph, token } = phaseLook(owner.phase);
   return [
     ['plain', `${owner.name}  `],
     [token, `${glyph} ${reasonLine(owner, now) ?? phaseText(owner.phase)}`],
-    ['muted', '  i opens it'],
+    ['muted', `  ${keyFor('task.instance')} opens it`],
   ];
 }
 
 function attemptLines(view: View, errors: readonly AttemptError[]): string[] {
   const { theme } = view;
   if (errors.length === 0) return [];
-  const title = theme.paint('title', ` ${plural(errors.length, 'failed attempt')}, the latest first`);
+  const title = theme.paint('title', ` ${plural(errors.length, 'failed attempt')}, newest first`);
   return [
     title,
     ...errors.toReversed().flatMap((error, index) => attemptErrorLines(view, error, index === 0)),
@@ -69,7 +70,7 @@ function attemptLines(view: View, errors: readonly AttemptError[]): string[] {
   ];
 }
 
-/** `whole` with its stack: one is enough where they are alike, and the latest tells most. */
+/** One failed attempt. The stack is shown only for the newest one, because most attempts fail in the same way. */
 function attemptErrorLines({ theme, size }: View, error: AttemptError, whole: boolean): string[] {
   const lasted = since(error.started_at, Date.parse(error.at));
   const head: Span[] = [
@@ -92,7 +93,7 @@ function attemptErrorLines({ theme, size }: View, error: AttemptError, whole: bo
   ];
 }
 
-/** Without its first line, which repeats the message. */
+/** The stack without its first line, which repeats the message. */
 function stackLines({ stack }: AttemptError): string[] {
   if (stack === undefined) return [];
   return stack
@@ -110,6 +111,6 @@ function resultLines({ theme, size }: View, { status, result, answer }: Task): s
   const hasResult = status === 'done' && result !== null && result !== undefined;
   return [
     ...(hasResult ? part('Result', jsonLines(result)) : []),
-    ...(answer === null ? [] : part('Answer', answer.split('\n').map(sanitise))),
+    ...(answer === null ? [] : part('Response', answer.split('\n').map(sanitise))),
   ];
 }

@@ -6,7 +6,7 @@ import type { LongText, Screen } from '../screen.ts';
 import { actOnTasks, ownerOf, runTaskCommand, taskCopies, togglePause } from './task-actions.ts';
 import { taskLines } from './task-lines.ts';
 
-/** One task with all that came of it. */
+/** One task with its attempts, payload and result. */
 export const taskScreen: Screen = {
   place: () => 'task',
   lines(view) {
@@ -36,11 +36,11 @@ export const taskScreen: Screen = {
 };
 
 function idOf(at: Location): string {
-  if (at.screen !== 'task') throw new Error(`${at.screen} is not a task`);
+  if (at.screen !== 'task') throw new Error(`not a task screen: ${at.screen}`);
   return at.id;
 }
 
-/** The task is read again whenever the stream tells that it has changed. */
+/** The data of the task screen. The task is loaded again after each change that the stream reports. */
 export function taskNeeds(queue: { tasks: ReadonlyMap<string, TaskSummary> } | null, id: string) {
   const version = queue?.tasks.get(id)?.updated ?? '';
   return {
@@ -60,7 +60,7 @@ function pageFor({ fleet, ui }: ConsoleState): PageState<Task> | null {
   return pageOf(fleet, 'task', idOf(ui.at));
 }
 
-/** What the stream says now, where it says something, else as it was read. */
+/** The current state from the stream, else from the last request. */
 function taskOf(state: ConsoleState): TaskSummary | undefined {
   const id = idOf(state.ui.at);
   return state.fleet.queue?.tasks.get(id) ?? pageFor(state)?.value ?? undefined;
@@ -74,7 +74,7 @@ function bodyOf(view: View): string[] {
   const page = pageFor(view);
   const { theme } = view;
   if (page?.value === undefined || page.value === null) {
-    return [theme.paint(page?.error ? 'bad' : 'busy', ` ${page?.error ?? '◌ reading the task'}`)];
+    return [theme.paint(page?.error ? 'bad' : 'busy', ` ${page?.error ?? '◌ loading the task'}`)];
   }
   const task = { ...page.value, ...taskOf(view) };
   return taskLines(view, task, ownerOf(view.fleet, task));

@@ -43,7 +43,7 @@ function statesOf(store: FleetStore): string[] {
 }
 
 describe('ActionRunner', () => {
-  it('goes from sent through running to done', async () => {
+  it('goes from sent to running to done', async () => {
     const { clock, store, runner } = setUp({
       restart: async (name) => {
         store.enqueue({
@@ -60,19 +60,20 @@ describe('ActionRunner', () => {
     expect(actionText(store.get().actions[0] as ActionLine)).toBe('restarted 2026-11-21-001-user001 in 2 s');
   });
 
-  it('says why it did not work, with the words of the daemon', async () => {
+  it('keeps the error message of the daemon', async () => {
     const { store, runner } = setUp({
       stop: async () => {
         throw new Error('the daemon is\u001B[2J busy');
       },
     });
     await runner.run({ verb: 'stop', names: ['2026-11-21-001-user001'] });
-    expect(actionText(store.get().actions[0] as ActionLine)).toBe(
-      'stop 2026-11-21-001-user001 did not work: the daemon is busy',
-    );
+    expect(store.get().actions[0]).toMatchObject({
+      state: 'failed',
+      failures: [{ name: '2026-11-21-001-user001', why: 'the daemon is busy' }],
+    });
   });
 
-  it('works on four at a time, and goes on after a failure', async () => {
+  it('runs four targets at a time and continues after a failure', async () => {
     let running = 0;
     let most = 0;
     const { store, runner, names } = setUp({
@@ -93,7 +94,7 @@ describe('ActionRunner', () => {
 });
 
 describe('describeAction', () => {
-  it('states how many it hits, for how long, and the pace', () => {
+  it('contains the number of targets, the duration and the pace', () => {
     expect(describeAction({ verb: 'restart', names: namesOf(37) }, [])).toBe(
       'restart 37 instances, about 30 s, four at a time',
     );
@@ -101,7 +102,7 @@ describe('describeAction', () => {
     expect(describeAction({ verb: 'restart', names: ['a'] }, [])).toBe('restart a');
   });
 
-  it('learns from what it has seen', () => {
+  it('estimates the duration from earlier actions', () => {
     const past: ActionLine = {
       id: 1,
       by: 'tester',

@@ -2,10 +2,10 @@ import { type StreamClock, systemClock } from '../../../shared/client/stream-clo
 import { messageOf } from '../../../shared/errors.ts';
 import type { FleetStore } from '../fleet/fleet-store.ts';
 import { sanitise } from '../text/sanitise.ts';
-import { ACTIONS_AT_ONCE, type ActionLine } from './action-line.ts';
+import { type ActionLine, MAX_PARALLEL } from './action-line.ts';
 import { ACTIONS, type Action, type FleetCommands, type Verb } from './actions.ts';
 
-/** Carries out actions, four instances at a time, and keeps their action line in the store up to date. */
+/** Runs actions, four targets at a time, and keeps their progress in the store up to date. */
 export class ActionRunner {
   readonly #store: FleetStore;
   readonly #commands: () => Promise<FleetCommands>;
@@ -17,7 +17,7 @@ export class ActionRunner {
     store: FleetStore;
     commands: () => Promise<FleetCommands>;
     clock?: StreamClock;
-    /** Who sits at this console, in words. */
+    /** Name of the user of this console. */
     by: string;
   }) {
     this.#store = options.store;
@@ -26,7 +26,7 @@ export class ActionRunner {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** Resolves when the action has ended, well or not; never rejects. */
+  /** Resolves when the action is done or failed; never rejects. */
   async run(action: Action): Promise<void> {
     const { verb, names } = action;
     this.#lastId += 1;
@@ -40,27 +40,27 @@ export class ActionRunner {
       done: 0,
       failures: [],
     };
-    const tell = (change: Partial<ActionLine>) => {
+    const update = (change: Partial<ActionLine>) => {
       line = { ...line, ...change };
       this.#store.dispatch({ kind: 'action', action: line });
     };
-    tell({});
-    const forget = this.#onEffect(names, () => tell({ state: 'running' }));
+    update({});
+    const unsubscribe = this.#onEffect(names, () => update({ state: 'running' }));
     const waiting = [...names];
     const work = async () => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-        const why = await this.#one(verb, name, action.value ?? '');
-        if (why === null) tell({ done: line.done + 1 });
-        else tell({ failures: [...line.failures, { name, why }] });
+        const why = await this.#runOne(verb, name, action.value ?? '');
+        if (why === null) update({ done: line.done + 1 });
+        else update({ failures: [...line.failures, { name, why }] });
       }
     };
-    await Promise.all(Array.from({ length: ACTIONS_AT_ONCE }, work));
-    forget();
-    tell({ state: line.failures.length === 0 ? 'done' : 'failed', ended_at: this.#clock.now() });
+    await Promise.all(Array.from({ length: MAX_PARALLEL }, work));
+    unsubscribe();
+    update({ state: line.failures.length === 0 ? 'done' : 'failed', ended_at: this.#clock.now() });
   }
 
-  /** Null when it worked, else why not. */
-  async #one(verb: Verb, name: string, value: string): Promise<string | null> {
+  /** @returns why it failed; null if it succeeded */
+  async #runOne(verb: Verb, name: string, value: string): Promise<string | null> {
     try {
       await ACTIONS[verb].run(await this.#commands(), name, value);
       return null;
@@ -69,15 +69,15 @@ export class ActionRunner {
     }
   }
 
-  /** Calls back once, when the fleet shows that one of the instances has moved. */
+  /** Calls back once, when the phase of one of the instances changes. */
   #onEffect(names: readonly string[], callback: () => void): () => void {
-    const look = () => {
+    const phaseTimes = () => {
       const { instances } = this.#store.get();
       return names.map((name) => instances.get(name)?.since);
     };
-    const before = look();
+    const before = phaseTimes();
     const unsubscribe = this.#store.subscribe(() => {
-      if (!look().some((since, index) => since !== before[index])) return;
+      if (!phaseTimes().some((since, index) => since !== before[index])) return;
       unsubscribe();
       callback();
     });

@@ -2,28 +2,28 @@ import type { Role } from '../../../shared/api/accounts/permissions.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { plural } from '../text/format.ts';
 
-/** What the console asks of the daemon over HTTP; each rejects with an error whose message is a sentence. */
+/** The HTTP calls that the console uses. They reject with an error whose message is a sentence. */
 export type FleetCommands = Pick<
   FathomClient,
   'audit' | 'apiKeys' | 'daemon' | 'databases' | 'events' | 'queue' | 'sessions' | 'users'
 >;
 
 interface ActionKind {
-  /** The imperative, its past, and what it is done to. */
+  /** The imperative, the past tense, and the kind of its targets. */
   word: string;
   past: string;
   noun: string;
-  /** Milliseconds until one has usually ended, before this console has seen any. */
+  /** Usual duration in milliseconds, until this console has measured its own. */
   usualMs: number;
-  /** Answers once it is done. */
+  /** Resolves when the action is done. */
   run(commands: FleetCommands, name: string, value: string): Promise<unknown>;
 }
 
-/** One that a yes is enough for. */
+/** An action that the user confirms with a key. */
 interface ConfirmedKind extends ActionKind {
-  /** What cuts users off, or moves many, is asked about. */
+  /** When to ask: always if users lose access, otherwise only for several targets. */
   asks: 'always' | 'if several';
-  /** What the question says that it does. */
+  /** Shown in the question. */
   consequence: string;
 }
 
@@ -32,7 +32,7 @@ const CONFIRMED = {
     word: 'start',
     past: 'started',
     noun: 'instance',
-    consequence: 'They are started, whatever stopped them.',
+    consequence: 'All of them start, also instances that failed or that an administrator stopped.',
     usualMs: 1_500,
     asks: 'if several',
     run: ({ databases }, name) => databases.start(name),
@@ -41,7 +41,7 @@ const CONFIRMED = {
     word: 'stop',
     past: 'stopped',
     noun: 'instance',
-    consequence: 'Their users are cut off until somebody starts them again. No data is lost.',
+    consequence: 'The users have no access until the next start. No data is lost.',
     usualMs: 1_500,
     asks: 'always',
     run: ({ databases }, name) => databases.stop(name),
@@ -50,7 +50,7 @@ const CONFIRMED = {
     word: 'restart',
     past: 'restarted',
     noun: 'instance',
-    consequence: 'Their users are cut off for a moment. No data is lost.',
+    consequence: 'The users have no access for a few seconds. No data is lost.',
     usualMs: 3_000,
     asks: 'always',
     run: ({ databases }, name) => databases.restart(name),
@@ -59,7 +59,7 @@ const CONFIRMED = {
     word: 'retry',
     past: 'retried',
     noun: 'task',
-    consequence: 'They run again from their first attempt.',
+    consequence: 'The tasks start again with their first attempt.',
     usualMs: 300,
     asks: 'if several',
     run: ({ queue }, id) => queue.retry(id),
@@ -68,7 +68,7 @@ const CONFIRMED = {
     word: 'cancel',
     past: 'cancelled',
     noun: 'task',
-    consequence: 'What runs is stopped, what waits never begins. Only a new task does the work then.',
+    consequence: 'Running tasks stop, and pending tasks never start. A cancelled task cannot be resumed.',
     usualMs: 300,
     asks: 'always',
     run: ({ queue }, id) => queue.cancel(id),
@@ -76,8 +76,8 @@ const CONFIRMED = {
   retryFailures: {
     word: 'retry',
     past: 'retried',
-    noun: 'kind of error',
-    consequence: 'They run again from their first attempt, as many at once as the queue allows.',
+    noun: 'error',
+    consequence: 'The tasks start again with their first attempt, as many at a time as the queue allows.',
     usualMs: 1_000,
     asks: 'always',
     run: ({ queue }, signature) => queue.retryDead({ signature }),
@@ -86,7 +86,7 @@ const CONFIRMED = {
     word: 'pause',
     past: 'paused',
     noun: 'queue',
-    consequence: 'No more tasks begin, also after a restart of the daemon. What runs goes on.',
+    consequence: 'No task starts, also after a restart of the daemon. Running tasks continue.',
     usualMs: 300,
     asks: 'always',
     run: ({ queue }) => queue.pause(),
@@ -95,7 +95,7 @@ const CONFIRMED = {
     word: 'resume',
     past: 'resumed',
     noun: 'queue',
-    consequence: 'Tasks begin again.',
+    consequence: 'Pending tasks start again.',
     usualMs: 300,
     asks: 'if several',
     run: ({ queue }) => queue.resume(),
@@ -104,7 +104,7 @@ const CONFIRMED = {
     word: 'deactivate',
     past: 'deactivated',
     noun: 'user',
-    consequence: 'All its sessions and tokens end, and it cannot sign in. Its database and its data stay.',
+    consequence: 'All sessions and tokens end, and the user cannot sign in. The database and its data stay.',
     usualMs: 500,
     asks: 'always',
     run: ({ users }, id) => users.update(id, { is_active: false }),
@@ -113,7 +113,7 @@ const CONFIRMED = {
     word: 'activate',
     past: 'activated',
     noun: 'user',
-    consequence: 'They can sign in again.',
+    consequence: 'The user can sign in again.',
     usualMs: 500,
     asks: 'always',
     run: ({ users }, id) => users.update(id, { is_active: true }),
@@ -122,7 +122,7 @@ const CONFIRMED = {
     word: 'sign out',
     past: 'signed out',
     noun: 'user',
-    consequence: 'All its sessions and tokens end: it has to sign in again everywhere. Its API keys stay.',
+    consequence: 'All sessions and tokens end: the user must sign in again everywhere. API keys stay valid.',
     usualMs: 500,
     asks: 'always',
     run: ({ sessions }, id) => sessions.endAll({ user_id: id }),
@@ -131,7 +131,7 @@ const CONFIRMED = {
     word: 'revoke',
     past: 'revoked',
     noun: 'API key',
-    consequence: 'Programs that use it are refused at once. It cannot be brought back.',
+    consequence: 'Programs that use this key lose access immediately. A revoked key cannot be restored.',
     usualMs: 300,
     asks: 'always',
     run: ({ apiKeys }, id) => apiKeys.revoke(id),
@@ -140,7 +140,7 @@ const CONFIRMED = {
     word: 'end',
     past: 'ended',
     noun: 'session',
-    consequence: 'The user has to sign in again there.',
+    consequence: 'The user must sign in again on that device.',
     usualMs: 300,
     asks: 'always',
     run: ({ sessions }, id) => sessions.end(id),
@@ -149,7 +149,7 @@ const CONFIRMED = {
 
 const KINDS = {
   ...CONFIRMED,
-  // Its name is asked for: `screens/deletion.ts`.
+  // A form asks for the name of the database: `screens/databases/deletion.ts`.
   delete: {
     word: 'delete',
     past: 'deleted',
@@ -157,7 +157,7 @@ const KINDS = {
     usualMs: 1_500,
     run: ({ databases }, name) => databases.delete(name),
   },
-  // A form asks for the role: `screens/account-actions.ts`.
+  // A form asks for the role: `screens/accounts/account-actions.ts`.
   setRole: {
     word: 'change the role of',
     past: 'changed the role of',
@@ -173,17 +173,17 @@ export const ACTIONS: Readonly<Record<Verb, ActionKind>> = KINDS;
 export type ConfirmedVerb = keyof typeof CONFIRMED;
 export const CONFIRMED_ACTIONS: Readonly<Record<ConfirmedVerb, ConfirmedKind>> = CONFIRMED;
 
-/** What somebody wants done, and to what. */
+/** An action and its targets. */
 export interface Action<V extends Verb = Verb> {
   verb: V;
   names: readonly string[];
-  /** What it hits, where the names do not tell: `12 dead tasks`. */
+  /** The targets in words, if their names are not meaningful: `12 dead tasks`. */
   what?: string;
-  /** What is set, where the verb sets something. */
+  /** The new value, for verbs that set one. */
   value?: string;
 }
 
-/** `2024-01-15-001-johndoe`, `37 instances`. */
+/** The targets in words: `2024-01-15-001-johndoe`, `37 instances`. */
 export function actionTarget({ verb, names, what }: Action): string {
   if (what !== undefined) return what;
   const [only] = names;

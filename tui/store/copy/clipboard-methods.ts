@@ -1,17 +1,17 @@
-/** How a text gets into a clipboard from here. */
+/** How the console can copy a text to a clipboard. */
 export interface ClipboardMethods {
-  /** Programs that take it on standard input; the first that works is enough. */
+  /** Programs that read the text from standard input. The first one that works is enough. */
   programs: readonly (readonly string[])[];
-  /** Wraps OSC 52 for the terminal; null where no terminal would take it. */
+  /** Wraps an OSC 52 sequence for the terminal; null if the terminal has no clipboard. */
   terminal: ((sequence: string) => string) | null;
 }
 
-/** The most that common terminals take by OSC 52, in bytes of the text: xterm ends at 100,000 characters of base64. */
+/** Maximum bytes of text for OSC 52 in common terminals: xterm accepts 100,000 characters of base64. */
 export const MAX_TERMINAL_BYTES = 74_000;
 
 /**
- * OSC 52 reaches the clipboard of the terminal, also through ssh. tmux drops it unless `set-clipboard` is `on`, and takes
- * the text from its own command; screen needs it wrapped. A program of the desktop is right only on the desktop itself.
+ * OSC 52 copies to the clipboard of the terminal, also through ssh. tmux drops it unless `set-clipboard` is `on`, so its own
+ * command is used. screen needs a wrapper. Desktop programs are used only if the terminal runs on this desktop.
  */
 export function clipboardMethods(env: Readonly<Record<string, string | undefined>>): ClipboardMethods {
   const programs: (readonly string[])[] = [];

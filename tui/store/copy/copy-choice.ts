@@ -1,13 +1,13 @@
-/** One thing that can be copied from what is chosen. */
+/** An entry of the copy dialog. */
 export interface CopyChoice {
-  /** The key that copies it in the dialog. */
+  /** The key that copies this entry. */
   key: string;
-  /** What it is, in a word or two: `the URL`. */
+  /** A short description: `the URL`. */
   what: string;
   text: string;
 }
 
-/** Without what is not there, such as the URL of an instance that does not run. */
+/** Leaves out entries without a text, such as the URL of an instance that is not running. */
 export function copyChoices(
   ...choices: readonly (readonly [key: string, what: string, text: string | null | undefined])[]
 ): CopyChoice[] {
@@ -16,7 +16,7 @@ export function copyChoices(
   );
 }
 
-/** One row with tabs between its cells, as spreadsheets and `cut` take it. */
+/** One row with tabs between its cells, for spreadsheets and `cut`. */
 export function rowText(cells: readonly (string | number | null | undefined)[]): string {
   return cells.map((cell) => (cell ?? '').toString().replace(/[\t\r\n]+/g, ' ')).join('\t');
 }

@@ -15,17 +15,17 @@ const event = (minute: number): JournalEntry => ({
   last_exit: null,
 });
 
-it('begins where both of its sources are known, so that no time looks as if nothing had happened in it', () => {
-  const journal = { items: [event(30), event(40)], asked: 2, all: false };
+it('starts at a time from which both sources are loaded', () => {
+  const journal = { items: [event(30), event(40)], limit: 2, complete: false };
   const audit = {
     items: [auditEntry(2, { at: at(35) }), auditEntry(1, { at: at(10) })],
-    asked: 2,
-    all: false,
+    limit: 2,
+    complete: false,
   };
-  const state = (reached: { journal: boolean }) => ({
+  const state = (complete: { journal: boolean }) => ({
     ...initialState(0),
     pages: {
-      journal: { key: 'all', error: null, value: { ...journal, all: reached.journal } },
+      journal: { key: 'all', error: null, value: { ...journal, complete: complete.journal } },
       audit: { key: 'all', error: null, value: audit },
     },
   });

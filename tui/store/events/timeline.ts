@@ -2,14 +2,14 @@ import type { AuditEntry } from '../../../shared/api/audit.ts';
 import type { JournalEntry } from '../../../shared/api/events.ts';
 import type { InstancePhase } from '../../../shared/instance.ts';
 import { type FleetState, instanceOfUser } from '../fleet/fleet-state.ts';
-import { behind, combineOlderStatus, type OlderStatus } from '../pages/latest.ts';
+import { combineOlderStatus, type OlderStatus, olderStatus } from '../pages/latest.ts';
 import { pageOf } from '../pages/pages.ts';
 import { exitText, phaseText } from '../text/reason.ts';
 import { sanitise } from '../text/sanitise.ts';
 import { wordFilter } from '../view/filter.ts';
 import type { EventTab } from '../view/location.ts';
 
-/** Something that happened, or that somebody did: who, what, on what, how it went. */
+/** An event of an instance, or an entry of the audit log. */
 export interface TimelineEntry {
   key: string;
   at: string;
@@ -18,20 +18,20 @@ export interface TimelineEntry {
   on: string;
   outcome: '' | AuditEntry['outcome'];
   detail: string;
-  /** As the daemon told it. */
+  /** The original entry. */
   source: AuditEntry | JournalEntry;
 }
 
 export interface TimelineQuery {
   tab: EventTab;
-  /** Only of this instance. */
+  /** Only entries of this instance; null for all. */
   name: string | null;
   filter: string;
 }
 
 const cache = new WeakMap<FleetState, Map<string, readonly TimelineEntry[]>>();
 
-/** The latest first; made once for each state of the fleet, as several parts of a screen ask for it. */
+/** Newest first. Cached for each state of the fleet, because several parts of a screen use it. */
 export function timelineOf(fleet: FleetState, query: TimelineQuery): readonly TimelineEntry[] {
   const key = JSON.stringify(query);
   const made = cache.get(fleet) ?? new Map<string, readonly TimelineEntry[]>();
@@ -42,11 +42,11 @@ export function timelineOf(fleet: FleetState, query: TimelineQuery): readonly Ti
 }
 
 function makeTimeline(fleet: FleetState, { tab, name, filter }: TimelineQuery): TimelineEntry[] {
-  const happened = tab === 'audit' ? [] : journalOf(fleet, name).map(ofJournal);
-  const done = tab === 'fleet' ? [] : auditOf(fleet, name).map((entry) => ofAudit(entry, fleet));
+  const events = tab === 'audit' ? [] : journalOf(fleet, name).map(entryOfJournal);
+  const audited = tab === 'fleet' ? [] : auditOf(fleet, name).map((entry) => entryOfAudit(entry, fleet));
   const matches = wordFilter(filter);
   const from = horizonOf(fleet, { tab, name });
-  return [...happened, ...done]
+  return [...events, ...audited]
     .filter((entry) => name === null || entry.on === name)
     .filter(({ at }) => at >= from)
     .filter((entry) => matches === null || matches(textOf(entry)))
@@ -57,7 +57,7 @@ function textOf({ who, what, on, outcome, detail }: TimelineEntry): string {
   return [who, what, on, outcome, detail].join('\n');
 }
 
-/** What the daemon remembers from before, and what the stream has told since. */
+/** The journal that was loaded from the daemon, and the events from the stream since then. */
 function journalOf(fleet: FleetState, name: string | null): readonly JournalEntry[] {
   const before = pageOf(fleet, 'journal', timelineKey(name))?.value?.items ?? [];
   const entries = new Map([...before, ...fleet.journal].map((entry) => [keyOf(entry), entry]));
@@ -70,51 +70,50 @@ function auditOf(fleet: FleetState, name: string | null): readonly AuditEntry[] 
   return [...entries.values()];
 }
 
-/** Of both pages that it is made from. */
+/** Key of the two pages of a timeline. */
 export function timelineKey(name: string | null): string {
   return name ?? 'all';
 }
 
 /**
- * Where one of two sources is not read back as far as the other, the time before would look as if nothing of its kind
- * had happened: it is left out until that is read as well.
+ * The time of the oldest entry that can be shown. If one of the two sources is loaded less far back, older entries of the
+ * other are left out: otherwise it would look as if nothing had happened in the first source.
  */
 function horizonOf(fleet: FleetState, { tab, name }: Pick<TimelineQuery, 'tab' | 'name'>): string {
   if (tab !== 'all') return '';
   const ends = (['journal', 'audit'] as const).map((slot) => {
     const page = pageOf(fleet, slot, timelineKey(name))?.value ?? null;
-    if (page === null || page.all) return '';
+    if (page === null || page.complete) return '';
     return page.items.reduce((oldest, { at }) => (at < oldest ? at : oldest), page.items[0]?.at ?? '');
   });
   return ends.toSorted().at(-1) ?? '';
 }
 
-/** Whether there is more behind the last one. */
+/** Whether there are older entries. */
 export function timelineOlderStatus(
   fleet: FleetState,
   { tab, name }: Pick<TimelineQuery, 'tab' | 'name'>,
-  asked: number,
+  limit: number,
 ): OlderStatus {
   const [journal, audit] = (['journal', 'audit'] as const).map((slot) => {
     const page = pageOf(fleet, slot, timelineKey(name));
-    return behind(page ?? { key: '', value: null, error: null }, asked);
+    return olderStatus(page ?? { value: null }, limit);
   }) as [OlderStatus, OlderStatus];
   if (tab === 'fleet') return journal;
   return tab === 'audit' ? audit : combineOlderStatus(journal, audit);
 }
 
-/** Names are never used again, so an addition and a removal happen once. */
+/** Names are never reused, so an instance is added and removed only once. */
 function keyOf({ kind, name, at, to }: JournalEntry): string {
   return kind === 'phase' || kind === 'moved' ? `${name} ${at} ${to}` : `${name} ${kind}`;
 }
 
-const RETURNING: ReadonlySet<InstancePhase> = new Set(['starting', 'running']);
+const RECOVERING: ReadonlySet<InstancePhase> = new Set(['starting', 'running']);
 
-function ofJournal(entry: JournalEntry): TimelineEntry {
+function entryOfJournal(entry: JournalEntry): TimelineEntry {
   const { kind, from, to, reason, last_exit: exit, at, name } = entry;
-  // Why it left a phase is told once, and not again with every step of its return.
-  const told = to !== null && RETURNING.has(to) ? [] : [exitText(exit), reason?.message];
-  const words = told.filter((part) => typeof part === 'string' && part !== '');
+  // The reason is shown with the phase that the instance entered, not again with each step of its recovery.
+  const parts = to !== null && RECOVERING.has(to) ? [] : [exitText(exit), reason?.message];
   return {
     key: keyOf(entry),
     at,
@@ -125,16 +124,16 @@ function ofJournal(entry: JournalEntry): TimelineEntry {
         : kind,
     on: name,
     outcome: '',
-    detail: words.join(' · '),
+    detail: parts.filter((part) => typeof part === 'string' && part !== '').join(' · '),
     source: entry,
   };
 }
 
-/** What the daemon wrote down as JSON, in words: `502 · type report.weekly`. That it worked is told by the outcome. */
+/** The JSON detail of an audit entry as text: `status 502 · type report.weekly`. A successful status is left out. */
 function detailText(detail: string): string {
-  const told: unknown = parseJson(detail);
-  if (typeof told !== 'object' || told === null) return detail;
-  return Object.entries(told)
+  const fields: unknown = parseJson(detail);
+  if (typeof fields !== 'object' || fields === null) return detail;
+  return Object.entries(fields)
     .filter(([key, value]) => key !== 'status' || Number(value) >= 400)
     .map(([key, value]) => sanitise(`${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`))
     .join(' · ');
@@ -144,12 +143,11 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Whatever else it is, is shown as it is.
     return null;
   }
 }
 
-function ofAudit(entry: AuditEntry, fleet: FleetState): TimelineEntry {
+function entryOfAudit(entry: AuditEntry, fleet: FleetState): TimelineEntry {
   const { seq, at, actor, actor_kind: kind, action, target, outcome, detail, request_id, address } = entry;
   return {
     key: `audit ${seq}`,

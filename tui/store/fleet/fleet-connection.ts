@@ -9,28 +9,28 @@ import { PageLoader } from '../pages/page-loader.ts';
 import type { DataNeeds } from '../pages/pages.ts';
 import { FleetStore } from './fleet-store.ts';
 
-/** Milliseconds between two looks at what the stream does not tell (readiness, the queue). */
-const STATUS_EVERY = 2_000;
-/** Milliseconds until a topic that was refused is asked for again, while it is still wanted. */
-const RETRY_REFUSED_AFTER = 3_000;
+/** Milliseconds between two requests for the status, which the stream does not send. */
+const STATUS_INTERVAL_MS = 2_000;
+/** Milliseconds until a refused topic is requested again. */
+const RETRY_REFUSED_MS = 3_000;
 
-/** The store, and everything that keeps it up to date; released by `close`. */
+/** The store, and everything that keeps it up to date until `close`. */
 export interface FleetConnection {
   store: FleetStore;
   actions: ActionRunner;
-  /** Brings what a screen shows, and lets go of what was wanted before and is no longer. */
-  want(needs: DataNeeds): void;
-  /** Tries to connect at once; on a live link, what was asked for is read again. */
+  /** Loads the data that a screen needs, and drops all other data. */
+  setNeeds(needs: DataNeeds): void;
+  /** Loads the data again, or tries to connect immediately if there is no connection. */
   refresh(): void;
   close(): void;
 }
 
 export interface ConnectionOptions extends Pick<StreamOptions, 'random'> {
-  /** The daemon, and the token, which may be renewed. */
+  /** The daemon and the token. The token is read for each request, because it is renewed. */
   access: HttpClientOptions;
-  /** Made once the first snapshot asks for it: the console's start does not wait for the HTTP client. */
+  /** Creates the HTTP client when it is first needed, so that the start of the console does not wait for it. */
   commands: () => Promise<FleetCommands>;
-  /** Who sits at this console, in words. */
+  /** Name of the user of this console. */
   by: string;
   clock?: StreamClock;
 }
@@ -58,7 +58,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
         pages.refresh();
       } else {
         poll.stop();
-        pages.rest();
+        pages.pause();
       }
     },
     onSnapshot: (frame) => store.dispatch({ kind: 'snapshot', frame, now: clock.now() }),
@@ -67,21 +67,21 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
       if (topic.startsWith('logs:')) store.dispatch({ kind: 'log.refused', name: topic.slice(5), message });
       else {
         store.dispatch({ kind: 'topic.refused', topic, message });
-        // A daemon that starts will tell it soon.
-        clock.after(RETRY_REFUSED_AFTER, () => {
+        // A starting daemon accepts it soon.
+        clock.after(RETRY_REFUSED_MS, () => {
           if (store.get().refusals[topic] !== undefined) stream.subscribe(topic);
         });
       }
     },
   });
-  const follow = topicKeeper(store, stream);
+  const follow = topicFollower(store, stream);
   stream.start();
   return {
     store,
     actions: new ActionRunner({ store, commands, clock, by: options.by }),
-    want(needs) {
+    setNeeds(needs) {
       follow(needs);
-      pages.want(needs.pages ?? []);
+      pages.setRequests(needs.pages ?? []);
     },
     refresh() {
       const { link } = store.get();
@@ -97,15 +97,16 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   };
 }
 
-function topicKeeper(store: FleetStore, stream: FleetStream): (needs: DataNeeds) => void {
+/** Subscribes to the topics and logs that a screen needs, and unsubscribes from all others. */
+function topicFollower(store: FleetStore, stream: FleetStream): (needs: DataNeeds) => void {
   let topics: ReadonlySet<Topic> = new Set();
-  return ({ logs = [], topics: listed = [] }) => {
+  return ({ logs = [], topics: needed = [] }) => {
     const before = store.get().log?.names ?? [];
     if (logs.join('\n') !== before.join('\n')) {
-      // Told to the store first: whoever listens asks for the same again.
+      // Before subscribing, because a dispatch calls this function again with the same needs.
       store.dispatch(logs.length === 0 ? { kind: 'log.close' } : { kind: 'log.open', names: logs });
     }
-    const next = new Set<Topic>([...listed, ...logs.map((name): Topic => `logs:${name}`)]);
+    const next = new Set<Topic>([...needed, ...logs.map((name): Topic => `logs:${name}`)]);
     const last = topics;
     topics = next;
     for (const topic of last) {
@@ -119,18 +120,17 @@ function topicKeeper(store: FleetStore, stream: FleetStream): (needs: DataNeeds)
 
 function statusPoll(store: FleetStore, commands: () => Promise<FleetCommands>, clock: StreamClock) {
   let cancel: (() => void) | null = null;
-  // Each start is a round of its own, so that an answer from before a reconnection does not start a second one.
+  // Each start has its own round, so that a late response from before a reconnection does not start a second timer.
   let round = 0;
-  const look = async (mine: number): Promise<void> => {
+  const request = async (mine: number): Promise<void> => {
     try {
       const status = await (await commands()).daemon.status();
-      const usual = status.ready && store.get().status?.ready === true;
-      if (mine === round) store[usual ? 'dispatchLater' : 'dispatch']({ kind: 'status', status });
+      const isRoutine = status.ready && store.get().status?.ready === true;
+      if (mine === round) store[isRoutine ? 'dispatchLater' : 'dispatch']({ kind: 'status', status });
     } catch (error) {
-      // When the daemon is gone, the link says so.
       if (mine === round) store.dispatch({ kind: 'status.failed', message: messageOf(error) });
     }
-    if (mine === round) cancel = clock.after(STATUS_EVERY, () => void look(mine));
+    if (mine === round) cancel = clock.after(STATUS_INTERVAL_MS, () => void request(mine));
   };
   const stop = () => {
     round += 1;
@@ -139,7 +139,7 @@ function statusPoll(store: FleetStore, commands: () => Promise<FleetCommands>, c
   };
   const start = () => {
     stop();
-    void look(round);
+    void request(round);
   };
   return { start, stop };
 }

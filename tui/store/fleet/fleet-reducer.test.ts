@@ -33,13 +33,13 @@ const logEvent = (text: string): FleetEvent => ({
 const texts = (state: FleetState) => state.log?.buffer.lines.map(({ text }) => text);
 
 describe('instances', () => {
-  it('a snapshot replaces everything that was known', () => {
+  it('are replaced by a snapshot', () => {
     const state = after(snapshot('a', 'b'), snapshot('b', 'c'));
     expect([...state.instances.keys()]).toEqual(['b', 'c']);
     expect(state.snapshot_at).toBe(NOW);
   });
 
-  it('follows an instance from its first event to its last', () => {
+  it('are added, changed and removed by events', () => {
     const born = after(snapshot(), events({ kind: 'instance.added', instance: instance('a') }));
     expect(born.instances.get('a')?.phase).toBe('running');
     const fallen = reduceFleet(
@@ -57,7 +57,7 @@ describe('instances', () => {
     expect(reduceFleet(fallen, events({ kind: 'instance.removed', name: 'a' })).instances.size).toBe(0);
   });
 
-  it('merges probes and usage, and ignores those of unknown instances', () => {
+  it('get probes and usage from events; those of unknown instances are ignored', () => {
     const probe = { at: '', ok: false, latency_ms: 9, error: '\u001B[31mboom' };
     const state = after(
       snapshot('a'),
@@ -74,7 +74,7 @@ describe('instances', () => {
     expect(state.instances.size).toBe(1);
   });
 
-  it('never changes a state in place', () => {
+  it('are never changed in place', () => {
     const before = after(snapshot('a'));
     reduceFleet(before, events({ kind: 'instance.removed', name: 'a' }));
     expect(before.instances.size).toBe(1);
@@ -82,7 +82,7 @@ describe('instances', () => {
 });
 
 describe('history', () => {
-  it('takes one sample per usage of the daemon, and is bounded', () => {
+  it('takes one sample per usage of the daemon, up to a limit', () => {
     let state = after(snapshot('a', 'b'));
     for (let beat = 0; beat < 300; beat += 1) {
       state = reduceFleet(state, events({ kind: 'daemon.usage', usage: daemonUsage({ cpu_percent: beat }) }));
@@ -95,7 +95,7 @@ describe('history', () => {
 });
 
 describe('log', () => {
-  it('only takes lines of the log that is open, without their control sequences', () => {
+  it('contains only lines of the open log, without control sequences', () => {
     const closed = after(events(logEvent('x')));
     expect(closed.log).toBeNull();
     const state = after(
@@ -107,26 +107,26 @@ describe('log', () => {
     expect(after({ kind: 'log.open', names: ['b'] }, logSnapshot('1')).log?.waiting).toEqual(new Set(['b']));
   });
 
-  it('keeps what it has when a new snapshot overlaps, and adds what was missed', () => {
+  it('adds the missed lines when a new snapshot overlaps', () => {
     const state = after({ kind: 'log.open', names: ['a'] }, logSnapshot('1', '2'), logSnapshot('2', '3'));
     expect(texts(state)).toEqual(['1', '2', '3']);
     expect(state.log?.buffer.first).toBe(0);
   });
 
-  it('begins anew, with later numbers, when too much was missed', () => {
+  it('starts again with later numbers when a new snapshot does not overlap', () => {
     const state = after({ kind: 'log.open', names: ['a'] }, logSnapshot('1', '2'), logSnapshot('8', '9'));
     expect(texts(state)).toEqual(['8', '9']);
     expect(state.log?.buffer.first).toBe(2);
   });
 
-  it('is bounded, and its line numbers count on', () => {
+  it('drops old lines above the limit and keeps the numbers of the others', () => {
     const many = Array.from({ length: MAX_LOG_LINES + 10 }, (_, index) => logEvent(String(index)));
     const state = after({ kind: 'log.open', names: ['a'] }, logSnapshot(), events(...many));
     expect(state.log?.buffer.lines).toHaveLength(MAX_LOG_LINES);
     expect(state.log?.buffer.first).toBe(10);
   });
 
-  it('says why it cannot be read', () => {
+  it('stores why it cannot be read', () => {
     const state = after(
       { kind: 'log.open', names: ['a'] },
       { kind: 'log.refused', name: 'a', message: 'no such instance' },
@@ -136,7 +136,7 @@ describe('log', () => {
 });
 
 describe('the queue', () => {
-  it('has a new version with every snapshot: what was lost before it may have changed any list', () => {
+  it('has a new version after each snapshot', () => {
     const data = { stats: null, tasks: [] };
     const queue: FleetChange = {
       kind: 'snapshot',
@@ -147,8 +147,8 @@ describe('the queue', () => {
   });
 });
 
-describe('what a daemon says of itself', () => {
-  it('is harmless, too, and why its status cannot be read is forgotten when it can be', () => {
+describe('messages of the daemon', () => {
+  it('are sanitised', () => {
     const link = { kind: 'refused', reason: 'no\u001B[2J way', signIn: false } as const;
     expect(after({ kind: 'link', link, now: NOW }).link).toEqual({ ...link, reason: 'no way' });
     const failed = after({ kind: 'status.failed', message: 'not\u0007 allowed' });

@@ -11,9 +11,9 @@ import type { LogEntry } from '../logs/log-buffer.ts';
 import {
   entryOf,
   openLog,
-  runBegun,
+  runStart,
+  withCurrentRun,
   withLogLines,
-  withPresentRun,
   withRefusal,
   withSnapshot,
 } from '../logs/open-log.ts';
@@ -21,11 +21,13 @@ import { queueFromSnapshot, withTasks } from '../queue/queue-state.ts';
 import { sanitise, sanitiseAll } from '../text/sanitise.ts';
 import type { FleetChange, FleetHistory, FleetState, History } from './fleet-state.ts';
 
-const KEPT_ACTIONS = 50;
-/** Of the audit log, and of what happened to instances. */
-const KEPT_ENTRIES = 1_000;
+const MAX_ACTIONS = 50;
+/** Maximum entries of the audit log, and of the journal. */
+const MAX_ENTRIES = 1_000;
+/** Maximum measurements of each value. */
+const MAX_SAMPLES = 240;
 
-/** Pure. Whatever came from outside is sanitised here, once, on its way in. */
+/** Applies a change; a pure function. Sanitises all data from the daemon, so that other code need not. */
 export function reduceFleet(state: FleetState, change: FleetChange): FleetState {
   switch (change.kind) {
     case 'tick':
@@ -64,7 +66,7 @@ export function reduceFleet(state: FleetState, change: FleetChange): FleetState 
   }
 }
 
-/** What is no longer followed is no longer true. */
+/** Removes the data of a topic that is not followed any more, because it becomes outdated. */
 function leaveTopic(state: FleetState, topic: Topic): FleetState {
   return {
     ...withoutRefusal(state, topic),
@@ -80,7 +82,7 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
       return { ...state, instances, snapshot_at: state.now };
     }
     case 'audit':
-      return { ...withoutRefusal(state, 'audit'), audit: sanitiseAll(frame.data).slice(-KEPT_ENTRIES) };
+      return { ...withoutRefusal(state, 'audit'), audit: sanitiseAll(frame.data).slice(-MAX_ENTRIES) };
     case 'health':
       return applyHealth(state, frame.data);
     case 'queue':
@@ -88,7 +90,7 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
     default: {
       const name = frame.topic.slice('logs:'.length);
       const log = withSnapshot(state.log, name, sanitiseAll(frame.data));
-      return { ...state, log: withPresentRun(log, state.instances.get(name)) };
+      return { ...state, log: withCurrentRun(log, state.instances.get(name)) };
     }
   }
 }
@@ -112,7 +114,7 @@ function applyHealth(state: FleetState, health: HealthSnapshot): FleetState {
   return { ...state, instances, usage: health.daemon ?? state.usage };
 }
 
-/** One copy of the table per batch, however many events it holds. */
+/** Copies the map of instances once per batch of events. */
 function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetState {
   const instances = new Map(state.instances);
   const lines: LogEntry[] = [];
@@ -130,7 +132,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
       case 'instance.phase':
       case 'instance.changed': {
         const instance = sanitiseAll(event.instance);
-        const run = runBegun(instances.get(instance.name), instance, state.now);
+        const run = runStart(instances.get(instance.name), instance, state.now);
         if (run !== null) lines.push(run);
         instances.set(instance.name, instance);
         break;
@@ -139,7 +141,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
         audited.push(sanitiseAll(event.entry));
         break;
       case 'instance.moved':
-        // Told as an entry; the port comes with the phase.
+        // Only a journal entry: the new port arrives with the next phase.
         break;
       case 'instance.removed':
         instances.delete(event.name);
@@ -165,8 +167,8 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
         break;
     }
   }
-  const untold = tasks.length === 0 && stats === null;
-  const queue = state.queue === null || untold ? state.queue : withTasks(state.queue, tasks, stats);
+  const isUnchanged = tasks.length === 0 && stats === null;
+  const queue = state.queue === null || isUnchanged ? state.queue : withTasks(state.queue, tasks, stats);
   return {
     ...state,
     instances,
@@ -180,7 +182,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
 }
 
 function withEntries<T>(entries: readonly T[], added: readonly T[]): readonly T[] {
-  return added.length === 0 ? entries : [...entries, ...added].slice(-KEPT_ENTRIES);
+  return added.length === 0 ? entries : [...entries, ...added].slice(-MAX_ENTRIES);
 }
 
 function merge(instances: Map<string, Instance>, name: string, part: Partial<Instance>): void {
@@ -204,20 +206,17 @@ function sample(
   };
 }
 
-const MAX_SAMPLES = 240;
-
-/** A new array each time, with at most `MAX_SAMPLES` values. */
 function append(history: History, value: number): History {
   return [...history, value].slice(-MAX_SAMPLES);
 }
 
-/** Tasks that wait or run, as far as it is known. */
+/** Number of pending and processing tasks; 0 if unknown. */
 function depthOf({ queue, status }: FleetState): number {
   const counts = queue?.stats?.counts ?? status?.queue ?? null;
   return counts === null ? 0 : counts.pending + counts.processing;
 }
 
-/** What all instances use together: percent of one core, and bytes. */
+/** The sum of the usage of all instances: percent of one core, and bytes. */
 export function fleetUsage(instances: ReadonlyMap<string, Instance>): {
   cpu_percent: number;
   pss_bytes: number;
@@ -234,5 +233,5 @@ export function fleetUsage(instances: ReadonlyMap<string, Instance>): {
 
 function withAction(actions: readonly ActionLine[], action: ActionLine): readonly ActionLine[] {
   const others = actions.filter(({ id }) => id !== action.id);
-  return [...others, action].toSorted((a, b) => a.id - b.id).slice(-KEPT_ACTIONS);
+  return [...others, action].toSorted((a, b) => a.id - b.id).slice(-MAX_ACTIONS);
 }

@@ -10,28 +10,28 @@ import type { OpenLog } from '../logs/open-log.ts';
 import type { PageState, Pages, Slot } from '../pages/pages.ts';
 import type { QueueState } from '../queue/queue-state.ts';
 
-/** Everything the console knows; replaced as a whole, never changed in place. */
+/** Everything that the console knows about the daemon and its fleet. Immutable: changes create a new state. */
 export interface FleetState {
-  /** Milliseconds since 1970; moves on every second, so that ages and countdowns do. */
+  /** Milliseconds since 1970. Updated every second, for ages and countdowns. */
   now: number;
   link: LinkState;
-  /** When the last snapshot of the instances came; null while nothing has been seen. */
+  /** Time of the last snapshot of the instances; null before the first one. */
   snapshot_at: number | null;
   instances: ReadonlyMap<string, Instance>;
   status: DaemonStatus | null;
-  /** Why the last look at the status failed; null when it did not. */
+  /** Why the last request for the status failed; null if it succeeded. */
   status_problem: string | null;
   usage: DaemonUsage | null;
   history: FleetHistory;
   log: OpenLog | null;
-  /** Null while nobody looks at it. */
+  /** Null while no screen shows it. */
   queue: QueueState | null;
   pages: Pages;
-  /** The latest of the audit log, oldest first; null while nobody looks at it. */
+  /** The newest entries of the audit log, oldest first; null while no screen shows it. */
   audit: readonly AuditEntry[] | null;
-  /** What has happened to instances since this console was opened, oldest first. */
+  /** Events of instances since the start of this console, oldest first. */
   journal: readonly JournalEntry[];
-  /** By topic, why the daemon does not tell it. */
+  /** By topic: why the daemon refuses to send it. */
   refusals: Readonly<Record<string, string>>;
   actions: readonly ActionLine[];
 }
@@ -45,7 +45,7 @@ export interface FleetHistory {
   fleet_memory: History;
   daemon_cpu: History;
   daemon_memory: History;
-  /** Tasks that wait or run. */
+  /** Number of pending and processing tasks. */
   queue_depth: History;
 }
 
@@ -84,15 +84,15 @@ export function initialState(now: number): FleetState {
   };
 }
 
-/** Why nothing may be concluded from what is missing: the daemon does not know its fleet yet. Null when it does. */
+/** Why the list of instances may be incomplete: the daemon is still starting. Null if it is ready. */
 export function notReadyYet({ status }: FleetState): string | null {
   if (status === null || status.ready) return null;
-  return `The daemon is not ready, so this is not all: it waits for ${status.waiting_for ?? 'its start'}.`;
+  return `This list is incomplete: the daemon is not ready and waits for ${status.waiting_for ?? 'its start'}.`;
 }
 
 const cache = new WeakMap<ReadonlyMap<string, Instance>, Map<string, Instance>>();
 
-/** The instance of a user; looked up in an index that is made once for each state of the fleet. */
+/** The instance of a user. Uses an index that is cached for each state of the fleet. */
 export function instanceOfUser(
   instances: ReadonlyMap<string, Instance>,
   user: string | null,

@@ -19,7 +19,7 @@ function storeWith(...names: string[]) {
   return { clock, store, count: () => notified };
 }
 
-it('notifies at most ten times a second, however much happens, and loses nothing', () => {
+it('notifies at most ten times a second and loses no event', () => {
   const { clock, store, count } = storeWith('a');
   for (let event = 1; event <= 900; event += 1) {
     store.enqueue({ kind: 'instance.changed', name: 'a', instance: instance('a', { restarts: event }) });
@@ -31,7 +31,7 @@ it('notifies at most ten times a second, however much happens, and loses nothing
   expect(store.get().instances.get('a')?.restarts).toBe(900);
 });
 
-it('lets measures wait for the next second, or for something that does not', () => {
+it('applies measurements with the next second or with another event', () => {
   const { clock, store, count } = storeWith('a');
   const pss = () => store.get().instances.get('a')?.usage?.pss_bytes;
   store.enqueue({ kind: 'instance.usage', name: 'a', usage: usage(1, 0) });
@@ -45,7 +45,7 @@ it('lets measures wait for the next second, or for something that does not', () 
   expect(pss()).toBe(2);
 });
 
-it('shows what can wait together with what comes next, in order', () => {
+it('applies later changes together with the next change, in order', () => {
   const { clock, store, count } = storeWith('a');
   for (const message of ['first', 'second'])
     store.dispatchLater({ kind: 'topic.refused', topic: 'queue', message });
@@ -56,14 +56,14 @@ it('shows what can wait together with what comes next, in order', () => {
   expect(store.get().refusals).toEqual({ queue: 'second' });
 });
 
-it('shows a single event at once', () => {
+it('applies a single event immediately', () => {
   const { clock, store, count } = storeWith('a');
   store.enqueue({ kind: 'instance.removed', name: 'a' });
   clock.advance(0);
   expect(count()).toBe(1);
 });
 
-it('applies what was gathered before whatever comes after it', () => {
+it('applies pending events before a change', () => {
   const { clock, store } = storeWith('a');
   store.enqueue({ kind: 'instance.added', instance: instance('b') });
   store.dispatch({
@@ -75,7 +75,7 @@ it('applies what was gathered before whatever comes after it', () => {
   expect([...store.get().instances.keys()]).toEqual(['c']);
 });
 
-it('lets time pass once a second, so that ages and countdowns move; not after it was closed', () => {
+it('updates the time once a second until it is closed', () => {
   const { clock, store, count } = storeWith();
   clock.advance(3_000);
   expect(count()).toBe(3);

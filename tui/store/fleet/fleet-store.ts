@@ -4,14 +4,14 @@ import { Observable } from '../observable.ts';
 import { reduceFleet } from './fleet-reducer.ts';
 import { type FleetChange, type FleetState, initialState } from './fleet-state.ts';
 
-/** Milliseconds between two notifications while events come in; a screen that changes faster is not read. */
-const NOTIFY_EVERY = 100;
+/** Minimum milliseconds between two notifications. A user cannot read a screen that changes faster. */
+const NOTIFY_INTERVAL_MS = 100;
 
-/** The console's only copy of the fleet. Events are gathered; every other change is applied at once. */
+/** The state of the fleet in this console. Events are applied in batches, every other change immediately. */
 export class FleetStore {
   readonly #state: Observable<FleetState>;
   readonly #clock: StreamClock;
-  #gathered: FleetEvent[] = [];
+  #pendingEvents: FleetEvent[] = [];
   #later: FleetChange[] = [];
   #cancelFlush: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
@@ -28,25 +28,25 @@ export class FleetStore {
   readonly subscribe = (listener: () => void): (() => void) => this.#state.subscribe(listener);
 
   dispatch(change: FleetChange): void {
-    // An answer that was on its way when another daemon was chosen.
+    // A late response, after the console connected to another daemon.
     if (this.#closed) return;
-    // In order: what was gathered happened before.
+    // Keeps the order: pending events happened before this change.
     this.#flush();
     const changes = [...this.#later, change];
     this.#later = [];
     this.#state.update((state) => changes.reduce(reduceFleet, state));
   }
 
-  /** With the next change, the next second's at the latest: what nobody waits for needs no frame of its own. */
+  /** Applies the change together with the next one, within a second: it is not worth drawing a frame of its own. */
   dispatchLater(change: FleetChange): void {
     this.#later.push(change);
   }
 
-  /** Measures wait for the next second: a fleet at rest is not drawn more often than its clock. */
+  /** Adds an event to the next batch. Measurements wait up to a second, so that an idle fleet is drawn once a second. */
   enqueue(event: FleetEvent): void {
-    this.#gathered.push(event);
-    if (this.#cancelFlush !== null || isMeasure(event)) return;
-    const wait = Math.max(0, this.#flushedAt + NOTIFY_EVERY - this.#clock.now());
+    this.#pendingEvents.push(event);
+    if (this.#cancelFlush !== null || isMeasurement(event)) return;
+    const wait = Math.max(0, this.#flushedAt + NOTIFY_INTERVAL_MS - this.#clock.now());
     this.#cancelFlush = this.#clock.after(wait, () => this.#flush());
   }
 
@@ -59,9 +59,9 @@ export class FleetStore {
   #flush(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = null;
-    if (this.#gathered.length === 0) return;
-    const events = this.#gathered;
-    this.#gathered = [];
+    if (this.#pendingEvents.length === 0) return;
+    const events = this.#pendingEvents;
+    this.#pendingEvents = [];
     const now = this.#clock.now();
     this.#flushedAt = now;
     this.#state.update((state) => reduceFleet(state, { kind: 'events', events, now }));
@@ -75,6 +75,6 @@ export class FleetStore {
   }
 }
 
-function isMeasure({ kind }: FleetEvent): boolean {
+function isMeasurement({ kind }: FleetEvent): boolean {
   return kind === 'instance.usage' || kind === 'instance.probe' || kind === 'daemon.usage';
 }

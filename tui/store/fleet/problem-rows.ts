@@ -1,8 +1,5 @@
 import type { Problem } from './problems.ts';
 
-/** Said of a list that shows problems only. */
-export const NO_PROBLEMS = 'No instance has a problem. ! shows all.';
-
 /** As many with one cause become one row: fewer take no more room one by one. */
 const GROUPED_FROM = 3;
 

@@ -3,32 +3,32 @@ import type { LogLine } from '../../../shared/events.ts';
 export const MAX_LOG_LINES = 5_000;
 
 export const LEVELS = ['all', 'warn', 'error'] as const;
-/** What a log shows: everything, or what is at least so bad. */
+/** The minimum level of the lines that a log shows. */
 export type LevelFilter = (typeof LEVELS)[number];
 
-/** A line of one instance, or (`run`) the beginning of one of its runs. */
+/** A line of one instance, or the start of one of its runs (`run`). */
 export interface LogEntry extends Omit<LogLine, 'run'> {
   name: string;
   level: 'info' | 'warn' | 'error';
   run?: true;
 }
 
-/** The end of the logs that are read. Line numbers count on while old lines leave, so that a view can stay where it is. */
+/** The last lines of the open logs. Numbers of lines never change, also when older lines are dropped. */
 export interface LogBuffer {
-  /** Number of the first line that is still here. */
+  /** Number of the first line in the buffer. */
   first: number;
   lines: readonly LogEntry[];
 }
 
 export const EMPTY_LOG: LogBuffer = { first: 0, lines: [] };
 
-/** Instances print words, not levels: what looks like trouble is taken for it. */
+/** Guesses the level from words in the text, because instances print no levels. */
 export function levelOf(text: string): LogEntry['level'] {
   if (/\b(?:error|err|fatal|panic|failed|failure)\b/i.test(text)) return 'error';
   return /\bwarn(?:ing)?\b/i.test(text) ? 'warn' : 'info';
 }
 
-/** By time, as lines of several instances come in whatever order; those of one keep theirs. */
+/** Merges lines by time. Lines of several instances may arrive in any order; lines of one instance keep their order. */
 export function mergeLines(buffer: LogBuffer, added: readonly LogEntry[]): LogBuffer {
   if (added.length === 0) return buffer;
   const earliest = Math.min(...added.map(timeOf));
@@ -43,12 +43,12 @@ function timeOf({ at }: LogEntry): number {
   return Date.parse(at);
 }
 
-/** One past the number of the last line. */
+/** The number after the last line. */
 export function endOf(buffer: LogBuffer): number {
   return buffer.first + buffer.lines.length;
 }
 
-/** Numbers of the lines that are shown; where a run begins is always told. */
+/** Numbers of the visible lines. The start of a run is always visible. */
 export function shownLines({ first, lines }: LogBuffer, level: LevelFilter): number[] {
   return lines.flatMap((line, index) =>
     level === 'all' || line.run === true || line.level === 'error' || line.level === level
@@ -57,7 +57,7 @@ export function shownLines({ first, lines }: LogBuffer, level: LevelFilter): num
   );
 }
 
-/** The shown lines as text, each with its time, and with the instance where there are several. */
+/** The visible lines as text, each with its time, and with the name of the instance if there are several. */
 export function logText(buffer: LogBuffer, level: LevelFilter, several: boolean): string {
   return shownLines(buffer, level)
     .map((number) => buffer.lines[number - buffer.first])
@@ -66,7 +66,7 @@ export function logText(buffer: LogBuffer, level: LevelFilter, several: boolean)
     .join('');
 }
 
-/** Numbers of the shown lines that contain `text`, whatever its case; none for an empty text. */
+/** Numbers of the visible lines that contain `text`, ignoring case; none for an empty text. */
 export function findLines(buffer: LogBuffer, text: string, level: LevelFilter): number[] {
   if (text === '') return [];
   const wanted = text.toLowerCase();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { instance } from '../../../test/console/fleet-fixtures.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
 import { MAX_LOG_LINES, shownLines } from './log-buffer.ts';
-import { entryOf, openLog, runBegun, withLogLines, withPresentRun, withSnapshot } from './open-log.ts';
+import { entryOf, openLog, runStart, withCurrentRun, withLogLines, withSnapshot } from './open-log.ts';
 
 function at(second: number): string {
   return new Date(Date.UTC(2026, 10, 21, 12, 0, second)).toISOString();
@@ -15,7 +15,7 @@ function texts(log: ReturnType<typeof openLog> | null): string[] | undefined {
 describe('the logs of several instances', () => {
   const both = openLog(null, ['a', 'b']);
 
-  it('are merged by time, also where they come late; lines of one keep their order', () => {
+  it('are merged by time, and lines of one instance keep their order', () => {
     let log = withSnapshot(both, 'a', [
       { at: at(1), text: 'one' },
       { at: at(5), text: 'five' },
@@ -31,7 +31,7 @@ describe('the logs of several instances', () => {
     expect(log?.waiting.size).toBe(0);
   });
 
-  it('go on after a reconnection without telling a line twice', () => {
+  it('continue after a reconnection without repeating a line', () => {
     let log = withSnapshot(both, 'a', [{ at: at(1), text: 'one' }]);
     log = withSnapshot(log, 'b', [{ at: at(2), text: 'two' }]);
     log = withSnapshot(log, 'a', [
@@ -41,7 +41,7 @@ describe('the logs of several instances', () => {
     expect(texts(log)).toEqual(['a one', 'b two', 'a three']);
   });
 
-  it('keep what is still wanted when others are chosen, and no more lines than fit', () => {
+  it('keep the lines of instances that stay open, up to the limit', () => {
     const many = Array.from({ length: MAX_LOG_LINES + 10 }, (_, n) => ({ at: at(n), text: `${n}` }));
     const full = withSnapshot(withSnapshot(both, 'a', many), 'b', [{ at: at(99_999), text: 'last' }]);
     expect(full?.buffer.lines).toHaveLength(MAX_LOG_LINES);
@@ -50,17 +50,17 @@ describe('the logs of several instances', () => {
     expect(one.waiting).toEqual(new Set(['c']));
   });
 
-  it('show what is at least so bad, and always where a run begins', () => {
+  it('show lines of the minimum level, and the start of each run', () => {
     const died = { code: null, signal: 'SIGKILL', at: at(1), uptime_s: 9, ended_by: null };
     const before = instance('a', { pid: 10 });
-    const begun = runBegun(before, { ...before, pid: 11, run: 2, started_at: at(2), last_exit: died }, 0);
-    expect(begun?.text).toEqual(textWith('run 2', 'pid 11', 'SIGKILL'));
-    expect(runBegun(before, { ...before, run: 2 }, 0)).toBeNull();
+    const start = runStart(before, { ...before, pid: 11, run: 2, started_at: at(2), last_exit: died }, 0);
+    expect(start?.text).toEqual(textWith('run 2', 'pid 11', 'SIGKILL'));
+    expect(runStart(before, { ...before, run: 2 }, 0)).toBeNull();
     const log = withLogLines(both, [
       entryOf('a', { at: at(1), text: 'GET /api 200' }),
       entryOf('a', { at: at(1), text: 'WARN slow query' }),
       entryOf('a', { at: at(1), text: 'panic: no memory' }),
-      ...(begun === null ? [] : [begun]),
+      ...(start === null ? [] : [start]),
     ]);
     if (log === null) throw new Error('no log');
     expect(shownLines(log.buffer, 'all')).toEqual([0, 1, 2, 3]);
@@ -69,7 +69,7 @@ describe('the logs of several instances', () => {
   });
 });
 
-describe('the present run', () => {
+describe('the current run', () => {
   const exit = { code: 1, signal: null, at: at(6), uptime_s: 5, ended_by: null };
   const second = instance('a', {
     pid: 12,
@@ -80,35 +80,35 @@ describe('the present run', () => {
   const printed = withSnapshot(openLog(null, ['a', 'b']), 'a', [
     { at: at(1), text: 'Server started' },
     { at: at(3), text: 'panic' },
-    // Stamped with whole seconds: before the time at which the process was started.
+    // PocketBase's timestamps have whole seconds: this one is before the start of the process.
     { at: at(6), text: 'Server started' },
   ]);
 
-  it('is set apart from the one before, though nobody watched when it began; once', () => {
-    const told = withPresentRun(printed, second);
+  it('is inserted once after the lines of the previous run', () => {
+    const log = withCurrentRun(printed, second);
     const run = textWith('a ', 'run 2', 'pid 12', 'exit 1');
-    expect(texts(told)).toEqual(['a Server started', 'a panic', run, 'a Server started']);
-    expect(withPresentRun(told, second)).toBe(told);
+    expect(texts(log)).toEqual(['a Server started', 'a panic', run, 'a Server started']);
+    expect(withCurrentRun(log, second)).toBe(log);
   });
 
-  it('has no number when an earlier daemon started it', () => {
-    const told = withPresentRun(printed, { ...second, run: null, last_exit: null });
-    expect(texts(told)).toContainEqual(expect.stringMatching(/^a (?!.*run \d).*pid 12/));
-    // Whoever saw it begin knows more.
-    const seen = withPresentRun(printed, second);
-    expect(withPresentRun(seen, { ...second, run: null, last_exit: null })).toBe(seen);
+  it('has no number if an earlier daemon started it', () => {
+    const log = withCurrentRun(printed, { ...second, run: null, last_exit: null });
+    expect(texts(log)).toContainEqual(expect.stringMatching(/^a (?!.*run \d).*pid 12/));
+    // An entry with a number stays.
+    const seen = withCurrentRun(printed, second);
+    expect(withCurrentRun(seen, { ...second, run: null, last_exit: null })).toBe(seen);
   });
 
-  it('is found among runs of the same second by what it said', () => {
+  it('is found among runs of the same second by the message of PocketBase', () => {
     const started = { at: at(6), text: '2026/11/21 12:00:06 Server started at http://127.0.0.1:9000' };
     const fast = withSnapshot(openLog(null, ['a']), 'a', [started, { at: at(6), text: 'panic' }, started]);
-    const words = withPresentRun(fast, second)?.buffer.lines.map(({ text }) => text.slice(0, 11));
-    expect(words).toEqual(['2026/11/21 ', 'panic', 'run 2 begin', '2026/11/21 ']);
+    const starts = withCurrentRun(fast, second)?.buffer.lines.map(({ text }) => text.slice(0, 5));
+    expect(starts).toEqual(['2026/', 'panic', 'run 2', '2026/']);
   });
 
-  it('is not told where it is the first one, or began before what is known', () => {
-    expect(withPresentRun(printed, { ...second, started_at: at(0) })).toBe(printed);
-    expect(withPresentRun(printed, { ...second, started_at: at(9) })).toBe(printed);
-    expect(withPresentRun(printed, { ...second, pid: null })).toBe(printed);
+  it('is not inserted if it is the first run or started before the loaded lines', () => {
+    expect(withCurrentRun(printed, { ...second, started_at: at(0) })).toBe(printed);
+    expect(withCurrentRun(printed, { ...second, started_at: at(9) })).toBe(printed);
+    expect(withCurrentRun(printed, { ...second, pid: null })).toBe(printed);
   });
 });

@@ -1,5 +1,6 @@
-import type { Instance } from '../../../shared/api/instances.ts';
+import type { Instance, LastExit } from '../../../shared/api/instances.ts';
 import type { LogLine, LogRun } from '../../../shared/events.ts';
+
 import {
   EMPTY_LOG,
   endOf,
@@ -10,17 +11,17 @@ import {
   mergeLines,
 } from './log-buffer.ts';
 
-/** The logs of one or several instances, read as one. */
+/** The logs of one or several instances, merged into one. */
 export interface OpenLog {
   names: readonly string[];
   buffer: LogBuffer;
-  /** Whose end has not come yet. */
+  /** Names of the instances whose snapshot has not arrived. */
   waiting: ReadonlySet<string>;
-  /** By instance, why its log cannot be read. */
+  /** By name of the instance: why its log cannot be read. */
   refusals: Readonly<Record<string, string>>;
 }
 
-/** What is read already, and is wanted still, stays. */
+/** Opens the logs of `names`. Keeps lines of these instances that are already loaded. */
 export function openLog(before: OpenLog | null, names: readonly string[]): OpenLog {
   const kept = before?.buffer ?? EMPTY_LOG;
   const wanted = new Set(names);
@@ -49,7 +50,7 @@ export function withRefusal(log: OpenLog | null, name: string, message: string):
   return { ...log, waiting: without(log.waiting, name), refusals: { ...log.refusals, [name]: message } };
 }
 
-/** The end of one of them; after a reconnection it goes on from what is here. */
+/** Adds the snapshot of one log. After a reconnection, only the new lines of the snapshot are added. */
 export function withSnapshot(
   log: OpenLog | null,
   name: string,
@@ -59,28 +60,28 @@ export function withSnapshot(
   const mine = log.buffer.lines.filter((line) => line.name === name);
   const known = mine.filter(({ run }) => run !== true).slice(-OVERLAP);
   const end = known.length === 0 ? -1 : lastOfKnown(known, snapshot);
-  // Nothing of it is known: of a log that is read alone, there is a gap before.
-  const broken = end === -1 && known.length > 0 && log.names.length === 1;
-  const before = broken ? { first: endOf(log.buffer), lines: [] } : log.buffer;
-  const told = new Set(mine.map(({ text }) => text));
+  // The snapshot does not overlap: lines between it and the buffer are missing, so a single log starts again.
+  const hasGap = end === -1 && known.length > 0 && log.names.length === 1;
+  const before = hasGap ? { first: endOf(log.buffer), lines: [] } : log.buffer;
+  const texts = new Set(mine.map(({ text }) => text));
   const entries = snapshot.slice(end + 1).flatMap((line): LogEntry[] => {
     const { run, ...printed } = line;
     const entry = entryOf(name, printed);
-    // With the time of its first line, before which it stands.
-    const begun = run === undefined ? null : { ...runEntry(name, run), at: line.at };
-    return begun === null || told.has(begun.text) ? [entry] : [begun, entry];
+    // The start of a run gets the time of its first line, so that it stays before it.
+    const start = run === undefined ? null : { ...runEntry(name, run), at: line.at };
+    return start === null || texts.has(start.text) ? [entry] : [start, entry];
   });
   const buffer = mergeLines(before, entries);
   return { ...log, buffer, waiting: without(log.waiting, name) };
 }
 
-/** Lines that must agree, at most, before a snapshot is taken for the continuation of what is here. */
+/** Maximum number of lines that are compared to find where a snapshot continues the buffer. */
 const OVERLAP = 8;
 
-/** Index in the snapshot of the last line that is here already, or -1. Compared by text: times are of the reading. */
+/** Index in the snapshot of the last known line, or -1. Lines are compared by text, because times may differ. */
 function lastOfKnown(tail: readonly LogEntry[], snapshot: readonly LogLine[]): number {
   return snapshot.findLastIndex((_, last) => {
-    // What lies before the snapshot cannot be compared with it.
+    // Lines before the snapshot cannot be compared.
     const known = tail.slice(-(last + 1));
     return known.every((line, index) => snapshot[last + 1 - known.length + index]?.text === line.text);
   });
@@ -91,30 +92,30 @@ function without(names: ReadonlySet<string>, name: string): ReadonlySet<string> 
 }
 
 /**
- * Where the present run begins among lines that were printed before anybody watched, when an earlier daemon started it, so that
- * this one does not know; nothing when it is the first one.
+ * Inserts the start of the current run into older lines, if the daemon did not report it because an earlier daemon
+ * started the run. Inserts nothing if no lines of an earlier run are loaded.
  */
-export function withPresentRun(log: OpenLog | null, instance: Instance | undefined): OpenLog | null {
+export function withCurrentRun(log: OpenLog | null, instance: Instance | undefined): OpenLog | null {
   if (log === null || instance === undefined) return log;
-  const run = runBegun({ ...instance, pid: null }, instance, 0);
+  const run = runStart({ ...instance, pid: null }, instance, 0);
   const { lines } = log.buffer;
-  // Told already, maybe while the daemon that started it was there, with its number.
-  const told = lines.some(
+  // Possibly inserted with a number, while the daemon that started the run was connected.
+  const isKnown = lines.some(
     (line) =>
-      line.run === true && line.name === run?.name && line.text.includes(` begins · pid ${instance.pid} · `),
+      line.run === true && line.name === run?.name && line.text.includes(` starts · pid ${instance.pid} · `),
   );
-  if (run === null || told || lines.length >= MAX_LOG_LINES) return log;
-  const index = beginningOf(run, lines);
+  if (run === null || isKnown || lines.length >= MAX_LOG_LINES) return log;
+  const index = firstLineOf(run, lines);
   if (index === -1) return log;
   return { ...log, buffer: { ...log.buffer, lines: lines.toSpliced(index, 0, run) } };
 }
 
-/** Index of its first line; -1 when that is not known, or there is none before. PocketBase stamps whole seconds on its lines. */
-function beginningOf({ name, at }: LogEntry, lines: readonly LogEntry[]): number {
+/** Index of the first line of a run; -1 if unknown or if no line is before it. PocketBase's timestamps have whole seconds. */
+function firstLineOf({ name, at }: LogEntry, lines: readonly LogEntry[]): number {
   const second = Math.floor(Date.parse(at) / 1000) * 1000;
   const index = lines.findIndex((line) => line.name === name && Date.parse(line.at) >= second);
   if (lines.slice(0, Math.max(0, index)).some((line) => line.name === name)) return index;
-  // All within one second: then where it last said that it had started.
+  // All lines are of the same second: use the last message of PocketBase that it started.
   const started = lines.findLastIndex(
     (line) => line.name === name && line.text.includes('Server started at'),
   );
@@ -122,31 +123,32 @@ function beginningOf({ name, at }: LogEntry, lines: readonly LogEntry[]): number
   return index !== -1 && started > index && soon ? started : -1;
 }
 
-/** Where a run of an instance begins, when it does. */
-export function runBegun(before: Instance | undefined, after: Instance, now: number): LogEntry | null {
+/** The entry for the start of a run; null if no run started. */
+export function runStart(before: Instance | undefined, after: Instance, now: number): LogEntry | null {
   const { name, run, pid, started_at, last_exit } = after;
   if (pid === null || before === undefined || pid === before.pid) return null;
   const at = started_at ?? new Date(now).toISOString();
   return runEntry(name, { pid, run, started_at: at, last_exit });
 }
 
-/** Told among its lines: which run, its process, and what ended the one before; those of an earlier daemon have no number any more. */
+/** The line for the start of a run: its number, its process, and the end of the previous run. */
 function runEntry(name: string, { run, pid, started_at: at, last_exit: exit }: LogRun): LogEntry {
-  const why =
-    exit === null
-      ? null
-      : exit.ended_by === 'request'
-        ? 'after a stop that was asked for'
-        : `the one before ${exit.ended_by === 'fathomd' ? 'was ended by fathomd' : `ended with ${exit.signal ?? `exit ${exit.code ?? '?'}`}`}`;
-  const words =
+  const previous = exit === null ? null : previousRunText(exit);
+  const parts =
     run === null
-      ? ['a run begins', `pid ${pid}`, 'started by an earlier daemon', why]
-      : [`run ${run} begins`, `pid ${pid}`, why ?? 'the first since the daemon started'];
+      ? ['run starts', `pid ${pid}`, 'started by an earlier daemon', previous]
+      : [`run ${run} starts`, `pid ${pid}`, previous ?? 'first run since the daemon started'];
   return {
     name,
     at,
-    text: words.filter((word) => word !== null).join(' · '),
+    text: parts.filter((part) => part !== null).join(' · '),
     level: 'info',
     run: true,
   };
+}
+
+function previousRunText({ ended_by, signal, code }: LastExit): string {
+  if (ended_by === 'request') return 'previous run stopped on request';
+  if (ended_by === 'fathomd') return 'previous run ended by fathomd';
+  return `previous run ended with ${signal ?? `exit ${code ?? '?'}`}`;
 }

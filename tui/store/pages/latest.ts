@@ -1,33 +1,34 @@
 import type { Page } from '../../../shared/api/contract/page.ts';
 
-/** The latest of many, the newest first or last, as far back as was asked for. */
+/** The newest items of a list. */
 export interface Latest<T> {
   items: readonly T[];
-  asked: number;
-  /** There are no older ones. */
-  all: boolean;
+  /** Maximum number of items that were loaded. */
+  limit: number;
+  /** There are no older items. */
+  complete: boolean;
 }
 
-/** What a list begins with. */
+/** Number of items that a list loads at first. */
 export const FIRST_LIMIT = 200;
-/** A console is for looking: whoever needs more than this has a command or the API. */
+/** Maximum number of items of a list. Commands and the API have no such limit. */
 export const MAX_LIMIT = 6_400;
-/** The most that the API gives at once. */
+/** Maximum page size of the API. */
 const PER_PAGE = 500;
 
-/** Twice as far back: what is read anew with each step stays in proportion to what is new. */
-export function nextLimit(asked: number): number {
-  return Math.min(MAX_LIMIT, asked * 2);
+/** Doubles the limit, because each step loads the newer items again. */
+export function nextLimit(limit: number): number {
+  return Math.min(MAX_LIMIT, limit * 2);
 }
 
-/** Page by page. What comes in meanwhile moves some to the next page: each is there once. */
+/** Loads page by page. Each item occurs once, also if new items shift others to the next page in between. */
 export async function readLatest<T>(
-  asked: number,
+  limit: number,
   keyOf: (item: T) => string | number,
   read: (query: { page: number; per_page: number }) => Promise<Page<T>>,
 ): Promise<Latest<T>> {
-  const pages = Math.ceil(asked / PER_PAGE);
-  const per_page = Math.ceil(asked / pages);
+  const pages = Math.ceil(limit / PER_PAGE);
+  const per_page = Math.ceil(limit / pages);
   const items = new Map<string | number, T>();
   let total = 0;
   for (let page = 1; page <= pages; page += 1) {
@@ -36,22 +37,22 @@ export async function readLatest<T>(
     total = answer.total;
     if (page * per_page >= total) break;
   }
-  return { items: [...items.values()], asked, all: pages * per_page >= total };
+  return { items: [...items.values()], limit, complete: pages * per_page >= total };
 }
 
-/** Whether there is more behind the last one that is shown. `longest`: there is, but not for this console. */
-export type OlderStatus = 'more' | 'reading' | 'all' | 'longest';
+/** Whether there are older items: `more` can be loaded, are `loading`, `none`, or the console's `limit` is reached. */
+export type OlderStatus = 'more' | 'loading' | 'none' | 'limit';
 
-/** `page` is null where none is read before one looks further back. */
-export function behind(page: { value: Latest<unknown> | null } | null, asked: number): OlderStatus {
-  if (page === null) return asked > FIRST_LIMIT ? 'reading' : 'more';
-  if (page.value === null || page.value.asked < asked) return 'reading';
-  if (page.value.all) return 'all';
-  return asked < MAX_LIMIT ? 'more' : 'longest';
+/** @param page null if the list shows only items from the stream and has not loaded a page yet */
+export function olderStatus(page: { value: Latest<unknown> | null } | null, limit: number): OlderStatus {
+  if (page === null) return limit > FIRST_LIMIT ? 'loading' : 'more';
+  if (page.value === null || page.value.limit < limit) return 'loading';
+  if (page.value.complete) return 'none';
+  return limit < MAX_LIMIT ? 'more' : 'limit';
 }
 
-/** Of a list that is made from two. */
+/** The status of a list that combines two sources. */
 export function combineOlderStatus(one: OlderStatus, other: OlderStatus): OlderStatus {
-  const order: readonly OlderStatus[] = ['reading', 'more', 'longest', 'all'];
-  return order[Math.min(order.indexOf(one), order.indexOf(other))] ?? 'all';
+  const order: readonly OlderStatus[] = ['loading', 'more', 'limit', 'none'];
+  return order[Math.min(order.indexOf(one), order.indexOf(other))] ?? 'none';
 }

@@ -11,7 +11,7 @@ const group = (signature: string): DeadGroup[] => [{ signature, count: 1, last: 
 function setUp() {
   const clock = new ManualClock();
   const store = new FleetStore(clock);
-  const keeper = new PageLoader({ store, clock, commands: async () => ({}) as FleetCommands });
+  const loader = new PageLoader({ store, clock, commands: async () => ({}) as FleetCommands });
   const asked: string[] = [];
   const answers = new Map<string, PromiseWithResolvers<DeadGroup[]>>();
   const request = (key: string, version = ''): PageRequest => ({
@@ -25,39 +25,39 @@ function setUp() {
       return answer.promise;
     },
   });
-  /** What was promised has been kept, and the time between two readings is over. */
+  /** Lets pending promises settle and the interval between two requests pass. */
   const settle = async (ms = 500) => {
     await new Promise((resolve) => setImmediate(resolve));
     clock.advance(ms);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { store, keeper, request, asked, answers, settle };
+  return { store, loader, request, asked, answers, settle };
 }
 
 describe('PageKeeper', () => {
-  it('asks for nothing while there is no link, and again when it is back', async () => {
-    const { store, keeper, request, asked, answers, settle } = setUp();
-    keeper.want([request('a')]);
+  it('loads nothing without a connection, and loads again when it is back', async () => {
+    const { store, loader, request, asked, answers, settle } = setUp();
+    loader.setRequests([request('a')]);
     expect(asked).toEqual([]);
-    keeper.refresh();
+    loader.refresh();
     await settle();
     answers.get('a')?.resolve(group('one\u001B[2J'));
     await settle();
     expect(pageOf(store.get(), 'failures', 'a')?.value).toEqual(group('one'));
-    keeper.rest();
-    keeper.refresh();
+    loader.pause();
+    loader.refresh();
     await settle();
     expect(asked).toEqual(['a', 'a']);
-    // What was read before stays in view meanwhile.
+    // The old value stays visible.
     expect(pageOf(store.get(), 'failures', 'a')?.value).toEqual(group('one'));
   });
 
-  it('drops an answer that comes when something else is looked at', async () => {
-    const { store, keeper, request, answers, settle } = setUp();
-    keeper.refresh();
-    keeper.want([request('a')]);
+  it('drops a response that arrives after the screen requested another page', async () => {
+    const { store, loader, request, answers, settle } = setUp();
+    loader.refresh();
+    loader.setRequests([request('a')]);
     await settle();
-    keeper.want([request('b')]);
+    loader.setRequests([request('b')]);
     await settle();
     answers.get('a')?.resolve(group('late'));
     await settle();
@@ -65,25 +65,25 @@ describe('PageKeeper', () => {
     expect(pageOf(store.get(), 'failures', 'b')).toEqual({ key: 'b', value: null, error: null });
   });
 
-  it('reads a page once for many versions that come while it is read', async () => {
-    const { keeper, request, asked, answers, settle } = setUp();
-    keeper.refresh();
-    keeper.want([request('a', '1')]);
-    for (const version of ['2', '3', '4']) keeper.want([request('a', version)]);
+  it('loads a page only once more for several versions that arrive while it is loading', async () => {
+    const { loader, request, asked, answers, settle } = setUp();
+    loader.refresh();
+    loader.setRequests([request('a', '1')]);
+    for (const version of ['2', '3', '4']) loader.setRequests([request('a', version)]);
     await settle();
     answers.get('a')?.resolve([]);
     await settle();
     expect(asked).toEqual(['a 1', 'a 4']);
   });
 
-  it('keeps what it has, and says why the next reading failed', async () => {
-    const { store, keeper, request, answers, settle } = setUp();
-    keeper.refresh();
-    keeper.want([request('a', '1')]);
+  it('keeps the value and the error of a failed request, and tries again', async () => {
+    const { store, loader, request, answers, settle } = setUp();
+    loader.refresh();
+    loader.setRequests([request('a', '1')]);
     await settle();
     answers.get('a')?.resolve(group('one'));
     await settle();
-    keeper.want([request('a', '2')]);
+    loader.setRequests([request('a', '2')]);
     await settle();
     answers.get('a')?.reject(new Error('the global PocketBase does not answer'));
     await settle();
@@ -92,12 +92,11 @@ describe('PageKeeper', () => {
       value: group('one'),
       error: 'the global PocketBase does not answer',
     });
-    // And tries again by itself.
     await settle(3_000);
     answers.get('a')?.resolve(group('two'));
     await settle();
     expect(pageOf(store.get(), 'failures', 'a')).toEqual({ key: 'a', value: group('two'), error: null });
-    keeper.want([]);
+    loader.setRequests([]);
     expect(store.get().pages.failures).toBeUndefined();
   });
 });

@@ -6,23 +6,24 @@ import type { FleetStore } from '../fleet/fleet-store.ts';
 import { sanitise, sanitiseAll } from '../text/sanitise.ts';
 import type { PageRequest, Slot } from './pages.ts';
 
-/** Milliseconds between two readings of the same page, however often it changes. */
-const REST_MS = 500;
+/** Minimum milliseconds between two requests for the same page. */
+const INTERVAL_MS = 500;
 
-/** Milliseconds after which a reading that failed is tried again: a daemon that starts answers soon. */
+/** Milliseconds until a failed request is tried again: a starting daemon answers soon. */
 const RETRY_MS = 3_000;
 
-/** Reads the pages that are wanted, again when their version changes or the link came back, and drops the others. */
+/** Loads the requested pages, again when their version changes or the connection is back, and drops all other pages. */
 export class PageLoader {
   readonly #store: FleetStore;
   readonly #commands: () => Promise<FleetCommands>;
   readonly #clock: StreamClock;
-  #wanted = new Map<Slot, PageRequest>();
-  /** By slot: what is being read, or was read last. */
-  readonly #running = new Map<Slot, string>();
-  readonly #seen = new Map<Slot, string>();
+  #requests = new Map<Slot, PageRequest>();
+  /** By slot: the key that is loading. */
+  readonly #loading = new Map<Slot, string>();
+  /** By slot: the key, version and round of the last request. */
+  readonly #loaded = new Map<Slot, string>();
   #round = 0;
-  #live = false;
+  #isConnected = false;
 
   constructor(options: {
     store: FleetStore;
@@ -34,72 +35,73 @@ export class PageLoader {
     this.#clock = options.clock;
   }
 
-  want(requests: readonly PageRequest[]): void {
-    const before = this.#wanted;
-    this.#wanted = new Map(requests.map((request) => [request.slot, request]));
+  /** Replaces the requests: the pages of all other slots are dropped. */
+  setRequests(requests: readonly PageRequest[]): void {
+    const before = this.#requests;
+    this.#requests = new Map(requests.map((request) => [request.slot, request]));
     for (const slot of before.keys()) {
-      if (this.#wanted.has(slot)) continue;
-      this.#seen.delete(slot);
+      if (this.#requests.has(slot)) continue;
+      this.#loaded.delete(slot);
       this.#store.dispatch({ kind: 'page', slot, page: null });
     }
-    for (const slot of this.#wanted.keys()) this.#look(slot);
+    for (const slot of this.#requests.keys()) this.#loadIfNeeded(slot);
   }
 
-  /** Everything that is wanted is read anew: the link is back, or somebody asked for it. */
+  /** Loads all pages again: the connection is back, or the user asked for it. */
   refresh(): void {
-    this.#live = true;
+    this.#isConnected = true;
     this.#round += 1;
-    for (const slot of this.#wanted.keys()) this.#look(slot);
+    for (const slot of this.#requests.keys()) this.#loadIfNeeded(slot);
   }
 
-  /** The link is gone: what was read stays in view, and nothing is asked for. */
-  rest(): void {
-    this.#live = false;
+  /** Stops loading while there is no connection. Loaded pages stay visible. */
+  pause(): void {
+    this.#isConnected = false;
   }
 
-  #look(slot: Slot): void {
-    const request = this.#wanted.get(slot);
-    if (request === undefined || !this.#live) return;
+  #loadIfNeeded(slot: Slot): void {
+    const request = this.#requests.get(slot);
+    if (request === undefined || !this.#isConnected) return;
     const stamp = JSON.stringify([request.key, request.version ?? '', this.#round]);
-    if (this.#running.get(slot) === request.key || this.#seen.get(slot) === stamp) return;
-    this.#running.set(slot, request.key);
-    this.#seen.set(slot, stamp);
-    void this.#read(request);
+    if (this.#loading.get(slot) === request.key || this.#loaded.get(slot) === stamp) return;
+    this.#loading.set(slot, request.key);
+    this.#loaded.set(slot, stamp);
+    void this.#load(request);
   }
 
-  async #read(request: PageRequest): Promise<void> {
+  async #load(request: PageRequest): Promise<void> {
     const { slot, key } = request;
     const known = this.#store.get().pages[slot];
     const value = known?.key === key ? known.value : null;
     if (known?.key !== key)
       this.#store.dispatch({ kind: 'page', slot, page: { key, value: null, error: null } });
     let failed = false;
-    let rest = request.restMs ?? REST_MS;
+    let interval = request.intervalMs ?? INTERVAL_MS;
     try {
-      const read = await request.load(await this.#commands());
-      this.#keep(slot, key, { value: cleaned(slot, read), error: null });
+      const loaded = await request.load(await this.#commands());
+      this.#setPage(slot, key, { value: sanitisePage(slot, loaded), error: null });
     } catch (error) {
-      this.#keep(slot, key, { value, error: sanitise(messageOf(error)) });
-      rest = RETRY_MS;
+      this.#setPage(slot, key, { value, error: sanitise(messageOf(error)) });
+      interval = RETRY_MS;
       failed = true;
     }
-    this.#clock.after(rest, () => {
-      if (this.#running.get(slot) !== key) return;
-      this.#running.delete(slot);
-      if (failed) this.#seen.delete(slot);
-      this.#look(slot);
+    this.#clock.after(interval, () => {
+      if (this.#loading.get(slot) !== key) return;
+      this.#loading.delete(slot);
+      if (failed) this.#loaded.delete(slot);
+      this.#loadIfNeeded(slot);
     });
   }
 
-  /** Unless something else is looked at by now. */
-  #keep(slot: Slot, key: string, page: { value: unknown; error: string | null }): void {
-    if (this.#wanted.get(slot)?.key !== key) return;
+  /** Does nothing if the screen needs another page by now. */
+  #setPage(slot: Slot, key: string, page: { value: unknown; error: string | null }): void {
+    if (this.#requests.get(slot)?.key !== key) return;
     this.#store.dispatch({ kind: 'page', slot, page: { key, ...page } });
   }
 }
 
-/** Whatever is shown as JSON stays as it is, as its keys are shown as well: whoever draws it makes it harmless. */
-function cleaned(slot: Slot, value: unknown): unknown {
+/** Values that are shown as JSON stay unchanged, because their keys are shown too. The code that draws them sanitises. */
+function sanitisePage(slot: Slot, value: unknown): unknown {
   if (slot === 'records') return value;
   if (slot !== 'task') return sanitiseAll(value);
   const { payload, result, ...rest } = value as Task;

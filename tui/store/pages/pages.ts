@@ -12,14 +12,14 @@ import type { Topic } from '../../../shared/events.ts';
 import type { FleetCommands } from '../actions/actions.ts';
 import type { Latest } from './latest.ts';
 
-/** What is asked for over HTTP while a screen shows it; of each kind only one is held. */
+/** Data that is loaded over HTTP while a screen shows it. Only one page of each kind is kept. */
 export interface PageValues {
   tasks: Latest<TaskSummary>;
   task: Task;
   failures: readonly DeadGroup[];
   collections: readonly Collection[];
   records: Page<DatabaseRecord>;
-  /** The newest last. */
+  /** Newest last. */
   journal: Latest<JournalEntry>;
   audit: Latest<AuditEntry>;
   probes: readonly Probe[];
@@ -34,20 +34,20 @@ export type Slot = keyof PageValues;
 
 interface RequestOf<S extends Slot> {
   slot: S;
-  /** What it is about; another key leaves nothing of the one before. */
+  /** Identifies the data. A new key discards the old value. */
   key: string;
-  /** A new one reads the same again, while the old value stays in view. */
+  /** A new version loads the data again. The old value stays visible until then. */
   version?: string;
-  /** Milliseconds between two readings, where they cost more than others. */
-  restMs?: number;
+  /** Milliseconds between two requests. */
+  intervalMs?: number;
   load(commands: FleetCommands): Promise<PageValues[S]>;
 }
 
 export type PageRequest = { [S in Slot]: RequestOf<S> }[Slot];
 
-/** What a screen shows beyond the fleet itself; held up to date while it is looked at, and no longer. */
+/** Data that a screen needs in addition to the instances. It is kept up to date while the screen is shown. */
 export interface DataNeeds {
-  /** Instances whose logs are read. */
+  /** Names of the instances whose logs are followed. */
   logs?: readonly string[];
   topics?: readonly Topic[];
   pages?: readonly PageRequest[];
@@ -57,15 +57,15 @@ export const NO_NEEDS: DataNeeds = {};
 
 export interface PageState<T = unknown> {
   key: string;
-  /** Null until it has been read once. */
+  /** Null until it is loaded. */
   value: T | null;
-  /** Why the last reading failed, in a sentence; null when it did not. */
+  /** Why the last request failed, as a sentence; null if it succeeded. */
   error: string | null;
 }
 
 export type Pages = { readonly [S in Slot]?: PageState<PageValues[S]> };
 
-/** The page under this key, whether or not it has come yet; null before it was asked for. */
+/** The page with this key, loaded or not; null if it was not requested. */
 export function pageOf<S extends Slot>(
   { pages }: { pages: Pages },
   slot: S,

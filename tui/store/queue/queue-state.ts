@@ -2,19 +2,19 @@ import type { QueueStats, TaskSummary } from '../../../shared/api/queue.ts';
 import type { QueueSnapshot } from '../../../shared/server-frames.ts';
 import { sanitiseAll } from '../text/sanitise.ts';
 
-/** What the stream tells of the queue, while it is looked at. */
+/** The state of the queue from the stream, while a screen shows it. */
 export interface QueueState {
-  /** Null for whoever may not see them. */
+  /** Null for callers that are not administrators. */
   stats: QueueStats | null;
-  /** What runs and what changed last, by id, the latest change last. */
+  /** Running and recently changed tasks, by id. The last changed task is last. */
   tasks: ReadonlyMap<string, TaskSummary>;
-  /** Grows with every change, of any task. */
+  /** Increases with each change of any task. */
   version: number;
 }
 
-const KEPT = 500;
+const MAX_TASKS = 500;
 
-/** A new version even when nothing was known to have changed: whatever was lost may have. */
+/** Always has a new version, because changes may be lost before a snapshot. */
 export function queueFromSnapshot({ stats, tasks }: QueueSnapshot, before: QueueState | null): QueueState {
   const ordered = sanitiseAll(tasks).toSorted((a, b) => (a.updated < b.updated ? -1 : 1));
   return {
@@ -24,7 +24,7 @@ export function queueFromSnapshot({ stats, tasks }: QueueSnapshot, before: Queue
   };
 }
 
-/** The state after these changes, in their order. */
+/** The state after the changes, in their order. */
 export function withTasks(
   queue: QueueState,
   changed: readonly TaskSummary[],
@@ -32,18 +32,18 @@ export function withTasks(
 ): QueueState {
   const tasks = new Map(queue.tasks);
   for (const task of changed) {
-    // Deleted first, so that it moves to the end.
+    // Deleted first to move it to the end.
     tasks.delete(task.id);
     tasks.set(task.id, sanitiseAll(task));
   }
   for (const [id, { status }] of tasks) {
-    if (tasks.size <= KEPT) break;
+    if (tasks.size <= MAX_TASKS) break;
     if (status !== 'processing') tasks.delete(id);
   }
   return { stats: stats ?? queue.stats, tasks, version: queue.version + 1 };
 }
 
-/** Whether the stream has told all tasks that there are; false where that is not known. */
+/** Whether the stream has sent all existing tasks; false if that is unknown. */
 export function hasAllTasks(queue: QueueState | null): boolean {
   if (queue === null || queue.stats === null) return false;
   const total = Object.values(queue.stats.counts).reduce((sum, count) => sum + count, 0);

@@ -2,7 +2,7 @@ import type { TaskSummary } from '../../../shared/api/queue.ts';
 import type { TaskStatus } from '../../../shared/task.ts';
 import { longDuration, shortDuration, since } from '../text/format.ts';
 
-/** Why a task is as it is, in one line: `retry in 8 s · shop.sync: the shop answered 503`. */
+/** The reason for the status of a task, in one line: `retry in 8 s · shop.sync: the shop answered 503`. */
 export function taskReason(task: TaskSummary, now: number): string {
   const { status, last_error: error } = task;
   switch (status) {
@@ -10,7 +10,7 @@ export function taskReason(task: TaskSummary, now: number): string {
       return join(waiting(task, now), error);
     case 'processing':
       return join(
-        task.cancel_requested ? 'is being cancelled' : null,
+        task.cancel_requested ? 'cancelling' : null,
         task.claimed_at === null ? null : `for ${shortDuration(since(task.claimed_at, now))}`,
         task.progress > 0 ? `${Math.round(task.progress)} %` : null,
         task.progress_message,
@@ -28,7 +28,7 @@ export function taskReason(task: TaskSummary, now: number): string {
 function waiting({ run_at: at, attempts }: TaskSummary, now: number): string {
   const due = at === null ? 0 : Date.parse(at) - now;
   const what = attempts > 0 ? 'retry' : 'runs';
-  return due > 0 ? `${what} in ${longDuration(Math.max(1000, due))}` : 'waits for its turn';
+  return due > 0 ? `${what} in ${longDuration(Math.max(1000, due))}` : 'waiting for a worker';
 }
 
 function join(...parts: readonly (string | null)[]): string {
@@ -39,6 +39,5 @@ export function attemptsText({ attempts, max_attempts: most }: TaskSummary): str
   return `${attempts}/${most}`;
 }
 
-/** Those that a person can still do something about. */
 export const CAN_RETRY: ReadonlySet<TaskStatus> = new Set(['dead']);
 export const CAN_CANCEL: ReadonlySet<TaskStatus> = new Set(['pending', 'processing']);

@@ -2,16 +2,16 @@ import type { Target } from '../../../shared/client/http.ts';
 import { THEME_NAMES, type ThemeName } from '../../theme.ts';
 import { checkedUrl } from './target.ts';
 
-/** A daemon that the administrator gave a name. */
+/** A saved server: a daemon with a name. */
 export interface Profile {
   name: string;
-  /** Of the daemon: `http(s)://…`, or the path of its socket. */
+  /** `http(s)://…`, or the path of the socket. */
   address: string;
-  /** Null for what the terminal tells. */
+  /** Null to detect it from the terminal. */
   theme: ThemeName | null;
 }
 
-/** What is typed about one; all text. */
+/** The fields of the form for a profile. */
 export interface ProfileInput {
   name: string;
   address: string;
@@ -23,7 +23,9 @@ export function targetOfProfile({ address }: Pick<Profile, 'address'>): Target {
 }
 
 /**
- * The profile that was meant; `before` is the name of the one that it replaces.
+ * Validates the input.
+ *
+ * @param before name of the profile that is replaced; null for a new one
  * @throws Error with a sentence
  */
 export function checkProfile(
@@ -33,10 +35,10 @@ export function checkProfile(
 ): Profile {
   const name = input.name.trim();
   if (!/^[\w.-]{1,32}$/.test(name)) {
-    throw new Error('the name: up to 32 letters, digits, dots, dashes and underscores');
+    throw new Error('name: use up to 32 letters, digits, dots, dashes or underscores');
   }
   if (name !== before && others.some((other) => other.name === name)) {
-    throw new Error(`there is a server called ${name} already: choose another name`);
+    throw new Error(`a server with the name ${name} exists: choose another name`);
   }
   const theme = THEME_NAMES.find((one) => one === input.theme) ?? null;
   return { name, address: checkedAddress(input.address.trim()), theme };
@@ -44,11 +46,11 @@ export function checkProfile(
 
 function checkedAddress(address: string): string {
   if (address === '')
-    throw new Error('the address: a URL like https://fathom.example, or the path of a socket');
+    throw new Error('the address must be a URL like https://fathom.example, or the path of a socket');
   return address.startsWith('/') ? address : checkedUrl('the address', address).replace(/\/$/, '');
 }
 
-/** The list with one added, or in the place of the one that it replaces; by name. */
+/** Adds a profile to the list, or replaces the one named `before`. Sorted by name. */
 export function withProfile(
   profiles: readonly Profile[],
   profile: Profile,
@@ -61,12 +63,12 @@ export function withProfile(
 
 export type ServerState = { kind: 'live'; latency_ms: number } | { kind: 'unreachable'; why: string };
 
-/** The daemons that this administrator knows, for the screen of that name. */
+/** The state of the screen Servers. */
 export interface ServersState {
   profiles: readonly Profile[];
-  /** By address; missing while nobody has answered. */
+  /** By address; missing until the first check ended. */
   health: Readonly<Record<string, ServerState>>;
-  /** Name of the profile that this console was opened with, if any. */
+  /** Name of the profile that this console uses, if any. */
   current: string | null;
   /** Why the settings cannot be read. */
   problem: string | null;

@@ -13,7 +13,7 @@ afterEach(() => rmSync(cwd, { recursive: true }));
 describe('resolveTarget', () => {
   const none = { url: undefined, socket: undefined };
 
-  it('prefers what was asked for, then the environment, then a checkout here, then the system', () => {
+  it('prefers the options, then the environment, then a checkout in this directory', () => {
     const env = { FATHOM_SOCKET: 'a.sock', FATHOM_DATA_DIR: '/data' };
     expect(resolveTarget({ url: 'http://h:1', socket: undefined, env, cwd })).toEqual({ url: 'http://h:1/' });
     expect(resolveTarget({ url: undefined, socket: 'b.sock', env, cwd })).toEqual({
@@ -30,7 +30,7 @@ describe('resolveTarget', () => {
     });
   });
 
-  it('finds the daemon of a data directory or of an env file as that finds its own place', () => {
+  it('finds the daemon of a data directory or an env file', () => {
     writeFileSync(join(cwd, 'a.env'), 'FATHOM_DATA_DIR=/from-the-file\n');
     writeFileSync(join(cwd, 'b.env'), 'FATHOM_SOCKET=c.sock\n');
     const socketOf = (input: { dataDir?: string; envFile?: string }) =>
@@ -41,7 +41,7 @@ describe('resolveTarget', () => {
     expect(() => socketOf({ envFile: 'none.env' })).toThrow(/--env-file .*none\.env/);
   });
 
-  it.each(['nonsense', 'ftp://host', 'http://user:secret@host'])('refuses %s with a sentence', (url) => {
+  it.each(['nonsense', 'ftp://host', 'http://user:secret@host'])('rejects %s', (url) => {
     expect(() => resolveTarget({ ...none, url, env: {}, cwd })).toThrow(/--url/);
   });
 });

@@ -36,18 +36,18 @@ export function checkedUrl(what: string, text: string): string {
     throw new Error(`${what} ${text}: needs an http or https address, for example http://127.0.0.1:3000`);
   }
   if (url.username !== '' || url.password !== '') {
-    throw new Error(`${what} must not hold a password: sign in, or set FATHOM_TOKEN`);
+    throw new Error(`${what} must not contain a user name or password: sign in, or set FATHOM_TOKEN`);
   }
   return url.href;
 }
 
-/** Options that name the same daemon to a command of fathomd, with a space before them. */
+/** The options that connect fathomd to the same daemon, with a space before them. */
 export function argumentsFor(target: Target): string {
   const [option, value] = 'url' in target ? ['--url', target.url] : ['--socket', target.socketPath];
   return ` ${option} ${/^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`}`;
 }
 
-/** For people: the address, or the path of the socket. */
+/** The URL or the socket path, as text for users. */
 export function describeTarget(target: Target): string {
   return 'url' in target ? target.url.replace(/\/$/, '') : target.socketPath;
 }

@@ -1,6 +1,6 @@
 export { byteSize, bytes } from '../../../shared/byte-size.ts';
 
-/** `8 s`, `4 m`, `3 h`, `12 d`: the largest unit, for columns. */
+/** A duration with one unit, for tables: `8 s`, `4 m`, `3 h`, `12 d`. */
 export function shortDuration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 100) return `${seconds} s`;
@@ -10,7 +10,7 @@ export function shortDuration(ms: number): string {
   return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
 }
 
-/** `3 d 4 h`, `4 h 12 m`, `12 m 3 s`: two units, for sentences. */
+/** A duration with two units, for sentences: `3 d 4 h`, `4 h 12 m`, `12 m 3 s`. */
 export function longDuration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const parts = [
@@ -25,7 +25,7 @@ export function longDuration(ms: number): string {
   return shown.map(([count, unit]) => `${count} ${unit}`).join(' ');
 }
 
-/** Of one core: `0.4`, `12`, `180`; the unit stands in the heading. */
+/** Percent of one core, without the sign: `0.4`, `12`, `180`. */
 export function percent(value: number): string {
   return value < 9.95 ? value.toFixed(1) : String(Math.round(value));
 }
@@ -38,7 +38,7 @@ export function latency(ms: number): string {
       : `${Math.round(ms / 1000)} s`;
 }
 
-/** `14:03:22` in the administrator's own time zone. */
+/** `14:03:22` in the local time zone. */
 export function clockTime(at: string): string {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return '--:--:--';
@@ -47,7 +47,7 @@ export function clockTime(at: string): string {
     .join(':');
 }
 
-/** `14:03:22` today, `11-20 14:03` before, in the administrator's own time zone. */
+/** `14:03:22` for today, `11-20 14:03` for other days, in the local time zone. */
 export function stamp(at: string, now: number): string {
   const date = new Date(at);
   if (Number.isNaN(date.getTime()) || date.toDateString() === new Date(now).toDateString())
@@ -56,11 +56,12 @@ export function stamp(at: string, now: number): string {
   return `${day} ${clockTime(at).slice(0, 5)}`;
 }
 
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+/** `1 line`, `2 lines`. `many` is for plurals that do not end in `s`. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
 }
 
-/** Milliseconds from a time of the daemon until `now`, never negative. */
+/** Milliseconds from `at` until `now`; 0 if `at` is later or invalid. */
 export function since(at: string, now: number): number {
   const from = Date.parse(at);
   return Number.isNaN(from) ? 0 : Math.max(0, now - from);

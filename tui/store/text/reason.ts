@@ -7,9 +7,9 @@ import { longDuration, shortDuration, since } from './format.ts';
 export const SEVERITIES = ['down', 'impaired', 'recovering', 'slow', 'recovered', 'ok'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** Milliseconds after which a start, a stop or a wait for a slot is worth a line. */
+/** Milliseconds after which a start, a stop or a wait for a start slot is reported as slow. */
 const SLOW_AFTER = 30_000;
-/** Milliseconds for which a crash stays in view after the instance runs again. */
+/** Milliseconds for which a crash is shown after the instance runs again. */
 const RECOVERED_FOR = 120_000;
 
 const PHASE_TEXTS: Readonly<Record<InstancePhase, string>> = {
@@ -48,46 +48,46 @@ export function severityOf(instance: Instance, now: number): Severity {
 }
 
 /**
- * Why an instance is not simply running, in one line that begins with its phase: `backing off 8 s · exit 1 · address in use · attempt 4/10`.
- * Null when there is nothing to explain.
+ * Why an instance is not running normally, in one line that starts with its phase:
+ * `backing off 8 s · exit 1 · address in use · attempt 4/10`. Null if there is nothing to explain.
  */
 export function reasonLine(instance: Instance, now: number): string | null {
   const { reason, phase } = instance;
-  const words = reason === null ? null : ruleOf(reason.code).text;
-  const lasting = shortDuration(since(instance.since, now));
+  const text = reason === null ? null : ruleOf(reason.code).text;
+  const duration = shortDuration(since(instance.since, now));
   switch (phase) {
     case 'failed':
       return join(
-        `failed ${lasting} ago`,
+        `failed ${duration} ago`,
         exitText(instance.last_exit),
-        words ?? detail(instance),
+        text ?? detail(instance),
         attempts(instance),
       );
     case 'backing_off':
-      return join(backingOff(instance, now), exitText(instance.last_exit), words, attempts(instance));
+      return join(backingOff(instance, now), exitText(instance.last_exit), text, attempts(instance));
     case 'unresponsive':
-      return join(`unresponsive for ${lasting}`, reason?.message ?? instance.probe?.error);
+      return join(`unresponsive for ${duration}`, reason?.message ?? instance.probe?.error);
     case 'queued':
-      return join('queued, waits for a start slot', exitText(instance.last_exit), words, attempts(instance));
+      return join('queued for a start slot', exitText(instance.last_exit), text, attempts(instance));
     case 'starting':
-      return join(`starting for ${lasting}`, exitText(instance.last_exit), words, attempts(instance));
+      return join(`starting for ${duration}`, exitText(instance.last_exit), text, attempts(instance));
     case 'stopping':
-      return `stopping for ${lasting}`;
+      return `stopping for ${duration}`;
     case 'stopped':
-      if (instance.desired === 'running') return join('stopped, but should run', words);
-      return reason === null || reason.code === 'requested' ? null : join('stopped', words ?? reason.message);
+      if (instance.desired === 'running') return join('stopped, but should run', text);
+      return reason === null || reason.code === 'requested' ? null : join('stopped', text ?? reason.message);
     case 'running':
       return runningReason(instance, now);
   }
 }
 
-/** The same without what differs between instances with one cause: times, counts, names, ports. */
+/** The reason without times, counts, names and ports, so that it is equal for instances with the same cause. */
 export function causeOf(instance: Instance): string {
   const { phase, reason, last_exit: exit, probe } = instance;
-  const words = reason === null ? null : (ruleOf(reason.code).text ?? detail(instance));
-  const failing = probe !== null && !probe.ok ? `probe fails: ${probe.error ?? 'no answer'}` : null;
-  const told = words ?? (phase === 'running' || phase === 'unresponsive' ? failing : null);
-  return join(phaseText(phase), exitText(exit), told === null ? null : withoutOwnValues(told, instance));
+  const text = reason === null ? null : (ruleOf(reason.code).text ?? detail(instance));
+  const probeText = probe !== null && !probe.ok ? `probe fails: ${probe.error ?? 'no response'}` : null;
+  const cause = text ?? (phase === 'running' || phase === 'unresponsive' ? probeText : null);
+  return join(phaseText(phase), exitText(exit), cause === null ? null : withoutOwnValues(cause, instance));
 }
 
 function withoutOwnValues(text: string, { name, port, pid }: Instance): string {
@@ -110,7 +110,7 @@ function runningReason(instance: Instance, now: number): string | null {
   );
 }
 
-/** It runs, though not everything works: its probe fails, or the daemon says why not. */
+/** Whether a running instance does not work normally: its probe fails, or the daemon reports a reason. */
 function isLimited({ probe, reason }: Instance): boolean {
   return (probe !== null && !probe.ok) || reason !== null;
 }
@@ -128,7 +128,7 @@ function backingOff(instance: Instance, now: number): string {
 
 export function exitText(exit: LastExit | null): string | null {
   if (exit === null || exit.ended_by === 'request') return null;
-  // Its signal says nothing: the daemon sent it.
+  // The signal is not interesting: the daemon sent it.
   if (exit.ended_by === 'fathomd') return 'ended by fathomd';
   if (exit.signal !== null) return exit.signal;
   return exit.code === null ? null : `exit ${exit.code}`;

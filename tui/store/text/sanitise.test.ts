@@ -12,7 +12,7 @@ describe('sanitise', () => {
     ['a hyperlink', '\u001B]8;;http://evil\u001B\\text\u001B]8;;\u001B\\', 'text'],
     ['eight-bit sequences', '\u009B31mred\u009D0;title\u009Cafter', 'redafter'],
     ['an escape without an end', 'a\u001B', 'a'],
-    ['a title without an end, whose text must not be hidden', '\u001B]0;visible', '0;visible'],
+    ['only the start of a title without an end', '\u001B]0;visible', '0;visible'],
     ['carriage returns that would overwrite', 'good\rbad', 'good bad'],
     ['backspaces and bells', 'a\b\u0007b', 'ab'],
     ['tabs', 'a\tb', 'a  b'],
@@ -28,11 +28,11 @@ describe('sanitise', () => {
     expect(sanitise(text)).toBe(text);
   });
 
-  it('cuts what is longer than anybody reads', () => {
+  it('cuts very long text', () => {
     expect(sanitise('x'.repeat(10_000))).toHaveLength(8_193);
   });
 
-  it('leaves no control character, whatever comes in, and nothing to do for a second pass', () => {
+  it('leaves no control characters, and changes nothing in a second pass', () => {
     const piece = fc.constantFrom(
       '\u001B',
       '[',
@@ -61,7 +61,7 @@ describe('sanitise', () => {
     );
   });
 
-  it('reaches every text of an instance', () => {
+  it('sanitises all strings of an instance', () => {
     const evil = '\u001B[2Jx';
     const dirty = failed(evil, {
       email: evil,

@@ -10,7 +10,7 @@ describe('moveCursor', () => {
     expect(moveCursor([], { key: 'k5', index: 5, top: 0 }, 1, 10)).toEqual(TOP_OF_LIST);
   });
 
-  it('stays on its row when rows move, and at its place when the row is gone', () => {
+  it('stays on its row when rows move, and at its index when the row is removed', () => {
     const cursor = moveCursor(keys, TOP_OF_LIST, 5, 10);
     expect(cursorIndex(['new', ...keys], cursor)).toBe(6);
     expect(
@@ -25,13 +25,13 @@ describe('moveCursor', () => {
 });
 
 describe('visibleTop', () => {
-  it('scrolls only when the cursor leaves the view', () => {
+  it('scrolls only if the cursor leaves the view', () => {
     expect(visibleTop(10, 15, 10, 100)).toBe(10);
     expect(visibleTop(10, 20, 10, 100)).toBe(11);
     expect(visibleTop(10, 9, 10, 100)).toBe(9);
   });
 
-  it('shows no blank rows when the list has become shorter', () => {
+  it('shows no blank rows after the list became shorter', () => {
     expect(visibleTop(90, 0, 10, 12)).toBe(0);
     expect(visibleTop(90, 11, 10, 12)).toBe(2);
     expect(visibleTop(5, -1, 10, 0)).toBe(0);

@@ -1,6 +1,6 @@
 /**
- * A place in a list that changes while it is looked at. The cursor belongs to a key, so it stays on its row when rows
- * move; when the row is gone, it stays at its place.
+ * The cursor of a list whose rows may change. It follows the row with its key. If that row is removed, the cursor stays at
+ * its index.
  */
 export interface Cursor {
   key: string | null;
@@ -13,13 +13,13 @@ export const TOP_OF_LIST: Cursor = { key: null, index: 0, top: 0 };
 
 export type Move = number | 'first' | 'last';
 
-/** Index of the cursor's row; -1 in an empty list. */
+/** Index of the row with the cursor; -1 in an empty list. */
 export function cursorIndex(keys: readonly string[], cursor: Cursor): number {
   const found = cursor.key === null ? -1 : keys.indexOf(cursor.key);
   return found === -1 ? Math.min(cursor.index, keys.length - 1) : found;
 }
 
-/** The first visible row: where it was, unless the cursor or the end of the list asks otherwise. */
+/** Index of the first visible row. It changes only if the cursor or the end of the list would be out of view. */
 export function visibleTop(top: number, index: number, rows: number, length: number): number {
   const latest = Math.max(0, length - rows);
   const kept = Math.min(Math.max(0, top), latest);
@@ -35,7 +35,7 @@ export function moveCursor(keys: readonly string[], cursor: Cursor, move: Move, 
   return { key: keys[index] ?? null, index, top: visibleTop(cursor.top, index, rows, keys.length) };
 }
 
-/** The first row in view of a text of `length` rows, `room` of which are seen, after a movement. */
+/** The first visible row of a text with `length` rows, of which `room` fit on the screen, after a movement. */
 export function scrollTop(
   from: number,
   move: Move,

@@ -28,7 +28,7 @@ describe('filterInstances', () => {
     expect(names(query)).toEqual(expected);
   });
 
-  it('shows all for an empty query, and while only the ! has been typed', () => {
+  it('returns all instances for an empty query and for a single !', () => {
     expect(filterInstances(all, '  ')).toBe(all);
     expect(filterInstances(all, '!')).toBe(all);
   });

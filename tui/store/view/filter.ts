@@ -2,8 +2,9 @@ import type { Instance } from '../../../shared/api/instances.ts';
 import { phaseText } from '../text/reason.ts';
 
 /**
- * Every word must occur in the text; `!word` must not. Case does not matter, and a lone `!` says nothing yet. Null for a
- * query that lets everything through.
+ * Builds a filter for texts: they must contain every word of the query, and no word that starts with `!`. Case is ignored.
+ *
+ * @returns null if the query matches every text
  */
 export function wordFilter(query: string): ((text: string) => boolean) | null {
   const words = query
@@ -19,7 +20,7 @@ export function wordFilter(query: string): ((text: string) => boolean) | null {
   };
 }
 
-/** By name, owner, phase, reason or port. */
+/** Filters by name, owner, phase, reason and port. */
 export function filterInstances(instances: readonly Instance[], query: string): readonly Instance[] {
   const matches = wordFilter(query);
   return matches === null ? instances : instances.filter((instance) => matches(searchText(instance)));

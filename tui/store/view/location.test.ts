@@ -12,8 +12,8 @@ import {
 
 const instance = (name: string): Spot => ({ screen: 'instance', name, tab: 'summary' });
 
-describe('places', () => {
-  it('are walked back and forward, until another way is taken', () => {
+describe('locations', () => {
+  it('can be visited back and forward until the user goes elsewhere', () => {
     let here = { at: topLocation('overview'), trail: NO_TRAIL };
     for (const to of [topLocation('instances'), topLocation('queue'), topLocation('queue')])
       here = goTo(here, to);
@@ -25,7 +25,7 @@ describe('places', () => {
     expect(elsewhere && stepInHistory(elsewhere, 'back')?.at.screen).toBe('instances');
   });
 
-  it('belong to the numbered screen from which they were opened, however long the way', () => {
+  it('belong to the screen in the header from which they were opened', () => {
     let here: Location = topLocation('queue');
     for (let number = 0; number < 100; number += 1) here = openedFrom(here, instance(String(number)));
     expect(topLocationOf(here)).toEqual(topLocation('queue'));

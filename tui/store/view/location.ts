@@ -1,14 +1,14 @@
-/** The screens with a number, in its order: the header, the keys and the palette are made from this. */
+/** The screens in the header, in the order of their number keys. */
 export const TOP_SCREENS = [
-  { id: 'overview', key: '1', title: 'Overview', short: 'Over' },
-  { id: 'instances', key: '2', title: 'Instances', short: 'Inst' },
-  { id: 'queue', key: '3', title: 'Queue', short: 'Queue' },
-  { id: 'fleet-logs', key: '4', title: 'Logs', short: 'Logs' },
-  { id: 'databases', key: '5', title: 'Databases', short: 'Data' },
-  { id: 'events', key: '6', title: 'Events', short: 'Evts' },
-  { id: 'servers', key: '7', title: 'Servers', short: 'Serv' },
-  { id: 'accounts', key: '8', title: 'Accounts', short: 'Acct' },
-  { id: 'host', key: '9', title: 'Host', short: 'Host' },
+  { id: 'overview', title: 'Overview', short: 'Over' },
+  { id: 'instances', title: 'Instances', short: 'Inst' },
+  { id: 'queue', title: 'Queue', short: 'Queue' },
+  { id: 'fleet-logs', title: 'Logs', short: 'Logs' },
+  { id: 'databases', title: 'Databases', short: 'Data' },
+  { id: 'events', title: 'Events', short: 'Evts' },
+  { id: 'servers', title: 'Servers', short: 'Serv' },
+  { id: 'accounts', title: 'Accounts', short: 'Acct' },
+  { id: 'host', title: 'Host', short: 'Host' },
 ] as const;
 
 export type TopScreen = (typeof TOP_SCREENS)[number]['id'];
@@ -18,7 +18,7 @@ export type Tab = (typeof INSTANCE_TABS)[number];
 export const QUEUE_TABS = ['recent', 'pending', 'processing', 'failed', 'dead', 'failures'] as const;
 export type QueueTab = (typeof QUEUE_TABS)[number];
 
-/** Whose logs are read together. */
+/** The instances whose logs are shown together. */
 export const LOG_CHOICES = ['all', 'marked', 'filtered'] as const;
 export type LogChoice = (typeof LOG_CHOICES)[number];
 
@@ -31,12 +31,12 @@ export type AccountTab = (typeof ACCOUNT_TABS)[number];
 export const HOST_TABS = ['doctor', 'daemon-log'] as const;
 export type HostTab = (typeof HOST_TABS)[number];
 
-/** One place of the console that can be looked at, and come back to. */
+/** A screen with its parameters, such as its tab. */
 export type Spot =
   | { screen: Exclude<TopScreen, 'queue' | 'events' | 'fleet-logs' | 'accounts' | 'host'> }
-  /** `moment`: the log is shown as it was then. */
+  /** `moment`: the log is shown at this time. */
   | { screen: 'instance'; name: string; tab: Tab; moment?: string }
-  /** `signature`: only the tasks with this error. */
+  /** `signature`: only tasks with this error. */
   | { screen: 'queue'; tab: QueueTab; signature?: string }
   | { screen: 'fleet-logs'; choice: LogChoice }
   | { screen: 'task'; id: string }
@@ -46,7 +46,7 @@ export type Spot =
   | { screen: 'records'; name: string; collection: string; page: number }
   | { screen: 'describe'; thing: Thing };
 
-/** What can be shown as it is, in JSON. */
+/** An item that can be shown as JSON. */
 export type Thing =
   | { kind: 'instance'; name: string }
   | { kind: 'task'; id: string }
@@ -56,18 +56,18 @@ export type Thing =
 
 export type ScreenId = Spot['screen'];
 
-/** Esc leads to `from`: what it was opened from. Null for the screens that have a number. */
+/** A spot, and the location from which it was opened: Esc goes back there. `from` is null for the screens in the header. */
 export type Location = Spot & { from: Location | null };
 
-/** What was visited before and after the present place, nearest last. */
+/** The locations before and after the current one in the history, nearest last. */
 export interface Trail {
   before: readonly Location[];
   after: readonly Location[];
 }
 
 export const NO_TRAIL: Trail = { before: [], after: [] };
-const KEPT = 50;
-/** How far Esc leads back through what was opened from one another. */
+const MAX_HISTORY = 50;
+/** Maximum number of steps that Esc goes back. */
 const MAX_DEPTH = 8;
 
 export interface HistoryPosition {
@@ -75,24 +75,23 @@ export interface HistoryPosition {
   trail: Trail;
 }
 
-/** To another place; to the present one again is no step. */
+/** Goes to a location. Going to the current spot again adds no step to the history. */
 export function goTo({ at, trail }: HistoryPosition, to: Location): HistoryPosition {
   if (isSameSpot(at, to)) return { at: to, trail };
-  return { at: to, trail: { before: [...trail.before, at].slice(-KEPT), after: [] } };
+  return { at: to, trail: { before: [...trail.before, at].slice(-MAX_HISTORY), after: [] } };
 }
 
-/** To what was looked at before, or after going back; null when there is nothing. */
+/** Goes one step back or forward in the history; null if there is none. */
 export function stepInHistory(
   { at, trail }: HistoryPosition,
   direction: 'back' | 'forward',
 ): HistoryPosition | null {
-  const [come, go] = direction === 'back' ? [trail.before, trail.after] : [trail.after, trail.before];
-  const to = come.at(-1);
+  const { before, after } = trail;
+  const to = (direction === 'back' ? before : after).at(-1);
   if (to === undefined) return null;
-  const [left, added] = [come.slice(0, -1), [...go, at]];
   return direction === 'back'
-    ? { at: to, trail: { before: left, after: added } }
-    : { at: to, trail: { before: added, after: left } };
+    ? { at: to, trail: { before: before.slice(0, -1), after: [...after, at] } }
+    : { at: to, trail: { before: [...before, at], after: after.slice(0, -1) } };
 }
 
 export function topLocation(screen: TopScreen): Location {
@@ -104,12 +103,12 @@ export function topLocation(screen: TopScreen): Location {
   return { screen, from: null };
 }
 
-/** A place that is opened from another, to which Esc then leads. */
+/** The location of a spot that was opened from `from`. */
 export function openedFrom(from: Location, spot: Spot): Location {
   return { ...spot, from: depthOf(from) < MAX_DEPTH ? from : topLocationOf(from) };
 }
 
-/** The numbered screen to which a place belongs. */
+/** The screen in the header from which a location was opened. */
 export function topLocationOf(location: Location): Location {
   return location.from === null ? location : topLocationOf(location.from);
 }

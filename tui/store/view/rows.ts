@@ -4,25 +4,25 @@ import { severityOf } from '../text/reason.ts';
 import { filterInstances } from './filter.ts';
 import { type Sort, sortInstances } from './sort.ts';
 
-/** The rows of the instance list. */
+/** Selects and sorts the rows of a list of instances. */
 export type RowSelector = (
   fleet: FleetState,
   seen: { filter: string; sort: Sort; problemsOnly?: boolean },
 ) => readonly Instance[];
 
-/** Remembers its last answer: moving the cursor through a thousand rows does not sort them anew. */
+/** The selector caches its last result: moving the cursor through a thousand rows does not sort them again. */
 export function createRowSelector(): RowSelector {
-  let seen: readonly unknown[] = [];
+  let lastInputs: readonly unknown[] = [];
   let rows: readonly Instance[] = [];
   return ({ instances, now }, { filter, sort, problemsOnly = false }) => {
-    // Only how bad it is changes by the mere passing of time.
-    const ages = problemsOnly || sort.column === 'phase';
-    const wanted = [instances, filter, sort, problemsOnly, ages ? now : null];
-    if (wanted.some((part, index) => part !== seen[index])) {
+    // Only the severity depends on the time.
+    const dependsOnTime = problemsOnly || sort.column === 'phase';
+    const inputs = [instances, filter, sort, problemsOnly, dependsOnTime ? now : null];
+    if (inputs.some((input, index) => input !== lastInputs[index])) {
       const all = [...instances.values()];
       const listed = problemsOnly ? all.filter((one) => severityOf(one, now) !== 'ok') : all;
       rows = sortInstances(filterInstances(listed, filter), sort, now);
-      seen = wanted;
+      lastInputs = inputs;
     }
     return rows;
   };
@@ -32,7 +32,7 @@ export function namesOf(rows: readonly Instance[]): string[] {
   return rows.map(({ name }) => name);
 }
 
-/** What an action hits: the marked instances that still exist, else the chosen one; never the global database. */
+/** The instances that an action applies to: the marked ones, else the selected one. Never the global database. */
 export function targetsOf(
   { instances }: FleetState,
   marks: ReadonlySet<string>,

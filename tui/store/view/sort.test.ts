@@ -14,7 +14,7 @@ const order = (column: SortColumn, reversed = false) =>
     .join('');
 
 describe('sortInstances', () => {
-  it('puts names in order, the worst phase first, and the most of what is measured first', () => {
+  it('sorts names ascending, the worst phase first, and measurements descending', () => {
     expect(order('name')).toBe('abcd');
     expect(order('phase')).toBe('bdac');
     expect(order('pss')).toBe('acbd');
@@ -23,12 +23,12 @@ describe('sortInstances', () => {
     expect(order('restarts')).toBe('dbac');
   });
 
-  it('reverses, but keeps what has no value last and equals in the order of their names', () => {
+  it('keeps missing values last and equal values sorted by name when it reverses', () => {
     expect(order('pss', true)).toBe('cabd');
     expect(order('restarts', true)).toBe('acbd');
   });
 
-  it('counts the numbers of a day past 999', () => {
+  it('sorts numbers above 999 correctly', () => {
     const days = ['2026-11-21-1000-z', '2026-11-21-101-a', '2026-11-20-2000-b'].map((name) => instance(name));
     expect(sortInstances(days, { column: 'name', reversed: false }, 0).map(({ name }) => name)).toEqual([
       '2026-11-20-2000-b',
@@ -37,14 +37,14 @@ describe('sortInstances', () => {
     ]);
   });
 
-  it('does not change what it was given', () => {
+  it('does not change its input', () => {
     const before = all.map(({ name }) => name);
     order('name');
     expect(all.map(({ name }) => name)).toEqual(before);
   });
 });
 
-it('o walks all columns and comes back', () => {
+it('nextSort cycles through all columns', () => {
   let sort = nextSort({ column: 'name', reversed: true });
   expect(sort.reversed).toBe(false);
   for (let step = 1; step < SORT_COLUMNS.length; step += 1) sort = nextSort(sort);

@@ -1,7 +1,7 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import { SEVERITIES, severityOf } from '../text/reason.ts';
 
-/** In the order in which `o` walks them, which is the order of the columns. */
+/** In the order of the columns. */
 export const SORT_COLUMNS = [
   'phase',
   'name',
@@ -28,18 +28,18 @@ export function nextSort(sort: Sort): Sort {
 type SortKey = string | number | null;
 
 /**
- * A sorted copy. Names rise; whatever is measured falls, so that the most comes first; the phase goes from worst to
- * best. What has no value comes last either way, and equals keep the order of their names.
+ * Returns a sorted copy: names ascending, measurements descending, phases from worst to best. Instances without a value
+ * are last, also in reversed order. Instances with equal values are sorted by name.
  */
 export function sortInstances(instances: readonly Instance[], sort: Sort, now: number): Instance[] {
-  const direction = (FALLING.has(sort.column) ? -1 : 1) * (sort.reversed ? -1 : 1);
+  const direction = (DESCENDING.has(sort.column) ? -1 : 1) * (sort.reversed ? -1 : 1);
   return instances
     .map((instance) => ({ instance, key: keyOf(instance, sort.column, now), name: nameKey(instance.name) }))
     .toSorted((a, b) => compare(a.key, b.key, direction) || order(a.name, b.name))
     .map(({ instance }) => instance);
 }
 
-const FALLING: ReadonlySet<SortColumn> = new Set(['uptime', 'restarts', 'pss', 'cpu', 'latency']);
+const DESCENDING: ReadonlySet<SortColumn> = new Set(['uptime', 'restarts', 'pss', 'cpu', 'latency']);
 
 function keyOf(instance: Instance, column: SortColumn, now: number): SortKey {
   switch (column) {
@@ -64,7 +64,7 @@ function keyOf(instance: Instance, column: SortColumn, now: number): SortKey {
   }
 }
 
-/** The number of a day simply grows past 999: as text, 1000 would come before 101. */
+/** Pads the number in a name: as plain text, 1000 would come before 101. */
 function nameKey(name: string): string {
   return name.replace(
     /^(\d{4}-\d{2}-\d{2}-)(\d+)/,
@@ -77,7 +77,7 @@ function compare(a: SortKey, b: SortKey, direction: number): number {
   return order(a, b) * direction;
 }
 
-// Not localeCompare: names are ASCII, and it costs ten times as much on a thousand rows.
+// Not localeCompare: names are ASCII, and it takes ten times as long for a thousand rows.
 function order(a: string | number, b: string | number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

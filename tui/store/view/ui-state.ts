@@ -7,56 +7,56 @@ import type { Form } from './form.ts';
 import { type Location, NO_TRAIL, type Trail, topLocation } from './location.ts';
 import type { Sort } from './sort.ts';
 
-/** What the administrator looks at; the fleet itself is in `FleetState`. */
+/** What the user sees: location, cursors, filters, dialogs. The state of the fleet is in `FleetState`. */
 export interface UiState {
   at: Location;
   trail: Trail;
-  /** By list. */
+  /** By id of the list. */
   cursors: Readonly<Record<string, Cursor>>;
-  /** By list. */
+  /** By id of the list. */
   filters: Readonly<Record<string, string>>;
-  /** How many of its latest are wanted, by list; missing for what a list begins with. */
+  /** Number of items to load, by id of the list; missing for the default. */
   limits: Readonly<Record<string, number>>;
-  /** First row in view, by text. */
+  /** First visible row, by id of the text. */
   tops: Readonly<Record<string, number>>;
   sort: Sort;
   marks: ReadonlySet<string>;
-  /** Lists of instances show only those that are not fine. */
+  /** Lists of instances show only instances with a problem. */
   problemsOnly: boolean;
-  /** The terminal reports the mouse, and does not select text by itself. */
+  /** The terminal reports the mouse instead of selecting text. */
   mouse: boolean;
-  /** Causes whose problems are shown one by one. */
+  /** Causes whose problems are listed one by one. */
   expanded: ReadonlySet<string>;
   log: LogView;
   prompt: Prompt | null;
   dialog: Dialog | null;
-  /** The question that takes keys by now: its answers are shown. */
+  /** The question that accepts keys now. Its answers are shown. */
   answerable: object | null;
-  /** Number of the last failed action that was taken note of. */
+  /** Id of the last failed action that the user dismissed. */
   dismissed: number;
-  /** One sentence in answer to a key; the next key takes it away. */
+  /** A sentence in the status line, as the answer to a key. The next key removes it. */
   notice: { text: string; at: number } | null;
-  /** Counts how often everything was to be drawn anew, as something else has written to the terminal. */
+  /** Increased to draw everything again, after another program wrote to the terminal. */
   redraws: number;
 }
 
 export interface LogView {
-  /** One past the number of the last line shown; null follows the end, or shows the moment. */
+  /** The number after the last visible line; null to follow the end or to show the moment. */
   end: number | null;
-  /** The log is shown as it was at this time, until it is scrolled. */
+  /** The log is shown at this time until it is scrolled. */
   moment: string | null;
   search: string;
-  /** Number of the line whose match was jumped to. */
+  /** Number of the line with the current match. */
   match: number | null;
   wrap: boolean;
   level: LevelFilter;
 }
 
-/** A line being typed. `before` comes back with Esc. */
+/** The input line. Cancelling it restores `before`. */
 export type Prompt = { text: string; before: string } & (
   | { kind: 'filter'; list: string; hint: string }
   | { kind: 'search' }
-  /** `choice` is an index of the palette's entries. */
+  /** `choice` is the index of an entry in the palette. */
   | { kind: 'palette'; choice: number }
 );
 
@@ -64,7 +64,7 @@ export type Dialog =
   | { kind: 'form'; form: Form }
   | { kind: 'confirm'; action: Action<ConfirmedVerb> }
   | { kind: 'help'; top: number }
-  /** `choice` is an index. */
+  /** `choice` is an index of `choices`. */
   | { kind: 'copy'; choices: readonly CopyChoice[]; choice: number }
   | { kind: 'quit' };
 

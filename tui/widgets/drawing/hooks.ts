@@ -2,7 +2,7 @@ import { useApp, useStdout } from 'ink';
 import { useEffect, useLayoutEffect, useSyncExternalStore } from 'react';
 import { MOUSE_OFF, MOUSE_ON } from '../../keys/mouse.ts';
 
-/** The store's value, and a new frame when it changes; the only place where the store and React meet. */
+/** The value of a store. A change draws a new frame. */
 export function useObservable<T>(store: {
   readonly get: () => T;
   readonly subscribe: (listener: () => void) => () => void;
@@ -10,42 +10,43 @@ export function useObservable<T>(store: {
   return useSyncExternalStore(store.subscribe, store.get);
 }
 
-/** Asks the terminal for reports of the mouse, and stops them before the terminal is given back. */
-export function useMouse(wanted: boolean): void {
+/** Turns mouse reports of the terminal on, and off before the terminal is given back. */
+export function useMouse(isOn: boolean): void {
   const { stdout } = useStdout();
   useLayoutEffect(() => {
-    if (!wanted) return;
+    if (!isOn) return;
     stdout.write(MOUSE_ON);
     return () => void stdout.write(MOUSE_OFF);
-  }, [stdout, wanted]);
+  }, [stdout, isOn]);
 }
 
 /**
- * Gives the terminal back while the process is stopped (SIGTSTP), and takes it again when it goes on, also after a SIGSTOP,
- * of which nobody is told before: the shell has left its own modes and words on it. `drawAnew` is called then;
- * always give the same one.
+ * Gives the terminal back while the process is stopped (SIGTSTP), and takes it again when it continues. Also handles a
+ * SIGSTOP, which a process cannot catch: the shell has then changed the modes and the content of the terminal.
+ *
+ * @param redraw called after the process continues; always pass the same function
  */
 export function useSuspend(mouse: boolean, redraw: () => void): void {
   const { suspendTerminal } = useApp();
   const { stdout } = useStdout();
   useEffect(() => {
     const handOver = async (meanwhile: () => void) => {
-      // Of the mouse Ink knows nothing.
+      // Ink does not know about the mouse.
       if (mouse) stdout.write(MOUSE_OFF);
       await suspendTerminal(meanwhile);
       if (mouse) stdout.write(MOUSE_ON);
-      // Nobody tells a process in the background of another size: Node looks again, as after a resize.
+      // A process in the background is not notified of a new size. This makes Node read the size again.
       process.kill(process.pid, 'SIGWINCH');
       redraw();
     };
-    // Returns when the process goes on.
+    // SIGSTOP returns when the process continues.
     const stop = () => void handOver(() => process.kill(process.pid, 'SIGSTOP'));
-    const goOn = () => void handOver(() => {});
+    const resume = () => void handOver(() => {});
     process.on('SIGTSTP', stop);
-    process.on('SIGCONT', goOn);
+    process.on('SIGCONT', resume);
     return () => {
       process.off('SIGTSTP', stop);
-      process.off('SIGCONT', goOn);
+      process.off('SIGCONT', resume);
     };
   }, [redraw, mouse, stdout, suspendTerminal]);
 }

@@ -55,27 +55,27 @@ async function linesAfter(...frames: Frame[]): Promise<string[]> {
   return terminal.lines;
 }
 
-describe('what is written', () => {
-  it('is nothing for a frame that is on the screen already', () => {
+describe('repaint', () => {
+  it('writes nothing for an unchanged frame', () => {
     const rows = ['a', 'b'];
     const box = { top: 1, left: 2, rows: ['box'] };
     expect(repaint(frame(rows), frame([...rows]))).toBe('');
     expect(repaint(frame(rows, box), frame(rows, { ...box, rows: [...box.rows] }))).toBe('');
   });
 
-  it('holds only the rows that differ', () => {
+  it('writes only rows that changed', () => {
     const text = repaint(frame(['one', 'two', 'three']), frame(['one', 'TWO', 'three']));
     expect(text).toContain('TWO');
     expect(text).not.toMatch(/one|three/);
   });
 
-  it('is the whole frame when the terminal has another size by now, or everything is to be drawn anew', () => {
+  it('writes all rows after a new size or a redraw', () => {
     const rows = ['one', 'two'];
     expect(repaint({ ...frame(rows), columns: COLUMNS + 1 }, frame(rows))).toMatch(/one.*two/s);
     expect(repaint(frame(rows), { ...frame(rows), redraws: 1 })).toMatch(/one.*two/s);
   });
 
-  it('shows the same as on a terminal that has shown nothing else', async () => {
+  it('results in the same screen as drawing the last frame on an empty terminal', async () => {
     const piece = fc.constantFrom(
       'a',
       'bc ',
@@ -116,23 +116,23 @@ describe('what is written', () => {
   });
 });
 
-describe('what is shown', () => {
-  it('keeps the last character of a row as wide as the terminal, and the row below', async () => {
+describe('the terminal', () => {
+  it('shows the last character of a full row, and the row below', async () => {
     const full = 'x'.repeat(COLUMNS - 1);
     expect(await linesAfter(frame([`${full}!`, 'below']))).toEqual([`${full}!`, 'below', '', '']);
     const wide = '山'.repeat(COLUMNS / 2);
     expect(await linesAfter(frame(['', '', '', wide]))).toEqual(['', '', '', wide]);
   });
 
-  it('never moves another row, however long a row is', async () => {
+  it('does not move rows after a row that is too long', async () => {
     const lines = await linesAfter(frame(['a', '山'.repeat(40), 'c', 'd'.repeat(99)]));
     expect(lines.map((line) => line.slice(0, 1))).toEqual(['a', '山', 'c', 'd']);
   });
 
-  it('lays a box over the rows, and gives them back', async () => {
+  it('shows a box over the rows, and the rows again after it', async () => {
     const below = frame(['..........', '山山山山山', '..........']);
     const box = { top: 1, left: 3, rows: ['│ab│', '╰──╯'] };
-    // Half of a wide character is none.
+    // Half of a wide character is not shown.
     expect(await linesAfter({ ...below, box })).toEqual(['..........', '山 │ab│ 山', '...╰──╯...', '']);
     expect(await linesAfter({ ...below, box }, below)).toEqual([...below.rows]);
     const moved = { ...box, left: 0 };
@@ -141,7 +141,7 @@ describe('what is shown', () => {
     );
   });
 
-  it('is coloured, and obeys nothing else', async () => {
+  it('shows colours, but executes no other control sequences', async () => {
     const hostile = '\u001B[2J\u001B[1;1H\u009B1A\r\n\t\u001B]0;t\u0007\u001B';
     const [first, second, third] = await linesAfter(frame(['one', `two${hostile}`, 'three']));
     expect([first, third]).toEqual(['one', 'three']);

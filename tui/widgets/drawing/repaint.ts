@@ -1,34 +1,34 @@
-/* oxlint-disable no-control-regex -- telling colours from all other control sequences is what the pattern is for */
+/* oxlint-disable no-control-regex -- distinguishes colours from other control sequences on purpose */
 
-/** All that the terminal shows: one painted text per row, and at most one box over them. */
+/** The content of the terminal: one painted text per row, and at most one box over them. */
 export interface Frame {
   columns: number;
   rows: readonly string[];
   box: Box | null;
-  /** Another number than before begins anew, whatever is thought to be on the screen. */
+  /** A new number draws everything again, also rows that did not change. */
   redraws: number;
 }
 
-/** Painted rows whose first one stands `left` columns and `top` rows from the upper left corner. */
+/** Painted rows, `left` columns and `top` rows from the upper left corner. */
 export interface Box {
   top: number;
   left: number;
   rows: readonly string[];
 }
 
-// Whatever happens in between is shown at once, where the terminal knows how; a row too long is cut, not wrapped.
+// Synchronized output, if the terminal supports it; no automatic wrap, so that long rows are cut.
 const BEGIN = '\u001B[?2026h\u001B[?7l';
-// The cursor rests where a line feed or an erased line of Ink's own does no harm.
+// The cursor rests where line feeds and erased lines from Ink do no harm.
 const END = '\u001B[H\u001B[?7h\u001B[?2026l';
 const CLEAR = '\u001B[2J';
 
-/** Everything that moves the cursor or is obeyed; colours remain. Data is made harmless before; this is the last gate. */
+/** All control sequences except colours. Data was sanitised before; this is the last check. */
 const CONTROLS = /\u001B(?!\[[\d;]*m)|[\u0000-\u001A\u001C-\u001F\u007F-\u009F]/g;
 
 /**
- * What to write so that a terminal that shows `before` shows `after`: every row that differs, each at its own place, so
- * that a character whose width the terminal sees otherwise never moves another row. Empty where nothing differs; null,
- * another size or another drawing begins anew.
+ * The text to write to a terminal that shows `before`, so that it shows `after`; empty if nothing changed. Rows are
+ * positioned one by one, so that a character with an unexpected width never moves another row. Draws all rows if `before`
+ * is null or the size or the number of redraws changed.
  */
 export function repaint(before: Frame | null, after: Frame): string {
   const known = before !== null && isSameScreen(before, after) ? before : null;
@@ -58,7 +58,7 @@ function boxRow({ box }: Frame, row: number): string | undefined {
 
 function drawRow(frame: Frame, row: number): string {
   const above = boxRow(frame, row);
-  // Erased first: at the end of a full row, the cursor stands on its last character.
+  // Erased before writing: after a full row, the cursor is on its last character.
   const below = `\u001B[${row + 1};1H\u001B[2K${stripControls(frame.rows[row] ?? '')}`;
   if (above === undefined) return below;
   return `${below}\u001B[${(frame.box?.left ?? 0) + 1}G${stripControls(above)}`;
