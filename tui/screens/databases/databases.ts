@@ -112,7 +112,7 @@ function databasesLines(view: View): string[] {
     ui.problemsOnly && filter === ''
       ? NO_PROBLEMS
       : filter === ''
-        ? (notReadyYet(fleet) ?? 'No databases yet: each user gets one when signing up.')
+        ? (notReadyYet(fleet) ?? 'No databases yet: each user gets one at sign-up.')
         : NO_MATCH;
   const table = drawTable(
     theme,

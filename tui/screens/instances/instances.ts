@@ -99,7 +99,7 @@ function instancesLines(view: View): string[] {
 
 function emptyText({ fleet, ui }: View): string {
   if (fleet.instances.size === 0) {
-    return `    ${notReadyYet(fleet) ?? 'No instances yet: each user gets one when signing up.'}`;
+    return `    ${notReadyYet(fleet) ?? 'No instances yet: each user gets one at sign-up.'}`;
   }
   if (ui.problemsOnly && filterOf(ui, LIST) === '') return `    ${NO_PROBLEMS}`;
   return `    ${NO_MATCH}`;

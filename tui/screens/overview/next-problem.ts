@@ -4,25 +4,25 @@ import { openedFrom, type Spot, topLocation } from '../../store/view/location.ts
 import { type Console, showNotice } from '../console.ts';
 import { navigateTo } from '../input/navigate.ts';
 
-/** Opens the next problem, worst first, or the one before; after the last comes the first. */
+/** Opens the next or the previous problem, worst first. After the last one, it starts again at the first. */
 export function openNextProblem(console: Console, by: 1 | -1): void {
   const fleet = console.fleet.store.get();
-  if (fleet.snapshot_at === null) return showNotice(console, 'Nothing is known of the fleet yet.');
+  if (fleet.snapshot_at === null) return showNotice(console, 'No data yet.');
   const { at, expanded } = console.ui.get();
-  // What is shown as one row is visited once.
+  // A closed group is one stop. An open group itself is none, but each of its problems.
   const stops = problemRows(problemsOf(fleet), expanded).filter(({ group }) => group?.open !== true);
   const here = stops.findIndex(({ problems }) => problems.some((one) => isAtSpot(spotOfProblem(one), at)));
   const start = here === -1 && by === -1 ? 0 : here;
   const next = stops[(start + by + stops.length) % stops.length];
   if (next === undefined) return showNotice(console, '✓ No problems.');
-  const [{ title, why }, ...alike] = next.problems;
+  const [{ title, why }, ...others] = next.problems;
   const spot = spotOfProblem(next.problems[0]);
   navigateTo(
     console,
     spot.screen === 'overview' ? topLocation('overview') : openedFrom(topLocation('overview'), spot),
   );
-  const others = alike.length === 0 ? '' : ` · ${alike.length} more have this cause`;
-  showNotice(console, `Problem ${stops.indexOf(next) + 1} of ${stops.length}: ${title} ${why}${others}`);
+  const more = others.length === 0 ? '' : ` · ${others.length} more have this cause`;
+  showNotice(console, `Problem ${stops.indexOf(next) + 1} of ${stops.length}: ${title} ${why}${more}`);
 }
 
 function isAtSpot(spot: Spot, at: Spot): boolean {

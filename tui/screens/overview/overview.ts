@@ -1,5 +1,6 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import { COPY_KEYS } from '../../keys/bindings.ts';
+import { keyFor } from '../../keys/places.ts';
 import { copyChoices } from '../../store/copy/copy-choice.ts';
 import { fleetUsage } from '../../store/fleet/fleet-reducer.ts';
 import { type History, notReadyYet } from '../../store/fleet/fleet-state.ts';
@@ -76,7 +77,7 @@ function chosenRow(state: ConsoleState): ProblemRow | undefined {
   return rows[chosenIndex(rows, state.ui)];
 }
 
-/** The problem of its own that the cursor is on. */
+/** The selected problem; undefined for a group. */
 function chosenProblem(state: ConsoleState): Problem | undefined {
   const row = chosenRow(state);
   return row === undefined || row.group !== null ? undefined : row.problems[0];
@@ -89,7 +90,7 @@ function chosenIndex(rows: readonly ProblemRow[], ui: ConsoleState['ui']): numbe
   );
 }
 
-/** The instances of a group; none of what is one problem. */
+/** The names of the instances of a group; empty for a single problem. */
 function groupNames(row: ProblemRow | undefined): string[] {
   return row?.group ? row.problems.flatMap(({ name }) => (name === null ? [] : [name])) : [];
 }
@@ -115,8 +116,7 @@ function overviewLines(view: View): string[] {
   return [...head, ...problemLines(view, problemRoom(view.size))];
 }
 
-/** Rows between the heading of the problems and what is said of the chosen one. */
-/** Row of the first problem: below the facts and the heading. */
+/** Row of the first problem, below the facts and the heading. */
 function problemsFrom(size: Size): number {
   return (showsUsage(size) ? 11 : 5) + 1;
 }
@@ -125,7 +125,7 @@ function problemRoom(size: Size): number {
   return Math.max(1, size.rows - problemsFrom(size) - detailRows(size));
 }
 
-/** What is wrong matters more than what is used. */
+/** In a small terminal, the problems need the space. */
 function showsUsage({ rows }: Size): boolean {
   return rows >= 17;
 }
@@ -140,11 +140,11 @@ function facts(parts: readonly (string | null)[]): Span {
 
 function daemonLine(view: View): string {
   const { status, status_problem: problem, now } = view.fleet;
-  if (problem !== null) return labelled(view, 'Daemon', [['bad', `▲ its status cannot be read: ${problem}`]]);
-  if (status === null) return labelled(view, 'Daemon', [['muted', 'its status has not been read yet']]);
+  if (problem !== null) return labelled(view, 'Daemon', [['bad', `▲ cannot load the status: ${problem}`]]);
+  if (status === null) return labelled(view, 'Daemon', [['muted', 'loading the status']]);
   const state: Span = status.ready
     ? ['good', '● ready  ']
-    : ['warn', `◐ not ready, waits for ${status.waiting_for ?? 'its start'}  `];
+    : ['warn', `◐ not ready, waiting for ${status.waiting_for ?? 'its start'}  `];
   const up = longDuration(since(status.started_at, now));
   return labelled(view, 'Daemon', [
     state,
@@ -154,8 +154,7 @@ function daemonLine(view: View): string {
 
 function globalLine(view: View): string {
   const global = [...view.fleet.instances.values()].find(({ kind }) => kind === 'global');
-  if (global === undefined)
-    return labelled(view, 'Global', [['muted', 'the global database is not known yet']]);
+  if (global === undefined) return labelled(view, 'Global', [['muted', 'unknown']]);
   const why = reasonLine(global, view.fleet.now);
   return labelled(view, 'Global', [
     phaseSpan(global.phase),
@@ -180,9 +179,9 @@ function fleetLine(view: View): string {
   const counts = countPhases(users);
   const spans: Span[] = [['strong', plural(users.length, 'database')], ...phaseCounts(counts)];
   if (users.length === 0) {
-    const isWaiting = notReadyYet(view.fleet);
+    const incomplete = notReadyYet(view.fleet);
     spans.push(
-      isWaiting === null ? ['muted', ' yet: each user gets one when signing up'] : ['warn', `  ${isWaiting}`],
+      incomplete === null ? ['muted', ' yet: each user gets one at sign-up'] : ['warn', `  ${incomplete}`],
     );
   }
   return labelled(view, 'Fleet', spans);
@@ -190,7 +189,7 @@ function fleetLine(view: View): string {
 
 function queueLine(view: View): string {
   const queue = view.fleet.status?.queue ?? null;
-  if (queue === null) return labelled(view, 'Queue', [['muted', 'not known']]);
+  if (queue === null) return labelled(view, 'Queue', [['muted', 'unknown']]);
   const paused: Span[] = view.fleet.status?.queue_paused === true ? [['warn', '‖ paused  ']] : [];
   return labelled(view, 'Queue', [
     ...paused,
@@ -202,7 +201,7 @@ function queueLine(view: View): string {
   ]);
 }
 
-/** How many tasks waited or ran, where there is room for it beside the counts. */
+/** The number of pending and processing tasks over time, if there is room beside the counts. */
 function depthBars({ fleet, size }: View): string {
   const width = Math.min(40, size.columns - 80);
   return width < 8 ? '' : sparkline(fleet.history.queue_depth, width, 5);
@@ -218,9 +217,9 @@ function usageLines(view: View): string[] {
   const used = fleetUsage(fleet.instances);
   const daemonCpu = usage?.cpu_percent ?? null;
   return [
-    measure(view, 'Fleet', 'CPU', `${percent(used.cpu_percent)} %`, history.fleet_cpu, 5),
-    measure(view, '', 'memory', byteSize(used.pss_bytes), history.fleet_memory, 64 * MIB),
-    measure(
+    usageLine(view, 'Fleet', 'CPU', `${percent(used.cpu_percent)} %`, history.fleet_cpu, 5),
+    usageLine(view, '', 'memory', byteSize(used.pss_bytes), history.fleet_memory, 64 * MIB),
+    usageLine(
       view,
       'fathomd',
       'CPU',
@@ -228,7 +227,7 @@ function usageLines(view: View): string[] {
       history.daemon_cpu,
       5,
     ),
-    measure(
+    usageLine(
       view,
       '',
       'memory',
@@ -240,7 +239,7 @@ function usageLines(view: View): string[] {
   ];
 }
 
-function measure(
+function usageLine(
   view: View,
   label: string,
   what: string,
@@ -303,7 +302,7 @@ function titleOf({ group, problems, member }: ProblemRow): string {
 function groupDetail({ group, problems }: ProblemRow): Span[] {
   return [
     ['bad', ` ${group?.cause ?? ''}`],
-    ['muted', `  ⏎ ${group?.open === true ? 'hides' : 'shows'} them: `],
+    ['muted', `  ${keyFor('open')} ${group?.open === true ? 'hides' : 'shows'} the list: `],
     ['plain', problems.map(({ title }) => title).join(', ')],
   ];
 }

@@ -19,7 +19,7 @@ function rows(instances: ReturnType<typeof instance>[], expanded: readonly strin
   ]);
 }
 
-it('makes one row of many with the same cause, and leaves the others in sight', () => {
+it('groups problems with the same cause into one row', () => {
   const many = Array.from({ length: 58 }, (_, nth) =>
     failed(`many-${nth}`, { since: ago(nth), attempt: nth }),
   );
@@ -36,7 +36,7 @@ it('makes one row of many with the same cause, and leaves the others in sight', 
   expect(rows(many, [CAUSE])[1]).toEqual(['many-0', 1, true]);
 });
 
-it('leaves two alike as they are, and the global database for itself', () => {
+it('does not group two problems, nor the global database', () => {
   const two = [failed('a'), failed('b')];
   expect(rows(two).map(([key]) => key)).toEqual(['a', 'b']);
   expect(
@@ -54,7 +54,7 @@ const lost = (name: string, port: number, seconds: number) =>
 const probe = (name: string, error: string) =>
   instance(name, { probe: { at: ago(1), ok: false, latency_ms: 5, error } });
 
-it('takes instances with one cause for alike, whatever their names, ports, processes and times', () => {
+it('ignores names, ports, processes and times when it compares causes', () => {
   expect(rows([lost('a1', 9001, 3), lost('b2', 9002, 40), lost('c3', 9003, 500)])).toHaveLength(1);
   const refused = ['day-1', 'day-2', 'day-3'].map((name) => probe(name, 'connection refused'));
   expect(rows([...refused, probe('day-4', 'no answer within 5 s')])).toHaveLength(2);

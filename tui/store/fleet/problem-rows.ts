@@ -1,28 +1,28 @@
 import type { Problem } from './problems.ts';
 
-/** As many with one cause become one row: fewer take no more room one by one. */
-const GROUPED_FROM = 3;
+/** Minimum number of problems with the same cause that become one row. */
+const MIN_GROUP = 3;
 
 /** A row of the list of problems: one problem, or all with the same cause. */
 export interface ProblemRow {
-  /** Of the problem, or of the cause. */
+  /** Key of the problem, or of the group. */
   key: string;
-  /** All that it stands for, worst first; never empty. */
+  /** The problems of the row, worst first; never empty. */
   problems: readonly [Problem, ...Problem[]];
-  /** Null for one problem; else whether its problems are shown below it. */
+  /** Null for a single problem. `open`: the problems of the group are listed below it. */
   group: { cause: string; open: boolean } | null;
-  /** One of a group that is open. */
+  /** The row belongs to an open group. */
   member: boolean;
 }
 
-/** In the order of the problems, each group where its first one is. */
+/** Rows in the order of the problems. A group is at the position of its first problem. */
 export function problemRows(problems: readonly Problem[], expanded: ReadonlySet<string>): ProblemRow[] {
-  const alike = Map.groupBy(problems, ({ cause }) => cause);
+  const byCause = Map.groupBy(problems, ({ cause }) => cause);
   const shown = new Set<string>();
   return problems.flatMap((problem): ProblemRow[] => {
     const { cause } = problem;
-    const all = alike.get(cause) ?? [];
-    if (cause === null || all.length < GROUPED_FROM) return [rowOf(problem, false)];
+    const all = byCause.get(cause) ?? [];
+    if (cause === null || all.length < MIN_GROUP) return [rowOf(problem, false)];
     if (shown.has(cause)) return [];
     shown.add(cause);
     const open = expanded.has(cause);

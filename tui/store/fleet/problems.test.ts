@@ -19,7 +19,7 @@ function titles(instances: ReturnType<typeof instance>[], changes = {}) {
   return problemsOf(state).map(({ title }) => title);
 }
 
-it('puts the worst first and the global database before the others', () => {
+it('sorts the worst first and the global database before the others', () => {
   const list = [
     instance('fine'),
     backingOff('c-backing-off'),
@@ -31,16 +31,16 @@ it('puts the worst first and the global database before the others', () => {
   expect(titles(list)).toEqual(['global', 'a-failed', 'b-failed', 'slow', 'c-backing-off']);
 });
 
-it('tells a host that runs out of disk or memory', () => {
+it('reports a host with little free disk or memory', () => {
   const usage = daemonUsage({ disk_free_bytes: 10_000_000, memory_free_bytes: 1_000_000 });
   expect(titles([globalInstance()], { usage })).toEqual(['host', 'host']);
 });
 
-it('finds nothing wrong with a fleet that runs', () => {
+it('finds no problems in a running fleet', () => {
   expect(titles([globalInstance(), instance('a')])).toEqual([]);
 });
 
-it('finds the problems of a state once', () => {
+it('caches the problems of a state', () => {
   const state = { ...initialState(Date.now()), instances: new Map([['a', failed('a')]]) };
   expect(problemsOf(state)).toBe(problemsOf(state));
   expect(problemsOf({ ...state })).not.toBe(problemsOf(state));

@@ -8,27 +8,28 @@ import type { FleetState } from './fleet-state.ts';
 const LOW_DISK_BYTES = 1024 ** 3;
 const LOW_MEMORY_BYTES = 128 * 1024 ** 2;
 
-/** Something that a person may want to act on. `name` is null where it is not about one instance. */
+/** A problem that the user may want to solve. */
 export interface Problem {
-  /** Stays what it is for as long as the problem lasts. */
+  /** Does not change while the problem exists. */
   key: string;
+  /** Name of the instance; null for other problems. */
   name: string | null;
   about: 'instance' | 'daemon' | 'disk' | 'memory' | 'paused queue' | 'dead letters';
   severity: Severity;
   phase: InstancePhase | null;
   title: string;
   why: string;
-  /** What it has in common with others; null where it stands for itself. */
+  /** Equal for problems with the same cause; null if the problem is never grouped. */
   cause: string | null;
 }
 
-/** Of each state, as a frame asks for them several times. */
-const remembered = new WeakMap<FleetState, readonly Problem[]>();
+/** Cached for each state, because a frame uses the problems several times. */
+const cache = new WeakMap<FleetState, readonly Problem[]>();
 
-/** Worst first; the global database before the others, then by name. */
+/** Sorted by severity, worst first. The global database is before the others, which are sorted by name. */
 export function problemsOf(state: FleetState): readonly Problem[] {
-  const problems = remembered.get(state) ?? findProblems(state);
-  remembered.set(state, problems);
+  const problems = cache.get(state) ?? findProblems(state);
+  cache.set(state, problems);
   return problems;
 }
 
@@ -39,9 +40,9 @@ function findProblems(state: FleetState): readonly Problem[] {
 }
 
 function instanceProblems({ instances, now }: FleetState): Problem[] {
-  // Nearly all are fine at any time: only the others are put in order.
-  const notFine = [...instances.values()].filter((instance) => severityOf(instance, now) !== 'ok');
-  return notFine.toSorted(byKindThenName).map((instance) => ({
+  // Only instances with a problem are sorted: usually there are few.
+  const withProblem = [...instances.values()].filter((instance) => severityOf(instance, now) !== 'ok');
+  return withProblem.toSorted(byKindThenName).map((instance) => ({
     key: instance.name,
     name: instance.name,
     about: 'instance',
@@ -63,7 +64,7 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
   const add = (about: Problem['about'], severity: Severity, title: string, why: string) =>
     problems.push({ key: about, name: null, about, severity, phase: null, title, why, cause: null });
   if (status !== null && !status.ready) {
-    add('daemon', 'recovering', 'daemon', `is not ready, waits for ${status.waiting_for ?? 'its start'}`);
+    add('daemon', 'recovering', 'daemon', `is not ready and waits for ${status.waiting_for ?? 'its start'}`);
   }
   const disk = usage?.disk_free_bytes ?? null;
   if (disk !== null && disk < LOW_DISK_BYTES) {
@@ -71,7 +72,7 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
       'disk',
       'impaired',
       'host',
-      `only ${byteSize(disk)} left on the disk of ${usage?.disk_path ?? 'the data directory'}: PocketBase stops writing when it is full`,
+      `only ${byteSize(disk)} free on the disk of ${usage?.disk_path ?? 'the data directory'}: PocketBase cannot write when it is full`,
     );
   }
   const memory = usage?.memory_free_bytes ?? null;
@@ -80,19 +81,19 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
       'memory',
       'impaired',
       'host',
-      `only ${byteSize(memory)} of memory left: the kernel may kill instances`,
+      `only ${byteSize(memory)} of memory free: the kernel may kill instances`,
     );
   }
   const dead = status?.queue?.dead ?? 0;
   if (dead > 0) add('dead letters', 'slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`);
   if (status?.queue_paused === true) {
     const waiting = plural(status.queue?.pending ?? 0, 'task');
-    add('paused queue', 'slow', 'queue', `is paused, ${waiting} waiting: z on the screen Queue resumes it`);
+    add('paused queue', 'slow', 'queue', `is paused, ${waiting} waiting`);
   }
   return problems;
 }
 
-/** Where a problem can be looked into. */
+/** The screen that shows the details of a problem. */
 export function spotOfProblem({ name, about }: Problem): Spot {
   if (name !== null) return { screen: 'instance', name, tab: 'summary' };
   if (about === 'paused queue') return { screen: 'queue', tab: 'pending' };
