@@ -51,9 +51,10 @@ const layers: Record<string, readonly string[]> = {
 /**
  * `layer-order`: imports a layer above or beside its own. `two-sides`: tui and daemon meet only in shared.
  * `shared-alone`: shared imports nothing local but shared. `product-only`: product code imports test code or
- * anything else that is not built. `unknown-layer`: the file lies in no layer of the table.
+ * anything else that is not built. `unknown-layer`: the file lies in no layer of the table. `cycle`: files import each
+ * other, directly or over others; imports of types count.
  */
-type Rule = 'layer-order' | 'two-sides' | 'shared-alone' | 'product-only' | 'unknown-layer';
+type Rule = 'layer-order' | 'two-sides' | 'shared-alone' | 'product-only' | 'unknown-layer' | 'cycle';
 
 export interface Violation {
   file: string;
@@ -69,7 +70,59 @@ interface Import {
 
 /** Checks every source file under `daemon`, `tui` and `shared` of `root`; violations come in file and line order. */
 export function checkImportBoundaries(root: string): Violation[] {
-  return sourceFiles(root).flatMap((file) => checkFile(file, readFileSync(join(root, file), 'utf8')));
+  const imports = new Map(
+    sourceFiles(root).map((file) => [file, localImports(file, readFileSync(join(root, file), 'utf8'))]),
+  );
+  const cycles = findCycles(imports);
+  return [...imports].flatMap(([file, targets]) => [
+    ...checkFile(file, targets),
+    ...cycles.filter((cycle) => cycle.file === file),
+  ]);
+}
+
+interface LocalImport {
+  target: string;
+  line: number;
+}
+
+function localImports(file: string, source: string): LocalImport[] {
+  return findImports(source).flatMap(({ specifier, line }) =>
+    specifier.startsWith('.')
+      ? [{ target: posix.normalize(posix.join(dirname(file), specifier)), line }]
+      : [],
+  );
+}
+
+/** One violation for each cycle, at its first file. Cycles that share a file with a reported one are left out. */
+function findCycles(imports: ReadonlyMap<string, readonly LocalImport[]>): Violation[] {
+  const reported = new Set<string>();
+  return [...imports].flatMap(([file, targets]): Violation[] => {
+    for (const { target, line } of targets) {
+      const path = shortestPath(imports, target, file);
+      if (path === null || path.some((step) => reported.has(step))) continue;
+      for (const step of path) reported.add(step);
+      return [{ file, line, rule: 'cycle', message: `${[file, ...path].join(' imports ')}` }];
+    }
+    return [];
+  });
+}
+
+/** The files on the shortest way of imports between two files, both included; null when there is none. */
+function shortestPath(
+  imports: ReadonlyMap<string, readonly LocalImport[]>,
+  from: string,
+  to: string,
+): string[] | null {
+  const previous = new Map<string, string | null>([[from, null]]);
+  for (const file of previous.keys()) {
+    if (file === to) {
+      const path = [file];
+      for (let step = previous.get(file); step; step = previous.get(step)) path.unshift(step);
+      return path;
+    }
+    for (const { target } of imports.get(file) ?? []) if (!previous.has(target)) previous.set(target, file);
+  }
+  return null;
 }
 
 export function formatViolation({ file, line, rule, message }: Violation): string {
@@ -93,15 +146,13 @@ function filesBelow(root: string, folder: string): string[] {
   }
 }
 
-function checkFile(file: string, source: string): Violation[] {
+function checkFile(file: string, imports: readonly LocalImport[]): Violation[] {
   const layer = layerOf(file);
   if (layer === undefined) {
     const message = `${file} lies in no layer; move it, or add its layer to scripts/import-boundaries.ts`;
     return [{ file, line: 1, rule: 'unknown-layer', message }];
   }
-  return findImports(source).flatMap(({ specifier, line }) => {
-    if (!specifier.startsWith('.')) return [];
-    const target = posix.normalize(posix.join(dirname(file), specifier));
+  return imports.flatMap(({ target, line }) => {
     const rule = brokenRule(file, layer, target);
     return rule === undefined ? [] : [{ file, line, rule, message: `${layer} may not import ${target}` }];
   });

@@ -43,9 +43,11 @@ export function opensNothing({ opened, missing }: KeyMatch): boolean {
 
 /** `12 stored secrets need the key 1a2b3c4d` */
 export function describeMissingKeys(missing: KeyMatch['missing']): string {
-  const countText = (count: number) =>
-    count === 1 ? 'one stored secret needs' : `${count} stored secrets need`;
-  return missing.map(({ id, count }) => `${countText(count)} the key ${id}`).join(', ');
+  return missing
+    .map(({ id, count }) =>
+      count === 1 ? `one stored secret needs the key ${id}` : `${count} stored secrets need the key ${id}`,
+    )
+    .join(', ');
 }
 
 /** Encrypts a value for the row that it belongs to. @throws FathomError `secret.undecryptable` */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkImportBoundaries, findImports, formatViolation } from '../../scripts/import-boundaries.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 let root: string;
 
@@ -61,6 +62,26 @@ describe('a planted violation is reported with its file, line and rule', () => {
     ['daemon/base/a.test.ts', '../../bench/a.ts', 'product-only'],
   ])('%s importing %s breaks %s', (file, specifier, rule) => {
     expect(plant(file, specifier)).toEqual([expect.stringContaining(`${file}:2: ${rule}: `)]);
+  });
+
+  test('a cycle over three files, also of types, at its first file', () => {
+    plant('daemon/base/b.ts', './c.ts');
+    plant('daemon/base/c.ts', './a.ts');
+    writeFileSync(join(root, 'daemon/base/a.ts'), "import type { B } from './b.ts';\n");
+    expect(checkImportBoundaries(root)).toEqual([
+      {
+        file: 'daemon/base/a.ts',
+        line: 1,
+        rule: 'cycle',
+        message: textWith('daemon/base/a.ts', 'daemon/base/b.ts', 'daemon/base/c.ts'),
+      },
+    ]);
+  });
+
+  test('a file that imports itself', () => {
+    expect(plant('daemon/base/a.ts', './a.ts')).toEqual([
+      expect.stringContaining('daemon/base/a.ts:2: cycle: '),
+    ]);
   });
 
   test('a file outside every layer', () => {
