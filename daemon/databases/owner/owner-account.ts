@@ -4,10 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { OwnerAccount } from '../../../shared/hooks/control-plane-routes.ts';
 import { hasTable, inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret } from './collection-secrets.ts';
-import { hasField } from './ownership.ts';
-
-/** Not a bcrypt hash, so no password matches. */
-const NO_PASSWORD = '!';
+import { hasField, NO_PASSWORD } from './ownership.ts';
 
 /**
  * Prevents an ended token key from being restored. PocketBase saves all columns of a record as it read them before. So a

@@ -44,7 +44,7 @@ const OPTIONAL_COLUMNS: Readonly<Record<string, string>> = {
   updated: 'autodate',
 };
 /** Not a bcrypt hash, so no password matches. */
-const NO_PASSWORD = '!';
+export const NO_PASSWORD = '!';
 
 /** Tables with accounts, their rules and settings. */
 const GUARDED_TABLES: readonly string[] = ['users', '_superusers', '_collections', '_params'];

@@ -55,7 +55,7 @@ export interface Preparation {
   log: Logger;
 }
 
-/** With migrations to apply. */
+/** A preparation with migrations to apply. */
 type MigrationRun = Preparation & { template: Template };
 
 /**

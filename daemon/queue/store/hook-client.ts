@@ -5,7 +5,7 @@ import { HOOK_TOKEN_HEADER } from '../../keys/hook-token.ts';
 import { type HttpAnswer, HttpConnection } from './http-connection.ts';
 
 export interface HookClientOptions {
-  /** Of the global PocketBase. */
+  /** URL of the global PocketBase. */
   url: string;
   hookToken: string;
   /** How long a call waits for a connection, and then for the response. */

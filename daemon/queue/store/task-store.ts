@@ -3,7 +3,7 @@ import type { DeadGroup, NewTask, QueueStats, Task, TaskSummary } from '../../..
 import { FathomError } from '../../../shared/errors.ts';
 import type { AddedTask, NewTaskRow, StoredStats } from '../../../shared/hooks/queue-operations.ts';
 import { newRecordId } from '../../../shared/record-id.ts';
-import { NO_TASKS, type TaskCounts, type TaskStatus } from '../../../shared/task.ts';
+import { NO_TASKS, type TaskCounts } from '../../../shared/task.ts';
 import { unknownUser } from '../../accounts/user-repository.ts';
 import type { Seal } from '../../keys/master-keys.ts';
 import { toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
