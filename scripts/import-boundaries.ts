@@ -169,7 +169,7 @@ function brokenRule(file: string, layer: string, target: string): Rule | undefin
   return targetLayer === undefined && to !== from ? 'product-only' : 'layer-order';
 }
 
-/** The layer of a file; a test belongs to the layer of the source it stands beside. */
+/** The layer of a file; a test belongs to the layer of its source. */
 function layerOf(file: string): string | undefined {
   const path = file.replace(/\.test(?=\.tsx?$)/, '');
   return Object.keys(layers)

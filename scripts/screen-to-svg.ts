@@ -58,7 +58,7 @@ function rowToSvg(terminal: xterm.Terminal, row: number, columns: number): strin
         ? []
         : [`<rect x="${x}" y="${y}" width="${width}" height="${CELL.height}" fill="${background}"/>`];
     if (text.trim() === '') return behind;
-    // The length holds the columns together, whatever font there is.
+    // The length keeps the columns aligned in every font.
     return [
       ...behind,
       `<text x="${x}" y="${y + 13}" textLength="${width}" lengthAdjust="spacingAndGlyphs" xml:space="preserve"${look}>${escape(text)}</text>`,

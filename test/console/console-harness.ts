@@ -35,7 +35,7 @@ export interface HarnessOptions {
   target: Target;
   columns?: number;
   rows?: number;
-  /** The sixteen base colours unless told otherwise. */
+  /** Default: the sixteen base colours. */
   theme?: ThemeName;
   ownsDaemon?: boolean;
   readOnly?: boolean;
@@ -59,7 +59,7 @@ class Screen extends Writable {
     super();
     this.columns = columns;
     this.rows = rows;
-    // A kernel's terminal turns every line feed into a new line; here nobody else does.
+    // The terminal driver of a kernel turns a line feed into a new line; here the parser has to.
     this.terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true, convertEol: true });
     this.terminal.parser.registerOscHandler(52, (data) => {
       this.clipboard = Buffer.from(data.replace(/^c;/, ''), 'base64').toString('utf8');

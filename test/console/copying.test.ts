@@ -58,7 +58,7 @@ describe('copying', () => {
     expect(screen.clipboard).toBe(reason);
   });
 
-  it('saves into a file that nobody else can read, where no clipboard takes it', async () => {
+  it('saves into a private file where there is no clipboard', async () => {
     const state = await folder();
     const stub = await daemon();
     const screen = open({ url: stub.url }, { env: { TERM: 'linux', XDG_STATE_HOME: state }, columns: 160 });

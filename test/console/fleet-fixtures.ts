@@ -13,7 +13,7 @@ export function ahead(seconds: number): string {
   return ago(-seconds);
 }
 
-/** A user database that runs well, unless told otherwise. */
+/** A healthy user database, with changes. */
 export function instance(name: string, changes: Partial<Instance> = {}): Instance {
   const owner = name.replace(/^\d{4}-\d{2}-\d{2}-\d{3,}-/, '');
   return {
@@ -124,7 +124,7 @@ export function fleetOf(count: number): Instance[] {
   });
 }
 
-/** A task that waits, unless told otherwise. */
+/** A pending task, with changes. */
 export function task(id: string, changes: Partial<TaskSummary> = {}): TaskSummary {
   return {
     id,

@@ -51,7 +51,7 @@ describe.skipIf(!hasTmux())('the console between two daemons', () => {
     await terminal.press('2');
     expect(await terminal.shows('2 instances', `● ${there.name}`)).not.toContain(here.name);
 
-    // What happens at the first one while nobody looks is not told here, and is known on the way back.
+    // Changes at the first daemon are not shown here, and are known after the return.
     const { pid } = await home.client.databases.get(here.name);
     kill(pid, 'SIGKILL');
     await untilInstance(

@@ -36,7 +36,7 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     await becomes(TAKEN);
     await terminal.shows('1 Overview', '● live', 'quit');
 
-    // Nobody tells a program of this one before.
+    // A program is not notified of SIGSTOP.
     process.kill(pid, 'SIGSTOP');
     await until(async () => isStopped(pid), { what: 'the console to stop' });
     await terminal.resetModes();
@@ -49,7 +49,7 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     expect(await terminal.state()).toEqual(AS_BEFORE);
   });
 
-  it('is given back after a crash, which is told', async () => {
+  it('is given back after a crash, with its error', async () => {
     const fault = "process.on('SIGUSR2', () => { throw new Error('a fault of this test') })";
     const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(fault)}` };
     const terminal = await openConsole(shared.fathom, { env });
@@ -59,14 +59,14 @@ describe.skipIf(!hasTmux())('the terminal of the console', () => {
     expect(await terminal.state()).toEqual(AS_BEFORE);
   });
 
-  it('is never taken over when the settings cannot be read, which is told in a sentence', async () => {
+  it('is never taken over when the settings cannot be read', async () => {
     const settings = join(shared.fathom.dataDir, 'broken');
     await mkdir(join(settings, 'fathom'), { recursive: true });
     await writeFile(join(settings, 'fathom/console-tokens.json'), '{"sessions": ');
     const env = { XDG_CONFIG_HOME: settings };
     const terminal = await openConsole(shared.fathom, { env, target: ['--url', shared.fathom.url] });
-    const told = await terminal.shows('exit=78', `fathom-tui: cannot use the settings in ${settings}/fathom`);
-    expect(told).not.toMatch(/^ +at /m);
+    const printed = await terminal.shows('exit=78', `${settings}/fathom`);
+    expect(printed).not.toMatch(/^ +at /m);
   });
 
   it('may be closed: the console ends with it', async () => {

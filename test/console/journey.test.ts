@@ -22,7 +22,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     kill(before.pid, 'SIGKILL');
     await terminal.shows(/journey.* running again, died \d+ s ago · SIGKILL · restart 1/);
 
-    // Whoever looks later finds it among what happened.
+    // The event is found later as well.
     await terminal.press('g', 'Enter', 'Left', 'Left');
     await terminal.shows('Events', /running → queued +fathomd +SIGKILL · killed by SIGKILL/);
     await terminal.press('Left');
@@ -39,7 +39,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.shows(`✓ started ${name}`, `● ${name}`);
 
     await terminal.press('l');
-    // Each of its runs, though nobody watched when they began.
+    // Each of its runs, also those that began before the console was connected.
     await terminal.shows(
       'following',
       new RegExp(
@@ -153,9 +153,9 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     // All that there are: no + behind the count.
     await terminal.shows(/misbehave .*✗ dead +2\/2/, /1\/1$/m);
     await terminal.press('Enter');
-    const told = await terminal.shows('"way": "throws"', /(?:✗ \d {2}\d\d:[\s\S]*){4}/);
+    const shown = await terminal.shows('"way": "throws"', /(?:✗ \d {2}\d\d:[\s\S]*){4}/);
     // Of each time: the pause between its two attempts may be too short to be seen as it goes on.
-    expect([...told.matchAll(/✗ (\d) {2}\d\d:/g)].map(([, attempt]) => attempt)).toEqual([
+    expect([...shown.matchAll(/✗ (\d) {2}\d\d:/g)].map(([, attempt]) => attempt)).toEqual([
       '2',
       '1',
       '2',

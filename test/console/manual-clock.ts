@@ -1,6 +1,6 @@
 import type { StreamClock } from '../../shared/client/stream-clock.ts';
 
-/** A clock that moves when it is told to; what has come due is called in the order of its time. */
+/** A clock that a test advances; due callbacks run in the order of their times. */
 export class ManualClock implements StreamClock {
   #now = Date.UTC(2026, 10, 21, 12);
   readonly #waiting = new Set<{ at: number; callback: () => void }>();

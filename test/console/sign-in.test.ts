@@ -7,7 +7,7 @@ import { untilSignInRefused } from './journey-stage.ts';
 import { hasTmux, TmuxTerminal } from './tmux-terminal.ts';
 
 const CONSOLE = join(import.meta.dirname, '../../bin/fathom-tui');
-const VIEWER = { email: 'night-watch@example.com', password: 'seen-by-nobody-7' };
+const VIEWER = { email: 'night-watch@example.com', password: 'a-secret-password-7' };
 
 async function typePassword(terminal: TmuxTerminal, password: string): Promise<void> {
   await terminal.press(VIEWER.email, 'Tab', password);
@@ -36,7 +36,7 @@ describe.skipIf(!hasTmux())('signing in to a remote daemon', () => {
     return terminal.start([CONSOLE, '--url', fathom.url], { env: folders, columns: 120, rows: 30 });
   }
 
-  it('asks for e-mail and password, refuses wrong ones, and keeps nothing unless told to', async () => {
+  it('asks for e-mail and password, refuses wrong ones, and keeps no token by default', async () => {
     const terminal = await openConsole();
     await terminal.shows('E-mail', 'Password');
     await typePassword(terminal, 'wrong-password');
@@ -72,7 +72,7 @@ describe.skipIf(!hasTmux())('signing in to a remote daemon', () => {
     await terminal.press('q');
     await terminal.shows('exit=0');
 
-    // Whoever kept it is not asked again, until the session ends.
+    // With a kept session there is no question, until it ends.
     const second = await openConsole();
     await second.shows('● live', '1 database');
     const { items } = await fathom.client.sessions.list();

@@ -23,7 +23,7 @@ export class StubDaemon {
   status: Partial<DaemonStatus> = {};
   queue: QueueSnapshot = { stats: null, tasks: [] };
   audit: AuditEntry[] = [];
-  /** What `GET` of these paths answers, whatever the query. */
+  /** The responses of `GET`, by path; the query is ignored. */
   readonly answers = new Map<string, unknown>();
   refuseWith: number | null = null;
   readonly #http = createServer((request, response) => void this.#answer(request, response));
@@ -83,7 +83,7 @@ export class StubDaemon {
     for (const [client, topics] of this.#topics) if (topics.has(topic)) client.send(frame);
   }
 
-  /** An instance enters a phase, with whatever else changes. */
+  /** An instance enters a phase, with other changes. */
   enter(name: string, to: InstancePhase, changes: Partial<Instance> = {}): void {
     const before = this.instances.get(name);
     if (before === undefined) throw new Error(`no instance ${name}`);

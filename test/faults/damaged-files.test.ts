@@ -107,7 +107,7 @@ it('a damaged WAL, which SQLite would drop without a word, is not: a person deci
     code: 'database_corrupt',
     message: textWith('data.db-wal'),
   });
-  // Nobody touched it meanwhile, so whoever has another copy loses nothing.
+  // The damaged file is unchanged, so it can be replaced by another copy.
   expect((await stat(wal)).size).toBe((await stat(good)).size);
   await rename(good, wal);
   await fathom.client.databases.start(tenant.name);
@@ -205,7 +205,7 @@ it('a damaged global database is named, tried again without haste, and used agai
   const { pid } = await instance(fathom, 'global');
   kill(pid, 'SIGSTOP');
   const data = join(fathom.dataDir, 'global', 'pb_data');
-  // With nobody writing, a copy of all files is whole.
+  // Without writes, a copy of all files is consistent.
   const backup = join(fathom.dataDir, 'global.backup');
   await cp(data, backup, { recursive: true });
   kill(pid, 'SIGCONT');
@@ -262,15 +262,15 @@ it('a pb_data that must not be entered is named, while it runs and when it start
   const { pid } = await instance(fathom, tenant.name);
   const data = join(directoryOf(fathom, tenant), 'pb_data');
   await chmod(data, 0);
-  const told = await untilInstance(
+  const denied = await untilInstance(
     fathom,
     tenant.name,
     ({ reason }) => reason?.code === 'permission_denied',
-    'to be told as denied',
+    'to be denied',
   );
-  expect(told).toMatchObject({ phase: 'running', pid });
+  expect(denied).toMatchObject({ phase: 'running', pid });
   // What to change, and how it is now.
-  expect(told.reason?.message).toEqual(textWith(data, 'uid 0', 'mode 000', `'chmod u+rwX ${data}'`));
+  expect(denied.reason?.message).toEqual(textWith(data, 'uid 0', 'mode 000', `'chmod u+rwX ${data}'`));
 
   kill(pid, 'SIGKILL');
   const waiting = await untilInstance(
@@ -310,7 +310,7 @@ it('a pb_data that must not be entered is named, while it runs and when it start
     fathom,
     tenant.name,
     ({ reason }) => reason?.code === 'permission_denied',
-    'to be told',
+    'to be reported',
   );
   await chmod(join(data, 'data.db'), 0o600);
   await untilInstance(

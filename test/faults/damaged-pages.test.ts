@@ -49,7 +49,7 @@ it('pages that are damaged are found when PocketBase stumbles over them: it goes
   await daemon.stop();
 });
 
-it('and in the background, before anybody reads them', async () => {
+it('and in the background, before they are read', async () => {
   const daemon = await fathom.start({ TEST_PAGE_CHECK_MS: '500' }, SCRIPTED);
   const tenant = await signUp(fathom);
   await damage(tenant, 'documents');

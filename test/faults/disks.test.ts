@@ -135,7 +135,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
         const status = await fathom.client.daemon.status();
         return status.usage?.disk_path === userDatabases ? status : null;
       },
-      { what: 'the disk of the databases to be told' },
+      { what: 'the disk of the databases to be reported' },
     );
     expect(usage?.disk_free_bytes).toBeLessThan(MIB);
 
@@ -182,7 +182,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     });
     await expect(queue.pause()).rejects.toMatchObject({ code: 'control_plane.unavailable' });
     for (const id of accepted) expect(await queue.get(id)).toMatchObject({ status: 'pending' });
-    // Its end cannot be told now; it is told once there is space.
+    // Its end cannot be reported now; it is reported once there is space.
     await writeFile(gate, '');
     await untilLimited(fathom, 'global', 'disk_full');
     await free();
@@ -262,7 +262,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     expect(left.filter((name) => name.includes(stuck.name))).toEqual([]);
   });
 
-  it('that turns read-only after an error is named; who dies then waits, and comes back once it is mended', async () => {
+  it('that turns read-only after an error is reported; an instance that dies waits, and starts once the disk is repaired', async () => {
     const userDatabases = await scratch();
     const disk = await mountExt4(userDatabases, 64);
     const fathom = await deployment({ PB_HEALTH_INTERVAL: '1', PB_USER_DBS_PATH: userDatabases });
@@ -287,7 +287,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     );
     expect(waiting).toMatchObject({ max_attempts: null, reason: { code: 'read_only' } });
 
-    await disk.mend();
+    await disk.repair();
     await untilReplaced(fathom, before, 90_000);
     expect(await documents.getFullList()).toMatchObject([{ title: 'before' }]);
     await documents.create({ title: 'after' });

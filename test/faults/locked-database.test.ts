@@ -9,7 +9,7 @@ import { scratch } from '../helpers/scratch.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
-it('a control plane that somebody keeps locked takes no task, and a task that ends meanwhile is done once it is free', async () => {
+it('a locked control plane takes no task, and a task that ends meanwhile is done once it is unlocked', async () => {
   const fathom = await deployment({ FATHOM_TASKS_DIR: TEST_TASKS });
   const daemon = await fathom.start();
   const { queue } = fathom.client;

@@ -76,7 +76,7 @@ it('a spawner that is stopped is replaced: starts go on, and exits that it did n
   const spawner = await spawnerPid(fathom);
   kill(spawner, 'SIGSTOP');
   kill(before.pid, 'SIGKILL');
-  // Nobody is there to start it, and nobody to tell that it ended.
+  // No process can start it or notice its end.
   expect(await fathom.client.databases.restart(other.name)).toMatchObject({ phase: 'running' });
   await untilReplaced(fathom, before);
   expect(await spawnerPid(fathom)).not.toBe(spawner);
@@ -124,7 +124,7 @@ it('a daemon without file descriptors ends no healthy instance, says so, and is 
   const pid = await daemonPid(fathom);
   const undo = await limitFiles(pid, 3);
   onTestFinished(undo);
-  // Nobody can ask it now. Its log is all it has.
+  // It answers no request now. Only its log shows the reason.
   const journal = join(fathom.dataDir, 'logs', 'fathomd.log');
   await until(async () => (await readFile(journal, 'utf8')).includes('LimitNOFILE'), {
     what: 'the daemon to say so',
@@ -169,7 +169,7 @@ it('a binary that is gone, or has become another one, is named; instances that r
     );
   expect((await waits('binary_missing')).reason?.message).toContain(binary);
 
-  // Still a PocketBase, as far as anybody can see: only its bytes tell.
+  // It still runs as PocketBase: only its bytes differ.
   await copyFile(`${binary}.away`, binary);
   await writeFile(binary, '\n', { flag: 'a' });
   expect((await waits('binary_changed')).reason?.message).toEqual(textWith(binary, '0.39.1'));
@@ -190,7 +190,7 @@ it.skipIf(faketime.exitCode !== 0)(
     const fathom = await deployment({ PB_HEALTH_INTERVAL: '1' });
     const now = join(fathom.dataDir, 'faketime');
     await writeFile(now, '+0');
-    // The daemon's clock alone: PocketBase links no C library that could be told another time.
+    // Only the daemon's clock: PocketBase links no C library, so faketime cannot change its time.
     await fathom.start({
       LD_PRELOAD: faketime.stdout.trim(),
       FAKETIME_TIMESTAMP_FILE: now,

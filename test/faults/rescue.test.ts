@@ -129,7 +129,7 @@ it('a data.db that is renamed beside its WAL is saved together with it', async (
 
   await fathom.client.databases.stop(tenant.name);
   expect(titlesIn(await rescuedOf(databasesOf(fathom), tenant.name))).toEqual(ALL);
-  // Whatever is put there next must not meet it.
+  // The next database in this place must not find it.
   expect(await readdir(data)).not.toContain('data.db-wal');
 });
 

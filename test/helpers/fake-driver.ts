@@ -96,7 +96,7 @@ export class FakeDriver implements ProcessDriver {
     return Promise.resolve([]);
   }
 
-  /** Stands for a request: answered by whoever listens on the port and is not hung. */
+  /** Replaces a request: answered by the process that listens on the port and is not hung. */
   readonly probe: Prober = async ({ port }, { signal }) => {
     const body = [...this.alive.values()].find(({ command }) => command.port === port);
     const ok = body?.ready === true && !body.hung;

@@ -13,7 +13,7 @@ export const BASE_ENVIRONMENT: Readonly<Record<string, string>> = {
   NODE_COMPILE_CACHE: join(PACKAGE, 'node_modules', '.cache', 'node-compile'),
 };
 
-/** A command as a person gives it, whatever its exit code. */
+/** Runs a command as a person does; any exit code resolves. */
 export function fathomd(
   args: readonly string[],
   { env = {}, input, cwd }: { env?: Readonly<Record<string, string>>; input?: string; cwd?: string } = {},

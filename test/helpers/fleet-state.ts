@@ -41,8 +41,8 @@ export async function usersWithDatabases(
 }
 
 /**
- * Waits until nothing is under way, then checks what has to hold whatever happened before: every user has exactly one
- * complete, running database into which the owner gets, and nothing else is there.
+ * Waits until the fleet is settled, then checks its invariants: every user has exactly one complete, running database
+ * that the owner can sign in to, and there is no other database.
  *
  * @param acknowledged addresses whose sign-up was answered with success
  */

@@ -27,7 +27,7 @@ function isFree(port: number): Promise<boolean> {
 /** Ranges follow each other, as what one was given for may listen later, or not all the time. Other runs begin elsewhere. */
 let next = randomInt(LOWEST, HIGHEST);
 
-/** The first of `count` ports in a row that nothing listens on, and that nobody was given lately. */
+/** The first of `count` ports in a row that no process listens on, and that were not handed out lately. */
 export async function freePortRange(count: number): Promise<number> {
   for (;;) {
     const base = next + count > HIGHEST ? LOWEST : next;

@@ -2,7 +2,7 @@ import type { Session as ApiSession } from '../../shared/api/accounts/auth.ts';
 import type { Problem } from '../../shared/api/contract/endpoint.ts';
 import type { LifecycleInstance } from '../../shared/api/lifecycle.ts';
 
-/** A session of somebody who has a database. */
+/** A session of a user who has a database. */
 export type Session = ApiSession & { database: { url: string; port: number; token: string } };
 
 export interface Answer<T> {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../daemon/base/time/clock.ts';
 
-/** A clock that stands still until a test moves it; whoever sleeps on it wakes in the order of the times. */
+/** A clock that a test advances; sleeps end in the order of their times. */
 export class ManualTime implements Clock {
   #ms = Date.UTC(2024, 0, 15, 10);
   readonly #sleepers = new Set<{ at: number; wake: () => void }>();

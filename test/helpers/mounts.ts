@@ -8,7 +8,7 @@ import { scratch } from './scratch.ts';
 /** Mounting is for root; the title of a test that needs it says so where it is skipped. */
 export const mayMount = getuid?.() === 0;
 
-/** An empty file system of so many megabytes over a directory, gone at the end of the test. */
+/** Mounts an empty file system over a directory until the end of the test; `megabytes` is its size. */
 export async function mountTmpfs(directory: string, megabytes: number): Promise<void> {
   await execa('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=0700`, 'tmpfs', directory]);
   // Lazily: a test that failed may have left something running on it.
@@ -57,7 +57,7 @@ export async function mountExt4(directory: string, megabytes: number) {
       await writeFile(`/sys/fs/ext4/${basename(stdout.trim())}/trigger_fs_error`, 'a test');
     },
     /** What an administrator does then. */
-    mend: async () => {
+    repair: async () => {
       await execa('umount', [directory]);
       await execa('e2fsck', ['-f', '-y', image], { reject: false });
       await mount();

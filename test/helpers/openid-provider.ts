@@ -64,7 +64,7 @@ export async function signInWithCode(
   login: string,
   createData?: object,
 ): Promise<RecordAuthResponse> {
-  // A client of its own: whoever is signed in would link the provider to the own account.
+  // A new client: a client that is signed in would link the provider to its account.
   const users = new PocketBase(globalUrl).collection('users');
   const { code, verifier } = await codeFor(globalUrl, login);
   return users.authWithOAuth2Code('oidc', code, verifier, REDIRECT, createData);

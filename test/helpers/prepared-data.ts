@@ -19,7 +19,7 @@ const VARIABLE = 'FATHOM_TEST_PREPARED';
 
 /**
  * Before the first test, once per run: what the first start on an empty data directory makes that is the same in all of
- * them, migrated databases without anybody in them. PocketBase makes it, from the package's own migrations.
+ * them, migrated databases without users. PocketBase makes it, from the package's own migrations.
  */
 export async function setup(): Promise<() => Promise<void>> {
   // As the daemon does.
@@ -61,7 +61,7 @@ export async function setup(): Promise<() => Promise<void>> {
 /** Gives an empty data directory what was prepared, with signing secrets of its own. */
 export async function copyPrepared(dataDir: string): Promise<void> {
   const prepared = process.env[VARIABLE];
-  // A benchmark, or a script: nobody prepared anything.
+  // A benchmark or a script: there is no prepared data.
   if (prepared === undefined) return;
   await cp(prepared, dataDir, { recursive: true, mode: constants.COPYFILE_FICLONE });
   withDatabase(join(dataDir, GLOBAL_DATA, 'data.db'), { readOnly: false }, (database) =>

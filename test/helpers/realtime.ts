@@ -1,7 +1,7 @@
 import { call } from './http-call.ts';
 import { until } from './until.ts';
 
-/** One connection to the realtime of a PocketBase: the titles (of users, the names) of the records that it was told of, in order. */
+/** One realtime connection to a PocketBase. `titles`: the titles (of users: the names) of the records received, in order. */
 export class Realtime {
   readonly titles: string[] = [];
   readonly #url: string;

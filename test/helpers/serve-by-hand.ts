@@ -10,7 +10,7 @@ import { until } from './until.ts';
 
 export interface ByHand {
   port: number;
-  /** PocketBase's own directory; that of the database unless told otherwise. */
+  /** PocketBase's data directory; default: that of the database. */
   dir?: string;
   binary?: string;
   /** Takes the database's lock first. */
@@ -19,7 +19,7 @@ export interface ByHand {
   markedAs?: string;
 }
 
-/** `pocketbase serve` as somebody else would start it: a person, or a daemon that is no more. */
+/** Runs `pocketbase serve` as a person or an earlier daemon does. */
 export async function serveByHand(fathom: Deployment, name: string, options: ByHand): Promise<ChildProcess> {
   const directory = join(fathom.dataDir, 'user_dbs', name);
   const binary = options.binary ?? (await verifyBinary(null)).path;

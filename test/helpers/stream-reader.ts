@@ -6,7 +6,7 @@ import type { Deployment } from './deployment.ts';
 import { until } from './until.ts';
 
 export interface StreamOptions {
-  /** Over TCP, as nobody unless one of these is there; over the local socket otherwise. */
+  /** Connects over TCP also without credentials; without any of these it connects over the local socket. */
   tcp?: boolean;
   token?: string;
   ticket?: string;

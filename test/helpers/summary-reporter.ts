@@ -14,7 +14,7 @@ interface Counts {
 export class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
     const line = summaryLine(countTests(modules, unhandled.length));
-    // On exit, after whatever Vitest itself still has to say. Writes to files, pipes and terminals are synchronous.
+    // On exit, after the last output of Vitest. Writes to files, pipes and terminals are synchronous.
     process.once('exit', () => process.stdout.write(`${line}\n`));
   }
 }

@@ -137,9 +137,9 @@ export class WorkerStage {
     );
   }
 
-  /** How often the end of a task was told. */
-  async told(times: number): Promise<void> {
+  /** Waits until ends of tasks were reported this many times. */
+  async reported(times: number): Promise<void> {
     const count = () => this.hooks.asked.filter((name) => name === 'settle').length;
-    await until(() => count() === times, { what: 'it to be told' });
+    await until(() => count() === times, { what: 'the end to be reported' });
   }
 }

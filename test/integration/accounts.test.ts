@@ -254,7 +254,7 @@ describe('a field that the administrator made required', () => {
     });
   });
 
-  it('is given by a program that signs somebody in by a provider', async () => {
+  it('is given by a program that signs a user in by a provider', async () => {
     const data = { company: { code: 'validation_required' } };
     await expect(signInWithCode(fathom.globalUrl, 'new')).rejects.toMatchObject({ response: { data } });
     const made = await signInWithCode(fathom.globalUrl, 'new', { company: 'C' });
@@ -302,7 +302,7 @@ async function withTwins(data: string): Promise<void> {
   await rm(migrations, { recursive: true });
 }
 
-it('two accounts of one address that were there before are kept, told by the doctor, and not mixed up', async () => {
+it('two earlier accounts of one address are kept, found by the doctor, and not mixed up', async () => {
   const old = await deployment({}, { empty: true });
   await withTwins(join(old.dataDir, 'global', 'pb_data'));
   await old.start();

@@ -39,7 +39,7 @@ function untilAllRun(fathom: Deployment): Promise<Instance[]> {
 
 const pids = (instances: readonly Instance[]) => new Map(instances.map(({ name, pid }) => [name, pid]));
 
-/** One that runs as well, and is told from the original by its content. */
+/** A binary that runs as well, and differs from the original by its content. */
 async function copyOfBinary(path: string, mark: string): Promise<void> {
   await copyFile((await verifyBinary(null)).path, path);
   await appendFile(path, mark);
@@ -50,7 +50,7 @@ async function killDaemon(daemon: Daemon): Promise<void> {
   await daemon.exited;
 }
 
-/** Where runs begin among the last lines of a log, as a console is told. */
+/** Where runs begin among the last lines of a log, as the stream sends them. */
 async function runsInLog(fathom: Deployment, name: string): Promise<LogRun[]> {
   const stream = new StreamReader(fathom);
   await stream.subscribe(1, `logs:${name}`);
@@ -60,7 +60,7 @@ async function runsInLog(fathom: Deployment, name: string): Promise<LogRun[]> {
   return lines.flatMap(({ run }) => run ?? []);
 }
 
-/** Writes one record after the other until it is told to end. */
+/** Writes one record after the other until it is stopped. */
 async function writer(fathom: Deployment, tenant: Tenant) {
   const owner = await ownerOf(fathom, tenant);
   let written = 0;

@@ -124,8 +124,8 @@ describe('a directory of databases that breaks while the daemon runs', () => {
 
     await rm(databases);
     await rename(`${databases}.aside`, databases);
-    const mended = await signIn(fathom.url, 'broken@example.com');
-    expect(mended.database).toMatchObject({ status: 'Running' });
+    const repaired = await signIn(fathom.url, 'broken@example.com');
+    expect(repaired.database).toMatchObject({ status: 'Running' });
     expect(await expectWholeFleet(fathom, ['before@example.com', 'broken@example.com'])).toHaveLength(2);
   });
 });
@@ -151,7 +151,7 @@ describe('a port range that is full', () => {
       });
     expect(await login()).toMatchObject({ status: 503, body: { code: 'ports.exhausted' } });
 
-    // Deleted with its port: the next sign-in has one at once, whatever back-off there is.
+    // Deleted with its port: the next sign-in has one at once, without a back-off.
     await fathom.client.users.delete(first.user.id);
     const { status, body } = await login();
     expect({ status, database: body.database }).toMatchObject({

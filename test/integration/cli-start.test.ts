@@ -44,14 +44,14 @@ function fathomd(...args: string[]) {
 
 type Daemon = ReturnType<typeof fathomd>;
 
-/** Starts one in the foreground, as there is no terminal, and reads until it has told the next steps. */
-async function startDaemon(): Promise<{ daemon: Daemon; told: string[] }> {
+/** Starts one in the foreground, as there is no terminal, and reads until it has printed the next steps. */
+async function startDaemon(): Promise<{ daemon: Daemon; printed: string[] }> {
   const daemon = fathomd('start');
   running.push(daemon);
-  const told: string[] = [];
+  const printed: string[] = [];
   for await (const line of createInterface({ input: daemon.readable({ preserveNewlines: true }) })) {
-    if (!line.startsWith('{')) told.push(line);
-    if (line.endsWith('/_/')) return { daemon, told };
+    if (!line.startsWith('{')) printed.push(line);
+    if (line.endsWith('/_/')) return { daemon, printed };
   }
   const { exitCode, stderr } = await daemon;
   throw new Error(`the daemon ended with ${exitCode}: ${stderr}`);
@@ -59,16 +59,16 @@ async function startDaemon(): Promise<{ daemon: Daemon; told: string[] }> {
 
 describe('start without a terminal', () => {
   let daemon: Daemon;
-  let told: string[];
+  let printed: string[];
 
   beforeAll(async () => {
-    ({ daemon, told } = await startDaemon());
+    ({ daemon, printed } = await startDaemon());
   });
 
   it('makes the secrets, runs the daemon and tells the next steps', () => {
     expect(statSync(envFile()).mode & 0o777).toBe(0o600);
-    expect(told[0]).toContain(`http://127.0.0.1:${env['SERVER_PORT']}`);
-    expect(told.join('\n')).toEqual(textWith('PB_ADMIN_PASSWORD', envFile()));
+    expect(printed[0]).toContain(`http://127.0.0.1:${env['SERVER_PORT']}`);
+    expect(printed.join('\n')).toEqual(textWith('PB_ADMIN_PASSWORD', envFile()));
   });
 
   it('leaves a daemon that runs already alone, and its secrets', async () => {
@@ -192,7 +192,7 @@ describe('start without a terminal', () => {
     },
   );
 
-  it('stops in order, and has told no secret', async () => {
+  it('stops in order, and has printed no secret', async () => {
     daemon.kill('SIGTERM');
     const { exitCode, stdout, stderr } = await daemon;
     expect(exitCode).toBe(0);

@@ -15,7 +15,7 @@ const SIGN_INS = 20;
 async function signUpWithSdk(globalUrl: string, email: string): Promise<Pick<Session['database'], 'name'>> {
   const client = new PocketBase(globalUrl);
   await client.collection('users').create({ email, password: PASSWORD, passwordConfirm: PASSWORD });
-  // A sign-in waits half a minute for the database, and is answered without one then; the next one is told.
+  // A sign-in waits half a minute for the database, and is then answered without one; the next sign-in has it.
   return until(
     async () => {
       const { meta } = await client.collection('users').authWithPassword(email, PASSWORD);

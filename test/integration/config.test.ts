@@ -32,7 +32,7 @@ it('a service without secrets exits 78 and makes none itself', async () => {
   expect(readdirSync(cwd)).toEqual([]);
 });
 
-it('everything that is wrong is told at once, one line each, from every file', async () => {
+it('all problems are reported at once, one line each, from every file', async () => {
   writeFileSync(join(cwd, '.env'), 'SERVER_PORT=99999\nPB_PUBLIC_URL=http://{nme}', { mode: 0o600 });
   writeFileSync(join(cwd, '.env.local'), 'LOG_LEVEL=loud', { mode: 0o600 });
   mkdirSync(join(cwd, 'var'));

@@ -33,7 +33,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** Addresses whose sign-up was answered with success; the others failed in whatever way. */
+/** Addresses whose sign-up was answered with success; the others failed. */
 async function attemptSignUps(fathom: Deployment, emails: readonly string[]): Promise<string[]> {
   const outcomes = await Promise.allSettled(emails.map((email) => signUp(fathom.url, email)));
   return emails.filter((_, index) => outcomes[index]?.status === 'fulfilled');

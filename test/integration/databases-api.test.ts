@@ -76,7 +76,7 @@ describe('the list of databases', () => {
     expect((await list('phase=failed')).total).toBe(0);
   });
 
-  it('shows users their own alone, and nobody anything', async () => {
+  it('shows users only their own, and anonymous callers nothing', async () => {
     const own = await list('', session('ann').token);
     expect(own.items.map(({ name }) => name)).toEqual([nameOf('ann')]);
     expect(own.total).toBe(1);

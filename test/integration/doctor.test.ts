@@ -16,7 +16,7 @@ import { textWith } from '../helpers/text-with.ts';
 
 /** Of the host that the tests run on, which is what it is. */
 const HOSTS = new Set(['inotify', 'open_files', 'disk', 'node']);
-const NOBODY = '2020-01-01-001-nobody';
+const WITHOUT_OWNER = '2020-01-01-001-unowned';
 /** Only root gives files away. */
 const isRoot = process.getuid?.() === 0;
 
@@ -48,7 +48,7 @@ async function damage(path: string): Promise<void> {
   await file.write(Buffer.alloc(4096, 0xee), 0, 4096, Math.floor(size / 8192) * 4096);
 }
 
-it('finds what is really broken, while the daemon runs and while it does not, and mends what is safe', async () => {
+it('finds problems with and without a running daemon, and fixes those that are safe to fix', async () => {
   const fathom = await deployment();
   const daemon = await fathom.start();
   const [open0, lost, ill] = [
@@ -67,7 +67,7 @@ it('finds what is really broken, while the daemon runs and while it does not, an
   // While the daemon runs.
   await chmod(join(users, open0.name), 0o755);
   if (isRoot) await chown(join(users, open0.name), 12_345, 12_345);
-  await mkdir(join(users, NOBODY), { mode: 0o700 });
+  await mkdir(join(users, WITHOUT_OWNER), { mode: 0o700 });
   await fathom.client.databases.stop(lost.name);
   await rename(join(users, lost.name), join(fathom.dataDir, 'lost'));
   await fathom.client.databases.stop(ill.name);
@@ -82,7 +82,7 @@ it('finds what is really broken, while the daemon runs and while it does not, an
     port,
     dir: join(fathom.dataDir, 'orphan'),
     binary,
-    markedAs: NOBODY,
+    markedAs: WITHOUT_OWNER,
   });
   await untilServing(port);
 
@@ -93,7 +93,7 @@ it('finds what is really broken, while the daemon runs and while it does not, an
       version: '0.39.1',
       chosen: true,
       daemon: true,
-      instances: [NOBODY, open0.name, 'global'].toSorted(),
+      instances: [WITHOUT_OWNER, open0.name, 'global'].toSorted(),
     }),
   ]);
 
@@ -112,10 +112,11 @@ it('finds what is really broken, while the daemon runs and while it does not, an
   );
   expect(broken.say('permissions')).toEqual(textWith(open0.name, 755));
   if (isRoot) expect(broken.say('owner')).toEqual(textWith(open0.name, 12345));
-  expect(broken.say('without_row')).toContain(NOBODY);
+  expect(broken.say('without_row')).toContain(WITHOUT_OWNER);
   expect(broken.say('without_directory')).toContain(lost.name);
   expect(broken.say('damaged')).toContain(ill.name);
-  expect(broken.say('orphans')).toContain(NOBODY);
+  expect(broken.say('orphans')).toContain(WITHOUT_OWNER);
+  expect(broken.say('other_binary')).toContain(WITHOUT_OWNER);
   expect(broken.say('instances')).toEqual(textWith(lost.name, 'data_dir_missing'));
 
   const fixed = await doctor(fathom, {}, '--fix');
@@ -126,9 +127,10 @@ it('finds what is really broken, while the daemon runs and while it does not, an
   await rename(join(fathom.dataDir, 'lost'), join(users, lost.name));
 
   // While it does not, and left everything as it was.
-  const { pid: orphan } = (await fleetProcesses(fathom.dataDir)).find((one) => one.instance === NOBODY) ?? {};
+  const { pid: orphan } =
+    (await fleetProcesses(fathom.dataDir)).find((one) => one.instance === WITHOUT_OWNER) ?? {};
   kill(orphan ?? null, 'SIGKILL');
-  await rename(join(users, NOBODY), join(fathom.dataDir, 'nobody'));
+  await rename(join(users, WITHOUT_OWNER), join(fathom.dataDir, 'moved'));
   daemon.signal('SIGKILL');
   await daemon.exited;
   await mkdir(join(users, '.staging-half-made'));
@@ -142,8 +144,8 @@ it('finds what is really broken, while the daemon runs and while it does not, an
   expect(left.say('port_pb_global_port')).toContain(fathom.env['PB_GLOBAL_PORT']);
   expect(left.say('unsupervised')).toEqual(textWith(2));
 
-  const mended = await doctor(fathom, {}, '--fix');
-  expect(mended.troubles).toEqual(['daemon', 'unsupervised', 'rescued', 'clock'].toSorted());
+  const fixedAgain = await doctor(fathom, {}, '--fix');
+  expect(fixedAgain.troubles).toEqual(['daemon', 'unsupervised', 'rescued', 'clock'].toSorted());
   expect(existsSync(fathom.socketPath)).toBe(false);
   expect(existsSync(join(users, '.staging-half-made'))).toBe(false);
   expect(existsSync(join(users, '.rescued-one-2026'))).toBe(true);

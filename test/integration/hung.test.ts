@@ -78,7 +78,7 @@ it('what hangs is replaced after three probes, the global PocketBase too; what c
   await signUp(fathom);
 });
 
-it('a global PocketBase that hangs is not taken for a daemon that does: the status is told, and calls name it', async () => {
+it('a global PocketBase that hangs is not mistaken for a hung daemon: the status is served, and errors name it', async () => {
   const { fathom } = shared;
   const { pid } = await instance(fathom, 'global');
   kill(pid, 'SIGSTOP');

@@ -24,7 +24,7 @@ let bob: Session;
 /** Signed in at the global PocketBase. */
 let asAnn: PocketBase;
 let anonymous: PocketBase;
-let tasks: { ann: string; bob: string; nobody: string };
+let tasks: { ann: string; bob: string; unowned: string };
 
 beforeAll(async () => {
   fathom = await createDeployment();
@@ -37,7 +37,7 @@ beforeAll(async () => {
   anonymous = new PocketBase(fathom.globalUrl);
   const task = async (user: string) =>
     (await superuser.collection('global_queue').create({ type: 'test.task', user, status: 'pending' })).id;
-  tasks = { ann: await task(ann.user.id), bob: await task(bob.user.id), nobody: await task('') };
+  tasks = { ann: await task(ann.user.id), bob: await task(bob.user.id), unowned: await task('') };
 });
 
 afterAll(() => fathom.dispose());
@@ -60,7 +60,7 @@ describe('at the global PocketBase', () => {
       ['users', bob.user.id],
       ['user_databases', row?.id ?? ''],
       ['global_queue', tasks.bob],
-      ['global_queue', tasks.nobody],
+      ['global_queue', tasks.unowned],
     ] as const) {
       await expect(asAnn.collection(collection).getOne(id)).rejects.toMatchObject({ status: 404 });
     }
@@ -73,7 +73,7 @@ describe('at the global PocketBase', () => {
       expect((await anonymous.collection(collection).getList()).items).toEqual([]);
     }
     await expect(anonymous.collection('users').getOne(ann.user.id)).rejects.toMatchObject({ status: 404 });
-    for (const id of [tasks.ann, tasks.nobody]) {
+    for (const id of [tasks.ann, tasks.unowned]) {
       await expect(anonymous.collection('global_queue').getOne(id)).rejects.toMatchObject({ status: 404 });
     }
     await expect(anonymous.collection('database_days').getList()).rejects.toMatchObject({ status: 403 });
@@ -111,7 +111,7 @@ describe('at the global PocketBase', () => {
     expect(rows.every(({ superuser_secret }) => superuser_secret.startsWith('v1.'))).toBe(true);
   });
 
-  it('nobody but superusers writes rows of databases and of the queue', async () => {
+  it('unowned but superusers writes rows of databases and of the queue', async () => {
     const [row] = await databaseRows(fathom);
     const { id = '', name = '' } = row ?? {};
     expect(row?.user).toBe(ann.user.id);
@@ -129,7 +129,7 @@ describe('at the global PocketBase', () => {
   });
 });
 
-/** What somebody might send to become more than a user. */
+/** Fields that a user might send to gain permissions. */
 const PROMOTIONS: [string, Record<string, unknown>][] = [
   ['a role', { role: 'admin' }],
   ['a role by the + modifier', { 'role+': 'admin' }],
@@ -141,7 +141,7 @@ const PROMOTIONS: [string, Record<string, unknown>][] = [
   ['a password hash', { 'password:hash': `$2a$10$${'a'.repeat(53)}` }],
 ];
 
-describe('nobody makes themselves more than a user', () => {
+describe('unowned makes themselves more than a user', () => {
   it.each(PROMOTIONS)('at sign-up with %s', async (what, extra) => {
     const email = `up-${PROMOTIONS.findIndex(([name]) => name === what)}@example.com`;
     const account = { email, password: PASSWORD, passwordConfirm: PASSWORD, ...extra };

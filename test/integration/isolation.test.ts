@@ -41,7 +41,7 @@ async function templateDir(): Promise<string> {
   return join(fathom.dataDir, 'templates', directory ?? '', 'pb_data');
 }
 
-/** Whatever of a data directory nobody else may know: signing secrets, token keys, password hashes, superusers. */
+/** The secrets of a data directory: signing secrets, token keys, password hashes, superusers. */
 function secretsOf(dataDir: string): Secret[] {
   const database = new DatabaseSync(join(dataDir, 'data.db'), { readOnly: true });
   try {
@@ -120,7 +120,7 @@ describe('two clones of the template', () => {
     expect(values.filter((value, index) => values.indexOf(value) !== index)).toEqual([]);
   });
 
-  it('hold no byte of the secrets of anybody else, in free pages either', async () => {
+  it('hold no byte of the secrets of another user, also not in free pages', async () => {
     for (const dataDir of [...rows.map(({ name }) => dataDirOf(name)), await templateDir()]) {
       const own = new Set(secretsOf(dataDir).map(({ value }) => value));
       const text = bytesOf(dataDir).toString('latin1');

@@ -162,9 +162,9 @@ describe("the lifecycle API's errors", () => {
     ['GET', 'pb_status'],
   ])('%s %s tells them in its own form', async (method, action) => {
     const url = (id: string) => `${fathom.url}/api/users/${id}/${action}`;
-    const nobody = await call(method, url(ann.user.id));
-    expect(nobody.status).toBe(401);
-    expect(nobody.body).toEqual(failure());
+    const anonymous = await call(method, url(ann.user.id));
+    expect(anonymous.status).toBe(401);
+    expect(anonymous.body).toEqual(failure());
 
     const forged = await call(method, url(ann.user.id), { token: 'x.y.z' });
     expect({ status: forged.status, body: forged.body }).toEqual({
@@ -197,8 +197,8 @@ describe("the lifecycle API's errors", () => {
 
   it('covers pb_instances, which is for administrators', async () => {
     const url = `${fathom.url}/api/pb_instances`;
-    const nobody = await call('GET', url);
-    expect({ status: nobody.status, body: nobody.body }).toEqual({
+    const anonymous = await call('GET', url);
+    expect({ status: anonymous.status, body: anonymous.body }).toEqual({
       status: 401,
       body: failure(),
     });

@@ -16,7 +16,7 @@ it('a second process on the data of a running database is refused by the lock', 
   expect(await instance(fathom, tenant.name)).toMatchObject({ phase: 'running', restarts: 0 });
 });
 
-it('a database whose lock somebody else holds waits, and comes up by itself when they let go', async () => {
+it('a database whose lock another process holds waits, and starts when the lock is released', async () => {
   const { fathom } = shared;
   const tenant = await signUp(fathom);
   await writeAndRead(fathom, tenant, 'mine');

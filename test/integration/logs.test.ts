@@ -210,9 +210,9 @@ it("PocketBase's own log of requests and mails is in the logs of an instance, wi
     stream
       .events(`logs:${tenant.name}`)
       .find((one) => one.kind === 'log.line' && one.line.source === 'requests');
-  const told = await until(event, { what: 'the request in the stream' });
-  expect(JSON.stringify(told)).toContain('400');
-  const everything = [...(await lines('requests')), ...(await lines('requests', 'global')), told];
+  const received = await until(event, { what: 'the request in the stream' });
+  expect(JSON.stringify(received)).toContain('400');
+  const everything = [...(await lines('requests')), ...(await lines('requests', 'global')), received];
   expect(JSON.stringify(everything)).not.toContain(secret);
 
   const { stdout } = await fathomd(['logs', tenant.name, '--source', 'requests', '--level', 'error'], {

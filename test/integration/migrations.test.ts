@@ -82,7 +82,7 @@ it('a file that no start has read yet is shown as not tried out', async () => {
   expect(await shown()).toEqual({ in_use: true, untried: [], exitCode: 0, inDoctor: 'ok' });
 });
 
-describe('a set of migrations that is no good', () => {
+describe('a set of broken migrations', () => {
   beforeEach(() => rm(join(migrationsOf(fathom), '1900000000_x.js'), { force: true }));
 
   it.each(Object.entries(BROKEN_MIGRATIONS))(
@@ -189,7 +189,7 @@ describe('migrations of applications', () => {
     await restarted();
     expect(await problem()).toBeNull();
     const { user, database } = await newcomer();
-    // An account follows into its database, whatever columns are there.
+    // An account is copied into its database with any columns.
     await fathom.client.users.update(user.id, { is_active: false });
     const signingIn = () =>
       new PocketBase(database.url).collection('users').authWithPassword(user.email, PASSWORD);
@@ -307,7 +307,7 @@ describe('migrations of applications', () => {
   });
 });
 
-it('a set that never was any good gives nobody a database until it is corrected', async () => {
+it('a set that is broken from the start blocks new databases until it is corrected', async () => {
   await daemon.stop();
   await rm(join(fathom.dataDir, 'templates'), { recursive: true });
   await putMigration(fathom, '1900000010_x.js', 'nowhere();');

@@ -106,7 +106,7 @@ describe('pocketbase install', () => {
     expect(await list({ PB_BINARY_PATH: path })).toMatchObject([{ chosen: false }, { path, chosen: true }]);
   });
 
-  it('does not run or trust one that was changed after it was installed, and mends it', async () => {
+  it('does not run one that was changed after it was installed, and repairs it', async () => {
     await appendFile(executable(REAL), 'more');
     const [, changed] = await list({ PB_BINARY_PATH: executable(REAL) });
     expect(changed).toMatchObject({ version: REAL, chosen: true, sha256: null });
@@ -177,9 +177,9 @@ describe('pocketbase install', () => {
     expect(existsSync(join(dataDir, 'ran'))).toBe(false);
   });
 
-  it('says what else can be done without a network, and takes no address that anybody could change on the way', async () => {
-    const nobody = `http://127.0.0.1:${await freePortRange(1)}`;
-    const { code, err } = await pocketbase('install', '1.0.0', '--from', nobody);
+  it('names the alternatives without a network, and refuses an address without TLS', async () => {
+    const unused = `http://127.0.0.1:${await freePortRange(1)}`;
+    const { code, err } = await pocketbase('install', '1.0.0', '--from', unused);
     expect(code).toBe(69);
     expect(err).toEqual(textWith('ECONNREFUSED', '--from', 'PB_BINARY_PATH'));
     expect((await pocketbase('install', '1.0.0', '--from', 'http://example.com')).code).toBe(2);

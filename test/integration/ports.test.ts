@@ -9,7 +9,7 @@ import { until } from '../helpers/until.ts';
 
 const shared = sharedDeployment({}, { ports: 3 });
 
-/** Somebody else's service, which answers whatever it is asked. */
+/** A foreign service, which answers any request. */
 async function occupy(port: number): Promise<() => void> {
   const server = createServer((_request, response) => response.end('{}')).listen(port, '127.0.0.1');
   await once(server, 'listening');
@@ -21,7 +21,7 @@ async function occupy(port: number): Promise<() => void> {
   return release;
 }
 
-it('a port that was taken meanwhile is left to whoever has it, and the new one is written down and kept', async () => {
+it('a port that was taken meanwhile is left to its process, and the new one is stored and kept', async () => {
   const { fathom } = shared;
   const { databases } = fathom.client;
   const tenant = await signUp(fathom);

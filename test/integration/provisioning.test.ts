@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => fathom.dispose());
 
 describe('what a person changes in the control plane', () => {
-  it('a row whose name leads out of the directory is left alone, and the others run; nobody is given what lies there of others', async () => {
+  it('a row whose name leads out of the directory is ignored, the others run, and files of another user are never handed out', async () => {
     const bad = await signUp(fathom.url, 'bad@example.com');
     const known = (await databaseRows(fathom)).length;
     const client = new PocketBase(fathom.globalUrl);

@@ -46,7 +46,7 @@ describe('a task that is added at a worker', () => {
     });
   });
 
-  it('is only added where the slots are taken, or nobody has started the worker', async () => {
+  it('is only added where the slots are taken, or the worker is not started', async () => {
     await stage.withWorker(async (worker) => {
       const tasks = [stage.row(), stage.row(), stage.row()];
       await Promise.all(tasks.map((task) => worker.add(task)));
@@ -83,7 +83,7 @@ describe('a task that is added at a worker', () => {
     );
   });
 
-  it('is not claimed by a request that is read after whoever sent it has given up', async () => {
+  it('is not claimed by a request that is read after its sender has timed out', async () => {
     const task = stage.row();
     await stage.hooks.call('enqueue', task);
     expect((await claimUntil(Date.now() - 1)).status).toBe(503);
@@ -156,13 +156,13 @@ describe('the end of a task whose answer is lost', () => {
     [
       'retry',
       stage.misbehaving('throws', 2),
-      () => stage.told(2),
+      () => stage.reported(2),
       { status: 'pending', attempts: 1, errors: [{ attempt: 1 }] },
     ],
     [
       'dead',
       stage.misbehaving('throws', 1),
-      () => stage.told(2),
+      () => stage.reported(2),
       { status: 'dead', attempts: 1, errors: [{ attempt: 1 }] },
     ],
     [
@@ -180,13 +180,13 @@ describe('the end of a task whose answer is lost', () => {
       (worker: Worker) => worker.stop(0),
       { status: 'pending', attempts: 0, errors: null },
     ],
-  ])('is known when it is told again (%s), and counted once', async (_, task, happens, expected) => {
+  ])('is recognised when it is reported again (%s), and counted once', async (_, task, happens, expected) => {
     const complaints = await stage.withWorker(
       async (worker) => {
         stage.hooks.losing = 'settle';
         await worker.add(task);
         await happens(worker, task.id);
-        await stage.told(2);
+        await stage.reported(2);
       },
       // What is to be tried again waits for longer than the test.
       { random: () => 1_000 },

@@ -57,7 +57,7 @@ describe('a worker of its own process', () => {
 });
 
 describe('a worker that never gets to look for tasks', () => {
-  it('says that nobody is there, and ends when it is told to', async () => {
+  it('reports that the control plane does not answer, and ends on SIGTERM', async () => {
     const worker = fathom.launch({ PB_GLOBAL_PORT: '1', QUEUE_POLL_INTERVAL: '1' }, WORKER);
     await until(() => logLines(worker.output()).some((line) => line['worker'] !== undefined), {
       what: () => worker.output(),
@@ -67,7 +67,7 @@ describe('a worker that never gets to look for tasks', () => {
     expect(isUp(worker)).toBe(false);
   });
 
-  it('ends with what to mend when its secret is not that of the daemon', async () => {
+  it('ends with exit code 78 when its secret is not that of the daemon', async () => {
     const worker = fathom.launch({ JWT_SECRET: 'another secret of more than 32 bytes' }, WORKER);
     expect(await worker.exited, worker.output()).toBe(78);
     expect(worker.output()).toContain('JWT_SECRET');
@@ -90,9 +90,12 @@ describe('the topic queue', () => {
     const foreign = await fathom.client.queue.add({ type: 'noop' });
     const own = await fathom.client.queue.add({ type: 'noop', user_id: user.id });
     await until(
-      () => told(admin.frames, foreign.id) && told(admin.frames, own.id) && told(watcher.frames, own.id),
+      () =>
+        mentions(admin.frames, foreign.id) &&
+        mentions(admin.frames, own.id) &&
+        mentions(watcher.frames, own.id),
       {
-        what: 'the tasks to be told',
+        what: 'the tasks to be published',
       },
     );
     expect(JSON.stringify(watcher.frames)).not.toContain(foreign.id);
@@ -101,7 +104,7 @@ describe('the topic queue', () => {
   });
 });
 
-describe('a daemon that is told to stop', () => {
+describe('a daemon that is stopped', () => {
   it('lets a running task finish', async () => {
     const file = join(fathom.dataDir, 'notes.jsonl');
     const { id } = await fathom.client.queue.add({ type: 'interval', payload: { file, ms: 1_500 } });
@@ -166,7 +169,7 @@ describe('a daemon whose tasks cannot be ended', () => {
   });
 });
 
-function told(frames: readonly Frame[], id: string): boolean {
+function mentions(frames: readonly Frame[], id: string): boolean {
   return frames.some(({ event }) => event?.task?.id === id && event.task.status === 'done');
 }
 

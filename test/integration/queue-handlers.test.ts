@@ -24,7 +24,7 @@ interface Asked {
   body: string;
 }
 
-/** A server of somebody else, that answers as it is told, the last answer again and again. */
+/** A foreign server with these answers; the last one is repeated. */
 async function webhook(
   answers: readonly { status: number; headers?: Record<string, string> }[],
 ): Promise<{ url: string; asked: Asked[] }> {
@@ -142,7 +142,7 @@ describe('http.request', () => {
     },
   );
 
-  it('connects to nothing that is not public, in whatever form it is written', async () => {
+  it('connects to public addresses only, in any notation', async () => {
     const { url, asked } = await webhook([{ status: 200 }]);
     const { port } = new URL(url);
     const forms = ['127.0.0.2', '0.0.0.0', '127.1.1', '[::1]', '[::ffff:127.0.0.2]', '[64:ff9b::7f00:2]'];

@@ -197,7 +197,7 @@ function isHeld({ id, epoch, worker: by }: { id: string; epoch: number; worker: 
   return row !== undefined;
 }
 
-describe('tasks, whatever is done to them', () => {
+describe('tasks, after any operations', () => {
   it('only make the moves of the table, run no more than allowed, and refuse lost leases', {
     timeout: 300_000,
   }, async () => {

@@ -86,7 +86,7 @@ describe('the end of a task that cannot be kept', () => {
       const stuck = stage.row();
       stuckId = stuck.id;
       await worker.add(stuck);
-      await stage.told(2);
+      await stage.reported(2);
       const next = stage.row();
       await worker.add(next);
       await stage.until(next.id, 'done');
@@ -103,7 +103,7 @@ describe('the end of a task that cannot be kept', () => {
     const complaints = await stage.withWorker(async (worker) => {
       await worker.add(task);
       await until(() => stage.hooks.asked.filter((name) => name === 'settle').length > 1, {
-        what: 'it to be told',
+        what: 'the end to be reported',
       });
     });
     expect(complaints.flatMap((line) => line['tasks'] ?? [])).toEqual([task.id]);
@@ -195,7 +195,7 @@ describe('a clock that was set back', () => {
     await stage.hooks.call('enqueue', finished);
     await stage.hooks.call('cancel', { id: finished.id });
     shift(database);
-    const told: string[] = [];
+    const published: string[] = [];
     const store = new AheadStore({
       hooks: stage.hooks,
       seal: () => '',
@@ -204,13 +204,13 @@ describe('a clock that was set back', () => {
       store,
       clock: systemClock,
       log: pino({ level: 'silent' }),
-      publish: (event) => event.kind === 'queue.task' && told.push(event.task.id),
+      publish: (event) => event.kind === 'queue.task' && published.push(event.task.id),
     });
     const end = watch.watch();
     await until(() => store.asked, { what: 'the first look' });
     const added = stage.row();
     await stage.hooks.call('enqueue', added);
-    await until(() => told.includes(added.id), { what: 'the new task to be told' });
+    await until(() => published.includes(added.id), { what: 'the new task to be published' });
     end();
     await watch.stop();
     await stage.hooks.call('prune', { finished_days: 7, dead_days: 90, limit: 10 });

@@ -45,7 +45,7 @@ describe('schedules', () => {
     expect(await schedules()).toEqual([]);
   });
 
-  it('that were written by hand for nobody say so when they are due, and have not run', async () => {
+  it('that were stored for an unknown user log it when they are due, and do not run', async () => {
     const times = { cron: '0 3 * * *', timezone: 'UTC', next_run_at: '2024-01-15 03:00:00.000Z' };
     await superuser((client) =>
       client.collection('queue_schedules').create({ name: 'orphan', task, ...times }),

@@ -77,7 +77,7 @@ describe("signing up through Fathom's API", () => {
     expect(mine.body).toEqual(summary);
   });
 
-  it('refuses an address that is taken, in whatever case, and a wrong password, without telling more', async () => {
+  it('refuses an address that is taken, in any case, and a wrong password, without details', async () => {
     await signUp(fathom.url, 'taken@example.com');
     const body = { email: 'taken@example.com', password: PASSWORD };
     for (const email of ['taken@example.com', 'TAKEN@example.com', 'taken@EXAMPLE.com']) {
@@ -246,7 +246,7 @@ describe("an owner's database", () => {
     ],
     ['password hash', { 'password:hash': '$2a$10$abcdefghijklmnopqrstuv' }],
     ['token key', { tokenKey: 'x'.repeat(50) }],
-    ['token key, generated anew', { 'tokenKey:autogenerate': '' }],
+    ['a new token key', { 'tokenKey:autogenerate': '' }],
     ['verification', { verified: true }],
   ])('leaves the %s as it is', async (_, changes) => {
     const client = signedInAt(owner);
@@ -263,7 +263,7 @@ describe("an owner's database", () => {
     expect(await refusal(client.collection('users').delete(owner.user.id))).toBe(403);
   });
 
-  it('shows nothing to anybody else', async () => {
+  it('shows nothing to another user', async () => {
     const written = await signedInAt(owner)
       .collection('documents')
       .create({

@@ -96,7 +96,7 @@ describe('the global PocketBase', () => {
       fetch(`${fathom.url}/api/v1/me`, { headers: { authorization: `Bearer ${tenant.token}` } });
     expect((await me()).status).toBe(200);
 
-    // Whoever waits for its lock gets it when it dies, so it stays away until they let go.
+    // A process that waits for its lock gets it when it dies, so it stays away until the lock is released.
     const holder = spawn('flock', ['--no-fork', join(fathom.dataDir, 'global', 'lock'), 'sleep', '600']);
     await once(holder, 'spawn');
     onTestFinished(() => {
@@ -137,7 +137,7 @@ describe('the global PocketBase', () => {
     expect(after).toMatchObject({ reason: null, port: before.port });
   });
 
-  it('whose data is gone is not made anew: the daemon says so, and runs again once it is back', async () => {
+  it('whose data is gone is not created again: the daemon reports it, and runs once the data is back', async () => {
     const fathom = await deployment();
     const daemon = await fathom.start();
     const tenant = await signUp(fathom);

@@ -7,7 +7,7 @@ import { deployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
 import { until } from '../helpers/until.ts';
 
-/** The two programs of systemd that the daemon runs: one says what it was told to, the other writes down what it heard. */
+/** The two programs of systemd that the daemon runs: one prints a fixed answer, the other writes down what it received. */
 async function systemdOf(fathom: Deployment) {
   const [bin, job, heard] = ['bin', 'job', 'heard'].map((name) => join(fathom.dataDir, name)) as [
     string,
@@ -69,7 +69,7 @@ it('SIGHUP applies log level, limits and CORS under way; what is not valid chang
   expect(await allowed()).toBe(origin);
   expect((await fetch(`${fathom.url}/api/v1/me`)).headers.get('x-ratelimit-limit')).toBe('1000000');
   await signUp(fathom);
-  // Steps of a provisioning are told from `debug` on.
+  // Steps of a provisioning are logged at `debug`.
   expect(daemon.output()).toContain('"step":"cloned"');
 
   await settings('CORS_ORIGINS=nonsense');

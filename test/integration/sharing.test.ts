@@ -6,7 +6,7 @@ import { PASSWORD, signUp } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
 import { putMigration } from '../helpers/user-migrations.ts';
 
-// What docs/sharing.md says, with the migration that stands there.
+// The example of docs/sharing.md, with its migration.
 
 const shared = sharedDeployment();
 
@@ -17,7 +17,7 @@ function migrationOfPage(): string {
   return code;
 }
 
-it('lets members whom the owner adds share notes, and nobody else', async () => {
+it('lets members whom the owner adds share notes, and no other user', async () => {
   const { fathom } = shared;
   const tenant = await signUp(fathom, 'group');
   const stranger = await signUp(fathom, 'elsewhere');

@@ -44,7 +44,7 @@ it('SIGTERM ends everything in order, instances that are stopped or busy include
   expect(await stream.closed).toMatchObject({ code: 1001 });
   await expect(fathom.client.daemon.status()).rejects.toMatchObject({ code: 'daemon.unreachable' });
 
-  // Nobody counts it as a failure afterwards.
+  // It does not count as a failure afterwards.
   daemon = await fathom.start();
   await allRun();
   expect(await instance(fathom, paused.name)).toMatchObject({ restarts: 0, attempt: 0, last_exit: null });

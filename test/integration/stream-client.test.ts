@@ -50,7 +50,7 @@ it('a console lives through kill -9 and the next start of the daemon: stale, the
   await until(() => stream.state.kind === 'live', { what: 'the link to be back' });
   expect(snapshots).toBeGreaterThanOrEqual(2);
   await fathom.client.databases.stop(tenant.name);
-  await until(() => phases.get(tenant.name) === 'stopped', { what: 'the stop to be told' });
+  await until(() => phases.get(tenant.name) === 'stopped', { what: 'the stop to be published' });
   expect(links).toEqual(expect.arrayContaining(['live', 'stale', 'live']));
   stream.close();
   expect(stream.state.kind).toBe('closed');

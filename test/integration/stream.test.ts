@@ -30,7 +30,7 @@ function expectNoGap(sequences: number[]): void {
 const logFile = (name: string) => join(shared.fathom.dataDir, 'logs', 'instances', `${name}.log`);
 
 describe('who may connect', () => {
-  it('whoever sends a session token, or a ticket, which opens once', async () => {
+  it('a caller with a session token, or a ticket, which opens once', async () => {
     const { fathom } = shared;
     const { token } = await signUp(fathom);
     const byHeader = open({ token });
@@ -72,7 +72,7 @@ describe('who may connect', () => {
   });
 });
 
-describe('what a reader is told', () => {
+describe('what a reader receives', () => {
   it('a user sees the own database alone, an administrator all', async () => {
     const { fathom } = shared;
     const [mine, theirs] = [await signUp(fathom), await signUp(fathom)];
@@ -110,8 +110,8 @@ describe('what a reader is told', () => {
     };
     expect(names(user)).toEqual([mine.name]);
     expect(names(admin)).toEqual(expect.arrayContaining(['global', mine.name, theirs.name]));
-    const told = user.frames.filter(({ type }) => type === 'snapshot' || type === 'event');
-    expect(JSON.stringify(told).includes(theirs.name)).toBe(false);
+    const received = user.frames.filter(({ type }) => type === 'snapshot' || type === 'event');
+    expect(JSON.stringify(received).includes(theirs.name)).toBe(false);
     expect(user.frames.find(isSnapshotOf('health'))).toMatchObject({
       data: { daemon: null, instances: { [mine.name]: expect.anything() } },
     });
@@ -154,11 +154,11 @@ describe('what a reader is told', () => {
     await until(() => stream.events('instances').some(({ kind }) => kind === 'instance.removed'), {
       what: 'the removal',
     });
-    const told = stream.events('instances');
-    expect(told.some((event) => event.kind === 'instance.added' && event.instance.name === tenant.name)).toBe(
-      true,
-    );
-    expect(told.at(-1)).toEqual({ kind: 'instance.removed', name: tenant.name });
+    const received = stream.events('instances');
+    expect(
+      received.some((event) => event.kind === 'instance.added' && event.instance.name === tenant.name),
+    ).toBe(true);
+    expect(received.at(-1)).toEqual({ kind: 'instance.removed', name: tenant.name });
   });
 
   it('nothing more of what it no longer wants', async () => {
@@ -171,7 +171,7 @@ describe('what a reader is told', () => {
     await stream.untilFrame(isAnswerTo(2), 'an answer');
     const count = stream.frames.length;
     await fathom.client.databases.restart(tenant.name);
-    await until(() => witness.events('instances').length > 3, { what: 'the others to be told' });
+    await until(() => witness.events('instances').length > 3, { what: 'the others to be published' });
     stream.send({ type: 'ping', id: 3 });
     await stream.untilFrame(isAnswerTo(3), 'a pong');
     expect(stream.frames.slice(count)).toEqual([{ type: 'pong', id: 3 }]);

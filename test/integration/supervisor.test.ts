@@ -19,7 +19,7 @@ import { until } from '../helpers/until.ts';
 const shared = sharedDeployment();
 const dataOf = (name: string) => join(shared.fathom.dataDir, 'user_dbs', name, 'pb_data');
 
-/** Phases that an instance went through, in order, as the stream told them. */
+/** Phases that an instance went through, in order, as the stream sent them. */
 function phasesOf(events: FleetEvent[], name: string) {
   return events.flatMap((event) => (event.kind === 'instance.phase' && event.name === name ? [event] : []));
 }
@@ -60,7 +60,7 @@ describe('an instance that ends by itself', () => {
     await writeAndRead(fathom, tenant, 'after');
   });
 
-  it('is back after an exit 0 that nobody asked for', async () => {
+  it('is restarted after an unrequested exit 0', async () => {
     const { fathom } = shared;
     const tenant = await signUp(fathom);
     const before = await instance(fathom, tenant.name);
@@ -95,7 +95,7 @@ describe('the process that starts the others', () => {
 });
 
 describe('a crash loop', () => {
-  it('ends in `failed` with the cause and the last lines, delays nobody, and is mended by hand', async () => {
+  it('ends in `failed` with the cause and the last lines, delays no other instance, and can be repaired', async () => {
     const { fathom } = shared;
     const [broken, healthy] = [await signUp(fathom), await signUp(fathom)];
     await writeAndRead(fathom, broken, 'precious');
@@ -139,7 +139,7 @@ describe('a crash loop', () => {
     await writeAndRead(fathom, broken, 'more');
   });
 
-  it('of which a user is told through the lifecycle API, until force_restart', async () => {
+  it('is reported to its user by the lifecycle API, until force_restart', async () => {
     const { fathom } = shared;
     const tenant = await signUp(fathom);
     const file = join(dataOf(tenant.name), 'data.db');
@@ -165,7 +165,7 @@ describe('a crash loop', () => {
     expect(await again.json()).toMatchObject({ success: true, instance: { status: 'Running' } });
   });
 
-  it('a stop ends it as well, and the next start begins anew', async () => {
+  it('a stop ends it as well, and the next start counts from zero', async () => {
     const { fathom } = shared;
     const tenant = await signUp(fathom);
     const data = dataOf(tenant.name);
@@ -175,7 +175,7 @@ describe('a crash loop', () => {
     const failed = await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'failed', 'to fail');
     expect(failed).toMatchObject({ reason: { code: 'data_dir_missing' }, attempt: 3 });
     expect(failed.reason?.message).toContain(data);
-    // Never silently made anew, however often it was tried.
+    // Never silently created again.
     await expect(readFile(join(data, 'data.db'))).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(fathom.client.databases.restart(tenant.name)).rejects.toMatchObject({
       code: 'instance.failed',
@@ -209,7 +209,7 @@ describe('commands that cross each other', () => {
 });
 
 describe('what an instance uses', () => {
-  it('is told within seconds while somebody watches, and over the API', async () => {
+  it('is published within seconds to a subscriber, and over the API', async () => {
     const { fathom } = shared;
     const tenant = await signUp(fathom);
     const stream = new StreamReader(fathom);

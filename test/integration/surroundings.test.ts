@@ -85,7 +85,7 @@ it('a proxy in the environment is asked for no address of this host; an odd data
   expect(proxied).toEqual([]);
 });
 
-it('commands reach a daemon on loopback, whatever proxy is named', async () => {
+it('commands reach a daemon on loopback, also with a proxy in the environment', async () => {
   const local = fathom.url.replace('127.0.0.3', '127.0.0.1');
   const forward = createServer((incoming, answer) => {
     incoming.pipe(

@@ -52,7 +52,7 @@ async function settingsOf(tenant: Tenant): Promise<Record<string, Record<string,
 }
 
 describe('a user database as it is made', () => {
-  it('signs the owner in by password alone, and nobody else up', async () => {
+  it('signs the owner in by password only, and allows no sign-up', async () => {
     const tenant = await signUp(shared.fathom, 'plain');
     const port = await portOf(tenant.name);
     const users = '/api/collections/users';
@@ -86,7 +86,7 @@ describe('a user database as it is made', () => {
     expect((await ask(port, 'PATCH', record, { token, body: password })).status).toBe(404);
   });
 
-  it('keeps records and files for the owner, and tells of changes', async () => {
+  it('keeps records and files for the owner, and publishes changes', async () => {
     const tenant = await signUp(shared.fathom, 'files');
     const port = await portOf(tenant.name);
     const token = tenant.ownerToken;
@@ -126,7 +126,7 @@ describe('a user database as it is made', () => {
     expect((await ask(port, 'POST', impersonation, { token, body: {} })).status).toBe(403);
     const batch = { token, body: { requests: [] } };
     expect((await ask(port, 'POST', '/api/batch', batch)).status).toBe(403);
-    // Its dashboard is there, and nobody can sign in to it.
+    // Its dashboard is there, and no user can sign in to it.
     expect((await ask(port, 'GET', '/_/')).status).toBe(200);
     expect((await ask(port, 'GET', '/')).status).toBe(404);
     expect(await settingsOf(tenant)).toMatchObject({
@@ -259,7 +259,7 @@ describe('what a migration switches on', () => {
     const { token: own } = JSON.parse(
       (await ask(port, 'POST', `${members}/auth-with-password`, { body: signedIn })).body,
     );
-    // Whoever is not the owner sees nothing of the owner's.
+    // Another user sees no record of the owner.
     const seen = await ask(port, 'GET', '/api/collections/documents/records', { token: own });
     expect(JSON.parse(seen.body)).toMatchObject({ totalItems: 0 });
     expect(JSON.parse((await ask(port, 'GET', '/api/collections/guests/auth-methods')).body)).toMatchObject({

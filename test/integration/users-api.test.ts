@@ -223,10 +223,10 @@ describe('the commands for users', () => {
     expect((await run(['users', 'show', cal.user.id])).stdout).toMatch(
       new RegExp(`^e-mail +cal@example\\.com\nid +${cal.user.id}\n`),
     );
-    for (const nobody of ['nobody@example.com', 'cal']) {
-      expect(await run(['users', 'show', nobody])).toMatchObject({
+    for (const unknown of ['unknown@example.com', 'cal']) {
+      expect(await run(['users', 'show', unknown])).toMatchObject({
         exitCode: 1,
-        stderr: textWith(`'${nobody}'`, "'fathomd users list'"),
+        stderr: textWith(`'${unknown}'`, "'fathomd users list'"),
       });
     }
   });

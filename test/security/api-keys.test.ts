@@ -50,7 +50,7 @@ function stream(token: string): { opened: Promise<void>; closed: Promise<number>
 }
 
 describe('an API key', () => {
-  it('is told once, and kept as a hash', async () => {
+  it('is shown once, and stored as a hash', async () => {
     const made = await makeKey(ann.token, { name: 'backup' });
     expect(made.key).toMatch(new RegExp(`^fk_${made.prefix}_[A-Za-z0-9]{44}$`));
     expect((await api('GET', '/me', made.key)).body).toEqual(ann.user);

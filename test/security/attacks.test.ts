@@ -35,7 +35,7 @@ afterAll(() => fathom.dispose());
 const me = async (token: string) => (await call('GET', `${fathom.url}/api/v1/me`, { token })).status;
 const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** The administrator's own session token, but for what is given; signed with the daemon's own key unless told otherwise. */
+/** The administrator's own session token, with changes; default: signed with the daemon's own key. */
 async function forge(
   changes: { header?: object; payload?: JWTPayload; without?: string; key?: Uint8Array } = {},
 ): Promise<string> {

@@ -36,7 +36,7 @@ function fathomd(...args: string[]) {
 
 const globalFile = () => join(fathom.dataDir, 'global', 'pb_data', 'data.db');
 
-/** By whoever can write the file. */
+/** Changes the file directly, as its owner can. */
 function tamper(statement: string): void {
   const database = new DatabaseSync(globalFile(), { timeout: 5000 });
   database.exec(statement);
@@ -91,7 +91,7 @@ describe('the audit log', () => {
     expect(created).toMatchObject({ action: 'task.create', target: id });
   });
 
-  it('tells of sign-ins and superusers at the global PocketBase, and of the local socket', async () => {
+  it('records sign-ins and superusers at the global PocketBase, and the local socket', async () => {
     await new PocketBase(fathom.globalUrl).collection('users').authWithPassword('ann@example.com', PASSWORD);
     const [direct] = await entries();
     expect(direct).toMatchObject({ action: 'sign-in', outcome: 'ok', address: '127.0.0.1' });
@@ -135,7 +135,7 @@ describe('the audit log', () => {
     expect(await entries('?outcome=failed&action=sign-in')).toEqual([]);
   });
 
-  it('is told on its topic to those who may read it', async () => {
+  it('is published on its topic to callers with the permission', async () => {
     const { token } = await signIn(fathom.url, 'ann@example.com');
     const frames = async (as: string, until: (frame: { type: string }) => boolean) => {
       const socket = new WebSocket(`${fathom.url.replace('http', 'ws')}/ws`, 'fathom.v1', {

@@ -116,21 +116,21 @@ it(`${REQUESTS.toLocaleString('en')} requests that fit the schema in form alone 
     const hasBody = !['GET', 'DELETE', 'HEAD'].includes(route.method);
     const sent = hasBody ? (whole ?? object) : undefined;
     const url = `${path}${search && `?${search}`}`;
-    const told = () =>
+    const description = () =>
       `FUZZ_SEED=${seed}: ${route.method} ${url} by caller ${who} with ${JSON.stringify(sent)}`;
     const { status, body: answer } = await call(route.method, `${fathom.url}${url}`, {
       token: tokens[who],
       body: sent,
     }).catch((error: unknown) => {
-      throw new Error(`${told()} was not answered`, { cause: error });
+      throw new Error(`${description()} was not answered`, { cause: error });
     });
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
     // While it starts, and only then, 503 is right; it has started.
-    if (status >= 500) throw new Error(`${told()} was answered ${status}: ${JSON.stringify(answer)}`);
+    if (status >= 500) throw new Error(`${description()} was answered ${status}: ${JSON.stringify(answer)}`);
     // An odd id may lead to another path, or to none.
     const elsewhere = /\/\.{0,2}(?=\/|$)/.test(path);
     if (!elsewhere && !route.statuses.includes(status))
-      throw new Error(`${told()} was answered ${status}, which is not declared`);
+      throw new Error(`${description()} was answered ${status}, which is not declared`);
   };
   type Sample = typeof samples extends fc.Arbitrary<infer T> ? T : never;
   const samples = requestTo(routes, [ann.user.id, ann.database.name, 'nobody000000000']);

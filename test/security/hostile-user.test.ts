@@ -53,8 +53,8 @@ async function changePassword(session: Session, email: string): Promise<void> {
   });
 }
 
-describe('whoever has a stolen token, when the owner has a new password,', () => {
-  it('is told nothing more by the realtime of the own database', async () => {
+describe('a stolen token, after a change of the password,', () => {
+  it('receives no more events from the realtime of the database', async () => {
     const session = await signUp(fathom.url, 'listened@example.com');
     const { url, token } = session.database;
     const write = (title: string, by: string) =>
@@ -104,7 +104,7 @@ describe('whoever has a stolen token, when the owner has a new password,', () =>
       timeout: 10_000,
     });
     onTestFinished(() => global.close());
-    // While somebody else writes, the change has been read and waits to be saved.
+    // While another writer holds the lock, the change has been read and waits to be saved.
     global.exec('BEGIN IMMEDIATE');
     const renaming = patch(fathom.globalUrl, session, token, { name: 'x' });
     const looks = Array.from({ length: 50 }, () =>
@@ -120,7 +120,7 @@ describe('whoever has a stolen token, when the owner has a new password,', () =>
   });
 });
 
-it('whoever is deactivated is nobody at the global PocketBase as well, at once', async () => {
+it('a deactivated user loses access to the global PocketBase at once', async () => {
   const session = await signUp(fathom.url, 'gone@example.com');
   const token = await globalToken('gone@example.com');
   expect((await patch(fathom.globalUrl, session, token, { name: 'here' })).status).toBe(200);
@@ -132,7 +132,7 @@ it('whoever is deactivated is nobody at the global PocketBase as well, at once',
   expect((await patch(fathom.globalUrl, session, token, newPassword)).status).toBe(404);
 });
 
-it('nobody chooses an id at sign-up, which could be that of somebody who was there before', async () => {
+it('an id cannot be chosen at sign-up, as it could be that of an earlier user', async () => {
   const account = { email: 'same@example.com', password: PASSWORD, passwordConfirm: PASSWORD };
   const records = `${fathom.globalUrl}/api/collections/users/records`;
   const chosen = await call<{ data: object }>('POST', records, { body: { ...account, id: 'a'.repeat(15) } });
@@ -140,7 +140,7 @@ it('nobody chooses an id at sign-up, which could be that of somebody who was the
   expect((await call('POST', records, { body: account })).status).toBe(200);
 });
 
-it('whoever asks much of the stream waits for it, and nobody else does', async () => {
+it('a flood of stream requests delays only its sender', async () => {
   const [flooder, other] = [
     await signUp(fathom.url, 'flood@example.com'),
     await signUp(fathom.url, 'other@example.com'),

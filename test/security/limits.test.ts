@@ -84,10 +84,10 @@ describe('behind trusted proxies', () => {
 });
 
 describe('guessing passwords', () => {
-  it('ends for an address, whatever the account', async () => {
+  it('ends for an address, with any account', async () => {
     const fathom = await deployment({ SIGN_IN_FAILURES_PER_ADDRESS: '3' });
     await fathom.start();
-    // Nobody is believed who they say is behind them, as no proxy is trusted.
+    // X-Forwarded-For is ignored, as no proxy is trusted.
     const statuses = [];
     for (let count = 0; count < 4; count += 1) {
       statuses.push((await login(fathom.url, `${count}@example.com`, 'x', at(`10.0.0.${count}`))).status);

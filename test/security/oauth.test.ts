@@ -22,7 +22,7 @@ async function runningProvider(): Promise<OpenIdProvider> {
   return made;
 }
 
-it('nobody gets into an account by a provider but whoever has its address, which is then theirs alone', async () => {
+it('a provider opens an account only to the owner of its address, and ends all earlier access', async () => {
   const fathom = await deployment((await runningProvider()).settings);
   await fathom.start();
   const users = () => new PocketBase(fathom.globalUrl).collection('users');
@@ -32,7 +32,7 @@ it('nobody gets into an account by a provider but whoever has its address, which
   for (const createData of [{}, { email: 'ann@example.com' }]) {
     await expect(signIn(LIAR, createData)).rejects.toMatchObject({ status: 400 });
   }
-  // Under an address of its own it is somebody else, and a user like others.
+  // With its own address it is another, ordinary user.
   for (const extra of [{ role: 'admin' }, { 'role+': 'admin' }, { is_active: true }, { verified: true }]) {
     const createData = { email: 'm@example.com', ...extra };
     await expect(signIn(LIAR, createData)).rejects.toMatchObject({ status: 400 });
@@ -52,7 +52,7 @@ it('nobody gets into an account by a provider but whoever has its address, which
     });
   }
 
-  // Somebody else has made an account with that address, in other letters, and a key of it.
+  // Another person has made an account with that address, in other case, and a key of it.
   const squatter = await signUp(fathom.url, 'Bea@Example.com');
   const made = await call<{ key: string }>('POST', `${fathom.url}/api/v1/api-keys`, {
     token: squatter.token,
@@ -67,7 +67,7 @@ it('nobody gets into an account by a provider but whoever has its address, which
   await expect(signIn('ann')).rejects.toMatchObject({ status: 403 });
 });
 
-it('who signs in with OpenID Connect for the first time is given a database like anybody else', async () => {
+it('the first sign-in with OpenID Connect provisions a database', async () => {
   const { settings } = await runningProvider();
   const fathom = await deployment({ ...settings, OIDC_DISPLAY_NAME: 'House' });
   const daemon = await fathom.start();
@@ -86,7 +86,7 @@ it('who signs in with OpenID Connect for the first time is given a database like
       .authWithOAuth2Code('oidc', code, provider?.codeVerifier ?? '', REDIRECT);
   };
 
-  // Somebody else has made an account with that address before, and a key of it.
+  // Another person has made an account with that address before, and a key of it.
   const squatter = await signUp(fathom.url, 'ann@example.com');
   const made = await call<{ key: string }>('POST', `${fathom.url}/api/v1/api-keys`, {
     token: squatter.token,

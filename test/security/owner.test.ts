@@ -93,7 +93,7 @@ describe("an owner's own database follows the account", () => {
     expect(await opens(session, 'asleep@example.com', PASSWORD)).toBe(false);
   });
 
-  it('when somebody holds its write lock, as soon as that is free, and nothing waits for it', async () => {
+  it('when its write lock is held, as soon as that is released, without delaying others', async () => {
     const session = await signUp(fathom.url, 'busy@example.com');
     const file = join(fathom.dataDir, 'user_dbs', session.database.name, 'pb_data', 'data.db');
     const holder = new DatabaseSync(file, { timeout: 10_000 });
@@ -177,7 +177,7 @@ describe('a pb_data that is put back from a backup', () => {
     expect(await opens(session, 'everywhere@example.com', PASSWORD)).toBe(true);
   });
 
-  it('lets nobody in when a crash starts it, with the global PocketBase away', async () => {
+  it('refuses every sign-in when a crash restarts it without the global PocketBase', async () => {
     const session = await signUp(fathom.url, 'crashed@example.com');
     const backup = await backUp(session);
     await lockOut(session);

@@ -12,7 +12,7 @@ interface Route {
   permission: Permission | 'public';
 }
 
-/** What whoever is let in is never answered. */
+/** A caller with the permission never gets these. */
 const REFUSED = [401, 403];
 
 let fathom: Deployment;
@@ -119,7 +119,7 @@ it('an operator restarts what a viewer may only look at', async () => {
   expect((await call('DELETE', url, { token: tokens.operator })).status).toBe(403);
 });
 
-it('whoever asks for no more than a viewer may do gets no more, over both transports', async () => {
+it('a caller that limits itself to the role viewer gets no more, over both transports', async () => {
   const headers = { 'fathom-role': 'viewer' };
   const restart = `/api/v1/databases/${bob.database.name}/restart`;
   const list = `${fathom.url}/api/v1/databases`;

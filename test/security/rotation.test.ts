@@ -96,7 +96,7 @@ it('the master key is changed online, whenever that is cut short it goes on, and
   for (const [at, { id, payload, secrets }] of tasks.entries()) {
     const opened = unseal(masters, secrets, `global_queue/${id}/secrets`).toString();
     expect(JSON.parse(opened)).toEqual({ secrets: { value: secretOf(payload.task) } });
-    // The key was wrapped anew, and the value left as it was.
+    // The data key was wrapped again, and the value was not changed.
     expect(secrets.split('.')[3]).toBe(tasksBefore[at]?.secrets.split('.')[3]);
   }
   const { token } = await signIn(fathom.url, fathom.admin.email, fathom.admin.password);
@@ -132,7 +132,7 @@ it('the key of the settings is changed by one start with both; settings hold no 
   for (const file of (await readdir(files)).filter((name) => name.startsWith('data.db'))) {
     expect((await readFile(join(files, file))).includes(smtp.password), file).toBe(false);
   }
-  // Killed, so that processes are there which have the old key: they are started anew.
+  // Killed, so that processes with the old key remain: they are restarted.
   const before = await fathom.client.databases.get(running);
   first.signal('SIGKILL');
   await first.exited;
@@ -187,7 +187,7 @@ it('a master key that opens nothing seals nothing, and the start and the doctor 
   ]);
   await daemon.stop();
 
-  // A key that stands under another name is found as well.
+  // A key under another name is found as well.
   const swapped = { ...wrong, AES_PREVIOUS_MASTER_KEY: '', PB_PREVIOUS_ENCRYPTION_KEY: right };
   await rm(place);
   expect(await findings(fathom, swapped, 'master_key')).toMatchObject([

@@ -60,7 +60,7 @@ async function expectSignedOut({ session, globalToken, listeners }: SignedIn, pa
   expect(await refreshStatus(database.url, database.token)).toBe(401);
   expect(await exchangeStatus(globalToken)).toBe(401);
 
-  // Who signs in again is told of what happens from now on, and who listened before is not.
+  // A new session receives the next events, and the earlier connection does not.
   const again = await signIn(fathom.url, user.email, password);
   const { token } = await global().collection('users').authWithPassword(user.email, password);
   const [own, account] = [

@@ -138,7 +138,7 @@ describe('migrations that open the accounts of user databases', () => {
     expect(secrets).not.toContain('k'.repeat(50));
   });
 
-  it('leave Fathom its access, and nobody else', async () => {
+  it('leave Fathom its access, and no other superuser', async () => {
     for (const session of [early, old, late]) {
       const { items } = await fathom.client.databases.collections(nameOf(session));
       expect(items.map(({ name }) => name)).toContain('documents');

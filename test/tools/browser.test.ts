@@ -68,7 +68,7 @@ describe.skipIf(!hasChromium)('an application in a browser', () => {
     await fathom.dispose();
   });
 
-  /** Somebody's first look: nothing is stored. */
+  /** A first visit: nothing is stored. */
   async function open(): Promise<Page> {
     const context = await browser.newContext();
     const page = await context.newPage();

@@ -131,7 +131,7 @@ ${here}  - job_name: without-key
 
   const isFound = async (expression: string) => (await query(expression)).length > 0;
 
-  /** Fired at some time since the beginning: what mends itself has ended by now. */
+  /** Fired at some time since the beginning: an alert that resolves itself has ended by now. */
   const fired = (alert: string, labels = '') =>
     query(`max_over_time(ALERTS{alertname="${alert}", alertstate="firing"${labels}}[1h])`);
 

@@ -29,7 +29,7 @@ it('docs/cli.md describes the commands; `npm run docs:cli` writes it', () => {
   expect(text.get('docs/cli.md')).toBe(cliDocument());
 });
 
-it('nothing tells anybody to run Fathom by npx, which asks a registry for a name that is not ours', () => {
+it('no text recommends npx, which would install a foreign package of that name', () => {
   expect(files.length).toBeGreaterThan(200);
   expect(files.filter((file) => /\bnpx (?:-\S+ )*fathom/.test(text.get(file) ?? ''))).toEqual([]);
 });

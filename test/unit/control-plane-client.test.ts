@@ -54,7 +54,7 @@ describe("the daemon's access to the global PocketBase", () => {
     expect(headers).toEqual([1, 2, 3].map(() => [TOKEN, 'hook']));
   });
 
-  it('signs in anew, once, when its token is refused', async () => {
+  it('signs in again, once, when its token is refused', async () => {
     const { client, seen } = await stage((_, attempt) => ({ status: attempt === 1 ? 401 : 200 }));
     await client.call((pocketbase) => pocketbase.send('/api/x', {}));
     expect(seen).toEqual([`POST ${SIGN_IN}`, 'GET /api/x', `POST ${SIGN_IN}`, 'GET /api/x']);
@@ -114,7 +114,7 @@ describe('what the global PocketBase refuses, in our words', () => {
     await expect(users.delete('abcdefghijklmno')).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('a database for nobody, or for whom none is meant', async () => {
+  it('a database without a user, or for an account that may have none', async () => {
     const request = { user: 'x', username: 'x', day: '2024-01-15', superuser_secret: 's' };
     for (const [status, code] of [
       [404, 'not_found'],
