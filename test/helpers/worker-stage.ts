@@ -120,8 +120,12 @@ export class WorkerStage {
     return { ...this.row(), type: 'misbehave', payload: JSON.stringify({ way, ...more }), max_attempts };
   }
 
+  async find(id: string): Promise<Task | null> {
+    return (await this.hooks.call('get', { id })).task ?? null;
+  }
+
   async get(id: string): Promise<Task> {
-    const { task } = await this.hooks.call('get', { id });
+    const task = await this.find(id);
     if (!task) throw new Error(`no task ${id}`);
     return task;
   }

@@ -130,7 +130,7 @@ it('finds problems with and without a running daemon, and fixes those that are s
   const { pid: orphan } =
     (await fleetProcesses(fathom.dataDir)).find((one) => one.instance === WITHOUT_OWNER) ?? {};
   kill(orphan ?? null, 'SIGKILL');
-  await rename(join(users, WITHOUT_OWNER), join(fathom.dataDir, 'moved'));
+  await rename(join(users, WITHOUT_OWNER), join(fathom.dataDir, 'unowned'));
   daemon.signal('SIGKILL');
   await daemon.exited;
   await mkdir(join(users, '.staging-half-made'));

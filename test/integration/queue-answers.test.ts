@@ -131,7 +131,7 @@ describe('a task that is added at a worker', () => {
       stage.hooks.holding = { operation: 'add-and-claim', until: held.promise };
       const task = { ...stage.row(), type: 'gated', payload: '{"gate":"/nowhere"}', timeout_s: 5 };
       const added = worker.add(task);
-      await until(async () => (await stage.get(task.id))?.status === 'processing', {
+      await until(async () => (await stage.find(task.id))?.status === 'processing', {
         what: 'it to be claimed',
       });
       const stopped = worker.stop(0);
