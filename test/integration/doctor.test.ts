@@ -116,7 +116,6 @@ it('finds problems with and without a running daemon, and fixes those that are s
   expect(broken.say('without_directory')).toContain(lost.name);
   expect(broken.say('damaged')).toContain(ill.name);
   expect(broken.say('orphans')).toContain(WITHOUT_OWNER);
-  expect(broken.say('other_binary')).toContain(WITHOUT_OWNER);
   expect(broken.say('instances')).toEqual(textWith(lost.name, 'data_dir_missing'));
 
   const fixed = await doctor(fathom, {}, '--fix');
