@@ -101,7 +101,7 @@ function findCycles(imports: ReadonlyMap<string, readonly LocalImport[]>): Viola
       const path = shortestPath(imports, target, file);
       if (path === null || path.some((step) => reported.has(step))) continue;
       for (const step of path) reported.add(step);
-      return [{ file, line, rule: 'cycle', message: `${[file, ...path].join(' imports ')}` }];
+      return [{ file, line, rule: 'cycle', message: [file, ...path].join(' imports ') }];
     }
     return [];
   });

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { removeOldestOver } from '../../base/bounded.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { toIsoTime } from '../../pocketbase/data/sqlite.ts';
@@ -120,10 +121,9 @@ export class Identities {
 
   #store(digest: string, identity: Identity, nowMs: number): void {
     this.#cache.delete(digest);
-    const [oldest] = this.#cache.keys();
-    if (this.#cache.size >= MAX_CACHED && oldest !== undefined) this.#cache.delete(oldest);
     const endMs = identity.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
     this.#cache.set(digest, { identity, expiresMs: Math.min(nowMs + CACHE_MS, endMs) });
+    removeOldestOver(this.#cache, MAX_CACHED);
   }
 
   #noteUse({ kind, id }: Identity, nowMs: number): void {

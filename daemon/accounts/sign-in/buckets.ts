@@ -1,3 +1,4 @@
+import { removeOldestOver } from '../../base/bounded.ts';
 import type { Clock } from '../../base/time/clock.ts';
 
 /** Beyond this number, the least recently used keys are dropped. */
@@ -36,8 +37,7 @@ export class Buckets {
     const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(key) ?? 0) + this.#msPerToken;
     this.#fullAtMs.delete(key);
     this.#fullAtMs.set(key, fullAtMs);
-    const [oldest] = this.#fullAtMs.keys();
-    if (this.#fullAtMs.size > MAX_KEYS && oldest !== undefined) this.#fullAtMs.delete(oldest);
+    removeOldestOver(this.#fullAtMs, MAX_KEYS);
   }
 
   giveBack(key: string): void {

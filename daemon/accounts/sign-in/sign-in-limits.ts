@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { foldAddress } from '../../../shared/email-address.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import { removeOldestOver } from '../../base/bounded.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { Buckets } from './buckets.ts';
 
@@ -121,8 +122,7 @@ export class SignInLimits {
   #trust(pair: string): void {
     this.#trusted.delete(pair);
     this.#trusted.add(pair);
-    const [oldest] = this.#trusted;
-    if (this.#trusted.size > MAX_TRUSTED && oldest !== undefined) this.#trusted.delete(oldest);
+    removeOldestOver(this.#trusted, MAX_TRUSTED);
   }
 }
 

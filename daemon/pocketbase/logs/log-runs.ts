@@ -1,5 +1,6 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import type { LogRun } from '../../../shared/events.ts';
+import { removeOldestOver } from '../../base/bounded.ts';
 import { replaceFile } from '../../base/files/replace-file.ts';
 
 const MAX_RUNS = 50;
@@ -33,8 +34,7 @@ export class LogRuns {
     // Later positions are past the end of a log that was emptied by hand. A run without output has the position of the next.
     for (const other of this.#runs.keys()) if (other >= position) this.#runs.delete(other);
     this.#runs.set(position, run);
-    const [oldest] = this.#runs.keys();
-    if (this.#runs.size > MAX_RUNS && oldest !== undefined) this.#runs.delete(oldest);
+    removeOldestOver(this.#runs, MAX_RUNS);
   }
 
   #load(): Promise<void> {
