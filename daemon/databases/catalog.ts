@@ -90,6 +90,11 @@ export class Catalog {
     this.#deps = deps;
   }
 
+  /** The directory of all databases. */
+  get directory(): string {
+    return this.#deps.settings.userDatabasesDir;
+  }
+
   directoryOf(name: string): string {
     // An administrator can edit the name in the control plane. It must not lead out of the directory.
     if (!isDatabaseName(name)) {
@@ -98,7 +103,7 @@ export class Catalog {
         `'${name}' in user_databases is not the name of a database; correct the row`,
       );
     }
-    return join(this.#deps.settings.userDatabasesDir, name);
+    return join(this.directory, name);
   }
 
   /** Adds the instance of a row to the fleet, without starting it. */

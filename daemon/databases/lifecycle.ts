@@ -10,6 +10,7 @@ import { SingleFlight } from '../base/single-flight.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
+import { STAGING_PREFIX } from './provisioning/clone.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
 import type { TemplateStore } from './provisioning/template.ts';
 import { removeDatabaseDirectory, removeTree } from './remove-directory.ts';
@@ -87,7 +88,7 @@ export class DatabaseLifecycle {
   async finishInterrupted(userDatabasesDir: string): Promise<void> {
     await makeDirectory(userDatabasesDir);
     for (const directory of await readdir(userDatabasesDir)) {
-      if (directory.startsWith(DELETED_PREFIX) || directory.startsWith('.staging-')) {
+      if (directory.startsWith(DELETED_PREFIX) || directory.startsWith(STAGING_PREFIX)) {
         const path = join(userDatabasesDir, directory);
         await this.#finish(path, () => removeTree(path));
       }

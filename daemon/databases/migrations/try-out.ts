@@ -109,8 +109,7 @@ async function findCulprit({ template, current, scratch, guard, run }: TryOut & 
 }
 
 async function cloneForOwner(template: Template, directory: string, guard: GuardSettings): Promise<string> {
-  await cloneTemplate({
-    template: template.pbData,
+  await cloneTemplate(template.pbData, {
     directory,
     name: 'scratch',
     owner: OWNER,

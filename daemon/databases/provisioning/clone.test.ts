@@ -1,5 +1,4 @@
 import { createDecipheriv } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -7,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { SUPERUSERS_COLLECTION_ID } from '../../keys/instance-access.ts';
 import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
-import { type CloneRequest, cloneTemplate } from './clone.ts';
+import { type CloneRequest, cloneTemplate, stageClone } from './clone.ts';
 
 const KEY = 'k'.repeat(32);
 const NAME = '2024-01-15-001-ann';
@@ -17,7 +16,7 @@ const GUARD: GuardSettings = {
 };
 
 /** The parts of PocketBase's tables that cloning uses. */
-async function stage(): Promise<CloneRequest> {
+async function stage(): Promise<{ template: string; request: CloneRequest }> {
   const root = await scratch();
   const template = join(root, 'template');
   await mkdir(template);
@@ -52,8 +51,7 @@ async function stage(): Promise<CloneRequest> {
   database.prepare("UPDATE _collections SET fields = ? WHERE name = 'users'").run(JSON.stringify(fields));
   insert.run('base_id', 'base', 'documents', '{}');
   database.close();
-  return {
-    template,
+  const request = {
     directory: join(root, 'user_dbs', NAME),
     name: NAME,
     owner: {
@@ -69,6 +67,7 @@ async function stage(): Promise<CloneRequest> {
     guard: GUARD,
     now: new Date('2024-01-15T10:00:00Z'),
   };
+  return { template, request };
 }
 
 function rows(request: CloneRequest, sql: string): Record<string, unknown>[] {
@@ -85,8 +84,8 @@ function rows(request: CloneRequest, sql: string): Record<string, unknown>[] {
 
 describe('a clone of the template', () => {
   it('has its owner, and one superuser without a valid password', async () => {
-    const request = await stage();
-    await cloneTemplate(request);
+    const { template, request } = await stage();
+    await cloneTemplate(template, request);
     expect(rows(request, 'SELECT id, email, verified, name, password, created FROM users')).toEqual([
       {
         id: 'ann',
@@ -103,8 +102,8 @@ describe('a clone of the template', () => {
   });
 
   it('has new secrets in every auth collection, and no other changes', async () => {
-    const request = await stage();
-    await cloneTemplate(request);
+    const { template, request } = await stage();
+    await cloneTemplate(template, request);
     const options = rows(request, 'SELECT name, options FROM _collections').map(({ name, options: text }) => [
       name,
       JSON.parse(String(text)) as unknown,
@@ -132,8 +131,8 @@ describe('a clone of the template', () => {
   });
 
   it('has its settings encrypted as PocketBase does it', async () => {
-    const request = await stage();
-    await cloneTemplate(request);
+    const { template, request } = await stage();
+    await cloneTemplate(template, request);
     const [row] = rows(request, "SELECT value FROM _params WHERE id = 'settings'");
     const sealed = Buffer.from(String(row?.['value']), 'base64');
     const decipher = createDecipheriv('aes-256-gcm', KEY, sealed.subarray(0, 12));
@@ -148,38 +147,45 @@ describe('a clone of the template', () => {
   });
 
   it('has private files, also those of records, and shares none with the template', async () => {
-    const request = await stage();
-    await cloneTemplate(request);
+    const { template, request } = await stage();
+    await cloneTemplate(template, request);
     const data = join(request.directory, 'pb_data');
     expect((await stat(data)).mode & 0o777).toBe(0o700);
     for (const file of ['data.db', 'auxiliary.db'])
       expect((await stat(join(data, file))).mode & 0o777).toBe(0o600);
     for (const file of ['types.d.ts', join('storage', 'seeds', 'record1', 'a.txt')]) {
-      const [copy, original] = await Promise.all([
-        stat(join(data, file)),
-        stat(join(request.template, file)),
-      ]);
+      const [copy, original] = await Promise.all([stat(join(data, file)), stat(join(template, file))]);
       expect(copy.ino).not.toBe(original.ino);
       expect({ size: copy.size, mode: copy.mode & 0o777 }).toEqual({ size: original.size, mode: 0o600 });
     }
   });
 
   it('appears complete or not at all', async () => {
-    const request = await stage();
-    const database = new DatabaseSync(join(request.template, 'data.db'));
+    const { template, request } = await stage();
+    const database = new DatabaseSync(join(template, 'data.db'));
     database.exec('DROP TABLE users');
     database.close();
-    await expect(cloneTemplate(request)).rejects.toThrow('users');
+    await expect(cloneTemplate(template, request)).rejects.toThrow('users');
     expect(await readdir(join(request.directory, '..'))).toEqual([]);
   });
 
-  it('ignores files that a killed attempt left behind', async () => {
-    const request = await stage();
-    const left = join(request.directory, '..', `.staging-${NAME}`, 'pb_data');
-    await mkdir(left, { recursive: true });
-    await writeFile(join(left, 'data.db'), 'half a database');
-    await cloneTemplate(request);
-    expect(existsSync(left)).toBe(false);
+  it('is discarded with the staged copy when it is not completed', async () => {
+    const { template, request } = await stage();
+    const parent = join(request.directory, '..');
+    {
+      await using discarded = stageClone(Promise.resolve(template), parent);
+      await using completed = stageClone(Promise.resolve(template), parent);
+      await completed.complete(request);
+      expect(discarded).not.toBe(completed);
+    }
+    expect(await readdir(parent)).toEqual([NAME]);
     expect(rows(request, 'SELECT id FROM users')).toEqual([{ id: 'ann' }]);
+  });
+
+  it('reports an error of the template when it is completed', async () => {
+    const { request } = await stage();
+    const refused = new Error('no template');
+    await using clone = stageClone(Promise.reject(refused), join(request.directory, '..'));
+    await expect(clone.complete(request)).rejects.toBe(refused);
   });
 });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmod, constants, copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -35,8 +36,6 @@ export interface Owner {
 }
 
 export interface CloneRequest {
-  /** The template's `pb_data`. */
-  template: string;
   /** The directory of the database; it appears complete or not at all. */
   directory: string;
   name: string;
@@ -51,26 +50,59 @@ export interface CloneRequest {
 /** Only warnings are written to disk; PocketBase logs ordinary requests and probes below this level. */
 const LOG_LEVEL_WARN = 4;
 
-/** Clones the template under a hidden name, personalizes it for the owner, and moves it into place in one step. */
-export async function cloneTemplate(request: CloneRequest): Promise<void> {
-  const staging = join(dirname(request.directory), `.staging-${request.name}`);
-  await rm(staging, { recursive: true, force: true });
+/** A copy of the template under a hidden name. Disposing it removes a copy that was not completed. */
+export interface StagedClone extends AsyncDisposable {
+  /** Personalizes the copy for the owner and moves it into place in one step. */
+  complete: (request: CloneRequest) => Promise<void>;
+}
+
+/** Name of an incomplete directory. The start of the daemon removes those that an earlier daemon left. */
+export const STAGING_PREFIX = '.staging-';
+
+/**
+ * Starts to copy the template. The copy does not depend on the database, so it can run while the control plane assigns a name.
+ *
+ * @param template its `pb_data`; when it rejects, `complete` rejects with the same error
+ * @param parent the directory of all databases
+ */
+export function stageClone(template: Promise<string>, parent: string): StagedClone {
+  const staging = join(parent, `${STAGING_PREFIX}${randomUUID()}`);
   const data = join(staging, 'pb_data');
-  await makeDirectory(data);
-  try {
-    await copyTree(request.template, data);
-    const file = join(data, 'data.db');
-    withDatabase(file, { readOnly: false }, (database) => {
-      // The file is synced once, below. No other process uses it before.
-      database.exec('PRAGMA synchronous = OFF');
-      inTransaction(database, () => personalize(database, request));
-    });
-    await sync(file);
-    await rename(staging, request.directory);
-  } catch (error) {
-    await rm(staging, { recursive: true, force: true });
-    throw error;
-  }
+  let isComplete = false;
+  const copyAll = async () => {
+    const source = await template;
+    await makeDirectory(data);
+    await copyTree(source, data);
+  };
+  const copied = copyAll();
+  // `complete` reports the error.
+  copied.catch(() => {});
+  return {
+    complete: async (request) => {
+      await copied;
+      const file = join(data, 'data.db');
+      withDatabase(file, { readOnly: false }, (database) => {
+        // The file is synced once, below. No other process uses it before.
+        database.exec('PRAGMA synchronous = OFF');
+        inTransaction(database, () => personalize(database, request));
+      });
+      await sync(file);
+      await rename(staging, request.directory);
+      isComplete = true;
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (isComplete) return;
+      await copied.catch(() => {});
+      // The next start of the daemon removes a copy that cannot be removed now.
+      await rm(staging, { recursive: true, force: true }).catch(() => {});
+    },
+  };
+}
+
+/** Copies the template and completes the clone at once. */
+export async function cloneTemplate(template: string, request: CloneRequest): Promise<void> {
+  await using clone = stageClone(Promise.resolve(template), dirname(request.directory));
+  await clone.complete(request);
 }
 
 /** Copies everything, with the files of records. Blocks are shared if the file system supports it. */

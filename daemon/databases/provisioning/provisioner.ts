@@ -16,7 +16,7 @@ import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import { type Catalog, type CatalogEntry, secretBelongsTo } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
-import { cloneTemplate } from './clone.ts';
+import { type StagedClone, stageClone } from './clone.ts';
 import type { TemplateStore } from './template.ts';
 
 /**
@@ -99,6 +99,8 @@ export class Provisioner {
   async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {
     const { catalog, clock, onStep, repository, seal } = this.#deps;
     const startedMs = clock.monotonic();
+    // Copies the template while the control plane reserves.
+    await using clone = this.#stageClone();
     const reservation = await repository.reserve({
       user: user.id,
       username: usernameOf(user.email),
@@ -112,7 +114,7 @@ export class Provisioner {
     // Registered now, so that a database whose provisioning fails is listed and can be deleted.
     const entry = catalog.register(database, owner.email);
     // A ready database without a directory has lost its data: an administrator must decide what to do.
-    if (database.state === 'provisioning') await this.#create(entry, reservation, startedMs);
+    if (database.state === 'provisioning') await this.#create(entry, clone, reservation, startedMs);
     onStep('cloned', database.name);
 
     if (entry.row.desired === 'running') {
@@ -129,6 +131,14 @@ export class Provisioner {
       this.#markReady(entry);
     }
     return entry;
+  }
+
+  #stageClone(): StagedClone {
+    const { catalog, template } = this.#deps;
+    return stageClone(
+      template.get().then(({ pbData }) => pbData),
+      catalog.directory,
+    );
   }
 
   /** Stores the state `ready` in the background. If this fails, the next start of the daemon stores it. */
@@ -157,9 +167,14 @@ export class Provisioner {
     }
   }
 
-  async #create(entry: CatalogEntry, reservation: Reservation, accountAtMs: number): Promise<void> {
+  async #create(
+    entry: CatalogEntry,
+    clone: StagedClone,
+    reservation: Reservation,
+    accountAtMs: number,
+  ): Promise<void> {
     try {
-      await this.#createDirectory(reservation, accountAtMs);
+      await this.#createDirectory(clone, reservation, accountAtMs);
     } catch (error) {
       const { name, desired, state } = entry.row;
       const message = `it could not be created: ${messageOf(error)}; fix the cause, then run 'fathomd databases start ${name}'`;
@@ -169,7 +184,11 @@ export class Provisioner {
     }
   }
 
-  async #createDirectory({ created, database, owner }: Reservation, accountAtMs: number): Promise<void> {
+  async #createDirectory(
+    clone: StagedClone,
+    { created, database, owner }: Reservation,
+    accountAtMs: number,
+  ): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(database.name);
     const secret = unseal(this.#deps.masterKeys, database.superuser_secret, secretBelongsTo(database.user));
     if (await exists(directory)) return requireSameDatabase(directory, superuserKeys(secret));
@@ -183,7 +202,7 @@ export class Provisioner {
       now: this.#deps.clock.now(),
     };
     try {
-      await cloneTemplate({ ...request, template: (await this.#deps.template.get()).pbData });
+      await clone.complete(request);
     } catch (error) {
       if (error instanceof FathomError) throw error;
       throw new FathomError('provision.failed', `cannot create ${directory}: ${(error as Error).message}`, {
