@@ -10,7 +10,7 @@ function read(...args: string[]) {
 }
 
 describe('readOptions', () => {
-  it('reads them', async () => {
+  it('reads all options', async () => {
     expect(await read('--url', 'https://fathom.example', '--read-only', '--theme=light')).toEqual({
       kind: 'run',
       options: {
@@ -60,7 +60,7 @@ describe('readOptions', () => {
     expect(await read(...args)).toEqual({ kind: 'refused', message: textWith(...parts) });
   });
 
-  it('answers --help and --version by itself', async () => {
+  it('returns the text for --help and --version', async () => {
     expect(await read('--help')).toMatchObject({
       kind: 'answered',
       text: expect.stringContaining('--socket S'),

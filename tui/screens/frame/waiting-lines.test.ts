@@ -22,13 +22,13 @@ function textFor(address: string): string {
 }
 
 it.each(['/run/fathom/fathomd.sock', 'http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000'])(
-  'says how to start the daemon of this host: %s',
+  'shows how to start the daemon of this host: %s',
   (address) => {
     expect(textFor(address)).toContain('systemctl start fathomd');
   },
 );
 
-it('says where to state when the daemon is on another host', () => {
+it('shows how to check a daemon on another host', () => {
   const text = textFor('https://fathom.example');
   expect(text).toContain('systemctl status fathomd');
   expect(text).not.toContain('systemctl start');

@@ -95,7 +95,7 @@ function describe(console: Console): void {
   openSpot(console, { screen: 'describe', thing });
 }
 
-/** Esc removes one thing at a time: a failed action, a filter, then marks and the like. Otherwise it goes back. */
+/** Esc removes one thing at a time: a failed action, a filter, marks or a search. If there is nothing, it goes back. */
 function goBack(console: Console): void {
   const state = console.ui.get();
   const last = console.fleet.store.get().actions.at(-1);

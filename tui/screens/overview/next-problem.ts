@@ -9,7 +9,7 @@ export function openNextProblem(console: Console, by: 1 | -1): void {
   const fleet = console.fleet.store.get();
   if (fleet.snapshot_at === null) return showNotice(console, 'No data yet.');
   const { at, expanded } = console.ui.get();
-  // A closed group is one stop. An open group itself is none, but each of its problems.
+  // A closed group is one stop. In an open group, each problem is a stop.
   const stops = problemRows(problemsOf(fleet), expanded).filter(({ group }) => group?.open !== true);
   const here = stops.findIndex(({ problems }) => problems.some((one) => isAtSpot(spotOfProblem(one), at)));
   const start = here === -1 && by === -1 ? 0 : here;

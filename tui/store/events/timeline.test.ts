@@ -36,7 +36,7 @@ it('starts at a time from which both sources are loaded', () => {
   expect(minutes(state({ journal: false }), 'audit')).toEqual([35, 10]);
 });
 
-it('tells what the daemon wrote down of an action in words, and nothing of it tears a screen', () => {
+it('shows the detail of an audit entry as sanitised text', () => {
   const detail = JSON.stringify({ status: 502, type: 'report \u001B[2Jweekly', signature: { a: 1 } });
   const audit = [auditEntry(1, { detail, address: 'local', request_id: 'r1' })];
   const [entry] = timelineOf({ ...initialState(0), audit }, { tab: 'audit', name: null, filter: '' });

@@ -27,7 +27,7 @@ const MAX_ENTRIES = 1_000;
 /** Maximum measurements of each value. */
 const MAX_SAMPLES = 240;
 
-/** Applies a change; a pure function. Sanitises all data from the daemon, so that other code need not. */
+/** Applies a change; a pure function. All data from the daemon is sanitised here, and only here. */
 export function reduceFleet(state: FleetState, change: FleetChange): FleetState {
   switch (change.kind) {
     case 'tick':

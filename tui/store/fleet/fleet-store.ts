@@ -37,7 +37,7 @@ export class FleetStore {
     this.#state.update((state) => changes.reduce(reduceFleet, state));
   }
 
-  /** Applies the change together with the next one, within a second: it is not worth drawing a frame of its own. */
+  /** Applies a change that is not urgent together with the next one, within a second. */
   dispatchLater(change: FleetChange): void {
     this.#later.push(change);
   }

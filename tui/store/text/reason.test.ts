@@ -10,32 +10,32 @@ const words = (phase: InstancePhase, after: string, ...more: (string | null)[]) 
   [`${phaseText(phase)}${after}`, ...more].join(' · ');
 
 describe('reasonLine', () => {
-  it('tells a crash loop in one line', () => {
+  it('describes a crash loop in one line', () => {
     expect(say(backingOff('a'))).toBe(
       words('backing_off', ' 8 s', 'exit 1', PHASE_REASONS.port_in_use.text, 'attempt 4/10'),
     );
   });
 
-  it('does not count below zero when the attempt is due', () => {
+  it('shows no negative time when the attempt is due', () => {
     const line = say(backingOff('a', { next_attempt_at: ago(3), max_attempts: null }));
     expect(line).toMatch(/ attempt 4$/);
     expect(line).not.toContain('-');
   });
 
-  it('tells why an instance has failed for good', () => {
+  it('describes why an instance failed', () => {
     expect(say(failed('a', { since: ago(20) }))).toBe(
       words('failed', ' 20 s ago', 'exit 2', PHASE_REASONS.hook_broken.text, 'attempt 3/3'),
     );
   });
 
-  it('says nothing about an instance that simply runs, or was stopped by a person', () => {
+  it('is null for an instance that runs normally or was stopped on request', () => {
     expect(say(instance('a'))).toBeNull();
     expect(say(instance('a', { phase: 'stopped', desired: 'stopped' }))).toBeNull();
     const reason = { code: 'requested', message: 'stopped by an administrator' } as const;
     expect(say(instance('a', { phase: 'stopped', desired: 'stopped', reason }))).toBeNull();
   });
 
-  it('keeps a crash in view for a while after the instance runs again', () => {
+  it('shows a crash for a while after the instance runs again', () => {
     const exit = { code: null, signal: 'SIGKILL', uptime_s: 60, ended_by: null };
     const one = instance('a', { restarts: 1, last_exit: { ...exit, at: ago(12) } });
     expect(say(one)).toEqual(textWith(phaseText('running'), '12 s', 'SIGKILL', 'restart 1'));
@@ -48,13 +48,13 @@ describe('reasonLine', () => {
     );
   });
 
-  it('tells a failing probe even while the phase is running', () => {
+  it('shows a failing probe of a running instance', () => {
     const error = 'no answer within 5 s';
     const probe = { at: ago(1), ok: false, latency_ms: 5000, error };
     expect(say(instance('a', { probe }))).toEqual(textWith(phaseText('running'), error));
   });
 
-  it('begins with the phase, and explains every phase but a plain running and stopped', () => {
+  it('starts with the phase', () => {
     for (const phase of INSTANCE_PHASES) {
       const why = say(backingOff('a', { phase, next_attempt_at: ahead(5), desired: 'running' }));
       expect(why?.startsWith(phaseText(phase)), `${phase}: ${why}`).toBe(true);
@@ -63,7 +63,7 @@ describe('reasonLine', () => {
 });
 
 describe('severityOf', () => {
-  it('only counts a start or a stop when it is slow', () => {
+  it('reports a start or a stop only if it is slow', () => {
     expect(severityOf(instance('a', { phase: 'starting', since: ago(5) }), Date.now())).toBe('ok');
     expect(severityOf(instance('a', { phase: 'starting', since: ago(31) }), Date.now())).toBe('slow');
   });
