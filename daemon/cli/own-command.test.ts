@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { commandFor } from '../../shared/launcher.ts';
 import { ownCommand, withOwnCommand } from './own-command.ts';
 
 it('is the name if the shell finds this package, otherwise a path', () => {
@@ -16,14 +17,14 @@ it('is the name if the shell finds this package, otherwise a path', () => {
     symlinkSync('../bin/fathom-tui', join(root, place, 'fathom-tui'));
   const command = (cwd: string, ...places: string[]) => {
     const env = { PATH: places.map((place) => join(root, place)).join(':') };
-    return ownCommand('fathom-tui', { env, cwd }, root);
+    return commandFor('fathom-tui', { env, cwd }, root);
   };
 
   expect(command('/', 'path')).toBe('fathom-tui');
   expect(command('/', 'elsewhere', 'path')).toBe(join(root, 'bin/fathom-tui'));
   expect(command('/', 'node_modules/.bin')).toBe(join(root, 'bin/fathom-tui'));
   expect(command(root)).toBe('bin/fathom-tui');
-  expect(ownCommand('fathom-tui', { env: {}, cwd: '/' }, '/opt/fathom/1.0.0')).toBe('fathom-tui');
+  expect(commandFor('fathom-tui', { env: {}, cwd: '/' }, '/opt/fathom/1.0.0')).toBe('fathom-tui');
 });
 
 it('replaces quoted command names in a message, and nothing else', () => {

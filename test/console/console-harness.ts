@@ -142,6 +142,7 @@ export class ConsoleHarness {
           this.#screen.write(sequence),
         ),
       save: (name, text) => saveText(options.env ?? {}, name, text),
+      launcher: 'bin/fathomd',
       targetArguments: '',
       readOnly: options.readOnly ?? false,
       ownsDaemon: options.ownsDaemon ?? false,

@@ -43,8 +43,8 @@ describe('copying', () => {
     expect(await copies('y')).toBe(NAME);
     expect(await copies('down', 'enter')).toBe('http://127.0.0.1:9001');
     expect(await copies('o')).toBe('user001@example.com');
-    expect(await copies('i')).toBe(`fathomd databases show ${NAME} --json`);
-    expect(await copies('c')).toBe('fathomd databases list --json');
+    expect(await copies('i')).toBe(`bin/fathomd databases show ${NAME} --json`);
+    expect(await copies('c')).toBe('bin/fathomd databases list --json');
     expect(await copies('r')).toBe(`${NAME}\tuser001@example.com\trunning\thttp://127.0.0.1:9001\t`);
     expect(JSON.parse(await copies('v'))).toMatchObject({ name: NAME, phase: 'running' });
     screen.press('j');

@@ -90,7 +90,7 @@ describe('Queue', () => {
     expect(screen.clipboard).toBe(DEAD.last_error);
     screen.press('y', 'c');
     await screen.notices(`fathomd queue show ${DEAD.id} --json`);
-    expect(screen.clipboard).toBe(`fathomd queue show ${DEAD.id} --json`);
+    expect(screen.clipboard).toBe(`bin/fathomd queue show ${DEAD.id} --json`);
     screen.press('l');
     await screen.shows('‖', 'after it');
     expect(screen.line('just before')).toContain('▸');

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { Target } from '../../shared/client/http.ts';
 import { messageOf } from '../../shared/errors.ts';
+import { commandFor } from '../../shared/launcher.ts';
 import type { Console } from '../screens/console.ts';
 import type { ProfileFiles } from '../servers/profile-files.ts';
 import { Servers } from '../servers/servers.ts';
@@ -12,6 +14,9 @@ import { connectServer, type ServerConnection } from './connect-server.ts';
 import type { Options } from './options.ts';
 
 export const EXIT = { done: 0, usage: 2, stopDaemon: 3, noTerminal: 69, crash: 70, settings: 78 } as const;
+
+/** Two levels up from the sources and from `dist/tui/`. */
+const PACKAGE = join(import.meta.dirname, '../..');
 
 /**
  * Runs the console until the user quits.
@@ -52,6 +57,7 @@ export async function runConsole(
       },
       save: async (name, text) =>
         (await import('../servers/saved-files.ts')).saveText(process.env, name, text),
+      launcher: commandFor('fathomd', { env: process.env, cwd: process.cwd() }, PACKAGE),
       targetArguments: explicit || to !== target ? argumentsFor(to) : '',
       ownsDaemon: to === target && process.env['FATHOM_OWNS_DAEMON'] === '1',
       address: describeTarget(to),

@@ -54,6 +54,8 @@ export interface Console {
   copy(text: string): Promise<boolean>;
   /** Saves a text to a new file of this user. @returns its path @throws Error with a sentence */
   save(name: string, text: string): Promise<string>;
+  /** The command that runs `fathomd` here. */
+  launcher: string;
   /** Options that connect `fathomd` to the same daemon, with a space before them. */
   targetArguments: string;
   leave(daemon: 'keep' | 'stop'): void;

@@ -24,6 +24,7 @@ export interface ConsoleOptions
     | 'leave'
     | 'copy'
     | 'save'
+    | 'launcher'
     | 'targetArguments'
   > {
   fleet: FleetConnection;

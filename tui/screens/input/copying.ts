@@ -32,12 +32,12 @@ function chosenCopies(state: ConsoleState): CopyChoice[] {
   return screen.copies?.(state) ?? (instance === undefined ? [] : instanceCopies(instance, state.fleet.now));
 }
 
-function commandCopies({ targetArguments }: Console, state: ConsoleState): CopyChoice[] {
+function commandCopies({ launcher, targetArguments }: Console, state: ConsoleState): CopyChoice[] {
   const screen = screenOf(state.ui);
   const command = screen.command?.(state) ?? null;
   const name = screen.instance?.(state) ?? null;
   const instanceCommand = name === null ? null : `databases show ${name}`;
-  const line = (one: string | null) => (one === null ? null : `fathomd ${one} --json${targetArguments}`);
+  const line = (one: string | null) => (one === null ? null : `${launcher} ${one} --json${targetArguments}`);
   return copyChoices(
     [COPY_KEYS.command, 'the command that shows this', line(command)],
     [
@@ -104,7 +104,7 @@ export function handleCopyKey(
 
 /** Copies a fathomd command to the clipboard. */
 export function copyCommand(console: Console, command: string): void {
-  void copyText(console, 'the command', `fathomd ${command}${console.targetArguments}`);
+  void copyText(console, 'the command', `${console.launcher} ${command}${console.targetArguments}`);
 }
 
 /** Copies a text to the clipboard, or saves it to a file if there is no clipboard. */

@@ -1,11 +1,7 @@
+import { RELEASES } from '../../../../shared/launcher.ts';
 import { SYSTEM_SOCKET } from '../../../../shared/settings-files.ts';
-/** Where an installed Fathom lies. Releases are beside each other, and `current` says which one runs. */
-export const RELEASES = '/opt/fathom';
 
-/** Whether a package is an installed release. */
-export function isRelease(directory: string): boolean {
-  return directory.startsWith(`${RELEASES}/`);
-}
+export { isRelease, RELEASES } from '../../../../shared/launcher.ts';
 
 export const CURRENT = `${RELEASES}/current`;
 /** The release that ran before, for the way back. */
