@@ -7,6 +7,7 @@ import { newRecordId } from '../../shared/record-id.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
+import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { HookClient } from './store/hook-client.ts';
 import type { TaskStore } from './store/task-store.ts';
 
@@ -71,24 +72,20 @@ export interface SchedulesDeps {
  */
 export class Schedules {
   readonly #deps: SchedulesDeps;
-  readonly #stopped = new AbortController();
   /** Why schedules do not run, by name. */
   #problems = new Map<string, string>();
-  #wake = new AbortController();
-  #loop: Promise<void> = Promise.resolve();
+  #loop: Loop | null = null;
 
   constructor(deps: SchedulesDeps) {
     this.#deps = deps;
   }
 
   start(): void {
-    this.#loop = this.#run();
+    this.#loop = startLoop(this.#deps.clock, (stopping) => this.#run(stopping));
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort();
-    this.#wake.abort();
-    await this.#loop;
+    await this.#loop?.stop();
   }
 
   async list(): Promise<Schedule[]> {
@@ -115,7 +112,7 @@ export class Schedules {
     });
     if (!item) throw unknownUser(task.user_id);
     this.#problems.delete(name);
-    this.#wake.abort();
+    this.#loop?.wake();
     return this.#withDiagnosis(item);
   }
 
@@ -140,25 +137,22 @@ export class Schedules {
     };
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopped.signal.aborted) {
-      this.#wake = new AbortController();
-      let waitMs = MAX_SLEEP_MS;
-      try {
-        waitMs = Math.min(waitMs, await this.#runDue());
-      } catch (error) {
-        this.#deps.log.warn(`cannot read the schedules: ${messageOf(error)}`);
-      }
-      await this.#deps.clock.sleep(waitMs, this.#wake.signal);
+  /** Returns the milliseconds to the next run. */
+  async #run(stopping: AbortSignal): Promise<number> {
+    try {
+      return Math.min(MAX_SLEEP_MS, await this.#runDue(stopping));
+    } catch (error) {
+      this.#deps.log.warn(`cannot read the schedules: ${messageOf(error)}`);
+      return MAX_SLEEP_MS;
     }
   }
 
   /** Runs due schedules. Returns the milliseconds until the next one is due. A failure does not affect other schedules. */
-  async #runDue(): Promise<number> {
+  async #runDue(stopping: AbortSignal): Promise<number> {
     const problems = new Map<string, string>();
     let waitMs = Number.POSITIVE_INFINITY;
     for (const schedule of await this.#all()) {
-      if (this.#stopped.signal.aborted) break;
+      if (stopping.aborted) break;
       const { name } = schedule;
       try {
         waitMs = Math.min(waitMs, await this.#runIfDue(schedule, this.#deps.clock.now()));
