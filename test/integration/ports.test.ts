@@ -49,7 +49,7 @@ it('a port that was taken meanwhile is left to its process, and the new one is s
       kind: 'moved',
       reason: {
         code: 'port_in_use',
-        message: textWith(Number(first), moved.port ?? 0),
+        message: textWith(first, moved.port ?? 0),
       },
     }),
   );

@@ -36,11 +36,13 @@ it.each([
   expect(ids.filter((id) => id === 'other_binary')).toEqual(expected);
 });
 
+function failed(name: string, code: 'disk_full' | 'hook_broken') {
+  return { name, desired: 'running', phase: 'failed', reason: { code, message: '' } } as const;
+}
+
 it('groups instances in trouble by their reason and names its remedy', () => {
-  const ill = (name: string, code: 'disk_full' | 'hook_broken') =>
-    ({ name, desired: 'running', phase: 'failed', reason: { code, message: '' } }) as const;
   const found = findings({
-    instances: [ill('a', 'disk_full'), ill('b', 'hook_broken'), ill('c', 'disk_full')] as never,
+    instances: [failed('a', 'disk_full'), failed('b', 'hook_broken'), failed('c', 'disk_full')] as never,
   }).filter(({ id }) => id === 'instances');
   expect(found.map(({ level }) => level)).toEqual(['warning', 'warning']);
   expect(found[0]?.summary).toMatch(/disk_full.*\ba\b.*\bc\b/);
