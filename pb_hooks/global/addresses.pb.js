@@ -1,4 +1,4 @@
-/// One rule for e-mail addresses at every door (lib/addresses.js).
+/// Applies the rule for e-mail addresses to every way of signing up and in (rules/addresses.js).
 
 for (const on of [onRecordCreate, onRecordUpdate]) {
   on((e) => {
@@ -8,7 +8,7 @@ for (const on of [onRecordCreate, onRecordUpdate]) {
     try {
       e.next();
     } catch (error) {
-      // Two at the same moment, of whom the index refuses one.
+      // Two requests at the same moment: the index refuses the second one.
       if (/email_key: Value must be unique/.test(String(error))) throw addresses.taken();
       throw error;
     }
@@ -21,7 +21,7 @@ onRecordValidate((e) => {
   e.next();
 }, 'users');
 
-// PocketBase has looked for the address as it was sent.
+// PocketBase has looked for the exact spelling.
 onRecordAuthWithPasswordRequest((e) => {
   if (!e.record) e.record = require(`${__hooks}/lib/addresses.js`).findByAddress(e.app, e.identity);
   e.next();
@@ -33,14 +33,15 @@ onRecordRequestOTPRequest((e) => {
   e.next();
 }, 'users');
 
-// A provider tells an address only when the person has proved to have it. PocketBase calls an account verified when the
-// letters are the same, and until then each sign-in by a provider takes it over again.
+// A provider returns only addresses that it has verified. PocketBase marks an account as verified if the spelling is the same;
+// as long as the account is not verified, each sign-in with a provider takes it over again.
 onRecordAuthWithOAuth2Request((e) => {
-  const { findByAddress, isSameMailbox } = require(`${__hooks}/lib/addresses.js`);
+  const { findByAddress } = require(`${__hooks}/lib/addresses.js`);
+  const { isSameMailbox } = require(`${__hooks}/rules/addresses.js`);
   const { email } = e.oAuth2User;
   if (!e.record && email !== '') {
     const found = findByAddress(e.app, email);
-    // Otherwise a new account is made, which is refused as the address is taken.
+    // For another mailbox PocketBase creates an account, which is refused: the address is taken.
     e.record = found && isSameMailbox(found.email(), email) ? found : null;
     e.isNewRecord = !e.record;
   }

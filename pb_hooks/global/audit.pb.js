@@ -1,17 +1,18 @@
-/// The audit log takes rows from the daemon alone, and gives none back. What superusers do here by hand is told to the daemon.
+/// Only the daemon adds rows to the audit log, and no row is changed or deleted. The daemon also logs what superusers do here.
 
-// {rows}: all or none. 409 when the chain has gone on without them.
+// Adds all rows or none (AppendAuditRequest). 409: another row has the same place in the chain.
 routerAdd(
   'POST',
   '/api/fathom/audit',
   (e) => {
-    const rows = e.requestInfo().body.rows;
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').AppendAuditRequest} */
+    const { rows } = e.requestInfo().body;
     try {
       e.app.runInTransaction((tx) => {
         const collection = tx.findCollectionByNameOrId('audit_log');
         for (const row of rows) {
           const record = new Record(collection);
-          for (const field of Object.keys(row)) record.set(field, row[field]);
+          for (const [field, value] of Object.entries(row)) record.set(field, value);
           tx.save(record);
         }
       });
@@ -24,28 +25,28 @@ routerAdd(
 );
 
 onRecordUpdate(() => {
-  throw new ForbiddenError('The audit log is only added to.');
+  throw new ForbiddenError('Rows of the audit log cannot be changed.');
 }, 'audit_log');
 
 onRecordDelete(() => {
-  throw new ForbiddenError('The audit log is only added to.');
+  throw new ForbiddenError('Rows of the audit log cannot be deleted.');
 }, 'audit_log');
 
 onRecordCreateRequest(() => {
-  throw new ForbiddenError('The audit log is written by the daemon.');
+  throw new ForbiddenError('Only the daemon writes the audit log.');
 }, 'audit_log');
 
 onRecordCreateRequest((e) => {
   e.next();
-  require(`${__hooks}/lib/superuser.js`).changedRecord(e, 'create');
+  require(`${__hooks}/lib/superuser.js`).reportRecord(e, 'create');
 });
 
 onRecordUpdateRequest((e) => {
   e.next();
-  require(`${__hooks}/lib/superuser.js`).changedRecord(e, 'update');
+  require(`${__hooks}/lib/superuser.js`).reportRecord(e, 'update');
 });
 
 onRecordDeleteRequest((e) => {
   e.next();
-  require(`${__hooks}/lib/superuser.js`).changedRecord(e, 'delete');
+  require(`${__hooks}/lib/superuser.js`).reportRecord(e, 'delete');
 });

@@ -1,14 +1,17 @@
-/// One user, one database, one number: decided here inside one transaction, whoever asks and however often.
+/// User databases. One transaction decides the database of a user and its number, so concurrent requests get the same one.
 
-// {user, username, day, superuser_secret} → 200 {created, database, owner}. The row that is there wins; otherwise the
-// next number of the day is taken. 404 for an unknown user, 403 for one who is not given a database.
+// ReserveRequest → Reservation: the existing row, or a new one with the next number of the day. 404 for an unknown user, 403
+// for a user who may not have a database.
 routerAdd(
   'POST',
   '/api/fathom/databases/reserve',
   (e) => {
     const { orNull } = require(`${__hooks}/lib/rows.js`);
+    const { databaseName, mayHaveDatabase } = require(`${__hooks}/rules/accounts.js`);
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').ReserveRequest} */
     const body = e.requestInfo().body;
-    let answer = null;
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').Reservation | null} */
+    let reservation = null;
     e.app.runInTransaction((tx) => {
       const user = orNull(() => tx.findRecordById('users', String(body.user)));
       if (!user) throw new NotFoundError('No such user.');
@@ -16,8 +19,8 @@ routerAdd(
       let row = orNull(() => tx.findFirstRecordByData('user_databases', 'user', user.id));
       let created = false;
       if (!row) {
-        if (user.get('role') !== 'user' || !user.get('is_active')) {
-          throw new ForbiddenError("Only active users with the role 'user' are given a database.");
+        if (!mayHaveDatabase({ role: user.get('role'), isActive: Boolean(user.get('is_active')) })) {
+          throw new ForbiddenError("Only active users with the role 'user' can have a database.");
         }
         const counter = new DynamicModel({ taken: 0 });
         tx.db()
@@ -29,7 +32,7 @@ routerAdd(
           .one(counter);
         const number = counter.taken;
         row = new Record(tx.findCollectionByNameOrId('user_databases'));
-        row.set('name', `${body.day}-${String(number).padStart(3, '0')}-${body.username}`);
+        row.set('name', databaseName(body.day, number, body.username));
         row.set('user', user.id);
         row.set('day', body.day);
         row.set('number', number);
@@ -42,7 +45,7 @@ routerAdd(
 
       const database = row.publicExport();
       database.superuser_secret = row.get('superuser_secret');
-      answer = {
+      reservation = {
         created,
         database,
         owner: {
@@ -55,12 +58,12 @@ routerAdd(
         },
       };
     });
-    return e.json(200, answer);
+    return e.json(200, reservation);
   },
   $apis.requireSuperuserAuth(),
 );
 
-// Owners of databases as their own databases should know them: all, or the one of `user`.
+// → OwnerAccount[]: the owners of all databases, or the one with the id `user`.
 routerAdd(
   'GET',
   '/api/fathom/owners',
@@ -76,6 +79,7 @@ routerAdd(
          WHERE {:user} IN ('', d.user) ORDER BY d.created`,
       )
       .bind({ user: e.requestInfo().query.user || '' });
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').OwnerAccount[]} */
     const owners = rowsOf(query, new DynamicModel({ row: '' }), ({ row }) => {
       const { token_key, ...owner } = JSON.parse(row);
       return { ...owner, token_epoch: $security.sha256(token_key) };
@@ -85,25 +89,28 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// All rows with what the API hides, for the daemon's start: one request instead of one per database.
+// → ListedDatabase[]: all rows with their hidden fields, in one request for the start of the daemon.
 routerAdd(
   'GET',
   '/api/fathom/databases',
   (e) => {
     const { rowsOf } = require(`${__hooks}/lib/rows.js`);
+    /** @param {string} text */
     const list = (text) =>
       rowsOf(e.app.db().newQuery(text), new DynamicModel({ row: '' }), ({ row }) => JSON.parse(row));
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').ListedDatabase[]} */
     const rows = list(
       `SELECT json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired, 'port', port,
          'superuser_secret', superuser_secret, 'created', created) AS row
        FROM user_databases ORDER BY created`,
     );
-    // Only shown: databases run without them.
+    // Only for display: databases run without the addresses.
+    /** @type {{ [user: string]: string }} */
     let emails = {};
     try {
       emails = Object.fromEntries(list('SELECT json_array(id, email) AS row FROM users'));
     } catch (error) {
-      e.app.logger().error('the addresses of owners cannot be read', 'error', String(error));
+      e.app.logger().error('the e-mail addresses of owners cannot be read', 'error', String(error));
     }
     for (const row of rows) row.email = emails[row.user] ?? null;
     return e.json(200, rows);

@@ -1,7 +1,6 @@
-/// Sessions and API keys: who stands behind a hash, and what ends with an account, its password or its activity.
+/// Sessions and API keys: finds them by their hash, and ends them with the account, its password or its activity.
 
-// {kind: 'session' | 'key', hash | id, user?} → {id, expires_at, permissions, user}. `id` is null when there is no such row any
-// more; `user` is then the one that was named.
+// ResolveRequest → ResolvedIdentity.
 routerAdd(
   'POST',
   '/api/fathom/identity/resolve',
@@ -16,7 +15,8 @@ routerAdd(
     );
     const userId = row ? row.get('user') : String(body.user || '');
     const user = orNull(() => e.app.findRecordById('users', userId));
-    return e.json(200, {
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').ResolvedIdentity} */
+    const identity = {
       id: row ? row.id : null,
       expires_at: row ? row.getString('expires_at') : null,
       permissions: row && body.kind === 'key' ? JSON.parse(row.getString('permissions') || '[]') : null,
@@ -26,22 +26,27 @@ routerAdd(
         role: user.get('role'),
         is_active: user.getBool('is_active'),
       },
-    });
+    };
+    return e.json(200, identity);
   },
   $apis.requireSuperuserAuth(),
 );
 
-// {old, hash, user_agent, address, expires_at}: the old token ends where the new one begins. 404 when it has ended.
+// RenewSessionRequest: a new token replaces the old one. 404 if the session has ended.
 routerAdd(
   'POST',
   '/api/fathom/sessions/renew',
   (e) => {
     const { orNull } = require(`${__hooks}/lib/rows.js`);
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').RenewSessionRequest} */
     const body = e.requestInfo().body;
     e.app.runInTransaction((tx) => {
       const row = orNull(() => tx.findFirstRecordByData('sessions', 'hash', String(body.old)));
       if (!row) throw new NotFoundError('No such session.');
-      for (const field of ['hash', 'user_agent', 'address', 'expires_at']) row.set(field, body[field]);
+      row.set('hash', body.hash);
+      row.set('user_agent', body.user_agent);
+      row.set('address', body.address);
+      row.set('expires_at', body.expires_at);
       tx.save(row);
     });
     return e.noContent(204);
@@ -49,13 +54,14 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// {user, keys}: everywhere: sessions, tokens of the global PocketBase and, as its token key changes, those of the own database.
-// API keys too, if `keys` is true.
+// EndSessionsRequest: ends all sessions and all tokens of the global PocketBase. The new token key also changes the token
+// epoch of the own database.
 routerAdd(
   'POST',
   '/api/fathom/sessions/end',
   (e) => {
     const { orNull } = require(`${__hooks}/lib/rows.js`);
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').EndSessionsRequest} */
     const body = e.requestInfo().body;
     const bound = { user: String(body.user) };
     e.app.runInTransaction((tx) => {
@@ -71,11 +77,12 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// {id, at}: without record events, as nobody's rights change.
+// KeyUsedRequest. In SQL, without record events: no permission changes.
 routerAdd(
   'POST',
   '/api/fathom/api-keys/used',
   (e) => {
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').KeyUsedRequest} */
     const body = e.requestInfo().body;
     const bound = { id: String(body.id), at: String(body.at) };
     e.app.db().newQuery('UPDATE api_keys SET last_used_at = {:at} WHERE id = {:id}').bind(bound).execute();
@@ -89,47 +96,47 @@ cronAdd('fathom_expired_sessions', '*/10 * * * *', () => {
   $app.db().newQuery('DELETE FROM sessions WHERE expires_at < {:now}').bind(bound).execute();
 });
 
-// PocketBase would save the record as it was read a moment before, every column of it: whoever changed their name again and
-// again had the old password, role or activity written over the new one. Tokens of an account that is deactivated end as well.
+// PocketBase saves all columns as it read them before. Without `ignoreUnchangedFields` a concurrent change of the name would
+// restore the old password, role or activity. A deactivated account gets a new token key, which ends its tokens.
 onRecordUpdate((e) => {
   e.record.ignoreUnchangedFields(true);
   if (e.record.original().getBool('is_active') && !e.record.getBool('is_active')) e.record.refreshTokenKey();
   e.next();
 }, 'users');
 
-// In the same transaction as the change. A new token key ends all tokens of the account at the global PocketBase, and sessions
-// end with them: PocketBase makes one for a new password and a new address, the hook above for a deactivated account. A new
-// password, which PocketBase also gives to an account that the owner of its address takes over, ends API keys: somebody else
-// may have made them. So does another role, with which they could do more than they were made for.
+// In the transaction of the change.
 onRecordUpdate((e) => {
-  const before = e.record.original();
-  const [tokenKey, password, role] = [
-    before.tokenKey(),
-    before.getString('password:hash'),
-    before.getString('role'),
-  ];
+  const { endedCredentials } = require(`${__hooks}/rules/accounts.js`);
+  /** @param {core.Record} record */
+  const credentialsOf = (record) => ({
+    tokenKey: record.tokenKey(),
+    password: record.getString('password:hash'),
+    role: record.getString('role'),
+  });
+  const before = credentialsOf(e.record.original());
   e.next();
+  const ended = endedCredentials(before, credentialsOf(e.record));
   const bound = { user: e.record.id };
-  const hasNewPassword = e.record.getString('password:hash') !== password;
-  if (hasNewPassword || e.record.tokenKey() !== tokenKey) {
+  if (ended.sessions) {
     e.app.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
   }
-  if (hasNewPassword || e.record.getString('role') !== role) {
+  if (ended.apiKeys) {
     e.app.db().newQuery('DELETE FROM api_keys WHERE user = {:user}').bind(bound).execute();
   }
 }, 'users');
 
 for (const after of [onRecordAfterUpdateSuccess, onRecordAfterDeleteSuccess]) {
   after((e) => {
-    require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/users/changed', { user_id: e.record.id }, 3);
+    const { callDaemon } = require(`${__hooks}/lib/daemon.js`);
+    callDaemon(e.app, '/internal/users/changed', { user_id: e.record.id }, 3);
     e.next();
   }, 'users');
 
-  // By hand, as the superuser.
+  // Changes by hand, as the superuser.
   after(
     (e) => {
-      const bound = { user_id: e.record.getString('user') };
-      require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/identities/changed', bound, 3);
+      const { callDaemon } = require(`${__hooks}/lib/daemon.js`);
+      callDaemon(e.app, '/internal/identities/changed', { user_id: e.record.getString('user') }, 3);
       e.next();
     },
     'sessions',

@@ -1,12 +1,12 @@
-/// The secrets of sign-in providers come from the environment and are held in memory alone: PocketBase keeps collections as they
-/// are, and in them these would lie open in its file.
+/// The client secrets of sign-in providers come from the environment and stay in memory: PocketBase stores collections in plain
+/// text.
 
 onBootstrap((e) => {
   e.next();
   require(`${__hooks}/lib/oauth.js`).fillSecrets(e.app);
 });
 
-// Each makes PocketBase read the collections anew.
+// After each of these PocketBase reads the collections again.
 for (const after of [
   onCollectionAfterCreateSuccess,
   onCollectionAfterUpdateSuccess,

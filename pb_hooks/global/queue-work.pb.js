@@ -1,20 +1,20 @@
-/// The operations of the queue, for the daemon and its workers only. Writers take turns, so what a statement reads is what
-/// it changes; lib/queue.js says what each operation does. The route is kept by the engine it runs in: even a module that
-/// is loaded already is looked for on the disk by each require().
+/// The operations of the queue, for the daemon and its workers only. queue/ describes and implements them. PocketBase runs one
+/// writer at a time, so a statement changes exactly the rows that it read. The module is cached per engine: require() checks the
+/// disk at each call, even for a loaded module.
 routerAdd(
   'POST',
   '/api/fathom/queue/{operation}',
-  (e) => (globalThis.queueRoute ??= require(`${__hooks}/lib/queue-route.js`)).answer(e),
+  (e) => (globalThis.queueRoute ??= require(`${__hooks}/queue/route.js`)).answer(e),
   $apis.skipSuccessActivityLog(),
 );
 
-// A task that was made in PocketBase's own interface or by another hook; those of the API are known to the daemon.
+// For tasks that are added in PocketBase's dashboard or by another hook. The daemon knows the tasks of its API already.
 onRecordAfterCreateSuccess((e) => {
   e.next();
-  require(`${__hooks}/lib/daemon.js`).tell(e.app, '/internal/queue/wake', {}, 1);
+  require(`${__hooks}/lib/daemon.js`).callDaemon(e.app, '/internal/queue/wake', {}, 1);
 }, 'global_queue');
 
-// Schedules that work for somebody go with them, as their tasks do.
+// The schedules of a deleted user. The tasks are deleted by their relation.
 onRecordDeleteExecute((e) => {
   e.next();
   e.app

@@ -1,36 +1,35 @@
 /// The envelopes of the control plane, for the rotation of the master key. Only the daemon can open them.
 
-// → {collections, counts: [{collection, key_id, count}]}
+// → StoredSecrets
 routerAdd(
   'GET',
   '/api/fathom/secrets',
-  (e) => {
-    const secrets = require(`${__hooks}/lib/secrets.js`);
-    return e.json(200, { collections: secrets.collections, counts: secrets.counts(e.app) });
-  },
+  (e) => e.json(200, require(`${__hooks}/lib/secrets.js`).countEnvelopes(e.app)),
   $apis.requireSuperuserAuth(),
 );
 
-// {after, limit, current} → [{id, belongs_to, envelope}] that do not begin with `current`.
+// OutdatedRequest → StoredEnvelope[]
 routerAdd(
   'POST',
   '/api/fathom/secrets/{collection}/outdated',
   (e) => {
-    const { outdated } = require(`${__hooks}/lib/secrets.js`);
-    return e.json(200, outdated(e.app, e.request.pathValue('collection'), e.requestInfo().body));
+    const { listOutdated } = require(`${__hooks}/lib/secrets.js`);
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').OutdatedRequest} */
+    const body = e.requestInfo().body;
+    return e.json(200, listOutdated(e.app, e.request.pathValue('collection'), body));
   },
   $apis.requireSuperuserAuth(),
 );
 
-// {id, old, fresh} → {replaced}: one statement, so that whenever this is cut short each row is whole.
+// ReplaceRequest → {replaced}
 routerAdd(
   'POST',
   '/api/fathom/secrets/{collection}/replace',
   (e) => {
-    const { replace } = require(`${__hooks}/lib/secrets.js`);
-    return e.json(200, {
-      replaced: replace(e.app, e.request.pathValue('collection'), e.requestInfo().body),
-    });
+    const { replaceEnvelope } = require(`${__hooks}/lib/secrets.js`);
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').ReplaceRequest} */
+    const body = e.requestInfo().body;
+    return e.json(200, { replaced: replaceEnvelope(e.app, e.request.pathValue('collection'), body) });
   },
   $apis.requireSuperuserAuth(),
 );

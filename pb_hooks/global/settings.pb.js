@@ -1,10 +1,9 @@
-/// A list of addresses of superusers that the daemon is not on would shut it out of the control plane.
+/// Keeps the daemon's addresses in a list of allowed superuser addresses: without them it cannot reach the control plane.
 
 onSettingsUpdateRequest((e) => {
-  const listed = Array.from(e.newSettings.superuserIPs || []);
-  const missing = ($os.getenv('FATHOM_DAEMON_ADDRESSES') || '127.0.0.1,::1')
-    .split(',')
-    .filter((address) => !listed.includes(address));
-  if (listed.length > 0 && missing.length > 0) e.newSettings.superuserIPs = [...listed, ...missing];
+  const { withDaemonAddresses } = require(`${__hooks}/rules/superusers.js`);
+  const ofDaemon = $os.getenv('FATHOM_DAEMON_ADDRESSES') || '127.0.0.1,::1';
+  const addresses = withDaemonAddresses(Array.from(e.newSettings.superuserIPs || []), ofDaemon);
+  if (addresses) e.newSettings.superuserIPs = addresses;
   e.next();
 });

@@ -1,13 +1,13 @@
-/// Sign-ins straight at the global PocketBase count against the same limits as those through Fathom's API, and are told of.
+/// Sign-ins and sign-ups at the global PocketBase count against the limits of Fathom's API. The daemon logs them.
 
 onRecordAuthWithPasswordRequest((e) => {
-  const daemon = require(`${__hooks}/lib/daemon.js`);
-  if (daemon.isFromDaemon(e)) {
+  const { callDaemon, isFromDaemon, originOf } = require(`${__hooks}/lib/daemon.js`);
+  if (isFromDaemon(e)) {
     e.next();
     return;
   }
-  const attempt = { collection: e.collection.name, identity: e.identity, ...daemon.originOf(e) };
-  const verdict = daemon.tell(e.app, '/internal/sign-ins/begun', attempt, 3);
+  const attempt = { collection: e.collection.name, identity: e.identity, ...originOf(e) };
+  const verdict = callDaemon(e.app, '/internal/sign-ins/begun', attempt, 3);
   if (verdict && verdict.retry_after_s) {
     require(`${__hooks}/lib/sign-in.js`).refuse(e, 'Too many sign-ins have failed.', verdict.retry_after_s);
   }
@@ -16,7 +16,7 @@ onRecordAuthWithPasswordRequest((e) => {
     e.next();
     ok = true;
   } finally {
-    daemon.tell(
+    callDaemon(
       e.app,
       '/internal/sign-ins/ended',
       { ...attempt, ok, attempt: verdict ? verdict.attempt : '', user_id: e.record ? e.record.id : '' },
@@ -26,28 +26,28 @@ onRecordAuthWithPasswordRequest((e) => {
 });
 
 onRecordCreateRequest((e) => {
-  const daemon = require(`${__hooks}/lib/daemon.js`);
-  if (e.hasSuperuserAuth() || daemon.isFromDaemon(e)) {
+  const { callDaemon, isFromDaemon, originOf } = require(`${__hooks}/lib/daemon.js`);
+  if (e.hasSuperuserAuth() || isFromDaemon(e)) {
     e.next();
     return;
   }
-  const asked = { ...daemon.originOf(e), refused: false };
-  const verdict = daemon.tell(e.app, '/internal/sign-ups', asked, 3);
+  const signUp = { ...originOf(e), refused: false };
+  const verdict = callDaemon(e.app, '/internal/sign-ups', signUp, 3);
   if (verdict && verdict.retry_after_s) {
-    require(`${__hooks}/lib/sign-in.js`).refuse(e, 'Too many accounts.', verdict.retry_after_s);
+    require(`${__hooks}/lib/sign-in.js`).refuse(e, 'Too many sign-ups.', verdict.retry_after_s);
   }
-  let made = false;
+  let ok = false;
   try {
     e.next();
-    made = true;
+    ok = true;
   } finally {
-    if (!made) daemon.tell(e.app, '/internal/sign-ups', { ...asked, refused: true }, 3);
+    if (!ok) callDaemon(e.app, '/internal/sign-ups', { ...signUp, refused: true }, 3);
   }
 }, 'users');
 
-onRecordAuthWithOAuth2Request((e) => require(`${__hooks}/lib/sign-in.js`).audited(e, e.providerName));
+onRecordAuthWithOAuth2Request((e) => require(`${__hooks}/lib/sign-in.js`).reportSignIn(e, e.providerName));
 
-// By a code that was sent to the address. PocketBase counts those that are wrong itself.
+// With a code that was sent by e-mail. PocketBase limits wrong codes itself.
 onRecordAuthWithOTPRequest((e) =>
-  require(`${__hooks}/lib/sign-in.js`).audited(e, e.record ? e.record.email() : ''),
+  require(`${__hooks}/lib/sign-in.js`).reportSignIn(e, e.record ? e.record.email() : ''),
 );

@@ -1,6 +1,5 @@
-/// What superusers do by hand is told to the daemon, for its audit log: whatever is not read only. Records are told one by one
-/// (audit.pb.js).
+/// Reports every writing request of a superuser to the daemon, for its audit log. audit.pb.js reports changes of records.
 routerUse((e) => {
   if (e.request.method === 'GET' || !e.hasSuperuserAuth()) return e.next();
-  return require(`${__hooks}/lib/superuser.js`).audited(e);
+  return require(`${__hooks}/lib/superuser.js`).reportRequest(e);
 });

@@ -1,11 +1,11 @@
-/// Fields that an administrator adds to the tables of Fathom, or makes stricter, apply to what is written into them from then on.
+/// Fields that an administrator adds to Fathom's tables, or makes stricter, apply only to values that are written afterwards.
 
 onRecordValidate((e) => {
   if (e.record.isNew()) return e.next();
   return require(`${__hooks}/lib/validation.js`).validateChanges(e);
 }, 'users');
 
-// The daemon alone writes these, and does not know the fields that others add.
+// Only the daemon writes these tables. It does not know added fields.
 onRecordValidate(
   (e) => require(`${__hooks}/lib/validation.js`).validateChanges(e),
   'sessions',

@@ -1,4 +1,4 @@
-// The people of Fathom. `role` and `is_active` are the daemon's to set: the rules refuse them from anybody else.
+// The users of Fathom. Only the daemon sets `role` and `is_active`: the rules refuse them in all other requests.
 migrate(
   (app) => {
     const users = app.findCollectionByNameOrId('users');
@@ -20,7 +20,7 @@ migrate(
     users.deleteRule = null;
     users.authRule = 'is_active = true';
     users.authAlert.enabled = false;
-    // One address, one account, however it is capitalised. PocketBase looks accounts up as this index compares.
+    // One account per address, ignoring the case of ASCII letters. PocketBase finds accounts with the collation of this index.
     users.indexes = users.indexes.map((index) => index.replace('(`email`)', '(`email` COLLATE NOCASE)'));
     app.save(users);
 

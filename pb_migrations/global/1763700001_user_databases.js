@@ -1,11 +1,11 @@
-// One row per user database: what should exist. What runs is known by the daemon alone.
+// One row per user database: the desired state. Only the daemon knows which instances run.
 migrate(
   (app) => {
     const users = app.findCollectionByNameOrId('users');
     const databases = new Collection({
       type: 'base',
       name: 'user_databases',
-      // The owner may look at the row of the own database; only superusers (the daemon) write.
+      // Owners can read the row of their database; only superusers (the daemon) write.
       listRule: 'user = @request.auth.id',
       viewRule: 'user = @request.auth.id',
       createRule: null,
@@ -23,7 +23,7 @@ migrate(
         },
         { type: 'text', name: 'day', required: true, pattern: '^\\d{4}-\\d{2}-\\d{2}$' },
         { type: 'number', name: 'number', required: true, onlyInt: true, min: 1 },
-        // provisioning: the directory may not be there yet; ready: it is; deleting: it is going away.
+        // provisioning: the directory may be missing; ready: it exists; deleting: it is being removed.
         {
           type: 'select',
           name: 'state',
@@ -47,7 +47,7 @@ migrate(
     });
     app.save(databases);
 
-    // The last number given out on a day. Kept when a database is deleted, so that no name is ever used twice.
+    // The last number of each day. It stays when a database is deleted, so no name is used twice.
     const days = new Collection({
       type: 'base',
       name: 'database_days',

@@ -1,11 +1,11 @@
-// The queue of tasks over all users. Claims are made by one SQL statement, so the columns it reads are indexed.
+// The task queue of all users. One SQL statement claims a task; the columns that it reads are indexed.
 migrate(
   (app) => {
     const users = app.findCollectionByNameOrId('users');
     const queue = new Collection({
       type: 'base',
       name: 'global_queue',
-      // A task may belong to nobody, and so does an anonymous request.
+      // A task may have no user, and an anonymous request has none either.
       listRule: "@request.auth.id != '' && user = @request.auth.id",
       viewRule: "@request.auth.id != '' && user = @request.auth.id",
       createRule: null,

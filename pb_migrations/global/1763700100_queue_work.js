@@ -1,11 +1,11 @@
-// What working on the queue needs beyond its tasks: switches, schedules, and the table of moves, kept by the database.
+// Settings and schedules of the queue, and a trigger that enforces the transitions of a task.
 migrate(
   (app) => {
     const queue = app.findCollectionByNameOrId('global_queue');
-    // What is secret of a payload, in an envelope of the daemon.
+    // The secret parts of a payload, in an envelope of the daemon.
     queue.fields.add(new TextField({ name: 'secrets', hidden: true, max: 2000000 }));
     queue.fields.add(new BoolField({ name: 'cancel_requested' }));
-    // The last error without what differs from one occurrence to the next: dead letters are retried by it.
+    // The last error without the parts that differ between occurrences. Dead letters are grouped by it.
     queue.fields.add(new TextField({ name: 'error_signature', max: 300 }));
     queue.indexes = [
       ...queue.indexes,
@@ -22,7 +22,7 @@ migrate(
       ...hidden,
       fields: [
         { type: 'bool', name: 'paused' },
-        // WORKER_CONCURRENCY of the daemon: one number for all workers, whatever their own environment says.
+        // WORKER_CONCURRENCY of the daemon. It applies to all workers; their own environment does not count.
         { type: 'number', name: 'max_running', onlyInt: true, min: 1, required: true },
       ],
     });
@@ -40,7 +40,7 @@ migrate(
           { type: 'text', name: 'name', required: true, max: 120 },
           { type: 'text', name: 'cron', required: true, max: 120 },
           { type: 'text', name: 'timezone', required: true, max: 80 },
-          // The task to add, as the API takes it; its secrets apart, in an envelope.
+          // The task to add, in the form of the API.
           { type: 'json', name: 'task', maxSize: 1048576 },
           { type: 'date', name: 'next_run_at', required: true },
           { type: 'date', name: 'last_run_at' },
@@ -49,7 +49,7 @@ migrate(
       }),
     );
 
-    // The moves of shared/task.ts, whoever makes them.
+    // The transitions of shared/task.ts, for every client of the database.
     app
       .db()
       .newQuery(

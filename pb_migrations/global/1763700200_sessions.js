@@ -1,4 +1,4 @@
-// Who is signed in, and the keys of programs. Only hashes are kept: whoever reads these tables can sign in as nobody.
+// Sessions of users, and API keys of programs. Only hashes are stored: a reader of these tables cannot sign in with them.
 migrate(
   (app) => {
     const users = app.findCollectionByNameOrId('users');
@@ -44,7 +44,7 @@ migrate(
           { type: 'text', name: 'name', required: true, max: 120 },
           // The part of the key that may be shown.
           { type: 'text', name: 'prefix', required: true, pattern: '^[a-z0-9]{12}$' },
-          // SHA-256 of the whole key, which holds 256 random bits.
+          // SHA-256 of the whole key, which has 256 random bits.
           { type: 'text', name: 'hash', required: true, hidden: true, max: 64 },
           user,
           { type: 'json', name: 'permissions', maxSize: 4000 },

@@ -1,4 +1,4 @@
-// What was done, by whom, from where. Rows are only ever added, each with a keyed hash over itself and the one before it.
+// The audit log: action, actor, address. Rows are only added. The keyed hash of each row covers the row and the hash before it.
 migrate(
   (app) => {
     app.save(
@@ -12,7 +12,7 @@ migrate(
         deleteRule: null,
         fields: [
           { type: 'number', name: 'seq', required: true, onlyInt: true, min: 1 },
-          // As text, since the hash is over exactly this.
+          // As text, because the hash covers exactly this text.
           { type: 'text', name: 'at', required: true, max: 40 },
           // local, session, key, anonymous, superuser
           { type: 'text', name: 'actor_kind', required: true, max: 20 },

@@ -1,4 +1,4 @@
-// Secrets of the daemon that belong to no row of another table, each in an envelope under its name.
+// Secrets of the daemon that belong to no row of another table, each in an envelope with a name.
 migrate(
   (app) => {
     app.save(

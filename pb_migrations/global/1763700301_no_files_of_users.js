@@ -1,4 +1,4 @@
-// Whoever signs up could leave files in the control plane, which has no use for them.
+// Users could upload files to the control plane, which does not need them.
 migrate(
   (app) => {
     const users = app.findCollectionByNameOrId('users');

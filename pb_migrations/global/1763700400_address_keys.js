@@ -1,9 +1,9 @@
-// One address, one account, in every writing of it. SQLite folds the case of ASCII alone, so the folded address has a column
-// of its own. Accounts whose addresses fold to the same key are kept: the oldest one holds the key, the others are marked
-// with their id, and `fathomd doctor` names them.
+// One account per address, for all spellings of the address. SQLite ignores the case of ASCII letters only, so a column holds the
+// key of the address. Existing accounts with the same key stay: the oldest one gets the key, the others a mark with their id.
+// `fathomd doctor` reports them.
 migrate(
   (app) => {
-    const { keyOf, markOf } = require(`${__hooks}/lib/addresses.js`);
+    const { keyOf, markOf } = require(`${__hooks}/rules/addresses.js`);
     const { rowsOf } = require(`${__hooks}/lib/rows.js`);
     const users = app.findCollectionByNameOrId('users');
     users.fields.add(new TextField({ name: 'email_key', hidden: true }));
@@ -14,6 +14,7 @@ migrate(
       id,
       email,
     }));
+    /** @type {{ [key: string]: boolean }} */
     const taken = {};
     for (const { id, email } of accounts) {
       const key = keyOf(email);

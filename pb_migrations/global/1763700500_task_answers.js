@@ -1,10 +1,10 @@
-// What other servers answered is for administrators; results and errors are for the task's user as well.
+// Responses of remote servers, for administrators only. Results and errors are also visible to the user of the task.
 migrate(
   (app) => {
     const queue = app.findCollectionByNameOrId('global_queue');
     queue.fields.add(new TextField({ name: 'answer', hidden: true, max: 10000 }));
     app.save(queue);
-    // Both stood in the result, and at the end of the message, before.
+    // Moves the response out of existing results, and removes it from the end of existing error messages.
     app
       .db()
       .newQuery(

@@ -25,7 +25,7 @@ const RETRYABLE: ReadonlySet<number> = new Set([408, 429, 503]);
 /** `URL` removes the default port. */
 const HTTP_PORT = 80;
 
-/** Calls the queue's hooks of the global PocketBase (`pb_hooks/global/lib/queue*.js`) over persistent connections. */
+/** Calls the queue's hooks of the global PocketBase (`pb_hooks/global/queue/*.js`) over persistent connections. */
 export class HookClient {
   readonly #target: { host: string; port: number; timeoutMs: number };
   readonly #headers: Readonly<Record<string, string>>;
@@ -129,7 +129,7 @@ export function isRefused(error: unknown): boolean {
   return error instanceof FathomError && error.code === 'internal';
 }
 
-/** Returns the message of the hook; see `pb_hooks/global/lib/queue-route.js`. */
+/** Returns the message of the hook; see `pb_hooks/global/queue/route.js`. */
 function reasonOf(text: string): string {
   try {
     return (JSON.parse(text) as { message?: string }).message?.replace(/\.$/, '') ?? text;

@@ -1,13 +1,31 @@
-// Calls to the daemon. Each says what happened; what follows from it is the daemon's business.
+// Requests to the daemon. Hooks report what happened; the daemon decides what follows.
 
-/** True when the daemon itself made this request, and so knows already. */
+/**
+ * @typedef {import('../../../shared/hooks/daemon-calls.ts').DaemonCalls} DaemonCalls
+ * @typedef {import('../../../shared/hooks/daemon-calls.ts').Origin} Origin
+ */
+
+/**
+ * True if the daemon sent this request. It needs no report then.
+ *
+ * @param {core.RequestEvent} e
+ */
 function isFromDaemon(e) {
   const token = $os.getenv('FATHOM_HOOK_TOKEN');
   return token !== '' && $security.equal(String(e.requestInfo().headers['x_fathom_hook_token'] || ''), token);
 }
 
-/** The daemon's JSON answer, or null when it is not there: it catches up by itself when it comes back. */
-function tell(app, path, body, timeoutSeconds) {
+/**
+ * The JSON response of the daemon, or null if the daemon is not reachable. It catches up by itself after its next start.
+ *
+ * @template {keyof DaemonCalls} Path
+ * @param {CoreApp} app
+ * @param {Path} path
+ * @param {DaemonCalls[Path]['body']} body
+ * @param {number} timeoutS
+ * @returns {DaemonCalls[Path]['response'] | null}
+ */
+function callDaemon(app, path, body, timeoutS) {
   const url = $os.getenv('FATHOM_HOOK_URL');
   if (!url) return null;
   try {
@@ -16,21 +34,36 @@ function tell(app, path, body, timeoutSeconds) {
       url: url + path,
       headers: { 'content-type': 'application/json', 'x-fathom-hook-token': $os.getenv('FATHOM_HOOK_TOKEN') },
       body: JSON.stringify(body),
-      timeout: timeoutSeconds,
+      timeout: timeoutS,
     });
     if (response.statusCode < 300) return response.json;
-    app.logger().warn('the Fathom daemon refused a call', 'path', path, 'status', response.statusCode);
+    app.logger().warn('the Fathom daemon refused a request', 'path', path, 'status', response.statusCode);
   } catch (error) {
-    app.logger().warn('the Fathom daemon does not answer', 'path', path, 'error', String(error));
+    app.logger().warn('the Fathom daemon does not respond', 'path', path, 'error', String(error));
   }
   return null;
 }
 
-/** Who connected, and whom a proxy named: the daemon knows which proxies are to be believed. */
+/**
+ * The peer of the connection and the addresses that proxies added. The daemon knows which proxies are trusted.
+ *
+ * @param {core.RequestEvent} e
+ * @returns {Origin}
+ */
 function originOf(e) {
-  // All of them: requestInfo() gives the first one alone, which whoever calls may have written.
-  const { header } = (e.requestEvent || e).request;
+  // All values of the header: requestInfo() returns only the first one, which the client may have sent.
+  const { header } = requestEventOf(e).request;
   return { peer: e.remoteIP(), forwarded: (header.values('X-Forwarded-For') || []).join(',') };
 }
 
-module.exports = { isFromDaemon, originOf, tell };
+/**
+ * Some events contain the event of their request, others are it.
+ *
+ * @param {core.RequestEvent & { requestEvent?: core.RequestEvent }} e
+ * @returns {core.RequestEvent}
+ */
+function requestEventOf(e) {
+  return e.requestEvent || e;
+}
+
+module.exports = { callDaemon, isFromDaemon, originOf, requestEventOf };

@@ -1,32 +1,40 @@
 /**
- * What `take` makes of each row, with which `model` is filled one after the other. PocketBase's all() takes an error after
- * the first row for the end of the rows, and a statement that writes commits after its last one: on a full disk it would
- * look as if it had been done (docs/decisions/0015-complete-reads.md).
+ * Maps each row of a query. `model` is filled with one row after the other. PocketBase's all() treats an error after the first
+ * row as the end of the rows, and a writing statement commits after its last row: on a full disk a failed write would look
+ * successful (docs/decisions/0015-complete-reads.md).
  *
- * @throws the error of the database, wherever it comes up
+ * @template Result
+ * @param {dbx.Query} query
+ * @param {DynamicModel} model
+ * @param {(model: DynamicModel) => Result} map
+ * @returns {Result[]}
+ * @throws the error of the database, from any row
  */
-function rowsOf(query, model, take) {
+function rowsOf(query, model, map) {
   const rows = query.rows();
-  // Each look at a method of Go's makes a function anew.
+  // Looked up once: goja creates a new function for each access to a method of a Go value.
   const { next, scanStruct } = rows;
-  const taken = [];
+  const results = [];
   try {
     while (next()) {
       scanStruct(model);
-      taken.push(take(model));
+      results.push(map(model));
     }
   } catch (error) {
     rows.close();
     throw error;
   }
   rows.err();
-  return taken;
+  return results;
 }
 
 /**
- * What one of PocketBase's finders finds, or null where there is no such row.
+ * The result of one of PocketBase's finders, or null if there is no such row.
  *
- * @throws any other error: what could not be read may well be there
+ * @template Result
+ * @param {() => Result} find
+ * @returns {Result | null}
+ * @throws any other error: after a failed read the row may exist
  */
 function orNull(find) {
   try {

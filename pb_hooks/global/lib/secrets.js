@@ -1,63 +1,80 @@
-const { rowsOf } = require(`${__hooks}/lib/rows.js`);
+const rows = require('./rows.js');
+const rule = require('../rules/envelopes.js');
 
-// Every envelope of the control plane: its table, its field, and the column that names whose it is.
-const ENVELOPES = {
-  user_databases: { field: 'superuser_secret', owner: 'user' },
-  global_queue: { field: 'secrets', owner: 'id' },
-  sealed_secrets: { field: 'envelope', owner: 'name' },
-};
+const { rowsOf } = rows;
+const { envelopesOf, tables } = rule;
 
-/** @throws NotFoundError for a table without envelopes */
-function placeOf(collection) {
-  if (!Object.keys(ENVELOPES).includes(collection)) throw new NotFoundError('There are no envelopes.');
-  return ENVELOPES[collection];
+/**
+ * @typedef {import('../../../shared/hooks/control-plane-routes.ts').OutdatedRequest} OutdatedRequest
+ * @typedef {import('../../../shared/hooks/control-plane-routes.ts').ReplaceRequest} ReplaceRequest
+ * @typedef {import('../../../shared/hooks/control-plane-routes.ts').StoredEnvelope} StoredEnvelope
+ * @typedef {import('../../../shared/hooks/control-plane-routes.ts').StoredSecrets} StoredSecrets
+ */
+
+/**
+ * @param {string} table
+ * @throws NotFoundError for a table without envelopes
+ */
+function findEnvelopes(table) {
+  const envelopes = envelopesOf(table);
+  if (!envelopes) throw new NotFoundError('This table has no envelopes.');
+  return envelopes;
 }
 
-/** {after, limit, current} → those that do not begin with `current`, in the order of their ids. */
-function outdated(app, collection, { after, limit, current }) {
-  const { field, owner } = placeOf(collection);
+/**
+ * Envelopes that do not begin with `current`, in the order of their ids.
+ *
+ * @param {CoreApp} app
+ * @param {string} table
+ * @param {OutdatedRequest} page
+ * @returns {StoredEnvelope[]}
+ */
+function listOutdated(app, table, { after, limit, current }) {
+  const envelopes = findEnvelopes(table);
   const query = app
     .db()
-    .newQuery(
-      `SELECT id, ${owner} AS owner, ${field} AS envelope FROM ${collection}
-       WHERE ${field} != '' AND substr(${field}, 1, length({:current})) != {:current} AND id > {:after}
-       ORDER BY id LIMIT {:limit}`,
-    )
+    .newQuery(envelopes.outdated)
     .bind({ after: String(after), limit: Number(limit), current: String(current) });
   return rowsOf(query, new DynamicModel({ id: '', owner: '', envelope: '' }), (row) => ({
     id: row.id,
-    belongs_to: `${collection}/${row.owner}/${field}`,
+    belongs_to: envelopes.belongsTo(row.owner),
     envelope: row.envelope,
   }));
 }
 
-/** False when it is not the envelope that was read any more. */
-function replace(app, collection, { id, old, fresh }) {
-  const { field } = placeOf(collection);
+/**
+ * Replaces an envelope with one statement. Returns false if the envelope was changed in the meantime.
+ *
+ * @param {CoreApp} app
+ * @param {string} table
+ * @param {ReplaceRequest} request
+ */
+function replaceEnvelope(app, table, { id, old, fresh }) {
+  const query = app.db().newQuery(findEnvelopes(table).replace);
   return (
-    app
-      .db()
-      .newQuery(`UPDATE ${collection} SET ${field} = {:fresh} WHERE id = {:id} AND ${field} = {:old}`)
+    query
       .bind({ id: String(id), old: String(old), fresh: String(fresh) })
       .execute()
       .rowsAffected() === 1
   );
 }
 
-/** How many each master key has sealed, table by table. */
-function counts(app) {
-  return Object.keys(ENVELOPES).flatMap((collection) => {
-    const { field } = ENVELOPES[collection];
-    const query = app.db().newQuery(
-      `SELECT substr(${field}, 4, instr(substr(${field}, 4), '.') - 1) AS key_id, COUNT(*) AS count
-         FROM ${collection} WHERE ${field} != '' GROUP BY 1 ORDER BY 1`,
-    );
+/**
+ * Number of envelopes per table and master key.
+ *
+ * @param {CoreApp} app
+ * @returns {StoredSecrets}
+ */
+function countEnvelopes(app) {
+  const counts = tables.flatMap((collection) => {
+    const query = app.db().newQuery(findEnvelopes(collection).counts);
     return rowsOf(query, new DynamicModel({ key_id: '', count: 0 }), ({ key_id, count }) => ({
       collection,
       key_id,
       count,
     }));
   });
+  return { collections: tables, counts };
 }
 
-module.exports = { collections: Object.keys(ENVELOPES), outdated, replace, counts };
+module.exports = { countEnvelopes, listOutdated, replaceEnvelope };

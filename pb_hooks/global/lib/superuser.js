@@ -1,30 +1,43 @@
-const daemon = require(`${__hooks}/lib/daemon.js`);
+const daemon = require('./daemon.js');
+const superusers = require('../rules/superusers.js');
 
-const RECORDS = /^\/api\/(batch$|collections\/[^/]+\/records(\/|$))/;
+const { callDaemon, isFromDaemon, originOf } = daemon;
+const { actionOf, isRecordRequest } = superusers;
 
-/** Lets the request pass, and tells the daemon how it ended: changes of collections and settings, SQL, backups, impersonation. */
-function audited(e) {
+/**
+ * Continues with a request of a superuser and reports its outcome: changes of collections and settings, SQL, backups,
+ * impersonation.
+ *
+ * @param {core.RequestEvent} e
+ */
+function reportRequest(e) {
   const { method, url } = e.request;
-  if (daemon.isFromDaemon(e) || RECORDS.test(url.path)) return e.next();
-  const what = { action: `superuser.${method.toLowerCase()}`, target: url.path, actor: e.auth.email() };
+  const path = url?.path ?? '';
+  if (isFromDaemon(e) || isRecordRequest(path)) return e.next();
+  const report = { action: actionOf(method), target: path, actor: e.auth?.email() ?? '' };
   let ok = false;
   try {
     e.next();
     ok = true;
   } finally {
-    daemon.tell(e.app, '/internal/superuser', { ...what, ok, ...daemon.originOf(e) }, 3);
+    callDaemon(e.app, '/internal/superuser', { ...report, ok, ...originOf(e) }, 3);
   }
 }
 
-/** A change of one record, after it was made. */
-function changedRecord(e, verb) {
-  if (!e.hasSuperuserAuth() || daemon.isFromDaemon(e)) return;
-  const what = {
+/**
+ * Reports a changed record.
+ *
+ * @param {core.RecordRequestEvent} e
+ * @param {'create' | 'update' | 'delete'} verb
+ */
+function reportRecord(e, verb) {
+  if (!e.hasSuperuserAuth() || isFromDaemon(e)) return;
+  const report = {
     action: `record.${verb}`,
     target: `${e.collection.name}/${e.record.id}`,
-    actor: e.auth.email(),
+    actor: e.auth?.email() ?? '',
   };
-  daemon.tell(e.app, '/internal/superuser', { ...what, ok: true, ...daemon.originOf(e) }, 3);
+  callDaemon(e.app, '/internal/superuser', { ...report, ok: true, ...originOf(e) }, 3);
 }
 
-module.exports = { audited, changedRecord };
+module.exports = { reportRecord, reportRequest };

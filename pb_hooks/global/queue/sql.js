@@ -1,31 +1,56 @@
-// What the statements of the queue share. Times are PocketBase's text form, in UTC, so that comparing texts compares times.
+// Parts of the statements of the queue. Times are in PocketBase's text form, in UTC, so comparing texts compares times.
 
-const { rowsOf } = require(`${__hooks}/lib/rows.js`);
+/**
+ * Runs statements. The only column of a query is called `row`.
+ *
+ * @typedef {object} Database
+ * @property {boolean} inTransaction whether all statements take effect together or not at all
+ * @property {(text: string, parameters?: Parameters) => string[]} rows
+ * @property {(text: string, parameters?: Parameters) => string | null} firstRow
+ * @property {(text: string, parameters?: Parameters) => number} execute returns the number of changed rows
+ */
+
+/** @typedef {{ [name: string]: string | number | boolean | null | undefined }} Parameters */
 
 const NOW = "strftime('%Y-%m-%d %H:%M:%fZ', 'now')";
 
-/** The moment that parameter `name`, a text like '+30.5 seconds', says from now. */
+/**
+ * A time relative to now. The parameter is a text like '+30.5 seconds'.
+ *
+ * @param {string} name of the parameter
+ */
 function fromNow(name) {
   return `strftime('%Y-%m-%d %H:%M:%fZ', 'now', {:${name}})`;
 }
 
-/** No lease that is written ends later than this. */
+/** The longest lease that is written. */
 const MAX_LEASE_MS = 60_000;
-/** No retry that is written waits longer than this; handlers are held to less (daemon/queue/runner/messages.ts). */
+/** The longest delay of a retry that is written. The limit for handlers is lower (daemon/queue/runner/messages.ts). */
 const MAX_DELAY_MS = 31 * 86_400_000;
 
-/** A time later than this from now was written by a clock that has been set back since. */
+/** A time further in the future was written before the clock was set back. */
 const CLOCK_TOLERANCE = '+5 seconds';
 
-/** For `fromNow`; what SQLite could not count with would make the row unusable. */
-function seconds(ms, mostMs) {
-  const bounded = Math.min(Math.max(0, Number(ms) || 0), mostMs);
+/**
+ * A parameter for `fromNow`, from 0 to `maxMs`. A value that SQLite cannot calculate with would make the row unusable.
+ *
+ * @param {number} ms
+ * @param {number} maxMs
+ */
+function seconds(ms, maxMs) {
+  const bounded = Math.min(Math.max(0, Number(ms) || 0), maxMs);
   return `+${(bounded / 1000).toFixed(3)} seconds`;
 }
 
+// SQL that converts a column to a value of the JSON text.
+
+/** @param {string} column */
 const time = (column) => `NULLIF(replace(${column}, ' ', 'T'), '')`;
+/** @param {string} column */
 const json = (column) => `json(CASE WHEN json_valid(${column}) THEN ${column} ELSE 'null' END)`;
+/** @param {string} condition */
 const bool = (condition) => `json(iif(${condition}, 'true', 'false'))`;
+/** @param {{ [name: string]: string }} pairs */
 const columns = (pairs) =>
   Object.keys(pairs)
     .map((name) => `'${name}', ${pairs[name]}`)
@@ -33,6 +58,7 @@ const columns = (pairs) =>
 
 const LAST_MESSAGE = "json_extract(CASE WHEN json_valid(errors) THEN errors END, '$[#-1].message')";
 
+/** @type {Record<keyof import('../../../shared/api/queue.ts').TaskSummary, string>} */
 const SUMMARY = {
   id: 'id',
   type: 'type',
@@ -56,10 +82,10 @@ const SUMMARY = {
   updated: time('updated'),
 };
 
-/** A task as everybody may see it, as one JSON text. */
+/** A `TaskSummary` as JSON text. */
 const SUMMARY_JSON = `json_object(${columns(SUMMARY)})`;
 
-/** With what it was given and what came of it; secrets only say that they are there. */
+/** A `Task` as JSON text: with payload, result and errors, but without the secrets. */
 const TASK_JSON = `json_object(${columns({
   ...SUMMARY,
   payload: json('payload'),
@@ -70,7 +96,7 @@ const TASK_JSON = `json_object(${columns({
   errors: json('errors'),
 })})`;
 
-/** A claimed task as its worker gets it. */
+/** A `ClaimedTask` as JSON text. */
 const CLAIM_JSON = `json_object(${columns({
   id: 'id',
   type: 'type',
@@ -85,47 +111,6 @@ const CLAIM_JSON = `json_object(${columns({
   user: "(SELECT json_object('id', u.id, 'email', u.email, 'name', u.name) FROM users u WHERE u.id = global_queue.user)",
 })})`;
 
-const found = new DynamicModel({ row: '' });
-
-/**
- * What runs statements; `query` makes one of its text. The only column of those that answer is called `row`. `together`:
- * they take effect all together or not at all.
- */
-function runner(query, together) {
-  const rows = (text, parameters) => rowsOf(query(text).bind(parameters || {}), found, ({ row }) => row);
-  return {
-    together,
-    rows,
-    firstRow(text, parameters) {
-      const [first] = rows(text, parameters);
-      return first === undefined ? null : first;
-    },
-    /** How many rows it changed. */
-    execute: (text, parameters) =>
-      query(text)
-        .bind(parameters || {})
-        .execute()
-        .rowsAffected(),
-  };
-}
-
-/** All of them together or none. */
-const transaction = (tx) => runner((text) => tx.db().newQuery(text), true);
-
-/** Beside what writes: none waits for the other. */
-const reading = runner((text) => $app.concurrentDB().newQuery(text), false);
-
-const prepared = {};
-
-/**
- * Each by itself, and prepared once: to compile a statement of the queue takes longer than to run it. Only for texts
- * that do not vary. On the one connection that writes, like transactions, so that all of them take turns.
- */
-const oneByOne = runner((text) => {
-  prepared[text] ??= $app.nonconcurrentDB().newQuery(text).prepare();
-  return prepared[text];
-}, false);
-
 module.exports = {
   NOW,
   MAX_LEASE_MS,
@@ -138,7 +123,4 @@ module.exports = {
   SUMMARY_JSON,
   TASK_JSON,
   CLAIM_JSON,
-  transaction,
-  reading,
-  oneByOne,
 };

@@ -1,6 +1,11 @@
-// The operations of people and schedules.
+// Operations for administrators, users and schedules.
 
-const sql = require(`${__hooks}/lib/queue-sql.js`);
+const sql = require('./sql.js');
+
+/**
+ * @typedef {import('./sql.js').Database} Database
+ * @typedef {import('../../../shared/hooks/queue-operations.ts').QueueOperations} Operations
+ */
 
 const { NOW, TASK_JSON, SUMMARY_JSON } = sql;
 
@@ -9,8 +14,10 @@ const HAS_USER = `({:user} = '' OR EXISTS (SELECT 1 FROM users WHERE id = {:user
 const FIND = `SELECT ${TASK_JSON} AS row FROM global_queue WHERE id = {:id}`;
 
 /**
- * {id, type, payload, sealed, user_id, priority, run_at, max_attempts, timeout_s, unique_key} → {created, task}.
- * A task with the same key that is not finished wins; none for an unknown user. `payload` is JSON text.
+ * Adds a task. An unfinished task with the same key is returned instead; null for an unknown user.
+ *
+ * @param {Database} db
+ * @param {Operations['enqueue']['request']} body
  */
 function enqueue(db, body) {
   const parameters = {
@@ -43,7 +50,12 @@ function enqueue(db, body) {
   return `{"created":false,"task":${known}}`;
 }
 
-/** {id} → {task} */
+/**
+ * Returns a task, or null.
+ *
+ * @param {Database} db
+ * @param {Operations['get']['request']} body
+ */
 function get(db, { id }) {
   return `{"task":${db.firstRow(FIND, { id })}}`;
 }
@@ -54,12 +66,20 @@ const FILTERS = {
   user_id: 'user = {:user_id}',
   signature: 'error_signature = {:signature}',
 };
+/** @type {('status' | 'type' | 'user_id' | 'signature')[]} */
+const FILTER_NAMES = ['status', 'type', 'user_id', 'signature'];
 const SORTS = ['created', 'updated', 'run_at', 'priority', 'finished_at'];
 
-/** {page, per_page, sort, full?, status?, type?, user_id?, signature?} → {items, total} */
+/**
+ * Returns one page of tasks.
+ *
+ * @param {Database} db
+ * @param {Operations['list']['request']} body
+ */
 function list(db, body) {
-  const used = Object.keys(FILTERS).filter((name) => body[name]);
+  const used = FILTER_NAMES.filter((name) => body[name]);
   const where = used.length === 0 ? 'TRUE' : used.map((name) => FILTERS[name]).join(' AND ');
+  /** @type {import('./sql.js').Parameters} */
   const parameters = {};
   for (const name of used) parameters[name] = body[name];
   const column = body.sort.replace('-', '');
@@ -74,7 +94,7 @@ function list(db, body) {
   return `{"items":[${items.join(',')}],"total":${total}}`;
 }
 
-/** By index in every state; none on `updated` alone, which each claim and each end of a task would have to pay for. */
+/** Uses an index in every status. An index on `updated` alone would slow down each claim and each end of a task. */
 const CHANGED = `
   SELECT id FROM global_queue INDEXED BY idx_global_queue_updated WHERE status = 'pending' AND updated >= {:since}
   UNION ALL SELECT id FROM global_queue WHERE status = 'processing' AND updated >= {:since}
@@ -82,8 +102,11 @@ const CHANGED = `
     WHERE status IN ('done', 'failed', 'dead', 'cancelled') AND finished_at >= {:since}`;
 
 /**
- * {since, limit} → {items}: what changed at that moment or later, the oldest first. Times that a clock wrote which was ahead
- * are left out: whoever asks from the last of them on would hear of nothing until then.
+ * Returns tasks that changed at `since` or later, the oldest first. Times in the future, written before the clock was set
+ * back, are left out: the next request starts at the last time, and would return nothing until then.
+ *
+ * @param {Database} db
+ * @param {Operations['changes']['request']} body
  */
 function changes(db, { since, limit }) {
   const items = db.rows(
@@ -94,7 +117,11 @@ function changes(db, { since, limit }) {
   return `{"items":[${items.join(',')}]}`;
 }
 
-/** {} → {paused, max_running, counts, now} */
+/**
+ * Returns the settings, and the number of tasks per status.
+ *
+ * @param {Database} db
+ */
 function stats(db) {
   const counts = db.rows(`SELECT '"' || status || '":' || COUNT(*) AS row FROM global_queue GROUP BY status`);
   const settings = db.firstRow(
@@ -104,7 +131,12 @@ function stats(db) {
   return `{${settings},"counts":{${counts.join(',')}},"now":"${now}"}`;
 }
 
-/** {paused?, max_running?} → as stats */
+/**
+ * Changes settings and returns the stats.
+ *
+ * @param {Database} db
+ * @param {Operations['configure']['request']} body
+ */
 function configure(db, { paused, max_running }) {
   if (paused !== undefined) db.execute('UPDATE queue_settings SET paused = {:paused}', { paused });
   if (max_running !== undefined) {
@@ -113,7 +145,12 @@ function configure(db, { paused, max_running }) {
   return stats(db);
 }
 
-/** {id} → {changed, task}. A task that runs is only marked: its worker stops the handler and says when that is done. */
+/**
+ * Cancels a task. A running task is only marked: its worker stops the handler and reports the end.
+ *
+ * @param {Database} db
+ * @param {Operations['cancel']['request']} body
+ */
 function cancel(db, { id }) {
   const changed = db.firstRow(
     `UPDATE global_queue SET cancel_requested = TRUE, updated = ${NOW},
@@ -125,7 +162,12 @@ function cancel(db, { id }) {
   return `{"changed":${changed !== null},"task":${db.firstRow(FIND, { id })}}`;
 }
 
-/** {id} or {signature} → {ids}: dead letters that are pending again, with all their attempts before them. */
+/**
+ * Retries one dead letter, or all with a signature, with all their attempts.
+ *
+ * @param {Database} db
+ * @param {{ id?: string, signature?: string }} body
+ */
 function retry(db, { id, signature }) {
   const ids = db.rows(
     `UPDATE OR IGNORE global_queue SET status = 'pending', attempts = 0, run_at = ${NOW}, finished_at = '',
@@ -133,10 +175,17 @@ function retry(db, { id, signature }) {
      WHERE status = 'dead' AND ${id ? 'id = {:key}' : 'error_signature = {:key}'} RETURNING id AS row`,
     { key: id || signature },
   );
-  return JSON.stringify({ ids });
+  /** @type {Operations['retry']['response']} */
+  const response = { ids };
+  return JSON.stringify(response);
 }
 
-/** {page, per_page} → {items: [{signature, count, last}], total} of the dead letters. */
+/**
+ * Returns one page of the groups of dead letters.
+ *
+ * @param {Database} db
+ * @param {Operations['dead']['request']} body
+ */
 function dead(db, { page, per_page }) {
   const items = db.rows(
     `SELECT json_object('signature', error_signature, 'count', COUNT(*), 'last', replace(MAX(finished_at), ' ', 'T')) AS row
@@ -150,9 +199,14 @@ function dead(db, { page, per_page }) {
   return `{"items":[${items.join(',')}],"total":${total}}`;
 }
 
-/** {finished_days, dead_days, limit} → {removed}: a bounded number, so that workers do not wait long. */
+/**
+ * Removes old tasks. Their number is limited, so that workers do not wait long.
+ *
+ * @param {Database} db
+ * @param {Operations['prune']['request']} body
+ */
 function prune(db, { finished_days, dead_days, limit }) {
-  // Written by a clock that was ahead: they would be kept for as long as that.
+  // Times in the future were written before the clock was set back. These tasks would be kept until then.
   db.execute(
     `UPDATE global_queue SET finished_at = ${NOW}
      WHERE status IN ('done', 'cancelled', 'dead') AND finished_at > ${sql.fromNow('ahead')}`,
@@ -166,21 +220,29 @@ function prune(db, { finished_days, dead_days, limit }) {
        LIMIT {:limit}) RETURNING id AS row`,
     { finished: `-${finished_days} days`, dead: `-${dead_days} days`, limit },
   );
-  return JSON.stringify({ removed: removed.length });
+  /** @type {Operations['prune']['response']} */
+  const response = { removed: removed.length };
+  return JSON.stringify(response);
 }
 
 const SCHEDULE_JSON = `json_object('name', name, 'cron', cron, 'timezone', timezone, 'task', ${sql.json('task')},
   'next_run_at', ${sql.time('next_run_at')}, 'last_run_at', ${sql.time('last_run_at')})`;
 
-/** {} → {items} */
+/**
+ * Returns all schedules.
+ *
+ * @param {Database} db
+ */
 function schedules(db) {
   const items = db.rows(`SELECT ${SCHEDULE_JSON} AS row FROM queue_schedules ORDER BY name`);
   return `{"items":[${items.join(',')}]}`;
 }
 
 /**
- * {id, name, cron, timezone, task, user, next_run_at} → {item}; none for an unknown user. Runs that an earlier form of it
- * missed are dropped.
+ * Adds or replaces a schedule; null for an unknown user. Missed runs of the replaced schedule are dropped.
+ *
+ * @param {Database} db
+ * @param {Operations['schedule']['request']} body
  */
 function schedule(db, body) {
   const item = db.firstRow(
@@ -201,7 +263,12 @@ function schedule(db, body) {
   return `{"item":${item}}`;
 }
 
-/** {name} → {removed} */
+/**
+ * Removes a schedule.
+ *
+ * @param {Database} db
+ * @param {Operations['unschedule']['request']} body
+ */
 function unschedule(db, { name }) {
   const gone = db.firstRow('DELETE FROM queue_schedules WHERE name = {:name} RETURNING name AS row', {
     name,
@@ -209,7 +276,12 @@ function unschedule(db, { name }) {
   return `{"removed":${gone !== null}}`;
 }
 
-/** {name, expected, next} → {moved}: another next run, for one of several who try. */
+/**
+ * Changes the time of the next run. Of several concurrent requests, one succeeds.
+ *
+ * @param {Database} db
+ * @param {Operations['reschedule']['request']} body
+ */
 function reschedule(db, { name, expected, next }) {
   const moved = db.firstRow(
     `UPDATE queue_schedules SET next_run_at = {:next}
@@ -220,8 +292,11 @@ function reschedule(db, { name, expected, next }) {
 }
 
 /**
- * {name, expected, next, task} → {fired, task}: moves the schedule on and adds its task, for one of several who try; no
- * task for an unknown user. An empty `next` ends the schedule.
+ * Sets the next run and adds the task of a schedule. Of several concurrent requests, one succeeds. `task` is null for an unknown
+ * user.
+ *
+ * @param {Database} db
+ * @param {Operations['fire']['request']} body
  */
 function fire(db, { name, expected, next, task }) {
   const moved = db.firstRow(
@@ -233,9 +308,9 @@ function fire(db, { name, expected, next, task }) {
   return enqueue(db, task).replace('{"created"', '{"fired":true,"created"');
 }
 
-/** `reads`: changes nothing. `alone`: its statements each make sense without the others. */
+/** @satisfies {{ [name: string]: import('./execution.js').Operation }} */
 const operations = {
-  enqueue: { run: enqueue, alone: () => true },
+  enqueue: { run: enqueue, isIndependent: () => true },
   get: { run: get, reads: true },
   list: { run: list, reads: true },
   changes: { run: changes, reads: true },

@@ -1,0 +1,27 @@
+// PocketBase's own types come from node_modules/.cache/pocketbase/types.d.ts (scripts/pocketbase-types.ts).
+
+/** Modules that handlers and migrations load. A handler runs in a context of its own, so it loads them inside. */
+interface HookModules {
+  'lib/addresses': typeof import('./global/lib/addresses.js');
+  'lib/admin': typeof import('./global/lib/admin.js');
+  'lib/daemon': typeof import('./global/lib/daemon.js');
+  'lib/oauth': typeof import('./global/lib/oauth.js');
+  'lib/rows': typeof import('./global/lib/rows.js');
+  'lib/secrets': typeof import('./global/lib/secrets.js');
+  'lib/sign-in': typeof import('./global/lib/sign-in.js');
+  'lib/superuser': typeof import('./global/lib/superuser.js');
+  'lib/validation': typeof import('./global/lib/validation.js');
+  'queue/route': typeof import('./global/queue/route.js');
+  'rules/accounts': typeof import('./global/rules/accounts.js');
+  'rules/addresses': typeof import('./global/rules/addresses.js');
+  'rules/superusers': typeof import('./global/rules/superusers.js');
+}
+
+/** PocketBase's loader. Modules load each other by relative paths. */
+declare function require<Name extends keyof HookModules>(path: `${string}/${Name}.js`): HookModules[Name];
+
+/** Cached by queue-work.pb.js. */
+declare var queueRoute: HookModules['queue/route'] | undefined;
+
+/** The hooks import types from shared/, and one of its modules uses node:crypto. */
+declare module 'node:crypto';
