@@ -2,6 +2,7 @@ import { securityCommands } from './accounts/security.ts';
 import { userCommands } from './accounts/users.ts';
 import { daemonCommands } from './daemon/daemon-commands.ts';
 import { databaseCommands } from './databases/databases.ts';
+import { DERIVED_GROUPS, derivedCommands } from './derived-commands.ts';
 import { hostCommands } from './host/host-commands.ts';
 import { installCommands } from './host/install-commands.ts';
 import { pocketbaseCommands } from './host/pocketbase.ts';
@@ -16,10 +17,12 @@ export const COMMANDS = [
   ...databaseCommands,
   ...queueCommands,
   ...securityCommands,
+  ...derivedCommands,
   ...pocketbaseCommands,
 ];
 
 export const GROUPS: Readonly<Record<string, string>> = {
+  ...DERIVED_GROUPS,
   users: 'Manage users and their roles',
   keys: 'Manage API keys of programs',
   audit: 'Read and verify the audit log',

@@ -1,3 +1,4 @@
+import { type CommandFacts, commandFactsOf } from '../api/contract/command-facts.ts';
 import type { Endpoint, Method, Resource } from '../api/contract/endpoint.ts';
 import { RESOURCES } from '../api/resources.ts';
 
@@ -15,6 +16,7 @@ export interface Operation {
   timeoutMs?: number;
   /** The response is one page of a list. */
   isPaged?: true;
+  command?: CommandFacts;
 }
 
 export type OperationTable = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -30,7 +32,8 @@ export const OPERATIONS: OperationTable = mapValues<Resource, Record<string, Ope
   (resource) => mapValues(resource, operationOf),
 );
 
-function operationOf({ method, path, query, body, responses, timeoutMs }: Endpoint): Operation {
+function operationOf(endpoint: Endpoint): Operation {
+  const { method, path, query, body, responses, timeoutMs, command } = endpoint;
   const sends = body ? 'body' : query ? 'query' : undefined;
   const failures = Object.entries(responses).filter(([, { failure }]) => failure);
   const mediaType = Object.values(responses).find((response) => response.mediaType)?.mediaType;
@@ -42,6 +45,7 @@ function operationOf({ method, path, query, body, responses, timeoutMs }: Endpoi
     ...(mediaType && { mediaType }),
     ...(timeoutMs && { timeoutMs }),
     ...(query && 'page' in query.shape && { isPaged: true }),
+    ...(command && { command: commandFactsOf(command, endpoint) }),
   };
 }
 

@@ -114,7 +114,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.press('Enter');
     const record = await terminal.shows(`"email": "${tenant.email}"`);
     expect(record).not.toMatch(/tokenKey|\$2a\$/);
-    const copied = `fathomd databases records ${tenant.name} users --page 1 --json --socket ${shared.fathom.socketPath}`;
+    const copied = `bin/fathomd databases records ${tenant.name} users --page 1 --json --socket ${shared.fathom.socketPath}`;
     await terminal.press('y');
     await terminal.shows('Copy');
     await terminal.press('c');

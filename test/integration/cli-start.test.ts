@@ -186,7 +186,7 @@ describe('start without a terminal', () => {
       );
       await terminal.shows('● live');
       await terminal.press('q');
-      await terminal.shows('keep running?', 'leave, stop the daemon');
+      await terminal.shows('keep running?', 'quit and stop the daemon');
       await terminal.press('s');
       await terminal.shows(`the daemon is stopped (pid ${daemon.pid})`, 'exit=0');
     },

@@ -262,6 +262,22 @@ describe('the commands for users', () => {
     expect(await me(key.stdout)).toMatchObject({ status: 200, body: { email: 'cal@example.com' } });
   });
 
+  it('list and end the sessions of all', async () => {
+    cal = await signIn(fathom.url, 'cal@example.com');
+    const list = async () =>
+      JSON.parse((await run(['sessions', 'list', '--user-id', cal.user.id, '--json'])).stdout) as {
+        id: string;
+      }[];
+    const [session, ...others] = await list();
+    expect(others).toEqual([]);
+    expect((await run(['sessions', 'list', '--all'])).stdout).toEqual(textWith('USER ID', cal.user.id));
+    const ended = await run(['sessions', 'end', session?.id ?? '', '--json']);
+    expect(JSON.parse(ended.stdout)).toEqual({ id: session?.id });
+    expect(await list()).toEqual([]);
+    expect((await run(['sessions', 'end', session?.id ?? ''])).exitCode).toBe(1);
+    expect((await me(cal.token)).status).toBe(401);
+  });
+
   it('delete one with its database when its address is typed, and not otherwise', async () => {
     const { name } = cal.database;
     const wrong = await run(['users', 'delete', cal.user.id], 'cal\n');

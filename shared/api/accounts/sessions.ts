@@ -41,6 +41,7 @@ export const listSessions = endpoint({
   summary: 'List sessions',
   description: "The caller's own sessions. Administrators may list those of `user_id`, or of all users.",
   permission: 'sessions.read',
+  command: 'sessions list',
   query: pageQuerySchema.omit({ sort: true }).extend({
     ...ofUser,
     all: z.enum(['true', 'false']).default('false').meta({ description: 'The sessions of all users.' }),
@@ -78,6 +79,7 @@ export const endSession = endpoint({
   description: 'Users may end their own sessions.',
   permission: 'sessions.end',
   audit: 'session.end',
+  command: 'sessions end',
   params: idParams('a session'),
   responses: noContent('The session has ended.'),
   errors: ['not_found'],

@@ -33,6 +33,8 @@ export interface Endpoint {
   permission: Permission | 'public';
   /** Name in the audit log; null if it is not recorded. Required for every operation that changes something. */
   audit?: string | null;
+  /** Words of a command that calls the operation, like `sessions list`. The command line derives the command. */
+  command?: `${string} ${string}`;
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: z.ZodType;

@@ -1,0 +1,76 @@
+import type { Options, PositionalOptions } from 'yargs';
+import type { CommandFacts, CommandField } from '../../shared/api/contract/command-facts.ts';
+import { OPERATIONS, type Operation } from '../../shared/client/operations.ts';
+import { type AnyCommand, command, TABLE_OPTIONS } from './command.ts';
+import { CONNECT_OPTIONS } from './connect.ts';
+
+interface Derived {
+  resource: string;
+  method: string;
+  operation: Operation;
+  facts: CommandFacts;
+}
+
+const DERIVED: readonly Derived[] = Object.entries(OPERATIONS).flatMap(([resource, operations]) =>
+  Object.entries(operations).flatMap(([method, operation]) =>
+    operation.command ? [{ resource, method, operation, facts: operation.command }] : [],
+  ),
+);
+
+/** The commands of operations whose declaration in `shared/api` names one. */
+export const derivedCommands: readonly AnyCommand[] = DERIVED.map(derive);
+
+/** Help texts of their groups, by the first word. */
+export const DERIVED_GROUPS: Readonly<Record<string, string>> = Object.fromEntries(
+  DERIVED.map(({ facts }) => [facts.words[0], facts.group]),
+);
+
+function derive({ facts, ...call }: Derived): AnyCommand {
+  const { words, summary, parameters, fields } = facts;
+  return command({
+    words,
+    summary,
+    positionals: Object.fromEntries(parameters.map((name) => [name, positionalOf(name)])),
+    options: {
+      ...Object.fromEntries(fields.map((field) => [optionName(field.name), optionOf(field)])),
+      ...TABLE_OPTIONS,
+      ...CONNECT_OPTIONS,
+    },
+    async run(args, context) {
+      const { runDerived } = await import('./derived-action.ts');
+      const values = args as Readonly<Record<string, unknown>>;
+      const given = fields.flatMap(({ name }) => {
+        const value = values[optionName(name)];
+        return value === undefined ? [] : [[name, value] as const];
+      });
+      return runDerived(
+        {
+          ...call,
+          parameters: Object.fromEntries(parameters.map((name) => [name, String(values[name])])),
+          fields: Object.fromEntries(given),
+        },
+        args,
+        context,
+      );
+    },
+  });
+}
+
+/** `user_id` is written `--user-id`. */
+function optionName(field: string): string {
+  return field.replaceAll('_', '-');
+}
+
+function positionalOf(name: string): PositionalOptions {
+  return { type: 'string', demandOption: true, describe: name === 'id' ? 'Id' : `Parameter ${name}` };
+}
+
+function optionOf({ type, choices, describe, isRequired }: CommandField): Options {
+  return {
+    type,
+    describe,
+    ...(choices && { choices }),
+    ...(isRequired && { demandOption: true }),
+    ...(type !== 'boolean' && { requiresArg: true }),
+  };
+}
