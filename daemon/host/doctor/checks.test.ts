@@ -88,7 +88,7 @@ describe('fatal is', () => {
     ],
     ['a disk without inodes', { disks: [disk({ freeFiles: 10 })] }, 'disk', 'df -i'],
     [
-      'a data directory of somebody else',
+      'a data directory of another user',
       { dataDir: { path: '/srv/fathom', state: 'not_writable', mode: 0o700 } },
       'data_dir',
       'chown',
@@ -243,7 +243,7 @@ describe('a warning is', () => {
     ['a daemon of another version', { fathomVersion: '0.2.0' }, 'daemon_version', 'systemctl restart'],
     [
       'an upgrade that was interrupted',
-      { unfinishedChange: { told: 'the change from 1 to 2 was interrupted', remedy: WAYS_TO_SETTLE } },
+      { unfinishedChange: { summary: 'the change from 1 to 2 was interrupted', remedy: WAYS_TO_SETTLE } },
       'release',
       'fathomd rollback',
     ],

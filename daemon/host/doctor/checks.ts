@@ -67,11 +67,11 @@ export function checkConfig({ config }: HostFacts): Finding[] {
   const odd = config.warnings.map((text) => warning('config', text, 'see .env.sample for every setting'));
   if (config.valid) return odd.length === 0 ? [ok('config', 'the configuration is valid')] : odd;
   const wrong = config.problems.map(({ path, message }) => {
-    // A problem reads `what is wrong; how to mend it`.
+    // A problem has the form `what is wrong; how to fix it`.
     const cut = message.lastIndexOf('; ');
-    const [what, mend] =
+    const [what, fix] =
       cut === -1 ? [message, 'correct it'] : [message.slice(0, cut), message.slice(cut + 2)];
-    return fatal('config', `${path}: ${what}`, mend);
+    return fatal('config', `${path}: ${what}`, fix);
   });
   return [...odd, ...wrong];
 }
@@ -195,7 +195,7 @@ export function checkNetworkDisks({ networkDisks }: HostFacts): Finding[] {
   return networkDisks.map(({ path, type }) =>
     warning(
       'network_disk',
-      `${path} lies on a network file system (${type}): SQLite loses data there, and the daemon stands still while the server does not answer`,
+      `${path} is on a network file system (${type}): SQLite can lose data there, and the daemon hangs while the server does not answer`,
       'move it to a disk of this host, and set FATHOM_DATA_DIR or PB_USER_DBS_PATH; a FUSE file system of its own disk is fine',
     ),
   );
@@ -306,7 +306,7 @@ function checkDaemonLog({ dropped, problem }: DaemonStatus['log']): Finding[] {
 export function checkRelease({ unfinishedChange }: HostFacts): Finding[] {
   if (unfinishedChange === null) return [];
   return [
-    warning('release', `${unfinishedChange.told}, unless it is under way now`, unfinishedChange.remedy),
+    warning('release', `${unfinishedChange.summary}, unless it is under way now`, unfinishedChange.remedy),
   ];
 }
 

@@ -8,7 +8,7 @@ export interface Fixed {
   problem: string | null;
 }
 
-/** Does what is safe about the findings, one after the other; what cannot be done is told. */
+/** Applies the safe fixes of the findings, one after the other, and reports those that fail. */
 export async function applyFixes(findings: readonly Finding[]): Promise<Fixed[]> {
   const done: Fixed[] = [];
   for (const fix of findings.flatMap(({ fixes }) => fixes ?? [])) {

@@ -51,7 +51,7 @@ function owner({ foreign }: FleetFacts): Finding {
   return warning(
     'owner',
     `other users own ${list(foreign.map(({ path, uid }) => `${path} (uid ${uid})`))}`,
-    "give them to the user of the daemon: 'chown -R'; something was started as somebody else",
+    "run 'chown -R' to give them to the user of the daemon; a program ran as another user",
   );
 }
 

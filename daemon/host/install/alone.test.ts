@@ -26,7 +26,7 @@ async function atWork(command: string, directory: string) {
   return child;
 }
 
-it('one command at a time changes the installation; the next one is told who is at work', async () => {
+it('refuses a second change of the installation and names the first one', async () => {
   const directory = join(await scratch(), 'lock');
   const began = Date.now();
   const first = await atWork('fathomd upgrade next.tgz', directory);
@@ -40,7 +40,7 @@ it('one command at a time changes the installation; the next one is told who is 
   await expect(alone('fathomd rollback', async () => 'done', directory)).resolves.toBe('done');
 });
 
-it('a command that was killed is in nobody’s way, and is not named as the next one’s', async () => {
+it('runs after a command that was killed, and does not name it', async () => {
   const directory = join(await scratch(), 'lock');
   const killed = await atWork('fathomd uninstall', directory);
   killed.kill('SIGKILL');

@@ -4,7 +4,7 @@ import { FathomError } from '../../../shared/errors.ts';
 import { lockForProcess } from '../../base/files/process-lock.ts';
 import { systemClock } from '../../base/time/clock.ts';
 
-/** Root's alone: who could open the lock could hold it. On a file system that a reboot empties. */
+/** Only root may open it, because a process that opens the lock can hold it. A reboot empties this file system. */
 const DIRECTORY = '/run/fathom-install';
 
 interface Holder {
@@ -14,10 +14,10 @@ interface Holder {
 }
 
 /**
- * Does what changes the installation while nobody else does. The lock goes with the process, however that ends.
+ * Runs one change of the installation at a time. The lock ends with the process.
  *
- * @param command as it was typed, to be told to whoever is refused meanwhile
- * @throws FathomError `conflict` at once, when another command is at work
+ * @param command as it was typed; a command that is refused meanwhile names it
+ * @throws FathomError `conflict` at once, when another command runs
  */
 export async function alone<T>(
   command: string,

@@ -4,7 +4,7 @@ import { carryMigrationsOver } from './release/carry-over.ts';
 import { CURRENT, FALLBACK, PREVIOUS, SERVICE, WORKERS } from './release/layout.ts';
 import { linked, pointTo, type Release, unlink } from './release/links.ts';
 import { prune } from './release/release.ts';
-import { settlement, toldOf, unfinished } from './release/unfinished.ts';
+import { describeUnfinished, settlement, unfinished } from './release/unfinished.ts';
 import { restart, type Trial, tryOut } from './trial.ts';
 
 /**
@@ -26,7 +26,7 @@ export async function change(before: Release, next: Release, trial: Trial): Prom
 export async function settle(wish: 'forward' | 'back', trial: Trial): Promise<'finished' | 'undone' | null> {
   const found = await unfinished();
   if (found === null) return null;
-  trial.say(toldOf(found));
+  trial.say(describeUnfinished(found));
   const finished =
     settlement(found, wish) === 'finish' && (await prove(found.fallback, found.current, trial));
   if (!finished && (await linked(FALLBACK))) await goBack(found.fallback, trial);

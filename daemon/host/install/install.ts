@@ -20,7 +20,7 @@ import { writeSettings } from './release/settings.ts';
 import type { Trial } from './trial.ts';
 import { halfUninstalled, uninstalling } from './uninstalling.ts';
 
-/** Makes the package that this runs from the installed Fathom. Done again, it mends what is missing. */
+/** Installs the package that this program runs from. Another run restores what is missing. */
 export async function install(root: string, context: Trial): Promise<void> {
   const { say, interrupted } = context;
   if (await isCheckout(root)) {

@@ -28,8 +28,8 @@ import { markUninstalling, uninstalling, WAYS_ON } from './uninstalling.ts';
 export const CONFIRMATION = 'delete all databases';
 
 /**
- * Stops the fleet and removes the program; with `purge` the data, settings, secrets and the account as well. Whatever interrupts
- * it, the next uninstall goes on from there: what is gone already is no error.
+ * Stops the fleet and removes the program; with `purge` also the data, settings, secrets and the account. After an
+ * interruption, the next uninstall continues: files that are gone already are not an error.
  */
 export async function uninstall({ purge }: { purge: boolean }, { say, interrupted }: Trial): Promise<void> {
   const unlessInterrupted = async (): Promise<void> => {

@@ -29,7 +29,7 @@ export const WAYS_ON: Readonly<Record<Uninstalling, string>> = {
   data: "some of the data may be gone; 'fathomd uninstall --purge' removes the rest, 'fathomd uninstall' the program alone",
 };
 
-/** For whoever would build on half an installation. */
+/** The error of a command that needs a complete installation. */
 export function halfUninstalled(left: Uninstalling): FathomError {
   return new FathomError('conflict', `an uninstall was interrupted; ${WAYS_ON[left]}`);
 }

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
  */
 const SPEAKER = 'while IFS= read -r line; do systemd-notify "$line"; done';
 
-/** Tells systemd how the service does: sd_notify(3). The unit needs `NotifyAccess=all`. */
+/** Reports the state of the service to systemd: sd_notify(3). The unit needs `NotifyAccess=all`. */
 export class Notifier {
   readonly #socket: string;
   readonly #onProblem: (problem: string) => void;
@@ -24,7 +24,7 @@ export class Notifier {
     this.#running().stdin?.write(lines.join(''));
   }
 
-  /** What was told before is still said. */
+  /** Messages sent before still reach systemd. */
   close(): void {
     this.#speaker?.stdin?.end();
     this.#speaker = null;
@@ -40,7 +40,7 @@ export class Notifier {
       if (this.#speaker !== speaker) return;
       // The next message starts another one.
       this.#speaker = null;
-      this.#onProblem(`systemd was not told: ${why}`);
+      this.#onProblem(`systemd was not notified: ${why}`);
     };
     speaker.once('error', (error) => lost(error.message));
     speaker.once('exit', (code, signal) => lost(`/bin/sh ended (${signal ?? code})`));

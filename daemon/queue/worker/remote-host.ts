@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isDatabaseName } from '../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { DatabaseRow } from '../../../shared/hooks/control-plane-routes.ts';
+import type { DaemonCalls } from '../../../shared/hooks/daemon-calls.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { type ControlPlaneClient, isStatus } from '../../control-plane/client.ts';
 import { secretBelongsTo } from '../../databases/catalog.ts';
@@ -10,6 +11,8 @@ import { type MasterKey, unseal } from '../../keys/envelope.ts';
 import { HOOK_TOKEN_HEADER } from '../../keys/hook-token.ts';
 import { superuserTokens } from '../../keys/instance-access.ts';
 import type { TaskHost } from './prepare.ts';
+
+const SIGNED_IN = '/internal/users/signed-in';
 
 const PROVISION_TIMEOUT_MS = 120_000;
 
@@ -73,14 +76,19 @@ function provisionAtDaemon(
   user: { id: string; email: string },
   { daemonSocket, hookToken }: RemoteHostDeps,
 ): Promise<{ name: string }> {
-  const body = JSON.stringify({ user_id: user.id, email: user.email, expires_at_s: null });
+  const sent: DaemonCalls[typeof SIGNED_IN]['body'] = {
+    user_id: user.id,
+    email: user.email,
+    expires_at_s: null,
+  };
+  const body = JSON.stringify(sent);
   return new Promise((resolve, reject) => {
     const fail = (reason: string) =>
       reject(new FathomError('daemon.unreachable', `no database was created: ${reason}`));
     const call = request(
       {
         socketPath: daemonSocket,
-        path: '/internal/users/signed-in',
+        path: SIGNED_IN,
         method: 'POST',
         timeout: PROVISION_TIMEOUT_MS,
         headers: {

@@ -23,7 +23,7 @@ export async function diskFacts(places: readonly { setting: string; path: string
   );
 }
 
-/** What cannot be looked at stands for itself. */
+/** A path that cannot be read counts as a device of its own. */
 async function deviceOf(path: string): Promise<string> {
   return stat(path).then(
     ({ dev }) => String(dev),

@@ -24,11 +24,11 @@ import { findOpenAccounts, gatherMigrations, type MigrationFacts } from './user-
 export interface FleetFacts {
   /** Directories that others may look into. */
   open: { path: string; mode: number }[];
-  /** What belongs to somebody else than the data directory does. */
+  /** Files whose owner is not the owner of the data directory. */
   foreign: { path: string; uid: number }[];
   /** The latest time at which something in it was changed. */
   newest: { path: string; at: Date } | null;
-  /** A socket on which nobody listens. */
+  /** A socket on which no process listens. */
   staleSocket: string | null;
   /** Names a process that is gone. */
   stalePidFile: string | null;

@@ -89,7 +89,7 @@ it('tells a data directory that is a file', async () => {
   expect((await gather()).dataDir.state).toBe('not_a_directory');
 });
 
-it('tells a socket behind which nobody answers', async () => {
+it('reports a socket on which no daemon answers', async () => {
   mkdirSync(join(cwd, 'var/run'), { recursive: true });
   writeFileSync(join(cwd, 'var/run/fathomd.sock'), '');
   expect((await gather()).daemon.state).toBe('silent');

@@ -11,7 +11,7 @@ import { packageRoot, packageVersion } from '../../../base/package.ts';
 import { type Config, loadConfig } from '../../../config/config.ts';
 import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
 import { isRelease } from '../../install/release/layout.ts';
-import { toldOf, unfinished, WAYS_TO_SETTLE } from '../../install/release/unfinished.ts';
+import { describeUnfinished, unfinished, WAYS_TO_SETTLE } from '../../install/release/unfinished.ts';
 import { uninstalling, WAYS_ON } from '../../install/uninstalling.ts';
 import { diskFacts } from './disks.ts';
 import { gatherFleet } from './fleet-facts.ts';
@@ -81,9 +81,9 @@ export async function gatherFacts(input: SettingsInput, verifyBinary: VerifyBina
 
 async function unfinishedChange(): Promise<HostFacts['unfinishedChange']> {
   const left = await uninstalling();
-  if (left !== null) return { told: 'an uninstall was interrupted', remedy: WAYS_ON[left] };
+  if (left !== null) return { summary: 'an uninstall was interrupted', remedy: WAYS_ON[left] };
   const change = await unfinished();
-  return change && { told: toldOf(change), remedy: WAYS_TO_SETTLE };
+  return change && { summary: describeUnfinished(change), remedy: WAYS_TO_SETTLE };
 }
 
 function tryConfig(input: SettingsInput): { config: Config | null; facts: HostFacts['config'] } {
@@ -171,7 +171,7 @@ async function portFacts(
   { server, bindAddress, globalPort }: Config,
   status: DaemonStatus | null,
 ): Promise<PortFacts[]> {
-  // Whatever the daemon that answers says of itself is its own; nobody else could hold it.
+  // The ports that a running daemon reports are its own.
   const held =
     status === null ? [] : [status.api_url, status.global_url].map((url) => Number(URL.parse(url)?.port));
   const wanted = [

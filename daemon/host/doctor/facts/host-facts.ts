@@ -34,10 +34,10 @@ export interface HostFacts {
   /** Of the program that asks. */
   fathomVersion: string;
   /** A change of the installation that has not come to its end, and what to do about it; null when there is none. */
-  unfinishedChange: { told: string; remedy: string } | null;
+  unfinishedChange: { summary: string; remedy: string } | null;
   now: Date;
   weakSecrets: readonly WeakSecret[];
-  /** Null before the first start, and where it cannot be told. */
+  /** Null before the first start, and where that is unknown. */
   settingsKey: KeyFacts | null;
   /** As above; null also while there are no secrets. */
   masterKey: MasterKeyFacts | null;

@@ -6,7 +6,7 @@ export interface NetworkDisk {
   type: string;
 }
 
-/** Source: linux/magic.h; statfs(2). Whether FUSE is local cannot be told: sshfs is not, mergerfs is. */
+/** Source: linux/magic.h; statfs(2). FUSE is left out, because it may be local (mergerfs) or not (sshfs). */
 const TYPES: ReadonlyMap<number, string> = new Map([
   [0x6969, 'nfs'],
   [0x517b, 'smbfs'],

@@ -14,7 +14,7 @@ import { GLOBAL_NAME } from '../../../supervisor/global-instance.ts';
 
 /** A configured key, compared with the data that it has to open. */
 export interface KeyFacts {
-  /** Where the key that is used stands. */
+  /** Where the key in use is set. */
   origin: string;
   opens: boolean;
   /** `AES_MASTER_KEY in /srv/.env`: a value that does fit, when the one that is used does not. */
@@ -80,7 +80,7 @@ export function masterKeyFacts(
   };
 }
 
-/** Whether the sessions of the last start can be read; null before it, and where that cannot be told. */
+/** Whether the sessions of the last start can be read; null before it, and when it cannot be found out. */
 export function sessionKeyFacts(
   file: string,
   config: Pick<Config, 'aesMasterKey' | 'previousAesMasterKey' | 'jwt'>,

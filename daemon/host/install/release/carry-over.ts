@@ -11,9 +11,9 @@ const APPLICATION = 'local';
 
 /** What to do about each file of the release before. */
 export interface CarryOver {
-  /** Not in the next release: somebody added them. */
+  /** Files that an administrator added: the next release does not have them. */
   added: string[];
-  /** In both, with different contents: which of the two changed it cannot be seen. */
+  /** In both, with different contents: unknown which of the two changed it. */
   different: string[];
 }
 
@@ -32,7 +32,7 @@ export function planCarryOver(
 }
 
 /**
- * Copies migrations that somebody put into a release to a directory below the data, where releases come and go without them.
+ * Copies migrations that an administrator added to a release to a directory below the data, which upgrades keep.
  * They keep their names, so databases that applied them do not apply them again.
  *
  * @throws when a file cannot be copied: the release before has to stay then

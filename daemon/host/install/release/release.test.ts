@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { releaseName, superfluous } from './release.ts';
 
-it('a release is named after its version, and told apart from another build of it', () => {
+it('names a release after its version, and another build of it differently', () => {
   const there = new Map([['1.0.0', 'aaaaaaaaaaaa']]);
   expect(releaseName('1.0.1', 'bbbbbbbbbbbb', there)).toBe('1.0.1');
   expect(releaseName('1.0.0', 'aaaaaaaaaaaa', there)).toBe('1.0.0');

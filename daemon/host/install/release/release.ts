@@ -63,21 +63,21 @@ async function identify(directory: string): Promise<Identity> {
   return { name, version, content, there: there.get(name) === content };
 }
 
-/** Where a release is put together; whatever is left in there is removed. */
+/** A temporary directory for a new release; its remaining files are removed. */
 async function incomingDirectory(): Promise<AsyncDisposable & { path: string }> {
   await mkdir(RELEASES, { recursive: true, mode: 0o755 });
   const path = await mkdtemp(join(RELEASES, UNFINISHED));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** It is whole before it has its name. */
+/** Gives a release its name once all of its files are there. */
 async function place(incoming: string, { name, content }: Identity): Promise<void> {
-  // Whoever unpacked it may have had a narrow umask; the service reads it as another user.
+  // It may have been unpacked with a narrow umask; the service reads it as another user.
   await run('chmod', ['-R', 'u+rwX,go+rX,go-w', incoming]);
   await writeFile(join(incoming, CONTENT_FILE), content);
   // On the disk before it has its name: a power cut must not leave empty files under it.
   await run('sync', ['--file-system', incoming]);
-  // What lies there under this name is no whole release.
+  // What has this name already is an incomplete release.
   await discard(name);
   await rename(incoming, join(RELEASES, name));
   await syncDirectory(RELEASES);

@@ -34,7 +34,8 @@ export function settlement(
 export const WAYS_TO_SETTLE =
   "'fathomd install' finishes it, or undoes it if it cannot be finished; 'fathomd rollback' goes back";
 
-export function toldOf({ current, fallback }: Unfinished): string {
+/** What was interrupted. */
+export function describeUnfinished({ current, fallback }: Unfinished): string {
   return current.name === fallback.name
     ? `a change of releases was interrupted while ${current.name} was in place`
     : `the change from ${fallback.name} to ${current.name} was interrupted before ${current.name} had proven itself`;
