@@ -2,7 +2,7 @@ import { PHASE_REASON_CODES, type RetryRule, ruleOf } from '../shared/reasons.ts
 import { markdownTable, withGeneratedPart } from './markdown.ts';
 
 const RETRIED: Readonly<Record<RetryRule, string>> = {
-  on_request: 'when it is started',
+  on_request: 'when the instance is started',
   limited: 'up to 10 times',
   few: 'up to 3 times',
   until_gone: 'until the cause is gone',

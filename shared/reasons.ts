@@ -26,19 +26,19 @@ export interface ReasonRule {
 export const PHASE_REASONS = {
   requested: {
     text: null,
-    cause: 'an administrator, the owner or the end of the daemon stopped it',
+    cause: 'an administrator, the owner or the end of the daemon stopped the instance',
     retry: 'on_request',
     remedy: 'nothing',
   },
   exited: {
     text: null,
-    cause: 'it ended by itself; the message has its last lines',
+    cause: 'the process ended by itself; the message has the last lines of its log',
     retry: 'limited',
     remedy: "read its log: 'fathomd logs NAME'",
   },
   killed: {
     text: null,
-    cause: 'a signal ended it',
+    cause: 'a signal ended the process',
     retry: 'limited',
     remedy: "after SIGKILL, look for the out-of-memory killer in 'dmesg'",
   },
@@ -56,13 +56,13 @@ export const PHASE_REASONS = {
   },
   start_timeout: {
     text: 'did not become ready in time',
-    cause: 'it did not answer within two minutes',
+    cause: 'the instance did not answer within two minutes',
     retry: 'limited',
     remedy: "a migration is long or the host is overloaded: read its log, and check 'uptime'",
   },
   unresponsive: {
     text: null,
-    cause: 'three probes in a row failed, and it was ended',
+    cause: 'three probes in a row failed, so the daemon ended the process',
     retry: 'limited',
     remedy: "check 'dmesg', 'iostat' and its log",
   },
@@ -83,7 +83,7 @@ export const PHASE_REASONS = {
   },
   hook_broken: {
     text: 'hook is broken',
-    cause: 'a hook does not run',
+    cause: 'PocketBase cannot run a hook, for example because of a syntax error',
     retry: 'few',
     remedy: "correct the file, then run 'fathomd databases start NAME'",
   },
@@ -98,11 +98,11 @@ export const PHASE_REASONS = {
     text: 'wrong encryption key',
     cause: 'the settings cannot be decrypted',
     retry: 'few',
-    remedy: 'restore the PB_ENCRYPTION_KEY that it was created with',
+    remedy: 'restore the PB_ENCRYPTION_KEY of the time when the instance was created',
   },
   data_dir_missing: {
     text: 'data directory is missing',
-    cause: 'its data is gone',
+    cause: 'the data of the instance is gone',
     retry: 'few',
     remedy: "move the data or a backup into place, then run 'fathomd databases start NAME'",
     page: 'troubleshooting.md#data-that-is-gone',
@@ -111,7 +111,7 @@ export const PHASE_REASONS = {
     text: 'its files were replaced',
     cause: 'another `data.db` is in its place, or `auxiliary.db` or a WAL was replaced or removed',
     retry: 'limited',
-    remedy: 'nothing: it was ended and runs on the files that are there',
+    remedy: 'nothing: the daemon restarted the instance with the files that are there now',
   },
   volume_missing: {
     text: 'its disk is not mounted',
@@ -152,7 +152,7 @@ export const PHASE_REASONS = {
   },
   secret_undecryptable: {
     text: 'wrong master key',
-    cause: 'it serves, but the master key does not open its secret',
+    cause: 'the instance runs, but the master key cannot decrypt its stored secret',
     retry: 'limited',
     remedy: 'set AES_MASTER_KEY or AES_PREVIOUS_MASTER_KEY to the former key and restart the daemon',
   },
