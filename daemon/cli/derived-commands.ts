@@ -11,6 +11,8 @@ interface Derived {
   facts: CommandFacts;
 }
 
+const COMMON_OPTIONS = { ...TABLE_OPTIONS, ...CONNECT_OPTIONS };
+
 const DERIVED: readonly Derived[] = Object.entries(OPERATIONS).flatMap(([resource, operations]) =>
   Object.entries(operations).flatMap(([method, operation]) =>
     operation.command ? [{ resource, method, operation, facts: operation.command }] : [],
@@ -25,7 +27,8 @@ export const DERIVED_GROUPS: Readonly<Record<string, string>> = Object.fromEntri
   DERIVED.map(({ facts }) => [facts.words[0], facts.group]),
 );
 
-function derive({ facts, ...call }: Derived): AnyCommand {
+/** Exported for its test. */
+export function derive({ facts, ...call }: Derived): AnyCommand {
   const { words, summary, parameters, fields } = facts;
   return command({
     words,
@@ -33,8 +36,7 @@ function derive({ facts, ...call }: Derived): AnyCommand {
     positionals: Object.fromEntries(parameters.map((name) => [name, positionalOf(name)])),
     options: {
       ...Object.fromEntries(fields.map((field) => [optionName(field.name), optionOf(field)])),
-      ...TABLE_OPTIONS,
-      ...CONNECT_OPTIONS,
+      ...COMMON_OPTIONS,
     },
     async run(args, context) {
       const { runDerived } = await import('./derived-action.ts');
@@ -56,9 +58,10 @@ function derive({ facts, ...call }: Derived): AnyCommand {
   });
 }
 
-/** `user_id` is written `--user-id`. */
+/** `user_id` is written `--user-id`. A field with the name of an option of every command, like `url`, is `--field-url`. */
 function optionName(field: string): string {
-  return field.replaceAll('_', '-');
+  const name = field.replaceAll('_', '-');
+  return name in COMMON_OPTIONS ? `field-${name}` : name;
 }
 
 function positionalOf(name: string): PositionalOptions {
