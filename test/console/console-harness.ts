@@ -15,6 +15,7 @@ import { saveText } from '../../tui/servers/saved-files.ts';
 import { Servers } from '../../tui/servers/servers.ts';
 import { clipboardMethods } from '../../tui/store/copy/clipboard-methods.ts';
 import { connectFleet } from '../../tui/store/fleet/fleet-connection.ts';
+import type { Slot } from '../../tui/store/pages/pages.ts';
 import type { Location } from '../../tui/store/view/location.ts';
 import type { Dialog, UiState } from '../../tui/store/view/ui-state.ts';
 import type { ThemeName } from '../../tui/theme.ts';
@@ -271,6 +272,14 @@ export class ConsoleHarness {
   /** Waits for a dialog of this kind to be drawn; null: for no dialog. */
   async opens(kind: Dialog['kind'] | null): Promise<void> {
     await this.until(() => (this.console.ui.get().dialog?.kind ?? null) === kind, `the dialog ${kind}`);
+  }
+
+  /** Waits for data that is loaded over HTTP while a screen shows it. */
+  loads(slot: Slot): Promise<void> {
+    return this.until(() => {
+      const page = this.console.fleet.store.get().pages[slot];
+      return page !== undefined && page.value !== null;
+    }, `the page ${slot}`);
   }
 
   /** Waits for this screen. */

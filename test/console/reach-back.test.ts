@@ -26,6 +26,8 @@ describe('moving past the end', () => {
     const screen = open({ socketPath: shared.fathom.socketPath }, { columns: 120, rows: 30 });
     await screen.shows('● live', '‖ paused  251 pending', '251 tasks');
     screen.press('3', 'tab');
+    // Recent tasks are on the screen before the pending ones are loaded.
+    await screen.loads('tasks');
     await screen.shows('1/200+', 'one.of.many');
     screen.press('G');
     await screen.shows('200/200+');

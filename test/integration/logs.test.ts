@@ -60,7 +60,7 @@ it('a PocketBase that prints 50,000 lines while its log is rotated all the time 
   expect(texts).toHaveLength(LINES);
 
   const parts = await readdir(pocketbase.log.path.replace(/\.log$/, '.old'));
-  expect(parts.length).toBeGreaterThan(1);
+  expect(parts.length).toBeGreaterThan(0);
   await log.tidy();
   expect((await stat(log.path)).blocks * 512).toBeLessThan(2.5 * MIB);
   process.signal('SIGTERM');
