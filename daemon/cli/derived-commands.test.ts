@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { derive } from './derived-commands.ts';
 
+const field = (name: string) => ({ name, type: 'string', describe: name, isRequired: true }) as const;
+
 it('does not let a field replace an option of every command', () => {
-  const field = (name: string) => ({ name, type: 'string', describe: name, isRequired: true }) as const;
   const { options } = derive({
     resource: 'bookmarks',
     method: 'add',
