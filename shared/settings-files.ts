@@ -26,6 +26,12 @@ export interface EnvFile {
   values: Readonly<Record<string, string>>;
 }
 
+export interface UnreadableFile {
+  path: string;
+  /** The code of the system, like `EACCES`. */
+  error: string;
+}
+
 export interface SettingsFiles {
   /** Absolute. */
   dataDir: string;
@@ -33,8 +39,10 @@ export interface SettingsFiles {
   files: readonly EnvFile[];
   /** By `--env-file` or FATHOM_ENV_FILE: then no other file is read, not even `$FATHOM_DATA_DIR/.env`. Null without one. */
   namedFile: string | null;
-  /** Files that exist and cannot be read, and a named file that does not exist. `error` is the code, like `EACCES`. */
-  unreadable: readonly { path: string; error: string }[];
+  /** Why the named file cannot be read; null if it was read, or no file is named. */
+  namedFileProblem: UnreadableFile | null;
+  /** Other files that exist and cannot be read. */
+  unreadable: readonly UnreadableFile[];
   /** Every source that was read, the strongest first. */
   layers: readonly SettingsLayer[];
 }
@@ -51,37 +59,41 @@ export function readSettingsFiles(
   credentials: readonly SettingsLayer[] = [],
 ): SettingsFiles {
   const files: EnvFile[] = [];
-  const unreadable: { path: string; error: string }[] = [];
+  const unreadable: UnreadableFile[] = [];
+  let namedFileProblem: UnreadableFile | null = null;
   const layers: SettingsLayer[] = [
     { origin: 'the command line', values: { FATHOM_DATA_DIR: commandLine.dataDir } },
     { origin: 'the environment', values: env },
     ...credentials,
   ];
-  const add = (path: string, { required }: { required: boolean }): void => {
-    if (files.some((file) => file.path === path)) return;
+  /** Returns why the file cannot be read; null if it was added, now or before. */
+  const add = (path: string): UnreadableFile | null => {
+    if (files.some((file) => file.path === path)) return null;
     const file = readEnvFile(path);
-    if ('error' in file) {
-      if (required || !['ENOENT', 'ENOTDIR'].includes(file.error)) unreadable.push({ path, ...file });
-      return;
-    }
+    if ('error' in file) return { path, ...file };
     files.push(file);
     layers.push({ origin: path, values: file.values });
+    return null;
+  };
+  const addIfThere = (path: string): void => {
+    const problem = add(path);
+    if (problem !== null && !['ENOENT', 'ENOTDIR'].includes(problem.error)) unreadable.push(problem);
   };
 
   const envFile = commandLine.envFile ?? (env['FATHOM_ENV_FILE'] || undefined);
   const namedFile = envFile === undefined ? null : resolve(cwd, envFile);
   if (namedFile !== null) {
-    add(namedFile, { required: true });
+    namedFileProblem = add(namedFile);
   } else {
-    add(join(cwd, '.env'), { required: false });
-    add(join(cwd, '.env.local'), { required: false });
+    addIfThere(join(cwd, '.env'));
+    addIfThere(join(cwd, '.env.local'));
   }
   const dataDir = resolve(
     cwd,
     layerWith(layers, 'FATHOM_DATA_DIR')?.values['FATHOM_DATA_DIR']?.trim() ?? DEFAULT_DATA_DIR,
   );
-  if (namedFile === null) add(join(dataDir, '.env'), { required: false });
-  return { dataDir, files, namedFile, unreadable, layers };
+  if (namedFile === null) addIfThere(join(dataDir, '.env'));
+  return { dataDir, files, namedFile, namedFileProblem, unreadable, layers };
 }
 
 /** The strongest source that sets `name`. An empty value counts as not set: `LOG_DIR=` in a file sets nothing. */

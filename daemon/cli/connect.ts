@@ -55,10 +55,10 @@ function configuredSocket(
   { env, cwd }: CliContext,
 ): string {
   const settings = readSettingsFiles({ commandLine: { dataDir, envFile }, env, cwd });
-  const unreadable = settings.unreadable.find(({ path }) => path === settings.namedFile);
   // A file of the environment that this user may not read says nothing about where the daemon listens.
-  if (envFile === undefined || unreadable === undefined) return findDaemonSocket(settings, cwd);
-  const message = `${unreadable.path} cannot be read (${unreadable.error}); name a readable file`;
+  const { namedFileProblem: problem } = settings;
+  if (envFile === undefined || problem === null) return findDaemonSocket(settings, cwd);
+  const message = `${problem.path} cannot be read (${problem.error}); name a readable file`;
   throw new FathomError('config.invalid', 'the env file cannot be read:', {
     fields: [{ path: '--env-file', message }],
   });

@@ -33,24 +33,20 @@ export interface Sources extends SettingsFiles {
 export function readSources(input: SettingsInput): Sources {
   const { commandLine, env, cwd } = input;
   const settings = readSettingsFiles(input, readCredentials(env['CREDENTIALS_DIRECTORY']));
-  const { dataDir, files, namedFile, layers, unreadable } = settings;
+  const { dataDir, files, namedFileProblem, layers, unreadable } = settings;
   const get = (name: Variable): string | undefined => layerWith(layers, name)?.values[name];
   const originOf = (name: Variable): string | undefined => layerWith(layers, name)?.origin;
-  const problems = unreadable
-    .filter(({ path }) => path === namedFile)
-    .map(({ path, error }) => ({
-      path: commandLine.envFile === undefined ? 'FATHOM_ENV_FILE' : '--env-file',
-      message: `cannot read ${path} (${error}); name a readable file${
-        error === 'ENOENT' ? `, or run 'fathomd init --env-file ${path}' to create one with new secrets` : ''
-      }`,
-    }));
+  const problems = (namedFileProblem === null ? [] : [namedFileProblem]).map(({ path, error }) => ({
+    path: commandLine.envFile === undefined ? 'FATHOM_ENV_FILE' : '--env-file',
+    message: `cannot read ${path} (${error}); name a readable file${
+      error === 'ENOENT' ? `, or run 'fathomd init --env-file ${path}' to create one with new secrets` : ''
+    }`,
+  }));
   const warnings = [
-    ...unreadable
-      .filter(({ path }) => path !== namedFile)
-      .map(
-        ({ path, error }) =>
-          `cannot read ${path} (${error}), it is ignored; run 'chmod 600' on it as its owner`,
-      ),
+    ...unreadable.map(
+      ({ path, error }) =>
+        `cannot read ${path} (${error}), it is ignored; run 'chmod 600' on it as its owner`,
+    ),
     ...files.flatMap(permissionWarnings),
     ...files.flatMap(cutWarnings),
     ...conflictWarnings({ files, originOf }),

@@ -20,11 +20,9 @@ export function resolveTarget({ url, socket, dataDir, envFile, env, cwd }: Targe
   if (url !== undefined) return { url: checkedUrl('--url', url) };
   if (socket !== undefined) return { socketPath: resolve(cwd, socket) };
   const settings = readSettingsFiles({ commandLine: { dataDir, envFile }, env, cwd });
-  const unreadable = settings.unreadable.find(({ path }) => path === settings.namedFile);
-  if (envFile !== undefined && unreadable !== undefined) {
-    throw new Error(
-      `--env-file ${unreadable.path} cannot be read (${unreadable.error}); name a readable file`,
-    );
+  const { namedFileProblem: problem } = settings;
+  if (envFile !== undefined && problem !== null) {
+    throw new Error(`--env-file ${problem.path} cannot be read (${problem.error}); name a readable file`);
   }
   return { socketPath: findDaemonSocket(settings, cwd) };
 }
