@@ -25,10 +25,10 @@ export async function runDerived(
   context: CliContext,
 ): Promise<number> {
   const client = connect(args, context) as unknown as Readonly<Record<string, Methods>>;
-  const result = await client[resource]?.[operation.isPaged ? 'all' : method]?.(
-    ...Object.values(parameters),
-    ...(operation.sends === undefined ? [] : [fields]),
-  );
+  const call = client[resource]?.[operation.isPaged ? 'all' : method];
+  if (call === undefined) throw new Error(`the client has no method ${resource}.${method}`);
+  const input = operation.sends === undefined ? [] : [fields];
+  const result = await call(...Object.values(parameters), ...input);
   if (args.json) printJson(context, result ?? parameters);
   else if (operation.isPaged) {
     const columns = operation.command?.columns ?? [];

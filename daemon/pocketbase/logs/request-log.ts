@@ -80,7 +80,7 @@ export class RequestLog {
     }
   }
 
-  /** Changes with each write. Two calls of stat(2) cost less than opening the database. */
+  /** Reports a log that cannot be read, and returns `fallback`. */
   #tryRead<T>(work: (database: DatabaseSync) => T, fallback: T, report: (problem: string) => void): T {
     try {
       return this.#read(work, fallback);
