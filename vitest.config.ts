@@ -26,10 +26,21 @@ export default defineConfig({
         test: {
           name: 'integration',
           globalSetup: 'test/helpers/prepared-data.ts',
-          include: ['test/{integration,console,security}/**/*.test.{ts,tsx}'],
+          include: ['test/{integration,console}/**/*.test.{ts,tsx}'],
           // A host that does much else takes several times as long.
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // Attacks on a running fleet, and the bounds that stop them.
+          name: 'security',
+          globalSetup: 'test/helpers/prepared-data.ts',
+          include: ['test/security/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {
