@@ -27,7 +27,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   keys: 'Manage API keys of programs',
   audit: 'Read and verify the audit log',
   secrets: 'Show and rotate the keys of stored secrets',
-  databases: 'Show, start, stop and delete databases',
+  databases: 'Show, start, stop, limit and delete databases',
   migrations: 'Show the migrations of user databases',
   queue: 'Manage tasks and schedules',
   pocketbase: 'List and install releases of PocketBase',

@@ -3,6 +3,7 @@ import type { CommandFacts, CommandField } from '../../shared/api/contract/comma
 import { OPERATIONS, type Operation } from '../../shared/client/operations.ts';
 import { type AnyCommand, command, TABLE_OPTIONS } from './command.ts';
 import { CONNECT_OPTIONS } from './connect.ts';
+import { UsageError } from './input/usage-error.ts';
 
 interface Derived {
   resource: string;
@@ -41,9 +42,9 @@ export function derive({ facts, ...call }: Derived): AnyCommand {
     async run(args, context) {
       const { runDerived } = await import('./derived-action.ts');
       const values = args as Readonly<Record<string, unknown>>;
-      const given = fields.flatMap(({ name }) => {
-        const value = values[optionName(name)];
-        return value === undefined ? [] : [[name, value] as const];
+      const given = fields.flatMap((field) => {
+        const value = values[optionName(field.name)];
+        return value === undefined ? [] : [[field.name, valueOf(field, value)] as const];
       });
       return runDerived(
         {
@@ -68,7 +69,18 @@ function positionalOf(name: string): PositionalOptions {
   return { type: 'string', demandOption: true, describe: name === 'id' ? 'Id' : `Parameter ${name}` };
 }
 
-function optionOf({ type, choices, describe, isRequired }: CommandField): Options {
+/** @throws UsageError for a nullable number that is neither a whole number nor `none` */
+function valueOf({ name, type, isNullable }: CommandField, value: unknown): unknown {
+  if (!isNullable) return value;
+  if (value === 'none') return null;
+  if (type !== 'number') return value;
+  if (/^\d{1,15}$/.test(String(value))) return Number(value);
+  throw new UsageError(`--${optionName(name)} needs a whole number or 'none', not '${String(value)}'`);
+}
+
+function optionOf({ type: fieldType, choices, describe, isRequired, isNullable }: CommandField): Options {
+  // `none` is no number.
+  const type = isNullable ? 'string' : fieldType;
   return {
     type,
     describe,

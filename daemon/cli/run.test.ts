@@ -128,6 +128,7 @@ describe('with a daemon', () => {
       message: "it \u001B[31mbroke; run 'fathomd databases start 2024-01-15-001-jo'",
     },
     url: null,
+    limits: { memory_bytes: 536_870_912, disk_bytes: null },
   };
   const lines = [
     { at: '2024-01-15T00:00:01Z', text: 'one \u001B]0;title\u0007' },
@@ -185,8 +186,8 @@ describe('with a daemon', () => {
     const { out } = await runHere(['databases', 'list']);
     expect(out).toBe(
       [
-        'NAME               PHASE   PORT  PID  RESTARTS  OWNER           WHY',
-        "2024-01-15-001-jo  failed  9001  –           3  jo@example.com  it broke; run 'fathomd databases start 2024-01-15-001-jo'",
+        'NAME               PHASE   PORT  PID  RESTARTS  LIMITS          OWNER           WHY',
+        "2024-01-15-001-jo  failed  9001  –           3  512 MiB memory  jo@example.com  it broke; run 'fathomd databases start 2024-01-15-001-jo'",
         '',
       ].join('\n'),
     );

@@ -193,6 +193,7 @@ describe('problems', () => {
     ['SERVER_PORT', '-1'],
     ['PB_GLOBAL_PORT', '1e3'],
     ['PB_PORT_RANGE', '0'],
+    ['DATABASE_MEMORY_MB', '63'],
     ['PB_HEALTH_INTERVAL', '0'],
     ['WORKER_CONCURRENCY', 'many'],
     ['QUEUE_POLL_INTERVAL', '5s'],

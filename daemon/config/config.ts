@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MIN_MEMORY_MB } from '../../shared/api/instances.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
@@ -18,6 +19,12 @@ const APPLICATION_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 export interface LogLimits {
   maxBytes: number;
   retentionMs: number;
+}
+
+/** Null without a limit. */
+export interface DatabaseLimits {
+  memoryMb: number | null;
+  diskMb: number | null;
 }
 
 /** The configuration, validated at start and frozen. */
@@ -45,6 +52,8 @@ export interface Config {
   /** Null uses the embedded PocketBase. */
   binaryPath: string | null;
   healthIntervalMs: number;
+  /** Of user databases without limits of their own. */
+  databaseLimits: DatabaseLimits;
   /** `allowedTargets`: targets that are not public and that tasks may connect to, see `parseAllowedTarget`. */
   worker: { concurrency: number; pollIntervalMs: number; allowedTargets: readonly string[] };
   /** The administrator's own task handlers. */
@@ -114,6 +123,10 @@ function readConfig(read: ValueReader, dataDir: string): Config {
       applications: readApplications(read),
     },
     binaryPath: read.path('PB_BINARY_PATH'),
+    databaseLimits: {
+      memoryMb: readMemoryLimit(read),
+      diskMb: read.wholeNumber('DATABASE_DISK_MB') || null,
+    },
     healthIntervalMs: read.wholeNumber('PB_HEALTH_INTERVAL') * 1000,
     worker: {
       concurrency: read.wholeNumber('WORKER_CONCURRENCY'),
@@ -182,6 +195,17 @@ function readApplications(read: ValueReader): string[] | null {
     );
   }
   return names;
+}
+
+/** Null without a limit. */
+function readMemoryLimit(read: ValueReader): number | null {
+  const limit = read.wholeNumber('DATABASE_MEMORY_MB');
+  if (limit !== 0 && limit < MIN_MEMORY_MB)
+    read.problem(
+      'DATABASE_MEMORY_MB',
+      `${limit} is too low; use at least ${MIN_MEMORY_MB}, or 0 for no limit`,
+    );
+  return limit || null;
 }
 
 function readPublicUrl(read: ValueReader): string {

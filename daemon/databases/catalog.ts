@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { type InstanceLimits, MIN_MEMORY_MB } from '../../shared/api/instances.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
+import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-plane-routes.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
-import type { Config, LogLimits } from '../config/config.ts';
+import type { Config, DatabaseLimits, LogLimits } from '../config/config.ts';
 import { settingsKeys } from '../keys/derived-keys.ts';
 import { type MasterKey, unseal } from '../keys/envelope.ts';
 import { superuserKeys, superuserTokens } from '../keys/instance-access.ts';
@@ -37,6 +38,8 @@ import {
 } from './provisioning/prepare-database.ts';
 import type { TemplateStore } from './provisioning/template.ts';
 
+const MIB = 1024 * 1024;
+
 /** Holds a hash of the settings of a process. A process with other settings is not taken over. */
 const GUARD_VARIABLE = 'FATHOM_GUARD';
 
@@ -47,7 +50,7 @@ export interface CatalogDeps {
   template: Pick<TemplateStore, 'current'>;
   repository: DatabaseRepository;
   masterKeys: readonly MasterKey[];
-  config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
+  config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey' | 'databaseLimits'>;
   guard: GuardSettings;
   binary: Binary;
   clock: Clock;
@@ -73,6 +76,16 @@ export interface CatalogEntry {
 /** Returns the owner to which the envelope of a superuser secret is bound, so that it is useless in another row. */
 export function secretBelongsTo(userId: string): string {
   return `user_databases/${userId}/superuser_secret`;
+}
+
+/** The limits of the row, or the defaults. An administrator can edit the row in the control plane. */
+function limitsOf(row: DatabaseRow, defaults: DatabaseLimits): InstanceLimits {
+  const memoryMb = row.memory_mb > 0 ? Math.max(row.memory_mb, MIN_MEMORY_MB) : defaults.memoryMb;
+  const diskMb = row.disk_mb > 0 ? row.disk_mb : defaults.diskMb;
+  return {
+    memory_bytes: memoryMb === null ? null : memoryMb * MIB,
+    disk_bytes: diskMb === null ? null : diskMb * MIB,
+  };
 }
 
 /** Names of databases that changed since the watch began. */
@@ -179,10 +192,7 @@ export class Catalog {
   }
 
   /** Updates the row in the control plane and in memory. */
-  async update(
-    entry: CatalogEntry,
-    changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>,
-  ): Promise<void> {
+  async update(entry: CatalogEntry, changes: DatabaseRowChange): Promise<void> {
     this.#noteChange(entry.row.name);
     await this.#deps.repository.update(entry.row.id, changes);
     Object.assign(entry.row, changes);
@@ -222,6 +232,7 @@ export class Catalog {
       publicUrl: (port) => settings.publicUrl(row.name, port),
       probeAuthorization: superuserToken,
       onPort: (port) => this.#notePort(row.name, port),
+      limits: () => limitsOf(row, config.databaseLimits),
     };
   }
 

@@ -1,6 +1,6 @@
 import { FathomError } from '../../shared/errors.ts';
 import type {
-  DatabaseRow,
+  DatabaseRowChange,
   ListedDatabase,
   OwnerAccount,
   Reservation,
@@ -53,7 +53,7 @@ export class DatabaseRepository {
   }
 
   /** @throws FathomError `not_found` when the row was deleted in the meantime */
-  async update(id: string, changes: Partial<Pick<DatabaseRow, 'state' | 'desired' | 'port'>>): Promise<void> {
+  async update(id: string, changes: DatabaseRowChange): Promise<void> {
     try {
       await this.#client.call((client) => client.collection('user_databases').update(id, changes));
     } catch (error) {

@@ -60,6 +60,20 @@ export class DatabaseLifecycle {
     return this.#deps.fleet.restart(name);
   }
 
+  /** Changes the limits of a database; null sets the default. */
+  async setLimits(
+    name: string,
+    changes: { memory_mb?: number | null | undefined; disk_mb?: number | null | undefined },
+  ): Promise<Instance> {
+    const entry = this.#getAvailable(name);
+    const stored = Object.fromEntries(
+      Object.entries(changes).flatMap(([field, mb]) => (mb === undefined ? [] : [[field, mb ?? 0]])),
+    );
+    await this.#deps.catalog.update(entry, stored);
+    entry.runner.state.update({});
+    return entry.runner.state.view();
+  }
+
   /**
    * Deletes the database with all its data. Concurrent calls share one deletion. It can be repeated, and the next start of
    * the daemon finishes an interrupted one.

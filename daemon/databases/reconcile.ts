@@ -131,6 +131,11 @@ export class Reconciler {
       if (row.desired === 'running') entry.runner.start({ force: false });
       else entry.runner.stop();
     }
+    if (entry.row.memory_mb !== row.memory_mb || entry.row.disk_mb !== row.disk_mb) {
+      entry.row.memory_mb = row.memory_mb;
+      entry.row.disk_mb = row.disk_mb;
+      entry.runner.state.update({});
+    }
     const { port } = entry.runner.state.observed;
     if (port !== null && port !== row.port) await this.#deps.catalog.update(entry, { port });
   }

@@ -77,5 +77,7 @@ export function globalInstance(options: {
       // Best effort: without the marker, the next start counts as the first one.
       writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 }).catch(() => {});
     },
+    // All databases depend on it.
+    limits: () => ({ memory_bytes: null, disk_bytes: null }),
   };
 }

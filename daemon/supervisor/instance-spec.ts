@@ -1,4 +1,4 @@
-import type { PhaseReason } from '../../shared/api/instances.ts';
+import type { InstanceLimits, PhaseReason } from '../../shared/api/instances.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { RequestLog } from '../pocketbase/logs/request-log.ts';
@@ -35,6 +35,8 @@ export interface InstanceSpec {
   probeAuthorization: (() => Promise<string>) | null;
   /** Called when the instance runs, with its port. */
   onPort: (port: number) => void;
+  /** The limits in force now. */
+  limits: () => InstanceLimits;
 }
 
 /** A file that is locked while an instance runs on the directory. */

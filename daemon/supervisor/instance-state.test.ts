@@ -17,6 +17,7 @@ function newState() {
     directory: '/data/a',
     binary: { version: '0.39.1' },
     publicUrl: (port: number) => `http://127.0.0.1:${port}`,
+    limits: () => ({ memory_bytes: null, disk_bytes: null }),
   } as InstanceSpec;
   const state = new InstanceState(spec, { clock: time, publish: (event) => events.push(event) }, 9000);
   return { time, events, state };

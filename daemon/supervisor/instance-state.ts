@@ -201,6 +201,7 @@ export class InstanceState {
       pocketbase_version: spec.binary.version,
       probe: this.probe,
       usage: this.#usage,
+      limits: spec.limits(),
     };
   }
 

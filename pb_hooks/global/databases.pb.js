@@ -101,7 +101,7 @@ routerAdd(
     /** @type {import('../../shared/hooks/control-plane-routes.ts').ListedDatabase[]} */
     const rows = list(
       `SELECT json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired, 'port', port,
-         'superuser_secret', superuser_secret, 'created', created) AS row
+         'memory_mb', memory_mb, 'disk_mb', disk_mb, 'superuser_secret', superuser_secret, 'created', created) AS row
        FROM user_databases ORDER BY created`,
     );
     // Only for display: databases run without the addresses.

@@ -4,7 +4,7 @@ import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
 import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, pageQuerySchema } from './contract/page.ts';
-import { instanceSchema, probeSchema, usageSchema } from './instances.ts';
+import { instanceSchema, MIN_MEMORY_MB, probeSchema, usageSchema } from './instances.ts';
 
 export const tag = {
   name: 'Databases',
@@ -93,6 +93,41 @@ export const restartDatabase = endpoint({
   audit: 'database.restart',
   responses: reached,
   errors,
+});
+
+/** The most that a limit can be, in MiB: 1 PiB. */
+const MAX_LIMIT_MB = 1 << 30;
+const limitMb = z.int().min(0).max(MAX_LIMIT_MB);
+
+export const updateDatabase = endpoint({
+  operationId: 'updateDatabase',
+  method: 'PATCH',
+  path: '/api/v1/databases/{name}',
+  tag,
+  summary: 'Change the limits of a database',
+  description:
+    'Applies at once. PocketBase itself learns of a new memory limit at its next start. 0 or null sets the default of the daemon.',
+  permission: 'databases.configure',
+  audit: 'database.update',
+  command: 'databases set',
+  params: z.object({ name: databaseName }),
+  body: z
+    .strictObject({
+      memory_mb: limitMb
+        .refine((mb) => mb === 0 || mb >= MIN_MEMORY_MB, `is below ${MIN_MEMORY_MB}, the lowest limit`)
+        .nullable()
+        .optional()
+        .meta({
+          description: `Memory of the instance in MiB, at least ${MIN_MEMORY_MB}; 0 or none for the default.`,
+        }),
+      disk_mb: limitMb
+        .nullable()
+        .optional()
+        .meta({ description: 'Disk space of the database in MiB; 0 or none for the default.' }),
+    })
+    .meta({ id: 'DatabaseChange', examples: [{ memory_mb: 512 }] }),
+  responses: { 200: { description: 'The instance after the change.', schema: instanceSchema } },
+  errors: ['not_found', 'conflict'],
 });
 
 export const deleteDatabase = endpoint({
@@ -272,6 +307,7 @@ export const databases = {
   start: startDatabase,
   stop: stopDatabase,
   restart: restartDatabase,
+  update: updateDatabase,
   delete: deleteDatabase,
   logs: getDatabaseLogs,
   metrics: getDatabaseMetrics,

@@ -43,6 +43,24 @@ export const usageSchema = z
 export type Probe = z.infer<typeof probeSchema>;
 export type Usage = z.infer<typeof usageSchema>;
 
+/** PocketBase needs about 30 MiB for a few requests at the same time. Below this limit, it would be ended in a loop. */
+export const MIN_MEMORY_MB = 64;
+
+const EXAMPLE_LIMITS = { memory_bytes: 536_870_912, disk_bytes: null };
+
+export const limitsSchema = z
+  .object({
+    memory_bytes: z.int().nullable(),
+    disk_bytes: z.int().nullable(),
+  })
+  .meta({
+    id: 'InstanceLimits',
+    description: 'The limits in force: of the database, or the default of the daemon. Null without a limit.',
+    examples: [EXAMPLE_LIMITS],
+  });
+
+export type InstanceLimits = z.infer<typeof limitsSchema>;
+
 /** Why an instance is in its phase. */
 export const reasonSchema = z.object({
   code: z.enum(PHASE_REASON_CODES),
@@ -102,6 +120,7 @@ export const instanceSchema = z
     pocketbase_version: z.string(),
     probe: probeSchema.nullable(),
     usage: usageSchema.nullable(),
+    limits: limitsSchema,
   })
   .meta({
     id: 'Instance',
@@ -131,6 +150,7 @@ export const instanceSchema = z
         pocketbase_version: '0.39.1',
         probe: EXAMPLE_PROBE,
         usage: EXAMPLE_USAGE,
+        limits: EXAMPLE_LIMITS,
       },
     ],
   });

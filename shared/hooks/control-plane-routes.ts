@@ -13,10 +13,17 @@ export interface DatabaseRow {
   desired: 'running' | 'stopped';
   /** The port of the last start; 0 before the first start. */
   port: number;
+  /** Limits in MiB; 0 for the default of the daemon. */
+  memory_mb: number;
+  disk_mb: number;
   /** Fathom's superuser secret of the instance, in an envelope. */
   superuser_secret: string;
   created: string;
 }
+
+export type DatabaseRowChange = Partial<
+  Pick<DatabaseRow, 'state' | 'desired' | 'port' | 'memory_mb' | 'disk_mb'>
+>;
 
 export type ListedDatabase = DatabaseRow & {
   /** Of the owner; null when it cannot be read. */

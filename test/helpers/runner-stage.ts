@@ -130,6 +130,7 @@ export class Stage {
       publicUrl: (port) => `http://127.0.0.1:${port}`,
       probeAuthorization: null,
       onPort: () => {},
+      limits: () => ({ memory_bytes: null, disk_bytes: null }),
     };
   }
 }

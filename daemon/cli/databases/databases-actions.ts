@@ -1,4 +1,5 @@
-import type { Instance } from '../../../shared/api/instances.ts';
+import type { Instance, InstanceLimits } from '../../../shared/api/instances.ts';
+import { byteSize } from '../../../shared/byte-size.ts';
 import { deletionConsequences } from '../../../shared/deletion.ts';
 import { type InstancePhase, isInTrouble } from '../../../shared/instance.ts';
 import { lacksMigrations } from '../../../shared/reasons.ts';
@@ -29,9 +30,17 @@ const COLUMNS: readonly Column<Instance>[] = [
   { title: 'PORT', cell: (one) => one.port, hide: 2 },
   { title: 'PID', cell: (one) => one.pid, hide: 4 },
   { title: 'RESTARTS', cell: (one) => one.restarts, hide: 3 },
+  { title: 'LIMITS', cell: (one) => describeLimits(one.limits), hide: 5 },
   { title: 'OWNER', cell: (one) => one.email, cutTo: 12, hide: 1 },
   { title: 'WHY', cell: (one) => one.reason?.message ?? '', cutTo: 20 },
 ];
+
+/** Such as `512 MiB memory`; null without a limit. */
+function describeLimits({ memory_bytes, disk_bytes }: InstanceLimits): string | null {
+  const memory = memory_bytes === null ? [] : [`${byteSize(memory_bytes)} memory`];
+  const disk = disk_bytes === null ? [] : [`${byteSize(disk_bytes)} disk`];
+  return [...memory, ...disk].join(', ') || null;
+}
 
 export async function listDatabases(
   args: ConnectArguments & TableArguments & { phase?: InstancePhase | undefined; check: boolean },

@@ -32,6 +32,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   TRUSTED_PROXIES: '10.0.0.1',
   QUEUE_ALLOWED_TARGETS: 'localhost:25',
   PB_PUBLIC_URL: 'https://{name}.example.com',
+  DATABASE_MEMORY_MB: '512',
   LOG_LEVEL: 'debug',
 };
 

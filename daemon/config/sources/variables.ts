@@ -2,6 +2,8 @@ import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
 
 const DAYS_OF_A_YEAR = 365;
 const SECONDS_OF_A_DAY = 86_400;
+/** 1 PiB. */
+const MAX_LIMIT_MB = 1 << 30;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
@@ -227,6 +229,28 @@ export const SETTINGS = {
     min: 1,
     max: SECONDS_OF_A_DAY,
     unit: 'seconds',
+  },
+  DATABASE_MEMORY_MB: {
+    type: 'number',
+    group: 'instances',
+    about:
+      'Memory limit of a user database, without one of its own. 0 is no limit, otherwise at least 64. ' +
+      "'fathomd databases set NAME --memory-mb N' sets the limit of one database.",
+    default: 0,
+    min: 0,
+    max: MAX_LIMIT_MB,
+    unit: 'MiB',
+  },
+  DATABASE_DISK_MB: {
+    type: 'number',
+    group: 'instances',
+    about:
+      'Disk limit of a user database, without one of its own. 0 is no limit. ' +
+      "'fathomd databases set NAME --disk-mb N' sets the limit of one database.",
+    default: 0,
+    min: 0,
+    max: MAX_LIMIT_MB,
+    unit: 'MiB',
   },
 
   WORKER_CONCURRENCY: {

@@ -10,6 +10,7 @@ import {
   restartDatabase,
   startDatabase,
   stopDatabase,
+  updateDatabase,
 } from '../../../shared/api/databases.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { FathomError } from '../../../shared/errors.ts';
@@ -78,6 +79,11 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   operate(stopDatabase, (name) => lifecycle.stop(name));
   // The global instance can be restarted, but not stopped.
   operate(restartDatabase, (name) => (name === GLOBAL ? fleet.restart(GLOBAL) : lifecycle.restart(name)));
+
+  serve(app, updateDatabase, async (request) => {
+    const instance = await lifecycle.setLimits(request.params.name, request.body);
+    return redactInstance(request.caller, instance);
+  });
 
   serve(app, deleteDatabase, async (request) => {
     await lifecycle.delete(request.params.name);

@@ -28,6 +28,7 @@ export const PERMISSIONS = {
   'databases.read': grants('own', 'all', 'all', 'all'),
   'databases.operate': grants('own', null, 'all', 'all'),
   'databases.browse': grants(null, 'all', 'all', 'all'),
+  'databases.configure': grants(null, null, null, 'all'),
   'databases.delete': grants(null, null, null, 'all'),
   'queue.read': grants('own', 'all', 'all', 'all'),
   // Handlers send requests from the host of the daemon, so users must not create or retry tasks.

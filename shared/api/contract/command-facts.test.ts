@@ -35,6 +35,7 @@ it('makes options of a body and arguments of the path', () => {
       text: z.string().meta({ description: 'Text of the notice' }),
       level: z.enum(['low', 'high']).optional(),
       days: z.number().int().optional(),
+      lines: z.number().int().nullable().optional().meta({ description: 'Number of lines.' }),
     })
     .meta({ id: 'CommandFactsBody' });
   const facts = commandFactsOf('notices set', {
@@ -55,5 +56,6 @@ it('makes options of a body and arguments of the path', () => {
       isRequired: false,
     },
     { name: 'days', type: 'number', describe: 'Value of days', isRequired: false },
+    { name: 'lines', type: 'number', describe: 'Number of lines', isRequired: false, isNullable: true },
   ]);
 });

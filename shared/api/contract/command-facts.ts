@@ -21,6 +21,8 @@ export interface CommandField {
   choices?: readonly string[];
   describe: string;
   isRequired: boolean;
+  /** `none` sends null. */
+  isNullable?: true;
 }
 
 /** Options of a list that the client sets itself. */
@@ -57,16 +59,20 @@ interface JsonSchema {
   $defs?: Record<string, JsonSchema>;
   type?: string;
   enum?: string[];
+  anyOf?: JsonSchema[];
   description?: string;
   properties?: Record<string, JsonSchema>;
   required?: string[];
 }
 
-function fieldOf(
-  name: string,
-  { type, enum: values, description }: JsonSchema,
-  isRequired: boolean,
-): CommandField {
+function fieldOf(name: string, schema: JsonSchema, isRequired: boolean): CommandField {
+  const { type, enum: values, description, anyOf } = schema;
+  const value = anyOf?.find((one) => one.type !== 'null');
+  if (value && anyOf?.some((one) => one.type === 'null'))
+    return {
+      ...fieldOf(name, { ...value, ...(description && { description }) }, isRequired),
+      isNullable: true,
+    };
   const describe = description?.replace(/\.$/, '') ?? `Value of ${name}`;
   // A query has no booleans.
   if (type === 'boolean' || values?.join() === 'true,false')
