@@ -5,7 +5,7 @@ import { SingleFlight } from '../base/single-flight.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { type Api, serve } from '../http/serve.ts';
 
-/** Milliseconds for which a report is handed out again: it takes most of a second of processor time. */
+/** Requests within this time get the same report: a report takes most of a second of CPU time. */
 const REPORT_AGE_MS = 2_000;
 
 export interface HostRoutesDeps {
@@ -14,7 +14,7 @@ export interface HostRoutesDeps {
   clock: Clock;
 }
 
-/** The host, and what the daemon says of itself. */
+/** Routes for the report of the doctor and the log of the daemon. */
 export function hostRoutes(app: Api, { diagnose, recentLog, clock }: HostRoutesDeps): void {
   const flights = new SingleFlight<DoctorReport>();
   let last: DoctorReport | null = null;

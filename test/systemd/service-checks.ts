@@ -287,7 +287,7 @@ async function checkUnderLoad(
 async function interrupt({ container }: Stage, command: string, signal: 'INT' | 'KILL'): Promise<string> {
   return container.shell(`
     setsid fathomd ${command} > /root/said 2>&1 &
-    for i in $(seq 1200); do grep -q 'watched for' /root/said && break; sleep 0.1; done
+    for i in $(seq 1200); do grep -q 'watching it' /root/said && break; sleep 0.1; done
     kill -${signal} -$!
     wait $! && code=0 || code=$?
     cat /root/said

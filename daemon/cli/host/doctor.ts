@@ -1,4 +1,4 @@
-import { judge } from '../../host/doctor/checks.ts';
+import { runChecks } from '../../host/doctor/checks.ts';
 import { gatherFacts } from '../../host/doctor/facts/gather.ts';
 import type { Finding, Level } from '../../host/doctor/finding.ts';
 import { applyFixes, describeFix } from '../../host/doctor/fix.ts';
@@ -30,7 +30,7 @@ export async function doctor(
   const { env, cwd, stdout, stderr } = context;
   const look = async (): Promise<Finding[]> => {
     const facts = await gatherFacts({ commandLine: { envFile, dataDir }, env, cwd }, verifyBinary);
-    return judge(facts).map((finding) => ({
+    return runChecks(facts).map((finding) => ({
       ...finding,
       remedy: finding.remedy === null ? null : withOwnCommand(finding.remedy, context),
     }));

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { packageRoot } from '../../base/package.ts';
-import { alone } from '../../host/install/alone.ts';
 import { checkHost } from '../../host/install/host.ts';
 import { install as installPackage } from '../../host/install/install.ts';
-import type { Trial } from '../../host/install/trial.ts';
+import { withInstallLock } from '../../host/install/install-lock.ts';
 import { CONFIRMATION, uninstall as uninstallProgram } from '../../host/install/uninstall.ts';
 import { rollBack, upgrade as upgradeTo } from '../../host/install/upgrade.ts';
+import type { InstallContext } from '../../host/install/verify-release.ts';
 import { type CliContext, printLine } from '../context.ts';
 import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
@@ -20,10 +20,10 @@ export async function install(context: CliContext): Promise<number> {
 }
 
 export async function upgrade(tarball: string, context: CliContext): Promise<number> {
-  const stays = await asAdministrator(`upgrade ${tarball}`, context, (host) =>
+  const isKept = await asAdministrator(`upgrade ${tarball}`, context, (host) =>
     upgradeTo(resolve(context.cwd, tarball), host),
   );
-  return stays ? 0 : 1;
+  return isKept ? 0 : 1;
 }
 
 export async function rollback(context: CliContext): Promise<number> {
@@ -40,26 +40,26 @@ export async function uninstall({ purge }: { purge: boolean }, context: CliConte
 }
 
 /**
- * Runs one command at a time, as root, on a host with systemd. Ctrl-C and SIGTERM cancel it in order. It continues when the
+ * Runs one command at a time, as root, on a host with systemd. Ctrl-C and SIGTERM interrupt it. It continues when the
  * terminal is closed.
  */
 async function asAdministrator<T>(
   words: string,
   { stdout }: CliContext,
-  work: (host: Trial) => Promise<T>,
+  work: (host: InstallContext) => Promise<T>,
 ): Promise<T> {
   await checkHost(process.getuid?.() ?? -1);
-  const say = (line: string): void => printLine(stdout, printable(line));
+  const print = (line: string): void => printLine(stdout, printable(line));
   continueWithoutOutput();
   const interrupted = new AbortController();
   const onInterrupt = (): void => {
-    if (interrupted.signal.aborted) say('interrupted already; wait until it has stopped');
+    if (interrupted.signal.aborted) print('already interrupted; wait until the command has stopped');
     interrupted.abort();
   };
   const handlers = { SIGINT: onInterrupt, SIGTERM: onInterrupt, SIGHUP: () => {} };
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
   try {
-    return await alone(`fathomd ${words}`, () => work({ say, interrupted: interrupted.signal }));
+    return await withInstallLock(`fathomd ${words}`, () => work({ print, interrupted: interrupted.signal }));
   } finally {
     for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);
   }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { WAYS_TO_SETTLE } from '../install/release/unfinished.ts';
-import { checkPorts, judge } from './checks.ts';
+import { INTERRUPTED_CHANGE_REMEDY } from '../install/release/interrupted-change.ts';
+import { checkPorts, runChecks } from './checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import type { FleetFacts } from './facts/fleet-facts.ts';
 import type { HostFacts } from './facts/host-facts.ts';
@@ -31,7 +31,7 @@ const HEALTHY: HostFacts = {
   flock: 'ok',
   daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES },
   fathomVersion: '0.1.0',
-  unfinishedChange: null,
+  interruptedChange: null,
   now: new Date('2026-01-15T10:00:00Z'),
   weakSecrets: [],
   settingsKey: null,
@@ -50,7 +50,7 @@ function disk({
   freeFiles?: number | null;
 }): DiskFacts {
   return {
-    places: settings.map((setting) => ({ setting, path: `/srv/${setting.toLowerCase()}` })),
+    directories: settings.map((setting) => ({ setting, path: `/srv/${setting.toLowerCase()}` })),
     freeBytes,
     freeFiles,
   };
@@ -59,29 +59,29 @@ function disk({
 const WRONG_KEY = {
   origin: '/a/.env',
   id: '00000000',
-  opens: false,
+  matches: false,
   missing: [{ id: '11111111', count: 3 }],
-  rightOne: null,
+  matchingKey: null,
 };
 
-function troubles(changes: Partial<HostFacts>): Finding[] {
-  return judge({ ...HEALTHY, ...changes }).filter(({ level }) => level !== 'ok');
+function findProblems(changes: Partial<HostFacts>): Finding[] {
+  return runChecks({ ...HEALTHY, ...changes }).filter(({ level }) => level !== 'ok');
 }
 
 it('finds nothing on a healthy host', () => {
-  expect(troubles({})).toEqual([]);
-  expect(judge(HEALTHY)).toHaveLength(13);
+  expect(findProblems({})).toEqual([]);
+  expect(runChecks(HEALTHY)).toHaveLength(13);
 });
 
-describe('fatal is', () => {
+describe('reports as fatal', () => {
   it.each<[string, Partial<HostFacts>, string, string]>([
     ['an old Node', { nodeVersion: '20.20.0' }, 'node', 'npm ci'],
     ['a missing flock', { flock: 'missing' }, 'flock', 'util-linux'],
     ['a flock without --no-fork', { flock: 'no_fork_unknown' }, 'flock', 'util-linux'],
     ['an unusable binary', { binary: { usable: false, problem: 'wrong hash' } }, 'binary', 'npm ci'],
-    ['a full disk', { disks: [disk({ freeBytes: 1000 })] }, 'disk', 'free some space'],
+    ['a full disk', { disks: [disk({ freeBytes: 1000 })] }, 'disk', 'FATHOM_DATA_DIR'],
     [
-      'a full disk of the databases alone',
+      'a full disk of databases',
       { disks: [disk({}), disk({ settings: ['PB_USER_DBS_PATH'], freeBytes: 1000 })] },
       'disk',
       'PB_USER_DBS_PATH',
@@ -100,54 +100,54 @@ describe('fatal is', () => {
       'FATHOM_DATA_DIR',
     ],
     [
-      'a data directory that cannot be made',
-      { dataDir: { path: '/srv/fathom', state: 'cannot_be_made', mode: null } },
+      'a data directory that cannot be created',
+      { dataDir: { path: '/srv/fathom', state: 'cannot_be_created', mode: null } },
       'data_dir',
       'FATHOM_DATA_DIR',
     ],
     [
-      'a port that is taken',
+      'a port in use',
       { ports: [{ variable: 'SERVER_PORT', host: '127.0.0.1', port: 3000, state: 'taken' }] },
       'port_server_port',
       'SERVER_PORT',
     ],
     [
-      'a port that may not be opened',
+      'a privileged port',
       { ports: [{ variable: 'SERVER_PORT', host: '127.0.0.1', port: 80, state: 'forbidden' }] },
       'port_server_port',
       '1024',
     ],
     [
-      'a key that opens nothing, with the right one elsewhere',
-      { settingsKey: { origin: '/a/.env', opens: false, rightOne: 'PB_ENCRYPTION_KEY in /b/.env' } },
+      'a wrong encryption key when the right one is configured elsewhere',
+      { settingsKey: { origin: '/a/.env', matches: false, matchingKey: 'PB_ENCRYPTION_KEY in /b/.env' } },
       'encryption_key',
-      'PB_ENCRYPTION_KEY in /b/.env is the right one',
+      'PB_ENCRYPTION_KEY in /b/.env',
     ],
     [
-      'a key that opens nothing',
-      { settingsKey: { origin: '/a/.env', opens: false, rightOne: null } },
+      'a wrong encryption key',
+      { settingsKey: { origin: '/a/.env', matches: false, matchingKey: null } },
       'encryption_key',
       'from your copy',
     ],
     [
-      'a master key that opens nothing, with the right one elsewhere',
-      { masterKey: { ...WRONG_KEY, rightOne: 'PB_ENCRYPTION_KEY in /a/.env' } },
+      'a wrong master key when the right one is configured elsewhere',
+      { masterKey: { ...WRONG_KEY, matchingKey: 'PB_ENCRYPTION_KEY in /a/.env' } },
       'master_key',
-      'PB_ENCRYPTION_KEY in /a/.env is the right one',
+      'PB_ENCRYPTION_KEY in /a/.env',
     ],
-    ['a master key that opens nothing', { masterKey: WRONG_KEY }, 'master_key', 'from your copy'],
+    ['a wrong master key', { masterKey: WRONG_KEY }, 'master_key', 'from your copy'],
   ])('%s', (_what, changes, id, remedy) => {
-    expect(troubles(changes)).toEqual([
+    expect(findProblems(changes)).toEqual([
       { id, level: 'fatal', summary: expect.any(String), remedy: expect.stringContaining(remedy) },
     ]);
   });
 
-  it('every problem of the configuration, each with its own remedy', () => {
+  it('each problem of the configuration, with a remedy', () => {
     const problems = [
       { path: 'AES_MASTER_KEY', message: "16 bytes, needs 32 (base64); run 'fathomd init'" },
       { path: 'SERVER_PORT', message: 'is odd' },
     ];
-    expect(troubles({ config: { valid: false, problems, warnings: ['odd'] } })).toEqual([
+    expect(findProblems({ config: { valid: false, problems, warnings: ['odd'] } })).toEqual([
       { id: 'config', level: 'warning', summary: 'odd', remedy: expect.any(String) },
       {
         id: 'config',
@@ -160,9 +160,9 @@ describe('fatal is', () => {
   });
 });
 
-it('our own global PocketBase may hold its port without a daemon, and no other program', () => {
+it('accepts a port only when its own global PocketBase uses it', () => {
   const port = { variable: 'PB_GLOBAL_PORT', host: '127.0.0.1', port: 8090, state: 'taken' } as const;
-  const holding = (address: string) => ({
+  const withAddress = (address: string) => ({
     ports: [port],
     fleet: {
       ...({} as FleetFacts),
@@ -170,12 +170,12 @@ it('our own global PocketBase may hold its port without a daemon, and no other p
     },
   });
   const levels = ['127.0.0.1:8090', '127.0.0.1:8091'].map(
-    (address) => checkPorts({ ...HEALTHY, ...holding(address) })[0]?.level,
+    (address) => checkPorts({ ...HEALTHY, ...withAddress(address) })[0]?.level,
   );
   expect(levels).toEqual(['ok', 'fatal']);
 });
 
-describe('a warning is', () => {
+describe('warns about', () => {
   it.each<[string, Partial<HostFacts>, string, string]>([
     [
       'a daemon that does not run',
@@ -190,20 +190,20 @@ describe('a warning is', () => {
       'fathomd status',
     ],
     [
-      'an env file that others read',
+      'an env file that other users can read',
       { envFiles: [{ path: '/e', mode: 0o644, exposed: true }] },
       'env_file',
       'chmod 600 /e',
     ],
     [
-      'a data directory open to others',
+      'a data directory that other users can read',
       { dataDir: { path: '/d', state: 'writable', mode: 0o755 } },
       'data_dir',
       'chmod 700 /d',
     ],
-    ['little space', { disks: [disk({ freeBytes: 0.5 * GIB })] }, 'disk', 'free some space'],
+    ['little space', { disks: [disk({ freeBytes: 0.5 * GIB })] }, 'disk', 'FATHOM_DATA_DIR'],
     [
-      'a full disk of the logs alone',
+      'a full disk of logs',
       { disks: [disk({}), disk({ settings: ['LOG_DIR'], freeBytes: 0 })] },
       'disk',
       'LOG_DIR',
@@ -223,19 +223,19 @@ describe('a warning is', () => {
       'free space',
     ],
     [
-      'databases on the network',
+      'databases on a network file system',
       { networkDisks: [{ path: '/mnt/databases', type: 'nfs' }] },
       'network_disk',
       'a disk of this host',
     ],
     [
-      'inotify instances of which most are taken',
+      'few free inotify instances',
       { inotifyInstances: 128, databases: 102 },
       'inotify',
       "'fs.inotify.max_user_instances = 1024' into /etc/sysctl.d/50-fathom.conf",
     ],
     [
-      'a secret that is weak',
+      'a weak secret',
       { weakSecrets: [{ variable: 'JWT_SECRET', why: 'is weak' }] },
       'secrets',
       'fathomd init',
@@ -243,29 +243,29 @@ describe('a warning is', () => {
     ['a daemon of another version', { fathomVersion: '0.2.0' }, 'daemon_version', 'systemctl restart'],
     [
       'an upgrade that was interrupted',
-      { unfinishedChange: { summary: 'the change from 1 to 2 was interrupted', remedy: WAYS_TO_SETTLE } },
+      {
+        interruptedChange: {
+          summary: 'the change from 1 to 2 was interrupted',
+          remedy: INTERRUPTED_CHANGE_REMEDY,
+        },
+      },
       'release',
       'fathomd rollback',
     ],
     ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
-    [
-      'a remark on the configuration',
-      { config: { valid: true, warnings: ['odd'] } },
-      'config',
-      '.env.sample',
-    ],
+    ['an unknown setting', { config: { valid: true, warnings: ['odd'] } }, 'config', '.env.sample'],
   ])('%s', (_what, changes, id, remedy) => {
-    expect(troubles(changes)).toEqual([
+    expect(findProblems(changes)).toEqual([
       expect.objectContaining({ id, level: 'warning', remedy: expect.stringContaining(remedy) }),
     ]);
   });
 
-  it('a limit that the fleet is growing into', () => {
-    expect(troubles({ databases: 6600 }).map(({ id }) => id)).toEqual(['inotify', 'open_files']);
+  it('limits that are too low for the fleet', () => {
+    expect(findProblems({ databases: 6600 }).map(({ id }) => id)).toEqual(['inotify', 'open_files']);
   });
 });
 
-it('a network file system is known by its number, also where that is signed', () => {
+it('recognizes a network file system by its number, also when it is signed', () => {
   expect([0x6969, 0xff534d42, 0xff534d42 | 0, 0xef53].map(networkType)).toEqual([
     'nfs',
     'cifs',
@@ -274,19 +274,19 @@ it('a network file system is known by its number, also where that is signed', ()
   ]);
 });
 
-it('finds what a stock Debian allows enough for an ordinary fleet', () => {
-  expect(troubles({ inotifyInstances: 128, databases: 101 })).toEqual([]);
+it('accepts the default limits of Debian for a small fleet', () => {
+  expect(findProblems({ inotifyInstances: 128, databases: 101 })).toEqual([]);
 });
 
-it('says nothing of limits that cannot be read', () => {
-  expect(judge({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(11);
+it('skips limits that cannot be read', () => {
+  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(11);
 });
 
-it('lets a data directory be absent before the first start', () => {
-  expect(troubles({ dataDir: { path: '/d', state: 'absent', mode: null } })).toEqual([]);
+it('accepts a missing data directory before the first start', () => {
+  expect(findProblems({ dataDir: { path: '/d', state: 'absent', mode: null } })).toEqual([]);
 });
 
-it('has a line in the documentation for every kind of finding, and for no other', () => {
+it('documents every finding and no other', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/doctor.md'), 'utf8');
   const section = page.split('## Findings')[1]?.split('\n## ')[0] ?? '';
   const rows = section.split('\n').filter((line) => line.startsWith('| `'));

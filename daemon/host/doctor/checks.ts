@@ -4,23 +4,23 @@ import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import type { HostFacts, PortFacts } from './facts/host-facts.ts';
 import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
-import { judgeFleet } from './fleet-checks.ts';
+import { runFleetChecks } from './fleet-checks.ts';
 import { checkMasterKey, checkSessionKey, checkSettingsKey } from './key-checks.ts';
 
 const MIN_NODE_MAJOR = 24;
 const MIB = 1024 * 1024;
 const DISK_FATAL_BYTES = 100 * MIB;
 const DISK_WARNING_BYTES = 1024 * MIB;
-/** A new database has some twenty files. */
+/** A new database has about 20 files. */
 const FILES_FATAL = 200;
 const FILES_WARNING = 5_000;
-/** Of a limit, above which it is time to raise it. */
-const NEARLY_USED = 0.8;
-/** Room for other programs of the same user, on top of one per PocketBase. */
-const INOTIFY_SPARE = 64;
-/** What an ordinary fleet may grow to before the administrator has to look at limits again. */
-const COMFORTABLE_DATABASES = 250;
-/** Log, lock, pipes and connections of one instance, in the daemon and in the instance's share. */
+/** Warn when this share of a limit is used. */
+const WARNING_SHARE = 0.8;
+/** For other programs of the same user. Each PocketBase uses one. */
+const INOTIFY_RESERVE = 64;
+/** Limits must be enough for this number of databases, also when there are fewer. */
+const MIN_PLANNED_DATABASES = 250;
+/** Log, lock, pipes and connections of one instance. */
 const FILES_PER_DATABASE = 8;
 
 type Check = (facts: HostFacts) => Finding[];
@@ -46,8 +46,8 @@ export const CHECKS: readonly Check[] = [
   checkFleet,
 ];
 
-/** Every finding, the good ones too, in the order of the checks. */
-export function judge(facts: HostFacts): Finding[] {
+/** Returns all findings, also those with the level `ok`, in the order of the checks. */
+export function runChecks(facts: HostFacts): Finding[] {
   return CHECKS.flatMap((check) => check(facts));
 }
 
@@ -57,32 +57,37 @@ export function checkNode({ nodeVersion }: HostFacts): Finding[] {
   return [
     fatal(
       'node',
-      `Node ${nodeVersion} is too old, ${MIN_NODE_MAJOR} is needed`,
-      "run 'npm ci', which brings the right one along",
+      `Node ${nodeVersion} is too old; Fathom needs Node ${MIN_NODE_MAJOR}`,
+      "run 'npm ci', which installs it",
     ),
   ];
 }
 
 export function checkConfig({ config }: HostFacts): Finding[] {
-  const odd = config.warnings.map((text) => warning('config', text, 'see .env.sample for every setting'));
-  if (config.valid) return odd.length === 0 ? [ok('config', 'the configuration is valid')] : odd;
-  const wrong = config.problems.map(({ path, message }) => {
+  const warnings = config.warnings.map((text) =>
+    warning('config', text, '.env.sample describes all settings'),
+  );
+  if (config.valid) return warnings.length === 0 ? [ok('config', 'the configuration is valid')] : warnings;
+  const problems = config.problems.map(({ path, message }) => {
     // A problem has the form `what is wrong; how to fix it`.
     const cut = message.lastIndexOf('; ');
     const [what, fix] =
       cut === -1 ? [message, 'correct it'] : [message.slice(0, cut), message.slice(cut + 2)];
     return fatal('config', `${path}: ${what}`, fix);
   });
-  return [...odd, ...wrong];
+  return [...warnings, ...problems];
 }
 
 export function checkEnvFiles({ envFiles }: HostFacts): Finding[] {
-  if (envFiles.length === 0) return [ok('env_file', 'no env file is used')];
+  if (envFiles.length === 0) return [ok('env_file', 'no env file')];
   return envFiles.map(({ path, mode, exposed }) =>
     exposed
-      ? warning('env_file', `${path} holds secrets and has mode ${octal(mode)}`, `run 'chmod 600 ${path}'`, [
-          { kind: 'chmod', path, mode: 0o600 },
-        ])
+      ? warning(
+          'env_file',
+          `${path} contains secrets and has mode ${octal(mode)}`,
+          `run 'chmod 600 ${path}'`,
+          [{ kind: 'chmod', path, mode: 0o600 }],
+        )
       : ok('env_file', `${path} has mode ${octal(mode)}`),
   );
 }
@@ -93,16 +98,16 @@ export function checkSecrets({ weakSecrets }: HostFacts): Finding[] {
     warning(
       'secrets',
       `${variable} ${why}`,
-      "take one that 'fathomd init --env-file fresh.env' makes; docs/secrets.md says how to change each",
+      "run 'fathomd init --env-file fresh.env' to generate new secrets; docs/secrets.md describes how to change each",
     ),
   );
 }
 
-/** What the data directory, the processes and the control plane say together. */
+/** Compares the data directory, the processes and the control plane. */
 export function checkFleet({ fleet, daemon, binary, now }: HostFacts): Finding[] {
   if (fleet === null) return [];
   const daemonRuns = daemon.state === 'ready' || daemon.state === 'starting';
-  return judgeFleet(fleet, { now, daemonRuns, binary: binary.usable ? binary : null });
+  return runFleetChecks(fleet, { now, daemonRuns, binary: binary.usable ? binary : null });
 }
 
 export function checkBinary({ binary }: HostFacts): Finding[] {
@@ -117,16 +122,12 @@ export function checkBinary({ binary }: HostFacts): Finding[] {
 export function checkFlock({ flock }: HostFacts): Finding[] {
   switch (flock) {
     case 'ok':
-      return [ok('flock', 'flock (util-linux) is there and knows --no-fork')];
+      return [ok('flock', 'flock (util-linux) supports --no-fork')];
     case 'missing':
       return [fatal('flock', "the command 'flock' is missing", "install the package 'util-linux'")];
     case 'no_fork_unknown':
       return [
-        fatal(
-          'flock',
-          "'flock' does not know --no-fork",
-          "install 'flock' of util-linux 2.32 or newer in place of the present one",
-        ),
+        fatal('flock', "'flock' does not support --no-fork", "install 'flock' of util-linux 2.32 or newer"),
       ];
   }
 }
@@ -134,23 +135,23 @@ export function checkFlock({ flock }: HostFacts): Finding[] {
 export function checkDataDir({ dataDir: { path, state, mode } }: HostFacts): Finding[] {
   switch (state) {
     case 'absent':
-      return [ok('data_dir', `${path} does not exist yet and can be made`)];
-    case 'cannot_be_made':
+      return [ok('data_dir', `${path} does not exist yet; the first start creates it`)];
+    case 'cannot_be_created':
       return [
         fatal(
           'data_dir',
-          `${path} does not exist and cannot be made by this user`,
-          `make it and give it to the user of the daemon, or set FATHOM_DATA_DIR`,
+          `${path} does not exist, and this user cannot create it`,
+          'create it for the user of the daemon, or set FATHOM_DATA_DIR',
         ),
       ];
     case 'not_a_directory':
-      return [fatal('data_dir', `${path} is not a directory`, 'set FATHOM_DATA_DIR to one')];
+      return [fatal('data_dir', `${path} is not a directory`, 'set FATHOM_DATA_DIR to a directory')];
     case 'not_writable':
       return [
         fatal(
           'data_dir',
-          `${path} is not writable for this user`,
-          `give it to the user of the daemon: 'chown -R <user> ${path}'`,
+          `this user cannot write to ${path}`,
+          `run 'chown -R USER ${path}' with the user of the daemon`,
         ),
       ];
     case 'writable':
@@ -158,35 +159,35 @@ export function checkDataDir({ dataDir: { path, state, mode } }: HostFacts): Fin
         return [
           warning(
             'data_dir',
-            `${path} has mode ${octal(mode)}, other users may look in`,
+            `${path} has mode ${octal(mode)}; other users can read it`,
             `run 'chmod 700 ${path}'`,
             [{ kind: 'chmod', path, mode: 0o700 }],
           ),
         ];
       }
-      return [ok('data_dir', `${path} is writable, for its owner alone`)];
+      return [ok('data_dir', `only its owner can read and write ${path}`)];
   }
 }
 
-/** The disks of data, of databases and of the socket stop Fathom when they are full; one that has logs alone does not. */
+/** A full disk is fatal, except one that contains only logs. */
 export function checkDisks({ disks }: HostFacts): Finding[] {
   return disks.flatMap(checkDisk);
 }
 
-function checkDisk({ places, freeBytes, freeFiles }: DiskFacts): Finding[] {
-  const where = places.map(({ setting, path }) => `${path} (${setting})`).join(', ');
+function checkDisk({ directories, freeBytes, freeFiles }: DiskFacts): Finding[] {
+  const names = directories.map(({ setting, path }) => `${path} (${setting})`).join(', ');
   if (freeBytes === null)
-    return [warning('disk', `the free space of ${where} cannot be read`, "look with 'df'")];
-  const remedy = `free some space, or set ${places.map(({ setting }) => setting).join(' or ')} to a larger disk`;
-  const onlyLogs = places.every(({ setting }) => setting === 'LOG_DIR');
-  const bad = onlyLogs ? warning : fatal;
-  const space = `${Math.floor(freeBytes / MIB)} MiB free for ${where}`;
-  const level = freeBytes < DISK_FATAL_BYTES ? bad : freeBytes < DISK_WARNING_BYTES ? warning : null;
+    return [warning('disk', `cannot read the free space of ${names}`, "run 'df' to see it")];
+  const remedy = `delete files, or set ${directories.map(({ setting }) => setting).join(' or ')} to a directory on a larger disk`;
+  const onlyLogs = directories.every(({ setting }) => setting === 'LOG_DIR');
+  const severe = onlyLogs ? warning : fatal;
+  const space = `${Math.floor(freeBytes / MIB)} MiB free for ${names}`;
+  const level = freeBytes < DISK_FATAL_BYTES ? severe : freeBytes < DISK_WARNING_BYTES ? warning : null;
   const findings = [level === null ? ok('disk', space) : level('disk', space, remedy)];
   if (freeFiles !== null && freeFiles < FILES_WARNING) {
-    const inodes = `${freeFiles} more files can be made for ${where}`;
-    const instead = "remove some files ('df -i' shows the count), or make the file system with more inodes";
-    findings.push((freeFiles < FILES_FATAL ? bad : warning)('disk', inodes, instead));
+    const inodes = `${freeFiles} inodes free for ${names}`;
+    const inodeRemedy = "delete files ('df -i' shows the count), or create the file system with more inodes";
+    findings.push((freeFiles < FILES_FATAL ? severe : warning)('disk', inodes, inodeRemedy));
   }
   return findings;
 }
@@ -195,8 +196,8 @@ export function checkNetworkDisks({ networkDisks }: HostFacts): Finding[] {
   return networkDisks.map(({ path, type }) =>
     warning(
       'network_disk',
-      `${path} is on a network file system (${type}): SQLite can lose data there, and the daemon hangs while the server does not answer`,
-      'move it to a disk of this host, and set FATHOM_DATA_DIR or PB_USER_DBS_PATH; a FUSE file system of its own disk is fine',
+      `${path} is on a network file system (${type}): SQLite can lose data there, and the daemon hangs while the server does not respond`,
+      'move it to a disk of this host, and set FATHOM_DATA_DIR or PB_USER_DBS_PATH',
     ),
   );
 }
@@ -204,39 +205,43 @@ export function checkNetworkDisks({ networkDisks }: HostFacts): Finding[] {
 export function checkPorts({ ports, fleet }: HostFacts): Finding[] {
   const global = fleet?.processes.find(({ instance }) => instance === GLOBAL_NAME);
   return ports.map((port) => {
-    const what = `${port.variable} ${port.host}:${port.port}`;
+    const address = `${port.variable} ${port.host}:${port.port}`;
     const id = port.variable === 'SERVER_PORT' ? 'port_server_port' : 'port_pb_global_port';
-    // The next daemon takes it over, so this is as it should be; that there is no daemon has a finding of its own.
+    // The next daemon takes the process over. Another finding reports that no daemon runs.
     if (port.state === 'taken' && global?.address === hostAndPort(port.host, port.port))
-      return ok(id, `${what} is held by our global PocketBase, which runs on without a daemon`);
-    return judgePort(id, what, port);
+      return ok(id, `${address} is used by the global PocketBase, which runs without a daemon`);
+    return checkPort(id, address, port);
   });
 }
 
-function judgePort(id: FindingId, what: string, { state, port, variable }: PortFacts): Finding {
+function checkPort(id: FindingId, address: string, { state, port, variable }: PortFacts): Finding {
   switch (state) {
     case 'free':
-      return ok(id, `${what} is free`);
+      return ok(id, `${address} is free`);
     case 'ours':
-      return ok(id, `${what} is held by our daemon`);
+      return ok(id, `${address} is used by the daemon`);
     case 'taken':
       return fatal(
         id,
-        `${what} is taken by another program`,
-        `stop that program ('ss -ltnp sport = :${port}' names it), or set ${variable}`,
+        `${address} is used by another program`,
+        `stop that program ('ss -ltnp sport = :${port}' shows it), or set ${variable}`,
       );
     case 'forbidden':
-      return fatal(id, `${what} may not be opened by this user`, 'use a port of 1024 or more');
+      return fatal(id, `this user cannot open ${address}`, 'use port 1024 or higher');
     case 'no_such_address':
-      return fatal(id, `${what} is no address of this host`, "use one that 'ip address' shows, or 127.0.0.1");
+      return fatal(
+        id,
+        `${address} is not an address of this host`,
+        "use an address from 'ip address', or 127.0.0.1",
+      );
   }
 }
 
 export function checkInotify({ inotifyInstances, databases }: HostFacts): Finding[] {
   if (inotifyInstances === null) return [];
-  const summary = `fs.inotify.max_user_instances is ${inotifyInstances}, every PocketBase takes one (databases: ${databases})`;
-  if (databases + 1 < inotifyInstances * NEARLY_USED) return [ok('inotify', summary)];
-  const value = Math.max(1024, 2 ** Math.ceil(Math.log2(databases * 2 + INOTIFY_SPARE)));
+  const summary = `fs.inotify.max_user_instances is ${inotifyInstances}; each PocketBase uses one (databases: ${databases})`;
+  if (databases + 1 < inotifyInstances * WARNING_SHARE) return [ok('inotify', summary)];
+  const value = Math.max(1024, 2 ** Math.ceil(Math.log2(databases * 2 + INOTIFY_RESERVE)));
   return [
     warning(
       'inotify',
@@ -248,11 +253,11 @@ export function checkInotify({ inotifyInstances, databases }: HostFacts): Findin
 
 export function checkOpenFiles({ openFiles, databases }: HostFacts): Finding[] {
   if (openFiles === null) return [];
-  const summary = `${openFiles === Number.POSITIVE_INFINITY ? 'any number of' : openFiles} open files allowed (databases: ${databases})`;
-  const wanted = Math.max(databases * 2, COMFORTABLE_DATABASES) * FILES_PER_DATABASE;
-  if (openFiles >= wanted) return [ok('open_files', summary)];
+  const summary = `${openFiles === Number.POSITIVE_INFINITY ? 'unlimited' : openFiles} open files allowed (databases: ${databases})`;
+  const needed = Math.max(databases * 2, MIN_PLANNED_DATABASES) * FILES_PER_DATABASE;
+  if (openFiles >= needed) return [ok('open_files', summary)];
   return [
-    warning('open_files', summary, "raise it: LimitNOFILE=65536 in the systemd unit, or 'ulimit -n 65536'"),
+    warning('open_files', summary, "set LimitNOFILE=65536 in the systemd unit, or run 'ulimit -n 65536'"),
   ];
 }
 
@@ -260,54 +265,52 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
   switch (daemon.state) {
     case 'ready':
       return [
-        ok('daemon', `the daemon answers (Fathom ${daemon.version}, pid ${daemon.pid})`),
+        ok('daemon', `the daemon is running (Fathom ${daemon.version}, pid ${daemon.pid})`),
         ...checkDaemonLog(daemon.log),
         ...(daemon.version === fathomVersion
           ? []
           : [
               warning(
                 'daemon_version',
-                `the daemon is Fathom ${daemon.version}, this is ${fathomVersion}`,
-                "restart the daemon: 'systemctl restart fathomd'; instances run on meanwhile",
+                `the daemon has version ${daemon.version}, this program has ${fathomVersion}`,
+                "run 'systemctl restart fathomd'; instances keep running",
               ),
             ]),
       ];
     case 'starting':
       return [
-        warning('daemon', `the daemon is starting (pid ${daemon.pid})`, "wait, and see 'fathomd status'"),
+        warning(
+          'daemon',
+          `the daemon is starting (pid ${daemon.pid})`,
+          "wait until 'fathomd status' shows that it is ready",
+        ),
       ];
     case 'absent':
       return [warning('daemon', `no daemon listens on ${daemon.socketPath}`, START_DAEMON)];
     case 'silent':
-      // Of the socket of a daemon that is gone, `stale_socket` says it all.
+      // `stale_socket` reports it.
       if (fleet?.staleSocket) return [];
       return [
-        warning(
-          'daemon',
-          daemon.problem,
-          `'journalctl -u fathomd' says more, or ${dataDir.path}/logs/fathomd.log`,
-        ),
+        warning('daemon', daemon.problem, `see 'journalctl -u fathomd' or ${dataDir.path}/logs/fathomd.log`),
       ];
   }
 }
 
 function checkDaemonLog({ dropped, problem }: DaemonStatus['log']): Finding[] {
   if (dropped === 0) return [];
-  const now = problem === null ? 'it is written again now' : `none is written now (${problem})`;
+  const state = problem === null ? 'the log is written again' : `the log cannot be written (${problem})`;
   return [
     warning(
       'daemon_log',
-      `${dropped} log lines of the daemon are lost since its start; ${now}`,
-      'free space on the disk of its log, or see to it that its output is read; then restart it to count from 0',
+      `the daemon lost ${dropped} log lines since its start; ${state}`,
+      'free space on the disk of the log, or fix the program that reads the output; a restart resets the count',
     ),
   ];
 }
 
-export function checkRelease({ unfinishedChange }: HostFacts): Finding[] {
-  if (unfinishedChange === null) return [];
-  return [
-    warning('release', `${unfinishedChange.summary}, unless it is under way now`, unfinishedChange.remedy),
-  ];
+export function checkRelease({ interruptedChange }: HostFacts): Finding[] {
+  if (interruptedChange === null) return [];
+  return [warning('release', `${interruptedChange.summary}, or is in progress`, interruptedChange.remedy)];
 }
 
 function octal(mode: number): string {

@@ -1,6 +1,6 @@
 export type Level = 'ok' | 'warning' | 'fatal';
 
-/** Every kind of finding; docs/doctor.md has a line for each, which a test holds together. */
+/** Ids of all findings. A test checks that docs/doctor.md has a line for each. */
 export const FINDING_IDS = [
   'node',
   'config',
@@ -45,24 +45,24 @@ export const FINDING_IDS = [
 
 export type FindingId = (typeof FINDING_IDS)[number];
 
-/** What `--fix` does about a finding: nothing that touches data. */
+/** What `--fix` does. It never changes data of users. */
 export type Fix =
   | { kind: 'chmod'; path: string; mode: number }
-  /** A socket, a pid file, or what was left half made. */
+  /** For a socket, a pid file, or an incomplete directory. */
   | { kind: 'remove'; path: string };
 
-/** What to do about a daemon that does not run. */
+/** The remedy when no daemon runs. */
 export const START_DAEMON = "start it with 'systemctl start fathomd' or 'npm start'";
 
-/** What one check found. `fatal` means that the daemon will not run, or not safely. */
+/** The result of one check. `fatal`: the daemon does not run, or does not run safely. */
 export interface Finding {
   id: FindingId;
   level: Level;
-  /** One line: what is so. */
+  /** One line that describes the state. */
   summary: string;
-  /** What to do about it; null when it is fine. */
+  /** What to do; null when the level is `ok`. */
   remedy: string | null;
-  /** Only where it is safe to have it done. */
+  /** Only where an automatic fix is safe. */
   fixes?: Fix[];
 }
 

@@ -4,11 +4,11 @@ import type { Finding, Fix } from './finding.ts';
 
 export interface Fixed {
   fix: Fix;
-  /** Null when it was done. */
+  /** Why it failed; null when it was applied. */
   problem: string | null;
 }
 
-/** Applies the safe fixes of the findings, one after the other, and reports those that fail. */
+/** Applies the fixes of all findings in their order. A fix that fails does not stop the others. */
 export async function applyFixes(findings: readonly Finding[]): Promise<Fixed[]> {
   const done: Fixed[] = [];
   for (const fix of findings.flatMap(({ fixes }) => fixes ?? [])) {

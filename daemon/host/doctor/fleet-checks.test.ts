@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import type { FleetFacts } from './facts/fleet-facts.ts';
-import { judgeFleet } from './fleet-checks.ts';
+import { runFleetChecks } from './fleet-checks.ts';
 
 const FACTS: FleetFacts = {
-  open: [],
-  foreign: [],
+  exposed: [],
+  wrongOwner: [],
   newest: null,
   staleSocket: null,
   stalePidFile: null,
@@ -20,16 +20,16 @@ const FACTS: FleetFacts = {
 };
 
 function findings(facts: Partial<FleetFacts>) {
-  return judgeFleet(
+  return runFleetChecks(
     { ...FACTS, ...facts },
     { now: new Date('2026-01-01'), daemonRuns: true, binary: { path: '/opt/pocketbase', sha256: 'a1' } },
   );
 }
 
 it.each([
-  ['the configured content, at another path', 'a1', []],
-  ['another content', 'b2', ['other_binary']],
-  ['an executable that this user may not read', null, []],
+  ['the configured content at another path', 'a1', []],
+  ['other content', 'b2', ['other_binary']],
+  ['an executable that this user cannot read', null, []],
 ])('compares a process with %s', (_, sha256, expected) => {
   const processes = [{ pid: 7, instance: 'global', sha256, address: null }];
   const ids = findings({ processes }).map(({ id }) => id);

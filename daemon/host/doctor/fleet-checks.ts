@@ -4,21 +4,25 @@ import { firstProblem } from '../../pocketbase/data/page-damage.ts';
 import type { FleetFacts } from './facts/fleet-facts.ts';
 import { type Finding, type Fix, fatal, ok, START_DAEMON, warning } from './finding.ts';
 
-/** More than the clocks of two hosts that share a disk are apart. */
+/** Tolerated difference between the clocks of two hosts that share a disk. */
 const CLOCK_SLACK_MS = 5 * 60_000;
-/** No clock that was ever set is before this. */
-const NOT_BEFORE = Date.UTC(2025, 0, 1);
-/** Of a long list, so many are named. */
-const NAMED = 5;
+/** A clock before this date was never set. */
+const EARLIEST_DATE = Date.UTC(2025, 0, 1);
+/** Maximum number of names in a summary. */
+const MAX_NAMES = 5;
 
-/** Processes are compared with it by content: an upgrade of Fathom moves the file. */
+/** Processes are compared with it by content, because an upgrade of Fathom moves the file. */
 interface ConfiguredBinary {
   path: string;
   sha256: string;
 }
 
-/** What a data directory, its processes and the control plane say together; `daemonRuns` as it answers itself. */
-export function judgeFleet(
+/**
+ * Compares the data directory, its processes and the control plane.
+ *
+ * @param state `daemonRuns`: the daemon responds on its socket
+ */
+export function runFleetChecks(
   facts: FleetFacts,
   { now, daemonRuns, binary }: { now: Date; daemonRuns: boolean; binary: ConfiguredBinary | null },
 ): Finding[] {
@@ -36,36 +40,37 @@ export function judgeFleet(
   ];
 }
 
-function permissions({ open }: FleetFacts): Finding {
-  if (open.length === 0) return ok('permissions', 'nothing in the data directory is open to others');
+function permissions({ exposed }: FleetFacts): Finding {
+  if (exposed.length === 0) return ok('permissions', 'other users cannot read the data directory');
   return warning(
     'permissions',
-    `others may look into ${list(open.map(({ path, mode }) => `${path} (${mode.toString(8)})`))}`,
-    "run 'fathomd doctor --fix', or 'chmod 700' them",
-    open.map(({ path }) => ({ kind: 'chmod' as const, path, mode: 0o700 })),
+    `other users can read ${list(exposed.map(({ path, mode }) => `${path} (${mode.toString(8)})`))}`,
+    "run 'fathomd doctor --fix', or 'chmod 700'",
+    exposed.map(({ path }) => ({ kind: 'chmod' as const, path, mode: 0o700 })),
   );
 }
 
-function owner({ foreign }: FleetFacts): Finding {
-  if (foreign.length === 0) return ok('owner', 'everything belongs to the owner of the data directory');
+function owner({ wrongOwner }: FleetFacts): Finding {
+  if (wrongOwner.length === 0) return ok('owner', 'the data directory has one owner');
   return warning(
     'owner',
-    `other users own ${list(foreign.map(({ path, uid }) => `${path} (uid ${uid})`))}`,
-    "run 'chown -R' to give them to the user of the daemon; a program ran as another user",
+    `other users own ${list(wrongOwner.map(({ path, uid }) => `${path} (uid ${uid})`))}`,
+    "stop the daemon, then run 'chown --no-dereference -R' with the user of the daemon; a program ran as another user",
   );
 }
 
 function clock({ newest }: FleetFacts, now: Date): Finding {
-  const remedy = "set the clock and keep it with NTP: 'timedatectl set-ntp true'; restart the daemon then";
-  if (now.getTime() < NOT_BEFORE) return fatal('clock', `the clock says ${now.toISOString()}`, remedy);
+  const remedy = "synchronize the clock with NTP ('timedatectl set-ntp true'), then restart the daemon";
+  if (now.getTime() < EARLIEST_DATE)
+    return fatal('clock', `the time of the host is ${now.toISOString()}`, remedy);
   if (newest && newest.at.getTime() > now.getTime() + CLOCK_SLACK_MS) {
     return warning(
       'clock',
-      `${newest.path} was changed at ${newest.at.toISOString()}, and the clock says ${now.toISOString()}: it went back`,
+      `the clock went back: ${newest.path} was changed at ${newest.at.toISOString()}, the time of the host is ${now.toISOString()}`,
       remedy,
     );
   }
-  return ok('clock', `the clock says ${now.toISOString()}`);
+  return ok('clock', `the time of the host is ${now.toISOString()}`);
 }
 
 function removal(path: string): Fix {
@@ -74,27 +79,27 @@ function removal(path: string): Fix {
 
 function stale({ staleSocket, stalePidFile, leftovers, rescued }: FleetFacts): Finding[] {
   const findings: Finding[] = [];
-  const fix = "run 'fathomd doctor --fix', or start the daemon, which clears it away";
+  const remedy = "run 'fathomd doctor --fix', or start the daemon, which removes it";
   if (staleSocket !== null) {
-    const what = `no daemon listens on ${staleSocket}, which one that was killed left behind`;
-    findings.push(warning('stale_socket', what, START_DAEMON, [removal(staleSocket)]));
+    const summary = `no daemon listens on ${staleSocket}; a killed daemon left it`;
+    findings.push(warning('stale_socket', summary, START_DAEMON, [removal(staleSocket)]));
   }
   if (stalePidFile !== null) {
     findings.push(
-      warning('stale_pid_file', `${stalePidFile} names a process that is gone`, fix, [removal(stalePidFile)]),
+      warning('stale_pid_file', `the process in ${stalePidFile} has ended`, remedy, [removal(stalePidFile)]),
     );
   }
   if (leftovers.length > 0) {
     findings.push(
-      warning('leftovers', `half made or half deleted: ${list(leftovers)}`, fix, leftovers.map(removal)),
+      warning('leftovers', `incomplete directories: ${list(leftovers)}`, remedy, leftovers.map(removal)),
     );
   }
   if (rescued.length > 0) {
     findings.push(
       warning(
         'rescued',
-        `saved from databases whose files were deleted while they ran: ${list(rescued)}`,
-        'move what is needed back into place (docs/troubleshooting.md), remove what is not',
+        `copies of databases whose files were deleted while they ran: ${list(rescued)}`,
+        'move the copies that you need back (docs/troubleshooting.md), and remove the others',
       ),
     );
   }
@@ -107,15 +112,15 @@ function processes(
   binary: ConfiguredBinary | null,
 ): Finding[] {
   const findings: Finding[] = [];
-  const named = (some: typeof running) => list(some.map(({ instance, pid }) => `${instance} (pid ${pid})`));
+  const names = (some: typeof running) => list(some.map(({ instance, pid }) => `${instance} (pid ${pid})`));
   const known = rows !== null && 'names' in rows ? new Set([...rows.names, 'global']) : null;
   const orphans = running.filter(({ instance }) => known?.has(instance) === false);
   if (orphans.length > 0) {
     findings.push(
       warning(
         'orphans',
-        `processes of databases that no row names: ${named(orphans)}`,
-        "end them with 'kill'; the next start of the daemon does so too",
+        `processes of databases that are not in the control plane: ${names(orphans)}`,
+        "end them with 'kill', or restart the daemon, which ends them",
       ),
     );
   }
@@ -124,7 +129,7 @@ function processes(
       warning(
         'unsupervised',
         `${running.length - orphans.length} instances run without a daemon`,
-        'start the daemon, which takes them over; they serve meanwhile',
+        'start the daemon, which takes them over; they keep serving',
       ),
     );
   }
@@ -133,8 +138,8 @@ function processes(
     findings.push(
       warning(
         'other_binary',
-        `run another executable than ${binary.path}: ${named(other)}`,
-        'restart the daemon, which restarts these instances with the configured one',
+        `instances that do not run ${binary.path}: ${names(other)}`,
+        'restart the daemon, which restarts them with the configured executable',
       ),
     );
   }
@@ -147,30 +152,30 @@ function rowsAndDirectories({ rows, directories, damaged }: FleetFacts): Finding
     findings.push(
       fatal(
         'control_plane',
-        `the global database cannot be read: ${rows.problem}`,
-        "stop the daemon, restore global/pb_data from a backup, then start it; 'fathomd logs global' says more",
+        `cannot read the global database: ${rows.problem}`,
+        "see 'fathomd logs global'; stop the daemon, restore global/pb_data from a backup, then start it",
       ),
     );
   } else if (rows !== null) {
-    const there = new Set(directories);
-    const named = new Set(rows.names);
-    const lost = rows.names.filter((name) => !there.has(name));
-    const nobodys = directories.filter((name) => !named.has(name));
-    if (lost.length > 0) {
+    const onDisk = new Set(directories);
+    const inRows = new Set(rows.names);
+    const withoutDirectory = rows.names.filter((name) => !onDisk.has(name));
+    const withoutRow = directories.filter((name) => !inRows.has(name));
+    if (withoutDirectory.length > 0) {
       findings.push(
         warning(
           'without_directory',
-          `databases that have a row and no directory: ${list(lost)}`,
-          'restore their directory from a backup, or delete them in the console; one that is being made is done in a moment',
+          `databases without a directory: ${list(withoutDirectory)}`,
+          'if it stays so, restore the directory from a backup, or delete the database in the console',
         ),
       );
     }
-    if (nobodys.length > 0) {
+    if (withoutRow.length > 0) {
       findings.push(
         warning(
           'without_row',
-          `directories that no row names: ${list(nobodys)}`,
-          'look what is in them, and move them away; Fathom never removes them by itself',
+          `directories of databases that are not in the control plane: ${list(withoutRow)}`,
+          'check their content, and move them away; Fathom never removes them',
         ),
       );
     }
@@ -180,13 +185,16 @@ function rowsAndDirectories({ rows, directories, damaged }: FleetFacts): Finding
       (name === 'global' ? fatal : warning)(
         'damaged',
         `the database of ${name} is damaged: ${firstProblem(problem)}`,
-        'stop it, copy pb_data away, restore a backup, start it',
+        'stop it, copy pb_data, restore a backup, then start it',
       ),
     );
   }
   if (findings.length === 0 && rows !== null) {
     findings.push(
-      ok('control_plane', `each database has its row, none is damaged (databases: ${directories.length})`),
+      ok(
+        'control_plane',
+        `all databases are in the control plane, none is damaged (databases: ${directories.length})`,
+      ),
     );
   }
   return findings;
@@ -198,8 +206,8 @@ function addresses({ rows }: FleetFacts): Finding[] {
   return [
     warning(
       'addresses',
-      `accounts of one address: ${list(sameAddress.map((pair) => pair.join(' and ')))}`,
-      "delete one of the two with 'fathomd users delete ID', or change its address at the global PocketBase",
+      `accounts with the same e-mail address: ${list(sameAddress.map((pair) => pair.join(' and ')))}`,
+      "delete one of them with 'fathomd users delete ID', or change its address at the global PocketBase",
     ),
   ];
 }
@@ -207,23 +215,23 @@ function addresses({ rows }: FleetFacts): Finding[] {
 function accounts({ openAccounts }: FleetFacts, daemonRuns: boolean): Finding[] {
   if (openAccounts.length === 0) return [];
   const remedy = daemonRuns
-    ? "run 'fathomd databases restart NAME': each start closes them; accounts besides the owner's are for a person to remove"
+    ? "run 'fathomd databases restart NAME', which removes the access; remove additional accounts yourself"
     : START_DAEMON;
-  const which = openAccounts.map(({ name, problems }) => `${name} (${problems.join('; ')})`);
-  return [fatal('accounts', `others than the owner may have access to ${list(which)}`, remedy)];
+  const databases = openAccounts.map(({ name, problems }) => `${name} (${problems.join('; ')})`);
+  return [fatal('accounts', `other accounts than the owner may have access to ${list(databases)}`, remedy)];
 }
 
 function migrations({ migrations: facts }: FleetFacts): Finding[] {
   if (facts === null) return [];
   const { count, problem, untried, drift } = facts;
-  const again = "then run 'fathomd databases restart NAME', or restart the daemon";
+  const apply = "then run 'fathomd databases restart NAME', or restart the daemon";
   const findings: Finding[] = [];
   if (problem !== null) {
     findings.push(
       warning(
         'migrations',
         `the migrations of user databases are not used: ${problem.message}`,
-        `correct the file, ${again}; databases keep the last good ones`,
+        `correct the file, ${apply}; databases keep the last valid ones`,
       ),
     );
   }
@@ -231,19 +239,19 @@ function migrations({ migrations: facts }: FleetFacts): Finding[] {
     findings.push(
       warning(
         'migrations',
-        `the daemon has not tried out ${list(untried)}`,
-        "run 'fathomd databases restart NAME' with one database",
+        `the daemon has not tested ${list(untried)}`,
+        "run 'fathomd databases restart NAME' for one database",
       ),
     );
   }
-  if (findings.length === 0) findings.push(ok('migrations', `${count} files of migrations`));
+  if (findings.length === 0) findings.push(ok('migrations', `migration files: ${count}`));
   return [
     ...findings,
     ...drift.map(({ file, change, databases }) =>
       warning(
         'migration_drift',
         `${file} ${change === 'changed' ? 'was changed after it was applied' : 'is missing, and is applied'} in ${list(databases)}`,
-        'put the file back as it was, and write what is new into another migration',
+        'restore the file, and put the change into a new migration',
       ),
     ),
   ];
@@ -251,18 +259,18 @@ function migrations({ migrations: facts }: FleetFacts): Finding[] {
 
 function instances({ instances: all }: FleetFacts): Finding[] {
   if (all === null) return [];
-  const ill = all.filter(isInTrouble);
-  if (ill.length === 0) return [ok('instances', `${all.length} instances, none in trouble`)];
-  return [...Map.groupBy(ill, ({ reason }) => reason?.code ?? null)].map(([code, some]) =>
+  const inTrouble = all.filter(isInTrouble);
+  if (inTrouble.length === 0) return [ok('instances', `${all.length} instances, none in trouble`)];
+  return [...Map.groupBy(inTrouble, ({ reason }) => reason?.code ?? null)].map(([code, some]) =>
     warning(
       'instances',
       `in trouble${code === null ? '' : ` (${code})`}: ${list(some.map(({ name, phase }) => `${name} (${phase})`))}`,
-      `${code === null ? '' : `${ruleOf(code).remedy}; `}'fathomd databases list' shows the message of each, docs/states.md each reason`,
+      `${code === null ? '' : `${ruleOf(code).remedy}; `}'fathomd databases list' shows each message, docs/states.md explains each reason`,
     ),
   );
 }
 
 function list(items: readonly string[]): string {
-  const more = items.length > NAMED ? ` and ${items.length - NAMED} more` : '';
-  return `${items.slice(0, NAMED).join(', ')}${more}`;
+  const more = items.length > MAX_NAMES ? ` and ${items.length - MAX_NAMES} more` : '';
+  return `${items.slice(0, MAX_NAMES).join(', ')}${more}`;
 }

@@ -8,7 +8,12 @@ import { CURRENT, isRelease, SERVICE, SYSTEM_FILES } from './release/layout.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** A program of the host; what it printed. Throws when it fails, with its own words, or when the signal aborts. */
+/**
+ * Runs a program of the host.
+ *
+ * @returns its standard output
+ * @throws with its standard error when it fails; FathomError `conflict` when the signal aborts
+ */
 export async function run(
   file: string,
   args: readonly string[],
@@ -19,7 +24,7 @@ export async function run(
     env: { PATH },
     stdin: 'ignore',
     reject: false,
-    // Ctrl-C is for this program alone, which then decides what to do about it.
+    // A process group of its own, so that only this program receives Ctrl-C and handles it.
     detached: true,
     ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
     ...(signal === undefined ? {} : { cancelSignal: signal }),
@@ -36,19 +41,22 @@ export async function run(
 
 /** @throws FathomError `auth.forbidden`, `conflict` */
 export async function checkHost(uid: number): Promise<void> {
-  if (uid !== 0) throw new FathomError('auth.forbidden', 'only root may do this; run it with sudo');
+  if (uid !== 0) throw new FathomError('auth.forbidden', 'this command needs root; run it with sudo');
   if (!(await exists('/run/systemd/system'))) {
-    throw new FathomError('conflict', "systemd does not run on this host; 'fathomd serve' runs without it");
+    throw new FathomError(
+      'conflict',
+      "systemd is not running on this host; run 'fathomd serve' to start the daemon without it",
+    );
   }
 }
 
-/** Brings the host's own files to those of the current release. @returns whether one of them changed */
+/** Writes the files of the current release to their places on the host. @returns whether one of them changed */
 export async function writeSystemFiles(): Promise<boolean> {
   let changed = false;
   for (const { from, to, mode } of SYSTEM_FILES) {
     const wanted = await readFile(join(CURRENT, from));
-    const is = await readFile(to).catch(() => null);
-    if (is !== null && wanted.equals(is)) continue;
+    const present = await readFile(to).catch(() => null);
+    if (present !== null && wanted.equals(present)) continue;
     await mkdir(dirname(to), { recursive: true, mode: 0o755 });
     await replaceFile(to, wanted, { mode, synced: true });
     changed = true;
@@ -60,23 +68,23 @@ export async function writeSystemFiles(): Promise<boolean> {
   return changed;
 }
 
-/** Whether it runs, or would: one that failed, or is just being started again, is meant to run. */
-export async function isWanted(unit: string): Promise<boolean> {
+/** Whether an administrator wants the unit to run. A unit that failed or restarts counts as well. */
+export async function shouldRun(unit: string): Promise<boolean> {
   return (await run('systemctl', ['show', '--property', 'ActiveState', '--value', unit])) !== 'inactive';
 }
 
-/** Whether systemd knows it: its file is there, or was when it was last read. */
+/** Whether systemd has loaded the unit. It can stay loaded after its file is removed. */
 export async function isLoaded(unit: string): Promise<boolean> {
   return (await run('systemctl', ['show', '--property', 'LoadState', '--value', unit])) !== 'not-found';
 }
 
-/** What the service said last. */
-export async function lastWords(): Promise<string[]> {
+/** The last lines in the log of the service. */
+export async function readServiceLog(): Promise<string[]> {
   const text = await run('journalctl', ['--unit', SERVICE, '--lines', '15', '--output', 'cat', '--no-pager']);
   return text.split('\n');
 }
 
-/** A checkout has its sources, and development tools beside them; a release has neither. */
+/** Whether the directory is a git checkout: it contains the sources, a release does not. */
 export async function isCheckout(directory: string): Promise<boolean> {
   return !isRelease(directory) && (await exists(join(directory, 'daemon', 'main.ts')));
 }

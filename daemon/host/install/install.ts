@@ -1,8 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
-import { settle } from './change.ts';
-import { isCheckout, isWanted, run, writeSystemFiles } from './host.ts';
+import { resolveInterruptedChange } from './change-release.ts';
+import { isCheckout, run, shouldRun, writeSystemFiles } from './host.ts';
 import {
   COMMAND_FILES,
   CREDENTIALS,
@@ -14,57 +14,60 @@ import {
   SOCKET_UNIT,
   UNINSTALLING,
 } from './release/layout.ts';
-import { linked, pointTo, unlink } from './release/links.ts';
-import { copyOf, prune } from './release/release.ts';
+import { readLink, removeLink, setLink } from './release/links.ts';
+import { copyRelease, removeUnusedReleases } from './release/release.ts';
 import { writeSettings } from './release/settings.ts';
-import type { Trial } from './trial.ts';
-import { halfUninstalled, uninstalling } from './uninstalling.ts';
+import { interruptedUninstallError, readUninstallMark } from './uninstall-mark.ts';
+import type { InstallContext } from './verify-release.ts';
 
-/** Installs the package that this program runs from. Another run restores what is missing. */
-export async function install(root: string, context: Trial): Promise<void> {
-  const { say, interrupted } = context;
+/** Installs the package that this program is part of. A second run restores what is missing. */
+export async function install(root: string, context: InstallContext): Promise<void> {
+  const { print, interrupted } = context;
   if (await isCheckout(root)) {
     throw new FathomError(
       'conflict',
-      "this is a checkout; run 'npm pack', unpack the tarball, and run bin/fathom install in there",
+      "this is a git checkout; run 'npm pack', unpack the tarball, then run bin/fathom install in the unpacked directory",
     );
   }
-  const left = await uninstalling();
-  if (left === 'data') throw halfUninstalled(left);
-  await settle('forward', context);
-  const before = await linked(CURRENT);
-  const release = isRelease(root) && before ? before : await copyOf(root, interrupted);
+  const uninstallScope = await readUninstallMark();
+  if (uninstallScope === 'data') throw interruptedUninstallError(uninstallScope);
+  await resolveInterruptedChange('forward', context);
+  const before = await readLink(CURRENT);
+  const release = isRelease(root) && before ? before : await copyRelease(root, interrupted);
   if (interrupted.aborted) throw new FathomError('conflict', "interrupted; run 'install' again");
   if (before && before.name !== release.name) {
     throw new FathomError(
       'conflict',
-      `${before.name} is installed; go to ${release.name} with 'fathomd upgrade <tarball>'`,
+      `release ${before.name} is installed; run 'fathomd upgrade TARBALL' to change to ${release.name}`,
     );
   }
-  await pointTo(CURRENT, release);
+  await setLink(CURRENT, release);
   const changed = await writeSystemFiles();
   const written = await writeSettings();
   await run('systemctl', ['enable', SERVICE, SOCKET_UNIT]);
-  await unlink(UNINSTALLING);
-  await prune();
-  if (left !== null) say('an uninstall was interrupted; the program is put back');
-  for (const path of written) say(`wrote ${path}`);
-  if (await npmHasCommands(root)) {
-    say(
-      `npm counts ${COMMAND_FILES.join(' and ')} among its own: give '${CURRENT}/bin/fathomd install' after 'npm uninstall -g fathom'`,
+  await removeLink(UNINSTALLING);
+  await removeUnusedReleases();
+  if (uninstallScope !== null) print('an uninstall was interrupted; the program is restored');
+  for (const path of written) print(`wrote ${path}`);
+  if (await isInstalledByNpm(root)) {
+    print(
+      `npm also owns ${COMMAND_FILES.join(' and ')}: after 'npm uninstall -g fathom', run '${CURRENT}/bin/fathomd install'`,
     );
   }
-  if (before && left === null && !changed && written.length === 0)
-    say(`Fathom ${release.version} is installed already; nothing had to be changed`);
-  else say(`installed Fathom ${release.version} in ${RELEASES}/${release.name}`);
-  if (await isWanted(SERVICE)) return;
-  say(`next: look at ${ENV_FILE}, then 'systemctl start fathomd', then 'fathomd status'`);
-  say(
-    `the first administrator's password is in ${CREDENTIALS}/PB_ADMIN_PASSWORD; keep a copy of ${CREDENTIALS} in a safe place`,
+  if (before && uninstallScope === null && !changed && written.length === 0)
+    print(`Fathom ${release.version} is already installed; nothing was changed`);
+  else print(`installed Fathom ${release.version} in ${RELEASES}/${release.name}`);
+  if (await shouldRun(SERVICE)) return;
+  print(`next: check ${ENV_FILE}, then run 'systemctl start fathomd', then 'fathomd status'`);
+  print(
+    `the password of the first administrator is in ${CREDENTIALS}/PB_ADMIN_PASSWORD; keep a copy of ${CREDENTIALS} in a safe place`,
   );
 }
 
-/** `npm install -g` with Debian's prefix puts its links where the commands belong, and removes by their names what lies there. */
-async function npmHasCommands(root: string): Promise<boolean> {
+/**
+ * Whether `npm install -g` made the commands. With Debian's prefix, npm puts its links into the same directory, and
+ * `npm uninstall` removes files by name.
+ */
+async function isInstalledByNpm(root: string): Promise<boolean> {
   return (await realpath('/usr/local/bin/fathom').catch(() => null)) === join(root, 'bin', 'fathom');
 }

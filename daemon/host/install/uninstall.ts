@@ -19,46 +19,50 @@ import {
   WORKER_UNIT,
   WORKERS,
 } from './release/layout.ts';
-import { unlink } from './release/links.ts';
-import { prune } from './release/release.ts';
-import type { Trial } from './trial.ts';
-import { markUninstalling, uninstalling, WAYS_ON } from './uninstalling.ts';
+import { removeLink } from './release/links.ts';
+import { removeUnusedReleases } from './release/release.ts';
+import { readUninstallMark, UNINSTALL_REMEDIES, writeUninstallMark } from './uninstall-mark.ts';
+import type { InstallContext } from './verify-release.ts';
 
-/** What has to be typed before everything is deleted. */
+/** The text that an administrator types to confirm a purge. */
 export const CONFIRMATION = 'delete all databases';
 
 /**
- * Stops the fleet and removes the program; with `purge` also the data, settings, secrets and the account. After an
- * interruption, the next uninstall continues: files that are gone already are not an error.
+ * Stops the fleet and removes the program. With `purge`, also removes the data, the settings, the secrets and the account.
+ * After an interruption, the next uninstall continues: missing files are not an error.
  */
-export async function uninstall({ purge }: { purge: boolean }, { say, interrupted }: Trial): Promise<void> {
-  const unlessInterrupted = async (): Promise<void> => {
+export async function uninstall(
+  { purge }: { purge: boolean },
+  { print, interrupted }: InstallContext,
+): Promise<void> {
+  const throwIfInterrupted = async (): Promise<void> => {
     if (!interrupted.aborted) return;
-    throw new FathomError('conflict', `interrupted; ${WAYS_ON[(await uninstalling()) ?? 'program']}`);
+    const scope = (await readUninstallMark()) ?? 'program';
+    throw new FathomError('conflict', `interrupted; ${UNINSTALL_REMEDIES[scope]}`);
   };
-  if ((await uninstalling()) === null) await markUninstalling('program');
+  if ((await readUninstallMark()) === null) await writeUninstallMark('program');
   await stopServices();
-  await unlessInterrupted();
+  await throwIfInterrupted();
   for (const path of UNIT_FILES) await rm(path, { force: true });
   await run('systemctl', ['daemon-reload']);
   await rm('/run/fathom', { recursive: true, force: true });
   if (purge) {
-    await unlessInterrupted();
-    await markUninstalling('data');
-    // The secrets last: without them what is left of the data is worth nothing.
-    for (const path of [join(DATA, 'user_dbs'), DATA, SETTINGS]) await removeAll(path, unlessInterrupted);
+    await throwIfInterrupted();
+    await writeUninstallMark('data');
+    // The secrets last: without them, the rest of the data cannot be decrypted.
+    for (const path of [join(DATA, 'user_dbs'), DATA, SETTINGS]) await removeAll(path, throwIfInterrupted);
     if (await accountExists()) await run('userdel', [ACCOUNT]);
   }
-  await unlessInterrupted();
-  // Last, and from here on to the end: what runs here lies in there, and the commands are what an uninstall is repeated with.
+  await throwIfInterrupted();
+  // Last, because a repeated uninstall needs the commands and the release that this program runs from.
   for (const path of COMMAND_FILES) await rm(path, { force: true });
-  for (const link of [FALLBACK, PREVIOUS, CURRENT] as const) await unlink(link);
-  await prune();
+  for (const link of [FALLBACK, PREVIOUS, CURRENT] as const) await removeLink(link);
+  await removeUnusedReleases();
   await rm(RELEASES, { recursive: true, force: true });
-  say(
+  print(
     purge
-      ? `Fathom is gone, with ${DATA}, ${SETTINGS} and the account ${ACCOUNT}; data that a setting kept elsewhere (PB_USER_DBS_PATH) is left`
-      : `Fathom is gone; ${DATA}, ${SETTINGS} and the account ${ACCOUNT} are left ('--purge' removes them)`,
+      ? `removed Fathom, ${DATA}, ${SETTINGS} and the account ${ACCOUNT}; data in other directories (PB_USER_DBS_PATH) is kept`
+      : `removed Fathom; kept ${DATA}, ${SETTINGS} and the account ${ACCOUNT} ('--purge' removes them)`,
   );
 }
 
@@ -66,26 +70,27 @@ async function stopServices(): Promise<void> {
   const loaded: string[] = [];
   for (const unit of [SERVICE, SOCKET_UNIT]) if (await isLoaded(unit)) loaded.push(unit);
   await run('systemctl', ['stop', WORKERS, ...loaded]);
-  // Left by a daemon that could not stop its fleet, because it did not run any more.
+  // Instances whose daemon did not run, so that it could not stop them.
   await run('systemctl', ['kill', '--kill-whom=all', SERVICE]).catch(() => '');
-  // In the order in which their files go, of which an earlier uninstall may have removed some.
+  // In the order in which the unit files are removed. An interrupted uninstall may have removed some of them.
   for (const unit of [SERVICE, SOCKET_UNIT, WORKER_UNIT]) {
     if (await exists(join(UNIT_DIRECTORY, unit))) await run('systemctl', ['disable', unit]);
   }
 }
 
-/** One after the other, so that Ctrl-C ends it soon. */
-async function removeAll(directory: string, unlessInterrupted: () => Promise<void>): Promise<void> {
+/** Removes the entries one after the other, so that Ctrl-C takes effect soon. */
+async function removeAll(directory: string, throwIfInterrupted: () => Promise<void>): Promise<void> {
   try {
     for (const name of (await exists(directory)) ? await readdir(directory) : []) {
-      await unlessInterrupted();
+      await throwIfInterrupted();
       await rm(join(directory, name), { recursive: true, force: true });
     }
     await rm(directory, { recursive: true, force: true });
   } catch (error) {
     if (error instanceof FathomError) throw error;
-    const why = `${messageOf(error)}${(error as NodeJS.ErrnoException).code === 'EBUSY' ? '; unmount what is mounted there' : ''}`;
-    throw new FathomError('conflict', `${why}; ${WAYS_ON.data}`, { cause: error });
+    const isMounted = (error as NodeJS.ErrnoException).code === 'EBUSY';
+    const cause = `${messageOf(error)}${isMounted ? '; unmount the file system that is mounted there' : ''}`;
+    throw new FathomError('conflict', `${cause}; ${UNINSTALL_REMEDIES.data}`, { cause: error });
   }
 }
 

@@ -1,40 +1,48 @@
 import { FathomError } from '../../../shared/errors.ts';
-import { change, settle } from './change.ts';
+import { changeRelease, resolveInterruptedChange } from './change-release.ts';
 import { CURRENT, PREVIOUS } from './release/layout.ts';
-import { linked, type Release } from './release/links.ts';
-import { unpack } from './release/release.ts';
-import type { Trial } from './trial.ts';
-import { halfUninstalled, uninstalling } from './uninstalling.ts';
+import { type Release, readLink } from './release/links.ts';
+import { unpackRelease } from './release/release.ts';
+import { interruptedUninstallError, readUninstallMark } from './uninstall-mark.ts';
+import type { InstallContext } from './verify-release.ts';
 
-/** @returns whether the new release is the one that stays; when not, the old one is back */
-export async function upgrade(tarball: string, context: Trial): Promise<boolean> {
-  await installed();
-  await settle('forward', context);
-  return changeTo(await unpack(tarball, context.interrupted), context);
+/** @returns true when the new release is kept, false when the former one is restored */
+export async function upgrade(tarball: string, context: InstallContext): Promise<boolean> {
+  await requireInstallation();
+  await resolveInterruptedChange('forward', context);
+  return changeTo(await unpackRelease(tarball, context.interrupted), context);
 }
 
-/** Back to the release before, or to the one before a change that was interrupted. */
-export async function rollBack(context: Trial): Promise<boolean> {
-  await installed();
-  if ((await settle('back', context)) !== null) return !context.interrupted.aborted;
-  const previous = await linked(PREVIOUS);
-  if (!previous)
-    throw new FathomError('conflict', 'there is no earlier release; name a tarball to upgrade to');
+/** Goes back to the previous release, or undoes an interrupted change. */
+export async function rollBack(context: InstallContext): Promise<boolean> {
+  await requireInstallation();
+  if ((await resolveInterruptedChange('back', context)) !== null) return !context.interrupted.aborted;
+  const previous = await readLink(PREVIOUS);
+  if (!previous) {
+    throw new FathomError('conflict', "there is no previous release; run 'fathomd upgrade TARBALL'");
+  }
   return changeTo(previous, context);
 }
 
-async function installed(): Promise<Release> {
-  const left = await uninstalling();
-  if (left !== null) throw halfUninstalled(left);
-  const release = await linked(CURRENT);
-  if (!release) throw new FathomError('conflict', "Fathom is not installed here; see 'fathom install'");
+async function requireInstallation(): Promise<Release> {
+  const scope = await readUninstallMark();
+  if (scope !== null) throw interruptedUninstallError(scope);
+  const release = await readLink(CURRENT);
+  if (!release) {
+    throw new FathomError(
+      'conflict',
+      "Fathom is not installed on this host; run 'fathom install' of its package",
+    );
+  }
   return release;
 }
 
-async function changeTo(next: Release, context: Trial): Promise<boolean> {
-  const before = await installed();
-  if (context.interrupted.aborted) throw new FathomError('conflict', `interrupted; ${before.name} stays`);
-  if (next.name !== before.name) return change(before, next, context);
-  context.say(`${next.name} is what is installed already; nothing was done`);
+async function changeTo(next: Release, context: InstallContext): Promise<boolean> {
+  const before = await requireInstallation();
+  if (context.interrupted.aborted) {
+    throw new FathomError('conflict', `interrupted; release ${before.name} is unchanged`);
+  }
+  if (next.name !== before.name) return changeRelease(before, next, context);
+  context.print(`release ${next.name} is already installed; nothing was changed`);
   return true;
 }

@@ -1,9 +1,9 @@
-/** The first descriptor that systemd hands over: SD_LISTEN_FDS_START of sd_listen_fds(3). */
-const FIRST = 3;
+/** The first file descriptor that systemd passes: SD_LISTEN_FDS_START of sd_listen_fds(3). */
+const FIRST_DESCRIPTOR = 3;
 
 /**
- * The socket that `fathomd.socket` opened for this process, as a file descriptor; null when there is none. Variables
- * that were meant for another process (a parent that did not take them away) do not count.
+ * The file descriptor of the socket that `fathomd.socket` opened for this process; null when there is none. Variables
+ * that a parent process inherited and did not remove are ignored.
  */
 export function inheritedSocket(
   env: Readonly<Record<string, string | undefined>>,
@@ -11,5 +11,5 @@ export function inheritedSocket(
 ): number | null {
   if (env['LISTEN_PID'] !== String(pid)) return null;
   const count = Number(env['LISTEN_FDS'] ?? 0);
-  return Number.isInteger(count) && count > 0 ? FIRST : null;
+  return Number.isInteger(count) && count > 0 ? FIRST_DESCRIPTOR : null;
 }

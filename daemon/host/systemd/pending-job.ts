@@ -1,12 +1,12 @@
-/** Long enough for a busy host; less than the unit's TimeoutStopSec. */
+/** Long enough for a host under load, and less than TimeoutStopSec of the unit. */
 const TIMEOUT_MS = 5_000;
 
 /**
- * What systemd is about to do with a unit, asked when SIGTERM has come: that looks the same for a stop and a restart.
+ * Asks systemd for the queued job of a unit. After SIGTERM, it distinguishes a stop from a restart.
  *
- * @returns the type of the unit's job (`stop`, `restart`), or null when there is none, or systemd does not say
+ * @returns the type of the job (`stop`, `restart`); null when there is no job, or systemd does not respond
  */
-export async function pendingJob(unit: string, env: Record<string, string>): Promise<string | null> {
+export async function readPendingJob(unit: string, env: Record<string, string>): Promise<string | null> {
   const { execa } = await import('execa');
   const { stdout } = await execa('systemctl', ['list-jobs', '--no-legend', '--plain', unit], {
     reject: false,
@@ -15,11 +15,11 @@ export async function pendingJob(unit: string, env: Record<string, string>): Pro
     extendEnv: false,
     env,
   });
-  return jobOf(unit, stdout ?? '');
+  return parseJob(unit, stdout ?? '');
 }
 
 /** Lines are `NUMBER UNIT TYPE STATE`. */
-export function jobOf(unit: string, text: string): string | null {
+export function parseJob(unit: string, text: string): string | null {
   const line = text.split('\n').find((candidate) => candidate.trim().split(/\s+/)[1] === unit);
   return line?.trim().split(/\s+/)[2] ?? null;
 }

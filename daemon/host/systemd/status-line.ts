@@ -1,6 +1,6 @@
 import type { InstancePhase } from '../../../shared/instance.ts';
 
-/** The phases that `systemctl status` shows besides `running`, the worst first. */
+/** The phases that `systemctl status` shows besides `running`, in order of severity. */
 const SHOWN: readonly InstancePhase[] = [
   'failed',
   'unresponsive',
@@ -11,11 +11,11 @@ const SHOWN: readonly InstancePhase[] = [
   'stopped',
 ];
 
-/** `3 of 4 instances run; 1 failed` */
+/** `3 of 4 instances running; 1 failed` */
 export function statusLine(counts: Readonly<Record<InstancePhase, number>>): string {
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const others = SHOWN.filter((phase) => counts[phase] > 0).map(
     (phase) => `${counts[phase]} ${phase.replace('_', ' ')}`,
   );
-  return [`${counts.running} of ${total} instances run`, ...others].join('; ');
+  return [`${counts.running} of ${total} instances running`, ...others].join('; ');
 }

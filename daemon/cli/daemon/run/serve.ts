@@ -38,7 +38,7 @@ export async function serveConfig(
   const { config, warnings } = loaded;
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
   const { env, stdout } = context;
-  const service = Service.of({
+  const service = Service.detect({
     env,
     pid: process.pid,
     clock: systemClock,
@@ -60,7 +60,7 @@ export async function serveConfig(
         await options.onRunning?.(stopping, daemon);
       },
       onStop: async () => {
-        const fleet = (await service?.fleetEnd()) ?? 'stop';
+        const fleet = (await service?.readFleetEnd()) ?? 'stop';
         service?.stopping(fleet);
         return fleet;
       },

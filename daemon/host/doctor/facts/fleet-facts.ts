@@ -18,42 +18,43 @@ import {
 } from '../../../pocketbase/process/command.ts';
 import { findByEnvironment, isAlive, processStat } from '../../../pocketbase/process/procfs.ts';
 import { dataDirOf } from '../../../supervisor/instance-spec.ts';
-import { findOpenAccounts, gatherMigrations, type MigrationFacts } from './user-databases.ts';
+import { findOpenAccounts, type MigrationFacts, readMigrations } from './user-databases.ts';
 
-/** What was seen of a data directory and the processes that belong to it. */
+/** The state of a data directory and its processes. */
 export interface FleetFacts {
-  /** Directories that others may look into. */
-  open: { path: string; mode: number }[];
-  /** Files whose owner is not the owner of the data directory. */
-  foreign: { path: string; uid: number }[];
-  /** The latest time at which something in it was changed. */
+  /** Directories that other users can read. */
+  exposed: { path: string; mode: number }[];
+  /** Directories with another owner than the data directory. */
+  wrongOwner: { path: string; uid: number }[];
+  /** The directory with the latest change. */
   newest: { path: string; at: Date } | null;
-  /** A socket on which no process listens. */
+  /** A socket that no process listens on. */
   staleSocket: string | null;
-  /** Names a process that is gone. */
+  /** A pid file whose process has ended. */
   stalePidFile: string | null;
-  /** Half made or half deleted. */
+  /** Directories that were not completely created or deleted. */
   leftovers: string[];
-  /** What was saved from under an instance. */
+  /** Copies of files that were deleted while their instance ran. */
   rescued: string[];
-  /**
-   * `address` is the one of the command line. `sha256` is that of the executable; null when this user may not read it.
-   */
+  /** `address` is from the command line. `sha256` is of the executable; null when this user cannot read it. */
   processes: { pid: number; instance: string; sha256: string | null; address: string | null }[];
   /** User databases on disk. */
   directories: string[];
-  /** Rows of the control plane, and accounts whose addresses differ in their writing alone, the older one first; why they cannot be read; or null before the first start. */
+  /**
+   * Names of the databases in the control plane, and pairs of accounts with the same e-mail address, the older one first.
+   * `problem`: why they cannot be read. Null before the first start.
+   */
   rows: { names: string[]; sameAddress: [string, string][] } | { problem: string } | null;
   damaged: { name: string; problem: string }[];
   /** Databases to which others than the owner have access, and why. */
   openAccounts: { name: string; problems: string[] }[];
   /** Null while the settings cannot be read. */
   migrations: MigrationFacts | null;
-  /** As the daemon tells; null when it does not run. */
+  /** Reported by the daemon; null when it does not run. */
   instances: Instance[] | null;
 }
 
-/** Larger databases are left out: reading one through takes about a second for each 100 MB. */
+/** Larger databases are not checked: a check reads about 100 MB per second. */
 const CHECK_UP_TO_BYTES = 256 * 1024 * 1024;
 const LEFTOVER = /^\.(?:staging|deleted|building)-/;
 
@@ -70,44 +71,46 @@ export async function gatherFleet(
   const { dataDir, userDatabasesDir, socketPath, applications } = paths;
   const owner = await stat(dataDir).catch(() => null);
   if (!owner?.isDirectory()) return null;
-  const users = await names(userDatabasesDir);
+  const userEntries = await listNames(userDatabasesDir);
   const templates = join(dataDir, 'templates');
-  const directories = users.filter(isDatabaseName);
-  const own = [
+  const directories = userEntries.filter(isDatabaseName);
+  const checkedPaths = [
     ...['global', 'run', 'logs', 'templates'].map((name) => join(dataDir, name)),
     userDatabasesDir,
     ...directories.map((name) => join(userDatabasesDir, name)),
   ];
-  const seen = (
-    await Promise.all(own.map(async (path) => ({ path, facts: await stat(path).catch(() => null) })))
+  const existing = (
+    await Promise.all(checkedPaths.map(async (path) => ({ path, facts: await stat(path).catch(() => null) })))
   ).flatMap(({ path, facts }) => (facts ? [{ path, facts }] : []));
   const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
   const hashes = new ExecutableHashes();
   return {
-    // The socket's directory may be meant for a group; that is for its own mode to say.
-    open: seen
+    // The directory of the socket can be open for a group (FATHOM_SOCKET_GROUP).
+    exposed: existing
       .map(({ path, facts }) => ({ path, mode: facts.mode & 0o777 }))
       .filter(({ path, mode }) => (mode & 0o077) !== 0 && path !== join(dataDir, 'run')),
-    foreign: seen
+    wrongOwner: existing
       .filter(({ facts }) => facts.uid !== owner.uid)
       .map(({ path, facts }) => ({ path, uid: facts.uid })),
-    newest: seen
+    newest: existing
       .map(({ path, facts }) => ({ path, at: facts.mtime }))
       .reduce<{ path: string; at: Date } | null>((a, b) => (a && a.at >= b.at ? a : b), null),
     staleSocket: !daemonRuns && (await isStale(socketPath)) ? socketPath : null,
-    stalePidFile: daemonRuns ? null : await stalePidFile(join(dataDir, 'run', 'fathomd.pid')),
-    // Of a daemon that runs, they are its work.
+    stalePidFile: daemonRuns ? null : await findStalePidFile(join(dataDir, 'run', 'fathomd.pid')),
+    // A running daemon may be using them.
     leftovers: daemonRuns
       ? []
       : [
-          ...users.filter((name) => LEFTOVER.test(name)).map((name) => join(userDatabasesDir, name)),
-          ...(await names(templates))
+          ...userEntries.filter((name) => LEFTOVER.test(name)).map((name) => join(userDatabasesDir, name)),
+          ...(await listNames(templates))
             .filter((name) => LEFTOVER.test(name))
             .map((name) => join(templates, name)),
         ],
     rescued: [
-      ...users.filter((name) => name.startsWith(RESCUED_PREFIX)).map((name) => join(userDatabasesDir, name)),
-      ...(await names(dataDir))
+      ...userEntries
+        .filter((name) => name.startsWith(RESCUED_PREFIX))
+        .map((name) => join(userDatabasesDir, name)),
+      ...(await listNames(dataDir))
         .filter((name) => name.startsWith(RESCUED_PREFIX))
         .map((name) => join(dataDir, name)),
     ],
@@ -130,7 +133,7 @@ export async function gatherFleet(
     openAccounts: findOpenAccounts(globalData, userDatabasesDir, directories),
     migrations:
       applications &&
-      (await gatherMigrations(
+      (await readMigrations(
         applications,
         directories.map((name) => ({ name, dataDir: dataDirOf(join(userDatabasesDir, name)) })),
         daemonRuns ? client : null,
@@ -139,11 +142,11 @@ export async function gatherFleet(
   };
 }
 
-async function names(directory: string): Promise<string[]> {
+async function listNames(directory: string): Promise<string[]> {
   return readdir(directory).catch(() => []);
 }
 
-/** A socket that is there, and refuses. */
+/** Whether the socket exists and refuses connections. */
 function isStale(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -155,30 +158,30 @@ function isStale(path: string): Promise<boolean> {
   });
 }
 
-async function stalePidFile(path: string): Promise<string | null> {
+async function findStalePidFile(path: string): Promise<string | null> {
   const pid = Number(await readFile(path, 'utf8').catch(() => ''));
   if (!Number.isInteger(pid) || pid <= 0) return null;
   const process = processStat(pid);
   return process && isAlive(pid, process.startTime) ? null : path;
 }
 
-function readRows(file: string, isThere: boolean): FleetFacts['rows'] {
-  if (!isThere) return null;
+function readRows(file: string, fileExists: boolean): FleetFacts['rows'] {
+  if (!fileExists) return null;
   try {
-    return reading(file, (database) => ({
+    return readDatabase(file, (database) => ({
       names: database
         .prepare('SELECT name FROM user_databases')
         .all()
         .map((row) => String(row['name'])),
-      sameAddress: sameAddress(database),
+      sameAddress: findSameAddress(database),
     }));
   } catch (error) {
     return { problem: messageOf(error) };
   }
 }
 
-/** None before the migration that gives addresses their keys. */
-function sameAddress(database: DatabaseSync): [string, string][] {
+/** Empty before the migration that adds `email_key`. */
+function findSameAddress(database: DatabaseSync): [string, string][] {
   const hasKeys = database.prepare("SELECT 1 FROM pragma_table_info('users') WHERE name = 'email_key'").get();
   if (!hasKeys) return [];
   return database
@@ -196,7 +199,7 @@ async function findDamaged(databases: { name: string; file: string }[]): Promise
     const size = (await stat(file).catch(() => null))?.size ?? null;
     if (size === null || size > CHECK_UP_TO_BYTES) continue;
     try {
-      const [answer] = reading(file, (database) => database.prepare('PRAGMA quick_check(1)').all());
+      const [answer] = readDatabase(file, (database) => database.prepare('PRAGMA quick_check(1)').all());
       const verdict = String(answer?.['quick_check'] ?? '');
       if (verdict !== 'ok') damaged.push({ name, problem: verdict });
     } catch (error) {
@@ -207,7 +210,7 @@ async function findDamaged(databases: { name: string; file: string }[]): Promise
   return damaged;
 }
 
-/** Beside PocketBase, which may write meanwhile. */
-function reading<T>(file: string, work: (database: DatabaseSync) => T): T {
+/** Read-only, because PocketBase may write at the same time. */
+function readDatabase<T>(file: string, work: (database: DatabaseSync) => T): T {
   return withDatabase(file, { readOnly: true, timeoutMs: 2_000 }, work);
 }

@@ -33,7 +33,7 @@ it('changes nothing on the host', async () => {
   expect(readdirSync(cwd)).toEqual([]);
 });
 
-it('gathers what can be known even though the configuration is not valid', async () => {
+it('gathers the other facts when the configuration is invalid', async () => {
   const facts = await gather({ PB_BINARY_PATH: '/opt/pb' });
   expect(facts).toMatchObject({
     config: { valid: false },
@@ -43,7 +43,7 @@ it('gathers what can be known even though the configuration is not valid', async
     daemon: { state: 'absent', socketPath: join(cwd, 'var/run/fathomd.sock') },
     flock: 'ok',
   });
-  expect(facts.disks.flatMap(({ places }) => places.map(({ setting }) => setting))).toEqual([
+  expect(facts.disks.flatMap(({ directories }) => directories.map(({ setting }) => setting))).toEqual([
     'FATHOM_DATA_DIR',
     'PB_USER_DBS_PATH',
     'FATHOM_SOCKET',
@@ -51,7 +51,7 @@ it('gathers what can be known even though the configuration is not valid', async
   expect(facts.disks[0]?.freeBytes).toBeGreaterThan(0);
 });
 
-it('tells a port that is taken from one that is free', async () => {
+it('distinguishes used and free ports', async () => {
   await createEnvFile(join(cwd, '.env'));
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
@@ -66,7 +66,7 @@ it('tells a port that is taken from one that is free', async () => {
   await once(taken, 'close');
 });
 
-it('sees modes, databases and why a binary cannot be used', async () => {
+it('reads modes, databases and the problem of an executable', async () => {
   await createEnvFile(join(cwd, '.env'));
   chmodSync(join(cwd, '.env'), 0o640);
   mkdirSync(join(cwd, 'var/user_dbs/2024-01-15-001-johndoe'), { recursive: true });
@@ -84,12 +84,12 @@ it('sees modes, databases and why a binary cannot be used', async () => {
   });
 });
 
-it('tells a data directory that is a file', async () => {
+it('reports a data directory that is a file', async () => {
   writeFileSync(join(cwd, 'var'), '');
   expect((await gather()).dataDir.state).toBe('not_a_directory');
 });
 
-it('reports a socket on which no daemon answers', async () => {
+it('reports a socket that no daemon listens on', async () => {
   mkdirSync(join(cwd, 'var/run'), { recursive: true });
   writeFileSync(join(cwd, 'var/run/fathomd.sock'), '');
   expect((await gather()).daemon.state).toBe('silent');

@@ -10,41 +10,45 @@ import type { SettingsInput } from '../../../../shared/settings-files.ts';
 import { packageRoot, packageVersion } from '../../../base/package.ts';
 import { type Config, loadConfig } from '../../../config/config.ts';
 import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
+import {
+  describeInterruptedChange,
+  INTERRUPTED_CHANGE_REMEDY,
+  readInterruptedChange,
+} from '../../install/release/interrupted-change.ts';
 import { isRelease } from '../../install/release/layout.ts';
-import { describeUnfinished, unfinished, WAYS_TO_SETTLE } from '../../install/release/unfinished.ts';
-import { uninstalling, WAYS_ON } from '../../install/uninstalling.ts';
-import { diskFacts } from './disks.ts';
+import { readUninstallMark, UNINSTALL_REMEDIES } from '../../install/uninstall-mark.ts';
+import { readDisks } from './disks.ts';
 import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
-import { networkDisks } from './network-disks.ts';
-import { weakSecrets } from './secrets-strength.ts';
+import { findNetworkDisks } from './network-disks.ts';
+import { findWeakSecrets } from './secrets-strength.ts';
 import { masterKeyFacts, sessionKeyFacts, settingsKeyFacts } from './stored-keys.ts';
 
-/** Proves that a binary can be used; the path is PB_BINARY_PATH, null the embedded default. */
+/** Checks that an executable is usable. The path is PB_BINARY_PATH, or null for the embedded PocketBase. */
 export type VerifyBinary = (
   path: string | null,
 ) => Promise<{ path: string; version: string; sha256: string }>;
 
-/** Looks at the host, and changes nothing on it. */
+/** Reads the state of the host and changes nothing. */
 export async function gatherFacts(input: SettingsInput, verifyBinary: VerifyBinary): Promise<HostFacts> {
   const sources = readSources(input);
-  const { config, facts: configFacts } = tryConfig(input);
+  const { config, facts: configFacts } = readConfig(input);
   const { dataDir, socketPath } = sources;
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
   const { daemon, status } = await askDaemon(socketPath);
-  const places = await writtenPlaces({ config, dataDir, userDatabasesDir, socketPath });
+  const directories = await findWrittenDirectories({ config, dataDir, userDatabasesDir, socketPath });
   const [binary, dataDirFacts, ports, disks, onNetwork, inotifyInstances, openFiles, databases, flock] =
     await Promise.all([
-      tryBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),
-      directoryFacts(dataDir),
-      config === null ? [] : portFacts(config, status),
-      diskFacts(places),
-      networkDisks(await Promise.all([dataDir, userDatabasesDir].map(nearestExisting))),
+      readBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),
+      readDirectory(dataDir),
+      config === null ? [] : readPorts(config, status),
+      readDisks(directories),
+      findNetworkDisks(await Promise.all([dataDir, userDatabasesDir].map(nearestExisting))),
       readNumber('/proc/sys/fs/inotify/max_user_instances'),
-      openFilesLimit(),
+      readOpenFilesLimit(),
       countDatabases(userDatabasesDir),
-      flockFacts(),
+      checkFlock(),
     ]);
   return {
     nodeVersion: process.versions.node,
@@ -65,9 +69,9 @@ export async function gatherFacts(input: SettingsInput, verifyBinary: VerifyBina
     flock,
     daemon,
     fathomVersion: packageVersion(),
-    unfinishedChange: isRelease(packageRoot()) ? await unfinishedChange() : null,
+    interruptedChange: isRelease(packageRoot()) ? await readInterruption() : null,
     now: new Date(),
-    weakSecrets: weakSecrets(sources.get),
+    weakSecrets: findWeakSecrets(sources.get),
     settingsKey: config && settingsKeyFacts(globalData, config, sources),
     masterKey: config && masterKeyFacts(globalData, config, sources),
     sessionKey: config && sessionKeyFacts(globalData, config, sources),
@@ -79,14 +83,14 @@ export async function gatherFacts(input: SettingsInput, verifyBinary: VerifyBina
   };
 }
 
-async function unfinishedChange(): Promise<HostFacts['unfinishedChange']> {
-  const left = await uninstalling();
-  if (left !== null) return { summary: 'an uninstall was interrupted', remedy: WAYS_ON[left] };
-  const change = await unfinished();
-  return change && { summary: describeUnfinished(change), remedy: WAYS_TO_SETTLE };
+async function readInterruption(): Promise<HostFacts['interruptedChange']> {
+  const scope = await readUninstallMark();
+  if (scope !== null) return { summary: 'an uninstall was interrupted', remedy: UNINSTALL_REMEDIES[scope] };
+  const change = await readInterruptedChange();
+  return change && { summary: describeInterruptedChange(change), remedy: INTERRUPTED_CHANGE_REMEDY };
 }
 
-function tryConfig(input: SettingsInput): { config: Config | null; facts: HostFacts['config'] } {
+function readConfig(input: SettingsInput): { config: Config | null; facts: HostFacts['config'] } {
   try {
     const { config, warnings } = loadConfig(input);
     return { config, facts: { valid: true, warnings } };
@@ -98,7 +102,7 @@ function tryConfig(input: SettingsInput): { config: Config | null; facts: HostFa
   }
 }
 
-/** The files have findings of their own. */
+/** Removes warnings about env files, which have separate findings. */
 function withoutFileModes(facts: HostFacts['config'], { files }: Sources): HostFacts['config'] {
   const exposed = files.filter(exposesSecrets);
   return {
@@ -107,7 +111,7 @@ function withoutFileModes(facts: HostFacts['config'], { files }: Sources): HostF
   };
 }
 
-async function tryBinary(verifyBinary: VerifyBinary, path: string | null): Promise<HostFacts['binary']> {
+async function readBinary(verifyBinary: VerifyBinary, path: string | null): Promise<HostFacts['binary']> {
   try {
     const binary = await verifyBinary(path);
     return { usable: true, path: binary.path, version: binary.version, sha256: binary.sha256 };
@@ -126,33 +130,33 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
     const status = await createClient({ target: { socketPath }, timeoutMs: 3000 }).daemon.status();
     const { version, pid } = status;
     const state = status.ready ? 'ready' : 'starting';
-    return { daemon: { state, version, pid, log: logLosses(status) }, status };
+    return { daemon: { state, version, pid, log: readLogLosses(status) }, status };
   } catch (error) {
     return { daemon: { state: 'silent', problem: messageOf(error) }, status: null };
   }
 }
 
-/** A daemon of an earlier release does not count them. */
-function logLosses({ log = { dropped: 0, problem: null } }: Partial<DaemonStatus>): DaemonStatus['log'] {
+/** Daemons of earlier releases do not report lost lines. */
+function readLogLosses({ log = { dropped: 0, problem: null } }: Partial<DaemonStatus>): DaemonStatus['log'] {
   return log;
 }
 
-async function directoryFacts(path: string): Promise<DirectoryFacts> {
+async function readDirectory(path: string): Promise<DirectoryFacts> {
   try {
     const found = await stat(path);
     const mode = found.mode & 0o777;
     if (!found.isDirectory()) return { path, state: 'not_a_directory', mode };
-    return { path, state: (await mayWrite(path)) ? 'writable' : 'not_writable', mode };
+    return { path, state: (await canWrite(path)) ? 'writable' : 'not_writable', mode };
   } catch {
     return {
       path,
-      state: (await mayWrite(await nearestExisting(path))) ? 'absent' : 'cannot_be_made',
+      state: (await canWrite(await nearestExisting(path))) ? 'absent' : 'cannot_be_created',
       mode: null,
     };
   }
 }
 
-async function mayWrite(path: string): Promise<boolean> {
+async function canWrite(path: string): Promise<boolean> {
   return access(path, constants.W_OK | constants.X_OK).then(
     () => true,
     () => false,
@@ -160,19 +164,19 @@ async function mayWrite(path: string): Promise<boolean> {
 }
 
 async function nearestExisting(path: string): Promise<string> {
-  const there = await access(path).then(
+  const found = await access(path).then(
     () => true,
     () => false,
   );
-  return there || dirname(path) === path ? path : nearestExisting(dirname(path));
+  return found || dirname(path) === path ? path : nearestExisting(dirname(path));
 }
 
-async function portFacts(
+async function readPorts(
   { server, bindAddress, globalPort }: Config,
   status: DaemonStatus | null,
 ): Promise<PortFacts[]> {
-  // The ports that a running daemon reports are its own.
-  const held =
+  // A running daemon reports its own ports.
+  const ownPorts =
     status === null ? [] : [status.api_url, status.global_url].map((url) => Number(URL.parse(url)?.port));
   const wanted = [
     { variable: 'SERVER_PORT' as const, host: server.host, port: server.port },
@@ -180,13 +184,13 @@ async function portFacts(
   ];
   return Promise.all(
     wanted.map(async (one): Promise<PortFacts> => {
-      const state = await tryPort(one.host, one.port);
-      return { ...one, state: state === 'taken' && held.includes(one.port) ? 'ours' : state };
+      const state = await probePort(one.host, one.port);
+      return { ...one, state: state === 'taken' && ownPorts.includes(one.port) ? 'ours' : state };
     }),
   );
 }
 
-async function tryPort(host: string, port: number): Promise<PortFacts['state']> {
+async function probePort(host: string, port: number): Promise<PortFacts['state']> {
   const server = createServer();
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -197,8 +201,8 @@ async function tryPort(host: string, port: number): Promise<PortFacts['state']> 
   });
 }
 
-/** Where Fathom writes; of a directory that is not made yet, the one in which it will be. */
-async function writtenPlaces({
+/** The directories that Fathom writes to. For a missing one, its nearest existing parent. */
+async function findWrittenDirectories({
   config,
   dataDir,
   userDatabasesDir,
@@ -210,14 +214,14 @@ async function writtenPlaces({
   socketPath: string;
 }): Promise<{ setting: string; path: string }[]> {
   const logDir = config?.log.dir ?? null;
-  const places = [
+  const directories = [
     { setting: 'FATHOM_DATA_DIR', path: dataDir },
     { setting: 'PB_USER_DBS_PATH', path: userDatabasesDir },
     ...(logDir === null ? [] : [{ setting: 'LOG_DIR', path: logDir }]),
     { setting: 'FATHOM_SOCKET', path: dirname(socketPath) },
   ];
   return Promise.all(
-    places.map(async ({ setting, path }) => ({ setting, path: await nearestExisting(path) })),
+    directories.map(async ({ setting, path }) => ({ setting, path: await nearestExisting(path) })),
   );
 }
 
@@ -230,7 +234,7 @@ async function readNumber(path: string): Promise<number | null> {
   }
 }
 
-async function openFilesLimit(): Promise<number | null> {
+async function readOpenFilesLimit(): Promise<number | null> {
   try {
     const limits = await readFile('/proc/self/limits', 'utf8');
     const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
@@ -249,7 +253,7 @@ async function countDatabases(path: string): Promise<number> {
   }
 }
 
-async function flockFacts(): Promise<HostFacts['flock']> {
+async function checkFlock(): Promise<HostFacts['flock']> {
   const result = await execa('flock', ['--help'], {
     reject: false,
     all: true,

@@ -6,7 +6,7 @@ import type { NetworkDisk } from './network-disks.ts';
 import type { WeakSecret } from './secrets-strength.ts';
 import type { KeyFacts, MasterKeyFacts, SessionKeyFacts } from './stored-keys.ts';
 
-/** What was seen on the host; the checks judge this and nothing else. */
+/** The state of the host: the input of all checks. */
 export interface HostFacts {
   /** As `process.versions.node`. */
   nodeVersion: string;
@@ -21,25 +21,25 @@ export interface HostFacts {
   ports: readonly PortFacts[];
   /** Every file system that Fathom writes to. */
   disks: readonly DiskFacts[];
-  /** Directories of the fleet that lie on a network file system. */
+  /** Directories of the fleet on a network file system. */
   networkDisks: readonly NetworkDisk[];
   /** `fs.inotify.max_user_instances`; null when it cannot be read. */
   inotifyInstances: number | null;
-  /** The hard limit, up to which Node raises its own; null when it cannot be read. */
+  /** The hard limit; Node raises its soft limit to it. Null when it cannot be read. */
   openFiles: number | null;
   /** User databases on disk. */
   databases: number;
   flock: 'ok' | 'missing' | 'no_fork_unknown';
   daemon: DaemonFacts;
-  /** Of the program that asks. */
+  /** Version of this program. The daemon can have another one. */
   fathomVersion: string;
-  /** A change of the installation that has not come to its end, and what to do about it; null when there is none. */
-  unfinishedChange: { summary: string; remedy: string } | null;
+  /** An interrupted install, upgrade, rollback or uninstall; null when there is none. */
+  interruptedChange: { summary: string; remedy: string } | null;
   now: Date;
   weakSecrets: readonly WeakSecret[];
-  /** Null before the first start, and where that is unknown. */
+  /** Null before the first start, and when it is unknown. */
   settingsKey: KeyFacts | null;
-  /** As above; null also while there are no secrets. */
+  /** Null as above, and while there are no secrets. */
   masterKey: MasterKeyFacts | null;
   sessionKey: SessionKeyFacts | null;
   /** Null before the first start. */
@@ -48,9 +48,9 @@ export interface HostFacts {
 
 export interface DirectoryFacts {
   path: string;
-  /** `absent` with a parent in which it can be made. */
-  state: 'writable' | 'absent' | 'cannot_be_made' | 'not_writable' | 'not_a_directory';
-  /** Permission bits, when it exists. */
+  /** `absent`: this user can create it. `cannot_be_created`: this user cannot. */
+  state: 'writable' | 'absent' | 'cannot_be_created' | 'not_writable' | 'not_a_directory';
+  /** Permission bits; null when it does not exist. */
   mode: number | null;
 }
 
@@ -63,6 +63,6 @@ export interface PortFacts {
 
 export type DaemonFacts =
   | { state: 'ready' | 'starting'; version: string; pid: number; log: DaemonStatus['log'] }
-  /** Nothing listens on its socket. */
+  /** The socket does not exist. */
   | { state: 'absent'; socketPath: string }
   | { state: 'silent'; problem: string };

@@ -2,11 +2,11 @@ import { statfs } from 'node:fs/promises';
 
 export interface NetworkDisk {
   path: string;
-  /** Of the file system, as mount(8) calls it. */
+  /** Type of the file system, as in mount(8). */
   type: string;
 }
 
-/** Source: linux/magic.h; statfs(2). FUSE is left out, because it may be local (mergerfs) or not (sshfs). */
+/** Source: linux/magic.h; statfs(2). FUSE is not listed: it can be local (mergerfs) or remote (sshfs). */
 const TYPES: ReadonlyMap<number, string> = new Map([
   [0x6969, 'nfs'],
   [0x517b, 'smbfs'],
@@ -19,14 +19,14 @@ const TYPES: ReadonlyMap<number, string> = new Map([
   [0x0bd00bd0, 'lustre'],
 ]);
 
-/** Null for one that is on the host's own disks, as far as is known. */
+/** The name of a network file system; null for other file systems. */
 export function networkType(magic: number): string | null {
-  // Signed on some platforms.
+  // The number is signed on some platforms.
   return TYPES.get(magic >>> 0) ?? null;
 }
 
-/** Those of the paths that lie on the network. */
-export async function networkDisks(paths: readonly string[]): Promise<NetworkDisk[]> {
+/** The paths that are on a network file system. */
+export async function findNetworkDisks(paths: readonly string[]): Promise<NetworkDisk[]> {
   const disks = await Promise.all(
     [...new Set(paths)].map(async (path) => {
       const type = await statfs(path).then(

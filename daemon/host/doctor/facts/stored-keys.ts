@@ -12,28 +12,28 @@ import { belongsTo } from '../../../secrets/sealed-secrets.ts';
 import { hasSessionKey, SESSION_KEY } from '../../../secrets/session-key.ts';
 import { GLOBAL_NAME } from '../../../supervisor/global-instance.ts';
 
-/** A configured key, compared with the data that it has to open. */
+/** A configured key, compared with the data that it must decrypt. */
 export interface KeyFacts {
-  /** Where the key in use is set. */
+  /** Where the configured key is set. */
   origin: string;
-  opens: boolean;
-  /** `AES_MASTER_KEY in /srv/.env`: a value that does fit, when the one that is used does not. */
-  rightOne: string | null;
+  matches: boolean;
+  /** Another configured value that decrypts the data, as `AES_MASTER_KEY in /srv/.env`. */
+  matchingKey: string | null;
 }
 
 export interface MasterKeyFacts extends KeyFacts {
-  /** Of AES_MASTER_KEY. */
+  /** Id of AES_MASTER_KEY. */
   id: string;
   missing: KeyMatch['missing'];
 }
 
 export interface SessionKeyFacts extends KeyFacts {
   /** Id of the JWT_SECRET of the last start. */
-  former: string;
+  lastKey: string;
 }
 
 const KEY_BYTES = 32;
-/** Each may hold what belongs into another one. */
+/** An administrator can put a value into the wrong one of these. */
 const KEY_VARIABLES = [
   'AES_MASTER_KEY',
   'AES_PREVIOUS_MASTER_KEY',
@@ -41,69 +41,72 @@ const KEY_VARIABLES = [
   'PB_PREVIOUS_ENCRYPTION_KEY',
 ] as const satisfies readonly Variable[];
 
-/** Whether PB_ENCRYPTION_KEY opens the settings in the global `data.db`; null where there is nothing to open, and where the file cannot be read: others say why. */
+/**
+ * Whether PB_ENCRYPTION_KEY decrypts the settings in the global `data.db`. Null when there are none, and when the file
+ * cannot be read (other findings report that).
+ */
 export function settingsKeyFacts(
   file: string,
   config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>,
   sources: Pick<Sources, 'everywhere' | 'originOf'>,
 ): KeyFacts | null {
   const origin = sources.originOf('PB_ENCRYPTION_KEY') ?? '';
-  const opens = opensSettings(file, settingsKeys(config, GLOBAL_NAME));
-  if (opens === null) return null;
-  const right = opens
+  const matches = decryptsSettings(file, settingsKeys(config, GLOBAL_NAME));
+  if (matches === null) return null;
+  const match = matches
     ? undefined
     : configuredKeys(sources).find(
         ({ key }) =>
-          opensSettings(
+          decryptsSettings(
             file,
             settingsKeys({ pbEncryptionKey: key, previousPbEncryptionKey: null }, GLOBAL_NAME),
           ) === true,
       );
-  return { origin, opens, rightOne: right?.place ?? null };
+  return { origin, matches, matchingKey: match?.location ?? null };
 }
 
-/** Whether AES_MASTER_KEY, or the one before it, opens the secrets in the global `data.db`; null as above. */
+/** Whether AES_MASTER_KEY or AES_PREVIOUS_MASTER_KEY decrypts the secrets in the global `data.db`. Null as above. */
 export function masterKeyFacts(
   file: string,
   config: Pick<Config, 'aesMasterKey' | 'previousAesMasterKey'>,
   sources: Pick<Sources, 'everywhere' | 'originOf'>,
 ): MasterKeyFacts | null {
-  const fit = fitInFile(file, config);
-  if (fit === null) return null;
-  const missing = new Set(fit.missing.map(({ id }) => id));
+  const match = matchKeysOfFile(file, config);
+  if (match === null) return null;
+  const missing = new Set(match.missing.map(({ id }) => id));
   return {
     origin: sources.originOf('AES_MASTER_KEY') ?? '',
     id: keyId(config.aesMasterKey),
-    opens: !opensNothing(fit),
-    missing: fit.missing,
-    rightOne: configuredKeys(sources).find(({ key }) => missing.has(keyId(key)))?.place ?? null,
+    matches: !opensNothing(match),
+    missing: match.missing,
+    matchingKey: configuredKeys(sources).find(({ key }) => missing.has(keyId(key)))?.location ?? null,
   };
 }
 
-/** Whether the sessions of the last start can be read; null before it, and when it cannot be found out. */
+/** Whether JWT_SECRET verifies the sessions of the last start. Null before the first start, and when it is unknown. */
 export function sessionKeyFacts(
   file: string,
   config: Pick<Config, 'aesMasterKey' | 'previousAesMasterKey' | 'jwt'>,
   { everywhere, originOf }: Pick<Sources, 'everywhere' | 'originOf'>,
 ): SessionKeyFacts | null {
-  const former = lastSessionKey(file, config);
-  if (former === null) return null;
-  const right = everywhere().flatMap(({ origin, values }) =>
+  const lastKey = readLastSessionKey(file, config);
+  if (lastKey === null) return null;
+  const matching = everywhere().flatMap(({ origin, values }) =>
     (['JWT_SECRET', 'JWT_PREVIOUS_SECRET'] as const).flatMap((variable) => {
       const value = values[variable];
-      const fits = value !== undefined && keyId(new TextEncoder().encode(value)) === former;
-      return fits ? [`${variable} in ${origin}`] : [];
+      const isLastKey = value !== undefined && keyId(new TextEncoder().encode(value)) === lastKey;
+      return isLastKey ? [`${variable} in ${origin}`] : [];
     }),
   );
   return {
-    former,
+    lastKey,
     origin: originOf('JWT_SECRET') ?? '',
-    opens: hasSessionKey(config.jwt, former),
-    rightOne: right[0] ?? null,
+    matches: hasSessionKey(config.jwt, lastKey),
+    matchingKey: matching[0] ?? null,
   };
 }
 
-function lastSessionKey(
+function readLastSessionKey(
   file: string,
   config: Pick<Config, 'aesMasterKey' | 'previousAesMasterKey'>,
 ): string | null {
@@ -116,12 +119,12 @@ function lastSessionKey(
       ? unseal(masterKeysOf(config), String(row['envelope']), belongsTo(SESSION_KEY)).toString()
       : null;
   } catch {
-    // Other findings say why it cannot be read or opened.
+    // Other findings report why it cannot be read or decrypted.
     return null;
   }
 }
 
-function fitInFile(
+function matchKeysOfFile(
   file: string,
   config: Pick<Config, 'aesMasterKey' | 'previousAesMasterKey'>,
 ): KeyMatch | null {
@@ -130,12 +133,12 @@ function fitInFile(
     const use = readKeyUse(file);
     return use.size === 0 ? null : matchKeys(masterKeysOf(config), use);
   } catch {
-    // Other findings say why it cannot be read.
+    // Other findings report why it cannot be read.
     return null;
   }
 }
 
-function opensSettings(file: string, keys: readonly string[]): boolean | null {
+function decryptsSettings(file: string, keys: readonly string[]): boolean | null {
   if (!existsSync(file)) return null;
   try {
     return withDatabase(file, { readOnly: true }, (database) => readSettings(database, keys)) && true;
@@ -144,13 +147,15 @@ function opensSettings(file: string, keys: readonly string[]): boolean | null {
   }
 }
 
-/** Every value that could be a key, also those that another one comes before. */
-function configuredKeys({ everywhere }: Pick<Sources, 'everywhere'>): { place: string; key: Uint8Array }[] {
+/** All configured values that can be a key, also those that another source overrides. */
+function configuredKeys({
+  everywhere,
+}: Pick<Sources, 'everywhere'>): { location: string; key: Uint8Array }[] {
   return everywhere().flatMap(({ origin, values }) =>
     KEY_VARIABLES.flatMap((variable) => {
       const key = Buffer.from(values[variable]?.trim() ?? '', 'base64');
       return key.length === KEY_BYTES
-        ? [{ place: `${variable} in ${origin}`, key: Uint8Array.from(key) }]
+        ? [{ location: `${variable} in ${origin}`, key: Uint8Array.from(key) }]
         : [];
     }),
   );

@@ -11,56 +11,56 @@ import { dataDirOf } from '../../../supervisor/instance-spec.ts';
 export interface MigrationFacts {
   count: number;
   problem: MigrationProblem | null;
-  /** Files that the daemon has not tried out yet. */
+  /** Files that the daemon has not tested yet. */
   untried: string[];
   drift: MigrationDrift[];
 }
 
 const READ_TIMEOUT_MS = 2_000;
 
-/** Databases whose accounts are not as Fathom promises, and why. */
+/** Databases in which others than the owner may have access, and why. */
 export function findOpenAccounts(
   globalData: string,
   userDatabasesDir: string,
   names: readonly string[],
 ): { name: string; problems: string[] }[] {
-  const owners = ownersOf(globalData);
+  const owners = readOwners(globalData);
   return names.flatMap((name) => {
     const owner = owners.get(name);
     if (owner === undefined) return [];
-    const problems = reading(join(dataDirOf(join(userDatabasesDir, name)), 'data.db'), (database) =>
+    const problems = readDatabase(join(dataDirOf(join(userDatabasesDir, name)), 'data.db'), (database) =>
       findViolations(database, owner),
     );
     return problems && problems.length > 0 ? [{ name, problems }] : [];
   });
 }
 
-/** The migrations as they are on the disk; whether they are any good is known to a daemon that runs. */
-export async function gatherMigrations(
+/** Reads the migrations on the disk. Only a running daemon knows whether they passed their test. */
+export async function readMigrations(
   applications: ApplicationSettings,
   databases: readonly { name: string; dataDir: string }[],
   client: FathomClient | null,
 ): Promise<MigrationFacts> {
   const set = await readMigrationSet(join(packageRoot(), 'pb_migrations', 'user'), applications);
-  // A daemon that does not answer has a finding of its own.
-  const tried = client && (await client.migrations.status().catch(() => null));
+  // Another finding reports a daemon that does not respond.
+  const status = client && (await client.migrations.status().catch(() => null));
   return {
     count: set.files.length,
-    problem: set.problem ?? tried?.problem ?? null,
-    untried: tried?.untried ?? [],
+    problem: set.problem ?? status?.problem ?? null,
+    untried: status?.untried ?? [],
     drift: set.problem ? [] : await readDrift(set.files, databases),
   };
 }
 
-function ownersOf(globalData: string): Map<string, string> {
-  const rows = reading(globalData, (database) =>
+function readOwners(globalData: string): Map<string, string> {
+  const rows = readDatabase(globalData, (database) =>
     database.prepare('SELECT name, user FROM user_databases').all(),
   );
   return new Map((rows ?? []).map((row) => [String(row['name']), String(row['user'])]));
 }
 
-/** Null for what cannot be read: that is a finding of its own. */
-function reading<T>(file: string, work: Parameters<typeof withDatabase<T>>[2]): T | null {
+/** Null when the file cannot be read: another finding reports that. */
+function readDatabase<T>(file: string, work: Parameters<typeof withDatabase<T>>[2]): T | null {
   try {
     return withDatabase(file, { readOnly: true, timeoutMs: READ_TIMEOUT_MS }, work);
   } catch {

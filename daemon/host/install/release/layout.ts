@@ -4,11 +4,11 @@ import { SYSTEM_SOCKET } from '../../../../shared/settings-files.ts';
 export { isRelease, RELEASES } from '../../../../shared/launcher.ts';
 
 export const CURRENT = `${RELEASES}/current`;
-/** The release that ran before, for the way back. */
+/** The previous release: `fathomd rollback` goes back to it. */
 export const PREVIOUS = `${RELEASES}/previous`;
-/** The release to go back to while another one is being tried; gone when that has proven itself, or is not kept. */
+/** The former release while a change is in progress. Removed when the change is complete. */
 export const FALLBACK = `${RELEASES}/fallback`;
-/** What an uninstall that is under way, or was interrupted, removes. */
+/** Contains the scope of an uninstall that runs or was interrupted. */
 export const UNINSTALLING = `${RELEASES}/uninstalling`;
 export const SETTINGS = '/etc/fathom';
 export const ENV_FILE = `${SETTINGS}/fathom.env`;
@@ -26,7 +26,7 @@ export const WORKERS = 'fathom-worker@*.service';
 interface SystemFile {
   /** Below the release. */
   from: string;
-  /** Where it belongs on the host. `/etc` is left to the administrator's own changes. */
+  /** Absolute path on the host. Not in `/etc`, which is for the administrator's changes. */
   to: string;
   mode: number;
 }

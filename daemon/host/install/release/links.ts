@@ -4,15 +4,15 @@ import { syncDirectory } from '../../../base/files/replace-file.ts';
 import { type CURRENT, type FALLBACK, type PREVIOUS, RELEASES, type UNINSTALLING } from './layout.ts';
 
 export interface Release {
-  /** The folder's name in `/opt/fathom`. */
+  /** The name of its directory in `/opt/fathom`. */
   name: string;
   version: string;
 }
 
 type Link = typeof CURRENT | typeof PREVIOUS | typeof FALLBACK;
 
-/** The release that a link names; null when there is none. */
-export async function linked(link: Link): Promise<Release | null> {
+/** The release that a link names; null when the link does not exist. */
+export async function readLink(link: Link): Promise<Release | null> {
   const name = await readlink(link).catch(() => null);
   if (name === null) return null;
   const manifest = JSON.parse(await readFile(join(RELEASES, name, 'package.json'), 'utf8')) as {
@@ -21,8 +21,8 @@ export async function linked(link: Link): Promise<Release | null> {
   return { name, version: manifest.version };
 }
 
-/** In one step: there is no moment without the link. On the disk when this returns, so links change in the order of the program. */
-export async function pointTo(link: Link, { name }: Release): Promise<void> {
+/** Atomic. The link is on the disk when this returns, so a power failure cannot change the order of links. */
+export async function setLink(link: Link, { name }: Release): Promise<void> {
   const next = `${link}.next`;
   await rm(next, { force: true });
   await symlink(name, next);
@@ -30,7 +30,8 @@ export async function pointTo(link: Link, { name }: Release): Promise<void> {
   await syncDirectory(RELEASES);
 }
 
-export async function unlink(link: Link | typeof UNINSTALLING): Promise<void> {
+/** The change is on the disk when this returns. */
+export async function removeLink(link: Link | typeof UNINSTALLING): Promise<void> {
   await rm(link, { force: true });
   await syncDirectory(RELEASES);
 }

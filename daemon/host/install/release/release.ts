@@ -6,104 +6,110 @@ import { exists } from '../../../base/files/dir.ts';
 import { syncDirectory } from '../../../base/files/replace-file.ts';
 import { run } from '../host.ts';
 import { CURRENT, FALLBACK, PREVIOUS, RELEASES } from './layout.ts';
-import { linked, type Release } from './links.ts';
+import { type Release, readLink } from './links.ts';
 
-/** Written into a release when it is placed: the hash over everything else in there. */
+/** A file in each complete release: the hash of all other files. */
 const CONTENT_FILE = '.content';
-/** How the names of directories begin that are no release yet, or not any more. */
-const UNFINISHED = '.unfinished-';
+/** Prefix of directories that are incomplete: being added or removed. */
+const INCOMPLETE = '.unfinished-';
 
-/** The version; followed by a piece of its hash where the same version is there with other content. */
-export function releaseName(version: string, content: string, there: ReadonlyMap<string, string>): string {
-  const other = there.get(version);
+/**
+ * The name of a release: its version, and a part of its hash when the same version is stored with other content.
+ *
+ * @param stored hash of each stored release, by name
+ */
+export function releaseName(version: string, content: string, stored: ReadonlyMap<string, string>): string {
+  const other = stored.get(version);
   return other === undefined || other === content ? version : `${version}-${content.slice(0, 8)}`;
 }
 
-/** What is neither run nor needed for the way back. */
-export function superfluous(there: readonly string[], keep: readonly (string | null)[]): string[] {
-  return there.filter((name) => !keep.includes(name));
+/** The releases that no link names. */
+export function unusedReleases(stored: readonly string[], linked: readonly (string | null)[]): string[] {
+  return stored.filter((name) => !linked.includes(name));
 }
 
-/** Unpacks a tarball made by `npm pack` and puts it where releases lie. @throws FathomError `conflict` */
-export async function unpack(tarball: string, signal: AbortSignal): Promise<Release> {
-  await using incoming = await incomingDirectory();
+/** Unpacks a tarball of `npm pack` into the directory of releases. @throws FathomError `conflict` */
+export async function unpackRelease(tarball: string, signal: AbortSignal): Promise<Release> {
+  await using incoming = await createIncomingDirectory();
   try {
     const options = ['--strip-components=1', '--no-same-owner'];
     await run('tar', ['-xzf', tarball, '-C', incoming.path, ...options], { signal });
   } catch (error) {
     if (signal.aborted) throw error;
-    const next = "name a tarball of 'npm pack'";
-    throw new FathomError('conflict', `${tarball} cannot be unpacked: ${messageOf(error)}; ${next}`);
+    throw new FathomError(
+      'conflict',
+      `cannot unpack ${tarball}: ${messageOf(error)}; use a tarball of 'npm pack'`,
+    );
   }
-  const identity = await identify(incoming.path);
-  if (!identity.there) await place(incoming.path, identity);
+  const identity = await identifyPackage(incoming.path);
+  if (!identity.isStored) await storeRelease(incoming.path, identity);
   return identity;
 }
 
-/** Puts a package that is unpacked already where releases lie. @throws FathomError `conflict` */
-export async function copyOf(root: string, signal: AbortSignal): Promise<Release> {
-  const identity = await identify(root);
-  if (identity.there) return identity;
-  await using incoming = await incomingDirectory();
+/** Copies an unpacked package into the directory of releases. @throws FathomError `conflict` */
+export async function copyRelease(root: string, signal: AbortSignal): Promise<Release> {
+  const identity = await identifyPackage(root);
+  if (identity.isStored) return identity;
+  await using incoming = await createIncomingDirectory();
   await run('cp', ['-r', '--preserve=mode,timestamps,links', `${root}/.`, incoming.path], { signal });
-  await place(incoming.path, identity);
+  await storeRelease(incoming.path, identity);
   return identity;
 }
 
 interface Identity extends Release {
   content: string;
-  /** Whether that very release is in place already. */
-  there: boolean;
+  /** Whether a stored release has this name and content. */
+  isStored: boolean;
 }
 
-async function identify(directory: string): Promise<Identity> {
-  const version = await provenVersion(directory);
-  const [content, there] = await Promise.all([contentOf(directory), contents()]);
-  const name = releaseName(version, content, there);
-  return { name, version, content, there: there.get(name) === content };
+async function identifyPackage(directory: string): Promise<Identity> {
+  const version = await verifyPackage(directory);
+  const [content, stored] = await Promise.all([hashContents(directory), readStoredHashes()]);
+  const name = releaseName(version, content, stored);
+  return { name, version, content, isStored: stored.get(name) === content };
 }
 
-/** A temporary directory for a new release; its remaining files are removed. */
-async function incomingDirectory(): Promise<AsyncDisposable & { path: string }> {
+/** A temporary directory for a new release. Disposing it removes what is left in it. */
+async function createIncomingDirectory(): Promise<AsyncDisposable & { path: string }> {
   await mkdir(RELEASES, { recursive: true, mode: 0o755 });
-  const path = await mkdtemp(join(RELEASES, UNFINISHED));
+  const path = await mkdtemp(join(RELEASES, INCOMPLETE));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Gives a release its name once all of its files are there. */
-async function place(incoming: string, { name, content }: Identity): Promise<void> {
-  // It may have been unpacked with a narrow umask; the service reads it as another user.
+/** Completes a release and renames it to its final name. */
+async function storeRelease(incoming: string, { name, content }: Identity): Promise<void> {
+  // The package may have been unpacked with a restrictive umask. The service account reads these files.
   await run('chmod', ['-R', 'u+rwX,go+rX,go-w', incoming]);
   await writeFile(join(incoming, CONTENT_FILE), content);
-  // On the disk before it has its name: a power cut must not leave empty files under it.
+  // Sync before the rename: after a power failure, a release with a final name must be complete.
   await run('sync', ['--file-system', incoming]);
-  // What has this name already is an incomplete release.
-  await discard(name);
+  // A stored release of this name has other content, so it is damaged.
+  await removeRelease(name);
   await rename(incoming, join(RELEASES, name));
   await syncDirectory(RELEASES);
 }
 
-/** It is Fathom, and it runs on this host: said by itself. */
-async function provenVersion(directory: string): Promise<string> {
+/** Checks that a package is Fathom and runs on this host. @returns its version */
+async function verifyPackage(directory: string): Promise<string> {
   try {
     const manifest = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as Record<
       string,
       unknown
     >;
-    if (manifest['name'] !== 'fathom') throw new Error('the package is not fathom');
+    if (manifest['name'] !== 'fathom') throw new Error('the name of the package is not fathom');
     const version = (await run(join(directory, 'bin', 'fathomd'), ['--version'])).trim();
-    if (version !== manifest['version']) throw new Error(`it says it is version '${version}'`);
+    if (version !== manifest['version']) throw new Error(`its program reports version '${version}'`);
     return version;
   } catch (error) {
     throw new FathomError(
       'conflict',
-      `this is no release of Fathom that runs here: ${messageOf(error)}; make one with 'npm pack'`,
+      `this is not a release of Fathom that runs on this host: ${messageOf(error)}; build one with 'npm pack'`,
     );
   }
 }
 
-/** SHA-256 over the paths and contents of all files. */
-async function contentOf(directory: string): Promise<string> {
+/** SHA-256 of the paths and contents of all files. */
+async function hashContents(directory: string): Promise<string> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const hash = createHash('sha256');
@@ -116,38 +122,38 @@ async function contentOf(directory: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** By name, the content of every release that is there. */
-async function contents(): Promise<Map<string, string>> {
-  const all = new Map<string, string>();
-  for (const name of await releases()) {
-    all.set(name, await readFile(join(RELEASES, name, CONTENT_FILE), 'utf8').catch(() => ''));
+/** The hash of each stored release, by name. */
+async function readStoredHashes(): Promise<Map<string, string>> {
+  const hashes = new Map<string, string>();
+  for (const name of await listReleases()) {
+    hashes.set(name, await readFile(join(RELEASES, name, CONTENT_FILE), 'utf8').catch(() => ''));
   }
-  return all;
+  return hashes;
 }
 
-async function releases(): Promise<string[]> {
+async function listReleases(): Promise<string[]> {
   const entries = await readdir(RELEASES, { withFileTypes: true }).catch(() => []);
   return entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name);
 }
 
-/** Removes all releases but those that a link names, and what was left half made or half removed. */
-export async function prune(): Promise<void> {
-  const kept = await Promise.all([linked(CURRENT), linked(PREVIOUS), linked(FALLBACK)]);
+/** Removes releases that no link names, and incomplete directories. */
+export async function removeUnusedReleases(): Promise<void> {
+  const kept = await Promise.all([readLink(CURRENT), readLink(PREVIOUS), readLink(FALLBACK)]);
   const names = kept.map((release) => release?.name ?? null);
-  for (const name of superfluous(await releases(), names)) await discard(name);
-  const left = (await readdir(RELEASES)).filter((name) => name.startsWith(UNFINISHED));
-  // A tar whose parent was killed may still write into it for a while.
-  const patient = { recursive: true, force: true, maxRetries: 10, retryDelay: 200 };
-  for (const name of left) await rm(join(RELEASES, name), patient);
+  for (const name of unusedReleases(await listReleases(), names)) await removeRelease(name);
+  const incomplete = (await readdir(RELEASES)).filter((name) => name.startsWith(INCOMPLETE));
+  // After its parent was killed, a tar can still write into the directory for a moment.
+  const options = { recursive: true, force: true, maxRetries: 10, retryDelay: 200 };
+  for (const name of incomplete) await rm(join(RELEASES, name), options);
 }
 
-/** It loses its name first, so that what has one is always whole. */
-async function discard(name: string): Promise<void> {
+/** Renames the release first, so that a directory with the name of a release is always complete. */
+async function removeRelease(name: string): Promise<void> {
   const path = join(RELEASES, name);
   if (!(await exists(path))) return;
-  const doomed = join(RELEASES, `${UNFINISHED}${randomUUID()}`);
-  await rename(path, doomed);
-  await rm(doomed, { recursive: true, force: true });
+  const removed = join(RELEASES, `${INCOMPLETE}${randomUUID()}`);
+  await rename(path, removed);
+  await rm(removed, { recursive: true, force: true });
 }

@@ -8,20 +8,20 @@ import { GENERATED_SECRETS } from '../../../config/sources/variables.ts';
 import { run } from '../host.ts';
 import { ACCOUNT, CREDENTIALS, CURRENT, DATA, ENV_FILE, SETTINGS, SOCKET } from './layout.ts';
 
-const ENV_TEXT = `# Settings of this Fathom; every one there is: ${CURRENT}/.env.sample
-# 'systemctl reload fathomd' applies LOG_LEVEL, limits, CORS_ORIGINS and sign-in providers, 'systemctl restart fathomd' all.
-# Instances go on through both. Secrets do not belong here: each is a file in ${CREDENTIALS}, named after its setting.
+const ENV_TEXT = `# Settings of Fathom. ${CURRENT}/.env.sample describes all of them.
+# 'systemctl reload fathomd' applies LOG_LEVEL, limits, CORS_ORIGINS and sign-in providers. 'systemctl restart fathomd' applies all.
+# Instances keep running in both cases. Do not write secrets here: each secret is a file in ${CREDENTIALS}, named after its setting.
 FATHOM_DATA_DIR=${DATA}
 FATHOM_SOCKET=${SOCKET}
 PB_ADMIN_EMAIL=admin@fathom.local
 
-# A reverse proxy on this host, as in ${CURRENT}/docs/nginx.conf: its X-Forwarded-For is believed.
+# Fathom trusts X-Forwarded-For of a reverse proxy on this host, as in ${CURRENT}/docs/nginx.conf.
 TRUSTED_PROXIES=127.0.0.1,::1
-# What users are given as the address of their database.
+# The URL of a database that users get.
 #PB_PUBLIC_URL=https://{name}.db.example.com
 `;
 
-/** Writes what is missing and touches nothing that is there. @returns the paths that were written */
+/** Writes the missing files of settings and secrets, and keeps existing ones. @returns the paths of written files */
 export async function writeSettings(): Promise<string[]> {
   const written: string[] = [];
   await mkdir(SETTINGS, { recursive: true });
@@ -39,7 +39,7 @@ export async function writeSettings(): Promise<string[]> {
     if (await exists(join(DATA, 'global', 'pb_data'))) {
       throw new FathomError(
         'conflict',
-        `${path} is missing, but what lies in ${DATA} was made with it; put it back from your backup`,
+        `${path} is missing, but the data in ${DATA} needs this secret; restore the file from your backup`,
       );
     }
     await replaceFile(path, `${generateSecret(name)}\n`, { mode: 0o600, synced: true });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { planCarryOver } from './carry-over.ts';
+import { compareMigrations } from './added-migrations.ts';
 
 const file = (text: string) => Buffer.from(text);
 
-describe('the migrations of a release before', () => {
-  it('are carried over where the next release does not have them', () => {
+describe('compares the migrations of two releases', () => {
+  it('finds files that only the former release has', () => {
     const before = new Map([
       ['2_own.js', file('own')],
       ['1_shipped.js', file('shipped')],
@@ -13,11 +13,11 @@ describe('the migrations of a release before', () => {
       ['1_shipped.js', file('shipped')],
       ['3_new.js', file('new')],
     ]);
-    expect(planCarryOver(before, next)).toEqual({ added: ['2_own.js'], different: [] });
+    expect(compareMigrations(before, next)).toEqual({ added: ['2_own.js'], different: [] });
   });
 
-  it('are named where both have another content', () => {
+  it('finds files with different contents', () => {
     const both = [new Map([['1.js', file('edited')]]), new Map([['1.js', file('shipped')]])] as const;
-    expect(planCarryOver(...both)).toEqual({ added: [], different: ['1.js'] });
+    expect(compareMigrations(...both)).toEqual({ added: [], different: ['1.js'] });
   });
 });
