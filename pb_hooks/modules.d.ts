@@ -4,6 +4,7 @@
 interface HookModules {
   'lib/addresses': typeof import('./global/lib/addresses.js');
   'lib/admin': typeof import('./global/lib/admin.js');
+  'lib/api-keys': typeof import('./global/lib/api-keys.js');
   'lib/daemon': typeof import('./global/lib/daemon.js');
   'lib/oauth': typeof import('./global/lib/oauth.js');
   'lib/rows': typeof import('./global/lib/rows.js');

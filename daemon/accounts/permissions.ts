@@ -1,4 +1,5 @@
 import {
+  PERMISSION_NAMES,
   PERMISSIONS,
   type Permission,
   type Role,
@@ -31,25 +32,47 @@ export type Caller = { ceiling?: Role } & (
       role: Role;
       /** Null: does not expire. */
       expiresAt: Date | null;
-      /** Permissions of a key; null: all permissions of the role. */
-      permissions: ReadonlySet<Permission> | null;
+      /** Null for a session, which has all permissions of the role. */
+      key: KeyLimits | null;
     }
 );
 
-/** Returns the data to which the permission of a caller applies. */
-export function scopeOf(caller: Caller, permission: Permission): Scope {
-  const scope = scopeWithoutCeiling(caller, permission);
-  if (caller.ceiling === undefined) return scope;
-  const limit: Scope = PERMISSIONS[permission][caller.ceiling];
-  return BY_WIDTH.indexOf(limit) < BY_WIDTH.indexOf(scope) ? limit : scope;
+/** What limits an API key beside the role of its user. */
+export interface KeyLimits {
+  permissions: ReadonlySet<Permission>;
+  /** The roles of those who made the key, at that time. The key may do what each of them allows. */
+  roles: readonly Role[];
+  /** Ids of the users of the key and of the keys that it was made with. */
+  owners: readonly string[];
 }
 
 const BY_WIDTH: readonly Scope[] = [null, 'own', 'all'];
 
-function scopeWithoutCeiling(caller: Caller, permission: Permission): Scope {
-  if (caller.kind === 'local') return PERMISSIONS[permission].admin;
-  if (caller.permissions !== null && !caller.permissions.has(permission)) return null;
-  return PERMISSIONS[permission][caller.role];
+/** Returns the data to which the permission of a caller applies. */
+export function scopeOf(caller: Caller, permission: Permission): Scope {
+  if (caller.kind !== 'local' && caller.key?.permissions.has(permission) === false) return null;
+  const widths = limitingRoles(caller).map((role) => widthOf(role, permission));
+  return BY_WIDTH[Math.min(...widths)] ?? null;
+}
+
+/** Removes roles that allow everything that another of them allows: they limit nothing. */
+export function withoutWiderRoles(roles: readonly Role[]): Role[] {
+  return [...new Set(roles)].filter((role) => !roles.some((other) => isWider(role, other)));
+}
+
+function isWider(role: Role, other: Role): boolean {
+  return role !== other && PERMISSION_NAMES.every((name) => widthOf(other, name) <= widthOf(role, name));
+}
+
+function widthOf(role: Role, permission: Permission): number {
+  return BY_WIDTH.indexOf(PERMISSIONS[permission][role]);
+}
+
+/** Returns the roles that limit a caller; each of them must allow what it does. */
+export function limitingRoles(caller: Caller): readonly Role[] {
+  const roles: readonly Role[] =
+    caller.kind === 'local' ? ['admin'] : [caller.role, ...(caller.key?.roles ?? [])];
+  return [...new Set(caller.ceiling === undefined ? roles : [...roles, caller.ceiling])];
 }
 
 export function isOwner(caller: Caller, userId: string): boolean {

@@ -1,6 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
-import type { Permission, Role } from '../accounts/permissions.ts';
+import {
+  limitingRoles,
+  type Permission,
+  type Role,
+  scopeOf,
+  withoutWiderRoles,
+} from '../accounts/permissions.ts';
 import type { Identities } from '../accounts/sessions/identities.ts';
 import {
   authorise,
@@ -21,15 +27,13 @@ const NOT_FOUND = expect.objectContaining({ code: 'not_found' }) as Error;
 
 const local: Caller = { kind: 'local' };
 
-function session(role: Role, permissions: Permission[] | null = null): Caller {
-  return {
-    kind: 'session',
-    id: '1',
-    userId: 'ann',
-    role,
-    expiresAt: null,
-    permissions: permissions && new Set(permissions),
-  };
+function session(role: Role): Caller {
+  return { kind: 'session', id: '1', userId: 'ann', role, expiresAt: null, key: null };
+}
+
+function apiKey(role: Role, permissions: Permission[], roles: Role[] = [role]): Caller {
+  const key = { permissions: new Set(permissions), roles, owners: ['ann'] };
+  return { kind: 'key', id: '1', userId: 'ann', role, expiresAt: null, key };
 }
 
 function by(caller: Caller | null, permission?: RoutePermission, headers: object = {}): FastifyRequest {
@@ -72,7 +76,7 @@ describe('permissions of a caller', () => {
     expect(() => authorise(by(session('user'), 'users.read'), HOOK_TOKEN)).not.toThrow();
     expect(() => authorise(by(session('admin'), 'users.write'), HOOK_TOKEN)).not.toThrow();
     expect(() => authorise(by(local, 'users.write'), HOOK_TOKEN)).not.toThrow();
-    expect(() => authorise(by(session('admin', ['users.read']), 'users.write'), HOOK_TOKEN)).toThrow(
+    expect(() => authorise(by(apiKey('admin', ['users.read']), 'users.write'), HOOK_TOKEN)).toThrow(
       FORBIDDEN,
     );
   });
@@ -104,10 +108,36 @@ describe('permissions of a caller', () => {
     [session('operator'), true],
     [session('viewer'), true],
     [session('user'), false],
-    [session('admin', ['users.read']), false],
+    [apiKey('admin', ['users.read']), false],
+    [apiKey('admin', ['databases.read']), true],
+    [apiKey('admin', ['databases.read'], ['user']), false],
+    [apiKey('user', ['databases.read'], ['admin']), false],
+    [{ ...session('admin'), ceiling: 'user' as const }, false],
     [null, false],
   ])('%j sees all databases: %s', (caller, all) => {
     expect(seesAll(caller, 'databases.read')).toBe(all);
+  });
+
+  it('of a key are those that every role in it and the role of its user allow', () => {
+    const operate = 'databases.operate';
+    expect(scopeOf(apiKey('admin', [operate]), operate)).toBe('all');
+    expect(scopeOf(apiKey('admin', [operate], ['user']), operate)).toBe('own');
+    expect(scopeOf(apiKey('admin', [operate], ['user', 'viewer']), operate)).toBeNull();
+    expect(scopeOf({ ...apiKey('admin', [operate]), ceiling: 'user' }, operate)).toBe('own');
+    expect(limitingRoles({ ...apiKey('admin', [], ['operator']), ceiling: 'user' })).toEqual([
+      'admin',
+      'operator',
+      'user',
+    ]);
+    expect(limitingRoles(local)).toEqual(['admin']);
+  });
+
+  it('depend only on the narrower one of two roles', () => {
+    expect(withoutWiderRoles(['admin', 'user', 'admin'])).toEqual(['user']);
+    expect(withoutWiderRoles(['operator', 'viewer'])).toEqual(['viewer']);
+    // A user may operate its own database, a viewer sees all of them.
+    expect(withoutWiderRoles(['user', 'viewer'])).toEqual(['user', 'viewer']);
+    expect(withoutWiderRoles(['admin'])).toEqual(['admin']);
   });
 
   it('do not include routes about the own account on the local socket', () => {

@@ -74,7 +74,7 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
       userId: 'a',
       role: roleAtFirst,
       expiresAt,
-      permissions: null,
+      key: null,
     } as const;
     const { ticket } = tickets.issue(caller);
     const { port } = server.address() as AddressInfo;

@@ -4,7 +4,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../shared/errors.ts';
 import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../shared/protocol.ts';
 import { scopeOf } from '../accounts/permissions.ts';
-import type { Identities, Identity } from '../accounts/sessions/identities.ts';
+import { type Identities, type Identity, isOf } from '../accounts/sessions/identities.ts';
 import type { Tickets } from '../accounts/sessions/tickets.ts';
 import { Buckets } from '../accounts/sign-in/buckets.ts';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
@@ -134,8 +134,7 @@ function endWithIdentity(webSocket: WebSocket, identity: Identity, deps: StreamD
     if (!(await isStillValid(identity, deps))) close();
   };
   const unsubscribe = deps.identities.onChange((userId) => {
-    if (userId !== identity.userId) return;
-    void closeUnlessValid();
+    if (isOf(identity, userId)) void closeUnlessValid();
   });
   webSocket.once('close', () => {
     clearTimeout(timer);

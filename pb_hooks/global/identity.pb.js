@@ -6,6 +6,7 @@ routerAdd(
   '/api/fathom/identity/resolve',
   (e) => {
     const { orNull } = require(`${__hooks}/lib/rows.js`);
+    const { limitsOf } = require(`${__hooks}/lib/api-keys.js`);
     const body = e.requestInfo().body;
     const collection = body.kind === 'key' ? 'api_keys' : 'sessions';
     const row = orNull(() =>
@@ -15,16 +16,22 @@ routerAdd(
     );
     const userId = row ? row.get('user') : String(body.user || '');
     const user = orNull(() => e.app.findRecordById('users', userId));
+    const key = row && body.kind === 'key' ? limitsOf(e.app, row) : null;
+    const hasEnded = !row || (body.kind === 'key' && !key);
+    /** @param {string} field */
+    const listOf = (field) => (row && key ? JSON.parse(row.getString(field) || '[]') : null);
     /** @type {import('../../shared/hooks/control-plane-routes.ts').ResolvedIdentity} */
     const identity = {
-      id: row ? row.id : null,
-      expires_at: row ? row.getString('expires_at') : null,
-      permissions: row && body.kind === 'key' ? JSON.parse(row.getString('permissions') || '[]') : null,
+      id: hasEnded ? null : row.id,
+      expires_at: key ? key.expires_at : row ? row.getString('expires_at') : null,
+      permissions: listOf('permissions'),
+      roles: listOf('roles'),
+      owners: key ? key.owners : [userId],
       user: user && {
         id: user.id,
         email: user.email(),
         role: user.get('role'),
-        is_active: user.getBool('is_active'),
+        is_active: user.getBool('is_active') && (!key || key.parents_active),
       },
     };
     return e.json(200, identity);
@@ -61,12 +68,13 @@ routerAdd(
   '/api/fathom/sessions/end',
   (e) => {
     const { orNull } = require(`${__hooks}/lib/rows.js`);
+    const { deleteKeysOf } = require(`${__hooks}/lib/api-keys.js`);
     /** @type {import('../../shared/hooks/control-plane-routes.ts').EndSessionsRequest} */
     const body = e.requestInfo().body;
     const bound = { user: String(body.user) };
     e.app.runInTransaction((tx) => {
       tx.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
-      if (body.keys) tx.db().newQuery('DELETE FROM api_keys WHERE user = {:user}').bind(bound).execute();
+      if (body.keys) deleteKeysOf(tx, bound.user);
       const user = orNull(() => tx.findRecordById('users', bound.user));
       if (!user) return;
       user.refreshTokenKey();
@@ -116,13 +124,11 @@ onRecordUpdate((e) => {
   const before = credentialsOf(e.record.original());
   e.next();
   const ended = endedCredentials(before, credentialsOf(e.record));
-  const bound = { user: e.record.id };
   if (ended.sessions) {
+    const bound = { user: e.record.id };
     e.app.db().newQuery('DELETE FROM sessions WHERE user = {:user}').bind(bound).execute();
   }
-  if (ended.apiKeys) {
-    e.app.db().newQuery('DELETE FROM api_keys WHERE user = {:user}').bind(bound).execute();
-  }
+  if (ended.apiKeys) require(`${__hooks}/lib/api-keys.js`).deleteKeysOf(e.app, e.record.id);
 }, 'users');
 
 for (const after of [onRecordAfterUpdateSuccess, onRecordAfterDeleteSuccess]) {

@@ -78,8 +78,14 @@ export type ResolveRequest =
 export interface ResolvedIdentity {
   /** Id of the session or key; null when it has ended. */
   id: string | null;
+  /** Of a key: the earliest end of the key and the keys that it was made with. */
   expires_at: string | null;
+  /** Null for a session. */
   permissions: unknown;
+  /** The roles that limit a key; null for a session. */
+  roles: unknown;
+  /** Ids of the users of the session or key, and of the keys that the key was made with. */
+  owners: string[];
   /** Null when the account was deleted. */
   user: { id: string; email: string; role: Role; is_active: boolean } | null;
 }

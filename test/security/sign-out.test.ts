@@ -151,12 +151,12 @@ describe('signing out everywhere', () => {
   });
 
   it.each([
-    ['stays by default', 204, (id: string) => api('DELETE', `/api/v1/sessions?user_id=${id}`, admin), 200],
+    ['ends by default', 204, (id: string) => api('DELETE', `/api/v1/sessions?user_id=${id}`, admin), 401],
     [
-      'ends on request',
+      'stays on request',
       204,
-      (id: string) => api('DELETE', `/api/v1/sessions?user_id=${id}&keys=true`, admin),
-      401,
+      (id: string) => api('DELETE', `/api/v1/sessions?user_id=${id}&keys=false`, admin),
+      200,
     ],
     [
       'ends with another role',

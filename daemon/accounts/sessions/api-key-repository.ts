@@ -5,9 +5,9 @@ import type { KeyUsedRequest } from '../../../shared/hooks/control-plane-routes.
 import type { ControlPlaneClient } from '../../control-plane/client.ts';
 import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
 import { toIsoTime, toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
-import type { Permission } from '../permissions.ts';
+import { permissionsIn, rolesIn } from './api-keys.ts';
 
-export type NewApiKey = Pick<ApiKey, 'user_id' | 'name' | 'prefix' | 'permissions' | 'expires_at'> & {
+export type NewApiKey = Omit<ApiKey, 'id' | 'last_used_at' | 'created'> & {
   hash: string;
 };
 
@@ -19,8 +19,8 @@ export class ApiKeyRepository {
     this.#client = client;
   }
 
-  async create({ user_id, expires_at, ...key }: NewApiKey): Promise<ApiKey> {
-    const body = { ...key, user: user_id, expires_at: expires_at ?? '' };
+  async create({ user_id, parent_id, expires_at, ...key }: NewApiKey): Promise<ApiKey> {
+    const body = { ...key, user: user_id, parent: parent_id ?? '', expires_at: expires_at ?? '' };
     return toApiKey(await this.#client.call((client) => client.collection('api_keys').create(body)));
   }
 
@@ -60,7 +60,9 @@ function toApiKey(record: RecordModel): ApiKey {
     user_id: String(record['user']),
     name: String(record['name']),
     prefix: String(record['prefix']),
-    permissions: (record['permissions'] ?? []) as Permission[],
+    permissions: permissionsIn(record['permissions']),
+    roles: rolesIn(record['roles']),
+    parent_id: String(record['parent'] ?? '') || null,
     expires_at: toIsoTime(String(record['expires_at'] ?? '')) || null,
     last_used_at: toIsoTime(String(record['last_used_at'] ?? '')) || null,
     created: toIsoTime(String(record['created'] ?? '')),

@@ -6,10 +6,12 @@ import { type Api, serve } from '../../http/serve.ts';
 import {
   type Caller,
   isOwner,
+  limitingRoles,
   PERMISSION_NAMES,
   PERMISSIONS,
   type Permission,
   scopeOf,
+  withoutWiderRoles,
 } from '../permissions.ts';
 import type { UserRepository } from '../user-repository.ts';
 import type { ApiKeyRepository } from './api-key-repository.ts';
@@ -49,6 +51,8 @@ export function apiKeyRoutes(
     if (expires_at !== undefined && Date.parse(expires_at) <= clock.now().getTime()) {
       throw new FathomError('request.invalid', 'expires_at is in the past');
     }
+    const parent = caller.kind === 'key' ? caller : null;
+    if (parent) requireShortChain(parent);
     const { key, prefix, hash } = newApiKey();
     const stored = await apiKeyRepository.create({
       user_id: owner,
@@ -56,7 +60,9 @@ export function apiKeyRoutes(
       prefix,
       hash,
       permissions: [...new Set(granted)],
-      expires_at: expires_at ?? null,
+      roles: withoutWiderRoles([user.role, ...limitingRoles(caller)]),
+      parent_id: parent?.id ?? null,
+      expires_at: endOf(expires_at, parent),
     });
     return { ...stored, key };
   });
@@ -69,6 +75,35 @@ export function apiKeyRoutes(
     await apiKeyRepository.delete(apiKey.id);
     identities.invalidate(apiKey.user_id);
   });
+}
+
+/** Each request with a key reads all keys of its chain. */
+const MAX_CHAIN = 5;
+
+type KeyCaller = Extract<Caller, { kind: 'session' | 'key' }>;
+
+/** @throws FathomError `conflict` */
+function requireShortChain({ key }: KeyCaller): void {
+  if ((key?.owners.length ?? 0) < MAX_CHAIN) return;
+  throw new FathomError(
+    'conflict',
+    `keys can make keys only ${MAX_CHAIN - 1} times in a row; create this key with a session or an earlier key`,
+  );
+}
+
+/**
+ * Returns when a new key expires: not after the key that makes it.
+ *
+ * @throws FathomError `request.invalid`
+ */
+function endOf(requested: string | undefined, parent: KeyCaller | null): string | null {
+  const latest = parent?.expiresAt ?? null;
+  if (requested === undefined) return latest?.toISOString() ?? null;
+  if (latest === null || Date.parse(requested) <= latest.getTime()) return requested;
+  throw new FathomError(
+    'request.invalid',
+    `expires_at is after ${latest.toISOString()}, when the API key of this request expires; choose an earlier time`,
+  );
 }
 
 /** A caller can grant only permissions that it has itself. @throws FathomError `auth.forbidden` */

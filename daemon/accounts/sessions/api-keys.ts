@@ -1,4 +1,5 @@
 import { createHash, randomInt } from 'node:crypto';
+import { isPermission, isRole, type Permission, type Role } from '../permissions.ts';
 
 /**
  * `fk_<prefix>_<secret>`. The prefix identifies the key and may be shown. The secret has more than 256 random bits, so a
@@ -20,6 +21,16 @@ export function isApiKey(token: string): boolean {
 
 export function apiKeyHash(key: string): string {
   return createHash('sha256').update(key).digest('hex');
+}
+
+/** Returns the permissions in a stored list, without those that this release does not know. */
+export function permissionsIn(stored: unknown): Permission[] {
+  return Array.isArray(stored) ? stored.filter(isPermission) : [];
+}
+
+/** Returns the roles in a stored list. */
+export function rolesIn(stored: unknown): Role[] {
+  return Array.isArray(stored) ? stored.filter(isRole) : [];
 }
 
 function pick(alphabet: string, characters: number): string {

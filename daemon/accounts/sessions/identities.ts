@@ -4,9 +4,9 @@ import { removeOldestOver } from '../../base/bounded.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { toIsoTime } from '../../pocketbase/data/sqlite.ts';
-import { type Caller, isPermission } from '../permissions.ts';
+import type { Caller } from '../permissions.ts';
 import type { ApiKeyRepository } from './api-key-repository.ts';
-import { apiKeyHash, isApiKey } from './api-keys.ts';
+import { apiKeyHash, isApiKey, permissionsIn, rolesIn } from './api-keys.ts';
 import type { SessionRepository } from './session-repository.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -74,7 +74,7 @@ export class Identities {
   invalidate(userId: string): void {
     this.#changes += 1;
     for (const [digest, { identity }] of this.#cache) {
-      if (identity.userId === userId) this.#cache.delete(digest);
+      if (isOf(identity, userId)) this.#cache.delete(digest);
     }
     for (const listener of this.#listeners) listener(userId);
   }
@@ -85,10 +85,19 @@ export class Identities {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Whether the session or key still exists and its user is active with the same role. Does not use the cache. */
+  /**
+   * Whether the session or key still exists and has not expired, and its user is active with the same role. Does not use the
+   * cache.
+   */
   async isStillValid({ kind, id, userId, role }: Identity): Promise<boolean> {
-    const { user } = await this.#sessionRepository.resolveIdentity(kind, { id });
+    const found = await this.#sessionRepository.resolveIdentity(kind, { id });
+    const { user } = found;
+    if (found.id === null || this.#hasExpired(found.expires_at)) return false;
     return user?.id === userId && user.is_active && user.role === role;
+  }
+
+  #hasExpired(expiresAt: string | null): boolean {
+    return Boolean(expiresAt) && new Date(toIsoTime(expiresAt ?? '')) <= this.#clock.now();
   }
 
   async #identifySession(token: string): Promise<Identity> {
@@ -102,21 +111,25 @@ export class Identities {
       throw new FathomError('auth.required', 'the session has ended; sign in again');
     }
     const { role } = user;
-    return { kind: 'session', id, userId: user.id, role, expiresAt: claims.expiresAt, permissions: null };
+    return { kind: 'session', id, userId: user.id, role, expiresAt: claims.expiresAt, key: null };
   }
 
   async #identifyKey(token: string): Promise<Identity> {
-    const { id, user, expires_at, permissions } = await this.#sessionRepository.resolveIdentity('key', {
-      hash: apiKeyHash(token),
-    });
+    const { id, user, expires_at, permissions, roles, owners } =
+      await this.#sessionRepository.resolveIdentity('key', { hash: apiKeyHash(token) });
     if (id === null || !user) throw new FathomError('auth.required', 'this API key is not valid');
     if (!user.is_active) throw new FathomError('auth.required', 'this account is not active');
+    if (this.#hasExpired(expires_at)) throw new FathomError('auth.required', 'this API key has expired');
+    const key = {
+      permissions: new Set(permissionsIn(permissions)),
+      roles: rolesIn(roles),
+      owners,
+    };
+    // Every key has a role. Without one, nothing would limit it to what its user could do when it was made.
+    if (key.roles.length === 0)
+      throw new FathomError('auth.required', 'this API key has no role; create a new one');
     const expiresAt = expires_at ? new Date(toIsoTime(expires_at)) : null;
-    if (expiresAt && expiresAt <= this.#clock.now()) {
-      throw new FathomError('auth.required', 'this API key has expired');
-    }
-    const allowed = new Set((Array.isArray(permissions) ? permissions : []).filter(isPermission));
-    return { kind: 'key', id, userId: user.id, role: user.role, expiresAt, permissions: allowed };
+    return { kind: 'key', id, userId: user.id, role: user.role, expiresAt, key };
   }
 
   #store(digest: string, identity: Identity, nowMs: number): void {
@@ -134,4 +147,9 @@ export class Identities {
       this.#log.warn({ key: id }, `cannot store the last use of an API key: ${messageOf(error)}`);
     });
   }
+}
+
+/** Whether a change of this user can end the session or key: also that of a key with which the key was made. */
+export function isOf({ userId, key }: Identity, changedUser: string): boolean {
+  return userId === changedUser || key?.owners.includes(changedUser) === true;
 }

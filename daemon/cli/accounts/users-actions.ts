@@ -110,7 +110,7 @@ export async function signOutUser(args: OneUser & { keys: boolean }, context: Cl
   // Checks that the user exists: the API would sign out any id.
   const { id, email } = await client.users.get(await userIdOf(client, args.user));
   await client.sessions.endAll({ user_id: id, keys: args.keys });
-  const rest = args.keys ? 'API keys are revoked' : 'API keys stay; --keys revokes them';
+  const rest = args.keys ? 'API keys are revoked' : 'API keys stay';
   if (args.json) printJson(context, { signed_out: id, keys_revoked: args.keys });
   else printLine(context.stdout, printable(`${email} (${id}) is signed out everywhere; ${rest}`));
   return 0;

@@ -69,10 +69,10 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'sign-out'],
-    summary: 'End all sessions and tokens of a user',
+    summary: 'End all sessions, tokens and API keys of a user',
     positionals: WHO,
     options: {
-      keys: { type: 'boolean', default: false, describe: 'Revoke the API keys of the user as well' },
+      keys: { type: 'boolean', default: true, describe: 'Revoke the API keys as well; --no-keys keeps them' },
       ...COMMON,
     },
     async run(args, context) {

@@ -3,6 +3,7 @@ import { endpoint, noContent } from '../contract/endpoint.ts';
 import { EXAMPLE_ID, EXAMPLE_TIME, idParams, recordId } from '../contract/fields.ts';
 import { pageOf, pageQuerySchema } from '../contract/page.ts';
 import { PERMISSION_NAMES } from './permissions.ts';
+import { roleSchema } from './users.ts';
 
 const tag = { name: 'API keys', description: 'Keys for programs.' };
 const permissionSchema = z.enum(PERMISSION_NAMES).meta({ id: 'Permission' });
@@ -14,6 +15,8 @@ const EXAMPLE_KEY = {
   name: 'monitoring',
   prefix: 'a1b2c3d4',
   permissions: ['status.read'],
+  roles: ['viewer' as const],
+  parent_id: null,
   expires_at: null,
   last_used_at: null,
   created: EXAMPLE_TIME,
@@ -26,6 +29,10 @@ const apiKeySchema = z
     name: z.string(),
     prefix: z.string(),
     permissions: z.array(permissionSchema),
+    roles: z.array(roleSchema).meta({
+      description: 'Roles at the time when the key was made. The key may do only what each of them allows.',
+    }),
+    parent_id: z.string().nullable().meta({ description: 'The key that made this key; it ends with it.' }),
     expires_at: z.string().nullable(),
     last_used_at: z.string().nullable(),
     created: z.string(),
@@ -52,7 +59,8 @@ export const createApiKey = endpoint({
   path: '/api/v1/api-keys',
   tag,
   summary: 'Create an API key',
-  description: 'Send the key as `Authorization: Bearer fk_…`. Only this response shows it.',
+  description:
+    'Send the key as `Authorization: Bearer fk_…`. Only this response shows it. A key that another key makes ends with that key, at the latest.',
   permission: 'api-keys.write',
   audit: 'api-key.create',
   body: z
@@ -64,7 +72,10 @@ export const createApiKey = endpoint({
         .max(PERMISSION_NAMES.length)
         .optional()
         .meta({ description: 'All permissions of the user, if left out.' }),
-      expires_at: z.iso.datetime().optional(),
+      expires_at: z.iso
+        .datetime()
+        .optional()
+        .meta({ description: 'Never, or when the calling key ends, if left out.' }),
       ...ofUser,
     })
     .meta({ id: 'NewApiKey', examples: [{ name: 'monitoring', permissions: ['status.read'] }] }),
@@ -85,7 +96,7 @@ export const deleteApiKey = endpoint({
   path: '/api/v1/api-keys/{id}',
   tag,
   summary: 'Delete an API key',
-  description: 'The key ends at once. Users may delete their own keys.',
+  description: 'The key ends at once, with all keys that it made. Users may delete their own keys.',
   permission: 'api-keys.write',
   audit: 'api-key.revoke',
   params: idParams('an API key'),

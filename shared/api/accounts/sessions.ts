@@ -56,15 +56,15 @@ export const endSessions = endpoint({
   tag,
   summary: 'Sign out everywhere',
   description:
-    "Ends the caller's sessions and tokens at the global PocketBase and the own database, or those of `user_id` for administrators.",
+    "Ends the caller's sessions, API keys, and tokens at the global PocketBase and the own database, or those of `user_id` for administrators.",
   permission: 'sessions.end',
   audit: 'sessions.end',
   query: z.object({
     ...ofUser,
-    keys: z
-      .enum(['true', 'false'])
-      .default('false')
-      .meta({ description: 'Delete API keys as well; needs the permission api-keys.write, too.' }),
+    keys: z.enum(['true', 'false']).default('true').meta({
+      description:
+        'Delete API keys as well, which needs the permission api-keys.write, too. `false` keeps them.',
+    }),
   }),
   responses: noContent('The sessions have ended.'),
   errors: ['conflict'],

@@ -6,7 +6,7 @@ import { registerSchema } from './auth.ts';
 import { ROLES } from './permissions.ts';
 
 const tag = { name: 'Users', description: 'Accounts.' };
-const roleSchema = z.enum(ROLES).meta({ id: 'Role' });
+export const roleSchema = z.enum(ROLES).meta({ id: 'Role' });
 
 const userSchema = z
   .object({

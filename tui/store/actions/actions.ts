@@ -122,7 +122,7 @@ const CONFIRMED = {
     word: 'sign out',
     past: 'signed out',
     noun: 'user',
-    consequence: 'All sessions and tokens end: the user must sign in again everywhere. API keys stay valid.',
+    consequence: 'All sessions, tokens and API keys end: the user must sign in again everywhere.',
     usualMs: 500,
     asks: 'always',
     run: ({ sessions }, id) => sessions.endAll({ user_id: id }),
