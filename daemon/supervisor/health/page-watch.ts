@@ -11,8 +11,8 @@ import { restartHint } from '../../pocketbase/process/exit-reason.ts';
 import type { Fleet } from '../fleet.ts';
 import type { DamageRecord } from '../instance-files.ts';
 
-/** How often to search PocketBase's own logs for reports of a damaged database. */
-const READ_LOGS_EVERY_MS = 10_000;
+/** How often to search PocketBase's own logs for reports of a damaged database: about as often as instances are probed. */
+const READ_LOGS_EVERY_MS = 30_000;
 /** The start of a fleet needs processor and disk itself. */
 const FIRST_CHECK_AFTER_MS = 5 * 60_000;
 /** The pause after a check, as a multiple of its duration: checks take at most 1 % of one processor. */
@@ -41,7 +41,6 @@ export function watchPages(deps: {
   const checkedAt = new Map<string, number>();
   const logs = new Map<string, { stamp: string; last: number }>();
 
-  const running = () => fleet.list().filter(({ phase }) => phase === 'running' || phase === 'unresponsive');
   const dueAt = ({ name }: Instance) =>
     (checkedAt.get(name) ?? startedAt + Math.min(everyMs, FIRST_CHECK_AFTER_MS) - everyMs) + everyMs;
 
@@ -83,15 +82,17 @@ export function watchPages(deps: {
     }
   };
 
-  const stopReadingLogs = repeat(clock, READ_LOGS_EVERY_MS, async () => {
-    for (const instance of running()) {
+  const intervalMs = Math.min(READ_LOGS_EVERY_MS, everyMs);
+  const stopReadingLogs = repeat(clock, intervalMs, async () => {
+    const instances = fleet.list();
+    for (const instance of instances.filter(isRunning)) {
       if (stopped.signal.aborted) return;
       if (reportsDamage(instance)) await check(instance, true);
     }
-    keepOnly(new Set(fleet.list().map(({ name }) => name)), [checkedAt, logs, damage]);
+    keepOnly(new Set(instances.map(({ name }) => name)), [checkedAt, logs, damage]);
   });
-  const stopChecking = repeat(clock, Math.min(READ_LOGS_EVERY_MS, everyMs), async () => {
-    for (const instance of running().toSorted((a, b) => dueAt(a) - dueAt(b))) {
+  const stopChecking = repeat(clock, intervalMs, async () => {
+    for (const instance of fleet.list().filter(isRunning).toSorted((a, b) => dueAt(a) - dueAt(b))) {
       const began = clock.monotonic();
       if (stopped.signal.aborted || dueAt(instance) > began) return;
       await check(instance, false);
@@ -103,6 +104,10 @@ export function watchPages(deps: {
     stopped.abort();
     await Promise.all([stopReadingLogs(), stopChecking()]);
   };
+}
+
+function isRunning({ phase }: Instance): boolean {
+  return phase === 'running' || phase === 'unresponsive';
 }
 
 function damageReason(problem: string, instance: Pick<Instance, 'name' | 'kind'>): PhaseReason {
