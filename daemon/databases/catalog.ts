@@ -8,7 +8,7 @@ import type { Clock } from '../base/time/clock.ts';
 import type { Config, DatabaseLimits, LogLimits } from '../config/config.ts';
 import { settingsKeys } from '../keys/derived-keys.ts';
 import { type MasterKey, unseal } from '../keys/envelope.ts';
-import { superuserKeys, superuserTokens } from '../keys/instance-access.ts';
+import { superuserKeys, superuserTokens, type TokenSource } from '../keys/instance-access.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { Adjustment } from '../pocketbase/data/adjustment.ts';
 import {
@@ -70,7 +70,7 @@ export interface CatalogDeps {
 export interface CatalogEntry {
   row: DatabaseRow;
   runner: Runner;
-  superuserToken: () => Promise<string>;
+  superuserToken: TokenSource;
 }
 
 /** Returns the owner to which the envelope of a superuser secret is bound, so that it is useless in another row. */
@@ -151,7 +151,7 @@ export class Catalog {
   }
 
   /** An instance whose secret cannot be opened still serves its owner; each request for a token fails with the reason. */
-  #createTokenSource(row: DatabaseRow): () => Promise<string> {
+  #createTokenSource(row: DatabaseRow): TokenSource {
     const { masterKeys, clock, log } = this.#deps;
     try {
       return superuserTokens(unseal(masterKeys, row.superuser_secret, secretBelongsTo(row.user)), clock);
@@ -199,7 +199,7 @@ export class Catalog {
     this.#noteChange(entry.row.name);
   }
 
-  #createSpec(row: DatabaseRow, email: string | null, superuserToken: () => Promise<string>): InstanceSpec {
+  #createSpec(row: DatabaseRow, email: string | null, superuserToken: TokenSource): InstanceSpec {
     const { settings, binary, clock, ports, guard, config, log, accounts } = this.#deps;
     const directory = this.directoryOf(row.name);
     const [key] = settingsKeys(config, row.name);

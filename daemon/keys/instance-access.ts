@@ -53,21 +53,26 @@ export function signPocketBaseToken(
     .sign(new TextEncoder().encode(key));
 }
 
+/** Provides a valid token: at once while the last one is valid, else when a new one is signed. */
+export type TokenSource = () => string | Promise<string>;
+
 /** Returns a function that provides a superuser token for one instance, and renews it shortly before it expires. */
-export function superuserTokens(secret: Uint8Array, clock: Clock): () => Promise<string> {
+export function superuserTokens(secret: Uint8Array, clock: Clock): TokenSource {
   const keys = superuserKeys(secret);
   let token: string | null = null;
   let expiresAt = 0;
-  return async () => {
-    const now = clock.now().getTime();
-    if (token === null || now > expiresAt - RENEW_BEFORE_S * 1000) {
-      expiresAt = now + TOKEN_LIFETIME_S * 1000;
-      token = await signPocketBaseToken(
-        keys.tokenKey + keys.collectionSecret,
-        { id: keys.recordId, collectionId: SUPERUSERS_COLLECTION_ID, refreshable: false },
-        new Date(expiresAt),
-      );
-    }
+  const renew = async (newExpiry: number) => {
+    token = await signPocketBaseToken(
+      keys.tokenKey + keys.collectionSecret,
+      { id: keys.recordId, collectionId: SUPERUSERS_COLLECTION_ID, refreshable: false },
+      new Date(newExpiry),
+    );
+    expiresAt = newExpiry;
     return token;
+  };
+  return () => {
+    const now = clock.now().getTime();
+    if (token !== null && now <= expiresAt - RENEW_BEFORE_S * 1000) return token;
+    return renew(now + TOKEN_LIFETIME_S * 1000);
   };
 }

@@ -32,7 +32,7 @@ export interface InstanceSpec {
   /** The URL for users. */
   publicUrl: (port: number) => string;
   /** Authorization of the probe that reads the database; null only probes whether the process serves. */
-  probeAuthorization: (() => Promise<string>) | null;
+  probeAuthorization: (() => string | Promise<string>) | null;
   /** Called when the instance runs, with its port. */
   onPort: (port: number) => void;
   /** The limits in force now. */

@@ -12,7 +12,7 @@ export function superuserSecret({ env }: Deployment, { user, superuser_secret }:
   return unseal([{ id: keyId(key), key }], superuser_secret, `user_databases/${user}/superuser_secret`);
 }
 
-export function superuserToken(fathom: Deployment, row: DatabaseRow): Promise<string> {
+export function superuserToken(fathom: Deployment, row: DatabaseRow): string | Promise<string> {
   return superuserTokens(superuserSecret(fathom, row), systemClock)();
 }
 

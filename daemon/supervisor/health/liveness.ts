@@ -18,7 +18,7 @@ export interface LivenessOptions {
   port: number;
   intervalMs: number;
   /** Null only probes whether the process serves. */
-  authorization: (() => Promise<string>) | null;
+  authorization: (() => string | Promise<string>) | null;
   probe: Prober;
   clock: Clock;
   random: () => number;
@@ -114,13 +114,15 @@ function accessProblem(error: unknown): PhaseReason | null {
 
 /** The token; null after the timeout. The probe then only checks whether the process serves. */
 async function getToken(
-  authorization: () => Promise<string>,
+  authorization: () => string | Promise<string>,
   clock: Clock,
   timeoutMs: number,
 ): Promise<string | null> {
+  const token = authorization();
+  if (typeof token === 'string') return token;
   const done = new AbortController();
   try {
-    return await Promise.race([authorization(), clock.sleep(timeoutMs, done.signal).then(() => null)]);
+    return await Promise.race([token, clock.sleep(timeoutMs, done.signal).then(() => null)]);
   } finally {
     // With a reason, no error with a stack is created at each probe.
     done.abort('done');

@@ -92,7 +92,10 @@ export function watchPages(deps: {
     keepOnly(new Set(instances.map(({ name }) => name)), [checkedAt, logs, damage]);
   });
   const stopChecking = repeat(clock, intervalMs, async () => {
-    for (const instance of fleet.list().filter(isRunning).toSorted((a, b) => dueAt(a) - dueAt(b))) {
+    for (const instance of fleet
+      .list()
+      .filter(isRunning)
+      .toSorted((a, b) => dueAt(a) - dueAt(b))) {
       const began = clock.monotonic();
       if (stopped.signal.aborted || dueAt(instance) > began) return;
       await check(instance, false);
