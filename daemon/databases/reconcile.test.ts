@@ -3,11 +3,11 @@ import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import { FakeDriver } from '../../test/helpers/fake-driver.ts';
 import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
 import { NO_FILES } from '../../test/helpers/runner-stage.ts';
+import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import { createLog } from '../base/log/log.ts';
 import { EventBus } from '../events/bus.ts';
 import { Fleet } from '../supervisor/fleet.ts';
-import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { PortAllocator } from '../supervisor/start/ports.ts';
 import { Catalog, type CatalogDeps, type CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
@@ -93,7 +93,6 @@ beforeEach(async () => {
     log,
     random: () => 0.5,
     healthIntervalMs: 30_000,
-    memory: new MemoryGuard(time, { ofProcess: () => null, available: () => 0 }),
     stopGraceMs: 1_000,
     files: NO_FILES,
   });
@@ -105,8 +104,8 @@ beforeEach(async () => {
     config: {
       pbEncryptionKey: new Uint8Array(32),
       previousPbEncryptionKey: null,
-      databaseLimits: { memoryMb: null, diskMb: null },
     },
+    plans: { limitsOf: () => ({ memory_mb: null, disk_mb: null }) },
     guard: {},
     binary: { path: '', version: '0', sha256: '', embedded: true, stamp: '' },
     template: { current: null },
@@ -121,9 +120,10 @@ beforeEach(async () => {
   } as unknown as CatalogDeps);
   const provisioner = { settled: () => Promise.resolve() } as unknown as Provisioner;
   const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
+  const plans = { load: () => Promise.resolve() } as unknown as Plans;
   const template = { refresh: () => Promise.resolve() };
   lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
-  reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, log });
+  reconciler = new Reconciler({ catalog, fleet, repository, users, plans, provisioner, log });
   await reconciler.load();
 });
 

@@ -1,7 +1,8 @@
-import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { connectAddress } from '../../shared/host.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
+import { Plans } from '../accounts/plans/plans.ts';
+import { UserLimits } from '../accounts/plans/user-limits.ts';
 import { UserRepository } from '../accounts/user-repository.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -21,12 +22,10 @@ import { cachedKeyUse } from '../pocketbase/data/key-use.ts';
 import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
 import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
-import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { readQueueStats } from '../queue/queue-stats.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
 import { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
-import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { Monitor } from '../supervisor/health/monitor.ts';
 import { type DamageRecord, hostFiles } from '../supervisor/instance-files.ts';
 import { PortAllocator } from '../supervisor/start/ports.ts';
@@ -97,7 +96,6 @@ export async function createServices({
     log,
     random,
     healthIntervalMs: config.healthIntervalMs,
-    memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
     files: hostFiles(clock, damage),
   });
@@ -114,6 +112,8 @@ export async function createServices({
   const hookToken = hookTokenOf(config.jwt.secret);
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);
+  const plans = new Plans({ controlPlane, settings, databaseLimits: config.databaseLimits, log });
+  const userLimits = new UserLimits({ plans, users, clock });
   const masterKeys = masterKeysOf(config);
   const seal = guardedSeal(masterKeys, cachedKeyUse(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
   const identity = createIdentityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
@@ -122,6 +122,7 @@ export async function createServices({
     config,
     repository: new DatabaseRepository(controlPlane),
     users,
+    plans,
     fleet,
     ports,
     driver,
@@ -193,6 +194,7 @@ export async function createServices({
     logLosses: host.logLosses,
     masterKeys,
     monitor,
+    plans,
     pocketbaseVersion: binary.version,
     queue,
     recentLog: host.recentLog,
@@ -200,6 +202,7 @@ export async function createServices({
     settings,
     status,
     trustedProxies: config.trustedProxies,
+    userLimits,
     users,
     version: options.version,
     waitingFor,

@@ -48,8 +48,6 @@ export async function bareInstance(): Promise<BareInstance> {
     migrationsDir,
     hooksDir: null,
     hooksPool: 1,
-    kind: 'user',
-    memoryBytes: null,
     environment: { [ENCRYPTION_VARIABLE]: '0123456789abcdef0123456789abcdef' },
   };
   return {

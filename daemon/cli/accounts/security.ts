@@ -87,8 +87,7 @@ export const securityCommands = [
   }),
   command({
     words: ['audit', 'verify'],
-    summary:
-      'List all entries of the audit log that were edited or are missing; exit with 1 if there are any',
+    summary: 'Check that no entry of the audit log was edited or is missing; exit with 1 if one was',
     options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { verifyAudit } = await import('./security-actions.ts');

@@ -36,7 +36,6 @@ async function launched(
     binary: { ...(await verifyBinary(null)), path: command.binary },
     port: { preferred: base },
     prepare,
-    limits: () => ({ memory_bytes: null, disk_bytes: null }),
   } as unknown as InstanceSpec;
   const deps = {
     driver,
