@@ -10,28 +10,49 @@ import { benchQueue } from './queue.ts';
 import { benchRecovery } from './recovery.ts';
 import { benchSessionCheck } from './session-check.ts';
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<boolean>>> = {
-  provisioning: benchProvisioning,
-  'fleet-start': benchFleetStart,
-  recovery: benchRecovery,
-  idle: benchIdle,
-  queue: benchQueue,
-  'session-check': benchSessionCheck,
-  console: benchConsole,
+interface Benchmark {
+  /** One line for the help. */
+  about: string;
+  /** Resolves with whether all bars are met. */
+  run: () => Promise<boolean>;
+}
+
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  provisioning: { about: 'Create databases, against bare PocketBase', run: benchProvisioning },
+  'fleet-start': { about: 'Start all databases, against a bare loop', run: benchFleetStart },
+  recovery: { about: 'Restart killed instances, against pm2', run: benchRecovery },
+  idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
+  queue: { about: 'Tasks per second, against graphile-worker', run: benchQueue },
+  'session-check': { about: 'Cost of the session check, and of a failed sign-in', run: benchSessionCheck },
+  console: { about: 'Drawing of the console, against bare Ink', run: benchConsole },
 };
 
-const asked = process.argv.slice(2);
-const unknown = asked.filter((name) => !(name in BENCHMARKS));
-if (unknown.length > 0) {
-  console.error(
-    `no benchmark is called ${unknown.join(', ')}; there are ${Object.keys(BENCHMARKS).join(', ')}`,
-  );
-  process.exit(2);
-}
+const HELP = `Usage: node bench/main.ts [NAME…]
 
-let met = true;
-for (const [name, run] of Object.entries(BENCHMARKS)) {
-  if (asked.length > 0 && !asked.includes(name)) continue;
-  met = (await run()) && met;
+Run the benchmarks with these names, or all of them. Build first: npm run build.
+
+Benchmarks:
+${Object.entries(BENCHMARKS)
+  .map(([name, { about }]) => `  ${name.padEnd(16)}${about}`)
+  .join('\n')}
+
+Options:
+  -h, --help      Show this help
+
+Exit status: 0 if all bars are met, 1 if one is missed, 2 for a wrong argument.`;
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !Object.hasOwn(BENCHMARKS, name));
+if (asked.some((argument) => argument === '--help' || argument === '-h')) {
+  console.log(HELP);
+} else if (unknown.length > 0) {
+  console.error(`Unknown: ${unknown.join(', ')}. Run 'node bench/main.ts --help' to list the benchmarks.`);
+  process.exitCode = 2;
+} else {
+  let met = true;
+  for (const [name, { run }] of Object.entries(BENCHMARKS)) {
+    if (asked.length > 0 && !asked.includes(name)) continue;
+    met = (await run()) && met;
+  }
+  process.exitCode = met ? 0 : 1;
 }
-process.exitCode = met ? 0 : 1;

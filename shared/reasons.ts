@@ -42,6 +42,14 @@ export const PHASE_REASONS = {
     retry: 'limited',
     remedy: "after SIGKILL, look for the out-of-memory killer in 'dmesg'",
   },
+  over_memory: {
+    text: 'used more memory than its limit',
+    cause: 'the instance used more memory than its limit, so the daemon or the kernel ended the process',
+    retry: 'limited',
+    remedy:
+      "find the requests in 'fathomd logs NAME --source requests', or raise the limit with 'fathomd databases set NAME --memory-mb N'",
+    page: 'operations.md#limits-of-an-instance',
+  },
   provision_failed: {
     text: 'database could not be created',
     cause: 'a new database could not be created',

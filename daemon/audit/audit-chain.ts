@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import type { AuditEntry } from '../../shared/api/audit.ts';
+import type { AuditDefect, AuditEntry } from '../../shared/api/audit.ts';
 import type { AuditRow } from '../../shared/hooks/control-plane-routes.ts';
 
 /** The last row of the chain. */
@@ -19,16 +19,17 @@ export function linkEntry(key: KeyObject, head: AuditHead, entry: Omit<AuditEntr
   return { ...numbered, previous: head.hash, hash: hashOf(key, head.hash, numbered) };
 }
 
-/** Returns why a row does not follow `head`, as a sentence; null when it does. */
-export function findBreak(key: KeyObject, head: AuditHead, row: AuditRow): string | null {
-  if (row.seq !== head.seq + 1) {
-    return row.seq > head.seq + 1
-      ? `row ${head.seq + 1} is missing`
-      : `row ${row.seq} is in the place of row ${head.seq + 1}`;
-  }
-  if (row.previous !== head.hash) return `row ${row.seq} does not follow the row before it`;
-  if (row.hash !== hashOf(key, row.previous, row)) return `row ${row.seq} was edited`;
-  return null;
+/** Returns what is wrong with a row of the table, and with its place after the row `last`. */
+export function findDefects(key: KeyObject, last: AuditHead, row: AuditRow): AuditDefect[] {
+  const { seq } = row;
+  const expected = last.seq + 1;
+  const defects: AuditDefect[] = [];
+  if (seq > expected) defects.push({ kind: 'missing', from: expected, to: Math.ceil(seq) - 1 });
+  if (seq < expected || !Number.isSafeInteger(seq)) defects.push({ kind: 'misplaced', from: seq, to: seq });
+  // After missing rows, the row before is unknown.
+  if (seq === expected && row.previous !== last.hash) defects.push({ kind: 'unlinked', from: seq, to: seq });
+  if (row.hash !== hashOf(key, row.previous, row)) defects.push({ kind: 'edited', from: seq, to: seq });
+  return defects;
 }
 
 function hashOf(key: KeyObject, previous: string, entry: AuditEntry): string {

@@ -6,12 +6,15 @@ import { replaceFile } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from '../events/bus.ts';
-import { type AuditHead, EMPTY_CHAIN, findBreak, linkEntry } from './audit-chain.ts';
+import { type AuditHead, EMPTY_CHAIN, linkEntry } from './audit-chain.ts';
 import { type AuditRepository, toEntry } from './audit-repository.ts';
+import { ChainVerifier } from './verify-chain.ts';
 
 /** Entries that wait for the global PocketBase; beyond this number the oldest only go to the daemon's log. */
 const MAX_WAITING = 10_000;
 const BATCH = 200;
+/** Rows that are read together for a verification. */
+const VERIFY_PAGE = 500;
 const RETRY_MS = 1_000;
 /** How long a request waits until its entry is stored. */
 const STORE_TIMEOUT_MS = 2_000;
@@ -82,33 +85,17 @@ export class AuditTrail {
     }
   }
 
-  /** Checks the whole chain. */
+  /** Checks the whole chain, also after a defect. */
   async verify(): Promise<AuditVerification> {
     const { repository } = this.#deps;
     const key = await this.#readKey();
     // Read before the rows, because rows may be added during the check.
-    const storedHead = await this.#readHeadFile();
-    let head = EMPTY_CHAIN;
-    const end = storedHead ?? EMPTY_CHAIN;
+    const verifier = new ChainVerifier(key, await this.#readHeadFile());
     for (;;) {
-      const rows = await repository.listAfter(head.seq, 500);
-      for (const row of rows) {
-        const problem = findBreak(key, head, row);
-        if (problem !== null) return { ok: false, checked: head.seq, problem };
-        head = { seq: row.seq, hash: row.hash };
-        if (row.seq === end.seq && row.hash !== end.hash) {
-          return { ok: false, checked: head.seq, problem: `row ${row.seq} is not the one that was written` };
-        }
-      }
-      if (rows.length < 500) break;
+      const rows = await repository.listAfter(verifier.position, VERIFY_PAGE);
+      for (const row of rows) verifier.add(row);
+      if (rows.length < VERIFY_PAGE) return verifier.finish();
     }
-    const problem =
-      storedHead === null && head.seq > 0
-        ? `${this.#deps.headFile} is missing or damaged: the last rows of the log may be missing`
-        : head.seq < end.seq
-          ? `the log ends at row ${head.seq}, but row ${end.seq} was written`
-          : null;
-    return { ok: problem === null, checked: head.seq, problem };
   }
 
   async #write(): Promise<void> {

@@ -8,6 +8,7 @@ import type { UserRepository } from '../accounts/user-repository.ts';
 import { createLog } from '../base/log/log.ts';
 import { EventBus } from '../events/bus.ts';
 import { Fleet } from '../supervisor/fleet.ts';
+import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { PortAllocator } from '../supervisor/start/ports.ts';
 import { Catalog, type CatalogDeps, type CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
@@ -93,6 +94,7 @@ beforeEach(async () => {
     log,
     random: () => 0.5,
     healthIntervalMs: 30_000,
+    memory: new MemoryGuard(time, { ofProcess: () => null, available: () => 0 }),
     stopGraceMs: 1_000,
     files: NO_FILES,
   });

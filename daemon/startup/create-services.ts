@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { connectAddress } from '../../shared/host.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
@@ -22,10 +23,12 @@ import { cachedKeyUse } from '../pocketbase/data/key-use.ts';
 import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
 import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
+import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { readQueueStats } from '../queue/queue-stats.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
 import { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { Monitor } from '../supervisor/health/monitor.ts';
 import { type DamageRecord, hostFiles } from '../supervisor/instance-files.ts';
 import { PortAllocator } from '../supervisor/start/ports.ts';
@@ -96,6 +99,7 @@ export async function createServices({
     log,
     random,
     healthIntervalMs: config.healthIntervalMs,
+    memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
     files: hostFiles(clock, damage),
   });

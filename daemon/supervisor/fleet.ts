@@ -10,6 +10,7 @@ import type { EventBus } from '../events/bus.ts';
 import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import type { Prober } from '../pocketbase/process/probe.ts';
 import type { FoundProcess, ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import type { MemoryGuard } from './health/memory-guard.ts';
 import { Sampler, type SampleTarget } from './health/sampler.ts';
 import type { InstanceFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
@@ -33,6 +34,7 @@ export interface FleetDeps {
   log: Logger;
   random: () => number;
   healthIntervalMs: number;
+  memory: MemoryGuard;
   stopGraceMs: number;
   files: InstanceFiles;
 }

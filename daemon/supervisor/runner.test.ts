@@ -42,6 +42,25 @@ describe('files that cannot be saved', () => {
   });
 });
 
+it('ends an instance that uses more memory than its limit, with the reason, and starts it again', async () => {
+  stage.limits = { memory_bytes: 64 * 1024 ** 2, disk_bytes: null };
+  stage.fate = () => ({ kind: 'serves', afterMs: 500 });
+  stage.add(1);
+  stage.first.start({ force: false });
+  await stage.untilPhase('running');
+  const pid = stage.first.state.observed.pid ?? 0;
+  stage.memory.set(pid, 65 * 1024 ** 2);
+  await stage.until(() => stage.first.state.reason?.code === 'over_memory', 'the reason');
+  await stage.until(
+    () => stage.first.state.phase === 'running' && stage.first.state.reason === null,
+    'running',
+  );
+  expect(stage.first.state.view()).toMatchObject({ last_exit: { ended_by: 'fathomd' }, restarts: 1 });
+  expect(stage.first.state.observed.pid).not.toBe(pid);
+  expect(stage.driver.alive.size).toBe(1);
+  await stage.close();
+});
+
 describe('commands in each phase', () => {
   it('stop during a start, before there is a process', async () => {
     stage.add(1);

@@ -4,6 +4,7 @@ import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import type { EndedBy, InstancePhase } from '../../shared/instance.ts';
 import { deadline } from '../base/time/clock.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process/process-driver.ts';
+import type { MemoryGuard } from './health/memory-guard.ts';
 import { type RunFailure, watchRun } from './health/watch.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
@@ -17,6 +18,7 @@ export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
   random: () => number;
   healthIntervalMs: number;
+  memory: MemoryGuard;
   /** The time between SIGTERM and SIGKILL when a process is stopped. */
   stopGraceMs: number;
 }

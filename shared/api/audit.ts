@@ -65,15 +65,29 @@ export const listAudit = endpoint({
   responses: { 200: { description: 'One page of entries.', schema: pageOf(auditEntrySchema) } },
 });
 
+const defectSchema = z
+  .object({
+    kind: z.enum(['edited', 'missing', 'misplaced', 'unlinked', 'replaced', 'end_unknown']).meta({
+      description: '`end_unknown`: audit-head.json is missing, so entries after `from` may be missing.',
+    }),
+    from: z.number().meta({ description: 'Sequence number of the first entry.' }),
+    to: z.number().meta({ description: 'Sequence number of the last entry.' }),
+  })
+  .meta({ id: 'AuditDefect', examples: [{ kind: 'missing', from: 5, to: 9 }] });
+
+export type AuditDefect = z.infer<typeof defectSchema>;
+
+const EXAMPLE_VERIFICATION = { ok: true, checked: 42, problem: null, defects: [], defect_count: 0 };
+
 const verificationSchema = z
   .object({
     ok: z.boolean(),
-    /** Number of entries that were read. */
-    checked: z.int(),
-    /** The first error that was found, as a sentence. */
-    problem: z.string().nullable(),
+    checked: z.int().meta({ description: 'Number of entries that were read.' }),
+    problem: z.string().nullable().meta({ description: 'The first defect, as a sentence.' }),
+    defects: z.array(defectSchema).meta({ description: 'The first 100 ranges of entries with a defect.' }),
+    defect_count: z.int().meta({ description: 'Number of all ranges with a defect.' }),
   })
-  .meta({ id: 'AuditVerification', examples: [{ ok: true, checked: 42, problem: null }] });
+  .meta({ id: 'AuditVerification', examples: [EXAMPLE_VERIFICATION] });
 
 export type AuditVerification = z.infer<typeof verificationSchema>;
 
@@ -83,7 +97,7 @@ export const verifyAudit = endpoint({
   path: '/api/v1/audit/verification',
   tag,
   summary: 'Verify the audit log',
-  description: 'Reads the whole chain.',
+  description: 'Reads the whole chain, and continues after a defect.',
   permission: 'audit.read',
   responses: {
     200: {

@@ -48,6 +48,8 @@ export async function bareInstance(): Promise<BareInstance> {
     migrationsDir,
     hooksDir: null,
     hooksPool: 1,
+    kind: 'user',
+    memoryBytes: null,
     environment: { [ENCRYPTION_VARIABLE]: '0123456789abcdef0123456789abcdef' },
   };
   return {

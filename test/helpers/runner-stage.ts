@@ -1,10 +1,12 @@
 import type { Logger } from '../../daemon/base/log/log.ts';
 import { Semaphore } from '../../daemon/base/semaphore.ts';
 import type { InstanceLog } from '../../daemon/pocketbase/logs/instance-log.ts';
+import { MemoryGuard } from '../../daemon/supervisor/health/memory-guard.ts';
 import type { InstanceFiles } from '../../daemon/supervisor/instance-files.ts';
 import type { InstanceSpec } from '../../daemon/supervisor/instance-spec.ts';
 import { Runner } from '../../daemon/supervisor/runner.ts';
 import { PortAllocator } from '../../daemon/supervisor/start/ports.ts';
+import type { InstanceLimits } from '../../shared/api/instances.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { canTransition, type InstancePhase } from '../../shared/instance.ts';
 import { FakeDriver, type Fate } from './fake-driver.ts';
@@ -30,6 +32,9 @@ export class Stage {
   fate: () => Fate = () => ({ kind: 'serves', afterMs: 20 });
   random: () => number = () => 0.5;
   files: InstanceFiles = NO_FILES;
+  /** Memory in bytes by pid. */
+  readonly memory = new Map<number, number>();
+  limits: InstanceLimits = { memory_bytes: null, disk_bytes: null };
 
   constructor() {
     this.driver = new FakeDriver(this.time, () => this.fate());
@@ -66,6 +71,10 @@ export class Stage {
         publish,
         random: () => this.random(),
         healthIntervalMs: 1_000,
+        memory: new MemoryGuard(this.time, {
+          ofProcess: (pid) => this.memory.get(pid) ?? null,
+          available: () => 0,
+        }),
         stopGraceMs: 10_000,
         files: this.files,
       };
@@ -130,7 +139,7 @@ export class Stage {
       publicUrl: (port) => `http://127.0.0.1:${port}`,
       probeAuthorization: null,
       onPort: () => {},
-      limits: () => ({ memory_bytes: null, disk_bytes: null }),
+      limits: () => this.limits,
     };
   }
 }

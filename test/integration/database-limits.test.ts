@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from '../../shared/api/contract/page.ts';
 import type { Instance } from '../../shared/api/instances.ts';
@@ -23,6 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => fathom.dispose());
 
+const oomScore = (pid: number | null) => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'));
 const change = (body: unknown, token = admin) => call<Instance>('PATCH', url, { token, body });
 const inMib = ({ limits: { memory_bytes, disk_bytes } }: Instance) => ({
   memory_mb: memory_bytes === null ? null : memory_bytes / 1024 ** 2,
@@ -92,4 +94,14 @@ it('keeps them when the daemon restarts, and applies an edited row', async () =>
   await until(async () => (await limits()).disk_mb === 70, { what: 'the edited row to apply' });
   // The lowest limit that an instance can work with.
   expect((await limits()).memory_mb).toBe(64);
+});
+
+it('gives the Go runtime a part of the limit, and lets the kernel end instances before the daemon', async () => {
+  await change({ memory_mb: 100 });
+  const { pid } = await fathom.client.databases.restart(ann.database.name);
+  const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  expect(environment).toContain(`GOMEMLIMIT=${80 * 1024 ** 2}`);
+  const global = await fathom.client.databases.get('global');
+  expect(oomScore(global.pid)).toBeGreaterThan(oomScore(daemon.pid));
+  expect(oomScore(pid)).toBeGreaterThan(oomScore(global.pid));
 });

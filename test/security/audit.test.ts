@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { AuditEntry } from '../../shared/api/audit.ts';
+import type { AuditEntry, AuditVerification } from '../../shared/api/audit.ts';
 import type { Page } from '../../shared/api/contract/page.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd as run } from '../helpers/fathomd.ts';
@@ -178,7 +178,13 @@ describe('the audit log', () => {
     await Promise.all(
       Array.from({ length: 40 }, () => fathom.client.users.update('nobody000000000', {}).catch(() => {})),
     );
-    expect(await verified()).toEqual({ ok: true, checked: expect.any(Number), problem: null });
+    expect(await verified()).toEqual({
+      ok: true,
+      checked: expect.any(Number) as number,
+      problem: null,
+      defects: [],
+      defect_count: 0,
+    });
     expect((await fathomd('audit', 'verify')).exitCode).toBe(0);
     const listed = await fathomd('audit', 'list', '--json', '--limit', '5');
     expect(JSON.parse(listed.stdout)).toHaveLength(5);
@@ -192,15 +198,46 @@ describe('the audit log', () => {
     database.close();
 
     tamper("UPDATE audit_log SET outcome = 'forged' WHERE seq = 3");
-    expect(await verified()).toEqual({ ok: false, checked: 2, problem: textWith(3) });
+    expect(await verified()).toEqual({
+      ok: false,
+      checked: last,
+      problem: textWith(3),
+      defects: [{ kind: 'edited', from: 3, to: 3 }],
+      defect_count: 1,
+    });
     tamper(`UPDATE audit_log SET outcome = '${String(before)}' WHERE seq = 3`);
     expect((await fathomd('audit', 'verify')).exitCode).toBe(0);
 
     tamper('UPDATE audit_log SET seq = 100000 WHERE seq = 5');
     const missing = await fathomd('audit', 'verify', '--json');
-    expect(JSON.parse(missing.stdout)).toEqual({ ok: false, checked: 4, problem: textWith(5) });
+    expect(JSON.parse(missing.stdout)).toMatchObject({
+      ok: false,
+      checked: last,
+      problem: textWith(5),
+      defects: [
+        { kind: 'missing', from: 5, to: 5 },
+        { kind: 'missing', from: last + 1, to: 99_999 },
+        { kind: 'edited', from: 100_000, to: 100_000 },
+      ],
+    });
     expect(missing.exitCode).toBe(1);
     tamper('UPDATE audit_log SET seq = 5 WHERE seq = 100000');
+
+    // Defects of several kinds: none of them hides the others.
+    tamper('CREATE TABLE kept AS SELECT * FROM audit_log');
+    tamper("UPDATE audit_log SET seq = seq + 1000, detail = 'x' WHERE seq BETWEEN 8 AND 10");
+    tamper("UPDATE audit_log SET hash = 'x' WHERE seq = 2");
+    const several = await fathomd('audit', 'verify', '--json');
+    expect(several.exitCode).toBe(1);
+    expect((JSON.parse(several.stdout) as AuditVerification).defects.slice(0, 3)).toEqual([
+      { kind: 'edited', from: 2, to: 2 },
+      { kind: 'unlinked', from: 3, to: 3 },
+      { kind: 'missing', from: 8, to: 10 },
+    ]);
+    const lines = (await fathomd('audit', 'verify')).stdout.split('\n');
+    expect(lines).toContain('8-10\tmissing');
+    tamper('DELETE FROM audit_log; INSERT INTO audit_log SELECT * FROM kept; DROP TABLE kept');
+    expect((await fathomd('audit', 'verify')).exitCode).toBe(0);
 
     const headFile = join(fathom.dataDir, 'audit-head.json');
     tamper(`DELETE FROM audit_log WHERE seq = ${last}`);

@@ -98,7 +98,16 @@ export async function verifyAudit(args: Arguments, context: CliContext): Promise
   const found = await connect(args, context).audit.verify();
   if (args.json) printJson(context, found);
   else if (found.ok) printLine(context.stdout, `${found.checked} entries, none changed, none missing`);
-  else printLine(context.stdout, printable(`${found.checked} entries are valid, then: ${found.problem}`));
+  else {
+    const further = found.defect_count - found.defects.length;
+    const lines = found.defects.map(
+      ({ kind, from, to }) => `${from === to ? from : `${from}-${to}`}\t${kind}`,
+    );
+    if (further > 0) lines.push(`and ${further} more ranges`);
+    const count = found.defect_count === 1 ? '1 defect' : `${found.defect_count} defects`;
+    for (const line of lines) printLine(context.stdout, line);
+    printMessage(context, `${found.checked} entries read, ${count}; the first one: ${found.problem}`);
+  }
   return found.ok ? 0 : 1;
 }
 

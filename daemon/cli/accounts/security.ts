@@ -87,7 +87,8 @@ export const securityCommands = [
   }),
   command({
     words: ['audit', 'verify'],
-    summary: 'Check that no entry of the audit log was edited or is missing; exit with 1 if one was',
+    summary:
+      'List all entries of the audit log that were edited or are missing; exit with 1 if there are any',
     options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
     async run(args, context) {
       const { verifyAudit } = await import('./security-actions.ts');

@@ -211,6 +211,8 @@ function commandOf(run: MigrationRun): InstanceCommand {
     hooksDir: null,
     hooksPool: 1,
     environment: run.environment,
+    kind: 'user',
+    memoryBytes: null,
   };
 }
 

@@ -24,6 +24,9 @@ export interface InstanceCommand {
   hooksPool: number;
   /** Only what this process needs. Secrets are passed here and never through argv. */
   environment: Record<string, string>;
+  kind: 'global' | 'user';
+  /** Limit of its memory; null without one. */
+  memoryBytes: number | null;
 }
 
 /** The exit code of flock(1) when another process holds the lock. */

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import type { Clock } from '../../base/time/clock.ts';
 import { ExecutableHashes } from '../binary/executable-hash.ts';
 import {
@@ -9,6 +10,7 @@ import {
   inheritedEnvironment,
   lockedArguments,
 } from './command.ts';
+import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
 import { SpawnerClient } from './spawner/spawner-client.ts';
 import type { ProcessExit } from './spawner/spawner-protocol.ts';
@@ -87,6 +89,7 @@ export class ChildProcessDriver implements ProcessDriver {
       env: {
         ...inheritedEnvironment(process.env),
         ...command.environment,
+        GOMEMLIMIT: String(goMemoryLimit(command.memoryBytes, totalmem())),
         // To find flock(1).
         PATH: process.env['PATH'] ?? '/usr/bin:/bin',
         [FLEET_VARIABLE]: this.#fleetId,
@@ -94,6 +97,7 @@ export class ChildProcessDriver implements ProcessDriver {
       },
       logFile: command.logFile,
     });
+    setOomScore(pid, oomScoreOf(command.kind, readOomScore('self') ?? 0));
     return {
       pid,
       startTime,

@@ -1,4 +1,5 @@
 import type { PhaseReason } from '../../../shared/api/instances.ts';
+import { byteSize } from '../../../shared/byte-size.ts';
 import { connectHost } from '../../../shared/host.ts';
 import type { EndedBy } from '../../../shared/instance.ts';
 import type { Logger } from '../../base/log/log.ts';
@@ -12,8 +13,10 @@ import type { InstanceSpec } from '../instance-spec.ts';
 import type { InstanceState } from '../instance-state.ts';
 import { STABLE_AFTER_MS } from '../restart-policy.ts';
 import type { Running } from '../start/launch.ts';
+import { endProcess } from '../start/terminate.ts';
 import { endHungProcess, recordProbeResult } from './hung.ts';
 import { watchLiveness } from './liveness.ts';
+import type { MemoryGuard, MemoryWatch } from './memory-guard.ts';
 
 export interface WatchDeps {
   clock: Clock;
@@ -22,6 +25,7 @@ export interface WatchDeps {
   files: InstanceFiles;
   probe: Prober;
   healthIntervalMs: number;
+  memory: MemoryGuard;
 }
 
 /** An unexpected end of a run, or a failed start. */
@@ -58,7 +62,10 @@ export async function watchRun(
   spec.onPort(port);
 
   const exitWatch = watchExit(process);
-  const ended = AbortSignal.any([command, exitWatch.signal]);
+  using memory = deps.memory.watch(process.pid, () => spec.limits().memory_bytes);
+  // At once, because it grows until its end.
+  memory.exceeded.addEventListener('abort', () => process.signal('SIGSTOP'));
+  const ended = AbortSignal.any([command, exitWatch.signal, memory.exceeded]);
   if (state.observed.attempt > 0) void resetAttemptsOnceStable(state, clock, ended);
   const verdict = await watchLiveness(
     {
@@ -87,10 +94,22 @@ export async function watchRun(
     const hung = await endHungProcess(process, { why, probe: state.probe }, spec, state, deps, command);
     return hung && { ...hung, endedBy: 'fathomd', uptimeMs };
   }
+  if (!exit && memory.exceeded.aborted) {
+    const killed = await endProcess(process, spec.directory, deps, { graceMs: 0, stopSaving: command });
+    return killed && { reason: overMemory(memory, spec), exit: killed.exit, endedBy: 'fathomd', uptimeMs };
+  }
   if (!exit) return null;
   // A killed process could not log a reason.
   const lines = exit.signal === null ? await lastLines(spec.log, logStart) : [];
   return { reason: exitReason(exit, lines, spec), exit, endedBy: null, uptimeMs };
+}
+
+function overMemory({ bytes }: MemoryWatch, { name, limits }: InstanceSpec): PhaseReason {
+  const limit = byteSize(limits().memory_bytes ?? 0);
+  return {
+    code: 'over_memory',
+    message: `it used ${byteSize(bytes)} of memory and its limit is ${limit}, so the process was ended; find the requests with 'fathomd logs ${name} --source requests', or raise the limit with 'fathomd databases set ${name} --memory-mb N'`,
+  };
 }
 
 /** Resets the count of failed attempts in the status when the run is stable. */

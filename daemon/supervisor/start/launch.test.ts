@@ -36,6 +36,7 @@ async function launched(
     binary: { ...(await verifyBinary(null)), path: command.binary },
     port: { preferred: base },
     prepare,
+    limits: () => ({ memory_bytes: null, disk_bytes: null }),
   } as unknown as InstanceSpec;
   const deps = {
     driver,

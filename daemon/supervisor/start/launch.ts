@@ -173,6 +173,8 @@ async function launchOn(
       hooksDir: spec.hooksDir,
       hooksPool: spec.hooksPool,
       environment: spec.environment,
+      kind: spec.kind,
+      memoryBytes: spec.limits().memory_bytes,
     });
   } catch (error) {
     return failed(spawnFailure(error));
