@@ -1,5 +1,4 @@
 import { BlockList } from 'node:net';
-import type { Limits } from '../../shared/limits.ts';
 import { parseAllowedTarget, parseNetwork } from '../base/network-targets.ts';
 import type { ValueReader } from './value-reader.ts';
 
@@ -9,8 +8,6 @@ export interface LimitsConfig {
   signInsPerAccount: number;
   signInsPerAddress: number;
   signUpsPerAddress: number;
-  /** Limits of a user whose plan sets no others. */
-  perUser: Omit<Limits, 'memory_mb' | 'disk_mb'>;
 }
 
 export function readLimits(read: ValueReader): LimitsConfig {
@@ -19,13 +16,6 @@ export function readLimits(read: ValueReader): LimitsConfig {
     signInsPerAccount: read.wholeNumber('SIGN_IN_FAILURES_PER_ACCOUNT'),
     signInsPerAddress: read.wholeNumber('SIGN_IN_FAILURES_PER_ADDRESS'),
     signUpsPerAddress: read.wholeNumber('SIGN_UPS_PER_ADDRESS'),
-    perUser: {
-      api_keys: read.wholeNumber('API_KEYS_PER_USER'),
-      sessions: read.wholeNumber('SESSIONS_PER_USER'),
-      streams: read.wholeNumber('STREAMS_PER_USER'),
-      restarts_per_hour: read.wholeNumber('RESTARTS_PER_HOUR'),
-      tasks: read.wholeNumber('TASKS_PER_USER'),
-    },
   };
 }
 

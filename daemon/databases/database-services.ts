@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { connectHost } from '../../shared/host.ts';
-import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -39,7 +38,6 @@ export function createDatabaseServices(deps: {
   config: Config;
   repository: DatabaseRepository;
   users: UserRepository;
-  plans: Plans;
   fleet: Fleet;
   ports: PortAllocator;
   driver: ProcessDriver;
@@ -56,21 +54,8 @@ export function createDatabaseServices(deps: {
   log: Logger;
   random: () => number;
 }): DatabaseServices {
-  const {
-    config,
-    repository,
-    users,
-    plans,
-    fleet,
-    ports,
-    driver,
-    binary,
-    masterKeys,
-    bus,
-    clock,
-    log,
-    random,
-  } = deps;
+  const { config, repository, users, fleet, ports, driver, binary, masterKeys, bus, clock, log, random } =
+    deps;
   const guard = guardSettings({
     limits: config.limits,
     trustedProxies: config.trustedProxies,
@@ -94,7 +79,6 @@ export function createDatabaseServices(deps: {
     repository,
     masterKeys,
     config,
-    plans,
     guard,
     binary,
     clock,
@@ -139,7 +123,7 @@ export function createDatabaseServices(deps: {
     catalog,
     provisioner,
     lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log }),
-    reconciler: new Reconciler({ catalog, fleet, repository, users, plans, provisioner, log }),
+    reconciler: new Reconciler({ catalog, fleet, repository, users, provisioner, log }),
     ownerSync,
     template,
     async tryMigrations() {

@@ -3,7 +3,6 @@ import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import { FakeDriver } from '../../test/helpers/fake-driver.ts';
 import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
 import { NO_FILES } from '../../test/helpers/runner-stage.ts';
-import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import { createLog } from '../base/log/log.ts';
 import { EventBus } from '../events/bus.ts';
@@ -106,8 +105,8 @@ beforeEach(async () => {
     config: {
       pbEncryptionKey: new Uint8Array(32),
       previousPbEncryptionKey: null,
+      databaseLimits: { memoryMb: null, diskMb: null },
     },
-    plans: { limitsOf: () => ({ memory_mb: null, disk_mb: null }) },
     guard: {},
     binary: { path: '', version: '0', sha256: '', embedded: true, stamp: '' },
     template: { current: null },
@@ -122,10 +121,9 @@ beforeEach(async () => {
   } as unknown as CatalogDeps);
   const provisioner = { settled: () => Promise.resolve() } as unknown as Provisioner;
   const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
-  const plans = { load: () => Promise.resolve() } as unknown as Plans;
   const template = { refresh: () => Promise.resolve() };
   lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
-  reconciler = new Reconciler({ catalog, fleet, repository, users, plans, provisioner, log });
+  reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, log });
   await reconciler.load();
 });
 

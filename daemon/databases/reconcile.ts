@@ -1,6 +1,5 @@
 import { type ErrorCode, FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
-import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
@@ -17,7 +16,6 @@ export interface ReconcileDeps {
   fleet: Fleet;
   repository: DatabaseRepository;
   users: UserRepository;
-  plans: Plans;
   provisioner: Provisioner;
   log: Logger;
 }
@@ -36,7 +34,6 @@ export class Reconciler {
 
   /** Registers all databases. Rows with an invalid name are logged and skipped. */
   async load(): Promise<void> {
-    await this.#deps.plans.load();
     for (const row of await this.#deps.repository.list()) this.#register(row);
   }
 
@@ -97,8 +94,7 @@ export class Reconciler {
 
   /** Handles missed changes: users without a database, interrupted provisioning, edited or deleted rows. */
   async catchUp(): Promise<void> {
-    const { catalog, provisioner, users, plans, log } = this.#deps;
-    await plans.load();
+    const { catalog, provisioner, users, log } = this.#deps;
     await this.#applyRows();
     const unfinished = catalog
       .entries()
@@ -140,7 +136,6 @@ export class Reconciler {
       entry.row.disk_mb = row.disk_mb;
       entry.runner.state.update({});
     }
-    entry.row.plan = row.plan ?? '';
     const { port } = entry.runner.state.observed;
     if (port !== null && port !== row.port) await this.#deps.catalog.update(entry, { port });
   }

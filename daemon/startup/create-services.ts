@@ -2,8 +2,6 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { connectAddress } from '../../shared/host.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
-import { Plans } from '../accounts/plans/plans.ts';
-import { UserLimits } from '../accounts/plans/user-limits.ts';
 import { UserRepository } from '../accounts/user-repository.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -116,8 +114,6 @@ export async function createServices({
   const hookToken = hookTokenOf(config.jwt.secret);
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);
-  const plans = new Plans({ controlPlane, settings, databaseLimits: config.databaseLimits, log });
-  const userLimits = new UserLimits({ plans, users, clock });
   const masterKeys = masterKeysOf(config);
   const seal = guardedSeal(masterKeys, cachedKeyUse(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
   const identity = createIdentityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
@@ -126,7 +122,6 @@ export async function createServices({
     config,
     repository: new DatabaseRepository(controlPlane),
     users,
-    plans,
     fleet,
     ports,
     driver,
@@ -198,7 +193,6 @@ export async function createServices({
     logLosses: host.logLosses,
     masterKeys,
     monitor,
-    plans,
     pocketbaseVersion: binary.version,
     queue,
     recentLog: host.recentLog,
@@ -206,7 +200,6 @@ export async function createServices({
     settings,
     status,
     trustedProxies: config.trustedProxies,
-    userLimits,
     users,
     version: options.version,
     waitingFor,

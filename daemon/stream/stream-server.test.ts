@@ -51,7 +51,6 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
     },
     log: { debug: () => {}, error: () => {} },
     trustedProxies: [],
-    userLimits: { of: () => Promise.resolve({ streams: null }) },
     identities: {
       onChange: () => () => {},
       isStillValid: ({ role }: { role: string }) => {

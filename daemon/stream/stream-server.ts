@@ -4,7 +4,6 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../shared/errors.ts';
 import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../shared/protocol.ts';
 import { scopeOf } from '../accounts/permissions.ts';
-import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { type Identities, type Identity, isOf } from '../accounts/sessions/identities.ts';
 import type { Tickets } from '../accounts/sessions/tickets.ts';
 import { Buckets } from '../accounts/sign-in/buckets.ts';
@@ -24,12 +23,13 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const POLICY_VIOLATION = 1008;
 /** RFC 6455: going away. */
 const GOING_AWAY = 1001;
+/** A program that opens more probably does not close its connections. */
+const MAX_STREAMS_PER_USER = 100;
 /** A client that has not answered a ping when the next one is due is disconnected. */
 const HEARTBEAT_MS = 30_000;
 
 export interface StreamDeps extends StreamConnectionDeps {
   identities: Identities;
-  userLimits: UserLimits;
   settings: LiveSettings;
   tickets: Tickets<Caller>;
   trustedProxies: readonly string[];
@@ -73,9 +73,8 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
     const waitMs = network === null ? 0 : takeUpgrade(network);
     if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
     const caller = await authenticate(request, url, deps, transport);
-    const maxStreams = caller.kind === 'local' ? null : (await deps.userLimits.of(caller.userId)).streams;
-    if (maxStreams !== null && countStreams(caller) >= maxStreams) {
-      throw new RateLimitedError(`${maxStreams} streams are open for this account; close some`, HEARTBEAT_MS);
+    if (countStreams(caller) >= MAX_STREAMS_PER_USER) {
+      throw new RateLimitedError(`${MAX_STREAMS_PER_USER} streams are open for this account`, HEARTBEAT_MS);
     }
     const awaitSubscriptionLimit = async () => {
       for (;;) {

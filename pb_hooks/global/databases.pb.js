@@ -44,7 +44,6 @@ routerAdd(
       }
 
       const database = row.publicExport();
-      database.plan = user.get('plan');
       database.superuser_secret = row.get('superuser_secret');
       reservation = {
         created,
@@ -105,21 +104,15 @@ routerAdd(
          'memory_mb', memory_mb, 'disk_mb', disk_mb, 'superuser_secret', superuser_secret, 'created', created) AS row
        FROM user_databases ORDER BY created`,
     );
-    // Databases run without these: without a plan, they have the limits of the default one.
-    /** @type {{ [user: string]: { email: string, plan: string } }} */
-    let owners = {};
+    // Only for display: databases run without the addresses.
+    /** @type {{ [user: string]: string }} */
+    let emails = {};
     try {
-      owners = Object.fromEntries(
-        list("SELECT json_array(id, json_object('email', email, 'plan', plan)) AS row FROM users"),
-      );
+      emails = Object.fromEntries(list('SELECT json_array(id, email) AS row FROM users'));
     } catch (error) {
-      e.app.logger().error('the accounts of owners cannot be read', 'error', String(error));
+      e.app.logger().error('the e-mail addresses of owners cannot be read', 'error', String(error));
     }
-    for (const row of rows) {
-      const owner = owners[row.user];
-      row.email = owner ? owner.email : null;
-      row.plan = owner ? owner.plan : '';
-    }
+    for (const row of rows) row.email = emails[row.user] ?? null;
     return e.json(200, rows);
   },
   $apis.requireSuperuserAuth(),

@@ -11,6 +11,7 @@ import { makeReleases } from './releases.ts';
 import { Report } from './report.ts';
 import { checkService } from './service-checks.ts';
 import { Stage } from './stage.ts';
+import { checkTrust } from './trust-checks.ts';
 import { clearLeftovers, makeWorkplace } from './workplace.ts';
 
 async function whySkip(): Promise<string | null> {
@@ -58,13 +59,14 @@ async function main(): Promise<number> {
   });
   const [container, releases] = await Promise.all(making);
   console.log(
-    `a fresh Debian ${suite} and four tarballs, the first of ${releases.megabytes} MB, were made in ${seconds()}`,
+    `a fresh Debian ${suite} and five tarballs, the first of ${releases.megabytes} MB, were made in ${seconds()}`,
   );
   const state = await container.boot();
   console.log(`${(await container.run('systemctl', ['--version'])).split('\n')[0]} is ${state}`);
 
   const stage = new Stage(container);
   await checkInstall(stage, releases, report);
+  await checkTrust(stage, releases, report);
   await checkService(stage, releases, report);
   await checkBackup(stage, report);
   await checkUninstall(stage, releases, report);

@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { formatPublicKey, signRelease } from '../../scripts/sign-release.ts';
 
 /** Tarballs as an administrator gets them. */
 export interface Releases {
@@ -14,6 +16,10 @@ export interface Releases {
   broken: string;
   /** One that becomes ready, and ends two seconds later. */
   fragile: string;
+  /** An earlier version. */
+  old: string;
+  /** The key that all of them are signed with, as minisign writes it. Each signature is beside its tarball. */
+  publicKey: string;
 }
 
 /** In a daemon: ends it two seconds after it was ready; does not hold up its end. */
@@ -23,6 +29,11 @@ setInterval(async () => {
   if (answer?.ok) setTimeout(() => { console.error('this release is fragile'); process.exit(70); }, 2000);
 }, 200).unref();
 `;
+/** A signature of a key that no installation trusts. */
+export function signWithAnotherKey(tarball: string, version: string): Promise<string> {
+  return signRelease(tarball, version, generateKeyPairSync('ed25519').privateKey);
+}
+
 const PACKAGE = join(import.meta.dirname, '..', '..');
 
 /** Packs this checkout, and makes two later versions out of it. Needs no network. */
@@ -37,19 +48,38 @@ export async function makeReleases(directory: string, signal: AbortSignal): Prom
   await execa('tar', ['-xzf', tarball, '-C', directory], { cancelSignal: signal });
   const release = join(directory, 'package');
 
-  const nextVersion = `${packed.version}-next`;
+  const [major, minor, patch = 0] = packed.version.split('.').map(Number);
+  const later = (count: number): string => `${major}.${minor}.${patch + count}`;
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const signed = async (path: string, version: string): Promise<string> => {
+    await writeFile(`${path}.minisig`, await signRelease(path, version, privateKey));
+    return path;
+  };
+  const nextVersion = later(1);
   await setVersion(release, nextVersion);
-  const next = await tar(directory, 'next.tgz', signal);
+  const next = await signed(await tar(directory, 'next.tgz', signal), nextVersion);
+  await setVersion(release, '0.0.1');
+  const old = await signed(await tar(directory, 'old.tgz', signal), '0.0.1');
   const daemon = join(release, 'dist/daemon/daemon.js');
   const sound = await readFile(daemon);
-  await setVersion(release, `${packed.version}-broken`);
+  await setVersion(release, later(2));
   await appendFile(daemon, "\nthrow new Error('this release is broken');\n");
-  const broken = await tar(directory, 'broken.tgz', signal);
-  await setVersion(release, `${packed.version}-fragile`);
+  const broken = await signed(await tar(directory, 'broken.tgz', signal), later(2));
+  await setVersion(release, later(3));
   await writeFile(daemon, `${sound.toString()}\n${END_ONCE_READY}`);
-  const fragile = await tar(directory, 'fragile.tgz', signal);
+  const fragile = await signed(await tar(directory, 'fragile.tgz', signal), later(3));
   const megabytes = Math.round((await stat(tarball)).size / 1e6);
-  return { version: packed.version, tarball, megabytes, next, nextVersion, broken, fragile };
+  return {
+    version: packed.version,
+    tarball,
+    megabytes,
+    next,
+    nextVersion,
+    broken,
+    fragile,
+    old,
+    publicKey: formatPublicKey(privateKey),
+  };
 }
 
 async function setVersion(release: string, version: string): Promise<void> {

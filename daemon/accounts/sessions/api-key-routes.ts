@@ -13,7 +13,6 @@ import {
   scopeOf,
   withoutWiderRoles,
 } from '../permissions.ts';
-import type { UserLimits } from '../plans/user-limits.ts';
 import type { UserRepository } from '../user-repository.ts';
 import type { ApiKeyRepository } from './api-key-repository.ts';
 import { newApiKey } from './api-keys.ts';
@@ -23,14 +22,13 @@ export interface ApiKeyRoutesDeps {
   apiKeyRepository: ApiKeyRepository;
   identities: Identities;
   users: UserRepository;
-  userLimits: UserLimits;
   clock: Clock;
 }
 
 /** Registers the routes of API keys. */
 export function apiKeyRoutes(
   app: Api,
-  { apiKeyRepository, identities, users, userLimits, clock }: ApiKeyRoutesDeps,
+  { apiKeyRepository, identities, users, clock }: ApiKeyRoutesDeps,
 ): void {
   serve(app, listApiKeys, async (request) => {
     const { user_id } = request.query;
@@ -56,22 +54,15 @@ export function apiKeyRoutes(
     const parent = caller.kind === 'key' ? caller : null;
     if (parent) requireShortChain(parent);
     const { key, prefix, hash } = newApiKey();
-    const create = () =>
-      apiKeyRepository.create({
-        user_id: owner,
-        name,
-        prefix,
-        hash,
-        permissions: [...new Set(granted)],
-        roles: withoutWiderRoles([user.role, ...limitingRoles(caller)]),
-        parent_id: parent?.id ?? null,
-        expires_at: endOf(expires_at, parent),
-      });
-    const stored = await userLimits.add('api_keys', owner, {
-      // Keys that have expired count as well.
-      count: async () => (await apiKeyRepository.list(owner, { page: 1, per_page: 1 })).total,
-      remedy: "revoke those that are not used: 'fathomd keys list', 'fathomd keys revoke ID'",
-      add: create,
+    const stored = await apiKeyRepository.create({
+      user_id: owner,
+      name,
+      prefix,
+      hash,
+      permissions: [...new Set(granted)],
+      roles: withoutWiderRoles([user.role, ...limitingRoles(caller)]),
+      parent_id: parent?.id ?? null,
+      expires_at: endOf(expires_at, parent),
     });
     return { ...stored, key };
   });

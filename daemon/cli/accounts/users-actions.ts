@@ -18,7 +18,6 @@ const COLUMNS: readonly Column<User>[] = [
     cell: (user) => (user.is_active ? 'yes' : 'no'),
     colour: (user) => (user.is_active ? null : 'yellow'),
   },
-  { title: 'PLAN', cell: (user) => user.plan, hide: 3 },
   { title: 'DATABASE', cell: (user) => user.database, hide: 1 },
   { title: 'CREATED', cell: (user) => user.created, hide: 2 },
 ];
@@ -81,7 +80,6 @@ function userLines(user: User): string[] {
     ['id', user.id],
     ['name', user.name || '–'],
     ['role', user.role],
-    ['plan', user.plan],
     ['active', user.is_active ? 'yes' : 'no: locked out, its data is kept'],
     ['database', user.database ?? '–'],
     ['created', user.created],
@@ -90,26 +88,19 @@ function userLines(user: User): string[] {
 }
 
 export async function setUser(
-  args: OneUser & { role?: Role | undefined; plan?: string | undefined; active?: boolean | undefined },
+  args: OneUser & { role?: Role | undefined; active?: boolean | undefined },
   context: CliContext,
 ): Promise<number> {
-  const { role, plan, active } = args;
-  if (role === undefined && plan === undefined && active === undefined) {
-    throw new UsageError('nothing to set; name --role, --plan, --active or --no-active');
+  const { role, active } = args;
+  if (role === undefined && active === undefined) {
+    throw new UsageError('nothing to set; name --role, --active or --no-active');
   }
   const client = connect(args, context);
-  const user = await client.users.update(await userIdOf(client, args.user), {
-    role,
-    plan,
-    is_active: active,
-  });
+  const user = await client.users.update(await userIdOf(client, args.user), { role, is_active: active });
   if (args.json) printJson(context, user);
   else {
     const state = user.is_active ? 'active' : 'not active: locked out, its data is kept';
-    printLine(
-      context.stdout,
-      printable(`${user.email} (${user.id}) is ${user.role}, has the plan ${user.plan} and is ${state}`),
-    );
+    printLine(context.stdout, printable(`${user.email} (${user.id}) is ${user.role} and ${state}`));
   }
   return 0;
 }

@@ -3,6 +3,7 @@ import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { createClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { SettingsInput } from '../../../shared/settings-files.ts';
+import { refuseRootIn } from '../../base/process-account.ts';
 import { type LoadedConfig, loadConfig } from '../../config/config.ts';
 import { ensureSecrets, generateSecret } from '../../config/sources/secrets-file.ts';
 import { readSources } from '../../config/sources/sources.ts';
@@ -43,6 +44,7 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
 /** Generates missing secrets and returns the settings. If a setting is invalid, no file is written. */
 export async function loadWithSecrets(input: SettingsInput, { stderr }: CliContext): Promise<LoadedConfig> {
   const { dataDir, namedFile, get } = readSources(input);
+  refuseRootIn(dataDir);
   // With a named file, the data directory's own .env is not read: secrets there would have no effect.
   if (namedFile !== null) return loadConfig(input);
   const userDatabasesDir = resolve(input.cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));

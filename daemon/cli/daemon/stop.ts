@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { readSettingsFiles } from '../../../shared/settings-files.ts';
+import { becomeOwner } from '../../base/process-account.ts';
 import { SERVICE, SOCKET } from '../../host/install/release/layout.ts';
 import { isAlive, processStat } from '../../pocketbase/process/procfs.ts';
 import { type ConnectArguments, connectionOf } from '../connect.ts';
@@ -22,7 +23,12 @@ export async function stopDaemon(
   args: LocalArguments & { timeout?: number | undefined; json: boolean },
   context: CliContext,
 ): Promise<number> {
-  const pid = await findDaemon(args, context);
+  const { env, cwd } = context;
+  const commandLine = { dataDir: args['data-dir'], envFile: args['env-file'] };
+  const { dataDir } = readSettingsFiles({ commandLine, env, cwd });
+  const pid = await findDaemon(args, dataDir, context);
+  // The data directory and its daemon name a process. As their owner, this command can end no process of another user.
+  becomeOwner(dataDir);
   if (pid !== null) await endDaemon(pid, { timeoutMs: (args.timeout ?? STOP_WITHIN_S) * 1000 });
   if (args.json) printJson(context, { stopped: pid });
   else {
@@ -37,7 +43,11 @@ export async function stopDaemon(
 }
 
 /** The process id of the daemon of this data directory, or null. A daemon that does not answer is found by its PID file. */
-async function findDaemon(args: LocalArguments, context: CliContext): Promise<number | null> {
+async function findDaemon(
+  args: LocalArguments,
+  dataDir: string,
+  context: CliContext,
+): Promise<number | null> {
   const { target } = connectionOf(args, context);
   // A connection to this socket would start the daemon.
   if ('socketPath' in target && target.socketPath === SOCKET) throw systemdRunsIt();
@@ -45,9 +55,7 @@ async function findDaemon(args: LocalArguments, context: CliContext): Promise<nu
     return (await createClient({ target, timeoutMs: STATUS_TIMEOUT_MS }).daemon.status()).pid;
   } catch (error) {
     if (!(error instanceof FathomError && error.code === 'daemon.unreachable')) throw error;
-    const { env, cwd } = context;
-    const commandLine = { dataDir: args['data-dir'], envFile: args['env-file'] };
-    return args.socket === undefined ? pidInFile(readSettingsFiles({ commandLine, env, cwd }).dataDir) : null;
+    return args.socket === undefined ? pidInFile(dataDir) : null;
   }
 }
 

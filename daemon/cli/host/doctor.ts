@@ -1,7 +1,8 @@
-import { runChecks } from '../../host/doctor/checks.ts';
-import { gatherFacts } from '../../host/doctor/facts/gather.ts';
+import { becomeOwner, findWriter } from '../../base/process-account.ts';
+import { checkEnvFiles, runChecks } from '../../host/doctor/checks.ts';
+import { envFileFacts, gatherFacts, readHostSettings } from '../../host/doctor/facts/gather.ts';
 import type { Finding, Level } from '../../host/doctor/finding.ts';
-import { applyFixes, describeFix } from '../../host/doctor/fix.ts';
+import { applyFixes, describeFix, type Fixed } from '../../host/doctor/fix.ts';
 import { verifyBinary } from '../../pocketbase/binary/binary.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from '../context.ts';
 import { printable } from '../output/print.ts';
@@ -28,8 +29,21 @@ export async function doctor(
   context: CliContext,
 ): Promise<number> {
   const { env, cwd, stdout, stderr } = context;
+  const settings = readHostSettings({ commandLine: { envFile, dataDir }, env, cwd });
+  const printFixed = (fixed: readonly Fixed[]): void => {
+    for (const { fix: applied, problem } of fixed) {
+      const outcome = problem === null ? '' : ` failed: ${problem}`;
+      printLine(stderr, printable(`fathomd: ${describeFix(applied)}${outcome}`));
+    }
+  };
+  // Only root can fix the mode of a file of root.
+  if (fix && process.getuid?.() === 0) {
+    const envFiles = envFileFacts(settings.sources).filter(({ path }) => findWriter(path) === null);
+    printFixed(await applyFixes(checkEnvFiles({ envFiles })));
+  }
+  becomeOwner(settings.sources.dataDir);
   const look = async (): Promise<Finding[]> => {
-    const facts = await gatherFacts({ commandLine: { envFile, dataDir }, env, cwd }, verifyBinary);
+    const facts = await gatherFacts(settings, verifyBinary);
     return runChecks(facts).map((finding) => ({
       ...finding,
       remedy: finding.remedy === null ? null : withOwnCommand(finding.remedy, context),
@@ -38,10 +52,7 @@ export async function doctor(
   let findings = await look();
   if (fix) {
     const fixed = await applyFixes(findings);
-    for (const one of fixed) {
-      const outcome = one.problem === null ? '' : ` failed: ${one.problem}`;
-      printLine(stderr, printable(`fathomd: ${describeFix(one.fix)}${outcome}`));
-    }
+    printFixed(fixed);
     // The fixes have changed the findings.
     if (fixed.length > 0) findings = await look();
   }

@@ -19,9 +19,16 @@ export async function install(context: CliContext): Promise<number> {
   return 0;
 }
 
-export async function upgrade(tarball: string, context: CliContext): Promise<number> {
+export async function upgrade(
+  {
+    tarball,
+    'allow-unsigned': allowUnsigned,
+    'allow-downgrade': allowDowngrade,
+  }: { tarball: string; 'allow-unsigned': boolean; 'allow-downgrade': boolean },
+  context: CliContext,
+): Promise<number> {
   const isKept = await asAdministrator(`upgrade ${tarball}`, context, (host) =>
-    upgradeTo(resolve(context.cwd, tarball), host),
+    upgradeTo(resolve(context.cwd, tarball), { allowUnsigned, allowDowngrade }, host),
   );
   return isKept ? 0 : 1;
 }

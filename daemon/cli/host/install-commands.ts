@@ -14,11 +14,27 @@ export const installCommands = [
     words: ['upgrade'],
     summary: 'Install another release; go back if it does not become ready or ends within 20 seconds',
     positionals: {
-      tarball: { type: 'string', demandOption: true, describe: "Package that 'npm pack' made" },
+      tarball: {
+        type: 'string',
+        demandOption: true,
+        describe: 'Signed package; its signature is TARBALL.minisig',
+      },
+    },
+    options: {
+      'allow-unsigned': {
+        type: 'boolean',
+        default: false,
+        describe: 'Do not verify the signature: root runs the tarball as it is. For your own builds',
+      },
+      'allow-downgrade': {
+        type: 'boolean',
+        default: false,
+        describe: 'Accept a version that is older than the installed one',
+      },
     },
     async run(args, context) {
       const actions = await import('./install-actions.ts');
-      return actions.upgrade(args.tarball, context);
+      return actions.upgrade(args, context);
     },
   }),
   command({

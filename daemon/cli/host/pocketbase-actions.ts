@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { createClient } from '../../../shared/client/fathom-client.ts';
 import { packageRoot } from '../../base/package.ts';
+import { becomeOwner } from '../../base/process-account.ts';
 import { readSources, type Sources } from '../../config/sources/sources.ts';
 import { isRelease } from '../../host/install/release/layout.ts';
 import { EMBEDDED } from '../../pocketbase/binary/binary.ts';
@@ -50,6 +51,7 @@ export async function listVersions(
   const { env, cwd } = context;
   const input = { commandLine: args, env, cwd };
   const sources = readSources(input);
+  becomeOwner(sources.dataDir);
   const client = createClient({ target: { socketPath: sources.socketPath }, timeoutMs: 3000 });
   const [known, status] = await Promise.all([
     knownVersions(sources.dataDir, chosenPath(sources, cwd)),
@@ -78,6 +80,7 @@ export async function installPocketBase(
   const { env, cwd } = context;
   const sources = readSources({ commandLine: args, env, cwd });
   const { dataDir } = sources;
+  becomeOwner(dataDir);
   const from = args.from === undefined ? OFFICIAL_RELEASES : safeAddress(args.from);
   if (!args.json)
     printLine(context.stderr, printable(`fathomd: looking for PocketBase ${version} at ${from}`));

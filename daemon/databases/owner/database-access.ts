@@ -1,7 +1,6 @@
 import type { DatabaseAccess, DatabaseSummary, Session } from '../../../shared/api/accounts/auth.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
-import type { Plans } from '../../accounts/plans/plans.ts';
 import type { Origin, SessionRepository } from '../../accounts/sessions/session-repository.ts';
 import type { IssuedSession, Sessions } from '../../accounts/sessions/sessions.ts';
 import type { User } from '../../accounts/user-repository.ts';
@@ -24,7 +23,6 @@ export interface DatabaseAccessDeps {
   provisioner: Provisioner;
   sessions: Sessions;
   sessionRepository: SessionRepository;
-  plans: Plans;
   ownerSync: OwnerSync;
   clock: Clock;
   log: Logger;
@@ -55,8 +53,7 @@ async function ensureDatabase(
 /** Opens a session. The response contains the database and a token of its owner. */
 export async function openSession(user: User, origin: Origin, deps: DatabaseAccessDeps): Promise<Session> {
   const issued = await deps.sessions.issue(user);
-  const limit = deps.plans.limitsOf(user.plan).sessions;
-  await deps.sessionRepository.open({ ...issued, ...origin, user: user.id, limit });
+  await deps.sessionRepository.open({ ...issued, ...origin, user: user.id });
   return describeSession(user, issued, deps);
 }
 

@@ -78,7 +78,7 @@ export function checkConfig({ config }: HostFacts): Finding[] {
   return [...warnings, ...problems];
 }
 
-export function checkEnvFiles({ envFiles }: HostFacts): Finding[] {
+export function checkEnvFiles({ envFiles }: Pick<HostFacts, 'envFiles'>): Finding[] {
   if (envFiles.length === 0) return [ok('env_file', 'no env file')];
   return envFiles.map(({ path, mode, exposed }) =>
     exposed

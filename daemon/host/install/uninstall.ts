@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists } from '../../base/files/dir.ts';
@@ -21,6 +21,7 @@ import {
 } from './release/layout.ts';
 import { removeLink } from './release/links.ts';
 import { removeUnusedReleases } from './release/release.ts';
+import { removeTree } from './remove-tree.ts';
 import { readUninstallMark, UNINSTALL_REMEDIES, writeUninstallMark } from './uninstall-mark.ts';
 import type { InstallContext } from './verify-release.ts';
 
@@ -45,12 +46,18 @@ export async function uninstall(
   await throwIfInterrupted();
   for (const path of UNIT_FILES) await rm(path, { force: true });
   await run('systemctl', ['daemon-reload']);
-  await rm('/run/fathom', { recursive: true, force: true });
+  await removeTree('/run/fathom', { signal: interrupted });
   if (purge) {
     await throwIfInterrupted();
     await writeUninstallMark('data');
     // The secrets last: without them, the rest of the data cannot be decrypted.
-    for (const path of [join(DATA, 'user_dbs'), DATA, SETTINGS]) await removeAll(path, throwIfInterrupted);
+    try {
+      await removeTree(DATA, { first: ['user_dbs'], signal: interrupted });
+      await removeTree(SETTINGS, { signal: interrupted });
+    } catch (error) {
+      await throwIfInterrupted();
+      throw removalError(error);
+    }
     if (await accountExists()) await run('userdel', [ACCOUNT]);
   }
   await throwIfInterrupted();
@@ -78,20 +85,10 @@ async function stopServices(): Promise<void> {
   }
 }
 
-/** Removes the entries one after the other, so that Ctrl-C takes effect soon. */
-async function removeAll(directory: string, throwIfInterrupted: () => Promise<void>): Promise<void> {
-  try {
-    for (const name of (await exists(directory)) ? await readdir(directory) : []) {
-      await throwIfInterrupted();
-      await rm(join(directory, name), { recursive: true, force: true });
-    }
-    await rm(directory, { recursive: true, force: true });
-  } catch (error) {
-    if (error instanceof FathomError) throw error;
-    const isMounted = (error as NodeJS.ErrnoException).code === 'EBUSY';
-    const cause = `${messageOf(error)}${isMounted ? '; unmount the file system that is mounted there' : ''}`;
-    throw new FathomError('conflict', `${cause}; ${UNINSTALL_REMEDIES.data}`, { cause: error });
-  }
+function removalError(error: unknown): FathomError {
+  const message = messageOf(error);
+  const remedy = /busy/i.test(message) ? '; unmount the file system that is mounted there' : '';
+  return new FathomError('conflict', `${message}${remedy}; ${UNINSTALL_REMEDIES.data}`, { cause: error });
 }
 
 async function accountExists(): Promise<boolean> {

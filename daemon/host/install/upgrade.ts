@@ -2,15 +2,22 @@ import { FathomError } from '../../../shared/errors.ts';
 import { changeRelease, resolveInterruptedChange } from './change-release.ts';
 import { CURRENT, PREVIOUS } from './release/layout.ts';
 import { type Release, readLink } from './release/links.ts';
-import { unpackRelease } from './release/release.ts';
+import { type UnpackOptions, unpackRelease } from './release/release.ts';
 import { interruptedUninstallError, readUninstallMark } from './uninstall-mark.ts';
 import type { InstallContext } from './verify-release.ts';
 
 /** @returns true when the new release is kept, false when the former one is restored */
-export async function upgrade(tarball: string, context: InstallContext): Promise<boolean> {
+export async function upgrade(
+  tarball: string,
+  options: Pick<UnpackOptions, 'allowUnsigned' | 'allowDowngrade'>,
+  context: InstallContext,
+): Promise<boolean> {
   await requireInstallation();
   await resolveInterruptedChange('forward', context);
-  return changeTo(await unpackRelease(tarball, context.interrupted), context);
+  if (options.allowUnsigned) context.print('the signature of the tarball is not verified (--allow-unsigned)');
+  const { version } = await requireInstallation();
+  const unpack = { ...options, installed: version, signal: context.interrupted };
+  return changeTo(await unpackRelease(tarball, unpack), context);
 }
 
 /** Goes back to the previous release, or undoes an interrupted change. */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists } from '../../base/files/dir.ts';
+import { findWriter } from '../../base/process-account.ts';
 import { hashFile } from './executable-hash.ts';
 
 export interface Binary {
@@ -118,7 +119,7 @@ async function embeddedPath(): Promise<string> {
   }
 }
 
-/** Runs the binary once. PocketBase prints `pocketbase version X`. */
+/** Runs the binary once, never as root when another account can change it. PocketBase prints `pocketbase version X`. */
 async function readVersion(path: string, override: string): Promise<string> {
   // Loaded on demand: execa is a sixth of the code that a daemon loads, and few daemons need it.
   const { execa } = await import('execa');
@@ -129,6 +130,7 @@ async function readVersion(path: string, override: string): Promise<string> {
     timeout: VERSION_TIMEOUT_MS,
     extendEnv: false,
     stdin: 'ignore',
+    ...findWriter(path),
   });
   const match = /pocketbase version (\S+)/.exec(result.stdout);
   if (match?.[1] === undefined) {

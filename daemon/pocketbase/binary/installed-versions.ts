@@ -1,4 +1,4 @@
-import { chown, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
@@ -57,7 +57,6 @@ export async function installVersion(
   await makePrivateDir(directory);
   const lock = join(directory, '.lock');
   return withFileLock(lock, async () => {
-    await giveToOwner(dataDir, [directory, lock]);
     // Another command may have installed it in the meantime.
     if ((await verifyInstalled(path, version)) === null) await installExecutable(content, version, dataDir);
     return { binary: await verifyBinary(path), already: false };
@@ -78,7 +77,6 @@ async function installExecutable(content: Uint8Array, version: string, dataDir: 
     await writeAndClose(await open(path, 'wx', 0o700), content);
     await writeAndClose(await open(record, 'wx', 0o600), `${sha256Of(content)}  ${EXECUTABLE}\n`);
     await checkVersion(path, version);
-    await giveToOwner(dataDir, [incoming, path, record]);
     await syncDirectory(incoming);
     const target = join(directory, version);
     // An existing directory is incomplete or damaged.
@@ -88,13 +86,6 @@ async function installExecutable(content: Uint8Array, version: string, dataDir: 
   } finally {
     await rm(incoming, { recursive: true, force: true });
   }
-}
-
-/** Makes the user that runs the daemon the owner when root installs. */
-async function giveToOwner(dataDir: string, paths: readonly string[]): Promise<void> {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = await stat(dataDir);
-  for (const path of paths) await chown(path, uid, gid);
 }
 
 /** Null when the executable is missing, or differs from the installed one. */

@@ -4,7 +4,6 @@ import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME, idParams } from '../contrac
 import { pageOf, pageQuerySchema } from '../contract/page.ts';
 import { registerSchema } from './auth.ts';
 import { ROLES } from './permissions.ts';
-import { planName } from './plans.ts';
 
 const tag = { name: 'Users', description: 'Accounts.' };
 export const roleSchema = z.enum(ROLES).meta({ id: 'Role' });
@@ -16,7 +15,6 @@ const userSchema = z
     name: z.string(),
     role: roleSchema,
     is_active: z.boolean(),
-    plan: z.string().meta({ description: 'Name of the plan with the limits of the user.' }),
     created: z.string(),
     database: z.string().nullable().meta({ description: 'Name of the database; null while there is none.' }),
   })
@@ -29,7 +27,6 @@ const userSchema = z
         name: 'John Doe',
         role: 'user',
         is_active: true,
-        plan: 'default',
         created: EXAMPLE_TIME,
         database: EXAMPLE_DATABASE,
       },
@@ -60,7 +57,6 @@ export const listUsers = endpoint({
       .meta({ description: 'The e-mail address, regardless of case and Unicode composition.' }),
     search: comparable.max(100).optional().meta({ description: 'A part of the e-mail address or name.' }),
     role: roleSchema.optional(),
-    plan: planName.optional(),
     is_active: z.enum(['true', 'false']).optional(),
   }),
   responses: { 200: { description: 'One page of users.', schema: pageOf(userSchema) } },
@@ -102,17 +98,13 @@ export const updateUser = endpoint({
   method: 'PATCH',
   path: '/api/v1/users/{id}',
   tag,
-  summary: 'Change the role, plan or activity of a user',
+  summary: 'Change the role or activity of a user',
   description: 'An inactive account is signed out and cannot use its database.',
   permission: 'users.write',
   audit: 'user.update',
   params,
   body: z
-    .strictObject({
-      role: roleSchema.optional(),
-      plan: planName.optional(),
-      is_active: z.boolean().optional(),
-    })
+    .strictObject({ role: roleSchema.optional(), is_active: z.boolean().optional() })
     .meta({ id: 'UserChange', examples: [{ is_active: false }] }),
   responses: { 200: { description: 'The user after the change.', schema: userSchema } },
   errors: ['not_found'],

@@ -1,4 +1,5 @@
 import { packageVersion } from '../../../base/package.ts';
+import { refuseRootIn } from '../../../base/process-account.ts';
 import { systemClock } from '../../../base/time/clock.ts';
 import { type LoadedConfig, loadConfig } from '../../../config/config.ts';
 import { keyWarnings } from '../../../host/doctor/key-checks.ts';
@@ -36,6 +37,7 @@ export async function serveConfig(
 ): Promise<number> {
   const context = serviceContext(givenContext);
   const { config, warnings } = loaded;
+  refuseRootIn(config.dataDir);
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
   const { env, stdout } = context;
   const service = Service.detect({

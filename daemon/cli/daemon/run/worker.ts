@@ -4,6 +4,7 @@ import { connectHost, urlHost } from '../../../../shared/host.ts';
 import { exemptFromProxy } from '../../../../shared/proxy-exemptions.ts';
 import { makePrivateDir } from '../../../base/files/dir.ts';
 import { createLog } from '../../../base/log/log.ts';
+import { refuseRootIn } from '../../../base/process-account.ts';
 import { systemClock } from '../../../base/time/clock.ts';
 import { loadConfig } from '../../../config/config.ts';
 import { ControlPlaneClient } from '../../../control-plane/client.ts';
@@ -33,6 +34,7 @@ export async function runWorker(
   const { env, cwd } = context;
   const loaded = loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
   const { config, warnings } = loaded;
+  refuseRootIn(config.dataDir);
   printWarnings([...warnings, ...keyWarnings(loaded)], context);
   exemptFromProxy([config.server.host, config.bindAddress]);
   // Like the daemon: the working directory of the start may be removed later.

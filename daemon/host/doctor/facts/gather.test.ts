@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePortRange } from '../../../../test/helpers/free-ports.ts';
 import { createEnvFile } from '../../../config/sources/secrets-file.ts';
-import { gatherFacts, type VerifyBinary } from './gather.ts';
+import { gatherFacts, readHostSettings, type VerifyBinary } from './gather.ts';
 
 let cwd: string;
 
@@ -25,7 +25,7 @@ const verified: VerifyBinary = async (path) => ({
 });
 
 function gather(env: Record<string, string> = {}, verify: VerifyBinary = verified) {
-  return gatherFacts({ commandLine: {}, env, cwd }, verify);
+  return gatherFacts(readHostSettings({ commandLine: {}, env, cwd }), verify);
 }
 
 it('changes nothing on the host', async () => {

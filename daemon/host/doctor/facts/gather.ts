@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -29,10 +30,23 @@ export type VerifyBinary = (
   path: string | null,
 ) => Promise<{ path: string; version: string; sha256: string }>;
 
+/** The settings of a daemon. As root, they are read before the change to the owner of the data. */
+export interface HostSettings {
+  sources: Sources;
+  /** Null when the configuration is invalid. */
+  config: Config | null;
+  facts: HostFacts['config'];
+}
+
+export function readHostSettings(input: SettingsInput): HostSettings {
+  return { sources: readSources(input), ...readConfig(input) };
+}
+
 /** Reads the state of the host and changes nothing. */
-export async function gatherFacts(input: SettingsInput, verifyBinary: VerifyBinary): Promise<HostFacts> {
-  const sources = readSources(input);
-  const { config, facts: configFacts } = readConfig(input);
+export async function gatherFacts(
+  { sources, config, facts: configFacts }: HostSettings,
+  verifyBinary: VerifyBinary,
+): Promise<HostFacts> {
   const { dataDir, socketPath } = sources;
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
@@ -53,11 +67,7 @@ export async function gatherFacts(input: SettingsInput, verifyBinary: VerifyBina
   return {
     nodeVersion: process.versions.node,
     config: withoutFileModes(configFacts, sources),
-    envFiles: sources.files.map((file) => ({
-      path: file.path,
-      mode: file.mode,
-      exposed: exposesSecrets(file),
-    })),
+    envFiles: envFileFacts(sources),
     binary,
     dataDir: dataDirFacts,
     ports,
@@ -100,6 +110,14 @@ function readConfig(input: SettingsInput): { config: Config | null; facts: HostF
     }
     throw error;
   }
+}
+
+/** Also after a fix: the modes are the present ones. */
+export function envFileFacts({ files }: Sources): HostFacts['envFiles'] {
+  return files.map((file) => {
+    const mode = (statSync(file.path, { throwIfNoEntry: false })?.mode ?? file.mode) & 0o777;
+    return { path: file.path, mode, exposed: exposesSecrets({ ...file, mode }) };
+  });
 }
 
 /** Removes warnings about env files, which have separate findings. */

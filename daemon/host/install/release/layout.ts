@@ -13,6 +13,8 @@ export const UNINSTALLING = `${RELEASES}/uninstalling`;
 export const SETTINGS = '/etc/fathom';
 export const ENV_FILE = `${SETTINGS}/fathom.env`;
 export const CREDENTIALS = `${SETTINGS}/credentials`;
+/** Public keys of releases that the administrator trusts, besides those of the package. */
+export const RELEASE_KEYS = `${SETTINGS}/release-keys`;
 export const DATA = '/var/lib/fathom';
 export const SOCKET = SYSTEM_SOCKET;
 export const ACCOUNT = 'fathom';

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../../shared/errors.ts';
 import { exists } from '../../../base/files/dir.ts';
@@ -7,6 +7,7 @@ import { syncDirectory } from '../../../base/files/replace-file.ts';
 import { run } from '../host.ts';
 import { CURRENT, FALLBACK, PREVIOUS, RELEASES } from './layout.ts';
 import { type Release, readLink } from './links.ts';
+import { compareVersions, readReleaseKeys, verifySignature } from './signature.ts';
 
 /** A file in each complete release: the hash of all other files. */
 const CONTENT_FILE = '.content';
@@ -28,12 +29,36 @@ export function unusedReleases(stored: readonly string[], linked: readonly (stri
   return stored.filter((name) => !linked.includes(name));
 }
 
-/** Unpacks a tarball of `npm pack` into the directory of releases. @throws FathomError `conflict` */
-export async function unpackRelease(tarball: string, signal: AbortSignal): Promise<Release> {
+export interface UnpackOptions {
+  /** The installed version. */
+  installed: string;
+  allowUnsigned: boolean;
+  allowDowngrade: boolean;
+  signal: AbortSignal;
+}
+
+/**
+ * Verifies a tarball of `npm pack` and unpacks it into the directory of releases. Nothing of it is unpacked or executed
+ * before its signature is verified.
+ *
+ * @throws FathomError `conflict`
+ */
+export async function unpackRelease(tarball: string, options: UnpackOptions): Promise<Release> {
+  const { signal, installed, allowUnsigned, allowDowngrade } = options;
+  await using received = await createIncomingDirectory();
+  // A copy that only root can change: the file could be replaced after it is verified.
+  const copy = join(received.path, 'release.tgz');
+  await copyTarball(tarball, copy);
+  const signedVersion = allowUnsigned ? null : await verifyTarball(tarball, copy);
+  const check = (version: string): void => {
+    if (!allowDowngrade) refuseDowngrade(version, installed);
+  };
+  if (signedVersion !== null) check(signedVersion);
   await using incoming = await createIncomingDirectory();
   try {
-    const options = ['--strip-components=1', '--no-same-owner'];
-    await run('tar', ['-xzf', tarball, '-C', incoming.path, ...options], { signal });
+    // Without setuid bits and owners of the tarball.
+    const flags = ['--strip-components=1', '--no-same-owner', '--no-same-permissions'];
+    await run('tar', ['-xzf', copy, '-C', incoming.path, ...flags], { signal });
   } catch (error) {
     if (signal.aborted) throw error;
     throw new FathomError(
@@ -41,9 +66,50 @@ export async function unpackRelease(tarball: string, signal: AbortSignal): Promi
       `cannot unpack ${tarball}: ${messageOf(error)}; use a tarball of 'npm pack'`,
     );
   }
+  const { version } = await readManifest(incoming.path);
+  if (signedVersion !== null && version !== signedVersion) {
+    throw new FathomError(
+      'conflict',
+      `the signature of ${tarball} is for version ${signedVersion}, but it contains version ${version}; download both again`,
+    );
+  }
+  check(version);
   const identity = await identifyPackage(incoming.path);
   if (!identity.isStored) await storeRelease(incoming.path, identity);
   return identity;
+}
+
+async function copyTarball(tarball: string, copy: string): Promise<void> {
+  try {
+    if (!(await stat(tarball)).isFile()) throw new Error('it is not a file');
+    await copyFile(tarball, copy);
+  } catch (error) {
+    throw new FathomError('conflict', `cannot read ${tarball}: ${messageOf(error)}; check the path`, {
+      cause: error,
+    });
+  }
+}
+
+/** @returns the signed version */
+async function verifyTarball(tarball: string, copy: string): Promise<string> {
+  const file = `${tarball}.minisig`;
+  const signature = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new FathomError(
+      'conflict',
+      `cannot read the signature ${file}: ${messageOf(error)}; download it beside the tarball, or pass --allow-unsigned for a tarball that you built`,
+      { cause: error },
+    );
+  });
+  return verifySignature(copy, signature, await readReleaseKeys());
+}
+
+/** An old release that is signed can have known vulnerabilities. */
+function refuseDowngrade(version: string, installed: string): void {
+  if (compareVersions(version, installed) >= 0) return;
+  throw new FathomError(
+    'conflict',
+    `the tarball has version ${version}, which is older than the installed ${installed}; run 'fathomd rollback' to go back, or pass --allow-downgrade`,
+  );
 }
 
 /** Copies an unpacked package into the directory of releases. @throws FathomError `conflict` */
@@ -92,18 +158,30 @@ async function storeRelease(incoming: string, { name, content }: Identity): Prom
 /** Checks that a package is Fathom and runs on this host. @returns its version */
 async function verifyPackage(directory: string): Promise<string> {
   try {
-    const manifest = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as Record<
-      string,
-      unknown
-    >;
-    if (manifest['name'] !== 'fathom') throw new Error('the name of the package is not fathom');
+    const manifest = await readManifest(directory);
+    if (manifest.name !== 'fathom') throw new Error('the name of the package is not fathom');
     const version = (await run(join(directory, 'bin', 'fathomd'), ['--version'])).trim();
-    if (version !== manifest['version']) throw new Error(`its program reports version '${version}'`);
+    if (version !== manifest.version) throw new Error(`its program reports version '${version}'`);
     return version;
   } catch (error) {
     throw new FathomError(
       'conflict',
       `this is not a release of Fathom that runs on this host: ${messageOf(error)}; build one with 'npm pack'`,
+    );
+  }
+}
+
+async function readManifest(directory: string): Promise<{ name: unknown; version: string }> {
+  try {
+    const text = await readFile(join(directory, 'package.json'), 'utf8');
+    const { name, version } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof version !== 'string') throw new Error('it has no version');
+    return { name, version };
+  } catch (error) {
+    throw new FathomError(
+      'conflict',
+      `cannot read the package.json of the release: ${messageOf(error)}; use a tarball of 'npm pack'`,
+      { cause: error },
     );
   }
 }
