@@ -7,6 +7,7 @@ interface HookModules {
   'lib/api-keys': typeof import('./global/lib/api-keys.js');
   'lib/daemon': typeof import('./global/lib/daemon.js');
   'lib/oauth': typeof import('./global/lib/oauth.js');
+  'lib/requests': typeof import('./global/lib/requests.js');
   'lib/rows': typeof import('./global/lib/rows.js');
   'lib/secrets': typeof import('./global/lib/secrets.js');
   'lib/sign-in': typeof import('./global/lib/sign-in.js');
@@ -15,6 +16,7 @@ interface HookModules {
   'queue/route': typeof import('./global/queue/route.js');
   'rules/accounts': typeof import('./global/rules/accounts.js');
   'rules/addresses': typeof import('./global/rules/addresses.js');
+  'rules/requests': typeof import('./global/rules/requests.js');
   'rules/superusers': typeof import('./global/rules/superusers.js');
 }
 
@@ -23,6 +25,8 @@ declare function require<Name extends keyof HookModules>(path: `${string}/${Name
 
 /** Cached by queue-work.pb.js. */
 declare var queueRoute: HookModules['queue/route'] | undefined;
+/** Cached by requests.pb.js. */
+declare var requestGate: HookModules['lib/requests'] | undefined;
 
 /** The hooks import types from shared/, and one of its modules uses node:crypto. */
 declare module 'node:crypto';

@@ -21,10 +21,11 @@ import {
 import type { Settings } from '../pocketbase/data/settings.ts';
 import { toIsoTime } from '../pocketbase/data/sqlite.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
-import { ENCRYPTION_VARIABLE } from '../pocketbase/process/command.ts';
+import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
+import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
-import { dataDirOf, type InstanceSpec, lockFileOf } from '../supervisor/instance-spec.ts';
+import { dataDirOf, type InstanceSpec, lockFileOf, requestLogFileOf } from '../supervisor/instance-spec.ts';
 import type { Runner } from '../supervisor/runner.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
@@ -208,6 +209,7 @@ export class Catalog {
       clock,
       settings.logLimits,
     );
+    const logLimit = requestLogLimit(requestLogFileOf(directory), { instance: row.name, log });
     return {
       name: row.name,
       kind: 'user',
@@ -222,8 +224,11 @@ export class Catalog {
       migrationsDir: null,
       hooksDir: null,
       hooksPool: 1,
-      environment: { [ENCRYPTION_VARIABLE]: key, [GUARD_VARIABLE]: guardId(guard) },
-      prepare: (signal) => prepareDatabase(this.#preparation(row, instanceLog), signal),
+      environment: { ...THUMBNAIL_LIMITS, [ENCRYPTION_VARIABLE]: key, [GUARD_VARIABLE]: guardId(guard) },
+      prepare: (signal) => {
+        logLimit.beforeStart();
+        return prepareDatabase(this.#preparation(row, instanceLog), signal);
+      },
       onReplaced: () => {
         log.warn({ instance: row.name }, 'its data.db was replaced, as by a restore of PocketBase');
         accounts.changed(row.user);
@@ -231,7 +236,10 @@ export class Catalog {
       },
       publicUrl: (port) => settings.publicUrl(row.name, port),
       probeAuthorization: superuserToken,
-      onPort: (port) => this.#notePort(row.name, port),
+      onPort: (port) => {
+        logLimit.afterStart();
+        this.#notePort(row.name, port);
+      },
       limits: () => limitsOf(row, config.databaseLimits),
     };
   }

@@ -10,8 +10,9 @@ import type { Binary } from '../pocketbase/binary/binary.ts';
 import { adjustDatabase } from '../pocketbase/data/adjustment.ts';
 import { allowDaemonAddresses, daemonAddresses } from '../pocketbase/data/guard-settings.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
-import { ENCRYPTION_VARIABLE } from '../pocketbase/process/command.ts';
-import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
+import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
+import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';
+import { dataDirOf, hasRunMarkerOf, type InstanceSpec, requestLogFileOf } from './instance-spec.ts';
 import { settingsOfInstance } from './start/prepare-settings.ts';
 
 export const GLOBAL_NAME = 'global';
@@ -36,6 +37,7 @@ export function globalInstance(options: {
   const directory = join(config.dataDir, 'global');
   const keys = settingsKeys(config, GLOBAL_NAME);
   const addresses = daemonAddresses(config.bindAddress);
+  const logLimit = requestLogLimit(requestLogFileOf(directory), { instance: GLOBAL_NAME, log });
   const adjustment = settingsOfInstance({
     name: GLOBAL_NAME,
     keys,
@@ -57,6 +59,7 @@ export function globalInstance(options: {
     hooksDir: join(root, 'pb_hooks', 'global'),
     hooksPool: HOOKS_POOL,
     environment: {
+      ...THUMBNAIL_LIMITS,
       [ENCRYPTION_VARIABLE]: keys[0],
       PB_ADMIN_EMAIL: config.admin.email,
       PB_ADMIN_PASSWORD: config.admin.password,
@@ -66,6 +69,7 @@ export function globalInstance(options: {
       FATHOM_OAUTH_SECRETS: JSON.stringify(oauthSecrets(config.oauth)),
     },
     prepare: () => {
+      logLimit.beforeStart();
       // Other settings are set through the API when it runs: before the first start there is no file.
       adjustDatabase(join(dataDirOf(directory), 'data.db'), [adjustment]);
       return Promise.resolve(null);
@@ -74,6 +78,7 @@ export function globalInstance(options: {
     publicUrl: (port) => `http://${hostAndPort(config.bindAddress, port)}`,
     probeAuthorization: options.authorization,
     onPort: () => {
+      logLimit.afterStart();
       // Best effort: without the marker, the next start counts as the first one.
       writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 }).catch(() => {});
     },

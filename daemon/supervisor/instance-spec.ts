@@ -51,7 +51,11 @@ export function hasRunMarkerOf(directory: string): string {
 
 /** PocketBase's own log of an instance. */
 export function requestLogOf({ directory }: Pick<InstanceSpec, 'directory'>): RequestLog {
-  return new RequestLog(`${dataDirOf(directory)}/auxiliary.db`);
+  return new RequestLog(requestLogFileOf(directory));
+}
+
+export function requestLogFileOf(directory: string): string {
+  return `${dataDirOf(directory)}/auxiliary.db`;
 }
 
 export function dataDirOf(directory: string): string {

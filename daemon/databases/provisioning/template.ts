@@ -12,6 +12,7 @@ import type { Binary } from '../../pocketbase/binary/binary.ts';
 import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
+import { limitRequestLog } from '../../pocketbase/logs/request-log-limit.ts';
 import { recordApplied } from '../migrations/applied.ts';
 import {
   type ApplicationSettings,
@@ -159,7 +160,7 @@ export class TemplateStore {
   }
 
   async #build(set: MigrationSet, final: string): Promise<void> {
-    const { directory, binary, guard } = this.#options;
+    const { directory, binary, guard, log } = this.#options;
     const building = join(directory, `.building-${randomUUID()}`);
     const template = templateIn(building, set);
     const scratch = join(building, 'scratch');
@@ -176,6 +177,7 @@ export class TemplateStore {
       );
       await rm(join(template.pbData, '.notify'), { recursive: true, force: true });
       shortenTypesFile(template.pbData);
+      limitRequestLog(join(template.pbData, 'auxiliary.db'), { instance: 'template', isStopped: true, log });
       const warnings = await tryOutMigrations({ template, current: this.#current, scratch, guard, run });
       await rm(scratch, { recursive: true, force: true });
       await rm(join(building, 'marked'), { recursive: true, force: true });

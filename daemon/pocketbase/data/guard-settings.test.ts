@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { expect, it } from 'vitest';
 import { allowDaemonAddresses, daemonAddresses } from './guard-settings.ts';
 
@@ -6,14 +7,25 @@ it.each([
   ['0.0.0.0', ['127.0.0.1', '::1']],
   ['::', ['127.0.0.1', '::1']],
   ['10.0.0.5', ['127.0.0.1', '::1', '10.0.0.5']],
-  ['db.example.com', ['127.0.0.1', '::1']],
+  ['localhost', ['127.0.0.1', '::1']],
 ])('the daemon connects to %s from %j', (bindAddress, addresses) => {
   expect(daemonAddresses(bindAddress)).toEqual(addresses);
 });
 
+it('the daemon connects to a host name from any address of this host', () => {
+  const own = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
+  const others = own.filter(({ internal }) => !internal).map(({ address }) => address);
+  expect(daemonAddresses('db.example.com').toSorted()).toEqual(['127.0.0.1', '::1', ...others].toSorted());
+});
+
 it.each([
-  [undefined, null],
-  [[], null],
+  [undefined, ['127.0.0.1', '::1']],
+  [[], ['127.0.0.1', '::1']],
+  ['10.0.0.5', ['127.0.0.1', '::1']],
+  [
+    ['0.0.0.0/0', '::/0'],
+    ['0.0.0.0/0', '::/0', '127.0.0.1', '::1'],
+  ],
   [['127.0.0.1', '::1'], null],
   [['203.0.113.9'], ['203.0.113.9', '127.0.0.1', '::1']],
   [

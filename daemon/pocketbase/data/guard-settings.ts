@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { LimitsConfig } from '../../config/limits.ts';
 
@@ -61,6 +62,8 @@ export function guardSettings({
         ...MAILED.map((action) => perQuarter(`*:${action}`, MAILED_PER_ADDRESS)),
         { label: 'GET /api/realtime', audience: '', duration: 60, maxRequests: REALTIME_PER_ADDRESS },
         { label: '/api/', audience: general, duration: 60, maxRequests: limits.requestsPerMinute },
+        // The first matching prefix counts, so this one is for paths outside of /api/.
+        { label: '/', audience: '', duration: 60, maxRequests: limits.requestsPerMinute },
       ],
       excludedIPs: [...exempt],
     },
@@ -85,28 +88,38 @@ export function applyGuard(
   return isDeepStrictEqual({ rateLimits, trustedProxy }, guard) ? null : { ...settings, ...guard };
 }
 
-/** The client addresses of the daemon's own requests to a PocketBase that listens on `bindAddress`. */
+/**
+ * The addresses from which the daemon sends requests to a PocketBase that listens on `bindAddress`. All of them belong to this
+ * host.
+ */
 export function daemonAddresses(bindAddress: string): string[] {
-  const isAddress = isIP(bindAddress) !== 0 && bindAddress !== '0.0.0.0' && bindAddress !== '::';
-  return [...new Set(['127.0.0.1', '::1', ...(isAddress ? [bindAddress] : [])])];
+  return [...new Set(['127.0.0.1', '::1', ...ownAddresses(bindAddress)])];
+}
+
+function ownAddresses(bindAddress: string): string[] {
+  if (bindAddress === 'localhost' || bindAddress === '0.0.0.0' || bindAddress === '::') return [];
+  if (isIP(bindAddress) !== 0) return [bindAddress];
+  // The address of a host name can change while the daemon runs.
+  return Object.values(networkInterfaces()).flatMap((entries) =>
+    (entries ?? []).filter(({ internal }) => !internal).map(({ address }) => address),
+  );
 }
 
 /**
- * The settings with the daemon's addresses in the list of superuser addresses. Otherwise the daemon could not probe or
- * administer the instance.
+ * The settings with the daemon's addresses in the list of superuser addresses, so that the daemon can probe and administer the
+ * instance. An empty list would allow every address. Other entries are kept: a superuser who adds `0.0.0.0/0` and `::/0`
+ * opens one instance.
  *
- * @returns null when the list is empty or already has them
+ * @returns null when the list already has them
  */
 export function allowDaemonAddresses(
   settings: Record<string, unknown>,
   addresses: readonly string[],
 ): Record<string, unknown> | null {
   const { superuserIPs } = settings;
-  if (!Array.isArray(superuserIPs) || superuserIPs.length === 0) return null;
-  const missing = addresses.filter((address) => !superuserIPs.includes(address));
-  return missing.length === 0
-    ? null
-    : { ...settings, superuserIPs: [...(superuserIPs as unknown[]), ...missing] };
+  const allowed: unknown[] = Array.isArray(superuserIPs) ? superuserIPs : [];
+  const missing = addresses.filter((address) => !allowed.includes(address));
+  return missing.length === 0 ? null : { ...settings, superuserIPs: [...allowed, ...missing] };
 }
 
 /** An id of a guard, to recognize processes that were started with another one. */

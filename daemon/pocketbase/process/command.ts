@@ -35,6 +35,12 @@ export const LOCKED_EXIT_CODE = 200;
 /** The variable with the key that PocketBase encrypts its settings with. */
 export const ENCRYPTION_VARIABLE = 'PB_ENCRYPTION_KEY';
 
+/**
+ * PocketBase creates one thumbnail at a time: each takes up to 5 bytes of memory per pixel, and a small file can have many
+ * pixels. By default it creates as many at the same time as there are processors, and two more.
+ */
+export const THUMBNAIL_LIMITS = { PB_THUMBS_MAX_WORKERS: '1' };
+
 /** Variables that identify the fleet and the instance of a process, to find it in /proc later. */
 export const FLEET_VARIABLE = 'FATHOM_FLEET';
 export const INSTANCE_VARIABLE = 'FATHOM_INSTANCE';

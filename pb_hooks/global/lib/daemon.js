@@ -8,11 +8,12 @@
 /**
  * True if the daemon sent this request. It needs no report then.
  *
- * @param {core.RequestEvent} e
+ * @param {core.RequestEvent & { requestEvent?: core.RequestEvent }} e
  */
 function isFromDaemon(e) {
   const token = $os.getenv('FATHOM_HOOK_TOKEN');
-  return token !== '' && $security.equal(String(e.requestInfo().headers['x_fathom_hook_token'] || ''), token);
+  // Not requestInfo(), which waits for the body.
+  return token !== '' && $security.equal(requestEventOf(e).request.header.get('X-Fathom-Hook-Token'), token);
 }
 
 /**

@@ -21,7 +21,7 @@ function actionOf(method) {
 }
 
 /**
- * The addresses from which superusers may sign in, with those of the daemon. An empty list allows every address.
+ * The addresses from which superusers may sign in, with those of the daemon. An empty list would allow every address.
  *
  * @param {readonly string[]} allowed
  * @param {string} ofDaemon separated by commas
@@ -29,7 +29,7 @@ function actionOf(method) {
  */
 function withDaemonAddresses(allowed, ofDaemon) {
   const missing = ofDaemon.split(',').filter((address) => !allowed.includes(address));
-  return allowed.length > 0 && missing.length > 0 ? [...allowed, ...missing] : null;
+  return missing.length > 0 ? [...allowed, ...missing] : null;
 }
 
 module.exports = { actionOf, isRecordRequest, withDaemonAddresses };

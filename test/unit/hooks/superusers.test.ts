@@ -19,7 +19,7 @@ it('names the action after the method', () => {
 });
 
 it.each([
-  ['an empty list, which allows every address', [], null],
+  ['an empty list, which would allow every address', [], ['127.0.0.1', '::1']],
   ['a list with the daemon', ['127.0.0.1', '::1', '10.0.0.1'], null],
   ['a list without the daemon', ['10.0.0.1'], ['10.0.0.1', '127.0.0.1', '::1']],
   ['a list with one address of the daemon', ['::1'], ['::1', '127.0.0.1']],

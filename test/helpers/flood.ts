@@ -1,0 +1,137 @@
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** What strangers send: `send` resolves when the request has ended, with any response. */
+export interface FloodKind {
+  name: string;
+  /** Requests of this kind at the same time. */
+  parallel: number;
+  send: (from: Stranger) => Promise<void>;
+}
+
+/** A client with a loopback address of its own, so that limits per address do not stop the honest client. */
+export interface Stranger {
+  address: string;
+  agent: Agent;
+}
+
+export interface FloodReport {
+  /** Requests of each kind. */
+  sent: Record<string, number>;
+}
+
+/**
+ * Sends requests of all kinds at the same time, until the time is over.
+ *
+ * @param options.addresses each stranger uses one of them
+ */
+export async function flood(
+  kinds: readonly FloodKind[],
+  { durationMs, addresses }: { durationMs: number; addresses: readonly string[] },
+): Promise<FloodReport> {
+  const strangers = addresses.map((address) => ({ address, agent: new Agent({ keepAlive: true }) }));
+  const sent: Record<string, number> = {};
+  const end = performance.now() + durationMs;
+  const sendAll = async ({ name, send }: FloodKind, stranger: Stranger): Promise<void> => {
+    while (performance.now() < end) {
+      sent[name] = (sent[name] ?? 0) + 1;
+      await send(stranger);
+    }
+  };
+  try {
+    let next = 0;
+    await Promise.all(
+      kinds.flatMap((kind) =>
+        Array.from({ length: kind.parallel }, () => {
+          const stranger = strangers[next++ % strangers.length];
+          return stranger ? sendAll(kind, stranger) : Promise.resolve();
+        }),
+      ),
+    );
+  } finally {
+    for (const { agent } of strangers) agent.destroy();
+  }
+  return { sent };
+}
+
+export interface Shot {
+  method?: string;
+  /** Different for every request, for what a server would otherwise answer from a cache. */
+  path: () => string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+/** Requests over connections that stay open. */
+export function requests(name: string, base: string, shot: Shot, parallel = 4): FloodKind {
+  const { hostname, port } = new URL(base);
+  const send = ({ address, agent }: Stranger): Promise<void> =>
+    new Promise((resolve) => {
+      const { method = 'GET', headers = {}, body } = shot;
+      const contentType = body === undefined ? {} : { 'content-type': 'application/json' };
+      const call = request({
+        hostname,
+        port,
+        localAddress: address,
+        agent,
+        method,
+        path: shot.path(),
+        headers: { ...contentType, ...headers },
+      });
+      call.once('response', (response) => response.resume().once('close', resolve));
+      // A server that refuses the connection is a result like any other.
+      call.once('error', () => resolve());
+      call.end(body);
+    });
+  return { name, parallel, send };
+}
+
+/** Requests whose body never ends: each one holds its connection until the server closes it, or until the time is over. */
+export function slowBodies(
+  name: string,
+  base: string,
+  path: string,
+  { parallel, durationMs }: { parallel: number; durationMs: number },
+): FloodKind {
+  const { hostname, port } = new URL(base);
+  const send = ({ address }: Stranger): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect({ host: hostname, port: Number(port), localAddress: address });
+      const over = AbortSignal.timeout(durationMs);
+      const close = () => socket.destroy();
+      over.addEventListener('abort', close);
+      socket.on('error', () => {});
+      socket.on('data', () => {});
+      socket.once('close', () => {
+        over.removeEventListener('abort', close);
+        resolve();
+      });
+      socket.write(
+        `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`,
+      );
+    });
+  return { name, parallel, send };
+}
+
+/** Calls `work` every `everyMs` until the signal aborts, and returns how long each call took. */
+export async function measureEvery(
+  everyMs: number,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<number[]> {
+  const durations: number[] = [];
+  while (!signal.aborted) {
+    const start = performance.now();
+    await work();
+    durations.push(performance.now() - start);
+    await pause(Math.max(0, everyMs - (performance.now() - start)), undefined, { signal }).catch(() => {});
+  }
+  return durations;
+}
+
+/** @param share 0.99 for the 99th percentile */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}

@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { bodyProblem, MAX_BODY } from '../../../pb_hooks/global/rules/requests.js';
+
+it.each([
+  [0, null],
+  [MAX_BODY, null],
+  [MAX_BODY + 1, 413],
+  [Number.MAX_SAFE_INTEGER, 413],
+  [-1, 411],
+])('a body of %i bytes is refused with %s', (length, status) => {
+  expect(bodyProblem(length)?.status ?? null).toBe(status);
+});
