@@ -179,6 +179,16 @@ export const METRICS = {
     ...OF_DATABASE,
   },
   fathom_instance_disk_bytes: { type: 'gauge', help: 'Size of the data directory', ...OF_DATABASE },
+  fathom_instance_memory_limit_bytes: {
+    type: 'gauge',
+    help: 'Limit of the memory; absent without a limit',
+    ...OF_DATABASE,
+  },
+  fathom_instance_disk_limit_bytes: {
+    type: 'gauge',
+    help: 'Limit of the data directory; absent without a limit',
+    ...OF_DATABASE,
+  },
   fathom_instance_open_connections: {
     type: 'gauge',
     help: 'Established TCP connections',

@@ -21,6 +21,7 @@ function instance(changes: Partial<Instance> & { name: string }): Instance {
     started_at: null,
     usage: null,
     probe: null,
+    limits: { memory_bytes: null, disk_bytes: null },
     ...changes,
   } as Instance;
 }
@@ -72,6 +73,15 @@ it('leaves out values that cannot be read', () => {
   for (const name of ['fathom_queue_tasks', 'fathom_queue_paused', 'fathom_disk_free_bytes'] as const)
     expect(samplesOf(name, now)).toEqual([]);
   expect(samplesOf('fathom_instance_pss_bytes', now)).toEqual([]);
+});
+
+it('shows limits, and leaves them out without a limit', () => {
+  const limits = { memory_bytes: 1024, disk_bytes: null };
+  const now = reading({ instances: [instance({ name: 'limited', limits }), instance({ name: 'free' })] });
+  expect(samplesOf('fathom_instance_memory_limit_bytes', now)).toEqual([
+    { labels: { database: 'limited', kind: 'user' }, value: 1024 },
+  ]);
+  expect(samplesOf('fathom_instance_disk_limit_bytes', now)).toEqual([]);
 });
 
 it('counts restarts and measures starts', () => {

@@ -92,6 +92,8 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
     typeof usage?.cpu_percent === 'number' ? usage.cpu_percent / 100 : null,
   ),
   fathom_instance_disk_bytes: each(({ usage }) => usage?.disk_bytes),
+  fathom_instance_memory_limit_bytes: each(({ limits }) => limits.memory_bytes),
+  fathom_instance_disk_limit_bytes: each(({ limits }) => limits.disk_bytes),
   fathom_instance_open_connections: each(({ usage }) => usage?.open_connections),
   fathom_instance_probe_duration_seconds: each(({ probe }) => (probe ? probe.latency_ms / 1000 : null)),
 };

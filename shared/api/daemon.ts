@@ -15,6 +15,8 @@ const EXAMPLE_USAGE = {
   event_loop_delay_ms: 1.1,
   load_1m: 0.2,
   memory_free_bytes: 2_147_483_648,
+  memory_total_bytes: 8_589_934_592,
+  processors: 4,
   disk_free_bytes: 53_687_091_200,
   disk_path: '/var/lib/fathom',
 };
@@ -27,6 +29,8 @@ const daemonUsageSchema = z
     event_loop_delay_ms: z.number(),
     load_1m: z.number(),
     memory_free_bytes: z.number(),
+    memory_total_bytes: z.number(),
+    processors: z.int(),
     /** Free space on the fullest disk that holds data, databases or logs of Fathom. */
     disk_free_bytes: z.number().nullable(),
     /** A directory on that disk. */

@@ -20,6 +20,7 @@ const EXAMPLE_USAGE = {
   at: EXAMPLE_TIME,
   pss_bytes: 7_340_032,
   cpu_percent: 0.2,
+  sustained_cpu_percent: 0.2,
   disk_bytes: 1_048_576,
   open_connections: 1,
 };
@@ -31,6 +32,8 @@ export const usageSchema = z
     pss_bytes: z.number().nullable(),
     /** Percent of one core since the previous measurement. */
     cpu_percent: z.number().nullable(),
+    /** The same over at least 30 seconds. */
+    sustained_cpu_percent: z.number().nullable(),
     disk_bytes: z.number().nullable(),
     open_connections: z.number().nullable(),
   })

@@ -100,7 +100,14 @@ export function failed(name: string, changes: Partial<Instance> = {}): Instance 
 }
 
 export function usage(pss_bytes: number, cpu_percent: number): Usage {
-  return { at: ago(1), pss_bytes, cpu_percent, disk_bytes: 3 * MIB, open_connections: 2 };
+  return {
+    at: ago(1),
+    pss_bytes,
+    cpu_percent,
+    sustained_cpu_percent: cpu_percent,
+    disk_bytes: 3 * MIB,
+    open_connections: 2,
+  };
 }
 
 export function daemonUsage(changes: Partial<DaemonUsage> = {}): DaemonUsage {
@@ -111,6 +118,8 @@ export function daemonUsage(changes: Partial<DaemonUsage> = {}): DaemonUsage {
     event_loop_delay_ms: 0.8,
     load_1m: 0.42,
     memory_free_bytes: 3.1 * 1024 * MIB,
+    memory_total_bytes: 8 * 1024 * MIB,
+    processors: 4,
     disk_free_bytes: 41 * 1024 * MIB,
     disk_path: '/var/lib/fathom',
     ...changes,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import { NO_TASKS } from '../../../shared/task.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
 import { problemsOf, statusLines } from './status.ts';
@@ -52,8 +53,8 @@ it('shows what a starting daemon waits for', () => {
 });
 
 describe('problemsOf', () => {
-  const fine = { ready: true, waiting_for: null, queue: NO_TASKS };
-  const instance = { desired: 'running', phase: 'running', reason: null } as const;
+  const fine = { ready: true, waiting_for: null, queue: NO_TASKS, usage: null };
+  const instance = { desired: 'running', phase: 'running', reason: null, pid: null } as const;
   const reason = { code: 'disk_full', message: '' } as const;
 
   it.each([
@@ -62,7 +63,7 @@ describe('problemsOf', () => {
     ['the global PocketBase does not answer', { ...fine, queue: null }, [instance], 1],
     ['an instance failed', fine, [{ ...instance, phase: 'failed' as const }], 1],
     ['one runs on a full disk', fine, [{ ...instance, reason }], 1],
-    ['one is stopped on purpose', fine, [{ desired: 'stopped', phase: 'stopped', reason: null } as const], 0],
+    ['one is stopped on purpose', fine, [{ ...instance, desired: 'stopped', phase: 'stopped' } as const], 0],
     [
       'one is being restarted',
       fine,
@@ -70,6 +71,6 @@ describe('problemsOf', () => {
       0,
     ],
   ])('%s', (_what, answer, instances, count) => {
-    expect(problemsOf(answer, instances)).toHaveLength(count);
+    expect(problemsOf(answer, instances as unknown as Instance[])).toHaveLength(count);
   });
 });

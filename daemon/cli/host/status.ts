@@ -1,6 +1,7 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { INSTANCE_PHASES, isInTrouble } from '../../../shared/instance.ts';
+import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
 import { TASK_STATUSES } from '../../../shared/task.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
@@ -24,15 +25,20 @@ export async function status(
 
 /** The problems that make `--check` fail. */
 export function problemsOf(
-  { ready, waiting_for, queue }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue'>,
-  instances: readonly Pick<Instance, 'desired' | 'phase' | 'reason'>[],
+  { ready, waiting_for, queue, usage }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue' | 'usage'>,
+  instances: readonly Instance[],
 ): string[] {
+  const host = hostResources(usage);
   const ill = instances.filter(isInTrouble).length;
   const see = "see 'fathomd databases list'";
   return [
     ...(ready ? [] : [`the daemon is not ready: it waits for ${waiting_for ?? 'the fleet'}`]),
     ...(queue === null ? ['the global PocketBase does not answer'] : []),
     ...(ill > 0 ? [`${ill} of ${instances.length} databases are in trouble; ${see}`] : []),
+    ...instances.flatMap((instance) => {
+      const found = resourceProblem(instance, host);
+      return found === null ? [] : [`${instance.name} ${found.text}`];
+    }),
   ];
 }
 

@@ -27,6 +27,8 @@ const HEALTHY: HostFacts = {
   networkDisks: [],
   inotifyInstances: 8192,
   openFiles: 65_536,
+  memoryAvailableBytes: 2 * GIB,
+  resources: { memory_total_bytes: 4 * GIB, processors: 2 },
   databases: 12,
   flock: 'ok',
   daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES },
@@ -70,7 +72,7 @@ function findProblems(changes: Partial<HostFacts>): Finding[] {
 
 it('finds nothing on a healthy host', () => {
   expect(findProblems({})).toEqual([]);
-  expect(runChecks(HEALTHY)).toHaveLength(13);
+  expect(runChecks(HEALTHY)).toHaveLength(14);
 });
 
 describe('reports as fatal', () => {
@@ -252,6 +254,7 @@ describe('warns about', () => {
       'release',
       'fathomd rollback',
     ],
+    ['little memory', { memoryAvailableBytes: GIB / 10 }, 'memory', 'DATABASE_MEMORY_MB'],
     ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
     ['an unknown setting', { config: { valid: true, warnings: ['odd'] } }, 'config', '.env.sample'],
   ])('%s', (_what, changes, id, remedy) => {
@@ -279,7 +282,7 @@ it('accepts the default limits of Debian for a small fleet', () => {
 });
 
 it('skips limits that cannot be read', () => {
-  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(11);
+  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(12);
 });
 
 it('accepts a missing data directory before the first start', () => {

@@ -1,5 +1,7 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
+import { byteSize } from '../../../shared/byte-size.ts';
 import { hostAndPort } from '../../../shared/host.ts';
+import { resourceProblem } from '../../../shared/resource-use.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import type { HostFacts, PortFacts } from './facts/host-facts.ts';
@@ -16,6 +18,8 @@ const FILES_FATAL = 200;
 const FILES_WARNING = 5_000;
 /** Warn when this share of a limit is used. */
 const WARNING_SHARE = 0.8;
+/** Of the memory of the host. Below this share, the kernel may soon end instances. */
+const LOW_MEMORY_SHARE = 0.05;
 /** For other programs of the same user. Each PocketBase uses one. */
 const INOTIFY_RESERVE = 64;
 /** Limits must be enough for this number of databases, also when there are fewer. */
@@ -41,9 +45,11 @@ export const CHECKS: readonly Check[] = [
   checkPorts,
   checkInotify,
   checkOpenFiles,
+  checkMemory,
   checkDaemon,
   checkRelease,
   checkFleet,
+  checkUsage,
 ];
 
 /** Returns all findings, also those with the level `ok`, in the order of the checks. */
@@ -259,6 +265,31 @@ export function checkOpenFiles({ openFiles, databases }: HostFacts): Finding[] {
   return [
     warning('open_files', summary, "set LimitNOFILE=65536 in the systemd unit, or run 'ulimit -n 65536'"),
   ];
+}
+
+export function checkMemory({
+  memoryAvailableBytes: available,
+  resources: { memory_total_bytes: total },
+}: HostFacts): Finding[] {
+  const summary = `${byteSize(available)} of memory available${total === null ? '' : ` of ${byteSize(total)}`}`;
+  if (total === null || available >= total * LOW_MEMORY_SHARE) return [ok('memory', summary)];
+  return [
+    warning(
+      'memory',
+      `${summary}: the kernel may end instances`,
+      "find the largest with 'ps -eo rss,args --sort=-rss'; limit databases with DATABASE_MEMORY_MB or 'fathomd databases set NAME --memory-mb N'",
+    ),
+  ];
+}
+
+/** Instances that work, and use so much that they may disturb others or be ended soon. */
+export function checkUsage({ fleet, resources }: HostFacts): Finding[] {
+  return (fleet?.instances ?? []).flatMap((instance) => {
+    const found = resourceProblem(instance, resources);
+    if (found === null) return [];
+    const [what = '', remedy = ''] = found.text.split('; ');
+    return [warning('usage', `${instance.name} ${what}`, remedy)];
+  });
 }
 
 export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts): Finding[] {

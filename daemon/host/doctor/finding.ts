@@ -21,6 +21,7 @@ export const FINDING_IDS = [
   'port_pb_global_port',
   'inotify',
   'open_files',
+  'memory',
   'daemon',
   'daemon_version',
   'daemon_log',
@@ -41,6 +42,7 @@ export const FINDING_IDS = [
   'migration_drift',
   'damaged',
   'instances',
+  'usage',
 ] as const;
 
 export type FindingId = (typeof FINDING_IDS)[number];

@@ -38,7 +38,7 @@ export function readOomScore(pid: number | 'self'): number | null {
   }
 }
 
-/** Best effort: a failure does not block the start. `fathomd doctor` reports an instance with a lower value. */
+/** Raising the value needs no privilege. */
 export function setOomScore(pid: number, score: number): void {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, String(score));

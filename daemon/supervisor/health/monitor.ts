@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { freemem, loadavg } from 'node:os';
+import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { DaemonUsage } from '../../../shared/api/daemon.ts';
 import { messageOf } from '../../../shared/errors.ts';
@@ -105,6 +105,8 @@ export class Monitor {
       event_loop_delay_ms: Number.isFinite(delayMs) ? round(Math.max(0, delayMs)) : 0,
       load_1m: round(loadavg()[0] ?? 0),
       memory_free_bytes: freemem(),
+      memory_total_bytes: totalmem(),
+      processors: availableParallelism(),
       disk_free_bytes: disk?.freeBytes ?? null,
       disk_path: disk?.path ?? null,
     };

@@ -14,10 +14,15 @@ const DISK_EVERY_MS = 5 * 60_000;
 const PSS_EVERY_MS = 5 * 60_000;
 const PSS_RESIDENT_CHANGE = 0.02;
 
+/** A shorter use of all processors is normal, for example while a list is read. */
+const SUSTAINED_MS = 30_000;
+
 interface CpuReading {
   pid: number;
   cpuSeconds: number;
   atMs: number;
+  /** The rate up to this reading; null for the first one. */
+  percent: number | null;
 }
 
 interface PssReading {
@@ -38,6 +43,7 @@ export interface SampleTarget {
 export class Sampler {
   readonly #clock: Clock;
   readonly #cpu = new Map<string, CpuReading>();
+  readonly #sustainedCpu = new Map<string, CpuReading>();
   readonly #pss = new Map<string, PssReading>();
   readonly #disk = new Map<string, { bytes: number; atMs: number }>();
 
@@ -57,7 +63,10 @@ export class Sampler {
         {
           at: this.#clock.now().toISOString(),
           pss_bytes: pss,
-          cpu_percent: process ? this.#cpuPercent(target, process.cpuSeconds) : null,
+          cpu_percent: process ? this.#cpuPercent(this.#cpu, target, process.cpuSeconds, 0) : null,
+          sustained_cpu_percent: process
+            ? this.#cpuPercent(this.#sustainedCpu, target, process.cpuSeconds, SUSTAINED_MS)
+            : null,
           disk_bytes: disk,
           open_connections: connections.get(target.port) ?? 0,
         },
@@ -67,16 +76,29 @@ export class Sampler {
 
   remove(name: string): void {
     this.#cpu.delete(name);
+    this.#sustainedCpu.delete(name);
     this.#pss.delete(name);
     this.#disk.delete(name);
   }
 
-  #cpuPercent({ name, pid }: SampleTarget, cpuSeconds: number): number | null {
+  /** The rate since the last reading, which is at least `leastMs` old; until then the rate before it. */
+  #cpuPercent(
+    readings: Map<string, CpuReading>,
+    { name, pid }: SampleTarget,
+    cpuSeconds: number,
+    leastMs: number,
+  ): number | null {
     const atMs = this.#clock.monotonic();
-    const before = this.#cpu.get(name);
-    this.#cpu.set(name, { pid, cpuSeconds, atMs });
-    if (!before || before.pid !== pid || atMs <= before.atMs) return null;
-    return Math.round(((cpuSeconds - before.cpuSeconds) / ((atMs - before.atMs) / 1000)) * 1000) / 10;
+    const before = readings.get(name);
+    if (!before || before.pid !== pid) {
+      readings.set(name, { pid, cpuSeconds, atMs, percent: null });
+      return null;
+    }
+    const elapsedMs = atMs - before.atMs;
+    if (elapsedMs <= 0 || elapsedMs < leastMs) return before.percent;
+    const percent = Math.round(((cpuSeconds - before.cpuSeconds) / (elapsedMs / 1000)) * 1000) / 10;
+    readings.set(name, { pid, cpuSeconds, atMs, percent });
+    return percent;
   }
 
   async #pssBytes({ name, pid }: SampleTarget, residentPages: number): Promise<number | null> {

@@ -14,6 +14,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
   const { now } = view.fleet;
   // Measurements of a process that has exited are outdated.
   const usage = instance.pid === null ? null : instance.usage;
+  const { memory_bytes: memory, disk_bytes: disk } = instance.limits;
   const line = (label: string, ...spans: Span[]) =>
     paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
   const plain = (label: string, text: string) => line(label, ['plain', text]);
@@ -34,13 +35,16 @@ export function summaryLines(view: View, instance: Instance): string[] {
     plain('Probe', probeText(instance, now)),
     plain(
       'Memory',
-      measured(usage?.pss_bytes, (value) => `${byteSize(value)} (shared pages divided among the instances)`),
+      measured(usage?.pss_bytes, (value) => `${byteSize(value)}${ofLimit(memory)}`),
     ),
     plain(
       'CPU',
       measured(usage?.cpu_percent, (value) => `${percent(value)} % of one core`),
     ),
-    plain('Disk', measured(instance.usage?.disk_bytes, byteSize)),
+    plain(
+      'Disk',
+      measured(instance.usage?.disk_bytes, (value) => `${byteSize(value)}${ofLimit(disk)}`),
+    ),
     plain('Connections', measured(usage?.open_connections, String)),
     '',
     plain('Data', instance.db_path),
@@ -97,6 +101,10 @@ function probeText({ probe }: Instance, now: number): string {
   if (probe === null) return 'not probed yet';
   const outcome = probe.ok ? `ok in ${latency(probe.latency_ms)}` : `failed: ${probe.error ?? 'no answer'}`;
   return `${outcome}, ${longDuration(since(probe.at, now))} ago`;
+}
+
+function ofLimit(limit: number | null): string {
+  return limit === null ? ', without a limit' : ` of ${byteSize(limit)}`;
 }
 
 function measured(value: number | null | undefined, format: (value: number) => string): string {

@@ -6,9 +6,12 @@ import {
   failed,
   globalInstance,
   instance,
+  usage,
 } from '../../../test/console/fleet-fixtures.ts';
 import { initialState } from './fleet-state.ts';
 import { problemsOf } from './problems.ts';
+
+const MIB = 1024 ** 2;
 
 function titles(instances: ReturnType<typeof instance>[], changes = {}) {
   const state = {
@@ -32,8 +35,19 @@ it('sorts the worst first and the global database before the others', () => {
 });
 
 it('reports a host with little free disk or memory', () => {
-  const usage = daemonUsage({ disk_free_bytes: 10_000_000, memory_free_bytes: 1_000_000 });
-  expect(titles([globalInstance()], { usage })).toEqual(['host', 'host']);
+  const low = daemonUsage({ disk_free_bytes: 10_000_000, memory_free_bytes: 1_000_000 });
+  expect(titles([globalInstance()], { usage: low })).toEqual(['host', 'host']);
+});
+
+it('reports an instance that uses much, and whether it has a limit', () => {
+  const host = daemonUsage({ memory_total_bytes: 1000 * MIB, processors: 2 });
+  const list = [
+    instance('a', { usage: usage(250 * MIB, 1) }),
+    instance('b', { usage: usage(90 * MIB, 1), limits: { memory_bytes: 100 * MIB, disk_bytes: null } }),
+    instance('c', { usage: usage(10 * MIB, 190) }),
+    instance('d', { usage: usage(90 * MIB, 1) }),
+  ];
+  expect(titles(list, { usage: host })).toEqual(['a', 'b', 'c']);
 });
 
 it('finds no problems in a running fleet', () => {

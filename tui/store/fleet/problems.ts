@@ -1,5 +1,6 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
+import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
 import { byteSize, plural } from '../text/format.ts';
 import { causeOf, reasonLine, SEVERITIES, type Severity, severityOf } from '../text/reason.ts';
 import type { Spot } from '../view/location.ts';
@@ -34,7 +35,7 @@ export function problemsOf(state: FleetState): readonly Problem[] {
 }
 
 function findProblems(state: FleetState): readonly Problem[] {
-  return [...hostProblems(state), ...instanceProblems(state)].toSorted(
+  return [...hostProblems(state), ...instanceProblems(state), ...resourceProblems(state)].toSorted(
     (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity),
   );
 }
@@ -52,6 +53,29 @@ function instanceProblems({ instances, now }: FleetState): Problem[] {
     why: reasonLine(instance, now) ?? '',
     cause: instance.kind === 'user' ? causeOf(instance) : null,
   }));
+}
+
+/** Instances that work, and use so much that they may disturb others or be ended soon. */
+function resourceProblems({ instances, usage, now }: FleetState): Problem[] {
+  const host = hostResources(usage);
+  return [...instances.values()].flatMap((instance): Problem[] => {
+    if (severityOf(instance, now) !== 'ok') return [];
+    const found = resourceProblem(instance, host);
+    if (found === null) return [];
+    const { name, phase } = instance;
+    return [
+      {
+        key: name,
+        name,
+        about: 'instance',
+        severity: 'slow',
+        phase,
+        title: name,
+        why: found.text,
+        cause: `uses much: ${found.kind}`,
+      },
+    ];
+  });
 }
 
 function byKindThenName(a: Instance, b: Instance): number {

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import type { DaemonStatus } from '../../../../shared/api/daemon.ts';
@@ -75,6 +76,8 @@ export async function gatherFacts(
     networkDisks: onNetwork,
     inotifyInstances,
     openFiles,
+    memoryAvailableBytes: freemem(),
+    resources: { memory_total_bytes: totalmem(), processors: availableParallelism() },
     databases,
     flock,
     daemon,

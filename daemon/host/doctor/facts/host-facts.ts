@@ -1,5 +1,6 @@
 import type { DaemonStatus } from '../../../../shared/api/daemon.ts';
 import type { FieldError } from '../../../../shared/errors.ts';
+import type { HostResources } from '../../../../shared/resource-use.ts';
 import type { DiskFacts } from './disks.ts';
 import type { FleetFacts } from './fleet-facts.ts';
 import type { NetworkDisk } from './network-disks.ts';
@@ -27,6 +28,9 @@ export interface HostFacts {
   inotifyInstances: number | null;
   /** The hard limit; Node raises its soft limit to it. Null when it cannot be read. */
   openFiles: number | null;
+  /** Memory that programs can still get. */
+  memoryAvailableBytes: number;
+  resources: HostResources;
   /** User databases on disk. */
   databases: number;
   flock: 'ok' | 'missing' | 'no_fork_unknown';
