@@ -28,8 +28,10 @@ describe('the documentation', () => {
     const folder = join(import.meta.dirname, '../../docs/decisions');
     const names = (await readdir(folder)).filter((name) => /^\d/.test(name)).toSorted();
     const index = await docs('decisions/README.md');
-    for (const [at, name] of names.entries()) {
-      const number = String(at + 1).padStart(4, '0');
+    // A number can be missing: it is given before the decision is finished.
+    expect(new Set(names.map((name) => name.slice(0, 4))).size).toBe(names.length);
+    for (const name of names) {
+      const number = name.slice(0, 4);
       const text = await readFile(join(folder, name), 'utf8');
       expect(text).toMatch(
         new RegExp(
