@@ -7,6 +7,7 @@ interface HookModules {
   'lib/api-keys': typeof import('./global/lib/api-keys.js');
   'lib/daemon': typeof import('./global/lib/daemon.js');
   'lib/oauth': typeof import('./global/lib/oauth.js');
+  'lib/ports': typeof import('./global/lib/ports.js');
   'lib/requests': typeof import('./global/lib/requests.js');
   'lib/rows': typeof import('./global/lib/rows.js');
   'lib/secrets': typeof import('./global/lib/secrets.js');

@@ -186,7 +186,7 @@ export const PHASE_REASONS = {
     text: 'no free port',
     cause: 'all ports are used',
     retry: 'until_gone',
-    remedy: 'raise PB_PORT_RANGE and restart the daemon, or stop instances',
+    remedy: 'raise PB_PORT_RANGE and restart the daemon, or delete databases',
   },
 } as const satisfies Readonly<Record<string, ReasonRule>>;
 

@@ -236,9 +236,10 @@ export class Catalog {
       },
       publicUrl: (port) => settings.publicUrl(row.name, port),
       probeAuthorization: superuserToken,
+      savePort: (port) => this.savePort(row.name, port),
       onPort: (port) => {
         logLimit.afterStart();
-        this.#notePort(row.name, port);
+        void this.savePort(row.name, port);
       },
       limits: () => limitsOf(row, config.databaseLimits),
     };
@@ -289,16 +290,46 @@ export class Catalog {
     return { ownerId: row.user, superuser, now: clock.now() };
   }
 
-  /** Stores the port of a running instance. After a failure, the next reconciliation stores it. */
-  #notePort(name: string, port: number): void {
+  /**
+   * Stores the port of an instance in its row, and frees its former port. After a failure, the next reconciliation stores it.
+   *
+   * @returns false when the row of another database names the port
+   */
+  async savePort(name: string, port: number): Promise<boolean> {
     const entry = this.#entries.get(name);
-    // The end of provisioning stores the port as well.
-    if (!entry || entry.row.port === port || entry.row.state === 'provisioning') return;
-    this.update(entry, { port }).catch((error: unknown) => {
+    if (!entry) return true;
+    try {
+      if (entry.row.port !== port && !(await this.#storePort(entry, port))) return false;
+    } catch (error) {
       this.#deps.log.warn(
         { instance: name, port },
         `cannot store the port now, the next reconciliation retries: ${messageOf(error)}`,
       );
-    });
+      return true;
+    }
+    this.#deps.ports.keepOnly(name, port);
+    return true;
+  }
+
+  async #storePort(entry: CatalogEntry, port: number): Promise<boolean> {
+    const { repository, log } = this.#deps;
+    const set = async (one: CatalogEntry, to: number) => {
+      this.#noteChange(one.row.name);
+      const isStored = await repository.setPort(one.row.id, to);
+      if (isStored) one.row.port = to;
+      this.#noteChange(one.row.name);
+      return isStored;
+    };
+    if (await set(entry, port)) return true;
+    // The process of this instance listens, so the row that names the port is outdated: as after an upgrade of a release
+    // that gave ports of stopped databases away.
+    const other = this.entries().find(({ row }) => row.port === port && row.name !== entry.row.name);
+    const { name } = entry.row;
+    if (!other || entry.runner.state.phase !== 'running') {
+      log.warn({ instance: name, port }, 'another row of user_databases names its port, it gets another one');
+      return false;
+    }
+    log.warn({ instance: other.row.name, port }, `${name} runs on its port, it gets another one`);
+    return (await set(other, 0)) && set(entry, port);
   }
 }

@@ -1,5 +1,6 @@
 import { FathomError } from '../../shared/errors.ts';
 import type {
+  DatabaseRow,
   DatabaseRowChange,
   ListedDatabase,
   OwnerAccount,
@@ -7,8 +8,11 @@ import type {
   ReserveRequest,
 } from '../../shared/hooks/control-plane-routes.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
-import { type ControlPlaneClient, isStatus, unreadable } from '../control-plane/client.ts';
+import { type ControlPlaneClient, fieldsOf, isStatus, unreadable } from '../control-plane/client.ts';
 import { deleteRecord } from '../control-plane/records.ts';
+
+/** PocketBase's code for a value that breaks a unique index. */
+const NOT_UNIQUE = 'validation_not_unique';
 
 /** Rows of user databases in the global PocketBase. */
 export class DatabaseRepository {
@@ -54,6 +58,29 @@ export class DatabaseRepository {
 
   /** @throws FathomError `not_found` when the row was deleted in the meantime */
   async update(id: string, changes: DatabaseRowChange): Promise<void> {
+    await this.#change(id, changes);
+  }
+
+  /** Stores a port. False when another row names it. @throws as `update` */
+  async setPort(id: string, port: number): Promise<boolean> {
+    try {
+      await this.#change(id, { port });
+      return true;
+    } catch (error) {
+      const isTaken =
+        isStatus(error, 400) &&
+        fieldsOf(error.data['data']).some(({ path, code }) => path === 'port' && code === NOT_UNIQUE);
+      if (isTaken) return false;
+      throw error;
+    }
+  }
+
+  /** Ports that were freed by databases, the oldest first. */
+  listFreedPorts(): Promise<number[]> {
+    return this.#client.get('/api/fathom/databases/freed-ports');
+  }
+
+  async #change(id: string, changes: Partial<DatabaseRow>): Promise<void> {
     try {
       await this.#client.call((client) => client.collection('user_databases').update(id, changes));
     } catch (error) {

@@ -102,6 +102,7 @@ export function createDatabaseServices(deps: {
   const provisioner = new Provisioner({
     catalog,
     fleet,
+    ports,
     repository,
     template,
     masterKeys,
@@ -123,7 +124,7 @@ export function createDatabaseServices(deps: {
     catalog,
     provisioner,
     lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log }),
-    reconciler: new Reconciler({ catalog, fleet, repository, users, provisioner, log }),
+    reconciler: new Reconciler({ catalog, fleet, ports, repository, users, provisioner, log }),
     ownerSync,
     template,
     async tryMigrations() {

@@ -60,6 +60,17 @@ class Rows {
     return Promise.resolve();
   }
 
+  /** As the unique index. */
+  setPort(id: string, port: number): Promise<boolean> {
+    const isNamed = [...this.rows.values()].some((row) => row.port === port && port > 0 && row.id !== id);
+    if (!isNamed) Object.assign(this.rows.get(id) ?? {}, { port });
+    return Promise.resolve(!isNamed);
+  }
+
+  listFreedPorts(): Promise<number[]> {
+    return Promise.resolve([]);
+  }
+
   delete(id: string): Promise<void> {
     this.rows.delete(id);
     return Promise.resolve();
@@ -123,7 +134,7 @@ beforeEach(async () => {
   const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
   const template = { refresh: () => Promise.resolve() };
   lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
-  reconciler = new Reconciler({ catalog, fleet, repository, users, provisioner, log });
+  reconciler = new Reconciler({ catalog, fleet, ports, repository, users, provisioner, log });
   await reconciler.load();
 });
 

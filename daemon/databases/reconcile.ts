@@ -5,6 +5,7 @@ import type { Logger } from '../base/log/log.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
+import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { adoptionProblem, groupByInstance, isOutdated } from '../supervisor/start/takeover.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
@@ -14,6 +15,7 @@ import type { Provisioner } from './provisioning/provisioner.ts';
 export interface ReconcileDeps {
   catalog: Catalog;
   fleet: Fleet;
+  ports: PortAllocator;
   repository: DatabaseRepository;
   users: UserRepository;
   provisioner: Provisioner;
@@ -34,7 +36,9 @@ export class Reconciler {
 
   /** Registers all databases. Rows with an invalid name are logged and skipped. */
   async load(): Promise<void> {
-    for (const row of await this.#deps.repository.list()) this.#register(row);
+    const { ports, repository } = this.#deps;
+    ports.noteFreed(await repository.listFreedPorts());
+    for (const row of await repository.list()) this.#register(row);
   }
 
   /**
@@ -137,7 +141,9 @@ export class Reconciler {
       entry.runner.state.update({});
     }
     const { port } = entry.runner.state.observed;
-    if (port !== null && port !== row.port) await this.#deps.catalog.update(entry, { port });
+    if (port === null || port === row.port || entry.runner.state.phase !== 'running') return;
+    entry.row.port = row.port;
+    await this.#deps.catalog.savePort(row.name, port);
   }
 
   /** Stops a database without a row. Its directory stays for an administrator to inspect. */

@@ -7,6 +7,7 @@ import type { Losses } from '../base/log/log-sink.ts';
 import { RecentLog } from '../base/log/recent-log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
+import { requireUnnamedPorts } from '../databases/named-ports.ts';
 import { type Binary, verifyBinary } from '../pocketbase/binary/binary.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
@@ -26,7 +27,7 @@ export interface Host {
   instanceLogsDir: string;
 }
 
-/** @throws FathomError `data_dir.locked`, `data_dir.unusable`, `pocketbase.missing`, `pocketbase.unusable` */
+/** @throws FathomError `config.invalid`, `data_dir.locked`, `data_dir.unusable`, `pocketbase.missing`, `pocketbase.unusable` */
 export async function prepareHost(
   config: Config,
   { clock, resources }: { clock: Clock; resources: AsyncDisposableStack },
@@ -48,6 +49,10 @@ export async function prepareHost(
   resources.defer(() => lock.release());
   // The current directory may be removed, for example by the next deployment. Then no process could be started.
   process.chdir(config.dataDir);
+  requireUnnamedPorts(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db'), {
+    SERVER_PORT: config.server.port,
+    PB_GLOBAL_PORT: config.globalPort,
+  });
   const binary = await verifyBinary(config.binaryPath);
   const ownLog = config.log.dir
     ? new InstanceLog(join(config.log.dir, 'fathomd.log'), clock, config.log)

@@ -51,15 +51,20 @@ export class Fleet {
     this.#sampler = new Sampler(deps.clock);
   }
 
-  /** Adds an instance without starting it. Returns the existing runner when the name is known. */
+  /**
+   * Adds an instance without starting it. Returns the existing runner when the name is known.
+   *
+   * @param lastPort the port in its row; it has none when another instance has this port, or when the range was moved
+   */
   add(spec: InstanceSpec, lastPort: number | null): Runner {
     const known = this.#runners.get(spec.name);
     if (known) return known;
-    if (lastPort !== null && 'preferred' in spec.port) this.#deps.ports.reserve(spec.name, lastPort, false);
+    const keepsPort =
+      lastPort !== null && ('fixed' in spec.port || this.#deps.ports.reserve(spec.name, lastPort));
     const runner = new Runner(
       spec,
       { ...this.#deps, starts: this.#starts, publish: (event: FleetEvent) => this.#deps.bus.publish(event) },
-      lastPort,
+      keepsPort ? lastPort : null,
     );
     this.#runners.set(spec.name, runner);
     this.#deps.bus.publish({ kind: 'instance.added', instance: runner.state.view() });

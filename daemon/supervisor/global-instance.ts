@@ -77,6 +77,7 @@ export function globalInstance(options: {
     onReplaced: () => {},
     publicUrl: (port) => `http://${hostAndPort(config.bindAddress, port)}`,
     probeAuthorization: options.authorization,
+    savePort: () => Promise.resolve(true),
     onPort: () => {
       logLimit.afterStart();
       // Best effort: without the marker, the next start counts as the first one.

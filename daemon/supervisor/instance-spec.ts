@@ -33,6 +33,11 @@ export interface InstanceSpec {
   publicUrl: (port: number) => string;
   /** Authorization of the probe that reads the database; null only probes whether the process serves. */
   probeAuthorization: (() => string | Promise<string>) | null;
+  /**
+   * Stores a port before the process listens on it. False when the row of another database names it. Never rejects: without
+   * the control plane, the port is stored later.
+   */
+  savePort: (port: number) => Promise<boolean>;
   /** Called when the instance runs, with its port. */
   onPort: (port: number) => void;
   /** The limits in force now. */

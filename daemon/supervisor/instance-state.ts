@@ -7,6 +7,9 @@ import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
 /** Half an hour with the default interval. */
 const MAX_PROBES = 60;
 
+/** Phases in which the process of the instance has the port. In others, requests could reach another process. */
+const LISTENS: ReadonlySet<InstancePhase> = new Set(['running', 'unresponsive']);
+
 /** The observed state of one instance, except its phase. */
 export interface Observed {
   desired: 'running' | 'stopped';
@@ -187,7 +190,7 @@ export class InstanceState {
       desired: observed.desired,
       reason: this.#reason,
       port: observed.port,
-      url: observed.port === null ? null : spec.publicUrl(observed.port),
+      url: observed.port === null || !LISTENS.has(this.#phase) ? null : spec.publicUrl(observed.port),
       pid: observed.pid,
       started_at: observed.startedAt?.toISOString() ?? null,
       restarts: observed.restarts,

@@ -161,7 +161,6 @@ export class Runner {
   }
 
   async #waitForCommand(signal: AbortSignal): Promise<void> {
-    this.#deps.ports.markInactive(this.spec.name);
     if (!this.#shouldRun) {
       await this.#endFoundProcess();
       // A start command may have come in the meantime.

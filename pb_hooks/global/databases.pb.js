@@ -7,6 +7,7 @@ routerAdd(
   '/api/fathom/databases/reserve',
   (e) => {
     const { orNull } = require(`${__hooks}/lib/rows.js`);
+    const { isPortNamed } = require(`${__hooks}/lib/ports.js`);
     const { databaseName, mayHaveDatabase } = require(`${__hooks}/rules/accounts.js`);
     /** @type {import('../../shared/hooks/control-plane-routes.ts').ReserveRequest} */
     const body = e.requestInfo().body;
@@ -39,6 +40,7 @@ routerAdd(
         row.set('state', 'provisioning');
         row.set('desired', 'running');
         row.set('superuser_secret', body.superuser_secret);
+        row.set('port', isPortNamed(tx, body.port) ? 0 : body.port);
         tx.save(row);
         created = true;
       }
@@ -60,6 +62,27 @@ routerAdd(
     });
     return e.json(200, reservation);
   },
+  $apis.requireSuperuserAuth(),
+);
+
+// A port whose database has left it. Its clients may still send requests there, so the daemon reuses it last.
+onRecordUpdate((e) => {
+  const before = e.record.original().getInt('port');
+  e.next();
+  if (before !== e.record.getInt('port')) require(`${__hooks}/lib/ports.js`).noteFreed(e.app, before);
+}, 'user_databases');
+
+onRecordDelete((e) => {
+  const before = e.record.original().getInt('port');
+  e.next();
+  require(`${__hooks}/lib/ports.js`).noteFreed(e.app, before);
+}, 'user_databases');
+
+// → number[]: ports that databases have left, the oldest first.
+routerAdd(
+  'GET',
+  '/api/fathom/databases/freed-ports',
+  (e) => e.json(200, require(`${__hooks}/lib/ports.js`).listFreed(e.app)),
   $apis.requireSuperuserAuth(),
 );
 

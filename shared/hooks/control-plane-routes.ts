@@ -11,7 +11,7 @@ export interface DatabaseRow {
   user: string;
   state: 'provisioning' | 'ready' | 'deleting';
   desired: 'running' | 'stopped';
-  /** The port of the last start; 0 before the first start. */
+  /** The port that belongs to the database, also while it is stopped; 0 when it gets one with the next start. */
   port: number;
   /** Limits in MiB; 0 for the default of the daemon. */
   memory_mb: number;
@@ -21,9 +21,7 @@ export interface DatabaseRow {
   created: string;
 }
 
-export type DatabaseRowChange = Partial<
-  Pick<DatabaseRow, 'state' | 'desired' | 'port' | 'memory_mb' | 'disk_mb'>
->;
+export type DatabaseRowChange = Partial<Pick<DatabaseRow, 'state' | 'desired' | 'memory_mb' | 'disk_mb'>>;
 
 export type ListedDatabase = DatabaseRow & {
   /** Of the owner; null when it cannot be read. */
@@ -61,6 +59,8 @@ export interface ReserveRequest {
   /** YYYY-MM-DD. */
   day: string;
   superuser_secret: string;
+  /** The port of a new database, unless another row names it. */
+  port: number;
 }
 
 export interface Reservation {

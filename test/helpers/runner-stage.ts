@@ -138,6 +138,7 @@ export class Stage {
       onReplaced: () => {},
       publicUrl: (port) => `http://127.0.0.1:${port}`,
       probeAuthorization: null,
+      savePort: () => Promise.resolve(true),
       onPort: () => {},
       limits: () => this.limits,
     };

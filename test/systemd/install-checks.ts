@@ -13,6 +13,7 @@ const PREPARE = `
     -keyout /etc/nginx/fathom/privkey.pem -out /etc/nginx/fathom/fullchain.pem 2>/dev/null
   rm -f /etc/nginx/sites-enabled/default
   echo 'PB_PUBLIC_URL=https://{name}--{port}.db.example.com' >> /etc/fathom/fathom.env
+  echo 'TRUSTED_PROXIES=127.0.0.1,::1' >> /etc/fathom/fathom.env
   # Hung after 5 s instead of 30: the test waits for it.
   mkdir -p /etc/systemd/system/fathomd.service.d
   printf '[Service]\\nWatchdogSec=5\\n' > /etc/systemd/system/fathomd.service.d/test.conf

@@ -78,7 +78,10 @@ export async function openDatabase(
 ): Promise<DatabaseAccess> {
   const sinceMs = deps.clock.monotonic();
   const entry = await ensureDatabase(user, deps);
-  return { ...summarizeDatabase(entry), token: await createOwnerToken(entry, { limit, sinceMs }, deps) };
+  const token = await createOwnerToken(entry, { limit, sinceMs }, deps);
+  const summary = summarizeDatabase(entry);
+  // Without a URL, another process could receive the token.
+  return { ...summary, token: summary.url === null ? null : token };
 }
 
 /** Returns null and logs a warning when the files of the instance cannot be read now; the session works without it. */

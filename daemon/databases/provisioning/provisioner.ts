@@ -14,6 +14,7 @@ import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
+import type { PortAllocator } from '../../supervisor/start/ports.ts';
 import { type Catalog, type CatalogEntry, secretBelongsTo } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
 import { type StagedClone, stageClone } from './clone.ts';
@@ -33,6 +34,7 @@ export type ProvisionStep = 'reserved' | 'cloned' | 'running' | 'ready';
 export interface ProvisionerDeps {
   catalog: Catalog;
   fleet: Fleet;
+  ports: PortAllocator;
   repository: DatabaseRepository;
   template: TemplateStore;
   masterKeys: MasterKeys;
@@ -97,17 +99,11 @@ export class Provisioner {
   }
 
   async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {
-    const { catalog, clock, onStep, repository, seal } = this.#deps;
+    const { catalog, clock, onStep } = this.#deps;
     const startedMs = clock.monotonic();
     // Copies the template while the control plane reserves.
     await using clone = this.#stageClone();
-    const reservation = await repository.reserve({
-      user: user.id,
-      username: usernameOf(user.email),
-      day: utcDay(clock.now()),
-      // Used only when there is no row yet.
-      superuser_secret: seal(newSuperuserSecret(), secretBelongsTo(user.id)),
-    });
+    const reservation = await this.#reserve(user);
     const { database, owner } = reservation;
     if (database.state === 'deleting') throw beingDeleted(database.name);
     onStep('reserved', database.name);
@@ -133,6 +129,29 @@ export class Provisioner {
     return entry;
   }
 
+  /** Reserves the row together with the port, so that no other database gets the port of a row, also after a crash. */
+  async #reserve(user: { id: string; email: string }): Promise<Reservation> {
+    const { clock, ports, repository, seal } = this.#deps;
+    // The name, which will own the port, comes with the row.
+    const claimant = `user/${user.id}`;
+    const port = await ports.claim(claimant, ports.preferredFor(user.id));
+    try {
+      const reservation = await repository.reserve({
+        user: user.id,
+        username: usernameOf(user.email),
+        day: utcDay(clock.now()),
+        // Used only when there is no row yet.
+        superuser_secret: seal(newSuperuserSecret(), secretBelongsTo(user.id)),
+        port,
+      });
+      const { created, database } = reservation;
+      if (created && database.port === port) ports.transfer(claimant, database.name);
+      return reservation;
+    } finally {
+      ports.cancel(claimant, port);
+    }
+  }
+
   #stageClone(): StagedClone {
     const { catalog, template } = this.#deps;
     return stageClone(
@@ -145,7 +164,7 @@ export class Provisioner {
   #markReady(entry: CatalogEntry): void {
     const { name, user } = entry.row;
     const stored = this.#notes.run(user, async () => {
-      await this.#deps.catalog.update(entry, { state: 'ready', port: entry.runner.state.observed.port ?? 0 });
+      await this.#deps.catalog.update(entry, { state: 'ready' });
       this.#deps.onStep('ready', name);
     });
     stored.catch((error: unknown) => {

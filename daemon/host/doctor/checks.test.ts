@@ -25,6 +25,8 @@ const HEALTHY: HostFacts = {
   ],
   disks: [disk({})],
   networkDisks: [],
+  portRange: { base: 9000, range: 1000 },
+  localPorts: { ephemeral: [32_768, 60_999], reserved: [] },
   inotifyInstances: 8192,
   openFiles: 65_536,
   memoryAvailableBytes: 2 * GIB,

@@ -8,6 +8,7 @@ import type { HostFacts, PortFacts } from './facts/host-facts.ts';
 import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import { runFleetChecks } from './fleet-checks.ts';
 import { checkMasterKey, checkSessionKey, checkSettingsKey } from './key-checks.ts';
+import { checkPortRange } from './port-checks.ts';
 
 const MIN_NODE_MAJOR = 24;
 const MIB = 1024 * 1024;
@@ -43,6 +44,7 @@ export const CHECKS: readonly Check[] = [
   checkDisks,
   checkNetworkDisks,
   checkPorts,
+  checkPortRange,
   checkInotify,
   checkOpenFiles,
   checkMemory,

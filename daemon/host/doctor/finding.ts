@@ -19,6 +19,7 @@ export const FINDING_IDS = [
   'clock',
   'port_server_port',
   'port_pb_global_port',
+  'port_range',
   'inotify',
   'open_files',
   'memory',

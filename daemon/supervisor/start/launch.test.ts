@@ -25,7 +25,8 @@ async function launched(
     kind = 'global',
     prepared = null,
     prepare = () => Promise.resolve(null),
-  }: Partial<Pick<InstanceSpec, 'kind' | 'prepare'>> & { prepared?: string | null } = {},
+    savePort = () => Promise.resolve(true),
+  }: Partial<Pick<InstanceSpec, 'kind' | 'prepare' | 'savePort'>> & { prepared?: string | null } = {},
 ) {
   const { command, directory, log, driver } = instance;
   const spec = {
@@ -37,6 +38,7 @@ async function launched(
     port: { preferred: base },
     prepare,
     limits: () => ({ memory_bytes: null, disk_bytes: null }),
+    savePort,
   } as unknown as InstanceSpec;
   const deps = {
     driver,
@@ -77,6 +79,19 @@ it('tries the next port when another server takes the port after its check', asy
     return free;
   });
   expect(tried).toEqual([base, base + 1]);
+  expect(outcome).toMatchObject({ kind: 'running', running: { port: base + 1 } });
+});
+
+it('starts no process on a port that cannot be stored', async () => {
+  const base = await freePortRange(3);
+  const asked: number[] = [];
+  const { outcome, tried } = await launched(await bareInstance(), base, portIsFree, {
+    savePort: (port) => {
+      asked.push(port);
+      return Promise.resolve(port !== base);
+    },
+  });
+  expect({ asked, tried }).toEqual({ asked: [base, base + 1], tried: [base + 1] });
   expect(outcome).toMatchObject({ kind: 'running', running: { port: base + 1 } });
 });
 

@@ -101,6 +101,12 @@ export async function launch(
         message: error.message,
       });
     }
+    // Stored before the process listens: a row that names the port keeps others from it, also after a crash of the daemon.
+    if (!(await spec.savePort(port))) {
+      deps.ports.cancel(spec.name, port);
+      taken.add(port);
+      continue;
+    }
     if (signal.aborted) return { kind: 'interrupted', process: null };
     const outcome = await launchOn(
       { port, logStart, database, migrate, limitation },
@@ -133,9 +139,9 @@ async function choosePort(
   ports: PortAllocator,
   taken: ReadonlySet<number>,
 ): Promise<number> {
-  return 'fixed' in spec.port
-    ? ports.claimFixed(spec.port.fixed)
-    : ports.claim(spec.name, lastPort ?? spec.port.preferred, taken);
+  if ('fixed' in spec.port) return ports.claimFixed(spec.port.fixed);
+  const isUsable = lastPort !== null && ports.isInRange(lastPort);
+  return ports.claim(spec.name, isUsable ? lastPort : spec.port.preferred, taken);
 }
 
 async function launchOn(

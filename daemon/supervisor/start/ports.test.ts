@@ -76,21 +76,88 @@ describe('claiming a port', () => {
     expect(await ports.claim('b', 9002)).toBe(9000);
   });
 
-  it('gives an owner the same port again, and releases the port that it left', async () => {
+  it('gives an owner the same port again, and another one when it cannot listen there', async () => {
     const ports = allocator(3);
     expect(await ports.claim('a', 9000)).toBe(9000);
     expect(await ports.claim('a', 9000)).toBe(9000);
     expect(await ports.claim('a', 9000, new Set([9000]))).toBe(9001);
-    expect(await ports.claim('b', 9000)).toBe(9000);
+    expect(await ports.claim('b', 9000)).toBe(9002);
+    await expect(ports.claim('c', 9000)).rejects.toMatchObject({ code: 'ports.exhausted' });
   });
 
-  it('uses the port of a stopped instance only when no other port is free', async () => {
+  it('never gives the port of an instance to another one, also when it is stopped', async () => {
     const ports = allocator(2);
-    await ports.claim('stopped', 9000);
-    ports.markInactive('stopped');
+    expect(ports.reserve('stopped', 9000)).toBe(true);
     expect(await ports.claim('b', 9000)).toBe(9001);
-    expect(await ports.claim('c', 9001)).toBe(9000);
-    await expect(ports.claim('stopped', 9000)).rejects.toMatchObject({ code: 'ports.exhausted' });
+    await expect(ports.claim('c', 9000)).rejects.toMatchObject({ code: 'ports.exhausted' });
+    expect(await ports.claim('stopped', 9000)).toBe(9000);
+  });
+
+  it('reuses freed ports last, the one that was freed first before the others', async () => {
+    const ports = allocator(4);
+    ports.noteFreed([9003]);
+    for (const [owner, port] of [
+      ['a', 9000],
+      ['b', 9001],
+    ] as const) {
+      await ports.claim(owner, port);
+      ports.release(owner);
+    }
+    const given = [];
+    for (const owner of ['c', 'd', 'e', 'f']) given.push(await ports.claim(owner, 9000));
+    expect(given).toEqual([9002, 9003, 9000, 9001]);
+    // It is not freed while it has an owner, and the last one again afterwards.
+    ports.release('d');
+    ports.release('c');
+    expect([await ports.claim('g', 9002), await ports.claim('h', 9002)]).toEqual([9003, 9002]);
+  });
+
+  it('keeps the former port of an instance until the new one is stored', async () => {
+    const ports = allocator(3, [9000]);
+    ports.reserve('a', 9000);
+    expect(await ports.claim('a', 9000)).toBe(9001);
+    expect(ports.reserve('b', 9000)).toBe(false);
+    ports.keepOnly('a', 9001);
+    expect(ports.reserve('b', 9000)).toBe(true);
+    expect(ports.reserve('b', 9001)).toBe(false);
+  });
+
+  it('gives a reserved port to the owner that got the row', async () => {
+    const ports = allocator(1);
+    const port = await ports.claim('user/1', 9000);
+    ports.transfer('user/1', 'name');
+    ports.cancel('user/1', port);
+    expect(ports.reserve('other', port)).toBe(false);
+    ports.cancel('name', port);
+    expect(ports.reserve('other', port)).toBe(true);
+  });
+
+  it('lets a running process keep its port, and reserves none outside of the range', async () => {
+    const ports = allocator(3);
+    ports.reserve('stopped', 9000);
+    ports.adopt('runs', 9000);
+    expect(ports.reserve('stopped', 9000)).toBe(false);
+    ports.keepOnly('stopped', 9001);
+    expect(ports.reserve('another', 9000)).toBe(false);
+    expect(ports.reserve('moved', 8999)).toBe(false);
+    ports.adopt('moved', 9003);
+    expect([ports.isInRange(8999), ports.isInRange(9002), ports.isInRange(9003)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  it('assigns 50,000 ports, one to each owner', async () => {
+    const ports = allocator(50_000);
+    const given = new Set<number>();
+    for (let index = 0; index < 50_000; index += 1) {
+      given.add(await ports.claim(`owner${index}`, ports.preferredFor(`owner${index}`)));
+    }
+    expect(given.size).toBe(50_000);
+    await expect(ports.claim('another', 9000)).rejects.toMatchObject({ code: 'ports.exhausted' });
+    ports.release('owner7');
+    expect(given).toContain(await ports.claim('another', 9000));
   });
 
   it('counts the ports of the fleet and of other processes when none is free', async () => {
@@ -105,36 +172,40 @@ describe('claiming a port', () => {
     expect(await ports.claim('c', 9002)).toBe(9000);
   });
 
-  it('gives active owners different ports after any order of commands', async () => {
+  it('gives owners different ports after any order of commands', async () => {
     const owner = fc.constantFrom('a', 'b', 'c', 'd');
     const command = fc.record({
-      kind: fc.constantFrom('claim', 'markInactive', 'release', 'reserve'),
+      kind: fc.constantFrom('claim', 'keepOnly', 'release', 'reserve'),
       owner,
       port: fc.integer({ min: 9000, max: 9002 }),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(command, { maxLength: 30 }), async (commands) => {
         const ports = allocator(3);
-        const active = new Map<string, number>();
-        await Promise.all(
-          commands.map(async ({ kind, owner: name, port }) => {
-            if (kind === 'claim') {
-              const given = await ports.claim(name, port).catch(() => null);
-              if (given !== null) active.set(name, given);
-            } else if (kind === 'reserve') {
-              if (!active.has(name)) ports.reserve(name, port, false);
-            } else {
-              active.delete(name);
-              if (kind === 'markInactive') ports.markInactive(name);
-              else ports.release(name);
-            }
-          }),
-        );
-        // Claimed again in sequence: each owner keeps its port.
-        const again = new Map<string, number>();
-        for (const [name, port] of active) again.set(name, await ports.claim(name, port).catch(() => -1));
-        const given = [...again.values()].filter((port) => port !== -1);
-        expect(new Set(given).size).toBe(given.length);
+        const held = new Map<string, Set<number>>();
+        const portsOf = (name: string) => held.get(name) ?? new Set();
+        // Operations on one instance are serialized, those on different ones are not.
+        const last = new Map<string, Promise<void>>();
+        const run = async ({ kind, owner: name, port }: (typeof commands)[number]) => {
+          await last.get(name);
+          if (kind === 'claim') {
+            const given = await ports.claim(name, port).catch(() => null);
+            if (given !== null) held.set(name, portsOf(name).add(given));
+          } else if (kind === 'reserve') {
+            if (ports.reserve(name, port)) held.set(name, portsOf(name).add(port));
+          } else if (kind === 'keepOnly') {
+            ports.keepOnly(name, port);
+            held.set(name, new Set([...portsOf(name)].filter((one) => one === port)));
+            if (ports.reserve(name, port)) held.get(name)?.add(port);
+          } else {
+            ports.release(name);
+            held.delete(name);
+          }
+        };
+        for (const one of commands) last.set(one.owner, run(one));
+        await Promise.all(last.values());
+        const all = [...held.values()].flatMap((some) => [...some]);
+        expect(new Set(all).size).toBe(all.length);
       }),
     );
   });
@@ -148,12 +219,5 @@ describe('claiming a port', () => {
       code: 'server.port_in_use',
       message: textWith(port, 'PB_GLOBAL_PORT'),
     });
-  });
-
-  it('refuses to reserve a port that another owner has claimed', () => {
-    const ports = allocator(3);
-    expect(ports.reserve('a', 9000, true)).toBe(true);
-    expect(ports.reserve('b', 9000, true)).toBe(false);
-    expect(ports.reserve('a', 9000, false)).toBe(true);
   });
 });

@@ -33,22 +33,20 @@ export const portIsFree: PortCheck = (host, port) =>
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 
-interface Claim {
-  owner: string;
-  /** False for a stopped instance, which keeps its port unless all other ports are taken. */
-  active: boolean;
-}
-
 /**
- * Assigns ports to instances. A port is claimed before the first await, so concurrent starts never get the same one. Only
- * then is it checked for other processes.
+ * Assigns ports to instances. An owner keeps its ports until they are freed, also while it is stopped, so that a client of
+ * one instance never reaches another one. A port is claimed before the first await, so concurrent starts never get the same
+ * one. Only then is it checked for other processes.
  */
 export class PortAllocator {
   readonly #host: string;
   readonly #base: number;
   readonly #range: number;
   readonly #isFree: PortCheck;
-  readonly #claims = new Map<number, Claim>();
+  readonly #owners = new Map<number, string>();
+  readonly #portsOf = new Map<string, Set<number>>();
+  /** Ports that clients of a former owner may still use, in the order in which they were freed. */
+  readonly #freed = new Set<number>();
 
   constructor(options: { host: string; base: number; range: number; isFree?: PortCheck }) {
     this.#host = options.host;
@@ -61,53 +59,76 @@ export class PortAllocator {
     return this.#base + portOffset(userId, this.#range);
   }
 
-  /** Claims the last port of an instance without a check. False when another instance has it. */
-  reserve(owner: string, port: number, active: boolean): boolean {
-    const claim = this.#claims.get(port);
-    if (claim && claim.owner !== owner) return false;
-    this.#claims.set(port, { owner, active });
+  /** Whether the settings still allow a port. */
+  isInRange(port: number): boolean {
+    return port >= this.#base && port < this.#base + this.#range;
+  }
+
+  /** Notes ports that were freed before this start, the oldest first. */
+  noteFreed(ports: Iterable<number>): void {
+    for (const port of ports) this.#freed.add(port);
+  }
+
+  /** Keeps the port of an instance that has no process. False when another instance has it, or outside of the range. */
+  reserve(owner: string, port: number): boolean {
+    const holder = this.#owners.get(port);
+    if ((holder !== undefined && holder !== owner) || !this.isInRange(port)) return false;
+    this.#take(owner, port);
     return true;
   }
 
+  /** Claims the port on which a process of this instance listens. A former owner loses it. */
+  adopt(owner: string, port: number): void {
+    this.#take(owner, port);
+  }
+
   /**
-   * Claims the preferred port, or the next free one after it, wrapping around.
+   * Claims the preferred port, or the next free one after it, wrapping around. Ports of former owners come last, the one
+   * that was freed first before all others.
    *
    * @param avoid ports on which the instance has just failed to listen
    * @throws FathomError `ports.exhausted`
    */
   async claim(owner: string, preferred: number, avoid: ReadonlySet<number> = new Set()): Promise<number> {
-    const first = (((preferred - this.#base) % this.#range) + this.#range) % this.#range;
     let usedByOthers = 0;
-    // Ports of stopped instances are used only when no other port is free.
-    for (const takeInactive of [false, true]) {
-      usedByOthers = 0;
-      for (let step = 0; step < this.#range; step += 1) {
-        const port = this.#base + ((first + step) % this.#range);
-        const before = this.#claims.get(port);
-        const isOwn = before?.owner === owner;
-        if (before && !isOwn && (before.active || !takeInactive)) continue;
-        if (avoid.has(port)) {
-          usedByOthers += 1;
-          continue;
-        }
-        this.#claims.set(port, { owner, active: true });
-        let isFree = false;
+    for (const port of this.#candidates(owner, preferred)) {
+      const isOwn = this.#owners.get(port) === owner;
+      let isFree = false;
+      if (!avoid.has(port)) {
+        this.#take(owner, port);
         try {
           isFree = await this.#isFree(this.#host, port);
         } finally {
-          if (isFree) this.#releaseOthers(owner, port);
-          else if (before) this.#claims.set(port, before);
-          else this.#claims.delete(port);
+          if (!isFree && !isOwn) this.cancel(owner, port);
         }
-        if (isFree) return port;
-        usedByOthers += 1;
       }
+      if (isFree) {
+        this.#freed.delete(port);
+        return port;
+      }
+      usedByOthers += 1;
     }
     throw new FathomError(
       'ports.exhausted',
       `no free port in ${this.#base}–${this.#base + this.#range - 1}: ${this.#range - usedByOthers} belong to the fleet, ` +
-        `${usedByOthers} to other processes; raise PB_PORT_RANGE or stop some instances`,
+        `${usedByOthers} to other processes; raise PB_PORT_RANGE, or delete databases that are not needed`,
     );
+  }
+
+  /** The ports to try, each once. Reads the claims at the time of each step. */
+  *#candidates(owner: string, preferred: number): Generator<number> {
+    const first = (((preferred - this.#base) % this.#range) + this.#range) % this.#range;
+    const isOpen = (port: number) => (this.#owners.get(port) ?? owner) === owner;
+    const tried = new Set<number>();
+    for (let step = 0; step < this.#range; step += 1) {
+      const port = this.#base + ((first + step) % this.#range);
+      if (!isOpen(port) || (this.#freed.has(port) && this.#owners.get(port) !== owner)) continue;
+      tried.add(port);
+      yield port;
+    }
+    for (const port of Array.from(this.#freed)) {
+      if (this.isInRange(port) && isOpen(port) && !tried.has(port)) yield port;
+    }
   }
 
   /**
@@ -123,19 +144,51 @@ export class PortAllocator {
     );
   }
 
-  /** Marks the port of a stopped instance as inactive. It keeps the port until another instance needs it. */
-  markInactive(owner: string): void {
-    for (const claim of this.#claims.values()) if (claim.owner === owner) claim.active = false;
+  /** Frees all ports of an owner except one, which its row names. */
+  keepOnly(owner: string, kept: number): void {
+    if (!this.#owners.has(kept)) this.#take(owner, kept);
+    for (const port of this.#claimsOf(owner)) if (port !== kept) this.#free(port);
   }
 
-  /** Releases the ports of a removed instance. */
+  /** Frees the ports of a removed instance. */
   release(owner: string): void {
-    for (const [port, claim] of this.#claims) if (claim.owner === owner) this.#claims.delete(port);
+    for (const port of this.#claimsOf(owner)) this.#free(port);
   }
 
-  #releaseOthers(owner: string, kept: number): void {
-    for (const [port, claim] of this.#claims) {
-      if (claim.owner === owner && port !== kept) this.#claims.delete(port);
-    }
+  /** Gives the claims of one owner to another. */
+  transfer(from: string, to: string): void {
+    for (const port of this.#claimsOf(from)) this.#take(to, port);
+  }
+
+  /** Drops a claim on a port that its owner never used. */
+  cancel(owner: string, port: number): void {
+    if (this.#owners.get(port) === owner) this.#drop(port);
+  }
+
+  /** A copy: freeing a port changes the set. */
+  #claimsOf(owner: string): number[] {
+    return Array.from(this.#portsOf.get(owner) ?? []);
+  }
+
+  #take(owner: string, port: number): void {
+    this.#drop(port);
+    this.#owners.set(port, owner);
+    const ports = this.#portsOf.get(owner) ?? new Set();
+    this.#portsOf.set(owner, ports.add(port));
+  }
+
+  #drop(port: number): void {
+    const owner = this.#owners.get(port);
+    if (owner === undefined) return;
+    this.#owners.delete(port);
+    const ports = this.#portsOf.get(owner);
+    ports?.delete(port);
+    if (ports?.size === 0) this.#portsOf.delete(owner);
+  }
+
+  #free(port: number): void {
+    this.#drop(port);
+    this.#freed.delete(port);
+    this.#freed.add(port);
   }
 }

@@ -49,7 +49,7 @@ function globalAdoptionProblem(found: FoundProcess, spec: InstanceSpec): string 
   return changed.length > 0 ? `it was started with another ${changed.join(', ')}` : null;
 }
 
-/** Takes over a process of an earlier daemon. Null when it does not respond, or when another instance has its port. */
+/** Takes over a process of an earlier daemon. Null when it does not respond, or does not listen itself. */
 export async function takeOver(
   found: FoundProcess,
   process: InstanceProcess,
@@ -71,7 +71,8 @@ export async function takeOver(
     },
   );
   timeout.cancel();
-  if (!probe || signal.aborted || exitWatch.exit() || !ports.reserve(spec.name, port, true)) return null;
+  if (!probe || signal.aborted || exitWatch.exit() || !(await process.mayListen())) return null;
+  ports.adopt(spec.name, port);
   return { process, port, startedAt: found.startedAt, probe, limitation: null };
 }
 

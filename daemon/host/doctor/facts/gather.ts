@@ -22,6 +22,7 @@ import { readUninstallMark, UNINSTALL_REMEDIES } from '../../install/uninstall-m
 import { readDisks } from './disks.ts';
 import { gatherFleet } from './fleet-facts.ts';
 import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
+import { localPorts } from './local-ports.ts';
 import { findNetworkDisks } from './network-disks.ts';
 import { findWeakSecrets } from './secrets-strength.ts';
 import { masterKeyFacts, sessionKeyFacts, settingsKeyFacts } from './stored-keys.ts';
@@ -72,6 +73,8 @@ export async function gatherFacts(
     binary,
     dataDir: dataDirFacts,
     ports,
+    portRange: config?.ports ?? null,
+    localPorts: await localPorts(),
     disks,
     networkDisks: onNetwork,
     inotifyInstances,

@@ -20,6 +20,10 @@ export interface HostFacts {
     | { usable: false; problem: string };
   dataDir: DirectoryFacts;
   ports: readonly PortFacts[];
+  /** Null when the configuration is not valid. */
+  portRange: { base: number; range: number } | null;
+  /** Null when they cannot be read. */
+  localPorts: LocalPorts | null;
   /** Every file system that Fathom writes to. */
   disks: readonly DiskFacts[];
   /** Directories of the fleet on a network file system. */
@@ -56,6 +60,12 @@ export interface DirectoryFacts {
   state: 'writable' | 'absent' | 'cannot_be_created' | 'not_writable' | 'not_a_directory';
   /** Permission bits; null when it does not exist. */
   mode: number | null;
+}
+
+/** Ports of outgoing connections, `[first, last]`, except the reserved ones. */
+export interface LocalPorts {
+  ephemeral: readonly [number, number];
+  reserved: readonly (readonly [number, number])[];
 }
 
 export interface PortFacts {

@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import type { HostFacts } from './facts/host-facts.ts';
+import { parseLocalPorts } from './facts/local-ports.ts';
+import { checkPortRange } from './port-checks.ts';
+
+const LINUX = '32768\t60999\n';
+
+function check(base: number, range: number, reserved: string, processes: string[] = []) {
+  const fleet = {
+    processes: processes.map((address, index) => ({ instance: index === 0 ? 'global' : 'a', address })),
+  };
+  return checkPortRange({
+    localPorts: parseLocalPorts(LINUX, reserved),
+    portRange: { base, range },
+    fleet,
+  } as unknown as HostFacts);
+}
+
+const reserve = (line: string) => expect.stringContaining(`ip_local_reserved_ports = ${line}'`) as unknown;
+
+it('accepts a range outside of the ports of outgoing connections, and a reserved one', () => {
+  expect(check(9000, 1000, '\n')).toMatchObject([{ id: 'port_range', level: 'ok' }]);
+  expect(check(9000, 50_000, '32768-58999\n')).toMatchObject([{ level: 'ok' }]);
+});
+
+it('shows the line that reserves the rest and keeps what is reserved', () => {
+  expect(check(9000, 50_000, '\n')).toMatchObject([{ level: 'warning', remedy: reserve('32768-58999') }]);
+  expect(check(40_000, 11, '8080,40002-40004,40010\n')).toMatchObject([
+    { remedy: reserve('8080,40000-40001,40002-40004,40005-40009,40010') },
+  ]);
+});
+
+it('finds databases outside of the range, but not the global one', () => {
+  expect(check(9000, 10, '\n', ['127.0.0.1:8090', '127.0.0.1:9009', '[::1]:9010'])).toMatchObject([
+    { level: 'warning', summary: expect.stringContaining('1 databases') },
+  ]);
+  expect(check(9000, 10, '\n', ['127.0.0.1:8090', '127.0.0.1:9009'])).toMatchObject([{ level: 'ok' }]);
+});
+
+it('reads nothing into a host that does not show its ports', () => {
+  const facts = { localPorts: null, portRange: { base: 9000, range: 50_000 }, fleet: null };
+  expect(checkPortRange(facts as unknown as HostFacts)).toMatchObject([{ level: 'ok' }]);
+  expect(checkPortRange({ ...facts, portRange: null } as unknown as HostFacts)).toEqual([]);
+});

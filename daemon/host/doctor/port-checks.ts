@@ -1,0 +1,57 @@
+import type { HostFacts, LocalPorts } from './facts/host-facts.ts';
+import { type Finding, ok, warning } from './finding.ts';
+
+type Range = readonly [first: number, last: number];
+
+/**
+ * Linux takes the local port of an outgoing connection from a range of its own. While such a connection is open, no database
+ * can listen on its port.
+ */
+export function checkPortRange({ localPorts, portRange, fleet }: HostFacts): Finding[] {
+  if (portRange === null) return [];
+  const range: Range = [portRange.base, portRange.base + portRange.range - 1];
+  const findings: Finding[] = [];
+  const open = localPorts === null ? [] : unreserved(range, localPorts);
+  if (localPorts !== null && open.length > 0) {
+    const reserved = [...localPorts.reserved, ...open].toSorted(([a], [b]) => a - b);
+    findings.push(
+      warning(
+        'port_range',
+        `outgoing connections of this host can use ports of databases: ${open.map(text).join(', ')}`,
+        `put 'net.ipv4.ip_local_reserved_ports = ${reserved.map(text).join(',')}' into /etc/sysctl.d/50-fathom.conf, then 'sysctl --system'`,
+      ),
+    );
+  }
+  const outside = (fleet?.processes ?? []).filter(({ instance, address }) => {
+    const port = Number(address?.split(':').at(-1));
+    return instance !== 'global' && port > 0 && (port < range[0] || port > range[1]);
+  });
+  if (outside.length > 0) {
+    const [first] = outside;
+    findings.push(
+      warning(
+        'port_range',
+        `${outside.length} databases run outside of PB_BASE_PORT and PB_PORT_RANGE, like ${first?.instance} (${first?.address})`,
+        "restart them with 'fathomd databases restart NAME', which gives them a port of the range",
+      ),
+    );
+  }
+  if (findings.length === 0) findings.push(ok('port_range', `databases listen on ports ${text(range)}`));
+  return findings;
+}
+
+/** The parts of a range that Linux may use for outgoing connections. */
+function unreserved([first, last]: Range, { ephemeral, reserved }: LocalPorts): Range[] {
+  const parts: [number, number][] = [];
+  for (let port = Math.max(first, ephemeral[0]); port <= Math.min(last, ephemeral[1]); port += 1) {
+    if (reserved.some(([from, to]) => port >= from && port <= to)) continue;
+    const part = parts.at(-1);
+    if (part !== undefined && part[1] === port - 1) part[1] = port;
+    else parts.push([port, port]);
+  }
+  return parts;
+}
+
+function text([first, last]: Range): string {
+  return first === last ? String(first) : `${first}-${last}`;
+}
