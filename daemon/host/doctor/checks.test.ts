@@ -74,7 +74,7 @@ function findProblems(changes: Partial<HostFacts>): Finding[] {
 
 it('finds nothing on a healthy host', () => {
   expect(findProblems({})).toEqual([]);
-  expect(runChecks(HEALTHY)).toHaveLength(14);
+  expect(runChecks(HEALTHY)).toHaveLength(15);
 });
 
 describe('reports as fatal', () => {
@@ -284,7 +284,7 @@ it('accepts the default limits of Debian for a small fleet', () => {
 });
 
 it('skips limits that cannot be read', () => {
-  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(12);
+  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(13);
 });
 
 it('accepts a missing data directory before the first start', () => {
