@@ -76,7 +76,7 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
         ...['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ADMIN_PASSWORD', 'PB_ENCRYPTION_KEY'].map(
           (name) => `600 root:root /etc/fathom/credentials/${name}`,
         ),
-        '750 fathom:fathom /run/fathom',
+        '750 root:fathom /run/fathom',
         '700 fathom:fathom /var/lib/fathom',
       ],
       'modes',

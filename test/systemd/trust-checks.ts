@@ -59,6 +59,8 @@ export async function checkTrust(stage: Stage, releases: Releases, report: Repor
   });
   await report.check('root follows no link of the service account', async () => {
     const victim = '/srv/victim';
+    const socket = 'runuser -u fathom -- ln -sf /etc/shadow /run/fathom/fathomd.sock';
+    mustBe((await container.try('/bin/sh', ['-c', socket])).code, 1, 'the exit code of replacing the socket');
     await container.shell(`mkdir -m 755 ${victim}; echo kept > ${victim}/file`);
     await stage.systemctl('stop', 'fathomd');
     await container.shell(`
