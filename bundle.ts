@@ -95,6 +95,7 @@ const daemon = await build({
     'daemon/daemon.ts',
     'daemon/cli/daemon/run/worker.ts',
     'daemon/pocketbase/process/spawner/spawner.ts',
+    'daemon/accounts/sign-up/password-estimator.ts',
     'daemon/pocketbase/data/page-checker.ts',
     'daemon/queue/runner/runner-main.ts',
     'daemon/queue/runner/handler-thread.ts',

@@ -12,6 +12,7 @@ interface HookModules {
   'lib/rows': typeof import('./global/lib/rows.js');
   'lib/secrets': typeof import('./global/lib/secrets.js');
   'lib/sign-in': typeof import('./global/lib/sign-in.js');
+  'lib/sign-ups': typeof import('./global/lib/sign-ups.js');
   'lib/superuser': typeof import('./global/lib/superuser.js');
   'lib/validation': typeof import('./global/lib/validation.js');
   'queue/route': typeof import('./global/queue/route.js');

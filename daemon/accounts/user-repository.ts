@@ -17,6 +17,8 @@ export interface NewUser {
   password: string;
   name?: string | undefined;
   role?: Role | undefined;
+  /** The address counts as proved. */
+  verified?: boolean | undefined;
   /** Values of fields that an administrator has added to the accounts. */
   customFields?: Record<string, unknown> | undefined;
 }
@@ -50,7 +52,7 @@ export class UserRepository {
   }
 
   /** @throws FathomError `auth.email_taken`, `request.invalid`, `control_plane.unavailable` */
-  async create({ email, password, name, role, customFields = {} }: NewUser): Promise<User> {
+  async create({ email, password, name, role, verified, customFields = {} }: NewUser): Promise<User> {
     await this.#requireCustomFields(Object.keys(customFields));
     try {
       const record = await this.#client.call((client) =>
@@ -62,6 +64,7 @@ export class UserRepository {
           name: name ?? '',
           role: role ?? 'user',
           is_active: true,
+          verified: verified ?? false,
         }),
       );
       return toUser(record);
@@ -126,10 +129,11 @@ export class UserRepository {
   }
 
   /** Lists active users with the role `user` that have no database yet. */
-  async listWithoutDatabase(): Promise<User[]> {
+  async listWithoutDatabase({ onlyVerified }: { onlyVerified: boolean }): Promise<User[]> {
+    const verified = onlyVerified ? ' && verified = true' : '';
     const records = await this.#client.call((client) =>
       client.collection('users').getFullList({
-        filter: "role = 'user' && is_active = true && user_databases_via_user.id = null",
+        filter: `role = 'user' && is_active = true && user_databases_via_user.id = null${verified}`,
         sort: 'created',
       }),
     );
@@ -154,7 +158,7 @@ export class UserRepository {
   /** @throws FathomError `not_found`, `request.invalid` */
   async update(
     id: string,
-    changes: { role?: Role | undefined; is_active?: boolean | undefined },
+    changes: { role?: Role | undefined; is_active?: boolean | undefined; verified?: boolean | undefined },
   ): Promise<User> {
     try {
       return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));
@@ -208,6 +212,7 @@ function toUser(record: RecordModel): User {
     name: String(record['name'] ?? ''),
     role: record['role'] as Role,
     is_active: record['is_active'] === true,
+    verified: record['verified'] === true,
     created: toIsoTime(String(record['created'])),
   };
 }

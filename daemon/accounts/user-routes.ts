@@ -3,7 +3,7 @@ import { FathomError } from '../../shared/errors.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { DatabaseAccessDeps } from '../databases/owner/database-access.ts';
-import { findOrCreateDatabase, withAccountCreated } from '../databases/owner/database-access.ts';
+import { summarizeOwnDatabase, withAccountCreated } from '../databases/owner/database-access.ts';
 import { requireOwnerOrAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
 import type { User, UserRepository } from './user-repository.ts';
@@ -32,13 +32,13 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   });
 
   serve(app, createUser, async (request) => {
-    const { email, password, name, role, ...customFields } = request.body;
-    const account = { email, password, name, role, customFields };
+    const { email, password, name, role, verified, ...customFields } = request.body;
+    const account = { email, password, name, role, verified, customFields };
     const user = await deps.users.create(account).catch((error: unknown) => {
       throw withRemedy(error, email);
     });
     try {
-      await findOrCreateDatabase(user, deps);
+      await summarizeOwnDatabase(user, deps);
     } catch (error) {
       throw withAccountCreated(error);
     }

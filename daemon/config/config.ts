@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MIN_MEMORY_MB } from '../../shared/api/instances.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
+import type { SignUpMode } from '../../shared/sign-up.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
@@ -27,6 +28,12 @@ export interface DatabaseLimits {
   diskMb: number | null;
 }
 
+export interface SignUpConfig {
+  mode: SignUpMode;
+  /** Of the fleet; null without a limit. */
+  maxDatabases: number | null;
+}
+
 /** The configuration, validated at start and frozen. */
 export interface Config {
   /** Like every other path here: absolute. */
@@ -38,6 +45,7 @@ export interface Config {
   server: { host: string; port: number };
   corsOrigins: readonly string[];
   limits: LimitsConfig;
+  signUps: SignUpConfig;
   /** Addresses and networks whose X-Forwarded-For header is trusted. */
   trustedProxies: readonly string[];
   globalPort: number;
@@ -110,6 +118,10 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     server: { host: read.host('SERVER_HOST'), port: read.wholeNumber('SERVER_PORT') },
     corsOrigins: readOrigins(read),
     limits: readLimits(read),
+    signUps: {
+      mode: read.choice('SIGN_UP_MODE'),
+      maxDatabases: read.wholeNumber('MAX_DATABASES') || null,
+    },
     trustedProxies: readTrustedProxies(read),
     globalPort: read.wholeNumber('PB_GLOBAL_PORT'),
     bindAddress: read.host('PB_BIND_ADDRESS'),

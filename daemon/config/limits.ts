@@ -7,7 +7,17 @@ export interface LimitsConfig {
   requestsPerMinute: number;
   signInsPerAccount: number;
   signInsPerAddress: number;
-  signUpsPerAddress: number;
+  signUps: SignUpLimitsConfig;
+}
+
+/** Numbers of sign-ups. An address is an IPv4 address or an IPv6 /64 network. */
+export interface SignUpLimitsConfig {
+  perAddressAndHour: number;
+  perAddressAndDay: number;
+  /** Of an IPv6 /48 network. */
+  perNetworkAndHour: number;
+  perHour: number;
+  perDay: number;
 }
 
 export function readLimits(read: ValueReader): LimitsConfig {
@@ -15,7 +25,13 @@ export function readLimits(read: ValueReader): LimitsConfig {
     requestsPerMinute: read.wholeNumber('RATE_LIMIT_PER_MINUTE'),
     signInsPerAccount: read.wholeNumber('SIGN_IN_FAILURES_PER_ACCOUNT'),
     signInsPerAddress: read.wholeNumber('SIGN_IN_FAILURES_PER_ADDRESS'),
-    signUpsPerAddress: read.wholeNumber('SIGN_UPS_PER_ADDRESS'),
+    signUps: {
+      perAddressAndHour: read.wholeNumber('SIGN_UPS_PER_ADDRESS'),
+      perAddressAndDay: read.wholeNumber('SIGN_UPS_PER_ADDRESS_PER_DAY'),
+      perNetworkAndHour: read.wholeNumber('SIGN_UPS_PER_NETWORK'),
+      perHour: read.wholeNumber('SIGN_UPS_PER_HOUR'),
+      perDay: read.wholeNumber('SIGN_UPS_PER_DAY'),
+    },
   };
 }
 

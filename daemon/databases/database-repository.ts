@@ -1,3 +1,4 @@
+import type { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
 import type {
   DatabaseRow,
@@ -25,18 +26,15 @@ export class DatabaseRepository {
   /**
    * Returns the row of the user's database. Creates one with the next number of the day if there is none, in one transaction.
    *
-   * @throws FathomError `not_found` for an unknown user, `conflict` for a user that may not have a database
+   * @throws FathomError `not_found` for an unknown user, `conflict` for a user that may not have a database,
+   * `address.unverified`, `databases.limit_reached`
    */
   async reserve(request: ReserveRequest): Promise<Reservation> {
     try {
       return await this.#client.post<Reservation>('/api/fathom/databases/reserve', request);
     } catch (error) {
       if (isStatus(error, 404)) throw unknownUser(request.user, error);
-      if (isStatus(error, 403)) {
-        throw new FathomError('conflict', "only active users with the role 'user' can have a database", {
-          cause: error,
-        });
-      }
+      if (isStatus(error, 403)) throw refusedDatabase(error);
       throw error;
     }
   }
@@ -92,4 +90,22 @@ export class DatabaseRepository {
   delete(id: string): Promise<void> {
     return deleteRecord(this.#client, 'user_databases', id);
   }
+}
+
+/** The error for an account that cannot get a database now; the hook names the reason in its message. */
+function refusedDatabase(error: ClientResponseError): FathomError {
+  const cause = { cause: error };
+  // PocketBase makes a sentence of each message.
+  if (/^unverified/i.test(error.message)) {
+    const remedy = 'open the link in the mail that was sent to it';
+    return new FathomError('address.unverified', `the e-mail address is not proved yet; ${remedy}`, cause);
+  }
+  if (/^full/i.test(error.message)) {
+    return new FathomError(
+      'databases.limit_reached',
+      'the fleet has MAX_DATABASES databases; raise the setting and reload the daemon, or delete a database',
+      cause,
+    );
+  }
+  return new FathomError('conflict', "only active users with the role 'user' can have a database", cause);
 }

@@ -5,6 +5,7 @@ import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import { expandPublicUrl } from '../config/public-url.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
@@ -36,6 +37,7 @@ export interface DatabaseServices {
 /** Creates the services of user databases. */
 export function createDatabaseServices(deps: {
   config: Config;
+  settings: LiveSettings;
   repository: DatabaseRepository;
   users: UserRepository;
   fleet: Fleet;
@@ -109,6 +111,7 @@ export function createDatabaseServices(deps: {
     seal: deps.seal,
     pbEncryptionKey: config.pbEncryptionKey,
     guard,
+    settings: deps.settings,
     clock,
     log,
     onProvisioned: deps.onProvisioned,
@@ -124,7 +127,16 @@ export function createDatabaseServices(deps: {
     catalog,
     provisioner,
     lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log }),
-    reconciler: new Reconciler({ catalog, fleet, ports, repository, users, provisioner, log }),
+    reconciler: new Reconciler({
+      catalog,
+      fleet,
+      ports,
+      repository,
+      users,
+      provisioner,
+      settings: deps.settings,
+      log,
+    }),
     ownerSync,
     template,
     async tryMigrations() {

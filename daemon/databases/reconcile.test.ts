@@ -5,6 +5,7 @@ import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
 import { NO_FILES } from '../../test/helpers/runner-stage.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import { createLog } from '../base/log/log.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import { EventBus } from '../events/bus.ts';
 import { Fleet } from '../supervisor/fleet.ts';
 import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
@@ -134,7 +135,8 @@ beforeEach(async () => {
   const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
   const template = { refresh: () => Promise.resolve() };
   lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
-  reconciler = new Reconciler({ catalog, fleet, ports, repository, users, provisioner, log });
+  const settings: Pick<LiveSettings, 'signUps'> = { signUps: { mode: 'open', maxDatabases: null } };
+  reconciler = new Reconciler({ catalog, fleet, ports, repository, users, provisioner, settings, log });
   await reconciler.load();
 });
 

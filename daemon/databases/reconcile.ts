@@ -2,6 +2,7 @@ import { type ErrorCode, FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
@@ -19,11 +20,20 @@ export interface ReconcileDeps {
   repository: DatabaseRepository;
   users: UserRepository;
   provisioner: Provisioner;
+  settings: Pick<LiveSettings, 'signUps'>;
   log: Logger;
 }
 
-/** Errors of provisioning when the user or database was deleted or changed in the meantime. */
-const OUTDATED: ReadonlySet<ErrorCode> = new Set(['not_found', 'conflict']);
+/**
+ * Errors of provisioning that are not reported again: the user or database was deleted or changed in the meantime, or the
+ * fleet is full, which status and doctor show.
+ */
+const EXPECTED: ReadonlySet<ErrorCode> = new Set([
+  'not_found',
+  'conflict',
+  'address.unverified',
+  'databases.limit_reached',
+]);
 
 /** Adjusts the fleet to the rows of the control plane: at the start, and periodically in case a change was missed. */
 export class Reconciler {
@@ -98,16 +108,16 @@ export class Reconciler {
 
   /** Handles missed changes: users without a database, interrupted provisioning, edited or deleted rows. */
   async catchUp(): Promise<void> {
-    const { catalog, provisioner, users, log } = this.#deps;
+    const { catalog, provisioner, users, settings, log } = this.#deps;
     await this.#applyRows();
+    const onlyVerified = settings.signUps.mode === 'verified';
     const unfinished = catalog
       .entries()
       .filter(({ row }) => row.state === 'provisioning')
       .map(({ row, runner }) => ({ id: row.user, email: runner.spec.email ?? '' }));
-    for (const user of [...unfinished, ...(await users.listWithoutDatabase())]) {
+    for (const user of [...unfinished, ...(await users.listWithoutDatabase({ onlyVerified }))]) {
       await provisioner.ensure(user).catch((error: unknown) => {
-        // The user was deleted, or may not have a database any more, since the list was read.
-        if (error instanceof FathomError && OUTDATED.has(error.code)) return;
+        if (error instanceof FathomError && EXPECTED.has(error.code)) return;
         log.error({ user: user.id }, `provisioning still fails: ${messageOf(error)}`);
       });
     }

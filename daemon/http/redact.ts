@@ -12,6 +12,8 @@ const LATER = 'Try again later, or ask an administrator.';
 const PUBLIC_DETAILS: Partial<Record<ErrorCode, string>> = {
   'provision.failed': 'The database cannot be created now. The account was created; sign in later.',
   'ports.exhausted': 'There is no room for the database now. The account was created; sign in later.',
+  'databases.limit_reached':
+    'The server has no room for another database. Try again later, or ask its administrator.',
   'instance.failed': `The database does not run. ${LATER}`,
   'control_plane.unavailable': `The accounts cannot be reached or changed now. ${LATER}`,
   'secret.undecryptable': `The database cannot be reached now. ${LATER}`,

@@ -2,6 +2,8 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { connectAddress } from '../../shared/host.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
+import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
+import { SignUps } from '../accounts/sign-up/sign-ups.ts';
 import { UserRepository } from '../accounts/user-repository.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -52,6 +54,7 @@ export interface ServiceOptions {
 
 /** All services of the daemon. */
 export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconciler' | 'tryMigrations'> {
+  signUpLimits: SignUpLimits;
   driver: ChildProcessDriver;
   controlPlane: ControlPlaneClient;
   masterKeys: MasterKeys;
@@ -80,7 +83,11 @@ export async function createServices({
   const { binary, log, instanceLogsDir } = host;
   const startedAt = clock.now();
   const random = Math.random;
-  const settings: LiveSettings = { corsOrigins: config.corsOrigins, limits: config.limits };
+  const settings: LiveSettings = {
+    corsOrigins: config.corsOrigins,
+    limits: config.limits,
+    signUps: config.signUps,
+  };
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
   const activity = new Activity(bus);
@@ -120,6 +127,7 @@ export async function createServices({
 
   const databases = createDatabaseServices({
     config,
+    settings,
     repository: new DatabaseRepository(controlPlane),
     users,
     fleet,
@@ -137,10 +145,17 @@ export async function createServices({
     log,
     random,
   });
+  const { catalog } = databases;
+  const signUps = new SignUps({
+    limits: identity.signUpLimits,
+    settings,
+    countDatabases: () => catalog.entries().length,
+  });
+  resources.defer(() => identity.passwordStrength.close());
   const queue = createDaemonQueue({
     config,
     controlPlane: { url: globalUrl, hookToken },
-    catalog: databases.catalog,
+    catalog,
     provisioner: databases.provisioner,
     masterKeys,
     seal,
@@ -169,6 +184,11 @@ export async function createServices({
       pocketbase_path: binary.path,
       instances: fleet.countByPhase(),
       total_instances: fleet.size,
+      sign_ups: {
+        mode: settings.signUps.mode,
+        databases: catalog.entries().length,
+        max_databases: settings.signUps.maxDatabases,
+      },
       queue: tasks?.counts ?? null,
       queue_paused: tasks?.paused ?? null,
       usage: monitor.usage,
@@ -198,6 +218,7 @@ export async function createServices({
     recentLog: host.recentLog,
     seal,
     settings,
+    signUps,
     status,
     trustedProxies: config.trustedProxies,
     users,

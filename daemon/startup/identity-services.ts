@@ -5,6 +5,8 @@ import { SessionRepository } from '../accounts/sessions/session-repository.ts';
 import { Sessions } from '../accounts/sessions/sessions.ts';
 import { Tickets } from '../accounts/sessions/tickets.ts';
 import { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
+import { PasswordStrength } from '../accounts/sign-up/password-strength.ts';
+import { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { AuditRepository } from '../audit/audit-repository.ts';
 import { AuditTrail } from '../audit/audit-trail.ts';
 import type { Logger } from '../base/log/log.ts';
@@ -28,6 +30,8 @@ interface IdentityServices {
   audit: AuditTrail;
   auditRepository: AuditRepository;
   signInLimits: SignInLimits;
+  signUpLimits: SignUpLimits;
+  passwordStrength: PasswordStrength;
   secretRotation: SecretRotation;
 }
 
@@ -69,5 +73,7 @@ export function createIdentityServices(deps: {
     }),
     secretRotation: new SecretRotation({ client: controlPlane, masterKeys, log }),
     signInLimits: new SignInLimits(config.limits, clock),
+    signUpLimits: new SignUpLimits(config.limits.signUps, clock),
+    passwordStrength: new PasswordStrength(clock),
   };
 }

@@ -1,12 +1,13 @@
 import type { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
+import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Config } from '../config/config.ts';
 import { type LiveSettings, settingsThatNeedRestart } from '../config/live-settings.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
 
 /**
- * Applies a new configuration to the running daemon: log level, limits, CORS and sign-in providers. Instances are not
+ * Applies a new configuration to the running daemon: log level, limits, sign-ups, CORS and sign-in providers. Instances are not
  * restarted.
  *
  * @returns the other settings that differ and need a restart of the daemon
@@ -17,15 +18,18 @@ export async function reload(
     config: Config;
     settings: LiveSettings;
     signInLimits: SignInLimits;
+    signUpLimits: SignUpLimits;
     controlPlane: ControlPlaneClient;
     log: Logger;
   },
 ): Promise<string[]> {
-  const { config, settings, signInLimits, controlPlane, log } = running;
+  const { config, settings, signInLimits, signUpLimits, controlPlane, log } = running;
   log.level = next.log.level;
   settings.corsOrigins = next.corsOrigins;
   settings.limits = next.limits;
+  settings.signUps = next.signUps;
   signInLimits.configure(next.limits);
+  signUpLimits.configure(next.limits.signUps);
   await configureSignInProviders(controlPlane, next.oauth);
   return settingsThatNeedRestart(config, next);
 }

@@ -3,6 +3,7 @@ import { type SessionRoutesDeps, sessionRoutes } from '../accounts/sessions/sess
 import { type AuthRoutesDeps, authRoutes } from '../accounts/sign-in/auth-routes.ts';
 import { type SignInHookDeps, signInHookRoutes } from '../accounts/sign-in/sign-in-hook-routes.ts';
 import { type UserHookDeps, userHookRoutes } from '../accounts/sign-in/user-hook-routes.ts';
+import { type SignUpHookDeps, signUpHookRoutes } from '../accounts/sign-up/sign-up-hook-routes.ts';
 import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
 import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
@@ -43,6 +44,7 @@ export interface Services
     SecretRoutesDeps,
     SessionRoutesDeps,
     SignInHookDeps,
+    SignUpHookDeps,
     StatusRoutesDeps,
     UserHookDeps,
     UserRoutesDeps {}
@@ -85,4 +87,5 @@ export function registerRoutes(app: Api, services: Services): void {
 
   userHookRoutes(app, services);
   signInHookRoutes(app, services);
+  signUpHookRoutes(app, services);
 }

@@ -1,14 +1,14 @@
 /// User databases. One transaction decides the database of a user and its number, so concurrent requests get the same one.
 
-// ReserveRequest → Reservation: the existing row, or a new one with the next number of the day. 404 for an unknown user, 403
-// for a user who may not have a database.
+// ReserveRequest → Reservation: the existing row, or a new one with the next number of the day. 404 for an unknown user; `reason`
+// of 403: see refusalOfDatabase.
 routerAdd(
   'POST',
   '/api/fathom/databases/reserve',
   (e) => {
     const { orNull } = require(`${__hooks}/lib/rows.js`);
     const { isPortNamed } = require(`${__hooks}/lib/ports.js`);
-    const { databaseName, mayHaveDatabase } = require(`${__hooks}/rules/accounts.js`);
+    const { databaseName, refusalOfDatabase } = require(`${__hooks}/rules/accounts.js`);
     /** @type {import('../../shared/hooks/control-plane-routes.ts').ReserveRequest} */
     const body = e.requestInfo().body;
     /** @type {import('../../shared/hooks/control-plane-routes.ts').Reservation | null} */
@@ -20,9 +20,19 @@ routerAdd(
       let row = orNull(() => tx.findFirstRecordByData('user_databases', 'user', user.id));
       let created = false;
       if (!row) {
-        if (!mayHaveDatabase({ role: user.get('role'), isActive: Boolean(user.get('is_active')) })) {
-          throw new ForbiddenError("Only active users with the role 'user' can have a database.");
-        }
+        const rows = new DynamicModel({ count: 0 });
+        tx.db().newQuery('SELECT count(*) AS count FROM user_databases').one(rows);
+        const account = {
+          role: user.getString('role'),
+          isActive: user.getBool('is_active'),
+          verified: user.verified(),
+        };
+        const refusal = refusalOfDatabase(account, {
+          requireVerified: body.require_verified,
+          databases: rows.count,
+          maxDatabases: body.max_databases,
+        });
+        if (refusal) throw new ForbiddenError(refusal);
         const counter = new DynamicModel({ taken: 0 });
         tx.db()
           .newQuery(

@@ -134,7 +134,9 @@ onRecordUpdate((e) => {
 for (const after of [onRecordAfterUpdateSuccess, onRecordAfterDeleteSuccess]) {
   after((e) => {
     const { callDaemon } = require(`${__hooks}/lib/daemon.js`);
-    callDaemon(e.app, '/internal/users/changed', { user_id: e.record.id }, 3);
+    const verified = e.type === 'update' && e.record.verified();
+    const changed = { user_id: e.record.id, email: e.record.email(), verified };
+    callDaemon(e.app, '/internal/users/changed', changed, 3);
     e.next();
   }, 'users');
 

@@ -1,4 +1,4 @@
-/// Sign-ins and sign-ups at the global PocketBase count against the limits of Fathom's API. The daemon logs them.
+/// Sign-ins at the global PocketBase count against the limits of Fathom's API. The daemon logs them.
 
 onRecordAuthWithPasswordRequest((e) => {
   const { callDaemon, isFromDaemon, originOf } = require(`${__hooks}/lib/daemon.js`);
@@ -24,26 +24,6 @@ onRecordAuthWithPasswordRequest((e) => {
     );
   }
 });
-
-onRecordCreateRequest((e) => {
-  const { callDaemon, isFromDaemon, originOf } = require(`${__hooks}/lib/daemon.js`);
-  if (e.hasSuperuserAuth() || isFromDaemon(e)) {
-    e.next();
-    return;
-  }
-  const signUp = { ...originOf(e), refused: false };
-  const verdict = callDaemon(e.app, '/internal/sign-ups', signUp, 3);
-  if (verdict && verdict.retry_after_s) {
-    require(`${__hooks}/lib/sign-in.js`).refuse(e, 'Too many sign-ups.', verdict.retry_after_s);
-  }
-  let ok = false;
-  try {
-    e.next();
-    ok = true;
-  } finally {
-    if (!ok) callDaemon(e.app, '/internal/sign-ups', { ...signUp, refused: true }, 3);
-  }
-}, 'users');
 
 onRecordAuthWithOAuth2Request((e) => require(`${__hooks}/lib/sign-in.js`).reportSignIn(e, e.providerName));
 

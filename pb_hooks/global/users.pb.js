@@ -22,7 +22,8 @@ onRecordCreateRequest((e) => {
   e.next();
 
   if (e.record.get('role') === 'user' && !isFromDaemon(e)) {
-    callDaemon(e.app, '/internal/users/created', { user_id: e.record.id, email: e.record.email() }, 3);
+    const created = { user_id: e.record.id, email: e.record.email(), verified: e.record.verified() };
+    callDaemon(e.app, '/internal/users/created', created, 3);
   }
 }, 'users');
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { INSTANCE_PHASES } from '../instance.ts';
+import { SIGN_UP_MODES } from '../sign-up.ts';
 import { TASK_STATUSES } from '../task.ts';
 import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_TIME } from './contract/fields.ts';
@@ -60,6 +61,11 @@ const statusSchema = z
     pocketbase_path: z.string(),
     instances: countsBy(INSTANCE_PHASES),
     total_instances: z.int(),
+    sign_ups: z.object({
+      mode: z.enum(SIGN_UP_MODES),
+      databases: z.int().describe('Number of user databases.'),
+      max_databases: z.int().nullable().describe('MAX_DATABASES; null without a limit.'),
+    }),
     queue: taskCountsSchema
       .nullable()
       .meta({ description: 'Null while the global PocketBase cannot be read.' }),
@@ -88,6 +94,7 @@ const statusSchema = z
         pocketbase_path: '/opt/fathom/pocketbase',
         instances: { ...zeros(INSTANCE_PHASES), running: 4 },
         total_instances: 4,
+        sign_ups: { mode: 'open', databases: 3, max_databases: 500 },
         queue: { ...zeros(TASK_STATUSES), done: 40 },
         queue_paused: false,
         usage: EXAMPLE_USAGE,

@@ -61,6 +61,10 @@ export interface ReserveRequest {
   superuser_secret: string;
   /** The port of a new database, unless another row names it. */
   port: number;
+  /** An account gets a database only after its address is proved. */
+  require_verified: boolean;
+  /** Of the fleet; null without a limit. */
+  max_databases: number | null;
 }
 
 export interface Reservation {

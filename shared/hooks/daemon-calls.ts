@@ -9,10 +9,11 @@ const signInBegun = z.object({ collection: z.string(), identity: z.string(), ...
 
 /** Bodies of the requests that hooks of the global PocketBase send to the daemon, by path. */
 export const daemonCallBodies = {
-  '/internal/users/created': user,
+  '/internal/users/created': user.extend({ verified: z.boolean() }),
   /** `expires_at_s`: the end of the token, in seconds since 1970; null when the token can be refreshed. */
   '/internal/users/signed-in': user.extend({ expires_at_s: z.number().nullable() }),
-  '/internal/users/changed': changed,
+  /** `verified`: false also for a deleted account. */
+  '/internal/users/changed': changed.extend({ email: z.string(), verified: z.boolean() }),
   /** A session or an API key of the user changed. */
   '/internal/identities/changed': changed,
   '/internal/sign-ins/begun': signInBegun,
@@ -22,8 +23,10 @@ export const daemonCallBodies = {
     attempt: z.string(),
     user_id: z.string(),
   }),
-  /** `refused`: PocketBase refused a sign-up that the daemon accepted before. */
-  '/internal/sign-ups': z.object({ ...originShape, refused: z.boolean() }),
+  '/internal/sign-ups/begun': z.object(originShape),
+  /** `user_id`: empty if no account was created. */
+  '/internal/sign-ups/ended': z.object({ attempt: z.string(), user_id: z.string() }),
+  '/internal/passwords/judge': z.object({ password: z.string(), email: z.string(), name: z.string() }),
   '/internal/superuser': z.object({
     action: z.string(),
     target: z.string(),
@@ -44,10 +47,22 @@ export interface AttemptVerdict {
   retry_after_s: number;
 }
 
+/** `refusal`: null if the sign-up may go on. `retry_after_s`: 0 if waiting does not help. */
+export interface SignUpVerdict {
+  attempt: string;
+  refusal: { status: number; message: string; retry_after_s: number } | null;
+}
+
+/** `problem`: what is wrong with the password and what to do; null if it is strong enough. */
+export interface PasswordVerdict {
+  problem: string | null;
+}
+
 interface Responses {
   '/internal/users/signed-in': { database: DatabaseAccess };
   '/internal/sign-ins/begun': AttemptVerdict;
-  '/internal/sign-ups': AttemptVerdict;
+  '/internal/sign-ups/begun': SignUpVerdict;
+  '/internal/passwords/judge': PasswordVerdict;
 }
 
 /** All requests of hooks to the daemon. */

@@ -78,6 +78,12 @@ export async function createDeployment(
     PB_GLOBAL_PORT: String(base + 1),
     PB_BASE_PORT: String(base + 2),
     PB_PORT_RANGE: String(range),
+    // All tests sign up from one address.
+    SIGN_UPS_PER_ADDRESS: '10000',
+    SIGN_UPS_PER_ADDRESS_PER_DAY: '10000',
+    SIGN_UPS_PER_NETWORK: '10000',
+    SIGN_UPS_PER_HOUR: '10000',
+    SIGN_UPS_PER_DAY: '10000',
     ...env,
   };
   const socketPath = settings['FATHOM_SOCKET'] ?? join(dataDir, 'run', 'fathomd.sock');

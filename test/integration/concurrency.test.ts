@@ -74,18 +74,17 @@ describe('many at once', () => {
     );
   });
 
-  it('20 sign-ins of one user who signed up while the daemon was down make one database', async () => {
+  it('20 sign-ins of one user who was added while the daemon was down make one database', async () => {
     const fathom = await deployment();
     const daemon = await fathom.start();
     // The global PocketBase goes on when the daemon dies.
     daemon.signal('SIGKILL');
     await daemon.exited;
     const account = new PocketBase(fathom.globalUrl);
-    await account.collection('users').create({
-      email: 'fresh@example.com',
-      password: PASSWORD,
-      passwordConfirm: PASSWORD,
-    });
+    const fresh = { email: 'fresh@example.com', password: PASSWORD, passwordConfirm: PASSWORD };
+    // Only the daemon admits sign-ups.
+    await expect(account.collection('users').create(fresh)).rejects.toMatchObject({ status: 503 });
+    await (await controlPlane(fathom)).collection('users').create(fresh);
     expect(await databaseRows(fathom)).toEqual([]);
     const early = await account.collection('users').authWithPassword('fresh@example.com', PASSWORD);
     expect(early.meta).toEqual({ database: null });

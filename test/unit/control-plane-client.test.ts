@@ -115,7 +115,8 @@ describe('what the global PocketBase refuses, in our words', () => {
   });
 
   it('a database without a user, or for an account that may have none', async () => {
-    const request = { user: 'x', username: 'x', day: '2024-01-15', superuser_secret: 's', port: 9000 };
+    const row = { user: 'x', username: 'x', day: '2024-01-15', superuser_secret: 's', port: 9000 };
+    const request = { ...row, require_verified: false, max_databases: null };
     for (const [status, code] of [
       [404, 'not_found'],
       [403, 'conflict'],

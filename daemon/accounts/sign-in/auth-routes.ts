@@ -13,9 +13,8 @@ import { FathomError } from '../../../shared/errors.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import {
   describeSession,
-  findOrCreateDatabase,
   openSession,
-  summarizeDatabase,
+  summarizeOwnDatabase,
   withAccountCreated,
 } from '../../databases/owner/database-access.ts';
 import type { Caller } from '../../http/caller.ts';
@@ -24,6 +23,7 @@ import { originOf } from '../../http/client-address.ts';
 import { type Api, serve } from '../../http/serve.ts';
 import type { Identities } from '../sessions/identities.ts';
 import type { Tickets } from '../sessions/tickets.ts';
+import type { SignUps } from '../sign-up/sign-ups.ts';
 import type { User, UserRepository } from '../user-repository.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 
@@ -32,25 +32,26 @@ export interface AuthRoutesDeps extends DatabaseAccessDeps {
   identities: Identities;
   tickets: Tickets<Caller>;
   signInLimits: SignInLimits;
+  signUps: SignUps;
   trustedProxies: readonly string[];
 }
 
 /** Registers sign-up, sign-in and the routes about the caller's own account. */
 export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   serve(app, register, async (request) => {
-    const { address } = originOf(request, deps.trustedProxies);
-    deps.signInLimits.countSignUp(address);
+    const origin = originOf(request, deps.trustedProxies);
+    const attempt = deps.signUps.begin(origin.address);
     const { email, password, name, ...customFields } = request.body;
     const user = await deps.users.create({ email, password, name, customFields }).catch((error: unknown) => {
-      if (error instanceof FathomError && error.code === 'auth.email_taken') {
-        deps.signInLimits.countRefusedSignUp(address);
-      }
+      attempt.rejected();
       throw error;
     });
     try {
-      return await openSession(user, originOf(request, deps.trustedProxies), deps);
+      return await openSession(user, origin, deps);
     } catch (error) {
       throw withAccountCreated(error);
+    } finally {
+      attempt.settled();
     }
   });
 
@@ -112,9 +113,9 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   });
 
   serve(app, getMyDatabase, async (request) => {
-    const entry = await findOrCreateDatabase(await findCaller(requireUserId(request)), deps);
-    if (!entry) throw new FathomError('not_found', 'accounts with this role have no database');
-    return summarizeDatabase(entry);
+    const database = await summarizeOwnDatabase(await findCaller(requireUserId(request)), deps);
+    if (!database) throw new FathomError('not_found', 'accounts with this role have no database');
+    return database;
   });
 
   serve(app, createTicket, async (request) => {

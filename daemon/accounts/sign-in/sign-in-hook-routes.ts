@@ -45,19 +45,6 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   );
 
   app.post(
-    '/internal/sign-ups',
-    { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ups'] } },
-    (request) => {
-      const address = addressOf(request.body);
-      return withRetryAfter(() => {
-        if (request.body.refused) signInLimits.countRefusedSignUp(address);
-        else signInLimits.countSignUp(address);
-        return '';
-      });
-    },
-  );
-
-  app.post(
     '/internal/sign-ins/ended',
     { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ins/ended'] } },
     async (request, reply) => {

@@ -6,13 +6,10 @@ import type { Clock } from '../../base/time/clock.ts';
 import { Buckets } from './buckets.ts';
 
 const SIGN_IN_WINDOW_MS = 15 * 60_000;
-const SIGN_UP_WINDOW_MS = 60 * 60_000;
 /** The address of callers on the local socket. They are administrators and are not limited. */
 export const LOCAL_ADDRESS = 'local';
 /** Concurrent sign-ins to one account. */
 const MAX_CONCURRENT = 32;
-/** A refused sign-up counts as this many. */
-const REFUSED_SIGN_UP_COST = 5;
 /** Pairs of account and address that have signed in; beyond this number the oldest are dropped. */
 const MAX_TRUSTED = 20_000;
 
@@ -21,8 +18,6 @@ export interface LimitSettings {
   signInsPerAccount: number;
   /** Failed sign-ins from one address in 15 minutes, to any account. */
   signInsPerAddress: number;
-  /** New accounts from one address in an hour. */
-  signUpsPerAddress: number;
 }
 
 /** Reported with the header `Retry-After`. */
@@ -54,7 +49,6 @@ export interface SignInAttempt {
 export class SignInLimits {
   readonly #accounts: Buckets;
   readonly #addresses: Buckets;
-  readonly #signUps: Buckets;
   readonly #concurrent = new Map<string, number>();
   readonly #trusted = new Set<string>();
 
@@ -62,13 +56,11 @@ export class SignInLimits {
     const signIns = { windowMs: SIGN_IN_WINDOW_MS, clock };
     this.#accounts = new Buckets({ ...signIns, capacity: settings.signInsPerAccount });
     this.#addresses = new Buckets({ ...signIns, capacity: settings.signInsPerAddress });
-    this.#signUps = new Buckets({ capacity: settings.signUpsPerAddress, windowMs: SIGN_UP_WINDOW_MS, clock });
   }
 
   configure(settings: LimitSettings): void {
     this.#accounts.resize(settings.signInsPerAccount);
     this.#addresses.resize(settings.signInsPerAddress);
-    this.#signUps.resize(settings.signUpsPerAddress);
   }
 
   /** @throws RateLimitedError */
@@ -98,21 +90,6 @@ export class SignInLimits {
     };
   }
 
-  /** @throws RateLimitedError */
-  countSignUp(address: string): void {
-    if (address === LOCAL_ADDRESS) return;
-    const network = networkOf(address);
-    const waitMs = this.#signUps.waitMs(network);
-    if (waitMs > 0) throw new RateLimitedError('too many accounts were created from this address', waitMs);
-    this.#signUps.take(network);
-  }
-
-  /** Counts a sign-up that was refused several times, because the refusal reveals that the account exists. */
-  countRefusedSignUp(address: string): void {
-    if (address === LOCAL_ADDRESS) return;
-    for (let count = 1; count < REFUSED_SIGN_UP_COST; count += 1) this.#signUps.take(networkOf(address));
-  }
-
   #end(counter: string): void {
     const left = (this.#concurrent.get(counter) ?? 1) - 1;
     if (left > 0) this.#concurrent.set(counter, left);
@@ -128,11 +105,17 @@ export class SignInLimits {
 
 /** Returns the /64 of an IPv6 address, because one subscriber can use all addresses of a /64; IPv4 stays as it is. */
 export function networkOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address.replace('::ffff:', '');
+  return prefixOf(address, 64) ?? address.replace('::ffff:', '');
+}
+
+/** Returns the network of an IPv6 address; null for IPv4. */
+export function prefixOf(address: string, bits: 48 | 64): string | null {
+  if (!isIPv6(address) || address.startsWith('::ffff:')) return null;
   const [head = '', tail] = address.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail === undefined || tail === '' ? [] : tail.split(':');
   const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
-  const groups = [...left, ...Array.from({ length: zeros }, () => '0'), ...right].slice(0, 4);
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
+  const all = [...left, ...Array.from({ length: zeros }, () => '0'), ...right];
+  const groups = all.slice(0, bits / 16).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${groups.join(':')}::/${bits}`;
 }

@@ -1,18 +1,23 @@
 import { z } from 'zod';
 import { databaseAccessSchema } from '../../../shared/api/accounts/auth.ts';
-import { messageOf } from '../../../shared/errors.ts';
+import { type ErrorCode, FathomError, messageOf } from '../../../shared/errors.ts';
 import { daemonCallBodies } from '../../../shared/hooks/daemon-calls.ts';
+import type { LiveSettings } from '../../config/live-settings.ts';
+import type { Catalog } from '../../databases/catalog.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import { openDatabase } from '../../databases/owner/database-access.ts';
 import type { Api } from '../../http/serve.ts';
 import type { Queue } from '../../queue/queue.ts';
 import type { Identities } from '../sessions/identities.ts';
 
-const USER_CHANGED = '/internal/users/changed';
+/** Errors of accounts that get no database now. A retry would end the same way. */
+const MAY_NOT_HAVE_ONE: ReadonlySet<ErrorCode> = new Set(['address.unverified', 'databases.limit_reached']);
 
 export interface UserHookDeps extends DatabaseAccessDeps {
   queue: Queue;
   identities: Identities;
+  catalog: Catalog;
+  settings: LiveSettings;
 }
 
 /** Registers the routes that hooks of the global PocketBase (`pb_hooks/global`) call when accounts change. */
@@ -31,6 +36,17 @@ export function userHookRoutes(app: Api, deps: UserHookDeps): void {
     }
   };
 
+  const mustBeVerified = () => deps.settings.signUps.mode === 'verified';
+
+  // The caller does not wait for the database; a following sign-in waits for this provisioning.
+  const provisionNow = (id: string, email: string) => {
+    deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
+      if (error instanceof FathomError && MAY_NOT_HAVE_ONE.has(error.code)) return;
+      deps.log.error({ user: id }, `provisioning failed and will be retried: ${messageOf(error)}`);
+      return addProvisionTask(id);
+    });
+  };
+
   app.post(
     '/internal/users/created',
     {
@@ -38,12 +54,9 @@ export function userHookRoutes(app: Api, deps: UserHookDeps): void {
       schema: { hide: true, body: daemonCallBodies['/internal/users/created'] },
     },
     (request, reply) => {
-      const { user_id: id, email } = request.body;
-      // The sign-up does not wait for the database; a following sign-in waits for this provisioning.
-      deps.provisioner.ensure({ id, email }).catch((error: unknown) => {
-        deps.log.error({ user: id }, `provisioning failed and will be retried: ${messageOf(error)}`);
-        return addProvisionTask(id);
-      });
+      const { user_id: id, email, verified } = request.body;
+      if (mustBeVerified() && !verified) return reply.code(202).send({ status: 'accepted' });
+      provisionNow(id, email);
       return reply.code(202).send({ status: 'accepted' });
     },
   );
@@ -66,16 +79,30 @@ export function userHookRoutes(app: Api, deps: UserHookDeps): void {
     },
   );
 
-  // The first path reports changes of the account, the second one changes of its sessions and API keys.
-  for (const path of [USER_CHANGED, '/internal/identities/changed'] as const) {
-    app.post(
-      path,
-      { config: { permission: 'hook' }, schema: { hide: true, body: daemonCallBodies[path] } },
-      (request, reply) => {
-        deps.identities.invalidate(request.body.user_id);
-        if (path === USER_CHANGED) deps.ownerSync.changed(request.body.user_id);
-        return reply.code(204).send();
-      },
-    );
-  }
+  app.post(
+    '/internal/users/changed',
+    {
+      config: { permission: 'hook' },
+      schema: { hide: true, body: daemonCallBodies['/internal/users/changed'] },
+    },
+    (request, reply) => {
+      const { user_id: id, email, verified } = request.body;
+      deps.identities.invalidate(id);
+      deps.ownerSync.changed(id);
+      if (mustBeVerified() && verified && !deps.catalog.findByUser(id)) provisionNow(id, email);
+      return reply.code(204).send();
+    },
+  );
+
+  app.post(
+    '/internal/identities/changed',
+    {
+      config: { permission: 'hook' },
+      schema: { hide: true, body: daemonCallBodies['/internal/identities/changed'] },
+    },
+    (request, reply) => {
+      deps.identities.invalidate(request.body.user_id);
+      return reply.code(204).send();
+    },
+  );
 }

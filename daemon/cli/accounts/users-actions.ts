@@ -18,6 +18,7 @@ const COLUMNS: readonly Column<User>[] = [
     cell: (user) => (user.is_active ? 'yes' : 'no'),
     colour: (user) => (user.is_active ? null : 'yellow'),
   },
+  { title: 'VERIFIED', cell: (user) => (user.verified ? 'yes' : 'no'), hide: 1 },
   { title: 'DATABASE', cell: (user) => user.database, hide: 1 },
   { title: 'CREATED', cell: (user) => user.created, hide: 2 },
 ];
@@ -44,16 +45,17 @@ export interface AddUserArguments extends ConnectArguments {
   name?: string | undefined;
   role: Role;
   field?: string[] | undefined;
+  verified: boolean;
   passwordStdin: boolean;
   json: boolean;
 }
 
 export async function addUser(args: AddUserArguments, context: CliContext): Promise<number> {
-  const { email, name, role } = args;
+  const { email, name, role, verified } = args;
   const further = Object.fromEntries((args.field ?? []).map(fieldOf));
   const client = connect(args, context);
   const { password, generated } = await choosePassword(args, context);
-  const user = await client.users.add({ ...further, email, password, role, name });
+  const user = await client.users.add({ ...further, email, password, role, name, verified });
   // A generated password is shown once.
   if (args.json) printJson(context, generated ? { ...user, password } : user);
   else {
@@ -81,6 +83,7 @@ function userLines(user: User): string[] {
     ['name', user.name || '–'],
     ['role', user.role],
     ['active', user.is_active ? 'yes' : 'no: locked out, its data is kept'],
+    ['verified', user.verified ? 'yes' : 'no: the e-mail address is not proved'],
     ['database', user.database ?? '–'],
     ['created', user.created],
   ];
@@ -88,15 +91,19 @@ function userLines(user: User): string[] {
 }
 
 export async function setUser(
-  args: OneUser & { role?: Role | undefined; active?: boolean | undefined },
+  args: OneUser & { role?: Role | undefined; active?: boolean | undefined; verified?: boolean | undefined },
   context: CliContext,
 ): Promise<number> {
-  const { role, active } = args;
-  if (role === undefined && active === undefined) {
-    throw new UsageError('nothing to set; name --role, --active or --no-active');
+  const { role, active, verified } = args;
+  if (role === undefined && active === undefined && verified === undefined) {
+    throw new UsageError('nothing to set; name --role, --active, --no-active or --verified');
   }
   const client = connect(args, context);
-  const user = await client.users.update(await userIdOf(client, args.user), { role, is_active: active });
+  const user = await client.users.update(await userIdOf(client, args.user), {
+    role,
+    is_active: active,
+    verified,
+  });
   if (args.json) printJson(context, user);
   else {
     const state = user.is_active ? 'active' : 'not active: locked out, its data is kept';

@@ -32,6 +32,7 @@ export const userCommands = [
         requiresArg: true,
         describe: 'NAME=VALUE of a field that you added to the accounts; repeat for more',
       },
+      verified: { type: 'boolean', default: false, describe: 'The e-mail address counts as proved' },
       'password-stdin': { type: 'boolean', default: false, describe: 'Read the password from stdin' },
       ...COMMON,
     },
@@ -52,7 +53,7 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'set'],
-    summary: 'Change the role of a user, or lock it out; takes effect at once',
+    summary: 'Change the role of a user, lock it out, or confirm its e-mail address; takes effect at once',
     positionals: WHO,
     options: {
       role: { choices: ROLES, describe: 'New role' },
@@ -60,6 +61,7 @@ export const userCommands = [
         type: 'boolean',
         describe: 'Let the user sign in; --no-active locks it out and keeps its data',
       },
+      verified: { type: 'boolean', describe: 'The e-mail address counts as proved; --no-verified undoes it' },
       ...COMMON,
     },
     async run(args, context) {

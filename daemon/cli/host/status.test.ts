@@ -28,6 +28,7 @@ const status: DaemonStatus = {
     failed: 0,
   },
   total_instances: 4,
+  sign_ups: { mode: 'open', databases: 3, max_databases: null },
   queue: { ...NO_TASKS, pending: 2 },
   queue_paused: false,
   log: { dropped: 0, problem: null },
@@ -39,6 +40,7 @@ it('shows counts without zeros', () => {
   expect(statusLines(status)).toEqual([
     textWith('daemon', 'ready', '0.1.0', 'pid 42', '2024-01-15T00:00:00Z'),
     'instances  3 running, 1 backing off',
+    'sign-ups   open',
     'tasks      2 pending',
     'api        http://127.0.0.1:3000',
     textWith('global', 'http://127.0.0.1:8090', '0.39.1'),
@@ -49,7 +51,7 @@ it('shows counts without zeros', () => {
 it('shows what a starting daemon waits for', () => {
   const starting = { ...status, ready: false, waiting_for: 'the global PocketBase', queue: null };
   expect(statusLines(starting)[0]).toEqual(textWith('starting', 'the global PocketBase'));
-  expect(statusLines(starting)[2]).toContain('unknown');
+  expect(statusLines(starting)[3]).toContain('unknown');
 });
 
 describe('problemsOf', () => {

@@ -47,6 +47,7 @@ export function statusLines(answer: DaemonStatus): string[] {
   const fields: [string, string][] = [
     ['daemon', `${ready} (Fathom ${answer.version}, pid ${answer.pid}, since ${answer.started_at})`],
     ['instances', counted(INSTANCE_PHASES, answer.instances)],
+    ...signUps(answer),
     [
       'tasks',
       answer.queue === null
@@ -59,6 +60,15 @@ export function statusLines(answer: DaemonStatus): string[] {
     ...logLosses(answer),
   ];
   return fields.map(([name, value]) => `${name.padEnd(11)}${value}`);
+}
+
+/** Empty for a daemon of an earlier release, which does not report them. */
+function signUps({ sign_ups }: Partial<DaemonStatus>): [string, string][] {
+  if (sign_ups === undefined) return [];
+  const { mode, databases, max_databases } = sign_ups;
+  return [
+    ['sign-ups', max_databases === null ? mode : `${mode}, ${databases} of ${max_databases} databases exist`],
+  ];
 }
 
 /** Empty while every line is written, and for a daemon of an earlier release, which does not count lost lines. */

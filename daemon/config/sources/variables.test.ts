@@ -33,6 +33,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   QUEUE_ALLOWED_TARGETS: 'localhost:25',
   PB_PUBLIC_URL: 'https://{name}.example.com',
   DATABASE_MEMORY_MB: '512',
+  SIGN_UP_MODE: 'closed',
   LOG_LEVEL: 'debug',
 };
 

@@ -1,4 +1,5 @@
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
+import { SIGN_UP_MODES } from '../../../shared/sign-up.ts';
 
 const DAYS_OF_A_YEAR = 365;
 const SECONDS_OF_A_DAY = 86_400;
@@ -14,6 +15,7 @@ export const SETTING_GROUPS = {
   files: 'Files',
   server: 'HTTP API and stream',
   limits: 'Limits',
+  signUps: 'Sign-ups',
   instances: 'PocketBase',
   queue: 'Queue',
   logs: 'Logs',
@@ -47,6 +49,7 @@ export type Setting = Kind & {
 const KEY = { type: 'key', group: 'secrets', hidden: true } as const;
 const PORT = { type: 'number', min: 1, max: 65_535 } as const;
 const LIMIT = { type: 'number', group: 'limits', min: 1, max: 100_000_000, reload: true } as const;
+const SIGN_UPS = { ...LIMIT, group: 'signUps' } as const;
 const PROVIDER = { type: 'text', group: 'providers', reload: true } as const;
 
 /** Every setting of the daemon. After a change, run `npm run docs:settings`. */
@@ -199,7 +202,36 @@ export const SETTINGS = {
       'Failed sign-ins from one address in 15 minutes. At the address of a database, all sign-ins count.',
     default: 100,
   },
-  SIGN_UPS_PER_ADDRESS: { ...LIMIT, about: 'New accounts from one address in an hour.', default: 200 },
+
+  SIGN_UP_MODE: {
+    type: 'choice',
+    group: 'signUps',
+    about:
+      'Who can sign up. open: everyone. verified: everyone, and the database is created after the e-mail address is ' +
+      'proved. closed: only administrators create accounts.',
+    default: 'open',
+    choices: SIGN_UP_MODES,
+    reload: true,
+  },
+  MAX_DATABASES: {
+    ...SIGN_UPS,
+    about: 'Number of user databases at which sign-ups are rejected. 0 is no limit.',
+    default: 0,
+    min: 0,
+  },
+  SIGN_UPS_PER_ADDRESS: {
+    ...SIGN_UPS,
+    about: 'Sign-ups from one address in an hour. The addresses of one IPv6 /64 network count as one.',
+    default: 20,
+  },
+  SIGN_UPS_PER_ADDRESS_PER_DAY: { ...SIGN_UPS, about: 'The same in a day.', default: 60 },
+  SIGN_UPS_PER_NETWORK: {
+    ...SIGN_UPS,
+    about: 'Sign-ups from one IPv6 /48 network in an hour.',
+    default: 100,
+  },
+  SIGN_UPS_PER_HOUR: { ...SIGN_UPS, about: 'New accounts in an hour, from all addresses.', default: 500 },
+  SIGN_UPS_PER_DAY: { ...SIGN_UPS, about: 'New accounts in a day, from all addresses.', default: 2000 },
 
   PB_GLOBAL_PORT: { ...PORT, group: 'instances', about: 'Port of the global PocketBase.', default: 8090 },
   PB_BIND_ADDRESS: {

@@ -14,7 +14,7 @@ import type { OwnerSync } from './owner-sync.ts';
 /** How long a sign-in waits for a starting database before it responds with the current status. */
 const START_TIMEOUT_MS = 15_000;
 
-export function summarizeDatabase({ runner }: CatalogEntry): DatabaseSummary {
+function summarizeDatabase({ runner }: CatalogEntry): DatabaseSummary {
   const { name, url, port, phase } = runner.state.view();
   return { name, url, port, status: lifecycleStatus(phase) };
 }
@@ -28,12 +28,35 @@ export interface DatabaseAccessDeps {
   log: Logger;
 }
 
-/** Returns the database of a user, as `ensureDatabase`; null for roles without a database. */
-export async function findOrCreateDatabase(
+/** The database of an account that gets one after its address is proved. */
+const AWAITING_VERIFICATION: DatabaseSummary = {
+  name: '',
+  url: null,
+  port: null,
+  status: 'awaiting_verification',
+};
+
+/** Describes the database of a user, as `ensureDatabase`; null for roles without a database. */
+export async function summarizeOwnDatabase(
   user: User,
   deps: DatabaseAccessDeps,
+): Promise<DatabaseSummary | null> {
+  if (user.role !== 'user') return null;
+  const entry = await ensureUnlessUnverified(user, deps);
+  return entry === null ? AWAITING_VERIFICATION : summarizeDatabase(entry);
+}
+
+/** Null for an account whose address has to be proved first. */
+async function ensureUnlessUnverified(
+  user: { id: string; email: string },
+  deps: DatabaseAccessDeps,
 ): Promise<CatalogEntry | null> {
-  return user.role === 'user' ? ensureDatabase(user, deps) : null;
+  try {
+    return await ensureDatabase(user, deps);
+  } catch (error) {
+    if (error instanceof FathomError && error.code === 'address.unverified') return null;
+    throw error;
+  }
 }
 
 /** Returns the user's database. Provisions it if there is none, and waits while it is starting. */
@@ -77,7 +100,8 @@ export async function openDatabase(
   deps: DatabaseAccessDeps,
 ): Promise<DatabaseAccess> {
   const sinceMs = deps.clock.monotonic();
-  const entry = await ensureDatabase(user, deps);
+  const entry = await ensureUnlessUnverified(user, deps);
+  if (entry === null) return { ...AWAITING_VERIFICATION, token: null };
   const token = await createOwnerToken(entry, { limit, sinceMs }, deps);
   const summary = summarizeDatabase(entry);
   // Without a URL, another process could receive the token.

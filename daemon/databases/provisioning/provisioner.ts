@@ -6,6 +6,7 @@ import { exists } from '../../base/files/dir.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Clock } from '../../base/time/clock.ts';
+import type { LiveSettings } from '../../config/live-settings.ts';
 import { instanceEncryptionKey } from '../../keys/derived-keys.ts';
 import { type MasterKeys, unseal } from '../../keys/envelope.ts';
 import { newSuperuserSecret, type SuperuserKeys, superuserKeys } from '../../keys/instance-access.ts';
@@ -41,6 +42,7 @@ export interface ProvisionerDeps {
   seal: Seal;
   pbEncryptionKey: Uint8Array;
   guard: GuardSettings;
+  settings: Pick<LiveSettings, 'signUps'>;
   clock: Clock;
   log: Logger;
   /** Called after each step. */
@@ -64,7 +66,8 @@ export class Provisioner {
   /**
    * Returns the user's database, and creates it if there is none. A new database runs on return.
    *
-   * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`, `ports.exhausted`
+   * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`, `ports.exhausted`,
+   * `address.unverified`, `databases.limit_reached`
    */
   ensure(user: { id: string; email: string }): Promise<CatalogEntry> {
     const known = this.#deps.catalog.findByUser(user.id);
@@ -131,7 +134,8 @@ export class Provisioner {
 
   /** Reserves the row together with the port, so that no other database gets the port of a row, also after a crash. */
   async #reserve(user: { id: string; email: string }): Promise<Reservation> {
-    const { clock, ports, repository, seal } = this.#deps;
+    const { clock, ports, repository, seal, settings } = this.#deps;
+    const { mode, maxDatabases } = settings.signUps;
     // The name, which will own the port, comes with the row.
     const claimant = `user/${user.id}`;
     const port = await ports.claim(claimant, ports.preferredFor(user.id));
@@ -143,6 +147,8 @@ export class Provisioner {
         // Used only when there is no row yet.
         superuser_secret: seal(newSuperuserSecret(), secretBelongsTo(user.id)),
         port,
+        require_verified: mode === 'verified',
+        max_databases: maxDatabases,
       });
       const { created, database } = reservation;
       if (created && database.port === port) ports.transfer(claimant, database.name);

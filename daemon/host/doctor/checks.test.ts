@@ -11,6 +11,7 @@ import { FINDING_IDS, type Finding } from './finding.ts';
 
 const GIB = 1024 ** 3;
 
+const UNLIMITED = { mode: 'open', databases: 3, max_databases: null } as const;
 const NO_LOSSES = { dropped: 0, problem: null };
 
 const HEALTHY: HostFacts = {
@@ -33,7 +34,7 @@ const HEALTHY: HostFacts = {
   resources: { memory_total_bytes: 4 * GIB, processors: 2 },
   databases: 12,
   flock: 'ok',
-  daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES },
+  daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps: UNLIMITED },
   fathomVersion: '0.1.0',
   interruptedChange: null,
   now: new Date('2026-01-15T10:00:00Z'),
@@ -189,7 +190,7 @@ describe('warns about', () => {
     ],
     [
       'a daemon that is starting',
-      { daemon: { state: 'starting', version: '1', pid: 1, log: NO_LOSSES } },
+      { daemon: { state: 'starting', version: '1', pid: 1, log: NO_LOSSES, signUps: UNLIMITED } },
       'daemon',
       'fathomd status',
     ],
@@ -220,6 +221,7 @@ describe('warns about', () => {
           state: 'ready',
           version: '0.1.0',
           pid: 42,
+          signUps: UNLIMITED,
           log: { dropped: 7, problem: 'standard output: ENOSPC' },
         },
       },

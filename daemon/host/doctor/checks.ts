@@ -300,6 +300,7 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
       return [
         ok('daemon', `the daemon is running (Fathom ${daemon.version}, pid ${daemon.pid})`),
         ...checkDaemonLog(daemon.log),
+        ...checkRoom(daemon.signUps),
         ...(daemon.version === fathomVersion
           ? []
           : [
@@ -327,6 +328,14 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
         warning('daemon', daemon.problem, `see 'journalctl -u fathomd' or ${dataDir.path}/logs/fathomd.log`),
       ];
   }
+}
+
+function checkRoom({ databases, max_databases: max }: DaemonStatus['sign_ups']): Finding[] {
+  if (max === null) return [];
+  const text = `${databases} of ${max} databases exist (MAX_DATABASES)`;
+  if (databases < max * WARNING_SHARE) return [ok('max_databases', text)];
+  const remedy = "raise MAX_DATABASES and reload the daemon, or delete databases: 'fathomd databases list'";
+  return [warning('max_databases', databases < max ? text : `${text}, so sign-ups are rejected`, remedy)];
 }
 
 function checkDaemonLog({ dropped, problem }: DaemonStatus['log']): Finding[] {

@@ -26,6 +26,7 @@ export const FINDING_IDS = [
   'daemon',
   'daemon_version',
   'daemon_log',
+  'max_databases',
   'release',
   'stale_socket',
   'stale_pid_file',

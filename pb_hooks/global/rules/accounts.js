@@ -25,9 +25,16 @@ function endedCredentials(before, after) {
   };
 }
 
-/** @param {{ role: string, isActive: boolean }} user */
-function mayHaveDatabase({ role, isActive }) {
-  return role === 'user' && isActive;
+/**
+ * Whether an account can get a database now: 'forbidden', 'unverified', 'full', or null if it can.
+ *
+ * @param {{ role: string, isActive: boolean, verified: boolean }} user
+ * @param {{ requireVerified: boolean, databases: number, maxDatabases: number | null }} fleet
+ */
+function refusalOfDatabase(user, fleet) {
+  if (user.role !== 'user' || !user.isActive) return 'forbidden';
+  if (fleet.requireVerified && !user.verified) return 'unverified';
+  return fleet.maxDatabases !== null && fleet.databases >= fleet.maxDatabases ? 'full' : null;
 }
 
 /**
@@ -49,4 +56,4 @@ function fixedEndOf({ exp, refreshable }) {
   return refreshable ? null : exp;
 }
 
-module.exports = { databaseName, endedCredentials, fixedEndOf, mayHaveDatabase };
+module.exports = { databaseName, endedCredentials, fixedEndOf, refusalOfDatabase };

@@ -12,7 +12,7 @@ export const credentialsSchema = z
     // PocketBase hashes with bcrypt, which reads at most 72 bytes.
     password: z.string().min(1).max(71),
   })
-  .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'a-good-password' }] });
+  .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters' }] });
 
 /** Other properties are fields that the administrator has added to the accounts. */
 export const registerSchema = z
@@ -26,7 +26,7 @@ export const registerSchema = z
   })
   .meta({
     id: 'NewAccount',
-    examples: [{ email: 'johndoe@example.com', password: 'a-good-password', name: 'John Doe' }],
+    examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters', name: 'John Doe' }],
   });
 
 const EXAMPLE_SUMMARY = {
@@ -38,10 +38,12 @@ const EXAMPLE_SUMMARY = {
 
 export const databaseSummarySchema = z
   .object({
-    name: z.string(),
+    name: z.string().meta({ description: 'Empty with the status `awaiting_verification`.' }),
     url: z.string().nullable(),
     port: z.int().nullable(),
-    status: z.enum(LIFECYCLE_STATUSES),
+    status: z.enum([...LIFECYCLE_STATUSES, 'awaiting_verification']).meta({
+      description: '`awaiting_verification`: the database is created after the e-mail address is proved.',
+    }),
   })
   .meta({ id: 'DatabaseSummary', examples: [EXAMPLE_SUMMARY] });
 
@@ -105,7 +107,14 @@ export const register = endpoint({
   audit: 'sign-up',
   body: registerSchema,
   responses: { 201: { description: 'The account is created and signed in.', schema: sessionSchema } },
-  errors: ['auth.email_taken', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  errors: [
+    'auth.email_taken',
+    'sign_up.closed',
+    'databases.limit_reached',
+    'instance.failed',
+    'ports.exhausted',
+    'provision.failed',
+  ],
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
@@ -120,7 +129,13 @@ export const login = endpoint({
   audit: 'sign-in',
   body: credentialsSchema,
   responses: { 200: { description: 'A new session.', schema: sessionSchema } },
-  errors: ['auth.failed', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  errors: [
+    'auth.failed',
+    'databases.limit_reached',
+    'instance.failed',
+    'ports.exhausted',
+    'provision.failed',
+  ],
 });
 
 export const exchangeToken = endpoint({
@@ -136,7 +151,13 @@ export const exchangeToken = endpoint({
     .strictObject({ token: z.string().min(1).max(4096) })
     .meta({ id: 'GlobalToken', examples: [{ token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' }] }),
   responses: { 200: { description: 'A new session.', schema: sessionSchema } },
-  errors: ['auth.failed', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  errors: [
+    'auth.failed',
+    'databases.limit_reached',
+    'instance.failed',
+    'ports.exhausted',
+    'provision.failed',
+  ],
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
@@ -151,7 +172,7 @@ export const refreshSession = endpoint({
   // Not recorded: it changes nothing but the token.
   audit: null,
   responses: { 200: { description: 'The renewed session.', schema: sessionSchema } },
-  errors: ['conflict', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  errors: ['conflict', 'databases.limit_reached', 'instance.failed', 'ports.exhausted', 'provision.failed'],
 });
 
 export const logout = endpoint({
@@ -188,7 +209,14 @@ export const getMyDatabase = endpoint({
   description: 'Creates the database if there is none. Only accounts with the role `user` have one.',
   permission: 'account.use',
   responses: { 200: { description: 'The database.', schema: databaseSummarySchema } },
-  errors: ['not_found', 'conflict', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  errors: [
+    'not_found',
+    'conflict',
+    'databases.limit_reached',
+    'instance.failed',
+    'ports.exhausted',
+    'provision.failed',
+  ],
 });
 
 export const createTicket = endpoint({

@@ -15,6 +15,7 @@ const userSchema = z
     name: z.string(),
     role: roleSchema,
     is_active: z.boolean(),
+    verified: z.boolean().meta({ description: 'The e-mail address is proved.' }),
     created: z.string(),
     database: z.string().nullable().meta({ description: 'Name of the database; null while there is none.' }),
   })
@@ -27,6 +28,7 @@ const userSchema = z
         name: 'John Doe',
         role: 'user',
         is_active: true,
+        verified: true,
         created: EXAMPLE_TIME,
         database: EXAMPLE_DATABASE,
       },
@@ -38,6 +40,9 @@ export type User = z.infer<typeof userSchema>;
 /** In a filter of PocketBase, a backslash escapes a quote. Any other backslash would change where the text ends. */
 const comparable = z.string().regex(/^[^\\\p{C}]*$/u, 'contains a backslash or a control character');
 const params = idParams('a user');
+const verifiedSchema = z.boolean().optional().meta({
+  description: 'The e-mail address counts as proved, as after a verification by mail.',
+});
 
 export const listUsers = endpoint({
   operationId: 'listUsers',
@@ -71,12 +76,18 @@ export const createUser = endpoint({
   description: 'Creates the account and, for the role `user`, its database.',
   permission: 'users.write',
   audit: 'user.create',
-  body: registerSchema.extend({ role: roleSchema.optional() }).meta({
+  body: registerSchema.extend({ role: roleSchema.optional(), verified: verifiedSchema }).meta({
     id: 'NewUser',
-    examples: [{ email: 'johndoe@example.com', password: 'a-good-password', role: 'user' }],
+    examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters', role: 'user' }],
   }),
   responses: { 201: { description: 'The user.', schema: userSchema } },
-  errors: ['auth.email_taken', 'instance.failed', 'ports.exhausted', 'provision.failed'],
+  errors: [
+    'auth.email_taken',
+    'databases.limit_reached',
+    'instance.failed',
+    'ports.exhausted',
+    'provision.failed',
+  ],
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
@@ -98,13 +109,17 @@ export const updateUser = endpoint({
   method: 'PATCH',
   path: '/api/v1/users/{id}',
   tag,
-  summary: 'Change the role or activity of a user',
+  summary: 'Change the role, activity or verification of a user',
   description: 'An inactive account is signed out and cannot use its database.',
   permission: 'users.write',
   audit: 'user.update',
   params,
   body: z
-    .strictObject({ role: roleSchema.optional(), is_active: z.boolean().optional() })
+    .strictObject({
+      role: roleSchema.optional(),
+      is_active: z.boolean().optional(),
+      verified: verifiedSchema,
+    })
     .meta({ id: 'UserChange', examples: [{ is_active: false }] }),
   responses: { 200: { description: 'The user after the change.', schema: userSchema } },
   errors: ['not_found'],

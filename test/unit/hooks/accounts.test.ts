@@ -3,7 +3,7 @@ import {
   databaseName,
   endedCredentials,
   fixedEndOf,
-  mayHaveDatabase,
+  refusalOfDatabase,
 } from '../../../pb_hooks/global/rules/accounts.js';
 import { parseDatabaseName } from '../../../shared/database-name.ts';
 
@@ -21,14 +21,22 @@ describe('a change of an account', () => {
   });
 });
 
-it.each([
-  ['user', true, true],
-  ['user', false, false],
-  ['viewer', true, false],
-  ['operator', true, false],
-  ['admin', true, false],
-])('a %s with is_active=%s may have a database: %s', (role, isActive, expected) => {
-  expect(mayHaveDatabase({ role, isActive })).toBe(expected);
+describe('an account', () => {
+  const user = { role: 'user', isActive: true, verified: false };
+  const fleet = { requireVerified: false, databases: 3, maxDatabases: null };
+
+  it.each([
+    ['a user', {}, {}, null],
+    ['a locked user', { isActive: false }, {}, 'forbidden'],
+    ['a viewer', { role: 'viewer' }, {}, 'forbidden'],
+    ['an admin', { role: 'admin' }, {}, 'forbidden'],
+    ['an unverified user where addresses must be proved', {}, { requireVerified: true }, 'unverified'],
+    ['a verified user where addresses must be proved', { verified: true }, { requireVerified: true }, null],
+    ['a user of a full fleet', {}, { maxDatabases: 3 }, 'full'],
+    ['a user of a fleet with one place', {}, { maxDatabases: 4 }, null],
+  ])('of %s gets a database if it may', (_, account, state, refusal) => {
+    expect(refusalOfDatabase({ ...user, ...account }, { ...fleet, ...state })).toBe(refusal);
+  });
 });
 
 it.each([1, 42, 999, 1000])('makes a name that the daemon can read, number %i', (number) => {

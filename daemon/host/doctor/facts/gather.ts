@@ -154,7 +154,10 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
     const status = await createClient({ target: { socketPath }, timeoutMs: 3000 }).daemon.status();
     const { version, pid } = status;
     const state = status.ready ? 'ready' : 'starting';
-    return { daemon: { state, version, pid, log: readLogLosses(status) }, status };
+    return {
+      daemon: { state, version, pid, log: readLogLosses(status), signUps: readSignUps(status) },
+      status,
+    };
   } catch (error) {
     return { daemon: { state: 'silent', problem: messageOf(error) }, status: null };
   }
@@ -163,6 +166,11 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
 /** Daemons of earlier releases do not report lost lines. */
 function readLogLosses({ log = { dropped: 0, problem: null } }: Partial<DaemonStatus>): DaemonStatus['log'] {
   return log;
+}
+
+/** A daemon of an earlier release does not report sign-ups. */
+function readSignUps({ sign_ups }: Partial<DaemonStatus>): DaemonStatus['sign_ups'] {
+  return sign_ups ?? { mode: 'open', databases: 0, max_databases: null };
 }
 
 async function readDirectory(path: string): Promise<DirectoryFacts> {

@@ -76,7 +76,13 @@ export interface PortFacts {
 }
 
 export type DaemonFacts =
-  | { state: 'ready' | 'starting'; version: string; pid: number; log: DaemonStatus['log'] }
+  | {
+      state: 'ready' | 'starting';
+      version: string;
+      pid: number;
+      log: DaemonStatus['log'];
+      signUps: DaemonStatus['sign_ups'];
+    }
   /** The socket does not exist. */
   | { state: 'absent'; socketPath: string }
   | { state: 'silent'; problem: string };
