@@ -36,11 +36,10 @@ describe('with SIGN_UP_MODE=closed', () => {
     const superuser = await controlPlane(fathom);
     const account = { email: 'c@example.com', password: PASSWORD, passwordConfirm: PASSWORD };
     await expect(superuser.collection('users').create(account)).resolves.toMatchObject({ role: 'user' });
-    expect((await fathom.client.daemon.status()).sign_ups).toEqual({
-      mode: 'closed',
-      databases: 2,
-      max_databases: null,
-    });
+    // The answer to the superuser does not wait for the database.
+    const signUps = async () => (await fathom.client.daemon.status()).sign_ups;
+    await until(async () => (await signUps()).databases === 2, { what: () => 'the second database' });
+    expect(await signUps()).toEqual({ mode: 'closed', databases: 2, max_databases: null });
   });
 });
 
