@@ -101,6 +101,8 @@ const daemon = await build({
     'daemon/queue/runner/handler-thread.ts',
     'daemon/queue/handlers/*.ts',
   ],
+  // Has a native part, and is loaded on demand where it is installed.
+  external: ['koffi'],
   outbase: '.',
   outdir: 'dist',
   chunkNames: 'daemon/chunks/[name]-[hash]',

@@ -61,6 +61,7 @@ describe('defaults', () => {
       publicUrl: 'http://{host}:{port}',
       ports: { base: 9000, range: 1000 },
       binaryPath: null,
+      sandbox: 'auto',
       healthIntervalMs: 30_000,
       worker: { concurrency: 1, pollIntervalMs: 5000 },
       tasksDir: join(cwd, 'var/tasks'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MIN_MEMORY_MB } from '../../shared/api/instances.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import type { SandboxSetting } from '../../shared/sandbox.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import type { SignUpMode } from '../../shared/sign-up.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
@@ -59,6 +60,7 @@ export interface Config {
   applications: { appDir: string; applications: readonly string[] | null };
   /** Null uses the embedded PocketBase. */
   binaryPath: string | null;
+  sandbox: SandboxSetting;
   healthIntervalMs: number;
   /** Of user databases without limits of their own. */
   databaseLimits: DatabaseLimits;
@@ -135,6 +137,7 @@ function readConfig(read: ValueReader, dataDir: string): Config {
       applications: readApplications(read),
     },
     binaryPath: read.path('PB_BINARY_PATH'),
+    sandbox: read.choice('PB_SANDBOX'),
     databaseLimits: {
       memoryMb: readMemoryLimit(read),
       diskMb: read.wholeNumber('DATABASE_DISK_MB') || null,

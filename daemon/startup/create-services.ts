@@ -91,7 +91,14 @@ export async function createServices({
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
   const activity = new Activity(bus);
-  const driver = new ChildProcessDriver({ fleetId: await fleetIdOf(config.dataDir), clock });
+  const driver = new ChildProcessDriver({
+    fleetId: await fleetIdOf(config.dataDir),
+    clock,
+    sandboxes: {
+      setting: config.sandbox,
+      fleetDirectories: [config.dataDir, config.userDatabasesDir],
+    },
+  });
   resources.defer(() => driver.close());
   const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
   const damage: DamageRecord = new Map();
@@ -192,6 +199,7 @@ export async function createServices({
       queue: tasks?.counts ?? null,
       queue_paused: tasks?.paused ?? null,
       usage: monitor.usage,
+      sandbox: await driver.sandboxFor(binary.path),
       log: host.logLosses(),
     };
   };

@@ -1,4 +1,4 @@
-import type { Instance, LastExit, PhaseReason, Probe, Usage } from '../../shared/api/instances.ts';
+import type { Instance, LastExit, PhaseReason, Probe, Sandbox, Usage } from '../../shared/api/instances.ts';
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import { canTransition, type EndedBy, type InstancePhase } from '../../shared/instance.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -15,6 +15,8 @@ export interface Observed {
   desired: 'running' | 'stopped';
   port: number | null;
   pid: number | null;
+  /** Of the process with this pid. */
+  sandbox: Sandbox | null;
   startedAt: Date | null;
   restarts: number;
   run: number | null;
@@ -53,6 +55,7 @@ export class InstanceState {
       desired: 'stopped',
       port: lastPort,
       pid: null,
+      sandbox: null,
       startedAt: null,
       restarts: 0,
       run: null,
@@ -131,10 +134,10 @@ export class InstanceState {
   }
 
   /** Records a new process and returns its run. */
-  beginRun(pid: number, port: number): LogRun {
+  beginRun({ pid, sandbox }: { pid: number; sandbox: Sandbox }, port: number): LogRun {
     const startedAt = this.#clock.now();
     const run = (this.#observed.run ?? 0) + 1;
-    this.update({ pid, port, startedAt, run });
+    this.update({ pid, sandbox, port, startedAt, run });
     return { pid, run, started_at: startedAt.toISOString(), last_exit: this.#observed.lastExit };
   }
 
@@ -205,6 +208,7 @@ export class InstanceState {
       probe: this.probe,
       usage: this.#usage,
       limits: spec.limits(),
+      sandbox: observed.pid === null ? null : observed.sandbox,
     };
   }
 

@@ -245,7 +245,7 @@ export class Runner {
     this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
-      this.#recordRun(logStart, this.state.beginRun(process.pid, port));
+      this.#recordRun(logStart, this.state.beginRun(process, port));
     });
     const isPrepared = outcome.kind === 'running' && outcome.running.limitation === null;
     this.#prepared.recordStart(isPrepared ? outcome.database : null);

@@ -4,6 +4,7 @@ import { SIGN_UP_MODES } from '../sign-up.ts';
 import { TASK_STATUSES } from '../task.ts';
 import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_TIME } from './contract/fields.ts';
+import { sandboxSchema } from './instances.ts';
 import { taskCountsSchema } from './queue.ts';
 
 const tag = { name: 'Daemon', description: 'State, health and metrics of the daemon.' };
@@ -71,6 +72,7 @@ const statusSchema = z
       .meta({ description: 'Null while the global PocketBase cannot be read.' }),
     queue_paused: z.boolean().nullable(),
     usage: daemonUsageSchema.nullable(),
+    sandbox: sandboxSchema.describe('The sandbox with which instances start.'),
     log: z.object({
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
       problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
@@ -98,6 +100,7 @@ const statusSchema = z
         queue: { ...zeros(TASK_STATUSES), done: 40 },
         queue_paused: false,
         usage: EXAMPLE_USAGE,
+        sandbox: { level: 'full', reason: null },
         log: { dropped: 0, problem: null },
         permissions: ['status.read'],
       },

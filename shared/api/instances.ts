@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ENDED_BY, INSTANCE_PHASES } from '../instance.ts';
 import { PHASE_REASON_CODES } from '../reasons.ts';
+import { SANDBOX_LEVELS } from '../sandbox.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from './contract/fields.ts';
 
 const time = z.iso.datetime();
@@ -64,6 +65,20 @@ export const limitsSchema = z
 
 export type InstanceLimits = z.infer<typeof limitsSchema>;
 
+export const sandboxSchema = z
+  .object({
+    level: z.enum(SANDBOX_LEVELS),
+    /** Null with the level `full`. */
+    reason: z.string().nullable(),
+  })
+  .meta({
+    id: 'Sandbox',
+    description: 'How much of the host a PocketBase process can reach, and why it is not less.',
+    examples: [{ level: 'full', reason: null }],
+  });
+
+export type Sandbox = z.infer<typeof sandboxSchema>;
+
 /** Why an instance is in its phase. */
 export const reasonSchema = z.object({
   code: z.enum(PHASE_REASON_CODES),
@@ -124,6 +139,8 @@ export const instanceSchema = z
     probe: probeSchema.nullable(),
     usage: usageSchema.nullable(),
     limits: limitsSchema,
+    /** Null without a process. */
+    sandbox: sandboxSchema.nullable(),
   })
   .meta({
     id: 'Instance',
@@ -154,6 +171,7 @@ export const instanceSchema = z
         probe: EXAMPLE_PROBE,
         usage: EXAMPLE_USAGE,
         limits: EXAMPLE_LIMITS,
+        sandbox: { level: 'full', reason: null },
       },
     ],
   });

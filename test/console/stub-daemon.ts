@@ -240,6 +240,7 @@ export class StubDaemon {
       queue: { ...NO_TASKS, pending: 4, processing: 1, done: 128 },
       queue_paused: false,
       usage: daemonUsage(),
+      sandbox: { level: 'full', reason: null },
       log: { dropped: 0, problem: null },
       permissions: ['databases.delete'],
       ...this.status,

@@ -8,6 +8,7 @@ import { InstanceLog } from '../../daemon/pocketbase/logs/instance-log.ts';
 import { ENCRYPTION_VARIABLE, type InstanceCommand } from '../../daemon/pocketbase/process/command.ts';
 import { probe, READINESS_PATH, waitUntilReady } from '../../daemon/pocketbase/process/probe.ts';
 import { ChildProcessDriver, type InstanceProcess } from '../../daemon/pocketbase/process/process-driver.ts';
+import type { SandboxSetting } from '../../shared/sandbox.ts';
 import { freePortRange } from './free-ports.ts';
 import { scratch } from './scratch.ts';
 
@@ -26,10 +27,14 @@ export interface BareInstance {
 }
 
 /** One real PocketBase, without a daemon around it. */
-export async function bareInstance(): Promise<BareInstance> {
+export async function bareInstance(setting: SandboxSetting = 'auto'): Promise<BareInstance> {
   const directory = await scratch();
   const fleetId = randomUUID();
-  const driver = new ChildProcessDriver({ fleetId, clock: systemClock });
+  const driver = new ChildProcessDriver({
+    fleetId,
+    clock: systemClock,
+    sandboxes: { setting, fleetDirectories: [directory] },
+  });
   onTestFinished(() => driver.close());
   const log = new InstanceLog(join(directory, 'instance.log'), systemClock, {
     maxBytes: 64 * 1024 * 1024,

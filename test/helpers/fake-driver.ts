@@ -77,6 +77,7 @@ export class FakeDriver implements ProcessDriver {
       sha256: 'of-the-binary',
       hooksDir: null,
       environment: new Map(),
+      sandbox: body.process.sandbox,
     };
   }
 
@@ -86,6 +87,7 @@ export class FakeDriver implements ProcessDriver {
     return {
       pid: found.pid,
       startTime: found.startTime,
+      sandbox: found.sandbox,
       exited: Promise.resolve({ code: null, signal: null }),
       signal: () => false,
       mayListen: () => Promise.resolve(false),
@@ -119,6 +121,7 @@ export class FakeDriver implements ProcessDriver {
       process: {
         pid,
         startTime: this.spawned,
+        sandbox: { level: 'full', reason: null },
         exited: exited.promise,
         mayListen: () => Promise.resolve(true),
         signal: (signal) => {

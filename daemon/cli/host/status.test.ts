@@ -33,6 +33,7 @@ const status: DaemonStatus = {
   queue_paused: false,
   log: { dropped: 0, problem: null },
   usage: null,
+  sandbox: { level: 'files', reason: 'Linux 5.19' },
   permissions: [],
 };
 
@@ -45,6 +46,7 @@ it('shows counts without zeros', () => {
     'api        http://127.0.0.1:3000',
     textWith('global', 'http://127.0.0.1:8090', '0.39.1'),
     'data       /srv/fathom',
+    'sandbox    files: Linux 5.19',
   ]);
 });
 

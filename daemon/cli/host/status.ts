@@ -57,6 +57,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ['api', answer.api_url],
     ['global', `${answer.global_url} (PocketBase ${answer.pocketbase_version})`],
     ['data', answer.data_dir],
+    ...sandboxLevel(answer),
     ...logLosses(answer),
   ];
   return fields.map(([name, value]) => `${name.padEnd(11)}${value}`);
@@ -69,6 +70,12 @@ function signUps({ sign_ups }: Partial<DaemonStatus>): [string, string][] {
   return [
     ['sign-ups', max_databases === null ? mode : `${mode}, ${databases} of ${max_databases} databases exist`],
   ];
+}
+
+/** Empty for a daemon of an earlier release. */
+function sandboxLevel({ sandbox }: Partial<DaemonStatus>): [string, string][] {
+  if (sandbox === undefined) return [];
+  return [['sandbox', sandbox.reason === null ? sandbox.level : `${sandbox.level}: ${sandbox.reason}`]];
 }
 
 /** Empty while every line is written, and for a daemon of an earlier release, which does not count lost lines. */

@@ -34,6 +34,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   PB_PUBLIC_URL: 'https://{name}.example.com',
   DATABASE_MEMORY_MB: '512',
   SIGN_UP_MODE: 'closed',
+  PB_SANDBOX: 'off',
   LOG_LEVEL: 'debug',
 };
 

@@ -1,3 +1,4 @@
+import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
 import { SIGN_UP_MODES } from '../../../shared/sign-up.ts';
 
@@ -261,6 +262,16 @@ export const SETTINGS = {
     min: 1,
     max: SECONDS_OF_A_DAY,
     unit: 'seconds',
+  },
+  PB_SANDBOX: {
+    type: 'choice',
+    group: 'instances',
+    about:
+      'What a PocketBase process can reach: its own files and port (full), its own files (files), or all files of the ' +
+      'user but fewer system calls (syscalls). auto uses the best level that the host supports. A level is a ' +
+      'requirement: without it, no instance starts. off starts without a sandbox.',
+    default: 'auto',
+    choices: SANDBOX_SETTINGS,
   },
   DATABASE_MEMORY_MB: {
     type: 'number',

@@ -35,6 +35,7 @@ const HEALTHY: HostFacts = {
   databases: 12,
   flock: 'ok',
   daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps: UNLIMITED },
+  sandbox: { level: 'full', reason: null },
   fathomVersion: '0.1.0',
   interruptedChange: null,
   now: new Date('2026-01-15T10:00:00Z'),
@@ -75,7 +76,7 @@ function findProblems(changes: Partial<HostFacts>): Finding[] {
 
 it('finds nothing on a healthy host', () => {
   expect(findProblems({})).toEqual([]);
-  expect(runChecks(HEALTHY)).toHaveLength(15);
+  expect(runChecks(HEALTHY)).toHaveLength(16);
 });
 
 describe('reports as fatal', () => {
@@ -260,6 +261,7 @@ describe('warns about', () => {
     ],
     ['little memory', { memoryAvailableBytes: GIB / 10 }, 'memory', 'DATABASE_MEMORY_MB'],
     ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
+    ['no Landlock', { sandbox: { level: 'syscalls', reason: 'old kernel' } }, 'sandbox', 'docs/security.md'],
     ['an unknown setting', { config: { valid: true, warnings: ['odd'] } }, 'config', '.env.sample'],
   ])('%s', (_what, changes, id, remedy) => {
     expect(findProblems(changes)).toEqual([
@@ -286,7 +288,7 @@ it('accepts the default limits of Debian for a small fleet', () => {
 });
 
 it('skips limits that cannot be read', () => {
-  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(13);
+  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(14);
 });
 
 it('accepts a missing data directory before the first start', () => {

@@ -2,6 +2,7 @@ import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { hostAndPort } from '../../../shared/host.ts';
 import { resourceProblem } from '../../../shared/resource-use.ts';
+import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import type { HostFacts, PortFacts } from './facts/host-facts.ts';
@@ -40,6 +41,7 @@ export const CHECKS: readonly Check[] = [
   checkSessionKey,
   checkBinary,
   checkFlock,
+  checkSandbox,
   checkDataDir,
   checkDisks,
   checkNetworkDisks,
@@ -124,6 +126,31 @@ export function checkBinary({ binary }: HostFacts): Finding[] {
   }
   return [
     fatal('binary', binary.problem, "run 'npm ci' again, or set PB_BINARY_PATH to a PocketBase executable"),
+  ];
+}
+
+/** Instances that an earlier daemon started may have a smaller sandbox, or none. */
+export function checkSandbox({ sandbox, fleet }: HostFacts): Finding[] {
+  if (sandbox === null) return [];
+  const { level, reason } = sandbox;
+  const isWeak = level === 'syscalls' || level === 'none';
+  const weaker = (fleet?.instances ?? []).filter(
+    (instance) => SANDBOX_LEVELS.indexOf(instance.sandbox?.level ?? level) > SANDBOX_LEVELS.indexOf(level),
+  );
+  const summary = `instances start with the sandbox level ${level}${reason === null ? '' : `: ${reason}`}`;
+  return [
+    isWeak
+      ? warning('sandbox', summary, 'docs/security.md lists what each level needs')
+      : ok('sandbox', summary),
+    ...(weaker.length === 0
+      ? []
+      : [
+          warning(
+            'sandbox',
+            `instances with a weaker sandbox than ${level}: ${weaker.length}`,
+            `restart them with 'fathomd databases restart NAME', or all with 'fathomd stop' and a start`,
+          ),
+        ]),
   ];
 }
 

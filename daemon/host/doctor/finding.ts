@@ -11,6 +11,7 @@ export const FINDING_IDS = [
   'session_key',
   'binary',
   'flock',
+  'sandbox',
   'data_dir',
   'permissions',
   'owner',

@@ -29,7 +29,7 @@ export interface InstanceCommand {
   memoryBytes: number | null;
 }
 
-/** The exit code of flock(1) when another process holds the lock. */
+/** The exit code of a start when another process holds the lock. */
 export const LOCKED_EXIT_CODE = 200;
 
 /** The variable with the key that PocketBase encrypts its settings with. */
@@ -53,25 +53,28 @@ export async function fleetIdOf(dataDir: string): Promise<string> {
     .slice(0, 16);
 }
 
-/**
- * The arguments of `flock`, which locks the directory and then becomes PocketBase (`--no-fork`): the kernel releases the
- * lock exactly when the process ends. All directories are explicit, because PocketBase's defaults are beside its
- * executable.
- */
-export function lockedArguments(command: InstanceCommand): string[] {
+/** The arguments of PocketBase. All directories are explicit, because its defaults are beside its executable. */
+export function instanceArguments(command: InstanceCommand): string[] {
   const directories = {
     dataDir: command.dataDir,
     migrationsDir: command.migrationsDir ?? noDirectory(command),
     hooksDir: command.hooksDir ?? noDirectory(command),
   };
+  return command.mode === 'migrate' ? migrateArguments(directories) : serveArguments(command, directories);
+}
+
+/**
+ * The arguments of `flock`, which locks a file and then becomes the program (`--no-fork`): the kernel releases the lock
+ * exactly when the process ends.
+ */
+export function lockedArguments(lockFile: string, program: readonly string[]): string[] {
   return [
     '--exclusive',
     '--nonblock',
     '--no-fork',
     `--conflict-exit-code=${LOCKED_EXIT_CODE}`,
-    command.lockFile,
-    command.binary,
-    ...(command.mode === 'migrate' ? migrateArguments(directories) : serveArguments(command, directories)),
+    lockFile,
+    ...program,
   ];
 }
 

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmod, copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { bareInstance } from '../../../test/helpers/bare-instance.ts';
 import { until } from '../../../test/helpers/until.ts';
@@ -12,7 +14,7 @@ it('finds its processes by fleet, and adopts one with its exit, signals and star
   const [found, ...others] = await until(
     async () => {
       const all = await instance.driver.find();
-      // flock(1) becomes PocketBase under the same pid.
+      // Without the launcher, flock(1) becomes PocketBase under the same pid.
       return all[0]?.executable === instance.command.binary ? all : null;
     },
     { what: 'PocketBase in /proc' },
@@ -56,6 +58,7 @@ it('never signals another process that reuses a pid', async () => {
     sha256: null,
     hooksDir: null,
     environment: new Map(),
+    sandbox: { level: 'full', reason: null },
   });
   expect(await before.exited).toEqual({ code: null, signal: null });
   expect(before.signal('SIGKILL')).toBe(false);
@@ -88,14 +91,25 @@ it('reports whether an instance listens', async () => {
   expect(await process.mayListen()).toBe(false);
 });
 
-it('a missing program makes the process exit with an error', async () => {
+it('names a program that does not exist or cannot be executed', async () => {
   const instance = await bareInstance();
-  // flock(1) reports it after it has taken the lock.
-  const process = await instance.start({ binary: '/no-such-directory/pocketbase' });
-  const exit = await process.exited;
-  expect(exit.code).not.toBe(0);
-  expect((await instance.log.tail(5)).join('\n')).toMatch(/\/no-such-directory\/pocketbase/);
-  expect(isAlive(process.pid, process.startTime)).toBe(false);
+  const missing = '/no-such-directory/pocketbase';
+  await expect(instance.start({ binary: missing })).rejects.toMatchObject({ code: 'ENOENT', path: missing });
+  const plain = join(instance.directory, 'program');
+  await copyFile(instance.command.binary, plain);
+  await chmod(plain, 0o600);
+  await expect(instance.start({ binary: plain })).rejects.toMatchObject({ code: 'EACCES', path: plain });
+});
+
+it('starts a process with the best sandbox of the host, and reads it from a found process', async () => {
+  const instance = await bareInstance();
+  const best = await instance.driver.sandboxFor(instance.command.binary);
+  const started = await instance.start();
+  expect(started.sandbox).toEqual(best);
+  expect((await instance.driver.find())[0]?.sandbox.level).toBe(best.level);
+  const plain = await bareInstance('off');
+  expect((await plain.start()).sandbox.level).toBe('none');
+  expect((await plain.driver.find())[0]?.sandbox.level).toBe('none');
 });
 
 it('its processes keep running when the driver is closed, but their exits are no longer awaited', async () => {

@@ -1,14 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Sandbox } from '../../../shared/api/instances.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { ExecutableHashes } from '../binary/executable-hash.ts';
+import { readProgram } from '../sandbox/file-view.ts';
+import type { SandboxRequest, SandboxSettings } from '../sandbox/launcher.ts';
+import { type HostSupport, plannedSandbox } from '../sandbox/level.ts';
+import { sandboxOfProcess } from '../sandbox/process-sandbox.ts';
 import {
   FLEET_VARIABLE,
   flagValue,
   INSTANCE_VARIABLE,
   type InstanceCommand,
   inheritedEnvironment,
-  lockedArguments,
+  instanceArguments,
 } from './command.ts';
 import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
@@ -22,6 +28,7 @@ export interface InstanceProcess {
   readonly startTime: number;
   /** Why its log file could not be opened. The process then runs without a log. */
   readonly logProblem?: string | null;
+  readonly sandbox: Sandbox;
   /** Resolves when the process has ended. Never rejects. */
   readonly exited: Promise<ProcessExit>;
   /** Signals the process group. False when the process has ended; never signals a process that reuses the pid. */
@@ -56,6 +63,7 @@ export interface FoundProcess {
   sha256: string | null;
   hooksDir: string | null;
   environment: ReadonlyMap<string, string>;
+  sandbox: Sandbox;
 }
 
 /** Starts and finds instance processes. */
@@ -75,33 +83,46 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #clock: Clock;
   readonly #hashes = new ExecutableHashes();
   readonly #closed = new AbortController();
+  readonly #sandboxes: SandboxSettings;
+  #support: HostSupport | null = null;
 
-  constructor(options: { fleetId: string; clock: Clock }) {
+  constructor(options: { fleetId: string; clock: Clock; sandboxes: SandboxSettings }) {
     this.#fleetId = options.fleetId;
     this.#clock = options.clock;
+    this.#sandboxes = options.sandboxes;
+  }
+
+  /** The sandbox with which a process of this program starts. Without a required level, none starts. */
+  async sandboxFor(program: string): Promise<Sandbox> {
+    const support = this.#support ?? (await this.#spawner.support());
+    this.#support = support;
+    return plannedSandbox(this.#sandboxes.setting, support, readProgram(program).kind);
   }
 
   async spawn(command: InstanceCommand): Promise<InstanceProcess> {
     // The process writes its own log: it continues without the daemon, and bursts do not load the daemon.
-    const { pid, startTime, logProblem, exited } = await this.#spawner.spawn({
-      file: 'flock',
-      args: lockedArguments(command),
+    const { pid, startTime, logProblem, sandbox, exited } = await this.#spawner.spawn({
+      file: command.binary,
+      args: instanceArguments(command),
       env: {
         ...inheritedEnvironment(process.env),
         ...command.environment,
         GOMEMLIMIT: String(goMemoryLimit(command.memoryBytes, totalmem())),
-        // To find flock(1).
+        // To find flock(1) and the programs of hooks.
         PATH: process.env['PATH'] ?? '/usr/bin:/bin',
         [FLEET_VARIABLE]: this.#fleetId,
         [INSTANCE_VARIABLE]: command.name,
       },
       logFile: command.logFile,
+      lockFile: command.lockFile,
+      sandbox: sandboxOf(command, this.#sandboxes),
     });
     setOomScore(pid, oomScoreOf(command.kind, readOomScore('self') ?? 0));
     return {
       pid,
       startTime,
       logProblem,
+      sandbox,
       exited: exited.then((exit) => exit ?? this.#pollExit(pid, startTime)),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
       mayListen: () => mayListen(pid, startTime),
@@ -115,10 +136,11 @@ export class ChildProcessDriver implements ProcessDriver {
   }
 
   adopt(found: FoundProcess): InstanceProcess {
-    const { pid, startTime } = found;
+    const { pid, startTime, sandbox } = found;
     return {
       pid,
       startTime,
+      sandbox,
       exited: this.#pollExit(pid, startTime),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
       mayListen: () => mayListen(pid, startTime),
@@ -139,6 +161,7 @@ export class ChildProcessDriver implements ProcessDriver {
       sha256: await this.#hashes.of(process.pid),
       hooksDir: flagValue(process.argv, 'hooksDir'),
       environment: process.environment,
+      sandbox: await sandboxOfProcess(process),
     });
     return Promise.all(processes.map(describe));
   }
@@ -148,6 +171,17 @@ export class ChildProcessDriver implements ProcessDriver {
     while (isAlive(pid, startTime) && !signal.aborted) await this.#clock.sleep(ADOPTED_POLL_MS, signal);
     return { code: null, signal: null };
   }
+}
+
+function sandboxOf(command: InstanceCommand, settings: SandboxSettings): SandboxRequest {
+  const { migrationsDir, hooksDir } = command;
+  return {
+    ...settings,
+    dataDir: command.dataDir,
+    temporaryDir: join(dirname(command.dataDir), 'tmp'),
+    readable: [migrationsDir, hooksDir].filter((path) => path !== null),
+    port: command.mode === 'migrate' ? null : command.port,
+  };
 }
 
 /** Hundredths of a second since boot, the unit of the start time of a process. */

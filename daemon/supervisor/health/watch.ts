@@ -57,7 +57,7 @@ export async function watchRun(
   let goodUntil = runSince;
   let why: PhaseReason | null = null;
   const logStart = await endOfLog(spec.log);
-  state.enter('running', limitation, { pid: process.pid, port, startedAt });
+  state.enter('running', limitation, { pid: process.pid, sandbox: process.sandbox, port, startedAt });
   state.recordProbe(probe);
   spec.onPort(port);
 

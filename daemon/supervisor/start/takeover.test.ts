@@ -30,6 +30,7 @@ const found: FoundProcess = {
   sha256: 'same',
   hooksDir: '/data/a/none',
   environment: new Map(),
+  sandbox: { level: 'full', reason: null },
 };
 
 const problem = (changes: Partial<FoundProcess>, port: InstanceSpec['port'] = spec.port) =>

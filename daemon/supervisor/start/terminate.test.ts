@@ -25,7 +25,14 @@ async function shell(script: string): Promise<InstanceProcess> {
   onTestFinished(() => {
     signal('SIGKILL');
   });
-  return { pid, startTime: 0, exited: exited.promise, signal, mayListen: () => Promise.resolve(true) };
+  return {
+    pid,
+    startTime: 0,
+    sandbox: { level: 'full', reason: null },
+    exited: exited.promise,
+    signal,
+    mayListen: () => Promise.resolve(true),
+  };
 }
 
 const options = { clock: systemClock, graceMs: 20_000 };

@@ -50,6 +50,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
     plain('Data', instance.db_path),
     plain('PocketBase', instance.pocketbase_version),
     plain('Created', instance.created_at),
+    plain('Sandbox', sandboxText(instance)),
   ];
 }
 
@@ -70,6 +71,12 @@ function reasonLines({ fleet, theme, size }: View, instance: Instance): string[]
       ),
     ),
   );
+}
+
+/** The daemon of an earlier release does not report it. */
+function sandboxText({ sandbox }: Partial<Instance>): string {
+  if (!sandbox) return 'none while it is not running';
+  return sandbox.reason === null ? sandbox.level : `${sandbox.level}: ${sandbox.reason}`;
 }
 
 function processText({ pid, port, started_at: at }: Instance, now: number): string {

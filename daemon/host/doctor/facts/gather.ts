@@ -12,6 +12,9 @@ import type { SettingsInput } from '../../../../shared/settings-files.ts';
 import { packageRoot, packageVersion } from '../../../base/package.ts';
 import { type Config, loadConfig } from '../../../config/config.ts';
 import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
+import { SpawnerClient } from '../../../pocketbase/process/spawner/spawner-client.ts';
+import { readProgram } from '../../../pocketbase/sandbox/file-view.ts';
+import { plannedSandbox } from '../../../pocketbase/sandbox/level.ts';
 import {
   describeInterruptedChange,
   INTERRUPTED_CHANGE_REMEDY,
@@ -83,6 +86,7 @@ export async function gatherFacts(
     resources: { memory_total_bytes: totalmem(), processors: availableParallelism() },
     databases,
     flock,
+    sandbox: await sandboxFacts(status, config, binary),
     daemon,
     fathomVersion: packageVersion(),
     interruptedChange: isRelease(packageRoot()) ? await readInterruption() : null,
@@ -160,6 +164,25 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
     };
   } catch (error) {
     return { daemon: { state: 'silent', problem: messageOf(error) }, status: null };
+  }
+}
+
+/** The answer of the daemon, or that of this host while no daemon answers. */
+async function sandboxFacts(
+  status: Partial<DaemonStatus> | null,
+  config: Config | null,
+  binary: HostFacts['binary'],
+): Promise<HostFacts['sandbox']> {
+  if (status !== null) return status.sandbox ?? null;
+  if (config === null || !binary.usable) return null;
+  const spawner = new SpawnerClient();
+  try {
+    return plannedSandbox(config.sandbox, await spawner.support(), readProgram(binary.path).kind);
+  } catch {
+    // The finding about the executable or the daemon says more.
+    return null;
+  } finally {
+    spawner.close();
   }
 }
 

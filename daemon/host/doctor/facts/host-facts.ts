@@ -1,4 +1,5 @@
 import type { DaemonStatus } from '../../../../shared/api/daemon.ts';
+import type { Sandbox } from '../../../../shared/api/instances.ts';
 import type { FieldError } from '../../../../shared/errors.ts';
 import type { HostResources } from '../../../../shared/resource-use.ts';
 import type { DiskFacts } from './disks.ts';
@@ -38,6 +39,8 @@ export interface HostFacts {
   /** User databases on disk. */
   databases: number;
   flock: 'ok' | 'missing' | 'no_fork_unknown';
+  /** The sandbox with which instances start; null when it is unknown. */
+  sandbox: Sandbox | null;
   daemon: DaemonFacts;
   /** Version of this program. The daemon can have another one. */
   fathomVersion: string;

@@ -1,6 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import type { Sandbox } from '../../../../shared/api/instances.ts';
 import { modulePath } from '../../../base/package.ts';
-import type { ProcessExit, SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
+import type { HostSupport } from '../../sandbox/level.ts';
+import type {
+  ProcessExit,
+  SpawnerPing,
+  SpawnerReport,
+  SpawnRequest,
+  SupportRequest,
+} from './spawner-protocol.ts';
 
 const PROGRAM = modulePath('daemon/pocketbase/process/spawner/spawner');
 
@@ -10,6 +18,7 @@ export interface Spawned {
   startTime: number;
   /** Why the log file could not be opened; null when it is open. */
   logProblem: string | null;
+  sandbox: Sandbox;
   /** Resolves with the exit; with null when the spawner ended first and the exit is unknown. */
   exited: Promise<ProcessExit | null>;
 }
@@ -26,7 +35,7 @@ class SpawnerTimeout extends Error {
   }
 }
 
-type SpawnedProcess = Pick<Spawned, 'pid' | 'startTime' | 'logProblem'>;
+type SpawnedProcess = Pick<Spawned, 'pid' | 'startTime' | 'logProblem' | 'sandbox'>;
 
 interface Pending {
   spawner: ChildProcess;
@@ -77,6 +86,27 @@ export class SpawnerClient {
       return { ...(await pending.spawned.promise), exited: pending.exited.promise };
     } finally {
       cancelTimeout();
+    }
+  }
+
+  /** What the host offers for sandboxes. */
+  async support(): Promise<HostSupport> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const spawner = this.#runningSpawner();
+    const answer = Promise.withResolvers<HostSupport>();
+    const receive = (report: SpawnerReport) => {
+      if (report.kind === 'support' && report.id === id) answer.resolve(report.support);
+    };
+    const fail = () => answer.reject(new Error('the spawner process has ended'));
+    const cancelTimeout = this.#startTimeout(spawner);
+    spawner.on('message', receive).once('disconnect', fail);
+    try {
+      spawner.send({ id, kind: 'support' } satisfies SupportRequest);
+      return await answer.promise;
+    } finally {
+      cancelTimeout();
+      spawner.off('message', receive).off('disconnect', fail);
     }
   }
 
@@ -143,17 +173,18 @@ export class SpawnerClient {
   #receive(report: SpawnerReport): void {
     const pending = this.#pending.get(report.id);
     if (!pending) return;
-    if (report.kind === 'pong') return;
+    if (report.kind === 'pong' || report.kind === 'support') return;
     if (report.kind === 'spawned') {
-      const { pid, startTime, logProblem } = report;
-      pending.spawned.resolve({ pid, startTime, logProblem });
+      const { pid, startTime, logProblem, sandbox } = report;
+      pending.spawned.resolve({ pid, startTime, logProblem, sandbox });
       return;
     }
     this.#pending.delete(report.id);
     if (report.kind === 'exited') {
       pending.exited.resolve({ code: report.code, signal: report.signal });
     } else {
-      pending.spawned.reject(Object.assign(new Error(report.message), { code: report.code }));
+      const { message, code, path } = report;
+      pending.spawned.reject(Object.assign(new Error(message), { code, ...(path === null ? {} : { path }) }));
     }
   }
 

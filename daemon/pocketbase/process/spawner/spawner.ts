@@ -6,28 +6,95 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
+import type { Sandbox } from '../../../../shared/api/instances.ts';
+import { messageOf } from '../../../../shared/errors.ts';
+import { Launcher } from '../../sandbox/launcher.ts';
+import { chooseSandbox, type HostSupport } from '../../sandbox/level.ts';
+import { loadLibc } from '../../sandbox/libc.ts';
+import { LOCKED_EXIT_CODE, lockedArguments } from '../command.ts';
 import { processStat } from '../procfs.ts';
-import type { SpawnerPing, SpawnerReport, SpawnRequest } from './spawner-protocol.ts';
+import type { SpawnerPing, SpawnerReport, SpawnRequest, SupportRequest } from './spawner-protocol.ts';
+
+/** Starts a process that appends its output to an open log. */
+interface Starter {
+  readonly support: HostSupport;
+  /** @throws the error of a system call */
+  start(request: SpawnRequest, log: number, logProblem: string | null): void;
+}
+
+/** Starts processes with system calls of its own, which Node does not offer. */
+function launcherStarter(launcher: Launcher): Starter {
+  /** The requests of running processes by pid. */
+  const running = new Map<number, number>();
+  process.on('SIGCHLD', () => {
+    for (let exit = launcher.reap(); exit !== null; exit = launcher.reap()) {
+      const id = running.get(exit.pid);
+      if (id === undefined) continue;
+      running.delete(exit.pid);
+      send({ id, kind: 'exited', code: exit.code, signal: signalName(exit.signal) });
+    }
+  });
+  return {
+    support: launcher.support,
+    start: ({ id, file, args, env, lockFile, sandbox: request }, log, logProblem) => {
+      const { pid, sandbox } = launcher.launch({
+        file,
+        argv: [file, ...args],
+        env,
+        log,
+        lockFile,
+        lockedExitCode: LOCKED_EXIT_CODE,
+        sandbox: request,
+      });
+      running.set(pid, id);
+      sendSpawned(id, pid, { logProblem, sandbox });
+    },
+  };
+}
+
+/** Starts processes without a sandbox, where the C library cannot be used. */
+function plainStarter(libcProblem: string): Starter {
+  const support = { libcProblem, landlock: 0, landlockProblem: null, seccompProblem: null };
+  return {
+    support,
+    start: ({ id, file, args, env, lockFile, sandbox: { setting } }, log, logProblem) => {
+      const sandbox = chooseSandbox(setting, support, 'program');
+      if ('unavailable' in sandbox) throw new Error(sandbox.unavailable);
+      // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
+      const child = spawn('flock', lockedArguments(lockFile, [file, ...args]), {
+        detached: true,
+        env,
+        stdio: ['ignore', log, log],
+      });
+      child.once('spawn', () => sendSpawned(id, child.pid as number, { logProblem, sandbox }));
+      child.once('error', (error) => sendFailed(id, error));
+      child.once('exit', (code, signal) => send({ id, kind: 'exited', code, signal }));
+    },
+  };
+}
+
+function signalName(number: number | null): string | null {
+  if (number === null) return null;
+  const found = Object.entries(constants.signals).find(([, value]) => value === number);
+  return found?.[0] ?? `signal ${number}`;
+}
 
 function send(report: SpawnerReport): void {
   // The channel may close during the call, when the daemon is killed.
   if (process.connected) process.send?.(report, undefined, undefined, () => {});
 }
 
-function start({ id, file, args, env, logFile }: SpawnRequest): void {
+function start(starter: Starter, request: SpawnRequest): void {
   try {
-    const { fd: log, problem } = openLog(logFile);
+    const { fd: log, problem } = openLog(request.logFile);
     try {
-      // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
-      const child = spawn(file, args, { detached: true, env, stdio: ['ignore', log, log] });
-      child.once('spawn', () => sendSpawned(id, child.pid as number, problem));
-      child.once('error', (error) => sendFailed(id, error));
-      child.once('exit', (code, signal) => send({ id, kind: 'exited', code, signal }));
+      starter.start(request, log, problem);
     } finally {
       closeSync(log);
     }
   } catch (error) {
-    sendFailed(id, error as Error);
+    sendFailed(request.id, error as Error);
   }
 }
 
@@ -43,19 +110,29 @@ function openLog(path: string): { fd: number; problem: string | null } {
 }
 
 /** Reads the start time here, because the daemon may have no free file descriptor. */
-function sendSpawned(id: number, pid: number, logProblem: string | null): void {
-  send({ id, kind: 'spawned', pid, startTime: processStat(pid)?.startTime ?? 0, logProblem });
+function sendSpawned(
+  id: number,
+  pid: number,
+  { logProblem, sandbox }: { logProblem: string | null; sandbox: Sandbox },
+): void {
+  const startTime = processStat(pid)?.startTime ?? 0;
+  send({ id, kind: 'spawned', pid, startTime, logProblem, sandbox });
 }
 
 function sendFailed(id: number, error: NodeJS.ErrnoException): void {
-  send({ id, kind: 'failed', code: error.code ?? null, message: error.message });
+  const { code = null, path = null } = error;
+  send({ id, kind: 'failed', code, path, message: messageOf(error) });
 }
 
-process.on('message', (message) => {
-  const request = message as SpawnRequest | SpawnerPing;
-  if ('kind' in request) send({ id: request.id, kind: 'pong' });
-  else start(request);
-});
-process.on('disconnect', () => process.exit(0));
 // A terminal or a service manager sends these to the whole group. Only the daemon handles them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
+process.on('disconnect', () => process.exit(0));
+
+const libc = await loadLibc();
+const starter = 'problem' in libc ? plainStarter(libc.problem) : launcherStarter(new Launcher(libc));
+process.on('message', (message) => {
+  const request = message as SpawnRequest | SpawnerPing | SupportRequest;
+  if (!('kind' in request)) start(starter, request);
+  else if (request.kind === 'ping') send({ id: request.id, kind: 'pong' });
+  else send({ id: request.id, kind: 'support', support: starter.support });
+});

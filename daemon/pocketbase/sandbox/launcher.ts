@@ -1,0 +1,474 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { getSystemErrorName } from 'node:util';
+import type { Sandbox } from '../../../shared/api/instances.ts';
+import type { SandboxLevel, SandboxSetting } from '../../../shared/sandbox.ts';
+import { type ChildCall, encodeCalls, failedCall } from './child-calls.ts';
+import {
+  hostPaths,
+  linkedDirectories,
+  type Program,
+  programPaths,
+  readProgram,
+  type VisiblePath,
+} from './file-view.ts';
+import { LANDLOCK_VERSION, pathRule, portRule, type Rule, rulesetAttributes } from './landlock.ts';
+import { chooseSandbox, type HostSupport } from './level.ts';
+import type { Libc } from './libc.ts';
+import { SYSCALL, syscallFilter } from './syscall-filter.ts';
+
+/** The variable of a process with the level of its sandbox. */
+export const SANDBOX_VARIABLE = 'FATHOM_SANDBOX';
+
+/** The same for all processes of a fleet. */
+export interface SandboxSettings {
+  setting: SandboxSetting;
+  /** Directories of the fleet. A link in the data of one instance must not lead into them. */
+  fleetDirectories: string[];
+}
+
+/** How much of the host a process may use. */
+export interface SandboxRequest extends SandboxSettings {
+  /** Created if missing. The process may write it. */
+  dataDir: string;
+  /** Temporary files of the process. Emptied before each start. */
+  temporaryDir: string;
+  /** Paths that it may read. */
+  readable: string[];
+  /** The TCP port that it may listen on; null for none. */
+  port: number | null;
+}
+
+export interface Launch {
+  file: string;
+  /** With the name of the program. */
+  argv: string[];
+  env: Record<string, string>;
+  /** The open file for standard output and error. */
+  log: number;
+  /** Locked as long as the process runs. */
+  lockFile: string;
+  /** The exit code when another process holds the lock. */
+  lockedExitCode: number;
+  sandbox: SandboxRequest;
+}
+
+export interface Launched {
+  pid: number;
+  sandbox: Sandbox;
+}
+
+/** Exactly one of `code` and `signal` is not null. */
+export interface ProcessEnd {
+  pid: number;
+  code: number | null;
+  signal: number | null;
+}
+
+const ANY_CHILD = -1;
+const WNOHANG = 1;
+const CLONE_VM_VFORK_SIGCHLD = 0x4000 | 0x100 | 17;
+const SIG_SETMASK = 2;
+const SIGNAL_SET_BYTES = 8;
+const LAST_SIGNAL = 64;
+/** `struct sigaction` of the kernel, all zero: SIG_DFL. */
+const DEFAULT_ACTION = Buffer.alloc(32);
+const F_SETFD = 2;
+const LOCK_EXCLUSIVE_NOW = 2 | 4;
+const PR_SET_NO_NEW_PRIVS = 38;
+const SECCOMP_SET_MODE_FILTER = 1;
+const LANDLOCK_CREATE_RULESET_VERSION = 1;
+const O_PATH = 0o10_000_000;
+const O_CLOEXEC = 0o2_000_000;
+const CAPABILITY_VERSION = 0x2008_0522;
+/** Capabilities that a process of root keeps: files of other users (DAC_OVERRIDE, FOWNER) and low ports. */
+const KEPT_CAPABILITIES = (1n << 1n) | (1n << 3n) | (1n << 10n);
+const EWOULDBLOCK = 11;
+
+/** Starts processes with a sandbox, see `child-calls.ts`. */
+export class Launcher {
+  readonly #libc: Libc;
+  readonly #support: HostSupport;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+    this.#support = probeSupport(libc);
+  }
+
+  get support(): HostSupport {
+    return this.#support;
+  }
+
+  /** Reads the exit of one process that has ended; null without one. */
+  reap(): ProcessEnd | null {
+    const status = Buffer.alloc(4);
+    const pid = this.#libc.syscall(SYSCALL.wait4, ANY_CHILD, this.#libc.addressOf(status), WNOHANG, 0);
+    if (pid <= 0) return null;
+    const value = status.readUInt32LE(0);
+    const signal = value & 0x7f;
+    return signal === 0 ? { pid, code: (value >> 8) & 0xff, signal: null } : { pid, code: null, signal };
+  }
+
+  /** @throws an Error with the code of the system call that failed */
+  launch(launch: Launch): Launched {
+    const { sandbox: request, file } = launch;
+    const program = readProgram(file);
+    const sandbox = chooseSandbox(request.setting, this.#support, program.kind);
+    if ('unavailable' in sandbox) throw Object.assign(new Error(sandbox.unavailable), { code: 'ESANDBOX' });
+    const open: number[] = [];
+    const memory = new Memory(this.#libc);
+    try {
+      const input = keep(open, openSync('/dev/null', 'r'));
+      const lock = keep(open, openLock(launch.lockFile));
+      const locked = this.#call('flock', SYSCALL.flock, lock, LOCK_EXCLUSIVE_NOW, [EWOULDBLOCK]);
+      const calls = processCalls(memory, { input, log: launch.log });
+      if (locked === -EWOULDBLOCK) {
+        calls.push({ name: 'exit', number: SYSCALL.exit_group, args: [launch.lockedExitCode] });
+        return { pid: this.#run(calls, memory, file), sandbox };
+      }
+      calls.push({ name: 'fcntl', number: SYSCALL.fcntl, args: [lock, F_SETFD, 0] });
+      const env: Record<string, string> = { ...launch.env, [SANDBOX_VARIABLE]: sandbox.level };
+      if (sandbox.level !== 'none') {
+        const temporary = prepareDirectories(request);
+        env['TMPDIR'] = temporary;
+        calls.push(...this.#restrictions(memory, sandbox.level, { launch, program, open }));
+      }
+      calls.push(execCall(memory, file, launch.argv, env));
+      return { pid: this.#run(calls, memory, file), sandbox };
+    } finally {
+      for (const fd of open) closeSync(fd);
+    }
+  }
+
+  /** Calls that restrict the child. After the last one, it can do nothing but execute the program. */
+  #restrictions(
+    memory: Memory,
+    level: Exclude<SandboxLevel, 'none'>,
+    { launch, program, open }: { launch: Launch; program: Program; open: number[] },
+  ): ChildCall[] {
+    const ruleset =
+      level === 'syscalls'
+        ? []
+        : [this.#ruleset(landlockVersionOf(level, this.#support.landlock), { launch, program, open })];
+    return restrictCalls(memory, {
+      ruleset: ruleset[0] ?? null,
+      truncation: level !== 'syscalls' && this.#support.landlock < LANDLOCK_VERSION.truncate,
+    });
+  }
+
+  /** A ruleset with everything that the process may use. */
+  #ruleset(version: number, { launch, program, open }: { launch: Launch; program: Program; open: number[] }) {
+    const { sandbox, file, env } = launch;
+    const attributes = rulesetAttributes(version);
+    const ruleset = keep(
+      open,
+      this.#call(
+        'landlock_create_ruleset',
+        SYSCALL.landlock_create_ruleset,
+        this.#libc.addressOf(attributes),
+        attributes.length,
+      ),
+    );
+    const paths: VisiblePath[] = [
+      ...hostPaths(),
+      ...programPaths(file, program),
+      ...[...sandbox.readable, env['SSL_CERT_FILE'], env['SSL_CERT_DIR']].flatMap((path) =>
+        path === undefined ? [] : [{ path, access: 'read' as const }],
+      ),
+      ...[sandbox.dataDir, ...linkedDirectories(sandbox)].map((path) => ({ path, access: 'write' as const })),
+      { path: sandbox.temporaryDir, access: 'write' },
+    ];
+    for (const path of paths) this.#addPath(ruleset, path, version);
+    if (sandbox.port !== null && version >= LANDLOCK_VERSION.ports)
+      this.#addRule(ruleset, portRule(sandbox.port));
+    return ruleset;
+  }
+
+  #addPath(ruleset: number, { path, access }: VisiblePath, version: number): void {
+    const fd = openPath(path);
+    if (fd === null) return;
+    try {
+      this.#addRule(ruleset, pathRule(access, { fd, isDirectory: fstatSync(fd).isDirectory() }, version));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #addRule(ruleset: number, { type, attributes }: Rule): void {
+    this.#call('landlock_add_rule', SYSCALL.landlock_add_rule, ruleset, type, [], attributes);
+  }
+
+  /** Makes a system call in this process. @throws unless the error is expected, which is returned as a negative number */
+  #call(
+    name: string,
+    number: number,
+    first: number | bigint,
+    second: number | bigint,
+    expected: readonly number[] = [],
+    buffer?: Buffer,
+  ): number {
+    const third = buffer === undefined ? 0 : this.#libc.addressOf(buffer);
+    const result = this.#libc.syscall(number, first, second, third, 0);
+    if (result < 0 && !expected.includes(-result)) throw systemError(name, -result);
+    return result;
+  }
+
+  #run(calls: readonly ChildCall[], memory: Memory, file: string): number {
+    return runCalls(this.#libc, calls, memory, file);
+  }
+}
+
+/** `files` and `full` differ in what Landlock restricts beside files. */
+function landlockVersionOf(level: 'files' | 'full', version: number): number {
+  return level === 'full' ? version : Math.min(version, LANDLOCK_VERSION.truncate);
+}
+
+/** Memory for the arguments of system calls. It is alive as long as this object is. */
+class Memory {
+  readonly #libc: Libc;
+  readonly #kept: Buffer[] = [];
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  bytes(buffer: Buffer): bigint {
+    this.#kept.push(buffer);
+    return this.#libc.addressOf(buffer);
+  }
+
+  text(value: string): bigint {
+    const length = Buffer.byteLength(value);
+    const buffer = Buffer.allocUnsafeSlow(length + 1);
+    buffer.write(value);
+    buffer.writeUInt8(0, length);
+    return this.bytes(buffer);
+  }
+
+  /** An array of texts that ends with a null pointer. */
+  texts(values: readonly string[]): bigint {
+    const array = Buffer.allocUnsafeSlow((values.length + 1) * 8).fill(0);
+    for (const [index, value] of values.entries()) array.writeBigUInt64LE(this.text(value), index * 8);
+    return this.bytes(array);
+  }
+}
+
+/** A mask in the status of this process, see proc(5). */
+function ownMask(name: string): bigint {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return BigInt(`0x${new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1] ?? 0}`);
+}
+
+/** Read at the first launch, when all handlers of the process are set. */
+let signalsToReset: number[] | null = null;
+
+/** Signals that this process ignores, as the program would too, or whose handlers must not run in the child. */
+function changedSignals(): number[] {
+  const changed = ownMask('SigIgn') | ownMask('SigCgt');
+  return Array.from({ length: LAST_SIGNAL }, (_, index) => index + 1).filter(
+    (signal) => (changed >> BigInt(signal - 1)) % 2n === 1n,
+  );
+}
+
+let permittedCapabilities: bigint | null = null;
+
+/** Calls that every child makes: its own session, standard files, and signals as at the start of a program. */
+function processCalls(memory: Memory, { input, log }: { input: number; log: number }): ChildCall[] {
+  const action = memory.bytes(Buffer.from(DEFAULT_ACTION));
+  const noSignals = memory.bytes(Buffer.alloc(SIGNAL_SET_BYTES));
+  signalsToReset ??= changedSignals();
+  return [
+    ...signalsToReset.map((signal) => ({
+      name: 'rt_sigaction',
+      number: SYSCALL.rt_sigaction,
+      args: [signal, action, 0, SIGNAL_SET_BYTES],
+    })),
+    // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
+    { name: 'setsid', number: SYSCALL.setsid, args: [] },
+    { name: 'dup2', number: SYSCALL.dup2, args: [input, 0] },
+    { name: 'dup2', number: SYSCALL.dup2, args: [log, 1] },
+    { name: 'dup2', number: SYSCALL.dup2, args: [log, 2] },
+    {
+      name: 'rt_sigprocmask',
+      number: SYSCALL.rt_sigprocmask,
+      args: [SIG_SETMASK, noSignals, 0, SIGNAL_SET_BYTES],
+    },
+  ];
+}
+
+/** Encoded once. Each launch gets a copy, because the pid of the process is written into it. */
+const FILTERS = {
+  plain: syscallFilter({ truncation: false }),
+  withTruncation: syscallFilter({ truncation: true }),
+};
+
+function restrictCalls(
+  memory: Memory,
+  { ruleset, truncation }: { ruleset: number | null; truncation: boolean },
+): ChildCall[] {
+  const { program, instructions, pidOffsets } = truncation ? FILTERS.withTruncation : FILTERS.plain;
+  const address = memory.bytes(Buffer.from(program));
+  /** `struct sock_fprog` */
+  const description = Buffer.allocUnsafeSlow(16).fill(0);
+  description.writeUInt16LE(instructions, 0);
+  description.writeBigUInt64LE(address, 8);
+  return [
+    ...dropCapabilities(memory),
+    { name: 'no_new_privs', number: SYSCALL.prctl, args: [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0] },
+    ...(ruleset === null
+      ? []
+      : [{ name: 'landlock_restrict_self', number: SYSCALL.landlock_restrict_self, args: [ruleset, 0] }]),
+    ...pidOffsets.map((offset) => ({
+      name: 'getpid',
+      number: SYSCALL.getpid,
+      args: [],
+      storeAt: address + BigInt(offset),
+    })),
+    {
+      name: 'seccomp',
+      number: SYSCALL.seccomp,
+      args: [SECCOMP_SET_MODE_FILTER, 0, memory.bytes(description)],
+    },
+  ];
+}
+
+/** The capabilities of a daemon that runs as root would get around the sandbox. */
+function dropCapabilities(memory: Memory): ChildCall[] {
+  permittedCapabilities ??= ownMask('CapPrm');
+  const kept = Number(permittedCapabilities & KEPT_CAPABILITIES);
+  if (BigInt(kept) === permittedCapabilities) return [];
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(CAPABILITY_VERSION, 0);
+  const sets = Buffer.alloc(24);
+  sets.writeUInt32LE(kept, 0);
+  sets.writeUInt32LE(kept, 4);
+  return [{ name: 'capset', number: SYSCALL.capset, args: [memory.bytes(header), memory.bytes(sets)] }];
+}
+
+function execCall(memory: Memory, file: string, argv: string[], env: Record<string, string>): ChildCall {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return {
+    name: 'execve',
+    number: SYSCALL.execve,
+    args: [memory.text(file), memory.texts(argv), memory.texts(variables)],
+  };
+}
+
+/** Clones this process and makes the calls in the child. Returns its pid. @throws the error of the call that failed */
+function runCalls(libc: Libc, calls: readonly ChildCall[], memory: Memory, file: string): number {
+  const list = encodeCalls(calls);
+  const start = memory.bytes(list);
+  // A handler of Node must not run in the child.
+  const all = Buffer.alloc(SIGNAL_SET_BYTES, 0xff);
+  const before = Buffer.alloc(SIGNAL_SET_BYTES);
+  const mask = (set: Buffer, old: Buffer | null) =>
+    libc.syscall(
+      SYSCALL.rt_sigprocmask,
+      SIG_SETMASK,
+      libc.addressOf(set),
+      old === null ? 0 : libc.addressOf(old),
+      SIGNAL_SET_BYTES,
+    );
+  mask(all, before);
+  let pid: number;
+  try {
+    pid = libc.cloneAndCall(start, start + BigInt(list.length), CLONE_VM_VFORK_SIGCHLD);
+  } finally {
+    mask(before, null);
+  }
+  if (pid < 0) throw systemError('clone', -pid);
+  const failed = failedCall(calls, list);
+  if (failed === null) return pid;
+  waitForExit(libc, pid);
+  throw failed.name === 'execve'
+    ? Object.assign(systemError(`spawn ${file}`, failed.error), { path: file })
+    : systemError(`the sandbox of the process: ${failed.name}`, failed.error);
+}
+
+function waitForExit(libc: Libc, pid: number): void {
+  libc.syscall(SYSCALL.wait4, pid, 0, 0, 0);
+}
+
+/** Restricts a child, as a launch does, and ends it. */
+function probeSupport(libc: Libc): HostSupport {
+  const version = libc.syscall(SYSCALL.landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  const host: HostSupport = {
+    libcProblem: null,
+    landlock: Math.max(0, version),
+    landlockProblem: version < 0 ? getSystemErrorName(version) : null,
+    seccompProblem: tryRestriction(libc, null),
+  };
+  if (host.landlock === 0 || host.seccompProblem !== null) return host;
+  const attributes = rulesetAttributes(host.landlock);
+  const ruleset = libc.syscall(
+    SYSCALL.landlock_create_ruleset,
+    libc.addressOf(attributes),
+    attributes.length,
+    0,
+  );
+  if (ruleset < 0) return { ...host, landlock: 0, landlockProblem: getSystemErrorName(ruleset) };
+  try {
+    const landlockProblem = tryRestriction(libc, ruleset);
+    return landlockProblem === null ? host : { ...host, landlock: 0, landlockProblem };
+  } finally {
+    closeSync(ruleset);
+  }
+}
+
+function tryRestriction(libc: Libc, ruleset: number | null): string | null {
+  const memory = new Memory(libc);
+  const calls = [
+    ...restrictCalls(memory, { ruleset, truncation: false }),
+    { name: 'exit', number: SYSCALL.exit_group, args: [0] },
+  ];
+  try {
+    waitForExit(libc, runCalls(libc, calls, memory, ''));
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** The directory of the data and an empty one for temporary files. Returns the latter. */
+function prepareDirectories({ dataDir, temporaryDir }: SandboxRequest): string {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  mkdirSync(temporaryDir, { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(temporaryDir)) {
+    rmSync(join(temporaryDir, name), { recursive: true, force: true });
+  }
+  return temporaryDir;
+}
+
+function openLock(path: string): number {
+  return openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NOCTTY, 0o666);
+}
+
+/** Null for a path that does not exist or cannot be reached. */
+function openPath(path: string): number | null {
+  try {
+    return openSync(path, O_PATH | O_CLOEXEC);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ELOOP') return null;
+    throw error;
+  }
+}
+
+function keep(open: number[], fd: number): number {
+  open.push(fd);
+  return fd;
+}
+
+function systemError(what: string, error: number): Error {
+  const code = getSystemErrorName(-error);
+  return Object.assign(new Error(`${what} ${code}`), { code });
+}

@@ -1,0 +1,61 @@
+import { messageOf } from '../../../shared/errors.ts';
+import { CHILD_CODE } from './child-calls.ts';
+
+/** Direct access to the kernel, which Node does not offer. */
+export interface Libc {
+  /** Makes a system call. Resolves with a negative error number on failure. */
+  syscall(number: number, ...args: (number | bigint)[]): number;
+  /** Clones this process; the child makes the calls of a list, see `child-calls.ts`. Returns the pid. */
+  cloneAndCall(start: bigint, end: bigint, flags: number): number;
+  /** The address of the bytes of a buffer. They do not move; the caller keeps the buffer alive. */
+  addressOf(buffer: Buffer): bigint;
+}
+
+/** Why the C library cannot be used. */
+export interface LibcProblem {
+  problem: string;
+}
+
+const PAGE = 4096;
+const PROT_READ_WRITE = 3;
+const PROT_READ_EXECUTE = 5;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+const NO_FILE = -1;
+
+let loaded: Promise<Libc | LibcProblem> | null = null;
+
+/** Loads the C library once. */
+export function loadLibc(): Promise<Libc | LibcProblem> {
+  loaded ??= load();
+  return loaded;
+}
+
+async function load(): Promise<Libc | LibcProblem> {
+  if (process.arch !== 'x64') return { problem: `the processor is ${process.arch}; only x64 is supported` };
+  try {
+    const { default: koffi } = await import('koffi');
+    const lib = koffi.load('libc.so.6');
+    const syscall = lib.func('long syscall(long, long, long, long, long, long, long)');
+    const map = lib.func('void *mmap(void *, size_t, int, int, int, long)');
+    const protect = lib.func('int mprotect(void *, size_t, int)');
+    const code = map(null, PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, NO_FILE, 0) as bigint;
+    new Uint8Array(koffi.view(code, PAGE)).set(CHILD_CODE);
+    if (protect(code, PAGE, PROT_READ_EXECUTE) !== 0) {
+      return { problem: `mprotect failed with error ${koffi.errno()}` };
+    }
+    return {
+      syscall: (number, ...args) => {
+        const result = Number(syscall(number, ...[...args, 0, 0, 0, 0, 0, 0].slice(0, 6)));
+        return result === -1 ? -koffi.errno() : result;
+      },
+      cloneAndCall: koffi.decode(code, koffi.proto('long run(uint64_t, uint64_t, long)')) as (
+        start: bigint,
+        end: bigint,
+        flags: number,
+      ) => number,
+      addressOf: (buffer) => koffi.address(buffer),
+    };
+  } catch (error) {
+    return { problem: messageOf(error).split('\n')[0] ?? '' };
+  }
+}
