@@ -118,7 +118,7 @@ async function listen(
   }: { host: Host; services: DaemonServices; resources: AsyncDisposableStack; adminSocketFd: number | null },
 ): Promise<void> {
   const create = (transport: Transport) => createApiWithStream(services, transport);
-  const tcp = await listenOnTcp(create, config.server.host, config.server.port);
+  const tcp = await listenOnTcp(create, config, services.settings);
   resources.defer(() => tcp.close());
   const socket = await listenOnSocket(create, config, adminSocketFd);
   resources.defer(() => socket.close());

@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { isDeeperThan } from './json-depth.ts';
+import { describe, expect, it } from 'vitest';
+import { isDeeperThan, isNestedDeeperThan } from './json-depth.ts';
 
 const nested = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}1${']'.repeat(depth)}`);
 
@@ -23,4 +23,22 @@ it('treats a circular value as too deep, but not a wide one', () => {
       3,
     ),
   ).toBe(false);
+});
+
+describe('the depth of JSON text', () => {
+  it.each([
+    ['', false],
+    ['1', false],
+    ['[[1],[2],{"a":3}]', false],
+    ['[[[1]]]', true],
+    ['{"a":{"b":{}}}', true],
+    ['["[[[[", "{{{"]', false],
+    [String.raw`["\"[[[[", "\\", [[1]]]`, true],
+    [String.raw`["\"[[[[", "\\", [1]]`, false],
+    ['[]]]]]][[[]]', false],
+    ['"[[[[[', false],
+    ['['.repeat(100_000), true],
+  ])('of %j is over 2: %s', (text, isDeeper) => {
+    expect(isNestedDeeperThan(text, 2)).toBe(isDeeper);
+  });
 });

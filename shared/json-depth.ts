@@ -12,3 +12,18 @@ export function isDeeperThan(value: unknown, limit: number): boolean {
   }
   return true;
 }
+
+/** Whether objects and arrays in JSON text are nested deeper than `limit`. It reads the text once and stops at the limit. */
+export function isNestedDeeperThan(json: string, limit: number): boolean {
+  let depth = 0;
+  for (const [token] of json.matchAll(STRUCTURE)) {
+    if (token === '[' || token === '{') {
+      depth += 1;
+      if (depth > limit) return true;
+    } else if (token === ']' || token === '}') depth -= 1;
+  }
+  return false;
+}
+
+/** A bracket, or a complete string: brackets inside it do not count. */
+const STRUCTURE = /[[\]{}]|"(?:[^"\\]|\\.)*"?/gs;

@@ -7,6 +7,7 @@ export interface LimitsConfig {
   requestsPerMinute: number;
   signInsPerAccount: number;
   signInsPerAddress: number;
+  connectionsPerAddress: number;
   signUps: SignUpLimitsConfig;
 }
 
@@ -32,6 +33,7 @@ export function readLimits(read: ValueReader): LimitsConfig {
       perHour: read.wholeNumber('SIGN_UPS_PER_HOUR'),
       perDay: read.wholeNumber('SIGN_UPS_PER_DAY'),
     },
+    connectionsPerAddress: read.wholeNumber('CONNECTIONS_PER_ADDRESS'),
   };
 }
 

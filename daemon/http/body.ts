@@ -1,6 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { FathomError } from '../../shared/errors.ts';
+import { isNestedDeeperThan, MAX_JSON_DEPTH } from '../../shared/json-depth.ts';
 import type { Api } from './serve.ts';
+
+/** The payload of a task has the greatest depth, and is inside other JSON. */
+const MAX_BODY_DEPTH = MAX_JSON_DEPTH + 16;
 
 /** Names of UTF-8 and its subset ASCII; JSON has no other encoding (RFC 8259). */
 const CHARSETS: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);
@@ -15,11 +19,17 @@ export function acceptJsonBodies(app: Api): void {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     if (body === '') done(null, undefined);
     else if (!CHARSETS.has(charsetOf(request))) done(unsupported(request), undefined);
+    // Before the parser, which takes much longer for deep JSON.
+    else if (isNestedDeeperThan(body, MAX_BODY_DEPTH)) done(tooDeep(), undefined);
     else void parseJson(request, body, done);
   });
   app.addContentTypeParser('*', (request, _payload, done) => {
     done(isEmpty(request) ? null : unsupported(request), undefined);
   });
+}
+
+function tooDeep(): FathomError {
+  return new FathomError('request.invalid', `the JSON is nested more than ${MAX_BODY_DEPTH} levels deep`);
 }
 
 function charsetOf(request: FastifyRequest): string {

@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import rateLimit from '@fastify/rate-limit';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
+import type { Counts } from '../base/counts.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import { HOOK_TOKEN_HEADER, isHookToken } from '../keys/hook-token.ts';
 import type { Transport } from './caller.ts';
@@ -8,9 +10,12 @@ import type { Api } from './serve.ts';
 
 /** Number of addresses that are counted; the least recent ones are dropped. */
 const CACHED_ADDRESSES = 20_000;
+const RETRY_MS = 1_000;
 
 export interface LimitDeps {
   settings: LiveSettings;
+  /** Concurrent requests and streams behind trusted proxies, by client network. */
+  proxied: Counts;
   trustedProxies: readonly string[];
   /** Requests with this token come from hooks of the global PocketBase and are not counted. */
   hookToken: string;
@@ -30,4 +35,26 @@ export async function limitRequests(app: Api, deps: LimitDeps, transport: Transp
       errorResponseBuilder: (_request, { ttl }) => new RateLimitedError('too many requests', ttl),
     }),
   );
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.raw.once('close', takeProxied(request.raw, deps));
+    done();
+  });
+}
+
+/**
+ * Counts a request or stream for the client behind a trusted proxy. Connections of other clients are limited themselves.
+ *
+ * @returns the function that ends the count
+ * @throws RateLimitedError
+ */
+export function takeProxied(
+  request: IncomingMessage,
+  { proxied, settings, trustedProxies }: Pick<LimitDeps, 'proxied' | 'settings' | 'trustedProxies'>,
+): () => void {
+  if (trustedProxies.length === 0) return () => {};
+  const client = clientAddress(request, trustedProxies);
+  if (client === clientAddress(request, [])) return () => {};
+  const release = proxied.take(networkOf(client), settings.limits.connectionsPerAddress);
+  if (release) return release;
+  throw new RateLimitedError('too many requests of this address are open', RETRY_MS);
 }

@@ -18,15 +18,20 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'rate_limited',
 };
 
+/** Field errors in a response. The rest usually has the same cause. */
+const MAX_FIELDS = 10;
+/** Characters of the name or the message of a field, which can contain what the client sent. */
+const MAX_FIELD_TEXT = 200;
+
 /** Converts any thrown value to an error with a code. Unknown errors are reported as `internal`. */
 export function toFathomError(error: unknown): FathomError {
   if (error instanceof FathomError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
     return new FathomError('request.invalid', 'the request does not match the schema', {
       cause: error,
-      fields: error.validation.map(({ instancePath, message }) => ({
-        path: instancePath.replace(/^\//, '').replaceAll('/', '.') || '(body)',
-        message: message ?? 'is not valid',
+      fields: error.validation.slice(0, MAX_FIELDS).map(({ instancePath, message }) => ({
+        path: shorten(instancePath.replace(/^\//, '').replaceAll('/', '.')) || '(body)',
+        message: shorten(message ?? 'is not valid'),
       })),
     });
   }
@@ -46,6 +51,10 @@ export function toFathomError(error: unknown): FathomError {
   return new FathomError('internal', 'the request failed in the daemon; its log has the cause', {
     cause: error,
   });
+}
+
+function shorten(text: string): string {
+  return text.length > MAX_FIELD_TEXT ? `${text.slice(0, MAX_FIELD_TEXT)}…` : text;
 }
 
 /** Sends an error in the form that the route declares: RFC 9457, or the one of the lifecycle API. */

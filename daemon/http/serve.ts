@@ -14,6 +14,9 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >;
 
+/** Strangers can send these bodies. They hold little more than an e-mail address and a password, or one token. */
+const PUBLIC_BODY_LIMIT_BYTES = 4 * 1024;
+
 type Output<S> = S extends z.ZodType ? z.output<S> : undefined;
 type Part<E, K extends string> = Output<E extends Readonly<Record<K, infer S>> ? S : undefined>;
 
@@ -45,6 +48,7 @@ export function serve<E extends Endpoint>(app: Api, endpoint: E, handler: Handle
   );
   app.route({
     method,
+    ...(permission === 'public' ? { bodyLimit: PUBLIC_BODY_LIMIT_BYTES } : {}),
     url: path.replace(/\{(\w+)\}/g, ':$1'),
     config: {
       operationId: endpoint.operationId,

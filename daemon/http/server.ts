@@ -17,7 +17,11 @@ import type { Api } from './serve.ts';
 /** Bodies of the API are small; files are uploaded to the user's own PocketBase. */
 const BODY_LIMIT_BYTES = 64 * 1024;
 
-const REQUEST_TIMEOUT_MS = 60_000;
+/** Limit the time until a request has arrived, so that slow clients hold no connections. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** How often Node looks for requests that are too slow. */
+const TIMEOUT_CHECK_MS = 5_000;
 
 const CORS = {
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -72,8 +76,12 @@ export async function createApi(
     onConstructorPoisoning: 'error',
     forceCloseConnections: true,
     // Other upgrades are ignored, for example HTTP/2 (h2c), which Java's client offers.
-    http: { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
-    // Limits the time until the request has arrived; the response may take longer.
+    http: {
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
+    // The response may take longer.
     requestTimeout: REQUEST_TIMEOUT_MS,
     clientErrorHandler: refuseConnection,
   }).withTypeProvider<ZodTypeProvider>();

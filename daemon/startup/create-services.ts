@@ -5,6 +5,7 @@ import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
 import { UserRepository } from '../accounts/user-repository.ts';
+import { Counts } from '../base/counts.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
@@ -222,6 +223,7 @@ export async function createServices({
     masterKeys,
     monitor,
     pocketbaseVersion: binary.version,
+    proxied: new Counts(),
     queue,
     recentLog: host.recentLog,
     seal,

@@ -4,6 +4,7 @@ import { Identities } from '../accounts/sessions/identities.ts';
 import { SessionRepository } from '../accounts/sessions/session-repository.ts';
 import { Sessions } from '../accounts/sessions/sessions.ts';
 import { Tickets } from '../accounts/sessions/tickets.ts';
+import { SignInBudget } from '../accounts/sign-in/sign-in-budget.ts';
 import { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
 import { PasswordStrength } from '../accounts/sign-up/password-strength.ts';
 import { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
@@ -32,6 +33,7 @@ interface IdentityServices {
   signInLimits: SignInLimits;
   signUpLimits: SignUpLimits;
   passwordStrength: PasswordStrength;
+  signInBudget: SignInBudget;
   secretRotation: SecretRotation;
 }
 
@@ -75,5 +77,6 @@ export function createIdentityServices(deps: {
     signInLimits: new SignInLimits(config.limits, clock),
     signUpLimits: new SignUpLimits(config.limits.signUps, clock),
     passwordStrength: new PasswordStrength(clock),
+    signInBudget: new SignInBudget(),
   };
 }

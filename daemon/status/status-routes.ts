@@ -43,9 +43,10 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
   });
 
   serve(app, getFleetHealth, () => {
-    const instances = fleet.list().filter(({ kind }) => kind === 'user');
-    const running = instances.filter(({ phase }) => phase === 'running').length;
-    const wanted = instances.filter(({ desired }) => desired === 'running').length;
+    // Public, so no views are built.
+    const instances = fleet.runners(({ spec }) => spec.kind === 'user');
+    const running = instances.filter(({ state }) => state.phase === 'running').length;
+    const wanted = instances.filter(({ state }) => state.observed.desired === 'running').length;
     return {
       status: running >= wanted ? ('ok' as const) : ('degraded' as const),
       total_instances: instances.length,

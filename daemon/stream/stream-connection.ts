@@ -264,16 +264,14 @@ export class StreamConnection {
 
   #listInstances(): Instance[] {
     return this.#deps.fleet
-      .list()
-      .filter(({ name }) => this.#maySee(name))
+      .list(({ spec }) => this.#maySee(spec.name))
       .map((instance) => redactInstance(this.#caller, instance));
   }
 
   #readHealth(): HealthSnapshot {
-    const instances = Object.entries(this.#deps.fleet.health()).filter(([name]) => this.#maySee(name));
     return {
       daemon: seesAll(this.#caller, 'stream.open') ? this.#deps.monitor.usage : null,
-      instances: Object.fromEntries(instances),
+      instances: this.#deps.fleet.health(({ spec }) => this.#maySee(spec.name)),
     };
   }
 

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { until } from '../../test/helpers/until.ts';
 import { Tickets } from '../accounts/sessions/tickets.ts';
+import { Counts } from '../base/counts.ts';
 import { EventBus, type FleetListener } from '../events/bus.ts';
 import type { Caller } from '../http/caller.ts';
 import type { Api } from '../http/serve.ts';
@@ -51,6 +52,7 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
     },
     log: { debug: () => {}, error: () => {} },
     trustedProxies: [],
+    proxied: new Counts(),
     identities: {
       onChange: () => () => {},
       isStillValid: ({ role }: { role: string }) => {

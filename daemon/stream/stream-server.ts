@@ -8,10 +8,12 @@ import { type Identities, type Identity, isOf } from '../accounts/sessions/ident
 import type { Tickets } from '../accounts/sessions/tickets.ts';
 import { Buckets } from '../accounts/sign-in/buckets.ts';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
+import { Counts } from '../base/counts.ts';
 import { repeat } from '../base/time/repeat.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import { type Caller, identifyCaller, type Transport } from '../http/caller.ts';
 import { clientAddress } from '../http/client-address.ts';
+import { takeProxied } from '../http/limits.ts';
 import { formatProblemResponse, toFathomError } from '../http/problem.ts';
 import type { Api } from '../http/serve.ts';
 
@@ -23,8 +25,10 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const POLICY_VIOLATION = 1008;
 /** RFC 6455: going away. */
 const GOING_AWAY = 1001;
-/** A program that opens more probably does not close its connections. */
-const MAX_STREAMS_PER_USER = 100;
+/** A program that opens more probably does not close its connections. A plan can take the place of this number. */
+const MAX_STREAMS_PER_USER = 20;
+/** Subscriptions of one account per minute, as a share of the limit of requests. */
+const SUBSCRIPTION_SHARE = 0.1;
 /** A client that has not answered a ping when the next one is due is disconnected. */
 const HEARTBEAT_MS = 30_000;
 
@@ -33,6 +37,7 @@ export interface StreamDeps extends StreamConnectionDeps {
   settings: LiveSettings;
   tickets: Tickets<Caller>;
   trustedProxies: readonly string[];
+  proxied: Counts;
 }
 
 /** Serves the stream at `/ws`. Callers authenticate before the upgrade. Returns a function that closes all connections. */
@@ -44,8 +49,8 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
   });
 
   const connections = new Map<WebSocket, { caller: Caller; answered: boolean }>();
-  const createLimit = () => {
-    const capacity = () => deps.settings.limits.requestsPerMinute;
+  const createLimit = (share = 1) => {
+    const capacity = () => Math.max(1, deps.settings.limits.requestsPerMinute * share);
     const buckets = new Buckets({ capacity: capacity(), windowMs: 60_000, clock: deps.clock });
     return (from: string) => {
       buckets.resize(capacity());
@@ -56,13 +61,15 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
   };
   const takeUpgrade = createLimit();
   const takeSubscription = createLimit();
+  const takeSubscriptionOfAccount = createLimit(SUBSCRIPTION_SHARE);
+  const streams = new Counts();
 
-  const countStreams = (caller: Caller) =>
-    caller.kind === 'local'
-      ? 0
-      : [...connections.values()].filter(
-          (other) => other.caller.kind !== 'local' && other.caller.userId === caller.userId,
-        ).length;
+  const takeStream = (caller: Caller, limit: number): (() => void) => {
+    if (caller.kind === 'local') return () => {};
+    const release = streams.take(caller.userId, limit);
+    if (release) return release;
+    throw new RateLimitedError(`${limit} streams are open for this account; close some`, HEARTBEAT_MS);
+  };
 
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = URL.parse(request.url ?? '/', 'http://localhost');
@@ -73,12 +80,18 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
     const waitMs = network === null ? 0 : takeUpgrade(network);
     if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
     const caller = await authenticate(request, url, deps, transport);
-    if (countStreams(caller) >= MAX_STREAMS_PER_USER) {
-      throw new RateLimitedError(`${MAX_STREAMS_PER_USER} streams are open for this account`, HEARTBEAT_MS);
-    }
+    // The client may be gone, and then nothing would end the counts.
+    if (socket.destroyed) return;
+    // Both counts end with the socket, also when the upgrade fails.
+    socket.once('close', takeStream(caller, MAX_STREAMS_PER_USER));
+    if (network !== null) socket.once('close', takeProxied(request, deps));
+    const account = caller.kind === 'local' ? null : caller.userId;
     const awaitSubscriptionLimit = async () => {
       for (;;) {
-        const subscriptionWaitMs = network === null ? 0 : takeSubscription(network);
+        const subscriptionWaitMs = Math.max(
+          network === null ? 0 : takeSubscription(network),
+          account === null ? 0 : takeSubscriptionOfAccount(account),
+        );
         if (subscriptionWaitMs === 0) return;
         await deps.clock.sleep(subscriptionWaitMs);
       }
@@ -187,5 +200,7 @@ function checkOrigin(origin: string | undefined, allowed: readonly string[]): vo
 }
 
 function refuse(socket: Duplex, { status, code, message }: FathomError): void {
-  socket.end(formatProblemResponse(status, { type: 'about:blank', title: message, status, code }));
+  const response = formatProblemResponse(status, { type: 'about:blank', title: message, status, code });
+  // A client that does not close its side would hold the connection.
+  socket.end(response, () => socket.destroy());
 }

@@ -97,20 +97,22 @@ export class Fleet {
     return runner;
   }
 
-  list(): Instance[] {
-    return [...this.#runners.values()].map((runner) => runner.state.view());
+  /** Lists the instances that match. Views are built for those only. */
+  list(matches: (runner: Runner) => boolean = () => true): Instance[] {
+    return this.runners(matches).map(({ state }) => state.view());
+  }
+
+  runners(matches: (runner: Runner) => boolean = () => true): Runner[] {
+    return [...this.#runners.values()].filter(matches);
   }
 
   logs(): { name: string; log: InstanceLog }[] {
     return [...this.#runners.values()].map(({ spec: { name, log } }) => ({ name, log }));
   }
 
-  health(): HealthSnapshot['instances'] {
+  health(matches: (runner: Runner) => boolean = () => true): HealthSnapshot['instances'] {
     return Object.fromEntries(
-      [...this.#runners.values()].map(({ spec, state }) => [
-        spec.name,
-        { probe: state.probe, usage: state.usage },
-      ]),
+      this.runners(matches).map(({ spec, state }) => [spec.name, { probe: state.probe, usage: state.usage }]),
     );
   }
 

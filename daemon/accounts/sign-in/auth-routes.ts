@@ -25,7 +25,8 @@ import type { Identities } from '../sessions/identities.ts';
 import type { Tickets } from '../sessions/tickets.ts';
 import type { SignUps } from '../sign-up/sign-ups.ts';
 import type { User, UserRepository } from '../user-repository.ts';
-import type { SignInLimits } from './sign-in-limits.ts';
+import type { SignInBudget } from './sign-in-budget.ts';
+import { RateLimitedError, type SignInLimits } from './sign-in-limits.ts';
 
 export interface AuthRoutesDeps extends DatabaseAccessDeps {
   users: UserRepository;
@@ -33,19 +34,26 @@ export interface AuthRoutesDeps extends DatabaseAccessDeps {
   tickets: Tickets<Caller>;
   signInLimits: SignInLimits;
   signUps: SignUps;
+  signInBudget: SignInBudget;
   trustedProxies: readonly string[];
 }
 
 /** Registers sign-up, sign-in and the routes about the caller's own account. */
 export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
+  const inBudget = <T>(work: () => Promise<T>) => deps.signInBudget.run(work);
+
   serve(app, register, async (request) => {
     const origin = originOf(request, deps.trustedProxies);
     const attempt = deps.signUps.begin(origin.address);
     const { email, password, name, ...customFields } = request.body;
-    const user = await deps.users.create({ email, password, name, customFields }).catch((error: unknown) => {
-      attempt.rejected();
-      throw error;
-    });
+    const user = await inBudget(() => deps.users.create({ email, password, name, customFields })).catch(
+      (error: unknown) => {
+        // Too many sign-ups at the same time are no fault of this client.
+        if (error instanceof RateLimitedError) attempt.settled();
+        else attempt.rejected();
+        throw error;
+      },
+    );
     try {
       return await openSession(user, origin, deps);
     } catch (error) {
@@ -58,7 +66,7 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   serve(app, login, async (request) => {
     const { email, password } = request.body;
     const attempt = deps.signInLimits.beginSignIn(email, originOf(request, deps.trustedProxies).address);
-    const user = await deps.users.authenticate(email, password).catch((error: unknown) => {
+    const user = await inBudget(() => deps.users.authenticate(email, password)).catch((error: unknown) => {
       attempt.failed();
       throw error;
     });
@@ -71,7 +79,7 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   });
 
   serve(app, exchangeToken, async (request) => {
-    const user = await deps.users.authenticateByToken(request.body.token);
+    const user = await inBudget(() => deps.users.authenticateByToken(request.body.token));
     if (user) return openSession(user, originOf(request, deps.trustedProxies), deps);
     throw new FathomError(
       'auth.failed',

@@ -203,6 +203,13 @@ export const SETTINGS = {
       'Failed sign-ins from one address in 15 minutes. At the address of a database, all sign-ins count.',
     default: 100,
   },
+  CONNECTIONS_PER_ADDRESS: {
+    ...LIMIT,
+    about:
+      'Open connections of one address to the API. A new one replaces the oldest idle one. ' +
+      'For clients behind TRUSTED_PROXIES, concurrent requests and streams count instead.',
+    default: 256,
+  },
 
   SIGN_UP_MODE: {
     type: 'choice',

@@ -45,12 +45,11 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
     const all = seesAll(caller, 'databases.read');
     const own = caller.kind === 'local' ? null : caller.userId;
     const matching = fleet
-      .list()
-      .filter((instance) => all || instance.user_id === own)
-      .filter((instance) => phase === undefined || instance.phase === phase)
-      .filter(
-        ({ name, email }) =>
-          search === undefined || name.includes(search) || email?.includes(search) === true,
+      .list(
+        ({ spec: { name, email, userId }, state }) =>
+          (all || userId === own) &&
+          (phase === undefined || state.phase === phase) &&
+          (search === undefined || name.includes(search) || email?.includes(search) === true),
       )
       .toSorted(bySort(sort))
       .map((instance) => redactInstance(caller, instance));

@@ -5,9 +5,11 @@ import { dirname } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
 import { exists, makePrivateDir } from '../../base/files/dir.ts';
 import type { Config } from '../../config/config.ts';
+import type { LiveSettings } from '../../config/live-settings.ts';
 import { openFilesLimit } from '../../metrics/process-reading.ts';
 import type { Transport } from '../caller.ts';
 import type { Api } from '../serve.ts';
+import { limitConnections } from './connections.ts';
 import { allowGroup } from './socket-group.ts';
 
 /** An API that does not listen yet. `close` closes it and its connections. */
@@ -22,10 +24,18 @@ export interface Listening {
 }
 
 /** @throws FathomError `server.port_in_use` */
-export async function listenOnTcp(create: CreateServer, host: string, port: number): Promise<Listening> {
+export async function listenOnTcp(
+  create: CreateServer,
+  { server: { host, port }, trustedProxies }: Pick<Config, 'server' | 'trustedProxies'>,
+  settings: LiveSettings,
+): Promise<Listening> {
   const { api, close } = await create('tcp');
   try {
-    api.server.maxConnections = await maxConnections();
+    limitConnections(api.server, {
+      perNetwork: () => settings.limits.connectionsPerAddress,
+      total: await maxConnections(),
+      trustedProxies,
+    });
     await api.listen({ host, port });
   } catch (error) {
     await close();

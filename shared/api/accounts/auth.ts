@@ -148,7 +148,7 @@ export const exchangeToken = endpoint({
   permission: 'public',
   audit: 'sign-in',
   body: z
-    .strictObject({ token: z.string().min(1).max(4096) })
+    .strictObject({ token: z.string().min(1).max(4000) })
     .meta({ id: 'GlobalToken', examples: [{ token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' }] }),
   responses: { 200: { description: 'A new session.', schema: sessionSchema } },
   errors: [
