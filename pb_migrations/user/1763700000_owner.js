@@ -1,5 +1,5 @@
-// A user database has one owner. Fathom writes the record of the owner, so sign-up is closed. The account is changed and deleted
-// in the global PocketBase, and so are its e-mail address and password.
+// A user database belongs to one owner. Fathom writes the owner's record itself, so nobody signs up here, and the
+// owner's e-mail, password and existence are changed where the account lives: in the global PocketBase.
 migrate(
   (app) => {
     const users = app.findCollectionByNameOrId('users');
@@ -10,7 +10,7 @@ migrate(
       'id = @request.auth.id && @request.body.email:isset = false && @request.body.password:isset = false';
     users.deleteRule = null;
     users.authAlert.enabled = false;
-    // One account per address, ignoring the case of ASCII letters. PocketBase finds accounts with the collation of this index.
+    // One address, one account, however it is capitalised. PocketBase looks accounts up as this index compares.
     users.indexes = users.indexes.map((index) => index.replace('(`email`)', '(`email` COLLATE NOCASE)'));
     app.save(users);
 

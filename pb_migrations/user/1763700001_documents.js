@@ -1,7 +1,7 @@
-// A first collection, so a new database can be used at once. Applications add theirs in further files.
+// A first collection, so that a fresh database can be used at once. Applications bring their own in further files.
 migrate(
   (app) => {
-    // `users` contains only the owner, so a signed-in user is the owner.
+    // `users` holds the owner alone, so whoever is signed in from it is the owner.
     const owner = "@request.auth.id != '' && @request.auth.collectionName = 'users'";
     const documents = new Collection({
       type: 'base',

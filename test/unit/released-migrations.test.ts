@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+const DIRECTORY = join(import.meta.dirname, '../../pb_migrations/user');
+
+/** Databases store the SHA-256 of each migration that they applied, and report `migration_drift` for a changed one. */
+const RELEASED = {
+  '1763700000_owner.js': '8d978282fa5fc9370a88142d7bc6ff1fe75267194208564d5d9e0bc756950006',
+  '1763700001_documents.js': 'd00238da2ebbf0724a206f328e872224c2f45aee7046394afd796f91b59ed39b',
+};
+
+it('leaves released migrations of user databases as they are, comments included', () => {
+  const files = readdirSync(DIRECTORY).filter((name) => name.endsWith('.js'));
+  const hashes = Object.fromEntries(
+    files.map((name) => [
+      name,
+      createHash('sha256')
+        .update(readFileSync(join(DIRECTORY, name)))
+        .digest('hex'),
+    ]),
+  );
+  expect(hashes).toEqual(RELEASED);
+});
