@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   'address.unverified': { status: 403, exit: 77, title: 'The e-mail address is not verified' },
   not_found: { status: 404, exit: 1, title: 'Not found' },
   conflict: { status: 409, exit: 1, title: 'The state does not allow this' },
+  'limit.reached': { status: 409, exit: 1, title: 'A limit of the plan is reached' },
   rate_limited: { status: 429, exit: 75, title: 'Too many requests' },
   'config.invalid': { status: 500, exit: 78, title: 'The configuration is not valid' },
   'config.exists': { status: 409, exit: 73, title: 'The file exists' },

@@ -4,6 +4,7 @@ import type { User as ApiUser } from '../../shared/api/accounts/users.ts';
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import { DEFAULT_PLAN } from '../../shared/limits.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/client.ts';
 import { findRecord, listRecords } from '../control-plane/records.ts';
 import { toIsoTime } from '../pocketbase/data/sqlite.ts';
@@ -29,6 +30,7 @@ export interface UserQuery extends PageRequest {
   /** A part of the address or the name. */
   search?: string | undefined;
   role?: Role | undefined;
+  plan?: string | undefined;
   is_active?: boolean | undefined;
 }
 
@@ -40,6 +42,7 @@ const FILTERS = [
   ['email', 'email = {:email} || email_key = {:key} || (email_key > {:marked} && email_key < {:end})'],
   ['search', 'email ~ {:search} || email_key ~ {:folded} || name ~ {:search}'],
   ['role', 'role = {:role}'],
+  ['plan', 'plan = {:plan} || plan = {:orEmpty}'],
   ['is_active', 'is_active = {:is_active}'],
 ] as const;
 
@@ -120,12 +123,19 @@ export class UserRepository {
   list({ page, per_page, sort, ...filters }: UserQuery): Promise<Page<User>> {
     const key = foldAddress(filters.email ?? '');
     const folded = foldAddress(filters.search ?? '');
-    const values = { ...filters, key, marked: `${key}/`, end: `${key}0`, folded };
+    // An account without a plan has the default one.
+    const orEmpty = filters.plan === DEFAULT_PLAN ? '' : filters.plan;
+    const values = { ...filters, orEmpty, key, marked: `${key}/`, end: `${key}0`, folded };
     const conditions = FILTERS.filter(([name]) => filters[name] !== undefined).map(([, text]) => `(${text})`);
     return this.#client.call((client) => {
       const filter = client.filter(conditions.join(' && '), values);
       return listRecords(client.collection('users'), { page, per_page }, { sort, filter }, toUser);
     });
+  }
+
+  async countWithPlan(plan: string): Promise<number> {
+    const { total } = await this.list({ page: 1, per_page: 1, sort: 'created', plan });
+    return total;
   }
 
   /** Lists active users with the role `user` that have no database yet. */
@@ -158,7 +168,7 @@ export class UserRepository {
   /** @throws FathomError `not_found`, `request.invalid` */
   async update(
     id: string,
-    changes: { role?: Role | undefined; is_active?: boolean | undefined; verified?: boolean | undefined },
+    changes: { role?: Role | undefined; plan?: string | undefined; is_active?: boolean | undefined; verified?: boolean | undefined },
   ): Promise<User> {
     try {
       return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));
@@ -184,7 +194,7 @@ export class UserRepository {
 }
 
 /** Fields of accounts that the daemon sets. */
-const FATHOM_FIELDS: ReadonlySet<string> = new Set(['name', 'role', 'is_active', 'email_key']);
+const FATHOM_FIELDS: ReadonlySet<string> = new Set(['name', 'role', 'plan', 'is_active', 'email_key']);
 
 /** @param cause the error of PocketBase, if there is one */
 export function unknownUser(id: string | undefined, cause?: unknown): FathomError {
@@ -213,6 +223,7 @@ function toUser(record: RecordModel): User {
     role: record['role'] as Role,
     is_active: record['is_active'] === true,
     verified: record['verified'] === true,
+    plan: String(record['plan'] ?? '') || DEFAULT_PLAN,
     created: toIsoTime(String(record['created'])),
   };
 }

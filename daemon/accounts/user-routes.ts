@@ -51,8 +51,21 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   });
 
   serve(app, updateUser, async (request) => {
+    const { plan } = request.body;
+    if (plan !== undefined && !deps.plans.has(plan)) {
+      const message = `is not the name of a plan; see 'fathomd plans list'`;
+      throw new FathomError('request.invalid', `there is no plan '${plan}'`, {
+        fields: [{ path: 'plan', message }],
+      });
+    }
     await deps.users.get(request.params.id);
-    return withDatabase(await deps.users.update(request.params.id, request.body));
+    const user = await deps.users.update(request.params.id, request.body);
+    const entry = deps.catalog.findByUser(user.id);
+    if (entry && plan !== undefined) {
+      entry.row.plan = plan;
+      deps.catalog.planChanged((row) => row === entry.row);
+    }
+    return withDatabase(user);
   });
 
   serve(app, deleteUser, async (request) => {

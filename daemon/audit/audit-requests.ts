@@ -7,7 +7,17 @@ import type { AuditTrail, NewAuditEntry } from './audit-trail.ts';
 const PUBLIC_ACTIONS: ReadonlySet<string> = new Set(['sign-up', 'sign-in']);
 
 /** Members of the body that go into the detail. None of them is secret. */
-const RECORDED = ['role', 'is_active', 'permissions', 'user_id', 'force_restart', 'type', 'cron', 'name'];
+const RECORDED = [
+  'role',
+  'plan',
+  'is_active',
+  'permissions',
+  'user_id',
+  'force_restart',
+  'type',
+  'cron',
+  'name',
+];
 
 export interface AuditRequestsDeps {
   audit: AuditTrail;

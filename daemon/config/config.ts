@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { MIN_MEMORY_MB } from '../../shared/api/instances.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import { MIN_MEMORY_MB } from '../../shared/limits.ts';
 import type { SandboxSetting } from '../../shared/sandbox.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import type { SignUpMode } from '../../shared/sign-up.ts';

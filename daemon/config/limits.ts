@@ -1,4 +1,5 @@
 import { BlockList } from 'node:net';
+import type { Limits } from '../../shared/limits.ts';
 import { parseAllowedTarget, parseNetwork } from '../base/network-targets.ts';
 import type { ValueReader } from './value-reader.ts';
 
@@ -9,6 +10,8 @@ export interface LimitsConfig {
   signInsPerAddress: number;
   connectionsPerAddress: number;
   signUps: SignUpLimitsConfig;
+  /** Limits of a user whose plan sets no others. */
+  perUser: Omit<Limits, 'memory_mb' | 'disk_mb'>;
 }
 
 /** Numbers of sign-ups. An address is an IPv4 address or an IPv6 /64 network. */
@@ -34,6 +37,13 @@ export function readLimits(read: ValueReader): LimitsConfig {
       perDay: read.wholeNumber('SIGN_UPS_PER_DAY'),
     },
     connectionsPerAddress: read.wholeNumber('CONNECTIONS_PER_ADDRESS'),
+    perUser: {
+      api_keys: read.wholeNumber('API_KEYS_PER_USER'),
+      sessions: read.wholeNumber('SESSIONS_PER_USER'),
+      streams: read.wholeNumber('STREAMS_PER_USER'),
+      restarts_per_hour: read.wholeNumber('RESTARTS_PER_HOUR'),
+      tasks: read.wholeNumber('TASKS_PER_USER'),
+    },
   };
 }
 

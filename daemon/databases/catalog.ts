@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import { type InstanceLimits, MIN_MEMORY_MB } from '../../shared/api/instances.ts';
+import type { InstanceLimits } from '../../shared/api/instances.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-plane-routes.ts';
+import { MIN_MEMORY_MB, type OwnLimits } from '../../shared/limits.ts';
+import type { Plans } from '../accounts/plans/plans.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
-import type { Config, DatabaseLimits, LogLimits } from '../config/config.ts';
+import type { Config, LogLimits } from '../config/config.ts';
 import { settingsKeys } from '../keys/derived-keys.ts';
 import { type MasterKey, unseal } from '../keys/envelope.ts';
 import { superuserKeys, superuserTokens, type TokenSource } from '../keys/instance-access.ts';
@@ -51,7 +53,8 @@ export interface CatalogDeps {
   template: Pick<TemplateStore, 'current'>;
   repository: DatabaseRepository;
   masterKeys: readonly MasterKey[];
-  config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey' | 'databaseLimits'>;
+  config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
+  plans: Pick<Plans, 'limitsOf'>;
   guard: GuardSettings;
   binary: Binary;
   clock: Clock;
@@ -79,14 +82,16 @@ export function secretBelongsTo(userId: string): string {
   return `user_databases/${userId}/superuser_secret`;
 }
 
-/** The limits of the row, or the defaults. An administrator can edit the row in the control plane. */
-function limitsOf(row: DatabaseRow, defaults: DatabaseLimits): InstanceLimits {
-  const memoryMb = row.memory_mb > 0 ? Math.max(row.memory_mb, MIN_MEMORY_MB) : defaults.memoryMb;
-  const diskMb = row.disk_mb > 0 ? row.disk_mb : defaults.diskMb;
+/** The limits that a row sets. An administrator can edit it in the control plane. */
+function ownLimitsOf({ memory_mb, disk_mb }: DatabaseRow): OwnLimits {
   return {
-    memory_bytes: memoryMb === null ? null : memoryMb * MIB,
-    disk_bytes: diskMb === null ? null : diskMb * MIB,
+    memory_mb: memory_mb > 0 ? Math.max(memory_mb, MIN_MEMORY_MB) : undefined,
+    disk_mb: disk_mb > 0 ? disk_mb : undefined,
   };
+}
+
+function toBytes(mb: number | null): number | null {
+  return mb === null ? null : mb * MIB;
 }
 
 /** Names of databases that changed since the watch began. */
@@ -241,8 +246,18 @@ export class Catalog {
         logLimit.afterStart();
         void this.savePort(row.name, port);
       },
-      limits: () => limitsOf(row, config.databaseLimits),
+      limits: () => this.#limitsOf(row),
     };
+  }
+
+  #limitsOf(row: DatabaseRow): InstanceLimits {
+    const { memory_mb, disk_mb } = this.#deps.plans.limitsOf(row.plan ?? '', ownLimitsOf(row));
+    return { memory_bytes: toBytes(memory_mb), disk_bytes: toBytes(disk_mb) };
+  }
+
+  /** Publishes the state of databases whose limits may have changed with their plan. */
+  planChanged(has: (row: DatabaseRow) => boolean): void {
+    for (const { row, runner } of this.#entries.values()) if (has(row)) runner.state.update({});
   }
 
   /** Describes what `prepareDatabase` must do for this database now. */

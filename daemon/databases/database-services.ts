@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { connectHost } from '../../shared/host.ts';
+import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -40,6 +41,7 @@ export function createDatabaseServices(deps: {
   settings: LiveSettings;
   repository: DatabaseRepository;
   users: UserRepository;
+  plans: Plans;
   fleet: Fleet;
   ports: PortAllocator;
   driver: ProcessDriver;
@@ -56,8 +58,21 @@ export function createDatabaseServices(deps: {
   log: Logger;
   random: () => number;
 }): DatabaseServices {
-  const { config, repository, users, fleet, ports, driver, binary, masterKeys, bus, clock, log, random } =
-    deps;
+  const {
+    config,
+    repository,
+    users,
+    plans,
+    fleet,
+    ports,
+    driver,
+    binary,
+    masterKeys,
+    bus,
+    clock,
+    log,
+    random,
+  } = deps;
   const guard = guardSettings({
     limits: config.limits,
     trustedProxies: config.trustedProxies,
@@ -81,6 +96,7 @@ export function createDatabaseServices(deps: {
     repository,
     masterKeys,
     config,
+    plans,
     guard,
     binary,
     clock,
@@ -133,6 +149,7 @@ export function createDatabaseServices(deps: {
       ports,
       repository,
       users,
+      plans,
       provisioner,
       settings: deps.settings,
       log,

@@ -3,6 +3,7 @@ import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import { FakeDriver } from '../../test/helpers/fake-driver.ts';
 import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
 import { NO_FILES } from '../../test/helpers/runner-stage.ts';
+import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import { createLog } from '../base/log/log.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
@@ -117,8 +118,8 @@ beforeEach(async () => {
     config: {
       pbEncryptionKey: new Uint8Array(32),
       previousPbEncryptionKey: null,
-      databaseLimits: { memoryMb: null, diskMb: null },
     },
+    plans: { limitsOf: () => ({ memory_mb: null, disk_mb: null }) },
     guard: {},
     binary: { path: '', version: '0', sha256: '', embedded: true, stamp: '' },
     template: { current: null },
@@ -133,10 +134,11 @@ beforeEach(async () => {
   } as unknown as CatalogDeps);
   const provisioner = { settled: () => Promise.resolve() } as unknown as Provisioner;
   const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
+  const plans = { load: () => Promise.resolve() } as unknown as Plans;
   const template = { refresh: () => Promise.resolve() };
   lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
   const settings: Pick<LiveSettings, 'signUps'> = { signUps: { mode: 'open', maxDatabases: null } };
-  reconciler = new Reconciler({ catalog, fleet, ports, repository, users, provisioner, settings, log });
+  reconciler = new Reconciler({ catalog, fleet, ports, repository, users, plans, provisioner, settings, log });
   await reconciler.load();
 });
 

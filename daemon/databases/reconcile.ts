@@ -1,5 +1,6 @@
 import { type ErrorCode, FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
+import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
@@ -19,6 +20,7 @@ export interface ReconcileDeps {
   ports: PortAllocator;
   repository: DatabaseRepository;
   users: UserRepository;
+  plans: Plans;
   provisioner: Provisioner;
   settings: Pick<LiveSettings, 'signUps'>;
   log: Logger;
@@ -46,7 +48,8 @@ export class Reconciler {
 
   /** Registers all databases. Rows with an invalid name are logged and skipped. */
   async load(): Promise<void> {
-    const { ports, repository } = this.#deps;
+    const { ports, repository, plans } = this.#deps;
+    await plans.load();
     ports.noteFreed(await repository.listFreedPorts());
     for (const row of await repository.list()) this.#register(row);
   }
@@ -108,7 +111,8 @@ export class Reconciler {
 
   /** Handles missed changes: users without a database, interrupted provisioning, edited or deleted rows. */
   async catchUp(): Promise<void> {
-    const { catalog, provisioner, users, settings, log } = this.#deps;
+    const { catalog, provisioner, users, plans, settings, log } = this.#deps;
+    await plans.load();
     await this.#applyRows();
     const onlyVerified = settings.signUps.mode === 'verified';
     const unfinished = catalog
@@ -150,6 +154,7 @@ export class Reconciler {
       entry.row.disk_mb = row.disk_mb;
       entry.runner.state.update({});
     }
+    entry.row.plan = row.plan ?? '';
     const { port } = entry.runner.state.observed;
     if (port === null || port === row.port || entry.runner.state.phase !== 'running') return;
     entry.row.port = row.port;

@@ -10,18 +10,32 @@ import {
   retryDeadLetters,
   retryTask,
 } from '../../shared/api/queue.ts';
+import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
 import type { Queue } from './queue.ts';
 
 export interface QueueRoutesDeps {
   queue: Queue;
+  userLimits: UserLimits;
 }
 
 /** Registers the routes of tasks. Users can read their own tasks; administrators can do everything. */
-export function queueRoutes(app: Api, { queue }: QueueRoutesDeps): void {
+export function queueRoutes(app: Api, { queue, userLimits }: QueueRoutesDeps): void {
+  const countPending = async (user_id: string) =>
+    (await queue.store.list({ user_id, status: 'pending', sort: 'created', page: 1, per_page: 1 })).total;
+
   serve(app, createTask, async (request, reply) => {
-    const { created, task } = await queue.add(request.body);
+    const { user_id } = request.body;
+    const add = () => queue.add(request.body);
+    const { created, task } =
+      user_id === undefined
+        ? await add()
+        : await userLimits.add('tasks', user_id, {
+            count: () => countPending(user_id),
+            remedy: "wait until some have ended, or cancel them: 'fathomd queue cancel ID'",
+            add,
+          });
     // 200: an unfinished task with this key exists and is returned.
     return reply.code(created ? 201 : 200).send(task);
   });

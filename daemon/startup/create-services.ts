@@ -2,6 +2,8 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { connectAddress } from '../../shared/host.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
+import { Plans } from '../accounts/plans/plans.ts';
+import { UserLimits } from '../accounts/plans/user-limits.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
 import { UserRepository } from '../accounts/user-repository.ts';
@@ -129,6 +131,8 @@ export async function createServices({
   const hookToken = hookTokenOf(config.jwt.secret);
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);
+  const plans = new Plans({ controlPlane, settings, databaseLimits: config.databaseLimits, log });
+  const userLimits = new UserLimits({ plans, users, clock });
   const masterKeys = masterKeysOf(config);
   const seal = guardedSeal(masterKeys, cachedKeyUse(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
   const identity = createIdentityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
@@ -138,6 +142,7 @@ export async function createServices({
     settings,
     repository: new DatabaseRepository(controlPlane),
     users,
+    plans,
     fleet,
     ports,
     driver,
@@ -222,6 +227,7 @@ export async function createServices({
     logLosses: host.logLosses,
     masterKeys,
     monitor,
+    plans,
     pocketbaseVersion: binary.version,
     proxied: new Counts(),
     queue,
@@ -231,6 +237,7 @@ export async function createServices({
     signUps,
     status,
     trustedProxies: config.trustedProxies,
+    userLimits,
     users,
     version: options.version,
     waitingFor,

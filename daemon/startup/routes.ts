@@ -1,3 +1,4 @@
+import { type PlanRoutesDeps, planRoutes } from '../accounts/plans/plan-routes.ts';
 import { type ApiKeyRoutesDeps, apiKeyRoutes } from '../accounts/sessions/api-key-routes.ts';
 import { type SessionRoutesDeps, sessionRoutes } from '../accounts/sessions/session-routes.ts';
 import { type AuthRoutesDeps, authRoutes } from '../accounts/sign-in/auth-routes.ts';
@@ -39,6 +40,7 @@ export interface Services
     HostRoutesDeps,
     LifecycleRoutesDeps,
     MigrationRoutesDeps,
+    PlanRoutesDeps,
     QueueRoutesDeps,
     ScheduleRoutesDeps,
     SecretRoutesDeps,
@@ -72,6 +74,7 @@ export function registerRoutes(app: Api, services: Services): void {
 
   authRoutes(app, services);
   userRoutes(app, services);
+  planRoutes(app, services);
   sessionRoutes(app, services);
   apiKeyRoutes(app, services);
   auditRoutes(app, services);

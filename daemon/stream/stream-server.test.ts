@@ -53,6 +53,7 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
     log: { debug: () => {}, error: () => {} },
     trustedProxies: [],
     proxied: new Counts(),
+    userLimits: { of: () => Promise.resolve({ streams: null }) },
     identities: {
       onChange: () => () => {},
       isStillValid: ({ role }: { role: string }) => {

@@ -4,6 +4,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../shared/errors.ts';
 import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../shared/protocol.ts';
 import { scopeOf } from '../accounts/permissions.ts';
+import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { type Identities, type Identity, isOf } from '../accounts/sessions/identities.ts';
 import type { Tickets } from '../accounts/sessions/tickets.ts';
 import { Buckets } from '../accounts/sign-in/buckets.ts';
@@ -25,8 +26,6 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const POLICY_VIOLATION = 1008;
 /** RFC 6455: going away. */
 const GOING_AWAY = 1001;
-/** A program that opens more probably does not close its connections. A plan can take the place of this number. */
-const MAX_STREAMS_PER_USER = 20;
 /** Subscriptions of one account per minute, as a share of the limit of requests. */
 const SUBSCRIPTION_SHARE = 0.1;
 /** A client that has not answered a ping when the next one is due is disconnected. */
@@ -34,6 +33,7 @@ const HEARTBEAT_MS = 30_000;
 
 export interface StreamDeps extends StreamConnectionDeps {
   identities: Identities;
+  userLimits: UserLimits;
   settings: LiveSettings;
   tickets: Tickets<Caller>;
   trustedProxies: readonly string[];
@@ -64,8 +64,8 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
   const takeSubscriptionOfAccount = createLimit(SUBSCRIPTION_SHARE);
   const streams = new Counts();
 
-  const takeStream = (caller: Caller, limit: number): (() => void) => {
-    if (caller.kind === 'local') return () => {};
+  const takeStream = (caller: Caller, limit: number | null): (() => void) => {
+    if (caller.kind === 'local' || limit === null) return () => {};
     const release = streams.take(caller.userId, limit);
     if (release) return release;
     throw new RateLimitedError(`${limit} streams are open for this account; close some`, HEARTBEAT_MS);
@@ -80,10 +80,11 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
     const waitMs = network === null ? 0 : takeUpgrade(network);
     if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
     const caller = await authenticate(request, url, deps, transport);
+    const maxStreams = caller.kind === 'local' ? null : (await deps.userLimits.of(caller.userId)).streams;
     // The client may be gone, and then nothing would end the counts.
     if (socket.destroyed) return;
     // Both counts end with the socket, also when the upgrade fails.
-    socket.once('close', takeStream(caller, MAX_STREAMS_PER_USER));
+    socket.once('close', takeStream(caller, maxStreams));
     if (network !== null) socket.once('close', takeProxied(request, deps));
     const account = caller.kind === 'local' ? null : caller.userId;
     const awaitSubscriptionLimit = async () => {

@@ -56,6 +56,7 @@ routerAdd(
       }
 
       const database = row.publicExport();
+      database.plan = user.get('plan');
       database.superuser_secret = row.get('superuser_secret');
       reservation = {
         created,
@@ -137,15 +138,21 @@ routerAdd(
          'memory_mb', memory_mb, 'disk_mb', disk_mb, 'superuser_secret', superuser_secret, 'created', created) AS row
        FROM user_databases ORDER BY created`,
     );
-    // Only for display: databases run without the addresses.
-    /** @type {{ [user: string]: string }} */
-    let emails = {};
+    // Databases run without these: without a plan, they have the limits of the default one.
+    /** @type {{ [user: string]: { email: string, plan: string } }} */
+    let owners = {};
     try {
-      emails = Object.fromEntries(list('SELECT json_array(id, email) AS row FROM users'));
+      owners = Object.fromEntries(
+        list("SELECT json_array(id, json_object('email', email, 'plan', plan)) AS row FROM users"),
+      );
     } catch (error) {
-      e.app.logger().error('the e-mail addresses of owners cannot be read', 'error', String(error));
+      e.app.logger().error('the accounts of owners cannot be read', 'error', String(error));
     }
-    for (const row of rows) row.email = emails[row.user] ?? null;
+    for (const row of rows) {
+      const owner = owners[row.user];
+      row.email = owner ? owner.email : null;
+      row.plan = owner ? owner.plan : '';
+    }
     return e.json(200, rows);
   },
   $apis.requireSuperuserAuth(),

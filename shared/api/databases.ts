@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { isDatabaseName } from '../database-name.ts';
 import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
+import { MIN_MEMORY_MB } from '../limits.ts';
 import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, pageQuerySchema } from './contract/page.ts';
-import { instanceSchema, MIN_MEMORY_MB, probeSchema, usageSchema } from './instances.ts';
+import { instanceSchema, probeSchema, usageSchema } from './instances.ts';
 
 export const tag = {
   name: 'Databases',
@@ -106,7 +107,7 @@ export const updateDatabase = endpoint({
   tag,
   summary: 'Change the limits of a database',
   description:
-    'Applies at once. PocketBase itself learns of a new memory limit at its next start. 0 or null sets the default of the daemon.',
+    'Applies at once. PocketBase itself learns of a new memory limit at its next start. 0 or null sets the limit of the plan.',
   permission: 'databases.configure',
   audit: 'database.update',
   command: 'databases set',
@@ -118,12 +119,12 @@ export const updateDatabase = endpoint({
         .nullable()
         .optional()
         .meta({
-          description: `Memory of the instance in MiB, at least ${MIN_MEMORY_MB}; 0 or none for the default.`,
+          description: `Memory of the instance in MiB, at least ${MIN_MEMORY_MB}; 0 or none for the limit of the plan.`,
         }),
       disk_mb: limitMb
         .nullable()
         .optional()
-        .meta({ description: 'Disk space of the database in MiB; 0 or none for the default.' }),
+        .meta({ description: 'Disk space of the database in MiB; 0 or none for the limit of the plan.' }),
     })
     .meta({ id: 'DatabaseChange', examples: [{ memory_mb: 512 }] }),
   responses: { 200: { description: 'The instance after the change.', schema: instanceSchema } },

@@ -39,6 +39,7 @@ export type JournalEntry = z.infer<typeof journalEntrySchema>;
 
 /** Number of entries that the daemon keeps: a few for each of a thousand instances, about 300 bytes each. */
 export const JOURNAL_KEPT = 5_000;
+export const JOURNAL_KEPT_PER_INSTANCE = 500;
 
 export const listEvents = endpoint({
   operationId: 'listEvents',

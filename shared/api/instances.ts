@@ -47,9 +47,6 @@ export const usageSchema = z
 export type Probe = z.infer<typeof probeSchema>;
 export type Usage = z.infer<typeof usageSchema>;
 
-/** PocketBase needs about 30 MiB for a few requests at the same time. Below this limit, it would be ended in a loop. */
-export const MIN_MEMORY_MB = 64;
-
 const EXAMPLE_LIMITS = { memory_bytes: 536_870_912, disk_bytes: null };
 
 export const limitsSchema = z

@@ -1,5 +1,6 @@
 import { apiKeys } from './accounts/api-keys.ts';
 import { auth } from './accounts/auth.ts';
+import { plans } from './accounts/plans.ts';
 import { sessions } from './accounts/sessions.ts';
 import { users } from './accounts/users.ts';
 import { audit } from './audit.ts';
@@ -17,6 +18,7 @@ import { secrets } from './secrets.ts';
 export const RESOURCES = {
   auth,
   users,
+  plans,
   sessions,
   apiKeys,
   databases,

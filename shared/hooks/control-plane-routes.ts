@@ -16,6 +16,8 @@ export interface DatabaseRow {
   /** Limits in MiB; 0 for the default of the daemon. */
   memory_mb: number;
   disk_mb: number;
+  /** Name of the plan of the owner; empty for the default one. Absent in records of `user_databases`. */
+  plan?: string;
   /** Fathom's superuser secret of the instance, in an envelope. */
   superuser_secret: string;
   created: string;
@@ -92,6 +94,17 @@ export interface ResolvedIdentity {
   owners: string[];
   /** Null when the account was deleted. */
   user: { id: string; email: string; role: Role; is_active: boolean } | null;
+}
+
+export interface OpenSessionRequest {
+  hash: string;
+  /** Id of the user. */
+  user: string;
+  user_agent: string;
+  address: string;
+  expires_at: string;
+  /** Sessions that the user may have; null is no limit. */
+  limit: number | null;
 }
 
 export interface RenewSessionRequest {

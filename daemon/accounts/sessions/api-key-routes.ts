@@ -13,6 +13,7 @@ import {
   scopeOf,
   withoutWiderRoles,
 } from '../permissions.ts';
+import type { UserLimits } from '../plans/user-limits.ts';
 import type { UserRepository } from '../user-repository.ts';
 import type { ApiKeyRepository } from './api-key-repository.ts';
 import { newApiKey } from './api-keys.ts';
@@ -22,13 +23,14 @@ export interface ApiKeyRoutesDeps {
   apiKeyRepository: ApiKeyRepository;
   identities: Identities;
   users: UserRepository;
+  userLimits: UserLimits;
   clock: Clock;
 }
 
 /** Registers the routes of API keys. */
 export function apiKeyRoutes(
   app: Api,
-  { apiKeyRepository, identities, users, clock }: ApiKeyRoutesDeps,
+  { apiKeyRepository, identities, users, userLimits, clock }: ApiKeyRoutesDeps,
 ): void {
   serve(app, listApiKeys, async (request) => {
     const { user_id } = request.query;
@@ -54,15 +56,22 @@ export function apiKeyRoutes(
     const parent = caller.kind === 'key' ? caller : null;
     if (parent) requireShortChain(parent);
     const { key, prefix, hash } = newApiKey();
-    const stored = await apiKeyRepository.create({
-      user_id: owner,
-      name,
-      prefix,
-      hash,
-      permissions: [...new Set(granted)],
-      roles: withoutWiderRoles([user.role, ...limitingRoles(caller)]),
-      parent_id: parent?.id ?? null,
-      expires_at: endOf(expires_at, parent),
+    const create = () =>
+      apiKeyRepository.create({
+        user_id: owner,
+        name,
+        prefix,
+        hash,
+        permissions: [...new Set(granted)],
+        roles: withoutWiderRoles([user.role, ...limitingRoles(caller)]),
+        parent_id: parent?.id ?? null,
+        expires_at: endOf(expires_at, parent),
+      });
+    const stored = await userLimits.add('api_keys', owner, {
+      // Keys that have expired count as well.
+      count: async () => (await apiKeyRepository.list(owner, { page: 1, per_page: 1 })).total,
+      remedy: "revoke those that are not used: 'fathomd keys list', 'fathomd keys revoke ID'",
+      add: create,
     });
     return { ...stored, key };
   });

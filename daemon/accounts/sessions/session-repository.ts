@@ -3,6 +3,7 @@ import type { SessionRow as ApiSession } from '../../../shared/api/accounts/sess
 import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
 import type {
   EndSessionsRequest,
+  OpenSessionRequest,
   RenewSessionRequest,
   ResolvedIdentity,
   ResolveRequest,
@@ -37,10 +38,20 @@ export class SessionRepository {
     return this.#client.post('/api/fathom/identity/resolve', body);
   }
 
-  async open(session: Origin & { hash: string; user: string; expiresAt: Date }): Promise<void> {
-    const { hash, user, user_agent, address, expiresAt } = session;
-    const body = { hash, user, user_agent, address, expires_at: expiresAt.toISOString() };
-    await this.#client.call((client) => client.collection('sessions').create(body));
+  /** @param session.limit the number of sessions of the user beyond which the oldest ones end; null is no limit */
+  async open(
+    session: Origin & { hash: string; user: string; expiresAt: Date; limit: number | null },
+  ): Promise<void> {
+    const { hash, user, user_agent, address, expiresAt, limit } = session;
+    const body: OpenSessionRequest = {
+      hash,
+      user,
+      user_agent,
+      address,
+      expires_at: expiresAt.toISOString(),
+      limit,
+    };
+    await this.#client.post('/api/fathom/sessions/open', body);
   }
 
   /** Replaces the token of a session. Returns false when the session has ended. */

@@ -19,6 +19,7 @@ const COLUMNS: readonly Column<User>[] = [
     colour: (user) => (user.is_active ? null : 'yellow'),
   },
   { title: 'VERIFIED', cell: (user) => (user.verified ? 'yes' : 'no'), hide: 1 },
+  { title: 'PLAN', cell: (user) => user.plan, hide: 3 },
   { title: 'DATABASE', cell: (user) => user.database, hide: 1 },
   { title: 'CREATED', cell: (user) => user.created, hide: 2 },
 ];
@@ -82,6 +83,7 @@ function userLines(user: User): string[] {
     ['id', user.id],
     ['name', user.name || '–'],
     ['role', user.role],
+    ['plan', user.plan],
     ['active', user.is_active ? 'yes' : 'no: locked out, its data is kept'],
     ['verified', user.verified ? 'yes' : 'no: the e-mail address is not proved'],
     ['database', user.database ?? '–'],
@@ -91,23 +93,27 @@ function userLines(user: User): string[] {
 }
 
 export async function setUser(
-  args: OneUser & { role?: Role | undefined; active?: boolean | undefined; verified?: boolean | undefined },
+  args: OneUser & { role?: Role | undefined; plan?: string | undefined; active?: boolean | undefined; verified?: boolean | undefined },
   context: CliContext,
 ): Promise<number> {
-  const { role, active, verified } = args;
-  if (role === undefined && active === undefined && verified === undefined) {
-    throw new UsageError('nothing to set; name --role, --active, --no-active or --verified');
+  const { role, plan, active, verified } = args;
+  if (role === undefined && plan === undefined && active === undefined && verified === undefined) {
+    throw new UsageError('nothing to set; name --role, --plan, --active, --no-active or --verified');
   }
   const client = connect(args, context);
   const user = await client.users.update(await userIdOf(client, args.user), {
     role,
+    plan,
     is_active: active,
     verified,
   });
   if (args.json) printJson(context, user);
   else {
     const state = user.is_active ? 'active' : 'not active: locked out, its data is kept';
-    printLine(context.stdout, printable(`${user.email} (${user.id}) is ${user.role} and ${state}`));
+    printLine(
+      context.stdout,
+      printable(`${user.email} (${user.id}) is ${user.role}, has the plan ${user.plan} and is ${state}`),
+    );
   }
   return 0;
 }

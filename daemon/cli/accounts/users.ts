@@ -53,10 +53,11 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'set'],
-    summary: 'Change the role of a user, lock it out, or confirm its e-mail address; takes effect at once',
+    summary: 'Change the role or plan of a user, lock it out, or confirm its e-mail address; takes effect at once',
     positionals: WHO,
     options: {
       role: { choices: ROLES, describe: 'New role' },
+      plan: { type: 'string', requiresArg: true, describe: "New plan; see 'fathomd plans list'" },
       active: {
         type: 'boolean',
         describe: 'Let the user sign in; --no-active locks it out and keeps its data',

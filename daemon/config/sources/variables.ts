@@ -241,6 +241,24 @@ export const SETTINGS = {
   SIGN_UPS_PER_HOUR: { ...SIGN_UPS, about: 'New accounts in an hour, from all addresses.', default: 500 },
   SIGN_UPS_PER_DAY: { ...SIGN_UPS, about: 'New accounts in a day, from all addresses.', default: 2000 },
 
+  API_KEYS_PER_USER: {
+    ...LIMIT,
+    about: 'API keys of a user. A plan can set another limit, as for the four settings below.',
+    default: 100,
+  },
+  SESSIONS_PER_USER: {
+    ...LIMIT,
+    about: 'Sessions of a user. A new sign-in ends the session that was not renewed for the longest time.',
+    default: 100,
+  },
+  STREAMS_PER_USER: { ...LIMIT, about: 'Open streams of a user.', default: 20 },
+  RESTARTS_PER_HOUR: {
+    ...LIMIT,
+    about: 'Starts, stops and restarts of a database by its owner in an hour.',
+    default: 60,
+  },
+  TASKS_PER_USER: { ...LIMIT, about: 'Waiting tasks of a user in the queue.', default: 1000 },
+
   PB_GLOBAL_PORT: { ...PORT, group: 'instances', about: 'Port of the global PocketBase.', default: 8090 },
   PB_BIND_ADDRESS: {
     type: 'host',

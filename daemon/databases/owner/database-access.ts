@@ -1,6 +1,7 @@
 import type { DatabaseAccess, DatabaseSummary, Session } from '../../../shared/api/accounts/auth.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
+import type { Plans } from '../../accounts/plans/plans.ts';
 import type { Origin, SessionRepository } from '../../accounts/sessions/session-repository.ts';
 import type { IssuedSession, Sessions } from '../../accounts/sessions/sessions.ts';
 import type { User } from '../../accounts/user-repository.ts';
@@ -23,6 +24,7 @@ export interface DatabaseAccessDeps {
   provisioner: Provisioner;
   sessions: Sessions;
   sessionRepository: SessionRepository;
+  plans: Plans;
   ownerSync: OwnerSync;
   clock: Clock;
   log: Logger;
@@ -76,7 +78,8 @@ async function ensureDatabase(
 /** Opens a session. The response contains the database and a token of its owner. */
 export async function openSession(user: User, origin: Origin, deps: DatabaseAccessDeps): Promise<Session> {
   const issued = await deps.sessions.issue(user);
-  await deps.sessionRepository.open({ ...issued, ...origin, user: user.id });
+  const limit = deps.plans.limitsOf(user.plan).sessions;
+  await deps.sessionRepository.open({ ...issued, ...origin, user: user.id, limit });
   return describeSession(user, issued, deps);
 }
 

@@ -14,8 +14,9 @@ import {
 } from '../../../shared/api/databases.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import type { UserLimits } from '../../accounts/plans/user-limits.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import { requireCaller, requireOwnerOrAll, seesAll } from '../../http/caller.ts';
+import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../../http/caller.ts';
 import { redactInstance } from '../../http/redact.ts';
 import { type Api, serve, slicePage } from '../../http/serve.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
@@ -27,6 +28,7 @@ export interface DatabaseRoutesDeps {
   fleet: Fleet;
   catalog: Catalog;
   lifecycle: DatabaseLifecycle;
+  userLimits: UserLimits;
   clock: Clock;
 }
 
@@ -34,7 +36,7 @@ const GLOBAL = 'global';
 
 /** Registers the routes of databases. The global one is listed as well; only the daemon stops it. */
 export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
-  const { fleet, catalog, lifecycle, clock } = deps;
+  const { fleet, catalog, lifecycle, userLimits, clock } = deps;
 
   const requireAccess = (request: FastifyRequest, name: string) =>
     requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
@@ -70,6 +72,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
         const remedy = "'fathomd databases restart global' restarts it";
         throw new FathomError('conflict', `the global database starts and stops with the daemon; ${remedy}`);
       }
+      await countOwnRestart(request, userLimits);
       return redactInstance(request.caller, await run(name));
     });
   };
@@ -109,6 +112,11 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
     const { usage, probe, restarts } = state.view();
     return { usage, probe, probes: [...state.probes], restarts };
   });
+}
+
+/** Counts an operation of an owner. Administrators and operators are not limited. */
+export async function countOwnRestart(request: FastifyRequest, userLimits: UserLimits): Promise<void> {
+  if (!seesAll(request.caller, 'databases.operate')) await userLimits.countRestart(requireUserId(request));
 }
 
 type Sort = z.output<typeof listDatabases.query>['sort'];

@@ -7,6 +7,7 @@ import {
 } from '../../../shared/api/lifecycle.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { lifecycleStatus } from '../../../shared/instance.ts';
+import type { UserLimits } from '../../accounts/plans/user-limits.ts';
 import type { UserRepository } from '../../accounts/user-repository.ts';
 import { requireOwnerOrAll } from '../../http/caller.ts';
 import { type Api, serve } from '../../http/serve.ts';
@@ -14,6 +15,7 @@ import type { Fleet } from '../../supervisor/fleet.ts';
 import type { Catalog, CatalogEntry } from '../catalog.ts';
 import type { DatabaseLifecycle } from '../lifecycle.ts';
 import type { Provisioner } from '../provisioning/provisioner.ts';
+import { countOwnRestart } from './database-routes.ts';
 
 export interface LifecycleRoutesDeps {
   catalog: Catalog;
@@ -21,11 +23,12 @@ export interface LifecycleRoutesDeps {
   lifecycle: DatabaseLifecycle;
   provisioner: Provisioner;
   users: UserRepository;
+  userLimits: UserLimits;
 }
 
 /** Registers the lifecycle API of earlier clients: other paths and another form of errors for the same fleet. */
 export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
-  const { catalog, fleet, lifecycle, provisioner, users } = deps;
+  const { catalog, fleet, lifecycle, provisioner, users, userLimits } = deps;
 
   serve(app, initInstance, async (request) => {
     const { id } = request.params;
@@ -33,7 +36,10 @@ export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
     const user = await users.get(id);
     const before = catalog.findByUser(id);
     const entry = await provisioner.ensure(user);
-    if (request.body?.force_restart && before) await lifecycle.restart(entry.row.name);
+    const isRestart = request.body?.force_restart === true && before !== null;
+    // Clients also send this to learn the address of a database that runs.
+    if (before && (isRestart || entry.row.desired === 'stopped')) await countOwnRestart(request, userLimits);
+    if (isRestart) await lifecycle.restart(entry.row.name);
     else if (entry.runner.state.phase === 'failed') throw failedInstance(entry);
     else await lifecycle.start(entry.row.name, { force: false });
     const instance = toLifecycle(entry);
@@ -57,6 +63,7 @@ export function lifecycleRoutes(app: Api, deps: LifecycleRoutesDeps): void {
     requireOwnerOrAll(request, id);
     const entry = catalog.findByUser(id);
     if (!entry) throw new FathomError('not_found', `the user '${id}' has no instance`);
+    await countOwnRestart(request, userLimits);
     await lifecycle.stop(entry.row.name);
     return { success: true as const, message: 'PocketBase instance stopped successfully' };
   });

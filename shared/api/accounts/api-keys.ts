@@ -87,7 +87,7 @@ export const createApiKey = endpoint({
         .meta({ id: 'CreatedApiKey', examples: [{ ...EXAMPLE_KEY, key: 'fk_a1b2c3d4_secret' }] }),
     },
   },
-  errors: ['not_found', 'conflict'],
+  errors: ['not_found', 'conflict', 'limit.reached'],
 });
 
 export const deleteApiKey = endpoint({

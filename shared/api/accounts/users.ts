@@ -4,6 +4,7 @@ import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME, idParams } from '../contrac
 import { pageOf, pageQuerySchema } from '../contract/page.ts';
 import { registerSchema } from './auth.ts';
 import { ROLES } from './permissions.ts';
+import { planName } from './plans.ts';
 
 const tag = { name: 'Users', description: 'Accounts.' };
 export const roleSchema = z.enum(ROLES).meta({ id: 'Role' });
@@ -16,6 +17,7 @@ const userSchema = z
     role: roleSchema,
     is_active: z.boolean(),
     verified: z.boolean().meta({ description: 'The e-mail address is proved.' }),
+    plan: z.string().meta({ description: 'Name of the plan with the limits of the user.' }),
     created: z.string(),
     database: z.string().nullable().meta({ description: 'Name of the database; null while there is none.' }),
   })
@@ -29,6 +31,7 @@ const userSchema = z
         role: 'user',
         is_active: true,
         verified: true,
+        plan: 'default',
         created: EXAMPLE_TIME,
         database: EXAMPLE_DATABASE,
       },
@@ -62,6 +65,7 @@ export const listUsers = endpoint({
       .meta({ description: 'The e-mail address, regardless of case and Unicode composition.' }),
     search: comparable.max(100).optional().meta({ description: 'A part of the e-mail address or name.' }),
     role: roleSchema.optional(),
+    plan: planName.optional(),
     is_active: z.enum(['true', 'false']).optional(),
   }),
   responses: { 200: { description: 'One page of users.', schema: pageOf(userSchema) } },
@@ -109,7 +113,7 @@ export const updateUser = endpoint({
   method: 'PATCH',
   path: '/api/v1/users/{id}',
   tag,
-  summary: 'Change the role, activity or verification of a user',
+  summary: 'Change the role, plan, activity or verification of a user',
   description: 'An inactive account is signed out and cannot use its database.',
   permission: 'users.write',
   audit: 'user.update',
@@ -119,6 +123,8 @@ export const updateUser = endpoint({
       role: roleSchema.optional(),
       is_active: z.boolean().optional(),
       verified: verifiedSchema,
+      plan: planName.optional(),
+      is_active: z.boolean().optional(),
     })
     .meta({ id: 'UserChange', examples: [{ is_active: false }] }),
   responses: { 200: { description: 'The user after the change.', schema: userSchema } },

@@ -1,0 +1,74 @@
+import { FathomError } from '../../../shared/errors.ts';
+import { LIMITS, type LimitName, type Limits } from '../../../shared/limits.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import { Buckets } from '../sign-in/buckets.ts';
+import { RateLimitedError } from '../sign-in/sign-in-limits.ts';
+import type { UserRepository } from '../user-repository.ts';
+import type { Plans } from './plans.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Checks the limits of users that count things: keys, streams, tasks, restarts. */
+export class UserLimits {
+  readonly #deps: { plans: Plans; users: Pick<UserRepository, 'find'> };
+  readonly #restarts: Buckets;
+  /** By user and limit: the last addition, so that concurrent ones cannot pass the limit together. */
+  readonly #additions = new Map<string, Promise<unknown>>();
+
+  constructor({ clock, ...deps }: { plans: Plans; users: Pick<UserRepository, 'find'>; clock: Clock }) {
+    this.#deps = deps;
+    this.#restarts = new Buckets({ capacity: 1, windowMs: HOUR_MS, clock });
+  }
+
+  /** The limits of a user. An unknown user has those of the default plan. */
+  async of(userId: string): Promise<Limits> {
+    const { plans, users } = this.#deps;
+    return plans.limitsOf((await users.find(userId))?.plan ?? '');
+  }
+
+  /**
+   * Adds one thing for a user, unless the limit is reached. Additions for one user and limit run one after the other.
+   *
+   * @param count the things that the user has
+   * @param remedy how the user gets below the limit
+   * @throws FathomError `limit.reached`
+   */
+  async add<T>(
+    name: LimitName,
+    userId: string,
+    { count, remedy, add }: { count: () => Promise<number>; remedy: string; add: () => Promise<T> },
+  ): Promise<T> {
+    const key = `${name}/${userId}`;
+    const before = this.#additions.get(key);
+    const addition = (async () => {
+      // The failure of another request concerns only that one.
+      await before?.catch(() => {});
+      const limit = (await this.of(userId))[name];
+      if (limit !== null && (await count()) >= limit) throw limitReached(name, limit, remedy);
+      return add();
+    })();
+    this.#additions.set(key, addition);
+    try {
+      return await addition;
+    } finally {
+      if (this.#additions.get(key) === addition) this.#additions.delete(key);
+    }
+  }
+
+  /** Counts a start, stop or restart of a database by its owner. @throws RateLimitedError */
+  async countRestart(userId: string): Promise<void> {
+    const { restarts_per_hour: limit } = await this.of(userId);
+    if (limit === null) return;
+    if (limit === 0) throw limitReached('restarts_per_hour', limit, 'ask the administrator');
+    this.#restarts.resize(limit);
+    const waitMs = this.#restarts.waitMs(userId);
+    if (waitMs > 0) {
+      throw new RateLimitedError(`your plan allows ${limit} starts, stops and restarts in an hour`, waitMs);
+    }
+    this.#restarts.take(userId);
+  }
+}
+
+function limitReached(name: LimitName, limit: number, remedy: string): FathomError {
+  return new FathomError('limit.reached', `the plan allows ${limit} (${LIMITS[name].about}); ${remedy}`);
+}

@@ -1,0 +1,70 @@
+/** PocketBase needs about 30 MiB for a few requests at the same time. Below this limit, it would be ended in a loop. */
+export const MIN_MEMORY_MB = 64;
+
+interface LimitRule {
+  /** For the documentation and the help of commands. */
+  about: string;
+  unit: 'MiB' | null;
+  min: number;
+}
+
+/** Everything that a plan limits, for one user and the database of that user. */
+export const LIMITS = {
+  memory_mb: { about: 'Memory of the database in MiB', unit: 'MiB', min: MIN_MEMORY_MB },
+  disk_mb: { about: 'Size of the database with its files in MiB', unit: 'MiB', min: 1 },
+  api_keys: { about: 'API keys of the user', unit: null, min: 0 },
+  sessions: { about: 'Sessions of the user', unit: null, min: 1 },
+  streams: { about: 'Open streams of the user', unit: null, min: 0 },
+  restarts_per_hour: {
+    about: 'Starts, stops and restarts of the database by the user in an hour',
+    unit: null,
+    min: 0,
+  },
+  tasks: { about: 'Waiting tasks of the user in the queue', unit: null, min: 0 },
+} as const satisfies Readonly<Record<string, LimitRule>>;
+
+export type LimitName = keyof typeof LIMITS;
+
+export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
+
+export const MAX_LIMIT = 1_000_000_000;
+
+/** A value for every limit; null is no limit. */
+export type Limits = Readonly<Record<LimitName, number | null>>;
+
+/** The limits that a plan or a database sets itself. */
+export type OwnLimits = Readonly<{ [Name in LimitName]?: number | null | undefined }>;
+
+/** The plan of users without another one. */
+export const DEFAULT_PLAN = 'default';
+
+/** The limits that apply: those of the database, then those of the plan, then the settings. */
+export function effectiveLimits({
+  settings,
+  plan,
+  database,
+}: {
+  settings: Limits;
+  plan: OwnLimits;
+  database: OwnLimits;
+}): Limits {
+  const limitOf = (name: LimitName) => {
+    const own = database[name] === undefined ? plan[name] : database[name];
+    return own === undefined ? settings[name] : own;
+  };
+  return Object.fromEntries(LIMIT_NAMES.map((name) => [name, limitOf(name)])) as unknown as Limits;
+}
+
+/** Reads stored limits. Values that are not valid, for example of a row that was edited by hand, are left out. */
+export function readOwnLimits(stored: unknown): { limits: OwnLimits; invalid: LimitName[] } {
+  const values = typeof stored === 'object' && stored !== null ? (stored as Record<string, unknown>) : {};
+  const given = LIMIT_NAMES.filter((name) => values[name] !== undefined);
+  const invalid = given.filter((name) => !isLimit(name, values[name]));
+  const valid = given.filter((name) => !invalid.includes(name));
+  return { limits: Object.fromEntries(valid.map((name) => [name, values[name]])), invalid };
+}
+
+function isLimit(name: LimitName, value: unknown): boolean {
+  if (value === null) return true;
+  return Number.isSafeInteger(value) && Number(value) >= LIMITS[name].min && Number(value) <= MAX_LIMIT;
+}
