@@ -133,6 +133,20 @@ export const PHASE_REASONS = {
     retry: 'until_gone',
     remedy: 'free some space',
   },
+  over_disk: {
+    text: 'over its disk limit',
+    cause: 'the database has reached its disk limit, so the instance refuses writes',
+    retry: 'until_gone',
+    remedy: "delete records or files, or raise the limit: 'fathomd databases set NAME --disk-mb N'",
+    page: 'plans.md#disk',
+  },
+  near_disk_limit: {
+    text: 'near its disk limit',
+    cause: 'the database uses more than 80 % of its disk limit',
+    retry: 'until_gone',
+    remedy: "delete records or files, or raise the limit: 'fathomd databases set NAME --disk-mb N'",
+    page: 'plans.md#disk',
+  },
   read_only: {
     text: 'file system is read-only',
     cause: 'the file system accepts no writes',

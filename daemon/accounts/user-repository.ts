@@ -168,7 +168,12 @@ export class UserRepository {
   /** @throws FathomError `not_found`, `request.invalid` */
   async update(
     id: string,
-    changes: { role?: Role | undefined; plan?: string | undefined; is_active?: boolean | undefined; verified?: boolean | undefined },
+    changes: {
+      role?: Role | undefined;
+      plan?: string | undefined;
+      is_active?: boolean | undefined;
+      verified?: boolean | undefined;
+    },
   ): Promise<User> {
     try {
       return toUser(await this.#client.call((client) => client.collection('users').update(id, changes)));

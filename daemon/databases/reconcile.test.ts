@@ -138,7 +138,17 @@ beforeEach(async () => {
   const template = { refresh: () => Promise.resolve() };
   lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
   const settings: Pick<LiveSettings, 'signUps'> = { signUps: { mode: 'open', maxDatabases: null } };
-  reconciler = new Reconciler({ catalog, fleet, ports, repository, users, plans, provisioner, settings, log });
+  reconciler = new Reconciler({
+    catalog,
+    fleet,
+    ports,
+    repository,
+    users,
+    plans,
+    provisioner,
+    settings,
+    log,
+  });
   await reconciler.load();
 });
 

@@ -29,6 +29,8 @@ import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { readQueueStats } from '../queue/queue-stats.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
+import type { DiskReasons } from '../supervisor/disk/disk-limit.ts';
+import { DiskWatch } from '../supervisor/disk/disk-watch.ts';
 import { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
@@ -63,6 +65,7 @@ export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconc
   masterKeys: MasterKeys;
   seal: Seal;
   damage: DamageRecord;
+  diskWatch: DiskWatch;
   apiUrl: string;
 }
 
@@ -105,6 +108,7 @@ export async function createServices({
   resources.defer(() => driver.close());
   const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
   const damage: DamageRecord = new Map();
+  const diskReasons: DiskReasons = new Map();
   const fleet = new Fleet({
     driver,
     ports,
@@ -116,8 +120,9 @@ export async function createServices({
     healthIntervalMs: config.healthIntervalMs,
     memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
-    files: hostFiles(clock, damage),
+    files: hostFiles(clock, damage, diskReasons),
   });
+  const diskWatch = new DiskWatch({ fleet, reasons: diskReasons, clock, log });
   const monitor = new Monitor({
     fleet,
     bus,
@@ -219,6 +224,7 @@ export async function createServices({
     controlPlane,
     damage,
     diagnose: options.diagnose ?? null,
+    diskWatch,
     driver,
     fleet,
     hookToken,

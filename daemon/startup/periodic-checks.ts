@@ -20,9 +20,11 @@ export function startPeriodicChecks({
   /** How often each database file is checked, in milliseconds. */
   pageCheckMs: number;
 }): void {
-  const { fleet, monitor, damage, provisioner, ownerSync, reconciler, bus, clock, log } = services;
+  const { fleet, monitor, diskWatch, damage, provisioner, ownerSync, reconciler, bus, clock, log } = services;
   monitor.start();
   resources.defer(() => monitor.stop());
+  diskWatch.start();
+  resources.defer(() => diskWatch.stop());
   resources.defer(watchPages({ fleet, damage, everyMs: pageCheckMs, clock, log }));
   resources.defer(() => provisioner.idle());
   resources.defer(

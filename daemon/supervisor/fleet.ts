@@ -1,4 +1,4 @@
-import type { Instance } from '../../shared/api/instances.ts';
+import type { Instance, PhaseReason } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../shared/instance.ts';
@@ -106,6 +106,15 @@ export class Fleet {
     return [...this.#runners.values()].filter(matches);
   }
 
+  userRunners(): Runner[] {
+    return [...this.#runners.values()].filter(({ spec }) => spec.kind === 'user');
+  }
+
+  /** Records a measured size, which the next samples show. */
+  recordDiskBytes(name: string, bytes: number): void {
+    this.#sampler.recordDiskBytes(name, bytes);
+  }
+
   logs(): { name: string; log: InstanceLog }[] {
     return [...this.#runners.values()].map(({ spec: { name, log } }) => ({ name, log }));
   }
@@ -167,10 +176,10 @@ export class Fleet {
   }
 
   /** @throws FathomError `instance.failed` with the reason when it does not run again */
-  async restart(name: string): Promise<Instance> {
+  async restart(name: string, why: PhaseReason | null = null): Promise<Instance> {
     const runner = this.get(name);
     const before = runner.state.observed.pid;
-    runner.restart();
+    runner.restart(why);
     const signal = AbortSignal.timeout(END_TIMEOUT_MS);
     if (before !== null) await runner.state.until(() => runner.state.observed.pid !== before, signal);
     return this.#untilRunning(runner, 60_000);

@@ -17,6 +17,7 @@ import { diskInspector, readOnlyReason } from '../pocketbase/data/disk-state.ts'
 import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/data/rescue.ts';
 import { restartHint } from '../pocketbase/process/exit-reason.ts';
 import { unresponsiveReason } from '../pocketbase/process/unresponsive-reason.ts';
+import type { DiskReasons } from './disk/disk-limit.ts';
 import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
 
 /** Damage inside databases by instance. It counts only for the file with that identity. */
@@ -41,7 +42,11 @@ export interface InstanceFiles {
   rescue(directory: string, pid: number, now: Date): Promise<string | null>;
 }
 
-export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): InstanceFiles {
+export function hostFiles(
+  clock: Clock,
+  damage: DamageRecord = new Map(),
+  diskReasons: DiskReasons = new Map(),
+): InstanceFiles {
   /** The devices of directories with databases. */
   const devices = new Map<string, number>();
   const inspectDisk = diskInspector(clock);
@@ -79,7 +84,7 @@ export function hostFiles(clock: Clock, damage: DamageRecord = new Map()): Insta
       return async () => {
         const { broken, limited } = await inspect();
         await recordMove(spec.directory, pid, broken);
-        return { broken, limited: limited ?? pageDamage(spec) };
+        return { broken, limited: limited ?? pageDamage(spec) ?? diskReasons.get(spec.name) ?? null };
       };
     },
     unsafeToCloseReason: async (directory, pid) => {

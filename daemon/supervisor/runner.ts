@@ -53,6 +53,7 @@ export class Runner {
   readonly #prepared = new PreparedFile();
   /** The delay before the next turn, with its reason; null starts at once. */
   #backoff: { reason: PhaseReason; delayMs: number } | null = null;
+  #restartReason: PhaseReason | null = null;
   /** A process of an earlier daemon that is not adopted yet. */
   #found: FoundProcess | null = null;
   /** Ends the attempts to save files. Aborts only after `close`, when the daemon ends or the database is removed. */
@@ -93,9 +94,10 @@ export class Runner {
     this.#loop ??= this.#run();
   }
 
-  /** Starts a new process in every state. */
-  restart(): void {
+  /** Starts a new process in every state. @param why shown while the process stops */
+  restart(why: PhaseReason | null = null): void {
     if (this.#closing !== 'no') return;
+    this.#restartReason = why;
     this.#resetFailures();
     this.state.update({ desired: 'running' });
     this.#runLoop({ interrupt: true });
@@ -285,7 +287,9 @@ export class Runner {
 
   /** Ends a process after a command, or when the daemon ends. */
   async #stopProcess(process: InstanceProcess): Promise<void> {
-    this.state.enter('stopping', { code: 'requested', message: 'stopping, as requested' });
+    const requested: PhaseReason = { code: 'requested', message: 'stopping, as requested' };
+    this.state.enter('stopping', (this.#shouldRun && this.#restartReason) || requested);
+    this.#restartReason = null;
     const exit = await this.#endProcess(process, this.#deps.stopGraceMs);
     if (!exit) return;
     this.#recordExit(exit, 'request');

@@ -242,7 +242,7 @@ describe('the commands for users', () => {
     });
     expect(await run(['users', 'set', 'cal@example.com'])).toMatchObject({
       exitCode: 2,
-      stderr: 'fathomd: nothing to set; name --role, --plan, --active or --no-active',
+      stderr: 'fathomd: nothing to set; name --role, --plan, --active, --no-active or --verified',
     });
   });
 

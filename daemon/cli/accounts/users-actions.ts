@@ -93,7 +93,12 @@ function userLines(user: User): string[] {
 }
 
 export async function setUser(
-  args: OneUser & { role?: Role | undefined; plan?: string | undefined; active?: boolean | undefined; verified?: boolean | undefined },
+  args: OneUser & {
+    role?: Role | undefined;
+    plan?: string | undefined;
+    active?: boolean | undefined;
+    verified?: boolean | undefined;
+  },
   context: CliContext,
 ): Promise<number> {
   const { role, plan, active, verified } = args;

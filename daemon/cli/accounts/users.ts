@@ -53,7 +53,8 @@ export const userCommands = [
   }),
   command({
     words: ['users', 'set'],
-    summary: 'Change the role or plan of a user, lock it out, or confirm its e-mail address; takes effect at once',
+    summary:
+      'Change the role or plan of a user, lock it out, or confirm its e-mail address; takes effect at once',
     positionals: WHO,
     options: {
       role: { choices: ROLES, describe: 'New role' },

@@ -180,3 +180,13 @@ export async function connectionsByLocalPort(): Promise<Map<number, number>> {
   }
   return counts;
 }
+
+/** All bytes that a process has written, to files and to clients; null when they cannot be read. */
+export function writtenBytes(pid: number): number | null {
+  try {
+    const [, written] = /^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8')) ?? [];
+    return written === undefined ? null : Number(written);
+  } catch {
+    return null;
+  }
+}

@@ -74,6 +74,10 @@ export class Sampler {
     }
   }
 
+  recordDiskBytes(name: string, bytes: number): void {
+    this.#disk.set(name, { bytes, atMs: this.#clock.monotonic() });
+  }
+
   remove(name: string): void {
     this.#cpu.delete(name);
     this.#sustainedCpu.delete(name);

@@ -7,6 +7,7 @@ import {
   type ProcessDriver,
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
+import { refusalHooksOf, refusesWrites } from '../disk/write-refusal.ts';
 import { dataDirOf, type InstanceSpec } from '../instance-spec.ts';
 import type { Running } from './launch.ts';
 import type { PortAllocator } from './ports.ts';
@@ -30,9 +31,14 @@ export function adoptionProblem(found: FoundProcess, spec: InstanceSpec): string
   return spec.kind === 'global' ? globalAdoptionProblem(found, spec) : null;
 }
 
-/** Whether a process should be restarted later: it has other keys or settings, or an executable with other content. */
+/** Whether a process should be restarted later: it has other keys or settings, an executable with other content, or other hooks. */
 export function isOutdated(found: FoundProcess, spec: InstanceSpec): boolean {
-  return found.sha256 !== spec.binary.sha256 || changedVariables(found, spec).length > 0;
+  const refuses = found.hooksDir === refusalHooksOf(spec.directory);
+  return (
+    found.sha256 !== spec.binary.sha256 ||
+    changedVariables(found, spec).length > 0 ||
+    refuses !== refusesWrites(spec.directory)
+  );
 }
 
 /** The names of variables that differ. The values are secrets. */

@@ -121,10 +121,9 @@ export const updateUser = endpoint({
   body: z
     .strictObject({
       role: roleSchema.optional(),
-      is_active: z.boolean().optional(),
-      verified: verifiedSchema,
       plan: planName.optional(),
       is_active: z.boolean().optional(),
+      verified: verifiedSchema,
     })
     .meta({ id: 'UserChange', examples: [{ is_active: false }] }),
   responses: { 200: { description: 'The user after the change.', schema: userSchema } },

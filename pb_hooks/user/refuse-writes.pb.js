@@ -1,0 +1,12 @@
+/// Refuses writes, except those of superusers. Reads, sign-ins and deletions stay possible. Loaded only while a database is
+/// over its disk limit.
+
+for (const beforeWrite of [onRecordCreateRequest, onRecordUpdateRequest]) {
+  beforeWrite((e) => {
+    if (e.hasSuperuserAuth()) return e.next();
+    /** @type {{ code: string }} */
+    const { code } = JSON.parse(toString($os.readFile(`${__hooks}/refusal.json`)));
+    const message = 'The database has reached its disk limit. Delete records or files.';
+    throw new ApiError(507, message, { database: new ValidationError(code, message) });
+  });
+}
