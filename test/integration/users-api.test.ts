@@ -255,11 +255,13 @@ describe('the commands for users', () => {
     expect(cal.database.name).toMatch(/-cal$/);
   });
 
-  it('sign one out everywhere, and make a key for it that stays', async () => {
+  it('sign one out everywhere, and end its keys unless they are to stay', async () => {
     const key = await run(['keys', 'add', 'cal@example.com', '--name', 'backup']);
-    expect((await run(['users', 'sign-out', 'cal@example.com'])).exitCode).toBe(0);
+    expect((await run(['users', 'sign-out', 'cal@example.com', '--no-keys'])).exitCode).toBe(0);
     expect((await me(cal.token)).status).toBe(401);
     expect(await me(key.stdout)).toMatchObject({ status: 200, body: { email: 'cal@example.com' } });
+    expect((await run(['users', 'sign-out', 'cal@example.com'])).exitCode).toBe(0);
+    expect((await me(key.stdout)).status).toBe(401);
   });
 
   it('list and end the sessions of all', async () => {
