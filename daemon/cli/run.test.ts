@@ -294,7 +294,9 @@ describe('with a daemon', () => {
     const { out, err } = await runHere(['users', 'add', user.email, '--password-stdin'], {
       input: 'geheim-geheim\n',
     });
-    expect(seen[0]).toContain('{"email":"jo@example.com","password":"geheim-geheim","role":"user"}');
+    expect(seen[0]).toContain(
+      '{"email":"jo@example.com","password":"geheim-geheim","role":"user","verified":false}',
+    );
     expect(out).toEqual(textWith('jo@example.com', 'u1', '2024-01-15-001-jo'));
     expect(out + err).not.toContain('geheim');
   });

@@ -7,6 +7,8 @@ export const MAX_ATTEMPTS = 10;
 /** Attempts for causes that a restart alone does not fix. */
 const FEW_ATTEMPTS = 3;
 const BACKOFF = { baseMs: 500, capMs: 60_000 };
+/** Not 0, because a start that fails before it waits for anything would then be repeated without a pause. */
+const MIN_BACKOFF_MS = 1;
 
 export interface Failure {
   reason: PhaseReasonCode;
@@ -32,7 +34,7 @@ export function decideAfterFailure(failure: Failure, random: () => number): Deci
   const attempt = failure.uptimeMs >= STABLE_AFTER_MS || isNewCause ? 1 : failure.attempt + 1;
   const maxAttempts = maxAttemptsFor(failure);
   if (maxAttempts !== null && attempt >= maxAttempts) return { kind: 'give_up', attempt, maxAttempts };
-  const delayMs = attempt === 1 ? 0 : fullJitterMs(attempt - 1, BACKOFF, random);
+  const delayMs = attempt === 1 ? 0 : Math.max(MIN_BACKOFF_MS, fullJitterMs(attempt - 1, BACKOFF, random));
   return { kind: 'restart', attempt, delayMs, maxAttempts };
 }
 

@@ -55,7 +55,7 @@ export class Stage {
       error: ({ err }: { err: Error }) => this.faults.push(String(err.stack)),
     } as unknown as Logger;
     for (let index = 0; index < count; index += 1) {
-      const spec = this.#spec(`i${index}`, `/data/i${index}`);
+      const spec = this.#spec(`i${index}`, `/data/i${index}`, ports);
       const publish = (event: FleetEvent) => {
         if (event.kind !== 'instance.phase') return;
         this.phases.push([event.name, event.from, event.to]);
@@ -111,7 +111,7 @@ export class Stage {
     await closing;
   }
 
-  #spec(name: string, directory: string): InstanceSpec {
+  #spec(name: string, directory: string, ports: PortAllocator): InstanceSpec {
     const lines = () => this.driver.logs.get(name) ?? [];
     return {
       name,
@@ -138,7 +138,10 @@ export class Stage {
       onReplaced: () => {},
       publicUrl: (port) => `http://127.0.0.1:${port}`,
       probeAuthorization: null,
-      savePort: () => Promise.resolve(true),
+      savePort: (port) => {
+        ports.keepOnly(name, port);
+        return Promise.resolve(true);
+      },
       onPort: () => {},
       limits: () => this.limits,
     };
