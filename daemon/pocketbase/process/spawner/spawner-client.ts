@@ -101,11 +101,14 @@ export class SpawnerClient {
     const fail = () => answer.reject(new Error('the spawner process has ended'));
     const cancelTimeout = this.#startTimeout(spawner);
     spawner.on('message', receive).once('disconnect', fail);
+    // A command that only asks this must not end before the response.
+    spawner.channel?.ref();
     try {
       spawner.send({ id, kind: 'support' } satisfies SupportRequest);
       return await answer.promise;
     } finally {
       cancelTimeout();
+      spawner.channel?.unref();
       spawner.off('message', receive).off('disconnect', fail);
     }
   }
