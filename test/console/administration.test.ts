@@ -169,7 +169,7 @@ describe('Host of a real daemon', () => {
       () => {
         // Within two seconds the daemon hands out the same report.
         screen.press('ctrl+r');
-        return screen.text.includes('writable, for its owner alone');
+        return screen.text.includes('only its owner can read and write');
       },
       { what: 'another report' },
     );

@@ -22,8 +22,12 @@ export function checkPortRange({ localPorts, portRange, fleet }: HostFacts): Fin
       ),
     );
   }
+  const rows = fleet?.rows ?? null;
+  const known = rows !== null && 'names' in rows ? new Set(rows.names) : null;
   const outside = (fleet?.processes ?? []).filter(({ instance, address }) => {
     const port = Number(address?.split(':').at(-1));
+    // Orphans have a finding of their own.
+    if (known?.has(instance) === false) return false;
     return instance !== 'global' && port > 0 && (port < range[0] || port > range[1]);
   });
   if (outside.length > 0) {
