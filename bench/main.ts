@@ -8,6 +8,7 @@ import { benchIdle } from './idle.ts';
 import { benchProvisioning } from './provisioning.ts';
 import { benchQueue } from './queue.ts';
 import { benchRecovery } from './recovery.ts';
+import { benchSandbox } from './sandbox.ts';
 import { benchSessionCheck } from './session-check.ts';
 
 interface Benchmark {
@@ -21,6 +22,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   provisioning: { about: 'Create databases, against bare PocketBase', run: benchProvisioning },
   'fleet-start': { about: 'Start all databases, against a bare loop', run: benchFleetStart },
   recovery: { about: 'Restart killed instances, against pm2', run: benchRecovery },
+  sandbox: { about: 'Start and memory of an instance in a sandbox, against one without', run: benchSandbox },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
   queue: { about: 'Tasks per second, against graphile-worker', run: benchQueue },
   'session-check': { about: 'Cost of the session check, and of a failed sign-in', run: benchSessionCheck },
