@@ -23,11 +23,10 @@ import { createEnvFile } from '../../daemon/config/sources/secrets-file.ts';
 import { removeTree } from '../../daemon/host/install/remove-tree.ts';
 import { sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import { fathomd } from '../helpers/fathomd.ts';
+import { OTHER_ACCOUNT as ACCOUNT, otherAccountProblem } from '../helpers/other-account.ts';
 
-/** The service account of these tests. */
-const ACCOUNT = 65_534;
-const isRoot = process.getuid?.() === 0;
-if (!isRoot) console.log('SKIPPED test/security/root.test.ts: it needs root');
+const problem = otherAccountProblem();
+if (problem !== null) console.log(`SKIPPED test/security/root.test.ts: ${problem}`);
 
 /** A data directory of the service account, and a directory of root beside it that the account must not change. */
 async function makeHost(): Promise<{ dataDir: string; victim: string; envFile: string }> {
@@ -58,7 +57,7 @@ async function plantExecutable(dataDir: string): Promise<{ path: string; ranAs: 
   return { path, ranAs: () => readFile(record, 'utf8').catch(() => '') };
 }
 
-it.skipIf(!isRoot)('does not run an executable of the service account as root', async () => {
+it.skipIf(problem !== null)('does not run an executable of the service account as root', async () => {
   const { dataDir, envFile } = await makeHost();
   const { path, ranAs } = await plantExecutable(dataDir);
   const settings = ['--env-file', envFile, '--data-dir', dataDir];
@@ -69,7 +68,7 @@ it.skipIf(!isRoot)('does not run an executable of the service account as root', 
   expect([...ids]).toEqual([String(ACCOUNT)]);
 });
 
-it.skipIf(!isRoot)(
+it.skipIf(problem !== null)(
   'runs an executable of another owner as that owner in a data directory of root',
   async () => {
     const { dataDir, envFile } = await makeHost();
@@ -81,7 +80,7 @@ it.skipIf(!isRoot)(
   },
 );
 
-it.skipIf(!isRoot)('does not follow a link when it changes a mode', async () => {
+it.skipIf(problem !== null)('does not follow a link when it changes a mode', async () => {
   const { dataDir, victim, envFile } = await makeHost();
   await symlink(victim, join(dataDir, 'logs'));
   await giveToAccount(join(dataDir, 'logs'));
@@ -89,7 +88,7 @@ it.skipIf(!isRoot)('does not follow a link when it changes a mode', async () => 
   expect((await stat(victim)).mode & 0o777).toBe(0o755);
 });
 
-it.skipIf(!isRoot)('does not follow a link when it removes a leftover', async () => {
+it.skipIf(problem !== null)('does not follow a link when it removes a leftover', async () => {
   const { dataDir, victim, envFile } = await makeHost();
   await mkdir(join(victim, '.staging-a'));
   await symlink(victim, join(dataDir, 'user_dbs'));
@@ -98,39 +97,42 @@ it.skipIf(!isRoot)('does not follow a link when it removes a leftover', async ()
   expect(existsSync(join(victim, '.staging-a'))).toBe(true);
 });
 
-it.skipIf(!isRoot)('does not change an owner through a link when it installs PocketBase', async () => {
-  const { dataDir, victim, envFile } = await makeHost();
-  const program = Buffer.from('#!/bin/sh\necho pocketbase version 0.40.0\n');
-  const archive = zipSync({ pocketbase: program });
-  const name = `pocketbase_0.40.0_linux_${process.arch === 'x64' ? 'amd64' : process.arch}.zip`;
-  const server = createServer(({ url }, response) => {
-    response.end(url?.endsWith('.zip') ? archive : `${sha256Of(archive)}  ${name}\n`);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  onTestFinished(() => void server.close());
-  const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const settings = ['--env-file', envFile, '--data-dir', dataDir];
-  const install = () => fathomd(['pocketbase', 'install', '0.40.0', '--from', from, ...settings], {});
+it.skipIf(problem !== null)(
+  'does not change an owner through a link when it installs PocketBase',
+  async () => {
+    const { dataDir, victim, envFile } = await makeHost();
+    const program = Buffer.from('#!/bin/sh\necho pocketbase version 0.40.0\n');
+    const archive = zipSync({ pocketbase: program });
+    const name = `pocketbase_0.40.0_linux_${process.arch === 'x64' ? 'amd64' : process.arch}.zip`;
+    const server = createServer(({ url }, response) => {
+      response.end(url?.endsWith('.zip') ? archive : `${sha256Of(archive)}  ${name}\n`);
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    onTestFinished(() => void server.close());
+    const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const settings = ['--env-file', envFile, '--data-dir', dataDir];
+    const install = () => fathomd(['pocketbase', 'install', '0.40.0', '--from', from, ...settings], {});
 
-  await symlink(victim, join(dataDir, 'pocketbase'));
-  await install();
-  expect((await stat(victim)).uid).toBe(0);
-  await rm(join(dataDir, 'pocketbase'));
-  await mkdir(join(dataDir, 'pocketbase'));
-  await symlink(join(victim, 'file'), join(dataDir, 'pocketbase', '.lock'));
-  await giveToAccount(join(dataDir, 'pocketbase'), join(dataDir, 'pocketbase', '.lock'));
-  await install();
-  expect((await stat(join(victim, 'file'))).uid).toBe(0);
+    await symlink(victim, join(dataDir, 'pocketbase'));
+    await install();
+    expect((await stat(victim)).uid).toBe(0);
+    await rm(join(dataDir, 'pocketbase'));
+    await mkdir(join(dataDir, 'pocketbase'));
+    await symlink(join(victim, 'file'), join(dataDir, 'pocketbase', '.lock'));
+    await giveToAccount(join(dataDir, 'pocketbase'), join(dataDir, 'pocketbase', '.lock'));
+    await install();
+    expect((await stat(join(victim, 'file'))).uid).toBe(0);
 
-  await rm(join(dataDir, 'pocketbase', '.lock'));
-  expect((await install()).exitCode).toBe(0);
-  const installed = await stat(join(dataDir, 'pocketbase', '0.40.0', 'pocketbase'));
-  expect([installed.uid, installed.gid]).toEqual([ACCOUNT, ACCOUNT]);
-});
+    await rm(join(dataDir, 'pocketbase', '.lock'));
+    expect((await install()).exitCode).toBe(0);
+    const installed = await stat(join(dataDir, 'pocketbase', '0.40.0', 'pocketbase'));
+    expect([installed.uid, installed.gid]).toEqual([ACCOUNT, ACCOUNT]);
+  },
+);
 
-it.skipIf(!isRoot)('does not end a process of root that a pid file names', async () => {
+it.skipIf(problem !== null)('does not end a process of root that a pid file names', async () => {
   const { dataDir, envFile } = await makeHost();
   const args = ['-e', 'setInterval(() => {}, 1000); console.log(1)', 'daemon/main.js'];
   const other = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -144,18 +146,21 @@ it.skipIf(!isRoot)('does not end a process of root that a pid file names', async
   expect(other.signalCode ?? other.exitCode).toBeNull();
 });
 
-it.skipIf(!isRoot)('does not start a daemon or a worker as root in a directory of the account', async () => {
-  const { dataDir, envFile } = await makeHost();
-  for (const command of ['serve', 'worker']) {
-    const { exitCode } = await fathomd([command, '--env-file', envFile, '--data-dir', dataDir], {});
-    expect([command, exitCode]).toEqual([command, 77]);
-  }
-  const { exitCode } = await fathomd(['start', '--data-dir', dataDir], {});
-  expect(exitCode).toBe(77);
-  expect(existsSync(join(dataDir, '.env'))).toBe(false);
-});
+it.skipIf(problem !== null)(
+  'does not start a daemon or a worker as root in a directory of the account',
+  async () => {
+    const { dataDir, envFile } = await makeHost();
+    for (const command of ['serve', 'worker']) {
+      const { exitCode } = await fathomd([command, '--env-file', envFile, '--data-dir', dataDir], {});
+      expect([command, exitCode]).toEqual([command, 77]);
+    }
+    const { exitCode } = await fathomd(['start', '--data-dir', dataDir], {});
+    expect(exitCode).toBe(77);
+    expect(existsSync(join(dataDir, '.env'))).toBe(false);
+  },
+);
 
-it.skipIf(!isRoot)('removes a link of the account and keeps its target', async () => {
+it.skipIf(problem !== null)('removes a link of the account and keeps its target', async () => {
   const { dataDir, victim } = await makeHost();
   await symlink(victim, join(dataDir, 'user_dbs'));
   await mkdir(join(dataDir, 'global', 'pb_data'), { recursive: true });
