@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { expect, it } from 'vitest';
-import { allowDaemonAddresses, daemonAddresses } from './guard-settings.ts';
+import type { LimitsConfig } from '../../config/limits.ts';
+import { allowDaemonAddresses, daemonAddresses, guardSettings } from './guard-settings.ts';
 
 it.each([
   ['127.0.0.1', ['127.0.0.1', '::1']],
@@ -35,4 +36,14 @@ it.each([
 ])('changes the superuser addresses %j to %j', (superuserIPs, expected) => {
   const changed = allowDaemonAddresses({ meta: {}, superuserIPs }, daemonAddresses('127.0.0.1'));
   expect(changed).toEqual(expected === null ? null : { meta: {}, superuserIPs: expected });
+});
+
+it('limits all requests of guests alone in a user database, under each prefix', () => {
+  const limits = { requestsPerMinute: 6_000, signInsPerAddress: 100 } as LimitsConfig;
+  const { rateLimits } = guardSettings({ limits, trustedProxies: [], general: '@guest', exempt: [] });
+  const prefixes = rateLimits.rules.filter(({ label }) => label.startsWith('/'));
+  expect(prefixes.map(({ label, audience }) => [label, audience])).toEqual([
+    ['/api/', '@guest'],
+    ['/', '@guest'],
+  ]);
 });

@@ -62,8 +62,8 @@ export function guardSettings({
         ...MAILED.map((action) => perQuarter(`*:${action}`, MAILED_PER_ADDRESS)),
         { label: 'GET /api/realtime', audience: '', duration: 60, maxRequests: REALTIME_PER_ADDRESS },
         { label: '/api/', audience: general, duration: 60, maxRequests: limits.requestsPerMinute },
-        // The first matching prefix counts, so this one is for paths outside of /api/.
-        { label: '/', audience: '', duration: 60, maxRequests: limits.requestsPerMinute },
+        // For paths outside of /api/. It has the same audience, because it also matches requests that the rule above skips.
+        { label: '/', audience: general, duration: 60, maxRequests: limits.requestsPerMinute },
       ],
       excludedIPs: [...exempt],
     },
