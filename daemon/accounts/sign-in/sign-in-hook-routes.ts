@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { type AttemptVerdict, daemonCallBodies, type Origin } from '../../../shared/hooks/daemon-calls.ts';
 import type { AuditTrail } from '../../audit/audit-trail.ts';
 import { resolveClientAddress } from '../../http/client-address.ts';
 import type { Api } from '../../http/serve.ts';
+import { OpenAttempts } from './open-attempts.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
 import { RateLimitedError, type SignInAttempt } from './sign-in-limits.ts';
 
@@ -20,7 +20,7 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
   const { signInLimits, audit } = deps;
   const addressOf = ({ peer, forwarded }: Origin) =>
     resolveClientAddress(peer, forwarded, deps.trustedProxies);
-  const open = new Map<string, SignInAttempt>();
+  const open = new OpenAttempts<SignInAttempt>(MAX_OPEN, (attempt) => attempt.failed());
   const config = { permission: 'hook' } as const;
 
   app.post(
@@ -32,14 +32,7 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
       return withRetryAfter(() => {
         // Sign-ins of users share one counter with Fathom's API.
         const account = collection === 'users' ? identity : `${collection}/${identity}`;
-        const id = randomUUID();
-        open.set(id, signInLimits.beginSignIn(account, address));
-        const [oldest] = open.keys();
-        if (open.size > MAX_OPEN && oldest !== undefined) {
-          open.get(oldest)?.failed();
-          open.delete(oldest);
-        }
-        return id;
+        return open.add(signInLimits.beginSignIn(account, address));
       });
     },
   );
@@ -49,9 +42,9 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
     { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ins/ended'] } },
     async (request, reply) => {
       const { attempt, ok, collection, identity, user_id } = request.body;
-      if (ok) open.get(attempt)?.succeeded();
-      else open.get(attempt)?.failed();
-      open.delete(attempt);
+      const begun = open.take(attempt);
+      if (ok) begun?.succeeded();
+      else begun?.failed();
       await audit.record({
         actor_kind: ok && collection === '_superusers' ? 'superuser' : 'anonymous',
         actor: ok ? user_id : '',

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { foldAddress } from '../../../shared/email-address.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { removeOldestOver } from '../../base/bounded.ts';
+import { Counts } from '../../base/counts.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { Buckets } from './buckets.ts';
 
@@ -49,7 +50,7 @@ export interface SignInAttempt {
 export class SignInLimits {
   readonly #accounts: Buckets;
   readonly #addresses: Buckets;
-  readonly #concurrent = new Map<string, number>();
+  readonly #concurrent = new Counts();
   readonly #trusted = new Set<string>();
 
   constructor(settings: LimitSettings, clock: Clock) {
@@ -72,28 +73,21 @@ export class SignInLimits {
     const counter = this.#trusted.has(pair) ? pair : accountKey;
     const waitMs = Math.max(this.#accounts.waitMs(counter), this.#addresses.waitMs(network));
     if (waitMs > 0) throw new RateLimitedError('too many sign-ins have failed', waitMs);
-    const concurrent = this.#concurrent.get(counter) ?? 0;
-    if (concurrent >= MAX_CONCURRENT) throw new RateLimitedError('too many sign-ins at the same time', 1000);
-    this.#concurrent.set(counter, concurrent + 1);
+    const release = this.#concurrent.take(counter, MAX_CONCURRENT);
+    if (!release) throw new RateLimitedError('too many sign-ins at the same time', 1000);
     this.#addresses.take(network);
     return {
       failed: () => {
-        this.#end(counter);
+        release();
         this.#accounts.take(counter);
       },
       succeeded: () => {
-        this.#end(counter);
+        release();
         this.#accounts.forget(counter);
         this.#addresses.giveBack(network);
         this.#trust(pair);
       },
     };
-  }
-
-  #end(counter: string): void {
-    const left = (this.#concurrent.get(counter) ?? 1) - 1;
-    if (left > 0) this.#concurrent.set(counter, left);
-    else this.#concurrent.delete(counter);
   }
 
   #trust(pair: string): void {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   daemonCallBodies,
   type PasswordVerdict,
@@ -7,6 +6,7 @@ import {
 import type { Provisioner } from '../../databases/provisioning/provisioner.ts';
 import { resolveClientAddress } from '../../http/client-address.ts';
 import type { Api } from '../../http/serve.ts';
+import { OpenAttempts } from '../sign-in/open-attempts.ts';
 import type { PasswordStrength } from './password-strength.ts';
 import { refusalOf, type SignUpAttempt, type SignUps } from './sign-ups.ts';
 
@@ -22,7 +22,7 @@ export interface SignUpHookDeps {
 
 /** Registers routes for hooks that report sign-ups at the global PocketBase and new passwords. */
 export function signUpHookRoutes(app: Api, deps: SignUpHookDeps): void {
-  const open = new Map<string, SignUpAttempt>();
+  const open = new OpenAttempts<SignUpAttempt>(MAX_OPEN, (attempt) => attempt.rejected());
   const config = { permission: 'hook' } as const;
 
   app.post(
@@ -31,14 +31,8 @@ export function signUpHookRoutes(app: Api, deps: SignUpHookDeps): void {
     (request): SignUpVerdict => {
       const { peer, forwarded } = request.body;
       try {
-        const attempt = randomUUID();
-        open.set(attempt, deps.signUps.begin(resolveClientAddress(peer, forwarded, deps.trustedProxies)));
-        const [oldest] = open.keys();
-        if (open.size > MAX_OPEN && oldest !== undefined) {
-          open.get(oldest)?.rejected();
-          open.delete(oldest);
-        }
-        return { attempt, refusal: null };
+        const begun = deps.signUps.begin(resolveClientAddress(peer, forwarded, deps.trustedProxies));
+        return { attempt: open.add(begun), refusal: null };
       } catch (error) {
         const refusal = refusalOf(error);
         if (refusal === null) throw error;
@@ -52,8 +46,7 @@ export function signUpHookRoutes(app: Api, deps: SignUpHookDeps): void {
     { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ups/ended'] } },
     async (request, reply) => {
       const { attempt: id, user_id } = request.body;
-      const attempt = open.get(id);
-      open.delete(id);
+      const attempt = open.take(id);
       if (user_id === '') attempt?.rejected();
       // The place is held until the database is counted.
       else void deps.provisioner.settled(user_id).then(() => attempt?.settled());
