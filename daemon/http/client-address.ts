@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP, isIPv6 } from 'node:net';
+import { type BlockList, isIP, isIPv6 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import type { Origin } from '../accounts/sessions/session-repository.ts';
 import { LOCAL_ADDRESS } from '../accounts/sign-in/sign-in-limits.ts';
@@ -33,7 +33,7 @@ export function resolveClientAddress(
   const named = forwarded.split(',').map((address) => normalizeAddress(address.trim()));
   const trusted = blockListOf(trustedProxies);
   let address = normalizeAddress(peer);
-  while (isIP(address) !== 0 && trusted?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) {
+  while (isIn(trusted, address)) {
     const previous = named.pop();
     // A proxy writes nothing but addresses.
     if (previous === undefined || isIP(previous) === 0) break;
@@ -42,8 +42,13 @@ export function resolveClientAddress(
   return address;
 }
 
+/** Whether a list has the address. Text that is no address is in no list. */
+export function isIn(list: BlockList | null, address: string): boolean {
+  return isIP(address) !== 0 && list?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4') === true;
+}
+
 /** Removes a port (`192.0.2.1:4711`, `[2001:db8::1]:4711`) and the prefix of a mapped IPv4 address. */
-function normalizeAddress(address: string): string {
+export function normalizeAddress(address: string): string {
   const bare =
     /^\[(?<host>[^\]]*)\](?::\d+)?$|^(?<host>[\d.]+):\d+$/.exec(address)?.groups?.['host'] ?? address;
   return bare.replace(/^::ffff:(?=[\d.]+$)/i, '');

@@ -1,7 +1,8 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { type BlockList, isIPv6, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { networkOf } from '../../accounts/sign-in/sign-in-limits.ts';
 import { blockListOf } from '../../config/limits.ts';
+import { isIn, normalizeAddress } from '../client-address.ts';
 import { type ConnectionLimits, ConnectionTable } from './connection-table.ts';
 
 /**
@@ -22,7 +23,7 @@ export function limitConnections(
   });
   server.on('upgrade', ({ socket }) => upgraded.add(socket));
   server.on('connection', (socket) => {
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=[\d.]+$)/i, '');
+    const address = normalizeAddress(socket.remoteAddress ?? '');
     const network = networkOf(address);
     const connection = {
       // A request that is still arriving does not count: a client could send it slowly on purpose.
@@ -35,8 +36,4 @@ export function limitConnections(
     }
     socket.once('close', () => table.remove(network, connection));
   });
-}
-
-function isIn(list: BlockList | null, address: string): boolean {
-  return address !== '' && list?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4') === true;
 }
