@@ -106,10 +106,6 @@ export class Fleet {
     return [...this.#runners.values()].filter(matches);
   }
 
-  userRunners(): Runner[] {
-    return [...this.#runners.values()].filter(({ spec }) => spec.kind === 'user');
-  }
-
   /** Records a measured size, which the next samples show. */
   recordDiskBytes(name: string, bytes: number): void {
     this.#sampler.recordDiskBytes(name, bytes);

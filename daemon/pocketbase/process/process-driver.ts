@@ -6,7 +6,7 @@ import type { Clock } from '../../base/time/clock.ts';
 import { ExecutableHashes } from '../binary/executable-hash.ts';
 import { readProgram } from '../sandbox/file-view.ts';
 import type { SandboxRequest, SandboxSettings } from '../sandbox/launcher.ts';
-import { type HostSupport, plannedSandbox } from '../sandbox/level.ts';
+import { plannedSandbox } from '../sandbox/level.ts';
 import { sandboxOfProcess } from '../sandbox/process-sandbox.ts';
 import {
   FLEET_VARIABLE,
@@ -84,7 +84,8 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #hashes = new ExecutableHashes();
   readonly #closed = new AbortController();
   readonly #sandboxes: SandboxSettings;
-  #support: HostSupport | null = null;
+  /** By program. It does not change while this daemon runs, and the status asks for it all the time. */
+  readonly #planned = new Map<string, Sandbox>();
 
   constructor(options: { fleetId: string; clock: Clock; sandboxes: SandboxSettings }) {
     this.#fleetId = options.fleetId;
@@ -94,9 +95,12 @@ export class ChildProcessDriver implements ProcessDriver {
 
   /** The sandbox with which a process of this program starts. Without a required level, none starts. */
   async sandboxFor(program: string): Promise<Sandbox> {
-    const support = this.#support ?? (await this.#spawner.support());
-    this.#support = support;
-    return plannedSandbox(this.#sandboxes.setting, support, readProgram(program).kind);
+    const known = this.#planned.get(program);
+    if (known) return known;
+    const { kind } = readProgram(program);
+    const planned = plannedSandbox(this.#sandboxes.setting, await this.#spawner.support(), kind);
+    this.#planned.set(program, planned);
+    return planned;
   }
 
   async spawn(command: InstanceCommand): Promise<InstanceProcess> {

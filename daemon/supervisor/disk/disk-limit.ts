@@ -6,7 +6,8 @@ export type DiskReasons = Map<string, PhaseReason>;
 /** `near`: from 80 % of the limit. `over`: from 100 %, until the usage is below 95 %. */
 export type DiskState = 'free' | 'near' | 'over';
 
-const NEAR = 0.8;
+/** The fraction of the limit from which on the usage is near it. */
+export const NEAR = 0.8;
 const RELEASE = 0.95;
 
 /** More than one database writes in a second. Uploads of one client were measured at 23 MB/s. */

@@ -9,7 +9,7 @@ import type { Fleet } from '../fleet.ts';
 import { directoryBytes } from '../health/sampler.ts';
 import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
-import { type DiskReasons, type DiskState, diskStateAfter, nextDiskStep } from './disk-limit.ts';
+import { type DiskReasons, type DiskState, diskStateAfter, NEAR, nextDiskStep } from './disk-limit.ts';
 import { allowWrites, refusesWrites, refuseWrites } from './write-refusal.ts';
 
 /** A changed limit applies after this time at the latest. */
@@ -57,7 +57,7 @@ export class DiskWatch {
     const { fleet, clock, reasons } = this.#deps;
     const nowMs = clock.monotonic();
     let waitMs = MAX_WAIT_MS;
-    const runners = fleet.userRunners();
+    const runners = fleet.runners(({ spec }) => spec.kind === 'user');
     for (const runner of runners) waitMs = Math.min(waitMs, this.#checkOne(runner, nowMs));
     const names = new Set(runners.map(({ spec }) => spec.name));
     for (const name of this.#watched.keys()) {
@@ -130,7 +130,7 @@ export class DiskWatch {
     const used = await directoryBytes(spec.directory);
     fleet.recordDiskBytes(spec.name, used);
     // SQLite fills the space of deleted records again before its file grows.
-    const bytes = used >= limit * 0.8 ? used - freeBytes(spec.directory) : used;
+    const bytes = used >= limit * NEAR ? used - freeBytes(spec.directory) : used;
     const endedMs = clock.monotonic();
     Object.assign(watched, { bytes, walkedAtMs: endedMs, walkMs: endedMs - startedMs, pid, written });
     await this.#apply(runner, watched, diskStateAfter(watched.state, bytes, limit), bytes);

@@ -80,7 +80,7 @@ export class SpawnerClient {
       exited: Promise.withResolvers<ProcessExit | null>(),
     };
     this.#pending.set(id, pending);
-    const cancelTimeout = this.#startTimeout(spawner);
+    const cancelTimeout = this.#startTimeout(spawner, true);
     try {
       spawner.send({ ...request, id } satisfies SpawnRequest);
       return { ...(await pending.spawned.promise), exited: pending.exited.promise };
@@ -99,25 +99,26 @@ export class SpawnerClient {
       if (report.kind === 'support' && report.id === id) answer.resolve(report.support);
     };
     const fail = () => answer.reject(new Error('the spawner process has ended'));
-    const cancelTimeout = this.#startTimeout(spawner);
+    const cancelTimeout = this.#startTimeout(spawner, true);
     spawner.on('message', receive).once('disconnect', fail);
-    // A command that only asks this must not end before the response.
-    spawner.channel?.ref();
     try {
       spawner.send({ id, kind: 'support' } satisfies SupportRequest);
       return await answer.promise;
     } finally {
       cancelTimeout();
-      spawner.channel?.unref();
       spawner.off('message', receive).off('disconnect', fail);
     }
   }
 
-  /** Replaces the spawner after the timeout, unless the returned function is called first. */
-  #startTimeout(spawner: ChildProcess): () => void {
+  /**
+   * Replaces the spawner after the timeout, unless the returned function is called first.
+   *
+   * @param keepsRunning whether this process must not end before the response, as for a command that only asks this
+   */
+  #startTimeout(spawner: ChildProcess, keepsRunning: boolean): () => void {
     const timeoutMs = this.#started.has(spawner) ? this.#responseTimeoutMs : START_TIMEOUT_MS;
     const timer = setTimeout(() => this.#replace(spawner), timeoutMs);
-    timer.unref();
+    if (!keepsRunning) timer.unref();
     return () => clearTimeout(timer);
   }
 
@@ -126,7 +127,7 @@ export class SpawnerClient {
     let cancelTimeout: (() => void) | null = null;
     const pings = setInterval(() => {
       if (cancelTimeout) return;
-      cancelTimeout = this.#startTimeout(spawner);
+      cancelTimeout = this.#startTimeout(spawner, false);
       spawner.send({ id: 0, kind: 'ping' } satisfies SpawnerPing);
     }, PING_EVERY_MS);
     pings.unref();
