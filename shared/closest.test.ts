@@ -26,6 +26,12 @@ describe('closestWord', () => {
     expect(closestWord('frobnicate', ['databases', 'status'])).toBeNull();
   });
 
+  it('allows fewer typing errors when asked', () => {
+    expect(closestWord('IS_SANDBOX', ['PB_SANDBOX'])).toBe('PB_SANDBOX');
+    expect(closestWord('IS_SANDBOX', ['PB_SANDBOX'], 1)).toBeNull();
+    expect(closestWord('PB_SANBOX', ['PB_SANDBOX'], 1)).toBe('PB_SANDBOX');
+  });
+
   it('allows only one typing error in a short word', () => {
     expect(closestWord('ad', ['add'])).toBe('add');
     expect(closestWord('abc', ['add'])).toBeNull();

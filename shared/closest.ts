@@ -1,9 +1,11 @@
 /**
  * Finds the candidate that was probably meant, or null. A typing error is a letter that is missing, added or replaced,
- * or two swapped letters. Two errors are allowed, and one in words of less than six letters.
+ * or two swapped letters.
+ *
+ * @param maxErrors one in words of less than six letters
  */
-export function closestWord(word: string, candidates: Iterable<string>): string | null {
-  const allowed = word.length >= 6 ? 2 : 1;
+export function closestWord(word: string, candidates: Iterable<string>, maxErrors: 1 | 2 = 2): string | null {
+  const allowed = word.length >= 6 ? maxErrors : 1;
   let best: string | null = null;
   let bestDistance = allowed + 1;
   for (const candidate of candidates) {

@@ -5,6 +5,17 @@ import type { Origin } from '../accounts/sessions/session-repository.ts';
 import { LOCAL_ADDRESS } from '../accounts/sign-in/sign-in-limits.ts';
 import { blockListOf } from '../config/limits.ts';
 
+/** Each list is built once, because every request needs it. */
+const builtLists = new WeakMap<readonly string[], BlockList | null>();
+
+function trustedListOf(trustedProxies: readonly string[]): BlockList | null {
+  const known = builtLists.get(trustedProxies);
+  if (known !== undefined) return known;
+  const built = blockListOf(trustedProxies);
+  builtLists.set(trustedProxies, built);
+  return built;
+}
+
 /** Returns the client of a request as sessions and the audit log show it. */
 export function originOf(request: FastifyRequest, trustedProxies: readonly string[]): Origin {
   const userAgent = (request.headers['user-agent'] ?? '').replace(/\p{C}/gu, '').slice(0, 300);
@@ -31,7 +42,7 @@ export function resolveClientAddress(
   trustedProxies: readonly string[],
 ): string {
   const named = forwarded.split(',').map((address) => normalizeAddress(address.trim()));
-  const trusted = blockListOf(trustedProxies);
+  const trusted = trustedListOf(trustedProxies);
   let address = normalizeAddress(peer);
   while (isIn(trusted, address)) {
     const previous = named.pop();

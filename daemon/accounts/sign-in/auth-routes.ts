@@ -67,7 +67,9 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
     const { email, password } = request.body;
     const attempt = deps.signInLimits.beginSignIn(email, originOf(request, deps.trustedProxies).address);
     const user = await inBudget(() => deps.users.authenticate(email, password)).catch((error: unknown) => {
-      attempt.failed();
+      // Too many sign-ins at the same time are no fault of this client.
+      if (error instanceof RateLimitedError) attempt.dropped();
+      else attempt.failed();
       throw error;
     });
     if (!user) {

@@ -30,6 +30,11 @@ it('does not count successful sign-ins', () => {
   for (let count = 0; count < 20; count += 1) limits.beginSignIn('a@example.com', '10.0.0.1').succeeded();
 });
 
+it('does not count an attempt whose password was not checked', () => {
+  const limits = new SignInLimits(SETTINGS, new ManualTime());
+  for (let count = 0; count < 40; count += 1) limits.beginSignIn('a@example.com', '10.0.0.1').dropped();
+});
+
 it('does not lock an owner out at an address that has signed in before', () => {
   const limits = new SignInLimits(SETTINGS, new ManualTime());
   limits.beginSignIn('a@example.com', '10.0.0.1').succeeded();

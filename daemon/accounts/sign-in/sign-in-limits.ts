@@ -36,6 +36,8 @@ export class RateLimitedError extends FathomError {
 export interface SignInAttempt {
   succeeded(): void;
   failed(): void;
+  /** The password was not checked, so the attempt counts as nothing. */
+  dropped(): void;
 }
 
 /**
@@ -66,7 +68,7 @@ export class SignInLimits {
 
   /** @throws RateLimitedError */
   beginSignIn(account: string, address: string): SignInAttempt {
-    if (address === LOCAL_ADDRESS) return { succeeded: () => {}, failed: () => {} };
+    if (address === LOCAL_ADDRESS) return { succeeded: () => {}, failed: () => {}, dropped: () => {} };
     const accountKey = foldAddress(account).slice(0, 254);
     const network = networkOf(address);
     const pair = `${network} ${accountKey}`;
@@ -86,6 +88,10 @@ export class SignInLimits {
         this.#accounts.forget(counter);
         this.#addresses.giveBack(network);
         this.#trust(pair);
+      },
+      dropped: () => {
+        release();
+        this.#addresses.giveBack(network);
       },
     };
   }

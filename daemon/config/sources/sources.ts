@@ -50,7 +50,7 @@ export function readSources(input: SettingsInput): Sources {
     ...files.flatMap(permissionWarnings),
     ...files.flatMap(cutWarnings),
     ...conflictWarnings({ files, originOf }),
-    ...typoWarnings([env, ...files.map((file) => file.values)]),
+    ...typoWarnings(env, files),
   ];
   const everywhere = (): SettingsLayer[] => {
     const defaults = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
@@ -102,11 +102,16 @@ function conflictWarnings({ files, originOf }: Pick<Sources, 'files' | 'originOf
   });
 }
 
-function typoWarnings(layers: readonly Readonly<Record<string, string | undefined>>[]): string[] {
+/** The environment has variables of other programs too, such as IS_SANDBOX, so there only one typing error is assumed. */
+function typoWarnings(
+  env: Readonly<Record<string, string | undefined>>,
+  files: readonly EnvFile[],
+): string[] {
   const known = new Set<string>([...VARIABLES, ...OTHER_VARIABLES]);
-  const unknown = new Set(layers.flatMap((layer) => Object.keys(layer)).filter((name) => !known.has(name)));
+  const inFiles = new Set(files.flatMap(({ values }) => Object.keys(values)));
+  const unknown = new Set([...Object.keys(env), ...inFiles].filter((name) => !known.has(name)));
   return [...unknown].flatMap((name) => {
-    const closest = closestWord(name, VARIABLES);
+    const closest = closestWord(name, VARIABLES, inFiles.has(name) ? 2 : 1);
     return closest === null ? [] : [`${name} is not a setting; did you mean ${closest}?`];
   });
 }

@@ -262,6 +262,7 @@ describe('warns about', () => {
     ['little memory', { memoryAvailableBytes: GIB / 10 }, 'memory', 'DATABASE_MEMORY_MB'],
     ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
     ['no Landlock', { sandbox: { level: 'syscalls', reason: 'old kernel' } }, 'sandbox', 'docs/security.md'],
+    ['a spawner that does not run', { sandbox: { problem: 'EACCES' } }, 'sandbox', 'other findings'],
     ['an unknown setting', { config: { valid: true, warnings: ['odd'] } }, 'config', '.env.sample'],
   ])('%s', (_what, changes, id, remedy) => {
     expect(findProblems(changes)).toEqual([

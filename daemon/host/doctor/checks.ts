@@ -132,6 +132,15 @@ export function checkBinary({ binary }: HostFacts): Finding[] {
 /** Instances that an earlier daemon started may have a smaller sandbox, or none. */
 export function checkSandbox({ sandbox, fleet }: HostFacts): Finding[] {
   if (sandbox === null) return [];
+  if ('problem' in sandbox) {
+    return [
+      warning(
+        'sandbox',
+        `cannot find out the sandbox level: ${sandbox.problem}`,
+        'correct the other findings first, then run this again',
+      ),
+    ];
+  }
   const { level, reason } = sandbox;
   const isWeak = level === 'syscalls' || level === 'none';
   const weaker = (fleet?.instances ?? []).filter(

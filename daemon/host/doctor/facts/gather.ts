@@ -178,9 +178,8 @@ async function sandboxFacts(
   const spawner = new SpawnerClient();
   try {
     return plannedSandbox(config.sandbox, await spawner.support(), readProgram(binary.path).kind);
-  } catch {
-    // The finding about the executable or the daemon says more.
-    return null;
+  } catch (error) {
+    return { problem: messageOf(error) };
   } finally {
     spawner.close();
   }

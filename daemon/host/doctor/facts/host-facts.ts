@@ -39,8 +39,8 @@ export interface HostFacts {
   /** User databases on disk. */
   databases: number;
   flock: 'ok' | 'missing' | 'no_fork_unknown';
-  /** The sandbox with which instances start; null when it is unknown. */
-  sandbox: Sandbox | null;
+  /** The sandbox with which instances start, or why it cannot be found out; null without a daemon and an executable to ask. */
+  sandbox: Sandbox | { problem: string } | null;
   daemon: DaemonFacts;
   /** Version of this program. The daemon can have another one. */
   fathomVersion: string;
