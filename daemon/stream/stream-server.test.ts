@@ -36,10 +36,12 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
   const state = {
     account: account as typeof account | null,
     lookUps: 0,
+    views: 0,
     fails: false,
     connected: false,
     bus: new CountedBus(() => {}),
   };
+  const names = Array.from({ length: 1_000 }, (_, at) => `i${at}`);
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const deps = {
@@ -53,6 +55,15 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
     log: { debug: () => {}, error: () => {} },
     trustedProxies: [],
     proxied: new Counts(),
+    fleet: {
+      list: (matches: (runner: object) => boolean) => {
+        const found = names.map((name) => ({ spec: { name } })).filter(matches);
+        state.views += found.length;
+        return found.map(({ spec }) => ({ name: spec.name, reason: null }));
+      },
+    },
+    // The caller owns one of them.
+    catalog: { find: (name: string) => ({ row: { user: name === 'i7' ? 'a' : 'other' } }) },
     userLimits: { of: () => Promise.resolve({ streams: null }) },
     identities: {
       onChange: () => () => {},
@@ -138,4 +149,22 @@ it('ends the subscription to a topic whose snapshot cannot be read, and accepts 
   state.fails = false;
   expect(await ask()).toMatchObject({ type: 'snapshot', topic: 'audit' });
   expect(state.bus.listeners).toBe(1);
+});
+
+it('builds few views for one account, however many streams and subscriptions it asks for', async () => {
+  const { state, connect } = await streamOf({ is_active: true, role: 'user' });
+  const streams = await Promise.all(Array.from({ length: 20 }, () => connect()));
+  let answers = 0;
+  for (const { socket } of streams) {
+    socket.on('message', () => {
+      answers += 1;
+    });
+    for (let id = 1; id <= 1_000; id += 1) {
+      socket.send(JSON.stringify({ type: 'subscribe', id, topics: ['instances'] }));
+    }
+  }
+  // A tenth of the requests per minute. Time does not pass, so the other subscriptions wait.
+  const allowed = 100;
+  await until(() => answers >= 2 * allowed, { what: 'the snapshots and their confirmations' });
+  expect(state.views).toBe(allowed);
 });
