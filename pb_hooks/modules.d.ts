@@ -20,6 +20,8 @@ interface HookModules {
   'rules/addresses': typeof import('./global/rules/addresses.js');
   'rules/requests': typeof import('./global/rules/requests.js');
   'rules/superusers': typeof import('./global/rules/superusers.js');
+  networks: typeof import('./global/rules/networks.js');
+  'sign-in-limits': typeof import('./user/sign-in-limits.js');
 }
 
 /** PocketBase's loader. Modules load each other by relative paths. */

@@ -50,6 +50,14 @@ export const PHASE_REASONS = {
       "find the requests in 'fathomd logs NAME --source requests', or raise the limit with 'fathomd databases set NAME --memory-mb N'",
     page: 'operations.md#limits-of-an-instance',
   },
+  sign_ins_failed: {
+    text: 'passwords are guessed',
+    cause:
+      'many sign-ins failed at the database, so the daemon restarted it with limits per account and network',
+    retry: 'limited',
+    remedy: 'nothing; the owner can sign in through the API in any case',
+    page: 'security.md#sign-in',
+  },
   provision_failed: {
     text: 'database could not be created',
     cause: 'a new database could not be created',

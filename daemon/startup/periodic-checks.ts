@@ -1,6 +1,7 @@
 import { keepReconciled } from '../databases/keep-reconciled.ts';
 import { watchPages } from '../supervisor/health/page-watch.ts';
 import { maintainLogs } from '../supervisor/log-maintenance.ts';
+import { watchSignIns } from '../supervisor/sign-ins/sign-in-watch.ts';
 import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
 
@@ -20,12 +21,14 @@ export function startPeriodicChecks({
   /** How often each database file is checked, in milliseconds. */
   pageCheckMs: number;
 }): void {
-  const { fleet, monitor, diskWatch, damage, provisioner, ownerSync, reconciler, bus, clock, log } = services;
+  const { fleet, monitor, diskWatch, damage, provisioner, ownerSync, reconciler, settings, bus, clock, log } =
+    services;
   monitor.start();
   resources.defer(() => monitor.stop());
   diskWatch.start();
   resources.defer(() => diskWatch.stop());
   resources.defer(watchPages({ fleet, damage, everyMs: pageCheckMs, clock, log }));
+  resources.defer(watchSignIns({ fleet, limits: () => settings.limits, clock, log }));
   resources.defer(() => provisioner.idle());
   resources.defer(
     maintainLogs({ fleet, own: host.ownLog, directory: host.instanceLogsDir, retentionMs, clock, log }),

@@ -5,7 +5,7 @@ for (const beforeWrite of [onRecordCreateRequest, onRecordUpdateRequest]) {
   beforeWrite((e) => {
     if (e.hasSuperuserAuth()) return e.next();
     /** @type {{ code: string }} */
-    const { code } = JSON.parse(toString($os.readFile(`${__hooks}/refusal.json`)));
+    const { code } = JSON.parse(toString($os.readFile(`${__hooks}/refuse-writes.json`)));
     const message = 'The database has reached its disk limit. Delete records or files.';
     throw new ApiError(507, message, { database: new ValidationError(code, message) });
   });

@@ -139,7 +139,7 @@ describe('an owner who uploads all the time', () => {
     for (const id of uploaded) if (id !== '') await send('DELETE', documents(`/${id}`));
     await untilReason(null);
     expect((await send('POST', documents(), '{"title":"again"}'))?.status).toBe(200);
-    expect(existsSync(join(directory(), 'refuse-writes'))).toBe(false);
+    expect(existsSync(join(directory(), 'hooks', 'refuse-writes.json'))).toBe(false);
   });
 
   it('is refused by a limit below the current usage, and released without one', async () => {

@@ -127,6 +127,9 @@ describe('the log of PocketBase', () => {
         log.prepare("SELECT name FROM sqlite_master WHERE name GLOB '_fathom_log_*' ORDER BY name").all(),
       ).map(({ name }) => name);
       expect(names).toEqual([
+        '_fathom_log_attempts',
+        '_fathom_log_attempts_until',
+        '_fathom_log_failures',
         '_fathom_log_kind',
         '_fathom_log_length',
         '_fathom_log_rate',

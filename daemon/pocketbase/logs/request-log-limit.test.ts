@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import {
+  failedSignIns,
   limitRequestLog,
   MAX_LOG_BYTES,
   MAX_REQUESTS_PER_MINUTE,
@@ -122,6 +123,42 @@ it('logs new requests after the clock was set back', async () => {
   );
   insert(database, [{ data: request('/now') }]);
   expect(count(database, "json_extract(data, '$.url') = '/now'")).toBe(1);
+});
+
+it('counts failed sign-ins, also those that the log leaves out', async () => {
+  const { file, database } = await emptyLog();
+  expect(failedSignIns(file, 15)).toBe(0);
+  limitRequestLog(file, STOPPED);
+  const failed = { method: 'POST', status: 400 };
+  const signIn = '/api/collections/users/auth-with-password';
+  insert(
+    database,
+    [
+      request(signIn, failed),
+      request(`${signIn}?fields=token`, failed),
+      request('/api/collections/users/auth%2Dwith%2Dpassword', failed),
+      request(signIn, { ...failed, status: 429 }),
+      request(signIn, { ...failed, method: 'GET' }),
+      request('/api/collections/users/records?x=/auth-with-password%20', failed),
+      { ...request(signIn, failed), type: 'other' },
+    ].map((data) => ({ data })),
+  );
+  expect(failedSignIns(file, 15)).toBe(3);
+  insert(
+    database,
+    Array.from({ length: 2 * MAX_REQUESTS_PER_MINUTE }, () => ({ data: request(signIn, failed) })),
+  );
+  expect(failedSignIns(file, 15)).toBe(3 + 2 * MAX_REQUESTS_PER_MINUTE);
+  database.exec('UPDATE _fathom_log_failures SET minute = minute - 20');
+  expect(failedSignIns(file, 15)).toBe(0);
+  database.exec('UPDATE _fathom_log_failures SET minute = minute - 20');
+  insert(database, [{ data: request(signIn, failed) }]);
+  expect(
+    database
+      .prepare('SELECT count FROM _fathom_log_failures')
+      .all()
+      .map((row) => row['count']),
+  ).toEqual([1]);
 });
 
 it('replaces a log from before the limit by its last rows, with the limits', async () => {

@@ -32,21 +32,52 @@ const shortened = (key: string, length: number): string =>
   `'${key}', substr(json_extract(data, '$.${key}'), 1, ${length})`;
 const ago = (modifier: string): string => `strftime('%Y-%m-%d %H:%M:%fZ', 'now', '${modifier}')`;
 
+const MINUTE = 'unixepoch() / 60';
+const KEPT_MINUTES = 20;
+const urlOf = (data: string): string => `json_extract(${data}, '$.url')`;
+const pathOf = (data: string): string => `substr(${urlOf(data)}, 1, instr(${urlOf(data)} || '?', '?') - 1)`;
+
+/** A client can write the path with percent signs, so those count as well. */
+const isFailedSignIn = (data: string): string =>
+  `json_extract(${data}, '$.status') = 400 AND json_extract(${data}, '$.method') = 'POST'
+          AND (${pathOf(data)} LIKE '%/auth-with-password%' OR instr(${pathOf(data)}, '%') > 0)`;
+
 /** The statements that create the limits, by name. A changed one replaces the stored one. */
-const LIMITS: Readonly<Record<string, { type: 'index' | 'trigger'; sql: string }>> = {
+const LIMITS: Readonly<Record<string, { type: 'index' | 'table' | 'trigger'; sql: string }>> = {
+  // Failed sign-ins with a password, by minute.
+  _fathom_log_failures: {
+    type: 'table',
+    sql: 'CREATE TABLE _fathom_log_failures (minute INTEGER PRIMARY KEY, count INTEGER NOT NULL)',
+  },
+  // Counts of pb_hooks/user/sign-in-limits.js.
+  _fathom_log_attempts: {
+    type: 'table',
+    sql: 'CREATE TABLE _fathom_log_attempts (key TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID',
+  },
+  _fathom_log_attempts_until: {
+    type: 'index',
+    sql: 'CREATE INDEX _fathom_log_attempts_until ON _fathom_log_attempts (until)',
+  },
   _fathom_log_kind: {
     type: 'index',
     sql: `CREATE INDEX _fathom_log_kind ON _logs (${isRequest('data')}, created)`,
   },
   _fathom_log_rate: {
     type: 'trigger',
-    // Rows from the future do not count: the clock was corrected.
+    // Rows from the future do not count: the clock was corrected. One trigger, because SQLite defines no order of triggers.
     sql: `CREATE TRIGGER _fathom_log_rate BEFORE INSERT ON _logs
-      WHEN ${isRequest('NEW.data')} AND (
-        SELECT created FROM _logs WHERE (${isRequest('data')}) = 1
-        ORDER BY created DESC LIMIT 1 OFFSET ${MAX_REQUESTS_PER_MINUTE - 1}
-      ) BETWEEN ${ago('-60 seconds')} AND ${ago('+1 seconds')}
-      BEGIN SELECT RAISE(IGNORE); END`,
+      WHEN ${isRequest('NEW.data')}
+      BEGIN
+        DELETE FROM _fathom_log_failures
+          WHERE ${isFailedSignIn('NEW.data')} AND minute < ${MINUTE} - ${KEPT_MINUTES};
+        INSERT INTO _fathom_log_failures (minute, count)
+          SELECT ${MINUTE}, 1 WHERE ${isFailedSignIn('NEW.data')}
+          ON CONFLICT (minute) DO UPDATE SET count = count + 1;
+        SELECT RAISE(IGNORE) WHERE (
+          SELECT created FROM _logs WHERE (${isRequest('data')}) = 1
+          ORDER BY created DESC LIMIT 1 OFFSET ${MAX_REQUESTS_PER_MINUTE - 1}
+        ) BETWEEN ${ago('-60 seconds')} AND ${ago('+1 seconds')};
+      END`,
   },
   _fathom_log_length: {
     type: 'trigger',
@@ -110,6 +141,15 @@ export function limitRequestLog(
   }
 }
 
+/** The sign-ins with a password that failed in the last minutes; 0 before the log is limited. */
+export function failedSignIns(file: string, minutes: number): number {
+  return withDatabase(file, { readOnly: true }, (database) => {
+    if (!hasTable(database, '_fathom_log_failures')) return 0;
+    const sql = `SELECT coalesce(sum(count), 0) AS sum FROM _fathom_log_failures WHERE minute > ${MINUTE} - ?`;
+    return Number(database.prepare(sql).get(minutes)?.['sum']);
+  });
+}
+
 /** Limits the log of one instance: before each start, or after a start that created the log. */
 export function requestLogLimit(
   file: string,
@@ -141,7 +181,7 @@ function isLimited(database: DatabaseSync): boolean {
 
 function createLimits(database: DatabaseSync): void {
   const stored = database
-    .prepare("SELECT type, name FROM sqlite_master WHERE name GLOB '_fathom_log_*'")
+    .prepare("SELECT type, name FROM sqlite_master WHERE name GLOB '_fathom_log_*' ORDER BY type = 'table'")
     .all();
   for (const { type, name } of stored) database.exec(`DROP ${String(type)} ${String(name)}`);
   for (const { sql } of Object.values(LIMITS)) database.exec(sql);

@@ -7,10 +7,10 @@ import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { writtenBytes } from '../../pocketbase/process/procfs.ts';
 import type { Fleet } from '../fleet.ts';
 import { directoryBytes } from '../health/sampler.ts';
+import { addHook, hasHook, removeHook } from '../instance-hooks.ts';
 import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
 import { type DiskReasons, type DiskState, diskStateAfter, NEAR, nextDiskStep } from './disk-limit.ts';
-import { allowWrites, refusesWrites, refuseWrites } from './write-refusal.ts';
 
 /** A changed limit applies after this time at the latest. */
 const MAX_WAIT_MS = 5_000;
@@ -100,7 +100,7 @@ export class DiskWatch {
   #watchedOf({ spec }: Runner): Watched {
     const known = this.#watched.get(spec.name);
     if (known) return known;
-    const state = refusesWrites(spec.directory) ? 'over' : 'free';
+    const state = hasHook(spec.directory, 'refuse-writes') ? 'over' : 'free';
     const unknown = { limit: null, bytes: null, pid: null, written: null };
     const watched: Watched = { ...unknown, state, walkedAtMs: 0, walkMs: 0, isBusy: false, dueMs: 0 };
     this.#watched.set(spec.name, watched);
@@ -146,8 +146,10 @@ export class DiskWatch {
     else reasons.delete(spec.name);
     if (before !== after)
       log.warn({ instance: spec.name, disk: after }, reason?.message ?? 'it is within its disk limit');
-    if (reason?.code === 'over_disk' && before !== 'over') await refuseWrites(spec.directory, reason);
-    if (after !== 'over' && before === 'over') await allowWrites(spec.directory);
+    if (reason?.code === 'over_disk' && before !== 'over') {
+      await addHook(spec.directory, 'refuse-writes', { code: reason.code, message: reason.message });
+    }
+    if (after !== 'over' && before === 'over') await removeHook(spec.directory, 'refuse-writes');
     const isRunning = state.phase === 'running' && state.observed.desired === 'running';
     if ((after === 'over') !== (before === 'over') && isRunning) await fleet.restart(spec.name, reason);
     showReason(runner, reason);

@@ -13,8 +13,8 @@ import {
   type ProcessExit,
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
-import { refusalHooksOf, refusesWrites } from '../disk/write-refusal.ts';
 import type { InstanceFiles } from '../instance-files.ts';
+import { prepareHooks } from '../instance-hooks.ts';
 import { endOfLog, lastLines } from '../instance-logs.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from '../instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
@@ -177,7 +177,7 @@ async function launchOn(
       host: spec.host,
       port,
       migrationsDir: migrate ? spec.migrationsDir : null,
-      hooksDir: refusesWrites(spec.directory) ? refusalHooksOf(spec.directory) : spec.hooksDir,
+      hooksDir: (await prepareHooks(spec.directory)) ?? spec.hooksDir,
       hooksPool: spec.hooksPool,
       environment: spec.environment,
       kind: spec.kind,

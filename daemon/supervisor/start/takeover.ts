@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { connectHost, hostAndPort } from '../../../shared/host.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../../pocketbase/process/probe.ts';
@@ -7,7 +8,7 @@ import {
   type ProcessDriver,
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
-import { refusalHooksOf, refusesWrites } from '../disk/write-refusal.ts';
+import { hooksDirOf } from '../instance-hooks.ts';
 import { dataDirOf, type InstanceSpec } from '../instance-spec.ts';
 import type { Running } from './launch.ts';
 import type { PortAllocator } from './ports.ts';
@@ -33,12 +34,17 @@ export function adoptionProblem(found: FoundProcess, spec: InstanceSpec): string
 
 /** Whether a process should be restarted later: it has other keys or settings, an executable with other content, or other hooks. */
 export function isOutdated(found: FoundProcess, spec: InstanceSpec): boolean {
-  const refuses = found.hooksDir === refusalHooksOf(spec.directory);
   return (
     found.sha256 !== spec.binary.sha256 ||
     changedVariables(found, spec).length > 0 ||
-    refuses !== refusesWrites(spec.directory)
+    hasOtherHooks(found, spec)
   );
+}
+
+/** A process without hooks has the path of a directory that does not exist. */
+function hasOtherHooks({ hooksDir }: FoundProcess, { directory }: InstanceSpec): boolean {
+  const needed = hooksDirOf(directory);
+  return needed === null ? hooksDir?.startsWith(join(directory, 'hooks', '/')) === true : hooksDir !== needed;
 }
 
 /** The names of variables that differ. The values are secrets. */
