@@ -8,6 +8,7 @@ import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from '../events/bus.ts';
 import { type AuditHead, EMPTY_CHAIN, linkEntry } from './audit-chain.ts';
 import { type AuditRepository, toEntry } from './audit-repository.ts';
+import { StrangerEntries } from './stranger-entries.ts';
 import { ChainVerifier } from './verify-chain.ts';
 
 /** Entries that wait for the global PocketBase; beyond this number the oldest only go to the daemon's log. */
@@ -44,6 +45,7 @@ export class AuditTrail {
   #waiting: Waiting[] = [];
   /** Entries that are in the table, but not in the head file yet. */
   #written: Waiting[] = [];
+  readonly #strangers = new StrangerEntries();
   #head: AuditHead | null = null;
   /** Not raw bytes: Node would convert them for every row, which takes six times as long as the hash. */
   #key: KeyObject | null = null;
@@ -54,7 +56,9 @@ export class AuditTrail {
   }
 
   /** Resolves when the entry is stored, or after a timeout; then storing is retried in the background. */
-  async record(entry: NewAuditEntry): Promise<void> {
+  async record(attempted: NewAuditEntry): Promise<void> {
+    const entry = this.#limitStrangers(attempted);
+    if (entry === null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const at = this.#deps.clock.now().toISOString();
     this.#waiting.push({ entry: { ...truncate(entry), at }, stored: resolve });
@@ -72,6 +76,14 @@ export class AuditTrail {
     const timeout = new AbortController();
     await Promise.race([promise, this.#deps.clock.sleep(STORE_TIMEOUT_MS, timeout.signal)]);
     timeout.abort();
+  }
+
+  /** Null for an entry that is only counted. */
+  #limitStrangers(entry: NewAuditEntry): NewAuditEntry | null {
+    if (entry.actor_kind !== 'anonymous' || entry.outcome === 'ok') return entry;
+    const omitted = this.#strangers.take(this.#deps.clock.now());
+    if (omitted === null || omitted === 0) return omitted === null ? null : entry;
+    return { ...entry, detail: JSON.stringify({ ...JSON.parse(entry.detail), omitted_before: omitted }) };
   }
 
   async stop(): Promise<void> {
