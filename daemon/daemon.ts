@@ -63,7 +63,13 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => services.audit.stop());
   await listen(config, { host, services, resources, adminSocketFd: options.adminSocketFd ?? null });
 
-  const found = groupByInstance(await services.driver.find());
+  const earlier = await services.driver.find();
+  const cgroup = await services.driver.useCgroups(
+    config.cgroup,
+    earlier.map(({ pid, instance: name }) => ({ pid, name, kind: name === GLOBAL_NAME ? 'global' : 'user' })),
+  );
+  log.info({ cgroup }, cgroup.reason === null ? 'instances have cgroups' : 'instances have no cgroups');
+  const found = groupByInstance(earlier);
   await startControlPlane(config, { host, services, processes: found.get(GLOBAL_NAME) ?? [] });
   found.delete(GLOBAL_NAME);
 
@@ -120,7 +126,12 @@ async function listen(
   const create = (transport: Transport) => createApiWithStream(services, transport);
   const tcp = await listenOnTcp(create, config, services.settings);
   resources.defer(() => tcp.close());
-  const socket = await listenOnSocket(create, config, adminSocketFd);
+  const socket = await listenOnSocket(create, config, {
+    inherited: adminSocketFd,
+    instances: () => services.fleet.pids(),
+    isInInstance: (pid) => services.driver.isInInstance(pid),
+    log: services.log,
+  });
   resources.defer(() => socket.close());
   const runFiles = { directory: join(config.dataDir, 'run'), lock: host.lock, socket };
   resources.defer(keepRunFiles(runFiles, services));

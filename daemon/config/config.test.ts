@@ -62,6 +62,7 @@ describe('defaults', () => {
       ports: { base: 9000, range: 1000 },
       binaryPath: null,
       sandbox: 'auto',
+      cgroup: 'auto',
       healthIntervalMs: 30_000,
       worker: { concurrency: 1, pollIntervalMs: 5000 },
       tasksDir: join(cwd, 'var/tasks'),

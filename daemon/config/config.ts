@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import { MIN_MEMORY_MB } from '../../shared/limits.ts';
@@ -61,13 +62,18 @@ export interface Config {
   /** Null uses the embedded PocketBase. */
   binaryPath: string | null;
   sandbox: SandboxSetting;
+  /** `auto`, `off`, or an absolute path. */
+  cgroup: string;
   healthIntervalMs: number;
   /** Of user databases without limits of their own. */
   databaseLimits: DatabaseLimits;
   /** `allowedTargets`: targets that are not public and that tasks may connect to, see `parseAllowedTarget`. */
   worker: { concurrency: number; pollIntervalMs: number; allowedTargets: readonly string[] };
-  /** The administrator's own task handlers. */
+  /** The administrator's own task handlers, and whether they run in a sandbox. */
   tasksDir: string;
+  tasksSandbox: boolean;
+  /** Files and directories that settings, with secrets, were read from. */
+  secretPaths: readonly string[];
   /** `previousSecret` still verifies tokens that it signed. */
   jwt: { secret: Uint8Array; previousSecret: Uint8Array | null; expirationHours: number };
   /** 32 bytes each. */
@@ -97,7 +103,7 @@ export function loadConfig(input: SettingsInput): LoadedConfig {
   // A missing file would also cause problems with settings that it contains.
   if (sources.problems.length > 0) throw invalidConfig(sources.problems, sources.warnings);
   const read = new ValueReader(sources, input.cwd);
-  const config = readConfig(read, sources.dataDir);
+  const config = readConfig(read, sources);
   checkPorts(read, config);
   checkSocketGroup(read, config);
   checkDataPaths(read, config);
@@ -110,7 +116,7 @@ export function loadConfig(input: SettingsInput): LoadedConfig {
   };
 }
 
-function readConfig(read: ValueReader, dataDir: string): Config {
+function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config {
   read.path('FATHOM_DATA_DIR');
   return {
     dataDir,
@@ -138,6 +144,7 @@ function readConfig(read: ValueReader, dataDir: string): Config {
     },
     binaryPath: read.path('PB_BINARY_PATH'),
     sandbox: read.choice('PB_SANDBOX'),
+    cgroup: readCgroup(read),
     databaseLimits: {
       memoryMb: readMemoryLimit(read),
       diskMb: read.wholeNumber('DATABASE_DISK_MB') || null,
@@ -149,6 +156,8 @@ function readConfig(read: ValueReader, dataDir: string): Config {
       allowedTargets: readAllowedTargets(read),
     },
     tasksDir: read.pathInData('FATHOM_TASKS_DIR'),
+    tasksSandbox: read.choice('QUEUE_SANDBOX') === 'auto',
+    secretPaths: sources.secretPaths,
     jwt: {
       secret: new TextEncoder().encode(read.secretText('JWT_SECRET')),
       previousSecret: read.optionalSecretText('JWT_PREVIOUS_SECRET'),
@@ -213,6 +222,16 @@ function readApplications(read: ValueReader): string[] | null {
 }
 
 /** Null without a limit. */
+function readCgroup(read: ValueReader): string {
+  const value = read.textOrDefault('FATHOM_CGROUP');
+  if (value !== 'auto' && value !== 'off' && !isAbsolute(value))
+    read.problem(
+      'FATHOM_CGROUP',
+      `'${value}' is not an absolute path; use auto, off or the path of a cgroup`,
+    );
+  return value;
+}
+
 function readMemoryLimit(read: ValueReader): number | null {
   const limit = read.wholeNumber('DATABASE_MEMORY_MB');
   if (limit !== 0 && limit < MIN_MEMORY_MB)

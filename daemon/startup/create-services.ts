@@ -211,6 +211,7 @@ export async function createServices({
       queue_paused: tasks?.paused ?? null,
       usage: monitor.usage,
       sandbox: await driver.sandboxFor(binary.path),
+      cgroup: driver.cgroups,
       log: host.logLosses(),
     };
   };

@@ -106,6 +106,11 @@ export class Fleet {
     return [...this.#runners.values()].filter(matches);
   }
 
+  /** The pids of all processes that this daemon knows. */
+  pids(): Set<number> {
+    return new Set([...this.#runners.values()].flatMap(({ state }) => state.observed.pid ?? []));
+  }
+
   /** Records a measured size, which the next samples show. */
   recordDiskBytes(name: string, bytes: number): void {
     this.#sampler.recordDiskBytes(name, bytes);

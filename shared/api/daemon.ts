@@ -44,6 +44,21 @@ export type DaemonUsage = z.infer<typeof daemonUsageSchema>;
 
 const zeros = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, 0]));
 
+const cgroupSchema = z
+  .object({
+    /** Controllers of cgroup version 2. */
+    controllers: z.array(z.string()),
+    /** Why instances have no cgroups; null when they have. */
+    reason: z.string().nullable(),
+  })
+  .meta({
+    id: 'CgroupStatus',
+    description: 'What the kernel limits or shares for each instance.',
+    examples: [{ controllers: ['memory', 'cpu', 'pids', 'io'], reason: null }],
+  });
+
+export type CgroupStatus = z.infer<typeof cgroupSchema>;
+
 const statusSchema = z
   .object({
     version: z.string(),
@@ -73,6 +88,7 @@ const statusSchema = z
     queue_paused: z.boolean().nullable(),
     usage: daemonUsageSchema.nullable(),
     sandbox: sandboxSchema.describe('The sandbox with which instances start.'),
+    cgroup: cgroupSchema,
     log: z.object({
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
       problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
@@ -101,6 +117,7 @@ const statusSchema = z
         queue_paused: false,
         usage: EXAMPLE_USAGE,
         sandbox: { level: 'full', reason: null },
+        cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
         log: { dropped: 0, problem: null },
         permissions: ['status.read'],
       },

@@ -241,6 +241,7 @@ export class StubDaemon {
       queue_paused: false,
       usage: daemonUsage(),
       sandbox: { level: 'full', reason: null },
+      cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
       log: { dropped: 0, problem: null },
       permissions: ['databases.delete'],
       ...this.status,

@@ -34,6 +34,7 @@ const status: DaemonStatus = {
   log: { dropped: 0, problem: null },
   usage: null,
   sandbox: { level: 'files', reason: 'Linux 5.19' },
+  cgroup: { controllers: ['memory', 'cpu'], reason: null },
   permissions: [],
 };
 
@@ -47,6 +48,7 @@ it('shows counts without zeros', () => {
     textWith('global', 'http://127.0.0.1:8090', '0.39.1'),
     'data       /srv/fathom',
     'sandbox    files: Linux 5.19',
+    'cgroups    memory, cpu',
   ]);
 });
 

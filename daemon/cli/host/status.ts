@@ -58,6 +58,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ['global', `${answer.global_url} (PocketBase ${answer.pocketbase_version})`],
     ['data', answer.data_dir],
     ...sandboxLevel(answer),
+    ...cgroups(answer),
     ...logLosses(answer),
   ];
   return fields.map(([name, value]) => `${name.padEnd(11)}${value}`);
@@ -76,6 +77,12 @@ function signUps({ sign_ups }: Partial<DaemonStatus>): [string, string][] {
 function sandboxLevel({ sandbox }: Partial<DaemonStatus>): [string, string][] {
   if (sandbox === undefined) return [];
   return [['sandbox', sandbox.reason === null ? sandbox.level : `${sandbox.level}: ${sandbox.reason}`]];
+}
+
+/** Empty for a daemon of an earlier release. */
+function cgroups({ cgroup }: Partial<DaemonStatus>): [string, string][] {
+  if (cgroup === undefined) return [];
+  return [['cgroups', cgroup.reason === null ? cgroup.controllers.join(', ') : `none: ${cgroup.reason}`]];
 }
 
 /** Empty while every line is written, and for a daemon of an earlier release, which does not count lost lines. */

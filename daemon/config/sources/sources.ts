@@ -19,6 +19,8 @@ import { GENERATED_SECRETS, isSecret, OTHER_VARIABLES, VARIABLES, type Variable 
 export interface Sources extends SettingsFiles {
   /** The socket of a daemon with these settings. */
   socketPath: string;
+  /** Files and directories with secrets, some of which may not exist. */
+  secretPaths: readonly string[];
   warnings: readonly string[];
   problems: readonly FieldError[];
   /** The value with the highest priority. An empty value, as in `LOG_DIR=`, counts as not set. */
@@ -52,15 +54,28 @@ export function readSources(input: SettingsInput): Sources {
     ...conflictWarnings({ files, originOf }),
     ...typoWarnings(env, files),
   ];
+  const defaults = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
+  const credentials = env['CREDENTIALS_DIRECTORY'] ?? '';
+  const secretPaths = [
+    ...new Set([...files.map(({ path }) => path), ...defaults, ...(credentials === '' ? [] : [credentials])]),
+  ];
   const everywhere = (): SettingsLayer[] => {
-    const defaults = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
     const unread = defaults.filter((path) => files.every((file) => file.path !== path)).map(readEnvFile);
     return [
       ...layers,
       ...unread.flatMap((file) => ('values' in file ? [{ origin: file.path, values: file.values }] : [])),
     ];
   };
-  return { ...settings, socketPath: socketOf(settings, cwd), warnings, problems, get, originOf, everywhere };
+  return {
+    ...settings,
+    socketPath: socketOf(settings, cwd),
+    secretPaths,
+    warnings,
+    problems,
+    get,
+    originOf,
+    everywhere,
+  };
 }
 
 /** Whether a file contains secrets and its mode lets other users in. */

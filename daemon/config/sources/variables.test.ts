@@ -35,6 +35,8 @@ const CHANGED: Partial<Record<Variable, string>> = {
   DATABASE_MEMORY_MB: '512',
   SIGN_UP_MODE: 'closed',
   PB_SANDBOX: 'off',
+  QUEUE_SANDBOX: 'off',
+  FATHOM_CGROUP: 'off',
   LOG_LEVEL: 'debug',
 };
 

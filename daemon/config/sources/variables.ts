@@ -298,6 +298,12 @@ export const SETTINGS = {
     default: 'auto',
     choices: SANDBOX_SETTINGS,
   },
+  FATHOM_CGROUP: {
+    type: 'text',
+    group: 'instances',
+    about: 'The cgroup that instances share: auto (delegated by systemd), off, or an absolute path.',
+    default: 'auto',
+  },
   DATABASE_MEMORY_MB: {
     type: 'number',
     group: 'instances',
@@ -321,6 +327,13 @@ export const SETTINGS = {
     unit: 'MiB',
   },
 
+  QUEUE_SANDBOX: {
+    type: 'choice',
+    group: 'queue',
+    about: 'Keeps your task handlers from the data and the secrets of the fleet: auto (if possible) or off.',
+    default: 'auto',
+    choices: ['auto', 'off'],
+  },
   WORKER_CONCURRENCY: {
     type: 'number',
     group: 'queue',

@@ -36,6 +36,7 @@ const HEALTHY: HostFacts = {
   flock: 'ok',
   daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps: UNLIMITED },
   sandbox: { level: 'full', reason: null },
+  cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
   fathomVersion: '0.1.0',
   interruptedChange: null,
   now: new Date('2026-01-15T10:00:00Z'),
@@ -76,7 +77,7 @@ function findProblems(changes: Partial<HostFacts>): Finding[] {
 
 it('finds nothing on a healthy host', () => {
   expect(findProblems({})).toEqual([]);
-  expect(runChecks(HEALTHY)).toHaveLength(16);
+  expect(runChecks(HEALTHY)).toHaveLength(17);
 });
 
 describe('reports as fatal', () => {
@@ -289,7 +290,7 @@ it('accepts the default limits of Debian for a small fleet', () => {
 });
 
 it('skips limits that cannot be read', () => {
-  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(14);
+  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(15);
 });
 
 it('accepts a missing data directory before the first start', () => {

@@ -42,6 +42,7 @@ export const CHECKS: readonly Check[] = [
   checkBinary,
   checkFlock,
   checkSandbox,
+  checkCgroup,
   checkDataDir,
   checkDisks,
   checkNetworkDisks,
@@ -160,6 +161,20 @@ export function checkSandbox({ sandbox, fleet }: HostFacts): Finding[] {
             `restart them with 'fathomd databases restart NAME', or all with 'fathomd stop' and a start`,
           ),
         ]),
+  ];
+}
+
+/** Without cgroups, the daemon limits memory alone, and an instance can use the processors that others need. */
+export function checkCgroup({ cgroup }: HostFacts): Finding[] {
+  if (cgroup === null) return [];
+  const { controllers, reason } = cgroup;
+  return [
+    ok(
+      'cgroup',
+      reason === null
+        ? `the kernel limits each instance: ${controllers.join(', ')}`
+        : `the kernel does not limit instances: ${reason}`,
+    ),
   ];
 }
 

@@ -12,6 +12,7 @@ export const FINDING_IDS = [
   'binary',
   'flock',
   'sandbox',
+  'cgroup',
   'data_dir',
   'permissions',
   'owner',

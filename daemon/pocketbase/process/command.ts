@@ -95,7 +95,7 @@ function serveArguments(command: InstanceCommand, directories: Directories): str
 }
 
 /** Arguments of a PocketBase that applies migrations and exits. */
-export function migrateArguments(directories: Directories): string[] {
+function migrateArguments(directories: Directories): string[] {
   return ['migrate', 'up', ...commonArguments(directories)];
 }
 

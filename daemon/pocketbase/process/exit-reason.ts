@@ -93,6 +93,12 @@ export function exitReason(
         'another process holds the lock on the data directory; stop it, the instance then starts by itself',
     });
   }
+  if (exit.isOutOfMemory) {
+    return withTail({
+      code: 'over_memory',
+      message: `it used much more memory than its limit, so the kernel ended the process; find the requests with 'fathomd logs ${instance.name} --source requests', or raise the limit with 'fathomd databases set ${instance.name} --memory-mb N'`,
+    });
+  }
   // The output is not the reason then.
   if (exit.signal !== null) {
     const hint =

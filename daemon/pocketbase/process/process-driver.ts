@@ -1,9 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { CgroupStatus } from '../../../shared/api/daemon.ts';
 import type { Sandbox } from '../../../shared/api/instances.ts';
+import { messageOf } from '../../../shared/errors.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { ExecutableHashes } from '../binary/executable-hash.ts';
+import { CgroupProblem, CgroupTree, type EarlierProcess } from '../cgroup/cgroup-tree.ts';
+import { findCgroup } from '../cgroup/delegation.ts';
+import type { InstanceCgroup } from '../cgroup/instance-cgroup.ts';
 import { readProgram } from '../sandbox/file-view.ts';
 import type { SandboxRequest, SandboxSettings } from '../sandbox/launcher.ts';
 import { plannedSandbox } from '../sandbox/level.ts';
@@ -28,6 +33,8 @@ export interface InstanceProcess {
   readonly startTime: number;
   /** Why its log file could not be opened. The process then runs without a log. */
   readonly logProblem?: string | null;
+  /** Why it runs without a cgroup of its own, although the host has them. */
+  readonly cgroupProblem?: string | null;
   readonly sandbox: Sandbox;
   /** Resolves when the process has ended. Never rejects. */
   readonly exited: Promise<ProcessExit>;
@@ -35,6 +42,8 @@ export interface InstanceProcess {
   signal(signal: NodeJS.Signals): boolean;
   /** Whether the process may be listening. False when another process has its port. */
   mayListen(): Promise<boolean>;
+  /** Sets the limit of its memory in the kernel; null removes it. Without a cgroup, nothing happens. */
+  limitMemory?(limitBytes: number | null): Promise<void>;
 }
 
 /** The exit of a process as a signal, to wait for it together with other events. */
@@ -84,6 +93,7 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #hashes = new ExecutableHashes();
   readonly #closed = new AbortController();
   readonly #sandboxes: SandboxSettings;
+  #cgroups: CgroupTree | { reason: string } = { reason: 'the daemon is starting' };
   /** By program. It does not change while this daemon runs, and the status asks for it all the time. */
   readonly #planned = new Map<string, Sandbox>();
 
@@ -103,9 +113,65 @@ export class ChildProcessDriver implements ProcessDriver {
     return planned;
   }
 
+  /**
+   * Gives each instance a cgroup of its own from now on, where the host allows it.
+   *
+   * @param setting the value of FATHOM_CGROUP
+   * @param earlier processes of an earlier daemon, which are moved
+   */
+  async useCgroups(setting: string, earlier: readonly EarlierProcess[]): Promise<CgroupStatus> {
+    const place = findCgroup(setting);
+    try {
+      this.#cgroups = 'reason' in place ? place : await CgroupTree.open(place.directory, earlier);
+    } catch (error) {
+      if (!(error instanceof CgroupProblem)) throw error;
+      this.#cgroups = { reason: error.message };
+    }
+    return this.cgroups;
+  }
+
+  /** What the kernel limits or shares for each instance. */
+  get cgroups(): CgroupStatus {
+    return this.#cgroups instanceof CgroupTree
+      ? { controllers: [...this.#cgroups.controllers], reason: null }
+      : { controllers: [], reason: this.#cgroups.reason };
+  }
+
+  /** Whether a process is in the cgroup of an instance. */
+  isInInstance(pid: number): boolean {
+    return this.#cgroups instanceof CgroupTree && this.#cgroups.contains(pid);
+  }
+
   async spawn(command: InstanceCommand): Promise<InstanceProcess> {
+    const { cgroup, problem } = this.#makeCgroup(command);
+    try {
+      return await this.#spawn(command, cgroup, problem);
+    } catch (error) {
+      await cgroup?.remove();
+      throw error;
+    }
+  }
+
+  /** Best effort: without a cgroup, the daemon limits the memory of the instance alone. */
+  #makeCgroup({ kind, name, memoryBytes }: InstanceCommand): {
+    cgroup: InstanceCgroup | null;
+    problem: string | null;
+  } {
+    if (!(this.#cgroups instanceof CgroupTree)) return { cgroup: null, problem: null };
+    try {
+      return { cgroup: this.#cgroups.create(kind, name, memoryBytes), problem: null };
+    } catch (error) {
+      return { cgroup: null, problem: messageOf(error) };
+    }
+  }
+
+  async #spawn(
+    command: InstanceCommand,
+    cgroup: InstanceCgroup | null,
+    problem: string | null,
+  ): Promise<InstanceProcess> {
     // The process writes its own log: it continues without the daemon, and bursts do not load the daemon.
-    const { pid, startTime, logProblem, sandbox, exited } = await this.#spawner.spawn({
+    const { pid, startTime, logProblem, sandbox, cgroupProblem, exited } = await this.#spawner.spawn({
       file: command.binary,
       args: instanceArguments(command),
       env: {
@@ -119,6 +185,7 @@ export class ChildProcessDriver implements ProcessDriver {
       },
       logFile: command.logFile,
       lockFile: command.lockFile,
+      cgroup: cgroup?.directory ?? null,
       sandbox: sandboxOf(command, this.#sandboxes),
     });
     setOomScore(pid, oomScoreOf(command.kind, readOomScore('self') ?? 0));
@@ -126,11 +193,21 @@ export class ChildProcessDriver implements ProcessDriver {
       pid,
       startTime,
       logProblem,
+      cgroupProblem: problem ?? cgroupProblem,
       sandbox,
-      exited: exited.then((exit) => exit ?? this.#pollExit(pid, startTime)),
+      exited: this.#leaveCgroup(
+        exited.then((exit) => exit ?? this.#pollExit(pid, startTime)),
+        { pid, startTime, cgroup },
+      ),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
       mayListen: () => mayListen(pid, startTime),
+      limitMemory: (limitBytes) => this.#limitMemory(cgroup, limitBytes),
     };
+  }
+
+  async #limitMemory(cgroup: InstanceCgroup | null, limitBytes: number | null): Promise<void> {
+    if (cgroup && this.#cgroups instanceof CgroupTree && this.#cgroups.limitsMemory)
+      await cgroup.limitMemory(limitBytes);
   }
 
   /** Stops to wait for exits, so that the daemon can exit. The processes keep running. */
@@ -141,13 +218,15 @@ export class ChildProcessDriver implements ProcessDriver {
 
   adopt(found: FoundProcess): InstanceProcess {
     const { pid, startTime, sandbox } = found;
+    const cgroup = this.#cgroups instanceof CgroupTree ? this.#cgroups.of(pid) : null;
     return {
       pid,
       startTime,
       sandbox,
-      exited: this.#pollExit(pid, startTime),
+      exited: this.#leaveCgroup(this.#pollExit(pid, startTime), { pid, startTime, cgroup }),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
       mayListen: () => mayListen(pid, startTime),
+      limitMemory: (limitBytes) => this.#limitMemory(cgroup, limitBytes),
     };
   }
 
@@ -168,6 +247,19 @@ export class ChildProcessDriver implements ProcessDriver {
       sandbox: await sandboxOfProcess(process),
     });
     return Promise.all(processes.map(describe));
+  }
+
+  /** Adds the reason to an exit, and removes the cgroup of the process. */
+  async #leaveCgroup(
+    exited: Promise<ProcessExit>,
+    { pid, startTime, cgroup }: { pid: number; startTime: number; cgroup: InstanceCgroup | null },
+  ): Promise<ProcessExit> {
+    const exit = await exited;
+    // A daemon that ends stops to wait for processes that keep running.
+    if (cgroup === null || isAlive(pid, startTime)) return exit;
+    const isOutOfMemory = cgroup.ranOutOfMemory();
+    await cgroup.remove();
+    return isOutOfMemory ? { ...exit, isOutOfMemory } : exit;
   }
 
   async #pollExit(pid: number, startTime: number): Promise<ProcessExit> {

@@ -5,6 +5,8 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 
 /** USER_HZ: fixed at 100 on every Linux architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
+const PARENT = 1;
+const SESSION = 3;
 const START_TIME = 19;
 const RESIDENT_PAGES = 21;
 
@@ -24,6 +26,8 @@ function fieldsOf(stat: string): string[] {
 export interface ProcessStat {
   /** Clock ticks since boot. With the pid it identifies a process, because pids are reused. */
   startTime: number;
+  parent: number;
+  session: number;
   /** User and system time together. */
   cpuSeconds: number;
   /** Resident memory in pages of the host. */
@@ -51,6 +55,8 @@ function readStat(pid: number): ProcessStat | null | 'unknown' {
   }
   return {
     startTime: Number(fields[START_TIME]),
+    parent: Number(fields[PARENT]),
+    session: Number(fields[SESSION]),
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
     residentPages: Number(fields[RESIDENT_PAGES]),
     state: fields[0] ?? '',

@@ -24,15 +24,19 @@ const CALL_BYTES = WORDS * WORD_BYTES;
 /** A result that is no system call's: the call was not made. */
 const NOT_MADE = -0x7fff_ffff_ffffn;
 
-/** `run(start, end, flags)` for x86-64: clones the process, and in the child makes the calls between two addresses. */
+/**
+ * `run(start, end, number, first, second)` for x86-64: makes a system call that clones the process, and in the child makes
+ * the calls between two addresses.
+ */
 export const CHILD_CODE = assemble(`
   49 89 f9              mov    r9, rdi           ; start of the list
+  48 89 d0              mov    rax, rdx          ; clone(flags, 0, 0, 0) or clone3(args, size)
+  48 89 cf              mov    rdi, rcx
+  4c 89 c2              mov    rdx, r8
   49 89 f0              mov    r8, rsi           ; end of the list
-  48 89 d7              mov    rdi, rdx          ; clone(flags, 0, 0, 0)
-  31 f6                 xor    esi, esi          ; the stack of the parent, which the child does not use
+  48 89 d6              mov    rsi, rdx          ; without a stack, the child uses none but that of the parent
   31 d2                 xor    edx, edx
   45 31 d2              xor    r10d, r10d
-  b8 38 00 00 00        mov    eax, 56
   0f 05                 syscall
   48 85 c0              test   rax, rax
   74 01                 jz     child

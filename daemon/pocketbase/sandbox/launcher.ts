@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { Sandbox } from '../../../shared/api/instances.ts';
 import type { SandboxLevel, SandboxSetting } from '../../../shared/sandbox.ts';
-import { type ChildCall, encodeCalls, failedCall } from './child-calls.ts';
+import type { ChildCall } from './child-calls.ts';
 import {
   hostPaths,
   linkedDirectories,
@@ -24,6 +24,15 @@ import {
 import { LANDLOCK_VERSION, pathRule, portRule, type Rule, rulesetAttributes } from './landlock.ts';
 import { chooseSandbox, type HostSupport } from './level.ts';
 import type { Libc } from './libc.ts';
+import {
+  CLONE3,
+  Memory,
+  runCalls,
+  SIG_SETMASK,
+  SIGNAL_SET_BYTES,
+  systemError,
+  waitForExit,
+} from './run-calls.ts';
 import { SYSCALL, syscallFilter } from './syscall-filter.ts';
 
 /** The variable of a process with the level of its sandbox. */
@@ -59,12 +68,16 @@ export interface Launch {
   lockFile: string;
   /** The exit code when another process holds the lock. */
   lockedExitCode: number;
+  /** The directory of a cgroup that the process starts in; null for that of this process. */
+  cgroup: string | null;
   sandbox: SandboxRequest;
 }
 
 export interface Launched {
   pid: number;
   sandbox: Sandbox;
+  /** Why the process is not in the cgroup; null when it is, or when there is none. */
+  cgroupProblem: string | null;
 }
 
 /** Exactly one of `code` and `signal` is not null. */
@@ -76,9 +89,6 @@ export interface ProcessEnd {
 
 const ANY_CHILD = -1;
 const WNOHANG = 1;
-const CLONE_VM_VFORK_SIGCHLD = 0x4000 | 0x100 | 17;
-const SIG_SETMASK = 2;
-const SIGNAL_SET_BYTES = 8;
 const LAST_SIGNAL = 64;
 /** `struct sigaction` of the kernel, all zero: SIG_DFL. */
 const DEFAULT_ACTION = Buffer.alloc(32);
@@ -98,6 +108,7 @@ const EWOULDBLOCK = 11;
 export class Launcher {
   readonly #libc: Libc;
   readonly #support: HostSupport;
+  #isClone3Denied = false;
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -133,7 +144,7 @@ export class Launcher {
       const calls = processCalls(memory, { input, log: launch.log });
       if (locked === -EWOULDBLOCK) {
         calls.push({ name: 'exit', number: SYSCALL.exit_group, args: [launch.lockedExitCode] });
-        return { pid: this.#run(calls, memory, file), sandbox };
+        return { pid: runCalls(this.#libc, calls, memory, file), sandbox, cgroupProblem: null };
       }
       calls.push({ name: 'fcntl', number: SYSCALL.fcntl, args: [lock, F_SETFD, 0] });
       const env: Record<string, string> = { ...launch.env, [SANDBOX_VARIABLE]: sandbox.level };
@@ -143,7 +154,7 @@ export class Launcher {
         calls.push(...this.#restrictions(memory, sandbox.level, { launch, program, open }));
       }
       calls.push(execCall(memory, file, launch.argv, env));
-      return { pid: this.#run(calls, memory, file), sandbox };
+      return { ...this.#runInCgroup(calls, memory, { launch, open }), sandbox };
     } finally {
       for (const fd of open) closeSync(fd);
     }
@@ -222,44 +233,50 @@ export class Launcher {
     return result;
   }
 
-  #run(calls: readonly ChildCall[], memory: Memory, file: string): number {
-    return runCalls(this.#libc, calls, memory, file);
+  /** Best effort: a process that cannot start in its cgroup starts outside of it. */
+  #runInCgroup(
+    calls: readonly ChildCall[],
+    memory: Memory,
+    { launch: { cgroup, file }, open }: { launch: Launch; open: number[] },
+  ): Omit<Launched, 'sandbox'> {
+    let cgroupProblem: string | null = null;
+    if (cgroup !== null) {
+      try {
+        return { pid: this.#enterCgroup(calls, memory, { cgroup, file, open }), cgroupProblem };
+      } catch (error) {
+        const { path, message } = error as NodeJS.ErrnoException;
+        if (path === file) throw error;
+        cgroupProblem = message;
+      }
+    }
+    return { pid: runCalls(this.#libc, calls, memory, file), cgroupProblem };
+  }
+
+  /** With clone3(2), which a seccomp filter of this process may deny; otherwise the child moves itself. */
+  #enterCgroup(
+    calls: readonly ChildCall[],
+    memory: Memory,
+    { cgroup, file, open }: { cgroup: string; file: string; open: number[] },
+  ): number {
+    if (!this.#isClone3Denied) {
+      try {
+        const directory = keep(open, openSync(cgroup, constants.O_RDONLY | constants.O_DIRECTORY));
+        return runCalls(this.#libc, calls, memory, file, directory);
+      } catch (error) {
+        const { code, syscall } = error as NodeJS.ErrnoException;
+        if (syscall !== CLONE3 || (code !== 'ENOSYS' && code !== 'EPERM')) throw error;
+        this.#isClone3Denied = true;
+      }
+    }
+    const processes = keep(open, openSync(join(cgroup, 'cgroup.procs'), 'w'));
+    const enter = { name: 'cgroup', number: SYSCALL.write, args: [processes, memory.text('0'), 1] };
+    return runCalls(this.#libc, [enter, ...calls], memory, file);
   }
 }
 
 /** `files` and `full` differ in what Landlock restricts beside files. */
 function landlockVersionOf(level: 'files' | 'full', version: number): number {
   return level === 'full' ? version : Math.min(version, LANDLOCK_VERSION.truncate);
-}
-
-/** Memory for the arguments of system calls. It is alive as long as this object is. */
-class Memory {
-  readonly #libc: Libc;
-  readonly #kept: Buffer[] = [];
-
-  constructor(libc: Libc) {
-    this.#libc = libc;
-  }
-
-  bytes(buffer: Buffer): bigint {
-    this.#kept.push(buffer);
-    return this.#libc.addressOf(buffer);
-  }
-
-  text(value: string): bigint {
-    const length = Buffer.byteLength(value);
-    const buffer = Buffer.allocUnsafeSlow(length + 1);
-    buffer.write(value);
-    buffer.writeUInt8(0, length);
-    return this.bytes(buffer);
-  }
-
-  /** An array of texts that ends with a null pointer. */
-  texts(values: readonly string[]): bigint {
-    const array = Buffer.allocUnsafeSlow((values.length + 1) * 8).fill(0);
-    for (const [index, value] of values.entries()) array.writeBigUInt64LE(this.text(value), index * 8);
-    return this.bytes(array);
-  }
 }
 
 /** A mask in the status of this process, see proc(5). */
@@ -363,41 +380,6 @@ function execCall(memory: Memory, file: string, argv: string[], env: Record<stri
   };
 }
 
-/** Clones this process and makes the calls in the child. Returns its pid. @throws the error of the call that failed */
-function runCalls(libc: Libc, calls: readonly ChildCall[], memory: Memory, file: string): number {
-  const list = encodeCalls(calls);
-  const start = memory.bytes(list);
-  // A handler of Node must not run in the child.
-  const all = Buffer.alloc(SIGNAL_SET_BYTES, 0xff);
-  const before = Buffer.alloc(SIGNAL_SET_BYTES);
-  const mask = (set: Buffer, old: Buffer | null) =>
-    libc.syscall(
-      SYSCALL.rt_sigprocmask,
-      SIG_SETMASK,
-      libc.addressOf(set),
-      old === null ? 0 : libc.addressOf(old),
-      SIGNAL_SET_BYTES,
-    );
-  mask(all, before);
-  let pid: number;
-  try {
-    pid = libc.cloneAndCall(start, start + BigInt(list.length), CLONE_VM_VFORK_SIGCHLD);
-  } finally {
-    mask(before, null);
-  }
-  if (pid < 0) throw systemError('clone', -pid);
-  const failed = failedCall(calls, list);
-  if (failed === null) return pid;
-  waitForExit(libc, pid);
-  throw failed.name === 'execve'
-    ? Object.assign(systemError(`spawn ${file}`, failed.error), { path: file })
-    : systemError(`the sandbox of the process: ${failed.name}`, failed.error);
-}
-
-function waitForExit(libc: Libc, pid: number): void {
-  libc.syscall(SYSCALL.wait4, pid, 0, 0, 0);
-}
-
 /** Restricts a child, as a launch does, and ends it. */
 function probeSupport(libc: Libc): HostSupport {
   const version = libc.syscall(SYSCALL.landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -466,9 +448,4 @@ function openPath(path: string): number | null {
 function keep(open: number[], fd: number): number {
   open.push(fd);
   return fd;
-}
-
-function systemError(what: string, error: number): Error {
-  const code = getSystemErrorName(-error);
-  return Object.assign(new Error(`${what} ${code}`), { code });
 }

@@ -5,8 +5,11 @@ import { CHILD_CODE } from './child-calls.ts';
 export interface Libc {
   /** Makes a system call. Resolves with a negative error number on failure. */
   syscall(number: number, ...args: (number | bigint)[]): number;
-  /** Clones this process; the child makes the calls of a list, see `child-calls.ts`. Returns the pid. */
-  cloneAndCall(start: bigint, end: bigint, flags: number): number;
+  /**
+   * Clones this process with clone(2) or clone3(2) and their first two arguments. The child makes the calls of a list, see
+   * `child-calls.ts`. Returns the pid.
+   */
+  cloneAndCall(list: { start: bigint; end: bigint }, number: number, first: bigint, second: bigint): number;
   /** The address of the bytes of a buffer. They do not move; the caller keeps the buffer alive. */
   addressOf(buffer: Buffer): bigint;
 }
@@ -43,16 +46,19 @@ async function load(): Promise<Libc | LibcProblem> {
     if (protect(code, PAGE, PROT_READ_EXECUTE) !== 0) {
       return { problem: `mprotect failed with error ${koffi.errno()}` };
     }
+    const run = koffi.decode(code, koffi.proto('long run(uint64_t, uint64_t, long, uint64_t, uint64_t)')) as (
+      start: bigint,
+      end: bigint,
+      number: number,
+      first: bigint,
+      second: bigint,
+    ) => number;
     return {
       syscall: (number, ...args) => {
         const result = Number(syscall(number, ...[...args, 0, 0, 0, 0, 0, 0].slice(0, 6)));
         return result === -1 ? -koffi.errno() : result;
       },
-      cloneAndCall: koffi.decode(code, koffi.proto('long run(uint64_t, uint64_t, long)')) as (
-        start: bigint,
-        end: bigint,
-        flags: number,
-      ) => number,
+      cloneAndCall: ({ start, end }, number, first, second) => run(start, end, number, first, second),
       addressOf: (buffer) => koffi.address(buffer),
     };
   } catch (error) {

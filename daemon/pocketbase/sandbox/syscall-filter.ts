@@ -65,6 +65,7 @@ export const SYSCALL = {
   prlimit64: 302,
   sched_setattr: 314,
   seccomp: 317,
+  clone3: 435,
   landlock_create_ruleset: 444,
   landlock_add_rule: 445,
   landlock_restrict_self: 446,

@@ -1,12 +1,17 @@
 import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
+import { messageOf } from '../../../shared/errors.ts';
 import { connectHost } from '../../../shared/host.ts';
 import type { EndedBy } from '../../../shared/instance.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { exitReason } from '../../pocketbase/process/exit-reason.ts';
 import type { Prober } from '../../pocketbase/process/probe.ts';
-import { type ProcessExit, watchExit } from '../../pocketbase/process/process-driver.ts';
+import {
+  type InstanceProcess,
+  type ProcessExit,
+  watchExit,
+} from '../../pocketbase/process/process-driver.ts';
 import type { InstanceFiles } from '../instance-files.ts';
 import { endOfLog, lastLines } from '../instance-logs.ts';
 import type { InstanceSpec } from '../instance-spec.ts';
@@ -62,7 +67,7 @@ export async function watchRun(
   spec.onPort(port);
 
   const exitWatch = watchExit(process);
-  using memory = deps.memory.watch(process.pid, () => spec.limits().memory_bytes);
+  using memory = deps.memory.watch(process.pid, limitInForce(process, spec, deps.log));
   // At once, because it grows until its end.
   memory.exceeded.addEventListener('abort', () => process.signal('SIGSTOP'));
   const ended = AbortSignal.any([command, exitWatch.signal, memory.exceeded]);
@@ -102,6 +107,23 @@ export async function watchRun(
   // A killed process could not log a reason.
   const lines = exit.signal === null ? await lastLines(spec.log, logStart) : [];
   return { reason: exitReason(exit, lines, spec), exit, endedBy: null, uptimeMs };
+}
+
+/** Returns the limit in force, and sets it in the kernel when it has changed. */
+function limitInForce(process: InstanceProcess, spec: InstanceSpec, log: Logger): () => number | null {
+  let inKernel: number | null | undefined;
+  return () => {
+    const limit = spec.limits().memory_bytes;
+    if (limit === inKernel) return limit;
+    inKernel = limit;
+    process.limitMemory?.(limit).catch((error: unknown) => {
+      log.warn(
+        { instance: spec.name },
+        `the kernel does not limit the memory of the instance: ${messageOf(error)}`,
+      );
+    });
+    return limit;
+  };
 }
 
 function overMemory({ bytes }: MemoryWatch, { name, limits }: InstanceSpec): PhaseReason {

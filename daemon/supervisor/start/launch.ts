@@ -192,6 +192,9 @@ async function launchOn(
       `the instance runs without a log: ${spec.log.path} cannot be opened: ${process.logProblem}; fix that, then restart the instance`,
     );
   }
+  if (process.cgroupProblem) {
+    log.warn({ instance: spec.name }, `the instance runs without a cgroup: ${process.cgroupProblem}`);
+  }
   onSpawn(process, { port, logStart });
 
   const exitWatch = watchExit(process);

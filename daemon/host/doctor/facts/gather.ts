@@ -87,6 +87,7 @@ export async function gatherFacts(
     databases,
     flock,
     sandbox: await sandboxFacts(status, config, binary),
+    cgroup: status?.cgroup ?? null,
     daemon,
     fathomVersion: packageVersion(),
     interruptedChange: isRelease(packageRoot()) ? await readInterruption() : null,

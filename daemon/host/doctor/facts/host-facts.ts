@@ -1,4 +1,4 @@
-import type { DaemonStatus } from '../../../../shared/api/daemon.ts';
+import type { CgroupStatus, DaemonStatus } from '../../../../shared/api/daemon.ts';
 import type { Sandbox } from '../../../../shared/api/instances.ts';
 import type { FieldError } from '../../../../shared/errors.ts';
 import type { HostResources } from '../../../../shared/resource-use.ts';
@@ -41,6 +41,8 @@ export interface HostFacts {
   flock: 'ok' | 'missing' | 'no_fork_unknown';
   /** The sandbox with which instances start, or why it cannot be found out; null without a daemon and an executable to ask. */
   sandbox: Sandbox | { problem: string } | null;
+  /** What the kernel limits for each instance; null without a daemon that answers. */
+  cgroup: CgroupStatus | null;
   daemon: DaemonFacts;
   /** Version of this program. The daemon can have another one. */
   fathomVersion: string;

@@ -19,6 +19,8 @@ export interface Spawned {
   /** Why the log file could not be opened; null when it is open. */
   logProblem: string | null;
   sandbox: Sandbox;
+  /** Why it is not in its cgroup; null when it is, or when there is none. */
+  cgroupProblem: string | null;
   /** Resolves with the exit; with null when the spawner ended first and the exit is unknown. */
   exited: Promise<ProcessExit | null>;
 }
@@ -35,7 +37,7 @@ class SpawnerTimeout extends Error {
   }
 }
 
-type SpawnedProcess = Pick<Spawned, 'pid' | 'startTime' | 'logProblem' | 'sandbox'>;
+type SpawnedProcess = Pick<Spawned, 'pid' | 'startTime' | 'logProblem' | 'sandbox' | 'cgroupProblem'>;
 
 interface Pending {
   spawner: ChildProcess;
@@ -179,8 +181,8 @@ export class SpawnerClient {
     if (!pending) return;
     if (report.kind === 'pong' || report.kind === 'support') return;
     if (report.kind === 'spawned') {
-      const { pid, startTime, logProblem, sandbox } = report;
-      pending.spawned.resolve({ pid, startTime, logProblem, sandbox });
+      const { pid, startTime, logProblem, sandbox, cgroupProblem } = report;
+      pending.spawned.resolve({ pid, startTime, logProblem, sandbox, cgroupProblem });
       return;
     }
     this.#pending.delete(report.id);

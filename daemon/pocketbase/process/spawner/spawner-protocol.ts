@@ -7,6 +7,8 @@ export interface ProcessExit {
   /** Null when a signal ended the process, or when its exit is unknown because it is not a child. */
   code: number | null;
   signal: string | null;
+  /** The kernel ended it because of the memory limit of its cgroup. */
+  isOutOfMemory?: true;
 }
 
 export interface SpawnRequest {
@@ -19,6 +21,8 @@ export interface SpawnRequest {
   logFile: string;
   /** The process itself holds a lock on this file for its lifetime. If another one has it, the exit code is 200. */
   lockFile: string;
+  /** The directory of a cgroup that the process starts in; null for that of the spawner. */
+  cgroup: string | null;
   sandbox: SandboxRequest;
 }
 
@@ -37,7 +41,10 @@ export interface SpawnerPing {
 export type SpawnerReport =
   | { id: number; kind: 'pong' }
   | { id: number; kind: 'support'; support: HostSupport }
-  /** `logProblem`: why the log file could not be opened; null when it is open. */
+  /**
+   * `logProblem`: why the log file could not be opened; null when it is open. `cgroupProblem`: why the process is not in
+   * its cgroup; null when it is.
+   */
   | {
       id: number;
       kind: 'spawned';
@@ -45,6 +52,7 @@ export type SpawnerReport =
       startTime: number;
       logProblem: string | null;
       sandbox: Sandbox;
+      cgroupProblem: string | null;
     }
   | { id: number; kind: 'failed'; code: string | null; message: string; path: string | null }
   | ({ id: number; kind: 'exited' } & ProcessExit);

@@ -5,8 +5,9 @@
  * It ends with the daemon. The processes that it started keep running: the next daemon takes them over.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import type { Sandbox } from '../../../../shared/api/instances.ts';
 import { messageOf } from '../../../../shared/errors.ts';
 import { Launcher } from '../../sandbox/launcher.ts';
@@ -37,18 +38,19 @@ function launcherStarter(launcher: Launcher): Starter {
   });
   return {
     support: launcher.support,
-    start: ({ id, file, args, env, lockFile, sandbox: request }, log, logProblem) => {
-      const { pid, sandbox } = launcher.launch({
+    start: ({ id, file, args, env, lockFile, cgroup, sandbox: request }, log, logProblem) => {
+      const { pid, ...started } = launcher.launch({
         file,
         argv: [file, ...args],
         env,
         log,
         lockFile,
         lockedExitCode: LOCKED_EXIT_CODE,
+        cgroup,
         sandbox: request,
       });
       running.set(pid, id);
-      sendSpawned(id, pid, { logProblem, sandbox });
+      sendSpawned(id, pid, { logProblem, ...started });
     },
   };
 }
@@ -58,7 +60,7 @@ function plainStarter(libcProblem: string): Starter {
   const support = { libcProblem, landlock: 0, landlockProblem: null, seccompProblem: null };
   return {
     support,
-    start: ({ id, file, args, env, lockFile, sandbox: { setting } }, log, logProblem) => {
+    start: ({ id, file, args, env, lockFile, cgroup, sandbox: { setting } }, log, logProblem) => {
       const sandbox = chooseSandbox(setting, support, 'program');
       if ('unavailable' in sandbox) throw new Error(sandbox.unavailable);
       // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
@@ -67,11 +69,25 @@ function plainStarter(libcProblem: string): Starter {
         env,
         stdio: ['ignore', log, log],
       });
-      child.once('spawn', () => sendSpawned(id, child.pid as number, { logProblem, sandbox }));
+      child.once('spawn', () => {
+        const pid = child.pid as number;
+        sendSpawned(id, pid, { logProblem, sandbox, cgroupProblem: moveInto(cgroup, pid) });
+      });
       child.once('error', (error) => sendFailed(id, error));
       child.once('exit', (code, signal) => send({ id, kind: 'exited', code, signal }));
     },
   };
+}
+
+/** Returns why the process cannot be moved into the cgroup; null when it is there, or when there is none. */
+function moveInto(cgroup: string | null, pid: number): string | null {
+  if (cgroup === null) return null;
+  try {
+    writeFileSync(join(cgroup, 'cgroup.procs'), String(pid));
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 function signalName(number: number | null): string | null {
@@ -113,10 +129,10 @@ function openLog(path: string): { fd: number; problem: string | null } {
 function sendSpawned(
   id: number,
   pid: number,
-  { logProblem, sandbox }: { logProblem: string | null; sandbox: Sandbox },
+  started: { logProblem: string | null; sandbox: Sandbox; cgroupProblem: string | null },
 ): void {
   const startTime = processStat(pid)?.startTime ?? 0;
-  send({ id, kind: 'spawned', pid, startTime, logProblem, sandbox });
+  send({ id, kind: 'spawned', pid, startTime, ...started });
 }
 
 function sendFailed(id: number, error: NodeJS.ErrnoException): void {

@@ -1,0 +1,110 @@
+import { getSystemErrorName } from 'node:util';
+import { type ChildCall, encodeCalls, failedCall } from './child-calls.ts';
+import type { Libc } from './libc.ts';
+import { SYSCALL } from './syscall-filter.ts';
+
+const SIGCHLD = 17;
+const CLONE_VM_VFORK = 0x4000 | 0x100;
+const CLONE_INTO_CGROUP = 0x2_0000_0000n;
+/** The size of `struct clone_args` with `cgroup`, its last field. */
+const CLONE_ARGS_BYTES = 88;
+const CLONE_ARGS_EXIT_SIGNAL_AT = 32;
+const CLONE_ARGS_CGROUP_AT = 80;
+export const SIG_SETMASK = 2;
+export const SIGNAL_SET_BYTES = 8;
+/** The name of the call in an error. */
+export const CLONE3 = 'clone3';
+
+/** Memory for the arguments of system calls. It is alive as long as this object is. */
+export class Memory {
+  readonly #libc: Libc;
+  readonly #kept: Buffer[] = [];
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  bytes(buffer: Buffer): bigint {
+    this.#kept.push(buffer);
+    return this.#libc.addressOf(buffer);
+  }
+
+  text(value: string): bigint {
+    const length = Buffer.byteLength(value);
+    const buffer = Buffer.allocUnsafeSlow(length + 1);
+    buffer.write(value);
+    buffer.writeUInt8(0, length);
+    return this.bytes(buffer);
+  }
+
+  /** An array of texts that ends with a null pointer. */
+  texts(values: readonly string[]): bigint {
+    const array = Buffer.allocUnsafeSlow((values.length + 1) * 8).fill(0);
+    for (const [index, value] of values.entries()) array.writeBigUInt64LE(this.text(value), index * 8);
+    return this.bytes(array);
+  }
+}
+
+/** A call that clones this process, with its first two arguments. */
+function cloneCall(memory: Memory, cgroup: number | null): { name: string; args: [number, bigint, bigint] } {
+  if (cgroup === null) {
+    return { name: 'clone', args: [SYSCALL.clone, BigInt(CLONE_VM_VFORK | SIGCHLD), 0n] };
+  }
+  const args = Buffer.allocUnsafeSlow(CLONE_ARGS_BYTES).fill(0);
+  args.writeBigUInt64LE(BigInt(CLONE_VM_VFORK) | CLONE_INTO_CGROUP, 0);
+  args.writeBigUInt64LE(BigInt(SIGCHLD), CLONE_ARGS_EXIT_SIGNAL_AT);
+  args.writeBigUInt64LE(BigInt(cgroup), CLONE_ARGS_CGROUP_AT);
+  return { name: CLONE3, args: [SYSCALL.clone3, memory.bytes(args), BigInt(CLONE_ARGS_BYTES)] };
+}
+
+/**
+ * Clones this process and makes the calls in the child. Returns its pid.
+ *
+ * @param cgroup the descriptor of the directory of the child's cgroup
+ * @throws the error of the call that failed
+ */
+export function runCalls(
+  libc: Libc,
+  calls: readonly ChildCall[],
+  memory: Memory,
+  file: string,
+  cgroup: number | null = null,
+): number {
+  const clone = cloneCall(memory, cgroup);
+  const list = encodeCalls(calls);
+  const start = memory.bytes(list);
+  // A handler of Node must not run in the child.
+  const all = Buffer.alloc(SIGNAL_SET_BYTES, 0xff);
+  const before = Buffer.alloc(SIGNAL_SET_BYTES);
+  const mask = (set: Buffer, old: Buffer | null) =>
+    libc.syscall(
+      SYSCALL.rt_sigprocmask,
+      SIG_SETMASK,
+      libc.addressOf(set),
+      old === null ? 0 : libc.addressOf(old),
+      SIGNAL_SET_BYTES,
+    );
+  mask(all, before);
+  let pid: number;
+  try {
+    pid = libc.cloneAndCall({ start, end: start + BigInt(list.length) }, ...clone.args);
+  } finally {
+    mask(before, null);
+  }
+  if (pid < 0) throw Object.assign(systemError(clone.name, -pid), { syscall: clone.name });
+  const failed = failedCall(calls, list);
+  if (failed === null) return pid;
+  waitForExit(libc, pid);
+  throw failed.name === 'execve'
+    ? Object.assign(systemError(`spawn ${file}`, failed.error), { path: file })
+    : systemError(`the sandbox of the process: ${failed.name}`, failed.error);
+}
+
+export function waitForExit(libc: Libc, pid: number): void {
+  libc.syscall(SYSCALL.wait4, pid, 0, 0, 0);
+}
+
+export function systemError(what: string, error: number): Error {
+  const code = getSystemErrorName(-error);
+  return Object.assign(new Error(`${what} ${code}`), { code });
+}
