@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { originOf } from '../http/client-address.ts';
+import { peerUserOf } from '../http/listen/peer.ts';
 import type { Api } from '../http/serve.ts';
 import type { AuditTrail, NewAuditEntry } from './audit-trail.ts';
 
@@ -58,6 +59,7 @@ function toAuditEntry(
   const recorded = Object.fromEntries(
     RECORDED.flatMap((key) => (members[key] === undefined ? [] : [[key, members[key]]])),
   );
+  const uid = caller?.kind === 'local' ? peerUserOf(request.raw.socket) : null;
   const target = [name, id, user_id, body['email'], body['signature']].find((it) => typeof it === 'string');
   return {
     actor_kind: caller?.kind ?? 'anonymous',
@@ -66,7 +68,7 @@ function toAuditEntry(
     action,
     target: target ?? (status < 400 ? createdId(payload) : ''),
     outcome: status < 400 ? 'ok' : status === 401 || status === 403 ? 'refused' : 'failed',
-    detail: JSON.stringify({ status, ...recorded }),
+    detail: JSON.stringify({ status, ...recorded, ...(uid === null ? {} : { uid }) }),
     request_id: request.id,
   };
 }

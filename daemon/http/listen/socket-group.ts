@@ -6,11 +6,11 @@ const EXECUTE_BY_GROUP = 0o010;
 const EXECUTE_BY_ALL = 0o001;
 
 /**
- * Gives a group access to the socket and its directory.
+ * Gives a group access to the socket and its directory. Returns its id.
  *
  * @throws FathomError `config.invalid` when the group does not exist, or this user may not give files to it
  */
-export async function allowGroup(path: string, group: string): Promise<void> {
+export async function allowGroup(path: string, group: string): Promise<number> {
   const gid = await findGroupId(group);
   const directory = dirname(path);
   const { mode, gid: directoryGid } = await stat(directory);
@@ -18,9 +18,10 @@ export async function allowGroup(path: string, group: string): Promise<void> {
     await changeGroup(path, gid);
     const canEnter =
       (mode & EXECUTE_BY_ALL) !== 0 || (directoryGid === gid && (mode & EXECUTE_BY_GROUP) !== 0);
-    if (canEnter) return;
+    if (canEnter) return gid;
     await changeGroup(directory, gid);
     await chmod(directory, (mode & 0o700) | EXECUTE_BY_GROUP);
+    return gid;
   } catch (error) {
     throw invalid(
       `cannot give ${path} to the group '${group}' (${messageOf(error)}); make the user that runs fathomd a member of it`,
