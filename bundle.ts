@@ -98,6 +98,7 @@ const daemon = await build({
     'daemon/accounts/sign-up/password-estimator.ts',
     'daemon/pocketbase/data/page-checker.ts',
     'daemon/queue/runner/runner-main.ts',
+    'daemon/queue/runner/confined-main.ts',
     'daemon/queue/runner/handler-thread.ts',
     'daemon/queue/handlers/*.ts',
   ],

@@ -86,6 +86,7 @@ export function createDatabaseServices(deps: {
     applications: config.applications,
     guard,
     binary,
+    driver,
     log,
   });
   const catalog = new Catalog({

@@ -8,7 +8,11 @@ import { modulePath } from '../base/package.ts';
 import { httpPayloadSchema } from './handlers/http-payload.ts';
 import { mailPayloadSchema } from './handlers/mail-payload.ts';
 
+/** Who wrote a handler: Fathom or the administrator. */
+export type HandlerOrigin = 'own' | 'custom';
+
 export interface FoundHandler {
+  origin: HandlerOrigin;
   /** URL of the module. It changes with the file, so that a running process loads the new version. */
   module: string;
   /** Whether the handler needs the user's database. `if_any`: it gets the database when the task has a user. */
@@ -28,8 +32,9 @@ interface BuiltInHandler extends FoundHandler {
   payload?: z.ZodType;
 }
 
-function builtIn(file: string, handler: Omit<BuiltInHandler, 'module'>): BuiltInHandler {
-  return { module: pathToFileURL(modulePath(`daemon/queue/handlers/${file}`)).href, ...handler };
+function builtIn(file: string, handler: Omit<BuiltInHandler, 'module' | 'origin'>): BuiltInHandler {
+  const module = pathToFileURL(modulePath(`daemon/queue/handlers/${file}`)).href;
+  return { origin: 'own', module, ...handler };
 }
 
 const WRITABLE_BY_ALL = 0o002;
@@ -54,7 +59,8 @@ export function findHandler(type: string, tasksDir: string): FoundHandler | null
     if (!found) continue;
     requireNotWorldWritable(path, found.mode);
     requireNotWorldWritable(tasksDir, statSync(tasksDir).mode);
-    return { module: `${pathToFileURL(path).href}?changed=${found.mtimeMs}`, database: 'if_any' };
+    const module = `${pathToFileURL(path).href}?changed=${found.mtimeMs}`;
+    return { origin: 'custom', module, database: 'if_any' };
   }
   return null;
 }

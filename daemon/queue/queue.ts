@@ -8,6 +8,7 @@ import type { MasterKeys } from '../keys/envelope.ts';
 import type { Seal } from '../keys/master-keys.ts';
 import { type PlannedTask, predictFailure } from './handler-registry.ts';
 import { QueueWatch } from './queue-watch.ts';
+import type { HandlerConfinement } from './runner/messages.ts';
 import { RunnerPool } from './runner/runner-pool.ts';
 import { Schedules } from './schedules.ts';
 import { HookClient } from './store/hook-client.ts';
@@ -33,6 +34,8 @@ export interface WorkerOptions {
   host: TaskHost;
   masterKeys: MasterKeys;
   tasksDir: string;
+  /** What handlers of the administrator cannot use; null without a sandbox. */
+  confinement: HandlerConfinement | null;
   /** Entries of QUEUE_ALLOWED_TARGETS. */
   allowedTargets: readonly string[];
   slots: number;
@@ -44,14 +47,21 @@ export interface WorkerOptions {
 
 /** Creates a worker with its runners. Call `close` after the worker has stopped; it ends the runners. */
 export function createWorker(options: WorkerOptions): { worker: Worker; close: () => Promise<void> } {
-  const runners = new RunnerPool({ memoryMb: HANDLER_MEMORY_MB });
+  const memoryMb = HANDLER_MEMORY_MB;
+  const runners = {
+    own: new RunnerPool({ memoryMb, confinement: null }),
+    custom: new RunnerPool({ memoryMb, confinement: options.confinement }),
+  };
   const worker = new Worker({
     ...options,
     leaseMs: options.leaseMs ?? LEASE_MS,
     runners,
     prepare: createTaskPreparer(options),
   });
-  return { worker, close: () => runners.close() };
+  const close = async () => {
+    await Promise.all([runners.own.close(), runners.custom.close()]);
+  };
+  return { worker, close };
 }
 
 export interface QueueOptions extends Omit<WorkerOptions, 'hooks' | 'onActivity'> {

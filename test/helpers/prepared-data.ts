@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -5,10 +6,12 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
 import { createLog } from '../../daemon/base/log/log.ts';
+import { systemClock } from '../../daemon/base/time/clock.ts';
 import { randomSecret, replaceCollectionSecrets } from '../../daemon/databases/owner/collection-secrets.ts';
 import { TemplateStore } from '../../daemon/databases/provisioning/template.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import { ChildProcessDriver } from '../../daemon/pocketbase/process/process-driver.ts';
 
 const PACKAGE = join(import.meta.dirname, '..', '..');
 const GLOBAL_DATA = join('global', 'pb_data');
@@ -27,6 +30,11 @@ export async function setup(): Promise<() => Promise<void>> {
   const prepared = await mkdtemp(join(tmpdir(), 'fathom-prepared-'));
   const binary = await verifyBinary(null);
   const log = createLog({ level: 'error' });
+  const driver = new ChildProcessDriver({
+    fleetId: randomUUID(),
+    clock: systemClock,
+    sandboxes: { setting: 'auto', fleetDirectories: [prepared] },
+  });
   await new TemplateStore({
     directory: join(prepared, 'templates'),
     packageDir: join(PACKAGE, 'pb_migrations', 'user'),
@@ -36,8 +44,10 @@ export async function setup(): Promise<() => Promise<void>> {
       trustedProxy: { headers: [], useLeftmostIP: false },
     },
     binary,
+    driver,
     log,
   }).get();
+  driver.close();
   const data = join(prepared, GLOBAL_DATA);
   await execa(binary.path, [
     'migrate',

@@ -83,6 +83,7 @@ export class WorkerStage {
       },
       masterKeys: [{ id: 'unused', key: Buffer.alloc(32) }],
       tasksDir: TEST_TASKS,
+      confinement: null,
       allowedTargets: [],
       slots,
       pollIntervalMs: 600_000,

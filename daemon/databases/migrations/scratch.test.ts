@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { bareInstance } from '../../../test/helpers/bare-instance.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { verifyBinary } from '../../pocketbase/binary/binary.ts';
 import { readMigrationSet, writeMigrationSet } from './migration-set.ts';
@@ -13,6 +14,7 @@ it('ends and names a migration that does not end', async () => {
     '1_logs.js': "migrate((app) => { for (let i = 0; i < 500; i++) app.logger().info('row'); });",
   };
   const { path: binary } = await verifyBinary(null);
+  const { driver } = await bareInstance();
   const tries = Object.entries(endless).map(async ([name, text]) => {
     const directory = await scratch();
     await mkdir(join(directory, 'apps', 'a', 'migrations'), { recursive: true });
@@ -24,6 +26,7 @@ it('ends and names a migration that does not end', async () => {
     const migrationsDir = join(directory, 'migrations');
     await writeMigrationSet(files, migrationsDir);
     const run = {
+      driver,
       binary,
       dataDir: join(directory, 'pb_data'),
       migrationsDir,

@@ -1,7 +1,8 @@
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
-import { inheritedEnvironment, migrateArguments } from '../../pocketbase/process/command.ts';
 import { describeFailure, migrationFailure } from '../../pocketbase/process/migrate.ts';
+import type { ProcessDriver } from '../../pocketbase/process/process-driver.ts';
 import { isMigration, type MigrationFile, writeMigrationSet } from './migration-set.ts';
 
 /** Thrown when a set of migrations cannot be used. */
@@ -15,6 +16,7 @@ export class SetRefused extends Error {
 }
 
 export interface ScratchRun {
+  driver: Pick<ProcessDriver, 'spawn'>;
   binary: string;
   dataDir: string;
   migrationsDir: string;
@@ -71,20 +73,37 @@ function addMark(file: MigrationFile): MigrationFile {
   return { ...file, content: Buffer.concat([Buffer.from(prelude), file.content]) };
 }
 
-async function migrate({ binary, dataDir, migrationsDir, environment, timeoutMs }: ScratchRun) {
-  const { execa } = await import('execa');
-  const result = await execa(
-    binary,
-    migrateArguments({ dataDir, migrationsDir, hooksDir: join(dataDir, 'none') }),
-    {
-      all: true,
-      reject: false,
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-      extendEnv: false,
-      env: { ...inheritedEnvironment(process.env), ...environment },
-      stdin: 'ignore',
-    },
-  );
-  return { text: result.all, exitCode: result.exitCode, timedOut: result.timedOut };
+/** In the sandbox of an instance: a migration that works here also works there. */
+async function migrate({ driver, binary, dataDir, migrationsDir, environment, timeoutMs }: ScratchRun) {
+  const directory = dirname(dataDir);
+  const [logFile, lockFile] = [join(directory, 'migrate.log'), join(directory, 'migrate.lock')];
+  try {
+    const process = await driver.spawn({
+      mode: 'migrate',
+      name: 'scratch',
+      binary,
+      dataDir,
+      lockFile,
+      logFile,
+      host: '127.0.0.1',
+      port: 0,
+      migrationsDir,
+      hooksDir: null,
+      hooksPool: 1,
+      environment,
+      kind: 'user',
+      memoryBytes: null,
+    });
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      process.signal('SIGKILL');
+    }, timeoutMs);
+    const { code } = await process.exited;
+    clearTimeout(timer);
+    return { text: await readFile(logFile, 'utf8'), exitCode: code, timedOut };
+  } finally {
+    for (const path of [logFile, lockFile, join(directory, 'tmp')])
+      await rm(path, { recursive: true, force: true });
+  }
 }

@@ -13,6 +13,7 @@ import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import { limitRequestLog } from '../../pocketbase/logs/request-log-limit.ts';
+import type { ProcessDriver } from '../../pocketbase/process/process-driver.ts';
 import { recordApplied } from '../migrations/applied.ts';
 import {
   type ApplicationSettings,
@@ -43,6 +44,7 @@ export interface TemplateOptions {
   /** Part of the settings of every database. */
   guard: GuardSettings;
   binary: Binary;
+  driver: ProcessDriver;
   log: Logger;
 }
 
@@ -160,14 +162,14 @@ export class TemplateStore {
   }
 
   async #build(set: MigrationSet, final: string): Promise<void> {
-    const { directory, binary, guard, log } = this.#options;
+    const { directory, binary, driver, guard, log } = this.#options;
     const building = join(directory, `.building-${randomUUID()}`);
     const template = templateIn(building, set);
     const scratch = join(building, 'scratch');
     try {
       await makeDirectory(template.pbData);
       await writeMigrationSet(set.files, template.migrationsDir);
-      const run = { binary: binary.path, environment: {}, timeoutMs: CHECK_TIMEOUT_MS };
+      const run = { driver, binary: binary.path, environment: {}, timeoutMs: CHECK_TIMEOUT_MS };
       await migrateScratch(
         { ...run, dataDir: template.pbData, migrationsDir: template.migrationsDir },
         set.files,

@@ -22,7 +22,7 @@ const PATH_RULE = 1;
 const PORT_RULE = 2;
 
 /** What a process may do with a path and everything below it. */
-export type Access = 'read' | 'execute' | 'write' | 'device';
+export type Access = 'read' | 'execute' | 'write' | 'device' | 'all';
 
 const ACCESS: Record<Access, number> = {
   read: READ_FILE | READ_DIR,
@@ -31,6 +31,7 @@ const ACCESS: Record<Access, number> = {
   write:
     READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | REFER,
   device: READ_FILE | WRITE_FILE,
+  all: IOCTL_DEV * 2 - 1,
 };
 
 /** Rights that a file, which is no directory, can have. */
@@ -53,6 +54,14 @@ export function rulesetAttributes(version: number): Buffer {
   attributes.writeBigUInt64LE(BigInt(BIND_TCP), 8);
   attributes.writeBigUInt64LE(BigInt(ABSTRACT_UNIX_SOCKET | SIGNAL), 16);
   return attributes.subarray(0, size);
+}
+
+/** The same for a process that may use every port and service: files, and signals to others. */
+export function fileRulesetAttributes(version: number): Buffer {
+  const attributes = Buffer.from(rulesetAttributes(version));
+  if (attributes.length > 8) attributes.writeBigUInt64LE(0n, 8);
+  if (attributes.length > 16) attributes.writeBigUInt64LE(BigInt(SIGNAL), 16);
+  return attributes;
 }
 
 /** A rule for landlock_add_rule(2). */

@@ -22,6 +22,16 @@ export function parseRetryAfter(requested: unknown): number | null {
   return Math.min(Math.max(0, requested), MAX_RETRY_AFTER_MS);
 }
 
+/** What handlers of an administrator cannot use. */
+export interface HandlerConfinement {
+  /** Files and directories. */
+  hidden: readonly string[];
+  /** Paths in hidden directories that they can use. */
+  visible: readonly string[];
+  /** Their TMPDIR. Created if it is missing. */
+  temporaryDir: string;
+}
+
 /** Access to the database of the task's user. */
 export interface DatabaseAccess {
   name: string;

@@ -1,21 +1,17 @@
-import { Runner } from './runner.ts';
+import { Runner, type RunnerOptions } from './runner.ts';
 
 /** A runner is replaced after this many tasks, so that leftovers of handlers do not accumulate. */
 const MAX_TASKS = 5_000;
 
-export interface RunnerPoolOptions {
-  memoryMb: number;
-}
-
 /** Keeps runners ready, so that a task does not wait for the start of a process. */
 export class RunnerPool {
-  readonly #options: RunnerPoolOptions;
+  readonly #options: RunnerOptions;
   readonly #idle: Runner[] = [];
   readonly #all = new Set<Runner>();
   readonly #tasks = new WeakMap<Runner, number>();
   #isClosed = false;
 
-  constructor(options: RunnerPoolOptions) {
+  constructor(options: RunnerOptions) {
     this.#options = options;
   }
 
@@ -58,7 +54,7 @@ export class RunnerPool {
   }
 
   #start(): Runner {
-    const runner = new Runner({ memoryMb: this.#options.memoryMb });
+    const runner = new Runner(this.#options);
     this.#all.add(runner);
     return runner;
   }

@@ -6,6 +6,7 @@ import { modulePath } from '../../base/package.ts';
 import {
   eachLine,
   type FromRunner,
+  type HandlerConfinement,
   type HandlerError,
   handlerError,
   type LeaseMessage,
@@ -16,6 +17,7 @@ import {
 } from './messages.ts';
 
 const PROGRAM = modulePath('daemon/queue/runner/runner-main');
+const CONFINED_PROGRAM = modulePath('daemon/queue/runner/confined-main');
 const MEMORY_CHECK_MS = 500;
 const PAGE_BYTES = 4096;
 /** Memory of a Node process without a handler, and memory outside the heap of the thread. */
@@ -34,6 +36,12 @@ export interface RunHost {
 
 export type RunnerEnd = Extract<FromRunner, { kind: 'done' | 'failed' }>;
 
+export interface RunnerOptions {
+  memoryMb: number;
+  /** Null runs handlers with all rights of this process. */
+  confinement: HandlerConfinement | null;
+}
+
 /** One process that runs handlers, one task at a time. It is reused while tasks end normally. */
 export class Runner {
   readonly #child: ChildProcess;
@@ -48,9 +56,11 @@ export class Runner {
   /** Resolves when the process can take a task; rejects when it ends before. */
   readonly ready: Promise<void>;
 
-  constructor({ memoryMb }: { memoryMb: number }) {
+  constructor({ memoryMb, confinement }: RunnerOptions) {
     this.#memoryMb = memoryMb;
-    this.#child = fork(PROGRAM, [String(memoryMb)], {
+    const [program, args] =
+      confinement === null ? [PROGRAM, []] : [CONFINED_PROGRAM, [JSON.stringify(confinement)]];
+    this.#child = fork(program, [...args, String(memoryMb)], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       env: Object.fromEntries(
         PASSED_VARIABLES.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),

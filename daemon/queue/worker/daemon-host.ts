@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts';
 import type { Catalog } from '../../databases/catalog.ts';
 import type { Provisioner } from '../../databases/provisioning/provisioner.ts';
 import type { EventBus } from '../../events/bus.ts';
+import { handlerConfinement } from '../handler-confinement.ts';
 import { Queue, type QueueOptions } from '../queue.ts';
 import type { TaskHost } from './prepare.ts';
 
@@ -57,6 +58,7 @@ export function createDaemonQueue({
     random: Math.random,
     host: createDaemonHost({ catalog, provisioner, host }),
     tasksDir: config.tasksDir,
+    confinement: handlerConfinement(config),
     allowedTargets: [...config.worker.allowedTargets, ...extraTargets],
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,

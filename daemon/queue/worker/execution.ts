@@ -1,6 +1,7 @@
 import type { ClaimedTask } from '../../../shared/hooks/queue-operations.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { type Clock, runAfter } from '../../base/time/clock.ts';
+import type { HandlerOrigin } from '../handler-registry.ts';
 import { type HandlerError, handlerError } from '../runner/messages.ts';
 import type { Runner } from '../runner/runner.ts';
 import type { RunnerPool } from '../runner/runner-pool.ts';
@@ -16,7 +17,8 @@ const ENDED = 'ended';
 export interface ExecutionDeps {
   clock: Clock;
   log: Logger;
-  runners: RunnerPool;
+  /** `own` runs the handlers of Fathom, `custom` those of the administrator. */
+  runners: Record<HandlerOrigin, RunnerPool>;
   /** `signal` is aborted when the task is stopped during the preparation. */
   prepare: (task: ClaimedTask, signal: AbortSignal) => Promise<PreparedTask>;
   leaseMs: number;
@@ -125,11 +127,12 @@ export class Execution {
   }
 
   async #attempt(): Promise<AttemptEnd> {
-    const { clock, log, runners, prepare } = this.#deps;
+    const { clock, log, prepare } = this.#deps;
     void runAfter(clock, this.task.timeout_s * 1000, this.#ended.signal, () =>
       this.#stop('timeout', `out of time after ${this.task.timeout_s} s`),
     );
     let prepared: PreparedTask;
+    let runners: RunnerPool;
     let runner: Runner;
     try {
       // The preparation may wait for a response; a stop does not wait for it.
@@ -139,6 +142,7 @@ export class Execution {
       ]);
       if (first === null) return { kind: 'returned' };
       prepared = first;
+      runners = this.#deps.runners[prepared.origin];
       runner = await runners.take();
     } catch (error) {
       return {

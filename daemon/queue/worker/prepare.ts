@@ -1,7 +1,7 @@
 import { FathomError } from '../../../shared/errors.ts';
 import type { ClaimedTask } from '../../../shared/hooks/queue-operations.ts';
 import type { MasterKey } from '../../keys/envelope.ts';
-import { findHandler } from '../handler-registry.ts';
+import { findHandler, type HandlerOrigin } from '../handler-registry.ts';
 import type { DatabaseAccess, RunRequest } from '../runner/messages.ts';
 import { openPayload } from '../store/payload-secrets.ts';
 
@@ -19,6 +19,7 @@ export interface TaskHost {
 }
 
 export interface PreparedTask {
+  origin: HandlerOrigin;
   request: Omit<RunRequest, 'leaseMs'>;
   /** Hides the task's secrets. */
   redact: (text: string) => string;
@@ -49,6 +50,7 @@ export function createTaskPreparer(deps: {
     const needsDatabase = handler.database === 'required' || (handler.database === 'if_any' && user !== null);
     const { id, type, attempt, max_attempts, epoch } = task;
     return {
+      origin: handler.origin,
       request: {
         kind: 'run',
         module: handler.module,

@@ -80,7 +80,7 @@ export class Worker {
    * @throws when no runner can be started; FathomError `config.invalid` when the control plane rejects this worker
    */
   async start(): Promise<void> {
-    await this.#deps.runners.warm();
+    await this.#deps.runners.own.warm();
     if (this.#isStopped) return;
     this.#isClaiming = true;
     this.#heartbeat.start();

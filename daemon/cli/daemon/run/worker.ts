@@ -11,6 +11,7 @@ import { ControlPlaneClient } from '../../../control-plane/client.ts';
 import { keyWarnings } from '../../../host/doctor/key-checks.ts';
 import { hookTokenOf } from '../../../keys/hook-token.ts';
 import { masterKeysOf } from '../../../keys/master-keys.ts';
+import { handlerConfinement } from '../../../queue/handler-confinement.ts';
 import { createWorker, DRAIN_MS } from '../../../queue/queue.ts';
 import { HookClient } from '../../../queue/store/hook-client.ts';
 import { createRemoteHost } from '../../../queue/worker/remote-host.ts';
@@ -63,6 +64,7 @@ export async function runWorker(
     }),
     masterKeys,
     tasksDir: config.tasksDir,
+    confinement: handlerConfinement(config),
     allowedTargets: config.worker.allowedTargets,
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,
