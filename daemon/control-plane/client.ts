@@ -1,6 +1,7 @@
 import PocketBase, { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
 import { HOOK_TOKEN_HEADER } from '../keys/hook-token.ts';
+import { isUnavailableResponse } from '../pocketbase/sockets/unavailable.ts';
 
 /** Shorter than the timeout of Fathom's clients, so that they receive an error that names the global PocketBase. */
 const READ_TIMEOUT_MS = 8_000;
@@ -103,8 +104,7 @@ export class ControlPlaneClient {
 }
 
 function translate(error: unknown): unknown {
-  // Status 0: no response.
-  if (error instanceof ClientResponseError && error.status === 0) {
+  if (error instanceof ClientResponseError && isUnanswered(error)) {
     return new FathomError(
       'control_plane.unavailable',
       'the global PocketBase does not answer; the daemon is restarting it, try again in a moment',
@@ -115,6 +115,11 @@ function translate(error: unknown): unknown {
     return unreadable(error);
   }
   return error;
+}
+
+/** Whether no process of the database responded. Status 0: nothing did. */
+export function isUnanswered({ status, response }: ClientResponseError): boolean {
+  return status === 0 || isUnavailableResponse(status, response);
 }
 
 /** The error for a global PocketBase that answers but cannot read its data. */

@@ -7,6 +7,7 @@ import {
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 import type { Collection } from '../../shared/api/databases.ts';
 import { FathomError } from '../../shared/errors.ts';
+import { isUnanswered } from '../control-plane/client.ts';
 import { listRecords } from '../control-plane/records.ts';
 import { SUPERUSERS_COLLECTION_ID } from '../keys/instance-access.ts';
 import type { CatalogEntry } from './catalog.ts';
@@ -118,7 +119,7 @@ function translate(error: unknown, name: string): unknown {
   if (error.status === 404) {
     return new FathomError('not_found', `${name} has no such collection`, { cause: error });
   }
-  if (error.status === 0) {
+  if (isUnanswered(error)) {
     return new FathomError('instance.not_running', `${name} does not answer now; check its log`, {
       cause: error,
     });

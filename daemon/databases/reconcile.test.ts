@@ -95,7 +95,7 @@ beforeEach(async () => {
     host: '127.0.0.1',
     base: 9000,
     range: 10,
-    isFree: () => Promise.resolve(true),
+    sockets: { hold: () => Promise.resolve(true), release: () => {} },
   });
   fleet = new Fleet({
     driver,

@@ -36,7 +36,7 @@ import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { Monitor } from '../supervisor/health/monitor.ts';
 import { type DamageRecord, hostFiles } from '../supervisor/instance-files.ts';
-import { PortAllocator } from '../supervisor/start/ports.ts';
+import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
 import { createIdentityServices } from './identity-services.ts';
 import type { Host } from './prepare-host.ts';
@@ -106,7 +106,14 @@ export async function createServices({
     },
   });
   resources.defer(() => driver.close());
-  const ports = new PortAllocator({ host: config.bindAddress, ...config.ports });
+  const ports = new PortAllocator({
+    host: config.bindAddress,
+    ...config.ports,
+    sockets: {
+      hold: async (address, port) => (await driver.hold(address, port)) ?? portIsFree(address, port),
+      release: (port) => driver.release(port),
+    },
+  });
   const damage: DamageRecord = new Map();
   const diskReasons: DiskReasons = new Map();
   const fleet = new Fleet({
@@ -212,6 +219,7 @@ export async function createServices({
       usage: monitor.usage,
       sandbox: await driver.sandboxFor(binary.path),
       cgroup: driver.cgroups,
+      sockets: await driver.sockets(),
       log: host.logLosses(),
     };
   };

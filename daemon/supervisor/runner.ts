@@ -13,6 +13,7 @@ import { type LaunchDeps, type LaunchOutcome, launch } from './start/launch.ts';
 import { PreparedFile } from './start/prepared-file.ts';
 import { findHolder, takeOver } from './start/takeover.ts';
 import { endProcess, HUNG_GRACE_MS } from './start/terminate.ts';
+import { type IdlePhase, unavailableReason } from './unavailable-reason.ts';
 
 export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
@@ -25,6 +26,8 @@ export interface RunnerDeps extends LaunchDeps {
 
 /** A start that takes longer than this releases its slot and continues. */
 const SLOT_TIMEOUT_MS = 5_000;
+/** Clients wait for a delayed start at most this long. */
+const MAX_WAIT_MS = 2_000;
 /** Phases without an operation in progress. Only a command or time ends them. */
 const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_off']);
 
@@ -83,6 +86,7 @@ export class Runner {
     if (this.#closing !== 'no' || !IDLE.has(this.state.phase)) return;
     this.#hasFailed = true;
     this.state.enter('failed', reason, { desired: 'running', nextAttemptAt: null });
+    void this.#answerClients('failed', reason);
   }
 
   /** Sets the desired state to stopped. */
@@ -170,6 +174,7 @@ export class Runner {
       this.#backoff = null;
       this.#hasFailed = false;
       this.state.enter('stopped', null, { nextAttemptAt: null, attempt: 0, maxAttempts: null });
+      if (this.state.observed.port !== null) this.#deps.driver.release(this.state.observed.port);
     }
     if (!signal.aborted)
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -331,11 +336,32 @@ export class Runner {
     if (decision.kind === 'give_up') {
       this.#hasFailed = true;
       this.state.enter('failed', reason, counted);
+      void this.#answerClients('failed', reason);
     } else if (decision.delayMs === 0) {
       this.state.enter('queued', reason, counted);
     } else {
       this.#backoff = { reason, delayMs: decision.delayMs };
       this.state.enter('backing_off', reason, counted);
+      void this.#answerClients('backing_off', reason, decision.delayMs);
+    }
+  }
+
+  /** Best effort: clients get an answer instead of a closed port. They wait for a start that follows soon. */
+  async #answerClients(phase: IdlePhase, reason: PhaseReason | null, delayMs = 0): Promise<void> {
+    const { port } = this.state.observed;
+    if (port === null || this.#closing !== 'no') return;
+    try {
+      const isOpen = await this.#deps.ports.open(this.spec.name, port);
+      if (!isOpen || this.state.phase !== phase) return;
+      const problem = unavailableReason(phase, reason, delayMs);
+      // The daemon itself is a client of the global instance, and its own callers want an answer.
+      const waits = phase === 'backing_off' && delayMs <= MAX_WAIT_MS && this.spec.kind === 'user';
+      this.#deps.driver.explain(port, problem, waits ? 'later' : 'now');
+    } catch (error) {
+      this.#deps.log.warn(
+        { instance: this.spec.name },
+        `cannot answer its clients on port ${port}: ${messageOf(error)}`,
+      );
     }
   }
 

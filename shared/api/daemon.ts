@@ -89,6 +89,12 @@ const statusSchema = z
     usage: daemonUsageSchema.nullable(),
     sandbox: sandboxSchema.describe('The sandbox with which instances start.'),
     cgroup: cgroupSchema,
+    sockets: z
+      .object({
+        held: z.boolean(),
+        reason: z.string().nullable().describe('Why they are not held; otherwise null.'),
+      })
+      .describe('Whether the listening sockets of instances stay open while an instance restarts.'),
     log: z.object({
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
       problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
@@ -118,6 +124,7 @@ const statusSchema = z
         usage: EXAMPLE_USAGE,
         sandbox: { level: 'full', reason: null },
         cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
+        sockets: { held: true, reason: null },
         log: { dropped: 0, problem: null },
         permissions: ['status.read'],
       },

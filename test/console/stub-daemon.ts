@@ -242,6 +242,7 @@ export class StubDaemon {
       usage: daemonUsage(),
       sandbox: { level: 'full', reason: null },
       cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
+      sockets: { held: true, reason: null },
       log: { dropped: 0, problem: null },
       permissions: ['databases.delete'],
       ...this.status,

@@ -94,6 +94,18 @@ export class FakeDriver implements ProcessDriver {
     };
   }
 
+  hold(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  take(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  release(): void {}
+
+  explain(): void {}
+
   find(): Promise<FoundProcess[]> {
     return Promise.resolve([]);
   }

@@ -45,8 +45,11 @@ export class Stage {
       host: '127.0.0.1',
       base: 9000,
       range: count,
-      isFree: (_host, port) =>
-        Promise.resolve(![...this.driver.alive.values()].some(({ command }) => command.port === port)),
+      sockets: {
+        hold: (_host, port) =>
+          Promise.resolve(![...this.driver.alive.values()].some(({ command }) => command.port === port)),
+        release: () => {},
+      },
     });
     const starts = new Semaphore(slots);
     const log = {

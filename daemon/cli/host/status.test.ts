@@ -17,6 +17,7 @@ const status: DaemonStatus = {
   data_dir: '/srv/fathom',
   pocketbase_version: '0.39.1',
   pocketbase_path: '/opt/pocketbase',
+  sockets: { held: true, reason: null },
   instances: {
     stopped: 0,
     queued: 0,
@@ -49,6 +50,7 @@ it('shows counts without zeros', () => {
     'data       /srv/fathom',
     'sandbox    files: Linux 5.19',
     'cgroups    memory, cpu',
+    'sockets    held while instances restart',
   ]);
 });
 

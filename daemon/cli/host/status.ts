@@ -59,6 +59,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ['data', answer.data_dir],
     ...sandboxLevel(answer),
     ...cgroups(answer),
+    ...heldSockets(answer),
     ...logLosses(answer),
   ];
   return fields.map(([name, value]) => `${name.padEnd(11)}${value}`);
@@ -83,6 +84,12 @@ function sandboxLevel({ sandbox }: Partial<DaemonStatus>): [string, string][] {
 function cgroups({ cgroup }: Partial<DaemonStatus>): [string, string][] {
   if (cgroup === undefined) return [];
   return [['cgroups', cgroup.reason === null ? cgroup.controllers.join(', ') : `none: ${cgroup.reason}`]];
+}
+
+/** Empty for a daemon of an earlier release. */
+function heldSockets({ sockets }: Partial<DaemonStatus>): [string, string][] {
+  if (sockets === undefined) return [];
+  return [['sockets', sockets.held ? 'held while instances restart' : `not held: ${sockets.reason}`]];
 }
 
 /** Empty while every line is written, and for a daemon of an earlier release, which does not count lost lines. */

@@ -37,6 +37,7 @@ const HEALTHY: HostFacts = {
   daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps: UNLIMITED },
   sandbox: { level: 'full', reason: null },
   cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
+  sockets: { held: true, reason: null },
   fathomVersion: '0.1.0',
   interruptedChange: null,
   now: new Date('2026-01-15T10:00:00Z'),
@@ -77,7 +78,7 @@ function findProblems(changes: Partial<HostFacts>): Finding[] {
 
 it('finds nothing on a healthy host', () => {
   expect(findProblems({})).toEqual([]);
-  expect(runChecks(HEALTHY)).toHaveLength(17);
+  expect(runChecks(HEALTHY)).toHaveLength(18);
 });
 
 describe('reports as fatal', () => {
@@ -262,6 +263,7 @@ describe('warns about', () => {
     ],
     ['little memory', { memoryAvailableBytes: GIB / 10 }, 'memory', 'DATABASE_MEMORY_MB'],
     ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
+    ['no notifications', { sockets: { held: false, reason: 'EINVAL' } }, 'sockets', 'seccomp'],
     ['no Landlock', { sandbox: { level: 'syscalls', reason: 'old kernel' } }, 'sandbox', 'docs/security.md'],
     ['a spawner that does not run', { sandbox: { problem: 'EACCES' } }, 'sandbox', 'other findings'],
     ['an unknown setting', { config: { valid: true, warnings: ['odd'] } }, 'config', '.env.sample'],
@@ -290,7 +292,7 @@ it('accepts the default limits of Debian for a small fleet', () => {
 });
 
 it('skips limits that cannot be read', () => {
-  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(15);
+  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(16);
 });
 
 it('accepts a missing data directory before the first start', () => {

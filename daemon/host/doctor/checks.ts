@@ -43,6 +43,7 @@ export const CHECKS: readonly Check[] = [
   checkFlock,
   checkSandbox,
   checkCgroup,
+  checkSockets,
   checkDataDir,
   checkDisks,
   checkNetworkDisks,
@@ -174,6 +175,19 @@ export function checkCgroup({ cgroup }: HostFacts): Finding[] {
       reason === null
         ? `the kernel limits each instance: ${controllers.join(', ')}`
         : `the kernel does not limit instances: ${reason}`,
+    ),
+  ];
+}
+
+/** Whether connections wait while an instance restarts. */
+export function checkSockets({ sockets }: HostFacts): Finding[] {
+  if (sockets === null) return [];
+  if (sockets.held) return [ok('sockets', 'connections wait while an instance starts, and none is refused')];
+  return [
+    warning(
+      'sockets',
+      `connections are refused while an instance starts: ${sockets.reason}`,
+      'allow seccomp filters with notifications (Linux 5.9) in the container or unit',
     ),
   ];
 }

@@ -13,6 +13,7 @@ export const FINDING_IDS = [
   'flock',
   'sandbox',
   'cgroup',
+  'sockets',
   'data_dir',
   'permissions',
   'owner',

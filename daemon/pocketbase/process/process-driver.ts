@@ -1,4 +1,6 @@
+import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { CgroupStatus } from '../../../shared/api/daemon.ts';
@@ -13,6 +15,7 @@ import { readProgram } from '../sandbox/file-view.ts';
 import type { SandboxRequest, SandboxSettings } from '../sandbox/launcher.ts';
 import { plannedSandbox } from '../sandbox/level.ts';
 import { sandboxOfProcess } from '../sandbox/process-sandbox.ts';
+import type { Unavailable } from '../sockets/unavailable.ts';
 import {
   FLEET_VARIABLE,
   flagValue,
@@ -75,8 +78,20 @@ export interface FoundProcess {
   sandbox: Sandbox;
 }
 
+/** Holds the listening sockets of ports, so that connections wait while no process accepts them. */
+export interface PortHolder {
+  /** Opens the socket of a port. False when another process has the port; null when this host cannot hold sockets. */
+  hold(host: string, port: number): Promise<boolean | null>;
+  /** Takes the socket of an adopted process. False when it cannot: then the port is closed between its end and its next start. */
+  take(process: InstanceProcess, port: number): Promise<boolean>;
+  /** Closes the socket of a port. */
+  release(port: number): void;
+  /** What clients get while no process accepts: from now on, or when they have waited too long. */
+  explain(port: number, problem: Unavailable, when: 'now' | 'later'): void;
+}
+
 /** Starts and finds instance processes. */
-export interface ProcessDriver {
+export interface ProcessDriver extends PortHolder {
   /** @throws the error of spawn(2) when the process could not be started at all */
   spawn(command: InstanceCommand): Promise<InstanceProcess>;
   adopt(found: FoundProcess): InstanceProcess;
@@ -96,6 +111,7 @@ export class ChildProcessDriver implements ProcessDriver {
   #cgroups: CgroupTree | { reason: string } = { reason: 'the daemon is starting' };
   /** By program. It does not change while this daemon runs, and the status asks for it all the time. */
   readonly #planned = new Map<string, Sandbox>();
+  #handoverProblem: Promise<string | null> | null = null;
 
   constructor(options: { fleetId: string; clock: Clock; sandboxes: SandboxSettings }) {
     this.#fleetId = options.fleetId;
@@ -208,6 +224,31 @@ export class ChildProcessDriver implements ProcessDriver {
   async #limitMemory(cgroup: InstanceCgroup | null, limitBytes: number | null): Promise<void> {
     if (cgroup && this.#cgroups instanceof CgroupTree && this.#cgroups.limitsMemory)
       await cgroup.limitMemory(limitBytes);
+  }
+
+  async hold(host: string, port: number): Promise<boolean | null> {
+    const address = isIP(host) === 0 ? (await lookup(host, { order: 'ipv4first' })).address : host;
+    const result = await this.#spawner.hold({ kind: 'hold', address, port });
+    return result === 'unsupported' ? null : result === 'held';
+  }
+
+  async take({ pid }: InstanceProcess, port: number): Promise<boolean> {
+    return (await this.#spawner.hold({ kind: 'take', pid, port })) === 'held';
+  }
+
+  release(port: number): void {
+    this.#spawner.tell({ kind: 'release', port });
+  }
+
+  explain(port: number, problem: Unavailable, when: 'now' | 'later'): void {
+    this.#spawner.tell({ kind: 'explain', port, problem, when });
+  }
+
+  /** Whether sockets are held on this host. */
+  async sockets(): Promise<{ held: boolean; reason: string | null }> {
+    this.#handoverProblem ??= this.#spawner.support().then(({ handoverProblem }) => handoverProblem);
+    const reason = await this.#handoverProblem;
+    return { held: reason === null, reason };
   }
 
   /** Stops to wait for exits, so that the daemon can exit. The processes keep running. */

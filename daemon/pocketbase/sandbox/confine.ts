@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
+import { Memory } from './call-memory.ts';
 import { fileRulesetAttributes, LANDLOCK_VERSION, pathRule } from './landlock.ts';
 import type { Libc } from './libc.ts';
-import { Memory } from './run-calls.ts';
 import { pathsAround } from './surroundings.ts';
 import { SYSCALL } from './syscall-filter.ts';
 

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { Sandbox } from '../../../shared/api/instances.ts';
 import type { SandboxLevel, SandboxSetting } from '../../../shared/sandbox.ts';
+import { Memory } from './call-memory.ts';
 import type { ChildCall } from './child-calls.ts';
 import {
   hostPaths,
@@ -21,12 +22,13 @@ import {
   readProgram,
   type VisiblePath,
 } from './file-view.ts';
+import { describeFilter } from './filter-program.ts';
 import { LANDLOCK_VERSION, pathRule, portRule, type Rule, rulesetAttributes } from './landlock.ts';
 import { chooseSandbox, type HostSupport } from './level.ts';
 import type { Libc } from './libc.ts';
 import {
   CLONE3,
-  Memory,
+  noNewPrivileges,
   runCalls,
   SIG_SETMASK,
   SIGNAL_SET_BYTES,
@@ -71,6 +73,8 @@ export interface Launch {
   /** The directory of a cgroup that the process starts in; null for that of this process. */
   cgroup: string | null;
   sandbox: SandboxRequest;
+  /** Adds calls before the filter of the sandbox, see `socket-handover.ts`. */
+  handover?: ((memory: Memory) => ChildCall[]) | undefined;
 }
 
 export interface Launched {
@@ -94,7 +98,6 @@ const LAST_SIGNAL = 64;
 const DEFAULT_ACTION = Buffer.alloc(32);
 const F_SETFD = 2;
 const LOCK_EXCLUSIVE_NOW = 2 | 4;
-const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_SET_MODE_FILTER = 1;
 const LANDLOCK_CREATE_RULESET_VERSION = 1;
 const O_PATH = 0o10_000_000;
@@ -152,6 +155,8 @@ export class Launcher {
         const temporary = prepareDirectories(request);
         env['TMPDIR'] = temporary;
         calls.push(...this.#restrictions(memory, sandbox.level, { launch, program, open }));
+      } else if (launch.handover) {
+        calls.push(noNewPrivileges(), ...launch.handover(memory));
       }
       calls.push(execCall(memory, file, launch.argv, env));
       return { ...this.#runInCgroup(calls, memory, { launch, open }), sandbox };
@@ -172,6 +177,7 @@ export class Launcher {
         : [this.#ruleset(landlockVersionOf(level, this.#support.landlock), { launch, program, open })];
     return restrictCalls(memory, {
       ruleset: ruleset[0] ?? null,
+      beforeFilter: launch.handover?.(memory) ?? [],
       truncation: level !== 'syscalls' && this.#support.landlock < LANDLOCK_VERSION.truncate,
     });
   }
@@ -322,7 +328,7 @@ function processCalls(memory: Memory, { input, log }: { input: number; log: numb
   ];
 }
 
-/** Encoded once. Each launch gets a copy, because the pid of the process is written into it. */
+/** Encoded once. */
 const FILTERS = {
   plain: syscallFilter({ truncation: false }),
   withTruncation: syscallFilter({ truncation: true }),
@@ -330,30 +336,31 @@ const FILTERS = {
 
 function restrictCalls(
   memory: Memory,
-  { ruleset, truncation }: { ruleset: number | null; truncation: boolean },
+  {
+    ruleset,
+    beforeFilter = [],
+    truncation,
+  }: { ruleset: number | null; beforeFilter?: ChildCall[]; truncation: boolean },
 ): ChildCall[] {
-  const { program, instructions, pidOffsets } = truncation ? FILTERS.withTruncation : FILTERS.plain;
-  const address = memory.bytes(Buffer.from(program));
-  /** `struct sock_fprog` */
-  const description = Buffer.allocUnsafeSlow(16).fill(0);
-  description.writeUInt16LE(instructions, 0);
-  description.writeBigUInt64LE(address, 8);
+  const filter = truncation ? FILTERS.withTruncation : FILTERS.plain;
+  const { description, program } = describeFilter(memory, filter);
   return [
     ...dropCapabilities(memory),
-    { name: 'no_new_privs', number: SYSCALL.prctl, args: [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0] },
+    noNewPrivileges(),
     ...(ruleset === null
       ? []
       : [{ name: 'landlock_restrict_self', number: SYSCALL.landlock_restrict_self, args: [ruleset, 0] }]),
-    ...pidOffsets.map((offset) => ({
+    ...beforeFilter,
+    ...filter.pidOffsets.map((offset) => ({
       name: 'getpid',
       number: SYSCALL.getpid,
       args: [],
-      storeAt: address + BigInt(offset),
+      storeAt: program + BigInt(offset),
     })),
     {
       name: 'seccomp',
       number: SYSCALL.seccomp,
-      args: [SECCOMP_SET_MODE_FILTER, 0, memory.bytes(description)],
+      args: [SECCOMP_SET_MODE_FILTER, 0, description],
     },
   ];
 }

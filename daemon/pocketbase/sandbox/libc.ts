@@ -5,6 +5,8 @@ import { CHILD_CODE } from './child-calls.ts';
 export interface Libc {
   /** Makes a system call. Resolves with a negative error number on failure. */
   syscall(number: number, ...args: (number | bigint)[]): number;
+  /** As `syscall`, in another thread, for a call that waits. Resolves with -1 on failure. */
+  syscallAsync(number: number, ...args: (number | bigint)[]): Promise<number>;
   /**
    * Clones this process with clone(2) or clone3(2) and their first two arguments. The child makes the calls of a list, see
    * `child-calls.ts`. Returns the pid.
@@ -58,6 +60,16 @@ async function load(): Promise<Libc | LibcProblem> {
         const result = Number(syscall(number, ...[...args, 0, 0, 0, 0, 0, 0].slice(0, 6)));
         return result === -1 ? -koffi.errno() : result;
       },
+      syscallAsync: (number, ...args) =>
+        new Promise((resolve, reject) => {
+          syscall.async(
+            ...[number, ...args, 0, 0, 0, 0, 0, 0].slice(0, 7),
+            (error: Error | null, result: number | bigint) => {
+              if (error) reject(error);
+              else resolve(Number(result));
+            },
+          );
+        }),
       cloneAndCall: ({ start, end }, number, first, second) => run(start, end, number, first, second),
       addressOf: (buffer) => koffi.address(buffer),
     };

@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util';
+import type { Memory } from './call-memory.ts';
 import { type ChildCall, encodeCalls, failedCall } from './child-calls.ts';
 import type { Libc } from './libc.ts';
 import { SYSCALL } from './syscall-filter.ts';
@@ -15,34 +16,11 @@ export const SIGNAL_SET_BYTES = 8;
 /** The name of the call in an error. */
 export const CLONE3 = 'clone3';
 
-/** Memory for the arguments of system calls. It is alive as long as this object is. */
-export class Memory {
-  readonly #libc: Libc;
-  readonly #kept: Buffer[] = [];
+const PR_SET_NO_NEW_PRIVS = 38;
 
-  constructor(libc: Libc) {
-    this.#libc = libc;
-  }
-
-  bytes(buffer: Buffer): bigint {
-    this.#kept.push(buffer);
-    return this.#libc.addressOf(buffer);
-  }
-
-  text(value: string): bigint {
-    const length = Buffer.byteLength(value);
-    const buffer = Buffer.allocUnsafeSlow(length + 1);
-    buffer.write(value);
-    buffer.writeUInt8(0, length);
-    return this.bytes(buffer);
-  }
-
-  /** An array of texts that ends with a null pointer. */
-  texts(values: readonly string[]): bigint {
-    const array = Buffer.allocUnsafeSlow((values.length + 1) * 8).fill(0);
-    for (const [index, value] of values.entries()) array.writeBigUInt64LE(this.text(value), index * 8);
-    return this.bytes(array);
-  }
+/** The kernel accepts filters only from a process that can gain no privileges. */
+export function noNewPrivileges(): ChildCall {
+  return { name: 'no_new_privs', number: SYSCALL.prctl, args: [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0] };
 }
 
 /** A call that clones this process, with its first two arguments. */

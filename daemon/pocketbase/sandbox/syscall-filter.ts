@@ -6,29 +6,32 @@
  * systemd, the list of allowed calls of the unit applies in addition.
  */
 
-const LOAD = 0x20;
-const JUMP_IF_EQUAL = 0x15;
-const JUMP_IF_GREATER = 0x25;
-const JUMP_IF_ANY_BIT = 0x45;
-const AND = 0x54;
-const RETURN = 0x06;
-
-const ALLOW = 0x7fff_0000;
-const ERRNO = 0x0005_0000;
+import {
+  ALLOW,
+  AND,
+  ARCHITECTURE,
+  ARCHITECTURE_AT,
+  ARGUMENTS_AT,
+  ERRNO,
+  encodeFilter,
+  type FilterProgram,
+  type Instruction,
+  JUMP_IF_ANY_BIT,
+  JUMP_IF_EQUAL,
+  JUMP_IF_GREATER,
+  LOAD,
+  NUMBER_AT,
+  RETURN,
+  step,
+} from './filter-program.ts';
 
 const EPERM = 1;
 const ENOSYS = 38;
 const EPROTONOSUPPORT = 93;
 const EAFNOSUPPORT = 97;
 
-const ARCHITECTURE = 0xc000_003e;
 /** The last call that this list considers (cachestat). Numbers of the x32 interface are higher as well. */
 const LAST_KNOWN = 451;
-
-/** Offsets in `struct seccomp_data`. */
-const NUMBER_AT = 0;
-const ARCHITECTURE_AT = 4;
-const ARGUMENTS_AT = 16;
 
 /** Numbers on x86-64. */
 export const SYSCALL = {
@@ -41,7 +44,12 @@ export const SYSCALL = {
   dup2: 33,
   getpid: 39,
   socket: 41,
+  sendmsg: 46,
+  recvmsg: 47,
+  bind: 49,
+  listen: 50,
   socketpair: 53,
+  setsockopt: 54,
   clone: 56,
   execve: 59,
   wait4: 61,
@@ -59,13 +67,18 @@ export const SYSCALL = {
   tkill: 200,
   sched_setaffinity: 203,
   exit_group: 231,
+  epoll_wait: 232,
+  epoll_ctl: 233,
   tgkill: 234,
   openat: 257,
   utimensat: 280,
+  epoll_create1: 291,
   prlimit64: 302,
   sched_setattr: 314,
   seccomp: 317,
   clone3: 435,
+  pidfd_open: 434,
+  pidfd_getfd: 438,
   landlock_create_ruleset: 444,
   landlock_add_rule: 445,
   landlock_restrict_self: 446,
@@ -118,22 +131,6 @@ const TIOCLINUX = 0x541c;
 const QUERY_PERSONALITY = 0xffff_ffff;
 const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
-
-/** One instruction; `pid` marks a constant that is the pid of the process. */
-interface Instruction {
-  code: number;
-  /** Instructions to skip when the comparison is true, and when it is false. */
-  whenTrue: number;
-  whenFalse: number;
-  constant: number | 'pid';
-}
-
-const INSTRUCTION_BYTES = 8;
-const CONSTANT_OFFSET = 4;
-
-function step(code: number, constant: Instruction['constant'], whenTrue = 0, whenFalse = 0): Instruction {
-  return { code, whenTrue, whenFalse, constant };
-}
 
 const allow = () => step(RETURN, ALLOW);
 const deny = (error: number) => step(RETURN, ERRNO | error);
@@ -244,25 +241,6 @@ export interface FilterOptions {
   truncation: boolean;
 }
 
-/** An encoded filter. */
-export interface SyscallFilter {
-  program: Buffer;
-  instructions: number;
-  /** Offsets of the 32-bit constants that must become the pid of the process. */
-  pidOffsets: number[];
-}
-
-export function syscallFilter(options: FilterOptions): SyscallFilter {
-  const instructions = filterOf(options);
-  const program = Buffer.allocUnsafeSlow(instructions.length * INSTRUCTION_BYTES).fill(0);
-  const pidOffsets: number[] = [];
-  for (const [index, { code, whenTrue, whenFalse, constant }] of instructions.entries()) {
-    const offset = index * INSTRUCTION_BYTES;
-    program.writeUInt16LE(code, offset);
-    program.writeUInt8(whenTrue, offset + 2);
-    program.writeUInt8(whenFalse, offset + 3);
-    if (constant === 'pid') pidOffsets.push(offset + CONSTANT_OFFSET);
-    else program.writeUInt32LE(constant >>> 0, offset + CONSTANT_OFFSET);
-  }
-  return { program, instructions: instructions.length, pidOffsets };
+export function syscallFilter(options: FilterOptions): FilterProgram {
+  return encodeFilter(filterOf(options));
 }

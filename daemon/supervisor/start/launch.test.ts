@@ -47,7 +47,12 @@ async function launched(
     starts: new Semaphore(4),
     files: hostFiles(systemClock),
     log: createLog({ level: 'silent' }),
-    ports: new PortAllocator({ host: command.host, base, range: 3, isFree }),
+    ports: new PortAllocator({
+      host: command.host,
+      base,
+      range: 3,
+      sockets: { hold: isFree, release: () => {} },
+    }),
   };
   const tried: number[] = [];
   let process: InstanceProcess | null = null as InstanceProcess | null;

@@ -140,7 +140,7 @@ async function choosePort(
   ports: PortAllocator,
   taken: ReadonlySet<number>,
 ): Promise<number> {
-  if ('fixed' in spec.port) return ports.claimFixed(spec.port.fixed);
+  if ('fixed' in spec.port) return ports.claimFixed(spec.name, spec.port.fixed);
   const isUsable = lastPort !== null && ports.isInRange(lastPort);
   return ports.claim(spec.name, isUsable ? lastPort : spec.port.preferred, taken);
 }

@@ -22,7 +22,7 @@ function allocator(range: number, used: number[] = []): PortAllocator {
     host: HOST,
     base: 9000,
     range,
-    isFree: (_host, port) => Promise.resolve(!used.includes(port)),
+    sockets: { hold: (_host, port) => Promise.resolve(!used.includes(port)), release: () => {} },
   });
 }
 
@@ -67,7 +67,7 @@ describe('claiming a port', () => {
     await expect(portIsFree('192.0.2.1', 9000)).rejects.toThrow('EADDRNOTAVAIL');
     const ports = new PortAllocator({ host: '192.0.2.1', base: 9000, range: 1000 });
     await expect(ports.claim('a', 9000)).rejects.toThrow('PB_BIND_ADDRESS');
-    await expect(ports.claimFixed(8090)).rejects.toThrow('PB_BIND_ADDRESS');
+    await expect(ports.claimFixed('global', 8090)).rejects.toThrow('PB_BIND_ADDRESS');
   });
 
   it('takes the next port after the preferred one, and wraps around', async () => {
@@ -213,9 +213,9 @@ describe('claiming a port', () => {
   it('rejects a fixed port in use with the name of the variable', async () => {
     const [port] = [await freePortRange(1)];
     const ports = new PortAllocator({ host: HOST, base: 9000, range: 1 });
-    expect(await ports.claimFixed(port)).toBe(port);
+    expect(await ports.claimFixed('global', port)).toBe(port);
     await occupy(port);
-    await expect(ports.claimFixed(port)).rejects.toMatchObject({
+    await expect(ports.claimFixed('global', port)).rejects.toMatchObject({
       code: 'server.port_in_use',
       message: textWith(port, 'PB_GLOBAL_PORT'),
     });

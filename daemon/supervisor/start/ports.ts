@@ -13,6 +13,13 @@ export function portOffset(userId: string, range: number): number {
 
 export type PortCheck = (host: string, port: number) => Promise<boolean>;
 
+/** Opens and closes the listening sockets of ports. */
+export interface PortSockets {
+  /** False when another process has the port. */
+  hold: PortCheck;
+  release: (port: number) => void;
+}
+
 /** Errors of the daemon itself, which say nothing about the port. */
 const OWN_ERRORS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
@@ -42,17 +49,17 @@ export class PortAllocator {
   readonly #host: string;
   readonly #base: number;
   readonly #range: number;
-  readonly #isFree: PortCheck;
+  readonly #sockets: PortSockets;
   readonly #owners = new Map<number, string>();
   readonly #portsOf = new Map<string, Set<number>>();
   /** Ports that clients of a former owner may still use, in the order in which they were freed. */
   readonly #freed = new Set<number>();
 
-  constructor(options: { host: string; base: number; range: number; isFree?: PortCheck }) {
+  constructor(options: { host: string; base: number; range: number; sockets?: PortSockets }) {
     this.#host = options.host;
     this.#base = options.base;
     this.#range = options.range;
-    this.#isFree = options.isFree ?? portIsFree;
+    this.#sockets = options.sockets ?? { hold: portIsFree, release: () => {} };
   }
 
   preferredFor(userId: string): number {
@@ -77,6 +84,11 @@ export class PortAllocator {
     return true;
   }
 
+  /** Opens the socket of a port that an owner keeps, so that its clients get an answer. False when that is not possible. */
+  async open(owner: string, port: number): Promise<boolean> {
+    return this.#owners.get(port) === owner && (await this.#sockets.hold(this.#host, port));
+  }
+
   /** Claims the port on which a process of this instance listens. A former owner loses it. */
   adopt(owner: string, port: number): void {
     this.#take(owner, port);
@@ -97,7 +109,7 @@ export class PortAllocator {
       if (!avoid.has(port)) {
         this.#take(owner, port);
         try {
-          isFree = await this.#isFree(this.#host, port);
+          isFree = await this.#sockets.hold(this.#host, port);
         } finally {
           if (!isFree && !isOwn) this.cancel(owner, port);
         }
@@ -136,8 +148,9 @@ export class PortAllocator {
    *
    * @throws FathomError `server.port_in_use`
    */
-  async claimFixed(port: number): Promise<number> {
-    if (await this.#isFree(this.#host, port)) return port;
+  async claimFixed(owner: string, port: number): Promise<number> {
+    this.#take(owner, port);
+    if (await this.#sockets.hold(this.#host, port)) return port;
     throw new FathomError(
       'server.port_in_use',
       `port ${port} is in use by another process; stop it, or set PB_GLOBAL_PORT to a free port`,
@@ -162,7 +175,9 @@ export class PortAllocator {
 
   /** Drops a claim on a port that its owner never used. */
   cancel(owner: string, port: number): void {
-    if (this.#owners.get(port) === owner) this.#drop(port);
+    if (this.#owners.get(port) !== owner) return;
+    this.#drop(port);
+    this.#sockets.release(port);
   }
 
   /** A copy: freeing a port changes the set. */
@@ -188,6 +203,7 @@ export class PortAllocator {
 
   #free(port: number): void {
     this.#drop(port);
+    this.#sockets.release(port);
     this.#freed.delete(port);
     this.#freed.add(port);
   }

@@ -66,7 +66,12 @@ export async function takeOver(
   found: FoundProcess,
   process: InstanceProcess,
   spec: InstanceSpec,
-  { probe: sendProbe, clock, ports }: { probe: Prober; clock: Clock; ports: PortAllocator },
+  {
+    driver,
+    probe: sendProbe,
+    clock,
+    ports,
+  }: { driver: ProcessDriver; probe: Prober; clock: Clock; ports: PortAllocator },
   signal: AbortSignal,
 ): Promise<Running | null> {
   const port = portOf(found);
@@ -85,6 +90,7 @@ export async function takeOver(
   timeout.cancel();
   if (!probe || signal.aborted || exitWatch.exit() || !(await process.mayListen())) return null;
   ports.adopt(spec.name, port);
+  await driver.take(process, port);
   return { process, port, startedAt: found.startedAt, probe, limitation: null };
 }
 

@@ -86,7 +86,7 @@ export async function gatherFacts(
     resources: { memory_total_bytes: totalmem(), processors: availableParallelism() },
     databases,
     flock,
-    sandbox: await sandboxFacts(status, config, binary),
+    ...(await spawnerFacts(status, config, binary)),
     cgroup: status?.cgroup ?? null,
     daemon,
     fathomVersion: packageVersion(),
@@ -169,18 +169,23 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
 }
 
 /** The answer of the daemon, or that of this host while no daemon answers. */
-async function sandboxFacts(
+async function spawnerFacts(
   status: Partial<DaemonStatus> | null,
   config: Config | null,
   binary: HostFacts['binary'],
-): Promise<HostFacts['sandbox']> {
-  if (status !== null) return status.sandbox ?? null;
-  if (config === null || !binary.usable) return null;
+): Promise<Pick<HostFacts, 'sandbox' | 'sockets'>> {
+  if (status !== null) return { sandbox: status.sandbox ?? null, sockets: status.sockets ?? null };
+  if (config === null || !binary.usable) return { sandbox: null, sockets: null };
   const spawner = new SpawnerClient();
   try {
-    return plannedSandbox(config.sandbox, await spawner.support(), readProgram(binary.path).kind);
+    const support = await spawner.support();
+    const { kind } = readProgram(binary.path);
+    return {
+      sandbox: plannedSandbox(config.sandbox, support, kind),
+      sockets: { held: support.handoverProblem === null, reason: support.handoverProblem },
+    };
   } catch (error) {
-    return { problem: messageOf(error) };
+    return { sandbox: { problem: messageOf(error) }, sockets: null };
   } finally {
     spawner.close();
   }

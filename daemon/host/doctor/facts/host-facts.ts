@@ -43,6 +43,8 @@ export interface HostFacts {
   sandbox: Sandbox | { problem: string } | null;
   /** What the kernel limits for each instance; null without a daemon that answers. */
   cgroup: CgroupStatus | null;
+  /** Whether sockets stay open while instances restart; null when it is unknown. */
+  sockets: DaemonStatus['sockets'] | null;
   daemon: DaemonFacts;
   /** Version of this program. The daemon can have another one. */
   fathomVersion: string;

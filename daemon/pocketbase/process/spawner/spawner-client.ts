@@ -1,13 +1,18 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Sandbox } from '../../../../shared/api/instances.ts';
 import { modulePath } from '../../../base/package.ts';
-import type { HostSupport } from '../../sandbox/level.ts';
 import type {
+  ExplainRequest,
+  HoldRequest,
+  HoldResult,
   ProcessExit,
+  ReleaseRequest,
   SpawnerPing,
   SpawnerReport,
+  SpawnerSupport,
   SpawnRequest,
   SupportRequest,
+  TakeRequest,
 } from './spawner-protocol.ts';
 
 const PROGRAM = modulePath('daemon/pocketbase/process/spawner/spawner');
@@ -91,20 +96,42 @@ export class SpawnerClient {
     }
   }
 
-  /** What the host offers for sandboxes. */
-  async support(): Promise<HostSupport> {
+  /** What the host offers for sandboxes and sockets. */
+  async support(): Promise<SpawnerSupport> {
+    const report = await this.#ask<SupportRequest, 'support'>('support', { kind: 'support' });
+    return report.support;
+  }
+
+  /** Opens or takes the listening socket of a port. */
+  async hold(request: Omit<HoldRequest, 'id'> | Omit<TakeRequest, 'id'>): Promise<HoldResult> {
+    const report = await this.#ask<HoldRequest | TakeRequest, 'hold'>('hold', request);
+    return report.result;
+  }
+
+  /** Closes or explains the socket of a port. A spawner that does not run has none. */
+  tell(request: Omit<ReleaseRequest, 'id'> | Omit<ExplainRequest, 'id'>): void {
+    if (this.#spawner?.connected) this.#spawner.send({ ...request, id: 0 });
+  }
+
+  /** Sends a request and waits for the report with its id. */
+  async #ask<Request extends { id: number }, Kind extends SpawnerReport['kind']>(
+    kind: Kind,
+    request: Omit<Request, 'id'>,
+  ): Promise<Extract<SpawnerReport, { kind: Kind }>> {
     this.#lastId += 1;
     const id = this.#lastId;
     const spawner = this.#runningSpawner();
-    const answer = Promise.withResolvers<HostSupport>();
+    const answer = Promise.withResolvers<Extract<SpawnerReport, { kind: Kind }>>();
     const receive = (report: SpawnerReport) => {
-      if (report.kind === 'support' && report.id === id) answer.resolve(report.support);
+      if (report.kind === kind && report.id === id) {
+        answer.resolve(report as Extract<SpawnerReport, { kind: Kind }>);
+      }
     };
     const fail = () => answer.reject(new Error('the spawner process has ended'));
     const cancelTimeout = this.#startTimeout(spawner, true);
     spawner.on('message', receive).once('disconnect', fail);
     try {
-      spawner.send({ id, kind: 'support' } satisfies SupportRequest);
+      spawner.send({ ...request, id });
       return await answer.promise;
     } finally {
       cancelTimeout();
@@ -168,6 +195,8 @@ export class SpawnerClient {
     });
     spawner.once('error', (error) => this.#abandon(spawner, error));
     spawner.once('disconnect', () => this.#abandon(spawner, new Error('the spawner process has ended')));
+    // Each open request listens for its report.
+    spawner.setMaxListeners(0);
     // The spawner must not keep the daemon from exiting.
     spawner.unref();
     spawner.channel?.unref();
@@ -179,7 +208,7 @@ export class SpawnerClient {
   #receive(report: SpawnerReport): void {
     const pending = this.#pending.get(report.id);
     if (!pending) return;
-    if (report.kind === 'pong' || report.kind === 'support') return;
+    if (report.kind === 'pong' || report.kind === 'support' || report.kind === 'hold') return;
     if (report.kind === 'spawned') {
       const { pid, startTime, logProblem, sandbox, cgroupProblem } = report;
       pending.spawned.resolve({ pid, startTime, logProblem, sandbox, cgroupProblem });

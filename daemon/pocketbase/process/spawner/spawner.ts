@@ -11,55 +11,91 @@ import { join } from 'node:path';
 import type { Sandbox } from '../../../../shared/api/instances.ts';
 import { messageOf } from '../../../../shared/errors.ts';
 import { Launcher } from '../../sandbox/launcher.ts';
-import { chooseSandbox, type HostSupport } from '../../sandbox/level.ts';
-import { loadLibc } from '../../sandbox/libc.ts';
+import { chooseSandbox } from '../../sandbox/level.ts';
+import { type Libc, loadLibc } from '../../sandbox/libc.ts';
+import { SYSCALL } from '../../sandbox/syscall-filter.ts';
+import { HeldPorts } from '../../sockets/held-ports.ts';
+import { handoverProblem, SocketHandover } from '../../sockets/socket-handover.ts';
 import { LOCKED_EXIT_CODE, lockedArguments } from '../command.ts';
 import { processStat } from '../procfs.ts';
-import type { SpawnerPing, SpawnerReport, SpawnRequest, SupportRequest } from './spawner-protocol.ts';
+import type {
+  HoldRequest,
+  HoldResult,
+  PortRequest,
+  SpawnerPing,
+  SpawnerReport,
+  SpawnerSupport,
+  SpawnRequest,
+  SupportRequest,
+} from './spawner-protocol.ts';
 
 /** Starts a process that appends its output to an open log. */
 interface Starter {
-  readonly support: HostSupport;
+  readonly support: SpawnerSupport;
+  /** Null when sockets cannot be handed over. */
+  readonly ports: HeldPorts | null;
   /** @throws the error of a system call */
   start(request: SpawnRequest, log: number, logProblem: string | null): void;
 }
 
 /** Starts processes with system calls of its own, which Node does not offer. */
-function launcherStarter(launcher: Launcher): Starter {
-  /** The requests of running processes by pid. */
-  const running = new Map<number, number>();
+function launcherStarter(libc: Libc): Starter {
+  const launcher = new Launcher(libc);
+  const support = { ...launcher.support, handoverProblem: handoverProblem(libc) };
+  const handovers = support.handoverProblem === null ? new SocketHandover(libc) : null;
+  const ports = handovers && new HeldPorts(libc);
+  /** Running processes by pid. */
+  const running = new Map<number, { id: number; port: number | null }>();
   process.on('SIGCHLD', () => {
     for (let exit = launcher.reap(); exit !== null; exit = launcher.reap()) {
-      const id = running.get(exit.pid);
-      if (id === undefined) continue;
+      const ended = running.get(exit.pid);
+      if (ended === undefined) continue;
       running.delete(exit.pid);
-      send({ id, kind: 'exited', code: exit.code, signal: signalName(exit.signal) });
+      if (ended.port !== null) ports?.ended(ended.port);
+      send({ id: ended.id, kind: 'exited', code: exit.code, signal: signalName(exit.signal) });
     }
   });
   return {
-    support: launcher.support,
+    support,
+    ports,
     start: ({ id, file, args, env, lockFile, cgroup, sandbox: request }, log, logProblem) => {
-      const { pid, ...started } = launcher.launch({
-        file,
-        argv: [file, ...args],
-        env,
-        log,
-        lockFile,
-        lockedExitCode: LOCKED_EXIT_CODE,
-        cgroup,
-        sandbox: request,
-      });
-      running.set(pid, id);
-      sendSpawned(id, pid, { logProblem, ...started });
+      const { port } = request;
+      const handover = port === null ? null : (ports?.handover(port) ?? null);
+      const channel = handover && (handovers?.channel() ?? null);
+      try {
+        const { pid, ...started } = launcher.launch({
+          file,
+          argv: [file, ...args],
+          env,
+          log,
+          lockFile,
+          lockedExitCode: LOCKED_EXIT_CODE,
+          cgroup,
+          sandbox: request,
+          handover: channel?.calls,
+        });
+        running.set(pid, { id, port });
+        if (handover) channel?.begin(handover);
+        sendSpawned(id, pid, { logProblem, ...started });
+      } finally {
+        channel?.close();
+      }
     },
   };
 }
 
 /** Starts processes without a sandbox, where the C library cannot be used. */
 function plainStarter(libcProblem: string): Starter {
-  const support = { libcProblem, landlock: 0, landlockProblem: null, seccompProblem: null };
+  const support = {
+    libcProblem,
+    landlock: 0,
+    landlockProblem: null,
+    seccompProblem: null,
+    handoverProblem: libcProblem,
+  };
   return {
     support,
+    ports: null,
     start: ({ id, file, args, env, lockFile, cgroup, sandbox: { setting } }, log, logProblem) => {
       const sandbox = chooseSandbox(setting, support, 'program');
       if ('unavailable' in sandbox) throw new Error(sandbox.unavailable);
@@ -142,13 +178,51 @@ function sendFailed(id: number, error: NodeJS.ErrnoException): void {
 
 // A terminal or a service manager sends these to the whole group. Only the daemon handles them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
-process.on('disconnect', () => process.exit(0));
+
+/** Opens, takes, closes or explains the socket of a port. */
+function handlePort(ports: HeldPorts | null, request: PortRequest): void {
+  switch (request.kind) {
+    case 'hold':
+      send({ id: request.id, kind: 'hold', result: hold(ports, request) });
+      break;
+    case 'take': {
+      const isHeld = ports?.take(request.pid, request.port) ?? false;
+      send({ id: request.id, kind: 'hold', result: isHeld ? 'held' : 'unsupported' });
+      break;
+    }
+    case 'release':
+      ports?.release(request.port);
+      break;
+    case 'explain':
+      ports?.explain(request.port, request.problem, request.when);
+      break;
+    default:
+      request satisfies never;
+  }
+}
+
+function hold(ports: HeldPorts | null, { address, port }: HoldRequest): HoldResult {
+  if (!ports) return 'unsupported';
+  try {
+    ports.hold(address, port);
+    return 'held';
+  } catch (error) {
+    // Other errors are those of the address or of this process. The daemon checks the port itself then.
+    return (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'in_use' : 'unsupported';
+  }
+}
 
 const libc = await loadLibc();
-const starter = 'problem' in libc ? plainStarter(libc.problem) : launcherStarter(new Launcher(libc));
+const starter = 'problem' in libc ? plainStarter(libc.problem) : launcherStarter(libc);
+// Not process.exit(): it waits for threads, and one of them waits for calls of instances.
+process.on('disconnect', () => {
+  if ('problem' in libc) process.exit(0);
+  else libc.syscall(SYSCALL.exit_group, 0);
+});
 process.on('message', (message) => {
-  const request = message as SpawnRequest | SpawnerPing | SupportRequest;
+  const request = message as SpawnRequest | SpawnerPing | SupportRequest | PortRequest;
   if (!('kind' in request)) start(starter, request);
   else if (request.kind === 'ping') send({ id: request.id, kind: 'pong' });
-  else send({ id: request.id, kind: 'support', support: starter.support });
+  else if (request.kind === 'support') send({ id: request.id, kind: 'support', support: starter.support });
+  else handlePort(starter.ports, request);
 });

@@ -1,0 +1,141 @@
+import { closeSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { Libc } from '../sandbox/libc.ts';
+import { systemError } from '../sandbox/run-calls.ts';
+import { SYSCALL } from '../sandbox/syscall-filter.ts';
+import { BACKLOG, openListeningSocket, takeListeningSocket } from './listening-socket.ts';
+import type { Handover } from './socket-handover.ts';
+import { STARTING, type Unavailable } from './unavailable.ts';
+import { startUnavailableServer } from './unavailable-server.ts';
+
+/** Connections wait this long for a process. Then they get an answer. */
+const MAX_WAIT_MS = 60_000;
+const F_DUPFD_CLOEXEC = 1030;
+
+/**
+ * The listening sockets of all databases. A socket stays open while no process of its database runs: connections wait
+ * then, or get status 503 with the reason.
+ */
+export class HeldPorts {
+  readonly #libc: Libc;
+  readonly #ports = new Map<number, HeldPort>();
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  /** Opens the socket of a port. Does nothing when it is open. @throws an Error with the code of the system call */
+  hold(address: string, port: number): void {
+    if (this.#ports.has(port)) return;
+    this.#ports.set(port, new HeldPort(this.#libc, openListeningSocket(this.#libc, address, port)));
+  }
+
+  /** Takes the socket with which a process listens. False when the kernel does not allow it. */
+  take(pid: number, port: number): boolean {
+    if (this.#ports.has(port)) return true;
+    const socket = takeListeningSocket(this.#libc, pid, port);
+    if (socket === null) return false;
+    this.#ports.set(port, new HeldPort(this.#libc, socket));
+    return true;
+  }
+
+  /** Closes the socket. A running process keeps its own copy. */
+  release(port: number): void {
+    this.#ports.get(port)?.close();
+    this.#ports.delete(port);
+  }
+
+  /** Answers requests with a problem: from now on, or only when they have waited too long. */
+  explain(port: number, problem: Unavailable, when: 'now' | 'later'): void {
+    const held = this.#ports.get(port);
+    if (when === 'now') held?.answer(problem);
+    else held?.explain(problem);
+  }
+
+  /** For a process that starts on the port; null when the socket is not held. */
+  handover(port: number): Handover | null {
+    const held = this.#ports.get(port);
+    if (!held) return null;
+    held.wait();
+    return {
+      port,
+      socket: () => (this.#ports.get(port) === held ? held.socket : null),
+      onListen: () => held.listening(),
+    };
+  }
+
+  /** The process on a port has ended: connections wait for the next one. */
+  ended(port: number): void {
+    this.#ports.get(port)?.wait();
+  }
+}
+
+/** What happens to connections while no process accepts them. */
+class HeldPort {
+  readonly socket: number;
+  readonly #libc: Libc;
+  #problem = STARTING;
+  #server: Server | null = null;
+  /** Whether the server answers because of the time that connections have waited. */
+  #overdue = false;
+  #deadline: NodeJS.Timeout | null = null;
+
+  constructor(libc: Libc, socket: number) {
+    this.#libc = libc;
+    this.socket = socket;
+  }
+
+  /** Connections wait, at most `MAX_WAIT_MS`. Repeated starts do not prolong that. */
+  wait(): void {
+    if (this.#overdue || this.#deadline) return;
+    this.#stopAnswering();
+    this.#problem = STARTING;
+    this.#deadline = setTimeout(() => {
+      this.#overdue = true;
+      this.#startAnswering();
+    }, MAX_WAIT_MS);
+  }
+
+  explain(problem: Unavailable): void {
+    this.#problem = problem;
+  }
+
+  answer(problem: Unavailable): void {
+    this.#problem = problem;
+    this.#clearDeadline();
+    this.#startAnswering();
+  }
+
+  /** A process accepts the connections from now on. */
+  listening(): void {
+    this.#clearDeadline();
+    this.#stopAnswering();
+  }
+
+  close(): void {
+    this.listening();
+    closeSync(this.socket);
+  }
+
+  #clearDeadline(): void {
+    if (this.#deadline) clearTimeout(this.#deadline);
+    this.#deadline = null;
+    this.#overdue = false;
+  }
+
+  #startAnswering(): void {
+    if (this.#server) return;
+    // The server closes its descriptor at its end.
+    const copy = this.#libc.syscall(SYSCALL.fcntl, this.socket, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) throw systemError('fcntl', -copy);
+    this.#server = startUnavailableServer(copy, () => this.#problem);
+  }
+
+  #stopAnswering(): void {
+    if (!this.#server) return;
+    this.#server.close();
+    this.#server = null;
+    // Node has set a shorter one.
+    this.#libc.syscall(SYSCALL.listen, this.socket, BACKLOG);
+  }
+}

@@ -1,0 +1,178 @@
+import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import type { Libc } from '../sandbox/libc.ts';
+import { systemError } from '../sandbox/run-calls.ts';
+import { SYSCALL } from '../sandbox/syscall-filter.ts';
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2_000_000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+/** Connections that wait for a process. Go uses the same, and the kernel's `somaxconn` limits it. */
+export const BACKLOG = 4096;
+const MAPPED_GROUP = 5;
+const MAPPED = 0xffff;
+const ANY_IPV4 = '0.0.0.0';
+const ANY_IPV6 = '::';
+
+/**
+ * Opens a listening socket. Only a process that accepts from it answers.
+ *
+ * @param address an IP address. For 0.0.0.0 it also accepts IPv6, as PocketBase does
+ * @throws an Error with the code of the system call, such as `EADDRINUSE`
+ */
+export function openListeningSocket(libc: Libc, address: string, port: number): number {
+  if (address !== ANY_IPV4) return open(libc, socketAddress(address, port));
+  try {
+    return open(libc, socketAddress(ANY_IPV6, port));
+  } catch (error) {
+    // The host has no IPv6.
+    if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return open(libc, socketAddress(ANY_IPV4, port));
+  }
+}
+
+interface SocketAddress {
+  family: number;
+  /** `struct sockaddr_in` or `struct sockaddr_in6`. */
+  bytes: Buffer;
+  /** Whether an IPv6 socket accepts IPv4 as well. */
+  both: boolean;
+}
+
+function open(libc: Libc, { family, bytes, both }: SocketAddress): number {
+  const fd = libc.syscall(SYSCALL.socket, family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
+  if (fd < 0) throw systemError('socket', -fd);
+  try {
+    setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (family === AF_INET6) setOption(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? 0 : 1);
+    check('bind', libc.syscall(SYSCALL.bind, fd, libc.addressOf(bytes), bytes.length));
+    check('listen', libc.syscall(SYSCALL.listen, fd, BACKLOG));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function setOption(libc: Libc, fd: number, level: number, option: number, value: number): void {
+  const buffer = Buffer.alloc(4);
+  buffer.writeInt32LE(value, 0);
+  const result = libc.syscall(SYSCALL.setsockopt, fd, level, option, libc.addressOf(buffer), buffer.length);
+  check('setsockopt', result);
+}
+
+function check(call: string, result: number): void {
+  if (result < 0) throw systemError(call, -result);
+}
+
+function socketAddress(address: string, port: number): SocketAddress {
+  if (!isIPv6(address)) {
+    const bytes = Buffer.alloc(16);
+    bytes.writeUInt16LE(AF_INET, 0);
+    bytes.writeUInt16BE(port, 2);
+    Buffer.from(address.split('.').map(Number)).copy(bytes, 4);
+    return { family: AF_INET, bytes, both: false };
+  }
+  const bytes = Buffer.alloc(28);
+  bytes.writeUInt16LE(AF_INET6, 0);
+  bytes.writeUInt16BE(port, 2);
+  const all = ipv6Groups(address);
+  for (const [index, group] of all.entries()) bytes.writeUInt16BE(group, 8 + 2 * index);
+  // In the form ::ffff:127.0.0.1 it is an IPv4 address.
+  return { family: AF_INET6, bytes, both: address === ANY_IPV6 || all[MAPPED_GROUP] === MAPPED };
+}
+
+/** The eight groups of an IPv6 address. */
+function ipv6Groups(address: string): number[] {
+  // The URL parser writes an address at the end, such as ::ffff:127.0.0.1, in hexadecimal groups.
+  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [head = '', tail] = canonical.split('::');
+  const first = groups(head);
+  const last = groups(tail);
+  return [...first, ...Array.from({ length: 8 - first.length - last.length }, () => 0), ...last];
+}
+
+function groups(text: string | undefined): number[] {
+  return text === undefined || text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+}
+
+/** The port in a `struct sockaddr_in` or `struct sockaddr_in6`; null for another family. */
+export function portOfSocketAddress(bytes: Buffer): number | null {
+  if (bytes.length < 4) return null;
+  const family = bytes.readUInt16LE(0);
+  return family === AF_INET || family === AF_INET6 ? bytes.readUInt16BE(2) : null;
+}
+
+const LISTEN = '0A';
+
+/**
+ * Takes a copy of the listening socket of another process, which the kernel allows for a process that could be traced.
+ * Null when the process has no such socket, or when the kernel does not allow it.
+ */
+export function takeListeningSocket(libc: Libc, pid: number, port: number): number | null {
+  const fd = findListeningSocket(pid, port);
+  if (fd === null) return null;
+  const process = libc.syscall(SYSCALL.pidfd_open, pid, 0);
+  if (process < 0) return null;
+  try {
+    const taken = libc.syscall(SYSCALL.pidfd_getfd, process, fd, 0);
+    return taken < 0 ? null : taken;
+  } finally {
+    closeSync(process);
+  }
+}
+
+/** The descriptor of the socket with which a process listens on a port: proc_pid_net(5). */
+function findListeningSocket(pid: number, port: number): number | null {
+  const inodes = new Set(
+    ['tcp', 'tcp6'].flatMap((file) => listeningInodes(`/proc/${pid}/net/${file}`, port)),
+  );
+  if (inodes.size === 0) return null;
+  const directory = `/proc/${pid}/fd`;
+  const found = entriesOf(directory).find((name) => {
+    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`${directory}/${name}`))?.[1];
+    return inode !== undefined && inodes.has(inode);
+  });
+  return found === undefined ? null : Number(found);
+}
+
+function listeningInodes(path: string, port: number): string[] {
+  return textOf(path)
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const fields = line.trim().split(/\s+/);
+      const [, local = '', , state] = fields;
+      const isIt = state === LISTEN && Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16) === port;
+      return isIt ? [fields[9] ?? ''] : [];
+    });
+}
+
+/** A process may end, or belong to another user: then it has no sockets that can be taken. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,23 @@
+export const UNAVAILABLE_STATUS = 503;
+
+/** Why a database has no process that answers. */
+export interface Unavailable {
+  code: string;
+  /** For the clients of the database. */
+  message: string;
+  /** When to try again, in seconds; null when somebody has to act first. */
+  retryAfterS: number | null;
+}
+
+/** Whether a response comes from the holder of the socket, because no process of the database answers. */
+export function isUnavailableResponse(status: number, body: unknown): boolean {
+  const { data } = (body ?? {}) as { data?: { database?: unknown } };
+  return status === UNAVAILABLE_STATUS && data?.database !== undefined;
+}
+
+/** The answer while the reason is not known. */
+export const STARTING: Unavailable = {
+  code: 'starting',
+  message: 'The database is starting. Try again later.',
+  retryAfterS: 10,
+};
