@@ -104,10 +104,10 @@ describe('a global PocketBase that is killed during sign-ups', () => {
     const answers: (Awaited<ReturnType<typeof register>> & { email: string })[] = [];
     const refused = () => answers.filter(({ status }) => status !== 201);
     const first = Promise.withResolvers<void>();
-    let replaced = false;
+    const back = new AbortController();
     // One after the other each, so that the kill finds the clients at different steps. Those that wait may not notice it.
     const client = async (name: string) => {
-      for (let count = 0; count < TRIES && !replaced; count += 1) {
+      for (let count = 0; count < TRIES && !back.signal.aborted; count += 1) {
         const email = `${name}${count}@example.com`;
         answers.push({ email, ...(await register(fathom, email)) });
         first.resolve();
@@ -119,7 +119,7 @@ describe('a global PocketBase that is killed during sign-ups', () => {
     await until(async () => (await globalPid(fathom).catch(() => killed)) !== killed, {
       what: 'the global PocketBase to be back',
     });
-    replaced = true;
+    back.abort();
     await clients;
     for (const { status, body } of refused()) {
       expect({ status, code: body.code }).toEqual({ status: 503, code: 'control_plane.unavailable' });

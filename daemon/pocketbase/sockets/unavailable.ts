@@ -5,7 +5,7 @@ export interface Unavailable {
   code: string;
   /** For the clients of the database. */
   message: string;
-  /** When to try again, in seconds; null when somebody has to act first. */
+  /** When to try again, in seconds; null when an administrator has to act first. */
   retryAfterS: number | null;
 }
 
