@@ -140,6 +140,19 @@ const viewer = await build({
   metafile: true,
 });
 
+/** The script and style sheet of the pages that links in mails lead to. */
+await build({
+  entryPoints: [
+    { in: 'daemon/accounts/pages/account-page.js', out: 'page' },
+    { in: 'daemon/accounts/pages/account-page.css', out: 'page' },
+  ],
+  outdir: 'dist/account',
+  bundle: true,
+  minify: true,
+  platform: 'browser',
+  logLevel: 'warning',
+});
+
 writeFileSync('dist/LICENSES.txt', licensesOf([daemon.metafile, tui.metafile, viewer.metafile]));
 
 /** The licences of the bundled packages, which must be distributed with them. */

@@ -6,6 +6,8 @@ interface HookModules {
   'lib/admin': typeof import('./global/lib/admin.js');
   'lib/api-keys': typeof import('./global/lib/api-keys.js');
   'lib/daemon': typeof import('./global/lib/daemon.js');
+  'lib/invitations': typeof import('./global/lib/invitations.js');
+  'lib/mails': typeof import('./global/lib/mails.js');
   'lib/oauth': typeof import('./global/lib/oauth.js');
   'lib/ports': typeof import('./global/lib/ports.js');
   'lib/requests': typeof import('./global/lib/requests.js');

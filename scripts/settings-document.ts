@@ -1,4 +1,5 @@
-import { SETTING_GROUPS, SETTINGS, type Setting, type Variable } from '../daemon/config/sources/variables.ts';
+import { SETTING_GROUPS, type Setting } from '../daemon/config/sources/setting.ts';
+import { SETTINGS, type Variable } from '../daemon/config/sources/variables.ts';
 import { markdownTable } from './markdown.ts';
 
 const WIDTH = 110;

@@ -19,3 +19,8 @@ export function connectHost(host: string): string {
 export function connectAddress(host: string, port: number): string {
   return hostAndPort(connectHost(host), port);
 }
+
+/** Whether connections to the host, in the form of a setting or a URL, stay on this machine. */
+export function isLoopbackHost(host: string): boolean {
+  return ['127.0.0.1', '::1', '[::1]', 'localhost'].includes(host.toLowerCase());
+}

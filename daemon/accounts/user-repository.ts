@@ -20,6 +20,8 @@ export interface NewUser {
   role?: Role | undefined;
   /** The address counts as proved. */
   verified?: boolean | undefined;
+  /** Token of an invitation, as the client sent it. */
+  invitation?: unknown;
   /** Values of fields that an administrator has added to the accounts. */
   customFields?: Record<string, unknown> | undefined;
 }
@@ -54,8 +56,16 @@ export class UserRepository {
     this.#client = client;
   }
 
-  /** @throws FathomError `auth.email_taken`, `request.invalid`, `control_plane.unavailable` */
-  async create({ email, password, name, role, verified, customFields = {} }: NewUser): Promise<User> {
+  /** @throws FathomError `auth.email_taken`, `invitation.invalid`, `request.invalid`, `control_plane.unavailable` */
+  async create({
+    email,
+    password,
+    name,
+    role,
+    verified,
+    invitation,
+    customFields = {},
+  }: NewUser): Promise<User> {
     await this.#requireCustomFields(Object.keys(customFields));
     try {
       const record = await this.#client.call((client) =>
@@ -68,6 +78,7 @@ export class UserRepository {
           role: role ?? 'user',
           is_active: true,
           verified: verified ?? false,
+          ...(invitation === undefined ? {} : { invitation }),
         }),
       );
       return toUser(record);
@@ -241,6 +252,8 @@ function toUserError(data: unknown, cause: unknown): FathomError {
       cause,
     });
   }
+  const invitation = fields.find(({ path }) => path === 'invitation');
+  if (invitation) return new FathomError('invitation.invalid', invitation.message, { cause });
   // PocketBase names a field when a value is invalid. Without one, it cannot write.
   if (fields.length === 0) {
     return new FathomError(

@@ -1,3 +1,4 @@
+import { invitationCommands } from './accounts/invitations.ts';
 import { securityCommands } from './accounts/security.ts';
 import { userCommands } from './accounts/users.ts';
 import { daemonCommands } from './daemon/daemon-commands.ts';
@@ -14,6 +15,7 @@ export const COMMANDS = [
   ...hostCommands,
   ...installCommands,
   ...userCommands,
+  ...invitationCommands,
   ...databaseCommands,
   ...queueCommands,
   ...securityCommands,
@@ -23,6 +25,7 @@ export const COMMANDS = [
 
 export const GROUPS: Readonly<Record<string, string>> = {
   ...DERIVED_GROUPS,
+  invitations: 'Invite people to sign up',
   users: 'Manage users and their roles',
   keys: 'Manage API keys of programs',
   audit: 'Read and verify the audit log',

@@ -292,6 +292,76 @@ describe('sign-in providers', () => {
   });
 });
 
+describe('mail', () => {
+  const MAIL = {
+    SMTP_HOST: 'mail.example.com',
+    MAIL_FROM: 'noreply@example.com',
+    PUBLIC_URL: 'https://fathom.example.com/',
+  };
+
+  it('is off without SMTP_HOST, and has defaults with it', () => {
+    expect(load({ SMTP_PORT: '25' }).config).toMatchObject({ mail: null, siteUrl: null });
+    expect(load(MAIL).config).toMatchObject({
+      mail: {
+        host: 'mail.example.com',
+        port: 587,
+        tls: 'starttls',
+        login: null,
+        from: { name: 'Fathom', address: 'noreply@example.com' },
+      },
+      siteUrl: 'https://fathom.example.com',
+    });
+  });
+
+  it.each([
+    ['Example Cloud <noreply@example.com>', 'Example Cloud'],
+    ['"Example, Inc." <noreply@example.com>', 'Example, Inc.'],
+    ['Ünïcode <noreply@example.com>', 'Ünïcode'],
+    ['<noreply@example.com>', 'Fathom'],
+  ])('takes the sender %s', (sender, name) => {
+    expect(load({ ...MAIL, MAIL_FROM: sender }).config.mail?.from).toEqual({
+      name,
+      address: 'noreply@example.com',
+    });
+  });
+
+  it.each([
+    [{ MAIL_FROM: undefined }, 'MAIL_FROM'],
+    [{ PUBLIC_URL: undefined }, 'PUBLIC_URL'],
+    [{ MAIL_FROM: 'Ann' }, 'MAIL_FROM'],
+    [{ MAIL_FROM: 'a@example.com, b@example.com' }, 'MAIL_FROM'],
+    [{ MAIL_FROM: 'Ann <a@example.com> <b@example.com>' }, 'MAIL_FROM'],
+    [{ MAIL_FROM: 'Ann\r\nBcc: b@example.com <a@example.com>' }, 'MAIL_FROM'],
+    [{ SMTP_HOST: 'mail.example.com:587' }, 'SMTP_HOST'],
+    [{ SMTP_HOST: 'https://mail.example.com' }, 'SMTP_HOST'],
+    [{ SMTP_PORT: '0' }, 'SMTP_PORT'],
+    [{ SMTP_TLS: 'true' }, 'SMTP_TLS'],
+    [{ SMTP_USER: 'fathom' }, 'SMTP_PASSWORD'],
+    [{ SMTP_PASSWORD: 'a secret password' }, 'SMTP_USER'],
+    [{ PUBLIC_URL: 'fathom.example.com' }, 'PUBLIC_URL'],
+    [{ PUBLIC_URL: 'javascript:alert(1)' }, 'PUBLIC_URL'],
+    [{ PUBLIC_URL: 'https://u:p@fathom.example.com' }, 'PUBLIC_URL'],
+    [{ PUBLIC_URL: 'https://fathom.example.com/?a=b' }, 'PUBLIC_URL'],
+  ])('refuses %j', (settings, name) => {
+    const problems = problemsOf({ ...MAIL, ...settings });
+    expect(problems.map(({ path }) => path)).toEqual([name]);
+    expect(JSON.stringify(problems)).not.toContain('a secret password');
+  });
+
+  it.each([
+    [{ SMTP_PORT: '465' }, ['SMTP_TLS', '465']],
+    [{ SMTP_TLS: 'implicit' }, ['SMTP_TLS', '587']],
+    [{ SMTP_TLS: 'off' }, ['SMTP_TLS']],
+    [{ PUBLIC_URL: 'http://fathom.example.com' }, ['PUBLIC_URL']],
+  ])('warns about %j', (settings, words) => {
+    expect(load({ ...MAIL, ...settings }).warnings).toEqual([textWith(...words)]);
+  });
+
+  it('does not warn about a mail server on this host', () => {
+    expect(load({ ...MAIL, SMTP_HOST: 'localhost', SMTP_PORT: '25', SMTP_TLS: 'off' }).warnings).toEqual([]);
+  });
+});
+
 describe('warnings', () => {
   it('suggest the closest variable for an unknown one', () => {
     writePrivate(join(cwd, '.env'), 'SERVER_PROT=1');

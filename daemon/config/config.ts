@@ -6,6 +6,7 @@ import type { SandboxSetting } from '../../shared/sandbox.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import type { SignUpMode } from '../../shared/sign-up.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
+import { type MailConfig, mailWarnings, readMail, readSiteUrl } from './mail.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
 import { readSources, type Sources } from './sources/sources.ts';
@@ -48,6 +49,10 @@ export interface Config {
   corsOrigins: readonly string[];
   limits: LimitsConfig;
   signUps: SignUpConfig;
+  /** The mail server of the daemon; null uses the mail settings of the global PocketBase. */
+  mail: MailConfig | null;
+  /** PUBLIC_URL, without a slash at the end; null leaves the links in mails as they are. */
+  siteUrl: string | null;
   /** Addresses and networks whose X-Forwarded-For header is trusted. */
   trustedProxies: readonly string[];
   globalPort: number;
@@ -110,7 +115,12 @@ export function loadConfig(input: SettingsInput): LoadedConfig {
   if (read.problems.length > 0) throw invalidConfig(read.problems, sources.warnings);
   return {
     config: deepFreeze(config),
-    warnings: [...sources.warnings, ...publicUrlWarnings(config), ...proxyWarnings(config)],
+    warnings: [
+      ...sources.warnings,
+      ...publicUrlWarnings(config),
+      ...proxyWarnings(config),
+      ...mailWarnings(config),
+    ],
     adminPasswordOrigin: sources.originOf('PB_ADMIN_PASSWORD') ?? 'nowhere',
     sources,
   };
@@ -130,6 +140,8 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
       mode: read.choice('SIGN_UP_MODE'),
       maxDatabases: read.wholeNumber('MAX_DATABASES') || null,
     },
+    mail: readMail(read),
+    siteUrl: readSiteUrl(read),
     trustedProxies: readTrustedProxies(read),
     globalPort: read.wholeNumber('PB_GLOBAL_PORT'),
     bindAddress: read.host('PB_BIND_ADDRESS'),

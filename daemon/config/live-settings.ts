@@ -1,9 +1,16 @@
 import type { Config } from './config.ts';
 
-const RELOADABLE = ['corsOrigins', 'limits', 'signUps', 'oauth'] as const satisfies readonly (keyof Config)[];
+const RELOADABLE = [
+  'corsOrigins',
+  'limits',
+  'signUps',
+  'mail',
+  'siteUrl',
+  'oauth',
+] as const satisfies readonly (keyof Config)[];
 
 /** Settings that a reload changes in a running daemon. Read them here at every use. */
-export type LiveSettings = Pick<Config, 'corsOrigins' | 'limits' | 'signUps'>;
+export type LiveSettings = Pick<Config, 'corsOrigins' | 'limits' | 'signUps' | 'mail' | 'siteUrl'>;
 
 /** The names in `Config` of changed settings that need a restart. */
 export function settingsThatNeedRestart(before: Config, after: Config): string[] {

@@ -97,9 +97,7 @@ export class ValueReader {
   host(name: VariableOf<'host'>): string {
     const { default: fallback } = SETTINGS[name];
     const value = this.text(name) ?? fallback;
-    // A value of digits and dots is a mistyped address, never a name.
-    const isName = HOST_NAME.test(value) && !/^[\d.]+$/.test(value);
-    if (isIP(value) === 0 && !isName) {
+    if (!isHost(value)) {
       this.problem(
         name,
         `${quoteValue(value)} is not an IP address or a host name; write it like ${fallback}, without port or brackets`,
@@ -169,6 +167,12 @@ export class ValueReader {
     if (namedFile === null || this.#hasData()) return this.#keyRemedy();
     return ` in ${namedFile}, the only file that is read; run 'fathomd init --env-file ANOTHER' and copy it from there`;
   }
+}
+
+/** Whether the text is an IP address without brackets, or a host name. */
+export function isHost(text: string): boolean {
+  // A value of digits and dots is a mistyped address, never a name.
+  return isIP(text) !== 0 || (HOST_NAME.test(text) && !/^[\d.]+$/.test(text));
 }
 
 /** An invalid value for a message: shortened and on one line. */

@@ -2,6 +2,11 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { connectAddress } from '../../shared/host.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
+import { InvitationRepository } from '../accounts/invitations/invitation-repository.ts';
+import { Invitations } from '../accounts/invitations/invitations.ts';
+import { AccountMails } from '../accounts/mail/account-mails.ts';
+import { MailLimits } from '../accounts/mail/mail-limits.ts';
+import { Mailer } from '../accounts/mail/mailer.ts';
 import { Plans } from '../accounts/plans/plans.ts';
 import { UserLimits } from '../accounts/plans/user-limits.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
@@ -93,6 +98,8 @@ export async function createServices({
     corsOrigins: config.corsOrigins,
     limits: config.limits,
     signUps: config.signUps,
+    mail: config.mail,
+    siteUrl: config.siteUrl,
   };
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
@@ -144,9 +151,21 @@ export async function createServices({
   const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
   const users = new UserRepository(controlPlane);
   const plans = new Plans({ controlPlane, settings, databaseLimits: config.databaseLimits, log });
+  const invitationRepository = new InvitationRepository(controlPlane);
   const userLimits = new UserLimits({ plans, users, clock });
   const masterKeys = masterKeysOf(config);
   const seal = guardedSeal(masterKeys, cachedKeyUse(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
+  const mailer = new Mailer({ settings, log });
+  const mailLimits = new MailLimits(clock);
+  const accountMails = new AccountMails({ controlPlane, users, mailer, limits: mailLimits, clock, log });
+  const invitations = new Invitations({
+    repository: invitationRepository,
+    users,
+    plans,
+    mails: accountMails,
+    settings,
+    clock,
+  });
   const identity = createIdentityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
 
   const databases = createDatabaseServices({
@@ -214,6 +233,10 @@ export async function createServices({
         databases: catalog.entries().length,
         max_databases: settings.signUps.maxDatabases,
       },
+      mail: {
+        configured: tasks === null ? null : await accountMails.recentlyConfigured(),
+        problem: mailer.problem,
+      },
       queue: tasks?.counts ?? null,
       queue_paused: tasks?.paused ?? null,
       usage: monitor.usage,
@@ -226,6 +249,7 @@ export async function createServices({
   return {
     ...identity,
     ...databases,
+    accountMails,
     activity,
     apiUrl,
     bus,
@@ -237,9 +261,13 @@ export async function createServices({
     driver,
     fleet,
     hookToken,
+    invitationRepository,
+    invitations,
     journal,
     log,
     logLosses: host.logLosses,
+    mailer,
+    mailLimits,
     masterKeys,
     monitor,
     plans,

@@ -1,3 +1,4 @@
+import { configureMail } from '../accounts/mail/mail-settings.ts';
 import type { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
@@ -7,8 +8,8 @@ import { type LiveSettings, settingsThatNeedRestart } from '../config/live-setti
 import type { ControlPlaneClient } from '../control-plane/client.ts';
 
 /**
- * Applies a new configuration to the running daemon: log level, limits, sign-ups, CORS and sign-in providers. Instances are not
- * restarted.
+ * Applies a new configuration to the running daemon: log level, limits, sign-ups, mail, CORS and sign-in
+ * providers. Instances are not restarted.
  *
  * @returns the other settings that differ and need a restart of the daemon
  */
@@ -28,8 +29,11 @@ export async function reload(
   settings.corsOrigins = next.corsOrigins;
   settings.limits = next.limits;
   settings.signUps = next.signUps;
+  settings.mail = next.mail;
+  settings.siteUrl = next.siteUrl;
   signInLimits.configure(next.limits);
   signUpLimits.configure(next.limits.signUps);
   await configureSignInProviders(controlPlane, next.oauth);
+  await configureMail(controlPlane, next);
   return settingsThatNeedRestart(config, next);
 }

@@ -1,3 +1,7 @@
+import { type InvitationRoutesDeps, invitationRoutes } from '../accounts/invitations/invitation-routes.ts';
+import { type AccountMailRoutesDeps, accountMailRoutes } from '../accounts/mail/account-mail-routes.ts';
+import { type MailHookDeps, mailHookRoutes } from '../accounts/mail/mail-hook-routes.ts';
+import { accountPageRoutes } from '../accounts/pages/account-page-routes.ts';
 import { type PlanRoutesDeps, planRoutes } from '../accounts/plans/plan-routes.ts';
 import { type ApiKeyRoutesDeps, apiKeyRoutes } from '../accounts/sessions/api-key-routes.ts';
 import { type SessionRoutesDeps, sessionRoutes } from '../accounts/sessions/session-routes.ts';
@@ -29,6 +33,7 @@ import { attachStream, type StreamDeps } from '../stream/stream-server.ts';
 export interface Services
   extends ServerDeps,
     StreamDeps,
+    AccountMailRoutesDeps,
     AuditRequestsDeps,
     ApiKeyRoutesDeps,
     AuditRoutesDeps,
@@ -38,7 +43,9 @@ export interface Services
     DocumentRoutesDeps,
     EventRoutesDeps,
     HostRoutesDeps,
+    InvitationRoutesDeps,
     LifecycleRoutesDeps,
+    MailHookDeps,
     MigrationRoutesDeps,
     PlanRoutesDeps,
     QueueRoutesDeps,
@@ -73,7 +80,10 @@ export function registerRoutes(app: Api, services: Services): void {
   hostRoutes(app, services);
 
   authRoutes(app, services);
+  accountMailRoutes(app, services);
+  accountPageRoutes(app);
   userRoutes(app, services);
+  invitationRoutes(app, services);
   planRoutes(app, services);
   sessionRoutes(app, services);
   apiKeyRoutes(app, services);
@@ -91,4 +101,5 @@ export function registerRoutes(app: Api, services: Services): void {
   userHookRoutes(app, services);
   signInHookRoutes(app, services);
   signUpHookRoutes(app, services);
+  mailHookRoutes(app, services);
 }

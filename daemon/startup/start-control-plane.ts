@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises';
+import { configureMail } from '../accounts/mail/mail-settings.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Config } from '../config/config.ts';
@@ -46,6 +47,7 @@ export async function startControlPlane(
     log,
   });
   await configureSignInProviders(controlPlane, config.oauth);
+  await configureMail(controlPlane, config);
   await configureGuard(controlPlane, config);
 }
 

@@ -2,7 +2,10 @@
 
 onRecordCreateRequest((e) => {
   const { isFromDaemon } = require(`${__hooks}/lib/daemon.js`);
-  if (e.hasSuperuserAuth() || isFromDaemon(e)) return e.next();
+  if (e.hasSuperuserAuth() || isFromDaemon(e)) {
+    require(`${__hooks}/lib/invitations.js`).present(e);
+    return e.next();
+  }
   return require(`${__hooks}/lib/sign-ups.js`).signUp(e);
 }, 'users');
 

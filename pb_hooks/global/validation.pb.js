@@ -8,6 +8,7 @@ onRecordValidate((e) => {
 // Only the daemon writes these tables. It does not know added fields.
 onRecordValidate(
   (e) => require(`${__hooks}/lib/validation.js`).validateChanges(e),
+  'invitations',
   'plans',
   'sessions',
   'api_keys',

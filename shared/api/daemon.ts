@@ -82,6 +82,18 @@ const statusSchema = z
       databases: z.int().describe('Number of user databases.'),
       max_databases: z.int().nullable().describe('MAX_DATABASES; null without a limit.'),
     }),
+    mail: z.object({
+      configured: z
+        .boolean()
+        .nullable()
+        .describe(
+          'A mail server for mails of accounts is set; null while the global PocketBase cannot be read.',
+        ),
+      problem: z
+        .string()
+        .nullable()
+        .describe('Why the last mail of an account was not sent; otherwise null.'),
+    }),
     queue: taskCountsSchema
       .nullable()
       .meta({ description: 'Null while the global PocketBase cannot be read.' }),
@@ -119,6 +131,7 @@ const statusSchema = z
         instances: { ...zeros(INSTANCE_PHASES), running: 4 },
         total_instances: 4,
         sign_ups: { mode: 'open', databases: 3, max_databases: 500 },
+        mail: { configured: true, problem: null },
         queue: { ...zeros(TASK_STATUSES), done: 40 },
         queue_paused: false,
         usage: EXAMPLE_USAGE,

@@ -1,5 +1,7 @@
 import { apiKeys } from './accounts/api-keys.ts';
 import { auth } from './accounts/auth.ts';
+import { invitations } from './accounts/invitations.ts';
+import { mails } from './accounts/mails.ts';
 import { plans } from './accounts/plans.ts';
 import { sessions } from './accounts/sessions.ts';
 import { users } from './accounts/users.ts';
@@ -17,7 +19,9 @@ import { secrets } from './secrets.ts';
 /** Every resource of the HTTP API. The client, the OpenAPI document and docs/api.md derive from this list. */
 export const RESOURCES = {
   auth,
+  mails,
   users,
+  invitations,
   plans,
   sessions,
   apiKeys,

@@ -128,6 +128,27 @@ export interface KeyUsedRequest {
   at: string;
 }
 
+/** Mails with a link that proves the address of an account. */
+export type AccountMail = 'verification' | 'password_reset';
+
+export interface SendMailRequest {
+  /** Id of the user. */
+  user: string;
+  kind: AccountMail;
+}
+
+export interface MessageRequest {
+  to: readonly string[];
+  subject: string;
+  html: string;
+  text: string;
+}
+
+/** `problem`: why the mail was not sent; null if the mail server took it. */
+export interface SendMailResult {
+  problem: string | null;
+}
+
 /** A row of the audit log, with its place in the chain. */
 export interface AuditRow extends AuditEntry {
   /** Hash of the row before. */

@@ -23,10 +23,22 @@ export const daemonCallBodies = {
     attempt: z.string(),
     user_id: z.string(),
   }),
-  '/internal/sign-ups/begun': z.object(originShape),
+  /** `invited`: the request has an invitation. */
+  '/internal/sign-ups/begun': z.object({ ...originShape, invited: z.boolean() }),
   /** `user_id`: empty if no account was created. */
   '/internal/sign-ups/ended': z.object({ attempt: z.string(), user_id: z.string() }),
+  /** `invitation`: the id of one that created an account. */
+  '/internal/invitations/used': user.extend({ invitation: z.string() }),
   '/internal/passwords/judge': z.object({ password: z.string(), email: z.string(), name: z.string() }),
+  /** A stranger requests a mail to these addresses. */
+  '/internal/mails/begun': z.object({ emails: z.array(z.string()).min(1).max(2) }),
+  /** `text`: empty if there is none. */
+  '/internal/mails/send': z.object({
+    to: z.array(z.string()).min(1),
+    subject: z.string(),
+    html: z.string(),
+    text: z.string(),
+  }),
   '/internal/superuser': z.object({
     action: z.string(),
     target: z.string(),
@@ -58,11 +70,23 @@ export interface PasswordVerdict {
   problem: string | null;
 }
 
+export interface MailVerdict {
+  allowed: boolean;
+}
+
+/** `handled`: false if the daemon has no mail server. `problem`: why the mail was not sent; null if it was. */
+export interface MailDelivery {
+  handled: boolean;
+  problem: string | null;
+}
+
 interface Responses {
   '/internal/users/signed-in': { database: DatabaseAccess };
   '/internal/sign-ins/begun': AttemptVerdict;
   '/internal/sign-ups/begun': SignUpVerdict;
   '/internal/passwords/judge': PasswordVerdict;
+  '/internal/mails/begun': MailVerdict;
+  '/internal/mails/send': MailDelivery;
 }
 
 /** All requests of hooks to the daemon. */

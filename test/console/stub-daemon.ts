@@ -236,6 +236,7 @@ export class StubDaemon {
       pocketbase_path: '/opt/pocketbase',
       instances: counts,
       total_instances: this.instances.size,
+      mail: { configured: false, problem: null },
       sign_ups: { mode: 'open', databases: 3, max_databases: null },
       queue: { ...NO_TASKS, pending: 4, processing: 1, done: 128 },
       queue_paused: false,

@@ -18,6 +18,8 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   getUser: 'users show',
   updateUser: 'users set',
   deleteUser: 'users delete',
+  createInvitation: 'invitations create',
+  sendVerificationMail: 'users verify-mail',
   endSessions: 'users sign-out',
   listApiKeys: 'keys list',
   createApiKey: 'keys add',
@@ -67,6 +69,11 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
   getMe: OF_ACCOUNTS,
   getMyDatabase: OF_ACCOUNTS,
   createTicket: OF_ACCOUNTS,
+  requestVerification: OF_ACCOUNTS,
+  verifyAddress: OF_ACCOUNTS,
+  requestPasswordReset: OF_ACCOUNTS,
+  resetPassword: OF_ACCOUNTS,
+  confirmEmailChange: OF_ACCOUNTS,
   initInstance: OF_EARLIER_CLIENTS,
   getInstanceStatus: OF_EARLIER_CLIENTS,
   stopInstance: OF_EARLIER_CLIENTS,
@@ -105,7 +112,7 @@ describe('the declared endpoints', () => {
     });
     await api.close();
     expect(registered.toSorted()).toEqual(ids.toSorted());
-    for (const url of hidden) expect(url).toMatch(/^\/(?:internal\/|docs(?:\/|$))/);
+    for (const url of hidden) expect(url).toMatch(/^\/(?:internal\/|account\/|docs(?:\/|$))/);
   });
 
   it('have one method of the client each', () => {

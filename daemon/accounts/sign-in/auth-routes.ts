@@ -10,6 +10,7 @@ import {
   register,
 } from '../../../shared/api/accounts/auth.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import type { LiveSettings } from '../../config/live-settings.ts';
 import type { DatabaseAccessDeps } from '../../databases/owner/database-access.ts';
 import {
   describeSession,
@@ -21,6 +22,7 @@ import type { Caller } from '../../http/caller.ts';
 import { requireCaller, requireUserId } from '../../http/caller.ts';
 import { originOf } from '../../http/client-address.ts';
 import { type Api, serve } from '../../http/serve.ts';
+import type { AccountMails } from '../mail/account-mails.ts';
 import type { Identities } from '../sessions/identities.ts';
 import type { Tickets } from '../sessions/tickets.ts';
 import type { SignUps } from '../sign-up/sign-ups.ts';
@@ -35,6 +37,8 @@ export interface AuthRoutesDeps extends DatabaseAccessDeps {
   signInLimits: SignInLimits;
   signUps: SignUps;
   signInBudget: SignInBudget;
+  accountMails: AccountMails;
+  settings: LiveSettings;
   trustedProxies: readonly string[];
 }
 
@@ -44,16 +48,19 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
 
   serve(app, register, async (request) => {
     const origin = originOf(request, deps.trustedProxies);
-    const attempt = deps.signUps.begin(origin.address);
-    const { email, password, name, ...customFields } = request.body;
-    const user = await inBudget(() => deps.users.create({ email, password, name, customFields })).catch(
-      (error: unknown) => {
-        // Too many sign-ups at the same time are no fault of this client.
-        if (error instanceof RateLimitedError) attempt.settled();
-        else attempt.rejected();
-        throw error;
-      },
-    );
+    const { email, password, name, invitation, ...customFields } = request.body;
+    const attempt = deps.signUps.begin(origin.address, isPresented(invitation));
+    const user = await inBudget(() =>
+      deps.users.create({ email, password, name, invitation, customFields }),
+    ).catch((error: unknown) => {
+      // Too many sign-ups at the same time are no fault of this client.
+      if (error instanceof RateLimitedError) attempt.settled();
+      else attempt.rejected();
+      throw error;
+    });
+    // The sign-up does not wait for the mail server.
+    if (deps.settings.signUps.mode === 'verified' && !user.verified)
+      void deps.accountMails.verifyAfterSignUp(user.id);
     try {
       return await openSession(user, origin, deps);
     } catch (error) {
@@ -132,6 +139,11 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
     const { ticket, expiresAt } = deps.tickets.issue(requireCaller(request));
     return { ticket, expires_at: expiresAt.toISOString() };
   });
+}
+
+/** As `isPresented` of `pb_hooks/global/lib/invitations.js`. */
+function isPresented(invitation: unknown): boolean {
+  return invitation !== undefined && invitation !== null && invitation !== '';
 }
 
 /** @throws FathomError `conflict` for a caller without a session */

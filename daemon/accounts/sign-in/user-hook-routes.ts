@@ -8,6 +8,7 @@ import type { DatabaseAccessDeps } from '../../databases/owner/database-access.t
 import { openDatabase } from '../../databases/owner/database-access.ts';
 import type { Api } from '../../http/serve.ts';
 import type { Queue } from '../../queue/queue.ts';
+import type { AccountMails } from '../mail/account-mails.ts';
 import type { Identities } from '../sessions/identities.ts';
 
 /** Errors of accounts that get no database now. A retry would end the same way. */
@@ -18,6 +19,7 @@ export interface UserHookDeps extends DatabaseAccessDeps {
   identities: Identities;
   catalog: Catalog;
   settings: LiveSettings;
+  accountMails: AccountMails;
 }
 
 /** Registers the routes that hooks of the global PocketBase (`pb_hooks/global`) call when accounts change. */
@@ -55,8 +57,8 @@ export function userHookRoutes(app: Api, deps: UserHookDeps): void {
     },
     (request, reply) => {
       const { user_id: id, email, verified } = request.body;
-      if (mustBeVerified() && !verified) return reply.code(202).send({ status: 'accepted' });
-      provisionNow(id, email);
+      if (mustBeVerified() && !verified) void deps.accountMails.verifyAfterSignUp(id);
+      else provisionNow(id, email);
       return reply.code(202).send({ status: 'accepted' });
     },
   );

@@ -29,9 +29,9 @@ export function signUpHookRoutes(app: Api, deps: SignUpHookDeps): void {
     '/internal/sign-ups/begun',
     { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ups/begun'] } },
     (request): SignUpVerdict => {
-      const { peer, forwarded } = request.body;
+      const { peer, forwarded, invited } = request.body;
       try {
-        const begun = deps.signUps.begin(resolveClientAddress(peer, forwarded, deps.trustedProxies));
+        const begun = deps.signUps.begin(resolveClientAddress(peer, forwarded, deps.trustedProxies), invited);
         return { attempt: open.add(begun), refusal: null };
       } catch (error) {
         const refusal = refusalOf(error);

@@ -9,14 +9,24 @@ export interface SignUpRefusal {
 /**
  * Decides whether a stranger can create an account now, at Fathom's API, at the global PocketBase and with a provider.
  *
- * @param databases databases that exist or are promised to accounts
+ * @param facts `databases`: that exist or are promised to accounts. `invited`: the request has an invitation, which is checked when
+ * the account is created
  * @returns null if the sign-up can go on
  */
-export function judgeSignUp({ mode, maxDatabases }: SignUpConfig, databases: number): SignUpRefusal | null {
+export function judgeSignUp(
+  { mode, maxDatabases }: SignUpConfig,
+  { databases, invited }: { databases: number; invited: boolean },
+): SignUpRefusal | null {
   if (mode === 'closed') {
     return {
       code: 'sign_up.closed',
       message: 'sign-ups are closed on this server; ask its administrator for an account',
+    };
+  }
+  if (mode === 'invited' && !invited) {
+    return {
+      code: 'invitation.required',
+      message: 'sign-ups need an invitation on this server; ask its administrator for one',
     };
   }
   if (maxDatabases !== null && databases >= maxDatabases) {

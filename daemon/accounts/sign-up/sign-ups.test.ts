@@ -18,17 +18,20 @@ const limited = (seconds: number) =>
   expect.objectContaining({ code: 'rate_limited', retryAfterS: seconds }) as Error;
 
 it.each([
-  ['open', null, 500, null],
-  ['verified', null, 500, null],
-  ['closed', null, 0, 'sign_up.closed'],
-  ['closed', 5, 5, 'sign_up.closed'],
-  ['open', 5, 4, null],
-  ['open', 5, 5, 'databases.limit_reached'],
-  ['verified', 5, 6, 'databases.limit_reached'],
+  ['open', null, 500, false, null],
+  ['verified', null, 500, false, null],
+  ['closed', null, 0, false, 'sign_up.closed'],
+  ['closed', 5, 5, true, 'sign_up.closed'],
+  ['invited', null, 500, false, 'invitation.required'],
+  ['invited', null, 500, true, null],
+  ['invited', 5, 5, true, 'databases.limit_reached'],
+  ['open', 5, 4, true, null],
+  ['open', 5, 5, false, 'databases.limit_reached'],
+  ['verified', 5, 6, false, 'databases.limit_reached'],
 ] as const)(
-  'with mode %s and MAX_DATABASES %s, %i databases decide %s',
-  (mode, maxDatabases, count, code) => {
-    expect(judgeSignUp({ mode, maxDatabases }, count)?.code ?? null).toBe(code);
+  'with mode %s and MAX_DATABASES %s, %i databases and an invitation (%s) decide %s',
+  (mode, maxDatabases, count, invited, code) => {
+    expect(judgeSignUp({ mode, maxDatabases }, { databases: count, invited })?.code ?? null).toBe(code);
   },
 );
 
@@ -72,17 +75,17 @@ it('holds a place for each open sign-up', () => {
   const settings = { signUps: { mode: 'open', maxDatabases: 3 } } as const;
   const signUps = new SignUps({ limits: limitsOf({}), settings, countDatabases: () => databases });
   const full = expect.objectContaining({ code: 'databases.limit_reached' }) as Error;
-  const first = signUps.begin('10.0.0.1');
-  const second = signUps.begin('10.0.0.1');
-  expect(() => signUps.begin('10.0.0.1')).toThrow(full);
+  const first = signUps.begin('10.0.0.1', false);
+  const second = signUps.begin('10.0.0.1', false);
+  expect(() => signUps.begin('10.0.0.1', false)).toThrow(full);
   first.rejected();
   first.rejected();
-  const third = signUps.begin('10.0.0.1');
-  expect(() => signUps.begin('10.0.0.1')).toThrow(full);
+  const third = signUps.begin('10.0.0.1', false);
+  expect(() => signUps.begin('10.0.0.1', false)).toThrow(full);
   databases = 3;
   second.settled();
   third.settled();
-  expect(() => signUps.begin('10.0.0.1')).toThrow(full);
+  expect(() => signUps.begin('10.0.0.1', false)).toThrow(full);
 });
 
 it('estimates passwords with what is known of the account', async () => {

@@ -28,11 +28,14 @@ export class SignUps {
     this.#deps = deps;
   }
 
-  /** @throws RateLimitedError, FathomError `sign_up.closed`, `databases.limit_reached` */
-  begin(address: string): SignUpAttempt {
+  /**
+   * @param invited the request has an invitation
+   * @throws RateLimitedError, FathomError `sign_up.closed`, `invitation.required`, `databases.limit_reached`
+   */
+  begin(address: string, invited: boolean): SignUpAttempt {
     const { limits, settings, countDatabases } = this.#deps;
     limits.begin(address);
-    const refusal = judgeSignUp(settings.signUps, countDatabases() + this.#places);
+    const refusal = judgeSignUp(settings.signUps, { databases: countDatabases() + this.#places, invited });
     if (refusal !== null) {
       limits.reject(address);
       throw new FathomError(refusal.code, refusal.message);

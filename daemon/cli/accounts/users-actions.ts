@@ -134,6 +134,15 @@ export async function signOutUser(args: OneUser & { keys: boolean }, context: Cl
   return 0;
 }
 
+export async function sendVerificationMail(args: OneUser, context: CliContext): Promise<number> {
+  const client = connect(args, context);
+  const { id, email } = await client.users.get(await userIdOf(client, args.user));
+  await client.users.verifyMail(id);
+  if (args.json) printJson(context, { mailed: id, email });
+  else printLine(context.stdout, printable(`the mail server has taken the mail to ${email}`));
+  return 0;
+}
+
 /** Deletes a user after the caller has typed the e-mail address. */
 export async function deleteUser(args: OneUser, context: CliContext): Promise<number> {
   const client = connect(args, context);

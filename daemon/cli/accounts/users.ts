@@ -72,6 +72,16 @@ export const userCommands = [
     },
   }),
   command({
+    words: ['users', 'verify-mail'],
+    summary: 'Send a user the mail that proves the e-mail address',
+    positionals: WHO,
+    options: COMMON,
+    async run(args, context) {
+      const { sendVerificationMail } = await import('./users-actions.ts');
+      return sendVerificationMail(args, context);
+    },
+  }),
+  command({
     words: ['users', 'sign-out'],
     summary: 'End all sessions, tokens and API keys of a user',
     positionals: WHO,

@@ -29,6 +29,7 @@ const status: DaemonStatus = {
     failed: 0,
   },
   total_instances: 4,
+  mail: { configured: false, problem: null },
   sign_ups: { mode: 'open', databases: 3, max_databases: null },
   queue: { ...NO_TASKS, pending: 2 },
   queue_paused: false,

@@ -48,6 +48,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ['daemon', `${ready} (Fathom ${answer.version}, pid ${answer.pid}, since ${answer.started_at})`],
     ['instances', counted(INSTANCE_PHASES, answer.instances)],
     ...signUps(answer),
+    ...mailState(answer),
     [
       'tasks',
       answer.queue === null
@@ -72,6 +73,11 @@ function signUps({ sign_ups }: Partial<DaemonStatus>): [string, string][] {
   return [
     ['sign-ups', max_databases === null ? mode : `${mode}, ${databases} of ${max_databases} databases exist`],
   ];
+}
+
+/** Empty without a problem, and for a daemon of an earlier release. */
+function mailState({ mail }: Partial<DaemonStatus>): [string, string][] {
+  return mail === undefined || mail.problem === null ? [] : [['mail', mail.problem]];
 }
 
 /** Empty for a daemon of an earlier release. */

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadConfig } from '../config.ts';
 import { settingsThatNeedRestart } from '../live-settings.ts';
 import { generateSecret } from './secrets-file.ts';
-import { GENERATED_SECRETS, SETTINGS, type Setting, VARIABLES, type Variable } from './variables.ts';
+import type { Setting } from './setting.ts';
+import { GENERATED_SECRETS, SETTINGS, VARIABLES, type Variable } from './variables.ts';
 
 const SECRETS = Object.fromEntries(GENERATED_SECRETS.map((name) => [name, generateSecret(name)]));
 
@@ -23,6 +24,11 @@ const BEFORE: Partial<Record<Variable, string>> = {
   OIDC_AUTH_URL: 'https://id.example.com/auth',
   OIDC_TOKEN_URL: 'https://id.example.com/token',
   OIDC_USER_INFO_URL: 'https://id.example.com/me',
+  SMTP_HOST: 'mail.example.com',
+  SMTP_USER: 'fathom',
+  SMTP_PASSWORD: 'smtp-secret',
+  MAIL_FROM: 'noreply@example.com',
+  PUBLIC_URL: 'https://fathom.example.com',
 };
 
 const CHANGED: Partial<Record<Variable, string>> = {
@@ -34,6 +40,8 @@ const CHANGED: Partial<Record<Variable, string>> = {
   PB_PUBLIC_URL: 'https://{name}.example.com',
   DATABASE_MEMORY_MB: '512',
   SIGN_UP_MODE: 'closed',
+  SMTP_TLS: 'implicit',
+  MAIL_FROM: 'Example <other@example.com>',
   PB_SANDBOX: 'off',
   QUEUE_SANDBOX: 'off',
   FATHOM_CGROUP: 'off',

@@ -1,6 +1,8 @@
 import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
 import { SIGN_UP_MODES } from '../../../shared/sign-up.ts';
+import { MAIL_SETTINGS } from './mail-settings.ts';
+import type { Setting } from './setting.ts';
 
 const DAYS_OF_A_YEAR = 365;
 const SECONDS_OF_A_DAY = 86_400;
@@ -8,44 +10,6 @@ const SECONDS_OF_A_DAY = 86_400;
 const MAX_LIMIT_MB = 1 << 30;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
-
-/** Sections of `.env.sample` and `docs/settings.md`, in their order. */
-export const SETTING_GROUPS = {
-  secrets: 'Secrets',
-  administrator: 'First administrator',
-  files: 'Files',
-  server: 'HTTP API and stream',
-  limits: 'Limits',
-  signUps: 'Sign-ups',
-  instances: 'PocketBase',
-  queue: 'Queue',
-  logs: 'Logs',
-  providers: 'Sign-in providers',
-} as const;
-
-type Kind =
-  /** Base64 of 32 bytes. */
-  | { type: 'key' }
-  /** Used as it is written; length in bytes of UTF-8. */
-  | { type: 'secret'; min: number; max?: number }
-  | { type: 'number'; default: number; min: number; max: number; unit?: string }
-  | { type: 'host'; default: string }
-  | { type: 'choice'; default: string; choices: readonly string[] }
-  /** `default` is below FATHOM_DATA_DIR, except that of FATHOM_DATA_DIR, which is below the working directory. */
-  | { type: 'path'; default?: string }
-  | { type: 'text' | 'URL' | 'list'; default?: string };
-
-export type Setting = Kind & {
-  group: keyof typeof SETTING_GROUPS;
-  /** Full sentences for `.env.sample` and `docs/settings.md`. */
-  about: string;
-  /** The daemon needs it and has no default. */
-  required?: true;
-  /** A reload of the daemon applies it; otherwise only a restart does. */
-  reload?: true;
-  /** Its value is never shown, not even a wrong one. */
-  hidden?: true;
-};
 
 const KEY = { type: 'key', group: 'secrets', hidden: true } as const;
 const PORT = { type: 'number', min: 1, max: 65_535 } as const;
@@ -216,7 +180,7 @@ export const SETTINGS = {
     group: 'signUps',
     about:
       'Who can sign up. open: everyone. verified: everyone, and the database is created after the e-mail address is ' +
-      'proved. closed: only administrators create accounts.',
+      'proved. invited: everyone with an invitation. closed: only administrators create accounts, and invitations wait.',
     default: 'open',
     choices: SIGN_UP_MODES,
     reload: true,
@@ -240,6 +204,8 @@ export const SETTINGS = {
   },
   SIGN_UPS_PER_HOUR: { ...SIGN_UPS, about: 'New accounts in an hour, from all addresses.', default: 500 },
   SIGN_UPS_PER_DAY: { ...SIGN_UPS, about: 'New accounts in a day, from all addresses.', default: 2000 },
+
+  ...MAIL_SETTINGS,
 
   API_KEYS_PER_USER: {
     ...LIMIT,

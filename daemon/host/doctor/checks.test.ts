@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
+import type { SignUpMode } from '../../../shared/sign-up.ts';
 import { INTERRUPTED_CHANGE_REMEDY } from '../install/release/interrupted-change.ts';
 import { checkPorts, runChecks } from './checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
@@ -12,6 +14,7 @@ import { FINDING_IDS, type Finding } from './finding.ts';
 const GIB = 1024 ** 3;
 
 const UNLIMITED = { mode: 'open', databases: 3, max_databases: null } as const;
+const NO_MAIL = { configured: false, problem: null };
 const NO_LOSSES = { dropped: 0, problem: null };
 
 const HEALTHY: HostFacts = {
@@ -34,7 +37,7 @@ const HEALTHY: HostFacts = {
   resources: { memory_total_bytes: 4 * GIB, processors: 2 },
   databases: 12,
   flock: 'ok',
-  daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps: UNLIMITED },
+  daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps: UNLIMITED, mail: NO_MAIL },
   sandbox: { level: 'full', reason: null },
   cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
   sockets: { held: true, reason: null },
@@ -47,6 +50,11 @@ const HEALTHY: HostFacts = {
   sessionKey: null,
   fleet: null,
 };
+
+function withMail(mode: SignUpMode, mail: DaemonStatus['mail']): Partial<HostFacts> {
+  const signUps = { ...UNLIMITED, mode };
+  return { daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps, mail } };
+}
 
 function disk({
   settings = ['FATHOM_DATA_DIR'],
@@ -193,7 +201,16 @@ describe('warns about', () => {
     ],
     [
       'a daemon that is starting',
-      { daemon: { state: 'starting', version: '1', pid: 1, log: NO_LOSSES, signUps: UNLIMITED } },
+      {
+        daemon: {
+          state: 'starting',
+          version: '1',
+          pid: 1,
+          log: NO_LOSSES,
+          signUps: UNLIMITED,
+          mail: NO_MAIL,
+        },
+      },
       'daemon',
       'fathomd status',
     ],
@@ -225,11 +242,25 @@ describe('warns about', () => {
           version: '0.1.0',
           pid: 42,
           signUps: UNLIMITED,
+          mail: NO_MAIL,
           log: { dropped: 7, problem: 'standard output: ENOSPC' },
         },
       },
       'daemon_log',
       'free space',
+    ],
+    [
+      'accounts that wait for a mail, without a mail server',
+      withMail('verified', NO_MAIL),
+      'mail',
+      'SMTP_HOST',
+    ],
+    ['invitations without a mail server', withMail('invited', NO_MAIL), 'mail', 'SMTP_HOST'],
+    [
+      'a mail server that refuses mails',
+      withMail('open', { configured: true, problem: 'it refuses the password' }),
+      'mail',
+      'verify-mail',
     ],
     [
       'databases on a network file system',

@@ -10,6 +10,7 @@ import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from '
 import { runFleetChecks } from './fleet-checks.ts';
 import { checkMasterKey, checkSessionKey, checkSettingsKey } from './key-checks.ts';
 import { checkPortRange } from './port-checks.ts';
+import { checkMail, checkRoom } from './sign-up-checks.ts';
 
 const MIN_NODE_MAJOR = 24;
 const MIB = 1024 * 1024;
@@ -366,6 +367,7 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
         ok('daemon', `the daemon is running (Fathom ${daemon.version}, pid ${daemon.pid})`),
         ...checkDaemonLog(daemon.log),
         ...checkRoom(daemon.signUps),
+        ...checkMail(daemon.signUps, daemon.mail),
         ...(daemon.version === fathomVersion
           ? []
           : [
@@ -393,14 +395,6 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
         warning('daemon', daemon.problem, `see 'journalctl -u fathomd' or ${dataDir.path}/logs/fathomd.log`),
       ];
   }
-}
-
-function checkRoom({ databases, max_databases: max }: DaemonStatus['sign_ups']): Finding[] {
-  if (max === null) return [];
-  const text = `${databases} of ${max} databases exist (MAX_DATABASES)`;
-  if (databases < max * WARNING_SHARE) return [ok('max_databases', text)];
-  const remedy = "raise MAX_DATABASES and reload the daemon, or delete databases: 'fathomd databases list'";
-  return [warning('max_databases', databases < max ? text : `${text}, so sign-ups are rejected`, remedy)];
 }
 
 function checkDaemonLog({ dropped, problem }: DaemonStatus['log']): Finding[] {

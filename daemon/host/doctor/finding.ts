@@ -30,6 +30,7 @@ export const FINDING_IDS = [
   'daemon_version',
   'daemon_log',
   'max_databases',
+  'mail',
   'release',
   'stale_socket',
   'stale_pid_file',

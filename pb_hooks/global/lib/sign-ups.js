@@ -1,6 +1,7 @@
 // Sign-ups and passwords. The daemon decides (daemon/accounts/sign-up).
 
 const daemon = require('./daemon.js');
+const invitations = require('./invitations.js');
 const signIn = require('./sign-in.js');
 
 const { callDaemon, originOf } = daemon;
@@ -12,7 +13,8 @@ const { callDaemon, originOf } = daemon;
  * @param {core.RecordRequestEvent} e
  */
 function signUp(e) {
-  const verdict = callDaemon(e.app, '/internal/sign-ups/begun', originOf(e), 30);
+  const invited = invitations.isPresented(e.requestInfo().body['invitation']);
+  const verdict = callDaemon(e.app, '/internal/sign-ups/begun', { ...originOf(e), invited }, 30);
   if (!verdict) throw new ApiError(503, 'Sign-ups are not possible at the moment. Try again later.', {});
   if (verdict.refusal) {
     const { status, message, retry_after_s } = verdict.refusal;
@@ -21,6 +23,7 @@ function signUp(e) {
   }
   let userId = '';
   try {
+    invitations.present(e);
     e.next();
     userId = e.record?.id ?? '';
   } finally {

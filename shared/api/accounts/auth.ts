@@ -15,7 +15,7 @@ export const credentialsSchema = z
   .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters' }] });
 
 /** Other properties are fields that the administrator has added to the accounts. */
-export const registerSchema = z
+export const newAccountSchema = z
   .looseObject({
     email: z.string().min(1).max(254).meta({
       format: 'idn-email',
@@ -26,6 +26,18 @@ export const registerSchema = z
   })
   .meta({
     id: 'NewAccount',
+    examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters', name: 'John Doe' }],
+  });
+
+export const registerSchema = newAccountSchema
+  .extend({
+    // Odd values are refused like unknown ones.
+    invitation: z.unknown().optional().meta({
+      description: 'Token of an invitation. Required with `SIGN_UP_MODE=invited`.',
+    }),
+  })
+  .meta({
+    id: 'Registration',
     examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters', name: 'John Doe' }],
   });
 
@@ -110,6 +122,8 @@ export const register = endpoint({
   errors: [
     'auth.email_taken',
     'sign_up.closed',
+    'invitation.required',
+    'invitation.invalid',
     'databases.limit_reached',
     'instance.failed',
     'ports.exhausted',

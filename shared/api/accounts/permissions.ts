@@ -25,6 +25,8 @@ export const PERMISSIONS = {
   'host.read': grants(null, 'all', 'all', 'all'),
   'users.read': grants('own', 'all', 'all', 'all'),
   'users.write': grants(null, null, null, 'all'),
+  'invitations.read': grants(null, 'all', 'all', 'all'),
+  'invitations.write': grants(null, null, null, 'all'),
   'plans.read': grants(null, 'all', 'all', 'all'),
   'plans.write': grants(null, null, null, 'all'),
   'databases.read': grants('own', 'all', 'all', 'all'),

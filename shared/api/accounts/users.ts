@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME, idParams } from '../contract/fields.ts';
 import { pageOf, pageQuerySchema } from '../contract/page.ts';
-import { registerSchema } from './auth.ts';
+import { newAccountSchema } from './auth.ts';
 import { ROLES } from './permissions.ts';
 import { planName } from './plans.ts';
 
@@ -80,7 +80,7 @@ export const createUser = endpoint({
   description: 'Creates the account and, for the role `user`, its database.',
   permission: 'users.write',
   audit: 'user.create',
-  body: registerSchema.extend({ role: roleSchema.optional(), verified: verifiedSchema }).meta({
+  body: newAccountSchema.extend({ role: roleSchema.optional(), verified: verifiedSchema }).meta({
     id: 'NewUser',
     examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters', role: 'user' }],
   }),
@@ -145,6 +145,21 @@ export const deleteUser = endpoint({
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
+export const sendVerificationMail = endpoint({
+  operationId: 'sendVerificationMail',
+  method: 'POST',
+  path: '/api/v1/users/{id}/verification-mail',
+  tag,
+  summary: 'Send the mail that proves the address of a user',
+  description: 'Reports errors of the mail server.',
+  permission: 'users.write',
+  audit: 'user.verification-mail',
+  params,
+  responses: noContent('The mail server has taken the mail.'),
+  errors: ['not_found', 'conflict', 'mail.failed'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
 /** Methods of `client.users`. */
 export const users = {
   list: listUsers,
@@ -152,4 +167,5 @@ export const users = {
   get: getUser,
   update: updateUser,
   delete: deleteUser,
+  verifyMail: sendVerificationMail,
 };

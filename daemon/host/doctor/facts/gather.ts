@@ -160,7 +160,14 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
     const { version, pid } = status;
     const state = status.ready ? 'ready' : 'starting';
     return {
-      daemon: { state, version, pid, log: readLogLosses(status), signUps: readSignUps(status) },
+      daemon: {
+        state,
+        version,
+        pid,
+        log: readLogLosses(status),
+        signUps: readSignUps(status),
+        mail: readMail(status),
+      },
       status,
     };
   } catch (error) {
@@ -199,6 +206,11 @@ function readLogLosses({ log = { dropped: 0, problem: null } }: Partial<DaemonSt
 /** A daemon of an earlier release does not report sign-ups. */
 function readSignUps({ sign_ups }: Partial<DaemonStatus>): DaemonStatus['sign_ups'] {
   return sign_ups ?? { mode: 'open', databases: 0, max_databases: null };
+}
+
+/** A daemon of an earlier release does not report its mail server. */
+function readMail({ mail }: Partial<DaemonStatus>): DaemonStatus['mail'] {
+  return mail ?? { configured: null, problem: null };
 }
 
 async function readDirectory(path: string): Promise<DirectoryFacts> {

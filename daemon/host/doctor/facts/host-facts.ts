@@ -89,6 +89,7 @@ export type DaemonFacts =
       pid: number;
       log: DaemonStatus['log'];
       signUps: DaemonStatus['sign_ups'];
+      mail: DaemonStatus['mail'];
     }
   /** The socket does not exist. */
   | { state: 'absent'; socketPath: string }

@@ -1,0 +1,95 @@
+// Invitations to sign up. The daemon creates them (daemon/accounts/invitations); here they are used, in the transaction that
+// creates the account.
+
+const addresses = require('../rules/addresses.js');
+const rows = require('./rows.js');
+
+const { isSameMailbox } = addresses;
+const { orNull } = rows;
+
+/** 32 bytes in base64url. */
+const TOKEN = /^[\w-]{43}$/;
+const COLUMNS = 'id, email, plan, iif(mailed, 1, 0) AS mailed';
+const USABLE = 'hash = {:hash} AND uses < max_uses AND expires_at > {:now}';
+const MESSAGE =
+  'The invitation is not valid: it is unknown, has expired, was used or revoked, or is for another address.';
+
+/**
+ * Whether a request presents an invitation.
+ *
+ * @param {unknown} value of `invitation` in its body
+ */
+function isPresented(value) {
+  return value !== undefined && value !== null && value !== '';
+}
+
+/**
+ * Checks the invitation of a request before anything else is, so that only guests learn which addresses have an account. The
+ * record carries the token to `use`: PocketBase ignores members of the body that are no fields.
+ *
+ * @param {core.RecordRequestEvent} e of onRecordCreateRequest
+ * @throws BadRequestError
+ */
+function present(e) {
+  const token = e.requestInfo().body['invitation'];
+  if (!isPresented(token)) return;
+  const condition = `SELECT ${COLUMNS} FROM invitations WHERE ${USABLE}`;
+  requireFor(e.record, find(e.app, condition, token));
+  e.record.setRaw('invitation', token);
+}
+
+/**
+ * Uses the invitation of a new account, and applies its plan. Two sign-ups cannot use the last place: SQLite runs one write
+ * transaction after the other, and a refused sign-up takes its use back with its transaction.
+ *
+ * @param {CoreApp} tx
+ * @param {core.Record} record
+ * @returns {string} the id of the invitation
+ * @throws BadRequestError
+ */
+function use(tx, record) {
+  const token = record.get('invitation');
+  // An administrator may have added a field of this name.
+  record.set('invitation', '');
+  const statement = `UPDATE invitations SET uses = uses + 1 WHERE ${USABLE} RETURNING ${COLUMNS}`;
+  const invitation = requireFor(record, find(tx, statement, token));
+  if (invitation.email !== '' && invitation.mailed === 1) record.setVerified(true);
+  if (invitation.plan !== '') record.set('plan', invitation.plan);
+  return invitation.id;
+}
+
+/**
+ * The row of a statement, or null if the token is not usable.
+ *
+ * @param {CoreApp} app
+ * @param {string} statement
+ * @param {unknown} token
+ */
+function find(app, statement, token) {
+  if (typeof token !== 'string' || !TOKEN.test(token)) return null;
+  const invitation = new DynamicModel({ id: '', email: '', plan: '', mailed: 0 });
+  const bound = { hash: $security.sha256(token), now: new DateTime().string() };
+  return orNull(() => {
+    app.db().newQuery(statement).bind(bound).one(invitation);
+    return invitation;
+  });
+}
+
+/**
+ * @param {core.Record} record
+ * @param {ReturnType<typeof find>} invitation
+ * @throws BadRequestError if there is none, or it is for another address
+ */
+function requireFor(record, invitation) {
+  if (!invitation) throw invalid();
+  if (invitation.email !== '' && !isSameMailbox(invitation.email, record.email())) throw invalid();
+  return invitation;
+}
+
+function invalid() {
+  return new BadRequestError(MESSAGE, {
+    invitation: new ValidationError('validation_invalid_invitation', MESSAGE),
+  });
+}
+
+module.exports = { isPresented, present, use };
