@@ -99,6 +99,27 @@ describe('Accounts of a real daemon', () => {
     await refused(carl.token);
   });
 
+  it('marks addresses that are not proved, and lists and revokes invitations', async () => {
+    const { fathom } = shared;
+    const emma = await signUp(fathom, 'emma');
+    const { id } = await fathom.client.invitations.create({ email: 'guest@example.com', mail: false });
+    await fathom.client.invitations.create({ uses: 3 });
+    const screen = open({ socketPath: fathom.socketPath }, { columns: 160, rows: 30 });
+    await screen.shows('● live', '● ready');
+    screen.press('8', '/', emma.email, 'enter');
+    await screen.shows('1/1', '○ no');
+    await fathom.client.users.update(emma.userId, { verified: true });
+    screen.press('esc', 'tab', 'tab', 'tab');
+    await screen.shows('guest@example.com', 'every address', '0 of 3', 'open');
+    screen.press('/', 'guest', 'enter');
+    await screen.shows('1/1');
+    screen.press('x');
+    await screen.shows('Revoke?', 'guest@example.com');
+    screen.press('y');
+    await screen.shows(/✓ .*guest@example.com/);
+    expect((await fathom.client.invitations.all()).map((one) => one.id)).not.toContain(id);
+  });
+
   it('shows the sessions of everybody to an administrator alone', async () => {
     const { fathom } = shared;
     const dora = await signUp(fathom, 'dora');

@@ -25,6 +25,7 @@ export const GROUP_TITLES = {
   users: 'Selected user',
   keys: 'Selected API key',
   sessions: 'Selected session',
+  invitations: 'Selected invitation',
   servers: 'Servers',
   tabs: 'Tabs',
   logs: 'Logs of several instances',
@@ -143,6 +144,14 @@ export const BINDINGS: readonly Binding[] = [
   ]),
   ...group('sessions', [
     ['session.end', 'x', 'end (asks first)', { hint: 'end', menu: 'end the selected session' }],
+  ]),
+  ...group('invitations', [
+    [
+      'invitation.revoke',
+      'x',
+      'revoke (asks first)',
+      { hint: 'revoke', menu: 'revoke the selected invitation' },
+    ],
   ]),
   ...group('servers', [
     ['server.add', 'a', 'add a server', { hint: 'add', menu: 'add a server' }],

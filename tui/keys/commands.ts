@@ -34,6 +34,7 @@ export type Command =
   | 'user.instance'
   | 'key.revoke'
   | 'session.end'
+  | 'invitation.revoke'
   | 'server.add'
   | 'server.edit'
   | 'server.remove'

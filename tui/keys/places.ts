@@ -22,6 +22,7 @@ export type Place =
   | 'users'
   | 'keys'
   | 'sessions'
+  | 'invitations'
   | 'doctor'
   | 'daemon-log'
   | 'copy'
@@ -60,6 +61,7 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   users: ['list', 'tabs', 'filter', 'users', 'thing', 'everywhere'],
   keys: ['list', 'tabs', 'filter', 'keys', 'thing', 'everywhere'],
   sessions: ['list', 'tabs', 'filter', 'sessions', 'thing', 'everywhere'],
+  invitations: ['list', 'tabs', 'filter', 'invitations', 'thing', 'everywhere'],
   'fleet-logs': ['logs', 'log', 'scroll', 'everywhere'],
   help: ['scroll', 'help'],
   prompt: ['prompt', 'editing'],

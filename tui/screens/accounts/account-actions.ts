@@ -1,4 +1,5 @@
 import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import type { Invitation } from '../../../shared/api/accounts/invitations.ts';
 import { ROLES } from '../../../shared/api/accounts/permissions.ts';
 import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
 import type { User } from '../../../shared/api/accounts/users.ts';
@@ -57,6 +58,18 @@ export function endSession(console: Console, session: SessionRow | undefined, ow
     verb: 'endSession',
     names: [session.id],
     what: `${whose} from ${session.address || 'the local socket'}`,
+  });
+}
+
+export function revokeInvitation(console: Console, invitation: Invitation | undefined): void {
+  if (invitation === undefined) return showNotice(console, 'No invitation is selected.');
+  const why = denialReason(console, 'invitations.write');
+  if (why !== null) return showNotice(console, why);
+  const { id, email } = invitation;
+  startAction(console, {
+    verb: 'revokeInvitation',
+    names: [id],
+    what: email === null ? `the invitation ${id}` : `the invitation for ${email}`,
   });
 }
 

@@ -1,11 +1,12 @@
 import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import type { Invitation } from '../../../shared/api/accounts/invitations.ts';
 import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
 import type { User } from '../../../shared/api/accounts/users.ts';
 import { shortDuration, since } from '../../store/text/format.ts';
 import { type Column, widthFor } from '../../widgets/table.ts';
 import type { View } from '../console.ts';
 
-type Account = User | ApiKey | SessionRow;
+type Account = User | ApiKey | SessionRow | Invitation;
 type OwnerOf = (id: string) => string;
 
 /** A column for one kind of account. Each tab lists only one kind. */
@@ -41,12 +42,62 @@ export function userColumns({ size, fleet }: View, accounts: readonly Account[])
       tone: ({ is_active: active }) => (active ? 'plain' : 'muted'),
     }),
     column<User>({
+      title: 'PROVED',
+      width: 6,
+      text: (user) => (isUnproved(user) ? '○ no' : ''),
+      tone: (user) => (awaitsProof(user) ? 'warn' : 'muted'),
+    }),
+    column<User>({
       title: 'AGE',
       width: 5,
       align: 'right',
       text: ({ created }) => shortDuration(since(created, fleet.now)),
     }),
     column<User>({ title: 'DATABASE', width: 0, text: ({ database }) => database ?? '–' }),
+  ];
+}
+
+/** The e-mail address is not proved. Daemons of earlier releases do not report this. */
+export function isUnproved({ verified }: Partial<User>): boolean {
+  return verified === false;
+}
+
+/** The account gets its database after the proof. */
+function awaitsProof(user: User): boolean {
+  return isUnproved(user) && user.role === 'user' && user.database === null;
+}
+
+export function invitationColumns(
+  { size, fleet }: View,
+  _: readonly Account[],
+  ownerOf: OwnerOf,
+): Column<Account>[] {
+  return [
+    column<Invitation>({
+      title: 'FOR',
+      width: size.columns < 100 ? 26 : 40,
+      text: ({ email }) => email ?? 'every address',
+    }),
+    column<Invitation>({
+      title: 'STATE',
+      width: 9,
+      text: ({ state }) => state,
+      tone: ({ state }) => (state === 'open' ? 'plain' : 'muted'),
+    }),
+    column<Invitation>({
+      title: 'USES',
+      width: 9,
+      align: 'right',
+      text: ({ uses, max_uses: max }) => `${uses} of ${max}`,
+    }),
+    column<Invitation>({ title: 'EXPIRES', width: 8, text: ({ expires_at: at }) => left(at, fleet.now) }),
+    column<Invitation>({ title: 'SENT', width: 5, text: ({ mailed }) => (mailed ? 'mail' : '–') }),
+    column<Invitation>({ title: 'PLAN', width: 12, text: ({ plan }) => plan ?? '–' }),
+    column<Invitation>({
+      title: 'BY',
+      width: 0,
+      text: ({ created_by: by }) => (by === null ? 'local' : ownerOf(by)),
+    }),
   ];
 }
 

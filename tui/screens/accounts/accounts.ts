@@ -1,4 +1,5 @@
 import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import type { Invitation } from '../../../shared/api/accounts/invitations.ts';
 import { ROLES } from '../../../shared/api/accounts/permissions.ts';
 import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
 import type { User } from '../../../shared/api/accounts/users.ts';
@@ -21,23 +22,25 @@ import { loadError } from '../frame/hints.ts';
 import { detailRows, withDetail } from '../frame/list-detail.ts';
 import { openSpot, switchTo } from '../input/navigate.ts';
 import type { List, OlderItems, Screen } from '../screen.ts';
-import { endSession, revokeKey, runUserCommand } from './account-actions.ts';
-import { keyColumns, sessionColumns, userColumns } from './account-columns.ts';
+import { endSession, revokeInvitation, revokeKey, runUserCommand } from './account-actions.ts';
+import { invitationColumns, isUnproved, keyColumns, sessionColumns, userColumns } from './account-columns.ts';
 
 export const ACCOUNT_NOUNS: Readonly<Record<AccountTab, string>> = {
   users: 'User',
   keys: 'API key',
   sessions: 'Session',
+  invitations: 'Invitation',
 };
 const TITLES: Readonly<Record<AccountTab, string>> = {
   users: 'Users',
   keys: 'API keys',
   sessions: 'Sessions',
+  invitations: 'Invitations',
 };
 
-type Account = User | ApiKey | SessionRow;
+type Account = User | ApiKey | SessionRow | Invitation;
 
-/** Users, API keys and sessions. */
+/** Users, API keys, sessions and invitations. */
 export const accountsScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: accountsLines,
@@ -45,8 +48,8 @@ export const accountsScreen: Screen = {
   tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: switchToTab }),
   instance: ({ fleet, ui }) => {
     const state = { fleet, ui };
-    const user = chosenOf(state);
-    return instanceOfUser(fleet.instances, user === undefined ? null : ownerIdOf(user))?.name ?? null;
+    const account = chosenOf(state);
+    return instanceOfUser(fleet.instances, account === undefined ? null : ownerIdOf(account))?.name ?? null;
   },
   describe(state) {
     const chosen = chosenOf(state);
@@ -65,6 +68,7 @@ function tabOf(at: Location): AccountTab {
 /** The `fathomd` command that shows the same; null for sessions, which have none. */
 export function accountCommand(tab: AccountTab, id?: string): string | null {
   if (tab === 'users') return id === undefined ? 'users list' : `users show ${id}`;
+  if (tab === 'invitations') return 'invitations list';
   return tab === 'keys' ? 'keys list' : null;
 }
 
@@ -95,6 +99,13 @@ export function accountNeeds({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>, 
     load: (to) => readLatest(limit, idOf, (page) => to.users.list({ ...page, search, sort: '-created' })),
   };
   if (tab === 'users') return { pages: [users] };
+  const invitations: PageRequest = {
+    slot: 'invitations',
+    key: '',
+    version,
+    load: (to) => readLatest(limit, idOf, (page) => to.invitations.list(page)),
+  };
+  if (tab === 'invitations') return { pages: [users, invitations] };
   const own: PageRequest =
     tab === 'keys'
       ? {
@@ -127,8 +138,18 @@ export function accountOf({ pages }: FleetState, tab: AccountTab, id: string): A
   return items.find((one) => one.id === id);
 }
 
-function ownerIdOf(account: Account): string {
-  return 'user_id' in account ? account.user_id : account.id;
+function isUser(account: Account): account is User {
+  return 'role' in account;
+}
+
+function isInvitation(account: Account): account is Invitation {
+  return 'max_uses' in account;
+}
+
+/** The user of an account. An invitation has none. */
+function ownerIdOf(account: Account): string | null {
+  if (isInvitation(account)) return null;
+  return isUser(account) ? account.id : account.user_id;
 }
 
 /** The e-mail address of a user if it is loaded, else the id. */
@@ -156,9 +177,14 @@ function accountsOf({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>): readonly
 
 /** The texts of a row, for the filter and the clipboard. */
 function cellsOf(fleet: FleetState, account: Account): (string | null)[] {
-  if ('email' in account) {
+  if (isUser(account)) {
     const { email, name, role, is_active, database, created } = account;
-    return [email, name, role, is_active ? 'active' : 'inactive', database, created];
+    const proof = isUnproved(account) ? 'unverified' : '';
+    return [email, name, role, is_active ? 'active' : 'inactive', database, created, proof];
+  }
+  if (isInvitation(account)) {
+    const { id, email, state, plan, created, expires_at } = account;
+    return [id, email, state, plan, created, expires_at];
   }
   const owner = ownerOf(fleet, account.user_id);
   if ('prefix' in account) {
@@ -210,7 +236,8 @@ function olderItems(state: ConsoleState): OlderItems {
 function copiesOf(state: ConsoleState): CopyChoice[] {
   const account = chosenOf(state);
   if (account === undefined) return [];
-  const owner = ownerOf(state.fleet, ownerIdOf(account));
+  const ownerId = ownerIdOf(account);
+  const owner = isInvitation(account) ? account.email : ownerId && ownerOf(state.fleet, ownerId);
   return copyChoices(
     [COPY_KEYS.id, 'the id', account.id],
     [COPY_KEYS.owner, 'the e-mail address', owner],
@@ -240,13 +267,16 @@ function run(console: Console, command: Command): boolean {
     case 'key.revoke':
       revokeKey(console, chosen !== undefined && 'prefix' in chosen ? chosen : undefined);
       return true;
+    case 'invitation.revoke':
+      revokeInvitation(console, chosen !== undefined && isInvitation(chosen) ? chosen : undefined);
+      return true;
     case 'session.end': {
       const session = chosen !== undefined && 'address' in chosen ? chosen : undefined;
       endSession(console, session, session === undefined ? '' : ownerOf(state.fleet, session.user_id));
       return true;
     }
     default:
-      return runUserCommand(console, command, chosen !== undefined && 'email' in chosen ? chosen : undefined);
+      return runUserCommand(console, command, chosen !== undefined && isUser(chosen) ? chosen : undefined);
   }
 }
 
@@ -276,12 +306,7 @@ function accountsLines(view: View): string[] {
     const [token, words]: Span = page?.error ? ['bad', loadError(page.error)] : ['busy', '◌ loading'];
     return [head, '', theme.paint(token, ` ${words}`)];
   }
-  const columns =
-    tab === 'users'
-      ? userColumns(view, accounts)
-      : tab === 'keys'
-        ? keyColumns(view, accounts, (id) => ownerOf(fleet, id))
-        : sessionColumns(view, accounts, (id) => ownerOf(fleet, id));
+  const columns = COLUMNS[tab](view, accounts, (id) => ownerOf(fleet, id));
   const empty = filter === '' ? EMPTY[tab] : noMatchText(olderItems(view));
   const table = drawTable<Account>(
     theme,
@@ -292,10 +317,18 @@ function accountsLines(view: View): string[] {
   return [head, ...withDetail(view, table, detailOf(view, accounts[index], page.error))];
 }
 
+const COLUMNS = {
+  users: userColumns,
+  keys: keyColumns,
+  sessions: sessionColumns,
+  invitations: invitationColumns,
+} as const;
+
 const EMPTY: Readonly<Record<AccountTab, string>> = {
   users: 'No users yet.',
   keys: "No API keys yet. Add one with 'fathomd keys add'.",
   sessions: 'No user is signed in.',
+  invitations: "No invitations yet. Create one with 'fathomd invitations create'.",
 };
 
 function detailOf({ fleet }: View, account: Account | undefined, error: string | null): Span[] {
@@ -303,8 +336,13 @@ function detailOf({ fleet }: View, account: Account | undefined, error: string |
   if (account === undefined) return [];
   if ('permissions' in account)
     return [['muted', ` ${account.id} · permissions: ${account.permissions.join(', ')}`]];
+  if (isInvitation(account)) {
+    const proof = account.mailed ? 'its use proves the address' : 'its use proves nothing';
+    return [['muted', ` ${account.id} · ${proof}`]];
+  }
   if ('user_agent' in account) return [['muted', ` ${account.id} · ${account.user_agent}`]];
   const own = instanceOfUser(fleet.instances, account.id);
-  const facts = [account.id, account.name, own === null ? null : own.url];
+  const proof = isUnproved(account) ? 'the e-mail address is not proved' : null;
+  const facts = [account.id, account.name, proof, own === null ? null : own.url];
   return [['muted', ` ${facts.filter((fact) => fact !== null && fact !== '').join(' · ')}`]];
 }

@@ -5,7 +5,7 @@ import { plural } from '../text/format.ts';
 /** The HTTP calls that the console uses. They reject with an error whose message is a sentence. */
 export type FleetCommands = Pick<
   FathomClient,
-  'audit' | 'apiKeys' | 'daemon' | 'databases' | 'events' | 'queue' | 'sessions' | 'users'
+  'audit' | 'apiKeys' | 'daemon' | 'databases' | 'events' | 'invitations' | 'queue' | 'sessions' | 'users'
 >;
 
 interface ActionKind {
@@ -144,6 +144,15 @@ const CONFIRMED = {
     usualMs: 300,
     asks: 'always',
     run: ({ sessions }, id) => sessions.end(id),
+  },
+  revokeInvitation: {
+    word: 'revoke',
+    past: 'revoked',
+    noun: 'invitation',
+    consequence: 'The invitation cannot be used any more. Accounts that were created with it stay.',
+    usualMs: 300,
+    asks: 'always',
+    run: ({ invitations }, id) => invitations.revoke(id),
   },
 } as const satisfies Record<string, ConfirmedKind>;
 

@@ -1,4 +1,5 @@
 import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
+import type { Invitation } from '../../../shared/api/accounts/invitations.ts';
 import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
 import type { User } from '../../../shared/api/accounts/users.ts';
 import type { AuditEntry } from '../../../shared/api/audit.ts';
@@ -26,6 +27,7 @@ export interface PageValues {
   users: Latest<User>;
   keys: Latest<ApiKey>;
   sessions: Latest<SessionRow>;
+  invitations: Latest<Invitation>;
   doctor: DoctorReport;
   daemonLog: readonly DaemonLogLine[];
 }

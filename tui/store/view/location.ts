@@ -25,7 +25,7 @@ export type LogChoice = (typeof LOG_CHOICES)[number];
 export const EVENT_TABS = ['all', 'fleet', 'audit'] as const;
 export type EventTab = (typeof EVENT_TABS)[number];
 
-export const ACCOUNT_TABS = ['users', 'keys', 'sessions'] as const;
+export const ACCOUNT_TABS = ['users', 'keys', 'sessions', 'invitations'] as const;
 export type AccountTab = (typeof ACCOUNT_TABS)[number];
 
 export const HOST_TABS = ['doctor', 'daemon-log'] as const;
