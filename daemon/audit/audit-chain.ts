@@ -28,8 +28,13 @@ export function findDefects(key: KeyObject, last: AuditHead, row: AuditRow): Aud
   if (seq < expected || !Number.isSafeInteger(seq)) defects.push({ kind: 'misplaced', from: seq, to: seq });
   // After missing rows, the row before is unknown.
   if (seq === expected && row.previous !== last.hash) defects.push({ kind: 'unlinked', from: seq, to: seq });
-  if (row.hash !== hashOf(key, row.previous, row)) defects.push({ kind: 'edited', from: seq, to: seq });
+  if (!isIntact(key, row)) defects.push({ kind: 'edited', from: seq, to: seq });
   return defects;
+}
+
+/** Whether a row has the content and the row before it that it was written with. */
+export function isIntact(key: KeyObject, row: AuditRow): boolean {
+  return row.hash === hashOf(key, row.previous, row);
 }
 
 function hashOf(key: KeyObject, previous: string, entry: AuditEntry): string {

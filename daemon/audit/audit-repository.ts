@@ -1,7 +1,11 @@
 import type { RecordModel } from 'pocketbase';
 import type { AuditEntry } from '../../shared/api/audit.ts';
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
-import type { AppendAuditRequest, AuditRow } from '../../shared/hooks/control-plane-routes.ts';
+import type {
+  AppendAuditRequest,
+  AuditRow,
+  RemoveAuditRequest,
+} from '../../shared/hooks/control-plane-routes.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
 import { listRecords } from '../control-plane/records.ts';
 import { type AuditHead, EMPTY_CHAIN } from './audit-chain.ts';
@@ -25,6 +29,12 @@ export class AuditRepository {
   async append(rows: readonly AuditRow[]): Promise<void> {
     const body: AppendAuditRequest = { rows };
     await this.#client.post('/api/fathom/audit', body);
+  }
+
+  /** Removes archived rows in one transaction, except the last row of the table. */
+  async removeArchived(rows: readonly AuditRow[]): Promise<void> {
+    const body: RemoveAuditRequest = { rows: rows.map(({ seq, hash }) => ({ seq, hash })) };
+    await this.#client.post('/api/fathom/audit/archived', body);
   }
 
   async readHead(): Promise<AuditHead> {

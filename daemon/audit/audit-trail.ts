@@ -6,16 +6,16 @@ import { replaceFile } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from '../events/bus.ts';
+import type { AuditArchive } from './archive/audit-archive.ts';
 import { type AuditHead, EMPTY_CHAIN, linkEntry } from './audit-chain.ts';
 import { type AuditRepository, toEntry } from './audit-repository.ts';
 import { StrangerEntries } from './stranger-entries.ts';
-import { ChainVerifier } from './verify-chain.ts';
+import { verifyAudit } from './verify-audit.ts';
+import { WaitingEntries } from './waiting-entries.ts';
 
-/** Entries that wait for the global PocketBase; beyond this number the oldest only go to the daemon's log. */
+/** Entries that wait for the global PocketBase; beyond this number some only go to the daemon's log. */
 const MAX_WAITING = 10_000;
 const BATCH = 200;
-/** Rows that are read together for a verification. */
-const VERIFY_PAGE = 500;
 const RETRY_MS = 1_000;
 /** How long a request waits until its entry is stored. */
 const STORE_TIMEOUT_MS = 2_000;
@@ -24,6 +24,7 @@ export type NewAuditEntry = Omit<AuditEntry, 'seq' | 'at'>;
 
 export interface AuditTrailDeps {
   repository: AuditRepository;
+  archive: AuditArchive;
   /** Reads the key of the chain; called again after a failure. */
   key: () => Promise<Uint8Array>;
   /** A file with the last row of the chain. It reveals rows that are missing at the end of the table. */
@@ -42,7 +43,7 @@ interface Waiting {
 export class AuditTrail {
   readonly #deps: AuditTrailDeps;
   readonly #stopping = new AbortController();
-  #waiting: Waiting[] = [];
+  readonly #waiting = new WaitingEntries<Waiting>(MAX_WAITING, ({ entry }) => sourceOf(entry));
   /** Entries that are in the table, but not in the head file yet. */
   #written: Waiting[] = [];
   readonly #strangers = new StrangerEntries();
@@ -61,12 +62,10 @@ export class AuditTrail {
     if (entry === null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const at = this.#deps.clock.now().toISOString();
-    this.#waiting.push({ entry: { ...truncate(entry), at }, stored: resolve });
-    const [oldest] = this.#waiting;
-    if (this.#waiting.length > MAX_WAITING && oldest) {
-      this.#waiting.shift();
+    const dropped = this.#waiting.add({ entry: { ...truncate(entry), at }, stored: resolve });
+    if (dropped) {
       this.#deps.log.error(
-        { audit: oldest.entry },
+        { audit: dropped.entry },
         'the audit log cannot be written; this entry is only in this log',
       );
     }
@@ -89,7 +88,7 @@ export class AuditTrail {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#writing;
-    for (const { entry } of this.#waiting) {
+    for (const { entry } of this.#waiting.first(MAX_WAITING)) {
       this.#deps.log.error(
         { audit: entry },
         'this entry could not be written to the audit log before the stop',
@@ -97,26 +96,20 @@ export class AuditTrail {
     }
   }
 
-  /** Checks the whole chain, also after a defect. */
+  /** Checks the whole chain, archived rows included. */
   async verify(): Promise<AuditVerification> {
-    const { repository } = this.#deps;
-    const key = await this.#readKey();
-    // Read before the rows, because rows may be added during the check.
-    const verifier = new ChainVerifier(key, await this.#readHeadFile());
-    for (;;) {
-      const rows = await repository.listAfter(verifier.position, VERIFY_PAGE);
-      for (const row of rows) verifier.add(row);
-      if (rows.length < VERIFY_PAGE) return verifier.finish();
-    }
+    const { archive, repository } = this.#deps;
+    const readEnd = () => this.#readHeadFile();
+    return verifyAudit({ archive, repository, key: await this.#readKey(), readEnd });
   }
 
   async #write(): Promise<void> {
     const { clock, log } = this.#deps;
     let failures = 0;
     let reported = '';
-    while (this.#waiting.length + this.#written.length > 0) {
+    while (this.#waiting.size + this.#written.length > 0) {
       try {
-        await this.#writeHeadFile(await this.#append(this.#waiting.slice(0, BATCH)));
+        await this.#writeHeadFile(await this.#append(this.#waiting.first(BATCH)));
         for (const { stored } of this.#written.splice(0)) stored();
         failures = 0;
         reported = '';
@@ -147,7 +140,7 @@ export class AuditTrail {
     });
     await repository.append(rows);
     this.#head = head;
-    this.#waiting = this.#waiting.slice(batch.length);
+    this.#waiting.remove(batch);
     this.#written.push(...batch);
     for (const row of rows) bus.publish({ kind: 'audit.entry', entry: toEntry(row) });
     return head;
@@ -159,11 +152,15 @@ export class AuditTrail {
   }
 
   /**
-   * Returns the row that the next one follows: the last one in the table, or a later one from the head file. In the second
-   * case rows are missing from the table, and a verification shows the gap.
+   * Returns the row that the next one follows: the last one in the table, or a later one from the head file or the archive. In
+   * the second case rows are missing from the table, and a verification shows the gap.
    */
   async #findHead(): Promise<AuditHead> {
-    const [inTable, inFile] = [await this.#deps.repository.readHead(), await this.#readHeadFile()];
+    const { repository, archive } = this.#deps;
+    const [stored, archived] = [await repository.readHead(), await archive.lastHead()];
+    // The table may come from an older backup.
+    const inTable = archived.seq > stored.seq ? archived : stored;
+    const inFile = await this.#readHeadFile();
     if (inFile === null) {
       if (inTable.seq > 0) this.#reportMissingHead();
       else await this.#writeHeadFile(EMPTY_CHAIN);
@@ -197,6 +194,15 @@ export class AuditTrail {
       throw error;
     }
   }
+}
+
+/** Who fills the log: an account, or an address without one. */
+function sourceOf({
+  actor_kind,
+  actor,
+  address,
+}: Pick<AuditEntry, 'actor_kind' | 'actor' | 'address'>): string {
+  return actor_kind === 'anonymous' ? `address ${address}` : `account ${actor}`;
 }
 
 /** Shortens values to the lengths of their columns. */

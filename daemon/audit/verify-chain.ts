@@ -23,17 +23,24 @@ export class ChainVerifier {
     this.#end = end;
   }
 
-  /** The place of the last row. The next page of rows begins after it. */
-  get position(): number {
-    return this.#last.seq;
-  }
-
   /** Checks the row that follows the last one in the table. */
   add(row: AuditRow): void {
     for (const defect of findDefects(this.#key, this.#last, row)) this.#report(defect);
     if (row.seq === this.#end?.seq && row.hash !== this.#end.hash)
       this.#report({ kind: 'replaced', from: row.seq, to: row.seq });
-    this.#last = { seq: row.seq, hash: row.hash };
+    if (row.seq > this.#last.seq) this.#last = { seq: row.seq, hash: row.hash };
+    this.#checked += 1;
+  }
+
+  /** Reports a line of the archive that is not a row. The row that belongs there counts as missing. */
+  addUnreadable(): void {
+    const next = this.#last.seq + 1;
+    this.#report({ kind: 'unreadable', from: next, to: next });
+  }
+
+  /** Reports a row that the archive has with other content. */
+  addArchived({ seq }: AuditRow): void {
+    this.#report({ kind: 'misplaced', from: seq, to: seq });
     this.#checked += 1;
   }
 
@@ -55,8 +62,8 @@ export class ChainVerifier {
 
   #report(defect: AuditDefect): void {
     const latest = this.#latest.get(defect.kind);
-    if (latest !== undefined && latest.to + 1 === defect.from) {
-      latest.to = defect.to;
+    if (latest !== undefined && latest.from <= defect.from && defect.from <= latest.to + 1) {
+      latest.to = Math.max(latest.to, defect.to);
       return;
     }
     this.#count += 1;
@@ -80,6 +87,8 @@ export function describeDefect({ kind, from, to }: AuditDefect): string {
       return `${rows} ${are} not linked to the row before`;
     case 'replaced':
       return `${rows} ${are} not what Fathom wrote there`;
+    case 'unreadable':
+      return `the archive has lines that cannot be read in place of ${rows}`;
     case 'end_unknown':
       return `audit-head.json is missing or damaged: rows after row ${from} may be missing`;
   }

@@ -16,3 +16,13 @@ export function removeOldestOver<K>(collection: Collection<K>, max: number): K |
   if (oldest !== undefined) collection.delete(oldest);
   return oldest;
 }
+
+/** The first items, at most `count`. */
+export function firstOf<T>(items: Iterable<T>, count: number): T[] {
+  const first: T[] = [];
+  for (const item of items) {
+    if (first.length >= count) break;
+    first.push(item);
+  }
+  return first;
+}

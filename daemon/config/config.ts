@@ -92,6 +92,8 @@ export interface Config {
   log: { level: (typeof SETTINGS.LOG_LEVEL.choices)[number]; dir: string | null } & LogLimits;
   oauth: OAuthConfig;
 }
+  /** Age at which entries of the audit log are archived; null never. */
+  auditRetentionMs: number | null;
 
 export interface LoadedConfig {
   config: Config;
@@ -192,6 +194,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
     oauth: readOAuth(read),
   };
 }
+    auditRetentionMs: read.wholeNumber('AUDIT_RETENTION_DAYS') * 86_400_000 || null,
 
 function readSocketPath(read: ValueReader): string {
   const path = read.pathInData('FATHOM_SOCKET');

@@ -9,6 +9,8 @@ export interface LimitsConfig {
   signInsPerAccount: number;
   signInsPerAddress: number;
   connectionsPerAddress: number;
+  /** Audited requests of a user in an hour. */
+  changesPerUser: number;
   signUps: SignUpLimitsConfig;
   /** Limits of a user whose plan sets no others. */
   perUser: Omit<Limits, 'memory_mb' | 'disk_mb'>;
@@ -37,6 +39,7 @@ export function readLimits(read: ValueReader): LimitsConfig {
       perDay: read.wholeNumber('SIGN_UPS_PER_DAY'),
     },
     connectionsPerAddress: read.wholeNumber('CONNECTIONS_PER_ADDRESS'),
+    changesPerUser: read.wholeNumber('CHANGES_PER_USER'),
     perUser: {
       api_keys: read.wholeNumber('API_KEYS_PER_USER'),
       sessions: read.wholeNumber('SESSIONS_PER_USER'),

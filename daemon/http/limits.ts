@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import rateLimit from '@fastify/rate-limit';
+import type { FastifyRequest } from 'fastify';
+import type { Buckets } from '../accounts/sign-in/buckets.ts';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
 import type { Counts } from '../base/counts.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
@@ -19,6 +21,8 @@ export interface LimitDeps {
   trustedProxies: readonly string[];
   /** Requests with this token come from hooks of the global PocketBase and are not counted. */
   hookToken: string;
+  /** Audited requests in an hour, by user. */
+  changes: Buckets;
 }
 
 /** Limits requests per minute and client address, before authentication. The local socket is not limited. */
@@ -57,4 +61,23 @@ export function takeProxied(
   const release = proxied.take(networkOf(client), settings.limits.connectionsPerAddress);
   if (release) return release;
   throw new RateLimitedError('too many requests of this address are open', RETRY_MS);
+}
+
+/**
+ * Counts a request that the audit log records, so that one account cannot fill it. Call it before the permission is checked:
+ * refused requests are recorded as well.
+ *
+ * @throws RateLimitedError
+ */
+export function countChange(
+  { caller, routeOptions }: FastifyRequest,
+  { changes, settings }: Pick<LimitDeps, 'changes' | 'settings'>,
+): void {
+  if (typeof routeOptions.config.audit !== 'string') return;
+  if (caller === null || caller.kind === 'local' || caller.role !== 'user') return;
+  const limit = settings.limits.changesPerUser;
+  changes.resize(limit);
+  const waitMs = changes.waitMs(caller.userId);
+  if (waitMs > 0) throw new RateLimitedError(`a user can make ${limit} changes in an hour`, waitMs);
+  changes.take(caller.userId);
 }

@@ -9,7 +9,7 @@ import type { Logger } from '../base/log/log.ts';
 import type { Activity } from '../metrics/activity.ts';
 import { acceptJsonBodies } from './body.ts';
 import { authorise, identifyCaller, type Transport } from './caller.ts';
-import { type LimitDeps, limitRequests } from './limits.ts';
+import { countChange, type LimitDeps, limitRequests } from './limits.ts';
 import { refuseConnection, refuseExpectation, sendError, sendProblem, toFathomError } from './problem.ts';
 import { RouteTable } from './route-table.ts';
 import type { Api } from './serve.ts';
@@ -131,6 +131,7 @@ export async function createApi(
     // Before the body is read.
     if (request.is404) return routes.answer(request, reply);
     request.caller = await identifyCaller(request.headers, { ...deps, transport });
+    countChange(request, deps);
     authorise(request, deps.hookToken);
   });
 

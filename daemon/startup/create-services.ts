@@ -9,9 +9,11 @@ import { MailLimits } from '../accounts/mail/mail-limits.ts';
 import { Mailer } from '../accounts/mail/mailer.ts';
 import { Plans } from '../accounts/plans/plans.ts';
 import { UserLimits } from '../accounts/plans/user-limits.ts';
+import { Buckets } from '../accounts/sign-in/buckets.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
 import { UserRepository } from '../accounts/user-repository.ts';
+import type { ArchiveStep } from '../audit/archive/audit-archive.ts';
 import { Counts } from '../base/counts.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -49,6 +51,8 @@ import type { Services } from './routes.ts';
 
 export interface ServiceOptions {
   demo: boolean;
+const HOUR_MS = 3_600_000;
+
   version: string;
   /** Called after each step of a provisioning. */
   onProvisionStep?: (step: ProvisionStep, name: string) => void;
@@ -62,6 +66,10 @@ export interface ServiceOptions {
   leaseMs?: number;
 }
 
+  /** Age at which entries of the audit log are archived, in milliseconds. */
+  auditRetentionMs?: number;
+  /** Called after each step of archiving the audit log. */
+  onArchiveStep?: (step: ArchiveStep) => void;
 /** All services of the daemon. */
 export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconciler' | 'tryMigrations'> {
   signUpLimits: SignUpLimits;
@@ -280,6 +288,7 @@ export async function createServices({
     signUps,
     status,
     trustedProxies: config.trustedProxies,
+    changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),
     userLimits,
     users,
     version: options.version,

@@ -8,6 +8,8 @@ import { SignInBudget } from '../accounts/sign-in/sign-in-budget.ts';
 import { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
 import { PasswordStrength } from '../accounts/sign-up/password-strength.ts';
 import { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
+import { ArchiveFiles } from '../audit/archive/archive-files.ts';
+import { type ArchiveStep, AuditArchive } from '../audit/archive/audit-archive.ts';
 import { AuditRepository } from '../audit/audit-repository.ts';
 import { AuditTrail } from '../audit/audit-trail.ts';
 import type { Logger } from '../base/log/log.ts';
@@ -29,6 +31,7 @@ interface IdentityServices {
   identities: Identities;
   tickets: Tickets<Caller>;
   audit: AuditTrail;
+  auditArchive: AuditArchive;
   auditRepository: AuditRepository;
   signInLimits: SignInLimits;
   signUpLimits: SignUpLimits;
@@ -40,6 +43,7 @@ interface IdentityServices {
 /** Creates the services that identify callers and record what they did. */
 export function createIdentityServices(deps: {
   config: Config;
+  options: { auditRetentionMs?: number; onArchiveStep?: (step: ArchiveStep) => void };
   controlPlane: ControlPlaneClient;
   masterKeys: MasterKeys;
   seal: Seal;
@@ -47,27 +51,39 @@ export function createIdentityServices(deps: {
   clock: Clock;
   log: Logger;
 }): IdentityServices {
-  const { config, controlPlane, masterKeys, seal, bus, clock, log } = deps;
+  const { config, options, controlPlane, masterKeys, seal, bus, clock, log } = deps;
   const sessions = new Sessions({ ...config.jwt, clock });
   const sessionRepository = new SessionRepository(controlPlane);
   const apiKeyRepository = new ApiKeyRepository(controlPlane);
   const auditRepository = new AuditRepository(controlPlane);
+  // Stored, because the chain must survive a change of the key from which it was derived.
+  const auditKey = () =>
+    readSealedSecret('audit-chain', deriveKey(config.pbEncryptionKey, 'audit-chain', 32), {
+      client: controlPlane,
+      masterKeys,
+      seal,
+    });
+  const auditArchive = new AuditArchive({
+    repository: auditRepository,
+    files: new ArchiveFiles(join(config.dataDir, 'audit')),
+    key: auditKey,
+    retentionMs: options.auditRetentionMs ?? config.auditRetentionMs,
+    onStep: options.onArchiveStep,
+    clock,
+    log,
+  });
   return {
     sessions,
     sessionRepository,
     apiKeyRepository,
     identities: new Identities({ sessions, sessionRepository, apiKeyRepository, clock, log }),
     tickets: new Tickets<Caller>(clock),
+    auditArchive,
     auditRepository,
     audit: new AuditTrail({
       repository: auditRepository,
-      // Stored, because the chain must survive a change of the key from which it was derived.
-      key: () =>
-        readSealedSecret('audit-chain', deriveKey(config.pbEncryptionKey, 'audit-chain', 32), {
-          client: controlPlane,
-          masterKeys,
-          seal,
-        }),
+      archive: auditArchive,
+      key: auditKey,
       headFile: join(config.dataDir, 'audit-head.json'),
       bus,
       clock,

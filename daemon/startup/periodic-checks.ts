@@ -21,8 +21,20 @@ export function startPeriodicChecks({
   /** How often each database file is checked, in milliseconds. */
   pageCheckMs: number;
 }): void {
-  const { fleet, monitor, diskWatch, damage, provisioner, ownerSync, reconciler, settings, bus, clock, log } =
-    services;
+  const {
+    fleet,
+    auditArchive,
+    monitor,
+    diskWatch,
+    damage,
+    provisioner,
+    ownerSync,
+    reconciler,
+    settings,
+    bus,
+    clock,
+    log,
+  } = services;
   monitor.start();
   resources.defer(() => monitor.stop());
   diskWatch.start();
@@ -33,6 +45,8 @@ export function startPeriodicChecks({
   resources.defer(
     maintainLogs({ fleet, own: host.ownLog, directory: host.instanceLogsDir, retentionMs, clock, log }),
   );
+  auditArchive.start();
+  resources.defer(() => auditArchive.stop());
   ownerSync.start();
   resources.defer(() => ownerSync.stop());
   resources.defer(keepReconciled({ reconciler, bus, clock, log }));

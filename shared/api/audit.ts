@@ -54,7 +54,7 @@ export const listAudit = endpoint({
   path: '/api/v1/audit',
   tag,
   summary: 'List the audit log',
-  description: 'The newest entry first.',
+  description: 'The newest entry first. Entries older than AUDIT_RETENTION_DAYS are in the archive.',
   permission: 'audit.read',
   query: pageQuerySchema.omit({ sort: true }).extend({
     action: comparable.max(120).optional(),
@@ -67,9 +67,12 @@ export const listAudit = endpoint({
 
 const defectSchema = z
   .object({
-    kind: z.enum(['edited', 'missing', 'misplaced', 'unlinked', 'replaced', 'end_unknown']).meta({
-      description: '`end_unknown`: audit-head.json is missing, so entries after `from` may be missing.',
-    }),
+    kind: z
+      .enum(['edited', 'missing', 'misplaced', 'unlinked', 'replaced', 'unreadable', 'end_unknown'])
+      .meta({
+        description:
+          '`unreadable`: the archive has lines that are not entries in place of these. `end_unknown`: audit-head.json is missing, so entries after `from` may be missing.',
+      }),
     from: z.number().meta({ description: 'Sequence number of the first entry.' }),
     to: z.number().meta({ description: 'Sequence number of the last entry.' }),
   })
@@ -97,7 +100,7 @@ export const verifyAudit = endpoint({
   path: '/api/v1/audit/verification',
   tag,
   summary: 'Verify the audit log',
-  description: 'Reads the whole chain, and continues after a defect.',
+  description: 'Reads the whole chain, the archive included, and continues after a defect.',
   permission: 'audit.read',
   responses: {
     200: {
@@ -108,8 +111,56 @@ export const verifyAudit = endpoint({
   timeoutMs: 600_000,
 });
 
+const archiveSchema = z
+  .object({
+    directory: z.string().meta({ description: 'On the host of the daemon.' }),
+    retention_days: z
+      .number()
+      .nullable()
+      .meta({ description: 'AUDIT_RETENTION_DAYS; null keeps all entries in the list.' }),
+    problem: z.string().nullable().meta({ description: 'Why entries cannot be archived now.' }),
+    files: z
+      .array(
+        z.object({
+          name: z.string(),
+          month: z.string(),
+          from: z.number().meta({ description: 'Sequence number of the first entry.' }),
+          to: z.number().meta({ description: 'Sequence number of the last entry.' }),
+          bytes: z.int(),
+        }),
+      )
+      .meta({ description: 'The oldest first. Each line is one entry as JSON.' }),
+  })
+  .meta({
+    id: 'AuditArchive',
+    examples: [
+      {
+        directory: '/var/lib/fathom/audit',
+        retention_days: 365,
+        problem: null,
+        files: [
+          { name: '000000000001-2025-01.jsonl', month: '2025-01', from: 1, to: 4200, bytes: 2_100_000 },
+        ],
+      },
+    ],
+  });
+
+export type AuditArchiveState = z.infer<typeof archiveSchema>;
+
+export const getAuditArchive = endpoint({
+  operationId: 'getAuditArchive',
+  method: 'GET',
+  path: '/api/v1/audit/archive',
+  tag,
+  summary: 'Show where old audit entries are',
+  description: 'Entries older than AUDIT_RETENTION_DAYS, in files on the host of the daemon.',
+  permission: 'audit.read',
+  responses: { 200: { description: 'The files of the archive.', schema: archiveSchema } },
+});
+
 /** Methods of `client.audit`. */
 export const audit = {
   list: listAudit,
   verify: verifyAudit,
+  archive: getAuditArchive,
 };

@@ -160,6 +160,11 @@ export interface AppendAuditRequest {
   rows: readonly AuditRow[];
 }
 
+/** Rows that are in the archive. The last row of the table stays. */
+export interface RemoveAuditRequest {
+  rows: readonly Pick<AuditRow, 'seq' | 'hash'>[];
+}
+
 export interface StoredSecrets {
   /** Tables with envelopes. */
   collections: string[];

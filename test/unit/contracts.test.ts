@@ -50,6 +50,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   verifyAudit: 'audit verify',
   getSecrets: 'secrets status',
   rotateSecrets: 'secrets rotate',
+  getAuditArchive: 'audit archive',
   getStatus: 'status',
   getDoctorReport: 'doctor',
 };

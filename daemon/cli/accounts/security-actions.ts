@@ -1,7 +1,9 @@
 import type { ApiKey } from '../../../shared/api/accounts/api-keys.ts';
 import type { Permission } from '../../../shared/api/accounts/permissions.ts';
-import type { AuditEntry } from '../../../shared/api/audit.ts';
+import type { AuditArchiveState, AuditEntry } from '../../../shared/api/audit.ts';
 import type { SecretsStatus } from '../../../shared/api/secrets.ts';
+import { byteSize } from '../../../shared/byte-size.ts';
+import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { checkLimit } from '../input/argument-values.ts';
@@ -90,8 +92,47 @@ export async function listAudit(
   checkLimit(limit);
   if (!Number.isSafeInteger(page) || page < 1) throw new UsageError('--page needs a whole number from 1');
   const query = { action, actor, target, outcome, page, per_page: limit };
-  const { items } = await connect(args, context).audit.list(query);
-  return print(args, context, items, AUDIT_COLUMNS);
+  const client = connect(args, context);
+  const { items, total } = await client.audit.list(query);
+  const isEnd = page * limit >= total;
+  const code = await print(args, context, items, AUDIT_COLUMNS);
+  if (isEnd && !args.json) await tellOfArchive(client, context);
+  return code;
+}
+
+/** Says where older entries are. */
+async function tellOfArchive(client: FathomClient, context: CliContext): Promise<void> {
+  const { directory, files } = await client.audit.archive();
+  const to = files.at(-1)?.to;
+  if (to === undefined) return;
+  printLine(
+    context.stderr,
+    printable(`fathomd: the entries up to number ${to} are in ${directory}; see 'fathomd audit archive'`),
+  );
+}
+
+const ARCHIVE_COLUMNS: readonly Column<AuditArchiveState['files'][number]>[] = [
+  { title: 'FILE', cell: ({ name }) => name },
+  { title: 'FROM', cell: ({ from }) => from },
+  { title: 'TO', cell: ({ to }) => to },
+  { title: 'SIZE', cell: ({ bytes }) => byteSize(bytes) },
+];
+
+export async function showArchive(
+  args: ConnectArguments & TableArguments,
+  context: CliContext,
+): Promise<number> {
+  const archive = await connect(args, context).audit.archive();
+  if (args.json) {
+    printJson(context, archive);
+    return 0;
+  }
+  const { directory, retention_days: days, problem, files } = archive;
+  const rule = days === null ? 'entries are not archived' : `entries older than ${days} days are archived`;
+  printLine(context.stdout, printable(`${directory}: ${rule}`));
+  if (problem !== null) printMessage(context, `entries cannot be archived: ${problem}`);
+  if (files.length > 0) printTable(files, ARCHIVE_COLUMNS, args, context);
+  return 0;
 }
 
 export async function verifyAudit(args: Arguments, context: CliContext): Promise<number> {

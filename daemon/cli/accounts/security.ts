@@ -96,6 +96,15 @@ export const securityCommands = [
     },
   }),
   command({
+    words: ['audit', 'archive'],
+    summary: 'Show the files with old entries of the audit log',
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { showArchive } = await import('./security-actions.ts');
+      return showArchive(args, context);
+    },
+  }),
+  command({
     words: ['secrets', 'status'],
     summary: 'Show which master keys the stored secrets need',
     options: { ...TABLE_OPTIONS, ...CHECK_OPTION, ...CONNECT_OPTIONS },

@@ -175,6 +175,14 @@ export const SETTINGS = {
     default: 256,
   },
 
+  CHANGES_PER_USER: {
+    ...LIMIT,
+    about:
+      'Requests of a user that change something, in an hour. Each is an entry in the audit log. ' +
+      'Administrators, operators and viewers are not limited.',
+    default: 2000,
+  },
+
   SIGN_UP_MODE: {
     type: 'choice',
     group: 'signUps',
@@ -370,6 +378,18 @@ export const SETTINGS = {
   },
   OIDC_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at that provider.', hidden: true },
   OIDC_AUTH_URL: { ...PROVIDER, type: 'URL', about: "The provider's authorization_endpoint." },
+  AUDIT_RETENTION_DAYS: {
+    type: 'number',
+    group: 'logs',
+    about:
+      'Age at which entries of the audit log move from the control plane into files in FATHOM_DATA_DIR/audit. ' +
+      'Fathom never removes these files. 0 moves none.',
+    default: DAYS_OF_A_YEAR,
+    min: 0,
+    max: 100 * DAYS_OF_A_YEAR,
+    unit: 'days',
+  },
+
   OIDC_TOKEN_URL: { ...PROVIDER, type: 'URL', about: "The provider's token_endpoint." },
   OIDC_USER_INFO_URL: { ...PROVIDER, type: 'URL', about: "The provider's userinfo_endpoint." },
   OIDC_DISPLAY_NAME: { ...PROVIDER, about: 'Name of the provider on the sign-in button.' },
