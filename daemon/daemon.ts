@@ -63,6 +63,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => services.audit.stop());
   await listen(config, { host, services, resources, adminSocketFd: options.adminSocketFd ?? null });
 
+  // The control plane needs space for its start.
+  await services.diskReserve.prepare();
   const earlier = await services.driver.find();
   const cgroup = await services.driver.useCgroups(
     config.cgroup,

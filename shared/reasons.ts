@@ -148,6 +148,13 @@ export const PHASE_REASONS = {
     remedy: "delete records or files, or raise the limit: 'fathomd databases set NAME --disk-mb N'",
     page: 'plans.md#disk',
   },
+  disk_reserve: {
+    text: 'held: the disk of the host is nearly full',
+    cause: 'the free space of the host is below the disk reserve, so databases that write refuse writes',
+    retry: 'until_gone',
+    remedy: "free some space: 'fathomd databases usage' shows the largest databases",
+    page: 'operations.md#disk-reserve',
+  },
   near_disk_limit: {
     text: 'near its disk limit',
     cause: 'the database uses more than 80 % of its disk limit',

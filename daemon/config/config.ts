@@ -70,6 +70,8 @@ export interface Config {
   /** `auto`, `off`, or an absolute path. */
   cgroup: string;
   healthIntervalMs: number;
+  /** Space on the disk of the data directory that is kept for the control plane; 0 without a reserve. */
+  diskReserveBytes: number;
   /** Of user databases without limits of their own. */
   databaseLimits: DatabaseLimits;
   /** `allowedTargets`: targets that are not public and that tasks may connect to, see `parseAllowedTarget`. */
@@ -163,6 +165,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
       memoryMb: readMemoryLimit(read),
       diskMb: read.wholeNumber('DATABASE_DISK_MB') || null,
     },
+    diskReserveBytes: read.wholeNumber('DISK_RESERVE_MB') * 1024 * 1024,
     healthIntervalMs: read.wholeNumber('PB_HEALTH_INTERVAL') * 1000,
     worker: {
       concurrency: read.wholeNumber('WORKER_CONCURRENCY'),

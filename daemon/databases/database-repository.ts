@@ -34,7 +34,7 @@ export class DatabaseRepository {
       return await this.#client.post<Reservation>('/api/fathom/databases/reserve', request);
     } catch (error) {
       if (isStatus(error, 404)) throw unknownUser(request.user, error);
-      if (isStatus(error, 403)) throw refusedDatabase(error);
+      if (isStatus(error, 403)) throw refusedDatabase(error, request);
       throw error;
     }
   }
@@ -93,7 +93,7 @@ export class DatabaseRepository {
 }
 
 /** The error for an account that cannot get a database now; the hook names the reason in its message. */
-function refusedDatabase(error: ClientResponseError): FathomError {
+function refusedDatabase(error: ClientResponseError, { max_databases: max }: ReserveRequest): FathomError {
   const cause = { cause: error };
   // PocketBase makes a sentence of each message.
   if (/^unverified/i.test(error.message)) {
@@ -103,7 +103,9 @@ function refusedDatabase(error: ClientResponseError): FathomError {
   if (/^full/i.test(error.message)) {
     return new FathomError(
       'databases.limit_reached',
-      'the fleet has MAX_DATABASES databases; raise the setting and reload the daemon, or delete a database',
+      max === 0
+        ? 'the disk of the host is nearly full; free some space'
+        : 'the fleet has MAX_DATABASES databases; raise the setting and reload the daemon, or delete a database',
       cause,
     );
   }

@@ -39,6 +39,7 @@ export interface DatabaseServices {
 export function createDatabaseServices(deps: {
   config: Config;
   settings: LiveSettings;
+  isDiskHeld: () => boolean;
   repository: DatabaseRepository;
   users: UserRepository;
   plans: Plans;
@@ -129,6 +130,7 @@ export function createDatabaseServices(deps: {
     pbEncryptionKey: config.pbEncryptionKey,
     guard,
     settings: deps.settings,
+    isDiskHeld: deps.isDiskHeld,
     clock,
     log,
     onProvisioned: deps.onProvisioned,

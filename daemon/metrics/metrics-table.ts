@@ -141,6 +141,19 @@ export const METRICS = {
     labels: [],
     series: '1',
   },
+  fathom_disk_reserve_bytes: {
+    type: 'gauge',
+    help: 'Disk space that is reserved for the control plane; 0 after it was released on a full disk',
+    labels: [],
+    series: '1',
+  },
+  fathom_writes_held: {
+    type: 'gauge',
+    help: '1 while databases that write are held, because the disk is nearly full',
+    labels: [],
+    series: '1',
+  },
+
   fathom_instance_up: {
     type: 'gauge',
     help: '1 while the instance runs and answers',

@@ -77,6 +77,8 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_daemon_event_loop_delay_seconds: ({ usage }) => one(usage && usage.event_loop_delay_ms / 1000),
   fathom_log_dropped_lines_total: ({ droppedLogLines }) => one(droppedLogLines),
   fathom_disk_free_bytes: ({ usage }) => one(usage && usage.disk_free_bytes),
+  fathom_disk_reserve_bytes: ({ usage }) => one(usage && usage.disk_reserve_bytes),
+  fathom_writes_held: ({ usage }) => one(usage && Number(usage.writes_held)),
   fathom_instance_up: each(({ phase }) => Number(phase === 'running')),
   fathom_instance_desired: each(({ desired }) => Number(desired === 'running')),
   fathom_instance_trouble: ({ instances }) =>

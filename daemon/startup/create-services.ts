@@ -37,6 +37,7 @@ import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { readQueueStats } from '../queue/queue-stats.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
 import type { DiskReasons } from '../supervisor/disk/disk-limit.ts';
+import { DiskReserve } from '../supervisor/disk/disk-reserve.ts';
 import { DiskWatch } from '../supervisor/disk/disk-watch.ts';
 import { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
@@ -79,6 +80,7 @@ export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconc
   seal: Seal;
   damage: DamageRecord;
   diskWatch: DiskWatch;
+  diskReserve: DiskReserve;
   apiUrl: string;
 }
 
@@ -144,10 +146,19 @@ export async function createServices({
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
     files: hostFiles(clock, damage, diskReasons),
   });
-  const diskWatch = new DiskWatch({ fleet, reasons: diskReasons, clock, log });
+  const diskReserve = new DiskReserve({
+    dataDir: config.dataDir,
+    userDatabasesDir: config.userDatabasesDir,
+    settingBytes: config.diskReserveBytes,
+    clock,
+    log,
+  });
+  const isDiskHeld = () => diskReserve.state.isHeld;
+  const diskWatch = new DiskWatch({ fleet, reserve: diskReserve, reasons: diskReasons, clock, log });
   const monitor = new Monitor({
     fleet,
     bus,
+    reserve: diskReserve,
     clock,
     log,
     directories: [config.dataDir, config.userDatabasesDir, host.logsDir],
@@ -189,6 +200,7 @@ export async function createServices({
     masterKeys,
     seal,
     migrationsDir: options.userMigrationsDir ?? join(packageRoot(), 'pb_migrations', 'user'),
+    isDiskHeld,
     instanceLogsDir,
     onProvisionStep: options.onProvisionStep,
     onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),
@@ -212,6 +224,7 @@ export async function createServices({
     masterKeys,
     seal,
     // The demo sends a webhook to the API.
+    isDiskHeld,
     extraTargets: options.demo ? [new URL(apiUrl).host] : [],
     leaseMs: options.leaseMs,
     onAttempt: (type, outcome, seconds) => activity.noteAttempt(type, outcome, seconds),
@@ -280,6 +293,7 @@ export async function createServices({
     monitor,
     plans,
     pocketbaseVersion: binary.version,
+    diskReserve,
     proxied: new Counts(),
     queue,
     recentLog: host.recentLog,

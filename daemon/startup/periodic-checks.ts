@@ -25,6 +25,7 @@ export function startPeriodicChecks({
     fleet,
     auditArchive,
     monitor,
+    diskReserve,
     diskWatch,
     damage,
     provisioner,
@@ -37,6 +38,8 @@ export function startPeriodicChecks({
   } = services;
   monitor.start();
   resources.defer(() => monitor.stop());
+  diskReserve.start();
+  resources.defer(() => diskReserve.stop());
   diskWatch.start();
   resources.defer(() => diskWatch.stop());
   resources.defer(watchPages({ fleet, damage, everyMs: pageCheckMs, clock, log }));

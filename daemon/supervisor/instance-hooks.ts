@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeDirectory } from '../base/files/dir.ts';
@@ -26,6 +26,16 @@ const HOOKS = Object.keys(FILES) as InstanceHook[];
 /** Whether the next process of the instance loads the hook. */
 export function hasHook(directory: string, hook: InstanceHook): boolean {
   return existsSync(parametersOf(directory, hook));
+}
+
+/** The parameters of a hook that the next process loads; null without it. A damaged file has none. */
+export function hookParameters(directory: string, hook: InstanceHook): Record<string, unknown> | null {
+  if (!hasHook(directory, hook)) return null;
+  try {
+    return JSON.parse(readFileSync(parametersOf(directory, hook), 'utf8')) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
 }
 
 /** The directory of the hooks that the next process loads; null without hooks. */

@@ -1,12 +1,15 @@
 /// Refuses writes, except those of superusers. Reads, sign-ins and deletions stay possible. Loaded only while a database is
-/// over its disk limit.
+/// over its disk limit, or while the disk of the host is nearly full.
 
 for (const beforeWrite of [onRecordCreateRequest, onRecordUpdateRequest]) {
   beforeWrite((e) => {
     if (e.hasSuperuserAuth()) return e.next();
     /** @type {{ code: string }} */
     const { code } = JSON.parse(toString($os.readFile(`${__hooks}/refuse-writes.json`)));
-    const message = 'The database has reached its disk limit. Delete records or files.';
+    const message =
+      code === 'disk_reserve'
+        ? 'The server has no space for new data at the moment. Try again later.'
+        : 'The database has reached its disk limit. Delete records or files.';
     throw new ApiError(507, message, { database: new ValidationError(code, message) });
   });
 }

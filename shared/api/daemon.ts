@@ -21,6 +21,8 @@ const EXAMPLE_USAGE = {
   processors: 4,
   disk_free_bytes: 53_687_091_200,
   disk_path: '/var/lib/fathom',
+  disk_reserve_bytes: 268_435_456,
+  writes_held: false,
 };
 
 const daemonUsageSchema = z
@@ -37,6 +39,10 @@ const daemonUsageSchema = z
     disk_free_bytes: z.number().nullable(),
     /** A directory on that disk. */
     disk_path: z.string().nullable(),
+    /** Reserved for the control plane; 0 after the reserve was released on a full disk, or without one. */
+    disk_reserve_bytes: z.int(),
+    /** Databases that write are held, because the disk is nearly full. */
+    writes_held: z.boolean(),
   })
   .meta({ id: 'DaemonUsage', examples: [EXAMPLE_USAGE] });
 

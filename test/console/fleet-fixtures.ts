@@ -123,6 +123,8 @@ export function daemonUsage(changes: Partial<DaemonUsage> = {}): DaemonUsage {
     processors: 4,
     disk_free_bytes: 41 * 1024 * MIB,
     disk_path: '/var/lib/fathom',
+    disk_reserve_bytes: 256 * MIB,
+    writes_held: false,
     ...changes,
   };
 }

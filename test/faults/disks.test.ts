@@ -30,7 +30,7 @@ const PAGE_BYTES = 4096;
 
 /** A deployment on a disk of its own. */
 async function onSmallDisk(settings: Record<string, string> = {}): Promise<Deployment> {
-  const fathom = await deployment({ PB_HEALTH_INTERVAL: '1', ...settings });
+  const fathom = await deployment({ PB_HEALTH_INTERVAL: '1', DISK_RESERVE_MB: '0', ...settings });
   await mountTmpfs(fathom.dataDir, 48);
   await fathom.start();
   return fathom;
@@ -194,7 +194,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
   it('that is full does not keep a daemon from its start, nor do logs on a full disk end it', async () => {
     const logs = await scratch();
     await mountTmpfs(logs, 2);
-    const fathom = await deployment({ PB_HEALTH_INTERVAL: '1', LOG_DIR: logs });
+    const fathom = await deployment({ PB_HEALTH_INTERVAL: '1', DISK_RESERVE_MB: '0', LOG_DIR: logs });
     await mountTmpfs(fathom.dataDir, 48);
     const run = join(fathom.dataDir, 'run');
     await mkdir(run);
@@ -230,7 +230,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
   });
 
   it('that is full when the daemon starts is named as the cause', async () => {
-    const fathom = await deployment();
+    const fathom = await deployment({ DISK_RESERVE_MB: '0' });
     await mountTmpfs(fathom.dataDir, 48);
     await (await fathom.start()).stop();
     await fill(fathom.dataDir);

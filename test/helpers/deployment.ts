@@ -84,6 +84,7 @@ export async function createDeployment(
     SIGN_UPS_PER_NETWORK: '10000',
     SIGN_UPS_PER_HOUR: '10000',
     SIGN_UPS_PER_DAY: '10000',
+    DISK_RESERVE_MB: '0',
     ...env,
   };
   const socketPath = settings['FATHOM_SOCKET'] ?? join(dataDir, 'run', 'fathomd.sock');

@@ -73,7 +73,13 @@ it('limits all sign-ups; rejected ones count for their address only', () => {
 it('holds a place for each open sign-up', () => {
   let databases = 1;
   const settings = { signUps: { mode: 'open', maxDatabases: 3 } } as const;
-  const signUps = new SignUps({ limits: limitsOf({}), settings, countDatabases: () => databases });
+  let isHeld = false;
+  const signUps = new SignUps({
+    limits: limitsOf({}),
+    settings,
+    countDatabases: () => databases,
+    isDiskHeld: () => isHeld,
+  });
   const full = expect.objectContaining({ code: 'databases.limit_reached' }) as Error;
   const first = signUps.begin('10.0.0.1', false);
   const second = signUps.begin('10.0.0.1', false);
@@ -86,6 +92,11 @@ it('holds a place for each open sign-up', () => {
   second.settled();
   third.settled();
   expect(() => signUps.begin('10.0.0.1', false)).toThrow(full);
+  databases = 0;
+  isHeld = true;
+  expect(() => signUps.begin('10.0.0.1', false)).toThrow(full);
+  isHeld = false;
+  signUps.begin('10.0.0.1', false);
 });
 
 it('estimates passwords with what is known of the account', async () => {

@@ -17,6 +17,8 @@ export interface SignUpDeps {
   settings: Pick<LiveSettings, 'signUps'>;
   /** Number of rows of user databases. */
   countDatabases: () => number;
+  /** The disk has no space for another database. */
+  isDiskHeld: () => boolean;
 }
 
 /** Admits sign-ups. A sign-up holds a place for its database, so that concurrent ones cannot exceed MAX_DATABASES. */
@@ -33,9 +35,10 @@ export class SignUps {
    * @throws RateLimitedError, FathomError `sign_up.closed`, `invitation.required`, `databases.limit_reached`
    */
   begin(address: string, invited: boolean): SignUpAttempt {
-    const { limits, settings, countDatabases } = this.#deps;
+    const { limits, settings, countDatabases, isDiskHeld } = this.#deps;
     limits.begin(address);
-    const refusal = judgeSignUp(settings.signUps, { databases: countDatabases() + this.#places, invited });
+    const rule = isDiskHeld() ? { ...settings.signUps, maxDatabases: 0 } : settings.signUps;
+    const refusal = judgeSignUp(rule, { databases: countDatabases() + this.#places, invited });
     if (refusal !== null) {
       limits.reject(address);
       throw new FathomError(refusal.code, refusal.message);

@@ -1,5 +1,6 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
+import { byteSize } from '../../../shared/byte-size.ts';
 import { INSTANCE_PHASES, isInTrouble } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
 import { TASK_STATUSES } from '../../../shared/task.ts';
@@ -33,6 +34,9 @@ export function problemsOf(
   const see = "see 'fathomd databases list'";
   return [
     ...(ready ? [] : [`the daemon is not ready: it waits for ${waiting_for ?? 'the fleet'}`]),
+    ...(usage?.writes_held === true
+      ? ["the disk is nearly full: databases that write are held; see 'fathomd databases usage'"]
+      : []),
     ...(queue === null ? ['the global PocketBase does not answer'] : []),
     ...(ill > 0 ? [`${ill} of ${instances.length} databases are in trouble; ${see}`] : []),
     ...instances.flatMap((instance) => {
@@ -58,6 +62,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ['api', answer.api_url],
     ['global', `${answer.global_url} (PocketBase ${answer.pocketbase_version})`],
     ['data', answer.data_dir],
+    ...diskReserve(answer),
     ...sandboxLevel(answer),
     ...cgroups(answer),
     ...heldSockets(answer),
@@ -78,6 +83,16 @@ function signUps({ sign_ups }: Partial<DaemonStatus>): [string, string][] {
 /** Empty without a problem, and for a daemon of an earlier release. */
 function mailState({ mail }: Partial<DaemonStatus>): [string, string][] {
   return mail === undefined || mail.problem === null ? [] : [['mail', mail.problem]];
+}
+
+/** Empty before the first sample, without a reserve, and for a daemon of an earlier release. */
+function diskReserve({ usage }: DaemonStatus): [string, string][] {
+  const { writes_held: isHeld = false, disk_reserve_bytes: bytes = 0 } = usage ?? {};
+  if (isHeld) {
+    const state = bytes === 0 ? 'the disk is full, the reserve is in use' : 'the disk is nearly full';
+    return [['disk', `${state}; databases that write are held`]];
+  }
+  return bytes === 0 ? [] : [['disk', `${byteSize(bytes)} reserved for the control plane`]];
 }
 
 /** Empty for a daemon of an earlier release. */

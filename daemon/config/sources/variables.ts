@@ -300,6 +300,17 @@ export const SETTINGS = {
     max: MAX_LIMIT_MB,
     unit: 'MiB',
   },
+  DISK_RESERVE_MB: {
+    type: 'number',
+    group: 'instances',
+    about:
+      'Space on the disk of FATHOM_DATA_DIR that is reserved for sign-ins and administration, at most a twentieth of the ' +
+      'disk. When less than half as much is free beside it, databases that write refuse writes. 0 reserves none.',
+    default: 256,
+    min: 0,
+    max: 1_000_000,
+    unit: 'MiB',
+  },
 
   QUEUE_SANDBOX: {
     type: 'choice',

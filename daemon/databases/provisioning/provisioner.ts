@@ -43,6 +43,8 @@ export interface ProvisionerDeps {
   pbEncryptionKey: Uint8Array;
   guard: GuardSettings;
   settings: Pick<LiveSettings, 'signUps'>;
+  /** The disk has no space for another database. */
+  isDiskHeld: () => boolean;
   clock: Clock;
   log: Logger;
   /** Called after each step. */
@@ -134,7 +136,7 @@ export class Provisioner {
 
   /** Reserves the row together with the port, so that no other database gets the port of a row, also after a crash. */
   async #reserve(user: { id: string; email: string }): Promise<Reservation> {
-    const { clock, ports, repository, seal, settings } = this.#deps;
+    const { clock, ports, repository, seal, settings, isDiskHeld } = this.#deps;
     const { mode, maxDatabases } = settings.signUps;
     // The name, which will own the port, comes with the row.
     const claimant = `user/${user.id}`;
@@ -148,7 +150,7 @@ export class Provisioner {
         superuser_secret: seal(newSuperuserSecret(), secretBelongsTo(user.id)),
         port,
         require_verified: mode === 'verified',
-        max_databases: maxDatabases,
+        max_databases: isDiskHeld() ? 0 : maxDatabases,
       });
       const { created, database } = reservation;
       if (created && database.port === port) ports.transfer(claimant, database.name);

@@ -28,6 +28,7 @@ const HEALTHY: HostFacts = {
     { variable: 'PB_GLOBAL_PORT', host: '127.0.0.1', port: 8090, state: 'ours' },
   ],
   disks: [disk({})],
+  writesHeld: false,
   networkDisks: [],
   portRange: { base: 9000, range: 1000 },
   localPorts: { ephemeral: [32_768, 60_999], reserved: [] },

@@ -47,6 +47,7 @@ export const CHECKS: readonly Check[] = [
   checkSockets,
   checkDataDir,
   checkDisks,
+  checkDiskReserve,
   checkNetworkDisks,
   checkPorts,
   checkPortRange,
@@ -264,6 +265,17 @@ function checkDisk({ directories, freeBytes, freeFiles }: DiskFacts): Finding[] 
     findings.push((freeFiles < FILES_FATAL ? severe : warning)('disk', inodes, inodeRemedy));
   }
   return findings;
+}
+
+export function checkDiskReserve({ writesHeld }: HostFacts): Finding[] {
+  if (!writesHeld) return [];
+  return [
+    fatal(
+      'disk_reserve',
+      'the free space is below the disk reserve (DISK_RESERVE_MB), so databases that write are held and sign-ups are rejected',
+      "free some space; 'fathomd databases usage' shows the largest databases",
+    ),
+  ];
 }
 
 export function checkNetworkDisks({ networkDisks }: HostFacts): Finding[] {

@@ -18,6 +18,7 @@ export const FINDING_IDS = [
   'permissions',
   'owner',
   'disk',
+  'disk_reserve',
   'network_disk',
   'clock',
   'port_server_port',

@@ -7,17 +7,26 @@ import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { writtenBytes } from '../../pocketbase/process/procfs.ts';
 import type { Fleet } from '../fleet.ts';
 import { directoryBytes } from '../health/sampler.ts';
-import { addHook, hasHook, removeHook } from '../instance-hooks.ts';
+import { addHook, hookParameters, removeHook } from '../instance-hooks.ts';
 import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
 import { type DiskReasons, type DiskState, diskStateAfter, NEAR, nextDiskStep } from './disk-limit.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 
 /** A changed limit applies after this time at the latest. */
 const MAX_WAIT_MS = 5_000;
 const MIB = 1024 * 1024;
+/** What a database may write after the begin of a hold. A held database costs a restart and the memory of a hook. */
+const HOLD_AFTER_BYTES = 64 * 1024;
+const HOLD_CHECK_MS = 1_000;
+const HOLD_MS_PER_DATABASE = 1;
 
 interface Watched {
   state: DiskState;
+  /** Refuses writes because the disk of the host is nearly full. */
+  isHeld: boolean;
+  /** What the process had written at the begin of the hold. */
+  heldFrom: { pid: number; written: number } | null;
   limit: number | null;
   bytes: number | null;
   walkedAtMs: number;
@@ -29,22 +38,31 @@ interface Watched {
   dueMs: number;
 }
 
+export interface DiskWatchDeps {
+  fleet: Fleet;
+  reserve: DiskReserve;
+  reasons: DiskReasons;
+  clock: Clock;
+  log: Logger;
+}
+
 /**
- * Keeps user databases within their disk limits. At the limit, the instance is restarted once with a hook that refuses
- * writes; when there is space again, it is restarted without the hook.
+ * Keeps user databases within their disk limits, and holds those that write while the disk of the host is nearly full. The
+ * instance is restarted once with a hook that refuses writes; when there is space again, it is restarted without the hook.
  */
 export class DiskWatch {
-  readonly #deps: { fleet: Fleet; reasons: DiskReasons; clock: Clock; log: Logger };
+  readonly #deps: DiskWatchDeps;
   readonly #watched = new Map<string, Watched>();
   readonly #work = new Set<Promise<void>>();
   #loop: Loop | null = null;
 
-  constructor(deps: { fleet: Fleet; reasons: DiskReasons; clock: Clock; log: Logger }) {
+  constructor(deps: DiskWatchDeps) {
     this.#deps = deps;
+    deps.reserve.onChange(() => this.#loop?.wake());
   }
 
   start(): void {
-    this.#loop ??= startLoop(this.#deps.clock, () => Promise.resolve(this.#check()));
+    this.#loop ??= startLoop(this.#deps.clock, () => this.#check());
   }
 
   async stop(): Promise<void> {
@@ -53,12 +71,16 @@ export class DiskWatch {
   }
 
   /** Returns the milliseconds until the next check. */
-  #check(): number {
-    const { fleet, clock, reasons } = this.#deps;
+  async #check(): Promise<number> {
+    const { fleet, clock, reasons, reserve } = this.#deps;
+    const isHeld = reserve.state.isHeld && (await this.#sharesDisk());
     const nowMs = clock.monotonic();
-    let waitMs = MAX_WAIT_MS;
     const runners = fleet.runners(({ spec }) => spec.kind === 'user');
-    for (const runner of runners) waitMs = Math.min(waitMs, this.#checkOne(runner, nowMs));
+    let waitMs = isHeld ? HOLD_CHECK_MS + runners.length * HOLD_MS_PER_DATABASE : MAX_WAIT_MS;
+    for (const runner of runners) {
+      this.#checkHold(runner, isHeld);
+      waitMs = Math.min(waitMs, this.#checkOne(runner, nowMs));
+    }
     const names = new Set(runners.map(({ spec }) => spec.name));
     for (const name of this.#watched.keys()) {
       if (names.has(name)) continue;
@@ -66,6 +88,23 @@ export class DiskWatch {
       reasons.delete(name);
     }
     return waitMs;
+  }
+
+  /** A disk that cannot be read now is the same one. */
+  async #sharesDisk(): Promise<boolean> {
+    return this.#deps.reserve.sharesDisk().catch(() => true);
+  }
+
+  #checkHold(runner: Runner, isHeld: boolean): void {
+    const watched = this.#watchedOf(runner);
+    const { pid } = runner.state.observed;
+    if (watched.isBusy) return;
+    if (!isHeld) {
+      watched.heldFrom = null;
+      if (watched.isHeld) this.#begin(watched, () => this.#settle(runner, watched, { isHeld: false }));
+    } else if (!watched.isHeld && pid !== null && hasWritten(watched, pid)) {
+      this.#begin(watched, () => this.#settle(runner, watched, { isHeld: true }));
+    }
   }
 
   #checkOne(runner: Runner, nowMs: number): number {
@@ -79,7 +118,8 @@ export class DiskWatch {
     if (pid === null) return MAX_WAIT_MS;
     if (limit === null) {
       watched.dueMs = nowMs + MAX_WAIT_MS;
-      if (watched.state !== 'free') this.#begin(watched, () => this.#apply(runner, watched, 'free', 0));
+      if (watched.state !== 'free')
+        this.#begin(watched, () => this.#settle(runner, watched, { state: 'free' }));
       return MAX_WAIT_MS;
     }
     const written = writtenBytes(pid);
@@ -100,9 +140,11 @@ export class DiskWatch {
   #watchedOf({ spec }: Runner): Watched {
     const known = this.#watched.get(spec.name);
     if (known) return known;
-    const state = hasHook(spec.directory, 'refuse-writes') ? 'over' : 'free';
-    const unknown = { limit: null, bytes: null, pid: null, written: null };
-    const watched: Watched = { ...unknown, state, walkedAtMs: 0, walkMs: 0, isBusy: false, dueMs: 0 };
+    const refused = hookParameters(spec.directory, 'refuse-writes');
+    const isHeld = refused?.['code'] === 'disk_reserve';
+    const refusal = { isHeld, state: refused === null || isHeld ? 'free' : 'over' } as const;
+    const unknown = { limit: null, bytes: null, pid: null, written: null, heldFrom: null };
+    const watched: Watched = { ...unknown, ...refusal, walkedAtMs: 0, walkMs: 0, isBusy: false, dueMs: 0 };
     this.#watched.set(spec.name, watched);
     return watched;
   }
@@ -133,47 +175,85 @@ export class DiskWatch {
     const bytes = used >= limit * NEAR ? used - freeBytes(spec.directory) : used;
     const endedMs = clock.monotonic();
     Object.assign(watched, { bytes, walkedAtMs: endedMs, walkMs: endedMs - startedMs, pid, written });
-    await this.#apply(runner, watched, diskStateAfter(watched.state, bytes, limit), bytes);
+    await this.#settle(runner, watched, { state: diskStateAfter(watched.state, bytes, limit) });
   }
 
-  async #apply(runner: Runner, watched: Watched, after: DiskState, bytes: number): Promise<void> {
+  /** Refuses or allows writes for a changed state. Without success, the state stays, so that it is tried again. */
+  async #settle(
+    runner: Runner,
+    watched: Watched,
+    change: Partial<Pick<Watched, 'state' | 'isHeld'>>,
+  ): Promise<void> {
     const { fleet, reasons, log } = this.#deps;
     const { spec, state } = runner;
-    const before = watched.state;
-    watched.state = after;
-    const reason = reasonOf(after, { bytes, limit: watched.limit, name: spec.name });
+    const after = { state: watched.state, isHeld: watched.isHeld, ...change };
+    const before = refusalOf(watched);
+    const refusal = refusalOf(after);
+    const reason = reasonOf(after, { bytes: watched.bytes ?? 0, limit: watched.limit, name: spec.name });
+    if (refusal !== before && refusal !== null && reason !== null) {
+      const { code, message } = reason;
+      await addHook(spec.directory, 'refuse-writes', { code, message });
+    }
+    if (refusal === null && before !== null) await removeHook(spec.directory, 'refuse-writes');
+    const isChanged = watched.state !== after.state || watched.isHeld !== after.isHeld;
+    Object.assign(watched, after);
     if (reason) reasons.set(spec.name, reason);
     else reasons.delete(spec.name);
-    if (before !== after)
+    if (isChanged)
       log.warn({ instance: spec.name, disk: after }, reason?.message ?? 'it is within its disk limit');
-    if (reason?.code === 'over_disk' && before !== 'over') {
-      await addHook(spec.directory, 'refuse-writes', { code: reason.code, message: reason.message });
-    }
-    if (after !== 'over' && before === 'over') await removeHook(spec.directory, 'refuse-writes');
     const isRunning = state.phase === 'running' && state.observed.desired === 'running';
-    if ((after === 'over') !== (before === 'over') && isRunning) await fleet.restart(spec.name, reason);
+    if ((refusal === null) !== (before === null) && isRunning) await fleet.restart(spec.name, reason);
     showReason(runner, reason);
   }
 }
+
+/** Why a database refuses writes; null if it accepts them. */
+function refusalOf({
+  state,
+  isHeld,
+}: Pick<Watched, 'state' | 'isHeld'>): 'over_disk' | 'disk_reserve' | null {
+  if (state === 'over') return 'over_disk';
+  return isHeld ? 'disk_reserve' : null;
+}
+
+/** Whether the process has written since the begin of the hold. */
+function hasWritten(watched: Watched, pid: number): boolean {
+  const written = writtenBytes(pid);
+  // A process that cannot be read may write.
+  if (written === null) return true;
+  if (watched.heldFrom?.pid !== pid) watched.heldFrom = { pid, written };
+  return written - watched.heldFrom.written >= HOLD_AFTER_BYTES;
+}
+
+const OWN_REASONS: ReadonlySet<PhaseReason['code']> = new Set([
+  'over_disk',
+  'disk_reserve',
+  'near_disk_limit',
+]);
 
 /** Shows the reason before the next probe does. Other reasons are more important. */
 function showReason({ state }: Runner, reason: PhaseReason | null): void {
   const shown = state.reason?.code;
   if (state.phase !== 'running' || shown === reason?.code) return;
-  if (shown === undefined || shown === 'over_disk' || shown === 'near_disk_limit')
-    state.enter('running', reason);
+  if (shown === undefined || OWN_REASONS.has(shown)) state.enter('running', reason);
 }
 
 function reasonOf(
-  state: DiskState,
+  { state, isHeld }: Pick<Watched, 'state' | 'isHeld'>,
   { bytes, limit, name }: { bytes: number; limit: number | null; name: string },
 ): PhaseReason | null {
-  if (state === 'free' || limit === null) return null;
-  const usage = `it uses ${Math.round(bytes / MIB)} of ${Math.round(limit / MIB)} MiB`;
+  const usage = `it uses ${Math.round(bytes / MIB)} of ${Math.round((limit ?? 0) / MIB)} MiB`;
   const remedy = `delete records or files, or raise the limit: 'fathomd databases set ${name} --disk-mb N'`;
-  return state === 'over'
-    ? { code: 'over_disk', message: `${usage}, so writes are refused; ${remedy}` }
-    : { code: 'near_disk_limit', message: `${usage}; ${remedy}` };
+  if (state === 'over' && limit !== null)
+    return { code: 'over_disk', message: `${usage}, so writes are refused; ${remedy}` };
+  if (isHeld) {
+    const message =
+      "the disk of the host is nearly full, so writes are refused; free some space: 'fathomd databases usage' shows the largest databases";
+    return { code: 'disk_reserve', message };
+  }
+  return state === 'near' && limit !== null
+    ? { code: 'near_disk_limit', message: `${usage}; ${remedy}` }
+    : null;
 }
 
 /** The bytes inside of `data.db` that deleted records have left; 0 if they cannot be read now. */

@@ -7,6 +7,7 @@ import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import type { EventBus } from '../../events/bus.ts';
+import type { DiskReserve } from '../disk/disk-reserve.ts';
 import type { Fleet } from '../fleet.ts';
 
 /** The interval while a console is connected. A sample of one instance takes about 0.25 ms. */
@@ -19,6 +20,7 @@ const EVENT_LOOP_RESOLUTION_MS = 100;
 
 interface MonitorDeps {
   fleet: Fleet;
+  reserve: DiskReserve;
   bus: EventBus;
   clock: Clock;
   log: Logger;
@@ -40,6 +42,7 @@ export class Monitor {
   constructor(deps: MonitorDeps) {
     this.#deps = deps;
     this.#cpuAtMs = deps.clock.monotonic();
+    deps.reserve.onChange(() => this.#loop?.wake());
   }
 
   get usage(): DaemonUsage | null {
@@ -89,7 +92,7 @@ export class Monitor {
   }
 
   async #daemonUsage(): Promise<DaemonUsage> {
-    const { clock, directories } = this.#deps;
+    const { clock, directories, reserve } = this.#deps;
     const atMs = clock.monotonic();
     const spent = process.cpuUsage(this.#cpu);
     const elapsedMs = atMs - this.#cpuAtMs;
@@ -109,6 +112,8 @@ export class Monitor {
       processors: availableParallelism(),
       disk_free_bytes: disk?.freeBytes ?? null,
       disk_path: disk?.path ?? null,
+      disk_reserve_bytes: reserve.state.bytes,
+      writes_held: reserve.state.isHeld,
     };
   }
 }

@@ -91,7 +91,15 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
     add('daemon', 'recovering', 'daemon', `is not ready and waits for ${status.waiting_for ?? 'its start'}`);
   }
   const disk = usage?.disk_free_bytes ?? null;
-  if (disk !== null && disk < LOW_DISK_BYTES) {
+  // The daemon of an earlier release does not report it.
+  if (usage?.writes_held === true) {
+    add(
+      'disk',
+      'down',
+      'host',
+      `the disk is nearly full: databases that write are held, and sign-ups are rejected; free some space, 'fathomd databases usage' shows the largest databases`,
+    );
+  } else if (disk !== null && disk < LOW_DISK_BYTES) {
     add(
       'disk',
       'impaired',

@@ -79,6 +79,7 @@ export async function gatherFacts(
     portRange: config?.ports ?? null,
     localPorts: await localPorts(),
     disks,
+    writesHeld: status?.usage?.writes_held === true,
     networkDisks: onNetwork,
     inotifyInstances,
     openFiles,

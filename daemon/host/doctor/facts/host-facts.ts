@@ -27,6 +27,8 @@ export interface HostFacts {
   localPorts: LocalPorts | null;
   /** Every file system that Fathom writes to. */
   disks: readonly DiskFacts[];
+  /** The daemon holds databases that write, because the disk is nearly full. */
+  writesHeld: boolean;
   /** Directories of the fleet on a network file system. */
   networkDisks: readonly NetworkDisk[];
   /** `fs.inotify.max_user_instances`; null when it cannot be read. */

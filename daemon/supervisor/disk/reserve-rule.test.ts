@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { type DiskReading, nextReserveStep, reserveBytesOf } from './reserve-rule.ts';
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+
+it('reserves at most a twentieth of the disk', () => {
+  expect(reserveBytesOf(256 * MIB, 100 * GIB)).toBe(256 * MIB);
+  expect(reserveBytesOf(256 * MIB, 1000 * MIB)).toBe(50 * MIB);
+  expect(reserveBytesOf(0, 100 * GIB)).toBe(0);
+});
+
+const ready: DiskReading = { freeBytes: 10 * GIB, fileBytes: 256 * MIB, reserveBytes: 256 * MIB };
+
+describe('the disk reserve', () => {
+  it.each<[string, Partial<DiskReading>, boolean, object]>([
+    ['waits while there is space', {}, false, { isHeld: false, file: 'keep', waitMs: 10_000 }],
+    ['creates a missing file', { fileBytes: 0 }, false, { isHeld: false, file: 'create' }],
+    [
+      'creates none for which there is no room',
+      { fileBytes: 0, freeBytes: 300 * MIB },
+      false,
+      { isHeld: true, file: 'keep' },
+    ],
+    [
+      'holds below half of the reserve',
+      { freeBytes: 127 * MIB },
+      false,
+      { isHeld: true, file: 'keep', waitMs: 500 },
+    ],
+    ['does not hold above', { freeBytes: 129 * MIB }, false, { isHeld: false, file: 'keep', waitMs: 500 }],
+    ['holds on until there is clearly more', { freeBytes: 190 * MIB }, true, { isHeld: true, file: 'keep' }],
+    ['ends the hold', { freeBytes: 193 * MIB }, true, { isHeld: false, file: 'keep' }],
+    ['releases the file on a full disk', { freeBytes: 15 * MIB }, true, { isHeld: true, file: 'release' }],
+    ['has nothing left to release', { freeBytes: 0, fileBytes: 0 }, true, { isHeld: true, file: 'keep' }],
+    [
+      'stays held after the release',
+      { freeBytes: 271 * MIB, fileBytes: 0 },
+      true,
+      { isHeld: true, file: 'keep' },
+    ],
+    [
+      'creates the file again later',
+      { freeBytes: 449 * MIB, fileBytes: 0 },
+      true,
+      { isHeld: false, file: 'create' },
+    ],
+    ['creates a larger file', { fileBytes: 64 * MIB }, false, { isHeld: false, file: 'create' }],
+    ['removes a file that is too large', { fileBytes: 512 * MIB }, false, { isHeld: false, file: 'release' }],
+    ['removes the file without a reserve', { reserveBytes: 0 }, false, { isHeld: false, file: 'release' }],
+    [
+      'does nothing without a reserve',
+      { reserveBytes: 0, fileBytes: 0, freeBytes: 0 },
+      true,
+      { isHeld: false, file: 'keep' },
+    ],
+  ])('%s', (_, changes, wasHeld, step) => {
+    expect(nextReserveStep({ ...ready, ...changes }, wasHeld)).toMatchObject(step);
+  });
+});

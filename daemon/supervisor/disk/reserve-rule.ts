@@ -1,0 +1,55 @@
+const MIB = 1024 * 1024;
+/** With less free space, writes begin to fail. */
+const FULL_BYTES = 16 * MIB;
+/** The most of a disk that is reserved. */
+const MAX_SHARE = 0.05;
+/** Multiples of the reserve. Below the first, databases are held; from the second on, they are not. */
+const HOLD_BELOW = 1.5;
+const RESUME_FROM = 1.75;
+
+/** More than a disk fills in a second. */
+const MAX_RATE = 512 * MIB;
+const MIN_WAIT_MS = 500;
+const MAX_WAIT_MS = 10_000;
+
+export interface DiskReading {
+  freeBytes: number;
+  /** Size of the reserve file; 0 without one. */
+  fileBytes: number;
+  /** Size that it should have. */
+  reserveBytes: number;
+}
+
+export interface ReserveStep {
+  /** Databases that write are held. */
+  isHeld: boolean;
+  file: 'keep' | 'create' | 'release';
+  waitMs: number;
+}
+
+/** @param settingBytes DISK_RESERVE_MB */
+export function reserveBytesOf(settingBytes: number, diskBytes: number): number {
+  return Math.min(settingBytes, Math.floor(diskBytes * MAX_SHARE));
+}
+
+/**
+ * Decides what happens at a free space. The reserve file counts as free, so that its creation and release change nothing else.
+ */
+export function nextReserveStep(
+  { freeBytes, fileBytes, reserveBytes }: DiskReading,
+  wasHeld: boolean,
+): ReserveStep {
+  const total = freeBytes + fileBytes;
+  const isHeld = total < reserveBytes * (wasHeld ? RESUME_FROM : HOLD_BELOW);
+  const isFull = freeBytes < Math.min(FULL_BYTES, reserveBytes / 4);
+  const isWrong = fileBytes !== reserveBytes;
+  const file =
+    fileBytes > 0 && (isFull || (isWrong && reserveBytes < fileBytes))
+      ? 'release'
+      : isWrong && !isHeld
+        ? 'create'
+        : 'keep';
+  const room = total - reserveBytes * HOLD_BELOW;
+  const waitMs = Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, (room / MAX_RATE) * 1000));
+  return { isHeld, file, waitMs: isHeld ? MIN_WAIT_MS : waitMs };
+}
