@@ -1,6 +1,5 @@
 import type { Options } from 'yargs';
-import type { AnyCommand } from '../daemon/cli/command.ts';
-import { CHECK_OPTION, TABLE_OPTIONS } from '../daemon/cli/command.ts';
+import { type AnyCommand, CHECK_OPTION, placeText, TABLE_OPTIONS } from '../daemon/cli/command.ts';
 import { COMMANDS, GROUPS } from '../daemon/cli/commands.ts';
 import { CONNECT_OPTIONS } from '../daemon/cli/connect.ts';
 import { EXIT_CODES } from '../daemon/cli/output/exit-codes.ts';
@@ -43,7 +42,7 @@ const ABOUT = `\`fathomd --help\` and \`fathomd COMMAND --help\` show the same. 
 - **\`--check\`** makes the exit code 1 when something is wrong, for cron and monitoring; the output stays the same.`;
 
 function describeCommand({ words, summary, positionals, options }: AnyCommand): string[] {
-  const places = Object.entries(positionals).map(([name, { array }]) => ` <${name}${array ? '..' : ''}>`);
+  const places = Object.entries(positionals).map(([name, one]) => ` ${placeText(name, one)}`);
   const own = Object.fromEntries(
     Object.entries(options).filter(
       ([name, option]) => !option.hidden && option.describe !== SHARED[name]?.describe,

@@ -9,7 +9,7 @@ interface Command<O extends OptionTable, P extends PositionalTable> {
   /** `['databases', 'logs']` */
   words: readonly [string] | readonly [string, string];
   summary: string;
-  /** In their order on the command line. All are required. */
+  /** In their order on the command line. Only the last one may be optional. */
   positionals: P;
   options: O;
   /** Not shown in the help. */
@@ -34,6 +34,12 @@ export function command<
   const { words, summary, positionals = {}, options = {}, hidden = false } = spec;
   // yargs checks the arguments against the same tables that their types are inferred from.
   return { words, summary, positionals, options, hidden, run: spec.run };
+}
+
+/** A positional argument as the usage shows it: `<name..>`, or `[name]` for an optional one. */
+export function placeText(name: string, { array, demandOption }: PositionalOptions): string {
+  const text = `${name}${array ? '..' : ''}`;
+  return demandOption === true ? `<${text}>` : `[${text}]`;
 }
 
 /** Options of commands that read the settings of the daemon. */

@@ -1,6 +1,6 @@
 import yargs, { type Argv } from 'yargs';
 import { packageVersion } from '../base/package.ts';
-import type { AnyCommand } from './command.ts';
+import { type AnyCommand, placeText } from './command.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
 import type { CliContext } from './context.ts';
 import { checkValues, escapeArguments, unescapeArguments } from './input/argument-values.ts';
@@ -75,9 +75,7 @@ function addCommand(
   command: AnyCommand,
   run: (command: AnyCommand, args: Record<string, unknown>) => Promise<void>,
 ): void {
-  const places = Object.entries(command.positionals).map(
-    ([name, { array }]) => ` <${name}${array ? '..' : ''}>`,
-  );
+  const places = Object.entries(command.positionals).map(([name, options]) => ` ${placeText(name, options)}`);
   parser.command(
     word + places.join(''),
     // `false` hides a command. The types of yargs do not allow it.

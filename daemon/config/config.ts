@@ -92,10 +92,10 @@ export interface Config {
   previousPbEncryptionKey: Uint8Array | null;
   admin: { email: string; password: string };
   log: { level: (typeof SETTINGS.LOG_LEVEL.choices)[number]; dir: string | null } & LogLimits;
-  oauth: OAuthConfig;
-}
   /** Age at which entries of the audit log are archived; null never. */
   auditRetentionMs: number | null;
+  oauth: OAuthConfig;
+}
 
 export interface LoadedConfig {
   config: Config;
@@ -194,10 +194,10 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
       retentionMs: read.wholeNumber('LOG_RETENTION_DAYS') * 86_400_000,
       maxBytes: read.wholeNumber('LOG_MAX_MB') * 1024 * 1024,
     },
+    auditRetentionMs: read.wholeNumber('AUDIT_RETENTION_DAYS') * 86_400_000 || null,
     oauth: readOAuth(read),
   };
 }
-    auditRetentionMs: read.wholeNumber('AUDIT_RETENTION_DAYS') * 86_400_000 || null,
 
 function readSocketPath(read: ValueReader): string {
   const path = read.pathInData('FATHOM_SOCKET');

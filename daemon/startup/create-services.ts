@@ -46,14 +46,15 @@ import { Monitor } from '../supervisor/health/monitor.ts';
 import { type DamageRecord, hostFiles } from '../supervisor/instance-files.ts';
 import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
+import { UsageHistory } from '../usage/usage-history.ts';
 import { createIdentityServices } from './identity-services.ts';
 import type { Host } from './prepare-host.ts';
 import type { Services } from './routes.ts';
 
-export interface ServiceOptions {
-  demo: boolean;
 const HOUR_MS = 3_600_000;
 
+export interface ServiceOptions {
+  demo: boolean;
   version: string;
   /** Called after each step of a provisioning. */
   onProvisionStep?: (step: ProvisionStep, name: string) => void;
@@ -65,12 +66,12 @@ const HOUR_MS = 3_600_000;
   stopGraceMs?: number;
   /** Lifetime of a lease on a task, in milliseconds. */
   leaseMs?: number;
-}
-
   /** Age at which entries of the audit log are archived, in milliseconds. */
   auditRetentionMs?: number;
   /** Called after each step of archiving the audit log. */
   onArchiveStep?: (step: ArchiveStep) => void;
+}
+
 /** All services of the daemon. */
 export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconciler' | 'tryMigrations'> {
   signUpLimits: SignUpLimits;
@@ -79,8 +80,8 @@ export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconc
   masterKeys: MasterKeys;
   seal: Seal;
   damage: DamageRecord;
-  diskWatch: DiskWatch;
   diskReserve: DiskReserve;
+  diskWatch: DiskWatch;
   apiUrl: string;
 }
 
@@ -157,8 +158,8 @@ export async function createServices({
   const diskWatch = new DiskWatch({ fleet, reserve: diskReserve, reasons: diskReasons, clock, log });
   const monitor = new Monitor({
     fleet,
-    bus,
     reserve: diskReserve,
+    bus,
     clock,
     log,
     directories: [config.dataDir, config.userDatabasesDir, host.logsDir],
@@ -185,11 +186,21 @@ export async function createServices({
     settings,
     clock,
   });
-  const identity = createIdentityServices({ config, controlPlane, masterKeys, seal, bus, clock, log });
+  const identity = createIdentityServices({
+    config,
+    options,
+    controlPlane,
+    masterKeys,
+    seal,
+    bus,
+    clock,
+    log,
+  });
 
   const databases = createDatabaseServices({
     config,
     settings,
+    isDiskHeld,
     repository: new DatabaseRepository(controlPlane),
     users,
     plans,
@@ -200,7 +211,6 @@ export async function createServices({
     masterKeys,
     seal,
     migrationsDir: options.userMigrationsDir ?? join(packageRoot(), 'pb_migrations', 'user'),
-    isDiskHeld,
     instanceLogsDir,
     onProvisionStep: options.onProvisionStep,
     onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),
@@ -214,6 +224,7 @@ export async function createServices({
     limits: identity.signUpLimits,
     settings,
     countDatabases: () => catalog.entries().length,
+    isDiskHeld,
   });
   resources.defer(() => identity.passwordStrength.close());
   const queue = createDaemonQueue({
@@ -224,7 +235,6 @@ export async function createServices({
     masterKeys,
     seal,
     // The demo sends a webhook to the API.
-    isDiskHeld,
     extraTargets: options.demo ? [new URL(apiUrl).host] : [],
     leaseMs: options.leaseMs,
     onAttempt: (type, outcome, seconds) => activity.noteAttempt(type, outcome, seconds),
@@ -274,10 +284,12 @@ export async function createServices({
     activity,
     apiUrl,
     bus,
+    changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),
     clock,
     controlPlane,
     damage,
     diagnose: options.diagnose ?? null,
+    diskReserve,
     diskWatch,
     driver,
     fleet,
@@ -293,7 +305,6 @@ export async function createServices({
     monitor,
     plans,
     pocketbaseVersion: binary.version,
-    diskReserve,
     proxied: new Counts(),
     queue,
     recentLog: host.recentLog,
@@ -302,7 +313,7 @@ export async function createServices({
     signUps,
     status,
     trustedProxies: config.trustedProxies,
-    changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),
+    usageHistory: new UsageHistory({ fleet, bus, clock, log, path: join(config.dataDir, 'usage.db') }),
     userLimits,
     users,
     version: options.version,

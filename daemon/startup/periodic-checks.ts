@@ -5,7 +5,7 @@ import { watchSignIns } from '../supervisor/sign-ins/sign-in-watch.ts';
 import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
 
-/** Starts the periodic checks: usage, damaged pages, old logs, changed accounts and changed rows. */
+/** Starts the periodic checks: usage, damaged pages, old logs and audit entries, changed accounts and changed rows. */
 export function startPeriodicChecks({
   host,
   services,
@@ -32,12 +32,15 @@ export function startPeriodicChecks({
     ownerSync,
     reconciler,
     settings,
+    usageHistory,
     bus,
     clock,
     log,
   } = services;
   monitor.start();
   resources.defer(() => monitor.stop());
+  usageHistory.start();
+  resources.defer(() => usageHistory.stop());
   diskReserve.start();
   resources.defer(() => diskReserve.stop());
   diskWatch.start();

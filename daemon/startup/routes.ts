@@ -28,6 +28,7 @@ import { type ScheduleRoutesDeps, scheduleRoutes } from '../queue/schedule-route
 import { type SecretRoutesDeps, secretRoutes } from '../secrets/secret-routes.ts';
 import { type StatusRoutesDeps, statusRoutes } from '../status/status-routes.ts';
 import { attachStream, type StreamDeps } from '../stream/stream-server.ts';
+import { type UsageRoutesDeps, usageRoutes } from '../usage/usage-routes.ts';
 
 /** The services that routes use. Each file of routes declares its own part. */
 export interface Services
@@ -55,6 +56,7 @@ export interface Services
     SignInHookDeps,
     SignUpHookDeps,
     StatusRoutesDeps,
+    UsageRoutesDeps,
     UserHookDeps,
     UserRoutesDeps {}
 
@@ -92,6 +94,7 @@ export function registerRoutes(app: Api, services: Services): void {
 
   databaseRoutes(app, services);
   browseRoutes(app, services);
+  usageRoutes(app, services);
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
   eventRoutes(app, services);

@@ -11,7 +11,7 @@ export const tag = {
   name: 'Databases',
   description: "Users' databases and the PocketBase instances that serve them.",
 };
-const params = z.object({
+export const databaseParams = z.object({
   name: z
     .string()
     .refine((name) => name === 'global' || isDatabaseName(name), 'is not the name of a database')
@@ -48,7 +48,7 @@ export const getDatabase = endpoint({
   summary: 'Show a database',
   description: 'Owners may read their own.',
   permission: 'databases.read',
-  params,
+  params: databaseParams,
   responses: { 200: { description: 'The instance.', schema: instanceSchema } },
   errors: ['not_found'],
 });
@@ -57,7 +57,7 @@ const operation = {
   method: 'POST',
   tag,
   permission: 'databases.operate',
-  params,
+  params: databaseParams,
   timeoutMs: OPERATION_TIMEOUT_MS,
 } as const;
 const reached = { 200: { description: 'The instance after the operation.', schema: instanceSchema } };
@@ -140,7 +140,7 @@ export const deleteDatabase = endpoint({
   description: 'Deletes all its data. An active owner gets a new, empty database.',
   permission: 'databases.delete',
   audit: 'database.delete',
-  params,
+  params: databaseParams,
   responses: noContent('The database is deleted.'),
   errors: ['not_found', 'conflict', 'instance.failed'],
   timeoutMs: OPERATION_TIMEOUT_MS,
@@ -186,7 +186,7 @@ export const getDatabaseLogs = endpoint({
   summary: 'Show the end of a log',
   description: 'The stream continues with `logs:NAME` from `position`.',
   permission: 'databases.read',
-  params,
+  params: databaseParams,
   query: z.object({
     tail: z.coerce.number().int().min(0).max(5000).default(200).meta({ description: 'Number of lines.' }),
     source: z.enum(LOG_SOURCES).default('output').meta({
@@ -215,7 +215,7 @@ export const getDatabaseMetrics = endpoint({
   summary: 'Show usage and probes of a database',
   description: 'The last readings of one instance.',
   permission: 'databases.read',
-  params,
+  params: databaseParams,
   responses: {
     200: {
       description: 'Usage and the last probes.',

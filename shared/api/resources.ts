@@ -15,6 +15,7 @@ import { migrations } from './migrations.ts';
 import { queue } from './queue.ts';
 import { schedules } from './schedules.ts';
 import { secrets } from './secrets.ts';
+import { usage } from './usage.ts';
 
 /** Every resource of the HTTP API. The client, the OpenAPI document and docs/api.md derive from this list. */
 export const RESOURCES = {
@@ -26,6 +27,7 @@ export const RESOURCES = {
   sessions,
   apiKeys,
   databases,
+  usage,
   events,
   migrations,
   queue,

@@ -130,7 +130,9 @@ describe.skipIf(!mayMount)('the disk reserve', () => {
       'to be released',
     );
     expect(await upload(fathom, loud, 1)).toBeNull();
-    expect(existsSync(join(fathom.dataDir, 'user_dbs', loud.name, 'hooks', 'refuse-writes.json'))).toBe(false);
+    expect(existsSync(join(fathom.dataDir, 'user_dbs', loud.name, 'hooks', 'refuse-writes.json'))).toBe(
+      false,
+    );
   });
 
   it('survives owners who upload without a pause', async () => {

@@ -13,6 +13,7 @@ export type Place =
   | 'logs'
   | 'probes'
   | 'data'
+  | 'usage'
   | 'records'
   | 'describe'
   | 'help'
@@ -52,6 +53,7 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   probes: ['tabs', 'actions', 'subject', 'thing', 'list', 'everywhere'],
   events: ['list', 'tabs', 'filter', 'subject', 'thing', 'everywhere'],
   data: ['list', 'tabs', 'filter', 'subject', 'everywhere'],
+  usage: ['tabs', 'actions', 'subject', 'thing', 'scroll', 'everywhere'],
   databases: ['list', 'filter', 'problems', 'subject', 'deletion', 'thing', 'everywhere'],
   records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],

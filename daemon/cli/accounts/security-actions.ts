@@ -95,13 +95,13 @@ export async function listAudit(
   const client = connect(args, context);
   const { items, total } = await client.audit.list(query);
   const isEnd = page * limit >= total;
-  const code = await print(args, context, items, AUDIT_COLUMNS);
-  if (isEnd && !args.json) await tellOfArchive(client, context);
+  const code = print(args, context, items, AUDIT_COLUMNS);
+  if (isEnd && !args.json) await mentionArchive(client, context);
   return code;
 }
 
 /** Says where older entries are. */
-async function tellOfArchive(client: FathomClient, context: CliContext): Promise<void> {
+async function mentionArchive(client: FathomClient, context: CliContext): Promise<void> {
   const { directory, files } = await client.audit.archive();
   const to = files.at(-1)?.to;
   if (to === undefined) return;

@@ -78,6 +78,18 @@ export const databaseCommands = [
     },
   }),
   command({
+    words: ['databases', 'usage'],
+    summary: 'Show the size and growth of databases, the largest first, or the history of one',
+    positionals: {
+      name: { type: 'string', describe: "Name of a database, see 'databases list' (default: all)" },
+    },
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { showUsage } = await import('./usage-action.ts');
+      return showUsage(args, context);
+    },
+  }),
+  command({
     words: ['databases', 'collections'],
     summary: 'List the collections of a database',
     positionals: NAME,

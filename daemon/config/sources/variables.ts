@@ -1,6 +1,6 @@
 import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
-import { SIGN_UP_MODES } from '../../../shared/sign-up.ts';
+import { LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
 import { MAIL_SETTINGS } from './mail-settings.ts';
 import type { Setting } from './setting.ts';
 
@@ -13,8 +13,6 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
 const KEY = { type: 'key', group: 'secrets', hidden: true } as const;
 const PORT = { type: 'number', min: 1, max: 65_535 } as const;
-const LIMIT = { type: 'number', group: 'limits', min: 1, max: 100_000_000, reload: true } as const;
-const SIGN_UPS = { ...LIMIT, group: 'signUps' } as const;
 const PROVIDER = { type: 'text', group: 'providers', reload: true } as const;
 
 /** Every setting of the daemon. After a change, run `npm run docs:settings`. */
@@ -155,83 +153,9 @@ export const SETTINGS = {
     unit: 'hours',
   },
 
-  RATE_LIMIT_PER_MINUTE: { ...LIMIT, about: 'Requests of one address per minute.', default: 6000 },
-  SIGN_IN_FAILURES_PER_ACCOUNT: {
-    ...LIMIT,
-    about: 'Failed sign-ins at one account in 15 minutes.',
-    default: 10,
-  },
-  SIGN_IN_FAILURES_PER_ADDRESS: {
-    ...LIMIT,
-    about:
-      'Failed sign-ins from one address in 15 minutes. At the address of a database, all sign-ins count.',
-    default: 100,
-  },
-  CONNECTIONS_PER_ADDRESS: {
-    ...LIMIT,
-    about:
-      'Open connections of one address to the API. A new one replaces the oldest idle one. ' +
-      'For clients behind TRUSTED_PROXIES, concurrent requests and streams count instead.',
-    default: 256,
-  },
-
-  CHANGES_PER_USER: {
-    ...LIMIT,
-    about:
-      'Requests of a user that change something, in an hour. Each is an entry in the audit log. ' +
-      'Administrators, operators and viewers are not limited.',
-    default: 2000,
-  },
-
-  SIGN_UP_MODE: {
-    type: 'choice',
-    group: 'signUps',
-    about:
-      'Who can sign up. open: everyone. verified: everyone, and the database is created after the e-mail address is ' +
-      'proved. invited: everyone with an invitation. closed: only administrators create accounts, and invitations wait.',
-    default: 'open',
-    choices: SIGN_UP_MODES,
-    reload: true,
-  },
-  MAX_DATABASES: {
-    ...SIGN_UPS,
-    about: 'Number of user databases at which sign-ups are rejected. 0 is no limit.',
-    default: 0,
-    min: 0,
-  },
-  SIGN_UPS_PER_ADDRESS: {
-    ...SIGN_UPS,
-    about: 'Sign-ups from one address in an hour. The addresses of one IPv6 /64 network count as one.',
-    default: 20,
-  },
-  SIGN_UPS_PER_ADDRESS_PER_DAY: { ...SIGN_UPS, about: 'The same in a day.', default: 60 },
-  SIGN_UPS_PER_NETWORK: {
-    ...SIGN_UPS,
-    about: 'Sign-ups from one IPv6 /48 network in an hour.',
-    default: 100,
-  },
-  SIGN_UPS_PER_HOUR: { ...SIGN_UPS, about: 'New accounts in an hour, from all addresses.', default: 500 },
-  SIGN_UPS_PER_DAY: { ...SIGN_UPS, about: 'New accounts in a day, from all addresses.', default: 2000 },
-
+  ...LIMIT_SETTINGS,
   ...MAIL_SETTINGS,
-
-  API_KEYS_PER_USER: {
-    ...LIMIT,
-    about: 'API keys of a user. A plan can set another limit, as for the four settings below.',
-    default: 100,
-  },
-  SESSIONS_PER_USER: {
-    ...LIMIT,
-    about: 'Sessions of a user. A new sign-in ends the session that was not renewed for the longest time.',
-    default: 100,
-  },
-  STREAMS_PER_USER: { ...LIMIT, about: 'Open streams of a user.', default: 20 },
-  RESTARTS_PER_HOUR: {
-    ...LIMIT,
-    about: 'Starts, stops and restarts of a database by its owner in an hour.',
-    default: 60,
-  },
-  TASKS_PER_USER: { ...LIMIT, about: 'Waiting tasks of a user in the queue.', default: 1000 },
+  ...USER_LIMIT_SETTINGS,
 
   PB_GLOBAL_PORT: { ...PORT, group: 'instances', about: 'Port of the global PocketBase.', default: 8090 },
   PB_BIND_ADDRESS: {
@@ -378,17 +302,6 @@ export const SETTINGS = {
     unit: 'MiB',
   },
 
-  GOOGLE_CLIENT_ID: { ...PROVIDER, about: 'Client ID at Google. Set it together with GOOGLE_CLIENT_SECRET.' },
-  GOOGLE_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at Google.', hidden: true },
-  GITHUB_CLIENT_ID: { ...PROVIDER, about: 'Client ID at GitHub. Set it together with GITHUB_CLIENT_SECRET.' },
-  GITHUB_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at GitHub.', hidden: true },
-  OIDC_CLIENT_ID: {
-    ...PROVIDER,
-    about:
-      'Client ID at a provider of OpenID Connect. Set it together with OIDC_CLIENT_SECRET and the three URLs.',
-  },
-  OIDC_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at that provider.', hidden: true },
-  OIDC_AUTH_URL: { ...PROVIDER, type: 'URL', about: "The provider's authorization_endpoint." },
   AUDIT_RETENTION_DAYS: {
     type: 'number',
     group: 'logs',
@@ -401,6 +314,17 @@ export const SETTINGS = {
     unit: 'days',
   },
 
+  GOOGLE_CLIENT_ID: { ...PROVIDER, about: 'Client ID at Google. Set it together with GOOGLE_CLIENT_SECRET.' },
+  GOOGLE_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at Google.', hidden: true },
+  GITHUB_CLIENT_ID: { ...PROVIDER, about: 'Client ID at GitHub. Set it together with GITHUB_CLIENT_SECRET.' },
+  GITHUB_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at GitHub.', hidden: true },
+  OIDC_CLIENT_ID: {
+    ...PROVIDER,
+    about:
+      'Client ID at a provider of OpenID Connect. Set it together with OIDC_CLIENT_SECRET and the three URLs.',
+  },
+  OIDC_CLIENT_SECRET: { ...PROVIDER, about: 'Client secret at that provider.', hidden: true },
+  OIDC_AUTH_URL: { ...PROVIDER, type: 'URL', about: "The provider's authorization_endpoint." },
   OIDC_TOKEN_URL: { ...PROVIDER, type: 'URL', about: "The provider's token_endpoint." },
   OIDC_USER_INFO_URL: { ...PROVIDER, type: 'URL', about: "The provider's userinfo_endpoint." },
   OIDC_DISPLAY_NAME: { ...PROVIDER, about: 'Name of the provider on the sign-in button.' },

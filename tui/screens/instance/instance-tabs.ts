@@ -16,6 +16,7 @@ import { logLines } from '../logs/log-lines.ts';
 import type { List, LongText } from '../screen.ts';
 import { collectionsId, collectionsLines, collectionsOf, collectionsRequest } from './instance-data.ts';
 import { probesId, probesLines, probesOf, probesRequest } from './instance-probes.ts';
+import { usageLines, usageRequest } from './instance-usage.ts';
 import { summaryLines } from './summary-lines.ts';
 
 /** One tab of an instance. Everything that is the same for all tabs is in `instance.ts`. */
@@ -194,4 +195,23 @@ function collectionsList(state: ConsoleState, name: string): List {
   };
 }
 
-export const INSTANCE_TAB: Readonly<Record<Tab, InstanceTab>> = { summary, logs, probes, events, data };
+const usage: InstanceTab = {
+  title: 'Usage',
+  lines: (view, { name }) => ['', ...usageLines(view, name).slice(view.ui.tops[`usage:${name}`] ?? 0)],
+  text: (view, name) => ({
+    id: `usage:${name}`,
+    length: usageLines(view, name).length,
+    room: Math.max(1, view.size.rows - 2),
+  }),
+  command: (name) => `databases usage ${name}`,
+  needs: (_, name) => ({ pages: [usageRequest(name)] }),
+};
+
+export const INSTANCE_TAB: Readonly<Record<Tab, InstanceTab>> = {
+  summary,
+  logs,
+  probes,
+  events,
+  data,
+  usage,
+};

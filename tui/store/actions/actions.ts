@@ -5,7 +5,16 @@ import { plural } from '../text/format.ts';
 /** The HTTP calls that the console uses. They reject with an error whose message is a sentence. */
 export type FleetCommands = Pick<
   FathomClient,
-  'audit' | 'apiKeys' | 'daemon' | 'databases' | 'events' | 'invitations' | 'queue' | 'sessions' | 'users'
+  | 'audit'
+  | 'apiKeys'
+  | 'daemon'
+  | 'databases'
+  | 'events'
+  | 'invitations'
+  | 'queue'
+  | 'sessions'
+  | 'usage'
+  | 'users'
 >;
 
 interface ActionKind {

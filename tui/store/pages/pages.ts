@@ -9,6 +9,7 @@ import type { Collection, DatabaseRecord } from '../../../shared/api/databases.t
 import type { JournalEntry } from '../../../shared/api/events.ts';
 import type { Probe } from '../../../shared/api/instances.ts';
 import type { DeadGroup, Task, TaskSummary } from '../../../shared/api/queue.ts';
+import type { UsageHistory } from '../../../shared/api/usage.ts';
 import type { Topic } from '../../../shared/events.ts';
 import type { FleetCommands } from '../actions/actions.ts';
 import type { Latest } from './latest.ts';
@@ -24,6 +25,7 @@ export interface PageValues {
   journal: Latest<JournalEntry>;
   audit: Latest<AuditEntry>;
   probes: readonly Probe[];
+  usage: UsageHistory;
   users: Latest<User>;
   keys: Latest<ApiKey>;
   sessions: Latest<SessionRow>;

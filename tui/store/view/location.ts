@@ -12,7 +12,7 @@ export const TOP_SCREENS = [
 ] as const;
 
 export type TopScreen = (typeof TOP_SCREENS)[number]['id'];
-export const INSTANCE_TABS = ['summary', 'logs', 'probes', 'events', 'data'] as const;
+export const INSTANCE_TABS = ['summary', 'logs', 'probes', 'events', 'data', 'usage'] as const;
 export type Tab = (typeof INSTANCE_TABS)[number];
 
 export const QUEUE_TABS = ['recent', 'pending', 'processing', 'failed', 'dead', 'failures'] as const;

@@ -1,0 +1,87 @@
+import { SIGN_UP_MODES } from '../../../shared/sign-up.ts';
+import type { Setting } from './setting.ts';
+
+const LIMIT = { type: 'number', group: 'limits', min: 1, max: 100_000_000, reload: true } as const;
+const SIGN_UPS = { ...LIMIT, group: 'signUps' } as const;
+
+/** Limits of the API and of sign-ups. */
+export const LIMIT_SETTINGS = {
+  RATE_LIMIT_PER_MINUTE: { ...LIMIT, about: 'Requests of one address per minute.', default: 6000 },
+  SIGN_IN_FAILURES_PER_ACCOUNT: {
+    ...LIMIT,
+    about: 'Failed sign-ins at one account in 15 minutes.',
+    default: 10,
+  },
+  SIGN_IN_FAILURES_PER_ADDRESS: {
+    ...LIMIT,
+    about:
+      'Failed sign-ins from one address in 15 minutes. At the address of a database, all sign-ins count.',
+    default: 100,
+  },
+  CONNECTIONS_PER_ADDRESS: {
+    ...LIMIT,
+    about:
+      'Open connections of one address to the API. A new one replaces the oldest idle one. ' +
+      'For clients behind TRUSTED_PROXIES, concurrent requests and streams count instead.',
+    default: 256,
+  },
+
+  CHANGES_PER_USER: {
+    ...LIMIT,
+    about:
+      'Requests of a user that change something, in an hour. Each is an entry in the audit log. ' +
+      'Administrators, operators and viewers are not limited.',
+    default: 2000,
+  },
+
+  SIGN_UP_MODE: {
+    type: 'choice',
+    group: 'signUps',
+    about:
+      'Who can sign up. open: everyone. verified: everyone, and the database is created after the e-mail address is ' +
+      'proved. invited: everyone with an invitation. closed: only administrators create accounts, and invitations wait.',
+    default: 'open',
+    choices: SIGN_UP_MODES,
+    reload: true,
+  },
+  MAX_DATABASES: {
+    ...SIGN_UPS,
+    about: 'Number of user databases at which sign-ups are rejected. 0 is no limit.',
+    default: 0,
+    min: 0,
+  },
+  SIGN_UPS_PER_ADDRESS: {
+    ...SIGN_UPS,
+    about: 'Sign-ups from one address in an hour. The addresses of one IPv6 /64 network count as one.',
+    default: 20,
+  },
+  SIGN_UPS_PER_ADDRESS_PER_DAY: { ...SIGN_UPS, about: 'The same in a day.', default: 60 },
+  SIGN_UPS_PER_NETWORK: {
+    ...SIGN_UPS,
+    about: 'Sign-ups from one IPv6 /48 network in an hour.',
+    default: 100,
+  },
+  SIGN_UPS_PER_HOUR: { ...SIGN_UPS, about: 'New accounts in an hour, from all addresses.', default: 500 },
+  SIGN_UPS_PER_DAY: { ...SIGN_UPS, about: 'New accounts in a day, from all addresses.', default: 2000 },
+} as const satisfies Record<string, Setting>;
+
+/** Limits of a user, which a plan can change. */
+export const USER_LIMIT_SETTINGS = {
+  API_KEYS_PER_USER: {
+    ...LIMIT,
+    about: 'API keys of a user. A plan can set another limit, as for the four settings below.',
+    default: 100,
+  },
+  SESSIONS_PER_USER: {
+    ...LIMIT,
+    about: 'Sessions of a user. A new sign-in ends the session that was not renewed for the longest time.',
+    default: 100,
+  },
+  STREAMS_PER_USER: { ...LIMIT, about: 'Open streams of a user.', default: 20 },
+  RESTARTS_PER_HOUR: {
+    ...LIMIT,
+    about: 'Starts, stops and restarts of a database by its owner in an hour.',
+    default: 60,
+  },
+  TASKS_PER_USER: { ...LIMIT, about: 'Waiting tasks of a user in the queue.', default: 1000 },
+} as const satisfies Record<string, Setting>;
