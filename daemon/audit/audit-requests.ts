@@ -11,6 +11,7 @@ const PUBLIC_ACTIONS: ReadonlySet<string> = new Set(['sign-up', 'sign-in']);
 const RECORDED = [
   'role',
   'plan',
+  'developer',
   'is_active',
   'permissions',
   'user_id',

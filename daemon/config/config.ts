@@ -55,6 +55,8 @@ export interface Config {
   siteUrl: string | null;
   /** Addresses and networks whose X-Forwarded-For header is trusted. */
   trustedProxies: readonly string[];
+  /** Null when no reverse proxy asks for ports of databases. */
+  edgeToken: string | null;
   globalPort: number;
   /** The address that all instances listen on. */
   bindAddress: string;
@@ -147,6 +149,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
     mail: readMail(read),
     siteUrl: readSiteUrl(read),
     trustedProxies: readTrustedProxies(read),
+    edgeToken: readEdgeToken(read),
     globalPort: read.wholeNumber('PB_GLOBAL_PORT'),
     bindAddress: read.host('PB_BIND_ADDRESS'),
     publicUrl: readPublicUrl(read),
@@ -197,6 +200,20 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
     auditRetentionMs: read.wholeNumber('AUDIT_RETENTION_DAYS') * 86_400_000 || null,
     oauth: readOAuth(read),
   };
+}
+
+/** The token is written into the configuration of the proxy, where other characters could end the value. */
+function readEdgeToken(read: ValueReader): string | null {
+  const bytes = read.optionalSecretText('EDGE_TOKEN');
+  if (bytes === null) return null;
+  const token = new TextDecoder().decode(bytes);
+  if (!/^[\w-]*$/.test(token)) {
+    read.problem(
+      'EDGE_TOKEN',
+      "has characters other than letters, digits, '-' and '_'; remove it and run 'fathomd install --edge' again",
+    );
+  }
+  return token;
 }
 
 function readSocketPath(read: ValueReader): string {

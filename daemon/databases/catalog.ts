@@ -247,6 +247,7 @@ export class Catalog {
         void this.savePort(row.name, port);
       },
       limits: () => this.#limitsOf(row),
+      isDeveloper: () => row.developer,
     };
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { DatabaseChange } from '../../shared/api/databases.ts';
 import type { Instance } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { lacksMigrations } from '../../shared/reasons.ts';
@@ -60,14 +61,11 @@ export class DatabaseLifecycle {
     return this.#deps.fleet.restart(name);
   }
 
-  /** Changes the limits of a database; null sets the default. */
-  async setLimits(
-    name: string,
-    changes: { memory_mb?: number | null | undefined; disk_mb?: number | null | undefined },
-  ): Promise<Instance> {
+  /** Changes the limits of a database, where null sets the default, and who can reach it. */
+  async configure(name: string, changes: DatabaseChange): Promise<Instance> {
     const entry = this.#getAvailable(name);
     const stored = Object.fromEntries(
-      Object.entries(changes).flatMap(([field, mb]) => (mb === undefined ? [] : [[field, mb ?? 0]])),
+      Object.entries(changes).flatMap(([field, value]) => (value === undefined ? [] : [[field, value ?? 0]])),
     );
     await this.#deps.catalog.update(entry, stored);
     entry.runner.state.update({});

@@ -37,6 +37,7 @@ class Rows {
         port: 0,
         memory_mb: 0,
         disk_mb: 0,
+        developer: false,
         superuser_secret: '',
         created: '2026-01-15 10:00:00.000Z',
         email: null,

@@ -149,9 +149,10 @@ export class Reconciler {
       if (row.desired === 'running') entry.runner.start({ force: false });
       else entry.runner.stop();
     }
-    if (entry.row.memory_mb !== row.memory_mb || entry.row.disk_mb !== row.disk_mb) {
-      entry.row.memory_mb = row.memory_mb;
-      entry.row.disk_mb = row.disk_mb;
+    const { memory_mb, disk_mb, developer } = row;
+    const before = entry.row;
+    if (before.memory_mb !== memory_mb || before.disk_mb !== disk_mb || before.developer !== developer) {
+      Object.assign(entry.row, { memory_mb, disk_mb, developer });
       entry.runner.state.update({});
     }
     entry.row.plan = row.plan ?? '';

@@ -20,6 +20,8 @@ import {
 } from './caller.ts';
 
 const HOOK_TOKEN = 'the token of the hooks';
+const EDGE_TOKEN = 'the token of the proxy';
+const TOKENS = { hookToken: HOOK_TOKEN, edgeToken: EDGE_TOKEN };
 const REQUIRED = expect.objectContaining({ code: 'auth.required' }) as Error;
 const FORBIDDEN = expect.objectContaining({ code: 'auth.forbidden' }) as Error;
 const CONFLICT = expect.objectContaining({ code: 'conflict' }) as Error;
@@ -70,26 +72,39 @@ describe('identifyCaller', () => {
 
 describe('permissions of a caller', () => {
   it('are checked before the route runs', () => {
-    expect(() => authorise(by(null, 'public'), HOOK_TOKEN)).not.toThrow();
-    expect(() => authorise(by(null, 'users.write'), HOOK_TOKEN)).toThrow(REQUIRED);
-    expect(() => authorise(by(session('user'), 'users.write'), HOOK_TOKEN)).toThrow(FORBIDDEN);
-    expect(() => authorise(by(session('user'), 'users.read'), HOOK_TOKEN)).not.toThrow();
-    expect(() => authorise(by(session('admin'), 'users.write'), HOOK_TOKEN)).not.toThrow();
-    expect(() => authorise(by(local, 'users.write'), HOOK_TOKEN)).not.toThrow();
-    expect(() => authorise(by(apiKey('admin', ['users.read']), 'users.write'), HOOK_TOKEN)).toThrow(
-      FORBIDDEN,
-    );
+    expect(() => authorise(by(null, 'public'), TOKENS)).not.toThrow();
+    expect(() => authorise(by(null, 'users.write'), TOKENS)).toThrow(REQUIRED);
+    expect(() => authorise(by(session('user'), 'users.write'), TOKENS)).toThrow(FORBIDDEN);
+    expect(() => authorise(by(session('user'), 'users.read'), TOKENS)).not.toThrow();
+    expect(() => authorise(by(session('admin'), 'users.write'), TOKENS)).not.toThrow();
+    expect(() => authorise(by(local, 'users.write'), TOKENS)).not.toThrow();
+    expect(() => authorise(by(apiKey('admin', ['users.read']), 'users.write'), TOKENS)).toThrow(FORBIDDEN);
   });
 
   it('do not include the routes of hooks without the hook token', () => {
     for (const caller of [null, local, session('admin')]) {
       for (const given of [undefined, '', `${HOOK_TOKEN}x`, [HOOK_TOKEN, HOOK_TOKEN]]) {
         const request = by(caller, 'hook', { 'x-fathom-hook-token': given });
-        expect(() => authorise(request, HOOK_TOKEN)).toThrow(NOT_FOUND);
+        expect(() => authorise(request, TOKENS)).toThrow(NOT_FOUND);
       }
     }
     const request = by(null, 'hook', { 'x-fathom-hook-token': HOOK_TOKEN });
-    expect(() => authorise(request, HOOK_TOKEN)).not.toThrow();
+    expect(() => authorise(request, TOKENS)).not.toThrow();
+  });
+
+  it('do not include the routes of the edge without its token', () => {
+    const tokens = [undefined, '', `${EDGE_TOKEN}x`, HOOK_TOKEN, [EDGE_TOKEN, EDGE_TOKEN]];
+    for (const caller of [null, local, session('admin')]) {
+      for (const given of tokens) {
+        const request = by(caller, 'edge', { 'fathom-edge-token': given });
+        expect(() => authorise(request, TOKENS)).toThrow(REQUIRED);
+      }
+    }
+    const request = by(null, 'edge', { 'fathom-edge-token': EDGE_TOKEN });
+    expect(() => authorise(request, TOKENS)).not.toThrow();
+    expect(() => authorise(request, { ...TOKENS, edgeToken: null })).toThrow(REQUIRED);
+    const empty = by(null, 'edge', { 'fathom-edge-token': '' });
+    expect(() => authorise(empty, { ...TOKENS, edgeToken: null })).toThrow(REQUIRED);
   });
 
   it('depend on the owner', () => {

@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
+import { EDGE_TOKEN_HEADER } from '../../shared/api/edge.ts';
 import { FathomError } from '../../shared/errors.ts';
 import {
   type Caller,
+  isPermission,
   isRole,
   type Permission,
   ROLES,
@@ -10,14 +12,17 @@ import {
   scopeOf,
 } from '../accounts/permissions.ts';
 import type { Identities } from '../accounts/sessions/identities.ts';
-import { HOOK_TOKEN_HEADER, isHookToken } from '../keys/hook-token.ts';
+import { HOOK_TOKEN_HEADER, isToken } from '../keys/hook-token.ts';
 
 export type { Caller } from '../accounts/permissions.ts';
 
 export type Transport = 'tcp' | 'socket';
 
-/** A permission of the table, `public` for every caller, or `hook` for hooks of the global PocketBase. */
-export type RoutePermission = Permission | 'public' | 'hook';
+/**
+ * A permission of the table, `public` for every caller, `hook` for hooks of the global PocketBase, or `edge` for the reverse
+ * proxy.
+ */
+export type RoutePermission = Permission | 'public' | 'hook' | 'edge';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -34,6 +39,14 @@ declare module 'fastify' {
     /** Available while the daemon starts. */
     whileStarting?: boolean;
   }
+}
+
+/** What programs of this host authenticate themselves with, which are not callers. */
+export interface ServiceTokens {
+  /** Of the hooks of the global PocketBase. */
+  hookToken: string;
+  /** Of the reverse proxy; null without one. */
+  edgeToken: string | null;
 }
 
 export interface Identification {
@@ -72,19 +85,33 @@ async function identifyHolder(
   return identities.identify(token);
 }
 
+/** Whether a request comes from a hook of the global PocketBase or from the reverse proxy itself. */
+export function isFromService(
+  headers: IncomingHttpHeaders,
+  { hookToken, edgeToken }: ServiceTokens,
+): boolean {
+  return (
+    isToken(headers[HOOK_TOKEN_HEADER], hookToken) ||
+    (edgeToken !== null && isToken(headers[EDGE_TOKEN_HEADER], edgeToken))
+  );
+}
+
 /**
  * Checks the permission of the route before the body is read.
  *
- * @param hookToken authenticates the hooks of the global PocketBase
  * @throws FathomError `auth.required`, `auth.forbidden`; `not_found` for a hook route without the hook token
  */
-export function authorise(request: FastifyRequest, hookToken: string): void {
+export function authorise(request: FastifyRequest, { hookToken, edgeToken }: ServiceTokens): void {
   const { permission } = request.routeOptions.config;
   // A request that matches no route has no permission.
   if (permission === undefined || permission === 'public') return;
   if (permission === 'hook') {
-    if (isHookToken(request.headers[HOOK_TOKEN_HEADER], hookToken)) return;
+    if (isToken(request.headers[HOOK_TOKEN_HEADER], hookToken)) return;
     throw new FathomError('not_found', 'not found');
+  }
+  if (permission === 'edge') {
+    if (edgeToken !== null && isToken(request.headers[EDGE_TOKEN_HEADER], edgeToken)) return;
+    throw new FathomError('auth.required', `send EDGE_TOKEN in the header ${EDGE_TOKEN_HEADER}`);
   }
   const caller = requireCaller(request);
   if (scopeOf(caller, permission) !== null) return;
@@ -112,7 +139,7 @@ export function requireCaller(request: FastifyRequest): Caller {
 /** Checks the permission of the route for data of `owner`. @throws FathomError `auth.required`, `auth.forbidden` */
 export function requireOwnerOrAll(request: FastifyRequest, owner: string | null): void {
   const { permission } = request.routeOptions.config;
-  if (permission === undefined || permission === 'public' || permission === 'hook') return;
+  if (permission === undefined || !isPermission(permission)) return;
   requireScope(requireCaller(request), permission, owner);
 }
 

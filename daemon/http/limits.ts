@@ -5,8 +5,7 @@ import type { Buckets } from '../accounts/sign-in/buckets.ts';
 import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
 import type { Counts } from '../base/counts.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
-import { HOOK_TOKEN_HEADER, isHookToken } from '../keys/hook-token.ts';
-import type { Transport } from './caller.ts';
+import { isFromService, type ServiceTokens, type Transport } from './caller.ts';
 import { clientAddress } from './client-address.ts';
 import type { Api } from './serve.ts';
 
@@ -14,13 +13,12 @@ import type { Api } from './serve.ts';
 const CACHED_ADDRESSES = 20_000;
 const RETRY_MS = 1_000;
 
-export interface LimitDeps {
+/** Requests with one of the tokens are not counted. */
+export interface LimitDeps extends ServiceTokens {
   settings: LiveSettings;
   /** Concurrent requests and streams behind trusted proxies, by client network. */
   proxied: Counts;
   trustedProxies: readonly string[];
-  /** Requests with this token come from hooks of the global PocketBase and are not counted. */
-  hookToken: string;
   /** Audited requests in an hour, by user. */
   changes: Buckets;
 }
@@ -35,7 +33,7 @@ export async function limitRequests(app: Api, deps: LimitDeps, transport: Transp
       max: () => deps.settings.limits.requestsPerMinute,
       timeWindow: 60_000,
       keyGenerator: (request) => networkOf(clientAddress(request.raw, deps.trustedProxies)),
-      allowList: (request) => isHookToken(request.headers[HOOK_TOKEN_HEADER], deps.hookToken),
+      allowList: (request) => isFromService(request.headers, deps),
       errorResponseBuilder: (_request, { ttl }) => new RateLimitedError('too many requests', ttl),
     }),
   );

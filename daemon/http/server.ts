@@ -11,6 +11,7 @@ import { acceptJsonBodies } from './body.ts';
 import { authorise, identifyCaller, type Transport } from './caller.ts';
 import { countChange, type LimitDeps, limitRequests } from './limits.ts';
 import { refuseConnection, refuseExpectation, sendError, sendProblem, toFathomError } from './problem.ts';
+import type { ProxiesSeen } from './proxies-seen.ts';
 import { RouteTable } from './route-table.ts';
 import type { Api } from './serve.ts';
 
@@ -44,6 +45,7 @@ export interface ServerDeps extends LimitDeps {
   log: Logger;
   identities: Identities;
   activity: Activity;
+  proxiesSeen: ProxiesSeen;
   /** What the daemon waits for; null when it is ready. */
   waitingFor: () => string | null;
 }
@@ -121,6 +123,12 @@ export async function createApi(
     routes.add(method, url, config.permission);
   });
   app.decorateRequest('caller', null);
+  if (transport === 'tcp') {
+    app.addHook('onRequest', ({ raw }, _reply, done) => {
+      deps.proxiesSeen.note(raw.socket.remoteAddress ?? '', raw.headers);
+      done();
+    });
+  }
   await limitRequests(app, deps, transport);
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
@@ -132,7 +140,7 @@ export async function createApi(
     if (request.is404) return routes.answer(request, reply);
     request.caller = await identifyCaller(request.headers, { ...deps, transport });
     countChange(request, deps);
-    authorise(request, deps.hookToken);
+    authorise(request, deps);
   });
 
   app.addHook('onResponse', (request, reply, done) => {

@@ -8,7 +8,8 @@ export function hookTokenOf(jwtSecret: Uint8Array): string {
   return deriveKey(jwtSecret, 'hook-token', 32).toString('base64url');
 }
 
-export function isHookToken(received: unknown, expected: string): boolean {
+/** Compares the value of a header with a token, in a time that does not depend on the value. */
+export function isToken(received: unknown, expected: string): boolean {
   const [a, b] = [Buffer.from(typeof received === 'string' ? received : ''), Buffer.from(expected)];
   return a.length === b.length && timingSafeEqual(a, b);
 }

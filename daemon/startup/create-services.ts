@@ -25,6 +25,7 @@ import { createDatabaseServices, type DatabaseServices } from '../databases/data
 import type { ProvisionStep } from '../databases/provisioning/provisioner.ts';
 import { EventBus } from '../events/bus.ts';
 import { Journal } from '../events/journal.ts';
+import { ProxiesSeen } from '../http/proxies-seen.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
 import { hookTokenOf } from '../keys/hook-token.ts';
 import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
@@ -243,6 +244,7 @@ export async function createServices({
     log,
   });
 
+  const proxiesSeen = new ProxiesSeen(config.trustedProxies);
   const status: Services['status'] = async () => {
     const tasks = waitingFor() === null ? await readQueueStats({ queue, fleet, clock, log }) : null;
     return {
@@ -275,6 +277,7 @@ export async function createServices({
       cgroup: driver.cgroups,
       sockets: await driver.sockets(),
       log: host.logLosses(),
+      proxies: proxiesSeen.sightings,
     };
   };
   return {
@@ -292,6 +295,7 @@ export async function createServices({
     diskReserve,
     diskWatch,
     driver,
+    edgeToken: config.edgeToken,
     fleet,
     hookToken,
     invitationRepository,
@@ -306,6 +310,7 @@ export async function createServices({
     plans,
     pocketbaseVersion: binary.version,
     proxied: new Counts(),
+    proxiesSeen,
     queue,
     recentLog: host.recentLog,
     seal,

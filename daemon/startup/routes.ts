@@ -14,6 +14,7 @@ import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.t
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
 import { type BrowseRoutesDeps, browseRoutes } from '../databases/routes/browse-routes.ts';
 import { type DatabaseRoutesDeps, databaseRoutes } from '../databases/routes/database-routes.ts';
+import { type EdgeRoutesDeps, edgeRoutes } from '../databases/routes/edge-routes.ts';
 import { type LifecycleRoutesDeps, lifecycleRoutes } from '../databases/routes/lifecycle-routes.ts';
 import { type MigrationRoutesDeps, migrationRoutes } from '../databases/routes/migration-routes.ts';
 import { type EventRoutesDeps, eventRoutes } from '../events/event-routes.ts';
@@ -42,6 +43,7 @@ export interface Services
     BrowseRoutesDeps,
     DatabaseRoutesDeps,
     DocumentRoutesDeps,
+    EdgeRoutesDeps,
     EventRoutesDeps,
     HostRoutesDeps,
     InvitationRoutesDeps,
@@ -97,6 +99,7 @@ export function registerRoutes(app: Api, services: Services): void {
   usageRoutes(app, services);
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
+  edgeRoutes(app, services);
   eventRoutes(app, services);
   queueRoutes(app, services);
   scheduleRoutes(app, services);

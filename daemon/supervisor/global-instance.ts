@@ -85,5 +85,6 @@ export function globalInstance(options: {
     },
     // All databases depend on it.
     limits: () => ({ memory_bytes: null, disk_bytes: null }),
+    isDeveloper: () => false,
   };
 }

@@ -42,6 +42,8 @@ export interface InstanceSpec {
   onPort: (port: number) => void;
   /** The limits in force now. */
   limits: () => InstanceLimits;
+  /** Whether the edge lets superusers of the database through. */
+  isDeveloper: () => boolean;
 }
 
 /** A file that is locked while an instance runs on the directory. */

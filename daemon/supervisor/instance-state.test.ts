@@ -18,6 +18,7 @@ function newState() {
     binary: { version: '0.39.1' },
     publicUrl: (port: number) => `http://127.0.0.1:${port}`,
     limits: () => ({ memory_bytes: null, disk_bytes: null }),
+    isDeveloper: () => false,
   } as InstanceSpec;
   const state = new InstanceState(spec, { clock: time, publish: (event) => events.push(event) }, 9000);
   return { time, events, state };

@@ -70,6 +70,11 @@ export class InstanceState {
     return this.#phase;
   }
 
+  /** The port on which its process listens now; null while it listens on none. */
+  get listeningPort(): number | null {
+    return LISTENS.has(this.#phase) ? this.#observed.port : null;
+  }
+
   get reason(): PhaseReason | null {
     return this.#reason;
   }
@@ -183,6 +188,7 @@ export class InstanceState {
   view(): Instance {
     const spec = this.#spec;
     const observed = this.#observed;
+    const { listeningPort } = this;
     return {
       name: spec.name,
       kind: spec.kind,
@@ -193,7 +199,7 @@ export class InstanceState {
       desired: observed.desired,
       reason: this.#reason,
       port: observed.port,
-      url: observed.port === null || !LISTENS.has(this.#phase) ? null : spec.publicUrl(observed.port),
+      url: listeningPort === null ? null : spec.publicUrl(listeningPort),
       pid: observed.pid,
       started_at: observed.startedAt?.toISOString() ?? null,
       restarts: observed.restarts,
@@ -208,6 +214,7 @@ export class InstanceState {
       probe: this.probe,
       usage: this.#usage,
       limits: spec.limits(),
+      developer: spec.isDeveloper(),
       sandbox: observed.pid === null ? null : observed.sandbox,
     };
   }

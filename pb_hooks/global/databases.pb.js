@@ -135,7 +135,8 @@ routerAdd(
     /** @type {import('../../shared/hooks/control-plane-routes.ts').ListedDatabase[]} */
     const rows = list(
       `SELECT json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired, 'port', port,
-         'memory_mb', memory_mb, 'disk_mb', disk_mb, 'superuser_secret', superuser_secret, 'created', created) AS row
+         'memory_mb', memory_mb, 'disk_mb', disk_mb, 'developer', json(iif(developer, 'true', 'false')),
+         'superuser_secret', superuser_secret, 'created', created) AS row
        FROM user_databases ORDER BY created`,
     );
     // Databases run without these: without a plan, they have the limits of the default one.

@@ -117,6 +117,15 @@ const statusSchema = z
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
       problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
     }),
+    proxies: z
+      .object({
+        trusted: z.int().describe('Number of requests that TRUSTED_PROXIES sent.'),
+        untrusted: z
+          .string()
+          .nullable()
+          .describe('The last other address that sent X-Forwarded-For; null without one.'),
+      })
+      .describe('Reverse proxies since the start of the daemon.'),
     permissions: z.array(z.string()).meta({ description: 'Permissions of the caller.' }),
   })
   .meta({
@@ -145,6 +154,7 @@ const statusSchema = z
         cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
         sockets: { held: true, reason: null },
         log: { dropped: 0, problem: null },
+        proxies: { trusted: 4, untrusted: null },
         permissions: ['status.read'],
       },
     ],

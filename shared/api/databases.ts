@@ -100,33 +100,40 @@ export const restartDatabase = endpoint({
 const MAX_LIMIT_MB = 1 << 30;
 const limitMb = z.int().min(0).max(MAX_LIMIT_MB);
 
+const databaseChangeSchema = z
+  .strictObject({
+    memory_mb: limitMb
+      .refine((mb) => mb === 0 || mb >= MIN_MEMORY_MB, `is below ${MIN_MEMORY_MB}, the lowest limit`)
+      .nullable()
+      .optional()
+      .meta({
+        description: `Memory of the instance in MiB, at least ${MIN_MEMORY_MB}; 0 or none for the limit of the plan.`,
+      }),
+    disk_mb: limitMb
+      .nullable()
+      .optional()
+      .meta({ description: 'Disk space of the database in MiB; 0 or none for the limit of the plan.' }),
+    developer: z.boolean().optional().meta({
+      description: 'Lets superusers, the dashboard and their routes through the edge; off for users only.',
+    }),
+  })
+  .meta({ id: 'DatabaseChange', examples: [{ memory_mb: 512 }] });
+
+export type DatabaseChange = z.infer<typeof databaseChangeSchema>;
+
 export const updateDatabase = endpoint({
   operationId: 'updateDatabase',
   method: 'PATCH',
   path: '/api/v1/databases/{name}',
   tag,
-  summary: 'Change the limits of a database',
+  summary: 'Change the limits of a database, and who can reach it',
   description:
     'Applies at once. PocketBase itself learns of a new memory limit at its next start. 0 or null sets the limit of the plan.',
   permission: 'databases.configure',
   audit: 'database.update',
   command: 'databases set',
   params: z.object({ name: databaseName }),
-  body: z
-    .strictObject({
-      memory_mb: limitMb
-        .refine((mb) => mb === 0 || mb >= MIN_MEMORY_MB, `is below ${MIN_MEMORY_MB}, the lowest limit`)
-        .nullable()
-        .optional()
-        .meta({
-          description: `Memory of the instance in MiB, at least ${MIN_MEMORY_MB}; 0 or none for the limit of the plan.`,
-        }),
-      disk_mb: limitMb
-        .nullable()
-        .optional()
-        .meta({ description: 'Disk space of the database in MiB; 0 or none for the limit of the plan.' }),
-    })
-    .meta({ id: 'DatabaseChange', examples: [{ memory_mb: 512 }] }),
+  body: databaseChangeSchema,
   responses: { 200: { description: 'The instance after the change.', schema: instanceSchema } },
   errors: ['not_found', 'conflict'],
 });

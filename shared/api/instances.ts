@@ -136,6 +136,7 @@ export const instanceSchema = z
     probe: probeSchema.nullable(),
     usage: usageSchema.nullable(),
     limits: limitsSchema,
+    developer: z.boolean().describe('Whether the edge lets superusers of the database through.'),
     /** Null without a process. */
     sandbox: sandboxSchema.nullable(),
   })
@@ -168,6 +169,7 @@ export const instanceSchema = z
         probe: EXAMPLE_PROBE,
         usage: EXAMPLE_USAGE,
         limits: EXAMPLE_LIMITS,
+        developer: false,
         sandbox: { level: 'full', reason: null },
       },
     ],

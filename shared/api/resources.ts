@@ -9,6 +9,7 @@ import { audit } from './audit.ts';
 import type { Endpoint, Method, Resource, Tag } from './contract/endpoint.ts';
 import { daemon } from './daemon.ts';
 import { databases } from './databases.ts';
+import { edge } from './edge.ts';
 import { events } from './events.ts';
 import { lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations.ts';
@@ -28,6 +29,7 @@ export const RESOURCES = {
   apiKeys,
   databases,
   usage,
+  edge,
   events,
   migrations,
   queue,

@@ -16,6 +16,8 @@ export interface DatabaseRow {
   /** Limits in MiB; 0 for the default of the daemon. */
   memory_mb: number;
   disk_mb: number;
+  /** Whether the edge lets superusers of the database through. */
+  developer: boolean;
   /** Name of the plan of the owner; empty for the default one. Absent in records of `user_databases`. */
   plan?: string;
   /** Fathom's superuser secret of the instance, in an envelope. */
@@ -23,7 +25,9 @@ export interface DatabaseRow {
   created: string;
 }
 
-export type DatabaseRowChange = Partial<Pick<DatabaseRow, 'state' | 'desired' | 'memory_mb' | 'disk_mb'>>;
+export type DatabaseRowChange = Partial<
+  Pick<DatabaseRow, 'state' | 'desired' | 'memory_mb' | 'disk_mb' | 'developer'>
+>;
 
 export type ListedDatabase = DatabaseRow & {
   /** Of the owner; null when it cannot be read. */

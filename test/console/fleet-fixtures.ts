@@ -41,6 +41,7 @@ export function instance(name: string, changes: Partial<Instance> = {}): Instanc
     probe: { at: ago(5), ok: true, latency_ms: 1.4, error: null },
     usage: usage(7.2 * MIB, 0.3),
     limits: { memory_bytes: null, disk_bytes: null },
+    developer: false,
     sandbox: { level: 'full', reason: null },
     ...changes,
   };

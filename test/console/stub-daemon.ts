@@ -245,6 +245,7 @@ export class StubDaemon {
       cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
       sockets: { held: true, reason: null },
       log: { dropped: 0, problem: null },
+      proxies: { trusted: 0, untrusted: null },
       permissions: ['databases.delete'],
       ...this.status,
     };

@@ -147,6 +147,7 @@ export class Stage {
       },
       onPort: () => {},
       limits: () => this.limits,
+      isDeveloper: () => false,
     };
   }
 }

@@ -59,6 +59,16 @@ it('changes them on the command line', async () => {
   expect((await set('--memory-mb', '-5')).exitCode).toBe(2);
 });
 
+const marked = async (option: string) => (JSON.parse((await set(option)).stdout) as Instance).developer;
+
+it('marks a database as that of a developer', async () => {
+  expect(await marked('--developer')).toBe(true);
+  expect((await fathom.client.databases.get(ann.database.name)).developer).toBe(true);
+  expect(await marked('--no-developer')).toBe(false);
+  expect((await change({ developer: true }, ann.token)).status).toBe(403);
+  expect((await change({ developer: 'yes' })).status).toBe(400);
+});
+
 it.each([{ memory_mb: 12 }, { memory_mb: -1 }, { memory_mb: 1.5 }, { disk_mb: '5' }, { cpu: 1 }])(
   'rejects %j',
   async (body) => {

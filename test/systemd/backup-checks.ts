@@ -4,7 +4,7 @@ import { mustBe, mustMatch, type Report } from './report.ts';
 import type { Stage } from './stage.ts';
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'backup.md');
-const API = 'https://fathom.example.com/api/v1/auth';
+const API = 'https://api.example.com/api/v1/auth';
 
 interface Session {
   database: { name: string; url: string; token: string };

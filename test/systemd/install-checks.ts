@@ -4,21 +4,22 @@ import type { Releases } from './releases.ts';
 import { mustBe, mustMatch, type Report } from './report.ts';
 import type { Stage } from './stage.ts';
 
-const DOCS = join(import.meta.dirname, '..', '..', 'docs');
-const NAMES = 'DNS:fathom.example.com,DNS:auth.example.com,DNS:*.db.example.com';
+const NAMES = 'DNS:api.example.com,DNS:auth.example.com,DNS:*.db.example.com';
+const EDGE_TOKEN = '/etc/fathom/credentials/EDGE_TOKEN';
+const SITE = '/etc/nginx/conf.d/fathom.conf';
+const CERTIFICATE =
+  '--certificate /etc/nginx/fathom/fullchain.pem --certificate-key /etc/nginx/fathom/privkey.pem';
+const EDGE = `install --edge nginx --domain example.com ${CERTIFICATE}`.split(' ');
 /** What an administrator does after the first install, before the first start. */
 const PREPARE = `
   mkdir -p /etc/nginx/fathom
-  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=fathom.example.com -addext subjectAltName=${NAMES} \\
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=example.com -addext subjectAltName=${NAMES} \\
     -keyout /etc/nginx/fathom/privkey.pem -out /etc/nginx/fathom/fullchain.pem 2>/dev/null
   rm -f /etc/nginx/sites-enabled/default
-  echo 'PB_PUBLIC_URL=https://{name}--{port}.db.example.com' >> /etc/fathom/fathom.env
-  echo 'TRUSTED_PROXIES=127.0.0.1,::1' >> /etc/fathom/fathom.env
   # Hung after 5 s instead of 30: the test waits for it.
   mkdir -p /etc/systemd/system/fathomd.service.d
   printf '[Service]\\nWatchdogSec=5\\n' > /etc/systemd/system/fathomd.service.d/test.conf
   systemctl daemon-reload
-  nginx -t -q
   systemctl restart nginx
 `;
 /** Begins an uninstall, and holds it where the units are gone already and systemd is to take note of that. */
@@ -83,12 +84,23 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
     );
     return '4 credentials, mode 600, root';
   });
+  await report.check('install --edge refuses what it did not write, and what it cannot use', async () => {
+    await container.shell(`echo '# own' > ${SITE}`);
+    const foreign = await container.try('fathomd', EDGE);
+    mustBe([foreign.code, await container.shell(`cat ${SITE}`)], [1, '# own'], 'a foreign file');
+    await container.shell(`rm ${SITE}`);
+    const before = await container.shell('cat /etc/fathom/fathom.env');
+    const absent = await container.try('fathomd', EDGE);
+    mustBe(absent.code, 1, 'the exit code without a certificate');
+    mustBe(await container.shell('cat /etc/fathom/fathom.env'), before, 'the settings');
+    mustBe((await container.try('fathomd', ['install', '--edge', 'nginx'])).code, 2, 'without a domain');
+    return absent.text.trim();
+  });
   await report.check('systemctl start fathomd', async () => {
     await container.run('mkdir', ['-m', '755', '/etc/fathom/release-keys']);
     await writeFile(join(container.root, 'etc/fathom/release-keys/test.pub'), releases.publicKey);
-    await copyFile(join(DOCS, 'nginx.conf'), join(container.root, 'etc/nginx/conf.d/fathom.conf'));
-    await copyFile(join(DOCS, 'nginx-snippet.conf'), join(container.root, 'etc/nginx/snippets/fathom.conf'));
     await container.shell(PREPARE);
+    await container.run('fathomd', EDGE);
     const start = performance.now();
     await systemctl('start', 'fathomd');
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
@@ -121,7 +133,16 @@ export async function checkUninstall(stage: Stage, releases: Releases, report: R
   await report.check('uninstall leaves the data, and a new install finds it', async () => {
     await stage.systemctl('start', 'fathomd');
     await container.run('fathomd', ['uninstall']);
-    mustBe(await left([...PROGRAM, ...DATA]), DATA, 'what is left');
+    mustBe(
+      await left([...PROGRAM, ...DATA, SITE, EDGE_TOKEN, '/var/cache/fathom-edge']),
+      DATA,
+      'what is left',
+    );
+    mustBe(
+      (await container.try('grep', ['-q', '^TRUSTED_PROXIES', '/etc/fathom/fathom.env'])).code,
+      1,
+      'proxies',
+    );
     mustBe((await stage.processes()).users, [], 'instances that run');
     await container.run('/root/unpacked/package/bin/fathom', ['install']);
     await stage.systemctl('start', 'fathomd');

@@ -90,6 +90,7 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
   getDatabaseMetrics: IN_CONSOLE,
   getDaemonLog: 'journalctl and the log file have it',
   getQueueStats: 'status shows the numbers',
+  findDatabasePort: 'the reverse proxy asks for it',
 };
 
 const ids = ENDPOINTS.map(({ operationId }) => operationId);

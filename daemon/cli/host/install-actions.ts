@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { packageRoot } from '../../base/package.ts';
+import { installEdge, removeEdge } from '../../host/install/edge/install-edge.ts';
+import { domainProblem, type Edge } from '../../host/install/edge/site.ts';
 import { checkHost } from '../../host/install/host.ts';
 import { install as installPackage } from '../../host/install/install.ts';
 import { withInstallLock } from '../../host/install/install-lock.ts';
@@ -14,9 +16,49 @@ import { printable } from '../output/print.ts';
 
 const QUESTION = `This removes all databases of all users. Type '${CONFIRMATION}': `;
 
-export async function install(context: CliContext): Promise<number> {
-  await asAdministrator('install', context, (host) => installPackage(packageRoot(), host));
+interface InstallArguments {
+  edge?: Edge | 'none' | undefined;
+  domain?: string | undefined;
+  certificate?: string | undefined;
+  'certificate-key'?: string | undefined;
+}
+
+export async function install(args: InstallArguments, context: CliContext): Promise<number> {
+  const changeEdge = edgeChange(args, context.cwd);
+  await asAdministrator('install', context, async (host) => {
+    await installPackage(packageRoot(), host);
+    await changeEdge?.(host);
+  });
   return 0;
+}
+
+/** What to do with the site of a reverse proxy; null to leave it as it is. @throws UsageError */
+function edgeChange(
+  { edge, domain, certificate, 'certificate-key': certificateKey }: InstallArguments,
+  cwd: string,
+): ((host: InstallContext) => Promise<void>) | null {
+  if (edge === undefined || edge === 'none') {
+    const needless = [domain, certificate, certificateKey].some((value) => value !== undefined);
+    if (needless) throw new UsageError("--domain and the certificate belong to '--edge nginx'");
+    if (edge === undefined) return null;
+    return async ({ print }) => {
+      const isRemoved = await removeEdge();
+      print(
+        isRemoved ? "removed the site; 'systemctl restart fathomd' applies it" : 'there is no site to remove',
+      );
+    };
+  }
+  if (domain === undefined) throw new UsageError(`--edge ${edge} needs --domain, like --domain example.com`);
+  const absolute = (path: string | undefined) => (path === undefined ? null : resolve(cwd, path));
+  const options = {
+    edge,
+    domain: domain.toLowerCase().replace(/\.$/, ''),
+    certificate: absolute(certificate),
+    certificateKey: absolute(certificateKey),
+  };
+  const problem = domainProblem(options.domain);
+  if (problem !== null) throw new UsageError(problem);
+  return (host) => installEdge(options, host);
 }
 
 export async function upgrade(

@@ -4,10 +4,33 @@ import { command } from '../command.ts';
 export const installCommands = [
   command({
     words: ['install'],
-    summary: 'Install this package as a systemd service',
-    async run(_args, context) {
+    summary: 'Install this package as a systemd service, and the site of a reverse proxy',
+    options: {
+      edge: {
+        type: 'string',
+        choices: ['nginx', 'none'] as const,
+        requiresArg: true,
+        describe: 'Reverse proxy whose site is written; none removes the site',
+      },
+      domain: {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Domain of the site: api.DOMAIN, auth.DOMAIN and NAME.db.DOMAIN',
+      },
+      certificate: {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Certificate chain for these names (default /etc/letsencrypt/live/DOMAIN/fullchain.pem)',
+      },
+      'certificate-key': {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Its key (default /etc/letsencrypt/live/DOMAIN/privkey.pem)',
+      },
+    },
+    async run(args, context) {
       const actions = await import('./install-actions.ts');
-      return actions.install(context);
+      return actions.install(args, context);
     },
   }),
   command({

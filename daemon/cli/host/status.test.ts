@@ -34,6 +34,7 @@ const status: DaemonStatus = {
   queue: { ...NO_TASKS, pending: 2 },
   queue_paused: false,
   log: { dropped: 0, problem: null },
+  proxies: { trusted: 0, untrusted: null },
   usage: null,
   sandbox: { level: 'files', reason: 'Linux 5.19' },
   cgroup: { controllers: ['memory', 'cpu'], reason: null },

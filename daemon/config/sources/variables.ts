@@ -143,6 +143,15 @@ export const SETTINGS = {
       'Addresses or networks of the reverse proxies in front of the API. ' +
       'Fathom takes the address of a client from their X-Forwarded-For.',
   },
+  EDGE_TOKEN: {
+    type: 'secret',
+    group: 'server',
+    about:
+      'Authenticates the reverse proxy that asks for the port of a database. ' +
+      "'fathomd install --edge' generates it. Without it, no proxy gets an answer.",
+    min: 32,
+    hidden: true,
+  },
   JWT_EXPIRATION_HOURS: {
     type: 'number',
     group: 'server',

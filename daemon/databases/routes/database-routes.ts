@@ -83,7 +83,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   operate(restartDatabase, (name) => (name === GLOBAL ? fleet.restart(GLOBAL) : lifecycle.restart(name)));
 
   serve(app, updateDatabase, async (request) => {
-    const instance = await lifecycle.setLimits(request.params.name, request.body);
+    const instance = await lifecycle.configure(request.params.name, request.body);
     return redactInstance(request.caller, instance);
   });
 

@@ -17,6 +17,17 @@ const UNLIMITED = { mode: 'open', databases: 3, max_databases: null } as const;
 const NO_MAIL = { configured: false, problem: null };
 const NO_LOSSES = { dropped: 0, problem: null };
 
+const READY = {
+  state: 'ready' as const,
+  version: '0.1.0',
+  pid: 42,
+  startedAt: '2026-01-15T09:00:00Z',
+  log: NO_LOSSES,
+  signUps: UNLIMITED,
+  mail: NO_MAIL,
+  proxies: { trusted: 0, untrusted: null },
+};
+
 const HEALTHY: HostFacts = {
   nodeVersion: '24.21.0',
   config: { valid: true, warnings: [] },
@@ -31,6 +42,7 @@ const HEALTHY: HostFacts = {
   writesHeld: false,
   networkDisks: [],
   portRange: { base: 9000, range: 1000 },
+  edge: { hasToken: false, trustedProxies: [], publicUrl: 'http://{host}:{port}' },
   localPorts: { ephemeral: [32_768, 60_999], reserved: [] },
   inotifyInstances: 8192,
   openFiles: 65_536,
@@ -38,7 +50,7 @@ const HEALTHY: HostFacts = {
   resources: { memory_total_bytes: 4 * GIB, processors: 2 },
   databases: 12,
   flock: 'ok',
-  daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps: UNLIMITED, mail: NO_MAIL },
+  daemon: READY,
   sandbox: { level: 'full', reason: null },
   cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
   sockets: { held: true, reason: null },
@@ -53,8 +65,7 @@ const HEALTHY: HostFacts = {
 };
 
 function withMail(mode: SignUpMode, mail: DaemonStatus['mail']): Partial<HostFacts> {
-  const signUps = { ...UNLIMITED, mode };
-  return { daemon: { state: 'ready', version: '0.1.0', pid: 42, log: NO_LOSSES, signUps, mail } };
+  return { daemon: { ...READY, signUps: { ...UNLIMITED, mode }, mail } };
 }
 
 function disk({
@@ -200,21 +211,7 @@ describe('warns about', () => {
       'daemon',
       'systemctl start fathomd',
     ],
-    [
-      'a daemon that is starting',
-      {
-        daemon: {
-          state: 'starting',
-          version: '1',
-          pid: 1,
-          log: NO_LOSSES,
-          signUps: UNLIMITED,
-          mail: NO_MAIL,
-        },
-      },
-      'daemon',
-      'fathomd status',
-    ],
+    ['a daemon that is starting', { daemon: { ...READY, state: 'starting' } }, 'daemon', 'fathomd status'],
     [
       'an env file that other users can read',
       { envFiles: [{ path: '/e', mode: 0o644, exposed: true }] },
@@ -239,11 +236,7 @@ describe('warns about', () => {
       'a log that cannot be written',
       {
         daemon: {
-          state: 'ready',
-          version: '0.1.0',
-          pid: 42,
-          signUps: UNLIMITED,
-          mail: NO_MAIL,
+          ...READY,
           log: { dropped: 7, problem: 'standard output: ENOSPC' },
         },
       },

@@ -4,6 +4,7 @@ import { hostAndPort } from '../../../shared/host.ts';
 import { resourceProblem } from '../../../shared/resource-use.ts';
 import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
+import { checkEdge } from './edge-checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import type { HostFacts, PortFacts } from './facts/host-facts.ts';
 import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
@@ -51,6 +52,7 @@ export const CHECKS: readonly Check[] = [
   checkNetworkDisks,
   checkPorts,
   checkPortRange,
+  checkEdge,
   checkInotify,
   checkOpenFiles,
   checkMemory,

@@ -24,6 +24,7 @@ export const FINDING_IDS = [
   'port_server_port',
   'port_pb_global_port',
   'port_range',
+  'edge',
   'inotify',
   'open_files',
   'memory',

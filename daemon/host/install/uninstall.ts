@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists } from '../../base/files/dir.ts';
+import { removeEdge } from './edge/install-edge.ts';
 import { isLoaded, run } from './host.ts';
 import {
   ACCOUNT,
@@ -47,6 +48,7 @@ export async function uninstall(
   for (const path of UNIT_FILES) await rm(path, { force: true });
   await run('systemctl', ['daemon-reload']);
   await removeTree('/run/fathom', { signal: interrupted });
+  if (await removeEdge()) print('removed the site of the reverse proxy');
   if (purge) {
     await throwIfInterrupted();
     await writeUninstallMark('data');

@@ -34,11 +34,13 @@ describe('the OpenAPI document', () => {
     expect(operation?.summary).toMatch(/^[A-Z].*[^.]$/);
     expect(operation?.description).toMatch(/\.$/);
     expect(operation?.tags).toHaveLength(1);
-    expect(operation?.security).toEqual(permission === 'public' ? [] : undefined);
+    expect(operation?.security).toEqual(
+      permission === 'public' ? [] : permission === 'edge' ? [{ edge: [] }] : undefined,
+    );
     const statuses = Object.keys(operation?.responses ?? {});
     expect(statuses).toEqual(expect.arrayContaining(['400', '401', '429', '500']));
     const isForbidden = errorsOf(endpoint).some((code) => ERROR_CODES[code].status === 403);
-    expect(statuses.includes('403')).toBe(permission !== 'public' || isForbidden);
+    expect(statuses.includes('403')).toBe(!['public', 'edge'].includes(permission) || isForbidden);
     expect(path.match(/\{\w+\}/g) ?? []).toEqual(Object.keys(params?.shape ?? {}).map((name) => `{${name}}`));
     for (const code of errorsOf(endpoint)) expect(statuses).toContain(String(ERROR_CODES[code].status));
   });

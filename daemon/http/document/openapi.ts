@@ -14,6 +14,7 @@ import {
   problemSchema,
   type ResponseContract,
 } from '../../../shared/api/contract/endpoint.ts';
+import { EDGE_TOKEN_HEADER } from '../../../shared/api/edge.ts';
 import { lifecycleFailureSchema } from '../../../shared/api/lifecycle.ts';
 import { ENDPOINTS, TAGS } from '../../../shared/api/resources.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../shared/errors.ts';
@@ -65,6 +66,12 @@ export function openApiDocument(version: string): ReturnType<typeof createDocume
     paths,
     components: {
       securitySchemes: {
+        edge: {
+          type: 'apiKey',
+          in: 'header',
+          name: EDGE_TOKEN_HEADER,
+          description: 'EDGE_TOKEN, for the reverse proxy.',
+        },
         bearer: { type: 'http', scheme: 'bearer', description: 'Token of a session, or an API key.' },
       },
     },
@@ -79,6 +86,7 @@ function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
     summary,
     description: description ?? summary,
     ...(permission === 'public' ? { security: [] } : {}),
+    ...(permission === 'edge' ? { security: [{ edge: [] }] } : {}),
     'x-permission': permission,
     ...(params || query
       ? { requestParams: { ...(params && { path: params }), ...(query && { query }) } }

@@ -38,6 +38,7 @@ async function launched(
     port: { preferred: base },
     prepare,
     limits: () => ({ memory_bytes: null, disk_bytes: null }),
+    isDeveloper: () => false,
     savePort,
   } as unknown as InstanceSpec;
   const deps = {

@@ -30,7 +30,8 @@ export interface Endpoint {
   /** Imperative, one line. */
   summary: string;
   description?: string;
-  permission: Permission | 'public';
+  /** `edge`: for the reverse proxy, which sends EDGE_TOKEN. */
+  permission: Permission | 'public' | 'edge';
   /** Name in the audit log; null if it is not recorded. Required for every operation that changes something. */
   audit?: string | null;
   /** Words of a command that calls the operation, like `sessions list`. The command line derives the command. */
@@ -68,7 +69,7 @@ export function errorsOf(declaration: Endpoint): ErrorCode[] {
     'request.invalid',
     // Public operations reject an invalid token as well.
     'auth.required',
-    ...(permission === 'public' ? [] : (['auth.forbidden'] as const)),
+    ...(permission === 'public' || permission === 'edge' ? [] : (['auth.forbidden'] as const)),
     ...(method === 'GET' || method === 'DELETE'
       ? []
       : (['request.too_large', 'request.unsupported_type'] as const)),

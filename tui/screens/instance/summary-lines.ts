@@ -51,6 +51,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
     plain('PocketBase', instance.pocketbase_version),
     plain('Created', instance.created_at),
     plain('Sandbox', sandboxText(instance)),
+    ...(instance.developer ? [plain('Developer', 'superusers are let through the edge')] : []),
   ];
 }
 

@@ -77,6 +77,11 @@ export async function gatherFacts(
     dataDir: dataDirFacts,
     ports,
     portRange: config?.ports ?? null,
+    edge: config && {
+      hasToken: config.edgeToken !== null,
+      trustedProxies: config.trustedProxies,
+      publicUrl: config.publicUrl,
+    },
     localPorts: await localPorts(),
     disks,
     writesHeld: status?.usage?.writes_held === true,
@@ -165,9 +170,11 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
         state,
         version,
         pid,
+        startedAt: status.started_at,
         log: readLogLosses(status),
         signUps: readSignUps(status),
         mail: readMail(status),
+        proxies: readProxies(status),
       },
       status,
     };
@@ -212,6 +219,11 @@ function readSignUps({ sign_ups }: Partial<DaemonStatus>): DaemonStatus['sign_up
 /** A daemon of an earlier release does not report its mail server. */
 function readMail({ mail }: Partial<DaemonStatus>): DaemonStatus['mail'] {
   return mail ?? { configured: null, problem: null };
+}
+
+/** A daemon of an earlier release does not report proxies. */
+function readProxies({ proxies }: Partial<DaemonStatus>): DaemonStatus['proxies'] {
+  return proxies ?? { trusted: 0, untrusted: null };
 }
 
 async function readDirectory(path: string): Promise<DirectoryFacts> {

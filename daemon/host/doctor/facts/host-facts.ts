@@ -23,6 +23,8 @@ export interface HostFacts {
   ports: readonly PortFacts[];
   /** Null when the configuration is not valid. */
   portRange: { base: number; range: number } | null;
+  /** Settings for reverse proxies; null when the configuration is not valid. */
+  edge: { hasToken: boolean; trustedProxies: readonly string[]; publicUrl: string } | null;
   /** Null when they cannot be read. */
   localPorts: LocalPorts | null;
   /** Every file system that Fathom writes to. */
@@ -89,9 +91,11 @@ export type DaemonFacts =
       state: 'ready' | 'starting';
       version: string;
       pid: number;
+      startedAt: string;
       log: DaemonStatus['log'];
       signUps: DaemonStatus['sign_ups'];
       mail: DaemonStatus['mail'];
+      proxies: DaemonStatus['proxies'];
     }
   /** The socket does not exist. */
   | { state: 'absent'; socketPath: string }

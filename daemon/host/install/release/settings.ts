@@ -15,10 +15,9 @@ FATHOM_DATA_DIR=${DATA}
 FATHOM_SOCKET=${SOCKET}
 PB_ADMIN_EMAIL=admin@fathom.local
 
-# Only with a reverse proxy on this host, as in ${CURRENT}/docs/nginx.conf: trust its X-Forwarded-For. Without one, every
-# program of this host could forge the address of a client.
+# 'fathomd install --edge nginx --domain example.com' sets these for a reverse proxy on this host. Set TRUSTED_PROXIES only with
+# a proxy: without one, every program of this host could forge the address of a client.
 #TRUSTED_PROXIES=127.0.0.1,::1
-# The URL of a database that users get.
 #PB_PUBLIC_URL=https://{name}.db.example.com
 `;
 
