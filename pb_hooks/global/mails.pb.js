@@ -3,24 +3,27 @@
 onMailerSend((e) => require(`${__hooks}/lib/mails.js`).deliver(e));
 
 // The answer must not show whether the account exists or got too many mails.
-for (const onRequest of [onRecordRequestVerificationRequest, onRecordRequestPasswordResetRequest]) {
-  onRequest((e) => {
-    const { isAllowed } = require(`${__hooks}/lib/mails.js`);
-    return isAllowed(e.app, [e.record?.email() ?? '']) ? e.next() : e.noContent(204);
-  }, 'users');
-}
+onRecordRequestVerificationRequest((e) => {
+  const { isAllowed } = require(`${__hooks}/lib/mails.js`);
+  return isAllowed(e.app, 'verification', [e.record?.email() ?? '']) ? e.next() : e.noContent(204);
+}, 'users');
+
+onRecordRequestPasswordResetRequest((e) => {
+  const { isAllowed } = require(`${__hooks}/lib/mails.js`);
+  return isAllowed(e.app, 'password_reset', [e.record?.email() ?? '']) ? e.next() : e.noContent(204);
+}, 'users');
 
 // Without an account, PocketBase answers as if there were one.
 onRecordRequestOTPRequest((e) => {
   const { isAllowed } = require(`${__hooks}/lib/mails.js`);
-  if (e.record && !isAllowed(e.app, [e.record.email()])) e.record = null;
+  if (e.record && !isAllowed(e.app, 'one_time_password', [e.record.email()])) e.record = null;
   e.next();
 }, 'users');
 
 // The mail goes to the new address, which can belong to another person.
 onRecordRequestEmailChangeRequest((e) => {
   const { isAllowed } = require(`${__hooks}/lib/mails.js`);
-  if (!isAllowed(e.app, [e.record?.email() ?? '', e.newEmail])) {
+  if (!isAllowed(e.app, 'email_change', [e.record?.email() ?? '', e.newEmail])) {
     throw new TooManyRequestsError('Too many mails were requested. Try again in an hour.');
   }
   e.next();

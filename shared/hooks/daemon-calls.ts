@@ -7,6 +7,10 @@ const changed = z.object({ user_id: z.string() });
 const user = z.object({ user_id: z.string(), email: z.string() });
 const signInBegun = z.object({ collection: z.string(), identity: z.string(), ...originShape });
 
+/** Mails that strangers can cause. Each kind has a limit of its own. */
+const MAIL_KINDS = ['verification', 'password_reset', 'one_time_password', 'email_change'] as const;
+export type MailKind = (typeof MAIL_KINDS)[number];
+
 /** Bodies of the requests that hooks of the global PocketBase send to the daemon, by path. */
 export const daemonCallBodies = {
   '/internal/users/created': user.extend({ verified: z.boolean() }),
@@ -31,7 +35,10 @@ export const daemonCallBodies = {
   '/internal/invitations/used': user.extend({ invitation: z.string() }),
   '/internal/passwords/judge': z.object({ password: z.string(), email: z.string(), name: z.string() }),
   /** A stranger requests a mail to these addresses. */
-  '/internal/mails/begun': z.object({ emails: z.array(z.string()).min(1).max(2) }),
+  '/internal/mails/begun': z.object({
+    kind: z.enum(MAIL_KINDS),
+    emails: z.array(z.string()).min(1).max(2),
+  }),
   /** `text`: empty if there is none. */
   '/internal/mails/send': z.object({
     to: z.array(z.string()).min(1),

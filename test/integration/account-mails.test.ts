@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -8,6 +8,7 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { fleetProcesses } from '../helpers/leaks.ts';
 import { linkIn, type MailServer, mailServer, SMTP_PASSWORD, tokenIn } from '../helpers/mail-server.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
@@ -175,6 +176,9 @@ describe('with a mail server', () => {
       const bytes = await readFile(join(fathom.dataDir, 'global', 'pb_data', file));
       expect(bytes.includes(SMTP_PASSWORD), file).toBe(false);
     }
+    for (const { pid } of await fleetProcesses(fathom.dataDir)) {
+      expect(await readFile(`/proc/${pid}/environ`, 'latin1')).not.toContain(SMTP_PASSWORD);
+    }
     expect(daemon.output()).not.toContain(SMTP_PASSWORD);
     expect(JSON.stringify(await fathom.client.daemon.status())).not.toContain(SMTP_PASSWORD);
     const settings = await (await controlPlane(fathom)).settings.getAll();
@@ -252,6 +256,23 @@ describe('a mail server that fails', () => {
   });
 });
 
+it('a reload applies a mail server', async () => {
+  const server = await runningServer();
+  const { NODE_EXTRA_CA_CERTS = '', ...settings } = server.settings;
+  const fathom = await deployment({ NODE_EXTRA_CA_CERTS });
+  const daemon = await fathom.start();
+  await fathom.client.users.add({ email: 'ann@example.com', password: PASSWORD });
+  const send = () => fathomd(['users', 'verify-mail', 'ann@example.com'], { env: fathom.env });
+  expect(await send()).toMatchObject({ exitCode: 69, stderr: textWith('SMTP_HOST') });
+  const lines = Object.entries({ ...settings, PUBLIC_URL: fathom.url }).map(
+    ([name, value]) => `${name}='${value}'`,
+  );
+  await writeFile(join(fathom.dataDir, '.env'), lines.join('\n'), { mode: 0o600 });
+  daemon.signal('SIGHUP');
+  await until(async () => (await send()).exitCode === 0, { what: () => `a mail:\n${daemon.output()}` });
+  expect(linkIn(await server.mailTo('ann@example.com')).href).toContain(`${fathom.url}/account/verify#`);
+});
+
 it('without SMTP_HOST and PUBLIC_URL, the settings of the dashboard stay', async () => {
   const server = await mailServer({ authOptional: true, disabledCommands: ['STARTTLS'] });
   onTestFinished(() => server.close());
@@ -266,7 +287,7 @@ it('without SMTP_HOST and PUBLIC_URL, the settings of the dashboard stay', async
   const smtp = { enabled: true, host: '127.0.0.1', port: server.port, tls: false };
   await (await controlPlane(fathom)).settings.update({ meta, smtp });
   await daemon.stop();
-  await fathom.start();
+  const second = await fathom.start();
   const settings = await (await controlPlane(fathom)).settings.getAll();
   expect(settings).toMatchObject({ meta, smtp });
   await signUp(fathom.url, 'ann@example.com');
@@ -274,4 +295,12 @@ it('without SMTP_HOST and PUBLIC_URL, the settings of the dashboard stay', async
   const mail = await server.mailTo('ann@example.com');
   expect(mail.from).toMatchObject({ name: 'Own sender', address: 'own@example.com' });
   expect(linkIn(mail).href.startsWith('https://own.example.com/_/#/auth/confirm-verification/')).toBe(true);
+
+  // A daemon that does not answer does not lift the limit for strangers.
+  second.signal('SIGSTOP');
+  await users(fathom).requestPasswordReset('ann@example.com');
+  second.signal('SIGCONT');
+  await users(fathom).requestPasswordReset('ann@example.com');
+  await server.mailTo('ann@example.com');
+  expect(server.mails).toHaveLength(2);
 });

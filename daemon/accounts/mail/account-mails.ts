@@ -78,7 +78,7 @@ export class AccountMails {
       }
       const user = await users.find(userId);
       // A sign-up with a provider is not stored yet, and its address is proved.
-      if (user === null || user.verified || !limits.takeMail([user.email])) return;
+      if (user === null || user.verified || !limits.takeMail('verification', [user.email])) return;
       await this.#send(user, 'verification');
     } catch (error) {
       log.warn({ user: userId }, `the mail that proves an address was not sent: ${messageOf(error)}`);
@@ -95,7 +95,7 @@ export class AccountMails {
       const { items } = await users.list({ page: 1, per_page: 2, sort: 'created', email });
       const [user] = items.filter((one) => one.email === email).concat(items);
       if (!user?.is_active || (kind === 'verification' && user.verified)) return;
-      if (!limits.takeMail([user.email])) return;
+      if (!limits.takeMail(kind, [user.email])) return;
       await this.#send(user, kind);
     } catch (error) {
       log.warn({ kind }, `a requested mail was not sent: ${messageOf(error)}`);

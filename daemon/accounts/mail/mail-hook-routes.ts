@@ -20,7 +20,7 @@ export function mailHookRoutes(app: Api, { mailer, mailLimits }: MailHookDeps): 
   app.post(
     '/internal/mails/begun',
     { config, schema: { hide: true, body: daemonCallBodies['/internal/mails/begun'] } },
-    (request): MailVerdict => ({ allowed: mailLimits.takeMail(request.body.emails) }),
+    (request): MailVerdict => ({ allowed: mailLimits.takeMail(request.body.kind, request.body.emails) }),
   );
 
   app.post(

@@ -1,10 +1,14 @@
 import { foldAddress } from '../../../shared/email-address.ts';
+import type { MailKind } from '../../../shared/hooks/daemon-calls.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { Buckets } from '../sign-in/buckets.ts';
 import { LOCAL_ADDRESS, networkOf, RateLimitedError } from '../sign-in/sign-in-limits.ts';
 
 const HOUR_MS = 3_600_000;
-/** Mails that strangers can cause for one e-mail address, of all kinds together. */
+/**
+ * Mails of one kind that strangers can cause for one e-mail address. With one count for all kinds, requests for another kind would
+ * keep the owner from getting a password reset.
+ */
 const PER_RECIPIENT_AND_HOUR = 5;
 /** Requests of one client that send a mail or use a link of one. The global PocketBase has the same limit. */
 const PER_CLIENT = 20;
@@ -20,9 +24,9 @@ export class MailLimits {
     this.#clients = new Buckets({ capacity: PER_CLIENT, windowMs: CLIENT_WINDOW_MS, clock });
   }
 
-  /** Counts a mail. False if one of the e-mail addresses got too many; then none is counted. */
-  takeMail(emails: readonly string[]): boolean {
-    const keys = emails.map((email) => foldAddress(email).slice(0, 254));
+  /** Counts a mail. False if one of the e-mail addresses got too many of the kind; then none is counted. */
+  takeMail(kind: MailKind, emails: readonly string[]): boolean {
+    const keys = emails.map((email) => `${kind} ${foldAddress(email).slice(0, 254)}`);
     if (keys.some((key) => this.#recipients.waitMs(key) > 0)) return false;
     for (const key of keys) this.#recipients.take(key);
     return true;

@@ -36,16 +36,22 @@ it('escapes the name of the service in an invitation', () => {
 it('limits the mails to one address, in any letter case', async () => {
   const time = new ManualTime();
   const limits = new MailLimits(time);
-  const taken = () => limits.takeMail(['ann@example.com', 'bob@example.com']);
+  const taken = () => limits.takeMail('verification', ['ann@example.com', 'bob@example.com']);
   for (const email of ['ann@example.com', 'ANN@example.com', ' ann@example.com ']) {
-    expect(limits.takeMail([email])).toBe(true);
+    expect(limits.takeMail('verification', [email])).toBe(true);
   }
   expect([taken(), taken(), taken()]).toEqual([true, true, false]);
-  expect(limits.takeMail(['ann@example.com'])).toBe(false);
+  expect(limits.takeMail('verification', ['ann@example.com'])).toBe(false);
   // Refused mails did not count for the other address.
-  expect([1, 2, 3, 4].map(() => limits.takeMail(['bob@example.com']))).toEqual([true, true, true, false]);
+  expect([1, 2, 3, 4].map(() => limits.takeMail('verification', ['bob@example.com']))).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
+  expect(limits.takeMail('password_reset', ['ann@example.com'])).toBe(true);
   await time.advance(12 * 60_000);
-  expect(limits.takeMail(['ann@example.com'])).toBe(true);
+  expect(limits.takeMail('verification', ['ann@example.com'])).toBe(true);
 });
 
 it('limits the requests of one client', () => {

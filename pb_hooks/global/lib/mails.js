@@ -28,14 +28,16 @@ function deliver(e) {
 }
 
 /**
- * Whether a stranger may cause another mail to these addresses. Without the daemon, PocketBase's own limits apply.
+ * Whether a stranger may cause another mail to these addresses. Without a verdict there is no mail: a flood of requests that slows
+ * the daemon down must not lift the limit.
  *
  * @param {CoreApp} app
+ * @param {import('../../../shared/hooks/daemon-calls.ts').MailKind} kind
  * @param {string[]} emails
  */
-function isAllowed(app, emails) {
-  const verdict = callDaemon(app, '/internal/mails/begun', { emails }, 3);
-  return verdict === null || verdict.allowed;
+function isAllowed(app, kind, emails) {
+  const verdict = callDaemon(app, '/internal/mails/begun', { kind, emails }, 10);
+  return verdict !== null && verdict.allowed;
 }
 
 /**
