@@ -251,6 +251,7 @@ it('in other modes an invitation adds its plan, and SIGN_UP_MODE=closed refuses 
     body: { code: 'sign_up.closed' },
   });
   expect(await usesOf(fathom, second.id)).toBe(0);
+  await expect(fathom.client.invitations.create({})).rejects.toMatchObject({ code: 'conflict' });
 });
 
 it('is shown with the reason if the mail server does not take it', async () => {

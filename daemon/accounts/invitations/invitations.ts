@@ -19,7 +19,7 @@ interface InvitationsDeps {
   users: Pick<UserRepository, 'list'>;
   plans: Pick<Plans, 'has'>;
   mails: Pick<AccountMails, 'isConfigured' | 'sendMessage'>;
-  settings: Pick<LiveSettings, 'mail' | 'siteUrl'>;
+  settings: Pick<LiveSettings, 'mail' | 'signUps' | 'siteUrl'>;
   clock: Clock;
 }
 
@@ -34,7 +34,7 @@ export class Invitations {
   /**
    * Creates an invitation. With an address, it is sent there if that is possible, and its token is returned otherwise.
    *
-   * @throws FathomError `request.invalid`, `conflict` if the address has an account
+   * @throws FathomError `request.invalid`, `conflict` if the address has an account, or sign-ups are closed
    */
   async create(request: NewInvitation, createdBy: string): Promise<CreatedInvitation> {
     const { clock, repository } = this.#deps;
@@ -69,6 +69,10 @@ export class Invitations {
     plan: string | null;
     uses: number;
   }): Promise<void> {
+    if (this.#deps.settings.signUps.mode === 'closed') {
+      const remedy = 'set SIGN_UP_MODE=invited and reload the daemon';
+      throw new FathomError('conflict', `sign-ups are closed, so no invitation can be used; ${remedy}`);
+    }
     if (plan !== null && !this.#deps.plans.has(plan)) {
       const message = "is not the name of a plan; see 'fathomd plans list'";
       throw new FathomError('request.invalid', `there is no plan '${plan}'`, {

@@ -6,7 +6,11 @@ const FILE = `# Settings
 FATHOM_DATA_DIR=/var/lib/fathom
 #TRUSTED_PROXIES=10.0.0.1
 `;
-const EDGE = { trustedProxies: ['127.0.0.1', '::1'], publicUrl: 'https://{name}.db.example.com' };
+const EDGE = {
+  trustedProxies: ['127.0.0.1', '::1'],
+  publicUrl: 'https://{name}.db.example.com',
+  siteUrl: 'https://api.example.com',
+};
 
 describe('the settings of the edge', () => {
   it('are added at the end of the file', () => {
@@ -14,6 +18,7 @@ describe('the settings of the edge', () => {
       FATHOM_DATA_DIR: '/var/lib/fathom',
       TRUSTED_PROXIES: '127.0.0.1,::1',
       PB_PUBLIC_URL: 'https://{name}.db.example.com',
+      PUBLIC_URL: 'https://api.example.com',
     });
   });
 

@@ -8,15 +8,23 @@ const END = '# End of the lines for the edge.';
 export interface EdgeSettings {
   /** Added to those that the file has. */
   trustedProxies: readonly string[];
+  /** Value of PB_PUBLIC_URL. */
   publicUrl: string;
+  /** Value of PUBLIC_URL. */
+  siteUrl: string;
 }
 
 /** The text of an env file with the settings of the edge at its end. A second call replaces those of the first. */
-export function withEdgeSettings(text: string, { trustedProxies, publicUrl }: EdgeSettings): string {
+export function withEdgeSettings(text: string, { trustedProxies, publicUrl, siteUrl }: EdgeSettings): string {
   const rest = withoutEdgeSettings(text);
   const before = (parse(rest)['TRUSTED_PROXIES'] ?? '').split(',').map((entry) => entry.trim());
   const proxies = [...new Set([...before, ...trustedProxies])].filter((entry) => entry !== '');
-  return `${rest.replace(/\n*$/, '\n')}\n${BEGIN}\nTRUSTED_PROXIES=${proxies.join(',')}\nPB_PUBLIC_URL=${publicUrl}\n${END}\n`;
+  const settings = [
+    `TRUSTED_PROXIES=${proxies.join(',')}`,
+    `PB_PUBLIC_URL=${publicUrl}`,
+    `PUBLIC_URL=${siteUrl}`,
+  ];
+  return `${rest.replace(/\n*$/, '\n')}\n${[BEGIN, ...settings, END].join('\n')}\n`;
 }
 
 /** The text of an env file without these settings. */

@@ -11,7 +11,15 @@ import { CREDENTIALS, DATA, ENV_FILE } from '../release/layout.ts';
 import type { InstallContext } from '../verify-release.ts';
 import { withEdgeSettings, withoutEdgeSettings } from './edge-settings.ts';
 import { nginxSite, parseNginxVersion } from './nginx-site.ts';
-import { domainProblem, type Edge, pathProblem, publicUrlOf, SITE_MARK, type Site } from './site.ts';
+import {
+  domainProblem,
+  type Edge,
+  pathProblem,
+  publicUrlOf,
+  SITE_MARK,
+  type Site,
+  siteUrlOf,
+} from './site.ts';
 
 export interface EdgeOptions {
   edge: Edge;
@@ -82,11 +90,17 @@ export async function installEdge(options: EdgeOptions, { print }: InstallContex
   for (const other of Object.values(PROGRAMS)) if (other !== program) await removeSite(other);
   if (token.isNew) await replaceFile(TOKEN_FILE, `${token.value}\n`, { mode: 0o600, synced: true });
   await changeSettings((env) =>
-    withEdgeSettings(env, { trustedProxies: proxyAddresses(config), publicUrl: publicUrlOf(domain) }),
+    withEdgeSettings(env, {
+      trustedProxies: proxyAddresses(config),
+      publicUrl: publicUrlOf(domain),
+      siteUrl: siteUrlOf(domain),
+    }),
   );
   await reload(program, print);
   print(`wrote ${program.file}: api.${domain}, auth.${domain} and NAME.db.${domain}`);
-  print(`set TRUSTED_PROXIES and PB_PUBLIC_URL in ${ENV_FILE}; 'systemctl restart fathomd' applies them`);
+  print(
+    `set TRUSTED_PROXIES, PB_PUBLIC_URL and PUBLIC_URL in ${ENV_FILE}; 'systemctl restart fathomd' applies them`,
+  );
   for (const hint of await program.hints()) print(hint);
 }
 

@@ -67,6 +67,11 @@ export function publicUrlOf(domain: string): string {
   return `https://{name}.db.${domain}`;
 }
 
+/** The value of PUBLIC_URL for a domain. */
+export function siteUrlOf(domain: string): string {
+  return `https://api.${domain}`;
+}
+
 /** The problem of a domain, with its remedy; null for a valid one. */
 export function domainProblem(domain: string): string | null {
   const labels = domain.split('.');
