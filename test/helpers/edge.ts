@@ -6,6 +6,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { caddySite } from '../../daemon/host/install/edge/caddy-site.ts';
 import { nginxSite, parseNginxVersion } from '../../daemon/host/install/edge/nginx-site.ts';
 import type { Site } from '../../daemon/host/install/edge/site.ts';
 import type { Deployment } from './deployment.ts';
@@ -14,6 +15,7 @@ import { until } from './until.ts';
 
 export const DOMAIN = 'fathom.test';
 const NGINX = '/usr/sbin/nginx';
+const CADDY = 'caddy';
 
 export interface EdgeAnswer {
   status: number;
@@ -49,7 +51,11 @@ export class EdgeProcess {
     port: number,
     [program, ...args]: readonly [string, ...string[]],
   ): Promise<EdgeProcess> {
-    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(program, args, {
+      stdio: 'ignore',
+      // Caddy stores its configuration below it.
+      env: { ...process.env, HOME: directory, XDG_CONFIG_HOME: directory },
+    });
     const edge = new EdgeProcess(port, child, directory);
     await until(
       async () => {
@@ -135,6 +141,7 @@ export function statusIn(answer: EdgeAnswer): number {
 /** The reverse proxies that can be run here. */
 export const EDGES_HERE = {
   nginx: { isHere: canRun(NGINX, '-v'), start: startNginx },
+  caddy: { isHere: canRun(CADDY, 'version'), start: startCaddy },
 };
 
 function canRun(program: string, argument: string): boolean {
@@ -198,6 +205,24 @@ export async function startNginx(fathom: Deployment, changes: Partial<Site> = {}
     '-c',
     join(directory, 'nginx.conf'),
   ]);
+}
+
+/** Starts Caddy with the generated site. */
+async function startCaddy(fathom: Deployment, changes: Partial<Site> = {}): Promise<EdgeProcess> {
+  const directory = await mkdtemp(join(tmpdir(), 'fathom-edge-'));
+  const site = await siteOf(fathom, directory, changes);
+  await writeFile(join(directory, 'site.caddyfile'), caddySite(site));
+  const { http, https } = site.ports;
+  const options = [
+    'admin off',
+    `http_port ${http}`,
+    `https_port ${https}`,
+    `storage file_system ${directory}/storage`,
+    `log {\noutput file ${directory}/error.log\n}`,
+  ];
+  await writeFile(join(directory, 'Caddyfile'), `{\n${options.join('\n')}\n}\nimport site.caddyfile\n`);
+  const args = ['run', '--config', join(directory, 'Caddyfile'), '--adapter', 'caddyfile'];
+  return EdgeProcess.start(directory, https, [CADDY, ...args]);
 }
 
 function mainFile(directory: string): string {

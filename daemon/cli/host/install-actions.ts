@@ -39,7 +39,8 @@ function edgeChange(
 ): ((host: InstallContext) => Promise<void>) | null {
   if (edge === undefined || edge === 'none') {
     const needless = [domain, certificate, certificateKey].some((value) => value !== undefined);
-    if (needless) throw new UsageError("--domain and the certificate belong to '--edge nginx'");
+    if (needless)
+      throw new UsageError("--domain and the certificate belong to '--edge nginx' or '--edge caddy'");
     if (edge === undefined) return null;
     return async ({ print }) => {
       const isRemoved = await removeEdge();

@@ -8,7 +8,7 @@ export const installCommands = [
     options: {
       edge: {
         type: 'string',
-        choices: ['nginx', 'none'] as const,
+        choices: ['nginx', 'caddy', 'none'] as const,
         requiresArg: true,
         describe: 'Reverse proxy whose site is written; none removes the site',
       },

@@ -12,7 +12,7 @@ export function edgeRoutes(app: Api, { catalog }: EdgeRoutesDeps): void {
   serve(app, findDatabasePort, ({ params, query }, reply) => {
     // A cache of the proxy keeps both answers for this time.
     void reply.header('cache-control', `max-age=${EDGE_CACHE_S}`);
-    const port = findPort(catalog, params.name, query.access === 'superuser');
+    const port = findPort(catalog, params.name.toLowerCase(), query.access === 'superuser');
     void reply.header(EDGE_PORT_HEADER, String(port));
     return { port };
   });

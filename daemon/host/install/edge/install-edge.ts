@@ -9,6 +9,7 @@ import { type Config, loadConfig } from '../../../config/config.ts';
 import { run } from '../host.ts';
 import { CREDENTIALS, DATA, ENV_FILE } from '../release/layout.ts';
 import type { InstallContext } from '../verify-release.ts';
+import { caddySite } from './caddy-site.ts';
 import { withEdgeSettings, withoutEdgeSettings } from './edge-settings.ts';
 import { nginxSite, parseNginxVersion } from './nginx-site.ts';
 import {
@@ -32,6 +33,8 @@ export interface EdgeOptions {
 interface Program {
   file: string;
   mode: number;
+  /** That may read the file; null for root alone. */
+  group: string | null;
   unit: string;
   /** Returns the text of the site. */
   render: (site: Site) => Promise<string>;
@@ -44,6 +47,9 @@ interface Program {
 const TOKEN_FILE = join(CREDENTIALS, 'EDGE_TOKEN');
 const NGINX_CONF = '/etc/nginx/nginx.conf';
 const NGINX_CACHE = '/var/cache/fathom-edge';
+const CADDYFILE = '/etc/caddy/Caddyfile';
+/** The account that Caddy runs as. It reads the certificate itself. */
+const CADDY_ACCOUNT = 'caddy';
 /** A forwarded request takes two connections. */
 const MIN_WORKER_CONNECTIONS = 4096;
 
@@ -51,12 +57,34 @@ const PROGRAMS: Readonly<Record<Edge, Program>> = {
   nginx: {
     file: '/etc/nginx/conf.d/fathom.conf',
     mode: 0o600,
+    group: null,
     unit: 'nginx.service',
     render: async (site) => nginxSite({ ...site, version: await nginxVersion(), cache: NGINX_CACHE }),
     check: async () => {
       await run('nginx', ['-t', '-q']);
     },
     hints: workerHints,
+  },
+  caddy: {
+    file: '/etc/caddy/Caddyfile.d/fathom.caddyfile',
+    mode: 0o640,
+    group: CADDY_ACCOUNT,
+    unit: 'caddy.service',
+    render: async (site) => {
+      await requireCaddy();
+      return caddySite(site);
+    },
+    check: async () => {
+      const account = [`--reuid=${CADDY_ACCOUNT}`, `--regid=${CADDY_ACCOUNT}`, '--init-groups'];
+      const validate = ['env', 'HOME=/var/lib/caddy', 'caddy', 'validate', '--config', CADDYFILE];
+      await run('setpriv', [...account, '--', ...validate]).catch((error: unknown) => {
+        // Caddy logs many lines before the error.
+        throw new Error(/^Error: .*/m.exec(messageOf(error))?.[0] ?? messageOf(error), { cause: error });
+      });
+    },
+    hints: async () => [
+      'Caddy has no limits of requests and no cache for ports: while the daemon does not answer, databases cannot be reached',
+    ],
   },
 };
 
@@ -136,8 +164,9 @@ async function ownFile(path: string): Promise<string | null> {
   );
 }
 
-function writeSite({ file, mode }: Program, text: string): Promise<void> {
-  return replaceFile(file, text, { mode, synced: true });
+async function writeSite({ file, mode, group }: Program, text: string): Promise<void> {
+  const gid = group === null ? 0 : Number(await run('id', ['--group', group]));
+  await replaceFile(file, text, { mode, gid, synced: true });
 }
 
 async function readToken(): Promise<{ value: string; isNew: boolean }> {
@@ -216,6 +245,17 @@ async function nginxVersion() {
   const version = parseNginxVersion(output);
   if (version !== null) return version;
   throw new FathomError('conflict', "nginx is not installed; run 'apt-get install nginx'");
+}
+
+async function requireCaddy(): Promise<void> {
+  const caddyfile = await readFile(CADDYFILE, 'utf8').catch(() => null);
+  if (caddyfile === null)
+    throw new FathomError('conflict', "Caddy is not installed; run 'apt-get install caddy'");
+  if (/^\s*import\s+(?:\/etc\/caddy\/)?Caddyfile\.d\/\*/m.test(caddyfile)) return;
+  throw new FathomError(
+    'conflict',
+    `${CADDYFILE} does not read the files of Caddyfile.d; add the line 'import Caddyfile.d/*.caddyfile' to it`,
+  );
 }
 
 async function workerHints(): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { EXAMPLE_DATABASE } from '../../../../shared/api/contract/fields.ts';
 
 /** The reverse proxies that Fathom can set up. */
-export type Edge = 'nginx';
+export type Edge = 'nginx' | 'caddy';
 
 /** What the configuration of a reverse proxy is made of. */
 export interface Site {
