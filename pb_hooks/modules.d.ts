@@ -22,7 +22,7 @@ interface HookModules {
   'rules/addresses': typeof import('./global/rules/addresses.js');
   'rules/requests': typeof import('./global/rules/requests.js');
   'rules/superusers': typeof import('./global/rules/superusers.js');
-  networks: typeof import('./global/rules/networks.js');
+  networks: typeof import('./user/networks.js');
   'sign-in-limits': typeof import('./user/sign-in-limits.js');
 }
 

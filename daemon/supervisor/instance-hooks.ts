@@ -4,6 +4,8 @@ import { basename, join } from 'node:path';
 import { makeDirectory } from '../base/files/dir.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
 import { packageRoot } from '../base/package.ts';
+import { flagValue } from '../pocketbase/process/command.ts';
+import { argumentsOf } from '../pocketbase/process/procfs.ts';
 
 /*
  * Hooks that the next process of a user database loads. Hooks cost memory, so a database has none unless it needs one. A
@@ -15,8 +17,8 @@ import { packageRoot } from '../base/package.ts';
  */
 
 const FILES = {
-  'limit-sign-ins': ['global/rules/networks.js', 'user/sign-in-limits.js', 'user/limit-sign-ins.pb.js'],
-  'refuse-writes': ['user/refuse-writes.pb.js'],
+  'limit-sign-ins': ['networks.js', 'sign-in-limits.js', 'limit-sign-ins.pb.js'],
+  'refuse-writes': ['refuse-writes.pb.js'],
 } as const;
 
 export type InstanceHook = keyof typeof FILES;
@@ -36,6 +38,15 @@ export function hookParameters(directory: string, hook: InstanceHook): Record<st
   } catch {
     return {};
   }
+}
+
+/** Whether a running process has loaded the hook; null when it has ended. */
+export function loadsHook(pid: number, hook: InstanceHook): boolean | null {
+  const argv = argumentsOf(pid);
+  if (argv === null) return null;
+  return basename(flagValue(argv, 'hooksDir') ?? '')
+    .split('+')
+    .includes(hook);
 }
 
 /** The directory of the hooks that the next process loads; null without hooks. */
@@ -65,7 +76,7 @@ export async function prepareHooks(directory: string): Promise<string | null> {
   if (target === null) return null;
   await makeDirectory(target);
   for (const hook of HOOKS.filter((name) => hasHook(directory, name))) {
-    const sources = FILES[hook].map((file) => join(packageRoot(), 'pb_hooks', file));
+    const sources = FILES[hook].map((file) => join(packageRoot(), 'pb_hooks', 'user', file));
     for (const source of [parametersOf(directory, hook), ...sources]) await copyChanged(source, target);
   }
   return target;

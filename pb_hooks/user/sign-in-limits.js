@@ -20,7 +20,7 @@ function begin(e) {
   const { networkOf } = require(`${__hooks}/networks.js`);
   /** @type {{ per_account: number, per_network: number }} */
   const limits = JSON.parse(toString($os.readFile(`${__hooks}/limit-sign-ins.json`)));
-  const network = networkOf(e.realIP(), 64);
+  const network = networkOf(e.realIP());
   // One account can have several identities.
   const account = `${e.collection.id} ${e.record ? e.record.id : e.identity.trim().toLowerCase()}`;
   const attempt = {

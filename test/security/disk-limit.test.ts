@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { directoryBytes } from '../../daemon/supervisor/health/sampler.ts';
@@ -133,6 +134,16 @@ describe('an owner who uploads all the time', () => {
     daemon = await fathom.start();
     await untilReason('over_disk');
     expect((await send('POST', documents(), '{"title":"small"}'))?.status).toBe(507);
+  });
+
+  it('is refused again when a restart of its own has missed the refusal', async () => {
+    const needed = join(directory(), 'hooks', 'refuse-writes.json');
+    await rename(needed, `${needed}.away`);
+    await fathom.client.databases.restart(ann.database.name);
+    await rename(`${needed}.away`, needed);
+    await until(async () => (await send('POST', documents(), '{"title":"small"}'))?.status === 507, {
+      what: 'a refused write',
+    });
   });
 
   it('can write again after deletions', async () => {

@@ -127,6 +127,15 @@ export function privateBytes(pid: number): number | null {
   }
 }
 
+/** The arguments of a process; null when it has ended. */
+export function argumentsOf(pid: number): string[] | null {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  } catch {
+    return null;
+  }
+}
+
 export interface ProcessIdentity {
   pid: number;
   startTime: number;

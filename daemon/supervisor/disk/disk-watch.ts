@@ -6,8 +6,8 @@ import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { writtenBytes } from '../../pocketbase/process/procfs.ts';
 import type { Fleet } from '../fleet.ts';
-import { directoryBytes } from '../health/sampler.ts';
-import { addHook, hookParameters, removeHook } from '../instance-hooks.ts';
+import { directoryUsage } from '../health/sampler.ts';
+import { addHook, hasHook, hookParameters, loadsHook, removeHook } from '../instance-hooks.ts';
 import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
 import { type DiskReasons, type DiskState, diskStateAfter, NEAR, nextDiskStep } from './disk-limit.ts';
@@ -15,6 +15,10 @@ import type { DiskReserve } from './disk-reserve.ts';
 
 /** A changed limit applies after this time at the latest. */
 const MAX_WAIT_MS = 5_000;
+/** Processor time for one file of a directory, with room for slower hosts. */
+const ENTRY_MS = 0.2;
+/** A process without the refusal of a database over its limit is noticed after this time. */
+const LOOK_AGAIN_MS = 1_000;
 const MIB = 1024 * 1024;
 /** What a database may write after the begin of a hold. A held database costs a restart and the memory of a hook. */
 const HOLD_AFTER_BYTES = 64 * 1024;
@@ -113,7 +117,10 @@ export class DiskWatch {
     const limit = spec.limits().disk_bytes;
     const isChanged = limit !== watched.limit;
     if (isChanged) Object.assign(watched, { limit, dueMs: nowMs, bytes: null });
-    if (watched.isBusy || watched.dueMs > nowMs) return watched.dueMs - nowMs || MAX_WAIT_MS;
+    if (refusalOf(watched) !== null && !watched.isBusy && acceptsWrites(runner)) {
+      this.#begin(watched, () => this.#restart(runner));
+    }
+    if (watched.isBusy || watched.dueMs > nowMs) return this.#untilDue(watched, nowMs);
     const { pid } = state.observed;
     if (pid === null) return MAX_WAIT_MS;
     if (limit === null) {
@@ -135,6 +142,16 @@ export class DiskWatch {
     const waitMs = step === 'walk' ? 1_000 : step;
     watched.dueMs = nowMs + waitMs;
     return waitMs;
+  }
+
+  #untilDue(watched: Watched, nowMs: number): number {
+    const waitMs = watched.dueMs - nowMs || MAX_WAIT_MS;
+    return refusalOf(watched) !== null ? Math.min(LOOK_AGAIN_MS, waitMs) : waitMs;
+  }
+
+  async #restart({ spec }: Runner): Promise<void> {
+    const { fleet, reasons } = this.#deps;
+    await fleet.restart(spec.name, reasons.get(spec.name) ?? null);
   }
 
   #watchedOf({ spec }: Runner): Watched {
@@ -169,12 +186,14 @@ export class DiskWatch {
     const { spec } = runner;
     const startedMs = clock.monotonic();
     const written = writtenBytes(pid);
-    const used = await directoryBytes(spec.directory);
+    const { bytes: used, entries } = await directoryUsage(spec.directory);
     fleet.recordDiskBytes(spec.name, used);
     // SQLite fills the space of deleted records again before its file grows.
     const bytes = used >= limit * NEAR ? used - freeBytes(spec.directory) : used;
     const endedMs = clock.monotonic();
-    Object.assign(watched, { bytes, walkedAtMs: endedMs, walkMs: endedMs - startedMs, pid, written });
+    // Without the time that it waited for a processor: a busy host must not delay the next measurement.
+    const walkMs = Math.min(endedMs - startedMs, entries * ENTRY_MS);
+    Object.assign(watched, { bytes, walkedAtMs: endedMs, walkMs, pid, written });
     await this.#settle(runner, watched, { state: diskStateAfter(watched.state, bytes, limit) });
   }
 
@@ -184,7 +203,7 @@ export class DiskWatch {
     watched: Watched,
     change: Partial<Pick<Watched, 'state' | 'isHeld'>>,
   ): Promise<void> {
-    const { fleet, reasons, log } = this.#deps;
+    const { reasons, log } = this.#deps;
     const { spec, state } = runner;
     const after = { state: watched.state, isHeld: watched.isHeld, ...change };
     const before = refusalOf(watched);
@@ -202,7 +221,7 @@ export class DiskWatch {
     if (isChanged)
       log.warn({ instance: spec.name, disk: after }, reason?.message ?? 'it is within its disk limit');
     const isRunning = state.phase === 'running' && state.observed.desired === 'running';
-    if ((refusal === null) !== (before === null) && isRunning) await fleet.restart(spec.name, reason);
+    if ((refusal === null) !== (before === null) && isRunning) await this.#restart(runner);
     showReason(runner, reason);
   }
 }
@@ -230,6 +249,13 @@ const OWN_REASONS: ReadonlySet<PhaseReason['code']> = new Set([
   'disk_reserve',
   'near_disk_limit',
 ]);
+
+/** Whether a process must refuse writes and does not: its start was in progress when the limit was reached. */
+function acceptsWrites({ spec, state }: Runner): boolean {
+  const { pid, desired } = state.observed;
+  if (pid === null || desired !== 'running' || !hasHook(spec.directory, 'refuse-writes')) return false;
+  return loadsHook(pid, 'refuse-writes') === false;
+}
 
 /** Shows the reason before the next probe does. Other reasons are more important. */
 function showReason({ state }: Runner, reason: PhaseReason | null): void {

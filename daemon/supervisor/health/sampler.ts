@@ -133,15 +133,23 @@ export class Sampler {
 
 /** Disk usage in bytes of a directory and everything below. A file with hard links counts in equal parts for each link. */
 export async function directoryBytes(directory: string): Promise<number> {
-  let total = 0;
+  return (await directoryUsage(directory)).bytes;
+}
+
+/** `directoryBytes`, and the number of files and directories. */
+export async function directoryUsage(directory: string): Promise<{ bytes: number; entries: number }> {
+  let [bytes, entries] = [0, 0];
   for (const entry of await readdir(directory, { withFileTypes: true })) {
+    entries += 1;
     const path = join(directory, entry.name);
     if (entry.isDirectory()) {
-      total += await directoryBytes(path);
+      const below = await directoryUsage(path);
+      bytes += below.bytes;
+      entries += below.entries;
     } else if (entry.isFile()) {
       const { blocks, nlink } = await stat(path);
-      total += Math.round((blocks * 512) / Math.max(nlink, 1));
+      bytes += Math.round((blocks * 512) / Math.max(nlink, 1));
     }
   }
-  return total;
+  return { bytes, entries };
 }
