@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
@@ -162,6 +163,17 @@ it('every instance creates one thumbnail at a time', async () => {
   expect(processes.map(({ instance }) => instance).toSorted()).toEqual([database.name, 'global'].toSorted());
   for (const { pid } of processes) {
     expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')).toContain('PB_THUMBS_MAX_WORKERS=1');
+  }
+});
+
+it('every thread of a user instance goes behind the daemon and the global PocketBase', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  await signUp(fathom.url, 'ann@example.com');
+  const own = getPriority(daemon.pid);
+  for (const { instance, pid } of await fleetProcesses(fathom.dataDir)) {
+    const threads = readdirSync(`/proc/${pid}/task`).map((tid) => getPriority(Number(tid)));
+    expect(new Set(threads)).toEqual(new Set([instance === 'global' ? own : Math.min(19, own + 5)]));
   }
 });
 

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { totalmem } from 'node:os';
+import { getPriority, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { CgroupStatus } from '../../../shared/api/daemon.ts';
 import type { Sandbox } from '../../../shared/api/instances.ts';
@@ -25,6 +25,7 @@ import {
   instanceArguments,
 } from './command.ts';
 import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
+import { niceOf } from './priority.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
 import { SpawnerClient } from './spawner/spawner-client.ts';
 import type { ProcessExit } from './spawner/spawner-protocol.ts';
@@ -201,6 +202,7 @@ export class ChildProcessDriver implements ProcessDriver {
       },
       logFile: command.logFile,
       lockFile: command.lockFile,
+      nice: niceOf(command.kind, getPriority()),
       cgroup: cgroup?.directory ?? null,
       sandbox: sandboxOf(command, this.#sandboxes),
     });

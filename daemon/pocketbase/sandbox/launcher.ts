@@ -70,6 +70,8 @@ export interface Launch {
   lockFile: string;
   /** The exit code when another process holds the lock. */
   lockedExitCode: number;
+  /** Its nice value. */
+  nice: number;
   /** The directory of a cgroup that the process starts in; null for that of this process. */
   cgroup: string | null;
   sandbox: SandboxRequest;
@@ -144,7 +146,7 @@ export class Launcher {
       const input = keep(open, openSync('/dev/null', 'r'));
       const lock = keep(open, openLock(launch.lockFile));
       const locked = this.#call('flock', SYSCALL.flock, lock, LOCK_EXCLUSIVE_NOW, [EWOULDBLOCK]);
-      const calls = processCalls(memory, { input, log: launch.log });
+      const calls = processCalls(memory, { input, log: launch.log, nice: launch.nice });
       if (locked === -EWOULDBLOCK) {
         calls.push({ name: 'exit', number: SYSCALL.exit_group, args: [launch.lockedExitCode] });
         return { pid: runCalls(this.#libc, calls, memory, file), sandbox, cgroupProblem: null };
@@ -304,8 +306,14 @@ function changedSignals(): number[] {
 
 let permittedCapabilities: bigint | null = null;
 
+/** setpriority(2): the calling thread. */
+const PRIO_PROCESS = 0;
+
 /** Calls that every child makes: its own session, standard files, and signals as at the start of a program. */
-function processCalls(memory: Memory, { input, log }: { input: number; log: number }): ChildCall[] {
+function processCalls(
+  memory: Memory,
+  { input, log, nice }: { input: number; log: number; nice: number },
+): ChildCall[] {
   const action = memory.bytes(Buffer.from(DEFAULT_ACTION));
   const noSignals = memory.bytes(Buffer.alloc(SIGNAL_SET_BYTES));
   signalsToReset ??= changedSignals();
@@ -317,6 +325,8 @@ function processCalls(memory: Memory, { input, log }: { input: number; log: numb
     })),
     // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
     { name: 'setsid', number: SYSCALL.setsid, args: [] },
+    // Before the program creates threads, which inherit it.
+    { name: 'setpriority', number: SYSCALL.setpriority, args: [PRIO_PROCESS, 0, nice] },
     { name: 'dup2', number: SYSCALL.dup2, args: [input, 0] },
     { name: 'dup2', number: SYSCALL.dup2, args: [log, 1] },
     { name: 'dup2', number: SYSCALL.dup2, args: [log, 2] },

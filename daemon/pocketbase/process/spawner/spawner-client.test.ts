@@ -13,6 +13,7 @@ it('waits longer for the first response of a spawner that is starting', async ()
     env: {},
     logFile: join(directory, 'log'),
     lockFile: join(directory, 'lock'),
+    nice: 0,
     cgroup: null,
     sandbox: {
       setting: 'auto' as const,

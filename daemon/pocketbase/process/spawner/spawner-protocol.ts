@@ -22,6 +22,8 @@ export interface SpawnRequest {
   logFile: string;
   /** The process itself holds a lock on this file for its lifetime. If another one has it, the exit code is 200. */
   lockFile: string;
+  /** Its nice value. */
+  nice: number;
   /** The directory of a cgroup that the process starts in; null for that of the spawner. */
   cgroup: string | null;
   sandbox: SandboxRequest;

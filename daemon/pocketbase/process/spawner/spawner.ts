@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import type { Sandbox } from '../../../../shared/api/instances.ts';
 import { messageOf } from '../../../../shared/errors.ts';
@@ -58,7 +58,7 @@ function launcherStarter(libc: Libc): Starter {
   return {
     support,
     ports,
-    start: ({ id, file, args, env, lockFile, cgroup, sandbox: request }, log, logProblem) => {
+    start: ({ id, file, args, env, lockFile, nice, cgroup, sandbox: request }, log, logProblem) => {
       const { port } = request;
       const handover = port === null ? null : (ports?.handover(port) ?? null);
       const channel = handover && (handovers?.channel() ?? null);
@@ -70,6 +70,7 @@ function launcherStarter(libc: Libc): Starter {
           log,
           lockFile,
           lockedExitCode: LOCKED_EXIT_CODE,
+          nice,
           cgroup,
           sandbox: request,
           handover: channel?.calls,
@@ -96,7 +97,7 @@ function plainStarter(libcProblem: string): Starter {
   return {
     support,
     ports: null,
-    start: ({ id, file, args, env, lockFile, cgroup, sandbox: { setting } }, log, logProblem) => {
+    start: ({ id, file, args, env, lockFile, nice, cgroup, sandbox: { setting } }, log, logProblem) => {
       const sandbox = chooseSandbox(setting, support, 'program');
       if ('unavailable' in sandbox) throw new Error(sandbox.unavailable);
       // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
@@ -107,12 +108,23 @@ function plainStarter(libcProblem: string): Starter {
       });
       child.once('spawn', () => {
         const pid = child.pid as number;
+        setNice(pid, nice);
         sendSpawned(id, pid, { logProblem, sandbox, cgroupProblem: moveInto(cgroup, pid) });
       });
       child.once('error', (error) => sendFailed(id, error));
       child.once('exit', (code, signal) => send({ id, kind: 'exited', code, signal }));
     },
   };
+}
+
+/** `flock` has one thread, which the threads of the program inherit this from. */
+function setNice(pid: number, nice: number): void {
+  try {
+    setPriority(pid, nice);
+  } catch (error) {
+    // The process has ended, which is reported.
+    if ((error as { info?: { code?: string } }).info?.code !== 'ESRCH') throw error;
+  }
 }
 
 /** Returns why the process cannot be moved into the cgroup; null when it is there, or when there is none. */
