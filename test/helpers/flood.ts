@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 
 /** What strangers send: `send` resolves when the request has ended, with any response. */
 export interface FloodKind {
@@ -60,7 +61,8 @@ export interface Shot {
   /** Different for every request, for what a server would otherwise answer from a cache. */
   path: () => string;
   headers?: Record<string, string>;
-  body?: string;
+  /** JSON, unless the headers name another type. */
+  body?: string | (() => string);
 }
 
 /** Requests over connections that stay open. */
@@ -68,7 +70,8 @@ export function requests(name: string, base: string, shot: Shot, parallel = 4): 
   const { hostname, port } = new URL(base);
   const send = ({ address, agent }: Stranger): Promise<void> =>
     new Promise((resolve) => {
-      const { method = 'GET', headers = {}, body } = shot;
+      const { method = 'GET', headers = {} } = shot;
+      const body = typeof shot.body === 'function' ? shot.body() : shot.body;
       const contentType = body === undefined ? {} : { 'content-type': 'application/json' };
       const call = request({
         hostname,
@@ -92,6 +95,18 @@ export function slowBodies(
   name: string,
   base: string,
   path: string,
+  options: { parallel: number; durationMs: number },
+): FloodKind {
+  const { hostname } = new URL(base);
+  const head = `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`;
+  return openConnections(name, base, head, options);
+}
+
+/** Connections that send a first text and then nothing, until the server closes them or the time is over. */
+export function openConnections(
+  name: string,
+  base: string,
+  first: string,
   { parallel, durationMs }: { parallel: number; durationMs: number },
 ): FloodKind {
   const { hostname, port } = new URL(base);
@@ -107,9 +122,41 @@ export function slowBodies(
         over.removeEventListener('abort', close);
         resolve();
       });
-      socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`,
-      );
+      if (first !== '') socket.write(first);
+    });
+  return { name, parallel, send };
+}
+
+/** Streams that subscribe to everything again and again. */
+export function streams(
+  name: string,
+  base: string,
+  token: string,
+  { parallel, durationMs }: { parallel: number; durationMs: number },
+): FloodKind {
+  const topics = ['instances', 'health', 'queue'];
+  const send = ({ address }: Stranger): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = new WebSocket(`${base.replace('http', 'ws')}/ws`, 'fathom.v1', {
+        headers: { authorization: `Bearer ${token}` },
+        localAddress: address,
+      });
+      const over = AbortSignal.timeout(durationMs);
+      const close = () => socket.terminate();
+      over.addEventListener('abort', close);
+      let id = 0;
+      const subscribe = () => socket.send(JSON.stringify({ type: 'subscribe', id: ++id, topics }));
+      socket.once('open', () => {
+        for (let count = 0; count < 10; count += 1) subscribe();
+      });
+      socket.on('message', (data) => {
+        if ((data as Buffer).includes('"type":"ok"')) subscribe();
+      });
+      socket.on('error', () => {});
+      socket.once('close', () => {
+        over.removeEventListener('abort', close);
+        resolve();
+      });
     });
   return { name, parallel, send };
 }
