@@ -10,7 +10,7 @@ export class Buckets {
   #capacity = 0;
   #msPerToken = 0;
   readonly #clock: Clock;
-  /** The time at which the bucket of a key is full again; buckets that are not listed are full. */
+  /** The monotonic time at which the bucket of a key is full again; buckets that are not listed are full. */
   readonly #fullAtMs = new Map<string, number>();
 
   constructor(options: { capacity: number; windowMs: number; clock: Clock }) {
@@ -27,13 +27,13 @@ export class Buckets {
 
   /** Returns the milliseconds until a token is available; 0 when there is one. */
   waitMs(key: string): number {
-    const nowMs = this.#clock.now().getTime();
+    const nowMs = this.#clock.monotonic();
     const takenMs = Math.max(0, (this.#fullAtMs.get(key) ?? 0) - nowMs);
     return Math.max(0, takenMs - (this.#capacity - 1) * this.#msPerToken);
   }
 
   take(key: string): void {
-    const nowMs = this.#clock.now().getTime();
+    const nowMs = this.#clock.monotonic();
     const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(key) ?? 0) + this.#msPerToken;
     this.#fullAtMs.delete(key);
     this.#fullAtMs.set(key, fullAtMs);
