@@ -156,8 +156,13 @@ export class AuditTrail {
    * the second case rows are missing from the table, and a verification shows the gap.
    */
   async #findHead(): Promise<AuditHead> {
-    const { repository, archive } = this.#deps;
-    const [stored, archived] = [await repository.readHead(), await archive.lastHead()];
+    const { repository, archive, log } = this.#deps;
+    const stored = await repository.readHead();
+    // An archive that cannot be read must not keep new rows from being stored.
+    const archived = await archive.lastHead().catch((error: unknown) => {
+      log.error(`cannot read the archive of the audit log: ${messageOf(error)}`);
+      return EMPTY_CHAIN;
+    });
     // The table may come from an older backup.
     const inTable = archived.seq > stored.seq ? archived : stored;
     const inFile = await this.#readHeadFile();

@@ -40,6 +40,7 @@ export class UsageHistory {
   start(): void {
     const { bus, clock, fleet } = this.#deps;
     this.#unsubscribe ??= bus.subscribe((event) => {
+      if (event.kind === 'instance.removed') this.#forget(event.name);
       if (event.kind !== 'instance.usage') return;
       const { pss_bytes: memory, disk_bytes: disk, cpu_percent: cpu } = event.usage;
       this.#note(event.name, { memory, disk, cpu });
@@ -88,6 +89,11 @@ export class UsageHistory {
       for (const [name] of batch) this.#readings.delete(name);
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  #forget(removed: string): void {
+    this.#readings.delete(removed);
+    this.#attempt(null, (store) => store.prune(this.#nowMs(), (name) => name !== removed));
   }
 
   #nowMs(): number {

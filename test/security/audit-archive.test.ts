@@ -203,6 +203,21 @@ describe('old entries of the audit log', () => {
     expect(defects.filter(({ kind }) => kind === 'edited' || kind === 'misplaced')).toEqual([]);
   });
 
+  it('that cannot be read keep no new entry from being stored', async () => {
+    await daemon.stop();
+    await writeFile(archiveDir(), 'in the way');
+    daemon = await fathom.start(ALL_OLD, SCRIPTED);
+    await addEntries(1);
+    expect(rowsInTable()).toHaveLength(ENTRIES + 1);
+    const { files, problem } = await fathom.client.audit.archive();
+    expect(files).toEqual([]);
+    expect(problem).toContain('ENOTDIR');
+    expect((await fathomd('audit', 'list')).exitCode).toBe(0);
+    await rm(archiveDir());
+    await archiveAll();
+    expect(await verified()).toMatchObject({ ok: true, checked: ENTRIES + 1 });
+  });
+
   it.skipIf(!mayMount)('stay in the table while the disk of the archive is full', async () => {
     await daemon.stop();
     await mkdir(archiveDir(), { mode: 0o700 });

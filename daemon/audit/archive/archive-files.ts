@@ -53,12 +53,16 @@ export class ArchiveFiles {
     return (await stat(path)).size;
   }
 
-  /** Reads the lines one after the other. A last line without its end is not a row. */
-  async *lines({ path }: ArchiveFile): AsyncGenerator<ArchiveLine> {
+  /**
+   * Reads the lines one after the other. A last line without its end is not a row.
+   *
+   * @param start offset in a line, which is the first one that is read
+   */
+  async *lines({ path }: ArchiveFile, start = 0): AsyncGenerator<ArchiveLine> {
     let rest: Buffer = Buffer.alloc(0);
-    let offset = 0;
+    let offset = start;
     let isTooLong = false;
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    for await (const chunk of createReadStream(path, { start }) as AsyncIterable<Buffer>) {
       const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       let from = 0;
       for (let at = data.indexOf(NEWLINE); at !== -1; at = data.indexOf(NEWLINE, from)) {

@@ -14,6 +14,8 @@ import { countExpired } from './expired-rows.ts';
 /** Rows that are moved together. */
 const BATCH = 500;
 const EVERY_MS = 3_600_000;
+/** The end of a file that is searched for its last intact row, before all of it is. */
+const TAIL_BYTES = 1024 * 1024;
 
 export interface AuditArchiveDeps {
   repository: AuditRepository;
@@ -26,6 +28,13 @@ export interface AuditArchiveDeps {
   log: Logger;
   /** Called after each step. */
   onStep?: ((step: ArchiveStep) => void) | undefined;
+}
+
+interface FileEnd {
+  /** Null without an intact row. */
+  head: AuditHead | null;
+  end: number;
+  size: number;
 }
 
 export type ArchiveStep = 'appended' | 'removed';
@@ -72,23 +81,31 @@ export class AuditArchive {
 
   /** Where rows are that are no longer in the table. */
   async state(): Promise<AuditArchiveState> {
-    const { files, repository, retentionMs } = this.#deps;
-    const [list, first] = [await files.list(), await repository.listAfter(0, 1)];
-    return {
+    const { files, retentionMs } = this.#deps;
+    const about = {
       directory: files.directory,
       retention_days: retentionMs === null ? null : retentionMs / 86_400_000,
-      problem: this.#problem,
-      files: await Promise.all(
-        list.map(async (file, index) => ({
-          name: file.name,
-          month: file.month,
-          from: file.first,
-          // A file ends where the next one, or the table, begins.
-          to: Math.max(file.first, (list[index + 1]?.first ?? first[0]?.seq ?? file.first + 1) - 1),
-          bytes: await files.sizeOf(file),
-        })),
-      ),
     };
+    try {
+      return { ...about, problem: this.#problem, files: await this.#listFiles() };
+    } catch (error) {
+      return { ...about, problem: messageOf(error), files: [] };
+    }
+  }
+
+  async #listFiles(): Promise<AuditArchiveState['files']> {
+    const { files, repository } = this.#deps;
+    const [list, first] = [await files.list(), await repository.listAfter(0, 1)];
+    return Promise.all(
+      list.map(async (file, index) => ({
+        name: file.name,
+        month: file.month,
+        from: file.first,
+        // A file ends where the next one, or the table, begins.
+        to: Math.max(file.first, (list[index + 1]?.first ?? first[0]?.seq ?? file.first + 1) - 1),
+        bytes: await files.sizeOf(file),
+      })),
+    );
   }
 
   /**
@@ -220,11 +237,18 @@ export class AuditArchive {
     }
   }
 
-  async #readEnd(file: ArchiveFile): Promise<{ head: AuditHead | null; end: number; size: number }> {
+  /** The last intact row of a file, the offset after it, and the size of the file. */
+  async #readEnd(file: ArchiveFile): Promise<FileEnd> {
+    const start = Math.max(0, (await this.#deps.files.sizeOf(file)) - TAIL_BYTES);
+    const tail = await this.#readEndFrom(file, start);
+    return tail.head === null && start > 0 ? this.#readEndFrom(file, 0) : tail;
+  }
+
+  async #readEndFrom(file: ArchiveFile, start: number): Promise<FileEnd> {
     this.#key ??= createSecretKey(await this.#deps.key());
     let head: AuditHead | null = null;
     let [end, size] = [0, 0];
-    for await (const line of this.#deps.files.lines(file)) {
+    for await (const line of this.#deps.files.lines(file, start)) {
       size = line.end;
       const { row } = line;
       if (row === null || row.seq < (head?.seq ?? 0) + 1 || !isIntact(this.#key, row)) continue;

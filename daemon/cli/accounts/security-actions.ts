@@ -3,6 +3,7 @@ import type { Permission } from '../../../shared/api/accounts/permissions.ts';
 import type { AuditArchiveState, AuditEntry } from '../../../shared/api/audit.ts';
 import type { SecretsStatus } from '../../../shared/api/secrets.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
+import { ApiError } from '../../../shared/client/api-error.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
@@ -102,12 +103,18 @@ export async function listAudit(
 
 /** Says where older entries are. */
 async function mentionArchive(client: FathomClient, context: CliContext): Promise<void> {
-  const { directory, files } = await client.audit.archive();
-  const to = files.at(-1)?.to;
-  if (to === undefined) return;
+  const archive = await client.audit.archive().catch((error: unknown) => {
+    // The daemon of an earlier release has none.
+    if (error instanceof ApiError && error.code === 'not_found') return null;
+    throw error;
+  });
+  const to = archive?.files.at(-1)?.to;
+  if (archive === null || to === undefined) return;
   printLine(
     context.stderr,
-    printable(`fathomd: the entries up to number ${to} are in ${directory}; see 'fathomd audit archive'`),
+    printable(
+      `fathomd: the entries up to number ${to} are in ${archive.directory}; see 'fathomd audit archive'`,
+    ),
   );
 }
 
