@@ -5,6 +5,7 @@
 import { benchConsole } from './console.ts';
 import { benchFleetStart } from './fleet-start.ts';
 import { benchIdle } from './idle.ts';
+import { benchNeighbours } from './neighbours.ts';
 import { benchProvisioning } from './provisioning.ts';
 import { benchQueue } from './queue.ts';
 import { benchRecovery } from './recovery.ts';
@@ -23,6 +24,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'fleet-start': { about: 'Start all databases, against a bare loop', run: benchFleetStart },
   recovery: { about: 'Restart killed instances, against pm2', run: benchRecovery },
   sandbox: { about: 'Start and memory of an instance in a sandbox, against one without', run: benchSandbox },
+  neighbours: { about: 'Response times beside a database at its limits', run: benchNeighbours },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
   queue: { about: 'Tasks per second, against graphile-worker', run: benchQueue },
   'session-check': { about: 'Cost of the session check, and of a failed sign-in', run: benchSessionCheck },
