@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { FathomError } from '../../../shared/errors.ts';
@@ -53,8 +53,16 @@ export async function checkHost(uid: number): Promise<void> {
 /** Writes the files of the current release to their places on the host. @returns whether one of them changed */
 export async function writeSystemFiles(): Promise<boolean> {
   let changed = false;
-  for (const { from, to, mode } of SYSTEM_FILES) {
-    const wanted = await readFile(join(CURRENT, from));
+  const systemd = await systemdVersion();
+  for (const { from, to, mode, leastSystemd = 0 } of SYSTEM_FILES) {
+    if (systemd < leastSystemd) {
+      await rm(to, { force: true });
+      continue;
+    }
+    const source = join(CURRENT, from);
+    // An earlier release does not have it. It stays: the cgroups of running instances need it until the next stop.
+    if (leastSystemd > 0 && !(await exists(source))) continue;
+    const wanted = await readFile(source);
     const present = await readFile(to).catch(() => null);
     if (present !== null && wanted.equals(present)) continue;
     await mkdir(dirname(to), { recursive: true, mode: 0o755 });
@@ -66,6 +74,14 @@ export async function writeSystemFiles(): Promise<boolean> {
   await run('systemctl', ['restart', 'systemd-sysctl.service']);
   await run('systemctl', ['daemon-reload']);
   return changed;
+}
+
+/** The major version of systemd. @throws when it cannot be read */
+async function systemdVersion(): Promise<number> {
+  const text = await run('systemctl', ['--version']);
+  const version = /^systemd (\d+)/.exec(text)?.[1];
+  if (version === undefined) throw new Error(`unknown version of systemd: ${text.split('\n')[0]}`);
+  return Number(version);
 }
 
 /** Whether an administrator wants the unit to run. A unit that failed or restarts counts as well. */

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists } from '../../base/files/dir.ts';
@@ -9,6 +9,7 @@ import {
   COMMAND_FILES,
   CURRENT,
   DATA,
+  DROP_INS,
   FALLBACK,
   PREVIOUS,
   RELEASES,
@@ -46,6 +47,8 @@ export async function uninstall(
   await stopServices();
   await throwIfInterrupted();
   for (const path of UNIT_FILES) await rm(path, { force: true });
+  // It stays when an administrator has put files into it.
+  await rmdir(DROP_INS).catch(() => {});
   await run('systemctl', ['daemon-reload']);
   await removeTree('/run/fathom', { signal: interrupted });
   if (await removeEdge()) print('removed the site of the reverse proxy');

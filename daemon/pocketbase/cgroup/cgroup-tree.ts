@@ -34,12 +34,11 @@ export class CgroupProblem extends Error {}
  */
 export class CgroupTree {
   readonly #directory: string;
-  readonly #controllers: readonly Controller[];
+  #controllers: readonly Controller[] = [];
   #runs = 0;
 
-  private constructor(directory: string, controllers: readonly Controller[]) {
+  private constructor(directory: string) {
     this.#directory = directory;
-    this.#controllers = controllers;
   }
 
   /**
@@ -53,7 +52,7 @@ export class CgroupTree {
       const wanted = CONTROLLERS.filter((controller) => available.has(controller));
       if (wanted.length === 0) throw new CgroupProblem(`${directory} has no controllers`);
       for (const kind of KINDS) makeDirectory(join(directory, kind));
-      const tree = new CgroupTree(directory, wanted);
+      const tree = new CgroupTree(directory);
       tree.#removeUnused();
       const moved: InstanceCgroup[] = [];
       for (const { pid, kind, name } of earlier) {
@@ -65,9 +64,9 @@ export class CgroupTree {
       const enabled = wanted.filter((controller) => enable(directory, controller));
       if (enabled.length === 0) throw enableProblem(directory);
       for (const kind of KINDS) for (const each of enabled) enable(join(directory, kind), each);
-      const ready = new CgroupTree(directory, enabled);
-      for (const cgroup of moved) ready.#limit(cgroup, null);
-      return ready;
+      tree.#controllers = enabled;
+      for (const cgroup of moved) tree.#limit(cgroup, null);
+      return tree;
     } catch (error) {
       if (error instanceof CgroupProblem) throw error;
       throw new CgroupProblem(`${directory} cannot be used (${messageOf(error)})`, { cause: error });
@@ -117,7 +116,7 @@ export class CgroupTree {
     return this.#controllers.includes('memory');
   }
 
-  /** Each run has its own: processes of another run must not end with it, and the kernel counts from 0. */
+  /** Each run has its own, whose name is never used again: its processes end with it, and the kernel counts from 0. */
   #make(kind: Kind, name: string): InstanceCgroup {
     for (;;) {
       this.#runs += 1;

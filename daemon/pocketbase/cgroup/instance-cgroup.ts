@@ -10,8 +10,8 @@ import {
   wasEndedByLimit,
 } from './limits.ts';
 
-/** Attempts to remove a cgroup whose last processes are ending. */
-const REMOVE_ATTEMPTS = 20;
+/** Attempts to remove a cgroup whose last processes are ending. A thousand of them take seconds. */
+const REMOVE_ATTEMPTS = 400;
 const REMOVE_RETRY_MS = 50;
 
 /** The cgroup of one process of an instance and the processes that it starts. */
@@ -57,7 +57,7 @@ export class InstanceCgroup {
         if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return;
         // Before Linux 5.14 there is no such file.
         if (attempt === 0) await writeFile(join(this.directory, 'cgroup.kill'), '1').catch(() => {});
-        await setTimeout(REMOVE_RETRY_MS);
+        await setTimeout(REMOVE_RETRY_MS, undefined, { ref: false });
       }
     }
   }

@@ -35,6 +35,12 @@ async function runOnce(instance: BareInstance): Promise<void> {
 const codeOf = (line: string) => exitReason({ code: 1, signal: null }, [line], INSTANCE).code;
 
 describe('the reason of an exit is', () => {
+  it('the memory limit of its cgroup', () => {
+    const exit = { code: null, signal: 'SIGKILL', isOutOfMemory: true } as const;
+    expect(exitReason(exit, [], INSTANCE).code).toBe('over_memory');
+    expect(exitReason({ code: null, signal: 'SIGKILL' }, [], INSTANCE).code).toBe('killed');
+  });
+
   it('a port in use, with exit code 0', async () => {
     const instance = await bareInstance();
     const foreign = createServer().listen(instance.command.port, '127.0.0.1');

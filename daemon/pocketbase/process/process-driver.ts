@@ -301,7 +301,8 @@ export class ChildProcessDriver implements ProcessDriver {
     // A daemon that ends stops to wait for processes that keep running.
     if (cgroup === null || isAlive(pid, startTime)) return exit;
     const isOutOfMemory = cgroup.ranOutOfMemory();
-    await cgroup.remove();
+    // Not awaited: processes that it left must not delay the next start.
+    void cgroup.remove();
     return isOutOfMemory ? { ...exit, isOutOfMemory } : exit;
   }
 

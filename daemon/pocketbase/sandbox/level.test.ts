@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { bestSandbox, chooseSandbox, type HostSupport } from './level.ts';
+import { processorProblem } from './libc.ts';
 
 const HOST: HostSupport = { libcProblem: null, landlock: 7, landlockProblem: null, seccompProblem: null };
 
@@ -16,6 +18,14 @@ describe('the best sandbox of a host', () => {
     const sandbox = bestSandbox({ ...HOST, ...changes }, 'program');
     expect(sandbox.level).toBe(level);
     expect(sandbox.reason === null).toBe(level === 'full');
+  });
+
+  it('is none on other processors, with the reason', () => {
+    expect(processorProblem('x64')).toBeNull();
+    const host = { ...HOST, libcProblem: processorProblem('arm64') };
+    expect(bestSandbox(host, 'program')).toEqual({ level: 'none', reason: textWith('arm64') });
+    expect(chooseSandbox('full', host, 'program')).toEqual({ unavailable: textWith('full', 'arm64') });
+    expect(chooseSandbox('off', host, 'program')).toMatchObject({ level: 'none' });
   });
 
   it('leaves a script its files, because it may run any program', () => {

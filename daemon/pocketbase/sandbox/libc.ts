@@ -35,8 +35,14 @@ export function loadLibc(): Promise<Libc | LibcProblem> {
   return loaded;
 }
 
+/** Why the machine code of children cannot run on a processor; null when it can. @param arch as `process.arch` */
+export function processorProblem(arch: string): string | null {
+  return arch === 'x64' ? null : `the processor is ${arch}; only x64 is supported`;
+}
+
 async function load(): Promise<Libc | LibcProblem> {
-  if (process.arch !== 'x64') return { problem: `the processor is ${process.arch}; only x64 is supported` };
+  const unsupported = processorProblem(process.arch);
+  if (unsupported !== null) return { problem: unsupported };
   try {
     const { default: koffi } = await import('koffi');
     const lib = koffi.load('libc.so.6');

@@ -31,7 +31,12 @@ interface SystemFile {
   /** Absolute path on the host. Not in `/etc`, which is for the administrator's changes. */
   to: string;
   mode: number;
+  /** The first version of systemd that knows its settings. Without it, the file is not installed. */
+  leastSystemd?: number;
 }
+
+/** Settings of the unit that depend on the version of systemd. */
+export const DROP_INS = `${UNIT_DIRECTORY}/${SERVICE}.d`;
 
 const UNITS: readonly SystemFile[] = [
   ...[SERVICE, SOCKET_UNIT, WORKER_UNIT].map((unit) => ({
@@ -39,6 +44,12 @@ const UNITS: readonly SystemFile[] = [
     to: `${UNIT_DIRECTORY}/${unit}`,
     mode: 0o644,
   })),
+  {
+    from: 'systemd/fathomd-cgroups.conf',
+    to: `${DROP_INS}/cgroups.conf`,
+    mode: 0o644,
+    leastSystemd: 254,
+  },
   { from: 'systemd/sysusers.conf', to: '/usr/local/lib/sysusers.d/fathom.conf', mode: 0o644 },
   { from: 'systemd/tmpfiles.conf', to: '/usr/local/lib/tmpfiles.d/fathom.conf', mode: 0o644 },
   { from: 'systemd/sysctl.conf', to: '/usr/local/lib/sysctl.d/50-fathom.conf', mode: 0o644 },
