@@ -132,6 +132,7 @@ async function listen(
     inherited: adminSocketFd,
     instances: () => services.fleet.pids(),
     isInInstance: (pid) => services.driver.isInInstance(pid),
+    ownPrograms: services.ownPrograms,
     log: services.log,
   });
   resources.defer(() => socket.close());

@@ -61,8 +61,8 @@ export interface ServiceOptions {
   onProvisionStep?: (step: ProvisionStep, name: string) => void;
   /** Migrations of user databases; the package's own by default. */
   userMigrationsDir?: string;
-  /** Checks the host. */
-  diagnose?: NonNullable<Services['diagnose']>;
+  /** Checks the host. Adds the pid of the process that does it to the set while it runs. */
+  diagnose?: (running: Set<number>) => ReturnType<NonNullable<Services['diagnose']>>;
   /** How long the stop of an instance may take before it is killed, in milliseconds. */
   stopGraceMs?: number;
   /** Lifetime of a lease on a task, in milliseconds. */
@@ -84,6 +84,8 @@ export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconc
   diskReserve: DiskReserve;
   diskWatch: DiskWatch;
   apiUrl: string;
+  /** Pids of programs of Fathom that this daemon runs, and that may use the local socket. */
+  ownPrograms: ReadonlySet<number>;
 }
 
 /** Creates all services; none has started. */
@@ -113,6 +115,8 @@ export async function createServices({
     mail: config.mail,
     siteUrl: config.siteUrl,
   };
+  const ownPrograms = new Set<number>();
+  const { diagnose } = options;
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
   const activity = new Activity(bus);
@@ -291,7 +295,7 @@ export async function createServices({
     clock,
     controlPlane,
     damage,
-    diagnose: options.diagnose ?? null,
+    diagnose: diagnose === undefined ? null : () => diagnose(ownPrograms),
     diskReserve,
     diskWatch,
     driver,
@@ -307,6 +311,7 @@ export async function createServices({
     mailLimits,
     masterKeys,
     monitor,
+    ownPrograms,
     plans,
     pocketbaseVersion: binary.version,
     proxied: new Counts(),

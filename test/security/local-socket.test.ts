@@ -149,6 +149,13 @@ it('refuses handlers of tasks', async () => {
   expect((await finished(fathom, id)).result).toMatch(REFUSED);
 });
 
+it('admits the doctor that the daemon runs', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const { findings } = await fathom.client.daemon.doctor();
+  expect(findings.find(({ id }) => id === 'daemon')?.level).toBe('ok');
+});
+
 it('records the user of a caller in the audit log', async () => {
   const fathom = await deployment();
   await fathom.start();

@@ -73,6 +73,8 @@ export interface SocketOptions {
   instances: () => ReadonlySet<number>;
   /** Whether a process is in the cgroup of an instance. */
   isInInstance: (pid: number) => boolean;
+  /** Pids of children of this daemon that may connect. */
+  ownPrograms: ReadonlySet<number>;
   log: Logger;
 }
 
@@ -87,7 +89,7 @@ const GROUP_CAN_WRITE = 0o020;
 export async function listenOnSocket(
   create: CreateServer,
   { socketPath: path, socketGroup }: Pick<Config, 'socketPath' | 'socketGroup'>,
-  { inherited, instances, isInInstance, log }: SocketOptions,
+  { inherited, instances, isInInstance, ownPrograms, log }: SocketOptions,
 ): Promise<LocalSocket> {
   const { api, close } = await create('socket');
   const restored: Server[] = [];
@@ -99,7 +101,7 @@ export async function listenOnSocket(
     const inheritedPath = inherited === null ? null : (reader.pathOf(inherited) ?? path);
     api.server.on('connection', (socket) => {
       const group = inheritedPath === null ? gid : groupOf(inheritedPath);
-      admitPeer(socket, reader, { gid: group, instances: instances(), isInInstance }, log);
+      admitPeer(socket, reader, { gid: group, instances: instances(), isInInstance, ownPrograms }, log);
     });
   }
   try {
@@ -138,7 +140,7 @@ export async function listenOnSocket(
 function admitPeer(
   socket: Socket,
   reader: SocketReader,
-  rule: Pick<PeerRule, 'gid' | 'instances' | 'isInInstance'>,
+  rule: Pick<PeerRule, 'gid' | 'instances' | 'isInInstance' | 'ownPrograms'>,
   log: Logger,
 ): void {
   const fd = descriptorOf(socket);

@@ -12,6 +12,8 @@ const PROCESSES: Record<number, [parent: number, session: number]> = {
   10: [1, 10],
   [DAEMON]: [10, 10],
   101: [DAEMON, 10],
+  102: [DAEMON, 10],
+  103: [102, 10],
   [INSTANCE]: [101, INSTANCE],
   201: [INSTANCE, INSTANCE],
   202: [1, INSTANCE],
@@ -24,6 +26,7 @@ const RULE: PeerRule = {
   gid: ADMINS,
   instances: new Set([INSTANCE]),
   isInInstance: () => false,
+  ownPrograms: new Set([102]),
   relationsOf: (pid) => {
     const [parent, session] = PROCESSES[pid] ?? [];
     return parent === undefined || session === undefined ? null : { parent, session };
@@ -36,6 +39,7 @@ describe('the local socket', () => {
   it.each<[string, Partial<Peer>, Partial<PeerRule>?]>([
     ['the user of the daemon', {}],
     ['the daemon itself', { pid: DAEMON }],
+    ['a program of Fathom that it runs', { pid: 102 }],
     ['root', { uid: 0, gid: 0 }],
     ['a member of the group', { uid: 1000, gid: 1000, groups: [7, ADMINS] }],
     ['a user whose first group it is', { uid: 1000, gid: ADMINS }],
@@ -53,6 +57,7 @@ describe('the local socket', () => {
     ['a child of an instance', { pid: 201 }],
     ['a child of an instance whose parent has ended', { pid: 202 }],
     ['a handler, a child of the daemon', { pid: 101 }],
+    ['a child of a program of Fathom', { pid: 103 }],
     ['a process in the cgroup of an instance', {}, { isInInstance: () => true }],
     ['a process that has ended', { pid: 4711 }],
   ])('refuses %s', (_name, changes, rule) => {

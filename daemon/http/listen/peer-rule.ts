@@ -10,6 +10,8 @@ export interface PeerRule {
   instances: ReadonlySet<number>;
   /** Whether a process is in the cgroup of an instance. */
   isInInstance: (pid: number) => boolean;
+  /** Pids of children of the daemon that may use the socket: programs of Fathom. */
+  ownPrograms: ReadonlySet<number>;
   /** The parent and the session of a process; null when it has ended or belongs to another user. */
   relationsOf: (pid: number) => { parent: number; session: number } | null;
 }
@@ -33,8 +35,11 @@ export function peerProblem(peer: Peer, rule: PeerRule): string | null {
  * Whether the daemon started the process, itself or through others. Processes of instances keep the session of PocketBase.
  * A process that has ended counts as well: it may have given its connection to another one.
  */
-function isOwnProcess(pid: number, { pid: daemon, instances, isInInstance, relationsOf }: PeerRule): boolean {
-  if (pid === daemon || pid === 0) return false;
+function isOwnProcess(
+  pid: number,
+  { pid: daemon, instances, isInInstance, ownPrograms, relationsOf }: PeerRule,
+): boolean {
+  if (pid === daemon || pid === 0 || ownPrograms.has(pid)) return false;
   if (isInInstance(pid)) return true;
   let current = pid;
   for (let step = 0; step < MAX_ANCESTORS && current > 1; step += 1) {

@@ -55,7 +55,7 @@ export async function serveConfig(
           demo: options.demo,
           version: packageVersion(),
           adminSocketFd,
-          diagnose: () => diagnose(options, context),
+          diagnose: (running) => diagnose(options, context, running),
         }),
       onRunning: async (stopping, daemon) => {
         service?.ready(() => statusLine(daemon.instances()));
