@@ -57,8 +57,10 @@ function toAuditEntry(
   const { name, id } = asRecord(request.params);
   const { user_id } = asRecord(request.query);
   const members = { ...asRecord(body['task']), ...body };
+  // A body that was not valid can hold anything.
+  const names = status === 400 ? [] : RECORDED;
   const recorded = Object.fromEntries(
-    RECORDED.flatMap((key) => (members[key] === undefined ? [] : [[key, members[key]]])),
+    names.flatMap((key) => (members[key] === undefined ? [] : [[key, members[key]]])),
   );
   const uid = caller?.kind === 'local' ? peerUserOf(request.raw.socket) : null;
   const target = [name, id, user_id, body['email'], body['signature']].find((it) => typeof it === 'string');

@@ -251,6 +251,15 @@ it('one account cannot fill the audit log', async () => {
   const { items } = await fathom.client.audit.list({ per_page: 100 });
   const own = items.filter(({ actor, action }: AuditEntry) => actor === user.id && action === 'user.update');
   expect(own).toHaveLength(5);
+  // Invalid bodies do not make the rows large.
+  const long = { name: 'x'.repeat(30_000), permissions: ['ä'.repeat(10_000)] };
+  await fathom.client.users.update(user.id, { is_active: true });
+  const quiet = await signUp(fathom.url, 'quiet@example.com');
+  expect(
+    (await call('POST', `${fathom.url}/api/v1/api-keys`, { token: quiet.token, body: long })).status,
+  ).toBe(400);
+  const [last] = (await fathom.client.audit.list({ per_page: 1 })).items;
+  expect(last).toMatchObject({ actor: quiet.user.id, outcome: 'failed', detail: '{"status":400}' });
   // Others are not affected.
   await fathom.client.users.update(user.id, { role: 'viewer' });
   expect((await call('GET', path, { token })).status).toBe(200);

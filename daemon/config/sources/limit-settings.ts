@@ -31,7 +31,7 @@ export const LIMIT_SETTINGS = {
     about:
       'Requests of a user that change something, in an hour. Each is an entry in the audit log. ' +
       'Administrators, operators and viewers are not limited.',
-    default: 2000,
+    default: 1000,
   },
 
   SIGN_UP_MODE: {
