@@ -86,7 +86,7 @@ describe('the audit log', () => {
     expect(set).toMatchObject({
       action: 'schedule.set',
       target: 'nightly',
-      detail: '{"status":200,"type":"http.request","cron":"0 3 * * *"}',
+      detail: `{"status":200,"type":"http.request","cron":"0 3 * * *","uid":${process.getuid?.()}}`,
     });
     expect(created).toMatchObject({ action: 'task.create', target: id });
   });

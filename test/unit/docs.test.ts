@@ -35,7 +35,7 @@ describe('the documentation', () => {
       const text = await readFile(join(folder, name), 'utf8');
       expect(text).toMatch(
         new RegExp(
-          `^# ${number}: .+\n\nStatus: (accepted|superseded by \\d{4}) · Date: \\d{4}-\\d\\d-\\d\\d\n`,
+          `^# ${number}: .+\n\nStatus: (accepted(, extended by \\[\\d{4}\\]\\(.+\\))?|superseded by \\d{4}) · Date: \\d{4}-\\d\\d-\\d\\d\n`,
         ),
       );
       expect(index).toContain(`[${number}](${name})`);
