@@ -39,7 +39,9 @@ export const findDatabasePort = endpoint({
     200: {
       description: `The port. A proxy may use it for ${EDGE_CACHE_S} seconds, and longer while the daemon does not answer.`,
       schema: z
-        .object({ port: z.int().meta({ description: '0 while the database does not run.' }) })
+        .object({
+          port: z.int().meta({ description: '0 while the database does not run and is not about to.' }),
+        })
         .meta({ id: 'DatabasePort', examples: [{ port: 9123 }] }),
     },
   },

@@ -370,6 +370,21 @@ describe.each(['nginx', 'caddy'] as const)('the site of %s', (program) => {
     }
   });
 
+  test('knows the port while a database restarts', async () => {
+    const { name } = bob.database;
+    const ports = new Set<unknown>();
+    const restarted = new AbortController();
+    const asking = (async () => {
+      while (!restarted.signal.aborted) ports.add((await lookup(name)).body);
+    })();
+    const before = await portOf(bob);
+    await fathom.client.databases.restart(name);
+    restarted.abort();
+    await asking;
+    const { held } = (await fathom.client.daemon.status()).sockets;
+    expect([...ports].filter((body) => (body as { port: number }).port !== before).length > 0).toBe(!held);
+  });
+
   test('answers 503 while a database does not run', async () => {
     await fathom.client.databases.stop(bob.database.name);
     await untilStatus(hostOf(bob), '/api/health', 503);

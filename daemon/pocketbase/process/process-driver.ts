@@ -108,6 +108,7 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #clock: Clock;
   readonly #hashes = new ExecutableHashes();
   readonly #closed = new AbortController();
+  readonly #held = new Set<number>();
   readonly #sandboxes: SandboxSettings;
   #cgroups: CgroupTree | { reason: string } = { reason: 'the daemon is starting' };
   /** By program. It does not change while this daemon runs, and the status asks for it all the time. */
@@ -231,14 +232,23 @@ export class ChildProcessDriver implements ProcessDriver {
   async hold(host: string, port: number): Promise<boolean | null> {
     const address = isIP(host) === 0 ? (await lookup(host, { order: 'ipv4first' })).address : host;
     const result = await this.#spawner.hold({ kind: 'hold', address, port });
+    if (result === 'held') this.#held.add(port);
     return result === 'unsupported' ? null : result === 'held';
   }
 
   async take({ pid }: InstanceProcess, port: number): Promise<boolean> {
-    return (await this.#spawner.hold({ kind: 'take', pid, port })) === 'held';
+    const isHeld = (await this.#spawner.hold({ kind: 'take', pid, port })) === 'held';
+    if (isHeld) this.#held.add(port);
+    return isHeld;
+  }
+
+  /** Whether connections to the port wait for an instance while no process accepts them. */
+  isHeld(port: number): boolean {
+    return this.#held.has(port);
   }
 
   release(port: number): void {
+    this.#held.delete(port);
     this.#spawner.tell({ kind: 'release', port });
   }
 
