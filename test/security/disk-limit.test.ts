@@ -144,6 +144,7 @@ describe('an owner who uploads all the time', () => {
     await until(async () => (await send('POST', documents(), '{"title":"small"}'))?.status === 507, {
       what: 'a refused write',
     });
+    await untilReason('over_disk');
   });
 
   it('can write again after deletions', async () => {

@@ -149,9 +149,11 @@ export class DiskWatch {
     return refusalOf(watched) !== null ? Math.min(LOOK_AGAIN_MS, waitMs) : waitMs;
   }
 
-  async #restart({ spec }: Runner): Promise<void> {
+  async #restart(runner: Runner): Promise<void> {
     const { fleet, reasons } = this.#deps;
-    await fleet.restart(spec.name, reasons.get(spec.name) ?? null);
+    const { name } = runner.spec;
+    await fleet.restart(name, reasons.get(name) ?? null);
+    showReason(runner, reasons.get(name) ?? null);
   }
 
   #watchedOf({ spec }: Runner): Watched {
@@ -203,7 +205,7 @@ export class DiskWatch {
     watched: Watched,
     change: Partial<Pick<Watched, 'state' | 'isHeld'>>,
   ): Promise<void> {
-    const { reasons, log } = this.#deps;
+    const { fleet, reasons, log } = this.#deps;
     const { spec, state } = runner;
     const after = { state: watched.state, isHeld: watched.isHeld, ...change };
     const before = refusalOf(watched);
@@ -217,11 +219,12 @@ export class DiskWatch {
     const isChanged = watched.state !== after.state || watched.isHeld !== after.isHeld;
     Object.assign(watched, after);
     if (reason) reasons.set(spec.name, reason);
-    else reasons.delete(spec.name);
     if (isChanged)
       log.warn({ instance: spec.name, disk: after }, reason?.message ?? 'it is within its disk limit');
     const isRunning = state.phase === 'running' && state.observed.desired === 'running';
-    if ((refusal === null) !== (before === null) && isRunning) await this.#restart(runner);
+    if ((refusal === null) !== (before === null) && isRunning) await fleet.restart(spec.name, reason);
+    // Not before: until the new process runs, writes are refused.
+    if (!reason) reasons.delete(spec.name);
     showReason(runner, reason);
   }
 }
