@@ -94,7 +94,7 @@ const daemon = await build({
     'daemon/main.ts',
     'daemon/daemon.ts',
     'daemon/cli/daemon/run/worker.ts',
-    'daemon/pocketbase/process/spawner/spawner.ts',
+    'daemon/pocketbase/process/keeper/keeper-main.ts',
     'daemon/accounts/sign-up/password-estimator.ts',
     'daemon/pocketbase/data/page-checker.ts',
     'daemon/queue/runner/runner-main.ts',

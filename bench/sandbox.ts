@@ -32,7 +32,7 @@ export async function benchSandbox(): Promise<boolean> {
   const took: Record<Setting, number[]> = { off: [], auto: [] };
   const memory: Record<Setting, number[]> = { off: [], auto: [] };
   let level: SandboxLevel | null = null;
-  // Waiting for the spawner alone does not keep a program running.
+  // Waiting for the keeper alone does not keep a program running.
   const alive = setInterval(() => {}, 60_000);
   try {
     for (const setting of SETTINGS) {

@@ -12,7 +12,7 @@ export function packageRoot(from: string = import.meta.dirname): string {
 /**
  * The path of a module that another process loads: in the build when this file is built, else in the sources.
  *
- * @param name path from the package root without extension, such as `daemon/pocketbase/process/spawner/spawner`
+ * @param name path from the package root without extension, such as `daemon/pocketbase/process/keeper/keeper-main`
  */
 export function modulePath(name: string): string {
   return extname(import.meta.filename) === '.ts'

@@ -127,6 +127,8 @@ export async function createServices({
       setting: config.sandbox,
       fleetDirectories: [config.dataDir, config.userDatabasesDir],
     },
+    // Relative to the data directory, which is the current one: the path of a socket has at most 107 bytes.
+    keeper: { socketPath: join('run', 'keeper.sock'), logFile: join(host.logsDir, 'keeper.log') },
   });
   resources.defer(() => driver.close());
   const ports = new PortAllocator({

@@ -57,7 +57,7 @@ export async function queueChaos(
 ): Promise<ChaosReport> {
   const random = seeded(options.seed);
   const between = (low: number, high: number) => low + Math.floor(random() * (high - low + 1));
-  const file = join(fathom.dataDir, 'notes.jsonl');
+  const file = join(fathom.filesDir, 'notes.jsonl');
   const database = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
   const lease = { TEST_LEASE_MS: String(CHAOS_LEASE_MS) };
 

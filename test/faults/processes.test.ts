@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -15,6 +14,7 @@ import {
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
+import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
@@ -23,16 +23,6 @@ const shared = sharedDeployment({ PB_HEALTH_INTERVAL: '1', LOG_DIR: 'logs' });
 
 async function daemonPid(fathom: Deployment): Promise<number> {
   return (await fathom.client.daemon.status()).pid;
-}
-
-async function spawnerPid(fathom: Deployment): Promise<number> {
-  const pid = await daemonPid(fathom);
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ');
-  const spawner = children.find((child) =>
-    readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('spawner'),
-  );
-  if (spawner === undefined) throw new Error('there is no spawner');
-  return Number(spawner);
 }
 
 /** Of a process that runs: at most so many open files; returns what undoes it. */
@@ -69,30 +59,30 @@ it('an instance that is stopped is said to be, and replaced', async () => {
   await untilReplaced(fathom, before);
 });
 
-it('a spawner that is stopped is replaced: starts go on, and exits that it did not tell are noticed', async () => {
+it('a keeper that is stopped is replaced: starts go on, and exits that it did not tell are noticed', async () => {
   const { fathom } = shared;
   const [tenant, other] = [await signUp(fathom), await signUp(fathom)];
   const [before, otherBefore] = [await instance(fathom, tenant.name), await instance(fathom, other.name)];
-  const spawner = await spawnerPid(fathom);
-  kill(spawner, 'SIGSTOP');
+  const keeper = await keeperOf(fleetIdOf(fathom.dataDir));
+  kill(keeper, 'SIGSTOP');
   kill(before.pid, 'SIGKILL');
   // No process can start it or notice its end.
   expect(await fathom.client.databases.restart(other.name)).toMatchObject({ phase: 'running' });
   await untilReplaced(fathom, before);
-  expect(await spawnerPid(fathom)).not.toBe(spawner);
+  expect(await keeperOf(fleetIdOf(fathom.dataDir))).not.toBe(keeper);
   expect(await instance(fathom, other.name)).not.toMatchObject({ pid: otherBefore.pid });
   await writeAndRead(fathom, tenant, 'after');
   await signUp(fathom);
 });
 
-it('a spawner that is stopped while nothing is to be started is found out too', async () => {
+it('a keeper that is stopped while nothing is to be started is found out too', async () => {
   const { fathom } = shared;
-  const spawner = await spawnerPid(fathom);
-  kill(spawner, 'SIGSTOP');
+  const keeper = await keeperOf(fleetIdOf(fathom.dataDir));
+  kill(keeper, 'SIGSTOP');
   await until(
     () =>
-      spawnerPid(fathom).then(
-        (pid) => pid !== spawner,
+      keeperOf(fleetIdOf(fathom.dataDir)).then(
+        (pid) => pid !== keeper,
         () => true,
       ),
     { what: 'it to be ended' },

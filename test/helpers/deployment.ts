@@ -22,6 +22,8 @@ export const SCRIPTED: readonly [string, ...string[]] = [
 
 export interface Deployment {
   dataDir: string;
+  /** For files that task handlers write. It exists before the daemon starts. */
+  filesDir: string;
   env: Record<string, string>;
   url: string;
   globalUrl: string;
@@ -63,6 +65,7 @@ export async function createDeployment(
 ): Promise<Deployment> {
   const range = options.ports ?? 60;
   const dataDir = await mkdtemp(join(tmpdir(), `fathom-test-${options.label ?? ''}`));
+  const filesDir = await mkdtemp(join(tmpdir(), 'fathom-files-'));
   if (options.empty !== true) await copyPrepared(dataDir);
   const base = await freePortRange(range + 2);
   const admin = { email: 'admin@fathom.test', password: randomBytes(12).toString('hex') };
@@ -98,12 +101,13 @@ export async function createDeployment(
 
   return {
     dataDir,
+    filesDir,
     dispose: async () => {
       try {
         for (const daemon of daemons) await daemon.stop();
         await assertNothingLeft(dataDir);
       } finally {
-        await rm(dataDir, { recursive: true, force: true });
+        for (const directory of [dataDir, filesDir]) await rm(directory, { recursive: true, force: true });
       }
     },
     env: settings,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
+import { KEEPER_VARIABLE } from '../../daemon/pocketbase/process/keeper/keeper-link.ts';
 import { findByEnvironment } from '../../daemon/pocketbase/process/procfs.ts';
 
 /** By which the daemon marks the processes of a data directory. */
@@ -23,4 +24,11 @@ export async function assertNothingLeft(dataDir: string): Promise<void> {
       `processes left behind: ${left.map(({ pid, instance }) => `${instance} (${pid})`).join(', ')}`,
     );
   }
+}
+
+/** The process that starts the instances of a fleet and holds their sockets. */
+export async function keeperOf(fleetId: string): Promise<number> {
+  const [keeper, ...others] = await findByEnvironment(KEEPER_VARIABLE, fleetId);
+  if (!keeper || others.length > 0) throw new Error(`${others.length + (keeper ? 1 : 0)} keepers`);
+  return keeper.pid;
 }

@@ -22,7 +22,7 @@ import {
 } from '../helpers/fleet-actions.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { deployment } from '../helpers/harness.ts';
-import { fleetProcesses } from '../helpers/leaks.ts';
+import { fleetIdOf, fleetProcesses, keeperOf } from '../helpers/leaks.ts';
 import { serveByHand, untilServing } from '../helpers/serve-by-hand.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
@@ -197,6 +197,8 @@ it('what does not fit is ended: no row, a second one, another executable; strang
   // Another executable on the right data at the right port serves on until it is its turn to be replaced.
   const old = before.find(({ name }) => name === replaced.name);
   kill(old?.pid ?? null, 'SIGKILL');
+  // Its socket is then closed, as after an earlier release.
+  kill(await keeperOf(fleetIdOf(fathom.dataDir)), 'SIGKILL');
   const otherBinary = join(fathom.dataDir, 'pocketbase-of-old');
   await copyOfBinary(otherBinary, 'another version');
   await until(async () => (await fleetProcesses(fathom.dataDir)).every(({ pid }) => pid !== old?.pid), {

@@ -3,12 +3,17 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { instance, kill, signUp, untilInstance, untilReplaced } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
+import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
 import { startProber, statusOf } from '../helpers/status-prober.ts';
 import { until } from '../helpers/until.ts';
 
 const shared = sharedDeployment();
 /** A connection that the ended process had accepted. */
 const ACCEPTED_BEFORE = ['ECONNRESET', 'EPIPE'];
+
+function failuresIn(counts: ReadonlyMap<number | string, number>): (number | string)[] {
+  return [...counts.keys()].filter((status) => status !== 200 && !ACCEPTED_BEFORE.includes(String(status)));
+}
 
 it('refuses no connection while an instance is killed or restarted', async () => {
   const { fathom } = shared;
@@ -25,9 +30,7 @@ it('refuses no connection while an instance is killed or restarted', async () =>
   const counts = await prober.stop();
   expect(current.port).toBe(port);
   expect(counts.get(200)).toBeGreaterThan(0);
-  expect(
-    [...counts.keys()].filter((status) => status !== 200 && !ACCEPTED_BEFORE.includes(String(status))),
-  ).toEqual([]);
+  expect(failuresIn(counts)).toEqual([]);
 });
 
 it('answers 503 with the reason while a database is failed, and serves it after its start', async () => {
@@ -57,18 +60,58 @@ it('answers 503 with the reason while a database is failed, and serves it after 
   expect(await statusOf(port as number)).toBe(200);
 });
 
-it('refuses no connection of a running instance while the daemon is replaced, and holds its socket again', async () => {
+it('refuses no connection while the daemon is away, also when the instance ends meanwhile', async () => {
   const fathom = await deployment();
   const daemon = await fathom.start();
   const { name } = await signUp(fathom);
   const before = await instance(fathom, name);
-  const port = before.port as number;
-  const prober = startProber(port);
+  const prober = startProber(before.port as number);
   daemon.signal('SIGKILL');
   await daemon.exited;
+  kill(before.pid, 'SIGKILL');
   await fathom.start();
-  kill((await instance(fathom, name)).pid, 'SIGKILL');
-  await untilReplaced(fathom, before);
+  expect(await untilReplaced(fathom, before)).toMatchObject({ port: before.port });
   const counts = await prober.stop();
-  expect(counts.has('ECONNREFUSED')).toBe(false);
+  expect(counts.get(200)).toBeGreaterThan(0);
+  expect(failuresIn(counts)).toEqual([]);
+});
+
+it('holds the sockets of running instances again after the keeper was killed', async () => {
+  const { fathom } = shared;
+  const { name } = await signUp(fathom);
+  const before = await instance(fathom, name);
+  const prober = startProber(before.port as number);
+  const fleetId = fleetIdOf(fathom.dataDir);
+  const keeper = await keeperOf(fleetId);
+  kill(keeper, 'SIGKILL');
+  await until(
+    () =>
+      keeperOf(fleetId).then(
+        (pid) => pid !== keeper,
+        () => false,
+      ),
+    { what: 'the next keeper' },
+  );
+  // It answers requests in their order, and this one comes after those for the sockets.
+  await fathom.client.databases.restart((await signUp(fathom)).name);
+  kill(before.pid, 'SIGKILL');
+  await untilReplaced(fathom, before);
+  expect(failuresIn(await prober.stop())).toEqual([]);
+});
+
+it('leaves no keeper after a stop', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  await signUp(fathom);
+  const fleetId = fleetIdOf(fathom.dataDir);
+  expect(await keeperOf(fleetId)).toBeGreaterThan(0);
+  await daemon.stop();
+  await until(
+    () =>
+      keeperOf(fleetId).then(
+        () => false,
+        () => true,
+      ),
+    { what: 'the keeper to end' },
+  );
 });

@@ -106,7 +106,7 @@ describe('the topic queue', () => {
 
 describe('a daemon that is stopped', () => {
   it('lets a running task finish', async () => {
-    const file = join(fathom.dataDir, 'notes.jsonl');
+    const file = join(fathom.filesDir, 'notes.jsonl');
     const { id } = await fathom.client.queue.add({ type: 'interval', payload: { file, ms: 1_500 } });
     await until(() => existsSync(file), { what: 'the handler to have begun' });
     expect(await daemon.stop(), daemon.output()).toBe(0);

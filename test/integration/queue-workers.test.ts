@@ -62,7 +62,7 @@ describe.each([1, 3])('five workers and the daemon with WORKER_CONCURRENCY=%i', 
     });
     await fathom.start();
     const workers = await startWorkers(fathom, WORKERS);
-    const file = join(fathom.dataDir, 'notes.jsonl');
+    const file = join(fathom.filesDir, 'notes.jsonl');
     await runAll(fathom, file);
     for (const worker of workers) await worker.stop();
 

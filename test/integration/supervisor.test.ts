@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -12,6 +11,7 @@ import {
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
+import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
@@ -77,13 +77,7 @@ describe('the process that starts the others', () => {
     const { fathom } = shared;
     const tenant = await signUp(fathom);
     const before = await instance(fathom, tenant.name);
-    const { pid: daemon } = await fathom.client.daemon.status();
-    const children = (await readFile(`/proc/${daemon}/task/${daemon}/children`, 'utf8')).trim().split(' ');
-    const spawners = children.filter((pid) =>
-      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('spawner'),
-    );
-    expect(spawners).toHaveLength(1);
-    kill(Number(spawners[0]), 'SIGKILL');
+    kill(await keeperOf(fleetIdOf(fathom.dataDir)), 'SIGKILL');
     await writeAndRead(fathom, tenant, 'without it');
     kill(before.pid, 'SIGKILL');
     expect(await untilReplaced(fathom, before)).toMatchObject({

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { SpawnerClient } from '../../daemon/pocketbase/process/spawner/spawner-client.ts';
+import { KeeperClient } from '../../daemon/pocketbase/process/keeper/keeper-client.ts';
 import { bestSandbox, type HostSupport } from '../../daemon/pocketbase/sandbox/level.ts';
 import { SANDBOX_LEVELS, type SandboxLevel } from '../../shared/sandbox.ts';
 import { asAccount, OTHER_ACCOUNT, otherAccountProblem } from '../helpers/other-account.ts';
@@ -94,9 +94,9 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'fathom-sandbox-'));
   await chmod(directory, 0o755);
   attacker = compile(join(directory, 'attacker'));
-  const spawner = new SpawnerClient();
-  support = await spawner.support();
-  spawner.close();
+  const keeper = new KeeperClient();
+  support = await keeper.support();
+  keeper.close();
   return () => rm(directory, { recursive: true, force: true });
 });
 

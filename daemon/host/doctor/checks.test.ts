@@ -290,7 +290,7 @@ describe('warns about', () => {
     ['few open files', { openFiles: 1024 }, 'open_files', 'LimitNOFILE'],
     ['no notifications', { sockets: { held: false, reason: 'EINVAL' } }, 'sockets', 'seccomp'],
     ['no Landlock', { sandbox: { level: 'syscalls', reason: 'old kernel' } }, 'sandbox', 'docs/security.md'],
-    ['a spawner that does not run', { sandbox: { problem: 'EACCES' } }, 'sandbox', 'other findings'],
+    ['a keeper that does not run', { sandbox: { problem: 'EACCES' } }, 'sandbox', 'other findings'],
     ['an unknown setting', { config: { valid: true, warnings: ['odd'] } }, 'config', '.env.sample'],
   ])('%s', (_what, changes, id, remedy) => {
     expect(findProblems(changes)).toEqual([

@@ -94,10 +94,25 @@ export async function isLoaded(unit: string): Promise<boolean> {
   return (await run('systemctl', ['show', '--property', 'LoadState', '--value', unit])) !== 'not-found';
 }
 
-/** The last lines in the log of the service. */
+/** systemd reports each instance that outlives the daemon, as is intended. */
+const OUTLIVING =
+  /^\S+: (?:Unit process \d+ .* remains running|Found left-over process)|^This usually indicates unclean termination/;
+
+/** The last lines in the log of the service, without those about processes that outlive the daemon. */
 export async function readServiceLog(): Promise<string[]> {
-  const text = await run('journalctl', ['--unit', SERVICE, '--lines', '15', '--output', 'cat', '--no-pager']);
-  return text.split('\n');
+  const text = await run('journalctl', [
+    '--unit',
+    SERVICE,
+    '--lines',
+    '500',
+    '--output',
+    'cat',
+    '--no-pager',
+  ]);
+  return text
+    .split('\n')
+    .filter((line) => !OUTLIVING.test(line))
+    .slice(-15);
 }
 
 /** Whether the directory is a git checkout: it contains the sources, a release does not. */

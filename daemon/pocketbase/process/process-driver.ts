@@ -24,11 +24,12 @@ import {
   inheritedEnvironment,
   instanceArguments,
 } from './command.ts';
+import { KeeperClient } from './keeper/keeper-client.ts';
+import type { KeeperPlace } from './keeper/keeper-link.ts';
+import type { HoldResult, ProcessExit } from './keeper/keeper-protocol.ts';
 import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { niceOf } from './priority.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
-import { SpawnerClient } from './spawner/spawner-client.ts';
-import type { ProcessExit } from './spawner/spawner-protocol.ts';
 
 export type { ProcessExit };
 
@@ -104,7 +105,7 @@ const ADOPTED_POLL_MS = 250;
 
 export class ChildProcessDriver implements ProcessDriver {
   readonly #fleetId: string;
-  readonly #spawner = new SpawnerClient();
+  readonly #keeper: KeeperClient;
   readonly #clock: Clock;
   readonly #hashes = new ExecutableHashes();
   readonly #closed = new AbortController();
@@ -114,8 +115,19 @@ export class ChildProcessDriver implements ProcessDriver {
   /** By program. It does not change while this daemon runs, and the status asks for it all the time. */
   readonly #planned = new Map<string, Sandbox>();
   #handoverProblem: Promise<string | null> | null = null;
+  /** Processes that may listen on a port, by pid. */
+  readonly #listening = new Map<number, { port: number; startTime: number }>();
 
-  constructor(options: { fleetId: string; clock: Clock; sandboxes: SandboxSettings }) {
+  /** @param options.keeper of a keeper that outlives this process; without it, the keeper ends with this process */
+  constructor(options: {
+    fleetId: string;
+    clock: Clock;
+    sandboxes: SandboxSettings;
+    keeper?: Pick<KeeperPlace, 'socketPath' | 'logFile'>;
+  }) {
+    this.#keeper = new KeeperClient(options.keeper ? { ...options.keeper, fleetId: options.fleetId } : null, {
+      onLost: () => void this.#takeSockets(),
+    });
     this.#fleetId = options.fleetId;
     this.#clock = options.clock;
     this.#sandboxes = options.sandboxes;
@@ -126,7 +138,7 @@ export class ChildProcessDriver implements ProcessDriver {
     const known = this.#planned.get(program);
     if (known) return known;
     const { kind } = readProgram(program);
-    const planned = plannedSandbox(this.#sandboxes.setting, await this.#spawner.support(), kind);
+    const planned = plannedSandbox(this.#sandboxes.setting, await this.#keeper.support(), kind);
     this.#planned.set(program, planned);
     return planned;
   }
@@ -189,7 +201,7 @@ export class ChildProcessDriver implements ProcessDriver {
     problem: string | null,
   ): Promise<InstanceProcess> {
     // The process writes its own log: it continues without the daemon, and bursts do not load the daemon.
-    const { pid, startTime, logProblem, sandbox, cgroupProblem, exited } = await this.#spawner.spawn({
+    const { pid, startTime, logProblem, sandbox, cgroupProblem, exited } = await this.#keeper.spawn({
       file: command.binary,
       args: instanceArguments(command),
       env: {
@@ -208,7 +220,7 @@ export class ChildProcessDriver implements ProcessDriver {
       sandbox: sandboxOf(command, this.#sandboxes),
     });
     setOomScore(pid, oomScoreOf(command.kind, readOomScore('self') ?? 0));
-    return {
+    const started: InstanceProcess = {
       pid,
       startTime,
       logProblem,
@@ -222,6 +234,8 @@ export class ChildProcessDriver implements ProcessDriver {
       mayListen: () => mayListen(pid, startTime),
       limitMemory: (limitBytes) => this.#limitMemory(cgroup, limitBytes),
     };
+    if (command.mode !== 'migrate') void this.#noteListening(started, command.port);
+    return started;
   }
 
   async #limitMemory(cgroup: InstanceCgroup | null, limitBytes: number | null): Promise<void> {
@@ -231,15 +245,46 @@ export class ChildProcessDriver implements ProcessDriver {
 
   async hold(host: string, port: number): Promise<boolean | null> {
     const address = isIP(host) === 0 ? (await lookup(host, { order: 'ipv4first' })).address : host;
-    const result = await this.#spawner.hold({ kind: 'hold', address, port });
-    if (result === 'held') this.#held.add(port);
+    const result = await this.#hold({ kind: 'hold', address, port });
     return result === 'unsupported' ? null : result === 'held';
   }
 
-  async take({ pid }: InstanceProcess, port: number): Promise<boolean> {
-    const isHeld = (await this.#spawner.hold({ kind: 'take', pid, port })) === 'held';
-    if (isHeld) this.#held.add(port);
-    return isHeld;
+  async take({ pid, startTime, exited }: InstanceProcess, port: number): Promise<boolean> {
+    void this.#noteListening({ pid, startTime, exited }, port);
+    return (await this.#hold({ kind: 'take', pid, port })) === 'held';
+  }
+
+  /** Notes the port of a process until its exit. */
+  async #noteListening(
+    { pid, startTime, exited }: Pick<InstanceProcess, 'pid' | 'startTime' | 'exited'>,
+    port: number,
+  ): Promise<void> {
+    const entry = { port, startTime };
+    this.#listening.set(pid, entry);
+    await exited;
+    if (this.#listening.get(pid) === entry) this.#listening.delete(pid);
+  }
+
+  /** Best effort, after the keeper has ended: the next one takes the sockets of running processes. */
+  async #takeSockets(): Promise<void> {
+    this.#held.clear();
+    if (this.#closed.signal.aborted) return;
+    for (const [pid, { port, startTime }] of this.#listening) {
+      if (isAlive(pid, startTime)) await this.#hold({ kind: 'take', pid, port });
+    }
+  }
+
+  /** Without a keeper, the socket is not held. */
+  async #hold(request: Parameters<KeeperClient['hold']>[0]): Promise<HoldResult> {
+    let result: HoldResult;
+    try {
+      result = await this.#keeper.hold(request);
+    } catch {
+      result = 'unsupported';
+    }
+    if (result === 'held') this.#held.add(request.port);
+    else this.#held.delete(request.port);
+    return result;
   }
 
   /** Whether connections to the port wait for an instance while no process accepts them. */
@@ -249,16 +294,16 @@ export class ChildProcessDriver implements ProcessDriver {
 
   release(port: number): void {
     this.#held.delete(port);
-    this.#spawner.tell({ kind: 'release', port });
+    this.#keeper.tell({ kind: 'release', port });
   }
 
   explain(port: number, problem: Unavailable, when: 'now' | 'later'): void {
-    this.#spawner.tell({ kind: 'explain', port, problem, when });
+    this.#keeper.tell({ kind: 'explain', port, problem, when });
   }
 
   /** Whether sockets are held on this host. */
   async sockets(): Promise<{ held: boolean; reason: string | null }> {
-    this.#handoverProblem ??= this.#spawner.support().then(({ handoverProblem }) => handoverProblem);
+    this.#handoverProblem ??= this.#keeper.support().then(({ handoverProblem }) => handoverProblem);
     const reason = await this.#handoverProblem;
     return { held: reason === null, reason };
   }
@@ -266,7 +311,7 @@ export class ChildProcessDriver implements ProcessDriver {
   /** Stops to wait for exits, so that the daemon can exit. The processes keep running. */
   close(): void {
     this.#closed.abort();
-    this.#spawner.close();
+    this.#keeper.close();
   }
 
   adopt(found: FoundProcess): InstanceProcess {
@@ -276,7 +321,7 @@ export class ChildProcessDriver implements ProcessDriver {
       pid,
       startTime,
       sandbox,
-      exited: this.#leaveCgroup(this.#pollExit(pid, startTime), { pid, startTime, cgroup }),
+      exited: this.#leaveCgroup(this.#exitOf({ pid, startTime }), { pid, startTime, cgroup }),
       signal: (signal) => isThatProcess(pid, startTime) && signalGroup(pid, signal),
       mayListen: () => mayListen(pid, startTime),
       limitMemory: (limitBytes) => this.#limitMemory(cgroup, limitBytes),
@@ -284,6 +329,8 @@ export class ChildProcessDriver implements ProcessDriver {
   }
 
   async find(): Promise<FoundProcess[]> {
+    // Connects to the keeper of an earlier daemon, which reports their exits.
+    await this.#keeper.support();
     const processes = await findByEnvironment(FLEET_VARIABLE, this.#fleetId);
     const ticksNow = await bootTicks();
     const describe = async (process: ProcessIdentity): Promise<FoundProcess> => ({
@@ -314,6 +361,17 @@ export class ChildProcessDriver implements ProcessDriver {
     // Not awaited: processes that it left must not delay the next start.
     void cgroup.remove();
     return isOutOfMemory ? { ...exit, isOutOfMemory } : exit;
+  }
+
+  /** The exit of a process of an earlier daemon. Its keeper reports it, if the keeper has started the process. */
+  async #exitOf({ pid, startTime }: { pid: number; startTime: number }): Promise<ProcessExit> {
+    const reported = await Promise.race([
+      this.#keeper.exitOf({ pid, startTime }),
+      new Promise<null>((resolve) => {
+        this.#closed.signal.addEventListener('abort', () => resolve(null), { once: true });
+      }),
+    ]);
+    return reported ?? this.#pollExit(pid, startTime);
   }
 
   async #pollExit(pid: number, startTime: number): Promise<ProcessExit> {

@@ -76,6 +76,7 @@ export const SYSCALL = {
   prlimit64: 302,
   sched_setattr: 314,
   seccomp: 317,
+  memfd_create: 319,
   clone3: 435,
   pidfd_open: 434,
   pidfd_getfd: 438,

@@ -12,6 +12,16 @@ import { startUnavailableServer } from './unavailable-server.ts';
 const MAX_WAIT_MS = 60_000;
 const F_DUPFD_CLOEXEC = 1030;
 
+export interface HeldPortState {
+  port: number;
+  /** The descriptor of the socket. */
+  socket: number;
+  address: string | null;
+  /** Whether a process accepts connections, or they wait, or they get an answer. */
+  mode: 'accepted' | 'waits' | 'answers';
+  problem: Unavailable;
+}
+
 /**
  * The listening sockets of all databases. A socket stays open while no process of its database runs: connections wait
  * then, or get status 503 with the reason.
@@ -24,10 +34,27 @@ export class HeldPorts {
     this.#libc = libc;
   }
 
+  /** What the next program needs to hold the same sockets. */
+  state(): HeldPortState[] {
+    return Array.from(this.#ports, ([port, held]) => ({ port, ...held.state() }));
+  }
+
+  /** Continues with the sockets of the program before. */
+  restore(states: readonly HeldPortState[]): void {
+    for (const state of states) {
+      const held = new HeldPort(this.#libc, state);
+      this.#ports.set(state.port, held);
+      held.resume(state);
+    }
+  }
+
   /** Opens the socket of a port. Does nothing when it is open. @throws an Error with the code of the system call */
   hold(address: string, port: number): void {
-    if (this.#ports.has(port)) return;
-    this.#ports.set(port, new HeldPort(this.#libc, openListeningSocket(this.#libc, address, port)));
+    const held = this.#ports.get(port);
+    if (held && (held.address ?? address) === address) return;
+    this.release(port);
+    const socket = openListeningSocket(this.#libc, address, port);
+    this.#ports.set(port, new HeldPort(this.#libc, { address, socket }));
   }
 
   /** Takes the socket with which a process listens. False when the kernel does not allow it. */
@@ -35,8 +62,13 @@ export class HeldPorts {
     if (this.#ports.has(port)) return true;
     const socket = takeListeningSocket(this.#libc, pid, port);
     if (socket === null) return false;
-    this.#ports.set(port, new HeldPort(this.#libc, socket));
+    this.#ports.set(port, new HeldPort(this.#libc, { address: null, socket }));
     return true;
+  }
+
+  /** Closes all sockets except those of some ports. */
+  keepOnly(kept: ReadonlySet<number>): void {
+    for (const port of this.#ports.keys()) if (!kept.has(port)) this.release(port);
   }
 
   /** Closes the socket. A running process keeps its own copy. */
@@ -54,9 +86,14 @@ export class HeldPorts {
 
   /** For a process that starts on the port; null when the socket is not held. */
   handover(port: number): Handover | null {
+    this.#ports.get(port)?.wait();
+    return this.handoverOf(port);
+  }
+
+  /** For a process that has started; null when the socket is not held. */
+  handoverOf(port: number): Handover | null {
     const held = this.#ports.get(port);
     if (!held) return null;
-    held.wait();
     return {
       port,
       socket: () => (this.#ports.get(port) === held ? held.socket : null),
@@ -73,6 +110,8 @@ export class HeldPorts {
 /** What happens to connections while no process accepts them. */
 class HeldPort {
   readonly socket: number;
+  /** Null for a socket of an adopted process. */
+  readonly address: string | null;
   readonly #libc: Libc;
   #problem = STARTING;
   #server: Server | null = null;
@@ -80,9 +119,21 @@ class HeldPort {
   #overdue = false;
   #deadline: NodeJS.Timeout | null = null;
 
-  constructor(libc: Libc, socket: number) {
+  constructor(libc: Libc, { socket, address }: { socket: number; address: string | null }) {
     this.#libc = libc;
     this.socket = socket;
+    this.address = address;
+  }
+
+  state(): Omit<HeldPortState, 'port'> {
+    const answers = this.#server === null ? 'waits' : 'answers';
+    const mode = this.#server === null && this.#deadline === null ? 'accepted' : answers;
+    return { socket: this.socket, address: this.address, mode, problem: this.#problem };
+  }
+
+  resume({ mode, problem }: Pick<HeldPortState, 'mode' | 'problem'>): void {
+    if (mode === 'waits') this.wait();
+    if (mode === 'answers') this.answer(problem);
   }
 
   /** Connections wait, at most `MAX_WAIT_MS`. Repeated starts do not prolong that. */

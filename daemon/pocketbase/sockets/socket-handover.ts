@@ -80,6 +80,15 @@ export interface Handover {
   onListen: () => void;
 }
 
+/** A process that is answered. */
+export interface HandoverState {
+  /** The descriptor of its filter. */
+  notifications: number;
+  port: number;
+  /** See `Waiting`. */
+  bound: number | null;
+}
+
 interface Waiting extends Handover {
   /** The socket of the process whose bind(2) was answered. */
   bound: number | null;
@@ -110,14 +119,22 @@ export class SocketHandover {
     const channel = openChannel(this.#libc);
     return {
       calls: (memory) => filterCalls(memory, channel.childs),
-      begin: (handover) => this.#begin(receiveDescriptor(this.#libc, channel.own), handover),
+      begin: (handover) => {
+        const notifications = receiveDescriptor(this.#libc, channel.own);
+        if (notifications !== null) this.resume(notifications, handover, null);
+      },
       close: () => closeChannel(channel),
     };
   }
 
-  #begin(notifications: number | null, handover: Handover): void {
-    if (notifications === null) return;
-    this.#waiting.set(notifications, { ...handover, bound: null });
+  /** What the next program needs to answer the same processes. */
+  state(): HandoverState[] {
+    return Array.from(this.#waiting, ([notifications, { port, bound }]) => ({ notifications, port, bound }));
+  }
+
+  /** Continues to answer a process. */
+  resume(notifications: number, handover: Handover, bound: number | null): void {
+    this.#waiting.set(notifications, { ...handover, bound });
     const event = Buffer.alloc(EVENT_BYTES);
     event.writeUInt32LE(EPOLL_IN, 0);
     event.writeInt32LE(notifications, 4);

@@ -12,7 +12,7 @@ import type { SettingsInput } from '../../../../shared/settings-files.ts';
 import { packageRoot, packageVersion } from '../../../base/package.ts';
 import { type Config, loadConfig } from '../../../config/config.ts';
 import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
-import { SpawnerClient } from '../../../pocketbase/process/spawner/spawner-client.ts';
+import { KeeperClient } from '../../../pocketbase/process/keeper/keeper-client.ts';
 import { readProgram } from '../../../pocketbase/sandbox/file-view.ts';
 import { plannedSandbox } from '../../../pocketbase/sandbox/level.ts';
 import {
@@ -92,7 +92,7 @@ export async function gatherFacts(
     resources: { memory_total_bytes: totalmem(), processors: availableParallelism() },
     databases,
     flock,
-    ...(await spawnerFacts(status, config, binary)),
+    ...(await keeperFacts(status, config, binary)),
     cgroup: status?.cgroup ?? null,
     daemon,
     fathomVersion: packageVersion(),
@@ -184,16 +184,16 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
 }
 
 /** The answer of the daemon, or that of this host while no daemon answers. */
-async function spawnerFacts(
+async function keeperFacts(
   status: Partial<DaemonStatus> | null,
   config: Config | null,
   binary: HostFacts['binary'],
 ): Promise<Pick<HostFacts, 'sandbox' | 'sockets'>> {
   if (status !== null) return { sandbox: status.sandbox ?? null, sockets: status.sockets ?? null };
   if (config === null || !binary.usable) return { sandbox: null, sockets: null };
-  const spawner = new SpawnerClient();
+  const keeper = new KeeperClient();
   try {
-    const support = await spawner.support();
+    const support = await keeper.support();
     const { kind } = readProgram(binary.path);
     return {
       sandbox: plannedSandbox(config.sandbox, support, kind),
@@ -202,7 +202,7 @@ async function spawnerFacts(
   } catch (error) {
     return { sandbox: { problem: messageOf(error) }, sockets: null };
   } finally {
-    spawner.close();
+    keeper.close();
   }
 }
 

@@ -1,4 +1,7 @@
-/** Messages between the daemon and the spawner. */
+/**
+ * Messages between the daemon and the keeper: one line of JSON each. `hello` and `replace` never change, because a daemon
+ * of another release sends and reads them too.
+ */
 import type { Sandbox } from '../../../../shared/api/instances.ts';
 import type { SandboxRequest } from '../../sandbox/launcher.ts';
 import type { HostSupport } from '../../sandbox/level.ts';
@@ -14,6 +17,7 @@ export interface ProcessExit {
 
 export interface SpawnRequest {
   id: number;
+  kind: 'spawn';
   /** The path of the program. */
   file: string;
   args: string[];
@@ -24,7 +28,7 @@ export interface SpawnRequest {
   lockFile: string;
   /** Its nice value. */
   nice: number;
-  /** The directory of a cgroup that the process starts in; null for that of the spawner. */
+  /** The directory of a cgroup that the process starts in; null for that of the keeper. */
   cgroup: string | null;
   sandbox: SandboxRequest;
 }
@@ -73,33 +77,70 @@ export interface SupportRequest {
   kind: 'support';
 }
 
-/** Checks that the spawner responds. */
-export interface SpawnerPing {
+/** Checks that the keeper responds. */
+export interface PingRequest {
   id: number;
   kind: 'ping';
 }
 
-export interface SpawnerSupport extends HostSupport {
+export interface KeeperSupport extends HostSupport {
   /** Why listening sockets cannot be handed over to processes; null when they can. */
   handoverProblem: string | null;
 }
 
-export type SpawnerReport =
+/** A process that the keeper started. With its start time, a pid identifies a process. */
+export interface Child {
+  pid: number;
+  startTime: number;
+}
+
+/** The first message of a keeper. */
+export interface Hello {
+  id: 0;
+  kind: 'hello';
+  pid: number;
+  /** Identifies the program, see `programIdentity`. */
+  identity: string;
+  children: Child[];
+}
+
+/** The keeper becomes another program. Its processes and sockets stay. */
+export interface ReplaceRequest {
+  id: number;
+  kind: 'replace';
+  /** The path of Node, and its arguments. */
+  node: string;
+  args: string[];
+  identity: string;
+}
+
+/** The daemon ends. Without processes, the keeper ends too. */
+export interface GoodbyeRequest {
+  id: number;
+  kind: 'goodbye';
+}
+
+export interface StartedProcess extends Child {
+  /** Why the log file could not be opened; null when it is open. */
+  logProblem: string | null;
+  sandbox: Sandbox;
+  /** Why the process is not in its cgroup; null when it is. */
+  cgroupProblem: string | null;
+}
+
+export type KeeperRequest =
+  | SpawnRequest
+  | PortRequest
+  | SupportRequest
+  | PingRequest
+  | ReplaceRequest
+  | GoodbyeRequest;
+
+export type KeeperReport =
+  | Hello
   | { id: number; kind: 'pong' }
-  | { id: number; kind: 'support'; support: SpawnerSupport }
+  | { id: number; kind: 'support'; support: KeeperSupport }
   | { id: number; kind: 'hold'; result: HoldResult }
-  /**
-   * `logProblem`: why the log file could not be opened; null when it is open. `cgroupProblem`: why the process is not in
-   * its cgroup; null when it is.
-   */
-  | {
-      id: number;
-      kind: 'spawned';
-      pid: number;
-      startTime: number;
-      logProblem: string | null;
-      sandbox: Sandbox;
-      cgroupProblem: string | null;
-    }
+  | ({ id: number; kind: 'spawned' } & StartedProcess)
   | { id: number; kind: 'failed'; code: string | null; message: string; path: string | null }
-  | ({ id: number; kind: 'exited' } & ProcessExit);
+  | { id: 0; kind: 'exited'; pid: number; exit: ProcessExit };

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { scratch } from '../../../../test/helpers/scratch.ts';
+import { LOCKED_EXIT_CODE } from '../command.ts';
+import { KeeperClient } from './keeper-client.ts';
+
+const requestIn = (directory: string) => ({
+  file: '/bin/true',
+  args: [] as string[],
+  env: {},
+  logFile: join(directory, 'log'),
+  lockFile: join(directory, 'lock'),
+  nice: 0,
+  cgroup: null,
+  sandbox: {
+    setting: 'auto' as const,
+    fleetDirectories: [],
+    dataDir: join(directory, 'data'),
+    temporaryDir: join(directory, 'tmp'),
+    readable: [],
+    port: null,
+  },
+});
+
+it('waits longer for the first response of a keeper that is starting', async () => {
+  const client = new KeeperClient(null, { responseTimeoutMs: 1 });
+  onTestFinished(() => client.close());
+  expect((await client.spawn(requestIn(await scratch()))).pid).toBeGreaterThan(0);
+});
+
+it('reports the exit of a process that ends at once', async () => {
+  const directory = await scratch();
+  const place = {
+    socketPath: join(directory, 'socket'),
+    logFile: join(directory, 'keeper.log'),
+    fleetId: directory,
+  };
+  const client = new KeeperClient(place);
+  onTestFinished(() => client.close());
+  const sleep = { ...requestIn(directory), file: '/bin/sleep', args: ['600'] };
+  const [holder, ...others] = await Promise.all(Array.from({ length: 5 }, () => client.spawn(sleep)));
+  expect(await Promise.all(others.map(({ exited }) => exited))).toEqual(
+    others.map(() => ({ code: LOCKED_EXIT_CODE, signal: null })),
+  );
+  process.kill(holder?.pid ?? 0, 'SIGKILL');
+  expect(await holder?.exited).toEqual({ code: null, signal: 'SIGKILL' });
+});

@@ -1,0 +1,248 @@
+import { ForkedKeeper, type KeeperLink, type KeeperPlace, LastingKeeper } from './keeper-link.ts';
+import type {
+  Child,
+  ExplainRequest,
+  HoldRequest,
+  HoldResult,
+  KeeperReport,
+  KeeperRequest,
+  KeeperSupport,
+  ProcessExit,
+  ReleaseRequest,
+  SpawnRequest,
+  StartedProcess,
+  TakeRequest,
+} from './keeper-protocol.ts';
+
+export interface Spawned extends StartedProcess {
+  /** Resolves with the exit; with null when the keeper ended first and the exit is unknown. */
+  exited: Promise<ProcessExit | null>;
+}
+
+/** The timeout of a running keeper. A response takes milliseconds, and a second on an overloaded host. */
+const RESPONSE_TIMEOUT_MS = 5_000;
+/** The timeout of a starting keeper. Node takes many seconds to start on an overloaded host. */
+const START_TIMEOUT_MS = 60_000;
+const PING_EVERY_MS = 5_000;
+
+class KeeperTimeout extends Error {
+  constructor() {
+    super('the keeper process did not respond in time and was replaced');
+  }
+}
+
+/** A request without its id. */
+type Unsent<Request> = Request extends unknown ? Omit<Request, 'id'> : never;
+
+interface Answer {
+  report: KeeperReport;
+  /** Of a started process. Its exit can be reported together with its start. */
+  exited: Promise<ProcessExit | null> | null;
+}
+
+interface Pending {
+  keeper: KeeperLink;
+  resolve: (answer: Answer) => void;
+  reject: (error: Error) => void;
+}
+
+interface Waiting {
+  keeper: KeeperLink;
+  exited: PromiseWithResolvers<ProcessExit | null>;
+}
+
+/** Starts processes and holds sockets through the keeper. Starts the keeper when none runs. */
+export class KeeperClient {
+  readonly #place: KeeperPlace | null;
+  /** Called when a keeper has ended unexpectedly. */
+  readonly #onLost: () => void;
+  readonly #responseTimeoutMs: number;
+  #keeper: KeeperLink | null = null;
+  /** Keepers that have sent a report, so their start is complete. */
+  readonly #started = new WeakSet<KeeperLink>();
+  #lastId = 0;
+  readonly #pending = new Map<number, Pending>();
+  /** Running processes by pid. */
+  readonly #running = new Map<number, Waiting>();
+
+  /** @param place of a keeper that outlives this process; null for one that ends with it */
+  constructor(
+    place: KeeperPlace | null = null,
+    {
+      onLost = () => {},
+      responseTimeoutMs = RESPONSE_TIMEOUT_MS,
+    }: { onLost?: () => void; responseTimeoutMs?: number } = {},
+  ) {
+    this.#place = place;
+    this.#onLost = onLost;
+    this.#responseTimeoutMs = responseTimeoutMs;
+  }
+
+  /**
+   * Starts a process. A keeper that does not respond is replaced, and the request is sent once more.
+   *
+   * @throws the error of spawn(2) or open(2)
+   */
+  async spawn(request: Omit<SpawnRequest, 'id' | 'kind'>): Promise<Spawned> {
+    try {
+      return await this.#spawn({ ...request, kind: 'spawn' });
+    } catch (error) {
+      if (!(error instanceof KeeperTimeout)) throw error;
+      return this.#spawn({ ...request, kind: 'spawn' });
+    }
+  }
+
+  async #spawn(request: Unsent<SpawnRequest>): Promise<Spawned> {
+    const { report, exited } = await this.#ask(request);
+    if (report.kind !== 'spawned' || exited === null) throw unexpected(report);
+    const { pid, startTime, logProblem, sandbox, cgroupProblem } = report;
+    return { pid, startTime, logProblem, sandbox, cgroupProblem, exited };
+  }
+
+  /** What the host offers for sandboxes and sockets. */
+  async support(): Promise<KeeperSupport> {
+    const { report } = await this.#ask({ kind: 'support' });
+    if (report.kind !== 'support') throw unexpected(report);
+    return report.support;
+  }
+
+  /** Opens or takes the listening socket of a port. */
+  async hold(request: Unsent<HoldRequest | TakeRequest>): Promise<HoldResult> {
+    const { report } = await this.#ask(request);
+    if (report.kind !== 'hold') throw unexpected(report);
+    return report.result;
+  }
+
+  /** Closes or explains the socket of a port. A keeper that does not run has none. */
+  tell(request: Unsent<ReleaseRequest | ExplainRequest>): void {
+    if (this.#keeper?.isOpen) this.#keeper.send({ ...request, id: 0 });
+  }
+
+  /**
+   * The exit of a process that the keeper had started for an earlier daemon: null when the keeper ends first. Null instead
+   * of a promise for another process.
+   */
+  exitOf({ pid, startTime }: Child): Promise<ProcessExit | null> | null {
+    const keeper = this.#keeper;
+    const isChild = keeper?.children.some((child) => child.pid === pid && child.startTime === startTime);
+    if (!keeper?.isOpen || !isChild) return null;
+    const known = this.#running.get(pid);
+    if (known) return known.exited.promise;
+    const exited = Promise.withResolvers<ProcessExit | null>();
+    this.#running.set(pid, { keeper, exited });
+    return exited.promise;
+  }
+
+  /** Sends a request and waits for the report with its id. */
+  async #ask(request: Unsent<KeeperRequest>): Promise<Answer> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const keeper = this.#runningKeeper();
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#pending.set(id, { keeper, resolve, reject });
+    const cancelTimeout = this.#startTimeout(keeper, true);
+    try {
+      keeper.send({ ...request, id });
+      return await promise;
+    } finally {
+      cancelTimeout();
+      this.#pending.delete(id);
+    }
+  }
+
+  /**
+   * Replaces the keeper after the timeout, unless the returned function is called first.
+   *
+   * @param keepsRunning whether this process must not end before the response, as for a command that only asks this
+   */
+  #startTimeout(keeper: KeeperLink, keepsRunning: boolean): () => void {
+    const timeoutMs = this.#started.has(keeper) ? this.#responseTimeoutMs : START_TIMEOUT_MS;
+    const timer = setTimeout(() => this.#replace(keeper), timeoutMs);
+    if (!keepsRunning) timer.unref();
+    return () => clearTimeout(timer);
+  }
+
+  /** Pings the keeper: a stopped or hung one would report no more exits. */
+  #watch(keeper: KeeperLink): void {
+    let cancelTimeout: (() => void) | null = null;
+    const pings = setInterval(() => {
+      if (cancelTimeout) return;
+      cancelTimeout = this.#startTimeout(keeper, false);
+      keeper.send({ id: 0, kind: 'ping' });
+    }, PING_EVERY_MS);
+    pings.unref();
+    keeper.on('report', (report) => {
+      if (report.kind !== 'pong') return;
+      cancelTimeout?.();
+      cancelTimeout = null;
+    });
+    keeper.once('closed', () => {
+      clearInterval(pings);
+      cancelTimeout?.();
+    });
+  }
+
+  #replace(keeper: KeeperLink): void {
+    keeper.kill();
+    this.#abandon(keeper, new KeeperTimeout());
+    keeper.emit('closed', new KeeperTimeout());
+  }
+
+  close(): void {
+    this.#keeper?.close();
+    this.#keeper = null;
+  }
+
+  #runningKeeper(): KeeperLink {
+    if (this.#keeper?.isOpen) return this.#keeper;
+    const keeper = this.#place === null ? new ForkedKeeper() : new LastingKeeper(this.#place);
+    keeper.on('report', (report) => {
+      this.#started.add(keeper);
+      this.#receive(keeper, report);
+    });
+    keeper.once('closed', (error) => this.#abandon(keeper, error));
+    this.#watch(keeper);
+    this.#keeper = keeper;
+    return keeper;
+  }
+
+  #receive(keeper: KeeperLink, report: KeeperReport): void {
+    if (report.kind === 'exited') {
+      this.#running.get(report.pid)?.exited.resolve(report.exit);
+      this.#running.delete(report.pid);
+      return;
+    }
+    let exited: Answer['exited'] = null;
+    if (report.kind === 'spawned') {
+      const exit = Promise.withResolvers<ProcessExit | null>();
+      this.#running.set(report.pid, { keeper, exited: exit });
+      exited = exit.promise;
+    }
+    const pending = this.#pending.get(report.id);
+    if (report.kind === 'failed') {
+      const { message, code, path } = report;
+      pending?.reject(Object.assign(new Error(message), { code, ...(path === null ? {} : { path }) }));
+    } else pending?.resolve({ report, exited });
+  }
+
+  /** Fails the pending requests of a keeper. Exits of its running processes have to be polled from now on. */
+  #abandon(keeper: KeeperLink, error: Error): void {
+    const isLost = this.#keeper === keeper;
+    if (isLost) this.#keeper = null;
+    for (const [id, { keeper: owner, reject }] of this.#pending) {
+      if (owner !== keeper) continue;
+      reject(error);
+      this.#pending.delete(id);
+    }
+    for (const [pid, { keeper: owner, exited }] of this.#running) {
+      if (owner !== keeper) continue;
+      exited.resolve(null);
+      this.#running.delete(pid);
+    }
+    if (isLost) this.#onLost();
+  }
+}
+
+function unexpected({ kind }: KeeperReport): Error {
+  return new Error(`the keeper answered with '${kind}'`);
+}
