@@ -38,6 +38,7 @@ const ATTACKS = {
     'clone-namespace',
     'shared-memory',
     'other-interface',
+    'new-session',
   ],
   files: [
     'read-database',
@@ -57,7 +58,7 @@ const ATTACKS = {
     'read-environment',
     'list-processes',
   ],
-  full: ['listen-elsewhere'],
+  full: ['listen-elsewhere', 'listen-anywhere'],
 } as const;
 
 /** What PocketBase itself needs. */

@@ -97,6 +97,8 @@ const DENIED: Record<string, readonly number[]> = {
   'attributes of files by path': [90, 268, 92, 94, 260, 132, 235, 261],
   // setxattr, lsetxattr, removexattr, lremovexattr
   'extended attributes by path': [188, 189, 197, 198],
+  // setsid, setpgid: a stop signals the process group
+  'process group': [112, 109],
   // mknod, mknodat, open_by_handle_at
   files: [133, 259, 304],
   // shmget, shmat, shmctl, semget, semop, semctl, semtimedop, msgget, msgsnd, msgrcv, msgctl, mq_open, mq_unlink

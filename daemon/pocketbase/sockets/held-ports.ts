@@ -85,13 +85,13 @@ export class HeldPorts {
   }
 
   /** For a process that starts on the port; null when the socket is not held. */
-  handover(port: number): Handover | null {
+  handover(port: number): Omit<Handover, 'isOnly'> | null {
     this.#ports.get(port)?.wait();
     return this.handoverOf(port);
   }
 
   /** For a process that has started; null when the socket is not held. */
-  handoverOf(port: number): Handover | null {
+  handoverOf(port: number): Omit<Handover, 'isOnly'> | null {
     const held = this.#ports.get(port);
     if (!held) return null;
     return {

@@ -49,6 +49,7 @@ const MSG_DONTWAIT_CLOEXEC = 0x40 | 0x4000_0000;
 const CONTROL_BYTES = 24;
 const DESCRIPTOR_AT = 16;
 const EAGAIN = 11;
+const EACCES = 13;
 const MAX_ADDRESS_BYTES = 28;
 
 const EPOLL_CLOEXEC = O_CLOEXEC;
@@ -78,6 +79,8 @@ export interface Handover {
   socket: () => number | null;
   /** Called right before the process listens. */
   onListen: () => void;
+  /** Whether the process may listen on this port alone. */
+  isOnly: boolean;
 }
 
 /** A process that is answered. */
@@ -87,6 +90,8 @@ export interface HandoverState {
   port: number;
   /** See `Waiting`. */
   bound: number | null;
+  /** See `Handover`. */
+  isOnly: boolean;
 }
 
 interface Waiting extends Handover {
@@ -129,7 +134,12 @@ export class SocketHandover {
 
   /** What the next program needs to answer the same processes. */
   state(): HandoverState[] {
-    return Array.from(this.#waiting, ([notifications, { port, bound }]) => ({ notifications, port, bound }));
+    return Array.from(this.#waiting, ([notifications, { port, bound, isOnly }]) => ({
+      notifications,
+      port,
+      bound,
+      isOnly,
+    }));
   }
 
   /** Continues to answer a process. */
@@ -194,8 +204,12 @@ export class SocketHandover {
         waiting.onListen();
         done = this.#replaceDescriptor(fd, id, socket, target);
       }
+    } else if (waiting?.isOnly === true && number === SYSCALL.listen) {
+      // Landlock restricts bind(2). Without it, the kernel would choose a port.
+      this.#respond(fd, id, { error: -EACCES, flags: 0 });
+      return;
     }
-    this.#respond(fd, id, done ? 0 : CONTINUE);
+    this.#respond(fd, id, { error: 0, flags: done ? 0 : CONTINUE });
   }
 
   #replaceDescriptor(fd: number, id: bigint, socket: number, target: number): boolean {
@@ -208,9 +222,10 @@ export class SocketHandover {
     return this.#libc.syscall(SYSCALL.ioctl, fd, ADD_DESCRIPTOR, this.#libc.addressOf(request)) >= 0;
   }
 
-  #respond(fd: number, id: bigint, flags: number): void {
+  #respond(fd: number, id: bigint, { error, flags }: { error: number; flags: number }): void {
     const response = Buffer.alloc(RESPONSE_BYTES);
     response.writeBigUInt64LE(id, 0);
+    response.writeInt32LE(error, 16);
     response.writeUInt32LE(flags, 20);
     // Fails when the process has ended; the next wait reports that.
     this.#libc.syscall(SYSCALL.ioctl, fd, RESPOND, this.#libc.addressOf(response));

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { UNAVAILABLE_STATUS, type Unavailable } from './unavailable.ts';
 
 const HEADERS_TIMEOUT_MS = 5_000;
@@ -13,7 +13,7 @@ export function startUnavailableServer(socket: number, problem: () => Unavailabl
     keepAlive: false,
   });
   server.maxConnections = MAX_CONNECTIONS;
-  server.on('request', (request, response) => {
+  const answer: RequestListener = (request, response) => {
     // Pages of any origin may read the reason, as they may read responses of PocketBase.
     response.setHeader('Access-Control-Allow-Origin', '*');
     response.setHeader('Connection', 'close');
@@ -38,7 +38,9 @@ export function startUnavailableServer(socket: number, problem: () => Unavailabl
         JSON.stringify({ status: UNAVAILABLE_STATUS, message, data: { database: { code, message } } }),
       );
     });
-  });
+  };
+  // The default answer to an odd Expect header would not have the reason.
+  server.on('request', answer).on('checkExpectation', answer);
   server.listen({ fd: socket });
   return server;
 }

@@ -44,9 +44,9 @@ export class LauncherStarter implements Starter {
     this.ports = this.#handovers && new HeldPorts(libc);
     for (const child of state?.children ?? []) this.#running.set(child.pid, child);
     this.ports?.restore(state?.ports ?? []);
-    for (const { notifications, port, bound } of state?.handovers ?? []) {
+    for (const { notifications, port, bound, isOnly } of state?.handovers ?? []) {
       const handover = this.ports?.handoverOf(port);
-      if (handover) this.#handovers?.resume(notifications, handover, bound);
+      if (handover) this.#handovers?.resume(notifications, { ...handover, isOnly }, bound);
     }
     process.on('SIGCHLD', () => this.reap());
   }
@@ -96,7 +96,7 @@ export class LauncherStarter implements Starter {
       });
       const startTime = startTimeOf(pid);
       this.#running.set(pid, { pid, startTime, port });
-      if (handover) channel?.begin(handover);
+      if (handover) channel?.begin({ ...handover, isOnly: started.sandbox.level === 'full' });
       return { pid, startTime, ...started };
     } finally {
       channel?.close();
