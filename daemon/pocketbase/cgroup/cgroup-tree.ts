@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../../../shared/errors.ts';
-import { cgroupOf } from './delegation.ts';
+import { cgroupOf, DAEMON_GROUP } from './delegation.ts';
 import { InstanceCgroup, writeValues } from './instance-cgroup.ts';
 import { memoryValues, taskValues } from './limits.ts';
 
@@ -61,6 +61,7 @@ export class CgroupTree {
         await addUnlessEnded(cgroup, pid);
         moved.push(cgroup);
       }
+      await moveToDaemon(directory);
       const enabled = wanted.filter((controller) => enable(directory, controller));
       if (enabled.length === 0) throw enableProblem(directory);
       for (const kind of KINDS) for (const each of enabled) enable(join(directory, kind), each);
@@ -173,12 +174,23 @@ function enable(directory: string, controller: Controller): boolean {
 }
 
 function enableProblem(directory: string): CgroupProblem {
-  const pids = readText(directory, 'cgroup.procs').trim().split('\n').filter(Boolean);
+  const pids = processesIn(directory);
   const why =
     pids.length === 0
       ? 'the controllers cannot be enabled'
       : `other processes are in it, so its controllers cannot be enabled (pids ${pids.slice(0, 5).join(', ')})`;
   return new CgroupProblem(`${directory}: ${why}`);
+}
+
+/** Moves processes of an earlier daemon, such as its keeper, that are in the directory itself to the daemon. */
+async function moveToDaemon(directory: string): Promise<void> {
+  const daemon = join(directory, DAEMON_GROUP);
+  if (!existsSync(daemon)) return;
+  for (const pid of processesIn(directory)) await addUnlessEnded(new InstanceCgroup(daemon), pid);
+}
+
+function processesIn(directory: string): number[] {
+  return readText(directory, 'cgroup.procs').trim().split('\n').filter(Boolean).map(Number);
 }
 
 async function addUnlessEnded(cgroup: InstanceCgroup, pid: number): Promise<void> {

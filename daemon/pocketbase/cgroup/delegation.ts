@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
  * The cgroup of the daemon below the one that systemd delegates to the service (`DelegateSubgroup=`). A cgroup whose
  * controllers are passed on to others cannot have processes itself.
  */
-const DAEMON_GROUP = 'daemon';
+export const DAEMON_GROUP = 'daemon';
 
 /** The directory of a cgroup, or why there is none. */
 export type FoundCgroup = { directory: string } | { reason: string };
