@@ -4,12 +4,13 @@ import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { MAX_PER_MINUTE } from '../../daemon/audit/stranger-entries.ts';
 import type { AuditEntry, AuditVerification } from '../../shared/api/audit.ts';
 import type { Page } from '../../shared/api/contract/page.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { fathomd as run } from '../helpers/fathomd.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
-import { startedDeployment } from '../helpers/harness.ts';
+import { deployment, startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
 import { textWith } from '../helpers/text-with.ts';
 
@@ -258,4 +259,33 @@ describe('the audit log', () => {
     const items = JSON.parse((await fathomd('audit', 'list', '--json')).stdout) as AuditEntry[];
     expect(items.map(({ action }) => action)).toContain('audit.head-missing');
   });
+});
+
+it('strangers who fail to sign in fill the log only slowly, and what is left out is counted', async () => {
+  const other = await deployment({
+    SIGN_IN_FAILURES_PER_ADDRESS: '100000',
+    CONNECTIONS_PER_ADDRESS: '1000',
+  });
+  await other.start();
+  const attempts = 2 * MAX_PER_MINUTE;
+  const guess = async (at: number) => {
+    const body = { email: `nobody${at}@example.com`, password: 'wrong' };
+    expect((await call('POST', `${other.url}/api/v1/auth/login`, { body })).status).toBe(401);
+  };
+  for (let at = 0; at < attempts; at += 20) {
+    await Promise.all(Array.from({ length: 20 }, (_, n) => guess(at + n)));
+  }
+  const signIns = await other.client.audit.all({ action: 'sign-in' });
+  const refused = signIns.filter(({ outcome }) => outcome === 'refused');
+  const minutes = new Set(refused.map(({ at }) => at.slice(0, 16))).size;
+  expect(refused.length).toBeLessThanOrEqual(minutes * MAX_PER_MINUTE);
+  const omitted = refused.reduce(
+    (sum, { detail }) => sum + ((JSON.parse(detail) as { omitted_before?: number }).omitted_before ?? 0),
+    0,
+  );
+  expect(refused.length + omitted).toBeLessThanOrEqual(attempts);
+  // A success is always in the log.
+  await signIn(other.url, other.admin.email, other.admin.password);
+  const { items } = await other.client.audit.list({ action: 'sign-in' });
+  expect(items[0]?.outcome).toBe('ok');
 });
