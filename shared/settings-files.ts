@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parse } from 'dotenv';
+import { type EnvFile, ownUsers, type RefusedFile, readEnvFile, type UnreadableFile } from './env-file.ts';
+import { FathomError } from './errors.ts';
 
 /** Below the working directory. */
 export const DEFAULT_DATA_DIR = 'var';
@@ -18,20 +19,6 @@ export interface SettingsLayer {
   values: Readonly<Record<string, string | undefined>>;
 }
 
-export interface EnvFile {
-  path: string;
-  /** Permission bits. */
-  mode: number;
-  text: string;
-  values: Readonly<Record<string, string>>;
-}
-
-export interface UnreadableFile {
-  path: string;
-  /** The code of the system, like `EACCES`. */
-  error: string;
-}
-
 export interface SettingsFiles {
   /** Absolute. */
   dataDir: string;
@@ -43,6 +30,8 @@ export interface SettingsFiles {
   namedFileProblem: UnreadableFile | null;
   /** Other files that exist and cannot be read. */
   unreadable: readonly UnreadableFile[];
+  /** Files that another user can change. Their values are not used. */
+  refused: readonly RefusedFile[];
   /** Every source that was read, the strongest first. */
   layers: readonly SettingsLayer[];
 }
@@ -53,30 +42,47 @@ export interface SettingsFiles {
  * FATHOM_ENV_FILE replaces the three files. Nothing is written to `process.env`: child processes get only what they need.
  *
  * @param credentials what systemd hands to a service
+ * @throws FathomError `config.invalid` when another user can change one of the files
  */
 export function readSettingsFiles(
+  input: SettingsInput,
+  credentials: readonly SettingsLayer[] = [],
+): SettingsFiles {
+  const settings = inspectSettingsFiles(input, credentials);
+  if (settings.refused.length > 0) throw refusedFiles(settings.refused);
+  return settings;
+}
+
+/** Like `readSettingsFiles`, and returns the files that it would reject in `refused`. */
+export function inspectSettingsFiles(
   { commandLine, env, cwd }: SettingsInput,
   credentials: readonly SettingsLayer[] = [],
 ): SettingsFiles {
   const files: EnvFile[] = [];
   const unreadable: UnreadableFile[] = [];
+  const refused: RefusedFile[] = [];
+  const own = ownUsers();
   let namedFileProblem: UnreadableFile | null = null;
   const layers: SettingsLayer[] = [
     { origin: 'the command line', values: { FATHOM_DATA_DIR: commandLine.dataDir } },
     { origin: 'the environment', values: env },
     ...credentials,
   ];
-  /** Returns why the file cannot be read; null if it was added, now or before. */
-  const add = (path: string): UnreadableFile | null => {
-    if (files.some((file) => file.path === path)) return null;
-    const file = readEnvFile(path);
-    if ('error' in file) return { path, ...file };
+  /** Returns why the file cannot be read; null if it was added or refused, now or before. */
+  const add = (path: string, trusted = own): UnreadableFile | null => {
+    if ([...files, ...refused].some((file) => file.path === path)) return null;
+    const file = readEnvFile(path, trusted);
+    if ('error' in file) return file;
+    if ('refusal' in file) {
+      refused.push(file);
+      return null;
+    }
     files.push(file);
     layers.push({ origin: path, values: file.values });
     return null;
   };
-  const addIfThere = (path: string): void => {
-    const problem = add(path);
+  const addIfThere = (path: string, trusted = own): void => {
+    const problem = add(path, trusted);
     if (problem !== null && !['ENOENT', 'ENOTDIR'].includes(problem.error)) unreadable.push(problem);
   };
 
@@ -92,22 +98,24 @@ export function readSettingsFiles(
     cwd,
     layerWith(layers, 'FATHOM_DATA_DIR')?.values['FATHOM_DATA_DIR']?.trim() ?? DEFAULT_DATA_DIR,
   );
-  if (namedFile === null) addIfThere(join(dataDir, '.env'));
-  return { dataDir, files, namedFile, namedFileProblem, unreadable, layers };
+  if (namedFile === null) {
+    // Who names a data directory trusts its owner. The default is in the working directory, which can be of any user.
+    const isNamed = layerWith(layers, 'FATHOM_DATA_DIR') !== undefined;
+    const owner = isNamed ? statSync(dataDir, { throwIfNoEntry: false })?.uid : undefined;
+    addIfThere(join(dataDir, '.env'), own && owner !== undefined ? new Set([...own, owner]) : own);
+  }
+  return { dataDir, files, namedFile, namedFileProblem, unreadable, refused, layers };
+}
+
+function refusedFiles(refused: readonly RefusedFile[]): FathomError {
+  return new FathomError('config.invalid', 'the configuration is not valid:', {
+    fields: refused.map(({ path, refusal }) => ({ path, message: refusal })),
+  });
 }
 
 /** The strongest source that sets `name`. An empty value counts as not set: `LOG_DIR=` in a file sets nothing. */
 export function layerWith(layers: readonly SettingsLayer[], name: string): SettingsLayer | undefined {
   return layers.find(({ values }) => values[name] !== undefined && values[name].trim() !== '');
-}
-
-export function readEnvFile(path: string): EnvFile | { error: string } {
-  try {
-    const text = readFileSync(path, 'utf8');
-    return { path, mode: statSync(path).mode & 0o777, text, values: parse(text) };
-  } catch (error) {
-    return { error: error instanceof Error && 'code' in error ? String(error.code) : 'unknown error' };
-  }
 }
 
 /** Where the daemon of these settings listens: FATHOM_SOCKET, else `run/fathomd.sock` below its data directory. */
@@ -125,11 +133,22 @@ export const SYSTEM_SOCKET = '/run/fathom/fathomd.sock';
 /**
  * The socket of the daemon that a command or the console is meant for: the one of its settings. Without any setting that
  * names one, and with no daemon below `./var`, it is the installed daemon of this host.
+ *
+ * @throws FathomError `config.invalid` when `./var` belongs to another user, who would get passwords
  */
 export function findDaemonSocket(settings: SettingsFiles, cwd: string, systemSocket = SYSTEM_SOCKET): string {
   const socket = socketOf(settings, cwd);
   const isNamed = ['FATHOM_SOCKET', 'FATHOM_DATA_DIR'].some((name) => layerWith(settings.layers, name));
-  return isNamed || settings.namedFile !== null || existsSync(socket) || !existsSync(systemSocket)
-    ? socket
-    : systemSocket;
+  if (isNamed || settings.namedFile !== null) return socket;
+  if (!existsSync(socket)) return existsSync(systemSocket) ? systemSocket : socket;
+  refuseDefaultOfOthers(settings.dataDir);
+  return socket;
+}
+
+function refuseDefaultOfOthers(dataDir: string): void {
+  const { uid } = statSync(dataDir);
+  const trusted = ownUsers();
+  if (trusted === null || trusted.has(uid)) return;
+  const refusal = `${dataDir} belongs to another user (uid ${uid}), whose daemon would get what this command sends; name it with --data-dir if you trust that user`;
+  throw refusedFiles([{ path: 'FATHOM_DATA_DIR', refusal }]);
 }

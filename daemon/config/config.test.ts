@@ -395,7 +395,7 @@ describe('warnings', () => {
 
   it('report a file that cannot be read', () => {
     mkdirSync(join(cwd, '.env'));
-    expect(load().warnings).toEqual([textWith(join(cwd, '.env'), 'EISDIR')]);
+    expect(load().warnings).toEqual([textWith(join(cwd, '.env'), 'not a regular file')]);
   });
 
   it('report a public URL that other machines cannot reach', () => {

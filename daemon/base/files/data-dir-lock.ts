@@ -1,7 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { readPid } from './pid-file.ts';
 import { lockForProcess } from './process-lock.ts';
 
 /** errno(3): no space, and no space left for this user. */
@@ -24,7 +25,7 @@ export function lockDataDir(dataDir: string): DataDirLock {
   const pidFile = join(runDir, 'fathomd.pid');
   try {
     const unlock = lock(dataDir, runDir);
-    if (unlock === null) throw lockedByAnother(dataDir, pidIn(pidFile));
+    if (unlock === null) throw lockedByAnother(dataDir, readPid(pidFile));
     try {
       writePid(pidFile);
     } catch (error) {
@@ -33,11 +34,11 @@ export function lockDataDir(dataDir: string): DataDirLock {
     }
     return {
       restorePidFile: () => {
-        if (pidIn(pidFile) === null) writePid(pidFile);
+        if (readPid(pidFile) === null) writePid(pidFile);
       },
       release: () => {
         // Before the unlock: after it, the file may belong to the next daemon.
-        if (pidIn(pidFile) === String(process.pid)) rmSync(pidFile, { force: true });
+        if (readPid(pidFile) === process.pid) rmSync(pidFile, { force: true });
         unlock();
       },
     };
@@ -75,7 +76,7 @@ function lockDirectoryIfPossible(dataDir: string): (() => void) | null {
   }
 }
 
-function lockedByAnother(dataDir: string, pid: string | null): FathomError {
+function lockedByAnother(dataDir: string, pid: number | null): FathomError {
   const holder = pid === null ? '' : ` (pid ${pid})`;
   return new FathomError(
     'data_dir.locked',
@@ -86,19 +87,13 @@ function lockedByAnother(dataDir: string, pid: string | null): FathomError {
 /** Best effort on a full disk: the file only names the holder of the lock. */
 function writePid(pidFile: string): void {
   try {
-    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+    // Something else under this name, like a named pipe, would block the write.
+    rmSync(pidFile, { force: true });
+    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (!FULL.has(code)) throw error;
     // A truncated number would name another process.
     rmSync(pidFile, { force: true });
-  }
-}
-
-function pidIn(pidFile: string): string | null {
-  try {
-    return readFileSync(pidFile, 'utf8').trim();
-  } catch {
-    return null;
   }
 }

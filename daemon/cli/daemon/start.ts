@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { createClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import type { SettingsInput } from '../../../shared/settings-files.ts';
+import { findDaemonSocket, type SettingsInput } from '../../../shared/settings-files.ts';
 import { refuseRootIn } from '../../base/process-account.ts';
 import { type LoadedConfig, loadConfig } from '../../config/config.ts';
 import { ensureSecrets, generateSecret } from '../../config/sources/secrets-file.ts';
@@ -33,7 +33,9 @@ export async function start({ dataDir, demo }: StartArguments, context: CliConte
       serviceContext(context),
     );
   }
-  const { socketPath } = readSources(input);
+  const sources = readSources(input);
+  // Throws when the daemon is one of another user. The daemon of an installation is not the one to start.
+  const socketPath = findDaemonSocket(sources, context.cwd, sources.socketPath);
   const terminal = await import('./start-on-terminal.ts');
   const status = await statusOf(socketPath);
   if (status !== null) return terminal.openOnRunning({ socketPath, pid: status.pid, dataDir }, context);

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { readSettingsFiles } from '../../../shared/settings-files.ts';
+import { readPid } from '../../base/files/pid-file.ts';
 import { becomeOwner } from '../../base/process-account.ts';
 import { SERVICE, SOCKET } from '../../host/install/release/layout.ts';
 import { isAlive, processStat } from '../../pocketbase/process/procfs.ts';
@@ -60,8 +61,8 @@ async function findDaemon(
 }
 
 function pidInFile(dataDir: string): number | null {
-  const pid = Number(readOrEmpty(join(dataDir, 'run', 'fathomd.pid')));
-  return Number.isSafeInteger(pid) && pid > 0 && isDaemon(pid) ? pid : null;
+  const pid = readPid(join(dataDir, 'run', 'fathomd.pid'));
+  return pid !== null && isDaemon(pid) ? pid : null;
 }
 
 /**

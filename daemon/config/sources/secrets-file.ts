@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type FileHandle, open, readdir, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
 import { isDatabaseName } from '../../../shared/database-name.ts';
+import { MAX_ENV_FILE_BYTES } from '../../../shared/env-file.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { readRegularFile } from '../../../shared/regular-file.ts';
 import { makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
 import { withFileLock } from '../../base/files/file-lock.ts';
 import { replaceFile, writeAndClose } from '../../base/files/replace-file.ts';
@@ -69,7 +71,7 @@ export async function ensureSecrets(options: EnsureSecretsOptions): Promise<read
   try {
     await makeDirectory(dataDir);
     return await withFileLock(`${path}.lock`, async () => {
-      const before = await readIfThere(path);
+      const before = readIfThere(path);
       const existing = parse(before);
       const added = missing.filter((name) => (existing[name] ?? '').trim() === '');
       await refuseNewKeys(options, added);
@@ -130,9 +132,9 @@ export function randomPassword(): string {
   return randomBytes(18).toString('base64url');
 }
 
-async function readIfThere(path: string): Promise<string> {
+function readIfThere(path: string): string {
   try {
-    return await readFile(path, 'utf8');
+    return readRegularFile(path, { maxBytes: MAX_ENV_FILE_BYTES }).text;
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return '';
     throw error;

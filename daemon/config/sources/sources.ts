@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { closestWord } from '../../../shared/closest.ts';
+import { type EnvFile, ownUsers, readEnvFile } from '../../../shared/env-file.ts';
 import type { FieldError } from '../../../shared/errors.ts';
 import {
-  type EnvFile,
   layerWith,
-  readEnvFile,
   readSettingsFiles,
   type SettingsFiles,
   type SettingsInput,
@@ -31,10 +30,15 @@ export interface Sources extends SettingsFiles {
   everywhere: () => readonly SettingsLayer[];
 }
 
-/** Reads the sources of settings in the order of `readSettingsFiles`, with their problems and warnings. */
-export function readSources(input: SettingsInput): Sources {
+/**
+ * Reads the sources of settings in the order of `readSettingsFiles`, with their problems and warnings.
+ *
+ * @param readFiles `inspectSettingsFiles` continues when another user can change a file
+ * @throws FathomError `config.invalid` when another user can change a file
+ */
+export function readSources(input: SettingsInput, readFiles = readSettingsFiles): Sources {
   const { commandLine, env, cwd } = input;
-  const settings = readSettingsFiles(input, readCredentials(env['CREDENTIALS_DIRECTORY']));
+  const settings = readFiles(input, readCredentials(env['CREDENTIALS_DIRECTORY']));
   const { dataDir, files, namedFileProblem, layers, unreadable } = settings;
   const get = (name: Variable): string | undefined => layerWith(layers, name)?.values[name];
   const originOf = (name: Variable): string | undefined => layerWith(layers, name)?.origin;
@@ -47,7 +51,9 @@ export function readSources(input: SettingsInput): Sources {
   const warnings = [
     ...unreadable.map(
       ({ path, error }) =>
-        `cannot read ${path} (${error}), it is ignored; run 'chmod 600' on it as its owner`,
+        `cannot read ${path} (${error}), it is ignored; ${
+          error.startsWith('E') ? "run 'chmod 600' on it as its owner" : 'use a regular file of at most 1 MiB'
+        }`,
     ),
     ...files.flatMap(permissionWarnings),
     ...files.flatMap(cutWarnings),
@@ -60,10 +66,12 @@ export function readSources(input: SettingsInput): Sources {
     ...new Set([...files.map(({ path }) => path), ...defaults, ...(credentials === '' ? [] : [credentials])]),
   ];
   const everywhere = (): SettingsLayer[] => {
-    const unread = defaults.filter((path) => files.every((file) => file.path !== path)).map(readEnvFile);
+    const unread = defaults.filter((path) => files.every((file) => file.path !== path));
     return [
       ...layers,
-      ...unread.flatMap((file) => ('values' in file ? [{ origin: file.path, values: file.values }] : [])),
+      ...unread
+        .map((path) => readEnvFile(path, ownUsers()))
+        .flatMap((file) => ('values' in file ? [{ origin: file.path, values: file.values }] : [])),
     ];
   };
   return {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Target } from '../../../shared/client/http.ts';
+import { FathomError } from '../../../shared/errors.ts';
 import { findDaemonSocket, readSettingsFiles } from '../../../shared/settings-files.ts';
 
 export interface TargetInput {
@@ -19,12 +20,26 @@ export interface TargetInput {
 export function resolveTarget({ url, socket, dataDir, envFile, env, cwd }: TargetInput): Target {
   if (url !== undefined) return { url: checkedUrl('--url', url) };
   if (socket !== undefined) return { socketPath: resolve(cwd, socket) };
+  try {
+    return { socketPath: configuredSocket({ dataDir, envFile, env, cwd }) };
+  } catch (error) {
+    const [field] = error instanceof FathomError ? error.fields : [];
+    throw field === undefined ? error : new Error(field.message, { cause: error });
+  }
+}
+
+function configuredSocket({
+  dataDir,
+  envFile,
+  env,
+  cwd,
+}: Pick<TargetInput, 'dataDir' | 'envFile' | 'env' | 'cwd'>): string {
   const settings = readSettingsFiles({ commandLine: { dataDir, envFile }, env, cwd });
   const { namedFileProblem: problem } = settings;
   if (envFile !== undefined && problem !== null) {
     throw new Error(`--env-file ${problem.path} cannot be read (${problem.error}); name a readable file`);
   }
-  return { socketPath: findDaemonSocket(settings, cwd) };
+  return findDaemonSocket(settings, cwd);
 }
 
 /** @throws Error with a sentence about `what` */

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -6,6 +6,7 @@ import type { Instance } from '../../../../shared/api/instances.ts';
 import type { FathomClient } from '../../../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../../../shared/database-name.ts';
 import { messageOf } from '../../../../shared/errors.ts';
+import { readPid } from '../../../base/files/pid-file.ts';
 import type { ApplicationSettings } from '../../../databases/migrations/migration-set.ts';
 import { ExecutableHashes } from '../../../pocketbase/binary/executable-hash.ts';
 import { RESCUED_PREFIX } from '../../../pocketbase/data/rescue.ts';
@@ -96,7 +97,7 @@ export async function gatherFleet(
       .map(({ path, facts }) => ({ path, at: facts.mtime }))
       .reduce<{ path: string; at: Date } | null>((a, b) => (a && a.at >= b.at ? a : b), null),
     staleSocket: !daemonRuns && (await isStale(socketPath)) ? socketPath : null,
-    stalePidFile: daemonRuns ? null : await findStalePidFile(join(dataDir, 'run', 'fathomd.pid')),
+    stalePidFile: daemonRuns ? null : findStalePidFile(join(dataDir, 'run', 'fathomd.pid')),
     // A running daemon may be using them.
     leftovers: daemonRuns
       ? []
@@ -158,9 +159,9 @@ function isStale(path: string): Promise<boolean> {
   });
 }
 
-async function findStalePidFile(path: string): Promise<string | null> {
-  const pid = Number(await readFile(path, 'utf8').catch(() => ''));
-  if (!Number.isInteger(pid) || pid <= 0) return null;
+function findStalePidFile(path: string): string | null {
+  const pid = readPid(path);
+  if (pid === null) return null;
   const process = processStat(pid);
   return process && isAlive(pid, process.startTime) ? null : path;
 }

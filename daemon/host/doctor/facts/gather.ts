@@ -8,7 +8,7 @@ import type { DaemonStatus } from '../../../../shared/api/daemon.ts';
 import { createClient } from '../../../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../../shared/errors.ts';
-import type { SettingsInput } from '../../../../shared/settings-files.ts';
+import { inspectSettingsFiles, type SettingsInput } from '../../../../shared/settings-files.ts';
 import { packageRoot, packageVersion } from '../../../base/package.ts';
 import { type Config, loadConfig } from '../../../config/config.ts';
 import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
@@ -44,7 +44,7 @@ export interface HostSettings {
 }
 
 export function readHostSettings(input: SettingsInput): HostSettings {
-  return { sources: readSources(input), ...readConfig(input) };
+  return { sources: readSources(input, inspectSettingsFiles), ...readConfig(input) };
 }
 
 /** Reads the state of the host and changes nothing. */
