@@ -91,11 +91,11 @@ export class UserRepository {
   /** Returns the user; null when the address or password is wrong, or the account is not active. */
   async authenticate(email: string, password: string): Promise<User | null> {
     try {
-      const { record } = await this.#client.postAsUser<{ record: RecordModel }>(
+      const { record } = await this.#client.postAsUser<{ record: { id: string } }>(
         '/api/collections/users/auth-with-password',
         { identity: email, password },
       );
-      return toUser(record);
+      return await this.#findActive(record.id);
     } catch (error) {
       if (isStatus(error, 400) || isStatus(error, 403)) return null;
       throw error;
@@ -106,16 +106,22 @@ export class UserRepository {
   async authenticateByToken(token: string): Promise<User | null> {
     if (!isRenewable(token)) return null;
     try {
-      const { record } = await this.#client.postAsUser<{ record: RecordModel }>(
+      const { record } = await this.#client.postAsUser<{ record: { id: string } }>(
         '/api/collections/users/auth-refresh',
         {},
         token,
       );
-      return toUser(record);
+      return await this.#findActive(record.id);
     } catch (error) {
       if (isStatus(error, 401) || isStatus(error, 403) || isStatus(error, 404)) return null;
       throw error;
     }
+  }
+
+  /** The answer to a sign-in has no hidden fields, so the daemon reads the user again with its own rights. */
+  async #findActive(id: string): Promise<User | null> {
+    const user = await this.find(id);
+    return user?.is_active === true ? user : null;
   }
 
   async find(id: string): Promise<User | null> {

@@ -1,5 +1,6 @@
 import { createUser, deleteUser, getUser, listUsers, updateUser } from '../../shared/api/accounts/users.ts';
 import { FathomError } from '../../shared/errors.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { DatabaseAccessDeps } from '../databases/owner/database-access.ts';
@@ -16,6 +17,9 @@ export interface UserRoutesDeps extends DatabaseAccessDeps {
 
 /** Registers the routes of user accounts, for administrators. */
 export function userRoutes(app: Api, deps: UserRoutesDeps): void {
+  // The plan in the catalog must be the one that was stored last.
+  const updates = new KeyedMutex();
+
   const withDatabase = (user: User) => ({
     ...user,
     database: deps.catalog.findByUser(user.id)?.row.name ?? null,
@@ -58,14 +62,17 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
         fields: [{ path: 'plan', message }],
       });
     }
-    await deps.users.get(request.params.id);
-    const user = await deps.users.update(request.params.id, request.body);
-    const entry = deps.catalog.findByUser(user.id);
-    if (entry && plan !== undefined) {
-      entry.row.plan = plan;
-      deps.catalog.planChanged((row) => row === entry.row);
-    }
-    return withDatabase(user);
+    const { id } = request.params;
+    await deps.users.get(id);
+    return updates.run(id, async () => {
+      const user = await deps.users.update(id, request.body);
+      const entry = deps.catalog.findByUser(id);
+      if (entry && plan !== undefined) {
+        entry.row.plan = plan;
+        deps.catalog.planChanged((row) => row === entry.row);
+      }
+      return withDatabase(user);
+    });
   });
 
   serve(app, deleteUser, async (request) => {

@@ -5,6 +5,7 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-plane-routes.ts';
 import { MIN_MEMORY_MB, type OwnLimits } from '../../shared/limits.ts';
 import type { Plans } from '../accounts/plans/plans.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config, LogLimits } from '../config/config.ts';
@@ -104,6 +105,7 @@ export class Catalog {
   readonly #deps: CatalogDeps;
   readonly #entries = new Map<string, CatalogEntry>();
   readonly #watchers = new Set<Set<string>>();
+  readonly #updates = new KeyedMutex();
 
   constructor(deps: CatalogDeps) {
     this.#deps = deps;
@@ -197,12 +199,15 @@ export class Catalog {
     adjustStopped(this.#preparation(row, runner.spec.log));
   }
 
-  /** Updates the row in the control plane and in memory. */
+  /** Updates the row in the control plane and in memory. Concurrent updates of a row run one after the other. */
   async update(entry: CatalogEntry, changes: DatabaseRowChange): Promise<void> {
-    this.#noteChange(entry.row.name);
-    await this.#deps.repository.update(entry.row.id, changes);
-    Object.assign(entry.row, changes);
-    this.#noteChange(entry.row.name);
+    const { id, name } = entry.row;
+    this.#noteChange(name);
+    await this.#updates.run(id, async () => {
+      await this.#deps.repository.update(id, changes);
+      Object.assign(entry.row, changes);
+    });
+    this.#noteChange(name);
   }
 
   #createSpec(row: DatabaseRow, email: string | null, superuserToken: TokenSource): InstanceSpec {

@@ -73,6 +73,37 @@ describe('plans', () => {
     expect(await send('DELETE', '/plans/short')).toMatchObject({ status: 404 });
   });
 
+  it('keep every one of several changes at the same time, also while the plan is added', async () => {
+    const changes = { memory_mb: 512, disk_mb: 900, api_keys: 7, sessions: 8, streams: 9, tasks: 10 };
+    const answers = await Promise.all(
+      Object.entries(changes).map(([limit, value]) => send('PATCH', '/plans/busy', { [limit]: value })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const find = async () => (await fathom.client.plans.all()).find(({ name }) => name === 'busy');
+    expect(await find()).toMatchObject(changes);
+    await fathom.client.plans.delete('busy');
+  });
+
+  it('keep every one of several changes of a user and of a database at the same time', async () => {
+    const bob = await signUp(fathom.url, 'bob@example.com');
+    const path = `/databases/${bob.database.name}`;
+    const answers = await Promise.all([
+      send('PATCH', path, { memory_mb: 300 }),
+      send('PATCH', path, { disk_mb: 400 }),
+      send('PATCH', path, { developer: true }),
+      send('PATCH', `/users/${bob.user.id}`, { plan: 'pro' }),
+      send('PATCH', `/users/${bob.user.id}`, { verified: true }),
+      send('PATCH', `/users/${bob.user.id}`, { role: 'user' }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect((await fathom.client.databases.get(bob.database.name)).limits).toEqual({
+      memory_bytes: 300 * MIB,
+      disk_bytes: 400 * MIB,
+    });
+    expect(await fathom.client.users.get(bob.user.id)).toMatchObject({ plan: 'pro', verified: true });
+    await fathom.client.users.update(bob.user.id, { plan: 'default' });
+  });
+
   it.each([
     ['a negative limit', { disk_mb: -1 }],
     ['no disk at all', { disk_mb: 0 }],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
-import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 
 let fathom: Deployment;
@@ -81,6 +81,28 @@ it('ends the oldest session when a user has more than the limit', async () => {
   expect(works.map(({ status }) => status)).toEqual([401, 401, 401, 401, 200, 200, 200, 200]);
   expect((await send(bea, 'GET', '/me')).status).toBe(401);
   expect(await fathom.client.sessions.all({ user_id: bea.user.id })).toHaveLength(4);
+});
+
+it('applies the limit of sessions of the plan, by password and by a token of the global PocketBase', async () => {
+  const bob = await signUp(fathom.url, 'bob@example.com');
+  await fathom.client.plans.set('two-sessions', { sessions: 2 });
+  await fathom.client.users.update(bob.user.id, { plan: 'two-sessions' });
+  const countSessions = async () => (await fathom.client.sessions.all({ user_id: bob.user.id })).length;
+  for (let index = 0; index < 3; index += 1) await signIn(fathom.url, 'bob@example.com');
+  expect(await countSessions()).toBe(2);
+  const global = await call<{ token: string }>(
+    'POST',
+    `${fathom.globalUrl}/api/collections/users/auth-with-password`,
+    { body: { identity: 'bob@example.com', password: PASSWORD } },
+  );
+  const exchange = () =>
+    call<Session>('POST', `${fathom.url}/api/v1/auth/exchange`, { body: { token: global.body.token } });
+  const exchanged = await exchange();
+  expect(exchanged.status).toBe(200);
+  expect(await countSessions()).toBe(2);
+  await fathom.client.plans.set('two-sessions', { sessions: null });
+  for (let index = 0; index < 4; index += 1) await exchange();
+  expect(await countSessions()).toBe(6);
 });
 
 it('refuses more streams than the limit over all sessions, until one is closed', async () => {

@@ -5,10 +5,12 @@ import {
   type OwnLimits,
   readOwnLimits,
 } from '../../../shared/limits.ts';
+import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Config } from '../../config/config.ts';
 import type { LiveSettings } from '../../config/live-settings.ts';
 import type { ControlPlaneClient } from '../../control-plane/client.ts';
+import { deleteRecord } from '../../control-plane/records.ts';
 
 interface PlansDeps {
   controlPlane: ControlPlaneClient;
@@ -20,6 +22,7 @@ interface PlansDeps {
 /** The plans in the global PocketBase. They are kept in memory, because every check of a limit needs one. */
 export class Plans {
   readonly #deps: PlansDeps;
+  readonly #mutex = new KeyedMutex();
   #rows: ReadonlyMap<string, { id: string; own: OwnLimits }> = new Map();
 
   constructor(deps: PlansDeps) {
@@ -27,7 +30,12 @@ export class Plans {
   }
 
   /** Reads all plans: at the start, and in case a superuser changed one. */
-  async load(): Promise<void> {
+  load(): Promise<void> {
+    // Not during a change: rows that were read before it must not replace those after it.
+    return this.#mutex.run('', () => this.#read());
+  }
+
+  async #read(): Promise<void> {
     const records = await this.#deps.controlPlane.call((client) => client.collection('plans').getFullList());
     this.#rows = new Map(
       records.map(({ id, name, limits }) => {
@@ -63,20 +71,30 @@ export class Plans {
     return effectiveLimits({ settings: defaults, plan: this.ownLimits(name), database });
   }
 
-  async set(name: string, changes: OwnLimits): Promise<void> {
-    const row = this.#rows.get(name);
-    const limits = { ...row?.own, ...changes };
-    await this.#deps.controlPlane.call((client) => {
-      const plans = client.collection('plans');
-      return row ? plans.update(row.id, { limits }) : plans.create({ name, limits });
+  /** Changes of plans run one after the other: each one merges its limits into the row as it is stored. */
+  set(name: string, changes: OwnLimits): Promise<void> {
+    return this.#change(async () => {
+      const row = this.#rows.get(name);
+      const limits = { ...row?.own, ...changes };
+      await this.#deps.controlPlane.call((client) => {
+        const plans = client.collection('plans');
+        return row ? plans.update(row.id, { limits }) : plans.create({ name, limits });
+      });
     });
-    await this.load();
   }
 
-  async delete(name: string): Promise<void> {
-    const row = this.#rows.get(name);
-    if (!row) return;
-    await this.#deps.controlPlane.call((client) => client.collection('plans').delete(row.id));
-    await this.load();
+  delete(name: string): Promise<void> {
+    return this.#change(async () => {
+      const row = this.#rows.get(name);
+      if (row) await deleteRecord(this.#deps.controlPlane, 'plans', row.id);
+    });
+  }
+
+  #change(work: () => Promise<void>): Promise<void> {
+    return this.#mutex.run('', async () => {
+      await this.#read();
+      await work();
+      await this.#read();
+    });
   }
 }

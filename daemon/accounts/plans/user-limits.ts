@@ -1,5 +1,6 @@
 import { FathomError } from '../../../shared/errors.ts';
 import { LIMITS, type LimitName, type Limits } from '../../../shared/limits.ts';
+import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { Buckets } from '../sign-in/buckets.ts';
 import { RateLimitedError } from '../sign-in/sign-in-limits.ts';
@@ -12,8 +13,8 @@ const HOUR_MS = 3_600_000;
 export class UserLimits {
   readonly #deps: { plans: Plans; users: Pick<UserRepository, 'find'> };
   readonly #restarts: Buckets;
-  /** By user and limit: the last addition, so that concurrent ones cannot pass the limit together. */
-  readonly #additions = new Map<string, Promise<unknown>>();
+  /** By user and limit, so that concurrent additions cannot pass the limit together. */
+  readonly #additions = new KeyedMutex();
 
   constructor({ clock, ...deps }: { plans: Plans; users: Pick<UserRepository, 'find'>; clock: Clock }) {
     this.#deps = deps;
@@ -38,21 +39,11 @@ export class UserLimits {
     userId: string,
     { count, remedy, add }: { count: () => Promise<number>; remedy: string; add: () => Promise<T> },
   ): Promise<T> {
-    const key = `${name}/${userId}`;
-    const before = this.#additions.get(key);
-    const addition = (async () => {
-      // The failure of another request concerns only that one.
-      await before?.catch(() => {});
+    return this.#additions.run(`${name}/${userId}`, async () => {
       const limit = (await this.of(userId))[name];
       if (limit !== null && (await count()) >= limit) throw limitReached(name, limit, remedy);
       return add();
-    })();
-    this.#additions.set(key, addition);
-    try {
-      return await addition;
-    } finally {
-      if (this.#additions.get(key) === addition) this.#additions.delete(key);
-    }
+    });
   }
 
   /** Counts a start, stop or restart of a database by its owner. @throws RateLimitedError */
