@@ -130,7 +130,7 @@ async function listen(
   resources.defer(() => tcp.close());
   const socket = await listenOnSocket(create, config, {
     inherited: adminSocketFd,
-    instances: () => services.fleet.pids(),
+    instances: () => services.fleet.pids().add(services.driver.keeperPid ?? process.pid),
     isInInstance: (pid) => services.driver.isInInstance(pid),
     ownPrograms: services.ownPrograms,
     log: services.log,

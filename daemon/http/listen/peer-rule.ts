@@ -6,7 +6,7 @@ export interface PeerRule {
   pid: number;
   /** The group that may use the socket; null without one. */
   gid: number | null;
-  /** The pids of instances. */
+  /** The pids of instances, and of the process that starts them. */
   instances: ReadonlySet<number>;
   /** Whether a process is in the cgroup of an instance. */
   isInInstance: (pid: number) => boolean;

@@ -167,6 +167,11 @@ export class ChildProcessDriver implements ProcessDriver {
       : { controllers: [], reason: this.#cgroups.reason };
   }
 
+  /** The pid of the process that starts the instances; null while it is not known. */
+  get keeperPid(): number | null {
+    return this.#keeper.pid;
+  }
+
   /** Whether a process is in the cgroup of an instance. */
   isInInstance(pid: number): boolean {
     return this.#cgroups instanceof CgroupTree && this.#cgroups.contains(pid);

@@ -99,6 +99,11 @@ export class KeeperClient {
     return { pid, startTime, logProblem, sandbox, cgroupProblem, exited };
   }
 
+  /** The pid of the running keeper; null without one. */
+  get pid(): number | null {
+    return this.#keeper?.pid ?? null;
+  }
+
   /** What the host offers for sandboxes and sockets. */
   async support(): Promise<KeeperSupport> {
     const { report } = await this.#ask({ kind: 'support' });

@@ -22,6 +22,8 @@ export abstract class KeeperLink extends EventEmitter<LinkEvents> {
   /** Processes that it had started before this connection. */
   children: Child[] = [];
   abstract readonly isOpen: boolean;
+  /** Null until it is known. */
+  abstract readonly pid: number | null;
   abstract send(request: KeeperRequest): void;
   /** Ends the connection. A keeper that outlives it keeps its processes and their sockets. */
   abstract close(): void;
@@ -50,6 +52,10 @@ export class ForkedKeeper extends KeeperLink {
 
   get isOpen(): boolean {
     return this.#process.connected;
+  }
+
+  get pid(): number | null {
+    return this.#process.pid ?? null;
   }
 
   send(request: KeeperRequest): void {
@@ -93,6 +99,10 @@ export class LastingKeeper extends KeeperLink {
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  get pid(): number | null {
+    return this.#pid;
   }
 
   send(request: KeeperRequest): void {
