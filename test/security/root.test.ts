@@ -68,6 +68,18 @@ it.skipIf(problem !== null)('does not run an executable of the service account a
   expect([...ids]).toEqual([String(ACCOUNT)]);
 });
 
+it.skipIf(problem !== null)('does not keep the group of root for a directory with this group', async () => {
+  const { dataDir, envFile } = await makeHost();
+  const { path } = await plantExecutable(dataDir);
+  const record = join(dataDir, 'groups');
+  await writeFile(path, `#!/bin/sh\nid -G >> ${record}\necho pocketbase version 0.40.0\n`);
+  for (const owned of [dataDir, path]) await chown(owned, ACCOUNT, 0);
+  const settings = ['--env-file', envFile, '--data-dir', dataDir];
+  await fathomd(['doctor', ...settings], { env: { PB_BINARY_PATH: path } });
+  const groups = (await readFile(record, 'utf8')).trim().split(/\s+/);
+  expect(groups).not.toContain('0');
+});
+
 it.skipIf(problem !== null)(
   'runs an executable of another owner as that owner in a data directory of root',
   async () => {
