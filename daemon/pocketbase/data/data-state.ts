@@ -145,6 +145,9 @@ function allows(path: string, mode: number): boolean {
  */
 export function findDamage(dataDir: string, next: string): PhaseReason | null {
   const [database, wal] = ['data.db', 'data.db-wal'].map((file) => join(dataDir, file)) as [string, string];
+  const special = [database, wal].find((path) => isSpecialFile(path));
+  if (special !== undefined)
+    return corrupt(`${special} is not a regular file; restore pb_data from a backup, ${next}`);
   const head = headOf(database, DATABASE_MAGIC.length);
   // PocketBase treats an empty file as a new database and prints a link that creates a superuser.
   if (head?.length === 0) {
@@ -307,11 +310,21 @@ export function fileState(
   }
 }
 
+/** Whether a path names a directory, a named pipe, a device or a socket. */
+function isSpecialFile(path: string): boolean {
+  try {
+    return !statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
 /** The first bytes of a file; null when it cannot be read, which other checks report. */
 function headOf(path: string, length: number): Buffer | null {
   let file: number;
   try {
-    file = openSync(path, 'r');
+    // The open of a named pipe would block the daemon.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
     return null;
   }
