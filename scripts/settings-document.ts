@@ -42,7 +42,8 @@ const ABOUT = `Every setting is an environment variable. [.env.sample](../.env.s
 \`--env-file FILE\` or \`FATHOM_ENV_FILE\` replaces the last three. An empty value counts as not set.
 
 **In an env file**, a \`#\` begins a comment. Write a value with a \`#\` in quotes: \`PB_ADMIN_PASSWORD='correct#horse'\`.
-A file with secrets needs the mode 0600. \`fathomd doctor\` checks both. A file that another user can change is
+A file with secrets needs the mode 0600. Names are upper case, with underscores: \`sign_up_mode=closed\` sets nothing.
+\`fathomd doctor\` and the start of the daemon warn about all three. A file that another user can change is
 [refused](security.md#env-files).
 
 **When a change applies.** A *reload* is \`systemctl reload fathomd\`, or SIGHUP to the daemon. A *restart* is

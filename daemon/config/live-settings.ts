@@ -1,29 +1,88 @@
 import type { Config } from './config.ts';
-
-const RELOADABLE = [
-  'corsOrigins',
-  'limits',
-  'signUps',
-  'mail',
-  'siteUrl',
-  'oauth',
-] as const satisfies readonly (keyof Config)[];
+import { SETTING_GROUPS, type Setting } from './sources/setting.ts';
+import { SETTINGS, VARIABLES, type Variable } from './sources/variables.ts';
 
 /** Settings that a reload changes in a running daemon. Read them here at every use. */
 export type LiveSettings = Pick<Config, 'corsOrigins' | 'limits' | 'signUps' | 'mail' | 'siteUrl'>;
 
-/** The names in `Config` of changed settings that need a restart. */
-export function settingsThatNeedRestart(before: Config, after: Config): string[] {
-  const reloadable: readonly string[] = RELOADABLE;
-  const names = Object.keys(after) as (keyof Config)[];
-  return names.filter((name) => !reloadable.includes(name) && text(before, name) !== text(after, name));
+/** The setting of each value that needs a restart. */
+const RESTART = {
+  dataDir: 'FATHOM_DATA_DIR',
+  userDatabasesDir: 'PB_USER_DBS_PATH',
+  socketPath: 'FATHOM_SOCKET',
+  socketGroup: 'FATHOM_SOCKET_GROUP',
+  server: { host: 'SERVER_HOST', port: 'SERVER_PORT' },
+  trustedProxies: 'TRUSTED_PROXIES',
+  edgeToken: 'EDGE_TOKEN',
+  globalPort: 'PB_GLOBAL_PORT',
+  bindAddress: 'PB_BIND_ADDRESS',
+  publicUrl: 'PB_PUBLIC_URL',
+  ports: { base: 'PB_BASE_PORT', range: 'PB_PORT_RANGE' },
+  applications: { appDir: 'FATHOM_APP_DIR', applications: 'FATHOM_APPS' },
+  binaryPath: 'PB_BINARY_PATH',
+  sandbox: 'PB_SANDBOX',
+  cgroup: 'FATHOM_CGROUP',
+  healthIntervalMs: 'PB_HEALTH_INTERVAL',
+  diskReserveBytes: 'DISK_RESERVE_MB',
+  databaseLimits: { memoryMb: 'DATABASE_MEMORY_MB', diskMb: 'DATABASE_DISK_MB' },
+  worker: {
+    concurrency: 'WORKER_CONCURRENCY',
+    pollIntervalMs: 'QUEUE_POLL_INTERVAL',
+    allowedTargets: 'QUEUE_ALLOWED_TARGETS',
+  },
+  tasksDir: 'FATHOM_TASKS_DIR',
+  tasksSandbox: 'QUEUE_SANDBOX',
+  jwt: {
+    secret: 'JWT_SECRET',
+    previousSecret: 'JWT_PREVIOUS_SECRET',
+    expirationHours: 'JWT_EXPIRATION_HOURS',
+  },
+  aesMasterKey: 'AES_MASTER_KEY',
+  previousAesMasterKey: 'AES_PREVIOUS_MASTER_KEY',
+  pbEncryptionKey: 'PB_ENCRYPTION_KEY',
+  previousPbEncryptionKey: 'PB_PREVIOUS_ENCRYPTION_KEY',
+  admin: { email: 'PB_ADMIN_EMAIL', password: 'PB_ADMIN_PASSWORD' },
+  log: { dir: 'LOG_DIR', retentionMs: 'LOG_RETENTION_DAYS', maxBytes: 'LOG_MAX_MB' },
+  auditRetentionMs: 'AUDIT_RETENTION_DAYS',
+} as const satisfies {
+  // `secretPaths` has no setting of its own: it follows from FATHOM_DATA_DIR.
+  [K in Exclude<keyof Config, keyof LiveSettings | 'oauth' | 'secretPaths'>]:
+    | Variable
+    | { [F in Exclude<keyof Config[K], 'level'>]?: Variable };
+};
+
+/** The changed settings that need a restart, in the order of `SETTINGS`. */
+export function settingsThatNeedRestart(before: Config, after: Config): Variable[] {
+  const changed = new Set<Variable>();
+  for (const [key, names] of Object.entries(RESTART)) {
+    const [was, is] = [before, after].map((config) => readable(config, config[key as keyof typeof RESTART]));
+    if (typeof names === 'string') {
+      if (JSON.stringify(was) !== JSON.stringify(is)) changed.add(names);
+      continue;
+    }
+    for (const [field, name] of Object.entries(names)) {
+      if (JSON.stringify(was?.[field]) !== JSON.stringify(is?.[field])) changed.add(name);
+    }
+  }
+  return VARIABLES.filter((name) => changed.has(name));
 }
 
-/** The level of the log is left out: a reload applies it. */
-function text(config: Config, name: keyof Config): string {
-  return JSON.stringify(
-    name === 'log' ? { ...config.log, level: null } : config[name],
-    (_key, value: unknown) =>
-      ArrayBuffer.isView(value) ? Buffer.from(value as Uint8Array).toString('base64') : value,
-  );
+/** What a reload applies, for messages: the groups of settings, or single settings of a group. */
+export function reloadedSettings(): string[] {
+  const groups = Map.groupBy(VARIABLES, (name) => SETTINGS[name].group);
+  return [...groups].flatMap(([group, names]) => {
+    const reloaded = names.filter((name) => (SETTINGS[name] as Setting).reload === true);
+    if (reloaded.length < names.length) return reloaded;
+    return [SETTING_GROUPS[group].toLowerCase()];
+  });
+}
+
+/** A value that can be compared as JSON. A default path follows the data directory, and is no change of its own. */
+function readable({ dataDir }: Config, value: unknown): Record<string, unknown> | undefined {
+  const text = JSON.stringify(value, (_key, part: unknown) => {
+    if (ArrayBuffer.isView(part)) return Buffer.from(part as Uint8Array).toString('base64');
+    if (typeof part === 'string' && part.startsWith(`${dataDir}/`)) return part.slice(dataDir.length);
+    return part;
+  });
+  return text === undefined ? undefined : (JSON.parse(text) as Record<string, unknown>);
 }

@@ -62,8 +62,48 @@ it('lists the changed settings that need a restart', async () => {
   expect(settingsThatNeedRestart(before, load(cwd, reloaded))).toEqual([]);
   const other = { SERVER_PORT: '3001', AES_MASTER_KEY: randomBytes(32).toString('base64'), LOG_DIR: '/logs' };
   expect(settingsThatNeedRestart(before, load(cwd, other)).toSorted()).toEqual([
-    'aesMasterKey',
-    'log',
-    'server',
+    'AES_MASTER_KEY',
+    'LOG_DIR',
+    'SERVER_PORT',
+  ]);
+});
+
+it('a new env file without a changed setting needs no restart', async () => {
+  const cwd = await scratch();
+  const before = load(cwd);
+  await mkdir(join(cwd, 'var'));
+  await writeFile(join(cwd, 'var/.env'), 'SIGN_UP_MODE=closed\n');
+  expect(settingsThatNeedRestart(before, load(cwd))).toEqual([]);
+});
+
+it('names the data directory alone when default paths follow it', async () => {
+  const cwd = await scratch();
+  expect(settingsThatNeedRestart(load(cwd), load(cwd, { FATHOM_DATA_DIR: '/srv/fathom' }))).toEqual([
+    'FATHOM_DATA_DIR',
+  ]);
+});
+
+it.each([
+  ['sign_up_mode=closed', 'SIGN_UP_MODE'],
+  ['Sign-Up-Mode=closed', 'SIGN_UP_MODE'],
+  ['sign.up.mode: closed', 'SIGN_UP_MODE'],
+  ['signup_mode=closed', 'SIGN_UP_MODE'],
+  ['LOG_LEVEL=info\nSIGN_UP MODE=closed', 'SIGN_UP_MODE'],
+  ['SIGN_UP_MODE closed', '.env'],
+])('warns about %j, which sets nothing', async (text, word) => {
+  const cwd = await scratch();
+  await writeFile(join(cwd, '.env'), `${text}\n`);
+  const { config, warnings } = loadConfig({ commandLine: {}, env: SECRETS, cwd });
+  expect(config.signUps.mode).toBe('open');
+  expect(warnings).toEqual([textWith(word)]);
+});
+
+it('warns about the case of a variable of the environment and of a credential', async () => {
+  const cwd = await scratch();
+  await writeFile(join(cwd, 'fathom_sign_up_mode'), 'closed');
+  const env = { ...SECRETS, max_databases: '5', http_proxy: 'x', CREDENTIALS_DIRECTORY: cwd };
+  expect(loadConfig({ commandLine: {}, env, cwd }).warnings).toEqual([
+    textWith('max_databases', 'MAX_DATABASES'),
+    textWith('sign_up_mode', 'SIGN_UP_MODE'),
   ]);
 });

@@ -11,7 +11,7 @@ import type { ControlPlaneClient } from '../control-plane/client.ts';
  * Applies a new configuration to the running daemon: log level, limits, sign-ups, mail, CORS and sign-in
  * providers. Instances are not restarted.
  *
- * @returns the other settings that differ and need a restart of the daemon
+ * @returns the names of other settings that differ and need a restart of the daemon
  */
 export async function reload(
   next: Config,

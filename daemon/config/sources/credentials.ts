@@ -20,6 +20,14 @@ export function readCredentials(directory: string | undefined): SettingsLayer[] 
   return [{ origin: directory, values: Object.fromEntries(values) }];
 }
 
+/** The names of all credentials without the prefix, also of those that are no settings. */
+export function credentialNames(directory: string | undefined): string[] {
+  if (directory === undefined || directory === '') return [];
+  return [...listFiles(directory)].map((name) =>
+    name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name,
+  );
+}
+
 /** Empty when the directory is missing or unreadable: the settings that are then missing are reported later. */
 function listFiles(directory: string): ReadonlySet<string> {
   try {

@@ -1,6 +1,6 @@
 import { parse } from 'dotenv';
 import { expect, it } from 'vitest';
-import { cutValues } from './env-lines.ts';
+import { cutValues, ignoredLines } from './env-lines.ts';
 
 const cut = (text: string) => cutValues(text).map(({ name, quote }) => `${name} ${quote ?? 'none'}`);
 
@@ -38,4 +38,19 @@ it('proposes a quote with which dotenv keeps the whole value', () => {
   const [found] = cutValues(`A=${value}`);
   expect(parse(`A=${value}`)['A']).not.toBe(value);
   expect(parse(`A=${found?.quote}${value}${found?.quote}`)['A']).toBe(value);
+});
+
+it.each([
+  ['A=b\n\n# comment\nexport C=d\n', []],
+  ['A=\'b\nc d\ne\'\nB="x" y\nC=`z`#c', []],
+  ['A B=c', [{ line: 1, name: 'A B' }]],
+  [
+    'A="x\ny"\r\nset B=c\r\nC',
+    [
+      { line: 3, name: 'set B' },
+      { line: 4, name: 'C' },
+    ],
+  ],
+])('finds the lines of %j that dotenv skips', (text, expected) => {
+  expect(ignoredLines(text)).toEqual(expected);
 });

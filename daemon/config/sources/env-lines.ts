@@ -24,3 +24,24 @@ export function cutValues(text: string): CutValue[] {
     return [{ name, quote }];
   });
 }
+
+export interface IgnoredLine {
+  /** Counted from 1. */
+  line: number;
+  /** The text before the first `=` or `:`, which can be the name of a setting. */
+  name: string;
+}
+
+const lineBreaks = (text: string): string => text.replaceAll(/[^\n]+/g, '');
+
+/** Finds lines that dotenv skips: neither an assignment, nor a comment, nor empty. */
+export function ignoredLines(text: string): IgnoredLine[] {
+  const rest = text
+    .replaceAll(/\r\n?/g, '\n')
+    .replaceAll(new RegExp(`${ASSIGNMENT.source}[^\\n]*`, 'gm'), (assignment) => lineBreaks(assignment));
+  return rest.split('\n').flatMap((line, index) => {
+    const written = line.trim();
+    if (written === '' || written.startsWith('#')) return [];
+    return [{ line: index + 1, name: written.split(/[=:]/, 1)[0] ?? '' }];
+  });
+}

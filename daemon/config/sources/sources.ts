@@ -10,9 +10,11 @@ import {
   type SettingsLayer,
   socketOf,
 } from '../../../shared/settings-files.ts';
-import { readCredentials } from './credentials.ts';
-import { cutValues } from './env-lines.ts';
+import { credentialNames, readCredentials } from './credentials.ts';
+import { cutValues, ignoredLines } from './env-lines.ts';
 import { GENERATED_SECRETS, isSecret, OTHER_VARIABLES, VARIABLES, type Variable } from './variables.ts';
+
+const KNOWN: ReadonlySet<string> = new Set([...VARIABLES, ...OTHER_VARIABLES]);
 
 /** The values of all sources, before validation. */
 export interface Sources extends SettingsFiles {
@@ -57,8 +59,9 @@ export function readSources(input: SettingsInput, readFiles = readSettingsFiles)
     ),
     ...files.flatMap(permissionWarnings),
     ...files.flatMap(cutWarnings),
+    ...files.flatMap(ignoredLineWarnings),
     ...conflictWarnings({ files, originOf }),
-    ...typoWarnings(env, files),
+    ...typoWarnings([...Object.keys(env), ...credentialNames(env['CREDENTIALS_DIRECTORY'])], files),
   ];
   const defaults = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
   const credentials = env['CREDENTIALS_DIRECTORY'] ?? '';
@@ -125,16 +128,35 @@ function conflictWarnings({ files, originOf }: Pick<Sources, 'files' | 'originOf
   });
 }
 
+/** The line itself is not shown: it may contain a secret. */
+function ignoredLineWarnings({ path, text }: EnvFile): string[] {
+  return ignoredLines(text).map(({ line, name }) => {
+    const meant = settingWrittenAs(name);
+    const remedy = meant === null ? 'write it like LOG_LEVEL=info, or remove it' : `write ${meant}=`;
+    return `line ${line} of ${path} sets nothing and is ignored; ${remedy}`;
+  });
+}
+
 /** The environment has variables of other programs too, such as IS_SANDBOX, so there only one typing error is assumed. */
-function typoWarnings(
-  env: Readonly<Record<string, string | undefined>>,
-  files: readonly EnvFile[],
-): string[] {
-  const known = new Set<string>([...VARIABLES, ...OTHER_VARIABLES]);
+function typoWarnings(otherNames: readonly string[], files: readonly EnvFile[]): string[] {
   const inFiles = new Set(files.flatMap(({ values }) => Object.keys(values)));
-  const unknown = new Set([...Object.keys(env), ...inFiles].filter((name) => !known.has(name)));
+  const unknown = new Set([...otherNames, ...inFiles].filter((name) => !KNOWN.has(name)));
   return [...unknown].flatMap((name) => {
-    const closest = closestWord(name, VARIABLES, inFiles.has(name) ? 2 : 1);
+    const closest =
+      settingWrittenAs(name) ?? closestWord(asSetting(name), VARIABLES, inFiles.has(name) ? 2 : 1);
     return closest === null ? [] : [`${name} is not a setting; did you mean ${closest}?`];
   });
+}
+
+/** The setting that differs only in case, dashes, dots or spaces; null without one. */
+function settingWrittenAs(name: string): string | null {
+  const meant = asSetting(name);
+  return KNOWN.has(meant) ? meant : null;
+}
+
+function asSetting(name: string): string {
+  return name
+    .trim()
+    .toUpperCase()
+    .replaceAll(/[\s.-]+/g, '_');
 }

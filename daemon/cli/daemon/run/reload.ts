@@ -1,4 +1,5 @@
 import type { LoadedConfig } from '../../../config/config.ts';
+import { reloadedSettings } from '../../../config/live-settings.ts';
 import type { RunningDaemon } from '../../../daemon.ts';
 import type { Service } from '../../../host/systemd/service.ts';
 import { type CliContext, printLine } from '../../context.ts';
@@ -18,7 +19,7 @@ export async function reloadDaemon(
     printWarnings(warnings, context);
     const left = await daemon.reload(config);
     const hint = left.length > 0 ? `; to apply ${left.join(', ')} as well, restart the daemon` : '';
-    printLine(context.stderr, `fathomd: reloaded log level, limits, CORS and sign-in providers${hint}`);
+    printLine(context.stderr, `fathomd: reloaded ${reloadedSettings().join(', ')}${hint}`);
   } catch (error) {
     printLine(context.stderr, 'fathomd: not reloaded; the previous settings stay in force');
     reportError(error, context);
