@@ -54,6 +54,17 @@ async function listen(host: string, port: number): Promise<Server> {
   return server;
 }
 
+it('gives a port to one process at a time', async () => {
+  const instance = await bareInstance();
+  const { driver, command } = instance;
+  expect(await driver.hold(command.host, command.port)).toBe(true);
+  const first = await instance.start();
+  expect(await driver.hold(command.host, command.port)).toBe(false);
+  first.signal('SIGKILL');
+  await first.exited;
+  expect(await driver.hold(command.host, command.port)).toBe(true);
+});
+
 it('keeps the port from other processes, also while no process runs', async () => {
   const { driver, command } = await bareInstance();
   const { host, port } = command;
@@ -81,6 +92,7 @@ it('takes the socket of a running process, so that it outlives the process', asy
   const first = await instance.start();
   await instance.untilReady();
   expect(await driver.take(first, command.port)).toBe(true);
+  expect(await driver.hold(command.host, command.port)).toBe(false);
   first.signal('SIGKILL');
   await first.exited;
   const waiting = statusOf(command.port);

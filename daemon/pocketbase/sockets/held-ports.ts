@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Server } from 'node:http';
+import { isAlive, processStat } from '../process/procfs.ts';
 import type { Libc } from '../sandbox/libc.ts';
 import { systemError } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
@@ -20,6 +21,8 @@ export interface HeldPortState {
   /** Whether a process accepts connections, or they wait, or they get an answer. */
   mode: 'accepted' | 'waits' | 'answers';
   problem: Unavailable;
+  /** The process that the socket was taken from. */
+  servedBy: { pid: number; startTime: number } | null;
 }
 
 /**
@@ -62,8 +65,16 @@ export class HeldPorts {
     if (this.#ports.has(port)) return true;
     const socket = takeListeningSocket(this.#libc, pid, port);
     if (socket === null) return false;
-    this.#ports.set(port, new HeldPort(this.#libc, { address: null, socket }));
+    const held = new HeldPort(this.#libc, { address: null, socket });
+    held.servedBy = { pid, startTime: processStat(pid)?.startTime ?? 0 };
+    this.#ports.set(port, held);
     return true;
+  }
+
+  /** Whether a process that was not started here accepts connections of a port. */
+  isServed(port: number): boolean {
+    const server = this.#ports.get(port)?.servedBy ?? null;
+    return server !== null && isAlive(server.pid, server.startTime);
   }
 
   /** Closes all sockets except those of some ports. */
@@ -112,6 +123,8 @@ class HeldPort {
   readonly socket: number;
   /** Null for a socket of an adopted process. */
   readonly address: string | null;
+  /** The process that the socket was taken from. */
+  servedBy: { pid: number; startTime: number } | null = null;
   readonly #libc: Libc;
   #problem = STARTING;
   #server: Server | null = null;
@@ -128,10 +141,17 @@ class HeldPort {
   state(): Omit<HeldPortState, 'port'> {
     const answers = this.#server === null ? 'waits' : 'answers';
     const mode = this.#server === null && this.#deadline === null ? 'accepted' : answers;
-    return { socket: this.socket, address: this.address, mode, problem: this.#problem };
+    return {
+      socket: this.socket,
+      address: this.address,
+      mode,
+      problem: this.#problem,
+      servedBy: this.servedBy,
+    };
   }
 
-  resume({ mode, problem }: Pick<HeldPortState, 'mode' | 'problem'>): void {
+  resume({ mode, problem, servedBy }: Pick<HeldPortState, 'mode' | 'problem' | 'servedBy'>): void {
+    this.servedBy = servedBy;
     if (mode === 'waits') this.wait();
     if (mode === 'answers') this.answer(problem);
   }

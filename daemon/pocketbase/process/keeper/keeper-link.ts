@@ -162,13 +162,13 @@ export class LastingKeeper extends KeeperLink {
     const { socketPath, logFile, fleetId } = this.#place;
     try {
       await killKeepers(fleetId);
-      const log = openSync(logFile, 'a', 0o600);
+      const log = openLog(logFile);
       const started = spawn(process.execPath, [...NODE_ARGS, KEEPER_PROGRAM, socketPath, this.#identity], {
         detached: true,
         env: { [KEEPER_VARIABLE]: fleetId },
-        stdio: ['ignore', 'ignore', log],
+        stdio: ['ignore', 'ignore', log ?? 'ignore'],
       });
-      closeSync(log);
+      if (log !== null) closeSync(log);
       started.once('error', (error) => this.#fail(error));
       started.unref();
     } catch (error) {
@@ -199,6 +199,15 @@ export class LastingKeeper extends KeeperLink {
     const waiting = this.#waiting ?? [];
     this.#waiting = null;
     for (const request of waiting) this.#write(request);
+  }
+}
+
+/** Best effort: a keeper without a log works as well. */
+function openLog(path: string): number | null {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch {
+    return null;
   }
 }
 

@@ -80,6 +80,9 @@ export class Keeper {
   #hold({ address, port }: HoldRequest): HoldResult {
     const { ports } = this.#starter;
     if (!ports) return 'unsupported';
+    // Two databases must never share a socket.
+    if (ports.isServed(port) || this.#starter.children().some((child) => child.port === port))
+      return 'in_use';
     try {
       ports.hold(address, port);
       return 'held';
