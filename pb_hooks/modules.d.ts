@@ -9,6 +9,7 @@ interface HookModules {
   'lib/invitations': typeof import('./global/lib/invitations.js');
   'lib/mails': typeof import('./global/lib/mails.js');
   'lib/oauth': typeof import('./global/lib/oauth.js');
+  'lib/passwords': typeof import('./global/lib/passwords.js');
   'lib/ports': typeof import('./global/lib/ports.js');
   'lib/requests': typeof import('./global/lib/requests.js');
   'lib/rows': typeof import('./global/lib/rows.js');

@@ -109,7 +109,7 @@ export class UserRepository {
       const { record } = await this.#client.postAsUser<{ record: { id: string } }>(
         '/api/collections/users/auth-refresh',
         {},
-        token,
+        { token },
       );
       return await this.#findActive(record.id);
     } catch (error) {

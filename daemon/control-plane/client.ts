@@ -69,12 +69,17 @@ export class ControlPlaneClient {
   /**
    * Sends a POST request without the superuser's rights.
    *
-   * @param token of a user; none by default
+   * @param as.token of a user; none by default
+   * @param as.address of the client, for the limits of passwords
    * @throws as `call`
    */
-  async postAsUser<T>(path: string, body: object, token = ''): Promise<T> {
+  async postAsUser<T>(path: string, body: object, as: { token?: string; address?: string } = {}): Promise<T> {
+    const headers = {
+      Authorization: as.token ?? '',
+      ...(as.address === undefined ? {} : { 'X-Fathom-Client': as.address }),
+    };
     try {
-      return await this.#client.send<T>(path, { method: 'POST', body, headers: { Authorization: token } });
+      return await this.#client.send<T>(path, { method: 'POST', body, headers });
     } catch (error) {
       throw translate(error);
     }

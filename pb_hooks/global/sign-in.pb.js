@@ -19,7 +19,13 @@ onRecordAuthWithPasswordRequest((e) => {
     callDaemon(
       e.app,
       '/internal/sign-ins/ended',
-      { ...attempt, ok, attempt: verdict ? verdict.attempt : '', user_id: e.record ? e.record.id : '' },
+      {
+        ...attempt,
+        action: 'sign-in',
+        ok,
+        attempt: verdict ? verdict.attempt : '',
+        user_id: e.record ? e.record.id : '',
+      },
       3,
     );
   }

@@ -27,6 +27,11 @@ onRecordCreateRequest((e) => {
   }
 }, 'users');
 
+onRecordUpdateRequest((e) => {
+  require(`${__hooks}/lib/passwords.js`).checkOldPassword(e);
+  e.next();
+}, 'users');
+
 onRecordAuthRequest((e) => {
   const { callDaemon, isFromDaemon } = require(`${__hooks}/lib/daemon.js`);
   if (e.record.get('role') === 'user' && !isFromDaemon(e)) {

@@ -23,6 +23,8 @@ export const daemonCallBodies = {
   '/internal/sign-ins/begun': signInBegun,
   /** `attempt`: from the response to `begun`; empty for sign-ins that the daemon does not limit. */
   '/internal/sign-ins/ended': signInBegun.extend({
+    /** `password-check`: a request of a signed-in user, or with a link, that needs the password. */
+    action: z.enum(['sign-in', 'password-check']),
     ok: z.boolean(),
     attempt: z.string(),
     user_id: z.string(),

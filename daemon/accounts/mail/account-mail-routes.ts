@@ -12,8 +12,12 @@ import { type ControlPlaneClient, fieldsOf, isStatus } from '../../control-plane
 import { originOf } from '../../http/client-address.ts';
 import { type Api, serve } from '../../http/serve.ts';
 import type { SignInBudget } from '../sign-in/sign-in-budget.ts';
+import { RateLimitedError } from '../sign-in/sign-in-limits.ts';
 import type { AccountMails } from './account-mails.ts';
 import type { MailLimits } from './mail-limits.ts';
+
+/** The global PocketBase tells the exact time in a header, which the client of its SDK does not return. */
+const RETRY_MS = 60_000;
 
 export interface AccountMailRoutesDeps {
   accountMails: AccountMails;
@@ -41,12 +45,14 @@ export function accountMailRoutes(app: Api, deps: AccountMailRoutesDeps): void {
 
   /** Uses a link at the global PocketBase, which checks its token. */
   const confirm = async (request: FastifyRequest, action: string, body: object) => {
-    countRequest(request, action);
+    const { address } = originOf(request, deps.trustedProxies);
+    mailLimits.countRequest(action, address);
     try {
       await deps.signInBudget.run(() =>
-        deps.controlPlane.postAsUser(`/api/collections/users/${action}`, body),
+        deps.controlPlane.postAsUser(`/api/collections/users/${action}`, body, { address }),
       );
     } catch (error) {
+      if (isStatus(error, 429)) throw new RateLimitedError('too many passwords were wrong', RETRY_MS);
       throw isStatus(error, 400) ? toConfirmError(fieldsOf(error.response['data']), error) : error;
     }
   };

@@ -41,7 +41,7 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
     '/internal/sign-ins/ended',
     { config, schema: { hide: true, body: daemonCallBodies['/internal/sign-ins/ended'] } },
     async (request, reply) => {
-      const { attempt, ok, collection, identity, user_id } = request.body;
+      const { attempt, action, ok, collection, identity, user_id } = request.body;
       const begun = open.take(attempt);
       if (ok) begun?.succeeded();
       else begun?.failed();
@@ -49,7 +49,7 @@ export function signInHookRoutes(app: Api, deps: SignInHookDeps): void {
         actor_kind: ok && collection === '_superusers' ? 'superuser' : 'anonymous',
         actor: ok ? user_id : '',
         address: addressOf(request.body),
-        action: 'sign-in',
+        action,
         target: identity,
         outcome: ok ? 'ok' : 'refused',
         detail: JSON.stringify({ at: 'global', collection }),

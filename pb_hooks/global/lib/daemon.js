@@ -54,6 +54,8 @@ function callDaemon(app, path, body, timeoutS) {
 function originOf(e) {
   // All values of the header: requestInfo() returns only the first one, which the client may have sent.
   const { header } = requestEventOf(e).request;
+  const client = isFromDaemon(e) ? header.get('X-Fathom-Client') : '';
+  if (client !== '') return { peer: client, forwarded: '' };
   return { peer: e.remoteIP(), forwarded: (header.values('X-Forwarded-For') || []).join(',') };
 }
 

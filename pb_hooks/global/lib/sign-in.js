@@ -15,8 +15,9 @@ function reportSignIn(e, identity) {
     ok = true;
   } finally {
     const attempt = { collection: e.collection.name, identity, ...originOf(e) };
-    const end = { ...attempt, ok, attempt: '', user_id: e.record ? e.record.id : '' };
-    callDaemon(e.app, '/internal/sign-ins/ended', end, 3);
+    const user_id = e.record ? e.record.id : '';
+    const report = { ...attempt, ok, attempt: '', user_id };
+    callDaemon(e.app, '/internal/sign-ins/ended', { ...report, action: 'sign-in' }, 3);
   }
 }
 

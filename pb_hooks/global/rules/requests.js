@@ -14,4 +14,13 @@ function bodyProblem(length) {
   return null;
 }
 
-module.exports = { bodyProblem, MAX_BODY };
+/**
+ * Whether a request confirms a new e-mail address, with the password of the account.
+ *
+ * @param {string} path
+ */
+function isEmailChange(path) {
+  return path.endsWith('/confirm-email-change');
+}
+
+module.exports = { bodyProblem, isEmailChange, MAX_BODY };

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { bodyProblem, MAX_BODY } from '../../../pb_hooks/global/rules/requests.js';
+import { bodyProblem, isEmailChange, MAX_BODY } from '../../../pb_hooks/global/rules/requests.js';
 
 it.each([
   [0, null],
@@ -9,4 +9,13 @@ it.each([
   [-1, 411],
 ])('a body of %i bytes is refused with %s', (length, status) => {
   expect(bodyProblem(length)?.status ?? null).toBe(status);
+});
+
+it.each([
+  ['/api/collections/users/confirm-email-change', true],
+  ['/api/collections/_pb_users_auth_/confirm-email-change', true],
+  ['/api/collections/users/request-email-change', false],
+  ['/api/collections/users/records', false],
+])('%s confirms a new address: %s', (path, expected) => {
+  expect(isEmailChange(path)).toBe(expected);
 });
