@@ -65,6 +65,11 @@ export function requestLogFileOf(directory: string): string {
   return `${dataDirOf(directory)}/auxiliary.db`;
 }
 
+/** Files of requests in progress. The next start removes them. */
+export function temporaryDirOf(directory: string): string {
+  return `${directory}/tmp`;
+}
+
 export function dataDirOf(directory: string): string {
   return `${directory}/pb_data`;
 }

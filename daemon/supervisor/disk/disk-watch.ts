@@ -6,7 +6,7 @@ import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { writtenBytes } from '../../pocketbase/process/procfs.ts';
 import type { Fleet } from '../fleet.ts';
-import { directoryUsage } from '../health/sampler.ts';
+import { databaseUsage } from '../health/sampler.ts';
 import { addHook, hasHook, hookParameters, loadsHook, removeHook } from '../instance-hooks.ts';
 import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
@@ -188,7 +188,7 @@ export class DiskWatch {
     const { spec } = runner;
     const startedMs = clock.monotonic();
     const written = writtenBytes(pid);
-    const { bytes: used, entries } = await directoryUsage(spec.directory);
+    const { bytes: used, entries } = await databaseUsage(spec.directory);
     fleet.recordDiskBytes(spec.name, used);
     // SQLite fills the space of deleted records again before its file grows.
     const bytes = used >= limit * NEAR ? used - freeBytes(spec.directory) : used;

@@ -1,8 +1,9 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { Usage } from '../../../shared/api/instances.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { connectionsByLocalPort, processStat, pssBytes } from '../../pocketbase/process/procfs.ts';
+import { temporaryDirOf } from '../instance-spec.ts';
 
 /** Reading the size of a data directory costs more than the rest of a sample, and it changes slowly. */
 const DISK_EVERY_MS = 5 * 60_000;
@@ -125,7 +126,10 @@ export class Sampler {
     const known = this.#disk.get(name);
     if (known && atMs - known.atMs < DISK_EVERY_MS) return known.bytes;
     // A file may be removed during the walk.
-    const bytes = await directoryBytes(directory).catch(() => null);
+    const bytes = await databaseUsage(directory).then(
+      (usage) => usage.bytes,
+      () => null,
+    );
     if (bytes !== null) this.#disk.set(name, { bytes, atMs });
     return bytes;
   }
@@ -136,10 +140,20 @@ export async function directoryBytes(directory: string): Promise<number> {
   return (await directoryUsage(directory)).bytes;
 }
 
-/** `directoryBytes`, and the number of files and directories. */
-export async function directoryUsage(directory: string): Promise<{ bytes: number; entries: number }> {
+/** The size of a database, without the files of requests in progress: strangers can send some. */
+export async function databaseUsage(directory: string): Promise<{ bytes: number; entries: number }> {
+  return directoryUsage(directory, basename(temporaryDirOf(directory)));
+}
+
+/**
+ * `directoryBytes`, and the number of files and directories.
+ *
+ * @param without the name of an entry of `directory` that does not count
+ */
+async function directoryUsage(directory: string, without = ''): Promise<{ bytes: number; entries: number }> {
   let [bytes, entries] = [0, 0];
   for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (entry.name === without) continue;
     entries += 1;
     const path = join(directory, entry.name);
     if (entry.isDirectory()) {
@@ -147,9 +161,18 @@ export async function directoryUsage(directory: string): Promise<{ bytes: number
       bytes += below.bytes;
       entries += below.entries;
     } else if (entry.isFile()) {
-      const { blocks, nlink } = await stat(path);
+      // A file may be removed during the walk.
+      const found = await lstat(path).catch(unlessMissing);
+      if (found === null) continue;
+      const { blocks, nlink } = found;
       bytes += Math.round((blocks * 512) / Math.max(nlink, 1));
     }
   }
   return { bytes, entries };
+}
+
+/** @throws the error, except for a missing file */
+function unlessMissing(error: unknown): null {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+  throw error;
 }
