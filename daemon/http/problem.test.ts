@@ -1,7 +1,8 @@
 import { ClientResponseError } from 'pocketbase';
 import { describe, expect, it } from 'vitest';
+import { problemSchema } from '../../shared/api/contract/endpoint.ts';
 import { FathomError } from '../../shared/errors.ts';
-import { toFathomError } from './problem.ts';
+import { formatRefusal, logLevelOf, toFathomError } from './problem.ts';
 
 function fastifyError(statusCode: number, message: string): Error {
   return Object.assign(new Error(message), { statusCode });
@@ -42,5 +43,31 @@ describe('toFathomError', () => {
     expect(error).toMatchObject({ code: 'control_plane.unavailable', status: 503 });
     expect(error.message).toContain('400');
     expect(error.message).not.toContain('column xyz');
+  });
+});
+
+describe('formatRefusal', () => {
+  it('has the form of every other error', () => {
+    const response = formatRefusal(new FathomError('auth.required', 'sign in first'));
+    const [head = '', body = ''] = response.split('\r\n\r\n');
+    expect(head.split('\r\n')).toEqual(
+      expect.arrayContaining([
+        'HTTP/1.1 401 Unauthorized',
+        'Content-Type: application/problem+json',
+        'www-authenticate: Bearer',
+      ]),
+    );
+    expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ status: 401, code: 'auth.required' });
+  });
+});
+
+describe('logLevelOf', () => {
+  it.each([
+    ['internal', 'error'],
+    ['control_plane.unavailable', 'error'],
+    ['daemon.starting', 'info'],
+    ['auth.required', null],
+  ] as const)('logs %s as %s', (code, level) => {
+    expect(logLevelOf(new FathomError(code, 'why'))).toBe(level);
   });
 });

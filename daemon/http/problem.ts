@@ -8,6 +8,7 @@ import type { Problem } from '../../shared/api/contract/endpoint.ts';
 import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts';
 import { RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
 import { fieldsOf } from '../control-plane/client.ts';
+import type { Caller } from './caller.ts';
 import { redactDetail } from './redact.ts';
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -57,6 +58,12 @@ function shorten(text: string): string {
   return text.length > MAX_FIELD_TEXT ? `${text.slice(0, MAX_FIELD_TEXT)}…` : text;
 }
 
+/** How a failed request is logged; null for a mistake of the client. Every start has requests that are too early. */
+export function logLevelOf({ code, status }: FathomError): 'error' | 'info' | null {
+  if (code === 'daemon.starting') return 'info';
+  return status >= 500 ? 'error' : null;
+}
+
 /** Sends an error in the form that the route declares: RFC 9457, or the one of the lifecycle API. */
 export function sendError(error: FathomError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (request.routeOptions.config.errorForm !== 'lifecycle') return sendProblem(error, request, reply);
@@ -74,21 +81,34 @@ export function sendError(error: FathomError, request: FastifyRequest, reply: Fa
 
 /** Sends an error as problem details (RFC 9457). */
 export function sendProblem(error: FathomError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem: Problem = {
-    type: 'about:blank',
-    title: ERROR_CODES[error.code].title,
-    status: error.status,
-    detail: redactDetail(request.caller, error),
-    code: error.code,
-    request_id: request.id,
-    ...(error.fields.length > 0 ? { errors: [...error.fields] } : {}),
-  };
+  const problem = problemOf(error, request.caller, request.id);
   return reply
     .code(error.status)
     .headers({ ...headersOf(error), 'x-request-id': request.id })
     .type('application/problem+json')
     .serializer(JSON.stringify)
     .send(problem);
+}
+
+function problemOf(error: FathomError, caller: Caller | null, requestId: string): Problem {
+  return {
+    type: 'about:blank',
+    title: ERROR_CODES[error.code].title,
+    status: error.status,
+    detail: redactDetail(caller, error),
+    code: error.code,
+    request_id: requestId,
+    ...(error.fields.length > 0 ? { errors: [...error.fields] } : {}),
+  };
+}
+
+/** Formats the response to an upgrade that fails, which Fastify does not handle. */
+export function formatRefusal(error: FathomError): string {
+  const problem = problemOf(error, null, randomUUID());
+  return formatProblemResponse(error.status, problem, {
+    ...headersOf(error),
+    'x-request-id': problem.request_id,
+  });
 }
 
 /** Returns the headers of an error. */
@@ -130,10 +150,15 @@ function invalid(status: number, detail: string): Problem {
 }
 
 /** Formats a complete HTTP response, for connections that Fastify does not handle. */
-export function formatProblemResponse(status: number, problem: object): string {
+function formatProblemResponse(
+  status: number,
+  problem: Problem,
+  headers: Readonly<Record<string, string>> = {},
+): string {
   const body = JSON.stringify(problem);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return (
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n${lines.join('')}` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   );
 }

@@ -10,7 +10,14 @@ import type { Activity } from '../metrics/activity.ts';
 import { acceptJsonBodies } from './body.ts';
 import { authorise, identifyCaller, type Transport } from './caller.ts';
 import { countChange, type LimitDeps, limitRequests } from './limits.ts';
-import { refuseConnection, refuseExpectation, sendError, sendProblem, toFathomError } from './problem.ts';
+import {
+  logLevelOf,
+  refuseConnection,
+  refuseExpectation,
+  sendError,
+  sendProblem,
+  toFathomError,
+} from './problem.ts';
 import type { ProxiesSeen } from './proxies-seen.ts';
 import { RouteTable } from './route-table.ts';
 import type { Api } from './serve.ts';
@@ -79,6 +86,8 @@ export async function createApi(
     forceCloseConnections: true,
     // Other upgrades are ignored, for example HTTP/2 (h2c), which Java's client offers.
     http: {
+      // The response of Node has no body. The first hook requires the header.
+      requireHostHeader: false,
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
@@ -92,7 +101,9 @@ export async function createApi(
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => {
     const problem = toFathomError(error);
-    if (problem.status >= 500) request.log.error({ err: error, reqId: request.id }, problem.message);
+    const level = logLevelOf(problem);
+    if (level === 'error') request.log.error({ err: error, reqId: request.id }, problem.message);
+    if (level === 'info') request.log.info({ reqId: request.id }, problem.message);
     return sendError(problem, request, reply);
   });
   const routes = new RouteTable();
@@ -123,6 +134,10 @@ export async function createApi(
     routes.add(method, url, config.permission);
   });
   app.decorateRequest('caller', null);
+  app.addHook('onRequest', ({ raw }, _reply, done) => {
+    const isMissing = raw.httpVersion === '1.1' && raw.headers.host === undefined;
+    done(isMissing ? new FathomError('request.invalid', 'the header Host is missing; send it') : undefined);
+  });
   if (transport === 'tcp') {
     app.addHook('onRequest', ({ raw }, _reply, done) => {
       deps.proxiesSeen.note(raw.socket.remoteAddress ?? '', raw.headers);

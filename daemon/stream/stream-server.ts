@@ -15,7 +15,7 @@ import type { LiveSettings } from '../config/live-settings.ts';
 import { type Caller, identifyCaller, type Transport } from '../http/caller.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { takeProxied } from '../http/limits.ts';
-import { formatProblemResponse, toFathomError } from '../http/problem.ts';
+import { formatRefusal, toFathomError } from '../http/problem.ts';
 import type { Api } from '../http/serve.ts';
 
 import { StreamConnection, type StreamConnectionDeps } from './stream-connection.ts';
@@ -200,8 +200,7 @@ function checkOrigin(origin: string | undefined, allowed: readonly string[]): vo
   }
 }
 
-function refuse(socket: Duplex, { status, code, message }: FathomError): void {
-  const response = formatProblemResponse(status, { type: 'about:blank', title: message, status, code });
+function refuse(socket: Duplex, error: FathomError): void {
   // A client that does not close its side would hold the connection.
-  socket.end(response, () => socket.destroy());
+  socket.end(formatRefusal(error), () => socket.destroy());
 }

@@ -28,11 +28,11 @@ function listOf(headers: Headers, name: string): string[] {
 }
 
 /** Bytes as they are, which no HTTP client would send; the connection ends with the answer. */
-function raw(head: readonly string[], body = ''): Promise<string> {
+function raw(head: readonly string[], body = '', host = ['Host: x']): Promise<string> {
   const { hostname, port } = new URL(fathom.url);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => {
-      socket.write(`${[...head, 'Host: x', 'Connection: close'].join('\r\n')}\r\n\r\n${body}`);
+      socket.write(`${[...head, ...host, 'Connection: close'].join('\r\n')}\r\n\r\n${body}`);
     });
     let answer = '';
     socket.on('data', (chunk: Buffer) => {
@@ -52,6 +52,26 @@ const preflight = (origin: string, method: string, path = '/api/v1/users') =>
       'access-control-request-headers': 'authorization,content-type,fathom-role',
     },
   });
+
+describe('a request that Fathom refuses early', () => {
+  const UPGRADE = [
+    'GET /ws HTTP/1.1',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  ];
+
+  it.each([
+    ['without a Host', ['GET /health HTTP/1.1'], [], 400, 'request.invalid'],
+    ['for a stream without a token', UPGRADE, undefined, 401, 'auth.required'],
+  ])('%s gets problem details', async (_, lines, host, status, code) => {
+    const [head = '', body = ''] = (await raw(lines, '', host)).split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(head.toLowerCase()).toContain('content-type: application/problem+json');
+    expect(JSON.parse(body)).toMatchObject({ status, code, request_id: expect.any(String) });
+  });
+});
 
 describe('CORS', () => {
   it('a preflight allows every method that the API has, and is kept', async () => {
