@@ -1,4 +1,4 @@
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
@@ -42,6 +42,17 @@ it('follows no other link, and accepts a missing directory and a broken link', a
   await remove(databases);
   expect(await readdir(databases)).toEqual([]);
   expect(await readdir(disk)).toEqual(['shared']);
+});
+
+it('removes directories below a path that is too long, and those of mode 000', async () => {
+  const databases = await scratch();
+  await fill(join(databases, 'db'));
+  const nest = 'for i in {1..100}; do mkdir $1 && cd $1 || exit 1; done; mkdir closed/ && chmod 000 closed';
+  await execa('bash', ['-c', nest, 'bash', 'n'.repeat(200)], { cwd: join(databases, 'db') });
+  await mkdir(join(databases, 'db', 'closed', 'below'), { recursive: true });
+  await chmod(join(databases, 'db', 'closed'), 0);
+  await remove(databases);
+  expect(await readdir(databases)).toEqual([]);
 });
 
 it.skipIf(!mayMount)('removes a directory of a lower layer of an overlay', async () => {

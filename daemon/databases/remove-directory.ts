@@ -1,5 +1,6 @@
 import { lstat, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 
 /** rename(2) refuses a mount point (EBUSY), and on overlayfs a directory of a lower layer (EXDEV). */
 const CANNOT_MOVE: ReadonlySet<string> = new Set(['EBUSY', 'EXDEV']);
@@ -31,10 +32,17 @@ export async function removeDatabaseDirectory(directory: string, hidden: string)
   await removeTree(hidden);
 }
 
-/** Removes a tree like `rm -rf`, but only empties mount points in it. */
+/** A process can leave directories that it made unreadable, or paths that are longer than the kernel takes. */
+const HIDDEN: ReadonlySet<string> = new Set(['EACCES', 'ENAMETOOLONG']);
+
+/** Removes a tree like `rm -rf`, also with directories of any mode and depth, but only empties mount points in it. */
 export async function removeTree(path: string): Promise<void> {
   try {
-    await rm(path, { recursive: true, force: true });
+    await rm(path, { recursive: true, force: true }).catch(async (error: unknown) => {
+      if (!HIDDEN.has(codeOf(error))) throw error;
+      await removeHidden(path);
+      await rm(path, { recursive: true, force: true });
+    });
   } catch (error) {
     if (codeOf(error) !== 'EBUSY') throw error;
     for (const name of await readdir(path)) await removeTree(join(path, name));
@@ -42,6 +50,16 @@ export async function removeTree(path: string): Promise<void> {
       if (!STILL_MOUNTED.has(codeOf(failure))) throw failure;
     });
   }
+}
+
+/**
+ * chmod(1) and rm(1) open each directory relative to its parent, so no path is too long, and they follow no link in the tree.
+ * What they cannot remove is reported by the removal after them.
+ */
+async function removeHidden(path: string): Promise<void> {
+  if (!(await lstat(path)).isDirectory()) return;
+  await execa('chmod', ['-R', 'u+rwx', '--', path], { reject: false, stdio: 'ignore' });
+  await execa('rm', ['-rf', '--', path], { reject: false, stdio: 'ignore' });
 }
 
 /** Returns the target of a symbolic link; null for a missing path, a broken link, and everything else. */
