@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type DiskEstimate, diskStateAfter, nextDiskStep } from './disk-limit.ts';
+import { type DiskEstimate, diskStateAfter, nextDiskStep, untilDue } from './disk-limit.ts';
 
 const MIB = 1024 * 1024;
 
@@ -38,4 +38,9 @@ it.each<[string, Partial<DiskEstimate>, 'walk' | number]>([
   ['measures a full database not too often', { state: 'over', written: 1, sinceWalkMs: 2_000 }, 3_000],
 ])('%s', (_, changes, step) => {
   expect(nextDiskStep({ ...small, ...changes })).toBe(step);
+});
+
+it('never waits a negative time while a measurement takes longer than its wait', () => {
+  expect([300, 0, -5_000].map((dueInMs) => untilDue(dueInMs, 5_000))).toEqual([300, 1_000, 1_000]);
+  expect([3_000, -1].map((dueInMs) => untilDue(dueInMs, 500))).toEqual([500, 500]);
 });

@@ -20,6 +20,8 @@ const WALK_SHARE = 10;
 const RELEASE_CHECK_MS = 5_000;
 /** Corrects the estimate, which counts also what overwrites and what goes to clients. */
 const CORRECT_EVERY_MS = 5 * 60_000;
+/** Measuring a large database takes longer. */
+const BUSY_WAIT_MS = 1_000;
 
 /** @param bytes measured usage */
 export function diskStateAfter(before: DiskState, bytes: number, limit: number | null): DiskState {
@@ -69,4 +71,9 @@ export function nextDiskStep({
   }
   if (state === 'over') return RELEASE_CHECK_MS;
   return Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, ((limit - estimate) / MAX_RATE) * 1000));
+}
+
+/** How long to wait for a check, in milliseconds. One that is due already waits for the work that is in progress. */
+export function untilDue(dueInMs: number, maxMs: number): number {
+  return dueInMs > 0 ? Math.min(dueInMs, maxMs) : Math.min(BUSY_WAIT_MS, maxMs);
 }

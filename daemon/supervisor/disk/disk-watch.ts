@@ -10,7 +10,14 @@ import { databaseUsage } from '../health/sampler.ts';
 import { addHook, hasHook, hookParameters, loadsHook, removeHook } from '../instance-hooks.ts';
 import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
-import { type DiskReasons, type DiskState, diskStateAfter, NEAR, nextDiskStep } from './disk-limit.ts';
+import {
+  type DiskReasons,
+  type DiskState,
+  diskStateAfter,
+  NEAR,
+  nextDiskStep,
+  untilDue,
+} from './disk-limit.ts';
 import type { DiskReserve } from './disk-reserve.ts';
 
 /** A changed limit applies after this time at the latest. */
@@ -145,8 +152,7 @@ export class DiskWatch {
   }
 
   #untilDue(watched: Watched, nowMs: number): number {
-    const waitMs = watched.dueMs - nowMs || MAX_WAIT_MS;
-    return refusalOf(watched) !== null ? Math.min(LOOK_AGAIN_MS, waitMs) : waitMs;
+    return untilDue(watched.dueMs - nowMs, refusalOf(watched) !== null ? LOOK_AGAIN_MS : MAX_WAIT_MS);
   }
 
   async #restart(runner: Runner): Promise<void> {
