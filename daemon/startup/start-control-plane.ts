@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { configureMail } from '../accounts/mail/mail-settings.ts';
+import { MAX_TRUSTED_NETWORKS } from '../accounts/sign-in/sign-in-limits.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Config } from '../config/config.ts';
@@ -49,6 +50,15 @@ export async function startControlPlane(
   await configureSignInProviders(controlPlane, config.oauth);
   await configureMail(controlPlane, config);
   await configureGuard(controlPlane, config);
+  await restoreSignInAddresses(services);
+}
+
+/** Lets owners sign in from their addresses while others fail on purpose, also after a restart of the daemon. */
+async function restoreSignInAddresses(services: DaemonServices): Promise<void> {
+  const { sessionRepository, signInLimits } = services;
+  for (const { email, address } of await sessionRepository.listAddresses(MAX_TRUSTED_NETWORKS)) {
+    signInLimits.restore(email, address);
+  }
 }
 
 /** Sets the rate limits and trusted proxies of the global PocketBase. */

@@ -120,6 +120,11 @@ export interface RenewSessionRequest {
   expires_at: string;
 }
 
+/** The last addresses of the sessions of each account. */
+export interface SessionAddresses {
+  addresses: { email: string; address: string }[];
+}
+
 export interface EndSessionsRequest {
   user: string;
   /** Whether API keys end as well. */

@@ -91,3 +91,24 @@ it.each(['the API', 'the global PocketBase'])(
     await signIn(fathom.url, 'ann@new.example.com');
   },
 );
+
+it('strangers cannot lock an owner out after a restart of the daemon', async () => {
+  const fathom = await deployment({
+    TRUSTED_PROXIES: '127.0.0.1',
+    SIGN_IN_FAILURES_PER_ACCOUNT: String(PER_ACCOUNT),
+  });
+  const daemon = await fathom.start();
+  const login = (password: string, headers: Record<string, string>) =>
+    call('POST', `${fathom.url}/api/v1/auth/login`, {
+      body: { email: 'ann@example.com', password },
+      headers,
+    });
+  await signUp(fathom.url, 'ann@example.com');
+  const home = { 'x-forwarded-for': '203.0.113.7' };
+  expect((await login(PASSWORD, home)).status).toBe(200);
+  await daemon.stop();
+  await fathom.start();
+  for (let count = 0; count < PER_ACCOUNT; count += 1) await login('wrong', elsewhere());
+  expect((await login(PASSWORD, elsewhere())).status).toBe(429);
+  expect((await login(PASSWORD, home)).status).toBe(200);
+});

@@ -7,6 +7,7 @@ import type {
   RenewSessionRequest,
   ResolvedIdentity,
   ResolveRequest,
+  SessionAddresses,
 } from '../../../shared/hooks/control-plane-routes.ts';
 import { type ControlPlaneClient, isStatus } from '../../control-plane/client.ts';
 import { deleteRecord, findRecord, listRecords } from '../../control-plane/records.ts';
@@ -77,6 +78,13 @@ export class SessionRepository {
   async endAll(user: string, { keys }: { keys: boolean }): Promise<void> {
     const body: EndSessionsRequest = { user, keys };
     await this.#client.post('/api/fathom/sessions/end', body);
+  }
+
+  /** Returns the last addresses of the sessions of each account, at most `limit` for one. */
+  async listAddresses(limit: number): Promise<SessionAddresses['addresses']> {
+    const query = { limit: String(limit) };
+    const found = await this.#client.get<SessionAddresses>('/api/fathom/sessions/addresses', query);
+    return found.addresses;
   }
 
   async find(id: string): Promise<StoredSession | null> {

@@ -45,6 +45,19 @@ it('does not lock an owner out at an address that has signed in before', () => {
   expect(() => limits.beginSignIn('a@example.com', '10.0.0.1')).not.toThrow();
 });
 
+it('keeps the addresses of other accounts while one account signs in from many', () => {
+  const limits = new SignInLimits(SETTINGS, new ManualTime());
+  limits.restore('Owner@example.com', '10.0.0.1');
+  for (let n = 0; n < 20_001; n += 1) {
+    limits.beginSignIn('mal@example.com', `2001:db8:0:${n.toString(16)}::1`).succeeded();
+  }
+  for (const address of ['10.1.0.1', '10.1.0.2', '10.1.0.3']) {
+    limits.beginSignIn('owner@example.com', address).failed();
+  }
+  expect(() => limits.beginSignIn('owner@example.com', '10.1.0.4')).toThrow(RateLimitedError);
+  expect(() => limits.beginSignIn('owner@example.com', '10.0.0.1')).not.toThrow();
+});
+
 it('counts a /64 of IPv6 as one network', () => {
   expect(networkOf('2001:db8:1:2:3:4:5:6')).toBe('2001:db8:1:2::/64');
   expect(networkOf('2001:db8:1:2::1')).toBe('2001:db8:1:2::/64');

@@ -11,8 +11,10 @@ const SIGN_IN_WINDOW_MS = 15 * 60_000;
 export const LOCAL_ADDRESS = 'local';
 /** Concurrent sign-ins to one account. */
 const MAX_CONCURRENT = 32;
-/** Pairs of account and address that have signed in; beyond this number the oldest are dropped. */
-const MAX_TRUSTED = 20_000;
+/** Accounts that have signed in; beyond this number the oldest are dropped. */
+const MAX_TRUSTED_ACCOUNTS = 20_000;
+/** Networks from which an account has signed in. Sign-ins of one account do not replace the networks of others. */
+export const MAX_TRUSTED_NETWORKS = 8;
 
 export interface LimitSettings {
   /** Failed sign-ins to one account in 15 minutes, from any address. */
@@ -53,7 +55,8 @@ export class SignInLimits {
   readonly #accounts: Buckets;
   readonly #addresses: Buckets;
   readonly #concurrent = new Counts();
-  readonly #trusted = new Set<string>();
+  /** By account. */
+  readonly #trusted = new Map<string, Set<string>>();
 
   constructor(settings: LimitSettings, clock: Clock) {
     const signIns = { windowMs: SIGN_IN_WINDOW_MS, clock };
@@ -69,10 +72,10 @@ export class SignInLimits {
   /** @throws RateLimitedError */
   beginSignIn(account: string, address: string): SignInAttempt {
     if (address === LOCAL_ADDRESS) return { succeeded: () => {}, failed: () => {}, dropped: () => {} };
-    const accountKey = foldAddress(account).slice(0, 254);
+    const accountKey = accountKeyOf(account);
     const network = networkOf(address);
     const pair = `${network} ${accountKey}`;
-    const counter = this.#trusted.has(pair) ? pair : accountKey;
+    const counter = this.#trusted.get(accountKey)?.has(network) ? pair : accountKey;
     const waitMs = Math.max(this.#accounts.waitMs(counter), this.#addresses.waitMs(network));
     if (waitMs > 0) throw new RateLimitedError('too many sign-ins have failed', waitMs);
     const release = this.#concurrent.take(counter, MAX_CONCURRENT);
@@ -87,7 +90,7 @@ export class SignInLimits {
         release();
         this.#accounts.forget(counter);
         this.#addresses.giveBack(network);
-        this.#trust(pair);
+        this.#trust(accountKey, network);
       },
       dropped: () => {
         release();
@@ -96,11 +99,24 @@ export class SignInLimits {
     };
   }
 
-  #trust(pair: string): void {
-    this.#trusted.delete(pair);
-    this.#trusted.add(pair);
-    removeOldestOver(this.#trusted, MAX_TRUSTED);
+  /** Gives an account its own count at an address, as a successful sign-in does. */
+  restore(account: string, address: string): void {
+    this.#trust(accountKeyOf(account), networkOf(address));
   }
+
+  #trust(accountKey: string, network: string): void {
+    const networks = this.#trusted.get(accountKey) ?? new Set();
+    networks.delete(network);
+    networks.add(network);
+    removeOldestOver(networks, MAX_TRUSTED_NETWORKS);
+    this.#trusted.delete(accountKey);
+    this.#trusted.set(accountKey, networks);
+    removeOldestOver(this.#trusted, MAX_TRUSTED_ACCOUNTS);
+  }
+}
+
+function accountKeyOf(account: string): string {
+  return foldAddress(account).slice(0, 254);
 }
 
 /** Returns the /64 of an IPv6 address, because one subscriber can use all addresses of a /64; IPv4 stays as it is. */
