@@ -33,7 +33,13 @@ const layers: Record<string, readonly string[]> = {
   'daemon/daemon.ts': ['daemon/startup/'],
   'daemon/host/systemd/': ['daemon/base/'],
   'daemon/host/install/': ['daemon/config/', 'shared/client/'],
-  'daemon/host/doctor/': ['daemon/databases/', 'daemon/secrets/', 'daemon/host/install/'],
+  'daemon/host/daemon-process.ts': ['daemon/pocketbase/'],
+  'daemon/host/doctor/': [
+    'daemon/databases/',
+    'daemon/secrets/',
+    'daemon/host/daemon-process.ts',
+    'daemon/host/install/',
+  ],
   'daemon/cli/': ['daemon/daemon.ts', 'daemon/host/doctor/', 'daemon/host/systemd/'],
   'daemon/main.ts': ['daemon/cli/'],
 

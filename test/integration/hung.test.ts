@@ -1,4 +1,7 @@
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import { createClient } from '../../shared/client/fathom-client.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import {
@@ -98,4 +101,21 @@ it('a global PocketBase that hangs is not mistaken for a hung daemon: the status
     (now) => now.phase === 'running' && now.pid !== pid,
     'to be replaced',
   );
+});
+
+it('doctor names a suspended daemon, and takes neither its ports nor its instances for those of others', async () => {
+  const { fathom } = shared;
+  const { pid } = await fathom.client.daemon.status();
+  onTestFinished(() => kill(pid, 'SIGCONT'));
+  const staging = join(fathom.dataDir, 'user_dbs', '.staging-in-use');
+  await mkdir(staging);
+  onTestFinished(() => rmdir(staging));
+  kill(pid, 'SIGSTOP');
+  const { stdout } = await fathomd(['doctor', '--fix', '--json'], { cwd: fathom.dataDir, env: fathom.env });
+  const findings = JSON.parse(stdout) as Finding[];
+  const wrong = new Set(['unsupervised', 'leftovers', 'port_server_port', 'port_pb_global_port']);
+  expect(findings.filter(({ id, level }) => wrong.has(id) && level !== 'ok')).toEqual([]);
+  expect(findings.filter(({ id }) => id === 'daemon')).toMatchObject([
+    { level: 'fatal', remedy: textWith('kill -CONT', pid) },
+  ]);
 });

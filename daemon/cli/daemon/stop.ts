@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { readSettingsFiles } from '../../../shared/settings-files.ts';
-import { readPid } from '../../base/files/pid-file.ts';
 import { becomeOwner } from '../../base/process-account.ts';
+import { findDaemonProcess, isDaemon } from '../../host/daemon-process.ts';
 import { SERVICE, SOCKET } from '../../host/install/release/layout.ts';
 import { isAlive, processStat } from '../../pocketbase/process/procfs.ts';
 import { type ConnectArguments, connectionOf } from '../connect.ts';
@@ -43,7 +42,7 @@ export async function stopDaemon(
   return 0;
 }
 
-/** The process id of the daemon of this data directory, or null. A daemon that does not answer is found by its PID file. */
+/** The process id of the daemon of this data directory, or null. A daemon that does not answer is found by its lock or PID file. */
 async function findDaemon(
   args: LocalArguments,
   dataDir: string,
@@ -56,13 +55,8 @@ async function findDaemon(
     return (await createClient({ target, timeoutMs: STATUS_TIMEOUT_MS }).daemon.status()).pid;
   } catch (error) {
     if (!(error instanceof FathomError && error.code === 'daemon.unreachable')) throw error;
-    return args.socket === undefined ? pidInFile(dataDir) : null;
+    return args.socket === undefined ? findDaemonProcess(dataDir) : null;
   }
-}
-
-function pidInFile(dataDir: string): number | null {
-  const pid = readPid(join(dataDir, 'run', 'fathomd.pid'));
-  return pid !== null && isDaemon(pid) ? pid : null;
 }
 
 /**
@@ -105,11 +99,6 @@ function signal(pid: number): void {
 /** Whether systemd runs the process. Only systemctl may stop it: the socket unit would start it again. */
 export function isService(pid: number): boolean {
   return readOrEmpty(`/proc/${pid}/cgroup`).includes(`/${SERVICE}`);
-}
-
-/** A pid from another namespace, or a reused one, may belong to another program. */
-function isDaemon(pid: number): boolean {
-  return readOrEmpty(`/proc/${pid}/cmdline`).includes('daemon/main.js');
 }
 
 function systemdRunsIt(): FathomError {

@@ -1,12 +1,12 @@
-import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { hostAndPort } from '../../../shared/host.ts';
 import { resourceProblem } from '../../../shared/resource-use.ts';
 import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
+import { checkDaemonLog, checkHungDaemon } from './daemon-checks.ts';
 import { checkEdge } from './edge-checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
-import type { HostFacts, PortFacts } from './facts/host-facts.ts';
+import { type HostFacts, hasDaemon, type PortFacts } from './facts/host-facts.ts';
 import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import { runFleetChecks } from './fleet-checks.ts';
 import { checkMasterKey, checkSessionKey, checkSettingsKey } from './key-checks.ts';
@@ -122,8 +122,7 @@ export function checkSecrets({ weakSecrets }: HostFacts): Finding[] {
 /** Compares the data directory, the processes and the control plane. */
 export function checkFleet({ fleet, daemon, binary, now }: HostFacts): Finding[] {
   if (fleet === null) return [];
-  const daemonRuns = daemon.state === 'ready' || daemon.state === 'starting';
-  return runFleetChecks(fleet, { now, daemonRuns, binary: binary.usable ? binary : null });
+  return runFleetChecks(fleet, { now, daemonRuns: hasDaemon(daemon), binary: binary.usable ? binary : null });
 }
 
 export function checkBinary({ binary }: HostFacts): Finding[] {
@@ -290,14 +289,17 @@ export function checkNetworkDisks({ networkDisks }: HostFacts): Finding[] {
   );
 }
 
-export function checkPorts({ ports, fleet }: HostFacts): Finding[] {
+export function checkPorts({ ports, fleet, daemon }: HostFacts): Finding[] {
   const global = fleet?.processes.find(({ instance }) => instance === GLOBAL_NAME);
   return ports.map((port) => {
     const address = `${port.variable} ${port.host}:${port.port}`;
     const id = port.variable === 'SERVER_PORT' ? 'port_server_port' : 'port_pb_global_port';
     // The next daemon takes the process over. Another finding reports that no daemon runs.
     if (port.state === 'taken' && global?.address === hostAndPort(port.host, port.port))
-      return ok(id, `${address} is used by the global PocketBase, which runs without a daemon`);
+      return ok(
+        id,
+        `${address} is used by the global PocketBase${hasDaemon(daemon) ? '' : ', which runs without a daemon'}`,
+      );
     return checkPort(id, address, port);
   });
 }
@@ -405,22 +407,11 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
     case 'silent':
       // `stale_socket` reports it.
       if (fleet?.staleSocket) return [];
+      if (daemon.pid !== null) return [checkHungDaemon(daemon.pid, daemon)];
       return [
         warning('daemon', daemon.problem, `see 'journalctl -u fathomd' or ${dataDir.path}/logs/fathomd.log`),
       ];
   }
-}
-
-function checkDaemonLog({ dropped, problem }: DaemonStatus['log']): Finding[] {
-  if (dropped === 0) return [];
-  const state = problem === null ? 'the log is written again' : `the log cannot be written (${problem})`;
-  return [
-    warning(
-      'daemon_log',
-      `the daemon lost ${dropped} log lines since its start; ${state}`,
-      'free space on the disk of the log, or fix the program that reads the output; a restart resets the count',
-    ),
-  ];
 }
 
 export function checkRelease({ interruptedChange }: HostFacts): Finding[] {

@@ -67,7 +67,7 @@ export async function gatherFleet(
     applications: ApplicationSettings | null;
   },
   client: FathomClient,
-  daemonRuns: boolean,
+  { daemonRuns, answers }: { daemonRuns: boolean; answers: boolean },
 ): Promise<FleetFacts | null> {
   const { dataDir, userDatabasesDir, socketPath, applications } = paths;
   const owner = await stat(dataDir).catch(() => null);
@@ -137,9 +137,9 @@ export async function gatherFleet(
       (await readMigrations(
         applications,
         directories.map((name) => ({ name, dataDir: dataDirOf(join(userDatabasesDir, name)) })),
-        daemonRuns ? client : null,
+        answers ? client : null,
       )),
-    instances: daemonRuns ? await client.databases.all().catch(() => null) : null,
+    instances: answers ? await client.databases.all().catch(() => null) : null,
   };
 }
 

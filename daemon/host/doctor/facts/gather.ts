@@ -15,6 +15,7 @@ import { exposesSecrets, readSources, type Sources } from '../../../config/sourc
 import { KeeperClient } from '../../../pocketbase/process/keeper/keeper-client.ts';
 import { readProgram } from '../../../pocketbase/sandbox/file-view.ts';
 import { plannedSandbox } from '../../../pocketbase/sandbox/level.ts';
+import { findDaemonProcess, isSuspended, listeningPorts } from '../../daemon-process.ts';
 import {
   describeInterruptedChange,
   INTERRUPTED_CHANGE_REMEDY,
@@ -24,7 +25,13 @@ import { isRelease } from '../../install/release/layout.ts';
 import { readUninstallMark, UNINSTALL_REMEDIES } from '../../install/uninstall-mark.ts';
 import { readDisks } from './disks.ts';
 import { gatherFleet } from './fleet-facts.ts';
-import type { DaemonFacts, DirectoryFacts, HostFacts, PortFacts } from './host-facts.ts';
+import {
+  type DaemonFacts,
+  type DirectoryFacts,
+  type HostFacts,
+  hasDaemon,
+  type PortFacts,
+} from './host-facts.ts';
 import { localPorts } from './local-ports.ts';
 import { findNetworkDisks } from './network-disks.ts';
 import { findWeakSecrets } from './secrets-strength.ts';
@@ -55,13 +62,13 @@ export async function gatherFacts(
   const { dataDir, socketPath } = sources;
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
   const globalData = join(dataDir, 'global', 'pb_data', 'data.db');
-  const { daemon, status } = await askDaemon(socketPath);
+  const { daemon, status } = await askDaemon(socketPath, dataDir);
   const directories = await findWrittenDirectories({ config, dataDir, userDatabasesDir, socketPath });
   const [binary, dataDirFacts, ports, disks, onNetwork, inotifyInstances, openFiles, databases, flock] =
     await Promise.all([
       readBinary(verifyBinary, config?.binaryPath ?? sources.get('PB_BINARY_PATH') ?? null),
       readDirectory(dataDir),
-      config === null ? [] : readPorts(config, status),
+      config === null ? [] : readPorts(config, status, daemon),
       readDisks(directories),
       findNetworkDisks(await Promise.all([dataDir, userDatabasesDir].map(nearestExisting))),
       readNumber('/proc/sys/fs/inotify/max_user_instances'),
@@ -105,7 +112,7 @@ export async function gatherFacts(
     fleet: await gatherFleet(
       { dataDir, userDatabasesDir, socketPath, applications: config?.applications ?? null },
       createClient({ target: { socketPath }, timeoutMs: 5000 }),
-      daemon.state === 'ready' || daemon.state === 'starting',
+      { daemonRuns: hasDaemon(daemon), answers: status !== null },
     ),
   };
 }
@@ -155,7 +162,10 @@ async function readBinary(verifyBinary: VerifyBinary, path: string | null): Prom
   }
 }
 
-async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; status: DaemonStatus | null }> {
+async function askDaemon(
+  socketPath: string,
+  dataDir: string,
+): Promise<{ daemon: DaemonFacts; status: DaemonStatus | null }> {
   try {
     await access(socketPath);
   } catch {
@@ -179,7 +189,9 @@ async function askDaemon(socketPath: string): Promise<{ daemon: DaemonFacts; sta
       status,
     };
   } catch (error) {
-    return { daemon: { state: 'silent', problem: messageOf(error) }, status: null };
+    const pid = findDaemonProcess(dataDir);
+    const suspended = pid !== null && isSuspended(pid);
+    return { daemon: { state: 'silent', problem: messageOf(error), pid, suspended }, status: null };
   }
 }
 
@@ -259,10 +271,12 @@ async function nearestExisting(path: string): Promise<string> {
 async function readPorts(
   { server, bindAddress, globalPort }: Config,
   status: DaemonStatus | null,
+  daemon: DaemonFacts,
 ): Promise<PortFacts[]> {
   // A running daemon reports its own ports.
   const ownPorts =
     status === null ? [] : [status.api_url, status.global_url].map((url) => Number(URL.parse(url)?.port));
+  if (daemon.state === 'silent' && daemon.pid !== null) ownPorts.push(...(await listeningPorts(daemon.pid)));
   const wanted = [
     { variable: 'SERVER_PORT' as const, host: server.host, port: server.port },
     { variable: 'PB_GLOBAL_PORT' as const, host: bindAddress, port: globalPort },

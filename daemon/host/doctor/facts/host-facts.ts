@@ -99,4 +99,10 @@ export type DaemonFacts =
     }
   /** The socket does not exist. */
   | { state: 'absent'; socketPath: string }
-  | { state: 'silent'; problem: string };
+  /** `pid`: of the daemon that runs and does not answer; null without one. */
+  | { state: 'silent'; problem: string; pid: number | null; suspended: boolean };
+
+/** Whether a daemon runs, also one that does not answer. */
+export function hasDaemon(daemon: DaemonFacts): boolean {
+  return daemon.state === 'silent' ? daemon.pid !== null : daemon.state !== 'absent';
+}
