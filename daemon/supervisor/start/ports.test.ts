@@ -65,6 +65,7 @@ describe('claiming a port', () => {
   it('rejects an address that this host does not have', async () => {
     // 192.0.2.0/24 is for documentation (RFC 5737).
     await expect(portIsFree('192.0.2.1', 9000)).rejects.toThrow('EADDRNOTAVAIL');
+    await expect(portIsFree('fe80::1', 9000)).rejects.toThrow('PB_BIND_ADDRESS');
     const ports = new PortAllocator({ host: '192.0.2.1', base: 9000, range: 1000 });
     await expect(ports.claim('a', 9000)).rejects.toThrow('PB_BIND_ADDRESS');
     await expect(ports.claimFixed('global', 8090)).rejects.toThrow('PB_BIND_ADDRESS');

@@ -23,8 +23,14 @@ export interface PortSockets {
 /** Errors of the daemon itself, which say nothing about the port. */
 const OWN_ERRORS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
-/** Errors of the address, which are the same for every port. */
-const ADDRESS_ERRORS: ReadonlySet<string | undefined> = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']);
+/** Errors of the address, which are the same for every port. EINVAL: a link-local IPv6 address without an interface. */
+const ADDRESS_ERRORS: ReadonlySet<string | undefined> = new Set([
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+  'EAI_AGAIN',
+  'EINVAL',
+  'ENOTFOUND',
+]);
 
 /** Whether a port is free now. Rejects when the daemon has no free file descriptors, or when the address is invalid. */
 export const portIsFree: PortCheck = (host, port) =>
