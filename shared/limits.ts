@@ -27,7 +27,8 @@ export type LimitName = keyof typeof LIMITS;
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 
-export const MAX_LIMIT = 1_000_000_000;
+/** Of limits in plans, databases and settings: 1 PiB, where the unit is MiB. */
+export const MAX_LIMIT = 1 << 30;
 
 /** A value for every limit; null is no limit. */
 export type Limits = Readonly<Record<LimitName, number | null>>;

@@ -18,6 +18,7 @@ export interface NewUser {
   password: string;
   name?: string | undefined;
   role?: Role | undefined;
+  plan?: string | undefined;
   /** The address counts as proved. */
   verified?: boolean | undefined;
   /** Token of an invitation, as the client sent it. */
@@ -62,6 +63,7 @@ export class UserRepository {
     password,
     name,
     role,
+    plan,
     verified,
     invitation,
     customFields = {},
@@ -76,6 +78,7 @@ export class UserRepository {
           passwordConfirm: password,
           name: name ?? '',
           role: role ?? 'user',
+          ...(plan === undefined ? {} : { plan }),
           is_active: true,
           verified: verified ?? false,
           ...(invitation === undefined ? {} : { invitation }),

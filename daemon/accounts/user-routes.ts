@@ -25,6 +25,15 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
     database: deps.catalog.findByUser(user.id)?.row.name ?? null,
   });
 
+  const requirePlan = (plan: string | undefined): void => {
+    if (plan !== undefined && !deps.plans.has(plan)) {
+      const message = `is not the name of a plan; see 'fathomd plans list'`;
+      throw new FathomError('request.invalid', `there is no plan '${plan}'`, {
+        fields: [{ path: 'plan', message }],
+      });
+    }
+  };
+
   serve(app, listUsers, async (request) => {
     requireOwnerOrAll(request, null);
     const { is_active, ...filters } = request.query;
@@ -36,8 +45,9 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   });
 
   serve(app, createUser, async (request) => {
-    const { email, password, name, role, verified, ...customFields } = request.body;
-    const account = { email, password, name, role, verified, customFields };
+    const { email, password, name, role, plan, verified, ...customFields } = request.body;
+    requirePlan(plan);
+    const account = { email, password, name, role, plan, verified, customFields };
     const user = await deps.users.create(account).catch((error: unknown) => {
       throw withRemedy(error, email);
     });
@@ -56,12 +66,7 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
 
   serve(app, updateUser, async (request) => {
     const { plan } = request.body;
-    if (plan !== undefined && !deps.plans.has(plan)) {
-      const message = `is not the name of a plan; see 'fathomd plans list'`;
-      throw new FathomError('request.invalid', `there is no plan '${plan}'`, {
-        fields: [{ path: 'plan', message }],
-      });
-    }
+    requirePlan(plan);
     const { id } = request.params;
     await deps.users.get(id);
     return updates.run(id, async () => {

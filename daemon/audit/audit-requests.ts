@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { LIMIT_NAMES } from '../../shared/limits.ts';
 import { originOf } from '../http/client-address.ts';
 import { peerUserOf } from '../http/listen/peer.ts';
 import type { Api } from '../http/serve.ts';
@@ -13,12 +14,14 @@ const RECORDED = [
   'plan',
   'developer',
   'is_active',
+  'verified',
   'permissions',
   'user_id',
   'force_restart',
   'type',
   'cron',
   'name',
+  ...LIMIT_NAMES,
 ];
 
 export interface AuditRequestsDeps {

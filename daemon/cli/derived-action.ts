@@ -2,7 +2,7 @@ import type { Operation } from '../../shared/client/operations.ts';
 import { type ConnectArguments, connect } from './connect.ts';
 import { type CliContext, printJson, printLine } from './context.ts';
 import { printable } from './output/print.ts';
-import { type Column, printTable, type TableArguments } from './output/table.ts';
+import { type Column, NOTHING, printTable, type TableArguments } from './output/table.ts';
 
 /** One call of `client[resource][method]`. */
 export interface DerivedCall {
@@ -33,6 +33,8 @@ export async function runDerived(
   else if (operation.isPaged) {
     const columns = operation.command?.columns ?? [];
     printTable(result as Row[], columns.map(columnOf), args, context);
+  } else if (result === undefined && operation.method === 'DELETE') {
+    printLine(context.stdout, printable(formatDone(operation, parameters)));
   } else printLine(context.stdout, formatFields((result ?? parameters) as Row));
   return 0;
 }
@@ -42,12 +44,29 @@ function columnOf(name: string): Column<Row> {
 }
 
 function formatFields(row: Row): string {
-  return Object.entries(row)
-    .map(([name, value]) => printable(`${name}: ${formatValue(value) ?? ''}`))
+  return flatten(row)
+    .map(([name, value]) => printable(`${name}: ${formatValue(value) ?? NOTHING}`))
     .join('\n');
+}
+
+/** `limits: { disk_bytes: 1 }` becomes `limits.disk_bytes: 1`. */
+function flatten(row: Row, prefix = ''): [string, unknown][] {
+  return Object.entries(row).flatMap(([name, value]): [string, unknown][] =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? flatten(value as Row, `${prefix}${name}.`)
+      : [[prefix + name, value]],
+  );
+}
+
+/** `plans delete free` prints `deleted free`. */
+function formatDone({ command }: Operation, parameters: DerivedCall['parameters']): string {
+  const verb = command?.words[1] ?? 'delete';
+  return `${verb.endsWith('e') ? `${verb}d` : `${verb}ed`} ${Object.values(parameters).join(' ')}`;
 }
 
 function formatValue(value: unknown): string | null {
   if (value === null || value === undefined || value === '') return null;
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string'))
+    return value.join(', ') || null;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isDatabaseName } from '../database-name.ts';
 import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
-import { MIN_MEMORY_MB } from '../limits.ts';
+import { MAX_LIMIT, MIN_MEMORY_MB } from '../limits.ts';
 import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, pageQuerySchema } from './contract/page.ts';
@@ -96,9 +96,7 @@ export const restartDatabase = endpoint({
   errors,
 });
 
-/** The most that a limit can be, in MiB: 1 PiB. */
-const MAX_LIMIT_MB = 1 << 30;
-const limitMb = z.int().min(0).max(MAX_LIMIT_MB);
+const limitMb = z.int().min(0).max(MAX_LIMIT);
 
 const databaseChangeSchema = z
   .strictObject({

@@ -149,6 +149,62 @@ describe('plans', () => {
     const { items } = await fathom.client.audit.list({ target: 'pro' });
     expect(new Set(items.map(({ action }) => action))).toEqual(new Set(['plan.set', 'plan.delete']));
   });
+
+  it('leave their new limits in the audit log, as databases and users do', async () => {
+    await send('PATCH', '/plans/logged', { disk_mb: 123, tasks: null });
+    await send('PATCH', `/databases/${ann.database.name}`, { memory_mb: 128 });
+    await send('PATCH', `/users/${ann.user.id}`, { verified: true });
+    const { items } = await fathom.client.audit.list({ per_page: 3 });
+    expect(items.map(({ detail }) => JSON.parse(detail) as object)).toEqual([
+      { status: 200, verified: true },
+      { status: 200, memory_mb: 128 },
+      { status: 200, disk_mb: 123, tasks: null },
+    ]);
+  });
+
+  it('are given to a new user by a command', async () => {
+    const added = await run('users', 'add', 'new@example.com', '--plan', 'logged', '--json');
+    expect(added).toMatchObject({ exitCode: 0 });
+    const user = JSON.parse(added.stdout) as { plan: string; database: string };
+    expect(user.plan).toBe('logged');
+    expect((await fathom.client.databases.get(user.database)).limits.disk_bytes).toBe(123 * MIB);
+    expect(await run('users', 'add', 'other@example.com', '--plan', 'no-such')).toMatchObject({
+      exitCode: 2,
+    });
+    expect(await fathom.client.users.all({ email: 'other@example.com' })).toEqual([]);
+  });
+
+  it('have limits for the things that administrators add for a user, also over the local socket', async () => {
+    await fathom.client.plans.set('none-at-all', { api_keys: 0, tasks: 0 });
+    await fathom.client.users.update(ann.user.id, { plan: 'none-at-all' });
+    const key = { name: 'key', user_id: ann.user.id };
+    await expect(fathom.client.apiKeys.add(key)).rejects.toMatchObject({ code: 'limit.reached' });
+    const task = { type: 'database.vacuum', user_id: ann.user.id };
+    await expect(fathom.client.queue.add(task)).rejects.toMatchObject({ code: 'limit.reached' });
+  });
+
+  it('accept the same largest limit as a database', async () => {
+    const largest = 2 ** 30;
+    expect(await send('PATCH', '/plans/large', { disk_mb: largest })).toMatchObject({ status: 200 });
+    expect(await send('PATCH', '/plans/large', { disk_mb: largest + 1 })).toMatchObject({ status: 400 });
+  });
+
+  it('print readable lists, and what was deleted', async () => {
+    const { stdout } = await run('plans', 'set', 'printed', '--disk-mb', '50', '--tasks', 'none');
+    expect(stdout).toContain('own: disk_mb, tasks\n');
+    expect(await run('plans', 'delete', 'printed')).toMatchObject({ stdout: 'deleted printed' });
+    const missing = await run('plans', 'delete', 'printed');
+    expect(missing.stderr.match(/plans list/g)).toHaveLength(1);
+    const database = await run('databases', 'set', ann.database.name, '--disk-mb', '50');
+    expect(database.stdout).toContain(`limits.disk_bytes: ${50 * MIB}\n`);
+  });
+
+  it('refuse a name that is too long for the router as an invalid one', async () => {
+    expect(await send('PATCH', `/plans/${'x'.repeat(1000)}`, {})).toMatchObject({
+      status: 400,
+      body: { code: 'request.invalid' },
+    });
+  });
 });
 
 it('does not let a user choose a plan at the global PocketBase', async () => {

@@ -39,8 +39,9 @@ export function planRoutes(app: Api, { plans, users, catalog }: PlanRoutesDeps):
     if (!plans.has(name)) throw unknownPlan(name);
     const count = name === DEFAULT_PLAN ? 0 : await users.countWithPlan(name);
     if (count > 0) {
-      const remedy = "give them another one with 'fathomd users set EMAIL --plan PLAN'";
-      throw new FathomError('conflict', `${count} users have the plan '${name}'; ${remedy}`);
+      const remedy = "set another plan with 'fathomd users set EMAIL --plan PLAN'";
+      const holders = count === 1 ? '1 user has' : `${count} users have`;
+      throw new FathomError('conflict', `${holders} the plan '${name}'; ${remedy}`);
     }
     await plans.delete(name);
     changed();

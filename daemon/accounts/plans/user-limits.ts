@@ -1,11 +1,18 @@
 import { FathomError } from '../../../shared/errors.ts';
-import { LIMITS, type LimitName, type Limits } from '../../../shared/limits.ts';
+import type { LimitName, Limits } from '../../../shared/limits.ts';
 import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { Buckets } from '../sign-in/buckets.ts';
 import { RateLimitedError } from '../sign-in/sign-in-limits.ts';
 import type { UserRepository } from '../user-repository.ts';
 import type { Plans } from './plans.ts';
+
+/** Things that a user has, for messages. */
+const COUNTED = { api_keys: 'API keys', tasks: 'waiting tasks' } as const satisfies {
+  [Name in LimitName]?: string;
+};
+
+type CountedLimit = keyof typeof COUNTED;
 
 const HOUR_MS = 3_600_000;
 
@@ -35,7 +42,7 @@ export class UserLimits {
    * @throws FathomError `limit.reached`
    */
   async add<T>(
-    name: LimitName,
+    name: CountedLimit,
     userId: string,
     { count, remedy, add }: { count: () => Promise<number>; remedy: string; add: () => Promise<T> },
   ): Promise<T> {
@@ -50,7 +57,11 @@ export class UserLimits {
   async countRestart(userId: string): Promise<void> {
     const { restarts_per_hour: limit } = await this.of(userId);
     if (limit === null) return;
-    if (limit === 0) throw limitReached('restarts_per_hour', limit, 'ask the administrator');
+    if (limit === 0)
+      throw new FathomError(
+        'limit.reached',
+        'the plan allows no starts, stops and restarts; ask the administrator',
+      );
     this.#restarts.resize(limit);
     const waitMs = this.#restarts.waitMs(userId);
     if (waitMs > 0) {
@@ -60,6 +71,9 @@ export class UserLimits {
   }
 }
 
-function limitReached(name: LimitName, limit: number, remedy: string): FathomError {
-  return new FathomError('limit.reached', `the plan allows ${limit} (${LIMITS[name].about}); ${remedy}`);
+function limitReached(name: CountedLimit, limit: number, remedy: string): FathomError {
+  return new FathomError(
+    'limit.reached',
+    `the user has as many ${COUNTED[name]} as the plan allows (${limit}); ${remedy}`,
+  );
 }

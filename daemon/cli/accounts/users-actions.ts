@@ -6,7 +6,7 @@ import { type CliContext, printJson, printLine } from '../context.ts';
 import { choosePassword, readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { userIdOf } from '../input/user-id.ts';
-import { printable } from '../output/print.ts';
+import { printable, printMessage } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 const COLUMNS: readonly Column<User>[] = [
@@ -45,6 +45,7 @@ export interface AddUserArguments extends ConnectArguments {
   email: string;
   name?: string | undefined;
   role: Role;
+  plan?: string | undefined;
   field?: string[] | undefined;
   verified: boolean;
   passwordStdin: boolean;
@@ -52,19 +53,24 @@ export interface AddUserArguments extends ConnectArguments {
 }
 
 export async function addUser(args: AddUserArguments, context: CliContext): Promise<number> {
-  const { email, name, role, verified } = args;
+  const { email, name, role, plan, verified } = args;
   const further = Object.fromEntries((args.field ?? []).map(fieldOf));
   const client = connect(args, context);
   const { password, generated } = await choosePassword(args, context);
-  const user = await client.users.add({ ...further, email, password, role, name, verified });
+  const user = await client.users.add({ ...further, email, password, role, plan, name, verified });
   // A generated password is shown once.
   if (args.json) printJson(context, generated ? { ...user, password } : user);
   else {
-    const database = user.database === null ? '' : `, database ${user.database}`;
-    printLine(context.stdout, printable(`added ${user.email} (${user.id})${database}`));
+    const database = user.database === null ? whyNoDatabase(user) : `, database ${user.database}`;
+    printMessage(context, `added ${user.email} (${user.id})${database}`);
     if (generated) printLine(context.stdout, `password: ${password}`);
   }
   return 0;
+}
+
+function whyNoDatabase({ role, verified, email }: User): string {
+  if (role !== 'user' || verified) return '';
+  return `; it gets a database when the e-mail address is proved: 'fathomd users set ${email} --verified'`;
 }
 
 type OneUser = ConnectArguments & { user: string; json: boolean };

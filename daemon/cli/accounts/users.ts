@@ -26,6 +26,7 @@ export const userCommands = [
     options: {
       name: { type: 'string', requiresArg: true, describe: 'Display name' },
       role: { choices: ROLES, default: 'user', describe: 'Role; only the role user has a database' },
+      plan: { type: 'string', requiresArg: true, describe: "Plan; see 'fathomd plans list'" },
       field: {
         type: 'string',
         array: true,

@@ -26,7 +26,7 @@ export function describeApiError(
   );
   const see = `see 'fathomd ${list}'`;
   if (code === 'not_found' && named.some(({ quoted }) => message.includes(quoted)))
-    return new FathomError(code, `${message}; ${see}`);
+    return new FathomError(code, message.includes(see) ? message : `${message}; ${see}`);
   const wrong = fields.flatMap((field) =>
     named
       .filter(({ place }) => place === field.path)

@@ -22,7 +22,8 @@ export interface TableArguments {
 type Paint = (colour: Colour, text: string) => string;
 
 const GAP = '  ';
-const NOTHING = '–';
+/** The text for a missing value. */
+export const NOTHING = '–';
 
 /** On a terminal, cuts the table to its width, unless `wide`. Elsewhere, prints everything. */
 export function printTable<T>(

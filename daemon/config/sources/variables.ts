@@ -1,3 +1,4 @@
+import { MAX_LIMIT } from '../../../shared/limits.ts';
 import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
 import { LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
@@ -6,8 +7,6 @@ import type { Setting } from './setting.ts';
 
 const DAYS_OF_A_YEAR = 365;
 const SECONDS_OF_A_DAY = 86_400;
-/** 1 PiB. */
-const MAX_LIMIT_MB = 1 << 30;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
@@ -219,7 +218,7 @@ export const SETTINGS = {
       "'fathomd databases set NAME --memory-mb N' sets the limit of one database.",
     default: 0,
     min: 0,
-    max: MAX_LIMIT_MB,
+    max: MAX_LIMIT,
     unit: 'MiB',
   },
   DATABASE_DISK_MB: {
@@ -230,7 +229,7 @@ export const SETTINGS = {
       "'fathomd databases set NAME --disk-mb N' sets the limit of one database.",
     default: 0,
     min: 0,
-    max: MAX_LIMIT_MB,
+    max: MAX_LIMIT,
     unit: 'MiB',
   },
   DISK_RESERVE_MB: {

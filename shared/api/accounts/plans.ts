@@ -22,7 +22,7 @@ const limitShape = Object.fromEntries(
       .min(LIMITS[name].min)
       .max(MAX_LIMIT)
       .nullable()
-      .meta({ description: `${LIMITS[name].about}; null is no limit.` }),
+      .meta({ description: `${LIMITS[name].about}; null is no limit ('none' in commands).` }),
   ]),
 ) as Record<LimitName, z.ZodNullable<z.ZodInt>>;
 

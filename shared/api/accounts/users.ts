@@ -80,10 +80,12 @@ export const createUser = endpoint({
   description: 'Creates the account and, for the role `user`, its database.',
   permission: 'users.write',
   audit: 'user.create',
-  body: newAccountSchema.extend({ role: roleSchema.optional(), verified: verifiedSchema }).meta({
-    id: 'NewUser',
-    examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters', role: 'user' }],
-  }),
+  body: newAccountSchema
+    .extend({ role: roleSchema.optional(), plan: planName.optional(), verified: verifiedSchema })
+    .meta({
+      id: 'NewUser',
+      examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters', role: 'user' }],
+    }),
   responses: { 201: { description: 'The user.', schema: userSchema } },
   errors: [
     'auth.email_taken',
