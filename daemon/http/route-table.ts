@@ -32,9 +32,6 @@ export class RouteTable {
     const path = request.url.split('?')[0] ?? '';
     const allowed = this.methodsOf(path);
     if (allowed.length === 0) throw new FathomError('not_found', this.#notFound(request.method, path));
-    // The router matches no parameter that is longer than its limit.
-    if (allowed.includes(request.method) && request.method !== 'OPTIONS')
-      throw new FathomError('request.invalid', 'a name or id in the path is too long');
     void reply.header('allow', allowed.join(', '));
     if (request.method === 'OPTIONS') return reply.code(204).send();
     throw new FathomError(

@@ -198,13 +198,6 @@ describe('plans', () => {
     const database = await run('databases', 'set', ann.database.name, '--disk-mb', '50');
     expect(database.stdout).toContain(`limits.disk_bytes: ${50 * MIB}\n`);
   });
-
-  it('refuse a name that is too long for the router as an invalid one', async () => {
-    expect(await send('PATCH', `/plans/${'x'.repeat(1000)}`, {})).toMatchObject({
-      status: 400,
-      body: { code: 'request.invalid' },
-    });
-  });
 });
 
 it('does not let a user choose a plan at the global PocketBase', async () => {
