@@ -24,7 +24,7 @@ export function requireUnnamedPorts(file: string, fixed: Readonly<Record<string,
 
 function databaseOnPort(file: string, port: number): string | null {
   try {
-    return withDatabase(file, { readOnly: true, timeoutMs: TIMEOUT_MS }, (database) => {
+    return withDatabase(file, { readOnly: true, isTrusted: true, timeoutMs: TIMEOUT_MS }, (database) => {
       const row = database.prepare('SELECT name FROM user_databases WHERE port = ?').get(port);
       return row === undefined ? null : String(row['name']);
     });

@@ -71,7 +71,7 @@ export function globalInstance(options: {
     prepare: () => {
       logLimit.beforeStart();
       // Other settings are set through the API when it runs: before the first start there is no file.
-      adjustDatabase(join(dataDirOf(directory), 'data.db'), [adjustment]);
+      adjustDatabase(join(dataDirOf(directory), 'data.db'), [adjustment], { isTrusted: true });
       return Promise.resolve(null);
     },
     onReplaced: () => {},

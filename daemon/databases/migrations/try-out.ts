@@ -84,7 +84,7 @@ export async function tryOutMigrations({
     throw new SetRefused({ code: 'accounts_lost', file, line: null, message });
   }
   withDatabase(join(existing, 'data.db'), { readOnly: false }, (database) =>
-    inTransaction(database, () => enforceOwnership(database, OWNERSHIP, before)),
+    inTransaction(database, () => enforceOwnership(database, OWNERSHIP, before), { allowTriggers: true }),
   );
   return warnings;
 }

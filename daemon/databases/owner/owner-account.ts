@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { OwnerAccount } from '../../../shared/hooks/control-plane-routes.ts';
+import { createTriggers } from '../../pocketbase/data/schema-check.ts';
 import { hasTable, inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret } from './collection-secrets.ts';
 import { hasField, NO_PASSWORD } from './ownership.ts';
@@ -12,12 +13,7 @@ import { hasField, NO_PASSWORD } from './ownership.ts';
  */
 const KEEP_ENDED_TOKENS_OUT = `
   CREATE TABLE IF NOT EXISTS _fathom_ended_tokens (key TEXT PRIMARY KEY) WITHOUT ROWID;
-  CREATE TRIGGER IF NOT EXISTS _fathom_token_ended AFTER UPDATE OF tokenKey ON users
-    WHEN OLD.tokenKey <> NEW.tokenKey
-    BEGIN INSERT OR IGNORE INTO _fathom_ended_tokens VALUES (OLD.tokenKey); END;
-  CREATE TRIGGER IF NOT EXISTS _fathom_token_kept_out BEFORE UPDATE OF tokenKey ON users
-    WHEN NEW.tokenKey IN (SELECT key FROM _fathom_ended_tokens)
-    BEGIN SELECT RAISE(ABORT, 'the account has changed meanwhile'); END`;
+  ${createTriggers()}`;
 
 /**
  * Writes the account into the owner's own database, see `writeAccount`.

@@ -1,5 +1,11 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../../keys/instance-access.ts';
+import {
+  isFathomTrigger,
+  isGuardedTable,
+  tableOfTrigger,
+  UnsafeDatabase,
+} from '../../pocketbase/data/schema-check.ts';
 import { toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret, readCollectionSecrets, replaceCollectionSecrets } from './collection-secrets.ts';
 
@@ -46,12 +52,11 @@ const OPTIONAL_COLUMNS: Readonly<Record<string, string>> = {
 /** Not a bcrypt hash, so no password matches. */
 export const NO_PASSWORD = '!';
 
-/** Tables with accounts, their rules and settings. */
-const GUARDED_TABLES: readonly string[] = ['users', '_superusers', '_collections', '_params'];
 const WRITES_GUARDED =
   /\b(?:_superusers|_collections|_params)\b|\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|FROM)\s+["'`[]?users\b/i;
-/** Fathom's triggers (owner-account.ts). */
-const FATHOM_TRIGGERS: readonly string[] = ['_fathom_token_ended', '_fathom_token_kept_out'];
+/** The index of PocketBase on addresses. Its text comes from the database, so only this form of it is executed. */
+const EMAIL_INDEX =
+  /^\s*CREATE\s+UNIQUE\s+INDEX\s+(?:IF NOT EXISTS\s+)?[`"]?(\w+)[`"]?\s+ON\s+[`"]?users[`"]?\s*\(`email` COLLATE NOCASE\)(\s*WHERE\s+[`"]?email[`"]?\s*(?:!=|<>)\s*'')?\s*;?\s*$/i;
 
 interface CollectionRow {
   id: string;
@@ -169,12 +174,11 @@ export function findRequiredFields(database: DatabaseSync): string[] {
 
 function findForeignTriggers(database: DatabaseSync): string[] {
   return database
-    .prepare("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
+    .prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
     .all()
-    .filter(({ name, tbl_name: table, sql }) => {
-      const isGuarded =
-        GUARDED_TABLES.includes(String(table).toLowerCase()) || WRITES_GUARDED.test(String(sql));
-      return isGuarded && !FATHOM_TRIGGERS.includes(String(name));
+    .filter(({ sql }) => {
+      const isGuarded = isGuardedTable(tableOfTrigger(String(sql)) ?? '') || WRITES_GUARDED.test(String(sql));
+      return isGuarded && !isFathomTrigger(String(sql));
     })
     .map(({ name }) => String(name));
 }
@@ -236,8 +240,13 @@ function restoreUsers(database: DatabaseSync): string[] {
     .prepare(`UPDATE _collections SET ${columns.join(', ')}, options = ?, indexes = ? WHERE id = ?`)
     .run(...Object.values(RULES), JSON.stringify(wanted.options), JSON.stringify(wanted.indexes), users.id);
   for (const [position, index] of wanted.indexes.entries()) {
-    if (index !== users.indexes[position])
-      database.exec(`DROP INDEX IF EXISTS ${indexName(index)}; ${index}`);
+    if (index === users.indexes[position]) continue;
+    const [, name, condition] = EMAIL_INDEX.exec(index) ?? [];
+    if (name === undefined) throw new UnsafeDatabase('the index of users on the address has an unknown form');
+    const where = condition === undefined ? '' : " WHERE `email` != ''";
+    database.exec(
+      `DROP INDEX IF EXISTS \`${name}\`; CREATE UNIQUE INDEX \`${name}\` ON \`users\` (\`email\` COLLATE NOCASE)${where}`,
+    );
   }
   return ['closed users, which contains only the owner'];
 }
@@ -349,10 +358,6 @@ function readCollection(database: DatabaseSync, name: string): CollectionRow | n
     indexes: (json('indexes', '[]') ?? []) as string[],
     fields: (json('fields', '[]') ?? []) as CollectionRow['fields'],
   };
-}
-
-function indexName(sql: string): string {
-  return /INDEX\s+(?:IF NOT EXISTS\s+)?(`[^`]+`|\S+)/i.exec(sql)?.[1] ?? '``';
 }
 
 function formatRule(rule: SQLOutputValue | undefined): string {

@@ -84,7 +84,7 @@ export function stageClone(template: Promise<string>, parent: string): StagedClo
       withDatabase(file, { readOnly: false }, (database) => {
         // The file is synced once, below. No other process uses it before.
         database.exec('PRAGMA synchronous = OFF');
-        inTransaction(database, () => personalize(database, request));
+        inTransaction(database, () => personalize(database, request), { allowTriggers: true });
       });
       await sync(file);
       await rename(staging, request.directory);

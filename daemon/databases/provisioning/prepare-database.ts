@@ -28,6 +28,7 @@ import {
   needsEnforcement,
   type Ownership,
   readAccess,
+  removeTriggers,
 } from '../owner/ownership.ts';
 import type { Template } from './clone.ts';
 
@@ -77,9 +78,12 @@ export async function prepareDatabase(run: Preparation, signal: AbortSignal): Pr
   }
   let reason: PhaseReason | null = null;
   try {
+    change(file, (database) => {
+      removeTriggers(database);
+      storeAccess(database, run.ownership.ownerId);
+    });
     // PocketBase reads the settings with the current key.
     adjustDatabase(file, [run.settings]);
-    change(file, (database) => storeAccess(database, run.ownership.ownerId));
     reason = await migrate({ ...run, template: run.template }, pending, signal);
   } catch (error) {
     if (!isUnreadable(error)) throw error;
@@ -97,8 +101,8 @@ export function adjustStopped(run: Preparation): void {
 
 function createAdjustments({ name, template, ownership, account, settings, log }: Preparation): Adjustment[] {
   return [
-    ...(template ? [recordMigrations(template)] : []),
     {
+      removesTriggers: true,
       isNeeded: (database) =>
         hasTable(database, '_collections') &&
         (hasTable(database, ACCESS_TABLE) || needsEnforcement(database, ownership)),
@@ -109,6 +113,7 @@ function createAdjustments({ name, template, ownership, account, settings, log }
       },
       onFailure: throwUnlessUnreadable,
     },
+    ...(template ? [recordMigrations(template)] : []),
     ...(account ? [account] : []),
     settings,
   ];
@@ -251,5 +256,7 @@ function readStoredAccess(database: DatabaseSync): Access | null {
 }
 
 function change<T>(file: string, work: (database: DatabaseSync) => T): T {
-  return withDatabase(file, { readOnly: false }, (database) => inTransaction(database, () => work(database)));
+  return withDatabase(file, { readOnly: false }, (database) =>
+    inTransaction(database, () => work(database), { allowTriggers: true }),
+  );
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import { inTransaction, openDatabase } from './sqlite.ts';
+import { inTransaction, type OpenOptions, openDatabase } from './sqlite.ts';
 
 /** A change that a database file needs before its instance starts. */
 export interface Adjustment {
@@ -8,18 +8,24 @@ export interface Adjustment {
   isNeeded: (database: DatabaseSync) => boolean;
   /** Makes the change within a write transaction. */
   apply: (database: DatabaseSync) => void;
+  /** Whether `apply` removes triggers before it writes. Such an adjustment comes first. */
+  removesTriggers?: boolean;
   /** Called when the file cannot be opened, read or written. An error that it throws blocks the start. */
   onFailure: (error: unknown) => void;
 }
 
 /** Applies the adjustments that are needed, over one connection that reads and, if needed, one that writes. */
-export function adjustDatabase(file: string, adjustments: readonly Adjustment[]): void {
+export function adjustDatabase(
+  file: string,
+  adjustments: readonly Adjustment[],
+  { isTrusted = false }: Pick<OpenOptions, 'isTrusted'> = {},
+): void {
   if (!existsSync(file)) return;
   let needed: readonly Adjustment[] = [];
-  openForAdjustments(file, { readOnly: true }, adjustments, (database) => {
+  openForAdjustments(file, { readOnly: true, isTrusted }, adjustments, (database) => {
     needed = neededAdjustments(database, adjustments);
   });
-  applyAdjustments(file, needed);
+  applyAdjustments(file, needed, { isTrusted });
 }
 
 export function neededAdjustments(
@@ -36,12 +42,18 @@ export function neededAdjustments(
   });
 }
 
-export function applyAdjustments(file: string, needed: readonly Adjustment[]): void {
+export function applyAdjustments(
+  file: string,
+  needed: readonly Adjustment[],
+  { isTrusted = false }: Pick<OpenOptions, 'isTrusted'> = {},
+): void {
   if (needed.length === 0) return;
-  openForAdjustments(file, { readOnly: false }, needed, (database) => {
+  openForAdjustments(file, { readOnly: false, isTrusted }, needed, (database) => {
     for (const adjustment of needed) {
       try {
-        inTransaction(database, () => adjustment.apply(database));
+        inTransaction(database, () => adjustment.apply(database), {
+          allowTriggers: adjustment.removesTriggers ?? false,
+        });
       } catch (error) {
         adjustment.onFailure(error);
       }
@@ -52,7 +64,7 @@ export function applyAdjustments(file: string, needed: readonly Adjustment[]): v
 /** Opens the file and runs `work`. A file that cannot be opened is a failure of each adjustment. */
 function openForAdjustments(
   file: string,
-  options: { readOnly: boolean },
+  options: OpenOptions,
   adjustments: readonly Adjustment[],
   work: (database: DatabaseSync) => void,
 ): void {

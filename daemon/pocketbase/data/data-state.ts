@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../../shared/api/instances.ts';
@@ -329,6 +329,7 @@ function headOf(path: string, length: number): Buffer | null {
     return null;
   }
   try {
+    if (!fstatSync(file).isFile()) return null;
     const buffer = Buffer.alloc(length);
     return buffer.subarray(0, readSync(file, buffer, 0, length, 0));
   } catch {

@@ -20,7 +20,7 @@ const TIMEOUT_MS = 1_000;
  * @throws the error of SQLite
  */
 export function readKeyUse(file: string): KeyUse {
-  return withDatabase(file, { readOnly: true, timeoutMs: TIMEOUT_MS }, (database) => {
+  return withDatabase(file, { readOnly: true, isTrusted: true, timeoutMs: TIMEOUT_MS }, (database) => {
     const use = new Map<string, number>();
     for (const [table, field] of ENVELOPES) {
       if (!hasTable(database, table)) continue;

@@ -13,7 +13,7 @@ setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.prior
 function check({ file, isThorough }: PageCheck): PageVerdict {
   const pragma = isThorough ? 'integrity_check' : 'quick_check';
   try {
-    const [row] = withDatabase(file, { readOnly: true, timeoutMs: 2_000 }, (database) =>
+    const [row] = withDatabase(file, { readOnly: true, isTrusted: true, timeoutMs: 2_000 }, (database) =>
       database.prepare(`PRAGMA ${pragma}(1)`).all(),
     );
     const result = String(row?.[pragma] ?? '');

@@ -1,9 +1,23 @@
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { MAX_STATEMENT_BYTES, MAX_VALUE_BYTES, requireSafeSchema, UnsafeDatabase } from './schema-check.ts';
 
 /** SQLite's codes for a damaged file, and for a file that is not a database. */
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
+
+export interface OpenOptions {
+  readOnly: boolean;
+  timeoutMs?: number;
+  /** For the control plane, and in threads and commands that may take long: without a check and limits of the content. */
+  isTrusted?: boolean;
+}
+
+const trusted = new WeakSet<DatabaseSync>();
+
+/** Reading a log without its indexes takes time in proportion to its size. A start shortens it to less. */
+const MAX_LOG_FILE_BYTES = 128 * 1024 * 1024;
 
 /**
  * Opens a PocketBase database while PocketBase may use it too, which SQLite's WAL mode allows. Calls are synchronous, so
@@ -13,13 +27,11 @@ const SQLITE_NOTADB = 26;
  * SQLite treats an empty file as a new database and deletes the WAL beside it, also when it opens the file read-only. That
  * WAL may be the only copy of the data, so an empty file is refused.
  *
- * @throws the error of SQLite, or one with the code of SQLITE_NOTADB for an empty file
+ * `work` of a read-only call runs in one transaction, after a check of the schema. Work that writes uses `inTransaction`.
+ *
+ * @throws the error of SQLite, or one with the code of SQLITE_NOTADB for an empty file; UnsafeDatabase
  */
-export function withDatabase<T>(
-  path: string,
-  options: { readOnly: boolean; timeoutMs?: number },
-  work: (database: DatabaseSync) => T,
-): T {
+export function withDatabase<T>(path: string, options: OpenOptions, work: (database: DatabaseSync) => T): T {
   const database = openDatabase(path, options);
   try {
     return work(database);
@@ -29,11 +41,58 @@ export function withDatabase<T>(
 }
 
 /** `withDatabase` for a caller that closes the database itself. */
-export function openDatabase(path: string, options: { readOnly: boolean; timeoutMs?: number }): DatabaseSync {
-  if (statSync(path, { throwIfNoEntry: false })?.size === 0) {
+export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
+  if (requireRegularFiles(path) === 0) {
     throw Object.assign(new Error(`${path} is empty: file is not a database`), { errcode: SQLITE_NOTADB });
   }
-  return new DatabaseSync(path, { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 });
+  const basics = { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 };
+  if (options.isTrusted) {
+    const database = new DatabaseSync(path, basics);
+    trusted.add(database);
+    return database;
+  }
+  const database = new DatabaseSync(path, {
+    ...basics,
+    defensive: true,
+    // PocketBase does not use them, and SQLite would search tables of any size.
+    enableForeignKeyConstraints: false,
+    limits: { length: MAX_VALUE_BYTES, sqlLength: MAX_STATEMENT_BYTES },
+  });
+  try {
+    database.exec('PRAGMA trusted_schema = OFF');
+    if (options.readOnly) {
+      if (basename(path) === 'auxiliary.db') requireBoundedLog(path);
+      database.exec('BEGIN');
+      requireSafeSchema(database, { allowTriggers: true });
+    }
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return database;
+}
+
+/**
+ * Opening a pipe or a device would block, and a link may lead to the file of another database.
+ *
+ * @returns the size of the database; null when it is missing
+ */
+function requireRegularFiles(path: string): number | null {
+  const [size] = ['', '-wal', '-shm', '-journal'].map((suffix) => {
+    const stats = lstatSync(`${path}${suffix}`, { throwIfNoEntry: false });
+    if (stats && !stats.isFile()) throw new UnsafeDatabase(`${path}${suffix} is not a regular file`);
+    return stats?.size ?? null;
+  });
+  return size ?? null;
+}
+
+function requireBoundedLog(path: string): void {
+  const bytes = lstatSync(path).size + (lstatSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
+  if (bytes > MAX_LOG_FILE_BYTES) {
+    throw new UnsafeDatabase(
+      `auxiliary.db has ${Math.round(bytes / 1024 / 1024)} MiB, which a restart shortens`,
+    );
+  }
 }
 
 /**
@@ -71,10 +130,20 @@ export function hasTable(database: DatabaseSync, name: string): boolean {
   );
 }
 
-/** Runs `work` in one write transaction. */
-export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+/**
+ * Runs `work` in one write transaction, after a check of the schema.
+ *
+ * @param options.allowTriggers for work that removes triggers before it writes
+ * @throws UnsafeDatabase
+ */
+export function inTransaction<T>(
+  database: DatabaseSync,
+  work: () => T,
+  { allowTriggers = false }: { allowTriggers?: boolean } = {},
+): T {
   database.exec('BEGIN IMMEDIATE');
   try {
+    if (!trusted.has(database)) requireSafeSchema(database, { allowTriggers });
     const result = work();
     database.exec('COMMIT');
     return result;

@@ -2,6 +2,7 @@ import { rmSync, statSync } from 'node:fs';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
+import { requireSafeSchema, UnsafeDatabase } from '../data/schema-check.ts';
 import { hasTable, inTransaction, isUnreadable, withDatabase } from '../data/sqlite.ts';
 
 /*
@@ -131,7 +132,7 @@ export function limitRequestLog(
     if (withDatabase(file, { readOnly: true }, isLimited)) return true;
     return withDatabase(file, { readOnly: false, timeoutMs: TIMEOUT_MS }, (database) => {
       if (!hasTable(database, '_logs')) return false;
-      inTransaction(database, () => createLimits(database));
+      inTransaction(database, () => createLimits(database), { allowTriggers: true });
       return true;
     });
   } catch (error) {
@@ -179,11 +180,17 @@ function isLimited(database: DatabaseSync): boolean {
   return stored.size === wanted.length && wanted.every(([name, { sql }]) => stored.get(name) === sql);
 }
 
+const DROPPED_TYPES: ReadonlySet<string> = new Set(['index', 'table', 'trigger']);
+
 function createLimits(database: DatabaseSync): void {
   const stored = database
     .prepare("SELECT type, name FROM sqlite_master WHERE name GLOB '_fathom_log_*' ORDER BY type = 'table'")
     .all();
-  for (const { type, name } of stored) database.exec(`DROP ${String(type)} ${String(name)}`);
+  for (const { type, name } of stored) {
+    if (!DROPPED_TYPES.has(String(type)))
+      throw new UnsafeDatabase(`auxiliary.db has a ${String(type)} of Fathom's name`);
+    database.exec(`DROP ${String(type)} "${String(name).replaceAll('"', '""')}"`);
+  }
   for (const { sql } of Object.values(LIMITS)) database.exec(sql);
 }
 
@@ -196,14 +203,17 @@ function shrink(file: string): void {
   let rows: Record<string, SQLOutputValue>[] = [];
   try {
     withDatabase(file, { readOnly: false }, (database) => {
+      database.exec('BEGIN');
+      requireSafeSchema(database, { allowTriggers: true });
       const schema = database.prepare(
         `SELECT sql FROM sqlite_master WHERE tbl_name = '_logs' AND sql IS NOT NULL AND name NOT GLOB '_fathom_log_*'
-         ORDER BY type = 'table' DESC`,
+         AND type IN ('table', 'index') ORDER BY type = 'table' DESC`,
       );
       statements = schema.all().map(({ sql }) => String(sql));
       rows = database
         .prepare(
-          `SELECT id, level, message, data, created FROM _logs WHERE length(data) < ${MAX_KEPT_DATA} ORDER BY rowid DESC LIMIT ?`,
+          `SELECT id, level, message, data, created FROM (SELECT * FROM _logs ORDER BY rowid DESC LIMIT ?)
+           WHERE octet_length(data) < ${MAX_KEPT_DATA} AND octet_length(message) < ${MAX_KEPT_DATA}`,
         )
         .all(MAX_ROWS)
         .toReversed();
@@ -218,7 +228,8 @@ function shrink(file: string): void {
   const database = new DatabaseSync(file);
   try {
     inTransaction(database, () => {
-      for (const sql of statements) database.exec(sql);
+      // Only the first statement of each text: the file of the tenant may contain more.
+      for (const sql of statements) database.prepare(sql).run();
       createLimits(database);
       const insert = database.prepare(
         'INSERT INTO _logs (id, level, message, data, created) VALUES (:id, :level, :message, :data, :created)',

@@ -5,6 +5,7 @@ import type { Logger } from '../../base/log/log.ts';
 import type { Semaphore } from '../../base/semaphore.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import { accessDenied } from '../../pocketbase/data/data-state.ts';
+import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import { exitReason } from '../../pocketbase/process/exit-reason.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../../pocketbase/process/probe.ts';
 import {
@@ -236,6 +237,7 @@ function failed(reason: PhaseReason, exit: ProcessExit | null = null): LaunchOut
 }
 
 function spawnFailure(error: unknown): PhaseReason {
+  if (error instanceof UnsafeDatabase) return { code: 'database_corrupt', message: error.message };
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOSPC':
       return {

@@ -213,5 +213,5 @@ async function findDamaged(databases: { name: string; file: string }[]): Promise
 
 /** Read-only, because PocketBase may write at the same time. */
 function readDatabase<T>(file: string, work: (database: DatabaseSync) => T): T {
-  return withDatabase(file, { readOnly: true, timeoutMs: 2_000 }, work);
+  return withDatabase(file, { readOnly: true, isTrusted: true, timeoutMs: 2_000 }, work);
 }

@@ -112,7 +112,7 @@ function readLastSessionKey(
 ): string | null {
   if (!existsSync(file)) return null;
   try {
-    const row = withDatabase(file, { readOnly: true }, (database) =>
+    const row = withDatabase(file, { readOnly: true, isTrusted: true }, (database) =>
       database.prepare('SELECT envelope FROM sealed_secrets WHERE name = ?').get(SESSION_KEY),
     );
     return row
@@ -141,7 +141,10 @@ function matchKeysOfFile(
 function decryptsSettings(file: string, keys: readonly string[]): boolean | null {
   if (!existsSync(file)) return null;
   try {
-    return withDatabase(file, { readOnly: true }, (database) => readSettings(database, keys)) && true;
+    return (
+      withDatabase(file, { readOnly: true, isTrusted: true }, (database) => readSettings(database, keys)) &&
+      true
+    );
   } catch (error) {
     return error instanceof NoMatchingKey ? false : null;
   }

@@ -53,16 +53,22 @@ export async function readMigrations(
 }
 
 function readOwners(globalData: string): Map<string, string> {
-  const rows = readDatabase(globalData, (database) =>
-    database.prepare('SELECT name, user FROM user_databases').all(),
+  const rows = readDatabase(
+    globalData,
+    (database) => database.prepare('SELECT name, user FROM user_databases').all(),
+    { isTrusted: true },
   );
   return new Map((rows ?? []).map((row) => [String(row['name']), String(row['user'])]));
 }
 
 /** Null when the file cannot be read: another finding reports that. */
-function readDatabase<T>(file: string, work: Parameters<typeof withDatabase<T>>[2]): T | null {
+function readDatabase<T>(
+  file: string,
+  work: Parameters<typeof withDatabase<T>>[2],
+  { isTrusted = false }: { isTrusted?: boolean } = {},
+): T | null {
   try {
-    return withDatabase(file, { readOnly: true, timeoutMs: READ_TIMEOUT_MS }, work);
+    return withDatabase(file, { readOnly: true, isTrusted, timeoutMs: READ_TIMEOUT_MS }, work);
   } catch {
     return null;
   }
