@@ -1,9 +1,11 @@
+import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Usage } from '../../../shared/api/instances.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { connectionsByLocalPort, processStat, pssBytes } from '../../pocketbase/process/procfs.ts';
-import { temporaryDirOf } from '../instance-spec.ts';
+import { linkedDirectories } from '../../pocketbase/sandbox/file-view.ts';
+import { dataDirOf, temporaryDirOf } from '../instance-spec.ts';
 
 /** Reading the size of a data directory costs more than the rest of a sample, and it changes slowly. */
 const DISK_EVERY_MS = 5 * 60_000;
@@ -140,9 +142,25 @@ export async function directoryBytes(directory: string): Promise<number> {
   return (await directoryUsage(directory)).bytes;
 }
 
-/** The size of a database, without the files of requests in progress: strangers can send some. */
+/**
+ * The size of a database, without the files of requests in progress: strangers can send some. Includes data that an
+ * administrator moved to another disk with a symbolic link.
+ */
 export async function databaseUsage(directory: string): Promise<{ bytes: number; entries: number }> {
-  return directoryUsage(directory, basename(temporaryDirOf(directory)));
+  let { bytes, entries } = await directoryUsage(directory, basename(temporaryDirOf(directory)));
+  for (const moved of movedDirectories(directory)) {
+    const there = await directoryUsage(moved);
+    bytes += there.bytes;
+    entries += there.entries;
+  }
+  return { bytes, entries };
+}
+
+function movedDirectories(directory: string): string[] {
+  const dataDir = dataDirOf(directory);
+  const isLink = lstatSync(dataDir, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  const realDataDir = isLink && existsSync(dataDir) ? [realpathSync(dataDir)] : [];
+  return [...realDataDir, ...linkedDirectories({ dataDir, fleetDirectories: [dirname(directory)] })];
 }
 
 /**
