@@ -52,15 +52,18 @@ export async function expectWholeFleet(
 ): Promise<DatabaseRow[]> {
   await until(
     async () => {
-      const [rows, users, processes] = await Promise.all([
+      const [rows, users, processes, directories] = await Promise.all([
         databaseRows(fathom),
         usersWithDatabases(fathom),
         fleetProcesses(fathom.dataDir),
+        readdir(join(fathom.dataDir, 'user_dbs')),
       ]);
       const ready = rows.filter(({ state }) => state === 'ready');
-      return ready.length === users.length && processes.length === users.length + 1;
+      // A copy that is not needed is removed after the database is ready.
+      const counts = [ready.length, processes.length - 1, directories.length];
+      return counts.every((count) => count === users.length);
     },
-    { what: 'as many ready databases and processes as there are users' },
+    { what: 'as many ready databases, processes and directories as there are users' },
   );
   const [rows, users, processes, directories] = await Promise.all([
     databaseRows(fathom),

@@ -63,7 +63,7 @@ it('SIGHUP applies log level, limits and CORS under way; what is not valid chang
     `CORS_ORIGINS=${origin}\nRATE_LIMIT_PER_MINUTE=1000000\nLOG_LEVEL=debug\nPB_HEALTH_INTERVAL=9`,
   );
   daemon.signal('SIGHUP');
-  await until(() => daemon.output().includes('healthIntervalMs'), {
+  await until(() => daemon.output().includes('PB_HEALTH_INTERVAL'), {
     what: 'the reload',
   });
   expect(await allowed()).toBe(origin);
