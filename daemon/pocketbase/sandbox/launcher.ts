@@ -28,10 +28,12 @@ import { chooseSandbox, type HostSupport } from './level.ts';
 import type { Libc } from './libc.ts';
 import {
   CLONE3,
+  maySetPriority,
   noNewPrivileges,
   runCalls,
   SIG_SETMASK,
   SIGNAL_SET_BYTES,
+  setPriority,
   systemError,
   waitForExit,
 } from './run-calls.ts';
@@ -113,11 +115,14 @@ const EWOULDBLOCK = 11;
 export class Launcher {
   readonly #libc: Libc;
   readonly #support: HostSupport;
+  /** The filter of a service can deny it. Instances then have the priority of this process. */
+  readonly #maySetPriority: boolean;
   #isClone3Denied = false;
 
   constructor(libc: Libc) {
     this.#libc = libc;
     this.#support = probeSupport(libc);
+    this.#maySetPriority = maySetPriority(libc);
   }
 
   get support(): HostSupport {
@@ -146,7 +151,11 @@ export class Launcher {
       const input = keep(open, openSync('/dev/null', 'r'));
       const lock = keep(open, openLock(launch.lockFile));
       const locked = this.#call('flock', SYSCALL.flock, lock, LOCK_EXCLUSIVE_NOW, [EWOULDBLOCK]);
-      const calls = processCalls(memory, { input, log: launch.log, nice: launch.nice });
+      const calls = processCalls(memory, {
+        input,
+        log: launch.log,
+        nice: this.#maySetPriority ? launch.nice : null,
+      });
       if (locked === -EWOULDBLOCK) {
         calls.push({ name: 'exit', number: SYSCALL.exit_group, args: [launch.lockedExitCode] });
         return { pid: runCalls(this.#libc, calls, memory, file), sandbox, cgroupProblem: null };
@@ -306,13 +315,10 @@ function changedSignals(): number[] {
 
 let permittedCapabilities: bigint | null = null;
 
-/** setpriority(2): the calling thread. */
-const PRIO_PROCESS = 0;
-
 /** Calls that every child makes: its own session, standard files, and signals as at the start of a program. */
 function processCalls(
   memory: Memory,
-  { input, log, nice }: { input: number; log: number; nice: number },
+  { input, log, nice }: { input: number; log: number; nice: number | null },
 ): ChildCall[] {
   const action = memory.bytes(Buffer.from(DEFAULT_ACTION));
   const noSignals = memory.bytes(Buffer.alloc(SIGNAL_SET_BYTES));
@@ -326,7 +332,7 @@ function processCalls(
     // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
     { name: 'setsid', number: SYSCALL.setsid, args: [] },
     // Before the program creates threads, which inherit it.
-    { name: 'setpriority', number: SYSCALL.setpriority, args: [PRIO_PROCESS, 0, nice] },
+    ...(nice === null ? [] : [setPriority(nice)]),
     { name: 'dup2', number: SYSCALL.dup2, args: [input, 0] },
     { name: 'dup2', number: SYSCALL.dup2, args: [log, 1] },
     { name: 'dup2', number: SYSCALL.dup2, args: [log, 2] },

@@ -86,3 +86,16 @@ export function systemError(what: string, error: number): Error {
   const code = getSystemErrorName(-error);
   return Object.assign(new Error(`${what} ${code}`), { code });
 }
+
+/** setpriority(2): the calling thread. */
+const PRIO_PROCESS = 0;
+
+/** Tries it with the priority that this process has: getpriority(2) returns 20 minus the nice value. */
+export function maySetPriority(libc: Libc): boolean {
+  const nice = 20 - libc.syscall(SYSCALL.getpriority, PRIO_PROCESS, 0);
+  return libc.syscall(SYSCALL.setpriority, PRIO_PROCESS, 0, nice) === 0;
+}
+
+export function setPriority(nice: number): ChildCall {
+  return { name: 'setpriority', number: SYSCALL.setpriority, args: [PRIO_PROCESS, 0, nice] };
+}

@@ -61,6 +61,7 @@ export const SYSCALL = {
   capset: 126,
   personality: 135,
   prctl: 157,
+  getpriority: 140,
   setpriority: 141,
   sched_setparam: 142,
   sched_setscheduler: 144,

@@ -160,13 +160,15 @@ function startTimeOf(pid: number): number {
   return processStat(pid)?.startTime ?? 0;
 }
 
+const IGNORED: ReadonlySet<string | undefined> = new Set(['ESRCH', 'EPERM', 'EACCES']);
+
 /** `flock` has one thread, which the threads of the program inherit this from. */
 function setNice(pid: number, nice: number): void {
   try {
     setPriority(pid, nice);
   } catch (error) {
-    // The process has ended, which is reported.
-    if ((error as { info?: { code?: string } }).info?.code !== 'ESRCH') throw error;
+    // The process has ended, which is reported, or the filter of the service denies it.
+    if (!IGNORED.has((error as { info?: { code?: string } }).info?.code)) throw error;
   }
 }
 
