@@ -216,7 +216,8 @@ ${here}  - job_name: without-key
     await untilFired('FathomProvisioningFails');
     await until(
       async () => {
-        await signUp(fathom, 'none').catch(() => null);
+        // Together they are more than the requests that succeed meanwhile.
+        await Promise.allSettled(Array.from({ length: 8 }, () => signUp(fathom, 'none')));
         return (await fired('FathomRequestsFail'))[0];
       },
       { what: 'the alert FathomRequestsFail' },
@@ -302,7 +303,10 @@ ${here}  - job_name: without-key
     await daemon.stop();
     await untilFired('FathomDown');
     const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
-    const names = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+    // Needs a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts.
+    const names = [...rules.matchAll(/- alert: (\w+)/g)].flatMap(([, name]) =>
+      name === 'FathomWritesHeld' ? [] : name,
+    );
     const all = new Set(
       (await query('count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1h]))')).map(
         ({ metric }) => metric['alertname'],
