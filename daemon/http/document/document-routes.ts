@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { getOpenApi } from '../../../shared/api/daemon.ts';
-import { packageRoot } from '../../base/package.ts';
+import { assetRoutes, contentSecurityPolicy, PAGE_ROUTE } from '../pages.ts';
 import { type Api, serve } from '../serve.ts';
 
 // Links are relative, because a proxy may serve the API below a path.
@@ -23,20 +21,8 @@ const PAGE = `<!doctype html>
 
 const ASSETS = { 'viewer.js': 'text/javascript; charset=utf-8', 'viewer.css': 'text/css; charset=utf-8' };
 
-/** Allows nothing from other origins and nothing inline. `data:` is for the icons in the style sheet. */
-const CONTENT_SECURITY_POLICY = {
-  useDefaults: false,
-  directives: {
-    defaultSrc: ["'none'"],
-    scriptSrc: ["'self'"],
-    styleSrc: ["'self'"],
-    imgSrc: ["'self'", 'data:'],
-    connectSrc: ["'self'"],
-    baseUri: ["'none'"],
-    formAction: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
-};
+/** `data:` is for the icons in the style sheet. */
+const CONTENT_SECURITY_POLICY = contentSecurityPolicy(["'self'", 'data:']);
 
 export interface DocumentRoutesDeps {
   version: string;
@@ -54,16 +40,15 @@ export function documentRoutes(app: Api, { version }: DocumentRoutesDeps): void 
     return reply.type('application/json').send(await document);
   });
 
-  const hidden = { config: { permission: 'public', whileStarting: true }, schema: { hide: true } } as const;
-
-  app.get('/docs', { ...hidden, helmet: { contentSecurityPolicy: CONTENT_SECURITY_POLICY } }, (_, reply) =>
-    reply.type('text/html; charset=utf-8').send(PAGE),
+  app.get(
+    '/docs',
+    { ...PAGE_ROUTE, helmet: { contentSecurityPolicy: CONTENT_SECURITY_POLICY } },
+    (_, reply) => reply.type('text/html; charset=utf-8').send(PAGE),
   );
 
-  for (const [name, type] of Object.entries(ASSETS)) {
-    app.get(`/docs/${name}`, hidden, async (_, reply) => {
-      const content = await readFile(join(packageRoot(), 'dist/docs', name));
-      return reply.type(type).header('cache-control', 'public, max-age=3600').send(content);
-    });
-  }
+  assetRoutes(app, ASSETS, {
+    path: '/docs',
+    directory: 'dist/docs',
+    cacheControl: 'public, max-age=3600',
+  });
 }
