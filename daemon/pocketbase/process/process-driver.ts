@@ -30,6 +30,7 @@ import type { HoldResult, ProcessExit } from './keeper/keeper-protocol.ts';
 import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { niceOf } from './priority.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
+import { sendSignal } from './signals.ts';
 
 export type { ProcessExit };
 
@@ -410,14 +411,4 @@ async function mayListen(pid: number, startTime: number): Promise<boolean> {
 /** Signals the group that a process leads, or the process alone if it leads none. */
 function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   return sendSignal(-pid, signal) || sendSignal(pid, signal);
-}
-
-function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    process.kill(pid, signal);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-    throw error;
-  }
 }

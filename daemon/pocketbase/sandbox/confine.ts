@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { getSystemErrorName } from 'node:util';
 import { Memory } from './call-memory.ts';
 import { fileRulesetAttributes, LANDLOCK_VERSION, pathRule } from './landlock.ts';
 import type { Libc } from './libc.ts';
+import { required } from './run-calls.ts';
 import { pathsAround } from './surroundings.ts';
 import { SYSCALL } from './syscall-filter.ts';
 
@@ -40,11 +40,7 @@ const O_CLOEXEC = 0o2_000_000;
  * @throws when the host does not offer it; this process then continues unchanged, or without the right to gain others
  */
 export function becomeConfined(libc: Libc, confinement: Confinement, program: Program): never {
-  const call: SystemCall = (name, number, ...args) => {
-    const result = libc.syscall(number, ...args);
-    if (result < 0) throw new Error(`${name} ${getSystemErrorName(result)}`);
-    return result;
-  };
+  const call: SystemCall = (name, number, ...args) => required(name, libc.syscall(number, ...args));
   const memory = new Memory(libc);
   const version = call('Landlock', SYSCALL.landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < LANDLOCK_VERSION.refer) {

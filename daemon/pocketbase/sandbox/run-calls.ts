@@ -82,6 +82,12 @@ export function waitForExit(libc: Libc, pid: number): void {
   libc.syscall(SYSCALL.wait4, pid, 0, 0, 0);
 }
 
+/** Returns the result of a system call. @throws an error with its code */
+export function required(call: string, result: number): number {
+  if (result < 0) throw systemError(call, -result);
+  return result;
+}
+
 export function systemError(what: string, error: number): Error {
   const code = getSystemErrorName(-error);
   return Object.assign(new Error(`${what} ${code}`), { code });

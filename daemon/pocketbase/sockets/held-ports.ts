@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { isAlive, processStat } from '../process/procfs.ts';
 import type { Libc } from '../sandbox/libc.ts';
-import { systemError } from '../sandbox/run-calls.ts';
+import { required } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
 import { BACKLOG, openListeningSocket, takeListeningSocket } from './listening-socket.ts';
 import type { Handover } from './socket-handover.ts';
@@ -139,15 +139,18 @@ class HeldPort {
   }
 
   state(): Omit<HeldPortState, 'port'> {
-    const answers = this.#server === null ? 'waits' : 'answers';
-    const mode = this.#server === null && this.#deadline === null ? 'accepted' : answers;
     return {
       socket: this.socket,
       address: this.address,
-      mode,
+      mode: this.#mode,
       problem: this.#problem,
       servedBy: this.servedBy,
     };
+  }
+
+  get #mode(): HeldPortState['mode'] {
+    if (this.#server) return 'answers';
+    return this.#deadline ? 'waits' : 'accepted';
   }
 
   resume({ mode, problem, servedBy }: Pick<HeldPortState, 'mode' | 'problem' | 'servedBy'>): void {
@@ -197,8 +200,7 @@ class HeldPort {
   #startAnswering(): void {
     if (this.#server) return;
     // The server closes its descriptor at its end.
-    const copy = this.#libc.syscall(SYSCALL.fcntl, this.socket, F_DUPFD_CLOEXEC, 0);
-    if (copy < 0) throw systemError('fcntl', -copy);
+    const copy = required('fcntl', this.#libc.syscall(SYSCALL.fcntl, this.socket, F_DUPFD_CLOEXEC, 0));
     this.#server = startUnavailableServer(copy, () => this.#problem);
   }
 

@@ -1,7 +1,7 @@
 import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { Libc } from '../sandbox/libc.ts';
-import { systemError } from '../sandbox/run-calls.ts';
+import { required } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
 
 const AF_INET = 2;
@@ -44,13 +44,12 @@ interface SocketAddress {
 }
 
 function open(libc: Libc, { family, bytes, both }: SocketAddress): number {
-  const fd = libc.syscall(SYSCALL.socket, family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
-  if (fd < 0) throw systemError('socket', -fd);
+  const fd = required('socket', libc.syscall(SYSCALL.socket, family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0));
   try {
     setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (family === AF_INET6) setOption(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? 0 : 1);
-    check('bind', libc.syscall(SYSCALL.bind, fd, libc.addressOf(bytes), bytes.length));
-    check('listen', libc.syscall(SYSCALL.listen, fd, BACKLOG));
+    required('bind', libc.syscall(SYSCALL.bind, fd, libc.addressOf(bytes), bytes.length));
+    required('listen', libc.syscall(SYSCALL.listen, fd, BACKLOG));
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -62,11 +61,7 @@ function setOption(libc: Libc, fd: number, level: number, option: number, value:
   const buffer = Buffer.alloc(4);
   buffer.writeInt32LE(value, 0);
   const result = libc.syscall(SYSCALL.setsockopt, fd, level, option, libc.addressOf(buffer), buffer.length);
-  check('setsockopt', result);
-}
-
-function check(call: string, result: number): void {
-  if (result < 0) throw systemError(call, -result);
+  required('setsockopt', result);
 }
 
 function socketAddress(address: string, port: number): SocketAddress {

@@ -16,7 +16,7 @@ import {
   step,
 } from '../sandbox/filter-program.ts';
 import type { Libc } from '../sandbox/libc.ts';
-import { noNewPrivileges, runCalls, systemError, waitForExit } from '../sandbox/run-calls.ts';
+import { noNewPrivileges, required, runCalls, waitForExit } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
 import { portOfSocketAddress } from './listening-socket.ts';
 
@@ -336,9 +336,4 @@ function readPort(pid: number, address: bigint, length: number): number | null {
     return null;
   }
   return portOfSocketAddress(bytes);
-}
-
-function required(call: string, result: number): number {
-  if (result < 0) throw systemError(call, -result);
-  return result;
 }

@@ -189,7 +189,6 @@ export class KeeperClient {
 
   #replace(keeper: KeeperLink): void {
     keeper.kill();
-    this.#abandon(keeper, new KeeperTimeout());
     keeper.emit('closed', new KeeperTimeout());
   }
 

@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { messageOf } from '../../../../shared/errors.ts';
 import { findByEnvironment } from '../procfs.ts';
+import { sendSignal } from '../signals.ts';
 import { readJsonLines } from './json-lines.ts';
 import type { Child, KeeperReport, KeeperRequest } from './keeper-protocol.ts';
 import { KEEPER_PROGRAM, NODE_ARGS, programIdentity } from './program-identity.ts';
@@ -121,7 +122,7 @@ export class LastingKeeper extends KeeperLink {
   kill(): void {
     this.#isOpen = false;
     this.#socket?.destroy();
-    if (this.#pid !== null) killProcess(this.#pid);
+    if (this.#pid !== null) sendSignal(this.#pid, 'SIGKILL');
     else void killKeepers(this.#place.fleetId);
   }
 
@@ -213,13 +214,5 @@ function openLog(path: string): number | null {
 
 /** Kills keepers of a fleet that cannot be reached. Instances that they started keep running. */
 async function killKeepers(fleetId: string): Promise<void> {
-  for (const { pid } of await findByEnvironment(KEEPER_VARIABLE, fleetId)) killProcess(pid);
-}
-
-function killProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
+  for (const { pid } of await findByEnvironment(KEEPER_VARIABLE, fleetId)) sendSignal(pid, 'SIGKILL');
 }

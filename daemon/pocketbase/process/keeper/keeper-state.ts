@@ -1,7 +1,7 @@
 import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { Memory } from '../../sandbox/call-memory.ts';
 import type { Libc } from '../../sandbox/libc.ts';
-import { systemError } from '../../sandbox/run-calls.ts';
+import { required } from '../../sandbox/run-calls.ts';
 import { SYSCALL } from '../../sandbox/syscall-filter.ts';
 import type { HeldPortState } from '../../sockets/held-ports.ts';
 import type { HandoverState } from '../../sockets/socket-handover.ts';
@@ -26,8 +26,7 @@ const FD_CLOEXEC = 1;
 /** Writes the state into a file in memory, which stays open across execve(2). Returns its descriptor. */
 export function writeState(libc: Libc, state: KeeperState): number {
   const memory = new Memory(libc);
-  const fd = libc.syscall(SYSCALL.memfd_create, memory.text('keeper'), 0);
-  if (fd < 0) throw systemError('memfd_create', -fd);
+  const fd = required('memfd_create', libc.syscall(SYSCALL.memfd_create, memory.text('keeper'), 0));
   writeSync(fd, JSON.stringify(state));
   for (const descriptor of descriptorsOf(state)) setCloseOnExec(libc, descriptor, false);
   return fd;
@@ -47,6 +46,5 @@ function descriptorsOf({ ports, handovers }: KeeperState): number[] {
 }
 
 function setCloseOnExec(libc: Libc, fd: number, on: boolean): void {
-  const result = libc.syscall(SYSCALL.fcntl, fd, F_SETFD, on ? FD_CLOEXEC : 0);
-  if (result < 0) throw systemError('fcntl', -result);
+  required('fcntl', libc.syscall(SYSCALL.fcntl, fd, F_SETFD, on ? FD_CLOEXEC : 0));
 }
