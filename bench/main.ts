@@ -3,6 +3,7 @@
  * the machine. Ends with 1 if a bar is missed.
  */
 import { benchConsole } from './console.ts';
+import { benchDatabaseList } from './database-list.ts';
 import { benchFleetStart } from './fleet-start.ts';
 import { benchIdle } from './idle.ts';
 import { benchNeighbours } from './neighbours.ts';
@@ -26,6 +27,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   sandbox: { about: 'Start and memory of an instance in a sandbox, against one without', run: benchSandbox },
   neighbours: { about: 'Response times beside a database at its limits', run: benchNeighbours },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
+  'database-list': { about: 'List databases, against a bare server', run: benchDatabaseList },
   queue: { about: 'Tasks per second, against graphile-worker', run: benchQueue },
   'session-check': { about: 'Cost of the session check, and of a failed sign-in', run: benchSessionCheck },
   console: { about: 'Drawing of the console, against bare Ink', run: benchConsole },

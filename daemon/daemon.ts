@@ -90,7 +90,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     await seedDemo({ ...services, addTask: (task: NewTask) => queue.add(task) });
   }
   waitingFor = null;
-  log.info({ databases: catalog.entries().length, api: services.apiUrl }, 'the daemon is ready');
+  log.info({ databases: catalog.size, api: services.apiUrl }, 'the daemon is ready');
 
   startPeriodicChecks({
     host,

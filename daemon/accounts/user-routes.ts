@@ -74,7 +74,7 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
       const entry = deps.catalog.findByUser(id);
       if (entry && plan !== undefined) {
         entry.row.plan = plan;
-        deps.catalog.planChanged((row) => row === entry.row);
+        entry.runner.state.update({});
       }
       return withDatabase(user);
     });

@@ -104,6 +104,7 @@ export interface Changes extends Disposable {
 export class Catalog {
   readonly #deps: CatalogDeps;
   readonly #entries = new Map<string, CatalogEntry>();
+  readonly #byUser = new Map<string, CatalogEntry>();
   readonly #watchers = new Set<Set<string>>();
   readonly #updates = new KeyedMutex();
 
@@ -138,6 +139,7 @@ export class Catalog {
     );
     const entry = { row, runner, superuserToken };
     this.#entries.set(row.name, entry);
+    this.#byUser.set(row.user, entry);
     this.#noteChange(row.name);
     return entry;
   }
@@ -170,7 +172,9 @@ export class Catalog {
   }
 
   forget(name: string): void {
+    const entry = this.#entries.get(name);
     this.#entries.delete(name);
+    if (entry && this.#byUser.get(entry.row.user) === entry) this.#byUser.delete(entry.row.user);
     this.#noteChange(name);
   }
 
@@ -186,8 +190,11 @@ export class Catalog {
   }
 
   findByUser(userId: string): CatalogEntry | null {
-    for (const entry of this.#entries.values()) if (entry.row.user === userId) return entry;
-    return null;
+    return this.#byUser.get(userId) ?? null;
+  }
+
+  get size(): number {
+    return this.#entries.size;
   }
 
   entries(): CatalogEntry[] {
@@ -261,9 +268,10 @@ export class Catalog {
     return { memory_bytes: toBytes(memory_mb), disk_bytes: toBytes(disk_mb) };
   }
 
-  /** Publishes the state of databases whose limits may have changed with their plan. */
-  planChanged(has: (row: DatabaseRow) => boolean): void {
-    for (const { row, runner } of this.#entries.values()) if (has(row)) runner.state.update({});
+  /** Publishes the state of databases whose limits have changed with their plan. */
+  plansChanged(hasChanged: (plan: string) => boolean): void {
+    for (const { row, runner } of this.#entries.values())
+      if (hasChanged(row.plan ?? '')) runner.state.update({});
   }
 
   /** Describes what `prepareDatabase` must do for this database now. */

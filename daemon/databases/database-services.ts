@@ -116,6 +116,7 @@ export function createDatabaseServices(deps: {
         expandPublicUrl(config.publicUrl, { name, port, host: connectHost(config.bindAddress) }),
     },
   });
+  plans.onChange((hasChanged) => catalog.plansChanged(hasChanged));
   const ownerSync: OwnerSync = new OwnerSync({ repository, catalog, fleet, bus, clock, log, random });
   const onProvisionStep =
     deps.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning'));

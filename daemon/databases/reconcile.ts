@@ -149,13 +149,17 @@ export class Reconciler {
       if (row.desired === 'running') entry.runner.start({ force: false });
       else entry.runner.stop();
     }
-    const { memory_mb, disk_mb, developer } = row;
+    const { memory_mb, disk_mb, developer, plan = '' } = row;
     const before = entry.row;
-    if (before.memory_mb !== memory_mb || before.disk_mb !== disk_mb || before.developer !== developer) {
-      Object.assign(entry.row, { memory_mb, disk_mb, developer });
+    const isChanged =
+      before.memory_mb !== memory_mb ||
+      before.disk_mb !== disk_mb ||
+      before.developer !== developer ||
+      (before.plan ?? '') !== plan;
+    if (isChanged) {
+      Object.assign(before, { memory_mb, disk_mb, developer, plan });
       entry.runner.state.update({});
     }
-    entry.row.plan = row.plan ?? '';
     const { port } = entry.runner.state.observed;
     if (port === null || port === row.port || entry.runner.state.phase !== 'running') return;
     entry.row.port = row.port;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import { type FastifyBaseLogger, type FastifyContextConfig, fastify, LogController } from 'fastify';
-import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
 import type { Identities } from '../accounts/sessions/identities.ts';
 import type { Logger } from '../base/log/log.ts';
@@ -20,6 +20,7 @@ import {
 } from './problem.ts';
 import type { ProxiesSeen } from './proxies-seen.ts';
 import { RouteTable } from './route-table.ts';
+import { serializeResponses } from './serializer.ts';
 import type { Api } from './serve.ts';
 
 /** Bodies of the API are small; files are uploaded to the user's own PocketBase. */
@@ -98,7 +99,7 @@ export async function createApi(
   }).withTypeProvider<ZodTypeProvider>();
 
   app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
+  app.setSerializerCompiler(serializeResponses);
   app.setErrorHandler((error, request, reply) => {
     const problem = toFathomError(error);
     const level = logLevelOf(problem);

@@ -230,7 +230,7 @@ export async function createServices({
   const signUps = new SignUps({
     limits: identity.signUpLimits,
     settings,
-    countDatabases: () => catalog.entries().length,
+    countDatabases: () => catalog.size,
     isDiskHeld,
   });
   resources.defer(() => identity.passwordStrength.close());
@@ -269,7 +269,7 @@ export async function createServices({
       total_instances: fleet.size,
       sign_ups: {
         mode: settings.signUps.mode,
-        databases: catalog.entries().length,
+        databases: catalog.size,
         max_databases: settings.signUps.maxDatabases,
       },
       mail: {

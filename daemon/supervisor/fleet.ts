@@ -43,6 +43,8 @@ export interface FleetDeps {
 export class Fleet {
   readonly #deps: FleetDeps;
   readonly #runners = new Map<string, Runner>();
+  /** All runners by name; null after a change. */
+  #sorted: readonly Runner[] | null = null;
   readonly #starts = new Semaphore(CONCURRENT_STARTS);
   readonly #sampler: Sampler;
 
@@ -67,6 +69,7 @@ export class Fleet {
       keepsPort ? lastPort : null,
     );
     this.#runners.set(spec.name, runner);
+    this.#sorted = null;
     this.#deps.bus.publish({ kind: 'instance.added', instance: runner.state.view() });
     return runner;
   }
@@ -77,6 +80,7 @@ export class Fleet {
     if (!runner) return;
     await runner.close('stop');
     this.#runners.delete(name);
+    this.#sorted = null;
     this.#deps.ports.release(name);
     this.#sampler.remove(name);
     this.#deps.bus.publish({ kind: 'instance.removed', name });
@@ -104,6 +108,12 @@ export class Fleet {
 
   runners(matches: (runner: Runner) => boolean = () => true): Runner[] {
     return [...this.#runners.values()].filter(matches);
+  }
+
+  /** All runners, sorted by name. */
+  sortedRunners(): readonly Runner[] {
+    this.#sorted ??= this.runners().toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
+    return this.#sorted;
   }
 
   /** The pids of all processes that this daemon knows. */

@@ -35,6 +35,31 @@ function pathTo(goal: InstancePhase): InstancePhase[] {
   throw new Error(`${goal} cannot be reached`);
 }
 
+it('keeps a view until the state changes', () => {
+  const { state } = newState();
+  const changes = [
+    () => state.enter('queued', null),
+    () => state.enter('queued', { code: 'exited', message: '' }),
+    () => state.update({}),
+    () => state.recordProbe({ at: '', ok: true, latency_ms: 1, error: null }),
+    () =>
+      state.recordUsage({
+        at: '',
+        pss_bytes: 1,
+        cpu_percent: null,
+        sustained_cpu_percent: null,
+        disk_bytes: null,
+        open_connections: null,
+      }),
+  ];
+  for (const change of changes) {
+    const before = state.view();
+    expect(state.view()).toBe(before);
+    change();
+    expect(state.view()).not.toBe(before);
+  }
+});
+
 describe('entering a phase', () => {
   it.each(INSTANCE_PHASES)('%s: allows the transitions of the table and refuses all others', (phase) => {
     for (const next of INSTANCE_PHASES) {

@@ -39,6 +39,8 @@ export class InstanceState {
   #lastPort: number | null;
   readonly #probes: Probe[] = [];
   #usage: Usage | null = null;
+  /** The last view, until the state changes. Weak: thousands of instances are listed rarely. */
+  #view: WeakRef<Instance> | null = null;
   readonly #watchers = new Set<() => void>();
 
   constructor(
@@ -70,6 +72,11 @@ export class InstanceState {
     return this.#phase;
   }
 
+  /** Start of the current phase. */
+  get since(): Date {
+    return this.#since;
+  }
+
   /** The port on which its process listens now; null while it listens on none. */
   get listeningPort(): number | null {
     return LISTENS.has(this.#phase) ? this.#observed.port : null;
@@ -98,6 +105,7 @@ export class InstanceState {
 
   /** Enters a phase. For the current phase, only updates reason and changes. */
   enter(phase: InstancePhase, reason: PhaseReason | null, changes: Partial<Observed> = {}): void {
+    this.#view = null;
     if (phase === this.#phase) {
       this.#reason = reason;
       this.update(changes);
@@ -132,7 +140,9 @@ export class InstanceState {
     this.#publish({ kind: 'instance.moved', name: this.#spec.name, from, to: port, at });
   }
 
+  /** Also publishes changes of the limits and of who can reach the database. */
   update(changes: Partial<Observed>): void {
+    this.#view = null;
     this.#observed = { ...this.#observed, ...changes };
     this.#publish({ kind: 'instance.changed', name: this.#spec.name, instance: this.view() });
     this.#wake();
@@ -158,12 +168,14 @@ export class InstanceState {
   }
 
   recordProbe(probe: Probe): void {
+    this.#view = null;
     this.#probes.push(probe);
     if (this.#probes.length > MAX_PROBES) this.#probes.shift();
     this.#publish({ kind: 'instance.probe', name: this.#spec.name, probe });
   }
 
   recordUsage(usage: Usage): void {
+    this.#view = null;
     this.#usage = usage;
     this.#publish({ kind: 'instance.usage', name: this.#spec.name, usage });
   }
@@ -185,7 +197,16 @@ export class InstanceState {
     return true;
   }
 
+  /** The instance for clients. The same frozen object until the state changes. */
   view(): Instance {
+    const known = this.#view?.deref();
+    if (known) return known;
+    const view = Object.freeze(this.#createView());
+    this.#view = new WeakRef(view);
+    return view;
+  }
+
+  #createView(): Instance {
     const spec = this.#spec;
     const observed = this.#observed;
     const { listeningPort } = this;

@@ -1,7 +1,6 @@
 import { deletePlan, listPlans, type Plan, setPlan } from '../../../shared/api/accounts/plans.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { DEFAULT_PLAN, type LimitName } from '../../../shared/limits.ts';
-import type { Catalog } from '../../databases/catalog.ts';
 import { type Api, serve, slicePage } from '../../http/serve.ts';
 import type { UserRepository } from '../user-repository.ts';
 import type { Plans } from './plans.ts';
@@ -9,19 +8,16 @@ import type { Plans } from './plans.ts';
 export interface PlanRoutesDeps {
   plans: Plans;
   users: UserRepository;
-  catalog: Catalog;
 }
 
 /** Registers the routes of plans. */
-export function planRoutes(app: Api, { plans, users, catalog }: PlanRoutesDeps): void {
+export function planRoutes(app: Api, { plans, users }: PlanRoutesDeps): void {
   const describe = async (name: string): Promise<Plan> => ({
     name,
     ...plans.limitsOf(name),
     own: Object.keys(plans.ownLimits(name)) as LimitName[],
     users: await users.countWithPlan(name),
   });
-
-  const changed = () => catalog.planChanged(() => true);
 
   serve(app, listPlans, async ({ query }) => {
     await plans.load();
@@ -31,7 +27,6 @@ export function planRoutes(app: Api, { plans, users, catalog }: PlanRoutesDeps):
 
   serve(app, setPlan, async ({ params, body }) => {
     await plans.set(params.name, body);
-    changed();
     return describe(params.name);
   });
 
@@ -44,7 +39,6 @@ export function planRoutes(app: Api, { plans, users, catalog }: PlanRoutesDeps):
       throw new FathomError('conflict', `${holders} the plan '${name}'; ${remedy}`);
     }
     await plans.delete(name);
-    changed();
   });
 }
 

@@ -19,14 +19,25 @@ interface PlansDeps {
   log: Logger;
 }
 
+type PlanRows = ReadonlyMap<string, { id: string; own: OwnLimits }>;
+
+/** Whether the limits of databases with this plan have changed. */
+type HasChanged = (plan: string) => boolean;
+
 /** The plans in the global PocketBase. They are kept in memory, because every check of a limit needs one. */
 export class Plans {
   readonly #deps: PlansDeps;
   readonly #mutex = new KeyedMutex();
-  #rows: ReadonlyMap<string, { id: string; own: OwnLimits }> = new Map();
+  readonly #listeners = new Set<(hasChanged: HasChanged) => void>();
+  #rows: PlanRows = new Map();
 
   constructor(deps: PlansDeps) {
     this.#deps = deps;
+  }
+
+  /** Calls the listener after limits of databases have changed. */
+  onChange(listener: (hasChanged: HasChanged) => void): void {
+    this.#listeners.add(listener);
   }
 
   /** Reads all plans: at the start, and in case a superuser changed one. */
@@ -37,6 +48,7 @@ export class Plans {
 
   async #read(): Promise<void> {
     const records = await this.#deps.controlPlane.call((client) => client.collection('plans').getFullList());
+    const before = this.#rows;
     this.#rows = new Map(
       records.map(({ id, name, limits }) => {
         const { limits: own, invalid } = readOwnLimits(limits);
@@ -47,6 +59,9 @@ export class Plans {
         return [String(name), { id, own }];
       }),
     );
+    const hasChanged = (plan: string) => differsForDatabases(ownLimitsIn(before, plan), this.ownLimits(plan));
+    if (![DEFAULT_PLAN, ...before.keys(), ...this.#rows.keys()].some(hasChanged)) return;
+    for (const listener of this.#listeners) listener(hasChanged);
   }
 
   /** The names of all plans; the default one comes first. */
@@ -60,7 +75,7 @@ export class Plans {
 
   /** The limits that the plan itself sets. A plan that was deleted sets those of the default one. */
   ownLimits(name: string): OwnLimits {
-    return (this.#rows.get(name) ?? this.#rows.get(DEFAULT_PLAN))?.own ?? {};
+    return ownLimitsIn(this.#rows, name);
   }
 
   /** The limits of a user with the plan. */
@@ -97,4 +112,12 @@ export class Plans {
       await this.#read();
     });
   }
+}
+
+function ownLimitsIn(rows: PlanRows, name: string): OwnLimits {
+  return (rows.get(name) ?? rows.get(DEFAULT_PLAN))?.own ?? {};
+}
+
+function differsForDatabases(before: OwnLimits, after: OwnLimits): boolean {
+  return before.memory_mb !== after.memory_mb || before.disk_mb !== after.disk_mb;
 }

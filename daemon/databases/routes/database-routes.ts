@@ -1,7 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { z } from 'zod';
 import {
-  type DATABASE_SORTS,
   deleteDatabase,
   getDatabase,
   getDatabaseLogs,
@@ -23,6 +21,7 @@ import type { Fleet } from '../../supervisor/fleet.ts';
 import { tailLogs } from '../../supervisor/instance-logs.ts';
 import type { Catalog } from '../catalog.ts';
 import type { DatabaseLifecycle } from '../lifecycle.ts';
+import { listRunners } from './database-list.ts';
 
 export interface DatabaseRoutesDeps {
   fleet: Fleet;
@@ -43,19 +42,10 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
 
   serve(app, listDatabases, (request) => {
     const caller = requireCaller(request);
-    const { page, per_page, sort, phase, search } = request.query;
-    const all = seesAll(caller, 'databases.read');
-    const own = caller.kind === 'local' ? null : caller.userId;
-    const matching = fleet
-      .list(
-        ({ spec: { name, email, userId }, state }) =>
-          (all || userId === own) &&
-          (phase === undefined || state.phase === phase) &&
-          (search === undefined || name.includes(search) || email?.includes(search) === true),
-      )
-      .toSorted(bySort(sort))
-      .map((instance) => redactInstance(caller, instance));
-    return slicePage(matching, { page, per_page });
+    const own = caller.kind === 'local' ? null : catalog.findByUser(caller.userId);
+    const visible = seesAll(caller, 'databases.read') ? fleet.sortedRunners() : own ? [own.runner] : [];
+    const { items, ...page } = slicePage(listRunners(visible, request.query), request.query);
+    return { items: items.map(({ state }) => redactInstance(caller, state.view())), ...page };
   });
 
   serve(app, getDatabase, (request) => {
@@ -117,16 +107,4 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
 /** Counts an operation of an owner. Administrators and operators are not limited. */
 export async function countOwnRestart(request: FastifyRequest, userLimits: UserLimits): Promise<void> {
   if (!seesAll(request.caller, 'databases.operate')) await userLimits.countRestart(requireUserId(request));
-}
-
-type Sort = z.output<typeof listDatabases.query>['sort'];
-
-function bySort(sort: Sort): (a: Instance, b: Instance) => number {
-  const descending = sort.startsWith('-');
-  const field = (descending ? sort.slice(1) : sort) as (typeof DATABASE_SORTS)[number];
-  const sign = descending ? -1 : 1;
-  return (a, b) => {
-    const [left, right] = [a[field] ?? '', b[field] ?? ''];
-    return sign * (left < right ? -1 : left > right ? 1 : a.name.localeCompare(b.name));
-  };
 }

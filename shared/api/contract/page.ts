@@ -29,3 +29,20 @@ export function pageOf<T extends z.ZodType>(item: T) {
   const page = z.object({ items: z.array(item), page: z.int(), per_page: z.int(), total: z.int() });
   return page.meta({ examples: [{ items: [exampleOf(item)], page: 1, per_page: 50, total: 1 }] });
 }
+
+const PAGE_FIELDS: ReadonlySet<string> = new Set([
+  'items',
+  'page',
+  'per_page',
+  'total',
+] satisfies (keyof Page<unknown>)[]);
+
+/** Returns the schema of the items of a schema by `pageOf`; null for other schemas. */
+export function itemSchemaOf(schema: unknown): z.ZodType | null {
+  if (!(schema instanceof z.ZodObject)) return null;
+  const { items, ...others } = schema.shape as Record<string, z.ZodType>;
+  const isPage =
+    Object.keys(others).length === PAGE_FIELDS.size - 1 &&
+    Object.keys(others).every((field) => PAGE_FIELDS.has(field));
+  return isPage && items instanceof z.ZodArray ? (items.element as z.ZodType) : null;
+}
