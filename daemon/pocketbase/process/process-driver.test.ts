@@ -119,3 +119,13 @@ it('its processes keep running when the driver is closed, but their exits are no
   expect(await process.exited).toMatchObject({ code: null });
   expect(isAlive(process.pid, process.startTime)).toBe(true);
 });
+
+it('keeps the socket of an instance when another one asks for its port', async () => {
+  const instance = await bareInstance();
+  const { driver, command } = instance;
+  const { held } = await driver.sockets();
+  expect(await driver.hold(command.host, command.port)).toBe(held ? true : null);
+  await instance.start();
+  expect(await driver.hold(command.host, command.port)).toBe(held ? false : null);
+  expect(driver.isHeld(command.port)).toBe(held);
+});

@@ -289,7 +289,8 @@ export class ChildProcessDriver implements ProcessDriver {
       result = 'unsupported';
     }
     if (result === 'held') this.#held.add(request.port);
-    else this.#held.delete(request.port);
+    // A port that is in use may be held for the database that uses it.
+    if (result === 'unsupported') this.#held.delete(request.port);
     return result;
   }
 

@@ -71,6 +71,24 @@ describe('claiming a port', () => {
     await expect(ports.claimFixed('global', 8090)).rejects.toThrow('PB_BIND_ADDRESS');
   });
 
+  it('leaves the socket of a port open that another process uses', async () => {
+    const released: number[] = [];
+    const ports = new PortAllocator({
+      host: HOST,
+      base: 9000,
+      range: 3,
+      sockets: {
+        hold: (_host, port) => Promise.resolve(port !== 9001),
+        release: (port) => released.push(port),
+      },
+    });
+    expect(await ports.claim('a', 9001)).toBe(9002);
+    expect(released).toEqual([]);
+    ports.cancel('a', 9002);
+    expect(released).toEqual([9002]);
+    expect(await ports.claim('b', 9001)).toBe(9002);
+  });
+
   it('takes the next port after the preferred one, and wraps around', async () => {
     const ports = allocator(3, [9001]);
     expect(await ports.claim('a', 9001)).toBe(9002);

@@ -117,7 +117,8 @@ export class PortAllocator {
         try {
           isFree = await this.#sockets.hold(this.#host, port);
         } finally {
-          if (!isFree && !isOwn) this.cancel(owner, port);
+          // Its socket is not closed: it may be held for the process that uses the port.
+          if (!isFree && !isOwn && this.#owners.get(port) === owner) this.#drop(port);
         }
       }
       if (isFree) {
