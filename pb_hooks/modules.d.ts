@@ -25,6 +25,7 @@ interface HookModules {
   'rules/superusers': typeof import('./global/rules/superusers.js');
   networks: typeof import('./user/networks.js');
   'sign-in-limits': typeof import('./user/sign-in-limits.js');
+  'upload-limits': typeof import('./user/upload-limits.js');
 }
 
 /** PocketBase's loader. Modules load each other by relative paths. */

@@ -58,6 +58,14 @@ export const PHASE_REASONS = {
     remedy: 'nothing; the owner can sign in through the API in any case',
     page: 'security.md#sign-in',
   },
+  over_uploads: {
+    text: 'unfinished uploads took too much space',
+    cause:
+      'unfinished uploads took too much space for temporary files, so the daemon ended them by a restart with limits of uploads',
+    retry: 'limited',
+    remedy: 'find the sender in the log of the reverse proxy; the limits end a day after the last attack',
+    page: 'plans.md#temporary-files',
+  },
   provision_failed: {
     text: 'database could not be created',
     cause: 'a new database could not be created',

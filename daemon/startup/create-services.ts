@@ -83,6 +83,8 @@ export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconc
   damage: DamageRecord;
   diskReserve: DiskReserve;
   diskWatch: DiskWatch;
+  /** Of databases whose uploads are limited. */
+  uploadReasons: DiskReasons;
   apiUrl: string;
   /** Pids of programs of Fathom that this daemon runs, and that may use the local socket. */
   ownPrograms: ReadonlySet<number>;
@@ -141,6 +143,7 @@ export async function createServices({
   });
   const damage: DamageRecord = new Map();
   const diskReasons: DiskReasons = new Map();
+  const uploadReasons: DiskReasons = new Map();
   const fleet = new Fleet({
     driver,
     ports,
@@ -152,7 +155,7 @@ export async function createServices({
     healthIntervalMs: config.healthIntervalMs,
     memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
-    files: hostFiles(clock, damage, diskReasons),
+    files: hostFiles(clock, damage, diskReasons, uploadReasons),
   });
   const diskReserve = new DiskReserve({
     dataDir: config.dataDir,
@@ -300,6 +303,7 @@ export async function createServices({
     diagnose: diagnose === undefined ? null : () => diagnose(ownPrograms),
     diskReserve,
     diskWatch,
+    uploadReasons,
     driver,
     edgeToken: config.edgeToken,
     fleet,

@@ -1,4 +1,5 @@
 import { keepReconciled } from '../databases/keep-reconciled.ts';
+import { watchUploads } from '../supervisor/disk/upload-watch.ts';
 import { watchPages } from '../supervisor/health/page-watch.ts';
 import { maintainLogs } from '../supervisor/log-maintenance.ts';
 import { watchSignIns } from '../supervisor/sign-ins/sign-in-watch.ts';
@@ -27,6 +28,7 @@ export function startPeriodicChecks({
     monitor,
     diskReserve,
     diskWatch,
+    uploadReasons,
     damage,
     provisioner,
     ownerSync,
@@ -46,6 +48,7 @@ export function startPeriodicChecks({
   diskWatch.start();
   resources.defer(() => diskWatch.stop());
   resources.defer(watchPages({ fleet, damage, everyMs: pageCheckMs, clock, log }));
+  resources.defer(watchUploads({ fleet, reserve: diskReserve, reasons: uploadReasons, clock, log }));
   resources.defer(watchSignIns({ fleet, limits: () => settings.limits, clock, log }));
   resources.defer(() => provisioner.idle());
   resources.defer(

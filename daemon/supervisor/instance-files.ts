@@ -46,6 +46,7 @@ export function hostFiles(
   clock: Clock,
   damage: DamageRecord = new Map(),
   diskReasons: DiskReasons = new Map(),
+  uploadReasons: DiskReasons = new Map(),
 ): InstanceFiles {
   /** The devices of directories with databases. */
   const devices = new Map<string, number>();
@@ -84,7 +85,8 @@ export function hostFiles(
       return async () => {
         const { broken, limited } = await inspect();
         await recordMove(spec.directory, pid, broken);
-        return { broken, limited: limited ?? pageDamage(spec) ?? diskReasons.get(spec.name) ?? null };
+        const reason = diskReasons.get(spec.name) ?? uploadReasons.get(spec.name) ?? null;
+        return { broken, limited: limited ?? pageDamage(spec) ?? reason };
       };
     },
     unsafeToCloseReason: async (directory, pid) => {

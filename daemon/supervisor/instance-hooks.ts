@@ -18,6 +18,7 @@ import { argumentsOf } from '../pocketbase/process/procfs.ts';
 
 const FILES = {
   'limit-sign-ins': ['networks.js', 'sign-in-limits.js', 'limit-sign-ins.pb.js'],
+  'limit-uploads': ['upload-limits.js', 'limit-uploads.pb.js'],
   'refuse-writes': ['refuse-writes.pb.js'],
 } as const;
 

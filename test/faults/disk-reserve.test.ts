@@ -10,6 +10,7 @@ import { instance, ownerOf, signIn, signUp, type Tenant, untilInstance } from '.
 import { deployment } from '../helpers/harness.ts';
 import { mayMount, mountExt4, mountTmpfs } from '../helpers/mounts.ts';
 import { finished, TEST_TASKS } from '../helpers/queue.ts';
+import { stallUpload } from '../helpers/stalled-upload.ts';
 import { until } from '../helpers/until.ts';
 
 const MIB = 1024 * 1024;
@@ -133,6 +134,24 @@ describe.skipIf(!mayMount)('the disk reserve', () => {
     expect(existsSync(join(fathom.dataDir, 'user_dbs', loud.name, 'hooks', 'refuse-writes.json'))).toBe(
       false,
     );
+  });
+
+  it('ends unfinished uploads of strangers', async () => {
+    const fathom = await onDisk();
+    const tenant = await signUp(fathom);
+    await fill(fathom, 90 * MIB);
+    const { port } = await instance(fathom, tenant.name);
+    const socket = await stallUpload(port ?? 0, 64);
+    await untilInstance(
+      fathom,
+      tenant.name,
+      ({ phase, reason }) => phase === 'running' && reason?.code === 'over_uploads',
+      'to end the upload',
+    );
+    await until(() => socket.destroyed, { what: 'the end of the connection' });
+    const next = await stallUpload(port ?? 0, 64);
+    await until(() => next.destroyed, { what: 'the refusal' });
+    await hasWorkingControlPlane(fathom, tenant);
   });
 
   it('survives owners who upload without a pause', async () => {

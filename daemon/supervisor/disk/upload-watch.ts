@@ -1,0 +1,215 @@
+import { readdir, readlink, stat } from 'node:fs/promises';
+import type { PhaseReason } from '../../../shared/api/instances.ts';
+import { byteSize } from '../../../shared/byte-size.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import type { Logger } from '../../base/log/log.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import { startLoop } from '../../base/time/repeat.ts';
+import { writtenBytes } from '../../pocketbase/process/procfs.ts';
+import type { Fleet } from '../fleet.ts';
+import { directoryBytes } from '../health/sampler.ts';
+import { addHook, hasHook, loadsHook, removeHook } from '../instance-hooks.ts';
+import { temporaryDirOf } from '../instance-spec.ts';
+import type { Runner } from '../runner.ts';
+import type { DiskReasons } from './disk-limit.ts';
+import type { DiskReserve } from './disk-reserve.ts';
+import { nextUploadCheck, nextUploadStep, uploadBoundOf } from './upload-bound.ts';
+
+const MIN_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 5_000;
+const DELETED = ' (deleted)';
+
+/** Known to a daemon that did not limit them itself. */
+const LIMITED: PhaseReason = {
+  code: 'over_uploads',
+  message: 'unfinished uploads took too much space for temporary files, so uploads are limited',
+};
+
+interface Watched {
+  pid: number | null;
+  bytes: number | null;
+  written: number | null;
+  measuredAtMs: number;
+  /** When the files were over the bound, or the first look. */
+  overAtMs: number;
+  restartedAtMs: number;
+  isRestarting: boolean;
+  dueMs: number;
+}
+
+/**
+ * Bounds the temporary files of user databases. PocketBase stores a body in `tmp` before it asks who sends it, and keeps it
+ * while the client pauses. The files of a process cannot be removed without harm to uploads of the owner: a truncated one
+ * would be stored. So the instance is restarted with a hook that refuses such bodies before they are read.
+ *
+ * @returns the function that stops it
+ */
+export function watchUploads({
+  fleet,
+  reserve,
+  reasons,
+  clock,
+  log,
+}: {
+  fleet: Fleet;
+  reserve: DiskReserve;
+  /** Of databases whose uploads are limited. The supervisor shows them. */
+  reasons: DiskReasons;
+  clock: Clock;
+  log: Logger;
+}): () => Promise<void> {
+  const watched = new Map<string, Watched>();
+  const restarts = new Set<Promise<void>>();
+
+  const watchedOf = (name: string): Watched => {
+    const nowMs = clock.monotonic();
+    const known = watched.get(name) ?? {
+      pid: null,
+      bytes: null,
+      written: null,
+      measuredAtMs: nowMs,
+      overAtMs: nowMs,
+      restartedAtMs: Number.NEGATIVE_INFINITY,
+      isRestarting: false,
+      dueMs: nowMs,
+    };
+    watched.set(name, known);
+    return known;
+  };
+
+  /** Returns the milliseconds until the next check. */
+  const check = async (runner: Runner, isHeld: boolean): Promise<number> => {
+    const { spec, state } = runner;
+    const { pid, desired } = state.observed;
+    if (pid === null || state.phase !== 'running' || desired !== 'running') return MAX_WAIT_MS;
+    const known = watchedOf(spec.name);
+    if (known.isRestarting) return MIN_WAIT_MS;
+    const nowMs = clock.monotonic();
+    if (known.dueMs > nowMs) return known.dueMs - nowMs;
+    const bound = uploadBoundOf(spec.limits().disk_bytes, { isHeld });
+    const written = writtenBytes(pid);
+    const isSameProcess = known.pid === pid && written !== null && known.written !== null;
+    const step = nextUploadCheck({
+      bytes: known.bytes,
+      written: isSameProcess ? written - (known.written ?? 0) : null,
+      sinceMs: nowMs - known.measuredAtMs,
+      bound,
+    });
+    if (step === 'measure') {
+      const bytes = await temporaryBytes(spec.directory, pid);
+      Object.assign(known, { pid, bytes, written, measuredAtMs: nowMs });
+      await settle(runner, known, { pid, bytes, bound });
+      showReason(runner, reasons.get(spec.name) ?? null);
+    }
+    const waitMs = step === 'measure' ? MIN_WAIT_MS : step;
+    known.dueMs = clock.monotonic() + waitMs;
+    return waitMs;
+  };
+
+  const settle = async (
+    { spec }: Runner,
+    known: Watched,
+    { pid, bytes, bound }: { pid: number; bytes: number; bound: number },
+  ): Promise<void> => {
+    const nowMs = clock.monotonic();
+    const isOver = bytes > bound;
+    if (isOver) known.overAtMs = nowMs;
+    const isLimited = hasHook(spec.directory, 'limit-uploads');
+    if (isLimited && !reasons.has(spec.name)) reasons.set(spec.name, LIMITED);
+    const step = nextUploadStep({
+      isOver,
+      isLimited,
+      hasLimits: loadsHook(pid, 'limit-uploads') === true,
+      quietMs: nowMs - known.overAtMs,
+      sinceRestartMs: nowMs - known.restartedAtMs,
+    });
+    if (step === 'release') {
+      // Applies from the next start on.
+      await removeHook(spec.directory, 'limit-uploads');
+      reasons.delete(spec.name);
+      log.info({ instance: spec.name }, 'its limits of uploads end with its next start');
+    }
+    if (step !== 'limit' && step !== 'restart') return;
+    const maxBytes = Math.floor(uploadBoundOf(spec.limits().disk_bytes, { isHeld: false }) / 2);
+    await addHook(spec.directory, 'limit-uploads', { max_bytes: maxBytes });
+    known.restartedAtMs = nowMs;
+    const reason: PhaseReason = {
+      code: 'over_uploads',
+      message: `unfinished uploads took ${byteSize(bytes)} of temporary files, so they were ended, and uploads are limited`,
+    };
+    reasons.set(spec.name, reason);
+    log.warn({ instance: spec.name }, reason.message);
+    restart(spec.name, known, reason);
+  };
+
+  /** Not awaited: other databases may be attacked at the same time. */
+  const restart = (name: string, known: Watched, reason: PhaseReason): void => {
+    known.isRestarting = true;
+    const run = fleet
+      .restart(name, reason)
+      .then(
+        () => undefined,
+        (error: unknown) => log.warn({ instance: name }, `cannot end its uploads: ${messageOf(error)}`),
+      )
+      .finally(() => {
+        known.isRestarting = false;
+        restarts.delete(run);
+      });
+    restarts.add(run);
+  };
+
+  const loop = startLoop(clock, async () => {
+    const runners = fleet.runners(({ spec }) => spec.kind === 'user');
+    const names = new Set(runners.map(({ spec }) => spec.name));
+    for (const name of watched.keys()) {
+      if (names.has(name)) continue;
+      watched.delete(name);
+      reasons.delete(name);
+    }
+    // A disk that cannot be read now is the same one.
+    const isHeld = reserve.state.isHeld && (await reserve.sharesDisk().catch(() => true));
+    let waitMs = MAX_WAIT_MS;
+    for (const runner of runners) {
+      const next = await check(runner, isHeld).catch((error: unknown) => {
+        log.warn({ instance: runner.spec.name }, `cannot bound its temporary files: ${messageOf(error)}`);
+        return MAX_WAIT_MS;
+      });
+      waitMs = Math.min(waitMs, next);
+    }
+    return waitMs;
+  });
+  return async () => {
+    await loop.stop();
+    await Promise.all(restarts);
+  };
+}
+
+/** Shows the reason before the next probe does. Other reasons are more important. */
+function showReason({ state }: Runner, reason: PhaseReason | null): void {
+  const shown = state.reason?.code;
+  if (state.phase !== 'running' || shown === reason?.code) return;
+  if (shown === undefined || shown === 'over_uploads') state.enter('running', reason);
+}
+
+/** Temporary files, and files that are removed but still open: both take space that the disk limit does not count. */
+async function temporaryBytes(directory: string, pid: number): Promise<number> {
+  const [present, removed] = await Promise.all([
+    directoryBytes(temporaryDirOf(directory)),
+    removedBytes(directory, pid),
+  ]);
+  return present + removed;
+}
+
+/** 0 for a process that has ended. */
+async function removedBytes(directory: string, pid: number): Promise<number> {
+  const files = await readdir(`/proc/${pid}/fd`).catch((): string[] => []);
+  const sizes = new Map<string, number>();
+  for (const file of files) {
+    const path = `/proc/${pid}/fd/${file}`;
+    const target = await readlink(path).catch(() => '');
+    if (!target.startsWith(`${directory}/`) || !target.endsWith(DELETED)) continue;
+    const found = await stat(path).catch(() => null);
+    if (found?.isFile() === true) sizes.set(`${found.dev} ${found.ino}`, found.blocks * 512);
+  }
+  return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
