@@ -9,6 +9,7 @@ const settings: Limits = {
   streams: 20,
   restarts_per_hour: 60,
   tasks: 1000,
+  sleep_after: 30,
 };
 
 it('prefers the limits of the database to those of the plan, and these to the settings', () => {
@@ -38,6 +39,13 @@ it('leaves out stored limits that are not valid', () => {
     limits: { restarts_per_hour: null, tasks: 3 },
     invalid: ['memory_mb', 'disk_mb', 'api_keys', 'sessions', 'streams'],
   });
+  expect(readOwnLimits({ sleep_after: 0 })).toEqual({ limits: { sleep_after: 0 }, invalid: [] });
+  for (const sleep_after of [null, -1, 5, 6.5]) {
+    expect(readOwnLimits({ sleep_after }), String(sleep_after)).toEqual({
+      limits: {},
+      invalid: ['sleep_after'],
+    });
+  }
   for (const nothing of [null, undefined, 'text', 7, []]) {
     expect(readOwnLimits(nothing)).toEqual({ limits: {}, invalid: [] });
   }

@@ -1,11 +1,22 @@
 /** PocketBase needs about 30 MiB for a few requests at the same time. Below this limit, it would be ended in a loop. */
 export const MIN_MEMORY_MB = 64;
 
+/**
+ * Minutes. PocketBase ends silent realtime connections after 5 minutes, and only their reconnect shows that a database is
+ * used.
+ */
+export const MIN_SLEEP_AFTER = 6;
+
+/** The rest of a message about a shorter time. */
+export const SLEEP_AFTER_PROBLEM = `is too short: PocketBase ends silent realtime connections after 5 minutes, and only their reconnect shows use; use at least ${MIN_SLEEP_AFTER}, or 0 for never`;
+
 interface LimitRule {
   /** For the documentation and the help of commands. */
   about: string;
-  unit: 'MiB' | null;
+  unit: 'MiB' | 'minutes' | null;
   min: number;
+  /** 0 is allowed below `min` and says that there is no limit; null is not allowed. */
+  zeroIsNone?: true;
 }
 
 /** Everything that a plan limits, for one user and the database of that user. */
@@ -21,6 +32,12 @@ export const LIMITS = {
     min: 0,
   },
   tasks: { about: 'Waiting tasks of the user in the queue', unit: null, min: 0 },
+  sleep_after: {
+    about: 'Minutes without use after which the database sleeps',
+    unit: 'minutes',
+    min: MIN_SLEEP_AFTER,
+    zeroIsNone: true,
+  },
 } as const satisfies Readonly<Record<string, LimitRule>>;
 
 export type LimitName = keyof typeof LIMITS;
@@ -30,11 +47,17 @@ export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 /** Of limits in plans, databases and settings: 1 PiB, where the unit is MiB. */
 export const MAX_LIMIT = 1 << 30;
 
+type ZeroIsNone = {
+  [Name in LimitName]: (typeof LIMITS)[Name] extends { zeroIsNone: true } ? Name : never;
+}[LimitName];
+
 /** A value for every limit; null is no limit. */
-export type Limits = Readonly<Record<LimitName, number | null>>;
+export type Limits = Readonly<
+  Record<Exclude<LimitName, ZeroIsNone>, number | null> & Record<ZeroIsNone, number>
+>;
 
 /** The limits that a plan or a database sets itself. */
-export type OwnLimits = Readonly<{ [Name in LimitName]?: number | null | undefined }>;
+export type OwnLimits = Readonly<{ [Name in LimitName]?: Limits[Name] | undefined }>;
 
 /** The plan of users without another one. */
 export const DEFAULT_PLAN = 'default';
@@ -66,6 +89,8 @@ export function readOwnLimits(stored: unknown): { limits: OwnLimits; invalid: Li
 }
 
 function isLimit(name: LimitName, value: unknown): boolean {
-  if (value === null) return true;
-  return Number.isSafeInteger(value) && Number(value) >= LIMITS[name].min && Number(value) <= MAX_LIMIT;
+  const { min, zeroIsNone }: LimitRule = LIMITS[name];
+  if (value === null) return zeroIsNone !== true;
+  if (value === 0 && zeroIsNone === true) return true;
+  return Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= MAX_LIMIT;
 }

@@ -18,7 +18,7 @@ function instance(pssMib: number, cpu: number, limitMib: number | null, changes:
       disk_bytes: null,
       open_connections: null,
     },
-    limits: { memory_bytes: limitMib === null ? null : limitMib * MIB, disk_bytes: null },
+    limits: { memory_bytes: limitMib === null ? null : limitMib * MIB, disk_bytes: null, sleep_after: 0 },
     ...changes,
   } as Instance;
 }

@@ -69,18 +69,20 @@ function positionalOf(name: string): PositionalOptions {
   return { type: 'string', demandOption: true, describe: name === 'id' ? 'Id' : `Parameter ${name}` };
 }
 
-/** @throws UsageError for a nullable number that is neither a whole number nor `none` */
-function valueOf({ name, type, isNullable }: CommandField, value: unknown): unknown {
-  if (!isNullable) return value;
-  if (value === 'none') return null;
+/** @throws UsageError for a number with words that is neither a whole number nor one of the words */
+function valueOf({ name, type, words }: CommandField, value: unknown): unknown {
+  if (!words) return value;
+  const word = String(value);
+  if (Object.hasOwn(words, word)) return words[word];
   if (type !== 'number') return value;
-  if (/^\d{1,15}$/.test(String(value))) return Number(value);
-  throw new UsageError(`--${optionName(name)} needs a whole number or 'none', not '${String(value)}'`);
+  if (/^\d{1,15}$/.test(word)) return Number(value);
+  const allowed = ['a whole number', ...Object.keys(words).map((one) => `'${one}'`)].join(' or ');
+  throw new UsageError(`--${optionName(name)} needs ${allowed}, not '${word}'`);
 }
 
-function optionOf({ type: fieldType, choices, describe, isRequired, isNullable }: CommandField): Options {
-  // `none` is no number.
-  const type = isNullable ? 'string' : fieldType;
+function optionOf({ type: fieldType, choices, describe, isRequired, words }: CommandField): Options {
+  // A word is no number.
+  const type = words ? 'string' : fieldType;
   return {
     type,
     describe,

@@ -128,7 +128,7 @@ describe('with a daemon', () => {
       message: "it \u001B[31mbroke; run 'fathomd databases start 2024-01-15-001-jo'",
     },
     url: null,
-    limits: { memory_bytes: 536_870_912, disk_bytes: null },
+    limits: { memory_bytes: 536_870_912, disk_bytes: null, sleep_after: 0 },
   };
   const lines = [
     { at: '2024-01-15T00:00:01Z', text: 'one \u001B]0;title\u0007' },

@@ -49,6 +49,8 @@ export interface Config {
   corsOrigins: readonly string[];
   limits: LimitsConfig;
   signUps: SignUpConfig;
+  /** Number of databases with a process, above which some sleep; null without a limit. */
+  maxAwake: number | null;
   /** The mail server of the daemon; null uses the mail settings of the global PocketBase. */
   mail: MailConfig | null;
   /** PUBLIC_URL, without a slash at the end; null leaves the links in mails as they are. */
@@ -146,6 +148,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
       mode: read.choice('SIGN_UP_MODE'),
       maxDatabases: read.wholeNumber('MAX_DATABASES') || null,
     },
+    maxAwake: read.wholeNumber('MAX_AWAKE') || null,
     mail: readMail(read),
     siteUrl: readSiteUrl(read),
     trustedProxies: readTrustedProxies(read),

@@ -1,5 +1,5 @@
 import { BlockList } from 'node:net';
-import type { Limits } from '../../shared/limits.ts';
+import { type Limits, MIN_SLEEP_AFTER, SLEEP_AFTER_PROBLEM } from '../../shared/limits.ts';
 import { parseAllowedTarget, parseNetwork } from '../base/network-targets.ts';
 import type { ValueReader } from './value-reader.ts';
 
@@ -46,8 +46,16 @@ export function readLimits(read: ValueReader): LimitsConfig {
       streams: read.wholeNumber('STREAMS_PER_USER'),
       restarts_per_hour: read.wholeNumber('RESTARTS_PER_HOUR'),
       tasks: read.wholeNumber('TASKS_PER_USER'),
+      sleep_after: readSleepAfter(read),
     },
   };
+}
+
+function readSleepAfter(read: ValueReader): number {
+  const minutes = read.wholeNumber('SLEEP_AFTER');
+  if (minutes > 0 && minutes < MIN_SLEEP_AFTER)
+    read.problem('SLEEP_AFTER', `${minutes} ${SLEEP_AFTER_PROBLEM}`);
+  return minutes;
 }
 
 /** Hosts and networks that are not public and that tasks may connect to. */

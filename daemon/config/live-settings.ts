@@ -3,7 +3,10 @@ import { SETTING_GROUPS, type Setting } from './sources/setting.ts';
 import { SETTINGS, VARIABLES, type Variable } from './sources/variables.ts';
 
 /** Settings that a reload changes in a running daemon. Read them here at every use. */
-export type LiveSettings = Pick<Config, 'corsOrigins' | 'limits' | 'signUps' | 'mail' | 'siteUrl'>;
+export type LiveSettings = Pick<
+  Config,
+  'corsOrigins' | 'limits' | 'signUps' | 'maxAwake' | 'mail' | 'siteUrl'
+>;
 
 /** The setting of each value that needs a restart. */
 const RESTART = {

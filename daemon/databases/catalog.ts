@@ -3,7 +3,7 @@ import type { InstanceLimits } from '../../shared/api/instances.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-plane-routes.ts';
-import { MIN_MEMORY_MB, type OwnLimits } from '../../shared/limits.ts';
+import { MIN_MEMORY_MB, MIN_SLEEP_AFTER, type OwnLimits } from '../../shared/limits.ts';
 import type { Plans } from '../accounts/plans/plans.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
@@ -43,6 +43,7 @@ import {
 import type { TemplateStore } from './provisioning/template.ts';
 
 const MIB = 1024 * 1024;
+const MINUTE_MS = 60_000;
 
 /** Holds a hash of the settings of a process. A process with other settings is not taken over. */
 const GUARD_VARIABLE = 'FATHOM_GUARD';
@@ -84,10 +85,11 @@ export function secretBelongsTo(userId: string): string {
 }
 
 /** The limits that a row sets. An administrator can edit it in the control plane. */
-function ownLimitsOf({ memory_mb, disk_mb }: DatabaseRow): OwnLimits {
+function ownLimitsOf({ memory_mb, disk_mb, sleep_after }: DatabaseRow): OwnLimits {
   return {
     memory_mb: memory_mb > 0 ? Math.max(memory_mb, MIN_MEMORY_MB) : undefined,
     disk_mb: disk_mb > 0 ? disk_mb : undefined,
+    sleep_after: sleep_after > 0 ? Math.max(sleep_after, MIN_SLEEP_AFTER) : sleep_after < 0 ? 0 : undefined,
   };
 }
 
@@ -259,16 +261,17 @@ export class Catalog {
         void this.savePort(row.name, port);
       },
       limits: () => this.#limitsOf(row),
+      sleepAfterMs: () => this.#limitsOf(row).sleep_after * MINUTE_MS || null,
       isDeveloper: () => row.developer,
     };
   }
 
   #limitsOf(row: DatabaseRow): InstanceLimits {
-    const { memory_mb, disk_mb } = this.#deps.plans.limitsOf(row.plan ?? '', ownLimitsOf(row));
-    return { memory_bytes: toBytes(memory_mb), disk_bytes: toBytes(disk_mb) };
+    const { memory_mb, disk_mb, sleep_after } = this.#deps.plans.limitsOf(row.plan ?? '', ownLimitsOf(row));
+    return { memory_bytes: toBytes(memory_mb), disk_bytes: toBytes(disk_mb), sleep_after };
   }
 
-  /** Publishes the state of databases whose limits have changed with their plan. */
+  /** Publishes the state of databases whose limits have changed with their plan or the settings. */
   plansChanged(hasChanged: (plan: string) => boolean): void {
     for (const { row, runner } of this.#entries.values())
       if (hasChanged(row.plan ?? '')) runner.state.update({});

@@ -64,8 +64,11 @@ export class DatabaseLifecycle {
   /** Changes the limits of a database, where null sets the default, and who can reach it. */
   async configure(name: string, changes: DatabaseChange): Promise<Instance> {
     const entry = this.#getAvailable(name);
+    // A number in a row cannot be null: 0 is the default, and -1 is never.
     const stored = Object.fromEntries(
-      Object.entries(changes).flatMap(([field, value]) => (value === undefined ? [] : [[field, value ?? 0]])),
+      Object.entries(changes).flatMap(([field, value]) =>
+        value === undefined ? [] : [[field, field === 'sleep_after' && value === 0 ? -1 : (value ?? 0)]],
+      ),
     );
     await this.#deps.catalog.update(entry, stored);
     entry.runner.state.update({});

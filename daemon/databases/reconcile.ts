@@ -149,15 +149,11 @@ export class Reconciler {
       if (row.desired === 'running') entry.runner.start({ force: false });
       else entry.runner.stop();
     }
-    const { memory_mb, disk_mb, developer, plan = '' } = row;
-    const before = entry.row;
-    const isChanged =
-      before.memory_mb !== memory_mb ||
-      before.disk_mb !== disk_mb ||
-      before.developer !== developer ||
-      (before.plan ?? '') !== plan;
-    if (isChanged) {
-      Object.assign(before, { memory_mb, disk_mb, developer, plan });
+    const { memory_mb, disk_mb, sleep_after, developer, plan = '' } = row;
+    const read = { memory_mb, disk_mb, sleep_after, developer, plan };
+    const before = { plan: '', ...entry.row };
+    if (Object.entries(read).some(([field, value]) => before[field as keyof typeof read] !== value)) {
+      Object.assign(entry.row, read);
       entry.runner.state.update({});
     }
     const { port } = entry.runner.state.observed;

@@ -21,7 +21,7 @@ function instance(changes: Partial<Instance> & { name: string }): Instance {
     started_at: null,
     usage: null,
     probe: null,
-    limits: { memory_bytes: null, disk_bytes: null },
+    limits: { memory_bytes: null, disk_bytes: null, sleep_after: 0 },
     ...changes,
   } as Instance;
 }
@@ -76,7 +76,7 @@ it('leaves out values that cannot be read', () => {
 });
 
 it('shows limits, and leaves them out without a limit', () => {
-  const limits = { memory_bytes: 1024, disk_bytes: null };
+  const limits = { memory_bytes: 1024, disk_bytes: null, sleep_after: 0 };
   const now = reading({ instances: [instance({ name: 'limited', limits }), instance({ name: 'free' })] });
   expect(samplesOf('fathom_instance_memory_limit_bytes', now)).toEqual([
     { labels: { database: 'limited', kind: 'user' }, value: 1024 },

@@ -114,6 +114,7 @@ export async function createServices({
     corsOrigins: config.corsOrigins,
     limits: config.limits,
     signUps: config.signUps,
+    maxAwake: config.maxAwake,
     mail: config.mail,
     siteUrl: config.siteUrl,
   };

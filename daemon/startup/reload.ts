@@ -6,9 +6,10 @@ import type { Logger } from '../base/log/log.ts';
 import type { Config } from '../config/config.ts';
 import { type LiveSettings, settingsThatNeedRestart } from '../config/live-settings.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
+import type { Catalog } from '../databases/catalog.ts';
 
 /**
- * Applies a new configuration to the running daemon: log level, limits, sign-ups, mail, CORS and sign-in
+ * Applies a new configuration to the running daemon: log level, limits, sign-ups, sleep, mail, CORS and sign-in
  * providers. Instances are not restarted.
  *
  * @returns the names of other settings that differ and need a restart of the daemon
@@ -20,17 +21,22 @@ export async function reload(
     settings: LiveSettings;
     signInLimits: SignInLimits;
     signUpLimits: SignUpLimits;
+    catalog: Pick<Catalog, 'plansChanged'>;
     controlPlane: ControlPlaneClient;
     log: Logger;
   },
 ): Promise<string[]> {
-  const { config, settings, signInLimits, signUpLimits, controlPlane, log } = running;
+  const { config, settings, signInLimits, signUpLimits, catalog, controlPlane, log } = running;
+  const { sleep_after: sleepAfter } = settings.limits.perUser;
   log.level = next.log.level;
   settings.corsOrigins = next.corsOrigins;
   settings.limits = next.limits;
   settings.signUps = next.signUps;
+  settings.maxAwake = next.maxAwake;
   settings.mail = next.mail;
   settings.siteUrl = next.siteUrl;
+  // Databases of plans without a time of their own show the new one.
+  if (sleepAfter !== next.limits.perUser.sleep_after) catalog.plansChanged(() => true);
   signInLimits.configure(next.limits);
   signUpLimits.configure(next.limits.signUps);
   await configureSignInProviders(controlPlane, next.oauth);

@@ -84,7 +84,8 @@ export function globalInstance(options: {
       writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 }).catch(() => {});
     },
     // All databases depend on it.
-    limits: () => ({ memory_bytes: null, disk_bytes: null }),
+    limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),
+    sleepAfterMs: () => null,
     isDeveloper: () => false,
   };
 }

@@ -42,6 +42,8 @@ export interface InstanceSpec {
   onPort: (port: number) => void;
   /** The limits in force now. */
   limits: () => InstanceLimits;
+  /** The time without use after which it sleeps; null when it stays awake. */
+  sleepAfterMs: () => number | null;
   /** Whether the edge lets superusers of the database through. */
   isDeveloper: () => boolean;
 }

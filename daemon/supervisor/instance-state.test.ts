@@ -17,7 +17,8 @@ function newState() {
     directory: '/data/a',
     binary: { version: '0.39.1' },
     publicUrl: (port: number) => `http://127.0.0.1:${port}`,
-    limits: () => ({ memory_bytes: null, disk_bytes: null }),
+    limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),
+    sleepAfterMs: () => null,
     isDeveloper: () => false,
   } as InstanceSpec;
   const state = new InstanceState(spec, { clock: time, publish: (event) => events.push(event) }, 9000);

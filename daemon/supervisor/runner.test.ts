@@ -43,7 +43,7 @@ describe('files that cannot be saved', () => {
 });
 
 it('ends an instance that uses more memory than its limit, with the reason, and starts it again', async () => {
-  stage.limits = { memory_bytes: 64 * 1024 ** 2, disk_bytes: null };
+  stage.limits = { memory_bytes: 64 * 1024 ** 2, disk_bytes: null, sleep_after: 0 };
   stage.fate = () => ({ kind: 'serves', afterMs: 500 });
   stage.add(1);
   stage.first.start({ force: false });

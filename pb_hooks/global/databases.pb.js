@@ -135,7 +135,7 @@ routerAdd(
     /** @type {import('../../shared/hooks/control-plane-routes.ts').ListedDatabase[]} */
     const rows = list(
       `SELECT json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired, 'port', port,
-         'memory_mb', memory_mb, 'disk_mb', disk_mb, 'developer', json(iif(developer, 'true', 'false')),
+         'memory_mb', memory_mb, 'disk_mb', disk_mb, 'sleep_after', sleep_after, 'developer', json(iif(developer, 'true', 'false')),
          'superuser_secret', superuser_secret, 'created', created) AS row
        FROM user_databases ORDER BY created`,
     );

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { isDatabaseName } from '../database-name.ts';
 import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
-import { MAX_LIMIT, MIN_MEMORY_MB } from '../limits.ts';
+import { MAX_LIMIT, MIN_MEMORY_MB, MIN_SLEEP_AFTER } from '../limits.ts';
 import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
-import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
+import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME, sleepAfter } from './contract/fields.ts';
 import { pageOf, pageQuerySchema } from './contract/page.ts';
 import { instanceSchema, probeSchema, usageSchema } from './instances.ts';
 
@@ -111,6 +111,13 @@ const databaseChangeSchema = z
       .nullable()
       .optional()
       .meta({ description: 'Disk space of the database in MiB; 0 or none for the limit of the plan.' }),
+    sleep_after: sleepAfter
+      .nullable()
+      .optional()
+      .meta({
+        description: `Minutes without use after which the database sleeps, at least ${MIN_SLEEP_AFTER}; 0 is never, null the time of the plan ('never' and 'default' in commands).`,
+        'x-words': { never: 0, default: null },
+      }),
     developer: z.boolean().optional().meta({
       description: 'Lets superusers, the dashboard and their routes through the edge; off for users only.',
     }),
@@ -126,7 +133,7 @@ export const updateDatabase = endpoint({
   tag,
   summary: 'Change the limits of a database, and who can reach it',
   description:
-    'Applies at once. PocketBase itself learns of a new memory limit at its next start. 0 or null sets the limit of the plan.',
+    'Applies at once. PocketBase itself learns of a new memory limit at its next start. Null sets the limit of the plan, as 0 does for memory and disk.',
   permission: 'databases.configure',
   audit: 'database.update',
   command: 'databases set',

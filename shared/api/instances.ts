@@ -47,16 +47,19 @@ export const usageSchema = z
 export type Probe = z.infer<typeof probeSchema>;
 export type Usage = z.infer<typeof usageSchema>;
 
-const EXAMPLE_LIMITS = { memory_bytes: 536_870_912, disk_bytes: null };
+const EXAMPLE_LIMITS = { memory_bytes: 536_870_912, disk_bytes: null, sleep_after: 30 };
 
 export const limitsSchema = z
   .object({
     memory_bytes: z.int().nullable(),
     disk_bytes: z.int().nullable(),
+    /** Minutes without use after which it sleeps; 0 for never. */
+    sleep_after: z.int(),
   })
   .meta({
     id: 'InstanceLimits',
-    description: 'The limits in force: of the database, or the default of the daemon. Null without a limit.',
+    description:
+      'The limits in force: of the database, its plan, or the settings. Null without a limit. `sleep_after` is in minutes, 0 for never.',
     examples: [EXAMPLE_LIMITS],
   });
 

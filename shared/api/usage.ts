@@ -33,7 +33,7 @@ const EXAMPLE_SUMMARY = {
   disk_bytes: 52_428_800,
   memory_bytes: 18_874_368,
   cpu_percent: 0.4,
-  limits: { memory_bytes: null, disk_bytes: 104_857_600 },
+  limits: { memory_bytes: null, disk_bytes: 104_857_600, sleep_after: 30 },
   disk_bytes_per_day: 1_048_576,
   days_until_limit: 50,
 };

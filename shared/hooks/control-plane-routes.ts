@@ -16,6 +16,8 @@ export interface DatabaseRow {
   /** Limits in MiB; 0 for the default of the daemon. */
   memory_mb: number;
   disk_mb: number;
+  /** Minutes without use after which the database sleeps: 0 for the time of the plan, -1 for never. */
+  sleep_after: number;
   /** Whether the edge lets superusers of the database through. */
   developer: boolean;
   /** Name of the plan of the owner; empty for the default one. Absent in records of `user_databases`. */
@@ -26,7 +28,7 @@ export interface DatabaseRow {
 }
 
 export type DatabaseRowChange = Partial<
-  Pick<DatabaseRow, 'state' | 'desired' | 'memory_mb' | 'disk_mb' | 'developer'>
+  Pick<DatabaseRow, 'state' | 'desired' | 'memory_mb' | 'disk_mb' | 'sleep_after' | 'developer'>
 >;
 
 export type ListedDatabase = DatabaseRow & {

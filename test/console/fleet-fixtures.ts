@@ -40,7 +40,7 @@ export function instance(name: string, changes: Partial<Instance> = {}): Instanc
     pocketbase_version: '0.39.1',
     probe: { at: ago(5), ok: true, latency_ms: 1.4, error: null },
     usage: usage(7.2 * MIB, 0.3),
-    limits: { memory_bytes: null, disk_bytes: null },
+    limits: { memory_bytes: null, disk_bytes: null, sleep_after: 0 },
     developer: false,
     sandbox: { level: 'full', reason: null },
     ...changes,

@@ -34,7 +34,7 @@ export class Stage {
   files: InstanceFiles = NO_FILES;
   /** Memory in bytes by pid. */
   readonly memory = new Map<number, number>();
-  limits: InstanceLimits = { memory_bytes: null, disk_bytes: null };
+  limits: InstanceLimits = { memory_bytes: null, disk_bytes: null, sleep_after: 0 };
 
   constructor() {
     this.driver = new FakeDriver(this.time, () => this.fate());
@@ -147,6 +147,7 @@ export class Stage {
       },
       onPort: () => {},
       limits: () => this.limits,
+      sleepAfterMs: () => this.limits.sleep_after * 60_000 || null,
       isDeveloper: () => false,
     };
   }

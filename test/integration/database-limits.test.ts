@@ -15,7 +15,7 @@ let ann: Session;
 let url: string;
 
 beforeAll(async () => {
-  fathom = await createDeployment({ DATABASE_MEMORY_MB: '900' });
+  fathom = await createDeployment({ DATABASE_MEMORY_MB: '900', SLEEP_AFTER: '30' });
   daemon = await fathom.start();
   admin = (await signIn(fathom.url, fathom.admin.email, fathom.admin.password)).token;
   ann = await signUp(fathom.url, 'ann@example.com');
@@ -59,6 +59,23 @@ it('changes them on the command line', async () => {
   expect((await set('--memory-mb', '-5')).exitCode).toBe(2);
 });
 
+const sleepAfter = async (value: number | null) =>
+  (await change({ sleep_after: value })).body.limits.sleep_after;
+const printedSleepAfter = async (value: string) =>
+  (JSON.parse((await set('--sleep-after', value)).stdout) as Instance).limits.sleep_after;
+
+it('sets the time after which a database sleeps, never, or the default', async () => {
+  expect((await fathom.client.databases.get(ann.database.name)).limits.sleep_after).toBe(30);
+  expect(await sleepAfter(6)).toBe(6);
+  expect(await sleepAfter(0)).toBe(0);
+  expect(await sleepAfter(null)).toBe(30);
+  expect(await printedSleepAfter('45')).toBe(45);
+  expect(await printedSleepAfter('never')).toBe(0);
+  expect(await printedSleepAfter('default')).toBe(30);
+  for (const wrong of ['5', '-1', 'none'])
+    expect((await set('--sleep-after', wrong)).exitCode, wrong).toBe(2);
+});
+
 const marked = async (option: string) => (JSON.parse((await set(option)).stdout) as Instance).developer;
 
 it('marks a database as that of a developer', async () => {
@@ -69,12 +86,17 @@ it('marks a database as that of a developer', async () => {
   expect((await change({ developer: 'yes' })).status).toBe(400);
 });
 
-it.each([{ memory_mb: 12 }, { memory_mb: -1 }, { memory_mb: 1.5 }, { disk_mb: '5' }, { cpu: 1 }])(
-  'rejects %j',
-  async (body) => {
-    expect(await change(body)).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
-  },
-);
+it.each([
+  { memory_mb: 12 },
+  { memory_mb: -1 },
+  { memory_mb: 1.5 },
+  { disk_mb: '5' },
+  { sleep_after: 5 },
+  { sleep_after: -1 },
+  { cpu: 1 },
+])('rejects %j', async (body) => {
+  expect(await change(body)).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
+});
 
 it('is for administrators only, and for user databases only', async () => {
   await call('POST', `${fathom.url}/api/v1/users`, {
@@ -83,7 +105,8 @@ it('is for administrators only, and for user databases only', async () => {
   });
   const operator = (await signIn(fathom.url, 'operator@example.com')).token;
   for (const token of [ann.token, operator])
-    expect(await change({ memory_mb: 0 }, token)).toMatchObject({ status: 403 });
+    for (const body of [{ memory_mb: 0 }, { sleep_after: 0 }])
+      expect(await change(body, token)).toMatchObject({ status: 403 });
   const global = await call('PATCH', `${fathom.url}/api/v1/databases/global`, {
     token: admin,
     body: { memory_mb: 64 },
@@ -92,18 +115,19 @@ it('is for administrators only, and for user databases only', async () => {
 });
 
 it('keeps them when the daemon restarts, and applies an edited row', async () => {
-  await change({ memory_mb: 300 });
+  await change({ memory_mb: 300, sleep_after: 0 });
   await daemon.stop();
   daemon = await fathom.start();
   expect(await limits()).toEqual({ memory_mb: 300, disk_mb: null });
   const rows = (await controlPlane(fathom)).collection('user_databases');
   const row = await rows.getFirstListItem(`name='${ann.database.name}'`);
-  expect(row).toMatchObject({ memory_mb: 300, disk_mb: 0 });
-  await rows.update(row.id, { memory_mb: 10, disk_mb: 70 });
+  expect(row).toMatchObject({ memory_mb: 300, disk_mb: 0, sleep_after: -1 });
+  await rows.update(row.id, { memory_mb: 10, disk_mb: 70, sleep_after: 2 });
   await fathom.client.databases.restart('global');
   await until(async () => (await limits()).disk_mb === 70, { what: 'the edited row to apply' });
   // The lowest limit that an instance can work with.
   expect((await limits()).memory_mb).toBe(64);
+  expect((await fathom.client.databases.get(ann.database.name)).limits.sleep_after).toBe(6);
 });
 
 it('gives the Go runtime a part of the limit, and lets the kernel end instances before the daemon', async () => {

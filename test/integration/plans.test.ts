@@ -36,7 +36,7 @@ describe('plans', () => {
     expect(await fathom.client.plans.all()).toMatchObject([
       { name: 'default', disk_mb: 700, memory_mb: null, api_keys: 5, own: [], users: 2 },
     ]);
-    expect(await limitsOfAnn()).toEqual({ memory_bytes: null, disk_bytes: 700 * MIB });
+    expect(await limitsOfAnn()).toEqual({ memory_bytes: null, disk_bytes: 700 * MIB, sleep_after: 0 });
   });
 
   it('are set by a command, and apply to their users at once', async () => {
@@ -51,19 +51,32 @@ describe('plans', () => {
       users: 0,
     });
     expect(await run('users', 'set', 'ann@example.com', '--plan', 'pro')).toMatchObject({ exitCode: 0 });
-    expect(await limitsOfAnn()).toEqual({ memory_bytes: 512 * MIB, disk_bytes: null });
+    expect(await limitsOfAnn()).toEqual({ memory_bytes: 512 * MIB, disk_bytes: null, sleep_after: 0 });
     await run('plans', 'set', 'pro', '--disk-mb', '900');
-    expect(await limitsOfAnn()).toEqual({ memory_bytes: 512 * MIB, disk_bytes: 900 * MIB });
+    expect(await limitsOfAnn()).toEqual({ memory_bytes: 512 * MIB, disk_bytes: 900 * MIB, sleep_after: 0 });
     await run('databases', 'set', ann.database.name, '--disk-mb', '30');
-    expect(await limitsOfAnn()).toEqual({ memory_bytes: 512 * MIB, disk_bytes: 30 * MIB });
+    expect(await limitsOfAnn()).toEqual({ memory_bytes: 512 * MIB, disk_bytes: 30 * MIB, sleep_after: 0 });
     await run('databases', 'set', ann.database.name, '--disk-mb', 'none');
-    expect(await limitsOfAnn()).toEqual({ memory_bytes: 512 * MIB, disk_bytes: 900 * MIB });
+    expect(await limitsOfAnn()).toEqual({ memory_bytes: 512 * MIB, disk_bytes: 900 * MIB, sleep_after: 0 });
     expect((await fathom.client.users.all({ plan: 'pro' })).map(({ id }) => id)).toEqual([ann.user.id]);
     const listed = JSON.parse((await run('plans', 'list', '--json')).stdout) as object[];
     expect(listed).toMatchObject([
       { name: 'default', users: 1 },
       { name: 'pro', users: 1 },
     ]);
+  });
+
+  it('set the time after which databases sleep', async () => {
+    const set = await run('plans', 'set', 'pro', '--sleep-after', '30', '--json');
+    expect(JSON.parse(set.stdout)).toMatchObject({ sleep_after: 30 });
+    expect(await limitsOfAnn()).toMatchObject({ sleep_after: 30 });
+    await run('databases', 'set', ann.database.name, '--sleep-after', 'never');
+    expect(await limitsOfAnn()).toMatchObject({ sleep_after: 0 });
+    await run('databases', 'set', ann.database.name, '--sleep-after', 'default');
+    expect(await limitsOfAnn()).toMatchObject({ sleep_after: 30 });
+    await run('plans', 'set', 'pro', '--sleep-after', 'never');
+    expect(await limitsOfAnn()).toMatchObject({ sleep_after: 0 });
+    expect((await run('plans', 'set', 'pro', '--sleep-after', 'none')).exitCode).toBe(2);
   });
 
   it('are not deleted while a user has them', async () => {
@@ -99,6 +112,7 @@ describe('plans', () => {
     expect((await fathom.client.databases.get(bob.database.name)).limits).toEqual({
       memory_bytes: 300 * MIB,
       disk_bytes: 400 * MIB,
+      sleep_after: 0,
     });
     expect(await fathom.client.users.get(bob.user.id)).toMatchObject({ plan: 'pro', verified: true });
     await fathom.client.users.update(bob.user.id, { plan: 'default' });
@@ -108,6 +122,8 @@ describe('plans', () => {
     ['a negative limit', { disk_mb: -1 }],
     ['no disk at all', { disk_mb: 0 }],
     ['too little memory for PocketBase', { memory_mb: 63 }],
+    ['a sleep before silent connections end', { sleep_after: 5 }],
+    ['a sleep without a time', { sleep_after: null }],
     ['more than a limit can be', { api_keys: 1e12 }],
     ['a fraction', { tasks: 1.5 }],
     ['text', { tasks: 'many' }],

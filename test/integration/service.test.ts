@@ -60,7 +60,7 @@ it('SIGHUP applies log level, limits and CORS under way; what is not valid chang
   expect(await allowed()).toBeNull();
 
   await settings(
-    `CORS_ORIGINS=${origin}\nRATE_LIMIT_PER_MINUTE=1000000\nLOG_LEVEL=debug\nPB_HEALTH_INTERVAL=9`,
+    `CORS_ORIGINS=${origin}\nRATE_LIMIT_PER_MINUTE=1000000\nLOG_LEVEL=debug\nSLEEP_AFTER=30\nPB_HEALTH_INTERVAL=9`,
   );
   daemon.signal('SIGHUP');
   await until(() => daemon.output().includes('PB_HEALTH_INTERVAL'), {
@@ -69,6 +69,8 @@ it('SIGHUP applies log level, limits and CORS under way; what is not valid chang
   expect(await allowed()).toBe(origin);
   expect((await fetch(`${fathom.url}/api/v1/me`)).headers.get('x-ratelimit-limit')).toBe('1000000');
   await signUp(fathom);
+  const databases = await fathom.client.databases.all();
+  for (const { kind, limits } of databases) expect(limits.sleep_after).toBe(kind === 'user' ? 30 : 0);
   // Steps of a provisioning are logged at `debug`.
   expect(daemon.output()).toContain('"step":"cloned"');
 

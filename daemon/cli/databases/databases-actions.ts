@@ -36,10 +36,11 @@ const COLUMNS: readonly Column<Instance>[] = [
 ];
 
 /** Such as `512 MiB memory`; null without a limit. */
-function describeLimits({ memory_bytes, disk_bytes }: InstanceLimits): string | null {
+function describeLimits({ memory_bytes, disk_bytes, sleep_after }: InstanceLimits): string | null {
   const memory = memory_bytes === null ? [] : [`${byteSize(memory_bytes)} memory`];
   const disk = disk_bytes === null ? [] : [`${byteSize(disk_bytes)} disk`];
-  return [...memory, ...disk].join(', ') || null;
+  const sleep = sleep_after > 0 ? [`sleeps after ${sleep_after} min`] : [];
+  return [...memory, ...disk, ...sleep].join(', ') || null;
 }
 
 export async function listDatabases(

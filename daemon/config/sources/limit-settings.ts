@@ -1,3 +1,4 @@
+import { MAX_LIMIT } from '../../../shared/limits.ts';
 import { SIGN_UP_MODES } from '../../../shared/sign-up.ts';
 import type { Setting } from './setting.ts';
 
@@ -84,4 +85,23 @@ export const USER_LIMIT_SETTINGS = {
     default: 60,
   },
   TASKS_PER_USER: { ...LIMIT, about: 'Waiting tasks of a user in the queue.', default: 1000 },
+  SLEEP_AFTER: {
+    ...LIMIT,
+    about:
+      'Minutes without use after which the process of a database ends; the next request starts it again. 0 is never, ' +
+      "otherwise at least 6. A plan can set another time, and 'fathomd databases set NAME --sleep-after N' that of one " +
+      'database.',
+    default: 0,
+    min: 0,
+    max: MAX_LIMIT,
+    unit: 'minutes',
+  },
+  MAX_AWAKE: {
+    ...LIMIT,
+    about:
+      'Number of databases with a process. Above it, databases without open connections sleep, the one that was not used ' +
+      'for the longest time first. 0 is no limit.',
+    default: 0,
+    min: 0,
+  },
 } as const satisfies Record<string, Setting>;

@@ -39,6 +39,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   QUEUE_ALLOWED_TARGETS: 'localhost:25',
   PB_PUBLIC_URL: 'https://{name}.example.com',
   DATABASE_MEMORY_MB: '512',
+  SLEEP_AFTER: '30',
   SIGN_UP_MODE: 'closed',
   SMTP_TLS: 'implicit',
   MAIL_FROM: 'Example <other@example.com>',

@@ -37,7 +37,8 @@ async function launched(
     binary: { ...(await verifyBinary(null)), path: command.binary },
     port: { preferred: base },
     prepare,
-    limits: () => ({ memory_bytes: null, disk_bytes: null }),
+    limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),
+    sleepAfterMs: () => null,
     isDeveloper: () => false,
     savePort,
   } as unknown as InstanceSpec;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LIMIT_NAMES, LIMITS, type LimitName, MAX_LIMIT } from '../../limits.ts';
 import { endpoint, noContent } from '../contract/endpoint.ts';
+import { sleepAfter } from '../contract/fields.ts';
 import { pageOf, wholePageQuerySchema } from '../contract/page.ts';
 
 const tag = { name: 'Plans', description: 'Limits for users and their databases.' };
@@ -14,17 +15,25 @@ export const planName = z
   .meta({ description: 'Name of a plan.', examples: ['free'] });
 const params = z.object({ name: planName });
 
-const limitShape = Object.fromEntries(
-  LIMIT_NAMES.map((name) => [
-    name,
-    z
-      .int()
-      .min(LIMITS[name].min)
-      .max(MAX_LIMIT)
-      .nullable()
-      .meta({ description: `${LIMITS[name].about}; null is no limit ('none' in commands).` }),
-  ]),
-) as Record<LimitName, z.ZodNullable<z.ZodInt>>;
+type NullableLimit = Exclude<LimitName, 'sleep_after'>;
+
+const limitShape = {
+  ...(Object.fromEntries(
+    LIMIT_NAMES.map((name) => [
+      name,
+      z
+        .int()
+        .min(LIMITS[name].min)
+        .max(MAX_LIMIT)
+        .nullable()
+        .meta({ description: `${LIMITS[name].about}; null is no limit ('none' in commands).` }),
+    ]),
+  ) as Record<NullableLimit, z.ZodNullable<z.ZodInt>>),
+  sleep_after: sleepAfter.meta({
+    description: `${LIMITS.sleep_after.about}, at least ${LIMITS.sleep_after.min}; 0 is never ('never' in commands).`,
+    'x-words': { never: 0 },
+  }),
+};
 
 const EXAMPLE_PLAN = {
   name: 'free',
@@ -35,6 +44,7 @@ const EXAMPLE_PLAN = {
   streams: 20,
   restarts_per_hour: 60,
   tasks: 1000,
+  sleep_after: 30,
   own: ['memory_mb', 'disk_mb', 'api_keys'] as LimitName[],
   users: 12,
 };

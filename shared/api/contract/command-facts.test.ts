@@ -36,6 +36,11 @@ it('makes options of a body and arguments of the path', () => {
       level: z.enum(['low', 'high']).optional(),
       days: z.number().int().optional(),
       lines: z.number().int().nullable().optional().meta({ description: 'Number of lines.' }),
+      after: z
+        .int()
+        .nullable()
+        .optional()
+        .meta({ description: 'Minutes.', 'x-words': { never: 0, default: null } }),
     })
     .meta({ id: 'CommandFactsBody' });
   const facts = commandFactsOf('notices set', {
@@ -56,6 +61,13 @@ it('makes options of a body and arguments of the path', () => {
       isRequired: false,
     },
     { name: 'days', type: 'number', describe: 'Value of days', isRequired: false },
-    { name: 'lines', type: 'number', describe: 'Number of lines', isRequired: false, isNullable: true },
+    { name: 'lines', type: 'number', describe: 'Number of lines', isRequired: false, words: { none: null } },
+    {
+      name: 'after',
+      type: 'number',
+      describe: 'Minutes',
+      isRequired: false,
+      words: { never: 0, default: null },
+    },
   ]);
 });

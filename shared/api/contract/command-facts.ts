@@ -21,8 +21,8 @@ export interface CommandField {
   choices?: readonly string[];
   describe: string;
   isRequired: boolean;
-  /** `none` sends null. */
-  isNullable?: true;
+  /** Words for values that are no number or text, such as `none` for null. */
+  words?: Readonly<Record<string, number | null>>;
 }
 
 /** Options of a list that the client sets itself. */
@@ -61,17 +61,19 @@ interface JsonSchema {
   enum?: string[];
   anyOf?: JsonSchema[];
   description?: string;
+  /** In the `meta` of a field. */
+  'x-words'?: Readonly<Record<string, number | null>>;
   properties?: Record<string, JsonSchema>;
   required?: string[];
 }
 
 function fieldOf(name: string, schema: JsonSchema, isRequired: boolean): CommandField {
-  const { type, enum: values, description, anyOf } = schema;
+  const { type, enum: values, description, anyOf, 'x-words': words } = schema;
   const value = anyOf?.find((one) => one.type !== 'null');
   if (value && anyOf?.some((one) => one.type === 'null'))
     return {
+      words: words ?? { none: null },
       ...fieldOf(name, { ...value, ...(description && { description }) }, isRequired),
-      isNullable: true,
     };
   const describe = description?.replace(/\.$/, '') ?? `Value of ${name}`;
   // A query has no booleans.
@@ -84,6 +86,7 @@ function fieldOf(name: string, schema: JsonSchema, isRequired: boolean): Command
     ...(values && { choices: values }),
     describe,
     isRequired,
+    ...(words && { words }),
   };
 }
 

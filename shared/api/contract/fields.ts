@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isDatabaseName } from '../../database-name.ts';
+import { MAX_LIMIT, MIN_SLEEP_AFTER, SLEEP_AFTER_PROBLEM } from '../../limits.ts';
 import { RECORD_ID } from '../../record-id.ts';
 
 /** Fields and parameters that several resources share. */
@@ -19,6 +20,13 @@ export function recordId(of: string): z.ZodString {
 export function idParams(of: string) {
   return z.object({ id: recordId(of) });
 }
+
+/** Minutes without use after which a database sleeps; 0 is never. */
+export const sleepAfter = z
+  .int()
+  .min(0)
+  .max(MAX_LIMIT)
+  .refine((minutes) => minutes === 0 || minutes >= MIN_SLEEP_AFTER, SLEEP_AFTER_PROBLEM);
 
 export const databaseName = z
   .string()

@@ -14,7 +14,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
   const { now } = view.fleet;
   // Measurements of a process that has exited are outdated.
   const usage = instance.pid === null ? null : instance.usage;
-  const { memory_bytes: memory, disk_bytes: disk } = instance.limits;
+  const { memory_bytes: memory, disk_bytes: disk, sleep_after: sleepAfter } = instance.limits;
   const line = (label: string, ...spans: Span[]) =>
     paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
   const plain = (label: string, text: string) => line(label, ['plain', text]);
@@ -46,6 +46,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
       measured(instance.usage?.disk_bytes, (value) => `${byteSize(value)}${ofLimit(disk)}`),
     ),
     plain('Connections', measured(usage?.open_connections, String)),
+    ...(sleepAfter > 0 ? [plain('Sleep', `after ${longDuration(sleepAfter * 60_000)} without use`)] : []),
     '',
     plain('Data', instance.db_path),
     plain('PocketBase', instance.pocketbase_version),

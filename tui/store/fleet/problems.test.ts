@@ -43,7 +43,10 @@ it('reports an instance that uses much, and whether it has a limit', () => {
   const host = daemonUsage({ memory_total_bytes: 1000 * MIB, processors: 2 });
   const list = [
     instance('a', { usage: usage(250 * MIB, 1) }),
-    instance('b', { usage: usage(90 * MIB, 1), limits: { memory_bytes: 100 * MIB, disk_bytes: null } }),
+    instance('b', {
+      usage: usage(90 * MIB, 1),
+      limits: { memory_bytes: 100 * MIB, disk_bytes: null, sleep_after: 0 },
+    }),
     instance('c', { usage: usage(10 * MIB, 190) }),
     instance('d', { usage: usage(90 * MIB, 1) }),
   ];
