@@ -22,9 +22,11 @@ interface HookModules {
   'rules/accounts': typeof import('./global/rules/accounts.js');
   'rules/addresses': typeof import('./global/rules/addresses.js');
   'rules/requests': typeof import('./global/rules/requests.js');
+  'rules/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');
   'rules/superusers': typeof import('./global/rules/superusers.js');
   networks: typeof import('./user/networks.js');
   'sign-in-limits': typeof import('./user/sign-in-limits.js');
+  'superuser-addresses': typeof import('./global/rules/superuser-addresses.js');
   'upload-limits': typeof import('./user/upload-limits.js');
 }
 

@@ -16,10 +16,16 @@ import { argumentsOf } from '../pocketbase/process/procfs.ts';
  *   hooks/limit-sign-ins+refuse-writes/       what the process loads: the hooks with their parameters
  */
 
+/** In `pb_hooks`. */
 const FILES = {
-  'limit-sign-ins': ['networks.js', 'sign-in-limits.js', 'limit-sign-ins.pb.js'],
-  'limit-uploads': ['upload-limits.js', 'limit-uploads.pb.js'],
-  'refuse-writes': ['refuse-writes.pb.js'],
+  'limit-sign-ins': [
+    'global/rules/superuser-addresses.js',
+    'user/networks.js',
+    'user/sign-in-limits.js',
+    'user/limit-sign-ins.pb.js',
+  ],
+  'limit-uploads': ['user/upload-limits.js', 'user/limit-uploads.pb.js'],
+  'refuse-writes': ['user/refuse-writes.pb.js'],
 } as const;
 
 export type InstanceHook = keyof typeof FILES;
@@ -77,7 +83,7 @@ export async function prepareHooks(directory: string): Promise<string | null> {
   if (target === null) return null;
   await makeDirectory(target);
   for (const hook of HOOKS.filter((name) => hasHook(directory, name))) {
-    const sources = FILES[hook].map((file) => join(packageRoot(), 'pb_hooks', 'user', file));
+    const sources = FILES[hook].map((file) => join(packageRoot(), 'pb_hooks', file));
     for (const source of [parametersOf(directory, hook), ...sources]) await copyChanged(source, target);
   }
   return target;

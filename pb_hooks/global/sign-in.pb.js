@@ -7,6 +7,12 @@ onRecordAuthWithPasswordRequest((e) => {
     return;
   }
   const attempt = { collection: e.collection.name, identity: e.identity, ...originOf(e) };
+  const { isRefusedSuperuser } = require(`${__hooks}/rules/superuser-addresses.js`);
+  if (isRefusedSuperuser(e)) {
+    const report = { ...attempt, ok: false, attempt: '', user_id: '' };
+    callDaemon(e.app, '/internal/sign-ins/ended', { ...report, action: 'sign-in' }, 3);
+    throw new ForbiddenError();
+  }
   const verdict = callDaemon(e.app, '/internal/sign-ins/begun', attempt, 3);
   if (verdict && verdict.retry_after_s) {
     require(`${__hooks}/lib/sign-in.js`).refuse(e, 'Too many sign-ins have failed.', verdict.retry_after_s);

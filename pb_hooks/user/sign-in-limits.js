@@ -14,9 +14,11 @@ const KNOWN_FOR = 30 * 86_400_000;
  * Counts a sign-in as failed until it succeeds.
  *
  * @param {core.RecordAuthWithPasswordRequestEvent} e
- * @throws TooManyRequestsError at a limit
+ * @throws TooManyRequestsError at a limit; ForbiddenError for a superuser from an address that is not allowed
  */
 function begin(e) {
+  const { isRefusedSuperuser } = require(`${__hooks}/superuser-addresses.js`);
+  if (isRefusedSuperuser(e)) throw new ForbiddenError();
   const { networkOf } = require(`${__hooks}/networks.js`);
   /** @type {{ per_account: number, per_network: number }} */
   const limits = JSON.parse(toString($os.readFile(`${__hooks}/limit-sign-ins.json`)));

@@ -120,6 +120,13 @@ it('passwords of a user database are guessed only as often as at the API, and th
   const second = { identity: 'second@app.example.com', password: PASSWORD, collection };
   expect((await attempt(url, second)).status).toBe(200);
 
+  // Strangers cannot lock the superuser: their addresses are refused before they are counted.
+  const superusers = { identity: 'admin@example.com', collection: '_superusers' };
+  for (let count = 0; count <= PER_ACCOUNT; count += 1) {
+    expect((await attempt(url, superusers)).status).toBe(403);
+  }
+  expect((await attempt(url, { ...superusers, from: '::1' })).status).toBe(400);
+
   // A restart keeps the limits and the counts.
   await fathom.client.databases.restart(ann.database.name);
   expect((await attempt(url, { identity: 'ann@example.com' })).status).toBe(429);

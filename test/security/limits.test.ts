@@ -84,6 +84,28 @@ describe('behind trusted proxies', () => {
 });
 
 describe('guessing passwords', () => {
+  it('of superusers from addresses that are not allowed gets 403, and does not lock them', async () => {
+    const fathom = await deployment({
+      SIGN_IN_FAILURES_PER_ACCOUNT: '3',
+      SIGN_IN_FAILURES_PER_ADDRESS: '3',
+      TRUSTED_PROXIES: '127.0.0.1',
+    });
+    await fathom.start();
+    const url = `${fathom.globalUrl}/api/collections/_superusers/auth-with-password`;
+    const guess = async (password: string, address: string) => {
+      const body = { identity: fathom.admin.email, password };
+      return (await call('POST', url, { body, headers: at(address) })).status;
+    };
+    for (let count = 0; count < 5; count += 1) expect(await guess('x', `192.0.2.${count}`)).toBe(403);
+    // Whether the password is right does not show.
+    expect(await guess(fathom.admin.password, '192.0.2.9')).toBe(403);
+    const { items } = await fathom.client.audit.list({ action: 'sign-in' });
+    expect(items[0]).toMatchObject({ outcome: 'refused', address: '192.0.2.9' });
+    expect(await guess(fathom.admin.password, '127.0.0.1')).toBe(200);
+    for (let count = 0; count < 3; count += 1) expect(await guess('x', '::1')).toBe(400);
+    expect(await guess('x', '::1')).toBe(429);
+  });
+
   it('ends for an address, with any account', async () => {
     const fathom = await deployment({ SIGN_IN_FAILURES_PER_ADDRESS: '3' });
     await fathom.start();
