@@ -6,7 +6,7 @@ const WITH_PROCESS = ['starting', 'running', 'unresponsive'] as const;
 
 /** What causes each transition. */
 const CAUSES: Readonly<Record<InstancePhase, Partial<Record<InstancePhase, string>>>> = {
-  stopped: { queued: 'start', failed: 'cannot be created' },
+  stopped: { queued: 'start', asleep: 'start of the daemon', failed: 'cannot be created' },
   queued: {
     starting: 'start slot is free',
     running: 'take-over',
@@ -37,7 +37,17 @@ const CAUSES: Readonly<Record<InstancePhase, Partial<Record<InstancePhase, strin
     stopping: 'stop',
   },
   backing_off: { queued: 'delay is over', failed: 'cannot be created', stopped: 'stop' },
-  stopping: { stopped: 'process ended', queued: 'restart' },
+  stopping: { stopped: 'process ended', queued: 'restart', asleep: 'sleep' },
+  asleep: { waking: 'wake', queued: 'restart', failed: 'cannot be created', stopped: 'stop' },
+  waking: {
+    running: 'answers',
+    queued: 'first failure',
+    backing_off: 'failure',
+    failed: 'no attempts left',
+    stopping: 'stop',
+    stopped: 'stop',
+    asleep: 'no start slot yet',
+  },
   failed: { queued: 'start', stopped: 'stop' },
 };
 

@@ -17,6 +17,8 @@ export type FleetEvent =
       at: string;
       instance: Instance;
     }
+  /** A sleeping instance begins to start. */
+  | { kind: 'instance.wake'; name: string; by: WakeCause }
   /** Another field than the phase changed (address, desired state). */
   | { kind: 'instance.changed'; name: string; instance: Instance }
   /** The instance runs on a new port because another program uses the port `from`. */
@@ -37,6 +39,11 @@ export type FleetEvent =
   | { kind: 'audit.entry'; entry: AuditEntry }
   /** One line that an instance printed. */
   | { kind: 'log.line'; name: string; line: LogLine };
+
+/** What wakes a sleeping database. */
+export const WAKE_CAUSES = ['connection', 'sign_in', 'task', 'schedule', 'backup', 'command'] as const;
+
+export type WakeCause = (typeof WAKE_CAUSES)[number];
 
 export interface LogLine {
   /** When the daemon read the line. For older lines: the timestamp that PocketBase wrote on it or on a line before. */
@@ -87,6 +94,7 @@ export function coalesceKey(event: FleetEvent): string | null {
     case 'instance.added':
     case 'instance.removed':
     case 'instance.moved':
+    case 'instance.wake':
     case 'log.line':
     case 'audit.entry':
       return null;
@@ -101,6 +109,7 @@ export function topicOf(event: FleetEvent): Topic {
     case 'instance.changed':
     case 'instance.removed':
     case 'instance.moved':
+    case 'instance.wake':
       return 'instances';
     case 'instance.probe':
     case 'instance.usage':

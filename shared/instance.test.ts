@@ -34,7 +34,7 @@ describe('the phase transitions', () => {
 
   it('let an instance start only after it waited for a start slot', () => {
     const beforeRunning = INSTANCE_PHASES.filter((phase) => canTransition(phase, 'running'));
-    expect(beforeRunning).toEqual(['queued', 'starting', 'unresponsive']);
+    expect(beforeRunning).toEqual(['queued', 'starting', 'unresponsive', 'waking']);
     expect(INSTANCE_PHASES.filter((phase) => canTransition(phase, 'starting'))).toEqual(['queued']);
   });
 
@@ -56,6 +56,8 @@ describe('the status of the lifecycle API', () => {
       unresponsive: 'Failed',
       backing_off: 'Starting',
       stopping: 'Stopped',
+      asleep: 'Stopped',
+      waking: 'Starting',
       failed: 'Failed',
     });
   });

@@ -9,8 +9,10 @@ import type { PhaseReasonCode } from './reasons.ts';
  *   stopping ◀────┼──── (any phase with a process)
  *                 └──── failed (no more attempts; only an administrator or force_restart starts it)
  *
+ *   stopping ──▶ asleep ──▶ waking ──▶ running
+ *
  * A `queued` instance waits for a start slot. An instance that exits after a stable run is queued at once; after a
- * short run it backs off first.
+ * short run it backs off first. An `asleep` instance has no process; the next connection wakes it.
  */
 export const INSTANCE_PHASES = [
   'stopped',
@@ -20,19 +22,23 @@ export const INSTANCE_PHASES = [
   'unresponsive',
   'backing_off',
   'stopping',
+  'asleep',
+  'waking',
   'failed',
 ] as const;
 
 export type InstancePhase = (typeof INSTANCE_PHASES)[number];
 
 export const PHASE_TRANSITIONS: Readonly<Record<InstancePhase, readonly InstancePhase[]>> = {
-  stopped: ['queued', 'failed'],
+  stopped: ['queued', 'asleep', 'failed'],
   queued: ['starting', 'running', 'backing_off', 'failed', 'stopping', 'stopped'],
   starting: ['running', 'queued', 'backing_off', 'failed', 'stopping'],
   running: ['unresponsive', 'queued', 'backing_off', 'failed', 'stopping'],
   unresponsive: ['running', 'queued', 'backing_off', 'failed', 'stopping'],
   backing_off: ['queued', 'failed', 'stopped'],
-  stopping: ['stopped', 'queued'],
+  stopping: ['stopped', 'queued', 'asleep'],
+  asleep: ['waking', 'queued', 'failed', 'stopped'],
+  waking: ['running', 'queued', 'backing_off', 'failed', 'stopping', 'stopped', 'asleep'],
   failed: ['queued', 'stopped'],
 };
 
@@ -53,7 +59,7 @@ export function isInTrouble({
   phase: InstancePhase;
   reason: { code: PhaseReasonCode } | null;
 }): boolean {
-  if (desired !== 'running' || reason?.code === 'requested') return false;
+  if (desired !== 'running' || phase === 'asleep' || reason?.code === 'requested') return false;
   return phase === 'failed' || phase === 'unresponsive' || reason !== null;
 }
 
@@ -70,6 +76,8 @@ const LIFECYCLE: Readonly<Record<InstancePhase, LifecycleStatus>> = {
   unresponsive: 'Failed',
   backing_off: 'Starting',
   stopping: 'Stopped',
+  asleep: 'Stopped',
+  waking: 'Starting',
   failed: 'Failed',
 };
 

@@ -30,6 +30,28 @@ export const PHASE_REASONS = {
     retry: 'on_request',
     remedy: 'nothing',
   },
+  idle: {
+    text: 'not used',
+    cause: 'the database was not used for SLEEP_AFTER, so it sleeps',
+    retry: 'on_request',
+    remedy: 'nothing; the next request, sign-in or task wakes it',
+    page: 'operations.md#sleep',
+  },
+  awake_limit: {
+    text: 'more databases than MAX_AWAKE',
+    cause: 'more databases than MAX_AWAKE were awake, and this one was used least recently, so it sleeps',
+    retry: 'on_request',
+    remedy: 'nothing; the next request, sign-in or task wakes it',
+    page: 'operations.md#sleep',
+  },
+  host_memory: {
+    text: 'memory of the host is short',
+    cause: 'the memory of the host was short, and the database was not in use, so it sleeps',
+    retry: 'on_request',
+    remedy:
+      'nothing for the database, which the next request wakes; add memory to the host or lower SLEEP_AFTER',
+    page: 'operations.md#sleep',
+  },
   exited: {
     text: null,
     cause: 'the process ended by itself; the message has the last lines of its log',

@@ -152,6 +152,8 @@ const PHASE_LOOKS: Readonly<Record<InstancePhase, PhaseLook>> = {
   unresponsive: { glyph: '▲', token: 'bad' },
   backing_off: { glyph: '↻', token: 'warn' },
   stopping: { glyph: '◑', token: 'busy' },
+  asleep: { glyph: '◦', token: 'muted' },
+  waking: { glyph: '◒', token: 'busy' },
   failed: { glyph: '✗', token: 'bad' },
 };
 

@@ -1,7 +1,8 @@
-/** Limits the number of holders. Waiting callers are served in order. */
+/** Limits the number of holders. Waiting callers are served in order, urgent ones before all others. */
 export class Semaphore {
   readonly #limit: number;
   #held = 0;
+  readonly #urgent = new Set<() => void>();
   readonly #waiting = new Set<() => void>();
 
   constructor(limit: number) {
@@ -13,19 +14,20 @@ export class Semaphore {
   }
 
   /** Resolves with the release function, which is safe to call twice; null when the signal aborts first. */
-  acquire(signal: AbortSignal): Promise<(() => void) | null> {
+  acquire(signal: AbortSignal, { isUrgent = false } = {}): Promise<(() => void) | null> {
     if (signal.aborted) return Promise.resolve(null);
     if (this.#held < this.#limit) return Promise.resolve(this.#hold());
+    const waiting = isUrgent ? this.#urgent : this.#waiting;
     return new Promise((resolve) => {
       const enter = () => {
         signal.removeEventListener('abort', leave);
         resolve(this.#hold());
       };
       const leave = () => {
-        this.#waiting.delete(enter);
+        waiting.delete(enter);
         resolve(null);
       };
-      this.#waiting.add(enter);
+      waiting.add(enter);
       signal.addEventListener('abort', leave, { once: true });
     });
   }
@@ -37,9 +39,10 @@ export class Semaphore {
       if (released) return;
       released = true;
       this.#held -= 1;
-      const [next] = this.#waiting;
+      const waiting = this.#urgent.size > 0 ? this.#urgent : this.#waiting;
+      const [next] = waiting;
       if (next) {
-        this.#waiting.delete(next);
+        waiting.delete(next);
         next();
       }
     };

@@ -1,6 +1,6 @@
 import type { Instance, PhaseReason } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
-import type { FleetEvent } from '../../shared/events.ts';
+import type { FleetEvent, WakeCause } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../shared/instance.ts';
 import type { HealthSnapshot } from '../../shared/server-frames.ts';
 import type { Logger } from '../base/log/log.ts';
@@ -51,6 +51,50 @@ export class Fleet {
   constructor(deps: FleetDeps) {
     this.#deps = deps;
     this.#sampler = new Sampler(deps.clock);
+    deps.driver.onRing((port) => this.#ring(port));
+  }
+
+  /** A connection waits at the port of a sleeping instance. */
+  #ring(port: number): void {
+    const name = this.#deps.ports.ownerOf(port);
+    const runner = name === null ? null : this.#runners.get(name);
+    if (runner?.wake() === true) this.#noteWake(runner, 'connection');
+  }
+
+  #noteWake({ spec: { name } }: Runner, by: WakeCause): void {
+    this.#deps.bus.publish({ kind: 'instance.wake', name, by });
+  }
+
+  /**
+   * Wakes an instance and waits until it runs. Does nothing to one that is awake.
+   *
+   * @throws FathomError `instance.failed` with the reason
+   */
+  async wake(name: string, by: WakeCause, timeoutMs = 60_000): Promise<Instance> {
+    const runner = this.get(name);
+    if (runner.wake()) this.#noteWake(runner, by);
+    if (runner.state.observed.desired === 'stopped') return runner.state.view();
+    return this.#untilRunning(runner, timeoutMs);
+  }
+
+  /**
+   * Lets an instance sleep until the next connection.
+   *
+   * @throws FathomError `conflict` when it is in use or does not run
+   */
+  async sleep(name: string, why: PhaseReason): Promise<Instance> {
+    const runner = this.get(name);
+    const { state } = runner;
+    if (state.phase === 'asleep') return state.view();
+    if (!(await runner.sleep(why))) {
+      const phase = state.phase === 'running' ? 'it has open connections' : `it is ${state.phase}`;
+      throw new FathomError('conflict', `${name} cannot sleep now: ${phase}; try again later`);
+    }
+    await state.until(
+      () => state.phase !== 'running' && state.phase !== 'stopping',
+      AbortSignal.timeout(END_TIMEOUT_MS),
+    );
+    return state.view();
   }
 
   /**
@@ -242,6 +286,6 @@ export class Fleet {
 }
 
 /** The global instance is always stopped, because it may be the reason of the failed start. */
-function endAfterFailedStart({ spec, isAdopted }: Runner): 'stop' | 'leave' {
-  return spec.kind === 'user' && isAdopted ? 'leave' : 'stop';
+function endAfterFailedStart({ spec, state, isAdopted }: Runner): 'stop' | 'leave' {
+  return spec.kind === 'user' && (isAdopted || state.phase === 'asleep') ? 'leave' : 'stop';
 }

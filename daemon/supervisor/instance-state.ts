@@ -9,6 +9,8 @@ const MAX_PROBES = 60;
 
 /** Phases in which the process of the instance has the port. In others, requests could reach another process. */
 const LISTENS: ReadonlySet<InstancePhase> = new Set(['running', 'unresponsive']);
+/** Phases in which connections to its port reach it sooner or later. */
+const REACHABLE: ReadonlySet<InstancePhase> = new Set([...LISTENS, 'asleep', 'waking']);
 
 /** The observed state of one instance, except its phase. */
 export interface Observed {
@@ -209,7 +211,7 @@ export class InstanceState {
   #createView(): Instance {
     const spec = this.#spec;
     const observed = this.#observed;
-    const { listeningPort } = this;
+    const { port } = observed;
     return {
       name: spec.name,
       kind: spec.kind,
@@ -219,8 +221,8 @@ export class InstanceState {
       since: this.#since.toISOString(),
       desired: observed.desired,
       reason: this.#reason,
-      port: observed.port,
-      url: listeningPort === null ? null : spec.publicUrl(listeningPort),
+      port,
+      url: port !== null && REACHABLE.has(this.#phase) ? spec.publicUrl(port) : null,
       pid: observed.pid,
       started_at: observed.startedAt?.toISOString() ?? null,
       restarts: observed.restarts,

@@ -19,18 +19,33 @@ const fates: Fate[] = [
   { kind: 'refused' },
 ];
 
+const KINDS = [
+  'start',
+  'force',
+  'stop',
+  'restart',
+  'kill',
+  'hang',
+  'continue',
+  'sleep',
+  'asleep',
+  'wake',
+  'use',
+] as const;
+
 type Command =
-  | { kind: 'start' | 'force' | 'stop' | 'restart' | 'kill' | 'hang' | 'wake'; runner: number }
+  | { kind: (typeof KINDS)[number]; runner: number }
   | { kind: 'time'; ms: number }
   | { kind: 'turns'; count: number }
   | { kind: 'fate'; fate: Fate };
 
 const COUNT = 3;
+const IDLE = { code: 'idle', message: 'not used' } as const;
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      kind: fc.constantFrom('start', 'force', 'stop', 'restart', 'kill', 'hang', 'wake'),
+      kind: fc.constantFrom(...KINDS),
       runner: fc.nat({ max: COUNT - 1 }),
     }),
   },
@@ -55,8 +70,12 @@ async function apply(step: Command): Promise<void> {
   else if (step.kind === 'stop') runner.stop();
   else if (step.kind === 'restart') runner.restart();
   else if (step.kind === 'kill') for (const body of bodies) body.end({ code: null, signal: 'SIGKILL' });
-  else if (step.kind === 'hang' || step.kind === 'wake')
+  else if (step.kind === 'hang' || step.kind === 'continue')
     for (const body of bodies) body.hung = step.kind === 'hang';
+  else if (step.kind === 'sleep') void runner.sleep(IDLE);
+  else if (step.kind === 'asleep') runner.startAsleep(IDLE);
+  else if (step.kind === 'wake') runner.wake();
+  else for (const body of bodies) stage.driver.inUse.add(body.process.pid);
   return undefined;
 }
 
@@ -71,12 +90,24 @@ function takeOver(left: readonly boolean[]): void {
   }
 }
 
+const GOALS = { start: 'running', restart: 'running', stop: 'stopped', sleep: 'asleep' } as const;
+
+/** Lets instances sleep after they run. */
+async function sleepThose(lastCommands: readonly (keyof typeof GOALS)[]): Promise<void> {
+  for (const [index, last] of lastCommands.entries()) {
+    const runner = stage.runners[index] as Runner;
+    if (last !== 'sleep') continue;
+    await stage.untilPhase('running', runner);
+    expect(await runner.sleep(IDLE)).toBe(true);
+  }
+}
+
 describe('any order of commands and failures', () => {
   it('never starts two processes of one instance, and reaches the desired state by valid transitions', async () => {
     const scenario = fc.record({
       left: fc.array(fc.boolean(), { minLength: COUNT, maxLength: COUNT }),
       commands: fc.array(command, { maxLength: 40 }),
-      lastCommands: fc.array(fc.constantFrom('start', 'stop', 'restart'), {
+      lastCommands: fc.array(fc.constantFrom('start', 'stop', 'restart', 'sleep'), {
         minLength: COUNT,
         maxLength: COUNT,
       }),
@@ -94,13 +125,15 @@ describe('any order of commands and failures', () => {
 
         stage.fate = () => ({ kind: 'serves', afterMs: 20 });
         for (const body of stage.driver.alive.values()) body.hung = false;
+        stage.driver.inUse.clear();
         for (const [index, last] of lastCommands.entries()) {
           const runner = stage.runners[index] as Runner;
           if (last === 'start') runner.start({ force: true });
           else if (last === 'stop') runner.stop();
           else runner.restart();
         }
-        const goal = (index: number) => (lastCommands[index] === 'stop' ? 'stopped' : 'running');
+        const goal = (index: number) => GOALS[lastCommands[index] ?? 'start'];
+        await sleepThose(lastCommands);
         await stage.until(
           () => stage.runners.every(({ state }, index) => state.phase === goal(index)),
           lastCommands.join(', '),

@@ -4,12 +4,14 @@ import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import type { EndedBy, InstancePhase } from '../../shared/instance.ts';
 import { deadline } from '../base/time/clock.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process/process-driver.ts';
+import { transferredBytes } from '../pocketbase/process/procfs.ts';
 import type { MemoryGuard } from './health/memory-guard.ts';
 import { type RunFailure, watchRun } from './health/watch.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
 import { decideAfterFailure } from './restart-policy.ts';
-import { type LaunchDeps, type LaunchOutcome, launch } from './start/launch.ts';
+import { UseMeter } from './sleep/use-meter.ts';
+import { commandOf, type LaunchDeps, type LaunchOutcome, launch } from './start/launch.ts';
 import { PreparedFile } from './start/prepared-file.ts';
 import { findHolder, takeOver } from './start/takeover.ts';
 import { endProcess, HUNG_GRACE_MS } from './start/terminate.ts';
@@ -29,7 +31,7 @@ const SLOT_TIMEOUT_MS = 5_000;
 /** Clients wait for a delayed start at most this long. */
 const MAX_WAIT_MS = 2_000;
 /** Phases without an operation in progress. Only a command or time ends them. */
-const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_off']);
+const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_off', 'asleep']);
 
 /**
  * Drives one instance towards its desired state in a loop of turns. Each turn waits for a start slot, launches the process
@@ -41,7 +43,8 @@ const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_
  *                ├────────────────── backing_off ◀───┤
  *                └── forced start ──── failed ◀──────┘ too many attempts
  *
- * A stop leads from every phase to stopped, through stopping if there is a process.
+ * A stop leads from every phase to stopped, through stopping if there is a process. A sleep leads from running through
+ * stopping to asleep, and a wake from there through waking to running.
  *
  * Commands only set the desired state and end the wait of the current turn, so operations on the process are serialized.
  */
@@ -57,6 +60,10 @@ export class Runner {
   /** The delay before the next turn, with its reason; null starts at once. */
   #backoff: { reason: PhaseReason; delayMs: number } | null = null;
   #restartReason: PhaseReason | null = null;
+  /** Why it sleeps, or will when its process has ended; null while it is awake. */
+  #asleep: PhaseReason | null = null;
+  #isWaking = false;
+  #use: UseMeter | null = null;
   /** A process of an earlier daemon that is not adopted yet. */
   #found: FoundProcess | null = null;
   /** Ends the attempts to save files. Aborts only after `close`, when the daemon ends or the database is removed. */
@@ -78,6 +85,7 @@ export class Runner {
     if (adopt) this.#found = adopt;
     if (force) this.#resetFailures();
     this.state.update({ desired: 'running' });
+    if (this.wake()) return;
     this.#runLoop({ interrupt: force ? IDLE.has(this.state.phase) : this.state.phase === 'stopped' });
   }
 
@@ -85,6 +93,7 @@ export class Runner {
   markFailed(reason: PhaseReason): void {
     if (this.#closing !== 'no' || !IDLE.has(this.state.phase)) return;
     this.#hasFailed = true;
+    this.#asleep = null;
     this.state.enter('failed', reason, { desired: 'running', nextAttemptAt: null });
     void this.#answerClients('failed', reason);
   }
@@ -93,15 +102,69 @@ export class Runner {
   stop(): void {
     if (this.#closing !== 'no') return;
     this.#prepared.reset();
+    this.#asleep = null;
     this.state.update({ desired: 'stopped' });
     this.#turn.abort();
     this.#loop ??= this.#run();
+  }
+
+  /** Begins asleep, without a start: at the start of the daemon. */
+  startAsleep(why: PhaseReason): void {
+    if (this.#closing !== 'no' || this.state.phase !== 'stopped') return;
+    this.#asleep = why;
+    this.state.update({ desired: 'running' });
+    this.#turn.abort();
+    this.#loop ??= this.#run();
+  }
+
+  /**
+   * Ends the process until the next connection. A process that has clients continues.
+   *
+   * @returns false when it has clients, when it does not run, or when its socket is not held
+   */
+  async sleep(why: PhaseReason): Promise<boolean> {
+    const process = this.#process;
+    const { port } = this.state.observed;
+    const { driver } = this.#deps;
+    const isRunning = () =>
+      this.state.phase === 'running' &&
+      this.#process === process &&
+      this.#shouldRun &&
+      !this.#turn.signal.aborted;
+    if (process === null || port === null || !isRunning()) return false;
+    if (!(await driver.drain(process, port))) return false;
+    if (!isRunning()) {
+      driver.resume(port);
+      return false;
+    }
+    this.#asleep = why;
+    // Before the process ends, so that no connection waits in vain if the daemon is killed in between.
+    void this.#holdPort(port);
+    this.#turn.abort();
+    return true;
+  }
+
+  /** Starts the process of an instance that sleeps. False when it does not. */
+  wake(): boolean {
+    if (this.#closing !== 'no' || this.#asleep === null) return false;
+    this.#asleep = null;
+    this.#isWaking = true;
+    // While its process ends, it starts again afterwards.
+    if (this.state.phase === 'asleep') this.state.enter('waking', null);
+    this.#turn.abort();
+    return true;
+  }
+
+  /** The milliseconds since the last use by others than Fathom; null when it has no process. */
+  idleMs(): number | null {
+    return this.state.phase === 'running' ? (this.#use?.idleMs() ?? null) : null;
   }
 
   /** Starts a new process in every state. @param why shown while the process stops */
   restart(why: PhaseReason | null = null): void {
     if (this.#closing !== 'no') return;
     this.#restartReason = why;
+    this.#asleep = null;
     this.#resetFailures();
     this.state.update({ desired: 'running' });
     this.#runLoop({ interrupt: true });
@@ -154,13 +217,17 @@ export class Runner {
       this.#turn = new AbortController();
       const { signal } = this.#turn;
       try {
-        if (this.#shouldRun && !this.#hasFailed) await this.#startAndWatch(signal);
+        if (this.#shouldRun && !this.#hasFailed && !this.#asleep) await this.#startAndWatch(signal);
         else await this.#waitForCommand(signal);
       } catch (error) {
         await this.#recover(error);
       }
     }
-    if (this.#closing === 'stop') await this.#endFoundProcess();
+    if (this.#closing === 'stop') {
+      await this.#endFoundProcess();
+      const { port } = this.state.observed;
+      if (this.#asleep && port !== null) this.#deps.driver.release(port);
+    }
     if (IDLE.has(this.state.phase) || this.state.phase === 'queued') {
       this.state.enter('stopped', null, { nextAttemptAt: null });
     }
@@ -175,9 +242,25 @@ export class Runner {
       this.#hasFailed = false;
       this.state.enter('stopped', null, { nextAttemptAt: null, attempt: 0, maxAttempts: null });
       if (this.state.observed.port !== null) this.#deps.driver.release(this.state.observed.port);
-    }
+    } else if (this.#asleep && !(await this.#fallAsleep())) return;
     if (!signal.aborted)
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  }
+
+  /** False when it is woken in the meantime, or when its socket cannot be held: then it starts. */
+  async #fallAsleep(): Promise<boolean> {
+    const { port } = this.state.observed;
+    const isHeld = port !== null && (await this.#holdPort(port));
+    if (!this.#asleep || !isHeld) {
+      this.#asleep = null;
+      return false;
+    }
+    this.state.enter('asleep', this.#asleep, { nextAttemptAt: null });
+    return true;
+  }
+
+  async #holdPort(port: number): Promise<boolean> {
+    return this.#deps.driver.sleep(commandOf(this.spec, port, { migrate: false }));
   }
 
   async #startAndWatch(signal: AbortSignal): Promise<void> {
@@ -190,8 +273,10 @@ export class Runner {
       if (signal.aborted) return;
       this.#backoff = null;
     }
-    this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
-    const release = await starts.acquire(signal);
+    if (this.state.phase !== 'waking') {
+      this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
+    }
+    const release = await starts.acquire(signal, { isUrgent: this.#isWaking });
     if (!release) return;
     const started = new AbortController();
     void clock.sleep(SLOT_TIMEOUT_MS, started.signal).then(release);
@@ -200,14 +285,17 @@ export class Runner {
       outcome = (await this.#adopt(signal)) ?? (await this.#launch(signal));
     } finally {
       started.abort();
+      this.#isWaking = false;
     }
     if (outcome.kind === 'running') {
+      const { pid } = outcome.running.process;
+      this.#use = new UseMeter(clock, () => transferredBytes(pid));
       const end = await watchRun(
         outcome.running,
         outcome.database,
         this.spec,
         this.state,
-        this.#deps,
+        { ...this.#deps, use: this.#use },
         signal,
       );
       if (end) this.#handleFailure(end);
@@ -249,7 +337,7 @@ export class Runner {
 
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
     const plan = { lastPort: this.state.observed.port, prepared: this.#prepared.stamp };
-    this.state.enter('starting', this.state.reason);
+    if (this.state.phase !== 'waking') this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
       this.#recordRun(logStart, this.state.beginRun(process, port));
@@ -293,12 +381,13 @@ export class Runner {
   /** Ends a process after a command, or when the daemon ends. */
   async #stopProcess(process: InstanceProcess): Promise<void> {
     const requested: PhaseReason = { code: 'requested', message: 'stopping, as requested' };
-    this.state.enter('stopping', (this.#shouldRun && this.#restartReason) || requested);
+    this.state.enter('stopping', this.#asleep ?? ((this.#shouldRun && this.#restartReason) || requested));
     this.#restartReason = null;
     const exit = await this.#endProcess(process, this.#deps.stopGraceMs);
     if (!exit) return;
     this.#recordExit(exit, 'request');
-    this.state.enter(this.#shouldRun ? 'queued' : 'stopped', null);
+    // The next turn enters `asleep`, when connections are noticed.
+    if (!this.#asleep) this.state.enter(this.#shouldRun ? 'queued' : 'stopped', null);
   }
 
   /** Null when its files could not be saved before the daemon ends. The next daemon then finds the process. */
@@ -367,7 +456,7 @@ export class Runner {
 
   #recordExit(exit: ProcessExit, endedBy: EndedBy): void {
     this.#process = null;
-    if (endedBy === 'request') this.#prepared.reset();
+    if (endedBy === 'request' && !this.#asleep) this.#prepared.reset();
     else this.#prepared.recordExit(this.#deps.files.database(this.spec));
     this.state.recordExit(exit, endedBy);
   }

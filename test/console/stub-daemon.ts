@@ -127,6 +127,7 @@ export class StubDaemon {
         return;
       case 'daemon.usage':
       case 'instance.moved':
+      case 'instance.wake':
         return;
       case 'queue.task': {
         const others = this.queue.tasks.filter(({ id }) => id !== event.task.id);

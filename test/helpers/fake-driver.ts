@@ -51,6 +51,7 @@ export class FakeDriver implements ProcessDriver {
       if (other.port === command.port) this.violations.push(`two processes on port ${command.port}`);
     }
     this.logs.set(command.name, []);
+    this.sleeping.delete(command.port);
     const body = this.#create(command, fate.kind === 'serves' && fate.ignoresTerm === true);
     if (fate.kind === 'serves') void this.#later(body, fate.afterMs, () => (body.ready = true));
     if (fate.kind === 'dies') {
@@ -105,6 +106,24 @@ export class FakeDriver implements ProcessDriver {
   release(): void {}
 
   explain(): void {}
+
+  /** Ports of sleeping instances. */
+  readonly sleeping = new Set<number>();
+  /** Processes with clients, by pid. */
+  readonly inUse = new Set<number>();
+
+  sleep({ port }: Pick<InstanceCommand, 'port'>): Promise<boolean> {
+    this.sleeping.add(port);
+    return Promise.resolve(true);
+  }
+
+  drain({ pid }: InstanceProcess): Promise<boolean> {
+    return Promise.resolve(!this.inUse.has(pid));
+  }
+
+  resume(): void {}
+
+  onRing(): void {}
 
   find(): Promise<FoundProcess[]> {
     return Promise.resolve([]);

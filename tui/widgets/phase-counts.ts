@@ -11,7 +11,9 @@ const ORDER: readonly InstancePhase[] = [
   'backing_off',
   'starting',
   'queued',
+  'waking',
   'stopping',
+  'asleep',
   'stopped',
 ];
 

@@ -18,6 +18,8 @@ const PHASE_COLOURS: Readonly<Record<InstancePhase, Colour>> = {
   queued: 'yellow',
   starting: 'yellow',
   stopping: 'yellow',
+  asleep: 'dim',
+  waking: 'yellow',
   backing_off: 'yellow',
   unresponsive: 'red',
   failed: 'red',

@@ -26,6 +26,8 @@ const status: DaemonStatus = {
     unresponsive: 0,
     backing_off: 1,
     stopping: 0,
+    asleep: 0,
+    waking: 0,
     failed: 0,
   },
   total_instances: 4,

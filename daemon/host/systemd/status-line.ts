@@ -7,7 +7,9 @@ const SHOWN: readonly InstancePhase[] = [
   'backing_off',
   'queued',
   'starting',
+  'waking',
   'stopping',
+  'asleep',
   'stopped',
 ];
 

@@ -26,6 +26,8 @@ it('counts the instances that are not running', () => {
     unresponsive: 0,
     backing_off: 0,
     stopping: 0,
+    asleep: 0,
+    waking: 0,
     failed: 0,
   };
   expect(statusLine({ ...none, running: 3 })).toBe('3 of 3 instances running');

@@ -1,6 +1,4 @@
-import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import { getPriority, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { CgroupStatus } from '../../../shared/api/daemon.ts';
@@ -26,7 +24,8 @@ import {
 } from './command.ts';
 import { KeeperClient } from './keeper/keeper-client.ts';
 import type { KeeperPlace } from './keeper/keeper-link.ts';
-import type { HoldResult, ProcessExit } from './keeper/keeper-protocol.ts';
+import { KeeperPorts } from './keeper/keeper-ports.ts';
+import type { ProcessExit, SpawnCommand } from './keeper/keeper-protocol.ts';
 import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { niceOf } from './priority.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
@@ -91,6 +90,20 @@ export interface PortHolder {
   release(port: number): void;
   /** What clients get while no process accepts: from now on, or when they have waited too long. */
   explain(port: number, problem: Unavailable, when: 'now' | 'later'): void;
+  /**
+   * Lets a database sleep, at once or when its process has ended: the first connection to its port is reported, see
+   * `onRing`. False when its socket is not held.
+   */
+  sleep(command: InstanceCommand): Promise<boolean>;
+  /**
+   * Keeps new connections out of a process that has no client, until it has ended. False when it has clients, or when its
+   * socket is not held: then nothing changes.
+   */
+  drain(process: InstanceProcess, port: number): Promise<boolean>;
+  /** Ends a drain: the process continues. */
+  resume(port: number): void;
+  /** Calls the listener when a connection waits at the port of a sleeping database. */
+  onRing(listener: (port: number) => void): void;
 }
 
 /** Starts and finds instance processes. */
@@ -110,14 +123,12 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #clock: Clock;
   readonly #hashes = new ExecutableHashes();
   readonly #closed = new AbortController();
-  readonly #held = new Set<number>();
+  readonly #ports: KeeperPorts;
   readonly #sandboxes: SandboxSettings;
   #cgroups: CgroupTree | { reason: string } = { reason: 'the daemon is starting' };
   /** By program. It does not change while this daemon runs, and the status asks for it all the time. */
   readonly #planned = new Map<string, Sandbox>();
   #handoverProblem: Promise<string | null> | null = null;
-  /** Processes that may listen on a port, by pid. */
-  readonly #listening = new Map<number, { port: number; startTime: number }>();
 
   /** @param options.keeper of a keeper that outlives this process; without it, the keeper ends with this process */
   constructor(options: {
@@ -127,8 +138,12 @@ export class ChildProcessDriver implements ProcessDriver {
     keeper?: Pick<KeeperPlace, 'socketPath' | 'logFile'>;
   }) {
     this.#keeper = new KeeperClient(options.keeper ? { ...options.keeper, fleetId: options.fleetId } : null, {
-      onLost: () => void this.#takeSockets(),
+      onLost: () => {
+        if (!this.#closed.signal.aborted) void this.#ports.restore();
+      },
+      onRing: (port) => this.#ports.ring(port),
     });
+    this.#ports = new KeeperPorts(this.#keeper);
     this.#fleetId = options.fleetId;
     this.#clock = options.clock;
     this.#sandboxes = options.sandboxes;
@@ -206,25 +221,11 @@ export class ChildProcessDriver implements ProcessDriver {
     cgroup: InstanceCgroup | null,
     problem: string | null,
   ): Promise<InstanceProcess> {
-    // The process writes its own log: it continues without the daemon, and bursts do not load the daemon.
     const { pid, startTime, logProblem, sandbox, cgroupProblem, exited } = await this.#keeper.spawn({
-      file: command.binary,
-      args: instanceArguments(command),
-      env: {
-        ...inheritedEnvironment(process.env),
-        ...command.environment,
-        GOMEMLIMIT: String(goMemoryLimit(command.memoryBytes, totalmem())),
-        // To find flock(1) and the programs of hooks.
-        PATH: process.env['PATH'] ?? '/usr/bin:/bin',
-        [FLEET_VARIABLE]: this.#fleetId,
-        [INSTANCE_VARIABLE]: command.name,
-      },
-      logFile: command.logFile,
-      lockFile: command.lockFile,
-      nice: niceOf(command.kind, getPriority()),
+      ...this.#spawnCommand(command),
       cgroup: cgroup?.directory ?? null,
-      sandbox: sandboxOf(command, this.#sandboxes),
     });
+    if (command.mode !== 'migrate') this.#ports.noteStart(command.port);
     setOomScore(pid, oomScoreOf(command.kind, readOomScore('self') ?? 0));
     const started: InstanceProcess = {
       pid,
@@ -240,8 +241,31 @@ export class ChildProcessDriver implements ProcessDriver {
       mayListen: () => mayListen(pid, startTime),
       limitMemory: (limitBytes) => this.#limitMemory(cgroup, limitBytes),
     };
-    if (command.mode !== 'migrate') void this.#noteListening(started, command.port);
+    if (command.mode !== 'migrate') void this.#ports.noteListening(started, command.port);
     return started;
+  }
+
+  /** Without a cgroup. */
+  #spawnCommand(command: InstanceCommand): SpawnCommand {
+    return {
+      file: command.binary,
+      args: instanceArguments(command),
+      env: {
+        ...inheritedEnvironment(process.env),
+        ...command.environment,
+        GOMEMLIMIT: String(goMemoryLimit(command.memoryBytes, totalmem())),
+        // To find flock(1) and the programs of hooks.
+        PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+        [FLEET_VARIABLE]: this.#fleetId,
+        [INSTANCE_VARIABLE]: command.name,
+      },
+      // The process writes its own log: it continues without the daemon, and bursts do not load the daemon.
+      logFile: command.logFile,
+      lockFile: command.lockFile,
+      nice: niceOf(command.kind, getPriority()),
+      cgroup: null,
+      sandbox: sandboxOf(command, this.#sandboxes),
+    };
   }
 
   async #limitMemory(cgroup: InstanceCgroup | null, limitBytes: number | null): Promise<void> {
@@ -249,63 +273,41 @@ export class ChildProcessDriver implements ProcessDriver {
       await cgroup.limitMemory(limitBytes);
   }
 
-  async hold(host: string, port: number): Promise<boolean | null> {
-    const address = isIP(host) === 0 ? (await lookup(host, { order: 'ipv4first' })).address : host;
-    const result = await this.#hold({ kind: 'hold', address, port });
-    return result === 'unsupported' ? null : result === 'held';
+  hold(host: string, port: number): Promise<boolean | null> {
+    return this.#ports.hold(host, port);
   }
 
-  async take({ pid, startTime, exited }: InstanceProcess, port: number): Promise<boolean> {
-    void this.#noteListening({ pid, startTime, exited }, port);
-    return (await this.#hold({ kind: 'take', pid, port })) === 'held';
-  }
-
-  /** Notes the port of a process until its exit. */
-  async #noteListening(
-    { pid, startTime, exited }: Pick<InstanceProcess, 'pid' | 'startTime' | 'exited'>,
-    port: number,
-  ): Promise<void> {
-    const entry = { port, startTime };
-    this.#listening.set(pid, entry);
-    await exited;
-    if (this.#listening.get(pid) === entry) this.#listening.delete(pid);
-  }
-
-  /** Best effort, after the keeper has ended: the next one takes the sockets of running processes. */
-  async #takeSockets(): Promise<void> {
-    this.#held.clear();
-    if (this.#closed.signal.aborted) return;
-    for (const [pid, { port, startTime }] of this.#listening) {
-      if (isAlive(pid, startTime)) await this.#hold({ kind: 'take', pid, port });
-    }
-  }
-
-  /** Without a keeper, the socket is not held. */
-  async #hold(request: Parameters<KeeperClient['hold']>[0]): Promise<HoldResult> {
-    let result: HoldResult;
-    try {
-      result = await this.#keeper.hold(request);
-    } catch {
-      result = 'unsupported';
-    }
-    if (result === 'held') this.#held.add(request.port);
-    // A port that is in use may be held for the database that uses it.
-    if (result === 'unsupported') this.#held.delete(request.port);
-    return result;
+  take(process: InstanceProcess, port: number): Promise<boolean> {
+    return this.#ports.take(process, port);
   }
 
   /** Whether connections to the port wait for an instance while no process accepts them. */
   isHeld(port: number): boolean {
-    return this.#held.has(port);
+    return this.#ports.isHeld(port);
   }
 
   release(port: number): void {
-    this.#held.delete(port);
-    this.#keeper.tell({ kind: 'release', port });
+    this.#ports.release(port);
   }
 
   explain(port: number, problem: Unavailable, when: 'now' | 'later'): void {
-    this.#keeper.tell({ kind: 'explain', port, problem, when });
+    this.#ports.explain(port, problem, when);
+  }
+
+  sleep(command: InstanceCommand): Promise<boolean> {
+    return this.#ports.sleep(command.host, command.port, this.#spawnCommand(command));
+  }
+
+  drain(process: InstanceProcess, port: number): Promise<boolean> {
+    return this.#ports.drain(process, port);
+  }
+
+  resume(port: number): void {
+    this.#ports.resume(port);
+  }
+
+  onRing(listener: (port: number) => void): void {
+    this.#ports.onRing(listener);
   }
 
   /** Whether sockets are held on this host. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
 /** Reads /proc (proc(5)). The result is null for a process that has ended or belongs to another user. */
@@ -107,6 +107,28 @@ export async function pollsSocket(pid: number): Promise<boolean | null> {
   }
 }
 
+/**
+ * The number of open sockets of a process; null when they cannot be read. A PocketBase without clients has one. Takes
+ * 0.1 ms, and the table of all connections of the host takes up to 67 ms.
+ */
+export function openSockets(pid: number): number | null {
+  try {
+    const directory = `/proc/${pid}/fd`;
+    return readdirSync(directory).filter((fd) => isSocket(`${directory}/${fd}`)).length;
+  } catch {
+    return null;
+  }
+}
+
+/** A file that was closed in the meantime is none. */
+function isSocket(path: string): boolean {
+  try {
+    return readlinkSync(path).startsWith('socket:');
+  } catch {
+    return false;
+  }
+}
+
 /** Proportional set size in bytes: a shared page counts in equal parts for each process that maps it. */
 export async function pssBytes(pid: number): Promise<number | null> {
   const text = await readOrNull(`/proc/${pid}/smaps_rollup`);
@@ -198,9 +220,20 @@ export async function connectionsByLocalPort(): Promise<Map<number, number>> {
 
 /** All bytes that a process has written, to files and to clients; null when they cannot be read. */
 export function writtenBytes(pid: number): number | null {
+  return transferred(pid)?.written ?? null;
+}
+
+/** All bytes that a process has read and written, from and to files and clients; null when they cannot be read. */
+export function transferredBytes(pid: number): number | null {
+  const bytes = transferred(pid);
+  return bytes && bytes.read + bytes.written;
+}
+
+function transferred(pid: number): { read: number; written: number } | null {
   try {
-    const [, written] = /^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8')) ?? [];
-    return written === undefined ? null : Number(written);
+    const [, read, written] =
+      /^rchar: (\d+)\nwchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8')) ?? [];
+    return read === undefined ? null : { read: Number(read), written: Number(written) };
   } catch {
     return null;
   }

@@ -38,6 +38,7 @@ export const SYSCALL = {
   write: 1,
   open: 2,
   close: 3,
+  poll: 7,
   rt_sigaction: 13,
   rt_sigprocmask: 14,
   ioctl: 16,

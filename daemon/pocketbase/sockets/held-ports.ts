@@ -1,28 +1,19 @@
-import { closeSync } from 'node:fs';
-import type { Server } from 'node:http';
 import { isAlive, processStat } from '../process/procfs.ts';
 import type { Libc } from '../sandbox/libc.ts';
-import { required } from '../sandbox/run-calls.ts';
-import { SYSCALL } from '../sandbox/syscall-filter.ts';
-import { BACKLOG, openListeningSocket, takeListeningSocket } from './listening-socket.ts';
+import { HeldPort, type HeldPortDeps, type HeldPortState } from './held-port.ts';
+import { openListeningSocket, takeListeningSocket } from './listening-socket.ts';
+import type { Readiness } from './readiness.ts';
 import type { Handover } from './socket-handover.ts';
-import { STARTING, type Unavailable } from './unavailable.ts';
-import { startUnavailableServer } from './unavailable-server.ts';
+import type { Unavailable } from './unavailable.ts';
 
-/** Connections wait this long for a process. Then they get an answer. */
-const MAX_WAIT_MS = 60_000;
-const F_DUPFD_CLOEXEC = 1030;
+/** The sockets of all ports, for the next program. */
+export type HeldPortStates = ({ port: number } & HeldPortState)[];
 
-export interface HeldPortState {
-  port: number;
-  /** The descriptor of the socket. */
-  socket: number;
-  address: string | null;
-  /** Whether a process accepts connections, or they wait, or they get an answer. */
-  mode: 'accepted' | 'waits' | 'answers';
-  problem: Unavailable;
-  /** The process that the socket was taken from. */
-  servedBy: { pid: number; startTime: number } | null;
+export interface PortEvents {
+  /** A connection waits at the port of a sleeping database. Reported once until the database sleeps again. */
+  onRing: (port: number) => void;
+  /** A process accepts connections. */
+  onListen: (port: number) => void;
 }
 
 /**
@@ -30,24 +21,24 @@ export interface HeldPortState {
  * then, or get status 503 with the reason.
  */
 export class HeldPorts {
-  readonly #libc: Libc;
+  readonly #deps: HeldPortDeps;
+  readonly #events: PortEvents;
   readonly #ports = new Map<number, HeldPort>();
 
-  constructor(libc: Libc) {
-    this.#libc = libc;
+  constructor(libc: Libc, readiness: Readiness, events: PortEvents) {
+    this.#deps = { libc, readiness };
+    this.#events = events;
   }
 
   /** What the next program needs to hold the same sockets. */
-  state(): HeldPortState[] {
+  state(): HeldPortStates {
     return Array.from(this.#ports, ([port, held]) => ({ port, ...held.state() }));
   }
 
   /** Continues with the sockets of the program before. */
-  restore(states: readonly HeldPortState[]): void {
+  restore(states: Readonly<HeldPortStates>): void {
     for (const state of states) {
-      const held = new HeldPort(this.#libc, state);
-      this.#ports.set(state.port, held);
-      held.resume(state);
+      this.#add(state.port, state).resume(state);
     }
   }
 
@@ -56,18 +47,24 @@ export class HeldPorts {
     const held = this.#ports.get(port);
     if (held && (held.address ?? address) === address) return;
     this.release(port);
-    const socket = openListeningSocket(this.#libc, address, port);
-    this.#ports.set(port, new HeldPort(this.#libc, { address, socket }));
+    this.#add(port, { address, socket: openListeningSocket(this.#deps.libc, address, port) });
+  }
+
+  #add(port: number, socket: { address: string | null; socket: number }): HeldPort {
+    const held = new HeldPort(this.#deps, socket, () => this.#events.onRing(port));
+    this.#ports.set(port, held);
+    return held;
   }
 
   /** Takes the socket with which a process listens. False when the kernel does not allow it. */
   take(pid: number, port: number): boolean {
     if (this.#ports.has(port)) return true;
-    const socket = takeListeningSocket(this.#libc, pid, port);
+    const socket = takeListeningSocket(this.#deps.libc, pid, port);
     if (socket === null) return false;
-    const held = new HeldPort(this.#libc, { address: null, socket });
-    held.servedBy = { pid, startTime: processStat(pid)?.startTime ?? 0 };
-    this.#ports.set(port, held);
+    this.#add(port, { address: null, socket }).servedBy = {
+      pid,
+      startTime: processStat(pid)?.startTime ?? 0,
+    };
     return true;
   }
 
@@ -95,9 +92,39 @@ export class HeldPorts {
     else held?.explain(problem);
   }
 
+  /**
+   * Lets the database of a port sleep: at once without a process, else when its process has ended. Connections wait, and
+   * the first one with a request is reported. False when the socket is not held.
+   */
+  sleep(port: number, hasProcess: boolean): boolean {
+    const held = this.#ports.get(port);
+    held?.sleep(hasProcess);
+    return held !== undefined;
+  }
+
+  /** Whether the database of a port sleeps, or will when its process has ended. */
+  sleeps(port: number): boolean {
+    return this.#ports.get(port)?.sleeps ?? false;
+  }
+
+  /**
+   * Keeps new connections out of a process that has none, until it has ended. Then no client loses a request when
+   * the process gets SIGTERM.
+   *
+   * @returns false when it has clients, or when the socket is not held: then nothing changes
+   */
+  async drain(port: number, pid: number): Promise<boolean> {
+    return (await this.#ports.get(port)?.drain(pid)) ?? false;
+  }
+
+  /** Lets new connections in again: the process continues. */
+  resume(port: number): void {
+    this.#ports.get(port)?.resumeProcess();
+  }
+
   /** For a process that starts on the port; null when the socket is not held. */
   handover(port: number): Omit<Handover, 'isOnly'> | null {
-    this.#ports.get(port)?.wait();
+    this.#ports.get(port)?.starts();
     return this.handoverOf(port);
   }
 
@@ -108,107 +135,15 @@ export class HeldPorts {
     return {
       port,
       socket: () => (this.#ports.get(port) === held ? held.socket : null),
-      onListen: () => held.listening(),
+      onListen: () => {
+        held.listening();
+        this.#events.onListen(port);
+      },
     };
   }
 
   /** The process on a port has ended: connections wait for the next one. */
   ended(port: number): void {
-    this.#ports.get(port)?.wait();
-  }
-}
-
-/** What happens to connections while no process accepts them. */
-class HeldPort {
-  readonly socket: number;
-  /** Null for a socket of an adopted process. */
-  readonly address: string | null;
-  /** The process that the socket was taken from. */
-  servedBy: { pid: number; startTime: number } | null = null;
-  readonly #libc: Libc;
-  #problem = STARTING;
-  #server: Server | null = null;
-  /** Whether the server answers because of the time that connections have waited. */
-  #overdue = false;
-  #deadline: NodeJS.Timeout | null = null;
-
-  constructor(libc: Libc, { socket, address }: { socket: number; address: string | null }) {
-    this.#libc = libc;
-    this.socket = socket;
-    this.address = address;
-  }
-
-  state(): Omit<HeldPortState, 'port'> {
-    return {
-      socket: this.socket,
-      address: this.address,
-      mode: this.#mode,
-      problem: this.#problem,
-      servedBy: this.servedBy,
-    };
-  }
-
-  get #mode(): HeldPortState['mode'] {
-    if (this.#server) return 'answers';
-    return this.#deadline ? 'waits' : 'accepted';
-  }
-
-  resume({ mode, problem, servedBy }: Pick<HeldPortState, 'mode' | 'problem' | 'servedBy'>): void {
-    this.servedBy = servedBy;
-    if (mode === 'waits') this.wait();
-    if (mode === 'answers') this.answer(problem);
-  }
-
-  /** Connections wait, at most `MAX_WAIT_MS`. Repeated starts do not prolong that. */
-  wait(): void {
-    if (this.#overdue || this.#deadline) return;
-    this.#stopAnswering();
-    this.#problem = STARTING;
-    this.#deadline = setTimeout(() => {
-      this.#overdue = true;
-      this.#startAnswering();
-    }, MAX_WAIT_MS);
-  }
-
-  explain(problem: Unavailable): void {
-    this.#problem = problem;
-  }
-
-  answer(problem: Unavailable): void {
-    this.#problem = problem;
-    this.#clearDeadline();
-    this.#startAnswering();
-  }
-
-  /** A process accepts the connections from now on. */
-  listening(): void {
-    this.#clearDeadline();
-    this.#stopAnswering();
-  }
-
-  close(): void {
-    this.listening();
-    closeSync(this.socket);
-  }
-
-  #clearDeadline(): void {
-    if (this.#deadline) clearTimeout(this.#deadline);
-    this.#deadline = null;
-    this.#overdue = false;
-  }
-
-  #startAnswering(): void {
-    if (this.#server) return;
-    // The server closes its descriptor at its end.
-    const copy = required('fcntl', this.#libc.syscall(SYSCALL.fcntl, this.socket, F_DUPFD_CLOEXEC, 0));
-    this.#server = startUnavailableServer(copy, () => this.#problem);
-  }
-
-  #stopAnswering(): void {
-    if (!this.#server) return;
-    this.#server.close();
-    this.#server = null;
-    // Node has set a shorter one.
-    this.#libc.syscall(SYSCALL.listen, this.socket, BACKLOG);
+    this.#ports.get(port)?.ended();
   }
 }

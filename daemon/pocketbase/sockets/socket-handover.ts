@@ -19,6 +19,7 @@ import type { Libc } from '../sandbox/libc.ts';
 import { noNewPrivileges, required, runCalls, waitForExit } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
 import { portOfSocketAddress } from './listening-socket.ts';
+import type { Readiness } from './readiness.ts';
 
 /**
  * Gives PocketBase a listening socket that this process already holds. PocketBase knows nothing of it: a seccomp filter
@@ -51,16 +52,6 @@ const DESCRIPTOR_AT = 16;
 const EAGAIN = 11;
 const EACCES = 13;
 const MAX_ADDRESS_BYTES = 28;
-
-const EPOLL_CLOEXEC = O_CLOEXEC;
-const EPOLL_ADD = 1;
-const EPOLL_DELETE = 2;
-const EPOLL_IN = 1;
-const EPOLL_HUP = 0x10;
-/** `struct epoll_event` is packed on x86-64. */
-const EVENT_BYTES = 12;
-const MAX_EVENTS = 64;
-const EINTR_RESULT = -1;
 
 const FILTER: FilterProgram = encodeFilter([
   step(LOAD, ARCHITECTURE_AT),
@@ -110,13 +101,12 @@ export interface HandoverChannel {
 /** Hands sockets over to processes that start. */
 export class SocketHandover {
   readonly #libc: Libc;
-  readonly #epoll: number;
+  readonly #readiness: Readiness;
   readonly #waiting = new Map<number, Waiting>();
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, readiness: Readiness) {
     this.#libc = libc;
-    this.#epoll = required('epoll_create1', libc.syscall(SYSCALL.epoll_create1, EPOLL_CLOEXEC));
-    void this.#answerAll();
+    this.#readiness = readiness;
   }
 
   /** For one child. */
@@ -145,41 +135,15 @@ export class SocketHandover {
   /** Continues to answer a process. */
   resume(notifications: number, handover: Handover, bound: number | null): void {
     this.#waiting.set(notifications, { ...handover, bound });
-    const event = Buffer.alloc(EVENT_BYTES);
-    event.writeUInt32LE(EPOLL_IN, 0);
-    event.writeInt32LE(notifications, 4);
-    this.#control(EPOLL_ADD, notifications, event);
-  }
-
-  #control(operation: number, fd: number, event: Buffer): void {
-    const result = this.#libc.syscall(
-      SYSCALL.epoll_ctl,
-      this.#epoll,
-      operation,
-      fd,
-      this.#libc.addressOf(event),
-    );
-    required('epoll_ctl', result);
-  }
-
-  async #answerAll(): Promise<never> {
-    const events = Buffer.alloc(EVENT_BYTES * MAX_EVENTS);
-    const address = this.#libc.addressOf(events);
-    for (;;) {
-      const count = await this.#libc.syscallAsync(SYSCALL.epoll_wait, this.#epoll, address, MAX_EVENTS, -1);
-      if (count === EINTR_RESULT) continue;
-      for (let index = 0; index < count; index += 1) {
-        const flags = events.readUInt32LE(index * EVENT_BYTES);
-        const fd = events.readInt32LE(index * EVENT_BYTES + 4);
-        if ((flags & EPOLL_IN) !== 0) this.#answer(fd);
-        else if ((flags & EPOLL_HUP) !== 0) this.#forget(fd);
-      }
-    }
+    this.#readiness.add(notifications, (ready) => {
+      if (ready === 'readable') this.#answer(notifications);
+      else this.#forget(notifications);
+    });
   }
 
   /** The process has ended. */
   #forget(fd: number): void {
-    this.#control(EPOLL_DELETE, fd, Buffer.alloc(EVENT_BYTES));
+    this.#readiness.remove(fd);
     this.#waiting.delete(fd);
     closeSync(fd);
   }

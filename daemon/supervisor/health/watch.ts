@@ -33,6 +33,11 @@ export interface WatchDeps {
   memory: MemoryGuard;
 }
 
+/** Probes do not count as use. */
+export interface UseOfProcess {
+  withoutUse(probe: Prober): Prober;
+}
+
 /** An unexpected end of a run, or a failed start. */
 export interface RunFailure {
   reason: PhaseReason;
@@ -54,7 +59,7 @@ export async function watchRun(
   launchedOn: string | null,
   spec: InstanceSpec,
   state: InstanceState,
-  deps: WatchDeps,
+  deps: WatchDeps & { use: UseOfProcess },
   command: AbortSignal,
 ): Promise<RunFailure | null> {
   const { clock } = deps;
@@ -78,7 +83,7 @@ export async function watchRun(
       port,
       intervalMs: deps.healthIntervalMs,
       authorization: spec.probeAuthorization,
-      probe: deps.probe,
+      probe: deps.use.withoutUse(deps.probe),
       clock,
       random: deps.random,
       inspect: deps.files.inspector(spec, process.pid, launchedOn),

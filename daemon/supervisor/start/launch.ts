@@ -6,6 +6,7 @@ import type { Semaphore } from '../../base/semaphore.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import { accessDenied } from '../../pocketbase/data/data-state.ts';
 import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
+import type { InstanceCommand } from '../../pocketbase/process/command.ts';
 import { exitReason } from '../../pocketbase/process/exit-reason.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../../pocketbase/process/probe.ts';
 import {
@@ -15,7 +16,7 @@ import {
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
 import type { InstanceFiles } from '../instance-files.ts';
-import { prepareHooks } from '../instance-hooks.ts';
+import { hooksDirOf, prepareHooks } from '../instance-hooks.ts';
 import { endOfLog, lastLines } from '../instance-logs.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from '../instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
@@ -169,21 +170,8 @@ async function launchOn(
   let process: InstanceProcess;
   const startedAt = clock.now();
   try {
-    process = await driver.spawn({
-      name: spec.name,
-      binary: spec.binary.path,
-      dataDir: dataDirOf(spec.directory),
-      lockFile: lockFileOf(spec.directory),
-      logFile: spec.log.path,
-      host: spec.host,
-      port,
-      migrationsDir: migrate ? spec.migrationsDir : null,
-      hooksDir: (await prepareHooks(spec.directory)) ?? spec.hooksDir,
-      hooksPool: spec.hooksPool,
-      environment: spec.environment,
-      kind: spec.kind,
-      memoryBytes: spec.limits().memory_bytes,
-    });
+    await prepareHooks(spec.directory);
+    process = await driver.spawn(commandOf(spec, port, { migrate }));
   } catch (error) {
     return failed(spawnFailure(error));
   }
@@ -229,6 +217,29 @@ async function launchOn(
     },
     exit: end.exit,
     endedBy: 'fathomd',
+  };
+}
+
+/** How to start the process of an instance now. */
+export function commandOf(
+  spec: InstanceSpec,
+  port: number,
+  { migrate }: { migrate: boolean },
+): InstanceCommand {
+  return {
+    name: spec.name,
+    binary: spec.binary.path,
+    dataDir: dataDirOf(spec.directory),
+    lockFile: lockFileOf(spec.directory),
+    logFile: spec.log.path,
+    host: spec.host,
+    port,
+    migrationsDir: migrate ? spec.migrationsDir : null,
+    hooksDir: hooksDirOf(spec.directory) ?? spec.hooksDir,
+    hooksPool: spec.hooksPool,
+    environment: spec.environment,
+    kind: spec.kind,
+    memoryBytes: spec.limits().memory_bytes,
   };
 }
 

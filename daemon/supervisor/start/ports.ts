@@ -95,6 +95,11 @@ export class PortAllocator {
     return this.#owners.get(port) === owner && (await this.#sockets.hold(this.#host, port));
   }
 
+  /** The instance that has a port; null for a free one. */
+  ownerOf(port: number): string | null {
+    return this.#owners.get(port) ?? null;
+  }
+
   /** Claims the port on which a process of this instance listens. A former owner loses it. */
   adopt(owner: string, port: number): void {
     this.#take(owner, port);

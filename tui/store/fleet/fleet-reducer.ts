@@ -143,6 +143,8 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
       case 'instance.moved':
         // Only a journal entry: the new port arrives with the next phase.
         break;
+      case 'instance.wake':
+        break;
       case 'instance.removed':
         instances.delete(event.name);
         break;

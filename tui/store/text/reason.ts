@@ -20,6 +20,8 @@ const PHASE_TEXTS: Readonly<Record<InstancePhase, string>> = {
   unresponsive: 'unresponsive',
   backing_off: 'backing off',
   stopping: 'stopping',
+  asleep: 'asleep',
+  waking: 'waking',
   failed: 'failed',
 };
 
@@ -40,7 +42,10 @@ export function severityOf(instance: Instance, now: number): Severity {
     case 'queued':
     case 'starting':
     case 'stopping':
+    case 'waking':
       return since(instance.since, now) > SLOW_AFTER ? 'slow' : 'ok';
+    case 'asleep':
+      return 'ok';
     case 'running':
       if (isLimited(instance)) return 'impaired';
       return crashedRecently(instance, now) ? 'recovered' : 'ok';
@@ -71,6 +76,10 @@ export function reasonLine(instance: Instance, now: number): string | null {
       return join('queued for a start slot', exitText(instance.last_exit), text, attempts(instance));
     case 'starting':
       return join(`starting for ${duration}`, exitText(instance.last_exit), text, attempts(instance));
+    case 'waking':
+      return `waking for ${duration}`;
+    case 'asleep':
+      return join(`asleep for ${duration}`, text);
     case 'stopping':
       return `stopping for ${duration}`;
     case 'stopped':

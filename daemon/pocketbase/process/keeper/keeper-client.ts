@@ -1,6 +1,7 @@
 import { ForkedKeeper, type KeeperLink, type KeeperPlace, LastingKeeper } from './keeper-link.ts';
 import type {
   Child,
+  DrainRequest,
   ExplainRequest,
   HoldRequest,
   HoldResult,
@@ -9,7 +10,9 @@ import type {
   KeeperSupport,
   ProcessExit,
   ReleaseRequest,
-  SpawnRequest,
+  ResumeRequest,
+  SleepRequest,
+  SpawnCommand,
   StartedProcess,
   TakeRequest,
 } from './keeper-protocol.ts';
@@ -56,6 +59,7 @@ export class KeeperClient {
   readonly #place: KeeperPlace | null;
   /** Called when a keeper has ended unexpectedly. */
   readonly #onLost: () => void;
+  readonly #onRing: (port: number) => void;
   readonly #responseTimeoutMs: number;
   #keeper: KeeperLink | null = null;
   /** Keepers that have sent a report, so their start is complete. */
@@ -70,11 +74,13 @@ export class KeeperClient {
     place: KeeperPlace | null = null,
     {
       onLost = () => {},
+      onRing = () => {},
       responseTimeoutMs = RESPONSE_TIMEOUT_MS,
-    }: { onLost?: () => void; responseTimeoutMs?: number } = {},
+    }: { onLost?: () => void; onRing?: (port: number) => void; responseTimeoutMs?: number } = {},
   ) {
     this.#place = place;
     this.#onLost = onLost;
+    this.#onRing = onRing;
     this.#responseTimeoutMs = responseTimeoutMs;
   }
 
@@ -83,17 +89,17 @@ export class KeeperClient {
    *
    * @throws the error of spawn(2) or open(2)
    */
-  async spawn(request: Omit<SpawnRequest, 'id' | 'kind'>): Promise<Spawned> {
+  async spawn(request: SpawnCommand): Promise<Spawned> {
     try {
-      return await this.#spawn({ ...request, kind: 'spawn' });
+      return await this.#spawn(request);
     } catch (error) {
       if (!(error instanceof KeeperTimeout)) throw error;
-      return this.#spawn({ ...request, kind: 'spawn' });
+      return this.#spawn(request);
     }
   }
 
-  async #spawn(request: Unsent<SpawnRequest>): Promise<Spawned> {
-    const { report, exited } = await this.#ask(request);
+  async #spawn(command: SpawnCommand): Promise<Spawned> {
+    const { report, exited } = await this.#ask({ ...command, kind: 'spawn' });
     if (report.kind !== 'spawned' || exited === null) throw unexpected(report);
     const { pid, startTime, logProblem, sandbox, cgroupProblem } = report;
     return { pid, startTime, logProblem, sandbox, cgroupProblem, exited };
@@ -118,8 +124,15 @@ export class KeeperClient {
     return report.result;
   }
 
-  /** Closes or explains the socket of a port. A keeper that does not run has none. */
-  tell(request: Unsent<ReleaseRequest | ExplainRequest>): void {
+  /** Keeps new connections out of a process. False when it has clients. */
+  async drain(request: Unsent<DrainRequest>): Promise<boolean> {
+    const { report } = await this.#ask(request);
+    if (report.kind !== 'drained') throw unexpected(report);
+    return report.isQuiet;
+  }
+
+  /** Tells what happens with the socket of a port. A keeper that does not run has none. */
+  tell(request: Unsent<ReleaseRequest | ExplainRequest | SleepRequest | ResumeRequest>): void {
     if (this.#keeper?.isOpen) this.#keeper.send({ ...request, id: 0 });
   }
 
@@ -214,6 +227,10 @@ export class KeeperClient {
     if (report.kind === 'exited') {
       this.#running.get(report.pid)?.exited.resolve(report.exit);
       this.#running.delete(report.pid);
+      return;
+    }
+    if (report.kind === 'ring') {
+      this.#onRing(report.port);
       return;
     }
     let exited: Answer['exited'] = null;

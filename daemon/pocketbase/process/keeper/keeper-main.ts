@@ -31,9 +31,18 @@ const onExit = (pid: number, exit: (KeeperReport & { kind: 'exited' })['exit']) 
   send({ id: 0, kind: 'exited', pid, exit });
   if (socketPath !== null && daemon === null && alone === null) endWhenUnused();
 };
+const portEvents = {
+  onRing: (port: number) => keeper.ring(port),
+  onListen: (port: number) => keeper.started(port),
+};
 const starter =
-  'problem' in libc ? new PlainStarter(libc.problem, onExit) : new LauncherStarter(libc, state, onExit);
-const keeper = new Keeper(starter, send);
+  'problem' in libc
+    ? new PlainStarter(libc.problem, onExit)
+    : new LauncherStarter(libc, state, onExit, portEvents);
+const keeper = new Keeper(starter, send, {
+  hasDaemon: () => daemon !== null || process.connected,
+  sleeping: state?.sleeping ?? [],
+});
 
 function send(report: KeeperReport): void {
   if (socketPath !== null) daemon?.write(`${JSON.stringify(report)}\n`);
@@ -44,7 +53,7 @@ function send(report: KeeperReport): void {
 function receive(request: KeeperRequest): void {
   if (request.kind === 'replace') replace(request);
   else if (request.kind === 'goodbye') {
-    if (starter.children().length === 0) end();
+    if (!keeper.isNeeded) end();
   } else keeper.handle(request);
 }
 
@@ -58,7 +67,7 @@ function end(): never {
 
 function endWhenUnused(): void {
   keeper.releaseUnused();
-  if (starter.children().length === 0) end();
+  if (!keeper.isNeeded) end();
 }
 
 /** Becomes another program, which continues with the same processes and sockets. */
@@ -66,7 +75,12 @@ function replace({ node, args, identity: next }: ReplaceRequest): void {
   if (socketPath === null) return;
   if ('problem' in libc || !(starter instanceof LauncherStarter)) return end();
   daemon?.destroy();
-  execute(libc, node, [...args, socketPath, next, String(writeState(libc, starter.state()))]);
+  execute(libc, node, [
+    ...args,
+    socketPath,
+    next,
+    String(writeState(libc, { ...starter.state(), ...keeper.state() })),
+  ]);
 }
 
 function execute(library: Libc, file: string, args: string[]): void {
@@ -95,6 +109,7 @@ function listen(path: string): void {
       if (daemon !== socket) return;
       daemon = null;
       startGrace();
+      keeper.wake();
     });
     readJsonLines(socket, (request) => receive(request as KeeperRequest));
     send({ id: 0, kind: 'hello', pid: process.pid, identity, children: keeper.children() });

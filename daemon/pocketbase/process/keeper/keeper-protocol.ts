@@ -66,7 +66,43 @@ export interface ExplainRequest {
   when: 'now' | 'later';
 }
 
-export type PortRequest = HoldRequest | TakeRequest | ReleaseRequest | ExplainRequest;
+/** A process without its request, for a later start. */
+export type SpawnCommand = Omit<SpawnRequest, 'id' | 'kind'>;
+
+/**
+ * The database of a port sleeps, at once or when its process has ended. The first connection is reported to the daemon.
+ * While none is connected, the keeper itself starts the process.
+ */
+export interface SleepRequest {
+  id: number;
+  kind: 'sleep';
+  port: number;
+  command: SpawnCommand;
+}
+
+/** Keeps new connections out of a process without clients, so that it can end without a loss. */
+export interface DrainRequest {
+  id: number;
+  kind: 'drain';
+  port: number;
+  pid: number;
+}
+
+/** Ends a drain: the process continues. */
+export interface ResumeRequest {
+  id: number;
+  kind: 'resume';
+  port: number;
+}
+
+export type PortRequest =
+  | HoldRequest
+  | TakeRequest
+  | ReleaseRequest
+  | ExplainRequest
+  | SleepRequest
+  | DrainRequest
+  | ResumeRequest;
 
 /** `unsupported`: this process cannot open it. */
 export type HoldResult = 'held' | 'in_use' | 'unsupported';
@@ -141,6 +177,8 @@ export type KeeperReport =
   | { id: number; kind: 'pong' }
   | { id: number; kind: 'support'; support: KeeperSupport }
   | { id: number; kind: 'hold'; result: HoldResult }
+  | { id: number; kind: 'drained'; isQuiet: boolean }
+  | { id: 0; kind: 'ring'; port: number }
   | ({ id: number; kind: 'spawned' } & StartedProcess)
   | { id: number; kind: 'failed'; code: string | null; message: string; path: string | null }
   | { id: 0; kind: 'exited'; pid: number; exit: ProcessExit };

@@ -3,8 +3,9 @@ import { Memory } from '../../sandbox/call-memory.ts';
 import type { Libc } from '../../sandbox/libc.ts';
 import { required } from '../../sandbox/run-calls.ts';
 import { SYSCALL } from '../../sandbox/syscall-filter.ts';
-import type { HeldPortState } from '../../sockets/held-ports.ts';
+import type { HeldPortStates } from '../../sockets/held-ports.ts';
 import type { HandoverState } from '../../sockets/socket-handover.ts';
+import type { SpawnCommand } from './keeper-protocol.ts';
 
 export interface RunningChild {
   pid: number;
@@ -16,8 +17,10 @@ export interface RunningChild {
 export interface KeeperState {
   version: 1;
   children: RunningChild[];
-  ports: HeldPortState[];
+  ports: HeldPortStates;
   handovers: HandoverState[];
+  /** How to start the processes of sleeping databases, by port. */
+  sleeping?: [port: number, command: SpawnCommand][];
 }
 
 const F_SETFD = 2;

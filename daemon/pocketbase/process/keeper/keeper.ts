@@ -2,22 +2,81 @@ import { closeSync, openSync } from 'node:fs';
 import { messageOf } from '../../../../shared/errors.ts';
 import type {
   Child,
+  DrainRequest,
   HoldRequest,
   HoldResult,
   KeeperReport,
   KeeperRequest,
+  SleepRequest,
+  SpawnCommand,
   SpawnRequest,
 } from './keeper-protocol.ts';
+import type { KeeperState } from './keeper-state.ts';
 import type { Starter } from './starters.ts';
 
-/** Handles the requests of a daemon. */
+/** Measured: more concurrent starts do not increase the throughput, each one only takes longer. */
+const CONCURRENT_STARTS = 4;
+/** A start that takes longer no longer counts. */
+const MAX_START_MS = 5_000;
+
+/** Handles the requests of a daemon. While none is connected, it wakes sleeping databases itself. */
 export class Keeper {
   readonly #starter: Starter;
   readonly #send: (report: KeeperReport) => void;
+  readonly #hasDaemon: () => boolean;
+  /** How to start the processes of sleeping databases, by port. */
+  readonly #sleeping: Map<number, SpawnCommand>;
+  /** Ports with a waiting connection whose process has not started. */
+  readonly #ringing = new Set<number>();
+  /** Starts in progress, by port. */
+  readonly #starting = new Map<number, NodeJS.Timeout>();
 
-  constructor(starter: Starter, send: (report: KeeperReport) => void) {
+  constructor(
+    starter: Starter,
+    send: (report: KeeperReport) => void,
+    { hasDaemon, sleeping }: { hasDaemon: () => boolean; sleeping: KeeperState['sleeping'] },
+  ) {
     this.#starter = starter;
     this.#send = send;
+    this.#hasDaemon = hasDaemon;
+    this.#sleeping = new Map(sleeping);
+  }
+
+  /** What the next program needs. */
+  state(): Pick<KeeperState, 'sleeping'> {
+    return { sleeping: [...this.#sleeping] };
+  }
+
+  /** Whether it must not end: it has processes, or wakes databases. */
+  get isNeeded(): boolean {
+    return this.#starter.children().length > 0 || this.#sleeping.size > 0;
+  }
+
+  /** A connection waits at the port of a sleeping database. */
+  ring(port: number): void {
+    this.#ringing.add(port);
+    this.#send({ id: 0, kind: 'ring', port });
+    if (!this.#hasDaemon()) this.wake();
+  }
+
+  /** A process accepts connections, or has ended. */
+  started(port: number): void {
+    clearTimeout(this.#starting.get(port));
+    this.#starting.delete(port);
+    if (!this.#hasDaemon()) this.wake();
+  }
+
+  /** Starts databases with waiting connections, in the order of their connections. */
+  wake(): void {
+    for (const port of this.#ringing) {
+      if (this.#starting.size >= CONCURRENT_STARTS) return;
+      this.#ringing.delete(port);
+      const command = this.#sleeping.get(port);
+      if (command === undefined) continue;
+      const timeout = setTimeout(() => this.started(port), MAX_START_MS);
+      this.#starting.set(port, timeout);
+      void this.#start({ id: 0, kind: 'spawn', ...command });
+    }
   }
 
   children(): Child[] {
@@ -46,7 +105,17 @@ export class Keeper {
         break;
       }
       case 'release':
+        this.#forget(request.port);
         ports?.release(request.port);
+        break;
+      case 'sleep':
+        this.#sleep(request);
+        break;
+      case 'drain':
+        void this.#drain(request);
+        break;
+      case 'resume':
+        ports?.resume(request.port);
         break;
       case 'explain':
         ports?.explain(request.port, request.problem, request.when);
@@ -56,13 +125,37 @@ export class Keeper {
     }
   }
 
-  /** Closes the sockets of ports without a process. */
+  /** Closes the sockets of ports without a process, except those of sleeping databases. */
   releaseUnused(): void {
     const used = this.#starter.children().flatMap(({ port }) => (port === null ? [] : [port]));
-    this.#starter.ports?.keepOnly(new Set(used));
+    this.#starter.ports?.keepOnly(new Set([...used, ...this.#sleeping.keys()]));
+  }
+
+  #sleep({ port, command }: SleepRequest): void {
+    const { ports } = this.#starter;
+    if (ports?.sleep(port, this.#hasProcess(port)) !== true) return;
+    this.#sleeping.set(port, command);
+    this.#ringing.delete(port);
+  }
+
+  #forget(port: number): void {
+    this.#sleeping.delete(port);
+    this.#ringing.delete(port);
+  }
+
+  async #drain({ id, port, pid }: DrainRequest): Promise<void> {
+    const isQuiet = (await this.#starter.ports?.drain(port, pid)) ?? false;
+    this.#send({ id, kind: 'drained', isQuiet });
+  }
+
+  #hasProcess(port: number): boolean {
+    const { ports } = this.#starter;
+    return ports?.isServed(port) === true || this.#starter.children().some((child) => child.port === port);
   }
 
   async #start(request: SpawnRequest): Promise<void> {
+    const { port } = request.sandbox;
+    if (port !== null) this.#forget(port);
     try {
       const { fd: log, problem: logProblem } = openLog(request.logFile);
       try {
@@ -74,6 +167,7 @@ export class Keeper {
     } catch (error) {
       const { code = null, path = null } = error as NodeJS.ErrnoException;
       this.#send({ id: request.id, kind: 'failed', code, path, message: messageOf(error) });
+      if (port !== null) this.started(port);
     }
   }
 
@@ -81,8 +175,7 @@ export class Keeper {
     const { ports } = this.#starter;
     if (!ports) return 'unsupported';
     // Two databases must never share a socket.
-    if (ports.isServed(port) || this.#starter.children().some((child) => child.port === port))
-      return 'in_use';
+    if (this.#hasProcess(port)) return 'in_use';
     try {
       ports.hold(address, port);
       return 'held';

@@ -6,7 +6,8 @@ import { messageOf } from '../../../../shared/errors.ts';
 import { Launcher } from '../../sandbox/launcher.ts';
 import { chooseSandbox } from '../../sandbox/level.ts';
 import type { Libc } from '../../sandbox/libc.ts';
-import { HeldPorts } from '../../sockets/held-ports.ts';
+import { HeldPorts, type PortEvents } from '../../sockets/held-ports.ts';
+import { Readiness } from '../../sockets/readiness.ts';
 import { handoverProblem, SocketHandover } from '../../sockets/socket-handover.ts';
 import { LOCKED_EXIT_CODE, lockedArguments } from '../command.ts';
 import { processStat } from '../procfs.ts';
@@ -36,12 +37,13 @@ export class LauncherStarter implements Starter {
   readonly #onExit: OnExit;
 
   /** @param state of the program that this one replaces; null for the first one */
-  constructor(libc: Libc, state: KeeperState | null, onExit: OnExit) {
+  constructor(libc: Libc, state: KeeperState | null, onExit: OnExit, portEvents: PortEvents) {
     this.#launcher = new Launcher(libc);
     this.#onExit = onExit;
     this.support = { ...this.#launcher.support, handoverProblem: handoverProblem(libc) };
-    this.#handovers = this.support.handoverProblem === null ? new SocketHandover(libc) : null;
-    this.ports = this.#handovers && new HeldPorts(libc);
+    const readiness = this.support.handoverProblem === null ? new Readiness(libc) : null;
+    this.#handovers = readiness && new SocketHandover(libc, readiness);
+    this.ports = readiness && new HeldPorts(libc, readiness, portEvents);
     for (const child of state?.children ?? []) this.#running.set(child.pid, child);
     this.ports?.restore(state?.ports ?? []);
     for (const { notifications, port, bound, isOnly } of state?.handovers ?? []) {
@@ -56,7 +58,7 @@ export class LauncherStarter implements Starter {
   }
 
   /** What the next program needs. Its descriptors stay open across execve(2). */
-  state(): KeeperState {
+  state(): Omit<KeeperState, 'sleeping'> {
     return {
       version: 1,
       children: this.children(),

@@ -1,0 +1,130 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { Unavailable } from '../../sockets/unavailable.ts';
+import { isAlive } from '../procfs.ts';
+import type { KeeperClient } from './keeper-client.ts';
+import type { HoldResult, ProcessExit, SpawnCommand } from './keeper-protocol.ts';
+
+/** A process that may listen on a port. */
+interface Listener {
+  pid: number;
+  startTime: number;
+  exited: Promise<ProcessExit>;
+}
+
+/** The listening sockets of this fleet, which the keeper holds. A new keeper gets them again. */
+export class KeeperPorts {
+  readonly #keeper: KeeperClient;
+  readonly #held = new Set<number>();
+  /** Processes that may listen on a port, by pid. */
+  readonly #listening = new Map<number, { port: number; startTime: number }>();
+  /** Sleeping databases, by port. */
+  readonly #sleeping = new Map<number, { host: string; command: SpawnCommand }>();
+  #onRing: (port: number) => void = () => {};
+
+  constructor(keeper: KeeperClient) {
+    this.#keeper = keeper;
+  }
+
+  /** Calls the listener when a connection waits at the port of a sleeping database. */
+  onRing(listener: (port: number) => void): void {
+    this.#onRing = listener;
+  }
+
+  ring(port: number): void {
+    this.#sleeping.delete(port);
+    this.#onRing(port);
+  }
+
+  /** Opens the socket of a port. False when another process has the port; null when this host cannot hold sockets. */
+  async hold(host: string, port: number): Promise<boolean | null> {
+    const address = isIP(host) === 0 ? (await lookup(host, { order: 'ipv4first' })).address : host;
+    const result = await this.#hold({ kind: 'hold', address, port });
+    return result === 'unsupported' ? null : result === 'held';
+  }
+
+  /** Takes the socket of a process of an earlier daemon. */
+  async take(process: Listener, port: number): Promise<boolean> {
+    void this.noteListening(process, port);
+    return (await this.#hold({ kind: 'take', pid: process.pid, port })) === 'held';
+  }
+
+  /** Notes the port of a process until its exit. */
+  async noteListening({ pid, startTime, exited }: Listener, port: number): Promise<void> {
+    const entry = { port, startTime };
+    this.#listening.set(pid, entry);
+    await exited;
+    if (this.#listening.get(pid) === entry) this.#listening.delete(pid);
+  }
+
+  isHeld(port: number): boolean {
+    return this.#held.has(port);
+  }
+
+  release(port: number): void {
+    this.#held.delete(port);
+    this.#sleeping.delete(port);
+    this.#keeper.tell({ kind: 'release', port });
+  }
+
+  explain(port: number, problem: Unavailable, when: 'now' | 'later'): void {
+    this.#keeper.tell({ kind: 'explain', port, problem, when });
+  }
+
+  /** Lets the database of a held port sleep, at once or when its process has ended. False when the socket is not held. */
+  async sleep(host: string, port: number, command: SpawnCommand): Promise<boolean> {
+    if (!this.#held.has(port) && (await this.hold(host, port)) !== true) return false;
+    this.#sleeping.set(port, { host, command });
+    this.#keeper.tell({ kind: 'sleep', port, command });
+    return true;
+  }
+
+  /** Keeps new connections out of a process until it has ended. False when it has clients: then nothing changes. */
+  async drain({ pid }: Pick<Listener, 'pid'>, port: number): Promise<boolean> {
+    if (!this.#held.has(port)) return false;
+    try {
+      return await this.#keeper.drain({ kind: 'drain', port, pid });
+    } catch {
+      // The keeper has ended, and its successor knows nothing of the request.
+      return false;
+    }
+  }
+
+  /** Ends a drain, and keeps the database awake. */
+  resume(port: number): void {
+    this.#keeper.tell({ kind: 'resume', port });
+  }
+
+  /** The database of a port is no longer asleep. */
+  noteStart(port: number): void {
+    this.#sleeping.delete(port);
+  }
+
+  /** Best effort, after the keeper has ended: the next one takes the sockets of running processes, and opens the others. */
+  async restore(): Promise<void> {
+    this.#held.clear();
+    for (const [port, { host, command }] of this.#sleeping) {
+      const isHeld = (await this.hold(host, port).catch(() => false)) === true;
+      // Another process has the port now. A start finds another one.
+      if (!isHeld) this.ring(port);
+      else if (this.#sleeping.has(port)) this.#keeper.tell({ kind: 'sleep', port, command });
+    }
+    for (const [pid, { port, startTime }] of this.#listening) {
+      if (isAlive(pid, startTime)) await this.#hold({ kind: 'take', pid, port });
+    }
+  }
+
+  /** Without a keeper, the socket is not held. */
+  async #hold(request: Parameters<KeeperClient['hold']>[0]): Promise<HoldResult> {
+    let result: HoldResult;
+    try {
+      result = await this.#keeper.hold(request);
+    } catch {
+      result = 'unsupported';
+    }
+    if (result === 'held') this.#held.add(request.port);
+    // In use: another database may have asked in vain for a port that is held for its owner.
+    else if (result === 'unsupported') this.#held.delete(request.port);
+    return result;
+  }
+}

@@ -1,0 +1,216 @@
+import { closeSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { openSockets } from '../process/procfs.ts';
+import type { Libc } from '../sandbox/libc.ts';
+import { required } from '../sandbox/run-calls.ts';
+import { SYSCALL } from '../sandbox/syscall-filter.ts';
+import { BACKLOG, deferSilentConnections, hasWaitingConnection, keepOut, letIn } from './listening-socket.ts';
+import type { Readiness } from './readiness.ts';
+import { STARTING, type Unavailable } from './unavailable.ts';
+import { startUnavailableServer } from './unavailable-server.ts';
+
+/** Connections wait this long for a process. Then they get an answer. */
+const MAX_WAIT_MS = 60_000;
+const F_DUPFD_CLOEXEC = 1030;
+/** A process that gets SIGTERM has ended after this time, or it continues. */
+const MAX_DRAIN_MS = 15_000;
+/** Requests in progress may end within this number of looks. */
+const MAX_LOOKS = 15;
+/** A connection that is being accepted is in neither place for a moment. */
+const QUIET_LOOKS = 2;
+const LOOK_EVERY_MS = 1;
+/** The socket with which it listens. */
+const SOCKETS_WITHOUT_CLIENTS = 1;
+
+export interface HeldPortState {
+  /** The descriptor of the socket. */
+  socket: number;
+  address: string | null;
+  /** Whether a process accepts connections, or they wait, or they get an answer, or the first one is to be reported. */
+  mode: 'accepted' | 'waits' | 'answers' | 'sleeps';
+  problem: Unavailable;
+  /** The process that the socket was taken from. */
+  servedBy: { pid: number; startTime: number } | null;
+  /** Whether its database sleeps when the process has ended. */
+  sleepsNext?: boolean;
+}
+
+export interface HeldPortDeps {
+  libc: Libc;
+  readiness: Readiness;
+}
+
+/** What happens to connections while no process accepts them. */
+export class HeldPort {
+  readonly socket: number;
+  /** Null for a socket of an adopted process. */
+  readonly address: string | null;
+  /** The process that the socket was taken from. */
+  servedBy: { pid: number; startTime: number } | null = null;
+  readonly #deps: HeldPortDeps;
+  readonly #onRing: () => void;
+  #problem = STARTING;
+  #server: Server | null = null;
+  /** Whether the server answers because of the time that connections have waited. */
+  #overdue = false;
+  #deadline: NodeJS.Timeout | null = null;
+  #sleep: 'no' | 'next' | 'now' = 'no';
+  /** Ends the time in which no new connection is let in. */
+  #draining: NodeJS.Timeout | null = null;
+
+  constructor(
+    deps: HeldPortDeps,
+    { socket, address }: { socket: number; address: string | null },
+    onRing: () => void,
+  ) {
+    this.#deps = deps;
+    this.#onRing = onRing;
+    this.socket = socket;
+    this.address = address;
+  }
+
+  get sleeps(): boolean {
+    return this.#sleep !== 'no';
+  }
+
+  state(): HeldPortState {
+    return {
+      socket: this.socket,
+      address: this.address,
+      mode: this.#mode,
+      problem: this.#problem,
+      servedBy: this.servedBy,
+      sleepsNext: this.#sleep === 'next',
+    };
+  }
+
+  get #mode(): HeldPortState['mode'] {
+    if (this.#sleep === 'now') return 'sleeps';
+    if (this.#server) return 'answers';
+    return this.#deadline ? 'waits' : 'accepted';
+  }
+
+  resume({ mode, problem, servedBy, sleepsNext }: HeldPortState): void {
+    this.servedBy = servedBy;
+    this.#sleep = sleepsNext === true ? 'next' : 'no';
+    // The program before may have kept connections out.
+    this.resumeProcess();
+    if (mode === 'sleeps') this.sleep(false);
+    if (mode === 'waits') this.wait();
+    if (mode === 'answers') this.answer(problem);
+  }
+
+  /** Connections wait, at most `MAX_WAIT_MS`. Repeated starts do not prolong that. */
+  wait(): void {
+    if (this.#overdue || this.#deadline) return;
+    this.#stopAnswering();
+    this.#problem = STARTING;
+    this.#deadline = setTimeout(() => {
+      this.#overdue = true;
+      this.#startAnswering();
+    }, MAX_WAIT_MS);
+  }
+
+  sleep(hasProcess: boolean): void {
+    this.#sleep = 'next';
+    if (!hasProcess) this.ended();
+  }
+
+  /** A process starts: the database no longer sleeps. */
+  starts(): void {
+    this.#wake();
+    this.wait();
+  }
+
+  ended(): void {
+    this.resumeProcess();
+    if (this.#sleep === 'no') this.wait();
+    else this.#fallAsleep();
+  }
+
+  #fallAsleep(): void {
+    this.listening();
+    this.#sleep = 'now';
+    deferSilentConnections(this.#deps.libc, this.socket, true);
+    this.#deps.readiness.add(this.socket, () => {
+      this.#wake();
+      this.wait();
+      this.#onRing();
+    });
+  }
+
+  #wake(): void {
+    if (this.#sleep === 'now') {
+      this.#deps.readiness.remove(this.socket);
+      deferSilentConnections(this.#deps.libc, this.socket, false);
+    }
+    this.#sleep = 'no';
+  }
+
+  async drain(pid: number): Promise<boolean> {
+    const { libc } = this.#deps;
+    keepOut(libc, this.socket);
+    this.#draining ??= setTimeout(() => this.resumeProcess(), MAX_DRAIN_MS);
+    const hasClients = () =>
+      hasWaitingConnection(libc, this.socket) || openSockets(pid) !== SOCKETS_WITHOUT_CLIENTS;
+    let quietLooks = 0;
+    for (let look = 0; look < MAX_LOOKS && quietLooks < QUIET_LOOKS; look += 1) {
+      if (look > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      quietLooks = hasClients() ? 0 : quietLooks + 1;
+    }
+    const isQuiet = quietLooks === QUIET_LOOKS;
+    if (!isQuiet) this.resumeProcess();
+    return isQuiet;
+  }
+
+  resumeProcess(): void {
+    if (this.#draining) clearTimeout(this.#draining);
+    this.#draining = null;
+    letIn(this.#deps.libc, this.socket);
+  }
+
+  explain(problem: Unavailable): void {
+    this.#problem = problem;
+  }
+
+  answer(problem: Unavailable): void {
+    this.#wake();
+    this.#problem = problem;
+    this.#clearDeadline();
+    this.#startAnswering();
+  }
+
+  /** A process accepts the connections from now on. */
+  listening(): void {
+    this.#clearDeadline();
+    this.#stopAnswering();
+  }
+
+  close(): void {
+    this.#wake();
+    this.listening();
+    this.resumeProcess();
+    closeSync(this.socket);
+  }
+
+  #clearDeadline(): void {
+    if (this.#deadline) clearTimeout(this.#deadline);
+    this.#deadline = null;
+    this.#overdue = false;
+  }
+
+  #startAnswering(): void {
+    if (this.#server) return;
+    // The server closes its descriptor at its end.
+    const copy = required('fcntl', this.#deps.libc.syscall(SYSCALL.fcntl, this.socket, F_DUPFD_CLOEXEC, 0));
+    this.#server = startUnavailableServer(copy, () => this.#problem);
+  }
+
+  #stopAnswering(): void {
+    if (!this.#server) return;
+    this.#server.close();
+    this.#server = null;
+    // Node has set a shorter one.
+    this.#deps.libc.syscall(SYSCALL.listen, this.socket, BACKLOG);
+  }
+}

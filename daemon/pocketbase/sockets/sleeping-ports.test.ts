@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { type BareInstance, bareInstance } from '../../../test/helpers/bare-instance.ts';
+import { startProber, statusOf } from '../../../test/helpers/status-prober.ts';
+import { until } from '../../../test/helpers/until.ts';
+import type { InstanceProcess } from '../process/process-driver.ts';
+import { transferredBytes } from '../process/procfs.ts';
+
+/** Starts the instance at each ring, as the daemon does. */
+function wakeOnRing(instance: BareInstance): { started: Promise<InstanceProcess>[] } {
+  const started: Promise<InstanceProcess>[] = [];
+  instance.driver.onRing(() => started.push(instance.start()));
+  return { started };
+}
+
+async function running(instance: BareInstance): Promise<InstanceProcess> {
+  const { driver, command } = instance;
+  expect(await driver.hold(command.host, command.port)).toBe(true);
+  const process = await instance.start();
+  await instance.untilReady();
+  return process;
+}
+
+/** Ends a process that has no clients, as the daemon does. */
+async function fallAsleep({ driver, command }: BareInstance, process: InstanceProcess): Promise<void> {
+  await until(() => driver.drain(process, command.port), { what: 'no clients' });
+  expect(await driver.sleep(command)).toBe(true);
+  process.signal('SIGTERM');
+  await process.exited;
+}
+
+it('the first connection wakes a sleeping database, and all are answered', async () => {
+  const instance = await bareInstance();
+  const { started } = wakeOnRing(instance);
+  await fallAsleep(instance, await running(instance));
+  const statuses = await Promise.all(Array.from({ length: 50 }, () => statusOf(instance.command.port)));
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  expect(started).toHaveLength(1);
+});
+
+it('refuses and loses nothing while it falls asleep under requests', async () => {
+  const instance = await bareInstance();
+  const { port } = instance.command;
+  const { started } = wakeOnRing(instance);
+  let process = await running(instance);
+  const prober = startProber(port, 2);
+  for (let round = 1; round <= 5; round += 1) {
+    await fallAsleep(instance, process);
+    process = await until(() => started[round - 1], { what: 'a wake' });
+  }
+  const counts = await prober.stop();
+  expect([...counts.keys()]).toEqual([200]);
+});
+
+it('a process with a client does not fall asleep', async () => {
+  const instance = await bareInstance();
+  const { driver, command } = instance;
+  const process = await running(instance);
+  const client = connect(command.port, command.host);
+  onTestFinished(() => void client.destroy());
+  await once(client, 'connect');
+  await until(async () => !(await driver.drain(process, command.port)), { what: 'the client to be seen' });
+  expect(await statusOf(command.port)).toBe(200);
+  client.destroy();
+  await fallAsleep(instance, process);
+});
+
+it('a connection without a request wakes nothing', async () => {
+  const instance = await bareInstance();
+  const { started } = wakeOnRing(instance);
+  await fallAsleep(instance, await running(instance));
+  const silent = connect(instance.command.port, instance.command.host);
+  onTestFinished(() => void silent.destroy());
+  await once(silent, 'connect');
+  // The next one comes after it.
+  expect(started).toHaveLength(0);
+  expect(await statusOf(instance.command.port)).toBe(200);
+  expect(started).toHaveLength(1);
+});
+
+it('an idle process reads and writes next to nothing, a request does', async () => {
+  const instance = await bareInstance();
+  const { pid } = await running(instance);
+  const before = transferredBytes(pid) ?? 0;
+  expect(await statusOf(instance.command.port)).toBe(200);
+  await until(() => (transferredBytes(pid) ?? 0) - before > 250, { what: 'the request to be counted' });
+});
