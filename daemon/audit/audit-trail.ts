@@ -9,7 +9,7 @@ import type { EventBus } from '../events/bus.ts';
 import type { AuditArchive } from './archive/audit-archive.ts';
 import { type AuditHead, EMPTY_CHAIN, linkEntry } from './audit-chain.ts';
 import { type AuditRepository, toEntry } from './audit-repository.ts';
-import { StrangerEntries } from './stranger-entries.ts';
+import { FailedEntries } from './failed-entries.ts';
 import { verifyAudit } from './verify-audit.ts';
 import { WaitingEntries } from './waiting-entries.ts';
 
@@ -46,7 +46,7 @@ export class AuditTrail {
   readonly #waiting = new WaitingEntries<Waiting>(MAX_WAITING, ({ entry }) => sourceOf(entry));
   /** Entries that are in the table, but not in the head file yet. */
   #written: Waiting[] = [];
-  readonly #strangers = new StrangerEntries();
+  readonly #failed = new FailedEntries();
   #head: AuditHead | null = null;
   /** Not raw bytes: Node would convert them for every row, which takes six times as long as the hash. */
   #key: KeyObject | null = null;
@@ -58,7 +58,7 @@ export class AuditTrail {
 
   /** Resolves when the entry is stored, or after a timeout; then storing is retried in the background. */
   async record(attempted: NewAuditEntry): Promise<void> {
-    const entry = this.#limitStrangers(attempted);
+    const entry = this.#limitFailures(attempted);
     if (entry === null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const at = this.#deps.clock.now().toISOString();
@@ -78,9 +78,9 @@ export class AuditTrail {
   }
 
   /** Null for an entry that is only counted. */
-  #limitStrangers(entry: NewAuditEntry): NewAuditEntry | null {
-    if (entry.actor_kind !== 'anonymous' || entry.outcome === 'ok') return entry;
-    const omitted = this.#strangers.take(this.#deps.clock.now());
+  #limitFailures(entry: NewAuditEntry): NewAuditEntry | null {
+    if (entry.outcome === 'ok') return entry;
+    const omitted = this.#failed.take(entry, this.#deps.clock.now());
     if (omitted === null || omitted === 0) return omitted === null ? null : entry;
     return { ...entry, detail: JSON.stringify({ ...JSON.parse(entry.detail), omitted_before: omitted }) };
   }

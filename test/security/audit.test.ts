@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { MAX_PER_MINUTE } from '../../daemon/audit/stranger-entries.ts';
+import { MAX_PER_ACCOUNT, MAX_PER_MINUTE } from '../../daemon/audit/failed-entries.ts';
 import type { AuditEntry, AuditVerification } from '../../shared/api/audit.ts';
 import type { Page } from '../../shared/api/contract/page.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
@@ -259,6 +259,34 @@ describe('the audit log', () => {
     const items = JSON.parse((await fathomd('audit', 'list', '--json')).stdout) as AuditEntry[];
     expect(items.map(({ action }) => action)).toContain('audit.head-missing');
   });
+});
+
+it('an account whose requests fail fills the log only slowly, and does not hide those of others', async () => {
+  const other = await deployment();
+  await other.start();
+  const { body } = await call<{ token: string }>('POST', `${other.url}/api/v1/auth/login`, {
+    body: { email: other.admin.email, password: other.admin.password },
+  });
+  const viewer = await signUp(other.url, 'viewer@example.com');
+  await call('PATCH', `${other.url}/api/v1/users/${viewer.user.id}`, {
+    token: body.token,
+    body: { role: 'viewer' },
+  });
+  const { token } = await signIn(other.url, 'viewer@example.com');
+  const attempts = 2 * MAX_PER_ACCOUNT;
+  for (let at = 0; at < attempts; at += 1) {
+    const { status } = await call('DELETE', `${other.url}/api/v1/users/${viewer.user.id}`, { token });
+    expect(status).toBe(403);
+  }
+  const ann = await signUp(other.url, 'ann@example.com');
+  await call('DELETE', `${other.url}/api/v1/users/${viewer.user.id}`, { token: ann.token });
+  const refused = (await other.client.audit.all({ action: 'user.delete' })).filter(
+    ({ outcome }) => outcome === 'refused',
+  );
+  const ofViewer = refused.filter(({ actor }) => actor === viewer.user.id);
+  const minutes = new Set(ofViewer.map(({ at }) => at.slice(0, 16))).size;
+  expect(ofViewer.length).toBeLessThanOrEqual(minutes * MAX_PER_ACCOUNT);
+  expect(refused.filter(({ actor }) => actor === ann.user.id)).toHaveLength(1);
 });
 
 it('strangers who fail to sign in fill the log only slowly, and what is left out is counted', async () => {
