@@ -63,6 +63,21 @@ export function isInTrouble({
   return phase === 'failed' || phase === 'unresponsive' || reason !== null;
 }
 
+/** Reasons for which the daemon lets an instance sleep. */
+const SLEEP_REASONS: ReadonlySet<PhaseReasonCode> = new Set(['idle', 'awake_limit', 'host_memory']);
+
+/** Whether connections reach the instance, at once or after it has fallen asleep and was woken. */
+export function isAvailable({
+  phase,
+  reason,
+}: {
+  phase: InstancePhase;
+  reason: { code: PhaseReasonCode } | null;
+}): boolean {
+  if (phase === 'stopping') return reason !== null && SLEEP_REASONS.has(reason.code);
+  return phase === 'running' || phase === 'asleep' || phase === 'waking';
+}
+
 /** The four states of the lifecycle API, kept for existing clients. */
 export const LIFECYCLE_STATUSES = ['Starting', 'Running', 'Failed', 'Stopped'] as const;
 

@@ -27,7 +27,7 @@ export const LIMITS = {
   sessions: { about: 'Sessions of the user', unit: null, min: 1 },
   streams: { about: 'Open streams of the user', unit: null, min: 0 },
   restarts_per_hour: {
-    about: 'Starts, stops and restarts of the database by the user in an hour',
+    about: 'Starts, stops, restarts, sleeps and wakes of the database by the user in an hour',
     unit: null,
     min: 0,
   },

@@ -44,7 +44,23 @@ export class DatabaseLifecycle {
     await this.#deps.template.refresh();
     if (entry.runner.state.phase === 'running' && lacksMigrations(entry.runner.state.reason))
       return this.#deps.fleet.restart(name);
+    if (entry.runner.state.phase === 'asleep') return this.#deps.fleet.wake(name, 'command');
     return this.#deps.fleet.start(name, options);
+  }
+
+  /** @throws FathomError `conflict` when it has open connections, or does not run */
+  async sleep(name: string): Promise<Instance> {
+    this.#getAvailable(name);
+    const message = 'asleep, as requested; the next request wakes it';
+    return this.#deps.fleet.sleep(name, { code: 'requested', message });
+  }
+
+  /** @throws FathomError `conflict` when it is stopped, `instance.failed` with the reason when it does not start */
+  async wake(name: string): Promise<Instance> {
+    const { row } = this.#getAvailable(name);
+    if (row.desired === 'stopped')
+      throw new FathomError('conflict', `${name} is stopped; run 'fathomd databases start ${name}'`);
+    return this.#deps.fleet.wake(name, 'command');
   }
 
   async stop(name: string): Promise<Instance> {

@@ -20,6 +20,9 @@ const PUBLIC_DETAILS: Partial<Record<ErrorCode, string>> = {
   internal: `The request failed. ${LATER}`,
 };
 
+/** Reasons whose messages say nothing about the host. */
+const PUBLIC_REASONS: ReadonlySet<PhaseReason['code']> = new Set(['requested', 'idle']);
+
 /** Whether the caller may see details of the host. */
 function isOperator(caller: Caller | null): boolean {
   return seesAll(caller, 'databases.read');
@@ -43,6 +46,6 @@ export function redactEvent(caller: Caller | null, event: FleetEvent): FleetEven
 
 /** Hides the message, which may contain output of the process. */
 export function redactReason(caller: Caller | null, reason: PhaseReason | null): PhaseReason | null {
-  if (reason === null || reason.code === 'requested' || isOperator(caller)) return reason;
+  if (reason === null || PUBLIC_REASONS.has(reason.code) || isOperator(caller)) return reason;
   return { code: reason.code, message: 'an administrator sees the cause' };
 }

@@ -242,6 +242,7 @@ export async function createServices({
     config,
     controlPlane: { url: globalUrl, hookToken },
     catalog,
+    fleet,
     provisioner: databases.provisioner,
     masterKeys,
     seal,

@@ -1,5 +1,6 @@
 import type { DaemonStatus } from '../../shared/api/daemon.ts';
 import { getFleetHealth, getHealth, getMetrics, getReadiness, getStatus } from '../../shared/api/daemon.ts';
+import { isAvailable } from '../../shared/instance.ts';
 import { PERMISSION_NAMES } from '../accounts/permissions.ts';
 import type { Losses } from '../base/log/log-sink.ts';
 import { seesAll } from '../http/caller.ts';
@@ -9,6 +10,7 @@ import { readProcess } from '../metrics/process-reading.ts';
 import type { QueueStatsDeps } from '../queue/queue-stats.ts';
 import { missingInstance, readQueueStats } from '../queue/queue-stats.ts';
 import type { Monitor } from '../supervisor/health/monitor.ts';
+import type { InstanceState } from '../supervisor/instance-state.ts';
 
 export interface StatusRoutesDeps extends QueueStatsDeps {
   status: () => Promise<Omit<DaemonStatus, 'permissions'>>;
@@ -45,12 +47,14 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
   serve(app, getFleetHealth, () => {
     // Public, so no views are built.
     const instances = fleet.runners(({ spec }) => spec.kind === 'user');
-    const running = instances.filter(({ state }) => state.phase === 'running').length;
-    const wanted = instances.filter(({ state }) => state.observed.desired === 'running').length;
+    const countWith = (is: (state: InstanceState) => boolean) =>
+      instances.filter(({ state }) => is(state)).length;
+    const missing = countWith((state) => state.observed.desired === 'running' && !isAvailable(state));
     return {
-      status: running >= wanted ? ('ok' as const) : ('degraded' as const),
+      status: missing === 0 ? ('ok' as const) : ('degraded' as const),
       total_instances: instances.length,
-      running_instances: running,
+      running_instances: countWith(({ phase }) => phase === 'running'),
+      asleep_instances: countWith(({ phase }) => phase === 'asleep'),
       timestamp: clock.now().toISOString(),
     };
   });

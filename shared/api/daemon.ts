@@ -216,7 +216,8 @@ export const getFleetHealth = endpoint({
   path: '/health/pb',
   tag,
   summary: 'Check that the instances run',
-  description: '`degraded` while an instance does not run that should.',
+  description:
+    '`degraded` while an instance does not run that should. A sleeping instance is available: the next request wakes it.',
   permission: 'public',
   responses: {
     200: {
@@ -225,12 +226,21 @@ export const getFleetHealth = endpoint({
         .object({
           status: z.enum(['ok', 'degraded']),
           total_instances: z.int(),
-          running_instances: z.int(),
+          running_instances: z.int().describe('Number of instances with a process that answers.'),
+          asleep_instances: z.int().describe('Number of instances that the next request wakes.'),
           timestamp: time,
         })
         .meta({
           id: 'FleetHealth',
-          examples: [{ status: 'ok', total_instances: 3, running_instances: 3, timestamp: EXAMPLE_TIME }],
+          examples: [
+            {
+              status: 'ok',
+              total_instances: 3,
+              running_instances: 2,
+              asleep_instances: 1,
+              timestamp: EXAMPLE_TIME,
+            },
+          ],
         }),
     },
   },

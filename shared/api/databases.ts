@@ -96,6 +96,29 @@ export const restartDatabase = endpoint({
   errors,
 });
 
+export const sleepDatabase = endpoint({
+  ...operation,
+  operationId: 'sleepDatabase',
+  path: '/api/v1/databases/{name}/sleep',
+  summary: 'Let a database sleep',
+  description:
+    'Ends its process. The next connection, sign-in or task wakes it. A database with open connections answers `conflict`.',
+  audit: 'database.sleep',
+  responses: reached,
+  errors,
+});
+
+export const wakeDatabase = endpoint({
+  ...operation,
+  operationId: 'wakeDatabase',
+  path: '/api/v1/databases/{name}/wake',
+  summary: 'Wake a database that sleeps',
+  description: 'Responds when the instance runs. Does nothing to one that runs.',
+  audit: 'database.wake',
+  responses: reached,
+  errors,
+});
+
 const limitMb = z.int().min(0).max(MAX_LIMIT);
 
 const databaseChangeSchema = z
@@ -274,7 +297,7 @@ export const listCollections = endpoint({
   path: '/api/v1/databases/{name}/collections',
   tag,
   summary: 'List the collections of a database',
-  description: 'For administrators. The instance must run.',
+  description: 'For administrators. Wakes a database that sleeps.',
   permission: 'databases.browse',
   params: z.object({ name: databaseName }),
   query: pageQuerySchema.omit({ sort: true }),
@@ -294,7 +317,7 @@ export const listRecords = endpoint({
   path: '/api/v1/databases/{name}/collections/{collection}/records',
   tag,
   summary: 'List the records of a collection',
-  description: 'For administrators. Secrets and hidden fields are left out.',
+  description: 'For administrators. Secrets and hidden fields are left out. Wakes a database that sleeps.',
   permission: 'databases.browse',
   params: z.object({
     name: databaseName,
@@ -320,6 +343,8 @@ export const databases = {
   start: startDatabase,
   stop: stopDatabase,
   restart: restartDatabase,
+  sleep: sleepDatabase,
+  wake: wakeDatabase,
   update: updateDatabase,
   delete: deleteDatabase,
   logs: getDatabaseLogs,

@@ -19,6 +19,8 @@ export const lifecycleInstanceSchema = z
     db_path: z.string(),
     url: z.string(),
     status: z.enum(LIFECYCLE_STATUSES),
+    /** `Stopped` until the next request, which starts it. */
+    asleep: z.literal(true).exactOptional(),
     created_at: z.iso.datetime(),
     last_health_check: z.iso.datetime().nullable(),
   })

@@ -119,7 +119,13 @@ describe('the lifecycle API', () => {
     });
     await post(`/api/users/${bob.user.id}/stop_pb`, admin);
     const health = await call<object>('GET', `${fathom.url}/health/pb`);
-    expect(health.body).toEqual({ status: 'ok', total_instances: 2, running_instances: 1, timestamp: TIME });
+    expect(health.body).toEqual({
+      status: 'ok',
+      total_instances: 2,
+      running_instances: 1,
+      asleep_instances: 0,
+      timestamp: TIME,
+    });
     await post(`/api/users/${bob.user.id}/init_pb`, admin);
   });
 

@@ -28,6 +28,8 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   getDatabase: 'databases show',
   startDatabase: 'databases start',
   stopDatabase: 'databases stop',
+  sleepDatabase: 'databases sleep',
+  wakeDatabase: 'databases wake',
   restartDatabase: 'databases restart',
   deleteDatabase: 'databases delete',
   getDatabaseLogs: 'databases logs',

@@ -53,19 +53,22 @@ export class UserLimits {
     });
   }
 
-  /** Counts a start, stop or restart of a database by its owner. @throws RateLimitedError */
+  /** Counts a start, stop, restart, sleep or wake of a database that its owner requests. @throws RateLimitedError */
   async countRestart(userId: string): Promise<void> {
     const { restarts_per_hour: limit } = await this.of(userId);
     if (limit === null) return;
     if (limit === 0)
       throw new FathomError(
         'limit.reached',
-        'the plan allows no starts, stops and restarts; ask the administrator',
+        'the plan allows no starts, stops, restarts, sleeps and wakes; ask the administrator',
       );
     this.#restarts.resize(limit);
     const waitMs = this.#restarts.waitMs(userId);
     if (waitMs > 0) {
-      throw new RateLimitedError(`your plan allows ${limit} starts, stops and restarts in an hour`, waitMs);
+      throw new RateLimitedError(
+        `your plan allows ${limit} starts, stops, restarts, sleeps and wakes in an hour`,
+        waitMs,
+      );
     }
     this.#restarts.take(userId);
   }

@@ -63,26 +63,27 @@ export interface ActArguments extends ConnectArguments {
 
 /** Sends all requests at once; the daemon orders them. Reports each failure and returns the exit code of the first. */
 export async function actOnDatabases(
-  action: 'start' | 'stop' | 'restart',
+  action: 'start' | 'stop' | 'restart' | 'sleep' | 'wake',
   args: ActArguments,
   context: CliContext,
 ): Promise<number> {
   const client = connect(args, context);
   const { databases } = client;
+  const isStart = action !== 'stop' && action !== 'sleep';
   const act = (name: string): Promise<Instance> => databases[action](name);
   const [only, ...others] = args.name;
   if (only !== undefined && others.length === 0) {
     const instance = await act(only);
     if (args.json) printJson(context, instance);
     else printState(instance, context);
-    if (action !== 'stop') await warnOfRefusedMigrations(client, context);
+    if (isStart) await warnOfRefusedMigrations(client, context);
     return 0;
   }
   const outcomes = await Promise.allSettled(args.name.map(act));
   const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   if (args.json) printJson(context, done);
   else for (const instance of done) printState(instance, context);
-  if (action !== 'stop') await warnOfRefusedMigrations(client, context);
+  if (isStart) await warnOfRefusedMigrations(client, context);
   const command = { words: ['databases', action], positionals: { name: {} } } as const;
   const codes = outcomes.flatMap((outcome, index) => {
     if (outcome.status === 'fulfilled') return [];

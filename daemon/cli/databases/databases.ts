@@ -158,6 +158,26 @@ export const databaseCommands = [
     },
   }),
   command({
+    words: ['databases', 'sleep'],
+    summary: 'End the processes of databases until the next request',
+    positionals: NAMES,
+    options: COMMON,
+    async run(args, context) {
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('sleep', args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'wake'],
+    summary: 'Start databases that sleep and wait until they run',
+    positionals: NAMES,
+    options: COMMON,
+    async run(args, context) {
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('wake', args, context);
+    },
+  }),
+  command({
     words: ['databases', 'delete'],
     summary: 'Delete a database with all its data; asks for the name, or reads it from stdin',
     positionals: NAME,

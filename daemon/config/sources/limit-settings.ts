@@ -81,7 +81,8 @@ export const USER_LIMIT_SETTINGS = {
   STREAMS_PER_USER: { ...LIMIT, about: 'Open streams of a user.', default: 20 },
   RESTARTS_PER_HOUR: {
     ...LIMIT,
-    about: 'Starts, stops and restarts of a database by its owner in an hour.',
+    about:
+      'Starts, stops, restarts, sleeps and wakes of a database by its owner in an hour. Requests wake a database without a limit.',
     default: 60,
   },
   TASKS_PER_USER: { ...LIMIT, about: 'Waiting tasks of a user in the queue.', default: 1000 },

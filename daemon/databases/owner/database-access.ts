@@ -1,13 +1,15 @@
 import type { DatabaseAccess, DatabaseSummary, Session } from '../../../shared/api/accounts/auth.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { lifecycleStatus } from '../../../shared/instance.ts';
+import { type InstancePhase, lifecycleStatus } from '../../../shared/instance.ts';
 import type { Plans } from '../../accounts/plans/plans.ts';
 import type { Origin, SessionRepository } from '../../accounts/sessions/session-repository.ts';
 import type { IssuedSession, Sessions } from '../../accounts/sessions/sessions.ts';
 import type { User } from '../../accounts/user-repository.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
+import type { Fleet } from '../../supervisor/fleet.ts';
 import type { CatalogEntry } from '../catalog.ts';
+import { ensureAwake } from '../instance-client.ts';
 import type { Provisioner } from '../provisioning/provisioner.ts';
 import { signOwnerToken, type TokenLimit } from './owner-access.ts';
 import type { OwnerSync } from './owner-sync.ts';
@@ -15,13 +17,18 @@ import type { OwnerSync } from './owner-sync.ts';
 /** How long a sign-in waits for a starting database before it responds with the current status. */
 const START_TIMEOUT_MS = 15_000;
 
+/** Phases in which a sign-in does not wait. */
+const START_ENDED: ReadonlySet<InstancePhase> = new Set(['running', 'asleep', 'failed', 'backing_off']);
+
 function summarizeDatabase({ runner }: CatalogEntry): DatabaseSummary {
   const { name, url, port, phase } = runner.state.view();
-  return { name, url, port, status: lifecycleStatus(phase) };
+  const asleep = phase === 'asleep' && ({ asleep: true } as const);
+  return { name, url, port, status: lifecycleStatus(phase), ...asleep };
 }
 
 export interface DatabaseAccessDeps {
   provisioner: Provisioner;
+  fleet: Fleet;
   sessions: Sessions;
   sessionRepository: SessionRepository;
   plans: Plans;
@@ -38,13 +45,13 @@ const AWAITING_VERIFICATION: DatabaseSummary = {
   status: 'awaiting_verification',
 };
 
-/** Describes the database of a user, as `ensureDatabase`; null for roles without a database. */
+/** Describes the database of a user, as `ensureDatabase` without a wake; null for roles without a database. */
 export async function summarizeOwnDatabase(
   user: User,
   deps: DatabaseAccessDeps,
 ): Promise<DatabaseSummary | null> {
   if (user.role !== 'user') return null;
-  const entry = await ensureUnlessUnverified(user, deps);
+  const entry = await ensureUnlessUnverified(user, deps, { wakes: false });
   return entry === null ? AWAITING_VERIFICATION : summarizeDatabase(entry);
 }
 
@@ -52,26 +59,31 @@ export async function summarizeOwnDatabase(
 async function ensureUnlessUnverified(
   user: { id: string; email: string },
   deps: DatabaseAccessDeps,
+  options: { wakes: boolean },
 ): Promise<CatalogEntry | null> {
   try {
-    return await ensureDatabase(user, deps);
+    return await ensureDatabase(user, deps, options);
   } catch (error) {
     if (error instanceof FathomError && error.code === 'address.unverified') return null;
     throw error;
   }
 }
 
-/** Returns the user's database. Provisions it if there is none, and waits while it is starting. */
+/**
+ * Returns the user's database. Provisions it if there is none, and waits while it is starting.
+ *
+ * @param wakes whether a database that sleeps starts
+ */
 async function ensureDatabase(
   user: { id: string; email: string },
   deps: DatabaseAccessDeps,
+  { wakes }: { wakes: boolean },
 ): Promise<CatalogEntry> {
   const entry = await deps.provisioner.ensure(user);
   const { state } = entry.runner;
-  await state.until(
-    () => state.observed.desired === 'stopped' || ['running', 'failed', 'backing_off'].includes(state.phase),
-    AbortSignal.timeout(START_TIMEOUT_MS),
-  );
+  const signal = AbortSignal.timeout(START_TIMEOUT_MS);
+  if (wakes) await ensureAwake(entry, deps.fleet, 'sign_in', START_TIMEOUT_MS);
+  await state.until(() => state.observed.desired === 'stopped' || START_ENDED.has(state.phase), signal);
   return entry;
 }
 
@@ -96,14 +108,14 @@ export async function describeSession(
   };
 }
 
-/** Returns the user's database, as `ensureDatabase`, with a token of its owner. */
+/** Returns the user's database, as `ensureDatabase` with a wake, with a token of its owner. */
 export async function openDatabase(
   user: { id: string; email: string },
   limit: TokenLimit | null,
   deps: DatabaseAccessDeps,
 ): Promise<DatabaseAccess> {
   const sinceMs = deps.clock.monotonic();
-  const entry = await ensureUnlessUnverified(user, deps);
+  const entry = await ensureUnlessUnverified(user, deps, { wakes: true });
   if (entry === null) return { ...AWAITING_VERIFICATION, token: null };
   const token = await createOwnerToken(entry, { limit, sinceMs }, deps);
   const summary = summarizeDatabase(entry);

@@ -6,9 +6,11 @@ import {
   getDatabaseMetrics,
   listDatabases,
   restartDatabase,
+  sleepDatabase,
   startDatabase,
   stopDatabase,
   updateDatabase,
+  wakeDatabase,
 } from '../../../shared/api/databases.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { FathomError } from '../../../shared/errors.ts';
@@ -53,14 +55,22 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
     return redactInstance(request.caller, fleet.get(request.params.name).state.view());
   });
 
-  type Operation = typeof startDatabase | typeof stopDatabase | typeof restartDatabase;
+  type Operation =
+    | typeof startDatabase
+    | typeof stopDatabase
+    | typeof restartDatabase
+    | typeof sleepDatabase
+    | typeof wakeDatabase;
   const operate = (operation: Operation, run: (name: string) => Promise<Instance>) => {
     serve(app, operation, async (request) => {
       const { name } = request.params;
       requireAccess(request, name);
       if (name === GLOBAL && operation !== restartDatabase) {
         const remedy = "'fathomd databases restart global' restarts it";
-        throw new FathomError('conflict', `the global database starts and stops with the daemon; ${remedy}`);
+        throw new FathomError(
+          'conflict',
+          `the global database starts and stops with the daemon, and never sleeps; ${remedy}`,
+        );
       }
       await countOwnRestart(request, userLimits);
       return redactInstance(request.caller, await run(name));
@@ -71,6 +81,8 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   operate(stopDatabase, (name) => lifecycle.stop(name));
   // The global instance can be restarted, but not stopped.
   operate(restartDatabase, (name) => (name === GLOBAL ? fleet.restart(GLOBAL) : lifecycle.restart(name)));
+  operate(sleepDatabase, (name) => lifecycle.sleep(name));
+  operate(wakeDatabase, (name) => lifecycle.wake(name));
 
   serve(app, updateDatabase, async (request) => {
     const instance = await lifecycle.configure(request.params.name, request.body);

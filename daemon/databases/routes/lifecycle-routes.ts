@@ -92,6 +92,7 @@ function toLifecycle({ row, runner }: CatalogEntry): LifecycleInstance {
     db_path: view.db_path,
     url: view.url ?? '',
     status: lifecycleStatus(view.phase),
+    ...(view.phase === 'asleep' && { asleep: true as const }),
     created_at: view.created_at,
     last_health_check: view.probe?.at ?? null,
   };

@@ -3,18 +3,26 @@ import { FathomError } from '../../../shared/errors.ts';
 import { connectHost, urlHost } from '../../../shared/host.ts';
 import type { Config } from '../../config/config.ts';
 import type { Catalog } from '../../databases/catalog.ts';
+import { ensureAwake } from '../../databases/instance-client.ts';
 import type { Provisioner } from '../../databases/provisioning/provisioner.ts';
 import type { EventBus } from '../../events/bus.ts';
+import type { Fleet } from '../../supervisor/fleet.ts';
 import { handlerConfinement } from '../handler-confinement.ts';
 import { Queue, type QueueOptions } from '../queue.ts';
 import type { TaskHost } from './prepare.ts';
 
 /** Gives tasks access to the databases of this daemon. `host` is the address of user instances. */
-function createDaemonHost(deps: { catalog: Catalog; provisioner: Provisioner; host: string }): TaskHost {
+function createDaemonHost(deps: {
+  catalog: Catalog;
+  fleet: Pick<Fleet, 'wake'>;
+  provisioner: Provisioner;
+  host: string;
+}): TaskHost {
   return {
     async databaseOf(userId) {
       const entry = deps.catalog.findByUser(userId);
       if (!entry) throw new FathomError('not_found', `the user '${userId}' has no database`);
+      await ensureAwake(entry, deps.fleet, 'task');
       const { name, phase, port } = entry.runner.state.view();
       if (phase !== 'running' || port === null) {
         throw new FathomError(
@@ -41,6 +49,7 @@ export function createDaemonQueue({
   config,
   bus,
   catalog,
+  fleet,
   provisioner,
   extraTargets = [],
   ...options
@@ -48,6 +57,7 @@ export function createDaemonQueue({
   config: Config;
   bus: EventBus;
   catalog: Catalog;
+  fleet: Fleet;
   provisioner: Provisioner;
   /** More targets, in addition to QUEUE_ALLOWED_TARGETS. */
   extraTargets?: readonly string[];
@@ -56,7 +66,7 @@ export function createDaemonQueue({
   return new Queue({
     ...options,
     random: Math.random,
-    host: createDaemonHost({ catalog, provisioner, host }),
+    host: createDaemonHost({ catalog, fleet, provisioner, host }),
     tasksDir: config.tasksDir,
     confinement: handlerConfinement(config),
     allowedTargets: [...config.worker.allowedTargets, ...extraTargets],

@@ -56,6 +56,10 @@ export const databaseSummarySchema = z
     status: z.enum([...LIFECYCLE_STATUSES, 'awaiting_verification']).meta({
       description: '`awaiting_verification`: the database is created after the e-mail address is proved.',
     }),
+    asleep: z
+      .literal(true)
+      .exactOptional()
+      .meta({ description: 'The database is `Stopped` until the next request at its URL, which starts it.' }),
   })
   .meta({ id: 'DatabaseSummary', examples: [EXAMPLE_SUMMARY] });
 
