@@ -6,6 +6,7 @@ import type { Instance } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { lacksMigrations } from '../../shared/reasons.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
+import { removeTree } from '../base/files/remove-tree.ts';
 import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -14,7 +15,7 @@ import type { DatabaseRepository } from './database-repository.ts';
 import { STAGING_PREFIX } from './provisioning/clone.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
 import type { TemplateStore } from './provisioning/template.ts';
-import { removeDatabaseDirectory, removeTree } from './remove-directory.ts';
+import { removeDatabaseDirectory } from './remove-directory.ts';
 
 export interface LifecycleDeps {
   catalog: Catalog;

@@ -5,7 +5,8 @@ import { expect, it } from 'vitest';
 import { mayMount, mountOverlay, mountTmpfs } from '../../test/helpers/mounts.ts';
 import { scratch } from '../../test/helpers/scratch.ts';
 import { exists } from '../base/files/dir.ts';
-import { removeDatabaseDirectory, removeTree } from './remove-directory.ts';
+import { removeTree } from '../base/files/remove-tree.ts';
+import { removeDatabaseDirectory } from './remove-directory.ts';
 
 /** A database's directory with a file in `pb_data/storage`. */
 async function fill(directory: string): Promise<void> {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { directoryBytes } from '../../daemon/supervisor/health/sampler.ts';
+import { directoryBytes } from '../../daemon/supervisor/disk/database-usage.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { type Session, signUp } from '../helpers/http-call.ts';

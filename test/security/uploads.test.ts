@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { directoryBytes } from '../../daemon/supervisor/health/sampler.ts';
+import { directoryBytes } from '../../daemon/supervisor/disk/database-usage.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { type Session, signUp } from '../helpers/http-call.ts';
 import { stallUpload } from '../helpers/stalled-upload.ts';

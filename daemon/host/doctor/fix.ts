@@ -1,5 +1,6 @@
-import { chmod, rm } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { messageOf } from '../../../shared/errors.ts';
+import { removeTree } from '../../base/files/remove-tree.ts';
 import type { Finding, Fix } from './finding.ts';
 
 export interface Fixed {
@@ -24,7 +25,7 @@ export async function applyFixes(findings: readonly Finding[]): Promise<Fixed[]>
 
 async function apply(fix: Fix): Promise<void> {
   if (fix.kind === 'chmod') await chmod(fix.path, fix.mode);
-  else await rm(fix.path, { recursive: true, force: true });
+  else await removeTree(fix.path);
 }
 
 export function describeFix(fix: Fix): string {

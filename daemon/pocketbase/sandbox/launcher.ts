@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { Sandbox } from '../../../shared/api/instances.ts';
@@ -38,6 +29,7 @@ import {
   waitForExit,
 } from './run-calls.ts';
 import { SYSCALL, syscallFilter } from './syscall-filter.ts';
+import { prepareDirectories } from './temporary-dir.ts';
 
 /** The variable of a process with the level of its sandbox. */
 export const SANDBOX_VARIABLE = 'FATHOM_SANDBOX';
@@ -163,8 +155,8 @@ export class Launcher {
       calls.push({ name: 'fcntl', number: SYSCALL.fcntl, args: [lock, F_SETFD, 0] });
       const env: Record<string, string> = { ...launch.env, [SANDBOX_VARIABLE]: sandbox.level };
       if (sandbox.level !== 'none') {
-        const temporary = prepareDirectories(request);
-        env['TMPDIR'] = temporary;
+        prepareDirectories(request);
+        env['TMPDIR'] = request.temporaryDir;
         calls.push(...this.#restrictions(memory, sandbox.level, { launch, program, open }));
       } else if (launch.handover) {
         calls.push(noNewPrivileges(), ...launch.handover(memory));
@@ -441,16 +433,6 @@ function tryRestriction(libc: Libc, ruleset: number | null): string | null {
   } catch (error) {
     return (error as Error).message;
   }
-}
-
-/** The directory of the data and an empty one for temporary files. Returns the latter. */
-function prepareDirectories({ dataDir, temporaryDir }: SandboxRequest): string {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  mkdirSync(temporaryDir, { recursive: true, mode: 0o700 });
-  for (const name of readdirSync(temporaryDir)) {
-    rmSync(join(temporaryDir, name), { recursive: true, force: true });
-  }
-  return temporaryDir;
 }
 
 function openLock(path: string): number {

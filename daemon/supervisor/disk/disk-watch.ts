@@ -6,10 +6,10 @@ import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { writtenBytes } from '../../pocketbase/process/procfs.ts';
 import type { Fleet } from '../fleet.ts';
-import { databaseUsage } from '../health/sampler.ts';
 import { addHook, hasHook, hookParameters, loadsHook, removeHook } from '../instance-hooks.ts';
 import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
+import { databaseUsage } from './database-usage.ts';
 import {
   type DiskReasons,
   type DiskState,

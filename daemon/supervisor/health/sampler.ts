@@ -1,11 +1,7 @@
-import { existsSync, lstatSync, realpathSync } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import type { Usage } from '../../../shared/api/instances.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { connectionsByLocalPort, processStat, pssBytes } from '../../pocketbase/process/procfs.ts';
-import { linkedDirectories } from '../../pocketbase/sandbox/file-view.ts';
-import { dataDirOf, temporaryDirOf } from '../instance-spec.ts';
+import { databaseUsage } from '../disk/database-usage.ts';
 
 /** Reading the size of a data directory costs more than the rest of a sample, and it changes slowly. */
 const DISK_EVERY_MS = 5 * 60_000;
@@ -135,62 +131,4 @@ export class Sampler {
     if (bytes !== null) this.#disk.set(name, { bytes, atMs });
     return bytes;
   }
-}
-
-/** Disk usage in bytes of a directory and everything below. A file with hard links counts in equal parts for each link. */
-export async function directoryBytes(directory: string): Promise<number> {
-  return (await directoryUsage(directory)).bytes;
-}
-
-/**
- * The size of a database, without the files of requests in progress: strangers can send some. Includes data that an
- * administrator moved to another disk with a symbolic link.
- */
-export async function databaseUsage(directory: string): Promise<{ bytes: number; entries: number }> {
-  let { bytes, entries } = await directoryUsage(directory, basename(temporaryDirOf(directory)));
-  for (const moved of movedDirectories(directory)) {
-    const there = await directoryUsage(moved);
-    bytes += there.bytes;
-    entries += there.entries;
-  }
-  return { bytes, entries };
-}
-
-function movedDirectories(directory: string): string[] {
-  const dataDir = dataDirOf(directory);
-  const isLink = lstatSync(dataDir, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-  const realDataDir = isLink && existsSync(dataDir) ? [realpathSync(dataDir)] : [];
-  return [...realDataDir, ...linkedDirectories({ dataDir, fleetDirectories: [dirname(directory)] })];
-}
-
-/**
- * `directoryBytes`, and the number of files and directories.
- *
- * @param without the name of an entry of `directory` that does not count
- */
-async function directoryUsage(directory: string, without = ''): Promise<{ bytes: number; entries: number }> {
-  let [bytes, entries] = [0, 0];
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    if (entry.name === without) continue;
-    entries += 1;
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) {
-      const below = await directoryUsage(path);
-      bytes += below.bytes;
-      entries += below.entries;
-    } else if (entry.isFile()) {
-      // A file may be removed during the walk.
-      const found = await lstat(path).catch(unlessMissing);
-      if (found === null) continue;
-      const { blocks, nlink } = found;
-      bytes += Math.round((blocks * 512) / Math.max(nlink, 1));
-    }
-  }
-  return { bytes, entries };
-}
-
-/** @throws the error, except for a missing file */
-function unlessMissing(error: unknown): null {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-  throw error;
 }

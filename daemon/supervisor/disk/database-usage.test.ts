@@ -2,7 +2,7 @@ import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
-import { databaseUsage, directoryBytes } from './sampler.ts';
+import { databaseUsage, directoryBytes } from './database-usage.ts';
 
 it('counts no files of requests in progress for the size of a database', async () => {
   const directory = await scratch();
