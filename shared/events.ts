@@ -2,7 +2,7 @@ import type { AuditEntry } from './api/audit.ts';
 import type { DaemonUsage } from './api/daemon.ts';
 import type { Instance, LastExit, Probe, Usage } from './api/instances.ts';
 import type { QueueStats, TaskSummary } from './api/queue.ts';
-import type { InstancePhase } from './instance.ts';
+import type { InstancePhase, WakeCause } from './instance.ts';
 
 /** Everything that can happen in the fleet. The stream, the metrics and the console read these events. */
 export type FleetEvent =
@@ -39,11 +39,6 @@ export type FleetEvent =
   | { kind: 'audit.entry'; entry: AuditEntry }
   /** One line that an instance printed. */
   | { kind: 'log.line'; name: string; line: LogLine };
-
-/** What wakes a sleeping database. */
-export const WAKE_CAUSES = ['connection', 'sign_in', 'task', 'schedule', 'backup', 'command'] as const;
-
-export type WakeCause = (typeof WAKE_CAUSES)[number];
 
 export interface LogLine {
   /** When the daemon read the line. For older lines: the timestamp that PocketBase wrote on it or on a line before. */

@@ -46,8 +46,16 @@ export function canTransition(from: InstancePhase, to: InstancePhase): boolean {
   return PHASE_TRANSITIONS[from].includes(to);
 }
 
+/** What wakes a sleeping database. */
+export const WAKE_CAUSES = ['connection', 'sign_in', 'task', 'schedule', 'backup', 'command'] as const;
+
+export type WakeCause = (typeof WAKE_CAUSES)[number];
+
 export const ENDED_BY = ['request', 'fathomd'] as const;
 export type EndedBy = (typeof ENDED_BY)[number] | null;
+
+/** Reasons for which the daemon lets an instance sleep. */
+const SLEEP_REASONS: ReadonlySet<PhaseReasonCode> = new Set(['idle', 'awake_limit', 'host_memory']);
 
 /** Whether an instance should run but does not work as it should, for example because its disk is full. */
 export function isInTrouble({
@@ -60,11 +68,9 @@ export function isInTrouble({
   reason: { code: PhaseReasonCode } | null;
 }): boolean {
   if (desired !== 'running' || phase === 'asleep' || reason?.code === 'requested') return false;
+  if (reason !== null && SLEEP_REASONS.has(reason.code)) return false;
   return phase === 'failed' || phase === 'unresponsive' || reason !== null;
 }
-
-/** Reasons for which the daemon lets an instance sleep. */
-const SLEEP_REASONS: ReadonlySet<PhaseReasonCode> = new Set(['idle', 'awake_limit', 'host_memory']);
 
 /** Whether connections reach the instance, at once or after it has fallen asleep and was woken. */
 export function isAvailable({

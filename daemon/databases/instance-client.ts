@@ -1,8 +1,7 @@
 import PocketBase from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
-import type { WakeCause } from '../../shared/events.ts';
 import { connectAddress } from '../../shared/host.ts';
-import type { InstancePhase } from '../../shared/instance.ts';
+import type { InstancePhase, WakeCause } from '../../shared/instance.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { CatalogEntry } from './catalog.ts';
 

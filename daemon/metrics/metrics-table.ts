@@ -54,6 +54,18 @@ export const METRICS = {
     labels: ['kind'],
     series: '26',
   },
+  fathom_wakes_total: {
+    type: 'counter',
+    help: 'Wakes of sleeping databases, by what woke them',
+    labels: ['by'],
+    series: '6',
+  },
+  fathom_wake_seconds: {
+    type: 'histogram',
+    help: 'Time from the first request at a sleeping database until its instance ran',
+    labels: [],
+    series: '13',
+  },
   fathom_provision_duration_seconds: {
     type: 'histogram',
     help: 'Time to create a database for a user',
@@ -156,7 +168,7 @@ export const METRICS = {
 
   fathom_instance_up: {
     type: 'gauge',
-    help: '1 while the instance runs and answers',
+    help: '1 while the instance runs and answers; absent while it sleeps or wakes',
     ...OF_DATABASE,
   },
   fathom_instance_desired: {
@@ -183,7 +195,7 @@ export const METRICS = {
   },
   fathom_instance_pss_bytes: {
     type: 'gauge',
-    help: 'Proportional set size: memory, with what instances share counted once over all',
+    help: 'Proportional set size: memory, with what instances share counted once over all; absent without a process',
     ...OF_DATABASE,
   },
   fathom_instance_cpu_usage_ratio: {

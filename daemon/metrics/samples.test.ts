@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
-import type { Instance } from '../../shared/api/instances.ts';
+import type { Instance, Usage } from '../../shared/api/instances.ts';
 import { NO_TASKS } from '../../shared/task.ts';
+import { systemClock } from '../base/time/clock.ts';
 import { EventBus } from '../events/bus.ts';
 import { Activity } from './activity.ts';
 import { METRIC_NAMES, specOf } from './metrics-table.ts';
 import { renderMetrics } from './render.ts';
 import { type Reading, samplesOf } from './samples.ts';
+import { Wakes } from './wakes.ts';
 
 const bus = new EventBus((error) => {
   throw error;
@@ -44,6 +46,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
       maxFiles: Number.POSITIVE_INFINITY,
     },
     activity: new Activity(bus),
+    wakes: new Wakes(bus, systemClock),
     ...changes,
   };
 }
@@ -66,6 +69,36 @@ it('distinguishes a stopped database from one in trouble', () => {
     'unresponsive',
   ]);
   expect(samplesOf('fathom_instances_in_trouble', now)).toEqual([{ labels: {}, value: 2 }]);
+});
+
+it('does not count a database that sleeps as down or in trouble', () => {
+  const reason = { code: 'idle' as const, message: '' };
+  const now = reading({
+    instances: [
+      instance({ name: 'asleep', phase: 'asleep', reason }),
+      instance({ name: 'falling', phase: 'stopping', reason }),
+      instance({ name: 'waking', phase: 'waking' }),
+      instance({ name: 'awake' }),
+    ],
+  });
+  expect(samplesOf('fathom_instance_up', now).map(({ labels }) => labels['database'])).toEqual(['awake']);
+  expect(samplesOf('fathom_instance_trouble', now)).toEqual([]);
+  expect(samplesOf('fathom_instances', now)).toContainEqual({ labels: { phase: 'asleep' }, value: 1 });
+});
+
+it('shows no memory and no probe of a process that has ended', () => {
+  const usage = { pss_bytes: 7_000_000, cpu_percent: 1, open_connections: 0, disk_bytes: 5 } as Usage;
+  const probe = { at: '', ok: true, latency_ms: 2, error: null };
+  const of = (name: Parameters<typeof samplesOf>[0], pid: number | null) =>
+    samplesOf(name, reading({ instances: [instance({ name: 'x', pid, usage, probe })] })).length;
+  for (const name of [
+    'fathom_instance_pss_bytes',
+    'fathom_instance_cpu_usage_ratio',
+    'fathom_instance_open_connections',
+    'fathom_instance_probe_duration_seconds',
+  ] as const)
+    expect([of(name, 4711), of(name, null)], name).toEqual([1, 0]);
+  expect(of('fathom_instance_disk_bytes', null)).toBe(1);
 });
 
 it('leaves out values that cannot be read', () => {

@@ -1,11 +1,12 @@
 import type { DaemonUsage } from '../../shared/api/daemon.ts';
-import type { Instance } from '../../shared/api/instances.ts';
+import type { Instance, Usage } from '../../shared/api/instances.ts';
 import type { QueueStats } from '../../shared/api/queue.ts';
-import { INSTANCE_PHASES, isInTrouble } from '../../shared/instance.ts';
+import { INSTANCE_PHASES, isAvailable, isInTrouble } from '../../shared/instance.ts';
 import { TASK_STATUSES } from '../../shared/task.ts';
 import type { Histogram } from '../base/tally.ts';
 import type { Activity } from './activity.ts';
 import { type MetricName, specOf } from './metrics-table.ts';
+import type { Wakes } from './wakes.ts';
 
 /** The values of one scrape. */
 export interface Reading {
@@ -20,6 +21,7 @@ export interface Reading {
   droppedLogLines: number;
   process: ProcessReading;
   activity: Activity;
+  wakes: Wakes;
 }
 
 /** Values of the daemon's own process. */
@@ -59,6 +61,8 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_instances_in_trouble: ({ instances }) => one(count(instances, isInTrouble)),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
+  fathom_wakes_total: ({ wakes }) => wakes.counts.entries(),
+  fathom_wake_seconds: ({ wakes }) => wakes.durations.entries(),
   fathom_provision_duration_seconds: ({ activity }) => activity.provisions.entries(),
   fathom_http_requests_total: ({ activity }) => activity.httpRequests.entries(),
   fathom_http_request_duration_seconds: ({ activity }) => activity.httpDurations.entries(),
@@ -79,7 +83,10 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_disk_free_bytes: ({ usage }) => one(usage && usage.disk_free_bytes),
   fathom_disk_reserve_bytes: ({ usage }) => one(usage && usage.disk_reserve_bytes),
   fathom_writes_held: ({ usage }) => one(usage && Number(usage.writes_held)),
-  fathom_instance_up: each(({ phase }) => Number(phase === 'running')),
+  fathom_instance_up: each((instance) => {
+    if (instance.phase === 'running') return 1;
+    return isAvailable(instance) ? null : 0;
+  }),
   fathom_instance_desired: each(({ desired }) => Number(desired === 'running')),
   fathom_instance_trouble: ({ instances }) =>
     instances
@@ -89,15 +96,18 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_instance_start_time_seconds: each(({ started_at }) =>
     started_at === null ? null : Date.parse(started_at) / 1000,
   ),
-  fathom_instance_pss_bytes: each(({ usage }) => usage?.pss_bytes),
-  fathom_instance_cpu_usage_ratio: each(({ usage }) =>
-    typeof usage?.cpu_percent === 'number' ? usage.cpu_percent / 100 : null,
-  ),
+  fathom_instance_pss_bytes: each((instance) => ofProcess(instance)?.pss_bytes),
+  fathom_instance_cpu_usage_ratio: each((instance) => {
+    const percent = ofProcess(instance)?.cpu_percent;
+    return typeof percent === 'number' ? percent / 100 : null;
+  }),
   fathom_instance_disk_bytes: each(({ usage }) => usage?.disk_bytes),
   fathom_instance_memory_limit_bytes: each(({ limits }) => limits.memory_bytes),
   fathom_instance_disk_limit_bytes: each(({ limits }) => limits.disk_bytes),
-  fathom_instance_open_connections: each(({ usage }) => usage?.open_connections),
-  fathom_instance_probe_duration_seconds: each(({ probe }) => (probe ? probe.latency_ms / 1000 : null)),
+  fathom_instance_open_connections: each((instance) => ofProcess(instance)?.open_connections),
+  fathom_instance_probe_duration_seconds: each(({ pid, probe }) =>
+    probe && pid !== null ? probe.latency_ms / 1000 : null,
+  ),
 };
 
 /** Returns the series of one metric. */
@@ -132,6 +142,11 @@ function each(value: (instance: Instance) => number | null | undefined): Read {
       const reading = value(instance);
       return typeof reading === 'number' ? [{ labels: [instance.name, instance.kind], value: reading }] : [];
     });
+}
+
+/** Null without a process: the last reading is that of a process that has ended. */
+function ofProcess({ pid, usage }: Instance): Usage | null {
+  return pid === null ? null : usage;
 }
 
 function count(instances: readonly Instance[], is: (instance: Instance) => boolean): number {

@@ -30,6 +30,7 @@ import type { MasterKeys } from '../keys/envelope.ts';
 import { hookTokenOf } from '../keys/hook-token.ts';
 import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
 import { Activity } from '../metrics/activity.ts';
+import { Wakes } from '../metrics/wakes.ts';
 import { cachedKeyUse } from '../pocketbase/data/key-use.ts';
 import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
@@ -123,6 +124,7 @@ export async function createServices({
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
   const activity = new Activity(bus);
+  const wakes = new Wakes(bus, clock);
   const driver = new ChildProcessDriver({
     fleetId: await fleetIdOf(config.dataDir),
     clock,
@@ -287,6 +289,7 @@ export async function createServices({
       sandbox: await driver.sandboxFor(binary.path),
       cgroup: driver.cgroups,
       sockets: await driver.sockets(),
+      wakes: wakes.lastHour,
       log: host.logLosses(),
       proxies: proxiesSeen.sightings,
     };
@@ -331,6 +334,7 @@ export async function createServices({
     signUps,
     status,
     trustedProxies: config.trustedProxies,
+    wakes,
     usageHistory: new UsageHistory({ fleet, bus, clock, log, path: join(config.dataDir, 'usage.db') }),
     userLimits,
     users,

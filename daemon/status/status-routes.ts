@@ -7,6 +7,7 @@ import { seesAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
 import type { Activity } from '../metrics/activity.ts';
 import { readProcess } from '../metrics/process-reading.ts';
+import type { Wakes } from '../metrics/wakes.ts';
 import type { QueueStatsDeps } from '../queue/queue-stats.ts';
 import { missingInstance, readQueueStats } from '../queue/queue-stats.ts';
 import type { Monitor } from '../supervisor/health/monitor.ts';
@@ -16,6 +17,7 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
   status: () => Promise<Omit<DaemonStatus, 'permissions'>>;
   monitor: Monitor;
   activity: Activity;
+  wakes: Wakes;
   logLosses: () => Losses;
   version: string;
   pocketbaseVersion: string;
@@ -28,10 +30,14 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
   /** Returns null when the daemon is ready. */
   const findMissing = () => waitingFor() ?? missingInstance(fleet);
 
-  serve(app, getStatus, async ({ caller }) => ({
-    ...(await deps.status()),
-    permissions: PERMISSION_NAMES.filter((permission) => seesAll(caller, permission)),
-  }));
+  serve(app, getStatus, async ({ caller }) => {
+    const { wakes, ...status } = await deps.status();
+    return {
+      ...status,
+      wakes: { ...wakes, slowest: seesAll(caller, 'databases.read') ? wakes.slowest : [] },
+      permissions: PERMISSION_NAMES.filter((permission) => seesAll(caller, permission)),
+    };
+  });
 
   serve(app, getHealth, () => ({
     status: 'ok' as const,
@@ -74,6 +80,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         droppedLogLines: deps.logLosses().dropped,
         process: await readProcess(),
         activity: deps.activity,
+        wakes: deps.wakes,
       },
       {
         perDatabase: (['metrics.read', 'databases.read'] as const).some((permission) =>

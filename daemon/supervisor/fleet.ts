@@ -1,7 +1,7 @@
 import type { Instance, PhaseReason } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
-import type { FleetEvent, WakeCause } from '../../shared/events.ts';
-import { INSTANCE_PHASES, type InstancePhase } from '../../shared/instance.ts';
+import type { FleetEvent } from '../../shared/events.ts';
+import { INSTANCE_PHASES, type InstancePhase, type WakeCause } from '../../shared/instance.ts';
 import type { HealthSnapshot } from '../../shared/server-frames.ts';
 import type { Logger } from '../base/log/log.ts';
 import { Semaphore } from '../base/semaphore.ts';

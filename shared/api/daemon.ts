@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { INSTANCE_PHASES } from '../instance.ts';
+import { INSTANCE_PHASES, WAKE_CAUSES } from '../instance.ts';
 import { SIGN_UP_MODES } from '../sign-up.ts';
 import { TASK_STATUSES } from '../task.ts';
-import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
-import { countsBy, EXAMPLE_TIME } from './contract/fields.ts';
+import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
+import { countsBy, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { sandboxSchema } from './instances.ts';
 import { taskCountsSchema } from './queue.ts';
 
@@ -65,6 +65,36 @@ const cgroupSchema = z
 
 export type CgroupStatus = z.infer<typeof cgroupSchema>;
 
+const slowWakeSchema = z.object({
+  database: z.string(),
+  at: time,
+  by: z.enum(WAKE_CAUSES),
+  /** From the request until the instance ran. */
+  duration_ms: z.number(),
+});
+
+export type SlowWake = z.infer<typeof slowWakeSchema>;
+
+const recentWakesSchema = z
+  .object({
+    last_hour: z.int().describe('Number of wakes in the last hour.'),
+    slowest: z
+      .array(slowWakeSchema)
+      .describe('The slowest wakes of that hour, slowest first; empty without access to all databases.'),
+  })
+  .meta({
+    id: 'RecentWakes',
+    description: 'Wakes of sleeping databases.',
+    examples: [
+      {
+        last_hour: 34,
+        slowest: [{ database: EXAMPLE_DATABASE, at: EXAMPLE_TIME, by: 'connection', duration_ms: 87 }],
+      },
+    ],
+  });
+
+export type RecentWakes = z.infer<typeof recentWakesSchema>;
+
 const statusSchema = z
   .object({
     version: z.string(),
@@ -113,6 +143,7 @@ const statusSchema = z
         reason: z.string().nullable().describe('Why they are not held; otherwise null.'),
       })
       .describe('Whether the listening sockets of instances stay open while an instance restarts.'),
+    wakes: recentWakesSchema,
     log: z.object({
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
       problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
@@ -153,6 +184,7 @@ const statusSchema = z
         sandbox: { level: 'full', reason: null },
         cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
         sockets: { held: true, reason: null },
+        wakes: exampleOf(recentWakesSchema),
         log: { dropped: 0, problem: null },
         proxies: { trusted: 4, untrusted: null },
         permissions: ['status.read'],

@@ -246,6 +246,7 @@ export class StubDaemon {
       cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
       sockets: { held: true, reason: null },
       log: { dropped: 0, problem: null },
+      wakes: { last_hour: 0, slowest: [] },
       proxies: { trusted: 0, untrusted: null },
       permissions: ['databases.delete'],
       ...this.status,

@@ -144,6 +144,18 @@ describe('a database that sleeps', () => {
     expect((await show()).phase).toBe('asleep');
   });
 
+  it('is counted and measured when it wakes, with its name for those who may see it', async () => {
+    await operate('wake');
+    const text = (await get<string>('/metrics')).body;
+    expect(text).toMatch(/^fathom_wakes_total\{by="command"\} [1-9]/m);
+    expect(text).toMatch(/^fathom_wake_seconds_count [1-9]/m);
+    const { wakes } = await fathom.client.daemon.status();
+    expect(wakes.last_hour).toBeGreaterThan(0);
+    expect(wakes.slowest).toContainEqual(
+      expect.objectContaining({ database: ann.database.name, by: 'command' }),
+    );
+  });
+
   it('runs when its owner has signed in or exchanged a token', async () => {
     const session = await signIn(fathom.url, 'ann@example.com');
     expect(session.database).toMatchObject({ status: 'Running', url: ann.database.url });

@@ -173,9 +173,11 @@ ${here}  - job_name: without-key
     await untilFired('FathomDiskFull');
   });
 
-  it('fires FathomDatabaseDown and FathomInstancesInTrouble, and not for one that was stopped on purpose', async () => {
-    const [down, stopped] = [tenant(0), tenant(1)];
+  it('fires FathomDatabaseDown and FathomInstancesInTrouble, and not for one that was stopped or sleeps', async () => {
+    const [down, stopped, asleep] = [tenant(0), tenant(1), tenant(2)];
     await fathom.client.databases.stop(stopped.name);
+    // Connections of earlier requests may still be open.
+    await until(() => fathom.client.databases.sleep(asleep.name).catch(() => null), { what: 'the sleep' });
     await fathom.client.databases.stop(down.name);
     const data = join(fathom.dataDir, 'user_dbs', down.name, 'pb_data');
     await rename(data, `${data}.away`);
@@ -186,7 +188,9 @@ ${here}  - job_name: without-key
     const [trouble] = await query(`max_over_time(fathom_instance_trouble{database="${down.name}"}[1h])`);
     expect(trouble?.metric).toMatchObject({ reason: 'data_dir_missing' });
     expect(await isFound(`fathom_instance_up{database="${stopped.name}"} == 0`)).toBe(true);
-    expect(await query(`ALERTS{database="${stopped.name}"}`)).toEqual([]);
+    expect(await isFound(`fathom_instance_up{database="${asleep.name}"}`)).toBe(false);
+    for (const { name } of [stopped, asleep]) expect(await query(`ALERTS{database="${name}"}`)).toEqual([]);
+    await fathom.client.databases.wake(asleep.name);
 
     await rename(`${data}.away`, data);
     await fathom.client.databases.start(down.name);

@@ -36,6 +36,7 @@ const status: DaemonStatus = {
   queue: { ...NO_TASKS, pending: 2 },
   queue_paused: false,
   log: { dropped: 0, problem: null },
+  wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
   usage: null,
   sandbox: { level: 'files', reason: 'Linux 5.19' },
@@ -58,6 +59,17 @@ it('shows counts without zeros', () => {
   ]);
 });
 
+const wakesLine = (wakes: DaemonStatus['wakes']) => statusLines({ ...status, wakes })[2];
+
+it('shows wakes of the last hour, and the slowest one where it may be known', () => {
+  const wake = { at: '2024-01-15T00:00:00Z', by: 'connection', duration_ms: 86.6 } as const;
+  const slowest = [{ ...wake, database: 'a' }];
+  expect(wakesLine({ last_hour: 3, slowest })).toBe(
+    'wakes      3 in the last hour, the slowest took 87 ms (a)',
+  );
+  expect(wakesLine({ last_hour: 3, slowest: [] })).toBe('wakes      3 in the last hour');
+});
+
 it('shows what a starting daemon waits for', () => {
   const starting = { ...status, ready: false, waiting_for: 'the global PocketBase', queue: null };
   expect(statusLines(starting)[0]).toEqual(textWith('starting', 'the global PocketBase'));
@@ -75,6 +87,12 @@ describe('problemsOf', () => {
     ['the global PocketBase does not answer', { ...fine, queue: null }, [instance], 1],
     ['an instance failed', fine, [{ ...instance, phase: 'failed' as const }], 1],
     ['one runs on a full disk', fine, [{ ...instance, reason }], 1],
+    [
+      'one sleeps',
+      fine,
+      [{ ...instance, phase: 'asleep', reason: { code: 'idle', message: '' } } as const],
+      0,
+    ],
     ['one is stopped on purpose', fine, [{ ...instance, desired: 'stopped', phase: 'stopped' } as const], 0],
     [
       'one is being restarted',

@@ -51,6 +51,7 @@ export function statusLines(answer: DaemonStatus): string[] {
   const fields: [string, string][] = [
     ['daemon', `${ready} (Fathom ${answer.version}, pid ${answer.pid}, since ${answer.started_at})`],
     ['instances', counted(INSTANCE_PHASES, answer.instances)],
+    ...recentWakes(answer),
     ...signUps(answer),
     ...mailState(answer),
     [
@@ -69,6 +70,17 @@ export function statusLines(answer: DaemonStatus): string[] {
     ...logLosses(answer),
   ];
   return fields.map(([name, value]) => `${name.padEnd(11)}${value}`);
+}
+
+/** Empty without wakes, and for a daemon of an earlier release. */
+function recentWakes({ wakes }: Partial<DaemonStatus>): [string, string][] {
+  if (wakes === undefined || wakes.last_hour === 0) return [];
+  const [slowest] = wakes.slowest;
+  const longest =
+    slowest === undefined
+      ? ''
+      : `, the slowest took ${Math.round(slowest.duration_ms)} ms (${slowest.database})`;
+  return [['wakes', `${wakes.last_hour} in the last hour${longest}`]];
 }
 
 /** Empty for a daemon of an earlier release, which does not report them. */
@@ -110,7 +122,14 @@ function cgroups({ cgroup }: Partial<DaemonStatus>): [string, string][] {
 /** Empty for a daemon of an earlier release. */
 function heldSockets({ sockets }: Partial<DaemonStatus>): [string, string][] {
   if (sockets === undefined) return [];
-  return [['sockets', sockets.held ? 'held while instances restart' : `not held: ${sockets.reason}`]];
+  return [
+    [
+      'sockets',
+      sockets.held
+        ? 'held while instances restart'
+        : `not held, so databases do not sleep: ${sockets.reason}`,
+    ],
+  ];
 }
 
 /** Empty while every line is written, and for a daemon of an earlier release, which does not count lost lines. */
