@@ -320,7 +320,7 @@ function isSpecialFile(path: string): boolean {
 }
 
 /** The first bytes of a file; null when it cannot be read, which other checks report. */
-function headOf(path: string, length: number): Buffer | null {
+export function headOf(path: string, length: number): Buffer | null {
   let file: number;
   try {
     // The open of a named pipe would block the daemon.

@@ -1,4 +1,4 @@
-import { copyFile, rm } from 'node:fs/promises';
+import { constants, copyFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeDirectory } from '../../base/files/dir.ts';
 import type { Clock } from '../../base/time/clock.ts';
@@ -73,8 +73,11 @@ async function restoreWals(files: readonly OpenFile[], dataDir: string): Promise
     const onDisk = fileState(path);
     const database = fileState(join(dataDir, name))?.identity ?? null;
     const isOwn = files.some(({ role, identity }) => role === name && identity === database);
-    if (isOwn && (onDisk === null || onDisk.size === 0)) await copyFile(wal.handle, path);
-    else if (!isOwn && onDisk?.identity === wal.identity) await rm(path);
+    if (isOwn && (onDisk === null || onDisk.size === 0)) {
+      // A named pipe would block the copy, and a link lead to another file.
+      await rm(path, { force: true });
+      await copyFile(wal.handle, path, constants.COPYFILE_EXCL);
+    } else if (!isOwn && onDisk?.identity === wal.identity) await rm(path);
     else continue;
     await rm(join(dataDir, `${name}-shm`), { force: true });
   }

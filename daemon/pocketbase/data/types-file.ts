@@ -1,5 +1,6 @@
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { headOf } from './data-state.ts';
 
 const TYPES_FILE = 'types.d.ts';
 const SHORT_BYTES = 1024;
@@ -9,15 +10,18 @@ const SHORT_BYTES = 1024;
  * database, unless the existing file begins with the same line. Instances run without hooks and do not need them. Source:
  * plugins/jsvm, refreshTypesFile.
  *
+ * PocketBase can write anything into its directory: links, named pipes, and files of any size.
+ *
  * @returns whether the file was changed
  */
 export function shortenTypesFile(dataDir: string): boolean {
   const path = join(dataDir, TYPES_FILE);
-  const file = statSync(path, { throwIfNoEntry: false });
+  const file = lstatSync(path, { throwIfNoEntry: false });
   if (!file?.isFile() || file.size <= SHORT_BYTES) return false;
-  const [firstLine = ''] = readFileSync(path, 'utf8').slice(0, SHORT_BYTES).split('\n', 1);
+  const [firstLine = ''] = (headOf(path, SHORT_BYTES)?.toString('utf8') ?? '').split('\n', 1);
   const temporary = join(dataDir, `.${TYPES_FILE}.new`);
-  writeFileSync(temporary, `${firstLine}\n// Shortened by Fathom.\n`, { mode: 0o600 });
+  rmSync(temporary, { force: true });
+  writeFileSync(temporary, `${firstLine}\n// Shortened by Fathom.\n`, { mode: 0o600, flag: 'wx' });
   // Replace the file instead of truncating it: earlier releases of Fathom linked one file into all databases.
   renameSync(temporary, path);
   return true;

@@ -222,7 +222,7 @@ function shrink(file: string): void {
     // A full disk can prevent reading as well. The log is worth less than the space.
     if (isUnreadable(error)) throw error;
   }
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${suffix}`, { force: true });
   // PocketBase creates a missing file.
   if (statements.length === 0) return;
   const database = new DatabaseSync(file);
