@@ -22,7 +22,7 @@ import { DatabaseLifecycle } from './lifecycle.ts';
 import { OwnerSync } from './owner/owner-sync.ts';
 import { Provisioner, type ProvisionerDeps, type ProvisionStep } from './provisioning/provisioner.ts';
 import { TemplateStore } from './provisioning/template.ts';
-import { Reconciler } from './reconcile.ts';
+import { type ReconcileDeps, Reconciler } from './reconcile.ts';
 
 export interface DatabaseServices {
   catalog: Catalog;
@@ -40,6 +40,7 @@ export function createDatabaseServices(deps: {
   config: Config;
   settings: LiveSettings;
   isDiskHeld: () => boolean;
+  sleep: ReconcileDeps['sleep'];
   repository: DatabaseRepository;
   users: UserRepository;
   plans: Plans;
@@ -156,6 +157,7 @@ export function createDatabaseServices(deps: {
       plans,
       provisioner,
       settings: deps.settings,
+      sleep: deps.sleep,
       log,
     }),
     ownerSync,

@@ -149,6 +149,7 @@ beforeEach(async () => {
     plans,
     provisioner,
     settings,
+    sleep: { startsAsleep: () => Promise.resolve(false) },
     log,
   });
   await reconciler.load();

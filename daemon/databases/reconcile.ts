@@ -7,6 +7,8 @@ import type { LiveSettings } from '../config/live-settings.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
+import type { Runner } from '../supervisor/runner.ts';
+import { NOT_STARTED, type SleepWatch } from '../supervisor/sleep/sleep-watch.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { adoptionProblem, groupByInstance, isOutdated } from '../supervisor/start/takeover.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
@@ -23,6 +25,7 @@ export interface ReconcileDeps {
   plans: Plans;
   provisioner: Provisioner;
   settings: Pick<LiveSettings, 'signUps'>;
+  sleep: Pick<SleepWatch, 'startsAsleep'>;
   log: Logger;
 }
 
@@ -79,7 +82,7 @@ export class Reconciler {
       }
       const end = process && objection !== null ? this.#end(process, objection) : Promise.resolve();
       // Provisioning starts a database that is not complete yet.
-      ends.push(end.then(() => (row.state === 'ready' ? runner.start({ force: false }) : undefined)));
+      ends.push(end.then(() => (row.state === 'ready' ? this.#start(runner) : undefined)));
     }
     for (const orphans of processes.values()) {
       for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
@@ -90,6 +93,12 @@ export class Reconciler {
       if (entry.row.state === 'ready' && entry.row.desired === 'stopped') this.#deps.catalog.adjust(entry);
     }
     void this.#restartOutdated(outdated);
+  }
+
+  /** Starts a database, or lets it sleep until its first connection. */
+  async #start(runner: Runner): Promise<void> {
+    if (await this.#deps.sleep.startsAsleep(runner)) runner.startAsleep(NOT_STARTED);
+    else runner.start({ force: false });
   }
 
   /** Stops the restarts of outdated instances. May be called again. */

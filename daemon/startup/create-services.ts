@@ -1,4 +1,4 @@
-import { freemem } from 'node:os';
+import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { connectAddress } from '../../shared/host.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
@@ -46,6 +46,7 @@ import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { Monitor } from '../supervisor/health/monitor.ts';
 import { type DamageRecord, hostFiles } from '../supervisor/instance-files.ts';
+import { LOOK_EVERY_MS, SleepWatch } from '../supervisor/sleep/sleep-watch.ts';
 import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
 import { UsageHistory } from '../usage/usage-history.ts';
@@ -70,6 +71,8 @@ export interface ServiceOptions {
   leaseMs?: number;
   /** Age at which entries of the audit log are archived, in milliseconds. */
   auditRetentionMs?: number;
+  /** SLEEP_AFTER of all databases, in milliseconds. */
+  sleepAfterMs?: number;
   /** Called after each step of archiving the audit log. */
   onArchiveStep?: (step: ArchiveStep) => void;
 }
@@ -84,6 +87,7 @@ export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconc
   damage: DamageRecord;
   diskReserve: DiskReserve;
   diskWatch: DiskWatch;
+  sleepWatch: SleepWatch;
   /** Of databases whose uploads are limited. */
   uploadReasons: DiskReasons;
   apiUrl: string;
@@ -169,6 +173,16 @@ export async function createServices({
   });
   const isDiskHeld = () => diskReserve.state.isHeld;
   const diskWatch = new DiskWatch({ fleet, reserve: diskReserve, reasons: diskReasons, clock, log });
+  const sleepWatch = new SleepWatch({
+    fleet,
+    settings,
+    memory: { available: freemem, total: totalmem },
+    isSupported: async () => (await driver.sockets()).held,
+    sleepAfterMs: ({ spec }) => (spec.kind === 'user' ? (options.sleepAfterMs ?? spec.sleepAfterMs()) : null),
+    lookEveryMs: Math.min(LOOK_EVERY_MS, options.sleepAfterMs ?? LOOK_EVERY_MS),
+    clock,
+    log,
+  });
   const monitor = new Monitor({
     fleet,
     reserve: diskReserve,
@@ -214,6 +228,7 @@ export async function createServices({
     config,
     settings,
     isDiskHeld,
+    sleep: sleepWatch,
     repository: new DatabaseRepository(controlPlane),
     users,
     plans,
@@ -332,6 +347,7 @@ export async function createServices({
     seal,
     settings,
     signUps,
+    sleepWatch,
     status,
     trustedProxies: config.trustedProxies,
     wakes,

@@ -28,6 +28,7 @@ export function startPeriodicChecks({
     monitor,
     diskReserve,
     diskWatch,
+    sleepWatch,
     uploadReasons,
     damage,
     provisioner,
@@ -45,6 +46,8 @@ export function startPeriodicChecks({
   resources.defer(() => usageHistory.stop());
   diskReserve.start();
   resources.defer(() => diskReserve.stop());
+  sleepWatch.start();
+  resources.defer(() => sleepWatch.stop());
   diskWatch.start();
   resources.defer(() => diskWatch.stop());
   resources.defer(watchPages({ fleet, damage, everyMs: pageCheckMs, clock, log }));

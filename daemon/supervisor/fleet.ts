@@ -52,6 +52,9 @@ export class Fleet {
     this.#deps = deps;
     this.#sampler = new Sampler(deps.clock);
     deps.driver.onRing((port) => this.#ring(port));
+    deps.driver.onLost(() => {
+      for (const runner of this.#runners.values()) void runner.holdAgain();
+    });
   }
 
   /** A connection waits at the port of a sleeping instance. */

@@ -144,6 +144,13 @@ export class Runner {
     return true;
   }
 
+  /** Opens the port of an instance that sleeps again. When another process has the port, it starts on another one. */
+  async holdAgain(): Promise<void> {
+    const { port } = this.state.observed;
+    if (this.state.phase !== 'asleep' || port === null) return;
+    if (!(await this.#holdPort(port))) this.wake();
+  }
+
   /** Starts the process of an instance that sleeps. False when it does not. */
   wake(): boolean {
     if (this.#closing !== 'no' || this.#asleep === null) return false;

@@ -125,6 +125,8 @@ export class FakeDriver implements ProcessDriver {
 
   onRing(): void {}
 
+  onLost(): void {}
+
   find(): Promise<FoundProcess[]> {
     return Promise.resolve([]);
   }

@@ -104,6 +104,8 @@ export interface PortHolder {
   resume(port: number): void;
   /** Calls the listener when a connection waits at the port of a sleeping database. */
   onRing(listener: (port: number) => void): void;
+  /** Calls the listener when ports of sleeping databases were lost: `sleep` opens them again. */
+  onLost(listener: () => void): void;
 }
 
 /** Starts and finds instance processes. */
@@ -225,7 +227,6 @@ export class ChildProcessDriver implements ProcessDriver {
       ...this.#spawnCommand(command),
       cgroup: cgroup?.directory ?? null,
     });
-    if (command.mode !== 'migrate') this.#ports.noteStart(command.port);
     setOomScore(pid, oomScoreOf(command.kind, readOomScore('self') ?? 0));
     const started: InstanceProcess = {
       pid,
@@ -308,6 +309,10 @@ export class ChildProcessDriver implements ProcessDriver {
 
   onRing(listener: (port: number) => void): void {
     this.#ports.onRing(listener);
+  }
+
+  onLost(listener: () => void): void {
+    this.#ports.onLost(listener);
   }
 
   /** Whether sockets are held on this host. */

@@ -1,9 +1,13 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { Semaphore } from '../../../base/semaphore.ts';
 import type { Unavailable } from '../../sockets/unavailable.ts';
 import { isAlive } from '../procfs.ts';
 import type { KeeperClient } from './keeper-client.ts';
 import type { HoldResult, ProcessExit, SpawnCommand } from './keeper-protocol.ts';
+
+const CONCURRENT_REQUESTS = 64;
+const NEVER = new AbortController().signal;
 
 /** A process that may listen on a port. */
 interface Listener {
@@ -18,9 +22,10 @@ export class KeeperPorts {
   readonly #held = new Set<number>();
   /** Processes that may listen on a port, by pid. */
   readonly #listening = new Map<number, { port: number; startTime: number }>();
-  /** Sleeping databases, by port. */
-  readonly #sleeping = new Map<number, { host: string; command: SpawnCommand }>();
+  /** A fleet can let thousands sleep at once. */
+  readonly #requests = new Semaphore(CONCURRENT_REQUESTS);
   #onRing: (port: number) => void = () => {};
+  #onLost: () => void = () => {};
 
   constructor(keeper: KeeperClient) {
     this.#keeper = keeper;
@@ -32,8 +37,12 @@ export class KeeperPorts {
   }
 
   ring(port: number): void {
-    this.#sleeping.delete(port);
     this.#onRing(port);
+  }
+
+  /** Calls the listener when the keeper has ended: no database sleeps any more until `sleep` is called again. */
+  onLost(listener: () => void): void {
+    this.#onLost = listener;
   }
 
   /** Opens the socket of a port. False when another process has the port; null when this host cannot hold sockets. */
@@ -63,7 +72,6 @@ export class KeeperPorts {
 
   release(port: number): void {
     this.#held.delete(port);
-    this.#sleeping.delete(port);
     this.#keeper.tell({ kind: 'release', port });
   }
 
@@ -74,7 +82,6 @@ export class KeeperPorts {
   /** Lets the database of a held port sleep, at once or when its process has ended. False when the socket is not held. */
   async sleep(host: string, port: number, command: SpawnCommand): Promise<boolean> {
     if (!this.#held.has(port) && (await this.hold(host, port)) !== true) return false;
-    this.#sleeping.set(port, { host, command });
     this.#keeper.tell({ kind: 'sleep', port, command });
     return true;
   }
@@ -95,20 +102,10 @@ export class KeeperPorts {
     this.#keeper.tell({ kind: 'resume', port });
   }
 
-  /** The database of a port is no longer asleep. */
-  noteStart(port: number): void {
-    this.#sleeping.delete(port);
-  }
-
-  /** Best effort, after the keeper has ended: the next one takes the sockets of running processes, and opens the others. */
+  /** Best effort, after the keeper has ended: the next one takes the sockets of running processes. */
   async restore(): Promise<void> {
     this.#held.clear();
-    for (const [port, { host, command }] of this.#sleeping) {
-      const isHeld = (await this.hold(host, port).catch(() => false)) === true;
-      // Another process has the port now. A start finds another one.
-      if (!isHeld) this.ring(port);
-      else if (this.#sleeping.has(port)) this.#keeper.tell({ kind: 'sleep', port, command });
-    }
+    this.#onLost();
     for (const [pid, { port, startTime }] of this.#listening) {
       if (isAlive(pid, startTime)) await this.#hold({ kind: 'take', pid, port });
     }
@@ -117,10 +114,13 @@ export class KeeperPorts {
   /** Without a keeper, the socket is not held. */
   async #hold(request: Parameters<KeeperClient['hold']>[0]): Promise<HoldResult> {
     let result: HoldResult;
+    const release = await this.#requests.acquire(NEVER);
     try {
       result = await this.#keeper.hold(request);
     } catch {
       result = 'unsupported';
+    } finally {
+      release?.();
     }
     if (result === 'held') this.#held.add(request.port);
     // In use: another database may have asked in vain for a port that is held for its owner.

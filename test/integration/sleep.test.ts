@@ -1,0 +1,81 @@
+import { expect, it } from 'vitest';
+import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
+import { instance, kill, ownerOf, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
+import { deployment } from '../helpers/harness.ts';
+import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
+import { statusOf } from '../helpers/status-prober.ts';
+import { until } from '../helpers/until.ts';
+
+const SLEEPS = { TEST_SLEEP_AFTER_MS: '1000', PB_HEALTH_INTERVAL: '1' };
+
+function untilAsleep(fathom: Deployment, name: string) {
+  return untilInstance(fathom, name, ({ phase }) => phase === 'asleep', 'to sleep');
+}
+
+async function statuses(port: number | null, count: number): Promise<Set<number | string>> {
+  return new Set(await Promise.all(Array.from({ length: count }, () => statusOf(port as number))));
+}
+
+it('a database that is not used sleeps, although it is probed, and the next request wakes it', async () => {
+  const fathom = await deployment(SLEEPS);
+  await fathom.start({}, SCRIPTED);
+  const tenant = await signUp(fathom);
+  await writeAndRead(fathom, tenant, 'before');
+  const asleep = await untilAsleep(fathom, tenant.name);
+  expect(asleep).toMatchObject({
+    pid: null,
+    desired: 'running',
+    reason: { code: 'idle' },
+    url: expect.any(String),
+  });
+  expect(await statuses(asleep.port, 50)).toEqual(new Set([200]));
+  const owner = await ownerOf(fathom, tenant);
+  expect(await owner.collection('documents').getFullList()).toMatchObject([{ title: 'before' }]);
+  expect((await instance(fathom, tenant.name)).port).toBe(asleep.port);
+  await untilAsleep(fathom, tenant.name);
+});
+
+it('the keeper wakes databases while the daemon is away, and the next daemon takes them over', async () => {
+  const fathom = await deployment(SLEEPS);
+  const daemon = await fathom.start({}, SCRIPTED);
+  const tenants = [await signUp(fathom), await signUp(fathom), await signUp(fathom)];
+  const asleep = await Promise.all(tenants.map(({ name }) => untilAsleep(fathom, name)));
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  for (const { port } of asleep.slice(0, 2)) expect(await statuses(port, 20)).toEqual(new Set([200]));
+  await fathom.start({}, SCRIPTED);
+  const found = await untilInstance(
+    fathom,
+    asleep[0]?.name ?? '',
+    ({ phase }) => phase !== 'stopped',
+    'to be known',
+  );
+  expect(['running', 'asleep', 'stopping']).toContain(found.phase);
+  await untilAsleep(fathom, asleep[2]?.name ?? '');
+  for (const { port } of asleep) expect(await statuses(port, 20)).toEqual(new Set([200]));
+});
+
+it('sleeping databases can be reached again after the keeper was killed', async () => {
+  const fathom = await deployment(SLEEPS);
+  await fathom.start({}, SCRIPTED);
+  const { name } = await signUp(fathom);
+  const { port } = await untilAsleep(fathom, name);
+  const fleetId = fleetIdOf(fathom.dataDir);
+  const keeper = await keeperOf(fleetId);
+  kill(keeper, 'SIGKILL');
+  await until(async () => (await statusOf(port as number)) === 200, { what: 'an answer' });
+  expect((await instance(fathom, name)).port).toBe(port);
+});
+
+it('a start of the daemon starts no database that may sleep, and a stop ends all', async () => {
+  const fathom = await deployment(SLEEPS);
+  const daemon = await fathom.start({}, SCRIPTED);
+  const tenant = await signUp(fathom);
+  await writeAndRead(fathom, tenant, 'before');
+  await daemon.stop();
+  await fathom.start({}, SCRIPTED);
+  const { port, run } = await untilAsleep(fathom, tenant.name);
+  expect(run).toBeNull();
+  expect(await statuses(port, 5)).toEqual(new Set([200]));
+  await writeAndRead(fathom, tenant, 'after');
+});
