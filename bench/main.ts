@@ -6,6 +6,7 @@ import { benchConsole } from './console.ts';
 import { benchDatabaseList } from './database-list.ts';
 import { benchFleetStart } from './fleet-start.ts';
 import { benchIdle } from './idle.ts';
+import { benchLargeFleet } from './large-fleet.ts';
 import { benchNeighbours } from './neighbours.ts';
 import { benchProvisioning } from './provisioning.ts';
 import { benchQueue } from './queue.ts';
@@ -27,6 +28,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   sandbox: { about: 'Start and memory of an instance in a sandbox, against one without', run: benchSandbox },
   neighbours: { about: 'Response times beside a database at its limits', run: benchNeighbours },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
+  'large-fleet': { about: 'Start, processor and memory with 10,000 databases', run: benchLargeFleet },
   'database-list': { about: 'List databases, against a bare server', run: benchDatabaseList },
   queue: { about: 'Tasks per second, against graphile-worker', run: benchQueue },
   'session-check': { about: 'Cost of the session check, and of a failed sign-in', run: benchSessionCheck },

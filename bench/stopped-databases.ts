@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { secretBelongsTo } from '../daemon/databases/catalog.ts';
+import { secretBelongsTo } from '../daemon/databases/user-instance.ts';
 import { keyId } from '../daemon/keys/derived-keys.ts';
 import { type MasterKey, seal } from '../daemon/keys/envelope.ts';
 import { newSuperuserSecret } from '../daemon/keys/instance-access.ts';

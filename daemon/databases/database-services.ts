@@ -158,6 +158,7 @@ export function createDatabaseServices(deps: {
       provisioner,
       settings: deps.settings,
       sleep: deps.sleep,
+      hasPreviousKey: config.previousPbEncryptionKey !== null,
       log,
     }),
     ownerSync,

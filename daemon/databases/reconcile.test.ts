@@ -150,6 +150,7 @@ beforeEach(async () => {
     provisioner,
     settings,
     sleep: { startsAsleep: () => Promise.resolve(false) },
+    hasPreviousKey: false,
     log,
   });
   await reconciler.load();

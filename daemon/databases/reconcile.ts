@@ -26,6 +26,8 @@ export interface ReconcileDeps {
   provisioner: Provisioner;
   settings: Pick<LiveSettings, 'signUps'>;
   sleep: Pick<SleepWatch, 'startsAsleep'>;
+  /** Whether the key of the settings is being changed. */
+  hasPreviousKey: boolean;
   log: Logger;
 }
 
@@ -88,10 +90,7 @@ export class Reconciler {
       for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
     }
     await Promise.all(ends);
-    // Running ones are adjusted when they start. Stopped ones may start long after a previous key was removed.
-    for (const entry of this.#deps.catalog.entries()) {
-      if (entry.row.state === 'ready' && entry.row.desired === 'stopped') this.#deps.catalog.adjust(entry);
-    }
+    if (this.#deps.hasPreviousKey) await this.#adjustStopped();
     void this.#restartOutdated(outdated);
   }
 
@@ -99,6 +98,17 @@ export class Reconciler {
   async #start(runner: Runner): Promise<void> {
     if (await this.#deps.sleep.startsAsleep(runner)) runner.startAsleep(NOT_STARTED);
     else runner.start({ force: false });
+  }
+
+  /** Others are adjusted when they start. These may start long after the previous key was removed. */
+  async #adjustStopped(): Promise<void> {
+    const { catalog } = this.#deps;
+    for (const entry of catalog.entries()) {
+      const { phase } = entry.runner.state;
+      if (entry.row.state === 'ready' && (phase === 'stopped' || phase === 'asleep')) catalog.adjust(entry);
+      // Lets other work run between two databases.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** Stops the restarts of outdated instances. May be called again. */

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { JOURNAL_KEPT, JOURNAL_KEPT_PER_INSTANCE } from '../../shared/api/events.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { EventBus } from './bus.ts';
 import { Journal } from './journal.ts';
@@ -13,7 +14,11 @@ function journal() {
     for (let index = 0; index < count; index += 1) bus.publish({ kind: 'instance.removed', name });
   };
   const countOf = (name: string) => kept.listEntries((entry) => entry.name === name).length;
-  return { add, countOf, all: () => kept.listEntries(() => true).length };
+  const addCreatedAt = (created_at: string) => {
+    const instance = { name: created_at, phase: 'stopped', created_at } as Instance;
+    bus.publish({ kind: 'instance.added', instance });
+  };
+  return { add, addCreatedAt, countOf, all: () => kept.listEntries(() => true).length };
 }
 
 it('keeps the events of an instance when another one has a flood of them', () => {
@@ -33,4 +38,12 @@ it('keeps the events of quiet instances when many others have a flood of them', 
   }
   expect(countOf('quiet')).toBe(50);
   expect(all()).toBe(JOURNAL_KEPT);
+});
+
+it('records databases that were created since the start, not those that the start adds', () => {
+  const { addCreatedAt, countOf } = journal();
+  addCreatedAt('1970-01-01T00:00:00.000Z');
+  addCreatedAt('9999-01-01T00:00:00.000Z');
+  expect(countOf('1970-01-01T00:00:00.000Z')).toBe(0);
+  expect(countOf('9999-01-01T00:00:00.000Z')).toBe(1);
 });

@@ -10,9 +10,15 @@ import type { EventBus } from './bus.ts';
 export class Journal {
   readonly #entries: JournalEntry[] = [];
   readonly #counts = new Map<string, number>();
+  /** Instances by their number of entries. */
+  readonly #byCount = new Map<number, Set<string>>();
+  #maxCount = 0;
 
   constructor(bus: EventBus, clock: Clock) {
+    const startedAt = clock.now().toISOString();
     bus.subscribe((event) => {
+      // A start adds all databases, which is no news and would push out events.
+      if (event.kind === 'instance.added' && event.instance.created_at < startedAt) return;
       const entry = journalEntryOf(event, clock.now().toISOString());
       if (entry !== null) this.#add(entry);
     });
@@ -31,9 +37,8 @@ export class Journal {
   }
 
   #mostFrequent(): string {
-    let [most, count] = ['', 0];
-    for (const [name, entries] of this.#counts) if (entries > count) [most, count] = [name, entries];
-    return most;
+    const [name = ''] = this.#byCount.get(this.#maxCount) ?? [];
+    return name;
   }
 
   #removeOldestOf(name: string): void {
@@ -44,9 +49,18 @@ export class Journal {
     this.#count(name, -1);
   }
 
+  /** @param change 1 or -1 */
   #count(name: string, change: number): void {
-    const count = (this.#counts.get(name) ?? 0) + change;
-    if (count > 0) this.#counts.set(name, count);
-    else this.#counts.delete(name);
+    const before = this.#counts.get(name) ?? 0;
+    const count = before + change;
+    const others = this.#byCount.get(before);
+    others?.delete(name);
+    if (others?.size === 0) this.#byCount.delete(before);
+    if (count > 0) {
+      this.#counts.set(name, count);
+      this.#byCount.set(count, (this.#byCount.get(count) ?? new Set()).add(name));
+    } else this.#counts.delete(name);
+    this.#maxCount = Math.max(this.#maxCount, count);
+    if (!this.#byCount.has(this.#maxCount)) this.#maxCount -= 1;
   }
 }

@@ -7,14 +7,13 @@ import type { Logger } from '../base/log/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from '../events/bus.ts';
-import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import type { Prober } from '../pocketbase/process/probe.ts';
 import type { FoundProcess, ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { MemoryGuard } from './health/memory-guard.ts';
 import { Sampler, type SampleTarget } from './health/sampler.ts';
 import type { InstanceFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
-import { Runner } from './runner.ts';
+import { Runner, type RunnerDeps } from './runner.ts';
 import type { PortAllocator } from './start/ports.ts';
 import { endFound } from './start/terminate.ts';
 
@@ -42,6 +41,8 @@ export interface FleetDeps {
 /** All instances, with one runner each. They share the start slots and the ports. */
 export class Fleet {
   readonly #deps: FleetDeps;
+  /** One object for all runners. */
+  readonly #runnerDeps: RunnerDeps;
   readonly #runners = new Map<string, Runner>();
   /** All runners by name; null after a change. */
   #sorted: readonly Runner[] | null = null;
@@ -50,6 +51,11 @@ export class Fleet {
 
   constructor(deps: FleetDeps) {
     this.#deps = deps;
+    this.#runnerDeps = {
+      ...deps,
+      starts: this.#starts,
+      publish: (event: FleetEvent) => deps.bus.publish(event),
+    };
     this.#sampler = new Sampler(deps.clock);
     deps.driver.onRing((port) => this.#ring(port));
     deps.driver.onLost(() => {
@@ -110,11 +116,7 @@ export class Fleet {
     if (known) return known;
     const keepsPort =
       lastPort !== null && ('fixed' in spec.port || this.#deps.ports.reserve(spec.name, lastPort));
-    const runner = new Runner(
-      spec,
-      { ...this.#deps, starts: this.#starts, publish: (event: FleetEvent) => this.#deps.bus.publish(event) },
-      keepsPort ? lastPort : null,
-    );
+    const runner = new Runner(spec, this.#runnerDeps, keepsPort ? lastPort : null);
     this.#runners.set(spec.name, runner);
     this.#sorted = null;
     this.#deps.bus.publish({ kind: 'instance.added', instance: runner.state.view() });
@@ -173,8 +175,9 @@ export class Fleet {
     this.#sampler.recordDiskBytes(name, bytes);
   }
 
-  logs(): { name: string; log: InstanceLog }[] {
-    return [...this.#runners.values()].map(({ spec: { name, log } }) => ({ name, log }));
+  /** Instances with a process. */
+  withProcess(): Runner[] {
+    return this.runners(({ state }) => state.observed.pid !== null);
   }
 
   health(matches: (runner: Runner) => boolean = () => true): HealthSnapshot['instances'] {
@@ -260,7 +263,7 @@ export class Fleet {
   /** Samples and publishes the resource usage of every running instance. */
   async sample(): Promise<void> {
     const targets: SampleTarget[] = [];
-    for (const { spec, state } of this.#runners.values()) {
+    for (const { spec, state } of this.withProcess()) {
       const { pid, port } = state.observed;
       if (pid !== null && port !== null)
         targets.push({ name: spec.name, pid, port, directory: spec.directory });

@@ -80,7 +80,7 @@ export function hostFiles(
         inspectDisk,
         next: restartHint(spec),
         launchedOn,
-        onReplaced: spec.onReplaced,
+        onReplaced: () => spec.onReplaced(),
       });
       return async () => {
         const { broken, limited } = await inspect();

@@ -14,8 +14,8 @@ const TIDY_EVERY_MS = 10_000;
 const GROWTH_BYTES = 1024 * 1024;
 /** Logs are checked at least this often, because space that is freed elsewhere may hide their growth. */
 const CHECK_EVERY_ROUNDS = 6;
-/** Logs of removed databases are only removed after their retention. */
-const REMOVE_EVERY_ROUNDS = 360;
+/** Logs of removed and of stopped databases only expire. */
+const EXPIRE_EVERY_ROUNDS = 360;
 
 /** Creates the log directory. Best effort: a failure does not block the start. */
 export async function prepareLogs(directory: string, own: InstanceLog | null, log: Logger): Promise<void> {
@@ -62,6 +62,19 @@ export function maintainLogs(deps: {
       return null;
     }
   };
+  const tidy = async (logs: ReadonlyMap<string, InstanceLog>): Promise<void> => {
+    // All at the same time: in sequence, each would wake up the daemon.
+    const grown = await Promise.all(
+      Array.from(logs, async ([name, file]) => ({
+        name,
+        file,
+        has: await attempt(name, () => file.hasGrown()),
+      })),
+    );
+    for (const { name, file, has } of grown) if (has === true) await attempt(name, () => file.tidy());
+  };
+  /** Logs of processes at the last check. A process may have ended since. */
+  let written: ReadonlyMap<string, InstanceLog> = new Map();
   let round = 0;
   /** The largest free space since the last check. */
   let maxFree = 0;
@@ -69,20 +82,19 @@ export function maintainLogs(deps: {
     const free = await freeBytes(deps.directory);
     if (round % CHECK_EVERY_ROUNDS === 0 || maxFree - free > GROWTH_BYTES) {
       maxFree = free;
-      const logs = own ? [...fleet.logs(), { name: 'fathomd', log: own }] : fleet.logs();
-      // All at the same time: in sequence, each would wake up the daemon.
-      const grown = await Promise.all(
-        logs.map(({ name, log: file }) => attempt(name, () => file.hasGrown())),
-      );
-      for (const [index, { name, log: file }] of logs.entries()) {
-        if (grown[index] === true) await attempt(name, () => file.tidy());
-      }
+      const before = written;
+      written = new Map(fleet.withProcess().map(({ spec: { name, log: file } }) => [name, file]));
+      await tidy(new Map([...before, ...written, ...(own ? [['fathomd', own] as const] : [])]));
     }
     maxFree = Math.max(maxFree, free);
-    if (round % REMOVE_EVERY_ROUNDS === 0) {
-      await removeExpiredLogs(deps).catch((error: unknown) => {
-        log.warn(`cannot remove expired logs of removed databases: ${messageOf(error)}`);
-      });
+    if (round % EXPIRE_EVERY_ROUNDS === 0) {
+      try {
+        const names = await readdir(deps.directory);
+        await tidy(logsWithParts(names, fleet));
+        await removeExpiredLogs(names, deps);
+      } catch (error) {
+        log.warn(`cannot remove expired logs: ${messageOf(error)}`);
+      }
     }
     round += 1;
   });
@@ -94,14 +106,21 @@ async function freeBytes(directory: string): Promise<number> {
   return disk === null ? 0 : disk.bfree * disk.bsize;
 }
 
-async function removeExpiredLogs(deps: Parameters<typeof maintainLogs>[0]): Promise<void> {
-  const { directory, fleet, clock, retentionMs } = deps;
-  for (const file of await readdir(directory)) {
+/** Logs that were too large for one file, also of stopped instances. */
+function logsWithParts(files: readonly string[], fleet: Fleet): Map<string, InstanceLog> {
+  const names = files.filter((file) => file.endsWith('.old')).map((file) => file.slice(0, -'.old'.length));
+  const runners = names.flatMap((name) => fleet.find(name) ?? []);
+  return new Map(runners.map(({ spec }) => [spec.name, spec.log]));
+}
+
+async function removeExpiredLogs(
+  files: readonly string[],
+  { directory, fleet, clock, retentionMs }: Parameters<typeof maintainLogs>[0],
+): Promise<void> {
+  for (const file of files) {
+    if (fleet.find(file.replace(/\.(?:log|old|runs)$/, '')) !== null) continue;
     const path = join(directory, file);
     const { mtimeMs } = await stat(path);
-    const isOld = clock.now().getTime() - mtimeMs > retentionMs;
-    if (isOld && fleet.find(file.replace(/\.(?:log|old|runs)$/, '')) === null) {
-      await rm(path, { recursive: true, force: true });
-    }
+    if (clock.now().getTime() - mtimeMs > retentionMs) await rm(path, { recursive: true, force: true });
   }
 }

@@ -16,8 +16,9 @@ import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { PortAllocator } from '../../supervisor/start/ports.ts';
-import { type Catalog, type CatalogEntry, secretBelongsTo } from '../catalog.ts';
+import type { Catalog, CatalogEntry } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
+import { secretBelongsTo } from '../user-instance.ts';
 import { type StagedClone, stageClone } from './clone.ts';
 import type { TemplateStore } from './template.ts';
 

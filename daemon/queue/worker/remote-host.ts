@@ -6,7 +6,7 @@ import type { DatabaseRow } from '../../../shared/hooks/control-plane-routes.ts'
 import type { DaemonCalls } from '../../../shared/hooks/daemon-calls.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { type ControlPlaneClient, isStatus } from '../../control-plane/client.ts';
-import { secretBelongsTo } from '../../databases/catalog.ts';
+import { secretBelongsTo } from '../../databases/user-instance.ts';
 import { type MasterKey, unseal } from '../../keys/envelope.ts';
 import { HOOK_TOKEN_HEADER } from '../../keys/hook-token.ts';
 import { superuserTokens } from '../../keys/instance-access.ts';

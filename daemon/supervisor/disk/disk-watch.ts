@@ -86,19 +86,26 @@ export class DiskWatch {
     const { fleet, clock, reasons, reserve } = this.#deps;
     const isHeld = reserve.state.isHeld && (await this.#sharesDisk());
     const nowMs = clock.monotonic();
-    const runners = fleet.runners(({ spec }) => spec.kind === 'user');
+    const runners = fleet.runners((runner) => this.#isWatched(runner));
     let waitMs = isHeld ? HOLD_CHECK_MS + runners.length * HOLD_MS_PER_DATABASE : MAX_WAIT_MS;
     for (const runner of runners) {
       this.#checkHold(runner, isHeld);
       waitMs = Math.min(waitMs, this.#checkOne(runner, nowMs));
     }
-    const names = new Set(runners.map(({ spec }) => spec.name));
     for (const name of this.#watched.keys()) {
-      if (names.has(name)) continue;
+      if (fleet.find(name) !== null) continue;
       this.#watched.delete(name);
       reasons.delete(name);
     }
     return waitMs;
+  }
+
+  /** Only processes write. A stopped database that refuses writes is released too, so that its next start is a normal one. */
+  #isWatched({ spec, state }: Runner): boolean {
+    if (spec.kind !== 'user') return false;
+    if (state.observed.pid !== null) return true;
+    const watched = this.#watched.get(spec.name);
+    return watched !== undefined && refusalOf(watched) !== null;
   }
 
   /** A disk that cannot be read now is the same one. */

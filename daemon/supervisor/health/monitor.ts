@@ -88,7 +88,7 @@ export class Monitor {
   #intervalMs(): number {
     if (this.#rounds <= 1) return FIRST_SAMPLE_AFTER_MS;
     if (this.#watchers === 0) return IDLE_INTERVAL_MS;
-    return Math.max(WATCHED_INTERVAL_MS, this.#deps.fleet.size * WATCHED_MS_PER_INSTANCE);
+    return Math.max(WATCHED_INTERVAL_MS, this.#deps.fleet.withProcess().length * WATCHED_MS_PER_INSTANCE);
   }
 
   async #daemonUsage(): Promise<DaemonUsage> {

@@ -10,6 +10,7 @@ import { writeStamp } from '../../pocketbase/data/sqlite.ts';
 import { restartHint } from '../../pocketbase/process/exit-reason.ts';
 import type { Fleet } from '../fleet.ts';
 import type { DamageRecord } from '../instance-files.ts';
+import type { Runner } from '../runner.ts';
 
 /** How often to search PocketBase's own logs for reports of a damaged database: about as often as instances are probed. */
 const READ_LOGS_EVERY_MS = 30_000;
@@ -84,18 +85,15 @@ export function watchPages(deps: {
 
   const intervalMs = Math.min(READ_LOGS_EVERY_MS, everyMs);
   const stopReadingLogs = repeat(clock, intervalMs, async () => {
-    const instances = fleet.list();
-    for (const instance of instances.filter(isRunning)) {
+    for (const instance of fleet.list(isRunning)) {
       if (stopped.signal.aborted) return;
       if (reportsDamage(instance)) await check(instance, true);
     }
-    keepOnly(new Set(instances.map(({ name }) => name)), [checkedAt, logs, damage]);
+    for (const map of [checkedAt, logs, damage])
+      for (const name of map.keys()) if (fleet.find(name) === null) map.delete(name);
   });
   const stopChecking = repeat(clock, intervalMs, async () => {
-    for (const instance of fleet
-      .list()
-      .filter(isRunning)
-      .toSorted((a, b) => dueAt(a) - dueAt(b))) {
+    for (const instance of fleet.list(isRunning).toSorted((a, b) => dueAt(a) - dueAt(b))) {
       const began = clock.monotonic();
       if (stopped.signal.aborted || dueAt(instance) > began) return;
       await check(instance, false);
@@ -109,7 +107,7 @@ export function watchPages(deps: {
   };
 }
 
-function isRunning({ phase }: Instance): boolean {
+function isRunning({ state: { phase } }: Runner): boolean {
   return phase === 'running' || phase === 'unresponsive';
 }
 
@@ -118,8 +116,4 @@ function damageReason(problem: string, instance: Pick<Instance, 'name' | 'kind'>
     code: 'database_corrupt',
     message: `data.db is damaged (${firstProblem(problem)}); the instance still serves the readable data; stop it, restore it from a backup, ${restartHint(instance)}`,
   };
-}
-
-function keepOnly(names: ReadonlySet<string>, maps: readonly Map<string, unknown>[]): void {
-  for (const map of maps) for (const name of map.keys()) if (!names.has(name)) map.delete(name);
 }

@@ -80,10 +80,8 @@ export function watchSignIns({ fleet, limits, clock, log }: SignInWatchDeps): ()
   };
 
   return repeat(clock, CHECK_EVERY_MS, async () => {
-    const runners = fleet.runners(({ spec }) => spec.kind === 'user');
-    const names = new Set(runners.map(({ spec }) => spec.name));
-    for (const name of watched.keys()) if (!names.has(name)) watched.delete(name);
-    for (const runner of runners) {
+    for (const name of watched.keys()) if (fleet.find(name) === null) watched.delete(name);
+    for (const runner of fleet.withProcess().filter(({ spec }) => spec.kind === 'user')) {
       await check(runner).catch((error: unknown) => {
         log.warn({ instance: runner.spec.name }, `cannot limit its sign-ins: ${messageOf(error)}`);
       });

@@ -1,0 +1,272 @@
+import { join } from 'node:path';
+import type { InstanceLimits, PhaseReason } from '../../shared/api/instances.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
+import { MIN_MEMORY_MB, MIN_SLEEP_AFTER, type OwnLimits } from '../../shared/limits.ts';
+import type { Plans } from '../accounts/plans/plans.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Config, LogLimits } from '../config/config.ts';
+import { settingsKeys } from '../keys/derived-keys.ts';
+import { type MasterKey, unseal } from '../keys/envelope.ts';
+import { superuserKeys, superuserTokens, type TokenSource } from '../keys/instance-access.ts';
+import type { Binary } from '../pocketbase/binary/binary.ts';
+import type { Adjustment } from '../pocketbase/data/adjustment.ts';
+import {
+  allowDaemonAddresses,
+  applyGuard,
+  daemonAddresses,
+  type GuardSettings,
+  guardId,
+} from '../pocketbase/data/guard-settings.ts';
+import type { Settings } from '../pocketbase/data/settings.ts';
+import { toIsoTime } from '../pocketbase/data/sqlite.ts';
+import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
+import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
+import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';
+import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import { dataDirOf, type InstanceSpec, lockFileOf, requestLogFileOf } from '../supervisor/instance-spec.ts';
+import type { PortAllocator } from '../supervisor/start/ports.ts';
+import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
+import type { Ownership } from './owner/ownership.ts';
+import { isOpenToOthers, type Preparation, prepareDatabase } from './provisioning/prepare-database.ts';
+import type { TemplateStore } from './provisioning/template.ts';
+
+const MIB = 1024 * 1024;
+const MINUTE_MS = 60_000;
+
+/** Holds a hash of the settings of a process. A process with other settings is not taken over. */
+const GUARD_VARIABLE = 'FATHOM_GUARD';
+
+export interface UserInstanceDeps {
+  ports: PortAllocator;
+  driver: ProcessDriver;
+  template: Pick<TemplateStore, 'current'>;
+  masterKeys: readonly MasterKey[];
+  config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
+  plans: Pick<Plans, 'limitsOf'>;
+  guard: GuardSettings;
+  binary: Binary;
+  clock: Clock;
+  log: Logger;
+  /** Copies the owner's account into a database. */
+  accounts: { beforeStart(name: string): Adjustment | null; changed(userId: string): void };
+  settings: {
+    userDatabasesDir: string;
+    instanceLogsDir: string;
+    logLimits: LogLimits;
+    bindAddress: string;
+    publicUrl: (name: string, port: number) => string;
+  };
+}
+
+/** What an instance reports to the catalog. */
+interface Owner {
+  savePort(name: string, port: number): Promise<boolean>;
+  /** Restarts a database whose accounts are open to others; its start restores the rules. */
+  restartToClose(name: string): void;
+}
+
+/** Returns the owner to which the envelope of a superuser secret is bound, so that it is useless in another row. */
+export function secretBelongsTo(userId: string): string {
+  return `user_databases/${userId}/superuser_secret`;
+}
+
+/**
+ * The instance of a user database. A host has thousands without a process, so keys, logs and everything else that only a
+ * start needs are created when they are used.
+ */
+export class UserInstance implements InstanceSpec {
+  readonly email: string | null;
+  readonly #row: DatabaseRow;
+  readonly #deps: UserInstanceDeps;
+  readonly #owner: Owner;
+  #log: InstanceLog | null = null;
+  #tokens: TokenSource | null = null;
+  #requestLogLimit: ReturnType<typeof requestLogLimit> | null = null;
+
+  constructor(row: DatabaseRow, email: string | null, deps: UserInstanceDeps, owner: Owner) {
+    this.#row = row;
+    this.email = email;
+    this.#deps = deps;
+    this.#owner = owner;
+  }
+
+  get name(): string {
+    return this.#row.name;
+  }
+
+  get kind(): 'user' {
+    return 'user';
+  }
+
+  get userId(): string {
+    return this.#row.user;
+  }
+
+  get createdAt(): string {
+    return toIsoTime(this.#row.created);
+  }
+
+  get directory(): string {
+    return join(this.#deps.settings.userDatabasesDir, this.name);
+  }
+
+  get log(): InstanceLog {
+    const { instanceLogsDir, logLimits } = this.#deps.settings;
+    this.#log ??= new InstanceLog(join(instanceLogsDir, `${this.name}.log`), this.#deps.clock, logLimits);
+    return this.#log;
+  }
+
+  get binary(): Binary {
+    return this.#deps.binary;
+  }
+
+  get host(): string {
+    return this.#deps.settings.bindAddress;
+  }
+
+  get port(): { preferred: number } {
+    return { preferred: this.#deps.ports.preferredFor(this.#row.user) };
+  }
+
+  /** `prepare` applies the migrations. */
+  get migrationsDir(): null {
+    return null;
+  }
+
+  get hooksDir(): null {
+    return null;
+  }
+
+  get hooksPool(): number {
+    return 1;
+  }
+
+  get environment(): Record<string, string> {
+    const { config, guard } = this.#deps;
+    const [key] = settingsKeys(config, this.name);
+    return { ...THUMBNAIL_LIMITS, [ENCRYPTION_VARIABLE]: key, [GUARD_VARIABLE]: guardId(guard) };
+  }
+
+  prepare(signal: AbortSignal): Promise<PhaseReason | null> {
+    this.#logLimit.beforeStart();
+    return prepareDatabase(this.preparation(), signal);
+  }
+
+  onReplaced(): void {
+    const { log, accounts } = this.#deps;
+    log.warn({ instance: this.name }, 'its data.db was replaced, as by a restore of PocketBase');
+    accounts.changed(this.#row.user);
+    if (isOpenToOthers(dataDirOf(this.directory))) this.#owner.restartToClose(this.name);
+  }
+
+  publicUrl(port: number): string {
+    return this.#deps.settings.publicUrl(this.name, port);
+  }
+
+  get probeAuthorization(): TokenSource {
+    return this.superuserToken;
+  }
+
+  savePort(port: number): Promise<boolean> {
+    return this.#owner.savePort(this.name, port);
+  }
+
+  onPort(port: number): void {
+    this.#logLimit.afterStart();
+    void this.savePort(port);
+  }
+
+  get #logLimit(): ReturnType<typeof requestLogLimit> {
+    const { log } = this.#deps;
+    this.#requestLogLimit ??= requestLogLimit(requestLogFileOf(this.directory), { instance: this.name, log });
+    return this.#requestLogLimit;
+  }
+
+  limits(): InstanceLimits {
+    const { memory_mb, disk_mb, sleep_after } = this.#deps.plans.limitsOf(this.#row.plan ?? '', ownLimitsOf(this.#row));
+    return { memory_bytes: toBytes(memory_mb), disk_bytes: toBytes(disk_mb), sleep_after };
+  }
+
+  sleepAfterMs(): number | null {
+    return this.limits().sleep_after * MINUTE_MS || null;
+  }
+
+  isDeveloper(): boolean {
+    return this.#row.developer;
+  }
+
+  readonly superuserToken: TokenSource = () => {
+    this.#tokens ??= this.#createTokenSource();
+    return this.#tokens();
+  };
+
+  /** An instance whose secret cannot be opened still serves its owner; each request for a token fails with the reason. */
+  #createTokenSource(): TokenSource {
+    const { clock, log } = this.#deps;
+    try {
+      return superuserTokens(this.#superuserSecret(), clock);
+    } catch (error) {
+      log.error({ instance: this.name }, messageOf(error));
+      return () => Promise.reject(error);
+    }
+  }
+
+  /** @throws FathomError `secret.undecryptable` */
+  #superuserSecret(): Buffer {
+    const { superuser_secret, user } = this.#row;
+    return unseal(this.#deps.masterKeys, superuser_secret, secretBelongsTo(user));
+  }
+
+  /** Describes what `prepareDatabase` must do for this database now. */
+  preparation(): Preparation {
+    const { settings, binary, clock, guard, config, log, accounts, driver, template } = this.#deps;
+    const { name, directory } = this;
+    const keys = settingsKeys(config, name);
+    const change = (stored: Settings) => {
+      const guarded = applyGuard(stored, guard);
+      return allowDaemonAddresses(guarded ?? stored, daemonAddresses(settings.bindAddress)) ?? guarded;
+    };
+    return {
+      name,
+      dataDir: dataDirOf(directory),
+      lockFile: lockFileOf(directory),
+      binary: binary.path,
+      environment: { [ENCRYPTION_VARIABLE]: keys[0] },
+      instanceLog: this.log,
+      template: template.current,
+      ownership: this.#ownership(),
+      account: accounts.beforeStart(name),
+      settings: settingsOfInstance({ name, keys, log, change }),
+      driver,
+      clock,
+      log,
+    };
+  }
+
+  #ownership(): Ownership {
+    const { user } = this.#row;
+    let superuser: Ownership['superuser'];
+    try {
+      superuser = superuserKeys(this.#superuserSecret());
+    } catch {
+      // A request for a token reports the error.
+      superuser = null;
+    }
+    return { ownerId: user, superuser, now: this.#deps.clock.now() };
+  }
+}
+
+/** The limits that a row sets. An administrator can edit it in the control plane. */
+function ownLimitsOf({ memory_mb, disk_mb, sleep_after }: DatabaseRow): OwnLimits {
+  return {
+    memory_mb: memory_mb > 0 ? Math.max(memory_mb, MIN_MEMORY_MB) : undefined,
+    disk_mb: disk_mb > 0 ? disk_mb : undefined,
+    sleep_after: sleep_after > 0 ? Math.max(sleep_after, MIN_SLEEP_AFTER) : sleep_after < 0 ? 0 : undefined,
+  };
+}
+
+function toBytes(mb: number | null): number | null {
+  return mb === null ? null : mb * MIB;
+}
