@@ -3,7 +3,7 @@ import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createDeployment } from '../test/helpers/deployment.ts';
 import { median, report } from './measure.ts';
-import { addStoppedDatabases } from './stopped-databases.ts';
+import { addStoppedDatabases, PORTS } from './stopped-databases.ts';
 
 const DATABASES = 10_000;
 const PER_PAGE = 200;
@@ -14,10 +14,7 @@ const NO_LIMIT = '100000000';
 
 /** A page of databases, against a bare server that sends the same bytes. */
 export async function benchDatabaseList(): Promise<boolean> {
-  const fathom = await createDeployment(
-    { RATE_LIMIT_PER_MINUTE: NO_LIMIT, PB_PORT_RANGE: '20000' },
-    { ports: 100 },
-  );
+  const fathom = await createDeployment({ RATE_LIMIT_PER_MINUTE: NO_LIMIT, ...PORTS }, { ports: 100 });
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const bare = createServer((_request, response) => {
     response.setHeader('content-type', 'application/json');

@@ -1,7 +1,7 @@
 import { processStat } from '../daemon/pocketbase/process/procfs.ts';
 import { createDeployment, type Deployment } from '../test/helpers/deployment.ts';
 import { median, report, residentBytes } from './measure.ts';
-import { addStoppedDatabases } from './stopped-databases.ts';
+import { addStoppedDatabases, PORTS } from './stopped-databases.ts';
 
 const FEW = 10;
 const MANY = 10_000;
@@ -59,7 +59,7 @@ export async function benchLargeFleet(): Promise<boolean> {
 }
 
 async function createFleet(databases: number): Promise<Deployment> {
-  const fathom = await createDeployment({ PB_PORT_RANGE: '50000' }, { ports: 10 });
+  const fathom = await createDeployment(PORTS, { ports: 10 });
   const first = await fathom.start();
   await first.stop();
   addStoppedDatabases(fathom, databases);

@@ -9,7 +9,9 @@ import { withDatabase } from '../daemon/pocketbase/data/sqlite.ts';
 import type { Deployment } from '../test/helpers/deployment.ts';
 
 const DAY = '2026-01-15';
-const FIRST_PORT = 20_000;
+const FIRST_PORT = 30_000;
+/** Of a deployment with these databases. */
+export const PORTS = { PB_BASE_PORT: String(FIRST_PORT), PB_PORT_RANGE: '20000' };
 
 /**
  * Adds rows of stopped databases to the control plane of a deployment that does not run. Databases that sleep cost the same,

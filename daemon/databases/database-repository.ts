@@ -1,12 +1,14 @@
+import { hash } from 'node:crypto';
 import type { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
 import type {
+  DatabaseList,
   DatabaseRow,
   DatabaseRowChange,
-  ListedDatabase,
   OwnerAccount,
   Reservation,
   ReserveRequest,
+  StoredOwner,
 } from '../../shared/hooks/control-plane-routes.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus, unreadable } from '../control-plane/client.ts';
@@ -14,6 +16,19 @@ import { deleteRecord } from '../control-plane/records.ts';
 
 /** PocketBase's code for a value that breaks a unique index. */
 const NOT_UNIQUE = 'validation_not_unique';
+
+export type ListedDatabase = DatabaseRow & {
+  /** Of the owner; null when it cannot be read. */
+  email: string | null;
+};
+
+export interface ListedDatabases {
+  /** The time of the control plane before the rows were read. */
+  at: string;
+  /** The number of all rows. */
+  count: number;
+  rows: ListedDatabase[];
+}
 
 /** Rows of user databases in the global PocketBase. */
 export class DatabaseRepository {
@@ -39,10 +54,23 @@ export class DatabaseRepository {
     }
   }
 
-  /** @throws FathomError `control_plane.unavailable`, also when the global PocketBase cannot read the rows */
-  async list(): Promise<ListedDatabase[]> {
+  /**
+   * Lists all rows.
+   *
+   * @param since only those that changed then or later, themselves or their owners; a time of the control plane
+   * @throws FathomError `control_plane.unavailable`, also when the global PocketBase cannot read the rows
+   */
+  async list(since?: string): Promise<ListedDatabases> {
     try {
-      return await this.#client.get<ListedDatabase[]>('/api/fathom/databases');
+      const query = since === undefined ? {} : { since };
+      const { state, rows, owners } = await this.#client.get<DatabaseList>('/api/fathom/databases', query);
+      return {
+        ...state,
+        rows: rows.map((row) => {
+          const owner = owners[row.user];
+          return Object.assign(row, { email: owner?.email ?? null, plan: owner?.plan ?? '' });
+        }),
+      };
     } catch (error) {
       if (!isStatus(error, 400)) throw error;
       throw unreadable(error);
@@ -50,8 +78,10 @@ export class DatabaseRepository {
   }
 
   /** Lists the accounts of all users with a database, or of one user. */
-  listOwners(userId?: string): Promise<OwnerAccount[]> {
-    return this.#client.get('/api/fathom/owners', userId === undefined ? {} : { user: userId });
+  async listOwners(userId?: string): Promise<OwnerAccount[]> {
+    const query = userId === undefined ? {} : { user: userId };
+    const owners = await this.#client.get<StoredOwner[]>('/api/fathom/owners', query);
+    return owners.map(({ token_key, ...owner }) => ({ ...owner, token_epoch: hash('sha256', token_key) }));
   }
 
   /** @throws FathomError `not_found` when the row was deleted in the meantime */

@@ -21,17 +21,22 @@ export function keepReconciled(deps: {
 }): () => Promise<void> {
   const { reconciler, bus, clock, log } = deps;
   const runs = new SingleFlight<void>();
+  let isRestarted = false;
   const reconcile = () =>
     runs.run('all', async () => {
+      const isFull = isRestarted;
+      isRestarted = false;
       try {
-        await reconciler.catchUp();
+        await reconciler.catchUp({ isFull });
       } catch (error) {
+        isRestarted ||= isFull;
         log.error({ err: error }, `reconciliation failed and will be retried: ${messageOf(error)}`);
       }
     });
   const stopRepeating = repeat(clock, INTERVAL_MS, reconcile);
   const unsubscribe = bus.subscribe((event) => {
     if (event.kind === 'instance.phase' && event.name === GLOBAL_NAME && event.to === 'running') {
+      isRestarted = true;
       void reconcile();
     }
   });

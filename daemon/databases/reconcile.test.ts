@@ -12,12 +12,15 @@ import { Fleet } from '../supervisor/fleet.ts';
 import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { PortAllocator } from '../supervisor/start/ports.ts';
 import { Catalog, type CatalogDeps, type CatalogEntry } from './catalog.ts';
-import type { DatabaseRepository } from './database-repository.ts';
+import type { DatabaseRepository, ListedDatabases } from './database-repository.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
 import { Reconciler } from './reconcile.ts';
 
 const NAMES = ['2026-01-15-001-ann', '2026-01-15-002-ben'] as const;
+
+const NOW = '2026-01-15 12:00:00.000Z';
+const LONG_AGO = '2026-01-15 11:00:00.000Z';
 
 type Row = DatabaseRow & { email: string | null };
 
@@ -53,10 +56,17 @@ class Rows {
     return () => arrival.resolve();
   }
 
-  async list(): Promise<Row[]> {
-    const rows = [...this.rows.values()].map((row) => ({ ...row }));
+  /** The times at which rows changed. */
+  readonly changedAt = new Map<string, string>();
+  /** What was asked for. */
+  readonly lists: (string | undefined)[] = [];
+
+  async list(since?: string): Promise<ListedDatabases> {
+    this.lists.push(since);
+    const all = [...this.rows.values()].map((row) => ({ ...row }));
     await this.#arrival;
-    return rows;
+    const rows = all.filter(({ name }) => since === undefined || (this.changedAt.get(name) ?? '9') >= since);
+    return { at: NOW, count: all.length, rows };
   }
 
   update(id: string, changes: Partial<Row>): Promise<void> {
@@ -222,4 +232,23 @@ it('stops no database when the rows cannot be read', async () => {
   rows.list = () => Promise.reject(cause);
   await expect(reconciler.catchUp()).rejects.toBe(cause);
   expect(known()).toEqual([...NAMES]);
+});
+
+it('reads rows that changed since the last run, and all after the global PocketBase restarted', async () => {
+  rows.changedAt.set(NAMES[0], LONG_AGO);
+  for (const name of NAMES) Object.assign(rows.rows.get(name) ?? {}, { memory_mb: 100 });
+  const limits = () => NAMES.map((name) => catalog.get(name).row.memory_mb);
+  await reconciler.catchUp();
+  expect(limits()).toEqual([0, 100]);
+  expect(rows.lists).toEqual([undefined, '2026-01-15 11:55:00.000Z']);
+  await reconciler.catchUp({ isFull: true });
+  expect(limits()).toEqual([100, 100]);
+});
+
+it('compares all rows at last, for changes without a time', async () => {
+  rows.changedAt.set(NAMES[0], LONG_AGO);
+  Object.assign(rows.rows.get(NAMES[0]) ?? {}, { desired: 'stopped' });
+  for (let run = 0; run < 60; run += 1) await reconciler.catchUp();
+  expect(catalog.get(NAMES[0]).row.desired).toBe('stopped');
+  expect(rows.lists.filter((since) => since === undefined)).toHaveLength(2);
 });

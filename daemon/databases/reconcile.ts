@@ -4,6 +4,7 @@ import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
+import { toIsoTime, toPocketBaseDate } from '../pocketbase/data/sqlite.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
@@ -42,9 +43,22 @@ const EXPECTED: ReadonlySet<ErrorCode> = new Set([
   'databases.limit_reached',
 ]);
 
-/** Adjusts the fleet to the rows of the control plane: at the start, and periodically in case a change was missed. */
+/** A change may become visible long after its time: a transaction can wait for others. */
+const OVERLAP_MS = 5 * 60_000;
+/** SQL statements change rows without a new time. */
+const FULL_EVERY_RUNS = 60;
+
+/**
+ * Adjusts the fleet to the rows of the control plane: at the start, and periodically in case a change was missed. A run reads
+ * the rows that changed since the last one, and sometimes all.
+ */
 export class Reconciler {
   readonly #deps: ReconcileDeps;
+  /** The time from which on changes are read; null reads all rows. */
+  #since: string | null = null;
+  #runs = 0;
+  /** Names of rows that cannot be registered. */
+  readonly #invalid = new Set<string>();
   readonly #restarts = new AbortController();
 
   constructor(deps: ReconcileDeps) {
@@ -56,7 +70,9 @@ export class Reconciler {
     const { ports, repository, plans } = this.#deps;
     await plans.load();
     ports.noteFreed(await repository.listFreedPorts());
-    for (const row of await repository.list()) this.#register(row);
+    const { rows, at } = await repository.list();
+    for (const row of rows) this.#register(row);
+    this.#since = readFrom(at);
   }
 
   /**
@@ -128,9 +144,15 @@ export class Reconciler {
     }
   }
 
-  /** Handles missed changes: users without a database, interrupted provisioning, edited or deleted rows. */
-  async catchUp(): Promise<void> {
+  /**
+   * Handles missed changes: users without a database, interrupted provisioning, edited or deleted rows.
+   *
+   * @param isFull compares all rows: the data of the control plane may have been replaced
+   */
+  async catchUp({ isFull = false }: { isFull?: boolean } = {}): Promise<void> {
     const { catalog, provisioner, users, plans, settings, log } = this.#deps;
+    this.#runs += 1;
+    if (isFull || this.#runs % FULL_EVERY_RUNS === 0) this.#since = null;
     await plans.load();
     await this.#applyRows();
     const onlyVerified = settings.signUps.mode === 'verified';
@@ -150,15 +172,25 @@ export class Reconciler {
   async #applyRows(): Promise<void> {
     const { catalog, repository } = this.#deps;
     using changed = catalog.watchChanges();
-    const rows = await repository.list();
+    const since = this.#since ?? undefined;
+    const { rows, at, count } = await repository.list(since);
     for (const row of rows) {
       if (changed.has(row.name)) continue;
       const entry = catalog.find(row.name) ?? this.#register(row);
       if (entry && row.state === 'ready') await this.#applyRow(entry, row);
     }
-    const named = new Set(rows.map(({ name }) => name));
-    for (const { row } of catalog.entries()) {
-      if (!named.has(row.name) && !changed.has(row.name)) await this.#drop(row);
+    if (since === undefined) {
+      const named = new Set(rows.map(({ name }) => name));
+      for (const name of this.#invalid) if (!named.has(name)) this.#invalid.delete(name);
+      for (const { row } of catalog.entries()) {
+        if (!named.has(row.name) && !changed.has(row.name)) await this.#drop(row);
+      }
+    }
+    this.#since = readFrom(at);
+    // A deleted row does not show in the changes.
+    if (since !== undefined && count < catalog.size + this.#invalid.size) {
+      this.#since = null;
+      await this.#applyRows();
     }
   }
 
@@ -199,7 +231,8 @@ export class Reconciler {
     try {
       return this.#deps.catalog.register(row, row.email);
     } catch (error) {
-      this.#deps.log.error({ instance: row.name }, messageOf(error));
+      if (!this.#invalid.has(row.name)) this.#deps.log.error({ instance: row.name }, messageOf(error));
+      this.#invalid.add(row.name);
       return null;
     }
   }
@@ -212,4 +245,8 @@ export class Reconciler {
     );
     await fleet.endFound(process);
   }
+}
+
+function readFrom(at: string): string {
+  return toPocketBaseDate(new Date(Date.parse(toIsoTime(at)) - OVERLAP_MS));
 }

@@ -185,7 +185,10 @@ export class UserInstance implements InstanceSpec {
   }
 
   limits(): InstanceLimits {
-    const { memory_mb, disk_mb, sleep_after } = this.#deps.plans.limitsOf(this.#row.plan ?? '', ownLimitsOf(this.#row));
+    const { memory_mb, disk_mb, sleep_after } = this.#deps.plans.limitsOf(
+      this.#row.plan ?? '',
+      ownLimitsOf(this.#row),
+    );
     return { memory_bytes: toBytes(memory_mb), disk_bytes: toBytes(disk_mb), sleep_after };
   }
 

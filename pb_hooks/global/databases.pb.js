@@ -97,64 +97,66 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// → OwnerAccount[]: the owners of all databases, or the one with the id `user`.
+// → StoredOwner[]: the owners of all databases, or the one with the id `user`.
 routerAdd(
   'GET',
   '/api/fathom/owners',
   (e) => {
-    const { rowsOf } = require(`${__hooks}/lib/rows.js`);
+    const { jsonOf, sendJson } = require(`${__hooks}/lib/rows.js`);
     const query = e.app
       .db()
       .newQuery(
-        `SELECT json_object('database', d.name, 'id', u.id, 'email', u.email,
+        `SELECT json_group_array(json_object('database', d.name, 'id', u.id, 'email', u.email,
            'verified', json(iif(u.verified, 'true', 'false')), 'is_active', json(iif(u.is_active, 'true', 'false')),
-           'password_hash', u.password, 'token_key', u.tokenKey) AS row
+           'password_hash', u.password, 'token_key', u.tokenKey)) AS json
          FROM user_databases d JOIN users u ON u.id = d.user
-         WHERE {:user} IN ('', d.user) ORDER BY d.created`,
+         WHERE {:user} IN ('', d.user)`,
       )
       .bind({ user: e.requestInfo().query.user || '' });
-    /** @type {import('../../shared/hooks/control-plane-routes.ts').OwnerAccount[]} */
-    const owners = rowsOf(query, new DynamicModel({ row: '' }), ({ row }) => {
-      const { token_key, ...owner } = JSON.parse(row);
-      return { ...owner, token_epoch: $security.sha256(token_key) };
-    });
-    return e.json(200, owners);
+    return sendJson(e, jsonOf(query));
   },
   $apis.requireSuperuserAuth(),
 );
 
-// → ListedDatabase[]: all rows with their hidden fields, in one request for the start of the daemon.
+// → DatabaseList: all rows with their hidden fields, or those that changed at `since` or later, themselves or their owners.
 routerAdd(
   'GET',
   '/api/fathom/databases',
   (e) => {
-    const { rowsOf } = require(`${__hooks}/lib/rows.js`);
-    /** @param {string} text */
-    const list = (text) =>
-      rowsOf(e.app.db().newQuery(text), new DynamicModel({ row: '' }), ({ row }) => JSON.parse(row));
-    /** @type {import('../../shared/hooks/control-plane-routes.ts').ListedDatabase[]} */
-    const rows = list(
-      `SELECT json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired, 'port', port,
-         'memory_mb', memory_mb, 'disk_mb', disk_mb, 'sleep_after', sleep_after, 'developer', json(iif(developer, 'true', 'false')),
-         'superuser_secret', superuser_secret, 'created', created) AS row
-       FROM user_databases ORDER BY created`,
+    const { jsonOf, sendJson } = require(`${__hooks}/lib/rows.js`);
+    const since = e.requestInfo().query.since || '';
+    /** @param {string} sql */
+    const read = (sql) =>
+      jsonOf(
+        e.app
+          .db()
+          .newQuery(sql)
+          .bind(since === '' ? {} : { since }),
+      );
+    const changedOwners = 'SELECT id FROM users WHERE updated >= {:since}';
+    // Before the rows, so that no later change is missed.
+    const state = read(
+      `SELECT json_object('at', strftime('%Y-%m-%d %H:%M:%fZ', 'now'), 'count', count(*)) AS json FROM user_databases`,
+    );
+    const rows = read(
+      `SELECT json_group_array(json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired,
+         'port', port, 'memory_mb', memory_mb, 'disk_mb', disk_mb, 'sleep_after', sleep_after,
+         'developer', json(iif(developer, 'true', 'false')),
+         'superuser_secret', superuser_secret, 'created', created)) AS json
+       FROM (SELECT * FROM user_databases
+         ${since === '' ? '' : `WHERE updated >= {:since} OR user IN (${changedOwners})`} ORDER BY created)`,
     );
     // Databases run without these: without a plan, they have the limits of the default one.
-    /** @type {{ [user: string]: { email: string, plan: string } }} */
-    let owners = {};
+    let owners = '{}';
     try {
-      owners = Object.fromEntries(
-        list("SELECT json_array(id, json_object('email', email, 'plan', plan)) AS row FROM users"),
+      owners = read(
+        `SELECT json_group_object(id, json_object('email', email, 'plan', plan)) AS json FROM users
+         ${since === '' ? '' : `WHERE updated >= {:since} OR id IN (SELECT user FROM user_databases WHERE updated >= {:since})`}`,
       );
     } catch (error) {
       e.app.logger().error('the accounts of owners cannot be read', 'error', String(error));
     }
-    for (const row of rows) {
-      const owner = owners[row.user];
-      row.email = owner ? owner.email : null;
-      row.plan = owner ? owner.plan : '';
-    }
-    return e.json(200, rows);
+    return sendJson(e, `{"state":${state},"rows":${rows},"owners":${owners}}`);
   },
   $apis.requireSuperuserAuth(),
 );

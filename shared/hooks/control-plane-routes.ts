@@ -31,10 +31,14 @@ export type DatabaseRowChange = Partial<
   Pick<DatabaseRow, 'state' | 'desired' | 'memory_mb' | 'disk_mb' | 'sleep_after' | 'developer'>
 >;
 
-export type ListedDatabase = DatabaseRow & {
-  /** Of the owner; null when it cannot be read. */
-  email: string | null;
-};
+/** All rows of `user_databases`, or those that changed since a time. */
+export interface DatabaseList {
+  /** `at`: the time of the control plane before the rows were read. `count`: of all rows. */
+  state: { at: string; count: number };
+  rows: DatabaseRow[];
+  /** By id. Without those that cannot be read. */
+  owners: Record<string, { email: string; plan: string }>;
+}
 
 export interface OwnerRow {
   id: string;
@@ -58,6 +62,9 @@ export interface OwnerAccount {
   /** Changes whenever all tokens of the account end: new password or address, deactivation, sign-out everywhere. */
   token_epoch: string;
 }
+
+/** As `OwnerAccount`; its `token_epoch` is a hash of the key. */
+export type StoredOwner = Omit<OwnerAccount, 'token_epoch'> & { token_key: string };
 
 export interface ReserveRequest {
   /** Id of the owner. */

@@ -119,5 +119,5 @@ function ownLimitsIn(rows: PlanRows, name: string): OwnLimits {
 }
 
 function differsForDatabases(before: OwnLimits, after: OwnLimits): boolean {
-  return before.memory_mb !== after.memory_mb || before.disk_mb !== after.disk_mb;
+  return (['memory_mb', 'disk_mb', 'sleep_after'] as const).some((name) => before[name] !== after[name]);
 }

@@ -1,32 +1,43 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import type { OwnerAccount } from '../../../shared/hooks/control-plane-routes.ts';
+import type { InstancePhase } from '../../../shared/instance.ts';
 import { ManualTime, settle } from '../../../test/helpers/manual-time.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import type { Logger } from '../../base/log/log.ts';
+import type { CatalogEntry } from '../catalog.ts';
 import { OwnerSync } from './owner-sync.ts';
 
 const USER = 'ann000000000001';
 
 /** A sync without databases that counts how often the account is read. */
-async function stage() {
+async function stage(phase: InstancePhase | null = null) {
   const directory = await scratch();
   const time = new ManualTime();
   let reads = 0;
+  const owners: OwnerAccount[] = [];
+  const looks: string[] = [];
   const ownerSync = new OwnerSync({
     repository: {
       listOwners: () => {
         reads += 1;
-        return Promise.resolve([]);
+        return Promise.resolve(owners.map((owner) => ({ ...owner })));
       },
     },
-    catalog: { directoryOf: (name) => join(directory, name), find: () => null },
+    catalog: {
+      directoryOf: (name) => {
+        looks.push(name);
+        return join(directory, name);
+      },
+      find: () => phase && ({ row: {}, runner: { state: { phase } } } as unknown as CatalogEntry),
+    },
     fleet: { restart: () => Promise.reject(new Error('no database runs here')) },
     bus: { subscribe: () => () => {} },
     clock: time,
     log: { error: () => {} } as unknown as Logger,
     random: () => 0.5,
   });
-  return { ownerSync, time, reads: () => reads };
+  return { ownerSync, time, owners, looks, reads: () => reads };
 }
 
 it('does not read the account again for a database that was just created with it', async () => {
@@ -53,4 +64,39 @@ it('reads the account when it changed after the creation of the database', async
   await settle();
   expect(await ownerSync.syncNow(USER, requestedAtMs)).toBe(true);
   expect(reads()).toBe(2);
+});
+
+const account = (name: string): OwnerAccount => ({
+  database: name,
+  id: name,
+  email: `${name}@example.com`,
+  verified: true,
+  is_active: true,
+  password_hash: '',
+  token_epoch: '1',
+});
+
+it.each(['stopped', 'asleep', 'failed'] as const)(
+  'opens only %s databases with a changed account',
+  async (phase) => {
+    const { ownerSync, owners, looks } = await stage(phase);
+    owners.push(account('ann'), account('ben'));
+    await ownerSync.load();
+    Object.assign(owners[1] ?? {}, { token_epoch: '2' });
+    ownerSync.syncAll();
+    await settle();
+    await ownerSync.stop();
+    expect(looks).toEqual(['ben']);
+  },
+);
+
+it('opens all databases with a process', async () => {
+  const { ownerSync, owners, looks } = await stage('running');
+  owners.push(account('ann'), account('ben'));
+  await ownerSync.load();
+  ownerSync.syncAll();
+  await settle();
+  await new Promise((resolve) => setImmediate(resolve));
+  await ownerSync.stop();
+  expect(looks[0]).toBe('ann');
 });

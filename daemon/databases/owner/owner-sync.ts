@@ -89,7 +89,7 @@ export class OwnerSync {
     };
   }
 
-  /** Checks all databases now, and after each start of the global PocketBase, whose reports may have been missed. */
+  /** Checks all databases that may have another account now, and after each start of the global PocketBase, whose reports may have been missed. */
   start(): void {
     this.#unsubscribe ??= this.#deps.bus.subscribe((event) => {
       if (event.kind === 'instance.phase' && event.name === GLOBAL_NAME && event.to === 'running')
@@ -165,7 +165,9 @@ export class OwnerSync {
   }
 
   async #run(userId: string | undefined): Promise<void> {
+    const known = new Map(this.#accounts);
     let owners = await this.#read(userId);
+    if (userId === undefined) owners = owners.filter((owner) => !this.#isSettled(owner, known));
     for (let attempt = 1; owners.length > 0 && !this.#stopping.signal.aborted; attempt += 1) {
       const busy: OwnerAccount[] = [];
       for (const owner of owners) {
@@ -187,6 +189,18 @@ export class OwnerSync {
       const ids = new Set(busy.map(({ id }) => id));
       owners = (await this.#read(userId)).filter(({ id }) => ids.has(id));
     }
+  }
+
+  /** A database without a process gets the known account with its next start, so it only needs a changed one. */
+  #isSettled(owner: OwnerAccount, known: ReadonlyMap<string, OwnerAccount>): boolean {
+    const phase = this.#deps.catalog.find(owner.database)?.runner.state.phase;
+    const before = known.get(owner.database);
+    return (
+      (phase === 'stopped' || phase === 'asleep' || phase === 'failed') &&
+      before !== undefined &&
+      !this.#unfinished.has(owner.id) &&
+      isSameAccount(before, owner)
+    );
   }
 
   async #read(userId: string | undefined): Promise<OwnerAccount[]> {
@@ -246,6 +260,10 @@ export class OwnerSync {
       });
     }
   }
+}
+
+function isSameAccount(a: OwnerAccount, b: OwnerAccount): boolean {
+  return (Object.keys(b) as (keyof OwnerAccount)[]).every((field) => a[field] === b[field]);
 }
 
 function isBusy(error: unknown): boolean {

@@ -45,4 +45,26 @@ function orNull(find) {
   }
 }
 
-module.exports = { rowsOf, orNull };
+/**
+ * The column `json` of a query with one row. SQLite writes the JSON of thousands of rows in a tenth of the time that goja
+ * takes, and an error in any row fails the statement.
+ *
+ * @param {dbx.Query} query
+ * @returns {string}
+ */
+function jsonOf(query) {
+  const model = new DynamicModel({ json: '' });
+  query.one(model);
+  return model.json;
+}
+
+/**
+ * @param {core.RequestEvent} e
+ * @param {string} json
+ */
+function sendJson(e, json) {
+  e.response.header().set('Content-Type', 'application/json');
+  return e.string(200, json);
+}
+
+module.exports = { jsonOf, orNull, rowsOf, sendJson };
