@@ -18,20 +18,10 @@ import {
 } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
+import { randomFrom } from '../helpers/random.ts';
 import { until } from '../helpers/until.ts';
 
 const shared = sharedDeployment();
-
-/** Small and fast; the seed is printed, so that a run can be repeated (Steele and Vigna, splitmix32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let value = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    value = Math.imul(value ^ (value >>> 15), 0x735a2d97);
-    return ((value ^ (value >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Instances of user databases, once all run, none of them in a process that was `killed`: some take a moment to end. */
 async function untilAllRun(count: number, killed: ReadonlySet<number>): Promise<Instance[]> {
