@@ -13,6 +13,7 @@ import { benchQueue } from './queue.ts';
 import { benchRecovery } from './recovery.ts';
 import { benchSandbox } from './sandbox.ts';
 import { benchSessionCheck } from './session-check.ts';
+import { benchAwake, benchWake } from './wake.ts';
 
 interface Benchmark {
   /** One line for the help. */
@@ -27,6 +28,8 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   recovery: { about: 'Restart killed instances, against pm2', run: benchRecovery },
   sandbox: { about: 'Start and memory of an instance in a sandbox, against one without', run: benchSandbox },
   neighbours: { about: 'Response times beside a database at its limits', run: benchNeighbours },
+  wake: { about: 'Wake sleeping databases, against a bare boot', run: benchWake },
+  awake: { about: 'Requests to an awake database, against a bare one', run: benchAwake },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
   'large-fleet': { about: 'Start, processor and memory with 10,000 databases', run: benchLargeFleet },
   'database-list': { about: 'List databases, against a bare server', run: benchDatabaseList },

@@ -99,10 +99,10 @@ it(
     );
 
     const problems: string[] = [];
-    let isOver = false;
+    const over = new AbortController();
     const lane = async (number: number) => {
       const random = randomFrom(seed + number);
-      for (let turn = 0; !isOver; turn += 1) {
+      for (let turn = 0; !over.signal.aborted; turn += 1) {
         const target = targets[Math.floor(random() * targets.length)] as Target;
         const reuse = random() < 0.3;
         const title = `${number}-${turn}`;
@@ -128,7 +128,7 @@ it(
       },
       { what: `${CYCLES} starts`, timeoutMs: TIMEOUT_MS },
     );
-    isOver = true;
+    over.abort();
     await Promise.all(lanes);
     for (const { agent } of targets) agent.destroy();
 
