@@ -267,7 +267,7 @@ function toUserError(data: unknown, cause: unknown): FathomError {
   if (fields.length === 0) {
     return new FathomError(
       'control_plane.unavailable',
-      "the global PocketBase cannot store this (a full disk, perhaps); see 'fathomd databases list', then try again",
+      "the global PocketBase cannot store this; see 'fathomd databases list' and 'fathomd logs global', then try again",
       { cause },
     );
   }

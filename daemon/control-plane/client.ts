@@ -1,6 +1,7 @@
 import PocketBase, { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
 import { HOOK_TOKEN_HEADER } from '../keys/hook-token.ts';
+import { writeProblem } from '../pocketbase/data/disk-state.ts';
 import { isUnavailableResponse } from '../pocketbase/sockets/unavailable.ts';
 
 /** Shorter than the timeout of Fathom's clients, so that they receive an error that names the global PocketBase. */
@@ -10,7 +11,14 @@ export interface ControlPlaneOptions {
   url: string;
   admin: { email: string; password: string };
   hookToken: string;
+  /** `pb_data` of the global PocketBase; null on another host. */
+  dataDir: string | null;
 }
+
+/** SQLite, PocketBase and the system call write(2). */
+const DISK_FULL = /database or disk is full|disk is full|no space left on device/i;
+/** PocketBase answers these for each other reason as well, and names it only in its log. */
+const WITHOUT_REASON: ReadonlySet<number> = new Set([400, 500]);
 
 /** Calls the global PocketBase as its superuser. */
 export class ControlPlaneClient {
@@ -52,7 +60,7 @@ export class ControlPlaneClient {
         return await work(this.#client);
       }
     } catch (error) {
-      throw translate(error);
+      throw await this.#translate(error);
     }
   }
 
@@ -81,8 +89,35 @@ export class ControlPlaneClient {
     try {
       return await this.#client.send<T>(path, { method: 'POST', body, headers });
     } catch (error) {
-      throw translate(error);
+      throw await this.#translate(error);
     }
+  }
+
+  async #translate(error: unknown): Promise<unknown> {
+    if (!(error instanceof ClientResponseError)) return error;
+    if (isUnanswered(error)) {
+      return new FathomError(
+        'control_plane.unavailable',
+        'the global PocketBase does not answer; the daemon is restarting it, try again in a moment',
+        { cause: error },
+      );
+    }
+    if (/malformed|not a database/.test(error.message)) return unreadable(error);
+    const problem = await this.#storeProblem(error);
+    if (problem === null) return error;
+    const message = `the global PocketBase cannot store this: ${problem}`;
+    return new FathomError('control_plane.unavailable', message, { cause: error });
+  }
+
+  /** Why the global PocketBase cannot store anything, if that may be the reason of a response. */
+  async #storeProblem({ status, response, url, message }: ClientResponseError): Promise<string | null> {
+    const { dataDir } = this.#options;
+    const isFull = DISK_FULL.test(message);
+    const hasReason = !WITHOUT_REASON.has(status) || fieldsOf(response['data']).length > 0;
+    // A wrong password has the same form, and is not stored.
+    if (!isFull && (hasReason || url.includes('/auth-with-password'))) return null;
+    const problem = dataDir === null ? null : await writeProblem(dataDir);
+    return problem?.message ?? (isFull ? 'the disk is full; free some space, then try again' : null);
   }
 
   async #signIn(): Promise<void> {
@@ -106,20 +141,6 @@ export class ControlPlaneClient {
       });
     await this.#signingIn;
   }
-}
-
-function translate(error: unknown): unknown {
-  if (error instanceof ClientResponseError && isUnanswered(error)) {
-    return new FathomError(
-      'control_plane.unavailable',
-      'the global PocketBase does not answer; the daemon is restarting it, try again in a moment',
-      { cause: error },
-    );
-  }
-  if (error instanceof ClientResponseError && /malformed|not a database/.test(error.message)) {
-    return unreadable(error);
-  }
-  return error;
 }
 
 /** Whether no process of the database responded. Status 0: nothing did. */

@@ -2,6 +2,7 @@ import { ClientResponseError } from 'pocketbase';
 import { describe, expect, it } from 'vitest';
 import { problemSchema } from '../../shared/api/contract/endpoint.ts';
 import { FathomError } from '../../shared/errors.ts';
+import { textWith } from '../../test/helpers/text-with.ts';
 import { formatRefusal, logLevelOf, toFathomError } from './problem.ts';
 
 function fastifyError(statusCode: number, message: string): Error {
@@ -35,6 +36,11 @@ describe('toFathomError', () => {
     const error = toFathomError(thrown);
     expect(error).toMatchObject({ code: 'internal', status: 500, cause: thrown });
     expect(error.message).not.toContain('hunter2');
+  });
+
+  it('reports a full disk of the host', () => {
+    const error = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    expect(toFathomError(error)).toMatchObject({ code: 'internal', message: textWith('full') });
   });
 
   it('reports a refusal by the global PocketBase without its message', () => {

@@ -7,6 +7,7 @@ import { ClientResponseError } from 'pocketbase';
 import type { Problem } from '../../shared/api/contract/endpoint.ts';
 import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts';
 import { RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
+import { isDiskFull } from '../base/files/dir.ts';
 import { fieldsOf } from '../control-plane/client.ts';
 import type { Caller } from './caller.ts';
 import { redactDetail } from './redact.ts';
@@ -49,9 +50,10 @@ export function toFathomError(error: unknown): FathomError {
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new FathomError(CODE_OF_STATUS[statusCode] ?? 'request.invalid', message, { cause: error });
   }
-  return new FathomError('internal', 'the request failed in the daemon; its log has the cause', {
-    cause: error,
-  });
+  const detail = isDiskFull(error)
+    ? "the disk of the host is full; free some space ('fathomd databases usage' shows the largest databases), then try again"
+    : 'the request failed in the daemon; its log has the cause';
+  return new FathomError('internal', detail, { cause: error });
 }
 
 function shorten(text: string): string {

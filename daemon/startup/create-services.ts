@@ -195,13 +195,19 @@ export async function createServices({
   const apiUrl = `http://${connectAddress(config.server.host, config.server.port)}`;
   const globalUrl = `http://${connectAddress(config.bindAddress, config.globalPort)}`;
   const hookToken = hookTokenOf(config.jwt.secret);
-  const controlPlane = new ControlPlaneClient({ url: globalUrl, admin: config.admin, hookToken });
+  const globalData = join(config.dataDir, GLOBAL_NAME, 'pb_data');
+  const controlPlane = new ControlPlaneClient({
+    url: globalUrl,
+    admin: config.admin,
+    hookToken,
+    dataDir: globalData,
+  });
   const users = new UserRepository(controlPlane);
   const plans = new Plans({ controlPlane, settings, databaseLimits: config.databaseLimits, log });
   const invitationRepository = new InvitationRepository(controlPlane);
   const userLimits = new UserLimits({ plans, users, clock });
   const masterKeys = masterKeysOf(config);
-  const seal = guardedSeal(masterKeys, cachedKeyUse(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db')));
+  const seal = guardedSeal(masterKeys, cachedKeyUse(join(globalData, 'data.db')));
   const mailer = new Mailer({ settings, log });
   const mailLimits = new MailLimits(clock);
   const accountMails = new AccountMails({ controlPlane, users, mailer, limits: mailLimits, clock, log });

@@ -102,6 +102,21 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await expect(signUp(fathom)).rejects.toMatchObject({
       code: 'control_plane.unavailable',
     });
+    for (const command of [
+      ['plans', 'set', 'free', '--disk-mb', '5'],
+      ['databases', 'set', tenant.name, '--disk-mb', '500'],
+      ['users', 'set', tenant.email, '--role', 'viewer'],
+      ['users', 'sign-out', tenant.email],
+      ['queue', 'pause'],
+    ]) {
+      const { exitCode, stderr } = await fathomd([...command, '--socket', fathom.socketPath], {
+        cwd: fathom.dataDir,
+      });
+      expect({ command, exitCode, stderr }).toMatchObject({ exitCode: 69, stderr: textWith('is full') });
+    }
+    // A wrong password is not a full disk.
+    const login = fathom.client.auth.login({ email: tenant.email, password: 'wrong' });
+    await expect(login).rejects.toMatchObject({ code: 'auth.failed' });
 
     // One that dies now may not come up; it waits for space, and is not given up.
     kill(before.pid, 'SIGKILL');
@@ -236,7 +251,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await fill(fathom.dataDir);
     const daemon = fathom.launch();
     expect(await daemon.exited).toBe(69);
-    expect(daemon.output()).toMatch(/^fathomd: .*\bfull\b/m);
+    expect(daemon.output()).toMatch(/^fathomd: .*disk.* is full.*free some space/m);
   });
 
   it('that keeps a deleted database from being removed does not keep the daemon from its start', async () => {

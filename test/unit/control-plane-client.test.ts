@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { UserRepository } from '../../daemon/accounts/user-repository.ts';
 import { ControlPlaneClient } from '../../daemon/control-plane/client.ts';
 import { DatabaseRepository } from '../../daemon/databases/database-repository.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 interface Reply {
   status: number;
@@ -38,6 +39,7 @@ async function stage(answer: (request: IncomingMessage, attempt: number) => Repl
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     admin: { email: 'admin@example.com', password: 'x' },
     hookToken: 'hook',
+    dataDir: null,
   });
   return { client, seen, server };
 }
@@ -75,6 +77,18 @@ describe("the daemon's access to the global PocketBase", () => {
       unavailable,
     );
     await expect(client.postAsUser('/api/x', {})).rejects.toMatchObject(unavailable);
+  });
+});
+
+it('reports a full disk as the reason', async () => {
+  const full = {
+    message: 'Failed to update collection. Raw error: database or disk is full (13).',
+    data: {},
+  };
+  const { client } = await stage(() => ({ status: 400, body: full }));
+  await expect(client.post('/api/x', {})).rejects.toMatchObject({
+    code: 'control_plane.unavailable',
+    message: textWith('full'),
   });
 });
 

@@ -1,12 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { isDiskFull } from './dir.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { readPid } from './pid-file.ts';
 import { lockForProcess } from './process-lock.ts';
-
-/** errno(3): no space, and no space left for this user. */
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 export interface DataDirLock {
   /** Writes the PID file again when it was removed. */
@@ -91,8 +89,7 @@ function writePid(pidFile: string): void {
     rmSync(pidFile, { force: true });
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (!FULL.has(code)) throw error;
+    if (!isDiskFull(error)) throw error;
     // A truncated number would name another process.
     rmSync(pidFile, { force: true });
   }

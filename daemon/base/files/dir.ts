@@ -66,6 +66,14 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
+/** errno(3): no space, and no space left for this user. */
+const FULL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT']);
+
+/** Whether a system call failed because the disk has no space. */
+export function isDiskFull(error: unknown): boolean {
+  return FULL.has(systemErrorCode(error));
+}
+
 /** The code of a system error, such as `ENOENT`. */
 export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;

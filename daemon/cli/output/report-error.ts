@@ -1,4 +1,5 @@
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { isDiskFull } from '../../base/files/dir.ts';
 import { type CliContext, printLine } from '../context.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { withOwnCommand } from '../own-command.ts';
@@ -8,7 +9,10 @@ import { printable, printWarnings } from './print.ts';
 export function reportError(error: unknown, context: CliContext): number {
   const { stderr, env } = context;
   if (error instanceof FathomError) printWarnings(error.warnings, context);
-  printLine(stderr, `fathomd: ${printable(withOwnCommand(messageOf(error), context))}`);
+  const text = isDiskFull(error)
+    ? `the disk is full (${messageOf(error)}); free some space, then try again`
+    : messageOf(error);
+  printLine(stderr, `fathomd: ${printable(withOwnCommand(text, context))}`);
   if (error instanceof FathomError) {
     for (const { path, message } of error.fields.filter((field) => !messageOf(error).includes(field.message)))
       printLine(stderr, printable(`${path}: ${withOwnCommand(message, context)}`));

@@ -33,6 +33,11 @@ export function readOnlyReason(dataDir: string): PhaseReason | null {
   return isReadOnly(dataDir) ? reasonOf('read_only', dataDir) : null;
 }
 
+/** Why writes in a directory with a `data.db` fail now; null when they work. */
+export async function writeProblem(dataDir: string): Promise<PhaseReason | null> {
+  return reasonOf(await findLimit(dataDir), dataDir);
+}
+
 async function findLimit(dataDir: string): Promise<Limit> {
   if (isReadOnly(dataDir)) return 'read_only';
   const disk = await statfs(dataDir).catch(() => null);
@@ -59,7 +64,7 @@ function reasonOf(limit: Limit, dataDir: string): PhaseReason | null {
     case 'disk_full':
       return {
         code: 'disk_full',
-        message: `the disk of ${dataDir} is full, so writes fail; free some space, writes then work again by themselves`,
+        message: `the disk of ${dataDir} is full, so writes fail; free some space ('fathomd databases usage' shows the largest databases), writes then work again by themselves`,
       };
     default:
       return null;

@@ -139,7 +139,8 @@ function reasonOf(text: string): string {
 }
 
 function withRemedy(reason: string): string {
-  return /locked/.test(reason)
-    ? `${reason} by another program; end what 'fuser -v' finds on its data.db`
+  if (/locked/.test(reason)) return `${reason} by another program; end what 'fuser -v' finds on its data.db`;
+  return /full/.test(reason)
+    ? `${reason}; free some space ('fathomd databases usage' shows the largest databases), then try again`
     : `${reason}; 'fathomd databases list' says more`;
 }

@@ -251,6 +251,7 @@ function spawnFailure(error: unknown): PhaseReason {
   if (error instanceof UnsafeDatabase) return { code: 'database_corrupt', message: error.message };
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOSPC':
+    case 'EDQUOT':
       return {
         code: 'disk_full',
         message: 'the disk is full; free some space, the instance then starts by itself',

@@ -54,7 +54,7 @@ export async function runWorker(
   const { worker, close } = createWorker({
     hooks,
     host: createRemoteHost({
-      controlPlane: new ControlPlaneClient({ url, admin: config.admin, hookToken }),
+      controlPlane: new ControlPlaneClient({ url, admin: config.admin, hookToken, dataDir: null }),
       masterKeys,
       userDatabasesDir: config.userDatabasesDir,
       instanceHost: host,
