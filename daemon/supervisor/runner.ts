@@ -233,7 +233,8 @@ export class Runner {
     if (this.#closing === 'stop') {
       await this.#endFoundProcess();
       const { port } = this.state.observed;
-      if (this.#asleep && port !== null) this.#deps.driver.release(port);
+      // Otherwise the keeper would wake it.
+      if (port !== null) this.#deps.driver.release(port);
     }
     if (IDLE.has(this.state.phase) || this.state.phase === 'queued') {
       this.state.enter('stopped', null, { nextAttemptAt: null });
