@@ -10,7 +10,7 @@ import { type HostFacts, hasDaemon, type PortFacts } from './facts/host-facts.ts
 import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import { runFleetChecks } from './fleet-checks.ts';
 import { checkMasterKey, checkSessionKey, checkSettingsKey } from './key-checks.ts';
-import { checkPortRange } from './port-checks.ts';
+import { checkDatabasePorts, checkPortRange } from './port-checks.ts';
 import { checkMail, checkRoom } from './sign-up-checks.ts';
 
 const MIN_NODE_MAJOR = 24;
@@ -52,6 +52,7 @@ export const CHECKS: readonly Check[] = [
   checkNetworkDisks,
   checkPorts,
   checkPortRange,
+  checkDatabasePorts,
   checkEdge,
   checkInotify,
   checkOpenFiles,

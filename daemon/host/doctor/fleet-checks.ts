@@ -34,6 +34,7 @@ export function runFleetChecks(
     ...processes(facts, daemonRuns, binary),
     ...rowsAndDirectories(facts),
     ...addresses(facts),
+    ...plans(facts),
     ...accounts(facts, daemonRuns),
     ...migrations(facts),
     ...instances(facts),
@@ -208,6 +209,18 @@ function addresses({ rows }: FleetFacts): Finding[] {
       'addresses',
       `accounts with the same e-mail address: ${list(sameAddress.map((pair) => pair.join(' and ')))}`,
       "delete one of them with 'fathomd users delete ID', or change its address at the global PocketBase",
+    ),
+  ];
+}
+
+function plans({ rows }: FleetFacts): Finding[] {
+  const invalid = rows !== null && 'invalidPlans' in rows ? rows.invalidPlans : [];
+  if (invalid.length === 0) return [];
+  return [
+    warning(
+      'plans',
+      `plans with invalid limits, which are ignored: ${list(invalid.map(({ name, limits }) => `${name} (${limits.join(', ')})`))}`,
+      "set them again with 'fathomd plans set PLAN'",
     ),
   ];
 }

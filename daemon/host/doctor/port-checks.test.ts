@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import type { HostFacts } from './facts/host-facts.ts';
 import { parseLocalPorts } from './facts/local-ports.ts';
-import { checkPortRange } from './port-checks.ts';
+import { checkDatabasePorts, checkPortRange } from './port-checks.ts';
 
 const LINUX = '32768\t60999\n';
 
@@ -36,6 +37,22 @@ it('finds databases outside of the range, but not the global one', () => {
   ]);
   expect(check(9000, 10, '\n', ['127.0.0.1:8090', '127.0.0.1:9009'])).toMatchObject([{ level: 'ok' }]);
 });
+
+it.each([
+  [7, 0, 'ok', [7, 10]],
+  [8, 0, 'warning', [8, 10]],
+  [10, 25, 'warning', [10, 25]],
+])(
+  'with %i of 10 ports used and %i accounts without a database: %s',
+  (used, withoutDatabase, level, parts) => {
+    // Ports outside of the range do not count.
+    const ports = [8999, 9010, ...Array.from({ length: used }, (_, index) => 9000 + index)];
+    const facts = { portRange: { base: 9000, range: 10 }, fleet: { rows: { ports, withoutDatabase } } };
+    expect(checkDatabasePorts(facts as unknown as HostFacts)).toMatchObject([
+      { id: 'ports', level, summary: textWith(...parts) },
+    ]);
+  },
+);
 
 it('reads nothing into a host that does not show its ports', () => {
   const facts = { localPorts: null, portRange: { base: 9000, range: 50_000 }, fleet: null };

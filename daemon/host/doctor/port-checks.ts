@@ -44,6 +44,28 @@ export function checkPortRange({ localPorts, portRange, fleet }: HostFacts): Fin
   return findings;
 }
 
+/** Warn when this share of the ports belongs to databases. */
+const WARNING_SHARE = 0.8;
+
+/** A database keeps its port while it is stopped. Without a free port, accounts get no database. */
+export function checkDatabasePorts({ portRange, fleet }: HostFacts): Finding[] {
+  const rows = fleet?.rows ?? null;
+  if (portRange === null || rows === null || 'problem' in rows) return [];
+  const { base, range } = portRange;
+  const used = rows.ports.filter((port) => port >= base && port < base + range).length;
+  const summary = `${used} of ${range} ports belong to databases (PB_PORT_RANGE)`;
+  if (used < range * WARNING_SHARE) return [ok('ports', summary)];
+  const { withoutDatabase } = rows;
+  const waiting = withoutDatabase === 0 ? '' : `; accounts without a database: ${withoutDatabase}`;
+  return [
+    warning(
+      'ports',
+      `${summary}${waiting}`,
+      "raise PB_PORT_RANGE and restart the daemon, or delete databases: 'fathomd databases list'",
+    ),
+  ];
+}
+
 /** The parts of a range that Linux may use for outgoing connections. */
 function unreserved([first, last]: Range, { ephemeral, reserved }: LocalPorts): Range[] {
   const parts: [number, number][] = [];

@@ -19,6 +19,7 @@ import {
 } from '../../../pocketbase/process/command.ts';
 import { findByEnvironment, isAlive, processStat } from '../../../pocketbase/process/procfs.ts';
 import { dataDirOf } from '../../../supervisor/instance-spec.ts';
+import { type ControlPlaneRows, readRows } from './control-plane-rows.ts';
 import { findOpenAccounts, type MigrationFacts, readMigrations } from './user-databases.ts';
 
 /** The state of a data directory and its processes. */
@@ -41,11 +42,8 @@ export interface FleetFacts {
   processes: { pid: number; instance: string; sha256: string | null; address: string | null }[];
   /** User databases on disk. */
   directories: string[];
-  /**
-   * Names of the databases in the control plane, and pairs of accounts with the same e-mail address, the older one first.
-   * `problem`: why they cannot be read. Null before the first start.
-   */
-  rows: { names: string[]; sameAddress: [string, string][] } | { problem: string } | null;
+  /** Of the control plane. `problem`: why they cannot be read. Null before the first start. */
+  rows: ControlPlaneRows | { problem: string } | null;
   damaged: { name: string; problem: string }[];
   /** Databases to which others than the owner have access, and why. */
   openAccounts: { name: string; problems: string[] }[];
@@ -126,7 +124,7 @@ export async function gatherFleet(
       ),
     ),
     directories,
-    rows: readRows(globalData, (await stat(globalData).catch(() => null)) !== null),
+    rows: (await stat(globalData).catch(() => null)) === null ? null : readRows(globalData),
     damaged: await findDamaged([
       { name: 'global', file: globalData },
       ...directories.map((name) => ({ name, file: join(userDatabasesDir, name, 'pb_data', 'data.db') })),
@@ -164,34 +162,6 @@ function findStalePidFile(path: string): string | null {
   if (pid === null) return null;
   const process = processStat(pid);
   return process && isAlive(pid, process.startTime) ? null : path;
-}
-
-function readRows(file: string, fileExists: boolean): FleetFacts['rows'] {
-  if (!fileExists) return null;
-  try {
-    return readDatabase(file, (database) => ({
-      names: database
-        .prepare('SELECT name FROM user_databases')
-        .all()
-        .map((row) => String(row['name'])),
-      sameAddress: findSameAddress(database),
-    }));
-  } catch (error) {
-    return { problem: messageOf(error) };
-  }
-}
-
-/** Empty before the migration that adds `email_key`. */
-function findSameAddress(database: DatabaseSync): [string, string][] {
-  const hasKeys = database.prepare("SELECT 1 FROM pragma_table_info('users') WHERE name = 'email_key'").get();
-  if (!hasKeys) return [];
-  return database
-    .prepare(
-      `SELECT a.email || ' (' || a.id || ')' AS first, b.email || ' (' || b.id || ')' AS second
-       FROM users b JOIN users a ON b.email_key = a.email_key || '/' || b.id ORDER BY b.created`,
-    )
-    .all()
-    .map((row) => [String(row['first']), String(row['second'])]);
 }
 
 async function findDamaged(databases: { name: string; file: string }[]): Promise<FleetFacts['damaged']> {
