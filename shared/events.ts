@@ -18,7 +18,7 @@ export type FleetEvent =
       instance: Instance;
     }
   /** A sleeping instance begins to start. */
-  | { kind: 'instance.wake'; name: string; by: WakeCause }
+  | { kind: 'instance.wake'; name: string; by: WakeCause; at: string }
   /** Another field than the phase changed (address, desired state). */
   | { kind: 'instance.changed'; name: string; instance: Instance }
   /** The instance runs on a new port because another program uses the port `from`. */

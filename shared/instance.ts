@@ -57,6 +57,11 @@ export type EndedBy = (typeof ENDED_BY)[number] | null;
 /** Reasons for which the daemon lets an instance sleep. */
 const SLEEP_REASONS: ReadonlySet<PhaseReasonCode> = new Set(['idle', 'awake_limit', 'host_memory']);
 
+/** Whether the daemon lets an instance sleep for this reason. */
+export function isSleepReason(reason: { code: PhaseReasonCode } | null): boolean {
+  return reason !== null && SLEEP_REASONS.has(reason.code);
+}
+
 /** Whether an instance should run but does not work as it should, for example because its disk is full. */
 export function isInTrouble({
   desired,
@@ -68,7 +73,7 @@ export function isInTrouble({
   reason: { code: PhaseReasonCode } | null;
 }): boolean {
   if (desired !== 'running' || phase === 'asleep' || reason?.code === 'requested') return false;
-  if (reason !== null && SLEEP_REASONS.has(reason.code)) return false;
+  if (isSleepReason(reason)) return false;
   return phase === 'failed' || phase === 'unresponsive' || reason !== null;
 }
 
@@ -80,7 +85,7 @@ export function isAvailable({
   phase: InstancePhase;
   reason: { code: PhaseReasonCode } | null;
 }): boolean {
-  if (phase === 'stopping') return reason !== null && SLEEP_REASONS.has(reason.code);
+  if (phase === 'stopping') return isSleepReason(reason);
   return phase === 'running' || phase === 'asleep' || phase === 'waking';
 }
 

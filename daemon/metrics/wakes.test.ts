@@ -27,9 +27,12 @@ const enter = (name: string, from: InstancePhase, to: InstancePhase) =>
     instance: {} as Instance,
   });
 
+const ring = (name: string, by: WakeCause = 'connection') =>
+  bus.publish({ kind: 'instance.wake', name, by, at: clock.now().toISOString() });
+
 async function wake(name: string, ms: number, by: WakeCause = 'connection'): Promise<void> {
   enter(name, 'asleep', 'waking');
-  bus.publish({ kind: 'instance.wake', name, by });
+  ring(name, by);
   await clock.advance(ms);
   enter(name, 'waking', 'running');
 }
@@ -51,7 +54,7 @@ it('counts wakes by cause and measures them until the instance runs', async () =
 
 it('measures a wake that needs several attempts once, and none that fails', async () => {
   enter('a', 'asleep', 'waking');
-  bus.publish({ kind: 'instance.wake', name: 'a', by: 'connection' });
+  ring('a');
   await clock.advance(100);
   enter('a', 'waking', 'backing_off');
   await clock.advance(900);
@@ -68,7 +71,7 @@ it('does not measure other starts', () => {
   enter('a', 'starting', 'running');
   expect(measured()?.count).toBe(0);
   // It was woken while its process ended.
-  bus.publish({ kind: 'instance.wake', name: 'a', by: 'connection' });
+  ring('a');
   enter('a', 'starting', 'running');
   expect(measured()?.count).toBe(0);
   expect(wakes.lastHour.last_hour).toBe(1);

@@ -71,7 +71,8 @@ export class Fleet {
   }
 
   #noteWake({ spec: { name } }: Runner, by: WakeCause): void {
-    this.#deps.bus.publish({ kind: 'instance.wake', name, by });
+    const at = this.#deps.clock.now().toISOString();
+    this.#deps.bus.publish({ kind: 'instance.wake', name, by, at });
   }
 
   /**
@@ -96,8 +97,10 @@ export class Fleet {
     const { state } = runner;
     if (state.phase === 'asleep') return state.view();
     if (!(await runner.sleep(why))) {
-      const phase = state.phase === 'running' ? 'it has open connections' : `it is ${state.phase}`;
-      throw new FathomError('conflict', `${name} cannot sleep now: ${phase}; try again later`);
+      const { held, reason } = await this.#deps.driver.sockets();
+      if (!held) throw new FathomError('conflict', `${name} cannot sleep on this host: ${reason}`);
+      const now = state.phase === 'running' ? 'has open connections' : `is ${state.phase}`;
+      throw new FathomError('conflict', `${name} ${now} and cannot sleep now; try again later`);
     }
     await state.until(
       () => state.phase !== 'running' && state.phase !== 'stopping',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { INSTANCE_PHASES } from '../instance.ts';
+import { INSTANCE_PHASES, WAKE_CAUSES } from '../instance.ts';
 import { endpoint } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, pageQuerySchema } from './contract/page.ts';
@@ -13,7 +13,9 @@ const journalEntrySchema = z
   .object({
     at: z.iso.datetime(),
     name: z.string(),
-    kind: z.enum(['added', 'phase', 'moved', 'removed']),
+    kind: z.enum(['added', 'phase', 'wake', 'moved', 'removed']),
+    /** Only of `wake`: what woke the instance. */
+    by: z.enum(WAKE_CAUSES).exactOptional(),
     from: phase,
     to: phase,
     /** Why the instance is in this phase; null when there is nothing to explain. */

@@ -196,7 +196,8 @@ export class StubDaemon {
     const known = request.method === 'GET' ? this.answers.get(path.replace(/\?.*/, '')) : undefined;
     if (known !== undefined) return void send(200, known);
     if (path.startsWith('/api/v1/audit?')) return void send(200, this.#auditPage(path));
-    const [, name, verb] = /^\/api\/v1\/databases\/([^/]+)\/(start|stop|restart)$/.exec(path) ?? [];
+    const [, name, verb] =
+      /^\/api\/v1\/databases\/([^/]+)\/(start|stop|restart|sleep|wake)$/.exec(path) ?? [];
     if (name === undefined || verb === undefined) {
       return void send(404, {
         title: 'Not found',

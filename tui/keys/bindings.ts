@@ -78,6 +78,13 @@ export const BINDINGS: readonly Binding[] = [
       'restart (asks first)',
       { hint: 'restart', menu: 'restart the marked instances or the selected one' },
     ],
+    [
+      'sleep',
+      'z',
+      'put to sleep until the next request',
+      { menu: 'put the marked instances or the selected one to sleep' },
+    ],
+    ['wake', 'Z', 'wake', { menu: 'wake the marked instances or the selected one' }],
   ]),
   ...group('tasks', [
     [

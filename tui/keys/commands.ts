@@ -67,6 +67,8 @@ export type Command =
   | 'start'
   | 'stop'
   | 'restart'
+  | 'sleep'
+  | 'wake'
   | 'tab.next'
   | 'tab.previous'
   | 'log.follow'

@@ -26,6 +26,7 @@ export type Place =
   | 'invitations'
   | 'doctor'
   | 'daemon-log'
+  | 'wakes'
   | 'copy'
   | 'quit';
 
@@ -60,6 +61,7 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   servers: ['list', 'servers', 'everywhere'],
   doctor: ['list', 'tabs', 'filter', 'everywhere'],
   'daemon-log': ['list', 'tabs', 'filter', 'everywhere'],
+  wakes: ['list', 'tabs', 'subject', 'thing', 'everywhere'],
   users: ['list', 'tabs', 'filter', 'users', 'thing', 'everywhere'],
   keys: ['list', 'tabs', 'filter', 'keys', 'thing', 'everywhere'],
   sessions: ['list', 'tabs', 'filter', 'sessions', 'thing', 'everywhere'],

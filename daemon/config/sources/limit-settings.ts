@@ -100,8 +100,8 @@ export const USER_LIMIT_SETTINGS = {
   MAX_AWAKE: {
     ...LIMIT,
     about:
-      'Number of databases with a process. Above it, databases without open connections sleep, the one that was not used ' +
-      'for the longest time first. 0 is no limit.',
+      'Number of databases with a process. Above it, databases that have a time of SLEEP_AFTER sleep earlier, the one that ' +
+      'was not used for the longest time first. Those with open connections stay awake. 0 is no limit.',
     default: 0,
     min: 0,
   },

@@ -106,6 +106,8 @@ export interface PortHolder {
   onRing(listener: (port: number) => void): void;
   /** Calls the listener when ports of sleeping databases were lost: `sleep` opens them again. */
   onLost(listener: () => void): void;
+  /** Whether this host can hold sockets, and otherwise why not. */
+  sockets(): Promise<{ held: boolean; reason: string | null }>;
 }
 
 /** Starts and finds instance processes. */
@@ -315,7 +317,6 @@ export class ChildProcessDriver implements ProcessDriver {
     this.#ports.onLost(listener);
   }
 
-  /** Whether sockets are held on this host. */
   async sockets(): Promise<{ held: boolean; reason: string | null }> {
     this.#handoverProblem ??= this.#keeper.support().then(({ handoverProblem }) => handoverProblem);
     const reason = await this.#handoverProblem;

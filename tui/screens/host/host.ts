@@ -14,17 +14,22 @@ import { type Column, drawTable } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
 import { loadError, NO_MATCH } from '../frame/hints.ts';
-import { detailRows, withDetail } from '../frame/list-detail.ts';
+import { detailRows, withDetail, withInstanceDetail } from '../frame/list-detail.ts';
 import { switchTo } from '../input/navigate.ts';
 import type { List, Screen } from '../screen.ts';
+import { slowWakesOf, wakeKey, wakesNote, wakesTable } from './wakes.ts';
 
-const TITLES: Readonly<Record<HostTab, string>> = { doctor: 'Doctor', 'daemon-log': 'Daemon log' };
+const TITLES: Readonly<Record<HostTab, string>> = {
+  doctor: 'Doctor',
+  'daemon-log': 'Daemon log',
+  wakes: 'Wakes',
+};
 /** Number of lines of the daemon's log to load. */
 const LOG_LINES = 1_000;
 /** Milliseconds between two requests for the log. */
 const LOG_INTERVAL_MS = 2_000;
 
-/** The host of the daemon: the findings of the doctor, and the log of the daemon. */
+/** The host of the daemon: the findings of the doctor, the log of the daemon, and the slowest wakes of databases. */
 export const hostScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: hostLines,
@@ -32,11 +37,16 @@ export const hostScreen: Screen = {
   tabs: ({ ui }) => ({ row: 0, strip: stripOf(tabOf(ui.at)), turn: switchToTab }),
   copies: copiesOf,
   plain: (state) => (tabOf(state.ui.at) === 'daemon-log' ? plainLog(state) : null),
-  needs: ({ fleet, ui }) => ({ pages: [requestFor(tabOf(ui.at), fleet.now)] }),
+  needs: ({ fleet, ui }) => ({ pages: requestsFor(tabOf(ui.at), fleet.now) }),
+  instance: chosenDatabase,
+  describe: (state) => {
+    const name = chosenDatabase(state);
+    return name === null ? null : { kind: 'instance', name };
+  },
   run(console, command) {
     const by = command === 'tab.next' ? 1 : command === 'tab.previous' ? -1 : 0;
     if (by !== 0) return turn(console, by);
-    return command === 'open' && showRemedy(console);
+    return command === 'open' && tabOf(console.ui.get().at) !== 'wakes' && showRemedy(console);
   },
 };
 
@@ -59,15 +69,19 @@ function stripOf(tab: HostTab): TabStrip {
   return { before: [['plain', ' ']], titles, chosen: HOST_TABS.indexOf(tab) };
 }
 
-function requestFor(tab: HostTab, now: number): PageRequest {
-  if (tab === 'doctor') return { slot: 'doctor', key: '', load: (to) => to.daemon.doctor() };
+function requestsFor(tab: HostTab, now: number): PageRequest[] {
+  // The status of the daemon, which is always loaded, has the wakes.
+  if (tab === 'wakes') return [];
+  if (tab === 'doctor') return [{ slot: 'doctor', key: '', load: (to) => to.daemon.doctor() }];
   const version = String(Math.floor(now / LOG_INTERVAL_MS));
-  return {
-    slot: 'daemonLog',
-    key: '',
-    version,
-    load: async (to) => (await to.daemon.log({ tail: LOG_LINES })).lines,
-  };
+  return [
+    {
+      slot: 'daemonLog',
+      key: '',
+      version,
+      load: async (to) => (await to.daemon.log({ tail: LOG_LINES })).lines,
+    },
+  ];
 }
 
 function listId(tab: HostTab): string {
@@ -110,7 +124,19 @@ function lineKeys(lines: readonly DaemonLogLine[]): string[] {
 }
 
 function keysOf(state: ConsoleState): string[] {
-  return tabOf(state.ui.at) === 'doctor' ? findingsOf(state).map(findingKey) : lineKeys(linesOf(state));
+  switch (tabOf(state.ui.at)) {
+    case 'doctor':
+      return findingsOf(state).map(findingKey);
+    case 'daemon-log':
+      return lineKeys(linesOf(state));
+    case 'wakes':
+      return slowWakesOf(state).map(wakeKey);
+  }
+}
+
+/** The database of the selected wake; null on the other tabs. */
+function chosenDatabase(state: ConsoleState): string | null {
+  return tabOf(state.ui.at) === 'wakes' ? (slowWakesOf(state)[indexIn(state)]?.database ?? null) : null;
 }
 
 function listOf(state: ConsoleState): List {
@@ -120,7 +146,7 @@ function listOf(state: ConsoleState): List {
     keys: keysOf(state),
     from: () => 2,
     room: listRows,
-    filterHint: tab === 'doctor' ? 'level, finding' : 'level, text',
+    ...(tab !== 'wakes' && { filterHint: tab === 'doctor' ? 'level, finding' : 'level, text' }),
   };
 }
 
@@ -141,6 +167,8 @@ function copiesOf(state: ConsoleState): CopyChoice[] {
       [COPY_KEYS.remedy, 'what to do', finding?.remedy],
     );
   }
+  const name = chosenDatabase(state);
+  if (tabOf(state.ui.at) === 'wakes') return copyChoices([COPY_KEYS.name, 'the name', name]);
   const line = linesOf(state)[indexIn(state)];
   return copyChoices([COPY_KEYS.line, 'the line', line && lineText(line)]);
 }
@@ -167,6 +195,7 @@ function showRemedy(console: Console): true {
 function hostLines(view: View): string[] {
   const { fleet, ui, theme } = view;
   const tab = tabOf(ui.at);
+  if (tab === 'wakes') return hostWakesLines(view);
   const page = tab === 'doctor' ? pageOf(fleet, 'doctor', '') : pageOf(fleet, 'daemonLog', '');
   const head = headLine(view);
   if (page === null || page.value === null) {
@@ -186,13 +215,19 @@ function hostLines(view: View): string[] {
   return [head, ...withDetail(view, table, error ?? [[levelTone(line), ` ${line?.text ?? ''}`]])];
 }
 
+function hostWakesLines(view: View): string[] {
+  const chosen = view.fleet.instances.get(chosenDatabase(view) ?? '');
+  return [headLine(view), ...withInstanceDetail(view, wakesTable(view, listRows(view.size)), chosen)];
+}
+
 function headLine(view: View): string {
   const { fleet, ui, theme, size } = view;
   const tab = tabOf(ui.at);
   const filter = filterOf(ui, listId(tab));
   const report = pageOf(fleet, 'doctor', '')?.value ?? null;
   const right: Span[] = filter === '' ? [] : [['warn', `/${filter}  `]];
-  if (tab === 'doctor' && report !== null) {
+  if (tab === 'wakes') right.push(...wakesNote(view));
+  else if (tab === 'doctor' && report !== null) {
     const count = (level: DoctorFinding['level']) =>
       report.findings.filter((one) => one.level === level).length;
     right.push(

@@ -52,6 +52,8 @@ const COMMON_COMMANDS: Partial<Record<Command, (console: Console, size: Size) =>
   start: (console) => actOnInstances(console, 'start'),
   stop: (console) => actOnInstances(console, 'stop'),
   restart: (console) => actOnInstances(console, 'restart'),
+  sleep: (console) => actOnInstances(console, 'sleep'),
+  wake: (console) => actOnInstances(console, 'wake'),
 };
 
 function change({ ui }: Console, part: Partial<UiState>): void {

@@ -1,4 +1,5 @@
 import type { Collection } from '../../../shared/api/databases.ts';
+import type { InstancePhase } from '../../../shared/instance.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import type { Cursor } from '../../store/view/cursor.ts';
 import { wordFilter } from '../../store/view/filter.ts';
@@ -9,12 +10,16 @@ import { wrapWords } from '../../widgets/text.ts';
 import type { ConsoleState, View } from '../console.ts';
 import { loadError, NO_MATCH } from '../frame/hints.ts';
 
+/** A database that falls asleep keeps its collections. Loading them again would wake it each time. */
+const SLEEP_PHASES: ReadonlySet<InstancePhase> = new Set(['stopping', 'asleep', 'waking']);
+
 /** The collections of one database. They are loaded again when its phase changes. */
-export function collectionsRequest({ fleet }: ConsoleState, name: string): PageRequest {
+export function collectionsRequest({ fleet }: Pick<ConsoleState, 'fleet'>, name: string): PageRequest {
+  const phase = fleet.instances.get(name)?.phase ?? '';
   return {
     slot: 'collections',
     key: name,
-    version: fleet.instances.get(name)?.phase ?? '',
+    version: phase !== '' && SLEEP_PHASES.has(phase) ? 'running' : phase,
     load: async ({ databases }) => (await databases.collections(name, { per_page: 500 })).items,
   };
 }

@@ -109,10 +109,11 @@ export function tableRow(
   const { before, after } = cells(layout, instance, now);
   // One colour for the selected row, so that its inverted bar has no gaps.
   if (chosen) return theme.paint('chosen', fit(`${gutter}${glyph} ${before}${after}`, layout.width));
+  const quiet = instance.phase === 'asleep' ? 'muted' : 'plain';
   return (
     theme.paint(marked ? 'accent' : 'plain', gutter) +
     theme.paint(token, `${glyph} `) +
-    theme.paint(marked ? 'accent' : 'plain', before) +
+    theme.paint(marked ? 'accent' : quiet, before) +
     theme.paint(toneOf(instance, now), after)
   );
 }

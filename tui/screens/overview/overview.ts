@@ -1,3 +1,4 @@
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { COPY_KEYS } from '../../keys/bindings.ts';
 import { keyFor } from '../../keys/places.ts';
@@ -184,7 +185,17 @@ function fleetLine(view: View): string {
       incomplete === null ? ['muted', ' yet: each user gets one at sign-up'] : ['warn', `  ${incomplete}`],
     );
   }
+  spans.push(...wakeSpans(view));
   return labelled(view, 'Fleet', spans);
+}
+
+/** Wakes of the last hour; nothing without wakes, and for a daemon of an earlier release. */
+function wakeSpans({ fleet: { status } }: View): Span[] {
+  const { wakes }: Partial<DaemonStatus> = status ?? {};
+  if (wakes === undefined || wakes.last_hour === 0) return [];
+  const [slowest] = wakes.slowest;
+  const longest = slowest === undefined ? '' : `, slowest ${latency(slowest.duration_ms)}`;
+  return [['muted', `  ${wakes.last_hour} wakes/h${longest}`]];
 }
 
 function queueLine(view: View): string {

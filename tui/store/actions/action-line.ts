@@ -48,8 +48,13 @@ export function actionText(line: ActionLine): string {
   const object = actionTarget(line);
   const { word, past } = ACTIONS[line.verb];
   const [failure] = line.failures;
+  // The line begins with the name of a single target, and must leave room for the reason.
   const why =
-    failure === undefined ? '' : line.names.length === 1 ? failure.why : `${failure.name}: ${failure.why}`;
+    failure === undefined
+      ? ''
+      : line.names.length === 1
+        ? failure.why.replaceAll(failure.name, 'it')
+        : `${failure.name}: ${failure.why}`;
   switch (line.state) {
     case 'sent':
       return `${word} ${object}: sent`;

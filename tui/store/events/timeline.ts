@@ -1,6 +1,6 @@
 import type { AuditEntry } from '../../../shared/api/audit.ts';
 import type { JournalEntry } from '../../../shared/api/events.ts';
-import type { InstancePhase } from '../../../shared/instance.ts';
+import type { InstancePhase, WakeCause } from '../../../shared/instance.ts';
 import { type FleetState, instanceOfUser } from '../fleet/fleet-state.ts';
 import { combineOlderStatus, type OlderStatus, olderStatus } from '../pages/latest.ts';
 import { pageOf } from '../pages/pages.ts';
@@ -105,15 +105,30 @@ export function timelineOlderStatus(
 
 /** Names are never reused, so an instance is added and removed only once. */
 function keyOf({ kind, name, at, to }: JournalEntry): string {
-  return kind === 'phase' || kind === 'moved' ? `${name} ${at} ${to}` : `${name} ${kind}`;
+  return kind === 'phase' || kind === 'wake' || kind === 'moved' ? `${name} ${at} ${to}` : `${name} ${kind}`;
 }
 
 const RECOVERING: ReadonlySet<InstancePhase> = new Set(['starting', 'running']);
 
+const CAUSES: Readonly<Record<WakeCause, string>> = {
+  connection: 'a request',
+  sign_in: 'a sign-in',
+  task: 'a task',
+  schedule: 'a schedule',
+  backup: 'a backup',
+  command: 'a command',
+};
+
+/** `a sign-in` */
+export function wakeCauseText(by: WakeCause): string {
+  return CAUSES[by];
+}
+
 function entryOfJournal(entry: JournalEntry): TimelineEntry {
-  const { kind, from, to, reason, last_exit: exit, at, name } = entry;
+  const { kind, by, from, to, reason, last_exit: exit, at, name } = entry;
+  const cause = by === undefined ? null : `woken by ${wakeCauseText(by)}`;
   // The reason is shown with the phase that the instance entered, not again with each step of its recovery.
-  const parts = to !== null && RECOVERING.has(to) ? [] : [exitText(exit), reason?.message];
+  const parts = to !== null && RECOVERING.has(to) ? [] : [exitText(exit), reason?.message, cause];
   return {
     key: keyOf(entry),
     at,

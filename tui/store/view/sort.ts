@@ -1,4 +1,5 @@
 import type { Instance } from '../../../shared/api/instances.ts';
+import type { InstancePhase } from '../../../shared/instance.ts';
 import { SEVERITIES, severityOf } from '../text/reason.ts';
 
 /** In the order of the columns. */
@@ -41,10 +42,13 @@ export function sortInstances(instances: readonly Instance[], sort: Sort, now: n
 
 const DESCENDING: ReadonlySet<SortColumn> = new Set(['uptime', 'restarts', 'pss', 'cpu', 'latency']);
 
+/** The order of instances without a problem; those that run are first. */
+const QUIET: Partial<Record<InstancePhase, number>> = { asleep: 1, stopped: 2 };
+
 function keyOf(instance: Instance, column: SortColumn, now: number): SortKey {
   switch (column) {
     case 'phase':
-      return SEVERITIES.indexOf(severityOf(instance, now)) * 10 + (instance.phase === 'stopped' ? 1 : 0);
+      return SEVERITIES.indexOf(severityOf(instance, now)) * 10 + (QUIET[instance.phase] ?? 0);
     case 'name':
       return nameKey(instance.name);
     case 'owner':
