@@ -19,10 +19,10 @@ const quiet = { bytes: 0, written: 0, sinceMs: 10_000, bound: 1024 * MIB };
 it.each<[string, Partial<typeof quiet> | { bytes: null } | { written: null }, 'measure' | number]>([
   ['measures a process that it does not know', { bytes: null }, 'measure'],
   ['measures a process that cannot be read', { written: null }, 'measure'],
-  ['waits for what is left at the highest rate', { written: 512 * MIB }, 2_000],
-  ['waits at least a second', { written: 1020 * MIB }, 1_000],
+  ['waits for what is left at the highest rate', { written: 512 * MIB }, 500],
+  ['waits at least 250 ms', { written: 1020 * MIB }, 250],
   ['measures what may be over the bound', { bytes: 24 * MIB, written: 1000 * MIB }, 'measure'],
-  ['leaves time between measurements', { written: 1024 * MIB, sinceMs: 200 }, 800],
+  ['leaves time between measurements', { written: 1024 * MIB, sinceMs: 200 }, 50],
   ['measures also without writes', { sinceMs: 60_000 }, 'measure'],
 ])('%s', (_, changes, step) => {
   expect(nextUploadCheck({ ...quiet, ...changes })).toBe(step);

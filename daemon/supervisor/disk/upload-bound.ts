@@ -11,9 +11,9 @@ const MAX_BOUND = 2 * (20 * 50 + 32) * MIB + 128 * MIB;
 /** While the disk of the host is nearly full, records are refused, so uploads are useless. */
 const HELD_BOUND = 16 * MIB;
 
-/** More than one database writes in a second. */
-const MAX_RATE = 256 * MIB;
-const MIN_WAIT_MS = 1_000;
+/** What one database writes in a second, from clients of the same host. */
+const MAX_RATE = 1024 * MIB;
+export const MIN_WAIT_MS = 250;
 const MAX_WAIT_MS = 5_000;
 /** Files can also grow without a write, as by fallocate(2). */
 const MEASURE_EVERY_MS = 60_000;

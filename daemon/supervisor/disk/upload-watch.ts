@@ -13,10 +13,12 @@ import type { Runner } from '../runner.ts';
 import { directoryBytes } from './database-usage.ts';
 import type { DiskReasons } from './disk-limit.ts';
 import type { DiskReserve } from './disk-reserve.ts';
-import { nextUploadCheck, nextUploadStep, uploadBoundOf } from './upload-bound.ts';
+import { MIN_WAIT_MS, nextUploadCheck, nextUploadStep, uploadBoundOf } from './upload-bound.ts';
 
-const MIN_WAIT_MS = 1_000;
-const MAX_WAIT_MS = 5_000;
+/** Temporary files are measured again after this many times the time that it took: at most a fifth of a core. */
+const MEASURE_SHARE = 4;
+/** A new process is noticed after this time. */
+const LOOK_EVERY_MS = 1_000;
 const DELETED = ' (deleted)';
 
 /** Known to a daemon that did not limit them itself. */
@@ -80,8 +82,8 @@ export function watchUploads({
   /** Returns the milliseconds until the next check. */
   const check = async (runner: Runner, isHeld: boolean): Promise<number> => {
     const { spec, state } = runner;
-    const { pid, desired } = state.observed;
-    if (pid === null || state.phase !== 'running' || desired !== 'running') return MAX_WAIT_MS;
+    const { pid } = state.observed;
+    if (pid === null) return LOOK_EVERY_MS;
     const known = watchedOf(spec.name);
     if (known.isRestarting) return MIN_WAIT_MS;
     const nowMs = clock.monotonic();
@@ -101,7 +103,8 @@ export function watchUploads({
       await settle(runner, known, { pid, bytes, bound });
       showReason(runner, reasons.get(spec.name) ?? null);
     }
-    const waitMs = step === 'measure' ? MIN_WAIT_MS : step;
+    const tookMs = clock.monotonic() - nowMs;
+    const waitMs = step === 'measure' ? Math.max(MIN_WAIT_MS, tookMs * MEASURE_SHARE) : step;
     known.dueMs = clock.monotonic() + waitMs;
     return waitMs;
   };
@@ -159,20 +162,18 @@ export function watchUploads({
   };
 
   const loop = startLoop(clock, async () => {
-    const runners = fleet.runners(({ spec }) => spec.kind === 'user');
-    const names = new Set(runners.map(({ spec }) => spec.name));
     for (const name of watched.keys()) {
-      if (names.has(name)) continue;
+      if (fleet.find(name) !== null) continue;
       watched.delete(name);
       reasons.delete(name);
     }
     // A disk that cannot be read now is the same one.
     const isHeld = reserve.state.isHeld && (await reserve.sharesDisk().catch(() => true));
-    let waitMs = MAX_WAIT_MS;
-    for (const runner of runners) {
+    let waitMs = LOOK_EVERY_MS;
+    for (const runner of fleet.runners(isServing)) {
       const next = await check(runner, isHeld).catch((error: unknown) => {
         log.warn({ instance: runner.spec.name }, `cannot bound its temporary files: ${messageOf(error)}`);
-        return MAX_WAIT_MS;
+        return LOOK_EVERY_MS;
       });
       waitMs = Math.min(waitMs, next);
     }
@@ -182,6 +183,11 @@ export function watchUploads({
     await loop.stop();
     await Promise.all(restarts);
   };
+}
+
+function isServing({ spec, state }: Runner): boolean {
+  const { pid, desired } = state.observed;
+  return spec.kind === 'user' && pid !== null && state.phase === 'running' && desired === 'running';
 }
 
 /** Shows the reason before the next probe does. Other reasons are more important. */
