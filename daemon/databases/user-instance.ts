@@ -19,8 +19,8 @@ import {
   type GuardSettings,
   guardId,
 } from '../pocketbase/data/guard-settings.ts';
-import type { Settings } from '../pocketbase/data/settings.ts';
-import { toIsoTime } from '../pocketbase/data/sqlite.ts';
+import { hasAutomaticBackups, readSettings, type Settings } from '../pocketbase/data/settings.ts';
+import { toIsoTime, withDatabase } from '../pocketbase/data/sqlite.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
 import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';
@@ -194,6 +194,19 @@ export class UserInstance implements InstanceSpec {
 
   sleepAfterMs(): number | null {
     return this.limits().sleep_after * MINUTE_MS || null;
+  }
+
+  hasOwnJobs(): boolean {
+    const keys = settingsKeys(this.#deps.config, this.name);
+    try {
+      return withDatabase(`${dataDirOf(this.directory)}/data.db`, { readOnly: true }, (database) => {
+        const stored = readSettings(database, keys);
+        return stored !== null && hasAutomaticBackups(stored.settings);
+      });
+    } catch {
+      // The next start reports a problem of its files.
+      return false;
+    }
   }
 
   isDeveloper(): boolean {

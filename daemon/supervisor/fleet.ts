@@ -96,12 +96,8 @@ export class Fleet {
     const runner = this.get(name);
     const { state } = runner;
     if (state.phase === 'asleep') return state.view();
-    if (!(await runner.sleep(why))) {
-      const { held, reason } = await this.#deps.driver.sockets();
-      if (!held) throw new FathomError('conflict', `${name} cannot sleep on this host: ${reason}`);
-      const now = state.phase === 'running' ? 'has open connections' : `is ${state.phase}`;
-      throw new FathomError('conflict', `${name} ${now} and cannot sleep now; try again later`);
-    }
+    const problem = await runner.sleep(why);
+    if (problem !== null) throw new FathomError('conflict', `${name} cannot sleep now: ${problem}`);
     await state.until(
       () => state.phase !== 'running' && state.phase !== 'stopping',
       AbortSignal.timeout(END_TIMEOUT_MS),

@@ -44,6 +44,8 @@ export interface InstanceSpec {
   limits: () => InstanceLimits;
   /** The time without use after which it sleeps; null when it stays awake. */
   sleepAfterMs: () => number | null;
+  /** Whether PocketBase has jobs at fixed times, such as backups of its own, which need a process. Reads its files. */
+  hasOwnJobs: () => boolean;
   /** Whether the edge lets superusers of the database through. */
   isDeveloper: () => boolean;
 }

@@ -19,6 +19,7 @@ function newState() {
     publicUrl: (port: number) => `http://127.0.0.1:${port}`,
     limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),
     sleepAfterMs: () => null,
+    hasOwnJobs: () => false,
     isDeveloper: () => false,
   } as InstanceSpec;
   const state = new InstanceState(spec, { clock: time, publish: (event) => events.push(event) }, 9000);

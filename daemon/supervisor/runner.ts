@@ -120,9 +120,9 @@ export class Runner {
   /**
    * Ends the process until the next connection. A process that has clients continues.
    *
-   * @returns false when it has clients, when it does not run, or when its socket is not held
+   * @returns why it cannot; null when it sleeps from now on
    */
-  async sleep(why: PhaseReason): Promise<boolean> {
+  async sleep(why: PhaseReason): Promise<string | null> {
     const process = this.#process;
     const { port } = this.state.observed;
     const { driver } = this.#deps;
@@ -131,17 +131,19 @@ export class Runner {
       this.#process === process &&
       this.#shouldRun &&
       !this.#turn.signal.aborted;
-    if (process === null || port === null || !isRunning()) return false;
-    if (!(await driver.drain(process, port))) return false;
+    if (process === null || port === null || !isRunning()) return `it is ${this.state.phase}`;
+    const isQuiet = await driver.drain(process, port);
+    if (isQuiet === null) return "its socket is not held, see 'fathomd doctor' (sockets)";
+    if (!isQuiet) return 'it has open connections';
     if (!isRunning()) {
       driver.resume(port);
-      return false;
+      return 'it was started or stopped in the meantime';
     }
     this.#asleep = why;
     // Before the process ends, so that no connection waits in vain if the daemon is killed in between.
     void this.#holdPort(port);
     this.#turn.abort();
-    return true;
+    return null;
   }
 
   /** Opens the port of an instance that sleeps again. When another process has the port, it starts on another one. */

@@ -148,6 +148,7 @@ export class Stage {
       onPort: () => {},
       limits: () => this.limits,
       sleepAfterMs: () => this.limits.sleep_after * 60_000 || null,
+      hasOwnJobs: () => false,
       isDeveloper: () => false,
     };
   }

@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { instance, kill, ownerOf, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
+import { databaseRows } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
+import { asSuperuser } from '../helpers/instance-superuser.ts';
 import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
 import { statusOf } from '../helpers/status-prober.ts';
 import { until } from '../helpers/until.ts';
@@ -78,4 +82,34 @@ it('a start of the daemon starts no database that may sleep, and a stop ends all
   expect(run).toBeNull();
   expect(await statuses(port, 5)).toEqual(new Set([200]));
   await writeAndRead(fathom, tenant, 'after');
+});
+
+it('a database with automatic backups of PocketBase stays awake, and is woken after a start', async () => {
+  const fathom = await deployment(SLEEPS);
+  const daemon = await fathom.start({}, SCRIPTED);
+  const [own, other] = [await signUp(fathom), await signUp(fathom)];
+  const row = (await databaseRows(fathom)).find(({ name }) => name === own.name);
+  if (!row) throw new Error('the database has no row');
+  const superuser = await asSuperuser(fathom, row);
+  await superuser.settings.update({ backups: { cron: '0 3 * * *', cronMaxKeep: 2 } });
+  await untilAsleep(fathom, other.name);
+  expect(await instance(fathom, own.name)).toMatchObject({ phase: 'running' });
+  await daemon.stop();
+  await fathom.start({}, SCRIPTED);
+  await untilInstance(fathom, own.name, ({ phase }) => phase === 'running', 'to be woken');
+  expect(await untilAsleep(fathom, other.name)).toMatchObject({ run: null });
+});
+
+it('tells why a database cannot sleep', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const { name } = await signUp(fathom);
+  const { port } = await instance(fathom, name);
+  const client = connect(port as number, '127.0.0.1');
+  await once(client, 'connect');
+  await expect(fathom.client.databases.sleep(name)).rejects.toMatchObject({ code: 'conflict' });
+  client.destroy();
+  await until(() => fathom.client.databases.sleep(name).catch(() => null), { what: 'it to sleep' });
+  await fathom.client.databases.stop(name);
+  await expect(fathom.client.databases.sleep(name)).rejects.toMatchObject({ code: 'conflict' });
 });

@@ -39,6 +39,12 @@ export function readSettings(
   throw new NoMatchingKey();
 }
 
+/** Whether PocketBase itself makes backups at fixed times, which needs a process. */
+export function hasAutomaticBackups({ backups }: Settings): boolean {
+  const { cron } = (backups ?? {}) as { cron?: unknown };
+  return typeof cron === 'string' && cron !== '';
+}
+
 export function storeSettings(database: DatabaseSync, settings: Settings, key: string): void {
   database
     .prepare("UPDATE _params SET value = ? WHERE id = 'settings'")

@@ -96,10 +96,10 @@ export interface PortHolder {
    */
   sleep(command: InstanceCommand): Promise<boolean>;
   /**
-   * Keeps new connections out of a process that has no client, until it has ended. False when it has clients, or when its
-   * socket is not held: then nothing changes.
+   * Keeps new connections out of a process that has no client, until it has ended. False when it has clients, null when
+   * its socket is not held: then nothing changes.
    */
-  drain(process: InstanceProcess, port: number): Promise<boolean>;
+  drain(process: InstanceProcess, port: number): Promise<boolean | null>;
   /** Ends a drain: the process continues. */
   resume(port: number): void;
   /** Calls the listener when a connection waits at the port of a sleeping database. */
@@ -301,7 +301,7 @@ export class ChildProcessDriver implements ProcessDriver {
     return this.#ports.sleep(command.host, command.port, this.#spawnCommand(command));
   }
 
-  drain(process: InstanceProcess, port: number): Promise<boolean> {
+  drain(process: InstanceProcess, port: number): Promise<boolean | null> {
     return this.#ports.drain(process, port);
   }
 

@@ -12,6 +12,8 @@ export const LOOK_EVERY_MS = 10_000;
 /** Between looks while more databases are to sleep than may end at once. */
 const NEXT_MS = 1_000;
 const MINUTE_MS = 60_000;
+/** Of sleeping databases that are checked for jobs at each look: reading a database takes 0.5 ms. */
+const JOB_CHECKS = 10;
 
 export interface SleepWatchDeps {
   fleet: Fleet;
@@ -30,6 +32,8 @@ export interface SleepWatchDeps {
 /** Lets databases sleep that are not used, and others while too many are awake or the memory of the host is short. */
 export class SleepWatch {
   readonly #deps: SleepWatchDeps;
+  /** Sleeping databases whose jobs are known. */
+  readonly #checked = new WeakSet<Runner>();
   #loop: Loop | null = null;
 
   constructor(deps: SleepWatchDeps) {
@@ -71,13 +75,31 @@ export class SleepWatch {
       const runner = fleet.find(name);
       // It was used, or has ended, in the meantime.
       if (!runner || (runner.idleMs() ?? 0) < idleMs) continue;
+      if (runner.spec.hasOwnJobs()) continue;
       try {
-        if (await runner.sleep(sleepReason(why, { idleMs, maxAwake }))) slept += 1;
+        if ((await runner.sleep(sleepReason(why, { idleMs, maxAwake }))) === null) slept += 1;
       } catch (error) {
         log.warn({ err: error, instance: name }, `cannot let it sleep: ${messageOf(error)}`);
       }
     }
+    this.#wakeForJobs();
     return slept > 0 ? Math.min(NEXT_MS, lookEveryMs) : lookEveryMs;
+  }
+
+  /** Wakes databases with jobs of their own that sleep since the start of the daemon. */
+  #wakeForJobs(): void {
+    const { fleet, log } = this.#deps;
+    const unchecked = fleet.runners(
+      (runner) => runner.state.phase === 'asleep' && !this.#checked.has(runner),
+    );
+    for (const runner of unchecked.slice(0, JOB_CHECKS)) {
+      this.#checked.add(runner);
+      if (!runner.spec.hasOwnJobs()) continue;
+      const { name } = runner.spec;
+      fleet.wake(name, 'schedule').catch((error: unknown) => {
+        log.warn({ instance: name }, `cannot wake it for its own jobs: ${messageOf(error)}`);
+      });
+    }
   }
 }
 

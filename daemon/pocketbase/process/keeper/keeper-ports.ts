@@ -86,14 +86,14 @@ export class KeeperPorts {
     return true;
   }
 
-  /** Keeps new connections out of a process until it has ended. False when it has clients: then nothing changes. */
-  async drain({ pid }: Pick<Listener, 'pid'>, port: number): Promise<boolean> {
-    if (!this.#held.has(port)) return false;
+  /** See `PortHolder`. */
+  async drain({ pid }: Pick<Listener, 'pid'>, port: number): Promise<boolean | null> {
+    if (!this.#held.has(port)) return null;
     try {
       return await this.#keeper.drain({ kind: 'drain', port, pid });
     } catch {
       // The keeper has ended, and its successor knows nothing of the request.
-      return false;
+      return null;
     }
   }
 
