@@ -127,10 +127,6 @@ export class FakeDriver implements ProcessDriver {
 
   onLost(): void {}
 
-  sockets(): Promise<{ held: boolean; reason: string | null }> {
-    return Promise.resolve({ held: true, reason: null });
-  }
-
   find(): Promise<FoundProcess[]> {
     return Promise.resolve([]);
   }

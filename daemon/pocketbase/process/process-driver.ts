@@ -106,8 +106,6 @@ export interface PortHolder {
   onRing(listener: (port: number) => void): void;
   /** Calls the listener when ports of sleeping databases were lost: `sleep` opens them again. */
   onLost(listener: () => void): void;
-  /** Whether this host can hold sockets, and otherwise why not. */
-  sockets(): Promise<{ held: boolean; reason: string | null }>;
 }
 
 /** Starts and finds instance processes. */
