@@ -153,10 +153,14 @@ export class Launcher {
         return { pid: runCalls(this.#libc, calls, memory, file), sandbox, cgroupProblem: null };
       }
       calls.push({ name: 'fcntl', number: SYSCALL.fcntl, args: [lock, F_SETFD, 0] });
-      const env: Record<string, string> = { ...launch.env, [SANDBOX_VARIABLE]: sandbox.level };
+      prepareDirectories(request);
+      const env = {
+        ...launch.env,
+        [SANDBOX_VARIABLE]: sandbox.level,
+        // Without a sandbox as well: the daemon bounds the files in it.
+        TMPDIR: request.temporaryDir,
+      };
       if (sandbox.level !== 'none') {
-        prepareDirectories(request);
-        env['TMPDIR'] = request.temporaryDir;
         calls.push(...this.#restrictions(memory, sandbox.level, { launch, program, open }));
       } else if (launch.handover) {
         calls.push(noNewPrivileges(), ...launch.handover(memory));
