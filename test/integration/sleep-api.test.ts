@@ -6,7 +6,7 @@ import type { LifecycleInstance } from '../../shared/api/lifecycle.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';
-import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
+import { call, type LifecycleAnswer, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { finished } from '../helpers/queue.ts';
 import { Realtime } from '../helpers/realtime.ts';
 import { until } from '../helpers/until.ts';
@@ -117,6 +117,13 @@ describe('a database that sleeps', () => {
     expect((await call('GET', edge, { headers })).body).toEqual({ port: ann.database.port });
     await operate('wake');
     expect(await health()).toMatchObject({ status: 'ok', running_instances: 2, asleep_instances: 0 });
+  });
+
+  it('runs after a start by the lifecycle API', async () => {
+    const path = `${fathom.url}/api/users/${ann.user.id}/init_pb`;
+    const { body } = await call<LifecycleAnswer>('POST', path, { token: ann.token });
+    expect(body.instance).toMatchObject({ status: 'Running', url: ann.database.url });
+    expect(body.instance).not.toHaveProperty('asleep');
   });
 
   it('is not woken by those who observe it', async () => {

@@ -186,11 +186,12 @@ export function checkCgroup({ cgroup }: HostFacts): Finding[] {
 /** Whether connections wait while an instance restarts. */
 export function checkSockets({ sockets }: HostFacts): Finding[] {
   if (sockets === null) return [];
-  if (sockets.held) return [ok('sockets', 'connections wait while an instance starts, and none is refused')];
+  if (sockets.held)
+    return [ok('sockets', 'connections wait while an instance starts or sleeps, and none is refused')];
   return [
     warning(
       'sockets',
-      `connections are refused while an instance starts: ${sockets.reason}`,
+      `connections are refused while an instance starts, and databases do not sleep: ${sockets.reason}`,
       'allow seccomp filters with notifications (Linux 5.9) in the container or unit',
     ),
   ];
