@@ -47,7 +47,7 @@ export async function benchLargeFleet(): Promise<boolean> {
       name: 'memory of databases without a process',
       compares: `resident memory of the daemon per database, ${MANY} stopped databases against ${FEW}`,
       value: perDatabaseKb,
-      bar: 5,
+      bar: 8,
       unit: ' KB',
       details: `${(large.bytes / 1e6).toFixed(1)} MB and ${(small.bytes / 1e6).toFixed(1)} MB`,
     });

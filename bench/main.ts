@@ -13,6 +13,7 @@ import { benchQueue } from './queue.ts';
 import { benchRecovery } from './recovery.ts';
 import { benchSandbox } from './sandbox.ts';
 import { benchSessionCheck } from './session-check.ts';
+import { benchSignUps } from './sign-ups.ts';
 import { benchAwake, benchWake } from './wake.ts';
 
 interface Benchmark {
@@ -34,6 +35,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'large-fleet': { about: 'Start, processor and memory with 10,000 databases', run: benchLargeFleet },
   'database-list': { about: 'List databases, against a bare server', run: benchDatabaseList },
   queue: { about: 'Tasks per second, against graphile-worker', run: benchQueue },
+  'sign-ups': { about: 'Sign-ups per second, against accounts on bare PocketBase', run: benchSignUps },
   'session-check': { about: 'Cost of the session check, and of a failed sign-in', run: benchSessionCheck },
   console: { about: 'Drawing of the console, against bare Ink', run: benchConsole },
 };

@@ -6,13 +6,16 @@ import type {
   DatabaseRow,
   DatabaseRowChange,
   OwnerAccount,
+  OwnerList,
   Reservation,
   ReserveRequest,
-  StoredOwner,
 } from '../../shared/hooks/control-plane-routes.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus, unreadable } from '../control-plane/client.ts';
 import { deleteRecord } from '../control-plane/records.ts';
+
+/** Rows in one response. All in one would need much memory for a moment, which stays with the process. */
+const PAGE_ROWS = 1_000;
 
 /** PocketBase's code for a value that breaks a unique index. */
 const NOT_UNIQUE = 'validation_not_unique';
@@ -61,16 +64,20 @@ export class DatabaseRepository {
    * @throws FathomError `control_plane.unavailable`, also when the global PocketBase cannot read the rows
    */
   async list(since?: string): Promise<ListedDatabases> {
+    const listed: ListedDatabases = { at: '', count: 0, rows: [] };
     try {
-      const query = since === undefined ? {} : { since };
-      const { state, rows, owners } = await this.#client.get<DatabaseList>('/api/fathom/databases', query);
-      return {
-        ...state,
-        rows: rows.map((row) => {
+      for (let after = ''; ; ) {
+        const query = { after, limit: String(PAGE_ROWS), ...(since === undefined ? {} : { since }) };
+        const { state, rows, owners } = await this.#client.get<DatabaseList>('/api/fathom/databases', query);
+        // Later changes are found from the time of the first page on.
+        if (after === '') Object.assign(listed, state);
+        for (const row of rows) {
           const owner = owners[row.user];
-          return Object.assign(row, { email: owner?.email ?? null, plan: owner?.plan ?? '' });
-        }),
-      };
+          listed.rows.push(Object.assign(row, { email: owner?.email ?? null, plan: owner?.plan ?? '' }));
+        }
+        after = rows.at(-1)?.name ?? '';
+        if (rows.length < PAGE_ROWS) return listed;
+      }
     } catch (error) {
       if (!isStatus(error, 400)) throw error;
       throw unreadable(error);
@@ -79,9 +86,19 @@ export class DatabaseRepository {
 
   /** Lists the accounts of all users with a database, or of one user. */
   async listOwners(userId?: string): Promise<OwnerAccount[]> {
-    const query = userId === undefined ? {} : { user: userId };
-    const owners = await this.#client.get<StoredOwner[]>('/api/fathom/owners', query);
-    return owners.map(({ token_key, ...owner }) => ({ ...owner, token_epoch: hash('sha256', token_key) }));
+    const listed: OwnerAccount[] = [];
+    for (let after = ''; ; ) {
+      const query = userId === undefined ? { after, limit: String(PAGE_ROWS) } : { user: userId };
+      const { databases, owners } = await this.#client.get<OwnerList>('/api/fathom/owners', query);
+      for (const [database, user] of databases) {
+        const owner = owners[user];
+        if (!owner) continue;
+        const { token_key, ...account } = owner;
+        listed.push({ database, ...account, token_epoch: hash('sha256', token_key) });
+      }
+      after = databases.at(-1)?.[0] ?? '';
+      if (userId !== undefined || databases.length < PAGE_ROWS) return listed;
+    }
   }
 
   /** @throws FathomError `not_found` when the row was deleted in the meantime */

@@ -97,61 +97,79 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// → StoredOwner[]: the owners of all databases, or the one with the id `user`.
+// → OwnerList: databases with their owners, up to `limit` after the name `after`; or that of the one with the id `user`.
 routerAdd(
   'GET',
   '/api/fathom/owners',
   (e) => {
     const { jsonOf, sendJson } = require(`${__hooks}/lib/rows.js`);
-    const query = e.app
-      .db()
-      .newQuery(
-        `SELECT json_group_array(json_object('database', d.name, 'id', u.id, 'email', u.email,
-           'verified', json(iif(u.verified, 'true', 'false')), 'is_active', json(iif(u.is_active, 'true', 'false')),
-           'password_hash', u.password, 'token_key', u.tokenKey)) AS json
-         FROM user_databases d JOIN users u ON u.id = d.user
-         WHERE {:user} IN ('', d.user)`,
-      )
-      .bind({ user: e.requestInfo().query.user || '' });
-    return sendJson(e, jsonOf(query));
-  },
-  $apis.requireSuperuserAuth(),
-);
-
-// → DatabaseList: all rows with their hidden fields, or those that changed at `since` or later, themselves or their owners.
-routerAdd(
-  'GET',
-  '/api/fathom/databases',
-  (e) => {
-    const { jsonOf, sendJson } = require(`${__hooks}/lib/rows.js`);
-    const since = e.requestInfo().query.since || '';
+    const { user = '', after = '', limit = '-1' } = e.requestInfo().query;
+    const page = `SELECT name, user FROM user_databases WHERE name > {:after} AND {:user} IN ('', user)
+      ORDER BY name LIMIT {:limit}`;
     /** @param {string} sql */
     const read = (sql) =>
       jsonOf(
         e.app
           .db()
           .newQuery(sql)
-          .bind(since === '' ? {} : { since }),
+          .bind({ user, after, limit: Number(limit) }),
       );
-    const changedOwners = 'SELECT id FROM users WHERE updated >= {:since}';
-    // Before the rows, so that no later change is missed.
-    const state = read(
-      `SELECT json_object('at', strftime('%Y-%m-%d %H:%M:%fZ', 'now'), 'count', count(*)) AS json FROM user_databases`,
+    const databases = read(`SELECT json_group_array(json_array(name, user)) AS json FROM (${page})`);
+    // Not a join: with statistics from before the fleet grew, SQLite would read the page again for each user.
+    const owners = read(
+      `SELECT json_group_object(id, json_object('id', id, 'email', email,
+         'verified', json(iif(verified, 'true', 'false')), 'is_active', json(iif(is_active, 'true', 'false')),
+         'password_hash', password, 'token_key', tokenKey)) AS json
+       FROM users WHERE id IN (SELECT user FROM (${page}))`,
     );
-    const rows = read(
-      `SELECT json_group_array(json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired,
-         'port', port, 'memory_mb', memory_mb, 'disk_mb', disk_mb, 'sleep_after', sleep_after,
-         'developer', json(iif(developer, 'true', 'false')),
-         'superuser_secret', superuser_secret, 'created', created)) AS json
-       FROM (SELECT * FROM user_databases
-         ${since === '' ? '' : `WHERE updated >= {:since} OR user IN (${changedOwners})`} ORDER BY created)`,
+    return sendJson(e, `{"databases":${databases},"owners":${owners}}`);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
+// → DatabaseList: rows with their hidden fields, up to `limit` after the name `after`; all, or those that changed at `since` or
+// later, themselves or their owners.
+routerAdd(
+  'GET',
+  '/api/fathom/databases',
+  (e) => {
+    const { jsonOf, sendJson } = require(`${__hooks}/lib/rows.js`);
+    const { since = '', after = '', limit = '-1' } = e.requestInfo().query;
+    const bound = { after, limit: Number(limit), ...(since === '' ? {} : { since }) };
+    const changed = 'AND (updated >= {:since} OR user IN (SELECT id FROM users WHERE updated >= {:since}))';
+    const page = `SELECT * FROM user_databases WHERE name > {:after} ${since === '' ? '' : changed}
+      ORDER BY name LIMIT {:limit}`;
+    // Before the rows, so that no later change is missed.
+    const state = jsonOf(
+      e.app
+        .db()
+        .newQuery(
+          `SELECT json_object('at', strftime('%Y-%m-%d %H:%M:%fZ', 'now'), 'count', count(*)) AS json FROM user_databases`,
+        ),
+    );
+    const rows = jsonOf(
+      e.app
+        .db()
+        .newQuery(
+          `SELECT json_group_array(json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired,
+             'port', port, 'memory_mb', memory_mb, 'disk_mb', disk_mb, 'sleep_after', sleep_after,
+             'developer', json(iif(developer, 'true', 'false')),
+             'superuser_secret', superuser_secret, 'created', created)) AS json
+           FROM (${page})`,
+        )
+        .bind(bound),
     );
     // Databases run without these: without a plan, they have the limits of the default one.
     let owners = '{}';
     try {
-      owners = read(
-        `SELECT json_group_object(id, json_object('email', email, 'plan', plan)) AS json FROM users
-         ${since === '' ? '' : `WHERE updated >= {:since} OR id IN (SELECT user FROM user_databases WHERE updated >= {:since})`}`,
+      owners = jsonOf(
+        e.app
+          .db()
+          .newQuery(
+            `SELECT json_group_object(id, json_object('email', email, 'plan', plan)) AS json
+             FROM users WHERE id IN (SELECT user FROM (${page}))`,
+          )
+          .bind(bound),
       );
     } catch (error) {
       e.app.logger().error('the accounts of owners cannot be read', 'error', String(error));

@@ -63,8 +63,11 @@ export interface OwnerAccount {
   token_epoch: string;
 }
 
-/** As `OwnerAccount`; its `token_epoch` is a hash of the key. */
-export type StoredOwner = Omit<OwnerAccount, 'token_epoch'> & { token_key: string };
+export interface OwnerList {
+  databases: [name: string, user: string][];
+  /** By id. `token_epoch` is a hash of the key. */
+  owners: Record<string, Omit<OwnerAccount, 'database' | 'token_epoch'> & { token_key: string }>;
+}
 
 export interface ReserveRequest {
   /** Id of the owner. */
