@@ -19,8 +19,10 @@ export const lifecycleInstanceSchema = z
     db_path: z.string(),
     url: z.string(),
     status: z.enum(LIFECYCLE_STATUSES),
-    /** `Stopped` until the next request, which starts it. */
-    asleep: z.literal(true).exactOptional(),
+    asleep: z
+      .literal(true)
+      .exactOptional()
+      .describe('`Stopped` until the next request at its URL, which starts it.'),
     created_at: z.iso.datetime(),
     last_health_check: z.iso.datetime().nullable(),
   })
