@@ -71,6 +71,32 @@ export async function checkService(stage: Stage, releases: Releases, report: Rep
     }
     return `${paths.length} paths`;
   });
+  await report.check(
+    'a database sleeps; a request through nginx wakes it, also without a daemon',
+    async () => {
+      const name = new URL(session.database.url).hostname.split('.')[0] ?? '';
+      const list = async () => {
+        const { status } = await stage.call('GET', records(), null, session.database.token);
+        mustBe(status, 200, 'the status');
+      };
+      const sleep = async () => {
+        // The proxy keeps its connection for a while.
+        const isAsleep = async () =>
+          (await container.try('fathomd', ['databases', 'sleep', name])).code === 0;
+        await until(isAsleep, { what: 'it to sleep', timeoutMs: 120_000 });
+        mustBe((await stage.processes()).users, [], 'the instances');
+      };
+      await sleep();
+      await list();
+      await sleep();
+      const before = await stage.property('MainPID');
+      await container.shell(`kill -9 ${before}`);
+      await list();
+      const seconds = await stage.untilReplaced(before, 60_000);
+      await list();
+      return `the daemon was away for ${seconds.toFixed(1)} s`;
+    },
+  );
   await report.check('no secret in the environment or the arguments of a process', async () => {
     // The global PocketBase is given the administrator's password to set; only the account itself can see it there.
     const found = await container.shell(`
