@@ -79,10 +79,9 @@ export async function checkService(stage: Stage, releases: Releases, report: Rep
         const { status } = await stage.call('GET', records(), null, session.database.token);
         mustBe(status, 200, 'the status');
       };
+      // The proxy keeps its connection for a while.
+      const isAsleep = async () => (await container.try('fathomd', ['databases', 'sleep', name])).code === 0;
       const sleep = async () => {
-        // The proxy keeps its connection for a while.
-        const isAsleep = async () =>
-          (await container.try('fathomd', ['databases', 'sleep', name])).code === 0;
         await until(isAsleep, { what: 'it to sleep', timeoutMs: 120_000 });
         mustBe((await stage.processes()).users, [], 'the instances');
       };

@@ -69,10 +69,6 @@ export class HeldPort {
     this.address = address;
   }
 
-  get sleeps(): boolean {
-    return this.#sleep !== 'no';
-  }
-
   state(): HeldPortState {
     return {
       socket: this.socket,

@@ -94,17 +94,14 @@ export class HeldPorts {
 
   /**
    * Lets the database of a port sleep: at once without a process, else when its process has ended. Connections wait, and
-   * the first one with a request is reported. False when the socket is not held.
+   * the first one with a request is reported. The socket must be held.
    */
-  sleep(port: number, hasProcess: boolean): boolean {
-    const held = this.#ports.get(port);
-    held?.sleep(hasProcess);
-    return held !== undefined;
+  sleep(port: number, hasProcess: boolean): void {
+    this.#ports.get(port)?.sleep(hasProcess);
   }
 
-  /** Whether the database of a port sleeps, or will when its process has ended. */
-  sleeps(port: number): boolean {
-    return this.#ports.get(port)?.sleeps ?? false;
+  has(port: number): boolean {
+    return this.#ports.has(port);
   }
 
   /**

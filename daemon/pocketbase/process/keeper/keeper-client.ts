@@ -117,8 +117,8 @@ export class KeeperClient {
     return report.support;
   }
 
-  /** Opens or takes the listening socket of a port. */
-  async hold(request: Unsent<HoldRequest | TakeRequest>): Promise<HoldResult> {
+  /** Opens or takes the listening socket of a port, or lets its database sleep. */
+  async hold(request: Unsent<HoldRequest | TakeRequest | SleepRequest>): Promise<HoldResult> {
     const { report } = await this.#ask(request);
     if (report.kind !== 'hold') throw unexpected(report);
     return report.result;
@@ -132,7 +132,7 @@ export class KeeperClient {
   }
 
   /** Tells what happens with the socket of a port. A keeper that does not run has none. */
-  tell(request: Unsent<ReleaseRequest | ExplainRequest | SleepRequest | ResumeRequest>): void {
+  tell(request: Unsent<ReleaseRequest | ExplainRequest | ResumeRequest>): void {
     if (this.#keeper?.isOpen) this.#keeper.send({ ...request, id: 0 });
   }
 

@@ -47,8 +47,7 @@ export class KeeperPorts {
 
   /** Opens the socket of a port. False when another process has the port; null when this host cannot hold sockets. */
   async hold(host: string, port: number): Promise<boolean | null> {
-    const address = isIP(host) === 0 ? (await lookup(host, { order: 'ipv4first' })).address : host;
-    const result = await this.#hold({ kind: 'hold', address, port });
+    const result = await this.#hold({ kind: 'hold', address: await addressOf(host), port });
     return result === 'unsupported' ? null : result === 'held';
   }
 
@@ -79,11 +78,9 @@ export class KeeperPorts {
     this.#keeper.tell({ kind: 'explain', port, problem, when });
   }
 
-  /** Lets the database of a held port sleep, at once or when its process has ended. False when the socket is not held. */
+  /** Lets the database of a port sleep, at once or when its process has ended. False when the socket cannot be held. */
   async sleep(host: string, port: number, command: SpawnCommand): Promise<boolean> {
-    if (!this.#held.has(port) && (await this.hold(host, port)) !== true) return false;
-    this.#keeper.tell({ kind: 'sleep', port, command });
-    return true;
+    return (await this.#hold({ kind: 'sleep', address: await addressOf(host), port, command })) === 'held';
   }
 
   /** See `PortHolder`. */
@@ -127,4 +124,8 @@ export class KeeperPorts {
     else if (result === 'unsupported') this.#held.delete(request.port);
     return result;
   }
+}
+
+async function addressOf(host: string): Promise<string> {
+  return isIP(host) === 0 ? (await lookup(host, { order: 'ipv4first' })).address : host;
 }

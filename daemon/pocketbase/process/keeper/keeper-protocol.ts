@@ -76,6 +76,8 @@ export type SpawnCommand = Omit<SpawnRequest, 'id' | 'kind'>;
 export interface SleepRequest {
   id: number;
   kind: 'sleep';
+  /** An IP address, for a socket that is not held yet. */
+  address: string;
   port: number;
   command: SpawnCommand;
 }

@@ -109,7 +109,7 @@ export class Keeper {
         ports?.release(request.port);
         break;
       case 'sleep':
-        this.#sleep(request);
+        this.#send({ id: request.id, kind: 'hold', result: this.#sleep(request) });
         break;
       case 'drain':
         void this.#drain(request);
@@ -131,11 +131,16 @@ export class Keeper {
     this.#starter.ports?.keepOnly(new Set([...used, ...this.#sleeping.keys()]));
   }
 
-  #sleep({ port, command }: SleepRequest): void {
+  #sleep({ address, port, command }: SleepRequest): HoldResult {
     const { ports } = this.#starter;
-    if (ports?.sleep(port, this.#hasProcess(port)) !== true) return;
+    if (ports?.has(port) !== true) {
+      const result = this.#hold({ address, port });
+      if (result !== 'held') return result;
+    }
+    ports?.sleep(port, this.#hasProcess(port));
     this.#sleeping.set(port, command);
     this.#ringing.delete(port);
+    return 'held';
   }
 
   #forget(port: number): void {
@@ -171,7 +176,7 @@ export class Keeper {
     }
   }
 
-  #hold({ address, port }: HoldRequest): HoldResult {
+  #hold({ address, port }: Pick<HoldRequest, 'address' | 'port'>): HoldResult {
     const { ports } = this.#starter;
     if (!ports) return 'unsupported';
     // Two databases must never share a socket.
