@@ -136,6 +136,8 @@ describe("another tenant's database", () => {
       ['GET', `/api/v1/databases/${name}/metrics`],
       ['GET', `/api/v1/databases/${name}/collections`],
       ['POST', `/api/v1/databases/${name}/stop`],
+      ['POST', `/api/v1/databases/${name}/sleep`],
+      ['POST', `/api/v1/databases/${name}/wake`],
       ['GET', `/api/v1/users/${bob.user.id}`],
       ['GET', `/api/users/${bob.user.id}/pb_status`],
       ['POST', `/api/users/${bob.user.id}/stop_pb`],
