@@ -81,7 +81,8 @@ function sandboxText({ sandbox }: Partial<Instance>): string {
   return sandbox.reason === null ? sandbox.level : `${sandbox.level}: ${sandbox.reason}`;
 }
 
-function processText({ pid, port, started_at: at }: Instance, now: number): string {
+function processText({ phase, pid, port, started_at: at }: Instance, now: number): string {
+  if (phase === 'asleep') return `none; a request to port ${port ?? 'unknown'} starts one`;
   if (pid === null) return port === null ? 'none' : `none; port ${port} is reserved`;
   const up = at === null ? '' : `, up ${longDuration(since(at, now))}`;
   return `pid ${pid}, port ${port ?? 'unknown'}${up}`;
