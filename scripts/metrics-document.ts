@@ -30,13 +30,17 @@ or lists old and new ones in the [changelog](../CHANGELOG.md).
 |---|---|
 | the daemon | about 150 with a few routes in use, about 2,000 with all of them |
 | each task handler | 18 |
-| each database | 9; a deleted database leaves none |
+| each awake database | 12; with METRICS_DATABASES=all also each sleeping and stopped one |
 
 More than 1,000 combinations of labels are counted as \`other\`.`;
 
 const NAMED = `The name of a database contains a part of its owner's e-mail address. So these series need the permission \`metrics.read\`
 or \`databases.read\` on all databases: a session of an administrator, operator or viewer, an API key, or the local socket.
-\`database\` is the name, \`kind\` is \`user\` or \`global\`.`;
+\`database\` is the name, \`kind\` is \`user\` or \`global\`.
+
+A database has series while it has a process, and while it should run and does not. Sleeping and stopped databases count in
+the totals only, so the number of series is that of awake databases (\`MAX_AWAKE\`). [\`METRICS_DATABASES\`](settings.md)
+adds or removes series.`;
 
 function table(names: readonly MetricName[]): string {
   return markdownTable(

@@ -71,6 +71,8 @@ export interface Config {
   /** Null uses the embedded PocketBase. */
   binaryPath: string | null;
   sandbox: SandboxSetting;
+  /** Databases with series of their own. */
+  metricsDatabases: 'awake' | 'all' | 'none';
   /** `auto`, `off`, or an absolute path. */
   cgroup: string;
   healthIntervalMs: number;
@@ -166,6 +168,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
     },
     binaryPath: read.path('PB_BINARY_PATH'),
     sandbox: read.choice('PB_SANDBOX'),
+    metricsDatabases: read.choice('METRICS_DATABASES'),
     cgroup: readCgroup(read),
     databaseLimits: {
       memoryMb: readMemoryLimit(read),

@@ -24,6 +24,7 @@ const RESTART = {
   applications: { appDir: 'FATHOM_APP_DIR', applications: 'FATHOM_APPS' },
   binaryPath: 'PB_BINARY_PATH',
   sandbox: 'PB_SANDBOX',
+  metricsDatabases: 'METRICS_DATABASES',
   cgroup: 'FATHOM_CGROUP',
   healthIntervalMs: 'PB_HEALTH_INTERVAL',
   diskReserveBytes: 'DISK_RESERVE_MB',

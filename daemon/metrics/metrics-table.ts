@@ -8,7 +8,11 @@ interface Metric {
   perDatabase?: true;
 }
 
-const OF_DATABASE = { labels: ['database', 'kind'], series: 'one per database', perDatabase: true } as const;
+const OF_DATABASE = {
+  labels: ['database', 'kind'],
+  series: 'one per awake database',
+  perDatabase: true,
+} as const;
 
 /** Declares every metric. */
 export const METRICS = {

@@ -5,6 +5,7 @@ import { systemClock } from '../base/time/clock.ts';
 import { EventBus } from '../events/bus.ts';
 import { Activity } from './activity.ts';
 import { METRIC_NAMES, specOf } from './metrics-table.ts';
+import { hasOwnSeries } from './own-series.ts';
 import { renderMetrics } from './render.ts';
 import { type Reading, samplesOf } from './samples.ts';
 import { Wakes } from './wakes.ts';
@@ -33,6 +34,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
     version: '1.2.3',
     pocketbaseVersion: '0.39.1',
     isReady: true,
+    fleet: changes.instances ?? [],
     instances: [],
     queue: { paused: false, max_running: 2, counts: NO_TASKS },
     usage: null,
@@ -152,4 +154,23 @@ it('shows names of databases only with the permission', async () => {
 it('gives counters, and no other metrics, a name that ends in _total', () => {
   for (const name of METRIC_NAMES)
     expect(name.endsWith('_total'), name).toBe(specOf(name).type === 'counter');
+});
+
+it('has series of databases that run or should run', () => {
+  const states = [
+    ['running', 'running', 1],
+    ['stopping', 'stopped', 1],
+    ['failed', 'running', null],
+    ['waking', 'running', null],
+    ['asleep', 'running', null],
+    ['stopped', 'stopped', null],
+  ] as const;
+  const withSeries = (setting: 'awake' | 'all' | 'none', kind: 'user' | 'global' = 'user') =>
+    states.flatMap(([phase, desired, pid]) =>
+      hasOwnSeries({ kind, phase, desired, pid }, setting) ? phase : [],
+    );
+  expect(withSeries('awake')).toEqual(['running', 'stopping', 'failed', 'waking']);
+  expect(withSeries('all')).toHaveLength(states.length);
+  expect(withSeries('none')).toEqual([]);
+  expect(withSeries('none', 'global')).toHaveLength(states.length);
 });

@@ -13,6 +13,9 @@ export interface Reading {
   version: string;
   pocketbaseVersion: string;
   isReady: boolean;
+  /** The states of all instances. */
+  fleet: readonly FleetState[];
+  /** Those with series of their own. */
   instances: readonly Instance[];
   /** Null when the control plane does not answer. */
   queue: QueueStats | null;
@@ -23,6 +26,8 @@ export interface Reading {
   activity: Activity;
   wakes: Wakes;
 }
+
+export type FleetState = Pick<Instance, 'phase' | 'desired' | 'reason'>;
 
 /** Values of the daemon's own process. */
 export interface ProcessReading {
@@ -48,17 +53,17 @@ type Read = (reading: Reading) => { labels: readonly string[]; value: number | H
 const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_build_info: ({ version, pocketbaseVersion }) => one(1, version, pocketbaseVersion),
   fathom_ready: ({ isReady }) => one(Number(isReady)),
-  fathom_instances: ({ instances }) =>
+  fathom_instances: ({ fleet }) =>
     INSTANCE_PHASES.map((phase) => ({
       labels: [phase],
-      value: count(instances, (is) => is.phase === phase),
+      value: count(fleet, (is) => is.phase === phase),
     })),
-  fathom_instances_desired: ({ instances }) =>
+  fathom_instances_desired: ({ fleet }) =>
     ['running', 'stopped'].map((desired) => ({
       labels: [desired],
-      value: count(instances, (is) => is.desired === desired),
+      value: count(fleet, (is) => is.desired === desired),
     })),
-  fathom_instances_in_trouble: ({ instances }) => one(count(instances, isInTrouble)),
+  fathom_instances_in_trouble: ({ fleet }) => one(count(fleet, isInTrouble)),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
   fathom_wakes_total: ({ wakes }) => wakes.counts.entries(),
@@ -149,6 +154,6 @@ function ofProcess({ pid, usage }: Instance): Usage | null {
   return pid === null ? null : usage;
 }
 
-function count(instances: readonly Instance[], is: (instance: Instance) => boolean): number {
-  return instances.filter(is).length;
+function count(fleet: readonly FleetState[], is: (state: FleetState) => boolean): number {
+  return fleet.filter(is).length;
 }

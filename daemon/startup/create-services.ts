@@ -342,6 +342,7 @@ export async function createServices({
     mailer,
     mailLimits,
     masterKeys,
+    metricsDatabases: config.metricsDatabases,
     monitor,
     ownPrograms,
     plans,

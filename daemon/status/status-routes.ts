@@ -6,6 +6,7 @@ import type { Losses } from '../base/log/log-sink.ts';
 import { seesAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
 import type { Activity } from '../metrics/activity.ts';
+import { hasOwnSeries, type MetricsDatabases } from '../metrics/own-series.ts';
 import { readProcess } from '../metrics/process-reading.ts';
 import type { Wakes } from '../metrics/wakes.ts';
 import type { QueueStatsDeps } from '../queue/queue-stats.ts';
@@ -21,6 +22,8 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
   logLosses: () => Losses;
   version: string;
   pocketbaseVersion: string;
+  /** Databases with series of their own. */
+  metricsDatabases: MetricsDatabases;
   waitingFor: () => string | null;
 }
 
@@ -69,12 +72,22 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
   serve(app, getMetrics, async (request, reply) => {
     // Loaded on the first request: with its dependencies it is a tenth of the code that a daemon loads at its start.
     const { renderMetrics } = await import('../metrics/render.ts');
+    const perDatabase = (['metrics.read', 'databases.read'] as const).some((permission) =>
+      seesAll(request.caller, permission),
+    );
     const { contentType, text } = await renderMetrics(
       {
         version: deps.version,
         pocketbaseVersion: deps.pocketbaseVersion,
         isReady: findMissing() === null,
-        instances: fleet.list(),
+        fleet: fleet
+          .runners()
+          .map(({ state: { phase, reason, observed } }) => ({ phase, reason, desired: observed.desired })),
+        instances: perDatabase
+          ? fleet.list(({ spec: { kind }, state: { phase, observed } }) =>
+              hasOwnSeries({ kind, phase, ...observed }, deps.metricsDatabases),
+            )
+          : [],
         queue: await readQueueStats(deps),
         usage: monitor.usage,
         droppedLogLines: deps.logLosses().dropped,
@@ -82,11 +95,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         activity: deps.activity,
         wakes: deps.wakes,
       },
-      {
-        perDatabase: (['metrics.read', 'databases.read'] as const).some((permission) =>
-          seesAll(request.caller, permission),
-        ),
-      },
+      { perDatabase },
     );
     return reply.type(contentType).send(text);
   });

@@ -44,6 +44,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   SMTP_TLS: 'implicit',
   MAIL_FROM: 'Example <other@example.com>',
   PB_SANDBOX: 'off',
+  METRICS_DATABASES: 'all',
   QUEUE_SANDBOX: 'off',
   FATHOM_CGROUP: 'off',
   LOG_LEVEL: 'debug',

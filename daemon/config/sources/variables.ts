@@ -165,6 +165,15 @@ export const SETTINGS = {
   ...MAIL_SETTINGS,
   ...USER_LIMIT_SETTINGS,
 
+  METRICS_DATABASES: {
+    type: 'choice',
+    group: 'server',
+    about:
+      'Databases with series of their own in the metrics: those that run or should run (awake), also sleeping and stopped ' +
+      'ones (all), or only the global one (none). Totals always count all.',
+    default: 'awake',
+    choices: ['awake', 'all', 'none'],
+  },
   PB_GLOBAL_PORT: { ...PORT, group: 'instances', about: 'Port of the global PocketBase.', default: 8090 },
   PB_BIND_ADDRESS: {
     type: 'host',
