@@ -178,3 +178,31 @@ describe('a client that is too slow', () => {
     await forever;
   });
 });
+
+describe('snapshots of a large fleet', () => {
+  const large = ['x'.repeat(9 * 1024 * 1024)];
+
+  it('do not close the connection of a client that reads them', () => {
+    const { socket, box } = outbox();
+    box.snapshot('instances', large);
+    box.snapshot('health', large);
+    box.send({ type: 'ok', id: 1 });
+    box.event('health', probe('a'));
+    socket.read();
+    expect(socket.closedWith).toBeNull();
+    expect(socket.frames.map(({ type }) => type)).toEqual(['snapshot', 'snapshot', 'ok', 'event']);
+  });
+
+  it('close the connection of a client that asks for more of them and does not read', () => {
+    const { socket, box } = outbox();
+    for (let count = 0; count < 5; count += 1) box.snapshot('instances', large);
+    expect(socket.closedWith).toBe(1013);
+    expect(socket.frames.length).toBeLessThan(4);
+  });
+
+  it('do not exempt logs', () => {
+    const { socket, box } = outbox();
+    for (let count = 0; count < 3; count += 1) box.snapshot(`logs:${count}`, large);
+    expect(socket.closedWith).toBe(1013);
+  });
+});

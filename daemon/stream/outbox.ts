@@ -6,6 +6,8 @@ import type { ServerFrame } from '../../shared/server-frames.ts';
 const HIGH_WATER_BYTES = 64 * 1024;
 /** Unsent bytes beyond which the connection is closed. Responses and snapshots never wait, so only this limits them. */
 const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
+/** Snapshots of thousands of databases are larger than that limit. One of each topic does not count, until it is sent. */
+const FLEET_TOPICS: ReadonlySet<string> = new Set(['instances', 'health']);
 /** Waiting events of one client beyond which the connection is closed; the client reconnects and gets a new snapshot. */
 const MAX_WAITING = 5_000;
 /** RFC 6455 registry: "Try Again Later". */
@@ -27,6 +29,8 @@ export class Outbox {
   readonly #drained = new Set<() => void>();
   #unkeyed = 0;
   #unsentBytes = 0;
+  /** Bytes of unsent snapshots that do not count, by topic. */
+  readonly #uncounted = new Map<string, number>();
   #closed = false;
 
   constructor(socket: WebSocket) {
@@ -47,7 +51,8 @@ export class Outbox {
   /** Sends the state of a topic. Waiting events of the topic are dropped, because the snapshot contains them. */
   snapshot(topic: string, data: unknown): void {
     this.forget(topic);
-    this.#write({ type: 'snapshot', topic, seq: this.#next(topic), data } as ServerFrame);
+    const frame = { type: 'snapshot', topic, seq: this.#next(topic), data } as ServerFrame;
+    this.#write(frame, FLEET_TOPICS.has(topic) && !this.#uncounted.has(topic) ? topic : null);
   }
 
   event(topic: string, event: FleetEvent): void {
@@ -81,17 +86,21 @@ export class Outbox {
     return next;
   }
 
-  #write(frame: ServerFrame): void {
+  /** @param uncounted topic of a snapshot that does not count */
+  #write(frame: ServerFrame, uncounted: string | null = null): void {
     if (this.#closed || this.#socket.readyState !== this.#socket.OPEN) return;
-    if (this.#unsentBytes > MAX_UNSENT_BYTES) {
+    const uncountedBytes = Array.from(this.#uncounted.values()).reduce((sum, bytes) => sum + bytes, 0);
+    if (this.#unsentBytes - uncountedBytes > MAX_UNSENT_BYTES) {
       this.#disconnect();
       return;
     }
     const text = JSON.stringify(frame);
     const bytes = Buffer.byteLength(text);
     this.#unsentBytes += bytes;
+    if (uncounted !== null) this.#uncounted.set(uncounted, bytes);
     this.#socket.send(text, () => {
       this.#unsentBytes -= bytes;
+      if (uncounted !== null) this.#uncounted.delete(uncounted);
       this.#flush();
     });
   }

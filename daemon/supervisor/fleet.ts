@@ -179,9 +179,13 @@ export class Fleet {
     return this.runners(({ state }) => state.observed.pid !== null);
   }
 
+  /** The probes and usage of instances that have some. Most of thousands have no process. */
   health(matches: (runner: Runner) => boolean = () => true): HealthSnapshot['instances'] {
+    const measured = this.runners(
+      (runner) => (runner.state.probe !== null || runner.state.usage !== null) && matches(runner),
+    );
     return Object.fromEntries(
-      this.runners(matches).map(({ spec, state }) => [spec.name, { probe: state.probe, usage: state.usage }]),
+      measured.map(({ spec, state }) => [spec.name, { probe: state.probe, usage: state.usage }]),
     );
   }
 
