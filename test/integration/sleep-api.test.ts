@@ -32,6 +32,11 @@ const run = (...args: string[]) => fathomd([...args, '--socket', fathom.socketPa
 const get = <T = unknown>(path: string, token = admin) => call<T>('GET', fathom.url + path, { token });
 const health = async () => (await get('/health/pb')).body;
 
+async function wakesBySignIn(): Promise<number> {
+  const metrics = (await get<string>('/metrics')).body;
+  return Number(/^fathom_wakes_total\{by="sign_in"\} (\d+)$/m.exec(metrics)?.[1]);
+}
+
 /** Connections of earlier requests may still be open. */
 const sleep = () =>
   until(async () => (await operate('sleep')).status === 200, { what: 'the database to sleep' });
@@ -183,6 +188,17 @@ describe('a database that sleeps', () => {
     const records = `${session.database.url}/api/collections/documents/records`;
     const headers = { authorization: session.database.token };
     expect((await call('GET', records, { headers })).status).toBe(200);
+  });
+
+  it('wakes once for several sign-ins at the same time', async () => {
+    const before = await wakesBySignIn();
+    const sessions = await Promise.all(
+      Array.from({ length: 4 }, () => signIn(fathom.url, 'ann@example.com')),
+    );
+    expect(sessions.map(({ database }) => database)).toEqual(
+      sessions.map(() => expect.objectContaining({ status: 'Running', url: ann.database.url }) as unknown),
+    );
+    expect(await wakesBySignIn()).toBe(before + 1);
   });
 
   it('runs for tasks, and for administrators who read its records', async () => {
