@@ -12,18 +12,30 @@ const FOLLOW_POLL_MS = 250;
 const MAX_LINE_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
-/** Reads the log file of an instance. The instance itself writes it. */
+/**
+ * Reads the log file of an instance. The instance itself writes it. Only the path of most logs is used: their databases sleep.
+ */
 export class InstanceLog {
   readonly path: string;
-  readonly #files: LogFiles;
   readonly #clock: Clock;
-  readonly #runs: LogRuns;
+  readonly #limits: LogLimits;
+  #knownFiles: LogFiles | null = null;
+  #knownRuns: LogRuns | null = null;
 
   constructor(path: string, clock: Clock, limits: LogLimits) {
     this.path = path;
     this.#clock = clock;
-    this.#files = new LogFiles(path, limits);
-    this.#runs = new LogRuns(path.replace(/\.log$/, '.runs'));
+    this.#limits = limits;
+  }
+
+  get #files(): LogFiles {
+    this.#knownFiles ??= new LogFiles(this.path, this.#limits);
+    return this.#knownFiles;
+  }
+
+  get #runs(): LogRuns {
+    this.#knownRuns ??= new LogRuns(this.path.replace(/\.log$/, '.runs'));
+    return this.#knownRuns;
   }
 
   /**
