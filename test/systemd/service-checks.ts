@@ -80,9 +80,14 @@ export async function checkService(stage: Stage, releases: Releases, report: Rep
         mustBe(status, 200, 'the status');
       };
       // The proxy keeps its connection for a while.
-      const isAsleep = async () => (await container.try('fathomd', ['databases', 'sleep', name])).code === 0;
+      let answer = '';
+      const isAsleep = async () => {
+        const { code, text } = await container.try('fathomd', ['databases', 'sleep', name]);
+        answer = text;
+        return code === 0;
+      };
       const sleep = async () => {
-        await until(isAsleep, { what: 'it to sleep', timeoutMs: 120_000 });
+        await until(isAsleep, { what: () => `it to sleep: ${answer}`, timeoutMs: 120_000 });
         mustBe((await stage.processes()).users, [], 'the instances');
       };
       await sleep();

@@ -5,9 +5,9 @@ import { keeperOf } from '../../../../test/helpers/leaks.ts';
 import { scratch } from '../../../../test/helpers/scratch.ts';
 import { statusOf } from '../../../../test/helpers/status-prober.ts';
 import { until } from '../../../../test/helpers/until.ts';
-import { isAlive, processStat } from '../procfs.ts';
+import { findByEnvironment, isAlive, processStat } from '../procfs.ts';
 import { LastingKeeper } from './keeper-link.ts';
-import type { KeeperReport, KeeperRequest } from './keeper-protocol.ts';
+import type { KeeperReport, KeeperRequest, SpawnCommand } from './keeper-protocol.ts';
 
 interface Connected {
   link: LastingKeeper;
@@ -40,12 +40,10 @@ function connectTo(at: Awaited<ReturnType<typeof place>>, identity: string): Con
   };
 }
 
-const sleeper = (directory: string): KeeperRequest => ({
-  id: 2,
-  kind: 'spawn',
+const command = (directory: string, port: number | null = null): SpawnCommand => ({
   file: '/bin/sleep',
   args: ['600'],
-  env: {},
+  env: { SLEEPER: directory },
   logFile: join(directory, 'log'),
   lockFile: join(directory, 'lock'),
   nice: 0,
@@ -56,9 +54,11 @@ const sleeper = (directory: string): KeeperRequest => ({
     dataDir: join(directory, 'data'),
     temporaryDir: join(directory, 'tmp'),
     readable: [],
-    port: null,
+    port,
   },
 });
+
+const sleeper = (directory: string): KeeperRequest => ({ id: 2, kind: 'spawn', ...command(directory) });
 
 it('outlives its daemon, and becomes the program of the next one with its sockets and processes', async () => {
   const at = await place();
@@ -92,6 +92,57 @@ it('outlives its daemon, and becomes the program of the next one with its socket
   });
   process.kill(pid, 'SIGTERM');
   expect(await exit).toEqual({ id: 0, kind: 'exited', pid, exit: { code: null, signal: 'SIGTERM' } });
+});
+
+/** Lets a database sleep, and resolves when the keeper has done it. */
+async function letSleep({ ask }: Connected, directory: string, port: number): Promise<void> {
+  const request = {
+    id: 4,
+    kind: 'sleep',
+    address: '127.0.0.1',
+    port,
+    command: command(directory, port),
+  } as const;
+  expect(await ask(request)).toMatchObject({ result: 'held' });
+}
+
+it('reports the first connection to a sleeping database, also after it became another program', async () => {
+  const at = await place();
+  const port = await freePortRange(1);
+  const first = connectTo(at, 'one');
+  await letSleep(first, at.directory, port);
+  first.link.close();
+  const second = connectTo(at, 'two');
+  expect(await second.ask({ id: 5, kind: 'ping' })).toMatchObject({ kind: 'pong' });
+  const rung = new Promise((resolve) => {
+    second.link.on('report', (report) => {
+      if (report.kind === 'ring') resolve(report.port);
+    });
+  });
+  const answer = statusOf(port);
+  expect(await rung).toBe(port);
+  second.link.send({ id: 0, kind: 'release', port });
+  expect(await answer).toBe('ECONNRESET');
+});
+
+it('starts the process of a sleeping database itself without a daemon', async () => {
+  const at = await place();
+  const port = await freePortRange(1);
+  const first = connectTo(at, 'one');
+  await letSleep(first, at.directory, port);
+  first.link.close();
+  const answer = statusOf(port);
+  const child = await until(
+    async () =>
+      (await findByEnvironment('SLEEPER', at.directory)).find(({ argv }) => argv[0] === '/bin/sleep')?.pid,
+    { what: 'the process' },
+  );
+  const second = connectTo(at, 'one');
+  expect(await second.ask({ id: 6, kind: 'ping' })).toMatchObject({ kind: 'pong' });
+  expect(second.link.children.map(({ pid }) => pid)).toEqual([child]);
+  process.kill(child, 'SIGKILL');
+  second.link.send({ id: 0, kind: 'release', port });
+  expect(await answer).toBe('ECONNRESET');
 });
 
 it('ends with its daemon when it has no processes', async () => {
