@@ -1,3 +1,4 @@
+import { type ProcessStat, processStat } from '../procfs.ts';
 import { ForkedKeeper, type KeeperLink, type KeeperPlace, LastingKeeper } from './keeper-link.ts';
 import type {
   Child,
@@ -27,6 +28,12 @@ const RESPONSE_TIMEOUT_MS = 5_000;
 /** The timeout of a starting keeper. Node takes many seconds to start on an overloaded host. */
 const START_TIMEOUT_MS = 60_000;
 const PING_EVERY_MS = 5_000;
+/** Timeouts that a keeper may take longer while it works. */
+const MAX_EXTENSIONS = 11;
+/** Time to read what has arrived. */
+const READ_MS = 10;
+/** Running or ready to run, and waiting for a disk: proc_pid_stat(5). */
+const WORKING_STATES: ReadonlySet<string> = new Set(['R', 'D']);
 
 class KeeperTimeout extends Error {
   constructor() {
@@ -169,14 +176,33 @@ export class KeeperClient {
   }
 
   /**
-   * Replaces the keeper after the timeout, unless the returned function is called first.
+   * Replaces the keeper after the timeout, unless the returned function is called first. Its sockets would be lost, so a
+   * keeper that only waits for a processor on an overloaded host gets more time.
    *
    * @param keepsRunning whether this process must not end before the response, as for a command that only asks this
    */
   #startTimeout(keeper: KeeperLink, keepsRunning: boolean): () => void {
     const timeoutMs = this.#started.has(keeper) ? this.#responseTimeoutMs : START_TIMEOUT_MS;
-    const timer = setTimeout(() => this.#replace(keeper), timeoutMs);
-    if (!keepsRunning) timer.unref();
+    let before = keeper.pid === null ? null : processStat(keeper.pid);
+    let extensions = 0;
+    let timer: NodeJS.Timeout;
+    const start = (ms: number, then: () => void) => {
+      timer = setTimeout(then, ms);
+      if (!keepsRunning) timer.unref();
+    };
+    const check = () => {
+      const now = keeper.pid === null ? null : processStat(keeper.pid);
+      if (extensions === MAX_EXTENSIONS || !isWorking(before, now)) {
+        this.#replace(keeper);
+        return;
+      }
+      extensions += 1;
+      before = now;
+      start(timeoutMs, expire);
+    };
+    // This process itself may have been stopped or overloaded: then the response has arrived, and is read now.
+    const expire = () => start(READ_MS, check);
+    start(timeoutMs, expire);
     return () => clearTimeout(timer);
   }
 
@@ -266,4 +292,10 @@ export class KeeperClient {
 
 function unexpected({ kind }: KeeperReport): Error {
   return new Error(`the keeper answered with '${kind}'`);
+}
+
+/** Whether a process works, or would if it had a processor. A stopped or hung one does not. */
+function isWorking(before: ProcessStat | null, now: ProcessStat | null): boolean {
+  if (now === null) return false;
+  return WORKING_STATES.has(now.state) || (before !== null && now.cpuSeconds > before.cpuSeconds);
 }
