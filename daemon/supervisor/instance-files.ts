@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { changedBinary } from '../pocketbase/binary/binary.ts';
+import { closeDatabases } from '../pocketbase/data/close-databases.ts';
 import {
   accessDenied,
   type DataState,
@@ -38,6 +39,8 @@ export interface InstanceFiles {
   unsafeToCloseReason(directory: string, pid: number): Promise<PhaseReason | null>;
   /** Why a process does not respond, from its state in /proc; null when that shows no reason. */
   unresponsiveReason(pid: number): Promise<PhaseReason | null>;
+  /** Writes the WALs of an instance without a process into its databases, as PocketBase does at its end. @throws the error of SQLite */
+  close(spec: InstanceSpec): void;
   /** Copies files that would be lost with a stopped process. Resolves with their directory, or null without such files. */
   rescue(directory: string, pid: number, now: Date): Promise<string | null>;
 }
@@ -95,6 +98,7 @@ export function hostFiles(
       return reason;
     },
     unresponsiveReason,
+    close: ({ directory }) => closeDatabases(dataDirOf(directory)),
     rescue: (directory, pid, now) => rescueFiles(pid, directory, { now, clock }),
   };
 }

@@ -3,6 +3,7 @@ import { messageOf } from '../../shared/errors.ts';
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import type { EndedBy, InstancePhase } from '../../shared/instance.ts';
 import { deadline } from '../base/time/clock.ts';
+import type { HoldResult } from '../pocketbase/process/keeper/keeper-protocol.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process/process-driver.ts';
 import { transferredBytes } from '../pocketbase/process/procfs.ts';
 import type { MemoryGuard } from './health/memory-guard.ts';
@@ -63,6 +64,8 @@ export class Runner {
   /** Why it sleeps, or will when its process has ended; null while it is awake. */
   #asleep: PhaseReason | null = null;
   #isWaking = false;
+  /** The process that the keeper may end because it has no clients. */
+  #endedIdle: InstanceProcess | null = null;
   #use: UseMeter | null = null;
   /** A process of an earlier daemon that is not adopted yet. */
   #found: FoundProcess | null = null;
@@ -125,32 +128,30 @@ export class Runner {
   async sleep(why: PhaseReason): Promise<string | null> {
     const process = this.#process;
     const { port } = this.state.observed;
-    const { driver } = this.#deps;
     const isRunning = () =>
       this.state.phase === 'running' &&
       this.#process === process &&
       this.#shouldRun &&
       !this.#turn.signal.aborted;
     if (process === null || port === null || !isRunning()) return `it is ${this.state.phase}`;
-    const isQuiet = await driver.drain(process, port);
-    if (isQuiet === null) return "its socket is not held, see 'fathomd doctor' (sockets)";
-    if (!isQuiet) return 'it has open connections';
-    if (!isRunning()) {
-      driver.resume(port);
-      return 'it was started or stopped in the meantime';
-    }
+    const unsafe = await this.#deps.files.unsafeToCloseReason(this.spec.directory, process.pid);
+    if (unsafe) return unsafe.message;
+    if (!isRunning()) return 'it was started or stopped in the meantime';
     this.#asleep = why;
-    // Before the process ends, so that no connection waits in vain if the daemon is killed in between.
-    void this.#holdPort(port);
-    this.#turn.abort();
-    return null;
+    this.#endedIdle = process;
+    const result = await this.#holdPort(port, process);
+    if (result === 'held') return null;
+    this.#asleep = null;
+    return result === 'has_clients'
+      ? 'it has open connections'
+      : "its socket is not held, see 'fathomd doctor' (sockets)";
   }
 
   /** Opens the port of an instance that sleeps again. When another process has the port, it starts on another one. */
   async holdAgain(): Promise<void> {
     const { port } = this.state.observed;
     if (this.state.phase !== 'asleep' || port === null) return;
-    if (!(await this.#holdPort(port))) this.wake();
+    if ((await this.#holdPort(port, null)) !== 'held') this.wake();
   }
 
   /** Starts the process of an instance that sleeps. False when it does not. */
@@ -158,9 +159,9 @@ export class Runner {
     if (this.#closing !== 'no' || this.#asleep === null) return false;
     this.#asleep = null;
     this.#isWaking = true;
-    // While its process ends, it starts again afterwards.
     if (this.state.phase === 'asleep') this.state.enter('waking', null);
-    this.#turn.abort();
+    // While its process ends, or if it continues, there is nothing to interrupt. It starts again after its end.
+    if (this.#process === null) this.#turn.abort();
     return true;
   }
 
@@ -260,7 +261,7 @@ export class Runner {
   /** False when it is woken in the meantime, or when its socket cannot be held: then it starts. */
   async #fallAsleep(): Promise<boolean> {
     const { port } = this.state.observed;
-    const isHeld = port !== null && (await this.#holdPort(port));
+    const isHeld = port !== null && (await this.#holdPort(port, null)) === 'held';
     if (!this.#asleep || !isHeld) {
       this.#asleep = null;
       return false;
@@ -269,8 +270,8 @@ export class Runner {
     return true;
   }
 
-  async #holdPort(port: number): Promise<boolean> {
-    return this.#deps.driver.sleep(commandOf(this.spec, port, { migrate: false }));
+  #holdPort(port: number, process: InstanceProcess | null): Promise<HoldResult> {
+    return this.#deps.driver.sleep(commandOf(this.spec, port, { migrate: false }), process);
   }
 
   async #startAndWatch(signal: AbortSignal): Promise<void> {
@@ -308,7 +309,8 @@ export class Runner {
         { ...this.#deps, use: this.#use },
         signal,
       );
-      if (end) this.#handleFailure(end);
+      if (end?.exit && this.#endedIdle === outcome.running.process) this.#endSleeping(end.exit);
+      else if (end) this.#handleFailure(end);
       else if (this.#closing !== 'leave') await this.#stopProcess(outcome.running.process);
     } else if (outcome.kind === 'failed') {
       if (outcome.reason.code === 'data_dir_locked') {
@@ -388,16 +390,30 @@ export class Runner {
     await this.#endProcess(process, this.#deps.stopGraceMs);
   }
 
+  /** The keeper has ended the process, because it had no clients. */
+  #endSleeping(exit: ProcessExit): void {
+    this.state.enter('stopping', this.#asleep);
+    try {
+      // It was killed, so its files are those of a running database.
+      this.#deps.files.close(this.spec);
+    } catch (error) {
+      // The next start reads the WALs.
+      this.#deps.log.warn({ instance: this.spec.name }, `cannot close its databases: ${messageOf(error)}`);
+    }
+    this.#recordExit(exit, 'request');
+    // Otherwise the next turn enters `asleep`, when connections are noticed.
+    if (!this.#asleep) this.state.enter('queued', null);
+  }
+
   /** Ends a process after a command, or when the daemon ends. */
   async #stopProcess(process: InstanceProcess): Promise<void> {
     const requested: PhaseReason = { code: 'requested', message: 'stopping, as requested' };
-    this.state.enter('stopping', this.#asleep ?? ((this.#shouldRun && this.#restartReason) || requested));
+    this.state.enter('stopping', (this.#shouldRun && this.#restartReason) || requested);
     this.#restartReason = null;
     const exit = await this.#endProcess(process, this.#deps.stopGraceMs);
     if (!exit) return;
     this.#recordExit(exit, 'request');
-    // The next turn enters `asleep`, when connections are noticed.
-    if (!this.#asleep) this.state.enter(this.#shouldRun ? 'queued' : 'stopped', null);
+    this.state.enter(this.#shouldRun ? 'queued' : 'stopped', null);
   }
 
   /** Null when its files could not be saved before the daemon ends. The next daemon then finds the process. */

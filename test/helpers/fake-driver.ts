@@ -1,5 +1,6 @@
 import type { Clock } from '../../daemon/base/time/clock.ts';
 import type { InstanceCommand } from '../../daemon/pocketbase/process/command.ts';
+import type { HoldResult } from '../../daemon/pocketbase/process/keeper/keeper-protocol.ts';
 import type { Prober } from '../../daemon/pocketbase/process/probe.ts';
 import type {
   FoundProcess,
@@ -112,16 +113,14 @@ export class FakeDriver implements ProcessDriver {
   /** Processes with clients, by pid. */
   readonly inUse = new Set<number>();
 
-  sleep({ port }: Pick<InstanceCommand, 'port'>): Promise<boolean> {
+  async sleep({ port }: Pick<InstanceCommand, 'port'>, process: InstanceProcess | null): Promise<HoldResult> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (process && this.inUse.has(process.pid)) return 'has_clients';
     this.sleeping.add(port);
-    return Promise.resolve(true);
+    if (process) this.alive.get(process.pid)?.end({ code: null, signal: 'SIGKILL' });
+    await new Promise((resolve) => setImmediate(resolve));
+    return 'held';
   }
-
-  drain({ pid }: InstanceProcess): Promise<boolean> {
-    return Promise.resolve(!this.inUse.has(pid));
-  }
-
-  resume(): void {}
 
   onRing(): void {}
 

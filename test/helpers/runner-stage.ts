@@ -19,6 +19,7 @@ export const NO_FILES: InstanceFiles = {
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),
   unsafeToCloseReason: () => Promise.resolve(null),
   unresponsiveReason: () => Promise.resolve(null),
+  close: () => {},
   rescue: () => Promise.resolve(null),
 };
 

@@ -25,7 +25,7 @@ import {
 import { KeeperClient } from './keeper/keeper-client.ts';
 import type { KeeperPlace } from './keeper/keeper-link.ts';
 import { KeeperPorts } from './keeper/keeper-ports.ts';
-import type { ProcessExit, SpawnCommand } from './keeper/keeper-protocol.ts';
+import type { HoldResult, ProcessExit, SpawnCommand } from './keeper/keeper-protocol.ts';
 import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { niceOf } from './priority.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
@@ -91,17 +91,11 @@ export interface PortHolder {
   /** What clients get while no process accepts: from now on, or when they have waited too long. */
   explain(port: number, problem: Unavailable, when: 'now' | 'later'): void;
   /**
-   * Lets a database sleep, at once or when its process has ended: the first connection to its port is reported, see
-   * `onRing`. False when its socket is not held.
+   * Lets a database sleep: the first connection to its port is reported, see `onRing`.
+   *
+   * @param process is ended first, unless it has clients; null without a process
    */
-  sleep(command: InstanceCommand): Promise<boolean>;
-  /**
-   * Keeps new connections out of a process that has no client, until it has ended. False when it has clients, null when
-   * its socket is not held: then nothing changes.
-   */
-  drain(process: InstanceProcess, port: number): Promise<boolean | null>;
-  /** Ends a drain: the process continues. */
-  resume(port: number): void;
+  sleep(command: InstanceCommand, process: InstanceProcess | null): Promise<HoldResult>;
   /** Calls the listener when a connection waits at the port of a sleeping database. */
   onRing(listener: (port: number) => void): void;
   /** Calls the listener when ports of sleeping databases were lost: `sleep` opens them again. */
@@ -295,16 +289,9 @@ export class ChildProcessDriver implements ProcessDriver {
     this.#ports.explain(port, problem, when);
   }
 
-  sleep(command: InstanceCommand): Promise<boolean> {
-    return this.#ports.sleep(command.host, command.port, this.#spawnCommand(command));
-  }
-
-  drain(process: InstanceProcess, port: number): Promise<boolean | null> {
-    return this.#ports.drain(process, port);
-  }
-
-  resume(port: number): void {
-    this.#ports.resume(port);
+  sleep(command: InstanceCommand, process: InstanceProcess | null): Promise<HoldResult> {
+    const { host, port } = command;
+    return this.#ports.sleep(host, port, this.#spawnCommand(command), process?.pid ?? null);
   }
 
   onRing(listener: (port: number) => void): void {

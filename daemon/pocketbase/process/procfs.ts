@@ -64,6 +64,11 @@ function readStat(pid: number): ProcessStat | null | 'unknown' {
   };
 }
 
+/** The state of a thread: one letter, as ps(1) shows it. @throws the error of open(2) when it has ended */
+export function threadState(pid: number, thread: string): string {
+  return fieldsOf(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'))[0] ?? '';
+}
+
 export function processStat(pid: number): ProcessStat | null {
   const stat = readStat(pid);
   return stat === 'unknown' ? null : stat;

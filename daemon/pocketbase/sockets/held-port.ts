@@ -1,10 +1,9 @@
 import { closeSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { openSockets } from '../process/procfs.ts';
 import type { Libc } from '../sandbox/libc.ts';
 import { required } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
-import { BACKLOG, deferSilentConnections, hasWaitingConnection, keepOut, letIn } from './listening-socket.ts';
+import { BACKLOG, deferSilentConnections, hasWaitingConnection } from './listening-socket.ts';
 import type { Readiness } from './readiness.ts';
 import { STARTING, type Unavailable } from './unavailable.ts';
 import { startUnavailableServer } from './unavailable-server.ts';
@@ -12,15 +11,6 @@ import { startUnavailableServer } from './unavailable-server.ts';
 /** Connections wait this long for a process. Then they get an answer. */
 const MAX_WAIT_MS = 60_000;
 const F_DUPFD_CLOEXEC = 1030;
-/** A process that gets SIGTERM has ended after this time, or it continues. */
-const MAX_DRAIN_MS = 15_000;
-/** Requests in progress may end within this number of looks. */
-const MAX_LOOKS = 15;
-/** A connection that is being accepted is in neither place for a moment. */
-const QUIET_LOOKS = 2;
-const LOOK_EVERY_MS = 1;
-/** The socket with which it listens. */
-const SOCKETS_WITHOUT_CLIENTS = 1;
 
 export interface HeldPortState {
   /** The descriptor of the socket. */
@@ -55,8 +45,6 @@ export class HeldPort {
   #overdue = false;
   #deadline: NodeJS.Timeout | null = null;
   #sleep: 'no' | 'next' | 'now' = 'no';
-  /** Ends the time in which no new connection is let in. */
-  #draining: NodeJS.Timeout | null = null;
 
   constructor(
     deps: HeldPortDeps,
@@ -89,8 +77,6 @@ export class HeldPort {
   resume({ mode, problem, servedBy, sleepsNext }: HeldPortState): void {
     this.servedBy = servedBy;
     this.#sleep = sleepsNext === true ? 'next' : 'no';
-    // The program before may have kept connections out.
-    this.resumeProcess();
     if (mode === 'sleeps') this.sleep(false);
     if (mode === 'waits') this.wait();
     if (mode === 'answers') this.answer(problem);
@@ -119,7 +105,6 @@ export class HeldPort {
   }
 
   ended(): void {
-    this.resumeProcess();
     if (this.#sleep === 'no') this.wait();
     else this.#fallAsleep();
   }
@@ -143,26 +128,8 @@ export class HeldPort {
     this.#sleep = 'no';
   }
 
-  async drain(pid: number): Promise<boolean> {
-    const { libc } = this.#deps;
-    keepOut(libc, this.socket);
-    this.#draining ??= setTimeout(() => this.resumeProcess(), MAX_DRAIN_MS);
-    const hasClients = () =>
-      hasWaitingConnection(libc, this.socket) || openSockets(pid) !== SOCKETS_WITHOUT_CLIENTS;
-    let quietLooks = 0;
-    for (let look = 0; look < MAX_LOOKS && quietLooks < QUIET_LOOKS; look += 1) {
-      if (look > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-      quietLooks = hasClients() ? 0 : quietLooks + 1;
-    }
-    const isQuiet = quietLooks === QUIET_LOOKS;
-    if (!isQuiet) this.resumeProcess();
-    return isQuiet;
-  }
-
-  resumeProcess(): void {
-    if (this.#draining) clearTimeout(this.#draining);
-    this.#draining = null;
-    letIn(this.#deps.libc, this.socket);
+  hasWaitingConnection(): boolean {
+    return hasWaitingConnection(this.#deps.libc, this.socket);
   }
 
   explain(problem: Unavailable): void {
@@ -185,7 +152,6 @@ export class HeldPort {
   close(): void {
     this.#wake();
     this.listening();
-    this.resumeProcess();
     closeSync(this.socket);
   }
 

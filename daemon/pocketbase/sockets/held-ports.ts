@@ -104,19 +104,9 @@ export class HeldPorts {
     return this.#ports.has(port);
   }
 
-  /**
-   * Keeps new connections out of a process that has none, until it has ended. Then no client loses a request when
-   * the process gets SIGTERM.
-   *
-   * @returns false when it has clients, or when the socket is not held: then nothing changes
-   */
-  async drain(port: number, pid: number): Promise<boolean> {
-    return (await this.#ports.get(port)?.drain(pid)) ?? false;
-  }
-
-  /** Lets new connections in again: the process continues. */
-  resume(port: number): void {
-    this.#ports.get(port)?.resumeProcess();
+  /** Whether a connection waits at a held socket. */
+  hasWaitingConnection(port: number): boolean {
+    return this.#ports.get(port)?.hasWaitingConnection() ?? false;
   }
 
   /** For a process that starts on the port; null when the socket is not held. */

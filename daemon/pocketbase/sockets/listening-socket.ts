@@ -1,7 +1,5 @@
 import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
-import { Memory } from '../sandbox/call-memory.ts';
-import { describeFilter, encodeFilter, type FilterProgram, RETURN, step } from '../sandbox/filter-program.ts';
 import type { Libc } from '../sandbox/libc.ts';
 import { required } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
@@ -74,39 +72,6 @@ const TCP_DEFER_ACCEPT = 9;
 /** Whether connections without a request wait in the kernel, so that a port scan wakes nothing. */
 export function deferSilentConnections(libc: Libc, socket: number, defer: boolean): void {
   setOption(libc, socket, IPPROTO_TCP, TCP_DEFER_ACCEPT, defer ? DEFER_S : 0);
-}
-
-const SO_ATTACH_FILTER = 26;
-const SO_DETACH_FILTER = 27;
-/** There is no filter. */
-const ENOENT = 2;
-/** Drops each packet. */
-const DROP: FilterProgram = encodeFilter([step(RETURN, 0)]);
-
-/**
- * Keeps new connections out: the kernel drops their packets, and their clients send them again after about a second.
- * Connections that are open or wait to be accepted are not affected.
- */
-export function keepOut(libc: Libc, socket: number): void {
-  const memory = new Memory(libc);
-  const { description } = describeFilter(memory, DROP);
-  const result = libc.syscall(SYSCALL.setsockopt, socket, SOL_SOCKET, SO_ATTACH_FILTER, description, 16);
-  required('setsockopt', result);
-}
-
-/** Lets new connections in again. */
-export function letIn(libc: Libc, socket: number): void {
-  const value = Buffer.alloc(4);
-  const address = libc.addressOf(value);
-  const result = libc.syscall(
-    SYSCALL.setsockopt,
-    socket,
-    SOL_SOCKET,
-    SO_DETACH_FILTER,
-    address,
-    value.length,
-  );
-  if (result !== -ENOENT) required('setsockopt', result);
 }
 
 const POLL_IN = 1;

@@ -24,9 +24,7 @@ async function running(instance: BareInstance): Promise<InstanceProcess> {
 
 /** Ends a process that has no clients, as the daemon does. */
 async function fallAsleep({ driver, command }: BareInstance, process: InstanceProcess): Promise<void> {
-  await until(() => driver.drain(process, command.port), { what: 'no clients' });
-  expect(await driver.sleep(command)).toBe(true);
-  process.signal('SIGTERM');
+  await until(async () => (await driver.sleep(command, process)) === 'held', { what: 'no clients' });
   await process.exited;
 }
 
@@ -60,7 +58,7 @@ it('a process with a client does not fall asleep', async () => {
   const client = connect(command.port, command.host);
   onTestFinished(() => void client.destroy());
   await once(client, 'connect');
-  await until(async () => !(await driver.drain(process, command.port)), { what: 'the client to be seen' });
+  expect(await driver.sleep(command, process)).toBe('has_clients');
   expect(await statusOf(command.port)).toBe(200);
   client.destroy();
   await fallAsleep(instance, process);

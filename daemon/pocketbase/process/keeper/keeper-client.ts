@@ -2,7 +2,6 @@ import { type ProcessStat, processStat } from '../procfs.ts';
 import { ForkedKeeper, type KeeperLink, type KeeperPlace, LastingKeeper } from './keeper-link.ts';
 import type {
   Child,
-  DrainRequest,
   ExplainRequest,
   HoldRequest,
   HoldResult,
@@ -11,7 +10,6 @@ import type {
   KeeperSupport,
   ProcessExit,
   ReleaseRequest,
-  ResumeRequest,
   SleepRequest,
   SpawnCommand,
   StartedProcess,
@@ -131,15 +129,8 @@ export class KeeperClient {
     return report.result;
   }
 
-  /** Keeps new connections out of a process. False when it has clients. */
-  async drain(request: Unsent<DrainRequest>): Promise<boolean> {
-    const { report } = await this.#ask(request);
-    if (report.kind !== 'drained') throw unexpected(report);
-    return report.isQuiet;
-  }
-
   /** Tells what happens with the socket of a port. A keeper that does not run has none. */
-  tell(request: Unsent<ReleaseRequest | ExplainRequest | ResumeRequest>): void {
+  tell(request: Unsent<ReleaseRequest | ExplainRequest>): void {
     if (this.#keeper?.isOpen) this.#keeper.send({ ...request, id: 0 });
   }
 

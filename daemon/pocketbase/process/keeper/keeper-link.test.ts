@@ -102,6 +102,7 @@ async function letSleep({ ask }: Connected, directory: string, port: number): Pr
     address: '127.0.0.1',
     port,
     command: command(directory, port),
+    pid: null,
   } as const;
   expect(await ask(request)).toMatchObject({ result: 'held' });
 }

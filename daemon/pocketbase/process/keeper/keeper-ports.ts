@@ -78,25 +78,11 @@ export class KeeperPorts {
     this.#keeper.tell({ kind: 'explain', port, problem, when });
   }
 
-  /** Lets the database of a port sleep, at once or when its process has ended. False when the socket cannot be held. */
-  async sleep(host: string, port: number, command: SpawnCommand): Promise<boolean> {
-    return (await this.#hold({ kind: 'sleep', address: await addressOf(host), port, command })) === 'held';
-  }
-
   /** See `PortHolder`. */
-  async drain({ pid }: Pick<Listener, 'pid'>, port: number): Promise<boolean | null> {
-    if (!this.#held.has(port)) return null;
-    try {
-      return await this.#keeper.drain({ kind: 'drain', port, pid });
-    } catch {
-      // The keeper has ended, and its successor knows nothing of the request.
-      return null;
-    }
-  }
-
-  /** Ends a drain, and keeps the database awake. */
-  resume(port: number): void {
-    this.#keeper.tell({ kind: 'resume', port });
+  async sleep(host: string, port: number, command: SpawnCommand, pid: number | null): Promise<HoldResult> {
+    // A socket that the keeper does not hold belongs to the process.
+    if (pid !== null && !this.#held.has(port)) return 'unsupported';
+    return this.#hold({ kind: 'sleep', address: await addressOf(host), port, command, pid });
   }
 
   /** Best effort, after the keeper has ended: the next one takes the sockets of running processes. */

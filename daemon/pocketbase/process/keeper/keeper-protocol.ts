@@ -70,7 +70,7 @@ export interface ExplainRequest {
 export type SpawnCommand = Omit<SpawnRequest, 'id' | 'kind'>;
 
 /**
- * The database of a port sleeps, at once or when its process has ended. The first connection is reported to the daemon.
+ * The database of a port sleeps. The first connection is reported to the daemon.
  * While none is connected, the keeper itself starts the process.
  */
 export interface SleepRequest {
@@ -80,34 +80,14 @@ export interface SleepRequest {
   address: string;
   port: number;
   command: SpawnCommand;
+  /** A process to end first, unless it has clients; null without one. */
+  pid: number | null;
 }
 
-/** Keeps new connections out of a process without clients, so that it can end without a loss. */
-export interface DrainRequest {
-  id: number;
-  kind: 'drain';
-  port: number;
-  pid: number;
-}
+export type PortRequest = HoldRequest | TakeRequest | ReleaseRequest | ExplainRequest | SleepRequest;
 
-/** Ends a drain: the process continues. */
-export interface ResumeRequest {
-  id: number;
-  kind: 'resume';
-  port: number;
-}
-
-export type PortRequest =
-  | HoldRequest
-  | TakeRequest
-  | ReleaseRequest
-  | ExplainRequest
-  | SleepRequest
-  | DrainRequest
-  | ResumeRequest;
-
-/** `unsupported`: this process cannot open it. */
-export type HoldResult = 'held' | 'in_use' | 'unsupported';
+/** `unsupported`: this process cannot open it. `has_clients`: the process was not ended. */
+export type HoldResult = 'held' | 'in_use' | 'unsupported' | 'has_clients';
 
 /** Asks what the host offers for sandboxes. */
 export interface SupportRequest {
@@ -179,7 +159,6 @@ export type KeeperReport =
   | { id: number; kind: 'pong' }
   | { id: number; kind: 'support'; support: KeeperSupport }
   | { id: number; kind: 'hold'; result: HoldResult }
-  | { id: number; kind: 'drained'; isQuiet: boolean }
   | { id: 0; kind: 'ring'; port: number }
   | ({ id: number; kind: 'spawned' } & StartedProcess)
   | { id: number; kind: 'failed'; code: string | null; message: string; path: string | null }

@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { messageOf } from '../../../../shared/errors.ts';
+import { endIdleProcess } from '../idle-process.ts';
 import type {
   Child,
-  DrainRequest,
   HoldRequest,
   HoldResult,
   KeeperReport,
@@ -109,13 +109,7 @@ export class Keeper {
         ports?.release(request.port);
         break;
       case 'sleep':
-        this.#send({ id: request.id, kind: 'hold', result: this.#sleep(request) });
-        break;
-      case 'drain':
-        void this.#drain(request);
-        break;
-      case 'resume':
-        ports?.resume(request.port);
+        void this.#sleep(request);
         break;
       case 'explain':
         ports?.explain(request.port, request.problem, request.when);
@@ -131,26 +125,33 @@ export class Keeper {
     this.#starter.ports?.keepOnly(new Set([...used, ...this.#sleeping.keys()]));
   }
 
-  #sleep({ address, port, command }: SleepRequest): HoldResult {
+  async #sleep(request: SleepRequest): Promise<void> {
+    let result: HoldResult = 'unsupported';
+    try {
+      result = await this.#fallAsleep(request);
+    } finally {
+      this.#send({ id: request.id, kind: 'hold', result });
+    }
+  }
+
+  async #fallAsleep({ address, port, command, pid }: SleepRequest): Promise<HoldResult> {
     const { ports } = this.#starter;
-    if (ports?.has(port) !== true) {
+    if (!ports) return 'unsupported';
+    if (!ports.has(port)) {
       const result = this.#hold({ address, port });
       if (result !== 'held') return result;
     }
-    ports?.sleep(port, this.#hasProcess(port));
+    const hasWaiting = () => ports.hasWaitingConnection(port);
+    if (pid !== null && !(await endIdleProcess(pid, hasWaiting))) return 'has_clients';
     this.#sleeping.set(port, command);
     this.#ringing.delete(port);
+    ports.sleep(port, this.#hasProcess(port));
     return 'held';
   }
 
   #forget(port: number): void {
     this.#sleeping.delete(port);
     this.#ringing.delete(port);
-  }
-
-  async #drain({ id, port, pid }: DrainRequest): Promise<void> {
-    const isQuiet = (await this.#starter.ports?.drain(port, pid)) ?? false;
-    this.#send({ id, kind: 'drained', isQuiet });
   }
 
   #hasProcess(port: number): boolean {
