@@ -107,6 +107,7 @@ export class Reconciler {
     }
     await Promise.all(ends);
     if (this.#deps.hasPreviousKey) await this.#adjustStopped();
+    void this.#deps.fleet.holdPorts();
     void this.#restartOutdated(outdated);
   }
 

@@ -19,6 +19,8 @@ import { endFound } from './start/terminate.ts';
 
 /** Measured: more concurrent starts do not increase the throughput, each one only takes longer. */
 const CONCURRENT_STARTS = 4;
+/** Requests to the keeper at a time. */
+const CONCURRENT_HOLDS = 32;
 /** Longer than the grace period of a stop. A process that takes longer is waiting for its files to be saved. */
 const END_TIMEOUT_MS = 30_000;
 /** Phases that end a wait for the phase `running`. */
@@ -59,8 +61,17 @@ export class Fleet {
     this.#sampler = new Sampler(deps.clock);
     deps.driver.onRing((port) => this.#ring(port));
     deps.driver.onLost(() => {
-      for (const runner of this.#runners.values()) void runner.holdAgain();
+      void this.holdPorts();
     });
+  }
+
+  /** Opens the ports of sleeping instances, some at a time: a fleet has thousands. */
+  async holdPorts(): Promise<void> {
+    const asleep = this.runners(({ state }) => state.phase === 'asleep');
+    for (let next = 0; next < asleep.length; next += CONCURRENT_HOLDS) {
+      const some = asleep.slice(next, next + CONCURRENT_HOLDS);
+      await Promise.all(some.map((runner) => runner.holdPort()));
+    }
   }
 
   /** A connection waits at the port of a sleeping instance. */

@@ -111,13 +111,19 @@ export class Runner {
     this.#loop ??= this.#run();
   }
 
-  /** Begins asleep, without a start: at the start of the daemon. */
+  /**
+   * Begins asleep, without a start: at the start of the daemon. Its port is opened by `holdPort`. Without a port, it starts.
+   */
   startAsleep(why: PhaseReason): void {
     if (this.#closing !== 'no' || this.state.phase !== 'stopped') return;
+    if (this.state.observed.port === null) {
+      this.start({ force: false });
+      return;
+    }
     this.#asleep = why;
-    this.state.update({ desired: 'running' });
+    this.state.enter('asleep', why, { desired: 'running' });
+    // A turn that waits for a command, if there is one.
     this.#turn.abort();
-    this.#loop ??= this.#run();
   }
 
   /**
@@ -147,8 +153,8 @@ export class Runner {
       : "its socket is not held, see 'fathomd doctor' (sockets)";
   }
 
-  /** Opens the port of an instance that sleeps again. When another process has the port, it starts on another one. */
-  async holdAgain(): Promise<void> {
+  /** Opens the port of an instance that sleeps. When another process has the port, the instance starts on another one. */
+  async holdPort(): Promise<void> {
     const { port } = this.state.observed;
     if (this.state.phase !== 'asleep' || port === null) return;
     if ((await this.#holdPort(port, null)) !== 'held') this.wake();
@@ -162,6 +168,7 @@ export class Runner {
     if (this.state.phase === 'asleep') this.state.enter('waking', null);
     // While its process ends, or if it continues, there is nothing to interrupt. It starts again after its end.
     if (this.#process === null) this.#turn.abort();
+    this.#loop ??= this.#run();
     return true;
   }
 

@@ -1,13 +1,9 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { Semaphore } from '../../../base/semaphore.ts';
 import type { Unavailable } from '../../sockets/unavailable.ts';
 import { isAlive } from '../procfs.ts';
 import type { KeeperClient } from './keeper-client.ts';
 import type { HoldResult, ProcessExit, SpawnCommand } from './keeper-protocol.ts';
-
-const CONCURRENT_REQUESTS = 64;
-const NEVER = new AbortController().signal;
 
 /** A process that may listen on a port. */
 interface Listener {
@@ -22,8 +18,6 @@ export class KeeperPorts {
   readonly #held = new Set<number>();
   /** Processes that may listen on a port, by pid. */
   readonly #listening = new Map<number, { port: number; startTime: number }>();
-  /** A fleet can let thousands sleep at once. */
-  readonly #requests = new Semaphore(CONCURRENT_REQUESTS);
   #onRing: (port: number) => void = () => {};
   #onLost: () => void = () => {};
 
@@ -97,13 +91,10 @@ export class KeeperPorts {
   /** Without a keeper, the socket is not held. */
   async #hold(request: Parameters<KeeperClient['hold']>[0]): Promise<HoldResult> {
     let result: HoldResult;
-    const release = await this.#requests.acquire(NEVER);
     try {
       result = await this.#keeper.hold(request);
     } catch {
       result = 'unsupported';
-    } finally {
-      release?.();
     }
     if (result === 'held') this.#held.add(request.port);
     // In use: another database may have asked in vain for a port that is held for its owner.

@@ -19,6 +19,8 @@ const CONCURRENT_STARTS = 4;
 /** A start that takes longer no longer counts. */
 const MAX_START_MS = 5_000;
 
+type HandledRequest = Exclude<KeeperRequest, { kind: 'replace' | 'goodbye' }>;
+
 /** Handles the requests of a daemon. While none is connected, it wakes sleeping databases itself. */
 export class Keeper {
   readonly #starter: Starter;
@@ -84,7 +86,22 @@ export class Keeper {
   }
 
   /** Requests that concern the keeper itself are not handled here. */
-  handle(request: Exclude<KeeperRequest, { kind: 'replace' | 'goodbye' }>): void {
+  handle(request: HandledRequest): void {
+    try {
+      this.#handle(request);
+    } catch (error) {
+      this.#fail(request, error);
+    }
+  }
+
+  /** An error of one request must not end the keeper, which holds the sockets of all. */
+  #fail({ id }: HandledRequest, error: unknown): void {
+    const { code = null, path = null } = error as NodeJS.ErrnoException;
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    this.#send({ id, kind: 'failed', code, path, message: messageOf(error) });
+  }
+
+  #handle(request: HandledRequest): void {
     const { ports } = this.#starter;
     switch (request.kind) {
       case 'spawn':
@@ -126,11 +143,11 @@ export class Keeper {
   }
 
   async #sleep(request: SleepRequest): Promise<void> {
-    let result: HoldResult = 'unsupported';
     try {
-      result = await this.#fallAsleep(request);
-    } finally {
+      const result = await this.#fallAsleep(request);
       this.#send({ id: request.id, kind: 'hold', result });
+    } catch (error) {
+      this.#fail(request, error);
     }
   }
 
