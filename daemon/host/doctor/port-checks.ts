@@ -56,7 +56,7 @@ export function checkDatabasePorts({ portRange, fleet }: HostFacts): Finding[] {
   const summary = `${used} of ${range} ports belong to databases (PB_PORT_RANGE)`;
   if (used < range * WARNING_SHARE) return [ok('ports', summary)];
   const { withoutDatabase } = rows;
-  const waiting = withoutDatabase === 0 ? '' : `; accounts without a database: ${withoutDatabase}`;
+  const waiting = withoutDatabase === 0 ? '' : `; accounts that wait for a database: ${withoutDatabase}`;
   return [
     warning(
       'ports',

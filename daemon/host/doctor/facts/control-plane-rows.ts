@@ -11,7 +11,7 @@ export interface ControlPlaneRows {
   names: string[];
   /** Ports of the databases, also of stopped ones. */
   ports: number[];
-  /** Users who can have a database and have none. */
+  /** Users who have no database and will get one. */
   withoutDatabase: number;
   /** Pairs of accounts with the same e-mail address, the older one first. */
   sameAddress: [string, string][];
@@ -19,8 +19,15 @@ export interface ControlPlaneRows {
   invalidPlans: { name: string; limits: string[] }[];
 }
 
-/** Reads the rows from `data.db`; `problem` says why that is not possible. */
-export function readRows(file: string): ControlPlaneRows | { problem: string } {
+/**
+ * Reads the rows from `data.db`; `problem` says why that is not possible.
+ *
+ * @param onlyVerified accounts get a database only after their address is verified
+ */
+export function readRows(
+  file: string,
+  { onlyVerified }: { onlyVerified: boolean },
+): ControlPlaneRows | { problem: string } {
   try {
     // Read-only, because PocketBase may write at the same time.
     return withDatabase(file, { readOnly: true, isTrusted: true, timeoutMs: READ_TIMEOUT_MS }, (database) => {
@@ -28,7 +35,7 @@ export function readRows(file: string): ControlPlaneRows | { problem: string } {
       return {
         names: databases.map(({ name }) => String(name)),
         ports: databases.map(({ port }) => Number(port)).filter((port) => port > 0),
-        withoutDatabase: countWithoutDatabase(database),
+        withoutDatabase: countWithoutDatabase(database, { onlyVerified }),
         sameAddress: findSameAddress(database),
         invalidPlans: findInvalidPlans(database),
       };
@@ -38,13 +45,13 @@ export function readRows(file: string): ControlPlaneRows | { problem: string } {
   }
 }
 
-function countWithoutDatabase(database: DatabaseSync): number {
+function countWithoutDatabase(database: DatabaseSync, { onlyVerified }: { onlyVerified: boolean }): number {
   const row = database
     .prepare(
-      `SELECT count(*) AS n FROM users WHERE role = 'user' AND is_active
+      `SELECT count(*) AS n FROM users WHERE role = 'user' AND is_active AND (verified OR NOT :only_verified)
        AND NOT EXISTS (SELECT 1 FROM user_databases WHERE user = users.id)`,
     )
-    .get();
+    .get({ only_verified: onlyVerified ? 1 : 0 });
   return Number(row?.['n']);
 }
 

@@ -65,7 +65,7 @@ export async function gatherFleet(
     applications: ApplicationSettings | null;
   },
   client: FathomClient,
-  { daemonRuns, answers }: { daemonRuns: boolean; answers: boolean },
+  { daemonRuns, answers, onlyVerified }: { daemonRuns: boolean; answers: boolean; onlyVerified: boolean },
 ): Promise<FleetFacts | null> {
   const { dataDir, userDatabasesDir, socketPath, applications } = paths;
   const owner = await stat(dataDir).catch(() => null);
@@ -124,7 +124,7 @@ export async function gatherFleet(
       ),
     ),
     directories,
-    rows: (await stat(globalData).catch(() => null)) === null ? null : readRows(globalData),
+    rows: (await stat(globalData).catch(() => null)) === null ? null : readRows(globalData, { onlyVerified }),
     damaged: await findDamaged([
       { name: 'global', file: globalData },
       ...directories.map((name) => ({ name, file: join(userDatabasesDir, name, 'pb_data', 'data.db') })),

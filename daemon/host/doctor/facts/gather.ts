@@ -112,7 +112,11 @@ export async function gatherFacts(
     fleet: await gatherFleet(
       { dataDir, userDatabasesDir, socketPath, applications: config?.applications ?? null },
       createClient({ target: { socketPath }, timeoutMs: 5000 }),
-      { daemonRuns: hasDaemon(daemon), answers: status !== null },
+      {
+        daemonRuns: hasDaemon(daemon),
+        answers: status !== null,
+        onlyVerified: (status?.sign_ups ?? config?.signUps)?.mode === 'verified',
+      },
     ),
   };
 }
