@@ -96,6 +96,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     host,
     services,
     resources,
+    userDatabasesDir: config.userDatabasesDir,
     retentionMs: config.log.retentionMs,
     pageCheckMs: options.pageCheckMs ?? PAGE_CHECK_MS,
   });

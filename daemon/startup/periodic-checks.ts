@@ -11,12 +11,14 @@ export function startPeriodicChecks({
   host,
   services,
   resources,
+  userDatabasesDir,
   retentionMs,
   pageCheckMs,
 }: {
   host: Host;
   services: DaemonServices;
   resources: AsyncDisposableStack;
+  userDatabasesDir: string;
   /** How long logs are kept, in milliseconds. */
   retentionMs: number;
   /** How often each database file is checked, in milliseconds. */
@@ -51,7 +53,16 @@ export function startPeriodicChecks({
   diskWatch.start();
   resources.defer(() => diskWatch.stop());
   resources.defer(watchPages({ fleet, damage, everyMs: pageCheckMs, clock, log }));
-  resources.defer(watchUploads({ fleet, reserve: diskReserve, reasons: uploadReasons, clock, log }));
+  resources.defer(
+    watchUploads({
+      fleet,
+      directory: userDatabasesDir,
+      reserve: diskReserve,
+      reasons: uploadReasons,
+      clock,
+      log,
+    }),
+  );
   resources.defer(watchSignIns({ fleet, limits: () => settings.limits, clock, log }));
   resources.defer(() => provisioner.idle());
   resources.defer(

@@ -40,7 +40,8 @@ export async function databaseUsage(directory: string): Promise<DirectoryUsage> 
   return total;
 }
 
-function movedDirectories(directory: string): string[] {
+/** Directories of a database that an administrator moved with a symbolic link. */
+export function movedDirectories(directory: string): string[] {
   const dataDir = dataDirOf(directory);
   const isLink = lstatSync(dataDir, { throwIfNoEntry: false })?.isSymbolicLink() === true;
   const realDataDir = isLink && existsSync(dataDir) ? [realpathSync(dataDir)] : [];

@@ -1,5 +1,11 @@
 import { expect, it } from 'vitest';
-import { nextUploadCheck, nextUploadStep, uploadBoundOf } from './upload-bound.ts';
+import {
+  growthCheckOf,
+  isFarFromBound,
+  nextUploadCheck,
+  nextUploadStep,
+  uploadBoundOf,
+} from './upload-bound.ts';
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 60 * 60_000;
@@ -14,6 +20,13 @@ it.each([
   expect(uploadBoundOf(limit, { isHeld: true })).toBe(16 * MIB);
 });
 
+it.each([
+  [false, 64 * MIB, 500],
+  [true, 2 * MIB, 250],
+])('held %s: looks for growth before the least bound can be passed', (isHeld, afterBytes, everyMs) => {
+  expect(growthCheckOf({ isHeld })).toEqual({ afterBytes, everyMs });
+});
+
 const quiet = { bytes: 0, written: 0, sinceMs: 10_000, bound: 1024 * MIB };
 
 it.each<[string, Partial<typeof quiet> | { bytes: null } | { written: null }, 'measure' | number]>([
@@ -23,7 +36,9 @@ it.each<[string, Partial<typeof quiet> | { bytes: null } | { written: null }, 'm
   ['waits at least 250 ms', { written: 1020 * MIB }, 250],
   ['measures what may be over the bound', { bytes: 24 * MIB, written: 1000 * MIB }, 'measure'],
   ['leaves time between measurements', { written: 1024 * MIB, sinceMs: 200 }, 50],
-  ['measures also without writes', { sinceMs: 60_000 }, 'measure'],
+  ['corrects what is written', { written: 1 * MIB, sinceMs: 60_000 }, 'measure'],
+  ['leaves an idle process alone', { written: 20_000, sinceMs: 60_000, bound: 1e12 }, 5_000],
+  ['measures also without writes', { sinceMs: 300_000 }, 'measure'],
 ])('%s', (_, changes, step) => {
   expect(nextUploadCheck({ ...quiet, ...changes })).toBe(step);
 });
@@ -42,3 +57,13 @@ it.each([
     expect(nextUploadStep({ isOver, isLimited, hasLimits, quietMs, sinceRestartMs })).toBe(step);
   },
 );
+
+it.each<[Partial<typeof quiet> | { bytes: null } | { written: null }, boolean]>([
+  [{}, true],
+  [{ bytes: 255 * MIB, written: 256 * MIB }, true],
+  [{ bytes: 256 * MIB, written: 256 * MIB }, false],
+  [{ bytes: null }, false],
+  [{ written: null }, false],
+])('%o is far from its bound: %s', (changes, isFar) => {
+  expect(isFarFromBound({ ...quiet, ...changes })).toBe(isFar);
+});

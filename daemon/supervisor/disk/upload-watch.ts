@@ -11,13 +11,21 @@ import { addHook, hasHook, loadsHook, removeHook } from '../instance-hooks.ts';
 import { temporaryDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
 import { directoryBytes } from './database-usage.ts';
+import { areOnOneDisk, DiskGrowth, freeBytesAtOnce } from './disk-growth.ts';
 import type { DiskReasons } from './disk-limit.ts';
 import type { DiskReserve } from './disk-reserve.ts';
-import { MIN_WAIT_MS, nextUploadCheck, nextUploadStep, uploadBoundOf } from './upload-bound.ts';
+import {
+  growthCheckOf,
+  isFarFromBound,
+  MIN_WAIT_MS,
+  nextUploadCheck,
+  nextUploadStep,
+  uploadBoundOf,
+} from './upload-bound.ts';
 
 /** Temporary files are measured again after this many times the time that it took: at most a fifth of a core. */
 const MEASURE_SHARE = 4;
-/** A new process is noticed after this time. */
+/** The wait after a failure, or before the process is known. */
 const LOOK_EVERY_MS = 1_000;
 const DELETED = ' (deleted)';
 
@@ -37,6 +45,10 @@ interface Watched {
   restartedAtMs: number;
   isRestarting: boolean;
   dueMs: number;
+  /** Its files are on the disk whose growth is known. */
+  isOnDisk: boolean;
+  /** Not read until the disk shows growth: it was far from its bound. */
+  isAtRest: boolean;
 }
 
 /**
@@ -48,12 +60,15 @@ interface Watched {
  */
 export function watchUploads({
   fleet,
+  directory,
   reserve,
   reasons,
   clock,
   log,
 }: {
   fleet: Fleet;
+  /** Of user databases. */
+  directory: string;
   reserve: DiskReserve;
   /** Of databases whose uploads are limited. The supervisor shows them. */
   reasons: DiskReasons;
@@ -62,6 +77,8 @@ export function watchUploads({
 }): () => Promise<void> {
   const watched = new Map<string, Watched>();
   const restarts = new Set<Promise<void>>();
+  const growth = new DiskGrowth(clock, () => freeBytesAtOnce(directory));
+  let wasHeld = false;
 
   const watchedOf = (name: string): Watched => {
     const nowMs = clock.monotonic();
@@ -74,6 +91,8 @@ export function watchUploads({
       restartedAtMs: Number.NEGATIVE_INFINITY,
       isRestarting: false,
       dueMs: nowMs,
+      isOnDisk: false,
+      isAtRest: false,
     };
     watched.set(name, known);
     return known;
@@ -91,21 +110,25 @@ export function watchUploads({
     const bound = uploadBoundOf(spec.limits().disk_bytes, { isHeld });
     const written = writtenBytes(pid);
     const isSameProcess = known.pid === pid && written !== null && known.written !== null;
-    const step = nextUploadCheck({
+    const sinceThen = {
       bytes: known.bytes,
       written: isSameProcess ? written - (known.written ?? 0) : null,
       sinceMs: nowMs - known.measuredAtMs,
       bound,
-    });
+    };
+    const step = nextUploadCheck(sinceThen);
     if (step === 'measure') {
       const bytes = await temporaryBytes(spec.directory, pid);
-      Object.assign(known, { pid, bytes, written, measuredAtMs: nowMs });
+      const isOnDisk = await areOnOneDisk(spec.directory, directory);
+      Object.assign(known, { pid, bytes, written, measuredAtMs: nowMs, isOnDisk });
       await settle(runner, known, { pid, bytes, bound });
       showReason(runner, reasons.get(spec.name) ?? null);
     }
     const tookMs = clock.monotonic() - nowMs;
     const waitMs = step === 'measure' ? Math.max(MIN_WAIT_MS, tookMs * MEASURE_SHARE) : step;
     known.dueMs = clock.monotonic() + waitMs;
+    // After a measurement, the next check decides.
+    known.isAtRest = step !== 'measure' && known.isOnDisk && isFarFromBound(sinceThen);
     return waitMs;
   };
 
@@ -169,8 +192,14 @@ export function watchUploads({
     }
     // A disk that cannot be read now is the same one.
     const isHeld = reserve.state.isHeld && (await reserve.sharesDisk().catch(() => true));
-    let waitMs = LOOK_EVERY_MS;
+    const { afterBytes, everyMs } = growthCheckOf({ isHeld });
+    const readsAll = (await growth.mustReadAll(afterBytes)) || isHeld !== wasHeld;
+    wasHeld = isHeld;
+    if (readsAll) for (const known of watched.values()) known.isAtRest = false;
+    let waitMs = everyMs;
     for (const runner of fleet.runners(isServing)) {
+      const known = watched.get(runner.spec.name);
+      if (known?.isAtRest === true && known.pid === runner.state.observed.pid) continue;
       const next = await check(runner, isHeld).catch((error: unknown) => {
         log.warn({ instance: runner.spec.name }, `cannot bound its temporary files: ${messageOf(error)}`);
         return LOOK_EVERY_MS;
