@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { WebSocket } from 'ws';
 
-const PER_SECOND = 200;
+/** Below RATE_LIMIT_PER_MINUTE. */
+const PER_SECOND = 60;
 const MOST_UNDER_WAY = 32;
 const GIVE_UP_MS = 10_000;
 const [what = '', ...args] = process.argv.slice(2);

@@ -143,7 +143,7 @@ export async function checkService(stage: Stage, releases: Releases, report: Rep
   });
 }
 
-/** While a user writes 200 records a second into a database, through nginx. */
+/** While a user writes 60 records a second into a database, through nginx. */
 async function checkUnderLoad(
   stage: Stage,
   target: () => { records: string; token: string },
