@@ -11,6 +11,7 @@ import { type RunFailure, watchRun } from './health/watch.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
 import { decideAfterFailure } from './restart-policy.ts';
+import { sleepProblem } from './sleep/sleep-problem.ts';
 import { UseMeter } from './sleep/use-meter.ts';
 import { commandOf, type LaunchDeps, type LaunchOutcome, launch } from './start/launch.ts';
 import { PreparedFile } from './start/prepared-file.ts';
@@ -134,23 +135,17 @@ export class Runner {
   async sleep(why: PhaseReason): Promise<string | null> {
     const process = this.#process;
     const { port } = this.state.observed;
-    const isRunning = () =>
-      this.state.phase === 'running' &&
-      this.#process === process &&
-      this.#shouldRun &&
-      !this.#turn.signal.aborted;
+    const isRunning = () => this.#process === process && this.#isServing;
     if (process === null || port === null || !isRunning()) return `it is ${this.state.phase}`;
     const unsafe = await this.#deps.files.unsafeToCloseReason(this.spec.directory, process.pid);
-    if (unsafe) return unsafe.message;
-    if (!isRunning()) return 'it was started or stopped in the meantime';
+    if (unsafe || !isRunning()) return unsafe?.message ?? 'it was started or stopped in the meantime';
     this.#asleep = why;
     this.#endedIdle = process;
     const result = await this.#holdPort(port, process);
     if (result === 'held') return null;
     this.#asleep = null;
-    return result === 'has_clients'
-      ? 'it has open connections'
-      : "its socket is not held, see 'fathomd doctor' (sockets)";
+    this.#endedIdle = null;
+    return sleepProblem(result);
   }
 
   /** Opens the port of an instance that sleeps. When another process has the port, the instance starts on another one. */
@@ -223,6 +218,10 @@ export class Runner {
       this.#turn.abort();
     }
     this.#loop ??= this.#run();
+  }
+
+  get #isServing(): boolean {
+    return this.state.phase === 'running' && this.#shouldRun && !this.#turn.signal.aborted;
   }
 
   get #shouldRun(): boolean {

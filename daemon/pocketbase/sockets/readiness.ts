@@ -21,7 +21,14 @@ export type Ready = 'readable' | 'ended';
 export class Readiness {
   readonly #libc: Libc;
   readonly #epoll: number;
+  /** The numbers of watched files, by descriptor. */
+  readonly #numbers = new Map<number, number>();
+  /**
+   * By number: an event can arrive after its file was closed, when another one has the descriptor. Numbers are not used
+   * again.
+   */
   readonly #watched = new Map<number, (ready: Ready) => void>();
+  #lastNumber = 0;
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -31,18 +38,23 @@ export class Readiness {
 
   /** Calls `onReady` as long as the file is ready, until it is removed. */
   add(fd: number, onReady: (ready: Ready) => void): void {
-    const isKnown = this.#watched.has(fd);
-    this.#watched.set(fd, onReady);
-    if (isKnown) return;
+    this.remove(fd);
+    this.#lastNumber += 1;
+    this.#numbers.set(fd, this.#lastNumber);
+    this.#watched.set(this.#lastNumber, onReady);
     const event = Buffer.alloc(EVENT_BYTES);
     event.writeUInt32LE(EPOLL_IN, 0);
-    event.writeInt32LE(fd, 4);
+    event.writeDoubleLE(this.#lastNumber, 4);
     this.#control(EPOLL_ADD, fd, event);
   }
 
   /** Must be called before the file is closed. */
   remove(fd: number): void {
-    if (this.#watched.delete(fd)) this.#control(EPOLL_DELETE, fd, Buffer.alloc(EVENT_BYTES));
+    const number = this.#numbers.get(fd);
+    if (number === undefined) return;
+    this.#numbers.delete(fd);
+    this.#watched.delete(number);
+    this.#control(EPOLL_DELETE, fd, Buffer.alloc(EVENT_BYTES));
   }
 
   #control(operation: number, fd: number, event: Buffer): void {
@@ -58,9 +70,9 @@ export class Readiness {
       if (count === EINTR_RESULT) continue;
       for (let index = 0; index < count; index += 1) {
         const flags = events.readUInt32LE(index * EVENT_BYTES);
-        const fd = events.readInt32LE(index * EVENT_BYTES + 4);
-        if ((flags & EPOLL_IN) !== 0) this.#watched.get(fd)?.('readable');
-        else if ((flags & EPOLL_HUP) !== 0) this.#watched.get(fd)?.('ended');
+        const number = events.readDoubleLE(index * EVENT_BYTES + 4);
+        if ((flags & EPOLL_IN) !== 0) this.#watched.get(number)?.('readable');
+        else if ((flags & EPOLL_HUP) !== 0) this.#watched.get(number)?.('ended');
       }
     }
   }

@@ -16,6 +16,7 @@ export function startUnavailableServer(socket: number, problem: () => Unavailabl
   const answer: RequestListener = (request, response) => {
     // Pages of any origin may read the reason, as they may read responses of PocketBase.
     response.setHeader('Access-Control-Allow-Origin', '*');
+    response.setHeader('Access-Control-Expose-Headers', 'Retry-After');
     response.setHeader('Connection', 'close');
     if (request.method === 'OPTIONS') {
       response.setHeader('Access-Control-Allow-Methods', 'GET,HEAD,PUT,PATCH,POST,DELETE');

@@ -3,7 +3,9 @@ import { messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { type Loop, startLoop } from '../../base/time/repeat.ts';
+import { fileState } from '../../pocketbase/data/data-state.ts';
 import type { Fleet } from '../fleet.ts';
+import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
 import { type Candidate, chooseSleepers, type SleepCause } from './sleep-rule.ts';
 
@@ -48,9 +50,11 @@ export class SleepWatch {
     await this.#loop?.stop();
   }
 
-  /** Whether an instance starts asleep: it can, and its first connection wakes it. */
+  /** Whether an instance starts asleep: it can, it has data, and its first connection wakes it. */
   async startsAsleep(runner: Runner): Promise<boolean> {
-    return this.#deps.sleepAfterMs(runner) !== null && (await this.#deps.isSupported());
+    if (this.#deps.sleepAfterMs(runner) === null || !(await this.#deps.isSupported())) return false;
+    // A start shows the reason.
+    return (fileState(`${dataDirOf(runner.spec.directory)}/data.db`)?.size ?? 0) > 0;
   }
 
   /** Returns the milliseconds until the next look. */

@@ -1,3 +1,4 @@
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { freePortRange } from '../../../../test/helpers/free-ports.ts';
@@ -128,6 +129,8 @@ it('reports the first connection to a sleeping database, also after it became an
 
 it('starts the process of a sleeping database itself without a daemon', async () => {
   const at = await place();
+  await mkdir(join(at.directory, 'data'));
+  await writeFile(join(at.directory, 'data', 'data.db'), 'some data');
   const port = await freePortRange(1);
   const first = connectTo(at, 'one');
   await letSleep(first, at.directory, port);
@@ -144,6 +147,48 @@ it('starts the process of a sleeping database itself without a daemon', async ()
   process.kill(child, 'SIGKILL');
   second.link.send({ id: 0, kind: 'release', port });
   expect(await answer).toBe('ECONNRESET');
+});
+
+it.each(['missing', 'empty'])('starts no database whose file is %s, and says so', async (state) => {
+  const at = await place();
+  const port = await freePortRange(1);
+  const { link, ask } = connectTo(at, 'one');
+  if (state === 'empty') {
+    await mkdir(join(at.directory, 'data'));
+    await writeFile(join(at.directory, 'data', 'data.db'), '');
+  }
+  await letSleep({ link, ask }, at.directory, port);
+  link.close();
+  const answer = await fetch(`http://127.0.0.1:${port}/`);
+  expect(answer.status).toBe(503);
+  expect(await answer.json()).toMatchObject({ data: { database: { code: 'data_dir_missing' } } });
+  expect(await findByEnvironment('SLEEPER', at.directory)).toEqual([]);
+  process.kill(await keeperOf(at.fleetId), 'SIGKILL');
+});
+
+it('starts no database that its daemon could not start', async () => {
+  const at = await place();
+  const port = await freePortRange(1);
+  await mkdir(join(at.directory, 'data'));
+  await writeFile(join(at.directory, 'data', 'data.db'), 'some data');
+  const { link, ask } = connectTo(at, 'one');
+  await letSleep({ link, ask }, at.directory, port);
+  const rung = new Promise((resolve) => {
+    link.on('report', (report) => {
+      if (report.kind === 'ring') resolve(report.port);
+    });
+  });
+  const answer = statusOf(port);
+  expect(await rung).toBe(port);
+  const problem = { code: 'odd', message: 'odd', retryAfterS: null };
+  link.send({ id: 0, kind: 'explain', port, problem, when: 'now' });
+  expect(await answer).toBe(503);
+  const keeper = await keeperOf(at.fleetId);
+  const startTime = Number(processStat(keeper)?.startTime);
+  link.close();
+  // It has neither a process nor a sleeping database.
+  await until(() => !isAlive(keeper, startTime), { what: 'the keeper to end' });
+  expect(await findByEnvironment('SLEEPER', at.directory)).toEqual([]);
 });
 
 it('ends with its daemon when it has no processes', async () => {

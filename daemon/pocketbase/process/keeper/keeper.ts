@@ -1,5 +1,7 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, lstatSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { messageOf } from '../../../../shared/errors.ts';
+import type { Unavailable } from '../../sockets/unavailable.ts';
 import { endIdleProcess } from '../idle-process.ts';
 import type {
   Child,
@@ -19,6 +21,13 @@ const CONCURRENT_STARTS = 4;
 /** A start that takes longer no longer counts. */
 const MAX_START_MS = 5_000;
 
+/** For clients of a database that is started without a daemon. */
+const NO_DATA: Unavailable = {
+  code: 'data_dir_missing',
+  message: 'The database cannot be started. Its administrator sees the reason.',
+  retryAfterS: null,
+};
+
 type HandledRequest = Exclude<KeeperRequest, { kind: 'replace' | 'goodbye' }>;
 
 /** Handles the requests of a daemon. While none is connected, it wakes sleeping databases itself. */
@@ -30,6 +39,8 @@ export class Keeper {
   readonly #sleeping: Map<number, SpawnCommand>;
   /** Ports with a waiting connection whose process has not started. */
   readonly #ringing = new Set<number>();
+  /** Ports whose databases the keeper could not start. They answer with status 503 until a daemon comes. */
+  readonly #failed = new Set<number>();
   /** Starts in progress, by port. */
   readonly #starting = new Map<number, NodeJS.Timeout>();
 
@@ -75,6 +86,12 @@ export class Keeper {
       this.#ringing.delete(port);
       const command = this.#sleeping.get(port);
       if (command === undefined) continue;
+      if (!hasData(command.sandbox.dataDir)) {
+        this.#forget(port);
+        this.#failed.add(port);
+        this.#starter.ports?.explain(port, NO_DATA, 'now');
+        continue;
+      }
       const timeout = setTimeout(() => this.started(port), MAX_START_MS);
       this.#starting.set(port, timeout);
       void this.#start({ id: 0, kind: 'spawn', ...command });
@@ -129,6 +146,8 @@ export class Keeper {
         void this.#sleep(request);
         break;
       case 'explain':
+        // The daemon has found out why it does not start.
+        this.#forget(request.port);
         ports?.explain(request.port, request.problem, request.when);
         break;
       default:
@@ -139,7 +158,7 @@ export class Keeper {
   /** Closes the sockets of ports without a process, except those of sleeping databases. */
   releaseUnused(): void {
     const used = this.#starter.children().flatMap(({ port }) => (port === null ? [] : [port]));
-    this.#starter.ports?.keepOnly(new Set([...used, ...this.#sleeping.keys()]));
+    this.#starter.ports?.keepOnly(new Set([...used, ...this.#sleeping.keys(), ...this.#failed]));
   }
 
   async #sleep(request: SleepRequest): Promise<void> {
@@ -169,6 +188,7 @@ export class Keeper {
   #forget(port: number): void {
     this.#sleeping.delete(port);
     this.#ringing.delete(port);
+    this.#failed.delete(port);
   }
 
   #hasProcess(port: number): boolean {
@@ -218,4 +238,10 @@ function openLog(path: string): { fd: number; problem: string | null } {
     if (code === 'EMFILE' || code === 'ENFILE') throw error;
     return { fd: openSync('/dev/null', 'a'), problem: message };
   }
+}
+
+/** PocketBase would create a new, empty database in the place of a missing or empty one. */
+function hasData(dataDir: string): boolean {
+  const file = lstatSync(join(dataDir, 'data.db'), { throwIfNoEntry: false });
+  return file !== undefined && (file.isSymbolicLink() || file.size > 0);
 }
