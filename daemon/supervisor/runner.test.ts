@@ -237,3 +237,20 @@ describe('commands in each phase', () => {
     await stage.close();
   });
 });
+
+it('an instance that gets a second sleep command while its process ends can be woken', async () => {
+  stage.add(1);
+  stage.first.start({ force: false });
+  await stage.untilPhase('running');
+  const idle = { code: 'idle', message: 'not used' } as const;
+  // Its exit is not known yet.
+  const both = [stage.first.sleep(idle), stage.first.sleep(idle)];
+  await stage.untilPhase('asleep');
+  await stage.time.advance(100);
+  expect(await both[0]).toBeNull();
+  expect(await both[1]).not.toBeNull();
+  expect(stage.first.state.phase).toBe('asleep');
+  expect(stage.first.wake()).toBe(true);
+  await stage.untilPhase('running');
+  await stage.close();
+});

@@ -135,7 +135,8 @@ export class Runner {
   async sleep(why: PhaseReason): Promise<string | null> {
     const process = this.#process;
     const { port } = this.state.observed;
-    const isRunning = () => this.#process === process && this.#isServing;
+    // Not while the keeper ends it, until its exit is known.
+    const isRunning = () => this.#process === process && this.#isServing && this.#endedIdle !== process;
     if (process === null || port === null || !isRunning()) return `it is ${this.state.phase}`;
     const unsafe = await this.#deps.files.unsafeToCloseReason(this.spec.directory, process.pid);
     if (unsafe || !isRunning()) return unsafe?.message ?? 'it was started or stopped in the meantime';
@@ -143,8 +144,8 @@ export class Runner {
     this.#endedIdle = process;
     const result = await this.#holdPort(port, process);
     if (result === 'held') return null;
-    this.#asleep = null;
-    this.#endedIdle = null;
+    // A keeper that was lost may have ended it nevertheless.
+    if (this.#process === process) this.#asleep = this.#endedIdle = null;
     return sleepProblem(result);
   }
 

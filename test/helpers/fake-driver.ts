@@ -115,7 +115,11 @@ export class FakeDriver implements ProcessDriver {
 
   async sleep({ port }: Pick<InstanceCommand, 'port'>, process: InstanceProcess | null): Promise<HoldResult> {
     await new Promise((resolve) => setImmediate(resolve));
-    if (process && this.inUse.has(process.pid)) return 'has_clients';
+    if (process && (this.inUse.has(process.pid) || !this.alive.has(process.pid))) {
+      // The keeper looks for a while whether it has stopped.
+      await this.#clock.sleep(50);
+      return 'has_clients';
+    }
     this.sleeping.add(port);
     if (process) this.alive.get(process.pid)?.end({ code: null, signal: 'SIGKILL' });
     await new Promise((resolve) => setImmediate(resolve));
