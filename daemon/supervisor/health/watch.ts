@@ -131,8 +131,9 @@ function limitInForce(process: InstanceProcess, spec: InstanceSpec, log: Logger)
   };
 }
 
-function overMemory({ bytes }: MemoryWatch, { name, limits }: InstanceSpec): PhaseReason {
-  const limit = byteSize(limits().memory_bytes ?? 0);
+function overMemory({ bytes }: MemoryWatch, spec: InstanceSpec): PhaseReason {
+  const { name } = spec;
+  const limit = byteSize(spec.limits().memory_bytes ?? 0);
   return {
     code: 'over_memory',
     message: `it used ${byteSize(bytes)} of memory and its limit is ${limit}, so the process was ended; find the requests with 'fathomd logs ${name} --source requests', or raise the limit with 'fathomd databases set ${name} --memory-mb N'`,
