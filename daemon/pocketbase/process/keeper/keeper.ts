@@ -178,7 +178,12 @@ export class Keeper {
       if (result !== 'held') return result;
     }
     const hasWaiting = () => ports.hasWaitingConnection(port);
-    if (pid !== null && !(await endIdleProcess(pid, hasWaiting))) return 'has_clients';
+    if (pid !== null) {
+      // A pid is used again after its process has ended.
+      const isIt =
+        ports.isServed(port) || this.#starter.children().some((one) => one.pid === pid && one.port === port);
+      if (!isIt || !(await endIdleProcess(pid, hasWaiting))) return 'has_clients';
+    }
     this.#sleeping.set(port, command);
     this.#ringing.delete(port);
     ports.sleep(port, this.#hasProcess(port));
