@@ -19,7 +19,7 @@ describe.each(THEME_NAMES)('theme %s', (theme) => {
     const stub = await daemon([...everyPhase(), failed(CRASHING)]);
     stub.onAction = async () => 'the port is taken';
     const screen = open({ url: stub.url }, { columns: 160, theme });
-    await screen.shows('● live', '9 databases');
+    await screen.shows('● live', `${INSTANCE_PHASES.length + 1} databases`);
     screen.press('2');
     await screen.shows('PHASE');
     for (const { name, phase } of everyPhase()) {
