@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createDeployment } from '../test/helpers/deployment.ts';
-import { median, report } from './measure.ts';
+import { median, ratePerSecond, report } from './measure.ts';
 import { addStoppedDatabases, PORTS } from './stopped-databases.ts';
 
 const DATABASES = 10_000;
@@ -39,8 +39,8 @@ export async function benchDatabaseList(): Promise<boolean> {
     const ours: number[] = [];
     const floor: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      ours.push(await requestsPerSecond(agent, url, headers));
-      floor.push(await requestsPerSecond(agent, bareUrl, {}));
+      ours.push(await ratePerSecond(REQUESTS, CONNECTIONS, () => get(agent, url, headers)));
+      floor.push(await ratePerSecond(REQUESTS, CONNECTIONS, () => get(agent, bareUrl, {})));
     }
     return report({
       name: 'database list',
@@ -55,23 +55,6 @@ export async function benchDatabaseList(): Promise<boolean> {
     bare.close();
     await fathom.dispose();
   }
-}
-
-async function requestsPerSecond(
-  agent: Agent,
-  url: string,
-  headers: Record<string, string>,
-): Promise<number> {
-  let left = REQUESTS;
-  const started = performance.now();
-  const connection = async () => {
-    while (left > 0) {
-      left -= 1;
-      await get(agent, url, headers);
-    }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, connection));
-  return REQUESTS / ((performance.now() - started) / 1000);
 }
 
 function get(agent: Agent, url: string, headers: Record<string, string>): Promise<void> {

@@ -43,3 +43,22 @@ export async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
+
+/** Runs `work` `count` times, some at a time. Returns how many ended per second. */
+export async function ratePerSecond(
+  count: number,
+  connections: number,
+  work: (index: number) => Promise<void>,
+): Promise<number> {
+  let next = 0;
+  const started = performance.now();
+  const connection = async () => {
+    while (next < count) {
+      const index = next;
+      next += 1;
+      await work(index);
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, connection));
+  return count / ((performance.now() - started) / 1000);
+}

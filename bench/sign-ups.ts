@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createDeployment } from '../test/helpers/deployment.ts';
 import { freePortRange } from '../test/helpers/free-ports.ts';
 import { bareBoot } from './bare-pocketbase.ts';
-import { median, report } from './measure.ts';
+import { median, ratePerSecond, report } from './measure.ts';
 
 const SIGN_UPS = 60;
 const CONNECTIONS = 8;
@@ -41,12 +41,16 @@ export async function benchSignUps(): Promise<boolean> {
         passwordConfirm: PASSWORD,
       });
     // The first ones are for the compiler, the template and the estimator of passwords.
-    await perSecond(CONNECTIONS * 2, (index) => register(`warm${index}@example.com`));
+    await ratePerSecond(CONNECTIONS * 2, CONNECTIONS, (index) => register(`warm${index}@example.com`));
     const ours: number[] = [];
     const floor: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      ours.push(await perSecond(SIGN_UPS, (index) => register(`ours${round}-${index}@example.com`)));
-      floor.push(await perSecond(SIGN_UPS, (index) => create(`bare${round}-${index}@example.com`)));
+      ours.push(
+        await ratePerSecond(SIGN_UPS, CONNECTIONS, (index) => register(`ours${round}-${index}@example.com`)),
+      );
+      floor.push(
+        await ratePerSecond(SIGN_UPS, CONNECTIONS, (index) => create(`bare${round}-${index}@example.com`)),
+      );
     }
     return report({
       name: 'sign-ups',
@@ -63,20 +67,6 @@ export async function benchSignUps(): Promise<boolean> {
     await fathom.dispose();
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-async function perSecond(count: number, work: (index: number) => Promise<void>): Promise<number> {
-  let next = 0;
-  const started = performance.now();
-  const connection = async () => {
-    while (next < count) {
-      const index = next;
-      next += 1;
-      await work(index);
-    }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, connection));
-  return count / ((performance.now() - started) / 1000);
 }
 
 function post(agent: Agent, url: string, body: object): Promise<void> {

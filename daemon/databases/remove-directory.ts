@@ -1,10 +1,7 @@
 import { lstat, realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemErrorCode } from '../base/files/dir.ts';
-import { removeTree } from '../base/files/remove-tree.ts';
-
-/** rename(2) refuses a mount point (EBUSY), and on overlayfs a directory of a lower layer (EXDEV). */
-const CANNOT_MOVE: ReadonlySet<string | undefined> = new Set(['EBUSY', 'EXDEV']);
+import { CANNOT_MOVE, removeTree } from '../base/files/remove-tree.ts';
 
 /**
  * Removes the directory of a database with all its data. If possible it is first renamed to `hidden`, in one step.

@@ -7,6 +7,7 @@ import type { Logger } from '../base/log/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { EventBus } from '../events/bus.ts';
+import { CONCURRENT_STARTS } from '../pocketbase/process/command.ts';
 import type { Prober } from '../pocketbase/process/probe.ts';
 import type { FoundProcess, ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { MemoryGuard } from './health/memory-guard.ts';
@@ -17,8 +18,6 @@ import { Runner, type RunnerDeps } from './runner.ts';
 import type { PortAllocator } from './start/ports.ts';
 import { endFound } from './start/terminate.ts';
 
-/** Measured: more concurrent starts do not increase the throughput, each one only takes longer. */
-const CONCURRENT_STARTS = 4;
 /** Requests to the keeper at a time. */
 const CONCURRENT_HOLDS = 32;
 /** Longer than the grace period of a stop. A process that takes longer is waiting for its files to be saved. */

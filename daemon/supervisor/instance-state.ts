@@ -133,6 +133,17 @@ export class InstanceState {
     this.#wake();
   }
 
+  /**
+   * Shows why it runs with limits before the next probe does. Other reasons than those of `own` are more important.
+   *
+   * @param own the reasons of the caller
+   */
+  showLimitation(reason: PhaseReason | null, own: ReadonlySet<PhaseReason['code']>): void {
+    const shown = this.#reason?.code;
+    if (this.#phase !== 'running' || shown === reason?.code) return;
+    if (shown === undefined || own.has(shown)) this.enter('running', reason);
+  }
+
   #publishMove(): void {
     const { port } = this.#observed;
     const from = this.#lastPort;

@@ -1,11 +1,11 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
-import type { Unavailable } from '../pocketbase/sockets/unavailable.ts';
+import { CANNOT_START, type Unavailable } from '../pocketbase/sockets/unavailable.ts';
 
 /** The phases in which an instance that should run has no process, until a command or time ends them. */
 export type IdlePhase = 'failed' | 'backing_off';
 
 const MESSAGES: Record<IdlePhase, string> = {
-  failed: 'The database cannot be started. Its administrator sees the reason.',
+  failed: CANNOT_START,
   backing_off: 'The database does not run. Its next start is scheduled.',
 };
 

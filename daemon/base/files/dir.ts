@@ -78,3 +78,9 @@ export function isDiskFull(error: unknown): boolean {
 export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
+
+/** For a `catch` on a path that may be missing. @throws every other error */
+export function unlessMissing(error: unknown): null {
+  if (systemErrorCode(error) === 'ENOENT') return null;
+  throw error;
+}

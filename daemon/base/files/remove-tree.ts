@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, lstat, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemErrorCode } from './dir.ts';
+import { systemErrorCode, unlessMissing } from './dir.ts';
 
 /** A mount point, and a directory that holds one. */
 const STILL_MOUNTED: ReadonlySet<string | undefined> = new Set(['EBUSY', 'ENOTEMPTY']);
+
+/** rename(2) refuses a mount point (EBUSY), and on overlayfs a directory of a lower layer (EXDEV). */
+export const CANNOT_MOVE: ReadonlySet<string | undefined> = new Set(['EBUSY', 'EXDEV']);
 
 /** A process can leave directories that it made unreadable, or paths that are longer than the kernel takes. */
 export const HIDDEN: ReadonlySet<string | undefined> = new Set(['EACCES', 'ENAMETOOLONG']);
@@ -55,10 +58,4 @@ async function removeHidden(root: string): Promise<void> {
     }
     if (directory !== root) await rmdir(directory).catch(unlessMissing);
   }
-}
-
-/** @throws the error, except for a missing path */
-function unlessMissing(error: unknown): null {
-  if (systemErrorCode(error) === 'ENOENT') return null;
-  throw error;
 }

@@ -52,6 +52,19 @@ function logsCommand(words: ['logs'] | ['databases', 'logs']) {
   });
 }
 
+function actionCommand(action: 'stop' | 'restart' | 'sleep' | 'wake', summary: string) {
+  return command({
+    words: ['databases', action],
+    summary,
+    positionals: NAMES,
+    options: COMMON,
+    async run(args, context) {
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases(action, args, context);
+    },
+  });
+}
+
 export const databaseCommands = [
   command({
     words: ['databases', 'list'],
@@ -137,46 +150,10 @@ export const databaseCommands = [
       return actOnDatabases('start', args, context);
     },
   }),
-  command({
-    words: ['databases', 'stop'],
-    summary: 'Stop databases and keep them stopped',
-    positionals: NAMES,
-    options: COMMON,
-    async run(args, context) {
-      const { actOnDatabases } = await import('./databases-actions.ts');
-      return actOnDatabases('stop', args, context);
-    },
-  }),
-  command({
-    words: ['databases', 'restart'],
-    summary: 'Stop databases, start them and wait until they run',
-    positionals: NAMES,
-    options: COMMON,
-    async run(args, context) {
-      const { actOnDatabases } = await import('./databases-actions.ts');
-      return actOnDatabases('restart', args, context);
-    },
-  }),
-  command({
-    words: ['databases', 'sleep'],
-    summary: 'End the processes of databases until the next request',
-    positionals: NAMES,
-    options: COMMON,
-    async run(args, context) {
-      const { actOnDatabases } = await import('./databases-actions.ts');
-      return actOnDatabases('sleep', args, context);
-    },
-  }),
-  command({
-    words: ['databases', 'wake'],
-    summary: 'Start databases that sleep and wait until they run',
-    positionals: NAMES,
-    options: COMMON,
-    async run(args, context) {
-      const { actOnDatabases } = await import('./databases-actions.ts');
-      return actOnDatabases('wake', args, context);
-    },
-  }),
+  actionCommand('stop', 'Stop databases and keep them stopped'),
+  actionCommand('restart', 'Stop databases, start them and wait until they run'),
+  actionCommand('sleep', 'End the processes of databases until the next request'),
+  actionCommand('wake', 'Start databases that sleep and wait until they run'),
   command({
     words: ['databases', 'delete'],
     summary: 'Delete a database with all its data; asks for the name, or reads it from stdin',

@@ -29,6 +29,9 @@ export interface InstanceCommand {
   memoryBytes: number | null;
 }
 
+/** Measured: more concurrent starts do not increase the throughput, each one only takes longer. */
+export const CONCURRENT_STARTS = 4;
+
 /** The exit code of a start when another process holds the lock. */
 export const LOCKED_EXIT_CODE = 200;
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { removeTree } from '../../base/files/remove-tree.ts';
+import { systemErrorCode } from '../../base/files/dir.ts';
+import { CANNOT_MOVE, removeTree } from '../../base/files/remove-tree.ts';
 
 /** After the name of a directory for temporary files: a former one, which is being removed. */
 const FORMER = '.former-';
@@ -51,8 +52,7 @@ function moveAway(directory: string): boolean {
     renameSync(directory, `${directory}${FORMER}${randomUUID()}`);
     return true;
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (code === 'EBUSY' || code === 'EXDEV') return false;
+    if (CANNOT_MOVE.has(systemErrorCode(error))) return false;
     throw error;
   }
 }

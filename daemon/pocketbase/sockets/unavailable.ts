@@ -15,6 +15,9 @@ export function isUnavailableResponse(status: number, body: unknown): boolean {
   return status === UNAVAILABLE_STATUS && data?.database !== undefined;
 }
 
+/** For clients. It contains no details of the host: those are for administrators. */
+export const CANNOT_START = 'The database cannot be started. Its administrator sees the reason.';
+
 /** The answer while the reason is not known. */
 export const STARTING: Unavailable = {
   code: 'starting',

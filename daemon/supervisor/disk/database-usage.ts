@@ -2,7 +2,7 @@ import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { systemErrorCode } from '../../base/files/dir.ts';
+import { systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
 import { HIDDEN } from '../../base/files/remove-tree.ts';
 import { linkedDirectories } from '../../pocketbase/sandbox/file-view.ts';
 import { isTemporary } from '../../pocketbase/sandbox/temporary-dir.ts';
@@ -91,10 +91,4 @@ async function measureHidden(path: string, cause: unknown): Promise<DirectoryUsa
   const kilobytes = Number.parseInt(stdout, 10);
   if (Number.isNaN(kilobytes)) throw cause;
   return { bytes: kilobytes * 1024, entries: Number.POSITIVE_INFINITY };
-}
-
-/** @throws the error, except for a missing file */
-function unlessMissing(error: unknown): null {
-  if (systemErrorCode(error) === 'ENOENT') return null;
-  throw error;
 }

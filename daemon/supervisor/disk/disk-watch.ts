@@ -166,7 +166,7 @@ export class DiskWatch {
     const { fleet, reasons } = this.#deps;
     const { name } = runner.spec;
     await fleet.restart(name, reasons.get(name) ?? null);
-    showReason(runner, reasons.get(name) ?? null);
+    runner.state.showLimitation(reasons.get(name) ?? null, OWN_REASONS);
   }
 
   #watchedOf({ spec }: Runner): Watched {
@@ -238,7 +238,7 @@ export class DiskWatch {
     if ((refusal === null) !== (before === null) && isRunning) await fleet.restart(spec.name, reason);
     // Not before: until the new process runs, writes are refused.
     if (!reason) reasons.delete(spec.name);
-    showReason(runner, reason);
+    runner.state.showLimitation(reason, OWN_REASONS);
   }
 }
 
@@ -271,13 +271,6 @@ function acceptsWrites({ spec, state }: Runner): boolean {
   const { pid, desired } = state.observed;
   if (pid === null || desired !== 'running' || !hasHook(spec.directory, 'refuse-writes')) return false;
   return loadsHook(pid, 'refuse-writes') === false;
-}
-
-/** Shows the reason before the next probe does. Other reasons are more important. */
-function showReason({ state }: Runner, reason: PhaseReason | null): void {
-  const shown = state.reason?.code;
-  if (state.phase !== 'running' || shown === reason?.code) return;
-  if (shown === undefined || OWN_REASONS.has(shown)) state.enter('running', reason);
 }
 
 function reasonOf(

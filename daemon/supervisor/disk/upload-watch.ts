@@ -28,6 +28,7 @@ const MEASURE_SHARE = 4;
 /** The wait after a failure, or before the process is known. */
 const LOOK_EVERY_MS = 1_000;
 const DELETED = ' (deleted)';
+const OWN_REASONS: ReadonlySet<PhaseReason['code']> = new Set(['over_uploads']);
 
 /** Known to a daemon that did not limit them itself. */
 const LIMITED: PhaseReason = {
@@ -122,7 +123,7 @@ export function watchUploads({
       const isOnDisk = await areOnOneDisk(spec.directory, directory);
       Object.assign(known, { pid, bytes, written, measuredAtMs: nowMs, isOnDisk });
       await settle(runner, known, { pid, bytes, bound });
-      showReason(runner, reasons.get(spec.name) ?? null);
+      runner.state.showLimitation(reasons.get(spec.name) ?? null, OWN_REASONS);
     }
     const tookMs = clock.monotonic() - nowMs;
     const waitMs = step === 'measure' ? Math.max(MIN_WAIT_MS, tookMs * MEASURE_SHARE) : step;
@@ -217,13 +218,6 @@ export function watchUploads({
 function isServing({ spec, state }: Runner): boolean {
   const { pid, desired } = state.observed;
   return spec.kind === 'user' && pid !== null && state.phase === 'running' && desired === 'running';
-}
-
-/** Shows the reason before the next probe does. Other reasons are more important. */
-function showReason({ state }: Runner, reason: PhaseReason | null): void {
-  const shown = state.reason?.code;
-  if (state.phase !== 'running' || shown === reason?.code) return;
-  if (shown === undefined || shown === 'over_uploads') state.enter('running', reason);
 }
 
 /** Temporary files, and files that are removed but still open: both take space that the disk limit does not count. */

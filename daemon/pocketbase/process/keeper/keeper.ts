@@ -1,7 +1,8 @@
 import { closeSync, lstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../../../shared/errors.ts';
-import type { Unavailable } from '../../sockets/unavailable.ts';
+import { CANNOT_START, type Unavailable } from '../../sockets/unavailable.ts';
+import { CONCURRENT_STARTS } from '../command.ts';
 import { endIdleProcess } from '../idle-process.ts';
 import type {
   Child,
@@ -13,18 +14,16 @@ import type {
   SpawnCommand,
   SpawnRequest,
 } from './keeper-protocol.ts';
-import type { KeeperState } from './keeper-state.ts';
+import type { KeeperState, RunningChild } from './keeper-state.ts';
 import type { Starter } from './starters.ts';
 
-/** Measured: more concurrent starts do not increase the throughput, each one only takes longer. */
-const CONCURRENT_STARTS = 4;
 /** A start that takes longer no longer counts. */
 const MAX_START_MS = 5_000;
 
 /** For clients of a database that is started without a daemon. */
 const NO_DATA: Unavailable = {
   code: 'data_dir_missing',
-  message: 'The database cannot be started. Its administrator sees the reason.',
+  message: CANNOT_START,
   retryAfterS: null,
 };
 
@@ -112,9 +111,13 @@ export class Keeper {
   }
 
   /** An error of one request must not end the keeper, which holds the sockets of all. */
-  #fail({ id }: HandledRequest, error: unknown): void {
-    const { code = null, path = null } = error as NodeJS.ErrnoException;
+  #fail(request: HandledRequest, error: unknown): void {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    this.#report(request, error);
+  }
+
+  #report({ id }: HandledRequest, error: unknown): void {
+    const { code = null, path = null } = error as NodeJS.ErrnoException;
     this.#send({ id, kind: 'failed', code, path, message: messageOf(error) });
   }
 
@@ -180,8 +183,7 @@ export class Keeper {
     const hasWaiting = () => ports.hasWaitingConnection(port);
     if (pid !== null) {
       // A pid is used again after its process has ended.
-      const isIt =
-        ports.isServed(port) || this.#starter.children().some((one) => one.pid === pid && one.port === port);
+      const isIt = ports.isServed(port) || this.#childOf(port)?.pid === pid;
       if (!isIt || !(await endIdleProcess(pid, hasWaiting))) return 'has_clients';
     }
     this.#sleeping.set(port, command);
@@ -197,8 +199,11 @@ export class Keeper {
   }
 
   #hasProcess(port: number): boolean {
-    const { ports } = this.#starter;
-    return ports?.isServed(port) === true || this.#starter.children().some((child) => child.port === port);
+    return this.#starter.ports?.isServed(port) === true || this.#childOf(port) !== undefined;
+  }
+
+  #childOf(port: number): RunningChild | undefined {
+    return this.#starter.children().find((child) => child.port === port);
   }
 
   async #start(request: SpawnRequest): Promise<void> {
@@ -213,8 +218,7 @@ export class Keeper {
         closeSync(log);
       }
     } catch (error) {
-      const { code = null, path = null } = error as NodeJS.ErrnoException;
-      this.#send({ id: request.id, kind: 'failed', code, path, message: messageOf(error) });
+      this.#report(request, error);
       if (port !== null) this.started(port);
     }
   }
