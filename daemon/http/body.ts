@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { FathomError } from '../../shared/errors.ts';
 import { isNestedDeeperThan, MAX_JSON_DEPTH } from '../../shared/json-depth.ts';
@@ -25,6 +26,40 @@ export function acceptJsonBodies(app: Api): void {
   });
   app.addContentTypeParser('*', (request, _payload, done) => {
     done(isEmpty(request) ? null : unsupported(request), undefined);
+  });
+}
+
+/** Of a body that is refused, to read before the response; larger and slower ones may see a reset connection. */
+const MAX_REST_BYTES = 16 * 1024 * 1024;
+const MAX_REST_MS = 2_000;
+
+/**
+ * Reads the rest of a body before a refusal is sent. The kernel resets a connection that is closed with unread data, so the
+ * client could see an error of its socket (EPIPE, ECONNRESET) in place of the response.
+ */
+export function readRefusedBodies(app: Api): void {
+  app.addHook('onSend', async (request, reply) => {
+    if (reply.statusCode < 400 || request.raw.complete || isEmpty(request)) return;
+    // Fastify closes the connection after an error of the body, which may not have arrived.
+    if (await readRest(request.raw)) reply.removeHeader('connection');
+  });
+}
+
+/** Returns whether the request has arrived completely. */
+function readRest(request: IncomingMessage): Promise<boolean> {
+  return new Promise((resolve) => {
+    let bytes = 0;
+    const finish = () => {
+      clearTimeout(timer);
+      request.off('data', count).off('end', finish).off('close', finish);
+      resolve(request.complete);
+    };
+    const count = (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MAX_REST_BYTES) finish();
+    };
+    const timer = setTimeout(finish, MAX_REST_MS);
+    request.on('data', count).once('end', finish).once('close', finish).resume();
   });
 }
 

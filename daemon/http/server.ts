@@ -7,7 +7,7 @@ import { FathomError } from '../../shared/errors.ts';
 import type { Identities } from '../accounts/sessions/identities.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Activity } from '../metrics/activity.ts';
-import { acceptJsonBodies } from './body.ts';
+import { acceptJsonBodies, readRefusedBodies } from './body.ts';
 import { authorise, identifyCaller, type Transport } from './caller.ts';
 import { countChange, type LimitDeps, limitRequests } from './limits.ts';
 import {
@@ -111,6 +111,7 @@ export async function createApi(
   app.setNotFoundHandler((request, reply) => routes.answer(request, reply));
   app.server.on('checkExpectation', refuseExpectation);
   acceptJsonBodies(app);
+  readRefusedBodies(app);
 
   await app.register(helmet);
   await app.register(cors, {

@@ -53,6 +53,35 @@ describe('what a stranger sends', () => {
     expect(chunked.status).toBe(413);
   });
 
+  it('gets its answer also when much of a refused body is still on its way', async () => {
+    const large = Buffer.alloc(4 * 1024 * 1024, ' ');
+    const send = async (options: { type: string; path: string; close: boolean }): Promise<string> => {
+      const socket = connect({ port: Number(fathom.env['SERVER_PORT']), host: '127.0.0.1' });
+      onTestFinished(() => void socket.destroy());
+      socket.write(
+        `POST ${options.path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${options.type}\r\n` +
+          `${options.close ? 'Connection: close\r\n' : ''}Content-Length: ${large.length}\r\n\r\n`,
+      );
+      for (let at = 0; at < large.length; at += 65_536) socket.write(large.subarray(at, at + 65_536));
+      const [data] = (await once(socket, 'data')) as [Buffer];
+      return data.toString().slice(0, 12);
+    };
+    const [register] = PUBLIC_PATHS as [string, ...string[]];
+    const refused: [string, string, string][] = [
+      ['HTTP/1.1 413', 'application/json', register],
+      ['HTTP/1.1 415', 'text/plain', register],
+      ['HTTP/1.1 401', 'application/json', '/api/v1/queue/tasks'],
+      ['HTTP/1.1 404', 'application/json', '/api/v1/nothing'],
+    ];
+    for (const [status, type, path] of refused) {
+      for (const close of [true, false]) {
+        for (let round = 0; round < 5; round += 1) {
+          expect(await send({ type, path, close }), `${type} to ${path}`).toBe(status);
+        }
+      }
+    }
+  });
+
   it('is not parsed when it is nested too deep, also from a signed-in user', async () => {
     for (const levels of [516, 1000, 30_000]) {
       const { status, body } = await post('/api/v1/queue/tasks', nested(levels), admin);
