@@ -26,28 +26,28 @@ export interface InstanceSpec {
    * Updates its files before a start, until the signal aborts. Resolves with the reason why some migrations are not
    * applied, else with null.
    */
-  prepare: (signal: AbortSignal) => Promise<PhaseReason | null>;
+  prepare(signal: AbortSignal): Promise<PhaseReason | null>;
   /** Called when the process has opened another `data.db`, as after PocketBase's own restore. */
-  onReplaced: () => void;
+  onReplaced(): void;
   /** The URL for users. */
-  publicUrl: (port: number) => string;
+  publicUrl(port: number): string;
   /** Authorization of the probe that reads the database; null only probes whether the process serves. */
   probeAuthorization: (() => string | Promise<string>) | null;
   /**
    * Stores a port before the process listens on it. False when the row of another database names it. Never rejects: without
    * the control plane, the port is stored later.
    */
-  savePort: (port: number) => Promise<boolean>;
+  savePort(port: number): Promise<boolean>;
   /** Called when the instance runs, with its port. */
-  onPort: (port: number) => void;
+  onPort(port: number): void;
   /** The limits in force now. */
-  limits: () => InstanceLimits;
+  limits(): InstanceLimits;
   /** The time without use after which it sleeps; null when it stays awake. */
-  sleepAfterMs: () => number | null;
+  sleepAfterMs(): number | null;
   /** Whether PocketBase has jobs at fixed times, such as backups of its own, which need a process. Reads its files. */
-  hasOwnJobs: () => boolean;
+  hasOwnJobs(): boolean;
   /** Whether the edge lets superusers of the database through. */
-  isDeveloper: () => boolean;
+  isDeveloper(): boolean;
 }
 
 /** A file that is locked while an instance runs on the directory. */
