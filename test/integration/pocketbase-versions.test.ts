@@ -12,10 +12,9 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { runInProcess } from '../helpers/run-cli.ts';
 import { textWith } from '../helpers/text-with.ts';
+import { archiveName, releaseArchive, releaseChecksums } from '../helpers/upstream-builds.ts';
 
 const { version: REAL } = EMBEDDED;
-const archiveOf = (version: string) =>
-  `pocketbase_${version}_linux_${process.arch === 'x64' ? 'amd64' : process.arch}.zip`;
 const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
 
 /** What the server has, by path. */
@@ -30,10 +29,7 @@ let archive: Uint8Array;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'fathom-pocketbase-'));
   const { path } = await verifyBinary(null);
-  archive = zipSync(
-    { 'CHANGELOG.md': Buffer.from('what changed'), pocketbase: await readFile(path) },
-    { level: 0 },
-  );
+  archive = releaseArchive(await readFile(path));
   server = createServer((request, response) => {
     asked.push(request.url ?? '');
     const answer = served.get(request.url ?? '');
@@ -60,9 +56,9 @@ beforeEach(() => {
 /** A release as GitHub has it. */
 function release(version: string, content: Uint8Array, checksum = sha256(content)): void {
   const path = `/releases/v${version}`;
-  const sums = `${'0'.repeat(64)}  pocketbase_${version}_windows_amd64.zip\n${checksum}  ${archiveOf(version)}\n`;
-  served.set(`${path}/checksums.txt`, (_request, response) => void response.end(sums));
-  served.set(`${path}/${archiveOf(version)}`, (_request, response) => void response.end(content));
+  const checksums = releaseChecksums(version, checksum);
+  served.set(`${path}/checksums.txt`, (_request, response) => void response.end(checksums));
+  served.set(`${path}/${archiveName(version)}`, (_request, response) => void response.end(content));
 }
 
 function pocketbase(...args: string[]) {
@@ -145,7 +141,7 @@ describe('pocketbase install', () => {
       what: 'a download that breaks off',
       serve: () => {
         release('1.0.0', archive);
-        served.set(`/releases/v1.0.0/${archiveOf('1.0.0')}`, (_request, response) => {
+        served.set(`/releases/v1.0.0/${archiveName('1.0.0')}`, (_request, response) => {
           response.writeHead(200, { 'content-length': archive.length });
           response.write(archive.subarray(0, 100_000), () => response.destroy());
         });
@@ -166,7 +162,7 @@ describe('pocketbase install', () => {
         served.set('/releases/v1.0.0/checksums.txt', (_request, response) => void response.end('\n'));
       },
       code: 1,
-      says: [archiveOf('1.0.0')],
+      says: [archiveName('1.0.0')],
     },
   ])('installs nothing of $what', async ({ serve, code, says }) => {
     serve();
