@@ -2,19 +2,20 @@
  * `npm run bench [-- name …]`: every number is a ratio against a peer or a floor measured in the same run, or a share of
  * the machine. Ends with 1 if a bar is missed.
  */
-import { benchConsole } from './console.ts';
-import { benchDatabaseList } from './database-list.ts';
-import { benchFleetStart } from './fleet-start.ts';
-import { benchIdle } from './idle.ts';
-import { benchLargeFleet } from './large-fleet.ts';
-import { benchNeighbours } from './neighbours.ts';
-import { benchProvisioning } from './provisioning.ts';
-import { benchQueue } from './queue.ts';
-import { benchRecovery } from './recovery.ts';
-import { benchSandbox } from './sandbox.ts';
-import { benchSessionCheck } from './session-check.ts';
-import { benchSignUps } from './sign-ups.ts';
-import { benchAwake, benchWake } from './wake.ts';
+
+import { benchProvisioning } from './accounts/provisioning.ts';
+import { benchSessionCheck } from './accounts/session-check.ts';
+import { benchSignUps } from './accounts/sign-ups.ts';
+import { benchConsole } from './console/console.ts';
+import { benchDatabaseList } from './fleet/database-list.ts';
+import { benchFleetStart } from './fleet/fleet-start.ts';
+import { benchIdle } from './fleet/idle.ts';
+import { benchLargeFleet } from './fleet/large-fleet.ts';
+import { benchNeighbours } from './instances/neighbours.ts';
+import { benchRecovery } from './instances/recovery.ts';
+import { benchSandbox } from './instances/sandbox.ts';
+import { benchAwake, benchWake } from './instances/wake.ts';
+import { benchQueue } from './queue/queue.ts';
 
 interface Benchmark {
   /** One line for the help. */

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { processStat } from '../daemon/pocketbase/process/procfs.ts';
+import { processStat } from '../../daemon/pocketbase/process/procfs.ts';
+import { median, ms, quantile, report, residentBytes } from '../measure.ts';
 import type { FeedRequest } from './console-feed.ts';
-import { median, ms, quantile, report, residentBytes } from './measure.ts';
 import { PseudoTerminal } from './pseudo-terminal.ts';
 
 const INSTANCES = 1000;
@@ -14,7 +14,7 @@ const PRESSES = 300;
 const BURST_PER_SECOND = 5000;
 const BURST_MS = 10_000;
 const IDLE_MS = 20_000;
-const CONSOLE = join(import.meta.dirname, '../bin/fathom-tui');
+const CONSOLE = join(import.meta.dirname, '../../bin/fathom-tui');
 const BARE_INK = join(import.meta.dirname, 'bare-ink.ts');
 
 /** What the built console costs, on a thousand instances, in a pseudo-terminal of 160×50. */

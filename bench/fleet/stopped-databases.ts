@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { secretBelongsTo } from '../daemon/databases/user-instance.ts';
-import { keyId } from '../daemon/keys/derived-keys.ts';
-import { type MasterKey, seal } from '../daemon/keys/envelope.ts';
-import { newSuperuserSecret } from '../daemon/keys/instance-access.ts';
-import { withDatabase } from '../daemon/pocketbase/data/sqlite.ts';
-import type { Deployment } from '../test/helpers/deployment.ts';
+import { secretBelongsTo } from '../../daemon/databases/user-instance.ts';
+import { keyId } from '../../daemon/keys/derived-keys.ts';
+import { type MasterKey, seal } from '../../daemon/keys/envelope.ts';
+import { newSuperuserSecret } from '../../daemon/keys/instance-access.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import type { Deployment } from '../../test/helpers/deployment.ts';
 
 const DAY = '2026-01-15';
 const FIRST_PORT = 30_000;

@@ -1,8 +1,8 @@
-import { processStat } from '../daemon/pocketbase/process/procfs.ts';
-import { createDeployment } from '../test/helpers/deployment.ts';
-import { until } from '../test/helpers/until.ts';
-import { FleetUsers } from './fleet-user.ts';
-import { report, residentBytes } from './measure.ts';
+import { processStat } from '../../daemon/pocketbase/process/procfs.ts';
+import { createDeployment } from '../../test/helpers/deployment.ts';
+import { until } from '../../test/helpers/until.ts';
+import { FleetUsers } from '../fleet-user.ts';
+import { report, residentBytes } from '../measure.ts';
 
 const DATABASES = 200;
 const WINDOW_MS = 60_000;

@@ -1,8 +1,8 @@
-import { createDeployment } from '../test/helpers/deployment.ts';
-import { until } from '../test/helpers/until.ts';
-import { type BareInstance, bareBoot, userInstance } from './bare-pocketbase.ts';
-import { type Database, FleetUsers } from './fleet-user.ts';
-import { median, report } from './measure.ts';
+import { createDeployment } from '../../test/helpers/deployment.ts';
+import { until } from '../../test/helpers/until.ts';
+import { type BareInstance, bareBoot, userInstance } from '../bare-pocketbase.ts';
+import { type Database, FleetUsers } from '../fleet-user.ts';
+import { median, report } from '../measure.ts';
 
 const DATABASES = 100;
 const PARALLEL = 4;

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { freePortRange } from '../test/helpers/free-ports.ts';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
 
 const INSTALLED = '/usr/lib/postgresql';
 

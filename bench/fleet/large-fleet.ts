@@ -1,6 +1,6 @@
-import { processStat } from '../daemon/pocketbase/process/procfs.ts';
-import { createDeployment, type Deployment } from '../test/helpers/deployment.ts';
-import { median, report, residentBytes } from './measure.ts';
+import { processStat } from '../../daemon/pocketbase/process/procfs.ts';
+import { createDeployment, type Deployment } from '../../test/helpers/deployment.ts';
+import { median, report, residentBytes } from '../measure.ts';
 import { addStoppedDatabases, PORTS } from './stopped-databases.ts';
 
 const FEW = 10;

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { withDatabase } from '../daemon/pocketbase/data/sqlite.ts';
-import { createDeployment } from '../test/helpers/deployment.ts';
-import { freePortRange } from '../test/helpers/free-ports.ts';
-import { answers, bareBoot } from './bare-pocketbase.ts';
-import { FleetUsers } from './fleet-user.ts';
-import { median, ms, report } from './measure.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import { createDeployment } from '../../test/helpers/deployment.ts';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
+import { answers, bareBoot } from '../bare-pocketbase.ts';
+import { FleetUsers } from '../fleet-user.ts';
+import { median, ms, report } from '../measure.ts';
 
 const ROUNDS = 25;
 

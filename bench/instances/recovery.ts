@@ -3,14 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { createDeployment, type Deployment } from '../test/helpers/deployment.ts';
-import { freePortRange } from '../test/helpers/free-ports.ts';
-import { BINARY, bareBoot, untilAnswers, untilSilent, userInstance } from './bare-pocketbase.ts';
-import { type Database, FleetUsers } from './fleet-user.ts';
-import { median, ms, report } from './measure.ts';
+import { createDeployment, type Deployment } from '../../test/helpers/deployment.ts';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
+import { BINARY, bareBoot, untilAnswers, untilSilent, userInstance } from '../bare-pocketbase.ts';
+import { type Database, FleetUsers } from '../fleet-user.ts';
+import { median, ms, report } from '../measure.ts';
 
 const INSTANCES = 15;
-const PEERS = join(import.meta.dirname, 'peers');
+const PEERS = join(import.meta.dirname, '../peers');
 const PM2 = join(PEERS, 'node_modules', '.bin', 'pm2');
 
 /** SIGKILL of an instance until it answers again: against a bare boot, and against pm2, turn by turn. */

@@ -3,8 +3,8 @@
  * as many: itself once a second, of the instances a hundred usages and thirty-three probes (`daemon/supervisor/health/monitor.ts`,
  * PB_HEALTH_INTERVAL). Every `FeedRequest` over IPC is answered with how many events have been sent so far.
  */
-import { daemonUsage, fleetOf, globalInstance, instance, usage } from '../test/console/fleet-fixtures.ts';
-import { StubDaemon } from '../test/console/stub-daemon.ts';
+import { daemonUsage, fleetOf, globalInstance, instance, usage } from '../../test/console/fleet-fixtures.ts';
+import { StubDaemon } from '../../test/console/stub-daemon.ts';
 
 export interface FeedRequest {
   /** Events a second from now on; the rate at rest without it. */

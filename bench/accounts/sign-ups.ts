@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createDeployment } from '../test/helpers/deployment.ts';
-import { freePortRange } from '../test/helpers/free-ports.ts';
-import { bareBoot } from './bare-pocketbase.ts';
-import { median, ratePerSecond, report } from './measure.ts';
+import { createDeployment } from '../../test/helpers/deployment.ts';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
+import { bareBoot } from '../bare-pocketbase.ts';
+import { median, ratePerSecond, report } from '../measure.ts';
 
 const SIGN_UPS = 60;
 const CONNECTIONS = 8;

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { createDeployment, type Deployment, SCRIPTED } from '../test/helpers/deployment.ts';
-import { freePortRange } from '../test/helpers/free-ports.ts';
-import { answers, type BareInstance, bareBoot, userInstance } from './bare-pocketbase.ts';
-import { type Database, FleetUsers } from './fleet-user.ts';
-import { median, ms, quantile, report } from './measure.ts';
+import { createDeployment, type Deployment, SCRIPTED } from '../../test/helpers/deployment.ts';
+import { freePortRange } from '../../test/helpers/free-ports.ts';
+import { answers, type BareInstance, bareBoot, userInstance } from '../bare-pocketbase.ts';
+import { type Database, FleetUsers } from '../fleet-user.ts';
+import { median, ms, quantile, report } from '../measure.ts';
 
 const DATABASES = 100;
 /** Of these, the bare boots use the directories. */

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
-import { createDeployment } from '../test/helpers/deployment.ts';
-import { PASSWORD, signUp } from '../test/helpers/http-call.ts';
-import { median, ms, report } from './measure.ts';
+import { createDeployment } from '../../test/helpers/deployment.ts';
+import { PASSWORD, signUp } from '../../test/helpers/http-call.ts';
+import { median, ms, report } from '../measure.ts';
 
 const REQUESTS = 4000;
 const SIGN_INS = 30;

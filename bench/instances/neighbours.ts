@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
-import { createDeployment, type Deployment } from '../test/helpers/deployment.ts';
-import { call, type Session, signUp } from '../test/helpers/http-call.ts';
-import { median, ms, quantile, report } from './measure.ts';
+import { createDeployment, type Deployment } from '../../test/helpers/deployment.ts';
+import { call, type Session, signUp } from '../../test/helpers/http-call.ts';
+import { median, ms, quantile, report } from '../measure.ts';
 
 const NEIGHBOURS = 50;
 /** Each neighbour reads its own database once per turn. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createDeployment } from '../test/helpers/deployment.ts';
-import { median, ratePerSecond, report } from './measure.ts';
+import { createDeployment } from '../../test/helpers/deployment.ts';
+import { median, ratePerSecond, report } from '../measure.ts';
 import { addStoppedDatabases, PORTS } from './stopped-databases.ts';
 
 const DATABASES = 10_000;
