@@ -1,14 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
-import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readPid } from '../base/files/pid-file.ts';
 import { isAlive, processStat } from '../pocketbase/process/procfs.ts';
 
 /** A line of /proc/locks: `1: POSIX  ADVISORY  WRITE 812 08:01:1234 0 EOF`. Source: proc_locks(5). */
 const POSIX_LOCK = /^\d+: POSIX +\w+ +WRITE (\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /gm;
-/** A line of /proc/net/tcp in the state LISTEN: local port and inode of the socket. Source: proc_net_tcp(5). */
-const LISTENING = /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]+ 0A (?:\S+ +){5}(\d+) /gm;
-
 /** The process of the daemon of a data directory, also one that does not answer; null without one. */
 export function findDaemonProcess(dataDir: string): number | null {
   const runDir = join(dataDir, 'run');
@@ -26,16 +22,6 @@ export function isDaemon(pid: number): boolean {
 /** Whether a signal has suspended the process. */
 export function isSuspended(pid: number): boolean {
   return ['T', 't'].includes(processStat(pid)?.state ?? '');
-}
-
-/** The TCP ports on which a process listens. */
-export async function listeningPorts(pid: number): Promise<ReadonlySet<number>> {
-  const files = await readdir(`/proc/${pid}/fd`).catch(() => []);
-  const targets = await Promise.all(files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')));
-  const own = new Set(targets);
-  const table = ['tcp', 'tcp6'].map((name) => readOrEmpty(`/proc/${pid}/net/${name}`)).join('\n');
-  const listening = [...table.matchAll(LISTENING)].filter(([, , inode]) => own.has(`socket:[${inode}]`));
-  return new Set(listening.map(([, port = '']) => Number.parseInt(port, 16)));
 }
 
 function lockHolders(path: string): number[] {

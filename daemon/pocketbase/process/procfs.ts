@@ -119,18 +119,9 @@ export async function pollsSocket(pid: number): Promise<boolean | null> {
 export function openSockets(pid: number): number | null {
   try {
     const directory = `/proc/${pid}/fd`;
-    return readdirSync(directory).filter((fd) => isSocket(`${directory}/${fd}`)).length;
+    return readdirSync(directory).filter((fd) => targetOf(`${directory}/${fd}`).startsWith('socket:')).length;
   } catch {
     return null;
-  }
-}
-
-/** A file that was closed in the meantime is none. */
-function isSocket(path: string): boolean {
-  try {
-    return readlinkSync(path).startsWith('socket:');
-  } catch {
-    return false;
   }
 }
 
@@ -204,6 +195,51 @@ export async function findByEnvironment(name: string, value: string): Promise<Pr
       }),
   );
   return found.filter((process) => process !== null);
+}
+
+/** A line of /proc/net/tcp in the state LISTEN: local port and inode of the socket. Source: proc_net_tcp(5). */
+const LISTENING = /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]+ 0A (?:\S+ +){5}(\d+) /gm;
+
+/** The TCP sockets with which a process listens. Reads the table of all connections of the host. */
+export function listeningSockets(pid: number): { fd: number; port: number }[] {
+  const table = ['tcp', 'tcp6'].map((name) => textOf(`/proc/${pid}/net/${name}`)).join('\n');
+  const ports = new Map(
+    [...table.matchAll(LISTENING)].map(([, port = '', inode]) => [
+      `socket:[${inode}]`,
+      Number.parseInt(port, 16),
+    ]),
+  );
+  if (ports.size === 0) return [];
+  return filesOf(pid).flatMap((fd) => {
+    const port = ports.get(targetOf(`/proc/${pid}/fd/${fd}`));
+    return port === undefined ? [] : [{ fd: Number(fd), port }];
+  });
+}
+
+/** Empty for a process that has ended or belongs to another user: it has no files that can be used. */
+function filesOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`);
+  } catch {
+    return [];
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** A file that was closed in the meantime has no target. */
+function targetOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
 }
 
 const ESTABLISHED = '01';

@@ -1,8 +1,21 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { Memory } from './call-memory.ts';
-import { fileRulesetAttributes, LANDLOCK_VERSION, pathRule } from './landlock.ts';
+import { openForRule } from './file-view.ts';
+import {
+  fileRulesetAttributes,
+  LANDLOCK_CREATE_RULESET_VERSION,
+  LANDLOCK_VERSION,
+  pathRule,
+} from './landlock.ts';
 import type { Libc } from './libc.ts';
-import { required } from './run-calls.ts';
+import {
+  capsetArguments,
+  execArguments,
+  F_SETFD,
+  ownMask,
+  PR_SET_NO_NEW_PRIVS,
+  required,
+} from './run-calls.ts';
 import { pathsAround } from './surroundings.ts';
 import { SYSCALL } from './syscall-filter.ts';
 
@@ -21,17 +34,11 @@ export interface Program {
   files: number;
 }
 
-const CAPABILITY_VERSION = 0x2008_0522;
 /**
  * Capabilities that a process of root loses: with them, it would read other processes or change the kernel.
  * CAP_DAC_READ_SEARCH, SYS_MODULE, SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_BOOT, MKNOD, PERFMON, BPF
  */
 const DROPPED_CAPABILITIES = [2, 16, 17, 19, 21, 22, 27, 38, 39];
-const LANDLOCK_CREATE_RULESET_VERSION = 1;
-const PR_SET_NO_NEW_PRIVS = 38;
-const F_SETFD = 2;
-const O_PATH = 0o10_000_000;
-const O_CLOEXEC = 0o2_000_000;
 
 /**
  * Replaces this process by a program that cannot use some files, gain rights, trace or signal other processes. It has to
@@ -67,37 +74,22 @@ export function becomeConfined(libc: Libc, confinement: Confinement, program: Pr
   call('landlock_restrict_self', SYSCALL.landlock_restrict_self, ruleset, 0);
   // Node closes them for its children.
   for (let fd = 0; fd < program.files; fd += 1) call('fcntl', SYSCALL.fcntl, fd, F_SETFD, 0);
-  const variables = Object.entries(program.env).map(([name, value]) => `${name}=${value}`);
-  call(
-    'execve',
-    SYSCALL.execve,
-    memory.text(program.file),
-    memory.texts(program.argv),
-    memory.texts(variables),
-  );
+  call('execve', SYSCALL.execve, ...execArguments(memory, program));
   throw new Error('unreachable');
 }
 
 type SystemCall = (name: string, number: number, ...args: (number | bigint)[]) => number;
 
 function dropCapabilities(memory: Memory, call: SystemCall): void {
-  const status = readFileSync('/proc/self/status', 'utf8');
-  const permitted = BigInt(`0x${/^CapPrm:\s*(\S+)/m.exec(status)?.[1] ?? 0}`);
+  const permitted = ownMask('CapPrm');
   const kept = DROPPED_CAPABILITIES.reduce((set, number) => set & ~(1n << BigInt(number)), permitted);
-  if (kept === permitted) return;
-  const header = Buffer.alloc(8);
-  header.writeUInt32LE(CAPABILITY_VERSION, 0);
-  const [low, high] = [Number(kept & 0xffff_ffffn), Number(kept >> 32n)];
-  /** Effective, permitted and inheritable, first the lower halves and then the upper ones. */
-  const sets = Buffer.alloc(24);
-  for (const [index, value] of [low, low, 0, high, high, 0].entries()) sets.writeUInt32LE(value, index * 4);
-  call('capset', SYSCALL.capset, memory.bytes(header), memory.bytes(sets));
+  if (kept !== permitted) call('capset', SYSCALL.capset, ...capsetArguments(memory, kept));
 }
 
 /** Null for a path that does not exist or cannot be reached. */
 function openPath(path: string): number | null {
   try {
-    return openSync(path, O_PATH | O_CLOEXEC | constants.O_RDONLY);
+    return openForRule(path);
   } catch {
     return null;
   }

@@ -148,3 +148,11 @@ function resolvedPath(path: string): string | null {
     return null;
   }
 }
+
+const O_PATH = 0o10_000_000;
+const O_CLOEXEC = 0o2_000_000;
+
+/** Opens a path for a rule of Landlock, without access to its content. @throws the error of open(2) */
+export function openForRule(path: string): number {
+  return openSync(path, O_PATH | O_CLOEXEC);
+}

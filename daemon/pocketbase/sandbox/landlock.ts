@@ -1,5 +1,8 @@
 /** Structures of Landlock, see landlock(7). The kernel restricts a process to the files and ports of a ruleset. */
 
+/** Of landlock_create_ruleset(2): returns the version instead of a ruleset. */
+export const LANDLOCK_CREATE_RULESET_VERSION = 1;
+
 const EXECUTE = 1 << 0;
 const WRITE_FILE = 1 << 1;
 const READ_FILE = 1 << 2;

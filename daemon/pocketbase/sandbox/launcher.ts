@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { Sandbox } from '../../../shared/api/instances.ts';
@@ -8,19 +8,31 @@ import type { ChildCall } from './child-calls.ts';
 import {
   hostPaths,
   linkedDirectories,
+  openForRule,
   type Program,
   programPaths,
   readProgram,
   type VisiblePath,
 } from './file-view.ts';
 import { describeFilter } from './filter-program.ts';
-import { LANDLOCK_VERSION, pathRule, portRule, type Rule, rulesetAttributes } from './landlock.ts';
+import {
+  LANDLOCK_CREATE_RULESET_VERSION,
+  LANDLOCK_VERSION,
+  pathRule,
+  portRule,
+  type Rule,
+  rulesetAttributes,
+} from './landlock.ts';
 import { chooseSandbox, type HostSupport } from './level.ts';
 import type { Libc } from './libc.ts';
 import {
   CLONE3,
+  capsetArguments,
+  execArguments,
+  F_SETFD,
   maySetPriority,
   noNewPrivileges,
+  ownMask,
   runCalls,
   SIG_SETMASK,
   SIGNAL_SET_BYTES,
@@ -92,13 +104,8 @@ const WNOHANG = 1;
 const LAST_SIGNAL = 64;
 /** `struct sigaction` of the kernel, all zero: SIG_DFL. */
 const DEFAULT_ACTION = Buffer.alloc(32);
-const F_SETFD = 2;
 const LOCK_EXCLUSIVE_NOW = 2 | 4;
 const SECCOMP_SET_MODE_FILTER = 1;
-const LANDLOCK_CREATE_RULESET_VERSION = 1;
-const O_PATH = 0o10_000_000;
-const O_CLOEXEC = 0o2_000_000;
-const CAPABILITY_VERSION = 0x2008_0522;
 /** Capabilities that a process of root keeps: files of other users (DAC_OVERRIDE, FOWNER) and low ports. */
 const KEPT_CAPABILITIES = (1n << 1n) | (1n << 3n) | (1n << 10n);
 const EWOULDBLOCK = 11;
@@ -165,7 +172,11 @@ export class Launcher {
       } else if (launch.handover) {
         calls.push(noNewPrivileges(), ...launch.handover(memory));
       }
-      calls.push(execCall(memory, file, launch.argv, env));
+      calls.push({
+        name: 'execve',
+        number: SYSCALL.execve,
+        args: execArguments(memory, { file, argv: launch.argv, env }),
+      });
       return { ...this.#runInCgroup(calls, memory, { launch, open }), sandbox };
     } finally {
       for (const fd of open) closeSync(fd);
@@ -292,12 +303,6 @@ function landlockVersionOf(level: 'files' | 'full', version: number): number {
   return level === 'full' ? version : Math.min(version, LANDLOCK_VERSION.truncate);
 }
 
-/** A mask in the status of this process, see proc(5). */
-function ownMask(name: string): bigint {
-  const status = readFileSync('/proc/self/status', 'utf8');
-  return BigInt(`0x${new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1] ?? 0}`);
-}
-
 /** Read at the first launch, when all handlers of the process are set. */
 let signalsToReset: number[] | null = null;
 
@@ -380,23 +385,9 @@ function restrictCalls(
 /** The capabilities of a daemon that runs as root would get around the sandbox. */
 function dropCapabilities(memory: Memory): ChildCall[] {
   permittedCapabilities ??= ownMask('CapPrm');
-  const kept = Number(permittedCapabilities & KEPT_CAPABILITIES);
-  if (BigInt(kept) === permittedCapabilities) return [];
-  const header = Buffer.alloc(8);
-  header.writeUInt32LE(CAPABILITY_VERSION, 0);
-  const sets = Buffer.alloc(24);
-  sets.writeUInt32LE(kept, 0);
-  sets.writeUInt32LE(kept, 4);
-  return [{ name: 'capset', number: SYSCALL.capset, args: [memory.bytes(header), memory.bytes(sets)] }];
-}
-
-function execCall(memory: Memory, file: string, argv: string[], env: Record<string, string>): ChildCall {
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  return {
-    name: 'execve',
-    number: SYSCALL.execve,
-    args: [memory.text(file), memory.texts(argv), memory.texts(variables)],
-  };
+  const kept = permittedCapabilities & KEPT_CAPABILITIES;
+  if (kept === permittedCapabilities) return [];
+  return [{ name: 'capset', number: SYSCALL.capset, args: capsetArguments(memory, kept) }];
 }
 
 /** Restricts a child, as a launch does, and ends it. */
@@ -446,7 +437,7 @@ function openLock(path: string): number {
 /** Null for a path that does not exist or cannot be reached. */
 function openPath(path: string): number | null {
   try {
-    return openSync(path, O_PATH | O_CLOEXEC);
+    return openForRule(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ELOOP') return null;

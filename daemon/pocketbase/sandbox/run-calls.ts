@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import type { Memory } from './call-memory.ts';
 import { type ChildCall, encodeCalls, failedCall } from './child-calls.ts';
@@ -16,7 +17,37 @@ export const SIGNAL_SET_BYTES = 8;
 /** The name of the call in an error. */
 export const CLONE3 = 'clone3';
 
-const PR_SET_NO_NEW_PRIVS = 38;
+export const PR_SET_NO_NEW_PRIVS = 38;
+/** Of fcntl(2): the flags of a descriptor, of which there is one. */
+export const F_SETFD = 2;
+export const FD_CLOEXEC = 1;
+const CAPABILITY_VERSION = 0x2008_0522;
+
+/** The arguments of execve(2). @param argv with the name of the program */
+export function execArguments(
+  memory: Memory,
+  { file, argv, env }: { file: string; argv: readonly string[]; env: NodeJS.ProcessEnv },
+): bigint[] {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return [memory.text(file), memory.texts(argv), memory.texts(variables)];
+}
+
+/** A mask in the status of this process, see proc(5). */
+export function ownMask(name: string): bigint {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return BigInt(`0x${new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1] ?? 0}`);
+}
+
+/** The arguments of capset(2) for a process that keeps these capabilities and gives none to its children. */
+export function capsetArguments(memory: Memory, kept: bigint): bigint[] {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(CAPABILITY_VERSION, 0);
+  const [low, high] = [Number(kept & 0xffff_ffffn), Number(kept >> 32n)];
+  /** Effective, permitted and inheritable, first the lower halves and then the upper ones. */
+  const sets = Buffer.alloc(24);
+  for (const [index, value] of [low, low, 0, high, high, 0].entries()) sets.writeUInt32LE(value, index * 4);
+  return [memory.bytes(header), memory.bytes(sets)];
+}
 
 /** The kernel accepts filters only from a process that can gain no privileges. */
 export function noNewPrivileges(): ChildCall {

@@ -1,5 +1,6 @@
-import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import { listeningSockets } from '../process/procfs.ts';
 import type { Libc } from '../sandbox/libc.ts';
 import { required } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
@@ -122,72 +123,19 @@ export function portOfSocketAddress(bytes: Buffer): number | null {
   return family === AF_INET || family === AF_INET6 ? bytes.readUInt16BE(2) : null;
 }
 
-const LISTEN = '0A';
-
 /**
  * Takes a copy of the listening socket of another process, which the kernel allows for a process that could be traced.
  * Null when the process has no such socket, or when the kernel does not allow it.
  */
 export function takeListeningSocket(libc: Libc, pid: number, port: number): number | null {
-  const fd = findListeningSocket(pid, port);
-  if (fd === null) return null;
+  const listening = listeningSockets(pid).find((socket) => socket.port === port);
+  if (!listening) return null;
   const process = libc.syscall(SYSCALL.pidfd_open, pid, 0);
   if (process < 0) return null;
   try {
-    const taken = libc.syscall(SYSCALL.pidfd_getfd, process, fd, 0);
+    const taken = libc.syscall(SYSCALL.pidfd_getfd, process, listening.fd, 0);
     return taken < 0 ? null : taken;
   } finally {
     closeSync(process);
-  }
-}
-
-/** The descriptor of the socket with which a process listens on a port: proc_pid_net(5). */
-function findListeningSocket(pid: number, port: number): number | null {
-  const inodes = new Set(
-    ['tcp', 'tcp6'].flatMap((file) => listeningInodes(`/proc/${pid}/net/${file}`, port)),
-  );
-  if (inodes.size === 0) return null;
-  const directory = `/proc/${pid}/fd`;
-  const found = entriesOf(directory).find((name) => {
-    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`${directory}/${name}`))?.[1];
-    return inode !== undefined && inodes.has(inode);
-  });
-  return found === undefined ? null : Number(found);
-}
-
-function listeningInodes(path: string, port: number): string[] {
-  return textOf(path)
-    .split('\n')
-    .slice(1)
-    .flatMap((line) => {
-      const fields = line.trim().split(/\s+/);
-      const [, local = '', , state] = fields;
-      const isIt = state === LISTEN && Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16) === port;
-      return isIt ? [fields[9] ?? ''] : [];
-    });
-}
-
-/** A process may end, or belong to another user: then it has no sockets that can be taken. */
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function entriesOf(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
   }
 }

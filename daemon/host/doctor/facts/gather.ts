@@ -13,9 +13,10 @@ import { packageRoot, packageVersion } from '../../../base/package.ts';
 import { type Config, loadConfig } from '../../../config/config.ts';
 import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
 import { KeeperClient } from '../../../pocketbase/process/keeper/keeper-client.ts';
+import { listeningSockets } from '../../../pocketbase/process/procfs.ts';
 import { readProgram } from '../../../pocketbase/sandbox/file-view.ts';
 import { plannedSandbox } from '../../../pocketbase/sandbox/level.ts';
-import { findDaemonProcess, isSuspended, listeningPorts } from '../../daemon-process.ts';
+import { findDaemonProcess, isSuspended } from '../../daemon-process.ts';
 import {
   describeInterruptedChange,
   INTERRUPTED_CHANGE_REMEDY,
@@ -280,7 +281,8 @@ async function readPorts(
   // A running daemon reports its own ports.
   const ownPorts =
     status === null ? [] : [status.api_url, status.global_url].map((url) => Number(URL.parse(url)?.port));
-  if (daemon.state === 'silent' && daemon.pid !== null) ownPorts.push(...(await listeningPorts(daemon.pid)));
+  if (daemon.state === 'silent' && daemon.pid !== null)
+    ownPorts.push(...listeningSockets(daemon.pid).map(({ port }) => port));
   const wanted = [
     { variable: 'SERVER_PORT' as const, host: server.host, port: server.port },
     { variable: 'PB_GLOBAL_PORT' as const, host: bindAddress, port: globalPort },

@@ -10,7 +10,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { Memory } from '../../sandbox/call-memory.ts';
 import { type Libc, loadLibc } from '../../sandbox/libc.ts';
-import { systemError } from '../../sandbox/run-calls.ts';
+import { execArguments, systemError } from '../../sandbox/run-calls.ts';
 import { SYSCALL } from '../../sandbox/syscall-filter.ts';
 import { readJsonLines } from './json-lines.ts';
 import { Keeper } from './keeper.ts';
@@ -84,14 +84,9 @@ function replace({ node, args, identity: next }: ReplaceRequest): void {
 }
 
 function execute(library: Libc, file: string, args: string[]): void {
+  const program = { file, argv: [file, ...args], env: process.env };
   const memory = new Memory(library);
-  const variables = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
-  const result = library.syscall(
-    SYSCALL.execve,
-    memory.text(file),
-    memory.texts([file, ...args]),
-    memory.texts(variables),
-  );
+  const result = library.syscall(SYSCALL.execve, ...execArguments(memory, program));
   throw systemError(`execve ${file}`, -result);
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { Memory } from '../../sandbox/call-memory.ts';
 import type { Libc } from '../../sandbox/libc.ts';
-import { required } from '../../sandbox/run-calls.ts';
+import { F_SETFD, FD_CLOEXEC, required } from '../../sandbox/run-calls.ts';
 import { SYSCALL } from '../../sandbox/syscall-filter.ts';
 import type { HeldPortStates } from '../../sockets/held-ports.ts';
 import type { HandoverState } from '../../sockets/socket-handover.ts';
@@ -22,9 +22,6 @@ export interface KeeperState {
   /** How to start the processes of sleeping databases, by port. */
   sleeping?: [port: number, command: SpawnCommand][];
 }
-
-const F_SETFD = 2;
-const FD_CLOEXEC = 1;
 
 /** Writes the state into a file in memory, which stays open across execve(2). Returns its descriptor. */
 export function writeState(libc: Libc, state: KeeperState): number {
