@@ -1,6 +1,7 @@
 import type { LogTail } from '../../shared/api/databases.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import type { LogLevelName, LogLine, LogSource } from '../../shared/events.ts';
+import type { LogLevelName, LogLine, LogRun, LogSource } from '../../shared/events.ts';
+import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { withTimes } from '../pocketbase/logs/log-times.ts';
@@ -86,4 +87,16 @@ export async function lastLines(log: InstanceLog, from: number): Promise<string[
   } catch (error) {
     return [`cannot read the log: ${messageOf(error)}`];
   }
+}
+
+/** Records where a run begins in the log. Best effort: a failure does not block the start. */
+export function recordRun(
+  { name, log: instanceLog }: InstanceSpec,
+  position: number,
+  run: LogRun,
+  log: Logger,
+): void {
+  instanceLog.recordRun(position, run).catch((error: unknown) => {
+    log.warn({ instance: name }, `cannot record where this run begins in the log: ${messageOf(error)}`);
+  });
 }

@@ -31,6 +31,7 @@ const KINDS = [
   'asleep',
   'wake',
   'use',
+  'maintain',
 ] as const;
 
 type Command =
@@ -75,8 +76,24 @@ async function apply(step: Command): Promise<void> {
   else if (step.kind === 'sleep') void runner.sleep(IDLE);
   else if (step.kind === 'asleep') runner.startAsleep(IDLE);
   else if (step.kind === 'wake') runner.wake();
+  else if (step.kind === 'maintain') maintain(runner);
   else for (const body of bodies) stage.driver.inUse.add(body.process.pid);
   return undefined;
+}
+
+/** The files of an instance must have no process during the work. */
+function maintain(runner: Runner): void {
+  const { name } = runner.spec;
+  const check = () => {
+    if (stage.driver.of(name).length > 0) stage.faults.push(`${name} has a process during its maintenance`);
+  };
+  const work = async () => {
+    check();
+    await stage.time.sleep(50);
+    check();
+  };
+  // Refused while other work runs, and without effect on the instance.
+  runner.maintain(work, { code: 'requested', message: 'maintained' }).catch(() => {});
 }
 
 /** As at the start of the daemon: instances get the processes of an earlier daemon first. */

@@ -254,3 +254,72 @@ it('an instance that gets a second sleep command while its process ends can be w
   await stage.untilPhase('running');
   await stage.close();
 });
+
+describe('maintenance', () => {
+  const WHY = { code: 'requested', message: 'maintained' } as const;
+
+  it('ends the process, runs the work without one, and starts the instance again', async () => {
+    stage.add(1);
+    const { state } = stage.first;
+    stage.first.start({ force: false });
+    await stage.untilPhase('running');
+    const before = state.observed.pid;
+    const seen: unknown[] = [];
+    const done = stage.first.maintain(() => {
+      seen.push(stage.driver.alive.size, state.reason?.message);
+      return Promise.resolve();
+    }, WHY);
+    await stage.until(() => state.phase === 'running' && state.observed.pid !== before, 'another process');
+    await done;
+    expect(seen).toEqual([0, 'maintained']);
+    expect(state.observed.restarts).toBe(0);
+    expect(state.reason).toBeNull();
+    await stage.close();
+  });
+
+  it('leaves a stopped instance stopped, and starts one that is started meanwhile', async () => {
+    stage.add(1);
+    await stage.first.maintain(() => Promise.resolve(), WHY);
+    await stage.time.advance(1_000);
+    expect(stage.first.state.phase).toBe('stopped');
+    const work = Promise.withResolvers<void>();
+    const done = stage.first.maintain(() => work.promise, WHY);
+    stage.first.start({ force: false });
+    await stage.time.advance(1_000);
+    expect(stage.driver.alive.size).toBe(0);
+    work.resolve();
+    await done;
+    await stage.untilPhase('running');
+    await stage.close();
+  });
+
+  it('lets a sleeping instance sleep on, unless a connection waits', async () => {
+    stage.add(1);
+    stage.first.start({ force: false });
+    await stage.untilPhase('running');
+    await stage.first.sleep({ code: 'idle', message: 'not used' });
+    await stage.untilPhase('asleep');
+    await stage.first.maintain(() => Promise.resolve(), WHY);
+    await stage.time.advance(1_000);
+    expect(stage.first.state.view()).toMatchObject({ phase: 'asleep', reason: { code: 'idle' } });
+    const work = Promise.withResolvers<void>();
+    const done = stage.first.maintain(() => work.promise, WHY);
+    stage.first.wake();
+    await stage.time.advance(1_000);
+    expect(stage.driver.alive.size).toBe(0);
+    work.resolve();
+    await done;
+    await stage.untilPhase('running');
+    await stage.close();
+  });
+
+  it('reports the error of the work, and refuses other work meanwhile and after the end', async () => {
+    stage.add(1);
+    const done = stage.first.maintain(() => Promise.reject(new Error('broken')), WHY);
+    const refused = expect.objectContaining({ code: 'conflict' });
+    await expect(stage.first.maintain(() => Promise.resolve(), WHY)).rejects.toEqual(refused);
+    await expect(done).rejects.toThrow('broken');
+    await stage.close();
+    await expect(stage.first.maintain(() => Promise.resolve(), WHY)).rejects.toEqual(refused);
+  });
+});

@@ -1,6 +1,6 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
-import type { FleetEvent, LogRun } from '../../shared/events.ts';
+import type { FleetEvent } from '../../shared/events.ts';
 import type { EndedBy, InstancePhase } from '../../shared/instance.ts';
 import { deadline } from '../base/time/clock.ts';
 import type { HoldResult } from '../pocketbase/process/keeper/keeper-protocol.ts';
@@ -8,8 +8,10 @@ import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/p
 import { transferredBytes } from '../pocketbase/process/procfs.ts';
 import type { MemoryGuard } from './health/memory-guard.ts';
 import { type RunFailure, watchRun } from './health/watch.ts';
+import { recordRun } from './instance-logs.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
+import { MAINTAINED, Maintenance, maintenanceConflict } from './maintenance.ts';
 import { decideAfterFailure } from './restart-policy.ts';
 import { sleepProblem } from './sleep/sleep-problem.ts';
 import { UseMeter } from './sleep/use-meter.ts';
@@ -17,7 +19,7 @@ import { commandOf, type LaunchDeps, type LaunchOutcome, launch } from './start/
 import { PreparedFile } from './start/prepared-file.ts';
 import { findHolder, takeOver } from './start/takeover.ts';
 import { endProcess, HUNG_GRACE_MS } from './start/terminate.ts';
-import { type IdlePhase, unavailableReason } from './unavailable-reason.ts';
+import { answerClients, type IdlePhase } from './unavailable-reason.ts';
 
 export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
@@ -30,8 +32,6 @@ export interface RunnerDeps extends LaunchDeps {
 
 /** A start that takes longer than this releases its slot and continues. */
 const SLOT_TIMEOUT_MS = 5_000;
-/** Clients wait for a delayed start at most this long. */
-const MAX_WAIT_MS = 2_000;
 /** Phases without an operation in progress. Only a command or time ends them. */
 const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_off', 'asleep']);
 
@@ -76,6 +76,7 @@ export class Runner {
   #process: InstanceProcess | null = null;
   /** The last process that was adopted. */
   #adopted: InstanceProcess | null = null;
+  #maintenance: Maintenance | null = null;
 
   constructor(spec: InstanceSpec, deps: RunnerDeps, lastPort: number | null) {
     this.spec = spec;
@@ -99,7 +100,7 @@ export class Runner {
     this.#hasFailed = true;
     this.#asleep = null;
     this.state.enter('failed', reason, { desired: 'running', nextAttemptAt: null });
-    void this.#answerClients('failed', reason);
+    this.#answerClients('failed', reason);
   }
 
   /** Sets the desired state to stopped. */
@@ -183,6 +184,24 @@ export class Runner {
     this.#runLoop({ interrupt: true });
   }
 
+  /**
+   * Ends the process, runs `work` on the files, and then continues: it starts, sleeps or stays stopped. Connections to an
+   * instance that ran or slept wait meanwhile.
+   *
+   * @param work gets a signal that aborts when the daemon ends, or the database is deleted
+   * @param why shown meanwhile
+   * @throws FathomError `conflict` when it is maintained or deleted; the error of `work`
+   */
+  maintain(work: (signal: AbortSignal) => Promise<void>, why: PhaseReason): Promise<void> {
+    if (this.#closing !== 'no' || this.#maintenance)
+      return Promise.reject(maintenanceConflict(this.spec.name));
+    this.#maintenance = new Maintenance(work, why);
+    this.#restartReason = why;
+    this.#turn.abort();
+    this.#loop ??= this.#run();
+    return this.#maintenance.ended;
+  }
+
   /** Whether its process was started by an earlier daemon. */
   get isAdopted(): boolean {
     return this.#found !== null || (this.#process !== null && this.#process === this.#adopted);
@@ -195,6 +214,7 @@ export class Runner {
       // Ends the waits for the phase `running`.
       if (how === 'stop') this.state.update({ desired: 'stopped' });
     }
+    this.#maintenance?.abort();
     this.#turn.abort();
     this.#loop ??= this.#run();
     const timeout = deadline(this.#deps.clock, how === 'leave' ? 0 : this.#deps.stopGraceMs);
@@ -234,12 +254,14 @@ export class Runner {
       this.#turn = new AbortController();
       const { signal } = this.#turn;
       try {
-        if (this.#shouldRun && !this.#hasFailed && !this.#asleep) await this.#startAndWatch(signal);
+        if (this.#maintenance) await this.#maintain(this.#maintenance);
+        else if (this.#shouldRun && !this.#hasFailed && !this.#asleep) await this.#startAndWatch(signal);
         else await this.#waitForCommand(signal);
       } catch (error) {
         await this.#recover(error);
       }
     }
+    this.#maintenance?.refuse(this.spec.name);
     if (this.#closing === 'stop') {
       await this.#endFoundProcess();
       const { port } = this.state.observed;
@@ -263,6 +285,17 @@ export class Runner {
     } else if (this.#asleep && !(await this.#fallAsleep())) return;
     if (!signal.aborted)
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  }
+
+  async #maintain(maintenance: Maintenance): Promise<void> {
+    await this.#endFoundProcess();
+    const { phase, observed } = this.state;
+    // The keeper must not start a sleeping instance now. A connection is reported, and starts it after the work.
+    if (this.#asleep && observed.port !== null) this.#deps.driver.explain(observed.port, MAINTAINED, 'later');
+    if (phase !== 'failed') this.state.enter(phase, maintenance.why);
+    await maintenance.run(this.spec.name, this.#process === null);
+    this.#maintenance = this.#restartReason = null;
+    this.#prepared.reset();
   }
 
   /** False when it is woken in the meantime, or when its socket cannot be held: then it starts. */
@@ -344,22 +377,12 @@ export class Runner {
     }
   }
 
-  /** Best effort: a log whose runs cannot be recorded does not block the start. */
-  #recordRun(position: number, run: LogRun): void {
-    this.spec.log.recordRun(position, run).catch((error: unknown) => {
-      this.#deps.log.warn(
-        { instance: this.spec.name },
-        `cannot record where this run begins in the log: ${messageOf(error)}`,
-      );
-    });
-  }
-
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
     const plan = { lastPort: this.state.observed.port, prepared: this.#prepared.stamp };
     if (this.state.phase !== 'waking') this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
-      this.#recordRun(logStart, this.state.beginRun(process, port));
+      recordRun(this.spec, logStart, this.state.beginRun(process, port), this.#deps.log);
     });
     const isPrepared = outcome.kind === 'running' && outcome.running.limitation === null;
     this.#prepared.recordStart(isPrepared ? outcome.database : null);
@@ -458,33 +481,20 @@ export class Runner {
     if (decision.kind === 'give_up') {
       this.#hasFailed = true;
       this.state.enter('failed', reason, counted);
-      void this.#answerClients('failed', reason);
+      this.#answerClients('failed', reason);
     } else if (decision.delayMs === 0) {
       this.state.enter('queued', reason, counted);
     } else {
       this.#backoff = { reason, delayMs: decision.delayMs };
       this.state.enter('backing_off', reason, counted);
-      void this.#answerClients('backing_off', reason, decision.delayMs);
+      this.#answerClients('backing_off', reason, decision.delayMs);
     }
   }
 
-  /** Best effort: clients get an answer instead of a closed port. They wait for a start that follows soon. */
-  async #answerClients(phase: IdlePhase, reason: PhaseReason | null, delayMs = 0): Promise<void> {
-    const { port } = this.state.observed;
-    if (port === null || this.#closing !== 'no') return;
-    try {
-      const isOpen = await this.#deps.ports.open(this.spec.name, port);
-      if (!isOpen || this.state.phase !== phase) return;
-      const problem = unavailableReason(phase, reason, delayMs);
-      // The daemon itself is a client of the global instance, and its own callers want an answer.
-      const waits = phase === 'backing_off' && delayMs <= MAX_WAIT_MS && this.spec.kind === 'user';
-      this.#deps.driver.explain(port, problem, waits ? 'later' : 'now');
-    } catch (error) {
-      this.#deps.log.warn(
-        { instance: this.spec.name },
-        `cannot answer its clients on port ${port}: ${messageOf(error)}`,
-      );
-    }
+  /** Best effort: clients get an answer instead of a closed port. */
+  #answerClients(phase: IdlePhase, reason: PhaseReason | null, delayMs = 0): void {
+    if (this.#closing === 'no')
+      void answerClients({ spec: this.spec, state: this.state }, this.#deps, { phase, reason, delayMs });
   }
 
   #recordExit(exit: ProcessExit, endedBy: EndedBy): void {

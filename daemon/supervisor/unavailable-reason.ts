@@ -1,5 +1,11 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { CANNOT_START, type Unavailable } from '../pocketbase/sockets/unavailable.ts';
+import type { InstanceSpec } from './instance-spec.ts';
+import type { InstanceState } from './instance-state.ts';
+import type { PortAllocator } from './start/ports.ts';
 
 /** The phases in which an instance that should run has no process, until a command or time ends them. */
 export type IdlePhase = 'failed' | 'backing_off';
@@ -8,6 +14,29 @@ const MESSAGES: Record<IdlePhase, string> = {
   failed: CANNOT_START,
   backing_off: 'The database does not run. Its next start is scheduled.',
 };
+
+/** Clients wait for a delayed start at most this long. */
+const MAX_WAIT_MS = 2_000;
+
+/** Lets clients get an answer instead of a closed port. They wait for a start that follows soon. Never rejects. */
+export async function answerClients(
+  { spec, state }: { spec: InstanceSpec; state: InstanceState },
+  { driver, ports, log }: { driver: ProcessDriver; ports: PortAllocator; log: Logger },
+  { phase, reason, delayMs }: { phase: IdlePhase; reason: PhaseReason | null; delayMs: number },
+): Promise<void> {
+  const { port } = state.observed;
+  if (port === null) return;
+  try {
+    const isOpen = await ports.open(spec.name, port);
+    if (!isOpen || state.phase !== phase) return;
+    const problem = unavailableReason(phase, reason, delayMs);
+    // The daemon itself is a client of the global instance, and its own callers want an answer.
+    const waits = phase === 'backing_off' && delayMs <= MAX_WAIT_MS && spec.kind === 'user';
+    driver.explain(port, problem, waits ? 'later' : 'now');
+  } catch (error) {
+    log.warn({ instance: spec.name }, `cannot answer its clients on port ${port}: ${messageOf(error)}`);
+  }
+}
 
 /** What clients of an instance get. It contains no details of the host: those are for administrators. */
 export function unavailableReason(

@@ -1,0 +1,52 @@
+import type { PhaseReason } from '../../shared/api/instances.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { Unavailable } from '../pocketbase/sockets/unavailable.ts';
+
+/** The answer to clients of a database that was asleep, if its maintenance takes long. */
+export const MAINTAINED: Unavailable = {
+  code: 'maintained',
+  message: 'The database is being maintained. Try again later.',
+  retryAfterS: 10,
+};
+
+export function maintenanceConflict(name: string): FathomError {
+  return new FathomError('conflict', `${name} is being maintained or deleted; try again later`);
+}
+
+/** Work on the files of an instance, between two of its processes. */
+export class Maintenance {
+  readonly why: PhaseReason;
+  readonly #work: (signal: AbortSignal) => Promise<void>;
+  readonly #end = Promise.withResolvers<void>();
+  readonly #aborted = new AbortController();
+
+  constructor(work: (signal: AbortSignal) => Promise<void>, why: PhaseReason) {
+    this.#work = work;
+    this.why = why;
+  }
+
+  /** Settles as `work` does. */
+  get ended(): Promise<void> {
+    return this.#end.promise;
+  }
+
+  abort(): void {
+    this.#aborted.abort();
+  }
+
+  /** Never rejects. @param isFree whether the instance has no process */
+  async run(name: string, isFree: boolean): Promise<void> {
+    try {
+      if (!isFree) throw new FathomError('instance.failed', `the process of ${name} cannot be ended yet`);
+      await this.#work(this.#aborted.signal);
+      this.#end.resolve();
+    } catch (error) {
+      this.#end.reject(error instanceof Error ? error : new Error(messageOf(error)));
+    }
+  }
+
+  /** The instance was closed before the work began. */
+  refuse(name: string): void {
+    this.#end.reject(maintenanceConflict(name));
+  }
+}
