@@ -12,6 +12,7 @@ import { type MasterKey, unseal } from '../keys/envelope.ts';
 import { superuserKeys, superuserTokens, type TokenSource } from '../keys/instance-access.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { Adjustment } from '../pocketbase/data/adjustment.ts';
+import { fileState } from '../pocketbase/data/data-state.ts';
 import {
   allowDaemonAddresses,
   applyGuard,
@@ -44,7 +45,7 @@ export interface UserInstanceDeps {
   template: Pick<TemplateStore, 'current'>;
   masterKeys: readonly MasterKey[];
   config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
-  plans: Pick<Plans, 'limitsOf'>;
+  plans: Pick<Plans, 'limitsOf' | 'ownLimits'>;
   guard: GuardSettings;
   binary: Binary;
   clock: Clock;
@@ -83,6 +84,8 @@ export class UserInstance implements InstanceSpec {
   readonly #owner: Owner;
   #log: InstanceLog | null = null;
   #tokens: TokenSource | null = null;
+  /** Whether PocketBase has jobs of its own, as the files with these stamps say. */
+  #ownJobs: { stamp: string; exist: boolean } | null = null;
   #requestLogLimit: ReturnType<typeof requestLogLimit> | null = null;
 
   constructor(row: DatabaseRow, email: string | null, deps: UserInstanceDeps, owner: Owner) {
@@ -196,13 +199,24 @@ export class UserInstance implements InstanceSpec {
     return this.limits().sleep_after * MINUTE_MS || null;
   }
 
+  staysAwake(): boolean {
+    const ofPlan = this.#deps.plans.ownLimits(this.#row.plan ?? '').sleep_after;
+    return (ownLimitsOf(this.#row).sleep_after ?? ofPlan) === 0;
+  }
+
   hasOwnJobs(): boolean {
+    const file = `${dataDirOf(this.directory)}/data.db`;
+    // PocketBase stores new settings in the WAL.
+    const stamp = [file, `${file}-wal`].map((path) => fileState(path)?.stamp).join(' ');
+    if (this.#ownJobs?.stamp === stamp) return this.#ownJobs.exist;
     const keys = settingsKeys(this.#deps.config, this.name);
     try {
-      return withDatabase(`${dataDirOf(this.directory)}/data.db`, { readOnly: true }, (database) => {
+      const exist = withDatabase(file, { readOnly: true }, (database) => {
         const stored = readSettings(database, keys);
         return stored !== null && hasAutomaticBackups(stored.settings);
       });
+      this.#ownJobs = { stamp, exist };
+      return exist;
     } catch {
       // The next start reports a problem of its files.
       return false;

@@ -86,6 +86,7 @@ export function globalInstance(options: {
     // All databases depend on it.
     limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),
     sleepAfterMs: () => null,
+    staysAwake: () => true,
     hasOwnJobs: () => false,
     isDeveloper: () => false,
   };

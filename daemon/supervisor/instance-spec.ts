@@ -42,8 +42,10 @@ export interface InstanceSpec {
   onPort(port: number): void;
   /** The limits in force now. */
   limits(): InstanceLimits;
-  /** The time without use after which it sleeps; null when it stays awake. */
+  /** The time without use after which it sleeps; null without one. */
   sleepAfterMs(): number | null;
+  /** Whether it never sleeps by itself, also while more databases than MAX_AWAKE are awake. */
+  staysAwake(): boolean;
   /** Whether PocketBase has jobs at fixed times, such as backups of its own, which need a process. Reads its files. */
   hasOwnJobs(): boolean;
   /** Whether the edge lets superusers of the database through. */

@@ -19,6 +19,7 @@ function newState() {
     publicUrl: (port: number) => `http://127.0.0.1:${port}`,
     limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),
     sleepAfterMs: () => null,
+    staysAwake: () => false,
     hasOwnJobs: () => false,
     isDeveloper: () => false,
   } as InstanceSpec;

@@ -149,6 +149,7 @@ export class Stage {
       onPort: () => {},
       limits: () => this.limits,
       sleepAfterMs: () => this.limits.sleep_after * 60_000 || null,
+      staysAwake: () => false,
       hasOwnJobs: () => false,
       isDeveloper: () => false,
     };

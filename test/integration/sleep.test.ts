@@ -90,6 +90,8 @@ it('a database with automatic backups of PocketBase stays awake, and is woken af
   const [own, other] = [await signUp(fathom), await signUp(fathom)];
   const row = (await databaseRows(fathom)).find(({ name }) => name === own.name);
   if (!row) throw new Error('the database has no row');
+  // The daemon has seen that it has none.
+  await untilAsleep(fathom, own.name);
   const superuser = await asSuperuser(fathom, row);
   await superuser.settings.update({ backups: { cron: '0 3 * * *', cronMaxKeep: 2 } });
   await untilAsleep(fathom, other.name);
@@ -98,6 +100,21 @@ it('a database with automatic backups of PocketBase stays awake, and is woken af
   await fathom.start({}, SCRIPTED);
   await untilInstance(fathom, own.name, ({ phase }) => phase === 'running', 'to be woken');
   expect(await untilAsleep(fathom, other.name)).toMatchObject({ run: null });
+});
+
+it('above MAX_AWAKE, the database that was used least recently sleeps, also without SLEEP_AFTER', async () => {
+  const fathom = await deployment({ MAX_AWAKE: '1' });
+  const daemon = await fathom.start();
+  const [kept, first] = [await signUp(fathom), await signUp(fathom)];
+  await fathom.client.databases.update(kept.name, { sleep_after: 0 });
+  const { port } = await untilAsleep(fathom, first.name);
+  expect(await instance(fathom, first.name)).toMatchObject({ reason: { code: 'awake_limit' } });
+  expect(await instance(fathom, kept.name)).toMatchObject({ phase: 'running' });
+  await daemon.stop();
+  await fathom.start();
+  await untilInstance(fathom, kept.name, ({ phase }) => phase === 'running', 'to run');
+  expect(await untilAsleep(fathom, first.name)).toMatchObject({ run: null });
+  expect(await statuses(port, 5)).toEqual(new Set([200]));
 });
 
 it('tells why a database cannot sleep', async () => {

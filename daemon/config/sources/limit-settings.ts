@@ -100,8 +100,9 @@ export const USER_LIMIT_SETTINGS = {
   MAX_AWAKE: {
     ...LIMIT,
     about:
-      'Number of databases with a process. Above it, databases that have a time of SLEEP_AFTER sleep earlier, the one that ' +
-      'was not used for the longest time first. Those with open connections stay awake. 0 is no limit.',
+      'Number of databases with a process. Above it, databases sleep before their time of SLEEP_AFTER, also with ' +
+      'SLEEP_AFTER=0, the one that was not used for the longest time first. Those with open connections stay awake, and ' +
+      "those that 'never' sleep by their plan or 'fathomd databases set'. 0 is no limit.",
     default: 0,
     min: 0,
   },

@@ -1,47 +1,38 @@
 import { expect, it } from 'vitest';
-import { type Candidate, chooseSleepers, type HostState } from './sleep-rule.ts';
+import { type Candidate, type HostState, inOrderOfSleep, sleepCause } from './sleep-rule.ts';
 
 const MINUTE = 60_000;
 const GIB = 1024 ** 3;
 const HOST: HostState = { awake: 3, maxAwake: null, availableBytes: 4 * GIB, totalBytes: 8 * GIB };
 
-function database(name: string, idleMs: number, sleepAfterMs = 30 * MINUTE): Candidate {
-  return { name, idleMs, sleepAfterMs };
-}
-
-function sleepers(databases: readonly Candidate[], host: Partial<HostState> = {}): string[] {
-  return chooseSleepers(databases, { ...HOST, ...host }).map(({ name, why }) => `${name}: ${why}`);
+function database(idleMs: number, changes: Partial<Candidate> = {}): Candidate {
+  return { idleMs, sleepAfterMs: 30 * MINUTE, refusedAtMs: null, ...changes };
 }
 
 it('databases sleep when they are idle for their own time', () => {
-  const databases = [
-    database('a', 31 * MINUTE),
-    database('b', 29 * MINUTE),
-    database('c', 7 * MINUTE, 6 * MINUTE),
-  ];
-  expect(sleepers(databases)).toEqual(['a: idle', 'c: idle']);
+  expect(sleepCause(database(31 * MINUTE), HOST)).toBe('idle');
+  expect(sleepCause(database(29 * MINUTE), HOST)).toBeNull();
+  expect(sleepCause(database(7 * MINUTE, { sleepAfterMs: 6 * MINUTE }), HOST)).toBe('idle');
 });
 
-it('above MAX_AWAKE, those that were used least recently sleep, and none that is in use', () => {
-  const databases = [database('a', 20_000), database('b', 90_000), database('c', 1_000)];
-  expect(sleepers(databases, { maxAwake: 3 })).toEqual([]);
-  expect(sleepers(databases, { maxAwake: 2 })).toEqual(['b: awake_limit']);
-  expect(sleepers(databases, { maxAwake: 0 })).toEqual(['b: awake_limit', 'a: awake_limit']);
-});
-
-it('idle databases count for MAX_AWAKE first', () => {
-  const databases = [database('a', 31 * MINUTE), database('b', 20_000)];
-  expect(sleepers(databases, { maxAwake: 2 })).toEqual(['a: idle']);
+it('above MAX_AWAKE, those sleep that are not in use, also without a time of their own', () => {
+  for (const sleepAfterMs of [30 * MINUTE, null]) {
+    const idle = database(20_000, { sleepAfterMs });
+    expect(sleepCause(idle, { ...HOST, maxAwake: 3 })).toBeNull();
+    expect(sleepCause(idle, { ...HOST, maxAwake: 2 })).toBe('awake_limit');
+    expect(sleepCause(database(1_000, { sleepAfterMs }), { ...HOST, maxAwake: 0 })).toBeNull();
+  }
 });
 
 it('while the memory of the host is short, a minute without use is enough', () => {
-  const databases = [database('a', 61_000), database('b', 59_000)];
-  expect(sleepers(databases, { availableBytes: 0.7 * GIB })).toEqual(['a: host_memory']);
+  const short = { ...HOST, availableBytes: 0.7 * GIB };
+  expect(sleepCause(database(61_000), short)).toBe('host_memory');
+  expect(sleepCause(database(59_000), short)).toBeNull();
+  expect(sleepCause(database(61_000, { sleepAfterMs: null }), short)).toBeNull();
 });
 
-it('not all databases end at once', () => {
-  const databases = Array.from({ length: 100 }, (_, index) => database(`d${index}`, 31 * MINUTE + index));
-  const chosen = sleepers(databases);
-  expect(chosen).toHaveLength(20);
-  expect(chosen[0]).toBe('d99: idle');
+it('those that were used least recently come first, and those that could not sleep last', () => {
+  const refused = [database(90_000, { refusedAtMs: 2 }), database(80_000, { refusedAtMs: 1 })] as const;
+  const others = [database(10_000), database(20_000)] as const;
+  expect(inOrderOfSleep([...refused, ...others])).toEqual([others[1], others[0], refused[1], refused[0]]);
 });

@@ -1,10 +1,11 @@
 /** An awake database that may sleep. */
 export interface Candidate {
-  name: string;
   /** Since its last use. */
   idleMs: number;
-  /** SLEEP_AFTER of this database. */
-  sleepAfterMs: number;
+  /** SLEEP_AFTER of this database; null when it only sleeps above MAX_AWAKE. */
+  sleepAfterMs: number | null;
+  /** When it could not sleep, in monotonic time; null when it was not tried since its last sleep. */
+  refusedAtMs: number | null;
 }
 
 export interface HostState {
@@ -18,33 +19,27 @@ export interface HostState {
 
 export type SleepCause = 'idle' | 'awake_limit' | 'host_memory';
 
-export interface Sleeper extends Candidate {
-  why: SleepCause;
-}
-
 /** A database in use is not ended for another one. A page that is open sends requests more often than this. */
 const IN_USE_MS = 10_000;
 /** While the memory of the host is short, databases sleep after this time at the latest. */
 const SHORT_MEMORY_IDLE_MS = 60_000;
 const SHORT_MEMORY_SHARE = 0.1;
-/** Each end of a process takes processor time. */
-const MAX_AT_ONCE = 20;
 
-/** Chooses the databases that sleep now: those that were used least recently first, and not too many at once. */
-export function chooseSleepers(candidates: readonly Candidate[], host: HostState): Sleeper[] {
-  const isShort = host.availableBytes < host.totalBytes * SHORT_MEMORY_SHARE;
-  let surplus = host.maxAwake === null ? 0 : host.awake - host.maxAwake;
-  const sleepers: Sleeper[] = [];
-  for (const candidate of candidates.toSorted((a, b) => b.idleMs - a.idleMs)) {
-    const { idleMs, sleepAfterMs } = candidate;
-    let why: SleepCause | null = null;
-    if (idleMs >= sleepAfterMs) why = 'idle';
-    else if (surplus > 0 && idleMs >= IN_USE_MS) why = 'awake_limit';
-    else if (isShort && idleMs >= SHORT_MEMORY_IDLE_MS) why = 'host_memory';
-    if (why === null) continue;
-    surplus -= 1;
-    sleepers.push({ ...candidate, why });
-    if (sleepers.length === MAX_AT_ONCE) break;
-  }
-  return sleepers;
+/** Why a database sleeps now; null when it stays awake. */
+export function sleepCause(
+  { idleMs, sleepAfterMs }: Candidate,
+  { awake, maxAwake, availableBytes, totalBytes }: HostState,
+): SleepCause | null {
+  if (sleepAfterMs !== null && idleMs >= sleepAfterMs) return 'idle';
+  if (maxAwake !== null && awake > maxAwake && idleMs >= IN_USE_MS) return 'awake_limit';
+  const isShort = availableBytes < totalBytes * SHORT_MEMORY_SHARE;
+  return isShort && sleepAfterMs !== null && idleMs >= SHORT_MEMORY_IDLE_MS ? 'host_memory' : null;
+}
+
+/**
+ * The order in which databases are tried: those that were used least recently first. Those that could not sleep come after all
+ * others, so that they keep no others awake.
+ */
+export function inOrderOfSleep<T extends Candidate>(candidates: readonly T[]): T[] {
+  return candidates.toSorted((a, b) => (a.refusedAtMs ?? -1) - (b.refusedAtMs ?? -1) || b.idleMs - a.idleMs);
 }

@@ -7,28 +7,38 @@ import { fileState } from '../../pocketbase/data/data-state.ts';
 import type { Fleet } from '../fleet.ts';
 import { dataDirOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
-import { type Candidate, chooseSleepers, type SleepCause } from './sleep-rule.ts';
+import { type Candidate, type HostState, inOrderOfSleep, type SleepCause, sleepCause } from './sleep-rule.ts';
 
 /** A look reads one file of each awake database, which takes 0.03 ms. */
 export const LOOK_EVERY_MS = 10_000;
-/** Between looks while more databases are to sleep than may end at once. */
+/** Between looks while more databases are to sleep, or to be checked, than one look does. */
 const NEXT_MS = 1_000;
+/** Looks until a database is tried again that could not sleep. */
+const RETRY_LOOKS = 3;
 const MINUTE_MS = 60_000;
+/** Each end of a process takes processor time. */
+export const MAX_SLEEPS = 20;
+/** Databases that are tried at a look. A process with clients is stopped for a millisecond or two. */
+export const MAX_TRIES = 40;
 /** Of sleeping databases that are checked for jobs at each look: reading a database takes 0.5 ms. */
-const JOB_CHECKS = 10;
+const JOB_CHECKS = 20;
 
 export interface SleepWatchDeps {
-  fleet: Fleet;
+  fleet: Pick<Fleet, 'runners' | 'wake' | 'size'>;
   settings: { maxAwake: number | null };
   /** In bytes. */
   memory: { available: () => number; total: () => number };
   /** Whether the host can hold the sockets of databases that sleep. */
   isSupported: () => Promise<boolean>;
-  /** SLEEP_AFTER of an instance; null for one that never sleeps. */
+  /** SLEEP_AFTER of an instance; null without one. */
   sleepAfterMs: (runner: Runner) => number | null;
   lookEveryMs: number;
   clock: Clock;
   log: Logger;
+}
+
+interface RunnerCandidate extends Candidate {
+  runner: Runner;
 }
 
 /** Lets databases sleep that are not used, and others while too many are awake or the memory of the host is short. */
@@ -36,6 +46,8 @@ export class SleepWatch {
   readonly #deps: SleepWatchDeps;
   /** Sleeping databases whose jobs are known. */
   readonly #checked = new WeakSet<Runner>();
+  /** When databases could not sleep, in monotonic time. */
+  readonly #refused = new WeakMap<Runner, number>();
   #loop: Loop | null = null;
 
   constructor(deps: SleepWatchDeps) {
@@ -52,46 +64,91 @@ export class SleepWatch {
 
   /** Whether an instance starts asleep: it can, it has data, and its first connection wakes it. */
   async startsAsleep(runner: Runner): Promise<boolean> {
-    if (this.#deps.sleepAfterMs(runner) === null || !(await this.#deps.isSupported())) return false;
+    const { fleet, settings, sleepAfterMs, isSupported } = this.#deps;
+    const { maxAwake } = settings;
+    // Without a time of its own, it sleeps only above the limit. The global instance is no database.
+    const isCrowded = maxAwake !== null && fleet.size - 1 > maxAwake;
+    const maySleep = sleepAfterMs(runner) !== null || (isCrowded && !runner.spec.staysAwake());
+    if (!maySleep || !(await isSupported())) return false;
     // A start shows the reason.
     return (fileState(`${dataDirOf(runner.spec.directory)}/data.db`)?.size ?? 0) > 0;
   }
 
   /** Returns the milliseconds until the next look. */
   async #check(): Promise<number> {
-    const { fleet, settings, memory, isSupported, lookEveryMs, log } = this.#deps;
+    const { isSupported, lookEveryMs } = this.#deps;
     if (!(await isSupported())) return lookEveryMs;
-    const candidates: Candidate[] = [];
+    const isBusy = await this.#letSleep();
+    const hasMore = this.#wakeForJobs();
+    return isBusy || hasMore ? Math.min(NEXT_MS, lookEveryMs) : lookEveryMs;
+  }
+
+  /** Returns whether others may be to sleep soon. */
+  async #letSleep(): Promise<boolean> {
+    const { settings, memory, log } = this.#deps;
+    const { awake, candidates } = this.#candidates();
+    const { maxAwake } = settings;
+    const host: HostState = {
+      awake,
+      maxAwake,
+      availableBytes: memory.available(),
+      totalBytes: memory.total(),
+    };
+    let tries = 0;
+    let slept = 0;
+    for (const candidate of inOrderOfSleep(candidates)) {
+      const why = sleepCause(candidate, { ...host, awake: awake - slept });
+      if (why === null) continue;
+      if (slept === MAX_SLEEPS || tries === MAX_TRIES) return true;
+      const { runner, idleMs } = candidate;
+      // It was used, or has ended, in the meantime.
+      if ((runner.idleMs() ?? 0) < idleMs) continue;
+      tries += 1;
+      try {
+        if (await this.#sleep(runner, sleepReason(why, { idleMs, maxAwake }))) slept += 1;
+      } catch (error) {
+        log.warn({ err: error, instance: runner.spec.name }, `cannot let it sleep: ${messageOf(error)}`);
+      }
+    }
+    return slept > 0;
+  }
+
+  /** Databases with a process, and those of them that may be tried now. */
+  #candidates(): { awake: number; candidates: RunnerCandidate[] } {
+    const { fleet, settings, sleepAfterMs: timeOf, lookEveryMs, clock } = this.#deps;
+    const triedBeforeMs = clock.monotonic() - RETRY_LOOKS * lookEveryMs;
+    const candidates: RunnerCandidate[] = [];
     let awake = 0;
     for (const runner of fleet.runners(
       ({ spec, state }) => spec.kind === 'user' && state.observed.pid !== null,
     )) {
       awake += 1;
-      const sleepAfterMs = this.#deps.sleepAfterMs(runner);
-      const idleMs = sleepAfterMs === null ? null : runner.idleMs();
-      if (sleepAfterMs !== null && idleMs !== null)
-        candidates.push({ name: runner.spec.name, idleMs, sleepAfterMs });
+      const sleepAfterMs = timeOf(runner);
+      const maySleep = sleepAfterMs !== null || (settings.maxAwake !== null && !runner.spec.staysAwake());
+      const refusedAtMs = this.#refused.get(runner) ?? null;
+      if (!maySleep || (refusedAtMs ?? triedBeforeMs) > triedBeforeMs) continue;
+      const idleMs = runner.idleMs();
+      if (idleMs !== null) candidates.push({ runner, idleMs, sleepAfterMs, refusedAtMs });
     }
-    const { maxAwake } = settings;
-    const host = { awake, maxAwake, availableBytes: memory.available(), totalBytes: memory.total() };
-    let slept = 0;
-    for (const { name, why, idleMs } of chooseSleepers(candidates, host)) {
-      const runner = fleet.find(name);
-      // It was used, or has ended, in the meantime.
-      if (!runner || (runner.idleMs() ?? 0) < idleMs) continue;
-      if (runner.spec.hasOwnJobs()) continue;
-      try {
-        if ((await runner.sleep(sleepReason(why, { idleMs, maxAwake }))) === null) slept += 1;
-      } catch (error) {
-        log.warn({ err: error, instance: name }, `cannot let it sleep: ${messageOf(error)}`);
-      }
-    }
-    this.#wakeForJobs();
-    return slept > 0 ? Math.min(NEXT_MS, lookEveryMs) : lookEveryMs;
+    return { awake, candidates };
   }
 
-  /** Wakes databases with jobs of their own that sleep since the start of the daemon. */
-  #wakeForJobs(): void {
+  /** Returns whether it sleeps from now on. */
+  async #sleep(runner: Runner, why: PhaseReason): Promise<boolean> {
+    // Also when an error ends this attempt.
+    this.#refused.set(runner, this.#deps.clock.monotonic());
+    if (runner.spec.hasOwnJobs() || (await runner.sleep(why)) !== null) return false;
+    this.#refused.delete(runner);
+    // Its last request may have given it jobs.
+    this.#checked.delete(runner);
+    return true;
+  }
+
+  /**
+   * Wakes databases with jobs of their own that sleep since the start of the daemon, or since the request that gave them these
+   * jobs. Returns whether more are to be checked.
+   */
+  #wakeForJobs(): boolean {
     const { fleet, log } = this.#deps;
     const unchecked = fleet.runners(
       (runner) => runner.state.phase === 'asleep' && !this.#checked.has(runner),
@@ -104,6 +161,7 @@ export class SleepWatch {
         log.warn({ instance: name }, `cannot wake it for its own jobs: ${messageOf(error)}`);
       });
     }
+    return unchecked.length > JOB_CHECKS;
   }
 }
 

@@ -39,6 +39,7 @@ async function launched(
     prepare,
     limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),
     sleepAfterMs: () => null,
+    staysAwake: () => false,
     hasOwnJobs: () => false,
     isDeveloper: () => false,
     savePort,
