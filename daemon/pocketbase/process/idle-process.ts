@@ -18,14 +18,22 @@ const LOOK_EVERY_MS = 1;
  */
 export async function endIdleProcess(pid: number, hasWaiting: () => boolean): Promise<boolean> {
   sendSignal(-pid, 'SIGSTOP');
-  let isStopped = false;
-  for (let look = 0; look < MAX_LOOKS && !isStopped; look += 1) {
-    if (look > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-    isStopped = hasStopped(pid);
+  let isIdle = false;
+  try {
+    isIdle = (await stops(pid)) && openSockets(pid) === SOCKETS_WITHOUT_CLIENTS && !hasWaiting();
+  } finally {
+    // Also when the look fails: a process that stays stopped does not answer.
+    sendSignal(-pid, isIdle ? 'SIGKILL' : 'SIGCONT');
   }
-  const isIdle = isStopped && openSockets(pid) === SOCKETS_WITHOUT_CLIENTS && !hasWaiting();
-  sendSignal(-pid, isIdle ? 'SIGKILL' : 'SIGCONT');
   return isIdle;
+}
+
+async function stops(pid: number): Promise<boolean> {
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    if (look > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    if (hasStopped(pid)) return true;
+  }
+  return false;
 }
 
 /** Whether all threads are stopped, so that none is in a system call. */

@@ -289,9 +289,12 @@ export class ChildProcessDriver implements ProcessDriver {
     this.#ports.explain(port, problem, when);
   }
 
-  sleep(command: InstanceCommand, process: InstanceProcess | null): Promise<HoldResult> {
+  async sleep(command: InstanceCommand, process: InstanceProcess | null): Promise<HoldResult> {
     const { host, port } = command;
-    return this.#ports.sleep(host, port, this.#spawnCommand(command), process?.pid ?? null);
+    const result = await this.#ports.sleep(host, port, this.#spawnCommand(command), process?.pid ?? null);
+    // A keeper that was lost may have stopped it for its look.
+    if (result === 'unsupported') process?.signal('SIGCONT');
+    return result;
   }
 
   onRing(listener: (port: number) => void): void {

@@ -3,7 +3,7 @@ import { CHILD_CODE } from './child-calls.ts';
 
 /** Direct access to the kernel, which Node does not offer. */
 export interface Libc {
-  /** Makes a system call. Resolves with a negative error number on failure. */
+  /** Makes a system call, again after a signal. Returns a negative error number on failure. */
   syscall(number: number, ...args: (number | bigint)[]): number;
   /** As `syscall`, in another thread, for a call that waits. Resolves with -1 on failure. */
   syscallAsync(number: number, ...args: (number | bigint)[]): Promise<number>;
@@ -26,6 +26,7 @@ const PROT_READ_WRITE = 3;
 const PROT_READ_EXECUTE = 5;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const NO_FILE = -1;
+const EINTR = 4;
 
 let loaded: Promise<Libc | LibcProblem> | null = null;
 
@@ -63,8 +64,13 @@ async function load(): Promise<Libc | LibcProblem> {
     ) => number;
     return {
       syscall: (number, ...args) => {
-        const result = Number(syscall(number, ...[...args, 0, 0, 0, 0, 0, 0].slice(0, 6)));
-        return result === -1 ? -koffi.errno() : result;
+        for (;;) {
+          const result = Number(syscall(number, ...[...args, 0, 0, 0, 0, 0, 0].slice(0, 6)));
+          if (result !== -1) return result;
+          const error = koffi.errno();
+          // Signals arrive at any time, such as SIGCHLD at the end of a process.
+          if (error !== EINTR) return -error;
+        }
       },
       syscallAsync: (number, ...args) =>
         new Promise((resolve, reject) => {
