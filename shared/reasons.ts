@@ -207,15 +207,27 @@ export const PHASE_REASONS = {
   },
   binary_missing: {
     text: 'PocketBase binary is missing',
-    cause: 'the PocketBase executable is gone',
+    cause:
+      'the PocketBase executable is gone, or the version that the database is pinned to is not installed',
     retry: 'until_gone',
-    remedy: "run 'npm ci', or restore the executable",
+    remedy:
+      "run the command in the message: 'fathomd pocketbase install VERSION' for a pinned database, else 'npm ci'",
+    page: 'upgrades.md#a-version-per-database',
   },
   binary_changed: {
     text: 'PocketBase binary was changed',
     cause: 'the executable is not the one that the daemon started with',
     retry: 'until_gone',
-    remedy: 'restore it, or restart the daemon to use the new one',
+    remedy:
+      "restore it, or restart the daemon to use the new one; for a pinned database, run 'fathomd pocketbase install VERSION'",
+  },
+  version_refused: {
+    text: 'PocketBase version is refused',
+    cause:
+      'the database is pinned to a version that Fathom does not run, or that is older than the one that ran last on it',
+    retry: 'few',
+    remedy: "pin it to another version with 'fathomd databases pin NAME VERSION'",
+    page: 'upgrades.md#a-version-per-database',
   },
   secret_undecryptable: {
     text: 'wrong master key',

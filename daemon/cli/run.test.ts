@@ -129,6 +129,8 @@ describe('with a daemon', () => {
     },
     url: null,
     limits: { memory_bytes: 536_870_912, disk_bytes: null, sleep_after: 0 },
+    pocketbase_version: '0.39.1',
+    pinned_version: '0.40.6',
   };
   const lines = [
     { at: '2024-01-15T00:00:01Z', text: 'one \u001B]0;title\u0007' },
@@ -186,8 +188,8 @@ describe('with a daemon', () => {
     const { out } = await runHere(['databases', 'list']);
     expect(out).toBe(
       [
-        'NAME               PHASE   PORT  PID  RESTARTS  LIMITS          OWNER           WHY',
-        "2024-01-15-001-jo  failed  9001  –           3  512 MiB memory  jo@example.com  it broke; run 'fathomd databases start 2024-01-15-001-jo'",
+        'NAME               PHASE   PORT  PID  RESTARTS  LIMITS          VERSION                    OWNER           WHY',
+        "2024-01-15-001-jo  failed  9001  –           3  512 MiB memory  0.39.1 (pinned to 0.40.6)  jo@example.com  it broke; run 'fathomd databases start 2024-01-15-001-jo'",
         '',
       ].join('\n'),
     );

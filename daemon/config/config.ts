@@ -5,6 +5,7 @@ import { MIN_MEMORY_MB } from '../../shared/limits.ts';
 import type { SandboxSetting } from '../../shared/sandbox.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import type { SignUpMode } from '../../shared/sign-up.ts';
+import { isVersion } from '../../shared/version.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type MailConfig, mailWarnings, readMail, readSiteUrl } from './mail.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
@@ -70,6 +71,8 @@ export interface Config {
   applications: { appDir: string; applications: readonly string[] | null };
   /** Null uses the embedded PocketBase. */
   binaryPath: string | null;
+  /** Version of the global PocketBase; null for that of the fleet. */
+  globalVersion: string | null;
   sandbox: SandboxSetting;
   /** Databases with series of their own. */
   metricsDatabases: 'awake' | 'all' | 'none';
@@ -167,6 +170,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
       applications: readApplications(read),
     },
     binaryPath: read.path('PB_BINARY_PATH'),
+    globalVersion: readGlobalVersion(read),
     sandbox: read.choice('PB_SANDBOX'),
     metricsDatabases: read.choice('METRICS_DATABASES'),
     cgroup: readCgroup(read),
@@ -271,6 +275,13 @@ function readCgroup(read: ValueReader): string {
       `'${value}' is not an absolute path; use auto, off or the path of a cgroup`,
     );
   return value;
+}
+
+function readGlobalVersion(read: ValueReader): string | null {
+  const version = read.text('PB_GLOBAL_VERSION');
+  if (version !== null && !isVersion(version))
+    read.problem('PB_GLOBAL_VERSION', `'${version}' is not a version; use one like 0.40.1`);
+  return version;
 }
 
 function readMemoryLimit(read: ValueReader): number | null {

@@ -23,6 +23,7 @@ const RESTART = {
   ports: { base: 'PB_BASE_PORT', range: 'PB_PORT_RANGE' },
   applications: { appDir: 'FATHOM_APP_DIR', applications: 'FATHOM_APPS' },
   binaryPath: 'PB_BINARY_PATH',
+  globalVersion: 'PB_GLOBAL_VERSION',
   sandbox: 'PB_SANDBOX',
   metricsDatabases: 'METRICS_DATABASES',
   cgroup: 'FATHOM_CGROUP',

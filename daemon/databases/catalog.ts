@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { PhaseReason } from '../../shared/api/instances.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-plane-routes.ts';
@@ -7,13 +8,19 @@ import type { TokenSource } from '../keys/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { Runner } from '../supervisor/runner.ts';
 import type { DatabaseRepository } from './database-repository.ts';
-import { adjustStopped } from './provisioning/prepare-database.ts';
+import { adjustStopped, recordVersion } from './provisioning/prepare-database.ts';
 import { UserInstance, type UserInstanceDeps } from './user-instance.ts';
 
 export interface CatalogDeps extends UserInstanceDeps {
   fleet: Fleet;
   repository: DatabaseRepository;
 }
+
+/** Shown while an instance changes its version. */
+const OTHER_VERSION: PhaseReason = {
+  code: 'requested',
+  message: 'changing to another version of PocketBase',
+};
 
 /** One user database: its row and its instance. */
 export interface CatalogEntry {
@@ -120,6 +127,29 @@ export class Catalog {
   /** Updates accounts and settings of a stopped database. */
   adjust({ instance }: CatalogEntry): void {
     adjustStopped(instance.preparation());
+  }
+
+  /**
+   * Gives an instance the executable of the version in its row. One that runs another executable is restarted, unless the new
+   * one cannot be used: then it continues, and its next start reports the reason.
+   *
+   * @throws FathomError `instance.failed` with the reason when it does not start again
+   */
+  async applyVersion({ row, runner, instance }: CatalogEntry): Promise<void> {
+    const problem = await instance.binaryProblem();
+    const { phase, observed } = runner.state;
+    if (phase === 'asleep') {
+      // The keeper gets the new command when it falls asleep again.
+      await runner.maintain(() => {
+        if (problem === null) recordVersion(instance.preparation());
+        return Promise.resolve();
+      }, OTHER_VERSION);
+    } else if (observed.desired === 'stopped' || (observed.pid !== null && problem !== null)) {
+      runner.state.update({});
+      if (problem) this.#deps.log.warn({ instance: row.name }, problem.message);
+    } else if (observed.pid !== null && observed.binary?.sha256 === instance.binary.sha256)
+      runner.state.update({});
+    else await this.#deps.fleet.restart(row.name, OTHER_VERSION);
   }
 
   /** Updates the row in the control plane and in memory. Concurrent updates of a row run one after the other. */

@@ -11,7 +11,7 @@ import { expandPublicUrl } from '../config/public-url.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
 import type { Seal } from '../keys/master-keys.ts';
-import type { Binary } from '../pocketbase/binary/binary.ts';
+import type { Binaries } from '../pocketbase/binary/binaries.ts';
 import { guardSettings } from '../pocketbase/data/guard-settings.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -21,7 +21,7 @@ import type { DatabaseRepository } from './database-repository.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import { OwnerSync } from './owner/owner-sync.ts';
 import { Provisioner, type ProvisionerDeps, type ProvisionStep } from './provisioning/provisioner.ts';
-import { TemplateStore } from './provisioning/template.ts';
+import { Templates } from './provisioning/templates.ts';
 import { type ReconcileDeps, Reconciler } from './reconcile.ts';
 
 export interface DatabaseServices {
@@ -32,7 +32,7 @@ export interface DatabaseServices {
   ownerSync: OwnerSync;
   /** Tests the migrations of user databases if they have changed. Invalid ones are not used. Never rejects. */
   tryMigrations(): Promise<void>;
-  template: TemplateStore;
+  templates: Templates;
 }
 
 /** Creates the services of user databases. */
@@ -47,7 +47,7 @@ export function createDatabaseServices(deps: {
   fleet: Fleet;
   ports: PortAllocator;
   driver: ProcessDriver;
-  binary: Binary;
+  binaries: Binaries;
   masterKeys: MasterKeys;
   seal: Seal;
   /** Directory of the package's migrations. */
@@ -68,7 +68,7 @@ export function createDatabaseServices(deps: {
     fleet,
     ports,
     driver,
-    binary,
+    binaries,
     masterKeys,
     bus,
     clock,
@@ -82,12 +82,12 @@ export function createDatabaseServices(deps: {
     general: '@guest',
     exempt: [],
   });
-  const template = new TemplateStore({
+  const templates = new Templates({
     directory: join(config.dataDir, 'templates'),
     packageDir: deps.migrationsDir,
     applications: config.applications,
     guard,
-    binary,
+    binary: binaries.fleet,
     driver,
     log,
   });
@@ -95,13 +95,13 @@ export function createDatabaseServices(deps: {
     fleet,
     ports,
     driver,
-    template,
+    templates,
     repository,
     masterKeys,
     config,
     plans,
     guard,
-    binary,
+    binaries,
     clock,
     log,
     accounts: {
@@ -126,7 +126,7 @@ export function createDatabaseServices(deps: {
     fleet,
     ports,
     repository,
-    template,
+    template: templates.fleet,
     masterKeys,
     seal: deps.seal,
     pbEncryptionKey: config.pbEncryptionKey,
@@ -147,7 +147,7 @@ export function createDatabaseServices(deps: {
   return {
     catalog,
     provisioner,
-    lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log }),
+    lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, binaries, templates, log }),
     reconciler: new Reconciler({
       catalog,
       fleet,
@@ -158,14 +158,15 @@ export function createDatabaseServices(deps: {
       provisioner,
       settings: deps.settings,
       sleep: deps.sleep,
+      binaries,
       hasPreviousKey: config.previousPbEncryptionKey !== null,
       log,
     }),
     ownerSync,
-    template,
+    templates,
     async tryMigrations() {
-      await template.refresh();
-      await template.prune().catch((error: unknown) => {
+      await templates.refresh();
+      await templates.prune().catch((error: unknown) => {
         log.warn(`cannot remove templates of earlier migrations: ${messageOf(error)}`);
       });
     },

@@ -9,12 +9,15 @@ import { exists, makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
+import { type Binaries, FLEET_VERSION } from '../pocketbase/binary/binaries.ts';
+import { isOlder, lastVersionOf, OlderVersion } from '../pocketbase/data/last-version.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { STAGING_PREFIX } from './provisioning/clone.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
-import type { TemplateStore } from './provisioning/template.ts';
+import type { Templates } from './provisioning/templates.ts';
 import { removeDatabaseDirectory } from './remove-directory.ts';
 
 export interface LifecycleDeps {
@@ -22,7 +25,8 @@ export interface LifecycleDeps {
   fleet: Fleet;
   repository: DatabaseRepository;
   provisioner: Provisioner;
-  template: Pick<TemplateStore, 'refresh'>;
+  binaries: Pick<Binaries, 'fleet' | 'problemOf'>;
+  templates: Pick<Templates, 'refresh'>;
   log: Logger;
 }
 
@@ -42,7 +46,7 @@ export class DatabaseLifecycle {
     const entry = await this.#ensureProvisioned(name);
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
     // Uses migration files that were corrected in the meantime.
-    await this.#deps.template.refresh();
+    await this.#deps.templates.refresh();
     if (entry.runner.state.phase === 'running' && lacksMigrations(entry.runner.state.reason))
       return this.#deps.fleet.restart(name);
     if (entry.runner.state.phase === 'asleep') return this.#deps.fleet.wake(name, 'command');
@@ -74,7 +78,7 @@ export class DatabaseLifecycle {
   async restart(name: string): Promise<Instance> {
     const entry = await this.#ensureProvisioned(name);
     if (entry.row.desired !== 'running') await this.#deps.catalog.update(entry, { desired: 'running' });
-    await this.#deps.template.refresh();
+    await this.#deps.templates.refresh();
     return this.#deps.fleet.restart(name);
   }
 
@@ -90,6 +94,42 @@ export class DatabaseLifecycle {
     await this.#deps.catalog.update(entry, stored);
     entry.runner.state.update({});
     return entry.runner.state.view();
+  }
+
+  /**
+   * Pins a database to a version of PocketBase, or to that of the fleet. An instance that runs another version is restarted.
+   *
+   * @param version empty for that of the fleet
+   * @throws FathomError `conflict` for a version that cannot run on the database, `instance.failed` with the reason when the
+   * instance does not start again
+   */
+  async pin(name: string, version: string): Promise<Instance> {
+    const entry = this.#getAvailable(name);
+    const { binaries, catalog, log } = this.#deps;
+    if (entry.row.state !== 'ready')
+      throw new FathomError('conflict', `${name} is being created; pin it when it has run once`);
+    const problem = await binaries.problemOf(version);
+    if (problem !== null) throw new FathomError('conflict', problem.message);
+    const last = this.#lastVersion(entry);
+    const next = version === FLEET_VERSION ? binaries.fleet.version : version;
+    if (last !== null && isOlder(next, last)) throw new OlderVersion(next, last);
+    if (entry.row.pocketbase_version !== version) {
+      await catalog.update(entry, { pocketbase_version: version });
+      log.info(
+        { instance: name, version: next },
+        version === FLEET_VERSION ? 'unpinned a database' : 'pinned a database',
+      );
+    }
+    await catalog.applyVersion(entry);
+    return entry.runner.state.view();
+  }
+
+  /** The later one of the version that is recorded and the version that runs. A restore can bring an earlier record. */
+  #lastVersion({ runner: { state, spec } }: CatalogEntry): string | null {
+    const recorded = lastVersionOf(dataDirOf(spec.directory));
+    const running = state.observed.pid === null ? null : (state.observed.binary?.version ?? null);
+    if (recorded === null || running === null) return recorded ?? running;
+    return isOlder(recorded, running) ? running : recorded;
   }
 
   /**

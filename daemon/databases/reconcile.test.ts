@@ -42,6 +42,7 @@ class Rows {
         disk_mb: 0,
         sleep_after: 0,
         developer: false,
+        pocketbase_version: '',
         superuser_secret: '',
         created: '2026-01-15 10:00:00.000Z',
         email: null,
@@ -122,6 +123,13 @@ beforeEach(async () => {
     stopGraceMs: 1_000,
     files: NO_FILES,
   });
+  const binary = { path: '', version: '0', sha256: 'abc', embedded: true, stamp: '' };
+  const binaries = {
+    fleet: binary,
+    of: () => binary,
+    versionOf: () => null,
+    problemOf: () => Promise.resolve(null),
+  };
   catalog = new Catalog({
     fleet,
     ports,
@@ -133,8 +141,8 @@ beforeEach(async () => {
     },
     plans: { limitsOf: () => ({ memory_mb: null, disk_mb: null, sleep_after: 0 }) },
     guard: {},
-    binary: { path: '', version: '0', sha256: '', embedded: true, stamp: '' },
-    template: { current: null },
+    binaries,
+    templates: { prepare: () => Promise.resolve(), of: () => ({ current: null }) },
     clock: time,
     log,
     accounts: { beforeStart: () => null, changed: () => {} },
@@ -147,8 +155,8 @@ beforeEach(async () => {
   const provisioner = { settled: () => Promise.resolve() } as unknown as Provisioner;
   const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
   const plans = { load: () => Promise.resolve() } as unknown as Plans;
-  const template = { refresh: () => Promise.resolve() };
-  lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, template, log });
+  const templates = { refresh: () => Promise.resolve() };
+  lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, binaries, templates, log });
   const settings: Pick<LiveSettings, 'signUps'> = { signUps: { mode: 'open', maxDatabases: null } };
   reconciler = new Reconciler({
     catalog,
@@ -160,6 +168,7 @@ beforeEach(async () => {
     provisioner,
     settings,
     sleep: { startsAsleep: () => Promise.resolve(false) },
+    binaries,
     hasPreviousKey: false,
     log,
   });

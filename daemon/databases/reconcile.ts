@@ -4,6 +4,7 @@ import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
+import type { Binaries } from '../pocketbase/binary/binaries.ts';
 import { toIsoTime, toPocketBaseDate } from '../pocketbase/data/sqlite.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -25,6 +26,7 @@ export interface ReconcileDeps {
   users: UserRepository;
   plans: Plans;
   provisioner: Provisioner;
+  binaries: Pick<Binaries, 'problemOf'>;
   settings: Pick<LiveSettings, 'signUps'>;
   sleep: Pick<SleepWatch, 'startsAsleep'>;
   /** Whether the key of the settings is being changed. */
@@ -72,7 +74,17 @@ export class Reconciler {
     ports.noteFreed(await repository.listFreedPorts());
     const { rows, at } = await repository.list();
     for (const row of rows) this.#register(row);
+    await this.#verifyPinned(rows);
     this.#since = readFrom(at);
+  }
+
+  /** Verifies the executables of pinned databases, so that their processes can be taken over. */
+  async #verifyPinned(rows: readonly DatabaseRow[]): Promise<void> {
+    const { binaries, log } = this.#deps;
+    for (const [version, pinned] of Map.groupBy(rows, ({ pocketbase_version }) => pocketbase_version)) {
+      const problem = await binaries.problemOf(version);
+      if (problem) log.error({ databases: pinned.map(({ name }) => name) }, problem.message);
+    }
   }
 
   /**
@@ -200,6 +212,12 @@ export class Reconciler {
       entry.row.desired = row.desired;
       if (row.desired === 'running') entry.runner.start({ force: false });
       else entry.runner.stop();
+    }
+    if (entry.row.pocketbase_version !== row.pocketbase_version) {
+      entry.row.pocketbase_version = row.pocketbase_version;
+      await this.#deps.catalog.applyVersion(entry).catch((error: unknown) => {
+        this.#deps.log.warn({ instance: row.name }, messageOf(error));
+      });
     }
     const { memory_mb, disk_mb, sleep_after, developer, plan = '' } = row;
     const read = { memory_mb, disk_mb, sleep_after, developer, plan };

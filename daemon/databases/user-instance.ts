@@ -10,6 +10,7 @@ import type { Config, LogLimits } from '../config/config.ts';
 import { settingsKeys } from '../keys/derived-keys.ts';
 import { type MasterKey, unseal } from '../keys/envelope.ts';
 import { superuserKeys, superuserTokens, type TokenSource } from '../keys/instance-access.ts';
+import { type Binaries, isVerified } from '../pocketbase/binary/binaries.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { Adjustment } from '../pocketbase/data/adjustment.ts';
 import { fileState } from '../pocketbase/data/data-state.ts';
@@ -31,7 +32,7 @@ import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
 import type { Ownership } from './owner/ownership.ts';
 import { isOpenToOthers, type Preparation, prepareDatabase } from './provisioning/prepare-database.ts';
-import type { TemplateStore } from './provisioning/template.ts';
+import type { Templates } from './provisioning/templates.ts';
 
 const MIB = 1024 * 1024;
 const MINUTE_MS = 60_000;
@@ -42,12 +43,12 @@ const GUARD_VARIABLE = 'FATHOM_GUARD';
 export interface UserInstanceDeps {
   ports: PortAllocator;
   driver: ProcessDriver;
-  template: Pick<TemplateStore, 'current'>;
+  templates: Pick<Templates, 'of' | 'prepare'>;
   masterKeys: readonly MasterKey[];
   config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
   plans: Pick<Plans, 'limitsOf' | 'ownLimits'>;
   guard: GuardSettings;
-  binary: Binary;
+  binaries: Pick<Binaries, 'of' | 'problemOf' | 'versionOf'>;
   clock: Clock;
   log: Logger;
   /** Copies the owner's account into a database. */
@@ -122,7 +123,19 @@ export class UserInstance implements InstanceSpec {
   }
 
   get binary(): Binary {
-    return this.#deps.binary;
+    return this.#deps.binaries.of(this.#row.pocketbase_version);
+  }
+
+  get pinnedVersion(): string | null {
+    return this.#row.pocketbase_version || null;
+  }
+
+  binaryProblem(): Promise<PhaseReason | null> {
+    return this.#deps.binaries.problemOf(this.#row.pocketbase_version);
+  }
+
+  versionOf(sha256: string): string | null {
+    return this.#deps.binaries.versionOf(sha256);
   }
 
   get host(): string {
@@ -152,8 +165,9 @@ export class UserInstance implements InstanceSpec {
     return { ...THUMBNAIL_LIMITS, [ENCRYPTION_VARIABLE]: key, [GUARD_VARIABLE]: guardId(guard) };
   }
 
-  prepare(signal: AbortSignal): Promise<PhaseReason | null> {
+  async prepare(signal: AbortSignal): Promise<PhaseReason | null> {
     this.#logLimit.beforeStart();
+    await this.#deps.templates.prepare(this.binary);
     return prepareDatabase(this.preparation(), signal);
   }
 
@@ -251,8 +265,8 @@ export class UserInstance implements InstanceSpec {
 
   /** Describes what `prepareDatabase` must do for this database now. */
   preparation(): Preparation {
-    const { settings, binary, clock, guard, config, log, accounts, driver, template } = this.#deps;
-    const { name, directory } = this;
+    const { settings, clock, guard, config, log, accounts, driver, templates } = this.#deps;
+    const { name, directory, binary } = this;
     const keys = settingsKeys(config, name);
     const change = (stored: Settings) => {
       const guarded = applyGuard(stored, guard);
@@ -263,9 +277,11 @@ export class UserInstance implements InstanceSpec {
       dataDir: dataDirOf(directory),
       lockFile: lockFileOf(directory),
       binary: binary.path,
+      version: binary.version,
+      isPinned: this.pinnedVersion !== null,
       environment: { [ENCRYPTION_VARIABLE]: keys[0] },
       instanceLog: this.log,
-      template: template.current,
+      template: isVerified(binary) ? templates.of(binary).current : null,
       ownership: this.#ownership(),
       account: accounts.beforeStart(name),
       settings: settingsOfInstance({ name, keys, log, change }),

@@ -112,7 +112,8 @@ export async function createServices({
   waitingFor: () => string | null;
   resources: AsyncDisposableStack;
 }): Promise<DaemonServices> {
-  const { binary, log, instanceLogsDir } = host;
+  const { binaries, log, instanceLogsDir } = host;
+  const binary = binaries.fleet;
   const startedAt = clock.now();
   const random = Math.random;
   const settings: LiveSettings = {
@@ -241,7 +242,7 @@ export async function createServices({
     fleet,
     ports,
     driver,
-    binary,
+    binaries,
     masterKeys,
     seal,
     migrationsDir: options.userMigrationsDir ?? join(packageRoot(), 'pb_migrations', 'user'),

@@ -1,5 +1,7 @@
 import { dirname, join } from 'node:path';
+import { FathomError } from '../../shared/errors.ts';
 import { exemptFromProxy } from '../../shared/proxy-exemptions.ts';
+import { isVersion } from '../../shared/version.ts';
 import { type DataDirLock, lockDataDir } from '../base/files/data-dir-lock.ts';
 import { makePrivateDir } from '../base/files/dir.ts';
 import { createLog, type Logger, logOutput } from '../base/log/log.ts';
@@ -8,6 +10,7 @@ import { RecentLog } from '../base/log/recent-log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
 import { requireUnnamedPorts } from '../databases/named-ports.ts';
+import { Binaries, unsupportedVersion } from '../pocketbase/binary/binaries.ts';
 import { type Binary, verifyBinary } from '../pocketbase/binary/binary.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
@@ -16,7 +19,9 @@ import { prepareLogs } from '../supervisor/log-maintenance.ts';
 /** Resources of the host: directories, the lock on the data directory, PocketBase's executable and the daemon's log. */
 export interface Host {
   lock: DataDirLock;
-  binary: Binary;
+  binaries: Binaries;
+  /** Of the global PocketBase. */
+  globalBinary: Binary;
   log: Logger;
   recentLog: RecentLog;
   /** Returns the lines of the daemon's log that could not be written. */
@@ -53,7 +58,11 @@ export async function prepareHost(
     SERVER_PORT: config.server.port,
     PB_GLOBAL_PORT: config.globalPort,
   });
-  const binary = await verifyBinary(config.binaryPath);
+  const fleet = await verifyBinary(config.binaryPath);
+  const unsupported = isVersion(fleet.version) ? unsupportedVersion(fleet.version) : null;
+  if (unsupported !== null) throw new FathomError('binary.unusable', `PB_BINARY_PATH: ${unsupported}`);
+  const binaries = new Binaries({ fleet, dataDir: config.dataDir });
+  const globalBinary = config.globalVersion === null ? fleet : await binaries.require(config.globalVersion);
   const ownLog = config.log.dir
     ? new InstanceLog(join(config.log.dir, 'fathomd.log'), clock, config.log)
     : null;
@@ -62,5 +71,15 @@ export async function prepareHost(
   const log = createLog({ level: config.log.level, output, recent: recentLog });
   const instanceLogsDir = join(logsDir, 'instances');
   await prepareLogs(instanceLogsDir, ownLog, log);
-  return { lock, binary, log, recentLog, logLosses: () => output.losses(), ownLog, logsDir, instanceLogsDir };
+  return {
+    lock,
+    binaries,
+    globalBinary,
+    log,
+    recentLog,
+    logLosses: () => output.losses(),
+    ownLog,
+    logsDir,
+    instanceLogsDir,
+  };
 }

@@ -29,7 +29,7 @@ export async function startControlPlane(
   const { fleet, controlPlane, clock, log } = services;
   const spec = globalInstance({
     config,
-    binary: host.binary,
+    binary: host.globalBinary,
     clock,
     root: packageRoot(),
     logsDir: host.logsDir,

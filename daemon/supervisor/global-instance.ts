@@ -6,9 +6,10 @@ import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
 import { oauthSecrets } from '../config/oauth.ts';
 import { settingsKeys } from '../keys/derived-keys.ts';
-import type { Binary } from '../pocketbase/binary/binary.ts';
+import { type Binary, changedBinary } from '../pocketbase/binary/binary.ts';
 import { adjustDatabase } from '../pocketbase/data/adjustment.ts';
 import { allowDaemonAddresses, daemonAddresses } from '../pocketbase/data/guard-settings.ts';
+import { isOlder, lastVersionOf, OlderVersion, recordLastVersion } from '../pocketbase/data/last-version.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
 import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';
@@ -38,6 +39,7 @@ export function globalInstance(options: {
   const keys = settingsKeys(config, GLOBAL_NAME);
   const addresses = daemonAddresses(config.bindAddress);
   const logLimit = requestLogLimit(requestLogFileOf(directory), { instance: GLOBAL_NAME, log });
+  const version = recordLastVersion(options.binary.version);
   const adjustment = settingsOfInstance({
     name: GLOBAL_NAME,
     keys,
@@ -53,6 +55,9 @@ export function globalInstance(options: {
     directory,
     log: new InstanceLog(join(options.logsDir, 'instances', 'global.log'), options.clock, config.log),
     binary: options.binary,
+    pinnedVersion: config.globalVersion,
+    binaryProblem: () => changedBinary(options.binary),
+    versionOf: (sha256) => (sha256 === options.binary.sha256 ? options.binary.version : null),
     host: config.bindAddress,
     port: { fixed: config.globalPort },
     migrationsDir: join(root, 'pb_migrations', 'global'),
@@ -68,11 +73,14 @@ export function globalInstance(options: {
       FATHOM_DAEMON_ADDRESSES: addresses.join(','),
       FATHOM_OAUTH_SECRETS: JSON.stringify(oauthSecrets(config.oauth)),
     },
-    prepare: () => {
+    prepare: async () => {
       logLimit.beforeStart();
       // Other settings are set through the API when it runs: before the first start there is no file.
-      adjustDatabase(join(dataDirOf(directory), 'data.db'), [adjustment], { isTrusted: true });
-      return Promise.resolve(null);
+      const last = lastVersionOf(dataDirOf(directory), { isTrusted: true });
+      if (config.globalVersion !== null && last !== null && isOlder(config.globalVersion, last))
+        throw new OlderVersion(config.globalVersion, last);
+      adjustDatabase(join(dataDirOf(directory), 'data.db'), [version, adjustment], { isTrusted: true });
+      return null;
     },
     onReplaced: () => {},
     publicUrl: (port) => `http://${hostAndPort(config.bindAddress, port)}`,

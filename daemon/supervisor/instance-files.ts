@@ -2,7 +2,6 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import type { Clock } from '../base/time/clock.ts';
-import { changedBinary } from '../pocketbase/binary/binary.ts';
 import { closeDatabases } from '../pocketbase/data/close-databases.ts';
 import {
   accessDenied,
@@ -71,10 +70,7 @@ export function hostFiles(
   };
   return {
     startProblem: async (spec) => {
-      const [binary, data] = await Promise.all([
-        changedBinary(spec.binary),
-        dataProblem(spec, { devices, moved }),
-      ]);
+      const [binary, data] = await Promise.all([spec.binaryProblem(), dataProblem(spec, { devices, moved })]);
       return binary ?? data;
     },
     database: (spec) => fileState(join(dataDirOf(spec.directory), 'data.db')),

@@ -13,7 +13,10 @@ export interface InstanceSpec {
   /** The directory of the instance, which contains PocketBase's `pb_data`. */
   directory: string;
   log: InstanceLog;
+  /** The executable of the next start. Not verified when `binaryProblem` has not been called, or has found a problem. */
   binary: Binary;
+  /** The version that an administrator has pinned it to; null for that of the fleet. */
+  pinnedVersion: string | null;
   host: string;
   /** An instance waits for a fixed port. A preferred port is the start of a search. */
   port: { fixed: number } | { preferred: number };
@@ -22,6 +25,10 @@ export interface InstanceSpec {
   hooksDir: string | null;
   hooksPool: number;
   environment: Record<string, string>;
+  /** Why no process can start from its executable; null when one can. */
+  binaryProblem(): Promise<PhaseReason | null>;
+  /** The version of a known executable with this SHA-256; null when it is not known. */
+  versionOf(sha256: string): string | null;
   /**
    * Updates its files before a start, until the signal aborts. Resolves with the reason why some migrations are not
    * applied, else with null.

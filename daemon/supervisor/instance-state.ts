@@ -19,6 +19,8 @@ export interface Observed {
   pid: number | null;
   /** Of the process with this pid. */
   sandbox: Sandbox | null;
+  /** The PocketBase of the process with this pid, from its first probe on; null when it is not known. */
+  binary: { version: string | null; sha256: string } | null;
   startedAt: Date | null;
   restarts: number;
   run: number | null;
@@ -60,6 +62,7 @@ export class InstanceState {
       port: lastPort,
       pid: null,
       sandbox: null,
+      binary: null,
       startedAt: null,
       restarts: 0,
       run: null,
@@ -165,7 +168,7 @@ export class InstanceState {
   beginRun({ pid, sandbox }: { pid: number; sandbox: Sandbox }, port: number): LogRun {
     const startedAt = this.#clock.now();
     const run = (this.#observed.run ?? 0) + 1;
-    this.update({ pid, sandbox, port, startedAt, run });
+    this.update({ pid, sandbox, binary: null, port, startedAt, run });
     return { pid, run, started_at: startedAt.toISOString(), last_exit: this.#observed.lastExit };
   }
 
@@ -244,7 +247,8 @@ export class InstanceState {
       last_exit: observed.lastExit,
       created_at: spec.createdAt,
       db_path: dataDirOf(spec.directory),
-      pocketbase_version: spec.binary.version,
+      pocketbase_version: (observed.pid === null ? null : observed.binary?.version) ?? spec.binary.version,
+      pinned_version: spec.pinnedVersion,
       probe: this.probe,
       usage: this.#usage,
       limits: spec.limits(),

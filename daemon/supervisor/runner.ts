@@ -15,7 +15,7 @@ import { MAINTAINED, Maintenance, maintenanceConflict } from './maintenance.ts';
 import { decideAfterFailure } from './restart-policy.ts';
 import { sleepProblem } from './sleep/sleep-problem.ts';
 import { UseMeter } from './sleep/use-meter.ts';
-import { commandOf, type LaunchDeps, type LaunchOutcome, launch } from './start/launch.ts';
+import { type LaunchDeps, type LaunchOutcome, launch, sleepOnPort } from './start/launch.ts';
 import { PreparedFile } from './start/prepared-file.ts';
 import { findHolder, takeOver } from './start/takeover.ts';
 import { endProcess, HUNG_GRACE_MS } from './start/terminate.ts';
@@ -311,7 +311,7 @@ export class Runner {
   }
 
   #holdPort(port: number, process: InstanceProcess | null): Promise<HoldResult> {
-    return this.#deps.driver.sleep(commandOf(this.spec, port, { migrate: false }), process);
+    return sleepOnPort(this.spec, { port, process }, this.#deps.driver);
   }
 
   async #startAndWatch(signal: AbortSignal): Promise<void> {

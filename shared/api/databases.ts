@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isDatabaseName } from '../database-name.ts';
 import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
 import { MAX_LIMIT, MIN_MEMORY_MB, MIN_SLEEP_AFTER } from '../limits.ts';
+import { isVersion } from '../version.ts';
 import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME, sleepAfter } from './contract/fields.ts';
 import { pageOf, pageQuerySchema } from './contract/page.ts';
@@ -164,6 +165,33 @@ export const updateDatabase = endpoint({
   body: databaseChangeSchema,
   responses: { 200: { description: 'The instance after the change.', schema: instanceSchema } },
   errors: ['not_found', 'conflict'],
+});
+
+const databasePinSchema = z
+  .strictObject({
+    version: z
+      .string()
+      .refine(isVersion, 'is not a version like 0.40.1')
+      .nullable()
+      .meta({ description: 'An installed version of PocketBase; null for that of the fleet.' }),
+  })
+  .meta({ id: 'DatabasePin', examples: [{ version: '0.40.1' }] });
+
+export const pinDatabase = endpoint({
+  operationId: 'pinDatabase',
+  method: 'POST',
+  path: '/api/v1/databases/{name}/pin',
+  tag,
+  summary: 'Pin a database to a version of PocketBase',
+  description:
+    'Restarts an instance that runs another version. A database that sleeps or is stopped stays so. A version that is not installed, or older than the one that ran last on the database, answers `conflict`.',
+  permission: 'databases.configure',
+  audit: 'database.pin',
+  params: z.object({ name: databaseName }),
+  body: databasePinSchema,
+  responses: reached,
+  errors: ['not_found', 'conflict', 'instance.failed'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
 export const deleteDatabase = endpoint({
@@ -346,6 +374,7 @@ export const databases = {
   sleep: sleepDatabase,
   wake: wakeDatabase,
   update: updateDatabase,
+  pin: pinDatabase,
   delete: deleteDatabase,
   logs: getDatabaseLogs,
   metrics: getDatabaseMetrics,

@@ -135,7 +135,13 @@ export const instanceSchema = z
     last_exit: lastExitSchema.nullable(),
     created_at: time,
     db_path: z.string(),
-    pocketbase_version: z.string(),
+    pocketbase_version: z
+      .string()
+      .describe('The version of its process; without one, the version of its next start.'),
+    pinned_version: z
+      .string()
+      .nullable()
+      .describe('The version that an administrator chose for it; null for that of the fleet.'),
     probe: probeSchema.nullable(),
     usage: usageSchema.nullable(),
     limits: limitsSchema,
@@ -169,6 +175,7 @@ export const instanceSchema = z
         created_at: EXAMPLE_TIME,
         db_path: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data`,
         pocketbase_version: '0.39.1',
+        pinned_version: null,
         probe: EXAMPLE_PROBE,
         usage: EXAMPLE_USAGE,
         limits: EXAMPLE_LIMITS,

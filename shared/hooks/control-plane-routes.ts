@@ -20,6 +20,8 @@ export interface DatabaseRow {
   sleep_after: number;
   /** Whether the edge lets superusers of the database through. */
   developer: boolean;
+  /** The version of PocketBase that the database is pinned to; empty for that of the fleet. */
+  pocketbase_version: string;
   /** Name of the plan of the owner; empty for the default one. Absent in records of `user_databases`. */
   plan?: string;
   /** Fathom's superuser secret of the instance, in an envelope. */
@@ -28,7 +30,10 @@ export interface DatabaseRow {
 }
 
 export type DatabaseRowChange = Partial<
-  Pick<DatabaseRow, 'state' | 'desired' | 'memory_mb' | 'disk_mb' | 'sleep_after' | 'developer'>
+  Pick<
+    DatabaseRow,
+    'state' | 'desired' | 'memory_mb' | 'disk_mb' | 'sleep_after' | 'developer' | 'pocketbase_version'
+  >
 >;
 
 /** All rows of `user_databases`, or those that changed since a time. */

@@ -38,6 +38,7 @@ export function instance(name: string, changes: Partial<Instance> = {}): Instanc
     created_at: ago(86_400),
     db_path: `/var/lib/fathom/user_dbs/${name}/pb_data`,
     pocketbase_version: '0.39.1',
+    pinned_version: null,
     probe: { at: ago(5), ok: true, latency_ms: 1.4, error: null },
     usage: usage(7.2 * MIB, 0.3),
     limits: { memory_bytes: null, disk_bytes: null, sleep_after: 0 },

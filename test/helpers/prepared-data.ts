@@ -44,6 +44,7 @@ export async function setup(): Promise<() => Promise<void>> {
       trustedProxy: { headers: [], useLeftmostIP: false },
     },
     binary,
+    goodFile: 'good',
     driver,
     log,
   }).get();

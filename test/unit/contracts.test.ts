@@ -31,6 +31,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   sleepDatabase: 'databases sleep',
   wakeDatabase: 'databases wake',
   restartDatabase: 'databases restart',
+  pinDatabase: 'databases pin',
   deleteDatabase: 'databases delete',
   getDatabaseLogs: 'databases logs',
   listCollections: 'databases collections',

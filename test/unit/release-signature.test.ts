@@ -4,12 +4,9 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { parsePublicKey, parseSignature } from '../../daemon/host/install/release/minisign.ts';
-import {
-  compareVersions,
-  readReleaseKeys,
-  verifySignature,
-} from '../../daemon/host/install/release/signature.ts';
+import { readReleaseKeys, verifySignature } from '../../daemon/host/install/release/signature.ts';
 import { formatPublicKey, signRelease } from '../../scripts/sign-release.ts';
+import { compareVersions } from '../../shared/version.ts';
 import { scratch } from '../helpers/scratch.ts';
 
 async function makeRelease(version = '0.2.0') {

@@ -3,6 +3,7 @@ import { byteSize } from '../../../shared/byte-size.ts';
 import { deletionConsequences } from '../../../shared/deletion.ts';
 import { type InstancePhase, isInTrouble } from '../../../shared/instance.ts';
 import { lacksMigrations } from '../../../shared/reasons.ts';
+import { isVersion } from '../../../shared/version.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, type Colour, printJson, printLine } from '../context.ts';
 import { readConfirmation } from '../input/prompt.ts';
@@ -33,9 +34,16 @@ const COLUMNS: readonly Column<Instance>[] = [
   { title: 'PID', cell: (one) => one.pid, hide: 4 },
   { title: 'RESTARTS', cell: (one) => one.restarts, hide: 3 },
   { title: 'LIMITS', cell: (one) => describeLimits(one.limits), hide: 5 },
+  { title: 'VERSION', cell: versionText, hide: 6 },
   { title: 'OWNER', cell: (one) => one.email, cutTo: 12, hide: 1 },
   { title: 'WHY', cell: (one) => one.reason?.message ?? '', cutTo: 20 },
 ];
+
+/** With the version that it is pinned to, when it runs another one. */
+function versionText({ pocketbase_version: version, pinned_version: pinned }: Instance): string {
+  if (pinned === null) return version;
+  return pinned === version ? `${version} (pinned)` : `${version} (pinned to ${pinned})`;
+}
 
 /** Such as `512 MiB memory`; null without a limit. */
 function describeLimits({ memory_bytes, disk_bytes, sleep_after }: InstanceLimits): string | null {
@@ -99,6 +107,36 @@ function printState(instance: Instance, context: CliContext): void {
   const { phase, reason } = instance;
   const but = phase === 'running' && reason && lacksMigrations(reason) ? `, but ${reason.message}` : '';
   printLine(context.stdout, printable(`${instance.name} is ${instance.phase}${where}${but}`));
+}
+
+/** Pins a database to a version, or with `fleet` to none. */
+export async function pinDatabase(
+  { name, release, fleet, json, ...args }: PinArguments,
+  context: CliContext,
+): Promise<number> {
+  if ((release === undefined) !== fleet)
+    throw new UsageError('name either a version, like 0.40.1, or --fleet');
+  const version = release?.replace(/^v/, '') ?? null;
+  if (version !== null && !isVersion(version))
+    throw new UsageError(
+      `'${release}' is not a version; name one like 0.40.1, see 'fathomd pocketbase list'`,
+    );
+  const instance = await connect(args, context).databases.pin(name, { version });
+  if (json) printJson(context, instance);
+  else printLine(context.stdout, printable(`${name} ${pinText(instance)}`));
+  return 0;
+}
+
+interface PinArguments extends ConnectArguments {
+  name: string;
+  release: string | undefined;
+  fleet: boolean;
+  json: boolean;
+}
+
+function pinText({ phase, pinned_version: pinned, pocketbase_version: version }: Instance): string {
+  const whose = pinned === null ? ', the version of the fleet' : '';
+  return `is ${phase}, with PocketBase ${version}${whose}`;
 }
 
 /** Deletes a database after the caller has typed its name. */

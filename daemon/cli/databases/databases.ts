@@ -155,6 +155,22 @@ export const databaseCommands = [
   actionCommand('sleep', 'End the processes of databases until the next request'),
   actionCommand('wake', 'Start databases that sleep and wait until they run'),
   command({
+    words: ['databases', 'pin'],
+    summary: 'Run a database with its own version of PocketBase, or with that of the fleet again',
+    positionals: {
+      ...NAME,
+      release: { type: 'string', describe: "Installed version, see 'fathomd pocketbase list'" },
+    },
+    options: {
+      fleet: { type: 'boolean', default: false, describe: 'Use the version of the fleet' },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { pinDatabase } = await import('./databases-actions.ts');
+      return pinDatabase(args, context);
+    },
+  }),
+  command({
     words: ['databases', 'delete'],
     summary: 'Delete a database with all its data; asks for the name, or reads it from stdin',
     positionals: NAME,

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { createClient } from '../../../shared/client/fathom-client.ts';
+import { isVersion } from '../../../shared/version.ts';
 import { packageRoot } from '../../base/package.ts';
 import { becomeOwner } from '../../base/process-account.ts';
 import { readSources, type Sources } from '../../config/sources/sources.ts';
@@ -72,7 +73,7 @@ export async function installPocketBase(
   context: CliContext,
 ): Promise<number> {
   const version = args.release.replace(/^v/, '');
-  if (!/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/.test(version)) {
+  if (!isVersion(version)) {
     throw new UsageError(
       `'${args.release}' is not a version; name one like 0.40.1, see https://github.com/pocketbase/pocketbase/releases`,
     );

@@ -43,6 +43,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   SIGN_UP_MODE: 'closed',
   SMTP_TLS: 'implicit',
   MAIL_FROM: 'Example <other@example.com>',
+  PB_GLOBAL_VERSION: '0.40.1',
   PB_SANDBOX: 'off',
   METRICS_DATABASES: 'all',
   QUEUE_SANDBOX: 'off',

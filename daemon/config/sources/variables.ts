@@ -121,6 +121,13 @@ export const SETTINGS = {
       'PocketBase executable to run instead of the embedded one. ' +
       "'fathomd pocketbase install VERSION' downloads one and prints this line.",
   },
+  PB_GLOBAL_VERSION: {
+    type: 'text',
+    group: 'files',
+    about:
+      'Version of the global PocketBase, when it is not that of the user databases. ' +
+      "'fathomd pocketbase install VERSION' installs it.",
+  },
 
   SERVER_HOST: {
     type: 'host',

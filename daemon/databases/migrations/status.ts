@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { MigrationDrift, MigrationStatus } from '../../../shared/api/migrations.ts';
+import type { MigrationDrift, MigrationProblem, MigrationStatus } from '../../../shared/api/migrations.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { TemplateStore } from '../provisioning/template.ts';
 import { findDrift, groupDrift } from './applied.ts';
@@ -7,11 +7,18 @@ import type { MigrationFile } from './migration-set.ts';
 
 /** Returns the migrations of user databases, their problems, and databases that differ from the files. */
 export async function readMigrationStatus(
-  template: Pick<TemplateStore, 'files' | 'problem' | 'warnings' | 'readFiles'>,
+  {
+    fleet: template,
+    otherProblem,
+  }: {
+    fleet: Pick<TemplateStore, 'files' | 'problem' | 'warnings' | 'readFiles'>;
+    otherProblem: MigrationProblem | null;
+  },
   databases: readonly { name: string; dataDir: string }[],
 ): Promise<MigrationStatus> {
   const { files, problem } = await template.readFiles();
   const untried = problem === null ? untriedFiles(files, template.files) : [];
+  const refusal = problem ?? template.problem ?? otherProblem;
   return {
     files: files.map(({ path, application, origin, sha256 }) => ({
       name: path,
@@ -19,8 +26,8 @@ export async function readMigrationStatus(
       path: origin,
       sha256,
     })),
-    in_use: problem === null && template.problem === null && untried.length === 0,
-    problem: problem ?? template.problem,
+    in_use: refusal === null && untried.length === 0,
+    problem: refusal,
     untried,
     warnings: [...template.warnings],
     drift: await readDrift(files, databases),

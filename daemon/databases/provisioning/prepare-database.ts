@@ -10,6 +10,13 @@ import {
   applyAdjustments,
   neededAdjustments,
 } from '../../pocketbase/data/adjustment.ts';
+import {
+  isOlder,
+  OlderVersion,
+  readLastVersion,
+  recordLastVersion,
+  writeLastVersion,
+} from '../../pocketbase/data/last-version.ts';
 import { hasTable, inTransaction, isUnreadable, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import type { InstanceLog } from '../../pocketbase/logs/instance-log.ts';
@@ -43,6 +50,9 @@ export interface Preparation {
   dataDir: string;
   lockFile: string;
   binary: string;
+  version: string;
+  /** Its version was chosen for this database, so it must not be older than the one that ran last. */
+  isPinned: boolean;
   environment: Record<string, string>;
   instanceLog: InstanceLog;
   /** Null when no valid set of migrations exists. */
@@ -64,13 +74,14 @@ type MigrationRun = Preparation & { template: Template };
  * changed.
  *
  * @returns why it runs without migrations; null when all are applied
- * @throws the error of SQLite: without the corrections the database could be open to others; or that of starting a process
+ * @throws the error of SQLite: without the corrections the database could be open to others; or that of starting a process;
+ * OlderVersion
  */
 export async function prepareDatabase(run: Preparation, signal: AbortSignal): Promise<PhaseReason | null> {
   const file = fileOf(run);
   if (!existsSync(file)) return null;
-  const adjustments = createAdjustments(run);
-  const { pending, needed } = inspect(file, run.template, adjustments);
+  const adjustments = [...createAdjustments(run), recordLastVersion(run.version)];
+  const { pending, needed } = inspect(file, run, adjustments);
   if (!run.template || pending.length === 0) {
     shortenTypesFile(run.dataDir);
     applyAdjustments(file, needed);
@@ -80,6 +91,7 @@ export async function prepareDatabase(run: Preparation, signal: AbortSignal): Pr
   try {
     change(file, (database) => {
       removeTriggers(database);
+      writeLastVersion(database, run.version);
       storeAccess(database, run.ownership.ownerId);
     });
     // PocketBase reads the settings with the current key.
@@ -99,7 +111,13 @@ export function adjustStopped(run: Preparation): void {
   adjustDatabase(fileOf(run), createAdjustments(run));
 }
 
-function createAdjustments({ name, template, ownership, account, settings, log }: Preparation): Adjustment[] {
+/** Records the version of a database that sleeps: its next start may be without the daemon. */
+export function recordVersion(run: Preparation): void {
+  adjustDatabase(fileOf(run), [recordLastVersion(run.version)]);
+}
+
+function createAdjustments(run: Preparation): Adjustment[] {
+  const { name, template, ownership, account, settings, log } = run;
   return [
     {
       removesTriggers: true,
@@ -134,11 +152,16 @@ function throwUnlessUnreadable(error: unknown): void {
 /** Reads everything that is needed before a start, over one connection. */
 function inspect(
   file: string,
-  template: Template | null,
+  { template, version, isPinned, name, log }: Preparation,
   adjustments: readonly Adjustment[],
 ): { pending: string[]; needed: readonly Adjustment[] } {
   try {
     return withDatabase(file, { readOnly: true }, (database) => {
+      const last = readLastVersion(database);
+      if (last !== null && isOlder(version, last)) {
+        if (isPinned) throw new OlderVersion(version, last);
+        log.warn({ instance: name }, `it starts with PocketBase ${version}, and ran with ${last} last`);
+      }
       const pending =
         template && hasTable(database, '_migrations') ? pendingMigrations(database, template.files) : [];
       // Migrations may change what is needed.

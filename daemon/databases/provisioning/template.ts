@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
@@ -10,6 +10,7 @@ import type { Logger } from '../../base/log/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Binary } from '../../pocketbase/binary/binary.ts';
 import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
+import { writeLastVersion } from '../../pocketbase/data/last-version.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import { limitRequestLog } from '../../pocketbase/logs/request-log-limit.ts';
@@ -32,8 +33,6 @@ import type { Template } from './clone.ts';
 const CHECK_TIMEOUT_MS = 30_000;
 /** PocketBase requires secrets of this length. */
 const NO_SECRET = '0'.repeat(50);
-/** File with the name of the last valid template. */
-const GOOD_FILE = 'good';
 const WARNINGS_FILE = 'warnings.json';
 
 export interface TemplateOptions {
@@ -44,6 +43,8 @@ export interface TemplateOptions {
   /** Part of the settings of every database. */
   guard: GuardSettings;
   binary: Binary;
+  /** Name of the file with the name of the last valid template. */
+  goodFile: string;
   driver: ProcessDriver;
   log: Logger;
 }
@@ -83,6 +84,15 @@ export class TemplateStore {
     return readMigrationSet(packageDir, applications);
   }
 
+  /** Whether the files were read, also when they were refused. */
+  get isRead(): boolean {
+    return this.#set !== null;
+  }
+
+  get version(): string {
+    return this.#options.binary.version;
+  }
+
   /** Why the files of the last refresh are not in use. */
   get problem(): MigrationProblem | null {
     return this.#problem;
@@ -107,15 +117,6 @@ export class TemplateStore {
     return this.#refreshes.run('refresh', () => this.#refresh());
   }
 
-  /** Removes unused templates. Call this before a database is cloned. */
-  async prune(): Promise<void> {
-    const { directory } = this.#options;
-    const kept = new Set([GOOD_FILE, await this.#readGoodName()]);
-    for (const entry of await readdir(directory)) {
-      if (!kept.has(entry)) await rm(join(directory, entry), { recursive: true, force: true });
-    }
-  }
-
   async #refresh(): Promise<void> {
     const { log } = this.#options;
     const set = await this.readFiles();
@@ -135,7 +136,7 @@ export class TemplateStore {
   }
 
   #refuse(error: unknown): void {
-    const { log } = this.#options;
+    const { binary, log } = this.#options;
     this.#warnings = [];
     if (error instanceof SetRefused) this.#problem = error.problem;
     else {
@@ -145,18 +146,21 @@ export class TemplateStore {
     }
     const { file, line, message, code } = this.#problem;
     const instead = this.#current ? 'the last valid migrations stay in use' : 'no database can be created';
-    log.error({ file, line, code }, `the migrations of user databases are not used: ${message}; ${instead}`);
+    log.error(
+      { file, line, code, version: binary.version },
+      `the migrations of user databases are not used: ${message}; ${instead}`,
+    );
   }
 
   async #use(set: MigrationSet): Promise<void> {
-    const { binary, directory, log } = this.#options;
+    const { binary, directory, goodFile, log } = this.#options;
     const name = `${binary.version}-${binary.sha256.slice(0, 8)}-${set.hash.slice(0, 12)}`;
     const final = join(directory, name);
     if (!(await exists(join(final, 'pb_data', 'data.db')))) {
       await this.#build(set, final);
       log.info({ template: final }, 'created the template of user databases');
     }
-    await replaceFile(join(directory, GOOD_FILE), name, { mode: 0o600, synced: false });
+    await replaceFile(join(directory, goodFile), name, { mode: 0o600, synced: false });
     this.#warnings = JSON.parse(await readFile(join(final, WARNINGS_FILE), 'utf8')) as string[];
     this.#current = templateIn(final, set);
   }
@@ -175,7 +179,7 @@ export class TemplateStore {
         set.files,
       );
       withDatabase(join(template.pbData, 'data.db'), { readOnly: false }, (database) =>
-        finishTemplate(database, set.files),
+        finishTemplate(database, set.files, binary.version),
       );
       await rm(join(template.pbData, '.notify'), { recursive: true, force: true });
       shortenTypesFile(template.pbData);
@@ -203,7 +207,7 @@ export class TemplateStore {
   }
 
   async #readGoodName(): Promise<string | null> {
-    const path = join(this.#options.directory, GOOD_FILE);
+    const path = join(this.#options.directory, this.#options.goodFile);
     return (await exists(path)) ? (await readFile(path, 'utf8')).trim() : null;
   }
 }
@@ -213,7 +217,7 @@ function templateIn(directory: string, { hash, files }: MigrationSet): Template 
 }
 
 /** Checks that all migrations were applied, removes secrets, and leaves all data in one file. @throws SetRefused */
-function finishTemplate(database: DatabaseSync, files: readonly MigrationFile[]): void {
+function finishTemplate(database: DatabaseSync, files: readonly MigrationFile[], version: string): void {
   const rows = database.prepare('SELECT file FROM _migrations').all();
   const applied = new Set(rows.map((row) => row['file']));
   const [missing] = migrationNames(files).filter((file) => !applied.has(file));
@@ -222,6 +226,7 @@ function finishTemplate(database: DatabaseSync, files: readonly MigrationFile[])
     throw new SetRefused({ code: 'not_a_migration', file: missing, line: null, message });
   }
   recordApplied(database, files);
+  writeLastVersion(database, version);
   replaceCollectionSecrets(database, () => NO_SECRET);
   // Replaced or deleted data must not stay in free pages of every clone.
   database.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');

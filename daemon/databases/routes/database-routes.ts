@@ -5,6 +5,7 @@ import {
   getDatabaseLogs,
   getDatabaseMetrics,
   listDatabases,
+  pinDatabase,
   restartDatabase,
   sleepDatabase,
   startDatabase,
@@ -19,6 +20,7 @@ import type { Clock } from '../../base/time/clock.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../../http/caller.ts';
 import { redactInstance } from '../../http/redact.ts';
 import { type Api, serve, slicePage } from '../../http/serve.ts';
+import { FLEET_VERSION } from '../../pocketbase/binary/binaries.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { tailLogs } from '../../supervisor/instance-logs.ts';
 import type { Catalog } from '../catalog.ts';
@@ -86,6 +88,11 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
 
   serve(app, updateDatabase, async (request) => {
     const instance = await lifecycle.configure(request.params.name, request.body);
+    return redactInstance(request.caller, instance);
+  });
+
+  serve(app, pinDatabase, async (request) => {
+    const instance = await lifecycle.pin(request.params.name, request.body.version ?? FLEET_VERSION);
     return redactInstance(request.caller, instance);
   });
 

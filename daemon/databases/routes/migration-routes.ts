@@ -4,17 +4,21 @@ import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { Catalog } from '../catalog.ts';
 import { readMigrationStatus } from '../migrations/status.ts';
 import type { TemplateStore } from '../provisioning/template.ts';
+import type { Templates } from '../provisioning/templates.ts';
 
 export interface MigrationRoutesDeps {
-  template: Pick<TemplateStore, 'files' | 'problem' | 'readFiles' | 'warnings'>;
+  templates: { fleet: Pick<TemplateStore, 'files' | 'problem' | 'readFiles' | 'warnings'> } & Pick<
+    Templates,
+    'otherProblem'
+  >;
   catalog: Catalog;
 }
 
 /** Registers the route that shows the migrations of user databases. */
-export function migrationRoutes(app: Api, { template, catalog }: MigrationRoutesDeps): void {
+export function migrationRoutes(app: Api, { templates, catalog }: MigrationRoutesDeps): void {
   serve(app, getMigrations, () =>
     readMigrationStatus(
-      template,
+      templates,
       catalog.entries().map(({ row, runner }) => ({
         name: row.name,
         dataDir: dataDirOf(runner.spec.directory),

@@ -18,7 +18,7 @@ function versionsDir(dataDir: string): string {
   return join(dataDir, 'pocketbase');
 }
 
-function executableOf(dataDir: string, version: string): string {
+export function executableOf(dataDir: string, version: string): string {
   return join(versionsDir(dataDir), version, EXECUTABLE);
 }
 

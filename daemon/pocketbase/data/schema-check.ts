@@ -42,6 +42,7 @@ const READ_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   _params: ['value'],
   _migrations: ['file'],
   _fathom_migrations: ['file', 'sha256'],
+  _fathom_pocketbase: ['version'],
 };
 
 const CHEAP_FUNCTIONS: ReadonlySet<string> = new Set(

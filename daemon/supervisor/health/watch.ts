@@ -55,7 +55,7 @@ export interface RunFailure {
  * @returns null when `command` aborted first: the process still runs
  */
 export async function watchRun(
-  { process, port, startedAt, probe, limitation }: Running,
+  { process, binary, port, startedAt, probe, limitation }: Running,
   launchedOn: string | null,
   spec: InstanceSpec,
   state: InstanceState,
@@ -67,7 +67,7 @@ export async function watchRun(
   let goodUntil = runSince;
   let why: PhaseReason | null = null;
   const logStart = await endOfLog(spec.log);
-  state.enter('running', limitation, { pid: process.pid, sandbox: process.sandbox, port, startedAt });
+  state.enter('running', limitation, { pid: process.pid, sandbox: process.sandbox, binary, port, startedAt });
   state.recordProbe(probe);
   spec.onPort(port);
 

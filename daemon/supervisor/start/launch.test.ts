@@ -7,7 +7,7 @@ import { freePortRange } from '../../../test/helpers/free-ports.ts';
 import { createLog } from '../../base/log/log.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import { systemClock } from '../../base/time/clock.ts';
-import { verifyBinary } from '../../pocketbase/binary/binary.ts';
+import { changedBinary, verifyBinary } from '../../pocketbase/binary/binary.ts';
 import { probe } from '../../pocketbase/process/probe.ts';
 import type { InstanceProcess } from '../../pocketbase/process/process-driver.ts';
 import { hostFiles } from '../instance-files.ts';
@@ -29,12 +29,14 @@ async function launched(
   }: Partial<Pick<InstanceSpec, 'kind' | 'prepare' | 'savePort'>> & { prepared?: string | null } = {},
 ) {
   const { command, directory, log, driver } = instance;
+  const binary = { ...(await verifyBinary(null)), path: command.binary };
   const spec = {
     ...command,
     kind,
     directory,
     log,
-    binary: { ...(await verifyBinary(null)), path: command.binary },
+    binary,
+    binaryProblem: () => changedBinary(binary),
     port: { preferred: base },
     prepare,
     limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),

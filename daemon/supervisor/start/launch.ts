@@ -4,10 +4,14 @@ import { connectHost } from '../../../shared/host.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Semaphore } from '../../base/semaphore.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
+import { isVerified } from '../../pocketbase/binary/binaries.ts';
+import type { Binary } from '../../pocketbase/binary/binary.ts';
 import { accessDenied } from '../../pocketbase/data/data-state.ts';
+import { OlderVersion } from '../../pocketbase/data/last-version.ts';
 import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import type { InstanceCommand } from '../../pocketbase/process/command.ts';
 import { exitReason } from '../../pocketbase/process/exit-reason.ts';
+import type { HoldResult } from '../../pocketbase/process/keeper/keeper-protocol.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../../pocketbase/process/probe.ts';
 import {
   type InstanceProcess,
@@ -30,6 +34,8 @@ const OUT_OF_FILES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 
 export interface Running {
   process: InstanceProcess;
+  /** Its PocketBase; null when it cannot be read. The version is null for an unknown executable. */
+  binary: { version: string | null; sha256: string } | null;
   port: number;
   startedAt: Date;
   probe: Probe;
@@ -168,9 +174,14 @@ async function launchOn(
 ): Promise<LaunchOutcome> {
   const { driver, probe: sendProbe, clock, starts, log } = deps;
   let process: InstanceProcess;
+  let binary: Binary;
   const startedAt = clock.now();
   try {
     await prepareHooks(spec.directory);
+    // It was pinned to another version in the meantime.
+    const problem = isVerified(spec.binary) ? null : await spec.binaryProblem();
+    if (problem) return failed(problem);
+    ({ binary } = spec);
     process = await driver.spawn(commandOf(spec, port, { migrate }));
   } catch (error) {
     return failed(spawnFailure(error));
@@ -203,7 +214,7 @@ async function launchOn(
   timeout.cancel();
   const exit = exitWatch.exit();
   if (probe && !exit)
-    return { kind: 'running', running: { process, port, startedAt, probe, limitation }, database };
+    return { kind: 'running', running: { process, binary, port, startedAt, probe, limitation }, database };
   if (exit) return failed(exitReason(exit, await lastLines(spec.log, logStart), spec), exit);
   if (signal.aborted) return { kind: 'interrupted', process };
   const end = await endProcess(process, spec.directory, deps, { graceMs: 0, stopSaving: signal });
@@ -221,11 +232,7 @@ async function launchOn(
 }
 
 /** How to start the process of an instance now. */
-export function commandOf(
-  spec: InstanceSpec,
-  port: number,
-  { migrate }: { migrate: boolean },
-): InstanceCommand {
+function commandOf(spec: InstanceSpec, port: number, { migrate }: { migrate: boolean }): InstanceCommand {
   return {
     name: spec.name,
     binary: spec.binary.path,
@@ -243,11 +250,22 @@ export function commandOf(
   };
 }
 
+/** See `PortHolder.sleep`. A process from an executable that is not verified would be started without a check. */
+export function sleepOnPort(
+  spec: InstanceSpec,
+  { port, process }: { port: number; process: InstanceProcess | null },
+  driver: ProcessDriver,
+): Promise<HoldResult> {
+  if (!isVerified(spec.binary)) return Promise.resolve('unsupported');
+  return driver.sleep(commandOf(spec, port, { migrate: false }), process);
+}
+
 function failed(reason: PhaseReason, exit: ProcessExit | null = null): LaunchOutcome {
   return { kind: 'failed', reason, exit, endedBy: null };
 }
 
 function spawnFailure(error: unknown): PhaseReason {
+  if (error instanceof OlderVersion) return { code: 'version_refused', message: error.message };
   if (error instanceof UnsafeDatabase) return { code: 'database_corrupt', message: error.message };
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOSPC':

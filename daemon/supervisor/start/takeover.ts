@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { connectHost, hostAndPort } from '../../../shared/host.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
+import { isVerified } from '../../pocketbase/binary/binaries.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../../pocketbase/process/probe.ts';
 import {
   type FoundProcess,
@@ -32,8 +33,12 @@ export function adoptionProblem(found: FoundProcess, spec: InstanceSpec): string
   return spec.kind === 'global' ? globalAdoptionProblem(found, spec) : null;
 }
 
-/** Whether a process should be restarted later: it has other keys or settings, an executable with other content, or other hooks. */
+/**
+ * Whether a process should be restarted later: it has other keys or settings, an executable with other content, or other
+ * hooks. Without a verified executable, a restart would only end it.
+ */
 export function isOutdated(found: FoundProcess, spec: InstanceSpec): boolean {
+  if (!isVerified(spec.binary)) return false;
   return (
     found.sha256 !== spec.binary.sha256 ||
     changedVariables(found, spec).length > 0 ||
@@ -91,7 +96,9 @@ export async function takeOver(
   if (!probe || signal.aborted || exitWatch.exit() || !(await process.mayListen())) return null;
   ports.adopt(spec.name, port);
   await driver.take(process, port);
-  return { process, port, startedAt: found.startedAt, probe, limitation: null };
+  const { sha256, startedAt } = found;
+  const binary = sha256 === null ? null : { version: spec.versionOf(sha256), sha256 };
+  return { process, binary, port, startedAt, probe, limitation: null };
 }
 
 /** Finds a process of this instance that locks its data and can be taken over. */

@@ -2,12 +2,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../../../shared/errors.ts';
+import { compareVersions } from '../../../../shared/version.ts';
 import { exists } from '../../../base/files/dir.ts';
 import { syncDirectory } from '../../../base/files/replace-file.ts';
 import { run } from '../host.ts';
 import { CURRENT, FALLBACK, PREVIOUS, RELEASES } from './layout.ts';
 import { type Release, readLink } from './links.ts';
-import { compareVersions, readReleaseKeys, verifySignature } from './signature.ts';
+import { readReleaseKeys, verifySignature } from './signature.ts';
 
 /** A file in each complete release: the hash of all other files. */
 const CONTENT_FILE = '.content';

@@ -1,0 +1,202 @@
+import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { EMBEDDED } from '../../daemon/pocketbase/binary/binary.ts';
+import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
+import type { Instance } from '../../shared/api/instances.ts';
+import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
+import { instance, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
+import { deployment } from '../helpers/harness.ts';
+import { statusOf } from '../helpers/status-prober.ts';
+import { type UpstreamVersion, upstreamBuild } from '../helpers/upstream-builds.ts';
+
+const [NEW, NEWEST] = ['0.39.11', '0.40.6'] as const;
+const FLEET = EMBEDDED.version;
+const builds = {
+  [NEW]: await upstreamBuild(NEW, 'a version per database'),
+  [NEWEST]: await upstreamBuild(NEWEST, 'a version per database'),
+};
+const haveBuilds = builds[NEW] !== null && builds[NEWEST] !== null;
+
+/** Puts a build where `fathomd pocketbase install` does. */
+async function install({ dataDir }: Deployment, version: UpstreamVersion): Promise<string> {
+  const directory = join(dataDir, 'pocketbase', version);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const path = join(directory, 'pocketbase');
+  await copyFile(builds[version] ?? '', path);
+  await chmod(path, 0o700);
+  await writeFile(`${path}.sha256`, `${await hashFile(path)}  pocketbase\n`);
+  return path;
+}
+
+/** The version that the process of an instance says of itself. */
+async function runs({ pid }: Instance): Promise<string> {
+  const hash = await hashFile(`/proc/${pid}/exe`);
+  for (const [version, path] of Object.entries(builds))
+    if (path && (await hashFile(path)) === hash) return version;
+  return hash === EMBEDDED.sha256 ? FLEET : hash;
+}
+
+const pin = (fathom: Deployment, name: string, version: string | null) =>
+  fathom.client.databases.pin(name, { version });
+
+const refused = (answer: Promise<unknown>) =>
+  answer.then(
+    () => null,
+    ({ code, message }: { code: string; message: string }) => ({ code, message }),
+  );
+
+it.runIf(haveBuilds)(
+  'databases run different versions at once, also after a restart of the daemon',
+  async () => {
+    const fathom = await deployment();
+    const daemon = await fathom.start();
+    await install(fathom, NEW);
+    await install(fathom, NEWEST);
+    const [a, b, c] = [await signUp(fathom), await signUp(fathom), await signUp(fathom)];
+    await writeAndRead(fathom, a, 'with the first version');
+    expect(await pin(fathom, a.name, NEW)).toMatchObject({
+      phase: 'running',
+      pocketbase_version: NEW,
+      pinned_version: NEW,
+    });
+    await pin(fathom, b.name, NEWEST);
+    const before = await Promise.all([a, b, c].map(({ name }) => instance(fathom, name)));
+    expect(await Promise.all(before.map(runs))).toEqual([NEW, NEWEST, FLEET]);
+    for (const tenant of [a, b, c]) await writeAndRead(fathom, tenant, 'after the pin');
+
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    await fathom.start();
+    for (const { name, pid, pocketbase_version, pinned_version } of before) {
+      const after = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+      expect(after).toMatchObject({ pid, pocketbase_version, pinned_version });
+    }
+    // A new database is one of the fleet.
+    const d = await signUp(fathom);
+    expect(await instance(fathom, d.name)).toMatchObject({ pocketbase_version: FLEET, pinned_version: null });
+    await fathom.client.databases.restart(a.name);
+    expect(await runs(await instance(fathom, a.name))).toBe(NEW);
+  },
+);
+
+it.runIf(haveBuilds)('refuses versions that cannot run on a database, and says what to do', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const { name } = await signUp(fathom);
+  const { pid } = await instance(fathom, name);
+  expect(await refused(pin(fathom, name, NEWEST))).toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining(`fathomd pocketbase install ${NEWEST}`),
+  });
+  expect(await refused(pin(fathom, name, '0.36.6'))).toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('0.36.7'),
+  });
+  expect(await refused(pin(fathom, name, '../evil'))).toMatchObject({ code: 'request.invalid' });
+  // The version that it runs already.
+  expect(await pin(fathom, name, FLEET)).toMatchObject({ pid, pinned_version: FLEET });
+  expect(await pin(fathom, name, null)).toMatchObject({ pid, pinned_version: null });
+  await install(fathom, NEW);
+  await install(fathom, NEWEST);
+  await pin(fathom, name, NEWEST);
+  for (const older of [NEW, null]) {
+    expect(await refused(pin(fathom, name, older))).toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining(`PocketBase ${NEWEST} ran last`),
+    });
+  }
+  await fathom.client.databases.stop(name);
+  expect(await refused(pin(fathom, name, NEW))).toMatchObject({ code: 'conflict' });
+  expect(await instance(fathom, name)).toMatchObject({ phase: 'stopped', pinned_version: NEWEST });
+  await fathom.client.databases.start(name);
+  expect(await runs(await instance(fathom, name))).toBe(NEWEST);
+});
+
+it.runIf(haveBuilds)('starts no other version in place of a missing one, until it is installed', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  const path = await install(fathom, NEWEST);
+  const { name } = await signUp(fathom);
+  const before = await pin(fathom, name, NEWEST);
+  await rm(path);
+
+  const untilReason = (code: string) =>
+    untilInstance(
+      fathom,
+      name,
+      ({ phase, reason }) => phase === 'backing_off' && reason?.code === code,
+      code,
+    );
+
+  // A process is kept, also by another daemon.
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  await fathom.start();
+  expect(await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run')).toMatchObject({
+    pid: before.pid,
+  });
+
+  process.kill(before.pid ?? 0, 'SIGKILL');
+  const failed = await untilReason('binary_missing');
+  expect(failed).toMatchObject({
+    pid: null,
+    pocketbase_version: NEWEST,
+    reason: {
+      code: 'binary_missing',
+      message: expect.stringContaining(`fathomd pocketbase install ${NEWEST}`),
+    },
+  });
+  await install(fathom, NEWEST);
+  const healed = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run again');
+  expect(await runs(healed)).toBe(NEWEST);
+
+  await rm(path);
+  await writeFile(path, 'another content', { mode: 0o700 });
+  process.kill(healed.pid ?? 0, 'SIGKILL');
+  await untilReason('binary_changed');
+  await install(fathom, NEWEST);
+  await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run again');
+});
+
+it.runIf(haveBuilds)('a database that sleeps wakes with the version that it is pinned to', async () => {
+  const fathom = await deployment({ TEST_SLEEP_AFTER_MS: '1000', PB_HEALTH_INTERVAL: '1' });
+  const daemon = await fathom.start({}, SCRIPTED);
+  await install(fathom, NEW);
+  await install(fathom, NEWEST);
+  const { name } = await signUp(fathom);
+  const untilAsleep = () => untilInstance(fathom, name, ({ phase }) => phase === 'asleep', 'to sleep');
+  await untilAsleep();
+  expect(await pin(fathom, name, NEW)).toMatchObject({ phase: 'asleep', pid: null, pocketbase_version: NEW });
+  const { port } = await untilAsleep();
+  expect(await statusOf(port ?? 0)).toBe(200);
+  const awake = await untilInstance(fathom, name, ({ pid }) => pid !== null, 'to wake');
+  expect(await runs(awake)).toBe(NEW);
+
+  // Also by the keeper, without a daemon.
+  await untilAsleep();
+  expect(await pin(fathom, name, NEWEST)).toMatchObject({ phase: 'asleep' });
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  expect(await statusOf(port ?? 0)).toBe(200);
+  await fathom.start({ TEST_SLEEP_AFTER_MS: '600000' }, SCRIPTED);
+  const kept = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+  expect(await runs(kept)).toBe(NEWEST);
+  expect(kept).toMatchObject({ run: null, pocketbase_version: NEWEST });
+});
+
+it.runIf(haveBuilds)('the global PocketBase has a version of its own', async () => {
+  const fathom = await deployment();
+  await install(fathom, NEWEST);
+  const daemon = await fathom.start({ PB_GLOBAL_VERSION: NEWEST });
+  const { name } = await signUp(fathom);
+  expect(await runs(await instance(fathom, 'global'))).toBe(NEWEST);
+  expect(await runs(await instance(fathom, name))).toBe(FLEET);
+  await daemon.stop();
+  const older = fathom.launch({ PB_GLOBAL_VERSION: FLEET });
+  expect(await older.exited).not.toBe(0);
+  expect(older.output()).toContain(`PocketBase ${NEWEST} ran last`);
+  const missing = fathom.launch({ PB_GLOBAL_VERSION: '0.41.0' });
+  expect(await missing.exited).toBe(78);
+  expect(missing.output()).toContain('fathomd pocketbase install 0.41.0');
+});
