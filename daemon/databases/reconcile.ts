@@ -95,6 +95,7 @@ export class Reconciler {
     const processes = groupByInstance(found);
     const ends: Promise<void>[] = [];
     const outdated: string[] = [];
+    const failed = await this.#countMissedWakes();
     for (const { row, runner } of this.#deps.catalog.entries()) {
       const [process, ...others] = processes.get(row.name) ?? [];
       processes.delete(row.name);
@@ -112,7 +113,7 @@ export class Reconciler {
       }
       const end = process && objection !== null ? this.#end(process, objection) : Promise.resolve();
       // Provisioning starts a database that is not complete yet.
-      ends.push(end.then(() => (row.state === 'ready' ? this.#start(runner) : undefined)));
+      ends.push(end.then(() => (row.state === 'ready' ? this.#start(runner, failed) : undefined)));
     }
     for (const orphans of processes.values()) {
       for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
@@ -123,9 +124,24 @@ export class Reconciler {
     void this.#restartOutdated(outdated);
   }
 
-  /** Starts a database, or lets it sleep until its first connection. */
-  async #start(runner: Runner): Promise<void> {
-    if (await this.#deps.sleep.startsAsleep(runner)) runner.startAsleep(NOT_STARTED);
+  /** Best effort: without it, metrics lack wakes, and the next request shows what failed. */
+  async #countMissedWakes(): Promise<ReadonlySet<string>> {
+    try {
+      return await this.#deps.fleet.countMissedWakes();
+    } catch (error) {
+      this.#deps.log.warn(`cannot read what happened without a daemon: ${messageOf(error)}`);
+      return new Set();
+    }
+  }
+
+  /**
+   * Starts a database, or lets it sleep until its first connection.
+   *
+   * @param failed names of databases that could not be started: the start shows the reason
+   */
+  async #start(runner: Runner, failed: ReadonlySet<string>): Promise<void> {
+    const isFailed = failed.has(runner.spec.name);
+    if (!isFailed && (await this.#deps.sleep.startsAsleep(runner))) runner.startAsleep(NOT_STARTED);
     else runner.start({ force: false });
   }
 

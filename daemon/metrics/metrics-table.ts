@@ -60,7 +60,7 @@ export const METRICS = {
   },
   fathom_wakes_total: {
     type: 'counter',
-    help: 'Wakes of sleeping databases, by what woke them',
+    help: 'Wakes of sleeping databases, by what woke them; also those without a daemon, which have no duration',
     labels: ['by'],
     series: '6',
   },

@@ -31,6 +31,7 @@ import { hookTokenOf } from '../keys/hook-token.ts';
 import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
 import { Activity } from '../metrics/activity.ts';
 import { Wakes } from '../metrics/wakes.ts';
+import { hasUsableFiles } from '../pocketbase/data/data-state.ts';
 import { cachedKeyUse } from '../pocketbase/data/key-use.ts';
 import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
@@ -180,6 +181,7 @@ export async function createServices({
     memory: { available: freemem, total: totalmem },
     isSupported: async () => (await driver.sockets()).held,
     sleepAfterMs: ({ spec }) => (spec.kind === 'user' ? (options.sleepAfterMs ?? spec.sleepAfterMs()) : null),
+    hasUsableFiles,
     lookEveryMs: Math.min(LOOK_EVERY_MS, options.sleepAfterMs ?? LOOK_EVERY_MS),
     clock,
     log,

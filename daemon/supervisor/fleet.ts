@@ -73,6 +73,19 @@ export class Fleet {
     }
   }
 
+  /** Counts instances that were woken while no daemon ran. @returns the names of those that could not be started then */
+  async countMissedWakes(): Promise<ReadonlySet<string>> {
+    const { driver, ports, bus } = this.#deps;
+    const { wakes, failed } = await driver.absence();
+    for (const { port, count, at } of wakes) {
+      const name = ports.ownerOf(port);
+      if (name === null) continue;
+      for (let wake = 0; wake < count; wake += 1)
+        bus.publish({ kind: 'instance.wake', name, by: 'connection', at });
+    }
+    return new Set(failed.flatMap((port) => ports.ownerOf(port) ?? []));
+  }
+
   /** A connection waits at the port of a sleeping instance. */
   #ring(port: number): void {
     const name = this.#deps.ports.ownerOf(port);

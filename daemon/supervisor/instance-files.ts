@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { PhaseReason } from '../../shared/api/instances.ts';
@@ -18,7 +19,7 @@ import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/data/rescue.ts';
 import { restartHint } from '../pocketbase/process/exit-reason.ts';
 import { unresponsiveReason } from '../pocketbase/process/unresponsive-reason.ts';
 import type { DiskReasons } from './disk/disk-limit.ts';
-import { dataDirOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
+import { dataDirOf, failedMarkerOf, hasRunMarkerOf, type InstanceSpec } from './instance-spec.ts';
 
 /** Damage inside databases by instance. It counts only for the file with that identity. */
 export type DamageRecord = Map<string, { identity: string; reason: PhaseReason }>;
@@ -40,6 +41,8 @@ export interface InstanceFiles {
   unresponsiveReason(pid: number): Promise<PhaseReason | null>;
   /** Writes the WALs of an instance without a process into its databases, as PocketBase does at its end. @throws the error of SQLite */
   close(spec: InstanceSpec): void;
+  /** Records whether an instance is failed, for the next daemon. Best effort. */
+  noteFailed(spec: InstanceSpec, isFailed: boolean): void;
   /** Copies files that would be lost with a stopped process. Resolves with their directory, or null without such files. */
   rescue(directory: string, pid: number, now: Date): Promise<string | null>;
 }
@@ -95,8 +98,19 @@ export function hostFiles(
     },
     unresponsiveReason,
     close: ({ directory }) => closeDatabases(dataDirOf(directory)),
+    noteFailed,
     rescue: (directory, pid, now) => rescueFiles(pid, directory, { now, clock }),
   };
+}
+
+function noteFailed({ directory }: InstanceSpec, isFailed: boolean): void {
+  const marker = failedMarkerOf(directory);
+  try {
+    if (isFailed) writeFileSync(marker, '', { mode: 0o600 });
+    else rmSync(marker, { force: true });
+  } catch {
+    // Its directory is missing or full, which is the reason that is shown.
+  }
 }
 
 async function dataProblem(

@@ -69,6 +69,14 @@ export function hasRunMarkerOf(directory: string): string {
   return `${directory}/has-run`;
 }
 
+/**
+ * A file that exists while an instance is failed. It starts with the next daemon, although its database may sleep: so its
+ * reason is shown again.
+ */
+export function failedMarkerOf(directory: string): string {
+  return `${directory}/failed`;
+}
+
 /** PocketBase's own log of an instance. */
 export function requestLogOf({ directory }: Pick<InstanceSpec, 'directory'>): RequestLog {
   return new RequestLog(requestLogFileOf(directory));

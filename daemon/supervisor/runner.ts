@@ -10,7 +10,7 @@ import type { MemoryGuard } from './health/memory-guard.ts';
 import { type RunFailure, watchRun } from './health/watch.ts';
 import { recordRun } from './instance-logs.ts';
 import type { InstanceSpec } from './instance-spec.ts';
-import { InstanceState } from './instance-state.ts';
+import { InstanceState, type Observed } from './instance-state.ts';
 import { MAINTAINED, Maintenance, maintenanceConflict } from './maintenance.ts';
 import { decideAfterFailure } from './restart-policy.ts';
 import { sleepProblem } from './sleep/sleep-problem.ts';
@@ -18,7 +18,7 @@ import { UseMeter } from './sleep/use-meter.ts';
 import { type LaunchDeps, type LaunchOutcome, launch, sleepOnPort } from './start/launch.ts';
 import { PreparedFile } from './start/prepared-file.ts';
 import { findHolder, takeOver } from './start/takeover.ts';
-import { endProcess, HUNG_GRACE_MS } from './start/terminate.ts';
+import { closeFiles, endProcess, HUNG_GRACE_MS } from './start/terminate.ts';
 import { answerClients, type IdlePhase } from './unavailable-reason.ts';
 
 export interface RunnerDeps extends LaunchDeps {
@@ -99,8 +99,7 @@ export class Runner {
     if (this.#closing !== 'no' || !IDLE.has(this.state.phase)) return;
     this.#hasFailed = true;
     this.#asleep = null;
-    this.state.enter('failed', reason, { desired: 'running', nextAttemptAt: null });
-    this.#answerClients('failed', reason);
+    this.#fail(reason, { desired: 'running', nextAttemptAt: null });
   }
 
   /** Sets the desired state to stopped. */
@@ -339,6 +338,7 @@ export class Runner {
       this.#isWaking = false;
     }
     if (outcome.kind === 'running') {
+      this.#deps.files.noteFailed(this.spec, false);
       const { pid } = outcome.running.process;
       this.#use = new UseMeter(clock, () => transferredBytes(pid));
       const end = await watchRun(
@@ -423,13 +423,7 @@ export class Runner {
   /** The keeper has ended the process, because it had no clients. */
   #endSleeping(exit: ProcessExit): void {
     this.state.enter('stopping', this.#asleep);
-    try {
-      // It was killed, so its files are those of a running database.
-      this.#deps.files.close(this.spec);
-    } catch (error) {
-      // The next start reads the WALs.
-      this.#deps.log.warn({ instance: this.spec.name }, `cannot close its databases: ${messageOf(error)}`);
-    }
+    closeFiles(this.spec, this.#deps);
     this.#recordExit(exit, 'request');
     // Otherwise the next turn enters `asleep`, when connections are noticed.
     if (!this.#asleep) this.state.enter('queued', null);
@@ -480,8 +474,7 @@ export class Runner {
     );
     if (decision.kind === 'give_up') {
       this.#hasFailed = true;
-      this.state.enter('failed', reason, counted);
-      this.#answerClients('failed', reason);
+      this.#fail(reason, counted);
     } else if (decision.delayMs === 0) {
       this.state.enter('queued', reason, counted);
     } else {
@@ -491,10 +484,14 @@ export class Runner {
     }
   }
 
-  /** Best effort: clients get an answer instead of a closed port. */
-  #answerClients(phase: IdlePhase, reason: PhaseReason | null, delayMs = 0): void {
-    if (this.#closing === 'no')
-      void answerClients({ spec: this.spec, state: this.state }, this.#deps, { phase, reason, delayMs });
+  #fail(reason: PhaseReason, changes: Partial<Observed>): void {
+    this.state.enter('failed', reason, changes);
+    this.#deps.files.noteFailed(this.spec, true);
+    this.#answerClients('failed', reason);
+  }
+
+  #answerClients(phase: IdlePhase, reason: PhaseReason, delayMs = 0): void {
+    if (this.#closing === 'no') void answerClients(this, this.#deps, { phase, reason, delayMs });
   }
 
   #recordExit(exit: ProcessExit, endedBy: EndedBy): void {

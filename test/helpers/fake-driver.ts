@@ -1,6 +1,6 @@
 import type { Clock } from '../../daemon/base/time/clock.ts';
 import type { InstanceCommand } from '../../daemon/pocketbase/process/command.ts';
-import type { HoldResult } from '../../daemon/pocketbase/process/keeper/keeper-protocol.ts';
+import type { Absence, HoldResult } from '../../daemon/pocketbase/process/keeper/keeper-protocol.ts';
 import type { Prober } from '../../daemon/pocketbase/process/probe.ts';
 import type {
   FoundProcess,
@@ -129,6 +129,10 @@ export class FakeDriver implements ProcessDriver {
   onRing(): void {}
 
   onLost(): void {}
+
+  absence(): Promise<Absence> {
+    return Promise.resolve({ wakes: [], failed: [] });
+  }
 
   find(): Promise<FoundProcess[]> {
     return Promise.resolve([]);

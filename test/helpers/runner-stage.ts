@@ -20,6 +20,7 @@ export const NO_FILES: InstanceFiles = {
   unsafeToCloseReason: () => Promise.resolve(null),
   unresponsiveReason: () => Promise.resolve(null),
   close: () => {},
+  noteFailed: () => {},
   rescue: () => Promise.resolve(null),
 };
 

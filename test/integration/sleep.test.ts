@@ -1,7 +1,13 @@
 import { once } from 'node:events';
+import { open, rename } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import type { Finding } from '../../daemon/host/doctor/finding.ts';
+import { INSTANCE_VARIABLE } from '../../daemon/pocketbase/process/command.ts';
+import { findByEnvironment } from '../../daemon/pocketbase/process/procfs.ts';
 import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { instance, kill, ownerOf, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
@@ -14,6 +20,10 @@ const SLEEPS = { TEST_SLEEP_AFTER_MS: '1000', PB_HEALTH_INTERVAL: '1' };
 
 function untilAsleep(fathom: Deployment, name: string) {
   return untilInstance(fathom, name, ({ phase }) => phase === 'asleep', 'to sleep');
+}
+
+function untilFailed(fathom: Deployment, name: string) {
+  return untilInstance(fathom, name, ({ phase }) => phase === 'failed', 'to be failed');
 }
 
 async function statuses(port: number | null, count: number): Promise<Set<number | string>> {
@@ -57,7 +67,67 @@ it('the keeper wakes databases while the daemon is away, and the next daemon tak
   expect(['running', 'asleep', 'stopping']).toContain(found.phase);
   await untilAsleep(fathom, asleep[2]?.name ?? '');
   for (const { port } of asleep) expect(await statuses(port, 20)).toEqual(new Set([200]));
+  // Two of them without a daemon.
+  const journal = await fathom.client.events.list({});
+  const wakes = journal.items.filter(({ kind }) => kind === 'wake').map(({ name }) => name);
+  expect(wakes).toEqual(expect.arrayContaining(asleep.slice(0, 2).map(({ name }) => name)));
+  expect((await fathom.client.daemon.status()).wakes.last_hour).toBe(wakes.length);
 });
+
+it('without a daemon, a database whose process ends is woken again, and a damaged one answers 503', async () => {
+  const fathom = await deployment(SLEEPS);
+  const daemon = await fathom.start({}, SCRIPTED);
+  const tenants = [await signUp(fathom), await signUp(fathom), await signUp(fathom)];
+  const [good, header, page] = await Promise.all(tenants.map(({ name }) => untilAsleep(fathom, name)));
+  if (!good || !header || !page) throw new Error('not asleep');
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  await overwrite(join(header.db_path, 'data.db'), 0);
+  await overwrite(join(page.db_path, 'data.db'), 100);
+  for (let wake = 0; wake < 2; wake += 1) {
+    expect(await statusOf(good.port as number)).toBe(200);
+    const processes = await findByEnvironment(INSTANCE_VARIABLE, good.name);
+    for (const { pid } of processes) kill(pid, 'SIGKILL');
+  }
+  for (const { port } of [header, page]) {
+    const answer = await fetch(`http://127.0.0.1:${port}/api/health`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ data: { database: { code: 'database_corrupt' } } });
+  }
+  // Also the next daemons know it, before the next request.
+  for (let start = 0; start < 2; start += 1) {
+    const next = await fathom.start({}, SCRIPTED);
+    for (const { name } of [header, page]) {
+      expect((await untilFailed(fathom, name)).reason).toMatchObject({ code: 'database_corrupt' });
+    }
+    await untilAsleep(fathom, good.name);
+    await next.stop();
+  }
+});
+
+it('shows that the files of a sleeping database are gone or damaged', async () => {
+  const fathom = await deployment(SLEEPS);
+  await fathom.start({}, SCRIPTED);
+  const tenants = [await signUp(fathom), await signUp(fathom)];
+  const [damaged, missing] = await Promise.all(tenants.map(({ name }) => untilAsleep(fathom, name)));
+  if (!damaged || !missing) throw new Error('not asleep');
+  await overwrite(join(damaged.db_path, 'data.db'), 0);
+  await rename(join(missing.db_path, 'data.db'), join(missing.db_path, 'away.db'));
+  const codes = [damaged, missing].map(async ({ name }) => (await untilFailed(fathom, name)).reason?.code);
+  expect(await Promise.all(codes)).toEqual(['database_corrupt', 'data_dir_missing']);
+  const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
+  const finding = (id: string) => (JSON.parse(stdout) as Finding[]).find((one) => one.id === id);
+  expect(finding('damaged')).toMatchObject({
+    summary: expect.stringContaining(damaged.name),
+    remedy: expect.stringContaining(`fathomd databases start ${damaged.name}`),
+  });
+  expect(finding('without_data')?.summary).toContain(missing.name);
+});
+
+async function overwrite(path: string, position: number): Promise<void> {
+  await using file = await open(path, 'r+');
+  await file.write(Buffer.alloc(200, 'this is no database, '), 0, 200, position);
+}
 
 it('sleeping databases can be reached again after the keeper was killed', async () => {
   const fathom = await deployment(SLEEPS);

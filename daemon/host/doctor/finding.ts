@@ -44,6 +44,7 @@ export const FINDING_IDS = [
   'orphans',
   'other_binary',
   'without_directory',
+  'without_data',
   'without_row',
   'control_plane',
   'addresses',

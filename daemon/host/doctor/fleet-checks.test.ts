@@ -14,6 +14,7 @@ const FACTS: FleetFacts = {
   directories: [],
   rows: null,
   damaged: [],
+  withoutData: [],
   openAccounts: [],
   migrations: null,
   instances: null,

@@ -147,7 +147,7 @@ function processes(
   return findings;
 }
 
-function rowsAndDirectories({ rows, directories, damaged }: FleetFacts): Finding[] {
+function rowsAndDirectories({ rows, directories, damaged, withoutData }: FleetFacts): Finding[] {
   const findings: Finding[] = [];
   if (rows !== null && 'problem' in rows) {
     findings.push(
@@ -186,7 +186,21 @@ function rowsAndDirectories({ rows, directories, damaged }: FleetFacts): Finding
       (name === 'global' ? fatal : warning)(
         'damaged',
         `the database of ${name} is damaged: ${firstProblem(problem)}`,
-        'stop it, copy pb_data, restore a backup, then start it',
+        name === 'global'
+          ? 'stop the daemon, copy pb_data, restore a backup, then start the daemon'
+          : `run 'fathomd databases stop ${name}', copy pb_data, restore a backup, then run 'fathomd databases start ${name}'`,
+      ),
+    );
+  }
+  // Directories without a row have a finding of their own.
+  const known = rows !== null && 'names' in rows ? new Set(rows.names) : null;
+  const missing = withoutData.filter((name) => known?.has(name) !== false);
+  if (missing.length > 0) {
+    findings.push(
+      warning(
+        'without_data',
+        `databases without data.db: ${list(missing)}`,
+        "move a copy named .rescued-NAME-…, or a backup, to pb_data in their directories, then run 'fathomd databases start NAME'",
       ),
     );
   }

@@ -168,6 +168,12 @@ export function findDamage(dataDir: string, next: string): PhaseReason | null {
   return null;
 }
 
+/** Whether `data.db` exists, is not empty, and shows no damage at the begin of its files. */
+export function hasUsableFiles(dataDir: string): boolean {
+  const size = fileState(join(dataDir, 'data.db'))?.size ?? 0;
+  return size > 0 && findDamage(dataDir, '') === null;
+}
+
 function corrupt(message: string): PhaseReason {
   return { code: 'database_corrupt', message };
 }

@@ -25,7 +25,7 @@ import {
 import { KeeperClient } from './keeper/keeper-client.ts';
 import type { KeeperPlace } from './keeper/keeper-link.ts';
 import { KeeperPorts } from './keeper/keeper-ports.ts';
-import type { HoldResult, ProcessExit, SpawnCommand } from './keeper/keeper-protocol.ts';
+import type { Absence, HoldResult, ProcessExit, SpawnCommand } from './keeper/keeper-protocol.ts';
 import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { niceOf } from './priority.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
@@ -98,6 +98,8 @@ export interface PortHolder {
   sleep(command: InstanceCommand, process: InstanceProcess | null): Promise<HoldResult>;
   /** Calls the listener when a connection waits at the port of a sleeping database. */
   onRing(listener: (port: number) => void): void;
+  /** What happened to sleeping databases while no daemon ran. Each wake is reported once. */
+  absence(): Promise<Absence>;
   /** Calls the listener when ports of sleeping databases were lost: `sleep` opens them again. */
   onLost(listener: () => void): void;
 }
@@ -299,6 +301,10 @@ export class ChildProcessDriver implements ProcessDriver {
 
   onRing(listener: (port: number) => void): void {
     this.#ports.onRing(listener);
+  }
+
+  absence(): Promise<Absence> {
+    return this.#keeper.absence();
   }
 
   onLost(listener: () => void): void {

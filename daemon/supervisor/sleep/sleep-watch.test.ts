@@ -80,6 +80,7 @@ function watch(databases: readonly Database[], maxAwake: number | null = null) {
     memory: { available: () => 4, total: () => 8 },
     isSupported: () => Promise.resolve(true),
     sleepAfterMs: ({ spec }) => databases.find(({ name }) => name === spec.name)?.sleepAfterMs || null,
+    hasUsableFiles: () => true,
     lookEveryMs: 10_000,
     clock: time,
     log: { warn: () => {} } as unknown as Logger,

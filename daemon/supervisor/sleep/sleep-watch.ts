@@ -5,7 +5,7 @@ import type { Clock } from '../../base/time/clock.ts';
 import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import { fileState } from '../../pocketbase/data/data-state.ts';
 import type { Fleet } from '../fleet.ts';
-import { dataDirOf } from '../instance-spec.ts';
+import { dataDirOf, failedMarkerOf } from '../instance-spec.ts';
 import type { Runner } from '../runner.ts';
 import { type Candidate, type HostState, inOrderOfSleep, type SleepCause, sleepCause } from './sleep-rule.ts';
 
@@ -22,6 +22,8 @@ export const MAX_SLEEPS = 20;
 export const MAX_TRIES = 40;
 /** Of sleeping databases that are checked for jobs at each look: reading a database takes 0.5 ms. */
 const JOB_CHECKS = 20;
+/** Of sleeping databases whose files are checked at each look: reading two heads takes 0.05 ms. */
+const FILE_CHECKS = 100;
 
 export interface SleepWatchDeps {
   fleet: Pick<Fleet, 'runners' | 'wake' | 'size'>;
@@ -32,6 +34,8 @@ export interface SleepWatchDeps {
   isSupported: () => Promise<boolean>;
   /** SLEEP_AFTER of an instance; null without one. */
   sleepAfterMs: (runner: Runner) => number | null;
+  /** Whether the files of a data directory are neither missing nor damaged at their begin. */
+  hasUsableFiles: (dataDir: string) => boolean;
   lookEveryMs: number;
   clock: Clock;
   log: Logger;
@@ -48,6 +52,8 @@ export class SleepWatch {
   readonly #checked = new WeakSet<Runner>();
   /** When databases could not sleep, in monotonic time. */
   readonly #refused = new WeakMap<Runner, number>();
+  /** Where the next look continues. */
+  #nextFiles = 0;
   #loop: Loop | null = null;
 
   constructor(deps: SleepWatchDeps) {
@@ -70,8 +76,10 @@ export class SleepWatch {
     const isCrowded = maxAwake !== null && fleet.size - 1 > maxAwake;
     const maySleep = sleepAfterMs(runner) !== null || (isCrowded && !runner.spec.staysAwake());
     if (!maySleep || !(await isSupported())) return false;
+    const { directory } = runner.spec;
+    const hasData = (fileState(`${dataDirOf(directory)}/data.db`)?.size ?? 0) > 0;
     // A start shows the reason.
-    return (fileState(`${dataDirOf(runner.spec.directory)}/data.db`)?.size ?? 0) > 0;
+    return hasData && fileState(failedMarkerOf(directory)) === null;
   }
 
   /** Returns the milliseconds until the next look. */
@@ -80,6 +88,7 @@ export class SleepWatch {
     if (!(await isSupported())) return lookEveryMs;
     const isBusy = await this.#letSleep();
     const hasMore = this.#wakeForJobs();
+    this.#checkFiles();
     return isBusy || hasMore ? Math.min(NEXT_MS, lookEveryMs) : lookEveryMs;
   }
 
@@ -142,6 +151,17 @@ export class SleepWatch {
     // Its last request may have given it jobs.
     this.#checked.delete(runner);
     return true;
+  }
+
+  /** Starts sleeping databases whose files are missing or damaged: the start fails with the reason. */
+  #checkFiles(): void {
+    const asleep = this.#deps.fleet.runners(({ state }) => state.phase === 'asleep');
+    const first = this.#nextFiles < asleep.length ? this.#nextFiles : 0;
+    this.#nextFiles = first + FILE_CHECKS;
+    for (const runner of asleep.slice(first, first + FILE_CHECKS)) {
+      const { directory } = runner.spec;
+      if (!this.#deps.hasUsableFiles(dataDirOf(directory))) runner.wake();
+    }
   }
 
   /**

@@ -11,6 +11,7 @@ import {
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
 import type { InstanceFiles } from '../instance-files.ts';
+import type { InstanceSpec } from '../instance-spec.ts';
 
 /** PocketBase needs about one second while it serves a slow request. */
 export const STOP_GRACE_MS = 10_000;
@@ -70,6 +71,16 @@ export async function endProcess(
     const exit = exitWatch.exit();
     if (exit) return { exit, rescued: null };
     if (stopSaving?.aborted === true) return null;
+  }
+}
+
+/** Closes the files of a process that was killed, which are those of a running database. */
+export function closeFiles(spec: InstanceSpec, { files, log }: Pick<EndDeps, 'files' | 'log'>): void {
+  try {
+    files.close(spec);
+  } catch (error) {
+    // The next start reads the WALs.
+    log.warn({ instance: spec.name }, `cannot close its databases: ${messageOf(error)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Instance } from '../../../../shared/api/instances.ts';
 import type { FathomClient } from '../../../../shared/client/fathom-client.ts';
@@ -9,6 +9,7 @@ import { messageOf } from '../../../../shared/errors.ts';
 import { readPid } from '../../../base/files/pid-file.ts';
 import type { ApplicationSettings } from '../../../databases/migrations/migration-set.ts';
 import { ExecutableHashes } from '../../../pocketbase/binary/executable-hash.ts';
+import { findDamage } from '../../../pocketbase/data/data-state.ts';
 import { RESCUED_PREFIX } from '../../../pocketbase/data/rescue.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
 import {
@@ -45,6 +46,8 @@ export interface FleetFacts {
   /** Of the control plane. `problem`: why they cannot be read. Null before the first start. */
   rows: ControlPlaneRows | { problem: string } | null;
   damaged: { name: string; problem: string }[];
+  /** Databases with a directory and without `data.db`. */
+  withoutData: string[];
   /** Databases to which others than the owner have access, and why. */
   openAccounts: { name: string; problems: string[] }[];
   /** Null while the settings cannot be read. */
@@ -129,6 +132,9 @@ export async function gatherFleet(
       { name: 'global', file: globalData },
       ...directories.map((name) => ({ name, file: join(userDatabasesDir, name, 'pb_data', 'data.db') })),
     ]),
+    withoutData: await namesWithoutData(
+      directories.map((name) => ({ name, file: join(userDatabasesDir, name, 'pb_data', 'data.db') })),
+    ),
     openAccounts: findOpenAccounts(globalData, userDatabasesDir, directories),
     migrations:
       applications &&
@@ -168,7 +174,13 @@ async function findDamaged(databases: { name: string; file: string }[]): Promise
   const damaged: FleetFacts['damaged'] = [];
   for (const { name, file } of databases) {
     const size = (await stat(file).catch(() => null))?.size ?? null;
-    if (size === null || size > CHECK_UP_TO_BYTES) continue;
+    if (size === null) continue;
+    const head = findDamage(dirname(file), '');
+    if (head !== null) {
+      damaged.push({ name, problem: head.message.split(';')[0] ?? '' });
+      continue;
+    }
+    if (size > CHECK_UP_TO_BYTES) continue;
     try {
       const [answer] = readDatabase(file, (database) => database.prepare('PRAGMA quick_check(1)').all());
       const verdict = String(answer?.['quick_check'] ?? '');
@@ -179,6 +191,19 @@ async function findDamaged(databases: { name: string; file: string }[]): Promise
     }
   }
   return damaged;
+}
+
+/** A file that this user cannot look at is not missing. */
+async function isMissing(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
+  );
+}
+
+async function namesWithoutData(databases: { name: string; file: string }[]): Promise<string[]> {
+  const missing = await Promise.all(databases.map(({ file }) => isMissing(file)));
+  return databases.filter((_, index) => missing[index]).map(({ name }) => name);
 }
 
 /** Read-only, because PocketBase may write at the same time. */

@@ -1,6 +1,7 @@
 import { type ProcessStat, processStat } from '../procfs.ts';
 import { ForkedKeeper, type KeeperLink, type KeeperPlace, LastingKeeper } from './keeper-link.ts';
 import type {
+  Absence,
   Child,
   ExplainRequest,
   HoldRequest,
@@ -127,6 +128,13 @@ export class KeeperClient {
     const { report } = await this.#ask(request);
     if (report.kind !== 'hold') throw unexpected(report);
     return report.result;
+  }
+
+  /** What the keeper did while no daemon was connected. */
+  async absence(): Promise<Absence> {
+    const { report } = await this.#ask({ kind: 'absence' });
+    if (report.kind !== 'absence') throw unexpected(report);
+    return report;
   }
 
   /** Tells what happens with the socket of a port. A keeper that does not run has none. */

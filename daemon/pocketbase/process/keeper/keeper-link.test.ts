@@ -41,6 +41,14 @@ function connectTo(at: Awaited<ReturnType<typeof place>>, identity: string): Con
   };
 }
 
+/** The first bytes of a database. */
+const DATABASE = 'SQLite format 3\0';
+
+async function writeData(directory: string, content: string): Promise<void> {
+  await mkdir(join(directory, 'data'));
+  await writeFile(join(directory, 'data', 'data.db'), content);
+}
+
 const command = (directory: string, port: number | null = null): SpawnCommand => ({
   file: '/bin/sleep',
   args: ['600'],
@@ -96,13 +104,18 @@ it('outlives its daemon, and becomes the program of the next one with its socket
 });
 
 /** Lets a database sleep, and resolves when the keeper has done it. */
-async function letSleep({ ask }: Connected, directory: string, port: number): Promise<void> {
+async function letSleep(
+  { ask }: Connected,
+  directory: string,
+  port: number,
+  changes: Partial<SpawnCommand> = {},
+): Promise<void> {
   const request = {
     id: 4,
     kind: 'sleep',
     address: '127.0.0.1',
     port,
-    command: command(directory, port),
+    command: { ...command(directory, port), ...changes },
     pid: null,
   } as const;
   expect(await ask(request)).toMatchObject({ result: 'held' });
@@ -129,8 +142,7 @@ it('reports the first connection to a sleeping database, also after it became an
 
 it('starts the process of a sleeping database itself without a daemon', async () => {
   const at = await place();
-  await mkdir(join(at.directory, 'data'));
-  await writeFile(join(at.directory, 'data', 'data.db'), 'some data');
+  await writeData(at.directory, DATABASE);
   const port = await freePortRange(1);
   const first = connectTo(at, 'one');
   await letSleep(first, at.directory, port);
@@ -144,6 +156,13 @@ it('starts the process of a sleeping database itself without a daemon', async ()
   const second = connectTo(at, 'one');
   expect(await second.ask({ id: 6, kind: 'ping' })).toMatchObject({ kind: 'pong' });
   expect(second.link.children.map(({ pid }) => pid)).toEqual([child]);
+  const absence = { id: 7, kind: 'absence' } as const;
+  expect(await second.ask(absence)).toEqual({
+    ...absence,
+    failed: [],
+    wakes: [{ port, count: 1, at: expect.any(String) }],
+  });
+  expect(await second.ask({ ...absence, id: 8 })).toMatchObject({ wakes: [] });
   process.kill(child, 'SIGKILL');
   second.link.send({ id: 0, kind: 'release', port });
   expect(await answer).toBe('ECONNRESET');
@@ -153,10 +172,7 @@ it.each(['missing', 'empty'])('starts no database whose file is %s, and says so'
   const at = await place();
   const port = await freePortRange(1);
   const { link, ask } = connectTo(at, 'one');
-  if (state === 'empty') {
-    await mkdir(join(at.directory, 'data'));
-    await writeFile(join(at.directory, 'data', 'data.db'), '');
-  }
+  if (state === 'empty') await writeData(at.directory, '');
   await letSleep({ link, ask }, at.directory, port);
   link.close();
   const answer = await fetch(`http://127.0.0.1:${port}/`);
@@ -166,11 +182,30 @@ it.each(['missing', 'empty'])('starts no database whose file is %s, and says so'
   process.kill(await keeperOf(at.fleetId), 'SIGKILL');
 });
 
+it.each([
+  ['a damaged file', 'not a database', '/bin/sleep', 'database_corrupt'],
+  ['a program that ends', DATABASE, '/bin/false', 'exited'],
+  ['a program that is missing', DATABASE, '/bin/missing', 'spawn_failed'],
+])('answers with the reason when it cannot wake a database: %s', async (_case, content, file, code) => {
+  const at = await place();
+  const port = await freePortRange(1);
+  await writeData(at.directory, content);
+  const connected = connectTo(at, 'one');
+  await letSleep(connected, at.directory, port, { file });
+  connected.link.close();
+  for (let request = 0; request < 2; request += 1) {
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ data: { database: { code } } });
+  }
+  const next = connectTo(at, 'two');
+  expect(await next.ask({ id: 9, kind: 'absence' })).toMatchObject({ failed: [port] });
+});
+
 it('starts no database that its daemon could not start', async () => {
   const at = await place();
   const port = await freePortRange(1);
-  await mkdir(join(at.directory, 'data'));
-  await writeFile(join(at.directory, 'data', 'data.db'), 'some data');
+  await writeData(at.directory, DATABASE);
   const { link, ask } = connectTo(at, 'one');
   await letSleep({ link, ask }, at.directory, port);
   const rung = new Promise((resolve) => {

@@ -16,7 +16,7 @@ import { readJsonLines } from './json-lines.ts';
 import { Keeper } from './keeper.ts';
 import type { KeeperReport, KeeperRequest, ReplaceRequest } from './keeper-protocol.ts';
 import { readState, writeState } from './keeper-state.ts';
-import { LauncherStarter, PlainStarter } from './starters.ts';
+import { LauncherStarter, type OnExit, PlainStarter } from './starters.ts';
 
 /** How long sockets without a process stay open while no daemon is connected. */
 const GRACE_MS = 10_000;
@@ -27,13 +27,14 @@ let daemon: Socket | null = null;
 let alone: NodeJS.Timeout | null = null;
 
 const state = stateFd === null || 'problem' in libc ? null : readState(libc, Number(stateFd));
-const onExit = (pid: number, exit: (KeeperReport & { kind: 'exited' })['exit']) => {
+const onExit: OnExit = ({ pid, port }, exit) => {
   send({ id: 0, kind: 'exited', pid, exit });
+  if (port !== null) keeper.ended(port, exit);
   if (socketPath !== null && daemon === null && alone === null) endWhenUnused();
 };
 const portEvents = {
   onRing: (port: number) => keeper.ring(port),
-  onListen: (port: number) => keeper.started(port),
+  onListen: (port: number) => keeper.listens(port),
 };
 const starter =
   'problem' in libc
@@ -41,7 +42,7 @@ const starter =
     : new LauncherStarter(libc, state, onExit, portEvents);
 const keeper = new Keeper(starter, send, {
   hasDaemon: () => daemon !== null || process.connected,
-  sleeping: state?.sleeping ?? [],
+  state,
 });
 
 function send(report: KeeperReport): void {
@@ -53,6 +54,7 @@ function send(report: KeeperReport): void {
 function receive(request: KeeperRequest): void {
   if (request.kind === 'replace') replace(request);
   else if (request.kind === 'goodbye') {
+    keeper.forgetFailed();
     if (!keeper.isNeeded) end();
   } else keeper.handle(request);
 }

@@ -95,6 +95,27 @@ export interface SupportRequest {
   kind: 'support';
 }
 
+/** Asks what it did while no daemon was connected. */
+export interface AbsenceRequest {
+  id: number;
+  kind: 'absence';
+}
+
+export interface Absence {
+  /** Each wake is reported once. */
+  wakes: Wake[];
+  /** Ports of databases that it could not start. */
+  failed: number[];
+}
+
+/** The starts of a sleeping database by the keeper. */
+export interface Wake {
+  port: number;
+  count: number;
+  /** The time of the last one. */
+  at: string;
+}
+
 /** Checks that the keeper responds. */
 export interface PingRequest {
   id: number;
@@ -150,6 +171,7 @@ export type KeeperRequest =
   | SpawnRequest
   | PortRequest
   | SupportRequest
+  | AbsenceRequest
   | PingRequest
   | ReplaceRequest
   | GoodbyeRequest;
@@ -158,6 +180,7 @@ export type KeeperReport =
   | Hello
   | { id: number; kind: 'pong' }
   | { id: number; kind: 'support'; support: KeeperSupport }
+  | ({ id: number; kind: 'absence' } & Absence)
   | { id: number; kind: 'hold'; result: HoldResult }
   | { id: 0; kind: 'ring'; port: number }
   | ({ id: number; kind: 'spawned' } & StartedProcess)

@@ -5,7 +5,7 @@ import { F_SETFD, FD_CLOEXEC, required } from '../../sandbox/run-calls.ts';
 import { SYSCALL } from '../../sandbox/syscall-filter.ts';
 import type { HeldPortStates } from '../../sockets/held-ports.ts';
 import type { HandoverState } from '../../sockets/socket-handover.ts';
-import type { SpawnCommand } from './keeper-protocol.ts';
+import type { SpawnCommand, Wake } from './keeper-protocol.ts';
 
 export interface RunningChild {
   pid: number;
@@ -21,6 +21,10 @@ export interface KeeperState {
   handovers: HandoverState[];
   /** How to start the processes of sleeping databases, by port. */
   sleeping?: [port: number, command: SpawnCommand][];
+  /** Wakes that no daemon knows yet. */
+  wakes?: Wake[];
+  /** Ports of databases that could not be started. */
+  failed?: number[];
 }
 
 /** Writes the state into a file in memory, which stays open across execve(2). Returns its descriptor. */

@@ -1,7 +1,6 @@
-import { closeSync, lstatSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync } from 'node:fs';
 import { messageOf } from '../../../../shared/errors.ts';
-import { CANNOT_START, type Unavailable } from '../../sockets/unavailable.ts';
+import type { PhaseReasonCode } from '../../../../shared/reasons.ts';
 import { CONCURRENT_STARTS } from '../command.ts';
 import { endIdleProcess } from '../idle-process.ts';
 import type {
@@ -10,22 +9,26 @@ import type {
   HoldResult,
   KeeperReport,
   KeeperRequest,
+  ProcessExit,
   SleepRequest,
   SpawnCommand,
   SpawnRequest,
+  Wake,
 } from './keeper-protocol.ts';
 import type { KeeperState, RunningChild } from './keeper-state.ts';
+import { cannotStart, logEnd, reasonOfExit, startProblem } from './own-starts.ts';
 import type { Starter } from './starters.ts';
 
 /** A start that takes longer no longer counts. */
 const MAX_START_MS = 5_000;
 
-/** For clients of a database that is started without a daemon. */
-const NO_DATA: Unavailable = {
-  code: 'data_dir_missing',
-  message: CANNOT_START,
-  retryAfterS: null,
-};
+/** A process that the keeper has started without a daemon. */
+interface OwnStart {
+  command: SpawnCommand;
+  /** Where its output begins in the log. */
+  logStart: number;
+  hasListened: boolean;
+}
 
 type HandledRequest = Exclude<KeeperRequest, { kind: 'replace' | 'goodbye' }>;
 
@@ -39,29 +42,44 @@ export class Keeper {
   /** Ports with a waiting connection whose process has not started. */
   readonly #ringing = new Set<number>();
   /** Ports whose databases the keeper could not start. They answer with status 503 until a daemon comes. */
-  readonly #failed = new Set<number>();
+  readonly #failed: Set<number>;
   /** Starts in progress, by port. */
   readonly #starting = new Map<number, NodeJS.Timeout>();
+  /** By port. */
+  readonly #own = new Map<number, OwnStart>();
+  /** Wakes without a daemon, by port. The next daemon counts them. */
+  readonly #wakes: Map<number, Wake>;
 
   constructor(
     starter: Starter,
     send: (report: KeeperReport) => void,
-    { hasDaemon, sleeping }: { hasDaemon: () => boolean; sleeping: KeeperState['sleeping'] },
+    { hasDaemon, state }: { hasDaemon: () => boolean; state: KeeperState | null },
   ) {
     this.#starter = starter;
     this.#send = send;
     this.#hasDaemon = hasDaemon;
-    this.#sleeping = new Map(sleeping);
+    this.#sleeping = new Map(state?.sleeping);
+    this.#failed = new Set(state?.failed);
+    this.#wakes = new Map(state?.wakes?.map((wake) => [wake.port, wake]));
   }
 
   /** What the next program needs. */
-  state(): Pick<KeeperState, 'sleeping'> {
-    return { sleeping: [...this.#sleeping] };
+  state(): Pick<KeeperState, 'sleeping' | 'wakes' | 'failed'> {
+    return {
+      sleeping: [...this.#sleeping],
+      wakes: [...this.#wakes.values()],
+      failed: [...this.#failed],
+    };
   }
 
-  /** Whether it must not end: it has processes, or wakes databases. */
+  /** Whether it must not end: it has processes, or wakes databases, or says why it cannot. */
   get isNeeded(): boolean {
-    return this.#starter.children().length > 0 || this.#sleeping.size > 0;
+    return this.#starter.children().length > 0 || this.#sleeping.size > 0 || this.#failed.size > 0;
+  }
+
+  /** The daemon ends, and has said what is to sleep. */
+  forgetFailed(): void {
+    this.#failed.clear();
   }
 
   /** A connection waits at the port of a sleeping database. */
@@ -71,8 +89,33 @@ export class Keeper {
     if (!this.#hasDaemon()) this.wake();
   }
 
-  /** A process accepts connections, or has ended. */
-  started(port: number): void {
+  /** A process accepts connections. */
+  listens(port: number): void {
+    const own = this.#own.get(port);
+    if (own) own.hasListened = true;
+    this.#started(port);
+  }
+
+  /** A process has ended. Without a daemon, its database sleeps again, or its clients get the reason. */
+  ended(port: number, exit: ProcessExit): void {
+    const own = this.#own.get(port);
+    this.#own.delete(port);
+    if (!own || this.#hasDaemon()) return;
+    if (own.hasListened) {
+      this.#sleeping.set(port, own.command);
+      this.#starter.ports?.sleep(port, false);
+    } else this.#giveUp(port, reasonOfExit(exit, own.command, own.logStart));
+    this.#started(port);
+  }
+
+  #giveUp(port: number, code: PhaseReasonCode): void {
+    this.#forget(port);
+    this.#failed.add(port);
+    this.#starter.ports?.explain(port, cannotStart(code), 'now');
+  }
+
+  /** The start of a process is complete, or has failed. */
+  #started(port: number): void {
     clearTimeout(this.#starting.get(port));
     this.#starting.delete(port);
     if (!this.#hasDaemon()) this.wake();
@@ -85,15 +128,26 @@ export class Keeper {
       this.#ringing.delete(port);
       const command = this.#sleeping.get(port);
       if (command === undefined) continue;
-      if (!hasData(command.sandbox.dataDir)) {
-        this.#forget(port);
-        this.#failed.add(port);
-        this.#starter.ports?.explain(port, NO_DATA, 'now');
+      const problem = startProblem(command);
+      if (problem !== null) {
+        this.#giveUp(port, problem);
         continue;
       }
-      const timeout = setTimeout(() => this.started(port), MAX_START_MS);
+      const timeout = setTimeout(() => this.#started(port), MAX_START_MS);
       this.#starting.set(port, timeout);
-      void this.#start({ id: 0, kind: 'spawn', ...command });
+      void this.#startOwn(port, command);
+    }
+  }
+
+  async #startOwn(port: number, command: SpawnCommand): Promise<void> {
+    const own = { command, logStart: logEnd(command), hasListened: false };
+    if (await this.#start({ id: 0, kind: 'spawn', ...command })) {
+      this.#own.set(port, own);
+      const count = (this.#wakes.get(port)?.count ?? 0) + 1;
+      this.#wakes.set(port, { port, count, at: new Date().toISOString() });
+    } else {
+      this.#giveUp(port, 'spawn_failed');
+      this.#started(port);
     }
   }
 
@@ -132,6 +186,15 @@ export class Keeper {
         break;
       case 'support':
         this.#send({ id: request.id, kind: 'support', support: this.#starter.support });
+        break;
+      case 'absence':
+        this.#send({
+          id: request.id,
+          kind: 'absence',
+          wakes: [...this.#wakes.values()],
+          failed: [...this.#failed],
+        });
+        this.#wakes.clear();
         break;
       case 'hold':
         this.#send({ id: request.id, kind: 'hold', result: this.#hold(request) });
@@ -186,8 +249,8 @@ export class Keeper {
       const isIt = ports.isServed(port) || this.#childOf(port)?.pid === pid;
       if (!isIt || !(await endIdleProcess(pid, hasWaiting))) return 'has_clients';
     }
+    this.#forget(port);
     this.#sleeping.set(port, command);
-    this.#ringing.delete(port);
     ports.sleep(port, this.#hasProcess(port));
     return 'held';
   }
@@ -196,6 +259,7 @@ export class Keeper {
     this.#sleeping.delete(port);
     this.#ringing.delete(port);
     this.#failed.delete(port);
+    this.#own.delete(port);
   }
 
   #hasProcess(port: number): boolean {
@@ -206,7 +270,8 @@ export class Keeper {
     return this.#starter.children().find((child) => child.port === port);
   }
 
-  async #start(request: SpawnRequest): Promise<void> {
+  /** False when it could not be started, which is reported. */
+  async #start(request: SpawnRequest): Promise<boolean> {
     const { port } = request.sandbox;
     if (port !== null) this.#forget(port);
     try {
@@ -214,12 +279,13 @@ export class Keeper {
       try {
         const started = await this.#starter.start(request, log);
         this.#send({ id: request.id, kind: 'spawned', ...started, logProblem });
+        return true;
       } finally {
         closeSync(log);
       }
     } catch (error) {
       this.#report(request, error);
-      if (port !== null) this.started(port);
+      return false;
     }
   }
 
@@ -247,10 +313,4 @@ function openLog(path: string): { fd: number; problem: string | null } {
     if (code === 'EMFILE' || code === 'ENFILE') throw error;
     return { fd: openSync('/dev/null', 'a'), problem: message };
   }
-}
-
-/** PocketBase would create a new, empty database in the place of a missing or empty one. */
-function hasData(dataDir: string): boolean {
-  const file = lstatSync(join(dataDir, 'data.db'), { throwIfNoEntry: false });
-  return file !== undefined && (file.isSymbolicLink() || file.size > 0);
 }

@@ -25,7 +25,7 @@ export interface Starter {
   start(request: SpawnRequest, log: number): Promise<Omit<StartedProcess, 'logProblem'>>;
 }
 
-export type OnExit = (pid: number, exit: ProcessExit) => void;
+export type OnExit = (child: RunningChild, exit: ProcessExit) => void;
 
 /** Starts processes with system calls of its own, which Node does not offer. */
 export class LauncherStarter implements Starter {
@@ -58,7 +58,7 @@ export class LauncherStarter implements Starter {
   }
 
   /** What the next program needs. Its descriptors stay open across execve(2). */
-  state(): Omit<KeeperState, 'sleeping'> {
+  state(): Omit<KeeperState, 'sleeping' | 'wakes' | 'failed'> {
     return {
       version: 1,
       children: this.children(),
@@ -74,7 +74,7 @@ export class LauncherStarter implements Starter {
       if (child === undefined) continue;
       this.#running.delete(end.pid);
       if (child.port !== null) this.ports?.ended(child.port);
-      this.#onExit(end.pid, { code: end.code, signal: signalName(end.signal) });
+      this.#onExit(child, { code: end.code, signal: signalName(end.signal) });
     }
   }
 
@@ -146,10 +146,11 @@ export class PlainStarter implements Starter {
       const pid = child.pid as number;
       setNice(pid, nice);
       const startTime = startTimeOf(pid);
-      this.#running.set(pid, { pid, startTime, port: null });
+      const running = { pid, startTime, port: null };
+      this.#running.set(pid, running);
       child.once('exit', (code, signal) => {
         this.#running.delete(pid);
-        this.#onExit(pid, { code, signal });
+        this.#onExit(running, { code, signal });
       });
       resolve({ pid, startTime, sandbox, cgroupProblem: moveInto(cgroup, pid) });
     });
