@@ -3,7 +3,7 @@ import { markdownTable, withGeneratedPart } from './markdown.ts';
 
 const RETRIED: Readonly<Record<RetryRule, string>> = {
   on_request: 'when the instance is started',
-  limited: 'up to 10 times',
+  limited: 'for ever once it has served, else `RESTART_MAX_ATTEMPTS` times',
   few: 'up to 3 times',
   until_gone: 'until the cause is gone',
 };

@@ -2,7 +2,7 @@
  * How a failure is retried.
  *
  * - `on_request`: only a start by a user, an administrator or the daemon's own start tries again.
- * - `limited`: up to ten times in a row.
+ * - `limited`: without a limit when the instance has served before, otherwise RESTART_MAX_ATTEMPTS times in a row.
  * - `few`: up to three times in a row, because a restart alone cannot fix the cause.
  * - `until_gone`: without a limit, because the cause is outside of the instance.
  */
@@ -88,6 +88,15 @@ export const PHASE_REASONS = {
     remedy: 'find the sender in the log of the reverse proxy; the limits end a day after the last attack',
     page: 'plans.md#temporary-files',
   },
+  crashing: {
+    text: 'crashes again and again',
+    cause:
+      'the instance runs, but its process ended three times or more without ten minutes of running in between; the message ' +
+      'has the rate and the last cause',
+    retry: 'limited',
+    remedy: "read its log: 'fathomd logs NAME'",
+    page: 'troubleshooting.md#a-database-that-crashes-again-and-again',
+  },
   provision_failed: {
     text: 'database could not be created',
     cause: 'a new database could not be created',
@@ -149,8 +158,9 @@ export const PHASE_REASONS = {
   data_dir_missing: {
     text: 'data directory is missing',
     cause: 'the data of the instance is gone',
-    retry: 'few',
-    remedy: "move the data or a backup into place, then run 'fathomd databases start NAME'",
+    retry: 'until_gone',
+    remedy:
+      "stop it, put the data or a backup into place, then run 'fathomd databases start NAME'; data that was only away needs nothing",
     page: 'troubleshooting.md#data-that-is-gone',
   },
   data_dir_replaced: {

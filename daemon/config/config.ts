@@ -79,6 +79,8 @@ export interface Config {
   /** `auto`, `off`, or an absolute path. */
   cgroup: string;
   healthIntervalMs: number;
+  /** Back-off of restarts, and the attempts of an instance that has never served. */
+  restarts: { baseMs: number; capMs: number; maxAttempts: number };
   /** Space on the disk of the data directory that is kept for the control plane; 0 without a reserve. */
   diskReserveBytes: number;
   /** Of user databases without limits of their own. */
@@ -180,6 +182,11 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
     },
     diskReserveBytes: read.wholeNumber('DISK_RESERVE_MB') * 1024 * 1024,
     healthIntervalMs: read.wholeNumber('PB_HEALTH_INTERVAL') * 1000,
+    restarts: {
+      baseMs: read.wholeNumber('RESTART_BACKOFF_BASE_MS'),
+      capMs: read.wholeNumber('RESTART_BACKOFF_MAX_S') * 1000,
+      maxAttempts: read.wholeNumber('RESTART_MAX_ATTEMPTS'),
+    },
     worker: {
       concurrency: read.wholeNumber('WORKER_CONCURRENCY'),
       pollIntervalMs: read.wholeNumber('QUEUE_POLL_INTERVAL') * 1000,

@@ -118,6 +118,7 @@ beforeEach(async () => {
     bus: new EventBus(() => {}),
     log,
     random: () => 0.5,
+    settings: { restarts: { baseMs: 500, capMs: 300_000, maxAttempts: 10 } },
     healthIntervalMs: 30_000,
     memory: new MemoryGuard(time, { ofProcess: () => null, available: () => 0 }),
     stopGraceMs: 1_000,

@@ -178,6 +178,11 @@ export class UserInstance implements InstanceSpec {
     if (isOpenToOthers(dataDirOf(this.directory))) this.#owner.restartToClose(this.name);
   }
 
+  /** Provisioning ends with the first run. */
+  hasServed(): boolean {
+    return this.#row.state !== 'provisioning';
+  }
+
   publicUrl(port: number): string {
     return this.#deps.settings.publicUrl(this.name, port);
   }

@@ -192,6 +192,11 @@ export const METRICS = {
     help: 'Exits that were not requested, since the daemon has known the instance',
     ...OF_DATABASE,
   },
+  fathom_instance_crashes: {
+    type: 'gauge',
+    help: 'Crashes without ten minutes of running in between; absent without a crash',
+    ...OF_DATABASE,
+  },
   fathom_instance_start_time_seconds: {
     type: 'gauge',
     help: 'When the process was started, Unix time',

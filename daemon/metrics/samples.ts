@@ -98,6 +98,7 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
       .filter(isInTrouble)
       .map(({ name, kind, phase, reason }) => ({ labels: [name, kind, reason?.code ?? phase], value: 1 })),
   fathom_instance_restarts_total: each(({ restarts }) => restarts),
+  fathom_instance_crashes: each(({ crashes }) => crashes?.count),
   fathom_instance_start_time_seconds: each(({ started_at }) =>
     started_at === null ? null : Date.parse(started_at) / 1000,
   ),

@@ -122,6 +122,7 @@ export async function createServices({
     limits: config.limits,
     signUps: config.signUps,
     maxAwake: config.maxAwake,
+    restarts: config.restarts,
     mail: config.mail,
     siteUrl: config.siteUrl,
   };
@@ -161,6 +162,7 @@ export async function createServices({
     bus,
     log,
     random,
+    settings,
     healthIntervalMs: config.healthIntervalMs,
     memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,

@@ -9,7 +9,7 @@ import type { ControlPlaneClient } from '../control-plane/client.ts';
 import type { Catalog } from '../databases/catalog.ts';
 
 /**
- * Applies a new configuration to the running daemon: log level, limits, sign-ups, sleep, mail, CORS and sign-in
+ * Applies a new configuration to the running daemon: log level, limits, sign-ups, sleep, restarts, mail, CORS and sign-in
  * providers. Instances are not restarted.
  *
  * @returns the names of other settings that differ and need a restart of the daemon
@@ -33,6 +33,7 @@ export async function reload(
   settings.limits = next.limits;
   settings.signUps = next.signUps;
   settings.maxAwake = next.maxAwake;
+  settings.restarts = next.restarts;
   settings.mail = next.mail;
   settings.siteUrl = next.siteUrl;
   // Databases of plans without a time of their own show the new one.

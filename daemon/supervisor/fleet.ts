@@ -14,6 +14,8 @@ import type { MemoryGuard } from './health/memory-guard.ts';
 import { Sampler, type SampleTarget } from './health/sampler.ts';
 import type { InstanceFiles } from './instance-files.ts';
 import type { InstanceSpec } from './instance-spec.ts';
+import type { InstanceState } from './instance-state.ts';
+import type { RestartSettings } from './restart-policy.ts';
 import { Runner, type RunnerDeps } from './runner.ts';
 import type { PortAllocator } from './start/ports.ts';
 import { endFound } from './start/terminate.ts';
@@ -33,6 +35,8 @@ export interface FleetDeps {
   bus: EventBus;
   log: Logger;
   random: () => number;
+  /** Read at each failure: a reload changes them. */
+  settings: { restarts: RestartSettings };
   healthIntervalMs: number;
   memory: MemoryGuard;
   stopGraceMs: number;
@@ -282,12 +286,20 @@ export class Fleet {
     if (state.phase === 'running') return state.view();
     const timedOut = `not running after ${timeoutMs / 1000} s`;
     const reason = state.reason?.message ?? (ended ? state.phase : timedOut);
-    const next = state.phase === 'backing_off' ? ' (Fathom will retry)' : '';
+    const next = state.phase === 'backing_off' ? this.#nextAttempt(state) : '';
     throw new FathomError('instance.failed', `${spec.name}: ${reason}${next}`);
+  }
+
+  #nextAttempt({ observed: { nextAttemptAt } }: InstanceState): string {
+    const delayMs = (nextAttemptAt?.getTime() ?? 0) - this.#deps.clock.now().getTime();
+    return delayMs < 1_000
+      ? ' (Fathom will retry)'
+      : ` (Fathom will retry within ${Math.ceil(delayMs / 1_000)} s)`;
   }
 
   /** Samples and publishes the resource usage of every running instance. */
   async sample(): Promise<void> {
+    for (const { state } of this.#runners.values()) state.endCrashes();
     const targets: SampleTarget[] = [];
     for (const { spec, state } of this.withProcess()) {
       const { pid, port } = state.observed;

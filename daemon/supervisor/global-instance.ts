@@ -83,6 +83,7 @@ export function globalInstance(options: {
       return null;
     },
     onReplaced: () => {},
+    hasServed: () => true,
     publicUrl: (port) => `http://${hostAndPort(config.bindAddress, port)}`,
     probeAuthorization: options.authorization,
     savePort: () => Promise.resolve(true),

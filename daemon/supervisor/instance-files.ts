@@ -15,6 +15,7 @@ import {
   unusableReason,
 } from '../pocketbase/data/data-state.ts';
 import { diskInspector, readOnlyReason } from '../pocketbase/data/disk-state.ts';
+import { incompleteReason } from '../pocketbase/data/incomplete-files.ts';
 import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/data/rescue.ts';
 import { restartHint } from '../pocketbase/process/exit-reason.ts';
 import { unresponsiveReason } from '../pocketbase/process/unresponsive-reason.ts';
@@ -28,6 +29,8 @@ export type DamageRecord = Map<string, { identity: string; reason: PhaseReason }
 export interface InstanceFiles {
   /** Why an instance cannot start; null when it can. */
   startProblem(spec: InstanceSpec): Promise<PhaseReason | null>;
+  /** Why files that were missing may not be complete yet, so that no process must open them; null when they are. */
+  incompleteReason(spec: InstanceSpec): PhaseReason | null;
   /**
    * The current database file of an instance: `identity` changes when it is replaced, `stamp` when it is written. Null when
    * it cannot be read.
@@ -76,6 +79,7 @@ export function hostFiles(
       const [binary, data] = await Promise.all([spec.binaryProblem(), dataProblem(spec, { devices, moved })]);
       return binary ?? data;
     },
+    incompleteReason: ({ directory }) => incompleteReason(dataDirOf(directory), clock.now()),
     database: (spec) => fileState(join(dataDirOf(spec.directory), 'data.db')),
     inspector: (spec, pid, launchedOn) => {
       const inspect = dataInspector(dataDirOf(spec.directory), pid, {

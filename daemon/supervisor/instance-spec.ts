@@ -36,6 +36,8 @@ export interface InstanceSpec {
   prepare(signal: AbortSignal): Promise<PhaseReason | null>;
   /** Called when the process has opened another `data.db`, as after PocketBase's own restore. */
   onReplaced(): void;
+  /** Whether it has run before, also with an earlier daemon. */
+  hasServed(): boolean;
   /** The URL for users. */
   publicUrl(port: number): string;
   /** Authorization of the probe that reads the database; null only probes whether the process serves. */

@@ -2,6 +2,7 @@ import type { Instance, LastExit, PhaseReason, Probe, Sandbox, Usage } from '../
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import { canTransition, type EndedBy, type InstancePhase } from '../../shared/instance.ts';
 import type { Clock } from '../base/time/clock.ts';
+import { type CrashSeries, crashingReason, hasEnded } from './crash-series.ts';
 import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
 
 /** Half an hour with the default interval. */
@@ -28,6 +29,7 @@ export interface Observed {
   maxAttempts: number | null;
   nextAttemptAt: Date | null;
   lastExit: LastExit | null;
+  crashes: CrashSeries | null;
 }
 
 /** The state of one instance. It changes only through `enter` and `update`, and each change is published. */
@@ -70,6 +72,7 @@ export class InstanceState {
       maxAttempts: null,
       nextAttemptAt: null,
       lastExit: null,
+      crashes: null,
     };
   }
 
@@ -183,6 +186,13 @@ export class InstanceState {
     });
   }
 
+  /** Ends a series of crashes. Call it now and then. */
+  endCrashes(): void {
+    const { crashes } = this.#observed;
+    if (crashes === null || (this.#phase !== 'running' && this.#phase !== 'asleep')) return;
+    if (hasEnded(crashes, this.#clock.now())) this.update({ crashes: null });
+  }
+
   recordProbe(probe: Probe): void {
     this.#view = null;
     this.#probes.push(probe);
@@ -225,7 +235,7 @@ export class InstanceState {
   #createView(): Instance {
     const spec = this.#spec;
     const observed = this.#observed;
-    const { port } = observed;
+    const { port, crashes } = observed;
     return {
       name: spec.name,
       kind: spec.kind,
@@ -234,7 +244,7 @@ export class InstanceState {
       phase: this.#phase,
       since: this.#since.toISOString(),
       desired: observed.desired,
-      reason: this.#reason,
+      reason: this.#reason ?? (this.#phase === 'running' ? crashingReason(crashes) : null),
       port,
       url: port !== null && REACHABLE.has(this.#phase) ? spec.publicUrl(port) : null,
       pid: observed.pid,
@@ -245,6 +255,7 @@ export class InstanceState {
       max_attempts: observed.maxAttempts,
       next_attempt_at: observed.nextAttemptAt?.toISOString() ?? null,
       last_exit: observed.lastExit,
+      crashes: crashes && { count: crashes.count, since: crashes.since, last_at: crashes.last_at },
       created_at: spec.createdAt,
       db_path: dataDirOf(spec.directory),
       pocketbase_version: (observed.pid === null ? null : observed.binary?.version) ?? spec.binary.version,

@@ -1,14 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PHASE_REASON_CODES, type PhaseReasonCode } from '../../shared/reasons.ts';
-import { decideAfterFailure, MAX_ATTEMPTS, STABLE_AFTER_MS } from './restart-policy.ts';
+import { decideAfterFailure, STABLE_AFTER_MS } from './restart-policy.ts';
 
 const UNFIXABLE: PhaseReasonCode[] = [
   'migration_failed',
   'hook_broken',
   'database_corrupt',
   'encryption_key_wrong',
-  'data_dir_missing',
 ];
 const EXTERNAL: PhaseReasonCode[] = [
   'disk_full',
@@ -21,11 +20,28 @@ const EXTERNAL: PhaseReasonCode[] = [
   'volume_missing',
   'binary_changed',
   'out_of_files',
+  'data_dir_missing',
 ];
+const CRASHES: PhaseReasonCode[] = [
+  'exited',
+  'killed',
+  'over_memory',
+  'unresponsive',
+  'start_timeout',
+  'spawn_failed',
+];
+const SETTINGS = { baseMs: 500, capMs: 300_000, maxAttempts: 10 };
 const fails = (
   reason: PhaseReasonCode,
   attempt: number,
-  options: { uptimeMs?: number; global?: boolean; previousReason?: PhaseReasonCode } = {},
+  options: {
+    uptimeMs?: number;
+    global?: boolean;
+    hasServed?: boolean;
+    previousReason?: PhaseReasonCode;
+    random?: number;
+    settings?: typeof SETTINGS;
+  } = {},
 ) =>
   decideAfterFailure(
     {
@@ -33,16 +49,14 @@ const fails = (
       attempt,
       previousReason: options.previousReason ?? null,
       uptimeMs: options.uptimeMs ?? 0,
-      mayGiveUp: options.global !== true,
+      kind: options.global === true ? 'global' : 'user',
+      hasServed: options.hasServed ?? true,
     },
-    () => 0.5,
+    options.settings ?? SETTINGS,
+    () => options.random ?? 0.5,
   );
 
-const longestDelay = (attempt: number) =>
-  decideAfterFailure(
-    { reason: 'port_in_use', attempt, previousReason: null, uptimeMs: 0, mayGiveUp: true },
-    () => 0.9999999,
-  );
+const longestWait = (attempt: number) => fails('exited', attempt, { random: 0.9999999 });
 
 describe('after a failure', () => {
   it('the first restart follows at once for every cause', () => {
@@ -52,33 +66,48 @@ describe('after a failure', () => {
   });
 
   it('attempts with an external cause do not count for the next cause', () => {
-    expect(fails('data_dir_missing', 7, { previousReason: 'volume_missing' })).toMatchObject({ attempt: 1 });
+    expect(fails('database_corrupt', 7, { previousReason: 'volume_missing' })).toMatchObject({ attempt: 1 });
     expect(fails('read_only', 7, { previousReason: 'volume_missing' })).toMatchObject({ attempt: 8 });
-    expect(fails('data_dir_missing', 2, { previousReason: 'data_dir_missing' })).toMatchObject({
+    expect(fails('database_corrupt', 2, { previousReason: 'database_corrupt' })).toMatchObject({
       kind: 'give_up',
     });
   });
 
-  it('the delay of later restarts doubles up to a minute, with full jitter', () => {
-    expect([1, 2, 3, 4, 8, 100].map((attempt) => longestDelay(attempt))).toMatchObject(
-      [500, 1000, 2000, 4000, 60_000, 60_000].map((delayMs) => ({ kind: 'restart', delayMs })),
+  it('the delay of later restarts doubles up to five minutes, with full jitter', () => {
+    expect([1, 2, 3, 4, 8, 10, 11, 100].map((attempt) => longestWait(attempt))).toMatchObject(
+      [500, 1000, 2000, 4000, 64_000, 256_000, 300_000, 300_000].map((delayMs) => ({
+        kind: 'restart',
+        delayMs,
+      })),
     );
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 1000 }),
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        (attempt, random) => {
-          const decision = decideAfterFailure(
-            { reason: 'disk_full', attempt, previousReason: null, uptimeMs: 0, mayGiveUp: true },
-            () => random,
-          );
+        fc.record({
+          baseMs: fc.integer({ min: 1, max: 60_000 }),
+          capMs: fc.integer({ min: 1_000, max: 86_400_000 }),
+          maxAttempts: fc.integer({ min: 1, max: 1000 }),
+        }),
+        (attempt, random, settings) => {
+          const decision = fails('killed', attempt, { random, settings });
           expect(decision).toMatchObject({ kind: 'restart', attempt: attempt + 1 });
           const delayMs = decision.kind === 'restart' ? decision.delayMs : -1;
-          expect(delayMs).toBeGreaterThanOrEqual(0);
-          expect(delayMs).toBeLessThanOrEqual(Math.min(60_000, 500 * 2 ** (attempt - 1)));
+          expect(delayMs).toBeGreaterThanOrEqual(1);
+          expect(delayMs).toBeLessThanOrEqual(
+            Math.min(settings.capMs, settings.baseMs * 2 ** Math.min(attempt - 1, 40)),
+          );
         },
       ),
     );
+  });
+
+  it('a cause that may end at any time, and the global instance, are tried at least once a minute', () => {
+    for (const reason of EXTERNAL)
+      expect(fails(reason, 100, { random: 0.9999999 })).toMatchObject({ delayMs: 60_000 });
+    expect(fails('exited', 100, { random: 0.9999999, global: true })).toMatchObject({ delayMs: 60_000 });
+    const settings = { ...SETTINGS, capMs: 5_000 };
+    expect(fails('disk_full', 100, { random: 0.9999999, settings })).toMatchObject({ delayMs: 5_000 });
   });
 
   it('a stable run resets the count', () => {
@@ -87,16 +116,34 @@ describe('after a failure', () => {
       attempt: 1,
       delayMs: 0,
     });
-    expect(fails('exited', 9, { uptimeMs: STABLE_AFTER_MS - 1 })).toMatchObject({ kind: 'give_up' });
+    const short = { uptimeMs: STABLE_AFTER_MS - 1, hasServed: false };
+    expect(fails('exited', 9, short)).toMatchObject({ kind: 'give_up' });
   });
 
-  it('gives up after 10 attempts, and after 3 for a cause that a restart does not fix', () => {
-    expect(fails('exited', MAX_ATTEMPTS - 2).kind).toBe('restart');
-    expect(fails('exited', MAX_ATTEMPTS - 1)).toEqual({
-      kind: 'give_up',
-      attempt: MAX_ATTEMPTS,
-      maxAttempts: MAX_ATTEMPTS,
-    });
+  it('an instance that has served is never given up because of crashes', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...CRASHES),
+        fc.nat({ max: 100_000 }),
+        fc.nat({ max: 100_000 }),
+        (reason, attempt, uptimeMs) => {
+          expect(fails(reason, attempt, { uptimeMs })).toMatchObject({ kind: 'restart', maxAttempts: null });
+        },
+      ),
+    );
+  });
+
+  it('one that has never served is given up after its attempts', () => {
+    const never = { hasServed: false };
+    for (const reason of CRASHES) {
+      expect(fails(reason, 8, never)).toMatchObject({ kind: 'restart', maxAttempts: 10 });
+      expect(fails(reason, 9, never)).toEqual({ kind: 'give_up', attempt: 10, maxAttempts: 10 });
+      const settings = { ...SETTINGS, maxAttempts: 2 };
+      expect(fails(reason, 1, { ...never, settings })).toMatchObject({ kind: 'give_up', maxAttempts: 2 });
+    }
+  });
+
+  it('gives up after 3 attempts for a cause that a restart does not fix', () => {
     for (const reason of UNFIXABLE) {
       expect(fails(reason, 1)).toMatchObject({ kind: 'restart', maxAttempts: 3 });
       expect(fails(reason, 2)).toEqual({ kind: 'give_up', attempt: 3, maxAttempts: 3 });

@@ -17,7 +17,11 @@ const fates: Fate[] = [
   { kind: 'dies', afterMs: 40, code: 0, says: 'Error: listen tcp 127.0.0.1:9: bind: address already in use' },
   { kind: 'silent' },
   { kind: 'refused' },
+  { kind: 'dies', afterMs: 10, code: 1, says: 'database or disk is full' },
 ];
+
+/** The only causes for which an instance that has served is given up. */
+const UNFIXABLE = ['database_corrupt'];
 
 const KINDS = [
   'start',
@@ -119,6 +123,16 @@ async function sleepThose(lastCommands: readonly (keyof typeof GOALS)[]): Promis
   }
 }
 
+/** Instances that were given up because of crashes although they had served. */
+function wronglyGivenUp(hasServed: boolean): string[] {
+  const served = new Set<string>();
+  return stage.phases.flatMap(({ name, to, reason }) => {
+    if (to === 'running') served.add(name);
+    const isWrong = to === 'failed' && (hasServed || served.has(name)) && !UNFIXABLE.includes(reason ?? '');
+    return isWrong ? [`${name}: ${reason}`] : [];
+  });
+}
+
 describe('any order of commands and failures', () => {
   it('never starts two processes of one instance, and reaches the desired state by valid transitions', async () => {
     const scenario = fc.record({
@@ -131,11 +145,13 @@ describe('any order of commands and failures', () => {
       slots: fc.integer({ min: 1, max: COUNT }),
       end: fc.constantFrom('stop', 'leave'),
       random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      hasServed: fc.boolean(),
     });
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ left, commands, lastCommands, slots, end, random }) => {
+      fc.asyncProperty(scenario, async ({ left, commands, lastCommands, slots, end, random, hasServed }) => {
         stage = new Stage();
         stage.random = () => random;
+        stage.hasServed = hasServed;
         stage.add(COUNT, slots);
         takeOver(left);
         for (const step of commands) await apply(step);
@@ -165,6 +181,7 @@ describe('any order of commands and failures', () => {
         if (end === 'stop') {
           expect(stage.runners.map(({ state }) => state.phase)).toEqual(['stopped', 'stopped', 'stopped']);
         }
+        expect(wronglyGivenUp(hasServed)).toEqual([]);
         expect(stage.driver.violations).toEqual([]);
         expect(stage.faults).toEqual([]);
       }),

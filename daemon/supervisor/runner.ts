@@ -6,13 +6,14 @@ import { deadline } from '../base/time/clock.ts';
 import type { HoldResult } from '../pocketbase/process/keeper/keeper-protocol.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process/process-driver.ts';
 import { transferredBytes } from '../pocketbase/process/procfs.ts';
+import { countFailure } from './failure-counts.ts';
 import type { MemoryGuard } from './health/memory-guard.ts';
 import { type RunFailure, watchRun } from './health/watch.ts';
 import { recordRun } from './instance-logs.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState, type Observed } from './instance-state.ts';
 import { MAINTAINED, Maintenance, maintenanceConflict } from './maintenance.ts';
-import { decideAfterFailure } from './restart-policy.ts';
+import type { RestartSettings } from './restart-policy.ts';
 import { sleepProblem } from './sleep/sleep-problem.ts';
 import { UseMeter } from './sleep/use-meter.ts';
 import { type LaunchDeps, type LaunchOutcome, launch, sleepOnPort } from './start/launch.ts';
@@ -24,6 +25,7 @@ import { answerClients, type IdlePhase } from './unavailable-reason.ts';
 export interface RunnerDeps extends LaunchDeps {
   publish: (event: FleetEvent) => void;
   random: () => number;
+  settings: { restarts: RestartSettings };
   healthIntervalMs: number;
   memory: MemoryGuard;
   /** The time between SIGTERM and SIGKILL when a process is stopped. */
@@ -74,6 +76,8 @@ export class Runner {
   readonly #stopSaving = new AbortController();
   /** The current process of this instance, until it has ended. */
   #process: InstanceProcess | null = null;
+  /** Whether it has run with this daemon. */
+  #hasRun = false;
   /** The last process that was adopted. */
   #adopted: InstanceProcess | null = null;
   #maintenance: Maintenance | null = null;
@@ -226,7 +230,7 @@ export class Runner {
     this.#hasFailed = false;
     this.#backoff = null;
     this.#prepared.reset();
-    this.state.update({ attempt: 0, nextAttemptAt: null });
+    this.state.update({ attempt: 0, nextAttemptAt: null, crashes: null });
   }
 
   /** Starts the loop, or ends its current turn. An idle phase is left at once, so that waits do not end with it. */
@@ -279,7 +283,12 @@ export class Runner {
       if (this.#shouldRun) return;
       this.#backoff = null;
       this.#hasFailed = false;
-      this.state.enter('stopped', null, { nextAttemptAt: null, attempt: 0, maxAttempts: null });
+      this.state.enter('stopped', null, {
+        nextAttemptAt: null,
+        attempt: 0,
+        maxAttempts: null,
+        crashes: null,
+      });
       if (this.state.observed.port !== null) this.#deps.driver.release(this.state.observed.port);
     } else if (this.#asleep && !(await this.#fallAsleep())) return;
     if (!signal.aborted)
@@ -339,6 +348,7 @@ export class Runner {
     }
     if (outcome.kind === 'running') {
       this.#deps.files.noteFailed(this.spec, false);
+      this.#hasRun = true;
       const { pid } = outcome.running.process;
       this.#use = new UseMeter(clock, () => transferredBytes(pid));
       const end = await watchRun(
@@ -378,7 +388,9 @@ export class Runner {
   }
 
   async #launch(signal: AbortSignal): Promise<LaunchOutcome> {
-    const plan = { lastPort: this.state.observed.port, prepared: this.#prepared.stamp };
+    const { attempt, port: lastPort } = this.state.observed;
+    const wasMissing = attempt > 0 && this.state.reason?.code === 'data_dir_missing';
+    const plan = { lastPort, prepared: this.#prepared.stamp, wasMissing };
     if (this.state.phase !== 'waking') this.state.enter('starting', this.state.reason);
     const outcome = await launch(this.spec, plan, this.#deps, signal, (process, { port, logStart }) => {
       this.#process = process;
@@ -452,26 +464,15 @@ export class Runner {
 
   #handleFailure({ reason, exit, endedBy, uptimeMs }: RunFailure): void {
     if (exit) this.#recordExit(exit, endedBy);
-    const { attempt, restarts } = this.state.observed;
-    const decision = decideAfterFailure(
-      {
-        reason: reason.code,
-        attempt,
-        previousReason: this.state.reason?.code ?? null,
-        uptimeMs,
-        mayGiveUp: this.spec.kind === 'user',
-      },
-      this.#deps.random,
+    const { log } = this.#deps;
+    const hasServed = this.#hasRun || this.spec.hasServed();
+    const { decision, counted } = countFailure(
+      this.state,
+      { reason, exit, uptimeMs, kind: this.spec.kind, hasServed },
+      this.#deps,
     );
-    const counted = {
-      attempt: decision.attempt,
-      maxAttempts: decision.maxAttempts,
-      restarts: restarts + (exit ? 1 : 0),
-    };
-    this.#deps.log.warn(
-      { instance: this.spec.name, reason: reason.code, ...counted, decision: decision.kind },
-      reason.message,
-    );
+    const facts = { ...counted, crashes: counted.crashes?.count ?? 0, decision: decision.kind };
+    log.warn({ instance: this.spec.name, reason: reason.code, ...facts }, reason.message);
     if (decision.kind === 'give_up') {
       this.#hasFailed = true;
       this.#fail(reason, counted);

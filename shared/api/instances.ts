@@ -104,6 +104,13 @@ export const lastExitSchema = z.object({
 
 export type LastExit = z.infer<typeof lastExitSchema>;
 
+export const crashesSchema = z.object({ count: z.int(), since: time, last_at: time }).meta({
+  id: 'Crashes',
+  description:
+    'Consecutive unrequested exits. Ten minutes of running or sleeping, a stop, and a start by a person end the series.',
+  examples: [{ count: 12, since: EXAMPLE_TIME, last_at: EXAMPLE_TIME }],
+});
+
 export const instanceSchema = z
   .object({
     name: z.string(),
@@ -133,6 +140,8 @@ export const instanceSchema = z
     max_attempts: z.int().nullable(),
     next_attempt_at: time.nullable(),
     last_exit: lastExitSchema.nullable(),
+    /** Null without a crash. */
+    crashes: crashesSchema.nullable(),
     created_at: time,
     db_path: z.string(),
     pocketbase_version: z
@@ -172,6 +181,7 @@ export const instanceSchema = z
         max_attempts: 8,
         next_attempt_at: null,
         last_exit: null,
+        crashes: null,
         created_at: EXAMPLE_TIME,
         db_path: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data`,
         pocketbase_version: '0.39.1',

@@ -35,6 +35,7 @@ export function instance(name: string, changes: Partial<Instance> = {}): Instanc
     max_attempts: null,
     next_attempt_at: null,
     last_exit: null,
+    crashes: null,
     created_at: ago(86_400),
     db_path: `/var/lib/fathom/user_dbs/${name}/pb_data`,
     pocketbase_version: '0.39.1',
@@ -76,6 +77,20 @@ export function backingOff(name: string, changes: Partial<Instance> = {}): Insta
     last_exit: { code: 1, signal: null, at: ago(1), uptime_s: 0, ended_by: null },
     probe: null,
     usage: null,
+    ...changes,
+  });
+}
+
+/** Crashes although it has served: `backing off 4 m 20 s · SIGKILL · 12 crashes in 10 minutes`. */
+export function crashLoop(name: string, changes: Partial<Instance> = {}): Instance {
+  return backingOff(name, {
+    reason: { code: 'killed', message: 'killed by SIGKILL' },
+    restarts: 12,
+    attempt: 12,
+    max_attempts: null,
+    next_attempt_at: ahead(260.4),
+    last_exit: { code: null, signal: 'SIGKILL', at: ago(1), uptime_s: 2, ended_by: null },
+    crashes: { count: 12, since: ago(601), last_at: ago(1) },
     ...changes,
   });
 }

@@ -122,8 +122,13 @@ it('a data directory that is deleted under a running instance is saved from its 
   const directory = directoryOf(fathom, tenant);
   await rm(directory, { recursive: true });
 
-  const failed = await untilGivenUp(fathom, tenant);
-  expect(failed.reason).toMatchObject({
+  const { reason } = await untilInstance(
+    fathom,
+    tenant.name,
+    ({ phase, reason: why }) => phase === 'backing_off' && why?.code === 'data_dir_missing',
+    'to be missed',
+  );
+  expect(reason).toMatchObject({
     code: 'data_dir_missing',
     message: textWith('pb_data/data.db', '.rescued-'),
   });

@@ -97,8 +97,8 @@ it('what a restart saved is named in the reason, and runs again once it is moved
   const { reason } = await untilInstance(
     fathom,
     tenant.name,
-    ({ phase }) => phase === 'failed',
-    'to be given up',
+    ({ phase, attempt }) => phase === 'backing_off' && attempt >= 3,
+    'to be missed',
   );
   expect(reason).toMatchObject({
     code: 'data_dir_missing',
@@ -166,8 +166,8 @@ it('a directory that is moved away is named as what to move back, until it is', 
   const { reason } = await untilInstance(
     fathom,
     tenant.name,
-    ({ phase }) => phase === 'failed',
-    'to be given up',
+    ({ phase, attempt }) => phase === 'backing_off' && attempt >= 3,
+    'to be missed',
   );
   expect(reason).toMatchObject({
     code: 'data_dir_missing',

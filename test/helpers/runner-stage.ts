@@ -9,12 +9,14 @@ import { PortAllocator } from '../../daemon/supervisor/start/ports.ts';
 import type { InstanceLimits } from '../../shared/api/instances.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { canTransition, type InstancePhase } from '../../shared/instance.ts';
+import type { PhaseReasonCode } from '../../shared/reasons.ts';
 import { FakeDriver, type Fate } from './fake-driver.ts';
 import { ManualTime, settle } from './manual-time.ts';
 
 /** Everything is in its place. */
 export const NO_FILES: InstanceFiles = {
   startProblem: () => Promise.resolve(null),
+  incompleteReason: () => null,
   database: () => null,
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),
   unsafeToCloseReason: () => Promise.resolve(null),
@@ -28,7 +30,7 @@ export const NO_FILES: InstanceFiles = {
 export class Stage {
   readonly time = new ManualTime();
   readonly faults: string[] = [];
-  readonly phases: [name: string, from: InstancePhase, to: InstancePhase][] = [];
+  readonly phases: { name: string; to: InstancePhase; reason: PhaseReasonCode | null }[] = [];
   readonly driver: FakeDriver;
   readonly runners: Runner[] = [];
   fate: () => Fate = () => ({ kind: 'serves', afterMs: 20 });
@@ -36,6 +38,9 @@ export class Stage {
   files: InstanceFiles = NO_FILES;
   /** Memory in bytes by pid. */
   readonly memory = new Map<number, number>();
+  /** Whether the instances have run before. */
+  hasServed = true;
+  restarts = { baseMs: 500, capMs: 300_000, maxAttempts: 10 };
   limits: InstanceLimits = { memory_bytes: null, disk_bytes: null, sleep_after: 0 };
 
   constructor() {
@@ -63,7 +68,8 @@ export class Stage {
       const spec = this.#spec(`i${index}`, `/data/i${index}`, ports);
       const publish = (event: FleetEvent) => {
         if (event.kind !== 'instance.phase') return;
-        this.phases.push([event.name, event.from, event.to]);
+        const reason = event.instance.reason?.code ?? null;
+        this.phases.push({ name: event.name, to: event.to, reason });
         if (!canTransition(event.from, event.to)) this.faults.push(`${event.from} → ${event.to}`);
       };
       const deps = {
@@ -75,6 +81,7 @@ export class Stage {
         log,
         publish,
         random: () => this.random(),
+        settings: { restarts: this.restarts },
         healthIntervalMs: 1_000,
         memory: new MemoryGuard(this.time, {
           ofProcess: (pid) => this.memory.get(pid) ?? null,
@@ -144,6 +151,7 @@ export class Stage {
       environment: {},
       prepare: () => Promise.resolve(null),
       onReplaced: () => {},
+      hasServed: () => this.hasServed,
       publicUrl: (port) => `http://127.0.0.1:${port}`,
       probeAuthorization: null,
       savePort: (port) => {

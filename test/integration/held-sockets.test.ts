@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { instance, kill, signUp, untilInstance, untilReplaced } from '../helpers/fleet-actions.ts';
@@ -37,9 +37,10 @@ it('answers 503 with the reason while a database is failed, and serves it after 
   const { fathom } = shared;
   const { name } = await signUp(fathom);
   const { port } = await instance(fathom, name);
-  const data = join(fathom.dataDir, 'user_dbs', name, 'pb_data');
+  const file = join(fathom.dataDir, 'user_dbs', name, 'pb_data', 'data.db');
   await fathom.client.databases.stop(name);
-  await rename(data, `${data}-away`);
+  const whole = await readFile(file);
+  await writeFile(file, '');
   await expect(fathom.client.databases.start(name)).rejects.toMatchObject({ code: 'instance.failed' });
   await untilInstance(fathom, name, ({ phase }) => phase === 'failed', 'to be failed');
   const answer = await until(
@@ -53,9 +54,9 @@ it('answers 503 with the reason while a database is failed, and serves it after 
   expect(answer.headers.get('access-control-allow-origin')).toBe('*');
   expect(await answer.json()).toMatchObject({
     status: 503,
-    data: { database: { code: 'data_dir_missing' } },
+    data: { database: { code: 'database_corrupt' } },
   });
-  await rename(`${data}-away`, data);
+  await writeFile(file, whole);
   await fathom.client.databases.start(name);
   expect(await statusOf(port as number)).toBe(200);
 });

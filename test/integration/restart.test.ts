@@ -62,7 +62,9 @@ describe('a fleet of 30 under random kills', () => {
 
     const all = await untilAllRun(tenants.length, killed);
     expect(new Set(all.map(({ port }) => port)).size).toBe(tenants.length);
-    expect(all.map(({ reason }) => reason)).toEqual(all.map(() => null));
+    // Some were killed three times.
+    const troubles = all.filter(({ reason }) => reason !== null && reason.code !== 'crashing');
+    expect(troubles).toEqual([]);
     const restarts = all.reduce((sum, one) => sum + one.restarts, 0);
     expect(restarts).toBeGreaterThan(0);
     expect(restarts).toBeLessThanOrEqual(kills);

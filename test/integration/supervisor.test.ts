@@ -166,9 +166,13 @@ describe('a crash loop', () => {
     await rename(data, `${data}.away`);
     const { pid } = await instance(fathom, tenant.name);
     kill(pid, 'SIGKILL');
-    const failed = await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'failed', 'to fail');
-    expect(failed).toMatchObject({ reason: { code: 'data_dir_missing' }, attempt: 3 });
-    expect(failed.reason?.message).toContain(data);
+    const { reason } = await untilInstance(
+      fathom,
+      tenant.name,
+      ({ phase, attempt }) => phase === 'backing_off' && attempt > 3,
+      'to be missed',
+    );
+    expect(reason).toMatchObject({ code: 'data_dir_missing', message: textWith(data) });
     // Never silently created again.
     await expect(readFile(join(data, 'data.db'))).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(fathom.client.databases.restart(tenant.name)).rejects.toMatchObject({

@@ -1,5 +1,6 @@
 import type { Instance, InstanceLimits } from '../../../shared/api/instances.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
+import { crashRate, isCrashLoop } from '../../../shared/crashes.ts';
 import { deletionConsequences } from '../../../shared/deletion.ts';
 import { type InstancePhase, isInTrouble } from '../../../shared/instance.ts';
 import { lacksMigrations } from '../../../shared/reasons.ts';
@@ -36,13 +37,19 @@ const COLUMNS: readonly Column<Instance>[] = [
   { title: 'LIMITS', cell: (one) => describeLimits(one.limits), hide: 5 },
   { title: 'VERSION', cell: versionText, hide: 6 },
   { title: 'OWNER', cell: (one) => one.email, cutTo: 12, hide: 1 },
-  { title: 'WHY', cell: (one) => one.reason?.message ?? '', cutTo: 20 },
+  { title: 'WHY', cell: why, cutTo: 20 },
 ];
 
 /** With the version that it is pinned to, when it runs another one. */
 function versionText({ pocketbase_version: version, pinned_version: pinned }: Instance): string {
   if (pinned === null) return version;
   return pinned === version ? `${version} (pinned)` : `${version} (pinned to ${pinned})`;
+}
+
+/** Such as `12 crashes in 10 minutes; killed by SIGKILL`. The reason of a running instance has the rate already. */
+function why({ reason, phase, crashes }: Instance): string {
+  const message = reason?.message ?? '';
+  return isCrashLoop(crashes) && phase !== 'running' ? `${crashRate(crashes)}; ${message}` : message;
 }
 
 /** Such as `512 MiB memory`; null without a limit. */

@@ -40,6 +40,8 @@ export class HeldPort {
   readonly #deps: HeldPortDeps;
   readonly #onRing: () => void;
   #problem = STARTING;
+  /** When `#problem` was set, in milliseconds of `performance.now`. */
+  #problemSince = 0;
   #server: Server | null = null;
   /** Whether the server answers because of the time that connections have waited. */
   #overdue = false;
@@ -62,7 +64,7 @@ export class HeldPort {
       socket: this.socket,
       address: this.address,
       mode: this.#mode,
-      problem: this.#problem,
+      problem: this.#currentProblem(),
       servedBy: this.servedBy,
       sleepsNext: this.#sleep === 'next',
     };
@@ -86,7 +88,7 @@ export class HeldPort {
   wait(): void {
     if (this.#overdue || this.#deadline) return;
     this.#stopAnswering();
-    this.#problem = STARTING;
+    this.explain(STARTING);
     this.#deadline = setTimeout(() => {
       this.#overdue = true;
       this.#startAnswering();
@@ -134,11 +136,21 @@ export class HeldPort {
 
   explain(problem: Unavailable): void {
     this.#problem = problem;
+    this.#problemSince = performance.now();
+  }
+
+  /** Clients that come later need to wait less. */
+  #currentProblem(): Unavailable {
+    const { retryAfterS } = this.#problem;
+    // Connections have waited for this start already: how long it still takes is not known.
+    if (retryAfterS === null || this.#problem === STARTING) return this.#problem;
+    const left = Math.ceil(retryAfterS - (performance.now() - this.#problemSince) / 1000);
+    return { ...this.#problem, retryAfterS: Math.max(1, left) };
   }
 
   answer(problem: Unavailable): void {
     this.#wake();
-    this.#problem = problem;
+    this.explain(problem);
     this.#clearDeadline();
     this.#startAnswering();
   }
@@ -165,7 +177,7 @@ export class HeldPort {
     if (this.#server) return;
     // The server closes its descriptor at its end.
     const copy = required('fcntl', this.#deps.libc.syscall(SYSCALL.fcntl, this.socket, F_DUPFD_CLOEXEC, 0));
-    this.#server = startUnavailableServer(copy, () => this.#problem);
+    this.#server = startUnavailableServer(copy, () => this.#currentProblem());
   }
 
   #stopAnswering(): void {

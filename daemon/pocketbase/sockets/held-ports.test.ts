@@ -104,17 +104,25 @@ it('answers with the problem of a port until a process listens', async () => {
   const instance = await bareInstance();
   const { driver, command } = instance;
   await driver.hold(command.host, command.port);
-  driver.explain(command.port, { code: 'odd', message: 'It is "odd".', retryAfterS: 7 }, 'now');
+  driver.explain(command.port, { code: 'odd', message: 'It is "odd".', retryAfterS: 600 }, 'now');
   const answer = await fetch(`http://127.0.0.1:${command.port}/x`, {
     method: 'PATCH',
     body: 'x'.repeat(100_000),
   });
-  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '7']);
+  expect(answer.status).toBe(503);
+  const retryAfter = Number(answer.headers.get('retry-after'));
+  expect(retryAfter).toBeGreaterThan(500);
+  expect(retryAfter).toBeLessThanOrEqual(600);
   expect(await answer.json()).toEqual({
     status: 503,
     message: 'It is "odd".',
     data: { database: { code: 'odd', message: 'It is "odd".' } },
   });
+  const later = async () => {
+    const { headers } = await fetch(`http://127.0.0.1:${command.port}/x`);
+    return Number(headers.get('retry-after'));
+  };
+  await until(async () => (await later()) < retryAfter, { what: 'a shorter Retry-After' });
   await instance.start();
   await until(async () => (await statusOf(command.port)) === 200, { what: 'PocketBase to answer' });
 });

@@ -24,9 +24,13 @@ async function launched(
   {
     kind = 'global',
     prepared = null,
+    wasMissing = false,
     prepare = () => Promise.resolve(null),
     savePort = () => Promise.resolve(true),
-  }: Partial<Pick<InstanceSpec, 'kind' | 'prepare' | 'savePort'>> & { prepared?: string | null } = {},
+  }: Partial<Pick<InstanceSpec, 'kind' | 'prepare' | 'savePort'>> & {
+    prepared?: string | null;
+    wasMissing?: boolean;
+  } = {},
 ) {
   const { command, directory, log, driver } = instance;
   const binary = { ...(await verifyBinary(null)), path: command.binary };
@@ -62,13 +66,19 @@ async function launched(
   };
   const tried: number[] = [];
   let process: InstanceProcess | null = null as InstanceProcess | null;
-  const outcome = await launch(spec, { lastPort: null, prepared }, deps, NEVER, (spawned, { port }) => {
-    tried.push(port);
-    process = spawned;
-    onTestFinished(() => {
-      spawned.signal('SIGKILL');
-    });
-  });
+  const outcome = await launch(
+    spec,
+    { lastPort: null, prepared, wasMissing },
+    deps,
+    NEVER,
+    (spawned, { port }) => {
+      tried.push(port);
+      process = spawned;
+      onTestFinished(() => {
+        spawned.signal('SIGKILL');
+      });
+    },
+  );
   return { outcome, tried, process };
 }
 
@@ -130,6 +140,21 @@ it('never creates a missing or empty user database', async () => {
   const gone = await launched(instance, base, portIsFree, { kind: 'user' });
   expect(gone.outcome).toMatchObject({ kind: 'failed', reason: { code: 'data_dir_missing' } });
   expect([...first.tried, ...empty.tried, ...gone.tried]).toEqual([]);
+});
+
+it('waits after a failure until files that were missing are copied completely', async () => {
+  const instance = await bareInstance();
+  const base = await freePortRange(3);
+  const first = await instance.start();
+  await instance.untilReady();
+  first.signal('SIGTERM');
+  await first.exited;
+  const retried = await launched(instance, base, portIsFree, { kind: 'user', wasMissing: true });
+  expect(retried.outcome).toMatchObject({ kind: 'failed', reason: { code: 'data_dir_missing' } });
+  expect(retried.tried).toEqual([]);
+  // A command does not wait.
+  const commanded = await launched(instance, base, portIsFree, { kind: 'user' });
+  expect(commanded.outcome).toMatchObject({ kind: 'running' });
 });
 
 it('prepares settings and migrations once for each database file', async () => {

@@ -68,10 +68,15 @@ export type OnSpawn = (process: InstanceProcess, at: { port: number; logStart: n
  * Starts one process and waits for its first successful probe. Calls `onSpawn` for each new process.
  *
  * @param plan.prepared the stamp of a database file whose settings and migrations are already up to date; null without one
+ * @param plan.wasMissing its files were missing at the last attempt, so they may be copied into place right now
  */
 export async function launch(
   spec: InstanceSpec,
-  { lastPort, prepared }: { lastPort: number | null; prepared: string | null },
+  {
+    lastPort,
+    prepared,
+    wasMissing,
+  }: { lastPort: number | null; prepared: string | null; wasMissing: boolean },
   deps: LaunchDeps,
   signal: AbortSignal,
   onSpawn: OnSpawn,
@@ -83,6 +88,8 @@ export async function launch(
   try {
     const [problem, size] = await Promise.all([deps.files.startProblem(spec), prepareLog(spec, deps.log)]);
     if (problem) return failed(problem);
+    const incomplete = wasMissing ? deps.files.incompleteReason(spec) : null;
+    if (incomplete) return failed(incomplete);
     logStart = size;
     const file = deps.files.database(spec);
     database = file?.identity ?? null;

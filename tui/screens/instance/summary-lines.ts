@@ -1,4 +1,5 @@
 import type { Instance, LastExit } from '../../../shared/api/instances.ts';
+import { crashRate, isCrashLoop } from '../../../shared/crashes.ts';
 import { byteSize, clockTime, latency, longDuration, percent, since } from '../../store/text/format.ts';
 import { reasonLine } from '../../store/text/reason.ts';
 import { phaseLook } from '../../theme.ts';
@@ -102,9 +103,10 @@ function lastExitText(
   return `${how}, ${longDuration(since(at, now))} ago (${clockTime(at)}), after ${longDuration(uptime * 1000)}; ${ENDED_BY_TEXTS[endedBy ?? 'other']}`;
 }
 
-function restartsText({ restarts, attempt, max_attempts: most }: Instance): string {
-  if (attempt === 0) return String(restarts);
-  return `${restarts}; attempt ${attempt}${most === null ? '' : ` of ${most}`}`;
+function restartsText({ restarts, attempt, max_attempts: most, crashes }: Instance): string {
+  const rate = isCrashLoop(crashes) ? `; ${crashRate(crashes)}` : '';
+  if (attempt === 0) return `${restarts}${rate}`;
+  return `${restarts}${rate}; attempt ${attempt}${most === null ? '' : ` of ${most}`}`;
 }
 
 function probeText({ probe }: Instance, now: number): string {

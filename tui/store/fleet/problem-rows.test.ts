@@ -24,7 +24,7 @@ it('groups problems with the same cause into one row', () => {
     failed(`many-${nth}`, { since: ago(nth), attempt: nth }),
   );
   const others = [
-    backingOff('z-other'),
+    backingOff('z-other', { attempt: 2 }),
     failed('zz-corrupt', { reason: { code: 'database_corrupt', message: 'm' } }),
   ];
   expect(rows([...many, ...others])).toEqual([

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import {
   ago,
   backingOff,
+  crashLoop,
   daemonUsage,
   failed,
   globalInstance,
@@ -25,13 +26,14 @@ function titles(instances: ReturnType<typeof instance>[], changes = {}) {
 it('sorts the worst first and the global database before the others', () => {
   const list = [
     instance('fine'),
-    backingOff('c-backing-off'),
+    backingOff('c-backing-off', { attempt: 2 }),
+    crashLoop('a-crash-loop'),
     failed('b-failed'),
     failed('a-failed'),
     failed('global', { kind: 'global' }),
     instance('slow', { phase: 'unresponsive', since: ago(5) }),
   ];
-  expect(titles(list)).toEqual(['global', 'a-failed', 'b-failed', 'slow', 'c-backing-off']);
+  expect(titles(list)).toEqual(['global', 'a-failed', 'b-failed', 'a-crash-loop', 'slow', 'c-backing-off']);
 });
 
 it('reports a host with little free disk or memory', () => {

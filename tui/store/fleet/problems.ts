@@ -78,8 +78,10 @@ function resourceProblems({ instances, usage, now }: FleetState): Problem[] {
   });
 }
 
+/** Failed ones before others: they wait for a person. */
 function byKindThenName(a: Instance, b: Instance): number {
   if (a.kind !== b.kind) return a.kind === 'global' ? -1 : 1;
+  if ((a.phase === 'failed') !== (b.phase === 'failed')) return a.phase === 'failed' ? -1 : 1;
   return a.name < b.name ? -1 : 1;
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
 import { PHASE_REASONS } from '../../../shared/reasons.ts';
-import { ago, ahead, backingOff, failed, instance } from '../../../test/console/fleet-fixtures.ts';
+import { ago, ahead, backingOff, crashLoop, failed, instance } from '../../../test/console/fleet-fixtures.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
 import { phaseText, reasonLine, severityOf } from './reason.ts';
 
@@ -14,6 +14,18 @@ describe('reasonLine', () => {
     expect(say(backingOff('a'))).toBe(
       words('backing_off', ' 8 s', 'exit 1', PHASE_REASONS.port_in_use.text, 'attempt 4/10'),
     );
+  });
+
+  it('shows the rate of a crash loop without an end, also while it runs', () => {
+    expect(say(crashLoop('a'))).toBe(
+      words('backing_off', ' 4 m 20 s', 'SIGKILL', '12 crashes in 10 minutes'),
+    );
+    const reason = { code: 'crashing', message: '12 crashes in 10 minutes; the last one: …' } as const;
+    const running = crashLoop('a', { phase: 'running', reason, attempt: 0 });
+    expect(say(running)).toBe(
+      words('running', ', but', PHASE_REASONS.crashing.text, 'SIGKILL', '12 crashes in 10 minutes'),
+    );
+    expect(severityOf(running, Date.now())).toBe('impaired');
   });
 
   it('shows no negative time when the attempt is due', () => {
@@ -63,6 +75,12 @@ describe('reasonLine', () => {
 });
 
 describe('severityOf', () => {
+  it('an instance is down when several starts in a row have failed', () => {
+    expect(severityOf(backingOff('a', { attempt: 2 }), Date.now())).toBe('recovering');
+    expect(severityOf(backingOff('a', { attempt: 3 }), Date.now())).toBe('down');
+    expect(severityOf(crashLoop('a', { phase: 'starting' }), Date.now())).toBe('recovering');
+  });
+
   it('reports a start or a stop only if it is slow', () => {
     expect(severityOf(instance('a', { phase: 'starting', since: ago(5) }), Date.now())).toBe('ok');
     expect(severityOf(instance('a', { phase: 'starting', since: ago(31) }), Date.now())).toBe('slow');

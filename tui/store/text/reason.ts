@@ -1,4 +1,5 @@
 import type { Instance, LastExit } from '../../../shared/api/instances.ts';
+import { crashRate, isCrashLoop } from '../../../shared/crashes.ts';
 import type { InstancePhase } from '../../../shared/instance.ts';
 import { ruleOf } from '../../../shared/reasons.ts';
 import { longDuration, shortDuration, since } from './format.ts';
@@ -9,6 +10,8 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /** Milliseconds after which a start, a stop or a wait for a start slot is reported as slow. */
 const SLOW_AFTER = 30_000;
+/** Failures in a row from which on the next start is not expected to help. */
+const DOWN_FROM = 3;
 /** Milliseconds for which a crash is shown after the instance runs again. */
 const RECOVERED_FOR = 120_000;
 
@@ -36,13 +39,14 @@ export function severityOf(instance: Instance, now: number): Severity {
     case 'unresponsive':
       return 'impaired';
     case 'backing_off':
-      return 'recovering';
+      return instance.attempt >= DOWN_FROM ? 'down' : 'recovering';
     case 'stopped':
       return instance.desired === 'running' ? 'recovering' : 'ok';
     case 'queued':
     case 'starting':
     case 'stopping':
     case 'waking':
+      if (isCrashLoop(instance.crashes)) return 'recovering';
       return since(instance.since, now) > SLOW_AFTER ? 'slow' : 'ok';
     case 'asleep':
       return 'ok';
@@ -108,6 +112,8 @@ function withoutOwnValues(text: string, { name, port, pid }: Instance): string {
 
 function runningReason(instance: Instance, now: number): string | null {
   const { probe, reason, last_exit: exit } = instance;
+  if (reason?.code === 'crashing')
+    return join('running, but', ruleOf(reason.code).text, exitText(exit), rate(instance));
   if (reason !== null && isLimited(instance)) return join('running, but', ruleOf(reason.code).text);
   if (probe !== null && !probe.ok) return join('running, but its probe fails', probe.error);
   if (exit === null || !crashedRecently(instance, now)) return null;
@@ -148,8 +154,16 @@ function detail({ reason }: Instance): string | null {
   return reason.message;
 }
 
-function attempts({ attempt, max_attempts: most }: Instance): string | null {
+function rate({ crashes }: Instance): string | null {
+  return isCrashLoop(crashes) ? crashRate(crashes) : null;
+}
+
+/** The attempts of a crash loop without an end say less than its rate. */
+function attempts(instance: Instance): string | null {
+  const { attempt, max_attempts: most } = instance;
   if (attempt === 0) return null;
+  const crashed = rate(instance);
+  if (crashed !== null && most === null) return crashed;
   return most === null ? `attempt ${attempt}` : `attempt ${attempt}/${most}`;
 }
 

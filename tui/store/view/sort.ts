@@ -42,13 +42,13 @@ export function sortInstances(instances: readonly Instance[], sort: Sort, now: n
 
 const DESCENDING: ReadonlySet<SortColumn> = new Set(['uptime', 'restarts', 'pss', 'cpu', 'latency']);
 
-/** The order of instances without a problem; those that run are first. */
-const QUIET: Partial<Record<InstancePhase, number>> = { asleep: 1, stopped: 2 };
+/** The order of instances with the same severity: those that are restarted by themselves are after failed ones. */
+const WITHIN: Partial<Record<InstancePhase, number>> = { asleep: 1, backing_off: 1, stopped: 2 };
 
 function keyOf(instance: Instance, column: SortColumn, now: number): SortKey {
   switch (column) {
     case 'phase':
-      return SEVERITIES.indexOf(severityOf(instance, now)) * 10 + (QUIET[instance.phase] ?? 0);
+      return SEVERITIES.indexOf(severityOf(instance, now)) * 10 + (WITHIN[instance.phase] ?? 0);
     case 'name':
       return nameKey(instance.name);
     case 'owner':
