@@ -56,6 +56,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          // Changes of whole fleets between releases of PocketBase. FATHOM_ROLLOUT_DATABASES=100 is the full size.
+          name: 'rollouts',
+          globalSetup: 'test/helpers/prepared-data.ts',
+          include: ['test/rollouts/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           // What takes long or needs programs of others: browsers, linters, packages that are installed for it.
           name: 'tools',
           globalSetup: 'test/helpers/prepared-data.ts',

@@ -79,7 +79,10 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await reconciler.load();
   await ownerSync.load();
   resources.defer(() => reconciler.stop());
-  await reconciler.startAll([...found.values()].flat());
+  const { rollouts } = services;
+  resources.defer(() => rollouts.stop());
+  await reconciler.startAll(await rollouts.recover([...found.values()].flat()));
+  rollouts.begin();
   await lifecycle.finishInterrupted(config.userDatabasesDir);
 
   waitingFor = 'the queue worker';

@@ -2,6 +2,7 @@ import type { AuditEntry } from './api/audit.ts';
 import type { DaemonUsage } from './api/daemon.ts';
 import type { Instance, LastExit, Probe, Usage } from './api/instances.ts';
 import type { QueueStats, TaskSummary } from './api/queue.ts';
+import type { Rollout } from './api/rollouts.ts';
 import type { InstancePhase, WakeCause } from './instance.ts';
 
 /** Everything that can happen in the fleet. The stream, the metrics and the console read these events. */
@@ -35,6 +36,8 @@ export type FleetEvent =
   | { kind: 'queue.task'; task: TaskSummary }
   /** The state of the queue, after tasks changed or the queue was paused or resumed. */
   | { kind: 'queue.stats'; stats: QueueStats }
+  /** A rollout began, continued or ended. `rollout` is its state after the change. */
+  | { kind: 'rollout.changed'; rollout: Rollout }
   /** An entry was added to the audit log. Only sent to clients that may read it. */
   | { kind: 'audit.entry'; entry: AuditEntry }
   /** One line that an instance printed. */
@@ -81,6 +84,7 @@ export function coalesceKey(event: FleetEvent): string | null {
       return `${event.kind}:${event.name}`;
     case 'daemon.usage':
     case 'queue.stats':
+    case 'rollout.changed':
       return event.kind;
     case 'queue.task':
       return `${event.kind}:${event.task.id}`;
@@ -109,6 +113,7 @@ export function topicOf(event: FleetEvent): Topic {
     case 'instance.probe':
     case 'instance.usage':
     case 'daemon.usage':
+    case 'rollout.changed':
       return 'health';
     case 'queue.task':
     case 'queue.stats':

@@ -33,5 +33,5 @@ export const GROUPS: Readonly<Record<string, string>> = {
   databases: 'Show, start, stop, limit and delete databases',
   migrations: 'Show the migrations of user databases',
   queue: 'Manage tasks and schedules',
-  pocketbase: 'List and install releases of PocketBase',
+  pocketbase: 'Install releases of PocketBase, and change databases to them',
 };

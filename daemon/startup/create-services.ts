@@ -39,6 +39,8 @@ import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { readQueueStats } from '../queue/queue-stats.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
+import type { ChangeStep } from '../rollouts/change.ts';
+import { createRollouts } from '../rollouts/rollout-services.ts';
 import type { DiskReasons } from '../supervisor/disk/disk-limit.ts';
 import { DiskReserve } from '../supervisor/disk/disk-reserve.ts';
 import { DiskWatch } from '../supervisor/disk/disk-watch.ts';
@@ -74,6 +76,8 @@ export interface ServiceOptions {
   auditRetentionMs?: number;
   /** SLEEP_AFTER of all databases, in milliseconds. */
   sleepAfterMs?: number;
+  /** Called when a step of the change of a database begins, or has ended. */
+  onChangeStep?: (step: ChangeStep, database: string) => void;
   /** Called after each step of archiving the audit log. */
   onArchiveStep?: (step: ArchiveStep) => void;
 }
@@ -259,6 +263,18 @@ export async function createServices({
     random,
   });
   const { catalog } = databases;
+  const rollouts = createRollouts({
+    dataDir: config.dataDir,
+    catalog,
+    fleet,
+    driver,
+    binaries,
+    audit: identity.audit,
+    onStep: options.onChangeStep,
+    onChange: (rollout) => bus.publish({ kind: 'rollout.changed', rollout }),
+    clock,
+    log,
+  });
   const signUps = new SignUps({
     limits: identity.signUpLimits,
     settings,
@@ -326,6 +342,7 @@ export async function createServices({
     accountMails,
     activity,
     apiUrl,
+    binaries,
     bus,
     changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),
     clock,
@@ -356,6 +373,7 @@ export async function createServices({
     proxiesSeen,
     queue,
     recentLog: host.recentLog,
+    rollouts,
     seal,
     settings,
     signUps,

@@ -26,6 +26,7 @@ import type { Api } from '../http/serve.ts';
 import { createApi, type ServerDeps } from '../http/server.ts';
 import { type QueueRoutesDeps, queueRoutes } from '../queue/queue-routes.ts';
 import { type ScheduleRoutesDeps, scheduleRoutes } from '../queue/schedule-routes.ts';
+import { type RolloutRoutesDeps, rolloutRoutes } from '../rollouts/rollout-routes.ts';
 import { type SecretRoutesDeps, secretRoutes } from '../secrets/secret-routes.ts';
 import { type StatusRoutesDeps, statusRoutes } from '../status/status-routes.ts';
 import { attachStream, type StreamDeps } from '../stream/stream-server.ts';
@@ -52,6 +53,7 @@ export interface Services
     MigrationRoutesDeps,
     PlanRoutesDeps,
     QueueRoutesDeps,
+    RolloutRoutesDeps,
     ScheduleRoutesDeps,
     SecretRoutesDeps,
     SessionRoutesDeps,
@@ -99,6 +101,7 @@ export function registerRoutes(app: Api, services: Services): void {
   usageRoutes(app, services);
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
+  rolloutRoutes(app, services);
   edgeRoutes(app, services);
   eventRoutes(app, services);
   queueRoutes(app, services);

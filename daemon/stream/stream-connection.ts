@@ -292,7 +292,8 @@ export class StreamConnection {
   #maySeeEvent(event: FleetEvent): boolean {
     if (event.kind === 'queue.task') return this.#ownsTask(event.task.user_id);
     if (event.kind === 'queue.stats') return seesAll(this.#caller, 'queue.read');
-    if (event.kind === 'daemon.usage') return seesAll(this.#caller, 'stream.open');
+    if (event.kind === 'daemon.usage' || event.kind === 'rollout.changed')
+      return seesAll(this.#caller, 'stream.open');
     // The permission was checked when the caller subscribed.
     if (event.kind === 'audit.entry') return true;
     // This event is published before the catalog contains the database.

@@ -14,6 +14,7 @@ import { events } from './events.ts';
 import { lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations.ts';
 import { queue } from './queue.ts';
+import { rollouts } from './rollouts.ts';
 import { schedules } from './schedules.ts';
 import { secrets } from './secrets.ts';
 import { usage } from './usage.ts';
@@ -33,6 +34,7 @@ export const RESOURCES = {
   events,
   migrations,
   queue,
+  rollouts,
   schedules,
   audit,
   secrets,

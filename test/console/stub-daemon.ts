@@ -128,6 +128,7 @@ export class StubDaemon {
       case 'daemon.usage':
       case 'instance.moved':
       case 'instance.wake':
+      case 'rollout.changed':
         return;
       case 'queue.task': {
         const others = this.queue.tasks.filter(({ id }) => id !== event.task.id);

@@ -1,9 +1,8 @@
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import { prepareDamage } from '../helpers/damage.ts';
 import { createDeployment, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { instance, ownerOf, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { dataFileOf } from '../helpers/user-migrations.ts';
 
 let fathom: Deployment;
 
@@ -16,14 +15,9 @@ afterAll(() => fathom.dispose());
 /** Overwrites the root page of a table, far behind the head of the file, under the running process. */
 async function damage({ name }: Tenant, table: string): Promise<void> {
   await fathom.client.databases.stop(name);
-  const file = join(fathom.dataDir, 'user_dbs', name, 'pb_data', 'data.db');
-  const [page, size] = withDatabase(file, { readOnly: true }, (database) => [
-    Number(database.prepare('SELECT rootpage FROM sqlite_master WHERE name = ?').get(table)?.['rootpage']),
-    Number(database.prepare('PRAGMA page_size').get()?.['page_size']),
-  ]) as [number, number];
+  const overwrite = prepareDamage(dataFileOf(fathom, name), table);
   await fathom.client.databases.start(name);
-  await using handle = await open(file, 'r+');
-  await handle.write(Buffer.alloc(size, 0xff), 0, size, (page - 1) * size);
+  await overwrite();
 }
 
 const untilFound = (name: string) =>

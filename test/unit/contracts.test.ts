@@ -13,6 +13,9 @@ import { createClient } from '../../shared/client/fathom-client.ts';
 
 /** The command of each operation. */
 const COMMAND_OF: Readonly<Record<string, string>> = {
+  planRollout: 'pocketbase upgrade',
+  startRollout: 'pocketbase upgrade',
+  getRollout: 'pocketbase status',
   listUsers: 'users list',
   createUser: 'users add',
   getUser: 'users show',

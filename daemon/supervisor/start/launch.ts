@@ -239,7 +239,11 @@ async function launchOn(
 }
 
 /** How to start the process of an instance now. */
-function commandOf(spec: InstanceSpec, port: number, { migrate }: { migrate: boolean }): InstanceCommand {
+export function commandOf(
+  spec: InstanceSpec,
+  port: number,
+  { migrate }: { migrate: boolean },
+): InstanceCommand {
   return {
     name: spec.name,
     binary: spec.binary.path,

@@ -167,6 +167,8 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
       case 'queue.stats':
         stats = event.stats;
         break;
+      case 'rollout.changed':
+        break;
     }
   }
   const isUnchanged = tasks.length === 0 && stats === null;

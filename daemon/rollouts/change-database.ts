@@ -1,0 +1,182 @@
+import { join } from 'node:path';
+import type { PhaseReason } from '../../shared/api/instances.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { CatalogEntry } from '../databases/catalog.ts';
+import { closeDatabases } from '../pocketbase/data/close-databases.ts';
+import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
+import {
+  type Change,
+  type ChangeDeps,
+  ChangeFailed,
+  copyOf,
+  endChange,
+  enter,
+  readFactsOf,
+  setVersion,
+} from './change.ts';
+import { copyData, restoreData } from './data/copy.ts';
+import type { DatabaseThread } from './data/database-thread.ts';
+import { type DatabaseFacts, describeLoss } from './data/facts.ts';
+import type { DatabaseJournal } from './journal.ts';
+import { tryVersion } from './trial.ts';
+import { returnData, StaysChanged } from './way-back.ts';
+
+const RETRY_MS = 1_000;
+
+/**
+ * Changes one database between two of its processes. Clients wait meanwhile: what they write reaches the new version only when
+ * it has passed its test, so going back to the copy loses nothing.
+ *
+ *   stop ─▶ copy ─▶ change ─▶ start on a port without clients ─▶ test ─▶ compare ─▶ start
+ *                     └──────────────┴─────────────────────────────┴───────┴──▶ restore the copy, start as before
+ *
+ * @throws ChangeFailed when it is as before; other errors leave the journal to the next daemon
+ */
+export function changeDatabase(entry: CatalogEntry, change: Change, deps: ChangeDeps): Promise<void> {
+  return entry.runner.maintain(async (signal) => {
+    const { row, instance } = entry;
+    const journal: DatabaseJournal = {
+      rollout: change.rollout,
+      database: row.name,
+      step: 'copying',
+      before: row.pocketbase_version,
+      after: change.after,
+      from: instance.binary.version,
+      reason: null,
+      facts: null,
+    };
+    const problem = await tryChange(entry, change, journal, deps, signal).catch((error: unknown) => {
+      // The daemon ends: the next one continues.
+      if (signal.aborted) throw error;
+      return messageOf(error);
+    });
+    if (problem === null) return;
+    await restore(entry, { ...journal, step: 'restoring' }, deps, signal);
+    throw new ChangeFailed(problem);
+  }, change.why);
+}
+
+async function tryChange(
+  entry: CatalogEntry,
+  change: Change,
+  journal: DatabaseJournal,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { catalog, thread, onStep } = deps;
+  const { directory } = entry.runner.spec;
+  const { name, user } = entry.row;
+  const dataDir = dataDirOf(directory);
+  await enter(journal, 'copying', deps);
+  const binary = await deps.binaryOf(change.after);
+  closeDatabases(dataDir);
+  // Keys and settings that have changed since its last start.
+  catalog.adjust(entry);
+  closeDatabases(dataDir);
+  const facts = await copyAndCheck(dataDir, copyOf(directory), user, thread);
+  onStep('copied', name);
+  signal.throwIfAborted();
+  journal.facts = facts;
+  await enter(journal, 'trying', deps);
+  const failure = await change.apply(entry, signal);
+  if (failure !== null) return failure;
+  const current = change.keepsData ? facts : await readFactsOf(dataDir, user, thread);
+  const problem = await tryVersion({ entry, directory, binary, facts: current }, deps, signal);
+  if (problem !== null) return problem;
+  closeDatabases(dataDir);
+  const loss = describeLoss(current, await readFactsOf(dataDir, user, thread));
+  if (loss !== null) return loss;
+  onStep('tried', name);
+  signal.throwIfAborted();
+  await enter(journal, 'serving', deps);
+  await setVersion(entry, change.after, deps);
+  return null;
+}
+
+/** @throws an Error that names the damage */
+async function copyAndCheck(
+  dataDir: string,
+  copy: string,
+  user: string,
+  thread: DatabaseThread,
+): Promise<DatabaseFacts> {
+  await copyData(dataDir, copy);
+  const result = await thread.run({ kind: 'check', file: join(copy, 'data.db') });
+  if (result !== 'ok') throw new Error(`the copy of its data is damaged: ${result}`);
+  return readFactsOf(copy, user, thread);
+}
+
+/** Brings the copy back, until it works: without it, the data may be half changed. */
+async function restore(
+  entry: CatalogEntry,
+  journal: DatabaseJournal,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { directory } = entry.runner.spec;
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      // Without facts, the copy was not complete, and the data was not changed.
+      if (journal.facts !== null) {
+        await enter(journal, 'restoring', deps);
+        await restoreData(copyOf(directory), dataDirOf(directory));
+      }
+      await endChange(entry, deps);
+      return;
+    } catch (error) {
+      if (isFirst) {
+        const message = `cannot bring back its data, and tries again: ${messageOf(error)}`;
+        deps.log.error({ err: error, instance: entry.row.name }, message);
+      }
+      await deps.clock.sleep(RETRY_MS, signal);
+      signal.throwIfAborted();
+    }
+  }
+}
+
+/** Goes back to the version before after clients have written with the new one, with their writes. */
+export function returnDatabase(
+  entry: CatalogEntry,
+  journal: DatabaseJournal,
+  reason: string,
+  deps: ChangeDeps,
+): Promise<void> {
+  const why: PhaseReason = { code: 'requested', message: `going back to the version before: ${reason}` };
+  return entry.runner.maintain(async (signal) => {
+    journal.reason = reason;
+    await enter(journal, 'returning', deps);
+    await returnAndEnd(entry, journal, deps, signal);
+  }, why);
+}
+
+async function returnAndEnd(
+  entry: CatalogEntry,
+  journal: DatabaseJournal,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await returnData(entry, journal, deps, signal);
+  } catch (error) {
+    // The copy stays for an administrator, until the next change of the database.
+    if (error instanceof StaysChanged) await deps.journals.remove(entry.row.name);
+    throw error;
+  }
+  await endChange(entry, deps);
+}
+
+/** What the next daemon does with the journal of one that was killed, before the database starts. */
+export function finishChange(
+  entry: CatalogEntry,
+  journal: DatabaseJournal,
+  processes: readonly FoundProcess[],
+  deps: ChangeDeps,
+): Promise<void> {
+  const why: PhaseReason = { code: 'requested', message: 'finishing a change that was interrupted' };
+  return entry.runner.maintain(async (signal) => {
+    for (const process of processes) await deps.fleet.endFound(process);
+    if (journal.step === 'returning') await returnAndEnd(entry, journal, deps, signal);
+    else await restore(entry, journal, deps, signal);
+  }, why);
+}

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import type { PhaseReason } from '../../shared/api/instances.ts';
+import { removeTree } from '../base/files/remove-tree.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
+import type { Binary } from '../pocketbase/binary/binary.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import type { DatabaseThread } from './data/database-thread.ts';
+import type { DatabaseFacts } from './data/facts.ts';
+import type { DatabaseJournal, JournalStep, Journals } from './journal.ts';
+import type { TrialDeps } from './trial.ts';
+
+/** Steps of a change that tests observe. */
+export type ChangeStep = JournalStep | 'copied' | 'tried' | 'ended';
+
+export interface ChangeDeps extends TrialDeps {
+  catalog: Catalog;
+  fleet: Fleet;
+  journals: Journals;
+  thread: DatabaseThread;
+  clock: Clock;
+  /** The verified executable of a value of `pocketbase_version`. @throws FathomError `binary.unusable` */
+  binaryOf: (version: string) => Promise<Binary>;
+  onStep: (step: ChangeStep, database: string) => void;
+}
+
+/** What is done to the data before the new version is tried, and the version. */
+export interface Change {
+  rollout: string;
+  /** The value of `pocketbase_version` after the change. */
+  after: string;
+  /** Shown while the database does not answer. */
+  why: PhaseReason;
+  /** Changes the files. Returns why it failed; null when it worked. */
+  apply: (entry: CatalogEntry, signal: AbortSignal) => Promise<string | null>;
+  /** Whether everything must be as before: a migration may change rows and rules. */
+  keepsData: boolean;
+}
+
+/** The change did not work. The data and the version are as before. */
+export class ChangeFailed extends Error {}
+
+/** Where the copy of a database is, and what else a change needs: on the same file system, and outside of the sandbox. */
+export function changeDirOf(directory: string): string {
+  return join(directory, 'rollout');
+}
+
+export function copyOf(directory: string): string {
+  return join(changeDirOf(directory), 'pb_data');
+}
+
+export function readFactsOf(dataDir: string, user: string, thread: DatabaseThread): Promise<DatabaseFacts> {
+  return thread.run({ kind: 'facts', file: join(dataDir, 'data.db'), ownerId: user });
+}
+
+/** Stores the version in the row, unless it is there. */
+export async function setVersion(
+  entry: CatalogEntry,
+  version: string,
+  { catalog }: Pick<ChangeDeps, 'catalog'>,
+): Promise<void> {
+  if (entry.row.pocketbase_version !== version) await catalog.update(entry, { pocketbase_version: version });
+}
+
+/** Removes what a change needed. The journal is removed last. */
+export async function endChange(entry: CatalogEntry, { journals, onStep }: ChangeDeps): Promise<void> {
+  await removeTree(changeDirOf(entry.runner.spec.directory));
+  await journals.remove(entry.row.name);
+  onStep('ended', entry.row.name);
+}
+
+/** Notes a step before it begins. */
+export async function enter(
+  journal: DatabaseJournal,
+  step: JournalStep,
+  { journals, onStep }: ChangeDeps,
+): Promise<void> {
+  journal.step = step;
+  await journals.write(journal);
+  onStep(step, journal.database);
+}

@@ -1,0 +1,99 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { quoteName } from './facts.ts';
+
+/** Rows that were brought into the copy, by table. */
+export type CarriedRows = Record<string, number>;
+
+/** Tables with what belongs to the version or the schema, and not to the users of the database. */
+const NOT_CARRIED: ReadonlySet<string> = new Set(['_collections', '_migrations', '_params']);
+
+/**
+ * Brings the rows of a newer database into a copy from before a change of the schema, so that the copy has every write that was
+ * acknowledged since. Tables and columns that only one of the two has stay as they are in the copy.
+ *
+ * @param from the newer `data.db`; no process uses it
+ * @throws the error of SQLite when the rows do not fit; the copy is not changed then
+ */
+export function carryOver(copy: DatabaseSync, from: string): CarriedRows {
+  copy.exec('PRAGMA foreign_keys = OFF');
+  copy.prepare('ATTACH DATABASE ? AS newer').run(from);
+  try {
+    copy.exec('BEGIN IMMEDIATE');
+    try {
+      const newer = new Set(tablesOf(copy, 'newer'));
+      const triggers = dropTriggers(copy);
+      const carried = Object.fromEntries(
+        tablesOf(copy, 'main')
+          .filter((table) => newer.has(table))
+          .map((table) => [table, replaceRows(copy, table)]),
+      );
+      for (const trigger of triggers) copy.exec(trigger);
+      copy.exec('COMMIT');
+      return carried;
+    } catch (error) {
+      copy.exec('ROLLBACK');
+      throw error;
+    }
+  } finally {
+    copy.exec('DETACH DATABASE newer');
+  }
+}
+
+/** Their effects are part of the rows already. Returns the statements that create them. */
+function dropTriggers(copy: DatabaseSync): string[] {
+  const triggers = copy.prepare("SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger'").all();
+  for (const { name } of triggers) copy.exec(`DROP TRIGGER main.${quoteName(String(name))}`);
+  return triggers.map(({ sql }) => String(sql));
+}
+
+/** A row that both have keeps the columns that only the copy has. */
+function replaceRows(copy: DatabaseSync, table: string): number {
+  const newer = new Set(columnsOf(copy, 'newer', table));
+  const columns = columnsOf(copy, 'main', table);
+  const [common, own] = [columns.filter((one) => newer.has(one)), columns.filter((one) => !newer.has(one))];
+  const name = quoteName(table);
+  if (common.length === 0) return 0;
+  if (own.length === 0 || !common.includes('id')) {
+    copy.exec(`DELETE FROM main.${name}`);
+    return insert(copy, `main.${name} (${list(common)}) SELECT ${list(common)} FROM newer.${name}`);
+  }
+  copy.exec(`CREATE TEMP TABLE kept AS SELECT id, ${list(own)} FROM main.${name}`);
+  copy.exec(`DELETE FROM main.${name}`);
+  const from = `FROM newer.${name} AS n`;
+  const count =
+    insert(
+      copy,
+      `main.${name} (${list(common)}, ${list(own)}) SELECT ${list(common, 'n.')}, ${list(own, 'kept.')} ${from} JOIN kept ON kept.id = n.id`,
+    ) +
+    insert(
+      copy,
+      `main.${name} (${list(common)}) SELECT ${list(common, 'n.')} ${from} WHERE n.id NOT IN (SELECT id FROM kept)`,
+    );
+  copy.exec('DROP TABLE temp.kept');
+  return count;
+}
+
+function list(names: readonly string[], prefix = ''): string {
+  return names.map((one) => prefix + quoteName(one)).join(', ');
+}
+
+function insert(copy: DatabaseSync, statement: string): number {
+  return Number(copy.prepare(`INSERT INTO ${statement}`).run().changes);
+}
+
+function tablesOf(database: DatabaseSync, schema: 'main' | 'newer'): string[] {
+  return database
+    .prepare(
+      `SELECT name FROM ${schema}.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
+    )
+    .all()
+    .map(({ name }) => String(name))
+    .filter((name) => !NOT_CARRIED.has(name) && !name.startsWith('_fathom_'));
+}
+
+function columnsOf(database: DatabaseSync, schema: 'main' | 'newer', table: string): string[] {
+  return database
+    .prepare(`SELECT name FROM pragma_table_info(?, ?)`)
+    .all(table, schema)
+    .map(({ name }) => String(name));
+}

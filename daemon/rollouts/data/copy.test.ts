@@ -1,0 +1,62 @@
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it } from 'vitest';
+import { scratch } from '../../../test/helpers/scratch.ts';
+import { copiedBytes, copyData, restoreData } from './copy.ts';
+
+async function dataWithFiles(): Promise<{ data: string; copy: string }> {
+  const directory = await scratch();
+  const [data, copy] = [join(directory, 'pb_data'), join(directory, 'rollout', 'pb_data')];
+  await mkdir(join(data, 'storage', 'documents', 'a'), { recursive: true });
+  await writeFile(join(data, 'storage', 'documents', 'a', 'file.txt'), 'content');
+  await writeFile(join(data, 'types.d.ts'), 'types');
+  const database = new DatabaseSync(join(data, 'data.db'));
+  database.exec('CREATE TABLE notes (id TEXT PRIMARY KEY); INSERT INTO notes VALUES (1)');
+  database.close();
+  return { data, copy };
+}
+
+const count = (data: string) => {
+  const database = new DatabaseSync(join(data, 'data.db'));
+  const rows = database.prepare('SELECT count(*) AS n FROM notes').get()?.['n'];
+  database.close();
+  return rows;
+};
+
+const inode = async (path: string) => (await stat(path)).ino;
+
+it('copies databases, and shares files of records', async () => {
+  const { data, copy } = await dataWithFiles();
+  await copyData(data, copy);
+  const file = join('storage', 'documents', 'a', 'file.txt');
+  expect(await inode(join(copy, file))).toBe(await inode(join(data, file)));
+  expect(await inode(join(copy, 'data.db'))).not.toBe(await inode(join(data, 'data.db')));
+  expect(await copiedBytes(data)).toBe((await stat(join(data, 'data.db'))).size);
+});
+
+it('brings back rows and deleted files, also when it is repeated', async () => {
+  const { data, copy } = await dataWithFiles();
+  await copyData(data, copy);
+  const database = new DatabaseSync(join(data, 'data.db'));
+  database.exec('PRAGMA journal_mode = WAL; DROP TABLE notes; CREATE TABLE others (id)');
+  database.close();
+  await rm(join(data, 'storage', 'documents'), { recursive: true });
+  // Of a process that was killed: SQLite would apply it to the restored file.
+  await writeFile(join(data, 'data.db-wal'), 'of another file');
+  for (let time = 0; time < 2; time += 1) {
+    await restoreData(copy, data);
+    expect(count(data)).toBe(1);
+    expect(await readFile(join(data, 'storage', 'documents', 'a', 'file.txt'), 'utf8')).toBe('content');
+  }
+  expect(count(copy)).toBe(1);
+});
+
+it('replaces an earlier copy', async () => {
+  const { data, copy } = await dataWithFiles();
+  await mkdir(copy, { recursive: true });
+  await writeFile(join(copy, 'data.db'), 'incomplete');
+  await writeFile(join(copy, 'data.db-wal'), 'of an earlier copy');
+  await copyData(data, copy);
+  expect(count(copy)).toBe(1);
+});

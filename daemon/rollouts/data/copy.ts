@@ -1,0 +1,115 @@
+import { constants, copyFile, link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exists, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
+import { removeTree } from '../../base/files/remove-tree.ts';
+import { syncDirectory } from '../../base/files/replace-file.ts';
+
+/** Files that PocketBase writes to. Everything else it creates and deletes, but never changes. */
+const WRITTEN = ['data.db', 'data.db-wal', 'auxiliary.db', 'auxiliary.db-wal'];
+/** SQLite creates these again, or they belong to a running process. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['data.db-shm', 'auxiliary.db-shm', '.notify']);
+/** Errors of a file system without hard links, or of a file with too many. */
+const NO_LINK: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'EMLINK',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EXDEV',
+]);
+
+/**
+ * Copies the `pb_data` of a database without a process. Databases share their blocks where the file system can, else they are
+ * copied. Files of records are hard links: a deletion in one place does not affect the other. The copy is on the disk when this
+ * returns.
+ */
+export async function copyData(dataDir: string, copy: string): Promise<void> {
+  await removeTree(copy);
+  await makeDirectory(copy);
+  for (const { name, isDirectory } of await entriesOf(dataDir)) {
+    if (LEFT_OUT.has(name)) continue;
+    const [from, to] = [join(dataDir, name), join(copy, name)];
+    if (isDirectory) await linkTree(from, to);
+    else if (WRITTEN.includes(name)) await copySynced(from, to);
+    else await linkFile(from, to);
+  }
+  await syncDirectory(copy);
+}
+
+/**
+ * Brings the copy back into `pb_data`. Can be repeated after an interruption: the copy stays, and there is a `data.db` at
+ * every moment.
+ */
+export async function restoreData(copy: string, dataDir: string): Promise<void> {
+  await makeDirectory(dataDir);
+  for (const name of ['data.db', 'auxiliary.db']) await restoreDatabase(copy, dataDir, name);
+  for (const { name, isDirectory } of await entriesOf(copy)) {
+    if (isDirectory) await linkTree(join(copy, name), join(dataDir, name));
+  }
+  await syncDirectory(dataDir);
+}
+
+/** Replaces a database by a file in another directory of the same file system, in one step. */
+export async function replaceDatabase(source: string, dataDir: string): Promise<void> {
+  for (const suffix of ['-wal', '-shm']) await rm(join(dataDir, `data.db${suffix}`), { force: true });
+  await rename(source, join(dataDir, 'data.db'));
+  await syncDirectory(dataDir);
+}
+
+/** Bytes that a copy takes at most. */
+export async function copiedBytes(dataDir: string): Promise<number> {
+  const sizes = WRITTEN.map(
+    async (name) => (await lstat(join(dataDir, name)).catch(unlessMissing))?.size ?? 0,
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+async function restoreDatabase(copy: string, dataDir: string, name: string): Promise<void> {
+  const source = join(copy, name);
+  if (!(await exists(source))) return;
+  const staged = join(dataDir, `.${name}.restored`);
+  await rm(staged, { force: true });
+  await copySynced(source, staged);
+  // With the old WAL beside it, SQLite would change the restored file.
+  for (const suffix of ['-wal', '-shm']) await rm(join(dataDir, `${name}${suffix}`), { force: true });
+  await syncDirectory(dataDir);
+  await rename(staged, join(dataDir, name));
+  if (await exists(`${source}-wal`)) await copySynced(`${source}-wal`, join(dataDir, `${name}-wal`));
+}
+
+async function linkTree(from: string, to: string): Promise<void> {
+  await mkdir(to, { mode: 0o700 }).catch(unlessExists);
+  for (const { name, isDirectory } of await entriesOf(from)) {
+    if (isDirectory) await linkTree(join(from, name), join(to, name));
+    else await linkFile(join(from, name), join(to, name));
+  }
+}
+
+async function linkFile(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'EEXIST') return;
+    if (!NO_LINK.has(code)) throw error;
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+  }
+}
+
+async function copySynced(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  await using file = await open(to, 'r+');
+  await file.chmod(0o600);
+  await file.sync();
+}
+
+/** Regular files and directories. PocketBase creates nothing else, and a link could lead out of the directory. */
+async function entriesOf(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() || entry.isDirectory())
+    .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }));
+}
+
+function unlessExists(error: unknown): void {
+  if (systemErrorCode(error) !== 'EEXIST') throw error;
+}

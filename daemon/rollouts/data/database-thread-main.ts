@@ -1,0 +1,43 @@
+import { parentPort } from 'node:worker_threads';
+import { messageOf } from '../../../shared/errors.ts';
+import { withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { carryOver } from './carry-over.ts';
+import type { ThreadRequest, ThreadResult, ThreadWork } from './database-thread.ts';
+import { readFacts } from './facts.ts';
+
+/** A worker thread for SQL that takes long. */
+
+/** Waits for a process that is about to end. */
+const BUSY_MS = 5_000;
+
+function run(work: ThreadWork): unknown {
+  const options = { readOnly: work.kind !== 'carry', isTrusted: true, timeoutMs: BUSY_MS };
+  return withDatabase(work.file, options, (database) => {
+    switch (work.kind) {
+      case 'facts':
+        return readFacts(database, work.ownerId);
+      case 'check': {
+        const [row] = database.prepare('PRAGMA quick_check(1)').all();
+        return String(row?.['quick_check'] ?? '');
+      }
+      case 'vacuum':
+        database.prepare('VACUUM INTO ?').run(work.target);
+        return null;
+      case 'carry':
+        return carryOver(database, work.from);
+      default:
+        return work satisfies never;
+    }
+  });
+}
+
+parentPort?.on('message', ({ id, work }: ThreadRequest) => {
+  let result: ThreadResult;
+  try {
+    result = { id, value: run(work) };
+  } catch (error) {
+    result = { id, problem: messageOf(error) };
+  }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
+  parentPort?.postMessage(result);
+});

@@ -1,0 +1,349 @@
+import { randomBytes } from 'node:crypto';
+import type { Rollout } from '../../shared/api/rollouts.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { AuditTrail } from '../audit/audit-trail.ts';
+import type { CatalogEntry } from '../databases/catalog.ts';
+import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
+import { type Change, type ChangeDeps, ChangeFailed, endChange, setVersion } from './change.ts';
+import { changeDatabase, finishChange, returnDatabase } from './change-database.ts';
+import type { DatabaseJournal } from './journal.ts';
+import { nextStep, type RolloutOutcome, type RolloutPlan, type RolloutStatus, wavesOf } from './rollout.ts';
+import type { RolloutState, RolloutStore } from './rollout-store.ts';
+import { watchDatabase } from './watch-database.ts';
+
+export interface RolloutsDeps extends ChangeDeps {
+  store: RolloutStore;
+  audit: Pick<AuditTrail, 'recordDaemonAction'>;
+  /** Creates the change of one database. */
+  changeOf: (plan: RolloutPlan, entry: CatalogEntry) => Change;
+  /** Tests the change on a clone. Returns why it does not work; null when it does. */
+  rehearse: (plan: RolloutPlan, entry: CatalogEntry, signal: AbortSignal) => Promise<string | null>;
+  /** Why a database is not changed; null when it is. */
+  skipReason: (entry: CatalogEntry) => string | null;
+  /** Called after each change of a rollout. */
+  onChange: (rollout: Rollout) => void;
+}
+
+/** The rollout in progress, or the last one. */
+interface Current {
+  plan: RolloutPlan;
+  state: RolloutState;
+  outcomes: Map<string, RolloutOutcome>;
+  active: Set<string>;
+  watched: Set<string>;
+}
+
+const ENDED: ReadonlySet<RolloutStatus> = new Set(['aborted', 'done']);
+
+/** Runs one rollout at a time. It continues after a restart of the daemon. */
+export class Rollouts {
+  readonly #deps: RolloutsDeps;
+  #current: Current | null = null;
+  /** Databases whose watch was interrupted by the end of the last daemon. */
+  readonly #interrupted = new Map<string, DatabaseJournal>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #stopped = new AbortController();
+  #hasBegun = false;
+
+  constructor(deps: RolloutsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Brings databases whose change was interrupted into a known state. Call it before their instances start.
+   *
+   * @param found processes of an earlier daemon
+   * @returns those that the instances can take over
+   */
+  async recover(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
+    const { store, journals, catalog } = this.#deps;
+    const stored = await store.read();
+    if (stored) this.#current = { ...stored, active: new Set(), watched: new Set() };
+    const ended = new Set<FoundProcess>();
+    const finishing: Promise<void>[] = [];
+    for (const journal of await journals.list()) {
+      const entry = catalog.find(journal.database);
+      if (!entry) await journals.remove(journal.database);
+      else if (journal.step === 'serving') {
+        await setVersion(entry, journal.after, this.#deps);
+        this.#interrupted.set(journal.database, journal);
+      } else {
+        const processes = found.filter(({ instance }) => instance === journal.database);
+        for (const process of processes) ended.add(process);
+        finishing.push(this.#finish(entry, journal, processes));
+      }
+    }
+    await Promise.all(finishing);
+    return found.filter((process) => !ended.has(process));
+  }
+
+  async #finish(
+    entry: CatalogEntry,
+    journal: DatabaseJournal,
+    processes: readonly FoundProcess[],
+  ): Promise<void> {
+    const { log } = this.#deps;
+    const { database, step } = journal;
+    let problem: string | null = null;
+    try {
+      await finishChange(entry, journal, processes, this.#deps);
+      log.warn({ instance: database, step }, 'finished a change that an earlier daemon did not end');
+    } catch (error) {
+      problem = messageOf(error);
+      log.error({ err: error, instance: database, step }, 'cannot finish a change of an earlier daemon');
+    }
+    // Else it is changed again by the same rollout.
+    if (step === 'returning') await this.#end(entry, 'failed', problem ?? journal.reason, null);
+  }
+
+  /** Continues the rollout of an earlier daemon. Call it when the instances start. */
+  begin(): void {
+    this.#hasBegun = true;
+    for (const [name, journal] of this.#interrupted) {
+      const entry = this.#deps.catalog.find(name);
+      if (entry) this.#track(name, this.#watch(entry, journal, { restarts: 0, unanswered: null }));
+    }
+    this.#interrupted.clear();
+    this.#advance();
+  }
+
+  /** Ends the work; the next daemon continues. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await Promise.allSettled(this.#running);
+    await this.#deps.thread.close();
+  }
+
+  /** @throws FathomError `conflict` when another rollout has not ended */
+  async start(plan: Omit<RolloutPlan, 'id' | 'started_at'>, status: 'running' | 'paused'): Promise<Rollout> {
+    const { clock, store } = this.#deps;
+    if (this.#current && !ENDED.has(this.#current.state.status)) {
+      const { id, target, status: now } = { ...this.#current.plan, ...this.#current.state };
+      throw new FathomError(
+        'conflict',
+        `the rollout ${id} of ${target} is ${now}; wait for its end, or run 'fathomd pocketbase abort'`,
+      );
+    }
+    const now = clock.now().toISOString();
+    const id = `${now.slice(0, 19).replaceAll(/[-:]/g, '')}-${randomBytes(2).toString('hex')}`;
+    const current: Current = {
+      plan: { ...plan, id, started_at: now },
+      state: { status, reason: null, accepted: 0 },
+      outcomes: new Map(),
+      active: new Set(),
+      watched: new Set(),
+    };
+    this.#current = current;
+    await store.create(current.plan, current.state);
+    this.#advance();
+    return this.#publish(current);
+  }
+
+  /** @throws FathomError `not_found` before the first one */
+  status(): Rollout {
+    return describeRollout(this.#require());
+  }
+
+  pause(): Promise<Rollout> {
+    return this.#change(['running'], { status: 'paused' });
+  }
+
+  /** After a halt, the failures until now are accepted. */
+  resume(): Promise<Rollout> {
+    const { outcomes } = this.#require();
+    const accepted = [...outcomes.values()].filter(({ result }) => result === 'failed').length;
+    return this.#change(['paused', 'halted'], { status: 'running', reason: null, accepted });
+  }
+
+  /** Databases in progress end as they would; no other begins. */
+  abort(): Promise<Rollout> {
+    return this.#change(['running', 'paused', 'halted'], { status: 'aborted' });
+  }
+
+  #require(): Current {
+    if (this.#current) return this.#current;
+    throw new FathomError(
+      'not_found',
+      "there was no rollout yet; start one with 'fathomd pocketbase upgrade VERSION'",
+    );
+  }
+
+  async #change(from: readonly RolloutStatus[], changes: Partial<RolloutState>): Promise<Rollout> {
+    const current = this.#require();
+    const { status } = current.state;
+    if (!from.includes(status))
+      throw new FathomError('conflict', `the rollout ${current.plan.id} is ${status}`);
+    await this.#setState(current, changes);
+    this.#advance();
+    return describeRollout(current);
+  }
+
+  async #setState(current: Current, changes: Partial<RolloutState>): Promise<void> {
+    current.state = { ...current.state, ...changes };
+    await this.#deps.store.writeState(current.plan.id, current.state);
+    this.#publish(current);
+  }
+
+  #publish(current: Current): Rollout {
+    const view = describeRollout(current);
+    this.#deps.onChange(view);
+    return view;
+  }
+
+  /** Does what `nextStep` decides. */
+  #advance(): void {
+    const current = this.#current;
+    if (!current || !this.#hasBegun || this.#stopped.signal.aborted) return;
+    const { plan, outcomes, active, watched, state } = current;
+    const step = nextStep(plan, { ...state, outcomes, active, watched });
+    if (step.kind === 'begin') for (const name of step.databases) this.#track(name, this.#run(current, name));
+    else if (step.kind === 'halt') this.#settle(current, 'halted', step.reason);
+    else if (step.kind === 'finish') this.#settle(current, 'done', null);
+  }
+
+  #settle(current: Current, status: 'halted' | 'done', reason: string | null): void {
+    const { id, target } = current.plan;
+    const { log, audit } = this.#deps;
+    log.warn({ rollout: id, target, reason }, `the rollout is ${status}`);
+    const work = this.#setState(current, { status, reason });
+    const detail = JSON.stringify({ target, reason });
+    void audit.recordDaemonAction({
+      action: `rollout.${status === 'done' ? 'done' : 'halt'}`,
+      target: id,
+      outcome: status === 'done' ? 'ok' : 'failed',
+      detail,
+    });
+    this.#keep(work);
+  }
+
+  #track(name: string, work: Promise<void>): void {
+    this.#current?.active.add(name);
+    this.#keep(
+      work.finally(() => {
+        this.#current?.active.delete(name);
+        this.#current?.watched.delete(name);
+        this.#advance();
+      }),
+    );
+  }
+
+  #keep(work: Promise<void>): void {
+    const kept = work.catch((error: unknown) => {
+      if (!this.#stopped.signal.aborted)
+        this.#deps.log.error({ err: error }, `a rollout could not be continued: ${messageOf(error)}`);
+    });
+    this.#running.add(kept);
+    void kept.finally(() => this.#running.delete(kept));
+  }
+
+  async #run({ plan }: Current, name: string): Promise<void> {
+    const { catalog, clock } = this.#deps;
+    const { signal } = this.#stopped;
+    // Everything below is not part of this turn of `#advance`.
+    await Promise.resolve();
+    const entry = catalog.find(name);
+    const reason = entry ? this.#deps.skipReason(entry) : 'it was deleted';
+    if (!entry || reason !== null) return this.#end(entry ?? name, 'skipped', reason, null);
+    const { state } = entry.runner;
+    const change = this.#deps.changeOf(plan, entry);
+    const begun = clock.monotonic();
+    const wasRunning = state.phase === 'running';
+    const { restarts } = state.observed;
+    try {
+      const problem = plan.rehearse ? await this.#deps.rehearse(plan, entry, signal) : null;
+      if (problem !== null) throw new ChangeFailed(`on a clone: ${problem}`);
+      await changeDatabase(entry, change, this.#deps);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      return this.#end(entry, 'failed', messageOf(error), null);
+    }
+    const journal = (await this.#deps.journals.list()).find(({ database }) => database === name);
+    if (!journal) throw new Error(`the change of ${name} has no journal`);
+    const unanswered = wasRunning ? () => Math.round(clock.monotonic() - begun) : null;
+    return this.#watch(entry, journal, { restarts, unanswered });
+  }
+
+  /** Watches a database after its change, and takes it back when it does not work. */
+  async #watch(
+    entry: CatalogEntry,
+    journal: DatabaseJournal,
+    { restarts, unanswered }: { restarts: number; unanswered: (() => number) | null },
+  ): Promise<void> {
+    const current = this.#current;
+    const { signal } = this.#stopped;
+    let unansweredMs: number | null = null;
+    const onRunning = () => {
+      unansweredMs = unanswered?.() ?? null;
+      current?.watched.add(entry.row.name);
+      this.#advance();
+    };
+    const watchMs = (current?.plan.watch_s ?? 0) * 1000;
+    const problem = await watchDatabase(entry.runner, { restarts, watchMs, onRunning }, signal);
+    if (signal.aborted) return undefined;
+    if (problem === null) {
+      await this.#end(entry, 'changed', null, unansweredMs);
+      return endChange(entry, this.#deps);
+    }
+    try {
+      await returnDatabase(entry, journal, problem, this.#deps);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      return this.#end(entry, 'failed', messageOf(error), null);
+    }
+    return this.#end(entry, 'failed', problem, null);
+  }
+
+  async #end(
+    entry: CatalogEntry | string,
+    result: RolloutOutcome['result'],
+    message: string | null,
+    unansweredMs: number | null,
+  ): Promise<void> {
+    const { store, clock, log, audit } = this.#deps;
+    const current = this.#current;
+    const database = typeof entry === 'string' ? entry : entry.row.name;
+    if (!current) return;
+    const at = clock.now().toISOString();
+    const outcome: RolloutOutcome = { database, result, at, message, unanswered_ms: unansweredMs };
+    await store.addOutcome(current.plan.id, outcome);
+    current.outcomes.set(database, outcome);
+    const { id, target } = current.plan;
+    const fields = { instance: database, rollout: id, target, result };
+    if (result === 'failed') log.warn(fields, `a database was not changed: ${message}`);
+    else log.info(fields, message ?? 'changed a database');
+    void audit.recordDaemonAction({
+      action: 'rollout.database',
+      target: database,
+      outcome: result === 'failed' ? 'failed' : 'ok',
+      detail: JSON.stringify({ rollout: id, target, result, ...(message === null ? {} : { message }) }),
+    });
+    this.#publish(current);
+  }
+}
+
+function describeRollout({ plan, state, outcomes, active, watched }: Current): Rollout {
+  const all = [...outcomes.values()];
+  const count = (result: RolloutOutcome['result']) => all.filter((one) => one.result === result).length;
+  const waves = wavesOf(plan);
+  const wave = waves.findIndex((names) => names.some((name) => !outcomes.has(name)));
+  const times = all.flatMap(({ unanswered_ms }) => unanswered_ms ?? []);
+  return {
+    id: plan.id,
+    kind: plan.kind,
+    target: plan.target,
+    status: state.status,
+    reason: state.reason,
+    started_at: plan.started_at,
+    total: plan.databases.length,
+    changed: count('changed'),
+    failed: count('failed'),
+    skipped: count('skipped'),
+    wave: wave === -1 ? waves.length : wave + 1,
+    waves: waves.length,
+    active: [...active].map((name) => ({ name, watched: watched.has(name) })),
+    problems: all.flatMap(({ database, result, at, message }) =>
+      result === 'changed' ? [] : [{ name: database, result, at, message: message ?? '' }],
+    ),
+    longest_unanswered_ms: times.length === 0 ? null : Math.max(...times),
+  };
+}

@@ -1,0 +1,107 @@
+import { copyFile, link, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../../shared/errors.ts';
+import { exists } from '../base/files/dir.ts';
+import type { CatalogEntry } from '../databases/catalog.ts';
+import type { Binary } from '../pocketbase/binary/binary.ts';
+import { closeDatabases } from '../pocketbase/data/close-databases.ts';
+import { writeLastVersion } from '../pocketbase/data/last-version.ts';
+import { inTransaction, withDatabase } from '../pocketbase/data/sqlite.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
+import { type ChangeDeps, changeDirOf, copyOf, readFactsOf, setVersion } from './change.ts';
+import { replaceDatabase } from './data/copy.ts';
+import { hasSameSchema } from './data/facts.ts';
+import type { DatabaseJournal } from './journal.ts';
+import { tryVersion } from './trial.ts';
+
+/** It runs with the new version, because going back would lose writes. */
+export class StaysChanged extends Error {}
+
+/**
+ * Gives the data of a database back to the version before, with all writes of the new one. No process runs. Can be repeated
+ * after an interruption.
+ *
+ * - The new version changed nothing but rows: the version before opens the data as it is.
+ * - It changed the schema: the rows go into the copy from before the change, which has the schema of the version before.
+ * - Neither works: the new version stays, because going back would lose writes.
+ *
+ * @throws StaysChanged
+ */
+export async function returnData(
+  entry: CatalogEntry,
+  journal: DatabaseJournal,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { directory } = entry.runner.spec;
+  const dataDir = dataDirOf(directory);
+  const binary = await deps.binaryOf(journal.before);
+  closeDatabases(dataDir);
+  const now = await readFactsOf(dataDir, entry.row.user, deps.thread);
+  if (journal.facts && !hasSameSchema(journal.facts, now)) await carryInto(entry, deps);
+  const problem = await tryBefore(entry, binary, deps, signal);
+  if (problem === null) {
+    setLastVersion(dataDir, binary.version);
+    await setVersion(entry, journal.before, deps);
+    return;
+  }
+  await takeBack(entry);
+  throw new StaysChanged(
+    `${journal.reason ?? 'it failed'}; PocketBase ${binary.version} does not open its data (${problem}), so it stays on the new version`,
+  );
+}
+
+/** Replaces the data by the copy with the rows of the data. What was there stays beside it. */
+async function carryInto(entry: CatalogEntry, { thread }: ChangeDeps): Promise<void> {
+  const { directory } = entry.runner.spec;
+  const dataDir = dataDirOf(directory);
+  const merged = join(changeDirOf(directory), 'merged.db');
+  await rm(merged, { force: true });
+  await copyFile(join(copyOf(directory), 'data.db'), merged);
+  try {
+    await thread.run({ kind: 'carry', file: merged, from: join(dataDir, 'data.db') });
+  } catch (error) {
+    throw new StaysChanged(
+      `its rows do not fit into the schema from before (${messageOf(error)}), so it stays on the new version`,
+      { cause: error },
+    );
+  }
+  closeDatabase(merged);
+  await rm(newerOf(directory), { force: true });
+  await link(join(dataDir, 'data.db'), newerOf(directory));
+  await replaceDatabase(merged, dataDir);
+}
+
+/** The data of the new version, when rows were brought into the copy. */
+function newerOf(directory: string): string {
+  return join(changeDirOf(directory), 'newer.db');
+}
+
+async function takeBack(entry: CatalogEntry): Promise<void> {
+  const { directory } = entry.runner.spec;
+  if (await exists(newerOf(directory))) await replaceDatabase(newerOf(directory), dataDirOf(directory));
+}
+
+async function tryBefore(
+  entry: CatalogEntry,
+  binary: Binary,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { directory } = entry.runner.spec;
+  const facts = await readFactsOf(dataDirOf(directory), entry.row.user, deps.thread);
+  return tryVersion({ entry, directory, binary, facts }, deps, signal);
+}
+
+/** The start would refuse a version that is older than the one that ran last. */
+function setLastVersion(dataDir: string, version: string): void {
+  withDatabase(join(dataDir, 'data.db'), { readOnly: false }, (database) =>
+    inTransaction(database, () => writeLastVersion(database, version), { allowTriggers: true }),
+  );
+}
+
+function closeDatabase(file: string): void {
+  withDatabase(file, { readOnly: false, isTrusted: true }, (database) =>
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
+  );
+}

@@ -1,0 +1,213 @@
+import { z } from 'zod';
+import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
+import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
+
+const tag = {
+  name: 'Rollouts',
+  description: 'Changes of many databases in waves: another PocketBase.',
+};
+
+const MAX_DATABASES = 100_000;
+
+/** What to change, and how carefully. */
+export const rolloutRequestSchema = z
+  .strictObject({
+    /** A version of PocketBase, like 0.40.6. It must be installed. */
+    version: z.string().min(1).max(60),
+    /** All databases that run an older version if it is absent. */
+    databases: z.array(z.string().max(200)).min(1).max(MAX_DATABASES).optional(),
+    /** Databases of the first wave. */
+    canary: z.int().min(0).max(MAX_DATABASES).default(1),
+    /** Databases of each later wave; 0 takes all in one. */
+    wave: z.int().min(0).max(MAX_DATABASES).default(0),
+    /** Failures after the canary that do not halt it; one in a hundred databases if it is absent. */
+    max_failures: z.int().min(0).max(MAX_DATABASES).optional(),
+    /** How long a changed database is watched, in seconds. */
+    watch_s: z.int().min(0).max(86_400).default(60),
+    /** Tests each database on a clone first, while it serves. */
+    rehearse: z.boolean().default(false),
+    /** Begins paused. */
+    pause: z.boolean().default(false),
+  })
+  .meta({ id: 'RolloutRequest', examples: [{ version: '0.40.6', canary: 2, wave: 20 }] });
+
+export type RolloutRequest = z.input<typeof rolloutRequestSchema>;
+
+const planSchema = z
+  .object({
+    version: z.string(),
+    /** Databases that will be changed, in their order. */
+    databases: z.array(z.object({ name: z.string(), from: z.string() })),
+    /** Databases that will not be changed, and why. */
+    skipped: z.array(z.object({ name: z.string(), reason: z.string() })),
+    /** Numbers of databases in each wave, the canary first. */
+    waves: z.array(z.int()),
+    max_failures: z.int(),
+    /** The space that the copies of databases in progress take at most, and what is free, in bytes. */
+    disk_bytes: z.number(),
+    free_bytes: z.number(),
+  })
+  .meta({
+    id: 'RolloutPlan',
+    examples: [
+      {
+        version: '0.40.6',
+        databases: [{ name: EXAMPLE_DATABASE, from: '0.39.1' }],
+        skipped: [],
+        waves: [1],
+        max_failures: 1,
+        disk_bytes: 1_048_576,
+        free_bytes: 10_737_418_240,
+      },
+    ],
+  });
+
+export type RolloutPlanView = z.infer<typeof planSchema>;
+
+const failureSchema = z.object({
+  name: z.string(),
+  result: z.enum(['failed', 'skipped']),
+  at: z.string(),
+  message: z.string(),
+});
+
+const rolloutSchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['pocketbase', 'migrations']),
+    /** The version of PocketBase, or the hash of the migrations. */
+    target: z.string(),
+    status: z.enum(['running', 'paused', 'halted', 'aborted', 'done']),
+    /** Why it is halted; null while it is not. */
+    reason: z.string().nullable(),
+    started_at: z.string(),
+    total: z.int(),
+    changed: z.int(),
+    failed: z.int(),
+    skipped: z.int(),
+    /** The current wave, from 1, and the number of waves. */
+    wave: z.int(),
+    waves: z.int(),
+    /** Databases that are changed now. `watched`: they serve, and are watched. */
+    active: z.array(z.object({ name: z.string(), watched: z.boolean() })),
+    /** Databases that failed or were skipped. */
+    problems: z.array(failureSchema),
+    /** The longest time without an answer of a changed database, in milliseconds; null before the first. */
+    longest_unanswered_ms: z.number().nullable(),
+  })
+  .meta({
+    id: 'Rollout',
+    examples: [
+      {
+        id: '20260115T100000-4f2a',
+        kind: 'pocketbase',
+        target: '0.40.6',
+        status: 'running',
+        reason: null,
+        started_at: EXAMPLE_TIME,
+        total: 100,
+        changed: 12,
+        failed: 0,
+        skipped: 0,
+        wave: 2,
+        waves: 6,
+        active: [{ name: EXAMPLE_DATABASE, watched: true }],
+        problems: [],
+        longest_unanswered_ms: 420,
+      },
+    ],
+  });
+
+export type Rollout = z.infer<typeof rolloutSchema>;
+
+export const planRollout = endpoint({
+  operationId: 'planRollout',
+  method: 'POST',
+  path: '/api/v1/rollouts/plan',
+  tag,
+  summary: 'Show what a rollout would do',
+  description: 'Changes nothing.',
+  permission: 'status.read',
+  audit: null,
+  body: rolloutRequestSchema,
+  responses: { 200: { description: 'The plan.', schema: planSchema } },
+  errors: ['conflict', 'not_found', 'binary.unusable'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
+export const startRollout = endpoint({
+  operationId: 'startRollout',
+  method: 'POST',
+  path: '/api/v1/rollouts',
+  tag,
+  summary: 'Change the PocketBase of databases in waves',
+  description:
+    'The response comes when the rollout has begun. It continues without the client, also after a restart.',
+  permission: 'databases.configure',
+  audit: 'rollout.start',
+  body: rolloutRequestSchema,
+  responses: { 202: { description: 'The rollout has begun.', schema: rolloutSchema } },
+  errors: ['conflict', 'not_found', 'binary.unusable'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
+export const getRollout = endpoint({
+  operationId: 'getRollout',
+  method: 'GET',
+  path: '/api/v1/rollouts/current',
+  tag,
+  summary: 'Show the last rollout',
+  permission: 'status.read',
+  responses: { 200: { description: 'The last rollout, which may have ended.', schema: rolloutSchema } },
+  errors: ['not_found'],
+});
+
+export const pauseRollout = endpoint({
+  operationId: 'pauseRollout',
+  method: 'POST',
+  path: '/api/v1/rollouts/current/pause',
+  tag,
+  summary: 'Begin no further database until a resume',
+  permission: 'databases.configure',
+  audit: 'rollout.pause',
+  command: 'pocketbase pause',
+  responses: { 200: { description: 'The rollout.', schema: rolloutSchema } },
+  errors: ['conflict', 'not_found'],
+});
+
+export const resumeRollout = endpoint({
+  operationId: 'resumeRollout',
+  method: 'POST',
+  path: '/api/v1/rollouts/current/resume',
+  tag,
+  summary: 'Continue a paused or halted rollout',
+  description: 'After a halt, the failures until now are accepted.',
+  permission: 'databases.configure',
+  audit: 'rollout.resume',
+  command: 'pocketbase resume',
+  responses: { 200: { description: 'The rollout.', schema: rolloutSchema } },
+  errors: ['conflict', 'not_found'],
+});
+
+export const abortRollout = endpoint({
+  operationId: 'abortRollout',
+  method: 'POST',
+  path: '/api/v1/rollouts/current/abort',
+  tag,
+  summary: 'End a rollout; changed databases stay changed',
+  permission: 'databases.configure',
+  audit: 'rollout.abort',
+  command: 'pocketbase abort',
+  responses: { 200: { description: 'The rollout.', schema: rolloutSchema } },
+  errors: ['conflict', 'not_found'],
+});
+
+/** Methods of `client.rollouts`. */
+export const rollouts = {
+  plan: planRollout,
+  start: startRollout,
+  status: getRollout,
+  pause: pauseRollout,
+  resume: resumeRollout,
+  abort: abortRollout,
+};

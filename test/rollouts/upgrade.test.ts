@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
+import { prepareDamage } from '../helpers/damage.ts';
+import { untilInstance } from '../helpers/fleet-actions.ts';
+import { dataFileOf } from '../helpers/user-migrations.ts';
+import {
+  builds,
+  checkWriters,
+  createStage,
+  DATABASES,
+  install,
+  installCrashing,
+  NEW,
+  OLD,
+  type RolloutStage,
+  rollOut,
+  startWriters,
+  untilEnded,
+  untilVersion,
+  WRITERS,
+} from './stage.ts';
+
+const executables = await builds('upgrades of PocketBase');
+
+describe.skipIf(executables === null)('an upgrade of the fleet', () => {
+  let stage: RolloutStage;
+
+  beforeAll(async () => {
+    // The executables of these tests are scripts.
+    stage = await createStage(DATABASES, { FATHOM_SANDBOX: 'off' });
+    for (const [version, path] of Object.entries(executables ?? {}))
+      await install(stage.fathom, version, path);
+  }, 600_000);
+
+  afterAll(() => stage?.fathom.dispose(), 120_000);
+
+  it('changes every database twice under load, and loses no record', async () => {
+    const { fathom, tenants } = stage;
+    const [stopped, asleep] = [tenants.at(-1)?.name ?? '', tenants.at(-2)?.name ?? ''];
+    await fathom.client.databases.stop(stopped);
+    await fathom.client.databases.sleep(asleep);
+    const writers = await startWriters(fathom, tenants.slice(0, WRITERS));
+    for (const version of [OLD, NEW]) {
+      const rollout = await rollOut(fathom, { version, canary: 1, wave: 5, watch_s: 1 });
+      expect(rollout).toMatchObject({
+        status: 'done',
+        changed: DATABASES,
+        failed: 0,
+        skipped: 0,
+        problems: [],
+      });
+      for (const { name } of tenants) {
+        const { pocketbase_version, phase } = await fathom.client.databases.get(name);
+        expect({ name, pocketbase_version }).toEqual({ name, pocketbase_version: version });
+        expect(phase).toBe(name === stopped ? 'stopped' : name === asleep ? 'asleep' : 'running');
+      }
+      console.log(`longest time without an answer with ${version}: ${rollout.longest_unanswered_ms} ms`);
+    }
+    console.log(`${await checkWriters(fathom, writers)} records acknowledged`);
+    // Nothing stays of the copies.
+    for (const { name } of tenants)
+      expect(existsSync(join(fathom.dataDir, 'user_dbs', name, 'rollout'))).toBe(false);
+    expect(await readdir(join(fathom.dataDir, 'rollouts', 'journals'))).toEqual([]);
+  }, 1_800_000);
+
+  it('takes back the one database in which the new version ends itself, with its records', async () => {
+    const { fathom, tenants } = stage;
+    const victim = tenants[1]?.name ?? '';
+    const version = '0.40.7';
+    const afterS = Number(process.env['FATHOM_ROLLOUT_CRASH_S'] ?? 3);
+    await installCrashing(fathom, { version, real: executables?.[NEW] ?? '', database: victim, afterS });
+    const writers = await startWriters(fathom, tenants.slice(0, 2));
+    const rollout = await rollOut(fathom, { version, canary: 1, watch_s: afterS + 5 });
+    expect(rollout).toMatchObject({ status: 'done', changed: DATABASES - 1, failed: 1 });
+    expect(rollout.problems).toMatchObject([{ name: victim, result: 'failed' }]);
+    await untilVersion(fathom, victim, NEW);
+    await untilVersion(fathom, tenants[0]?.name ?? '', version);
+    const count = await checkWriters(fathom, writers);
+    expect(count).toBeGreaterThan(0);
+    const seen = await untilInstance(fathom, victim, ({ phase }) => phase === 'running', 'to run');
+    expect(seen.reason).toBeNull();
+  }, 600_000);
+
+  it('restores the copy where the new version does not start', async () => {
+    const { fathom, tenants } = stage;
+    const victim = tenants[2]?.name ?? '';
+    const before = (await fathom.client.databases.get(victim)).pocketbase_version;
+    const version = '0.40.8';
+    await installCrashing(fathom, { version, real: executables?.[NEW] ?? '', database: victim, afterS: 0 });
+    const writers = await startWriters(fathom, tenants.slice(2, 3));
+    const rollout = await rollOut(fathom, { version, databases: [victim], canary: 0, watch_s: 1 });
+    expect(rollout).toMatchObject({ changed: 0, problems: [{ name: victim, result: 'failed' }] });
+    await untilVersion(fathom, victim, before);
+    expect(await checkWriters(fathom, writers)).toBeGreaterThan(0);
+  });
+
+  it('halts by itself, continues after a resume, and ends with an abort', async () => {
+    const { fathom, tenants } = stage;
+    const version = '0.40.9';
+    const [canary, next] = [tenants[0]?.name ?? '', tenants[1]?.name ?? ''];
+    await installCrashing(fathom, { version, real: executables?.[NEW] ?? '', database: canary, afterS: 0 });
+    const request = { version, databases: [canary, next], watch_s: 1 };
+    expect(await fathom.client.rollouts.plan(request)).toMatchObject({ waves: [1, 1] });
+    expect(await rollOut(fathom, request)).toMatchObject({ status: 'halted', changed: 0, failed: 1 });
+    await expect(fathom.client.rollouts.start(request)).rejects.toMatchObject({ code: 'conflict' });
+    await fathom.client.rollouts.resume();
+    expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1, failed: 1 });
+    await fathom.client.rollouts.start({ ...request, databases: [canary], pause: true });
+    expect(await fathom.client.rollouts.abort()).toMatchObject({ status: 'aborted', changed: 0, failed: 0 });
+    await expect(fathom.client.rollouts.resume()).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('changes nothing where the data is damaged', async () => {
+    const { fathom, tenants } = stage;
+    const victim = tenants[1]?.name ?? '';
+    await fathom.client.databases.stop(victim);
+    const file = dataFileOf(fathom, victim);
+    await prepareDamage(file, 'documents')();
+    const before = await hashFile(file);
+    const version = '0.40.10';
+    await installCrashing(fathom, { version, real: executables?.[NEW] ?? '', database: 'none', afterS: 0 });
+    const rollout = await rollOut(fathom, { version, databases: [victim], watch_s: 1 });
+    expect(rollout.problems[0]?.message).toContain('damaged');
+    expect(await hashFile(file)).toBe(before);
+    expect(await fathom.client.databases.get(victim)).toMatchObject({ phase: 'stopped' });
+  });
+});
