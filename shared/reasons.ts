@@ -32,7 +32,8 @@ export const PHASE_REASONS = {
   },
   idle: {
     text: 'not used',
-    cause: 'the database was not used for SLEEP_AFTER, so it sleeps',
+    cause:
+      'the database was not used for SLEEP_AFTER, or not yet since it was created or the daemon was started, so it sleeps',
     retry: 'on_request',
     remedy: 'nothing; the next request, sign-in or task wakes it',
     page: 'operations.md#sleep',

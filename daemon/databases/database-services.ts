@@ -132,16 +132,18 @@ export function createDatabaseServices(deps: {
     pbEncryptionKey: config.pbEncryptionKey,
     guard,
     settings: deps.settings,
+    sleep: deps.sleep,
     isDiskHeld: deps.isDiskHeld,
     clock,
     log,
     onProvisioned: deps.onProvisioned,
     onCloned: (userId, accountAtMs) => ownerSync.noteCloned(userId, accountAtMs),
+    onReserving: (userId) => ownerSync.noteCreating(userId),
     onStep: (step, name) => {
       onProvisionStep(step, name);
       // The account may have changed while its database was created.
       const user = step === 'ready' ? catalog.find(name)?.row.user : undefined;
-      if (user !== undefined) ownerSync.changed(user);
+      if (user !== undefined) ownerSync.noteCreated(user);
     },
   });
   return {

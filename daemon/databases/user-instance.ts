@@ -13,7 +13,6 @@ import { superuserKeys, superuserTokens, type TokenSource } from '../keys/instan
 import { type Binaries, isVerified } from '../pocketbase/binary/binaries.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { Adjustment } from '../pocketbase/data/adjustment.ts';
-import { fileState } from '../pocketbase/data/data-state.ts';
 import {
   allowDaemonAddresses,
   applyGuard,
@@ -22,7 +21,7 @@ import {
   guardId,
 } from '../pocketbase/data/guard-settings.ts';
 import { hasAutomaticBackups, readSettings, type Settings } from '../pocketbase/data/settings.ts';
-import { toIsoTime, withDatabase } from '../pocketbase/data/sqlite.ts';
+import { toIsoTime, withDatabase, writeStamp } from '../pocketbase/data/sqlite.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
 import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';
@@ -225,11 +224,10 @@ export class UserInstance implements InstanceSpec {
 
   hasOwnJobs(): boolean {
     const file = `${dataDirOf(this.directory)}/data.db`;
-    // PocketBase stores new settings in the WAL.
-    const stamp = [file, `${file}-wal`].map((path) => fileState(path)?.stamp).join(' ');
-    if (this.#ownJobs?.stamp === stamp) return this.#ownJobs.exist;
     const keys = settingsKeys(this.#deps.config, this.name);
     try {
+      const stamp = writeStamp(file);
+      if (this.#ownJobs?.stamp === stamp) return this.#ownJobs.exist;
       const exist = withDatabase(file, { readOnly: true }, (database) => {
         const stored = readSettings(database, keys);
         return stored !== null && hasAutomaticBackups(stored.settings);

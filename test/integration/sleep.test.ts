@@ -8,7 +8,15 @@ import { INSTANCE_VARIABLE } from '../../daemon/pocketbase/process/command.ts';
 import { findByEnvironment } from '../../daemon/pocketbase/process/procfs.ts';
 import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import { instance, kill, ownerOf, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
+import {
+  instance,
+  kill,
+  ownerOf,
+  PASSWORD,
+  signUp,
+  untilInstance,
+  writeAndRead,
+} from '../helpers/fleet-actions.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { asSuperuser } from '../helpers/instance-superuser.ts';
@@ -47,6 +55,24 @@ it('a database that is not used sleeps, although it is probed, and the next requ
   expect(await owner.collection('documents').getFullList()).toMatchObject([{ title: 'before' }]);
   expect((await instance(fathom, tenant.name)).port).toBe(asleep.port);
   await untilAsleep(fathom, tenant.name);
+});
+
+it('a new database that may sleep has no process until its first request, or the next sign-in', async () => {
+  const fathom = await deployment({ SLEEP_AFTER: '30' });
+  await fathom.start();
+  const register = (email: string) => fathom.client.auth.register({ email, password: PASSWORD });
+  const { database } = await register('ann@example.com');
+  expect(database).toMatchObject({ status: 'Stopped', asleep: true, token: expect.any(String) as string });
+  const asleep = await instance(fathom, database?.name ?? '');
+  expect(asleep).toMatchObject({ phase: 'asleep', pid: null, run: null, reason: { code: 'idle' } });
+  const records = `${database?.url}/api/collections/documents/records`;
+  const headers = { authorization: database?.token ?? '' };
+  expect((await fetch(records, { headers })).status).toBe(200);
+  const woken = await untilInstance(fathom, asleep.name, ({ phase }) => phase === 'running', 'to run');
+  expect(woken.port).toBe(asleep.port);
+  await register('ben@example.com');
+  const signedIn = await fathom.client.auth.login({ email: 'ben@example.com', password: PASSWORD });
+  expect(signedIn.database).toMatchObject({ status: 'Running' });
 });
 
 it('the keeper wakes databases while the daemon is away, and the next daemon takes them over', async () => {
@@ -177,6 +203,7 @@ it('above MAX_AWAKE, the database that was used least recently sleeps, also with
   const daemon = await fathom.start();
   const [kept, first] = [await signUp(fathom), await signUp(fathom)];
   await fathom.client.databases.update(kept.name, { sleep_after: 0 });
+  await fathom.client.databases.wake(first.name);
   const { port } = await untilAsleep(fathom, first.name);
   expect(await instance(fathom, first.name)).toMatchObject({ reason: { code: 'awake_limit' } });
   expect(await instance(fathom, kept.name)).toMatchObject({ phase: 'running' });

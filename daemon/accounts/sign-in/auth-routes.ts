@@ -62,7 +62,7 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
     if (deps.settings.signUps.mode === 'verified' && !user.verified)
       void deps.accountMails.verifyAfterSignUp(user.id);
     try {
-      return await openSession(user, origin, deps);
+      return await openSession(user, origin, deps, { wakes: false });
     } catch (error) {
       throw withAccountCreated(error);
     } finally {

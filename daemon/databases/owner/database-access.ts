@@ -87,35 +87,46 @@ async function ensureDatabase(
   return entry;
 }
 
-/** Opens a session. The response contains the database and a token of its owner. */
-export async function openSession(user: User, origin: Origin, deps: DatabaseAccessDeps): Promise<Session> {
+/**
+ * Opens a session. The response contains the database and a token of its owner.
+ *
+ * @param options.wakes whether a database that sleeps starts, as a new one may
+ */
+export async function openSession(
+  user: User,
+  origin: Origin,
+  deps: DatabaseAccessDeps,
+  options = { wakes: true },
+): Promise<Session> {
   const issued = await deps.sessions.issue(user);
   const limit = deps.plans.limitsOf(user.plan).sessions;
   await deps.sessionRepository.open({ ...issued, ...origin, user: user.id, limit });
-  return describeSession(user, issued, deps);
+  return describeSession(user, issued, deps, options);
 }
 
 export async function describeSession(
   user: User,
   { token, expiresAt }: IssuedSession,
   deps: DatabaseAccessDeps,
+  options = { wakes: true },
 ): Promise<Session> {
   return {
     token,
     expires_at: expiresAt.toISOString(),
     user: { id: user.id, email: user.email, role: user.role },
-    database: user.role === 'user' ? await openDatabase(user, null, deps) : null,
+    database: user.role === 'user' ? await openDatabase(user, null, deps, options) : null,
   };
 }
 
-/** Returns the user's database, as `ensureDatabase` with a wake, with a token of its owner. */
+/** Returns the user's database, as `ensureDatabase`, with a token of its owner. */
 export async function openDatabase(
   user: { id: string; email: string },
   limit: TokenLimit | null,
   deps: DatabaseAccessDeps,
+  options = { wakes: true },
 ): Promise<DatabaseAccess> {
   const sinceMs = deps.clock.monotonic();
-  const entry = await ensureUnlessUnverified(user, deps, { wakes: true });
+  const entry = await ensureUnlessUnverified(user, deps, options);
   if (entry === null) return { ...AWAITING_VERIFICATION, token: null };
   const token = await createOwnerToken(entry, { limit, sinceMs }, deps);
   const summary = summarizeDatabase(entry);

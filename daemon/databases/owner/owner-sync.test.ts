@@ -66,6 +66,26 @@ it('reads the account when it changed after the creation of the database', async
   expect(reads()).toBe(2);
 });
 
+it('reads the account of a complete database only if it may have changed since it was created', async () => {
+  const { ownerSync, time, reads } = await stage();
+  const create = (change: 'none' | 'before' | 'after') => {
+    ownerSync.noteCreating(USER);
+    if (change === 'before') ownerSync.changed(USER);
+    ownerSync.noteCloned(USER, time.monotonic());
+    if (change === 'after') ownerSync.changed(USER);
+    ownerSync.noteCreated(USER);
+  };
+  create('none');
+  await settle();
+  expect(reads()).toBe(0);
+  create('before');
+  await settle();
+  expect(reads()).toBe(2);
+  create('after');
+  await settle();
+  expect(reads()).toBe(4);
+});
+
 const account = (name: string): OwnerAccount => ({
   database: name,
   id: name,

@@ -43,6 +43,8 @@ export class OwnerSync {
   readonly #accounts = new Map<string, OwnerAccount>();
   /** By user, when the account of a new database was read. Removed when the account may have changed. */
   readonly #clonedAt = new Map<string, number>();
+  /** Users whose database is being created, while their account has not changed. */
+  readonly #creating = new Set<string>();
   readonly #stopping = new AbortController();
   #unsubscribe: (() => void) | null = null;
 
@@ -114,6 +116,17 @@ export class OwnerSync {
     this.#begin('');
   }
 
+  /** Notes that the account is read next, to create a database. */
+  noteCreating(userId: string): void {
+    this.#creating.add(userId);
+  }
+
+  /** Copies the account into a database that is complete now, unless it is the one with which the database was created. */
+  noteCreated(userId: string): void {
+    const isUnchanged = this.#creating.delete(userId) && this.#clonedAt.delete(userId);
+    if (!isUnchanged) this.changed(userId);
+  }
+
   /** Notes when the account of a new database was read, in monotonic time. */
   noteCloned(userId: string, accountAtMs: number): void {
     this.#clonedAt.set(userId, accountAtMs);
@@ -145,8 +158,10 @@ export class OwnerSync {
 
   /** @param key id of a user; empty for all users */
   #begin(key: string): void {
-    if (key === '') this.#clonedAt.clear();
-    else this.#clonedAt.delete(key);
+    for (const users of [this.#clonedAt, this.#creating]) {
+      if (key === '') users.clear();
+      else users.delete(key);
+    }
     if (this.#stopping.signal.aborted) return;
     if (this.#running.has(key)) {
       this.#waiting.add(key);

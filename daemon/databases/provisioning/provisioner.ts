@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { usernameOf, utcDay } from '../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { Reservation } from '../../../shared/hooks/control-plane-routes.ts';
+import type { InstancePhase } from '../../../shared/instance.ts';
 import { exists } from '../../base/files/dir.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
@@ -15,6 +16,7 @@ import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
+import { NEW, type SleepWatch } from '../../supervisor/sleep/sleep-watch.ts';
 import type { PortAllocator } from '../../supervisor/start/ports.ts';
 import type { Catalog, CatalogEntry } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
@@ -28,7 +30,7 @@ import type { TemplateStore } from './template.ts';
  *
  *   reserved   the row exists (state `provisioning`), with the number, the name and the encrypted superuser secret
  *   cloned     the directory exists; it appears complete, by one rename
- *   running    the process answers
+ *   running    the process answers, or a connection starts it
  *   ready      the row has the state `ready`
  */
 export type ProvisionStep = 'reserved' | 'cloned' | 'running' | 'ready';
@@ -44,12 +46,15 @@ export interface ProvisionerDeps {
   pbEncryptionKey: Uint8Array;
   guard: GuardSettings;
   settings: Pick<LiveSettings, 'signUps'>;
+  sleep: Pick<SleepWatch, 'startsAsleep'>;
   /** The disk has no space for another database. */
   isDiskHeld: () => boolean;
   clock: Clock;
   log: Logger;
   /** Called after each step. */
   onStep: (step: ProvisionStep, name: string) => void;
+  /** Called before the account of the user is read. */
+  onReserving: (userId: string) => void;
   /** Called after a database was created. `accountAtMs`: when its account was read, in monotonic time. */
   onCloned: (userId: string, accountAtMs: number) => void;
   /** Called at the end of each provisioning. */
@@ -67,7 +72,7 @@ export class Provisioner {
   }
 
   /**
-   * Returns the user's database, and creates it if there is none. A new database runs on return.
+   * Returns the user's database, and creates it if there is none. A new database runs on return, or sleeps.
    *
    * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`, `ports.exhausted`,
    * `address.unverified`, `databases.limit_reached`
@@ -105,10 +110,11 @@ export class Provisioner {
   }
 
   async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {
-    const { catalog, clock, onStep } = this.#deps;
+    const { catalog, clock, onReserving, onStep } = this.#deps;
     const startedMs = clock.monotonic();
     // Copies the template while the control plane reserves.
     await using clone = this.#stageClone();
+    onReserving(user.id);
     const reservation = await this.#reserve(user);
     const { database, owner } = reservation;
     if (database.state === 'deleting') throw beingDeleted(database.name);
@@ -184,8 +190,17 @@ export class Provisioner {
     });
   }
 
-  /** Starts the instance. A new one starts without the back-off of earlier failures, because a user waits for it. */
+  /**
+   * Starts the instance, or lets it sleep until its first connection: many accounts are never used. A new one starts without the
+   * back-off of earlier failures, because a user waits for it.
+   */
   async #start({ row, runner }: CatalogEntry): Promise<void> {
+    const isIn = (phase: InstancePhase) => runner.state.phase === phase;
+    if (isIn('stopped') && (await this.#deps.sleep.startsAsleep(runner))) {
+      runner.startAsleep(NEW);
+      await runner.holdPort();
+      if (isIn('asleep')) return;
+    }
     try {
       await this.#deps.fleet.start(row.name, { force: row.state === 'provisioning' });
     } catch (error) {

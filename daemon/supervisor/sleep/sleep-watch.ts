@@ -199,6 +199,12 @@ function sleepReason(
   return { code: why, message: messages[why] };
 }
 
+/** Why a new database sleeps. */
+export const NEW: PhaseReason = {
+  code: 'idle',
+  message: 'not used since it was created; the first request wakes it',
+};
+
 /** Why a database sleeps after the start of the daemon. */
 export const NOT_STARTED: PhaseReason = {
   code: 'idle',

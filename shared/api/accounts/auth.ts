@@ -65,7 +65,7 @@ export const databaseSummarySchema = z
 
 export type DatabaseSummary = z.infer<typeof databaseSummarySchema>;
 
-/** `token` signs the owner in at this database; null while the database does not run, like `url`. */
+/** `token` signs the owner in at this database; null, like `url`, while it does not run and does not sleep. */
 export const databaseAccessSchema = databaseSummarySchema.extend({ token: z.string().nullable() }).meta({
   id: 'DatabaseAccess',
   examples: [{ ...EXAMPLE_SUMMARY, token: 'eyJhbGciOiJIUzI1NiJ9.e30.signature' }],
