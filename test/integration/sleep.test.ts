@@ -139,8 +139,13 @@ it('shows that the files of a sleeping database are gone or damaged', async () =
   if (!damaged || !missing) throw new Error('not asleep');
   await overwrite(join(damaged.db_path, 'data.db'), 0);
   await rename(join(missing.db_path, 'data.db'), join(missing.db_path, 'away.db'));
-  const codes = [damaged, missing].map(async ({ name }) => (await untilFailed(fathom, name)).reason?.code);
-  expect(await Promise.all(codes)).toEqual(['database_corrupt', 'data_dir_missing']);
+  expect((await untilFailed(fathom, damaged.name)).reason).toMatchObject({ code: 'database_corrupt' });
+  await untilInstance(
+    fathom,
+    missing.name,
+    ({ phase, reason }) => phase === 'backing_off' && reason?.code === 'data_dir_missing',
+    'to be missed',
+  );
   const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
   const finding = (id: string) => (JSON.parse(stdout) as Finding[]).find((one) => one.id === id);
   expect(finding('damaged')).toMatchObject({
@@ -148,6 +153,8 @@ it('shows that the files of a sleeping database are gone or damaged', async () =
     remedy: expect.stringContaining(`fathomd databases start ${damaged.name}`),
   });
   expect(finding('without_data')?.summary).toContain(missing.name);
+  await rename(join(missing.db_path, 'away.db'), join(missing.db_path, 'data.db'));
+  await untilAsleep(fathom, missing.name);
 });
 
 async function overwrite(path: string, position: number): Promise<void> {
