@@ -67,6 +67,23 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          // What depends on PocketBase most: `npm run test:upstream` runs it with newer releases.
+          name: 'upstream',
+          globalSetup: 'test/helpers/prepared-data.ts',
+          include: [
+            'daemon/pocketbase/{process,sandbox,sockets}/*.test.ts',
+            'test/integration/{accounts,database-limits,databases-api,databases-api-browse,migrations,provisioning,sleep,user-database-features}.test.ts',
+            'test/integration/queue{,-handlers,-workers}.test.ts',
+            'test/security/{oauth,owner,rotation,guard,hook-routes}.test.ts',
+            'test/console/journey.test.ts',
+          ],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           // What takes long or needs programs of others: browsers, linters, packages that are installed for it.
           name: 'tools',
           globalSetup: 'test/helpers/prepared-data.ts',

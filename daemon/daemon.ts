@@ -7,6 +7,7 @@ import { seedDemo } from './databases/provisioning/demo.ts';
 import type { Transport } from './http/caller.ts';
 import { keepRunFiles } from './http/listen/keep-run-files.ts';
 import { listenOnSocket, listenOnTcp } from './http/listen/listen.ts';
+import { exposureOf } from './pocketbase/advisories/assess-releases.ts';
 import { createServices, type DaemonServices, type ServiceOptions } from './startup/create-services.ts';
 import { startPeriodicChecks } from './startup/periodic-checks.ts';
 import { type Host, prepareHost } from './startup/prepare-host.ts';
@@ -94,6 +95,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   }
   waitingFor = null;
   log.info({ databases: catalog.size, api: services.apiUrl }, 'the daemon is ready');
+  const { versions, remedy } = exposureOf(fleet.versions());
+  if (remedy !== null) log.warn({ versions }, `instances have a vulnerable PocketBase; ${remedy}`);
 
   startPeriodicChecks({
     host,

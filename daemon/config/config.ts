@@ -10,6 +10,7 @@ import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies }
 import { type MailConfig, mailWarnings, readMail, readSiteUrl } from './mail.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
+import { parseReleaseSources, type ReleaseSource } from './release-source.ts';
 import { readSources, type Sources } from './sources/sources.ts';
 import type { SETTINGS } from './sources/variables.ts';
 import { ValueReader } from './value-reader.ts';
@@ -73,6 +74,8 @@ export interface Config {
   binaryPath: string | null;
   /** Version of the global PocketBase; null for that of the fleet. */
   globalVersion: string | null;
+  /** PB_RELEASES_URL; empty uses the releases of PocketBase. */
+  releaseSources: readonly ReleaseSource[];
   sandbox: SandboxSetting;
   /** Databases with series of their own. */
   metricsDatabases: 'awake' | 'all' | 'none';
@@ -123,7 +126,7 @@ export function loadConfig(input: SettingsInput): LoadedConfig {
   // A missing file would also cause problems with settings that it contains.
   if (sources.problems.length > 0) throw invalidConfig(sources.problems, sources.warnings);
   const read = new ValueReader(sources, input.cwd);
-  const config = readConfig(read, sources);
+  const config = readConfig(read, sources, input.cwd);
   checkPorts(read, config);
   checkSocketGroup(read, config);
   checkDataPaths(read, config);
@@ -141,7 +144,7 @@ export function loadConfig(input: SettingsInput): LoadedConfig {
   };
 }
 
-function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config {
+function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: string): Config {
   read.path('FATHOM_DATA_DIR');
   return {
     dataDir,
@@ -173,6 +176,9 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources): Config
     },
     binaryPath: read.path('PB_BINARY_PATH'),
     globalVersion: readGlobalVersion(read),
+    releaseSources: parseReleaseSources(read.text('PB_RELEASES_URL') ?? '', cwd, (problem) =>
+      read.problem('PB_RELEASES_URL', problem),
+    ),
     sandbox: read.choice('PB_SANDBOX'),
     metricsDatabases: read.choice('METRICS_DATABASES'),
     cgroup: readCgroup(read),

@@ -5,7 +5,7 @@ import { SETTINGS, VARIABLES, type Variable } from './sources/variables.ts';
 /** Settings that a reload changes in a running daemon. Read them here at every use. */
 export type LiveSettings = Pick<
   Config,
-  'corsOrigins' | 'limits' | 'signUps' | 'maxAwake' | 'restarts' | 'mail' | 'siteUrl'
+  'corsOrigins' | 'limits' | 'signUps' | 'maxAwake' | 'restarts' | 'mail' | 'siteUrl' | 'releaseSources'
 >;
 
 /** The setting of each value that needs a restart. */

@@ -46,6 +46,12 @@ export const METRICS = {
     labels: [],
     series: '1',
   },
+  fathom_pocketbase_vulnerable_instances: {
+    type: 'gauge',
+    help: 'Instances, asleep or not, whose PocketBase has a known vulnerability',
+    labels: [],
+    series: '1',
+  },
   fathom_restarts_total: {
     type: 'counter',
     help: 'Exits of instances that were not requested',

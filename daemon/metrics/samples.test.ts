@@ -33,6 +33,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
   return {
     version: '1.2.3',
     pocketbaseVersion: '0.39.1',
+    vulnerableInstances: 2,
     isReady: true,
     fleet: changes.instances ?? [],
     instances: [],

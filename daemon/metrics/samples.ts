@@ -13,6 +13,8 @@ export interface Reading {
   version: string;
   pocketbaseVersion: string;
   isReady: boolean;
+  /** Instances whose PocketBase has a known vulnerability. */
+  vulnerableInstances: number;
   /** The states of all instances. */
   fleet: readonly FleetState[];
   /** Those with series of their own. */
@@ -64,6 +66,7 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
       value: count(fleet, (is) => is.desired === desired),
     })),
   fathom_instances_in_trouble: ({ fleet }) => one(count(fleet, isInTrouble)),
+  fathom_pocketbase_vulnerable_instances: ({ vulnerableInstances }) => one(vulnerableInstances),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
   fathom_wakes_total: ({ wakes }) => wakes.counts.entries(),

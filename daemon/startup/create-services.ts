@@ -31,6 +31,7 @@ import { hookTokenOf } from '../keys/hook-token.ts';
 import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
 import { Activity } from '../metrics/activity.ts';
 import { Wakes } from '../metrics/wakes.ts';
+import { exposureOf } from '../pocketbase/advisories/assess-releases.ts';
 import { hasUsableFiles } from '../pocketbase/data/data-state.ts';
 import { cachedKeyUse } from '../pocketbase/data/key-use.ts';
 import { fleetIdOf } from '../pocketbase/process/command.ts';
@@ -129,6 +130,7 @@ export async function createServices({
     restarts: config.restarts,
     mail: config.mail,
     siteUrl: config.siteUrl,
+    releaseSources: config.releaseSources,
   };
   const ownPrograms = new Set<number>();
   const { diagnose } = options;
@@ -314,6 +316,7 @@ export async function createServices({
       data_dir: config.dataDir,
       pocketbase_version: binary.version,
       pocketbase_path: binary.path,
+      exposure: exposureOf(fleet.versions()),
       instances: fleet.countByPhase(),
       total_instances: fleet.size,
       sign_ups: {

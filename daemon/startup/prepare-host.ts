@@ -1,7 +1,5 @@
 import { dirname, join } from 'node:path';
-import { FathomError } from '../../shared/errors.ts';
 import { exemptFromProxy } from '../../shared/proxy-exemptions.ts';
-import { isVersion } from '../../shared/version.ts';
 import { type DataDirLock, lockDataDir } from '../base/files/data-dir-lock.ts';
 import { makePrivateDir } from '../base/files/dir.ts';
 import { createLog, type Logger, logOutput } from '../base/log/log.ts';
@@ -10,7 +8,7 @@ import { RecentLog } from '../base/log/recent-log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
 import { requireUnnamedPorts } from '../databases/named-ports.ts';
-import { Binaries, unsupportedVersion } from '../pocketbase/binary/binaries.ts';
+import { Binaries } from '../pocketbase/binary/binaries.ts';
 import { type Binary, verifyBinary } from '../pocketbase/binary/binary.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
@@ -59,8 +57,6 @@ export async function prepareHost(
     PB_GLOBAL_PORT: config.globalPort,
   });
   const fleet = await verifyBinary(config.binaryPath);
-  const unsupported = isVersion(fleet.version) ? unsupportedVersion(fleet.version) : null;
-  if (unsupported !== null) throw new FathomError('binary.unusable', `PB_BINARY_PATH: ${unsupported}`);
   const binaries = new Binaries({ fleet, dataDir: config.dataDir });
   const globalBinary = config.globalVersion === null ? fleet : await binaries.require(config.globalVersion);
   const ownLog = config.log.dir

@@ -36,6 +36,7 @@ export async function reload(
   settings.restarts = next.restarts;
   settings.mail = next.mail;
   settings.siteUrl = next.siteUrl;
+  settings.releaseSources = next.releaseSources;
   // Databases of plans without a time of their own show the new one.
   if (sleepAfter !== next.limits.perUser.sleep_after) catalog.plansChanged(() => true);
   signInLimits.configure(next.limits);

@@ -1,5 +1,6 @@
 import type { DaemonStatus } from '../../shared/api/daemon.ts';
 import { getFleetHealth, getHealth, getMetrics, getReadiness, getStatus } from '../../shared/api/daemon.ts';
+import { getAdvisories } from '../../shared/api/pocketbase.ts';
 import { isAvailable } from '../../shared/instance.ts';
 import { PERMISSION_NAMES } from '../accounts/permissions.ts';
 import type { Losses } from '../base/log/log-sink.ts';
@@ -9,6 +10,7 @@ import type { Activity } from '../metrics/activity.ts';
 import { hasOwnSeries, type MetricsDatabases } from '../metrics/own-series.ts';
 import { readProcess } from '../metrics/process-reading.ts';
 import type { Wakes } from '../metrics/wakes.ts';
+import { advisoryReport, exposureOf } from '../pocketbase/advisories/assess-releases.ts';
 import type { QueueStatsDeps } from '../queue/queue-stats.ts';
 import { missingInstance, readQueueStats } from '../queue/queue-stats.ts';
 import type { Monitor } from '../supervisor/health/monitor.ts';
@@ -41,6 +43,8 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
       permissions: PERMISSION_NAMES.filter((permission) => seesAll(caller, permission)),
     };
   });
+
+  serve(app, getAdvisories, () => advisoryReport(fleet.versions()));
 
   serve(app, getHealth, () => ({
     status: 'ok' as const,
@@ -80,6 +84,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         version: deps.version,
         pocketbaseVersion: deps.pocketbaseVersion,
         isReady: findMissing() === null,
+        vulnerableInstances: exposureOf(fleet.versions()).vulnerable_instances,
         fleet: fleet
           .runners()
           .map(({ state: { phase, reason, observed } }) => ({ phase, reason, desired: observed.desired })),

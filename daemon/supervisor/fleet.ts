@@ -216,6 +216,11 @@ export class Fleet {
     );
   }
 
+  /** The version of PocketBase of each instance, asleep or not. */
+  versions(): { name: string; version: string }[] {
+    return [...this.#runners].map(([name, { state }]) => ({ name, version: state.version }));
+  }
+
   countByPhase(): Record<InstancePhase, number> {
     const counts = Object.fromEntries(INSTANCE_PHASES.map((phase) => [phase, 0])) as Record<
       InstancePhase,

@@ -8,7 +8,7 @@ import { withTimes } from '../pocketbase/logs/log-times.ts';
 import { type InstanceSpec, requestLogOf } from './instance-spec.ts';
 
 /** The lines of a run that are read to find the reason of its exit. */
-const RUN_LINES = 50;
+const RUN_LINES = 500;
 
 /** The level of request log entries that are shown together with the output of the process: only failed requests. */
 export const DEFAULT_REQUEST_LEVEL: LogLevelName = 'warn';

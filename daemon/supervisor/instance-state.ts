@@ -232,6 +232,12 @@ export class InstanceState {
     return view;
   }
 
+  /** The version of PocketBase of its process; without one, the version of its next start. */
+  get version(): string {
+    const { pid, binary } = this.#observed;
+    return (pid === null ? null : binary?.version) ?? this.#spec.binary.version;
+  }
+
   #createView(): Instance {
     const spec = this.#spec;
     const observed = this.#observed;
@@ -258,7 +264,7 @@ export class InstanceState {
       crashes: crashes && { count: crashes.count, since: crashes.since, last_at: crashes.last_at },
       created_at: spec.createdAt,
       db_path: dataDirOf(spec.directory),
-      pocketbase_version: (observed.pid === null ? null : observed.binary?.version) ?? spec.binary.version,
+      pocketbase_version: this.version,
       pinned_version: spec.pinnedVersion,
       probe: this.probe,
       usage: this.#usage,

@@ -5,6 +5,7 @@ import { TASK_STATUSES } from '../task.ts';
 import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { sandboxSchema } from './instances.ts';
+import { exposureSchema } from './pocketbase.ts';
 import { taskCountsSchema } from './queue.ts';
 
 const tag = { name: 'Daemon', description: 'State, health and metrics of the daemon.' };
@@ -111,6 +112,7 @@ const statusSchema = z
     pocketbase_version: z.string(),
     /** Path of the executable. */
     pocketbase_path: z.string(),
+    exposure: exposureSchema,
     instances: countsBy(INSTANCE_PHASES),
     total_instances: z.int(),
     sign_ups: z.object({
@@ -174,6 +176,7 @@ const statusSchema = z
         data_dir: '/var/lib/fathom',
         pocketbase_version: '0.39.1',
         pocketbase_path: '/opt/fathom/pocketbase',
+        exposure: exampleOf(exposureSchema),
         instances: { ...zeros(INSTANCE_PHASES), running: 4 },
         total_instances: 4,
         sign_ups: { mode: 'open', databases: 3, max_databases: 500 },

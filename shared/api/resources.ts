@@ -13,6 +13,7 @@ import { edge } from './edge.ts';
 import { events } from './events.ts';
 import { lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations.ts';
+import { pocketbase } from './pocketbase.ts';
 import { queue } from './queue.ts';
 import { rollouts } from './rollouts.ts';
 import { schedules } from './schedules.ts';
@@ -38,6 +39,7 @@ export const RESOURCES = {
   schedules,
   audit,
   secrets,
+  pocketbase,
   daemon,
   lifecycle,
 } satisfies Record<string, Resource>;

@@ -237,6 +237,7 @@ export class StubDaemon {
       data_dir: '/var/lib/fathom',
       pocketbase_version: '0.39.1',
       pocketbase_path: '/opt/pocketbase',
+      exposure: { vulnerable_instances: 0, versions: [], remedy: null },
       instances: counts,
       total_instances: this.instances.size,
       mail: { configured: false, problem: null },

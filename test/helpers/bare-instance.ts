@@ -11,6 +11,7 @@ import { ChildProcessDriver, type InstanceProcess } from '../../daemon/pocketbas
 import type { SandboxSetting } from '../../shared/sandbox.ts';
 import { freePortRange } from './free-ports.ts';
 import { scratch } from './scratch.ts';
+import { testedPocketBase } from './tested-pocketbase.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 
@@ -44,7 +45,7 @@ export async function bareInstance(setting: SandboxSetting = 'auto'): Promise<Ba
   await mkdir(migrationsDir);
   const command: InstanceCommand = {
     name: 'bare',
-    binary: (await verifyBinary(null)).path,
+    binary: (await verifyBinary(await testedPocketBase())).path,
     dataDir: join(directory, 'pb_data'),
     lockFile: join(directory, 'lock'),
     logFile: log.path,

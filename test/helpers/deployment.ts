@@ -9,6 +9,7 @@ import { BASE_ENVIRONMENT, FATHOMD } from './fathomd.ts';
 import { freePortRange } from './free-ports.ts';
 import { assertNothingLeft } from './leaks.ts';
 import { copyPrepared } from './prepared-data.ts';
+import { testedPocketBase } from './tested-pocketbase.ts';
 import { until } from './until.ts';
 
 export const SERVE: readonly [string, ...string[]] = [FATHOMD, 'serve'];
@@ -68,6 +69,7 @@ export async function createDeployment(
   const filesDir = await mkdtemp(join(tmpdir(), 'fathom-files-'));
   if (options.empty !== true) await copyPrepared(dataDir);
   const base = await freePortRange(range + 2);
+  const binary = await testedPocketBase();
   const admin = { email: 'admin@fathom.test', password: randomBytes(12).toString('hex') };
   const settings: Record<string, string> = {
     ...BASE_ENVIRONMENT,
@@ -88,6 +90,7 @@ export async function createDeployment(
     SIGN_UPS_PER_HOUR: '10000',
     SIGN_UPS_PER_DAY: '10000',
     DISK_RESERVE_MB: '0',
+    ...(binary === null ? {} : { PB_BINARY_PATH: binary }),
     ...env,
   };
   const socketPath = settings['FATHOM_SOCKET'] ?? join(dataDir, 'run', 'fathomd.sock');

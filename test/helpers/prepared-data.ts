@@ -12,6 +12,7 @@ import { TemplateStore } from '../../daemon/databases/provisioning/template.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import { ChildProcessDriver } from '../../daemon/pocketbase/process/process-driver.ts';
+import { testedPocketBase } from './tested-pocketbase.ts';
 
 const PACKAGE = join(import.meta.dirname, '..', '..');
 const GLOBAL_DATA = join('global', 'pb_data');
@@ -28,7 +29,7 @@ export async function setup(): Promise<() => Promise<void>> {
   // As the daemon does.
   const before = process.umask(0o077);
   const prepared = await mkdtemp(join(tmpdir(), 'fathom-prepared-'));
-  const binary = await verifyBinary(null);
+  const binary = await verifyBinary(await testedPocketBase());
   const log = createLog({ level: 'error' });
   const driver = new ChildProcessDriver({
     fleetId: randomUUID(),

@@ -6,6 +6,7 @@ import { instanceEncryptionKey } from '../../daemon/keys/derived-keys.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { Deployment } from './deployment.ts';
 import { fleetIdOf } from './leaks.ts';
+import { testedPocketBase } from './tested-pocketbase.ts';
 import { until } from './until.ts';
 
 export interface ByHand {
@@ -22,7 +23,7 @@ export interface ByHand {
 /** Runs `pocketbase serve` as a person or an earlier daemon does. */
 export async function serveByHand(fathom: Deployment, name: string, options: ByHand): Promise<ChildProcess> {
   const directory = join(fathom.dataDir, 'user_dbs', name);
-  const binary = options.binary ?? (await verifyBinary(null)).path;
+  const binary = options.binary ?? (await verifyBinary(await testedPocketBase())).path;
   const masterKey = Buffer.from(fathom.env['PB_ENCRYPTION_KEY'] ?? '', 'base64');
   const lock = ['flock', '--nonblock', '--no-fork', '--conflict-exit-code=200', join(directory, 'lock')];
   const [file, ...args] = [

@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Deployment } from './deployment.ts';
+import { testedPocketBase } from './tested-pocketbase.ts';
 
 const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'migrations');
 
@@ -31,7 +32,7 @@ export async function putFixture(fathom: Deployment, name: string): Promise<void
 
 /** What `pocketbase migrate collections` writes in a project that has nothing but what PocketBase begins with. */
 export async function putSnapshotOfPlainProject(fathom: Deployment): Promise<void> {
-  const { path } = await verifyBinary(null);
+  const { path } = await verifyBinary(await testedPocketBase());
   const project = join(fathom.dataDir, 'plain-project');
   const flags = [
     `--dir=${join(project, 'pb_data')}`,

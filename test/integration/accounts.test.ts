@@ -13,6 +13,7 @@ import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { type OpenIdProvider, openIdProvider, signInWithCode } from '../helpers/openid-provider.ts';
+import { testedPocketBase } from '../helpers/tested-pocketbase.ts';
 import { until } from '../helpers/until.ts';
 
 const PACKAGE = join(import.meta.dirname, '..', '..');
@@ -289,7 +290,7 @@ async function withTwins(data: string): Promise<void> {
     await cp(join(own, file), join(migrations, file));
   const twins = ['jürgen@example.com', 'JÜRGEN@example.com'].map(twin).join('\n');
   await writeFile(join(migrations, '1763700399_twins.js'), `migrate((app) => {${twins}});`);
-  const { path } = await verifyBinary(null);
+  const { path } = await verifyBinary(await testedPocketBase());
   const hooks = join(PACKAGE, 'pb_hooks', 'global');
   await execa(path, [
     'migrate',

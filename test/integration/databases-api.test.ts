@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { Page } from '../../shared/api/contract/page.ts';
 import type { JournalEntry } from '../../shared/api/events.ts';
 import type { Instance } from '../../shared/api/instances.ts';
@@ -10,10 +11,13 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
+import { testedPocketBase } from '../helpers/tested-pocketbase.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const PEOPLE = ['ann', 'bob', 'cid', 'dee'];
+
+const { version } = await verifyBinary(await testedPocketBase());
 
 let fathom: Deployment;
 let daemon: Daemon;
@@ -119,7 +123,7 @@ describe('one database', () => {
         phase: 'running',
         desired: 'running',
         reason: null,
-        pocketbase_version: '0.39.1',
+        pocketbase_version: version,
       });
       const logs = await call<{ lines: { text: string }[] }>('GET', `${url}/logs?tail=5`, { token });
       expect(logs.body.lines.map(({ text }) => text).join('\n')).toContain('Server started');

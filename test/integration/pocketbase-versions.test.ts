@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { EMBEDDED, verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { KnownVersion } from '../../daemon/pocketbase/binary/known-versions.ts';
 import { fathomd } from '../helpers/fathomd.ts';
@@ -80,7 +80,9 @@ describe('pocketbase install', () => {
     const { stdout, exitCode } = await fathomd(args, { cwd: dataDir });
     expect(exitCode).toBe(0);
     const path = executable(REAL);
-    expect(stdout).toEqual(textWith(join(dataDir, '.env'), `    PB_BINARY_PATH=${path}\n`));
+    expect(stdout).toEqual(
+      textWith(join(dataDir, '.env'), `    PB_BINARY_PATH=${path}\n`, 'CVE-2026-82410', '0.39.7'),
+    );
     expect(sha256(await readFile(path))).toBe(EMBEDDED.sha256);
     expect((await stat(path)).mode & 0o777).toBe(0o700);
     expect((await readdir(join(dataDir, 'pocketbase'))).toSorted()).toEqual(['.lock', REAL]);
@@ -92,11 +94,20 @@ describe('pocketbase install', () => {
       path,
       sha256: EMBEDDED.sha256,
       already_installed: true,
+      advisories: ['CVE-2026-82410'],
+      hazards: ['migration-hangs', 'thumbnail-memory'],
     });
     expect(asked).toEqual([]);
 
     expect(await list()).toMatchObject([
-      { source: 'embedded', version: REAL, chosen: true, instances: [], problem: null },
+      {
+        source: 'embedded',
+        version: REAL,
+        chosen: true,
+        instances: [],
+        problem: null,
+        advisories: ['CVE-2026-82410'],
+      },
       { source: 'installed', version: REAL, path, chosen: false, problem: null },
     ]);
     expect(await list({ PB_BINARY_PATH: path })).toMatchObject([{ chosen: false }, { path, chosen: true }]);
@@ -179,7 +190,93 @@ describe('pocketbase install', () => {
     expect(code).toBe(69);
     expect(err).toEqual(textWith('ECONNREFUSED', '--from', 'PB_BINARY_PATH'));
     expect((await pocketbase('install', '1.0.0', '--from', 'http://example.com')).code).toBe(2);
+    const withPassword = await pocketbase(
+      'install',
+      '1.0.0',
+      '--from',
+      `${from},https://me:secret@example.com`,
+    );
+    expect([withPassword.code, withPassword.err.includes('secret')]).toEqual([2, false]);
+    expect(withPassword.err).toContain('entry 2');
     expect((await pocketbase('install', '../1.0.0', '--from', from)).code).toBe(2);
+  });
+
+  it('refuses a release that corrupts databases, before it downloads it', async () => {
+    release('0.36.6', archive);
+    const { code, err } = await pocketbase('install', '0.36.6', '--from', from);
+    expect(code).toBe(78);
+    expect(err).toEqual(textWith('0.36.7', 'SQLite'));
+    expect(asked).toEqual([]);
+  });
+
+  it('refuses to run one, whether it was installed or not', async () => {
+    const old = join(dataDir, 'old-pocketbase');
+    await writeFile(old, '#!/bin/sh\necho pocketbase version 0.36.6\n', { mode: 0o755 });
+    const listed = await list({ PB_BINARY_PATH: old });
+    expect(listed.at(-1)).toMatchObject({ source: 'setting', problem: textWith(old, '0.36.6', '0.36.7') });
+  });
+});
+
+describe('sources', () => {
+  const VERSION = '1.0.0';
+  const program = zip(`echo pocketbase version ${VERSION}`);
+  let directory: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'fathom-sources-'));
+    await rm(join(dataDir, 'pocketbase', VERSION), { recursive: true, force: true });
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  });
+
+  /** The files of a release in a directory. @returns path of the archive */
+  async function releaseIn(path: string, content = program): Promise<string> {
+    await mkdir(path, { recursive: true });
+    await writeFile(join(path, archiveName(VERSION)), content);
+    await writeFile(join(path, 'checksums.txt'), releaseChecksums(VERSION, sha256(program)));
+    return join(path, archiveName(VERSION));
+  }
+
+  it.each([
+    ['a directory with the layout of the official releases', `v${VERSION}`, ''],
+    ['a directory with the files of one release', '', ''],
+    ['an archive beside its checksums.txt', '', `/${archiveName(VERSION)}`],
+  ])('are %s', async (_what, layout, file) => {
+    await releaseIn(join(directory, layout));
+    const { code, err } = await pocketbase('install', VERSION, '--from', `${directory}${file}`);
+    expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining(directory) as string });
+    expect(sha256(await readFile(executable(VERSION)))).toBe(
+      sha256(Buffer.from(`#!/bin/sh\necho pocketbase version ${VERSION}\n`)),
+    );
+  });
+
+  it('are tried in their order, and each that fails is named with its reason', async () => {
+    const unused = `http://127.0.0.1:${await freePortRange(1)}`;
+    const truncated = join(directory, 'truncated');
+    await releaseIn(truncated, program.subarray(0, -10));
+    const other = join(directory, 'pocketbase.zip');
+    await writeFile(other, program);
+    release(VERSION, program, 'a'.repeat(64));
+    const failing = [unused, join(directory, 'absent'), truncated, other, from];
+    const settings = { PB_RELEASES_URL: failing.join(', ') };
+    const install = ['pocketbase', 'install', VERSION, '--data-dir', dataDir];
+    const failed = await runInProcess(install, { cwd: dataDir, env: settings });
+    expect(failed.code).toBe(78);
+    const last = failed.err.trim().split('\n').at(-1);
+    for (const [source, why] of [
+      [unused, 'ECONNREFUSED'],
+      [join(directory, 'absent'), 'ENOENT'],
+      [truncated, 'SHA-256'],
+      [other, archiveName(VERSION)],
+      [from, 'a'.repeat(64)],
+    ])
+      expect(last).toMatch(new RegExp(`${source}: [^;]*${why}`));
+    expect(await readdir(join(dataDir, 'pocketbase'))).not.toContain(VERSION);
+
+    await releaseIn(join(directory, 'good'));
+    const env = { PB_RELEASES_URL: `${unused},${join(directory, 'good')}` };
+    const { code, err } = await runInProcess(install, { cwd: dataDir, env });
+    expect(code).toBe(0);
+    expect(err).toEqual(textWith(`${unused}: `, 'ECONNREFUSED', join(directory, 'good')));
   });
 });
 

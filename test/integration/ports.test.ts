@@ -23,6 +23,7 @@ import {
 import { controlPlane, type DatabaseRow, databaseRows } from '../helpers/fleet-state.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
+import { testedPocketBase } from '../helpers/tested-pocketbase.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
@@ -54,7 +55,7 @@ async function undoMigration(fathom: Deployment): Promise<void> {
   const root = join(import.meta.dirname, '..', '..');
   const files = (await readdir(join(root, 'pb_migrations', 'global'))).toSorted();
   await execa(
-    (await verifyBinary(null)).path,
+    (await verifyBinary(await testedPocketBase())).path,
     [
       'migrate',
       'down',

@@ -59,6 +59,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   getAuditArchive: 'audit archive',
   getSecrets: 'secrets status',
   rotateSecrets: 'secrets rotate',
+  getAdvisories: 'pocketbase advisories',
   getStatus: 'status',
   getDoctorReport: 'doctor',
 };

@@ -22,6 +22,22 @@ it('names the file with the password, never the password', () => {
   expect(text).not.toContain('geheim');
 });
 
+it('warns of a vulnerable PocketBase, and says what to do', () => {
+  expect(lines.join('\n')).not.toContain('Warning');
+  const exposure = {
+    vulnerable_instances: 1,
+    versions: [
+      { version: '0.39.1', instances: 1, severity: 'high' as const, advisories: ['CVE-2026-82410'] },
+    ],
+    remedy: "run 'fathomd pocketbase install'",
+  };
+  const status = { api_url: 'http://127.0.0.1:3000', global_url: 'http://127.0.0.1:8090', exposure };
+  const warned = nextSteps({ admin: { email: 'a@b.c', password: 'geheim' } }, status, '.env', 'fathom-tui');
+  expect(warned.slice(lines.length).join('\n')).toEqual(
+    textWith('0.39.1', 'CVE-2026-82410', 'high', "run 'fathomd pocketbase install'"),
+  );
+});
+
 it('shows a sign-up with a JSON body', () => {
   const body = /-d '(.*)'/.exec(lines.join('\n'))?.[1] ?? '';
   expect(JSON.parse(body)).toEqual({ email: expect.any(String), password: expect.any(String) });

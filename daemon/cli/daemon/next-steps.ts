@@ -1,4 +1,5 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
+import { describeExposure } from '../../../shared/exposure.ts';
 import type { Config } from '../../config/config.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { Config } from '../../config/config.ts';
  */
 export function nextSteps(
   { admin }: Pick<Config, 'admin'>,
-  status: Pick<DaemonStatus, 'api_url' | 'global_url'>,
+  status: Pick<DaemonStatus, 'api_url' | 'global_url'> & Partial<Pick<DaemonStatus, 'exposure'>>,
   passwordOrigin: string,
   openConsole: string,
 ): string[] {
@@ -23,5 +24,16 @@ export function nextSteps(
     `  ${openConsole}`,
     `Open the global dashboard as ${admin.email} (password: PB_ADMIN_PASSWORD in ${passwordOrigin}):`,
     `  ${status.global_url}/_/`,
+    ...vulnerabilities(status),
+  ];
+}
+
+/** Empty when no instance has a known vulnerability, and for a daemon of an earlier release. */
+function vulnerabilities({ exposure }: Partial<Pick<DaemonStatus, 'exposure'>>): string[] {
+  if (exposure === undefined || exposure.remedy === null) return [];
+  return [
+    '',
+    ...exposure.versions.map((affected) => `Warning: ${describeExposure(affected)}`),
+    `  → ${exposure.remedy}`,
   ];
 }

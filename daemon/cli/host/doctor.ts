@@ -3,6 +3,8 @@ import { checkEnvFiles, runChecks } from '../../host/doctor/checks.ts';
 import { envFileFacts, gatherFacts, readHostSettings } from '../../host/doctor/facts/gather.ts';
 import type { Finding, Level } from '../../host/doctor/finding.ts';
 import { applyFixes, describeFix, type Fixed } from '../../host/doctor/fix.ts';
+import { KNOWN_ADVISORIES } from '../../pocketbase/advisories/known-advisories.ts';
+import { readAdvisoryList } from '../../pocketbase/advisories/read-advisory-list.ts';
 import { verifyBinary } from '../../pocketbase/binary/binary.ts';
 import { type CliContext, type Colour, painter, printJson, printLine } from '../context.ts';
 import { printable } from '../output/print.ts';
@@ -15,6 +17,8 @@ export interface DoctorArguments {
   check: boolean;
   envFile?: string | undefined;
   dataDir?: string | undefined;
+  /** File or https address of a newer list of advisories. */
+  advisories?: string | undefined;
 }
 
 const MARKS: Readonly<Record<Level, { word: string; colour: Colour }>> = {
@@ -25,7 +29,7 @@ const MARKS: Readonly<Record<Level, { word: string; colour: Colour }>> = {
 
 /** Exit 1 when a finding is fatal, with `check` also when one is a warning. */
 export async function doctor(
-  { json, fix, check, envFile, dataDir }: DoctorArguments,
+  { json, fix, check, envFile, dataDir, advisories }: DoctorArguments,
   context: CliContext,
 ): Promise<number> {
   const { env, cwd, stdout, stderr } = context;
@@ -36,6 +40,7 @@ export async function doctor(
       printLine(stderr, printable(`fathomd: ${describeFix(applied)}${outcome}`));
     }
   };
+  const list = advisories === undefined ? KNOWN_ADVISORIES : await readAdvisoryList(advisories, cwd);
   // Only root can fix the mode of a file of root.
   if (fix && process.getuid?.() === 0) {
     const envFiles = envFileFacts(settings.sources).filter(({ path }) => findWriter(path) === null);
@@ -43,7 +48,7 @@ export async function doctor(
   }
   becomeOwner(settings.sources.dataDir);
   const look = async (): Promise<Finding[]> => {
-    const facts = await gatherFacts(settings, verifyBinary);
+    const facts = await gatherFacts(settings, verifyBinary, list);
     return runChecks(facts).map((finding) => ({
       ...finding,
       remedy: finding.remedy === null ? null : withOwnCommand(finding.remedy, context),

@@ -28,6 +28,11 @@ export const hostCommands = [
         ...CHECK_OPTION.check,
         describe: 'Exit with 1 for warnings as well, not only for fatal findings',
       },
+      advisories: {
+        type: 'string',
+        requiresArg: true,
+        describe: 'File or https address of a newer list of advisories (docs/upgrades.md)',
+      },
       ...SETTINGS_OPTIONS,
     },
     async run(args, context) {

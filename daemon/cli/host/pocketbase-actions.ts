@@ -1,14 +1,17 @@
 import { join, resolve } from 'node:path';
 import { createClient } from '../../../shared/client/fathom-client.ts';
+import { FathomError } from '../../../shared/errors.ts';
 import { isVersion } from '../../../shared/version.ts';
 import { packageRoot } from '../../base/package.ts';
 import { becomeOwner } from '../../base/process-account.ts';
+import { parseReleaseSources, type ReleaseSource } from '../../config/release-source.ts';
 import { readSources, type Sources } from '../../config/sources/sources.ts';
 import { isRelease } from '../../host/install/release/layout.ts';
-import { EMBEDDED } from '../../pocketbase/binary/binary.ts';
+import { advisoriesOf, hazardsOnTheWay, recommended } from '../../pocketbase/advisories/assess-releases.ts';
+import { type Binary, EMBEDDED } from '../../pocketbase/binary/binary.ts';
 import { installVersion } from '../../pocketbase/binary/installed-versions.ts';
 import { type KnownVersion, knownVersions } from '../../pocketbase/binary/known-versions.ts';
-import { OFFICIAL_RELEASES } from '../../pocketbase/binary/release-download.ts';
+import { releaseSources } from '../../pocketbase/binary/release-sources.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { printable, printMessage } from '../output/print.ts';
@@ -20,12 +23,18 @@ interface Arguments {
   json: boolean;
 }
 
-type Listed = KnownVersion & { daemon: boolean };
+/** `advisories`: identifiers of its known vulnerabilities. */
+type Listed = KnownVersion & { daemon: boolean; advisories: string[] };
 
 const COLUMNS: readonly Column<Listed>[] = [
   { title: 'VERSION', cell: ({ version }) => version ?? 'unknown' },
   { title: 'FROM', cell: ({ source }) => (source === 'setting' ? 'PB_BINARY_PATH' : source) },
   { title: 'USED BY', cell: (one) => usersOf(one) || null },
+  {
+    title: 'VULNERABILITIES',
+    cell: ({ advisories }) => advisories.join(', ') || null,
+    colour: () => 'red',
+  },
   { title: 'SHA-256', cell: ({ sha256 }) => sha256, cutTo: 12, hide: 1 },
   { title: 'PATH', cell: ({ path }) => path, hide: 2 },
   {
@@ -62,6 +71,7 @@ export async function listVersions(
   const listed = known.map((one) => ({
     ...one,
     daemon: one.path !== null && one.path === status?.pocketbase_path,
+    advisories: one.version === null ? [] : advisoriesOf(one.version).map(({ id }) => id),
   }));
   if (args.json) printJson(context, listed);
   else printTable(listed, COLUMNS, args, context);
@@ -69,50 +79,94 @@ export async function listVersions(
 }
 
 export async function installPocketBase(
-  args: Arguments & { release: string; from?: string | undefined },
+  args: Arguments & { release?: string | undefined; from?: string | undefined },
   context: CliContext,
 ): Promise<number> {
-  const version = args.release.replace(/^v/, '');
-  if (!isVersion(version)) {
-    throw new UsageError(
-      `'${args.release}' is not a version; name one like 0.40.1, see https://github.com/pocketbase/pocketbase/releases`,
-    );
-  }
   const { env, cwd } = context;
   const sources = readSources({ commandLine: args, env, cwd });
   const { dataDir } = sources;
+  const version = args.release === undefined ? recommendedVersion() : namedVersion(args.release);
   becomeOwner(dataDir);
-  const from = args.from === undefined ? OFFICIAL_RELEASES : safeAddress(args.from);
-  if (!args.json)
-    printLine(context.stderr, printable(`fathomd: looking for PocketBase ${version} at ${from}`));
-  const { binary, already } = await installVersion(version, { dataDir, from, arch: process.arch });
+  const print = (line: string): void => printLine(context.stderr, printable(`fathomd: ${line}`));
+  const { binary, already } = await installVersion(version, {
+    dataDir,
+    sources: await sourcesFor(args, sources, cwd),
+    arch: process.arch,
+    ...(args.json ? {} : { onProgress: print }),
+  });
   const { path, sha256 } = binary;
+  const advisories = advisoriesOf(version);
+  const hazards = hazardsOnTheWay(EMBEDDED.version, version);
   if (args.json) {
-    printJson(context, { version, path, sha256, already_installed: already });
+    printJson(context, {
+      version,
+      path,
+      sha256,
+      already_installed: already,
+      advisories: advisories.map(({ id }) => id),
+      hazards: hazards.map(({ id }) => id),
+    });
     return 0;
   }
   const lines = [
-    `PocketBase ${version} is ${already ? 'here already, unchanged' : 'installed, as it was released'}: ${path}`,
+    `PocketBase ${version} is ${already ? 'already installed, unchanged' : 'installed, as it was released'}: ${path}`,
     `SHA-256 ${sha256}`,
+    ...advisories.map(
+      ({ id, severity, summary, fixed_in: fixedIn }) =>
+        `warning: it has ${id} (${severity}, fixed in ${fixedIn}): ${summary}`,
+    ),
+    ...hazards.map(
+      ({ summary, avoid }) => `${avoid ? 'warning: choose another release' : 'note'}: ${summary}`,
+    ),
     '',
     ...(chosenPath(sources, cwd) === path
       ? ['PB_BINARY_PATH names it already; the daemon runs it from its next start on.']
-      : wayThere(path, placeOfSetting(sources))),
-    "'fathomd pocketbase list' shows who runs what.",
+      : stepsToChoose(binary, placeOfSetting(sources))),
+    "'fathomd pocketbase list' shows which instances run which version.",
   ];
   for (const line of lines) printMessage(context, line);
   return 0;
 }
 
-function wayThere(path: string, place: string): string[] {
+function namedVersion(release: string): string {
+  const version = release.replace(/^v/, '');
+  if (isVersion(version)) return version;
+  throw new UsageError(
+    `'${release}' is not a version; name one like 0.40.6, see https://github.com/pocketbase/pocketbase/releases`,
+  );
+}
+
+/** @throws FathomError `not_found` */
+function recommendedVersion(): string {
+  const release = recommended(EMBEDDED.version);
+  if (release !== null) return release.version;
+  throw new FathomError('not_found', 'no release of PocketBase is recommended; name a version');
+}
+
+/** The sources of `--from`, or else of PB_RELEASES_URL. */
+async function sourcesFor(
+  { from }: { from?: string | undefined },
+  { get }: Sources,
+  cwd: string,
+): Promise<ReleaseSource[]> {
+  const [name, text] =
+    from === undefined ? ['PB_RELEASES_URL', get('PB_RELEASES_URL') ?? ''] : ['--from', from];
+  const configured = parseReleaseSources(text, cwd, (problem) => {
+    throw new UsageError(`${name}: ${problem}`);
+  });
+  return from === undefined ? releaseSources(configured) : configured;
+}
+
+function stepsToChoose({ path, version }: Binary, place: string): string[] {
   const restart = isRelease(packageRoot()) ? ": 'systemctl restart fathomd'" : '';
   return [
-    'Nothing is changed by that. To go over to it:',
-    '  back up first: another PocketBase may change databases for good (docs/backup.md)',
-    `  put this line into ${place}:`,
+    'Nothing has changed yet. To use it (docs/upgrades.md):',
+    '  1. back up (docs/backup.md)',
+    `  2. run 'fathomd pocketbase upgrade ${version}', which tests each user database and goes back if it fails`,
+    `  3. for the global PocketBase and new databases, put this line into ${place}:`,
     `    PB_BINARY_PATH=${/[\s#'"]/.test(path) ? JSON.stringify(path) : path}`,
-    `  restart the daemon${restart}, which replaces the instances one after the other`,
-    `Without that line the embedded ${EMBEDDED.version} is run, with which this Fathom is tested.`,
+    `  4. restart the daemon${restart}; it also changes databases that step 2 has not`,
+    `Without that line, they use the embedded ${EMBEDDED.version}.`,
   ];
 }
 
@@ -130,12 +184,4 @@ function placeOfSetting(sources: Sources): string {
     sources.files[0]?.path ??
     join(sources.dataDir, '.env')
   );
-}
-
-/** Over plain HTTP, an attacker could replace the release and its checksums. */
-function safeAddress(text: string): string {
-  const url = URL.parse(text);
-  const local = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '');
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && local)) return text.replace(/\/+$/, '');
-  throw new UsageError(`--from ${text}: must be an https address (http only on this host)`);
 }

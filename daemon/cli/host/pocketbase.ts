@@ -3,7 +3,7 @@ import { CONNECT_OPTIONS } from '../connect.ts';
 
 const COMMON = { ...SETTINGS_OPTIONS, ...JSON_OPTION } as const;
 
-/** Commands for this host. They need no daemon. */
+/** Commands for releases of PocketBase. `list` and `install` need no daemon. */
 export const pocketbaseCommands = [
   command({
     words: ['pocketbase', 'list'],
@@ -16,13 +16,16 @@ export const pocketbaseCommands = [
   }),
   command({
     words: ['pocketbase', 'install'],
-    summary: 'Download a release of PocketBase and check its SHA-256; PB_BINARY_PATH selects it',
-    positionals: { release: { type: 'string', demandOption: true, describe: 'Version, like 0.40.1' } },
+    summary: 'Install a release of PocketBase beside the embedded one; PB_BINARY_PATH selects it',
+    positionals: {
+      release: { type: 'string', describe: 'Version, like 0.40.6 (default: the recommended release)' },
+    },
     options: {
       from: {
         type: 'string',
         requiresArg: true,
-        describe: "HTTPS address of a mirror of PocketBase's releases (default: GitHub)",
+        describe:
+          'Mirror (https), directory or archive to install from; several with commas (default: PB_RELEASES_URL)',
       },
       ...COMMON,
     },
@@ -76,6 +79,15 @@ export const pocketbaseCommands = [
     async run(args, context) {
       const { showRollout } = await import('./rollout-actions.ts');
       return showRollout(args, context);
+    },
+  }),
+  command({
+    words: ['pocketbase', 'advisories'],
+    summary: 'List known vulnerabilities of PocketBase and the instances that have them',
+    options: { ...CONNECT_OPTIONS, ...CHECK_OPTION, ...JSON_OPTION },
+    async run(args, context) {
+      const { listAdvisories } = await import('./pocketbase-advisories.ts');
+      return listAdvisories(args, context);
     },
   }),
 ];

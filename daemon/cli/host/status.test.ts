@@ -17,6 +17,7 @@ const status: DaemonStatus = {
   data_dir: '/srv/fathom',
   pocketbase_version: '0.39.1',
   pocketbase_path: '/opt/pocketbase',
+  exposure: { vulnerable_instances: 0, versions: [], remedy: null },
   sockets: { held: true, reason: null },
   instances: {
     stopped: 0,
@@ -57,6 +58,20 @@ it('shows counts without zeros', () => {
     'cgroups    memory, cpu',
     'sockets    held while instances restart',
   ]);
+});
+
+it('shows which instances run a vulnerable PocketBase, and what to do', () => {
+  const exposure: DaemonStatus['exposure'] = {
+    vulnerable_instances: 4,
+    versions: [{ version: '0.39.1', instances: 4, severity: 'high', advisories: ['CVE-2026-82410'] }],
+    remedy: "run 'fathomd pocketbase install'",
+  };
+  expect(statusLines({ ...status, exposure })).toEqual(
+    expect.arrayContaining([
+      textWith('security', '4 instances', '0.39.1', 'CVE-2026-82410', 'high'),
+      textWith("run 'fathomd pocketbase install'"),
+    ]),
+  );
 });
 
 const wakesLine = (wakes: DaemonStatus['wakes']) => statusLines({ ...status, wakes })[2];

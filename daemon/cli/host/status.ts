@@ -1,6 +1,7 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
+import { describeExposure } from '../../../shared/exposure.ts';
 import { INSTANCE_PHASES, isInTrouble } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
 import { TASK_STATUSES } from '../../../shared/task.ts';
@@ -16,7 +17,9 @@ export async function status(
   const client = connect(args, context);
   const answer = await client.daemon.status();
   if (args.json) printJson(context, answer);
-  else for (const line of statusLines(answer)) printLine(context.stdout, printable(line));
+  else
+    for (const line of statusLines(answer))
+      printLine(context.stdout, printable(withOwnCommand(line, context)));
   if (!args.check) return 0;
   const problems = problemsOf(answer, answer.ready ? await client.databases.all() : []);
   for (const problem of problems)
@@ -63,6 +66,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ['api', answer.api_url],
     ['global', `${answer.global_url} (PocketBase ${answer.pocketbase_version})`],
     ['data', answer.data_dir],
+    ...knownVulnerabilities(answer),
     ...diskReserve(answer),
     ...sandboxLevel(answer),
     ...cgroups(answer),
@@ -95,6 +99,15 @@ function signUps({ sign_ups }: Partial<DaemonStatus>): [string, string][] {
 /** Empty without a problem, and for a daemon of an earlier release. */
 function mailState({ mail }: Partial<DaemonStatus>): [string, string][] {
   return mail === undefined || mail.problem === null ? [] : [['mail', mail.problem]];
+}
+
+/** Empty when no instance has a known vulnerability, and for a daemon of an earlier release. */
+function knownVulnerabilities({ exposure }: Partial<DaemonStatus>): [string, string][] {
+  if (exposure === undefined || exposure.remedy === null) return [];
+  return [
+    ...exposure.versions.map((affected): [string, string] => ['security', describeExposure(affected)]),
+    ['', `→ ${exposure.remedy}`],
+  ];
 }
 
 /** Empty before the first sample, without a reserve, and for a daemon of an earlier release. */

@@ -119,7 +119,15 @@ export const SETTINGS = {
     group: 'files',
     about:
       'PocketBase executable to run instead of the embedded one. ' +
-      "'fathomd pocketbase install VERSION' downloads one and prints this line.",
+      "'fathomd pocketbase install' downloads one and prints this line.",
+  },
+  PB_RELEASES_URL: {
+    type: 'list',
+    group: 'files',
+    about:
+      'Where to look for releases of PocketBase, in this order: https addresses of mirrors, directories, or archives. ' +
+      'Each release needs its checksums.txt. Without it: the GitHub releases of PocketBase.',
+    reload: true,
   },
   PB_GLOBAL_VERSION: {
     type: 'text',

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { SignUpMode } from '../../../shared/sign-up.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
+import { KNOWN_ADVISORIES } from '../../pocketbase/advisories/known-advisories.ts';
 import { INTERRUPTED_CHANGE_REMEDY } from '../install/release/interrupted-change.ts';
 import { checkPorts, runChecks } from './checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
@@ -33,7 +35,8 @@ const HEALTHY: HostFacts = {
   nodeVersion: '24.21.0',
   config: { valid: true, warnings: [] },
   envFiles: [{ path: '/srv/.env', mode: 0o600, exposed: false }],
-  binary: { usable: true, path: '/opt/pocketbase', version: '0.39.1', sha256: '6781' },
+  binary: { usable: true, path: '/opt/pocketbase', version: '0.40.6', sha256: '6781' },
+  advisories: { list: KNOWN_ADVISORIES, instances: null, configured: '0.40.6' },
   dataDir: { path: '/srv/fathom', state: 'writable', mode: 0o700 },
   ports: [
     { variable: 'SERVER_PORT', host: '127.0.0.1', port: 3000, state: 'free' },
@@ -99,7 +102,7 @@ function findProblems(changes: Partial<HostFacts>): Finding[] {
 
 it('finds nothing on a healthy host', () => {
   expect(findProblems({})).toEqual([]);
-  expect(runChecks(HEALTHY)).toHaveLength(18);
+  expect(runChecks(HEALTHY)).toHaveLength(19);
 });
 
 describe('reports as fatal', () => {
@@ -317,8 +320,35 @@ it('accepts the default limits of Debian for a small fleet', () => {
   expect(findProblems({ inotifyInstances: 128, databases: 101 })).toEqual([]);
 });
 
+describe('a vulnerable PocketBase', () => {
+  const vulnerable = { list: KNOWN_ADVISORIES, configured: '0.39.1' };
+
+  it('is named with the instances that run it, and with what to do', () => {
+    const instances = [
+      { name: 'global', version: '0.39.1' },
+      { name: 'ann', version: '0.37.3' },
+      { name: 'bob', version: '0.40.6' },
+    ];
+    const found = findProblems({ advisories: { ...vulnerable, instances } });
+    expect(found).toMatchObject([
+      { id: 'advisories', level: 'warning', summary: textWith('1 instance', '0.37.3', 'CVE-2026-44166') },
+      { id: 'advisories', level: 'warning', summary: textWith('1 instance', '0.39.1', 'CVE-2026-82410') },
+    ]);
+    for (const { remedy } of found) expect(remedy).toContain('fathomd pocketbase install');
+  });
+
+  it('is found before the first start', () => {
+    expect(findProblems({ advisories: { ...vulnerable, instances: null } })).toMatchObject([
+      { id: 'advisories', summary: textWith('0.39.1', 'CVE-2026-82410', 'high') },
+    ]);
+    expect(
+      runChecks({ ...HEALTHY, advisories: { ...vulnerable, instances: null, configured: null } }),
+    ).toHaveLength(18);
+  });
+});
+
 it('skips limits that cannot be read', () => {
-  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(16);
+  expect(runChecks({ ...HEALTHY, inotifyInstances: null, openFiles: null })).toHaveLength(17);
 });
 
 it('accepts a missing data directory before the first start', () => {

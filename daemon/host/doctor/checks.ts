@@ -3,6 +3,7 @@ import { hostAndPort } from '../../../shared/host.ts';
 import { resourceProblem } from '../../../shared/resource-use.ts';
 import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
+import { checkAdvisories } from './advisory-checks.ts';
 import { checkDaemonLog, checkHungDaemon } from './daemon-checks.ts';
 import { checkEdge } from './edge-checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
@@ -57,6 +58,7 @@ export const CHECKS: readonly Check[] = [
   checkInotify,
   checkOpenFiles,
   checkMemory,
+  ({ advisories }) => checkAdvisories(advisories),
   checkDaemon,
   checkRelease,
   checkFleet,

@@ -10,6 +10,7 @@ export const FINDING_IDS = [
   'master_key',
   'session_key',
   'binary',
+  'advisories',
   'flock',
   'sandbox',
   'cgroup',

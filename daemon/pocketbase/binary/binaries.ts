@@ -1,16 +1,14 @@
 import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { compareVersions, isVersion } from '../../../shared/version.ts';
+import { isVersion } from '../../../shared/version.ts';
 import { exists } from '../../base/files/dir.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
+import { tooOldProblem } from '../advisories/assess-releases.ts';
 import { type Binary, changedBinary, EMBEDDED, verifyBinary } from './binary.ts';
 import { executableOf } from './installed-versions.ts';
 
 /** The version of the fleet: PB_BINARY_PATH, or the embedded one. */
 export const FLEET_VERSION = '';
-
-/** The SQLite of earlier releases can corrupt a database that Fathom and PocketBase write at the same time. */
-const MIN_VERSION = '0.36.7';
 
 /**
  * The PocketBase executables that instances run: that of the fleet, and one for each version that a database is pinned to.
@@ -98,12 +96,11 @@ export class Binaries {
   }
 }
 
-/** Why Fathom runs no PocketBase of this version; null when it does. Builds without a number are not checked. */
+/** Why Fathom runs no PocketBase of this version; null when it does. */
 export function unsupportedVersion(version: string): string | null {
   if (!isVersion(version))
     return `'${version}' is not a version of PocketBase; name one like ${EMBEDDED.version}`;
-  if (compareVersions(version, MIN_VERSION) >= 0) return null;
-  return `PocketBase ${version} can corrupt databases, because its SQLite does not expect that Fathom writes them too; use ${MIN_VERSION} or later`;
+  return tooOldProblem(version);
 }
 
 /** Whether the executable was found and its content is known. */

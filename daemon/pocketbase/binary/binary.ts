@@ -5,6 +5,7 @@ import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists } from '../../base/files/dir.ts';
 import { findWriter } from '../../base/process-account.ts';
+import { tooOldProblem } from '../advisories/assess-releases.ts';
 import { hashFile } from './executable-hash.ts';
 
 export interface Binary {
@@ -46,6 +47,8 @@ export async function verifyBinary(override: string | null): Promise<Binary> {
     throw unusableBinary(path, override, `its SHA-256 is ${sha256}, expected ${expected}`);
   }
   const version = override === null ? EMBEDDED.version : await readVersion(path, override);
+  const tooOld = tooOldProblem(version);
+  if (tooOld !== null) throw unusableBinary(path, override, tooOld);
   const stamp = (await stampOf(path)) ?? '';
   return { path: await realpath(path), version, sha256, embedded: override === null, stamp };
 }
@@ -113,7 +116,7 @@ async function embeddedPath(): Promise<string> {
   } catch (error) {
     throw new FathomError(
       'binary.unusable',
-      `the package ${EMBEDDED.package} is not installed (it exists for x64 Linux only); run 'fathomd pocketbase install ${EMBEDDED.version}' and set PB_BINARY_PATH to the path that it prints`,
+      `the package ${EMBEDDED.package} is not installed (it exists for x64 Linux only); run 'fathomd pocketbase install' and set PB_BINARY_PATH to the path that it prints`,
       { cause: error },
     );
   }

@@ -5,9 +5,11 @@ import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { makePrivateDir } from '../../base/files/dir.ts';
 import { withFileLock } from '../../base/files/file-lock.ts';
 import { syncDirectory, writeAndClose } from '../../base/files/replace-file.ts';
+import type { ReleaseSource } from '../../config/release-source.ts';
+import { tooOldProblem } from '../advisories/assess-releases.ts';
 import { type Binary, hashRecordOf, verifyBinary } from './binary.ts';
 import { sha256Of } from './executable-hash.ts';
-import { downloadRelease } from './release-download.ts';
+import { describeSource, getRelease, noSourceError, SourceError } from './release-sources.ts';
 
 const EXECUTABLE = 'pocketbase';
 const INCOMING = '.incoming-';
@@ -38,20 +40,35 @@ export async function installedVersions(dataDir: string): Promise<Map<string, st
   return new Map(versions.map(({ name }) => [name, executableOf(dataDir, name)]));
 }
 
+export interface InstallOptions {
+  dataDir: string;
+  /** In the order in which they are tried. */
+  sources: readonly ReleaseSource[];
+  /** A value of `process.arch`. */
+  arch: string;
+  signal?: AbortSignal;
+  /** Called before a source is tried, and after it failed. */
+  onProgress?: (line: string) => void;
+}
+
 /**
- * Downloads and installs a release. It is verified before it runs, and is moved into place only when it is complete, so
- * an interrupted installation leaves no version behind.
+ * Gets a release from the first source that has it, and installs it. It is verified before it runs, and is moved into place
+ * only when it is complete, so an interrupted installation leaves no version behind.
  *
  * @throws FathomError `not_found`, `binary.download`, `binary.unusable`, `data_dir.unusable`
  */
 export async function installVersion(
   version: string,
-  { dataDir, from, arch }: { dataDir: string; from: string; arch: string },
+  options: InstallOptions,
 ): Promise<{ binary: Binary; already: boolean }> {
+  const { dataDir } = options;
   const path = executableOf(dataDir, version);
+  const tooOld = tooOldProblem(version);
+  if (tooOld !== null)
+    throw new FathomError('binary.unusable', `${tooOld}; nothing was installed. Choose a newer version`);
   const installed = await verifyInstalled(path, version);
   if (installed !== null) return { binary: installed, already: true };
-  const content = executableIn(await downloadRelease(version, from, arch), version);
+  const content = await getExecutable(version, options);
   const directory = versionsDir(dataDir);
   await makePrivateDir(dataDir);
   await makePrivateDir(directory);
@@ -61,6 +78,25 @@ export async function installVersion(
     if ((await verifyInstalled(path, version)) === null) await installExecutable(content, version, dataDir);
     return { binary: await verifyBinary(path), already: false };
   });
+}
+
+/** The executable of a release, from the first source that has it. */
+async function getExecutable(
+  version: string,
+  { sources, arch, signal, onProgress }: InstallOptions,
+): Promise<Uint8Array> {
+  const problems: { source: ReleaseSource; problem: SourceError }[] = [];
+  for (const source of sources) {
+    onProgress?.(`looking for PocketBase ${version} at ${describeSource(source)}`);
+    try {
+      return executableIn((await getRelease(version, source, { arch, signal })).archive);
+    } catch (problem) {
+      if (!(problem instanceof SourceError)) throw problem;
+      problems.push({ source, problem });
+      onProgress?.(`${describeSource(source)}: ${problem.message}`);
+    }
+  }
+  throw noSourceError(version, problems);
 }
 
 /** The caller holds the lock. */
@@ -99,17 +135,17 @@ async function verifyInstalled(path: string, version: string): Promise<Binary | 
   }
 }
 
-function executableIn(archive: Uint8Array, version: string): Uint8Array {
+function executableIn(archive: Uint8Array): Uint8Array {
   let content: Uint8Array | undefined;
   try {
     content = unzipSync(archive, {
       filter: ({ name, originalSize }) => name === EXECUTABLE && originalSize <= MAX_EXECUTABLE_BYTES,
     })[EXECUTABLE];
   } catch (error) {
-    throw unusableRelease(version, `its archive cannot be opened (${messageOf(error)})`, error);
+    throw new SourceError('wrong', `its archive cannot be opened (${messageOf(error)})`, error);
   }
   if (content === undefined)
-    throw unusableRelease(version, `its archive contains no '${EXECUTABLE}' of a valid size`);
+    throw new SourceError('wrong', `its archive contains no '${EXECUTABLE}' of a valid size`);
   return content;
 }
 

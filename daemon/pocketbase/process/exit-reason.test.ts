@@ -4,10 +4,17 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { compareVersions } from '../../../shared/version.ts';
 import { type BareInstance, bareInstance } from '../../../test/helpers/bare-instance.ts';
+import { testedPocketBase } from '../../../test/helpers/tested-pocketbase.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
+import { verifyBinary } from '../binary/binary.ts';
 import { ENCRYPTION_VARIABLE, type InstanceCommand } from './command.ts';
 import { exitReason } from './exit-reason.ts';
+
+/** PocketBase exits with it where a command fails. Up to 0.39, it is that of success. */
+const { version } = await verifyBinary(await testedPocketBase());
+const failureCode = compareVersions(version, '0.40.0') < 0 ? 0 : 1;
 
 const INSTANCE = { name: '2024-01-15-001-jo', kind: 'user' } as const;
 
@@ -16,7 +23,7 @@ async function reasonOf(instance: BareInstance, changes: Partial<InstanceCommand
   const from = await instance.log.end();
   const process = await instance.start(changes);
   const exit = await process.exited;
-  return { exit, reason: exitReason(exit, await instance.log.tail(50, from), INSTANCE) };
+  return { exit, reason: exitReason(exit, await instance.log.tail(500, from), INSTANCE) };
 }
 
 /** Leaves a data directory as after a run. */
@@ -41,7 +48,7 @@ describe('the reason of an exit is', () => {
     expect(exitReason({ code: null, signal: 'SIGKILL' }, [], INSTANCE).code).toBe('killed');
   });
 
-  it('a port in use, with exit code 0', async () => {
+  it('a port in use, also with exit code 0', async () => {
     const instance = await bareInstance();
     const foreign = createServer().listen(instance.command.port, '127.0.0.1');
     await once(foreign, 'listening');
@@ -49,20 +56,24 @@ describe('the reason of an exit is', () => {
       foreign.close();
     });
     const { exit, reason } = await reasonOf(instance);
-    expect(exit).toEqual({ code: 0, signal: null });
-    expect(reason).toEqual({
+    expect(exit).toEqual({ code: failureCode, signal: null });
+    expect(reason).toMatchObject({
       code: 'port_in_use',
       message: textWith(instance.command.port),
-      log_tail: [`Error: listen tcp 127.0.0.1:${instance.command.port}: bind: address already in use`],
+      log_tail: expect.arrayContaining([
+        expect.stringContaining(
+          `listen tcp 127.0.0.1:${instance.command.port}: bind: address already in use`,
+        ),
+      ]) as string[],
     });
   });
 
-  it('a migration that fails, with exit code 0', async () => {
+  it('a migration that fails, also with exit code 0', async () => {
     const instance = await bareInstance();
     const file = join(instance.directory, 'migrations', '1_bad.js');
     await writeFile(file, 'migrate((app) => {\nthrow new Error("no such thing") }, (app) => {})');
     const { exit, reason } = await reasonOf(instance);
-    expect(exit.code).toBe(0);
+    expect(exit.code).toBe(failureCode);
     expect(reason.code).toBe('migration_failed');
     expect(reason.message).toContain('1_bad.js:2: Error: no such thing');
   });
@@ -81,6 +92,19 @@ describe('the reason of an exit is', () => {
         message: expect.stringContaining('1_bad.js:3: ReferenceError: ') as string,
       },
     });
+  });
+
+  it('a migration that panics, taken from above its stack', async () => {
+    const instance = await bareInstance();
+    const file = join(instance.directory, 'migrations', '1_panic.js');
+    await writeFile(file, 'migrate((app) => app.save(null), (app) => {})');
+    const { exit, reason } = await reasonOf(instance);
+    expect(exit.code).not.toBe(0);
+    // Up to 0.39, PocketBase does not name the file.
+    expect(reason.code).toBe(failureCode === 0 ? 'exited' : 'migration_failed');
+    if (failureCode !== 0) expect(reason.message).toContain('1_panic.js');
+    expect(reason.message).toContain('panic: runtime error');
+    expect(reason.log_tail?.[0]).toContain('runtime error');
   });
 
   it('a hook that does not parse, taken from the start of a long stack', async () => {

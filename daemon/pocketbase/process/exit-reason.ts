@@ -67,6 +67,9 @@ const SYMPTOMS: readonly Symptom[] = [
   },
 ];
 
+/** Since 0.40, PocketBase reports a panic of a migration as an error, with the stack below it. */
+const PANIC = /^(?:panic|fatal error): |failed to apply migration .*recovered from panic: /;
+
 /** Log lines that are kept with a reason. */
 const TAIL_LINES = 8;
 
@@ -81,7 +84,7 @@ export function exitReason(
   instance: { name: string; kind: 'global' | 'user' },
 ): PhaseReason {
   // The message of a panic is above its long stack.
-  const panic = lines.findIndex((line) => /^(?:panic|fatal error): /.test(line));
+  const panic = lines.findIndex((line) => PANIC.test(line));
   const tail = panic === -1 ? lines.slice(-TAIL_LINES) : lines.slice(panic, panic + TAIL_LINES);
   const withTail = (reason: PhaseReason): PhaseReason =>
     tail.length === 0 ? reason : { ...reason, log_tail: [...tail] };

@@ -40,6 +40,7 @@ function failure(code: MigrationFailure['code'], file: string | null, text: stri
     .replace(/\s*\(?\bat (?:\S+ \()?\S*pb\.js:\d+:\d+\(\d+\)\)?/, '')
     .replace(/\S*pb\.js: Line \d+:\d+ /, '')
     .replace(/^(\w*Error: )\1/, '$1')
+    .replace(/^\[SafeWrap\] recovered from panic: /, 'panic: ')
     .trim();
   return { code, file, line: line === undefined ? null : Number(line), why };
 }

@@ -1,4 +1,6 @@
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
+import { describeExposure } from '../../../shared/exposure.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
 import { byteSize, plural } from '../text/format.ts';
@@ -15,7 +17,7 @@ export interface Problem {
   key: string;
   /** Name of the instance; null for other problems. */
   name: string | null;
-  about: 'instance' | 'daemon' | 'disk' | 'memory' | 'paused queue' | 'dead letters';
+  about: 'instance' | 'daemon' | 'disk' | 'memory' | 'vulnerabilities' | 'paused queue' | 'dead letters';
   severity: Severity;
   phase: InstancePhase | null;
   title: string;
@@ -117,6 +119,14 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
       'host',
       `only ${byteSize(memory)} of memory free: the kernel may kill instances`,
     );
+  }
+  // The daemon of an earlier release does not report them.
+  const { exposure }: Partial<DaemonStatus> = status ?? {};
+  const [worst] = exposure?.versions ?? [];
+  if (exposure !== undefined && worst !== undefined) {
+    const isSevere = worst.severity === 'high' || worst.severity === 'critical';
+    const why = `${exposure.versions.map(describeExposure).join('; ')}; ${exposure.remedy ?? ''}`;
+    add('vulnerabilities', isSevere ? 'impaired' : 'slow', 'PocketBase', why);
   }
   const dead = status?.queue?.dead ?? 0;
   if (dead > 0) add('dead letters', 'slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`);

@@ -5,6 +5,8 @@ import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import type { DaemonStatus } from '../../../../shared/api/daemon.ts';
+import type { Instance } from '../../../../shared/api/instances.ts';
+import type { AdvisoryList } from '../../../../shared/api/pocketbase.ts';
 import { createClient } from '../../../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../../shared/errors.ts';
@@ -12,10 +14,13 @@ import { inspectSettingsFiles, type SettingsInput } from '../../../../shared/set
 import { packageRoot, packageVersion } from '../../../base/package.ts';
 import { type Config, loadConfig } from '../../../config/config.ts';
 import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
+import type { VersionedInstance } from '../../../pocketbase/advisories/assess-releases.ts';
+import { KNOWN_ADVISORIES } from '../../../pocketbase/advisories/known-advisories.ts';
 import { KeeperClient } from '../../../pocketbase/process/keeper/keeper-client.ts';
 import { listeningSockets } from '../../../pocketbase/process/procfs.ts';
 import { readProgram } from '../../../pocketbase/sandbox/file-view.ts';
 import { plannedSandbox } from '../../../pocketbase/sandbox/level.ts';
+import { GLOBAL_NAME } from '../../../supervisor/global-instance.ts';
 import { findDaemonProcess, isSuspended } from '../../daemon-process.ts';
 import {
   describeInterruptedChange,
@@ -59,6 +64,7 @@ export function readHostSettings(input: SettingsInput): HostSettings {
 export async function gatherFacts(
   { sources, config, facts: configFacts }: HostSettings,
   verifyBinary: VerifyBinary,
+  advisories: AdvisoryList = KNOWN_ADVISORIES,
 ): Promise<HostFacts> {
   const { dataDir, socketPath } = sources;
   const userDatabasesDir = config?.userDatabasesDir ?? join(dataDir, 'user_dbs');
@@ -77,11 +83,25 @@ export async function gatherFacts(
       countDatabases(userDatabasesDir),
       checkFlock(),
     ]);
+  const fleet = await gatherFleet(
+    { dataDir, userDatabasesDir, socketPath, applications: config?.applications ?? null },
+    createClient({ target: { socketPath }, timeoutMs: 5000 }),
+    {
+      daemonRuns: hasDaemon(daemon),
+      answers: status !== null,
+      onlyVerified: (status?.sign_ups ?? config?.signUps)?.mode === 'verified',
+    },
+  );
   return {
     nodeVersion: process.versions.node,
     config: withoutFileModes(configFacts, sources),
     envFiles: envFileFacts(sources),
     binary,
+    advisories: {
+      list: advisories,
+      instances: status && runningVersions(status, fleet?.instances ?? []),
+      configured: binary.usable ? binary.version : null,
+    },
     dataDir: dataDirFacts,
     ports,
     portRange: config?.ports ?? null,
@@ -110,16 +130,17 @@ export async function gatherFacts(
     settingsKey: config && settingsKeyFacts(globalData, config, sources),
     masterKey: config && masterKeyFacts(globalData, config, sources),
     sessionKey: config && sessionKeyFacts(globalData, config, sources),
-    fleet: await gatherFleet(
-      { dataDir, userDatabasesDir, socketPath, applications: config?.applications ?? null },
-      createClient({ target: { socketPath }, timeoutMs: 5000 }),
-      {
-        daemonRuns: hasDaemon(daemon),
-        answers: status !== null,
-        onlyVerified: (status?.sign_ups ?? config?.signUps)?.mode === 'verified',
-      },
-    ),
+    fleet,
   };
+}
+
+/** The version of each instance, also while their list cannot be read: then only that of the fleet is known. */
+function runningVersions(
+  { pocketbase_version: fleet }: DaemonStatus,
+  instances: readonly Instance[],
+): VersionedInstance[] {
+  const versions = instances.map(({ name, pocketbase_version: version }) => ({ name, version }));
+  return versions.length > 0 ? versions : [{ name: GLOBAL_NAME, version: fleet }];
 }
 
 async function readInterruption(): Promise<HostFacts['interruptedChange']> {
