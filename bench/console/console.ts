@@ -10,6 +10,9 @@ import { PseudoTerminal } from './pseudo-terminal.ts';
 
 const INSTANCES = 1000;
 const STARTS = 10;
+const SIZES = [10, 10_000] as const;
+const SIZE_ROUNDS = 6;
+const SIZE_PRESSES = 50;
 const PRESSES = 300;
 const BURST_PER_SECOND = 5000;
 const BURST_MS = 10_000;
@@ -181,21 +184,63 @@ function cpuSeconds(pid: number): number {
   return stat.cpuSeconds;
 }
 
+/** The same press in a small and in a large fleet, in turns. */
+export async function benchConsoleSize(): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'fathom-bench-'));
+  const env = { XDG_CACHE_HOME: join(folder, 'cache'), XDG_CONFIG_HOME: join(folder, 'config') };
+  const opened: { instances: number; feed: ChildProcess; terminal: PseudoTerminal; times: number[] }[] = [];
+  try {
+    for (const instances of SIZES) {
+      const socket = join(folder, `${instances}.sock`);
+      const feed = fork(join(import.meta.dirname, 'console-feed.ts'), [socket, String(instances)]);
+      await once(feed, 'message');
+      const terminal = new PseudoTerminal([CONSOLE, '--socket', socket], env);
+      opened.push({ instances, feed, terminal, times: [] });
+      await terminal.draws('● live');
+      terminal.press('2');
+      await terminal.draws(`1/${instances + 1}`);
+    }
+    for (let round = 0; round < SIZE_ROUNDS; round += 1)
+      for (const { instances, terminal, times } of opened)
+        times.push(...(await pressThrough(terminal, () => SIZE_PRESSES, instances)));
+    const [small, large] = opened.map(({ times }) => times) as [number[], number[]];
+    for (const { terminal } of opened) await terminal.quit();
+    return report({
+      name: 'console key press, large fleet',
+      compares: `from the key to the repainted row with ${SIZES[1]} instances over that with ${SIZES[0]}`,
+      value: median(large) / median(small),
+      bar: 1.5,
+      unit: '×',
+      details: `medians of ${small.length}: ${ms(median(large))} and ${ms(median(small))}, p99 ${ms(quantile(large, 0.99))} and ${ms(quantile(small, 0.99))}`,
+    });
+  } finally {
+    for (const { feed } of opened) {
+      feed.disconnect();
+      await once(feed, 'exit');
+    }
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** Down the list, then up again, one press after the other; `wanted` says how many are to be made. */
-async function pressThrough(terminal: PseudoTerminal, wanted: (done: number) => number): Promise<number[]> {
+async function pressThrough(
+  terminal: PseudoTerminal,
+  wanted: (done: number) => number,
+  instances = INSTANCES,
+): Promise<number[]> {
   const times: number[] = [];
   let row = 1;
   let step = 1;
   while (times.length < wanted(times.length)) {
-    if (row + step > INSTANCES || row + step < 1) step = -step;
+    if (row + step > instances || row + step < 1) step = -step;
     row += step;
     const at = terminal.press(step > 0 ? 'j' : 'k');
     // Only what changed is drawn, and that is at least the last digit.
-    times.push((await terminal.draws(`${row % 10}/${INSTANCES + 1}`)) - at);
+    times.push((await terminal.draws(`${row % 10}/${instances + 1}`)) - at);
   }
   // Back to where it began.
   terminal.press('g');
-  if (row !== 1) await terminal.draws(`1/${INSTANCES + 1}`);
+  if (row !== 1) await terminal.draws(`1/${instances + 1}`);
   return times;
 }
 

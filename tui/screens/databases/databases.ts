@@ -1,5 +1,6 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import { keyFor } from '../../keys/places.ts';
+import { cached } from '../../store/cached.ts';
 import { notReadyYet } from '../../store/fleet/fleet-state.ts';
 import { byteSize, bytes, plural } from '../../store/text/format.ts';
 import { phaseText, reasonLine } from '../../store/text/reason.ts';
@@ -39,9 +40,12 @@ export const databasesScreen: Screen = {
   },
 };
 
+const ofUsers = cached((rows: readonly Instance[]): readonly Instance[] =>
+  rows.filter(({ kind }) => kind === 'user'),
+);
+
 function rowsOf({ fleet, ui, rows }: ConsoleState): readonly Instance[] {
-  const all = rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort, problemsOnly: ui.problemsOnly });
-  return all.filter(({ kind }) => kind === 'user');
+  return ofUsers(rows(fleet, { filter: filterOf(ui, LIST), sort: ui.sort, problemsOnly: ui.problemsOnly }));
 }
 
 function listOf(state: ConsoleState): List {
@@ -64,11 +68,17 @@ function chosenName(state: ConsoleState): string | null {
   return names[cursorIndex(names, cursorOf(state.ui, LIST))] ?? null;
 }
 
+const diskBytes = cached((rows: readonly Instance[]): number =>
+  rows.reduce((sum, { usage }) => sum + (usage?.disk_bytes ?? 0), 0),
+);
+
+const widestName = cached((rows: readonly Instance[]): number => widthFor(namesOf(rows), 12, 40));
+
 function databasesLines(view: View): string[] {
   const { fleet, ui, theme, size } = view;
   const rows = rowsOf(view);
   const cursor = cursorOf(ui, LIST);
-  const disk = rows.reduce((sum, { usage }) => sum + (usage?.disk_bytes ?? 0), 0);
+  const disk = diskBytes(rows);
   const filter = filterOf(ui, LIST);
   const right: Span[] = [
     ...(ui.problemsOnly ? [['warn', '! problems only  '] as Span] : []),
@@ -87,7 +97,7 @@ function databasesLines(view: View): string[] {
   const columns: Column<Instance>[] = [
     {
       title: 'NAME',
-      width: widthFor(namesOf(rows), 12, size.columns < 90 ? 26 : 40),
+      width: Math.min(size.columns < 90 ? 26 : 40, widestName(rows)),
       text: ({ name }) => name,
     },
     {

@@ -1,4 +1,5 @@
 import type { Instance } from '../../../shared/api/instances.ts';
+import { cached } from '../../store/cached.ts';
 import { bytes, latency, percent, shortDuration, since } from '../../store/text/format.ts';
 import { phaseText, reasonLine, severityOf } from '../../store/text/reason.ts';
 import type { Sort, SortColumn } from '../../store/view/sort.ts';
@@ -28,11 +29,15 @@ export interface TableLayout {
 /** Width of the cursor, the mark, the glyph and a space before the first column. */
 const GUTTER = 4;
 
+const widestName = cached((instances: ReadonlyMap<string, Instance>): number => {
+  let widest = 0;
+  for (const name of instances.keys()) widest = Math.max(widest, widthOf(name));
+  return widest;
+});
+
 /** Depends only on the width and the longest name, so that the columns do not move when rows change. */
-export function layoutTable(width: number, instances: Iterable<Instance>): TableLayout {
-  const most = width < 90 ? 26 : 40;
-  let longest = 12;
-  for (const { name } of instances) longest = Math.max(longest, Math.min(most, widthOf(name)));
+export function layoutTable(width: number, instances: ReadonlyMap<string, Instance>): TableLayout {
+  const longest = Math.min(width < 90 ? 26 : 40, Math.max(12, widestName(instances)));
   const columns: Column[] = [column('name', 'NAME', longest, 'left', ({ name }) => name)];
   if (width >= OWNER_FROM) {
     columns.push(column('owner', 'OWNER', width >= 150 ? 28 : 22, 'left', ({ email }) => email ?? '–'));

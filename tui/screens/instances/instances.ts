@@ -1,6 +1,6 @@
 import type { Instance } from '../../../shared/api/instances.ts';
 import { notReadyYet } from '../../store/fleet/fleet-state.ts';
-import { countPhases } from '../../store/fleet/problems.ts';
+import { fleetPhases } from '../../store/fleet/problems.ts';
 import { plural } from '../../store/text/format.ts';
 import { cursorIndex, visibleTop } from '../../store/view/cursor.ts';
 import { namesOf } from '../../store/view/rows.ts';
@@ -81,7 +81,7 @@ function instancesLines(view: View): string[] {
   const room = listRows(size);
   const index = chosenIndex(view);
   const top = visibleTop(cursorOf(ui, LIST).top, index, room, rows.length);
-  const layout = layoutTable(size.columns, fleet.instances.values());
+  const layout = layoutTable(size.columns, fleet.instances);
   const table = rows.slice(top, top + room).map((instance, offset) =>
     tableRow(theme, layout, instance, fleet.now, {
       chosen: top + offset === index,
@@ -106,7 +106,7 @@ function emptyText({ fleet, ui }: View): string {
 }
 
 function summaryLine({ fleet, ui, theme, size }: View, rows: readonly Instance[], index: number): string {
-  const counts = countPhases(fleet.instances.values());
+  const counts = fleetPhases(fleet.instances);
   const left: Span[] = [['strong', ` ${plural(fleet.instances.size, 'instance')}`]];
   left.push(...phaseCounts(counts));
   const right: Span[] = [];

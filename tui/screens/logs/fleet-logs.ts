@@ -46,7 +46,7 @@ function choiceOf(at: Location): LogChoice {
 
 /** Sorted by name, so that the choice does not change with each measurement. */
 function followedLogs({ fleet, ui, rows }: ConsoleState): { names: readonly string[]; total: number } {
-  const chosen: Readonly<Record<LogChoice, () => string[]>> = {
+  const chosen: Readonly<Record<LogChoice, () => readonly string[]>> = {
     all: () => [...fleet.instances.keys()],
     marked: () => [...ui.marks].filter((name) => fleet.instances.has(name)),
     filtered: () => namesOf(rows(fleet, { filter: filterOf(ui, 'instances'), sort: ui.sort })),

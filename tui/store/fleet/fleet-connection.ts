@@ -51,6 +51,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
     ...(random === undefined ? {} : { random }),
     clock,
     topics: ['instances', 'health'],
+    parts: true,
     onLink(link) {
       store.dispatch({ kind: 'link', link, now: clock.now() });
       if (link.kind === 'live') {

@@ -16,6 +16,15 @@ function snapshot(...names: string[]): FleetChange {
   return { kind: 'snapshot', now: NOW, frame: { type: 'snapshot', topic: 'instances', seq: 1, data } };
 }
 
+function part(number: number, last: boolean, ...names: string[]): FleetChange {
+  const data = names.map((name) => instance(name));
+  return {
+    kind: 'snapshot',
+    now: NOW,
+    frame: { type: 'snapshot', topic: 'instances', seq: number, data, part: number, last },
+  };
+}
+
 function events(...list: FleetEvent[]): FleetChange {
   return { kind: 'events', events: list, now: NOW + 1000 };
 }
@@ -37,6 +46,18 @@ describe('instances', () => {
     const state = after(snapshot('a', 'b'), snapshot('b', 'c'));
     expect([...state.instances.keys()]).toEqual(['b', 'c']);
     expect(state.snapshot_at).toBe(NOW);
+  });
+
+  it('come in parts, between which events count, and former ones stay until the last part', () => {
+    const begun = after(
+      snapshot('old', 'a'),
+      part(1, false, 'a', 'b'),
+      events({ kind: 'instance.added', instance: instance('new') }, { kind: 'instance.removed', name: 'b' }),
+    );
+    expect([...begun.instances.keys()].toSorted()).toEqual(['a', 'new', 'old']);
+    const ended = reduceFleet(begun, part(2, true, 'c'));
+    expect([...ended.instances.keys()].toSorted()).toEqual(['a', 'c', 'new']);
+    expect(ended.partial).toBeNull();
   });
 
   it('are added, changed and removed by events', () => {

@@ -77,10 +77,8 @@ function leaveTopic(state: FleetState, topic: Topic): FleetState {
 
 function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
   switch (frame.topic) {
-    case 'instances': {
-      const instances = new Map(sanitiseAll(frame.data).map((one) => [one.name, one]));
-      return { ...state, instances, snapshot_at: state.now };
-    }
+    case 'instances':
+      return applyInstances(state, frame);
     case 'audit':
       return { ...withoutRefusal(state, 'audit'), audit: sanitiseAll(frame.data).slice(-MAX_ENTRIES) };
     case 'health':
@@ -93,6 +91,32 @@ function applySnapshot(state: FleetState, frame: SnapshotFrame): FleetState {
       return { ...state, log: withCurrentRun(log, state.instances.get(name)) };
     }
   }
+}
+
+/** Instances of earlier snapshots stay until the last part, so that the list does not shrink meanwhile. */
+function applyInstances(
+  state: FleetState,
+  { data, part = 1, last = true }: Extract<SnapshotFrame, { topic: 'instances' }>,
+): FleetState {
+  const isWhole = part === 1 && last;
+  const instances = new Map(isWhole ? [] : state.instances);
+  const names = new Set(part === 1 ? [] : state.partial);
+  for (const instance of sanitiseAll(data)) {
+    instances.set(instance.name, instance);
+    names.add(instance.name);
+  }
+  if (last) for (const name of instances.keys()) if (!names.has(name)) instances.delete(name);
+  return { ...state, instances, partial: last ? null : names, snapshot_at: state.now };
+}
+
+/** An instance that was added between two parts of a snapshot is not in the later ones. */
+function withAdded(
+  partial: ReadonlySet<string> | null,
+  events: readonly FleetEvent[],
+): FleetState['partial'] {
+  if (partial === null) return null;
+  const added = events.flatMap((event) => (event.kind === 'instance.added' ? [event.instance.name] : []));
+  return added.length === 0 ? partial : new Set([...partial, ...added]);
 }
 
 function withoutRefusal(state: FleetState, topic: Topic): FleetState {
@@ -176,6 +200,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
   return {
     ...state,
     instances,
+    partial: withAdded(state.partial, events),
     usage,
     history,
     queue,

@@ -18,6 +18,8 @@ export interface FleetState {
   /** Time of the last snapshot of the instances; null before the first one. */
   snapshot_at: number | null;
   instances: ReadonlyMap<string, Instance>;
+  /** Names that the parts of a snapshot have had so far; null when it is complete. */
+  partial: ReadonlySet<string> | null;
   status: DaemonStatus | null;
   /** Why the last request for the status failed; null if it succeeded. */
   status_problem: string | null;
@@ -70,6 +72,7 @@ export function initialState(now: number): FleetState {
     link: { kind: 'connecting' },
     snapshot_at: null,
     instances: new Map(),
+    partial: null,
     status: null,
     status_problem: null,
     usage: null,

@@ -3,6 +3,7 @@ import type { Instance } from '../../../shared/api/instances.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
+import { cached } from '../cached.ts';
 import { byteSize, plural } from '../text/format.ts';
 import { causeOf, reasonLine, SEVERITIES, type Severity, severityOf } from '../text/reason.ts';
 import type { Spot } from '../view/location.ts';
@@ -26,21 +27,12 @@ export interface Problem {
   cause: string | null;
 }
 
-/** Cached for each state, because a frame uses the problems several times. */
-const cache = new WeakMap<FleetState, readonly Problem[]>();
-
 /** Sorted by severity, worst first. The global database is before the others, which are sorted by name. */
-export function problemsOf(state: FleetState): readonly Problem[] {
-  const problems = cache.get(state) ?? findProblems(state);
-  cache.set(state, problems);
-  return problems;
-}
-
-function findProblems(state: FleetState): readonly Problem[] {
-  return [...hostProblems(state), ...instanceProblems(state), ...resourceProblems(state)].toSorted(
+export const problemsOf = cached((state: FleetState): readonly Problem[] =>
+  [...hostProblems(state), ...instanceProblems(state), ...resourceProblems(state)].toSorted(
     (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity),
-  );
-}
+  ),
+);
 
 function instanceProblems({ instances, now }: FleetState): Problem[] {
   // Only instances with a problem are sorted: usually there are few.
@@ -143,6 +135,11 @@ export function spotOfProblem({ name, about }: Problem): Spot {
   if (about === 'paused queue') return { screen: 'queue', tab: 'pending' };
   return about === 'dead letters' ? { screen: 'queue', tab: 'failures' } : { screen: 'overview' };
 }
+
+/** The number of instances of a fleet in each phase. */
+export const fleetPhases = cached((instances: ReadonlyMap<string, Instance>) =>
+  countPhases(instances.values()),
+);
 
 export function countPhases(instances: Iterable<Instance>): Record<InstancePhase, number> {
   const counts = Object.fromEntries(INSTANCE_PHASES.map((phase) => [phase, 0])) as Record<

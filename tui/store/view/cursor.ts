@@ -15,6 +15,7 @@ export type Move = number | 'first' | 'last';
 
 /** Index of the row with the cursor; -1 in an empty list. */
 export function cursorIndex(keys: readonly string[], cursor: Cursor): number {
+  if (cursor.key !== null && keys[cursor.index] === cursor.key) return cursor.index;
   const found = cursor.key === null ? -1 : keys.indexOf(cursor.key);
   return found === -1 ? Math.min(cursor.index, keys.length - 1) : found;
 }

@@ -37,6 +37,13 @@ describe('sortInstances', () => {
     ]);
   });
 
+  it('returns the same list while the order holds', () => {
+    const sort = { column: 'phase', reversed: false } as const;
+    const sorted = sortInstances(all, sort, Date.now());
+    expect(sorted).not.toBe(all);
+    expect(sortInstances(sorted, sort, Date.now())).toBe(sorted);
+  });
+
   it('does not change its input', () => {
     const before = all.map(({ name }) => name);
     order('name');

@@ -29,15 +29,19 @@ export function nextSort(sort: Sort): Sort {
 type SortKey = string | number | null;
 
 /**
- * Returns a sorted copy: names ascending, measurements descending, phases from worst to best. Instances without a value
+ * Returns the instances sorted: names ascending, measurements descending, phases from worst to best. Instances without a value
  * are last, also in reversed order. Instances with equal values are sorted by name.
  */
-export function sortInstances(instances: readonly Instance[], sort: Sort, now: number): Instance[] {
+export function sortInstances(instances: readonly Instance[], sort: Sort, now: number): readonly Instance[] {
   const direction = (DESCENDING.has(sort.column) ? -1 : 1) * (sort.reversed ? -1 : 1);
-  return instances
-    .map((instance) => ({ instance, key: keyOf(instance, sort.column, now), name: nameKey(instance.name) }))
-    .toSorted((a, b) => compare(a.key, b.key, direction) || order(a.name, b.name))
-    .map(({ instance }) => instance);
+  const nameDirection = sort.column === 'name' ? direction : 1;
+  const keys = instances.map((instance) => keyOf(instance, sort.column, now));
+  const inOrder = (a: number, b: number): number =>
+    compare(keys[a] ?? null, keys[b] ?? null, direction) ||
+    orderNames(instances[a]?.name ?? '', instances[b]?.name ?? '') * nameDirection;
+  // Most measurements move no row.
+  if (keys.every((_, index) => index === 0 || inOrder(index - 1, index) <= 0)) return instances;
+  return [...keys.keys()].toSorted(inOrder).flatMap((index) => instances[index] ?? []);
 }
 
 const DESCENDING: ReadonlySet<SortColumn> = new Set(['uptime', 'restarts', 'pss', 'cpu', 'latency']);
@@ -50,7 +54,7 @@ function keyOf(instance: Instance, column: SortColumn, now: number): SortKey {
     case 'phase':
       return SEVERITIES.indexOf(severityOf(instance, now)) * 10 + (WITHIN[instance.phase] ?? 0);
     case 'name':
-      return nameKey(instance.name);
+      return null;
     case 'owner':
       return instance.email;
     case 'port':
@@ -68,12 +72,26 @@ function keyOf(instance: Instance, column: SortColumn, now: number): SortKey {
   }
 }
 
-/** Pads the number in a name: as plain text, 1000 would come before 101. */
-function nameKey(name: string): string {
-  return name.replace(
-    /^(\d{4}-\d{2}-\d{2}-)(\d+)/,
-    (_, day: string, number: string) => day + number.padStart(9, '0'),
-  );
+/** Of a date with its last hyphen: `2024-01-15-`. */
+const DATE_LENGTH = 11;
+const DATED = /^\d{4}-\d{2}-\d{2}-\d/;
+
+/** By the number after the date: as plain text, 1000 would come before 101. */
+function orderNames(a: string, b: string): number {
+  const [endA, endB] = [endOfNumber(a), endOfNumber(b)];
+  const isSameDay = endA !== endB && a.startsWith(b.slice(0, DATE_LENGTH));
+  // Numbers have no leading zeros beyond the width of the shortest one.
+  return isSameDay && DATED.test(a) && DATED.test(b) ? endA - endB : order(a, b);
+}
+
+function endOfNumber(name: string): number {
+  let end = DATE_LENGTH;
+  while (isDigit(name.charCodeAt(end))) end += 1;
+  return end;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
 }
 
 function compare(a: SortKey, b: SortKey, direction: number): number {
