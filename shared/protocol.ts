@@ -21,6 +21,8 @@ export const clientFrameSchema = z.discriminatedUnion('type', [
     topics: z.array(topic).min(1).max(64),
     /** Logs only: the position to continue from. The snapshot is then empty, and the lines after the position follow. */
     from: z.int().min(0).optional(),
+    /** Asks for the snapshot of `instances` in several frames. Other topics ignore it. */
+    parts: z.boolean().optional(),
   }),
   z.strictObject({ type: z.literal('unsubscribe'), id: frameId, topics: z.array(topic).min(1).max(64) }),
   z.strictObject({ type: z.literal('ping'), id: frameId }),

@@ -19,9 +19,17 @@ export interface QueueSnapshot {
 
 type FrameId = number | string;
 
+/** One of the frames of a snapshot that was asked for in parts. Events may come between them. */
+export interface SnapshotPart {
+  /** From 1. */
+  part: number;
+  /** Whether the snapshot is complete. */
+  last: boolean;
+}
+
 /** The state of a topic at `seq`. Each event that follows has the next number. */
 export type SnapshotFrame = { type: 'snapshot'; seq: number } & (
-  | { topic: 'instances'; data: Instance[] }
+  | ({ topic: 'instances'; data: Instance[] } & Partial<SnapshotPart>)
   | { topic: 'audit'; data: AuditEntry[] }
   | { topic: 'health'; data: HealthSnapshot }
   | { topic: 'queue'; data: QueueSnapshot }

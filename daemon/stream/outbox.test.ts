@@ -200,6 +200,22 @@ describe('snapshots of a large fleet', () => {
     expect(socket.frames.length).toBeLessThan(4);
   });
 
+  it('wait in parts for earlier events, and end with the connection', async () => {
+    const { socket, box } = outbox();
+    fill(box);
+    box.event('instances', probe('a'));
+    const sent = box.part('instances', () => ({ part: 1, last: false, data: [] }));
+    expect(socket.frames.some(({ type }) => type === 'snapshot')).toBe(false);
+    socket.read();
+    expect(await sent).toBe(true);
+    expect(socket.frames.slice(-2).map(({ type }) => type)).toEqual(['event', 'snapshot']);
+    expect(socket.sequences('instances')).toEqual([1, 2]);
+    fill(box);
+    const next = box.part('instances', () => ({ part: 2, last: true, data: [] }));
+    socket.disconnect();
+    expect(await next).toBe(false);
+  });
+
   it('do not exempt logs', () => {
     const { socket, box } = outbox();
     for (let count = 0; count < 3; count += 1) box.snapshot(`logs:${count}`, large);

@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws';
 import { coalesceKey, type FleetEvent } from '../../shared/events.ts';
-import type { ServerFrame } from '../../shared/server-frames.ts';
+import type { ServerFrame, SnapshotPart } from '../../shared/server-frames.ts';
 
 /** Unsent bytes of the socket beyond which events wait here and are coalesced. */
 const HIGH_WATER_BYTES = 64 * 1024;
@@ -53,6 +53,19 @@ export class Outbox {
     this.forget(topic);
     const frame = { type: 'snapshot', topic, seq: this.#next(topic), data } as ServerFrame;
     this.#write(frame, FLEET_TOPICS.has(topic) && !this.#uncounted.has(topic) ? topic : null);
+  }
+
+  /**
+   * Sends one part of a snapshot after the events before it, because it may be newer than these. Resolves with false when
+   * nothing can be sent any more.
+   *
+   * @param read called when it is sent
+   */
+  async part(topic: string, read: () => { data: unknown } & SnapshotPart): Promise<boolean> {
+    await this.drained();
+    if (this.#closed) return false;
+    this.#write({ type: 'snapshot', topic, seq: this.#next(topic), ...read() } as ServerFrame);
+    return true;
   }
 
   event(topic: string, event: FleetEvent): void {

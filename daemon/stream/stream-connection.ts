@@ -25,6 +25,10 @@ const LOG_SNAPSHOT_LINES = 200;
 /** Entries in the snapshot of the audit log, the newest last. */
 const AUDIT_SNAPSHOT_ENTRIES = 100;
 const LOG_TOPIC = 'logs:';
+/** Instances in a part of a snapshot: about 200 KB. */
+const PART_INSTANCES = 200;
+
+type SubscribeOptions = Pick<Extract<ClientFrame, { type: 'subscribe' }>, 'from' | 'parts'>;
 
 export interface StreamConnectionDeps {
   auditRepository: AuditRepository;
@@ -97,7 +101,7 @@ export class StreamConnection {
     try {
       for (const topic of topics) {
         if (type === 'unsubscribe') this.#unsubscribe(topic);
-        else await this.#subscribe(topic, 'from' in frame ? frame.from : undefined);
+        else await this.#subscribe(topic, frame);
       }
       this.#outbox.send({ type: 'ok', id });
     } catch (error) {
@@ -106,12 +110,13 @@ export class StreamConnection {
     }
   }
 
-  async #subscribe(topic: string, from: number | undefined): Promise<void> {
+  async #subscribe(topic: string, { from, parts = false }: SubscribeOptions): Promise<void> {
     this.#unsubscribe(topic);
     await this.#awaitLimit();
     // The connection may have closed while the snapshot of an earlier topic was read.
     if (this.#outbox.closed) return;
     if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length), from);
+    else if (topic === 'instances' && parts) await this.#subscribeInParts(topic);
     else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#listInstances());
     else if (topic === 'health')
       this.#subscribeToFleet(topic, () => this.#readHealth(), this.#deps.monitor.watch());
@@ -123,6 +128,32 @@ export class StreamConnection {
   /** Takes the snapshot and subscribes in one turn of the event loop, so that no event is lost in between. */
   #subscribeToFleet(topic: string, snapshot: () => unknown, release?: () => void): void {
     this.#outbox.snapshot(topic, snapshot());
+    this.#follow(topic, release);
+  }
+
+  /**
+   * Sends the instances in several frames, so that neither side handles megabytes at once. Events follow from the first
+   * part on. A part has the state at its own time: so it is newer than the events before it.
+   */
+  async #subscribeInParts(topic: string): Promise<void> {
+    const { fleet } = this.#deps;
+    let waiting: string[] = [];
+    const read = (part: number) => {
+      if (part === 1) {
+        waiting = fleet.runners(({ spec }) => this.#maySee(spec.name)).map(({ spec }) => spec.name);
+        this.#follow(topic);
+      }
+      const data = waiting.splice(0, PART_INSTANCES).flatMap((name) => {
+        const runner = fleet.find(name);
+        return runner ? [redactInstance(this.#caller, runner.state.view())] : [];
+      });
+      return { part, last: waiting.length === 0, data };
+    };
+    let part = 1;
+    while ((await this.#outbox.part(topic, () => read(part))) && waiting.length > 0) part += 1;
+  }
+
+  #follow(topic: string, release?: () => void): void {
     const unsubscribe = this.#deps.bus.subscribe((event) => {
       if (topicOf(event) === topic && this.#maySeeEvent(event)) {
         this.#outbox.event(topic, redactEvent(this.#caller, event));

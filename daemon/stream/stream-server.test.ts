@@ -61,6 +61,10 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
         state.views += found.length;
         return found.map(({ spec }) => ({ name: spec.name, reason: null }));
       },
+      runners: (matches: (runner: object) => boolean) =>
+        names.map((name) => ({ spec: { name } })).filter(matches),
+      // One of them is removed while its part is waiting.
+      find: (name: string) => (name === 'i999' ? null : { state: { view: () => ({ name, reason: null }) } }),
     },
     // The caller owns one of them.
     catalog: { find: (name: string) => ({ row: { user: name === 'i7' ? 'a' : 'other' } }) },
@@ -167,4 +171,23 @@ it('builds few views for one account, however many streams and subscriptions it 
   const allowed = 100;
   await until(() => answers >= 2 * allowed, { what: 'the snapshots and their confirmations' });
   expect(state.views).toBe(allowed);
+});
+
+it('sends the instances in parts to a client that asks for it, then events without a gap', async () => {
+  const { state, connect } = await streamOf({ is_active: true, role: 'admin' });
+  const { socket } = await connect();
+  const frames: { type: string; seq: number; part: number; last: boolean; data: { name: string }[] }[] = [];
+  socket.on('message', (data) => frames.push(JSON.parse((data as Buffer).toString())));
+  socket.send(JSON.stringify({ type: 'subscribe', id: 1, topics: ['instances'], parts: true }));
+  await until(() => frames.some(({ type }) => type === 'ok'), { what: 'the confirmation' });
+  state.bus.publish({ kind: 'instance.wake', name: 'i1', by: 'task', at: '' });
+  await until(() => frames.some(({ type }) => type === 'event'), { what: 'the event' });
+  const parts = frames.filter(({ type }) => type === 'snapshot');
+  expect(parts.map(({ part, last, seq }) => [part, last, seq])).toEqual(
+    [1, 2, 3, 4, 5].map((part) => [part, part === 5, part]),
+  );
+  expect(parts.flatMap(({ data }) => data.map(({ name }) => name))).toEqual(
+    Array.from({ length: 999 }, (_, at) => `i${at}`),
+  );
+  expect(frames.find(({ type }) => type === 'event')?.seq).toBe(6);
 });

@@ -1,7 +1,10 @@
+import type { SnapshotPart } from '../server-frames.ts';
+
 /**
  * The state of the topics of one connection.
  *
  *   wanted ── subscribe sent ──▶ awaiting ── snapshot(seq) ──▶ following ── event(seq + 1) ──▶ following
+ *                                                                  ── next part (seq + 1) ──▶ following
  *                                   ▲                              │
  *                                   └── re-subscribe ◀── any other seq
  *
@@ -9,7 +12,10 @@
  */
 export type Verdict = 'apply' | 'ignore' | 'gap';
 
-type Position = { state: 'awaiting' } | { state: 'following'; seq: number } | { state: 'refused' };
+type Position =
+  | { state: 'awaiting' }
+  | { state: 'following'; seq: number; isComplete: boolean }
+  | { state: 'refused' };
 
 export class TopicTracker {
   readonly #topics = new Map<string, Position>();
@@ -31,9 +37,14 @@ export class TopicTracker {
     this.#topics.clear();
   }
 
-  snapshot(topic: string, seq: number): Verdict {
-    if (!this.#topics.has(topic)) return 'ignore';
-    this.#topics.set(topic, { state: 'following', seq });
+  snapshot(topic: string, seq: number, { part = 1, last = true }: Partial<SnapshotPart> = {}): Verdict {
+    const position = this.#topics.get(topic);
+    if (position === undefined) return 'ignore';
+    if (part > 1) {
+      if (position.state !== 'following') return 'ignore';
+      if (seq !== position.seq + 1) return 'gap';
+    }
+    this.#topics.set(topic, { state: 'following', seq, isComplete: last });
     return 'apply';
   }
 
@@ -45,8 +56,10 @@ export class TopicTracker {
     return 'apply';
   }
 
-  /** Whether every topic has its snapshot or was refused. */
+  /** Whether every topic has its complete snapshot or was refused. */
   get settled(): boolean {
-    return Array.from(this.#topics.values()).every(({ state }) => state !== 'awaiting');
+    return Array.from(this.#topics.values()).every(
+      (position) => position.state === 'refused' || (position.state === 'following' && position.isComplete),
+    );
   }
 }

@@ -268,6 +268,30 @@ describe('FleetStream', () => {
     expect(watched.link.kind).toBe('refused');
   });
 
+  it('is live after the last part of a snapshot', async () => {
+    const stub = await daemon(fleetOf(5));
+    stub.partSize = 2;
+    const watched = new Watched({ url: stub.url }, { parts: true });
+    await watched.becomes('live');
+    const parts = watched.snapshots.map((frame) => ('part' in frame ? [frame.part, frame.last] : null));
+    expect(parts).toEqual([
+      [1, false],
+      [2, false],
+      [3, true],
+    ]);
+    stub.enter(ONE, 'unresponsive');
+    await watched.until(() => watched.events.length === 1);
+  });
+
+  it('asks a daemon that knows no parts for a whole snapshot', async () => {
+    const stub = await daemon();
+    stub.refusesParts = true;
+    const watched = new Watched({ url: stub.url }, { parts: true });
+    await watched.becomes('live');
+    expect(watched.snapshots).toHaveLength(1);
+    expect(watched.refusals).toEqual([]);
+  });
+
   it('stays live when one topic is refused, and reports it', async () => {
     const stub = await daemon();
     const watched = new Watched({ url: stub.url });

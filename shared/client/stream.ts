@@ -22,6 +22,8 @@ export interface StreamOptions {
   topics: readonly Topic[];
   /** For a log: the position after the last handled line; undefined requests a snapshot. */
   from?(topic: Topic): number | undefined;
+  /** Snapshots of the instances come in parts. Ignored by a daemon that does not know them. */
+  parts?: boolean;
   onLink(state: LinkState): void;
   onSnapshot(frame: SnapshotFrame): void;
   onEvent(frame: EventFrame): void;
@@ -53,6 +55,8 @@ export class FleetStream {
   #staleSince: number | null = null;
   #attempt = 0;
   #requestId = 0;
+  /** False for a daemon of an earlier release. */
+  #hasParts = true;
   #heardAt = 0;
   #pinged = false;
 
@@ -123,9 +127,14 @@ export class FleetStream {
       request.destroy();
       end(endingOfStatus(response.statusCode ?? 0, this.#options.token !== undefined));
     });
+    this.#awaitLive();
+  }
+
+  /** Ends the connection if no snapshot comes for some time. */
+  #awaitLive(): void {
     const patience = this.#options.liveWithin ?? 10_000;
     this.#timers.set('live', patience, () =>
-      end({ final: false, reason: `the daemon sent no snapshot within ${patience / 1000} s` }),
+      this.#ended({ final: false, reason: `the daemon sent no snapshot within ${patience / 1000} s` }),
     );
   }
 
@@ -153,7 +162,12 @@ export class FleetStream {
     this.#tracker.await(topic);
     // One frame per topic, so that an error belongs to one topic.
     this.#requests.set(id, topic);
-    this.#send({ type: 'subscribe', id, topics: [topic], from: this.#options.from?.(topic) });
+    const parts = this.#asksForParts(topic) ? true : undefined;
+    this.#send({ type: 'subscribe', id, topics: [topic], from: this.#options.from?.(topic), parts });
+  }
+
+  #asksForParts(topic: Topic): boolean {
+    return this.#options.parts === true && this.#hasParts && topic === 'instances';
   }
 
   #received(text: string): void {
@@ -170,10 +184,15 @@ export class FleetStream {
 
   #dispatch(frame: ServerFrame): void {
     switch (frame.type) {
-      case 'snapshot':
-        if (this.#tracker.snapshot(frame.topic, frame.seq) === 'apply') this.#options.onSnapshot(frame);
+      case 'snapshot': {
+        const verdict = this.#tracker.snapshot(frame.topic, frame.seq, 'part' in frame ? frame : {});
+        if (verdict === 'apply') this.#options.onSnapshot(frame);
+        else if (verdict === 'gap') this.#ask(frame.topic);
+        // A large fleet takes its time over a slow link.
+        if (this.#state.kind !== 'live') this.#awaitLive();
         this.#settle();
         return;
+      }
       case 'event': {
         const verdict = this.#tracker.event(frame.topic, frame.seq);
         if (verdict === 'apply') this.#options.onEvent(frame);
@@ -194,6 +213,11 @@ export class FleetStream {
     const topic = this.#requests.get(Number(id));
     if (topic === undefined) return;
     this.#requests.delete(Number(id));
+    if (code === 'request.invalid' && this.#asksForParts(topic)) {
+      this.#hasParts = false;
+      this.#ask(topic);
+      return;
+    }
     this.#tracker.refuse(topic);
     this.#options.onTopicRefused?.(topic, message, code);
     this.#settle();

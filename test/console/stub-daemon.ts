@@ -140,6 +140,26 @@ export class StubDaemon {
     }
   }
 
+  /** As a daemon of an earlier release. */
+  refusesParts = false;
+  /** Instances in a part of a snapshot. */
+  partSize = 200;
+
+  #refuse(client: WebSocket, id: number): void {
+    reply(client, { type: 'error', id, code: 'request.invalid', message: 'not a frame of this protocol' });
+  }
+
+  #sendParts(client: WebSocket): void {
+    const all = [...this.instances.values()];
+    for (let part = 1, sent = 0; part === 1 || sent < all.length; part += 1, sent += this.partSize) {
+      const seq = (this.#seqs.get('instances') ?? 0) + (part > 1 ? 1 : 0);
+      this.#seqs.set('instances', seq);
+      const last = sent + this.partSize >= all.length;
+      const data = all.slice(sent, sent + this.partSize);
+      reply(client, { type: 'snapshot', topic: 'instances', seq, part, last, data });
+    }
+  }
+
   #welcome(client: WebSocket): void {
     const topics = new Set<string>();
     this.#topics.set(client, topics);
@@ -149,6 +169,7 @@ export class StubDaemon {
         type: string;
         id: number;
         topics?: string[];
+        parts?: boolean;
       };
       if (frame.type === 'ping') return reply(client, { type: 'pong', id: frame.id });
       for (const topic of frame.topics ?? []) {
@@ -162,6 +183,11 @@ export class StubDaemon {
           });
         } else {
           topics.add(topic);
+          if (frame.parts === true && topic === 'instances') {
+            if (this.refusesParts) return this.#refuse(client, frame.id);
+            this.#sendParts(client);
+            continue;
+          }
           reply(client, {
             type: 'snapshot',
             topic,
