@@ -23,6 +23,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/audit/': ['daemon/control-plane/', 'daemon/events/'],
   'daemon/supervisor/': ['daemon/pocketbase/'],
   'daemon/databases/': ['daemon/supervisor/', 'daemon/accounts/', 'daemon/audit/'],
+  'daemon/backups/': ['daemon/pocketbase/'],
   'daemon/rollouts/': ['daemon/databases/'],
   'daemon/queue/': ['daemon/databases/'],
   'daemon/usage/': ['daemon/databases/'],

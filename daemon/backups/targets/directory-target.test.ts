@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { scratch } from '../../../test/helpers/scratch.ts';
+import { describeTarget, listAll } from '../../../test/helpers/target-conformance.ts';
+import { until } from '../../../test/helpers/until.ts';
+import { DirectoryTarget } from './directory-target.ts';
+
+describeTarget('directory', async () => new DirectoryTarget(join(await scratch(), 'backups')));
+
+it('gives no other user access', async () => {
+  const directory = join(await scratch(), 'backups');
+  await new DirectoryTarget(directory).put('a/b', Buffer.of(1));
+  const modes = [directory, join(directory, 'a'), join(directory, 'a', 'b')].map(
+    async (path) => (await stat(path)).mode & 0o777,
+  );
+  expect(await Promise.all(modes)).toEqual([0o700, 0o700, 0o600]);
+});
+
+it('a writer that is killed leaves complete objects only', async () => {
+  const directory = await scratch();
+  const target = new DirectoryTarget(directory);
+  const program = `
+    import { DirectoryTarget } from ${JSON.stringify(join(import.meta.dirname, 'directory-target.ts'))};
+    const target = new DirectoryTarget(${JSON.stringify(directory)});
+    for (let round = 0; ; round += 1) await target.put('objects/o' + (round % 7), Buffer.alloc(500_000, round % 250));`;
+  const writer = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: 'inherit' });
+  const exit = once(writer, 'exit');
+  await until(() => target.has('objects/o6'), { what: 'some objects' });
+  writer.kill('SIGKILL');
+  await exit;
+  for await (const { key, bytes } of target.list('')) {
+    const content = await target.get(key);
+    expect([bytes, content?.length]).toEqual([500_000, 500_000]);
+    expect(content?.equals(Buffer.alloc(500_000, content[0]))).toBe(true);
+  }
+});
+
+it('does not list what is no object', async () => {
+  const directory = await scratch();
+  await mkdir(join(directory, '.trash'));
+  await writeFile(join(directory, '.trash', 'x'), '');
+  await writeFile(join(directory, '.put-unfinished'), '');
+  expect(await listAll(new DirectoryTarget(directory), '')).toEqual([]);
+  expect(await readdir(directory)).toHaveLength(2);
+});

@@ -1,0 +1,45 @@
+/** One stored object. */
+export interface StoredObject {
+  key: string;
+  bytes: number;
+  /** Time of the last `put`. */
+  storedAt: Date;
+}
+
+/**
+ * A place for backups: a directory, a bucket, a server. It stores objects of at most some megabytes by key. Everything that
+ * it gets is encrypted already.
+ *
+ * A key has parts of `a–z`, `0–9`, `.`, `_` and `-`, separated by `/`, as in `chunks/2024-01-15-001-johndoe/3f/3f2a…`. No part
+ * begins with a dot.
+ */
+export interface Target {
+  /** Stores an object, or replaces it. It is complete or not there, also after a crash, and durable when this resolves. */
+  put(key: string, content: Uint8Array): Promise<void>;
+  /** Null when there is none. */
+  get(key: string): Promise<Buffer | null>;
+  has(key: string): Promise<boolean>;
+  /** The objects whose key begins with `prefix`, in any order. `prefix` is empty or ends with `/`. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+  /** Does nothing when there is none. */
+  delete(key: string): Promise<void>;
+}
+
+const KEY = /^(?:[a-z0-9_-][a-z0-9._-]*\/)*[a-z0-9_-][a-z0-9._-]*$/;
+/** Of a name in ext4, and of a key in S3. */
+const MAX_PART_BYTES = 200;
+const MAX_KEY_BYTES = 1024;
+
+/** @throws Error for a key that no target stores: for callers of `put` and `get` a fault of the program */
+export function checkKey(key: string): string {
+  const isLong = key.length > MAX_KEY_BYTES || key.split('/').some((part) => part.length > MAX_PART_BYTES);
+  if (isLong || !KEY.test(key)) throw new Error(`'${key}' is no key of a backup target`);
+  return key;
+}
+
+/** @throws Error */
+export function checkPrefix(prefix: string): string {
+  if (prefix !== '' && !prefix.endsWith('/')) throw new Error(`the prefix '${prefix}' does not end with '/'`);
+  if (prefix !== '') checkKey(prefix.slice(0, -1));
+  return prefix;
+}
