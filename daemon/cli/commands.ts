@@ -8,6 +8,7 @@ import { hostCommands } from './host/host-commands.ts';
 import { installCommands } from './host/install-commands.ts';
 import { pocketbaseCommands } from './host/pocketbase.ts';
 import { queueCommands } from './queue/queue.ts';
+import { rolloutCommands } from './rollouts/rollout-commands.ts';
 
 /** Every command, in the order of the help. */
 export const COMMANDS = [
@@ -21,6 +22,7 @@ export const COMMANDS = [
   ...securityCommands,
   ...derivedCommands,
   ...pocketbaseCommands,
+  ...rolloutCommands,
 ];
 
 export const GROUPS: Readonly<Record<string, string>> = {
@@ -31,7 +33,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   audit: 'Read and verify the audit log',
   secrets: 'Show and rotate the keys of stored secrets',
   databases: 'Show, start, stop, limit and delete databases',
-  migrations: 'Show the migrations of user databases',
+  migrations: 'Show and apply the migrations of user databases',
   queue: 'Manage tasks and schedules',
   pocketbase: 'Install releases of PocketBase, and change databases to them',
 };

@@ -29,6 +29,7 @@ import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf, requestLogFileOf } from '../supervisor/instance-spec.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
+import { heldMigrations } from './migrations/held-migrations.ts';
 import type { Ownership } from './owner/ownership.ts';
 import { isOpenToOthers, type Preparation, prepareDatabase } from './provisioning/prepare-database.ts';
 import type { Templates } from './provisioning/templates.ts';
@@ -285,6 +286,7 @@ export class UserInstance implements InstanceSpec {
       environment: { [ENCRYPTION_VARIABLE]: keys[0] },
       instanceLog: this.log,
       template: isVerified(binary) ? templates.of(binary).current : null,
+      heldMigrations: heldMigrations(directory),
       ownership: this.#ownership(),
       account: accounts.beforeStart(name),
       settings: settingsOfInstance({ name, keys, log, change }),

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
+import { holdMigrations, releaseMigrations } from '../databases/migrations/held-migrations.ts';
 import { closeDatabases } from '../pocketbase/data/close-databases.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
@@ -43,6 +44,7 @@ export function changeDatabase(entry: CatalogEntry, change: Change, deps: Change
       before: row.pocketbase_version,
       after: change.after,
       from: instance.binary.version,
+      hold: change.hold,
       reason: null,
       facts: null,
     };
@@ -79,7 +81,7 @@ async function tryChange(
   signal.throwIfAborted();
   journal.facts = facts;
   await enter(journal, 'trying', deps);
-  const failure = await change.apply(entry, signal);
+  const failure = await change.apply(entry, directory, signal);
   if (failure !== null) return failure;
   const current = change.keepsData ? facts : await readFactsOf(dataDir, user, thread);
   const problem = await tryVersion({ entry, directory, binary, facts: current }, deps, signal);
@@ -90,6 +92,7 @@ async function tryChange(
   onStep('tried', name);
   signal.throwIfAborted();
   await enter(journal, 'serving', deps);
+  if (change.hold !== null) await releaseMigrations(directory);
   await setVersion(entry, change.after, deps);
   return null;
 }
@@ -120,6 +123,7 @@ async function restore(
       // Without facts, the copy was not complete, and the data was not changed.
       if (journal.facts !== null) {
         await enter(journal, 'restoring', deps);
+        if (journal.hold !== null) await holdMigrations(directory, journal.hold);
         await restoreData(copyOf(directory), dataDirOf(directory));
       }
       await endChange(entry, deps);

@@ -31,10 +31,12 @@ export interface Change {
   after: string;
   /** Shown while the database does not answer. */
   why: PhaseReason;
-  /** Changes the files. Returns why it failed; null when it worked. */
-  apply: (entry: CatalogEntry, signal: AbortSignal) => Promise<string | null>;
+  /** Changes the files of a database, or of a clone in another directory. Returns why it failed; null when it worked. */
+  apply: (entry: CatalogEntry, directory: string, signal: AbortSignal) => Promise<string | null>;
   /** Whether everything must be as before: a migration may change rows and rules. */
   keepsData: boolean;
+  /** The hash of the migrations that a database does not apply after it went back; null for a version. */
+  hold: string | null;
 }
 
 /** The change did not work. The data and the version are as before. */

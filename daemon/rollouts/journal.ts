@@ -41,6 +41,8 @@ const journalSchema = z.object({
   after: z.string(),
   /** The version that ran before. */
   from: z.string(),
+  /** See `Change`. */
+  hold: z.string().nullable(),
   /** Why it goes back; null while it does not. */
   reason: z.string().nullable(),
   /** Of the data before the change; null while it is copied. */

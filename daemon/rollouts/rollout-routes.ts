@@ -1,34 +1,36 @@
-import type { z } from 'zod';
+import { applyMigrations, planMigrations } from '../../shared/api/migrations.ts';
 import {
   abortRollout,
   getRollout,
   pauseRollout,
   planRollout,
   resumeRollout,
-  type rolloutRequestSchema,
   startRollout,
 } from '../../shared/api/rollouts.ts';
-import type { Catalog } from '../databases/catalog.ts';
 import { type Api, serve } from '../http/serve.ts';
-import type { Binaries } from '../pocketbase/binary/binaries.ts';
-import { planUpgrade } from './pocketbase-rollout.ts';
+import type { Planned } from './rollout-plan.ts';
+import type { RolloutPlanner } from './rollout-services.ts';
 import type { Rollouts } from './rollouts.ts';
 
 export interface RolloutRoutesDeps {
-  catalog: Catalog;
-  binaries: Binaries;
   rollouts: Rollouts;
+  rolloutPlanner: RolloutPlanner;
 }
 
 /** Registers the routes of rollouts. */
 export function rolloutRoutes(app: Api, deps: RolloutRoutesDeps): void {
-  const { rollouts } = deps;
-  const plan = (body: z.output<typeof rolloutRequestSchema>) => planUpgrade(body, deps);
+  const { rollouts, rolloutPlanner: planner } = deps;
+  const show = async <V>({ plan, view }: Planned<V>) => ({
+    ...view,
+    rehearsed: plan.rehearse ? await rollouts.rehearse(plan) : null,
+  });
+  const begin = ({ plan }: Planned<unknown>, { pause }: { pause: boolean }) =>
+    rollouts.start(plan, pause ? 'paused' : 'running');
 
-  serve(app, planRollout, async ({ body }) => (await plan(body)).view);
-  serve(app, startRollout, async ({ body }) =>
-    rollouts.start((await plan(body)).plan, body.pause ? 'paused' : 'running'),
-  );
+  serve(app, planRollout, async ({ body }) => show(await planner.planUpgrade(body)));
+  serve(app, startRollout, async ({ body }) => begin(await planner.planUpgrade(body), body));
+  serve(app, planMigrations, async ({ body }) => show(await planner.planMigrations(body)));
+  serve(app, applyMigrations, async ({ body }) => begin(await planner.planMigrations(body), body));
   serve(app, getRollout, () => rollouts.status());
   serve(app, pauseRollout, () => rollouts.pause());
   serve(app, resumeRollout, () => rollouts.resume());

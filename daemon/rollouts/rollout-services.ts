@@ -4,17 +4,26 @@ import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Catalog } from '../databases/catalog.ts';
+import type { Templates } from '../databases/provisioning/templates.ts';
 import type { Binaries } from '../pocketbase/binary/binaries.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { ChangeStep } from './change.ts';
 import { DatabaseThread } from './data/database-thread.ts';
 import { Journals } from './journal.ts';
-import { rehearseUpgrade, skipReason, upgradeOf } from './pocketbase-rollout.ts';
+import { migrationChangeOf, outdatedReason, planMigrations } from './migrations-rollout.ts';
+import { planUpgrade, upgradeOf, versionReason } from './pocketbase-rollout.ts';
+import { type RolloutOptions, skipReason } from './rollout-plan.ts';
 import { RolloutStore } from './rollout-store.ts';
 import { Rollouts } from './rollouts.ts';
 
-/** Creates the service of rollouts. */
+/** Plans rollouts of both kinds, see `planUpgrade` and `planMigrations`. */
+export interface RolloutPlanner {
+  planUpgrade(request: RolloutOptions & { version: string }): ReturnType<typeof planUpgrade>;
+  planMigrations(request: RolloutOptions): ReturnType<typeof planMigrations>;
+}
+
+/** Creates the services of rollouts. */
 export function createRollouts({
   dataDir,
   onStep = () => {},
@@ -26,25 +35,35 @@ export function createRollouts({
   fleet: Fleet;
   driver: ProcessDriver;
   binaries: Binaries;
+  templates: Templates;
   audit: Pick<AuditTrail, 'recordDaemonAction'>;
   onStep: ((step: ChangeStep, database: string) => void) | undefined;
   onChange: (rollout: Rollout) => void;
   clock: Clock;
   log: Logger;
-}): Rollouts {
-  const { binaries } = deps;
+}): { rollouts: Rollouts; rolloutPlanner: RolloutPlanner } {
+  const { binaries, templates } = deps;
   const directory = join(dataDir, 'rollouts');
   const thread = new DatabaseThread();
-  return new Rollouts({
+  const rollouts = new Rollouts({
     ...deps,
     thread,
     journals: new Journals(join(directory, 'journals')),
     store: new RolloutStore(directory),
     binaryOf: (version) => binaries.require(version),
-    changeOf: (plan, entry) => upgradeOf(plan, entry, { binaries }),
-    rehearse: (plan, entry, signal) => rehearseUpgrade(plan, entry, { ...deps, thread }, signal),
-    skipReason,
+    changeOf: (plan, entry) =>
+      plan.kind === 'pocketbase' ? upgradeOf(plan, { binaries }) : migrationChangeOf(plan, entry),
+    skipReason: (plan, entry) =>
+      skipReason(entry) ??
+      (plan.kind === 'pocketbase' ? versionReason(entry, plan.target) : outdatedReason(plan, { templates })),
     onStep,
     onChange,
   });
+  return {
+    rollouts,
+    rolloutPlanner: {
+      planUpgrade: (request) => planUpgrade(request, deps),
+      planMigrations: (request) => planMigrations(request, deps),
+    },
+  };
 }

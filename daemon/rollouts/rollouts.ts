@@ -7,7 +7,9 @@ import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import { type Change, type ChangeDeps, ChangeFailed, endChange, setVersion } from './change.ts';
 import { changeDatabase, finishChange, returnDatabase } from './change-database.ts';
 import type { DatabaseJournal } from './journal.ts';
+import { rehearse } from './rehearse.ts';
 import { nextStep, type RolloutOutcome, type RolloutPlan, type RolloutStatus, wavesOf } from './rollout.ts';
+import type { NewRollout } from './rollout-plan.ts';
 import type { RolloutState, RolloutStore } from './rollout-store.ts';
 import { watchDatabase } from './watch-database.ts';
 
@@ -16,10 +18,8 @@ export interface RolloutsDeps extends ChangeDeps {
   audit: Pick<AuditTrail, 'recordDaemonAction'>;
   /** Creates the change of one database. */
   changeOf: (plan: RolloutPlan, entry: CatalogEntry) => Change;
-  /** Tests the change on a clone. Returns why it does not work; null when it does. */
-  rehearse: (plan: RolloutPlan, entry: CatalogEntry, signal: AbortSignal) => Promise<string | null>;
   /** Why a database is not changed; null when it is. */
-  skipReason: (entry: CatalogEntry) => string | null;
+  skipReason: (plan: RolloutPlan, entry: CatalogEntry) => string | null;
   /** Called after each change of a rollout. */
   onChange: (rollout: Rollout) => void;
 }
@@ -33,6 +33,8 @@ interface Current {
   watched: Set<string>;
 }
 
+/** A request for a plan waits for them. */
+const MAX_REHEARSED = 20;
 const ENDED: ReadonlySet<RolloutStatus> = new Set(['aborted', 'done']);
 
 /** Runs one rollout at a time. It continues after a restart of the daemon. */
@@ -115,7 +117,7 @@ export class Rollouts {
   }
 
   /** @throws FathomError `conflict` when another rollout has not ended */
-  async start(plan: Omit<RolloutPlan, 'id' | 'started_at'>, status: 'running' | 'paused'): Promise<Rollout> {
+  async start(plan: NewRollout, status: 'running' | 'paused'): Promise<Rollout> {
     const { clock, store } = this.#deps;
     if (this.#current && !ENDED.has(this.#current.state.status)) {
       const { id, target, status: now } = { ...this.#current.plan, ...this.#current.state };
@@ -137,6 +139,18 @@ export class Rollouts {
     await store.create(current.plan, current.state);
     this.#advance();
     return this.#publish(current);
+  }
+
+  /** Tests the first databases of a plan on clones, before anything changes. */
+  async rehearse(plan: NewRollout): Promise<{ name: string; problem: string | null }[]> {
+    const { catalog, changeOf } = this.#deps;
+    const results: { name: string; problem: string | null }[] = [];
+    for (const name of plan.databases.slice(0, Math.min(MAX_REHEARSED, Math.max(1, plan.canary)))) {
+      const entry = catalog.get(name);
+      const change = changeOf({ ...plan, id: '', started_at: '' }, entry);
+      results.push({ name, problem: await rehearse(entry, change, this.#deps, this.#stopped.signal) });
+    }
+    return results;
   }
 
   /** @throws FathomError `not_found` before the first one */
@@ -242,7 +256,7 @@ export class Rollouts {
     // Everything below is not part of this turn of `#advance`.
     await Promise.resolve();
     const entry = catalog.find(name);
-    const reason = entry ? this.#deps.skipReason(entry) : 'it was deleted';
+    const reason = entry ? this.#deps.skipReason(plan, entry) : 'it was deleted';
     if (!entry || reason !== null) return this.#end(entry ?? name, 'skipped', reason, null);
     const { state } = entry.runner;
     const change = this.#deps.changeOf(plan, entry);
@@ -250,7 +264,7 @@ export class Rollouts {
     const wasRunning = state.phase === 'running';
     const { restarts } = state.observed;
     try {
-      const problem = plan.rehearse ? await this.#deps.rehearse(plan, entry, signal) : null;
+      const problem = plan.rehearse ? await rehearse(entry, change, this.#deps, signal) : null;
       if (problem !== null) throw new ChangeFailed(`on a clone: ${problem}`);
       await changeDatabase(entry, change, this.#deps);
     } catch (error) {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { exists } from '../base/files/dir.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
+import { holdMigrations, releaseMigrations } from '../databases/migrations/held-migrations.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import { closeDatabases } from '../pocketbase/data/close-databases.ts';
 import { writeLastVersion } from '../pocketbase/data/last-version.ts';
@@ -37,8 +38,9 @@ export async function returnData(
   const dataDir = dataDirOf(directory);
   const binary = await deps.binaryOf(journal.before);
   closeDatabases(dataDir);
+  if (journal.hold !== null) await holdMigrations(directory, journal.hold);
   const now = await readFactsOf(dataDir, entry.row.user, deps.thread);
-  if (journal.facts && !hasSameSchema(journal.facts, now)) await carryInto(entry, deps);
+  if (journal.facts && !hasSameSchema(journal.facts, now)) await carryInto(entry, journal, deps);
   const problem = await tryBefore(entry, binary, deps, signal);
   if (problem === null) {
     setLastVersion(dataDir, binary.version);
@@ -46,13 +48,18 @@ export async function returnData(
     return;
   }
   await takeBack(entry);
+  if (journal.hold !== null) await releaseMigrations(directory);
   throw new StaysChanged(
-    `${journal.reason ?? 'it failed'}; PocketBase ${binary.version} does not open its data (${problem}), so it stays on the new version`,
+    `${journal.reason ?? 'it failed'}; PocketBase ${binary.version} does not open its data from before (${problem}), so it stays changed`,
   );
 }
 
 /** Replaces the data by the copy with the rows of the data. What was there stays beside it. */
-async function carryInto(entry: CatalogEntry, { thread }: ChangeDeps): Promise<void> {
+async function carryInto(
+  entry: CatalogEntry,
+  { hold }: DatabaseJournal,
+  { thread }: ChangeDeps,
+): Promise<void> {
   const { directory } = entry.runner.spec;
   const dataDir = dataDirOf(directory);
   const merged = join(changeDirOf(directory), 'merged.db');
@@ -61,8 +68,9 @@ async function carryInto(entry: CatalogEntry, { thread }: ChangeDeps): Promise<v
   try {
     await thread.run({ kind: 'carry', file: merged, from: join(dataDir, 'data.db') });
   } catch (error) {
+    if (hold !== null) await releaseMigrations(directory);
     throw new StaysChanged(
-      `its rows do not fit into the schema from before (${messageOf(error)}), so it stays on the new version`,
+      `its rows do not fit into the schema from before (${messageOf(error)}), so it stays changed`,
       { cause: error },
     );
   }

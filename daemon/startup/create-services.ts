@@ -265,12 +265,13 @@ export async function createServices({
     random,
   });
   const { catalog } = databases;
-  const rollouts = createRollouts({
+  const { rollouts, rolloutPlanner } = createRollouts({
     dataDir: config.dataDir,
     catalog,
     fleet,
     driver,
     binaries,
+    templates: databases.templates,
     audit: identity.audit,
     onStep: options.onChangeStep,
     onChange: (rollout) => bus.publish({ kind: 'rollout.changed', rollout }),
@@ -345,7 +346,6 @@ export async function createServices({
     accountMails,
     activity,
     apiUrl,
-    binaries,
     bus,
     changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),
     clock,
@@ -377,6 +377,7 @@ export async function createServices({
     queue,
     recentLog: host.recentLog,
     rollouts,
+    rolloutPlanner,
     seal,
     settings,
     signUps,

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { endpoint } from './contract/endpoint.ts';
+import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
+import { EXAMPLE_DATABASE } from './contract/fields.ts';
 import { tag } from './databases.ts';
+import { planFields, rolloutOptions, rolloutSchema } from './rollouts.ts';
 
 /** Why the migrations are not used. */
 const problemSchema = z.object({
@@ -87,7 +89,72 @@ export const getMigrations = endpoint({
   },
 });
 
+const requestSchema = z
+  .strictObject(rolloutOptions)
+  .meta({ id: 'MigrationRolloutRequest', examples: [{ canary: 2, wave: 20 }] });
+
+export type MigrationRolloutRequest = z.input<typeof requestSchema>;
+
+const planSchema = z
+  .object({
+    /** Of the set of migrations. */
+    hash: z.string(),
+    /** Databases that lack migrations, in their order. */
+    databases: z.array(z.object({ name: z.string(), pending: z.array(z.string()) })),
+    ...planFields,
+  })
+  .meta({
+    id: 'MigrationRolloutPlan',
+    examples: [
+      {
+        hash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+        databases: [{ name: EXAMPLE_DATABASE, pending: ['1800000000_notes.js'] }],
+        skipped: [],
+        waves: [1],
+        max_failures: 1,
+        disk_bytes: 1_048_576,
+        free_bytes: 10_737_418_240,
+        rehearsed: null,
+      },
+    ],
+  });
+
+/** A plan before the tests on clones. */
+export type MigrationPlanView = Omit<z.infer<typeof planSchema>, 'rehearsed'>;
+
+export const planMigrations = endpoint({
+  operationId: 'planMigrations',
+  method: 'POST',
+  path: '/api/v1/migrations/plan',
+  tag,
+  summary: 'Show which databases lack which migrations',
+  description: 'Tests the files if they have changed. Changes no database.',
+  permission: 'databases.configure',
+  audit: null,
+  body: requestSchema,
+  responses: { 200: { description: 'The plan.', schema: planSchema } },
+  errors: ['conflict', 'not_found'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
+export const applyMigrations = endpoint({
+  operationId: 'applyMigrations',
+  method: 'POST',
+  path: '/api/v1/migrations/apply',
+  tag,
+  summary: 'Apply migrations to databases in waves',
+  description: 'The response comes when the rollout has begun. Databases do not wait for their next start.',
+  permission: 'databases.configure',
+  audit: 'rollout.start',
+  body: requestSchema,
+  responses: { 202: { description: 'The rollout has begun.', schema: rolloutSchema } },
+  errors: ['conflict', 'not_found'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
 /** Methods of `client.migrations`. */
 export const migrations = {
   status: getMigrations,
+  plan: planMigrations,
+  apply: applyMigrations,
 };

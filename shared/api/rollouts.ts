@@ -4,48 +4,59 @@ import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 
 const tag = {
   name: 'Rollouts',
-  description: 'Changes of many databases in waves: another PocketBase.',
+  description: 'Changes of many databases in waves: another PocketBase, or migrations.',
 };
 
 const MAX_DATABASES = 100_000;
 
-/** What to change, and how carefully. */
-export const rolloutRequestSchema = z
+/** Which databases to change, and how carefully. */
+export const rolloutOptions = {
+  /** All that need the change if it is absent. */
+  databases: z.array(z.string().max(200)).min(1).max(MAX_DATABASES).optional(),
+  /** Databases of the first wave. */
+  canary: z.int().min(0).max(MAX_DATABASES).default(1),
+  /** Databases of each later wave; 0 takes all in one. */
+  wave: z.int().min(0).max(MAX_DATABASES).default(0),
+  /** Failures after the canary that do not halt it; one in a hundred databases if it is absent. */
+  max_failures: z.int().min(0).max(MAX_DATABASES).optional(),
+  /** How long a changed database is watched, in seconds. */
+  watch_s: z.int().min(0).max(86_400).default(60),
+  /** Tests each database on a clone first, while it serves. A plan tests the first wave, at most 20. */
+  rehearse: z.boolean().default(false),
+  /** Begins paused. */
+  pause: z.boolean().default(false),
+};
+
+const rolloutRequestSchema = z
   .strictObject({
     /** A version of PocketBase, like 0.40.6. It must be installed. */
     version: z.string().min(1).max(60),
-    /** All databases that run an older version if it is absent. */
-    databases: z.array(z.string().max(200)).min(1).max(MAX_DATABASES).optional(),
-    /** Databases of the first wave. */
-    canary: z.int().min(0).max(MAX_DATABASES).default(1),
-    /** Databases of each later wave; 0 takes all in one. */
-    wave: z.int().min(0).max(MAX_DATABASES).default(0),
-    /** Failures after the canary that do not halt it; one in a hundred databases if it is absent. */
-    max_failures: z.int().min(0).max(MAX_DATABASES).optional(),
-    /** How long a changed database is watched, in seconds. */
-    watch_s: z.int().min(0).max(86_400).default(60),
-    /** Tests each database on a clone first, while it serves. */
-    rehearse: z.boolean().default(false),
-    /** Begins paused. */
-    pause: z.boolean().default(false),
+    ...rolloutOptions,
   })
   .meta({ id: 'RolloutRequest', examples: [{ version: '0.40.6', canary: 2, wave: 20 }] });
 
 export type RolloutRequest = z.input<typeof rolloutRequestSchema>;
+
+/** What every plan has. */
+export const planFields = {
+  /** Databases that will not be changed, and why. */
+  skipped: z.array(z.object({ name: z.string(), reason: z.string() })),
+  /** Numbers of databases in each wave, the canary first. */
+  waves: z.array(z.int()),
+  max_failures: z.int(),
+  /** The space that the copies of databases in progress take at most, and what is free, in bytes. */
+  disk_bytes: z.number(),
+  free_bytes: z.number(),
+  /** The tests on clones; null when they were not asked for. */
+  rehearsed: z.array(z.object({ name: z.string(), problem: z.string().nullable() })).nullable(),
+};
 
 const planSchema = z
   .object({
     version: z.string(),
     /** Databases that will be changed, in their order. */
     databases: z.array(z.object({ name: z.string(), from: z.string() })),
-    /** Databases that will not be changed, and why. */
-    skipped: z.array(z.object({ name: z.string(), reason: z.string() })),
-    /** Numbers of databases in each wave, the canary first. */
-    waves: z.array(z.int()),
-    max_failures: z.int(),
-    /** The space that the copies of databases in progress take at most, and what is free, in bytes. */
-    disk_bytes: z.number(),
-    free_bytes: z.number(),
+    ...planFields,
   })
   .meta({
     id: 'RolloutPlan',
@@ -58,11 +69,14 @@ const planSchema = z
         max_failures: 1,
         disk_bytes: 1_048_576,
         free_bytes: 10_737_418_240,
+        rehearsed: null,
       },
     ],
   });
 
-export type RolloutPlanView = z.infer<typeof planSchema>;
+/** A plan before the tests on clones. */
+export type RolloutPlanView = Omit<z.infer<typeof planSchema>, 'rehearsed'>;
+export type ShownRolloutPlan = z.infer<typeof planSchema>;
 
 const failureSchema = z.object({
   name: z.string(),
@@ -71,7 +85,7 @@ const failureSchema = z.object({
   message: z.string(),
 });
 
-const rolloutSchema = z
+export const rolloutSchema = z
   .object({
     id: z.string(),
     kind: z.enum(['pocketbase', 'migrations']),
@@ -126,8 +140,8 @@ export const planRollout = endpoint({
   path: '/api/v1/rollouts/plan',
   tag,
   summary: 'Show what a rollout would do',
-  description: 'Changes nothing.',
-  permission: 'status.read',
+  description: 'Changes no database.',
+  permission: 'databases.configure',
   audit: null,
   body: rolloutRequestSchema,
   responses: { 200: { description: 'The plan.', schema: planSchema } },

@@ -109,6 +109,22 @@ export async function checkWriters(fathom: Deployment, writers: readonly Writer[
   return count;
 }
 
+/**
+ * An executable of the whole fleet that ends itself after four seconds in databases with a collection `crashing`.
+ *
+ * @returns its path
+ */
+export async function writeCrashingFleet(path: string, real: string): Promise<string> {
+  const script = `#!/bin/sh
+if [ "$1" = --version ]; then exec ${real} --version; fi
+for argument in "$@"; do case "$argument" in --dir=*) data=\${argument#--dir=} ;; esac; done
+if [ "$1" = serve ] && grep -q crashing "$data/data.db" 2>/dev/null; then (sleep 4; kill -9 $$) & fi
+exec ${real} "$@"
+`;
+  await writeFile(path, script, { mode: 0o755 });
+  return path;
+}
+
 /** Starts a rollout and waits for its end, or until it halts. */
 export async function rollOut(fathom: Deployment, request: RolloutRequest): Promise<Rollout> {
   await fathom.client.rollouts.start(request);

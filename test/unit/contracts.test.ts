@@ -13,6 +13,8 @@ import { createClient } from '../../shared/client/fathom-client.ts';
 
 /** The command of each operation. */
 const COMMAND_OF: Readonly<Record<string, string>> = {
+  planMigrations: 'migrations plan',
+  applyMigrations: 'migrations apply',
   planRollout: 'pocketbase upgrade',
   startRollout: 'pocketbase upgrade',
   getRollout: 'pocketbase status',

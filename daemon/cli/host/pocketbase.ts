@@ -1,5 +1,4 @@
 import { CHECK_OPTION, command, JSON_OPTION, SETTINGS_OPTIONS, TABLE_OPTIONS } from '../command.ts';
-import { CONNECT_OPTIONS } from '../connect.ts';
 
 const COMMON = { ...SETTINGS_OPTIONS, ...JSON_OPTION } as const;
 
@@ -32,53 +31,6 @@ export const pocketbaseCommands = [
     async run(args, context) {
       const { installPocketBase } = await import('./pocketbase-actions.ts');
       return installPocketBase({ ...args, envFile: args['env-file'], dataDir: args['data-dir'] }, context);
-    },
-  }),
-  command({
-    words: ['pocketbase', 'upgrade'],
-    summary: 'Change databases to another PocketBase in waves, each with a copy and a test',
-    positionals: { release: { type: 'string', demandOption: true, describe: 'Version, like 0.40.6' } },
-    options: {
-      'dry-run': { type: 'boolean', default: false, describe: 'Show what it would do' },
-      databases: {
-        type: 'string',
-        array: true,
-        requiresArg: true,
-        describe: 'Names of databases (default: all that run an older version)',
-      },
-      canary: { type: 'number', requiresArg: true, describe: 'Databases of the first wave (default 1)' },
-      wave: { type: 'number', requiresArg: true, describe: 'Databases of each later wave (default all)' },
-      'max-failures': {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Failures after the first wave that do not halt it (default 1 %)',
-      },
-      watch: {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Seconds for which a changed database is watched (default 60)',
-      },
-      rehearse: { type: 'boolean', default: false, describe: 'Test each database on a clone first' },
-      pause: { type: 'boolean', default: false, describe: 'Begin paused' },
-      ...CONNECT_OPTIONS,
-      ...JSON_OPTION,
-    },
-    async run(args, context) {
-      const { upgradePocketBase } = await import('./rollout-actions.ts');
-      return upgradePocketBase(args, context);
-    },
-  }),
-  command({
-    words: ['pocketbase', 'status'],
-    summary: 'Show the last upgrade of databases; exit 1 when one failed',
-    options: {
-      follow: { type: 'boolean', default: false, describe: 'Show the progress until it ends' },
-      ...CONNECT_OPTIONS,
-      ...JSON_OPTION,
-    },
-    async run(args, context) {
-      const { showRollout } = await import('./rollout-actions.ts');
-      return showRollout(args, context);
     },
   }),
   command({

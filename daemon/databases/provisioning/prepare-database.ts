@@ -57,6 +57,8 @@ export interface Preparation {
   instanceLog: InstanceLog;
   /** Null when no valid set of migrations exists. */
   template: Template | null;
+  /** The hash of a set of migrations that it does not apply; null without one. */
+  heldMigrations: string | null;
   ownership: Ownership;
   /** Writes the owner's account; null when the account is unknown. */
   account: Adjustment | null;
@@ -82,10 +84,10 @@ export async function prepareDatabase(run: Preparation, signal: AbortSignal): Pr
   if (!existsSync(file)) return null;
   const adjustments = [...createAdjustments(run), recordLastVersion(run.version)];
   const { pending, needed } = inspect(file, run, adjustments);
-  if (!run.template || pending.length === 0) {
+  if (!run.template || pending.length === 0 || isHeld(run)) {
     shortenTypesFile(run.dataDir);
     applyAdjustments(file, needed);
-    return null;
+    return pending.length === 0 ? null : heldReason(run.name, pending);
   }
   let reason: PhaseReason | null = null;
   try {
@@ -102,6 +104,17 @@ export async function prepareDatabase(run: Preparation, signal: AbortSignal): Pr
   }
   if (!signal.aborted) adjustStopped(run);
   return reason;
+}
+
+function isHeld({ template, heldMigrations }: Preparation): boolean {
+  return heldMigrations !== null && template?.hash === heldMigrations;
+}
+
+function heldReason(name: string, pending: readonly string[]): PhaseReason {
+  return {
+    code: 'migration_failed',
+    message: `it runs without ${pending.join(', ')}, which a rollout took back; correct the migrations, then run 'fathomd migrations apply --databases ${name}'`,
+  };
 }
 
 /** Corrects accounts and settings as `prepareDatabase`, for a database that stays stopped. */
@@ -152,9 +165,10 @@ function throwUnlessUnreadable(error: unknown): void {
 /** Reads everything that is needed before a start, over one connection. */
 function inspect(
   file: string,
-  { template, version, isPinned, name, log }: Preparation,
+  run: Preparation,
   adjustments: readonly Adjustment[],
 ): { pending: string[]; needed: readonly Adjustment[] } {
+  const { template, version, isPinned, name, log } = run;
   try {
     return withDatabase(file, { readOnly: true }, (database) => {
       const last = readLastVersion(database);
@@ -165,7 +179,8 @@ function inspect(
       const pending =
         template && hasTable(database, '_migrations') ? pendingMigrations(database, template.files) : [];
       // Migrations may change what is needed.
-      return { pending, needed: pending.length > 0 ? [] : neededAdjustments(database, adjustments) };
+      const willMigrate = pending.length > 0 && !isHeld(run);
+      return { pending, needed: willMigrate ? [] : neededAdjustments(database, adjustments) };
     });
   } catch (error) {
     if (!isUnreadable(error)) throw error;

@@ -35,6 +35,12 @@ export async function copyData(dataDir: string, copy: string): Promise<void> {
   await syncDirectory(copy);
 }
 
+/** Links the files of records of a database into a clone, also while a process runs on it. */
+export async function linkStorage(dataDir: string, clone: string): Promise<void> {
+  const storage = join(dataDir, 'storage');
+  if (await exists(storage)) await linkTree(storage, join(clone, 'storage'));
+}
+
 /**
  * Brings the copy back into `pb_data`. Can be repeated after an interruption: the copy stays, and there is a `data.db` at
  * every moment.

@@ -5,7 +5,7 @@ import type { DatabaseSync } from 'node:sqlite';
 export interface DatabaseFacts {
   /** Applied migrations, sorted. */
   migrations: string[];
-  /** Rows by collection; views have none. */
+  /** Rows by collection; views, and collections without their table, have none. */
   rows: Record<string, number>;
   /** Rules by collection, as text. */
   rules: Record<string, string>;
@@ -32,6 +32,7 @@ export function readFacts(database: DatabaseSync, ownerId: string): DatabaseFact
     .prepare('SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name')
     .all()
     .filter((row) => ![row['tbl_name'], row['name']].some((name) => String(name).startsWith(OWN_PREFIX)));
+  const tables = new Set(objects.filter(({ type }) => type === 'table').map(({ name }) => String(name)));
   const named = collections.map((row) => ({ name: String(row['name']), type: String(row['type']), row }));
   return {
     migrations: database
@@ -40,7 +41,7 @@ export function readFacts(database: DatabaseSync, ownerId: string): DatabaseFact
       .map(({ file }) => String(file)),
     rows: Object.fromEntries(
       named
-        .filter(({ name, type }) => type !== 'view' && !SHORT_LIVED.has(name))
+        .filter(({ name }) => tables.has(name) && !SHORT_LIVED.has(name))
         .map(({ name }) => [name, countRows(database, name)]),
     ),
     rules: Object.fromEntries(named.map(({ name, row }) => [name, rulesOf(row)])),

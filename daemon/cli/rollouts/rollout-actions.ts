@@ -1,4 +1,5 @@
-import type { Rollout, RolloutPlanView, RolloutRequest } from '../../../shared/api/rollouts.ts';
+import type { MigrationRolloutRequest } from '../../../shared/api/migrations.ts';
+import type { Rollout, ShownRolloutPlan } from '../../../shared/api/rollouts.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
@@ -8,10 +9,8 @@ const POLL_MS = 500;
 const BAR_CHARACTERS = 24;
 const MIB = 1024 * 1024;
 
-export interface UpgradeArguments extends ConnectArguments {
+interface RolloutArguments extends ConnectArguments {
   json: boolean;
-  release: string;
-  'dry-run': boolean;
   databases: string[] | undefined;
   canary: number | undefined;
   wave: number | undefined;
@@ -22,10 +21,38 @@ export interface UpgradeArguments extends ConnectArguments {
 }
 
 /** Exit 1 when a database failed, or the rollout did not end. */
-export async function upgradePocketBase(args: UpgradeArguments, context: CliContext): Promise<number> {
+export async function upgradePocketBase(
+  args: RolloutArguments & { release: string; 'dry-run': boolean },
+  context: CliContext,
+): Promise<number> {
   const client = connect(args, context);
-  const request: RolloutRequest = {
-    version: args.release.replace(/^v/, ''),
+  const request = { version: args.release.replace(/^v/, ''), ...requestOf(args) };
+  if (!args['dry-run']) return follow(client, await client.rollouts.start(request), args, context);
+  const plan = await client.rollouts.plan(request);
+  const from = Map.groupBy(plan.databases, (one) => one.from);
+  const head = [
+    `${plan.databases.length} databases get PocketBase ${plan.version}`,
+    ...[...from].map(([old, names]) => `${names.length} have PocketBase ${old}`),
+  ];
+  return showPlan(plan, head, args, context);
+}
+
+/** Exit 1 when a test on a clone failed. */
+export async function planMigrations(args: RolloutArguments, context: CliContext): Promise<number> {
+  const plan = await connect(args, context).migrations.plan(requestOf(args));
+  const lacking = Map.groupBy(plan.databases, ({ pending }) => pending.join(', '));
+  const head = [...lacking].map(([files, names]) => `${names.length} databases lack ${files}`);
+  return showPlan(plan, head, args, context);
+}
+
+/** Exit 1 when a database failed, or the rollout did not end. */
+export async function applyMigrations(args: RolloutArguments, context: CliContext): Promise<number> {
+  const client = connect(args, context);
+  return follow(client, await client.migrations.apply(requestOf(args)), args, context);
+}
+
+function requestOf(args: RolloutArguments): MigrationRolloutRequest {
+  return {
     rehearse: args.rehearse,
     pause: args.pause,
     ...(args.databases === undefined ? {} : { databases: args.databases }),
@@ -34,13 +61,25 @@ export async function upgradePocketBase(args: UpgradeArguments, context: CliCont
     ...(args['max-failures'] === undefined ? {} : { max_failures: args['max-failures'] }),
     ...(args.watch === undefined ? {} : { watch_s: args.watch }),
   };
-  if (args['dry-run']) {
-    const plan = await client.rollouts.plan(request);
-    if (args.json) printJson(context, plan);
-    else for (const line of planLines(plan)) printLine(context.stdout, printable(line));
-    return 0;
-  }
-  return follow(client, await client.rollouts.start(request), args, context);
+}
+
+function showPlan(
+  plan: Omit<ShownRolloutPlan, 'version' | 'databases'>,
+  head: readonly string[],
+  { json }: { json: boolean },
+  context: CliContext,
+): number {
+  const rehearsed = plan.rehearsed ?? [];
+  const lines = [
+    ...head,
+    `waves of ${plan.waves.join(', ')}; it halts after more than ${plan.max_failures} failures, or one in the first wave`,
+    `copies take at most ${Math.ceil(plan.disk_bytes / MIB)} MiB; ${Math.floor(plan.free_bytes / MIB)} MiB are free`,
+    ...plan.skipped.map(({ name, reason }) => `not changed: ${name}: ${reason}`),
+    ...rehearsed.map(({ name, problem }) => `on a clone of ${name}: ${problem ?? 'works'}`),
+  ];
+  if (json) printJson(context, plan);
+  else for (const line of lines) printLine(context.stdout, printable(line));
+  return rehearsed.some(({ problem }) => problem !== null) ? 1 : 0;
 }
 
 /** Shows the last rollout; with `--follow`, until it ends. */
@@ -111,17 +150,5 @@ function rolloutLines(rollout: Rollout): string[] {
     ...(status === 'halted'
       ? ["find the cause, then run 'fathomd pocketbase resume' or 'fathomd pocketbase abort'"]
       : []),
-  ];
-}
-
-function planLines(plan: RolloutPlanView): string[] {
-  const { version, databases, skipped, waves, max_failures: max, disk_bytes: disk, free_bytes: free } = plan;
-  const from = Map.groupBy(databases, (one) => one.from);
-  return [
-    `${databases.length} databases get PocketBase ${version}, in waves of ${waves.join(', ')}`,
-    ...[...from].map(([old, names]) => `${names.length} have PocketBase ${old}`),
-    `it halts after more than ${max} failures, or one in the first wave`,
-    `copies take at most ${Math.ceil(disk / MIB)} MiB; ${Math.floor(free / MIB)} MiB are free`,
-    ...skipped.map(({ name, reason }) => `not changed: ${name}: ${reason}`),
   ];
 }

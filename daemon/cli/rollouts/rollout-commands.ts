@@ -1,0 +1,76 @@
+import { command, JSON_OPTION } from '../command.ts';
+import { CONNECT_OPTIONS } from '../connect.ts';
+
+/** Options of every rollout. */
+const ROLLOUT_OPTIONS = {
+  databases: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    describe: 'Names of databases (default: all that need it)',
+  },
+  canary: { type: 'number', requiresArg: true, describe: 'Databases of the first wave (default 1)' },
+  wave: { type: 'number', requiresArg: true, describe: 'Databases of each later wave (default all)' },
+  'max-failures': {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Failures after the first wave that do not halt it (default 1 %)',
+  },
+  watch: {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Seconds for which a changed database is watched (default 60)',
+  },
+  rehearse: { type: 'boolean', default: false, describe: 'Test each database on a clone first' },
+  pause: { type: 'boolean', default: false, describe: 'Begin paused' },
+  ...CONNECT_OPTIONS,
+  ...JSON_OPTION,
+} as const;
+
+/** Commands that change many databases. */
+export const rolloutCommands = [
+  command({
+    words: ['pocketbase', 'upgrade'],
+    summary: 'Change databases to another PocketBase in waves, each with a copy and a test',
+    positionals: { release: { type: 'string', demandOption: true, describe: 'Version, like 0.40.6' } },
+    options: {
+      'dry-run': { type: 'boolean', default: false, describe: 'Show what it would do' },
+      ...ROLLOUT_OPTIONS,
+    },
+    async run(args, context) {
+      const { upgradePocketBase } = await import('./rollout-actions.ts');
+      return upgradePocketBase(args, context);
+    },
+  }),
+  command({
+    words: ['pocketbase', 'status'],
+    summary: 'Show the last rollout; exit 1 when a database failed',
+    options: {
+      follow: { type: 'boolean', default: false, describe: 'Show the progress until it ends' },
+      ...CONNECT_OPTIONS,
+      ...JSON_OPTION,
+    },
+    async run(args, context) {
+      const { showRollout } = await import('./rollout-actions.ts');
+      return showRollout(args, context);
+    },
+  }),
+  command({
+    words: ['migrations', 'plan'],
+    summary: 'Show which databases lack which migrations',
+    options: ROLLOUT_OPTIONS,
+    async run(args, context) {
+      const { planMigrations } = await import('./rollout-actions.ts');
+      return planMigrations(args, context);
+    },
+  }),
+  command({
+    words: ['migrations', 'apply'],
+    summary: 'Apply migrations to databases in waves, each with a copy and a test',
+    options: ROLLOUT_OPTIONS,
+    async run(args, context) {
+      const { applyMigrations } = await import('./rollout-actions.ts');
+      return applyMigrations(args, context);
+    },
+  }),
+];

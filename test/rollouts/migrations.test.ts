@@ -1,0 +1,144 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
+import { untilInstance } from '../helpers/fleet-actions.ts';
+import {
+  changeUserDatabase,
+  makesCollection,
+  putMigration,
+  readUserDatabase,
+} from '../helpers/user-migrations.ts';
+import {
+  checkWriters,
+  createStage,
+  type RolloutStage,
+  startWriters,
+  untilEnded,
+  writeCrashingFleet,
+} from './stage.ts';
+
+const COUNT = 4;
+const FAST = { watch_s: 1, max_failures: COUNT };
+
+/** Fails in databases with this title. */
+const FAILS_FOR = (title: string) => `migrate((app) => {
+  if (app.countRecords('documents', $dbx.hashExp({ title: '${title}' })) > 0) throw new Error('bad data');
+  app.save(new Collection({ type: 'base', name: 'picky', fields: [] }));
+});`;
+/** PocketBase accepts it, and cannot list the collection. */
+const BREAKS_FOR = (title: string) => `migrate((app) => {
+  app.save(new Collection({ type: 'base', name: 'broken', fields: [] }));
+  if (app.countRecords('documents', $dbx.hashExp({ title: '${title}' })) > 0)
+    app.db().newQuery('DROP TABLE broken').execute();
+});`;
+const CRASHES_FOR = (title: string) => `migrate((app) => {
+  const documents = app.findCollectionByNameOrId('documents');
+  documents.fields.add(new TextField({ name: 'extra' }));
+  app.save(documents);
+  if (app.countRecords('documents', $dbx.hashExp({ title: '${title}' })) > 0)
+    app.save(new Collection({ type: 'base', name: 'crashing', fields: [] }));
+});`;
+
+let stage: RolloutStage;
+let names: string[];
+let directory: string;
+
+beforeAll(async () => {
+  const { path } = await verifyBinary(null);
+  directory = await mkdtemp(join(tmpdir(), 'fathom-fleet-'));
+  const executable = await writeCrashingFleet(join(directory, 'pocketbase'), path);
+  stage = await createStage(COUNT, { FATHOM_SANDBOX: 'off', PB_BINARY_PATH: executable });
+  names = stage.tenants.map(({ name }) => name);
+});
+
+afterAll(async () => {
+  await stage?.fathom.dispose();
+  await rm(directory, { recursive: true, force: true });
+}, 120_000);
+
+function tablesOf(name: string): string[] {
+  return readUserDatabase(stage.fathom, name, (database) =>
+    database
+      .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
+      .all()
+      .map((row) => String(row['name'])),
+  );
+}
+
+async function titleOf(name: string, title: string): Promise<void> {
+  const { fathom } = stage;
+  await fathom.client.databases.stop(name);
+  changeUserDatabase(fathom, name, `UPDATE documents SET title = '${title}'`);
+  await fathom.client.databases.start(name);
+}
+
+const untilRunning = (name: string) =>
+  untilInstance(stage.fathom, name, ({ phase }) => phase === 'running', 'to run');
+
+it('applies migrations without a restart by anyone, and keeps a sleeping database asleep', async () => {
+  const { fathom } = stage;
+  const [asleep] = names.slice(-1) as [string];
+  await fathom.client.databases.sleep(asleep);
+  await putMigration(fathom, '1800000001_notes.js', makesCollection('notes'));
+  const plan = await fathom.client.migrations.plan({ canary: 1, rehearse: true });
+  expect(plan).toMatchObject({ waves: [1, COUNT - 1], rehearsed: [{ name: names[0], problem: null }] });
+  expect(plan.databases[0]).toEqual({ name: names[0], pending: ['1800000001_notes.js'] });
+  expect(tablesOf(names[0] ?? '')).not.toContain('notes');
+  await fathom.client.migrations.apply(FAST);
+  expect(await untilEnded(fathom)).toMatchObject({
+    kind: 'migrations',
+    status: 'done',
+    changed: COUNT,
+    failed: 0,
+  });
+  for (const name of names) expect(tablesOf(name)).toContain('notes');
+  expect(await fathom.client.databases.get(asleep)).toMatchObject({ phase: 'asleep' });
+});
+
+describe('a migration that fails in one database', () => {
+  it.each([
+    ['at its data', '1800000002_picky.js', FAILS_FOR, 'picky', /bad data/],
+    ['at the test after it', '1800000003_broken.js', BREAKS_FOR, 'broken', /broken cannot be listed/],
+  ])('%s: it runs on as before, and all others have it', async (_where, file, text, table, message) => {
+    const { fathom } = stage;
+    const victim = names[1] ?? '';
+    await titleOf(victim, table);
+    await putMigration(fathom, file, text(table));
+    await fathom.client.migrations.apply(FAST);
+    const rollout = await untilEnded(fathom);
+    expect(rollout).toMatchObject({ status: 'done', changed: COUNT - 1, failed: 1 });
+    expect(rollout.problems).toEqual([expect.objectContaining({ name: victim, result: 'failed' })]);
+    expect(rollout.problems[0]?.message).toMatch(message);
+    for (const name of names) expect(tablesOf(name).includes(table)).toBe(name !== victim);
+    // Neither now nor at its next start.
+    expect(await untilRunning(victim)).toMatchObject({ reason: { code: 'migration_failed' } });
+    await fathom.client.databases.restart(victim);
+    expect(tablesOf(victim)).not.toContain(table);
+    // It is corrected, and reaches the database.
+    await putMigration(fathom, file, makesCollection(table));
+    await fathom.client.migrations.apply(FAST);
+    expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1, failed: 0 });
+    expect(tablesOf(victim)).toContain(table);
+    expect((await untilRunning(victim)).reason).toBeNull();
+  });
+
+  it('after clients have written: it goes back with their writes', async () => {
+    const { fathom, tenants } = stage;
+    const victim = names[2] ?? '';
+    await titleOf(victim, 'crash');
+    await putMigration(fathom, '1800000004_crashing.js', CRASHES_FOR('crash'));
+    const writers = await startWriters(fathom, tenants.slice(2, 3));
+    await fathom.client.migrations.apply({ ...FAST, databases: [victim], canary: 0, watch_s: 20 });
+    const rollout = await untilEnded(fathom);
+    expect(rollout).toMatchObject({ status: 'done', changed: 0, failed: 1 });
+    await untilRunning(victim);
+    expect(await checkWriters(fathom, writers)).toBeGreaterThan(0);
+    expect(tablesOf(victim)).not.toContain('crashing');
+    const columns = readUserDatabase(fathom, victim, (database) =>
+      database.prepare("SELECT name FROM pragma_table_info('documents')").all(),
+    );
+    expect(columns).not.toContainEqual({ name: 'extra' });
+  });
+});
