@@ -34,7 +34,9 @@ const RETRY_MS = 1_000;
  *
  * @throws ChangeFailed when it is as before; other errors leave the journal to the next daemon
  */
-export function changeDatabase(entry: CatalogEntry, change: Change, deps: ChangeDeps): Promise<void> {
+export async function changeDatabase(entry: CatalogEntry, change: Change, deps: ChangeDeps): Promise<void> {
+  // Verifies the executable and builds its template, while clients do not wait.
+  await deps.binaryOf(change.after);
   return entry.runner.maintain(async (signal) => {
     const { row, instance } = entry;
     const journal: DatabaseJournal = {

@@ -19,7 +19,7 @@ export interface ChangeDeps extends TrialDeps {
   journals: Journals;
   thread: DatabaseThread;
   clock: Clock;
-  /** The verified executable of a value of `pocketbase_version`. @throws FathomError `binary.unusable` */
+  /** The verified executable of a value of `pocketbase_version`, with its template. @throws FathomError `binary.unusable` */
   binaryOf: (version: string) => Promise<Binary>;
   onStep: (step: ChangeStep, database: string) => void;
 }

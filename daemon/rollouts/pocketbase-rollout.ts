@@ -2,6 +2,7 @@ import type { RolloutPlanView } from '../../shared/api/rollouts.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { compareVersions, isVersion } from '../../shared/version.ts';
 import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
+import { advisoriesOf, hazardsOnTheWay } from '../pocketbase/advisories/assess-releases.ts';
 import { type Binaries, FLEET_VERSION } from '../pocketbase/binary/binaries.ts';
 import type { Change } from './change.ts';
 import type { RolloutPlan } from './rollout.ts';
@@ -41,6 +42,7 @@ export async function planUpgrade(
     view: {
       ...(await describePlan(plan, taken, catalog)),
       version,
+      ...assessWay(taken, version),
       databases: taken.map(({ row, instance }) => ({ name: row.name, from: instance.binary.version })),
       // Those that run the version already are not listed when all databases were asked for.
       skipped: reasons.flatMap(({ entry, reason }) =>
@@ -50,6 +52,23 @@ export async function planUpgrade(
       ),
     },
   };
+}
+
+/** The vulnerabilities that the change closes, and what to know about it. */
+function assessWay(
+  entries: readonly CatalogEntry[],
+  version: string,
+): Pick<RolloutPlanView, 'closes' | 'hazards'> {
+  const versions = [...new Set(entries.map(({ instance }) => instance.binary.version))];
+  const left = new Set(advisoriesOf(version).map(({ id }) => id));
+  return {
+    closes: uniqueById(versions.flatMap((from) => advisoriesOf(from))).filter(({ id }) => !left.has(id)),
+    hazards: uniqueById(versions.flatMap((from) => hazardsOnTheWay(from, version))),
+  };
+}
+
+function uniqueById<T extends { id: string }>(all: readonly T[]): T[] {
+  return [...new Map(all.map((one) => [one.id, one])).values()];
 }
 
 /** The change of one database to a version. */

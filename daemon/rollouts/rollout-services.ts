@@ -50,7 +50,11 @@ export function createRollouts({
     thread,
     journals: new Journals(join(directory, 'journals')),
     store: new RolloutStore(directory),
-    binaryOf: (version) => binaries.require(version),
+    binaryOf: async (version) => {
+      const binary = await binaries.require(version);
+      await templates.prepare(binary);
+      return binary;
+    },
     changeOf: (plan, entry) =>
       plan.kind === 'pocketbase' ? upgradeOf(plan, { binaries }) : migrationChangeOf(plan, entry),
     skipReason: (plan, entry) =>

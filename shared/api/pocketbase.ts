@@ -26,7 +26,7 @@ const day = z.iso.date();
 export const ADVISORY_SEVERITIES = ['low', 'moderate', 'high', 'critical'] as const;
 export type AdvisorySeverity = (typeof ADVISORY_SEVERITIES)[number];
 
-const advisorySchema = z
+export const advisorySchema = z
   .object({
     id: identifier,
     aliases: z.array(identifier).max(20).describe('Other identifiers of the same vulnerability.'),
@@ -57,7 +57,7 @@ const advisorySchema = z
 
 export type Advisory = z.infer<typeof advisorySchema>;
 
-const hazardSchema = z
+export const hazardSchema = z
   .object({
     id: identifier,
     kind: z

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
+import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
+import { advisorySchema, hazardSchema } from './pocketbase.ts';
 
 const tag = {
   name: 'Rollouts',
@@ -56,6 +57,10 @@ const planSchema = z
     version: z.string(),
     /** Databases that will be changed, in their order. */
     databases: z.array(z.object({ name: z.string(), from: z.string() })),
+    /** Vulnerabilities that the databases have now, and not after it. */
+    closes: z.array(advisorySchema),
+    /** What to know about the way to the version. */
+    hazards: z.array(hazardSchema),
     ...planFields,
   })
   .meta({
@@ -64,6 +69,8 @@ const planSchema = z
       {
         version: '0.40.6',
         databases: [{ name: EXAMPLE_DATABASE, from: '0.39.1' }],
+        closes: [exampleOf(advisorySchema)],
+        hazards: [exampleOf(hazardSchema)],
         skipped: [],
         waves: [1],
         max_failures: 1,

@@ -43,6 +43,9 @@ describe.skipIf(executables === null)('an upgrade of the fleet', () => {
     await fathom.client.databases.stop(stopped);
     await fathom.client.databases.sleep(asleep);
     const writers = await startWriters(fathom, tenants.slice(0, WRITERS));
+    const plan = await fathom.client.rollouts.plan({ version: NEW, canary: 2, wave: 100 });
+    expect(plan).toMatchObject({ waves: [2, DATABASES - 2], closes: [{ id: 'CVE-2026-82410' }] });
+    expect(plan.hazards.map(({ id }) => id)).toContain('backups-vacuum-into');
     for (const version of [OLD, NEW]) {
       const rollout = await rollOut(fathom, { version, canary: 1, wave: 5, watch_s: 1 });
       expect(rollout).toMatchObject({

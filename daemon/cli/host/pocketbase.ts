@@ -1,4 +1,5 @@
 import { CHECK_OPTION, command, JSON_OPTION, SETTINGS_OPTIONS, TABLE_OPTIONS } from '../command.ts';
+import { CONNECT_OPTIONS } from '../connect.ts';
 
 const COMMON = { ...SETTINGS_OPTIONS, ...JSON_OPTION } as const;
 

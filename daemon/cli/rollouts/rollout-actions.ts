@@ -33,6 +33,8 @@ export async function upgradePocketBase(
   const head = [
     `${plan.databases.length} databases get PocketBase ${plan.version}`,
     ...[...from].map(([old, names]) => `${names.length} have PocketBase ${old}`),
+    ...plan.closes.map(({ id, severity, summary }) => `closes ${id} (${severity}): ${summary}`),
+    ...plan.hazards.map(({ id, summary }) => `note ${id}: ${summary}`),
   ];
   return showPlan(plan, head, args, context);
 }
@@ -64,7 +66,7 @@ function requestOf(args: RolloutArguments): MigrationRolloutRequest {
 }
 
 function showPlan(
-  plan: Omit<ShownRolloutPlan, 'version' | 'databases'>,
+  plan: Omit<ShownRolloutPlan, 'version' | 'databases' | 'closes' | 'hazards'>,
   head: readonly string[],
   { json }: { json: boolean },
   context: CliContext,
