@@ -130,26 +130,35 @@ export class Catalog {
   }
 
   /**
-   * Gives an instance the executable of the version in its row. One that runs another executable is restarted, unless the new
-   * one cannot be used: then it continues, and its next start reports the reason.
+   * Gives an instance the executable of another version. One that runs it already, or runs while it cannot be used, continues.
+   * Others get it between two processes: a database that sleeps or is stopped stays so.
    *
-   * @throws FathomError `instance.failed` with the reason when it does not start again
+   * @param version empty for that of the fleet
+   * @param store stores the version in the row
+   * @throws FathomError `conflict` when the database is maintained, `instance.failed` with the reason when it does not start
+   * again; the error of `store`
    */
-  async applyVersion({ row, runner, instance }: CatalogEntry): Promise<void> {
-    const problem = await instance.binaryProblem();
+  async changeVersion(
+    { row, runner, instance }: CatalogEntry,
+    version: string,
+    store: () => void | Promise<void>,
+  ): Promise<void> {
+    const { binaries, fleet, log } = this.#deps;
+    const problem = await binaries.problemOf(version);
+    const { pid, binary } = runner.state.observed;
+    if (pid !== null && (problem !== null || binary?.sha256 === binaries.of(version).sha256)) {
+      await store();
+      runner.state.update({});
+      if (problem) log.warn({ instance: row.name }, problem.message);
+      return;
+    }
+    await runner.maintain(async () => {
+      await store();
+      runner.state.update({});
+      if (problem === null && runner.state.phase === 'asleep') recordVersion(instance.preparation());
+    }, OTHER_VERSION);
     const { phase, observed } = runner.state;
-    if (phase === 'asleep') {
-      // The keeper gets the new command when it falls asleep again.
-      await runner.maintain(() => {
-        if (problem === null) recordVersion(instance.preparation());
-        return Promise.resolve();
-      }, OTHER_VERSION);
-    } else if (observed.desired === 'stopped' || (observed.pid !== null && problem !== null)) {
-      runner.state.update({});
-      if (problem) this.#deps.log.warn({ instance: row.name }, problem.message);
-    } else if (observed.pid !== null && observed.binary?.sha256 === instance.binary.sha256)
-      runner.state.update({});
-    else await this.#deps.fleet.restart(row.name, OTHER_VERSION);
+    if (observed.desired === 'running' && phase !== 'asleep') await fleet.start(row.name, { force: true });
   }
 
   /** Updates the row in the control plane and in memory. Concurrent updates of a row run one after the other. */

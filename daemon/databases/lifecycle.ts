@@ -113,14 +113,11 @@ export class DatabaseLifecycle {
     const last = this.#lastVersion(entry);
     const next = version === FLEET_VERSION ? binaries.fleet.version : version;
     if (last !== null && isOlder(next, last)) throw new OlderVersion(next, last);
-    if (entry.row.pocketbase_version !== version) {
-      await catalog.update(entry, { pocketbase_version: version });
-      log.info(
-        { instance: name, version: next },
-        version === FLEET_VERSION ? 'unpinned a database' : 'pinned a database',
-      );
-    }
-    await catalog.applyVersion(entry);
+    await catalog.changeVersion(entry, version, () => catalog.update(entry, { pocketbase_version: version }));
+    log.info(
+      { instance: name, version: next },
+      version === FLEET_VERSION ? 'unpinned a database' : 'pinned a database',
+    );
     return entry.runner.state.view();
   }
 

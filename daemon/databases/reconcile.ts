@@ -229,12 +229,7 @@ export class Reconciler {
       if (row.desired === 'running') entry.runner.start({ force: false });
       else entry.runner.stop();
     }
-    if (entry.row.pocketbase_version !== row.pocketbase_version) {
-      entry.row.pocketbase_version = row.pocketbase_version;
-      await this.#deps.catalog.applyVersion(entry).catch((error: unknown) => {
-        this.#deps.log.warn({ instance: row.name }, messageOf(error));
-      });
-    }
+    if (entry.row.pocketbase_version !== row.pocketbase_version) await this.#applyVersion(entry, row);
     const { memory_mb, disk_mb, sleep_after, developer, plan = '' } = row;
     const read = { memory_mb, disk_mb, sleep_after, developer, plan };
     const before = { plan: '', ...entry.row };
@@ -246,6 +241,21 @@ export class Reconciler {
     if (port === null || port === row.port || entry.runner.state.phase !== 'running') return;
     entry.row.port = row.port;
     await this.#deps.catalog.savePort(row.name, port);
+  }
+
+  /** A problem is logged here, and is the reason of the next start. */
+  async #applyVersion(
+    entry: CatalogEntry,
+    { name, pocketbase_version: version }: DatabaseRow,
+  ): Promise<void> {
+    const { catalog, log } = this.#deps;
+    try {
+      await catalog.changeVersion(entry, version, () => {
+        entry.row.pocketbase_version = version;
+      });
+    } catch (error) {
+      log.warn({ instance: name }, `cannot change its PocketBase: ${messageOf(error)}`);
+    }
   }
 
   /** Stops a database without a row. Its directory stays for an administrator to inspect. */

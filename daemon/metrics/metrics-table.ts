@@ -34,6 +34,12 @@ export const METRICS = {
     labels: ['phase'],
     series: 'one per phase, 10 at most',
   },
+  fathom_instances_by_version: {
+    type: 'gauge',
+    help: 'Instances by the PocketBase of their process, or of their next start',
+    labels: ['pocketbase_version'],
+    series: 'one per version in use',
+  },
   fathom_instances_desired: {
     type: 'gauge',
     help: 'Instances by the state that they should be in',

@@ -29,7 +29,7 @@ export interface Reading {
   wakes: Wakes;
 }
 
-export type FleetState = Pick<Instance, 'phase' | 'desired' | 'reason'>;
+export type FleetState = Pick<Instance, 'phase' | 'desired' | 'reason' | 'pocketbase_version'>;
 
 /** Values of the daemon's own process. */
 export interface ProcessReading {
@@ -59,6 +59,11 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
     INSTANCE_PHASES.map((phase) => ({
       labels: [phase],
       value: count(fleet, (is) => is.phase === phase),
+    })),
+  fathom_instances_by_version: ({ fleet }) =>
+    [...Map.groupBy(fleet, (is) => is.pocketbase_version)].map(([version, { length }]) => ({
+      labels: [version],
+      value: length,
     })),
   fathom_instances_desired: ({ fleet }) =>
     ['running', 'stopped'].map((desired) => ({

@@ -85,9 +85,12 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         pocketbaseVersion: deps.pocketbaseVersion,
         isReady: findMissing() === null,
         vulnerableInstances: exposureOf(fleet.versions()).vulnerable_instances,
-        fleet: fleet
-          .runners()
-          .map(({ state: { phase, reason, observed } }) => ({ phase, reason, desired: observed.desired })),
+        fleet: fleet.runners().map(({ state: { phase, reason, observed, version } }) => ({
+          phase,
+          reason,
+          desired: observed.desired,
+          pocketbase_version: version,
+        })),
         instances: perDatabase
           ? fleet.list(({ spec: { kind }, state: { phase, observed } }) =>
               hasOwnSeries({ kind, phase, ...observed }, deps.metricsDatabases),

@@ -90,6 +90,12 @@ export class InstanceState {
     return LISTENS.has(this.#phase) ? this.#observed.port : null;
   }
 
+  /** The PocketBase of its process; without one, or for an unknown executable, that of its next start. */
+  get version(): string {
+    const { pid, binary } = this.#observed;
+    return (pid === null ? null : binary?.version) ?? this.#spec.binary.version;
+  }
+
   get reason(): PhaseReason | null {
     return this.#reason;
   }
@@ -230,12 +236,6 @@ export class InstanceState {
     const view = Object.freeze(this.#createView());
     this.#view = new WeakRef(view);
     return view;
-  }
-
-  /** The version of PocketBase of its process; without one, the version of its next start. */
-  get version(): string {
-    const { pid, binary } = this.#observed;
-    return (pid === null ? null : binary?.version) ?? this.#spec.binary.version;
   }
 
   #createView(): Instance {

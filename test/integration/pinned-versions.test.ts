@@ -1,13 +1,15 @@
 import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { EMBEDDED } from '../../daemon/pocketbase/binary/binary.ts';
 import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import type { Instance } from '../../shared/api/instances.ts';
 import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { instance, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { statusOf } from '../helpers/status-prober.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { type UpstreamVersion, upstreamBuild } from '../helpers/upstream-builds.ts';
 
 const [NEW, NEWEST] = ['0.39.11', '0.40.6'] as const;
@@ -199,4 +201,105 @@ it.runIf(haveBuilds)('the global PocketBase has a version of its own', async () 
   const missing = fathom.launch({ PB_GLOBAL_VERSION: '0.41.0' });
   expect(await missing.exited).toBe(78);
   expect(missing.output()).toContain('fathomd pocketbase install 0.41.0');
+});
+
+it.runIf(haveBuilds)('commands, metrics, the doctor and the audit log show pinned versions', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const { name } = await signUp(fathom);
+  const path = await install(fathom, NEW);
+  const run = (...args: string[]) => fathomd([...args, '--socket', fathom.socketPath]);
+  const onHost = (...args: string[]) =>
+    fathomd([...args, '--json', '--data-dir', fathom.dataDir], { cwd: fathom.dataDir, env: fathom.env });
+  expect(await run('databases', 'pin', name)).toMatchObject({ exitCode: 2 });
+  expect(await run('databases', 'pin', name, NEW, '--fleet')).toMatchObject({ exitCode: 2 });
+  expect(await run('databases', 'pin', name, 'newest')).toMatchObject({ exitCode: 2 });
+  expect(await run('databases', 'pin', name, `v${NEW}`)).toMatchObject({
+    exitCode: 0,
+    stdout: textWith(name, NEW),
+  });
+  expect((await run('databases', 'list', '--wide')).stdout).toContain(`${NEW} (pinned)`);
+  const metrics = await (await fetch(`${fathom.url}/metrics`)).text();
+  expect(metrics).toContain(`fathom_instances_by_version{pocketbase_version="${NEW}"} 1`);
+  expect(metrics).toContain(`fathom_instances_by_version{pocketbase_version="${FLEET}"} 1`);
+  const { items } = await fathom.client.audit.list({ per_page: 20 });
+  expect(items).toContainEqual(
+    expect.objectContaining({ action: 'database.pin', target: name, outcome: 'ok' }),
+  );
+
+  type Listed = { version: string; pinned: string[]; instances: string[]; problem: string | null };
+  const listed = async () => JSON.parse((await onHost('pocketbase', 'list')).stdout) as Listed[];
+  expect(await listed()).toMatchObject([
+    { version: FLEET, pinned: [], instances: ['global'] },
+    { version: NEW, pinned: [name], instances: [name], problem: null },
+  ]);
+  const finding = async (id: string) =>
+    (JSON.parse((await onHost('doctor')).stdout) as { id: string; level: string }[]).find(
+      (one) => one.id === id,
+    );
+  expect(await finding('versions')).toMatchObject({ level: 'ok' });
+  expect(await finding('other_binary')).toBeUndefined();
+
+  await rm(dirname(path), { recursive: true });
+  expect(await listed()).toMatchObject([
+    { version: FLEET },
+    { version: NEW, source: 'pinned', pinned: [name], path: null, problem: textWith(`install ${NEW}`) },
+    { source: 'running', instances: [name] },
+  ]);
+  expect(await finding('versions')).toMatchObject({ level: 'warning', remedy: textWith(`install ${NEW}`) });
+});
+
+it.runIf(haveBuilds)('tests the migrations with each version before a database runs with them', async () => {
+  const fathom = await deployment();
+  const migrations = join(fathom.dataDir, 'apps', 'shop', 'migrations');
+  await mkdir(migrations, { recursive: true });
+  await fathom.start();
+  await install(fathom, NEWEST);
+  const [a, b] = [await signUp(fathom), await signUp(fathom)];
+  await pin(fathom, a.name, NEWEST);
+  // PocketBase 0.40 no longer lets statements change the schema of SQLite itself.
+  await writeFile(
+    join(migrations, '1800000000_schema.js'),
+    `migrate((app) => {
+       app.save(new Collection({ type: 'base', name: 'goods' }));
+       app.nonconcurrentDB().newQuery('PRAGMA writable_schema = ON').execute();
+       app.nonconcurrentDB().newQuery("UPDATE sqlite_master SET sql = sql WHERE name = 'goods'").execute();
+     }, () => {});`,
+  );
+  await fathom.client.databases.restart(b.name);
+  const collections = async (name: string) =>
+    (await fathom.client.databases.collections(name, {})).items.map((one) => one.name);
+  expect(await collections(b.name)).toContain('goods');
+  await fathom.client.databases.restart(a.name);
+  expect(await collections(a.name)).not.toContain('goods');
+  expect(await fathom.client.migrations.status()).toMatchObject({
+    in_use: false,
+    problem: { message: textWith(`with PocketBase ${NEWEST}`, '1800000000_schema.js') },
+  });
+  await writeAndRead(fathom, a, 'without the migration');
+});
+
+it.runIf(haveBuilds)('a pin stays when the fleet gets another version', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  await install(fathom, NEW);
+  const newest = await install(fathom, NEWEST);
+  const [a, b] = [await signUp(fathom), await signUp(fathom)];
+  const before = await pin(fathom, a.name, NEW);
+  await daemon.stop();
+  const second = await fathom.start({ PB_BINARY_PATH: newest });
+  const [pinned, unpinned] = await Promise.all(
+    [a, b].map(({ name }) => untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run')),
+  );
+  expect(pinned).toMatchObject({ pocketbase_version: NEW, pinned_version: before.pinned_version });
+  expect(await runs(unpinned as Instance)).toBe(NEWEST);
+  // The way to the version of the fleet is free, as it is newer.
+  expect(await pin(fathom, a.name, null)).toMatchObject({ pocketbase_version: NEWEST, pinned_version: null });
+  await writeAndRead(fathom, a, 'with the version of the fleet');
+  await second.stop();
+  // An administrator who goes back with the fleet is not stopped; the log says it.
+  const third = await fathom.start();
+  await untilInstance(fathom, b.name, ({ phase }) => phase === 'running', 'to run');
+  expect(await runs(await instance(fathom, b.name))).toBe(FLEET);
+  expect(third.output()).toContain(`ran with ${NEWEST} last`);
 });

@@ -6,6 +6,7 @@ import { packageRoot } from '../../base/package.ts';
 import { becomeOwner } from '../../base/process-account.ts';
 import { parseReleaseSources, type ReleaseSource } from '../../config/release-source.ts';
 import { readSources, type Sources } from '../../config/sources/sources.ts';
+import { readPins } from '../../databases/pins.ts';
 import { isRelease } from '../../host/install/release/layout.ts';
 import { advisoriesOf, hazardsOnTheWay, recommended } from '../../pocketbase/advisories/assess-releases.ts';
 import { type Binary, EMBEDDED } from '../../pocketbase/binary/binary.ts';
@@ -45,11 +46,12 @@ const COLUMNS: readonly Column<Listed>[] = [
   },
 ];
 
-function usersOf({ daemon, chosen, instances }: Listed): string {
+function usersOf({ daemon, chosen, pinned, instances }: Listed): string {
   const count = instances.length;
   return [
     ...(daemon ? ['the daemon'] : []),
     ...(chosen && !daemon ? ['the next start of the daemon'] : []),
+    ...(pinned.length > 0 ? [`${pinned.length} pinned`] : []),
     ...(count > 0 ? [`${count} ${count === 1 ? 'instance' : 'instances'}`] : []),
   ].join(', ');
 }
@@ -64,7 +66,7 @@ export async function listVersions(
   becomeOwner(sources.dataDir);
   const client = createClient({ target: { socketPath: sources.socketPath }, timeoutMs: 3000 });
   const [known, status] = await Promise.all([
-    knownVersions(sources.dataDir, chosenPath(sources, cwd)),
+    knownVersions(sources.dataDir, chosenPath(sources, cwd), pinsOf(sources)),
     // The list works without a daemon. The doctor reports a daemon that does not answer.
     client.daemon.status().catch(() => null),
   ]);
@@ -76,6 +78,16 @@ export async function listVersions(
   if (args.json) printJson(context, listed);
   else printTable(listed, COLUMNS, args, context);
   return args.check && listed.some(({ problem }) => problem !== null) ? 1 : 0;
+}
+
+function pinsOf({ dataDir, get }: Sources): Map<string, string[]> {
+  const globalVersion = get('PB_GLOBAL_VERSION')?.trim();
+  const pins = [
+    ...(globalVersion === undefined ? [] : [{ name: 'global', version: globalVersion }]),
+    ...readPins(join(dataDir, 'global', 'pb_data', 'data.db')),
+  ];
+  const groups = Map.groupBy(pins, ({ version }) => version);
+  return new Map([...groups].map(([version, some]) => [version, some.map(({ name }) => name)]));
 }
 
 export async function installPocketBase(
@@ -166,6 +178,7 @@ function stepsToChoose({ path, version }: Binary, place: string): string[] {
     `  3. for the global PocketBase and new databases, put this line into ${place}:`,
     `    PB_BINARY_PATH=${/[\s#'"]/.test(path) ? JSON.stringify(path) : path}`,
     `  4. restart the daemon${restart}; it also changes databases that step 2 has not`,
+    `For single databases: 'fathomd databases pin NAME ${version}'.`,
     `Without that line, they use the embedded ${EMBEDDED.version}.`,
   ];
 }

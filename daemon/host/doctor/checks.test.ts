@@ -35,7 +35,14 @@ const HEALTHY: HostFacts = {
   nodeVersion: '24.21.0',
   config: { valid: true, warnings: [] },
   envFiles: [{ path: '/srv/.env', mode: 0o600, exposed: false }],
-  binary: { usable: true, path: '/opt/pocketbase', version: '0.40.6', sha256: '6781' },
+  binary: {
+    usable: true,
+    path: '/opt/pocketbase',
+    version: '0.40.6',
+    sha256: '6781',
+    embedded: false,
+    stamp: '',
+  },
   advisories: { list: KNOWN_ADVISORIES, instances: null, configured: '0.40.6' },
   dataDir: { path: '/srv/fathom', state: 'writable', mode: 0o700 },
   ports: [

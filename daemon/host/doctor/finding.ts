@@ -44,6 +44,7 @@ export const FINDING_IDS = [
   'unsupervised',
   'orphans',
   'other_binary',
+  'versions',
   'without_directory',
   'without_data',
   'without_row',

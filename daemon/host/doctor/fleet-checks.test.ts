@@ -11,6 +11,7 @@ const FACTS: FleetFacts = {
   leftovers: [],
   rescued: [],
   processes: [],
+  versions: [],
   directories: [],
   rows: null,
   damaged: [],
@@ -35,6 +36,36 @@ it.each([
   const processes = [{ pid: 7, instance: 'global', sha256, address: null }];
   const ids = findings({ processes }).map(({ id }) => id);
   expect(ids.filter((id) => id === 'other_binary')).toEqual(expected);
+});
+
+const pinned = (sha256: string | null) => [
+  {
+    version: '0.40.6',
+    sha256,
+    problem: sha256 === null ? 'it is not installed' : null,
+    instances: ['2026-01-01-001-ann'],
+  },
+];
+
+it.each([
+  ['that of its version', 'c3', 'c3', []],
+  ['that of the fleet', 'c3', 'a1', ['other_binary']],
+  ['any, when that of its version is missing', null, 'a1', []],
+])('compares a pinned process: %s', (_, wanted, sha256, expected) => {
+  const processes = [{ pid: 7, instance: '2026-01-01-001-ann', sha256, address: null }];
+  const ids = findings({ processes, versions: pinned(wanted) }).map(({ id }) => id);
+  expect(ids.filter((id) => id === 'other_binary')).toEqual(expected);
+});
+
+it('names databases whose pinned version cannot be used', () => {
+  const [missing] = findings({ versions: pinned(null) }).filter(({ id }) => id === 'versions');
+  expect(missing).toMatchObject({
+    level: 'warning',
+    summary: expect.stringContaining('2026-01-01-001-ann'),
+    remedy: expect.stringContaining('fathomd pocketbase install 0.40.6'),
+  });
+  const [usable] = findings({ versions: pinned('c3') }).filter(({ id }) => id === 'versions');
+  expect(usable?.level).toBe('ok');
 });
 
 function failed(name: string, code: 'disk_full' | 'hook_broken') {

@@ -32,6 +32,7 @@ export function runFleetChecks(
     clock(facts, now),
     ...stale(facts),
     ...processes(facts, daemonRuns, binary),
+    ...versions(facts),
     ...rowsAndDirectories(facts),
     ...addresses(facts),
     ...plans(facts),
@@ -108,7 +109,7 @@ function stale({ staleSocket, stalePidFile, leftovers, rescued }: FleetFacts): F
 }
 
 function processes(
-  { processes: running, rows }: FleetFacts,
+  { processes: running, rows, versions: pinned }: FleetFacts,
   daemonRuns: boolean,
   binary: ConfiguredBinary | null,
 ): Finding[] {
@@ -134,17 +135,40 @@ function processes(
       ),
     );
   }
-  const other = running.filter(({ sha256 }) => sha256 !== null && sha256 !== binary?.sha256);
-  if (binary !== null && other.length > 0) {
+  const ofPinned = new Map(
+    pinned.flatMap(({ sha256, instances: some }) => some.map((name) => [name, sha256] as const)),
+  );
+  const other = running.filter(({ instance, sha256 }) => {
+    const wanted = ofPinned.has(instance) ? ofPinned.get(instance) : binary?.sha256;
+    return sha256 !== null && typeof wanted === 'string' && sha256 !== wanted;
+  });
+  if (other.length > 0) {
     findings.push(
       warning(
         'other_binary',
-        `instances that do not run ${binary.path}: ${names(other)}`,
+        `instances that run another executable than they should: ${names(other)}`,
         'restart the daemon, which restarts them with the configured executable',
       ),
     );
   }
   return findings;
+}
+
+function versions({ versions: pinned }: FleetFacts): Finding[] {
+  const findings: Finding[] = pinned.flatMap(({ version, problem, instances: names }) =>
+    problem === null
+      ? []
+      : [
+          warning(
+            'versions',
+            `${list(names)}: pinned to PocketBase ${version}, which cannot be used: ${problem}`,
+            `run 'fathomd pocketbase install ${version}', or 'fathomd databases pin NAME --fleet'`,
+          ),
+        ],
+  );
+  if (findings.length > 0 || pinned.length === 0) return findings;
+  const counts = pinned.map(({ version, instances: { length } }) => `${length} to ${version}`);
+  return [ok('versions', `instances are pinned: ${counts.join(', ')}`)];
 }
 
 function rowsAndDirectories({ rows, directories, damaged, withoutData }: FleetFacts): Finding[] {

@@ -50,7 +50,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
     ...(sleepAfter > 0 ? [plain('Sleep', `after ${longDuration(sleepAfter * 60_000)} without use`)] : []),
     '',
     plain('Data', instance.db_path),
-    plain('PocketBase', instance.pocketbase_version),
+    plain('PocketBase', versionText(instance)),
     plain('Created', instance.created_at),
     plain('Sandbox', sandboxText(instance)),
     ...(instance.developer ? [plain('Developer', 'superusers are let through the edge')] : []),
@@ -74,6 +74,15 @@ function reasonLines({ fleet, theme, size }: View, instance: Instance): string[]
       ),
     ),
   );
+}
+
+/** The daemon of an earlier release does not pin databases. */
+function versionText({
+  pocketbase_version: version = '',
+  pinned_version: pinned,
+}: Partial<Instance>): string {
+  if (pinned === null || pinned === undefined) return version;
+  return pinned === version ? `${version}, pinned` : `${version}, pinned to ${pinned} from its next start on`;
 }
 
 /** The daemon of an earlier release does not report it. */

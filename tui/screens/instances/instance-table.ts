@@ -6,13 +6,14 @@ import type { Sort, SortColumn } from '../../store/view/sort.ts';
 import { phaseLook, type Theme, type Token } from '../../theme.ts';
 import { fit, widthOf } from '../../widgets/text.ts';
 
-/** Minimum widths for the columns owner and process id, and for a separate column with the reason. */
+/** Minimum widths for the columns owner, process id and version, and for a separate column with the reason. */
 const OWNER_FROM = 110;
 const PID_FROM = 100;
+const VERSION_FROM = 170;
 const MIN_REASON = 56;
 
 interface Column {
-  id: SortColumn | 'pid' | 'why';
+  id: SortColumn | 'pid' | 'version' | 'why';
   title: string;
   width: number;
   align: 'left' | 'right';
@@ -50,6 +51,9 @@ export function layoutTable(width: number, instances: ReadonlyMap<string, Instan
   if (width >= PID_FROM) {
     columns.push(column('pid', 'PID', 7, 'right', ({ pid }) => (pid === null ? '–' : String(pid))));
   }
+  if (width >= VERSION_FROM) {
+    columns.push(column('version', 'VERSION', 9, 'left', versionText));
+  }
   columns.push(
     column('uptime', 'UP', 5, 'right', uptimeText),
     column('restarts', 'RST', 4, 'right', ({ restarts }) => String(restarts)),
@@ -78,6 +82,11 @@ function column(
   text: Column['text'],
 ): Column {
   return { id, title, width, align, text };
+}
+
+/** With a mark for a pinned version. */
+function versionText({ pocketbase_version: version, pinned_version: pinned }: Instance): string {
+  return typeof pinned === 'string' ? `${version} *` : version;
 }
 
 function uptimeText({ started_at: at, pid }: Instance, now: number): string {

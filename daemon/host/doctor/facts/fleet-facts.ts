@@ -8,6 +8,8 @@ import { isDatabaseName } from '../../../../shared/database-name.ts';
 import { messageOf } from '../../../../shared/errors.ts';
 import { readPid } from '../../../base/files/pid-file.ts';
 import type { ApplicationSettings } from '../../../databases/migrations/migration-set.ts';
+import { readPins } from '../../../databases/pins.ts';
+import type { Binaries } from '../../../pocketbase/binary/binaries.ts';
 import { ExecutableHashes } from '../../../pocketbase/binary/executable-hash.ts';
 import { findDamage } from '../../../pocketbase/data/data-state.ts';
 import { RESCUED_PREFIX } from '../../../pocketbase/data/rescue.ts';
@@ -21,6 +23,7 @@ import {
 import { findByEnvironment, isAlive, processStat } from '../../../pocketbase/process/procfs.ts';
 import { dataDirOf } from '../../../supervisor/instance-spec.ts';
 import { type ControlPlaneRows, readRows } from './control-plane-rows.ts';
+import { readVersions, type VersionFacts } from './pinned-versions.ts';
 import { findOpenAccounts, type MigrationFacts, readMigrations } from './user-databases.ts';
 
 /** The state of a data directory and its processes. */
@@ -41,6 +44,8 @@ export interface FleetFacts {
   rescued: string[];
   /** `address` is from the command line. `sha256` is of the executable; null when this user cannot read it. */
   processes: { pid: number; instance: string; sha256: string | null; address: string | null }[];
+  /** Versions that instances are pinned to. */
+  versions: VersionFacts[];
   /** User databases on disk. */
   directories: string[];
   /** Of the control plane. `problem`: why they cannot be read. Null before the first start. */
@@ -66,11 +71,14 @@ export async function gatherFleet(
     userDatabasesDir: string;
     socketPath: string;
     applications: ApplicationSettings | null;
+    /** PB_GLOBAL_VERSION. */
+    globalVersion: string | null;
   },
+  binaries: Pick<Binaries, 'of' | 'problemOf'>,
   client: FathomClient,
   { daemonRuns, answers, onlyVerified }: { daemonRuns: boolean; answers: boolean; onlyVerified: boolean },
 ): Promise<FleetFacts | null> {
-  const { dataDir, userDatabasesDir, socketPath, applications } = paths;
+  const { dataDir, userDatabasesDir, socketPath, applications, globalVersion } = paths;
   const owner = await stat(dataDir).catch(() => null);
   if (!owner?.isDirectory()) return null;
   const userEntries = await listNames(userDatabasesDir);
@@ -125,6 +133,13 @@ export async function gatherFleet(
           address: flagValue(argv, 'http'),
         }),
       ),
+    ),
+    versions: await readVersions(
+      [
+        ...(globalVersion === null ? [] : [{ name: 'global', version: globalVersion }]),
+        ...readPins(globalData),
+      ],
+      binaries,
     ),
     directories,
     rows: (await stat(globalData).catch(() => null)) === null ? null : readRows(globalData, { onlyVerified }),

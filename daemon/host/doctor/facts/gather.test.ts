@@ -22,6 +22,8 @@ const verified: VerifyBinary = async (path) => ({
   path: path ?? 'embedded',
   version: '0.39.1',
   sha256: '6781',
+  embedded: path === null,
+  stamp: '',
 });
 
 function gather(env: Record<string, string> = {}, verify: VerifyBinary = verified) {

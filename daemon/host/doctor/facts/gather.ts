@@ -16,6 +16,8 @@ import { type Config, loadConfig } from '../../../config/config.ts';
 import { exposesSecrets, readSources, type Sources } from '../../../config/sources/sources.ts';
 import type { VersionedInstance } from '../../../pocketbase/advisories/assess-releases.ts';
 import { KNOWN_ADVISORIES } from '../../../pocketbase/advisories/known-advisories.ts';
+import { Binaries } from '../../../pocketbase/binary/binaries.ts';
+import type { Binary } from '../../../pocketbase/binary/binary.ts';
 import { KeeperClient } from '../../../pocketbase/process/keeper/keeper-client.ts';
 import { listeningSockets } from '../../../pocketbase/process/procfs.ts';
 import { readProgram } from '../../../pocketbase/sandbox/file-view.ts';
@@ -44,9 +46,10 @@ import { findWeakSecrets } from './secrets-strength.ts';
 import { masterKeyFacts, sessionKeyFacts, settingsKeyFacts } from './stored-keys.ts';
 
 /** Checks that an executable is usable. The path is PB_BINARY_PATH, or null for the embedded PocketBase. */
-export type VerifyBinary = (
-  path: string | null,
-) => Promise<{ path: string; version: string; sha256: string }>;
+export type VerifyBinary = (path: string | null) => Promise<Binary>;
+
+/** In place of a fleet's executable that cannot be used. */
+const UNUSABLE: Binary = { path: '', version: '', sha256: '', embedded: false, stamp: '' };
 
 /** The settings of a daemon. As root, they are read before the change to the owner of the data. */
 export interface HostSettings {
@@ -84,7 +87,14 @@ export async function gatherFacts(
       checkFlock(),
     ]);
   const fleet = await gatherFleet(
-    { dataDir, userDatabasesDir, socketPath, applications: config?.applications ?? null },
+    {
+      dataDir,
+      userDatabasesDir,
+      socketPath,
+      applications: config?.applications ?? null,
+      globalVersion: config?.globalVersion ?? null,
+    },
+    new Binaries({ fleet: binary.usable ? binary : UNUSABLE, dataDir }),
     createClient({ target: { socketPath }, timeoutMs: 5000 }),
     {
       daemonRuns: hasDaemon(daemon),
@@ -181,8 +191,7 @@ function withoutFileModes(facts: HostFacts['config'], { files }: Sources): HostF
 
 async function readBinary(verifyBinary: VerifyBinary, path: string | null): Promise<HostFacts['binary']> {
   try {
-    const binary = await verifyBinary(path);
-    return { usable: true, path: binary.path, version: binary.version, sha256: binary.sha256 };
+    return { usable: true, ...(await verifyBinary(path)) };
   } catch (error) {
     return { usable: false, problem: messageOf(error) };
   }

@@ -2,6 +2,7 @@ import type { CgroupStatus, DaemonStatus } from '../../../../shared/api/daemon.t
 import type { Sandbox } from '../../../../shared/api/instances.ts';
 import type { FieldError } from '../../../../shared/errors.ts';
 import type { HostResources } from '../../../../shared/resource-use.ts';
+import type { Binary } from '../../../pocketbase/binary/binary.ts';
 import type { AdvisoryFacts } from '../advisory-checks.ts';
 import type { DiskFacts } from './disks.ts';
 import type { FleetFacts } from './fleet-facts.ts';
@@ -17,9 +18,7 @@ export interface HostFacts {
     warnings: readonly string[];
   };
   envFiles: readonly { path: string; mode: number; exposed: boolean }[];
-  binary:
-    | { usable: true; path: string; version: string; sha256: string }
-    | { usable: false; problem: string };
+  binary: ({ usable: true } & Binary) | { usable: false; problem: string };
   advisories: AdvisoryFacts;
   dataDir: DirectoryFacts;
   ports: readonly PortFacts[];
