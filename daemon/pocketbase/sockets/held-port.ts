@@ -7,9 +7,12 @@ import { BACKLOG, deferSilentConnections, hasWaitingConnection } from './listeni
 import type { Readiness } from './readiness.ts';
 import { STARTING, type Unavailable } from './unavailable.ts';
 import { startUnavailableServer } from './unavailable-server.ts';
+import { closeWaiting, waitingConnections } from './waiting-connections.ts';
 
 /** Connections wait this long for a process. Then they get an answer. */
 const MAX_WAIT_MS = 60_000;
+/** With more connections, the keeper has no time for others: PocketBase gets them. */
+const MAX_LOOKS_PER_S = 10;
 const F_DUPFD_CLOEXEC = 1030;
 
 export interface HeldPortState {
@@ -38,6 +41,7 @@ export class HeldPort {
   /** The process that the socket was taken from. */
   servedBy: { pid: number; startTime: number } | null = null;
   readonly #deps: HeldPortDeps;
+  readonly #port: number;
   readonly #onRing: () => void;
   #problem = STARTING;
   /** When `#problem` was set, in milliseconds of `performance.now`. */
@@ -46,16 +50,18 @@ export class HeldPort {
   /** Whether the server answers because of the time that connections have waited. */
   #overdue = false;
   #deadline: NodeJS.Timeout | null = null;
+  #looks = { second: 0, count: 0 };
   #sleep: 'no' | 'next' | 'now' = 'no';
 
   constructor(
     deps: HeldPortDeps,
-    { socket, address }: { socket: number; address: string | null },
+    { socket, address, port }: { socket: number; address: string | null; port: number },
     onRing: () => void,
   ) {
     this.#deps = deps;
     this.#onRing = onRing;
     this.socket = socket;
+    this.#port = port;
     this.address = address;
   }
 
@@ -116,10 +122,26 @@ export class HeldPort {
     this.#sleep = 'now';
     deferSilentConnections(this.#deps.libc, this.socket, true);
     this.#deps.readiness.add(this.socket, () => {
+      if (this.#closeEnded()) return;
       this.#wake();
       this.wait();
       this.#onRing();
     });
+  }
+
+  /**
+   * Closes the waiting connections if all have ended without a request, as after a port scan. False when the database has to
+   * wake for them.
+   */
+  #closeEnded(): boolean {
+    const { libc } = this.#deps;
+    const second = Math.floor(performance.now() / 1_000);
+    this.#looks = { second, count: this.#looks.second === second ? this.#looks.count + 1 : 1 };
+    if (this.#looks.count > MAX_LOOKS_PER_S) return false;
+    const waiting = waitingConnections(libc, this.#port);
+    if (waiting === null || waiting.hasClient) return false;
+    // Later connections come after these.
+    return closeWaiting(libc, this.socket, waiting.count) > 0;
   }
 
   #wake(): void {

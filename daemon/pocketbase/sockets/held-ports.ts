@@ -51,7 +51,7 @@ export class HeldPorts {
   }
 
   #add(port: number, socket: { address: string | null; socket: number }): HeldPort {
-    const held = new HeldPort(this.#deps, socket, () => this.#events.onRing(port));
+    const held = new HeldPort(this.#deps, { ...socket, port }, () => this.#events.onRing(port));
     this.#ports.set(port, held);
     return held;
   }

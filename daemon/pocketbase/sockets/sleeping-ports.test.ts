@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { type BareInstance, bareInstance } from '../../../test/helpers/bare-instance.ts';
@@ -83,6 +84,37 @@ it('a connection without a request wakes nothing', async () => {
   // The next one comes after it.
   expect(started).toHaveLength(0);
   expect(await statusOf(instance.command.port)).toBe(200);
+  expect(started).toHaveLength(1);
+});
+
+/** The states of connections at a port, as numbers in proc_net(5). */
+function statesAt(port: number): string[] {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return readFileSync('/proc/self/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .flatMap(([, address, , state]) => (address?.endsWith(local) && state ? [state] : []));
+}
+
+it('connections that end without a request wake nothing, and one that ends after its request is answered', async () => {
+  const instance = await bareInstance();
+  const { host, port } = instance.command;
+  const { started } = wakeOnRing(instance);
+  await fallAsleep(instance, await running(instance));
+  const clients = Array.from({ length: 5 }, () => connect(port, host));
+  await Promise.all(clients.map((client) => once(client, 'connect')));
+  for (const client of clients) client.end();
+  const CLOSE_WAIT = '08';
+  const SYN_RECEIVED = '03';
+  await until(() => !statesAt(port).some((state) => state === CLOSE_WAIT || state === SYN_RECEIVED), {
+    what: 'them to be closed',
+  });
+  expect(started).toHaveLength(0);
+  const client = connect({ port, host, allowHalfOpen: true });
+  client.end(`GET /api/health HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  const [answer] = (await once(client, 'data')) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1.1 200/);
+  client.destroy();
   expect(started).toHaveLength(1);
 });
 
