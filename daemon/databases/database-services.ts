@@ -137,7 +137,7 @@ export function createDatabaseServices(deps: {
     clock,
     log,
     onProvisioned: deps.onProvisioned,
-    onCloned: (userId, accountAtMs) => ownerSync.noteCloned(userId, accountAtMs),
+    onCloned: (userId, accountAtMs, keys) => ownerSync.noteCloned(userId, accountAtMs, keys),
     onReserving: (userId) => ownerSync.noteCreating(userId),
     onStep: (step, name) => {
       onProvisionStep(step, name);

@@ -223,8 +223,17 @@ export class UserInstance implements InstanceSpec {
     return (ownLimitsOf(this.#row).sleep_after ?? ofPlan) === 0;
   }
 
+  get #dataFile(): string {
+    return `${dataDirOf(this.directory)}/data.db`;
+  }
+
+  /** Notes whether its files, which were created just now, contain jobs. */
+  noteOwnJobs(exist: boolean): void {
+    this.#ownJobs = { stamp: writeStamp(this.#dataFile), exist };
+  }
+
   hasOwnJobs(): boolean {
-    const file = `${dataDirOf(this.directory)}/data.db`;
+    const file = this.#dataFile;
     const keys = settingsKeys(this.#deps.config, this.name);
     try {
       const stamp = writeStamp(file);

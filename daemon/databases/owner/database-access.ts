@@ -11,7 +11,7 @@ import type { Fleet } from '../../supervisor/fleet.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import { ensureAwake } from '../instance-client.ts';
 import type { Provisioner } from '../provisioning/provisioner.ts';
-import { signOwnerToken, type TokenLimit } from './owner-access.ts';
+import { signOwnerToken, signWithKeys, type TokenLimit } from './owner-access.ts';
 import type { OwnerSync } from './owner-sync.ts';
 
 /** How long a sign-in waits for a starting database before it responds with the current status. */
@@ -141,6 +141,8 @@ async function createOwnerToken(
   { clock, log, ownerSync }: DatabaseAccessDeps,
 ): Promise<string | null> {
   try {
+    const keys = ownerSync.keysOfNew(row.user, sinceMs);
+    if (keys !== null) return await signWithKeys(keys, row.user, { clock, limit });
     // This sign-in may have changed the account, which ends earlier tokens. The new token must be signed after that.
     if (!(await ownerSync.syncNow(row.user, sinceMs)))
       throw new Error('the account is not copied into the database yet');

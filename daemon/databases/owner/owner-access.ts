@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../base/time/clock.ts';
 import { signPocketBaseToken } from '../../keys/instance-access.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
@@ -6,6 +7,34 @@ import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 /** The limit of a token from a sign-in that cannot be renewed. */
 export interface TokenLimit {
   expiresAt: Date;
+}
+
+/** What signs tokens of the owner at the own instance. */
+export interface OwnerKeys {
+  tokenKey: string;
+  collectionId: string;
+  secret: string;
+  durationS: number;
+}
+
+/** Null when the owner's record is missing. */
+export function readOwnerKeys(database: DatabaseSync, ownerId: string): OwnerKeys | null {
+  const row = database
+    .prepare(
+      `SELECT users.tokenKey AS token_key, _collections.id AS collection_id,
+         json_extract(_collections.options, '$.authToken.secret') AS secret,
+         json_extract(_collections.options, '$.authToken.duration') AS duration_s
+       FROM users JOIN _collections ON _collections.name = 'users' WHERE users.id = ?`,
+    )
+    .get(ownerId);
+  return row
+    ? {
+        tokenKey: String(row['token_key']),
+        collectionId: String(row['collection_id']),
+        secret: String(row['secret']),
+        durationS: Number(row['duration_s']),
+      }
+    : null;
 }
 
 /**
@@ -19,24 +48,24 @@ export interface TokenLimit {
 export async function signOwnerToken(
   dataDir: string,
   ownerId: string,
-  { clock, limit }: { clock: Clock; limit: TokenLimit | null },
+  options: { clock: Clock; limit: TokenLimit | null },
 ): Promise<string | null> {
-  const row = withDatabase(join(dataDir, 'data.db'), { readOnly: true }, (database) =>
-    database
-      .prepare(
-        `SELECT users.tokenKey AS token_key, _collections.id AS collection_id,
-           json_extract(_collections.options, '$.authToken.secret') AS secret,
-           json_extract(_collections.options, '$.authToken.duration') AS duration_s
-         FROM users JOIN _collections ON _collections.name = 'users' WHERE users.id = ?`,
-      )
-      .get(ownerId),
-  );
-  if (!row) return null;
-  const lastsUntilMs = clock.now().getTime() + Number(row['duration_s']) * 1000;
+  const file = join(dataDir, 'data.db');
+  const keys = withDatabase(file, { readOnly: true }, (database) => readOwnerKeys(database, ownerId));
+  return keys && signWithKeys(keys, ownerId, options);
+}
+
+/** As `signOwnerToken`, without reading the database. */
+export function signWithKeys(
+  { tokenKey, collectionId, secret, durationS }: OwnerKeys,
+  ownerId: string,
+  { clock, limit }: { clock: Clock; limit: TokenLimit | null },
+): Promise<string> {
+  const lastsUntilMs = clock.now().getTime() + durationS * 1000;
   const expiresAt = new Date(Math.min(lastsUntilMs, limit?.expiresAt.getTime() ?? lastsUntilMs));
   return signPocketBaseToken(
-    `${String(row['token_key'])}${String(row['secret'])}`,
-    { id: ownerId, collectionId: String(row['collection_id']), refreshable: limit === null },
+    `${tokenKey}${secret}`,
+    { id: ownerId, collectionId, refreshable: limit === null },
     expiresAt,
   );
 }

@@ -9,6 +9,7 @@ import type { CatalogEntry } from '../catalog.ts';
 import { OwnerSync } from './owner-sync.ts';
 
 const USER = 'ann000000000001';
+const KEYS = { tokenKey: 'k', collectionId: 'c', secret: 's', durationS: 60 };
 
 /** A sync without databases that counts how often the account is read. */
 async function stage(phase: InstancePhase | null = null) {
@@ -43,14 +44,15 @@ async function stage(phase: InstancePhase | null = null) {
 it('does not read the account again for a database that was just created with it', async () => {
   const { ownerSync, time, reads } = await stage();
   const requestedAtMs = time.monotonic();
-  ownerSync.noteCloned(USER, time.monotonic());
+  ownerSync.noteCloned(USER, time.monotonic(), KEYS);
   expect(await ownerSync.syncNow(USER, requestedAtMs)).toBe(true);
+  expect(ownerSync.keysOfNew(USER, requestedAtMs)).toBe(KEYS);
   expect(reads()).toBe(0);
 });
 
 it('reads the account for a request after the creation of the database', async () => {
   const { ownerSync, time, reads } = await stage();
-  ownerSync.noteCloned(USER, time.monotonic());
+  ownerSync.noteCloned(USER, time.monotonic(), KEYS);
   await time.advance(1);
   expect(await ownerSync.syncNow(USER)).toBe(true);
   expect(reads()).toBe(1);
@@ -59,8 +61,9 @@ it('reads the account for a request after the creation of the database', async (
 it('reads the account when it changed after the creation of the database', async () => {
   const { ownerSync, time, reads } = await stage();
   const requestedAtMs = time.monotonic();
-  ownerSync.noteCloned(USER, time.monotonic());
+  ownerSync.noteCloned(USER, time.monotonic(), KEYS);
   ownerSync.changed(USER);
+  expect(ownerSync.keysOfNew(USER, requestedAtMs)).toBeNull();
   await settle();
   expect(await ownerSync.syncNow(USER, requestedAtMs)).toBe(true);
   expect(reads()).toBe(2);
@@ -71,7 +74,7 @@ it('reads the account of a complete database only if it may have changed since i
   const create = (change: 'none' | 'before' | 'after') => {
     ownerSync.noteCreating(USER);
     if (change === 'before') ownerSync.changed(USER);
-    ownerSync.noteCloned(USER, time.monotonic());
+    ownerSync.noteCloned(USER, time.monotonic(), KEYS);
     if (change === 'after') ownerSync.changed(USER);
     ownerSync.noteCreated(USER);
   };

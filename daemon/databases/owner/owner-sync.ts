@@ -11,6 +11,7 @@ import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { Catalog } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
 import { createSuperuserClient } from '../instance-client.ts';
+import type { OwnerKeys } from './owner-access.ts';
 import { accountDiffers, writeAccount, writeOwnerAccount } from './owner-account.ts';
 
 /** Retries for a busy database. After the last one, the next start of the global PocketBase checks all databases. */
@@ -41,8 +42,11 @@ export class OwnerSync {
   readonly #unfinished = new Set<string>();
   /** The accounts that were read last, by database, for starts while the global PocketBase does not answer. */
   readonly #accounts = new Map<string, OwnerAccount>();
-  /** By user, when the account of a new database was read. Removed when the account may have changed. */
-  readonly #clonedAt = new Map<string, number>();
+  /**
+   * By user, when the account of a new database was read, in monotonic time, and the keys in that database. Removed when the
+   * account may have changed.
+   */
+  readonly #cloned = new Map<string, { atMs: number; keys: OwnerKeys }>();
   /** Users whose database is being created, while their account has not changed. */
   readonly #creating = new Set<string>();
   readonly #stopping = new AbortController();
@@ -123,13 +127,19 @@ export class OwnerSync {
 
   /** Copies the account into a database that is complete now, unless it is the one with which the database was created. */
   noteCreated(userId: string): void {
-    const isUnchanged = this.#creating.delete(userId) && this.#clonedAt.delete(userId);
+    const isUnchanged = this.#creating.delete(userId) && this.#cloned.delete(userId);
     if (!isUnchanged) this.changed(userId);
   }
 
-  /** Notes when the account of a new database was read, in monotonic time. */
-  noteCloned(userId: string, accountAtMs: number): void {
-    this.#clonedAt.set(userId, accountAtMs);
+  /** Notes when the account of a new database was read, in monotonic time, and the keys of its owner. */
+  noteCloned(userId: string, accountAtMs: number, keys: OwnerKeys): void {
+    this.#cloned.set(userId, { atMs: accountAtMs, keys });
+  }
+
+  /** The keys of a new database that was created with the account of `sinceMs` or later; else null. */
+  keysOfNew(userId: string, sinceMs: number): OwnerKeys | null {
+    const cloned = this.#cloned.get(userId);
+    return cloned && cloned.atMs >= sinceMs ? cloned.keys : null;
   }
 
   /**
@@ -140,7 +150,7 @@ export class OwnerSync {
    * @returns false after a timeout or failure; the run continues
    */
   async syncNow(userId: string, sinceMs = Number.POSITIVE_INFINITY): Promise<boolean> {
-    if ((this.#clonedAt.get(userId) ?? Number.NEGATIVE_INFINITY) >= sinceMs) return true;
+    if (this.keysOfNew(userId, sinceMs) !== null) return true;
     this.#begin(userId);
     const { signal, cancel } = deadline(this.#deps.clock, SYNC_TIMEOUT_MS);
     const late = new Promise<void>((resolve) => {
@@ -158,7 +168,7 @@ export class OwnerSync {
 
   /** @param key id of a user; empty for all users */
   #begin(key: string): void {
-    for (const users of [this.#clonedAt, this.#creating]) {
+    for (const users of [this.#cloned, this.#creating]) {
       if (key === '') users.clear();
       else users.delete(key);
     }

@@ -85,7 +85,15 @@ function rows(request: CloneRequest, sql: string): Record<string, unknown>[] {
 describe('a clone of the template', () => {
   it('has its owner, and one superuser without a valid password', async () => {
     const { template, request } = await stage();
-    await cloneTemplate(template, request);
+    const created = await cloneTemplate(template, request);
+    const [keys] = rows(
+      request,
+      "SELECT tokenKey, json_extract(options, '$.authToken.secret') AS secret FROM users, _collections WHERE _collections.name = 'users'",
+    );
+    expect(created).toEqual({
+      ownerKeys: { ...keys, collectionId: 'users_id', durationS: 60 },
+      hasOwnJobs: false,
+    });
     expect(rows(request, 'SELECT id, email, verified, name, password, created FROM users')).toEqual([
       {
         id: 'ann',

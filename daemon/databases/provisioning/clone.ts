@@ -5,10 +5,16 @@ import type { DatabaseSync } from 'node:sqlite';
 import { makeDirectory } from '../../base/files/dir.ts';
 import type { SuperuserKeys } from '../../keys/instance-access.ts';
 import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
-import { readSettings, storeSettings } from '../../pocketbase/data/settings.ts';
+import {
+  hasAutomaticBackups,
+  readSettings,
+  type Settings,
+  storeSettings,
+} from '../../pocketbase/data/settings.ts';
 import { inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { MigrationFile } from '../migrations/migration-set.ts';
 import { randomSecret, replaceCollectionSecrets } from '../owner/collection-secrets.ts';
+import { type OwnerKeys, readOwnerKeys } from '../owner/owner-access.ts';
 import { storeTokenEpoch } from '../owner/owner-account.ts';
 import { enforceOwnership, insertOwner, removeTriggers } from '../owner/ownership.ts';
 
@@ -50,10 +56,17 @@ export interface CloneRequest {
 /** Only warnings are written to disk; PocketBase logs ordinary requests and probes below this level. */
 const LOG_LEVEL_WARN = 4;
 
+/** What is known of a new database, which no process has opened yet. */
+export interface NewDatabase {
+  ownerKeys: OwnerKeys;
+  /** Whether PocketBase makes backups in it at fixed times. */
+  hasOwnJobs: boolean;
+}
+
 /** A copy of the template under a hidden name. Disposing it removes a copy that was not completed. */
 export interface StagedClone extends AsyncDisposable {
   /** Personalizes the copy for the owner and moves it into place in one step. */
-  complete: (request: CloneRequest) => Promise<void>;
+  complete: (request: CloneRequest) => Promise<NewDatabase>;
 }
 
 /** Name of an incomplete directory. The start of the daemon removes those that an earlier daemon left. */
@@ -81,14 +94,15 @@ export function stageClone(template: Promise<string>, parent: string): StagedClo
     complete: async (request) => {
       await copied;
       const file = join(data, 'data.db');
-      withDatabase(file, { readOnly: false }, (database) => {
+      const created = withDatabase(file, { readOnly: false }, (database) => {
         // The file is synced once, below. No other process uses it before.
         database.exec('PRAGMA synchronous = OFF');
-        inTransaction(database, () => personalize(database, request), { allowTriggers: true });
+        return inTransaction(database, () => personalize(database, request), { allowTriggers: true });
       });
       await sync(file);
       await rename(staging, request.directory);
       isComplete = true;
+      return created;
     },
     [Symbol.asyncDispose]: async () => {
       if (isComplete) return;
@@ -100,9 +114,9 @@ export function stageClone(template: Promise<string>, parent: string): StagedClo
 }
 
 /** Copies the template and completes the clone at once. */
-export async function cloneTemplate(template: string, request: CloneRequest): Promise<void> {
+export async function cloneTemplate(template: string, request: CloneRequest): Promise<NewDatabase> {
   await using clone = stageClone(Promise.resolve(template), dirname(request.directory));
-  await clone.complete(request);
+  return await clone.complete(request);
 }
 
 /** Copies everything, with the files of records. Blocks are shared if the file system supports it. */
@@ -124,7 +138,7 @@ async function sync(path: string): Promise<void> {
   await file.sync();
 }
 
-function personalize(database: DatabaseSync, request: CloneRequest): void {
+function personalize(database: DatabaseSync, request: CloneRequest): NewDatabase {
   const now = toPocketBaseDate(request.now);
   const { owner, superuser } = request;
   // Triggers of migrations could restore what is removed here.
@@ -146,13 +160,18 @@ function personalize(database: DatabaseSync, request: CloneRequest): void {
   );
   enforceOwnership(database, { ownerId: owner.id, superuser, now: request.now }, null);
   storeTokenEpoch(database, owner.id, owner.token_epoch);
-  writeSettings(database, request);
+  const settings = writeSettings(database, request);
+  const ownerKeys = readOwnerKeys(database, owner.id);
+  if (ownerKeys === null) throw new Error('the template has no collection of users');
+  return { ownerKeys, hasOwnJobs: hasAutomaticBackups(settings) };
 }
 
-function writeSettings(database: DatabaseSync, { name, encryptionKey, guard }: CloneRequest): void {
+function writeSettings(database: DatabaseSync, { name, encryptionKey, guard }: CloneRequest): Settings {
   const settings = readSettings(database, [])?.settings;
   if (!settings) throw new Error('the template has no settings');
   const meta = { ...(settings['meta'] as object), appName: name };
   const logs = { ...(settings['logs'] as object), minLevel: LOG_LEVEL_WARN };
-  storeSettings(database, { ...settings, ...guard, meta, logs }, encryptionKey);
+  const changed = { ...settings, ...guard, meta, logs };
+  storeSettings(database, changed, encryptionKey);
+  return changed;
 }

@@ -20,8 +20,9 @@ import { NEW, type SleepWatch } from '../../supervisor/sleep/sleep-watch.ts';
 import type { PortAllocator } from '../../supervisor/start/ports.ts';
 import type { Catalog, CatalogEntry } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
+import type { OwnerKeys } from '../owner/owner-access.ts';
 import { secretBelongsTo } from '../user-instance.ts';
-import { type StagedClone, stageClone } from './clone.ts';
+import { type NewDatabase, type StagedClone, stageClone } from './clone.ts';
 import type { TemplateStore } from './template.ts';
 
 /**
@@ -56,7 +57,7 @@ export interface ProvisionerDeps {
   /** Called before the account of the user is read. */
   onReserving: (userId: string) => void;
   /** Called after a database was created. `accountAtMs`: when its account was read, in monotonic time. */
-  onCloned: (userId: string, accountAtMs: number) => void;
+  onCloned: (userId: string, accountAtMs: number, keys: OwnerKeys) => void;
   /** Called at the end of each provisioning. */
   onProvisioned: (outcome: 'ok' | 'failed', seconds: number) => void;
 }
@@ -196,7 +197,8 @@ export class Provisioner {
    */
   async #start({ row, runner }: CatalogEntry): Promise<void> {
     const isIn = (phase: InstancePhase) => runner.state.phase === phase;
-    if (isIn('stopped') && (await this.#deps.sleep.startsAsleep(runner))) {
+    // Its template may have jobs.
+    if (isIn('stopped') && !runner.spec.hasOwnJobs() && (await this.#deps.sleep.startsAsleep(runner))) {
       runner.startAsleep(NEW);
       await runner.holdPort();
       if (isIn('asleep')) return;
@@ -217,7 +219,7 @@ export class Provisioner {
     accountAtMs: number,
   ): Promise<void> {
     try {
-      await this.#createDirectory(clone, reservation, accountAtMs);
+      await this.#createDirectory(entry, clone, reservation, accountAtMs);
     } catch (error) {
       const { name, desired, state } = entry.row;
       const message = `it could not be created: ${messageOf(error)}; fix the cause, then run 'fathomd databases start ${name}'`;
@@ -228,8 +230,9 @@ export class Provisioner {
   }
 
   async #createDirectory(
+    { instance }: CatalogEntry,
     clone: StagedClone,
-    { created, database, owner }: Reservation,
+    { created: isNew, database, owner }: Reservation,
     accountAtMs: number,
   ): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(database.name);
@@ -244,8 +247,9 @@ export class Provisioner {
       guard: this.#deps.guard,
       now: this.#deps.clock.now(),
     };
+    let created: NewDatabase;
     try {
-      await clone.complete(request);
+      created = await clone.complete(request);
     } catch (error) {
       if (error instanceof FathomError) throw error;
       throw new FathomError('provision.failed', `cannot create ${directory}: ${(error as Error).message}`, {
@@ -253,7 +257,8 @@ export class Provisioner {
       });
     }
     // For an existing row, the transaction did not check whether the account is active.
-    if (created) this.#deps.onCloned(database.user, accountAtMs);
+    if (isNew) this.#deps.onCloned(database.user, accountAtMs, created.ownerKeys);
+    instance.noteOwnJobs(created.hasOwnJobs);
   }
 }
 
