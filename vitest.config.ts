@@ -72,9 +72,9 @@ export default defineConfig({
           globalSetup: 'test/helpers/prepared-data.ts',
           include: [
             'daemon/pocketbase/{process,sandbox,sockets}/*.test.ts',
-            'test/integration/{accounts,database-limits,databases-api,databases-api-browse,migrations,provisioning,sleep,user-database-features}.test.ts',
-            'test/integration/queue{,-handlers,-workers}.test.ts',
-            'test/security/{oauth,owner,rotation,guard,hook-routes}.test.ts',
+            'test/integration/{accounts,databases-api,databases-api-browse,migrations,provisioning,user-database-features}.test.ts',
+            'test/integration/queue{,-handlers}.test.ts',
+            'test/security/{oauth,owner,guard,hook-routes}.test.ts',
             'test/console/journey.test.ts',
           ],
           testTimeout: 120_000,

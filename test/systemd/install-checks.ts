@@ -1,6 +1,6 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Releases } from './releases.ts';
+import { PACKED_POCKETBASE, type Releases } from './releases.ts';
 import { mustBe, mustMatch, type Report } from './report.ts';
 import type { Stage } from './stage.ts';
 
@@ -45,9 +45,10 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
     }
   }
 
+  let said = '';
   await report.check('install from the tarball', async () => {
     await container.shell('mkdir /root/unpacked && tar -xzf /root/fathom.tgz -C /root/unpacked');
-    await container.run('/root/unpacked/package/bin/fathom', ['install']);
+    said = await container.run('/root/unpacked/package/bin/fathom', ['install']);
     const size = await container.shell('du -sm /opt/fathom | cut -f1');
     mustBe(
       (await container.try('find', ['/opt/fathom', '-name', '*.h'])).text,
@@ -58,6 +59,36 @@ export async function checkInstall({ container }: Stage, releases: Releases, rep
     mustBe(await container.run('fathomd', ['--version']), releases.version, 'the version of the command');
     return `version ${releases.version}, ${size} MB on disk`;
   });
+  await report.check(
+    'the recommended PocketBase is installed where a source has it, and nothing runs it',
+    async () => {
+      const list = JSON.parse(await container.run('fathomd', ['pocketbase', 'list', '--json'])) as {
+        version: string;
+        source: string;
+        path: string;
+        chosen: boolean;
+        problem: string | null;
+      }[];
+      const installed = list.filter(({ source }) => source === 'installed');
+      if (!releases.hasPocketBase) {
+        mustBe(installed, [], 'the installed releases of PocketBase');
+        mustMatch(said, /recommended PocketBase is not installed: .*github/, 'the output of install');
+        return 'no source, and install says so';
+      }
+      mustMatch(said, new RegExp(`installed PocketBase ${PACKED_POCKETBASE}`), 'the output of install');
+      mustBe(
+        installed.map(({ version, chosen, problem }) => ({ version, chosen, problem })),
+        [{ version: PACKED_POCKETBASE, chosen: false, problem: null }],
+        'the installed releases of PocketBase',
+      );
+      mustBe(
+        await container.run('stat', ['-c', '%a %U', installed[0]?.path ?? '']),
+        '700 fathom',
+        'mode and owner of the executable',
+      );
+      return `${PACKED_POCKETBASE} from the package`;
+    },
+  );
   await report.check('install again changes nothing', async () => {
     const before = await container.shell(STATE);
     await container.run('/root/unpacked/package/bin/fathom', ['install']);

@@ -1,12 +1,15 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { formatPublicKey, signRelease } from '../../scripts/sign-release.ts';
+import { addRelease, upstreamBuild } from '../helpers/upstream-builds.ts';
 
 /** Tarballs as an administrator gets them. */
 export interface Releases {
   version: string;
+  /** Whether the package contains PACKED_POCKETBASE. */
+  hasPocketBase: boolean;
   tarball: string;
   megabytes: number;
   /** The next version, as good as this one. */
@@ -36,12 +39,21 @@ export function signWithAnotherKey(tarball: string, version: string): Promise<st
 
 const PACKAGE = join(import.meta.dirname, '..', '..');
 
-/** Packs this checkout, and makes two later versions out of it. Needs no network. */
+/** The release of PocketBase that the package contains, where it can be had. */
+export const PACKED_POCKETBASE = '0.40.6';
+
+/** Packs this checkout, and makes two later versions out of it. */
 export async function makeReleases(directory: string, signal: AbortSignal): Promise<Releases> {
+  const build = await upstreamBuild(PACKED_POCKETBASE, 'a package that contains PocketBase');
+  const mirror = join(directory, 'mirror');
+  if (build !== null) await addRelease(mirror, PACKED_POCKETBASE, build);
+  const packedRelease = build === null ? {} : { PACK_POCKETBASE: PACKED_POCKETBASE, PB_RELEASES_URL: mirror };
   const { stdout } = await execa('npm', ['pack', '--json', '--silent', '--pack-destination', directory], {
     cwd: PACKAGE,
     cancelSignal: signal,
+    env: packedRelease,
   });
+  await rm(join(PACKAGE, 'pocketbase'), { recursive: true, force: true });
   const [packed] = JSON.parse(stdout.slice(stdout.indexOf('['))) as { filename: string; version: string }[];
   if (packed === undefined) throw new Error(`npm pack says nothing of its tarball: ${stdout}`);
   const tarball = join(directory, packed.filename);
@@ -70,6 +82,7 @@ export async function makeReleases(directory: string, signal: AbortSignal): Prom
   const fragile = await signed(await tar(directory, 'fragile.tgz', signal), later(3));
   const megabytes = Math.round((await stat(tarball)).size / 1e6);
   return {
+    hasPocketBase: build !== null,
     version: packed.version,
     tarball,
     megabytes,

@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
 import { resolveInterruptedChange } from './change-release.ts';
+import { getPocketBase } from './get-pocketbase.ts';
 import { isCheckout, run, shouldRun, writeSystemFiles } from './host.ts';
 import {
   COMMAND_FILES,
@@ -57,6 +58,7 @@ export async function install(root: string, context: InstallContext): Promise<vo
   if (before && uninstallScope === null && !changed && written.length === 0)
     print(`Fathom ${release.version} is already installed; nothing was changed`);
   else print(`installed Fathom ${release.version} in ${RELEASES}/${release.name}`);
+  await getPocketBase(context);
   if (await shouldRun(SERVICE)) return;
   print(`next: check ${ENV_FILE}, then run 'systemctl start fathomd', then 'fathomd status'`);
   print(

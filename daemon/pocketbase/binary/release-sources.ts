@@ -27,10 +27,12 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
  */
 export async function releaseSources(configured: readonly ReleaseSource[]): Promise<ReleaseSource[]> {
   const packed = join(packageRoot(), 'pocketbase');
-  return [
-    ...((await exists(packed)) ? [{ path: packed }] : []),
-    ...(configured.length === 0 ? [{ url: OFFICIAL_RELEASES }] : configured),
-  ];
+  return [...((await exists(packed)) ? [{ path: packed }] : []), ...officialIfEmpty(configured)];
+}
+
+/** The sources of the setting, or else the releases of PocketBase. */
+export function officialIfEmpty(configured: readonly ReleaseSource[]): readonly ReleaseSource[] {
+  return configured.length === 0 ? [{ url: OFFICIAL_RELEASES }] : configured;
 }
 
 export function describeSource(source: ReleaseSource): string {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import {
   ago,
   backingOff,
@@ -9,8 +10,9 @@ import {
   instance,
   usage,
 } from '../../../test/console/fleet-fixtures.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { initialState } from './fleet-state.ts';
-import { problemsOf } from './problems.ts';
+import { problemsOf, spotOfProblem } from './problems.ts';
 
 const MIB = 1024 ** 2;
 
@@ -53,6 +55,30 @@ it('reports an instance that uses much, and whether it has a limit', () => {
     instance('d', { usage: usage(90 * MIB, 1) }),
   ];
   expect(titles(list, { usage: host })).toEqual(['a', 'b', 'c']);
+});
+
+it('reports a vulnerable PocketBase with what to do, and shows the doctor for it', () => {
+  const exposure = {
+    vulnerable_instances: 2,
+    versions: [
+      { version: '0.39.1', instances: 2, severity: 'high' as const, advisories: ['CVE-2026-82410'] },
+    ],
+    remedy: "run 'fathomd pocketbase install'",
+  };
+  const problems = (changes: Partial<DaemonStatus['exposure']>) =>
+    problemsOf({
+      ...initialState(Date.now()),
+      status: { ready: true, exposure: { ...exposure, ...changes } } as unknown as DaemonStatus,
+    });
+  const [problem, ...others] = problems({});
+  expect(problem).toMatchObject({
+    title: 'PocketBase',
+    severity: 'impaired',
+    why: textWith('2 instances', '0.39.1', 'CVE-2026-82410', 'high', "run 'fathomd pocketbase install'"),
+  });
+  expect(others).toEqual([]);
+  if (problem) expect(spotOfProblem(problem)).toEqual({ screen: 'host', tab: 'doctor' });
+  expect(problems({ versions: [], remedy: null, vulnerable_instances: 0 })).toEqual([]);
 });
 
 it('finds no problems in a running fleet', () => {
