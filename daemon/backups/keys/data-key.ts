@@ -1,0 +1,58 @@
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { deriveKey } from '../../keys/derived-keys.ts';
+import { BackupProblem } from '../backup-problem.ts';
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+export const DATA_KEY_BYTES = 32;
+/** Above this level, zstd takes much more time for little. */
+const COMPRESSION_LEVEL = 3;
+
+/**
+ * The key of all backups of one database. Without it, they are unreadable: who deletes it has erased them.
+ *
+ * A sealed object is the nonce (12 bytes), the zstd frame encrypted with AES-256-GCM, and the tag (16 bytes).
+ */
+export class DataKey {
+  readonly #names: Buffer;
+  readonly #content: Buffer;
+
+  /** @param secret 32 bytes */
+  constructor(secret: Uint8Array) {
+    this.#names = deriveKey(secret, 'backup-names', DATA_KEY_BYTES);
+    this.#content = deriveKey(secret, 'backup-content', DATA_KEY_BYTES);
+  }
+
+  /** The name of a chunk, which depends on its content. Without the key, it does not show whether a known content is stored. */
+  nameOf(chunk: Uint8Array): string {
+    return createHmac('sha256', this.#names).update(chunk).digest('hex');
+  }
+
+  /** @param belongsTo where the object is stored: it cannot be opened in another place */
+  seal(content: Uint8Array, belongsTo: string): Buffer {
+    const compressed = zstdCompressSync(content, {
+      params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL },
+    });
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#content, nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(Buffer.from(belongsTo));
+    return Buffer.concat([nonce, cipher.update(compressed), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** @throws BackupProblem for an object that was changed, moved or sealed with another key */
+  open(sealed: Uint8Array, belongsTo: string): Buffer {
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', this.#content, sealed.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      });
+      decipher.setAAD(Buffer.from(belongsTo));
+      decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+      return zstdDecompressSync(
+        Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]),
+      );
+    } catch (error) {
+      throw new BackupProblem(`${belongsTo} is damaged, or was sealed with another key`, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { BackupProblem } from './backup-problem.ts';
+import type { DataKey } from './keys/data-key.ts';
+import type { Target } from './targets/target.ts';
+
+/*
+ * What a target contains:
+ *
+ *   keys/DATABASE.json                          the data key, wrapped: see keys/stored-keys.ts
+ *   chunks/DATABASE/NN/NAME                     a part of a file, sealed; NN are the first two digits of its name
+ *   manifests/DATABASE/ID.json                  one backup, written after all of its chunks
+ *
+ * A manifest can be listed, and its chunks be counted, without a key. Names, sizes and hashes of files are sealed.
+ */
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const fileSchema = z.strictObject({
+  /** Below `pb_data`. */
+  path: z.string(),
+  bytes: z.int().min(0),
+  sha256,
+  /** Names, in order. */
+  chunks: z.array(sha256),
+});
+
+export type BackedUpFile = z.infer<typeof fileSchema>;
+
+const headerSchema = z.strictObject({
+  format: z.literal(1),
+  id: z.string(),
+  database: z.string(),
+  created_at: z.iso.datetime(),
+  /** Of all files. */
+  bytes: z.int().min(0),
+  /** Names of all chunks, sorted. */
+  chunks: z.array(sha256),
+});
+
+export type BackupHeader = z.infer<typeof headerSchema>;
+
+const storedSchema = headerSchema.extend({
+  /** Base64 of the sealed list of files. */
+  files: z.string(),
+});
+
+export interface Backup extends BackupHeader {
+  files: readonly BackedUpFile[];
+}
+
+export function chunkKey(database: string, name: string): string {
+  return `${chunkPrefix(database)}${name.slice(0, 2)}/${name}`;
+}
+
+export function chunkPrefix(database: string): string {
+  return `chunks/${database}/`;
+}
+
+/** Makes a backup visible. All of its chunks must be stored. */
+export async function storeManifest(target: Target, key: DataKey, backup: Backup): Promise<void> {
+  const { files, ...header } = backup;
+  const sealed = key.seal(Buffer.from(JSON.stringify(files)), contextOf(header));
+  const stored: z.infer<typeof storedSchema> = { ...header, files: sealed.toString('base64') };
+  await target.put(manifestKey(header.database, header.id), Buffer.from(JSON.stringify(stored)));
+}
+
+/** @throws BackupProblem when it is missing, damaged, or changed */
+export async function readManifest(
+  target: Target,
+  key: DataKey,
+  { database, id }: { database: string; id: string },
+): Promise<Backup> {
+  const place = manifestKey(database, id);
+  const content = await target.get(place);
+  if (content === null) throw new BackupProblem(`there is no backup ${id} of ${database}`);
+  const { files: sealed, ...header } = parse(storedSchema, content, place);
+  if (header.database !== database || header.id !== id)
+    throw new BackupProblem(`${place} belongs to another backup (${header.database}, ${header.id})`);
+  const files = key.open(Buffer.from(sealed, 'base64'), contextOf(header));
+  return { ...header, files: parse(z.array(fileSchema), files, place) };
+}
+
+/** The backups of a database, oldest first. */
+export async function listBackups(target: Target, database: string): Promise<string[]> {
+  const ids: string[] = [];
+  const prefix = `manifests/${database}/`;
+  for await (const { key } of target.list(prefix)) {
+    const id = /^([^/]+)\.json$/.exec(key.slice(prefix.length))?.[1];
+    if (id !== undefined) ids.push(id);
+  }
+  return ids.toSorted();
+}
+
+function manifestKey(database: string, id: string): string {
+  return `manifests/${database}/${id}.json`;
+}
+
+/** The header cannot be changed without the key, although it is readable. */
+function contextOf({ format, id, database, created_at, bytes, chunks }: BackupHeader): string {
+  return JSON.stringify(['manifest', format, id, database, created_at, bytes, chunks]);
+}
+
+function parse<T>(schema: z.ZodType<T>, content: Buffer, place: string): T {
+  try {
+    return schema.parse(JSON.parse(content.toString()));
+  } catch (error) {
+    throw new BackupProblem(`${place} is damaged; use another backup`, { cause: error });
+  }
+}

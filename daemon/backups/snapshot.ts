@@ -1,0 +1,41 @@
+import { constants, copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectory, systemErrorCode } from '../base/files/dir.ts';
+import { openDatabase, withDatabase } from '../pocketbase/data/sqlite.ts';
+
+/** Waiting for a lock blocks the thread. Readers wait only while another process recovers the database. */
+const LOCK_TIMEOUT_MS = 1_000;
+
+/**
+ * Copies `data.db` of a database that runs, sleeps or is stopped, as it is at one moment. Writers are not delayed: while the
+ * read transaction is open, no process begins the WAL from its start, so the copies of the database and then of its WAL
+ * always recover. Needs space for the copy where the file system shares no blocks.
+ *
+ * @param directory is created; the copy has no WAL
+ * @returns the path of the copy
+ * @throws the error of SQLite or of a system call; UnsafeDatabase
+ */
+export async function copyDatabase(dataDir: string, directory: string): Promise<string> {
+  const [source, copy] = [dataDir, directory].map((parent) => join(parent, 'data.db')) as [string, string];
+  await makeDirectory(directory);
+  // Reads the schema, so the transaction has begun.
+  const reader = openDatabase(source, { readOnly: true, timeoutMs: LOCK_TIMEOUT_MS });
+  try {
+    await copyFile(source, copy, constants.COPYFILE_FICLONE);
+    await copyIfPresent(`${source}-wal`, `${copy}-wal`);
+  } finally {
+    reader.close();
+  }
+  withDatabase(copy, { readOnly: false, timeoutMs: LOCK_TIMEOUT_MS }, (database) =>
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
+  );
+  return copy;
+}
+
+async function copyIfPresent(from: string, to: string): Promise<void> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,200 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, type Dirent } from 'node:fs';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemErrorCode } from '../base/files/dir.ts';
+import { removeTree } from '../base/files/remove-tree.ts';
+import { Semaphore } from '../base/semaphore.ts';
+import type { DataKey } from './keys/data-key.ts';
+import { type BackedUpFile, type Backup, chunkKey, chunkPrefix, storeManifest } from './manifest.ts';
+import { copyDatabase } from './snapshot.ts';
+import type { Target } from './targets/target.ts';
+
+/** Pages of SQLite stay at their place, so chunks of a fixed size are found again. Smaller ones cost more objects. */
+const CHUNK_BYTES = 256 * 1024;
+const CONCURRENT_PUTS = 4;
+const STORAGE = 'storage';
+
+export interface BackupSource {
+  database: string;
+  /** PocketBase's `pb_data`. */
+  dataDir: string;
+  /** A directory for the copy of the database. It is removed at the end. */
+  scratchDir: string;
+}
+
+export interface WrittenBackup {
+  backup: Backup;
+  /** What this backup added to the target. */
+  stored: { chunks: number; bytes: number };
+}
+
+/**
+ * Writes one backup: the database as it is at one moment, then the uploaded files. Content that the target has already is not
+ * stored again. Until the end, the backup cannot be seen; after a crash, its chunks are used by the next one. Write one backup
+ * of a database at a time, and remove no chunks meanwhile.
+ *
+ * @param previous the last backup, whose files with the same path and size are not read again: PocketBase never rewrites them
+ */
+export async function writeBackup(
+  source: BackupSource,
+  { target, key, previous, now }: { target: Target; key: DataKey; previous: Backup | null; now: Date },
+): Promise<WrittenBackup> {
+  const { database, dataDir, scratchDir } = source;
+  const writer = new ChunkWriter(target, key, database);
+  await writer.readStored();
+  try {
+    const files = [await writer.addFile(await copyDatabase(dataDir, scratchDir), 'data.db')];
+    const known = new Map(previous?.files.map((file) => [file.path, file]));
+    for await (const path of filesBelow(dataDir, STORAGE)) {
+      const file = await addStoredFile(writer, join(dataDir, path), path, known.get(path));
+      if (file !== null) files.push(file);
+    }
+    await writer.flush();
+    const backup: Backup = {
+      format: 1,
+      id: `${now
+        .toISOString()
+        .replace(/[-:]|\.\d+/g, '')
+        .toLowerCase()}-${randomBytes(4).toString('hex')}`,
+      database,
+      created_at: now.toISOString(),
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      chunks: [...new Set(files.flatMap(({ chunks }) => chunks))].toSorted(),
+      files,
+    };
+    await storeManifest(target, key, backup);
+    return { backup, stored: writer.stored };
+  } finally {
+    await removeTree(scratchDir);
+  }
+}
+
+/** Null for a file that was deleted in the meantime. */
+async function addStoredFile(
+  writer: ChunkWriter,
+  source: string,
+  path: string,
+  known: BackedUpFile | undefined,
+): Promise<BackedUpFile | null> {
+  let file: FileHandle;
+  try {
+    // A link could lead to a file of another database.
+    file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT' || code === 'ELOOP') return null;
+    throw error;
+  }
+  await using handle = file;
+  const stats = await handle.stat();
+  if (!stats.isFile()) return null;
+  if (known?.bytes === stats.size && writer.has(known.chunks)) return known;
+  return await writer.add(handle, path);
+}
+
+/** Paths of regular files, sorted. PocketBase creates no links. */
+async function* filesBelow(root: string, path: string): AsyncIterable<string> {
+  for (const entry of await entriesOf(join(root, path))) {
+    const child = `${path}/${entry.name}`;
+    if (entry.isDirectory()) yield* filesBelow(root, child);
+    else if (entry.isFile()) yield child;
+  }
+}
+
+async function entriesOf(directory: string): Promise<Dirent[]> {
+  try {
+    const entries = await readdir(directory, { withFileTypes: true });
+    return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Splits files into chunks, and stores those that the target does not have. */
+class ChunkWriter {
+  readonly stored = { chunks: 0, bytes: 0 };
+  readonly #target: Target;
+  readonly #key: DataKey;
+  readonly #database: string;
+  readonly #names = new Set<string>();
+  readonly #puts = new Set<Promise<void>>();
+  readonly #slots = new Semaphore(CONCURRENT_PUTS);
+  readonly #failed = new AbortController();
+
+  constructor(target: Target, key: DataKey, database: string) {
+    this.#target = target;
+    this.#key = key;
+    this.#database = database;
+  }
+
+  async readStored(): Promise<void> {
+    for await (const { key } of this.#target.list(chunkPrefix(this.#database))) {
+      this.#names.add(key.slice(key.lastIndexOf('/') + 1));
+    }
+  }
+
+  has(names: readonly string[]): boolean {
+    return names.every((name) => this.#names.has(name));
+  }
+
+  async addFile(source: string, path: string): Promise<BackedUpFile> {
+    await using file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return await this.add(file, path);
+  }
+
+  async add(file: FileHandle, path: string): Promise<BackedUpFile> {
+    const hash = createHash('sha256');
+    const chunks: string[] = [];
+    let bytes = 0;
+    for (;;) {
+      const chunk = await readChunk(file);
+      if (chunk.length === 0) break;
+      hash.update(chunk);
+      bytes += chunk.length;
+      chunks.push(await this.#store(chunk));
+      if (chunk.length < CHUNK_BYTES) break;
+    }
+    return { path, bytes, sha256: hash.digest('hex'), chunks };
+  }
+
+  /** Resolves when everything is stored. @throws the first error of a `put` */
+  async flush(): Promise<void> {
+    await Promise.all(this.#puts);
+    this.#failed.signal.throwIfAborted();
+  }
+
+  async #store(chunk: Buffer): Promise<string> {
+    const name = this.#key.nameOf(chunk);
+    if (this.#names.has(name)) return name;
+    this.#names.add(name);
+    const release = await this.#slots.acquire(this.#failed.signal);
+    if (!release) throw this.#failed.signal.reason;
+    const place = chunkKey(this.#database, name);
+    const sealed = this.#key.seal(chunk, place);
+    this.stored.chunks += 1;
+    this.stored.bytes += sealed.length;
+    const put = this.#target
+      .put(place, sealed)
+      .catch((error: unknown) => this.#failed.abort(error))
+      .finally(() => {
+        release();
+        this.#puts.delete(put);
+      });
+    this.#puts.add(put);
+    return name;
+  }
+}
+
+/** A chunk of the full size, except at the end of the file. */
+async function readChunk(file: FileHandle): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  let filled = 0;
+  while (filled < CHUNK_BYTES) {
+    const { bytesRead } = await file.read(buffer, filled, CHUNK_BYTES - filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}
