@@ -11,6 +11,7 @@ import { benchDatabaseList } from './fleet/database-list.ts';
 import { benchFleetStart } from './fleet/fleet-start.ts';
 import { benchIdle } from './fleet/idle.ts';
 import { benchLargeFleet } from './fleet/large-fleet.ts';
+import { benchGoRuntime } from './instances/go-runtime.ts';
 import { benchNeighbours } from './instances/neighbours.ts';
 import { benchRecovery } from './instances/recovery.ts';
 import { benchSandbox } from './instances/sandbox.ts';
@@ -29,6 +30,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'fleet-start': { about: 'Start all databases, against a bare loop', run: benchFleetStart },
   recovery: { about: 'Restart killed instances, against pm2', run: benchRecovery },
   sandbox: { about: 'Start and memory of an instance in a sandbox, against one without', run: benchSandbox },
+  'go-runtime': {
+    about: 'Memory and requests of an instance with other GOMAXPROCS and GOMEMLIMIT',
+    run: benchGoRuntime,
+  },
   neighbours: { about: 'Response times beside a database at its limits', run: benchNeighbours },
   wake: { about: 'Wake sleeping databases, against a bare boot', run: benchWake },
   awake: { about: 'Requests to an awake database, against a bare one', run: benchAwake },

@@ -82,6 +82,8 @@ export interface Config {
   /** `auto`, `off`, or an absolute path. */
   cgroup: string;
   healthIntervalMs: number;
+  /** Of the Go runtime of user databases; null without a setting. */
+  go: { memoryBytes: number | null; processors: number | null };
   /** Back-off of restarts, and the attempts of an instance that has never served. */
   restarts: { baseMs: number; capMs: number; maxAttempts: number };
   /** Space on the disk of the data directory that is kept for the control plane; 0 without a reserve. */
@@ -188,6 +190,10 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     },
     diskReserveBytes: read.wholeNumber('DISK_RESERVE_MB') * 1024 * 1024,
     healthIntervalMs: read.wholeNumber('PB_HEALTH_INTERVAL') * 1000,
+    go: {
+      memoryBytes: read.wholeNumber('PB_GOMEMLIMIT_MB') * 1024 * 1024 || null,
+      processors: read.wholeNumber('PB_GOMAXPROCS') || null,
+    },
     restarts: {
       baseMs: read.wholeNumber('RESTART_BACKOFF_BASE_MS'),
       capMs: read.wholeNumber('RESTART_BACKOFF_MAX_S') * 1000,

@@ -28,6 +28,7 @@ const RESTART = {
   metricsDatabases: 'METRICS_DATABASES',
   cgroup: 'FATHOM_CGROUP',
   healthIntervalMs: 'PB_HEALTH_INTERVAL',
+  go: { memoryBytes: 'PB_GOMEMLIMIT_MB', processors: 'PB_GOMAXPROCS' },
   diskReserveBytes: 'DISK_RESERVE_MB',
   databaseLimits: { memoryMb: 'DATABASE_MEMORY_MB', diskMb: 'DATABASE_DISK_MB' },
   worker: {

@@ -145,6 +145,7 @@ export async function createServices({
       setting: config.sandbox,
       fleetDirectories: [config.dataDir, config.userDatabasesDir],
     },
+    go: config.go,
     // Relative to the data directory, which is the current one: the path of a socket has at most 107 bytes.
     keeper: { socketPath: join('run', 'keeper.sock'), logFile: join(host.logsDir, 'keeper.log') },
   });

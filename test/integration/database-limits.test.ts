@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from '../../shared/api/contract/page.ts';
 import type { Instance } from '../../shared/api/instances.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
+import { deployment } from '../helpers/harness.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { until } from '../helpers/until.ts';
 
@@ -128,6 +130,22 @@ it('keeps them when the daemon restarts, and applies an edited row', async () =>
   // The lowest limit that an instance can work with.
   expect((await limits()).memory_mb).toBe(64);
   expect((await fathom.client.databases.get(ann.database.name)).limits.sleep_after).toBe(6);
+});
+
+it('gives the Go runtime of user databases the settings, and a database with a limit a part of that', async () => {
+  const other = await deployment({ PB_GOMAXPROCS: '2', PB_GOMEMLIMIT_MB: '96' });
+  await other.start();
+  const { database } = await signUp(other.url, 'eve@example.com');
+  const goOf = async (name: string) => {
+    const { pid } = await other.client.databases.get(name);
+    const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return variables.filter((variable) => variable.startsWith('GO')).toSorted();
+  };
+  expect(await goOf(database.name)).toEqual(['GOMAXPROCS=2', `GOMEMLIMIT=${96 * 1024 ** 2}`]);
+  expect(await goOf('global')).toEqual([`GOMEMLIMIT=${Math.floor(totalmem() / 4)}`]);
+  await other.client.databases.update(database.name, { memory_mb: 1000 });
+  await other.client.databases.restart(database.name);
+  expect(await goOf(database.name)).toEqual(['GOMAXPROCS=2', `GOMEMLIMIT=${800 * 1024 ** 2}`]);
 });
 
 it('gives the Go runtime a part of the limit, and lets the kernel end instances before the daemon', async () => {

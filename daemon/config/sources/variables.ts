@@ -3,6 +3,7 @@ import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
 import { LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
 import { MAIL_SETTINGS } from './mail-settings.ts';
+import { RUNTIME_SETTINGS } from './runtime-settings.ts';
 import type { Setting } from './setting.ts';
 
 const DAYS_OF_A_YEAR = 365;
@@ -218,39 +219,7 @@ export const SETTINGS = {
     max: SECONDS_OF_A_DAY,
     unit: 'seconds',
   },
-  RESTART_BACKOFF_BASE_MS: {
-    type: 'number',
-    group: 'instances',
-    about:
-      'Longest wait before the second restart of an instance in a row. It doubles with each further one. ' +
-      'The first restart follows at once.',
-    default: 500,
-    min: 1,
-    max: 60_000,
-    unit: 'ms',
-    reload: true,
-  },
-  RESTART_BACKOFF_MAX_S: {
-    type: 'number',
-    group: 'instances',
-    about: 'Longest wait before any restart of an instance.',
-    default: 300,
-    min: 1,
-    max: SECONDS_OF_A_DAY,
-    unit: 'seconds',
-    reload: true,
-  },
-  RESTART_MAX_ATTEMPTS: {
-    type: 'number',
-    group: 'instances',
-    about:
-      'Starts in a row after which a database that has never run is failed. Crashes of one that has run are restarted ' +
-      'without a limit.',
-    default: 10,
-    min: 1,
-    max: 1000,
-    reload: true,
-  },
+  ...RUNTIME_SETTINGS,
   PB_SANDBOX: {
     type: 'choice',
     group: 'instances',

@@ -8,12 +8,29 @@ const GO_PART = 0.8;
 /** The same without a limit: of the memory of the host. */
 const GO_PART_OF_HOST = 0.25;
 
+/** Settings of the Go runtime of user databases; null leaves the choice to Fathom and the runtime. */
+export interface GoSettings {
+  memoryBytes: number | null;
+  processors: number | null;
+}
+
 /**
- * The value of GOMEMLIMIT in bytes. Near it, the Go runtime collects garbage more often instead of growing. Without a limit
- * it is a part of the host: a lower one would only cost processor time, because nothing ends the instance.
+ * The variables of the Go runtime of an instance. Near GOMEMLIMIT, the runtime collects garbage more often instead of
+ * growing. Without a limit it is a part of the host: a lower one would only cost processor time, because nothing ends the
+ * instance. The global instance, which all sign-ins wait for, uses the whole host.
  */
-export function goMemoryLimit(limitBytes: number | null, hostBytes: number): number {
-  return Math.floor(limitBytes === null ? hostBytes * GO_PART_OF_HOST : limitBytes * GO_PART);
+export function goEnvironment(
+  { kind, memoryBytes }: { kind: 'global' | 'user'; memoryBytes: number | null },
+  settings: GoSettings,
+  hostBytes: number,
+): Record<string, string> {
+  const set = kind === 'user' ? settings : null;
+  const ofHost = hostBytes * GO_PART_OF_HOST;
+  const limit = memoryBytes === null ? (set?.memoryBytes ?? ofHost) : memoryBytes * GO_PART;
+  return {
+    GOMEMLIMIT: String(Math.floor(limit)),
+    ...(set?.processors ? { GOMAXPROCS: String(set.processors) } : {}),
+  };
 }
 
 const MAX_OOM_SCORE = 1000;

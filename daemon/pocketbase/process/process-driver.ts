@@ -26,7 +26,7 @@ import { KeeperClient } from './keeper/keeper-client.ts';
 import type { KeeperPlace } from './keeper/keeper-link.ts';
 import { KeeperPorts } from './keeper/keeper-ports.ts';
 import type { Absence, HoldResult, ProcessExit, SpawnCommand } from './keeper/keeper-protocol.ts';
-import { goMemoryLimit, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
+import { type GoSettings, goEnvironment, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { niceOf } from './priority.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
 import { sendSignal } from './signals.ts';
@@ -123,6 +123,7 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #closed = new AbortController();
   readonly #ports: KeeperPorts;
   readonly #sandboxes: SandboxSettings;
+  readonly #go: GoSettings;
   #cgroups: CgroupTree | { reason: string } = { reason: 'the daemon is starting' };
   /** By program. It does not change while this daemon runs, and the status asks for it all the time. */
   readonly #planned = new Map<string, Sandbox>();
@@ -133,6 +134,7 @@ export class ChildProcessDriver implements ProcessDriver {
     fleetId: string;
     clock: Clock;
     sandboxes: SandboxSettings;
+    go?: GoSettings;
     keeper?: Pick<KeeperPlace, 'socketPath' | 'logFile'>;
   }) {
     this.#keeper = new KeeperClient(options.keeper ? { ...options.keeper, fleetId: options.fleetId } : null, {
@@ -145,6 +147,7 @@ export class ChildProcessDriver implements ProcessDriver {
     this.#fleetId = options.fleetId;
     this.#clock = options.clock;
     this.#sandboxes = options.sandboxes;
+    this.#go = options.go ?? { memoryBytes: null, processors: null };
   }
 
   /** The sandbox with which a process of this program starts. Without a required level, none starts. */
@@ -250,7 +253,7 @@ export class ChildProcessDriver implements ProcessDriver {
       env: {
         ...inheritedEnvironment(process.env),
         ...command.environment,
-        GOMEMLIMIT: String(goMemoryLimit(command.memoryBytes, totalmem())),
+        ...goEnvironment(command, this.#go, totalmem()),
         // To find flock(1) and the programs of hooks.
         PATH: process.env['PATH'] ?? '/usr/bin:/bin',
         [FLEET_VARIABLE]: this.#fleetId,
