@@ -1,4 +1,4 @@
-import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { EMBEDDED } from '../../daemon/pocketbase/binary/binary.ts';
@@ -10,6 +10,7 @@ import { instance, signUp, untilInstance, writeAndRead } from '../helpers/fleet-
 import { deployment } from '../helpers/harness.ts';
 import { statusOf } from '../helpers/status-prober.ts';
 import { textWith } from '../helpers/text-with.ts';
+import { until } from '../helpers/until.ts';
 import { type UpstreamVersion, upstreamBuild } from '../helpers/upstream-builds.ts';
 
 const [NEW, NEWEST] = ['0.39.11', '0.40.6'] as const;
@@ -74,6 +75,9 @@ it.runIf(haveBuilds)(
       const after = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
       expect(after).toMatchObject({ pid, pocketbase_version, pinned_version });
     }
+    const templates = await readdir(join(fathom.dataDir, 'templates'));
+    for (const version of [NEW, NEWEST])
+      expect(templates.filter((entry) => entry.startsWith(`${version}-`))).toHaveLength(1);
     // A new database is one of the fleet.
     const d = await signUp(fathom);
     expect(await instance(fathom, d.name)).toMatchObject({ pocketbase_version: FLEET, pinned_version: null });
@@ -186,6 +190,30 @@ it.runIf(haveBuilds)('a database that sleeps wakes with the version that it is p
   expect(await runs(kept)).toBe(NEWEST);
   expect(kept).toMatchObject({ run: null, pocketbase_version: NEWEST });
 });
+
+it.runIf(haveBuilds)(
+  'a sleeping database whose version is missing answers 503 until it is installed',
+  async () => {
+    const fathom = await deployment({ TEST_SLEEP_AFTER_MS: '1000', PB_HEALTH_INTERVAL: '1' });
+    const daemon = await fathom.start({}, SCRIPTED);
+    const path = await install(fathom, NEWEST);
+    const { name } = await signUp(fathom);
+    await pin(fathom, name, NEWEST);
+    const { port } = await untilInstance(fathom, name, ({ phase }) => phase === 'asleep', 'to sleep');
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    await rm(path);
+    const answer = await fetch(`http://127.0.0.1:${port}/api/health`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ data: { database: { code: 'binary_missing' } } });
+    await fathom.start({}, SCRIPTED);
+    await untilInstance(fathom, name, ({ reason }) => reason?.code === 'binary_missing', 'to say why');
+    expect(await statusOf(port ?? 0)).toBe(503);
+    await install(fathom, NEWEST);
+    await until(async () => (await statusOf(port ?? 0)) === 200, { what: 'an answer' });
+    expect(await instance(fathom, name)).toMatchObject({ pocketbase_version: NEWEST });
+  },
+);
 
 it.runIf(haveBuilds)('the global PocketBase has a version of its own', async () => {
   const fathom = await deployment();

@@ -7,7 +7,8 @@ import { exitReason } from '../exit-reason.ts';
 import type { ProcessExit, SpawnCommand } from './keeper-protocol.ts';
 
 /** Why the process of a sleeping database is not started; null when it can be. */
-export function startProblem({ sandbox: { dataDir } }: SpawnCommand): PhaseReasonCode | null {
+export function startProblem({ file, sandbox: { dataDir } }: SpawnCommand): PhaseReasonCode | null {
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) return 'binary_missing';
   return hasData(dataDir) ? (findDamage(dataDir, '')?.code ?? null) : 'data_dir_missing';
 }
 
