@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
@@ -257,6 +257,21 @@ describe('a backup', () => {
     await writeFile(file, content.fill(7, 40_960, 45_056));
     const { backup } = await place.backUp();
     await expect(place.restore(backup.id)).rejects.toThrow('damaged');
+  });
+
+  it('uses nothing of a backup that was interrupted', async () => {
+    using database = openData(place.dataDir);
+    database.exec("INSERT INTO t (x) VALUES ('before')");
+    // The copies of a writer that was killed.
+    const scratchDir = join(place.root, 'scratch');
+    await cp(place.dataDir, scratchDir, { recursive: true });
+    database.exec("UPDATE t SET x = 'after'; PRAGMA wal_checkpoint(TRUNCATE)");
+    const wal = join(place.dataDir, 'data.db-wal');
+    database.close();
+    expect((await stat(join(scratchDir, 'data.db-wal'))).size).toBeGreaterThan(0);
+    await rm(wal, { force: true });
+    const { backup } = await place.backUp();
+    expect(rowsOf(await place.restore(backup.id))).toEqual(rowsOf(place.dataDir));
   });
 
   it('does not replace a directory', async () => {

@@ -1,6 +1,7 @@
 import { constants, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, systemErrorCode } from '../base/files/dir.ts';
+import { removeTree } from '../base/files/remove-tree.ts';
 import { openDatabase, withDatabase } from '../pocketbase/data/sqlite.ts';
 
 /** Waiting for a lock blocks the thread. Readers wait only while another process recovers the database. */
@@ -11,12 +12,14 @@ const LOCK_TIMEOUT_MS = 1_000;
  * read transaction is open, no process begins the WAL from its start, so the copies of the database and then of its WAL
  * always recover. Needs space for the copy where the file system shares no blocks.
  *
- * @param directory is created; the copy has no WAL
+ * @param directory is created, or replaced; the copy has no WAL
  * @returns the path of the copy
  * @throws the error of SQLite or of a system call; UnsafeDatabase
  */
 export async function copyDatabase(dataDir: string, directory: string): Promise<string> {
   const [source, copy] = [dataDir, directory].map((parent) => join(parent, 'data.db')) as [string, string];
+  // A WAL of an interrupted copy would change this one.
+  await removeTree(directory);
   await makeDirectory(directory);
   // Reads the schema, so the transaction has begun.
   const reader = openDatabase(source, { readOnly: true, timeoutMs: LOCK_TIMEOUT_MS });
